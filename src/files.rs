@@ -1,0 +1,246 @@
+//! The one door to the disk for what a person made: whole files or none, lines that are flushed
+//! before the next one is asked for, and JSON Lines whose errors name the line.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+/// Why a JSON Lines file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonlError {
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    /// `column` is the byte in the line at which the parser gave up, from 1.
+    #[error("line {line}, column {column} of {} is not what it should be: {problem}", path.display())]
+    Row { path: PathBuf, line: usize, column: usize, problem: String, nearby: Vec<String> },
+}
+
+/// One row of a JSON Lines file, with the number of its line, from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row<T> {
+    pub line: usize,
+    pub value: T,
+}
+
+/// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it: after
+/// a crash the old file or the new one is there, never half of one. Makes the folder if need be.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A temporary file is private; what it becomes is a document like any other.
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Whether files can be made in `folder`, tried out: 64 KiB are written, flushed and removed
+/// again. The error is that of a read-only or a full disk.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    file.write_all(&vec![0; 1 << 16])?;
+    file.as_file().sync_all()
+}
+
+/// Appends `line` and a line feed, and flushes them to the disk before it returns.
+///
+/// A last line without a line feed (a crash in the middle of a write) is closed first, so that it
+/// spoils one row and not two.
+pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut text = String::with_capacity(line.len() + 2);
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            text.push('\n');
+        }
+    }
+    text.push_str(line);
+    text.push('\n');
+    file.write_all(text.as_bytes())?; // one write: a kill leaves the line or a prefix of it
+    file.sync_data()
+}
+
+/// [`append_line`] with `value` as JSON.
+pub fn append_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    append_line(path, &serde_json::to_string(value)?)
+}
+
+/// Every row of a JSON Lines file; blank lines are skipped. The first bad row is an error, and
+/// nothing is returned halfway.
+pub fn read_jsonl<T: DeserializeOwned>(path: &Path) -> Result<Vec<Row<T>>, JsonlError> {
+    let read_error = |source| JsonlError::Read { path: path.to_owned(), source };
+    let lines: Vec<String> = BufReader::new(File::open(path).map_err(read_error)?)
+        .lines()
+        .collect::<Result<_, _>>()
+        .map_err(read_error)?;
+    let mut rows = Vec::with_capacity(lines.len());
+    for (index, text) in lines.iter().enumerate() {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            continue;
+        }
+        match serde_json::from_str(text) {
+            Ok(value) => rows.push(Row { line: index + 1, value }),
+            Err(err) => {
+                return Err(JsonlError::Row {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    column: err.column().max(1),
+                    problem: without_position(&err),
+                    nearby: nearby_lines(&lines, index),
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows before and after line `index` (from 0), numbered and shortened, for an error message.
+pub fn nearby_lines(lines: &[String], index: usize) -> Vec<String> {
+    let range = index.saturating_sub(1)..(index + 2).min(lines.len());
+    range
+        .map(|at| {
+            let text: String = lines[at].chars().take(120).collect();
+            let cut = if lines[at].chars().count() > 120 { "…" } else { "" };
+            format!("{}: {text}{cut}", at + 1)
+        })
+        .collect()
+}
+
+/// What a JSON parser found wrong, without the position that it puts at the end of its message.
+pub fn without_position(err: &serde_json::Error) -> String {
+    let text = err.to_string();
+    text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(problem, _)| problem.to_owned())
+}
+
+/// A file that this process alone holds. The system lets go of it when the process ends, however
+/// it ends: unlike a process id in a file, a lock cannot be stale.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "holding it is its use")] File);
+
+/// Takes hold of `path` (made if need be). `None`: somebody else has it.
+pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+/// Whether somebody holds `path` now.
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// The SHA-256 of a file as 64 hexadecimal digits. `on_chunk` hears how many bytes each chunk had
+/// and may fail to stop.
+pub fn sha256_of_file(
+    path: &Path,
+    mut on_chunk: impl FnMut(u64) -> io::Result<()>,
+) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..count]);
+        on_chunk(count as u64)?;
+    }
+}
+
+/// The SHA-256 of bytes as 64 hexadecimal digits.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_while_saving_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("work.json");
+        write_atomic(&path, b"old").unwrap();
+        // A crash is a temporary file that nobody renamed.
+        let mut half = tempfile::Builder::new().tempfile_in(folder.path()).unwrap();
+        half.write_all(b"ne").unwrap();
+        let (_file, _left_behind) = half.keep().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_half_written_last_line_does_not_swallow_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        append_line(&path, "{\"a\":1}").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"a\":").unwrap();
+        append_line(&path, "{\"a\":3}").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"a\":\n{\"a\":3}\n");
+    }
+
+    #[test]
+    fn a_bad_row_is_named_with_its_line_column_and_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        write_atomic(&path, b"{\"a\":1}\n\n{\"a\":2,}\n{\"a\":3}\n").unwrap();
+        let err = read_jsonl::<serde_json::Value>(&path).unwrap_err();
+        let JsonlError::Row { line, column, nearby, .. } = err else { panic!("{err}") };
+        assert_eq!((line, column), (3, 8));
+        assert_eq!(nearby, ["2: ", "3: {\"a\":2,}", "4: {\"a\":3}"]);
+    }
+
+    #[test]
+    fn a_lock_has_one_holder_and_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        assert!(!is_locked(&path));
+        let held = lock(&path).unwrap();
+        assert!(held.is_some() && is_locked(&path));
+        assert!(lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(!is_locked(&path));
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_standard() {
+        // FIPS 180-2, "abc"
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256_of_bytes(b"abc"), expected);
+    }
+}

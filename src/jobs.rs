@@ -1,0 +1,304 @@
+//! Background jobs: one thread, one event channel, one stop flag.
+//!
+//! Knows nothing about egui, models or files.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Tells the front end that something is waiting to be read. Must not block.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// What a long engine function needs from whoever started it.
+pub trait Progress<E> {
+    /// Reports something worth showing. Never blocks, never fails.
+    fn emit(&self, event: E);
+
+    /// Fails once the caller has lost interest. Call it once per step, token or chunk.
+    fn check(&self) -> Result<(), Cancelled>;
+}
+
+/// The caller asked the work to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stopped")]
+pub struct Cancelled;
+
+/// Waits, but not longer than the caller stays interested.
+pub fn pause<E>(progress: &dyn Progress<E>, length: Duration) -> Result<(), Cancelled> {
+    let end = Instant::now() + length;
+    loop {
+        progress.check()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(Duration::from_millis(50)));
+    }
+}
+
+/// How a job ended. A job ends exactly once.
+#[derive(Debug)]
+pub enum JobEnd<T, Err> {
+    Done(T),
+    Failed(Err),
+
+    /// The worker panicked: our bug, not the user's mistake.
+    Crashed(String),
+}
+
+/// A running background job. Dropping it asks it to stop.
+#[must_use = "dropping a job stops it"]
+pub struct Job<E, T, Err> {
+    events: Receiver<E>,
+    cancel: Arc<AtomicBool>,
+    ending: Option<Ending<T, Err>>,
+}
+
+enum Ending<T, Err> {
+    Thread(JoinHandle<Result<T, Err>>),
+    Manual(Receiver<Result<T, Err>>),
+}
+
+impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Job<E, T, Err> {
+    /// Runs `work` on its own named thread.
+    pub fn spawn<F>(name: &str, wake: Wake, work: F) -> io::Result<Self>
+    where
+        F: FnOnce(&dyn Progress<E>) -> Result<T, Err> + Send + 'static,
+    {
+        let (sender, events) = mpsc::channel();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&cancel);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Declared first, so it drops last: the final wake-up comes after the channel closed.
+            let _wake_at_end = WakeOnDrop(Arc::clone(&wake));
+            let progress = ThreadProgress { sender, flag, wake };
+            work(&progress)
+        })?;
+        Ok(Self { events, cancel, ending: Some(Ending::Thread(thread)) })
+    }
+}
+
+impl<E, T, Err> Job<E, T, Err> {
+    /// A job without a thread, for tests that decide what happens next.
+    pub fn manual() -> (Feeder<E, T, Err>, Self) {
+        let (sender, events) = mpsc::channel();
+        let (end, ending) = mpsc::channel();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let feeder = Feeder { sender, end, cancel: Arc::clone(&cancel) };
+        (feeder, Self { events, cancel, ending: Some(Ending::Manual(ending)) })
+    }
+
+    /// A job that has already failed, for work that could not even be started.
+    pub fn failed(err: Err) -> Self {
+        let (feeder, job) = Self::manual();
+        feeder.finish(Err(err));
+        job
+    }
+
+    /// Asks the worker to stop. It still ends through [`Self::poll`].
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Hands every waiting event to `on_event`, and says how the job ended once it has.
+    pub fn poll(&mut self, mut on_event: impl FnMut(E)) -> Option<JobEnd<T, Err>> {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => on_event(event),
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
+        self.end()
+    }
+
+    /// Blocks until the job has ended, handing over every event. For programs without a window.
+    pub fn wait(mut self, mut on_event: impl FnMut(E)) -> JobEnd<T, Err> {
+        while let Ok(event) = self.events.recv() {
+            on_event(event);
+        }
+        self.end().expect("a job that was not polled to its end has an ending")
+    }
+
+    /// The sender is gone, so the closure has returned or unwound and `join` is immediate.
+    fn end(&mut self) -> Option<JobEnd<T, Err>> {
+        let result = match self.ending.take()? {
+            Ending::Thread(thread) => match thread.join() {
+                Ok(result) => result,
+                Err(payload) => return Some(JobEnd::Crashed(panic_message(payload.as_ref()))),
+            },
+            Ending::Manual(end) => match end.try_recv() {
+                Ok(result) => result,
+                Err(_) => return Some(JobEnd::Crashed("the feeder was dropped".to_owned())),
+            },
+        };
+        Some(match result {
+            Ok(value) => JobEnd::Done(value),
+            Err(err) => JobEnd::Failed(err),
+        })
+    }
+}
+
+impl<E, T, Err> Drop for Job<E, T, Err> {
+    fn drop(&mut self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The test's end of [`Job::manual`].
+pub struct Feeder<E, T, Err> {
+    sender: Sender<E>,
+    end: Sender<Result<T, Err>>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl<E, T, Err> Feeder<E, T, Err> {
+    pub fn emit(&self, event: E) {
+        // Fails only if the job was dropped, and then nobody is listening.
+        self.sender.send(event).ok();
+    }
+
+    pub fn was_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    pub fn finish(self, result: Result<T, Err>) {
+        // As above.
+        self.end.send(result).ok();
+    }
+}
+
+struct WakeOnDrop(Wake);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+struct ThreadProgress<E> {
+    sender: Sender<E>,
+    flag: Arc<AtomicBool>,
+    wake: Wake,
+}
+
+impl<E> Progress<E> for ThreadProgress<E> {
+    fn emit(&self, event: E) {
+        // Fails only if the job was dropped, and then nobody is listening.
+        self.sender.send(event).ok();
+        (self.wake)();
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.flag.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// A [`Progress`] that reports nothing and never stops.
+pub struct Quiet;
+
+impl<E> Progress<E> for Quiet {
+    fn emit(&self, _event: E) {}
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+/// A [`Progress`] that keeps every event and can stop the work at its n-th check: stopping is
+/// tested without threads and without sleeping.
+pub struct Recorder<E> {
+    events: RefCell<Vec<E>>,
+    checks_left: Cell<Option<usize>>,
+}
+
+impl<E> Default for Recorder<E> {
+    fn default() -> Self {
+        Self { events: RefCell::new(Vec::new()), checks_left: Cell::new(None) }
+    }
+}
+
+impl<E> Recorder<E> {
+    /// Lets `checks` checks pass and fails every one after them.
+    pub fn stop_after(checks: usize) -> Self {
+        Self { checks_left: Cell::new(Some(checks)), ..Self::default() }
+    }
+
+    pub fn into_events(self) -> Vec<E> {
+        self.events.into_inner()
+    }
+}
+
+impl<E> Progress<E> for Recorder<E> {
+    fn emit(&self, event: E) {
+        self.events.borrow_mut().push(event);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        match self.checks_left.get() {
+            Some(0) => Err(Cancelled),
+            Some(left) => {
+                self.checks_left.set(Some(left - 1));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown panic".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no_wake() -> Wake {
+        Arc::new(|| {})
+    }
+
+    #[test]
+    fn a_job_hands_over_its_events_and_its_result() {
+        let job: Job<u32, &str, ()> = Job::spawn("test", no_wake(), |progress| {
+            progress.emit(1);
+            progress.emit(2);
+            Ok("done")
+        })
+        .unwrap();
+        let mut events = Vec::new();
+        let end = job.wait(|event| events.push(event));
+        assert_eq!(events, [1, 2]);
+        assert!(matches!(end, JobEnd::Done("done")));
+    }
+
+    #[test]
+    fn a_panic_ends_the_job_and_keeps_its_message() {
+        let job: Job<(), (), ()> =
+            Job::spawn("test", no_wake(), |_| panic!("the sky fell")).unwrap();
+        let end = job.wait(|()| {});
+        assert!(matches!(end, JobEnd::Crashed(message) if message == "the sky fell"));
+    }
+
+    #[test]
+    fn dropping_a_job_asks_it_to_stop() {
+        let (feeder, job) = Job::<(), (), ()>::manual();
+        drop(job);
+        assert!(feeder.was_cancelled());
+    }
+
+    #[test]
+    fn a_recorder_stops_the_work_at_the_check_it_was_told() {
+        let progress = Recorder::<()>::stop_after(2);
+        assert_eq!(Progress::<()>::check(&progress), Ok(()));
+        assert_eq!(Progress::<()>::check(&progress), Ok(()));
+        assert_eq!(Progress::<()>::check(&progress), Err(Cancelled));
+    }
+}
