@@ -1,0 +1,13 @@
+//! Preferences as plain data: what was asked, what was answered, which answer was better.
+//! Tensors: see [`crate::train`].
+
+pub mod check;
+pub mod export;
+pub mod import;
+pub mod pair;
+pub mod project;
+pub mod record;
+pub mod rows;
+pub mod samples;
+pub mod split;
+pub mod store;

@@ -1,0 +1,218 @@
+//! A verdict with everything that is needed to report it, repeat it and doubt it.
+//!
+//! The data layer knows no models. What a model says of itself (its identity, the sampling
+//! settings) is kept as the JSON that the recorder passed in, and handed on unread.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::data::pair::{Message, PreferencePair, Text, Verdict};
+
+/// The version of the record's layout that this program writes.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What a person said of two answers, and where those came from. A line of `pairs.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerdictRecord {
+    /// [`RECORD_VERSION`] of the program that wrote it.
+    pub version: u32,
+
+    /// Unique in its file: see [`record_id`].
+    pub id: String,
+
+    /// RFC 3339 in UTC, to the millisecond.
+    pub created_at: String,
+
+    /// What was asked: plain text for a model without a chat template, else messages.
+    pub prompt: Text,
+
+    /// The prompt as the model saw it, after the chat template.
+    pub rendered_prompt: String,
+    pub left: ShownAnswer,
+    pub right: ShownAnswer,
+
+    /// Which of the two lanes that were generated (0 or 1) was shown on the left. Drawn at
+    /// random, so that a person who likes the left side does not favour a seed.
+    pub left_lane: usize,
+    pub verdict: Verdict,
+
+    /// From the moment both answers were there to the verdict.
+    pub seconds_taken: f64,
+
+    /// What the person was told to look for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub guideline: String,
+
+    /// The model's identity: name, hub repository and commit where known, SHA-256.
+    pub model: Value,
+
+    /// The adapter over it, or null.
+    pub adapter: Option<AdapterUsed>,
+
+    /// The sampling settings of both answers.
+    pub sampling: Value,
+    pub max_new_tokens: usize,
+
+    /// `tuning-fork 0.1.0`
+    pub program: String,
+
+    /// What a later version wrote and this one does not know. Kept, so that nothing is lost.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// An answer as it stood on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShownAnswer {
+    pub text: String,
+    pub seed: u64,
+
+    /// Why it ended: `end_of_turn`, `stop_string`, `length`, `context_full` or `stopped`. Null: it
+    /// had not, when the prompt was skipped.
+    pub stop: Option<String>,
+    pub token_count: usize,
+}
+
+/// The LoRA adapter that was loaded while the answers were made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterUsed {
+    pub name: String,
+
+    /// Of `adapter_model.safetensors`.
+    pub sha256: String,
+
+    /// `on` or `off`: whether it took part.
+    pub mode: String,
+}
+
+/// An id from the time of the verdict and a running number.
+///
+/// `2026-11-21T20:31:05.123Z` and 7 make `20261121T203105123Z-0007`.
+pub fn record_id(created_at: &str, count: usize) -> String {
+    let time: String = created_at.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{time}-{count:04}")
+}
+
+/// How a pair is spelled in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Messages, for models with a chat template.
+    #[default]
+    Conversational,
+
+    /// Plain text. TRL joins prompt and answer as they stand.
+    Standard,
+}
+
+impl VerdictRecord {
+    /// The better and the worse answer, if the verdict says which.
+    pub fn chosen_and_rejected(&self) -> Option<(&ShownAnswer, &ShownAnswer)> {
+        match self.verdict {
+            Verdict::Left => Some((&self.left, &self.right)),
+            Verdict::Right => Some((&self.right, &self.left)),
+            Verdict::Tie | Verdict::BothBad | Verdict::Skip => None,
+        }
+    }
+
+    /// The pair to train on, if the verdict says which answer is better.
+    ///
+    /// In the standard form an answer to messages gets a space in front, since TRL joins prompt
+    /// and answer without one: `What is a DOI?` and ` A name that stays.` An answer that
+    /// continues a plain prompt is left as it is.
+    pub fn pair(&self, form: Form) -> Option<PreferencePair> {
+        let (chosen, rejected) = self.chosen_and_rejected()?;
+        let answer = |answer: &ShownAnswer| match form {
+            Form::Conversational => Text::Messages(vec![Message::new("assistant", &answer.text)]),
+            Form::Standard => Text::Plain(match &self.prompt {
+                Text::Messages(_) if !answer.text.starts_with(char::is_whitespace) => {
+                    format!(" {}", answer.text)
+                }
+                Text::Messages(_) | Text::Plain(_) => answer.text.clone(),
+            }),
+        };
+        let prompt = match (form, &self.prompt) {
+            (Form::Conversational, Text::Plain(text)) => {
+                Text::Messages(vec![Message::new("user", text)])
+            }
+            (Form::Conversational, Text::Messages(_)) => self.prompt.clone(),
+            (Form::Standard, _) => Text::Plain(self.prompt.words()),
+        };
+        Some(PreferencePair { prompt, chosen: answer(chosen), rejected: answer(rejected) })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A verdict on `left` and `right`, the second of two lanes being on the left.
+    pub(crate) fn record(id: &str, prompt: &str, verdict: Verdict) -> VerdictRecord {
+        let answer = |text: &str, seed| ShownAnswer {
+            text: format!("{text} answer to {prompt}"),
+            seed,
+            stop: Some("end_of_turn".to_owned()),
+            token_count: 5,
+        };
+        VerdictRecord {
+            version: RECORD_VERSION,
+            id: id.to_owned(),
+            created_at: "2026-11-21T20:31:05.123Z".to_owned(),
+            prompt: Text::Messages(vec![Message::new("user", prompt)]),
+            rendered_prompt: format!("<|im_start|>user\n{prompt}<|im_end|>\n"),
+            left: answer("left", 12),
+            right: answer("right", 11),
+            left_lane: 1,
+            verdict,
+            seconds_taken: 4.25,
+            guideline: String::new(),
+            model: serde_json::json!({"name": "tiny", "sha256": "ab"}),
+            adapter: None,
+            sampling: serde_json::json!({"temperature": 0.7}),
+            max_new_tokens: 40,
+            program: "tuning-fork 0.1.0".to_owned(),
+            more: Map::new(),
+        }
+    }
+
+    #[test]
+    fn the_better_answer_is_chosen_whichever_side_it_was_on() {
+        let words = |verdict| {
+            let pair = record("1", "why", verdict).pair(Form::Standard);
+            pair.map(|pair| (pair.chosen.words(), pair.rejected.words()))
+        };
+        let (left, right) = (" left answer to why".to_owned(), " right answer to why".to_owned());
+        assert_eq!(words(Verdict::Left), Some((left.clone(), right.clone())));
+        assert_eq!(words(Verdict::Right), Some((right, left)));
+        assert_eq!(words(Verdict::Tie), None);
+        assert_eq!(words(Verdict::BothBad), None);
+        assert_eq!(words(Verdict::Skip), None);
+    }
+
+    #[test]
+    fn a_continuation_keeps_its_own_spaces() {
+        let mut record = record("1", "", Verdict::Left);
+        record.prompt = Text::Plain("The sky is".to_owned());
+        record.left.text = " blue.".to_owned();
+        let standard = record.pair(Form::Standard).unwrap();
+        assert_eq!(standard.prompt, Text::Plain("The sky is".to_owned()));
+        assert_eq!(standard.chosen, Text::Plain(" blue.".to_owned()));
+        let conversational = record.pair(Form::Conversational).unwrap();
+        assert_eq!(
+            serde_json::to_string(&conversational.prompt).unwrap(),
+            r#"[{"role":"user","content":"The sky is"}]"#
+        );
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_survives_this_one() {
+        let mut json = serde_json::to_value(record("1", "why", Verdict::Tie)).unwrap();
+        json["confidence"] = 4.into();
+        let record: VerdictRecord = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&record).unwrap(), json);
+    }
+
+    #[test]
+    fn an_id_is_the_time_and_a_number() {
+        assert_eq!(record_id("2026-11-21T20:31:05.123Z", 7), "20261121T203105123Z-0007");
+    }
+}

@@ -1,0 +1,54 @@
+//! The sample data, carried in the program, so that the first minute needs no file and no network.
+
+use std::path::Path;
+
+use crate::data::import;
+use crate::data::pair::{PreferencePair, Text};
+
+/// `sample_data/prompts.jsonl`, as it is in the repository.
+pub const PROMPTS_JSONL: &str = include_str!("../../sample_data/prompts.jsonl");
+
+/// `sample_data/pairs.jsonl`, as it is in the repository.
+pub const PAIRS_JSONL: &str = include_str!("../../sample_data/pairs.jsonl");
+
+/// 40 questions about scientometrics, open science and reproducibility.
+pub fn prompts() -> Vec<Text> {
+    import::prompts_from_jsonl(Path::new("sample_data/prompts.jsonl"), PROMPTS_JSONL)
+        .expect("a test reads the sample prompts")
+}
+
+/// 60 pairs: the chosen answer is short, supported and hedged where it must be.
+pub fn pairs() -> Vec<PreferencePair> {
+    import::pairs_from_jsonl(Path::new("sample_data/pairs.jsonl"), PAIRS_JSONL)
+        .expect("a test reads the sample pairs")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::data::check;
+
+    #[test]
+    fn the_samples_are_whole_and_distinct() {
+        let prompts: BTreeSet<String> = prompts().iter().map(Text::words).collect();
+        assert_eq!(prompts.len(), 40);
+        let pairs = pairs();
+        assert_eq!(check::problems(&pairs), []);
+        let asked: BTreeSet<String> = pairs.iter().map(|pair| pair.prompt.words()).collect();
+        assert_eq!((pairs.len(), asked.len()), (60, 60));
+    }
+
+    #[test]
+    fn length_alone_does_not_tell_chosen_from_rejected() {
+        let word_count = |text: &Text| text.words().split_whitespace().count();
+        let mut longer_count = 0;
+        for pair in pairs() {
+            let counts = [&pair.chosen, &pair.rejected].map(word_count);
+            assert!(counts.iter().all(|count| (12..=75).contains(count)), "{counts:?}: {pair:?}");
+            longer_count += usize::from(counts[1] > counts[0]);
+        }
+        assert!((36..=42).contains(&longer_count), "{longer_count} of 60 rejected are longer");
+    }
+}
