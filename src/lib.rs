@@ -6,3 +6,4 @@
 pub mod data;
 pub mod files;
 pub mod jobs;
+pub mod llm;

@@ -1,0 +1,97 @@
+//! What there is to say about a model without running it: where it lies, what it is, what it needs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::tokenizer::Tokenizer;
+
+/// Where a model is loaded from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// A GGUF file.
+    Gguf(PathBuf),
+
+    /// A transformers folder: `config.json`, `*.safetensors`, `tokenizer.json`.
+    Folder(PathBuf),
+}
+
+impl ModelSource {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Gguf(path) | Self::Folder(path) => path,
+        }
+    }
+}
+
+/// Which model answered, precisely enough to find it again. Part of every pair and every run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelIdentity {
+    /// What people call it: `SmolLM2-135M-Instruct.Q4_1`.
+    pub name: String,
+
+    /// Hub repository and commit, where it came from the Hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+
+    /// SHA-256 of the weights: of the file, or of the shards' hashes in the order of their names.
+    pub sha256: String,
+}
+
+/// What a model's headers say, read without loading the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// transformers' `model_type`: `llama`, `qwen3`, …
+    pub architecture: String,
+    pub parameter_count: u64,
+
+    /// How most of the weights are stored: `Q4_1`, `BF16`, `F32`, …
+    pub precision: String,
+    pub file_bytes: u64,
+
+    /// What the weights take in memory once loaded, in bytes, without the KV cache.
+    pub memory_bytes: u64,
+
+    /// What one token of context takes in the KV cache, in bytes.
+    pub cache_bytes_per_token: u64,
+
+    /// The longest prompt and answer together, in tokens.
+    pub context_length: usize,
+    pub vocab_size: usize,
+    pub layer_count: usize,
+    pub has_chat_template: bool,
+
+    /// Why this program cannot run it, in a sentence. `None`: it can.
+    pub unsupported: Option<String>,
+}
+
+/// A loaded model as the screen shows it. The tensors stay in the engine.
+#[derive(Clone, Debug)]
+pub struct ModelCard {
+    pub source: ModelSource,
+    pub identity: ModelIdentity,
+    pub facts: ModelFacts,
+
+    /// For showing token ids as text. Shared with the engine.
+    pub tokenizer: Arc<Tokenizer>,
+}
+
+/// A LoRA adapter as the screen shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterCard {
+    /// Its folder's name, or the run's.
+    pub name: String,
+    pub path: PathBuf,
+
+    /// SHA-256 of `adapter_model.safetensors`.
+    pub sha256: String,
+    pub rank: usize,
+    pub alpha: f64,
+    pub target_modules: Vec<String>,
+    pub parameter_count: u64,
+}

@@ -1,0 +1,104 @@
+//! What can go wrong with a model.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::chat::ChatError;
+use super::gguf::GgufError;
+use super::sampling::SamplingError;
+use super::tokenizer::TokenizerError;
+use crate::jobs::Cancelled;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("{} could not be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+
+    #[error("{} is not a model: {problem}", path.display())]
+    NotAModel { path: PathBuf, problem: String },
+
+    #[error(
+        "the architecture {architecture} is not supported; supported are {}",
+        super::config::SUPPORTED.join(", ")
+    )]
+    UnsupportedArchitecture { architecture: String },
+
+    /// A setting of `config.json` or of a GGUF file that this program cannot honour.
+    #[error("{} has {key} = {found}; {expected}", path.display())]
+    Setting { path: PathBuf, key: String, found: String, expected: String },
+
+    #[error("{} has no tensor called {name}", path.display())]
+    MissingTensor { path: PathBuf, name: String },
+
+    #[error("the tensor {name} in {} has the shape {found:?}; {expected:?} was expected", path.display())]
+    Shape { path: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
+
+    #[error("{} has tensors of types that cannot be computed with: {types}", path.display())]
+    TensorTypes { path: PathBuf, types: String },
+
+    #[error("the tensor {name} in {} holds values that are not numbers", path.display())]
+    NotFinite { path: PathBuf, name: String },
+
+    #[error("{needed} tokens do not fit: the model's context is {context} tokens")]
+    ContextFull { needed: usize, context: usize },
+
+    #[error("token {id} is outside the model's vocabulary of {vocab_size}")]
+    TokenOutOfRange { id: u32, vocab_size: usize },
+
+    #[error("there are no tokens to run")]
+    NoTokens,
+
+    /// An adapter that does not fit this model, or that this program cannot honour.
+    #[error("the adapter {} cannot be used: {problem}", path.display())]
+    Adapter { path: PathBuf, problem: String },
+
+    #[error("no layer of the model is called {name}; there are {known}")]
+    NoSuchModule { name: String, known: String },
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+
+    #[error("the model has no chat template; use raw mode")]
+    NoChatTemplate,
+
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+
+    #[error("an answer with the adapter was asked for, but no adapter is loaded")]
+    NoAdapter,
+
+    #[error("no model is loaded")]
+    NoModel,
+
+    #[error("the background thread could not be started")]
+    Thread(#[source] io::Error),
+
+    #[error("a tensor operation failed")]
+    Tensor(#[from] candle_core::Error),
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn not_a_model(path: &Path, problem: impl Into<String>) -> Self {
+        Self::NotAModel { path: path.to_owned(), problem: problem.into() }
+    }
+
+    pub(crate) fn adapter(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Adapter { path: path.to_owned(), problem: problem.into() }
+    }
+}

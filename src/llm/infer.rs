@@ -1,0 +1,196 @@
+//! The fast pass: plain numbers, no graph. Reads the prompt at once or one token at a time, and
+//! remembers keys and values.
+
+use std::ops::Range;
+
+use candle_core::Result;
+
+use super::attention::attend;
+use super::cache::KvCache;
+use super::config::{Config, RopeTable};
+use super::linear::{Linear, Norm};
+use super::lora::Adapter;
+use super::rows;
+use super::transformer::{Layer, Mlp, Qkv, Transformer};
+
+/// Something that wants to see the hidden states on their way through, (positions, width) each:
+/// the embedding, every layer's result but the last, and the result of the final norm.
+pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]);
+
+impl Transformer {
+    /// Runs `ids` after what `cache` holds. Returns the hidden states after the final norm of the
+    /// positions in `wanted` (counted within `ids`), (positions, width).
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a forward pass has this many independent inputs"
+    )]
+    pub fn run(
+        &self,
+        config: &Config,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        wanted: Range<usize>,
+        mut watch: Option<Watcher<'_>>,
+    ) -> Result<Vec<f32>> {
+        let start = cache.len();
+        let width = config.width;
+        let mut hidden = self.embed(config, ids, start)?;
+        let tables: Vec<RopeTable> =
+            config.ropes.iter().map(|rope| rope.table(start, ids.len())).collect();
+        for (index, layer) in self.layers.iter().enumerate() {
+            if let Some(watch) = &mut watch {
+                watch(&hidden);
+            }
+            let place =
+                Place { index, start, adapter, table: layer.rope.map(|rope| &tables[rope]) };
+            if let Err(err) = layer.run(config, &mut hidden, cache, &place) {
+                cache.rewind();
+                return Err(err);
+            }
+        }
+        cache.advance(ids.len());
+        if let Some(watch) = &mut watch {
+            watch(&self.final_norm.run(&hidden));
+        }
+        Ok(self.final_norm.run(&hidden[wanted.start * width..wanted.end * width]))
+    }
+
+    /// (positions, width), scaled and with learned positions where the family has them.
+    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Result<Vec<f32>> {
+        let width = config.width;
+        let mut hidden = vec![0.0; ids.len() * width];
+        let mut position = vec![0.0; width];
+        for (index, (id, row)) in ids.iter().zip(hidden.chunks_exact_mut(width)).enumerate() {
+            self.embedding.row(*id as usize, row)?;
+            if let Some(scale) = config.embedding_scale {
+                for value in &mut *row {
+                    *value *= scale;
+                }
+            }
+            if let Some(positions) = &self.positions {
+                positions.row(start + index, &mut position)?;
+                rows::add_scaled(row, 1.0, &position);
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// Hidden rows -> (rows, vocabulary)
+    pub fn score(&self, config: &Config, hidden: &[f32]) -> Result<Vec<f32>> {
+        let count = hidden.len() / config.width;
+        let mut scores = vec![0.0; count * config.vocab_size];
+        self.head.matmul(hidden, count, &mut scores)?;
+        if let Some(cap) = config.final_softcap {
+            rows::softcap(cap, &mut scores);
+        }
+        Ok(scores)
+    }
+}
+
+/// Where in the run a layer is.
+struct Place<'a> {
+    index: usize,
+
+    /// How many tokens the cache held before this run.
+    start: usize,
+    adapter: Option<&'a Adapter>,
+    table: Option<&'a RopeTable>,
+}
+
+impl Layer {
+    fn run(
+        &self,
+        config: &Config,
+        hidden: &mut [f32],
+        cache: &mut KvCache,
+        place: &Place<'_>,
+    ) -> Result<()> {
+        let attended = self.attend(config, hidden, cache, place)?;
+        rows::add_scaled(hidden, 1.0, &normed(self.post_attention_norm.as_ref(), attended));
+        let fed = self.feed(config, hidden, place.adapter)?;
+        rows::add_scaled(hidden, 1.0, &normed(self.post_mlp_norm.as_ref(), fed));
+        Ok(())
+    }
+
+    fn attend(
+        &self,
+        config: &Config,
+        hidden: &[f32],
+        cache: &mut KvCache,
+        place: &Place<'_>,
+    ) -> Result<Vec<f32>> {
+        let count = hidden.len() / config.width;
+        let normed = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
+        let x = normed.as_deref().unwrap_or(hidden);
+        let adapter = place.adapter;
+        let (mut q, mut k, v) = match &self.qkv {
+            Qkv::Separate { q, k, v } => Linear::run_all([q, k, v], x, count, adapter)?.into(),
+            Qkv::Fused(qkv) => {
+                let all = qkv.run(x, count, adapter)?;
+                let (q_width, kv_width) = (config.query_width(), config.kv_width());
+                let total = q_width + 2 * kv_width;
+                (
+                    columns(&all, total, 0..q_width),
+                    columns(&all, total, q_width..q_width + kv_width),
+                    columns(&all, total, q_width + kv_width..total),
+                )
+            }
+        };
+        if let Some(norm) = &self.q_norm {
+            q = norm.run(&q);
+        }
+        if let Some(norm) = &self.k_norm {
+            k = norm.run(&k);
+        }
+        if let Some(table) = place.table {
+            rows::rotate(&mut q, config.query_width(), config.head_dim, table, 1.0);
+            rows::rotate(&mut k, config.kv_width(), config.head_dim, table, 1.0);
+        }
+        let cache = cache.layer_mut(place.index);
+        cache.append(&k, &v);
+        let out = attend(&self.attention, &q, cache, place.start);
+        self.output.run(&out, count, adapter)
+    }
+
+    fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>> {
+        let count = hidden.len() / config.width;
+        let normed = self.mlp_norm.as_ref().map(|norm| norm.run(hidden));
+        let x = normed.as_deref().unwrap_or(hidden);
+        let inner = match &self.mlp {
+            Mlp::Gated { gate, up } => {
+                let [gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
+                let mut out = vec![0.0; gate.len()];
+                rows::gated(config.activation, &gate, &up, &mut out);
+                out
+            }
+            Mlp::GatedFused(gate_up) => {
+                let both = gate_up.run(x, count, adapter)?;
+                let width = config.mlp_width;
+                let gate = columns(&both, 2 * width, 0..width);
+                let up = columns(&both, 2 * width, width..2 * width);
+                let mut out = vec![0.0; gate.len()];
+                rows::gated(config.activation, &gate, &up, &mut out);
+                out
+            }
+            Mlp::Plain(up) => {
+                let mut out = up.run(x, count, adapter)?;
+                rows::activate(config.activation, &mut out);
+                out
+            }
+        };
+        self.down.run(&inner, count, adapter)
+    }
+}
+
+fn normed(norm: Option<&Norm>, x: Vec<f32>) -> Vec<f32> {
+    match norm {
+        Some(norm) => norm.run(&x),
+        None => x,
+    }
+}
+
+/// Some columns of a row-major matrix.
+fn columns(x: &[f32], width: usize, range: Range<usize>) -> Vec<f32> {
+    x.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect()
+}

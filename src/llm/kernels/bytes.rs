@@ -1,0 +1,95 @@
+//! A run of bytes that many weights share: an owned buffer or a piece of a mapped file.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use super::KernelError;
+
+/// Bytes that are cheap to clone and to cut. Nothing is copied.
+#[derive(Clone)]
+pub struct Bytes {
+    owner: Owner,
+    range: Range<usize>,
+}
+
+#[derive(Clone)]
+enum Owner {
+    Buffer(Arc<Vec<u8>>),
+    Map(Arc<Mmap>),
+}
+
+impl Bytes {
+    /// The whole of a mapped file.
+    pub fn from_map(map: Arc<Mmap>) -> Self {
+        let range = 0..map.len();
+        Self { owner: Owner::Map(map), range }
+    }
+
+    /// The bytes of `range`, counted from the start of `self`.
+    pub fn slice(&self, range: Range<usize>) -> Result<Self, KernelError> {
+        let len = self.range.len();
+        if range.start > range.end || range.end > len {
+            return Err(KernelError::Range { start: range.start, end: range.end, len });
+        }
+        let start = self.range.start;
+        Ok(Self { owner: self.owner.clone(), range: start + range.start..start + range.end })
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        let all = match &self.owner {
+            Owner::Buffer(buffer) => buffer.as_slice(),
+            Owner::Map(map) => map,
+        };
+        &all[self.range.clone()]
+    }
+
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(buffer: Vec<u8>) -> Self {
+        let range = 0..buffer.len();
+        Self { owner: Owner::Buffer(Arc::new(buffer)), range }
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let owner = match self.owner {
+            Owner::Buffer(_) => "buffer",
+            Owner::Map(_) => "map",
+        };
+        write!(f, "Bytes({owner}, {:?})", self.range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_of_a_slice_counts_from_its_own_start() {
+        let bytes = Bytes::from(vec![0, 1, 2, 3, 4, 5]);
+        let inner = bytes.slice(2..6).unwrap().slice(1..3).unwrap();
+        assert_eq!(inner.as_slice(), [3, 4]);
+    }
+
+    #[test]
+    fn a_range_past_the_end_is_an_error() {
+        let bytes = Bytes::from(vec![0; 4]);
+        let error = bytes.slice(3..5).unwrap_err();
+        assert_eq!(error, KernelError::Range { start: 3, end: 5, len: 4 });
+        #[expect(clippy::reversed_empty_ranges, reason = "what a damaged file may ask for")]
+        let reversed = bytes.slice(3..1);
+        assert!(reversed.is_err());
+    }
+}

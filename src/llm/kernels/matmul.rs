@@ -1,0 +1,239 @@
+//! Products of activations and weights: how the work is cut, and which kernel does it.
+
+#![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::activations::{ActBlock, Activations, FINER, bytes_of};
+use super::unpack::{self, Block};
+use super::{Level, QMatrix};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx2_dense};
+
+/// One product of several with the same activations: see [`matmul_all`].
+pub struct Product<'a> {
+    pub weights: &'a QMatrix,
+
+    /// (m, rows), row-major.
+    pub out: &'a mut [f32],
+}
+
+/// Multiplies the rows of `x` (m, cols) with several matrices at once, such as those of q, k and v:
+/// each `out` (m, rows) = `x` · weightsᵀ.
+///
+/// `x` is rounded once and the threads are started once, which counts when m is 1. The numbers are
+/// those of [`QMatrix::matmul`].
+pub fn matmul_all(x: &[f32], m: usize, products: &mut [Product<'_>]) {
+    matmul_at(Level::best(), x, m, products);
+}
+
+/// Multiplications that are not worth another thread: about 5 µs of work.
+const SERIAL: usize = 1 << 18;
+
+/// Rows in a task are a multiple of this, which the kernels' panels divide.
+const PANEL: usize = 16;
+
+pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Product<'_>]) {
+    if m == 0 {
+        return;
+    }
+    let mut work = 0;
+    for Product { weights, out } in products.iter() {
+        assert_eq!(x.len(), m * weights.cols(), "activations in {m} rows of {}", weights.cols());
+        assert_eq!(out.len(), m * weights.rows(), "outputs in {m} rows of {}", weights.rows());
+        work += m * weights.rows() * weights.cols();
+    }
+    let packed = products.iter().find(|product| !product.weights.kind().is_dense());
+    let packed = packed.map(|product| Activations::quantize(level, x, product.weights.cols()));
+
+    let threads = rayon::current_num_threads();
+    // A few tasks to a thread even out what the other programs on the machine do.
+    let tasks = (work / SERIAL).clamp(1, 4 * threads);
+    let outputs: usize = products.iter().map(|product| product.weights.rows()).sum();
+    let rows_per_task = outputs.div_ceil(tasks).next_multiple_of(PANEL).max(PANEL);
+
+    let mut pieces = Vec::with_capacity(tasks + products.len());
+    for Product { weights, out } in products.iter_mut() {
+        let weights = *weights;
+        let columns = Columns::new(out, m);
+        for start in (0..weights.rows()).step_by(rows_per_task) {
+            let rows = start..weights.rows().min(start + rows_per_task);
+            pieces.push((weights, rows, columns));
+        }
+    }
+    let run = |(weights, rows, columns): (&QMatrix, Range<usize>, Columns<'_>)| {
+        compute(level, weights, x, packed.as_ref(), rows, &columns);
+    };
+    if threads == 1 || work < 2 * SERIAL {
+        pieces.into_iter().for_each(run);
+    } else {
+        pieces.into_par_iter().with_max_len(1).for_each(run);
+    }
+}
+
+/// One task: the outputs of weight rows `rows` for every row of activations.
+fn compute(
+    level: Level,
+    weights: &QMatrix,
+    x: &[f32],
+    packed: Option<&Activations>,
+    rows: Range<usize>,
+    out: &Columns<'_>,
+) {
+    let packed = packed.filter(|_| !weights.kind().is_dense());
+    match (level, packed) {
+        (Level::Portable, Some(x)) => portable(weights, x, rows, out),
+        (Level::Portable, None) => portable_dense(weights, x, rows, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level is only chosen where the processor has AVX2, FMA and F16C.
+        (Level::Avx2, Some(x)) => unsafe { avx2::packed(weights, x, rows, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Level::Avx2, None) => unsafe { avx2_dense::dense(weights, x, rows, out) },
+    }
+}
+
+/// The (m, rows) result, of which each task writes its own columns.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    start: *mut f32,
+    m: usize,
+    rows: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the only access is `write`, and no two tasks of a product have a column in common.
+unsafe impl Send for Columns<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Columns<'_> {}
+
+impl<'a> Columns<'a> {
+    fn new(out: &'a mut [f32], m: usize) -> Self {
+        let rows = out.len() / m;
+        Self { start: out.as_mut_ptr(), m, rows, borrow: PhantomData }
+    }
+
+    /// Rows of activations, and of the result.
+    pub fn m(&self) -> usize {
+        self.m
+    }
+
+    /// Writes outputs `first` and following of row `i`. Only the task that has these columns may.
+    #[inline]
+    pub fn write(&self, i: usize, first: usize, values: &[f32]) {
+        assert!(i < self.m && first + values.len() <= self.rows, "an output outside the result");
+        // SAFETY: in bounds by the assertion; nobody else reads or writes these columns, since
+        // `matmul_at` gives each task rows of its own and holds the one `&mut` until all are done.
+        unsafe {
+            let to = self.start.add(i * self.rows + first);
+            to.copy_from_nonoverlapping(values.as_ptr(), values.len());
+        }
+    }
+}
+
+fn portable(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+    let mut blocks = vec![Block::ZERO; weights.cols() / 32];
+    for row in rows {
+        unpack::unpack_row(weights.kind(), weights.row_bytes(row), &mut blocks);
+        for i in 0..out.m() {
+            out.write(i, row, &[portable_dot(&blocks, x.row(i))]);
+        }
+    }
+}
+
+fn portable_dot(weights: &[Block], x: &[ActBlock]) -> f32 {
+    let mut total = 0.0;
+    for (weights, x) in weights.iter().zip(x) {
+        let mut halves = [0.0_f32; 2];
+        for (words, worth) in [(&x.words, 1.0), (&x.rest, 1.0 / FINER)] {
+            let bytes = bytes_of(words);
+            let products = weights.q.iter().zip(&bytes).map(|(&w, &x)| i32::from(w) * i32::from(x));
+            let mut sums = [0_i32; 2];
+            for (i, product) in products.enumerate() {
+                sums[i / 16] += product;
+            }
+            for (half, sum) in halves.iter_mut().zip(sums) {
+                *half += sum as f32 * worth;
+            }
+        }
+        for (half, &products) in halves.iter().enumerate() {
+            total += products * (weights.scale[half] * x.scale)
+                + weights.offset[half] * x.half_sums[half];
+        }
+    }
+    total
+}
+
+/// Rows of activations from which `gemm`, which packs both sides, is the faster one.
+const GEMM_FROM: usize = 8;
+
+fn portable_dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &Columns<'_>) {
+    let cols = weights.cols();
+    let mut panel = vec![0.0; PANEL * cols];
+    let mut result = vec![0.0; out.m() * PANEL];
+    for first in rows.clone().step_by(PANEL) {
+        let len = PANEL.min(rows.end - first);
+        for i in 0..len {
+            weights.dequantize_row(first + i, &mut panel[i * cols..][..cols]);
+        }
+        if out.m() >= GEMM_FROM {
+            gemm_f32(out.m(), len, cols, x, &panel, &mut result);
+        } else {
+            for (i, result) in result.chunks_exact_mut(PANEL).enumerate() {
+                for (j, result) in result[..len].iter_mut().enumerate() {
+                    *result = lanes_dot(&x[i * cols..][..cols], &panel[j * cols..][..cols]);
+                }
+            }
+        }
+        for (i, result) in result.chunks_exact(PANEL).enumerate() {
+            out.write(i, first, &result[..len]);
+        }
+    }
+}
+
+/// Eight sums side by side, which the compiler turns into vector instructions.
+fn lanes_dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// The first `n` columns of `out` (m, PANEL) = `x` (m, k) · `panel` (n, k)ᵀ, on this thread.
+fn gemm_f32(m: usize, n: usize, k: usize, x: &[f32], panel: &[f32], out: &mut [f32]) {
+    assert!(x.len() >= m * k && panel.len() >= n * k && out.len() >= m * PANEL && n <= PANEL);
+    // SAFETY: the assertion holds every element that the strides reach inside its slice, and `out`
+    // is borrowed mutably, so it overlaps neither of the others.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            PANEL.cast_signed(),
+            false,
+            x.as_ptr(),
+            1,
+            k.cast_signed(),
+            panel.as_ptr(),
+            k.cast_signed(),
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

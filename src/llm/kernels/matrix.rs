@@ -1,0 +1,392 @@
+//! One weight matrix, as it lies in its file.
+
+use rayon::prelude::*;
+
+use super::matmul::{self, Product};
+use super::{Bytes, GgmlType, KernelError, unpack};
+
+/// A weight matrix, (rows, cols) = (outputs, inputs), never widened as a whole. Cheap to clone.
+///
+/// Ten rows of 576 `Q4_1` weights are 3600 bytes here, and 3600 bytes in the GGUF file.
+#[derive(Clone, Debug)]
+pub struct QMatrix {
+    kind: GgmlType,
+    rows: usize,
+    cols: usize,
+    bytes: Bytes,
+}
+
+impl QMatrix {
+    /// Checks that `bytes` holds exactly `rows` rows of `cols` weights.
+    ///
+    /// What the weights are is not checked: a scale may be any f16, also infinite or NaN.
+    pub fn new(
+        kind: GgmlType,
+        rows: usize,
+        cols: usize,
+        bytes: Bytes,
+    ) -> Result<Self, KernelError> {
+        let block = kind.block_len();
+        if !cols.is_multiple_of(block) {
+            return Err(KernelError::Width { kind, cols, block });
+        }
+        let expected = (cols / block)
+            .checked_mul(kind.block_bytes())
+            .and_then(|row| row.checked_mul(rows))
+            .ok_or(KernelError::TooLarge { kind, rows, cols })?;
+        let found = bytes.len();
+        if found != expected {
+            return Err(KernelError::Size { kind, rows, cols, expected, found });
+        }
+        Ok(Self { kind, rows, cols, bytes })
+    }
+
+    /// A dense F32 matrix; `weights` is row-major and copied.
+    pub fn from_f32(rows: usize, cols: usize, weights: &[f32]) -> Result<Self, KernelError> {
+        let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        Self::new(GgmlType::F32, rows, cols, Bytes::from(bytes))
+    }
+
+    pub fn kind(&self) -> GgmlType {
+        self.kind
+    }
+
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Bytes of all weights, as stored.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// One row as stored: whole blocks, left to right.
+    pub(super) fn row_bytes(&self, row: usize) -> &[u8] {
+        let len = self.cols / self.kind.block_len() * self.kind.block_bytes();
+        &self.bytes.as_slice()[row * len..][..len]
+    }
+
+    /// Writes row `row` as f32 (an embedding look-up); `out` has [`Self::cols`] values.
+    pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        assert_eq!(out.len(), self.cols, "the length of a dequantised row");
+        unpack::dequantize_row(self.kind, self.row_bytes(row), out);
+    }
+
+    /// All weights as f32, row-major.
+    pub fn dequantize(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.rows * self.cols];
+        if out.is_empty() {
+            return out;
+        }
+        let rows = out.par_chunks_mut(self.cols).enumerate();
+        rows.with_min_len(16).for_each(|(row, out)| self.dequantize_row(row, out));
+        out
+    }
+
+    /// `out` (m, rows) = `x` (m, cols) · selfᵀ, all row-major f32.
+    ///
+    /// Packed weights meet `x` rounded to 16 bits in blocks of 32: an output is off by less than 0.01 %
+    /// of the norm of its weight row times the norm of its row of `x`. On AVX2 a row of the result
+    /// does not depend on `m`. A value of `x` that is not finite makes its row of `out` NaN.
+    pub fn matmul(&self, x: &[f32], m: usize, out: &mut [f32]) {
+        matmul::matmul_all(x, m, &mut [Product { weights: self, out }]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::super::matmul::matmul_at;
+    use super::*;
+    use candle_core::Device;
+    use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+    use half::f16;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+    use std::borrow::Cow;
+
+    /// Random bytes as weights: each block gets random f16 scales within ±1/16, the rest is noise.
+    fn random(kind: GgmlType, rows: usize, cols: usize, seed: u64) -> QMatrix {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut bytes = vec![0; rows * cols / kind.block_len() * kind.block_bytes()];
+        rng.fill_bytes(&mut bytes);
+        for block in bytes.chunks_exact_mut(kind.block_bytes()) {
+            let scales: &[usize] = match kind {
+                GgmlType::F32 => {
+                    let value = rng.next_u32() as f32 / u32::MAX as f32 - 0.5;
+                    block.copy_from_slice(&value.to_le_bytes());
+                    &[]
+                }
+                GgmlType::BF16 => {
+                    let value = rng.next_u32() as f32 / u32::MAX as f32 - 0.5;
+                    block.copy_from_slice(&half::bf16::from_f32(value).to_le_bytes());
+                    &[]
+                }
+                GgmlType::F16 | GgmlType::Q4_0 | GgmlType::Q5_0 | GgmlType::Q8_0 => &[0],
+                GgmlType::Q4_1 | GgmlType::Q5_1 | GgmlType::Q4K | GgmlType::Q5K => &[0, 2],
+                GgmlType::Q2K => &[80, 82],
+                GgmlType::Q3K => &[108],
+                GgmlType::Q6K => &[208],
+            };
+            for &at in scales {
+                let scale = (rng.next_u32() as f32 / u32::MAX as f32 - 0.5) / 8.0;
+                block[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+            }
+        }
+        QMatrix::new(kind, rows, cols, Bytes::from(bytes)).unwrap()
+    }
+
+    fn activations(len: usize, seed: u64) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut uniform = move || rng.next_u32() as f32 / u32::MAX as f32;
+        // About normal, with a few values ten times as large, as hidden states have.
+        (0..len)
+            .map(|i| {
+                let sum: f32 = (0..4).map(|_| uniform() - 0.5).sum();
+                if i % 97 == 5 { sum * 10.0 } else { sum }
+            })
+            .collect()
+    }
+
+    fn candle_dtype(kind: GgmlType) -> GgmlDType {
+        match kind {
+            GgmlType::F32 => GgmlDType::F32,
+            GgmlType::F16 => GgmlDType::F16,
+            GgmlType::BF16 => GgmlDType::BF16,
+            GgmlType::Q4_0 => GgmlDType::Q4_0,
+            GgmlType::Q4_1 => GgmlDType::Q4_1,
+            GgmlType::Q5_0 => GgmlDType::Q5_0,
+            GgmlType::Q5_1 => GgmlDType::Q5_1,
+            GgmlType::Q8_0 => GgmlDType::Q8_0,
+            GgmlType::Q2K => GgmlDType::Q2K,
+            GgmlType::Q3K => GgmlDType::Q3K,
+            GgmlType::Q4K => GgmlDType::Q4K,
+            GgmlType::Q5K => GgmlDType::Q5K,
+            GgmlType::Q6K => GgmlDType::Q6K,
+        }
+    }
+
+    /// A width that no kernel has a panel for, if the format allows one.
+    fn odd_cols(kind: GgmlType) -> usize {
+        match kind.block_len() {
+            1 => 301,
+            32 => 352,
+            block => 3 * block,
+        }
+    }
+
+    #[test]
+    fn dequantised_weights_are_candles() {
+        for kind in GgmlType::ALL {
+            let weights = random(kind, 5, odd_cols(kind), 1);
+            let dtype = candle_dtype(kind);
+            let bytes = Cow::Borrowed(weights.bytes.as_slice());
+            let storage = QStorage::from_data(bytes, &Device::Cpu, dtype).unwrap();
+            let tensor = QTensor::new(storage, (5, weights.cols())).unwrap();
+            let expected: Vec<f32> =
+                tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(weights.dequantize(), expected, "{kind}");
+        }
+    }
+
+    /// The exact products, and the norms of each weight row and each row of x, in f64.
+    fn exact(weights: &QMatrix, x: &[f32], m: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let norm = |row: &[f32]| row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let dense = weights.dequantize();
+        let cols = weights.cols();
+        let mut out = Vec::new();
+        for x in x.chunks_exact(cols).take(m) {
+            for w in dense.chunks_exact(cols) {
+                out.push(x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum());
+            }
+        }
+        (
+            out,
+            dense.chunks_exact(cols).map(norm).collect(),
+            x.chunks_exact(cols).map(norm).collect(),
+        )
+    }
+
+    #[test]
+    fn products_are_within_a_ten_thousandth_of_the_norms() {
+        for kind in GgmlType::ALL {
+            // Rounding to 16 bits; plain f32 sums are closer still.
+            let bound = if kind.is_dense() { 1e-6 } else { 1e-4 };
+            for (m, rows) in [(1, 19), (7, 40), (70, 9)] {
+                let weights = random(kind, rows, odd_cols(kind), 2);
+                let x = activations(m * weights.cols(), 3);
+                let (expected, w_norms, x_norms) = exact(&weights, &x, m);
+                for level in Level::all() {
+                    let mut out = vec![f32::NAN; m * rows];
+                    let product = Product { weights: &weights, out: &mut out };
+                    matmul_at(level, &x, m, &mut [product]);
+                    for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
+                        let error = (f64::from(found) - expected).abs();
+                        let norm = w_norms[i % rows] * x_norms[i / rows];
+                        assert!(
+                            error <= bound * norm,
+                            "{kind} {level:?} {m}x{rows} at {i}: {found} for {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_computes_the_same_product_of_rounded_activations() {
+        for kind in GgmlType::ALL {
+            let weights = random(kind, 21, odd_cols(kind), 4);
+            let x = activations(6 * weights.cols(), 5);
+            let (_, w_norms, x_norms) = exact(&weights, &x, 6);
+            let [expected, found] = [Level::Portable, Level::best()].map(|level| {
+                let mut out = vec![f32::NAN; 6 * 21];
+                matmul_at(level, &x, 6, &mut [Product { weights: &weights, out: &mut out }]);
+                out
+            });
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let bound = 2e-6 * w_norms[i % 21] * x_norms[i / 21];
+                let error = f64::from(found - expected).abs();
+                assert!(error <= bound, "{kind} at {i}: {found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_integers_do_not_overflow_the_kernels() {
+        // All bits set: the largest unsigned integers, and -1 for Q8_0; 0x80 is its smallest.
+        for (kind, fill) in GgmlType::ALL.into_iter().flat_map(|kind| [(kind, 0xff), (kind, 0x80)])
+        {
+            if kind.is_dense() {
+                continue;
+            }
+            let template = random(kind, 8, 512, 6);
+            let mut bytes = template.bytes.as_slice().to_vec();
+            for block in bytes.chunks_exact_mut(kind.block_bytes()) {
+                let one = f16::ONE.to_le_bytes();
+                block.fill(fill);
+                match kind {
+                    GgmlType::Q2K => {
+                        block[80..82].copy_from_slice(&one);
+                        block[82..84].copy_from_slice(&one);
+                    }
+                    GgmlType::Q3K | GgmlType::Q6K => {
+                        let end = block.len();
+                        block[end - 2..].copy_from_slice(&one);
+                    }
+                    _ => block[..2].copy_from_slice(&one),
+                }
+                if matches!(kind, GgmlType::Q4_1 | GgmlType::Q5_1 | GgmlType::Q4K | GgmlType::Q5K) {
+                    block[2..4].copy_from_slice(&one);
+                }
+            }
+            let weights = QMatrix::new(kind, 8, 512, Bytes::from(bytes)).unwrap();
+            for sign in [1.0, -1.0] {
+                let x = vec![sign; 512]; // rounds to ±127 exactly
+                let (expected, w_norms, x_norms) = exact(&weights, &x, 1);
+                for level in Level::all() {
+                    let mut out = vec![f32::NAN; 8];
+                    matmul_at(level, &x, 1, &mut [Product { weights: &weights, out: &mut out }]);
+                    for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
+                        let error = (f64::from(found) - expected).abs();
+                        assert!(
+                            error <= 1e-5 * w_norms[i] * x_norms[0],
+                            "{kind} {fill:#x} {level:?}: {found} for {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_gets_the_same_alone_as_among_others() {
+        if Level::best() == Level::Portable {
+            return; // there, dense products of many rows go through `gemm`
+        }
+        for kind in GgmlType::ALL {
+            let weights = random(kind, 50, odd_cols(kind), 7);
+            let cols = weights.cols();
+            let x = activations(67 * cols, 8);
+            let mut together = vec![0.0; 67 * 50];
+            weights.matmul(&x, 67, &mut together);
+            for row in [0, 5, 63, 66] {
+                let mut alone = vec![0.0; 50];
+                weights.matmul(&x[row * cols..][..cols], 1, &mut alone);
+                assert_eq!(alone, together[row * 50..][..50], "{kind}, row {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_matrices_share_their_activations() {
+        // Large enough for more than one task.
+        let kinds = [GgmlType::Q4_1, GgmlType::F16, GgmlType::Q8_0];
+        let weights = kinds.map(|kind| random(kind, 700, 576, 9));
+        let x = activations(3 * 576, 10);
+        let mut outs = [(); 3].map(|()| vec![f32::NAN; 3 * 700]);
+        let mut products: Vec<Product<'_>> =
+            weights.iter().zip(&mut outs).map(|(weights, out)| Product { weights, out }).collect();
+        matmul::matmul_all(&x, 3, &mut products);
+        for (weights, out) in weights.iter().zip(&outs) {
+            let mut alone = vec![f32::NAN; 3 * 700];
+            weights.matmul(&x, 3, &mut alone);
+            assert_eq!(out, &alone, "{}", weights.kind());
+        }
+    }
+
+    #[test]
+    fn a_broken_activation_breaks_its_own_row_only() {
+        let weights = random(GgmlType::Q4_0, 8, 64, 11);
+        let mut x = activations(3 * 64, 12);
+        x[64 + 40] = f32::NAN;
+        let mut out = vec![0.0; 3 * 8];
+        weights.matmul(&x, 3, &mut out);
+        assert!(out[8..16].iter().all(|value| value.is_nan()));
+        assert!(out[..8].iter().chain(&out[16..]).all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn nothing_in_nothing_out() {
+        let weights = random(GgmlType::Q4_0, 8, 64, 13);
+        weights.matmul(&[], 0, &mut []);
+        let empty = QMatrix::new(GgmlType::Q4_0, 0, 64, Bytes::from(Vec::new())).unwrap();
+        empty.matmul(&[0.0; 64], 1, &mut []);
+        assert!(empty.dequantize().is_empty());
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_their_shape_are_refused() {
+        let bytes = |len| Bytes::from(vec![0; len]);
+        let error = QMatrix::new(GgmlType::Q4_0, 2, 48, bytes(54)).unwrap_err();
+        assert_eq!(error, KernelError::Width { kind: GgmlType::Q4_0, cols: 48, block: 32 });
+        assert!(QMatrix::new(GgmlType::Q4K, 1, 576, bytes(324)).is_err(), "576 = 2.25 x 256");
+
+        for found in [0, 143, 145] {
+            let error = QMatrix::new(GgmlType::Q4K, 1, 256, bytes(found)).unwrap_err();
+            let (rows, cols, expected) = (1, 256, 144);
+            assert_eq!(
+                error,
+                KernelError::Size { kind: GgmlType::Q4K, rows, cols, expected, found }
+            );
+        }
+
+        let huge = QMatrix::new(GgmlType::F32, usize::MAX, 2, bytes(0)).unwrap_err();
+        assert!(matches!(huge, KernelError::TooLarge { .. }));
+    }
+
+    #[test]
+    fn f32_weights_go_in_and_out_unchanged() {
+        let weights = QMatrix::from_f32(2, 3, &[1.0, 2.0, 3.0, -4.0, 5.5, 1e-40]).unwrap();
+        let mut row = [0.0; 3];
+        weights.dequantize_row(1, &mut row);
+        assert_eq!(row, [-4.0, 5.5, 1e-40]);
+        assert_eq!(weights.byte_len(), 24);
+    }
+}

@@ -1,0 +1,113 @@
+//! The arithmetic of the CPU fast path: weights stay in their file's blocks, activations are f32.
+//!
+//! [`QMatrix`] multiplies; `rows` and `attend` hold what stands between two products. Plain slices
+//! in, plain slices out: no tensors, no graph, no gradient. Models and files: see the rest of `llm`.
+//!
+//! A quantised product rounds each activation row to 16 bits in blocks of 32 (two bytes), and
+//! sums each block in integers. A dense one (F32, F16, BF16) is computed in f32.
+
+mod activations;
+mod attend;
+mod bytes;
+mod ggml_type;
+mod matmul;
+mod matrix;
+mod rows;
+mod unpack;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_attend;
+#[cfg(target_arch = "x86_64")]
+mod avx2_dense;
+#[cfg(target_arch = "x86_64")]
+mod avx2_unpack;
+
+pub use attend::{Attention, attend};
+pub use bytes::Bytes;
+pub use ggml_type::GgmlType;
+pub use matmul::{Product, matmul_all};
+pub use matrix::QMatrix;
+pub use rows::{rms_norm, silu_mul, softmax};
+
+/// Weights that do not fit the shape they claim to have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    #[error("a row of {cols} weights does not divide into {kind} blocks of {block}")]
+    Width { kind: GgmlType, cols: usize, block: usize },
+
+    #[error("{rows} x {cols} {kind} weights take {expected} bytes, found {found}")]
+    Size { kind: GgmlType, rows: usize, cols: usize, expected: usize, found: usize },
+
+    #[error("{rows} x {cols} {kind} weights are more than this machine can address")]
+    TooLarge { kind: GgmlType, rows: usize, cols: usize },
+
+    #[error("bytes {start} to {end} were asked for, found {len}")]
+    Range { start: usize, end: usize, len: usize },
+}
+
+/// Which instructions the kernels use. Chosen once a call, from what the processor says it has.
+///
+/// AVX-512 with VNNI and NEON belong here as two more levels: each needs its own arm in
+/// `matmul::compute`, `activations::quantize`, and `rows`, and nothing else changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Any processor.
+    Portable,
+
+    /// x86-64-v3: AVX2, FMA and F16C, that is Intel since 2013, AMD since 2015.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Level {
+    /// The best that this processor can do.
+    pub(crate) fn best() -> Self {
+        // The macro remembers its answer: one load and one test a call.
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+
+    /// Every level that this processor can run, for tests that compare them.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut levels = vec![Self::Portable];
+        if Self::best() != Self::Portable {
+            levels.push(Self::best());
+        }
+        levels
+    }
+}
+
+/// Runs `work` on a thread of the shared pool.
+///
+/// A whole forward pass belongs in one call: a product started on a thread outside the pool puts
+/// that thread to sleep and wakes it again, twice 10 to 50 µs, two hundred times a token.
+pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_in_the_pool_runs_on_a_pool_thread() {
+        assert_eq!(rayon::current_thread_index(), None);
+        assert!(in_pool(rayon::current_thread_index).is_some());
+    }
+
+    #[test]
+    fn an_error_says_what_was_found_and_what_was_expected() {
+        let error =
+            KernelError::Size { kind: GgmlType::Q4_1, rows: 2, cols: 64, expected: 80, found: 79 };
+        assert_eq!(error.to_string(), "2 x 64 Q4_1 weights take 80 bytes, found 79");
+    }
+}

@@ -1,0 +1,181 @@
+//! LoRA adapters (Hu et al. 2021): y = W x + scale · B (A x), with W frozen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor, Var};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use super::card::AdapterCard;
+use super::error::Error;
+use super::model::Model;
+use super::peft::PeftConfig;
+
+/// What an adapter is to be, under PEFT's names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraSpec {
+    pub r: usize,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub use_rslora: bool,
+
+    /// Last parts of module paths (`q_proj`), whole paths, or `all-linear` alone.
+    pub target_modules: Vec<String>,
+}
+
+/// The two factors of one layer's change, and by how much it counts.
+pub struct LoraPair {
+    /// (rank, inputs)
+    pub a: Var,
+
+    /// (outputs, rank)
+    pub b: Var,
+    pub scale: f64,
+}
+
+/// A linear layer that LoRA can target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearInfo {
+    /// `model.layers.0.self_attn.q_proj`
+    pub name: String,
+    pub outputs: usize,
+    pub inputs: usize,
+}
+
+/// A set of changes to a model's linear layers, by module path. Works on weights of any type.
+pub struct Adapter {
+    pub(crate) pairs: BTreeMap<String, LoraPair>,
+    pub(crate) config: PeftConfig,
+    pub(crate) path: PathBuf,
+    pub(crate) sha256: String,
+}
+
+impl Adapter {
+    /// A new adapter that changes nothing yet: A is drawn from `seed` as PEFT draws it (uniform
+    /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
+    pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
+        let layers = model.linear_layers();
+        let all = spec.target_modules.iter().any(|target| target == "all-linear");
+        if let Some(stray) = spec.target_modules.iter().find(|target| {
+            *target != "all-linear" && !layers.iter().any(|layer| is_target(&layer.name, target))
+        }) {
+            return Err(Error::NoSuchModule { name: stray.clone(), known: last_parts(&layers) });
+        }
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let scale = scale(spec.lora_alpha, spec.r, spec.use_rslora);
+        let mut pairs = BTreeMap::new();
+        let mut targets: Vec<&LinearInfo> = layers
+            .iter()
+            .filter(|layer| {
+                all || spec.target_modules.iter().any(|target| is_target(&layer.name, target))
+            })
+            .collect();
+        targets.sort_by(|one, other| one.name.cmp(&other.name));
+        for layer in targets {
+            let bound = (layer.inputs as f32).sqrt().recip();
+            let values: Vec<f32> = (0..spec.r * layer.inputs)
+                .map(|_| {
+                    let unit = (rng.next_u32() >> 8) as f32 / (1 << 24) as f32; // 24 bits, [0, 1)
+                    bound * (2.0 * unit - 1.0)
+                })
+                .collect();
+            let a = Tensor::from_vec(values, (spec.r, layer.inputs), &Device::Cpu)?;
+            let b = Tensor::zeros((layer.outputs, spec.r), candle_core::DType::F32, &Device::Cpu)?;
+            let pair = LoraPair { a: Var::from_tensor(&a)?, b: Var::from_tensor(&b)?, scale };
+            pairs.insert(layer.name.clone(), pair);
+        }
+        if pairs.is_empty() {
+            let known = last_parts(&layers);
+            return Err(Error::NoSuchModule { name: "target_modules".to_owned(), known });
+        }
+        let config = PeftConfig::from_spec(spec, &layers, model.config().naming);
+        Ok(Self { pairs, config, path: PathBuf::new(), sha256: String::new() })
+    }
+
+    /// A copy that later steps on this one do not change: the reference of a run that continues.
+    pub fn snapshot(&self) -> Result<Self, Error> {
+        let copy = |var: &Var| Var::from_tensor(&var.as_tensor().detach().copy()?);
+        let mut pairs = BTreeMap::new();
+        for (name, LoraPair { a, b, scale }) in &self.pairs {
+            pairs.insert(name.clone(), LoraPair { a: copy(a)?, b: copy(b)?, scale: *scale });
+        }
+        Ok(Self {
+            pairs,
+            config: self.config.clone(),
+            path: self.path.clone(),
+            sha256: self.sha256.clone(),
+        })
+    }
+
+    /// The same variables, of some modules only.
+    pub(crate) fn part<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Self {
+        let pairs = modules.filter_map(|module| {
+            let LoraPair { a, b, scale } = self.pairs.get(module)?;
+            let pair = LoraPair { a: a.clone(), b: b.clone(), scale: *scale };
+            Some((module.to_owned(), pair))
+        });
+        Self {
+            pairs: pairs.collect(),
+            config: self.config.clone(),
+            path: self.path.clone(),
+            sha256: self.sha256.clone(),
+        }
+    }
+
+    /// Everything that can be trained, by PEFT's tensor names, sorted.
+    pub fn vars(&self) -> Vec<(String, Var)> {
+        let mut vars = Vec::with_capacity(2 * self.pairs.len());
+        for (module, LoraPair { a, b, .. }) in &self.pairs {
+            vars.push((format!("base_model.model.{module}.lora_A.weight"), a.clone()));
+            vars.push((format!("base_model.model.{module}.lora_B.weight"), b.clone()));
+        }
+        vars
+    }
+
+    pub fn pair(&self, module: &str) -> Option<&LoraPair> {
+        self.pairs.get(module)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn config(&self) -> &PeftConfig {
+        &self.config
+    }
+
+    pub fn card(&self) -> AdapterCard {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let count = |var: &Var| var.elem_count() as u64;
+        AdapterCard {
+            name,
+            path: self.path.clone(),
+            sha256: self.sha256.clone(),
+            rank: self.config.r,
+            alpha: self.config.lora_alpha,
+            target_modules: self.config.target_modules.names(),
+            parameter_count: self.pairs.values().map(|pair| count(&pair.a) + count(&pair.b)).sum(),
+        }
+    }
+}
+
+/// By how much B A counts.
+pub(crate) fn scale(alpha: f64, rank: usize, use_rslora: bool) -> f64 {
+    let rank = rank as f64;
+    alpha / if use_rslora { rank.sqrt() } else { rank }
+}
+
+/// PEFT's rule for lists: the whole path, or its last parts.
+fn is_target(module: &str, target: &str) -> bool {
+    module == target || module.strip_suffix(target).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// `down_proj, gate_proj, …`: what targets are usually called by.
+pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
+    let mut names: Vec<&str> =
+        layers.iter().filter_map(|layer| layer.name.rsplit('.').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}

@@ -1,0 +1,253 @@
+//! A loaded model: the one thing that generates, scores and trains.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use sha2::{Digest as _, Sha256};
+
+use super::cache::KvCache;
+use super::card::{ModelCard, ModelIdentity, ModelSource};
+use super::chat::ChatTemplate;
+use super::config::Config;
+use super::error::Error;
+use super::gguf::GgufFile;
+use super::inspect::{self, Opened};
+use super::lora::{Adapter, LinearInfo};
+use super::tokenizer::Tokenizer;
+use super::transformer::{LoadEvent, Transformer};
+use super::weights::{SafetensorsFiles, Weights};
+use crate::files;
+use crate::jobs::Progress;
+
+/// How a model is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    pub weights: Weights,
+}
+
+/// Which positions' scores are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// Only what follows the last token.
+    Last,
+    All,
+
+    /// From this index of the given ids on.
+    From(usize),
+}
+
+/// A model in memory. Share it behind an `Arc`: running it changes nothing in it.
+pub struct Model {
+    card: ModelCard,
+    config: Config,
+    transformer: Transformer,
+    chat: Option<ChatTemplate>,
+    stop_ids: Vec<u32>,
+}
+
+impl Model {
+    /// Reads a model. Stops between layers, and between chunks of the hash, when asked to.
+    pub fn load(
+        source: &ModelSource,
+        options: &LoadOptions,
+        progress: &dyn Progress<LoadEvent>,
+    ) -> Result<Self, Error> {
+        let opened = Opened::open(source)?;
+        let config = opened.config()?;
+        let mut facts = opened.facts();
+        let (tokenizer, chat) = opened.text()?;
+        facts.has_chat_template = chat.is_some();
+        let stop_ids = opened.stop_ids();
+        let transformer = Transformer::load(&config, &opened.weights, options.weights, progress)?;
+        if options.weights == Weights::F32 {
+            facts.memory_bytes = facts.parameter_count * size_of::<f32>() as u64;
+        }
+        let identity = identity(source, progress)?;
+        let card =
+            ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
+        Ok(Self { card, config, transformer, chat, stop_ids })
+    }
+
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.card.tokenizer
+    }
+
+    /// How messages become text. `None`: the model has no chat template.
+    pub fn chat(&self) -> Option<&ChatTemplate> {
+        self.chat.as_ref()
+    }
+
+    /// The tokens that end an answer.
+    pub fn stop_ids(&self) -> &[u32] {
+        &self.stop_ids
+    }
+
+    pub fn new_cache(&self) -> KvCache {
+        KvCache::new(self.config.layer_count(), self.config.kv_heads, self.config.head_dim)
+    }
+
+    /// Runs `ids` after what the cache holds and keeps them in it. Returns the raw scores of the
+    /// wanted positions, f32 (positions, vocabulary).
+    pub fn logits(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        which: Positions,
+    ) -> Result<Tensor, Error> {
+        let wanted = match which {
+            Positions::Last => ids.len().saturating_sub(1)..ids.len(),
+            Positions::All => 0..ids.len(),
+            Positions::From(first) => first.min(ids.len())..ids.len(),
+        };
+        self.check(ids, cache.len())?;
+        let hidden =
+            self.transformer.run(&self.config, ids, cache, adapter, wanted.clone(), None)?;
+        let scores = self.transformer.score(&self.config, &hidden)?;
+        Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
+    }
+
+    /// The hidden states of every layer, (time, width) each: the embedding first, then each
+    /// layer's result, the last one after the final norm; transformers' `output_hidden_states`.
+    pub fn hidden_states(&self, ids: &[u32]) -> Result<Vec<Tensor>, Error> {
+        self.check(ids, 0)?;
+        let mut states = Vec::with_capacity(self.config.layer_count() + 1);
+        let mut watch = |hidden: &[f32]| states.push(hidden.to_vec());
+        let mut cache = self.new_cache();
+        self.transformer.run(&self.config, ids, &mut cache, None, 0..0, Some(&mut watch))?;
+        let shape = (ids.len(), self.config.width);
+        let tensors = states.into_iter().map(|state| Tensor::from_vec(state, shape, &Device::Cpu));
+        Ok(tensors.collect::<Result<_, _>>()?)
+    }
+
+    /// Differentiable. `ids`: (batch, time) u32, padded on the right with any token. Returns the
+    /// hidden states after the final norm, (batch, time, width); those of padding mean nothing.
+    ///
+    /// Pass an `&Adapter` to learn, or `None` for the model as it is. Weights may be kept as
+    /// stored, but every backward pass then widens them again: load with [`Weights::F32`].
+    pub fn hidden_for_training<'a>(
+        &self,
+        ids: &Tensor,
+        adapter: impl Into<Option<&'a Adapter>>,
+    ) -> Result<Tensor, Error> {
+        for row in ids.to_vec2::<u32>()? {
+            self.check(&row, 0)?;
+        }
+        Ok(self.transformer.forward(&self.config, ids, adapter.into(), None)?)
+    }
+
+    /// Differentiable. Hidden rows (n, width) -> scores (n, vocabulary), with the final soft-cap.
+    pub fn head_for_training(&self, hidden: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.transformer.score_forward(&self.config, hidden)?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn transformer(&self) -> &Transformer {
+        &self.transformer
+    }
+
+    /// What LoRA can target: every linear layer but the head.
+    pub fn linear_layers(&self) -> Vec<LinearInfo> {
+        self.transformer.linear_infos()
+    }
+
+    /// Fails unless `ids` are of this model and fit after `held` tokens.
+    fn check(&self, ids: &[u32], held: usize) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Err(Error::NoTokens);
+        }
+        let (needed, context) = (held + ids.len(), self.config.context_length);
+        if needed > context {
+            return Err(Error::ContextFull { needed, context });
+        }
+        let vocab_size = self.config.vocab_size;
+        match ids.iter().find(|id| **id as usize >= vocab_size) {
+            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a model's headers say, without loading its weights.
+pub fn inspect(source: &ModelSource) -> Result<super::card::ModelFacts, Error> {
+    Ok(Opened::open(source)?.facts())
+}
+
+/// Name, origin and hash.
+fn identity(
+    source: &ModelSource,
+    progress: &dyn Progress<LoadEvent>,
+) -> Result<ModelIdentity, Error> {
+    let path = source.path();
+    let origin = inspect::hub_origin(path);
+    let (weights, own_name) = match source {
+        ModelSource::Gguf(file) => (vec![file.clone()], file.file_stem()),
+        ModelSource::Folder(folder) => (SafetensorsFiles::paths(folder)?, folder.file_name()),
+    };
+    let own_name = own_name.unwrap_or_default().to_string_lossy().into_owned();
+    let name = match (&origin, source) {
+        (Some((repo, _)), ModelSource::Folder(_)) => {
+            repo.rsplit('/').next().unwrap_or(repo).to_owned()
+        }
+        _ => own_name,
+    };
+    let (repo, commit) = origin.unzip();
+    Ok(ModelIdentity { name, repo, commit, sha256: hash(&weights, progress)? })
+}
+
+fn hash(paths: &[std::path::PathBuf], progress: &dyn Progress<LoadEvent>) -> Result<String, Error> {
+    let len = |path: &Path| {
+        std::fs::metadata(path).map(|meta| meta.len()).map_err(|source| Error::read(path, source))
+    };
+    let total = paths.iter().map(|path| len(path)).sum::<Result<u64, Error>>()?;
+    let mut done = 0;
+    let mut hashes = Vec::new();
+    for path in paths {
+        let sha256 = files::sha256_of_file(path, |count| {
+            done += count;
+            progress.emit(LoadEvent::Hashing { done, total });
+            progress.check().map_err(std::io::Error::other)
+        });
+        // A stop comes back as an error of reading; ask again what it was.
+        progress.check()?;
+        hashes.push(sha256.map_err(|source| Error::read(path, source))?);
+    }
+    match hashes.as_slice() {
+        [one] => Ok(one.clone()),
+        many => {
+            let mut hasher = Sha256::new();
+            for hash in many {
+                hasher.update(hash.as_bytes());
+            }
+            Ok(files::hex(&hasher.finalize()))
+        }
+    }
+}
+
+/// The GGUF file's own tokens that end an answer: the end of text, and the end of a turn where
+/// the file names one or the vocabulary has one of the usual ones.
+pub(crate) fn gguf_stop_ids(file: &GgufFile) -> Vec<u32> {
+    const TURN_ENDS: [&str; 5] =
+        ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>"];
+    let mut ids: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"]
+        .iter()
+        .filter_map(|key| file.u32(&format!("tokenizer.ggml.{key}")))
+        .collect();
+    if let Some(tokens) = file.strings("tokenizer.ggml.tokens") {
+        for end in TURN_ENDS {
+            ids.extend(tokens.iter().position(|token| token == end).map(|id| id as u32));
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

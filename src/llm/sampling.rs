@@ -1,0 +1,504 @@
+//! The sampling chain, in the order of transformers, with every stage kept for display.
+//!
+//! It runs on every frame while a slider moves, over vocabularies of a quarter of a million
+//! tokens: no stage sorts them all.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+
+/// How the next token is picked from the model's scores. The order is transformers': repetition
+/// penalty, no-repeat n-grams, temperature, top-k, top-p, min-p, typical-p.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SamplingParams {
+    /// Always take the likeliest token. The penalty and the n-gram ban still apply; the rest of
+    /// the chain is off.
+    pub greedy: bool,
+
+    /// Divides the scores: below 1 the likely get likelier, above 1 the field evens out. 0 is
+    /// greedy.
+    pub temperature: f32,
+
+    /// Keep the k likeliest tokens (ties with the k-th stay). 0 is off.
+    pub top_k: usize,
+
+    /// Keep the smallest set of tokens whose probabilities sum to at least p. 1 is off.
+    pub top_p: f32,
+
+    /// Remove tokens less likely than this share of the likeliest one. 0 is off.
+    pub min_p: f32,
+
+    /// Keep the tokens whose surprise is closest to the expected one, up to this mass. 1 is off.
+    pub typical_p: f32,
+
+    /// Divides positive and multiplies negative scores of every token already there. 1 is off.
+    pub repetition_penalty: f32,
+
+    /// Forbid any run of this many tokens from appearing twice. 0 is off.
+    pub no_repeat_ngram_size: usize,
+}
+
+impl Default for SamplingParams {
+    /// Gentle settings for a small instruct model; everything else off.
+    fn default() -> Self {
+        Self {
+            greedy: false,
+            temperature: 0.7,
+            top_k: 50,
+            top_p: 0.95,
+            min_p: 0.0,
+            typical_p: 1.0,
+            repetition_penalty: 1.1,
+            no_repeat_ngram_size: 0,
+        }
+    }
+}
+
+impl SamplingParams {
+    /// Whether the likeliest token is taken without drawing.
+    pub fn is_greedy(&self) -> bool {
+        self.greedy || self.temperature == 0.0
+    }
+
+    /// Refuses what no slider can be set to but a file can say.
+    fn check(&self) -> Result<(), SamplingError> {
+        let refuse = |name, value, expected| Err(SamplingError::Setting { name, value, expected });
+        let unit = 0.0..=1.0;
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return refuse("temperature", self.temperature, "0 or more");
+        }
+        if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
+            return refuse("repetition penalty", self.repetition_penalty, "more than 0");
+        }
+        if !unit.contains(&self.top_p) {
+            return refuse("top-p", self.top_p, "between 0 and 1");
+        }
+        if !unit.contains(&self.min_p) {
+            return refuse("min-p", self.min_p, "between 0 and 1");
+        }
+        if !unit.contains(&self.typical_p) {
+            return refuse("typical-p", self.typical_p, "between 0 and 1");
+        }
+        Ok(())
+    }
+}
+
+/// The stage of the chain that took a token out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    NoRepeatNgram,
+    TopK,
+    TopP,
+    MinP,
+    TypicalP,
+
+    /// Greedy: everything but the likeliest token.
+    Greedy,
+}
+
+/// Why no token can be picked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SamplingError {
+    #[error("the model's score for token {id} is {value}, which is not a number to sample from")]
+    NotFinite { id: usize, value: f32 },
+
+    #[error("the model gave no scores")]
+    Empty,
+
+    #[error("every token is forbidden: loosen the no-repeat n-gram size")]
+    NothingLeft,
+
+    #[error("the {name} is {value}; it has to be {expected}")]
+    Setting { name: &'static str, value: f32, expected: &'static str },
+}
+
+/// The next token's probabilities before and after the chain, and where each token went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// By id; the model's own, at temperature 1.
+    pub before: Vec<f32>,
+
+    /// By id; 0 for a removed token.
+    pub after: Vec<f32>,
+
+    /// By id; the stage that removed it.
+    pub removed_by: Vec<Option<Stage>>,
+}
+
+/// One token of a [`Distribution`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    pub id: u32,
+    pub before: f32,
+    pub after: f32,
+    pub removed_by: Option<Stage>,
+}
+
+impl Distribution {
+    /// The `count` likeliest tokens before the chain, the likeliest first; ties by id.
+    pub fn top(&self, count: usize) -> Vec<Candidate> {
+        let better = |a: &u32, b: &u32| {
+            let probabilities = (self.before[*b as usize], self.before[*a as usize]);
+            probabilities.0.total_cmp(&probabilities.1).then(a.cmp(b))
+        };
+        let mut ids: Vec<u32> = (0..self.before.len() as u32).collect();
+        if count < ids.len() {
+            ids.select_nth_unstable_by(count, better);
+            ids.truncate(count);
+        }
+        ids.sort_unstable_by(better);
+        ids.into_iter().map(|id| self.candidate(id)).collect()
+    }
+
+    pub fn candidate(&self, id: u32) -> Candidate {
+        let index = id as usize;
+        Candidate {
+            id,
+            before: self.before[index],
+            after: self.after[index],
+            removed_by: self.removed_by[index],
+        }
+    }
+
+    /// How many tokens can still be drawn.
+    pub fn kept_count(&self) -> usize {
+        self.after.iter().filter(|probability| **probability > 0.0).count()
+    }
+}
+
+/// Runs the chain on one position's raw scores (vocabulary). `history` is the prompt and the
+/// answer so far, as transformers hands them to its processors.
+pub fn distribution(
+    logits: &[f32],
+    history: &[u32],
+    params: &SamplingParams,
+) -> Result<Distribution, SamplingError> {
+    let Chain { alive, scores, removed_by } = run_chain(logits, history, params)?;
+    let mut after = vec![0.0; logits.len()];
+    let scores: Vec<f32> = alive.iter().map(|id| scores[*id as usize]).collect();
+    for (id, probability) in alive.iter().zip(softmax(&scores)) {
+        after[*id as usize] = probability;
+    }
+    Ok(Distribution { before: softmax(logits), after, removed_by })
+}
+
+fn run_chain(
+    logits: &[f32],
+    history: &[u32],
+    params: &SamplingParams,
+) -> Result<Chain, SamplingError> {
+    params.check()?;
+    check_scores(logits)?;
+    let mut scores = logits.to_vec();
+    penalise(&mut scores, history, params.repetition_penalty);
+
+    let mut removed_by = vec![None; logits.len()];
+    for id in banned_by_ngrams(history, params.no_repeat_ngram_size) {
+        if let Some(score) = scores.get_mut(id as usize) {
+            *score = f32::NEG_INFINITY;
+            removed_by[id as usize] = Some(Stage::NoRepeatNgram);
+        }
+    }
+    let mut chain = Chain::new(scores, removed_by);
+    if chain.alive.is_empty() {
+        return Err(SamplingError::NothingLeft);
+    }
+
+    if params.is_greedy() {
+        chain.greedy();
+    } else {
+        if params.temperature != 1.0 {
+            chain.temperature(params.temperature);
+        }
+        if params.top_k != 0 {
+            chain.top_k(params.top_k);
+        }
+        if params.top_p < 1.0 {
+            chain.top_p(params.top_p);
+        }
+        if params.min_p > 0.0 {
+            chain.min_p(params.min_p);
+        }
+        if params.typical_p < 1.0 {
+            chain.typical_p(params.typical_p);
+        }
+    }
+    Ok(chain)
+}
+
+/// Natural log of the probability of `id`, given raw scores; before the chain.
+pub fn logprob(logits: &[f32], id: u32) -> f32 {
+    let Some(score) = logits.get(id as usize) else { return f32::NEG_INFINITY };
+    let max = largest(logits);
+    let sum: f64 = logits.iter().map(|score| f64::from((score - max).exp())).sum();
+    (f64::from(score - max) - sum.ln()) as f32
+}
+
+/// Minus infinity is a token that the model rules out; NaN and infinity are broken weights.
+fn check_scores(logits: &[f32]) -> Result<(), SamplingError> {
+    let broken = logits.iter().position(|score| score.is_nan() || *score == f32::INFINITY);
+    if let Some(id) = broken {
+        return Err(SamplingError::NotFinite { id, value: logits[id] });
+    }
+    if largest(logits) == f32::NEG_INFINITY {
+        return Err(SamplingError::Empty);
+    }
+    Ok(())
+}
+
+/// `RepetitionPenaltyLogitsProcessor`: once for each token, however often it is there.
+fn penalise(scores: &mut [f32], history: &[u32], penalty: f32) {
+    if penalty == 1.0 {
+        return;
+    }
+    for id in history.iter().collect::<BTreeSet<_>>() {
+        if let Some(score) = scores.get_mut(*id as usize) {
+            let penalised = if *score < 0.0 { *score * penalty } else { *score / penalty };
+            if score.is_finite() {
+                // An absurd penalty must not make an infinity.
+                *score = penalised.clamp(f32::MIN, f32::MAX);
+            }
+        }
+    }
+}
+
+/// `NoRepeatNGramLogitsProcessor`: what followed each earlier occurrence of the last
+/// `size - 1` tokens.
+fn banned_by_ngrams(history: &[u32], size: usize) -> Vec<u32> {
+    if size == 0 || history.len() + 1 < size {
+        return Vec::new();
+    }
+    let last = &history[history.len() + 1 - size..];
+    let repeats = history.windows(size).filter(|ngram| &ngram[..size - 1] == last);
+    repeats.map(|ngram| ngram[size - 1]).collect()
+}
+
+/// The tokens that are still in, in the order of their ids, while the chain runs.
+struct Chain {
+    /// By id.
+    scores: Vec<f32>,
+    alive: Vec<u32>,
+    removed_by: Vec<Option<Stage>>,
+}
+
+impl Chain {
+    fn new(scores: Vec<f32>, removed_by: Vec<Option<Stage>>) -> Self {
+        let is_alive = |id: &u32| scores[*id as usize] > f32::NEG_INFINITY;
+        let alive = (0..scores.len() as u32).filter(is_alive).collect();
+        Self { scores, alive, removed_by }
+    }
+
+    fn score(&self, id: u32) -> f32 {
+        self.scores[id as usize]
+    }
+
+    fn alive_scores(&self) -> Vec<f32> {
+        self.alive.iter().map(|id| self.score(*id)).collect()
+    }
+
+    /// Keeps the tokens that `keep` says, by their place in `alive`.
+    fn retain(&mut self, stage: Stage, mut keep: impl FnMut(usize) -> bool) {
+        let mut place = 0;
+        let removed_by = &mut self.removed_by;
+        self.alive.retain(|id| {
+            let stays = keep(place);
+            place += 1;
+            if !stays {
+                removed_by[*id as usize] = Some(stage);
+            }
+            stays
+        });
+    }
+
+    fn greedy(&mut self) {
+        let scores = self.alive_scores();
+        let best = largest(&scores);
+        let first = scores.iter().position(|score| *score == best);
+        self.retain(Stage::Greedy, |place| Some(place) == first);
+    }
+
+    /// `TemperatureLogitsWarper`.
+    fn temperature(&mut self, temperature: f32) {
+        // A tiny temperature can send scores to infinity; then only the likeliest counts.
+        if self.alive.iter().any(|id| !(self.score(*id) / temperature).is_finite()) {
+            self.greedy();
+            return;
+        }
+        for id in &self.alive {
+            self.scores[*id as usize] /= temperature;
+        }
+    }
+
+    /// `TopKLogitsWarper`: what is below the k-th score goes; ties with it stay.
+    fn top_k(&mut self, k: usize) {
+        if k >= self.alive.len() {
+            return;
+        }
+        let scores = self.alive_scores();
+        let mut sorted = scores.clone();
+        let (_, kth, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        let kth = *kth;
+        self.retain(Stage::TopK, |place| scores[place] >= kth);
+    }
+
+    /// `TopPLogitsWarper`: from the least likely up, tokens go while their mass is at most
+    /// 1 - p. Of two equal tokens the one with the smaller id goes first, as in torch's sort.
+    fn top_p(&mut self, top_p: f32) {
+        let scores = self.alive_scores();
+        let probabilities = softmax(&scores);
+        let limit = (1.0 - as_written(top_p)) as f32;
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        let ascending = |a: &u32, b: &u32| {
+            let (left, right) = (scores[*a as usize], scores[*b as usize]);
+            left.total_cmp(&right).then(a.cmp(b))
+        };
+        let gone = prefix_by_mass(&mut order, &probabilities, ascending, |mass| mass <= limit);
+        let mut stays = vec![true; scores.len()];
+        // The likeliest token always stays.
+        for place in &order[..gone.min(scores.len() - 1)] {
+            stays[*place as usize] = false;
+        }
+        self.retain(Stage::TopP, |place| stays[place]);
+    }
+
+    /// `MinPLogitsWarper`.
+    fn min_p(&mut self, min_p: f32) {
+        let probabilities = softmax(&self.alive_scores());
+        let best = largest(&probabilities);
+        let limit = min_p * best;
+        let first = probabilities.iter().position(|probability| *probability == best);
+        self.retain(Stage::MinP, |place| probabilities[place] >= limit || Some(place) == first);
+    }
+
+    /// `TypicalLogitsWarper`: tokens ordered by how far their surprise is from the expected one;
+    /// what lies further out than the token that reaches the mass goes.
+    fn typical_p(&mut self, mass: f32) {
+        let scores = self.alive_scores();
+        let probabilities = softmax(&scores);
+        let max = largest(&scores);
+        let sum: f32 =
+            scores.iter().map(|score| f64::from((score - max).exp())).sum::<f64>() as f32;
+        let log_sum = sum.ln();
+        let surprise: Vec<f32> = scores.iter().map(|score| log_sum - (score - max)).collect();
+        let expected: f64 = surprise
+            .iter()
+            .map(|surprise| f64::from(*surprise) * f64::from((-surprise).exp()))
+            .sum();
+        let distance: Vec<f32> =
+            surprise.iter().map(|surprise| (surprise - expected as f32).abs()).collect();
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        let ascending = |a: &u32, b: &u32| {
+            let (left, right) = (distance[*a as usize], distance[*b as usize]);
+            left.total_cmp(&right).then(a.cmp(b))
+        };
+        let below = prefix_by_mass(&mut order, &probabilities, ascending, |sum| sum < mass);
+        let limit = distance[order[below.min(scores.len() - 1)] as usize];
+        self.retain(Stage::TypicalP, |place| distance[place] <= limit);
+    }
+}
+
+/// The length of the longest beginning of the sorted order whose running mass `fits`, leaving
+/// `order` sorted around that place: everything before it is smaller, the place itself is right.
+///
+/// A quickselect by weight: time grows with the length, not with its logarithm as well.
+fn prefix_by_mass(
+    order: &mut [u32],
+    weights: &[f32],
+    compare: impl Fn(&u32, &u32) -> Ordering,
+    fits: impl Fn(f32) -> bool,
+) -> usize {
+    let (mut start, mut end) = (0, order.len());
+    let mut below = 0.0_f64;
+    while start < end {
+        let middle = start + (end - start) / 2;
+        order[start..end].select_nth_unstable_by(middle - start, &compare);
+        let half: f64 =
+            order[start..=middle].iter().map(|place| f64::from(weights[*place as usize])).sum();
+        if fits((below + half) as f32) {
+            below += half;
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    start
+}
+
+/// The number a person wrote: 0.9, and not the 0.8999999762 that it is as an f32. transformers
+/// computes `1 - top_p` from the former.
+fn as_written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Summed in f64: a vocabulary has a quarter of a million terms.
+fn softmax(scores: &[f32]) -> Vec<f32> {
+    let max = largest(scores);
+    let mut probabilities: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
+    let sum: f64 = probabilities.iter().map(|value| f64::from(*value)).sum();
+    let scale = (1.0 / sum) as f32;
+    for probability in &mut probabilities {
+        *probability *= scale;
+    }
+    probabilities
+}
+
+/// Draws tokens. The same seed draws the same tokens, on every machine.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    random: ChaCha20Rng,
+}
+
+impl Sampler {
+    pub fn new(seed: u64) -> Self {
+        Self { random: ChaCha20Rng::seed_from_u64(seed) }
+    }
+
+    /// The id at which the running sum of the probabilities, in the order of the ids, passes a
+    /// number drawn evenly from 0 to 1. Draws once, whatever the distribution.
+    pub fn pick(&mut self, distribution: &Distribution) -> u32 {
+        self.place(&distribution.after) as u32
+    }
+
+    /// Runs the chain and draws, as [`distribution`] and [`Self::pick`] would, without the lists
+    /// that only a screen needs.
+    pub fn next(
+        &mut self,
+        logits: &[f32],
+        history: &[u32],
+        params: &SamplingParams,
+    ) -> Result<u32, SamplingError> {
+        let chain = run_chain(logits, history, params)?;
+        let place = self.place(&softmax(&chain.alive_scores()));
+        Ok(chain.alive[place])
+    }
+
+    fn place(&mut self, probabilities: &[f32]) -> usize {
+        // 53 random bits: every f64 step between 0 and 1.
+        let drawn = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let kept = || probabilities.iter().enumerate().filter(|(_, value)| **value > 0.0);
+        let total: f64 = kept().map(|(_, value)| f64::from(*value)).sum();
+        let target = drawn * total;
+        let mut sum = 0.0;
+        let mut last = 0;
+        for (place, probability) in kept() {
+            last = place;
+            sum += f64::from(*probability);
+            if sum > target {
+                break;
+            }
+        }
+        last
+    }
+}
+
+#[cfg(test)]
+#[path = "sampling_tests.rs"]
+mod tests;
