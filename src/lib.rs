@@ -4,6 +4,8 @@
 //! what changed. `ARCHITECTURE.md` is the map of the house; `tests/architecture.rs` holds it.
 
 pub mod data;
+pub mod eval;
 pub mod files;
 pub mod jobs;
 pub mod llm;
+pub mod train;

@@ -1,0 +1,3 @@
+//! What training changed, measured on a finished adapter.
+
+pub mod preference;

@@ -1,0 +1,330 @@
+//! Every knob of a training run, under the names of TRL and PEFT. A run file (`RUN.toml`) is this
+//! struct; reading and writing one: see [`super::run_file`].
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::dpo;
+
+/// What a run optimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Direct Preference Optimization (Rafailov et al. 2023).
+    #[default]
+    Dpo,
+
+    /// Supervised fine-tuning on the completions.
+    Sft,
+}
+
+/// How the learning rate moves over the steps, as transformers names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchedulerType {
+    #[default]
+    Linear,
+    Cosine,
+    Constant,
+    ConstantWithWarmup,
+}
+
+/// A training run. Absent keys take TRL's defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// A transformers folder, a `.gguf` file, a Hub id that is in the cache, or `starter`.
+    pub model: String,
+
+    /// A PEFT folder to continue from. The reference policy is then the model with this adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<PathBuf>,
+    pub objective: Objective,
+
+    /// JSON Lines: preference pairs for DPO; pairs or prompt-completion rows for SFT.
+    pub data: PathBuf,
+
+    /// Draw the rows in a seeded random order, anew each epoch. Off: in the order of the file.
+    pub shuffle: bool,
+
+    /// Pairs (rows) in one forward pass.
+    pub per_device_train_batch_size: usize,
+
+    /// Forward passes whose gradients are averaged into one step.
+    pub gradient_accumulation_steps: usize,
+
+    /// Optimizer steps in all. Where given, it wins over `num_train_epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<usize>,
+    pub num_train_epochs: f64,
+    pub learning_rate: f64,
+    pub lr_scheduler_type: SchedulerType,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+
+    /// Gradients are scaled down so that their joint length is at most this. 0 is off.
+    pub max_grad_norm: f64,
+
+    /// β in the DPO paper: how strongly the policy is held to the reference.
+    pub beta: f64,
+
+    /// The DPO losses by TRL's names ([`dpo::LOSS_TYPES`]), summed.
+    #[serde(deserialize_with = "one_or_many")]
+    pub loss_type: Vec<String>,
+    pub label_smoothing: f64,
+
+    /// Prompt and answer together are cut to this many tokens (the start is kept).
+    pub max_length: usize,
+    pub seed: u64,
+
+    /// Share of the prompts that is not trained on but measured with. 0 trains on everything.
+    pub held_out_share: f64,
+
+    /// Measure on the held-out pairs every so many steps. 0: only at the end.
+    pub eval_steps: usize,
+
+    /// Write a checkpoint to resume from every so many steps. 0: only at the end and at Stop.
+    pub save_steps: usize,
+    pub lora: LoraConfig,
+}
+
+/// The adapter's shape, under PEFT's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraConfig {
+    /// Rank: how many directions each layer may change in.
+    pub r: usize,
+
+    /// The change is scaled by `lora_alpha / r` (by `lora_alpha / √r` with rsLoRA).
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub target_modules: Vec<String>,
+    pub use_rslora: bool,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(source)? {
+        OneOrMany::One(name) => vec![name],
+        OneOrMany::Many(names) => names,
+    })
+}
+
+/// Something about a configuration that stands in the way of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The key as the run file spells it: `learning_rate`, `lora.r`.
+    pub field: &'static str,
+
+    /// What it must be: `must be between 1 and 256, and it is 0`.
+    pub message: String,
+}
+
+impl TrainConfig {
+    /// Settings that a small model learns something visible from within some tens of steps on a
+    /// laptop. TRL's own defaults are for large models and thousands of steps.
+    pub fn suggested(objective: Objective) -> Self {
+        let linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        Self {
+            objective,
+            per_device_train_batch_size: 4,
+            max_steps: Some(60),
+            learning_rate: match objective {
+                // Ten times what TRL's documentation suggests for LoRA, which is meant for billions
+                // of weights. Measured on SmolLM2-135M-Instruct and the 60 sample pairs (12 held
+                // out): accuracy there 0.92 after 10 steps and 1.00 after 20, loss 0.39.
+                Objective::Dpo => 1e-4,
+                Objective::Sft => 2e-4,
+            },
+            warmup_steps: 3,
+            held_out_share: 0.2,
+            eval_steps: 10,
+            lora: LoraConfig {
+                r: 16,
+                lora_alpha: 32.0,
+                target_modules: linears.map(str::to_owned).to_vec(),
+                ..LoraConfig::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// What stands in the way of a run, in the order of the fields. Empty: it can start.
+    pub fn problems(&self) -> Vec<ConfigProblem> {
+        let mut found = Problems::default();
+        if self.model.is_empty() {
+            found.add("model", "choose a model first".to_owned());
+        }
+        if self.data.as_os_str().is_empty() {
+            found.add("data", "choose the training data first".to_owned());
+        }
+        found.count("per_device_train_batch_size", self.per_device_train_batch_size, 1..=256);
+        found.count("gradient_accumulation_steps", self.gradient_accumulation_steps, 1..=1024);
+        match self.max_steps {
+            Some(steps) => found.count("max_steps", steps, 1..=1_000_000),
+            None => found.number("num_train_epochs", self.num_train_epochs, 0.001..=1000.0),
+        }
+        found.number("learning_rate", self.learning_rate, 1e-9..=1.0);
+        found.count("warmup_steps", self.warmup_steps, 0..=1_000_000);
+        found.number("weight_decay", self.weight_decay, 0.0..=1.0);
+        found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
+        if self.objective == Objective::Dpo {
+            self.dpo_problems(&mut found);
+        }
+        found.count("max_length", self.max_length, 2..=1_000_000);
+        found.number("held_out_share", self.held_out_share, 0.0..=0.9);
+        found.count("lora.r", self.lora.r, 1..=1024);
+        found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
+        if self.lora.lora_dropout != 0.0 {
+            let dropout = self.lora.lora_dropout;
+            found.add(
+                "lora.lora_dropout",
+                format!("must be 0, and it is {dropout}: this version trains without dropout"),
+            );
+        }
+        if self.lora.target_modules.is_empty() {
+            found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
+        }
+        found.0
+    }
+
+    fn dpo_problems(&self, found: &mut Problems) {
+        found.number("beta", self.beta, 0.0001..=100.0);
+        if self.loss_type.is_empty() {
+            found.add("loss_type", "name at least one loss".to_owned());
+        }
+        for name in &self.loss_type {
+            if !dpo::LOSS_TYPES.contains(&name.as_str()) {
+                let known = dpo::LOSS_TYPES.join(", ");
+                found.add("loss_type", format!("`{name}` is not one of {known}"));
+            }
+        }
+        found.number("label_smoothing", self.label_smoothing, 0.0..=0.5);
+        let uses = |name: &str| self.loss_type.iter().any(|loss| loss == name);
+        if uses("exo_pair") && self.label_smoothing == 0.0 {
+            let message = "must be above 0 for `exo_pair`; its paper takes 0.001".to_owned();
+            found.add("label_smoothing", message);
+        }
+        if uses("robust") && self.label_smoothing == 0.5 {
+            found.add("label_smoothing", "must be below 0.5 for `robust`".to_owned());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<ConfigProblem>);
+
+impl Problems {
+    fn add(&mut self, field: &'static str, message: String) {
+        self.0.push(ConfigProblem { field, message });
+    }
+
+    fn count(&mut self, field: &'static str, value: usize, range: RangeInclusive<usize>) {
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
+        }
+    }
+
+    fn number(&mut self, field: &'static str, value: f64, range: RangeInclusive<f64>) {
+        // A NaN is in no range.
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
+        }
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            model: String::new(),
+            adapter: None,
+            objective: Objective::Dpo,
+            data: PathBuf::new(),
+            shuffle: true,
+            per_device_train_batch_size: 8,
+            gradient_accumulation_steps: 1,
+            max_steps: None,
+            num_train_epochs: 3.0,
+            learning_rate: 1e-6,
+            lr_scheduler_type: SchedulerType::Linear,
+            warmup_steps: 0,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            beta: 0.1,
+            loss_type: vec!["sigmoid".to_owned()],
+            label_smoothing: 0.0,
+            max_length: 1024,
+            seed: 42,
+            held_out_share: 0.0,
+            eval_steps: 0,
+            save_steps: 10,
+            lora: LoraConfig::default(),
+        }
+    }
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self {
+            r: 8,
+            lora_alpha: 8.0,
+            lora_dropout: 0.0,
+            target_modules: vec!["q_proj".to_owned(), "v_proj".to_owned()],
+            use_rslora: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(config: TrainConfig) -> TrainConfig {
+        TrainConfig { model: "starter".to_owned(), data: PathBuf::from("pairs.jsonl"), ..config }
+    }
+
+    #[test]
+    fn defaults_and_suggestions_can_start_once_model_and_data_are_chosen() {
+        assert_eq!(ready(TrainConfig::default()).problems(), []);
+        for objective in [Objective::Dpo, Objective::Sft] {
+            let config = TrainConfig::suggested(objective);
+            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
+            assert_eq!(fields, ["model", "data"]);
+            assert_eq!(ready(config).problems(), []);
+        }
+    }
+
+    #[test]
+    fn every_setting_out_of_range_is_named() {
+        type Change = fn(&mut TrainConfig);
+        let changes: [(&str, Change); 12] = [
+            ("per_device_train_batch_size", |config| config.per_device_train_batch_size = 0),
+            ("gradient_accumulation_steps", |config| config.gradient_accumulation_steps = 0),
+            ("max_steps", |config| config.max_steps = Some(0)),
+            ("num_train_epochs", |config| config.num_train_epochs = 0.0),
+            ("learning_rate", |config| config.learning_rate = f64::NAN),
+            ("beta", |config| config.beta = 0.0),
+            ("loss_type", |config| config.loss_type = vec!["simpo".to_owned()]),
+            ("label_smoothing", |config| config.loss_type = vec!["exo_pair".to_owned()]),
+            ("max_length", |config| config.max_length = 1),
+            ("held_out_share", |config| config.held_out_share = 1.0),
+            ("lora.r", |config| config.lora.r = 0),
+            ("lora.lora_dropout", |config| config.lora.lora_dropout = 0.1),
+        ];
+        for (field, change) in changes {
+            let mut config = ready(TrainConfig::default());
+            change(&mut config);
+            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
+            assert_eq!(fields, [field]);
+        }
+    }
+}

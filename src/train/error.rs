@@ -1,0 +1,87 @@
+//! Why a training run could not start or go on.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::config::ConfigProblem;
+use super::run_file::RunFileError;
+use crate::files::JsonlError;
+use crate::llm;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the settings cannot be used: {}", sentences(.0))]
+    Config(Vec<ConfigProblem>),
+
+    #[error(transparent)]
+    RunFile(RunFileError),
+
+    #[error("the training data could not be read")]
+    Data(#[source] JsonlError),
+
+    #[error("{} has no rows", .0.display())]
+    NoRows(PathBuf),
+
+    #[error(
+        "all {rows} rows were dropped, because their prompts alone fill max_length ({max_length} \
+         tokens)"
+    )]
+    AllDropped { rows: usize, max_length: usize },
+
+    #[error("line {line} could not be put through the model's tokenizer and chat template")]
+    Tokenize { line: usize, source: Box<dyn std::error::Error + Send + Sync> },
+
+    #[error(
+        "line {line} is a conversation, and the model has no chat template; rows with plain text \
+         work"
+    )]
+    NoChatTemplate { line: usize },
+
+    #[error("the model could not be run")]
+    Model(#[from] llm::error::Error),
+
+    #[error("the adapter {} cannot be continued", path.display())]
+    Adapter { path: PathBuf, source: llm::error::Error },
+
+    #[error("a computation failed")]
+    Tensor(#[from] candle_core::Error),
+
+    #[error("{} could not be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("{} already holds a run; resume it or choose another folder", .0.display())]
+    Occupied(PathBuf),
+
+    #[error("{} is being written to by another run", .0.display())]
+    Busy(PathBuf),
+
+    #[error("{} holds no checkpoint to resume from", .0.display())]
+    NoCheckpoint(PathBuf),
+
+    #[error("the checkpoint {} is damaged: {problem}", path.display())]
+    Checkpoint { path: PathBuf, problem: String },
+
+    #[error("the run was started with another model: {started_with}, and this is {loaded}")]
+    OtherModel { started_with: String, loaded: String },
+
+    #[error(
+        "the {what} of step {step} is not a number, so the run was ended; the adapter of step \
+         {kept_step} is kept. A tenth of the learning rate usually helps"
+    )]
+    NotFinite { what: &'static str, step: usize, kept_step: usize },
+
+    #[error("no gradient reaches {}: this is a bug in the model code", .names.join(", "))]
+    NoGradient { names: Vec<String> },
+
+    #[error("stopped before the first step")]
+    Cancelled,
+}
+
+fn sentences(problems: &[ConfigProblem]) -> String {
+    let sentences: Vec<String> =
+        problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
+    sentences.join("; ")
+}

@@ -1,0 +1,95 @@
+//! `metrics.jsonl`: a line a step and a line an evaluation, appended as they happen.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::error::Error;
+use super::metrics::{EvalMetrics, StepMetrics};
+use super::record::METRICS_FILE;
+use crate::files;
+
+/// Everything that a run has reported so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    pub steps: Vec<StepMetrics>,
+    pub evaluations: Vec<EvalMetrics>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Evaluation(EvalMetrics), // first: only it has `eval_loss`
+    Step(Box<StepMetrics>),
+}
+
+impl Line {
+    fn step(&self) -> usize {
+        match self {
+            Self::Evaluation(metrics) => metrics.step,
+            Self::Step(metrics) => metrics.step,
+        }
+    }
+}
+
+impl History {
+    /// What the folder of a run holds. A line that a crash has cut short is skipped; no file is an
+    /// empty history.
+    pub fn read(run_dir: &Path) -> Self {
+        let mut history = Self::default();
+        let text = std::fs::read_to_string(run_dir.join(METRICS_FILE)).unwrap_or_default();
+        for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+            match line {
+                Line::Evaluation(metrics) => history.evaluations.push(metrics),
+                Line::Step(metrics) => history.steps.push(*metrics),
+            }
+        }
+        history
+    }
+}
+
+/// Takes back what was reported after `step`: a resumed run reports it again.
+pub fn truncate(run_dir: &Path, step: usize) -> Result<(), Error> {
+    let path = run_dir.join(METRICS_FILE);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let kept: String = text
+        .lines()
+        .filter(|line| serde_json::from_str::<Line>(line).is_ok_and(|line| line.step() <= step))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    files::write_atomic(&path, kept.as_bytes()).map_err(|source| Error::Write { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::metrics::PreferenceMetrics;
+
+    #[test]
+    fn steps_and_evaluations_come_back_and_half_a_line_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(METRICS_FILE);
+        let preference = Some(PreferenceMetrics { rewards_chosen: 0.5, ..Default::default() });
+        let step = |step| StepMetrics { step, loss: 0.25, preference, ..Default::default() };
+        let evaluation = EvalMetrics { step: 2, loss: 0.5, ..Default::default() };
+        files::append_json(&path, &step(1)).unwrap();
+        files::append_json(&path, &step(2)).unwrap();
+        files::append_json(&path, &evaluation).unwrap();
+        files::append_json(&path, &step(3)).unwrap();
+        files::append_line(&path, "{\"step\":4,\"lo").unwrap();
+        let history = History::read(folder.path());
+        assert_eq!(history.steps, [step(1), step(2), step(3)]);
+        assert_eq!(history.evaluations, std::slice::from_ref(&evaluation));
+        truncate(folder.path(), 2).unwrap();
+        let history = History::read(folder.path());
+        assert_eq!((history.steps.len(), history.evaluations), (2, vec![evaluation]));
+    }
+
+    #[test]
+    fn supervised_steps_have_no_rewards() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = StepMetrics { step: 1, loss: 6.2, ..Default::default() };
+        files::append_json(&folder.path().join(METRICS_FILE), &step).unwrap();
+        assert_eq!(History::read(folder.path()).steps, [step]);
+    }
+}

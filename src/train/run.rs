@@ -1,0 +1,241 @@
+//! A training run from beginning to end, and from wherever it was stopped to its end.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use candle_core::Var;
+use time::OffsetDateTime;
+
+use super::checkpoint;
+use super::checkpoint::RunState;
+use super::config::{Objective, TrainConfig};
+use super::error::Error;
+use super::evaluate;
+use super::history;
+use super::history::History;
+use super::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use super::optim::AdamW;
+use super::record;
+use super::record::{RunRecord, RunStatus};
+use super::schedule;
+use super::setup;
+use super::setup::Setup;
+use super::step;
+use super::step::{StepInput, StepOutcome};
+use crate::files;
+use crate::jobs::Progress;
+use crate::llm::lora::Adapter;
+use crate::llm::model::Model;
+
+/// What is to be run, and where it is written to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainRequest {
+    pub config: TrainConfig,
+
+    /// `runs/<id>`. Made if need be; it must not hold another run.
+    pub run_dir: PathBuf,
+
+    /// Go on from the checkpoint in `run_dir`. Settings and data are then those in the folder;
+    /// `config` is not looked at.
+    pub resume: bool,
+}
+
+/// Trains an adapter for `model`, which must have been loaded with f32 weights.
+///
+/// Stopping is a good end: the adapter and a checkpoint of the last complete step are written.
+/// Where a run fails, what was saved last stays.
+pub fn run(
+    model: &Model,
+    request: &TrainRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    let setup = Setup::new(model, request, progress)?;
+    let mut record = setup.record.clone();
+    let result = Training::new(model, &setup, progress)
+        .and_then(|mut training| training.go(&mut record).map(|()| training));
+    record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
+    match result {
+        Ok(training) => {
+            let done = training.state.step >= setup.plan.steps;
+            record.status = if done { RunStatus::Finished } else { RunStatus::Stopped };
+            record.write(&setup.run_dir)?;
+            Ok(training.summary())
+        }
+        Err(err) => {
+            record.status = RunStatus::Failed;
+            record.message = Some(err.to_string());
+            // The reason for the failure is worth more than that it could not be written down.
+            record.write(&setup.run_dir).ok();
+            Err(err)
+        }
+    }
+}
+
+/// A run under way.
+struct Training<'a> {
+    model: &'a Model,
+    setup: &'a Setup,
+    progress: &'a dyn Progress<TrainEvent>,
+    adapter: Adapter,
+    vars: Vec<(String, Var)>,
+    state: RunState,
+    last_step: Option<StepMetrics>,
+    evaluation: Option<EvalMetrics>,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        model: &'a Model,
+        setup: &'a Setup,
+        progress: &'a dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let config = &setup.config;
+        // A resumed run does not need the adapter that it once continued from.
+        let adapter = if setup.resume {
+            setup::load_adapter(model, &setup.run_dir)?
+        } else {
+            setup::adapter(model, config, progress)?
+        };
+        let vars = adapter.vars();
+        let state = if setup.resume {
+            let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
+            history::truncate(&setup.run_dir, state.step)?;
+            state
+        } else {
+            let optimizer = AdamW::new(&vars, config.weight_decay);
+            RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
+        };
+        let History { mut steps, mut evaluations } = History::read(&setup.run_dir);
+        let (last_step, evaluation) = (steps.pop(), evaluations.pop());
+        Ok(Self { model, setup, progress, adapter, vars, state, last_step, evaluation })
+    }
+
+    /// The loop. `Ok` with fewer steps than planned: it was stopped.
+    fn go(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        self.save(record)?; // before anything slow: a full or read-only disk is known now
+        match self.steps(record) {
+            Err(Error::Cancelled) => self.save(record),
+            result => result,
+        }
+    }
+
+    fn steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        let Setup { config, plan, examples, held_out, .. } = self.setup;
+        if self.state.reference.is_empty() && config.objective == Objective::Dpo {
+            self.state.reference =
+                evaluate::reference(self.model, &self.adapter, examples, self.progress)?;
+            self.save(record)?;
+        }
+        while self.state.step < plan.steps {
+            self.one_step()?;
+            let done = self.state.step;
+            let last = done == plan.steps;
+            if !held_out.is_empty() && (last || is_due(done, config.eval_steps)) {
+                self.evaluate()?;
+            }
+            if last || is_due(done, config.save_steps) {
+                self.save(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One optimizer step. A stop in the middle leaves everything as it was before it.
+    fn one_step(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let Setup { config, plan, examples, train, .. } = self.setup;
+        let index = self.state.step;
+        let mut batches = plan.batches(index);
+        batches.iter_mut().flatten().for_each(|row| *row = train[*row]);
+        let input = StepInput {
+            model: self.model,
+            adapter: &self.adapter,
+            vars: &self.vars,
+            config,
+            examples,
+            reference: &self.state.reference,
+        };
+        let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
+        let outcome = step::run(&input, &batches, &check)?;
+        let StepOutcome { mut gradients, loss, entropy, mean_token_accuracy, preference, tokens } =
+            outcome;
+        self.finite("loss", loss)?;
+        let grad_norm = gradients.clip(config.max_grad_norm);
+        self.finite("gradient", grad_norm)?;
+        let share =
+            schedule::factor(config.lr_scheduler_type, index, config.warmup_steps, plan.steps);
+        let learning_rate = config.learning_rate * share;
+        self.state.optimizer.step(&self.vars, &gradients, learning_rate)?;
+        self.state.step += 1;
+        self.state.num_tokens += tokens;
+        let metrics = StepMetrics {
+            step: self.state.step,
+            epoch: plan.epoch_after(index),
+            loss,
+            grad_norm,
+            learning_rate,
+            entropy,
+            num_tokens: self.state.num_tokens,
+            mean_token_accuracy,
+            preference,
+            step_secs: started.elapsed().as_secs_f64(),
+        };
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Step(metrics.clone()));
+        self.last_step = Some(metrics);
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<(), Error> {
+        let Setup { config, examples, held_out, .. } = self.setup;
+        let rows = (examples.as_slice(), self.state.reference.as_slice());
+        let found =
+            evaluate::held_out(self.model, &self.adapter, config, rows, held_out, self.progress)?;
+        let metrics = EvalMetrics { step: self.state.step, ..found };
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
+        self.evaluation = Some(metrics);
+        Ok(())
+    }
+
+    /// Writes the adapter, what is needed to resume, and how far the run is.
+    fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+        let run_dir = &self.setup.run_dir;
+        self.adapter.save(run_dir, &self.model.card().identity)?; // first: resuming reads it
+        checkpoint::write(run_dir, &self.vars, &self.state)?;
+        record.steps_done = self.state.step;
+        record.write(run_dir)?;
+        self.progress.emit(TrainEvent::Saved { step: self.state.step });
+        Ok(())
+    }
+
+    fn report(&self, line: &impl serde::Serialize) -> Result<(), Error> {
+        let path = self.setup.run_dir.join(record::METRICS_FILE);
+        files::append_json(&path, line).map_err(|source| Error::Write { path, source })
+    }
+
+    /// A run whose numbers are gone is ended before they reach the adapter.
+    fn finite(&self, what: &'static str, value: f64) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let kept_step = RunRecord::read(&self.setup.run_dir).map_or(0, |record| record.steps_done);
+        Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
+    }
+
+    fn summary(self) -> RunSummary {
+        RunSummary {
+            run_dir: self.setup.run_dir.clone(),
+            adapter_dir: self.setup.run_dir.clone(),
+            steps_done: self.state.step,
+            steps_planned: self.setup.plan.steps,
+            last_step: self.last_step,
+            evaluation: self.evaluation,
+        }
+    }
+}
+
+/// Every so many steps; 0 is never.
+fn is_due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}

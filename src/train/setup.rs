@@ -1,0 +1,214 @@
+//! Everything before the first step: settings checked, rows read and encoded, the split drawn, the
+//! run folder opened. Bad input is found here, before anything is written.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use super::batch::{Encoder, Example, Examples};
+use super::config::TrainConfig;
+use super::error::Error;
+use super::metrics::TrainEvent;
+use super::plan::Plan;
+use super::record;
+use super::record::{RunRecord, RunStatus};
+use super::rows;
+use super::rows::Rows;
+use super::run::TrainRequest;
+use super::run_file;
+use super::run_file::RunFileError;
+use crate::data::pair::{PreferencePair, Text};
+use crate::data::split;
+use crate::data::split::Split;
+use crate::files;
+use crate::files::Lock;
+use crate::jobs::Progress;
+use crate::llm::lora::{Adapter, LoraSpec};
+use crate::llm::model::Model;
+
+/// A run that can begin.
+pub struct Setup {
+    pub config: TrainConfig,
+    pub run_dir: PathBuf,
+    pub resume: bool,
+
+    /// All rows, in the order of the file.
+    pub examples: Vec<Example>,
+
+    /// Which examples are trained on, and which are only measured with.
+    pub train: Vec<usize>,
+    pub held_out: Vec<usize>,
+    pub plan: Plan,
+    pub record: RunRecord,
+
+    /// Held until the run is over.
+    _lock: Lock,
+}
+
+impl Setup {
+    pub fn new(
+        model: &Model,
+        request: &TrainRequest,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let TrainRequest { config, run_dir, resume } = request;
+        let config = if *resume { stored_config(run_dir)? } else { config.clone() };
+        let mut problems = config.problems();
+        problems.retain(|problem| problem.field != "model"); // it is here already
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        let copied = run_dir.join(record::DATA_FILE);
+        let data_path = if *resume { &copied } else { &config.data };
+        let Examples { examples, warnings } = examples(model, &config, data_path, progress)?;
+        let Split { train, held_out } = held_out_split(&examples, &config);
+        let plan = Plan::new(&config, train.len());
+
+        let lock = files::lock(&run_dir.join(record::LOCK_FILE))
+            .map_err(|source| Error::Write { path: run_dir.clone(), source })?
+            .ok_or_else(|| Error::Busy(run_dir.clone()))?;
+        let identity = &model.card().identity;
+        let record = if *resume {
+            let stored = RunRecord::read(run_dir)?;
+            if stored.model.sha256 != identity.sha256 {
+                let started_with = stored.model.name;
+                return Err(Error::OtherModel { started_with, loaded: identity.name.clone() });
+            }
+            RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored }
+        } else {
+            if run_dir.join(record::RECORD_FILE).exists() {
+                return Err(Error::Occupied(run_dir.clone()));
+            }
+            let bytes = read(data_path)?;
+            write(&copied, &bytes)?;
+            store_config(run_dir, &config)?;
+            RunRecord {
+                status: RunStatus::Running,
+                message: None,
+                steps_done: 0,
+                steps_planned: plan.steps,
+                program_version: env!("CARGO_PKG_VERSION").to_owned(),
+                model: identity.clone(),
+                data: absolute(data_path),
+                data_sha256: files::sha256_of_bytes(&bytes),
+                train_rows: train.len(),
+                held_out_rows: held_out.len(),
+                started: record::timestamp(OffsetDateTime::now_utc()),
+                finished: None,
+            }
+        };
+        record.write(run_dir)?;
+        progress.emit(TrainEvent::Planned {
+            steps: plan.steps,
+            train_rows: train.len(),
+            held_out_rows: held_out.len(),
+        });
+        for warning in warnings {
+            progress.emit(TrainEvent::Warning(warning));
+        }
+        let (run_dir, resume) = (run_dir.clone(), *resume);
+        Ok(Self { config, run_dir, resume, examples, train, held_out, plan, record, _lock: lock })
+    }
+}
+
+/// A new adapter, or the one to continue.
+pub fn adapter(
+    model: &Model,
+    config: &TrainConfig,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Adapter, Error> {
+    let Some(path) = &config.adapter else {
+        let spec = LoraSpec {
+            r: config.lora.r,
+            lora_alpha: config.lora.lora_alpha,
+            lora_dropout: config.lora.lora_dropout,
+            target_modules: config.lora.target_modules.clone(),
+            use_rslora: config.lora.use_rslora,
+        };
+        return Ok(Adapter::init(model, &spec, config.seed)?);
+    };
+    let adapter = load_adapter(model, path)?;
+    let rank = adapter.card().rank;
+    if rank != config.lora.r {
+        progress.emit(TrainEvent::Warning(format!(
+            "the adapter that is continued has rank {rank}; r = {} is not used",
+            config.lora.r
+        )));
+    }
+    Ok(adapter)
+}
+
+pub fn load_adapter(model: &Model, path: &Path) -> Result<Adapter, Error> {
+    Adapter::load(path, model).map_err(|source| Error::Adapter { path: path.to_owned(), source })
+}
+
+/// The rows of a file as a model sees them.
+pub fn examples(
+    model: &Model,
+    config: &TrainConfig,
+    data: &Path,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Examples, Error> {
+    let Rows { rows, mut warnings } = rows::read(data, config.objective).map_err(Error::Data)?;
+    if rows.is_empty() {
+        return Err(Error::NoRows(data.to_owned()));
+    }
+    let tokenizer = model.tokenizer();
+    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
+    let eos = eos.and_then(|id| tokenizer.token(id)).unwrap_or_default();
+    let encoder = Encoder { tokenizer, chat: model.chat(), eos: &eos };
+    // Longer than the context cannot be run, whatever max_length says.
+    let context = model.card().facts.context_length;
+    let max_length = config.max_length.min(context);
+    let mut found = encoder.examples(&rows, max_length, progress)?;
+    warnings.append(&mut found.warnings);
+    Ok(Examples { warnings, ..found })
+}
+
+fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
+    let nothing = Text::Plain(String::new());
+    let prompts: Vec<PreferencePair> = examples
+        .iter()
+        .map(|example| PreferencePair {
+            prompt: example.prompt.clone(),
+            chosen: nothing.clone(),
+            rejected: nothing.clone(),
+        })
+        .collect();
+    split::split(&prompts, config.held_out_share, config.seed)
+}
+
+fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
+    let path = run_dir.join(record::CONFIG_FILE);
+    if !path.is_file() {
+        return Err(Error::NoCheckpoint(run_dir.to_owned()));
+    }
+    run_file::read(&path).map_err(Error::RunFile)
+}
+
+/// Absolute paths: the folder may be looked at from elsewhere.
+fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
+    let stored = TrainConfig {
+        data: absolute(&config.data),
+        adapter: config.adapter.as_deref().map(absolute),
+        ..config.clone()
+    };
+    let path = run_dir.join(record::CONFIG_FILE);
+    run_file::write(&path, &stored).map_err(|err| match err {
+        RunFileError::Write { path, source } => Error::Write { path, source },
+        other => Error::RunFile(other),
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    files::write_atomic(path, bytes)
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,115 @@
+//! Every family computes what transformers computes.
+
+use candle_core::{DType, Device, Tensor};
+use tuning_fork::llm::{Adapter, LoraSpec, Model, Positions, Weights};
+
+use crate::support::{argmax, assert_close, load, reference, tensors, values};
+
+const TOLERANCE: f32 = 2e-4;
+
+fn check_family(name: &str) {
+    let folder = reference("models").join(name);
+    let expected = tensors(&folder.join("expected.safetensors"));
+    let ids = expected["input_ids"].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
+    let greedy = expected["greedy"].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
+    for weights in [Weights::AsStored, Weights::F32] {
+        let model = load(&folder, weights);
+        for (row, ids) in ids.iter().enumerate() {
+            let logits = expected["logits"].get(row).unwrap();
+            let mut cache = model.new_cache();
+            let at_once = model.logits(ids, &mut cache, None, Positions::All).unwrap();
+            assert_close(&at_once, &logits, TOLERANCE, &format!("{name} at once, {weights:?}"));
+
+            let mut cache = model.new_cache();
+            let steps: Vec<Tensor> = ids
+                .iter()
+                .map(|id| model.logits(&[*id], &mut cache, None, Positions::Last).unwrap())
+                .collect();
+            let steps = Tensor::cat(&steps, 0).unwrap();
+            assert_close(&steps, &logits, TOLERANCE, &format!("{name} by steps, {weights:?}"));
+
+            let hidden = Tensor::stack(&model.hidden_states(ids).unwrap(), 0).unwrap();
+            let wanted = expected["hidden"].narrow(1, row, 1).unwrap().squeeze(1).unwrap();
+            assert_close(&hidden, &wanted, TOLERANCE, &format!("{name} hidden, {weights:?}"));
+        }
+        assert_eq!(continue_greedily(&model, &greedy[0][..8], 16), greedy[0]);
+    }
+    let model = load(&folder, Weights::F32);
+    check_training_pass(&model, &ids, &expected["logits"], name);
+}
+
+fn continue_greedily(model: &Model, prompt: &[u32], count: usize) -> Vec<u32> {
+    let mut ids = prompt.to_vec();
+    let mut cache = model.new_cache();
+    let mut next = prompt.to_vec();
+    for _ in 0..count {
+        let scores = model.logits(&next, &mut cache, None, Positions::Last).unwrap();
+        next = vec![argmax(&values(&scores))];
+        ids.extend(&next);
+    }
+    ids
+}
+
+/// The differentiable pass over the batch, without an adapter and with one that changes nothing.
+fn check_training_pass(model: &Model, ids: &[Vec<u32>], logits: &Tensor, name: &str) {
+    let ids = Tensor::new(ids.to_vec(), &Device::Cpu).unwrap();
+    let (batch, time, vocab) = logits.dims3().unwrap();
+    let adapter = Adapter::init(model, &everywhere(), 1).unwrap();
+    for adapter in [None, Some(&adapter)] {
+        let hidden = model.hidden_for_training(&ids, adapter).unwrap();
+        let hidden = hidden.reshape((batch * time, ())).unwrap();
+        let scores = model.head_for_training(&hidden).unwrap();
+        let scores = scores.reshape((batch, time, vocab)).unwrap();
+        assert_close(&scores, logits, TOLERANCE, &format!("{name}, the pass with gradients"));
+    }
+}
+
+fn everywhere() -> LoraSpec {
+    LoraSpec {
+        r: 4,
+        lora_alpha: 8.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec!["all-linear".to_owned()],
+    }
+}
+
+#[test]
+fn llama_computes_what_transformers_computes() {
+    check_family("llama");
+}
+
+#[test]
+fn mistral_computes_what_transformers_computes() {
+    check_family("mistral");
+}
+
+#[test]
+fn qwen2_computes_what_transformers_computes() {
+    check_family("qwen2");
+}
+
+#[test]
+fn qwen3_computes_what_transformers_computes() {
+    check_family("qwen3");
+}
+
+#[test]
+fn gemma2_computes_what_transformers_computes() {
+    check_family("gemma2");
+}
+
+#[test]
+fn gemma3_computes_what_transformers_computes() {
+    check_family("gemma3");
+}
+
+#[test]
+fn phi3_computes_what_transformers_computes() {
+    check_family("phi3");
+}
+
+#[test]
+fn gpt2_computes_what_transformers_computes() {
+    check_family("gpt2");
+}

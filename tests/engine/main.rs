@@ -1,0 +1,17 @@
+//! The engine against the numbers of transformers, PEFT and TRL (`tests/reference`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::iter_over_hash_type,
+    reason = "a test fails where it is, and says why it is skipped"
+)]
+
+mod adapters;
+mod decoders;
+mod files;
+mod starter;
+mod starter_training;
+mod support;
+mod traces;
+mod training;

@@ -1,0 +1,51 @@
+//! Where the reference numbers are, and how they are compared.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use tuning_fork::jobs::Quiet;
+use tuning_fork::llm::card::ModelSource;
+use tuning_fork::llm::{LoadOptions, Model, Weights};
+
+pub fn reference(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
+}
+
+pub fn load(path: &Path, weights: Weights) -> Model {
+    let source = if path.is_dir() {
+        ModelSource::Folder(path.to_owned())
+    } else {
+        ModelSource::Gguf(path.to_owned())
+    };
+    Model::load(&source, &LoadOptions { weights }, &Quiet).unwrap()
+}
+
+pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+pub fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The largest absolute difference.
+pub fn distance(one: &Tensor, other: &Tensor) -> f32 {
+    assert_eq!(one.dims(), other.dims());
+    let pairs = values(one).into_iter().zip(values(other));
+    // Not `f32::max` alone, which would swallow a NaN.
+    pairs.map(|(one, other)| (one - other).abs()).fold(0.0, |largest, difference| {
+        if difference.is_nan() { f32::NAN } else { largest.max(difference) }
+    })
+}
+
+#[track_caller]
+pub fn assert_close(one: &Tensor, other: &Tensor, tolerance: f32, what: &str) {
+    let found = distance(one, other);
+    assert!(found <= tolerance, "{what}: off by {found}, {tolerance} is allowed");
+}
+
+pub fn argmax(scores: &[f32]) -> u32 {
+    let best = scores.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1));
+    best.unwrap().0 as u32
+}

@@ -1,0 +1,306 @@
+//! What a training run promises, on the tiny model.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tuning_fork::files;
+use tuning_fork::jobs::{Progress, Quiet, Recorder};
+use tuning_fork::llm::{Adapter, Model, Weights};
+use tuning_fork::train;
+use tuning_fork::train::TrainRequest;
+use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use tuning_fork::train::history::History;
+use tuning_fork::train::metrics::{RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::{RunRecord, RunStatus};
+use tuning_fork::train::runs;
+use tuning_fork::train::runs::RunState;
+
+use crate::support::{load, reference};
+
+fn tiny_model() -> Model {
+    load(&reference("models/llama"), Weights::F32)
+}
+
+/// Eight pairs: the better answer is short.
+fn eight_pairs(folder: &Path) -> PathBuf {
+    let path = folder.join("pairs.jsonl");
+    for (index, noun) in
+        ["paper", "data", "code", "word", "step", "plan", "test", "rate"].into_iter().enumerate()
+    {
+        let row = json!({
+            "prompt": [{"role": "user", "content": format!("What is a {noun}?")}],
+            "chosen": [{"role": "assistant", "content": format!("A {noun} {index}.")}],
+            "rejected": [{"role": "assistant", "content": format!("Well, one might say many things of the {noun}.")}],
+        });
+        files::append_json(&path, &row).unwrap();
+    }
+    path
+}
+
+fn config(data: PathBuf, steps: usize) -> TrainConfig {
+    TrainConfig {
+        data,
+        per_device_train_batch_size: 4,
+        max_steps: Some(steps),
+        learning_rate: 1e-2,
+        lr_scheduler_type: SchedulerType::Constant,
+        save_steps: 3,
+        lora: LoraConfig {
+            r: 4,
+            lora_alpha: 8.0,
+            target_modules: vec!["q_proj".to_owned(), "v_proj".to_owned(), "down_proj".to_owned()],
+            ..LoraConfig::default()
+        },
+        ..TrainConfig::default()
+    }
+}
+
+fn start(
+    model: &Model,
+    config: &TrainConfig,
+    run_dir: &Path,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, train::Error> {
+    let request =
+        TrainRequest { config: config.clone(), run_dir: run_dir.to_owned(), resume: false };
+    train::run(model, &request, progress)
+}
+
+fn resume(model: &Model, run_dir: &Path) -> Result<RunSummary, train::Error> {
+    let config = TrainConfig::default(); // not looked at
+    let request = TrainRequest { config, run_dir: run_dir.to_owned(), resume: true };
+    train::run(model, &request, &Quiet)
+}
+
+fn weights(run_dir: &Path) -> Vec<u8> {
+    std::fs::read(run_dir.join("adapter_model.safetensors")).unwrap()
+}
+
+/// Without what differs from run to run.
+fn numbers(run_dir: &Path) -> Vec<StepMetrics> {
+    let without_time = |step| StepMetrics { step_secs: 0.0, ..step };
+    History::read(run_dir).steps.into_iter().map(without_time).collect()
+}
+
+#[test]
+fn first_dpo_loss_is_ln_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 1);
+    let summary = start(&tiny_model(), &config, &folder.path().join("run"), &Quiet).unwrap();
+    let step = summary.last_step.unwrap();
+    // Exactly: a new adapter changes nothing, so policy and reference are the same bits.
+    assert_eq!(step.loss, std::f64::consts::LN_2);
+    let preference = step.preference.unwrap();
+    assert_eq!(preference.rewards_accuracies, 0.0); // TRL counts strictly larger rewards
+    assert_eq!(preference.rewards_margins, 0.0);
+}
+
+#[test]
+fn forty_steps_learn_eight_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 40);
+    let summary = start(&tiny_model(), &config, &folder.path().join("run"), &Quiet).unwrap();
+    let step = summary.last_step.unwrap();
+    let preference = step.preference.unwrap();
+    assert!(step.loss < 0.1, "{}", step.loss);
+    assert_eq!(preference.rewards_accuracies, 1.0);
+    assert!(preference.rewards_margins > 2.0, "{}", preference.rewards_margins);
+}
+
+#[test]
+fn supervised_training_learns_the_chosen_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        TrainConfig { objective: Objective::Sft, ..config(eight_pairs(folder.path()), 40) };
+    let run_dir = folder.path().join("run");
+    let summary = start(&tiny_model(), &config, &run_dir, &Quiet).unwrap();
+    let first = &numbers(&run_dir)[0];
+    assert!((first.loss - 384.0_f64.ln()).abs() < 1.0, "{}", first.loss); // a guess among 384
+    let last = summary.last_step.unwrap();
+    assert!(last.loss < first.loss * 0.6, "{} after {}", last.loss, first.loss);
+    assert_eq!(first.preference, None);
+}
+
+#[test]
+fn a_stopped_run_can_be_resumed_and_used() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        held_out_share: 0.25,
+        eval_steps: 2,
+        ..config(eight_pairs(folder.path()), 8)
+    };
+    let (whole, stopped) = (folder.path().join("runs/whole"), folder.path().join("runs/stopped"));
+    start(&model, &config, &whole, &Quiet).unwrap();
+
+    let progress = Recorder::stop_after(30); // in the middle of a step
+    let summary = start(&model, &config, &stopped, &progress).unwrap();
+    assert!((1..8).contains(&summary.steps_done), "{summary:?}");
+    let run = runs::entry(&stopped).unwrap();
+    assert_eq!((run.state, run.resumable_from), (RunState::Stopped, Some(summary.steps_done)));
+    Adapter::load(&stopped, &model).unwrap(); // usable as it is
+
+    let summary = resume(&model, &stopped).unwrap();
+    assert_eq!((summary.steps_done, summary.steps_planned), (8, 8));
+    assert!(weights(&stopped) == weights(&whole), "the adapters differ");
+    assert_eq!(numbers(&stopped), numbers(&whole));
+    let evaluations = |run_dir| History::read(run_dir).evaluations;
+    assert_eq!(evaluations(&stopped), evaluations(&whole));
+    assert_eq!(runs::entry(&stopped).unwrap().state, RunState::Finished);
+}
+
+#[test]
+fn a_killed_run_goes_on_from_its_checkpoint() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 8);
+    let (whole, killed) = (folder.path().join("runs/whole"), folder.path().join("runs/killed"));
+    start(&model, &config, &whole, &Quiet).unwrap();
+    start(&model, &config, &killed, &Recorder::stop_after(30)).unwrap();
+    // What a kill two steps later leaves: the record says that it runs, the metrics are ahead of
+    // the checkpoint, the last line is cut short.
+    let record = RunRecord { status: RunStatus::Running, ..RunRecord::read(&killed).unwrap() };
+    record.write(&killed).unwrap();
+    let metrics = killed.join("metrics.jsonl");
+    for step in [record.steps_done + 1, record.steps_done + 2] {
+        files::append_json(&metrics, &StepMetrics { step, ..StepMetrics::default() }).unwrap();
+    }
+    files::append_line(&metrics, "{\"step\": 9, \"lo").unwrap();
+    assert_eq!(runs::entry(&killed).unwrap().state, RunState::Interrupted);
+    resume(&model, &killed).unwrap();
+    assert!(weights(&killed) == weights(&whole), "the adapters differ");
+    assert_eq!(numbers(&killed), numbers(&whole));
+}
+
+#[test]
+fn a_run_that_is_stopped_before_its_first_step_can_go_on() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 2);
+    let (whole, stopped) = (folder.path().join("whole"), folder.path().join("stopped"));
+    start(&model, &config, &whole, &Quiet).unwrap();
+    let summary = start(&model, &config, &stopped, &Recorder::stop_after(4)).unwrap();
+    assert_eq!(summary.steps_done, 0); // while the reference was computed
+    resume(&model, &stopped).unwrap();
+    assert!(weights(&stopped) == weights(&whole), "the adapters differ");
+}
+
+#[test]
+fn the_same_run_twice_gives_the_same_bytes() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 5);
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    start(&model, &config, &one, &Quiet).unwrap();
+    start(&model, &config, &two, &Quiet).unwrap();
+    assert!(weights(&one) == weights(&two), "the adapters differ");
+    assert_eq!(numbers(&one), numbers(&two));
+    let other = TrainConfig { seed: 43, ..config };
+    let three = folder.path().join("three");
+    start(&model, &other, &three, &Quiet).unwrap();
+    assert!(weights(&one) != weights(&three), "the seed changes nothing");
+}
+
+#[test]
+fn every_adapter_gets_a_gradient() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(eight_pairs(folder.path()), 1);
+    config.lora.target_modules = vec!["all-linear".to_owned()];
+    // The run itself fails where a gradient is cut; what moved is what the gradient reached.
+    let run_dir = folder.path().join("run");
+    start(&model, &config, &run_dir, &Quiet).unwrap();
+    let moved = Adapter::load(&run_dir, &model).unwrap();
+    let pairs = moved.vars();
+    assert_eq!(pairs.len(), 2 * 7 * 3); // A and B of seven linears in three layers
+    for (name, var) in pairs.iter().filter(|(name, _)| name.contains("lora_B")) {
+        let largest = var.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(largest > 0.0, "{name} did not move"); // B starts at zero
+    }
+}
+
+#[test]
+fn held_out_prompts_are_measured_and_not_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        held_out_share: 0.25,
+        eval_steps: 10,
+        ..config(eight_pairs(folder.path()), 30)
+    };
+    let progress = Recorder::default();
+    let run_dir = folder.path().join("run");
+    let summary = start(&tiny_model(), &config, &run_dir, &progress).unwrap();
+    let events = progress.into_events();
+    let planned = TrainEvent::Planned { steps: 30, train_rows: 6, held_out_rows: 2 };
+    assert!(events.contains(&planned));
+    let steps: Vec<usize> = History::read(&run_dir).evaluations.iter().map(|e| e.step).collect();
+    assert_eq!(steps, [10, 20, 30]);
+    let evaluation = summary.evaluation.unwrap();
+    assert_eq!(evaluation.pair_count, 2);
+    assert_eq!(evaluation.rewards_accuracies, Some(1.0)); // short answers win there too
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_ends_the_run_and_keeps_the_last_checkpoint() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(eight_pairs(folder.path()), 20);
+    config.learning_rate = 1.0; // absurd, and without clipping
+    config.max_grad_norm = 0.0;
+    config.lora.lora_alpha = 10_000.0;
+    config.loss_type = vec!["discopop".to_owned()]; // grows exponentially with a lost pair
+    config.beta = 100.0;
+    let run_dir = folder.path().join("run");
+    let err = start(&model, &config, &run_dir, &Quiet).unwrap_err();
+    let train::Error::NotFinite { kept_step, .. } = err else { panic!("{err}") };
+    let record = RunRecord::read(&run_dir).unwrap();
+    assert_eq!((record.status, record.steps_done), (RunStatus::Failed, kept_step));
+    assert!(record.message.unwrap().contains("not a number"));
+    let kept = Adapter::load(&run_dir, &model).unwrap();
+    for (name, var) in kept.vars() {
+        let sum = var.sum_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(sum.is_finite(), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_row_leaves_no_run_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = eight_pairs(folder.path());
+    files::append_line(&data, "{\"prompt\": \"p\", \"chosen\": \"c\"}").unwrap();
+    let run_dir = folder.path().join("run");
+    let err = start(&tiny_model(), &config(data, 1), &run_dir, &Quiet).unwrap_err();
+    assert!(matches!(err, train::Error::Data(_)), "{err}");
+    assert!(!run_dir.exists());
+}
+
+#[test]
+fn a_folder_holds_one_run() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 1);
+    let run_dir = folder.path().join("run");
+    start(&model, &config, &run_dir, &Quiet).unwrap();
+    let err = start(&model, &config, &run_dir, &Quiet).unwrap_err();
+    assert!(matches!(err, train::Error::Occupied(_)), "{err}");
+    let err = resume(&model, &folder.path().join("nothing")).unwrap_err();
+    assert!(matches!(err, train::Error::NoCheckpoint(_)), "{err}");
+}
+
+#[test]
+fn prompts_that_fill_the_length_are_dropped_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = eight_pairs(folder.path());
+    let long = "word ".repeat(200);
+    let row = json!({"prompt": [{"role": "user", "content": long}],
+        "chosen": [{"role": "assistant", "content": "yes"}],
+        "rejected": [{"role": "assistant", "content": "no"}]});
+    files::append_json(&data, &row).unwrap();
+    let config = TrainConfig { max_length: 120, ..config(data, 1) };
+    let progress = Recorder::default();
+    start(&tiny_model(), &config, &folder.path().join("run"), &progress).unwrap();
+    let warned = progress.into_events().into_iter().any(|event| {
+        matches!(event, TrainEvent::Warning(text) if text.starts_with("1 row (line 9) left out"))
+    });
+    assert!(warned);
+}
