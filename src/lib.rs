@@ -6,6 +6,7 @@
 pub mod data;
 pub mod eval;
 pub mod files;
+pub mod hub;
 pub mod jobs;
 pub mod llm;
 pub mod train;

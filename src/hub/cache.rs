@@ -1,0 +1,318 @@
+//! Python's model cache, as `huggingface_hub` 2.4 lays it out: each finds what the other fetched.
+//!
+//! `models--owner--name/{refs,blobs,snapshots}`. Paths are hf-hub's; locks, links and what may be
+//! deleted are ours.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hf_hub::Cache;
+use hf_hub::CacheRepo;
+use hf_hub::Repo;
+use hf_hub::RepoType;
+
+use super::Error;
+use super::starter::FetchEvent;
+use crate::files;
+use crate::jobs;
+use crate::jobs::Progress;
+
+/// One model's folder in the cache.
+#[derive(Debug)]
+pub struct RepoFolder {
+    root: PathBuf,
+    repo: Repo,
+    entry: CacheRepo,
+}
+
+impl RepoFolder {
+    /// `cache` is the folder that holds `models--…`; `repo` is `owner/name`.
+    pub fn new(cache: &Path, repo: &str) -> Self {
+        let repo = Repo::new(repo.to_owned(), RepoType::Model);
+        let entry = Cache::new(cache.to_owned()).repo(repo.clone());
+        Self { root: cache.to_owned(), repo, entry }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.root.join(self.repo.folder_name())
+    }
+
+    pub fn blob(&self, digits: &str) -> PathBuf {
+        self.entry.blob_path(digits)
+    }
+
+    pub fn snapshot(&self, commit: &str) -> PathBuf {
+        self.entry.pointer_path(commit)
+    }
+
+    /// The commit that `main` pointed to when it was last fetched.
+    pub fn main_commit(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.path().join("refs").join("main")).ok()?; // absent
+        Some(text.trim().to_owned()).filter(|commit| super::client::is_commit(commit))
+    }
+
+    pub fn set_main(&self, commit: &str) -> Result<(), Error> {
+        let path = self.path().join("refs").join("main");
+        files::write_atomic(&path, commit.as_bytes())
+            .map_err(|source| Error::Write { path, source })
+    }
+
+    /// Waits until no other program fetches this blob, and keeps them waiting until dropped. The
+    /// file is the one that Python's client locks.
+    pub fn lock(
+        &self,
+        digits: &str,
+        progress: &dyn Progress<FetchEvent>,
+    ) -> Result<BlobLock, Error> {
+        let folder = self.root.join(".locks").join(self.repo.folder_name());
+        let path = folder.join(format!("{digits}.lock"));
+        let at = |source| Error::Write { path: path.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(at)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(at)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(BlobLock { _file: file }),
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    jobs::pause(progress, Duration::from_millis(100))?;
+                }
+                // Network file systems without locks: better two downloads than none.
+                Err(std::fs::TryLockError::Error(error)) => {
+                    log::warn!("{} cannot be locked: {error}", path.display());
+                    return Ok(BlobLock { _file: file });
+                }
+            }
+        }
+    }
+
+    /// Moves a verified file into the cache.
+    pub fn adopt_blob(&self, verified: &Path, digits: &str) -> Result<PathBuf, Error> {
+        let blob = self.blob(digits);
+        move_file(verified, &blob).map_err(|source| Error::Write { path: blob.clone(), source })?;
+        Ok(blob)
+    }
+
+    /// Makes a blob appear in a snapshot: as a relative link, or, where links are not possible,
+    /// as the file itself.
+    pub fn publish(&self, commit: &str, path: &str, digits: &str) -> Result<PathBuf, Error> {
+        let pointer = self.snapshot(commit).join(path);
+        let at = |source| Error::Write { path: pointer.clone(), source };
+        if pointer.exists() {
+            return Ok(pointer);
+        }
+        let folder = pointer.parent().expect("a file in a snapshot has a folder");
+        std::fs::create_dir_all(folder).map_err(at)?;
+        if pointer.symlink_metadata().is_ok() {
+            std::fs::remove_file(&pointer).map_err(at)?; // a link to a blob that is gone
+        }
+        let up = "../".repeat(path.split('/').count() + 1);
+        match symlink(Path::new(&format!("{up}blobs/{digits}")), &pointer) {
+            Ok(()) => {}
+            Err(_no_links_here) => move_file(&self.blob(digits), &pointer).map_err(at)?,
+        }
+        Ok(pointer)
+    }
+
+    /// The commits that have a snapshot, in the order of their names.
+    pub fn commits(&self) -> Vec<String> {
+        folders_in(&self.path().join("snapshots"))
+    }
+
+    /// What deleting a snapshot would free, in bytes: what no other snapshot shares.
+    pub fn would_free(&self, commit: &str) -> u64 {
+        self.only_in(commit).iter().map(|path| file_size(path)).sum()
+    }
+
+    /// Deletes a snapshot with what only it uses, and the whole entry with the last snapshot.
+    /// Returns the bytes that became free.
+    pub fn delete_snapshot(&self, commit: &str) -> io::Result<u64> {
+        let blobs = self.only_in(commit);
+        let freed = blobs.iter().map(|path| file_size(path)).sum();
+        let is_last = self.commits().iter().all(|other| other == commit);
+        if is_last {
+            std::fs::remove_dir_all(self.path())?;
+            return Ok(freed);
+        }
+        // References first: nothing may point to a snapshot that is half gone.
+        for (path, target) in self.references() {
+            if target == commit {
+                std::fs::remove_file(path)?;
+            }
+        }
+        std::fs::remove_dir_all(self.snapshot(commit))?;
+        for blob in blobs.iter().filter(|blob| blob.exists()) {
+            std::fs::remove_file(blob)?;
+        }
+        Ok(freed)
+    }
+
+    /// The files (blobs, or plain files where there are no links) that only this snapshot uses.
+    fn only_in(&self, commit: &str) -> BTreeSet<PathBuf> {
+        let targets = |commit: &str| -> BTreeSet<PathBuf> {
+            let files = files_below(&self.snapshot(commit));
+            files.iter().filter_map(|path| path.canonicalize().ok()).collect()
+        };
+        let mut ours = targets(commit);
+        for other in self.commits().iter().filter(|other| *other != commit) {
+            for shared in targets(other) {
+                ours.remove(&shared);
+            }
+        }
+        // A link may lead anywhere; only what lies in this entry is ours to delete.
+        let Ok(home) = self.path().canonicalize() else { return BTreeSet::new() };
+        ours.retain(|path| path.starts_with(&home));
+        ours
+    }
+
+    fn references(&self) -> Vec<(PathBuf, String)> {
+        let paths = files_below(&self.path().join("refs"));
+        let read = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).ok()?; // gone in the meantime
+            Some((path, text.trim().to_owned()))
+        };
+        paths.into_iter().filter_map(read).collect()
+    }
+}
+
+/// Held while a blob is fetched. The lock goes with the file handle.
+pub struct BlobLock {
+    _file: File,
+}
+
+/// The models that have an entry in the cache, as `owner/name`.
+pub fn repos(cache: &Path) -> Vec<String> {
+    let names = folders_in(cache);
+    let ids = names.iter().filter_map(|name| name.strip_prefix("models--"));
+    ids.map(|id| id.replacen("--", "/", 1)).collect()
+}
+
+/// Names of the folders in `folder`, sorted. Links are not followed.
+pub(super) fn folders_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Every file below `folder`, sorted: plain ones and links to files. Links to folders are not
+/// entered, so there are no loops.
+pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth < 8 => walk(&entry.path(), depth + 1, found),
+                Ok(kind) if kind.is_dir() => {}
+                Ok(_) => found.push(entry.path()),
+                Err(_gone_meanwhile) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, 0, &mut found);
+    found.sort();
+    found
+}
+
+/// Size in bytes of a file, through links. 0 where there is none.
+pub(super) fn file_size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+/// Renames, or copies where the folders are on different disks: whole or not at all.
+pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let mut copy = tempfile::Builder::new().prefix(".moving-").tempfile_in(folder)?;
+            io::copy(&mut File::open(from)?, copy.as_file_mut())?;
+            copy.as_file().sync_all()?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                // A temporary file is private; the cache is read by other programs.
+                copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            }
+            copy.persist(to)?;
+            std::fs::remove_file(from)
+        }
+        other => other,
+    }
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    // Windows follows a relative link only with its own slashes.
+    let target = target.to_string_lossy().replace('/', "\\");
+    std::os::windows::fs::symlink_file(target, link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    const NEW: &str = "2222222222222222222222222222222222222222";
+
+    fn with_blob(folder: &RepoFolder, digits: &str, bytes: &[u8]) {
+        files::write_atomic(&folder.blob(digits), bytes).unwrap();
+    }
+
+    #[test]
+    fn a_published_file_is_a_relative_link_to_its_blob() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = RepoFolder::new(cache.path(), "ada/small");
+        with_blob(&folder, "abc", b"text");
+        let pointer = folder.publish(NEW, "sub/config.json", "abc").unwrap();
+        assert_eq!(std::fs::read(&pointer).unwrap(), b"text");
+        let expected = format!("models--ada--small/snapshots/{NEW}/sub/config.json");
+        assert_eq!(pointer, cache.path().join(expected));
+        #[cfg(unix)]
+        assert_eq!(std::fs::read_link(&pointer).unwrap(), Path::new("../../../blobs/abc"));
+        assert_eq!(repos(cache.path()), ["ada/small"]);
+    }
+
+    #[test]
+    fn deleting_a_snapshot_keeps_what_another_one_uses() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = RepoFolder::new(cache.path(), "ada/small");
+        with_blob(&folder, "shared", b"1234");
+        with_blob(&folder, "old", b"123456");
+        folder.publish(OLD, "tokenizer.json", "shared").unwrap();
+        folder.publish(OLD, "model.safetensors", "old").unwrap();
+        folder.publish(NEW, "tokenizer.json", "shared").unwrap();
+        folder.set_main(NEW).unwrap();
+        assert_eq!(folder.would_free(OLD), 6);
+        assert_eq!(folder.delete_snapshot(OLD).unwrap(), 6);
+        assert!(folder.blob("shared").exists());
+        assert!(!folder.blob("old").exists());
+        assert_eq!(folder.main_commit().as_deref(), Some(NEW));
+        assert_eq!(folder.delete_snapshot(NEW).unwrap(), 4);
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_out_of_the_cache_is_not_followed_when_deleting() {
+        let cache = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        let folder = RepoFolder::new(cache.path(), "ada/small");
+        std::fs::create_dir_all(folder.snapshot(NEW)).unwrap();
+        symlink(elsewhere.path(), &folder.snapshot(NEW).join("model.gguf")).unwrap();
+        folder.delete_snapshot(NEW).unwrap();
+        assert!(elsewhere.path().exists());
+    }
+}

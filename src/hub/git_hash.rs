@@ -1,0 +1,165 @@
+//! The hashes under which the Hub names contents: SHA-256 for large files (LFS, Xet), and git's
+//! blob hash (SHA-1 over a header and the bytes) for the small ones.
+//!
+//! SHA-1 is written out here: it only tells a whole file from a damaged one, and a dependency for
+//! forty lines is not worth its place. Not for anything that an attacker must not forge.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::files;
+
+/// What a file's content must hash to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentHash {
+    /// 64 hexadecimal digits.
+    Sha256(String),
+
+    /// 40 hexadecimal digits.
+    GitBlob(String),
+}
+
+impl ContentHash {
+    /// The hexadecimal digits: the name of the blob in the cache.
+    pub fn digits(&self) -> &str {
+        match self {
+            Self::Sha256(digits) | Self::GitBlob(digits) => digits,
+        }
+    }
+}
+
+/// Hashes a file while it arrives.
+pub struct ContentHasher(Inner);
+
+enum Inner {
+    Sha256(Sha256),
+    GitBlob(Sha1),
+}
+
+impl ContentHasher {
+    /// `size` is the whole file's, in bytes: git's hash begins with it.
+    pub fn new(expected: &ContentHash, size: u64) -> Self {
+        Self(match expected {
+            ContentHash::Sha256(_) => Inner::Sha256(Sha256::new()),
+            ContentHash::GitBlob(_) => {
+                let mut sha1 = Sha1::new();
+                sha1.update(format!("blob {size}\0").as_bytes());
+                Inner::GitBlob(sha1)
+            }
+        })
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Inner::Sha256(sha) => sha.update(bytes),
+            Inner::GitBlob(sha) => sha.update(bytes),
+        }
+    }
+
+    pub fn digits(self) -> String {
+        match self.0 {
+            Inner::Sha256(sha) => files::hex(&sha.finalize()),
+            Inner::GitBlob(sha) => files::hex(&sha.finish()),
+        }
+    }
+}
+
+/// SHA-1 (FIPS 180-4, section 6.1).
+struct Sha1 {
+    state: [u32; 5],
+    block: Vec<u8>,
+    length: u64,
+}
+
+impl Sha1 {
+    fn new() -> Self {
+        let state = [0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0];
+        Self { state, block: Vec::with_capacity(64), length: 0 }
+    }
+
+    fn update(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let take = bytes.len().min(64 - self.block.len());
+            self.block.extend_from_slice(&bytes[..take]);
+            bytes = &bytes[take..];
+            if self.block.len() == 64 {
+                self.compress();
+                self.block.clear();
+            }
+        }
+    }
+
+    fn finish(mut self) -> [u8; 20] {
+        let bits = self.length * 8;
+        let zeros = (119 - self.length % 64) % 64;
+        let mut padding = vec![0x80];
+        padding.resize(1 + zeros as usize, 0);
+        padding.extend_from_slice(&bits.to_be_bytes());
+        self.update(&padding);
+        let mut digest = [0; 20];
+        for (bytes, word) in digest.chunks_exact_mut(4).zip(self.state) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        digest
+    }
+
+    fn compress(&mut self) {
+        let mut words = [0_u32; 80];
+        for (word, bytes) in words.iter_mut().zip(self.block.chunks_exact(4)) {
+            *word = u32::from_be_bytes(bytes.try_into().expect("chunks of four"));
+        }
+        for at in 16..80 {
+            words[at] =
+                (words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16]).rotate_left(1);
+        }
+        let [mut a, mut b, mut c, mut d, mut e] = self.state;
+        for (at, word) in words.iter().enumerate() {
+            let (mix, constant) = match at {
+                0..20 => ((b & c) | (!b & d), 0x5A827999),
+                20..40 => (b ^ c ^ d, 0x6ED9EBA1),
+                40..60 => ((b & c) | (b & d) | (c & d), 0x8F1BBCDC),
+                _ => (b ^ c ^ d, 0xCA62C1D6_u32),
+            };
+            let next = a
+                .rotate_left(5)
+                .wrapping_add(mix)
+                .wrapping_add(e)
+                .wrapping_add(constant)
+                .wrapping_add(*word);
+            (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
+        }
+        for (state, value) in self.state.iter_mut().zip([a, b, c, d, e]) {
+            *state = state.wrapping_add(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sha1(bytes: &[u8]) -> String {
+        let mut sha = Sha1::new();
+        sha.update(bytes);
+        files::hex(&sha.finish())
+    }
+
+    #[test]
+    fn sha1_is_that_of_the_standard() {
+        // FIPS 180-4's examples, and one that fills two blocks to the last byte but the padding.
+        assert_eq!(sha1(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+        assert_eq!(sha1(b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+        assert_eq!(sha1(two_blocks), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
+        assert_eq!(sha1(&vec![b'a'; 1_000_000]), "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
+    }
+
+    #[test]
+    fn a_small_file_hashes_as_git_hashes_it() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        let expected = "ce013625030ba8dba906f756967f9e9ca394464a";
+        let mut hasher = ContentHasher::new(&ContentHash::GitBlob(expected.to_owned()), 6);
+        hasher.update(b"hello\n");
+        assert_eq!(hasher.digits(), expected);
+    }
+}
