@@ -9,4 +9,7 @@ pub mod files;
 pub mod hub;
 pub mod jobs;
 pub mod llm;
+pub mod panels;
+pub mod state;
 pub mod train;
+pub mod widgets;

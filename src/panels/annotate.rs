@@ -1,0 +1,522 @@
+//! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
+
+use eframe::egui;
+use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui, vec2};
+
+use crate::data::pair::Verdict;
+use crate::data::store::VerdictCounts;
+use crate::state::annotate::{AnnotateState, Phase, Side};
+use crate::state::command::{Command, Commands};
+use crate::state::prefs::PanelId;
+use crate::state::slots::Surroundings;
+use crate::widgets::button::{ActionButton, Weight};
+use crate::widgets::card;
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::format;
+use crate::widgets::theme::{self, icons};
+
+const NO_MODEL: &str = "Load a model first";
+/// The height of the two large buttons, in rows.
+const BIG: f32 = 1.5;
+
+const GENERATE: &str = "Generate two answers";
+
+/// A verdict's button and its key.
+struct Choice {
+    verdict: Verdict,
+    words: &'static str,
+
+    /// With the key, for people who do not see the button.
+    name: &'static str,
+    key: Key,
+    key_name: &'static str,
+    hint: &'static str,
+}
+
+const CHOICES: [Choice; 5] = [
+    Choice {
+        verdict: Verdict::Left,
+        words: "Left is better",
+        name: "Left is better (1)",
+        key: Key::Num1,
+        key_name: "1",
+        hint: "Answer A becomes chosen, answer B rejected",
+    },
+    Choice {
+        verdict: Verdict::Right,
+        words: "Right is better",
+        name: "Right is better (2)",
+        key: Key::Num2,
+        key_name: "2",
+        hint: "Answer B becomes chosen, answer A rejected",
+    },
+    Choice {
+        verdict: Verdict::Tie,
+        words: "Tie",
+        name: "Tie (3)",
+        key: Key::Num3,
+        key_name: "3",
+        hint: "Both are equally good. Recorded, but not a pair to train on",
+    },
+    Choice {
+        verdict: Verdict::BothBad,
+        words: "Both bad",
+        name: "Both bad (0)",
+        key: Key::Num0,
+        key_name: "0",
+        hint: "Neither is acceptable. Recorded, but not a pair to train on",
+    },
+    Choice {
+        verdict: Verdict::Skip,
+        words: "Skip",
+        name: "Skip (S)",
+        key: Key::S,
+        key_name: "S",
+        hint: "Go on without a judgement",
+    },
+];
+
+/// The keys of the panel, for the list that `?` shows: key, what it does.
+pub const KEYS: [(&str, &str); 7] = [
+    ("1", "Left is better"),
+    ("2", "Right is better"),
+    ("3", "Tie"),
+    ("0", "Both bad"),
+    ("S", "Skip"),
+    ("G", GENERATE),
+    ("Ctrl+Z", "Undo the last verdict"),
+];
+
+/// Draws the panel and asks for what was clicked or pressed.
+pub fn annotate_panel_ui(
+    ui: &mut Ui,
+    annotate: &mut AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    take_keys(ui, annotate, around, commands);
+    if annotate.unsaved_count > 0 {
+        unsaved_card_ui(ui, annotate.unsaved_count, commands);
+    }
+    if !annotate.has_prompts() {
+        empty_ui(ui, annotate, commands);
+        return;
+    }
+    header_ui(ui, annotate, commands);
+    guideline_ui(ui, annotate);
+    if annotate.prompt().is_none() {
+        all_judged_ui(ui, annotate, commands);
+        return;
+    }
+    prompt_card_ui(ui, annotate);
+    // What is below the answers: the line with the activity, two rows of buttons, the counts.
+    let row = ui.spacing().interact_size.y;
+    let below = row * (2.0 + BIG) + theme::em(ui) * 1.4 + theme::GAP * 5.0;
+    let height = (ui.available_height() - below).max(theme::em(ui) * 8.0);
+    answers_ui(ui, annotate, height);
+    next_step_ui(ui, annotate, around, commands);
+    verdict_buttons_ui(ui, annotate, around, commands);
+    counts_ui(ui, &annotate.counts());
+}
+
+/// Keys work unless something is being typed.
+fn take_keys(
+    ui: &Ui,
+    annotate: &AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    if annotate.can_undo() && pressed(ui, Modifiers::COMMAND, Key::Z) {
+        commands.push(Command::UndoVerdict);
+        return;
+    }
+    for choice in &CHOICES {
+        if annotate.why_not(choice.verdict).is_none() && pressed(ui, Modifiers::NONE, choice.key) {
+            judge(annotate, choice.verdict, around, commands);
+            return; // one verdict a frame: the next is about other answers
+        }
+    }
+    if why_not_generate(annotate, around).is_none() && pressed(ui, Modifiers::NONE, Key::G) {
+        commands.push(Command::AnswerPrompt);
+    }
+}
+
+/// Whether a key went down. A key that is held down does not count again: it would run through the
+/// prompts.
+fn pressed(ui: &Ui, wanted: Modifiers, wanted_key: Key) -> bool {
+    ui.input_mut(|input| {
+        let hit = |event: &egui::Event| {
+            matches!(
+                event,
+                egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
+                    if *key == wanted_key && modifiers.matches_exact(wanted)
+            )
+        };
+        let count = input.events.len();
+        input.events.retain(|event| !hit(event));
+        input.events.len() < count
+    })
+}
+
+/// Gives a verdict and has the next prompt answered.
+fn judge(
+    annotate: &AnnotateState,
+    verdict: Verdict,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    commands.push(Command::Judge(verdict));
+    if annotate.has_more() && around.model.ready().is_some() {
+        commands.push(Command::AnswerPrompt);
+    }
+}
+
+fn why_not_generate(annotate: &AnnotateState, around: &Surroundings<'_>) -> Option<&'static str> {
+    match annotate.phase() {
+        _ if annotate.prompt().is_none() => Some("There is no prompt left to answer"),
+        Phase::Answering => Some("The answers are still being written"),
+        Phase::Ready { .. } => Some("The answers are there"),
+        Phase::Waiting | Phase::Halted if around.model.ready().is_none() => Some(NO_MODEL),
+        Phase::Waiting | Phase::Halted => None,
+    }
+}
+
+fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    let counts = annotate.counts();
+    if counts.all() > 0 {
+        Sides::new().shrink_left().show(
+            ui,
+            |ui| counts_ui(ui, &counts),
+            |ui| export_menu_ui(ui, &counts, commands),
+        );
+    }
+    let empty = EmptyState {
+        icon: icons::ANNOTATE,
+        title: "Which answer is better?",
+        sentence: "The model answers each prompt twice, and you pick the better answer. The pairs \
+                   that come of it are what the model is trained on. Begin with the prompts.",
+        actions: &["Use the sample prompts", "Prompts from a file…"],
+    };
+    match empty.show(ui) {
+        Some(0) => commands.push(Command::UseSamplePrompts),
+        Some(_) => commands.push(Command::ChoosePrompts),
+        None => {}
+    }
+}
+
+fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    let counts = annotate.counts();
+    counts_ui(ui, &counts);
+    let sentence = format!(
+        "All {} prompts have a verdict. Train on the {} that you made, export them, or go on with \
+         other prompts.",
+        annotate.progress().1,
+        pair_count(counts.pairs())
+    );
+    let empty = EmptyState {
+        icon: icons::DONE,
+        title: "Every prompt is judged",
+        sentence: &sentence,
+        actions: &["Go to Train", "Prompts from a file…"],
+    };
+    match empty.show(ui) {
+        Some(0) => commands.push(Command::ShowPanel(PanelId::Train)),
+        Some(_) => commands.push(Command::ChoosePrompts),
+        None => {}
+    }
+    ui.vertical_centered(|ui| undo_button_ui(ui, annotate, commands));
+}
+
+/// What was made is only in memory: said until it is safe.
+fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
+    let p = theme::palette(ui);
+    let frame = card::frame(ui).fill(p.problem_soft);
+    frame.show(ui, |ui| {
+        let sentence = format!(
+            "{count} {} only in memory, because the project cannot be written to",
+            if count == 1 { "change is" } else { "changes are" }
+        );
+        Sides::new().shrink_left().show(
+            ui,
+            |ui| {
+                card::decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
+                ui.add(Label::new(theme::strong(ui, sentence)).wrap());
+            },
+            |ui| {
+                if ui.add(ActionButton::primary("Save elsewhere…")).clicked() {
+                    commands.push(Command::SaveElsewhere);
+                }
+            },
+        );
+    });
+}
+
+fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    let (judged_count, prompt_count) = annotate.progress();
+    let counts = annotate.counts();
+    Sides::new().shrink_left().truncate().show(
+        ui,
+        |ui| {
+            let pairs = pair_count(counts.pairs());
+            let progress = format!("{judged_count} of {prompt_count} · {pairs}");
+            ui.label(theme::title(ui, progress))
+                .on_hover_text("Prompts of this queue with a verdict, and pairs of the project");
+            let source = theme::muted(ui, annotate.source());
+            ui.add(Label::new(source).truncate());
+        },
+        |ui| {
+            export_menu_ui(ui, &counts, commands);
+            ui.menu_button("Prompts…", |ui| {
+                if ui.button("Use the sample prompts").clicked() {
+                    commands.push(Command::UseSamplePrompts);
+                }
+                if ui.button("Prompts from a file…").clicked() {
+                    commands.push(Command::ChoosePrompts);
+                }
+            });
+        },
+    );
+    let share = judged_count as f32 / prompt_count.max(1) as f32;
+    let p = theme::palette(ui);
+    ui.scope(|ui| {
+        ui.visuals_mut().extreme_bg_color = p.raised_press;
+        let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(p.accent);
+        ui.add(bar).accessible_name(format!("Prompts judged: {:.0} %", share * 100.0));
+    });
+}
+
+fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) {
+    let has_pairs = counts.pairs() > 0;
+    let menu = ui.add_enabled_ui(has_pairs, |ui| {
+        ui.menu_button("Export…", |ui| {
+            for (words, hint, conversational) in [
+                (
+                    "Conversational (messages)…",
+                    "TRL's explicit preference format with messages, for models with a chat \
+                     template",
+                    true,
+                ),
+                (
+                    "Standard (plain text)…",
+                    "TRL's explicit preference format with plain strings, joined as they stand",
+                    false,
+                ),
+            ] {
+                if ui.button(words).on_hover_text(hint).clicked() {
+                    commands.push(Command::ExportPairs { conversational });
+                }
+            }
+        })
+        .response
+    });
+    menu.inner.on_disabled_hover_text("There are no pairs yet");
+}
+
+fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
+    ui.horizontal(|ui| {
+        let label = ui
+            .label(theme::muted(ui, "Guideline"))
+            .on_hover_text("What you look for. It is written into every verdict");
+        let field = TextEdit::singleline(&mut annotate.guideline).desired_width(f32::INFINITY);
+        ui.add(field).labelled_by(label.id);
+    });
+}
+
+fn prompt_card_ui(ui: &mut Ui, annotate: &AnnotateState) {
+    let words = annotate.prompt().map(crate::data::pair::Text::words).unwrap_or_default();
+    card::card_ui(ui, |ui| {
+        ui.label(theme::muted(ui, "Prompt"));
+        let height = (ui.available_height() * 0.25).max(theme::em(ui) * 3.0);
+        ScrollArea::vertical().id_salt("prompt").max_height(height).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.add(Label::new(theme::title(ui, words)).wrap());
+        });
+    });
+}
+
+/// The two answers, in cards of equal size.
+fn answers_ui(ui: &mut Ui, annotate: &AnnotateState, height: f32) {
+    ui.columns(2, |columns| {
+        for (ui, (side, name)) in
+            columns.iter_mut().zip([(Side::Left, "Answer A"), (Side::Right, "Answer B")])
+        {
+            let answer = annotate.answer(side);
+            card::card_ui(ui, |ui| {
+                let margin = 34.0; // the frame's, above and below
+                ui.set_height((height - margin).max(0.0));
+                Sides::new().show(
+                    ui,
+                    |ui| ui.label(theme::title(ui, name)),
+                    |ui| {
+                        let note = match answer.stop.as_deref() {
+                            Some("length") => "cut at max new tokens",
+                            Some("context_full") => "cut: the context is full",
+                            Some("stopped") => "stopped",
+                            _ => return,
+                        };
+                        ui.label(theme::muted(ui, note));
+                    },
+                );
+                // Another id once it is complete: a reader begins at the top.
+                let writing = annotate.is_answering();
+                let area = ScrollArea::vertical().id_salt((name, writing)).auto_shrink(false);
+                area.stick_to_bottom(writing).show(ui, |ui| {
+                    // A column is justified, which tears a text apart.
+                    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                        let text = if answer.text.is_empty() {
+                            theme::muted(ui, placeholder(annotate.phase(), answer.stop.is_some()))
+                        } else {
+                            egui::RichText::new(&answer.text)
+                        };
+                        let line_height = theme::em(ui) * 1.5;
+                        ui.add(Label::new(text.line_height(Some(line_height))).wrap());
+                    });
+                });
+            });
+        }
+    });
+}
+
+/// What stands in an answer that has no text.
+fn placeholder(phase: Phase, is_done: bool) -> &'static str {
+    match phase {
+        _ if is_done => "(an empty answer)",
+        Phase::Answering => "…",
+        Phase::Waiting | Phase::Halted | Phase::Ready { .. } => "No answer yet",
+    }
+}
+
+/// What is being done, or what to do next: one line between the answers and the verdicts.
+fn next_step_ui(
+    ui: &mut Ui,
+    annotate: &mut AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let row = vec2(ui.available_width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        if let Some(activity) = annotate.activity() {
+            ui.label(activity);
+            let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
+            if ui.add(stop).on_hover_text("Stops within a token").clicked() {
+                commands.push(Command::StopForeground);
+            }
+            return;
+        }
+        if let Phase::Ready { .. } = annotate.phase() {
+            let equal = annotate.answers_are_equal();
+            ui.label(theme::muted(
+                ui,
+                if equal {
+                    "The two answers are the same. A higher temperature makes them differ"
+                } else {
+                    "Which answer is better?"
+                },
+            ));
+            let others = ActionButton::quiet("Other answers").icon(icons::REFRESH);
+            let others = ui
+                .add_enabled(around.model.ready().is_some(), others)
+                .on_hover_text("Throws these two away and generates two with other seeds")
+                .on_disabled_hover_text(NO_MODEL);
+            if others.clicked() {
+                annotate.ask_again();
+                commands.push(Command::AnswerPrompt);
+            }
+            return;
+        }
+        let reason = why_not_generate(annotate, around);
+        let generate = ActionButton::primary(GENERATE).icon(icons::PLAY).shortcut("G");
+        let button = ui.add_enabled(reason.is_none(), generate);
+        if button.on_disabled_hover_text(reason.unwrap_or_default()).clicked() {
+            commands.push(Command::AnswerPrompt);
+        }
+        if annotate.phase() == Phase::Halted {
+            ui.label(theme::muted(ui, "The answers are not complete"));
+        }
+        if around.model.ready().is_none() {
+            ui.label(theme::muted(ui, "No model is loaded"));
+            if ui.add(ActionButton::new("Go to Models").icon(icons::MODELS)).clicked() {
+                commands.push(Command::ShowPanel(PanelId::Models));
+            }
+        }
+    });
+}
+
+/// The two that make a pair are large, each under its answer; the others are in a row.
+fn verdict_buttons_ui(
+    ui: &mut Ui,
+    annotate: &AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let (pairs, others) = CHOICES.split_at(2);
+    ui.columns(2, |columns| {
+        for (ui, choice) in columns.iter_mut().zip(pairs) {
+            ui.spacing_mut().interact_size.y *= BIG;
+            choice_button_ui(ui, choice, annotate, around, commands);
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        for choice in others {
+            choice_button_ui(ui, choice, annotate, around, commands);
+        }
+        undo_button_ui(ui, annotate, commands);
+    });
+}
+
+fn choice_button_ui(
+    ui: &mut Ui,
+    choice: &Choice,
+    annotate: &AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let Choice { verdict, words, name, key_name, hint, .. } = choice;
+    let weight = if verdict.is_preference() { Weight::Primary } else { Weight::Normal };
+    let why_not = annotate.why_not(*verdict);
+    let button = ActionButton::new(words).weight(weight).shortcut(key_name);
+    let button = ui
+        .add_enabled(why_not.is_none(), button)
+        .accessible_name(*name)
+        .on_hover_text(*hint)
+        .on_disabled_hover_text(why_not.unwrap_or_default());
+    if button.clicked() {
+        judge(annotate, *verdict, around, commands);
+    }
+}
+
+fn undo_button_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    let button = ui
+        .add_enabled(annotate.can_undo(), ActionButton::quiet("Undo").shortcut("Ctrl+Z"))
+        .accessible_name("Undo (Ctrl+Z)")
+        .on_hover_text("Takes the last verdict back and shows its answers again")
+        .on_disabled_hover_text("There is nothing to undo");
+    if button.clicked() {
+        commands.push(Command::UndoVerdict);
+    }
+}
+
+/// The project's verdicts in numbers.
+fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
+    let VerdictCounts { left, right, tie, both_bad, skipped } = *counts;
+    let mut text = format!(
+        "{left} left · {right} right · {tie} {} · {both_bad} both bad · {skipped} skipped",
+        if tie == 1 { "tie" } else { "ties" }
+    );
+    if let Some(share) = counts.left_share() {
+        text = format!("{text} · left chosen {}", format::percent(share as f32));
+    }
+    ui.add(Label::new(theme::muted(ui, text)).wrap()).on_hover_text(
+        "Which lane is on the left is drawn at random. A left share far from a half, over many \
+         pairs, says that the side decided",
+    );
+}
+
+/// `9 pairs`
+fn pair_count(count: usize) -> String {
+    let unit = if count == 1 { "pair" } else { "pairs" };
+    format!("{} {unit}", format::count(count))
+}

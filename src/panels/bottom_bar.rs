@@ -1,0 +1,68 @@
+//! The bottom bar: a line for each thing that runs, and the last notice. Visible from every panel.
+
+use eframe::egui;
+use eframe::egui::{Label, Ui};
+
+use super::keys;
+use super::notices;
+use crate::state::AppState;
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::notice::Severity;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::decoration_ui;
+use crate::widgets::card::key_ui;
+use crate::widgets::progress_row::ProgressRow;
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// Draws the bar.
+pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
+    for activity in &state.activities {
+        let row = ProgressRow {
+            what: &activity.what,
+            detail: &activity.detail,
+            fraction: activity.fraction,
+            stoppable: activity.stop.is_some(),
+        };
+        if row.show(ui)
+            && let Some(stop) = &activity.stop
+        {
+            commands.push(stop.clone());
+        }
+    }
+    let last = state.notices.last();
+    if last.is_none() && !state.activities.is_empty() {
+        return;
+    }
+    egui::Sides::new().height(ui.spacing().interact_size.y + 2.0).shrink_left().truncate().show(
+        ui,
+        |ui| match last {
+            Some(notice) => {
+                let (ink, _) = notices::tone(notice.severity).colors(&theme::palette(ui));
+                let icon = match notice.severity {
+                    Severity::Info => icons::INFO,
+                    _ => icons::PROBLEM,
+                };
+                decoration_ui(ui, theme::icon(ui, icon).color(ink));
+                ui.add(Label::new(&notice.summary).truncate());
+                if notice.place != state.prefs.panel {
+                    let words = format!("Show in {}", notice.place.name());
+                    if ui.add(ActionButton::quiet(&words)).clicked() {
+                        commands.push(Command::ShowPanel(notice.place));
+                    }
+                }
+            }
+            None => {
+                ui.label(theme::muted(ui, "Ready"));
+            }
+        },
+        |ui| {
+            ui.label(theme::muted(ui, "keys"));
+            key_ui(ui, "?");
+            ui.add_space(theme::GAP);
+            ui.label(theme::muted(ui, "commands"));
+            key_ui(ui, &ui.ctx().format_shortcut(&keys::PALETTE));
+        },
+    );
+}

@@ -1,0 +1,222 @@
+//! Every action with its words and its key: what the palette lists, what `?` shows, and what the
+//! keyboard does.
+
+use eframe::egui;
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
+
+use super::annotate;
+use crate::state::AppState;
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::prefs::PanelId;
+use crate::state::prefs::Theme;
+use crate::widgets::card;
+use crate::widgets::card::key_ui;
+use crate::widgets::theme;
+
+pub const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
+pub const SEND: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
+const RAIL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::B);
+const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+
+/// Something that the palette offers.
+#[derive(Clone, Debug)]
+pub struct Action {
+    pub words: String,
+    pub shortcut: Option<KeyboardShortcut>,
+    pub command: Command,
+}
+
+/// Ctrl+1 to Ctrl+4, in the order of the rail.
+pub fn panel_shortcut(panel: PanelId) -> Option<KeyboardShortcut> {
+    const DIGITS: [Key; 4] = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    let index = PanelId::ALL.iter().position(|other| *other == panel)?;
+    Some(KeyboardShortcut::new(Modifiers::COMMAND, *DIGITS.get(index)?))
+}
+
+/// Everything that makes sense now.
+pub fn actions(state: &AppState) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut add = |words: &str, shortcut: Option<KeyboardShortcut>, command: Command| {
+        actions.push(Action { words: words.to_owned(), shortcut, command });
+    };
+    for panel in PanelId::ALL {
+        add(&format!("Go to {}", panel.name()), panel_shortcut(panel), Command::ShowPanel(panel));
+    }
+    let model = state.model.ready();
+    if state.playground.obstacle(model).is_none() {
+        add("Send the prompt", Some(SEND), Command::Generate);
+    }
+    if !state.activities.is_empty() {
+        add("Stop what is running", Some(key(Key::Escape)), Command::StopForeground);
+        add("Stop everything", None, Command::StopAll);
+    }
+    if !state.models.has_starter() && state.models.fetch.is_none() {
+        add("Get the starter model", None, Command::FetchStarter);
+    }
+    add("Use a model file…", Some(OPEN), Command::ChooseModelFile);
+    add("Use a model folder…", None, Command::ChooseModelFolder);
+    add("Look for models again", None, Command::RefreshModels);
+    for found in &state.models.found {
+        if found.obstacle().is_none() && !is_loaded(state, &found.local.path) {
+            let source = super::models::source(&found.local.path);
+            add(&format!("Load {}", found.local.name), None, Command::LoadModel(source));
+        }
+    }
+    if model.is_some() {
+        add("Unload the model", None, Command::UnloadModel);
+        add("Load an adapter…", None, Command::ChooseAdapter);
+    }
+    if state.adapter.ready().is_some() {
+        add("Unload the adapter", None, Command::UnloadAdapter);
+    }
+    add("Use the sample prompts", None, Command::UseSamplePrompts);
+    add("Use prompts from a file…", None, Command::ChoosePrompts);
+    add("Undo the last verdict", None, Command::UndoVerdict);
+    add("Export pairs, plain text", None, Command::ExportPairs { conversational: false });
+    add("Export pairs, conversational", None, Command::ExportPairs { conversational: true });
+    add("Start training", None, Command::StartTraining);
+    add("Choose training data…", None, Command::ChooseTrainingData);
+    add("Save the run file…", None, Command::SaveRunFile);
+    add("Open a run file…", None, Command::ChooseRunFile);
+    add("Open a project…", None, Command::OpenProject);
+    for (theme, words) in [
+        (Theme::Light, "Theme: light"),
+        (Theme::Dark, "Theme: dark"),
+        (Theme::Projector, "Theme: projector"),
+    ] {
+        if state.prefs.theme != theme {
+            add(words, None, Command::SetTheme(theme));
+        }
+    }
+    add("Zoom in", Some(command(Key::Plus)), Command::ZoomIn);
+    add("Zoom out", Some(command(Key::Minus)), Command::ZoomOut);
+    add("Zoom to 100 %", Some(command(Key::Num0)), Command::ZoomReset);
+    add("Collapse or expand the rail", Some(RAIL), Command::ToggleRail);
+    add("Show the keys", Some(key(Key::Questionmark)), Command::ToggleKeys);
+    actions
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+fn is_loaded(state: &AppState, path: &std::path::Path) -> bool {
+    state.model.ready().is_some_and(|card| card.source.path() == path)
+}
+
+/// Turns key presses into commands, before any field sees them.
+pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
+    let ctx = ui.ctx();
+    let pressed = |shortcut: &KeyboardShortcut| ctx.input_mut(|i| i.consume_shortcut(shortcut));
+    if pressed(&PALETTE) {
+        commands.push(Command::TogglePalette);
+    }
+    // An open palette has the other keys to itself.
+    if state.window.palette.is_some() {
+        return;
+    }
+    if pressed(&key(Key::Escape)) {
+        if state.window.keys_open {
+            commands.push(Command::ToggleKeys);
+        } else if !state.activities.is_empty() || state.playground.running {
+            commands.push(Command::StopForeground);
+        } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
+            // What Esc does to a field when nothing runs.
+            ctx.memory_mut(|memory| memory.surrender_focus(focused));
+        }
+    }
+    for panel in PanelId::ALL {
+        if panel_shortcut(panel).is_some_and(|shortcut| pressed(&shortcut)) {
+            commands.push(Command::ShowPanel(panel));
+        }
+    }
+    let zooms = [
+        (Key::Plus, Command::ZoomIn),
+        (Key::Equals, Command::ZoomIn),
+        (Key::Minus, Command::ZoomOut),
+        (Key::Num0, Command::ZoomReset),
+    ];
+    for (zoom_key, zoom) in zooms {
+        if pressed(&command(zoom_key)) {
+            commands.push(zoom);
+        }
+    }
+    if pressed(&RAIL) {
+        commands.push(Command::ToggleRail);
+    }
+    if pressed(&OPEN) {
+        commands.push(Command::ChooseModelFile);
+    }
+    if state.prefs.panel == PanelId::Playground && pressed(&SEND) {
+        let model = state.model.ready();
+        if state.playground.obstacle(model).is_none() {
+            super::playground::send(ui, &mut state.playground, commands);
+        }
+    }
+    let typing = ctx.text_edit_focused();
+    let asked = |i: &egui::InputState| {
+        i.events.iter().any(|event| matches!(event, egui::Event::Text(text) if text == "?"))
+            || i.key_pressed(Key::Questionmark)
+    };
+    if !typing && ctx.input(asked) {
+        commands.push(Command::ToggleKeys);
+    }
+}
+
+/// The keys of a panel beside those that work everywhere: key, what it does.
+fn panel_keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
+    match panel {
+        PanelId::Models => &[],
+        PanelId::Playground => &[("Esc", "Stop the answer")],
+        PanelId::Annotate => &annotate::KEYS,
+        PanelId::Train => &[("Esc", "Stop the run; its adapter stays")],
+    }
+}
+
+/// The list of keys, while it is open.
+pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
+    if !state.window.keys_open {
+        return;
+    }
+    let panel = state.prefs.panel;
+    let modal = egui::Modal::new(egui::Id::unique("keys")).frame(card::frame(ui));
+    let modal = modal.show(ui.ctx(), |ui| {
+        ui.set_width(theme::em(ui) * 30.0);
+        let title = theme::title(ui, format!("Keys in {}", panel.name()));
+        ui.label(title);
+        ui.add_space(theme::GAP);
+        let mut rows: Vec<(String, String)> = Vec::new();
+        if panel == PanelId::Playground {
+            rows.push((ui.ctx().format_shortcut(&SEND), "Send the prompt".to_owned()));
+        }
+        let own = panel_keys(panel).iter();
+        rows.extend(own.map(|(key, what)| ((*key).to_owned(), (*what).to_owned())));
+        rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));
+        for action in actions(state) {
+            if let Some(shortcut) = action.shortcut
+                && action.command != Command::Generate
+            {
+                rows.push((ui.ctx().format_shortcut(&shortcut), action.words));
+            }
+        }
+        let height = ui.ctx().content_rect().height() - 160.0;
+        egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+            let grid = egui::Grid::new("keys grid").num_columns(2);
+            grid.spacing([theme::GAP_LARGE, theme::GAP_SMALL]).show(ui, |ui| {
+                for (key, what) in rows {
+                    key_ui(ui, &key);
+                    ui.label(what);
+                    ui.end_row();
+                }
+            });
+        });
+    });
+    if modal.should_close() {
+        commands.push(Command::ToggleKeys);
+    }
+}

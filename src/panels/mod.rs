@@ -1,0 +1,152 @@
+//! The window: bars around one panel. State in, pixels and commands out; a panel starts nothing.
+
+pub mod annotate;
+pub mod bottom_bar;
+pub mod keys;
+pub mod models;
+pub mod next_token;
+pub mod notices;
+pub mod palette;
+pub mod playground;
+pub mod rail;
+pub mod sampling;
+pub mod top_bar;
+pub mod train;
+
+use eframe::egui;
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, ViewportCommand};
+
+use crate::state::AppState;
+use crate::state::Closing;
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::prefs::PanelId;
+use crate::state::prefs::Theme;
+use crate::state::slots::Surroundings;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::Tone;
+use crate::widgets::theme;
+use crate::widgets::theme::Look;
+
+/// Draws one frame of the whole window.
+pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
+    theme::apply(ui.ctx(), look(state.prefs.theme), state.prefs.zoom);
+    ask_before_closing(ui, state);
+    keys::handle(ui, state, commands);
+
+    let p = theme::palette(ui);
+    let bar = Frame::new().fill(p.card).inner_margin(Margin::symmetric(16, 8));
+    Panel::top("top bar").frame(bar).show(ui, |ui| top_bar::top_bar_ui(ui, state, commands));
+    let bar = Frame::new().fill(p.card).inner_margin(Margin::symmetric(16, 4));
+    Panel::bottom("bottom bar")
+        .frame(bar)
+        .show(ui, |ui| bottom_bar::bottom_bar_ui(ui, state, commands));
+    if state.window.closing == Closing::Asked {
+        let (_, ground) = Tone::Problem.colors(&p);
+        let bar = Frame::new().fill(ground).inner_margin(Margin::symmetric(16, 8));
+        Panel::bottom("closing bar").frame(bar).show(ui, |ui| closing_bar_ui(ui, state, commands));
+    }
+    rail::rail_ui(ui, state, commands);
+    CentralPanel::no_frame().frame(Frame::new().fill(p.canvas)).show(ui, |ui| {
+        let place = state.prefs.panel;
+        if state.notices.at(place).next().is_some() {
+            let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };
+            Frame::new().inner_margin(margin).show(ui, |ui| {
+                notices::notices_ui(ui, place, &state.notices, commands);
+            });
+        }
+        Frame::new().inner_margin(margin(place)).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            panel_ui(ui, state, commands);
+        });
+    });
+    palette::palette_ui(ui, state, commands);
+    keys::keys_ui(ui, state, commands);
+}
+
+/// What a panel leaves free around itself. Where it is zero, the panel's own scroll areas reach to
+/// the window's edge, and keep the margin inside.
+fn margin(panel: PanelId) -> Margin {
+    match panel {
+        PanelId::Models | PanelId::Playground => Margin { left: 16, right: 0, top: 16, bottom: 0 },
+        PanelId::Annotate => Margin::same(16),
+        PanelId::Train => Margin::ZERO,
+    }
+}
+
+fn look(theme: Theme) -> Look {
+    match theme {
+        Theme::Light => Look::Light,
+        Theme::Dark => Look::Dark,
+        Theme::Projector => Look::Projector,
+    }
+}
+
+fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
+    let AppState {
+        prefs,
+        model,
+        adapter,
+        models,
+        playground,
+        annotate,
+        train,
+        notices,
+        activities,
+        project,
+        window: _,
+    } = state;
+    let around = Surroundings { model, adapter, notices, activities, project };
+    match prefs.panel {
+        PanelId::Models => models::models_panel_ui(ui, models, around, commands),
+        PanelId::Playground => {
+            playground::playground_panel_ui(ui, playground, prefs, around, commands);
+        }
+        PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
+        PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
+    }
+}
+
+/// A column that scrolls when it is higher than the window. Its contents keep clear of the scroll
+/// bar and of the window's lower edge.
+pub fn scrolled_ui(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
+    let area = ScrollArea::vertical().id_salt(name).auto_shrink(false).content_margin(margin);
+    area.show(ui, contents);
+}
+
+/// A heading with buttons at its right.
+pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
+    let heading = theme::strong(ui, text).heading();
+    egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(heading), aside);
+    ui.add_space(theme::GAP);
+}
+
+fn ask_before_closing(ui: &Ui, state: &mut AppState) {
+    let asked = ui.input(|input| input.viewport().close_requested());
+    if asked && !state.activities.is_empty() && state.window.closing != Closing::Agreed {
+        ui.ctx().send_viewport_cmd(ViewportCommand::CancelClose);
+        state.window.closing = Closing::Asked;
+    }
+}
+
+fn closing_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
+    let running: Vec<&str> = state.activities.iter().map(|a| a.what.as_str()).collect();
+    let text = match running.as_slice() {
+        [] => "Nothing runs any more. Close the window?".to_owned(),
+        some => format!("Still running: {}. Close the window?", some.join(", ")),
+    };
+    egui::Sides::new().shrink_left().wrap().show(
+        ui,
+        |ui| ui.label(theme::strong(ui, text)),
+        |ui| {
+            if ui.add(ActionButton::primary("Keep running")).clicked() {
+                state.window.closing = Closing::No;
+            }
+            if ui.add(ActionButton::danger("Close anyway")).clicked() {
+                state.window.closing = Closing::Agreed;
+                commands.push(Command::CloseAnyway);
+            }
+        },
+    );
+}

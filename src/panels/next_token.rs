@@ -1,0 +1,95 @@
+//! What the next token could have been: the likeliest ones, before and after the chain.
+
+use eframe::egui::{Label, Ui};
+
+use super::sampling::stage_name;
+use crate::llm::card::ModelCard;
+use crate::llm::generate::AdapterMode;
+use crate::llm::sampling::SamplingParams;
+use crate::state::playground::PlaygroundState;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::titled_card_ui;
+use crate::widgets::format;
+use crate::widgets::theme;
+use crate::widgets::token_bars::TokenBar;
+use crate::widgets::token_bars::token_bars_ui;
+use crate::widgets::token_flow::visible_whitespace;
+
+/// Draws the card. True: "Predict" was pressed.
+pub fn next_token_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    params: &SamplingParams,
+    model: &ModelCard,
+) -> bool {
+    let obstacle = playground.obstacle(Some(model));
+    let mut predict = false;
+    let aside = |ui: &mut Ui| {
+        let button = ui.add_enabled(obstacle.is_none(), ActionButton::new("Predict"));
+        let button = match obstacle {
+            Some(obstacle) => button.on_disabled_hover_text(obstacle),
+            None => button.on_hover_text("Read the prompt and show what could come next"),
+        };
+        predict = button.clicked();
+    };
+    titled_card_ui(ui, "Next token", aside, |ui| {
+        let Some(position) = playground.position() else {
+            let words = "Send a prompt, or press Predict: here are the likeliest next tokens, as \
+                         the model gives them and after your settings. Move a slider and watch.";
+            ui.add(Label::new(theme::muted(ui, words)).wrap());
+            return;
+        };
+        let lane = &playground.lanes[position.lane];
+        let taken = lane.tokens.get(position.token);
+        let heading = match taken {
+            Some(token) => format!(
+                "Token {} of the answer: {}",
+                position.token + 1,
+                visible_whitespace(&token.text)
+            ),
+            None if position.token == 0 => "After the prompt".to_owned(),
+            None => format!("After all {} tokens", position.token),
+        };
+        let heading = match lane.lane.adapter {
+            AdapterMode::Off if playground.lanes.len() > 1 => format!("Base · {heading}"),
+            AdapterMode::On => format!("Adapter · {heading}"),
+            AdapterMode::Off => heading,
+        };
+        let is_selected = playground.selected == Some(position);
+        ui.horizontal(|ui| {
+            ui.add(Label::new(heading).truncate());
+            if is_selected && ui.add(ActionButton::quiet("Newest")).clicked() {
+                playground.selected = None;
+            }
+        });
+        match playground.candidates(params, &model.tokenizer) {
+            None => {}
+            Some(Err(problem)) => {
+                let p = theme::palette(ui);
+                ui.colored_label(p.problem, problem);
+            }
+            Some(Ok(candidates)) => {
+                let bars: Vec<TokenBar<'_>> = candidates
+                    .rows
+                    .iter()
+                    .map(|row| TokenBar {
+                        text: &row.text,
+                        before: row.before,
+                        after: row.after,
+                        removed_by: row.removed_by.map(stage_name),
+                        taken: row.taken,
+                    })
+                    .collect();
+                token_bars_ui(ui, &bars);
+                let kept = format::count(candidates.kept_count);
+                let all = format::count(model.facts.vocab_size);
+                let mut words = format!("{kept} of {all} tokens can still be drawn");
+                if candidates.approximate {
+                    words.push_str("; of this position only the 40 likeliest were kept");
+                }
+                ui.add(Label::new(theme::muted(ui, words)).wrap());
+            }
+        }
+    });
+    predict
+}

@@ -1,0 +1,121 @@
+//! The settings of the sampling chain, each with a number field and a sentence.
+
+use eframe::egui;
+use eframe::egui::{DragValue, Label, TextEdit, Ui};
+
+use crate::llm::sampling::SamplingParams;
+use crate::llm::sampling::Stage;
+use crate::state::playground::PlaygroundState;
+use crate::state::prefs::Prefs;
+use crate::widgets::button::ActionButton;
+use crate::widgets::slider_row::SliderRow;
+use crate::widgets::switch;
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// Draws every knob of the chain. A new field of [`SamplingParams`] fails to compile here.
+pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
+    let SamplingParams {
+        greedy,
+        temperature,
+        top_k,
+        top_p,
+        min_p,
+        typical_p,
+        repetition_penalty,
+        no_repeat_ngram_size,
+    } = params;
+    let about = "Always take the likeliest token. The penalty and the n-gram ban still apply; the \
+                 rest is off";
+    switch::switch_ui(ui, greedy, "Greedy", about);
+    let drawn = !*greedy;
+    let about = "Divides the scores: below 1 the likely get likelier, above 1 the field evens out";
+    SliderRow::new("Temperature", about, 0.0..=2.0)
+        .limits(0.0..=10.0)
+        .enabled(drawn)
+        .off_at(1.0)
+        .show(ui, temperature);
+    let about = "Keep the k likeliest tokens; 0 keeps all";
+    SliderRow::new("Top-k", about, 0.0..=200.0)
+        .limits(0.0..=100_000.0)
+        .decimals(0)
+        .enabled(drawn)
+        .off_at(0.0)
+        .show(ui, top_k);
+    let about =
+        "Keep the smallest set of tokens whose probabilities sum to at least p; 1 keeps all";
+    SliderRow::new("Top-p", about, 0.0..=1.0).enabled(drawn).off_at(1.0).show(ui, top_p);
+    let about = "Remove tokens less likely than this share of the likeliest one; 0 removes none";
+    SliderRow::new("Min-p", about, 0.0..=1.0).enabled(drawn).off_at(0.0).show(ui, min_p);
+    let about = "Keep the tokens whose surprise is closest to the expected one, up to this mass; 1 \
+                 keeps all";
+    SliderRow::new("Typical-p", about, 0.0..=1.0).enabled(drawn).off_at(1.0).show(ui, typical_p);
+    let about = "Makes every token that is already there less likely; 1 is off";
+    SliderRow::new("Repetition penalty", about, 1.0..=2.0)
+        .limits(0.1..=10.0)
+        .off_at(1.0)
+        .show(ui, repetition_penalty);
+    let about = "Forbids any run of this many tokens from appearing twice; 0 is off";
+    SliderRow::new("No-repeat n-gram", about, 0.0..=10.0)
+        .limits(0.0..=1000.0)
+        .decimals(0)
+        .off_at(0.0)
+        .show(ui, no_repeat_ngram_size);
+}
+
+/// Draws what else decides an answer: its length, its seed, where it stops.
+pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs) {
+    let about = "The answer ends after this many tokens at the latest";
+    SliderRow::new("Max new tokens", about, 1.0..=1024.0)
+        .limits(1.0..=1_000_000.0)
+        .decimals(0)
+        .logarithmic()
+        .show(ui, &mut prefs.max_new_tokens);
+    seed_ui(ui, playground);
+    stop_ui(ui, playground);
+}
+
+fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+    let about = "The same prompt, settings and seed give the same answer again";
+    ui.horizontal(|ui| {
+        let name = Label::new("Seed").selectable(false).sense(egui::Sense::hover());
+        ui.add(name).on_hover_text(about);
+        let number = DragValue::new(&mut playground.seed).speed(1.0);
+        ui.add(number).accessible_name("Seed").on_hover_text(about);
+        if ui.add(ActionButton::only_icon(icons::DICE, "Draw another seed")).clicked() {
+            playground.draw_seed(entropy(ui));
+        }
+        let about = "Draw a new seed for each answer; it is shown, so the answer can be had again";
+        switch::switch_ui(ui, &mut playground.new_seed_each_time, "New each time", about);
+    });
+}
+
+/// A number that differs from click to click.
+pub fn entropy(ui: &Ui) -> u64 {
+    ui.input(|input| input.time).to_bits()
+}
+
+fn stop_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+    let about = "The answer ends where one of these appears; separate them by commas, write \\n \
+                 for a line break";
+    ui.horizontal(|ui| {
+        let name = Label::new("Stop strings").selectable(false).sense(egui::Sense::hover());
+        let name = ui.add(name).on_hover_text(about);
+        let field = TextEdit::singleline(&mut playground.stop_text)
+            .hint_text(theme::muted(ui, "none"))
+            .desired_width(f32::INFINITY);
+        ui.add(field).labelled_by(name.id).on_hover_text(about);
+    });
+}
+
+/// A stage as the chain names it.
+pub fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::NoRepeatNgram => "no-repeat n-gram",
+        Stage::TopK => "top-k",
+        Stage::TopP => "top-p",
+        Stage::MinP => "min-p",
+        Stage::TypicalP => "typical-p",
+        Stage::Greedy => "greedy",
+    }
+}

@@ -1,0 +1,189 @@
+//! The top bar: the project, the model, the adapter; the palette, the zoom, the theme.
+
+use std::path::Path;
+
+use eframe::egui;
+use eframe::egui::{CornerRadius, Frame, Label, Margin, Stroke, Ui};
+
+use super::keys;
+use crate::llm::generate::AdapterMode;
+use crate::state::AppState;
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::prefs::PanelId;
+use crate::state::prefs::Theme;
+use crate::state::slots::AdapterSlot;
+use crate::state::slots::ModelSlot;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::decoration_ui;
+use crate::widgets::format;
+use crate::widgets::switch;
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// Draws the bar.
+pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
+    let roomy = ui.available_width() > theme::em(ui) * 72.0;
+    let AppState { prefs, model, adapter, project, .. } = state;
+    let mut asked_right = Vec::new();
+    let height = ui.spacing().interact_size.y + theme::GAP;
+    egui::Sides::new().height(height).shrink_left().truncate().show(
+        ui,
+        |ui| {
+            project_ui(ui, project, commands);
+            model_chip_ui(ui, model, roomy, commands);
+            adapter_chip_ui(ui, adapter);
+        },
+        |ui| {
+            let mut ask = |command| asked_right.push(command);
+            theme_ui(ui, prefs.theme, &mut ask);
+            zoom_ui(ui, prefs.zoom, &mut ask);
+            let shortcut = ui.ctx().format_shortcut(&keys::PALETTE);
+            let button = ActionButton::quiet("Commands").icon(icons::SEARCH).shortcut(&shortcut);
+            let button =
+                if roomy { button } else { ActionButton::only_icon(icons::SEARCH, "Commands") };
+            if ui.add(button).clicked() {
+                ask(Command::TogglePalette);
+            }
+        },
+    );
+    for command in asked_right {
+        commands.push(command);
+    }
+}
+
+fn project_ui(ui: &mut Ui, project: &Path, commands: &mut Commands) {
+    let name = match project.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => "No project".to_owned(),
+    };
+    let words = theme::strong(ui, &name);
+    let response = ui.add(egui::Button::new(words).frame_when_inactive(false).truncate());
+    let response =
+        response.on_hover_text(format!("{}\nClick to open another project", project.display()));
+    if response.accessible_name(format!("Project: {name}")).clicked() {
+        commands.push(Command::OpenProject);
+    }
+}
+
+fn chip_frame(ui: &Ui) -> Frame {
+    let p = theme::palette(ui);
+    Frame::new()
+        .fill(p.canvas)
+        .stroke(Stroke::new(1.0, p.line))
+        .corner_radius(CornerRadius::same(8))
+        .inner_margin(Margin::symmetric(10, 2))
+}
+
+fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Commands) {
+    let p = theme::palette(ui);
+    let response = chip_frame(ui).show(ui, |ui| {
+        ui.horizontal(|ui| match model {
+            ModelSlot::Empty => {
+                decoration_ui(ui, theme::icon(ui, icons::MODELS).color(p.muted));
+                ui.add(Label::new(theme::muted(ui, "No model")).selectable(false));
+            }
+            ModelSlot::Loading { name } => {
+                decoration_ui(ui, theme::icon(ui, icons::MODELS).color(p.muted));
+                let words = theme::muted(ui, format!("Loading {name}…"));
+                ui.add(Label::new(words).selectable(false).truncate());
+            }
+            ModelSlot::Ready(card) => {
+                decoration_ui(ui, theme::icon(ui, icons::MODELS).color(p.accent));
+                let name = theme::strong(ui, &card.identity.name);
+                ui.add(Label::new(name).selectable(false).truncate());
+                if roomy {
+                    let facts = &card.facts;
+                    let details = format!(
+                        "{} · {} · {} tokens",
+                        facts.precision,
+                        format::bytes(facts.memory_bytes),
+                        format::count(facts.context_length)
+                    );
+                    ui.add(Label::new(theme::muted(ui, details)).selectable(false).truncate());
+                }
+            }
+        });
+    });
+    let response = response.response.interact(egui::Sense::click());
+    let words = match model {
+        ModelSlot::Empty => "No model is loaded. Click to choose one".to_owned(),
+        ModelSlot::Loading { name } => format!("{name} is being loaded"),
+        ModelSlot::Ready(card) => {
+            let facts = &card.facts;
+            format!(
+                "{}\n{} {}, {} parameters\n{} of memory, {} tokens of context",
+                card.identity.name,
+                facts.architecture,
+                facts.precision,
+                format::parameters(facts.parameter_count),
+                format::bytes(facts.memory_bytes),
+                format::count(facts.context_length)
+            )
+        }
+    };
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, format!("Model: {words}"))
+    });
+    if response.on_hover_text(&words).clicked() {
+        commands.push(Command::ShowPanel(PanelId::Models));
+    }
+}
+
+fn adapter_chip_ui(ui: &mut Ui, adapter: &mut AdapterSlot) {
+    let p = theme::palette(ui);
+    let chip = chip_frame(ui).show(ui, |ui| {
+        ui.horizontal(|ui| match adapter {
+            AdapterSlot::None => {
+                decoration_ui(ui, theme::icon(ui, icons::ADAPTER).color(p.muted));
+                ui.add(Label::new(theme::muted(ui, "No adapter")).selectable(false));
+            }
+            AdapterSlot::Loading { name } => {
+                decoration_ui(ui, theme::icon(ui, icons::ADAPTER).color(p.muted));
+                let words = theme::muted(ui, format!("Loading {name}…"));
+                ui.add(Label::new(words).selectable(false).truncate());
+            }
+            AdapterSlot::Ready { card, mode } => {
+                decoration_ui(ui, theme::icon(ui, icons::ADAPTER).color(p.accent));
+                let mut on = *mode == AdapterMode::On;
+                let name = card.name.clone();
+                let explanation = "Answer with the adapter laid over the model, or without it";
+                if switch::switch_ui(ui, &mut on, &name, explanation).changed() {
+                    *mode = if on { AdapterMode::On } else { AdapterMode::Off };
+                }
+            }
+        });
+    });
+    if matches!(adapter, AdapterSlot::None) {
+        chip.response.on_hover_text(
+            "An adapter is a small layer of changes on top of the model: what training makes",
+        );
+    }
+}
+
+fn zoom_ui(ui: &mut Ui, zoom: f32, ask: &mut impl FnMut(Command)) {
+    ui.spacing_mut().item_spacing.x = 2.0;
+    if ui.add(ActionButton::only_icon(icons::ADD, "Zoom in")).clicked() {
+        ask(Command::ZoomIn);
+    }
+    let percent = theme::number(format!("{:.0} %", zoom * 100.0));
+    let percent = egui::Button::new(percent).frame_when_inactive(false);
+    let response = ui.add(percent).on_hover_text("Back to 100 %");
+    if response.accessible_name("Zoom reset").clicked() {
+        ask(Command::ZoomReset);
+    }
+    if ui.add(ActionButton::only_icon(icons::SUBTRACT, "Zoom out")).clicked() {
+        ask(Command::ZoomOut);
+    }
+}
+
+fn theme_ui(ui: &mut Ui, theme: Theme, ask: &mut impl FnMut(Command)) {
+    let (icon, next, words) = match theme {
+        Theme::Light => (icons::LIGHT, Theme::Dark, "Theme: light. Switch to dark"),
+        Theme::Dark => (icons::DARK, Theme::Projector, "Theme: dark. Switch to projector"),
+        Theme::Projector => (icons::PROJECTOR, Theme::Light, "Theme: projector. Switch to light"),
+    };
+    if ui.add(ActionButton::only_icon(icon, words)).clicked() {
+        ask(Command::SetTheme(next));
+    }
+}

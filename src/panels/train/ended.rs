@@ -1,0 +1,118 @@
+//! How a run ended: what it learned, and what to do with it.
+
+use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
+
+use crate::state::command::{Command, Commands};
+use crate::state::train::live::LiveRun;
+use crate::state::train::reading::LN_2;
+use crate::train::config::Objective;
+use crate::train::metrics::{EvalMetrics, RunSummary};
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{card_ui, decoration_ui};
+use crate::widgets::format;
+use crate::widgets::theme::{self, icons};
+
+/// The card at the end of a run.
+pub(super) fn summary_ui(
+    ui: &mut Ui,
+    live: &LiveRun,
+    summary: &RunSummary,
+    commands: &mut Commands,
+) {
+    let p = theme::palette(ui);
+    card_ui(ui, |ui| {
+        let secs = live.total_secs;
+        ui.horizontal(|ui| {
+            decoration_ui(ui, theme::icon(ui, icons::DONE).color(p.chosen));
+            ui.add(Label::new(theme::title(ui, live.headline())).truncate());
+            if secs > 0.0 {
+                let text = format!("in {}", format::duration(secs));
+                ui.label(theme::muted(ui, text));
+            }
+        });
+        let sentence = if summary.steps_done == 0 {
+            "It was stopped before the first step: the adapter is still empty"
+        } else if summary.steps_done < summary.steps_planned {
+            "The adapter is ready to try in the playground. The run can be gone on with later"
+        } else {
+            "The adapter is ready to try in the playground"
+        };
+        ui.add(Label::new(sentence).wrap());
+        if let Some(after) = &live.evaluation {
+            ui.add_space(theme::GAP_SMALL);
+            before_after_ui(ui, live.objective, live.evaluation_before.as_ref(), after);
+        }
+        ui.add_space(theme::GAP_SMALL);
+        ui.horizontal_wrapped(|ui| {
+            let try_it = ActionButton::primary("Try it in the playground").icon(icons::PLAYGROUND);
+            let hint = "Ask the same prompt of the base model and of the trained one, side by side";
+            if ui.add(try_it).on_hover_text(hint).clicked() {
+                commands.push(Command::TryRun(live.id.clone()));
+            }
+            let folder = ActionButton::new("Show the folder").icon(icons::FOLDER);
+            let hint = summary.run_dir.display().to_string();
+            if ui.add(folder).on_hover_text(hint).clicked() {
+                commands.push(Command::Reveal(summary.run_dir.clone()));
+            }
+        });
+    });
+}
+
+/// The held-out pairs before and after, as a small table.
+fn before_after_ui(
+    ui: &mut Ui,
+    objective: Objective,
+    before: Option<&EvalMetrics>,
+    after: &EvalMetrics,
+) {
+    // Before the first step the policy is the reference: each margin is 0, each loss ln 2, and no
+    // pair is told apart. That needs no measurement.
+    let is_dpo = objective == Objective::Dpo;
+    let loss_before = before.map(|found| found.loss).or_else(|| is_dpo.then_some(LN_2));
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let decimals = |value: f64| format!("{value:.3}");
+    let mut rows = Vec::new();
+    if let Some(accuracy) = after.rewards_accuracies {
+        rows.push(("Reward accuracy", "all tied".to_owned(), percent(accuracy)));
+    }
+    if let Some(margin) = after.rewards_margins {
+        rows.push(("Reward margin", decimals(0.0), decimals(margin)));
+    }
+    let unknown = || "not measured".to_owned();
+    rows.push(("Loss", loss_before.map_or_else(unknown, decimals), decimals(after.loss)));
+
+    let p = theme::palette(ui);
+    Grid::new("before_after").num_columns(3).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
+        let count = match after.pair_count {
+            0 => "Held-out pairs".to_owned(),
+            1 => "1 held-out pair".to_owned(),
+            count => format!("{count} held-out pairs"),
+        };
+        ui.label(theme::muted(ui, count));
+        ui.label(theme::muted(ui, "before"));
+        ui.label(theme::muted(ui, "after"));
+        ui.end_row();
+        for (name, before, after) in rows {
+            ui.label(name);
+            ui.label(theme::number(before).color(p.muted));
+            ui.label(theme::number(after).color(p.strong));
+            ui.end_row();
+        }
+    });
+}
+
+/// The card of a run that failed. The notice beside Start has the rest.
+pub(super) fn failed_ui(ui: &mut Ui, live: &LiveRun, reason: &str) {
+    let p = theme::palette(ui);
+    card_ui(ui, |ui| {
+        ui.horizontal(|ui| {
+            decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
+            ui.add(Label::new(theme::title(ui, live.headline())).truncate());
+        });
+        ui.add(Label::new(RichText::new(reason).color(p.text)).wrap());
+        if let Some(step) = live.saved_step {
+            let text = format!("What was learned up to step {step} is on the disk");
+            ui.add(Label::new(theme::muted(ui, text)).wrap());
+        }
+    });
+}

@@ -1,0 +1,215 @@
+//! The right side: the run under way (or just ended), or the run that was picked from the list.
+
+use eframe::egui;
+use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
+
+use super::ended::{failed_ui, summary_ui};
+use super::plots::{Shown, plots_ui};
+use crate::state::command::{Command, Commands};
+use crate::state::series::RECENT_POINTS;
+use crate::state::train::curves::Curves;
+use crate::state::train::live::{LiveRun, Phase};
+use crate::state::train::reading::reading;
+use crate::state::train::{Span, TrainState};
+use crate::train::config::Objective;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+/// The run under way, or the one that has just ended.
+pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    let TrainState { live: Some(live), span, .. } = train else { return };
+    let mut stop_pressed = false;
+    ScrollArea::vertical().id_salt("train_live").auto_shrink(false).show(ui, |ui| {
+        match &live.phase {
+            Phase::Done(summary) => summary_ui(ui, live, summary, commands),
+            Phase::Failed(reason) => failed_ui(ui, live, reason),
+            Phase::Preparing { .. } | Phase::Stepping | Phase::Stopping => {
+                stop_pressed = running_ui(ui, live);
+            }
+        }
+        warnings_ui(ui, &live.warnings);
+        if live.steps_done() > 0 {
+            let steps_planned = live.steps_planned;
+            curves_ui(ui, &live.curves, live.objective, steps_planned, span);
+        } else if live.is_running() {
+            waiting_ui(ui);
+        }
+    });
+    if stop_pressed {
+        train.stopping();
+        commands.push(Command::StopTraining);
+    }
+}
+
+/// Before the first step there is nothing to draw: what the wait is for.
+fn waiting_ui(ui: &mut Ui) {
+    ui.add_space(theme::GAP);
+    let text = "The curves begin with the first step. Before it, the model is loaded in full \
+                precision, and for DPO every answer is scored once by the model as it is now: the \
+                reference that the run is held to.";
+    ui.add(Label::new(theme::muted(ui, text)).wrap());
+}
+
+/// A run of the list.
+pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    let TrainState { selected: Some(selected), runs, live, span, .. } = train else { return };
+    let Some(run) = runs.iter().find(|run| run.id == selected.id) else { return };
+    let mut back = false;
+    ScrollArea::vertical().id_salt("train_selected").auto_shrink(false).show(ui, |ui| {
+        card_ui(ui, |ui| {
+            egui::Sides::new().shrink_left().truncate().show(
+                ui,
+                |ui| ui.add(Label::new(theme::title(ui, &run.id)).truncate()),
+                |ui| {
+                    if let Some(live) = live {
+                        let words = if live.is_running() {
+                            "Back to the run"
+                        } else {
+                            "Back to the last run"
+                        };
+                        back = ui.add(ActionButton::new(words)).clicked();
+                    }
+                    if run.usable && ui.add(ActionButton::new("Try it").icon(icons::PLAY)).clicked()
+                    {
+                        commands.push(Command::TryRun(run.id.clone()));
+                    }
+                },
+            );
+            let numbers = format!("{} · {} · {}", run.status_name(), run.model, run.numbers());
+            ui.add(Label::new(theme::muted(ui, numbers)).wrap());
+            if let Some(note) = &run.note {
+                ui.add(Label::new(note).wrap());
+            }
+        });
+        match &selected.curves {
+            Some(curves) if curves.loss.is_empty() => {
+                ui.add_space(theme::GAP);
+                ui.label(theme::muted(ui, "This run ended before its first step"));
+            }
+            Some(curves) => {
+                curves_ui(ui, curves, run.objective, run.steps_planned, span);
+            }
+            None => {
+                ui.add_space(theme::GAP);
+                ui.label(theme::muted(ui, "Reading the curves…"));
+            }
+        }
+    });
+    if back {
+        train.selected = None;
+    }
+}
+
+/// Headline, bar and Stop. True: Stop was pressed.
+fn running_ui(ui: &mut Ui, live: &LiveRun) -> bool {
+    let p = theme::palette(ui);
+    let card = card_ui(ui, |ui| {
+        let stopping = live.phase == Phase::Stopping;
+        let headline = live.headline();
+        let (_, stopped) = egui::Sides::new().shrink_left().truncate().show(
+            ui,
+            |ui| ui.add(Label::new(theme::title(ui, &headline)).truncate()),
+            |ui| {
+                let stop = ActionButton::new("Stop training").icon(icons::STOP).shortcut("Esc");
+                let hint = "Finish this step and stop. What was learned is kept and can be tried";
+                let stop = ui.add_enabled(!stopping, stop).on_hover_text(hint);
+                stop.on_disabled_hover_text("The step under way is finished first").clicked()
+            },
+        );
+        ui.visuals_mut().extreme_bg_color = p.raised_press;
+        let fraction = live.fraction().unwrap_or(0.0);
+        let bar = ProgressBar::new(fraction).desired_height(6.0).fill(p.accent);
+        ui.add(bar).accessible_name(format!("Training: {:.0} %", fraction * 100.0));
+        ui.add(Label::new(theme::muted(ui, details(live))).wrap());
+        stopped
+    });
+    card.inner
+}
+
+/// What the run trains on, and what is safe on the disk.
+fn details(live: &LiveRun) -> String {
+    let objective = match live.objective {
+        Objective::Dpo => "DPO",
+        Objective::Sft => "SFT",
+    };
+    let mut parts = vec![objective.to_owned(), live.id.clone()];
+    if live.train_rows > 0 {
+        parts.push(format!("{} pairs to train on", live.train_rows));
+    }
+    if live.held_out_rows > 0 {
+        parts.push(format!("{} held out", live.held_out_rows));
+    }
+    if let Some(step) = live.saved_step {
+        parts.push(format!("saved at step {step}"));
+    }
+    parts.join(" · ")
+}
+
+fn warnings_ui(ui: &mut Ui, warnings: &[String]) {
+    for warning in warnings {
+        ui.horizontal_top(|ui| {
+            let p = theme::palette(ui);
+            ui.spacing_mut().item_spacing.x = 6.0;
+            decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.rejected));
+            ui.add(Label::new(warning).wrap());
+        });
+    }
+}
+
+/// What the curves mean, which steps to show, and the curves.
+fn curves_ui(
+    ui: &mut Ui,
+    curves: &Curves,
+    objective: Objective,
+    steps_planned: usize,
+    span: &mut Span,
+) {
+    let p = theme::palette(ui);
+    ui.add_space(theme::GAP_SMALL);
+    let sentence = RichText::new(reading(curves, objective)).color(p.strong);
+    if curves.loss.len() > RECENT_POINTS {
+        ui.horizontal_top(|ui| {
+            span_ui(ui, span);
+            ui.add(Label::new(sentence).wrap());
+        });
+    } else {
+        *span = Span::Whole;
+        ui.horizontal_top(|ui| {
+            decoration_ui(ui, theme::icon(ui, icons::INFO).color(p.accent));
+            ui.add(Label::new(sentence).wrap());
+        });
+    }
+    ui.add_space(theme::GAP_SMALL);
+    plots_ui(ui, Shown { curves, objective, span: *span, steps_planned });
+    ui.add_space(theme::GAP);
+    let hint =
+        "Drag a plot to look back, pinch or Ctrl + scroll to zoom, double-click for everything";
+    ui.add(Label::new(theme::muted(ui, hint).small()).wrap());
+}
+
+fn span_ui(ui: &mut Ui, span: &mut Span) {
+    let segments = [
+        Segment {
+            value: Span::Whole,
+            words: "Whole run",
+            explanation: "Every step since the start, thinned so that no spike is lost",
+        },
+        Segment {
+            value: Span::Recent,
+            words: "Latest steps",
+            explanation: "The latest 512 steps, each one drawn",
+        },
+    ];
+    segmented_ui(ui, span, &segments);
+}
+
+/// A chip that names the objective.
+pub(super) fn objective_chip_ui(ui: &mut Ui, objective: Objective) {
+    let words = match objective {
+        Objective::Dpo => "DPO",
+        Objective::Sft => "SFT",
+    };
+    chip_ui(ui, Tone::Neutral, None, words);
+}

@@ -1,0 +1,144 @@
+//! The Train panel: on the left what to train, on the right what a run does and has done.
+
+mod ended;
+mod fields;
+mod live;
+mod plots;
+mod runs;
+mod setup;
+mod start;
+
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
+
+use crate::state::command::{Command, Commands};
+use crate::state::prefs::PanelId;
+use crate::state::slots::Surroundings;
+use crate::state::train::{LeftTab, TrainState};
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+/// Draws the panel into all the space that is left.
+pub fn train_panel_ui(
+    ui: &mut Ui,
+    train: &mut TrainState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let p = theme::palette(ui);
+    let em = theme::em(ui);
+    let widest = (ui.available_width() * 0.55).max(em * 20.0);
+    Panel::left("train_left")
+        .default_size((em * 26.0).min(widest))
+        .size_range((em * 22.0).min(widest)..=widest)
+        .frame(Frame::new().fill(p.card))
+        .show(ui, |ui| {
+            ui.spacing_mut().scroll.content_margin = Margin::ZERO;
+            left_ui(ui, train, around, commands);
+        });
+    let margin = Margin { left: 16, right: 0, top: 16, bottom: 0 };
+    let canvas = Frame::new().fill(p.canvas).inner_margin(margin);
+    CentralPanel::no_frame().frame(canvas).show(ui, |ui| {
+        // The curves scroll to the window's edge; the margin is inside.
+        ui.spacing_mut().scroll.content_margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
+        right_ui(ui, train, around, commands);
+    });
+}
+
+fn left_ui(
+    ui: &mut Ui,
+    train: &mut TrainState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let margin = Margin::symmetric(16, 12);
+    Frame::new().inner_margin(Margin { bottom: 0, ..margin }).show(ui, |ui| {
+        let runs = match train.runs.len() {
+            0 => "Runs".to_owned(),
+            count => format!("Runs ({count})"),
+        };
+        let segments = [
+            Segment {
+                value: LeftTab::Setup,
+                words: "New run",
+                explanation: "What to train on, and how",
+            },
+            Segment {
+                value: LeftTab::Runs,
+                words: &runs,
+                explanation: "The runs of this project: look at them, try them, go on with them",
+            },
+        ];
+        segmented_ui(ui, &mut train.left_tab, &segments);
+    });
+    match train.left_tab {
+        LeftTab::Setup => {
+            Panel::bottom("train_start")
+                .resizable(false)
+                .frame(Frame::new().inner_margin(margin))
+                .show(ui, |ui| start::start_ui(ui, train, around, commands));
+            scrolled(ui, "train_setup", |ui| setup::setup_ui(ui, train, commands));
+        }
+        LeftTab::Runs => {
+            scrolled(ui, "train_runs", |ui| runs::runs_ui(ui, train, commands));
+        }
+    }
+}
+
+/// A column that scrolls, with its margins inside, so that the bar is at the edge.
+fn scrolled(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    ScrollArea::vertical().id_salt(name).auto_shrink(false).show(ui, |ui| {
+        Frame::new().inner_margin(Margin::symmetric(16, 8)).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            contents(ui);
+        });
+    });
+}
+
+fn right_ui(
+    ui: &mut Ui,
+    train: &mut TrainState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    if train.selected.is_some() {
+        live::selected_ui(ui, train, commands);
+    } else if train.live.is_some() {
+        live::live_ui(ui, train, commands);
+    } else {
+        empty_ui(ui, train, around, commands);
+    }
+}
+
+/// Nothing has been trained in this window: what this is for, and what comes next.
+fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands: &mut Commands) {
+    let has_model = around.model.ready().is_some();
+    let (title, sentence, action) = match (has_model, train.project_pairs) {
+        (false, _) => (
+            "First a model, then training",
+            "Training teaches the loaded model to prefer the answers that you preferred. Load a \
+             model, and come back.",
+            "Choose a model",
+        ),
+        (true, 0 | 1) => (
+            "Train on what people preferred",
+            "A run takes pairs of answers, one chosen and one rejected, and moves the model \
+             towards the chosen ones. Label some pairs of your own, or take the sample pairs on \
+             the left.",
+            "Label pairs",
+        ),
+        (true, _) => (
+            "Ready to train",
+            "Press Start training. The curves of the run are drawn here while it learns, with a \
+             sentence that says what they mean, and you can stop it whenever you like: what it \
+             has learned is kept.",
+            "",
+        ),
+    };
+    let actions: &[&str] = if action.is_empty() { &[] } else { &[action] };
+    let state = EmptyState { icon: icons::TRAIN, title, sentence, actions };
+    if state.show(ui).is_some() {
+        let next = if has_model { PanelId::Annotate } else { PanelId::Models };
+        commands.push(Command::ShowPanel(next));
+    }
+}

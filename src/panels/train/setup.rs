@@ -1,0 +1,447 @@
+//! The form: which data, which objective, every knob under TRL's and PEFT's names.
+
+use eframe::egui;
+use eframe::egui::{CollapsingHeader, ComboBox, Label, Ui, Vec2};
+
+use super::fields::{
+    Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
+    small_button_ui,
+};
+use crate::state::command::{Command, Commands};
+use crate::state::train::TrainState;
+use crate::state::train::form::{DataSource, pairs};
+use crate::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use crate::widgets::button::ActionButton;
+use crate::widgets::slider_row::SliderRow;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+/// The linear layers of a Llama-like block, and what each one does.
+const LINEARS: [(&str, &str); 7] = [
+    ("q_proj", "Attention: what each token asks for"),
+    ("k_proj", "Attention: what each token offers to be found by"),
+    ("v_proj", "Attention: what each token hands over when it is found"),
+    ("o_proj", "Attention: how what was found is mixed back in"),
+    ("gate_proj", "Feed-forward: which features are switched on"),
+    ("up_proj", "Feed-forward: the features themselves"),
+    ("down_proj", "Feed-forward: the way back from features to the token"),
+];
+const ATTENTION: usize = 4;
+
+pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    ui.spacing_mut().item_spacing.y = 6.0;
+    let problems = Problems(train.form_problems());
+    data_ui(ui, train, commands);
+    objective_ui(ui, train, &problems);
+    let config = &mut train.form;
+    steps_ui(ui, config, &problems);
+    adapter_ui(ui, &mut config.lora, &problems);
+    measuring_ui(ui, config, &problems);
+    advanced_ui(ui, config, &problems);
+    ui.add_space(theme::GAP);
+    ui.horizontal_wrapped(|ui| {
+        let save = ActionButton::quiet("Save as run file…").icon(icons::EXPORT);
+        let hint = "Write these settings to a file that `tuning-fork train` runs without a window";
+        if ui.add(save).on_hover_text(hint).clicked() {
+            commands.push(Command::SaveRunFile);
+        }
+        let open = ActionButton::quiet("Open run file…").icon(icons::FILE);
+        if ui.add(open).on_hover_text("Take the settings from a run file").clicked() {
+            commands.push(Command::ChooseRunFile);
+        }
+    });
+}
+
+fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    section_ui(ui, "Data");
+    let project = pairs(train.project_pairs);
+    let hint = "What was labelled in the Annotate panel: every verdict with a winner";
+    source_ui(
+        ui,
+        &mut train.source,
+        DataSource::ProjectPairs,
+        "This project's pairs",
+        hint,
+        &project,
+    );
+    let sample = pairs(train.sample_rows);
+    let hint = "Pairs that come with the program: the chosen answer is concise and well supported";
+    source_ui(ui, &mut train.source, DataSource::Sample, "Sample pairs", hint, &sample);
+    let hint = "JSON Lines with prompt, chosen and rejected, or prompt and completion";
+    let (name, rows) = match &train.file {
+        Some(file) => {
+            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+            (name.to_string_lossy().into_owned(), pairs(file.rows))
+        }
+        None => ("A file".to_owned(), String::new()),
+    };
+    ui.horizontal(|ui| {
+        let file = radio_ui(ui, train.source == DataSource::File, &name).on_hover_text(hint);
+        if file.clicked() {
+            train.source = DataSource::File;
+            if train.file.is_none() {
+                commands.push(Command::ChooseTrainingData);
+            }
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if !rows.is_empty() {
+                ui.add(Label::new(theme::muted(ui, rows)).selectable(false));
+            }
+            if small_button_ui(ui, "Choose file…", hint) {
+                commands.push(Command::ChooseTrainingData);
+            }
+        });
+    });
+}
+
+/// A radio button, and on the right how much there is.
+fn source_ui(
+    ui: &mut Ui,
+    source: &mut DataSource,
+    value: DataSource,
+    name: &str,
+    explanation: &str,
+    count: &str,
+) {
+    ui.horizontal(|ui| {
+        if radio_ui(ui, *source == value, name).on_hover_text(explanation).clicked() {
+            *source = value;
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.add(Label::new(theme::muted(ui, count)).selectable(false));
+        });
+    });
+}
+
+fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
+    section_ui(ui, "Objective");
+    let before = train.form.objective;
+    let segments = [
+        Segment {
+            value: Objective::Dpo,
+            words: "DPO",
+            explanation: "Direct Preference Optimization: make the chosen answer more likely \
+                          relative to the rejected one",
+        },
+        Segment {
+            value: Objective::Sft,
+            words: "SFT",
+            explanation: "Supervised fine-tuning: imitate the chosen answers; the rejected ones \
+                          are not used",
+        },
+    ];
+    ui.horizontal(|ui| {
+        segmented_ui(ui, &mut train.form.objective, &segments);
+        let sentence = match train.form.objective {
+            Objective::Dpo => "Prefer chosen to rejected",
+            Objective::Sft => "Imitate the chosen answers",
+        };
+        ui.add(Label::new(theme::muted(ui, sentence)).truncate().selectable(false));
+    });
+    if before != train.form.objective {
+        train.objective_changed(before);
+    }
+    if train.form.objective == Objective::Dpo {
+        SliderRow::new(
+            "beta",
+            "β in the DPO paper: how strongly the model is held to where it began. Small: it may \
+             move far; large: it stays close",
+            0.01..=1.0,
+        )
+        .limits(0.0001..=100.0)
+        .logarithmic()
+        .decimals(3)
+        .show(ui, &mut train.form.beta);
+        problems.show(ui, "beta");
+    }
+}
+
+fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    section_ui(ui, "Steps");
+    SliderRow::new(
+        "learning_rate",
+        "How far each step goes. Too small: nothing changes; too large: the loss jumps or is no \
+         longer a number",
+        1e-6..=1e-3,
+    )
+    .limits(1e-9..=1.0)
+    .scientific()
+    .show(ui, &mut config.learning_rate);
+    problems.show(ui, "learning_rate");
+
+    length_ui(ui, config, problems);
+    number_row_ui(
+        ui,
+        "per_device_train_batch_size",
+        "Pairs that go through the model at once. More is steadier and takes more memory",
+        &mut config.per_device_train_batch_size,
+        1..=256,
+    );
+    problems.show(ui, "per_device_train_batch_size");
+    number_row_ui(
+        ui,
+        "gradient_accumulation_steps",
+        "Batches that are averaged into one step: a larger batch without more memory",
+        &mut config.gradient_accumulation_steps,
+        1..=1024,
+    );
+    problems.show(ui, "gradient_accumulation_steps");
+}
+
+/// How long: a number of steps, or of epochs.
+fn length_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    let mut counts_steps = config.max_steps.is_some();
+    let hint = "Stop after so many optimizer steps (max_steps), or after going through the data \
+                so many times (num_train_epochs)";
+    row_ui(ui, "Length", hint, |ui| {
+        if let Some(steps) = &mut config.max_steps {
+            number_ui(ui, "max_steps", steps, 1..=1_000_000)
+        } else {
+            number_ui(ui, "num_train_epochs", &mut config.num_train_epochs, 0.1..=1000.0)
+        };
+        // From the right, as the row is laid out.
+        let segments = [
+            Segment {
+                value: false,
+                words: "epochs",
+                explanation: "num_train_epochs: so many times through the data",
+            },
+            Segment {
+                value: true,
+                words: "steps",
+                explanation: "max_steps: so many optimizer steps",
+            },
+        ];
+        segmented_ui(ui, &mut counts_steps, &segments);
+    });
+    if counts_steps != config.max_steps.is_some() {
+        config.max_steps = counts_steps.then_some(60);
+    }
+    problems.show(ui, "max_steps");
+    problems.show(ui, "num_train_epochs");
+}
+
+fn adapter_ui(ui: &mut Ui, lora: &mut LoraConfig, problems: &Problems) {
+    section_ui(ui, "Adapter (LoRA)");
+    SliderRow::new(
+        "r",
+        "The rank: how many directions each layer may change in. More can learn more, and \
+         takes more memory",
+        1.0..=64.0,
+    )
+    .limits(1.0..=1024.0)
+    .logarithmic()
+    .decimals(0)
+    .show(ui, &mut lora.r);
+    problems.show(ui, "lora.r");
+    SliderRow::new(
+        "lora_alpha",
+        "The adapter's change is multiplied by lora_alpha / r. Twice the rank is usual",
+        1.0..=128.0,
+    )
+    .limits(0.001..=10_000.0)
+    .logarithmic()
+    .decimals(0)
+    .show(ui, &mut lora.lora_alpha);
+    problems.show(ui, "lora.lora_alpha");
+    let hint = "Which layers of each block get an adapter";
+    row_ui(ui, "target_modules", hint, |ui| {
+        let chosen = |count| LINEARS[..count].iter().map(|(name, _)| (*name).to_owned()).collect();
+        if small_button_ui(ui, "All linear", "The attention and the feed-forward layers") {
+            lora.target_modules = chosen(LINEARS.len());
+        }
+        if small_button_ui(ui, "Attention only", "The four layers of the attention") {
+            lora.target_modules = chosen(ATTENTION);
+        }
+    });
+    targets_ui(ui, &mut lora.target_modules);
+    problems.show(ui, "lora.target_modules");
+}
+
+/// A check box for each linear layer, and for each other name that a run file brought.
+fn targets_ui(ui: &mut Ui, targets: &mut Vec<String>) {
+    let others: Vec<String> = targets
+        .iter()
+        .filter(|name| LINEARS.iter().all(|(known, _)| known != name))
+        .cloned()
+        .collect();
+    let known = LINEARS.iter().map(|(name, explanation)| ((*name).to_owned(), *explanation));
+    let others = others.into_iter().map(|name| (name, "Named in the run file"));
+    let all: Vec<_> = known.chain(others).collect();
+    let columns = 4.min((ui.available_width() / (theme::em(ui) * 6.6)).floor().max(1.0) as usize);
+    egui::Grid::new("target_modules")
+        .num_columns(columns)
+        .spacing(Vec2::new(theme::GAP, theme::GAP_SMALL))
+        .min_col_width((ui.available_width() - theme::GAP * 3.0) / columns as f32 - 1.0)
+        .show(ui, |ui| {
+            for (index, (name, explanation)) in all.into_iter().enumerate() {
+                let mut on = targets.contains(&name);
+                if check_ui(ui, &mut on, &name, explanation).changed() {
+                    if on {
+                        targets.push(name);
+                    } else {
+                        targets.retain(|target| *target != name);
+                    }
+                }
+                if (index + 1) % columns == 0 {
+                    ui.end_row();
+                }
+            }
+        });
+}
+
+fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    section_ui(ui, "Measuring");
+    SliderRow::new(
+        "held-out share",
+        "Share of the prompts that is kept from training and only measured with: the honest test \
+         of what was learned",
+        0.0..=0.5,
+    )
+    .limits(0.0..=0.9)
+    .show(ui, &mut config.held_out_share);
+    problems.show(ui, "held_out_share");
+    number_row_ui(
+        ui,
+        "eval_steps",
+        "Measure on the held-out pairs every so many steps. 0: only at the end",
+        &mut config.eval_steps,
+        0..=1_000_000,
+    );
+    problems.show(ui, "eval_steps");
+    let hint = "The same seed, data and settings give the same adapter";
+    row_ui(ui, "seed", hint, |ui| {
+        let dice = ActionButton::only_icon(icons::DICE, "Draw another seed");
+        if ui.add(dice).clicked() {
+            config.seed = another_seed(config.seed);
+        }
+        number_ui(ui, "seed", &mut config.seed, 0..=999_999).on_hover_text(hint);
+    });
+}
+
+/// The next of a sequence that visits every six-digit seed and looks like chance.
+fn another_seed(seed: u64) -> u64 {
+    // A linear congruential generator modulo 10^6. Its period is full since 720 is a multiple of
+    // 2, 5 and 4, and 314,159 of neither 2 nor 5 (Hull and Dobell 1962).
+    (seed % 1_000_000 * 721 + 314_159) % 1_000_000
+}
+
+fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    ui.add_space(theme::GAP);
+    // A problem in a folded field would block Start invisibly.
+    let fields = ["warmup_steps", "weight_decay", "max_grad_norm", "max_length", "label_smoothing"];
+    let hidden_problem = problems.0.iter().any(|problem| fields.contains(&problem.field));
+    CollapsingHeader::new("Advanced").open(hidden_problem.then_some(true)).show_unindented(
+        ui,
+        |ui| {
+            ui.spacing_mut().item_spacing.y = 6.0;
+            scheduler_ui(ui, &mut config.lr_scheduler_type);
+            number_row_ui(
+                ui,
+                "warmup_steps",
+                "Steps over which the learning rate climbs to its full height",
+                &mut config.warmup_steps,
+                0..=1_000_000,
+            );
+            problems.show(ui, "warmup_steps");
+            number_row_ui(
+                ui,
+                "weight_decay",
+                "Pulls the adapter's weights towards zero with every step. 0: off",
+                &mut config.weight_decay,
+                0.0..=1.0,
+            );
+            problems.show(ui, "weight_decay");
+            number_row_ui(
+                ui,
+                "max_grad_norm",
+                "Longer gradients are shortened to this, so that one odd pair cannot throw the \
+                 run. 0: off",
+                &mut config.max_grad_norm,
+                0.0..=1e6,
+            );
+            problems.show(ui, "max_grad_norm");
+            number_row_ui(
+                ui,
+                "max_length",
+                "Prompt and answer together are cut to this many tokens. Shorter is faster",
+                &mut config.max_length,
+                2..=1_000_000,
+            );
+            problems.show(ui, "max_length");
+            if config.objective == Objective::Dpo {
+                number_row_ui(
+                    ui,
+                    "label_smoothing",
+                    "Share of the pairs that are taken to be labelled the wrong way round. 0: none",
+                    &mut config.label_smoothing,
+                    0.0..=0.5,
+                );
+                problems.show(ui, "label_smoothing");
+            }
+            number_row_ui(
+                ui,
+                "save_steps",
+                "Write a checkpoint to go on from every so many steps",
+                &mut config.save_steps,
+                1..=1_000_000,
+            );
+            let hint = "Scale the adapter by lora_alpha / √r, which suits large ranks better";
+            check_ui(ui, &mut config.lora.use_rslora, "use_rslora", hint);
+            let hint = "Draw the pairs in a seeded random order, anew each epoch. Off: in the \
+                        order of the file";
+            check_ui(ui, &mut config.shuffle, "shuffle", hint);
+            if config.loss_type != ["sigmoid"] {
+                let text = format!("loss_type: {}", config.loss_type.join(", "));
+                ui.add(Label::new(theme::muted(ui, text)));
+            }
+        },
+    );
+    for field in ["loss_type", "lora.lora_dropout"] {
+        for problem in problems.0.iter().filter(|problem| problem.field == field) {
+            problem_ui(ui, &format!("{field}: {}", problem.message));
+        }
+    }
+}
+
+fn scheduler_ui(ui: &mut Ui, scheduler: &mut SchedulerType) {
+    let hint = "How the learning rate moves over the steps";
+    row_ui(ui, "lr_scheduler_type", hint, |ui| {
+        let combo = ComboBox::from_id_salt("lr_scheduler_type")
+            .selected_text(scheduler_name(*scheduler))
+            .width(theme::em(ui) * 12.0)
+            .show_ui(ui, |ui| {
+                use SchedulerType::{Constant, ConstantWithWarmup, Cosine, Linear};
+                for choice in [Linear, Cosine, Constant, ConstantWithWarmup] {
+                    ui.selectable_value(scheduler, choice, scheduler_name(choice));
+                }
+            });
+        combo.response.accessible_name("lr_scheduler_type").on_hover_text(hint);
+    });
+}
+
+fn scheduler_name(scheduler: SchedulerType) -> &'static str {
+    match scheduler {
+        SchedulerType::Linear => "linear",
+        SchedulerType::Cosine => "cosine",
+        SchedulerType::Constant => "constant",
+        SchedulerType::ConstantWithWarmup => "constant_with_warmup",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_dice_do_not_repeat_themselves() {
+        let mut seen = BTreeSet::new();
+        let mut seed = 42;
+        for _ in 0..1000 {
+            seed = another_seed(seed);
+            assert!(seen.insert(seed), "{seed} came twice");
+        }
+    }
+}

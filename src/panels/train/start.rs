@@ -1,0 +1,40 @@
+//! What will happen, the Start button, and what stands in its way.
+
+use eframe::egui::{Label, RichText, Ui};
+
+use crate::state::command::{Command, Commands};
+use crate::state::slots::{ModelSlot, Surroundings};
+use crate::state::train::TrainState;
+use crate::widgets::button::ActionButton;
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn start_ui(
+    ui: &mut Ui,
+    train: &TrainState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let p = theme::palette(ui);
+    if let Some(plan) = train.plan().filter(|plan| plan.rows > 1) {
+        let sentence = plan.sentence(train.known_step_secs);
+        ui.add(Label::new(RichText::new(sentence).color(p.text)).wrap());
+    }
+    let blocked = train.blocked_reason(around.model, around.activities);
+    ui.horizontal(|ui| {
+        let start = ActionButton::primary("Start training").icon(icons::PLAY);
+        let response = ui.add_enabled(blocked.is_none(), start);
+        let response = match &blocked {
+            Some(reason) => response.on_disabled_hover_text(reason),
+            None => response.on_hover_text("Train an adapter with these settings"),
+        };
+        if response.clicked() {
+            commands.push(Command::StartTraining);
+        }
+        if let Some(reason) = &blocked {
+            ui.add(Label::new(theme::muted(ui, reason)).wrap());
+        } else if let ModelSlot::Ready(card) = around.model {
+            let text = format!("on {}", card.identity.name);
+            ui.add(Label::new(theme::muted(ui, text)).truncate());
+        }
+    });
+}

@@ -1,0 +1,199 @@
+//! The queue, the verdicts and their records, without a window.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::llm::generate::{Answer, TokenStep};
+
+const NOW: &str = "2026-11-21T20:31:05.123Z";
+
+fn state(prompts: &[&str]) -> AnnotateState {
+    let mut state = AnnotateState::new(7);
+    let prompts = prompts.iter().map(|text| Text::Plain((*text).to_owned())).collect();
+    state.set_prompts("test", prompts);
+    state
+}
+
+fn ask(state: &mut AnnotateState) -> GenerateRequest {
+    let sampling = SamplingParams::default();
+    let request = state.request(&sampling, 40, AdapterMode::Off, true).unwrap();
+    let model = ModelIdentity { name: "tiny".to_owned(), ..ModelIdentity::default() };
+    state.started(&request, &model, &AdapterSlot::None);
+    request
+}
+
+fn token(lane: usize, text: &str) -> GenerateEvent {
+    let logits = Arc::from([0.0_f32]);
+    let step = TokenStep { id: 5, text: text.to_owned(), logprob: -1.0, logits };
+    GenerateEvent::Token { lane, step }
+}
+
+fn done(lane: usize, text: &str, stop: StopReason) -> GenerateEvent {
+    let answer = Answer {
+        text: text.to_owned(),
+        ids: vec![5, 6],
+        stop,
+        prompt_secs: 0.0,
+        generation_secs: 1.0,
+    };
+    GenerateEvent::LaneDone { lane, answer, next_logits: Arc::from([0.0_f32]) }
+}
+
+/// Both answers to the prompt in front, ready at second 10.
+fn answered(state: &mut AnnotateState) -> GenerateRequest {
+    let request = ask(state);
+    let text = "<|user|>".to_owned();
+    state.on_event(GenerateEvent::Prompt { text, ids: vec![1] }, 9.0);
+    state.on_event(done(0, "first", StopReason::EndOfTurn), 9.5);
+    state.on_event(done(1, "second", StopReason::Length), 10.0);
+    request
+}
+
+#[test]
+fn a_record_says_where_everything_came_from() {
+    let mut state = state(&["a", "b"]);
+    let request = answered(&mut state);
+    let left_lane = state.lane(Side::Left);
+    let record = state.judge(Verdict::Left, 14.25, NOW).unwrap();
+    assert_eq!(record.seconds_taken, 4.25);
+    assert_eq!(record.rendered_prompt, "<|user|>");
+    assert_eq!(record.prompt, Text::Messages(vec![Message::new("user", "a")]));
+    assert_eq!(record.model["name"], "tiny");
+    assert_eq!(record.sampling["top_k"], 50);
+    assert_eq!((record.max_new_tokens, record.left_lane), (40, left_lane));
+    let texts = ["first", "second"];
+    assert_eq!(record.left.text, texts[left_lane]);
+    assert_eq!(record.left.seed, request.lanes[left_lane].seed);
+    assert_eq!(record.right.text, texts[1 - left_lane]);
+    assert_eq!(record.right.seed, request.lanes[1 - left_lane].seed);
+    let stops = ["end_of_turn", "length"];
+    assert_eq!(record.left.stop.as_deref(), Some(stops[left_lane]));
+    assert_eq!(record.id, "20261121T203105123Z-0001");
+    assert_eq!(state.progress(), (1, 2));
+    assert_eq!(state.prompt().unwrap().words(), "b");
+}
+
+#[test]
+fn the_two_answers_have_different_seeds_and_the_sides_are_mixed() {
+    let prompts: Vec<String> = (0..200).map(|index| format!("prompt {index}")).collect();
+    let prompts: Vec<&str> = prompts.iter().map(String::as_str).collect();
+    let mut state = state(&prompts);
+    let mut left_lanes = [0, 0];
+    for _ in &prompts {
+        let request = answered(&mut state);
+        assert_ne!(request.lanes[0].seed, request.lanes[1].seed);
+        left_lanes[state.lane(Side::Left)] += 1;
+        state.judge(Verdict::Tie, 11.0, NOW).unwrap();
+    }
+    // 200 fair throws: outside of 70 to 130 once in 20,000 seeds.
+    assert!((70..=130).contains(&left_lanes[0]), "{left_lanes:?}");
+}
+
+#[test]
+fn a_seed_gives_the_same_answers_and_another_try_gives_others() {
+    let request = ask(&mut state(&["a"]));
+    assert_eq!(ask(&mut state(&["a"])), request);
+    let mut other = state(&["a"]);
+    other.ask_again();
+    assert_ne!(ask(&mut other).lanes, request.lanes);
+}
+
+#[test]
+fn no_verdict_before_both_answers_are_there() {
+    let mut state = state(&["a", "b"]);
+    assert_eq!(state.why_not(Verdict::Left), Some("Generate two answers first"));
+    ask(&mut state);
+    state.on_event(token(0, "fir"), 1.0);
+    for verdict in Verdict::ALL {
+        assert_eq!(state.why_not(verdict), Some("The answers are still being written"));
+        assert_eq!(state.judge(verdict, 1.0, NOW), None);
+    }
+    assert!(state.activity().unwrap().ends_with("· 1 token"));
+    state.on_event(done(0, "first", StopReason::EndOfTurn), 2.0);
+    state.on_event(done(1, "second", StopReason::EndOfTurn), 3.0);
+    assert_eq!(state.phase(), Phase::Ready { since: 3.0 });
+    assert!(Verdict::ALL.iter().all(|verdict| state.why_not(*verdict).is_none()));
+}
+
+#[test]
+fn a_stopped_answer_is_not_judged_but_can_be_asked_for_again() {
+    let mut state = state(&["a", "b"]);
+    ask(&mut state);
+    state.on_event(done(0, "fir", StopReason::Stopped), 2.0);
+    state.on_event(done(1, "", StopReason::Stopped), 2.0);
+    assert_eq!(state.phase(), Phase::Halted);
+    assert!(state.why_not(Verdict::Left).is_some());
+    answered(&mut state);
+    assert_eq!(state.why_not(Verdict::Left), None);
+
+    // A failure says nothing more.
+    let mut state = self::state(&["a", "b"]);
+    ask(&mut state);
+    state.ended();
+    assert_eq!(state.phase(), Phase::Halted);
+    let record = state.judge(Verdict::Skip, 3.0, NOW).unwrap();
+    assert_eq!((record.verdict, record.left.stop), (Verdict::Skip, None));
+}
+
+#[test]
+fn equal_answers_have_no_better_one() {
+    let mut state = state(&["a"]);
+    ask(&mut state);
+    state.on_event(done(0, "same", StopReason::EndOfTurn), 2.0);
+    state.on_event(done(1, "same ", StopReason::EndOfTurn), 3.0);
+    assert!(state.why_not(Verdict::Left).is_some());
+    assert!(state.why_not(Verdict::Right).is_some());
+    assert_eq!(state.why_not(Verdict::Tie), None);
+}
+
+#[test]
+fn undo_puts_the_same_answers_up_again() {
+    let mut state = state(&["a", "b"]);
+    answered(&mut state);
+    let shown = [state.answer(Side::Left).clone(), state.answer(Side::Right).clone()];
+    let first = state.judge(Verdict::Left, 11.0, NOW).unwrap();
+    ask(&mut state); // the next prompt is already being answered
+    assert_eq!(state.undo(20.0), Some(first.id.clone()));
+    assert_eq!(state.prompt().unwrap().words(), "a");
+    assert_eq!([state.answer(Side::Left).clone(), state.answer(Side::Right).clone()], shown);
+    state.on_event(token(0, "late"), 20.0); // from the work that is being stopped
+    assert_eq!(state.answer(Side::Left), &shown[0]);
+
+    let second = state.judge(Verdict::Right, 22.0, NOW).unwrap();
+    assert_ne!(second.id, first.id);
+    assert_eq!(second.seconds_taken, 2.0);
+    assert_eq!((second.model, second.sampling), (first.model, first.sampling));
+    assert_eq!(state.counts().pairs(), 1);
+    state.undo(30.0);
+    assert_eq!(state.undo(30.0), None);
+}
+
+#[test]
+fn an_opened_project_goes_on_where_it_was_left() {
+    let mut earlier = state(&["a", "b", "c"]);
+    answered(&mut earlier);
+    let first = earlier.judge(Verdict::Right, 11.0, NOW).unwrap();
+    answered(&mut earlier);
+    let second = earlier.judge(Verdict::Skip, 11.0, NOW).unwrap();
+
+    let mut state = state(&["a", "b", "c"]);
+    state.set_records(&[first, second.clone()]);
+    assert_eq!(state.progress(), (2, 3));
+    assert_eq!(state.prompt().unwrap().words(), "c");
+    assert_eq!(state.undo(5.0), Some(second.id));
+    assert_eq!(state.prompt().unwrap().words(), "b");
+    // The other way round: first the project, then its prompts.
+    let mut late = AnnotateState::new(1);
+    late.set_records(&[earlier.made[0].record.clone()]);
+    late.set_prompts("x", vec![Text::Plain("a".to_owned())]);
+    assert_eq!((late.prompt(), late.has_prompts()), (None, true));
+    assert_eq!(late.counts().left_share(), Some(0.0));
+}
+
+#[test]
+fn a_model_without_a_chat_template_continues_the_prompt() {
+    let state = state(&["The sky is"]);
+    let request = state.request(&SamplingParams::default(), 8, AdapterMode::On, false).unwrap();
+    assert_eq!(request.prompt, Prompt::Raw("The sky is".to_owned()));
+    assert!(request.lanes.iter().all(|lane| lane.adapter == AdapterMode::On));
+}

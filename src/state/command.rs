@@ -1,0 +1,108 @@
+//! Everything that a person can ask for.
+
+use std::path::PathBuf;
+
+use super::prefs::{PanelId, Theme};
+use crate::data::pair::Verdict;
+use crate::llm::card::ModelSource;
+
+/// Something asked for by a click, a key or the palette. Carried out at the end of the frame, by
+/// one match in `app/handle.rs`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    // The window
+    ShowPanel(PanelId),
+    ToggleRail,
+    SetTheme(Theme),
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
+    TogglePalette,
+    ToggleKeys,
+    CopyText(String),
+    Reveal(PathBuf),
+    DismissNotice(u64),
+
+    /// Esc: stops what the panel in front is doing, else whatever runs.
+    StopForeground,
+    StopAll,
+
+    /// Closing the window although something runs.
+    CloseAnyway,
+
+    // The project
+    OpenProject,
+    OpenProjectAt(PathBuf),
+
+    // Models
+    RefreshModels,
+    FetchStarter,
+    StopFetch,
+    ChooseModelFile,
+    ChooseModelFolder,
+    LoadModel(ModelSource),
+    UnloadModel,
+
+    /// Deletes it from the disk. The panel has asked before.
+    RemoveModel(PathBuf),
+
+    // Adapters
+    ChooseAdapter,
+    LoadAdapter(PathBuf),
+    UnloadAdapter,
+
+    // Playground
+    Generate,
+    StopGenerate,
+
+    // Annotate
+    ChoosePrompts,
+    UseSamplePrompts,
+
+    /// Generate the two answers for the prompt in front.
+    AnswerPrompt,
+    Judge(Verdict),
+    UndoVerdict,
+
+    /// `conversational`: messages. Otherwise plain text.
+    ExportPairs {
+        conversational: bool,
+    },
+
+    /// Write the pairs somewhere else, because the project cannot be written to.
+    SaveElsewhere,
+
+    // Train
+    ChooseTrainingData,
+    StartTraining,
+    StopTraining,
+    ResumeRun(String),
+    DeleteRun(String),
+
+    /// A run of the list was picked: read its `metrics.jsonl` and hand it over.
+    ShowRun(String),
+
+    /// Load a run's adapter and ask the same prompt of base and adapter, side by side.
+    TryRun(String),
+    SaveRunFile,
+    ChooseRunFile,
+}
+
+/// What was asked for in this frame, in order.
+#[derive(Debug, Default)]
+pub struct Commands(Vec<Command>);
+
+impl Commands {
+    pub fn push(&mut self, command: Command) {
+        self.0.push(command);
+    }
+}
+
+impl IntoIterator for Commands {
+    type Item = Command;
+    type IntoIter = std::vec::IntoIter<Command>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -1,0 +1,105 @@
+//! What the screen is a picture of. No pixels, no tensors, no files: panels edit it, the engine's
+//! events change it, and a test can look at it.
+
+pub mod annotate;
+pub mod command;
+pub mod models;
+pub mod notice;
+pub mod playground;
+pub mod prefs;
+pub mod scores;
+pub mod series;
+pub mod slots;
+pub mod train;
+
+use std::path::PathBuf;
+
+use annotate::AnnotateState;
+use command::Command;
+use models::ModelsState;
+use notice::Notices;
+use playground::PlaygroundState;
+use prefs::Prefs;
+use slots::{Activity, AdapterSlot, ModelSlot};
+use train::TrainState;
+
+/// The whole workbench as plain data.
+#[derive(Debug, Default)]
+pub struct AppState {
+    pub prefs: Prefs,
+    pub model: ModelSlot,
+    pub adapter: AdapterSlot,
+    pub models: ModelsState,
+    pub playground: PlaygroundState,
+    pub annotate: AnnotateState,
+    pub train: TrainState,
+    pub notices: Notices,
+
+    /// What runs now, one line each. Filled by the app before every frame.
+    pub activities: Vec<Activity>,
+
+    /// The open project's folder.
+    pub project: PathBuf,
+    pub window: WindowState,
+}
+
+/// What lies over the panels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WindowState {
+    /// The command palette, while it is open.
+    pub palette: Option<PaletteState>,
+
+    /// Whether the list of keys is shown.
+    pub keys_open: bool,
+    pub closing: Closing,
+}
+
+/// What has been typed into the command palette, and the row in front.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaletteState {
+    pub query: String,
+    pub row: usize,
+}
+
+/// Closing the window although something runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closing {
+    #[default]
+    No,
+
+    /// The window's close button was pressed; a bar asks.
+    Asked,
+
+    /// "Close anyway".
+    Agreed,
+}
+
+/// The steps of the zoom buttons.
+const ZOOM_STEP: f32 = 0.1;
+
+impl AppState {
+    /// Carries out a command that only changes what is shown. False: it needs the app.
+    pub fn apply(&mut self, command: &Command) -> bool {
+        match command {
+            Command::ShowPanel(panel) => self.prefs.panel = *panel,
+            Command::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
+            Command::SetTheme(theme) => self.prefs.theme = *theme,
+            Command::ZoomIn => self.zoom_by(ZOOM_STEP),
+            Command::ZoomOut => self.zoom_by(-ZOOM_STEP),
+            Command::ZoomReset => self.prefs.zoom = 1.0,
+            Command::TogglePalette => {
+                let is_open = self.window.palette.is_some();
+                self.window.palette = (!is_open).then(PaletteState::default);
+            }
+            Command::ToggleKeys => self.window.keys_open = !self.window.keys_open,
+            Command::DismissNotice(id) => self.notices.dismiss(*id),
+            _ => return false,
+        }
+        true
+    }
+
+    fn zoom_by(&mut self, step: f32) {
+        let zoom = (self.prefs.zoom + step).clamp(0.5, 3.0);
+        self.prefs.zoom = (zoom * 10.0).round() / 10.0;
+    }
+}

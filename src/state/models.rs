@@ -1,0 +1,227 @@
+//! The Models panel: what is on the disk, what is being fetched or loaded.
+
+use std::path::PathBuf;
+
+use crate::hub::local::LocalModel;
+use crate::hub::starter::FetchEvent;
+use crate::llm::card::ModelFacts;
+
+/// What people call the starter model.
+pub const STARTER_NAME: &str = "SmolLM2-135M-Instruct";
+
+/// The context that "memory needed" reckons with, in tokens.
+pub const USUAL_CONTEXT: usize = 2048;
+
+#[derive(Clone, Debug, Default)]
+pub struct ModelsState {
+    /// In the order in which they are shown.
+    pub found: Vec<FoundModel>,
+    pub scanning: bool,
+
+    /// The starter model is on its way.
+    pub fetch: Option<FetchView>,
+    pub load: Option<LoadView>,
+
+    /// The model whose removal waits for a yes.
+    pub confirm_remove: Option<PathBuf>,
+    pub memory: Memory,
+}
+
+impl ModelsState {
+    /// Whether the starter model is among the found ones.
+    pub fn has_starter(&self) -> bool {
+        self.found.iter().any(|found| found.local.name.contains(STARTER_NAME))
+    }
+}
+
+/// A model on the disk with what its headers say, or why they could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundModel {
+    pub local: LocalModel,
+    pub facts: Result<ModelFacts, String>,
+}
+
+impl FoundModel {
+    /// Why it cannot be loaded, if so.
+    pub fn obstacle(&self) -> Option<&str> {
+        match &self.facts {
+            Ok(facts) => facts.unsupported.as_deref(),
+            Err(reason) => Some(reason),
+        }
+    }
+}
+
+/// This machine's memory, in bytes. Zero: not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub total: u64,
+    pub available: u64,
+}
+
+/// Whether a model goes into the free memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    Fits,
+
+    /// More than four fifths of what is free.
+    Tight,
+    TooLarge,
+
+    /// The free memory is not known.
+    Unknown,
+}
+
+impl Memory {
+    pub fn fit(self, needed: u64) -> Fit {
+        if self.available == 0 {
+            Fit::Unknown
+        } else if needed > self.available {
+            Fit::TooLarge
+        } else if needed > self.available / 5 * 4 {
+            Fit::Tight
+        } else {
+            Fit::Fits
+        }
+    }
+}
+
+/// Weights and the KV cache of [`USUAL_CONTEXT`] tokens (or of the whole context, where that is
+/// shorter), in bytes.
+pub fn memory_needed(facts: &ModelFacts) -> u64 {
+    let tokens = USUAL_CONTEXT.min(facts.context_length) as u64;
+    facts.memory_bytes + facts.cache_bytes_per_token * tokens
+}
+
+/// A fetch under way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FetchView {
+    /// The source that is being tried.
+    pub trying: Option<String>,
+
+    /// Sources that could not serve, and why in one line.
+    pub failed: Vec<(String, String)>,
+    pub file: Option<String>,
+    pub done: u64,
+    pub total: Option<u64>,
+    pub verifying: bool,
+
+    /// Smoothed. Zero until known.
+    pub bytes_per_sec: f64,
+    measured: Option<(f64, u64)>,
+}
+
+impl FetchView {
+    /// `now_secs`: any clock that only goes forward.
+    pub fn on_event(&mut self, event: FetchEvent, now_secs: f64) {
+        match event {
+            FetchEvent::Trying { source } => {
+                let failed = std::mem::take(&mut self.failed);
+                *self = Self { trying: Some(source), failed, ..Self::default() };
+            }
+            FetchEvent::Failed { source, reason } => {
+                self.trying = None;
+                self.failed.push((source, reason));
+            }
+            FetchEvent::Bytes { file, done, total } => {
+                if self.file.as_ref() != Some(&file) {
+                    self.file = Some(file);
+                    self.measured = None;
+                    self.bytes_per_sec = 0.0;
+                }
+                self.verifying = false;
+                self.done = done;
+                self.total = total;
+                self.measure(now_secs);
+            }
+            FetchEvent::Verifying { file } => {
+                self.file = Some(file);
+                self.verifying = true;
+            }
+        }
+    }
+
+    fn measure(&mut self, now_secs: f64) {
+        let Some((then_secs, then_done)) = self.measured else {
+            self.measured = Some((now_secs, self.done));
+            return;
+        };
+        let elapsed = now_secs - then_secs;
+        // Shorter spans say more about the network's buffers than about its speed.
+        if elapsed < 0.25 {
+            return;
+        }
+        let speed = self.done.saturating_sub(then_done) as f64 / elapsed;
+        let known = self.bytes_per_sec > 0.0;
+        self.bytes_per_sec = if known { 0.7 * self.bytes_per_sec + 0.3 * speed } else { speed };
+        self.measured = Some((now_secs, self.done));
+    }
+
+    pub fn fraction(&self) -> Option<f32> {
+        let total = self.total.filter(|total| *total > 0)?;
+        Some((self.done as f64 / total as f64).clamp(0.0, 1.0) as f32)
+    }
+
+    /// Seconds, where speed and size are known.
+    pub fn time_left(&self) -> Option<f64> {
+        let left = self.total?.checked_sub(self.done)?;
+        (self.bytes_per_sec > 0.0).then(|| left as f64 / self.bytes_per_sec)
+    }
+}
+
+/// A load under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadView {
+    pub name: String,
+
+    /// `Reading weights`, `Checking the file's hash`.
+    pub what: String,
+    pub done: u64,
+    pub total: u64,
+}
+
+impl LoadView {
+    pub fn fraction(&self) -> Option<f32> {
+        (self.total > 0).then(|| (self.done as f64 / self.total as f64).clamp(0.0, 1.0) as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(done: u64) -> FetchEvent {
+        FetchEvent::Bytes { file: "model.gguf".to_owned(), done, total: Some(1000) }
+    }
+
+    #[test]
+    fn a_fetch_says_how_fast_it_is_and_how_long_it_takes() {
+        let mut fetch = FetchView::default();
+        fetch.on_event(FetchEvent::Trying { source: "pip".to_owned() }, 0.0);
+        fetch.on_event(bytes(0), 0.0);
+        assert_eq!(fetch.time_left(), None, "nothing is known yet");
+        fetch.on_event(bytes(100), 1.0);
+        assert_eq!(fetch.bytes_per_sec, 100.0);
+        assert_eq!(fetch.time_left(), Some(9.0));
+        assert_eq!(fetch.fraction(), Some(0.1));
+    }
+
+    #[test]
+    fn a_failed_source_stays_listed_while_the_next_one_is_tried() {
+        let mut fetch = FetchView::default();
+        let hub = "the Hugging Face Hub".to_owned();
+        fetch.on_event(FetchEvent::Trying { source: hub.clone() }, 0.0);
+        fetch.on_event(FetchEvent::Failed { source: hub, reason: "no answer".to_owned() }, 1.0);
+        fetch.on_event(FetchEvent::Trying { source: "pip".to_owned() }, 1.0);
+        assert_eq!(fetch.failed.len(), 1);
+        assert_eq!(fetch.trying.as_deref(), Some("pip"));
+    }
+
+    #[test]
+    fn a_verdict_on_memory_is_about_what_is_free() {
+        let memory = Memory { total: 8_000, available: 1_000 };
+        assert_eq!(memory.fit(500), Fit::Fits);
+        assert_eq!(memory.fit(900), Fit::Tight);
+        assert_eq!(memory.fit(1_001), Fit::TooLarge);
+        assert_eq!(Memory::default().fit(1), Fit::Unknown);
+    }
+}

@@ -1,0 +1,76 @@
+//! What is remembered between starts and may be lost without harm.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::llm::card::ModelSource;
+use crate::llm::sampling::SamplingParams;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PanelId {
+    #[default]
+    Models,
+    Playground,
+    Annotate,
+    Train,
+}
+
+impl PanelId {
+    /// In the order of the rail and of Ctrl+1 to Ctrl+4.
+    pub const ALL: [Self; 4] = [Self::Models, Self::Playground, Self::Annotate, Self::Train];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Models => "Models",
+            Self::Playground => "Playground",
+            Self::Annotate => "Annotate",
+            Self::Train => "Train",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Theme {
+    #[default]
+    Light,
+    Dark,
+
+    /// Light, with large type and strong contrast, for a lecture hall.
+    Projector,
+}
+
+/// Kept by eframe; what cannot be read becomes its default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prefs {
+    pub panel: PanelId,
+    pub theme: Theme,
+    pub zoom: f32,
+    pub rail_collapsed: bool,
+    pub sampling: SamplingParams,
+    pub max_new_tokens: usize,
+    pub project: Option<PathBuf>,
+
+    /// Loaded again at the next start.
+    pub last_model: Option<ModelSource>,
+
+    /// Files and folders opened by hand, shown among the models.
+    pub opened_models: Vec<PathBuf>,
+}
+
+impl Default for Prefs {
+    fn default() -> Self {
+        Self {
+            panel: PanelId::default(),
+            theme: Theme::default(),
+            zoom: 1.0,
+            rail_collapsed: false,
+            sampling: SamplingParams::default(),
+            max_new_tokens: 200,
+            project: None,
+            last_model: None,
+            opened_models: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is loaded and what runs, as every panel sees it.
+
+use crate::llm::card::{AdapterCard, ModelCard};
+use crate::llm::generate::AdapterMode;
+
+use super::command::Command;
+
+/// The one model in memory.
+#[derive(Clone, Debug, Default)]
+pub enum ModelSlot {
+    #[default]
+    Empty,
+    Loading {
+        name: String,
+    },
+    Ready(Box<ModelCard>),
+}
+
+impl ModelSlot {
+    pub fn ready(&self) -> Option<&ModelCard> {
+        match self {
+            Self::Ready(card) => Some(card),
+            Self::Empty | Self::Loading { .. } => None,
+        }
+    }
+}
+
+/// The adapter laid over the model, if any.
+#[derive(Clone, Debug, Default)]
+pub enum AdapterSlot {
+    #[default]
+    None,
+    Loading {
+        name: String,
+    },
+    Ready {
+        card: AdapterCard,
+        mode: AdapterMode,
+    },
+}
+
+impl AdapterSlot {
+    pub fn ready(&self) -> Option<&AdapterCard> {
+        match self {
+            Self::Ready { card, .. } => Some(card),
+            Self::None | Self::Loading { .. } => None,
+        }
+    }
+
+    /// Whether answers are given with the adapter.
+    pub fn mode(&self) -> AdapterMode {
+        match self {
+            Self::Ready { mode, .. } => *mode,
+            Self::None | Self::Loading { .. } => AdapterMode::Off,
+        }
+    }
+}
+
+/// A line of the bottom bar: what runs now, with a number, a bar and the time left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// `Training`, `Downloading`, `Answering`.
+    pub what: String,
+
+    /// `step 12 of 200 · 3.4 s a step · 11 min left`.
+    pub detail: String,
+
+    /// How far it is, 0 to 1, where that is known.
+    pub fraction: Option<f32>,
+
+    /// What its Stop button does.
+    pub stop: Option<Command>,
+}
+
+/// What a panel may look at beside its own state.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    pub model: &'a ModelSlot,
+    pub adapter: &'a AdapterSlot,
+    pub notices: &'a super::notice::Notices,
+
+    /// What runs now, one line each.
+    pub activities: &'a [Activity],
+
+    /// The open project's folder.
+    pub project: &'a std::path::Path,
+}

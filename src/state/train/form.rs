@@ -1,0 +1,92 @@
+//! What the setup form adds up to: which data, how many steps, how long.
+
+use std::path::{Path, PathBuf};
+
+use super::duration_text;
+use crate::train::config::TrainConfig;
+use crate::train::plan;
+
+/// Where the rows of a run come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DataSource {
+    /// What was labelled in this project.
+    #[default]
+    ProjectPairs,
+
+    /// The preference pairs that come with the program.
+    Sample,
+    File,
+}
+
+/// A file of rows that the person opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    pub path: PathBuf,
+    pub rows: usize,
+}
+
+/// The data that the form has chosen, with its rows counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainingData<'a> {
+    ProjectPairs { count: usize },
+    File { path: &'a Path, rows: usize },
+    Sample { rows: usize },
+}
+
+impl TrainingData<'_> {
+    pub fn rows(self) -> usize {
+        match self {
+            Self::ProjectPairs { count } => count,
+            Self::File { rows, .. } | Self::Sample { rows } => rows,
+        }
+    }
+}
+
+/// What a configuration does with so many rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub rows: usize,
+    pub train_rows: usize,
+    pub held_out_rows: usize,
+    pub rows_per_step: usize,
+    pub steps: usize,
+}
+
+impl Plan {
+    /// The engine splits by prompt, so its held-out count may differ by a few rows.
+    pub fn of(config: &TrainConfig, rows: usize) -> Self {
+        let held_out_rows = ((rows as f64 * config.held_out_share).round() as usize).min(rows);
+        let train_rows = rows - held_out_rows;
+        let rows_per_step =
+            config.per_device_train_batch_size.max(1) * config.gradient_accumulation_steps.max(1);
+        let steps = match train_rows {
+            0 => 0,
+            rows => plan::Plan::new(config, rows).steps,
+        };
+        Self { rows, train_rows, held_out_rows, rows_per_step, steps }
+    }
+
+    /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs · about 1 min`.
+    pub fn sentence(self, step_secs: Option<f64>) -> String {
+        let Self { rows, train_rows, held_out_rows, rows_per_step, steps } = self;
+        let split = match held_out_rows {
+            0 => format!("{}, all to train on", pairs(rows)),
+            _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", pairs(rows)),
+        };
+        let steps_text = match steps {
+            1 => format!("1 step of {}", pairs(rows_per_step)),
+            _ => format!("{steps} steps of {}", pairs(rows_per_step)),
+        };
+        match step_secs {
+            Some(secs) => {
+                format!("{split} · {steps_text} · about {}", duration_text(secs * steps as f64))
+            }
+            None => format!("{split} · {steps_text}"),
+        }
+    }
+}
+
+/// `1 pair`, `60 pairs`.
+pub fn pairs(count: usize) -> String {
+    if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
+}

@@ -1,0 +1,211 @@
+//! The run that is under way, or the one that has just ended.
+
+use super::curves::Curves;
+use super::duration_text;
+use crate::state::command::Command;
+use crate::state::slots::Activity;
+use crate::train::config::Objective;
+use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+
+/// How much the latest step counts in the smoothed seconds a step. 0.2: five steps of memory.
+const SMOOTHING: f64 = 0.2;
+
+/// A run since it was started in this window.
+#[derive(Clone, Debug)]
+pub struct LiveRun {
+    /// The name of its folder under `runs/`.
+    pub id: String,
+    pub objective: Objective,
+    pub phase: Phase,
+    pub steps_planned: usize,
+    pub train_rows: usize,
+    pub held_out_rows: usize,
+    pub curves: Curves,
+    pub last_step: Option<StepMetrics>,
+
+    /// The measurement before the first step, where the engine made one.
+    pub evaluation_before: Option<EvalMetrics>,
+    pub evaluation: Option<EvalMetrics>,
+
+    /// Smoothed.
+    pub step_secs: Option<f64>,
+
+    /// The sum over all steps.
+    pub total_secs: f64,
+
+    /// The last step that could be resumed from.
+    pub saved_step: Option<usize>,
+    pub warnings: Vec<String>,
+}
+
+/// Where a run stands.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Before the first step: `what`, `done` of `total`.
+    Preparing {
+        what: String,
+        done: usize,
+        total: usize,
+    },
+    Stepping,
+
+    /// Asked to stop; the step under way is finished first.
+    Stopping,
+    Done(RunSummary),
+
+    /// A sentence. The notice has the rest.
+    Failed(String),
+}
+
+impl LiveRun {
+    pub fn new(id: impl Into<String>, objective: Objective) -> Self {
+        Self {
+            id: id.into(),
+            objective,
+            phase: Phase::Preparing { what: "Preparing".to_owned(), done: 0, total: 0 },
+            steps_planned: 0,
+            train_rows: 0,
+            held_out_rows: 0,
+            curves: Curves::default(),
+            last_step: None,
+            evaluation_before: None,
+            evaluation: None,
+            step_secs: None,
+            total_secs: 0.0,
+            saved_step: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        match self.phase {
+            Phase::Preparing { .. } | Phase::Stepping | Phase::Stopping => true,
+            Phase::Done(_) | Phase::Failed(_) => false,
+        }
+    }
+
+    pub fn steps_done(&self) -> usize {
+        self.last_step.as_ref().map_or(0, |step| step.step)
+    }
+
+    pub(super) fn on_event(&mut self, event: TrainEvent) {
+        match event {
+            TrainEvent::Preparing { what, done, total } => {
+                if !matches!(self.phase, Phase::Stopping) {
+                    self.phase = Phase::Preparing { what, done, total };
+                }
+            }
+            TrainEvent::Planned { steps, train_rows, held_out_rows } => {
+                self.steps_planned = steps;
+                self.train_rows = train_rows;
+                self.held_out_rows = held_out_rows;
+            }
+            TrainEvent::Warning(warning) => {
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
+            }
+            TrainEvent::Step(metrics) => self.on_step(metrics),
+            TrainEvent::Evaluated(metrics) => {
+                self.curves.push_evaluation(&metrics);
+                if metrics.step == 0 {
+                    self.evaluation_before = Some(metrics.clone());
+                }
+                self.evaluation = Some(metrics);
+            }
+            TrainEvent::Saved { step } => self.saved_step = Some(step),
+        }
+    }
+
+    fn on_step(&mut self, metrics: StepMetrics) {
+        if !matches!(self.phase, Phase::Stopping) {
+            self.phase = Phase::Stepping;
+        }
+        self.curves.push(&metrics);
+        let secs = metrics.step_secs;
+        self.step_secs = Some(self.step_secs.map_or(secs, |mean| mean + SMOOTHING * (secs - mean)));
+        self.total_secs += secs;
+        self.last_step = Some(metrics);
+    }
+
+    /// How far the run is, 0 to 1.
+    pub fn fraction(&self) -> Option<f32> {
+        let (done, total) = match &self.phase {
+            Phase::Preparing { done, total, .. } => (*done, *total),
+            _ => (self.steps_done(), self.steps_planned),
+        };
+        (total > 0).then(|| (done as f32 / total as f32).min(1.0))
+    }
+
+    /// `Step 12 of 200 · 3.4 s a step · 11 min left`, or what happens before the first step.
+    pub fn headline(&self) -> String {
+        match &self.phase {
+            Phase::Preparing { what, total: 0, .. } => format!("{what}…"),
+            Phase::Preparing { what, done, total } => format!("{what} · {done} of {total}"),
+            Phase::Stepping => self.progress_text("Step"),
+            Phase::Stopping => format!(
+                "Stopping after this step · {} of {} done",
+                self.steps_done(),
+                self.steps_planned
+            ),
+            Phase::Done(summary) if summary.steps_done < summary.steps_planned => {
+                format!("Stopped at step {} of {}", summary.steps_done, summary.steps_planned)
+            }
+            Phase::Done(summary) => match summary.steps_done {
+                1 => "Finished 1 step".to_owned(),
+                steps => format!("Finished {steps} steps"),
+            },
+            Phase::Failed(_) => format!("Failed after {} steps", self.steps_done()),
+        }
+    }
+
+    fn progress_text(&self, word: &str) -> String {
+        let (done, planned) = (self.steps_done(), self.steps_planned);
+        let Some(step_secs) = self.step_secs else {
+            return format!("{word} {done} of {planned}");
+        };
+        let left = planned.saturating_sub(done) as f64 * step_secs;
+        let pace = pace_text(step_secs);
+        format!("{word} {done} of {planned} · {pace} · {} left", duration_text(left))
+    }
+
+    /// Its line in the bottom bar.
+    pub fn activity(&self) -> Option<Activity> {
+        let detail = match &self.phase {
+            Phase::Preparing { what, total: 0, .. } => lower_first(what),
+            Phase::Preparing { what, done, total } => {
+                format!("{} · {done} of {total}", lower_first(what))
+            }
+            Phase::Stepping => self.progress_text("step"),
+            Phase::Stopping => "stopping after this step".to_owned(),
+            Phase::Done(_) | Phase::Failed(_) => return None,
+        };
+        Some(Activity {
+            what: "Training".to_owned(),
+            detail,
+            fraction: self.fraction(),
+            stop: Some(Command::StopTraining),
+        })
+    }
+}
+
+/// `3.4 s a step`, `120 ms a step`.
+fn pace_text(step_secs: f64) -> String {
+    match step_secs {
+        secs if secs < 0.1 => format!("{:.0} ms a step", secs * 1000.0),
+        secs if secs < 60.0 => format!("{secs:.1} s a step"),
+        secs => format!("{} a step", duration_text(secs)),
+    }
+}
+
+/// Only where the first word is not an abbreviation.
+fn lower_first(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}

@@ -1,0 +1,265 @@
+//! The Train panel's state: the form, the run under way, and the runs of the project.
+//!
+//! What a run computes: see `train`. What is drawn: see `panels::train`.
+
+pub mod curves;
+pub mod form;
+pub mod live;
+pub mod reading;
+pub mod runs;
+
+use std::path::PathBuf;
+
+use crate::train::config::ConfigProblem;
+use crate::train::config::Objective;
+use crate::train::config::TrainConfig;
+use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+
+use super::slots::{Activity, ModelSlot};
+use curves::Curves;
+use form::{DataFile, DataSource, Plan, TrainingData};
+use live::{LiveRun, Phase};
+use runs::RunView;
+
+/// Everything that the Train panel shows.
+#[derive(Clone, Debug)]
+pub struct TrainState {
+    /// The run that Start would start. `model` and `data` are filled in by the app.
+    pub form: TrainConfig,
+    pub source: DataSource,
+
+    /// Pairs of the project with a winner, as the app last counted them.
+    pub project_pairs: usize,
+
+    /// Rows of the pairs that come with the program. 0: they are not there.
+    pub sample_rows: usize,
+    pub file: Option<DataFile>,
+
+    /// The project's runs, newest first.
+    pub runs: Vec<RunView>,
+    pub live: Option<LiveRun>,
+
+    /// The run of the list whose curves are shown instead of the live one's.
+    pub selected: Option<SelectedRun>,
+
+    /// The run that is about to be deleted if the person says so again.
+    pub asks_delete: Option<String>,
+
+    /// Seconds a step of the latest run, for the estimate in the form.
+    pub known_step_secs: Option<f64>,
+    pub left_tab: LeftTab,
+    pub span: Span,
+}
+
+/// What the left column shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeftTab {
+    #[default]
+    Setup,
+    Runs,
+}
+
+/// Which steps the plots show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Span {
+    #[default]
+    Whole,
+    Recent,
+}
+
+/// A run of the list that was clicked on.
+#[derive(Clone, Debug)]
+pub struct SelectedRun {
+    pub id: String,
+
+    /// Until the app has read `metrics.jsonl`: nothing.
+    pub curves: Option<Curves>,
+}
+
+impl Default for TrainState {
+    fn default() -> Self {
+        Self {
+            form: TrainConfig::suggested(Objective::Dpo),
+            source: DataSource::default(),
+            project_pairs: 0,
+            sample_rows: 0,
+            file: None,
+            runs: Vec::new(),
+            live: None,
+            selected: None,
+            asks_delete: None,
+            known_step_secs: None,
+            left_tab: LeftTab::default(),
+            span: Span::default(),
+        }
+    }
+}
+
+impl TrainState {
+    /// The chosen data; `None` while no file was opened.
+    pub fn data(&self) -> Option<TrainingData<'_>> {
+        match self.source {
+            DataSource::ProjectPairs => {
+                Some(TrainingData::ProjectPairs { count: self.project_pairs })
+            }
+            DataSource::Sample => Some(TrainingData::Sample { rows: self.sample_rows }),
+            DataSource::File => {
+                let DataFile { path, rows } = self.file.as_ref()?;
+                Some(TrainingData::File { path, rows: *rows })
+            }
+        }
+    }
+
+    /// The person opened a file of rows.
+    pub fn use_file(&mut self, path: PathBuf, rows: usize) {
+        self.file = Some(DataFile { path, rows });
+        self.source = DataSource::File;
+    }
+
+    /// What the form adds up to. `None`: no data is chosen.
+    pub fn plan(&self) -> Option<Plan> {
+        self.data().map(|data| Plan::of(&self.form, data.rows()))
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.live.as_ref().is_some_and(LiveRun::is_running)
+    }
+
+    /// Why Start is not possible, in a sentence that says what to do. `None`: it is.
+    pub fn blocked_reason(&self, model: &ModelSlot, activities: &[Activity]) -> Option<String> {
+        use super::command::Command;
+
+        let training = |activity: &Activity| activity.stop == Some(Command::StopTraining);
+        if self.is_running() || activities.iter().any(training) {
+            return Some("A run is under way: wait for it or stop it".to_owned());
+        }
+        match model {
+            ModelSlot::Empty => return Some("Load a model first".to_owned()),
+            ModelSlot::Loading { name } => return Some(format!("{name} is still loading")),
+            ModelSlot::Ready(_) => {}
+        }
+        let Some(data) = self.data() else {
+            return Some("Choose a file with training data".to_owned());
+        };
+        match (data, data.rows()) {
+            (TrainingData::ProjectPairs { .. }, 0) => {
+                return Some("No pairs yet: label some, or take the sample pairs".to_owned());
+            }
+            (TrainingData::ProjectPairs { .. }, 1) => {
+                return Some("2 pairs are the least, and there is 1: label another".to_owned());
+            }
+            (TrainingData::Sample { .. }, 0) => {
+                return Some("The sample pairs were not found".to_owned());
+            }
+            (TrainingData::File { .. }, rows @ (0 | 1)) => {
+                return Some(format!("2 rows are the least, and the file has {rows}"));
+            }
+            _ => {}
+        }
+        if let Some(problem) = self.form_problems().into_iter().next() {
+            return Some(format!("{}: {}", problem.field, problem.message));
+        }
+        let plan = Plan::of(&self.form, data.rows());
+        if plan.train_rows == 0 {
+            return Some("The held-out share leaves no pair to train on".to_owned());
+        }
+        (plan.steps == 0).then(|| "The run would have no steps".to_owned())
+    }
+
+    /// What is wrong with the form, without the model and the data: the app fills those in.
+    pub fn form_problems(&self) -> Vec<ConfigProblem> {
+        let mut problems = self.form.problems();
+        problems.retain(|problem| !matches!(problem.field, "model" | "data"));
+        problems
+    }
+
+    /// The person chose another objective: a learning rate that was only suggested follows it.
+    pub fn objective_changed(&mut self, before: Objective) {
+        if self.form.learning_rate == TrainConfig::suggested(before).learning_rate {
+            self.form.learning_rate = TrainConfig::suggested(self.form.objective).learning_rate;
+        }
+    }
+
+    /// A run was started under `id`: the curves are its own from now on.
+    pub fn begin(&mut self, id: impl Into<String>) {
+        self.live = Some(LiveRun::new(id, self.form.objective));
+        self.selected = None;
+    }
+
+    /// An interrupted run goes on: its curves begin with what it did before.
+    pub fn resume(&mut self, run: &RunView, steps: &[StepMetrics], evaluations: &[EvalMetrics]) {
+        let mut live = LiveRun::new(run.id.clone(), run.objective);
+        live.curves = Curves::of(steps, evaluations);
+        live.last_step = steps.last().cloned();
+        live.steps_planned = run.steps_planned;
+        self.live = Some(live);
+        self.selected = None;
+    }
+
+    pub fn on_event(&mut self, event: TrainEvent) {
+        if let Some(live) = &mut self.live {
+            live.on_event(event);
+            self.known_step_secs = live.step_secs.or(self.known_step_secs);
+        }
+    }
+
+    /// The Stop button was pressed; the run still ends through [`Self::finished`].
+    pub fn stopping(&mut self) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.is_running()) {
+            live.phase = Phase::Stopping;
+        }
+    }
+
+    /// The run has ended: with its summary, or with a sentence that says why not.
+    pub fn finished(&mut self, result: Result<RunSummary, String>) {
+        let Some(live) = &mut self.live else { return };
+        live.phase = match result {
+            Ok(summary) => {
+                if summary.evaluation.is_some() {
+                    live.evaluation.clone_from(&summary.evaluation);
+                }
+                if summary.last_step.is_some() {
+                    live.last_step.clone_from(&summary.last_step);
+                }
+                Phase::Done(summary)
+            }
+            Err(reason) => Phase::Failed(reason),
+        };
+    }
+
+    /// The app has read what the selected run left behind.
+    pub fn show_run(&mut self, id: &str, steps: &[StepMetrics], evaluations: &[EvalMetrics]) {
+        if let Some(selected) = self.selected.as_mut().filter(|selected| selected.id == id) {
+            selected.curves = Some(Curves::of(steps, evaluations));
+        }
+    }
+
+    /// The project's runs were read anew.
+    pub fn set_runs(&mut self, runs: Vec<RunView>) {
+        let gone = |id: &str| !runs.iter().any(|run| run.id == id);
+        if self.selected.as_ref().is_some_and(|selected| gone(&selected.id)) {
+            self.selected = None;
+        }
+        if self.asks_delete.as_deref().is_some_and(gone) {
+            self.asks_delete = None;
+        }
+        self.runs = runs;
+    }
+}
+
+/// `40 s`, `11 min`, `1 h 5 min`: as exact as an estimate deserves.
+pub fn duration_text(secs: f64) -> String {
+    let whole = secs.max(0.0).round() as u64;
+    match whole {
+        0 if secs > 0.0 => "less than 1 s".to_owned(),
+        0..90 => format!("{whole} s"),
+        90..3600 => format!("{} min", (whole + 30) / 60),
+        _ => match (whole / 3600, (whole % 3600) / 60) {
+            (hours, 0) => format!("{hours} h"),
+            (hours, minutes) => format!("{hours} h {minutes} min"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

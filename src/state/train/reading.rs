@@ -1,0 +1,303 @@
+//! What the curves of a run mean, in a sentence or two. The judgements are rules of thumb; each
+//! says in a comment why its threshold is what it is.
+
+use super::curves::Curves;
+use crate::state::series::Series;
+use crate::train::config::Objective;
+
+/// The DPO loss of a model that is still its own reference: a coin toss between the answers.
+pub const LN_2: f64 = std::f64::consts::LN_2;
+
+/// Fewer steps than this are noise: a batch of 4 pairs moves the loss by 0.1 on its own.
+const STEPS_TO_SAY_ANYTHING: usize = 5;
+
+/// What the curves say now.
+pub fn reading(curves: &Curves, objective: Objective) -> String {
+    let loss = &curves.loss;
+    if loss.is_empty() && loss.not_numbers() == 0 {
+        return "The curves begin with the first step".to_owned();
+    }
+    if loss.not_numbers() > 0 {
+        return "The loss is no longer a number: the steps are too large. Stop the run and try a \
+                tenth of the learning rate"
+            .to_owned();
+    }
+    if loss.len() < STEPS_TO_SAY_ANYTHING {
+        return format!("Too early to read: {STEPS_TO_SAY_ANYTHING} steps are the least");
+    }
+    if let Some(sentence) = overfitting(curves) {
+        return sentence;
+    }
+    let main = match objective {
+        Objective::Dpo => dpo(curves),
+        Objective::Sft => sft(loss),
+    };
+    match held_out(curves) {
+        Some(also) => format!("{main}. {also}"),
+        None => main,
+    }
+}
+
+/// The held-out loss has turned while the training loss falls on.
+fn overfitting(curves: &Curves) -> Option<String> {
+    let held_out = &curves.held_out_loss;
+    let lowest = held_out.lowest()?;
+    let now = held_out.last()?;
+    // Three measurements: two cannot show a turn. 2 %: the wobble of a dozen held-out pairs.
+    let turned = held_out.len() >= 3 && now > lowest.y * 1.02 + 0.002;
+    let still_falling =
+        trend(&curves.loss) == Trend::Falling || direction_since_start(&curves.loss) < 0.0;
+    (turned && still_falling).then(|| {
+        format!(
+            "The training loss falls, but the held-out loss has risen since step {:.0}: the model \
+             is learning these pairs by heart (overfitting). An earlier stop would have done",
+            lowest.x
+        )
+    })
+}
+
+fn dpo(curves: &Curves) -> String {
+    let loss = latest(&curves.loss);
+    // 0.01 of loss is a margin of 0.02: nobody would see it in an answer.
+    if loss > LN_2 + 0.01 {
+        return "The loss is above 0.693, where it began: the model leans towards the rejected \
+                answers. A lower learning rate usually helps"
+            .to_owned();
+    }
+    if loss > LN_2 - 0.01 {
+        return "Little has changed yet: the loss is still about 0.693, a coin toss between \
+                chosen and rejected"
+            .to_owned();
+    }
+    let (chosen, rejected) = (latest(&curves.rewards_chosen), latest(&curves.rewards_rejected));
+    let gap = trend(&curves.margin);
+    // Rewards are measured from the reference, so their sign is the direction since the start,
+    // free of the noise that answers of different lengths bring into the log-probabilities.
+    match (chosen < 0.0, rejected < 0.0, gap) {
+        (true, true, Trend::Rising) => "Chosen and rejected are both becoming less likely; the \
+             gap grows because rejected falls faster"
+            .to_owned(),
+        (false, false, Trend::Rising) => "Chosen and rejected are both becoming more likely; the \
+             gap grows because chosen rises faster"
+            .to_owned(),
+        (false, true, Trend::Rising) => "Chosen answers are becoming more likely and rejected \
+             ones less likely: the gap grows from both sides"
+            .to_owned(),
+        (true, true, _) => {
+            format!(
+                "Chosen and rejected have both become less likely, rejected more so; {}",
+                gap.of_gap()
+            )
+        }
+        (false, false, _) => {
+            format!(
+                "Chosen and rejected have both become more likely, chosen more so; {}",
+                gap.of_gap()
+            )
+        }
+        (false, true, _) => format!(
+            "Chosen answers have become more likely and rejected ones less likely; {}",
+            gap.of_gap()
+        ),
+        (true, false, _) => "Rejected answers have become more likely than chosen ones in the \
+             latest steps: the pairs may contradict each other"
+            .to_owned(),
+    }
+}
+
+fn sft(loss: &Series) -> String {
+    match (trend(loss), direction_since_start(loss)) {
+        (Trend::Falling, _) => {
+            "The loss is falling: the model finds the chosen answers likelier with every step"
+        }
+        (Trend::Rising, change) if change > 0.0 => {
+            "The loss is above where it began. A lower learning rate usually helps"
+        }
+        (_, change) if change < 0.0 => {
+            "The loss has levelled off below where it began: more steps will change little"
+        }
+        _ => "The loss has not moved yet. More steps or a higher learning rate may be needed",
+    }
+    .to_owned()
+}
+
+/// What the held-out pairs say, where there are some.
+fn held_out(curves: &Curves) -> Option<String> {
+    let share = curves.held_out_accuracy.last()?;
+    Some(format!("On the held-out pairs the chosen answer wins {:.0} %", share * 100.0))
+}
+
+/// Where a curve has been going lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trend {
+    Falling,
+    Level,
+    Rising,
+}
+
+impl Trend {
+    fn of_gap(self) -> &'static str {
+        match self {
+            Self::Falling => "the gap between them is shrinking",
+            Self::Level => "the gap between them holds",
+            Self::Rising => "the gap between them grows",
+        }
+    }
+}
+
+/// The latest steps against as many before them.
+pub fn trend(series: &Series) -> Trend {
+    let window = window(series);
+    let values: Vec<_> = series.recent().rev().take(2 * window).map(|point| point.y).collect();
+    if values.len() < 2 * window {
+        return Trend::Level;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (now, before) = (mean(&values[..window]), mean(&values[window..]));
+    // 3 % of the value, and an absolute floor for values around zero.
+    let noticeable = 0.03 * before.abs() + 0.002;
+    match now - before {
+        change if change > noticeable => Trend::Rising,
+        change if change < -noticeable => Trend::Falling,
+        _ => Trend::Level,
+    }
+}
+
+/// How far the latest steps are from the first ones; 0 if that is within 1 %.
+fn direction_since_start(series: &Series) -> f64 {
+    let first = series.first_mean(window(series)).unwrap_or(0.0);
+    let change = latest(series) - first;
+    if change.abs() <= 0.01 * first.abs() { 0.0 } else { change }
+}
+
+fn latest(series: &Series) -> f64 {
+    series.latest_mean(window(series)).unwrap_or(0.0)
+}
+
+/// A fifth of the run, so that noise averages out, and at most 50 steps, so that news comes through.
+fn window(series: &Series) -> usize {
+    (series.len() / 5).clamp(2, 50)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+
+    /// A DPO run whose rewards go in a straight line to `chosen` and `rejected`.
+    fn dpo_run(steps: usize, chosen: f64, rejected: f64) -> Curves {
+        let mut curves = Curves::default();
+        for step in 1..=steps {
+            let share = step as f64 / steps as f64;
+            let (rewards_chosen, rewards_rejected) = (chosen * share, rejected * share);
+            let rewards_margins = rewards_chosen - rewards_rejected;
+            curves.push(&StepMetrics {
+                step,
+                loss: (1.0 + (-rewards_margins).exp()).ln(),
+                preference: Some(PreferenceMetrics {
+                    rewards_chosen,
+                    rewards_rejected,
+                    rewards_margins,
+                    ..PreferenceMetrics::default()
+                }),
+                ..StepMetrics::default()
+            });
+        }
+        curves
+    }
+
+    fn sft_run(losses: impl IntoIterator<Item = f64>) -> Curves {
+        let mut curves = Curves::default();
+        for (index, loss) in losses.into_iter().enumerate() {
+            curves.push(&StepMetrics { step: index + 1, loss, ..StepMetrics::default() });
+        }
+        curves
+    }
+
+    #[test]
+    fn the_sentence_follows_the_rewards() {
+        let table = [
+            (-1.0, -3.0, "both becoming less likely; the gap grows because rejected falls faster"),
+            (3.0, 1.0, "both becoming more likely; the gap grows because chosen rises faster"),
+            (1.0, -2.0, "the gap grows from both sides"),
+            (0.002, -0.002, "still about 0.693"),
+            (-2.0, 1.0, "above 0.693"),
+        ];
+        for (chosen, rejected, expected) in table {
+            let sentence = reading(&dpo_run(40, chosen, rejected), Objective::Dpo);
+            assert!(sentence.contains(expected), "{chosen} {rejected}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_gap_that_stopped_growing_is_not_called_growing() {
+        let mut curves = dpo_run(20, -1.0, -3.0);
+        for step in 21..=60 {
+            curves.push(&StepMetrics {
+                step,
+                loss: 0.127,
+                preference: Some(PreferenceMetrics {
+                    rewards_chosen: -1.0,
+                    rewards_rejected: -3.0,
+                    rewards_margins: 2.0,
+                    ..PreferenceMetrics::default()
+                }),
+                ..StepMetrics::default()
+            });
+        }
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(sentence.ends_with("the gap between them holds"), "{sentence}");
+    }
+
+    #[test]
+    fn a_held_out_loss_that_turns_is_called_overfitting() {
+        let mut curves = dpo_run(60, 1.0, -3.0);
+        for (step, loss) in [(20, 0.5), (40, 0.4), (60, 0.45)] {
+            curves.push_evaluation(&EvalMetrics { step, loss, ..EvalMetrics::default() });
+        }
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(sentence.contains("has risen since step 40"), "{sentence}");
+        assert!(sentence.contains("overfitting"), "{sentence}");
+    }
+
+    #[test]
+    fn a_held_out_loss_that_falls_is_not() {
+        let mut curves = dpo_run(60, 1.0, -3.0);
+        for (step, loss) in [(20, 0.5), (40, 0.4), (60, 0.35)] {
+            let rewards_accuracies = Some(0.75);
+            curves.push_evaluation(&EvalMetrics {
+                step,
+                loss,
+                rewards_accuracies,
+                ..EvalMetrics::default()
+            });
+        }
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(!sentence.contains("overfitting"), "{sentence}");
+        assert!(sentence.ends_with("the chosen answer wins 75 %"), "{sentence}");
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_says_what_to_do() {
+        let sentence = reading(&sft_run([0.5, 0.4, f64::NAN]), Objective::Sft);
+        assert!(sentence.contains("a tenth of the learning rate"), "{sentence}");
+    }
+
+    #[test]
+    fn two_steps_are_too_early() {
+        assert!(reading(&sft_run([2.0, 1.9]), Objective::Sft).starts_with("Too early"));
+        assert!(reading(&Curves::default(), Objective::Dpo).contains("first step"));
+    }
+
+    #[test]
+    fn sft_is_read_from_its_loss() {
+        let falling = (0..40).map(|step| 3.0 - 0.05 * f64::from(step));
+        let level = (0..80).map(|step| if step < 20 { 3.0 - 0.1 * f64::from(step) } else { 1.0 });
+        let still = (0..40).map(|_| 2.5);
+        let rising = (0..40).map(|step| 2.0 + 0.05 * f64::from(step));
+        assert!(reading(&sft_run(falling), Objective::Sft).contains("is falling"));
+        assert!(reading(&sft_run(level), Objective::Sft).contains("levelled off"));
+        assert!(reading(&sft_run(still), Objective::Sft).contains("has not moved"));
+        assert!(reading(&sft_run(rising), Objective::Sft).contains("above where it began"));
+    }
+}

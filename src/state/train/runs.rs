@@ -1,0 +1,100 @@
+//! The runs of the project, as a list shows them.
+
+use std::path::PathBuf;
+
+use crate::train::config::Objective;
+use crate::train::metrics::{EvalMetrics, StepMetrics};
+use crate::train::runs::{RunEntry, RunState};
+
+/// A run of the project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunView {
+    /// The name of its folder.
+    pub id: String,
+    pub folder: PathBuf,
+    pub status: RunState,
+    pub objective: Objective,
+
+    /// The model's name.
+    pub model: String,
+    pub steps_done: usize,
+    pub steps_planned: usize,
+    pub last_step: Option<StepMetrics>,
+    pub evaluation: Option<EvalMetrics>,
+
+    /// What somebody should know about it: why it failed, what was recovered.
+    pub note: Option<String>,
+
+    /// An adapter is there to be tried.
+    pub usable: bool,
+
+    /// A checkpoint is there to go on from.
+    pub resumable: bool,
+}
+
+impl From<&RunEntry> for RunView {
+    fn from(entry: &RunEntry) -> Self {
+        let RunEntry {
+            id,
+            run_dir,
+            state,
+            config,
+            record,
+            last_step,
+            evaluation,
+            has_adapter,
+            resumable_from,
+        } = entry;
+        let note = match (state, resumable_from) {
+            (RunState::Interrupted, Some(step)) => Some(format!(
+                "The program ended during this run. What it learned up to step {step} is here"
+            )),
+            (RunState::Interrupted, None) => {
+                Some("The program ended before this run's first checkpoint".to_owned())
+            }
+            _ => record.message.clone(),
+        };
+        Self {
+            id: id.clone(),
+            folder: run_dir.clone(),
+            status: *state,
+            objective: config.objective,
+            model: record.model.name.clone(),
+            steps_done: record.steps_done,
+            steps_planned: record.steps_planned,
+            last_step: last_step.clone(),
+            evaluation: evaluation.clone(),
+            note,
+            usable: *has_adapter && *state != RunState::Running,
+            resumable: resumable_from.is_some(),
+        }
+    }
+}
+
+impl RunView {
+    /// Its status in a word.
+    pub fn status_name(&self) -> &'static str {
+        match self.status {
+            RunState::Running => "Running",
+            RunState::Finished => "Finished",
+            RunState::Stopped => "Stopped",
+            RunState::Interrupted => "Interrupted",
+            RunState::Failed => "Failed",
+        }
+    }
+
+    /// `20 of 60 steps · loss 0.412 · held-out accuracy 83 %`.
+    pub fn numbers(&self) -> String {
+        let mut parts = vec![format!("{} of {} steps", self.steps_done, self.steps_planned)];
+        if let Some(step) = &self.last_step {
+            parts.push(format!("loss {:.3}", step.loss));
+        }
+        if let Some(accuracy) = self.evaluation.as_ref().and_then(|found| found.rewards_accuracies)
+        {
+            parts.push(format!("held-out accuracy {:.0} %", accuracy * 100.0));
+        } else if let Some(evaluation) = &self.evaluation {
+            parts.push(format!("held-out loss {:.3}", evaluation.loss));
+        }
+        parts.join(" · ")
+    }
+}

@@ -1,0 +1,197 @@
+//! The Train panel's state, without a panel.
+
+use super::*;
+use crate::state::train::live::Phase;
+use crate::train::config::Objective;
+use crate::train::runs::RunState;
+
+fn step(step: usize, step_secs: f64) -> TrainEvent {
+    TrainEvent::Step(StepMetrics { step, step_secs, loss: 0.6, ..StepMetrics::default() })
+}
+
+fn begun() -> TrainState {
+    let mut train = TrainState { project_pairs: 60, ..TrainState::default() };
+    train.begin("2026-11-21-a");
+    train.on_event(TrainEvent::Planned { steps: 200, train_rows: 48, held_out_rows: 12 });
+    train
+}
+
+fn summary(steps_done: usize) -> RunSummary {
+    RunSummary {
+        run_dir: "runs/a".into(),
+        adapter_dir: "runs/a/adapter".into(),
+        steps_done,
+        steps_planned: 200,
+        last_step: None,
+        evaluation: None,
+    }
+}
+
+#[test]
+fn a_run_says_step_pace_and_time_left() {
+    let mut train = begun();
+    for number in 1..=12 {
+        train.on_event(step(number, 3.4));
+    }
+    let live = train.live.as_ref().unwrap();
+    assert_eq!(live.headline(), "Step 12 of 200 · 3.4 s a step · 11 min left");
+    let activity = live.activity().unwrap();
+    assert_eq!(activity.what, "Training");
+    assert_eq!(activity.detail, "step 12 of 200 · 3.4 s a step · 11 min left");
+    assert_eq!(activity.fraction, Some(0.06));
+    assert_eq!(train.known_step_secs, Some(3.4));
+}
+
+#[test]
+fn before_the_first_step_it_says_what_it_prepares() {
+    let mut train = begun();
+    let what = "Reference log-probabilities".to_owned();
+    train.on_event(TrainEvent::Preparing { what, done: 12, total: 48 });
+    let live = train.live.as_ref().unwrap();
+    assert_eq!(live.headline(), "Reference log-probabilities · 12 of 48");
+    assert_eq!(live.activity().unwrap().detail, "reference log-probabilities · 12 of 48");
+}
+
+#[test]
+fn a_stop_is_shown_until_the_run_has_ended() {
+    let mut train = begun();
+    train.on_event(step(7, 1.0));
+    train.stopping();
+    train.on_event(step(8, 1.0));
+    assert_eq!(train.live.as_ref().unwrap().headline(), "Stopping after this step · 8 of 200 done");
+    train.finished(Ok(summary(8)));
+    assert!(!train.is_running());
+    assert_eq!(train.live.as_ref().unwrap().headline(), "Stopped at step 8 of 200");
+    assert_eq!(train.live.as_ref().unwrap().activity(), None);
+}
+
+#[test]
+fn a_failure_keeps_the_curves() {
+    let mut train = begun();
+    train.on_event(step(1, 1.0));
+    train.finished(Err("The disk is full".to_owned()));
+    let live = train.live.unwrap();
+    assert_eq!(live.phase, Phase::Failed("The disk is full".to_owned()));
+    assert_eq!(live.curves.loss.len(), 1);
+}
+
+#[test]
+fn a_warning_is_said_once() {
+    let mut train = begun();
+    for _ in 0..3 {
+        train.on_event(TrainEvent::Warning("2 pairs are longer than max_length".to_owned()));
+    }
+    assert_eq!(train.live.unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn the_seconds_a_step_are_smoothed() {
+    let mut train = begun();
+    train.on_event(step(1, 1.0));
+    train.on_event(step(2, 2.0));
+    assert_eq!(train.live.unwrap().step_secs, Some(1.2));
+}
+
+#[test]
+fn start_is_blocked_with_what_to_do_next() {
+    let mut train = TrainState::default();
+    let empty = ModelSlot::Empty;
+    let loading = ModelSlot::Loading { name: "SmolLM2".to_owned() };
+    assert_eq!(train.blocked_reason(&empty, &[]).unwrap(), "Load a model first");
+    assert_eq!(train.blocked_reason(&loading, &[]).unwrap(), "SmolLM2 is still loading");
+    train.begin("a");
+    assert!(train.blocked_reason(&empty, &[]).unwrap().contains("under way"));
+}
+
+#[test]
+fn the_plan_counts_as_transformers_does() {
+    let config = TrainConfig {
+        per_device_train_batch_size: 2,
+        gradient_accumulation_steps: 2,
+        held_out_share: 0.2,
+        num_train_epochs: 3.0,
+        max_steps: None,
+        ..TrainConfig::default()
+    };
+    // 48 rows: 24 batches: 12 steps an epoch.
+    let plan = Plan::of(&config, 60);
+    assert_eq!((plan.train_rows, plan.held_out_rows, plan.steps), (48, 12, 36));
+    // 9 rows: 5 batches: 3 steps an epoch, the last with one batch.
+    let odd = Plan::of(&TrainConfig { held_out_share: 0.0, ..config.clone() }, 9);
+    assert_eq!(odd.steps, 9);
+    let fixed = Plan::of(&TrainConfig { max_steps: Some(20), ..config }, 60);
+    assert_eq!(
+        fixed.sentence(Some(3.4)),
+        "60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs · about 68 s"
+    );
+}
+
+#[test]
+fn without_held_out_pairs_all_are_trained_on() {
+    let config = TrainConfig {
+        max_steps: Some(1),
+        per_device_train_batch_size: 1,
+        held_out_share: 0.0,
+        ..TrainConfig::default()
+    };
+    let sentence = Plan::of(&config, 6).sentence(None);
+    assert_eq!(sentence, "6 pairs, all to train on · 1 step of 1 pair");
+}
+
+#[test]
+fn a_file_is_chosen_when_it_was_opened() {
+    let mut train = TrainState { source: DataSource::File, ..TrainState::default() };
+    assert_eq!(train.data(), None);
+    train.use_file("pairs.jsonl".into(), 12);
+    assert_eq!(train.data().unwrap().rows(), 12);
+}
+
+#[test]
+fn curves_that_arrive_late_go_to_no_other_run() {
+    let selected = Some(SelectedRun { id: "b".to_owned(), curves: None });
+    let mut train = TrainState { selected, ..TrainState::default() };
+    train.show_run("a", &[StepMetrics::default()], &[]);
+    assert!(train.selected.as_ref().unwrap().curves.is_none());
+    train.set_runs(Vec::new());
+    assert!(train.selected.is_none());
+}
+
+#[test]
+fn a_resumed_run_goes_on_where_it_was() {
+    let mut train = TrainState::default();
+    let run = RunView {
+        id: "a".to_owned(),
+        folder: "runs/a".into(),
+        status: RunState::Interrupted,
+        objective: Objective::Sft,
+        model: "SmolLM2".to_owned(),
+        steps_done: 2,
+        steps_planned: 5,
+        last_step: None,
+        evaluation: None,
+        note: None,
+        usable: true,
+        resumable: true,
+    };
+    let done = [1, 2].map(|step| StepMetrics { step, loss: 2.0, ..StepMetrics::default() });
+    train.resume(&run, &done, &[]);
+    train.on_event(step(3, 1.0));
+    let live = train.live.unwrap();
+    assert_eq!(live.curves.loss.len(), 3);
+    assert_eq!(live.headline(), "Step 3 of 5 · 1.0 s a step · 2 s left");
+}
+
+#[test]
+fn durations_are_as_exact_as_an_estimate_deserves() {
+    let table = [
+        (0.0, "0 s"),
+        (0.2, "less than 1 s"),
+        (68.0, "68 s"),
+        (640.0, "11 min"),
+        (3600.0, "1 h"),
+        (3900.0, "1 h 5 min"),
+    ];
+    for (secs, expected) in table {
+        assert_eq!(duration_text(secs), expected);
+    }
+}

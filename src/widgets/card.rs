@@ -1,0 +1,119 @@
+//! Cards: a rounded frame around what belongs together; and chips, which are very small cards.
+
+use eframe::egui;
+use eframe::egui::{CornerRadius, Frame, InnerResponse, Margin, Response, RichText, Stroke, Ui};
+
+use super::theme;
+
+/// The frame of a card.
+pub fn frame(ui: &Ui) -> Frame {
+    let p = theme::palette(ui);
+    Frame::new()
+        .fill(p.card)
+        .stroke(Stroke::new(1.0, p.line))
+        .corner_radius(CornerRadius::same(theme::CARD_RADIUS))
+        .inner_margin(Margin::same(16))
+}
+
+/// Draws a card over the whole width.
+pub fn card_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> InnerResponse<R> {
+    frame(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        contents(ui)
+    })
+}
+
+/// A card with a title and, beside it, what `aside` draws from the right.
+pub fn titled_card_ui<R>(
+    ui: &mut Ui,
+    title: &str,
+    aside: impl FnOnce(&mut Ui),
+    contents: impl FnOnce(&mut Ui) -> R,
+) -> R {
+    let card = card_ui(ui, |ui| {
+        let text = theme::title(ui, title);
+        egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(text), aside);
+        ui.add_space(theme::GAP_SMALL);
+        contents(ui)
+    });
+    card.inner
+}
+
+/// What a chip says by its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Neutral,
+    Accent,
+    Chosen,
+    Rejected,
+    Problem,
+    Info,
+}
+
+impl Tone {
+    /// Ink and ground.
+    pub fn colors(self, p: &theme::Palette) -> (egui::Color32, egui::Color32) {
+        match self {
+            Self::Neutral => (p.text, p.raised),
+            Self::Accent => (p.accent, p.accent_soft),
+            Self::Chosen => (p.chosen, p.chosen_soft),
+            Self::Rejected => (p.rejected, p.rejected_soft),
+            Self::Problem => (p.problem, p.problem_soft),
+            Self::Info => (p.info, p.info_soft),
+        }
+    }
+}
+
+/// A few words on a tinted ground.
+pub fn chip_ui(ui: &mut Ui, tone: Tone, icon: Option<theme::MaterialIcon>, text: &str) -> Response {
+    let (ink, ground) = tone.colors(&theme::palette(ui));
+    // Painted, not laid out in a frame: so it sits on its row's centre line as a label does.
+    let lay_out = |ui: &Ui, text: RichText| {
+        let wrap = Some(egui::TextWrapMode::Extend);
+        let text = egui::WidgetText::from(text.color(ink));
+        text.into_galley(ui, wrap, f32::INFINITY, egui::TextStyle::Body)
+    };
+    let icon = icon.map(|icon| lay_out(ui, theme::icon(ui, icon).size(theme::em(ui) * 1.1)));
+    let words = lay_out(ui, RichText::new(text));
+    let icon_width = icon.as_ref().map_or(0.0, |icon| icon.size().x + theme::GAP_SMALL);
+    let size = egui::vec2(icon_width + words.size().x + 16.0, words.size().y + 6.0);
+    let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, text));
+    if ui.is_rect_visible(rect) {
+        let painter = ui.painter();
+        painter.rect_filled(rect, CornerRadius::same(theme::CONTROL_RADIUS), ground);
+        let middle = |height: f32| rect.center().y - height / 2.0;
+        let left = rect.left() + 8.0;
+        if let Some(icon) = icon {
+            painter.galley(egui::pos2(left, middle(icon.size().y)), icon, ink);
+        }
+        painter.galley(egui::pos2(left + icon_width, middle(words.size().y)), words, ink);
+    }
+    response
+}
+
+/// The name of a key, drawn as a key.
+pub fn key_ui(ui: &mut Ui, key: &str) -> Response {
+    let p = theme::palette(ui);
+    let frame = Frame::new()
+        .fill(p.raised)
+        .stroke(Stroke::new(1.0, p.line))
+        .corner_radius(CornerRadius::same(4))
+        .inner_margin(Margin::symmetric(6, 0));
+    let text = theme::number(key).color(p.muted);
+    frame.show(ui, |ui| ui.add(egui::Label::new(text).selectable(false).extend())).response
+}
+
+/// An icon that only decorates: painted, and not read out.
+pub fn decoration_ui(ui: &mut Ui, icon: RichText) {
+    let galley = egui::WidgetText::from(icon).into_galley(
+        ui,
+        Some(egui::TextWrapMode::Extend),
+        f32::INFINITY,
+        egui::TextStyle::Body,
+    );
+    let (rect, _) = ui.allocate_exact_size(galley.size(), egui::Sense::empty());
+    if ui.is_rect_visible(rect) {
+        ui.painter().galley(rect.min, galley, theme::palette(ui).text);
+    }
+}

@@ -1,0 +1,104 @@
+//! What went wrong (or well), beside the control that it is about: what happened, why, what to do
+//! next.
+
+use eframe::egui;
+use eframe::egui::{CollapsingHeader, Frame, Label, Margin, Stroke, Ui};
+
+use super::button::ActionButton;
+use super::card::{Tone, decoration_ui};
+use super::theme::{self, MaterialIcon, icons};
+
+/// What to show. Everything but the summary may be empty.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorCard<'a> {
+    /// Distinguishes cards that are shown together.
+    pub id: u64,
+    pub tone: Tone,
+
+    /// `Could not load SmolLM2-135M`.
+    pub summary: &'a str,
+
+    /// The chain of causes, outermost first. Folded under Details, but for the first.
+    pub causes: &'a [String],
+
+    /// What to do next, in a sentence.
+    pub hint: Option<&'a str>,
+
+    /// The words of the button that does it.
+    pub remedy: Option<&'a str>,
+}
+
+/// What the person pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardAction {
+    Remedy,
+    Dismiss,
+}
+
+impl ErrorCard<'_> {
+    /// Draws it over the whole width.
+    pub fn show(self, ui: &mut Ui) -> Option<CardAction> {
+        let p = theme::palette(ui);
+        let (ink, ground) = self.tone.colors(&p);
+        let frame = Frame::new()
+            .fill(ground)
+            .stroke(Stroke::new(1.0, ink.gamma_multiply(0.4)))
+            .corner_radius(theme::CARD_RADIUS)
+            .inner_margin(Margin::symmetric(16, 8));
+        let mut action = None;
+        ui.push_id(("error card", self.id), |ui| {
+            frame.show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                egui::Sides::new().shrink_left().show(
+                    ui,
+                    |ui| {
+                        decoration_ui(ui, theme::icon(ui, tone_icon(self.tone)).color(ink));
+                        let summary = theme::strong(ui, self.summary);
+                        ui.add(Label::new(summary).wrap());
+                    },
+                    |ui| {
+                        if ui.add(ActionButton::only_icon(icons::CLOSE, "Dismiss")).clicked() {
+                            action = Some(CardAction::Dismiss);
+                        }
+                    },
+                );
+                if let Some(hint) = self.hint {
+                    ui.add(Label::new(hint).wrap());
+                }
+                if let Some(remedy) = self.remedy
+                    && ui.add(ActionButton::new(remedy)).clicked()
+                {
+                    action = Some(CardAction::Remedy);
+                }
+                if !self.causes.is_empty() {
+                    self.details_ui(ui);
+                }
+            });
+        });
+        action
+    }
+
+    fn details_ui(self, ui: &mut Ui) {
+        CollapsingHeader::new("Details").show(ui, |ui| {
+            for cause in self.causes {
+                ui.add(Label::new(cause).wrap());
+            }
+            if ui.add(ActionButton::new("Copy details").icon(icons::COPY)).clicked() {
+                let mut text = self.summary.to_owned();
+                for cause in self.causes {
+                    text.push_str("\n  because: ");
+                    text.push_str(cause);
+                }
+                ui.ctx().copy_text(text);
+            }
+        });
+    }
+}
+
+fn tone_icon(tone: Tone) -> MaterialIcon {
+    match tone {
+        Tone::Problem | Tone::Rejected => icons::PROBLEM,
+        Tone::Chosen => icons::DONE,
+        Tone::Neutral | Tone::Accent | Tone::Info => icons::INFO,
+    }
+}

@@ -1,0 +1,113 @@
+//! Numbers as people read them.
+
+/// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// `212 of 269 MB · 8.0 MB/s · 7.0 s left`: a transfer, as far as it is known.
+pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f64>) -> String {
+    let mut parts = vec![match total.map(bytes) {
+        Some(total) => {
+            let done = bytes(done);
+            // The unit once, where it is the same.
+            let same = done.rsplit_once(' ').filter(|(_, unit)| total.ends_with(unit));
+            let done = same.map_or_else(|| done.clone(), |(number, _)| number.to_owned());
+            format!("{done} of {total}")
+        }
+        None => bytes(done),
+    }];
+    if per_sec > 0.0 {
+        parts.push(format!("{}/s", bytes(per_sec as u64)));
+    }
+    parts.extend(secs_left.map(|secs| format!("{} left", duration(secs))));
+    parts.join(" · ")
+}
+
+/// `135 M`, `1.2 B`: as model cards count parameters.
+pub fn parameters(count: u64) -> String {
+    let value = count as f64;
+    let (value, unit) = match count {
+        0..=999 => return count.to_string(),
+        1_000..=999_499 => (value / 1e3, "k"),
+        999_500..=999_499_999 => (value / 1e6, "M"),
+        _ => (value / 1e9, "B"),
+    };
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$} {unit}")
+}
+
+/// `12,345`.
+pub fn count(value: usize) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `7 s`, `11 min`, `2 h 5 min`.
+pub fn duration(secs: f64) -> String {
+    let secs = secs.max(0.0);
+    if secs < 9.95 {
+        return format!("{secs:.1} s");
+    }
+    let secs = secs.round() as u64;
+    match secs {
+        0..=99 => format!("{secs} s"),
+        100..=3569 => format!("{} min", (secs + 30) / 60),
+        _ => {
+            let minutes = (secs + 30) / 60;
+            format!("{} h {} min", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+/// `62.1 %`; `< 0.1 %` where rounding would say nothing.
+pub fn percent(share: f32) -> String {
+    let percent = f64::from(share) * 100.0;
+    if percent > 0.0 && percent < 0.05 {
+        return "< 0.1 %".to_owned();
+    }
+    format!("{percent:.1} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(98_362_432), "98 MB");
+        assert_eq!(bytes(999_600), "1.0 MB");
+        assert_eq!(bytes(1_234_000_000), "1.2 GB");
+        assert_eq!(parameters(134_515_008), "135 M");
+        assert_eq!(parameters(1_235_814_400), "1.2 B");
+        assert_eq!(parameters(999_900), "1.0 M");
+        assert_eq!(count(2048), "2,048");
+        assert_eq!(count(49_152_000), "49,152,000");
+        assert_eq!(count(7), "7");
+        assert_eq!(duration(3.42), "3.4 s");
+        assert_eq!(duration(660.0), "11 min");
+        assert_eq!(duration(7500.0), "2 h 5 min");
+        assert_eq!(percent(0.6214), "62.1 %");
+        assert_eq!(percent(0.00004), "< 0.1 %");
+        assert_eq!(percent(0.0), "0.0 %");
+    }
+}

@@ -1,0 +1,471 @@
+//! A small plot of curves over steps, with its title, its own legend with the latest values, and
+//! a cursor that it shares with the plots beside it.
+
+use std::ops::RangeInclusive;
+
+use eframe::egui;
+use eframe::egui::{Color32, Label, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2};
+use egui_plot::{
+    Axis, AxisHints, FilledArea, GridInput, GridMark, HLine, HoverPosition, Line, LineStyle,
+    MarkerShape, Plot, PlotPoints, Points,
+};
+
+use super::theme::{self, Palette};
+
+/// A curve with more points than this is drawn faintly, with its moving average on top.
+const CALM_POINTS: usize = 80;
+
+/// A moving average is drawn with at most this many points: dashes need room.
+const AVERAGE_POINTS: usize = 200;
+
+/// How a curve is told from its neighbours where colours cannot be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A line.
+    Plain,
+
+    /// A line with filled circles.
+    Circles,
+
+    /// A dashed line with diamonds.
+    Diamonds,
+
+    /// A thin line with squares at every point: a few measurements.
+    Squares,
+}
+
+/// A named curve over steps.
+#[derive(Clone, Debug)]
+pub struct Curve<'a> {
+    pub name: &'a str,
+    pub color: Color32,
+    pub mark: Mark,
+
+    /// `[step, value]`, in order.
+    pub points: Vec<[f64; 2]>,
+
+    /// Where there are too many points to draw: `[step, lowest, highest]` of each stretch, drawn
+    /// as a band, and `points` are the means over the stretches. Empty otherwise.
+    pub ranges: Vec<[f64; 3]>,
+
+    /// The latest value, for the legend.
+    pub latest: Option<f64>,
+}
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbers {
+    #[default]
+    Plain,
+
+    /// A share of 1, as per cent.
+    Percent,
+
+    /// `5e-5`.
+    Scientific,
+}
+
+impl Numbers {
+    /// A value as the legend and the cursor show it.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            _ if !value.is_finite() => "not a number".to_owned(),
+            Self::Percent => format!("{:.0} %", value * 100.0),
+            Self::Scientific => scientific(value),
+            Self::Plain => match value.abs() {
+                size if size >= 1000.0 => format!("{value:.0}"),
+                size if size >= 10.0 => format!("{value:.1}"),
+                _ => format!("{value:.3}"),
+            },
+        }
+    }
+
+    /// A value beside the axis, where the next one is `step` away.
+    fn tick(self, value: f64, step: f64) -> String {
+        match self {
+            Self::Percent => format!("{:.0} %", value * 100.0),
+            Self::Scientific if value == 0.0 => "0".to_owned(),
+            Self::Scientific => scientific(value),
+            Self::Plain => {
+                let decimals = (-step.abs().log10().floor()).clamp(0.0, 6.0) as usize;
+                format!("{value:.decimals$}")
+            }
+        }
+    }
+}
+
+/// `5e-5`, `1.25e-5`.
+fn scientific(value: f64) -> String {
+    let text = format!("{value:.2e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
+    };
+    format!("{digits}e{exponent}")
+}
+
+/// A plot of a few curves over the same steps.
+#[must_use = "show it with `show`"]
+pub struct LossPlot<'a> {
+    pub title: &'a str,
+
+    /// What it means, in a sentence, on hover.
+    pub explanation: &'a str,
+    pub curves: Vec<Curve<'a>>,
+
+    /// A value to compare with, and its name.
+    pub reference: Option<(f64, &'a str)>,
+    pub numbers: Numbers,
+
+    /// Values that are always in view.
+    pub in_view: Option<RangeInclusive<f64>>,
+
+    /// The steps that are always in view.
+    pub steps: RangeInclusive<f64>,
+
+    /// Plots of the same group share their steps and their cursor.
+    pub group: egui::Id,
+    pub height: f32,
+}
+
+impl LossPlot<'_> {
+    pub fn show(self, ui: &mut Ui) -> Response {
+        let p = theme::palette(ui);
+        let name = self.spoken();
+        let frame = egui::Frame::new()
+            .fill(p.card)
+            .stroke(Stroke::new(1.0, p.line))
+            .corner_radius(theme::CARD_RADIUS)
+            .inner_margin(egui::Margin { left: 8, right: 12, top: 8, bottom: 4 });
+        let shown = frame.show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
+            ui.scope(|ui| self.legend_ui(ui, &p));
+            self.plot_ui(ui, &p);
+        });
+        let response = shown.response.interact(Sense::hover());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &name)
+        });
+        response
+    }
+
+    /// What a screen reader says: `Loss: training 0.412, held out 0.455`.
+    fn spoken(&self) -> String {
+        let values = self.curves.iter().filter_map(|curve| {
+            curve.latest.map(|value| format!("{} {}", curve.name, self.numbers.text(value)))
+        });
+        let values: Vec<_> = values.collect();
+        if values.is_empty() {
+            format!("{} plot", self.title)
+        } else {
+            format!("{} plot: {}", self.title, values.join(", "))
+        }
+    }
+
+    /// The title, and for each curve its line, name and latest value: in one line where there is
+    /// room. Never in three, so that plots side by side are equally high.
+    fn legend_ui(&self, ui: &mut Ui, p: &Palette) {
+        let title = |ui: &mut Ui| {
+            let title = Label::new(theme::strong(ui, self.title)).selectable(false).truncate();
+            ui.add(title.sense(Sense::hover())).on_hover_text(self.explanation);
+        };
+        let entries = |ui: &mut Ui| {
+            for curve in &self.curves {
+                self.entry_ui(ui, p, curve);
+            }
+        };
+        ui.spacing_mut().interact_size.y = theme::em(ui) * 1.3;
+        let spacing = Vec2::new(theme::GAP_SMALL, 0.0);
+        if ui.available_width() > theme::em(ui) * 32.0 {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing = spacing;
+                ui.add_space(theme::GAP_SMALL);
+                title(ui);
+                ui.add_space(theme::GAP);
+                entries(ui);
+            });
+        } else {
+            ui.horizontal(|ui| {
+                ui.add_space(theme::GAP_SMALL);
+                title(ui);
+            });
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing = spacing;
+                ui.add_space(theme::GAP_SMALL);
+                entries(ui);
+            });
+        }
+    }
+
+    /// A curve of the legend. Where the space is too small for its name, its line stands alone.
+    fn entry_ui(&self, ui: &mut Ui, p: &Palette, curve: &Curve<'_>) {
+        let em = theme::em(ui);
+        sample_ui(ui, curve.color, curve.mark);
+        let room = ui.available_width();
+        let name_width = em * 0.5 * curve.name.chars().count() as f32;
+        if !curve.name.is_empty() && room > name_width + em * 4.0 {
+            let name = theme::muted(ui, curve.name).small();
+            ui.add(Label::new(name).selectable(false).extend());
+        }
+        if let Some(latest) = curve.latest {
+            let text = theme::number(self.numbers.text(latest)).color(p.strong);
+            ui.add(Label::new(text).selectable(false).truncate());
+        }
+        ui.add_space(theme::GAP);
+    }
+
+    fn plot_ui(self, ui: &mut Ui, p: &Palette) {
+        let numbers = self.numbers;
+        let small = egui::TextStyle::Small.resolve(ui.style());
+        let em = small.size;
+        let x_axis = AxisHints::new(Axis::X)
+            .tick_label_color(p.muted)
+            .tick_label_font(small.clone())
+            .label_spacing(em * 2.5..=em * 3.0)
+            .formatter(|mark, _| whole_step(mark.value));
+        let y_axis = AxisHints::new(Axis::Y)
+            .tick_label_color(p.muted)
+            .tick_label_font(small)
+            // The same for every plot, so that their steps line up.
+            .min_thickness(em * 3.6)
+            .formatter(move |mark, _| numbers.tick(mark.value, mark.step_size));
+        let mut plot = Plot::new(self.title)
+            .height(self.height)
+            .custom_x_axes(vec![x_axis])
+            .custom_y_axes(vec![y_axis])
+            // Numbers of steps are wider than high.
+            .x_grid_spacer(|input| round_marks(&input, (input.base_step_size * 2.0).max(1.0)))
+            .y_grid_spacer(|input| round_marks(&input, input.base_step_size))
+            .grid_color(p.line)
+            .grid_spacing(em * 2.0..=em * 2.2)
+            .cursor_color(p.outline)
+            .show_background(false)
+            .show_y(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .allow_axis_zoom_drag(false)
+            .allow_zoom([true, false])
+            .allow_drag([true, false])
+            .set_margin_fraction(Vec2::new(0.02, 0.08))
+            .link_axis(self.group, [true, false])
+            .link_cursor(self.group, [true, false])
+            .include_x(*self.steps.start())
+            .include_x(*self.steps.end())
+            .label_formatter(move |position| match position {
+                HoverPosition::NearDataPoint { plot_name, position, .. }
+                    if !plot_name.is_empty() =>
+                {
+                    let step = position.x.round();
+                    Some(format!("{plot_name}\nstep {step:.0}: {}", numbers.text(position.y)))
+                }
+                _ => None,
+            });
+        if let Some(range) = &self.in_view {
+            plot = plot.include_y(*range.start()).include_y(*range.end());
+        }
+        let reference = self.reference;
+        let curves = self.curves;
+        let p = *p;
+        plot.show(ui, move |plot_ui| {
+            if let Some((value, name)) = reference {
+                let line = HLine::new(name, value).color(p.muted).width(1.0);
+                plot_ui.hline(line.style(LineStyle::dashed_dense()).allow_hover(false));
+            }
+            for curve in curves {
+                draw(plot_ui, curve);
+            }
+        });
+    }
+}
+
+/// A curve of many points is drawn twice: faint and whole, strong and averaged.
+fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
+    let Curve { name, color, mark, points, ranges, latest: _ } = curve;
+    let strong = if points.len() > CALM_POINTS {
+        let average = averaged(&points);
+        if ranges.is_empty() {
+            let faint = Line::new(format!("{name} (each step)"), PlotPoints::from(points));
+            let faint = faint.name("").color(color.gamma_multiply(0.3)).width(1.0);
+            plot_ui.line(faint.allow_band(false).allow_hover(false));
+        } else {
+            let column = |at: usize| -> Vec<f64> { ranges.iter().map(|range| range[at]).collect() };
+            let band = FilledArea::new("", &column(0), &column(1), &column(2));
+            let band = band.id(format!("{name} (range)")).fill_color(color.gamma_multiply(0.25));
+            plot_ui.add(band.allow_hover(false));
+        }
+        average
+    } else {
+        points
+    };
+    let (style, width) = match mark {
+        Mark::Plain | Mark::Circles => (LineStyle::Solid, 2.0),
+        Mark::Diamonds => (LineStyle::Dashed { length: 7.0 }, 2.0),
+        Mark::Squares => (LineStyle::Solid, 1.0),
+    };
+    if let Some(marked) = marked(mark, &strong) {
+        let shape = match mark {
+            Mark::Plain | Mark::Circles => MarkerShape::Circle,
+            Mark::Diamonds => MarkerShape::Diamond,
+            Mark::Squares => MarkerShape::Square,
+        };
+        let radius = if mark == Mark::Diamonds { 4.5 } else { 3.5 };
+        let markers = Points::new(format!("{name} (markers)"), PlotPoints::from(marked));
+        let markers = markers.name("").shape(shape).color(color).radius(radius);
+        plot_ui.points(markers.allow_hover(false));
+    }
+    let line = Line::new(name, PlotPoints::from(strong));
+    plot_ui.line(line.color(color).style(style).width(width).allow_band(false));
+}
+
+/// Where markers go: on a dozen points, always on the latest; on a plain line only while it is
+/// too short to be seen.
+fn marked(mark: Mark, points: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
+    if points.is_empty() || (mark == Mark::Plain && points.len() > 1) {
+        return None;
+    }
+    let most = if mark == Mark::Squares { 60 } else { 12 };
+    let stride = points.len().div_ceil(most);
+    Some(points.iter().rev().step_by(stride).copied().collect())
+}
+
+/// A moving average over a fifteenth of the points to each side, thinned to what can be seen.
+fn averaged(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let reach = (points.len() / 30).max(2);
+    let mut sums = Vec::with_capacity(points.len() + 1);
+    let mut sum = 0.0;
+    sums.push(sum);
+    for point in points {
+        sum += point[1];
+        sums.push(sum);
+    }
+    let stride = points.len().div_ceil(AVERAGE_POINTS);
+    let last = points.len() - 1;
+    let wanted =
+        (0..points.len()).step_by(stride).chain((!last.is_multiple_of(stride)).then_some(last));
+    let average = wanted.map(|index| {
+        // Narrower towards both ends, so that the ends are where the curve is.
+        let reach = reach.min(index).min(last - index);
+        let (from, to) = (index - reach, index + reach + 1);
+        [points[index][0], (sums[to] - sums[from]) / (to - from) as f64]
+    });
+    average.collect()
+}
+
+/// Steps are whole and not negative: `500`, `20k`.
+fn whole_step(value: f64) -> String {
+    if value < -0.5 || (value - value.round()).abs() > 1e-6 {
+        String::new()
+    } else if value >= 10_000.0 && value % 1000.0 == 0.0 {
+        format!("{:.0}k", value / 1000.0)
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+/// Marks at multiples of 1, 2 or 5 times a power of ten, at least `apart` apart.
+fn round_marks(input: &GridInput, apart: f64) -> Vec<GridMark> {
+    let wanted = apart.max(f64::MIN_POSITIVE);
+    let power = 10_f64.powf(wanted.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .map(|multiple| multiple * power)
+        .into_iter()
+        .find(|step| *step >= wanted * 0.999)
+        .unwrap_or(10.0 * power);
+    let (low, high) = input.bounds;
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    // A plot shows a dozen marks; more means bounds that make no sense.
+    if last.saturating_sub(first) > 200 {
+        return Vec::new();
+    }
+    (first..=last).map(|index| GridMark { value: index as f64 * step, step_size: step }).collect()
+}
+
+/// A piece of the curve, for the legend.
+fn sample_ui(ui: &mut Ui, color: Color32, mark: Mark) {
+    let em = theme::em(ui);
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(em * 1.5, em), Sense::empty());
+    let ends = [rect.left_center(), rect.right_center()];
+    let painter = ui.painter();
+    match mark {
+        Mark::Plain | Mark::Circles => {
+            painter.line_segment(ends, Stroke::new(2.0, color));
+        }
+        Mark::Diamonds => {
+            painter.extend(Shape::dashed_line(&ends, Stroke::new(2.0, color), 5.0, 4.0));
+        }
+        Mark::Squares => {
+            painter.line_segment(ends, Stroke::new(1.0, color));
+        }
+    }
+    let middle = rect.center();
+    match mark {
+        Mark::Plain => {}
+        Mark::Circles => {
+            painter.circle_filled(middle, 3.5, color);
+        }
+        Mark::Diamonds => {
+            painter.add(Shape::convex_polygon(diamond(middle, 4.5), color, Stroke::NONE));
+        }
+        Mark::Squares => {
+            painter.rect_filled(Rect::from_center_size(middle, Vec2::splat(6.0)), 0.0, color);
+        }
+    }
+}
+
+fn diamond(middle: Pos2, radius: f32) -> Vec<Pos2> {
+    [(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)]
+        .map(|(x, y)| middle + Vec2::new(x, y) * radius)
+        .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        let table = [
+            (Numbers::Plain, 0.4567, "0.457"),
+            (Numbers::Plain, -123.45, "-123.5"),
+            (Numbers::Percent, 0.8333, "83 %"),
+            (Numbers::Scientific, 5e-5, "5e-5"),
+            (Numbers::Scientific, 1.25e-5, "1.25e-5"),
+            (Numbers::Plain, f64::NAN, "not a number"),
+        ];
+        for (numbers, value, expected) in table {
+            assert_eq!(numbers.text(value), expected);
+        }
+    }
+
+    #[test]
+    fn an_average_keeps_both_ends_and_a_straight_line() {
+        let line: Vec<_> = (0..1000).map(|x| [f64::from(x), f64::from(x) * 0.5]).collect();
+        let average = averaged(&line);
+        assert!(average.len() <= AVERAGE_POINTS + 1);
+        assert_eq!((average[0], average[average.len() - 1]), (line[0], line[999]));
+        assert!(average.iter().all(|point| (point[1] - point[0] * 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn marks_are_round_and_steps_whole() {
+        let input = GridInput { bounds: (0.0, 100.0), base_step_size: 13.0 };
+        let values: Vec<_> = round_marks(&input, 13.0).iter().map(|mark| mark.value).collect();
+        assert_eq!(values, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
+        let close = GridInput { bounds: (0.0, 3.0), base_step_size: 0.1 };
+        assert_eq!(round_marks(&close, 1.0).len(), 4);
+        assert_eq!(whole_step(2.5), "");
+        assert_eq!(whole_step(20_000.0), "20k");
+    }
+
+    #[test]
+    fn the_latest_point_has_a_marker() {
+        let line: Vec<_> = (0..50).map(|x| [f64::from(x), 0.0]).collect();
+        let marked = marked(Mark::Diamonds, &line).unwrap();
+        assert!(marked.len() <= 12);
+        assert_eq!(marked[0], [49.0, 0.0]);
+        assert!(super::marked(Mark::Plain, &line).is_none());
+    }
+}

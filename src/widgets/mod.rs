@@ -1,0 +1,15 @@
+//! Reusable pieces of the window: the theme, cards, rows, bars. They know none of our state, so
+//! that every panel can use them and a test can draw one alone.
+
+pub mod button;
+pub mod card;
+pub mod empty_state;
+pub mod error_card;
+pub mod format;
+pub mod loss_plot;
+pub mod progress_row;
+pub mod slider_row;
+pub mod switch;
+pub mod theme;
+pub mod token_bars;
+pub mod token_flow;

@@ -1,0 +1,93 @@
+//! Choices: on or off, and one of a few.
+
+use eframe::egui;
+use eframe::egui::accesskit::Role;
+use eframe::egui::{
+    Button, CornerRadius, Frame, Margin, Response, Sense, Stroke, Ui, Vec2, WidgetInfo,
+};
+
+use super::theme;
+
+/// A switch with its name beside it. The response says whether it was flipped.
+pub fn switch_ui(ui: &mut Ui, on: &mut bool, name: &str, explanation: &str) -> Response {
+    let p = theme::palette(ui);
+    let em = theme::em(ui);
+    let row = ui.horizontal(|ui| {
+        let size = Vec2::new(em * 2.0, em * 1.15);
+        let (rect, mut response) = ui.allocate_exact_size(size, Sense::click());
+        let label = egui::Label::new(name).selectable(false).sense(Sense::click());
+        let label = ui.add(label).on_hover_text(explanation);
+        if response.clicked() || (label.clicked() && ui.is_enabled()) {
+            *on = !*on;
+            response.mark_changed();
+        }
+        response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), *on, name));
+        if ui.is_rect_visible(rect) {
+            let radius = rect.height() / 2.0;
+            let hovered = response.hovered() || label.hovered();
+            let track = match (*on, hovered) {
+                (true, true) => p.accent_hover,
+                (true, false) => p.accent,
+                (false, true) => p.muted,
+                (false, false) => p.outline,
+            };
+            let position = ui.ctx().animate_bool_responsive(response.id, *on);
+            let x = egui::lerp(rect.left() + radius..=rect.right() - radius, position);
+            let painter = ui.painter();
+            painter.rect_filled(rect, radius, track);
+            let knob = if *on { p.on_accent } else { p.card };
+            painter.circle_filled(egui::pos2(x, rect.center().y), radius - 3.0, knob);
+            if response.has_focus() {
+                let stroke = Stroke::new(2.0, p.strong);
+                painter.rect_stroke(rect.expand(2.0), radius, stroke, egui::StrokeKind::Outside);
+            }
+        }
+        response.on_hover_text(explanation)
+    });
+    row.inner
+}
+
+/// One option of a [`segmented_ui`].
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a, T> {
+    pub value: T,
+    pub words: &'a str,
+    pub explanation: &'a str,
+}
+
+/// One of a few, side by side. True: another one was picked.
+pub fn segmented_ui<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    value: &mut T,
+    segments: &[Segment<'_, T>],
+) -> bool {
+    let p = theme::palette(ui);
+    let mut changed = false;
+    let frame = Frame::new()
+        .fill(p.raised)
+        .corner_radius(CornerRadius::same(theme::CONTROL_RADIUS + 2))
+        .inner_margin(Margin::same(2));
+    frame.show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            let height = ui.spacing().interact_size.y - 4.0;
+            ui.spacing_mut().interact_size.y = height;
+            ui.spacing_mut().button_padding.y = 2.0;
+            for segment in segments {
+                let selected = *value == segment.value;
+                let ink = if selected { p.strong } else { p.muted };
+                let text = egui::RichText::new(segment.words).color(ink);
+                let mut button = Button::selectable(selected, text);
+                if selected {
+                    button = button.fill(p.card).stroke(Stroke::new(1.0, p.outline));
+                }
+                let response = ui.add(button).on_hover_text(segment.explanation);
+                if response.clicked() && !selected {
+                    *value = segment.value;
+                    changed = true;
+                }
+            }
+        });
+    });
+    changed
+}
