@@ -3,6 +3,8 @@
 //! The loop in one window: get a model, ask it, say which answer is better, train on that, see
 //! what changed. `ARCHITECTURE.md` is the map of the house; `tests/architecture.rs` holds it.
 
+pub mod app;
+pub mod cli;
 pub mod data;
 pub mod eval;
 pub mod files;
@@ -11,5 +13,7 @@ pub mod jobs;
 pub mod llm;
 pub mod panels;
 pub mod state;
+#[doc(hidden)]
+pub mod testing;
 pub mod train;
 pub mod widgets;

@@ -1,0 +1,167 @@
+//! `tuning-fork bench ui`: how long the window's own work takes a frame while a real training run
+//! goes on behind it, and how soon after the start the first frame is there.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use eframe::egui;
+
+use super::engine::{CandleEngine, source_of};
+use super::host::Desktop;
+use super::{WindowOptions, Workbench, run_app};
+use crate::state::Closing;
+use crate::state::command::Command;
+use crate::state::prefs::{PanelId, Prefs};
+use crate::state::train::form::DataSource;
+
+/// The window is drawn this often, as if somebody kept moving the mouse.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct UiBenchOptions {
+    /// The model to train meanwhile. `None`: nothing runs, only the first frame is measured.
+    pub model: Option<PathBuf>,
+
+    /// How long to measure after training has begun, in seconds.
+    pub secs: f64,
+
+    /// When the process started, as far as it can tell.
+    pub process_start: Instant,
+}
+
+/// What was measured. Times in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct UiBenchReport {
+    /// From the start of the process to the end of the first frame.
+    pub first_frame_ms: f64,
+
+    /// Frames drawn while the run was under way, and what egui counted for each (layout,
+    /// tessellation and drawing, without waiting for the screen).
+    pub frame_count: usize,
+    pub median_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+
+    /// Optimizer steps that the run took meanwhile.
+    pub steps_done: usize,
+}
+
+/// Opens the window, measures, and closes it again.
+pub fn run(options: UiBenchOptions) -> Result<UiBenchReport, eframe::Error> {
+    let report = Arc::new(Mutex::new(UiBenchReport::default()));
+    let shared = Arc::clone(&report);
+    run_app(move |creation| Measured::new(creation, options, shared))?;
+    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(report.clone())
+}
+
+struct Measured {
+    workbench: Workbench,
+    options: UiBenchOptions,
+    report: Arc<Mutex<UiBenchReport>>,
+    first_frame: Option<Duration>,
+    training_since: Option<Instant>,
+
+    /// egui's `cpu_usage` of each frame, in seconds.
+    frames: Vec<f32>,
+
+    /// The project of the measurement; removed with it.
+    _project: Option<tempfile::TempDir>,
+}
+
+impl Measured {
+    fn new(
+        creation: &eframe::CreationContext<'_>,
+        options: UiBenchOptions,
+        report: Arc<Mutex<UiBenchReport>>,
+    ) -> Self {
+        let project = tempfile::tempdir().ok();
+        let window = WindowOptions { project: project.as_ref().map(|dir| dir.path().to_owned()) };
+        let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
+        let mut workbench =
+            Workbench::start(&creation.egui_ctx, Prefs::default(), &window, engine, host);
+        if let Some(path) = &options.model {
+            workbench.handle(Command::LoadModel(source_of(path)));
+        }
+        Self {
+            workbench,
+            options,
+            report,
+            first_frame: None,
+            training_since: None,
+            frames: Vec::new(),
+            _project: project,
+        }
+    }
+
+    /// Starts the run as soon as the model is there; true once everything is measured.
+    fn is_done(&mut self) -> bool {
+        if self.options.model.is_none() {
+            return true;
+        }
+        let state = &mut self.workbench.state;
+        match self.training_since {
+            None if state.model.ready().is_some() => {
+                state.prefs.panel = PanelId::Train;
+                state.train.source = DataSource::Sample;
+                self.workbench.handle(Command::StartTraining);
+                self.training_since = Some(Instant::now());
+                false
+            }
+            None => false,
+            Some(since) => {
+                let over = since.elapsed().as_secs_f64() > self.options.secs;
+                over || !self.workbench.state.train.is_running()
+            }
+        }
+    }
+
+    fn finish(&self) {
+        let mut frames: Vec<f64> = self.frames.iter().map(|secs| f64::from(*secs) * 1e3).collect();
+        frames.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = (frames.len().saturating_sub(1) as f64 * share).round() as usize;
+            frames.get(index).copied().unwrap_or_default()
+        };
+        let live = self.workbench.state.train.live.as_ref();
+        let steps_done = live.and_then(|live| live.last_step.as_ref()).map_or(0, |step| step.step);
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = UiBenchReport {
+            first_frame_ms: self.first_frame.unwrap_or_default().as_secs_f64() * 1e3,
+            frame_count: frames.len(),
+            median_ms: at(0.5),
+            p99_ms: at(0.99),
+            max_ms: at(1.0),
+            steps_done,
+        };
+    }
+}
+
+impl eframe::App for Measured {
+    fn logic(&mut self, context: &egui::Context, frame: &mut eframe::Frame) {
+        self.workbench.logic(context, frame);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if self.training_since.is_some() {
+            self.frames.extend(frame.info().cpu_usage);
+        }
+        self.workbench.ui(ui, frame);
+        // The second frame begins when the first is on the screen.
+        if self.first_frame.is_none() && ui.ctx().cumulative_frame_nr() > 0 {
+            self.first_frame = Some(self.options.process_start.elapsed());
+        }
+        if self.first_frame.is_some() && self.is_done() {
+            self.finish();
+            self.workbench.handle(Command::StopAll);
+            self.workbench.state.window.closing = Closing::Agreed;
+            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+        ui.ctx().request_repaint_after(FRAME);
+    }
+
+    fn on_exit(&mut self, gl: Option<&eframe::glow::Context>) {
+        self.workbench.on_exit(gl);
+    }
+}

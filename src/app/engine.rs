@@ -1,0 +1,204 @@
+//! Everything the workbench can start. [`CandleEngine`] does it; a test's engine decides itself
+//! what happens.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::hub;
+use crate::hub::local::LocalModel;
+use crate::hub::starter::{FetchEvent, Fetched};
+use crate::jobs::{Job, Progress, Wake};
+use crate::llm;
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
+use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::llm::lora::Adapter;
+use crate::llm::model::{LoadOptions, Model};
+use crate::llm::{LoadEvent, Weights};
+use crate::state::models::FoundModel;
+use crate::train;
+use crate::train::metrics::{RunSummary, TrainEvent};
+use crate::train::run::TrainRequest;
+
+pub type ScanJob = Job<(), Vec<FoundModel>, hub::Error>;
+pub type FetchJob = Job<FetchEvent, Fetched, hub::Error>;
+pub type LoadJob = Job<LoadEvent, ModelCard, llm::Error>;
+pub type AdapterJob = Job<(), AdapterCard, llm::Error>;
+pub type GenerateJob = Job<GenerateEvent, Vec<Answer>, llm::Error>;
+pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
+
+/// What can go wrong before and in a training run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainJobError {
+    #[error("the base model could not be loaded")]
+    Model(#[source] llm::Error),
+    #[error(transparent)]
+    Train(#[from] train::Error),
+    #[error("the background thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The seam between window and work. Every method returns at once.
+pub trait Engine {
+    /// Looks for models on the disk and reads their headers.
+    fn scan(&mut self, opened: Vec<PathBuf>, wake: Wake) -> ScanJob;
+
+    fn fetch_starter(&mut self, wake: Wake) -> FetchJob;
+
+    /// Loads a model in place of the one in memory.
+    fn load(&mut self, source: ModelSource, wake: Wake) -> LoadJob;
+    fn unload(&mut self);
+
+    /// Lays an adapter (a PEFT folder) over the loaded model.
+    fn load_adapter(&mut self, folder: PathBuf, wake: Wake) -> AdapterJob;
+    fn unload_adapter(&mut self);
+
+    fn generate(&mut self, request: GenerateRequest, wake: Wake) -> GenerateJob;
+
+    /// Trains on `source` in f32, beside the model in memory.
+    fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
+}
+
+/// The real one: our decoder on candle, one model and one adapter in memory.
+#[derive(Default)]
+pub struct CandleEngine {
+    loaded: Arc<Mutex<Loaded>>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    model: Option<Arc<Model>>,
+    adapter: Option<Arc<Adapter>>,
+}
+
+impl CandleEngine {
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
+        lock(&self.loaded)
+    }
+}
+
+/// A worker that panicked while it held the lock left whole `Arc`s behind, so its poison is void.
+fn lock(loaded: &Mutex<Loaded>) -> MutexGuard<'_, Loaded> {
+    loaded.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts `work`, or gives a job that has failed because no thread could be started.
+fn spawn<E, T, Err, F>(
+    name: &str,
+    wake: Wake,
+    thread_error: fn(std::io::Error) -> Err,
+    work: F,
+) -> Job<E, T, Err>
+where
+    E: Send + 'static,
+    T: Send + 'static,
+    Err: Send + 'static,
+    F: FnOnce(&dyn Progress<E>) -> Result<T, Err> + Send + 'static,
+{
+    Job::spawn(name, wake, work).unwrap_or_else(|err| Job::failed(thread_error(err)))
+}
+
+impl Engine for CandleEngine {
+    fn scan(&mut self, opened: Vec<PathBuf>, wake: Wake) -> ScanJob {
+        spawn("scan", wake, hub::Error::Thread, move |_| {
+            Ok(hub::local::scan(&opened).into_iter().map(found_model).collect())
+        })
+    }
+
+    fn fetch_starter(&mut self, wake: Wake) -> FetchJob {
+        spawn("fetch", wake, hub::Error::Thread, hub::starter::fetch_starter)
+    }
+
+    fn load(&mut self, source: ModelSource, wake: Wake) -> LoadJob {
+        // Freed first: two models at once may not fit.
+        *self.lock() = Loaded::default();
+        let loaded = Arc::clone(&self.loaded);
+        spawn("load", wake, llm::Error::Thread, move |progress| {
+            let model = Model::load(&source, &LoadOptions::default(), progress)?;
+            let card = model.card().clone();
+            *lock(&loaded) = Loaded { model: Some(Arc::new(model)), adapter: None };
+            Ok(card)
+        })
+    }
+
+    fn unload(&mut self) {
+        *self.lock() = Loaded::default();
+    }
+
+    fn load_adapter(&mut self, folder: PathBuf, wake: Wake) -> AdapterJob {
+        let loaded = Arc::clone(&self.loaded);
+        spawn("adapter", wake, llm::Error::Thread, move |_| {
+            let model = lock(&loaded).model.clone().ok_or(llm::Error::NoModel)?;
+            let adapter = Adapter::load(&folder, &model)?;
+            let card = adapter.card();
+            lock(&loaded).adapter = Some(Arc::new(adapter));
+            Ok(card)
+        })
+    }
+
+    fn unload_adapter(&mut self) {
+        self.lock().adapter = None;
+    }
+
+    fn generate(&mut self, request: GenerateRequest, wake: Wake) -> GenerateJob {
+        let (model, adapter) = {
+            let loaded = self.lock();
+            (loaded.model.clone(), loaded.adapter.clone())
+        };
+        spawn("generate", wake, llm::Error::Thread, move |progress| {
+            let model = model.ok_or(llm::Error::NoModel)?;
+            llm::generate::generate(&model, adapter.as_deref(), &request, progress)
+        })
+    }
+
+    fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob {
+        spawn("train", wake, TrainJobError::Thread, move |progress| {
+            progress.emit(TrainEvent::Preparing {
+                what: "Loading the base model in f32".to_owned(),
+                done: 0,
+                total: 1,
+            });
+            let options = LoadOptions { weights: Weights::F32 };
+            let loading = LoadingForTraining(progress);
+            let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
+            Ok(train::run::run(&model, &request, progress)?)
+        })
+    }
+}
+
+/// Passes a Stop on to the loader, and its progress on as a run's.
+struct LoadingForTraining<'a>(&'a dyn Progress<TrainEvent>);
+
+impl Progress<LoadEvent> for LoadingForTraining<'_> {
+    fn emit(&self, event: LoadEvent) {
+        if let LoadEvent::Tensors { done, total } = event {
+            let what = "Loading the base model in f32".to_owned();
+            self.0.emit(TrainEvent::Preparing { what, done, total });
+        }
+    }
+
+    fn check(&self) -> Result<(), crate::jobs::Cancelled> {
+        self.0.check()
+    }
+}
+
+/// What the headers of a model on the disk say.
+fn found_model(local: LocalModel) -> FoundModel {
+    let source = source_of(&local.path);
+    let facts = llm::inspect(&source).map_err(|err| one_line(&err));
+    FoundModel { local, facts }
+}
+
+/// A GGUF file or a folder, by its name on the disk.
+pub fn source_of(path: &std::path::Path) -> ModelSource {
+    if path.is_dir() {
+        ModelSource::Folder(path.to_owned())
+    } else {
+        ModelSource::Gguf(path.to_owned())
+    }
+}
+
+/// An error and its sources, joined by colons.
+pub fn one_line(err: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(err), |err| err.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,451 @@
+//! What each command does. The only place that starts work.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Workbench;
+use super::host::Ask;
+use super::running::Asker;
+use crate::data::export;
+use crate::data::pair::Verdict;
+use crate::data::record::Form;
+use crate::files;
+use crate::hub;
+use crate::llm::card::ModelSource;
+use crate::state::AppState;
+use crate::state::command::Command;
+use crate::state::models::{FetchView, LoadView};
+use crate::state::notice::Notice;
+use crate::state::prefs::{PanelId, Prefs};
+use crate::state::slots::{AdapterSlot, ModelSlot};
+use crate::train::config::TrainConfig;
+use crate::train::history::History;
+use crate::train::run::TrainRequest;
+use crate::train::{run_file, runs};
+
+impl Workbench {
+    /// Carries out a command.
+    pub fn handle(&mut self, command: Command) {
+        if self.state.apply(&command) {
+            if command == Command::ShowPanel(PanelId::Annotate) {
+                self.answer_prompt();
+            }
+            return;
+        }
+        match command {
+            Command::Reveal(path) => self.reveal(&path),
+            Command::StopForeground => self.stop_foreground(),
+            Command::StopAll => self.running.stop_all(),
+            // Carried out above, or where the window is at hand.
+            Command::ShowPanel(_)
+            | Command::ToggleRail
+            | Command::SetTheme(_)
+            | Command::ZoomIn
+            | Command::ZoomOut
+            | Command::ZoomReset
+            | Command::TogglePalette
+            | Command::ToggleKeys
+            | Command::DismissNotice(_)
+            | Command::CopyText(_)
+            | Command::CloseAnyway => {}
+
+            Command::OpenProject => self.ask(Ask::ProjectFolder),
+            Command::OpenProjectAt(folder) => self.open_project(Some(folder)),
+
+            Command::RefreshModels => {
+                let opened = self.state.prefs.opened_models.clone();
+                self.state.models.scanning = true;
+                self.running.scan = Some(self.engine.scan(opened, Arc::clone(&self.wake)));
+            }
+            Command::FetchStarter => self.fetch_starter(),
+            Command::StopFetch => self.running.stop_fetching(),
+            Command::ChooseModelFile => self.ask(Ask::ModelFile),
+            Command::ChooseModelFolder => self.ask(Ask::ModelFolder),
+            Command::LoadModel(source) => self.load_model(source),
+            Command::UnloadModel => self.unload_model(),
+            Command::RemoveModel(path) => self.remove_model(&path),
+
+            Command::ChooseAdapter => self.ask(Ask::AdapterFolder),
+            Command::LoadAdapter(folder) => self.load_adapter(folder),
+            Command::UnloadAdapter => {
+                self.engine.unload_adapter();
+                self.state.adapter = AdapterSlot::None;
+            }
+
+            Command::Generate => self.generate(),
+            Command::StopGenerate => self.running.stop_generating(),
+
+            Command::ChoosePrompts => self.ask(Ask::PromptsFile),
+            Command::UseSamplePrompts => {
+                let prompts = crate::data::samples::prompts();
+                self.state.annotate.set_prompts("the sample prompts", prompts);
+                self.answer_prompt();
+            }
+            Command::AnswerPrompt => self.answer_prompt(),
+            Command::Judge(verdict) => self.judge(verdict),
+            Command::UndoVerdict => self.undo_verdict(),
+            Command::ExportPairs { conversational } => {
+                self.ask(Ask::ExportPairs { conversational });
+            }
+            Command::SaveElsewhere => self.ask(Ask::SaveElsewhere),
+
+            Command::ChooseTrainingData => self.ask(Ask::TrainingData),
+            Command::StartTraining => self.start_training(),
+            Command::StopTraining => {
+                self.state.train.stopping();
+                self.running.stop_training();
+            }
+            Command::ResumeRun(id) => self.resume_run(&id),
+            Command::DeleteRun(id) => self.delete_run(&id),
+            Command::TryRun(id) => self.try_run(&id),
+            Command::ShowRun(id) => self.show_run(&id),
+            Command::SaveRunFile => self.ask(Ask::SaveRunFile),
+            Command::ChooseRunFile => self.ask(Ask::RunFile),
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        if self.running.dialog.is_none() {
+            let job = self.host.ask(ask, Arc::clone(&self.wake));
+            self.running.dialog = Some((ask, job));
+        }
+    }
+
+    fn reveal(&mut self, path: &Path) {
+        if let Err(err) = self.host.reveal(path) {
+            let summary = format!("{} could not be shown", path.display());
+            self.state.notices.push(Notice::error(self.state.prefs.panel, summary, &err));
+        }
+    }
+
+    /// Esc: what the panel in front does, else whatever runs.
+    fn stop_foreground(&mut self) {
+        match self.state.prefs.panel {
+            PanelId::Models if self.running.fetch.is_some() => self.running.stop_fetching(),
+            PanelId::Train if self.running.train.is_some() => self.handle(Command::StopTraining),
+            _ => self.running.stop_generating(),
+        }
+    }
+
+    fn fetch_starter(&mut self) {
+        if self.running.fetch.is_none() {
+            self.state.notices.clear(PanelId::Models);
+            self.state.models.fetch = Some(FetchView::default());
+            self.running.fetch = Some(self.engine.fetch_starter(Arc::clone(&self.wake)));
+        }
+    }
+
+    fn load_model(&mut self, source: ModelSource) {
+        if self.running.load.is_some() {
+            return;
+        }
+        self.stop_generation_for_good();
+        self.state.notices.clear(PanelId::Models);
+        let name = source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.state.models.load = Some(LoadView { name: name.clone(), ..LoadView::default() });
+        self.state.model = ModelSlot::Loading { name };
+        self.state.adapter = AdapterSlot::None;
+        self.running.load = Some(self.engine.load(source, Arc::clone(&self.wake)));
+    }
+
+    fn unload_model(&mut self) {
+        self.stop_generation_for_good();
+        self.engine.unload();
+        self.state.model = ModelSlot::Empty;
+        self.state.adapter = AdapterSlot::None;
+        self.state.prefs.last_model = None;
+        self.measure_memory();
+    }
+
+    /// The worker still ends by itself; what it says is not heard any more.
+    fn stop_generation_for_good(&mut self) {
+        if let Some((asker, job)) = self.running.generate.take() {
+            job.cancel();
+            match asker {
+                Asker::Playground => self.state.playground.finished(),
+                Asker::Annotate => self.state.annotate.ended(),
+            }
+        }
+        self.after_generation = None;
+    }
+
+    fn remove_model(&mut self, path: &Path) {
+        if self.state.model.ready().is_some_and(|card| card.source.path() == path) {
+            self.unload_model();
+        }
+        self.state.models.confirm_remove = None;
+        let opened = &mut self.state.prefs.opened_models;
+        if opened.iter().any(|known| known == path) {
+            // Not ours to delete: it only leaves the list.
+            opened.retain(|known| known != path);
+        } else {
+            match hub::local::remove(path) {
+                Ok(freed) => {
+                    let megabytes = freed as f64 / 1e6;
+                    let summary = format!("Removed; {megabytes:.0} MB are free again");
+                    self.state.notices.push(Notice::info(PanelId::Models, summary));
+                }
+                Err(err) => {
+                    let summary = "The model could not be removed";
+                    self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
+                }
+            }
+        }
+        self.handle(Command::RefreshModels);
+    }
+
+    fn load_adapter(&mut self, folder: PathBuf) {
+        if self.running.adapter.is_some() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Playground);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.state.adapter = AdapterSlot::Loading { name };
+        self.running.adapter = Some(self.engine.load_adapter(folder, Arc::clone(&self.wake)));
+    }
+
+    fn generate(&mut self) {
+        if self.running.generate.is_some() {
+            // Asked again: the answer under way is stopped, and the new one comes after it.
+            self.running.stop_generating();
+            self.after_generation = Some(Command::Generate);
+            return;
+        }
+        self.state.notices.clear(PanelId::Playground);
+        let AppState { prefs, model, adapter, playground, .. } = &self.state;
+        let request = match playground.request(prefs, model.ready(), adapter) {
+            Ok(request) => request,
+            Err(reason) => {
+                self.state.notices.push(Notice::problem(PanelId::Playground, reason));
+                return;
+            }
+        };
+        self.state.playground.started(&request);
+        let job = self.engine.generate(request, Arc::clone(&self.wake));
+        self.running.generate = Some((Asker::Playground, job));
+    }
+
+    fn answer_prompt(&mut self) {
+        let Some(card) = self.state.model.ready() else { return };
+        if self.running.generate.is_some() {
+            if !self.state.annotate.is_answering() {
+                self.running.stop_generating();
+                self.after_generation = Some(Command::AnswerPrompt);
+            }
+            return;
+        }
+        let Prefs { sampling, max_new_tokens, .. } = &self.state.prefs;
+        let mode = self.state.adapter.mode();
+        let as_chat = card.facts.has_chat_template;
+        let annotate = &mut self.state.annotate;
+        let Some(request) = annotate.request(sampling, *max_new_tokens, mode, as_chat) else {
+            return;
+        };
+        annotate.started(&request, &card.identity, &self.state.adapter);
+        self.state.notices.clear(PanelId::Annotate);
+        let job = self.engine.generate(request, Arc::clone(&self.wake));
+        self.running.generate = Some((Asker::Annotate, job));
+    }
+
+    fn judge(&mut self, verdict: Verdict) {
+        let (now, created_at) = (self.host.seconds(), self.host.timestamp());
+        let Some(record) = self.state.annotate.judge(verdict, now, &created_at) else { return };
+        match &mut self.project {
+            Some(open) => {
+                let saved = open.store.append(record);
+                self.report_saving(saved);
+            }
+            None => self.state.notices.push(
+                Notice::problem(PanelId::Annotate, "No project is open: this verdict is not saved")
+                    .remedy("Open a project…", Command::OpenProject),
+            ),
+        }
+    }
+
+    fn undo_verdict(&mut self) {
+        let Some(id) = self.state.annotate.undo(self.host.seconds()) else { return };
+        if matches!(self.running.generate, Some((Asker::Annotate, _))) {
+            self.stop_generation_for_good();
+        }
+        let created_at = self.host.timestamp();
+        if let Some(open) = &mut self.project {
+            let saved = open.store.undo(&id, &created_at).map(drop);
+            self.report_saving(saved);
+        }
+    }
+
+    /// Counts anew, and says so where a verdict is only in memory.
+    fn report_saving(&mut self, saved: Result<(), crate::data::store::StoreError>) {
+        let Some(open) = &self.project else { return };
+        self.state.annotate.unsaved_count = open.store.unsaved_count();
+        self.state.train.project_pairs = open.store.counts().pairs();
+        if let Err(err) = saved {
+            self.state.notices.push(
+                Notice::error(PanelId::Annotate, "The verdict could not be saved", &err)
+                    .hint("It is kept in memory and written with the next one that can be")
+                    .remedy("Save elsewhere…", Command::SaveElsewhere),
+            );
+        }
+    }
+
+    pub(super) fn export_pairs(&mut self, path: &Path, conversational: bool) {
+        let Some(open) = &self.project else { return };
+        let form = if conversational { Form::Conversational } else { Form::Standard };
+        self.state.notices.push(match export::export(open.store.records(), form, path) {
+            Ok(exported) => Notice::info(PanelId::Annotate, exported.sentence())
+                .remedy("Show the folder", Command::Reveal(path.to_owned())),
+            Err(err) => Notice::error(PanelId::Annotate, "The pairs could not be exported", &err),
+        });
+    }
+
+    pub(super) fn save_elsewhere(&mut self, path: &Path) {
+        let Some(open) = &mut self.project else { return };
+        self.state.notices.clear(PanelId::Annotate);
+        self.state.notices.push(match open.store.save_to(path) {
+            Ok(()) => {
+                self.state.annotate.unsaved_count = 0;
+                let summary = format!("Saved to {}; verdicts go there from now on", path.display());
+                Notice::info(PanelId::Annotate, summary)
+            }
+            Err(err) => Notice::error(PanelId::Annotate, "That did not work either", &err)
+                .remedy("Save elsewhere…", Command::SaveElsewhere),
+        });
+    }
+
+    fn start_training(&mut self) {
+        if self.running.train.is_some() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        let (Some(card), Some(open)) = (self.state.model.ready(), &self.project) else { return };
+        let source = card.source.clone();
+        let folder = &open.project.folder;
+        let objective = self.state.train.form.objective;
+        let id = runs::new_run_id(folder, objective, self.host.now());
+        let run_dir = runs::runs_dir(folder).join(&id);
+        let data = run_dir.join("data.jsonl");
+        if let Err(notice) = self.write_training_data(&data) {
+            self.state.notices.push(notice);
+            return;
+        }
+        let config = TrainConfig {
+            model: source.path().display().to_string(),
+            data,
+            ..self.state.train.form.clone()
+        };
+        self.state.train.begin(id);
+        let request = TrainRequest { config, run_dir, resume: false };
+        self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
+    }
+
+    fn resume_run(&mut self, id: &str) {
+        let Some(open) = &self.project else { return };
+        if self.running.train.is_some() {
+            return;
+        }
+        let run_dir = open.project.runs_dir().join(id);
+        let entry = match runs::entry(&run_dir) {
+            Ok(entry) => entry,
+            Err(err) => {
+                let summary = format!("Run {id} cannot be gone on with");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        let path = match hub::local::resolve_model(&entry.config.model) {
+            Ok(path) => path,
+            Err(err) => {
+                let summary = "The run's base model is not here any more";
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        self.state.notices.clear(PanelId::Train);
+        let history = History::read(&run_dir);
+        let view = self.state.train.runs.iter().find(|run| run.id == id).cloned();
+        if let Some(view) = view {
+            self.state.train.resume(&view, &history.steps, &history.evaluations);
+        }
+        self.state.prefs.panel = PanelId::Train;
+        let request = TrainRequest { config: entry.config, run_dir, resume: true };
+        let source = super::engine::source_of(&path);
+        self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
+    }
+
+    fn delete_run(&mut self, id: &str) {
+        let Some(open) = &self.project else { return };
+        if let Err(err) = runs::delete(&open.project.folder, id) {
+            let summary = format!("Run {id} could not be deleted");
+            self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+        }
+        self.refresh_runs();
+    }
+
+    /// The run's model, its adapter over it, and the same prompt answered with and without.
+    fn try_run(&mut self, id: &str) {
+        let Some(open) = &self.project else { return };
+        let run_dir = open.project.runs_dir().join(id);
+        let entry = match runs::entry(&run_dir) {
+            Ok(entry) => entry,
+            Err(err) => {
+                let summary = format!("Run {id} cannot be tried");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        self.state.playground.new_chat();
+        if self.state.playground.prompt.trim().is_empty() {
+            self.state.playground.prompt = first_prompt(&run_dir);
+        }
+        self.state.prefs.panel = PanelId::Playground;
+        self.compare_after_load = true;
+        let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
+        if loaded == Some(entry.record.model.sha256.as_str()) {
+            self.load_adapter(run_dir);
+            return;
+        }
+        match hub::local::resolve_model(&entry.config.model) {
+            Ok(path) => {
+                self.adapter_after_load = Some(run_dir);
+                self.load_model(super::engine::source_of(&path));
+            }
+            Err(err) => {
+                self.compare_after_load = false;
+                let summary = "The run's base model is not here any more";
+                self.state.notices.push(Notice::error(PanelId::Playground, summary, &err));
+            }
+        }
+    }
+
+    pub(super) fn save_run_file(&mut self, path: &Path) {
+        let data = path.with_file_name("data.jsonl");
+        if let Err(notice) = self.write_training_data(&data) {
+            self.state.notices.push(notice);
+            return;
+        }
+        let model = self
+            .state
+            .model
+            .ready()
+            .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
+        let data = PathBuf::from("data.jsonl");
+        let config = TrainConfig { model, data, ..self.state.train.form.clone() };
+        self.state.notices.push(match run_file::write(path, &config) {
+            Ok(()) => {
+                let summary = format!("Saved. Run it with: tuning-fork train {}", path.display());
+                Notice::info(PanelId::Train, summary)
+            }
+            Err(err) => Notice::error(PanelId::Train, "The run file could not be saved", &err),
+        });
+    }
+}
+
+/// A prompt of the run's data, to compare base and adapter on.
+fn first_prompt(run_dir: &Path) -> String {
+    let rows = files::read_jsonl::<serde_json::Value>(&run_dir.join("data.jsonl"));
+    let rows = rows.unwrap_or_default();
+    let prompt = rows.first().and_then(|row| row.value.get("prompt"));
+    let text: Option<crate::data::pair::Text> =
+        prompt.and_then(|prompt| serde_json::from_value(prompt.clone()).ok());
+    text.map(|text| text.words()).unwrap_or_default()
+}

@@ -1,0 +1,149 @@
+//! What the window asks of the machine it runs on: file dialogs, the clock, randomness, a folder
+//! shown in the file manager. A test's host answers by itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::jobs::{Job, Wake};
+
+/// What a file dialog is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    ModelFile,
+    ModelFolder,
+    AdapterFolder,
+    ProjectFolder,
+    PromptsFile,
+    TrainingData,
+    RunFile,
+    SaveElsewhere,
+    SaveRunFile,
+
+    /// Where the pairs are exported to: messages or plain text.
+    ExportPairs {
+        conversational: bool,
+    },
+}
+
+/// A dialog on its own thread: the person's choice, or nothing.
+pub type DialogJob = Job<(), Option<PathBuf>, std::io::Error>;
+
+pub trait Host {
+    /// Opens a file dialog. Returns at once.
+    fn ask(&mut self, ask: Ask, wake: Wake) -> DialogJob;
+
+    /// Seconds since the program started.
+    fn seconds(&self) -> f64;
+
+    /// The time of day, in UTC.
+    fn now(&self) -> OffsetDateTime;
+
+    /// Now, as RFC 3339 in UTC with milliseconds.
+    fn timestamp(&self) -> String {
+        let now = self.now();
+        let now = now.replace_nanosecond(now.nanosecond() / 1_000_000 * 1_000_000);
+        let now = now.expect("rounding down keeps a nanosecond valid");
+        now.format(&Rfc3339).expect("the current year has four digits")
+    }
+
+    /// A number that nobody can foresee.
+    fn random(&mut self) -> u64;
+
+    /// Shows a file or folder in the file manager.
+    fn reveal(&mut self, path: &Path) -> std::io::Result<()>;
+
+    /// Bytes of memory that could still be used, and in all.
+    fn memory(&mut self) -> (u64, u64);
+}
+
+/// The real one.
+pub struct Desktop {
+    started: Instant,
+    /// `None`: this system's memory cannot be asked for.
+    system: Option<sysinfo::System>,
+}
+
+impl Default for Desktop {
+    fn default() -> Self {
+        Self { started: Instant::now(), system: sysinfo::System::new().ok() }
+    }
+}
+
+impl Host for Desktop {
+    fn ask(&mut self, ask: Ask, wake: Wake) -> DialogJob {
+        Job::spawn("dialog", wake, move |_| Ok(show_dialog(ask))).unwrap_or_else(Job::failed)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+
+    fn random(&mut self) -> u64 {
+        rand::random()
+    }
+
+    fn reveal(&mut self, path: &Path) -> std::io::Result<()> {
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+        let program = if cfg!(target_os = "windows") {
+            "explorer"
+        } else if cfg!(target_os = "macos") {
+            "open"
+        } else {
+            "xdg-open"
+        };
+        std::process::Command::new(program).arg(folder).spawn().map(drop)
+    }
+
+    fn memory(&mut self) -> (u64, u64) {
+        let Some(system) = &mut self.system else { return (0, 0) };
+        system.refresh_memory();
+        (system.available_memory(), system.total_memory())
+    }
+}
+
+fn show_dialog(ask: Ask) -> Option<PathBuf> {
+    let dialog = rfd::FileDialog::new();
+    match ask {
+        Ask::ModelFile => dialog
+            .set_title("Open a model file")
+            .add_filter("GGUF models", &["gguf"])
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Ask::ModelFolder => dialog.set_title("Open a transformers folder").pick_folder(),
+        Ask::AdapterFolder => dialog.set_title("Open a PEFT adapter folder").pick_folder(),
+        Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
+        Ask::PromptsFile => dialog
+            .set_title("Open prompts")
+            .add_filter("Prompts", &["jsonl", "txt", "csv"])
+            .pick_file(),
+        Ask::TrainingData => dialog
+            .set_title("Open training data")
+            .add_filter("JSON Lines", &["jsonl", "json"])
+            .pick_file(),
+        Ask::RunFile => {
+            dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()
+        }
+        Ask::ExportPairs { .. } => dialog
+            .set_title("Export the pairs")
+            .add_filter("JSON Lines", &["jsonl"])
+            .set_file_name("preferences.jsonl")
+            .save_file(),
+        Ask::SaveElsewhere => dialog
+            .set_title("Save the pairs")
+            .add_filter("JSON Lines", &["jsonl"])
+            .set_file_name("pairs.jsonl")
+            .save_file(),
+        Ask::SaveRunFile => dialog
+            .set_title("Save the run file")
+            .add_filter("Run file", &["toml"])
+            .set_file_name("run.toml")
+            .save_file(),
+    }
+}

@@ -1,0 +1,69 @@
+//! The jobs under way, one `Option` each.
+
+use super::engine::{AdapterJob, FetchJob, GenerateJob, LoadJob, ScanJob, TrainJob};
+use super::host::{Ask, DialogJob};
+
+/// Who asked for the tokens that are being generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    Playground,
+    Annotate,
+}
+
+/// Everything that runs behind the window.
+#[derive(Default)]
+pub struct Running {
+    pub scan: Option<ScanJob>,
+    pub fetch: Option<FetchJob>,
+    pub load: Option<LoadJob>,
+    pub adapter: Option<AdapterJob>,
+    pub generate: Option<(Asker, GenerateJob)>,
+    pub train: Option<TrainJob>,
+    pub dialog: Option<(Ask, DialogJob)>,
+}
+
+impl Running {
+    /// Whether closing the window now would lose work in progress.
+    pub fn is_busy(&self) -> bool {
+        self.fetch.is_some() || self.train.is_some()
+    }
+
+    /// Whether a job is there that should end before the program does.
+    pub fn is_working(&self) -> bool {
+        self.fetch.is_some() || self.train.is_some() || self.generate.is_some()
+    }
+
+    pub fn stop_generating(&self) {
+        if let Some((_, job)) = &self.generate {
+            job.cancel();
+        }
+    }
+
+    pub fn stop_training(&self) {
+        if let Some(job) = &self.train {
+            job.cancel();
+        }
+    }
+
+    pub fn stop_fetching(&self) {
+        if let Some(job) = &self.fetch {
+            job.cancel();
+        }
+    }
+
+    pub fn stop_all(&self) {
+        self.stop_generating();
+        self.stop_training();
+        self.stop_fetching();
+    }
+}
+
+/// Takes what `poll` said of a job; a job that ended leaves its place.
+pub fn take_ended<J, End>(
+    slot: &mut Option<J>,
+    poll: impl FnOnce(&mut J) -> Option<End>,
+) -> Option<End> {
+    let end = poll(slot.as_mut()?)?;
+    *slot = None;
+    Some(end)
+}

@@ -1,0 +1,249 @@
+//! `tuning-fork bench`: how fast this machine is, in numbers that can be compared.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::load::{ModelArgs, load_model};
+use super::out;
+use crate::app;
+use crate::app::bench::UiBenchOptions;
+use crate::jobs::{Cancelled, Progress};
+use crate::llm::{Adapter, Model, Positions, Weights};
+use crate::train;
+use crate::train::TrainRequest;
+use crate::train::config::{Objective, TrainConfig};
+use crate::train::metrics::{StepMetrics, TrainEvent};
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Loading, reading a prompt, writing an answer, memory
+    Generate(GenerateArgs),
+
+    /// DPO steps with LoRA on a preference file
+    Train(TrainArgs),
+
+    /// The window: its first frame, and its own work a frame while a run goes on behind it
+    Ui(UiArgs),
+}
+
+#[derive(Debug, Args)]
+struct UiArgs {
+    /// The model to train meanwhile; `none` measures the first frame only
+    #[arg(long, default_value = "starter")]
+    model: String,
+
+    /// How long to measure, in seconds
+    #[arg(long, default_value_t = 60.0)]
+    secs: f64,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct GenerateArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Tokens to write
+    #[arg(long, default_value_t = 64)]
+    tokens: usize,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct TrainArgs {
+    #[arg(long, default_value = "starter")]
+    model: String,
+
+    /// Preference pairs as JSON Lines
+    #[arg(long)]
+    data: PathBuf,
+
+    #[arg(long, default_value_t = 6)]
+    steps: usize,
+
+    /// Pairs in one step
+    #[arg(long, default_value_t = 4)]
+    batch: usize,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
+    match &args.what {
+        What::Generate(args) => bench_generate(args),
+        What::Train(args) => bench_train(args),
+        What::Ui(args) => bench_ui(args, process_start),
+    }
+}
+
+fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
+    let model = match args.model.as_str() {
+        "none" => None,
+        name => Some(crate::hub::local::resolve_model(name)?),
+    };
+    let options = UiBenchOptions { model, secs: args.secs, process_start };
+    let report = app::bench::run(options)
+        .map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
+    if args.json {
+        return out::json(&report);
+    }
+    out::line(&format!("first frame         {:>8.0} ms after the start", report.first_frame_ms))?;
+    if report.frame_count > 0 {
+        out::line(&format!("frames              {:>8}", report.frame_count))?;
+        out::line(&format!("a frame, median     {:>8.2} ms", report.median_ms))?;
+        out::line(&format!("a frame, p99        {:>8.2} ms", report.p99_ms))?;
+        out::line(&format!("a frame, maximum    {:>8.2} ms", report.max_ms))?;
+        out::line(&format!("steps meanwhile     {:>8}", report.steps_done))?;
+    }
+    Ok(())
+}
+
+const PROMPT_LENGTHS: [usize; 3] = [16, 128, 512];
+
+fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (model, adapter) = args.model.load()?;
+    let load_secs = started.elapsed().as_secs_f64();
+    let adapter = adapter.as_ref();
+    let mut prompts = Vec::new();
+    for length in PROMPT_LENGTHS.into_iter().filter(|n| *n < model.config().context_length) {
+        // The first pass warms caches and threads up; the better of the next two is kept.
+        read_prompt(&model, adapter, length)?;
+        let secs = read_prompt(&model, adapter, length)?.min(read_prompt(&model, adapter, length)?);
+        prompts.push((length, length as f64 / secs));
+    }
+    let write_rate = write_answer(&model, adapter, args.tokens)?;
+    let peak = peak_memory();
+    if args.json {
+        let prompts: Vec<_> = prompts
+            .iter()
+            .map(|(length, rate)| json!({ "tokens": length, "tokens_per_sec": rate }))
+            .collect();
+        return out::json(&json!({
+            "model": model.card().identity.name,
+            "load_secs": load_secs,
+            "prompt": prompts,
+            "generation_tokens_per_sec": write_rate,
+            "peak_memory_bytes": peak,
+        }));
+    }
+    out::line(&format!("load                {load_secs:>8.2} s"))?;
+    for (length, rate) in prompts {
+        out::line(&format!("prompt, {length:>3} tokens  {rate:>8.1} tokens/s"))?;
+    }
+    out::line(&format!("generation          {write_rate:>8.1} tokens/s"))?;
+    print_peak(peak)
+}
+
+/// Seconds for a prompt of `length` tokens. Which tokens they are makes no difference.
+fn read_prompt(model: &Model, adapter: Option<&Adapter>, length: usize) -> anyhow::Result<f64> {
+    let mut cache = model.new_cache();
+    let started = Instant::now();
+    model.logits(&prompt_ids(model, length), &mut cache, adapter, Positions::Last)?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// Tokens a second, greedily, after a prompt of 16 tokens.
+fn write_answer(model: &Model, adapter: Option<&Adapter>, count: usize) -> anyhow::Result<f64> {
+    let mut cache = model.new_cache();
+    let mut logits = model.logits(&prompt_ids(model, 16), &mut cache, adapter, Positions::Last)?;
+    let started = Instant::now();
+    for _ in 0..count {
+        let scores = logits.flatten_all()?.to_vec1::<f32>()?;
+        let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let id = best.context("the model gave no scores")?.0 as u32;
+        logits = model.logits(&[id], &mut cache, adapter, Positions::Last)?;
+    }
+    Ok(count as f64 / started.elapsed().as_secs_f64())
+}
+
+fn prompt_ids(model: &Model, length: usize) -> Vec<u32> {
+    let vocab_size = model.config().vocab_size as u32;
+    (0..length as u32).map(|at| (at * 37 + 11) % vocab_size).collect()
+}
+
+fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no temporary folder could be made")?;
+    let config = TrainConfig {
+        model: args.model.clone(),
+        data: args.data.clone(),
+        max_steps: Some(args.steps),
+        per_device_train_batch_size: args.batch,
+        held_out_share: 0.0,
+        eval_steps: 0,
+        save_steps: 0,
+        ..TrainConfig::suggested(Objective::Dpo)
+    };
+    let model = load_model(&args.model, Weights::F32)?;
+    let steps = Steps::default();
+    let request = TrainRequest { config, run_dir: folder.path().join("run"), resume: false };
+    train::run(&model, &request, &steps)?;
+    let steps = steps.0.into_inner();
+    // The first step allocates what the others use again.
+    let measured = if steps.len() > 1 { &steps[1..] } else { &steps[..] };
+    let secs: f64 = measured.iter().map(|step| step.step_secs).sum();
+    let step_secs = secs / measured.len().max(1) as f64;
+    let pairs_per_sec = args.batch as f64 / step_secs;
+    let peak = peak_memory();
+    if args.json {
+        return out::json(&json!({
+            "model": model.card().identity.name,
+            "steps": measured.len(),
+            "step_secs": step_secs,
+            "pairs_per_sec": pairs_per_sec,
+            "peak_memory_bytes": peak,
+        }));
+    }
+    out::line(&format!("a step of {} pairs   {step_secs:>8.2} s", args.batch))?;
+    out::line(&format!("                    {pairs_per_sec:>8.2} pairs/s"))?;
+    print_peak(peak)
+}
+
+#[derive(Default)]
+struct Steps(RefCell<Vec<StepMetrics>>);
+
+impl Progress<TrainEvent> for Steps {
+    fn emit(&self, event: TrainEvent) {
+        if let TrainEvent::Step(step) = event {
+            self.0.borrow_mut().push(step);
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+fn print_peak(peak: Option<u64>) -> anyhow::Result<()> {
+    match peak {
+        Some(peak) => out::line(&format!("peak memory         {:>8} MB", peak / 1_000_000)),
+        None => Ok(()),
+    }
+}
+
+/// The most memory that this process ever held, in bytes. `None` where the system does not say.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?; // only Linux has it
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

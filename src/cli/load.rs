@@ -1,0 +1,67 @@
+//! The arguments that name a model and an adapter, and loading them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::progress::Bar;
+use crate::hub;
+use crate::hub::local;
+use crate::llm::card::ModelSource;
+use crate::llm::{Adapter, LoadOptions, Model, Weights};
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// A transformers folder, a .gguf file, a Hub id that is in the cache, or `starter`
+    #[arg(long, default_value = "starter")]
+    pub model: String,
+
+    /// A PEFT folder to lay over the model
+    #[arg(long)]
+    pub adapter: Option<PathBuf>,
+
+    /// Keep the weights as the file stores them, or widen them to f32
+    #[arg(long, value_enum, default_value_t = Precision::AsStored)]
+    pub weights: Precision,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Precision {
+    AsStored,
+    F32,
+}
+
+impl ModelArgs {
+    pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
+        let weights = match self.weights {
+            Precision::AsStored => Weights::AsStored,
+            Precision::F32 => Weights::F32,
+        };
+        let model = load_model(&self.model, weights)?;
+        let adapter = self.adapter.as_deref().map(|folder| Adapter::load(folder, &model));
+        Ok((model, adapter.transpose()?))
+    }
+}
+
+/// Loads a model by whatever a `--model` or a run file may say.
+pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
+    let path = match local::resolve_model(name) {
+        Err(hub::Error::NoSuchModel { .. }) if name == "starter" => {
+            anyhow::bail!("the starter model is not here yet: run `tuning-fork fetch starter`")
+        }
+        found => found?,
+    };
+    let bar = Bar::new();
+    let model = Model::load(&source_of(&path), &LoadOptions { weights }, &bar);
+    bar.clear();
+    model.with_context(|| format!("{name} could not be loaded"))
+}
+
+pub fn source_of(path: &Path) -> ModelSource {
+    if path.is_dir() {
+        ModelSource::Folder(path.to_owned())
+    } else {
+        ModelSource::Gguf(path.to_owned())
+    }
+}

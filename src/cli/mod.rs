@@ -1,0 +1,121 @@
+//! The same engine without a window: `tuning-fork fetch | models | generate | score | train |
+//! bench`. Results go to stdout (with `--json` for machines), everything else to stderr.
+
+mod bench;
+mod fetch;
+mod generate;
+mod load;
+mod models;
+mod out;
+mod progress;
+mod score;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+/// Ask a language model, say which answer is better, train on that, see what changed.
+///
+/// Without a command, opens the window.
+#[derive(Debug, Parser)]
+#[command(name = "tuning-fork", version, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// The project folder to open in the window
+    pub project: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What works without a window.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get a model: the starter model, or one from the Hugging Face Hub
+    Fetch(fetch::FetchArgs),
+
+    /// List the models on this disk
+    Models(models::ModelsArgs),
+
+    /// Answer a prompt
+    Generate(generate::GenerateArgs),
+
+    /// Give the log-probability of every token of given texts
+    Score(score::ScoreArgs),
+
+    /// Train a LoRA adapter as a run file says
+    Train(train::TrainArgs),
+
+    /// Measure how fast this machine is
+    Bench(bench::BenchArgs),
+}
+
+/// Carries out a command. 0: done, 1: failed, and stderr says why. `process_start`: as early as
+/// `main` could tell.
+pub fn run(command: &Command, process_start: Instant) -> ExitCode {
+    let result = match command {
+        Command::Fetch(args) => fetch::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Generate(args) => generate::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Bench(args) => bench::run(args, process_start),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has seen enough.
+        Err(error) if out::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// There is nothing to open a window on: says so, and what works all the same.
+pub fn explain_no_window(reason: &dyn std::error::Error) {
+    out::note(&format!(
+        "No window could be opened: {reason}. Without one, these work: \
+         tuning-fork fetch | models | generate | score | train | bench (see tuning-fork --help)"
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_folder_alone_opens_the_window() {
+        let args = Args::try_parse_from(["tuning-fork", "my project"]).unwrap();
+        assert_eq!(args.project.unwrap(), PathBuf::from("my project"));
+        assert!(args.command.is_none());
+        assert!(Args::try_parse_from(["tuning-fork"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_understood() {
+        let lines = [
+            "tuning-fork fetch starter",
+            "tuning-fork models --json",
+            "tuning-fork generate --model starter --chat Hello --system Short. --temperature 0.2",
+            "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",
+            "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
+            "tuning-fork train RUN.toml --out runs/1 --json",
+            "tuning-fork bench generate --model starter",
+            "tuning-fork bench train --model starter --data pairs.jsonl",
+        ];
+        for line in lines {
+            let args = Args::try_parse_from(line.split(' '));
+            assert!(args.is_ok_and(|args| args.command.is_some()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! For tests of the window: an engine and a host that do nothing by themselves. The test decides
+//! what they say, and looks at what they were asked.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use time::OffsetDateTime;
+
+use crate::app::engine::{
+    AdapterJob, Engine, FetchJob, GenerateJob, LoadJob, ScanJob, TrainJob, TrainJobError,
+};
+use crate::app::host::{Ask, DialogJob, Host};
+use crate::hub;
+use crate::hub::starter::{FetchEvent, Fetched};
+use crate::jobs::{Feeder, Job, Wake};
+use crate::llm;
+use crate::llm::LoadEvent;
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
+use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::state::models::FoundModel;
+use crate::train::metrics::{RunSummary, TrainEvent};
+use crate::train::run::TrainRequest;
+
+pub type GenerateFeeder = Feeder<GenerateEvent, Vec<Answer>, llm::Error>;
+
+/// The test's ends of the jobs that the window has started, and what they were asked.
+#[derive(Default)]
+pub struct Script {
+    pub scan: Option<Feeder<(), Vec<FoundModel>, hub::Error>>,
+    pub fetch: Option<Feeder<FetchEvent, Fetched, hub::Error>>,
+    pub load: Option<(ModelSource, Feeder<LoadEvent, ModelCard, llm::Error>)>,
+    pub adapter: Option<(PathBuf, Feeder<(), AdapterCard, llm::Error>)>,
+    pub generate: Option<(GenerateRequest, GenerateFeeder)>,
+    pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
+
+    /// What the next file dialog answers.
+    pub picks: Option<PathBuf>,
+    pub asked: Vec<Ask>,
+    pub revealed: Vec<PathBuf>,
+    pub seconds: f64,
+}
+
+/// An engine that waits for the test.
+#[derive(Clone, Default)]
+pub struct FakeEngine(pub Rc<RefCell<Script>>);
+
+impl Engine for FakeEngine {
+    fn scan(&mut self, _opened: Vec<PathBuf>, _wake: Wake) -> ScanJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().scan = Some(feeder);
+        job
+    }
+
+    fn fetch_starter(&mut self, _wake: Wake) -> FetchJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().fetch = Some(feeder);
+        job
+    }
+
+    fn load(&mut self, source: ModelSource, _wake: Wake) -> LoadJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().load = Some((source, feeder));
+        job
+    }
+
+    fn unload(&mut self) {}
+
+    fn load_adapter(&mut self, folder: PathBuf, _wake: Wake) -> AdapterJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().adapter = Some((folder, feeder));
+        job
+    }
+
+    fn unload_adapter(&mut self) {}
+
+    fn generate(&mut self, request: GenerateRequest, _wake: Wake) -> GenerateJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().generate = Some((request, feeder));
+        job
+    }
+
+    fn train(&mut self, _source: ModelSource, request: TrainRequest, _wake: Wake) -> TrainJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().train = Some((request, feeder));
+        job
+    }
+}
+
+/// A host without a desktop: a fixed date, a clock that the test moves, dialogs that answer.
+pub struct FakeHost {
+    pub script: Rc<RefCell<Script>>,
+    drawn: u64,
+}
+
+impl FakeHost {
+    pub fn new(script: &Rc<RefCell<Script>>) -> Self {
+        Self { script: Rc::clone(script), drawn: 0 }
+    }
+}
+
+impl Host for FakeHost {
+    fn ask(&mut self, ask: Ask, _wake: Wake) -> DialogJob {
+        let (feeder, job) = Job::manual();
+        let mut script = self.script.borrow_mut();
+        script.asked.push(ask);
+        feeder.finish(Ok(script.picks.take()));
+        job
+    }
+
+    fn seconds(&self) -> f64 {
+        self.script.borrow().seconds
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(1_795_271_520).expect("a valid time")
+    }
+
+    fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+
+    fn reveal(&mut self, path: &Path) -> std::io::Result<()> {
+        self.script.borrow_mut().revealed.push(path.to_owned());
+        Ok(())
+    }
+
+    fn memory(&mut self) -> (u64, u64) {
+        (8 << 30, 16 << 30)
+    }
+}

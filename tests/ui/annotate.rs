@@ -1,0 +1,300 @@
+//! Labelling: every verdict by mouse and by key, and a panel that says why not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eframe::egui;
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tuning_fork::data::pair::{Text, Verdict};
+use tuning_fork::llm::card::ModelIdentity;
+use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
+use tuning_fork::llm::sampling::SamplingParams;
+use tuning_fork::panels::annotate::annotate_panel_ui;
+use tuning_fork::state::annotate::{AnnotateState, Side};
+use tuning_fork::state::command::{Command, Commands};
+use tuning_fork::state::notice::Notices;
+use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
+use tuning_fork::widgets::theme;
+
+use crate::support::card;
+
+const NOW: &str = "2026-11-21T20:31:05.123Z";
+
+/// The panel alone, and what it asked for.
+struct Panel {
+    annotate: AnnotateState,
+    model: ModelSlot,
+    asked: Vec<Command>,
+}
+
+/// Without a model.
+fn open(annotate: AnnotateState) -> Harness<'static, Panel> {
+    open_with(annotate, ModelSlot::Empty)
+}
+
+fn tiny_model() -> ModelSlot {
+    ModelSlot::Ready(Box::new(card()))
+}
+
+fn open_with(annotate: AnnotateState, model: ModelSlot) -> Harness<'static, Panel> {
+    let mut harness = Harness::builder()
+        .with_size([1000.0, 720.0])
+        .with_theme(egui::Theme::Light)
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, panel: &mut Panel| {
+                let around = Surroundings {
+                    model: &panel.model,
+                    adapter: &AdapterSlot::None,
+                    notices: &Notices::default(),
+                    activities: &[],
+                    project: Path::new("project"),
+                };
+                let mut commands = Commands::default();
+                annotate_panel_ui(ui, &mut panel.annotate, &around, &mut commands);
+                panel.asked.extend(commands);
+            },
+            Panel { annotate, model, asked: Vec::new() },
+        );
+    harness.run();
+    harness
+}
+
+fn with_prompts(count: usize) -> AnnotateState {
+    let mut annotate = AnnotateState::new(1);
+    let prompts = (1..=count).map(|number| Text::Plain(format!("Question {number}?"))).collect();
+    annotate.set_prompts("three questions", prompts);
+    annotate
+}
+
+fn start(annotate: &mut AnnotateState) {
+    let sampling = SamplingParams::default();
+    let request = annotate.request(&sampling, 40, AdapterMode::Off, true);
+    let request = request.expect("there is a prompt to answer");
+    annotate.started(&request, &ModelIdentity::default(), &AdapterSlot::None);
+}
+
+fn done(lane: usize, text: &str) -> GenerateEvent {
+    let answer = Answer {
+        text: text.to_owned(),
+        ids: vec![1, 2, 3],
+        stop: StopReason::EndOfTurn,
+        prompt_secs: 0.0,
+        generation_secs: 1.0,
+    };
+    GenerateEvent::LaneDone { lane, answer, next_logits: Arc::from([0.0_f32]) }
+}
+
+fn answered(mut annotate: AnnotateState) -> AnnotateState {
+    start(&mut annotate);
+    annotate.on_event(done(0, "The first answer."), 1.0);
+    annotate.on_event(done(1, "The second answer."), 2.0);
+    annotate
+}
+
+const BUTTONS: [(Verdict, &str, Key); 5] = [
+    (Verdict::Left, "Left is better (1)", Key::Num1),
+    (Verdict::Right, "Right is better (2)", Key::Num2),
+    (Verdict::Tie, "Tie (3)", Key::Num3),
+    (Verdict::BothBad, "Both bad (0)", Key::Num0),
+    (Verdict::Skip, "Skip (S)", Key::S),
+];
+
+#[test]
+fn an_empty_panel_offers_the_prompts() {
+    let mut harness = open(AnnotateState::new(1));
+    harness.get_by_label("Which answer is better?");
+    harness.get_by_label("Use the sample prompts").click();
+    harness.run();
+    harness.get_by_label("Prompts from a file…").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::UseSamplePrompts, Command::ChoosePrompts]);
+}
+
+#[test]
+fn a_button_and_its_key_give_the_same_verdict() {
+    for (verdict, name, key) in BUTTONS {
+        let mut harness = open(answered(with_prompts(3)));
+        harness.get_by_label(name).click();
+        harness.run();
+        harness.key_press(key);
+        harness.run();
+        assert_eq!(harness.state().asked, [Command::Judge(verdict), Command::Judge(verdict)]);
+    }
+}
+
+#[test]
+fn both_answers_are_shown_and_the_model_is_not_named() {
+    let annotate = answered(with_prompts(3));
+    let texts = [Side::Left, Side::Right].map(|side| annotate.answer(side).text.clone());
+    let harness = open(annotate);
+    for seen in ["Question 1?", "Answer A", "Answer B", "0 of 3 · 0 pairs", &texts[0], &texts[1]] {
+        harness.get_by_label(seen);
+    }
+    let left = harness.get_by_label(&texts[0]).rect();
+    let right = harness.get_by_label(&texts[1]).rect();
+    assert!(left.right() < right.left(), "A is left of B");
+    assert!((left.top() - right.top()).abs() < 1.0, "on the same height");
+    let bottom = harness.get_by_label("Skip (S)").rect().bottom();
+    assert!(bottom < 720.0, "the buttons are in the window, not at {bottom}");
+}
+
+#[test]
+fn while_answers_stream_there_is_a_stop_and_no_verdict() {
+    let mut annotate = with_prompts(3);
+    start(&mut annotate);
+    let logits = Arc::from([0.0_f32]);
+    let step = TokenStep { id: 1, text: "Half an".to_owned(), logprob: -1.0, logits };
+    annotate.on_event(GenerateEvent::Token { lane: 0, step }, 1.0);
+    let mut harness = open(annotate);
+    harness.get_by_label("Half an");
+    for (_, name, key) in BUTTONS {
+        assert!(harness.get_by_label(name).accesskit_node().is_disabled(), "{name}");
+        harness.key_press(key);
+        harness.run();
+    }
+    assert_eq!(harness.state().asked, []);
+    harness.get_by_label("Stop").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::StopForeground]);
+}
+
+#[test]
+fn typing_a_guideline_gives_no_verdict() {
+    let mut harness = open(answered(with_prompts(3)));
+    harness.get_by_label("Guideline").click();
+    harness.run();
+    harness.key_press(Key::Num1);
+    harness.key_press(Key::S);
+    harness.run();
+    assert_eq!(harness.state().asked, []);
+}
+
+#[test]
+fn a_key_that_is_held_down_counts_once() {
+    let mut harness = open(answered(with_prompts(3)));
+    for repeat in [false, true, true] {
+        harness.event(egui::Event::Key {
+            key: Key::S,
+            physical_key: None,
+            pressed: true,
+            repeat,
+            modifiers: Modifiers::NONE,
+        });
+        harness.step();
+    }
+    assert_eq!(harness.state().asked, [Command::Judge(Verdict::Skip)]);
+}
+
+#[test]
+fn undo_is_offered_once_there_is_something_to_undo() {
+    let mut annotate = answered(with_prompts(3));
+    let harness = open(annotate.clone());
+    assert!(harness.get_by_label("Undo (Ctrl+Z)").accesskit_node().is_disabled());
+
+    annotate.judge(Verdict::Left, 3.0, NOW).unwrap();
+    let mut harness = open(annotate);
+    harness.get_by_label("1 of 3 · 1 pair");
+    harness.get_by_label("Undo (Ctrl+Z)").click();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::UndoVerdict, Command::UndoVerdict]);
+}
+
+#[test]
+fn without_a_model_the_way_to_one_is_shown() {
+    let mut harness = open(with_prompts(3));
+    let generate = harness.get_by_label("Generate two answers");
+    assert!(generate.accesskit_node().is_disabled());
+    harness.get_by_label("Go to Models").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Models)]);
+}
+
+#[test]
+fn pairs_are_exported_in_both_forms() {
+    let mut annotate = answered(with_prompts(3));
+    assert!(open(annotate.clone()).get_by_label("Export…").accesskit_node().is_disabled());
+    annotate.judge(Verdict::Right, 3.0, NOW).unwrap();
+    for (name, conversational) in
+        [("Conversational (messages)…", true), ("Standard (plain text)…", false)]
+    {
+        let mut harness = open(annotate.clone());
+        harness.get_by_label("Export…").click();
+        harness.run();
+        harness.get_by_label(name).click();
+        harness.run();
+        assert_eq!(harness.state().asked, [Command::ExportPairs { conversational }]);
+    }
+}
+
+#[test]
+fn equal_answers_can_only_tie() {
+    let mut annotate = with_prompts(3);
+    start(&mut annotate);
+    annotate.on_event(done(0, "Same."), 1.0);
+    annotate.on_event(done(1, "Same."), 2.0);
+    let harness = open(annotate);
+    assert!(harness.get_by_label("Left is better (1)").accesskit_node().is_disabled());
+    assert!(harness.get_by_label("Right is better (2)").accesskit_node().is_disabled());
+    assert!(!harness.get_by_label("Tie (3)").accesskit_node().is_disabled());
+}
+
+#[test]
+fn at_the_end_the_way_to_training_is_shown() {
+    let mut annotate = answered(with_prompts(1));
+    annotate.judge(Verdict::Left, 3.0, NOW).unwrap();
+    let mut harness = open(annotate);
+    harness.get_by_label("Every prompt is judged");
+    harness.get_by_label("Go to Train").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Train)]);
+}
+
+#[test]
+fn verdicts_that_are_only_in_memory_can_be_saved_elsewhere() {
+    let mut annotate = with_prompts(1);
+    annotate.unsaved_count = 2;
+    let mut harness = open(annotate);
+    harness.get_by_label("Save elsewhere…").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::SaveElsewhere]);
+}
+
+#[test]
+fn a_verdict_has_the_next_prompt_answered_while_there_is_one() {
+    let mut harness = open_with(answered(with_prompts(2)), tiny_model());
+    harness.key_press(Key::Num2);
+    harness.run();
+    let expected = [Command::Judge(Verdict::Right), Command::AnswerPrompt];
+    assert_eq!(harness.state().asked, expected);
+    assert!(
+        harness.query_by_label_contains("SmolLM2-135M-Instruct.Q4_1").is_none(),
+        "labelling is blind"
+    );
+
+    let mut harness = open_with(answered(with_prompts(1)), tiny_model());
+    harness.key_press(Key::Num2);
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::Judge(Verdict::Right)]);
+}
+
+#[test]
+fn answers_are_asked_for_by_button_and_by_key_and_can_be_replaced() {
+    let mut harness = open_with(with_prompts(2), tiny_model());
+    harness.get_by_label("Generate two answers").click();
+    harness.run();
+    harness.key_press(Key::G);
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::AnswerPrompt, Command::AnswerPrompt]);
+
+    let mut harness = open_with(answered(with_prompts(2)), tiny_model());
+    harness.get_by_label("Other answers").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::AnswerPrompt]);
+    assert_eq!(harness.state().annotate.answer(Side::Left).text, "");
+}

@@ -1,0 +1,12 @@
+//! The panels as a person uses them: clicks, keys, and what is on the screen; state in, commands
+//! out. No GPU, no threads, no model.
+
+#![expect(clippy::format_push_string, clippy::unwrap_used, reason = "a test fails where it is")]
+
+mod annotate;
+mod models;
+mod playground;
+mod support;
+mod train;
+mod whole_app;
+mod window;

