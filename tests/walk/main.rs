@@ -1,0 +1,197 @@
+//! The walk-through: once round the loop on the starter model, in the real window, with mouse and
+//! keyboard, from an empty home folder. `tests/walk/run.sh` starts it under Xvfb.
+
+mod window;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use window::{Window, key};
+
+/// Verdicts that are given, and steps that are trained.
+const PAIRS: usize = 6;
+const STEPS: usize = 20;
+
+/// The lines of a JSON Lines file; none where there is no file yet.
+fn rows(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect()
+}
+
+/// Waits until `holds`, which looks at the disk.
+fn wait_for(what: &str, limit_secs: u64, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(limit_secs);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not after {limit_secs} s");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The folders in `runs/`, in the order of their names.
+fn runs(project: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project.join("runs")).expect("the project has runs");
+    let mut runs: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    runs.sort();
+    runs
+}
+
+#[test]
+fn once_round_the_loop() {
+    let Some(binary) = std::env::var_os("TUNING_FORK_WALK").map(PathBuf::from) else {
+        println!("skipped: TUNING_FORK_WALK names no binary (tests/walk/run.sh does)");
+        return;
+    };
+    let started = Instant::now();
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let project = home.path().join("Documents").join("Tuning Fork");
+    let screenshots = std::env::var_os("TUNING_FORK_SCREENSHOTS")
+        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from);
+    let mut window = Window::open(&binary, home.path(), &screenshots);
+
+    get_the_starter_model(&mut window);
+    ask_it(&mut window);
+    label_pairs(&mut window, &project);
+    train_on_them(&mut window, &project);
+    compare(&mut window);
+    window = survive_a_kill(window, || Window::open(&binary, home.path(), &screenshots), &project);
+    window.kill();
+    println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
+}
+
+fn get_the_starter_model(window: &mut Window) {
+    window.sees("Start with SmolLM2-135M-Instruct", 20);
+    window.shot("first-start");
+    window.click("Get the starter model", 10);
+    std::thread::sleep(Duration::from_millis(700));
+    window.shot("fetching");
+    window.sees("Loaded", 180);
+    window.sees("The starter model is here", 5);
+    window.shot("model-loaded");
+}
+
+fn ask_it(window: &mut Window) {
+    key("ctrl+2");
+    window.fill("Max new tokens, number", "32");
+    key("Return");
+    window.fill("Prompt", "What is open data, in one sentence?");
+    window.shot("prompt-typed");
+    key("ctrl+Return");
+    window.sees("tokens/s", 60);
+    window.sees("Answer again", 60);
+    window.shot("answered");
+    // The bars move with the slider, and no model runs.
+    window.fill("Temperature, number", "1.5");
+    key("Return");
+    window.shot("warmer");
+    window.fill("Temperature, number", "0.9");
+    key("Return");
+}
+
+fn label_pairs(window: &mut Window, project: &Path) {
+    let log = project.join("pairs.jsonl");
+    key("ctrl+3");
+    window.shot("annotate-empty");
+    window.click("Use the sample prompts", 10);
+    for count in 1..=PAIRS {
+        window.ready("Left is better (1)", 90);
+        if count == 2 {
+            window.shot("two-answers");
+        }
+        // Keys for most, the mouse for one.
+        match count {
+            1 => window.click("Left is better (1)", 5),
+            _ if count % 2 == 0 => key("2"),
+            _ => key("1"),
+        }
+        wait_for("the verdict on the disk", 10, || rows(&log).len() == count);
+    }
+    key("ctrl+z");
+    wait_for("the undo on the disk", 10, || rows(&log).len() == PAIRS + 1);
+    window.ready("Left is better (1)", 90);
+    key("1");
+    wait_for("the verdict again", 10, || rows(&log).len() == PAIRS + 2);
+    key("Escape");
+    window.shot("labelled");
+    let first = &rows(&log)[0];
+    assert_eq!(first["verdict"], "left");
+    assert_eq!(first["model"]["sha256"].as_str().map(str::len), Some(64), "{first}");
+    assert!(first["rendered_prompt"].as_str().is_some_and(|text| !text.is_empty()), "{first}");
+    for key in ["left", "right", "left_lane", "sampling", "seconds_taken", "created_at", "program"]
+    {
+        assert!(!first[key].is_null(), "a verdict without {key}: {first}");
+    }
+}
+
+fn train_on_them(window: &mut Window, project: &Path) {
+    key("ctrl+4");
+    window.click("This project's pairs", 10);
+    window.click("steps", 5);
+    window.fill("max_steps", &STEPS.to_string());
+    key("Return");
+    window.fill("per_device_train_batch_size", "2");
+    key("Return");
+    window.shot("ready-to-train");
+    window.click("Start training", 10);
+    window.sees("tep 3 of 20", 120);
+    window.shot("training");
+    window.sees("Try it in the playground", 240);
+    window.shot("trained");
+
+    let run = runs(project).pop().expect("a run");
+    for file in [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "data.jsonl",
+        "metrics.jsonl",
+        "resume.safetensors",
+        "run.json",
+        "run.toml",
+    ] {
+        assert!(run.join(file).is_file(), "{file} is missing in {}", run.display());
+    }
+    let metrics = rows(&run.join("metrics.jsonl"));
+    let steps: Vec<&Value> = metrics.iter().filter(|row| !row["loss"].is_null()).collect();
+    assert_eq!(steps.len(), STEPS);
+    let loss = |at: usize| steps[at]["loss"].as_f64().expect("a loss is a number");
+    assert!((loss(0) - std::f64::consts::LN_2).abs() < 1e-4, "the first loss is ln 2: {}", loss(0));
+    assert!(loss(STEPS - 1) < loss(0), "the loss has fallen: {}", loss(STEPS - 1));
+    let record: Value = serde_json::from_str(
+        &std::fs::read_to_string(run.join("run.json")).expect("the record is there"),
+    )
+    .expect("the record is JSON");
+    assert_eq!(record["status"], "finished");
+    assert_eq!(record["data_sha256"].as_str().map(str::len), Some(64), "{record}");
+}
+
+fn compare(window: &mut Window) {
+    window.click("Try it in the playground", 10);
+    window.sees("Base", 60);
+    window.sees("Adapter", 60);
+    window.sees("Answer again", 120);
+    window.shot("side-by-side");
+}
+
+/// A run is killed in the middle; the project opens again with everything that was made.
+fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path) -> Window {
+    let verdicts = rows(&project.join("pairs.jsonl")).len();
+    key("ctrl+4");
+    window.click("Start training", 10);
+    let run = || runs(project).pop().expect("a run");
+    wait_for("the second run", 60, || runs(project).len() == 2);
+    wait_for("a checkpoint of it", 180, || run().join("resume.safetensors").is_file());
+    window.kill();
+    assert_eq!(rows(&project.join("pairs.jsonl")).len(), verdicts);
+
+    let mut window = open();
+    window.sees("Tuning Fork", 20);
+    key("ctrl+4");
+    window.sees("was interrupted", 20);
+    window.shot("after-a-kill");
+    window.click("Go on", 30);
+    window.sees("Try it in the playground", 240);
+    window.shot("gone-on");
+    let metrics = rows(&run().join("metrics.jsonl"));
+    assert_eq!(metrics.iter().filter(|row| !row["loss"].is_null()).count(), STEPS);
+    window
+}
