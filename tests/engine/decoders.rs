@@ -113,3 +113,25 @@ fn phi3_computes_what_transformers_computes() {
 fn gpt2_computes_what_transformers_computes() {
     check_family("gpt2");
 }
+
+/// A second opinion that was not written by us: candle's own Llama, at the last position.
+#[test]
+fn the_llama_agrees_with_candle_transformers() {
+    use candle_transformers::models::llama as oracle;
+
+    let folder = reference("models/llama");
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let config: oracle::LlamaConfig = serde_json::from_str(&config).unwrap();
+    let config = config.into_config(false);
+    let weights = tensors(&folder.join("model.safetensors"));
+    let weights = candle_nn::VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+    let theirs = oracle::Llama::load(weights, &config).unwrap();
+    let mut cache = oracle::Cache::new(false, DType::F32, &config, &Device::Cpu).unwrap();
+    let ids = [17u32, 200, 3, 44, 301, 9];
+    let input = Tensor::new(&[ids], &Device::Cpu).unwrap();
+    let theirs = theirs.forward(&input, 0, &mut cache).unwrap(); // (1, vocab)
+
+    let model = load(&folder, Weights::AsStored);
+    let ours = model.logits(&ids, &mut model.new_cache(), None, Positions::Last).unwrap();
+    assert_close(&ours, &theirs, TOLERANCE, "candle-transformers");
+}
