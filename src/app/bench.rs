@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use eframe::egui;
 
-use super::engine::{CandleEngine, source_of};
+use super::engine::CandleEngine;
 use super::host::Desktop;
 use super::{WindowOptions, Workbench, run_app};
+use crate::llm::card::ModelSource;
 use crate::state::Closing;
 use crate::state::command::Command;
 use crate::state::prefs::{PanelId, Prefs};
@@ -83,7 +84,7 @@ impl Measured {
         let mut workbench =
             Workbench::start(&creation.egui_ctx, Prefs::default(), &window, engine, host);
         if let Some(path) = &options.model {
-            workbench.handle(Command::LoadModel(source_of(path)));
+            workbench.handle(Command::LoadModel(ModelSource::at(path)));
         }
         Self {
             workbench,

@@ -183,18 +183,9 @@ impl Progress<LoadEvent> for LoadingForTraining<'_> {
 
 /// What the headers of a model on the disk say.
 fn found_model(local: LocalModel) -> FoundModel {
-    let source = source_of(&local.path);
+    let source = ModelSource::at(&local.path);
     let facts = llm::inspect(&source).map_err(|err| one_line(&err));
     FoundModel { local, facts }
-}
-
-/// A GGUF file or a folder, by its name on the disk.
-pub fn source_of(path: &std::path::Path) -> ModelSource {
-    if path.is_dir() {
-        ModelSource::Folder(path.to_owned())
-    } else {
-        ModelSource::Gguf(path.to_owned())
-    }
 }
 
 /// An error and its sources, joined by colons.

@@ -368,7 +368,7 @@ impl Workbench {
         }
         self.state.prefs.panel = PanelId::Train;
         let request = TrainRequest { config: entry.config, run_dir, resume: true };
-        let source = super::engine::source_of(&path);
+        let source = ModelSource::at(&path);
         self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
     }
 
@@ -407,7 +407,7 @@ impl Workbench {
         match hub::local::resolve_model(&entry.config.model) {
             Ok(path) => {
                 self.adapter_after_load = Some(run_dir);
-                self.load_model(super::engine::source_of(&path));
+                self.load_model(ModelSource::at(&path));
             }
             Err(err) => {
                 self.compare_after_load = false;

@@ -8,7 +8,7 @@ use crate::hub;
 use crate::jobs::JobEnd;
 use crate::llm;
 use crate::llm::LoadEvent;
-use crate::llm::card::{AdapterCard, ModelCard};
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::AdapterMode;
 use crate::state::command::Command;
 use crate::state::models::{FetchView, LoadView, Memory};
@@ -60,7 +60,7 @@ impl Workbench {
                 let summary = format!("The starter model is here, from {}", fetched.source);
                 self.state.notices.push(Notice::info(PanelId::Models, summary));
                 self.handle(Command::RefreshModels);
-                self.handle(Command::LoadModel(super::engine::source_of(&fetched.path)));
+                self.handle(Command::LoadModel(ModelSource::at(&fetched.path)));
             }
             JobEnd::Failed(hub::Error::Cancelled(_)) => {
                 let notice = Notice::info(PanelId::Models, "Stopped. What has come is kept");
@@ -226,7 +226,7 @@ impl Workbench {
                 opened.retain(|known| *known != path);
                 opened.push(path.clone());
                 self.handle(Command::RefreshModels);
-                self.handle(Command::LoadModel(super::engine::source_of(&path)));
+                self.handle(Command::LoadModel(ModelSource::at(&path)));
             }
             Ask::AdapterFolder => self.handle(Command::LoadAdapter(path)),
             Ask::ProjectFolder => self.handle(Command::OpenProjectAt(path)),

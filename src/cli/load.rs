@@ -1,6 +1,6 @@
 //! The arguments that name a model and an adapter, and loading them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -53,15 +53,7 @@ pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
         found => found?,
     };
     let bar = Bar::new();
-    let model = Model::load(&source_of(&path), &LoadOptions { weights }, &bar);
+    let model = Model::load(&ModelSource::at(&path), &LoadOptions { weights }, &bar);
     bar.clear();
     model.with_context(|| format!("{name} could not be loaded"))
-}
-
-pub fn source_of(path: &Path) -> ModelSource {
-    if path.is_dir() {
-        ModelSource::Folder(path.to_owned())
-    } else {
-        ModelSource::Gguf(path.to_owned())
-    }
 }

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::load::source_of;
 use super::out;
 use crate::hub::local;
 use crate::hub::local::{LocalModel, Place};
 use crate::hub::paths::HubPaths;
 use crate::llm;
-use crate::llm::card::ModelFacts;
+use crate::llm::card::{ModelFacts, ModelSource};
 
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
@@ -25,7 +24,7 @@ pub struct ModelsArgs {
 
 pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
     let scan = local::scan_in(&HubPaths::from_env()?, &args.also);
-    let facts = |model: &LocalModel| llm::inspect(&source_of(&model.path));
+    let facts = |model: &LocalModel| llm::inspect(&ModelSource::at(&model.path));
     if args.json {
         let models: Vec<Value> =
             scan.models.iter().map(|model| as_json(model, facts(model))).collect();

@@ -19,6 +19,12 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// What lies at `path`: a folder is a transformers folder, anything else is taken for a GGUF
+    /// file, whose reader says so if it is none. Looks at the disk.
+    pub fn at(path: &Path) -> Self {
+        if path.is_dir() { Self::Folder(path.to_owned()) } else { Self::Gguf(path.to_owned()) }
+    }
+
     pub fn path(&self) -> &Path {
         match self {
             Self::Gguf(path) | Self::Folder(path) => path,

@@ -33,7 +33,8 @@ use crate::widgets::progress_row::ProgressRow;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
-/// What a file or folder is loaded as.
+/// What a file or folder is loaded as, by its name alone: a panel does not look at the disk, as
+/// [`ModelSource::at`] does.
 pub fn source(path: &Path) -> ModelSource {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
         ModelSource::Gguf(path.to_owned())

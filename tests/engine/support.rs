@@ -13,12 +13,7 @@ pub fn reference(path: &str) -> PathBuf {
 }
 
 pub fn load(path: &Path, weights: Weights) -> Model {
-    let source = if path.is_dir() {
-        ModelSource::Folder(path.to_owned())
-    } else {
-        ModelSource::Gguf(path.to_owned())
-    };
-    Model::load(&source, &LoadOptions { weights }, &Quiet).unwrap()
+    Model::load(&ModelSource::at(path), &LoadOptions { weights }, &Quiet).unwrap()
 }
 
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
