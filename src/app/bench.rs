@@ -1,5 +1,6 @@
-//! `tuning-fork bench ui`: how long the window's own work takes a frame while a real training run
-//! goes on behind it, and how soon after the start the first frame is there.
+//! `tuning-fork bench ui`: the window's own work a frame, and how soon the first frame is there.
+//!
+//! Either a real training run goes on behind it, or the curves of a very long one are drawn.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use crate::state::Closing;
 use crate::state::command::Command;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::train::form::DataSource;
+use crate::train::metrics::{PreferenceMetrics, StepMetrics, TrainEvent};
 
 /// The window is drawn this often, as if somebody kept moving the mouse.
 const FRAME: Duration = Duration::from_millis(33);
@@ -22,10 +24,14 @@ const FRAME: Duration = Duration::from_millis(33);
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct UiBenchOptions {
-    /// The model to train meanwhile. `None`: nothing runs, only the first frame is measured.
+    /// The model to train meanwhile. `None`: nothing runs.
     pub model: Option<PathBuf>,
 
-    /// How long to measure after training has begun, in seconds.
+    /// Without a model: the Train panel shows the curves of a run of so many steps. 0: only the
+    /// first frame is measured.
+    pub logged_steps: usize,
+
+    /// How long to measure after training has begun or the curves are there, in seconds.
     pub secs: f64,
 
     /// When the process started, as far as it can tell.
@@ -38,8 +44,8 @@ pub struct UiBenchReport {
     /// From the start of the process to the end of the first frame.
     pub first_frame_ms: f64,
 
-    /// Frames drawn while the run was under way, and what egui counted for each (layout,
-    /// tessellation and drawing, without waiting for the screen).
+    /// Frames drawn while measuring, and what egui counted for each (layout, tessellation and
+    /// drawing, without waiting for the screen).
     pub frame_count: usize,
     pub median_ms: f64,
     pub p99_ms: f64,
@@ -63,7 +69,7 @@ struct Measured {
     options: UiBenchOptions,
     report: Arc<Mutex<UiBenchReport>>,
     first_frame: Option<Duration>,
-    training_since: Option<Instant>,
+    measuring_since: Option<Instant>,
 
     /// egui's `cpu_usage` of each frame, in seconds.
     frames: Vec<f32>,
@@ -91,7 +97,7 @@ impl Measured {
             options,
             report,
             first_frame: None,
-            training_since: None,
+            measuring_since: None,
             frames: Vec::new(),
             _project: project,
         }
@@ -99,16 +105,25 @@ impl Measured {
 
     /// Starts the run as soon as the model is there; true once everything is measured.
     fn is_done(&mut self) -> bool {
-        if self.options.model.is_none() {
+        if self.options.model.is_none() && self.options.logged_steps == 0 {
             return true;
         }
         let state = &mut self.workbench.state;
-        match self.training_since {
+        match self.measuring_since {
             None if state.model.ready().is_some() => {
                 state.prefs.panel = PanelId::Train;
                 state.train.source = DataSource::Sample;
                 self.workbench.handle(Command::StartTraining);
-                self.training_since = Some(Instant::now());
+                self.measuring_since = Some(Instant::now());
+                false
+            }
+            None if self.options.model.is_none() => {
+                state.prefs.panel = PanelId::Train;
+                state.train.begin("bench");
+                for step in 1..=self.options.logged_steps {
+                    state.train.on_event(TrainEvent::Step(logged(step)));
+                }
+                self.measuring_since = Some(Instant::now());
                 false
             }
             None => false,
@@ -139,13 +154,36 @@ impl Measured {
     }
 }
 
+/// A step as a run might log it: falling and noisy.
+fn logged(step: usize) -> StepMetrics {
+    let noise = (step as f64 * 12.9898).sin();
+    let progress = step as f64 / (step as f64 + 1000.0);
+    StepMetrics {
+        step,
+        loss: 0.693 - 0.5 * progress + 0.1 * noise,
+        learning_rate: 1e-4,
+        grad_norm: 2.0 + noise,
+        preference: Some(PreferenceMetrics {
+            rewards_chosen: progress + 0.2 * noise,
+            rewards_rejected: -progress + 0.3 * noise,
+            rewards_accuracies: if noise > -0.5 { 1.0 } else { 0.5 },
+            rewards_margins: 2.0 * progress - 0.1 * noise,
+            logps_chosen: -110.0 + 5.0 * noise,
+            logps_rejected: -125.0 - 10.0 * progress + 5.0 * noise,
+            ..PreferenceMetrics::default()
+        }),
+        step_secs: 1.0,
+        ..StepMetrics::default()
+    }
+}
+
 impl eframe::App for Measured {
     fn logic(&mut self, context: &egui::Context, frame: &mut eframe::Frame) {
         self.workbench.logic(context, frame);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        if self.training_since.is_some() {
+        if self.measuring_since.is_some() {
             self.frames.extend(frame.info().cpu_usage);
         }
         self.workbench.ui(ui, frame);

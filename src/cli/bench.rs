@@ -39,9 +39,13 @@ enum What {
 
 #[derive(Debug, Args)]
 struct UiArgs {
-    /// The model to train meanwhile; `none` measures the first frame only
+    /// The model to train meanwhile; `none`: the first frame only, or `--logged-steps`
     #[arg(long, default_value = "starter")]
     model: String,
+
+    /// With `--model none`: draw the curves of a run of so many steps
+    #[arg(long, default_value_t = 0)]
+    logged_steps: usize,
 
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 60.0)]
@@ -100,7 +104,8 @@ fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
         "none" => None,
         name => Some(crate::hub::local::resolve_model(name)?),
     };
-    let options = UiBenchOptions { model, secs: args.secs, process_start };
+    let options =
+        UiBenchOptions { model, logged_steps: args.logged_steps, secs: args.secs, process_start };
     let report = app::bench::run(options)
         .map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
     if args.json {

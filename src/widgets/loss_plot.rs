@@ -131,9 +131,33 @@ pub struct LossPlot<'a> {
 }
 
 impl LossPlot<'_> {
+    /// Draws the plot; one that is scrolled out of sight only takes its place, since eight plots
+    /// are most of a frame's work.
     pub fn show(self, ui: &mut Ui) -> Response {
-        let p = theme::palette(ui);
         let name = self.spoken();
+        let id = ui.scope_id().with((self.title, "height"));
+        let asked = Vec2::new(ui.available_width(), self.height);
+        let last: Option<(Vec2, f32)> = ui.data(|data| data.get_temp(id));
+        let known = last.filter(|(last, _)| *last == asked).map(|(_, height)| height);
+        let place = known.map(|height| {
+            Rect::from_min_size(ui.next_widget_position(), Vec2::new(asked.x, height))
+        });
+        let hidden = place.filter(|place| !ui.clip_rect().intersects(*place));
+        let response = if let Some(place) = hidden {
+            ui.allocate_rect(place, Sense::hover())
+        } else {
+            let response = self.drawn(ui);
+            ui.data_mut(|data| data.insert_temp(id, (asked, response.rect.height())));
+            response
+        };
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &name)
+        });
+        response
+    }
+
+    fn drawn(self, ui: &mut Ui) -> Response {
+        let p = theme::palette(ui);
         let frame = egui::Frame::new()
             .fill(p.card)
             .stroke(Stroke::new(1.0, p.line))
@@ -145,11 +169,7 @@ impl LossPlot<'_> {
             ui.scope(|ui| self.legend_ui(ui, &p));
             self.plot_ui(ui, &p);
         });
-        let response = shown.response.interact(Sense::hover());
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &name)
-        });
-        response
+        shown.response.interact(Sense::hover())
     }
 
     /// What a screen reader says: `Loss: training 0.412, held out 0.455`.
