@@ -8,7 +8,8 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::engine::{
-    AdapterJob, Engine, FetchJob, GenerateJob, LoadJob, ScanJob, TrainJob, TrainJobError,
+    AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob, TrainJob,
+    TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
 use crate::hub;
@@ -19,8 +20,10 @@ use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
 use crate::state::models::FoundModel;
+use crate::state::train::runs::RunView;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::run::TrainRequest;
+use crate::train::survey::{Survey, SurveyRequest};
 
 pub type GenerateFeeder = Feeder<GenerateEvent, Vec<Answer>, llm::Error>;
 
@@ -33,6 +36,8 @@ pub struct Script {
     pub adapter: Option<(PathBuf, Feeder<(), AdapterCard, llm::Error>)>,
     pub generate: Option<(GenerateRequest, GenerateFeeder)>,
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
+    pub survey: Option<(SurveyRequest, Feeder<TrainEvent, Survey, TrainJobError>)>,
+    pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
 
     /// What the next file dialog answers.
     pub picks: Option<PathBuf>,
@@ -83,6 +88,18 @@ impl Engine for FakeEngine {
     fn train(&mut self, _source: ModelSource, request: TrainRequest, _wake: Wake) -> TrainJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().train = Some((request, feeder));
+        job
+    }
+
+    fn survey(&mut self, request: SurveyRequest, _wake: Wake) -> SurveyJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().survey = Some((request, feeder));
+        job
+    }
+
+    fn export_run(&mut self, run: &RunView, _wake: Wake) -> ExportJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().export = Some((run.id.clone(), feeder));
         job
     }
 }

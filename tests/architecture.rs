@@ -35,6 +35,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hf_hub", &["hub"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
+    ("plotters", &["app/figure.rs"]),
 ];
 
 /// Crate roots and test support see everything.

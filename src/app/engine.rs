@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::figure;
 use crate::hub;
 use crate::hub::local::LocalModel;
 use crate::hub::starter::{FetchEvent, Fetched};
@@ -15,15 +16,20 @@ use crate::llm::lora::Adapter;
 use crate::llm::model::{LoadOptions, Model};
 use crate::llm::{LoadEvent, Weights};
 use crate::state::models::FoundModel;
+use crate::state::train::runs::RunView;
 use crate::train;
+use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::run::TrainRequest;
+use crate::train::survey::{Survey, SurveyRequest};
 
 pub type ScanJob = Job<(), Vec<FoundModel>, hub::Error>;
 pub type FetchJob = Job<FetchEvent, Fetched, hub::Error>;
 pub type LoadJob = Job<LoadEvent, ModelCard, llm::Error>;
 pub type AdapterJob = Job<(), AdapterCard, llm::Error>;
 pub type GenerateJob = Job<GenerateEvent, Vec<Answer>, llm::Error>;
+pub type ExportJob = Job<(), PathBuf, std::io::Error>;
+pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
 
 /// What can go wrong before and in a training run.
@@ -56,6 +62,12 @@ pub trait Engine {
 
     /// Trains on `source` in f32, beside the model in memory.
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
+
+    /// Looks at data as the loaded model would see it.
+    fn survey(&mut self, request: SurveyRequest, wake: Wake) -> SurveyJob;
+
+    /// Writes a run's numbers and curves as files into its folder.
+    fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob;
 }
 
 /// The real one: our decoder on candle, one model and one adapter in memory.
@@ -161,6 +173,22 @@ impl Engine for CandleEngine {
             let loading = LoadingForTraining(progress);
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
+        })
+    }
+
+    fn survey(&mut self, request: SurveyRequest, wake: Wake) -> SurveyJob {
+        let model = self.lock().model.clone();
+        spawn("survey", wake, TrainJobError::Thread, move |progress| {
+            let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
+            Ok(train::survey::survey(&model, &request, progress)?)
+        })
+    }
+
+    fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob {
+        let (objective, title, folder) = (run.objective, run.name().to_owned(), run.folder.clone());
+        spawn("export", wake, std::convert::identity, move |_| {
+            let history = History::read(&folder);
+            figure::export(&history, objective, &title, &folder.join("export"))
         })
     }
 }

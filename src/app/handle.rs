@@ -90,6 +90,7 @@ impl Workbench {
             Command::SaveElsewhere => self.ask(Ask::SaveElsewhere),
 
             Command::ChooseTrainingData => self.ask(Ask::TrainingData),
+            Command::SurveyData => self.survey_data(),
             Command::StartTraining => self.start_training(),
             Command::StopTraining => {
                 self.state.train.stopping();
@@ -97,6 +98,9 @@ impl Workbench {
             }
             Command::ResumeRun(id) => self.resume_run(&id),
             Command::DeleteRun(id) => self.delete_run(&id),
+            Command::NoteRun(id, notes) => self.note_run(&id, &notes),
+            Command::UseRunSettings(id) => self.use_run_settings(&id),
+            Command::ExportRun(id) => self.export_run(&id),
             Command::TryRun(id) => self.try_run(&id),
             Command::ShowRun(id) => self.show_run(&id),
             Command::SaveRunFile => self.ask(Ask::SaveRunFile),

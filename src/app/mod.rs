@@ -1,8 +1,10 @@
 //! The window: commands become jobs, events become state.
 
 pub mod bench;
+pub mod data;
 pub mod engine;
-pub mod handle;
+mod figure;
+mod handle;
 pub mod host;
 pub mod poll;
 pub mod project;

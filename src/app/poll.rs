@@ -29,6 +29,8 @@ impl Workbench {
         self.poll_adapter();
         self.poll_generate();
         self.poll_train();
+        self.poll_export();
+        self.poll_survey();
         self.poll_dialog();
         self.state.activities = self.activities();
     }

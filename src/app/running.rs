@@ -1,6 +1,8 @@
 //! The jobs under way, one `Option` each.
 
-use super::engine::{AdapterJob, FetchJob, GenerateJob, LoadJob, ScanJob, TrainJob};
+use super::engine::{
+    AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob, TrainJob,
+};
 use super::host::{Ask, DialogJob};
 
 /// Who asked for the tokens that are being generated.
@@ -19,6 +21,10 @@ pub struct Running {
     pub adapter: Option<AdapterJob>,
     pub generate: Option<(Asker, GenerateJob)>,
     pub train: Option<TrainJob>,
+    pub export: Option<ExportJob>,
+
+    /// With the folder of the copy that it reads, if there is one.
+    pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
     pub dialog: Option<(Ask, DialogJob)>,
 }
 

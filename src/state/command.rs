@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::prefs::{PanelId, Theme};
 use crate::data::pair::Verdict;
 use crate::llm::card::ModelSource;
+use crate::train::notes::RunNotes;
 
 /// Something asked for by a click, a key or the palette. Carried out at the end of the frame, by
 /// one match in `app/handle.rs`.
@@ -74,12 +75,24 @@ pub enum Command {
 
     // Train
     ChooseTrainingData,
+
+    /// Look at the chosen data as a run would see it.
+    SurveyData,
     StartTraining,
     StopTraining,
     ResumeRun(String),
     DeleteRun(String),
 
-    /// A run of the list was picked: read its `metrics.jsonl` and hand it over.
+    /// A run gets the name and the note that were written.
+    NoteRun(String, RunNotes),
+
+    /// A run's settings and data go into the form, to be changed and started again.
+    UseRunSettings(String),
+
+    /// A run's numbers and curves as files in its folder: CSV, SVG, PNG.
+    ExportRun(String),
+
+    /// A run of the list was picked or ticked: read its `metrics.jsonl` and hand it over.
     ShowRun(String),
 
     /// Load a run's adapter and ask the same prompt of base and adapter, side by side.

@@ -141,7 +141,8 @@ impl Encoder<'_> {
         Ok(found)
     }
 
-    fn example(&self, row: &Row) -> Result<Encoded, Error> {
+    /// One row, at its full length.
+    pub(super) fn example(&self, row: &Row) -> Result<Encoded, Error> {
         let Row { line, content } = row;
         Ok(match content {
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
@@ -213,9 +214,12 @@ impl Encoder<'_> {
     }
 }
 
-struct Encoded {
-    example: Example,
-    prompt_tokens: usize,
+/// A row as token ids, not yet cut.
+pub(super) struct Encoded {
+    pub example: Example,
+
+    /// Of the prompt by itself: where an answer starts earlier, the two are not written apart.
+    pub prompt_tokens: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod history;
 pub mod logprobs;
 pub mod metrics;
+pub mod notes;
 pub mod optim;
 pub mod plan;
 pub mod record;
@@ -22,6 +23,8 @@ pub mod schedule;
 pub mod setup;
 pub mod sft;
 pub mod step;
+pub mod survey;
+pub mod table;
 
 pub use error::Error;
 pub use run::{TrainRequest, run};

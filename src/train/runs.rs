@@ -9,6 +9,7 @@ use super::config::{Objective, TrainConfig};
 use super::error::Error;
 use super::history::History;
 use super::metrics::{EvalMetrics, StepMetrics};
+use super::notes::RunNotes;
 use super::record;
 use super::record::{RunRecord, RunStatus};
 use super::run_file;
@@ -40,6 +41,7 @@ pub struct RunEntry {
     pub record: RunRecord,
     pub last_step: Option<StepMetrics>,
     pub evaluation: Option<EvalMetrics>,
+    pub notes: RunNotes,
 
     /// An adapter is there to be tried.
     pub has_adapter: bool,
@@ -106,6 +108,7 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         config,
         last_step: steps.pop(),
         evaluation: evaluations.pop(),
+        notes: RunNotes::read(run_dir),
         has_adapter: run_dir.join("adapter_model.safetensors").is_file(),
         resumable_from: can_go_on.then_some(record.steps_done),
         record,

@@ -153,19 +153,26 @@ pub fn examples(
     if rows.is_empty() {
         return Err(Error::NoRows(data.to_owned()));
     }
-    let tokenizer = model.tokenizer();
-    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
-    let eos = eos.and_then(|id| tokenizer.token(id)).unwrap_or_default();
-    let encoder = Encoder { tokenizer, chat: model.chat(), eos: &eos };
-    // Longer than the context cannot be run, whatever max_length says.
-    let context = model.card().facts.context_length;
-    let max_length = config.max_length.min(context);
-    let mut found = encoder.examples(&rows, max_length, progress)?;
+    let eos = eos_text(model);
+    let encoder = Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos: &eos };
+    let mut found = encoder.examples(&rows, max_length(model, config), progress)?;
     warnings.append(&mut found.warnings);
     Ok(Examples { warnings, ..found })
 }
 
-fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
+/// The text of the token that ends an answer; empty where the model has none.
+pub(super) fn eos_text(model: &Model) -> String {
+    let tokenizer = model.tokenizer();
+    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
+    eos.and_then(|id| tokenizer.token(id)).unwrap_or_default()
+}
+
+/// Longer than the context cannot be run, whatever the settings say.
+pub(super) fn max_length(model: &Model, config: &TrainConfig) -> usize {
+    config.max_length.min(model.card().facts.context_length)
+}
+
+pub(super) fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
     let nothing = Text::Plain(String::new());
     let prompts: Vec<PreferencePair> = examples
         .iter()

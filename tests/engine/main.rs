@@ -13,5 +13,6 @@ mod files;
 mod starter;
 mod starter_training;
 mod support;
+mod survey;
 mod traces;
 mod training;

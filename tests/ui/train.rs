@@ -8,6 +8,7 @@ use eframe::egui;
 use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tuning_fork::data::pair::Text;
 use tuning_fork::llm::card::{ModelCard, ModelFacts, ModelIdentity, ModelSource};
 use tuning_fork::llm::tokenizer::Tokenizer;
 use tuning_fork::panels::train::train_panel_ui;
@@ -18,11 +19,14 @@ use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::state::train::form::DataSource;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
-use tuning_fork::train::config::Objective;
+use tuning_fork::train::batch::{Example, Sequence};
+use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
 };
+use tuning_fork::train::notes::RunNotes;
 use tuning_fork::train::runs::RunState;
+use tuning_fork::train::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use tuning_fork::widgets::theme;
 
 /// The panel alone, and what it asked for.
@@ -144,6 +148,9 @@ fn run(id: &str, status: RunState) -> RunView {
         steps_planned: 60,
         last_step: None,
         evaluation: None,
+        about: RunNotes::default(),
+        config: TrainConfig::default(),
+        data_sha256: String::new(),
         note: None,
         usable: true,
         resumable: status == RunState::Interrupted,
@@ -339,4 +346,110 @@ fn every_control_has_a_name() {
             }
         }
     }
+}
+
+fn two_runs() -> TrainState {
+    let mut train = with_pairs(60);
+    train.set_runs(vec![run("first", RunState::Finished), run("second", RunState::Stopped)]);
+    train.runs[1].config.beta = 0.3;
+    train.left_tab = LeftTab::Runs;
+    train
+}
+
+#[test]
+fn two_ticked_runs_are_laid_over_each_other() {
+    let mut harness = open(two_runs(), tiny_model());
+    harness.get_by_label("Compare first").click();
+    harness.run();
+    assert!(harness.query_by_label_contains("Tick another run").is_some());
+    harness.get_by_label("Compare second").click();
+    harness.run();
+    let shown = |id: &str| Command::ShowRun(id.to_owned());
+    assert_eq!(harness.state().asked, [shown("first"), shown("second")]);
+    let steps = [StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    for id in ["first", "second"] {
+        harness.state_mut().train.show_run(id, &steps, &[]);
+    }
+    harness.run();
+    harness.get_by_label("2 runs compared");
+    harness.get_by_label("beta");
+    harness.get_by_label_contains("Loss plot: first 0.500, second 0.500");
+    harness.get_by_label("Done").click();
+    harness.run();
+    assert!(harness.query_by_label("2 runs compared").is_none());
+}
+
+#[test]
+fn a_run_gets_a_name_and_a_note_in_place() {
+    let mut harness = open(two_runs(), tiny_model());
+    harness.get_by_label("Name and note of first").click();
+    harness.run();
+    harness.get_by_label("Name of the run").focus();
+    harness.run();
+    harness.get_by_label("Name of the run").type_text(" Baseline ");
+    harness.run();
+    harness.get_by_label("Save").click();
+    harness.run();
+    let notes = RunNotes { title: "Baseline".to_owned(), note: String::new() };
+    assert_eq!(harness.state().asked, [Command::NoteRun("first".to_owned(), notes)]);
+    assert!(harness.query_by_label("Name of the run").is_none());
+}
+
+#[test]
+fn a_run_is_used_again_and_exported() {
+    let mut harness = open(two_runs(), tiny_model());
+    harness.get_by_label("Use the settings of second").click();
+    harness.run();
+    harness.get_by_label("Export first").click();
+    harness.run();
+    let asked =
+        [Command::UseRunSettings("second".to_owned()), Command::ExportRun("first".to_owned())];
+    assert_eq!(harness.state().asked, asked);
+}
+
+#[test]
+fn the_data_is_looked_at_row_by_row() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("Look at the data").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::SurveyData]);
+    let ModelSlot::Ready(card) = &harness.state().model else { panic!("a model is loaded") };
+    let ids = |text: &str| card.tokenizer.encode(text, false).unwrap();
+    let prompt = ids("What is a paper?");
+    let row = |line, answer: &str| SurveyedRow {
+        example: Example {
+            line,
+            prompt: Text::Plain("What is a paper?".to_owned()),
+            chosen: Sequence {
+                ids: [prompt.clone(), ids(answer)].concat(),
+                completion_start: prompt.len(),
+            },
+            rejected: None,
+        },
+        part: Part::Train,
+    };
+    let survey = Survey {
+        findings: vec![Finding {
+            concern: Concern::Caution,
+            sentence: "1 pair repeats an earlier one".to_owned(),
+            rows: vec![1],
+        }],
+        rows: vec![row(1, " A report."), row(2, " A text.")],
+        max_length: 64,
+        train_rows: 2,
+        held_out_rows: 0,
+    };
+    let train = &mut harness.state_mut().train;
+    train.survey.begin(&train.form.clone());
+    train.survey.ready(survey);
+    harness.run();
+    harness.get_by_label("2 rows: 2 to train on, 0 held out");
+    harness.get_by_label(" A report.");
+    harness.get_by_label("Show the row").click();
+    harness.run();
+    harness.get_by_label(" A text.");
+    harness.get_by_label("Row 1 of 1 of these");
+    harness.get_by_label("Done").click();
+    harness.run();
+    assert!(harness.query_by_label("Row 1 of 1 of these").is_none());
 }

@@ -61,7 +61,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
         card_ui(ui, |ui| {
             egui::Sides::new().shrink_left().truncate().show(
                 ui,
-                |ui| ui.add(Label::new(theme::title(ui, &run.id)).truncate()),
+                |ui| ui.add(Label::new(theme::title(ui, run.name())).truncate()),
                 |ui| {
                     if let Some(live) = live {
                         let words = if live.is_running() {

@@ -1,5 +1,6 @@
 //! The Train panel: on the left what to train, on the right what a run does and has done.
 
+mod compare;
 mod ended;
 mod fields;
 mod live;
@@ -7,6 +8,7 @@ mod plots;
 mod runs;
 mod setup;
 mod start;
+mod survey;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
@@ -101,7 +103,11 @@ fn right_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    if train.selected.is_some() {
+    if train.survey.is_open() {
+        survey::survey_ui(ui, train, around, commands);
+    } else if train.compared.len() > 1 {
+        compare::compare_ui(ui, train);
+    } else if train.selected.is_some() {
         live::selected_ui(ui, train, commands);
     } else if train.live.is_some() {
         live::live_ui(ui, train, commands);

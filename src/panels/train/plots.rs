@@ -24,8 +24,12 @@ pub(super) struct Shown<'a> {
 /// Draws all plots in as many columns as there is room for.
 pub(super) fn plots_ui(ui: &mut Ui, shown: Shown<'_>) {
     let p = theme::palette(ui);
+    grid_ui(ui, plots(ui, shown, &p));
+}
+
+/// Plots over the same steps: the first one wide, the others in as many columns as fit.
+pub(super) fn grid_ui(ui: &mut Ui, plots: Vec<LossPlot<'_>>) {
     let em = theme::em(ui);
-    let plots = plots(ui, shown, &p);
     let gap = theme::GAP;
     let width = ui.available_width();
     let columns = ((width / (em * 21.0)).floor() as usize).clamp(1, 3);
@@ -177,6 +181,12 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
         vec![curve("", &curves.grad_norm, p.info, Mark::Plain)],
     );
     all.push(LossPlot { in_view: Some(0.0..=0.0), ..norm });
+    let speed = plot(
+        "Tokens per second",
+        "Tokens of prompts and answers that were trained on, over the time of the step",
+        vec![curve("", &curves.tokens_per_sec, p.info, Mark::Plain)],
+    );
+    all.push(LossPlot { in_view: Some(0.0..=0.0), ..speed });
     all
 }
 

@@ -1,12 +1,16 @@
 //! The runs of the project.
 
 use eframe::egui;
-use eframe::egui::{Frame, Label, Margin, RichText, Sense, Stroke, Ui, UiBuilder};
+use eframe::egui::{Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder};
 
+use super::fields::check_ui;
 use super::live::objective_chip_ui;
 use crate::state::command::{Command, Commands};
+use crate::state::train::compare::MOST_COMPARED;
 use crate::state::train::runs::RunView;
-use crate::state::train::{SelectedRun, TrainState};
+use crate::state::train::survey::SurveySlot;
+use crate::state::train::{RunEdit, SelectedRun, TrainState};
+use crate::train::notes::RunNotes;
 use crate::train::runs::RunState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, chip_ui};
@@ -20,20 +24,50 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         return;
     }
     let busy = train.is_running();
-    let TrainState { runs, selected, asks_delete, .. } = train;
+    if let [one] = train.compared.as_slice() {
+        let name = train.runs.iter().find(|run| run.id == one.id).map_or("", RunView::name);
+        let text = format!("Tick another run to compare it with {name}");
+        ui.add(Label::new(theme::muted(ui, text)).wrap());
+    }
+    let mut toggled = None;
+    let TrainState { runs, selected, compared, editing, asks_delete, survey, .. } = train;
+    let room = compared.len() < MOST_COMPARED;
     for run in runs.iter() {
-        let is_selected = selected.as_ref().is_some_and(|selected| selected.id == run.id);
+        let is_selected =
+            compared.len() < 2 && selected.as_ref().is_some_and(|selected| selected.id == run.id);
+        let is_compared = compared.iter().any(|compared| compared.id == run.id);
         let clicked = run_ui(ui, run, is_selected, |ui| {
             if asks_delete.as_deref() == Some(&run.id) {
                 confirm_ui(ui, run, asks_delete, commands);
+            } else if let Some(edit) = editing.as_mut().filter(|edit| edit.id == run.id) {
+                if edit_ui(ui, edit, commands) {
+                    *editing = None;
+                }
             } else {
                 buttons_ui(ui, run, busy, asks_delete, commands);
+                more_ui(ui, run, editing, commands, |ui| {
+                    let mut on = is_compared;
+                    let hint = "Lay the curves of the ticked runs over each other, and list what was \
+                                set differently";
+                    let enabled = is_compared || room;
+                    let tick =
+                        ui.add_enabled_ui(enabled, |ui| check_ui(ui, &mut on, "Compare", hint));
+                    let tick = tick.inner.accessible_name(format!("Compare {}", run.id));
+                    if tick.on_disabled_hover_text("Four are compared already").changed() {
+                        toggled = Some(run.id.clone());
+                    }
+                });
             }
         });
         if clicked && !is_selected {
+            compared.clear();
+            *survey = SurveySlot::Closed;
             *selected = Some(SelectedRun { id: run.id.clone(), curves: None });
             commands.push(Command::ShowRun(run.id.clone()));
         }
+    }
+    if let Some(id) = toggled.filter(|id| train.toggle_compared(id)) {
+        commands.push(Command::ShowRun(id));
     }
 }
 
@@ -59,7 +93,7 @@ fn run_ui(ui: &mut Ui, run: &RunView, selected: bool, buttons: impl FnOnce(&mut 
             egui::Sides::new().shrink_left().truncate().show(
                 ui,
                 |ui| {
-                    let name = theme::strong(ui, &run.id);
+                    let name = theme::strong(ui, run.name());
                     ui.add(Label::new(name).truncate().selectable(false));
                 },
                 |ui| {
@@ -69,6 +103,10 @@ fn run_ui(ui: &mut Ui, run: &RunView, selected: bool, buttons: impl FnOnce(&mut 
             );
             ui.add(Label::new(theme::muted(ui, &run.model)).truncate().selectable(false));
             ui.add(Label::new(run.numbers()).wrap().selectable(false));
+            if !run.about.note.is_empty() {
+                let note = theme::muted(ui, &run.about.note).italics();
+                ui.add(Label::new(note).wrap().selectable(false));
+            }
             if let Some(note) = &run.note {
                 let note = RichText::new(note).small().color(p.rejected);
                 ui.add(Label::new(note).wrap().selectable(false));
@@ -78,7 +116,7 @@ fn run_ui(ui: &mut Ui, run: &RunView, selected: bool, buttons: impl FnOnce(&mut 
     });
     let response = scope.response;
     response.widget_info(|| {
-        let name = format!("Run {}: {}, {}", run.id, run.status_name(), run.numbers());
+        let name = format!("Run {}: {}, {}", run.name(), run.status_name(), run.numbers());
         egui::WidgetInfo::selected(egui::accesskit::Role::ListBoxOption, true, selected, name)
     });
     response.clicked()
@@ -135,6 +173,58 @@ fn buttons_ui(
             *asks_delete = Some(run.id.clone());
         }
     });
+}
+
+/// What else can be done with a run, and `tick` before it.
+fn more_ui(
+    ui: &mut Ui,
+    run: &RunView,
+    editing: &mut Option<RunEdit>,
+    commands: &mut Commands,
+    tick: impl FnOnce(&mut Ui),
+) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GAP_SMALL;
+        tick(ui);
+        let mut action = |icon, words: &str, hint: &str| {
+            let button = ui.add(ActionButton::only_icon(icon, hint));
+            button.accessible_name(format!("{words} {}", run.id)).clicked()
+        };
+        if action(icons::EDIT, "Name and note of", "Name and note…") {
+            *editing = Some(RunEdit { id: run.id.clone(), notes: run.about.clone() });
+        }
+        let hint = "Put its settings and its data into the form, to change and start again";
+        if action(icons::COPY, "Use the settings of", hint) {
+            commands.push(Command::UseRunSettings(run.id.clone()));
+        }
+        let hint = "Save its numbers (CSV) and curves (SVG, PNG) into its folder";
+        if action(icons::CHART, "Export", hint) {
+            commands.push(Command::ExportRun(run.id.clone()));
+        }
+    });
+}
+
+/// The name and the note, in place. True: done with it.
+fn edit_ui(ui: &mut Ui, edit: &mut RunEdit, commands: &mut Commands) -> bool {
+    let width = ui.available_width();
+    let RunNotes { title, note } = &mut edit.notes;
+    let title = TextEdit::singleline(title).hint_text("Name").desired_width(width);
+    let title = ui.add(title).accessible_name("Name of the run");
+    let entered = title.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let note = TextEdit::multiline(note).hint_text("Note").desired_rows(2).desired_width(width);
+    ui.add(note).accessible_name("Note on the run");
+    let row = ui.horizontal(|ui| {
+        let saved = ui.add(ActionButton::new("Save").icon(icons::DONE)).clicked() || entered;
+        if saved {
+            let notes = RunNotes {
+                title: edit.notes.title.trim().to_owned(),
+                note: edit.notes.note.trim().to_owned(),
+            };
+            commands.push(Command::NoteRun(edit.id.clone(), notes));
+        }
+        saved | ui.add(ActionButton::quiet("Cancel")).clicked()
+    });
+    row.inner
 }
 
 /// Asks in place: no window in the way.

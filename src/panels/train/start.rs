@@ -30,6 +30,15 @@ pub(super) fn start_ui(
         if response.clicked() {
             commands.push(Command::StartTraining);
         }
+        let has_data = train.data().is_some_and(|data| data.rows() > 0);
+        if has_data && around.model.ready().is_some() {
+            let look = ActionButton::new("Look at the data").icon(icons::LOOK);
+            let hint = "What would be cut or left out, what is odd about it, and every row as the \
+                        model sees it";
+            if ui.add(look).on_hover_text(hint).clicked() {
+                commands.push(Command::SurveyData);
+            }
+        }
         if let Some(reason) = &blocked {
             ui.add(Label::new(theme::muted(ui, reason)).wrap());
         } else if let ModelSlot::Ready(card) = around.model {

@@ -23,6 +23,10 @@ pub struct Curves {
     pub token_accuracy: Series,
     pub learning_rate: Series,
     pub grad_norm: Series,
+
+    /// Of all sequences that were trained on.
+    pub tokens_per_sec: Series,
+    tokens_before: u64,
 }
 
 impl Curves {
@@ -44,6 +48,11 @@ impl Curves {
         self.learning_rate.push(x, metrics.learning_rate);
         self.grad_norm.push(x, metrics.grad_norm);
         self.token_accuracy.push(x, metrics.mean_token_accuracy);
+        let tokens = metrics.num_tokens.saturating_sub(self.tokens_before);
+        self.tokens_before = metrics.num_tokens;
+        if metrics.step_secs > 0.0 {
+            self.tokens_per_sec.push(x, tokens as f64 / metrics.step_secs);
+        }
         if let Some(preference) = &metrics.preference {
             let PreferenceMetrics {
                 rewards_chosen,

@@ -2,11 +2,13 @@
 //!
 //! What a run computes: see `train`. What is drawn: see `panels::train`.
 
+pub mod compare;
 pub mod curves;
 pub mod form;
 pub mod live;
 pub mod reading;
 pub mod runs;
+pub mod survey;
 
 use std::path::PathBuf;
 
@@ -14,12 +16,15 @@ use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
 use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use crate::train::notes::RunNotes;
 
 use super::slots::{Activity, ModelSlot};
+use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use runs::RunView;
+use survey::SurveySlot;
 
 /// Everything that the Train panel shows.
 #[derive(Clone, Debug)]
@@ -35,12 +40,21 @@ pub struct TrainState {
     pub sample_rows: usize,
     pub file: Option<DataFile>,
 
+    /// The look at the data before a run.
+    pub survey: SurveySlot,
+
     /// The project's runs, newest first.
     pub runs: Vec<RunView>,
     pub live: Option<LiveRun>,
 
     /// The run of the list whose curves are shown instead of the live one's.
     pub selected: Option<SelectedRun>,
+
+    /// Runs that were ticked to be laid over each other: from two on, they are what is shown.
+    pub compared: Vec<Compared>,
+
+    /// The run whose name and note are being written.
+    pub editing: Option<RunEdit>,
 
     /// The run that is about to be deleted if the person says so again.
     pub asks_delete: Option<String>,
@@ -76,6 +90,13 @@ pub struct SelectedRun {
     pub curves: Option<Curves>,
 }
 
+/// A run's name and note, being written.
+#[derive(Clone, Debug)]
+pub struct RunEdit {
+    pub id: String,
+    pub notes: RunNotes,
+}
+
 impl Default for TrainState {
     fn default() -> Self {
         Self {
@@ -84,9 +105,12 @@ impl Default for TrainState {
             project_pairs: 0,
             sample_rows: 0,
             file: None,
+            survey: SurveySlot::default(),
             runs: Vec::new(),
             live: None,
             selected: None,
+            compared: Vec::new(),
+            editing: None,
             asks_delete: None,
             known_step_secs: None,
             left_tab: LeftTab::default(),
@@ -183,7 +207,7 @@ impl TrainState {
     /// A run was started under `id`: the curves are its own from now on.
     pub fn begin(&mut self, id: impl Into<String>) {
         self.live = Some(LiveRun::new(id, self.form.objective));
-        self.selected = None;
+        self.show_live();
     }
 
     /// An interrupted run goes on: its curves begin with what it did before.
@@ -193,7 +217,26 @@ impl TrainState {
         live.last_step = steps.last().cloned();
         live.steps_planned = run.steps_planned;
         self.live = Some(live);
+        self.show_live();
+    }
+
+    /// The run under way comes to the front.
+    pub fn show_live(&mut self) {
         self.selected = None;
+        self.compared.clear();
+        self.survey = SurveySlot::Closed;
+    }
+
+    /// Ticks or unticks a run to be compared. True: its curves must be read.
+    pub fn toggle_compared(&mut self, id: &str) -> bool {
+        let before = self.compared.len();
+        self.compared.retain(|compared| compared.id != id);
+        if self.compared.len() < before || before >= MOST_COMPARED {
+            return false;
+        }
+        self.compared.push(Compared { id: id.to_owned(), curves: None });
+        self.survey = SurveySlot::Closed;
+        true
     }
 
     pub fn on_event(&mut self, event: TrainEvent) {
@@ -227,10 +270,14 @@ impl TrainState {
         };
     }
 
-    /// The app has read what the selected run left behind.
+    /// The app has read what a selected or compared run left behind.
     pub fn show_run(&mut self, id: &str, steps: &[StepMetrics], evaluations: &[EvalMetrics]) {
+        let curves = Curves::of(steps, evaluations);
+        if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
+            compared.curves = Some(curves.clone());
+        }
         if let Some(selected) = self.selected.as_mut().filter(|selected| selected.id == id) {
-            selected.curves = Some(Curves::of(steps, evaluations));
+            selected.curves = Some(curves);
         }
     }
 
@@ -242,6 +289,10 @@ impl TrainState {
         }
         if self.asks_delete.as_deref().is_some_and(gone) {
             self.asks_delete = None;
+        }
+        self.compared.retain(|compared| !gone(&compared.id));
+        if self.editing.as_ref().is_some_and(|edit| gone(&edit.id)) {
+            self.editing = None;
         }
         self.runs = runs;
     }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::train::config::Objective;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::metrics::{EvalMetrics, StepMetrics};
+use crate::train::notes::RunNotes;
 use crate::train::runs::{RunEntry, RunState};
 
 /// A run of the project.
@@ -21,6 +22,13 @@ pub struct RunView {
     pub steps_planned: usize,
     pub last_step: Option<StepMetrics>,
     pub evaluation: Option<EvalMetrics>,
+
+    /// What a person calls it and says about it.
+    pub about: RunNotes,
+
+    /// Its settings, as its run file has them.
+    pub config: TrainConfig,
+    pub data_sha256: String,
 
     /// What somebody should know about it: why it failed, what was recovered.
     pub note: Option<String>,
@@ -42,6 +50,7 @@ impl From<&RunEntry> for RunView {
             record,
             last_step,
             evaluation,
+            notes,
             has_adapter,
             resumable_from,
         } = entry;
@@ -64,6 +73,9 @@ impl From<&RunEntry> for RunView {
             steps_planned: record.steps_planned,
             last_step: last_step.clone(),
             evaluation: evaluation.clone(),
+            about: notes.clone(),
+            config: config.clone(),
+            data_sha256: record.data_sha256.clone(),
             note,
             usable: *has_adapter && *state != RunState::Running,
             resumable: resumable_from.is_some(),
@@ -72,6 +84,11 @@ impl From<&RunEntry> for RunView {
 }
 
 impl RunView {
+    /// What the person calls it, else its folder's name.
+    pub fn name(&self) -> &str {
+        if self.about.title.is_empty() { &self.id } else { &self.about.title }
+    }
+
     /// Its status in a word.
     pub fn status_name(&self) -> &'static str {
         match self.status {

@@ -1,9 +1,31 @@
 //! The Train panel's state, without a panel.
 
+use std::path::Path;
+
 use super::*;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
 use crate::train::runs::RunState;
+
+pub(super) fn run_view(id: &str) -> RunView {
+    RunView {
+        id: id.to_owned(),
+        folder: Path::new("runs").join(id),
+        status: RunState::Interrupted,
+        objective: Objective::Dpo,
+        model: "SmolLM2".to_owned(),
+        steps_done: 2,
+        steps_planned: 5,
+        last_step: None,
+        evaluation: None,
+        about: RunNotes::default(),
+        config: TrainConfig::default(),
+        data_sha256: String::new(),
+        note: None,
+        usable: true,
+        resumable: true,
+    }
+}
 
 fn step(step: usize, step_secs: f64) -> TrainEvent {
     TrainEvent::Step(StepMetrics { step, step_secs, loss: 0.6, ..StepMetrics::default() })
@@ -159,26 +181,32 @@ fn curves_that_arrive_late_go_to_no_other_run() {
 #[test]
 fn a_resumed_run_goes_on_where_it_was() {
     let mut train = TrainState::default();
-    let run = RunView {
-        id: "a".to_owned(),
-        folder: "runs/a".into(),
-        status: RunState::Interrupted,
-        objective: Objective::Sft,
-        model: "SmolLM2".to_owned(),
-        steps_done: 2,
-        steps_planned: 5,
-        last_step: None,
-        evaluation: None,
-        note: None,
-        usable: true,
-        resumable: true,
-    };
+    let run =
+        RunView { objective: Objective::Sft, steps_done: 2, steps_planned: 5, ..run_view("a") };
     let done = [1, 2].map(|step| StepMetrics { step, loss: 2.0, ..StepMetrics::default() });
     train.resume(&run, &done, &[]);
     train.on_event(step(3, 1.0));
     let live = train.live.unwrap();
     assert_eq!(live.curves.loss.len(), 3);
     assert_eq!(live.headline(), "Step 3 of 5 · 1.0 s a step · 2 s left");
+}
+
+#[test]
+fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
+    let mut train = TrainState::default();
+    train.set_runs(["a", "b", "c", "d", "e"].map(run_view).to_vec());
+    for id in ["a", "b", "c", "d"] {
+        assert!(train.toggle_compared(id));
+    }
+    assert!(!train.toggle_compared("e"), "a fifth line could not be told apart");
+    train.show_run("b", &[StepMetrics { step: 1, ..StepMetrics::default() }], &[]);
+    assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss.len()), Some(1));
+    assert!(!train.toggle_compared("a"), "unticked: nothing to read");
+    train.set_runs(["b", "d"].map(run_view).to_vec());
+    let left: Vec<&str> = train.compared.iter().map(|compared| compared.id.as_str()).collect();
+    assert_eq!(left, ["b", "d"]);
+    train.begin("f");
+    assert!(train.compared.is_empty(), "a new run comes to the front");
 }
 
 #[test]

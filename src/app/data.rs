@@ -1,0 +1,146 @@
+//! Around a run: its data looked at before it starts, its name, its settings used again, its
+//! numbers as files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Workbench;
+use super::engine::TrainJobError;
+use super::running::take_ended;
+use crate::jobs::JobEnd;
+use crate::state::command::Command;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::train::LeftTab;
+use crate::state::train::form::DataSource;
+use crate::state::train::survey::SurveySlot;
+use crate::train;
+use crate::train::config::TrainConfig;
+use crate::train::metrics::TrainEvent;
+use crate::train::notes::RunNotes;
+use crate::train::record;
+use crate::train::survey::SurveyRequest;
+
+impl Workbench {
+    /// Reads the chosen data as a run would. What is not a file of its own becomes one for as long
+    /// as it is looked at.
+    pub(super) fn survey_data(&mut self) {
+        if self.running.survey.is_some() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        let own_file = match (self.state.train.source, &self.state.train.file) {
+            (DataSource::File, Some(file)) => Some(file.path.clone()),
+            _ => None,
+        };
+        let (data, folder) = if let Some(path) = own_file {
+            (path, None)
+        } else {
+            let folder = match tempfile::tempdir() {
+                Ok(folder) => folder,
+                Err(err) => {
+                    let summary = "There is no room for a copy of the pairs";
+                    self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                    return;
+                }
+            };
+            let path = folder.path().join(record::DATA_FILE);
+            if let Err(notice) = self.write_training_data(&path) {
+                self.state.notices.push(notice);
+                return;
+            }
+            (path, Some(folder))
+        };
+        let config = TrainConfig { data: data.clone(), ..self.state.train.form.clone() };
+        let request = SurveyRequest { config, data };
+        self.state.train.survey.begin(&self.state.train.form);
+        let job = self.engine.survey(request, Arc::clone(&self.wake));
+        self.running.survey = Some((folder, job));
+    }
+
+    pub(super) fn poll_survey(&mut self) {
+        let slot = &mut self.state.train.survey;
+        let end = take_ended(&mut self.running.survey, |(_, job)| {
+            job.poll(|event| {
+                if let TrainEvent::Preparing { done, total, .. } = event {
+                    slot.progress(done, total);
+                }
+            })
+        });
+        let Some(end) = end else { return };
+        match end {
+            JobEnd::Done(survey) => self.state.train.survey.ready(survey),
+            JobEnd::Failed(TrainJobError::Train(train::Error::Cancelled)) => {
+                self.state.train.survey = SurveySlot::Closed;
+            }
+            JobEnd::Failed(err) => {
+                let summary = "The data cannot be trained on";
+                self.state.notices.push(
+                    Notice::error(PanelId::Train, summary, &err)
+                        .remedy("Choose another…", Command::ChooseTrainingData),
+                );
+                self.state.train.survey = SurveySlot::Closed;
+            }
+            JobEnd::Crashed(message) => {
+                self.state.train.survey = SurveySlot::Closed;
+                self.crashed(PanelId::Train, "Looking at the data", message);
+            }
+        }
+    }
+
+    pub(super) fn note_run(&mut self, id: &str, notes: &RunNotes) {
+        let Some(open) = &self.project else { return };
+        match notes.write(&open.project.runs_dir().join(id)) {
+            Ok(()) => self.refresh_runs(),
+            Err(err) => {
+                let summary = format!("The name and note of {id} could not be saved");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+            }
+        }
+    }
+
+    /// Fills the form with what a run was started with.
+    pub(super) fn use_run_settings(&mut self, id: &str) {
+        let Some(run) = self.state.train.runs.iter().find(|run| run.id == id).cloned() else {
+            return;
+        };
+        self.state.train.form =
+            TrainConfig { model: String::new(), data: PathBuf::new(), ..run.config.clone() };
+        self.use_training_file(run.folder.join(record::DATA_FILE));
+        self.state.train.left_tab = LeftTab::Setup;
+        let other_model = self.state.model.ready().map(|card| card.identity.name.clone());
+        let mut notice = Notice::info(
+            PanelId::Train,
+            format!("The settings and the data of {} are in the form", run.name()),
+        );
+        if let Some(loaded) = other_model.filter(|loaded| *loaded != run.model) {
+            notice =
+                notice.hint(format!("It was trained on {}; {loaded} is loaded now", run.model));
+        }
+        self.state.notices.push(notice);
+    }
+
+    pub(super) fn export_run(&mut self, id: &str) {
+        let run = self.state.train.runs.iter().find(|run| run.id == id);
+        if let (Some(run), None) = (run, &self.running.export) {
+            self.running.export = Some(self.engine.export_run(run, Arc::clone(&self.wake)));
+        }
+    }
+
+    pub(super) fn poll_export(&mut self) {
+        let end = take_ended(&mut self.running.export, |job| job.poll(|()| {}));
+        let Some(end) = end else { return };
+        match end {
+            JobEnd::Done(folder) => {
+                let summary = "The run's numbers (CSV) and curves (SVG, PNG) are in its folder";
+                let notice = Notice::info(PanelId::Train, summary);
+                self.state.notices.push(notice.remedy("Show the folder", Command::Reveal(folder)));
+            }
+            JobEnd::Failed(err) => self.state.notices.push(
+                Notice::error(PanelId::Train, "The run could not be exported", &err)
+                    .hint("Is the disk full, or the project's folder read-only?"),
+            ),
+            JobEnd::Crashed(message) => self.crashed(PanelId::Train, "The export", message),
+        }
+    }
+}

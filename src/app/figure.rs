@@ -1,0 +1,281 @@
+//! The curves of a run as a figure for a paper or a slide: SVG, and PNG at twice the size.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use eframe::egui;
+use plotters::coord::Shift;
+use plotters::prelude::{
+    BitMapBackend, ChartBuilder, Color as _, DrawingArea, DrawingBackend, IntoDrawingArea as _,
+    LineSeries, PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
+};
+use plotters::style::{FontStyle, register_font};
+
+use crate::files;
+use crate::train::config::Objective;
+use crate::train::history::History;
+use crate::train::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+use crate::train::table;
+
+/// Of the SVG, in pixels of 1/96 inch; a plot in each cell.
+const CELL: (u32, u32) = (480, 280);
+const COLUMNS: usize = 2;
+
+/// Pixels of the PNG for one of the SVG.
+const PNG_SCALE: u32 = 2;
+
+/// Okabe and Ito's colours, which most people can tell apart.
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+const GREEN: RGBColor = RGBColor(0, 158, 115);
+const INK: RGBColor = RGBColor(60, 60, 60);
+const GRID: RGBColor = RGBColor(225, 225, 225);
+
+/// A curve: its name, its colour, its points.
+type Curve = (&'static str, RGBColor, Vec<(f64, f64)>);
+
+/// One plot of the figure.
+struct Cell {
+    title: &'static str,
+    curves: Vec<Curve>,
+}
+
+/// Writes `metrics.csv`, `curves.svg` and `curves.png` into `folder` and returns it.
+pub fn export(
+    history: &History,
+    objective: Objective,
+    title: &str,
+    folder: &Path,
+) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    files::write_atomic(&folder.join("metrics.csv"), table::csv(history).as_bytes())?;
+    let cells = cells(history, objective);
+    files::write_atomic(&folder.join("curves.svg"), svg(&cells, title)?.as_bytes())?;
+    files::write_atomic(&folder.join("curves.png"), &png(&cells, title)?)?;
+    Ok(folder.to_owned())
+}
+
+fn cells(history: &History, objective: Objective) -> Vec<Cell> {
+    let steps = |of: &dyn Fn(&StepMetrics) -> f64| -> Vec<(f64, f64)> {
+        let points = history.steps.iter().map(|step| (step.step as f64, of(step)));
+        points.filter(|point| point.1.is_finite()).collect()
+    };
+    let preference = |of: &dyn Fn(&PreferenceMetrics) -> f64| -> Vec<(f64, f64)> {
+        let points = history.steps.iter().filter_map(|step| {
+            let metrics = step.preference.as_ref()?;
+            Some((step.step as f64, of(metrics)))
+        });
+        points.filter(|point| point.1.is_finite()).collect()
+    };
+    let held_out = |of: &dyn Fn(&EvalMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
+        let points = history.evaluations.iter();
+        points.filter_map(|found| Some((found.step as f64, of(found)?))).collect()
+    };
+    let mut cells = vec![Cell {
+        title: "Loss",
+        curves: vec![
+            ("training", BLUE, steps(&|step| step.loss)),
+            ("held out", ORANGE, held_out(&|found| Some(found.loss))),
+        ],
+    }];
+    if objective == Objective::Dpo {
+        cells.push(Cell {
+            title: "Reward margin",
+            curves: vec![
+                ("training", BLUE, preference(&|metrics| metrics.rewards_margins)),
+                ("held out", ORANGE, held_out(&|found| found.rewards_margins)),
+            ],
+        });
+        cells.push(Cell {
+            title: "Rewards",
+            curves: vec![
+                ("chosen", GREEN, preference(&|metrics| metrics.rewards_chosen)),
+                ("rejected", ORANGE, preference(&|metrics| metrics.rewards_rejected)),
+            ],
+        });
+        cells.push(Cell {
+            title: "Reward accuracy",
+            curves: vec![
+                ("training", BLUE, preference(&|metrics| metrics.rewards_accuracies)),
+                ("held out", ORANGE, held_out(&|found| found.rewards_accuracies)),
+            ],
+        });
+        cells.push(Cell {
+            title: "Log-probability of the answers",
+            curves: vec![
+                ("chosen", GREEN, preference(&|metrics| metrics.logps_chosen)),
+                ("rejected", ORANGE, preference(&|metrics| metrics.logps_rejected)),
+            ],
+        });
+    } else {
+        let accuracy = steps(&|step| step.mean_token_accuracy);
+        cells.push(Cell { title: "Token accuracy", curves: vec![("training", BLUE, accuracy)] });
+    }
+    let norm = steps(&|step| step.grad_norm);
+    cells.push(Cell { title: "Gradient norm", curves: vec![("", BLUE, norm)] });
+    for cell in &mut cells {
+        cell.curves.retain(|(_, _, points)| !points.is_empty());
+    }
+    cells.retain(|cell| !cell.curves.is_empty());
+    cells
+}
+
+fn size(cells: &[Cell]) -> (u32, u32) {
+    let rows = cells.len().div_ceil(COLUMNS).max(1) as u32;
+    (CELL.0 * COLUMNS as u32, CELL.1 * rows + 40)
+}
+
+fn svg(cells: &[Cell], title: &str) -> io::Result<String> {
+    let mut text = String::new();
+    let area = SVGBackend::with_string(&mut text, size(cells)).into_drawing_area();
+    draw(&area, cells, title, 1)?;
+    drop(area);
+    Ok(text)
+}
+
+fn png(cells: &[Cell], title: &str) -> io::Result<Vec<u8>> {
+    let (width, height) = size(cells);
+    let (width, height) = (width * PNG_SCALE, height * PNG_SCALE);
+    let mut pixels = vec![0; (width * height * 3) as usize];
+    let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+    draw(&area, cells, title, PNG_SCALE)?;
+    drop(area);
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+fn draw<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    cells: &[Cell],
+    title: &str,
+    scale: u32,
+) -> io::Result<()> {
+    use_bundled_font()?;
+    let drawn = area.fill(&WHITE).and_then(|()| {
+        let font = ("sans-serif", 20 * scale);
+        let area = if title.is_empty() { area.clone() } else { area.titled(title, font)? };
+        let rows = cells.len().div_ceil(COLUMNS).max(1);
+        for (place, cell) in area.split_evenly((rows, COLUMNS)).iter().zip(cells) {
+            draw_cell(place, cell, scale)?;
+        }
+        area.present()
+    });
+    drawn.map_err(|err| io::Error::other(err.to_string()))
+}
+
+fn draw_cell<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    cell: &Cell,
+    scale: u32,
+) -> Result<(), plotters::drawing::DrawingAreaErrorKind<B::ErrorType>> {
+    let points = || cell.curves.iter().flat_map(|(_, _, points)| points);
+    let last = points().map(|point| point.0).fold(1.0, f64::max);
+    let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
+    let room = if high > low { (high - low) * 0.06 } else { high.abs().max(1.0) * 0.1 };
+    let mut chart = ChartBuilder::on(area)
+        .margin(10 * scale)
+        .caption(cell.title, ("sans-serif", 16 * scale))
+        .x_label_area_size(28 * scale)
+        .y_label_area_size(52 * scale)
+        .build_cartesian_2d(0.0..last, (low - room)..(high + room))?;
+    chart
+        .configure_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(WHITE)
+        .axis_style(INK)
+        .label_style(("sans-serif", 12 * scale))
+        .x_desc("step")
+        .x_labels(6)
+        .y_labels(6)
+        .draw()?;
+    for (name, color, points) in &cell.curves {
+        let line = LineSeries::new(points.iter().copied(), color.stroke_width(scale + 1));
+        let series = chart.draw_series(line)?;
+        if !name.is_empty() {
+            let (color, length) = (*color, 16 * scale.cast_signed());
+            series.label(*name).legend(move |(x, y)| {
+                PathElement::new(vec![(x, y), (x + length, y)], color.stroke_width(scale + 1))
+            });
+        }
+    }
+    if cell.curves.len() > 1 {
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .legend_area_size(22 * scale)
+            .label_font(("sans-serif", 12 * scale))
+            .background_style(WHITE.mix(0.8))
+            .border_style(GRID)
+            .draw()?;
+    }
+    Ok(())
+}
+
+/// The window's own font, so that a figure looks the same on every machine.
+fn use_bundled_font() -> io::Result<()> {
+    static FONT: OnceLock<Option<Vec<u8>>> = OnceLock::new(); // plotters keeps a reference
+    let font = FONT.get_or_init(|| {
+        let fonts = egui::FontDefinitions::default();
+        let names = fonts.families.get(&egui::FontFamily::Proportional)?;
+        let data = fonts.font_data.get(names.first()?)?;
+        Some((*data.font).as_ref().to_vec())
+    });
+    let font = font.as_ref().ok_or_else(|| io::Error::other("the program has no font"))?;
+    register_font("sans-serif", FontStyle::Normal, font)
+        .map_err(|_unreadable| io::Error::other("the program's own font cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(steps: usize) -> History {
+        let step = |step: usize| StepMetrics {
+            step,
+            loss: 0.69 / step as f64,
+            grad_norm: f64::NAN,
+            preference: Some(PreferenceMetrics {
+                rewards_margins: step as f64,
+                ..PreferenceMetrics::default()
+            }),
+            ..StepMetrics::default()
+        };
+        let evaluation = EvalMetrics { step: steps, loss: 0.5, ..EvalMetrics::default() };
+        History { steps: (1..=steps).map(step).collect(), evaluations: vec![evaluation] }
+    }
+
+    #[test]
+    fn a_run_becomes_a_table_and_two_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("export");
+        export(&history(20), Objective::Dpo, "first-run", &folder).unwrap();
+        let svg = std::fs::read_to_string(folder.join("curves.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+        for words in ["first-run", "Reward margin", "held out"] {
+            assert!(svg.contains(words), "{words}");
+        }
+        assert!(!svg.contains("Gradient norm"), "a curve without numbers has no plot");
+        let file = std::fs::File::open(folder.join("curves.png")).unwrap();
+        let mut reader = png::Decoder::new(io::BufReader::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert!(pixels.contains(&255) && pixels.iter().any(|value| *value < 100));
+        let table = std::fs::read_to_string(folder.join("metrics.csv")).unwrap();
+        assert_eq!(table.lines().count(), 21);
+    }
+
+    #[test]
+    fn a_run_without_steps_is_an_empty_figure() {
+        let folder = tempfile::tempdir().unwrap();
+        export(&History::default(), Objective::Sft, "", folder.path()).unwrap();
+        assert!(folder.path().join("curves.png").is_file());
+    }
+}

@@ -1,0 +1,180 @@
+//! Runs laid over each other: what was set differently, and what came of it.
+
+use eframe::egui::{Color32, Grid, Id, Label, RichText, ScrollArea, Ui, Vec2};
+
+use super::plots::grid_ui;
+use crate::state::series::Series;
+use crate::state::train::TrainState;
+use crate::state::train::compare::{Compared, differences};
+use crate::state::train::curves::Curves;
+use crate::state::train::reading::LN_2;
+use crate::state::train::runs::RunView;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::card_ui;
+use crate::widgets::loss_plot::{Curve, LossPlot, Mark, Numbers};
+use crate::widgets::theme::{self, Palette, icons};
+
+/// Which series a plot shows of every run.
+type Pick = fn(&Curves) -> &Series;
+
+/// The plots: title, explanation, series, how numbers are written.
+const PLOTS: [(&str, &str, Pick, Numbers); 9] = [
+    ("Loss", "Of the steps' own pairs", |curves| &curves.loss, Numbers::Plain),
+    (
+        "Held-out loss",
+        "Of pairs that were not trained on",
+        |curves| &curves.held_out_loss,
+        Numbers::Plain,
+    ),
+    (
+        "Reward margin",
+        "The reward of the chosen answer less that of the rejected one",
+        |curves| &curves.margin,
+        Numbers::Plain,
+    ),
+    (
+        "Held-out margin",
+        "The same for pairs that were not trained on",
+        |curves| &curves.held_out_margin,
+        Numbers::Plain,
+    ),
+    (
+        "Accuracy",
+        "Share of the pairs whose chosen answer has the higher reward",
+        |curves| &curves.accuracy,
+        Numbers::Percent,
+    ),
+    (
+        "Held-out accuracy",
+        "The same for pairs that were not trained on",
+        |curves| &curves.held_out_accuracy,
+        Numbers::Percent,
+    ),
+    (
+        "Log-probability of chosen",
+        "In nats, summed over the answer",
+        |curves| &curves.logps_chosen,
+        Numbers::Plain,
+    ),
+    (
+        "Log-probability of rejected",
+        "In nats, summed over the answer",
+        |curves| &curves.logps_rejected,
+        Numbers::Plain,
+    ),
+    (
+        "Gradient norm",
+        "Joint length of all gradients before they are clipped",
+        |curves| &curves.grad_norm,
+        Numbers::Plain,
+    ),
+];
+
+pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
+    let mut done = false;
+    ScrollArea::vertical().id_salt("train_compare").auto_shrink(false).show(ui, |ui| {
+        let p = theme::palette(ui);
+        let runs: Vec<(&RunView, &Compared)> = train
+            .compared
+            .iter()
+            .filter_map(|compared| {
+                Some((train.runs.iter().find(|run| run.id == compared.id)?, compared))
+            })
+            .collect();
+        card_ui(ui, |ui| {
+            let title = format!("{} runs compared", runs.len());
+            eframe::egui::Sides::new().shrink_left().truncate().show(
+                ui,
+                |ui| ui.add(Label::new(theme::title(ui, title)).truncate()),
+                |ui| done = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked(),
+            );
+            ui.add_space(theme::GAP_SMALL);
+            settings_ui(ui, &runs, &p);
+        });
+        ui.add_space(theme::GAP);
+        if runs.iter().any(|(_, compared)| compared.curves.is_none()) {
+            ui.label(theme::muted(ui, "Reading the curves…"));
+            return;
+        }
+        let last = runs.iter().map(|(run, _)| run.steps_done).max().unwrap_or(1).max(1);
+        let group = Id::unique("compare plots");
+        let plots = PLOTS.iter().filter_map(|(title, explanation, pick, numbers)| {
+            let curves: Vec<_> = runs
+                .iter()
+                .enumerate()
+                .filter_map(|(index, (run, compared))| {
+                    let series = pick(compared.curves.as_ref()?);
+                    (!series.is_empty()).then(|| curve(run.name(), series, index, &p))
+                })
+                .collect();
+            (!curves.is_empty()).then(|| LossPlot {
+                title,
+                explanation,
+                curves,
+                reference: title.ends_with("oss").then_some((LN_2, "0.693: coin toss")),
+                numbers: *numbers,
+                in_view: (*numbers == Numbers::Percent).then_some(0.0..=1.0),
+                steps: 0.0..=last as f64,
+                group,
+                height: theme::em(ui) * 8.0,
+            })
+        });
+        let plots: Vec<_> = plots.collect();
+        grid_ui(ui, plots);
+    });
+    if done {
+        train.compared.clear();
+    }
+}
+
+/// Runs are told apart by colour and by mark.
+fn look(index: usize, p: &Palette) -> (Color32, Mark) {
+    match index {
+        0 => (p.accent, Mark::Plain),
+        1 => (p.rejected, Mark::Diamonds),
+        2 => (p.chosen, Mark::Circles),
+        _ => (p.info, Mark::Squares),
+    }
+}
+
+fn curve<'a>(name: &'a str, series: &Series, index: usize, p: &Palette) -> Curve<'a> {
+    let (color, mark) = look(index, p);
+    let points = series.means().map(|point| [point.x, point.y]).collect();
+    Curve { name, color, mark, points, ranges: Vec::new(), latest: series.last() }
+}
+
+/// A row for each setting in which they differ, a column for each run.
+fn settings_ui(ui: &mut Ui, runs: &[(&RunView, &Compared)], p: &Palette) {
+    let views: Vec<&RunView> = runs.iter().map(|(run, _)| *run).collect();
+    let found = differences(&views);
+    let column = (ui.available_width() / (views.len() + 1) as f32 - theme::GAP_LARGE).max(40.0);
+    Grid::new("compare_settings")
+        .num_columns(views.len() + 1)
+        .spacing(Vec2::new(theme::GAP_LARGE, 4.0))
+        .min_col_width(column)
+        .max_col_width(column)
+        .show(ui, |ui| {
+            ui.label(theme::muted(ui, "Set differently"));
+            for (index, run) in views.iter().enumerate() {
+                let name = theme::strong(ui, run.name()).color(look(index, p).0);
+                ui.add(Label::new(name).truncate());
+            }
+            ui.end_row();
+            for difference in &found {
+                ui.add(Label::new(theme::muted(ui, &difference.key)).truncate());
+                for value in &difference.values {
+                    ui.add(Label::new(RichText::new(value)).truncate());
+                }
+                ui.end_row();
+            }
+            ui.label(theme::muted(ui, "Outcome"));
+            for run in &views {
+                ui.add(Label::new(run.numbers()).wrap());
+            }
+            ui.end_row();
+        });
+    if found.is_empty() {
+        let text = "Nothing: the same settings and the same data";
+        ui.add(Label::new(theme::muted(ui, text)).wrap());
+    }
+}
