@@ -8,8 +8,8 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::engine::{
-    AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob, TrainJob,
-    TrainJobError,
+    AdapterExportJob, AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob,
+    SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
 use crate::hub;
@@ -19,6 +19,8 @@ use crate::llm;
 use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::llm::merge::Merged;
+use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train::metrics::{RunSummary, TrainEvent};
@@ -36,6 +38,7 @@ pub struct Script {
     pub adapter: Option<(PathBuf, Feeder<(), AdapterCard, llm::Error>)>,
     pub generate: Option<(GenerateRequest, GenerateFeeder)>,
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
+    pub adapter_export: Option<(PathBuf, Feeder<Merged, PathBuf, llm::Error>)>,
     pub survey: Option<(SurveyRequest, Feeder<TrainEvent, Survey, TrainJobError>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
 
@@ -88,6 +91,19 @@ impl Engine for FakeEngine {
     fn train(&mut self, _source: ModelSource, request: TrainRequest, _wake: Wake) -> TrainJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().train = Some((request, feeder));
+        job
+    }
+
+    fn export_adapter(
+        &mut self,
+        _source: ModelSource,
+        _folder: PathBuf,
+        _form: AdapterForm,
+        to: PathBuf,
+        _wake: Wake,
+    ) -> AdapterExportJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().adapter_export = Some((to, feeder));
         job
     }
 

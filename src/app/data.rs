@@ -7,8 +7,12 @@ use std::sync::Arc;
 use super::Workbench;
 use super::engine::TrainJobError;
 use super::running::take_ended;
+use crate::hub;
 use crate::jobs::JobEnd;
-use crate::state::command::Command;
+use crate::llm;
+use crate::llm::card::ModelSource;
+use crate::llm::merge::Merged;
+use crate::state::command::{AdapterForm, Command};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
@@ -124,6 +128,53 @@ impl Workbench {
         let run = self.state.train.runs.iter().find(|run| run.id == id);
         if let (Some(run), None) = (run, &self.running.export) {
             self.running.export = Some(self.engine.export_run(run, Arc::clone(&self.wake)));
+        }
+    }
+
+    /// The place was picked: the run's model is opened and the adapter written.
+    pub(super) fn export_adapter(&mut self, form: AdapterForm, to: PathBuf) {
+        let Some(id) = self.exporting.take() else { return };
+        let Some(run) = self.state.train.runs.iter().find(|run| run.id == id) else { return };
+        if self.running.adapter_export.is_some() {
+            let reason = "Another adapter is being exported: wait for it or stop it";
+            self.state.notices.push(Notice::problem(PanelId::Train, reason));
+            return;
+        }
+        let source = match hub::local::resolve_model(&run.config.model) {
+            Ok(path) => ModelSource::at(&path),
+            Err(err) => {
+                let summary = "The run's base model is not here any more";
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        self.exported = (0, 0);
+        let folder = run.folder.clone();
+        let job = self.engine.export_adapter(source, folder, form, to, Arc::clone(&self.wake));
+        self.running.adapter_export = Some(job);
+    }
+
+    pub(super) fn poll_adapter_export(&mut self) {
+        let exported = &mut self.exported;
+        let end = take_ended(&mut self.running.adapter_export, |job| {
+            job.poll(|Merged { done, total }| *exported = (done, total))
+        });
+        let Some(end) = end else { return };
+        match end {
+            JobEnd::Done(path) => {
+                let summary = format!("The adapter was written to {}", path.display());
+                let notice = Notice::info(PanelId::Train, summary);
+                self.state.notices.push(notice.remedy("Show the folder", Command::Reveal(path)));
+            }
+            JobEnd::Failed(llm::Error::Cancelled(_)) => {
+                let summary = "The export was stopped; nothing of it is left";
+                self.state.notices.push(Notice::info(PanelId::Train, summary));
+            }
+            JobEnd::Failed(err) => {
+                let summary = "The adapter could not be exported";
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+            }
+            JobEnd::Crashed(message) => self.crashed(PanelId::Train, "The export", message),
         }
     }
 

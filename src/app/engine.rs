@@ -8,13 +8,15 @@ use super::figure;
 use crate::hub;
 use crate::hub::local::LocalModel;
 use crate::hub::starter::{FetchEvent, Fetched};
-use crate::jobs::{Job, Progress, Wake};
+use crate::jobs::{Job, Progress, Quiet, Wake};
 use crate::llm;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
 use crate::llm::lora::Adapter;
+use crate::llm::merge::Merged;
 use crate::llm::model::{LoadOptions, Model};
 use crate::llm::{LoadEvent, Weights};
+use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train;
@@ -29,6 +31,7 @@ pub type LoadJob = Job<LoadEvent, ModelCard, llm::Error>;
 pub type AdapterJob = Job<(), AdapterCard, llm::Error>;
 pub type GenerateJob = Job<GenerateEvent, Vec<Answer>, llm::Error>;
 pub type ExportJob = Job<(), PathBuf, std::io::Error>;
+pub type AdapterExportJob = Job<Merged, PathBuf, llm::Error>;
 pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
 
@@ -62,6 +65,16 @@ pub trait Engine {
 
     /// Trains on `source` in f32, beside the model in memory.
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
+
+    /// Makes the adapter in `folder`, which belongs to `source`, into `form` at `to`.
+    fn export_adapter(
+        &mut self,
+        source: ModelSource,
+        folder: PathBuf,
+        form: AdapterForm,
+        to: PathBuf,
+        wake: Wake,
+    ) -> AdapterExportJob;
 
     /// Looks at data as the loaded model would see it.
     fn survey(&mut self, request: SurveyRequest, wake: Wake) -> SurveyJob;
@@ -173,6 +186,26 @@ impl Engine for CandleEngine {
             let loading = LoadingForTraining(progress);
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
+        })
+    }
+
+    fn export_adapter(
+        &mut self,
+        source: ModelSource,
+        folder: PathBuf,
+        form: AdapterForm,
+        to: PathBuf,
+        wake: Wake,
+    ) -> AdapterExportJob {
+        spawn("export", wake, llm::Error::Thread, move |progress| {
+            // By itself: another model may be the one in memory.
+            let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
+            let adapter = Adapter::load(&folder, &model)?;
+            match form {
+                AdapterForm::Merged => llm::merge::merge(&model, &adapter, &to, progress)?,
+                AdapterForm::Gguf => llm::gguf_lora::write(&adapter, model.config(), &to)?,
+            }
+            Ok(to)
         })
     }
 

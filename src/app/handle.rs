@@ -13,7 +13,7 @@ use crate::files;
 use crate::hub;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
-use crate::state::command::Command;
+use crate::state::command::{AdapterForm, Command};
 use crate::state::models::{FetchView, LoadView};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
@@ -101,6 +101,14 @@ impl Workbench {
             Command::NoteRun(id, notes) => self.note_run(&id, &notes),
             Command::UseRunSettings(id) => self.use_run_settings(&id),
             Command::ExportRun(id) => self.export_run(&id),
+            Command::ExportAdapter(id, form) => {
+                self.exporting = Some(id);
+                self.ask(match form {
+                    AdapterForm::Merged => Ask::MergedFolder,
+                    AdapterForm::Gguf => Ask::GgufAdapter,
+                });
+            }
+            Command::StopExport => self.running.stop_exporting(),
             Command::TryRun(id) => self.try_run(&id),
             Command::ShowRun(id) => self.show_run(&id),
             Command::SaveRunFile => self.ask(Ask::SaveRunFile),

@@ -21,6 +21,8 @@ pub enum Ask {
     RunFile,
     SaveElsewhere,
     SaveRunFile,
+    MergedFolder,
+    GgufAdapter,
 
     /// Where the pairs are exported to: messages or plain text.
     ExportPairs {
@@ -139,6 +141,15 @@ fn show_dialog(ask: Ask) -> Option<PathBuf> {
             .set_title("Save the pairs")
             .add_filter("JSON Lines", &["jsonl"])
             .set_file_name("pairs.jsonl")
+            .save_file(),
+        Ask::MergedFolder => dialog
+            .set_title("Save the merged model as a folder")
+            .set_file_name("merged-model")
+            .save_file(),
+        Ask::GgufAdapter => dialog
+            .set_title("Save the adapter for llama.cpp")
+            .add_filter("GGUF adapter", &["gguf"])
+            .set_file_name("adapter.gguf")
             .save_file(),
         Ask::SaveRunFile => dialog
             .set_title("Save the run file")

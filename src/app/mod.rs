@@ -60,6 +60,12 @@ pub struct Workbench {
     /// Ask base and adapter the same as soon as the adapter is there.
     compare_after_load: bool,
 
+    /// The run whose adapter is to be exported, while a dialog asks where to.
+    exporting: Option<String>,
+
+    /// Tensors of the export under way: done, and in all.
+    exported: (usize, usize),
+
     /// What waits for the answer under way to end.
     after_generation: Option<Command>,
 }
@@ -91,6 +97,8 @@ impl Workbench {
             wake,
             adapter_after_load: None,
             compare_after_load: false,
+            exporting: None,
+            exported: (0, 0),
             after_generation: None,
         };
         workbench.open_project(project);

@@ -10,7 +10,7 @@ use crate::llm;
 use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::AdapterMode;
-use crate::state::command::Command;
+use crate::state::command::{AdapterForm, Command};
 use crate::state::models::{FetchView, LoadView, Memory};
 use crate::state::notice::Notice;
 use crate::state::playground::{Answers, PlaygroundState};
@@ -30,6 +30,7 @@ impl Workbench {
         self.poll_generate();
         self.poll_train();
         self.poll_export();
+        self.poll_adapter_export();
         self.poll_survey();
         self.poll_dialog();
         self.state.activities = self.activities();
@@ -238,6 +239,8 @@ impl Workbench {
             Ask::ExportPairs { conversational } => self.export_pairs(&path, conversational),
             Ask::SaveElsewhere => self.save_elsewhere(&path),
             Ask::SaveRunFile => self.save_run_file(&path),
+            Ask::MergedFolder => self.export_adapter(AdapterForm::Merged, path),
+            Ask::GgufAdapter => self.export_adapter(AdapterForm::Gguf, path),
         }
     }
 
@@ -273,6 +276,15 @@ impl Workbench {
                 detail: format!("{} · {}", view.name, view.what),
                 fraction: view.fraction(),
                 stop: None,
+            });
+        }
+        if self.running.adapter_export.is_some() {
+            let (done, total) = self.exported;
+            lines.push(Activity {
+                what: "Exporting the adapter".to_owned(),
+                detail: format!("{done} of {total} tensors"),
+                fraction: (total > 0).then(|| done as f32 / total as f32),
+                stop: Some(Command::StopExport),
             });
         }
         if let Some((asker, _)) = &self.running.generate {

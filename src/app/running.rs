@@ -1,7 +1,8 @@
 //! The jobs under way, one `Option` each.
 
 use super::engine::{
-    AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob, TrainJob,
+    AdapterExportJob, AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob,
+    TrainJob,
 };
 use super::host::{Ask, DialogJob};
 
@@ -22,6 +23,7 @@ pub struct Running {
     pub generate: Option<(Asker, GenerateJob)>,
     pub train: Option<TrainJob>,
     pub export: Option<ExportJob>,
+    pub adapter_export: Option<AdapterExportJob>,
 
     /// With the folder of the copy that it reads, if there is one.
     pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
@@ -31,12 +33,12 @@ pub struct Running {
 impl Running {
     /// Whether closing the window now would lose work in progress.
     pub fn is_busy(&self) -> bool {
-        self.fetch.is_some() || self.train.is_some()
+        self.fetch.is_some() || self.train.is_some() || self.adapter_export.is_some()
     }
 
     /// Whether a job is there that should end before the program does.
     pub fn is_working(&self) -> bool {
-        self.fetch.is_some() || self.train.is_some() || self.generate.is_some()
+        self.is_busy() || self.generate.is_some()
     }
 
     pub fn stop_generating(&self) {
@@ -57,7 +59,14 @@ impl Running {
         }
     }
 
+    pub fn stop_exporting(&self) {
+        if let Some(job) = &self.adapter_export {
+            job.cancel();
+        }
+    }
+
     pub fn stop_all(&self) {
+        self.stop_exporting();
         self.stop_generating();
         self.stop_training();
         self.stop_fetching();

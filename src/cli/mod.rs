@@ -1,7 +1,8 @@
 //! The same engine without a window: `tuning-fork fetch | models | generate | score | train |
-//! bench`. Results go to stdout (with `--json` for machines), everything else to stderr.
+//! export | bench`. Results go to stdout (with `--json` for machines), everything else to stderr.
 
 mod bench;
+mod export;
 mod fetch;
 mod generate;
 mod load;
@@ -48,6 +49,9 @@ pub enum Command {
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
+    /// Make an adapter into a merged model, or into a file for llama.cpp
+    Export(export::ExportArgs),
+
     /// Measure how fast this machine is
     Bench(bench::BenchArgs),
 }
@@ -61,6 +65,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Score(args) => score::run(args),
         Command::Train(args) => train::run(args),
+        Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
     };
     match result {
@@ -78,7 +83,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | models | generate | score | train | bench (see tuning-fork --help)"
+         tuning-fork fetch | models | generate | score | train | export | bench (see tuning-fork --help)"
     ));
 }
 
@@ -110,6 +115,8 @@ mod tests {
             "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",
             "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
             "tuning-fork train RUN.toml --out runs/1 --json",
+            "tuning-fork export --adapter runs/1 --as merged --out merged",
+            "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",
             "tuning-fork bench generate --model starter",
             "tuning-fork bench train --model starter --data pairs.jsonl",
         ];

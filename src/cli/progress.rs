@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::hub::starter::FetchEvent;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
+use crate::llm::merge::Merged;
 
 /// One bar that changes its words and its scale as the work goes on.
 pub struct Bar {
@@ -85,6 +86,16 @@ impl Progress<LoadEvent> for Bar {
             }
             LoadEvent::Hashing { done, total } => self.bytes("Checking", done, Some(total)),
         }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Merged> for Bar {
+    fn emit(&self, Merged { done, total }: Merged) {
+        self.count("Writing tensors", done as u64, total as u64);
     }
 
     fn check(&self) -> Result<(), Cancelled> {

@@ -150,7 +150,6 @@ impl Model {
         Ok(self.transformer.score_forward(&self.config, hidden)?)
     }
 
-    #[cfg(test)]
     pub(crate) fn transformer(&self) -> &Transformer {
         &self.transformer
     }

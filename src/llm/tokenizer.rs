@@ -146,6 +146,11 @@ impl Tokenizer {
         })
     }
 
+    /// As a `tokenizer.json`.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.inner.to_string(true).map_err(TokenizerError::Encode)
+    }
+
     /// One more than the largest id.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size

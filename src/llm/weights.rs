@@ -94,9 +94,7 @@ impl WeightSource {
     /// interleaved rope.
     pub fn interleaves_heads(&self) -> bool {
         match self {
-            Self::Gguf(file) => {
-                matches!(file.str("general.architecture"), Some("llama" | "smollm3"))
-            }
+            Self::Gguf(file) => file.str("general.architecture").is_some_and(has_interleaved_heads),
             Self::Safetensors(_) => false,
         }
     }
@@ -195,7 +193,8 @@ impl RawTensor {
 
 fn find_in_gguf(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
     let missing = || Error::MissingTensor { path: file.path().to_owned(), name: name.to_owned() };
-    let stored_name = gguf_name(name, file).ok_or_else(missing)?;
+    let architecture = file.str("general.architecture");
+    let stored_name = gguf_name(name, architecture).ok_or_else(missing)?;
     let tensor = file.tensor(&stored_name).ok_or_else(missing)?;
     let unsupported = || Error::TensorTypes {
         path: file.path().to_owned(),
@@ -226,8 +225,13 @@ pub(crate) fn unsupported_types(file: &GgufFile) -> Vec<String> {
     counts.iter().map(|(kind, count)| format!("{} ({count} tensors)", kind.name())).collect()
 }
 
+/// Whether llama.cpp's converter reorders the rows of q and k for its interleaved rope.
+pub(super) fn has_interleaved_heads(architecture: &str) -> bool {
+    matches!(architecture, "llama" | "smollm3")
+}
+
 /// llama.cpp's name of a tensor of transformers. `None`: it has none.
-fn gguf_name(name: &str, file: &GgufFile) -> Option<String> {
+pub(super) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String> {
     let (module, ending) = name.rsplit_once('.')?;
     let whole = match module {
         "model.embed_tokens" | "transformer.wte" => Some("token_embd"),
@@ -257,7 +261,7 @@ fn gguf_name(name: &str, file: &GgufFile) -> Option<String> {
         "pre_feedforward_layernorm" | "ln_2" => "ffn_norm",
         "post_feedforward_layernorm" => "post_ffw_norm",
         // Despite its name, in most families the norm before the MLP.
-        "post_attention_layernorm" => match file.str("general.architecture") {
+        "post_attention_layernorm" => match architecture {
             Some("gemma2" | "gemma3" | "olmo2") => "post_attention_norm",
             _ => "ffn_norm",
         },

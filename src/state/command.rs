@@ -92,6 +92,10 @@ pub enum Command {
     /// A run's numbers and curves as files in its folder: CSV, SVG, PNG.
     ExportRun(String),
 
+    /// A run's adapter for other programs. Asks where to.
+    ExportAdapter(String, AdapterForm),
+    StopExport,
+
     /// A run of the list was picked or ticked: read its `metrics.jsonl` and hand it over.
     ShowRun(String),
 
@@ -99,6 +103,16 @@ pub enum Command {
     TryRun(String),
     SaveRunFile,
     ChooseRunFile,
+}
+
+/// What is made of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterForm {
+    /// A transformers folder that stands alone.
+    Merged,
+
+    /// A file that llama.cpp lays over the model.
+    Gguf,
 }
 
 /// What was asked for in this frame, in order.

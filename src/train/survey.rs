@@ -279,9 +279,9 @@ fn length_finding(encoded: &[Encoded]) -> Option<Finding> {
     let telling = right.max(1.0 - right);
     let concern = if telling >= LENGTH_TELLS {
         let what = if right > 0.5 { "longer" } else { "shorter" };
-        sentence += ". The model can look accurate by learning to prefer ";
-        sentence += what;
-        sentence += " answers";
+        for part in [". The model can look accurate by learning to prefer ", what, " answers"] {
+            sentence.push_str(part);
+        }
         Concern::Caution
     } else {
         Concern::Fact

@@ -52,7 +52,6 @@ pub mod icons {
     pub const ADD: MaterialIcon = icons::ICON_ADD;
     pub const SUBTRACT: MaterialIcon = icons::ICON_REMOVE;
     pub const CLOSE: MaterialIcon = icons::ICON_CLOSE;
-    pub const CHART: MaterialIcon = icons::ICON_SSID_CHART;
     pub const COPY: MaterialIcon = icons::ICON_CONTENT_COPY;
     pub const DELETE: MaterialIcon = icons::ICON_DELETE;
     pub const DICE: MaterialIcon = icons::ICON_CASINO;

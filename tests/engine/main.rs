@@ -9,6 +9,7 @@
 
 mod adapters;
 mod decoders;
+mod exports;
 mod files;
 mod starter;
 mod starter_training;

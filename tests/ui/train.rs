@@ -402,6 +402,8 @@ fn a_run_is_used_again_and_exported() {
     harness.run();
     harness.get_by_label("Export first").click();
     harness.run();
+    harness.get_by_label_contains("Numbers and curves").click();
+    harness.run();
     let asked =
         [Command::UseRunSettings("second".to_owned()), Command::ExportRun("first".to_owned())];
     assert_eq!(harness.state().asked, asked);

@@ -1,11 +1,14 @@
 //! The runs of the project.
 
 use eframe::egui;
-use eframe::egui::{Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder};
+use eframe::egui::accesskit::Role;
+use eframe::egui::{
+    Button, Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder, WidgetInfo,
+};
 
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
-use crate::state::command::{Command, Commands};
+use crate::state::command::{AdapterForm, Command, Commands};
 use crate::state::train::compare::MOST_COMPARED;
 use crate::state::train::runs::RunView;
 use crate::state::train::survey::SurveySlot;
@@ -197,11 +200,32 @@ fn more_ui(
         if action(icons::COPY, "Use the settings of", hint) {
             commands.push(Command::UseRunSettings(run.id.clone()));
         }
-        let hint = "Save its numbers (CSV) and curves (SVG, PNG) into its folder";
-        if action(icons::CHART, "Export", hint) {
-            commands.push(Command::ExportRun(run.id.clone()));
-        }
+        export_ui(ui, run, commands);
     });
+}
+
+/// What a run can be taken out as.
+fn export_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
+    let menu = ui.menu_button(theme::icon(ui, icons::EXPORT), |ui| {
+        let mut entry = |words: &str, hint: &str, is_there: bool, command: Command| {
+            let button = ui.add_enabled(is_there, Button::new(words));
+            let button = button.on_disabled_hover_text("The run has no adapter yet");
+            if button.on_hover_text(hint).clicked() {
+                commands.push(command);
+            }
+        };
+        let id = || run.id.clone();
+        let hint = "Into the run's folder";
+        entry("Numbers and curves (CSV, SVG, PNG)", hint, true, Command::ExportRun(id()));
+        let hint = "A GGUF file that llama.cpp lays over the model with --lora";
+        let command = Command::ExportAdapter(id(), AdapterForm::Gguf);
+        entry("Adapter for llama.cpp (GGUF)…", hint, run.usable, command);
+        let hint = "A transformers folder with the adapter worked into the weights";
+        let command = Command::ExportAdapter(id(), AdapterForm::Merged);
+        entry("Merged model (transformers)…", hint, run.usable, command);
+    });
+    let button = menu.response.on_hover_text("Export");
+    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Export {}", run.id)));
 }
 
 /// The name and the note, in place. True: done with it.

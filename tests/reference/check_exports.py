@@ -1,0 +1,92 @@
+"""Whether transformers, PEFT and llama.cpp take what `tuning-fork export` and a run write.
+
+    python check_exports.py TUNING_FORK MODEL.gguf RUN_FOLDER SCRATCH_FOLDER
+
+TUNING_FORK: the program. MODEL.gguf: the model that the run was trained on. Too heavy for every run
+of the tests; needs torch, transformers, peft and llama-cpp-python. Prints what was compared and
+the largest difference, and fails where one is too large.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from llama_cpp import Llama
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+program, model_file, run, scratch = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+scratch.mkdir(parents=True, exist_ok=True)
+prompt = "The reproducibility of a study depends on"
+prompts = [prompt, "Peer review is", "A citation count says"]
+
+
+def ours(*args):
+    subprocess.run([program, *map(str, args)], check=True)
+
+
+def export(adapter, form, out):
+    if not out.exists():
+        ours("export", "--model", model_file, "--adapter", adapter, "--as", form, "--out", out)
+    return out
+
+
+def scores(*args):
+    """Per-token log-probabilities of the prompts, by our program in f32."""
+    rows, found = scratch / "rows.jsonl", scratch / "scores.jsonl"
+    rows.write_text("".join(json.dumps({"text": text}) + "\n" for text in prompts))
+    ours("score", *args, "--weights", "f32", "--input", rows, "--output", found)
+    return [json.loads(line) for line in found.read_text().splitlines()]
+
+
+def torch_scores(model, ids):
+    ids = torch.tensor([ids])
+    with torch.no_grad():
+        logprobs = torch.log_softmax(model(ids).logits[0].float(), -1)
+    return logprobs[:-1].gather(1, ids[0, 1:, None])[:, 0].tolist()
+
+
+def compare(name, rows, model):
+    worst = max(
+        abs(mine - theirs)
+        for row in rows
+        for mine, theirs in zip(row["logprobs"][1:], torch_scores(model, row["ids"]))
+    )
+    print(f"{name}: largest difference of a log-probability {worst:.6f}")
+    assert worst < 2e-3, name
+
+
+with_adapter = scores("--model", model_file, "--adapter", run)
+
+merged = export(run, "merged", scratch / "merged")
+model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32)
+tokenizer = AutoTokenizer.from_pretrained(merged)
+for row, text in zip(with_adapter, prompts):
+    assert tokenizer(text)["input_ids"] == row["ids"], "transformers reads our tokenizer otherwise"
+compare("transformers, merged model", with_adapter, model)
+compare("our program, merged model", scores("--model", merged), model)
+
+# The base as a folder: the merge of an adapter that changes nothing.
+nothing = scratch / "nothing"
+nothing.mkdir(exist_ok=True)
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+weights = load_file(run / "adapter_model.safetensors")
+save_file({name: torch.zeros_like(value) for name, value in weights.items()}, nothing / "adapter_model.safetensors")
+(nothing / "adapter_config.json").write_text((run / "adapter_config.json").read_text())
+base = export(nothing, "merged", scratch / "base")
+peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), run)
+compare("PEFT, our adapter over the base", with_adapter, peft)
+
+gguf = export(run, "gguf-adapter", scratch / "adapter.gguf")
+llama = Llama(model_file, lora_path=str(gguf), n_ctx=512, verbose=False)
+theirs = llama.create_completion(prompt, max_tokens=24, temperature=0.0)["choices"][0]["text"]
+answer = subprocess.run(
+    [program, "generate", "--model", model_file, "--adapter", str(run), "--prompt", prompt, "--greedy", "--max-new-tokens", "24"],
+    check=True, capture_output=True, text=True,
+).stdout
+print(f"llama.cpp with the GGUF adapter: {theirs!r}\nour program:                      {answer!r}")
+assert answer.strip().endswith(theirs.strip()) or theirs.strip() == answer.strip(), "greedy texts differ"
+print("all agree")
