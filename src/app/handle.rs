@@ -21,7 +21,7 @@ use crate::state::slots::{AdapterSlot, ModelSlot};
 use crate::train::config::TrainConfig;
 use crate::train::history::History;
 use crate::train::run::TrainRequest;
-use crate::train::{run_file, runs};
+use crate::train::{run_file, runs, samples};
 
 impl Workbench {
     /// Carries out a command.
@@ -376,7 +376,7 @@ impl Workbench {
         let history = History::read(&run_dir);
         let view = self.state.train.runs.iter().find(|run| run.id == id).cloned();
         if let Some(view) = view {
-            self.state.train.resume(&view, &history.steps, &history.evaluations);
+            self.state.train.resume(&view, &history, samples::read(&run_dir));
         }
         self.state.prefs.panel = PanelId::Train;
         let request = TrainRequest { config: entry.config, run_dir, resume: true };

@@ -15,6 +15,7 @@ use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
 use crate::train::history::History;
 use crate::train::runs::{self, RunState};
+use crate::train::samples;
 
 /// A project whose files are read and written.
 pub struct OpenProject {
@@ -190,8 +191,9 @@ impl Workbench {
     /// The curves of a run that was clicked on.
     pub(super) fn show_run(&mut self, id: &str) {
         let Some(open) = &self.project else { return };
-        let history = History::read(&open.project.runs_dir().join(id));
-        self.state.train.show_run(id, &history.steps, &history.evaluations);
+        let run_dir = open.project.runs_dir().join(id);
+        let (history, samples) = (History::read(&run_dir), samples::read(&run_dir));
+        self.state.train.show_run(id, &history, samples);
     }
 }
 

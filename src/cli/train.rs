@@ -123,6 +123,10 @@ impl Progress<TrainEvent> for Screen {
                 self.bar.note(&eval_line(&evaluation));
             }
             TrainEvent::Saved { .. } => {}
+            TrainEvent::Sampled(sample) => self.bar.note(&format!(
+                "After step {}, asked {:?}:\n{}",
+                sample.step, sample.prompt, sample.answer
+            )),
         }
     }
 

@@ -85,6 +85,13 @@ pub struct TrainConfig {
     /// Measure on the held-out pairs every so many steps. 0: only at the end.
     pub eval_steps: usize,
 
+    /// Answer `sample_prompt` with the model as it is every so many steps. 0: never.
+    pub sample_steps: usize,
+
+    /// Empty: the first held-out prompt.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sample_prompt: String,
+
     /// Write a checkpoint to resume from every so many steps. 0: only at the end and at Stop.
     pub save_steps: usize,
     pub lora: LoraConfig,
@@ -146,6 +153,7 @@ impl TrainConfig {
             warmup_steps: 3,
             held_out_share: 0.2,
             eval_steps: 10,
+            sample_steps: 10,
             lora: LoraConfig {
                 r: 16,
                 lora_alpha: 32.0,
@@ -266,6 +274,8 @@ impl Default for TrainConfig {
             seed: 42,
             held_out_share: 0.0,
             eval_steps: 0,
+            sample_steps: 0,
+            sample_prompt: String::new(),
             save_steps: 10,
             lora: LoraConfig::default(),
         }

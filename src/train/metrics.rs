@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::samples::Sample;
+
 /// The metrics of one optimizer step, averaged over its micro-batches as TRL does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepMetrics {
@@ -90,6 +92,9 @@ pub enum TrainEvent {
     Warning(String),
     Step(StepMetrics),
     Evaluated(EvalMetrics),
+
+    /// The fixed prompt was answered by the model as it is now.
+    Sampled(Sample),
 
     /// What is needed to resume after this step is on the disk.
     Saved {

@@ -19,6 +19,7 @@ pub mod rows;
 pub mod run;
 pub mod run_file;
 pub mod runs;
+pub mod samples;
 pub mod schedule;
 pub mod setup;
 pub mod sft;

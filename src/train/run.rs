@@ -17,6 +17,7 @@ use super::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use super::optim::AdamW;
 use super::record;
 use super::record::{RunRecord, RunStatus};
+use super::samples;
 use super::schedule;
 use super::setup;
 use super::setup::Setup;
@@ -81,6 +82,9 @@ struct Training<'a> {
     state: RunState,
     last_step: Option<StepMetrics>,
     evaluation: Option<EvalMetrics>,
+
+    /// The latest step after which the fixed prompt was answered.
+    sampled: Option<usize>,
 }
 
 impl<'a> Training<'a> {
@@ -100,6 +104,7 @@ impl<'a> Training<'a> {
         let state = if setup.resume {
             let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
             history::truncate(&setup.run_dir, state.step)?;
+            samples::truncate(&setup.run_dir, state.step)?;
             state
         } else {
             let optimizer = AdamW::new(&vars, config.weight_decay);
@@ -107,7 +112,8 @@ impl<'a> Training<'a> {
         };
         let History { mut steps, mut evaluations } = History::read(&setup.run_dir);
         let (last_step, evaluation) = (steps.pop(), evaluations.pop());
-        Ok(Self { model, setup, progress, adapter, vars, state, last_step, evaluation })
+        let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
+        Ok(Self { model, setup, progress, adapter, vars, state, last_step, evaluation, sampled })
     }
 
     /// The loop. `Ok` with fewer steps than planned: it was stopped.
@@ -126,12 +132,18 @@ impl<'a> Training<'a> {
                 evaluate::reference(self.model, &self.adapter, examples, self.progress)?;
             self.save(record)?;
         }
+        if self.state.step == 0 && config.sample_steps > 0 {
+            self.sample()?;
+        }
         while self.state.step < plan.steps {
             self.one_step()?;
             let done = self.state.step;
             let last = done == plan.steps;
             if !held_out.is_empty() && (last || is_due(done, config.eval_steps)) {
                 self.evaluate()?;
+            }
+            if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
+                self.sample()?;
             }
             if last || is_due(done, config.save_steps) {
                 self.save(record)?;
@@ -195,6 +207,20 @@ impl<'a> Training<'a> {
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
         self.evaluation = Some(metrics);
+        Ok(())
+    }
+
+    /// The fixed prompt, answered by the model as it is now.
+    fn sample(&mut self) -> Result<(), Error> {
+        let Setup { config, examples, held_out, run_dir, .. } = self.setup;
+        let step = self.state.step;
+        let asked = samples::prompt(&config.sample_prompt, examples, held_out);
+        let (Some(prompt), false) = (asked, self.sampled == Some(step)) else { return Ok(()) };
+        let sample = samples::answer(self.model, &self.adapter, &prompt, step, self.progress)?;
+        let path = run_dir.join(samples::SAMPLES_FILE);
+        files::append_json(&path, &sample).map_err(|source| Error::Write { path, source })?;
+        self.sampled = Some(step);
+        self.progress.emit(TrainEvent::Sampled(sample));
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use tuning_fork::train::metrics::{RunSummary, StepMetrics, TrainEvent};
 use tuning_fork::train::record::{RunRecord, RunStatus};
 use tuning_fork::train::runs;
 use tuning_fork::train::runs::RunState;
+use tuning_fork::train::samples;
 
 use crate::support::{load, reference};
 
@@ -303,4 +304,24 @@ fn prompts_that_fill_the_length_are_dropped_by_line() {
         matches!(event, TrainEvent::Warning(text) if text.starts_with("1 row (line 9) left out"))
     });
     assert!(warned);
+}
+
+#[test]
+fn a_fixed_prompt_is_answered_as_the_run_goes_on_and_the_run_stays_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny_model();
+    let plain = config(eight_pairs(folder.path()), 4);
+    let sampled = TrainConfig { sample_steps: 2, ..plain.clone() };
+    let (without, with) = (folder.path().join("without"), folder.path().join("with"));
+    start(&model, &plain, &without, &Quiet).unwrap();
+    let events = Recorder::default();
+    start(&model, &sampled, &with, &events).unwrap();
+    let samples = samples::read(&with);
+    let steps: Vec<usize> = samples.iter().map(|sample| sample.step).collect();
+    assert_eq!(steps, [0, 2, 4]);
+    assert!(samples.iter().all(|sample| sample.prompt == samples[0].prompt));
+    assert_ne!(samples[0].answer, samples[2].answer, "the run changes what is answered");
+    assert_eq!(weights(&without), weights(&with), "looking does not change what is learned");
+    let told = events.into_events().into_iter();
+    assert_eq!(told.filter(|event| matches!(event, TrainEvent::Sampled(_))).count(), 3);
 }

@@ -21,11 +21,13 @@ use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::batch::{Example, Sequence};
 use tuning_fork::train::config::{Objective, TrainConfig};
+use tuning_fork::train::history::History;
 use tuning_fork::train::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
 };
 use tuning_fork::train::notes::RunNotes;
 use tuning_fork::train::runs::RunState;
+use tuning_fork::train::samples::Sample;
 use tuning_fork::train::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use tuning_fork::widgets::theme;
 
@@ -300,8 +302,9 @@ fn a_run_of_the_list_shows_its_curves() {
     harness.run();
     assert_eq!(harness.state().asked, [Command::ShowRun("a".to_owned())]);
     harness.get_by_label("Reading the curves…");
-    let metrics = StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() };
-    harness.state_mut().train.show_run("a", &[metrics], &[]);
+    let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    let history = History { steps, evaluations: Vec::new() };
+    harness.state_mut().train.show_run("a", &history, Vec::new());
     harness.run();
     harness.get_by_label("Loss plot: training 0.500");
 }
@@ -366,9 +369,10 @@ fn two_ticked_runs_are_laid_over_each_other() {
     harness.run();
     let shown = |id: &str| Command::ShowRun(id.to_owned());
     assert_eq!(harness.state().asked, [shown("first"), shown("second")]);
-    let steps = [StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    let history = History { steps, evaluations: Vec::new() };
     for id in ["first", "second"] {
-        harness.state_mut().train.show_run(id, &steps, &[]);
+        harness.state_mut().train.show_run(id, &history, Vec::new());
     }
     harness.run();
     harness.get_by_label("2 runs compared");
@@ -454,4 +458,22 @@ fn the_data_is_looked_at_row_by_row() {
     harness.get_by_label("Done").click();
     harness.run();
     assert!(harness.query_by_label("Row 1 of 1 of these").is_none());
+}
+
+#[test]
+fn the_answers_of_the_run_are_leafed_through() {
+    let mut train = running(3);
+    for step in [0, 10] {
+        train.on_event(TrainEvent::Sampled(Sample {
+            step,
+            prompt: "What is a paper?".to_owned(),
+            answer: format!("The answer of step {step}."),
+        }));
+    }
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label("The answer of step 10.");
+    harness.get_by_label("Earlier").click();
+    harness.run();
+    harness.get_by_label("Its answer before the run");
+    harness.get_by_label("The answer of step 0.");
 }

@@ -10,6 +10,7 @@ use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
 use crate::state::train::live::{LiveRun, Phase};
 use crate::state::train::reading::reading;
+use crate::state::train::samples::SampleBook;
 use crate::state::train::{Span, TrainState};
 use crate::train::config::Objective;
 use crate::widgets::button::ActionButton;
@@ -30,6 +31,7 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             }
         }
         warnings_ui(ui, &live.warnings);
+        samples_ui(ui, &mut live.samples);
         if live.steps_done() > 0 {
             let steps_planned = live.steps_planned;
             curves_ui(ui, &live.curves, live.objective, steps_planned, span);
@@ -83,6 +85,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
                 ui.add(Label::new(note).wrap());
             }
         });
+        samples_ui(ui, &mut selected.samples);
         match &selected.curves {
             Some(curves) if curves.loss.is_empty() => {
                 ui.add_space(theme::GAP);
@@ -145,6 +148,40 @@ fn details(live: &LiveRun) -> String {
         parts.push(format!("saved at step {step}"));
     }
     parts.join(" · ")
+}
+
+/// The fixed prompt's answers, before the run and as they changed.
+fn samples_ui(ui: &mut Ui, book: &mut SampleBook) {
+    let Some(shown) = book.shown().cloned() else { return };
+    ui.add_space(theme::GAP);
+    card_ui(ui, |ui| {
+        let count = book.len();
+        let title = match shown.step {
+            0 => "Its answer before the run".to_owned(),
+            step => format!("Its answer after step {step}"),
+        };
+        egui::Sides::new().shrink_left().truncate().show(
+            ui,
+            |ui| ui.add(Label::new(theme::title(ui, title)).truncate()),
+            |ui| {
+                let place = book.place_mut();
+                let later = ui.add_enabled(*place + 1 < count, ActionButton::new("Later"));
+                if later.clicked() {
+                    *place += 1;
+                }
+                let earlier = ui.add_enabled(*place > 0, ActionButton::new("Earlier"));
+                if earlier.clicked() {
+                    *place -= 1;
+                }
+                if count > 1 {
+                    ui.label(theme::muted(ui, format!("{} of {count}", *place + 1)));
+                }
+            },
+        );
+        ui.add(Label::new(theme::muted(ui, &shown.prompt)).wrap());
+        ui.add_space(theme::GAP_SMALL);
+        ui.add(Label::new(RichText::new(&shown.answer)).wrap());
+    });
 }
 
 fn warnings_ui(ui: &mut Ui, warnings: &[String]) {

@@ -11,6 +11,7 @@ use super::live::objective_chip_ui;
 use crate::state::command::{AdapterForm, Command, Commands};
 use crate::state::train::compare::MOST_COMPARED;
 use crate::state::train::runs::RunView;
+use crate::state::train::samples::SampleBook;
 use crate::state::train::survey::SurveySlot;
 use crate::state::train::{RunEdit, SelectedRun, TrainState};
 use crate::train::notes::RunNotes;
@@ -65,7 +66,11 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         if clicked && !is_selected {
             compared.clear();
             *survey = SurveySlot::Closed;
-            *selected = Some(SelectedRun { id: run.id.clone(), curves: None });
+            *selected = Some(SelectedRun {
+                id: run.id.clone(),
+                curves: None,
+                samples: SampleBook::default(),
+            });
             commands.push(Command::ShowRun(run.id.clone()));
         }
     }

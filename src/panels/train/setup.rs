@@ -1,7 +1,7 @@
 //! The form: which data, which objective, every knob under TRL's and PEFT's names.
 
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, ComboBox, Label, Ui, Vec2};
+use eframe::egui::{CollapsingHeader, ComboBox, Label, TextEdit, Ui, Vec2};
 
 use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
@@ -309,6 +309,21 @@ fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         0..=1_000_000,
     );
     problems.show(ui, "eval_steps");
+    number_row_ui(
+        ui,
+        "sample_steps",
+        "Answer a fixed prompt with the model as it is every so many steps, to read what the \
+         curves only count. 0: never",
+        &mut config.sample_steps,
+        0..=1_000_000,
+    );
+    if config.sample_steps > 0 {
+        let width = ui.available_width();
+        let field = TextEdit::singleline(&mut config.sample_prompt)
+            .hint_text("sample_prompt: the first held-out prompt")
+            .desired_width(width);
+        ui.add(field).accessible_name("sample_prompt");
+    }
     let hint = "The same seed, data and settings give the same adapter";
     row_ui(ui, "seed", hint, |ui| {
         let dice = ActionButton::only_icon(icons::DICE, "Draw another seed");

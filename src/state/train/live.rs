@@ -2,6 +2,7 @@
 
 use super::curves::Curves;
 use super::duration_text;
+use super::samples::SampleBook;
 use crate::state::command::Command;
 use crate::state::slots::Activity;
 use crate::train::config::Objective;
@@ -22,6 +23,9 @@ pub struct LiveRun {
     pub held_out_rows: usize,
     pub curves: Curves,
     pub last_step: Option<StepMetrics>,
+
+    /// What the fixed prompt was answered, in the order of the steps.
+    pub samples: SampleBook,
 
     /// The measurement before the first step, where the engine made one.
     pub evaluation_before: Option<EvalMetrics>,
@@ -69,6 +73,7 @@ impl LiveRun {
             held_out_rows: 0,
             curves: Curves::default(),
             last_step: None,
+            samples: SampleBook::default(),
             evaluation_before: None,
             evaluation: None,
             step_secs: None,
@@ -114,6 +119,7 @@ impl LiveRun {
                 }
                 self.evaluation = Some(metrics);
             }
+            TrainEvent::Sampled(sample) => self.samples.push(sample),
             TrainEvent::Saved { step } => self.saved_step = Some(step),
         }
     }

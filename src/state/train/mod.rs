@@ -8,6 +8,7 @@ pub mod form;
 pub mod live;
 pub mod reading;
 pub mod runs;
+pub mod samples;
 pub mod survey;
 
 use std::path::PathBuf;
@@ -15,8 +16,10 @@ use std::path::PathBuf;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
-use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use crate::train::history::History;
+use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::notes::RunNotes;
+use crate::train::samples::Sample;
 
 use super::slots::{Activity, ModelSlot};
 use compare::{Compared, MOST_COMPARED};
@@ -24,6 +27,7 @@ use curves::Curves;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use runs::RunView;
+use samples::SampleBook;
 use survey::SurveySlot;
 
 /// Everything that the Train panel shows.
@@ -88,6 +92,7 @@ pub struct SelectedRun {
 
     /// Until the app has read `metrics.jsonl`: nothing.
     pub curves: Option<Curves>,
+    pub samples: SampleBook,
 }
 
 /// A run's name and note, being written.
@@ -211,11 +216,13 @@ impl TrainState {
     }
 
     /// An interrupted run goes on: its curves begin with what it did before.
-    pub fn resume(&mut self, run: &RunView, steps: &[StepMetrics], evaluations: &[EvalMetrics]) {
+    pub fn resume(&mut self, run: &RunView, history: &History, samples: Vec<Sample>) {
+        let History { steps, evaluations } = history;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
         live.curves = Curves::of(steps, evaluations);
         live.last_step = steps.last().cloned();
         live.steps_planned = run.steps_planned;
+        live.samples = SampleBook::of(samples);
         self.live = Some(live);
         self.show_live();
     }
@@ -271,13 +278,14 @@ impl TrainState {
     }
 
     /// The app has read what a selected or compared run left behind.
-    pub fn show_run(&mut self, id: &str, steps: &[StepMetrics], evaluations: &[EvalMetrics]) {
-        let curves = Curves::of(steps, evaluations);
+    pub fn show_run(&mut self, id: &str, history: &History, samples: Vec<Sample>) {
+        let curves = Curves::of(&history.steps, &history.evaluations);
         if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
             compared.curves = Some(curves.clone());
         }
         if let Some(selected) = self.selected.as_mut().filter(|selected| selected.id == id) {
             selected.curves = Some(curves);
+            selected.samples = SampleBook::of(samples);
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
+use crate::train::metrics::StepMetrics;
 use crate::train::runs::RunState;
 
 pub(super) fn run_view(id: &str) -> RunView {
@@ -25,6 +26,11 @@ pub(super) fn run_view(id: &str) -> RunView {
         usable: true,
         resumable: true,
     }
+}
+
+fn history(steps: &[usize]) -> History {
+    let steps = steps.iter().map(|step| StepMetrics { step: *step, ..StepMetrics::default() });
+    History { steps: steps.collect(), evaluations: Vec::new() }
 }
 
 fn step(step: usize, step_secs: f64) -> TrainEvent {
@@ -170,9 +176,10 @@ fn a_file_is_chosen_when_it_was_opened() {
 
 #[test]
 fn curves_that_arrive_late_go_to_no_other_run() {
-    let selected = Some(SelectedRun { id: "b".to_owned(), curves: None });
+    let selected =
+        Some(SelectedRun { id: "b".to_owned(), curves: None, samples: SampleBook::default() });
     let mut train = TrainState { selected, ..TrainState::default() };
-    train.show_run("a", &[StepMetrics::default()], &[]);
+    train.show_run("a", &history(&[1]), Vec::new());
     assert!(train.selected.as_ref().unwrap().curves.is_none());
     train.set_runs(Vec::new());
     assert!(train.selected.is_none());
@@ -183,8 +190,7 @@ fn a_resumed_run_goes_on_where_it_was() {
     let mut train = TrainState::default();
     let run =
         RunView { objective: Objective::Sft, steps_done: 2, steps_planned: 5, ..run_view("a") };
-    let done = [1, 2].map(|step| StepMetrics { step, loss: 2.0, ..StepMetrics::default() });
-    train.resume(&run, &done, &[]);
+    train.resume(&run, &history(&[1, 2]), Vec::new());
     train.on_event(step(3, 1.0));
     let live = train.live.unwrap();
     assert_eq!(live.curves.loss.len(), 3);
@@ -199,7 +205,7 @@ fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
         assert!(train.toggle_compared(id));
     }
     assert!(!train.toggle_compared("e"), "a fifth line could not be told apart");
-    train.show_run("b", &[StepMetrics { step: 1, ..StepMetrics::default() }], &[]);
+    train.show_run("b", &history(&[1]), Vec::new());
     assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss.len()), Some(1));
     assert!(!train.toggle_compared("a"), "unticked: nothing to read");
     train.set_runs(["b", "d"].map(run_view).to_vec());
