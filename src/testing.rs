@@ -8,10 +8,12 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::engine::{
-    AdapterExportJob, AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob,
-    SurveyJob, TrainJob, TrainJobError,
+    AdapterExportJob, AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, MeasureJob,
+    ScanJob, SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
+use crate::eval::comparison::Comparison;
+use crate::eval::preference::Measured;
 use crate::hub;
 use crate::hub::starter::{FetchEvent, Fetched};
 use crate::jobs::{Feeder, Job, Wake};
@@ -39,6 +41,7 @@ pub struct Script {
     pub generate: Option<(GenerateRequest, GenerateFeeder)>,
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
     pub adapter_export: Option<(PathBuf, Feeder<Merged, PathBuf, llm::Error>)>,
+    pub measuring: Option<(String, Feeder<Measured, Comparison, TrainJobError>)>,
     pub survey: Option<(SurveyRequest, Feeder<TrainEvent, Survey, TrainJobError>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
 
@@ -104,6 +107,12 @@ impl Engine for FakeEngine {
     ) -> AdapterExportJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().adapter_export = Some((to, feeder));
+        job
+    }
+
+    fn measure_run(&mut self, _source: ModelSource, run: &RunView, _wake: Wake) -> MeasureJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().measuring = Some((run.id.clone(), feeder));
         job
     }
 

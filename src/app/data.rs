@@ -1,12 +1,15 @@
 //! Around a run: its data looked at before it starts, its name, its settings used again, its
 //! numbers as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Workbench;
 use super::engine::TrainJobError;
 use super::running::take_ended;
+use crate::eval::comparison::Comparison;
+use crate::eval::preference::Measured;
+use crate::files;
 use crate::hub;
 use crate::jobs::JobEnd;
 use crate::llm;
@@ -24,6 +27,14 @@ use crate::train::metrics::TrainEvent;
 use crate::train::notes::RunNotes;
 use crate::train::record;
 use crate::train::survey::SurveyRequest;
+
+/// What was measured of a run, beside its adapter.
+const COMPARISON_FILE: &str = "comparison.json";
+
+/// `None`: the run was not measured, or by a version that measured otherwise.
+pub(super) fn read_comparison(run_dir: &Path) -> Option<Comparison> {
+    serde_json::from_slice(&std::fs::read(run_dir.join(COMPARISON_FILE)).ok()?).ok()
+}
 
 impl Workbench {
     /// Reads the chosen data as a run would. What is not a file of its own becomes one for as long
@@ -152,6 +163,53 @@ impl Workbench {
         let folder = run.folder.clone();
         let job = self.engine.export_adapter(source, folder, form, to, Arc::clone(&self.wake));
         self.running.adapter_export = Some(job);
+    }
+
+    pub(super) fn measure_run(&mut self, id: &str) {
+        let Some(run) = self.state.train.runs.iter().find(|run| run.id == id) else { return };
+        if self.running.measuring.is_some() {
+            let reason = "Another run is being measured: wait for it or stop it";
+            self.state.notices.push(Notice::problem(PanelId::Train, reason));
+            return;
+        }
+        match hub::local::resolve_model(&run.config.model) {
+            Ok(path) => {
+                let source = ModelSource::at(&path);
+                let job = self.engine.measure_run(source, run, Arc::clone(&self.wake));
+                let begun = Measured { done: 0, total: 0 };
+                self.running.measuring = Some((id.to_owned(), begun, job));
+            }
+            Err(err) => {
+                let summary = "The run's base model is not here any more";
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+            }
+        }
+    }
+
+    /// What was measured is kept beside the run.
+    pub(super) fn poll_measuring(&mut self) {
+        let Some((id, measured, job)) = &mut self.running.measuring else { return };
+        let Some(end) = job.poll(|event| *measured = event) else { return };
+        let id = std::mem::take(id);
+        self.running.measuring = None;
+        let summary = "The run could not be measured";
+        match end {
+            JobEnd::Done(comparison) => {
+                let Some(open) = &self.project else { return };
+                let path = open.project.runs_dir().join(&id).join(COMPARISON_FILE);
+                let text = serde_json::to_string_pretty(&comparison);
+                let text = text.expect("numbers can be written as JSON");
+                if let Err(err) = files::write_atomic(&path, text.as_bytes()) {
+                    self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                }
+                self.refresh_runs();
+            }
+            JobEnd::Failed(TrainJobError::Train(train::Error::Cancelled)) => {}
+            JobEnd::Failed(err) => {
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+            }
+            JobEnd::Crashed(message) => self.crashed(PanelId::Train, "Measuring", message),
+        }
     }
 
     pub(super) fn poll_adapter_export(&mut self) {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::figure;
+use crate::eval::comparison::{self, Comparison};
+use crate::eval::preference::Measured;
 use crate::hub;
 use crate::hub::local::LocalModel;
 use crate::hub::starter::{FetchEvent, Fetched};
@@ -22,6 +24,7 @@ use crate::state::train::runs::RunView;
 use crate::train;
 use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
+use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
 use crate::train::survey::{Survey, SurveyRequest};
 
@@ -32,6 +35,7 @@ pub type AdapterJob = Job<(), AdapterCard, llm::Error>;
 pub type GenerateJob = Job<GenerateEvent, Vec<Answer>, llm::Error>;
 pub type ExportJob = Job<(), PathBuf, std::io::Error>;
 pub type AdapterExportJob = Job<Merged, PathBuf, llm::Error>;
+pub type MeasureJob = Job<Measured, Comparison, TrainJobError>;
 pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
 
@@ -65,6 +69,9 @@ pub trait Engine {
 
     /// Trains on `source` in f32, beside the model in memory.
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
+
+    /// Measures a run's adapter against its model, `source`.
+    fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob;
 
     /// Makes the adapter in `folder`, which belongs to `source`, into `form` at `to`.
     fn export_adapter(
@@ -186,6 +193,18 @@ impl Engine for CandleEngine {
             let loading = LoadingForTraining(progress);
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
+        })
+    }
+
+    fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob {
+        let (folder, config) = (run.folder.clone(), run.config.clone());
+        spawn("measure", wake, TrainJobError::Thread, move |progress| {
+            // By itself, and as it is stored: another model may be the one in memory.
+            let model = Model::load(&source, &LoadOptions::default(), &Quiet);
+            let model = model.map_err(TrainJobError::Model)?;
+            let adapter = Adapter::load(&folder, &model).map_err(TrainJobError::Model)?;
+            let data = folder.join(DATA_FILE);
+            Ok(comparison::compare(&model, &adapter, &config, &data, progress)?)
         })
     }
 

@@ -109,6 +109,8 @@ impl Workbench {
                 });
             }
             Command::StopExport => self.running.stop_exporting(),
+            Command::MeasureRun(id) => self.measure_run(&id),
+            Command::StopMeasuring => self.running.stop_measuring(),
             Command::TryRun(id) => self.try_run(&id),
             Command::ShowRun(id) => self.show_run(&id),
             Command::SaveRunFile => self.ask(Ask::SaveRunFile),

@@ -4,6 +4,7 @@ use super::Workbench;
 use super::engine::one_line;
 use super::host::Ask;
 use super::running::{Asker, take_ended};
+use crate::eval::preference::Measured;
 use crate::hub;
 use crate::jobs::JobEnd;
 use crate::llm;
@@ -31,6 +32,7 @@ impl Workbench {
         self.poll_train();
         self.poll_export();
         self.poll_adapter_export();
+        self.poll_measuring();
         self.poll_survey();
         self.poll_dialog();
         self.state.activities = self.activities();
@@ -276,6 +278,14 @@ impl Workbench {
                 detail: format!("{} · {}", view.name, view.what),
                 fraction: view.fraction(),
                 stop: None,
+            });
+        }
+        if let Some((_, Measured { done, total }, _)) = &self.running.measuring {
+            lines.push(Activity {
+                what: "Measuring".to_owned(),
+                detail: format!("{done} of {total} texts"),
+                fraction: (*total > 0).then(|| *done as f32 / *total as f32),
+                stop: Some(Command::StopMeasuring),
             });
         }
         if self.running.adapter_export.is_some() {

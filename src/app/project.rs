@@ -85,7 +85,11 @@ impl Workbench {
             let notice = Notice::problem(PanelId::Train, summary);
             self.state.notices.push(Notice { causes: vec![reason], ..notice });
         }
-        self.state.train.set_runs(listing.runs.iter().map(RunView::from).collect());
+        let runs = listing.runs.iter().map(|entry| RunView {
+            comparison: super::data::read_comparison(&entry.run_dir),
+            ..RunView::from(entry)
+        });
+        self.state.train.set_runs(runs.collect());
     }
 
     /// After a crash or a kill: which runs were cut short, and what is left of them.

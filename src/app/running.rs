@@ -1,10 +1,11 @@
 //! The jobs under way, one `Option` each.
 
 use super::engine::{
-    AdapterExportJob, AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, ScanJob, SurveyJob,
-    TrainJob,
+    AdapterExportJob, AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, MeasureJob, ScanJob,
+    SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
+use crate::eval::preference::Measured;
 
 /// Who asked for the tokens that are being generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub struct Running {
     pub export: Option<ExportJob>,
     pub adapter_export: Option<AdapterExportJob>,
 
+    /// The run that is measured, and how far that is.
+    pub measuring: Option<(String, Measured, MeasureJob)>,
+
     /// With the folder of the copy that it reads, if there is one.
     pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
     pub dialog: Option<(Ask, DialogJob)>,
@@ -38,7 +42,7 @@ impl Running {
 
     /// Whether a job is there that should end before the program does.
     pub fn is_working(&self) -> bool {
-        self.is_busy() || self.generate.is_some()
+        self.is_busy() || self.generate.is_some() || self.measuring.is_some()
     }
 
     pub fn stop_generating(&self) {
@@ -59,6 +63,12 @@ impl Running {
         }
     }
 
+    pub fn stop_measuring(&self) {
+        if let Some((_, _, job)) = &self.measuring {
+            job.cancel();
+        }
+    }
+
     pub fn stop_exporting(&self) {
         if let Some(job) = &self.adapter_export {
             job.cancel();
@@ -67,6 +77,7 @@ impl Running {
 
     pub fn stop_all(&self) {
         self.stop_exporting();
+        self.stop_measuring();
         self.stop_generating();
         self.stop_training();
         self.stop_fetching();

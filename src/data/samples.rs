@@ -11,6 +11,14 @@ pub const PROMPTS_JSONL: &str = include_str!("../../sample_data/prompts.jsonl");
 /// `sample_data/pairs.jsonl`, as it is in the repository.
 pub const PAIRS_JSONL: &str = include_str!("../../sample_data/pairs.jsonl");
 
+/// `sample_data/neutral.txt`, as it is in the repository.
+const NEUTRAL_TXT: &str = include_str!("../../sample_data/neutral.txt");
+
+/// Paragraphs on everyday things, which have nothing to do with the pairs.
+pub fn neutral() -> impl Iterator<Item = &'static str> {
+    NEUTRAL_TXT.split("\n\n").map(str::trim).filter(|text| !text.is_empty())
+}
+
 /// 40 questions about scientometrics, open science and reproducibility.
 pub fn prompts() -> Vec<Text> {
     import::prompts_from_jsonl(Path::new("sample_data/prompts.jsonl"), PROMPTS_JSONL)
@@ -38,6 +46,7 @@ mod tests {
         assert_eq!(check::problems(&pairs), []);
         let asked: BTreeSet<String> = pairs.iter().map(|pair| pair.prompt.words()).collect();
         assert_eq!((pairs.len(), asked.len()), (60, 60));
+        assert_eq!(neutral().count(), 8);
     }
 
     #[test]

@@ -1,3 +1,5 @@
 //! What training changed, measured on a finished adapter.
 
+pub mod comparison;
+pub mod intervals;
 pub mod preference;

@@ -87,7 +87,7 @@ pub fn measure(
 }
 
 /// ln p(completion | prompt).
-fn completion_logp(
+pub(super) fn completion_logp(
     model: &Model,
     adapter: Option<&Adapter>,
     sequence: &Sequence,
@@ -99,7 +99,7 @@ fn completion_logp(
 }
 
 /// Passes on a stop, and keeps what the parts report to itself.
-struct OnlyStop<'a>(&'a dyn Progress<Measured>);
+pub(super) struct OnlyStop<'a>(pub &'a dyn Progress<Measured>);
 
 impl Progress<Scoring> for OnlyStop<'_> {
     fn emit(&self, _event: Scoring) {}

@@ -92,6 +92,10 @@ pub enum Command {
     /// A run's numbers and curves as files in its folder: CSV, SVG, PNG.
     ExportRun(String),
 
+    /// The model with and without a run's adapter, measured on what the run held out.
+    MeasureRun(String),
+    StopMeasuring,
+
     /// A run's adapter for other programs. Asks where to.
     ExportAdapter(String, AdapterForm),
     StopExport,

@@ -81,7 +81,12 @@ impl AppState {
     /// Carries out a command that only changes what is shown. False: it needs the app.
     pub fn apply(&mut self, command: &Command) -> bool {
         match command {
-            Command::ShowPanel(panel) => self.prefs.panel = *panel,
+            Command::ShowPanel(panel) => {
+                if *panel != self.prefs.panel {
+                    self.notices.leave(self.prefs.panel);
+                }
+                self.prefs.panel = *panel;
+            }
             Command::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
             Command::SetTheme(theme) => self.prefs.theme = *theme,
             Command::ZoomIn => self.zoom_by(ZOOM_STEP),

@@ -105,6 +105,13 @@ impl Notices {
         self.shown.retain(|notice| notice.place != place || notice.severity == Severity::Info);
     }
 
+    /// The person has left a panel: its good news are old now. What has a button stays.
+    pub fn leave(&mut self, place: PanelId) {
+        self.shown.retain(|notice| {
+            notice.place != place || notice.severity != Severity::Info || notice.remedy.is_some()
+        });
+    }
+
     pub fn at(&self, place: PanelId) -> impl Iterator<Item = &Notice> {
         self.shown.iter().filter(move |notice| notice.place == place)
     }

@@ -136,6 +136,11 @@ impl Series {
         mean(early.map(|bucket| (bucket.sum, bucket.count)))
     }
 
+    /// The highest point of the whole history.
+    pub fn highest(&self) -> Option<Point> {
+        self.buckets.iter().map(|bucket| bucket.high).max_by(|a, b| a.y.total_cmp(&b.y))
+    }
+
     /// The lowest point of the whole history.
     pub fn lowest(&self) -> Option<Point> {
         self.buckets.iter().map(|bucket| bucket.low).min_by(|a, b| a.y.total_cmp(&b.y))
@@ -255,5 +260,6 @@ mod tests {
         assert_eq!(Series::default().latest_mean(4), None);
         assert_eq!(rising.means().last(), Some(Point { x: 9.0, y: 9.0 }));
         assert_eq!(rising.lowest(), Some(Point { x: 0.0, y: 0.0 }));
+        assert_eq!(rising.highest(), Some(Point { x: 9.0, y: 9.0 }));
     }
 }

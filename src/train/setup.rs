@@ -172,7 +172,9 @@ pub(super) fn max_length(model: &Model, config: &TrainConfig) -> usize {
     config.max_length.min(model.card().facts.context_length)
 }
 
-pub(super) fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
+/// Which examples are trained on and which are held out: the same in every run with the same
+/// rows, share and seed.
+pub fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
     let nothing = Text::Plain(String::new());
     let prompts: Vec<PreferencePair> = examples
         .iter()

@@ -49,7 +49,7 @@ struct Columns {
 impl Columns {
     fn fit(ui: &Ui, font: &FontId) -> Self {
         let width = ui.available_width();
-        let number = font.size * 4.4;
+        let number = font.size * 5.0;
         let token = (width * 0.3).clamp(font.size * 5.0, font.size * 9.0);
         let bar = (width - token - 2.0 * number - 2.0 * theme::GAP).max(24.0);
         Self { token, bar, number, height: (font.size * 1.6).round() }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use tuning_fork::eval::comparison;
 use tuning_fork::files;
 use tuning_fork::jobs::{Progress, Quiet, Recorder};
-use tuning_fork::llm::{Adapter, Model, Weights};
+use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
@@ -324,4 +325,41 @@ fn a_fixed_prompt_is_answered_as_the_run_goes_on_and_the_run_stays_the_same() {
     assert_eq!(weights(&without), weights(&with), "looking does not change what is learned");
     let told = events.into_events().into_iter();
     assert_eq!(told.filter(|event| matches!(event, TrainEvent::Sampled(_))).count(), 3);
+}
+
+#[test]
+fn what_changed_is_measured_on_the_rows_that_were_held_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny_model();
+    let data = eight_pairs(folder.path());
+    let config = TrainConfig { held_out_share: 0.25, ..config(data.clone(), 12) };
+    let run_dir = folder.path().join("run");
+    start(&model, &config, &run_dir, &Quiet).unwrap();
+    let adapter = Adapter::load(&run_dir, &model).unwrap();
+    let found = comparison::compare(&model, &adapter, &config, &data, &Quiet).unwrap();
+    assert!(found.held_out);
+    assert_eq!(found.rows, 2);
+    // The run's own last measurement says the same.
+    let told = History::read(&run_dir).evaluations.pop().unwrap();
+    assert_eq!(found.accuracy.map(|found| found.value), told.rewards_accuracies);
+    let margin = found.margin.unwrap();
+    assert!((margin.value - told.rewards_margins.unwrap()).abs() < 1e-3, "{margin:?} {told:?}");
+    assert!(margin.low <= margin.value && margin.value <= margin.high);
+    assert!(found.neutral_kl.value > 0.0, "the adapter moves something");
+    // An adapter that changes nothing has moved nothing.
+    let idle = Adapter::init(&model, &idle_spec(), 0).unwrap();
+    let found = comparison::compare(&model, &idle, &config, &data, &Quiet).unwrap();
+    assert_eq!(found.neutral_kl.value, 0.0);
+    assert_eq!(found.perplexity_before, found.perplexity_after);
+    assert_eq!(found.accuracy.map(|found| found.value), Some(0.0));
+}
+
+fn idle_spec() -> LoraSpec {
+    LoraSpec {
+        r: 2,
+        lora_alpha: 2.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec!["q_proj".to_owned()],
+    }
 }

@@ -9,6 +9,8 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::data::pair::Text;
+use tuning_fork::eval::comparison::Comparison;
+use tuning_fork::eval::intervals::Interval;
 use tuning_fork::llm::card::{ModelCard, ModelFacts, ModelIdentity, ModelSource};
 use tuning_fork::llm::tokenizer::Tokenizer;
 use tuning_fork::panels::train::train_panel_ui;
@@ -153,6 +155,7 @@ fn run(id: &str, status: RunState) -> RunView {
         about: RunNotes::default(),
         config: TrainConfig::default(),
         data_sha256: String::new(),
+        comparison: None,
         note: None,
         usable: true,
         resumable: status == RunState::Interrupted,
@@ -476,4 +479,31 @@ fn the_answers_of_the_run_are_leafed_through() {
     harness.run();
     harness.get_by_label("Its answer before the run");
     harness.get_by_label("The answer of step 0.");
+}
+
+#[test]
+fn what_a_run_changed_is_measured_and_shown_with_its_uncertainty() {
+    let mut train = two_runs();
+    train.left_tab = LeftTab::Runs;
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label_contains("Run first: Finished").click();
+    harness.run();
+    harness.get_by_label("Measure what changed").click();
+    harness.run();
+    assert_eq!(harness.state().asked.last(), Some(&Command::MeasureRun("first".to_owned())));
+    let interval = |value: f64| Interval { value, low: value * 0.5, high: value * 1.5 };
+    harness.state_mut().train.runs[0].comparison = Some(Comparison {
+        rows: 12,
+        held_out: true,
+        accuracy: Some(Interval { value: 0.75, low: 0.468, high: 0.911 }),
+        margin: Some(interval(0.4)),
+        perplexity_before: interval(12.0),
+        perplexity_after: interval(10.0),
+        neutral_kl: interval(0.02),
+    });
+    harness.run();
+    harness.get_by_label("75 %  (47 to 91)");
+    harness.get_by_label("12 held-out rows");
+    harness.get_by_label("0.020  (0.010 to 0.030)");
+    harness.get_by_label("Measure again");
 }

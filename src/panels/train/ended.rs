@@ -2,9 +2,11 @@
 
 use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
 
+use super::measured::measured_ui;
 use crate::state::command::{Command, Commands};
 use crate::state::train::live::LiveRun;
 use crate::state::train::reading::LN_2;
+use crate::state::train::runs::RunView;
 use crate::train::config::Objective;
 use crate::train::metrics::{EvalMetrics, RunSummary};
 use crate::widgets::button::ActionButton;
@@ -17,6 +19,7 @@ pub(super) fn summary_ui(
     ui: &mut Ui,
     live: &LiveRun,
     summary: &RunSummary,
+    run: Option<&RunView>,
     commands: &mut Commands,
 ) {
     let p = theme::palette(ui);
@@ -41,6 +44,9 @@ pub(super) fn summary_ui(
         if let Some(after) = &live.evaluation {
             ui.add_space(theme::GAP_SMALL);
             before_after_ui(ui, live.objective, live.evaluation_before.as_ref(), after);
+        }
+        if let Some(run) = run {
+            measured_ui(ui, run, commands);
         }
         ui.add_space(theme::GAP_SMALL);
         ui.horizontal_wrapped(|ui| {

@@ -4,6 +4,7 @@ use eframe::egui;
 use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::ended::{failed_ui, summary_ui};
+use super::measured::measured_ui;
 use super::plots::{Shown, plots_ui};
 use crate::state::command::{Command, Commands};
 use crate::state::series::RECENT_POINTS;
@@ -20,11 +21,14 @@ use crate::widgets::theme::{self, icons};
 
 /// The run under way, or the one that has just ended.
 pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
-    let TrainState { live: Some(live), span, .. } = train else { return };
+    let TrainState { live: Some(live), runs, span, .. } = train else { return };
     let mut stop_pressed = false;
     ScrollArea::vertical().id_salt("train_live").auto_shrink(false).show(ui, |ui| {
         match &live.phase {
-            Phase::Done(summary) => summary_ui(ui, live, summary, commands),
+            Phase::Done(summary) => {
+                let run = runs.iter().find(|run| run.id == live.id);
+                summary_ui(ui, live, summary, run, commands);
+            }
             Phase::Failed(reason) => failed_ui(ui, live, reason),
             Phase::Preparing { .. } | Phase::Stepping | Phase::Stopping => {
                 stop_pressed = running_ui(ui, live);
@@ -84,6 +88,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
             if let Some(note) = &run.note {
                 ui.add(Label::new(note).wrap());
             }
+            measured_ui(ui, run, commands);
         });
         samples_ui(ui, &mut selected.samples);
         match &selected.curves {

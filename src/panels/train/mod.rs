@@ -4,6 +4,7 @@ mod compare;
 mod ended;
 mod fields;
 mod live;
+mod measured;
 mod plots;
 mod runs;
 mod setup;

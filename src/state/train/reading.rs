@@ -25,7 +25,7 @@ pub fn reading(curves: &Curves, objective: Objective) -> String {
     if loss.len() < STEPS_TO_SAY_ANYTHING {
         return format!("Too early to read: {STEPS_TO_SAY_ANYTHING} steps are the least");
     }
-    if let Some(sentence) = overfitting(curves) {
+    if let Some(sentence) = overfitting(curves).or_else(|| memorising(curves)) {
         return sentence;
     }
     let main = match objective {
@@ -53,6 +53,27 @@ fn overfitting(curves: &Curves) -> Option<String> {
              is learning these pairs by heart (overfitting). An earlier stop would have done",
             lowest.x
         )
+    })
+}
+
+/// Every training pair is told apart and the gap still grows, while that of the held-out pairs has
+/// turned: the loss need not have risen yet.
+fn memorising(curves: &Curves) -> Option<String> {
+    // A whole window without a single pair the wrong way round.
+    let all_right = latest(&curves.accuracy) >= 0.999;
+    if !all_right || trend(&curves.margin) != Trend::Rising {
+        return None;
+    }
+    let start = "Accuracy is 100 % on the training pairs and the margin still grows";
+    let held_out = &curves.held_out_margin;
+    let (Some(peak), Some(now)) = (held_out.highest(), held_out.last()) else {
+        return Some(format!(
+            "{start}: likely overfitting, and without held-out pairs nothing can tell"
+        ));
+    };
+    // 5 % of the peak: the wobble of a dozen held-out pairs.
+    (now < 0.95 * peak.y).then(|| {
+        format!("{start}: likely overfitting. The held-out margin peaked at step {:.0}", peak.x)
     })
 }
 
@@ -258,6 +279,24 @@ mod tests {
         let sentence = reading(&curves, Objective::Dpo);
         assert!(sentence.contains("has risen since step 40"), "{sentence}");
         assert!(sentence.contains("overfitting"), "{sentence}");
+    }
+
+    #[test]
+    fn a_gap_that_grows_past_full_accuracy_is_held_against_the_held_out_gap() {
+        let mut curves = dpo_run(60, 1.0, -3.0);
+        for step in 1..=60 {
+            curves.accuracy.push(f64::from(step), 1.0);
+        }
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(sentence.ends_with("without held-out pairs nothing can tell"), "{sentence}");
+        for (x, margin) in [(20.0, 0.5), (40.0, 0.8)] {
+            curves.held_out_margin.push(x, margin);
+        }
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(!sentence.contains("overfitting"), "still growing there: {sentence}");
+        curves.held_out_margin.push(60.0, 0.6);
+        let sentence = reading(&curves, Objective::Dpo);
+        assert!(sentence.ends_with("The held-out margin peaked at step 40"), "{sentence}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::eval::comparison::Comparison;
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::metrics::{EvalMetrics, StepMetrics};
 use crate::train::notes::RunNotes;
@@ -29,6 +30,9 @@ pub struct RunView {
     /// Its settings, as its run file has them.
     pub config: TrainConfig,
     pub data_sha256: String,
+
+    /// What the adapter changed, once it was measured.
+    pub comparison: Option<Comparison>,
 
     /// What somebody should know about it: why it failed, what was recovered.
     pub note: Option<String>,
@@ -76,6 +80,7 @@ impl From<&RunEntry> for RunView {
             about: notes.clone(),
             config: config.clone(),
             data_sha256: record.data_sha256.clone(),
+            comparison: None, // the app reads it
             note,
             usable: *has_adapter && *state != RunState::Running,
             resumable: resumable_from.is_some(),

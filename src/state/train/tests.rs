@@ -22,6 +22,7 @@ pub(super) fn run_view(id: &str) -> RunView {
         about: RunNotes::default(),
         config: TrainConfig::default(),
         data_sha256: String::new(),
+        comparison: None,
         note: None,
         usable: true,
         resumable: true,

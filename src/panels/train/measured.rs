@@ -1,0 +1,81 @@
+//! What the adapter changed, with how sure that is.
+
+use eframe::egui::{Grid, Label, Ui, Vec2};
+
+use crate::eval::comparison::Comparison;
+use crate::eval::intervals::Interval;
+use crate::state::command::{Command, Commands};
+use crate::state::train::runs::RunView;
+use crate::widgets::button::ActionButton;
+use crate::widgets::theme::{self, icons};
+
+/// The table, or the button that fills it.
+pub(super) fn measured_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
+    if !run.usable {
+        return;
+    }
+    let (words, hint) = match &run.comparison {
+        Some(found) => {
+            table_ui(ui, found);
+            ("Measure again", "The rows or the program may have changed since")
+        }
+        None => (
+            "Measure what changed",
+            "Model and adapter on the held-out rows and on neutral text, with 95 % intervals. \
+             Takes about as long as a few steps",
+        ),
+    };
+    ui.add_space(theme::GAP_SMALL);
+    if ui.add(ActionButton::new(words).icon(icons::LOOK)).on_hover_text(hint).clicked() {
+        commands.push(Command::MeasureRun(run.id.clone()));
+    }
+}
+
+fn table_ui(ui: &mut Ui, found: &Comparison) {
+    let p = theme::palette(ui);
+    let percent = |interval: Interval| {
+        format!(
+            "{:.0} %  ({:.0} to {:.0})",
+            interval.value * 100.0,
+            interval.low * 100.0,
+            interval.high * 100.0
+        )
+    };
+    let plain = |interval: Interval| {
+        format!("{:.3}  ({:.3} to {:.3})", interval.value, interval.low, interval.high)
+    };
+    let mut rows: Vec<(&str, &str, String)> = Vec::new();
+    if let Some(accuracy) = found.accuracy {
+        let hint = "Share of pairs whose chosen answer has become more likely than the rejected \
+                    one, compared with the base model. 50 % is a coin toss";
+        rows.push(("Reward accuracy", hint, percent(accuracy)));
+    }
+    if let Some(margin) = found.margin {
+        let hint = "beta times how much further chosen moved than rejected, in nats";
+        rows.push(("Reward margin", hint, plain(margin)));
+    }
+    let hint = "How many tokens the base model hesitated between, on average, at each token of the \
+                chosen answers";
+    rows.push(("Perplexity of chosen, before", hint, plain(found.perplexity_before)));
+    let hint = "The same with the adapter. Lower: the chosen answers are less of a surprise";
+    rows.push(("Perplexity of chosen, after", hint, plain(found.perplexity_after)));
+    let hint = "KL divergence on paragraphs that have nothing to do with the pairs: how far the \
+                adapter moved what it was not asked to move. 0: not at all";
+    rows.push(("Moved on neutral text, nats a token", hint, plain(found.neutral_kl)));
+    let measured = match (found.rows, found.held_out) {
+        (1, true) => "1 held-out row".to_owned(),
+        (rows, true) => format!("{rows} held-out rows"),
+        (rows, false) => format!("{rows} rows that it was trained on: this flatters it"),
+    };
+    ui.add_space(theme::GAP_SMALL);
+    Grid::new("measured").num_columns(2).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
+        ui.label(theme::muted(ui, measured));
+        ui.label(theme::muted(ui, "with its 95 % interval"));
+        ui.end_row();
+        for (name, hint, value) in rows {
+            ui.add(Label::new(name)).on_hover_text(hint);
+            ui.label(theme::number(value).color(p.strong));
+            ui.end_row();
+        }
+    });
+}
