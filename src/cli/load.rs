@@ -21,7 +21,7 @@ pub struct ModelArgs {
     #[arg(long)]
     pub adapter: Option<PathBuf>,
 
-    /// Keep the weights as the file stores them, or widen them to f32
+    /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
     pub weights: Precision,
 }
@@ -30,6 +30,11 @@ pub struct ModelArgs {
 pub enum Precision {
     AsStored,
     F32,
+    Bf16,
+    #[value(name = "q8_0")]
+    Q8_0,
+    #[value(name = "q4_0")]
+    Q4_0,
 }
 
 impl ModelArgs {
@@ -37,6 +42,9 @@ impl ModelArgs {
         let weights = match self.weights {
             Precision::AsStored => Weights::AsStored,
             Precision::F32 => Weights::F32,
+            Precision::Bf16 => Weights::Bf16,
+            Precision::Q8_0 => Weights::Q8_0,
+            Precision::Q4_0 => Weights::Q4_0,
         };
         let model = load_model(&self.model, weights)?;
         let adapter = self.adapter.as_deref().map(|folder| Adapter::load(folder, &model));

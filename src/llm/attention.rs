@@ -23,7 +23,7 @@ pub struct AttentionShape {
 
 impl AttentionShape {
     /// The first position that position `at` sees.
-    fn first_visible(&self, at: usize) -> usize {
+    pub(crate) fn first_visible(&self, at: usize) -> usize {
         self.window.map_or(0, |window| (at + 1).saturating_sub(window))
     }
 }

@@ -8,6 +8,14 @@ use std::sync::Arc;
 pub struct KvCache {
     layers: Vec<LayerCache>,
     len: usize,
+
+    /// See [`Self::plan`].
+    planned: usize,
+
+    /// Where rope depends on the length of the text (`LongRoPE`): the tokens held, and the length
+    /// that their keys were turned for. Empty elsewhere.
+    pub(crate) ids: Vec<u32>,
+    pub(crate) turned_for: usize,
 }
 
 impl KvCache {
@@ -20,7 +28,8 @@ impl KvCache {
             keys: Arc::default(),
             values: Arc::default(),
         };
-        Self { layers: vec![layer; layers], len: 0 }
+        let (planned, turned_for) = (0, 0);
+        Self { layers: vec![layer; layers], len: 0, planned, ids: Vec::new(), turned_for }
     }
 
     /// How many tokens it holds.
@@ -38,9 +47,20 @@ impl KvCache {
             return;
         }
         self.len = len;
+        self.ids.truncate(len);
         for layer in &mut self.layers {
             layer.truncate(len);
         }
+    }
+
+    /// Says how long the text will be that is run through this cache piece by piece. The pieces of
+    /// a model whose rope depends on the length then get what the whole text at once would get.
+    pub fn plan(&mut self, len: usize) {
+        self.planned = len;
+    }
+
+    pub(crate) fn planned(&self) -> usize {
+        self.planned
     }
 
     /// What it takes in memory, with the room that it keeps to grow into.

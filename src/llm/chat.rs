@@ -196,7 +196,7 @@ fn without_generation_tags(source: &str) -> String {
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
         let (before, tag) = rest.split_at(start);
-        let Some(end) = tag.find("%}") else { break };
+        let Some(end) = tag[2..].find("%}").map(|end| end + 2) else { break }; // not that of `{%}`
         let (inner, after) = (&tag[2..end], &tag[end + 2..]);
         let (left, inner) = split_sign(inner);
         let trimmed = inner.trim_end_matches(['-', '+']);
@@ -360,6 +360,12 @@ mod tests {
 
     fn renders(source: &str, expected: &str) {
         assert_eq!(render(source, &[("user", "Hi")]).unwrap(), expected, "{source}");
+    }
+
+    #[test]
+    fn a_tag_that_is_none_is_left_for_the_parser_to_refuse() {
+        assert_eq!(without_generation_tags("a{%}b"), "a{%}b");
+        assert!(matches!(render("{%}", &[]), Err(ChatError::Syntax(_))));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The passes read this and know no family names. A new family is a function in `families.rs`
 //! (from `config.json`) and one in `gguf_config.rs`.
 
+pub use super::rope::{Rope, RopeScaling, RopeTable};
+
 /// `model_type` of every family that can be run.
 pub const SUPPORTED: &[&str] = &[
     "gemma2",
@@ -62,7 +64,14 @@ pub enum Activation {
 
     /// With the tanh approximation.
     GeluTanh,
+
+    /// x · sigmoid(1.702 x)
+    QuickGelu,
     Relu,
+
+    /// relu(x)²
+    ReluSquared,
+    Tanh,
 }
 
 /// The shape of the feed-forward part.
@@ -89,93 +98,16 @@ pub enum Naming {
 }
 
 /// What differs from layer to layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerConfig {
     /// Position i sees the last `window` positions, itself included. `None`: all before it.
     pub window: Option<usize>,
 
     /// Index into [`Config::ropes`]. `None`: queries and keys are not rotated.
     pub rope: Option<usize>,
-}
 
-/// Rotary position embedding: how fast each pair of dimensions turns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rope {
-    /// Radians a position, one for each pair: dimension i turns with dimension i + len.
-    /// Dimensions beyond 2 · len are left alone.
-    pub frequencies: Vec<f32>,
-}
-
-/// How rope is stretched beyond the length that it was trained for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    None,
-    Linear {
-        factor: f64,
-    },
-
-    /// transformers' `_compute_llama3_parameters`.
-    Llama3 {
-        factor: f64,
-        low_freq_factor: f64,
-        high_freq_factor: f64,
-        original_context: f64,
-    },
-}
-
-impl Rope {
-    /// `dims` of the head's dimensions turn.
-    pub fn new(theta: f64, dims: usize, scaling: RopeScaling) -> Self {
-        let frequencies = (0..dims / 2).map(|pair| {
-            let frequency = theta.powf(-2.0 * pair as f64 / dims as f64);
-            scaling.apply(frequency) as f32
-        });
-        Self { frequencies: frequencies.collect() }
-    }
-
-    /// The angles of `count` positions from `start` on.
-    pub fn table(&self, start: usize, count: usize) -> RopeTable {
-        let pairs = self.frequencies.len();
-        let mut cos = Vec::with_capacity(count * pairs);
-        let mut sin = Vec::with_capacity(count * pairs);
-        for position in start..start + count {
-            for frequency in &self.frequencies {
-                let angle = position as f32 * frequency; // in f32, as transformers does
-                cos.push(angle.cos());
-                sin.push(angle.sin());
-            }
-        }
-        RopeTable { pairs, cos, sin }
-    }
-}
-
-impl RopeScaling {
-    fn apply(self, frequency: f64) -> f64 {
-        match self {
-            Self::None => frequency,
-            Self::Linear { factor } => frequency / factor,
-            Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-                let wavelength = 2.0 * std::f64::consts::PI / frequency;
-                if wavelength > original_context / low_freq_factor {
-                    frequency / factor
-                } else if wavelength < original_context / high_freq_factor {
-                    frequency
-                } else {
-                    let smooth = (original_context / wavelength - low_freq_factor)
-                        / (high_freq_factor - low_freq_factor);
-                    (1.0 - smooth) * frequency / factor + smooth * frequency
-                }
-            }
-        }
-    }
-}
-
-/// Cosines and sines, (positions, pairs).
-#[derive(Clone, Debug)]
-pub struct RopeTable {
-    pub pairs: usize,
-    pub cos: Vec<f32>,
-    pub sin: Vec<f32>,
+    /// Scores are multiplied by this.
+    pub scale: f32,
 }
 
 /// A decoder as data.
@@ -198,6 +130,10 @@ pub struct Config {
     pub layers: Vec<LayerConfig>,
     pub ropes: Vec<Rope>,
 
+    /// A text that grows past the length where `LongRoPE` changes is run once more from its
+    /// beginning (Phi 3). Other families keep the keys of the shorter text.
+    pub restarts_when_long: bool,
+
     /// A table of position vectors is added to the embedding (GPT-2).
     pub learned_positions: bool,
     pub norm: NormKind,
@@ -212,9 +148,6 @@ pub struct Config {
     pub qkv_bias: bool,
     pub output_bias: bool,
     pub mlp_bias: bool,
-
-    /// Scores are multiplied by this.
-    pub query_scale: f32,
     pub attention_softcap: Option<f32>,
     pub final_softcap: Option<f32>,
     pub embedding_scale: Option<f32>,
@@ -239,35 +172,17 @@ impl Config {
         self.kv_heads * self.head_dim
     }
 
+    /// Two lengths of one class can share a cache.
+    pub fn length_class(&self, length: usize) -> usize {
+        if !self.restarts_when_long {
+            return 0;
+        }
+        let switches = self.ropes.iter().filter_map(Rope::switches_after);
+        switches.filter(|switch| length > *switch).count()
+    }
+
     /// What one token takes in the KV cache, in bytes.
     pub fn cache_bytes_per_token(&self) -> u64 {
         (self.layer_count() * 2 * self.kv_width() * size_of::<f32>()) as u64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_rope_turns_the_first_pair_by_one_radian_a_position() {
-        let rope = Rope::new(10_000.0, 4, RopeScaling::None);
-        assert_eq!(rope.frequencies, [1.0, 0.01]);
-        let table = rope.table(3, 1);
-        assert_eq!(table.cos[0], 3f32.cos());
-    }
-
-    #[test]
-    fn llama3_scaling_leaves_fast_pairs_and_slows_slow_ones() {
-        let scaling = RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_context: 8192.0,
-        };
-        let plain = Rope::new(500_000.0, 128, RopeScaling::None);
-        let scaled = Rope::new(500_000.0, 128, scaling);
-        assert_eq!(scaled.frequencies[0], plain.frequencies[0]);
-        assert!((scaled.frequencies[63] * 8.0 - plain.frequencies[63]).abs() < 1e-12);
     }
 }

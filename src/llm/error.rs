@@ -33,8 +33,8 @@ pub enum Error {
     #[error("{} has {key} = {found}; {expected}", path.display())]
     Setting { path: PathBuf, key: String, found: String, expected: String },
 
-    #[error("{} has no tensor called {name}", path.display())]
-    MissingTensor { path: PathBuf, name: String },
+    #[error("{} lacks tensors that its configuration asks for: {}", path.display(), few(names))]
+    MissingTensors { path: PathBuf, names: Vec<String> },
 
     #[error("the tensor {name} in {} has the shape {found:?}; {expected:?} was expected", path.display())]
     Shape { path: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
@@ -50,6 +50,12 @@ pub enum Error {
 
     #[error("token {id} is outside the model's vocabulary of {vocab_size}")]
     TokenOutOfRange { id: u32, vocab_size: usize },
+
+    #[error("position {position} is outside the {count} tokens")]
+    NoSuchPosition { position: usize, count: usize },
+
+    #[error("there is no layer {index}; the model has {count}, counted from 0")]
+    NoSuchLayer { index: usize, count: usize },
 
     #[error("there are no tokens to run")]
     NoTokens,
@@ -87,6 +93,16 @@ pub enum Error {
 
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+/// The first of a list of names, and how many follow.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().checked_sub(SHOWN + 1) {
+        None => shown,
+        Some(rest) => format!("{shown} and {} more", rest + 1),
+    }
 }
 
 impl Error {

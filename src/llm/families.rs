@@ -1,27 +1,38 @@
 //! `config.json` of transformers, family by family. A key that is absent means transformers'
-//! default for that family, since transformers writes only what differs from it.
+//! default for that family, since transformers writes only what differs from it. A setting that a
+//! family does not have is refused by its name.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::config::{
-    Activation, Config, LayerConfig, MlpKind, Naming, NormKind, NormPlacement, QkNorm, Rope,
-    RopeScaling,
+    Activation, Config, LayerConfig, MlpKind, Naming, NormKind, NormPlacement, QkNorm,
 };
+use super::config_keys::{Keys, RopeDefaults};
 use super::error::Error;
+
+/// Layers that are refused: the list of them would take memory before any tensor is looked at.
+pub(super) const MOST_LAYERS: usize = 4096;
+
+/// The same for the dimensions of a head, for the sake of the rope tables.
+pub(super) const MOST_HEAD_DIMS: usize = 1 << 16;
 
 /// Reads a decoder's description. `path` is for error messages.
 pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
     let keys = Keys { json, path };
-    let model_type = keys.text("model_type").unwrap_or_default();
-    match model_type {
+    match keys.text("model_type").unwrap_or_default() {
         "llama" => llama(keys),
         "mistral" => mistral(keys),
         "qwen2" => qwen2(keys),
         "qwen3" => qwen3(keys),
         "gemma2" => gemma2(keys),
         "gemma3_text" => gemma3(keys),
+        // With pictures; the decoder is described inside and is all that is run.
+        "gemma3" => match keys.get("text_config") {
+            Some(text) => gemma3(Keys { json: text, path }),
+            None => Err(keys.refuse("text_config", "the decoder's description was expected")),
+        },
         "phi3" => phi3(keys),
         "olmo2" => olmo2(keys),
         "smollm3" => smollm3(keys),
@@ -31,79 +42,152 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
     }
 }
 
-/// The Llama family's block, from which the others differ in a few fields.
-fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
-    let width = keys.size("hidden_size")?;
-    let heads = keys.size("num_attention_heads")?;
-    let kv_heads =
-        keys.size_or("num_key_value_heads", defaults.kv_heads.unwrap_or(heads).min(heads))?;
-    let head_dim = keys.size_or("head_dim", defaults.head_dim.unwrap_or(width / heads))?;
-    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-        let expected = format!("it must divide num_attention_heads = {heads}");
-        return Err(keys.refuse("num_key_value_heads", expected));
-    }
-    let layer_count = keys.size("num_hidden_layers")?;
-    let rotary_dims =
-        (keys.rope_number("partial_rotary_factor").unwrap_or(1.0) * head_dim as f64) as usize;
-    let rope = keys.rope(keys.rope_parameters(), defaults.rope_theta, rotary_dims)?;
-    let attention_bias = keys.flag_or("attention_bias", false)?;
-    Ok(Config {
-        architecture: keys.text("model_type").unwrap_or_default().to_owned(),
-        vocab_size: keys.size("vocab_size")?,
-        width,
-        mlp_width: keys.size("intermediate_size")?,
-        heads,
-        kv_heads,
-        head_dim,
-        context_length: keys.size_or("max_position_embeddings", defaults.context)?,
-        layers: vec![LayerConfig { window: None, rope: Some(0) }; layer_count],
-        ropes: vec![rope],
-        learned_positions: false,
-        norm: NormKind::Rms,
-        norm_eps: keys.number_or("rms_norm_eps", defaults.norm_eps)? as f32,
-        norm_placement: NormPlacement::Before,
-        qk_norm: QkNorm::None,
-        activation: keys.activation("hidden_act", "silu")?,
-        mlp: MlpKind::Gated,
-        fused_qkv: false,
-        qkv_bias: attention_bias,
-        output_bias: attention_bias,
-        mlp_bias: keys.flag_or("mlp_bias", false)?,
-        query_scale: (head_dim as f32).powf(-0.5),
-        attention_softcap: None,
-        final_softcap: None,
-        embedding_scale: None,
-        tied_head: keys.flag_or("tie_word_embeddings", defaults.tied)?,
-        naming: Naming::Llama,
-    })
-}
-
 /// Where the families' defaults differ.
 #[derive(Clone, Copy)]
 struct Defaults {
+    name: &'static str,
+    vocab_size: usize,
+    width: usize,
+    mlp_width: usize,
+    layers: usize,
+    heads: usize,
+
+    /// `None`: as many as there are heads.
     kv_heads: Option<usize>,
+
+    /// `None`: width / heads.
     head_dim: Option<usize>,
     context: usize,
     norm_eps: f64,
     rope_theta: f64,
     tied: bool,
+
+    /// See [`RopeDefaults::original_context`].
+    original_context: Option<usize>,
+
+    /// Of the settings that only some families have, those that this one has.
+    own: &'static [&'static str],
 }
 
 const LLAMA: Defaults = Defaults {
+    name: "llama",
+    vocab_size: 32_000,
+    width: 4096,
+    mlp_width: 11_008,
+    layers: 32,
+    heads: 32,
     kv_heads: None,
     head_dim: None,
     context: 2048,
     norm_eps: 1e-6,
     rope_theta: 10_000.0,
     tied: false,
+    original_context: None,
+    own: &["attention_bias", "mlp_bias"],
 };
 
+/// The Llama family's block, from which the others differ in a few fields.
+fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
+    keys.refuse_foreign(defaults.own)?;
+    let width = keys.size("hidden_size", defaults.width)?;
+    let heads = keys.size("num_attention_heads", defaults.heads)?;
+    let kv_heads = match keys.json.get("num_key_value_heads") {
+        None => defaults.kv_heads.unwrap_or(heads),
+        Some(_) => keys.size("num_key_value_heads", heads)?,
+    };
+    if !heads.is_multiple_of(kv_heads) {
+        let expected = format!("it must divide num_attention_heads = {heads}");
+        return Err(keys.refuse("num_key_value_heads", expected));
+    }
+    let head_dim = defaults.head_dim.unwrap_or_else(|| (width / heads).max(1));
+    let head_dim = keys.size_up_to("head_dim", head_dim, MOST_HEAD_DIMS)?;
+    let context = keys.size("max_position_embeddings", defaults.context)?;
+    let partial = keys.partial_rotary_factor()?;
+    if partial < 1.0 && !defaults.own.contains(&"partial_rotary_factor") {
+        let expected = "models of this family turn whole heads";
+        return Err(keys.refuse("partial_rotary_factor", expected));
+    }
+    let rotary_dims = (partial * head_dim as f64) as usize;
+    if rotary_dims.div_ceil(2) * 2 > head_dim || rotary_dims == 0 {
+        let expected =
+            format!("rope needs an even number of dimensions, not {rotary_dims} of {head_dim}");
+        return Err(keys.refuse("head_dim", expected));
+    }
+    let rope_defaults = RopeDefaults {
+        theta: defaults.rope_theta,
+        dims: rotary_dims,
+        context,
+        original_context: defaults.original_context,
+    };
+    // Gemma 3 has its settings by kind of layer, and reads them itself.
+    let ropes = if defaults.name == GEMMA3.name {
+        Vec::new()
+    } else {
+        vec![keys.rope(keys.rope_settings(), "rope_theta", rope_defaults)?]
+    };
+    let own_flag =
+        |key: &str| Ok::<_, Error>(defaults.own.contains(&key) && keys.flag(key, false)?);
+    let attention_bias = own_flag("attention_bias")?;
+    let layer = LayerConfig { window: None, rope: Some(0), scale: (head_dim as f32).powf(-0.5) };
+    Ok(Config {
+        architecture: defaults.name.to_owned(),
+        vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
+        width,
+        mlp_width: keys.size("intermediate_size", defaults.mlp_width)?,
+        heads,
+        kv_heads,
+        head_dim,
+        context_length: stretched(keys, context),
+        layers: vec![layer; keys.size_up_to("num_hidden_layers", defaults.layers, MOST_LAYERS)?],
+        ropes,
+        restarts_when_long: false,
+        learned_positions: false,
+        norm: NormKind::Rms,
+        norm_eps: keys.positive("rms_norm_eps", defaults.norm_eps)? as f32,
+        norm_placement: NormPlacement::Before,
+        qk_norm: QkNorm::None,
+        activation: Activation::Silu,
+        mlp: MlpKind::Gated,
+        fused_qkv: false,
+        qkv_bias: attention_bias,
+        output_bias: attention_bias,
+        mlp_bias: own_flag("mlp_bias")?,
+        attention_softcap: None,
+        final_softcap: None,
+        embedding_scale: None,
+        tied_head: keys.flag("tie_word_embeddings", defaults.tied)?,
+        naming: Naming::Llama,
+    })
+}
+
+/// `max_position_embeddings` is the length that a model was trained for; dynamic rope scaling
+/// begins there and reaches `factor` times as far.
+fn stretched(keys: Keys<'_>, context: usize) -> usize {
+    let settings = keys.rope_settings();
+    let of = |key: &str| settings.and_then(|rope| rope.get(key));
+    let dynamic = of("rope_type").or_else(|| of("type")).and_then(Value::as_str) == Some("dynamic");
+    match of("factor").and_then(Value::as_f64) {
+        Some(factor) if dynamic && factor > 1.0 => (context as f64 * factor) as usize,
+        _ => context,
+    }
+}
+
 fn llama(keys: Keys<'_>) -> Result<Config, Error> {
-    base(keys, LLAMA)
+    let config = base(keys, LLAMA)?;
+    Ok(Config { activation: keys.activation("hidden_act", "silu")?, ..config })
 }
 
 fn mistral(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = base(keys, Defaults { kv_heads: Some(8), context: 131_072, ..LLAMA })?;
+    let defaults = Defaults {
+        name: "mistral",
+        mlp_width: 14_336,
+        kv_heads: Some(8),
+        context: 131_072,
+        own: &[],
+        ..LLAMA
+    };
+    let mut config = base(keys, defaults)?;
+    config.activation = keys.activation("hidden_act", "silu")?;
     // `null` is no window; absent is the default of 4096.
     let window = keys.optional_size("sliding_window", Some(4096))?;
     for layer in &mut config.layers {
@@ -112,97 +196,148 @@ fn mistral(keys: Keys<'_>) -> Result<Config, Error> {
     Ok(config)
 }
 
+const QWEN: Defaults = Defaults {
+    vocab_size: 151_936,
+    mlp_width: 22_016,
+    kv_heads: Some(32),
+    context: 32_768,
+    ..LLAMA
+};
+
 fn qwen2(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = base(keys, Defaults { kv_heads: Some(32), context: 32_768, ..LLAMA })?;
+    let mut config = base(keys, Defaults { name: "qwen2", own: &[], ..QWEN })?;
+    config.activation = keys.activation("hidden_act", "silu")?;
     config.qkv_bias = true;
-    config.output_bias = false;
     qwen_windows(keys, &mut config)?;
     Ok(config)
 }
 
 fn qwen3(keys: Keys<'_>) -> Result<Config, Error> {
-    let defaults = Defaults { kv_heads: Some(32), head_dim: Some(128), context: 32_768, ..LLAMA };
+    let defaults =
+        Defaults { name: "qwen3", head_dim: Some(128), own: &["attention_bias"], ..QWEN };
     let mut config = base(keys, defaults)?;
+    config.activation = keys.activation("hidden_act", "silu")?;
     config.qk_norm = QkNorm::PerHead;
     qwen_windows(keys, &mut config)?;
     Ok(config)
 }
 
 fn qwen_windows(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
-    if !keys.flag_or("use_sliding_window", false)? {
+    if !keys.flag("use_sliding_window", false)? {
         return Ok(());
     }
-    let Some(window) = keys.optional_size("sliding_window", Some(4096))? else { return Ok(()) };
-    let first = keys.size_or("max_window_layers", 28)?;
+    let window = keys.optional_size("sliding_window", Some(4096))?;
+    let first = match keys.get("max_window_layers").and_then(Value::as_u64) {
+        Some(0) => 0,
+        _ => keys.size("max_window_layers", 28)?,
+    };
     keys.windows(config, window, |layer| layer >= first)
 }
 
+const GEMMA2: Defaults = Defaults {
+    name: "gemma2",
+    vocab_size: 256_000,
+    width: 2304,
+    mlp_width: 9216,
+    layers: 26,
+    heads: 8,
+    kv_heads: Some(4),
+    head_dim: Some(256),
+    context: 8192,
+    tied: true,
+    own: &["attention_bias", "attn_logit_softcapping", "final_logit_softcapping"],
+    ..LLAMA
+};
+
+const GEMMA3: Defaults =
+    Defaults { name: "gemma3_text", vocab_size: 262_208, context: 131_072, ..GEMMA2 };
+
 fn gemma2(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = gemma(keys, 8192)?;
-    config.attention_softcap = keys.optional_number("attn_logit_softcapping", Some(50.0))?;
-    config.final_softcap = keys.optional_number("final_logit_softcapping", Some(30.0))?;
-    let window = keys.size_or("sliding_window", 4096)?;
-    keys.windows(&mut config, window, |layer| layer.is_multiple_of(2))?;
+    let mut config = gemma(keys, GEMMA2)?;
+    config.attention_softcap = keys.optional_positive("attn_logit_softcapping", Some(50.0))?;
+    config.final_softcap = keys.optional_positive("final_logit_softcapping", Some(30.0))?;
+    let window = keys.size("sliding_window", 4096)?;
+    keys.windows(&mut config, Some(window), |layer| layer.is_multiple_of(2))?;
     Ok(config)
 }
 
 fn gemma3(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = gemma(keys, 131_072)?;
+    let mut config = gemma(keys, GEMMA3)?;
     config.qk_norm = QkNorm::PerHead;
-    config.attention_softcap = keys.optional_number("attn_logit_softcapping", None)?;
-    config.final_softcap = keys.optional_number("final_logit_softcapping", None)?;
-    let window = keys.size_or("sliding_window", 4096)?;
-    let pattern = match keys.get("sliding_window_pattern") {
-        Some(_) => keys.size("sliding_window_pattern")?,
-        None => keys.size_or("_sliding_window_pattern", 6)?,
-    };
-    if pattern == 0 {
-        return Err(keys.refuse("sliding_window_pattern", "it must be at least 1"));
-    }
-    keys.windows(&mut config, window, |layer| !(layer + 1).is_multiple_of(pattern))?;
+    // transformers reads Gemma 3's `attn_logit_softcapping` and does not use it.
+    config.final_softcap = keys.optional_positive("final_logit_softcapping", None)?;
+    let window = keys.size("sliding_window", 4096)?;
+    let pattern = keys.size("sliding_window_pattern", 6)?;
+    keys.windows(&mut config, Some(window), |layer| !(layer + 1).is_multiple_of(pattern))?;
 
     // Windowed layers turn at their own speed. transformers 5 nests the two in
     // `rope_parameters`; before, the local one had a key and the scaling was the global one's.
-    let dims = config.head_dim;
     let nested = keys.get("rope_parameters");
-    config.ropes = if let Some(global) = nested.and_then(|all| all.get("full_attention")) {
-        let local = nested.and_then(|all| all.get("sliding_attention"));
-        vec![keys.rope(Some(global), 1e6, dims)?, keys.rope(local, 1e4, dims)?]
-    } else {
-        let local = keys.number_or("rope_local_base_freq", 1e4)?;
-        vec![
-            keys.rope(keys.rope_parameters(), 1e6, dims)?,
-            Rope::new(local, dims, RopeScaling::None),
-        ]
+    let of = |kind: &str| nested.and_then(|all| all.get(kind)).filter(|value| !value.is_null());
+    if nested.is_some() && of("full_attention").is_none() && of("sliding_attention").is_none() {
+        let expected = "settings for full_attention and for sliding_attention were expected";
+        return Err(keys.refuse("rope_parameters", expected));
+    }
+    let scaling = keys.get("rope_scaling").or_else(|| of("full_attention"));
+    let defaults = RopeDefaults {
+        theta: 1e6,
+        dims: config.head_dim,
+        context: config.context_length,
+        original_context: None,
     };
+    let global = keys.rope(scaling, "rope_theta", defaults)?;
+    let defaults = RopeDefaults { theta: 1e4, ..defaults };
+    let local = keys.rope(of("sliding_attention"), "rope_local_base_freq", defaults)?;
+    config.ropes = vec![global, local];
+    // `layer_types` may give a layer no window and the local rope all the same where the window
+    // is `null`; with a window, as here, the two go together.
     for layer in &mut config.layers {
         layer.rope = Some(usize::from(layer.window.is_some()));
     }
     Ok(config)
 }
 
-fn gemma(keys: Keys<'_>, context: usize) -> Result<Config, Error> {
-    let defaults =
-        Defaults { kv_heads: Some(4), head_dim: Some(256), context, tied: true, ..LLAMA };
+fn gemma(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
     let mut config = base(keys, defaults)?;
-    if keys.flag_or("use_bidirectional_attention", false)? {
-        return Err(
-            keys.refuse("use_bidirectional_attention", "only causal decoders are supported")
-        );
-    }
     config.norm = NormKind::RmsPlusOne;
     config.norm_placement = NormPlacement::Around;
     config.activation = keys.activation("hidden_activation", "gelu_pytorch_tanh")?;
     config.embedding_scale = Some((config.width as f32).sqrt());
-    let scalar = keys.number_or("query_pre_attn_scalar", 256.0)?;
-    config.query_scale = scalar.powf(-0.5) as f32;
+    let scale = keys.positive("query_pre_attn_scalar", 256.0)?.powf(-0.5) as f32;
+    for layer in &mut config.layers {
+        layer.scale = scale;
+    }
     Ok(config)
 }
 
 fn phi3(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = base(keys, Defaults { context: 4096, norm_eps: 1e-5, ..LLAMA })?;
+    let defaults = Defaults {
+        name: "phi3",
+        vocab_size: 32_064,
+        width: 3072,
+        mlp_width: 8192,
+        context: 4096,
+        norm_eps: 1e-5,
+        original_context: Some(4096),
+        own: &["partial_rotary_factor"],
+        ..LLAMA
+    };
+    // Phi 3's first files call LongRoPE `su`, and some `yarn`; transformers takes both for it.
+    let mut json = keys.json.clone();
+    for name in ["rope_scaling", "rope_parameters"] {
+        for kind in ["type", "rope_type"] {
+            match json.get_mut(name).and_then(|rope| rope.get_mut(kind)) {
+                Some(value) if value == "yarn" => *value = Value::from("longrope"),
+                _ => {}
+            }
+        }
+    }
+    let keys = Keys { json: &json, path: keys.path };
+    let mut config = base(keys, defaults)?;
+    config.activation = keys.activation("hidden_act", "silu")?;
     config.fused_qkv = true;
     config.mlp = MlpKind::GatedFused;
+    config.restarts_when_long = true;
     let window = keys.optional_size("sliding_window", None)?;
     for layer in &mut config.layers {
         layer.window = window;
@@ -211,61 +346,93 @@ fn phi3(keys: Keys<'_>) -> Result<Config, Error> {
 }
 
 fn olmo2(keys: Keys<'_>) -> Result<Config, Error> {
-    let mut config = base(keys, Defaults { norm_eps: 1e-5, ..LLAMA })?;
+    let defaults = Defaults {
+        name: "olmo2",
+        vocab_size: 50_304,
+        norm_eps: 1e-5,
+        own: &["attention_bias"],
+        ..LLAMA
+    };
+    let mut config = base(keys, defaults)?;
+    config.activation = keys.activation("hidden_act", "silu")?;
     config.norm_placement = NormPlacement::After;
     config.qk_norm = QkNorm::Whole;
     Ok(config)
 }
 
 fn smollm3(keys: Keys<'_>) -> Result<Config, Error> {
-    let defaults =
-        Defaults { kv_heads: Some(4), context: 32_768, rope_theta: 2e6, tied: true, ..LLAMA };
+    let defaults = Defaults {
+        name: "smollm3",
+        vocab_size: 128_256,
+        width: 2048,
+        layers: 36,
+        heads: 16,
+        kv_heads: Some(4),
+        context: 32_768,
+        rope_theta: 2e6,
+        tied: true,
+        ..LLAMA
+    };
     let mut config = base(keys, defaults)?;
-    let interval = keys.size_or("no_rope_layer_interval", 4)?.max(1);
-    let listed = keys.get("no_rope_layers").and_then(Value::as_array);
+    config.activation = keys.activation("hidden_act", "silu")?;
+    let interval = keys.size("no_rope_layer_interval", 4)?;
+    let count = config.layer_count();
+    let listed = match keys.get("no_rope_layers") {
+        None => None,
+        Some(value) => {
+            let list = value.as_array().filter(|list| list.len() >= count);
+            let list = list.and_then(|list| list.iter().map(Value::as_u64).collect());
+            let expected = format!("0 or 1 for each of the {count} layers was expected");
+            Some::<Vec<u64>>(list.ok_or_else(|| keys.refuse("no_rope_layers", expected))?)
+        }
+    };
     for (index, layer) in config.layers.iter_mut().enumerate() {
         // 1 in `no_rope_layers` is a layer *with* rope; so transformers reads it.
-        let with_rope = match listed {
-            Some(list) => list.get(index).and_then(Value::as_u64) != Some(0),
+        let with_rope = match &listed {
+            Some(list) => list[index] != 0,
             None => !(index + 1).is_multiple_of(interval),
         };
         layer.rope = with_rope.then_some(0);
     }
-    if keys.flag_or("use_sliding_window", false)? {
-        let window = keys.size_or("sliding_window", 4096)?;
+    if keys.flag("use_sliding_window", false)? {
+        let window = keys.optional_size("sliding_window", None)?;
         let with_rope: Vec<bool> = config.layers.iter().map(|layer| layer.rope.is_some()).collect();
-        keys.windows(&mut config, window, |layer| with_rope[layer])?;
+        keys.windows(&mut config, window, |layer| !with_rope[layer])?;
     }
     Ok(config)
 }
 
 fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
-    let width = keys.size_or("n_embd", 768)?;
-    let heads = keys.size_or("n_head", 12)?;
-    if heads == 0 || !width.is_multiple_of(heads) {
+    keys.refuse_foreign(&[])?;
+    let width = keys.size("n_embd", 768)?;
+    let heads = keys.size("n_head", 12)?;
+    if !width.is_multiple_of(heads) {
         return Err(keys.refuse("n_head", format!("it must divide n_embd = {width}")));
     }
-    for key in ["scale_attn_by_inverse_layer_idx", "add_cross_attention"] {
-        if keys.flag_or(key, false)? {
-            return Err(keys.refuse(key, "only plain GPT-2 is supported"));
-        }
-    }
     let head_dim = width / heads;
-    let scaled = keys.flag_or("scale_attn_weights", true)?;
+    let scaled = keys.flag("scale_attn_weights", true)?;
+    let scale = if scaled { (head_dim as f32).powf(-0.5) } else { 1.0 };
+    let by_layer = keys.flag("scale_attn_by_inverse_layer_idx", false)?;
+    let layers = (0..keys.size_up_to("n_layer", 12, MOST_LAYERS)?).map(|index| LayerConfig {
+        window: None,
+        rope: None,
+        scale: if by_layer { scale / (index + 1) as f32 } else { scale },
+    });
     Ok(Config {
         architecture: "gpt2".to_owned(),
-        vocab_size: keys.size_or("vocab_size", 50_257)?,
+        vocab_size: keys.size("vocab_size", 50_257)?,
         width,
         mlp_width: keys.optional_size("n_inner", None)?.unwrap_or(4 * width),
         heads,
         kv_heads: heads,
         head_dim,
-        context_length: keys.size_or("n_positions", 1024)?,
-        layers: vec![LayerConfig { window: None, rope: None }; keys.size_or("n_layer", 12)?],
+        context_length: keys.size("n_positions", 1024)?,
+        layers: layers.collect(),
         ropes: Vec::new(),
+        restarts_when_long: false,
         learned_positions: true,
         norm: NormKind::Layer,
-        norm_eps: keys.number_or("layer_norm_epsilon", 1e-5)? as f32,
+        norm_eps: keys.positive("layer_norm_epsilon", 1e-5)? as f32,
         norm_placement: NormPlacement::Before,
         qk_norm: QkNorm::None,
         activation: keys.activation("activation_function", "gelu_new")?,
@@ -274,171 +441,10 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
         qkv_bias: true,
         output_bias: true,
         mlp_bias: true,
-        query_scale: if scaled { (head_dim as f32).powf(-0.5) } else { 1.0 },
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: None,
-        tied_head: keys.flag_or("tie_word_embeddings", true)?,
+        tied_head: keys.flag("tie_word_embeddings", true)?,
         naming: Naming::Gpt2,
     })
-}
-
-/// Typed access to `config.json`, with errors that name the key.
-#[derive(Clone, Copy)]
-struct Keys<'a> {
-    json: &'a Value,
-    path: &'a Path,
-}
-
-impl<'a> Keys<'a> {
-    /// The value of a key that is there and not `null`.
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.json.get(key).filter(|value| !value.is_null())
-    }
-
-    fn text(&self, key: &str) -> Option<&'a str> {
-        self.get(key)?.as_str()
-    }
-
-    fn refuse(&self, key: &str, expected: impl Into<String>) -> Error {
-        let found = self.json.get(key).map_or_else(|| "nothing".to_owned(), Value::to_string);
-        Error::Setting {
-            path: self.path.to_owned(),
-            key: key.to_owned(),
-            found,
-            expected: expected.into(),
-        }
-    }
-
-    fn size(&self, key: &str) -> Result<usize, Error> {
-        match self.get(key).and_then(Value::as_u64) {
-            // More than any model has, and far from what overflows when multiplied.
-            Some(value) if value > 0 && value < 1 << 31 => Ok(value as usize),
-            _ => Err(self.refuse(key, "a whole number of at least 1 was expected")),
-        }
-    }
-
-    fn size_or(&self, key: &str, default: usize) -> Result<usize, Error> {
-        if self.get(key).is_some() { self.size(key) } else { Ok(default) }
-    }
-
-    /// `null` is `None`, an absent key is `default`.
-    fn optional_size(&self, key: &str, default: Option<usize>) -> Result<Option<usize>, Error> {
-        match self.json.get(key) {
-            None => Ok(default),
-            Some(Value::Null) => Ok(None),
-            Some(_) => self.size(key).map(Some),
-        }
-    }
-
-    fn number_or(&self, key: &str, default: f64) -> Result<f64, Error> {
-        match self.get(key) {
-            None => Ok(default),
-            Some(value) => value.as_f64().ok_or_else(|| self.refuse(key, "a number was expected")),
-        }
-    }
-
-    fn optional_number(&self, key: &str, default: Option<f32>) -> Result<Option<f32>, Error> {
-        match self.json.get(key) {
-            None => Ok(default),
-            Some(Value::Null) => Ok(None),
-            Some(_) => self.number_or(key, 0.0).map(|value| Some(value as f32)),
-        }
-    }
-
-    fn flag_or(&self, key: &str, default: bool) -> Result<bool, Error> {
-        match self.get(key) {
-            None => Ok(default),
-            Some(value) => {
-                value.as_bool().ok_or_else(|| self.refuse(key, "true or false was expected"))
-            }
-        }
-    }
-
-    fn activation(&self, key: &str, default: &str) -> Result<Activation, Error> {
-        match self.text(key).unwrap_or(default) {
-            "silu" | "swish" => Ok(Activation::Silu),
-            "gelu" => Ok(Activation::Gelu),
-            "gelu_pytorch_tanh" | "gelu_new" | "gelu_fast" => Ok(Activation::GeluTanh),
-            "relu" => Ok(Activation::Relu),
-            _ => {
-                Err(self.refuse(key, "silu, gelu, gelu_pytorch_tanh, gelu_new and relu are known"))
-            }
-        }
-    }
-
-    /// The rope settings: `rope_parameters` since transformers 5, `rope_scaling` before.
-    fn rope_parameters(&self) -> Option<&'a Value> {
-        self.get("rope_parameters").or_else(|| self.get("rope_scaling"))
-    }
-
-    /// A number of the rope settings, or the top-level key of that name.
-    fn rope_number(&self, key: &str) -> Option<f64> {
-        let nested = self.rope_parameters().and_then(|rope| rope.get(key));
-        nested.or_else(|| self.get(key)).and_then(Value::as_f64)
-    }
-
-    fn rope(&self, settings: Option<&Value>, theta: f64, dims: usize) -> Result<Rope, Error> {
-        let inside = |key: &str| settings.and_then(|rope| rope.get(key)).and_then(Value::as_f64);
-        let theta = inside("rope_theta")
-            .or_else(|| self.get("rope_theta").and_then(Value::as_f64))
-            .unwrap_or(theta);
-        let kind = settings.and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type")));
-        let kind = kind.and_then(Value::as_str).unwrap_or("default");
-        let need = |key: &str| {
-            inside(key).filter(|value| *value > 0.0).ok_or_else(|| Error::Setting {
-                path: self.path.to_owned(),
-                key: format!("{key} of rope type {kind}"),
-                found: "nothing usable".to_owned(),
-                expected: "a number above 0 was expected".to_owned(),
-            })
-        };
-        let scaling = match kind {
-            "default" => RopeScaling::None,
-            "linear" => RopeScaling::Linear { factor: need("factor")? },
-            "llama3" => RopeScaling::Llama3 {
-                factor: need("factor")?,
-                low_freq_factor: need("low_freq_factor")?,
-                high_freq_factor: need("high_freq_factor")?,
-                original_context: need("original_max_position_embeddings")?,
-            },
-            other => {
-                return Err(Error::Setting {
-                    path: self.path.to_owned(),
-                    key: "rope_type".to_owned(),
-                    found: other.to_owned(),
-                    expected: "default, linear and llama3 are supported".to_owned(),
-                });
-            }
-        };
-        Ok(Rope::new(theta, dims, scaling))
-    }
-
-    /// Gives layers their window: those that `layer_types` calls sliding, or, where the file has
-    /// no such list, those that `by_default` picks.
-    fn windows(
-        &self,
-        config: &mut Config,
-        window: usize,
-        by_default: impl Fn(usize) -> bool,
-    ) -> Result<(), Error> {
-        let types = self.get("layer_types").and_then(Value::as_array);
-        if types.is_some_and(|types| types.len() != config.layers.len()) {
-            let expected = format!("one entry for each of the {} layers", config.layers.len());
-            return Err(self.refuse("layer_types", expected));
-        }
-        for (index, layer) in config.layers.iter_mut().enumerate() {
-            let sliding = match types.map(|types| types[index].as_str()) {
-                Some(Some("sliding_attention")) => true,
-                Some(Some("full_attention")) => false,
-                Some(_) => {
-                    let expected = "full_attention and sliding_attention are known";
-                    return Err(self.refuse("layer_types", expected));
-                }
-                None => by_default(index),
-            };
-            layer.window = sliding.then_some(window);
-        }
-        Ok(())
-    }
 }

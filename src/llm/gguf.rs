@@ -59,6 +59,23 @@ pub enum GgufArray {
     Array(Vec<Self>),
 }
 
+impl GgufArray {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Unsigned(values) => values.len(),
+            Self::Signed(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Bool(values) => values.len(),
+            Self::String(values) => values.len(),
+            Self::Array(values) => values.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A ggml tensor type by its number in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TensorType(pub u32);
@@ -97,6 +114,8 @@ const TENSOR_TYPES: &[(u32, &str, u64, u64)] = &[
     (34, "TQ1_0", 256, 54),
     (35, "TQ2_0", 256, 66),
     (39, "MXFP4", 32, 17),
+    (40, "NVFP4", 64, 36),
+    (41, "Q1_0", 128, 18),
 ];
 
 impl TensorType {
@@ -165,7 +184,8 @@ impl GgufFile {
         let map = Mapped::open(path)
             .map_err(|source| GgufError::Read { path: path.to_owned(), source })?;
         let (version, metadata, tensors) = {
-            let mut reader = Reader { path, bytes: &map, at: 0 };
+            let budget = (map.len() as u64).saturating_add(SPARE);
+            let mut reader = Reader { path, bytes: &map, at: 0, budget };
             read_headers(&mut reader)?
         };
         Ok(Self { path: path.to_owned(), map, version, metadata, tensors })
@@ -306,6 +326,8 @@ fn read_headers(reader: &mut Reader<'_>) -> Result<Headers, GgufError> {
     // A value takes at least 13 bytes (key length, type, one byte), a tensor at least 24.
     reader.expect_room("the metadata", value_count, 13)?;
     reader.expect_room("the tensor list", tensor_count, 24)?;
+    reader.spend("the metadata", value_count, 2 * size_of::<(String, GgufValue)>())?;
+    reader.spend("the tensor list", tensor_count, 4 * size_of::<GgufTensor>())?;
 
     let mut metadata = BTreeMap::new();
     for _ in 0..value_count {
@@ -323,7 +345,9 @@ fn read_headers(reader: &mut Reader<'_>) -> Result<Headers, GgufError> {
         Some(_) => return Err(reader.damaged("general.alignment is not a power of two")),
         None => DEFAULT_ALIGNMENT,
     };
-    let data_start = (reader.at as u64).next_multiple_of(alignment);
+    let Some(data_start) = (reader.at as u64).checked_next_multiple_of(alignment) else {
+        return Err(reader.damaged(format!("general.alignment is {alignment}")));
+    };
     let mut tensors = BTreeMap::new();
     for (mut tensor, offset) in entries {
         tensor.bytes = locate(reader, &tensor, data_start, offset)?;
@@ -393,7 +417,14 @@ struct Reader<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     at: usize,
+
+    /// What the headers may still take in memory. A number that takes a byte in the file takes
+    /// eight here, so being shorter than the file is not enough.
+    budget: u64,
 }
+
+/// What the headers may take in memory beyond the file's own size.
+const SPARE: u64 = 32 << 20;
 
 /// The most arrays that may lie in each other. Files have one; a damaged one could have thousands.
 const MAX_DEPTH: usize = 4;
@@ -422,6 +453,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Fails where `count` things of `size` bytes are more than a file of this size is given.
+    fn spend(&mut self, what: &str, count: u64, size: usize) -> Result<(), GgufError> {
+        let cost = count.saturating_mul(size as u64);
+        match self.budget.checked_sub(cost) {
+            Some(left) => {
+                self.budget = left;
+                Ok(())
+            }
+            None => Err(self.damaged(format!(
+                "{what} would take {cost} bytes of memory, more than headers of such a file need"
+            ))),
+        }
+    }
+
     fn take(&mut self, what: &str, len: u64) -> Result<&'a [u8], GgufError> {
         self.expect_room(what, len, 1)?;
         let taken = &self.bytes[self.at..self.at + len as usize];
@@ -447,6 +492,8 @@ impl<'a> Reader<'a> {
     /// unreadable.
     fn string(&mut self, what: &str) -> Result<String, GgufError> {
         let len = self.u64(what)?;
+        // Each byte that is not UTF-8 becomes three.
+        self.spend(what, len, 1)?;
         Ok(String::from_utf8_lossy(self.take(what, len)?).into_owned())
     }
 
@@ -474,6 +521,7 @@ impl<'a> Reader<'a> {
         let count = self.u64(key)?;
         if kind == 8 {
             self.expect_room(key, count, 8)?;
+            self.spend(key, count, size_of::<String>())?;
             let mut strings = Vec::with_capacity(count as usize);
             for _ in 0..count {
                 strings.push(self.string(key)?);
@@ -485,6 +533,7 @@ impl<'a> Reader<'a> {
                 return Err(self.damaged(format!("{key} has arrays in arrays in arrays")));
             }
             self.expect_room(key, count, 12)?;
+            self.spend(key, count, size_of::<GgufArray>())?;
             let mut arrays = Vec::new();
             for _ in 0..count {
                 arrays.push(self.array(key, depth + 1)?);
@@ -495,6 +544,7 @@ impl<'a> Reader<'a> {
             return Err(self.damaged(format!("{key} is an array of the unknown type {kind}")));
         };
         self.expect_room(key, count, width)?;
+        self.spend(key, count, size_of::<u64>())?;
         let values = self.take(key, count * width)?.chunks_exact(width as usize);
         Ok(match kind {
             1 | 3 | 5 | 11 => GgufArray::Signed(values.map(signed).collect()),

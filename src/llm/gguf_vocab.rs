@@ -30,7 +30,7 @@ pub enum VocabError {
     )]
     Pre(String),
 
-    #[error("merge {index} is {merge:?}, which is not two tokens")]
+    #[error("merge {index} is {merge:?}, which is not two tokens that make a third")]
     Merge { index: usize, merge: String },
 
     #[error("{key} has {found} entries for {expected} tokens")]
@@ -157,6 +157,13 @@ fn byte_level(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
         split_merge(merge).ok_or_else(|| VocabError::Merge { index, merge: merge.clone() })
     });
     let merges: Merges = merges.collect::<Result<_, _>>()?;
+    // The crate takes for granted that no merge is longer than every token.
+    let longest = vocab.tokens.iter().map(String::len).max().unwrap_or(0);
+    let too_long = |(left, right): &(String, String)| left.len() + right.len() > longest;
+    if let Some(index) = merges.iter().position(too_long) {
+        let (left, right) = &merges[index];
+        return Err(VocabError::Merge { index, merge: format!("{left} {right}") });
+    }
     let model = BPE::builder()
         .vocab_and_merges(vocabulary(vocab), merges)
         .ignore_merges(rules.ignore_merges)
@@ -229,6 +236,10 @@ fn split_merge(merge: &str) -> Option<(String, String)> {
     if right.is_empty() { None } else { Some((left.to_owned(), right.to_owned())) }
 }
 
+/// Tokens above this, in bytes, are no words but damage, and trying all their parts would take
+/// for ever.
+const LONGEST_MERGED: usize = 1024;
+
 /// Every way to put a normal token together from two others, the best score first; ties as in
 /// transformers: the longer left part, then the longer right part, first.
 fn merges_from_scores(vocab: &GgufVocab, ids: &Vocab, scores: &[f32]) -> Merges {
@@ -238,6 +249,9 @@ fn merges_from_scores(vocab: &GgufVocab, ids: &Vocab, scores: &[f32]) -> Merges 
     let mut candidates: Vec<(f32, usize, usize, &str, &str)> = Vec::new();
     for id in (0..vocab.tokens.len()).filter(|id| is_normal(*id)) {
         let token = vocab.tokens[id].as_str();
+        if token.len() > LONGEST_MERGED {
+            continue;
+        }
         let length = token.chars().count();
         for (count, (at, _)) in token.char_indices().enumerate().skip(1) {
             let (left, right) = token.split_at(at);

@@ -170,7 +170,7 @@ fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
             keys.push(("no_rope_layers", json!(rotated.collect::<Vec<_>>())));
         }
         "gemma2" | "gemma3_text" => {
-            let scale = f64::from(config.query_scale);
+            let scale = f64::from(config.layers[0].scale);
             keys.extend([
                 ("query_pre_attn_scalar", json!((1.0 / (scale * scale)).round())),
                 ("sliding_window", json!(config.layers.iter().find_map(|layer| layer.window))),
@@ -202,7 +202,10 @@ fn activation(activation: Activation) -> &'static str {
         Activation::Silu => "silu",
         Activation::Gelu => "gelu",
         Activation::GeluTanh => "gelu_pytorch_tanh",
+        Activation::QuickGelu => "quick_gelu",
         Activation::Relu => "relu",
+        Activation::ReluSquared => "relu2",
+        Activation::Tanh => "tanh",
     }
 }
 

@@ -36,8 +36,9 @@ impl Transformer {
         let start = cache.len();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start)?;
-        let tables: Vec<RopeTable> =
-            config.ropes.iter().map(|rope| rope.table(start, ids.len())).collect();
+        let length = cache.planned().max(start + ids.len());
+        let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
+        let tables: Vec<RopeTable> = tables.collect();
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(watch) = &mut watch {
                 watch(&hidden);

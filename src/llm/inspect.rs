@@ -12,8 +12,9 @@ use super::config::Config;
 use super::error::Error;
 use super::gguf::GgufFile;
 use super::model::gguf_stop_ids;
+use super::survey::{Needs, survey};
 use super::tokenizer::Tokenizer;
-use super::weights::{SafetensorsFiles, WeightSource, unsupported_types};
+use super::weights::{SafetensorsFiles, WeightSource, Weights, unsupported_types};
 use super::{families, gguf_config};
 
 /// A model whose headers have been read.
@@ -50,6 +51,12 @@ impl Opened {
     pub fn config(&self) -> Result<Config, Error> {
         match &self.files {
             Files::Gguf(file) => {
+                if let Some(count) = file.u64("split.count").filter(|count| *count > 1) {
+                    let problem = format!(
+                        "it is one of {count} parts; join them first with llama-gguf-split --merge"
+                    );
+                    return Err(Error::not_a_model(file.path(), problem));
+                }
                 let config = gguf_config::from_gguf(file)?;
                 let types = unsupported_types(file);
                 if types.is_empty() {
@@ -62,6 +69,11 @@ impl Opened {
                 families::from_json(config, &path.join("config.json"))
             }
         }
+    }
+
+    /// What a load would take, and from which tensors.
+    pub fn survey(&self, config: &Config, weights: Weights) -> Result<Needs, Error> {
+        survey(config, &self.weights, weights)
     }
 
     /// The tokenizer and the chat template. A model whose template is not understood can still
@@ -103,7 +115,11 @@ impl Opened {
 
     pub fn facts(&self) -> ModelFacts {
         let config = self.config();
-        let unsupported = config.as_ref().err().map(ToString::to_string);
+        let needs = config
+            .as_ref()
+            .map(|config| self.survey(config, Weights::AsStored))
+            .map_err(ToString::to_string)
+            .and_then(|needs| needs.map_err(|err| err.to_string()));
         let config = config.ok();
         let mut facts = match &self.files {
             Files::Gguf(file) => gguf_facts(file),
@@ -116,7 +132,10 @@ impl Opened {
             facts.vocab_size = config.vocab_size;
             facts.layer_count = config.layer_count();
         }
-        facts.unsupported = unsupported;
+        match needs {
+            Ok(needs) => facts.memory_bytes = needs.bytes,
+            Err(problem) => facts.unsupported = Some(problem),
+        }
         facts
     }
 }

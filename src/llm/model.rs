@@ -1,5 +1,6 @@
 //! A loaded model: the one thing that generates, scores and trains.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub struct Model {
     transformer: Transformer,
     chat: Option<ChatTemplate>,
     stop_ids: Vec<u32>,
+    unused: Vec<String>,
 }
 
 impl Model {
@@ -56,17 +58,21 @@ impl Model {
         let opened = Opened::open(source)?;
         let config = opened.config()?;
         let mut facts = opened.facts();
+        // Before anything large is read: whether all tensors are there, and what they will take.
+        let needs = opened.survey(&config, options.weights)?;
+        facts.memory_bytes = needs.bytes;
+        let unused = opened.weights.unused(&needs.used);
+        if !unused.is_empty() {
+            log::warn!("{}: unused tensors: {}", source.path().display(), unused.join(", "));
+        }
         let (tokenizer, chat) = opened.text()?;
         facts.has_chat_template = chat.is_some();
         let stop_ids = opened.stop_ids();
         let transformer = Transformer::load(&config, &opened.weights, options.weights, progress)?;
-        if options.weights == Weights::F32 {
-            facts.memory_bytes = facts.parameter_count * size_of::<f32>() as u64;
-        }
         let identity = identity(source, progress)?;
         let card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
-        Ok(Self { card, config, transformer, chat, stop_ids })
+        Ok(Self { card, config, transformer, chat, stop_ids, unused })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -91,6 +97,11 @@ impl Model {
         &self.stop_ids
     }
 
+    /// Tensors of the files that the model's configuration has no place for.
+    pub fn unused_tensors(&self) -> &[String] {
+        &self.unused
+    }
+
     pub fn new_cache(&self) -> KvCache {
         KvCache::new(self.config.layer_count(), self.config.kv_heads, self.config.head_dim)
     }
@@ -110,23 +121,65 @@ impl Model {
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
         self.check(ids, cache.len())?;
-        let hidden =
-            self.transformer.run(&self.config, ids, cache, adapter, wanted.clone(), None)?;
+        let hidden = self.run(ids, cache, adapter, wanted.clone())?;
         let scores = self.transformer.score(&self.config, &hidden)?;
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 
-    /// The hidden states of every layer, (time, width) each: the embedding first, then each
-    /// layer's result, the last one after the final norm; transformers' `output_hidden_states`.
-    pub fn hidden_states(&self, ids: &[u32]) -> Result<Vec<Tensor>, Error> {
-        self.check(ids, 0)?;
-        let mut states = Vec::with_capacity(self.config.layer_count() + 1);
-        let mut watch = |hidden: &[f32]| states.push(hidden.to_vec());
-        let mut cache = self.new_cache();
-        self.transformer.run(&self.config, ids, &mut cache, None, 0..0, Some(&mut watch))?;
-        let shape = (ids.len(), self.config.width);
-        let tensors = states.into_iter().map(|state| Tensor::from_vec(state, shape, &Device::Cpu));
-        Ok(tensors.collect::<Result<_, _>>()?)
+    /// As [`Self::logits`], of any positions, counted within `ids`: (positions, vocabulary).
+    pub fn logits_at(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        positions: &[usize],
+    ) -> Result<Tensor, Error> {
+        self.check(ids, cache.len())?;
+        if let Some(&position) = positions.iter().find(|position| **position >= ids.len()) {
+            return Err(Error::NoSuchPosition { position, count: ids.len() });
+        }
+        let first = positions.iter().copied().min().unwrap_or(ids.len());
+        let past_last = positions.iter().copied().max().map_or(ids.len(), |last| last + 1);
+        let hidden = self.run(ids, cache, adapter, first..past_last)?;
+        let width = self.config.width;
+        let rows = positions.iter().flat_map(|at| &hidden[(at - first) * width..][..width]);
+        let rows: Vec<f32> = rows.copied().collect();
+        let scores = self.transformer.score(&self.config, &rows)?;
+        Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
+    }
+
+    /// Runs checked ids. Where rope depends on the length of the text and what the cache holds was
+    /// turned for another one, that is run once more.
+    fn run(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        wanted: Range<usize>,
+    ) -> Result<Vec<f32>, Error> {
+        let config = &self.config;
+        let run = |ids: &[u32], cache: &mut KvCache, wanted| {
+            Ok(self.transformer.run(config, ids, cache, adapter, wanted, None)?)
+        };
+        if !config.restarts_when_long {
+            return run(ids, cache, wanted);
+        }
+        let length = cache.planned().max(cache.len() + ids.len());
+        let held = cache.len();
+        let stale = config.length_class(cache.turned_for) != config.length_class(length);
+        let hidden = if held > 0 && stale {
+            let whole = [&cache.ids, ids].concat();
+            cache.truncate(0);
+            let hidden = run(&whole, cache, wanted.start + held..wanted.end + held)?;
+            cache.ids = whole;
+            hidden
+        } else {
+            let hidden = run(ids, cache, wanted)?;
+            cache.ids.extend(ids);
+            hidden
+        };
+        cache.turned_for = length;
+        Ok(hidden)
     }
 
     /// Differentiable. `ids`: (batch, time) u32, padded on the right with any token. Returns the
@@ -160,7 +213,7 @@ impl Model {
     }
 
     /// Fails unless `ids` are of this model and fit after `held` tokens.
-    fn check(&self, ids: &[u32], held: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, ids: &[u32], held: usize) -> Result<(), Error> {
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
@@ -179,6 +232,13 @@ impl Model {
 /// What a model's headers say, without loading its weights.
 pub fn inspect(source: &ModelSource) -> Result<super::card::ModelFacts, Error> {
     Ok(Opened::open(source)?.facts())
+}
+
+/// What the weights will take in memory when loaded like this, in bytes, from the headers alone.
+/// Fails as the load would, where a tensor is missing or has another shape.
+pub fn memory_needed(source: &ModelSource, weights: Weights) -> Result<u64, Error> {
+    let opened = Opened::open(source)?;
+    Ok(opened.survey(&opened.config()?, weights)?.bytes)
 }
 
 /// Name, origin and hash.

@@ -144,7 +144,10 @@ impl Activation {
             Self::Silu => x / (1.0 + (-x).exp()),
             Self::Gelu => 0.5 * x * (1.0 + erf(x * FRAC_1_SQRT_2)),
             Self::GeluTanh => 0.5 * x * (1.0 + gelu_inner(x).tanh()),
+            Self::QuickGelu => x / (1.0 + (-QUICK_GELU * x).exp()),
             Self::Relu => x.max(0.0),
+            Self::ReluSquared => x.max(0.0) * x.max(0.0),
+            Self::Tanh => x.tanh(),
         }
     }
 
@@ -164,12 +167,21 @@ impl Activation {
                 let inner = FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * (1.0 + 3.0 * GELU_CUBIC * x * x);
                 0.5 * (1.0 + tanh) + 0.5 * x * (1.0 - tanh * tanh) * inner
             }
+            Self::QuickGelu => {
+                let sigmoid = 1.0 / (1.0 + (-QUICK_GELU * x).exp());
+                sigmoid * (1.0 + QUICK_GELU * x * (1.0 - sigmoid))
+            }
             Self::Relu => f32::from(x > 0.0),
+            Self::ReluSquared => 2.0 * x.max(0.0),
+            Self::Tanh => 1.0 - x.tanh() * x.tanh(),
         }
     }
 }
 
 const GELU_CUBIC: f32 = 0.044715;
+
+/// The slope that brings x · sigmoid(slope · x) near to the exact function.
+const QUICK_GELU: f32 = 1.702;
 
 /// √(2/π) · (x + 0.044715 x³)
 fn gelu_inner(x: f32) -> f32 {
@@ -249,8 +261,16 @@ mod tests {
 
     #[test]
     fn slopes_are_the_derivatives_of_the_activations() {
-        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh] {
-            for x in [-4.0f32, -1.3, -0.2, 0.0, 0.7, 2.5] {
+        for activation in [
+            Activation::Silu,
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::QuickGelu,
+            Activation::Relu,
+            Activation::ReluSquared,
+            Activation::Tanh,
+        ] {
+            for x in [-4.0f32, -1.3, -0.2, 0.02, 0.7, 2.5] {
                 let step = 1e-2;
                 let estimate =
                     (activation.value(x + step) - activation.value(x - step)) / (2.0 * step);

@@ -52,6 +52,7 @@ pub fn score_with(
     let vocab_size = model.config().vocab_size;
     let chunk = CHUNK.min(CHUNK_SCORES / vocab_size.max(1)).max(1);
     let mut cache = model.new_cache();
+    cache.plan(total);
     let mut logprobs = Vec::with_capacity(total);
     logprobs.extend(ids.first().map(|_| None));
     for part in ids.chunks(chunk) {

@@ -12,6 +12,7 @@ use tokenizers::Model as _;
 
 use super::gguf::GgufFile;
 use super::gguf_vocab::{self, GgufVocab, VocabError};
+use super::tokenizer_check;
 
 /// Why there is no tokenizer, or no ids for a text.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,7 @@ impl Tokenizer {
     pub fn from_file(path: &Path) -> Result<Self, TokenizerError> {
         let file_error = |source| TokenizerError::File { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(|err| file_error(err.into()))?;
+        tokenizer_check::check(&bytes).map_err(file_error)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(file_error)?;
 
         // Settings of whoever saved the file; transformers ignores them unless it is asked.

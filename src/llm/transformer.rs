@@ -9,7 +9,7 @@ use super::error::Error;
 use super::linear::{Linear, Norm, Weight};
 use super::lora::LinearInfo;
 use super::ops::RowNorm;
-use super::weights::{MatrixRequest, WeightSource, Weights};
+use super::weights::{MatrixRequest, TensorSource, Weights};
 use crate::jobs::Progress;
 
 /// All weights of a decoder.
@@ -86,15 +86,16 @@ pub enum LoadEvent {
 impl Transformer {
     pub fn load(
         config: &Config,
-        source: &WeightSource,
+        source: &dyn TensorSource,
         keep: Weights,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<Self, Error> {
         let loader = Loader { config, source, keep };
         let total = config.layer_count();
-        let embedding = loader.plain_matrix(&loader.embedding_name(), config.vocab_size)?;
+        let names = loader.table_names();
+        let embedding = loader.table(names[0], config.vocab_size)?;
         let positions = if config.learned_positions {
-            Some(loader.plain_matrix("transformer.wpe", config.context_length)?)
+            Some(loader.table("transformer.wpe", config.context_length)?)
         } else {
             None
         };
@@ -104,10 +105,10 @@ impl Transformer {
             layers.push(Arc::new(loader.layer(index)?));
             progress.emit(LoadEvent::Tensors { done: index + 1, total });
         }
-        let head = if config.tied_head {
+        let head = if names[0] == names[1] {
             embedding.clone()
         } else {
-            loader.plain_matrix("lm_head", config.vocab_size)?
+            loader.table(names[1], config.vocab_size)?
         };
         let final_norm = match config.naming {
             Naming::Llama => loader.norm("model.norm", config.width)?,
@@ -133,15 +134,30 @@ impl Transformer {
 
 struct Loader<'a> {
     config: &'a Config,
-    source: &'a WeightSource,
+    source: &'a dyn TensorSource,
     keep: Weights,
 }
 
+const HEAD: &str = "lm_head";
+
 impl Loader<'_> {
-    fn embedding_name(&self) -> String {
-        match self.config.naming {
-            Naming::Llama => "model.embed_tokens".to_owned(),
-            Naming::Gpt2 => "transformer.wte".to_owned(),
+    /// The modules that hold the embedding and the head, which are one where the head is tied.
+    ///
+    /// transformers ties by what it finds: a tied pair of which the file has only one half is that
+    /// half twice, and a pair with different values is not tied, whatever the configuration says.
+    fn table_names(&self) -> [&'static str; 2] {
+        let embedding = match self.config.naming {
+            Naming::Llama => "model.embed_tokens",
+            Naming::Gpt2 => "transformer.wte",
+        };
+        if !self.config.tied_head {
+            return [embedding, HEAD];
+        }
+        let name = |module: &str| format!("{module}.weight");
+        match self.source.same(&name(embedding), &name(HEAD)) {
+            [false, true, _] => [HEAD, HEAD],
+            [true, true, false] => [embedding, HEAD],
+            _ => [embedding, embedding],
         }
     }
 
@@ -154,14 +170,14 @@ impl Loader<'_> {
     }
 
     /// A table of rows of the model's width.
-    fn plain_matrix(&self, module: &str, rows: usize) -> Result<Weight, Error> {
+    fn table(&self, module: &str, rows: usize) -> Result<Weight, Error> {
         self.source.matrix(&MatrixRequest {
             name: &format!("{module}.weight"),
             outputs: rows,
             inputs: self.config.width,
             transposed: false,
             heads: None,
-            keep: self.keep,
+            keep: self.keep.of_tables(),
         })
     }
 
@@ -294,7 +310,7 @@ impl Loader<'_> {
                 heads: config.heads,
                 kv_heads: config.kv_heads,
                 head_dim: config.head_dim,
-                scale: config.query_scale,
+                scale: kind.scale,
                 softcap: config.attention_softcap,
                 window: kind.window,
             },

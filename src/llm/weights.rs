@@ -1,7 +1,7 @@
 //! Where a model's tensors are: a GGUF file, or one or more safetensors files. Both are asked by
 //! transformers' names, and answer with bytes in ggml's types and torch's row order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::gguf::{GgufFile, TensorType};
 use super::kernels::{Bytes, GgmlType, QMatrix};
 use super::linear::Weight;
 use super::mapped::Mapped;
+use super::quantize::quantize;
 
 /// A tensor as it is stored.
 pub(crate) struct RawTensor {
@@ -27,7 +28,7 @@ pub(crate) struct RawTensor {
     pub bytes: Bytes,
 }
 
-/// How linear weights are kept once loaded.
+/// How weights are kept once loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weights {
     /// As the file has them: a quantised model stays small.
@@ -36,6 +37,55 @@ pub enum Weights {
 
     /// Widened to f32: for training, and for comparing with references.
     F32,
+
+    /// Rounded to bfloat16: half of f32.
+    Bf16,
+
+    /// In blocks of 32 at 8 bits: a quarter of f32, as good as the original.
+    Q8_0,
+
+    /// In blocks of 32 at 4 bits: an eighth of f32. The embedding and the head stay at 8 bits.
+    Q4_0,
+}
+
+impl Weights {
+    pub const ALL: [Self; 5] = [Self::AsStored, Self::F32, Self::Bf16, Self::Q8_0, Self::Q4_0];
+
+    /// How the embedding, the head and learned positions are kept: errors there show most.
+    pub(crate) fn of_tables(self) -> Self {
+        if self == Self::Q4_0 { Self::Q8_0 } else { self }
+    }
+
+    /// The type in which a matrix with rows of `cols` is kept. Rows that are no whole blocks stay
+    /// as they are.
+    pub(crate) fn kind(self, stored: GgmlType, cols: usize) -> GgmlType {
+        let blocks = |kind: GgmlType| {
+            if cols.is_multiple_of(kind.block_len()) { kind } else { stored }
+        };
+        match self {
+            Self::AsStored => stored,
+            Self::F32 => GgmlType::F32,
+            Self::Bf16 => GgmlType::BF16,
+            Self::Q8_0 => blocks(GgmlType::Q8_0),
+            Self::Q4_0 => blocks(GgmlType::Q4_0),
+        }
+    }
+}
+
+/// Where a decoder's tensors come from, by transformers' names.
+pub(crate) trait TensorSource {
+    /// A matrix (outputs, inputs).
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error>;
+
+    /// A vector as f32.
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error>;
+
+    /// llama.cpp's converter reorders the rows of q and k of some architectures for its
+    /// interleaved rope.
+    fn interleaves_heads(&self) -> bool;
+
+    /// Whether the one is there, whether the other is, and whether both hold the same.
+    fn same(&self, one: &str, other: &str) -> [bool; 3];
 }
 
 /// Tensors by transformers' names.
@@ -45,30 +95,50 @@ pub(crate) enum WeightSource {
 }
 
 impl WeightSource {
-    fn find(&self, name: &str) -> Result<RawTensor, Error> {
+    pub fn find(&self, name: &str) -> Result<RawTensor, Error> {
         match self {
             Self::Gguf(file) => find_in_gguf(file, name),
             Self::Safetensors(files) => files.find(name),
         }
     }
 
-    /// A vector as f32.
-    pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        let raw = self.find(name)?;
-        raw.expect_shape(&[len])?;
-        let values = raw.matrix(1, len)?.dequantize();
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::NotFinite { path: raw.path, name: raw.name });
-        }
-        Ok(values)
+    /// Only Hugging Face's GPT-2 stores (in, out); GGUF has it the usual way round.
+    pub fn is_transposed(&self, request: &MatrixRequest<'_>) -> bool {
+        request.transposed && matches!(self, Self::Safetensors(_))
     }
 
-    /// A matrix (outputs, inputs). Where a GGUF file has the rows of its heads interleaved, `heads` says how many there are.
-    pub fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
-        let MatrixRequest { name, outputs, inputs, transposed, heads, keep } = *request;
+    /// Tensors that are there and not among the `used`. What is known to be of no use to a decoder
+    /// is left out: tables that it computes itself, and the parts that look at pictures.
+    pub fn unused(&self, used: &BTreeSet<String>) -> Vec<String> {
+        const COMPUTED: [&str; 4] =
+            [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", "rope_freqs.weight"];
+        const PICTURES: [&str; 4] = ["vision_tower.", "multi_modal_projector.", "v.", "mm."];
+        let known = |name: &String| {
+            let inner = name.strip_prefix("model.").unwrap_or(name);
+            COMPUTED.iter().any(|ending| name.ends_with(ending))
+                || name.starts_with("rope_factors_")
+                || PICTURES.iter().any(|part| inner.starts_with(part))
+        };
+        let names: Vec<String> = match self {
+            Self::Gguf(file) => file.tensors().map(|tensor| tensor.name.clone()).collect(),
+            Self::Safetensors(files) => files.tensors.keys().cloned().collect(),
+        };
+        names.into_iter().filter(|name| !used.contains(name) && !known(name)).collect()
+    }
+}
+
+impl TensorSource for WeightSource {
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+        let raw = self.find(name)?;
+        raw.expect_shape(&[len])?;
+        raw.refuse_broken_numbers()?;
+        Ok(raw.matrix(1, len)?.dequantize())
+    }
+
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+        let MatrixRequest { name, outputs, inputs, heads, keep, .. } = *request;
         let mut raw = self.find(name)?;
-        // Only Hugging Face's GPT-2 stores (in, out); GGUF has it the usual way round.
-        if transposed && matches!(self, Self::Safetensors(_)) {
+        if self.is_transposed(request) {
             raw.expect_shape(&[inputs, outputs])?;
             raw.transpose()?;
         }
@@ -76,26 +146,39 @@ impl WeightSource {
         if let Some(heads) = heads {
             raw.separate_heads(heads);
         }
-        raw.refuse_broken_floats()?;
+        raw.refuse_broken_numbers()?;
         let matrix = raw.matrix(outputs, inputs)?;
-        match keep {
-            Weights::AsStored => Ok(Weight::Stored(matrix)),
-            Weights::F32 => {
-                let values = matrix.dequantize();
-                if values.par_iter().any(|value| !value.is_finite()) {
-                    return Err(Error::NotFinite { path: raw.path, name: raw.name });
-                }
-                Ok(Weight::Dense(Tensor::from_vec(values, (outputs, inputs), &Device::Cpu)?))
-            }
+        let kind = keep.kind(raw.kind, inputs);
+        if keep == Weights::F32 {
+            let values = matrix.dequantize();
+            return Ok(Weight::Dense(Tensor::from_vec(values, (outputs, inputs), &Device::Cpu)?));
         }
+        if kind == raw.kind {
+            return Ok(Weight::Stored(matrix));
+        }
+        let bytes = Bytes::from(quantize(&matrix, kind));
+        let kept = RawTensor { kind, bytes, ..raw };
+        // Rounding to fewer bits cannot break what was whole, but f16 scales have a largest value.
+        kept.refuse_broken_numbers()?;
+        Ok(Weight::Stored(kept.matrix(outputs, inputs)?))
     }
 
-    /// llama.cpp's converter reorders the rows of q and k of these architectures for its
-    /// interleaved rope.
-    pub fn interleaves_heads(&self) -> bool {
+    fn interleaves_heads(&self) -> bool {
         match self {
             Self::Gguf(file) => file.str("general.architecture").is_some_and(has_interleaved_heads),
             Self::Safetensors(_) => false,
+        }
+    }
+
+    fn same(&self, one: &str, other: &str) -> [bool; 3] {
+        match (self.find(one), self.find(other)) {
+            (Ok(one), Ok(other)) => {
+                let same = one.kind == other.kind
+                    && one.shape == other.shape
+                    && one.bytes.as_slice() == other.bytes.as_slice();
+                [true, true, same]
+            }
+            (one, other) => [one.is_ok(), other.is_ok(), false],
         }
     }
 }
@@ -106,13 +189,17 @@ pub(crate) struct MatrixRequest<'a> {
     pub name: &'a str,
     pub outputs: usize,
     pub inputs: usize,
+
+    /// Hugging Face stores it (inputs, outputs).
     pub transposed: bool,
+
+    /// Where a GGUF file has the rows of its heads interleaved: how many heads there are.
     pub heads: Option<usize>,
     pub keep: Weights,
 }
 
 impl RawTensor {
-    fn expect_shape(&self, expected: &[usize]) -> Result<(), Error> {
+    pub fn expect_shape(&self, expected: &[usize]) -> Result<(), Error> {
         if self.shape == expected {
             return Ok(());
         }
@@ -166,9 +253,11 @@ impl RawTensor {
         Ok(())
     }
 
-    /// Infinities and NaNs of the dense types, which one look at the exponent finds.
-    fn refuse_broken_floats(&self) -> Result<(), Error> {
+    /// Infinities and NaNs: in dense types by one look at the exponent, in quantised ones in the
+    /// scales of the blocks, since the rest are whole numbers.
+    pub fn refuse_broken_numbers(&self) -> Result<(), Error> {
         let bytes = self.bytes.as_slice();
+        let broken_f16 = |raw: [u8; 2]| u16::from_le_bytes(raw) & 0x7c00 == 0x7c00;
         let broken = match self.kind {
             GgmlType::F32 => {
                 let (values, _) = bytes.as_chunks::<4>();
@@ -176,13 +265,23 @@ impl RawTensor {
             }
             GgmlType::F16 => {
                 let (values, _) = bytes.as_chunks::<2>();
-                values.par_iter().any(|raw| u16::from_le_bytes(*raw) & 0x7c00 == 0x7c00)
+                values.par_iter().any(|raw| broken_f16(*raw))
             }
             GgmlType::BF16 => {
                 let (values, _) = bytes.as_chunks::<2>();
                 values.par_iter().any(|raw| u16::from_le_bytes(*raw) & 0x7f80 == 0x7f80)
             }
-            _ => false, // a broken scale shows as NaN in what it is multiplied with
+            kind => {
+                let scales: &[usize] = match kind {
+                    GgmlType::Q4_1 | GgmlType::Q5_1 | GgmlType::Q4K | GgmlType::Q5K => &[0, 2],
+                    GgmlType::Q2K => &[80, 82],
+                    GgmlType::Q3K => &[108],
+                    GgmlType::Q6K => &[208],
+                    _ => &[0],
+                };
+                let blocks = bytes.par_chunks_exact(kind.block_bytes()).with_min_len(1 << 12);
+                blocks.any(|block| scales.iter().any(|at| broken_f16([block[*at], block[*at + 1]])))
+            }
         };
         if broken {
             return Err(Error::NotFinite { path: self.path.clone(), name: self.name.clone() });
@@ -192,10 +291,13 @@ impl RawTensor {
 }
 
 fn find_in_gguf(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
-    let missing = || Error::MissingTensor { path: file.path().to_owned(), name: name.to_owned() };
+    let missing = |name: &str| Error::MissingTensors {
+        path: file.path().to_owned(),
+        names: vec![name.to_owned()],
+    };
     let architecture = file.str("general.architecture");
-    let stored_name = gguf_name(name, architecture).ok_or_else(missing)?;
-    let tensor = file.tensor(&stored_name).ok_or_else(missing)?;
+    let stored_name = gguf_name(name, architecture).ok_or_else(|| missing(name))?;
+    let tensor = file.tensor(&stored_name).ok_or_else(|| missing(&stored_name))?;
     let unsupported = || Error::TensorTypes {
         path: file.path().to_owned(),
         types: unsupported_types(file).join(", "),
@@ -349,14 +451,20 @@ impl SafetensorsFiles {
         })
     }
 
-    /// Some files were saved from the decoder without its head, and lack the first word.
-    fn place(&self, name: &str) -> Option<&Place> {
-        self.tensors.get(name).or_else(|| self.tensors.get(name.split_once('.')?.1))
+    /// A tensor by transformers' name, under the name that the file has for it. Some files were
+    /// saved from the decoder without its head, and lack the first word; in a model that also
+    /// looks at pictures the decoder is a part, called by one of two names.
+    fn place(&self, name: &str) -> Option<(&String, &Place)> {
+        let inner = name.split_once('.').map_or(name, |(_, inner)| inner);
+        let own = [name.to_owned(), inner.to_owned(), format!("language_model.{name}")];
+        let newer = name.strip_prefix("model.").map(|rest| format!("model.language_model.{rest}"));
+        own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name))
     }
 
     fn find(&self, name: &str) -> Result<RawTensor, Error> {
-        let Some(place) = self.place(name) else {
-            return Err(Error::MissingTensor { path: self.folder.clone(), name: name.to_owned() });
+        let Some((stored_name, place)) = self.place(name) else {
+            let names = vec![name.to_owned()];
+            return Err(Error::MissingTensors { path: self.folder.clone(), names });
         };
         let (path, map) = &self.files[place.file];
         let kind = match place.dtype {
@@ -372,6 +480,6 @@ impl SafetensorsFiles {
             .slice(place.range.clone())
             .map_err(|err| Error::not_a_model(path, err.to_string()))?;
         let shape = place.shape.clone();
-        Ok(RawTensor { name: name.to_owned(), path: path.clone(), kind, shape, bytes })
+        Ok(RawTensor { name: stored_name.clone(), path: path.clone(), kind, shape, bytes })
     }
 }

@@ -28,7 +28,7 @@ fn check_family(name: &str) {
             let steps = Tensor::cat(&steps, 0).unwrap();
             assert_close(&steps, &logits, TOLERANCE, &format!("{name} by steps, {weights:?}"));
 
-            let hidden = Tensor::stack(&model.hidden_states(ids).unwrap(), 0).unwrap();
+            let hidden = Tensor::stack(&model.hidden_states(ids, None).unwrap(), 0).unwrap();
             let wanted = expected["hidden"].narrow(1, row, 1).unwrap().squeeze(1).unwrap();
             assert_close(&hidden, &wanted, TOLERANCE, &format!("{name} hidden, {weights:?}"));
         }

@@ -234,9 +234,9 @@ fn a_tensor_of_the_wrong_shape_is_named_with_both_shapes() {
 #[test]
 fn a_rope_that_we_do_not_have_is_refused_by_its_name() {
     let folder = copy_of_llama();
-    let rope = serde_json::json!({"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0});
+    let rope = serde_json::json!({"rope_type": "spiral", "factor": 4.0, "rope_theta": 10000.0});
     edit_config(folder.path(), "rope_parameters", rope);
-    assert!(refused(folder.path()).contains("yarn"));
+    assert!(refused(folder.path()).contains("spiral"));
 }
 
 #[test]
