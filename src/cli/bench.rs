@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::load::{ModelArgs, load_model};
+use super::load::{ModelArgs, Precision, load_model};
 use super::out;
 use crate::app;
 use crate::app::bench::UiBenchOptions;
 use crate::jobs::{Cancelled, Progress};
-use crate::llm::{Adapter, Model, Positions, Weights};
+use crate::llm::{Adapter, Model, Positions};
 use crate::train;
 use crate::train::TrainRequest;
 use crate::train::config::{Objective, TrainConfig};
@@ -30,7 +30,7 @@ enum What {
     /// Loading, reading a prompt, writing an answer, memory
     Generate(GenerateArgs),
 
-    /// DPO steps with LoRA on a preference file
+    /// DPO or SFT steps with LoRA on a preference file
     Train(TrainArgs),
 
     /// The window: its first frame, and its own work a frame while a run goes on behind it
@@ -85,6 +85,14 @@ struct TrainArgs {
     /// Pairs in one step
     #[arg(long, default_value_t = 4)]
     batch: usize,
+
+    /// Train on the chosen answers alone, not on pairs
+    #[arg(long)]
+    sft: bool,
+
+    /// Keep the weights as the file stores them, or widen them to f32
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    weights: Precision,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -196,9 +204,9 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
         held_out_share: 0.0,
         eval_steps: 0,
         save_steps: 0,
-        ..TrainConfig::suggested(Objective::Dpo)
+        ..TrainConfig::suggested(if args.sft { Objective::Sft } else { Objective::Dpo })
     };
-    let model = load_model(&args.model, Weights::F32)?;
+    let model = load_model(&args.model, args.weights.into())?;
     let steps = Steps::default();
     let request = TrainRequest { config, run_dir: folder.path().join("run"), resume: false };
     train::run(&model, &request, &steps)?;
@@ -208,6 +216,9 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
     let secs: f64 = measured.iter().map(|step| step.step_secs).sum();
     let step_secs = secs / measured.len().max(1) as f64;
     let pairs_per_sec = args.batch as f64 / step_secs;
+    let seen = |step: &StepMetrics| step.num_tokens as f64;
+    let tokens = measured.last().map_or(0.0, seen) - steps.first().map_or(0.0, seen);
+    let tokens_per_sec = if steps.len() > 1 { tokens / secs } else { 0.0 };
     let peak = peak_memory();
     if args.json {
         return out::json(&json!({
@@ -215,11 +226,15 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
             "steps": measured.len(),
             "step_secs": step_secs,
             "pairs_per_sec": pairs_per_sec,
+            "tokens_per_sec": tokens_per_sec,
             "peak_memory_bytes": peak,
         }));
     }
     out::line(&format!("a step of {} pairs   {step_secs:>8.2} s", args.batch))?;
     out::line(&format!("                    {pairs_per_sec:>8.2} pairs/s"))?;
+    out::line(&format!(
+        "                    {tokens_per_sec:>8.0} tokens/s, shared prompts counted twice"
+    ))?;
     print_peak(peak)
 }
 

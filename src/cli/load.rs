@@ -37,16 +37,21 @@ pub enum Precision {
     Q4_0,
 }
 
+impl From<Precision> for Weights {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::AsStored => Self::AsStored,
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+            Precision::Q8_0 => Self::Q8_0,
+            Precision::Q4_0 => Self::Q4_0,
+        }
+    }
+}
+
 impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
-        let weights = match self.weights {
-            Precision::AsStored => Weights::AsStored,
-            Precision::F32 => Weights::F32,
-            Precision::Bf16 => Weights::Bf16,
-            Precision::Q8_0 => Weights::Q8_0,
-            Precision::Q4_0 => Weights::Q4_0,
-        };
-        let model = load_model(&self.model, weights)?;
+        let model = load_model(&self.model, self.weights.into())?;
         let adapter = self.adapter.as_deref().map(|folder| Adapter::load(folder, &model));
         Ok((model, adapter.transpose()?))
     }

@@ -1,303 +1,449 @@
-//! The pass with gradients: whole batches of sequences, candle's graph, an adapter that learns.
-//! The same weights as `infer.rs`, and the same row arithmetic.
+//! The pass with gradients: a tree of tokens at once, an adapter that learns. The same weights as
+//! `infer.rs`, all in f32.
+//!
+//! There is no graph: a layer's way back is written beside its way forth. What a layer needs on the
+//! way back is kept, or computed again from its input where keeping it would take too much.
 
-use std::sync::Arc;
+use candle_core::Result;
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, Var};
-
-use super::attention::attention;
 use super::config::{Config, RopeTable};
+use super::dropout::Dropout;
+use super::gradients::Gradients;
+use super::kernels;
+use super::linear::Norm;
+use super::linear_grad::{Learning, Low};
 use super::lora::Adapter;
-use super::ops;
+use super::rows;
 use super::transformer::{Layer, Mlp, Qkv, Transformer};
+use super::tree::TokenTree;
+use super::tree_attention;
+use super::tree_attention::Inputs;
 
-/// A batch whose intermediate results would take more than this keeps only what goes into each
-/// layer, and computes the layer again on the way back: a third more time, a tenth of the memory.
-const KEEP_UP_TO: usize = 2 << 30;
-
-/// What a batch keeps for the way back.
+/// What a pass keeps for the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    Everything,
+pub enum Keep {
+    /// There is no way back.
+    Nothing,
+
+    /// Each layer's input: the layer is computed again, a third more time.
     LayerInputs,
+    Everything,
 }
 
-impl Keep {
-    fn for_batch(config: &Config, tokens: usize) -> Self {
-        // Rows of each width that one layer's operations leave behind; counted, not measured.
-        let a_token = 8 * config.width
-            + 3 * config.query_width()
-            + 3 * config.kv_width()
-            + 3 * config.mlp_width;
-        let bytes = tokens * config.layer_count() * a_token * size_of::<f32>();
-        if bytes > KEEP_UP_TO { Self::LayerInputs } else { Self::Everything }
+/// What a pass is run over, and with.
+pub(crate) struct Pass<'a> {
+    config: &'a Config,
+    tree: &'a TokenTree,
+    learning: Learning<'a>,
+
+    /// Of each of the model's rope kinds, with an entry for each row of the tree.
+    tables: Vec<RopeTable>,
+}
+
+/// What was kept, a layer at a time, and the input of the final norm.
+pub(crate) struct Tape {
+    layers: Vec<(Vec<f32>, Option<LayerTape>)>,
+    last: Vec<f32>,
+}
+
+/// What a layer's operations saw.
+struct LayerTape {
+    /// Before the norms of queries and keys, where the model has them.
+    raw_q: Vec<f32>,
+    raw_k: Vec<f32>,
+
+    /// As attention sees them.
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+
+    /// What attention gave, and after the output layer where a norm follows.
+    attended: Vec<f32>,
+    projected: Vec<f32>,
+
+    /// The hidden state between attention and feed-forward.
+    middle: Vec<f32>,
+
+    /// Gate and up, or the two in one, or up alone.
+    gate: Vec<f32>,
+    up: Vec<f32>,
+
+    /// What the feed-forward part gave, where a norm follows.
+    fed: Vec<f32>,
+
+    /// Of each linear layer, in the order of [`Layer::linears`].
+    lows: Vec<Low>,
+}
+
+/// A tree of tokens that was run through a model, with the way back into the adapter.
+pub struct TreePass<'a> {
+    transformer: &'a Transformer,
+    pass: Pass<'a>,
+    tape: Tape,
+    hidden: Vec<f32>,
+}
+
+impl<'a> TreePass<'a> {
+    pub(crate) fn run(transformer: &'a Transformer, pass: Pass<'a>, keep: Keep) -> Result<Self> {
+        let (hidden, tape) = kernels::in_pool(|| transformer.forward(&pass, keep))?;
+        Ok(Self { transformer, pass, tape, hidden })
+    }
+
+    /// Hidden states after the final norm, (rows of the tree, width).
+    pub fn hidden(&self) -> &[f32] {
+        &self.hidden
+    }
+
+    /// Adds to `gradients`; `grad` is the gradient by [`Self::hidden`]. Fails where the pass kept
+    /// nothing for the way back.
+    pub fn backward(self, grad: &[f32], gradients: &mut Gradients) -> Result<()> {
+        let Self { transformer, pass, tape, hidden } = self;
+        drop(hidden);
+        kernels::in_pool(|| transformer.backward(&pass, tape, grad, gradients))
+    }
+}
+
+impl LayerTape {
+    /// Floats that a row of the tree takes in a layer; counted, not measured.
+    fn floats_a_row(config: &Config) -> usize {
+        // Input and middle, queries and what attention gave, keys and values, gate and up.
+        2 * config.width + 2 * config.query_width() + 2 * config.kv_width() + 2 * config.mlp_width
+    }
+}
+
+/// Bytes that a row of a tree takes until its way back, if everything is kept.
+pub(crate) fn bytes_a_row(config: &Config) -> usize {
+    config.layer_count() * LayerTape::floats_a_row(config) * size_of::<f32>()
+}
+
+impl<'a> Pass<'a> {
+    pub fn new(
+        config: &'a Config,
+        tree: &'a TokenTree,
+        adapter: Option<&'a Adapter>,
+        dropout: Option<&'a Dropout>,
+    ) -> Self {
+        let depth = tree.depth();
+        let tables = config.ropes.iter().map(|rope| {
+            let by_position = rope.table(0, depth);
+            let pairs = by_position.pairs;
+            let of_rows = |values: &[f32]| {
+                let rows = tree.positions().iter();
+                rows.flat_map(|at| &values[at * pairs..(at + 1) * pairs]).copied().collect()
+            };
+            RopeTable { pairs, cos: of_rows(&by_position.cos), sin: of_rows(&by_position.sin) }
+        });
+        let tables = tables.collect();
+        Self { config, tree, learning: Learning { adapter, dropout }, tables }
+    }
+
+    fn rows(&self) -> usize {
+        self.tree.len()
+    }
+
+    fn table(&self, layer: &Layer) -> Option<&RopeTable> {
+        layer.rope.map(|rope| &self.tables[rope])
     }
 }
 
 impl Transformer {
-    /// ids (batch, time) -> hidden states after the final norm, (batch, time, width). `keep` is
-    /// chosen by the batch's size where it is not given.
-    pub fn forward(
-        &self,
-        config: &Config,
-        ids: &Tensor,
-        adapter: Option<&Adapter>,
-        keep: Option<Keep>,
-    ) -> Result<Tensor> {
-        let (batch, time) = ids.dims2()?;
-        let mut embedded = Vec::with_capacity(batch * time * config.width);
-        for row in ids.to_vec2::<u32>()? {
-            embedded.extend(self.embed(config, &row, 0)?);
+    /// Hidden states after the final norm, (rows, width), and what is needed for the way back.
+    pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Vec<f32>, Tape)> {
+        let mut hidden = Vec::with_capacity(pass.rows() * pass.config.width);
+        for segment in pass.tree.segments() {
+            let ids = &pass.tree.ids()[segment.first_row..segment.first_row + segment.len];
+            hidden.extend(self.embed(pass.config, ids, segment.prefix.len())?);
         }
-        let mut hidden = Tensor::from_vec(embedded, (batch, time, config.width), ids.device())?;
-        let tables: Vec<Arc<RopeTable>> =
-            config.ropes.iter().map(|rope| Arc::new(rope.table(0, time))).collect();
-        let keep = keep.unwrap_or_else(|| Keep::for_batch(config, batch * time));
+        let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            let table = layer.rope.map(|rope| &tables[rope]);
-            hidden = match (keep, adapter) {
-                (Keep::LayerInputs, Some(adapter)) => {
-                    checkpointed(layer, config, &hidden, adapter, table)?
-                }
-                _ => layer.forward(config, &hidden, adapter, table)?,
-            };
+            let (out, tape) = layer.forward(pass, &hidden)?;
+            match keep {
+                Keep::Nothing => {}
+                Keep::LayerInputs => layers.push((hidden, None)),
+                Keep::Everything => layers.push((hidden, Some(tape))),
+            }
+            hidden = out;
         }
-        self.final_norm.forward(&hidden)
+        Ok((self.final_norm.run(&hidden), Tape { layers, last: hidden }))
     }
 
-    /// Hidden rows (n, width) -> scores (n, vocabulary), with the final soft-cap.
-    pub fn score_forward(&self, config: &Config, hidden: &Tensor) -> Result<Tensor> {
-        let scores = ops::frozen_linear(hidden, &self.head)?;
-        match config.final_softcap {
-            Some(cap) => (scores / f64::from(cap))?.tanh()? * f64::from(cap),
-            None => Ok(scores),
+    /// From the gradient by the hidden states of [`Self::forward`] to those of the adapter.
+    pub fn backward(
+        &self,
+        pass: &Pass<'_>,
+        tape: Tape,
+        grad: &[f32],
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let Tape { mut layers, last } = tape;
+        let mut grad = self.final_norm.backward(&last, grad);
+        drop(last);
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let Some((input, tape)) = layers.pop() else {
+                candle_core::bail!("this pass kept nothing for the way back")
+            };
+            let tape = match tape {
+                Some(tape) => tape,
+                None => layer.forward(pass, &input)?.1,
+            };
+            // Nothing learns before the first layer.
+            let wanted = if index == 0 { Wanted::Adapter } else { Wanted::AdapterAndInput };
+            layer.backward(pass, (&input, tape), &mut grad, gradients, wanted)?;
         }
+        Ok(())
     }
+
+    /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
+    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Result<Vec<f32>> {
+        let mut scores = self.head.forward(hidden, hidden.len() / config.width, None)?;
+        if let Some(cap) = config.final_softcap {
+            rows::softcap(cap, &mut scores);
+        }
+        Ok(scores)
+    }
+
+    /// From the gradient by scores (count, vocabulary) to that by the hidden rows. `scores` are
+    /// looked at where the model caps them.
+    pub fn scores_backward(
+        &self,
+        config: &Config,
+        scores: &[f32],
+        grad: &mut [f32],
+    ) -> Result<Vec<f32>> {
+        if let Some(cap) = config.final_softcap {
+            for (grad, score) in grad.iter_mut().zip(scores) {
+                let tanh = score / cap;
+                *grad *= 1.0 - tanh * tanh;
+            }
+        }
+        let count = grad.len() / config.vocab_size;
+        let mut hidden = vec![0.0; count * config.width];
+        self.head.backward(grad, count, &mut hidden)?;
+        Ok(hidden)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    Adapter,
+    AdapterAndInput,
 }
 
 impl Layer {
-    /// (batch, time, width) -> the same
-    fn forward(
-        &self,
-        config: &Config,
-        hidden: &Tensor,
-        adapter: Option<&Adapter>,
-        table: Option<&Arc<RopeTable>>,
-    ) -> Result<Tensor> {
-        let mut attended = self.attend_forward(config, hidden, adapter, table)?;
-        if let Some(norm) = &self.post_attention_norm {
-            attended = norm.forward(&attended)?;
-        }
-        let hidden = (hidden + attended)?;
-        let mut fed = self.feed_forward(config, &hidden, adapter)?;
-        if let Some(norm) = &self.post_mlp_norm {
-            fed = norm.forward(&fed)?;
-        }
-        hidden + fed
-    }
+    /// (rows, width) -> the same
+    fn forward(&self, pass: &Pass<'_>, input: &[f32]) -> Result<(Vec<f32>, LayerTape)> {
+        let Pass { config, tree, learning, .. } = pass;
+        let count = pass.rows();
+        let mut lows = Vec::new();
+        let mut keep = |(out, low): (Vec<f32>, Low)| {
+            lows.push(low);
+            out
+        };
 
-    fn attend_forward(
-        &self,
-        config: &Config,
-        hidden: &Tensor,
-        adapter: Option<&Adapter>,
-        table: Option<&Arc<RopeTable>>,
-    ) -> Result<Tensor> {
-        let (batch, time, width) = hidden.dims3()?;
-        let x = match &self.attention_norm {
-            Some(norm) => norm.forward(hidden)?,
-            None => hidden.clone(),
-        };
-        let x = x.reshape((batch * time, width))?;
-        let (q_width, kv_width) = (config.query_width(), config.kv_width());
-        let (q, k, v) = match &self.qkv {
-            Qkv::Separate { q, k, v } => {
-                (q.forward(&x, adapter)?, k.forward(&x, adapter)?, v.forward(&x, adapter)?)
-            }
+        let x = normed(self.attention_norm.as_ref(), input);
+        let (mut q, mut k, v) = match &self.qkv {
+            Qkv::Separate { q, k, v } => (
+                keep(q.forward(&x, count, *learning)?),
+                keep(k.forward(&x, count, *learning)?),
+                keep(v.forward(&x, count, *learning)?),
+            ),
             Qkv::Fused(qkv) => {
-                let all = qkv.forward(&x, adapter)?;
-                (
-                    all.narrow(1, 0, q_width)?,
-                    all.narrow(1, q_width, kv_width)?,
-                    all.narrow(1, q_width + kv_width, kv_width)?,
-                )
+                let all = keep(qkv.forward(&x, count, *learning)?);
+                let kv_width = config.kv_width();
+                let [q, k, v] = split(&all, [config.query_width(), kv_width, kv_width]);
+                (q, k, v)
             }
         };
-        let mut q = q.contiguous()?.reshape((batch, time, q_width))?;
-        let mut k = k.contiguous()?.reshape((batch, time, kv_width))?;
-        let v = v.contiguous()?.reshape((batch, time, kv_width))?;
+        drop(x);
+        let (mut raw_q, mut raw_k) = (Vec::new(), Vec::new());
         if let Some(norm) = &self.q_norm {
-            q = norm.forward(&q)?;
+            let normed = norm.run(&q);
+            raw_q = std::mem::replace(&mut q, normed);
         }
         if let Some(norm) = &self.k_norm {
-            k = norm.forward(&k)?;
+            let normed = norm.run(&k);
+            raw_k = std::mem::replace(&mut k, normed);
         }
-        if let Some(table) = table {
-            q = ops::rope(&q, config.head_dim, table)?;
-            k = ops::rope(&k, config.head_dim, table)?;
+        if let Some(table) = pass.table(self) {
+            rows::rotate(&mut q, config.query_width(), config.head_dim, table, 1.0);
+            rows::rotate(&mut k, config.kv_width(), config.head_dim, table, 1.0);
         }
-        let out = attention(self.attention, &q, &k, &v)?;
-        let out = self.output.forward(&out.reshape((batch * time, q_width))?, adapter)?;
-        out.reshape((batch, time, width))
-    }
-
-    fn feed_forward(
-        &self,
-        config: &Config,
-        hidden: &Tensor,
-        adapter: Option<&Adapter>,
-    ) -> Result<Tensor> {
-        let (batch, time, width) = hidden.dims3()?;
-        let x = match &self.mlp_norm {
-            Some(norm) => norm.forward(hidden)?,
-            None => hidden.clone(),
+        let inputs = Inputs { q: &q, k: &k, v: &v };
+        let attended = tree_attention::forward(&self.attention, tree, inputs);
+        let mut projected = keep(self.output.forward(&attended, count, *learning)?);
+        // Where no norm follows, its input is not needed again.
+        let middle = match &self.post_attention_norm {
+            Some(norm) => sum(norm.run(&projected), input),
+            None => sum(std::mem::take(&mut projected), input),
         };
-        let x = x.reshape((batch * time, width))?;
-        let inner = match &self.mlp {
+
+        let x = normed(self.mlp_norm.as_ref(), &middle);
+        let (gate, up) = match &self.mlp {
             Mlp::Gated { gate, up } => {
-                let (gate, up) = (gate.forward(&x, adapter)?, up.forward(&x, adapter)?);
-                ops::gated(config.activation, &gate, &up)?
+                let gate = keep(gate.forward(&x, count, *learning)?);
+                (gate, keep(up.forward(&x, count, *learning)?))
             }
             Mlp::GatedFused(gate_up) => {
-                let both = gate_up.forward(&x, adapter)?;
-                let gate = both.narrow(D::Minus1, 0, config.mlp_width)?;
-                let up = both.narrow(D::Minus1, config.mlp_width, config.mlp_width)?;
-                ops::gated(config.activation, &gate, &up)?
+                let both = keep(gate_up.forward(&x, count, *learning)?);
+                let [gate, up] = split(&both, [config.mlp_width; 2]);
+                (gate, up)
             }
-            Mlp::Plain(up) => ops::activate(config.activation, &up.forward(&x, adapter)?)?,
+            Mlp::Plain(up) => (Vec::new(), keep(up.forward(&x, count, *learning)?)),
         };
-        self.down.forward(&inner, adapter)?.reshape((batch, time, width))
-    }
-}
-
-/// Runs a layer and keeps nothing of it but its input.
-///
-/// candle hands a custom operation's gradient to at most three arguments, and a layer has many
-/// adapter tensors. They are joined into one argument, whose gradient candle then takes apart.
-fn checkpointed(
-    layer: &Arc<Layer>,
-    config: &Config,
-    hidden: &Tensor,
-    adapter: &Adapter,
-    table: Option<&Arc<RopeTable>>,
-) -> Result<Tensor> {
-    let adapter = adapter.part(layer.linears().into_iter().map(|linear| linear.name.as_str()));
-    let out = layer.forward(config, &hidden.detach(), Some(&adapter), table)?.detach();
-    let vars = adapter.vars();
-    if vars.is_empty() && !hidden.track_op() {
-        return Ok(out);
-    }
-    let joined = if vars.is_empty() {
-        Tensor::zeros(1, out.dtype(), out.device())?
-    } else {
-        let flat = vars.iter().map(|(_, var)| var.as_tensor().flatten_all());
-        Tensor::cat(&flat.collect::<Result<Vec<_>>>()?, 0)?
-    };
-    hidden.apply_op2(
-        &joined,
-        Checkpoint {
-            layer: Arc::clone(layer),
-            config: config.clone(),
-            adapter,
-            table: table.map(Arc::clone),
-            out,
-        },
-    )
-}
-
-struct Checkpoint {
-    layer: Arc<Layer>,
-    config: Config,
-    adapter: Adapter,
-    table: Option<Arc<RopeTable>>,
-    out: Tensor,
-}
-
-impl CustomOp2 for Checkpoint {
-    fn name(&self) -> &'static str {
-        "checkpointed-layer"
+        drop(x);
+        let inner = inner(config, &gate, &up);
+        let mut fed = keep(self.down.forward(&inner, count, *learning)?);
+        drop(inner);
+        let out = match &self.post_mlp_norm {
+            Some(norm) => sum(norm.run(&fed), &middle),
+            None => sum(std::mem::take(&mut fed), &middle),
+        };
+        let tape =
+            LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed, lows };
+        Ok((out, tape))
     }
 
-    fn cpu_fwd(
+    /// `grad` is the gradient by the layer's output, and becomes that by its input, where wanted.
+    fn backward(
         &self,
-        _hidden: &CpuStorage,
-        _hidden_layout: &Layout,
-        _joined: &CpuStorage,
-        _joined_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let out = ops::with_f32(&self.out, |values| Ok(values.to_vec()))?;
-        Ok((CpuStorage::F32(out), self.out.shape().clone()))
-    }
+        pass: &Pass<'_>,
+        (input, tape): (&[f32], LayerTape),
+        grad: &mut [f32],
+        gradients: &mut Gradients,
+        wanted: Wanted,
+    ) -> Result<()> {
+        let Pass { config, tree, learning, .. } = pass;
+        let count = pass.rows();
+        let LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, fed, .. } = tape;
+        let LayerTape { mut gate, mut up, mut lows, .. } = tape;
+        let mut low = || lows.pop().unwrap_or_default();
 
-    fn bwd(
-        &self,
-        hidden: &Tensor,
-        _joined: &Tensor,
-        _out: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let input = Var::from_tensor(&hidden.detach())?;
-        let out = self.layer.forward(
-            &self.config,
-            input.as_tensor(),
-            Some(&self.adapter),
-            self.table.as_ref(),
-        )?;
-        let gradients = (out * grad.detach())?.sum_all()?.backward()?;
-        let mut parts = Vec::new();
-        for (name, var) in self.adapter.vars() {
-            let Some(gradient) = gradients.get(&var) else {
-                candle_core::bail!("{name} got no gradient")
-            };
-            parts.push(gradient.flatten_all()?);
+        // Feed-forward
+        let inner = inner(config, &gate, &up);
+        let fed_grad = self.post_mlp_norm.as_ref().map(|norm| norm.backward(&fed, grad));
+        let fed_grad = fed_grad.as_deref().unwrap_or(grad);
+        let mut inner_grad = vec![0.0; inner.len()];
+        let saw = (inner.as_slice(), &low());
+        self.down.backward(saw, fed_grad, *learning, gradients, Some(&mut inner_grad))?;
+        drop((inner, fed));
+        if gate.is_empty() {
+            rows::activate_backward(config.activation, &mut up, &inner_grad);
+        } else {
+            rows::gated_backward(config.activation, &mut gate, &mut up, &inner_grad);
         }
-        let joined = if parts.is_empty() { None } else { Some(Tensor::cat(&parts, 0)?) };
-        Ok((gradients.get(&input).cloned(), joined))
+        drop(inner_grad);
+        let x = normed(self.mlp_norm.as_ref(), &middle);
+        let mut x_grad = vec![0.0; x.len()];
+        match &self.mlp {
+            Mlp::Gated { gate: gate_layer, up: up_layer } => {
+                let (up_low, gate_low) = (low(), low());
+                up_layer.backward((&x, &up_low), &up, *learning, gradients, Some(&mut x_grad))?;
+                let saw = (x.as_slice(), &gate_low);
+                gate_layer.backward(saw, &gate, *learning, gradients, Some(&mut x_grad))?;
+            }
+            Mlp::GatedFused(layer) => {
+                let both = join(count, [&gate, &up]);
+                layer.backward((&x, &low()), &both, *learning, gradients, Some(&mut x_grad))?;
+            }
+            Mlp::Plain(layer) => {
+                layer.backward((&x, &low()), &up, *learning, gradients, Some(&mut x_grad))?;
+            }
+        }
+        drop((x, gate, up));
+        rows::add(grad, &norm_backward(self.mlp_norm.as_ref(), &middle, x_grad));
+
+        // Attention
+        let after = self.post_attention_norm.as_ref().map(|norm| norm.backward(&projected, grad));
+        let after = after.as_deref().unwrap_or(grad);
+        let mut attended_grad = vec![0.0; attended.len()];
+        let saw = (attended.as_slice(), &low());
+        self.output.backward(saw, after, *learning, gradients, Some(&mut attended_grad))?;
+        let inputs = Inputs { q: &q, k: &k, v: &v };
+        let mut by =
+            tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
+        drop((attended, attended_grad, q, k, v, projected));
+        if let Some(table) = pass.table(self) {
+            // A rotation's gradient is the rotation back.
+            rows::rotate(&mut by.q, config.query_width(), config.head_dim, table, -1.0);
+            rows::rotate(&mut by.k, config.kv_width(), config.head_dim, table, -1.0);
+        }
+        by.q = norm_backward(self.q_norm.as_ref(), &raw_q, by.q);
+        by.k = norm_backward(self.k_norm.as_ref(), &raw_k, by.k);
+        let x = normed(self.attention_norm.as_ref(), input);
+        let mut x_grad = match wanted {
+            Wanted::Adapter => None,
+            Wanted::AdapterAndInput => Some(vec![0.0; x.len()]),
+        };
+        match &self.qkv {
+            Qkv::Separate { q, k, v } => {
+                for (layer, by) in [(v, &by.v), (k, &by.k), (q, &by.q)] {
+                    let saw = (x.as_slice(), &low());
+                    layer.backward(saw, by, *learning, gradients, x_grad.as_deref_mut())?;
+                }
+            }
+            Qkv::Fused(layer) => {
+                let all = join(count, [&by.q, &by.k, &by.v]);
+                let saw = (x.as_slice(), &low());
+                layer.backward(saw, &all, *learning, gradients, x_grad.as_deref_mut())?;
+            }
+        }
+        if let Some(x_grad) = x_grad {
+            rows::add(grad, &norm_backward(self.attention_norm.as_ref(), input, x_grad));
+        }
+        Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use candle_core::Device;
-
-    use super::*;
-    use crate::jobs::Quiet;
-    use crate::llm::card::ModelSource;
-    use crate::llm::lora::LoraSpec;
-    use crate::llm::model::{LoadOptions, Model};
-    use crate::llm::weights::Weights;
-
-    #[test]
-    fn a_layer_computed_twice_gives_the_gradients_of_one_kept() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/models/llama");
-        let options = LoadOptions { weights: Weights::F32 };
-        let model = Model::load(&ModelSource::Folder(folder), &options, &Quiet).unwrap();
-        let spec = LoraSpec {
-            r: 2,
-            lora_alpha: 4.0,
-            lora_dropout: 0.0,
-            use_rslora: false,
-            target_modules: vec!["q_proj".to_owned(), "down_proj".to_owned()],
-        };
-        let adapter = Adapter::init(&model, &spec, 3).unwrap();
-        for (_, var) in adapter.vars() {
-            let values = (0..var.elem_count()).map(|at| (at % 7) as f32 / 40.0 - 0.06);
-            let values = Tensor::from_iter(values, &Device::Cpu).unwrap();
-            var.set(&values.reshape(var.shape()).unwrap()).unwrap();
-        }
-        let ids = Tensor::new(&[[5u32, 17, 200, 3, 44], [9, 9, 301, 8, 2]], &Device::Cpu).unwrap();
-        let run = |keep| {
-            let hidden =
-                model.transformer().forward(model.config(), &ids, Some(&adapter), Some(keep));
-            let hidden = hidden.unwrap();
-            let gradients = hidden.sqr().unwrap().mean_all().unwrap().backward().unwrap();
-            let of =
-                |var: &Var| gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>();
-            let all = adapter.vars().iter().map(|(_, var)| of(var).unwrap()).collect::<Vec<_>>();
-            (hidden.flatten_all().unwrap().to_vec1::<f32>().unwrap(), all)
-        };
-        assert_eq!(run(Keep::Everything), run(Keep::LayerInputs));
+/// What the last matrix of the feed-forward part sees.
+fn inner(config: &Config, gate: &[f32], up: &[f32]) -> Vec<f32> {
+    if gate.is_empty() {
+        let mut out = up.to_vec();
+        rows::activate(config.activation, &mut out);
+        return out;
     }
+    let mut out = vec![0.0; gate.len()];
+    rows::gated(config.activation, gate, up, &mut out);
+    out
+}
+
+fn normed(norm: Option<&Norm>, x: &[f32]) -> Vec<f32> {
+    match norm {
+        Some(norm) => norm.run(x),
+        None => x.to_vec(),
+    }
+}
+
+fn norm_backward(norm: Option<&Norm>, x: &[f32], grad: Vec<f32>) -> Vec<f32> {
+    match norm {
+        Some(norm) => norm.backward(x, &grad),
+        None => grad,
+    }
+}
+
+fn sum(mut one: Vec<f32>, other: &[f32]) -> Vec<f32> {
+    rows::add(&mut one, other);
+    one
+}
+
+/// (rows, all widths) -> (rows, width) for each.
+fn split<const N: usize>(all: &[f32], widths: [usize; N]) -> [Vec<f32>; N] {
+    let total: usize = widths.iter().sum();
+    let mut first = 0;
+    widths.map(|width| {
+        let range = first..first + width;
+        first += width;
+        all.chunks_exact(total).flat_map(|row| &row[range.clone()]).copied().collect()
+    })
+}
+
+/// The way back of [`split`].
+fn join<const N: usize>(count: usize, parts: [&[f32]; N]) -> Vec<f32> {
+    let mut all = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    for row in 0..count {
+        for part in parts {
+            let width = part.len() / count;
+            all.extend_from_slice(&part[row * width..(row + 1) * width]);
+        }
+    }
+    all
 }

@@ -57,7 +57,7 @@ impl Model {
         adapter: Option<&Adapter>,
         last: usize,
     ) -> Result<Vec<Vec<f32>>, Error> {
-        self.check(ids, 0)?;
+        self.check(ids, ids.len())?;
         let mut states = Vec::with_capacity(last + 1);
         let mut watch = |hidden: &[f32]| {
             if states.len() <= last {

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::kernels::{self, Product, QMatrix};
 use super::lora::{Adapter, LoraPair};
-use super::ops::{self, RowNorm, with_f32};
+use super::ops::{RowNorm, with_f32};
 use super::rows::{add_scaled, dot, each_row};
 
 /// A weight matrix, (outputs, inputs).
@@ -60,17 +60,6 @@ impl Weight {
                 out.copy_from_slice(&values[index * out.len()..(index + 1) * out.len()]);
                 Ok(())
             }),
-        }
-    }
-
-    /// The whole matrix as f32; widened anew at every call where it is stored otherwise.
-    pub fn dense(&self) -> Result<Tensor> {
-        match self {
-            Self::Stored(matrix) => {
-                let shape = (matrix.rows(), matrix.cols());
-                Tensor::from_vec(matrix.dequantize(), shape, &Device::Cpu)
-            }
-            Self::Dense(tensor) => Ok(tensor.clone()),
         }
     }
 }
@@ -133,20 +122,6 @@ impl Linear {
             })
         })
     }
-
-    /// The same on tensors, (rows, inputs) -> (rows, outputs), with a gradient.
-    pub fn forward(&self, x: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
-        let out = match adapter.and_then(|adapter| adapter.pair(&self.name)) {
-            Some(LoraPair { a, b, scale }) => {
-                ops::lora_linear(x, a.as_tensor(), b.as_tensor(), &self.weight, *scale)?
-            }
-            None => ops::frozen_linear(x, &self.weight)?,
-        };
-        match &self.bias {
-            Some(bias) => out.broadcast_add(&Tensor::from_slice(bias, bias.len(), x.device())?),
-            None => Ok(out),
-        }
-    }
 }
 
 /// out (count, outputs) += scale · (x Aᵀ) Bᵀ, with A (rank, inputs) and B (outputs, rank).
@@ -181,7 +156,10 @@ impl Norm {
         out
     }
 
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::norm(x, &self.0)
+    /// The gradient of [`Self::run`] by x, from the one by its result.
+    pub fn backward(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; x.len()];
+        self.0.backward(x, grad, &mut out);
+        out
     }
 }

@@ -108,21 +108,6 @@ impl Adapter {
         })
     }
 
-    /// The same variables, of some modules only.
-    pub(crate) fn part<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Self {
-        let pairs = modules.filter_map(|module| {
-            let LoraPair { a, b, scale } = self.pairs.get(module)?;
-            let pair = LoraPair { a: a.clone(), b: b.clone(), scale: *scale };
-            Some((module.to_owned(), pair))
-        });
-        Self {
-            pairs: pairs.collect(),
-            config: self.config.clone(),
-            path: self.path.clone(),
-            sha256: self.sha256.clone(),
-        }
-    }
-
     /// Everything that can be trained, by PEFT's tensor names, sorted.
     pub fn vars(&self) -> Vec<(String, Var)> {
         let mut vars = Vec::with_capacity(2 * self.pairs.len());

@@ -11,12 +11,17 @@ use super::cache::KvCache;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::chat::ChatTemplate;
 use super::config::Config;
+use super::differentiable;
+use super::differentiable::{Keep, Pass, TreePass};
+use super::dropout::Dropout;
 use super::error::Error;
 use super::gguf::GgufFile;
 use super::inspect::{self, Opened};
+use super::kernels;
 use super::lora::{Adapter, LinearInfo};
 use super::tokenizer::Tokenizer;
 use super::transformer::{LoadEvent, Transformer};
+use super::tree::TokenTree;
 use super::weights::{SafetensorsFiles, Weights};
 use crate::files;
 use crate::jobs::Progress;
@@ -120,7 +125,7 @@ impl Model {
             Positions::All => 0..ids.len(),
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
-        self.check(ids, cache.len())?;
+        self.check(ids, cache.len() + ids.len())?;
         let hidden = self.run(ids, cache, adapter, wanted.clone())?;
         let scores = self.transformer.score(&self.config, &hidden)?;
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
@@ -134,7 +139,7 @@ impl Model {
         adapter: Option<&Adapter>,
         positions: &[usize],
     ) -> Result<Tensor, Error> {
-        self.check(ids, cache.len())?;
+        self.check(ids, cache.len() + ids.len())?;
         if let Some(&position) = positions.iter().find(|position| **position >= ids.len()) {
             return Err(Error::NoSuchPosition { position, count: ids.len() });
         }
@@ -182,25 +187,39 @@ impl Model {
         Ok(hidden)
     }
 
-    /// Differentiable. `ids`: (batch, time) u32, padded on the right with any token. Returns the
-    /// hidden states after the final norm, (batch, time, width); those of padding mean nothing.
-    ///
-    /// Pass an `&Adapter` to learn, or `None` for the model as it is. Weights may be kept as
-    /// stored, but every backward pass then widens them again: load with [`Weights::F32`].
-    pub fn hidden_for_training<'a>(
-        &self,
-        ids: &Tensor,
-        adapter: impl Into<Option<&'a Adapter>>,
-    ) -> Result<Tensor, Error> {
-        for row in ids.to_vec2::<u32>()? {
-            self.check(&row, 0)?;
-        }
-        Ok(self.transformer.forward(&self.config, ids, adapter.into(), None)?)
+    /// Runs a tree of tokens for training: all rows at once, in f32 whatever the weights are kept
+    /// as. `keep` says whether [`TreePass::backward`] is to follow, and at what price.
+    pub fn run_tree<'a>(
+        &'a self,
+        tree: &'a TokenTree,
+        adapter: Option<&'a Adapter>,
+        dropout: Option<&'a Dropout>,
+        keep: Keep,
+    ) -> Result<TreePass<'a>, Error> {
+        self.check(tree.ids(), tree.depth())?;
+        let pass = Pass::new(&self.config, tree, adapter, dropout);
+        Ok(TreePass::run(&self.transformer, pass, keep)?)
     }
 
-    /// Differentiable. Hidden rows (n, width) -> scores (n, vocabulary), with the final soft-cap.
-    pub fn head_for_training(&self, hidden: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.transformer.score_forward(&self.config, hidden)?)
+    /// Bytes that a row of a tree takes until its way back, where everything is kept.
+    pub fn tree_row_bytes(&self) -> usize {
+        differentiable::bytes_a_row(&self.config)
+    }
+
+    /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
+    pub fn tree_scores(&self, hidden: &[f32]) -> Result<Vec<f32>, Error> {
+        Ok(kernels::in_pool(|| self.transformer.scores(&self.config, hidden))?)
+    }
+
+    /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
+    /// `scores` are only looked at where the model caps them.
+    pub fn tree_scores_backward(
+        &self,
+        scores: &[f32],
+        grad: &mut [f32],
+    ) -> Result<Vec<f32>, Error> {
+        let transformer = &self.transformer;
+        Ok(kernels::in_pool(|| transformer.scores_backward(&self.config, scores, grad))?)
     }
 
     pub(crate) fn transformer(&self) -> &Transformer {
@@ -212,12 +231,12 @@ impl Model {
         self.transformer.linear_infos()
     }
 
-    /// Fails unless `ids` are of this model and fit after `held` tokens.
-    pub(crate) fn check(&self, ids: &[u32], held: usize) -> Result<(), Error> {
+    /// Fails unless `ids` are of this model and a sequence of `needed` tokens fits.
+    pub(crate) fn check(&self, ids: &[u32], needed: usize) -> Result<(), Error> {
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
-        let (needed, context) = (held + ids.len(), self.config.context_length);
+        let context = self.config.context_length;
         if needed > context {
             return Err(Error::ContextFull { needed, context });
         }

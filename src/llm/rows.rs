@@ -46,6 +46,15 @@ pub fn add_scaled(out: &mut [f32], scale: f32, x: &[f32]) {
     }
 }
 
+/// out += x, on all cores where that pays.
+pub fn add(out: &mut [f32], x: &[f32]) {
+    if out.len() < PARALLEL_FROM {
+        return add_scaled(out, 1.0, x);
+    }
+    let chunk = PARALLEL_FROM / 8;
+    out.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).for_each(|(out, x)| add_scaled(out, 1.0, x));
+}
+
 /// One over the root mean square of a row.
 fn inverse_rms(row: &[f32], eps: f32) -> f32 {
     (dot(row, row) / row.len() as f32 + eps).sqrt().recip()
@@ -226,6 +235,33 @@ pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) 
     } else {
         out.par_chunks_mut(CHUNK).enumerate().for_each(work);
     }
+}
+
+/// The gradients of [`gated`], written over what it was computed from: `gate` becomes the gradient
+/// by the gate, `up` that by up.
+pub fn gated_backward(activation: Activation, gate: &mut [f32], up: &mut [f32], grad: &[f32]) {
+    if activation == Activation::Silu {
+        return kernels::silu_mul_backward(gate, up, grad);
+    }
+    const CHUNK: usize = 4096;
+    let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks_mut(CHUNK));
+    chunks.zip(grad.par_chunks(CHUNK)).for_each(|((gate, up), grad)| {
+        for ((gate, up), grad) in gate.iter_mut().zip(up).zip(grad) {
+            let (gate_grad, up_grad) =
+                (activation.slope(*gate) * *up * grad, activation.value(*gate) * grad);
+            (*gate, *up) = (gate_grad, up_grad);
+        }
+    });
+}
+
+/// The gradient of [`activate`], written over `x`, which it was computed from.
+pub fn activate_backward(activation: Activation, x: &mut [f32], grad: &[f32]) {
+    const CHUNK: usize = 4096;
+    x.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK)).for_each(|(x, grad)| {
+        for (x, grad) in x.iter_mut().zip(grad) {
+            *x = activation.slope(*x) * grad;
+        }
+    });
 }
 
 /// x = act(x)

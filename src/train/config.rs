@@ -73,7 +73,15 @@ pub struct TrainConfig {
     /// The DPO losses by TRL's names ([`dpo::LOSS_TYPES`]), summed.
     #[serde(deserialize_with = "one_or_many")]
     pub loss_type: Vec<String>,
+
+    /// By how much each of them counts. Empty: 1 each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loss_weights: Vec<f64>,
     pub label_smoothing: f64,
+
+    /// DPO trains without dropout, the adapter's too, as TRL does: policy and reference then agree
+    /// where the adapter changes nothing.
+    pub disable_dropout: bool,
 
     /// Prompt and answer together are cut to this many tokens (the start is kept).
     pub max_length: usize,
@@ -190,17 +198,17 @@ impl TrainConfig {
         found.number("held_out_share", self.held_out_share, 0.0..=0.9);
         found.count("lora.r", self.lora.r, 1..=1024);
         found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
-        if self.lora.lora_dropout != 0.0 {
-            let dropout = self.lora.lora_dropout;
-            found.add(
-                "lora.lora_dropout",
-                format!("must be 0, and it is {dropout}: this version trains without dropout"),
-            );
-        }
+        found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
         if self.lora.target_modules.is_empty() {
             found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
         }
         found.0
+    }
+
+    /// The losses with their weights.
+    pub fn losses(&self) -> Vec<(&str, f64)> {
+        let weights = self.loss_weights.iter().copied().chain(std::iter::repeat(1.0));
+        self.loss_type.iter().map(String::as_str).zip(weights).collect()
     }
 
     fn dpo_problems(&self, found: &mut Problems) {
@@ -213,6 +221,14 @@ impl TrainConfig {
                 let known = dpo::LOSS_TYPES.join(", ");
                 found.add("loss_type", format!("`{name}` is not one of {known}"));
             }
+        }
+        let (weights, losses) = (self.loss_weights.len(), self.loss_type.len());
+        if weights != 0 && weights != losses {
+            let message = format!("must be as many as loss_type has ({losses}), found {weights}");
+            found.add("loss_weights", message);
+        }
+        for weight in &self.loss_weights {
+            found.number("loss_weights", *weight, -1e6..=1e6);
         }
         found.number("label_smoothing", self.label_smoothing, 0.0..=0.5);
         let uses = |name: &str| self.loss_type.iter().any(|loss| loss == name);
@@ -269,7 +285,9 @@ impl Default for TrainConfig {
             max_grad_norm: 1.0,
             beta: 0.1,
             loss_type: vec!["sigmoid".to_owned()],
+            loss_weights: Vec::new(),
             label_smoothing: 0.0,
+            disable_dropout: true,
             max_length: 1024,
             seed: 42,
             held_out_share: 0.0,
@@ -316,7 +334,7 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         type Change = fn(&mut TrainConfig);
-        let changes: [(&str, Change); 12] = [
+        let changes: [(&str, Change); 14] = [
             ("per_device_train_batch_size", |config| config.per_device_train_batch_size = 0),
             ("gradient_accumulation_steps", |config| config.gradient_accumulation_steps = 0),
             ("max_steps", |config| config.max_steps = Some(0)),
@@ -325,10 +343,12 @@ mod tests {
             ("beta", |config| config.beta = 0.0),
             ("loss_type", |config| config.loss_type = vec!["simpo".to_owned()]),
             ("label_smoothing", |config| config.loss_type = vec!["exo_pair".to_owned()]),
+            ("loss_weights", |config| config.loss_weights = vec![1.0, 0.5]),
+            ("loss_weights", |config| config.loss_weights = vec![f64::INFINITY]),
             ("max_length", |config| config.max_length = 1),
             ("held_out_share", |config| config.held_out_share = 1.0),
             ("lora.r", |config| config.lora.r = 0),
-            ("lora.lora_dropout", |config| config.lora.lora_dropout = 0.1),
+            ("lora.lora_dropout", |config| config.lora.lora_dropout = 1.0),
         ];
         for (field, change) in changes {
             let mut config = ready(TrainConfig::default());

@@ -7,8 +7,8 @@ use super::dual::Dual;
 
 /// The DPO losses that this version knows, under TRL's names.
 ///
-/// Not here: `aot` and `aot_unpaired`, which look at a whole batch at once, and `sft`.
-pub const LOSS_TYPES: [&str; 12] = [
+/// Not here: `aot` and `aot_unpaired`, which sort a whole batch.
+pub const LOSS_TYPES: [&str; 13] = [
     "sigmoid",
     "hinge",
     "ipo",
@@ -21,6 +21,7 @@ pub const LOSS_TYPES: [&str; 12] = [
     "apo_down",
     "discopop",
     "sigmoid_norm",
+    "sft",
 ];
 
 /// What one pair's loss is computed from.
@@ -33,6 +34,13 @@ pub struct PairScores {
     /// Tokens of the completions; only the length-normalised losses look at them.
     pub chosen_tokens: usize,
     pub rejected_tokens: usize,
+
+    /// ln p of the chosen answer under the policy alone, for `sft`.
+    pub chosen_logp: f64,
+
+    /// Learned tokens of a chosen answer, as a mean over the pairs of the micro-batch: `sft` weighs
+    /// tokens alike, not pairs.
+    pub chosen_tokens_a_pair: f64,
 }
 
 /// What a loss is set to.
@@ -49,11 +57,12 @@ pub struct LossSettings {
 /// TRL's `discopop_tau`.
 const DISCOPOP_TAU: f64 = 0.05;
 
-/// The loss of one pair and its slopes, summed over `loss_types`. `None`: an unknown name.
-pub fn loss(loss_types: &[String], pair: PairScores, settings: LossSettings) -> Option<Dual> {
+/// The loss of one pair and its slopes: the sum of losses with their weights. `None`: an unknown
+/// name.
+pub fn loss(losses: &[(&str, f64)], pair: PairScores, settings: LossSettings) -> Option<Dual> {
     let mut sum = Dual::constant(0.0);
-    for name in loss_types {
-        sum = sum + one_loss(name, pair, settings)?;
+    for (name, weight) in losses {
+        sum = sum + one_loss(name, pair, settings)? * *weight;
     }
     Some(sum)
 }
@@ -79,6 +88,8 @@ fn one_loss(name: &str, pair: PairScores, settings: LossSettings) -> Option<Dual
         "apo_down" => apo_down(chosen * beta, margin),
         "discopop" => discopop(margin),
         "sigmoid_norm" => sigmoid((chosen_mean - rejected_mean) * beta),
+        // The mean over a micro-batch's pairs makes it that over its tokens.
+        "sft" => Dual::chosen(pair.chosen_logp) * (-1.0 / pair.chosen_tokens_a_pair.max(1.0)),
         _ => return None,
     })
 }
@@ -154,7 +165,14 @@ mod tests {
     const SETTINGS: LossSettings = LossSettings { beta: 0.1, label_smoothing: 0.1 };
 
     fn pair(chosen: f64, rejected: f64) -> PairScores {
-        PairScores { chosen, rejected, chosen_tokens: 12, rejected_tokens: 7 }
+        PairScores {
+            chosen,
+            rejected,
+            chosen_tokens: 12,
+            rejected_tokens: 7,
+            chosen_logp: chosen - 30.0,
+            chosen_tokens_a_pair: 12.0,
+        }
     }
 
     #[test]
@@ -173,6 +191,7 @@ mod tests {
             ("apo_down", 1.0),
             ("discopop", 0.5 * LN_2 + 0.5),
             ("sigmoid_norm", LN_2),
+            ("sft", 2.5), // 30 nats over 12 tokens
         ] {
             let found = one_loss(name, pair(0.0, 0.0), SETTINGS).unwrap().value;
             assert!((found - expected).abs() < 1e-9, "{name}: {found}, not {expected}");
@@ -199,11 +218,11 @@ mod tests {
     }
 
     #[test]
-    fn several_losses_are_summed() {
-        let names = ["sigmoid".to_owned(), "bco_pair".to_owned()];
-        let sum = loss(&names, pair(1.0, -1.0), SETTINGS).unwrap();
+    fn several_losses_are_summed_with_their_weights() {
+        let losses = [("sigmoid", 0.8), ("bco_pair", 1.0)];
+        let sum = loss(&losses, pair(1.0, -1.0), SETTINGS).unwrap();
         let one = |name| one_loss(name, pair(1.0, -1.0), SETTINGS).unwrap();
-        assert_eq!(sum, one("sigmoid") + one("bco_pair"));
-        assert_eq!(loss(&["simpo".to_owned()], pair(0.0, 0.0), SETTINGS), None);
+        assert_eq!(sum, one("sigmoid") * 0.8 + one("bco_pair"));
+        assert_eq!(loss(&[("simpo", 1.0)], pair(0.0, 0.0), SETTINGS), None);
     }
 }

@@ -1,12 +1,14 @@
 //! Measuring on held-out rows while a run goes on. Measuring a finished adapter: see
 //! `eval::preference`.
 
-use super::batch::Example;
+use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};
+use super::dpo::PairScores;
 use super::error::Error;
 use super::logprobs;
+use super::logprobs::CompletionStats;
 use super::metrics::{EvalMetrics, TrainEvent};
-use super::step::{Reference, pair_loss, pair_scores};
+use super::step::{Reference, chosen_tokens_a_pair, pair_loss, pair_scores, passes};
 use crate::jobs::Progress;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
@@ -23,18 +25,42 @@ pub fn reference(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Vec<Reference>, Error> {
     let total = examples.len();
-    let measured = examples.iter().enumerate().map(|(done, example)| {
+    let all: Vec<usize> = (0..total).collect();
+    let mut found = Vec::with_capacity(total);
+    for members in passes(examples, &all, MEASURED_ROWS) {
         progress.check().map_err(|_stopped| Error::Cancelled)?;
-        let what = "Reference log-probabilities".to_owned();
+        let (what, done) = ("Reference log-probabilities".to_owned(), found.len());
         progress.emit(TrainEvent::Preparing { what, done, total });
-        let chosen = logprobs::measure(model, adapter, &example.chosen)?.logp;
-        let rejected = match &example.rejected {
-            Some(rejected) => logprobs::measure(model, adapter, rejected)?.logp,
-            None => 0.0,
-        };
-        Ok(Reference { chosen, rejected })
+        let stats = measured(model, adapter, examples, members)?;
+        found.extend(
+            stats.iter().map(|(chosen, rejected)| Reference {
+                chosen: chosen.logp,
+                rejected: rejected.logp,
+            }),
+        );
+    }
+    Ok(found)
+}
+
+/// Rows that are measured at once: more gains nothing, and Stop waits for a pass.
+const MEASURED_ROWS: usize = 512;
+
+/// Of each member: the chosen answer's numbers, and the rejected one's (zeros where there is none).
+fn measured(
+    model: &Model,
+    adapter: &Adapter,
+    examples: &[Example],
+    members: &[usize],
+) -> Result<Vec<(CompletionStats, CompletionStats)>, Error> {
+    let members = members.iter().map(|index| &examples[*index]);
+    let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
+    let mut stats = logprobs::measure(model, adapter, &sequences)?.into_iter();
+    let mut next = || stats.next().expect("every sequence has its stats");
+    let pairs = members.map(|example| {
+        let chosen = next();
+        (chosen, example.rejected.as_ref().map(|_| next()).unwrap_or_default())
     });
-    measured.collect()
+    Ok(pairs.collect())
 }
 
 /// The loss (and for pairs the reward accuracy and margin) on the rows `held_out`, as the adapter
@@ -48,22 +74,23 @@ pub fn held_out(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<EvalMetrics, Error> {
     let (mut loss, mut wins, mut margin, mut tokens) = (0.0, 0_usize, 0.0, 0_usize);
-    for index in held_out {
+    let chosen_tokens_a_pair = chosen_tokens_a_pair(examples, held_out);
+    for members in passes(examples, held_out, MEASURED_ROWS) {
         progress.check().map_err(|_stopped| Error::Cancelled)?;
-        let example = &examples[*index];
-        let chosen = logprobs::measure(model, adapter, &example.chosen)?;
-        match (&example.rejected, config.objective) {
-            (Some(rejected), Objective::Dpo) => {
-                let rejected = logprobs::measure(model, adapter, rejected)?;
-                let scores = pair_scores(example, &chosen, &rejected, reference[*index]);
-                loss += pair_loss(config, scores).value;
-                wins += usize::from(scores.chosen > scores.rejected);
-                margin += config.beta * (scores.chosen - scores.rejected);
-            }
-            (_, Objective::Sft | Objective::Dpo) => {
+        let stats = measured(model, adapter, examples, members)?;
+        for (index, (chosen, rejected)) in members.iter().zip(stats) {
+            if config.objective == Objective::Sft {
                 loss -= chosen.logp;
                 tokens += chosen.tokens;
+                continue;
             }
+            let scores = PairScores {
+                chosen_tokens_a_pair,
+                ..pair_scores(&examples[*index], &chosen, &rejected, reference[*index])
+            };
+            loss += pair_loss(config, scores).value;
+            wins += usize::from(scores.chosen > scores.rejected);
+            margin += config.beta * (scores.chosen - scores.rejected);
         }
     }
     let count = held_out.len().max(1) as f64;

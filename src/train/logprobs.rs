@@ -1,25 +1,33 @@
-//! What a model thinks of one completion: the summed log-probability of its tokens, what TRL
-//! reports about them, and the way back into the adapter.
+//! What a model thinks of completions: the summed log-probability of their tokens, what TRL reports
+//! about them, and the way back into the adapter.
 //!
-//! The scores of all tokens (tokens × vocabulary) are the largest thing in a training step: 49152
-//! a token for the starter model. They are computed a few rows at a time, only for the tokens that
-//! are learned from, and dropped as soon as their gradient with respect to the hidden state is
-//! there. That gradient does not depend on the loss, which only scales it.
+//! Sequences are run together as one tree of tokens, so that a prompt is computed once for both of
+//! its answers. The scores of all tokens (tokens × vocabulary) are the largest thing in a training
+//! step: 49152 a token for the starter model. They are computed some rows at a time, only for the
+//! tokens that are learned from, and dropped as soon as their gradient with respect to the hidden
+//! state is there. That gradient does not depend on the loss, which only scales it.
 
-use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor, Var};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
 };
-use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
+use rayon::slice::ParallelSliceMut as _;
 
 use super::batch::Sequence;
 use super::error::Error;
+use crate::llm::dropout::Dropout;
+use crate::llm::gradients::Gradients;
+use crate::llm::kernels;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
+use crate::llm::tree::TokenTree;
+use crate::llm::{Keep, TreePass};
 
-/// Rows of scores that are in memory at once: 12 MB a tensor for a vocabulary of 49152.
-const ROWS_AT_ONCE: usize = 64;
+/// Bytes of scores that are in memory at once: 256 rows for a vocabulary of 49152.
+const SCORE_BYTES: usize = 48 << 20;
+
+/// Bytes that a pass may keep for the way back: with the starter model's 98 MB as stored or 538 MB
+/// as f32, its adapter and its scores, a step stays below 0.9 GB or 1.4 GB.
+const KEPT_BYTES: usize = 480 << 20;
 
 /// Sums over the tokens of one completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,118 +48,189 @@ pub struct CompletionStats {
     pub correct: usize,
 }
 
-/// A completion that was run through the model, with the way back.
-pub struct Scored {
-    pub stats: CompletionStats,
-
-    /// Hidden states that predict the completion's tokens, (tokens, width), tracked.
-    hidden: Tensor,
-
-    /// The gradient of `stats.logp` with respect to `hidden`, (tokens, width).
-    slope: Tensor,
+/// Rows of a tree that may be run at once, and what each pass keeps: what does not fit alone is
+/// computed twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassSize {
+    row_bytes: usize,
 }
 
-impl Scored {
-    /// The gradients of `weight · logp` with respect to the adapter.
-    pub fn backward(self, weight: f64) -> candle_core::Result<GradStore> {
-        let Self { hidden, slope, .. } = self;
-        start_backward(&hidden, (slope * weight)?)
+impl PassSize {
+    pub fn of(model: &Model) -> Self {
+        Self { row_bytes: model.tree_row_bytes().max(1) }
+    }
+
+    /// Rows of a pass.
+    pub fn rows(self) -> usize {
+        (KEPT_BYTES / self.row_bytes).max(1)
+    }
+
+    fn keep(self, tree: &TokenTree) -> Keep {
+        if tree.len() > self.rows() { Keep::LayerInputs } else { Keep::Everything }
     }
 }
 
-/// Runs `sequence` and keeps the way back.
-pub fn score(model: &Model, adapter: &Adapter, sequence: &Sequence) -> Result<Scored, Error> {
-    let hidden = completion_hidden(model, adapter, sequence)?;
-    let mut stats = CompletionStats::default();
-    let mut slopes = Vec::new();
-    for (start, targets) in chunks(sequence.targets()) {
-        let rows = Var::from_tensor(&hidden.narrow(0, start, targets.len())?.detach())?;
-        let logits = model.head_for_training(rows.as_tensor())?; // (rows, vocabulary)
-        let mut values = logits.flatten_all()?.to_vec1::<f32>()?;
-        stats.add_rows(&mut values, targets, Want::Slopes);
-        let gradient = Tensor::from_vec(values, logits.shape(), logits.device())?;
-        let mut store = start_backward(&logits, gradient)?;
-        slopes.push(store.remove(rows.as_tensor()).ok_or(Error::NoGradient {
-            names: vec!["the hidden state before the head".to_owned()],
-        })?);
-    }
-    let slope = Tensor::cat(&slopes, 0)?;
-    Ok(Scored { stats, hidden, slope })
+/// A token that is predicted: the row that predicts it, and whose it is.
+struct Prediction {
+    row: usize,
+    sequence: usize,
+    target: u32,
 }
 
-/// Runs `sequence` without a way back, through the very same operations: where policy and
-/// reference are the same weights, their log-probabilities are the same bits.
+fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
+    let mut all = Vec::new();
+    for (index, sequence) in sequences.iter().enumerate() {
+        let targets = sequence.targets();
+        let first = sequence.ids.len() - targets.len();
+        let rows = &tree.rows(index)[first - 1..];
+        all.extend(targets.iter().zip(rows).map(|(target, row)| Prediction {
+            row: *row as usize,
+            sequence: index,
+            target: *target,
+        }));
+    }
+    all
+}
+
+/// The sequences as a tree, in their order.
+pub fn tree(sequences: &[&Sequence]) -> TokenTree {
+    TokenTree::new(sequences.iter().map(|sequence| sequence.ids.as_slice()))
+}
+
+/// Completions that were run through the model, with the way back.
+pub struct Scored<'a> {
+    /// One for each sequence.
+    pub stats: Vec<CompletionStats>,
+    pass: TreePass<'a>,
+    predictions: Vec<Prediction>,
+
+    /// The gradient of each prediction's log-probability by the hidden state that it was made
+    /// from, (predictions, width).
+    slopes: Vec<f32>,
+}
+
+impl Scored<'_> {
+    /// Adds the gradients of Σ weight · logp with respect to the adapter: a weight a sequence.
+    pub fn backward(self, weights: &[f64], gradients: &mut Gradients) -> Result<(), Error> {
+        let Self { pass, predictions, slopes, .. } = self;
+        let width = slopes.len() / predictions.len().max(1);
+        let mut grad = vec![0.0; pass.hidden().len()];
+        for (prediction, slope) in predictions.iter().zip(slopes.chunks_exact(width)) {
+            let weight = weights[prediction.sequence] as f32;
+            let row = &mut grad[prediction.row * width..(prediction.row + 1) * width];
+            row.iter_mut().zip(slope).for_each(|(sum, slope)| *sum += weight * slope);
+        }
+        drop(slopes);
+        Ok(pass.backward(&grad, gradients)?)
+    }
+}
+
+/// Runs sequences with targets and keeps the way back. `tree` is that of `sequences`.
+pub fn score<'a>(
+    model: &'a Model,
+    adapter: &'a Adapter,
+    tree: &'a TokenTree,
+    sequences: &[&Sequence],
+    dropout: Option<&'a Dropout>,
+) -> Result<Scored<'a>, Error> {
+    let pass = model.run_tree(tree, Some(adapter), dropout, PassSize::of(model).keep(tree))?;
+    let predictions = predictions(tree, sequences);
+    let mut stats = vec![CompletionStats::default(); sequences.len()];
+    let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
+    each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+        let capped = model.config().final_softcap.map(|_| scores.clone()).unwrap_or_default();
+        add_rows(&mut stats, &mut scores, chunk, Want::Slopes);
+        slopes.extend(model.tree_scores_backward(&capped, &mut scores)?);
+        Ok(())
+    })?;
+    Ok(Scored { stats, pass, predictions, slopes })
+}
+
+/// Runs sequences without a way back, through the very same operations: where policy and reference
+/// are the same weights, their log-probabilities are the same bits, whatever they are run beside.
 pub fn measure(
     model: &Model,
     adapter: &Adapter,
-    sequence: &Sequence,
-) -> Result<CompletionStats, Error> {
-    let hidden = completion_hidden(model, adapter, sequence)?.detach();
-    let mut stats = CompletionStats::default();
-    for (start, targets) in chunks(sequence.targets()) {
-        let logits = model.head_for_training(&hidden.narrow(0, start, targets.len())?)?;
-        let mut values = logits.flatten_all()?.to_vec1::<f32>()?;
-        stats.add_rows(&mut values, targets, Want::Stats);
-    }
+    sequences: &[&Sequence],
+) -> Result<Vec<CompletionStats>, Error> {
+    let tree = tree(sequences);
+    let pass = model.run_tree(&tree, Some(adapter), None, Keep::Nothing)?;
+    let predictions = predictions(&tree, sequences);
+    let mut stats = vec![CompletionStats::default(); sequences.len()];
+    each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+        add_rows(&mut stats, &mut scores, chunk, Want::Stats);
+        Ok(())
+    })?;
     Ok(stats)
 }
 
-/// The hidden states that predict the completion's tokens: (tokens, width).
-fn completion_hidden(
+/// Calls `work` with some predictions at a time and their scores, (predictions, vocabulary).
+fn each_chunk(
     model: &Model,
-    adapter: &Adapter,
-    sequence: &Sequence,
-) -> Result<Tensor, Error> {
-    let ids = Tensor::new(sequence.ids.as_slice(), &candle_core::Device::Cpu)?.unsqueeze(0)?;
-    let hidden = model.hidden_for_training(&ids, adapter)?; // (1, time, width)
-    let count = sequence.targets().len();
-    Ok(hidden.squeeze(0)?.narrow(0, sequence.ids.len() - 1 - count, count)?)
-}
-
-fn chunks(targets: &[u32]) -> impl Iterator<Item = (usize, &[u32])> {
-    targets.chunks(ROWS_AT_ONCE).enumerate().map(|(index, chunk)| (index * ROWS_AT_ONCE, chunk))
+    hidden: &[f32],
+    predictions: &[Prediction],
+    mut work: impl FnMut(&[Prediction], Vec<f32>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (width, vocabulary) = (model.config().width, model.config().vocab_size);
+    let rows = (SCORE_BYTES / size_of::<f32>() / vocabulary.max(1)).clamp(16, 1024);
+    for chunk in predictions.chunks(rows) {
+        let rows = chunk.iter().map(|found| &hidden[found.row * width..(found.row + 1) * width]);
+        let hidden: Vec<f32> = rows.flatten().copied().collect();
+        work(chunk, model.tree_scores(&hidden)?)?;
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Want {
-    /// Leave the scores alone.
+enum Want {
+    /// What becomes of the scores makes no difference.
     Stats,
 
     /// Replace each row of scores by the gradient of its target's log-probability.
     Slopes,
 }
 
-impl CompletionStats {
-    /// Takes in rows of scores, (targets, vocabulary) row by row.
-    pub(crate) fn add_rows(&mut self, scores: &mut [f32], targets: &[u32], want: Want) {
-        let vocabulary = scores.len() / targets.len().max(1);
-        let rows: Vec<Self> = match want {
-            Want::Stats => scores
-                .par_chunks(vocabulary)
-                .zip(targets.par_iter())
-                .map(|(row, target)| row_stats(row, *target as usize).0)
-                .collect(),
-            Want::Slopes => scores
-                .par_chunks_mut(vocabulary)
-                .zip(targets.par_iter())
-                .map(|(row, target)| {
-                    let target = *target as usize;
-                    let (stats, log_sum) = row_stats(row, target);
-                    // d ln p(target) / d score = [is target] − p
-                    for score in row.iter_mut() {
-                        *score = -(*score - log_sum).exp();
-                    }
-                    row[target] += 1.0;
-                    stats
-                })
-                .collect(),
-        };
-        // In order, so that the sum is the same on any number of threads.
-        for row in rows {
-            self.add(&row);
-        }
+/// Takes rows of scores, (predictions, vocabulary), into the stats of their sequences.
+fn add_rows(
+    stats: &mut [CompletionStats],
+    scores: &mut [f32],
+    predictions: &[Prediction],
+    want: Want,
+) {
+    let vocabulary = scores.len() / predictions.len().max(1);
+    let rows: Vec<CompletionStats> = scores
+        .par_chunks_mut(vocabulary)
+        .zip(predictions.par_iter())
+        .map(|(row, prediction)| row_stats(row, prediction.target as usize, want))
+        .collect();
+    // In order, so that the sum is the same on any number of threads.
+    for (row, prediction) in rows.iter().zip(predictions) {
+        stats[prediction.sequence].add(row);
     }
+}
 
+fn row_stats(row: &mut [f32], target: usize, want: Want) -> CompletionStats {
+    let score = row[target];
+    let sums = kernels::score_sums(row);
+    let log_sum = sums.powers.ln();
+    if want == Want::Slopes {
+        // d ln p(target) / d score = [is target] − p
+        let scale = -(1.0 / sums.powers) as f32;
+        for power in &mut *row {
+            *power *= scale;
+        }
+        row[target] += 1.0;
+    }
+    CompletionStats {
+        logp: f64::from(score - sums.highest) - log_sum,
+        tokens: 1,
+        entropy: log_sum - sums.weighted / sums.powers, // −Σ p ln p
+        mean_logits: sums.total / row.len() as f64,
+        correct: usize::from(score >= sums.highest),
+    }
+}
+
+impl CompletionStats {
     pub fn add(&mut self, other: &Self) {
         let Self { logp, tokens, entropy, mean_logits, correct } = other;
         self.logp += logp;
@@ -162,69 +241,18 @@ impl CompletionStats {
     }
 }
 
-/// One row's numbers, and the logarithm of the sum of its exponentials.
-fn row_stats(row: &[f32], target: usize) -> (CompletionStats, f32) {
-    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let (mut total, mut sum, mut weighted) = (0.0, 0.0, 0.0);
-    for score in row {
-        let shifted = *score - highest;
-        let power = f64::from(shifted.exp());
-        total += f64::from(*score);
-        sum += power;
-        weighted += power * f64::from(shifted);
-    }
-    let log_sum = sum.ln();
-    let stats = CompletionStats {
-        logp: f64::from(row[target] - highest) - log_sum,
-        tokens: 1,
-        entropy: log_sum - weighted / sum, // −Σ p ln p
-        mean_logits: total / row.len() as f64,
-        correct: usize::from(row[target] >= highest),
-    };
-    (stats, highest + log_sum as f32)
-}
-
-/// Starts a backward pass at `tensor` with `gradient` in place of ones.
-fn start_backward(tensor: &Tensor, gradient: Tensor) -> candle_core::Result<GradStore> {
-    if tensor.device().is_cpu() {
-        tensor.apply_op1(StartWith { gradient })?.backward()
-    } else {
-        (tensor * gradient)?.sum_all()?.backward()
-    }
-}
-
-/// A scalar whose gradient with respect to its input is known.
-struct StartWith {
-    gradient: Tensor,
-}
-
-impl CustomOp1 for StartWith {
-    fn name(&self) -> &'static str {
-        "start-with"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
-    }
-
-    fn bwd(&self, arg: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        debug_assert_eq!((arg.dtype(), arg.shape()), (DType::F32, self.gradient.shape()));
-        Ok(Some(self.gradient.clone()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
 
     #[test]
     fn numbers_and_slopes_are_those_of_the_softmax() {
         // ln(e¹ + e² + e³) = 3.407605964; p = 0.09003057, 0.24472847, 0.66524096
         let mut scores = vec![1.0_f32, 2.0, 3.0, 0.0, 0.0, 0.0];
-        let mut stats = CompletionStats::default();
-        stats.add_rows(&mut scores, &[2, 0], Want::Slopes);
+        let predictions = [2, 0].map(|target| Prediction { row: 0, sequence: 0, target });
+        let mut stats = [CompletionStats::default()];
+        add_rows(&mut stats, &mut scores, &predictions, Want::Slopes);
+        let [stats] = stats;
         let ln_3 = 3.0_f64.ln();
         assert!((stats.logp - (3.0 - 3.407605964 - ln_3)).abs() < 1e-6);
         // −Σ p ln p of the first row is 0.832395, of the second ln 3
@@ -238,11 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn a_backward_pass_can_start_with_any_gradient() {
-        let x = Var::new(&[1.0_f32, 2.0, 3.0], &Device::Cpu).unwrap();
-        let y = (x.as_tensor() * 2.0).unwrap();
-        let gradient = Tensor::new(&[1.0_f32, 0.0, -1.0], &Device::Cpu).unwrap();
-        let store = start_backward(&y, gradient).unwrap();
-        assert_eq!(store.get(&x).unwrap().to_vec1::<f32>().unwrap(), [2.0, 0.0, -2.0]);
+    fn an_answer_is_predicted_from_the_last_row_of_its_prompt() {
+        let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), completion_start: 2 };
+        let (chosen, rejected) = (sequence(&[1, 2, 3, 4]), sequence(&[1, 2, 5]));
+        let pair = [&chosen, &rejected];
+        let tree = tree(&pair);
+        assert_eq!(tree.len(), 5);
+        let found: Vec<(usize, usize, u32)> = predictions(&tree, &pair)
+            .iter()
+            .map(|found| (found.row, found.sequence, found.target))
+            .collect();
+        assert_eq!(found, [(1, 0, 3), (2, 0, 4), (1, 1, 5)]);
     }
 }

@@ -1,65 +1,14 @@
-//! AdamW with global-norm clipping, and a state that can be saved and restored bit for bit.
+//! AdamW, and a state that can be saved and restored bit for bit.
 //!
 //! candle's own optimizer keeps its moments private, so it cannot be resumed.
 
-use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _,
+    ParallelIterator as _,
+};
 
-/// The gradients of one optimizer step, summed over its micro-batches: one vector a variable, in
-/// the order of the variables.
-#[derive(Clone, Debug)]
-pub struct Gradients {
-    sums: Vec<Option<Vec<f32>>>,
-}
-
-impl Gradients {
-    pub fn none(variable_count: usize) -> Self {
-        Self { sums: vec![None; variable_count] }
-    }
-
-    /// Adds what one backward pass left in `store`.
-    pub fn add(&mut self, store: &GradStore, vars: &[(String, Var)]) -> candle_core::Result<()> {
-        for (sum, (_, var)) in self.sums.iter_mut().zip(vars) {
-            let Some(gradient) = store.get(var.as_tensor()) else { continue };
-            let values = gradient.flatten_all()?.to_vec1::<f32>()?;
-            match sum {
-                None => *sum = Some(values),
-                Some(sum) => sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value),
-            }
-        }
-        Ok(())
-    }
-
-    /// The variables that no backward pass has reached: candle cuts a graph without saying so.
-    pub fn missing<'a>(&self, vars: &'a [(String, Var)]) -> Vec<&'a str> {
-        let pairs = self.sums.iter().zip(vars);
-        pairs.filter(|(sum, _)| sum.is_none()).map(|(_, (name, _))| name.as_str()).collect()
-    }
-
-    /// One variable's gradient, by its place.
-    pub fn get(&self, index: usize) -> Option<&[f32]> {
-        self.sums.get(index)?.as_deref()
-    }
-
-    /// The joint length of all gradients, as torch's `clip_grad_norm_` reports it.
-    pub fn norm(&self) -> f64 {
-        let square = |value: &f32| f64::from(*value) * f64::from(*value);
-        self.sums.iter().flatten().flatten().map(square).sum::<f64>().sqrt()
-    }
-
-    /// Scales the gradients down so that their joint length is at most `max_norm` (0: leaves them
-    /// alone), and returns the length before.
-    pub fn clip(&mut self, max_norm: f64) -> f64 {
-        let norm = self.norm();
-        // torch.nn.utils.clip_grad_norm_: max_norm / (norm + 1e-6), never above 1
-        let coefficient = max_norm / (norm + 1e-6);
-        if max_norm > 0.0 && coefficient < 1.0 {
-            let coefficient = coefficient as f32;
-            self.sums.iter_mut().flatten().flatten().for_each(|value| *value *= coefficient);
-        }
-        norm
-    }
-}
+use crate::llm::gradients::Gradients;
 
 /// AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` computes it, in f32.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,9 +57,9 @@ impl AdamW {
         let keep = (1.0 - learning_rate * self.weight_decay) as f32;
         let step_size = (learning_rate / first_correction) as f32;
         let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
-        for (index, (_, var)) in vars.iter().enumerate() {
-            let Some(gradient) = gradients.get(index) else { continue };
-            let Moments { first, second } = &mut self.moments[index];
+        let variables = vars.par_iter().zip(self.moments.par_iter_mut()).enumerate();
+        variables.try_for_each(|(index, ((_, var), Moments { first, second }))| {
+            let Some(gradient) = gradients.get(index) else { return Ok(()) };
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             for (((value, gradient), first), second) in
                 values.iter_mut().zip(gradient).zip(first).zip(second)
@@ -120,9 +69,8 @@ impl AdamW {
                 let spread = second.sqrt() / second_correction as f32 + EPSILON as f32;
                 *value = *value * keep - step_size * *first / spread;
             }
-            var.set(&Tensor::from_vec(values, var.shape(), var.device())?)?;
-        }
-        Ok(())
+            var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
+        })
     }
 }
 
@@ -138,7 +86,7 @@ mod tests {
     }
 
     fn gradients(values: &[f32]) -> Gradients {
-        Gradients { sums: vec![Some(values.to_vec())] }
+        Gradients::from_values(vec![values.to_vec()])
     }
 
     fn values(vars: &[(String, Var)]) -> Vec<f32> {
@@ -162,19 +110,6 @@ mod tests {
         let mut optimizer = AdamW::new(&vars, 0.5);
         optimizer.step(&vars, &gradients(&[0.0]), 0.1).unwrap();
         assert_eq!(values(&vars), [9.5]); // 10 · (1 − 0.1 · 0.5)
-    }
-
-    #[test]
-    fn clipping_keeps_the_direction_and_reports_the_length_before() {
-        let mut clipped = gradients(&[3.0, 4.0]);
-        assert_eq!(clipped.clip(1.0), 5.0);
-        let values = clipped.get(0).unwrap();
-        assert!((values[0] - 0.6).abs() < 1e-6 && (values[1] - 0.8).abs() < 1e-6);
-        let mut untouched = gradients(&[3.0, 4.0]);
-        assert_eq!(untouched.clip(10.0), 5.0); // shorter than the bound
-        assert_eq!(untouched.get(0).unwrap(), [3.0, 4.0]);
-        assert_eq!(untouched.clip(0.0), 5.0); // 0 is off
-        assert_eq!(untouched.get(0).unwrap(), [3.0, 4.0]);
     }
 
     #[test]

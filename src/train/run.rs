@@ -164,6 +164,7 @@ impl<'a> Training<'a> {
             adapter: &self.adapter,
             vars: &self.vars,
             config,
+            step: index,
             examples,
             reference: &self.state.reference,
         };

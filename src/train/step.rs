@@ -1,22 +1,22 @@
-//! One optimizer step: its micro-batches through the model and back, one sequence at a time, with
-//! TRL's metrics.
+//! One optimizer step: its micro-batches through the model and back, with TRL's metrics.
 //!
-//! A batch costs no more memory than one pair: each pair's gradient is scaled to its share of the
-//! batch and summed. Sequences are not padded, so that padding costs nothing; the result is that
-//! of the padded batch.
+//! As many pairs as memory allows are run at once, as one tree of tokens. Each pair's gradient is
+//! scaled to its share of the batch and summed, so that how a batch is cut makes no difference.
+//! Sequences are not padded; the result is that of the padded batch.
 
 use candle_core::Var;
 
-use super::batch::Example;
+use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};
 use super::dpo;
 use super::dpo::{LossSettings, PairScores};
 use super::error::Error;
 use super::logprobs;
-use super::logprobs::CompletionStats;
+use super::logprobs::{CompletionStats, PassSize};
 use super::metrics::PreferenceMetrics;
-use super::optim::Gradients;
 use super::sft;
+use crate::llm::dropout::Dropout;
+use crate::llm::gradients::Gradients;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
 
@@ -33,6 +33,9 @@ pub struct StepInput<'a> {
     pub adapter: &'a Adapter,
     pub vars: &'a [(String, Var)],
     pub config: &'a TrainConfig,
+
+    /// Which step of the run this is, from 0: another one drops other values.
+    pub step: usize,
     pub examples: &'a [Example],
 
     /// One for each example; empty for SFT.
@@ -51,7 +54,7 @@ pub struct StepOutcome {
     pub tokens: u64,
 }
 
-/// Runs the micro-batches of a step. `check` is asked before each pair and ends the step early.
+/// Runs the micro-batches of a step. `check` is asked before each pass and ends the step early.
 pub fn run(
     input: &StepInput<'_>,
     batches: &[Vec<usize>],
@@ -59,62 +62,123 @@ pub fn run(
 ) -> Result<StepOutcome, Error> {
     let rows = batches.iter().flatten().map(|index| &input.examples[*index]);
     let tokens_in_step = sft::tokens_in_step(rows);
-    let mut gradients = Gradients::none(input.vars.len());
+    let mut gradients = Gradients::none(input.adapter);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let mut sum = BatchSums { pairs: batch.len(), ..BatchSums::default() };
-        // The mean over the pairs of a micro-batch, and over the micro-batches of the step.
-        let share = 1.0 / (batch.len() * batches.len()) as f64;
-        for index in batch {
+    let pass_rows = PassSize::of(input.model).rows();
+    for (number, batch) in batches.iter().enumerate() {
+        let mut sum = BatchSums {
+            pairs: batch.len(),
+            chosen_tokens_a_pair: chosen_tokens_a_pair(input.examples, batch),
+            ..BatchSums::default()
+        };
+        for members in passes(input.examples, batch, pass_rows) {
             check()?;
-            let example = &input.examples[*index];
-            match (&example.rejected, input.config.objective) {
-                (Some(_), Objective::Dpo) => {
-                    let reference = input.reference[*index];
-                    pair(input, example, reference, share, &mut gradients, &mut sum)?;
-                }
-                (_, Objective::Sft | Objective::Dpo) => {
-                    let scored = logprobs::score(input.model, input.adapter, &example.chosen)?;
-                    sum.loss += sft::share_of_loss(scored.stats.logp, tokens_in_step);
-                    sum.chosen.add(&scored.stats);
-                    let store = scored.backward(sft::slope(tokens_in_step))?;
-                    gradients.add(&store, input.vars)?;
-                }
-            }
-            sum.tokens += example.token_count() as u64;
+            let pass = PassInput {
+                members,
+                // The mean over the pairs of a micro-batch, and over the micro-batches of the step.
+                share: 1.0 / (batch.len() * batches.len()) as f64,
+                tokens_in_step,
+                dropout_seed: dropout_seed(input, number),
+            };
+            run_pass(input, &pass, &mut gradients, &mut sum)?;
         }
         sums.push(sum);
     }
-    let missing = gradients.missing(input.vars);
+    let missing = gradients.missing(input.vars.iter().map(|(name, _)| name.as_str()));
     if !missing.is_empty() {
         return Err(Error::NoGradient { names: missing.into_iter().map(str::to_owned).collect() });
     }
     Ok(outcome(&sums, gradients, input.config))
 }
 
-/// One pair forwards and backwards.
-fn pair(
-    input: &StepInput<'_>,
-    example: &Example,
-    reference: Reference,
+/// Cuts a micro-batch into parts of at most `pass_rows` rows, or of one example.
+pub(super) fn passes<'a>(
+    examples: &[Example],
+    batch: &'a [usize],
+    pass_rows: usize,
+) -> Vec<&'a [usize]> {
+    let mut parts = Vec::new();
+    let (mut first, mut rows) = (0, 0);
+    for (at, index) in batch.iter().enumerate() {
+        let more = examples[*index].row_count();
+        if at > first && rows + more > pass_rows {
+            parts.push(&batch[first..at]);
+            (first, rows) = (at, 0);
+        }
+        rows += more;
+    }
+    parts.push(&batch[first..]);
+    parts
+}
+
+/// Learned tokens of a micro-batch's chosen answers, as a mean over its pairs.
+pub(super) fn chosen_tokens_a_pair(examples: &[Example], batch: &[usize]) -> f64 {
+    let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
+    tokens.sum::<usize>() as f64 / batch.len().max(1) as f64
+}
+
+/// Of run, step and micro-batch. `None`: nothing is dropped.
+fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
+    let config = input.config;
+    // TRL's DPO switches dropout off, the adapter's too, so that policy and reference agree.
+    let off = config.objective == Objective::Dpo && config.disable_dropout;
+    let place = (input.step as u64) << 16 | micro_batch as u64;
+    (config.lora.lora_dropout > 0.0 && !off).then(|| config.seed.rotate_left(32) ^ place)
+}
+
+/// Some examples that are run together.
+struct PassInput<'a> {
+    members: &'a [usize],
     share: f64,
+    tokens_in_step: usize,
+    dropout_seed: Option<u64>,
+}
+
+/// Some examples forwards and backwards.
+fn run_pass(
+    input: &StepInput<'_>,
+    pass: &PassInput<'_>,
     gradients: &mut Gradients,
     sum: &mut BatchSums,
 ) -> Result<(), Error> {
-    let rejected = example.rejected.as_ref().expect("a pair has a rejected answer");
-    let chosen_scored = logprobs::score(input.model, input.adapter, &example.chosen)?;
-    let rejected_scored = logprobs::score(input.model, input.adapter, rejected)?;
-    let (chosen, rejected) = (chosen_scored.stats, rejected_scored.stats);
-    let scores = pair_scores(example, &chosen, &rejected, reference);
-    let loss = pair_loss(input.config, scores);
-    sum.loss += loss.value * share;
-    sum.add_pair(&chosen, &rejected, scores, input.config.beta);
-    gradients.add(&chosen_scored.backward(loss.by_chosen * share)?, input.vars)?;
-    gradients.add(&rejected_scored.backward(loss.by_rejected * share)?, input.vars)?;
-    Ok(())
+    let examples: Vec<&Example> =
+        pass.members.iter().map(|index| &input.examples[*index]).collect();
+    let is_dpo = input.config.objective == Objective::Dpo;
+    let sequences: Vec<&Sequence> = if is_dpo {
+        examples.iter().flat_map(|example| example.sequences()).collect()
+    } else {
+        examples.iter().map(|example| &example.chosen).collect()
+    };
+    let tree = logprobs::tree(&sequences);
+    let dropout =
+        pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
+    let scored = logprobs::score(input.model, input.adapter, &tree, &sequences, dropout.as_ref())?;
+    let mut weights = Vec::with_capacity(sequences.len());
+    let mut stats = scored.stats.iter();
+    for (index, example) in pass.members.iter().zip(examples) {
+        let chosen = stats.next().expect("every sequence has its stats");
+        if is_dpo {
+            let rejected = stats.next().expect("every pair has a rejected answer");
+            let reference = input.reference[*index];
+            let scores = PairScores {
+                chosen_tokens_a_pair: sum.chosen_tokens_a_pair,
+                ..pair_scores(example, chosen, rejected, reference)
+            };
+            let loss = pair_loss(input.config, scores);
+            sum.loss += loss.value * pass.share;
+            sum.add_pair(chosen, rejected, scores, input.config.beta);
+            weights.extend([loss.by_chosen * pass.share, loss.by_rejected * pass.share]);
+        } else {
+            sum.loss += sft::share_of_loss(chosen.logp, pass.tokens_in_step);
+            sum.chosen.add(chosen);
+            weights.push(sft::slope(pass.tokens_in_step));
+        }
+        sum.tokens += example.token_count() as u64;
+    }
+    scored.backward(&weights, gradients)
 }
 
-/// The log-ratios of a pair.
+/// The log-ratios of a pair, as if it were alone in its batch.
 pub fn pair_scores(
     example: &Example,
     chosen: &CompletionStats,
@@ -124,21 +188,24 @@ pub fn pair_scores(
     PairScores {
         chosen: chosen.logp - reference.chosen,
         rejected: rejected.logp - reference.rejected,
+        chosen_logp: chosen.logp,
         chosen_tokens: example.chosen.completion_tokens(),
         rejected_tokens: example.rejected.as_ref().map_or(0, |answer| answer.completion_tokens()),
+        chosen_tokens_a_pair: chosen.tokens as f64,
     }
 }
 
 /// The loss of a pair under the configured loss types.
 pub fn pair_loss(config: &TrainConfig, scores: PairScores) -> super::dual::Dual {
     let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
-    dpo::loss(&config.loss_type, scores, settings).expect("problems() knows every loss type")
+    dpo::loss(&config.losses(), scores, settings).expect("problems() knows every loss type")
 }
 
 /// What a micro-batch adds up to.
 #[derive(Default)]
 struct BatchSums {
     pairs: usize,
+    chosen_tokens_a_pair: f64,
 
     /// Already scaled to the micro-batch's share of the step.
     loss: f64,

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use tuning_fork::files;
-use tuning_fork::llm::{Adapter, Error, LoraSpec, Model, Positions, Weights};
+use tuning_fork::llm::gradients::Gradients;
+use tuning_fork::llm::tree::TokenTree;
+use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
+use tuning_fork::train::batch::Sequence;
+use tuning_fork::train::logprobs;
 
 use crate::support::{assert_close, load, reference, tensors};
 
@@ -35,10 +39,6 @@ fn lively(model: &Model, r: usize) -> Adapter {
     adapter
 }
 
-fn batch(ids: &[u32], rows: usize) -> Tensor {
-    Tensor::new(ids.to_vec(), &Device::Cpu).unwrap().reshape((rows, ())).unwrap()
-}
-
 const IDS: [u32; 48] = {
     let mut ids = [0; 48];
     let mut at = 0;
@@ -56,9 +56,14 @@ fn fused_and_differentiable_passes_agree() {
         for weights in [Weights::AsStored, Weights::F32] {
             let model = load(&folder, weights);
             let adapter = lively(&model, 4);
-            let hidden = model.hidden_for_training(&batch(&IDS, 2), &adapter).unwrap();
+            let tree = TokenTree::new(IDS.chunks(24));
+            let pass = model.run_tree(&tree, Some(&adapter), None, Keep::Nothing).unwrap();
+            let width = model.config().width;
             for (row, ids) in IDS.chunks(24).enumerate() {
-                let trained = model.head_for_training(&hidden.get(row).unwrap()).unwrap();
+                let rows = tree.rows(row).iter().map(|row| *row as usize * width);
+                let rows = rows.flat_map(|at| &pass.hidden()[at..at + width]);
+                let scores = model.tree_scores(&rows.copied().collect::<Vec<_>>()).unwrap();
+                let trained = Tensor::from_vec(scores, (24, ()), &Device::Cpu).unwrap();
                 let mut cache = model.new_cache();
                 let run = model.logits(ids, &mut cache, Some(&adapter), Positions::All).unwrap();
                 assert_close(&run, &trained, 1e-3, &format!("{family}, {weights:?}"));
@@ -76,25 +81,35 @@ fn every_adapter_gets_a_gradient() {
     for family in FAMILIES {
         let model = load(&reference("models").join(family), Weights::F32);
         let adapter = lively(&model, 2);
-        let loss = some_loss(&model, &adapter);
-        let gradients = loss.backward().unwrap();
-        for (name, var) in adapter.vars() {
+        let (_, gradients) = loss_and_gradients(&model, &adapter);
+        for (index, (name, _)) in adapter.vars().into_iter().enumerate() {
             let gradient =
-                gradients.get(&var).unwrap_or_else(|| panic!("{family}: {name} has none"));
-            let size = gradient.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                gradients.get(index).unwrap_or_else(|| panic!("{family}: {name} has none"));
+            let size = gradient.iter().fold(0.0_f32, |size, value| size.max(value.abs()));
             assert!(size.is_finite() && size > 0.0, "{family}: {name} has the gradient {size}");
         }
     }
 }
 
-fn some_loss(model: &Model, adapter: &Adapter) -> Tensor {
-    let hidden = model.hidden_for_training(&batch(&IDS, 2), adapter).unwrap();
-    let hidden = hidden.reshape(((), model.config().width)).unwrap();
-    let scores = model.head_for_training(&hidden).unwrap();
-    let logprobs = candle_nn::ops::log_softmax(&scores, 1).unwrap();
-    let next: Vec<u32> = IDS.iter().map(|id| (id * 7 + 3) % 384).collect();
-    let next = Tensor::from_vec(next, (IDS.len(), 1), &Device::Cpu).unwrap();
-    logprobs.gather(&next, 1).unwrap().mean_all().unwrap().neg().unwrap()
+/// Three sequences, of which two share some of their tokens.
+fn sequences() -> Vec<Sequence> {
+    let other = [&IDS[..9], &[7, 200, 41, 7, 3]].concat();
+    let all = [(IDS[..24].to_vec(), 0), (other, 5), (IDS[24..].to_vec(), 3)];
+    all.map(|(ids, completion_start)| Sequence { ids, completion_start }).to_vec()
+}
+
+const WEIGHTS: [f64; 3] = [-0.02, 0.05, -0.03];
+
+/// Σ weight · ln p of some sequences, run as one tree.
+fn loss_and_gradients(model: &Model, adapter: &Adapter) -> (f64, Gradients) {
+    let sequences = sequences();
+    let sequences: Vec<&Sequence> = sequences.iter().collect();
+    let tree = logprobs::tree(&sequences);
+    let scored = logprobs::score(model, adapter, &tree, &sequences, None).unwrap();
+    let loss = scored.stats.iter().zip(WEIGHTS).map(|(stats, weight)| stats.logp * weight).sum();
+    let mut gradients = Gradients::none(adapter);
+    scored.backward(&WEIGHTS, &mut gradients).unwrap();
+    (loss, gradients)
 }
 
 /// The gradient of every kind of tensor against the slope of the loss itself.
@@ -103,28 +118,90 @@ fn gradients_are_the_slopes_of_the_loss() {
     for family in FAMILIES {
         let model = load(&reference("models").join(family), Weights::F32);
         let adapter = lively(&model, 2);
-        let gradients = some_loss(&model, &adapter).backward().unwrap();
-        for (name, var) in adapter
+        let (_, gradients) = loss_and_gradients(&model, &adapter);
+        for (index, (name, var)) in adapter
             .vars()
             .into_iter()
-            .filter(|(name, _)| name.contains("s.0.") || name.contains("h.0."))
+            .enumerate()
+            .filter(|(_, (name, _))| name.contains("s.0.") || name.contains("h.0."))
         {
-            let gradient = gradients.get(&var).unwrap().clone();
+            let gradient = gradients.get(index).unwrap().to_vec();
             // Along the gradient the loss rises by |gradient|² a unit.
-            let square = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-            let step = 2e-3 / f64::from(square.sqrt());
+            let square: f64 = gradient.iter().map(|value| f64::from(value * value)).sum();
+            let gradient = Tensor::from_vec(gradient, var.shape(), &Device::Cpu).unwrap();
+            let step = 2e-3 / square.sqrt();
             let before = var.as_tensor().copy().unwrap();
             let at = |scale: f64| {
                 var.set(&(&before + (&gradient * scale).unwrap()).unwrap()).unwrap();
-                let loss = some_loss(&model, &adapter).to_dtype(DType::F64).unwrap();
-                loss.to_scalar::<f64>().unwrap()
+                loss_and_gradients(&model, &adapter).0
             };
             let slope = (at(10.0 * step) - at(-10.0 * step)) / (20.0 * step);
             var.set(&before).unwrap();
-            let relative = (slope / f64::from(square) - 1.0).abs();
+            let relative = (slope / square - 1.0).abs();
             assert!(relative < 0.05, "{family}: {name}: slope {slope}, gradient² {square}");
         }
     }
+}
+
+/// The sums of rounded products differ in their order; nothing else does.
+#[test]
+fn one_tree_gives_the_gradients_of_its_sequences_alone() {
+    for family in FAMILIES {
+        let model = load(&reference("models").join(family), Weights::F32);
+        let adapter = lively(&model, 2);
+        let (_, together) = loss_and_gradients(&model, &adapter);
+        let mut alone = Gradients::none(&adapter);
+        for (sequence, weight) in sequences().iter().zip(WEIGHTS) {
+            let tree = logprobs::tree(&[sequence]);
+            let scored = logprobs::score(&model, &adapter, &tree, &[sequence], None).unwrap();
+            scored.backward(&[weight], &mut alone).unwrap();
+        }
+        for (index, (name, _)) in adapter.vars().iter().enumerate() {
+            let (one, other) = (together.get(index).unwrap(), alone.get(index).unwrap());
+            let largest = one.iter().fold(0.0_f32, |size, value| size.max(value.abs()));
+            for (one, other) in one.iter().zip(other) {
+                assert!((one - other).abs() <= 1e-5 * largest, "{family}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_probability_is_the_same_bits_whatever_is_run_beside_it() {
+    for family in FAMILIES {
+        let model = load(&reference("models").join(family), Weights::AsStored);
+        let adapter = lively(&model, 2);
+        let sequences = sequences();
+        let all: Vec<&Sequence> = sequences.iter().collect();
+        let together = logprobs::measure(&model, &adapter, &all).unwrap();
+        let turned: Vec<&Sequence> = sequences.iter().rev().collect();
+        let turned = logprobs::measure(&model, &adapter, &turned).unwrap();
+        for (index, sequence) in sequences.iter().enumerate() {
+            let alone = logprobs::measure(&model, &adapter, &[sequence]).unwrap();
+            assert_eq!(alone[0], together[index], "{family}");
+            assert_eq!(alone[0], turned[2 - index], "{family}");
+        }
+    }
+}
+
+/// A layer that is computed again on the way back, instead of being kept.
+#[test]
+fn a_layer_computed_twice_gives_the_gradients_of_one_kept() {
+    let model = load(&reference("models/gemma2"), Weights::F32);
+    let adapter = lively(&model, 2);
+    let tree = TokenTree::new(IDS.chunks(24));
+    let run = |keep| {
+        let pass = model.run_tree(&tree, Some(&adapter), None, keep).unwrap();
+        let grad: Vec<f32> = pass.hidden().iter().map(|value| value.sin()).collect();
+        let mut gradients = Gradients::none(&adapter);
+        pass.backward(&grad, &mut gradients).unwrap();
+        let count = adapter.vars().len();
+        (0..count).map(|index| gradients.get(index).unwrap().to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(Keep::Everything), run(Keep::LayerInputs));
+    let pass = model.run_tree(&tree, Some(&adapter), None, Keep::Nothing).unwrap();
+    let grad = vec![1.0; pass.hidden().len()];
+    assert!(pass.backward(&grad, &mut Gradients::none(&adapter)).is_err());
 }
 
 #[test]

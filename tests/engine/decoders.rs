@@ -1,7 +1,8 @@
 //! Every family computes what transformers computes.
 
 use candle_core::{DType, Device, Tensor};
-use tuning_fork::llm::{Adapter, LoraSpec, Model, Positions, Weights};
+use tuning_fork::llm::tree::TokenTree;
+use tuning_fork::llm::{Adapter, Keep, LoraSpec, Model, Positions, Weights};
 
 use crate::support::{argmax, assert_close, load, reference, tensors, values};
 
@@ -50,17 +51,22 @@ fn continue_greedily(model: &Model, prompt: &[u32], count: usize) -> Vec<u32> {
     ids
 }
 
-/// The differentiable pass over the batch, without an adapter and with one that changes nothing.
+/// The pass with gradients over all rows at once, without an adapter and with one that changes
+/// nothing.
 fn check_training_pass(model: &Model, ids: &[Vec<u32>], logits: &Tensor, name: &str) {
-    let ids = Tensor::new(ids.to_vec(), &Device::Cpu).unwrap();
-    let (batch, time, vocab) = logits.dims3().unwrap();
+    let tree = TokenTree::new(ids.iter().map(Vec::as_slice));
     let adapter = Adapter::init(model, &everywhere(), 1).unwrap();
     for adapter in [None, Some(&adapter)] {
-        let hidden = model.hidden_for_training(&ids, adapter).unwrap();
-        let hidden = hidden.reshape((batch * time, ())).unwrap();
-        let scores = model.head_for_training(&hidden).unwrap();
-        let scores = scores.reshape((batch, time, vocab)).unwrap();
-        assert_close(&scores, logits, TOLERANCE, &format!("{name}, the pass with gradients"));
+        let pass = model.run_tree(&tree, adapter, None, Keep::Nothing).unwrap();
+        let scores = model.tree_scores(pass.hidden()).unwrap();
+        let (rows, vocabulary) = (tree.len(), model.config().vocab_size);
+        let scores = Tensor::from_vec(scores, (rows, vocabulary), &Device::Cpu).unwrap();
+        for sequence in 0..ids.len() {
+            let rows = Tensor::new(tree.rows(sequence), &Device::Cpu).unwrap();
+            let (found, wanted) = (scores.index_select(&rows, 0), logits.get(sequence));
+            let what = format!("{name}, the pass with gradients");
+            assert_close(&found.unwrap(), &wanted.unwrap(), TOLERANCE, &what);
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use candle_core::Tensor;
 use serde_json::Value;
-use tuning_fork::llm::{Model, Positions, Weights};
+use tuning_fork::llm::tree::TokenTree;
+use tuning_fork::llm::{Keep, Model, Positions, Weights};
 
 use crate::support::{argmax, load, reference, values};
 
@@ -123,9 +124,10 @@ fn training_and_running_agree_on_the_starter_model() {
     let ids: Vec<u32> = cases()[0].ids.clone();
     let mut cache = model.new_cache();
     let run = model.logits(&ids, &mut cache, None, Positions::All).unwrap();
-    let batch = Tensor::new(vec![ids], &candle_core::Device::Cpu).unwrap();
-    let hidden = model.hidden_for_training(&batch, None).unwrap().squeeze(0).unwrap();
-    let trained = model.head_for_training(&hidden).unwrap();
+    let tree = TokenTree::new([ids.as_slice()]);
+    let pass = model.run_tree(&tree, None, None, Keep::Nothing).unwrap();
+    let trained = model.tree_scores(pass.hidden()).unwrap();
+    let trained = Tensor::from_vec(trained, run.shape(), &candle_core::Device::Cpu).unwrap();
     crate::support::assert_close(&run, &trained, 2e-3, "logits");
 }
 

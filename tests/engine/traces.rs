@@ -146,6 +146,7 @@ fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) {
         adapter: &adapter,
         vars: &vars,
         config,
+        step: 0,
         examples: &examples,
         reference: &reference,
     };

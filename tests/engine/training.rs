@@ -130,14 +130,17 @@ fn a_stopped_run_can_be_resumed_and_used() {
     let config = TrainConfig {
         held_out_share: 0.25,
         eval_steps: 2,
+        per_device_train_batch_size: 2,
+        gradient_accumulation_steps: 2,
         ..config(eight_pairs(folder.path()), 8)
     };
     let (whole, stopped) = (folder.path().join("runs/whole"), folder.path().join("runs/stopped"));
     start(&model, &config, &whole, &Quiet).unwrap();
 
-    let progress = Recorder::stop_after(30); // in the middle of a step
+    // Reading the rows, the reference, two steps of two passes, an evaluation, half a step
+    let progress = Recorder::stop_after(8);
     let summary = start(&model, &config, &stopped, &progress).unwrap();
-    assert!((1..8).contains(&summary.steps_done), "{summary:?}");
+    assert_eq!(summary.steps_done, 2, "{summary:?}");
     let run = runs::entry(&stopped).unwrap();
     assert_eq!((run.state, run.resumable_from), (RunState::Stopped, Some(summary.steps_done)));
     Adapter::load(&stopped, &model).unwrap(); // usable as it is
@@ -158,7 +161,8 @@ fn a_killed_run_goes_on_from_its_checkpoint() {
     let config = config(eight_pairs(folder.path()), 8);
     let (whole, killed) = (folder.path().join("runs/whole"), folder.path().join("runs/killed"));
     start(&model, &config, &whole, &Quiet).unwrap();
-    start(&model, &config, &killed, &Recorder::stop_after(30)).unwrap();
+    // Reading the rows, the reference, five steps of one pass
+    start(&model, &config, &killed, &Recorder::stop_after(7)).unwrap();
     // What a kill two steps later leaves: the record says that it runs, the metrics are ahead of
     // the checkpoint, the last line is cut short.
     let record = RunRecord { status: RunStatus::Running, ..RunRecord::read(&killed).unwrap() };
@@ -181,7 +185,7 @@ fn a_run_that_is_stopped_before_its_first_step_can_go_on() {
     let config = config(eight_pairs(folder.path()), 2);
     let (whole, stopped) = (folder.path().join("whole"), folder.path().join("stopped"));
     start(&model, &config, &whole, &Quiet).unwrap();
-    let summary = start(&model, &config, &stopped, &Recorder::stop_after(4)).unwrap();
+    let summary = start(&model, &config, &stopped, &Recorder::stop_after(1)).unwrap();
     assert_eq!(summary.steps_done, 0); // while the reference was computed
     resume(&model, &stopped).unwrap();
     assert!(weights(&stopped) == weights(&whole), "the adapters differ");

@@ -9,10 +9,12 @@
 mod activations;
 mod attend;
 mod bytes;
+pub mod gemm;
 mod ggml_type;
 mod matmul;
 mod matrix;
 mod rows;
+mod slopes;
 mod unpack;
 
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +24,8 @@ mod avx2_attend;
 #[cfg(target_arch = "x86_64")]
 mod avx2_dense;
 #[cfg(target_arch = "x86_64")]
+mod avx2_gemm;
+#[cfg(target_arch = "x86_64")]
 mod avx2_unpack;
 
 pub use attend::{Attention, attend};
@@ -30,6 +34,7 @@ pub use ggml_type::GgmlType;
 pub use matmul::{Product, matmul_all};
 pub use matrix::QMatrix;
 pub use rows::{rms_norm, silu_mul, softmax};
+pub use slopes::{ScoreSums, score_sums, silu_mul_backward};
 
 /// Weights that do not fit the shape they claim to have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,512 @@
+//! Products of f32 matrices in any orientation, for training: out = Σ left · right.
+//!
+//! An output is the same bits whatever rows and columns are computed beside it and on any number of
+//! threads: it is a chain of sums along the shared dimension, cut every [`DEPTH`] values. Products
+//! with packed weights: see [`super::QMatrix`].
+
+#![expect(unsafe_code, reason = "threads write disjoint parts of one slice")]
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Level;
+#[cfg(target_arch = "x86_64")]
+use super::avx2_gemm;
+
+/// Rows and columns of a tile that is summed in registers.
+pub(super) const TILE_ROWS: usize = 6;
+pub(super) const TILE_COLS: usize = 16;
+
+/// Values of the shared dimension between two visits to memory: a panel of the right side, 24 KB,
+/// stays in the first cache.
+pub const DEPTH: usize = 384;
+
+/// Columns that are packed at once, and rows that meet them: 147 KB each, for the second cache.
+const PACKED_COLS: usize = 96;
+const BLOCK_ROWS: usize = 96;
+
+/// Rows from which packing the right side pays.
+const PACK_FROM: usize = 24;
+
+/// Multiplications that are not worth another thread.
+const SERIAL: usize = 1 << 18;
+
+/// A matrix that is read. Transposing it costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row-major, (rows, cols).
+    ///
+    /// # Panics
+    /// Where `values` has another length.
+    pub fn new(values: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(values.len(), rows * cols, "a matrix of {rows} rows and {cols} columns");
+        Self { values, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// (cols, rows)
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        let Self { values, rows, cols, row_stride, col_stride } = self;
+        Self { values, rows: cols, cols: rows, row_stride: col_stride, col_stride: row_stride }
+    }
+
+    /// Some of the columns.
+    ///
+    /// # Panics
+    /// Where there are fewer columns.
+    #[must_use]
+    pub fn columns(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.cols, "columns {range:?}");
+        let start = (range.start * self.col_stride).min(self.values.len());
+        Self { values: &self.values[start..], cols: range.len(), ..self }
+    }
+}
+
+/// What becomes of what is in the result already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Result {
+    Replace,
+    Add,
+}
+
+/// Where a product is written: `cols` columns of rows that lie `row_stride` apart.
+#[derive(Debug)]
+pub struct Target<'a> {
+    values: &'a mut [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    result: Result,
+}
+
+impl<'a> Target<'a> {
+    /// A whole matrix, (rows, cols).
+    ///
+    /// # Panics
+    /// Where `values` has another length.
+    pub fn new(values: &'a mut [f32], rows: usize, cols: usize, result: Result) -> Self {
+        assert_eq!(values.len(), rows * cols, "a result of {rows} rows and {cols} columns");
+        Self { values, rows, cols, row_stride: cols, result }
+    }
+
+    /// Some of the columns of a matrix of `rows` rows.
+    ///
+    /// # Panics
+    /// Where there are fewer columns.
+    pub fn columns(
+        values: &'a mut [f32],
+        rows: usize,
+        range: Range<usize>,
+        result: Result,
+    ) -> Self {
+        let row_stride = values.len() / rows.max(1);
+        assert!(range.start <= range.end && range.end <= row_stride, "columns {range:?}");
+        let start = range.start.min(values.len());
+        Self { values: &mut values[start..], rows, cols: range.len(), row_stride, result }
+    }
+}
+
+/// One product of a sum: (rows, depth) · (depth, cols).
+pub type Term<'a> = (Matrix<'a>, Matrix<'a>);
+
+/// target = Σ left · right, on all threads of the pool.
+pub fn gemm(target: Target<'_>, terms: &[Term<'_>]) {
+    let Target { rows, cols, .. } = target;
+    let depth: usize = terms.iter().map(|(left, _)| left.cols).sum();
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows * cols * depth < SERIAL {
+        return gemm_here(target, terms);
+    }
+    check(&target, terms);
+    let level = Level::best();
+    let even = cols.div_ceil(2 * threads).next_multiple_of(TILE_COLS);
+    let task_cols = even.clamp(TILE_COLS, PACKED_COLS);
+    let col_tasks = cols.div_ceil(task_cols);
+    // Few columns: cut the rows too, which packs the right side once more for each part.
+    let row_tasks = if col_tasks < 2 * threads { (4 * threads).div_ceil(col_tasks) } else { 1 };
+    let task_rows = rows.div_ceil(row_tasks).next_multiple_of(TILE_ROWS).max(8 * TILE_ROWS);
+    let mut tasks = Vec::new();
+    for first_row in (0..rows).step_by(task_rows) {
+        for first_col in (0..cols).step_by(task_cols) {
+            let rows = first_row..rows.min(first_row + task_rows);
+            tasks.push((rows, first_col..cols.min(first_col + task_cols)));
+        }
+    }
+    let out = Out::new(target);
+    tasks.into_par_iter().with_max_len(1).for_each(|(rows, cols)| {
+        // SAFETY: no two tasks have an output in common, and `out` borrows the target.
+        unsafe { task(level, out, terms, rows, cols) }
+    });
+}
+
+/// The same on this thread alone.
+pub fn gemm_here(target: Target<'_>, terms: &[Term<'_>]) {
+    gemm_at(Level::best(), target, terms);
+}
+
+fn gemm_at(level: Level, target: Target<'_>, terms: &[Term<'_>]) {
+    check(&target, terms);
+    let (rows, cols) = (target.rows, target.cols);
+    let out = Out::new(target);
+    for first in (0..cols).step_by(PACKED_COLS) {
+        // SAFETY: this is the only task.
+        unsafe { task(level, out, terms, 0..rows, first..cols.min(first + PACKED_COLS)) };
+    }
+}
+
+/// Whether every value that the strides reach is there.
+fn check(target: &Target<'_>, terms: &[Term<'_>]) {
+    assert!(!terms.is_empty(), "a product has at least one term");
+    for (left, right) in terms {
+        assert_eq!((left.rows, right.cols), (target.rows, target.cols), "shapes of a product");
+        assert_eq!(left.cols, right.rows, "the shared dimension of a product");
+        for matrix in [left, right] {
+            if matrix.rows > 0 && matrix.cols > 0 {
+                let last =
+                    (matrix.rows - 1) * matrix.row_stride + (matrix.cols - 1) * matrix.col_stride;
+                assert!(last < matrix.values.len(), "a matrix within its values");
+            }
+        }
+    }
+    if target.rows > 0 && target.cols > 0 {
+        let last = (target.rows - 1) * target.row_stride + target.cols - 1;
+        assert!(last < target.values.len(), "a result within its values");
+    }
+}
+
+/// A target that several threads write to.
+#[derive(Clone, Copy)]
+struct Out<'a> {
+    start: *mut f32,
+    row_stride: usize,
+    result: Result,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is written through by `task` only, whose callers give each task outputs of its own.
+unsafe impl Send for Out<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Out<'_> {}
+
+impl<'a> Out<'a> {
+    fn new(target: Target<'a>) -> Self {
+        let Target { values, row_stride, result, .. } = target;
+        Self { start: values.as_mut_ptr(), row_stride, result, borrow: PhantomData }
+    }
+}
+
+/// One tile: `rows` (at most [`TILE_ROWS`]) by [`TILE_COLS`] sums along `depth`.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    pub rows: usize,
+    pub depth: usize,
+    pub left: *const f32,
+    pub left_row_stride: usize,
+    pub left_col_stride: usize,
+    pub right: *const f32,
+    pub right_row_stride: usize,
+    pub out: *mut f32,
+    pub out_row_stride: usize,
+    pub result: Result,
+}
+
+thread_local! {
+    static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The outputs `rows` × `cols` (at most [`PACKED_COLS`]).
+///
+/// # Safety
+/// `check` has passed, the ranges lie within the target, and nobody else reads or writes them.
+unsafe fn task(
+    level: Level,
+    out: Out<'_>,
+    terms: &[Term<'_>],
+    rows: Range<usize>,
+    cols: Range<usize>,
+) {
+    PANELS.with_borrow_mut(|panels| {
+        panels.resize(PACKED_COLS * DEPTH, 0.0);
+        let mut result = out.result;
+        for (left, right) in terms {
+            for first in (0..left.cols).step_by(DEPTH) {
+                let depth = first..left.cols.min(first + DEPTH);
+                // SAFETY: the caller's promises are passed on.
+                unsafe {
+                    block(level, Out { result, ..out }, (left, right), depth, &rows, &cols, panels);
+                }
+                result = Result::Add;
+            }
+        }
+    });
+}
+
+/// What one stretch of the shared dimension adds.
+///
+/// # Safety
+/// As for [`task`].
+#[expect(clippy::too_many_arguments, reason = "three ranges and what they are of")]
+unsafe fn block(
+    level: Level,
+    out: Out<'_>,
+    (left, right): (&Matrix<'_>, &Matrix<'_>),
+    depth: Range<usize>,
+    rows: &Range<usize>,
+    cols: &Range<usize>,
+    panels: &mut [f32],
+) {
+    let len = depth.len();
+    let all_packed = right.col_stride != 1 || rows.len() >= PACK_FROM;
+    let panel_starts = (0..cols.len()).step_by(TILE_COLS);
+    for first in panel_starts.clone() {
+        let width = TILE_COLS.min(cols.len() - first);
+        if all_packed || width < TILE_COLS {
+            let panel = &mut panels[first * len..(first + TILE_COLS) * len];
+            pack(level, right, depth.clone(), (cols.start + first, width), panel);
+        }
+    }
+    for block_start in rows.clone().step_by(BLOCK_ROWS) {
+        let block_rows = block_start..rows.end.min(block_start + BLOCK_ROWS);
+        for first in panel_starts.clone() {
+            let width = TILE_COLS.min(cols.len() - first);
+            let packed = all_packed || width < TILE_COLS;
+            let right_at = if packed {
+                panels[first * len..].as_ptr()
+            } else {
+                right.values[depth.start * right.row_stride + cols.start + first..].as_ptr()
+            };
+            for row in block_rows.clone().step_by(TILE_ROWS) {
+                let tile_rows = TILE_ROWS.min(block_rows.end - row);
+                let left_at = row * left.row_stride + depth.start * left.col_stride;
+                // SAFETY: row and column lie within the target.
+                let out_at = unsafe { out.start.add(row * out.row_stride + cols.start + first) };
+                let tile = Tile {
+                    rows: tile_rows,
+                    depth: len,
+                    left: left.values[left_at..].as_ptr(),
+                    left_row_stride: left.row_stride,
+                    left_col_stride: left.col_stride,
+                    right: right_at,
+                    right_row_stride: if packed { TILE_COLS } else { right.row_stride },
+                    out: out_at,
+                    out_row_stride: out.row_stride,
+                    result: out.result,
+                };
+                // SAFETY: `check` has found both sides complete; a full panel lies within the
+                // target, and a narrower one is summed beside it.
+                unsafe {
+                    if width == TILE_COLS {
+                        compute(level, &tile);
+                    } else {
+                        narrow(level, &tile, width);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows `depth` and `width` columns from `first` of a matrix side by side, padded with zeros.
+fn pack(
+    level: Level,
+    right: &Matrix<'_>,
+    depth: Range<usize>,
+    (first, width): (usize, usize),
+    panel: &mut [f32],
+) {
+    let Matrix { values, row_stride, col_stride, .. } = *right;
+    if width < TILE_COLS {
+        panel.fill(0.0);
+    }
+    if col_stride == 1 {
+        for (row, out) in depth.zip(panel.chunks_exact_mut(TILE_COLS)) {
+            out[..width].copy_from_slice(&values[row * row_stride + first..][..width]);
+        }
+        return;
+    }
+    let done = match level {
+        Level::Portable => 0,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if row_stride == 1 && width == TILE_COLS => {
+            let len = depth.len() / 8 * 8;
+            for half in [0, 8] {
+                let start = (first + half) * col_stride + depth.start;
+                assert!(start + 7 * col_stride + len <= values.len() && panel.len() >= 16 * len);
+                // SAFETY: this level is only chosen where the processor has AVX2; the last value of
+                // the last column lies within the matrix, and the panel has room for each row.
+                unsafe {
+                    let (columns, out) = (values[start..].as_ptr(), panel[half..].as_mut_ptr());
+                    avx2_gemm::turn(columns, col_stride, len, out);
+                }
+            }
+            len
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => 0,
+    };
+    for (row, out) in depth.zip(panel.chunks_exact_mut(TILE_COLS)).skip(done) {
+        for (col, out) in out[..width].iter_mut().enumerate() {
+            *out = values[row * row_stride + (first + col) * col_stride];
+        }
+    }
+}
+
+/// A tile that is narrower than the panel it is computed from.
+///
+/// # Safety
+/// As for [`compute`], but only the first `width` columns of the outputs have to be there.
+unsafe fn narrow(level: Level, tile: &Tile, width: usize) {
+    let mut sums = [0.0_f32; TILE_ROWS * TILE_COLS];
+    let beside = Tile {
+        out: sums.as_mut_ptr(),
+        out_row_stride: TILE_COLS,
+        result: Result::Replace,
+        ..*tile
+    };
+    // SAFETY: `sums` has room for a whole tile.
+    unsafe { compute(level, &beside) };
+    for (row, sums) in sums.chunks_exact(TILE_COLS).take(tile.rows).enumerate() {
+        for (col, sum) in sums[..width].iter().enumerate() {
+            // SAFETY: the caller promises these outputs.
+            unsafe {
+                let out = tile.out.add(row * tile.out_row_stride + col);
+                *out = match tile.result {
+                    Result::Replace => *sum,
+                    Result::Add => *out + *sum,
+                };
+            }
+        }
+    }
+}
+
+/// # Safety
+/// Every value that the tile's strides reach may be read, every output written.
+unsafe fn compute(level: Level, tile: &Tile) {
+    match level {
+        // SAFETY: passed on.
+        Level::Portable => unsafe { portable(tile) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: passed on; this level is only chosen where the processor has AVX2 and FMA.
+        Level::Avx2 => unsafe { avx2_gemm::compute(tile) },
+    }
+}
+
+/// # Safety
+/// As for [`compute`].
+unsafe fn portable(tile: &Tile) {
+    let mut sums = [[0.0_f32; TILE_COLS]; TILE_ROWS];
+    for at in 0..tile.depth {
+        // SAFETY: within the panel.
+        let right = unsafe {
+            std::slice::from_raw_parts(tile.right.add(at * tile.right_row_stride), TILE_COLS)
+        };
+        for (row, sums) in sums[..tile.rows].iter_mut().enumerate() {
+            // SAFETY: within the left side.
+            let left =
+                unsafe { *tile.left.add(row * tile.left_row_stride + at * tile.left_col_stride) };
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum += left * right;
+            }
+        }
+    }
+    for (row, sums) in sums[..tile.rows].iter().enumerate() {
+        // SAFETY: within the target.
+        let out = unsafe {
+            std::slice::from_raw_parts_mut(tile.out.add(row * tile.out_row_stride), TILE_COLS)
+        };
+        match tile.result {
+            Result::Replace => out.copy_from_slice(sums),
+            Result::Add => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * 31 + seed * 17) % 29) as f32 / 16.0 - 0.9).collect()
+    }
+
+    /// In f64, by the definition.
+    fn slow(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f64> {
+        let at = |of: &Matrix<'_>, row: usize, col: usize| {
+            f64::from(of.values[row * of.row_stride + col * of.col_stride])
+        };
+        let mut out = Vec::new();
+        for row in 0..left.rows {
+            for col in 0..right.cols {
+                out.push((0..left.cols).map(|k| at(&left, row, k) * at(&right, k, col)).sum());
+            }
+        }
+        out
+    }
+
+    fn close(found: &[f32], expected: &[f64]) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 2e-3, "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn every_shape_and_orientation_is_the_sum_of_products() {
+        for (rows, depth, cols) in
+            [(1, 1, 1), (6, 16, 16), (7, 33, 17), (40, 400, 115), (5, 385, 16), (97, 12, 50)]
+        {
+            let (a, b) = (values(rows * depth, 1), values(depth * cols, 2));
+            for left in [Matrix::new(&a, rows, depth), Matrix::new(&a, depth, rows).transposed()] {
+                for right in
+                    [Matrix::new(&b, depth, cols), Matrix::new(&b, cols, depth).transposed()]
+                {
+                    let expected = slow(left, right);
+                    for level in Level::all() {
+                        let mut out = vec![9.0; rows * cols];
+                        let target = Target::new(&mut out, rows, cols, Result::Replace);
+                        gemm_at(level, target, &[(left, right)]);
+                        close(&out, &expected);
+                        let target = Target::new(&mut out, rows, cols, Result::Add);
+                        gemm_at(level, target, &[(left, right), (left, right)]);
+                        close(&out, &expected.iter().map(|x| 3.0 * x).collect::<Vec<_>>());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_output_does_not_depend_on_what_is_beside_it() {
+        let (rows, depth, cols) = (61, 500, 140);
+        let (a, b) = (values(rows * depth, 1), values(cols * depth, 2));
+        let right = Matrix::new(&b, cols, depth).transposed();
+        let mut all = vec![0.0; rows * cols];
+        let left = Matrix::new(&a, rows, depth);
+        gemm(Target::new(&mut all, rows, cols, Result::Replace), &[(left, right)]);
+        for count in [1, 5, 30] {
+            let mut some = vec![0.0; count * cols];
+            let left = Matrix::new(&a[..count * depth], count, depth);
+            gemm(Target::new(&mut some, count, cols, Result::Replace), &[(left, right)]);
+            assert_eq!(some, all[..count * cols]);
+        }
+        // A part of the columns, into a part of the columns of a wider matrix.
+        let mut wide = vec![7.0; rows * 30];
+        let target = Target::columns(&mut wide, rows, 3..24, Result::Replace);
+        gemm(target, &[(left, right.columns(50..71))]);
+        for (wide, all) in wide.chunks_exact(30).zip(all.chunks_exact(cols)) {
+            assert_eq!(wide[..3], [7.0; 3]);
+            assert_eq!(wide[3..24], all[50..71]);
+            assert_eq!(wide[24..], [7.0; 6]);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Linear layers for training: forwards over all rows of a tree, and back into the adapter.
+//!
+//! Everything is in f32. Weights that are stored otherwise are widened a tile at a time, for both
+//! directions alike, so that a gradient is exactly that of what was computed.
+
+use std::cell::RefCell;
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::dropout::Dropout;
+use super::gradients::Gradients;
+use super::kernels::QMatrix;
+use super::kernels::gemm::{self, Matrix, Target, gemm};
+use super::linear::{Linear, Weight};
+use super::lora::{Adapter, LoraPair};
+use super::ops::with_f32;
+use super::rows::{add_scaled, each_row};
+
+/// Weights that are widened at once: 4 MB.
+const TILE: usize = 1 << 20;
+
+thread_local! {
+    static WIDENED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Weight {
+    /// Calls `work` with the number of the first row and the values of some rows at a time, until
+    /// all were there.
+    fn tiles(&self, mut work: impl FnMut(usize, &[f32])) -> Result<()> {
+        match self {
+            Self::Dense(tensor) => with_f32(tensor, |values| {
+                work(0, values);
+                Ok(())
+            }),
+            Self::Stored(matrix) => {
+                // Taken out: a thread that waits for others may take up a part of another pass.
+                let mut widened = WIDENED.take();
+                let rows = (TILE / matrix.cols().max(1)).max(1);
+                for first in (0..matrix.rows()).step_by(rows) {
+                    widen(matrix, first, rows.min(matrix.rows() - first), &mut widened);
+                    work(first, &widened);
+                }
+                WIDENED.set(widened);
+                Ok(())
+            }
+        }
+    }
+
+    /// x (count, inputs) -> (count, outputs), and `more` added to it.
+    pub fn forward(&self, x: &[f32], count: usize, more: Option<LowRank<'_>>) -> Result<Vec<f32>> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let x = Matrix::new(x, count, inputs);
+        let mut out = vec![0.0; count * outputs];
+        self.tiles(|first, tile| {
+            let rows = tile.len() / inputs;
+            let own = (x, Matrix::new(tile, rows, inputs).transposed());
+            let target =
+                Target::columns(&mut out, count, first..first + rows, gemm::Result::Replace);
+            match &more {
+                None => gemm(target, &[own]),
+                Some(LowRank { values, rank, b }) => {
+                    let low = Matrix::new(values, count, *rank);
+                    let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
+                    gemm(target, &[own, (low, b.transposed())]);
+                }
+            }
+        })?;
+        Ok(out)
+    }
+
+    /// Adds to `x_grad` (count, inputs) what `grad` (count, outputs) says of the input.
+    pub fn backward(&self, grad: &[f32], count: usize, x_grad: &mut [f32]) -> Result<()> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let grad = Matrix::new(grad, count, outputs);
+        self.tiles(|first, tile| {
+            let rows = tile.len() / inputs;
+            let term = (grad.columns(first..first + rows), Matrix::new(tile, rows, inputs));
+            gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[term]);
+        })
+    }
+}
+
+fn widen(matrix: &QMatrix, first: usize, rows: usize, out: &mut Vec<f32>) {
+    out.resize(rows * matrix.cols(), 0.0);
+    let rows = out.par_chunks_mut(matrix.cols()).enumerate();
+    rows.with_min_len(16).for_each(|(row, out)| matrix.dequantize_row(first + row, out));
+}
+
+/// A product of low rank that comes on top: `values` (count, rank) · `b` (outputs, rank)ᵀ.
+#[derive(Clone, Copy)]
+pub(crate) struct LowRank<'a> {
+    values: &'a [f32],
+    rank: usize,
+    b: &'a [f32],
+}
+
+/// What a layer keeps of an adapter for the way back: scale · (x Aᵀ), (count, rank). Empty without.
+pub(crate) type Low = Vec<f32>;
+
+/// What the linear layers of a pass have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Learning<'a> {
+    pub adapter: Option<&'a Adapter>,
+    pub dropout: Option<&'a Dropout>,
+}
+
+impl Learning<'_> {
+    /// What A of a module sees of the input. `None`: the input itself.
+    fn dropped(&self, module: &str, x: &[f32], width: usize) -> Option<Vec<f32>> {
+        let dropout = self.dropout?;
+        let mut x = x.to_vec();
+        dropout.apply(module, &mut x, width);
+        Some(x)
+    }
+}
+
+impl Linear {
+    /// x (count, inputs) -> (count, outputs), and what [`Self::backward`] needs beside `x`.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        count: usize,
+        learning: Learning<'_>,
+    ) -> Result<(Vec<f32>, Low)> {
+        let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
+        let (mut out, low) = match pair {
+            None => (self.weight.forward(x, count, None)?, Low::new()),
+            Some(LoraPair { a, b, scale }) => with_f32(a, |a| {
+                with_f32(b, |b| {
+                    let inputs = self.weight.inputs();
+                    let rank = a.len() / inputs;
+                    let dropped = learning.dropped(&self.name, x, inputs);
+                    let seen = dropped.as_deref().unwrap_or(x);
+                    let mut low = vec![0.0; count * rank];
+                    let a = Matrix::new(a, rank, inputs).transposed();
+                    let target = Target::new(&mut low, count, rank, gemm::Result::Replace);
+                    gemm(target, &[(Matrix::new(seen, count, inputs), a)]);
+                    scale_by(&mut low, *scale);
+                    let more = LowRank { values: &low, rank, b };
+                    Ok((self.weight.forward(x, count, Some(more))?, low))
+                })
+            })?,
+        };
+        if let Some(bias) = &self.bias {
+            each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
+        }
+        Ok((out, low))
+    }
+
+    /// `x` and `low` as they were forwards, `grad` (count, outputs). Adds to the adapter's gradients
+    /// and, where it is wanted, to the gradient by `x`.
+    pub fn backward(
+        &self,
+        (x, low): (&[f32], &Low),
+        grad: &[f32],
+        learning: Learning<'_>,
+        gradients: &mut Gradients,
+        x_grad: Option<&mut [f32]>,
+    ) -> Result<()> {
+        let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
+        let count = grad.len() / outputs;
+        let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
+        let Some(LoraPair { a, b, scale }) = pair else {
+            return match x_grad {
+                Some(x_grad) => self.weight.backward(grad, count, x_grad),
+                None => Ok(()),
+            };
+        };
+        with_f32(a, |a| {
+            with_f32(b, |b| {
+                let rank = a.len() / inputs;
+                let all_grad = Matrix::new(grad, count, outputs);
+                let mut low_grad = vec![0.0; count * rank];
+                let b_matrix = Matrix::new(b, outputs, rank);
+                let target = Target::new(&mut low_grad, count, rank, gemm::Result::Replace);
+                gemm(target, &[(all_grad, b_matrix)]);
+                scale_by(&mut low_grad, *scale);
+                let low_grad = Matrix::new(&low_grad, count, rank);
+
+                let sums = gradients.pair_mut(&self.name, (a.len(), b.len()));
+                let Some((a_sum, b_sum)) = sums else {
+                    candle_core::bail!("{} is not among the gradients", self.name)
+                };
+                let dropped = learning.dropped(&self.name, x, inputs);
+                let seen = Matrix::new(dropped.as_deref().unwrap_or(x), count, inputs);
+                let target = Target::new(a_sum, rank, inputs, gemm::Result::Add);
+                gemm(target, &[(low_grad.transposed(), seen)]);
+                // (rank, outputs): that way round the long rows are read in their order.
+                let mut turned = vec![0.0; rank * outputs];
+                let target = Target::new(&mut turned, rank, outputs, gemm::Result::Replace);
+                gemm(target, &[(Matrix::new(low, count, rank).transposed(), all_grad)]);
+                for (output, sums) in b_sum.chunks_exact_mut(rank).enumerate() {
+                    for (sum, value) in
+                        sums.iter_mut().zip(turned[output..].iter().step_by(outputs))
+                    {
+                        *sum += value;
+                    }
+                }
+
+                let Some(x_grad) = x_grad else { return Ok(()) };
+                self.weight.backward(grad, count, x_grad)?;
+                let a = Matrix::new(a, rank, inputs);
+                let Some(dropout) = learning.dropout else {
+                    gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[(low_grad, a)]);
+                    return Ok(());
+                };
+                let mut through_a = vec![0.0; count * inputs];
+                let target = Target::new(&mut through_a, count, inputs, gemm::Result::Replace);
+                gemm(target, &[(low_grad, a)]);
+                dropout.apply(&self.name, &mut through_a, inputs);
+                each_row(x_grad, inputs, |row, x_grad| {
+                    add_scaled(x_grad, 1.0, &through_a[row * inputs..(row + 1) * inputs]);
+                });
+                Ok(())
+            })
+        })
+    }
+}
+
+fn scale_by(values: &mut [f32], scale: f64) {
+    let scale = scale as f32;
+    for value in values {
+        *value *= scale;
+    }
+}
