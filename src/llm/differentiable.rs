@@ -6,11 +6,13 @@
 
 use candle_core::Result;
 
+use super::buffers::Buffer;
 use super::config::{Config, RopeTable};
 use super::dropout::Dropout;
 use super::gradients::Gradients;
 use super::kernels;
-use super::linear::Norm;
+use super::kernels::gemm;
+use super::linear::{Linear, Norm};
 use super::linear_grad::{Learning, Low};
 use super::lora::Adapter;
 use super::rows;
@@ -42,34 +44,34 @@ pub(crate) struct Pass<'a> {
 
 /// What was kept, a layer at a time, and the input of the final norm.
 pub(crate) struct Tape {
-    layers: Vec<(Vec<f32>, Option<LayerTape>)>,
-    last: Vec<f32>,
+    layers: Vec<(Buffer, Option<LayerTape>)>,
+    last: Buffer,
 }
 
 /// What a layer's operations saw.
 struct LayerTape {
     /// Before the norms of queries and keys, where the model has them.
-    raw_q: Vec<f32>,
-    raw_k: Vec<f32>,
+    raw_q: Buffer,
+    raw_k: Buffer,
 
     /// As attention sees them.
-    q: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
+    q: Buffer,
+    k: Buffer,
+    v: Buffer,
 
     /// What attention gave, and after the output layer where a norm follows.
-    attended: Vec<f32>,
-    projected: Vec<f32>,
+    attended: Buffer,
+    projected: Buffer,
 
     /// The hidden state between attention and feed-forward.
-    middle: Vec<f32>,
+    middle: Buffer,
 
     /// Gate and up, or the two in one, or up alone.
-    gate: Vec<f32>,
-    up: Vec<f32>,
+    gate: Buffer,
+    up: Buffer,
 
     /// What the feed-forward part gave, where a norm follows.
-    fed: Vec<f32>,
+    fed: Buffer,
 
     /// Of each linear layer, in the order of [`Layer::linears`].
     lows: Vec<Low>,
@@ -80,7 +82,7 @@ pub struct TreePass<'a> {
     transformer: &'a Transformer,
     pass: Pass<'a>,
     tape: Tape,
-    hidden: Vec<f32>,
+    hidden: Buffer,
 }
 
 impl<'a> TreePass<'a> {
@@ -148,11 +150,14 @@ impl<'a> Pass<'a> {
 
 impl Transformer {
     /// Hidden states after the final norm, (rows, width), and what is needed for the way back.
-    pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Vec<f32>, Tape)> {
-        let mut hidden = Vec::with_capacity(pass.rows() * pass.config.width);
+    pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Buffer, Tape)> {
+        let width = pass.config.width;
+        let mut hidden = Buffer::any(pass.rows() * width);
         for segment in pass.tree.segments() {
-            let ids = &pass.tree.ids()[segment.first_row..segment.first_row + segment.len];
-            hidden.extend(self.embed(pass.config, ids, segment.prefix.len())?);
+            let rows = segment.first_row..segment.first_row + segment.len;
+            let embedded =
+                self.embed(pass.config, &pass.tree.ids()[rows.clone()], segment.prefix.len())?;
+            hidden[rows.start * width..rows.end * width].copy_from_slice(&embedded);
         }
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
@@ -164,7 +169,7 @@ impl Transformer {
             }
             hidden = out;
         }
-        Ok((self.final_norm.run(&hidden), Tape { layers, last: hidden }))
+        Ok((normed(Some(&self.final_norm), &hidden), Tape { layers, last: hidden }))
     }
 
     /// From the gradient by the hidden states of [`Self::forward`] to those of the adapter.
@@ -176,7 +181,7 @@ impl Transformer {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let Tape { mut layers, last } = tape;
-        let mut grad = self.final_norm.backward(&last, grad);
+        let mut grad = norm_grad(&self.final_norm, &last, grad);
         drop(last);
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let Some((input, tape)) = layers.pop() else {
@@ -194,7 +199,7 @@ impl Transformer {
     }
 
     /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
-    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Result<Vec<f32>> {
+    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Result<Buffer> {
         let mut scores = self.head.forward(hidden, hidden.len() / config.width, None)?;
         if let Some(cap) = config.final_softcap {
             rows::softcap(cap, &mut scores);
@@ -218,7 +223,7 @@ impl Transformer {
         }
         let count = grad.len() / config.vocab_size;
         let mut hidden = vec![0.0; count * config.width];
-        self.head.backward(grad, count, &mut hidden)?;
+        self.head.backward(grad, count, (&mut hidden, gemm::Result::Replace))?;
         Ok(hidden)
     }
 }
@@ -231,11 +236,11 @@ enum Wanted {
 
 impl Layer {
     /// (rows, width) -> the same
-    fn forward(&self, pass: &Pass<'_>, input: &[f32]) -> Result<(Vec<f32>, LayerTape)> {
+    fn forward(&self, pass: &Pass<'_>, input: &[f32]) -> Result<(Buffer, LayerTape)> {
         let Pass { config, tree, learning, .. } = pass;
         let count = pass.rows();
         let mut lows = Vec::new();
-        let mut keep = |(out, low): (Vec<f32>, Low)| {
+        let mut keep = |(out, low): (Buffer, Low)| {
             lows.push(low);
             out
         };
@@ -255,13 +260,13 @@ impl Layer {
             }
         };
         drop(x);
-        let (mut raw_q, mut raw_k) = (Vec::new(), Vec::new());
+        let (mut raw_q, mut raw_k) = (Buffer::default(), Buffer::default());
         if let Some(norm) = &self.q_norm {
-            let normed = norm.run(&q);
+            let normed = normed(Some(norm), &q);
             raw_q = std::mem::replace(&mut q, normed);
         }
         if let Some(norm) = &self.k_norm {
-            let normed = norm.run(&k);
+            let normed = normed(Some(norm), &k);
             raw_k = std::mem::replace(&mut k, normed);
         }
         if let Some(table) = pass.table(self) {
@@ -273,7 +278,7 @@ impl Layer {
         let mut projected = keep(self.output.forward(&attended, count, *learning)?);
         // Where no norm follows, its input is not needed again.
         let middle = match &self.post_attention_norm {
-            Some(norm) => sum(norm.run(&projected), input),
+            Some(norm) => sum(normed(Some(norm), &projected), input),
             None => sum(std::mem::take(&mut projected), input),
         };
 
@@ -288,14 +293,14 @@ impl Layer {
                 let [gate, up] = split(&both, [config.mlp_width; 2]);
                 (gate, up)
             }
-            Mlp::Plain(up) => (Vec::new(), keep(up.forward(&x, count, *learning)?)),
+            Mlp::Plain(up) => (Buffer::default(), keep(up.forward(&x, count, *learning)?)),
         };
         drop(x);
         let inner = inner(config, &gate, &up);
         let mut fed = keep(self.down.forward(&inner, count, *learning)?);
         drop(inner);
         let out = match &self.post_mlp_norm {
-            Some(norm) => sum(norm.run(&fed), &middle),
+            Some(norm) => sum(normed(Some(norm), &fed), &middle),
             None => sum(std::mem::take(&mut fed), &middle),
         };
         let tape =
@@ -320,11 +325,11 @@ impl Layer {
 
         // Feed-forward
         let inner = inner(config, &gate, &up);
-        let fed_grad = self.post_mlp_norm.as_ref().map(|norm| norm.backward(&fed, grad));
+        let fed_grad = self.post_mlp_norm.as_ref().map(|norm| norm_grad(norm, &fed, grad));
         let fed_grad = fed_grad.as_deref().unwrap_or(grad);
-        let mut inner_grad = vec![0.0; inner.len()];
-        let saw = (inner.as_slice(), &low());
-        self.down.backward(saw, fed_grad, *learning, gradients, Some(&mut inner_grad))?;
+        let mut inner_grad = Buffer::any(inner.len());
+        let (saw, by) = ((&*inner, &low()), Some((&mut *inner_grad, gemm::Result::Replace)));
+        self.down.backward(saw, fed_grad, *learning, gradients, by)?;
         drop((inner, fed));
         if gate.is_empty() {
             rows::activate_backward(config.activation, &mut up, &inner_grad);
@@ -333,31 +338,31 @@ impl Layer {
         }
         drop(inner_grad);
         let x = normed(self.mlp_norm.as_ref(), &middle);
-        let mut x_grad = vec![0.0; x.len()];
+        let mut x_grad = Buffer::any(x.len());
+        let by = Some((&mut *x_grad, gemm::Result::Replace));
         match &self.mlp {
             Mlp::Gated { gate: gate_layer, up: up_layer } => {
-                let (up_low, gate_low) = (low(), low());
-                up_layer.backward((&x, &up_low), &up, *learning, gradients, Some(&mut x_grad))?;
-                let saw = (x.as_slice(), &gate_low);
-                gate_layer.backward(saw, &gate, *learning, gradients, Some(&mut x_grad))?;
+                up_layer.backward((&x, &low()), &up, *learning, gradients, by)?;
+                let by = Some((&mut *x_grad, gemm::Result::Add));
+                gate_layer.backward((&x, &low()), &gate, *learning, gradients, by)?;
             }
             Mlp::GatedFused(layer) => {
                 let both = join(count, [&gate, &up]);
-                layer.backward((&x, &low()), &both, *learning, gradients, Some(&mut x_grad))?;
+                layer.backward((&x, &low()), &both, *learning, gradients, by)?;
             }
             Mlp::Plain(layer) => {
-                layer.backward((&x, &low()), &up, *learning, gradients, Some(&mut x_grad))?;
+                layer.backward((&x, &low()), &up, *learning, gradients, by)?;
             }
         }
         drop((x, gate, up));
         rows::add(grad, &norm_backward(self.mlp_norm.as_ref(), &middle, x_grad));
 
         // Attention
-        let after = self.post_attention_norm.as_ref().map(|norm| norm.backward(&projected, grad));
+        let after = self.post_attention_norm.as_ref().map(|norm| norm_grad(norm, &projected, grad));
         let after = after.as_deref().unwrap_or(grad);
-        let mut attended_grad = vec![0.0; attended.len()];
-        let saw = (attended.as_slice(), &low());
-        self.output.backward(saw, after, *learning, gradients, Some(&mut attended_grad))?;
+        let mut attended_grad = Buffer::any(attended.len());
+        let by = Some((&mut *attended_grad, gemm::Result::Replace));
+        self.output.backward((&attended, &low()), after, *learning, gradients, by)?;
         let inputs = Inputs { q: &q, k: &k, v: &v };
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
@@ -372,20 +377,21 @@ impl Layer {
         let x = normed(self.attention_norm.as_ref(), input);
         let mut x_grad = match wanted {
             Wanted::Adapter => None,
-            Wanted::AdapterAndInput => Some(vec![0.0; x.len()]),
+            Wanted::AdapterAndInput => Some(Buffer::any(x.len())),
+        };
+        let mut result = gemm::Result::Replace;
+        let mut back = |layer: &Linear, grad: &[f32]| {
+            let by = x_grad.as_deref_mut().map(|x_grad| (x_grad, result));
+            result = gemm::Result::Add;
+            layer.backward((&x, &low()), grad, *learning, gradients, by)
         };
         match &self.qkv {
             Qkv::Separate { q, k, v } => {
-                for (layer, by) in [(v, &by.v), (k, &by.k), (q, &by.q)] {
-                    let saw = (x.as_slice(), &low());
-                    layer.backward(saw, by, *learning, gradients, x_grad.as_deref_mut())?;
-                }
+                back(v, &by.v)?;
+                back(k, &by.k)?;
+                back(q, &by.q)?;
             }
-            Qkv::Fused(layer) => {
-                let all = join(count, [&by.q, &by.k, &by.v]);
-                let saw = (x.as_slice(), &low());
-                layer.backward(saw, &all, *learning, gradients, x_grad.as_deref_mut())?;
-            }
+            Qkv::Fused(layer) => back(layer, &join(count, [&by.q, &by.k, &by.v]))?,
         }
         if let Some(x_grad) = x_grad {
             rows::add(grad, &norm_backward(self.attention_norm.as_ref(), input, x_grad));
@@ -395,54 +401,69 @@ impl Layer {
 }
 
 /// What the last matrix of the feed-forward part sees.
-fn inner(config: &Config, gate: &[f32], up: &[f32]) -> Vec<f32> {
+fn inner(config: &Config, gate: &[f32], up: &[f32]) -> Buffer {
+    let mut out = Buffer::any(up.len());
     if gate.is_empty() {
-        let mut out = up.to_vec();
+        out.copy_from_slice(up);
         rows::activate(config.activation, &mut out);
         return out;
     }
-    let mut out = vec![0.0; gate.len()];
     rows::gated(config.activation, gate, up, &mut out);
     out
 }
 
-fn normed(norm: Option<&Norm>, x: &[f32]) -> Vec<f32> {
+fn normed(norm: Option<&Norm>, x: &[f32]) -> Buffer {
+    let mut out = Buffer::any(x.len());
     match norm {
-        Some(norm) => norm.run(x),
-        None => x.to_vec(),
+        Some(norm) => norm.0.run(x, &mut out),
+        None => out.copy_from_slice(x),
     }
+    out
 }
 
-fn norm_backward(norm: Option<&Norm>, x: &[f32], grad: Vec<f32>) -> Vec<f32> {
+/// From the gradient by what a norm of `x` gives to the one by `x`.
+fn norm_grad(norm: &Norm, x: &[f32], grad: &[f32]) -> Buffer {
+    let mut out = Buffer::any(x.len());
+    norm.0.backward(x, grad, &mut out);
+    out
+}
+
+fn norm_backward(norm: Option<&Norm>, x: &[f32], grad: Buffer) -> Buffer {
     match norm {
-        Some(norm) => norm.backward(x, &grad),
+        Some(norm) => norm_grad(norm, x, &grad),
         None => grad,
     }
 }
 
-fn sum(mut one: Vec<f32>, other: &[f32]) -> Vec<f32> {
+fn sum(mut one: Buffer, other: &[f32]) -> Buffer {
     rows::add(&mut one, other);
     one
 }
 
 /// (rows, all widths) -> (rows, width) for each.
-fn split<const N: usize>(all: &[f32], widths: [usize; N]) -> [Vec<f32>; N] {
+fn split<const N: usize>(all: &[f32], widths: [usize; N]) -> [Buffer; N] {
     let total: usize = widths.iter().sum();
     let mut first = 0;
     widths.map(|width| {
-        let range = first..first + width;
+        let mut part = Buffer::any(all.len() / total * width);
+        for (part, row) in part.chunks_exact_mut(width).zip(all.chunks_exact(total)) {
+            part.copy_from_slice(&row[first..first + width]);
+        }
         first += width;
-        all.chunks_exact(total).flat_map(|row| &row[range.clone()]).copied().collect()
+        part
     })
 }
 
 /// The way back of [`split`].
-fn join<const N: usize>(count: usize, parts: [&[f32]; N]) -> Vec<f32> {
-    let mut all = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-    for row in 0..count {
+fn join<const N: usize>(count: usize, parts: [&[f32]; N]) -> Buffer {
+    let total = parts.iter().map(|part| part.len()).sum::<usize>() / count.max(1);
+    let mut all = Buffer::any(count * total);
+    for (index, row) in all.chunks_exact_mut(total).enumerate() {
+        let mut first = 0;
         for part in parts {
             let width = part.len() / count;
-            all.extend_from_slice(&part[row * width..(row + 1) * width]);
+            row[first..first + width].copy_from_slice(&part[index * width..(index + 1) * width]);
+            first += width;
         }
     }
     all

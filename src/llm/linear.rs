@@ -155,11 +155,4 @@ impl Norm {
         self.0.run(x, &mut out);
         out
     }
-
-    /// The gradient of [`Self::run`] by x, from the one by its result.
-    pub fn backward(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
-        self.0.backward(x, grad, &mut out);
-        out
-    }
 }

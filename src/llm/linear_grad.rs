@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use candle_core::Result;
 use rayon::prelude::*;
 
+use super::buffers::Buffer;
 use super::dropout::Dropout;
 use super::gradients::Gradients;
 use super::kernels::QMatrix;
@@ -48,10 +49,10 @@ impl Weight {
     }
 
     /// x (count, inputs) -> (count, outputs), and `more` added to it.
-    pub fn forward(&self, x: &[f32], count: usize, more: Option<LowRank<'_>>) -> Result<Vec<f32>> {
+    pub fn forward(&self, x: &[f32], count: usize, more: Option<LowRank<'_>>) -> Result<Buffer> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let x = Matrix::new(x, count, inputs);
-        let mut out = vec![0.0; count * outputs];
+        let mut out = Buffer::any(count * outputs);
         self.tiles(|first, tile| {
             let rows = tile.len() / inputs;
             let own = (x, Matrix::new(tile, rows, inputs).transposed());
@@ -69,14 +70,21 @@ impl Weight {
         Ok(out)
     }
 
-    /// Adds to `x_grad` (count, inputs) what `grad` (count, outputs) says of the input.
-    pub fn backward(&self, grad: &[f32], count: usize, x_grad: &mut [f32]) -> Result<()> {
+    /// Adds to `x_grad` (count, inputs), or writes there, what `grad` (count, outputs) says of the
+    /// input.
+    pub fn backward(
+        &self,
+        grad: &[f32],
+        count: usize,
+        (x_grad, mut result): (&mut [f32], gemm::Result),
+    ) -> Result<()> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let grad = Matrix::new(grad, count, outputs);
         self.tiles(|first, tile| {
             let rows = tile.len() / inputs;
             let term = (grad.columns(first..first + rows), Matrix::new(tile, rows, inputs));
-            gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[term]);
+            gemm(Target::new(x_grad, count, inputs, result), &[term]);
+            result = gemm::Result::Add;
         })
     }
 }
@@ -96,7 +104,7 @@ pub(crate) struct LowRank<'a> {
 }
 
 /// What a layer keeps of an adapter for the way back: scale · (x Aᵀ), (count, rank). Empty without.
-pub(crate) type Low = Vec<f32>;
+pub(crate) type Low = Buffer;
 
 /// What the linear layers of a pass have in common.
 #[derive(Clone, Copy)]
@@ -107,11 +115,12 @@ pub(crate) struct Learning<'a> {
 
 impl Learning<'_> {
     /// What A of a module sees of the input. `None`: the input itself.
-    fn dropped(&self, module: &str, x: &[f32], width: usize) -> Option<Vec<f32>> {
+    fn dropped(&self, module: &str, x: &[f32], width: usize) -> Option<Buffer> {
         let dropout = self.dropout?;
-        let mut x = x.to_vec();
-        dropout.apply(module, &mut x, width);
-        Some(x)
+        let mut dropped = Buffer::any(x.len());
+        dropped.copy_from_slice(x);
+        dropout.apply(module, &mut dropped, width);
+        Some(dropped)
     }
 }
 
@@ -122,17 +131,17 @@ impl Linear {
         x: &[f32],
         count: usize,
         learning: Learning<'_>,
-    ) -> Result<(Vec<f32>, Low)> {
+    ) -> Result<(Buffer, Low)> {
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let (mut out, low) = match pair {
-            None => (self.weight.forward(x, count, None)?, Low::new()),
+            None => (self.weight.forward(x, count, None)?, Low::default()),
             Some(LoraPair { a, b, scale }) => with_f32(a, |a| {
                 with_f32(b, |b| {
                     let inputs = self.weight.inputs();
                     let rank = a.len() / inputs;
                     let dropped = learning.dropped(&self.name, x, inputs);
                     let seen = dropped.as_deref().unwrap_or(x);
-                    let mut low = vec![0.0; count * rank];
+                    let mut low = Low::any(count * rank);
                     let a = Matrix::new(a, rank, inputs).transposed();
                     let target = Target::new(&mut low, count, rank, gemm::Result::Replace);
                     gemm(target, &[(Matrix::new(seen, count, inputs), a)]);
@@ -149,14 +158,14 @@ impl Linear {
     }
 
     /// `x` and `low` as they were forwards, `grad` (count, outputs). Adds to the adapter's gradients
-    /// and, where it is wanted, to the gradient by `x`.
+    /// and, where it is wanted, to the gradient by `x`, or writes it.
     pub fn backward(
         &self,
         (x, low): (&[f32], &Low),
         grad: &[f32],
         learning: Learning<'_>,
         gradients: &mut Gradients,
-        x_grad: Option<&mut [f32]>,
+        x_grad: Option<(&mut [f32], gemm::Result)>,
     ) -> Result<()> {
         let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
         let count = grad.len() / outputs;
@@ -171,7 +180,7 @@ impl Linear {
             with_f32(b, |b| {
                 let rank = a.len() / inputs;
                 let all_grad = Matrix::new(grad, count, outputs);
-                let mut low_grad = vec![0.0; count * rank];
+                let mut low_grad = Buffer::any(count * rank);
                 let b_matrix = Matrix::new(b, outputs, rank);
                 let target = Target::new(&mut low_grad, count, rank, gemm::Result::Replace);
                 gemm(target, &[(all_grad, b_matrix)]);
@@ -187,7 +196,7 @@ impl Linear {
                 let target = Target::new(a_sum, rank, inputs, gemm::Result::Add);
                 gemm(target, &[(low_grad.transposed(), seen)]);
                 // (rank, outputs): that way round the long rows are read in their order.
-                let mut turned = vec![0.0; rank * outputs];
+                let mut turned = Buffer::any(rank * outputs);
                 let target = Target::new(&mut turned, rank, outputs, gemm::Result::Replace);
                 gemm(target, &[(Matrix::new(low, count, rank).transposed(), all_grad)]);
                 for (output, sums) in b_sum.chunks_exact_mut(rank).enumerate() {
@@ -199,13 +208,14 @@ impl Linear {
                 }
 
                 let Some(x_grad) = x_grad else { return Ok(()) };
-                self.weight.backward(grad, count, x_grad)?;
+                let (x_grad, result) = x_grad;
+                self.weight.backward(grad, count, (&mut *x_grad, result))?;
                 let a = Matrix::new(a, rank, inputs);
                 let Some(dropout) = learning.dropout else {
                     gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[(low_grad, a)]);
                     return Ok(());
                 };
-                let mut through_a = vec![0.0; count * inputs];
+                let mut through_a = Buffer::any(count * inputs);
                 let target = Target::new(&mut through_a, count, inputs, gemm::Result::Replace);
                 gemm(target, &[(low_grad, a)]);
                 dropout.apply(&self.name, &mut through_a, inputs);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
+use super::buffers::Buffer;
 use super::cache::KvCache;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::chat::ChatTemplate;
@@ -41,6 +42,24 @@ pub enum Positions {
 
     /// From this index of the given ids on.
     From(usize),
+}
+
+/// Rows of raw scores, (rows, vocabulary).
+#[derive(Debug)]
+pub struct Scores(Buffer);
+
+impl std::ops::Deref for Scores {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Scores {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
 }
 
 /// A model in memory. Share it behind an `Arc`: running it changes nothing in it.
@@ -207,8 +226,8 @@ impl Model {
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
-    pub fn tree_scores(&self, hidden: &[f32]) -> Result<Vec<f32>, Error> {
-        Ok(kernels::in_pool(|| self.transformer.scores(&self.config, hidden))?)
+    pub fn tree_scores(&self, hidden: &[f32]) -> Result<Scores, Error> {
+        Ok(Scores(kernels::in_pool(|| self.transformer.scores(&self.config, hidden))?))
     }
 
     /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::AttentionShape;
+use super::buffers::Buffer;
 use super::kernels::gemm::{self, Matrix, Result, Target, gemm_here};
 use super::rows::{add_scaled, dot, softcap, softmax};
 use super::tree::{Segment, TokenTree};
@@ -27,16 +28,16 @@ pub(crate) struct Inputs<'a> {
 
 /// The gradients by each of [`Inputs`].
 pub(crate) struct Gradients {
-    pub q: Vec<f32>,
-    pub k: Vec<f32>,
-    pub v: Vec<f32>,
+    pub q: Buffer,
+    pub k: Buffer,
+    pub v: Buffer,
 }
 
 /// What queries see of values: in the queries' shape.
-pub(crate) fn forward(shape: &AttentionShape, tree: &TokenTree, inputs: Inputs<'_>) -> Vec<f32> {
+pub(crate) fn forward(shape: &AttentionShape, tree: &TokenTree, inputs: Inputs<'_>) -> Buffer {
     let tasks = tasks(shape, tree);
     let parts: Vec<Vec<f32>> = tasks.par_iter().map(|task| task.forward(inputs)).collect();
-    let mut out = vec![0.0; inputs.q.len()];
+    let mut out = Buffer::any(inputs.q.len()); // every query is in one task
     for (task, part) in tasks.iter().zip(&parts) {
         task.put_queries(part, &mut out);
     }
@@ -55,9 +56,9 @@ pub(crate) fn backward(
     let parts: Vec<[Vec<f32>; 3]> =
         tasks.par_iter().map(|task| task.backward(inputs, out, grad)).collect();
     let mut sums = Gradients {
-        q: vec![0.0; inputs.q.len()],
-        k: vec![0.0; inputs.k.len()],
-        v: vec![0.0; inputs.v.len()],
+        q: Buffer::any(inputs.q.len()),
+        k: Buffer::zeroed(inputs.k.len()),
+        v: Buffer::zeroed(inputs.v.len()),
     };
     // In order, so that a sum is the same on any number of threads.
     for (task, [q, k, v]) in tasks.iter().zip(&parts) {

@@ -58,12 +58,6 @@ impl Example {
         std::iter::once(&self.chosen).chain(&self.rejected)
     }
 
-    /// Tokens that have to be run: a pair's prompt counts once.
-    pub fn row_count(&self) -> usize {
-        let answer = self.rejected.as_ref().map_or(0, Sequence::completion_tokens);
-        self.chosen.ids.len() + answer
-    }
-
     /// Tokens of all its sequences, as TRL's `num_tokens` counts them.
     pub fn token_count(&self) -> usize {
         self.sequences().map(|sequence| sequence.ids.len()).sum()

@@ -27,7 +27,7 @@ pub fn reference(
     let total = examples.len();
     let all: Vec<usize> = (0..total).collect();
     let mut found = Vec::with_capacity(total);
-    for members in passes(examples, &all, MEASURED_ROWS) {
+    for members in measured_passes(examples, &all) {
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let (what, done) = ("Reference log-probabilities".to_owned(), found.len());
         progress.emit(TrainEvent::Preparing { what, done, total });
@@ -42,8 +42,16 @@ pub fn reference(
     Ok(found)
 }
 
-/// Rows that are measured at once: more gains nothing, and Stop waits for a pass.
-const MEASURED_ROWS: usize = 512;
+/// What is measured at once: more gains nothing, and Stop waits for a pass.
+const MEASURED_ROWS: usize = 768;
+const MEASURED_EXAMPLES: usize = 8;
+
+fn measured_passes<'a>(
+    examples: &'a [Example],
+    rows: &'a [usize],
+) -> impl Iterator<Item = &'a [usize]> {
+    rows.chunks(MEASURED_EXAMPLES).flat_map(|rows| passes(examples, rows, MEASURED_ROWS))
+}
 
 /// Of each member: the chosen answer's numbers, and the rejected one's (zeros where there is none).
 fn measured(
@@ -75,7 +83,7 @@ pub fn held_out(
 ) -> Result<EvalMetrics, Error> {
     let (mut loss, mut wins, mut margin, mut tokens) = (0.0, 0_usize, 0.0, 0_usize);
     let chosen_tokens_a_pair = chosen_tokens_a_pair(examples, held_out);
-    for members in passes(examples, held_out, MEASURED_ROWS) {
+    for members in measured_passes(examples, held_out) {
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let stats = measured(model, adapter, examples, members)?;
         for (index, (chosen, rejected)) in members.iter().zip(stats) {

@@ -18,7 +18,7 @@ use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
 use crate::llm::kernels;
 use crate::llm::lora::Adapter;
-use crate::llm::model::Model;
+use crate::llm::model::{Model, Scores};
 use crate::llm::tree::TokenTree;
 use crate::llm::{Keep, TreePass};
 
@@ -138,7 +138,7 @@ pub fn score<'a>(
     let mut stats = vec![CompletionStats::default(); sequences.len()];
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
     each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
-        let capped = model.config().final_softcap.map(|_| scores.clone()).unwrap_or_default();
+        let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
         add_rows(&mut stats, &mut scores, chunk, Want::Slopes);
         slopes.extend(model.tree_scores_backward(&capped, &mut scores)?);
         Ok(())
@@ -169,7 +169,7 @@ fn each_chunk(
     model: &Model,
     hidden: &[f32],
     predictions: &[Prediction],
-    mut work: impl FnMut(&[Prediction], Vec<f32>) -> Result<(), Error>,
+    mut work: impl FnMut(&[Prediction], Scores) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (width, vocabulary) = (model.config().width, model.config().vocab_size);
     let rows = (SCORE_BYTES / size_of::<f32>() / vocabulary.max(1)).clamp(16, 1024);

@@ -25,6 +25,7 @@ use super::step;
 use super::step::{StepInput, StepOutcome};
 use crate::files;
 use crate::jobs::Progress;
+use crate::llm::buffers;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
 
@@ -54,6 +55,7 @@ pub fn run(
     let mut record = setup.record.clone();
     let result = Training::new(model, &setup, progress)
         .and_then(|mut training| training.go(&mut record).map(|()| training));
+    buffers::release();
     record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
     match result {
         Ok(training) => {

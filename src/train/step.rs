@@ -91,24 +91,23 @@ pub fn run(
     Ok(outcome(&sums, gradients, input.config))
 }
 
-/// Cuts a micro-batch into parts of at most `pass_rows` rows, or of one example.
+/// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
+/// example.
 pub(super) fn passes<'a>(
     examples: &[Example],
     batch: &'a [usize],
     pass_rows: usize,
 ) -> Vec<&'a [usize]> {
-    let mut parts = Vec::new();
-    let (mut first, mut rows) = (0, 0);
-    for (at, index) in batch.iter().enumerate() {
-        let more = examples[*index].row_count();
-        if at > first && rows + more > pass_rows {
-            parts.push(&batch[first..at]);
-            (first, rows) = (at, 0);
-        }
-        rows += more;
+    let rows = |part: &[usize]| {
+        let sequences = part.iter().flat_map(|index| examples[*index].sequences());
+        logprobs::tree(&sequences.collect::<Vec<_>>()).len()
+    };
+    let mut size = batch.len().max(1);
+    while size > 1 && batch.chunks(size).any(|part| rows(part) > pass_rows) {
+        // The next larger number of parts.
+        size = batch.len().div_ceil(batch.len().div_ceil(size) + 1).min(size - 1);
     }
-    parts.push(&batch[first..]);
-    parts
+    batch.chunks(size).collect()
 }
 
 /// Learned tokens of a micro-batch's chosen answers, as a mean over its pairs.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use tuning_fork::files;
+use tuning_fork::llm::dropout::Dropout;
 use tuning_fork::llm::gradients::Gradients;
 use tuning_fork::llm::tree::TokenTree;
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
@@ -63,7 +64,7 @@ fn fused_and_differentiable_passes_agree() {
                 let rows = tree.rows(row).iter().map(|row| *row as usize * width);
                 let rows = rows.flat_map(|at| &pass.hidden()[at..at + width]);
                 let scores = model.tree_scores(&rows.copied().collect::<Vec<_>>()).unwrap();
-                let trained = Tensor::from_vec(scores, (24, ()), &Device::Cpu).unwrap();
+                let trained = Tensor::from_slice(&scores, (24, ()), &Device::Cpu).unwrap();
                 let mut cache = model.new_cache();
                 let run = model.logits(ids, &mut cache, Some(&adapter), Positions::All).unwrap();
                 assert_close(&run, &trained, 1e-3, &format!("{family}, {weights:?}"));
@@ -81,7 +82,7 @@ fn every_adapter_gets_a_gradient() {
     for family in FAMILIES {
         let model = load(&reference("models").join(family), Weights::F32);
         let adapter = lively(&model, 2);
-        let (_, gradients) = loss_and_gradients(&model, &adapter);
+        let (_, gradients) = loss_and_gradients(&model, &adapter, None);
         for (index, (name, _)) in adapter.vars().into_iter().enumerate() {
             let gradient =
                 gradients.get(index).unwrap_or_else(|| panic!("{family}: {name} has none"));
@@ -101,11 +102,12 @@ fn sequences() -> Vec<Sequence> {
 const WEIGHTS: [f64; 3] = [-0.02, 0.05, -0.03];
 
 /// Σ weight · ln p of some sequences, run as one tree.
-fn loss_and_gradients(model: &Model, adapter: &Adapter) -> (f64, Gradients) {
+fn loss_and_gradients(model: &Model, adapter: &Adapter, dropout: Option<f64>) -> (f64, Gradients) {
     let sequences = sequences();
     let sequences: Vec<&Sequence> = sequences.iter().collect();
     let tree = logprobs::tree(&sequences);
-    let scored = logprobs::score(model, adapter, &tree, &sequences, None).unwrap();
+    let dropout = dropout.map(|share| Dropout::new(share, 5, &tree));
+    let scored = logprobs::score(model, adapter, &tree, &sequences, dropout.as_ref()).unwrap();
     let loss = scored.stats.iter().zip(WEIGHTS).map(|(stats, weight)| stats.logp * weight).sum();
     let mut gradients = Gradients::none(adapter);
     scored.backward(&WEIGHTS, &mut gradients).unwrap();
@@ -115,10 +117,11 @@ fn loss_and_gradients(model: &Model, adapter: &Adapter) -> (f64, Gradients) {
 /// The gradient of every kind of tensor against the slope of the loss itself.
 #[test]
 fn gradients_are_the_slopes_of_the_loss() {
-    for family in FAMILIES {
+    let cases = FAMILIES.map(|family| (family, None)).into_iter();
+    for (family, dropout) in cases.chain([("llama", Some(0.3))]) {
         let model = load(&reference("models").join(family), Weights::F32);
         let adapter = lively(&model, 2);
-        let (_, gradients) = loss_and_gradients(&model, &adapter);
+        let (_, gradients) = loss_and_gradients(&model, &adapter, dropout);
         for (index, (name, var)) in adapter
             .vars()
             .into_iter()
@@ -133,7 +136,7 @@ fn gradients_are_the_slopes_of_the_loss() {
             let before = var.as_tensor().copy().unwrap();
             let at = |scale: f64| {
                 var.set(&(&before + (&gradient * scale).unwrap()).unwrap()).unwrap();
-                loss_and_gradients(&model, &adapter).0
+                loss_and_gradients(&model, &adapter, dropout).0
             };
             let slope = (at(10.0 * step) - at(-10.0 * step)) / (20.0 * step);
             var.set(&before).unwrap();
@@ -149,7 +152,7 @@ fn one_tree_gives_the_gradients_of_its_sequences_alone() {
     for family in FAMILIES {
         let model = load(&reference("models").join(family), Weights::F32);
         let adapter = lively(&model, 2);
-        let (_, together) = loss_and_gradients(&model, &adapter);
+        let (_, together) = loss_and_gradients(&model, &adapter, None);
         let mut alone = Gradients::none(&adapter);
         for (sequence, weight) in sequences().iter().zip(WEIGHTS) {
             let tree = logprobs::tree(&[sequence]);

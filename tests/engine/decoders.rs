@@ -60,7 +60,7 @@ fn check_training_pass(model: &Model, ids: &[Vec<u32>], logits: &Tensor, name: &
         let pass = model.run_tree(&tree, adapter, None, Keep::Nothing).unwrap();
         let scores = model.tree_scores(pass.hidden()).unwrap();
         let (rows, vocabulary) = (tree.len(), model.config().vocab_size);
-        let scores = Tensor::from_vec(scores, (rows, vocabulary), &Device::Cpu).unwrap();
+        let scores = Tensor::from_slice(&scores, (rows, vocabulary), &Device::Cpu).unwrap();
         for sequence in 0..ids.len() {
             let rows = Tensor::new(tree.rows(sequence), &Device::Cpu).unwrap();
             let (found, wanted) = (scores.index_select(&rows, 0), logits.get(sequence));

@@ -189,6 +189,61 @@ fn dpo_on_qwen3_is_that_of_trl() {
     replay("dpo_qwen3");
 }
 
+/// Losses, their weights, and TRL's losses and gradient norms of three steps.
+type LossCase<'a> = (&'a [&'a str], &'a [f64], [f64; 3], [f64; 3]);
+
+/// TRL 1.16.0's `DPOTrainer` on the rows and the adapter of `dpo_sigmoid`, with an accumulation of
+/// 2, a constant rate of 1e-3, β 0.1 and ε 0.1.
+#[test]
+fn every_loss_and_their_weighted_sum_is_that_of_trl() {
+    let cases: &[LossCase<'_>] = &[
+        (&["hinge"], &[], [1.0, 1.0057772, 0.8306757], [2.0905163, 2.0987813, 2.0870922]),
+        (&["exo_pair"], &[], [0.5108256, 0.5141954, 0.4225051], [1.1483337, 1.1664113, 1.0290517]),
+        (&["nca_pair"], &[], [1.3862944, 1.3880365, 1.3464036], [0.5226291, 0.5484699, 0.4708540]),
+        (&["robust"], &[], [0.6931472, 0.6969541, 0.5916901], [1.3065727, 1.3259664, 1.1987157]),
+        (&["bco_pair"], &[], [1.3862944, 1.3894517, 1.3056740], [1.0452582, 1.0621908, 0.9462822]),
+        (&["sppo_hard"], &[], [50.0, 50.7926521, 36.1576538], [209.05165, 221.17920, 154.82503]),
+        (&["apo_zero"], &[], [1.0, 1.0014440, 0.9578298], [0.5226291, 0.5242720, 0.5157259]),
+        (&["apo_down"], &[], [1.0, 0.9899710, 0.9310889], [0.8022124, 0.4559345, 0.7711644]),
+        (&["discopop"], &[], [0.8465736, 0.8484467, 0.8098347], [1.6395171, 1.0212137, 1.0434427]),
+        (
+            &["sigmoid_norm"],
+            &[],
+            [0.6931472, 0.6931025, 0.6904001],
+            [0.0328422, 0.0415249, 0.0333573],
+        ),
+        (&["sft"], &[], [6.2582750, 6.1930428, 6.1830850], [0.8581064, 0.7772136, 0.8537316]),
+        (
+            &["sigmoid", "bco_pair", "sft"],
+            &[0.8, 0.2, 1.0],
+            [7.0900517, 7.0354347, 6.9765167],
+            [1.3316319, 1.6667162, 1.2940044],
+        ),
+    ];
+    let folder = reference("traces/dpo_sigmoid");
+    let (model, config) = config(&folder);
+    let model = load(&reference(&format!("models/{model}")), Weights::F32);
+    for (losses, weights, expected, norms) in cases {
+        let config = TrainConfig {
+            loss_type: losses.iter().map(|&name| name.to_owned()).collect(),
+            loss_weights: weights.to_vec(),
+            label_smoothing: 0.1,
+            gradient_accumulation_steps: 2,
+            lr_scheduler_type: SchedulerType::Constant,
+            max_steps: Some(3),
+            ..config.clone()
+        };
+        let run_dir = tempfile::tempdir().unwrap();
+        let steps = run(&model, &config, run_dir.path());
+        for (step, (loss, norm)) in steps.iter().zip(expected.iter().zip(norms)) {
+            let off = (step.loss - loss).abs();
+            assert!(off <= 2e-4 * loss.max(1.0), "{losses:?}: loss {}, not {loss}", step.loss);
+            let off = (step.grad_norm - norm).abs();
+            assert!(off <= 5e-3 * norm, "{losses:?}: norm {}, not {norm}", step.grad_norm);
+        }
+    }
+}
+
 #[test]
 fn supervised_fine_tuning_is_that_of_trl() {
     replay("sft");

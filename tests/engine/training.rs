@@ -137,8 +137,9 @@ fn a_stopped_run_can_be_resumed_and_used() {
     let (whole, stopped) = (folder.path().join("runs/whole"), folder.path().join("runs/stopped"));
     start(&model, &config, &whole, &Quiet).unwrap();
 
-    // Reading the rows, the reference, two steps of two passes, an evaluation, half a step
-    let progress = Recorder::stop_after(8);
+    // Reading the rows, the reference, a step of two passes and one of one (six rows are trained
+    // on), an evaluation, half a step
+    let progress = Recorder::stop_after(7);
     let summary = start(&model, &config, &stopped, &progress).unwrap();
     assert_eq!(summary.steps_done, 2, "{summary:?}");
     let run = runs::entry(&stopped).unwrap();
@@ -205,6 +206,35 @@ fn the_same_run_twice_gives_the_same_bytes() {
     let three = folder.path().join("three");
     start(&model, &other, &three, &Quiet).unwrap();
     assert!(weights(&one) != weights(&three), "the seed changes nothing");
+}
+
+#[test]
+fn dropout_is_the_same_after_a_stop_and_off_where_trl_has_it_off() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let plain = config(eight_pairs(folder.path()), 4);
+    let mut config = TrainConfig { objective: Objective::Sft, ..plain.clone() };
+    config.lora.lora_dropout = 0.3;
+    let run_dir = |name: &str| folder.path().join(name);
+    start(&model, &config, &run_dir("whole"), &Quiet).unwrap();
+    // Reading the rows, two steps of one pass
+    start(&model, &config, &run_dir("stopped"), &Recorder::stop_after(3)).unwrap();
+    assert_eq!(runs::entry(&run_dir("stopped")).unwrap().resumable_from, Some(2));
+    resume(&model, &run_dir("stopped")).unwrap();
+    assert!(weights(&run_dir("stopped")) == weights(&run_dir("whole")), "the adapters differ");
+
+    let without = TrainConfig { objective: Objective::Sft, ..plain.clone() };
+    start(&model, &without, &run_dir("without"), &Quiet).unwrap();
+    assert!(weights(&run_dir("without")) != weights(&run_dir("whole")), "nothing was dropped");
+
+    // TRL's DPO switches dropout off (`disable_dropout`).
+    start(&model, &plain, &run_dir("dpo"), &Quiet).unwrap();
+    let dpo = TrainConfig { lora: config.lora.clone(), ..plain };
+    start(&model, &dpo, &run_dir("dpo_off"), &Quiet).unwrap();
+    assert!(weights(&run_dir("dpo")) == weights(&run_dir("dpo_off")));
+    let dpo = TrainConfig { disable_dropout: false, ..dpo };
+    start(&model, &dpo, &run_dir("dpo_on"), &Quiet).unwrap();
+    assert!(weights(&run_dir("dpo")) != weights(&run_dir("dpo_on")));
 }
 
 #[test]

@@ -33,12 +33,11 @@ pub(super) unsafe fn compute(tile: &Tile) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn rows<const ROWS: usize>(tile: &Tile) {
     let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-    // SAFETY: the strides that are given are the tile's own.
+    // SAFETY: passed on; the strides are what the first arm says they are.
     unsafe {
         match (tile.left_col_stride, tile.right_row_stride) {
-            // Known strides become constants in the loop's instructions.
-            (1, TILE_COLS) => sum(tile, 1, TILE_COLS, &mut sums),
-            (left, right) => sum(tile, left, right, &mut sums),
+            (1, TILE_COLS) => sum::<ROWS, true>(tile, &mut sums),
+            _ => sum::<ROWS, false>(tile, &mut sums),
         }
     }
     for (row, sums) in sums.iter().enumerate() {
@@ -60,16 +59,16 @@ unsafe fn rows<const ROWS: usize>(tile: &Tile) {
 /// Steps along the shared dimension between two tests for its end.
 const STEPS: usize = 4;
 
+/// `PACKED`: the left side lies row by row and the right side in a panel, so that their strides are
+/// constants in the loop's instructions.
+///
 /// # Safety
-/// As for [`compute`], and the strides are the tile's.
+/// As for [`compute`], and the strides are those that `PACKED` claims.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn sum<const ROWS: usize>(
-    tile: &Tile,
-    left_stride: usize,
-    right_stride: usize,
-    sums: &mut [[__m256; 2]; ROWS],
-) {
+unsafe fn sum<const ROWS: usize, const PACKED: bool>(tile: &Tile, sums: &mut [[__m256; 2]; ROWS]) {
+    let (left_stride, right_stride) =
+        if PACKED { (1, TILE_COLS) } else { (tile.left_col_stride, tile.right_row_stride) };
     let row_stride = tile.left_row_stride;
     // Two pointers reach six rows with the address modes that there are.
     let (mut upper, mut right) = (tile.left, tile.right);

@@ -330,8 +330,13 @@ fn pack(
         panel.fill(0.0);
     }
     if col_stride == 1 {
-        for (row, out) in depth.zip(panel.chunks_exact_mut(TILE_COLS)) {
-            out[..width].copy_from_slice(&values[row * row_stride + first..][..width]);
+        let (panel, _) = panel.as_chunks_mut::<TILE_COLS>();
+        for (row, out) in depth.zip(panel) {
+            let from = &values[row * row_stride + first..];
+            match from.first_chunk() {
+                Some(whole) if width == TILE_COLS => *out = *whole,
+                _ => out[..width].copy_from_slice(&from[..width]),
+            }
         }
         return;
     }
