@@ -145,8 +145,10 @@ impl Model {
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
         self.check(ids, cache.len() + ids.len())?;
-        let hidden = self.run(ids, cache, adapter, wanted.clone())?;
-        let scores = self.transformer.score(&self.config, &hidden)?;
+        let scores = kernels::in_pool(|| {
+            let hidden = self.run(ids, cache, adapter, wanted.clone())?;
+            Ok::<_, Error>(self.transformer.score(&self.config, &hidden)?)
+        })?;
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 

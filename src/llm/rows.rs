@@ -217,9 +217,14 @@ fn erf(x: f32) -> f32 {
 
 /// out = act(gate) · up
 pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
-    if activation == Activation::Silu {
+    let fast = match activation {
+        Activation::Silu => Some(kernels::silu_mul as fn(&mut [f32], &[f32])),
+        Activation::GeluTanh => Some(kernels::gelu_tanh_mul as fn(&mut [f32], &[f32])),
+        Activation::Gelu | Activation::Relu => None,
+    };
+    if let Some(fast) = fast {
         out.copy_from_slice(gate);
-        kernels::silu_mul(out, up);
+        fast(out, up);
         return;
     }
     const CHUNK: usize = 4096;

@@ -1,7 +1,7 @@
-//! Activations rounded to two bytes: what a packed weight is multiplied with.
+//! Activations rounded to 16 bits: what a packed weight is multiplied with.
 //!
 //! One byte, as llama.cpp has it, moves the starter model's likeliest log-probabilities by 0.09 on
-//! average; the second one brings that below 0.001 and shares the unpacking of the weights.
+//! average; two bring that below 0.001. The instruction that multiplies them takes pairs.
 
 #![cfg_attr(
     target_arch = "x86_64",
@@ -16,18 +16,17 @@ use super::Level;
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
 
-/// 32 activations: activation `i` is about `scale * (q[i] + rest[i] / FINER)`.
+/// 32 activations: activation `i` is about `scale * number i`.
 ///
 /// A block with a value that is not finite has a NaN for its scale, so that a broken row gives NaN
 /// and not a plausible number.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct ActBlock {
-    /// Signed bytes within ±127, four to a word, the first one lowest.
-    pub words: [i32; 8],
-
-    /// What the bytes leave over, in the same order.
-    pub rest: [i32; 8],
+    /// Signed 16-bit numbers within ±32767, two to a word, the first one below. Word 2j holds
+    /// numbers 4j and 4j + 2, word 2j + 1 numbers 4j + 1 and 4j + 3: the order in which four bytes
+    /// of weights fall apart into 16-bit lanes.
+    pub pairs: [i32; 16],
     pub scale: f32,
 
     /// The sum of all 32 activations as rounded.
@@ -37,30 +36,35 @@ pub(super) struct ActBlock {
     pub half_sums: [f32; 2],
 }
 
-/// Steps of the second byte in one of the first: half a step is 127 of them.
-pub(super) const FINER: f32 = 254.0;
+/// The largest number of a block.
+pub(super) const LARGEST: f32 = 32767.0;
+
+/// Below this a block counts as zero: the inverse of its scale would not be finite.
+pub(super) const SMALLEST: f32 = 1e-30;
 
 impl ActBlock {
-    const ZERO: Self =
-        Self { words: [0; 8], rest: [0; 8], scale: 0.0, sum: 0.0, half_sums: [0.0; 2] };
+    const ZERO: Self = Self { pairs: [0; 16], scale: 0.0, sum: 0.0, half_sums: [0.0; 2] };
+
+    /// The numbers in their order.
+    pub fn numbers(&self) -> [i16; 32] {
+        let mut numbers = [0; 32];
+        for (four, [even, odd]) in
+            numbers.as_chunks_mut::<4>().0.iter_mut().zip(self.pairs.as_chunks::<2>().0)
+        {
+            *four = [*even as i16, *odd as i16, (even >> 16) as i16, (odd >> 16) as i16];
+        }
+        numbers
+    }
 }
 
-/// The signed bytes in words.
-pub(super) fn bytes_of(words: &[i32; 8]) -> [i8; 32] {
-    let mut bytes = [0; 32];
-    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-        *bytes = word.to_le_bytes().map(u8::cast_signed);
+/// See [`ActBlock::pairs`].
+fn pairs_of(numbers: &[i16; 32]) -> [i32; 16] {
+    let mut pairs = [0; 16];
+    let pair = |low: i16, high: i16| i32::from(low.cast_unsigned()) | i32::from(high) << 16;
+    for (pairs, four) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(numbers.as_chunks::<4>().0) {
+        *pairs = [pair(four[0], four[2]), pair(four[1], four[3])];
     }
-    bytes
-}
-
-/// Signed bytes, four to a word.
-fn words_of(bytes: &[i8; 32]) -> [i32; 8] {
-    let mut words = [0; 8];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *word = i32::from_le_bytes(bytes.map(i8::cast_unsigned));
-    }
-    words
+    pairs
 }
 
 /// Rows of activations, rounded.
@@ -82,6 +86,13 @@ impl Activations {
             rows.for_each(|(x, blocks)| quantize(level, x, blocks));
         }
         Self { blocks, blocks_per_row: cols / 32 }
+    }
+
+    /// The same blocks of `N` rows that follow each other.
+    #[inline]
+    pub fn rows<const N: usize>(&self, first: usize, blocks: Range<usize>) -> [&[ActBlock]; N] {
+        let rows = &self.blocks[first * self.blocks_per_row..][..N * self.blocks_per_row];
+        std::array::from_fn(|n| &rows[n * self.blocks_per_row..][blocks.clone()])
     }
 
     pub fn row(&self, row: usize) -> &[ActBlock] {
@@ -107,23 +118,13 @@ fn quantize_block(x: &[f32; 32]) -> ActBlock {
     let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     // Zero, or NaN if any value is infinite or NaN.
     let poison: f32 = x.iter().map(|x| x * 0.0).sum();
-    let scale = largest / 127.0 + poison;
-    let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-    let (mut q, mut rest) = ([0_i8; 32], [0_i8; 32]);
-    for ((q, rest), x) in q.iter_mut().zip(&mut rest).zip(x) {
-        let whole = (x * inverse).round_ties_even().clamp(-127.0, 127.0);
-        let left = (x * inverse - whole) * FINER;
-        *q = whole as i8;
-        *rest = left.round_ties_even().clamp(-127.0, 127.0) as i8;
-    }
-    let sum_of = |bytes: &[i8]| bytes.iter().map(|&byte| i32::from(byte)).sum::<i32>();
-    let half = |range: Range<usize>| {
-        sum_of(&q[range.clone()]) as f32 + sum_of(&rest[range]) as f32 / FINER
-    };
-    let (first, last) = (half(0..16), half(16..32));
+    let scale = largest / LARGEST + poison;
+    let inverse = if largest > SMALLEST { LARGEST / largest } else { 0.0 };
+    let numbers = x.map(|x| (x * inverse).round_ties_even() as i16);
+    let sum_of = |numbers: &[i16]| numbers.iter().map(|&n| i32::from(n)).sum::<i32>() as f32;
+    let (first, last) = (sum_of(&numbers[..16]), sum_of(&numbers[16..]));
     ActBlock {
-        words: words_of(&q),
-        rest: words_of(&rest),
+        pairs: pairs_of(&numbers),
         scale,
         sum: scale * (first + last),
         half_sums: [scale * first, scale * last],
@@ -142,8 +143,7 @@ mod tests {
             let found = Activations::quantize(level, &x, 96);
             for row in 0..2 {
                 for (found, expected) in found.row(row).iter().zip(expected.row(row)) {
-                    assert_eq!(found.words, expected.words, "{level:?}");
-                    assert_eq!(found.rest, expected.rest, "{level:?}");
+                    assert_eq!(found.pairs, expected.pairs, "{level:?}");
                     assert_eq!(found.scale, expected.scale, "{level:?}");
                     assert_eq!(found.sum, expected.sum, "{level:?}");
                     assert_eq!(found.half_sums, expected.half_sums, "{level:?}");
@@ -153,15 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_value_of_a_block_becomes_127() {
-        let mut x = [0.5; 32];
+    fn the_largest_value_of_a_block_becomes_32767() {
+        let mut x: [f32; 32] = std::array::from_fn(|i| i as f32 / 32.0);
         x[7] = -2.0;
         for level in Level::all() {
             let found = Activations::quantize(level, &x, 32);
-            let bytes = bytes_of(&found.row(0)[0].words);
-            assert_eq!((bytes[7], bytes[0]), (-127, 32), "{level:?}"); // 0.5 · 127 / 2 = 31.75
-            let rest = bytes_of(&found.row(0)[0].rest);
-            assert_eq!((rest[7], rest[0]), (0, -64), "{level:?}"); // -0.25 · 254 = -63.5
+            let numbers = found.row(0)[0].numbers();
+            assert_eq!(numbers[7], -32767, "{level:?}");
+            assert_eq!(numbers[8], 4096, "{level:?}"); // 0.25 · 32767 / 2 = 4095.9
+            assert_eq!(numbers[31], 15872, "{level:?}"); // 31 / 32 · 32767 / 2 = 15871.5
         }
     }
 
@@ -170,6 +170,8 @@ mod tests {
         for level in Level::all() {
             let zeros = Activations::quantize(level, &[0.0; 32], 32);
             assert_eq!(zeros.row(0)[0].scale, 0.0);
+            let tiny = Activations::quantize(level, &[1e-40; 32], 32);
+            assert_eq!(tiny.row(0)[0].numbers(), [0; 32], "{level:?}");
             for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 let mut x = [1.0; 32];
                 x[20] = broken;

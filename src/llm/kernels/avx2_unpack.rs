@@ -1,6 +1,9 @@
 //! Blocks of eight weight rows to interleaved registers. What the bytes mean: see `unpack`.
 //!
 //! Each function unpacks one block of eight rows into the chunk's run `at` and those after it.
+//!
+//! Plain loops where a closure would be shorter: a closure made here may use AVX2, the standard
+//! library's functions that take one may not, and so it would be called for every register.
 
 #![expect(unsafe_code, reason = "loads registers")]
 
@@ -62,7 +65,7 @@ pub(super) fn q2k(rows: Rows<'_, 84>, chunk: &mut Chunk, at: usize) {
         let packed = columns_32(rows, 16 + 32 * half);
         for run in 0..4 {
             let i = 4 * half + run;
-            chunk.q[at + i] = packed.map(|v| and(shift_right(v, 2 * run), 3));
+            chunk.q[at + i] = bits(packed, 2 * run, 3);
             for part in 0..2 {
                 let s = 2 * i + part;
                 let scale_min = byte(scales[s / 4], s % 4);
@@ -79,7 +82,7 @@ pub(super) fn q2k(rows: Rows<'_, 84>, chunk: &mut Chunk, at: usize) {
 pub(super) fn q3k(rows: Rows<'_, 110>, chunk: &mut Chunk, at: usize) {
     // The block ends after d, so a word that holds it starts before it.
     let (_, d) = halves(words_at(rows, 106));
-    let [low_a, low_b, high] = [96, 100, 104].map(|at| words_at(rows, at));
+    let (low_a, low_b, high) = (words_at(rows, 96), words_at(rows, 100), words_at(rows, 104));
     let third = columns_32(rows, 0);
     for half in 0..2 {
         let packed = columns_32(rows, 32 + 32 * half);
@@ -109,8 +112,8 @@ pub(super) fn q4k(rows: Rows<'_, 144>, chunk: &mut Chunk, at: usize) {
     scales_and_mins(columns(rows, 0), chunk, at);
     for pair in 0..4 {
         let packed = columns_32(rows, 16 + 32 * pair);
-        chunk.q[at + 2 * pair] = packed.map(|v| and(v, 15));
-        chunk.q[at + 2 * pair + 1] = packed.map(|v| and(shift_right(v, 4), 15));
+        chunk.q[at + 2 * pair] = bits(packed, 0, 15);
+        chunk.q[at + 2 * pair + 1] = bits(packed, 4, 15);
     }
 }
 
@@ -182,11 +185,11 @@ fn set(chunk: &mut Chunk, run: usize, part: usize, scale: __m256, offset: __m256
 #[target_feature(enable = "avx2")]
 #[inline]
 fn columns<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i; 4] {
-    let pair = |i: usize| {
-        let [low, high] = [rows[i], rows[i + 4]].map(|row| load_16(row, at));
-        _mm256_set_m128i(high, low)
-    };
-    let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+    let mut pairs = [_mm256_setzero_si256(); 4];
+    for (i, pair) in pairs.iter_mut().enumerate() {
+        *pair = _mm256_set_m128i(load_16(rows[i + 4], at), load_16(rows[i], at));
+    }
+    let [a, b, c, d] = pairs;
     let (ab_low, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let (cd_low, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
     [
@@ -210,11 +213,12 @@ fn columns_32<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i;
 #[target_feature(enable = "avx2")]
 #[inline]
 fn words_at<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> __m256i {
-    let word = |i: usize| {
-        let row = rows[i];
-        i32::from_le_bytes([row[at], row[at + 1], row[at + 2], row[at + 3]])
-    };
-    _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7))
+    let mut words = [0; LANES];
+    for (word, row) in words.iter_mut().zip(rows) {
+        *word = i32::from_le_bytes([row[at], row[at + 1], row[at + 2], row[at + 3]]);
+    }
+    let [a, b, c, d, e, f, g, h] = words;
+    _mm256_setr_epi32(a, b, c, d, e, f, g, h)
 }
 
 #[target_feature(enable = "avx2")]
@@ -243,8 +247,7 @@ fn halves(words: __m256i) -> (__m256, __m256) {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn nibbles(packed: [__m256i; 4]) -> [__m256i; 8] {
-    let [a, b, c, d] = packed.map(|v| and(v, 15));
-    let [e, f, g, h] = packed.map(|v| and(_mm256_srli_epi16::<4>(v), 15));
+    let ([a, b, c, d], [e, f, g, h]) = (bits(packed, 0, 15), bits(packed, 4, 15));
     [a, b, c, d, e, f, g, h]
 }
 
@@ -273,6 +276,16 @@ fn with_fifth_bits(mut q: [__m256i; 8], words: __m256i) -> [__m256i; 8] {
 fn bit(v: __m256i, i: usize, value: i8) -> __m256i {
     let mask = _mm256_set1_epi8((1_u8 << i).cast_signed());
     and(_mm256_cmpeq_epi8(_mm256_and_si256(v, mask), mask), value)
+}
+
+/// Each byte shifted right, and `mask`.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn bits<const N: usize>(mut packed: [__m256i; N], shift: usize, mask: i8) -> [__m256i; N] {
+    for v in &mut packed {
+        *v = and(if shift == 0 { *v } else { shift_right(*v, shift) }, mask);
+    }
+    packed
 }
 
 /// Each byte and `mask`.

@@ -5,11 +5,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::activations::{ActBlock, Activations, FINER, bytes_of};
+use super::activations::{ActBlock, Activations};
 use super::unpack::{self, Block};
-use super::{Level, QMatrix};
+use super::{Level, QMatrix, each};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx2_dense};
 
@@ -31,7 +29,10 @@ pub fn matmul_all(x: &[f32], m: usize, products: &mut [Product<'_>]) {
 }
 
 /// Multiplications that are not worth another thread: about 5 µs of work.
-const SERIAL: usize = 1 << 18;
+const SERIAL: usize = 1 << 17;
+
+/// Multiplications of a task, at least.
+const TASK: usize = 1 << 15;
 
 /// Rows in a task are a multiple of this, which the kernels' panels divide.
 const PANEL: usize = 16;
@@ -50,9 +51,9 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
     let packed = packed.map(|product| Activations::quantize(level, x, product.weights.cols()));
 
     let threads = rayon::current_num_threads();
-    // A few tasks to a thread even out what the other programs on the machine do.
-    let tasks = (work / SERIAL).clamp(1, 4 * threads);
     let outputs: usize = products.iter().map(|product| product.weights.rows()).sum();
+    // Many tasks to a thread even out what the other programs on the machine do.
+    let tasks = (work / TASK).clamp(1, 8 * threads);
     let rows_per_task = outputs.div_ceil(tasks).next_multiple_of(PANEL).max(PANEL);
 
     let mut pieces = Vec::with_capacity(tasks + products.len());
@@ -64,14 +65,10 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
             pieces.push((weights, rows, columns));
         }
     }
-    let run = |(weights, rows, columns): (&QMatrix, Range<usize>, Columns<'_>)| {
-        compute(level, weights, x, packed.as_ref(), rows, &columns);
-    };
-    if threads == 1 || work < 2 * SERIAL {
-        pieces.into_iter().for_each(run);
-    } else {
-        pieces.into_par_iter().with_max_len(1).for_each(run);
-    }
+    each(pieces.len(), work < SERIAL, |index| {
+        let (weights, rows, columns) = &pieces[index];
+        compute(level, weights, x, packed.as_ref(), rows.clone(), columns);
+    });
 }
 
 /// One task: the outputs of weight rows `rows` for every row of activations.
@@ -147,20 +144,12 @@ fn portable(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Column
 fn portable_dot(weights: &[Block], x: &[ActBlock]) -> f32 {
     let mut total = 0.0;
     for (weights, x) in weights.iter().zip(x) {
-        let mut halves = [0.0_f32; 2];
-        for (words, worth) in [(&x.words, 1.0), (&x.rest, 1.0 / FINER)] {
-            let bytes = bytes_of(words);
-            let products = weights.q.iter().zip(&bytes).map(|(&w, &x)| i32::from(w) * i32::from(x));
-            let mut sums = [0_i32; 2];
-            for (i, product) in products.enumerate() {
-                sums[i / 16] += product;
-            }
-            for (half, sum) in halves.iter_mut().zip(sums) {
-                *half += sum as f32 * worth;
-            }
-        }
-        for (half, &products) in halves.iter().enumerate() {
-            total += products * (weights.scale[half] * x.scale)
+        let numbers = x.numbers();
+        for half in 0..2 {
+            let span = 16 * half..16 * half + 16;
+            let products = weights.q[span.clone()].iter().zip(&numbers[span]);
+            let sum: i32 = products.map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+            total += sum as f32 * (weights.scale[half] * x.scale)
                 + weights.offset[half] * x.half_sums[half];
         }
     }

@@ -1,5 +1,7 @@
 //! One weight matrix, as it lies in its file.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::matmul::{self, Product};
@@ -66,10 +68,20 @@ impl QMatrix {
         self.bytes.len()
     }
 
+    /// Bytes of one row.
+    pub(super) fn row_len(&self) -> usize {
+        self.cols / self.kind.block_len() * self.kind.block_bytes()
+    }
+
     /// One row as stored: whole blocks, left to right.
     pub(super) fn row_bytes(&self, row: usize) -> &[u8] {
-        let len = self.cols / self.kind.block_len() * self.kind.block_bytes();
-        &self.bytes.as_slice()[row * len..][..len]
+        self.rows_bytes(row..row + 1)
+    }
+
+    /// Rows that follow each other, as stored.
+    pub(super) fn rows_bytes(&self, rows: Range<usize>) -> &[u8] {
+        let len = self.row_len();
+        &self.bytes.as_slice()[rows.start * len..rows.end * len]
     }
 
     /// Writes row `row` as f32 (an embedding look-up); `out` has [`Self::cols`] values.

@@ -6,6 +6,8 @@
 //! A quantised product rounds each activation row to 16 bits in blocks of 32 (two bytes), and
 //! sums each block in integers. A dense one (F32, F16, BF16) is computed in f32.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 mod activations;
 mod attend;
 mod bytes;
@@ -33,7 +35,7 @@ pub use bytes::Bytes;
 pub use ggml_type::GgmlType;
 pub use matmul::{Product, matmul_all};
 pub use matrix::QMatrix;
-pub use rows::{rms_norm, silu_mul, softmax};
+pub use rows::{gelu_tanh_mul, rms_norm, silu_mul, softmax};
 pub use slopes::{ScoreSums, score_sums, silu_mul_backward};
 
 /// Weights that do not fit the shape they claim to have.
@@ -97,6 +99,34 @@ impl Level {
 /// that thread to sleep and wakes it again, twice 10 to 50 µs, two hundred times a token.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
+}
+
+/// Calls `work` with every number below `count`, on all threads of the pool unless `serial`.
+///
+/// Whoever is free takes the next number, and a thread that comes late finds nothing to do: on a
+/// busy machine the one that asked does most of it.
+pub(crate) fn each(count: usize, serial: bool, work: impl Fn(usize) + Sync) {
+    let helpers = rayon::current_num_threads().min(count).saturating_sub(1);
+    if serial || helpers == 0 {
+        (0..count).for_each(work);
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let run = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            work(index);
+        }
+    };
+    rayon::scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(|_| run());
+        }
+        run();
+    });
 }
 
 #[cfg(test)]

@@ -86,6 +86,30 @@ fn silu_mul_values(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// As [`silu_mul`] with the tanh approximation of GELU:
+/// `gate = gate / 2 · (1 + tanh(√(2/π) · (gate + 0.044715 gate³))) · up`.
+pub fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) {
+    gelu_tanh_mul_at(Level::best(), gate, up);
+}
+
+fn gelu_tanh_mul_at(level: Level, gate: &mut [f32], up: &[f32]) {
+    assert_eq!(gate.len(), up.len(), "one gate for each value");
+    let len = gate.len();
+    in_tasks(len, gate.par_chunks_mut(TASK).zip(up.par_chunks(TASK)), |(gate, up)| {
+        at_level!(level, gelu_tanh_mul_values, gate: &mut [f32], up: &[f32]);
+    });
+}
+
+#[inline(always)]
+fn gelu_tanh_mul_values(gate: &mut [f32], up: &[f32]) {
+    const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+    for (gate, up) in gate.iter_mut().zip(up) {
+        let x = *gate;
+        let inner = SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
+        *gate = 0.5 * x * (1.0 + tanh(inner)) * up;
+    }
+}
+
 /// Turns each row of `cols` logits into probabilities, in place.
 ///
 /// A logit of -∞ becomes exactly 0. A row of nothing else becomes NaN.
@@ -280,6 +304,27 @@ mod tests {
                 let mut out = gate.clone();
                 silu_mul_at(level, &mut out, &up);
                 assert_close(&out, &expected, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn gelu_gates_the_second_argument() {
+        for len in [1, 40, 100_000] {
+            let (gate, up) = (wave(len, 12.0), wave(len, 2.0));
+            let expected: Vec<f64> = gate
+                .iter()
+                .zip(&up)
+                .map(|(&g, &u)| {
+                    let (g, u) = (f64::from(g), f64::from(u));
+                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g.powi(3));
+                    0.5 * g * (1.0 + inner.tanh()) * u
+                })
+                .collect();
+            for level in Level::all() {
+                let mut out = gate.clone();
+                gelu_tanh_mul_at(level, &mut out, &up);
+                assert_close(&out, &expected, 2e-6);
             }
         }
     }
