@@ -38,31 +38,12 @@ pub(crate) fn attend(
         kv_heads,
         head_dim,
         queries: count,
-        keys: cache.len(),
-        kv_stride: cache.stride(),
         offset: start,
         scale,
         window,
         softcap,
     };
-    // The kernel wants all positions of a head together.
-    let by_head = swap_axes(queries, count, heads, head_dim);
     let mut out = vec![0.0; queries.len()];
-    kernels::attend(&kernel, &by_head, cache.keys(), cache.values(), &mut out);
-    swap_axes(&out, heads, count, head_dim)
-}
-
-/// (first, second, dim) -> (second, first, dim)
-fn swap_axes(x: &[f32], first: usize, second: usize, dim: usize) -> Vec<f32> {
-    if first == 1 || second == 1 {
-        return x.to_vec();
-    }
-    let mut out = Vec::with_capacity(x.len());
-    for inner in 0..second {
-        for outer in 0..first {
-            let at = (outer * second + inner) * dim;
-            out.extend_from_slice(&x[at..at + dim]);
-        }
-    }
+    kernels::attend(&kernel, queries, &cache.view(), &mut out);
     out
 }

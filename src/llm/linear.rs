@@ -32,6 +32,14 @@ impl Weight {
         }
     }
 
+    /// Packed integers, not plain floats.
+    pub fn is_packed(&self) -> bool {
+        match self {
+            Self::Stored(matrix) => !matrix.kind().is_dense(),
+            Self::Dense(_) => false,
+        }
+    }
+
     /// out (count, outputs) = x (count, inputs) · selfᵀ
     pub fn matmul(&self, x: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
         match self {

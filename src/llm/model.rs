@@ -127,7 +127,10 @@ impl Model {
     }
 
     pub fn new_cache(&self) -> KvCache {
-        KvCache::new(self.config.layer_count(), self.config.kv_heads, self.config.head_dim)
+        let Config { kv_heads, head_dim, .. } = self.config;
+        let cache = KvCache::new(self.config.layer_count(), kv_heads, head_dim);
+        // Packed weights are further off than 16-bit keys and values.
+        if self.transformer.is_packed() { cache.halved() } else { cache }
     }
 
     /// Runs `ids` after what the cache holds and keeps them in it. Returns the raw scores of the

@@ -122,6 +122,12 @@ impl Transformer {
         self.layers.iter().flat_map(|layer| layer.linears())
     }
 
+    /// Whether most layers keep packed integers.
+    pub fn is_packed(&self) -> bool {
+        let packed = self.layers.iter().filter(|layer| layer.down.weight.is_packed()).count();
+        2 * packed > self.layers.len()
+    }
+
     pub fn linear_infos(&self) -> Vec<LinearInfo> {
         let infos = self.linears().map(|linear| LinearInfo {
             name: linear.name.clone(),

@@ -1,4 +1,9 @@
 //! Causal attention over a cache of keys and values, never holding more than 64 scores of a query.
+//!
+//! Keys lie eight positions side by side, so that a register holds eight scores and no sum crosses
+//! it; all query heads that share a key head meet a tile of 64 keys together. Every 512 keys make a
+//! part with a softmax of its own, and parts are joined in their order: they may be computed by one
+//! thread or by several, and the numbers are the same.
 
 #![cfg_attr(
     target_arch = "x86_64",
@@ -6,6 +11,8 @@
 )]
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
 
+use half::f16;
+use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::Level;
@@ -13,11 +20,18 @@ use super::Level;
 use super::avx2_attend;
 use super::rows::{at_level, exp, exp_and_sum, largest, tanh};
 
-/// Keys whose scores are held at once. 64 keys of 64 numbers are 16 KiB: half of the first cache.
-const TILE: usize = 64;
+/// Positions whose keys lie side by side: one to a lane.
+pub const KEY_LANES: usize = 8;
 
-/// Queries of a task, which meet a tile of keys one after the other.
+/// Keys whose scores are held at once. A cache has room for a multiple of it.
+pub const KEY_TILE: usize = 64;
+
+/// Keys of a part.
+const PART: usize = 512;
+
+/// Queries of a head in a task, and how many numbers of theirs at most.
 const QUERIES: usize = 16;
+const QUERY_NUMBERS: usize = 4096;
 
 /// Shapes and rules of an attention. Query `i` stands at position `offset + i` and sees the keys up
 /// to its own position.
@@ -28,13 +42,6 @@ pub struct Attention {
     pub kv_heads: usize,
     pub head_dim: usize,
     pub queries: usize,
-
-    /// Positions in the cache, at least `offset + queries`.
-    pub keys: usize,
-
-    /// Values from the start of one key head to the start of the next: `keys * head_dim`, or more
-    /// if the cache has room to grow.
-    pub kv_stride: usize,
 
     /// Position of the first query.
     pub offset: usize,
@@ -49,82 +56,287 @@ pub struct Attention {
     pub softcap: Option<f32>,
 }
 
-/// `out` (heads, queries, `head_dim`) = softmax(q · kᵀ) · v for `q` (heads, queries, `head_dim`) and
-/// `k`, `v` (`kv_heads`, keys, `head_dim`) with `kv_stride` from head to head.
-///
-/// What a query gets does not depend on how many queries are asked at once.
-pub fn attend(shape: &Attention, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
-    attend_at(Level::best(), shape, q, k, v, out);
+/// Keys and values of `capacity` positions, a multiple of [`KEY_TILE`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeysValues<'a> {
+    pub capacity: usize,
+
+    /// (`kv_heads`, capacity / 8, `head_dim`, 8)
+    pub keys: Numbers<'a>,
+
+    /// (`kv_heads`, capacity, `head_dim`)
+    pub values: Numbers<'a>,
 }
 
-fn attend_at(level: Level, shape: &Attention, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
-    let Attention { heads, kv_heads, head_dim, queries, keys, kv_stride, offset, .. } = *shape;
+/// What a cache keeps.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+}
+
+impl<'a> Numbers<'a> {
+    fn len(self) -> usize {
+        match self {
+            Self::F32(numbers) => numbers.len(),
+            Self::F16(numbers) => numbers.len(),
+        }
+    }
+
+    /// `scratch.len()` numbers from `start` on.
+    fn widened<'s>(self, level: Level, start: usize, scratch: &'s mut [f32]) -> &'s [f32]
+    where
+        'a: 's,
+    {
+        let span = start..start + scratch.len();
+        match (self, level) {
+            (Self::F32(numbers), _) => &numbers[span],
+            (Self::F16(numbers), Level::Portable) => {
+                numbers[span].convert_to_f32_slice(scratch);
+                scratch
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Self::F16(numbers), Level::Avx2) => {
+                // SAFETY: this level is only chosen where the processor has AVX2 and F16C.
+                unsafe { avx2_attend::widen(&numbers[span], scratch) };
+                scratch
+            }
+        }
+    }
+}
+
+/// `out` (queries, heads, `head_dim`) = softmax(q · kᵀ) · v for `q` of the same shape.
+///
+/// What a query gets does not depend on how many queries are asked at once.
+pub fn attend(shape: &Attention, q: &[f32], cache: &KeysValues<'_>, out: &mut [f32]) {
+    attend_at(Level::best(), shape, q, cache, out);
+}
+
+fn attend_at(level: Level, shape: &Attention, q: &[f32], cache: &KeysValues<'_>, out: &mut [f32]) {
+    let Attention { heads, kv_heads, head_dim, queries, offset, window, .. } = *shape;
+    let capacity = cache.capacity;
     assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads), "{heads} heads on {kv_heads}");
     assert_eq!(q.len(), heads * queries * head_dim, "the length of q");
     assert_eq!(out.len(), q.len(), "the length of the result");
-    assert!(offset + queries <= keys, "queries to {}, keys to {keys}", offset + queries);
-    assert!(keys * head_dim <= kv_stride, "{keys} keys of {head_dim} in {kv_stride} values");
-    let kv_len = (kv_heads - 1) * kv_stride + keys * head_dim;
-    assert!(k.len() >= kv_len && v.len() >= kv_len, "k and v need {kv_len} values");
-    assert_ne!(shape.window, Some(0), "a window holds at least the query's own position");
+    assert!(offset + queries <= capacity, "queries to {}, room for {capacity}", offset + queries);
+    assert!(capacity.is_multiple_of(KEY_TILE), "room for {capacity} keys is not in whole tiles");
+    let kv_len = kv_heads * capacity * head_dim;
+    assert!(cache.keys.len() == kv_len && cache.values.len() == kv_len, "{kv_len} keys and values");
+    assert_ne!(window, Some(0), "a window holds at least the query's own position");
     if q.is_empty() {
         return;
     }
 
-    let mut tasks = Vec::with_capacity(heads * queries.div_ceil(QUERIES));
-    for (head, out) in out.chunks_exact_mut(queries * head_dim).enumerate() {
-        let from = head / (heads / kv_heads) * kv_stride;
-        let (k, v) = (&k[from..from + keys * head_dim], &v[from..from + keys * head_dim]);
-        for (i, out) in out.chunks_mut(QUERIES * head_dim).enumerate() {
-            let q = &q[(head * queries + i * QUERIES) * head_dim..][..out.len()];
-            tasks.push(Task { shape, first: offset + i * QUERIES, q, k, v, out });
+    let group = heads / kv_heads;
+    let width = heads * head_dim;
+    let rows = |first: usize, count: usize, kv_head: usize| Rows {
+        shape,
+        cache,
+        q,
+        first,
+        count,
+        kv_head,
+    };
+    let parts_of =
+        |rows: &Rows<'_>| rows.earliest(0) / PART..rows.position(rows.count - 1) / PART + 1;
+    if queries == 1 {
+        // One task for each key head and part.
+        let span = parts_of(&rows(0, 1, 0));
+        let mut parts: Vec<(usize, usize, Part)> = (0..kv_heads)
+            .flat_map(|kv_head| span.clone().map(move |part| (kv_head, part)))
+            .map(|(kv_head, part)| (kv_head, part, Part::new(group, head_dim)))
+            .collect();
+        let run = |(kv_head, index, part): &mut (usize, usize, Part)| {
+            let mut scratch = Scratch::new(group, head_dim);
+            rows(0, 1, *kv_head).run(level, *index, &mut scratch, part);
+        };
+        if parts.len() < 2 || (offset + 1) * width < SERIAL {
+            parts.iter_mut().for_each(run);
+        } else {
+            parts.par_iter_mut().with_max_len(1).for_each(run);
         }
+        for (head, parts) in parts.chunks_exact(span.len()).enumerate() {
+            let mut whole = Part::new(group, head_dim);
+            for (_, _, part) in parts {
+                whole.join(part);
+            }
+            whole.write(&mut out[head * group * head_dim..][..group * head_dim]);
+        }
+        return;
     }
-    let run = |task: Task<'_>| at_level!(level, attend_task, level: Level, task: Task<'_>);
-    // Multiplications that are not worth another thread.
-    const SERIAL: usize = 1 << 17;
-    if heads * queries * keys * head_dim < SERIAL {
-        tasks.into_iter().for_each(run);
+    let count = (QUERY_NUMBERS / (group * head_dim)).clamp(1, QUERIES).min(queries);
+    let run = |(index, out): (usize, &mut [f32])| {
+        let (first, count) = (index * count, out.len() / width);
+        let mut scratch = Scratch::new(count * group, head_dim);
+        let mut part = Part::new(count * group, head_dim);
+        let mut whole = Part::new(count * group, head_dim);
+        let mut finished = vec![0.0; count * group * head_dim];
+        for kv_head in 0..kv_heads {
+            let rows = rows(first, count, kv_head);
+            whole.clear();
+            for index in parts_of(&rows) {
+                part.clear();
+                rows.run(level, index, &mut scratch, &mut part);
+                whole.join(&part);
+            }
+            whole.write(&mut finished);
+            let heads = finished.chunks_exact(group * head_dim);
+            for (row, heads) in out.chunks_exact_mut(width).zip(heads) {
+                row[kv_head * group * head_dim..][..group * head_dim].copy_from_slice(heads);
+            }
+        }
+    };
+    if queries * (offset + queries) * width < SERIAL {
+        out.chunks_mut(count * width).enumerate().for_each(run);
     } else {
-        tasks.into_par_iter().for_each(run);
+        out.par_chunks_mut(count * width).enumerate().with_max_len(1).for_each(run);
     }
 }
 
-/// One head, up to [`QUERIES`] queries.
-struct Task<'a> {
+/// Multiplications that are not worth another thread.
+const SERIAL: usize = 1 << 16;
+
+/// The softmax over some keys, unfinished: what it takes to join it with that over others.
+struct Part {
+    head_dim: usize,
+
+    /// For each row the largest score and the sum of exp(score - largest).
+    largest: Vec<f32>,
+    sum: Vec<f32>,
+
+    /// (rows, `head_dim`): the sum of exp(score - largest) · value.
+    out: Vec<f32>,
+}
+
+impl Part {
+    fn new(rows: usize, head_dim: usize) -> Self {
+        Self {
+            head_dim,
+            largest: vec![f32::NEG_INFINITY; rows],
+            sum: vec![0.0; rows],
+            out: vec![0.0; rows * head_dim],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.largest.fill(f32::NEG_INFINITY);
+        self.sum.fill(0.0);
+        self.out.fill(0.0);
+    }
+
+    /// Adds the keys of `next`, which come after those in `self`.
+    fn join(&mut self, next: &Self) {
+        let rows = self.out.chunks_exact_mut(self.head_dim);
+        for (row, (out, next_out)) in rows.zip(next.out.chunks_exact(self.head_dim)).enumerate() {
+            if next.largest[row] == f32::NEG_INFINITY {
+                continue; // it saw no key
+            }
+            let largest = self.largest[row].max(next.largest[row]);
+            let shrink = [self.largest[row], next.largest[row]].map(|old| exp(old - largest));
+            self.largest[row] = largest;
+            self.sum[row] = self.sum[row] * shrink[0] + next.sum[row] * shrink[1];
+            for (out, next) in out.iter_mut().zip(next_out) {
+                *out = *out * shrink[0] + next * shrink[1];
+            }
+        }
+    }
+
+    fn write(&self, out: &mut [f32]) {
+        let rows = self.out.chunks_exact(self.head_dim).zip(&self.sum);
+        for (out, (from, sum)) in out.chunks_exact_mut(self.head_dim).zip(rows) {
+            let scale = 1.0 / sum;
+            for (out, from) in out.iter_mut().zip(from) {
+                *out = from * scale;
+            }
+        }
+    }
+}
+
+/// What a task writes over and over.
+struct Scratch {
+    /// (rows, 64)
+    scores: Vec<f32>,
+
+    /// For each row what to multiply its sums with before the tile is added.
+    shrink: Vec<f32>,
+
+    /// A tile of keys or values.
+    tile: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(rows: usize, head_dim: usize) -> Self {
+        let tile = vec![0.0; KEY_TILE * head_dim];
+        Self { scores: vec![0.0; rows * KEY_TILE], shrink: vec![0.0; rows], tile }
+    }
+}
+
+/// The queries from `first` on of all heads that share a key head: row r is query `r / group`.
+struct Rows<'a> {
     shape: &'a Attention,
-
-    /// Position of the first query.
-    first: usize,
-
+    cache: &'a KeysValues<'a>,
     q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    out: &'a mut [f32],
+    first: usize,
+    count: usize,
+    kv_head: usize,
+}
+
+impl Rows<'_> {
+    fn group(&self) -> usize {
+        self.shape.heads / self.shape.kv_heads
+    }
+
+    fn position(&self, query: usize) -> usize {
+        self.shape.offset + self.first + query
+    }
+
+    /// The first key that a query sees.
+    fn earliest(&self, query: usize) -> usize {
+        (self.position(query) + 1).saturating_sub(self.shape.window.unwrap_or(usize::MAX))
+    }
+
+    /// The numbers of row `row`.
+    fn query(&self, row: usize) -> &[f32] {
+        let Attention { heads, head_dim, .. } = *self.shape;
+        let group = self.group();
+        let head = self.kv_head * group + row % group;
+        &self.q[((self.first + row / group) * heads + head) * head_dim..][..head_dim]
+    }
+
+    /// The keys of part `index`.
+    fn run(&self, level: Level, index: usize, scratch: &mut Scratch, part: &mut Part) {
+        let rows = self;
+        at_level!(
+            level,
+            run_part,
+            level: Level,
+            rows: &Rows<'_>,
+            index: usize,
+            scratch: &mut Scratch,
+            part: &mut Part
+        );
+    }
 }
 
 #[inline(always)]
-fn attend_task(level: Level, task: Task<'_>) {
-    let Task { shape, first, q, k, v, out } = task;
-    let Attention { head_dim, scale, window, softcap, .. } = *shape;
-    let count = q.len() / head_dim;
-    let earliest = |position: usize| (position + 1).saturating_sub(window.unwrap_or(usize::MAX));
-    // For each query the largest score so far, and the sum of exp(score - largest).
-    let mut state = [(f32::NEG_INFINITY, 0.0_f32); QUERIES];
-    out.fill(0.0);
-    let mut scores = [0.0; TILE];
-    // Tiles start at multiples of 64 for every query, so that each query adds in the same order.
-    for tile in (earliest(first) / TILE * TILE..first + count).step_by(TILE) {
-        for (i, (largest_yet, sum)) in state[..count].iter_mut().enumerate() {
-            let position = first + i;
-            let start = tile.max(earliest(position));
-            let end = (tile + TILE).min(position + 1);
-            if start >= end {
+fn run_part(level: Level, rows: &Rows<'_>, index: usize, scratch: &mut Scratch, part: &mut Part) {
+    let Attention { head_dim, scale, softcap, .. } = *rows.shape;
+    let Scratch { scores, shrink, tile: room } = scratch;
+    let group = rows.group();
+    let from = rows.earliest(0).max(index * PART);
+    let end = (rows.position(rows.count - 1) + 1).min((index + 1) * PART);
+    for tile in (from / KEY_TILE * KEY_TILE..end).step_by(KEY_TILE) {
+        let at = (rows.kv_head * rows.cache.capacity + tile) * head_dim;
+        score(level, rows, rows.cache.keys.widened(level, at, room), scores);
+        for (row, scores) in scores.as_chunks_mut::<KEY_TILE>().0.iter_mut().enumerate() {
+            let query = row / group;
+            let first = rows.earliest(query).saturating_sub(tile);
+            let last = (rows.position(query) + 1).saturating_sub(tile).min(KEY_TILE);
+            if first >= last {
+                scores.fill(0.0);
+                shrink[row] = 1.0;
                 continue;
             }
-            let span = start * head_dim..end * head_dim;
-            let scores = &mut scores[..end - start];
-            dots(level, &q[i * head_dim..][..head_dim], &k[span.clone()], scores);
             match softcap {
                 None => scores.iter_mut().for_each(|score| *score *= scale),
                 Some(cap) => {
@@ -133,178 +345,125 @@ fn attend_task(level: Level, task: Task<'_>) {
                     }
                 }
             }
-            let new_largest = largest_yet.max(largest(scores));
-            let shrink = exp(*largest_yet - new_largest);
-            *largest_yet = new_largest;
-            *sum = *sum * shrink + exp_and_sum(scores, new_largest);
-            let out = &mut out[i * head_dim..][..head_dim];
-            add_weighted(level, scores, &v[span], shrink, out);
+            // Adding 0 changes nothing: every query adds the same numbers in the same order,
+            // whatever the others see.
+            scores[..first].fill(f32::NEG_INFINITY);
+            scores[last..].fill(f32::NEG_INFINITY);
+            let new_largest = part.largest[row].max(largest(scores));
+            shrink[row] = exp(part.largest[row] - new_largest);
+            part.largest[row] = new_largest;
+            part.sum[row] = part.sum[row] * shrink[row] + exp_and_sum(scores, new_largest);
         }
+        let values = rows.cache.values.widened(level, at, room);
+        let seen = from.saturating_sub(tile)..end.min(tile + KEY_TILE) - tile;
+        let values = &values[seen.start * head_dim..seen.end * head_dim];
+        add_weighted(level, scores, seen.start, values, shrink, &mut part.out);
     }
-    for (out, (_, sum)) in out.chunks_exact_mut(head_dim).zip(state) {
-        let scale = 1.0 / sum;
-        for out in out {
-            *out *= scale;
+}
+
+/// Rows that are computed together: three hide how long a multiplication takes.
+fn step(left: usize) -> usize {
+    if left == 4 { 2 } else { left.min(3) }
+}
+
+/// `scores` (rows, 64) = the queries times a tile of keys.
+#[inline(always)]
+fn score(level: Level, rows: &Rows<'_>, keys: &[f32], scores: &mut [f32]) {
+    let count = scores.len() / KEY_TILE;
+    let mut row = 0;
+    while row < count {
+        let n = step(count - row);
+        let out = &mut scores[row * KEY_TILE..(row + n) * KEY_TILE];
+        match (level, n) {
+            (Level::Portable, _) => {
+                for (i, out) in out.as_chunks_mut::<KEY_TILE>().0.iter_mut().enumerate() {
+                    portable_score(rows.query(row + i), keys, out);
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
+            (Level::Avx2, 1) => unsafe { avx2_attend::score([rows.query(row)], keys, out) },
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx2, 2) => {
+                let q = [rows.query(row), rows.query(row + 1)];
+                // SAFETY: as above.
+                unsafe { avx2_attend::score(q, keys, out) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx2, _) => {
+                let q = [rows.query(row), rows.query(row + 1), rows.query(row + 2)];
+                // SAFETY: as above.
+                unsafe { avx2_attend::score(q, keys, out) }
+            }
+        }
+        row += n;
+    }
+}
+
+fn portable_score(q: &[f32], keys: &[f32], out: &mut [f32; KEY_TILE]) {
+    let blocks = keys.chunks_exact(KEY_LANES * q.len());
+    for (out, keys) in out.as_chunks_mut::<KEY_LANES>().0.iter_mut().zip(blocks) {
+        *out = [0.0; KEY_LANES];
+        for (q, keys) in q.iter().zip(keys.as_chunks::<KEY_LANES>().0) {
+            for lane in 0..KEY_LANES {
+                out[lane] += q * keys[lane];
+            }
         }
     }
 }
 
-/// `out[j]` = `q` · row j of `k`.
-#[inline]
-fn dots(level: Level, q: &[f32], k: &[f32], out: &mut [f32]) {
-    match level {
-        Level::Portable => {
-            for (out, k) in out.iter_mut().zip(k.chunks_exact(q.len())) {
-                let (q, q_rest) = q.as_chunks::<8>();
-                let (k, k_rest) = k.as_chunks::<8>();
-                let mut lanes = [0.0; 8];
-                for (q, k) in q.iter().zip(k) {
-                    for i in 0..8 {
-                        lanes[i] += q[i] * k[i];
+/// Each row of `out` = its shrink · itself + the rows of `values`, each times its weight; the
+/// weights of the first one are at `first` of their row of 64.
+#[inline(always)]
+fn add_weighted(
+    level: Level,
+    weights: &[f32],
+    first: usize,
+    values: &[f32],
+    shrink: &[f32],
+    out: &mut [f32],
+) {
+    let count = shrink.len();
+    let dim = out.len() / count;
+    let mut row = 0;
+    while row < count {
+        let n = step(count - row);
+        let weights = &weights[row * KEY_TILE..(row + n) * KEY_TILE];
+        let (shrink, out) = (&shrink[row..row + n], &mut out[row * dim..(row + n) * dim]);
+        match (level, n) {
+            (Level::Portable, _) => {
+                for (i, out) in out.chunks_exact_mut(dim).enumerate() {
+                    for out in out.iter_mut() {
+                        *out *= shrink[i];
+                    }
+                    let weights = &weights[i * KEY_TILE + first..];
+                    for (weight, values) in weights.iter().zip(values.chunks_exact(dim)) {
+                        for (out, value) in out.iter_mut().zip(values) {
+                            *out += weight * value;
+                        }
                     }
                 }
-                let rest: f32 = q_rest.iter().zip(k_rest).map(|(q, k)| q * k).sum();
-                *out = lanes.iter().sum::<f32>() + rest;
             }
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
+            (Level::Avx2, 1) => unsafe {
+                avx2_attend::add_weighted::<1>(weights, first, values, shrink, out);
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            (Level::Avx2, 2) => unsafe {
+                avx2_attend::add_weighted::<2>(weights, first, values, shrink, out);
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            (Level::Avx2, _) => unsafe {
+                avx2_attend::add_weighted::<3>(weights, first, values, shrink, out);
+            },
         }
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { avx2_attend::dots(q, k, out) },
-    }
-}
-
-/// `out` = `shrink` · `out` + the rows of `v`, each times its weight.
-#[inline]
-fn add_weighted(level: Level, weights: &[f32], v: &[f32], shrink: f32, out: &mut [f32]) {
-    match level {
-        Level::Portable => {
-            for out in out.iter_mut() {
-                *out *= shrink;
-            }
-            for (weight, v) in weights.iter().zip(v.chunks_exact(out.len())) {
-                for (out, v) in out.iter_mut().zip(v) {
-                    *out += weight * v;
-                }
-            }
-        }
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { avx2_attend::add_weighted(weights, v, shrink, out) },
+        row += n;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wave(len: usize, step: f32) -> Vec<f32> {
-        (0..len).map(|i| (i as f32 * step + 0.3).sin() * 1.5).collect()
-    }
-
-    /// The definition, in f64, one score at a time.
-    fn expected(shape: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f64> {
-        let Attention { heads, kv_heads, head_dim, queries, kv_stride, offset, .. } = *shape;
-        let mut out = Vec::new();
-        for head in 0..heads {
-            let kv = head / (heads / kv_heads) * kv_stride;
-            for i in 0..queries {
-                let q = &q[(head * queries + i) * head_dim..][..head_dim];
-                let position = offset + i;
-                let seen =
-                    (0..=position).filter(|key| shape.window.is_none_or(|w| position - key < w));
-                let weights: Vec<(usize, f64)> = seen
-                    .map(|key| {
-                        let k = &k[kv + key * head_dim..][..head_dim];
-                        let dot: f64 =
-                            q.iter().zip(k).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
-                        let score = dot * f64::from(shape.scale);
-                        let score = shape
-                            .softcap
-                            .map_or(score, |cap| (score / f64::from(cap)).tanh() * f64::from(cap));
-                        (key, score.exp())
-                    })
-                    .collect();
-                let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-                for d in 0..head_dim {
-                    let value = |key: usize| f64::from(v[kv + key * head_dim + d]);
-                    out.push(weights.iter().map(|&(key, w)| w / sum * value(key)).sum());
-                }
-            }
-        }
-        out
-    }
-
-    fn shape(queries: usize, keys: usize) -> Attention {
-        Attention {
-            heads: 6,
-            kv_heads: 2,
-            head_dim: 64,
-            queries,
-            keys,
-            kv_stride: (keys + 5) * 64,
-            offset: keys - queries,
-            scale: 0.125,
-            window: None,
-            softcap: None,
-        }
-    }
-
-    fn check(shape: &Attention) {
-        let q = wave(shape.heads * shape.queries * shape.head_dim, 0.713);
-        let k = wave(shape.kv_heads * shape.kv_stride, 0.317);
-        let v = wave(shape.kv_heads * shape.kv_stride, 0.191);
-        let expected = expected(shape, &q, &k, &v);
-        for level in Level::all() {
-            let mut out = vec![f32::NAN; q.len()];
-            attend_at(level, shape, &q, &k, &v, &mut out);
-            for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
-                let error = (f64::from(found) - expected).abs();
-                assert!(error < 2e-5, "{level:?} {shape:?} {i}: {found} for {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn each_query_sees_the_keys_up_to_its_own() {
-        for (queries, keys) in [(1, 1), (1, 64), (1, 65), (17, 17), (40, 200), (3, 130)] {
-            check(&shape(queries, keys));
-        }
-    }
-
-    #[test]
-    fn heads_of_any_width_and_grouping_are_served() {
-        for (heads, kv_heads, head_dim) in [(4, 4, 32), (4, 1, 256), (3, 3, 20), (8, 2, 96)] {
-            let mut shape = Attention { heads, kv_heads, head_dim, ..shape(5, 70) };
-            shape.kv_stride = shape.keys * head_dim;
-            check(&shape);
-        }
-    }
-
-    #[test]
-    fn a_window_hides_what_is_too_far_back() {
-        for window in [1, 2, 63, 64, 100, 1000] {
-            check(&Attention { window: Some(window), ..shape(20, 150) });
-        }
-    }
-
-    #[test]
-    fn a_soft_cap_bounds_the_scores() {
-        check(&Attention { softcap: Some(2.0), scale: 1.0, ..shape(9, 80) });
-    }
-
-    #[test]
-    fn a_query_gets_the_same_alone_as_among_others() {
-        let all = Attention { window: Some(90), ..shape(30, 140) };
-        let q = wave(all.heads * 30 * 64, 0.713);
-        let (k, v) = (wave(2 * all.kv_stride, 0.317), wave(2 * all.kv_stride, 0.191));
-        let mut together = vec![0.0; q.len()];
-        attend(&all, &q, &k, &v, &mut together);
-        let one = Attention { queries: 1, offset: all.offset + 21, ..all };
-        let pick = |x: &[f32]| -> Vec<f32> {
-            x.chunks_exact(30 * 64).flat_map(|head| head[21 * 64..22 * 64].to_vec()).collect()
-        };
-        let mut alone = vec![0.0; all.heads * 64];
-        attend(&one, &pick(&q), &k, &v, &mut alone);
-        assert_eq!(alone, pick(&together));
-    }
-}
+#[path = "attend_tests.rs"]
+mod tests;

@@ -1,76 +1,125 @@
-//! The two inner loops of attention with AVX2.
+//! The inner loops of attention with AVX2.
+
+#![expect(unsafe_code, reason = "loads and stores registers")]
 
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
 
+use half::f16;
+
+use super::attend::{KEY_LANES, KEY_TILE};
 use super::avx2::{load, store};
 
-/// `out[j]` = `q` · row j of `k`.
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn dots(q: &[f32], k: &[f32], out: &mut [f32]) {
-    let dim = q.len();
-    let (fours, ones) = out.as_chunks_mut::<4>();
-    let (k_fours, k_ones) = k.split_at(fours.len() * 4 * dim);
-    for (out, k) in fours.iter_mut().zip(k_fours.chunks_exact(4 * dim)) {
-        let (a, b) = k.split_at(2 * dim);
-        let ((a, b), (c, d)) = (a.split_at(dim), b.split_at(dim));
-        dots_of(q, [a, b, c, d], out);
-    }
-    for (out, k) in ones.iter_mut().zip(k_ones.chunks_exact(dim)) {
-        dots_of(q, [k], std::array::from_mut(out));
-    }
-}
+/// Keys in registers at once: four times eight.
+const SIDE: usize = 4;
 
-/// `N` rows at once hide that a multiplication takes four cycles.
+/// `scores` (N, 64) = the queries times 64 keys, which lie eight side by side.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn dots_of<const N: usize>(q: &[f32], k: [&[f32]; N], out: &mut [f32; N]) {
-    let (q, q_rest) = q.as_chunks::<8>();
-    let mut acc = [_mm256_setzero_ps(); N];
-    for (i, q) in q.iter().enumerate() {
-        let q = load(q);
-        for n in 0..N {
-            acc[n] = _mm256_fmadd_ps(q, load(&k[n].as_chunks::<8>().0[i]), acc[n]);
-        }
-    }
-    for n in 0..N {
-        let rest = q_rest.iter().zip(k[n].as_chunks::<8>().1).map(|(q, k)| q * k);
-        out[n] = sum(acc[n]) + rest.sum::<f32>();
-    }
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn sum(v: __m256) -> f32 {
-    let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
-    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-}
-
-/// `out` = `shrink` · `out` + the rows of `v`, each times its weight.
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn add_weighted(weights: &[f32], v: &[f32], shrink: f32, out: &mut [f32]) {
-    let dim = out.len();
-    let (wide, rest) = out.as_chunks_mut::<32>();
-    let done = 32 * wide.len();
-    for (i, out) in wide.iter_mut().enumerate() {
-        let mut acc = [_mm256_setzero_ps(); 4];
-        for (acc, out) in acc.iter_mut().zip(out.as_chunks::<8>().0) {
-            *acc = _mm256_mul_ps(load(out), _mm256_set1_ps(shrink));
-        }
-        for (&weight, v) in weights.iter().zip(v.chunks_exact(dim)) {
-            let weight = _mm256_set1_ps(weight);
-            let v = v[32 * i..32 * i + 32].as_chunks::<8>().0;
-            for (acc, v) in acc.iter_mut().zip(v) {
-                *acc = _mm256_fmadd_ps(weight, load(v), *acc);
+pub(super) fn score<const N: usize>(q: [&[f32]; N], keys: &[f32], scores: &mut [f32]) {
+    let dim = q[0].len();
+    let scores = scores.as_chunks_mut::<KEY_TILE>().0;
+    for side in 0..KEY_TILE / KEY_LANES / SIDE {
+        let keys = keys[side * SIDE * KEY_LANES * dim..].as_chunks::<KEY_LANES>().0;
+        let (ab, cd) = keys[..SIDE * dim].split_at(2 * dim);
+        let ((a, b), (c, d)) = (ab.split_at(dim), cd.split_at(dim));
+        let mut acc = [[_mm256_setzero_ps(); SIDE]; N];
+        for i in 0..dim {
+            let keys = [load(&a[i]), load(&b[i]), load(&c[i]), load(&d[i])];
+            for n in 0..N {
+                let q = _mm256_set1_ps(q[n][i]);
+                for k in 0..SIDE {
+                    acc[n][k] = _mm256_fmadd_ps(q, keys[k], acc[n][k]);
+                }
             }
         }
-        for (acc, out) in acc.iter().zip(out.as_chunks_mut::<8>().0) {
+        for (acc, scores) in acc.iter().zip(scores.iter_mut()) {
+            let scores = &mut scores.as_chunks_mut::<KEY_LANES>().0[side * SIDE..];
+            for (acc, scores) in acc.iter().zip(scores) {
+                *scores = store(*acc);
+            }
+        }
+    }
+}
+
+/// `out` (N, dim): each row = its shrink · itself + the rows of `values`, each times its weight;
+/// the weights of the first one are at `first` of each row of `weights`, (N, 64).
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+pub(super) fn add_weighted<const N: usize>(
+    weights: &[f32],
+    first: usize,
+    values: &[f32],
+    shrink: &[f32],
+    out: &mut [f32],
+) {
+    let dim = out.len() / N;
+    let mut at = 0;
+    while at + 32 <= dim {
+        add_columns::<N, 4>(weights, first, values, shrink, out, at);
+        at += 32;
+    }
+    while at + 8 <= dim {
+        add_columns::<N, 1>(weights, first, values, shrink, out, at);
+        at += 8;
+    }
+    for (n, out) in out.chunks_exact_mut(dim).enumerate() {
+        for (d, out) in out.iter_mut().enumerate().skip(at) {
+            let weights = &weights[n * KEY_TILE + first..];
+            let column = weights.iter().zip(values.chunks_exact(dim));
+            *out = column.fold(*out * shrink[n], |sum, (weight, v)| weight.mul_add(v[d], sum));
+        }
+    }
+}
+
+/// Columns `at` to `at + 8 W` of [`add_weighted`].
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn add_columns<const N: usize, const W: usize>(
+    weights: &[f32],
+    first: usize,
+    values: &[f32],
+    shrink: &[f32],
+    out: &mut [f32],
+    at: usize,
+) {
+    let dim = out.len() / N;
+    let mut acc = [[_mm256_setzero_ps(); W]; N];
+    for (n, acc) in acc.iter_mut().enumerate() {
+        let out = out[n * dim + at..][..8 * W].as_chunks::<8>().0;
+        for (acc, out) in acc.iter_mut().zip(out) {
+            *acc = _mm256_mul_ps(load(out), _mm256_set1_ps(shrink[n]));
+        }
+    }
+    let weights = weights.as_chunks::<KEY_TILE>().0;
+    for (key, values) in values.chunks_exact(dim).enumerate() {
+        let values = values[at..at + 8 * W].as_chunks::<8>().0;
+        for n in 0..N {
+            let weight = _mm256_set1_ps(weights[n][first + key]);
+            for w in 0..W {
+                acc[n][w] = _mm256_fmadd_ps(weight, load(&values[w]), acc[n][w]);
+            }
+        }
+    }
+    for (n, acc) in acc.iter().enumerate() {
+        let out = out[n * dim + at..][..8 * W].as_chunks_mut::<8>().0;
+        for (acc, out) in acc.iter().zip(out) {
             *out = store(*acc);
         }
     }
-    for (d, out) in rest.iter_mut().enumerate() {
-        let column = weights.iter().zip(v.chunks_exact(dim));
-        *out = column.fold(*out * shrink, |sum, (weight, v)| sum + weight * v[done + d]);
+}
+
+/// Each f16 as f32.
+#[target_feature(enable = "avx2,f16c")]
+#[inline]
+pub(super) fn widen(from: &[f16], to: &mut [f32]) {
+    let (from, from_rest) = from.as_chunks::<8>();
+    let (to, to_rest) = to.as_chunks_mut::<8>();
+    for (from, to) in from.iter().zip(to) {
+        // SAFETY: sixteen bytes can be read; the instruction does not ask for alignment.
+        *to = store(_mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.as_ptr().cast()) }));
+    }
+    for (from, to) in from_rest.iter().zip(to_rest) {
+        *to = from.to_f32();
     }
 }

@@ -30,7 +30,7 @@ mod avx2_gemm;
 #[cfg(target_arch = "x86_64")]
 mod avx2_unpack;
 
-pub use attend::{Attention, attend};
+pub use attend::{Attention, KEY_LANES, KEY_TILE, KeysValues, Numbers, attend};
 pub use bytes::Bytes;
 pub use ggml_type::GgmlType;
 pub use matmul::{Product, matmul_all};

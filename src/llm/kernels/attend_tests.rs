@@ -1,0 +1,162 @@
+//! Tests of `attend`: against the definition in f64, and a query alone against many.
+
+use super::*;
+
+fn wave(len: usize, step: f32) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * step + 0.3).sin() * 1.5).collect()
+}
+
+/// The definition, in f64, one score at a time.
+/// `k` and `v` are (`kv_heads`, capacity, `head_dim`).
+fn expected(shape: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f64> {
+    let Attention { heads, kv_heads, head_dim, queries, offset, .. } = *shape;
+    let kv_stride = k.len() / kv_heads;
+    let mut out = Vec::new();
+    for i in 0..queries {
+        for head in 0..heads {
+            let kv = head / (heads / kv_heads) * kv_stride;
+            let q = &q[(i * heads + head) * head_dim..][..head_dim];
+            let position = offset + i;
+            let seen = (0..=position).filter(|key| shape.window.is_none_or(|w| position - key < w));
+            let weights: Vec<(usize, f64)> = seen
+                .map(|key| {
+                    let k = &k[kv + key * head_dim..][..head_dim];
+                    let dot: f64 =
+                        q.iter().zip(k).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
+                    let score = dot * f64::from(shape.scale);
+                    let score = shape
+                        .softcap
+                        .map_or(score, |cap| (score / f64::from(cap)).tanh() * f64::from(cap));
+                    (key, score.exp())
+                })
+                .collect();
+            let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+            for d in 0..head_dim {
+                let value = |key: usize| f64::from(v[kv + key * head_dim + d]);
+                out.push(weights.iter().map(|&(key, w)| w / sum * value(key)).sum());
+            }
+        }
+    }
+    out
+}
+
+fn shape(queries: usize, keys: usize) -> Attention {
+    Attention {
+        heads: 6,
+        kv_heads: 2,
+        head_dim: 64,
+        queries,
+        offset: keys - queries,
+        scale: 0.125,
+        window: None,
+        softcap: None,
+    }
+}
+
+/// Keys and values with room for one tile more than needed.
+struct Filled {
+    capacity: usize,
+    k: Vec<f32>,
+    v: Vec<f32>,
+
+    /// `k` with eight positions side by side.
+    keys: Vec<f32>,
+}
+
+impl Filled {
+    fn new(shape: &Attention) -> Self {
+        let Attention { kv_heads, head_dim, .. } = *shape;
+        let capacity = (shape.offset + shape.queries).next_multiple_of(KEY_TILE) + KEY_TILE;
+        let k = wave(kv_heads * capacity * head_dim, 0.317);
+        let v = wave(kv_heads * capacity * head_dim, 0.191);
+        let mut keys = vec![0.0; k.len()];
+        for (i, &value) in k.iter().enumerate() {
+            let (position, d) = (i / head_dim, i % head_dim);
+            let (block, lane) = (position / KEY_LANES, position % KEY_LANES);
+            keys[(block * head_dim + d) * KEY_LANES + lane] = value;
+        }
+        Self { capacity, k, v, keys }
+    }
+
+    fn view(&self) -> KeysValues<'_> {
+        let (keys, values) = (Numbers::F32(&self.keys), Numbers::F32(&self.v));
+        KeysValues { capacity: self.capacity, keys, values }
+    }
+}
+
+fn check(shape: &Attention) {
+    let q = wave(shape.heads * shape.queries * shape.head_dim, 0.713);
+    let mut filled = Filled::new(shape);
+    let halves = |x: &[f32]| -> Vec<f16> { x.iter().map(|x| f16::from_f32(*x)).collect() };
+    for narrow in [false, true] {
+        let (keys, values) = (halves(&filled.keys), halves(&filled.v));
+        if narrow {
+            let round = |x: &mut Vec<f32>| {
+                for x in x.iter_mut() {
+                    *x = f16::from_f32(*x).to_f32();
+                }
+            };
+            round(&mut filled.k);
+            round(&mut filled.v);
+        }
+        let expected = expected(shape, &q, &filled.k, &filled.v);
+        let mut cache = filled.view();
+        if narrow {
+            (cache.keys, cache.values) = (Numbers::F16(&keys), Numbers::F16(&values));
+        }
+        for level in Level::all() {
+            let mut out = vec![f32::NAN; q.len()];
+            attend_at(level, shape, &q, &cache, &mut out);
+            for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
+                let error = (f64::from(found) - expected).abs();
+                assert!(error < 2e-5, "{level:?} {shape:?} {i}: {found} for {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_query_sees_the_keys_up_to_its_own() {
+    for (queries, keys) in
+        [(1, 1), (1, 64), (1, 65), (17, 17), (40, 200), (3, 130), (1, 1100), (70, 600)]
+    {
+        check(&shape(queries, keys));
+    }
+}
+
+#[test]
+fn heads_of_any_width_and_grouping_are_served() {
+    for (heads, kv_heads, head_dim) in [(4, 4, 32), (4, 1, 256), (3, 3, 20), (8, 2, 96)] {
+        check(&Attention { heads, kv_heads, head_dim, ..shape(5, 70) });
+    }
+}
+
+#[test]
+fn a_window_hides_what_is_too_far_back() {
+    for window in [1, 2, 63, 64, 100, 1000] {
+        check(&Attention { window: Some(window), ..shape(20, 150) });
+        check(&Attention { window: Some(window), ..shape(1, 700) });
+    }
+}
+
+#[test]
+fn a_soft_cap_bounds_the_scores() {
+    check(&Attention { softcap: Some(2.0), scale: 1.0, ..shape(9, 80) });
+}
+
+#[test]
+fn a_query_gets_the_same_alone_as_among_others() {
+    // Both sides of the border between two parts.
+    for at in [3, 21, 29] {
+        let all = Attention { window: Some(90), ..shape(30, 530) };
+        let q = wave(all.heads * 30 * 64, 0.713);
+        let filled = Filled::new(&all);
+        let mut together = vec![0.0; q.len()];
+        attend(&all, &q, &filled.view(), &mut together);
+        let one = Attention { queries: 1, offset: all.offset + at, ..all };
+        let place = at * all.heads * 64..(at + 1) * all.heads * 64;
+        let mut alone = vec![0.0; place.len()];
+        attend(&one, &q[place.clone()], &filled.view(), &mut alone);
+        assert_eq!(alone, together[place]);
+    }
+}
