@@ -65,6 +65,10 @@ struct GenerateArgs {
     #[arg(long, default_value_t = 64)]
     tokens: usize,
 
+    /// Tokens to read before them: writing slows down as the text grows
+    #[arg(long, default_value_t = 16)]
+    after: usize,
+
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -144,7 +148,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
         let secs = read_prompt(&model, adapter, length)?.min(read_prompt(&model, adapter, length)?);
         prompts.push((length, length as f64 / secs));
     }
-    let write_rate = write_answer(&model, adapter, args.tokens)?;
+    let write_rate = write_answer(&model, adapter, args.after, args.tokens)?;
     let peak = peak_memory();
     if args.json {
         let prompts: Vec<_> = prompts
@@ -155,6 +159,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             "model": model.card().identity.name,
             "load_secs": load_secs,
             "prompt": prompts,
+            "generation_after_tokens": args.after,
             "generation_tokens_per_sec": write_rate,
             "peak_memory_bytes": peak,
         }));
@@ -163,7 +168,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
     for (length, rate) in prompts {
         out::line(&format!("prompt, {length:>3} tokens  {rate:>8.1} tokens/s"))?;
     }
-    out::line(&format!("generation          {write_rate:>8.1} tokens/s"))?;
+    out::line(&format!("generation at {:>4}  {write_rate:>10.1} tokens/s", args.after))?;
     print_peak(peak)
 }
 
@@ -175,10 +180,22 @@ fn read_prompt(model: &Model, adapter: Option<&Adapter>, length: usize) -> anyho
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// Tokens a second, greedily, after a prompt of 16 tokens.
-fn write_answer(model: &Model, adapter: Option<&Adapter>, count: usize) -> anyhow::Result<f64> {
+/// Tokens a second, greedily, after a prompt of `after` tokens.
+fn write_answer(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    after: usize,
+    count: usize,
+) -> anyhow::Result<f64> {
+    let context = model.config().context_length;
+    anyhow::ensure!(
+        after > 0 && after + count <= context,
+        "{after} tokens to read and {count} to write do not fit the model's context of {context}: \
+         --after and --tokens"
+    );
     let mut cache = model.new_cache();
-    let mut logits = model.logits(&prompt_ids(model, 16), &mut cache, adapter, Positions::Last)?;
+    let mut logits =
+        model.logits(&prompt_ids(model, after), &mut cache, adapter, Positions::Last)?;
     let started = Instant::now();
     for _ in 0..count {
         let scores = logits.flatten_all()?.to_vec1::<f32>()?;

@@ -17,6 +17,10 @@ use super::transformer::{Layer, Mlp, Qkv, Transformer};
 /// the embedding, every layer's result but the last, and the result of the final norm.
 pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]);
 
+/// Positions that go through the layers together. More would not be faster: what is between two
+/// products then leaves the second cache, and takes memory.
+const POSITIONS: usize = 192;
+
 impl Transformer {
     /// Runs `ids` after what `cache` holds. Returns the hidden states after the final norm of the
     /// positions in `wanted` (counted within `ids`), (positions, width).
@@ -34,6 +38,37 @@ impl Transformer {
         mut watch: Option<Watcher<'_>>,
     ) -> Result<Vec<f32>> {
         let start = cache.len();
+        // A watcher gets all positions of a layer together.
+        let step = if watch.is_some() { ids.len().max(1) } else { POSITIONS };
+        let mut result = Vec::with_capacity(wanted.len() * config.width);
+        for from in (0..ids.len()).step_by(step) {
+            let part = from..ids.len().min(from + step);
+            let wanted = wanted.start.clamp(part.start, part.end) - from
+                ..wanted.end.clamp(part.start, part.end) - from;
+            match self.run_part(config, &ids[part], cache, adapter, wanted, watch.as_mut()) {
+                Ok(hidden) => result.extend(hidden),
+                Err(err) => {
+                    cache.rewind();
+                    cache.truncate(start);
+                    return Err(err);
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// As [`Self::run`], all positions at once; a failure leaves the cache half filled.
+    #[expect(clippy::too_many_arguments, reason = "as above")]
+    fn run_part(
+        &self,
+        config: &Config,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        wanted: Range<usize>,
+        mut watch: Option<&mut Watcher<'_>>,
+    ) -> Result<Vec<f32>> {
+        let start = cache.len();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start)?;
         let length = cache.planned().max(start + ids.len());
@@ -45,10 +80,7 @@ impl Transformer {
             }
             let place =
                 Place { index, start, adapter, table: layer.rope.map(|rope| &tables[rope]) };
-            if let Err(err) = layer.run(config, &mut hidden, cache, &place) {
-                cache.rewind();
-                return Err(err);
-            }
+            layer.run(config, &mut hidden, cache, &place)?;
         }
         cache.advance(ids.len());
         if let Some(watch) = &mut watch {
