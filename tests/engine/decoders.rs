@@ -141,3 +141,27 @@ fn the_llama_agrees_with_candle_transformers() {
     let ours = model.logits(&ids, &mut model.new_cache(), None, Positions::Last).unwrap();
     assert_close(&ours, &theirs, TOLERANCE, "candle-transformers");
 }
+
+#[test]
+fn a_long_text_is_the_same_bits_at_once_and_in_pieces() {
+    let model = load(&reference("models").join("llama"), Weights::AsStored);
+    // Longer than what goes through the layers together.
+    let ids: Vec<u32> = (0..450).map(|at| (at * 37 + 11) % 384).collect();
+    let run = |pieces: &[usize]| {
+        let (mut cache, mut from, mut rows) = (model.new_cache(), 0, Vec::new());
+        for len in pieces {
+            let part = &ids[from..from + len];
+            rows.extend(values(&model.logits(part, &mut cache, None, Positions::All).unwrap()));
+            from += len;
+        }
+        (cache.len(), rows)
+    };
+    let at_once = run(&[450]);
+    assert_eq!(at_once.0, 450);
+    for pieces in [&[1, 449][..], &[200, 1, 1, 248], &[64, 128, 192, 66]] {
+        assert!(run(pieces) == at_once, "{pieces:?}");
+    }
+    let mut cache = model.new_cache();
+    let last = model.logits(&ids, &mut cache, None, Positions::From(448)).unwrap();
+    assert_eq!(values(&last), at_once.1[448 * 384..]);
+}

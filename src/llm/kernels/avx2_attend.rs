@@ -25,11 +25,15 @@ pub(super) fn score<const N: usize>(q: [&[f32]; N], keys: &[f32], scores: &mut [
         let ((a, b), (c, d)) = (ab.split_at(dim), cd.split_at(dim));
         let mut acc = [[_mm256_setzero_ps(); SIDE]; N];
         for i in 0..dim {
-            let keys = [load(&a[i]), load(&b[i]), load(&c[i]), load(&d[i])];
+            // Sixteen registers: 12 sums, 3 queries, 1 for the keys in turn.
+            let mut query = [_mm256_setzero_ps(); N];
             for n in 0..N {
-                let q = _mm256_set1_ps(q[n][i]);
-                for k in 0..SIDE {
-                    acc[n][k] = _mm256_fmadd_ps(q, keys[k], acc[n][k]);
+                query[n] = _mm256_set1_ps(q[n][i]);
+            }
+            for (k, keys) in [&a[i], &b[i], &c[i], &d[i]].into_iter().enumerate() {
+                let keys = load(keys);
+                for n in 0..N {
+                    acc[n][k] = _mm256_fmadd_ps(query[n], keys, acc[n][k]);
                 }
             }
         }
@@ -94,10 +98,14 @@ fn add_columns<const N: usize, const W: usize>(
     let weights = weights.as_chunks::<KEY_TILE>().0;
     for (key, values) in values.chunks_exact(dim).enumerate() {
         let values = values[at..at + 8 * W].as_chunks::<8>().0;
+        let mut weight = [_mm256_setzero_ps(); N];
         for n in 0..N {
-            let weight = _mm256_set1_ps(weights[n][first + key]);
-            for w in 0..W {
-                acc[n][w] = _mm256_fmadd_ps(weight, load(&values[w]), acc[n][w]);
+            weight[n] = _mm256_set1_ps(weights[n][first + key]);
+        }
+        for w in 0..W {
+            let values = load(&values[w]);
+            for n in 0..N {
+                acc[n][w] = _mm256_fmadd_ps(weight[n], values, acc[n][w]);
             }
         }
     }
