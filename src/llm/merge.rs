@@ -240,12 +240,15 @@ impl Part<'_> {
                 Cow::Owned(narrowed(&values, self.dtype))
             }
             Values::Matrix(weight, pair, order) => {
-                let dense = weight.dense()?;
-                let dense = match order {
-                    Order::OutputsInputs => dense,
-                    Order::InputsOutputs => dense.t()?.contiguous()?,
-                };
-                let mut values = with_f32(&dense, |values| Ok(values.to_vec()))?;
+                let (outputs, inputs) = (weight.outputs(), weight.inputs());
+                let mut values = vec![0.0; outputs * inputs];
+                for (index, row) in values.chunks_exact_mut(inputs).enumerate() {
+                    weight.row(index, row)?;
+                }
+                if *order == Order::InputsOutputs {
+                    let place = |at: usize| (at % outputs) * inputs + at / outputs;
+                    values = (0..values.len()).map(|at| values[place(at)]).collect();
+                }
                 if let Some(pair) = pair {
                     add(&mut values, pair, *order)?;
                 }

@@ -220,7 +220,11 @@ pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) 
     let fast = match activation {
         Activation::Silu => Some(kernels::silu_mul as fn(&mut [f32], &[f32])),
         Activation::GeluTanh => Some(kernels::gelu_tanh_mul as fn(&mut [f32], &[f32])),
-        Activation::Gelu | Activation::Relu => None,
+        Activation::Gelu
+        | Activation::QuickGelu
+        | Activation::Relu
+        | Activation::ReluSquared
+        | Activation::Tanh => None,
     };
     if let Some(fast) = fast {
         out.copy_from_slice(gate);
