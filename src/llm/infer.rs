@@ -38,6 +38,8 @@ impl Transformer {
         mut watch: Option<Watcher<'_>>,
     ) -> Result<Vec<f32>> {
         let start = cache.len();
+        // Where rope depends on the length of a text, it is that of the whole, not of a piece.
+        let length = cache.planned().max(start + ids.len());
         // A watcher gets all positions of a layer together.
         let step = if watch.is_some() { ids.len().max(1) } else { POSITIONS };
         let mut result = Vec::with_capacity(wanted.len() * config.width);
@@ -45,7 +47,8 @@ impl Transformer {
             let part = from..ids.len().min(from + step);
             let wanted = wanted.start.clamp(part.start, part.end) - from
                 ..wanted.end.clamp(part.start, part.end) - from;
-            match self.run_part(config, &ids[part], cache, adapter, wanted, watch.as_mut()) {
+            match self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
+            {
                 Ok(hidden) => result.extend(hidden),
                 Err(err) => {
                     cache.rewind();
@@ -57,12 +60,14 @@ impl Transformer {
         Ok(result)
     }
 
-    /// As [`Self::run`], all positions at once; a failure leaves the cache half filled.
+    /// As [`Self::run`], all positions at once, in a text of `length` tokens; a failure leaves the
+    /// cache half filled.
     #[expect(clippy::too_many_arguments, reason = "as above")]
     fn run_part(
         &self,
         config: &Config,
         ids: &[u32],
+        length: usize,
         cache: &mut KvCache,
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
@@ -71,7 +76,6 @@ impl Transformer {
         let start = cache.len();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start)?;
-        let length = cache.planned().max(start + ids.len());
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let tables: Vec<RopeTable> = tables.collect();
         for (index, layer) in self.layers.iter().enumerate() {
