@@ -229,6 +229,7 @@ impl<'a> Training<'a> {
 
     /// Writes the adapter, what is needed to resume, and how far the run is.
     fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+        buffers::release(); // a checkpoint is put together in memory, on top of what a pass took
         let run_dir = &self.setup.run_dir;
         self.adapter.save(run_dir, &self.model.card().identity)?; // first: resuming reads it
         checkpoint::write(run_dir, &self.vars, &self.state)?;
