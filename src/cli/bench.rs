@@ -129,6 +129,8 @@ fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
         out::line(&format!("a frame, median     {:>8.2} ms", report.median_ms))?;
         out::line(&format!("a frame, p99        {:>8.2} ms", report.p99_ms))?;
         out::line(&format!("a frame, maximum    {:>8.2} ms", report.max_ms))?;
+        out::line(&format!("our own part, median{:>8.2} ms", report.own_median_ms))?;
+        out::line(&format!("our own part, p99   {:>8.2} ms", report.own_p99_ms))?;
         out::line(&format!("steps meanwhile     {:>8}", report.steps_done))?;
     }
     Ok(())

@@ -15,8 +15,12 @@ use super::theme::{self, Palette};
 /// A curve with more points than this is drawn faintly, with its moving average on top.
 const CALM_POINTS: usize = 80;
 
-/// A moving average is drawn with at most this many points: dashes need room.
-const AVERAGE_POINTS: usize = 200;
+/// A moving average is drawn with at most this many points: dashes need room, and each point costs
+/// triangles in every frame.
+const AVERAGE_POINTS: usize = 100;
+
+/// So many stretches of a band. A plot in a column is some 300 pixels wide.
+const BAND_STRETCHES: usize = 128;
 
 /// How a curve is told from its neighbours where colours cannot be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,6 +315,7 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
             let faint = faint.name("").color(color.gamma_multiply(0.3)).width(1.0);
             plot_ui.line(faint.allow_band(false).allow_hover(false));
         } else {
+            let ranges = joined(&ranges);
             let column = |at: usize| -> Vec<f64> { ranges.iter().map(|range| range[at]).collect() };
             let band = FilledArea::new("", &column(0), &column(1), &column(2));
             let band = band.id(format!("{name} (range)")).fill_color(color.gamma_multiply(0.25));
@@ -338,6 +343,17 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
     }
     let line = Line::new(name, PlotPoints::from(strong));
     plot_ui.line(line.color(color).style(style).width(width).allow_band(false));
+}
+
+/// Neighbouring stretches as one, so that there are few; no spike is lost.
+fn joined(ranges: &[[f64; 3]]) -> Vec<[f64; 3]> {
+    let stride = ranges.len().div_ceil(BAND_STRETCHES).max(1);
+    let whole = |group: &[[f64; 3]]| {
+        group
+            .iter()
+            .fold(group[0], |[x, low, high], range| [x, low.min(range[1]), high.max(range[2])])
+    };
+    ranges.chunks(stride).map(whole).collect()
 }
 
 /// Where markers go: on a dozen points, always on the latest; on a plain line only while it is
@@ -467,6 +483,18 @@ mod tests {
         assert!(average.len() <= AVERAGE_POINTS + 1);
         assert_eq!((average[0], average[average.len() - 1]), (line[0], line[999]));
         assert!(average.iter().all(|point| (point[1] - point[0] * 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_band_of_few_stretches_keeps_every_spike() {
+        let mut ranges: Vec<_> = (0..512).map(|x| [f64::from(x), 0.0, 1.0]).collect();
+        ranges[301][2] = 9.0;
+        ranges[77][1] = -9.0;
+        let few = joined(&ranges);
+        assert_eq!(few.len(), BAND_STRETCHES);
+        assert_eq!(few.iter().map(|range| range[2]).fold(0.0, f64::max), 9.0);
+        assert_eq!(few.iter().map(|range| range[1]).fold(0.0, f64::min), -9.0);
+        assert_eq!(joined(&ranges[..3]), ranges[..3]);
     }
 
     #[test]
