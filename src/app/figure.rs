@@ -160,7 +160,8 @@ fn draw<B: DrawingBackend>(
     use_bundled_font()?;
     let drawn = area.fill(&WHITE).and_then(|()| {
         let font = ("sans-serif", 20 * scale);
-        let area = if title.is_empty() { area.clone() } else { area.titled(title, font)? };
+        let area = area.margin(8 * scale, 0, 0, 0);
+        let area = if title.is_empty() { area } else { area.titled(title, font)? };
         let rows = cells.len().div_ceil(COLUMNS).max(1);
         for (place, cell) in area.split_evenly((rows, COLUMNS)).iter().zip(cells) {
             draw_cell(place, cell, scale)?;
@@ -182,6 +183,7 @@ fn draw_cell<B: DrawingBackend>(
     let room = if high > low { (high - low) * 0.06 } else { high.abs().max(1.0) * 0.1 };
     let mut chart = ChartBuilder::on(area)
         .margin(10 * scale)
+        .margin_right(18 * scale)
         .caption(cell.title, ("sans-serif", 16 * scale))
         .x_label_area_size(28 * scale)
         .y_label_area_size(52 * scale)
@@ -193,6 +195,8 @@ fn draw_cell<B: DrawingBackend>(
         .axis_style(INK)
         .label_style(("sans-serif", 12 * scale))
         .x_desc("step")
+        .x_label_formatter(&|step| format!("{step:.0}"))
+        .y_label_formatter(&|value| tick(*value))
         .x_labels(6)
         .y_labels(6)
         .draw()?;
@@ -217,6 +221,13 @@ fn draw_cell<B: DrawingBackend>(
             .draw()?;
     }
     Ok(())
+}
+
+/// Three decimals at most, and no minus before a zero.
+fn tick(value: f64) -> String {
+    let rounded = format!("{value:.3}");
+    let short = rounded.trim_end_matches('0').trim_end_matches('.');
+    if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
 /// The window's own font, so that a figure looks the same on every machine.

@@ -504,6 +504,6 @@ fn what_a_run_changed_is_measured_and_shown_with_its_uncertainty() {
     harness.run();
     harness.get_by_label("75 %  (47 to 91)");
     harness.get_by_label("12 held-out rows");
-    harness.get_by_label("0.020  (0.010 to 0.030)");
+    harness.get_by_label("0.0200  (0.0100 to 0.0300)");
     harness.get_by_label("Measure again");
 }

@@ -41,8 +41,9 @@ fn table_ui(ui: &mut Ui, found: &Comparison) {
             interval.high * 100.0
         )
     };
-    let plain = |interval: Interval| {
-        format!("{:.3}  ({:.3} to {:.3})", interval.value, interval.low, interval.high)
+    let written = |interval: Interval, decimals: usize| {
+        let Interval { value, low, high } = interval;
+        format!("{value:.decimals$}  ({low:.decimals$} to {high:.decimals$})")
     };
     let mut rows: Vec<(&str, &str, String)> = Vec::new();
     if let Some(accuracy) = found.accuracy {
@@ -52,16 +53,16 @@ fn table_ui(ui: &mut Ui, found: &Comparison) {
     }
     if let Some(margin) = found.margin {
         let hint = "beta times how much further chosen moved than rejected, in nats";
-        rows.push(("Reward margin", hint, plain(margin)));
+        rows.push(("Reward margin", hint, written(margin, 3)));
     }
     let hint = "How many tokens the base model hesitated between, on average, at each token of the \
                 chosen answers";
-    rows.push(("Perplexity of chosen, before", hint, plain(found.perplexity_before)));
+    rows.push(("Perplexity of chosen, before", hint, written(found.perplexity_before, 1)));
     let hint = "The same with the adapter. Lower: the chosen answers are less of a surprise";
-    rows.push(("Perplexity of chosen, after", hint, plain(found.perplexity_after)));
+    rows.push(("Perplexity of chosen, after", hint, written(found.perplexity_after, 1)));
     let hint = "KL divergence on paragraphs that have nothing to do with the pairs: how far the \
                 adapter moved what it was not asked to move. 0: not at all";
-    rows.push(("Moved on neutral text, nats a token", hint, plain(found.neutral_kl)));
+    rows.push(("Moved on neutral text, nats a token", hint, written(found.neutral_kl, 4)));
     let measured = match (found.rows, found.held_out) {
         (1, true) => "1 held-out row".to_owned(),
         (rows, true) => format!("{rows} held-out rows"),

@@ -3,7 +3,7 @@
 use eframe::egui::{Label, RichText, Ui};
 
 use crate::state::command::{Command, Commands};
-use crate::state::slots::{ModelSlot, Surroundings};
+use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
@@ -23,9 +23,11 @@ pub(super) fn start_ui(
     ui.horizontal(|ui| {
         let start = ActionButton::primary("Start training").icon(icons::PLAY);
         let response = ui.add_enabled(blocked.is_none(), start);
-        let response = match &blocked {
-            Some(reason) => response.on_disabled_hover_text(reason),
-            None => response.on_hover_text("Train an adapter with these settings"),
+        let response = if let Some(reason) = &blocked {
+            response.on_disabled_hover_text(reason)
+        } else {
+            let name = around.model.ready().map_or("the model", |card| &card.identity.name);
+            response.on_hover_text(format!("Train an adapter on {name} with these settings"))
         };
         if response.clicked() {
             commands.push(Command::StartTraining);
@@ -39,11 +41,8 @@ pub(super) fn start_ui(
                 commands.push(Command::SurveyData);
             }
         }
-        if let Some(reason) = &blocked {
-            ui.add(Label::new(theme::muted(ui, reason)).wrap());
-        } else if let ModelSlot::Ready(card) = around.model {
-            let text = format!("on {}", card.identity.name);
-            ui.add(Label::new(theme::muted(ui, text)).truncate());
-        }
     });
+    if let Some(reason) = &blocked {
+        ui.add(Label::new(theme::muted(ui, reason)).wrap());
+    }
 }

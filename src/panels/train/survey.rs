@@ -101,7 +101,7 @@ fn findings_ui(ui: &mut Ui, view: &mut SurveyView) {
                     };
                     let words = egui::RichText::new(words).small();
                     let selected = view.finding == Some(index);
-                    if ui.add(egui::Button::selectable(selected, words).frame(true)).clicked() {
+                    if ui.add(egui::Button::new(words).selected(selected)).clicked() {
                         show = Some((!selected).then_some(index));
                     }
                 }
@@ -240,7 +240,9 @@ fn part_ui(ui: &mut Ui, part: Part<'_>, look: Look, tokenizer: &Tokenizer) {
             format.background = Color32::TRANSPARENT;
             format.strikethrough = Stroke::new(1.0, p.muted);
         }
-        job.append(&shown(&tokenizer.token_text(*id)), 0.0, format);
+        let text = shown(&tokenizer.token_text(*id));
+        let is_last = index + 1 == ids.len();
+        job.append(if is_last { text.trim_end_matches('\n') } else { &text }, 0.0, format);
     }
     ui.add(Label::new(job).wrap());
 }

@@ -11,6 +11,9 @@ pub const LN_2: f64 = std::f64::consts::LN_2;
 /// Fewer steps than this are noise: a batch of 4 pairs moves the loss by 0.1 on its own.
 const STEPS_TO_SAY_ANYTHING: usize = 5;
 
+/// In fewer steps than this nothing was seen often enough to be known by heart.
+const STEPS_TO_MEMORISE: usize = 30;
+
 /// What the curves say now.
 pub fn reading(curves: &Curves, objective: Objective) -> String {
     let loss = &curves.loss;
@@ -61,15 +64,18 @@ fn overfitting(curves: &Curves) -> Option<String> {
 fn memorising(curves: &Curves) -> Option<String> {
     // A whole window without a single pair the wrong way round.
     let all_right = latest(&curves.accuracy) >= 0.999;
-    if !all_right || trend(&curves.margin) != Trend::Rising {
+    if !all_right || trend(&curves.margin) != Trend::Rising || curves.loss.len() < STEPS_TO_MEMORISE
+    {
         return None;
     }
     let start = "Accuracy is 100 % on the training pairs and the margin still grows";
     let held_out = &curves.held_out_margin;
     let (Some(peak), Some(now)) = (held_out.highest(), held_out.last()) else {
-        return Some(format!(
-            "{start}: likely overfitting, and without held-out pairs nothing can tell"
-        ));
+        // A margin of about 1: as far as a model gets that has only begun to tell them apart.
+        let well_below = latest(&curves.loss) < 0.3;
+        return well_below.then(|| {
+            format!("{start}: likely overfitting, and no held-out measurement is there to tell")
+        });
     };
     // 5 % of the peak: the wobble of a dozen held-out pairs.
     (now < 0.95 * peak.y).then(|| {
@@ -288,7 +294,7 @@ mod tests {
             curves.accuracy.push(f64::from(step), 1.0);
         }
         let sentence = reading(&curves, Objective::Dpo);
-        assert!(sentence.ends_with("without held-out pairs nothing can tell"), "{sentence}");
+        assert!(sentence.ends_with("no held-out measurement is there to tell"), "{sentence}");
         for (x, margin) in [(20.0, 0.5), (40.0, 0.8)] {
             curves.held_out_margin.push(x, margin);
         }
