@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_stays_in_front_until_somebody_leafs_back() {
+    fn the_latest_stays_in_front_until_somebody_goes_back() {
         let mut book = SampleBook::default();
         for step in [0, 10, 20] {
             book.push(sample(step));
