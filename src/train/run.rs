@@ -25,6 +25,7 @@ use super::step;
 use super::step::{StepInput, StepOutcome};
 use crate::files;
 use crate::jobs::Progress;
+use crate::llm;
 use crate::llm::buffers;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
@@ -231,7 +232,12 @@ impl<'a> Training<'a> {
     fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
         buffers::release(); // a checkpoint is put together in memory, on top of what a pass took
         let run_dir = &self.setup.run_dir;
-        self.adapter.save(run_dir, &self.model.card().identity)?; // first: resuming reads it
+        // First: resuming reads it.
+        let saved = self.adapter.save(run_dir, &self.model.card().identity);
+        saved.map_err(|err| match err {
+            llm::Error::Write { path, source } => Error::Write { path, source },
+            other => Error::Model(other),
+        })?;
         checkpoint::write(run_dir, &self.vars, &self.state)?;
         record.steps_done = self.state.step;
         record.write(run_dir)?;

@@ -11,6 +11,7 @@ use crate::state::command::{Command, Commands};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use crate::train::dpo;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -153,7 +154,29 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
         .decimals(3)
         .show(ui, &mut train.form.beta);
         problems.show(ui, "beta");
+        loss_ui(ui, &mut train.form);
     }
+}
+
+/// One of the losses; several at once, with weights, come from a run file.
+fn loss_ui(ui: &mut Ui, config: &mut TrainConfig) {
+    let hint =
+        "How a pair's two log-ratios become a loss, by TRL's names. sigmoid is the DPO paper's";
+    row_ui(ui, "loss_type", hint, |ui| {
+        let shown = config.loss_type.join(" + ");
+        let combo = ComboBox::from_id_salt("loss_type")
+            .selected_text(&shown)
+            .width(theme::em(ui) * 9.0)
+            .show_ui(ui, |ui| {
+                for name in dpo::LOSS_TYPES {
+                    if ui.selectable_label(shown == name, name).clicked() {
+                        config.loss_type = vec![name.to_owned()];
+                        config.loss_weights.clear();
+                    }
+                }
+            });
+        combo.response.accessible_name("loss_type").on_hover_text(hint);
+    });
 }
 
 fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
@@ -406,13 +429,17 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             let hint = "Draw the pairs in a seeded random order, anew each epoch. Off: in the \
                         order of the file";
             check_ui(ui, &mut config.shuffle, "shuffle", hint);
-            if config.loss_type != ["sigmoid"] {
-                let text = format!("loss_type: {}", config.loss_type.join(", "));
-                ui.add(Label::new(theme::muted(ui, text)));
-            }
+            number_row_ui(
+                ui,
+                "lora_dropout",
+                "Share of the adapter's inputs that are left out at random, anew in each step. For \
+                 DPO it is off unless a run file says disable_dropout = false, as in TRL",
+                &mut config.lora.lora_dropout,
+                0.0..=0.99,
+            );
         },
     );
-    for field in ["loss_type", "lora.lora_dropout"] {
+    for field in ["loss_type", "loss_weights", "lora.lora_dropout"] {
         for problem in problems.0.iter().filter(|problem| problem.field == field) {
             problem_ui(ui, &format!("{field}: {}", problem.message));
         }
