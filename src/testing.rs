@@ -25,9 +25,10 @@ use crate::llm::merge::Merged;
 use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
+use crate::train::config::TrainConfig;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::run::TrainRequest;
-use crate::train::survey::{Survey, SurveyRequest};
+use crate::train::survey::Survey;
 
 pub type GenerateFeeder = Feeder<GenerateEvent, Vec<Answer>, llm::Error>;
 
@@ -42,7 +43,7 @@ pub struct Script {
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
     pub adapter_export: Option<(PathBuf, Feeder<Merged, PathBuf, llm::Error>)>,
     pub measuring: Option<(String, Feeder<Measured, Comparison, TrainJobError>)>,
-    pub survey: Option<(SurveyRequest, Feeder<TrainEvent, Survey, TrainJobError>)>,
+    pub survey: Option<(TrainConfig, Feeder<TrainEvent, Survey, TrainJobError>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
 
     /// What the next file dialog answers.
@@ -116,9 +117,9 @@ impl Engine for FakeEngine {
         job
     }
 
-    fn survey(&mut self, request: SurveyRequest, _wake: Wake) -> SurveyJob {
+    fn survey(&mut self, config: TrainConfig, _wake: Wake) -> SurveyJob {
         let (feeder, job) = Job::manual();
-        self.0.borrow_mut().survey = Some((request, feeder));
+        self.0.borrow_mut().survey = Some((config, feeder));
         job
     }
 

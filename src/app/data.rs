@@ -26,7 +26,6 @@ use crate::train::config::TrainConfig;
 use crate::train::metrics::TrainEvent;
 use crate::train::notes::RunNotes;
 use crate::train::record;
-use crate::train::survey::SurveyRequest;
 
 /// What was measured of a run, beside its adapter.
 const COMPARISON_FILE: &str = "comparison.json";
@@ -37,6 +36,19 @@ pub(super) fn read_comparison(run_dir: &Path) -> Option<Comparison> {
 }
 
 impl Workbench {
+    /// The model that a run was trained on, by the name in its settings; says in `place` where it
+    /// is not on this disk any more.
+    pub(super) fn base_model(&mut self, name: &str, place: PanelId) -> Option<ModelSource> {
+        match hub::local::resolve_model(name) {
+            Ok(path) => Some(ModelSource::at(&path)),
+            Err(err) => {
+                let summary = "The run's base model is not here any more";
+                self.state.notices.push(Notice::error(place, summary, &err));
+                None
+            }
+        }
+    }
+
     /// Reads the chosen data as a run would. What is not a file of its own becomes one for as long
     /// as it is looked at.
     pub(super) fn survey_data(&mut self) {
@@ -66,10 +78,9 @@ impl Workbench {
             }
             (path, Some(folder))
         };
-        let config = TrainConfig { data: data.clone(), ..self.state.train.form.clone() };
-        let request = SurveyRequest { config, data };
+        let config = TrainConfig { data, ..self.state.train.form.clone() };
         self.state.train.survey.begin(&self.state.train.form);
-        let job = self.engine.survey(request, Arc::clone(&self.wake));
+        let job = self.engine.survey(config, Arc::clone(&self.wake));
         self.running.survey = Some((folder, job));
     }
 
@@ -151,16 +162,9 @@ impl Workbench {
             self.state.notices.push(Notice::problem(PanelId::Train, reason));
             return;
         }
-        let source = match hub::local::resolve_model(&run.config.model) {
-            Ok(path) => ModelSource::at(&path),
-            Err(err) => {
-                let summary = "The run's base model is not here any more";
-                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
-                return;
-            }
-        };
+        let (model, folder) = (run.config.model.clone(), run.folder.clone());
+        let Some(source) = self.base_model(&model, PanelId::Train) else { return };
         self.exported = (0, 0);
-        let folder = run.folder.clone();
         let job = self.engine.export_adapter(source, folder, form, to, Arc::clone(&self.wake));
         self.running.adapter_export = Some(job);
     }
@@ -172,18 +176,11 @@ impl Workbench {
             self.state.notices.push(Notice::problem(PanelId::Train, reason));
             return;
         }
-        match hub::local::resolve_model(&run.config.model) {
-            Ok(path) => {
-                let source = ModelSource::at(&path);
-                let job = self.engine.measure_run(source, run, Arc::clone(&self.wake));
-                let begun = Measured { done: 0, total: 0 };
-                self.running.measuring = Some((id.to_owned(), begun, job));
-            }
-            Err(err) => {
-                let summary = "The run's base model is not here any more";
-                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
-            }
-        }
+        let run = run.clone();
+        let Some(source) = self.base_model(&run.config.model, PanelId::Train) else { return };
+        let job = self.engine.measure_run(source, &run, Arc::clone(&self.wake));
+        let begun = Measured { done: 0, total: 0 };
+        self.running.measuring = Some((id.to_owned(), begun, job));
     }
 
     /// What was measured is kept beside the run.

@@ -1,7 +1,7 @@
 //! Everything the workbench can start. [`CandleEngine`] does it; a test's engine decides itself
 //! what happens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::figure;
@@ -22,11 +22,12 @@ use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train;
+use crate::train::config::TrainConfig;
 use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
-use crate::train::survey::{Survey, SurveyRequest};
+use crate::train::survey::Survey;
 
 pub type ScanJob = Job<(), Vec<FoundModel>, hub::Error>;
 pub type FetchJob = Job<FetchEvent, Fetched, hub::Error>;
@@ -84,7 +85,7 @@ pub trait Engine {
     ) -> AdapterExportJob;
 
     /// Looks at data as the loaded model would see it.
-    fn survey(&mut self, request: SurveyRequest, wake: Wake) -> SurveyJob;
+    fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob;
 
     /// Writes a run's numbers and curves as files into its folder.
     fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob;
@@ -199,10 +200,8 @@ impl Engine for CandleEngine {
     fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob {
         let (folder, config) = (run.folder.clone(), run.config.clone());
         spawn("measure", wake, TrainJobError::Thread, move |progress| {
-            // By itself, and as it is stored: another model may be the one in memory.
-            let model = Model::load(&source, &LoadOptions::default(), &Quiet);
-            let model = model.map_err(TrainJobError::Model)?;
-            let adapter = Adapter::load(&folder, &model).map_err(TrainJobError::Model)?;
+            let loaded = load_with_adapter(&source, &folder);
+            let (model, adapter) = loaded.map_err(TrainJobError::Model)?;
             let data = folder.join(DATA_FILE);
             Ok(comparison::compare(&model, &adapter, &config, &data, progress)?)
         })
@@ -217,9 +216,7 @@ impl Engine for CandleEngine {
         wake: Wake,
     ) -> AdapterExportJob {
         spawn("export", wake, llm::Error::Thread, move |progress| {
-            // By itself: another model may be the one in memory.
-            let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
-            let adapter = Adapter::load(&folder, &model)?;
+            let (model, adapter) = load_with_adapter(&source, &folder)?;
             match form {
                 AdapterForm::Merged => llm::merge::merge(&model, &adapter, &to, progress)?,
                 AdapterForm::Gguf => llm::gguf_lora::write(&adapter, model.config(), &to)?,
@@ -228,11 +225,11 @@ impl Engine for CandleEngine {
         })
     }
 
-    fn survey(&mut self, request: SurveyRequest, wake: Wake) -> SurveyJob {
+    fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob {
         let model = self.lock().model.clone();
         spawn("survey", wake, TrainJobError::Thread, move |progress| {
             let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
-            Ok(train::survey::survey(&model, &request, progress)?)
+            Ok(train::survey::survey(&model, &config, progress)?)
         })
     }
 
@@ -243,6 +240,13 @@ impl Engine for CandleEngine {
             figure::export(&history, objective, &title, &folder.join("export"))
         })
     }
+}
+
+/// A run's model as it is stored, with its adapter: another model may be the one in memory.
+fn load_with_adapter(source: &ModelSource, folder: &Path) -> Result<(Model, Adapter), llm::Error> {
+    let model = Model::load(source, &LoadOptions::default(), &Quiet)?;
+    let adapter = Adapter::load(folder, &model)?;
+    Ok((model, adapter))
 }
 
 /// Passes a Stop on to the loader, and its progress on as a run's.

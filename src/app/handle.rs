@@ -20,6 +20,7 @@ use crate::state::prefs::{PanelId, Prefs};
 use crate::state::slots::{AdapterSlot, ModelSlot};
 use crate::train::config::TrainConfig;
 use crate::train::history::History;
+use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
 use crate::train::{run_file, runs, samples};
 
@@ -337,7 +338,7 @@ impl Workbench {
         let objective = self.state.train.form.objective;
         let id = runs::new_run_id(folder, objective, self.host.now());
         let run_dir = runs::runs_dir(folder).join(&id);
-        let data = run_dir.join("data.jsonl");
+        let data = run_dir.join(DATA_FILE);
         if let Err(notice) = self.write_training_data(&data) {
             self.state.notices.push(notice);
             return;
@@ -366,14 +367,7 @@ impl Workbench {
                 return;
             }
         };
-        let path = match hub::local::resolve_model(&entry.config.model) {
-            Ok(path) => path,
-            Err(err) => {
-                let summary = "The run's base model is not here any more";
-                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
-                return;
-            }
-        };
+        let Some(source) = self.base_model(&entry.config.model, PanelId::Train) else { return };
         self.state.notices.clear(PanelId::Train);
         let history = History::read(&run_dir);
         let view = self.state.train.runs.iter().find(|run| run.id == id).cloned();
@@ -382,7 +376,6 @@ impl Workbench {
         }
         self.state.prefs.panel = PanelId::Train;
         let request = TrainRequest { config: entry.config, run_dir, resume: true };
-        let source = ModelSource::at(&path);
         self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
     }
 
@@ -418,21 +411,16 @@ impl Workbench {
             self.load_adapter(run_dir);
             return;
         }
-        match hub::local::resolve_model(&entry.config.model) {
-            Ok(path) => {
-                self.adapter_after_load = Some(run_dir);
-                self.load_model(ModelSource::at(&path));
-            }
-            Err(err) => {
-                self.compare_after_load = false;
-                let summary = "The run's base model is not here any more";
-                self.state.notices.push(Notice::error(PanelId::Playground, summary, &err));
-            }
+        if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
+            self.adapter_after_load = Some(run_dir);
+            self.load_model(source);
+        } else {
+            self.compare_after_load = false;
         }
     }
 
     pub(super) fn save_run_file(&mut self, path: &Path) {
-        let data = path.with_file_name("data.jsonl");
+        let data = path.with_file_name(DATA_FILE);
         if let Err(notice) = self.write_training_data(&data) {
             self.state.notices.push(notice);
             return;
@@ -442,7 +430,7 @@ impl Workbench {
             .model
             .ready()
             .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
-        let data = PathBuf::from("data.jsonl");
+        let data = PathBuf::from(DATA_FILE);
         let config = TrainConfig { model, data, ..self.state.train.form.clone() };
         self.state.notices.push(match run_file::write(path, &config) {
             Ok(()) => {
@@ -456,7 +444,7 @@ impl Workbench {
 
 /// A prompt of the run's data, to compare base and adapter on.
 fn first_prompt(run_dir: &Path) -> String {
-    let rows = files::read_jsonl::<serde_json::Value>(&run_dir.join("data.jsonl"));
+    let rows = files::read_jsonl::<serde_json::Value>(&run_dir.join(DATA_FILE));
     let rows = rows.unwrap_or_default();
     let prompt = rows.first().and_then(|row| row.value.get("prompt"));
     let text: Option<crate::data::pair::Text> =

@@ -157,21 +157,37 @@ impl Layer {
         cache: &mut KvCache,
         place: &Place<'_>,
     ) -> Result<Vec<f32>> {
+        let Place { index, start, adapter, table } = *place;
+        let count = hidden.len() / config.width;
+        let [q, k, v] = self.queries_keys_values(config, hidden, adapter, table)?;
+        let cache = cache.layer_mut(index);
+        cache.append(&k, &v);
+        let out = attend(&self.attention, &q, cache, start);
+        self.output.run(&out, count, adapter)
+    }
+
+    /// Queries, keys and values of every position, the first two as they meet: normed and turned.
+    pub(super) fn queries_keys_values(
+        &self,
+        config: &Config,
+        hidden: &[f32],
+        adapter: Option<&Adapter>,
+        table: Option<&RopeTable>,
+    ) -> Result<[Vec<f32>; 3]> {
         let count = hidden.len() / config.width;
         let normed = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
         let x = normed.as_deref().unwrap_or(hidden);
-        let adapter = place.adapter;
-        let (mut q, mut k, v) = match &self.qkv {
-            Qkv::Separate { q, k, v } => Linear::run_all([q, k, v], x, count, adapter)?.into(),
+        let [mut q, mut k, v] = match &self.qkv {
+            Qkv::Separate { q, k, v } => Linear::run_all([q, k, v], x, count, adapter)?,
             Qkv::Fused(qkv) => {
                 let all = qkv.run(x, count, adapter)?;
                 let (q_width, kv_width) = (config.query_width(), config.kv_width());
                 let total = q_width + 2 * kv_width;
-                (
+                [
                     columns(&all, total, 0..q_width),
                     columns(&all, total, q_width..q_width + kv_width),
                     columns(&all, total, q_width + kv_width..total),
-                )
+                ]
             }
         };
         if let Some(norm) = &self.q_norm {
@@ -180,14 +196,11 @@ impl Layer {
         if let Some(norm) = &self.k_norm {
             k = norm.run(&k);
         }
-        if let Some(table) = place.table {
+        if let Some(table) = table {
             rows::rotate(&mut q, config.query_width(), config.head_dim, table, 1.0);
             rows::rotate(&mut k, config.kv_width(), config.head_dim, table, 1.0);
         }
-        let cache = cache.layer_mut(place.index);
-        cache.append(&k, &v);
-        let out = attend(&self.attention, &q, cache, place.start);
-        self.output.run(&out, count, adapter)
+        Ok([q, k, v])
     }
 
     fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>> {

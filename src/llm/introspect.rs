@@ -4,14 +4,11 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::config::Config;
 use super::error::Error;
-use super::linear::{Linear, Norm};
 use super::lora::Adapter;
 use super::model::Model;
-use super::rope::RopeTable;
-use super::rows::{dot, rotate, softcap, softmax};
-use super::transformer::{Layer, Qkv};
+use super::rows::{dot, softcap, softmax};
+use super::transformer::Layer;
 
 impl Model {
     /// The hidden states of every layer, (time, width) each: the embedding first, then each
@@ -44,7 +41,7 @@ impl Model {
         let table = config.layers[layer].rope.map(|rope| config.ropes[rope].table(0, ids.len()));
         let layer = &self.transformer().layers[layer];
         let hidden = states.last().map(Vec::as_slice).unwrap_or_default();
-        let (q, k) = layer.queries_and_keys(config, hidden, adapter, table.as_ref())?;
+        let [q, k, _] = layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
         let weights = layer.attention_weights(&q, &k, ids.len());
         Ok(Tensor::from_vec(weights, (config.heads, ids.len(), ids.len()), &Device::Cpu)?)
     }
@@ -72,40 +69,6 @@ impl Model {
 }
 
 impl Layer {
-    /// Queries and keys of every position, as they meet.
-    fn queries_and_keys(
-        &self,
-        config: &Config,
-        hidden: &[f32],
-        adapter: Option<&Adapter>,
-        table: Option<&RopeTable>,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let count = hidden.len() / config.width;
-        let normed = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
-        let x = normed.as_deref().unwrap_or(hidden);
-        let (q_width, kv_width) = (config.query_width(), config.kv_width());
-        let (q, k) = match &self.qkv {
-            Qkv::Separate { q, k, .. } => Linear::run_all([q, k], x, count, adapter)?.into(),
-            Qkv::Fused(qkv) => {
-                let all = qkv.run(x, count, adapter)?;
-                let rows = all.chunks_exact(q_width + 2 * kv_width);
-                let q = rows.clone().flat_map(|row| &row[..q_width]).copied().collect();
-                (q, rows.flat_map(|row| &row[q_width..q_width + kv_width]).copied().collect())
-            }
-        };
-        let finish = |norm: Option<&Norm>, x: Vec<f32>, width: usize| {
-            let mut x = match norm {
-                Some(norm) => norm.run(&x),
-                None => x,
-            };
-            if let Some(table) = table {
-                rotate(&mut x, width, config.head_dim, table, 1.0);
-            }
-            x
-        };
-        Ok((finish(self.q_norm.as_ref(), q, q_width), finish(self.k_norm.as_ref(), k, kv_width)))
-    }
-
     /// (heads, time, time)
     fn attention_weights(&self, q: &[f32], k: &[f32], time: usize) -> Vec<f32> {
         let shape = &self.attention;

@@ -2,7 +2,6 @@
 //! and each row as the model sees it. TRL drops and cuts without a word.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use super::batch::{Encoded, Encoder, Example};
 use super::config::TrainConfig;
@@ -18,15 +17,6 @@ use crate::llm::model::Model;
 
 /// From here on, picking the longer answer is nearly as good as understanding it.
 const LENGTH_TELLS: f64 = 0.65;
-
-/// What is to be looked at.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SurveyRequest {
-    pub config: TrainConfig,
-
-    /// JSON Lines.
-    pub data: PathBuf,
-}
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,16 +74,16 @@ pub enum Part {
     Dropped,
 }
 
-/// Reads `data` as a run with `config` would, and looks at it.
+/// Reads the data of `config` as a run would, and looks at it.
 pub fn survey(
     model: &Model,
-    request: &SurveyRequest,
+    config: &TrainConfig,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Survey, Error> {
-    let SurveyRequest { config, data } = request;
-    let Rows { rows, warnings } = rows::read(data, config.objective).map_err(Error::Data)?;
+    let Rows { rows, warnings } =
+        rows::read(&config.data, config.objective).map_err(Error::Data)?;
     if rows.is_empty() {
-        return Err(Error::NoRows(data.clone()));
+        return Err(Error::NoRows(config.data.clone()));
     }
     let eos = setup::eos_text(model);
     let encoder = Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos: &eos };

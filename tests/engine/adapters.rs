@@ -11,6 +11,7 @@ use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights
 use tuning_fork::train::batch::Sequence;
 use tuning_fork::train::logprobs;
 
+use crate::support;
 use crate::support::{assert_close, load, reference, tensors};
 
 const FAMILIES: [&str; 8] =
@@ -26,18 +27,9 @@ fn everywhere(r: usize) -> LoraSpec {
     }
 }
 
-/// An adapter whose B is not zero, so that it does something.
+/// An adapter that does something.
 fn lively(model: &Model, r: usize) -> Adapter {
-    let adapter = Adapter::init(model, &everywhere(r), 7).unwrap();
-    for (index, (name, var)) in adapter.vars().into_iter().enumerate() {
-        if name.contains("lora_B") {
-            let count = var.elem_count();
-            let values: Vec<f32> =
-                (0..count).map(|at| ((at * 31 + index * 17) % 23) as f32 / 230.0 - 0.05).collect();
-            var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
-        }
-    }
-    adapter
+    support::lively(model, &everywhere(r))
 }
 
 const IDS: [u32; 48] = {

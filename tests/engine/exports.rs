@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::gguf::GgufFile;
 use tuning_fork::llm::merge::merge;
 use tuning_fork::llm::{Adapter, Error, LoraSpec, Model, Positions, Weights, gguf_lora};
 
+use crate::support;
 use crate::support::{assert_close, load, reference};
 
 /// An adapter on every linear layer whose B is not zero.
@@ -20,16 +21,7 @@ fn lively(model: &Model, use_rslora: bool) -> Adapter {
         use_rslora,
         target_modules: vec!["all-linear".to_owned()],
     };
-    let adapter = Adapter::init(model, &spec, 7).unwrap();
-    for (index, (name, var)) in adapter.vars().into_iter().enumerate() {
-        if name.contains("lora_B") {
-            let values: Vec<f32> = (0..var.elem_count())
-                .map(|at| ((at * 31 + index * 17) % 23) as f32 / 230.0 - 0.05)
-                .collect();
-            var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
-        }
-    }
-    adapter
+    support::lively(model, &spec)
 }
 
 fn logits(model: &Model, adapter: Option<&Adapter>) -> Tensor {

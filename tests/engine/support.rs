@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::{LoadOptions, Model, Weights};
+use tuning_fork::llm::{Adapter, LoadOptions, LoraSpec, Model, Weights};
 
 pub fn reference(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
@@ -43,4 +43,18 @@ pub fn assert_close(one: &Tensor, other: &Tensor, tolerance: f32, what: &str) {
 pub fn argmax(scores: &[f32]) -> u32 {
     let best = scores.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1));
     best.unwrap().0 as u32
+}
+
+/// An adapter whose B is not zero, so that it does something.
+pub fn lively(model: &Model, spec: &LoraSpec) -> Adapter {
+    let adapter = Adapter::init(model, spec, 7).unwrap();
+    for (index, (name, var)) in adapter.vars().into_iter().enumerate() {
+        if name.contains("lora_B") {
+            let count = var.elem_count();
+            let values: Vec<f32> =
+                (0..count).map(|at| ((at * 31 + index * 17) % 23) as f32 / 230.0 - 0.05).collect();
+            var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
+        }
+    }
+    adapter
 }

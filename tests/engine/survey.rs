@@ -10,7 +10,7 @@ use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::metrics::TrainEvent;
-use tuning_fork::train::survey::{Concern, Finding, Part, Survey, SurveyRequest, survey};
+use tuning_fork::train::survey::{Concern, Finding, Part, Survey, survey};
 
 use crate::support::{load, reference};
 
@@ -27,7 +27,7 @@ fn looked_at(path: &Path, max_length: usize) -> Survey {
         held_out_share: 0.25,
         ..TrainConfig::default()
     };
-    survey(&model, &SurveyRequest { config, data: path.to_owned() }, &Quiet).unwrap()
+    survey(&model, &config, &Quiet).unwrap()
 }
 
 #[track_caller]
