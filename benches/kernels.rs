@@ -11,8 +11,8 @@ use std::time::Instant;
 use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, in_pool};
 
 /// Outputs, inputs, and rows of activations.
-const SHAPES: [(usize, usize, &[usize]); 2] =
-    [(1536, 576, &[1, 16, 128, 512]), (49_152, 576, &[1, 16])];
+const SHAPES: [(usize, usize, &[usize]); 3] =
+    [(1536, 576, &[1, 16, 128, 512]), (49_152, 576, &[1, 16]), (262_144, 640, &[1])];
 
 /// K-quants come in 256 weights.
 const WIDE: usize = 768;

@@ -23,10 +23,10 @@ use super::avx2;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct ActBlock {
-    /// Signed 16-bit numbers within ±32767, two to a word, the first one below. Word 2j holds
-    /// numbers 4j and 4j + 2, word 2j + 1 numbers 4j + 1 and 4j + 3: the order in which four bytes
-    /// of weights fall apart into 16-bit lanes.
-    pub pairs: [i32; 16],
+    /// Signed 16-bit numbers within ±32767, two to a word, the first one below: word j holds numbers
+    /// 4j and 4j + 2, and word j of the second eight 4j + 1 and 4j + 3. In that order four bytes of
+    /// weights fall apart into 16-bit lanes.
+    pub pairs: [[i32; 8]; 2],
     pub scale: f32,
 
     /// The sum of all 32 activations as rounded.
@@ -43,13 +43,14 @@ pub(super) const LARGEST: f32 = 32767.0;
 pub(super) const SMALLEST: f32 = 1e-30;
 
 impl ActBlock {
-    const ZERO: Self = Self { pairs: [0; 16], scale: 0.0, sum: 0.0, half_sums: [0.0; 2] };
+    const ZERO: Self = Self { pairs: [[0; 8]; 2], scale: 0.0, sum: 0.0, half_sums: [0.0; 2] };
 
     /// The numbers in their order.
     pub fn numbers(&self) -> [i16; 32] {
         let mut numbers = [0; 32];
-        for (four, [even, odd]) in
-            numbers.as_chunks_mut::<4>().0.iter_mut().zip(self.pairs.as_chunks::<2>().0)
+        let [even, odd] = &self.pairs;
+        for (four, (even, odd)) in
+            numbers.as_chunks_mut::<4>().0.iter_mut().zip(even.iter().zip(odd))
         {
             *four = [*even as i16, *odd as i16, (even >> 16) as i16, (odd >> 16) as i16];
         }
@@ -58,13 +59,10 @@ impl ActBlock {
 }
 
 /// See [`ActBlock::pairs`].
-fn pairs_of(numbers: &[i16; 32]) -> [i32; 16] {
-    let mut pairs = [0; 16];
+fn pairs_of(numbers: &[i16; 32]) -> [[i32; 8]; 2] {
     let pair = |low: i16, high: i16| i32::from(low.cast_unsigned()) | i32::from(high) << 16;
-    for (pairs, four) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(numbers.as_chunks::<4>().0) {
-        *pairs = [pair(four[0], four[2]), pair(four[1], four[3])];
-    }
-    pairs
+    let fours = numbers.as_chunks::<4>().0;
+    [0, 1].map(|odd| std::array::from_fn(|j| pair(fours[j][odd], fours[j][odd + 2])))
 }
 
 /// Rows of activations, rounded.

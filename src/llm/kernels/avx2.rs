@@ -1,9 +1,11 @@
-//! Packed weights times rounded activations with AVX2: eight weight rows to a register, one a lane.
+//! Packed weights times rounded activations with AVX2: eight weight rows at a time, one to each lane
+//! of what is summed.
 //!
-//! Rows are unpacked and interleaved 256 columns at a time (`avx2_unpack`), so that no sum ever
-//! crosses a lane. One row of activations meets them at once; for several, sixteen rows are widened
-//! to 16 bits and kept for all of them. Both ways add the same numbers in the same order: a row's
-//! result is the same, bit for bit, whatever other rows are computed with it.
+//! One row of activations meets each weight row in a register of its own, and the integer sums of
+//! eight rows are turned into lanes. For several, sixteen rows are widened to 16 bits, interleaved
+//! 256 columns at a time and kept for all of them, so that no sum ever crosses a lane. Both ways add
+//! the same numbers in the same order: a row's result is the same, bit for bit, whatever other rows
+//! are computed with it.
 
 #![expect(unsafe_code, reason = "loads and stores registers")]
 
@@ -26,27 +28,28 @@ const TILE: usize = 192;
 /// Activation rows in registers at once: 12 sums, 2 weights, 1 activation of 16 registers.
 const STEP: usize = 6;
 
-/// 256 columns of eight weight rows. Weight of lane l: `scale[l] * q + offset[l]`, q unsigned
-/// (`Q8_0`: signed, offset unused). Formats with 32 weights to a scale use the first of each pair.
-pub(super) struct Chunk {
-    /// For each 32 columns, eight registers of four columns by eight rows.
-    pub q: [[__m256i; 8]; 8],
+/// Bytes between what is multiplied and what is asked for: a processor does not see by itself that
+/// eight rows side by side are one stretch of memory. Fewer come too late, more leave the cache.
+const AHEAD: usize = 20 << 10;
+
+/// Scales and offsets of 256 columns of eight weight rows, a row a lane. Weight of lane l:
+/// `scale[l] * q + offset[l]`, q unsigned (`Q8_0`: signed, offset unused). The first index counts
+/// runs of 32 columns; formats with 32 weights to a scale use the first of each pair.
+pub(super) struct Scales {
     pub scale: [[__m256; 2]; 8],
     pub offset: [[__m256; 2]; 8],
 }
 
-impl Chunk {
+impl Scales {
     #[target_feature(enable = "avx2")]
     fn zero() -> Self {
-        Self {
-            q: [[_mm256_setzero_si256(); 8]; 8],
-            scale: [[_mm256_setzero_ps(); 2]; 8],
-            offset: [[_mm256_setzero_ps(); 2]; 8],
-        }
+        let zero = _mm256_setzero_ps();
+        Self { scale: [[zero; 2]; 8], offset: [[zero; 2]; 8] }
     }
 }
 
-/// The same of sixteen rows, as 16-bit numbers in the order of [`ActBlock::pairs`].
+/// 256 columns of sixteen weight rows, a row a lane: for each 32 columns eight registers of bytes
+/// 4j and 4j + 2 as 16-bit numbers, each followed by one of bytes 4j + 1 and 4j + 3.
 struct Panel {
     q: [[[__m256i; 2]; 16]; 8],
     scale: [[[__m256; 2]; 2]; 8],
@@ -70,11 +73,9 @@ impl<'a, const BYTES: usize> Packed<'a, BYTES> {
         Self { rows: std::array::from_fn(|lane| &blocks[len * lane.min(last - first)..][..len]) }
     }
 
-    /// Where eight full rows end.
     #[inline]
-    fn end(&self) -> *const u8 {
-        let row = self.rows[0].as_flattened();
-        row.as_ptr().wrapping_add(LANES * row.len())
+    fn start(&self) -> *const u8 {
+        self.rows[0].as_ptr().cast()
     }
 
     /// Block `index` of each row.
@@ -89,95 +90,139 @@ impl<'a, const BYTES: usize> Packed<'a, BYTES> {
 /// Computes the outputs of weight rows `rows` for every row of `x`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+    macro_rules! format {
+        ($name:ident, $bytes:literal, $runs:literal, $signed:literal, $scales:literal) => {
+            run::<$bytes, $runs, $signed, $scales>(
+                weights,
+                x,
+                rows,
+                out,
+                |rows, scales, at| unpack::$name::scales(rows, scales, at),
+                |row, run| unpack::$name::integers(row, run),
+            )
+        };
+    }
     match weights.kind() {
         GgmlType::F32 | GgmlType::F16 | GgmlType::BF16 => {
             unreachable!("dense weights have their own kernel")
         }
-        GgmlType::Q4_0 => {
-            run::<18, 1, false, 1>(weights, x, rows, out, |b, c, at| unpack::q4_0(b, c, at));
-        }
-        GgmlType::Q4_1 => {
-            run::<20, 1, false, 1>(weights, x, rows, out, |b, c, at| unpack::q4_1(b, c, at));
-        }
-        GgmlType::Q5_0 => {
-            run::<22, 1, false, 1>(weights, x, rows, out, |b, c, at| unpack::q5_0(b, c, at));
-        }
-        GgmlType::Q5_1 => {
-            run::<24, 1, false, 1>(weights, x, rows, out, |b, c, at| unpack::q5_1(b, c, at));
-        }
-        GgmlType::Q8_0 => {
-            run::<34, 1, true, 1>(weights, x, rows, out, |b, c, at| unpack::q8_0(b, c, at));
-        }
-        GgmlType::Q2K => {
-            run::<84, 8, false, 2>(weights, x, rows, out, |b, c, at| unpack::q2k(b, c, at));
-        }
-        GgmlType::Q3K => {
-            run::<110, 8, false, 2>(weights, x, rows, out, |b, c, at| unpack::q3k(b, c, at));
-        }
-        GgmlType::Q4K => {
-            run::<144, 8, false, 1>(weights, x, rows, out, |b, c, at| unpack::q4k(b, c, at));
-        }
-        GgmlType::Q5K => {
-            run::<176, 8, false, 1>(weights, x, rows, out, |b, c, at| unpack::q5k(b, c, at));
-        }
-        GgmlType::Q6K => {
-            run::<210, 8, false, 2>(weights, x, rows, out, |b, c, at| unpack::q6k(b, c, at));
-        }
+        GgmlType::Q4_0 => format!(q4_0, 18, 1, false, 1),
+        GgmlType::Q4_1 => format!(q4_1, 20, 1, false, 1),
+        GgmlType::Q5_0 => format!(q5_0, 22, 1, false, 1),
+        GgmlType::Q5_1 => format!(q5_1, 24, 1, false, 1),
+        GgmlType::Q8_0 => format!(q8_0, 34, 1, true, 1),
+        GgmlType::Q2K => format!(q2k, 84, 8, false, 2),
+        GgmlType::Q3K => format!(q3k, 110, 8, false, 2),
+        GgmlType::Q4K => format!(q4k, 144, 8, false, 1),
+        GgmlType::Q5K => format!(q5k, 176, 8, false, 1),
+        GgmlType::Q6K => format!(q6k, 210, 8, false, 2),
     }
 }
 
 /// The loop over rows, columns and activations.
 ///
 /// `BYTES` and `RUNS`: bytes of a block, and how many times 32 weights it holds. `SIGNED`: whether
-/// the weights are, and have no offset. `SCALES`: scales to each 32 weights.
+/// the weights are, and have no offset. `SCALES`: scales to each 32 weights. `scales` reads those of
+/// one block of eight rows, `integers` one run of one row's block.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn run<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
     out: &Columns<'_>,
-    unpack: impl Fn([&[u8; BYTES]; LANES], &mut Chunk, usize),
+    scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
+    integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
-    let blocks = weights.cols() / 32;
-    let fill = |chunk: &mut Chunk, packed: &Packed<'_, BYTES>, first_block: usize| {
-        for at in (0..8.min(blocks - first_block)).step_by(RUNS) {
-            unpack(packed.blocks((first_block + at) / RUNS), chunk, at);
-        }
-    };
     if out.m() == 1 {
-        one::<BYTES, SIGNED, SCALES>(weights, x.row(0), rows, out, fill);
+        one::<BYTES, RUNS, SIGNED, SCALES>(weights, x.row(0), rows, out, scales, integers);
     } else {
-        many::<BYTES, SIGNED, SCALES>(weights, x, rows, out, fill);
+        many::<BYTES, RUNS, SIGNED, SCALES>(weights, x, rows, out, scales, integers);
     }
 }
 
-/// The loop for one row of activations. `fill` unpacks eight blocks from the given one on.
+/// The loop for one row of activations: 32 columns of eight weight rows at a time, each row in a
+/// register of its own until its products are summed.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn one<const BYTES: usize, const SIGNED: bool, const SCALES: usize>(
+fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
     out: &Columns<'_>,
-    fill: impl Fn(&mut Chunk, &Packed<'_, BYTES>, usize),
+    scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
+    integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
-    let mut chunk = Chunk::zero();
+    let mut read = Scales::zero();
+    let share = LANES * BYTES / RUNS;
     for first_row in rows.clone().step_by(LANES) {
         let packed = Packed::new(weights, first_row, rows.end);
         let mut sum = _mm256_setzero_ps();
-        let mut next = packed.end();
-        for (i, x_run) in x.chunks(8).enumerate() {
-            let share = LANES * weights.row_len() * x_run.len() / x.len();
-            prefetch(next, share);
-            next = next.wrapping_add(share);
-            fill(&mut chunk, &packed, 8 * i);
-            sum = dot_chunk::<SIGNED, SCALES>(&chunk, x_run, sum);
+        let mut ahead = packed.start().wrapping_add(AHEAD);
+        for (index, x) in x.chunks_exact(RUNS).enumerate() {
+            let blocks = packed.blocks(index);
+            scales(blocks, &mut read, 0);
+            for (run, x) in x.iter().enumerate() {
+                prefetch(ahead, share);
+                ahead = ahead.wrapping_add(share);
+                let [x_even, x_odd] = x.registers();
+                let mut products = [_mm256_setzero_si256(); LANES];
+                for (product, block) in products.iter_mut().zip(blocks) {
+                    let [even, odd] = pairs::<SIGNED>(integers(block, run));
+                    let even = _mm256_madd_epi16(even, x_even);
+                    *product = _mm256_add_epi32(even, _mm256_madd_epi16(odd, x_odd));
+                }
+                let halves = half_sums(products);
+                for part in 0..SCALES {
+                    let whole = match SCALES {
+                        1 => _mm256_add_epi32(halves[0], halves[1]),
+                        _ => halves[part],
+                    };
+                    let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
+                    let (scale, offset) = (read.scale[run][part], read.offset[run][part]);
+                    sum = add_run::<SIGNED>(whole, scale, offset, x.scale, x_sum, sum);
+                }
+            }
         }
         out.write(0, first_row, &store(sum)[..LANES.min(rows.end - first_row)]);
     }
 }
 
-/// Asks for `len` bytes that will be read soon: the processor does not see by itself that eight
-/// rows side by side are one stretch of memory.
+/// Of eight rows of eight words: the sum of each row's first four and of its last four, a row a lane.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn half_sums(rows: [__m256i; LANES]) -> [__m256i; 2] {
+    // Two words of row i and two of row i + 1, in each 128-bit half.
+    let mut pairs = [_mm256_setzero_si256(); 4];
+    for (i, pair) in pairs.iter_mut().enumerate() {
+        let (a, b) = (rows[2 * i], rows[2 * i + 1]);
+        *pair = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    }
+    // One word of each of four rows.
+    let mut fours = [_mm256_setzero_si256(); 2];
+    for (i, four) in fours.iter_mut().enumerate() {
+        let (a, b) = (pairs[2 * i], pairs[2 * i + 1]);
+        *four = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    }
+    let [a, b] = fours;
+    [_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b)]
+}
+
+/// `sum` after adding the products of a run, or of half of it, whose integer sums are `whole`.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn add_run<const SIGNED: bool>(
+    whole: __m256i,
+    scale: __m256,
+    offset: __m256,
+    x_scale: f32,
+    x_sum: f32,
+    sum: __m256,
+) -> __m256 {
+    let scale = _mm256_mul_ps(scale, _mm256_set1_ps(x_scale));
+    let sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, sum);
+    if SIGNED { sum } else { _mm256_fmadd_ps(offset, _mm256_set1_ps(x_sum), sum) }
+}
+
+/// Asks for `len` bytes that will be read soon.
 #[inline]
 fn prefetch(start: *const u8, len: usize) {
     for at in (0..len).step_by(64) {
@@ -188,16 +233,17 @@ fn prefetch(start: *const u8, len: usize) {
 
 /// The loop for several rows of activations.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn many<const BYTES: usize, const SIGNED: bool, const SCALES: usize>(
+fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
     out: &Columns<'_>,
-    fill: impl Fn(&mut Chunk, &Packed<'_, BYTES>, usize),
+    scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
+    integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
     let blocks = weights.cols() / 32;
     let zero = _mm256_setzero_ps();
-    let mut chunk = Chunk::zero();
+    let mut read = Scales::zero();
     let mut panel = Panel {
         q: [[[_mm256_setzero_si256(); 2]; 16]; 8],
         scale: [[[zero; 2]; 2]; 8],
@@ -214,8 +260,23 @@ fn many<const BYTES: usize, const SIGNED: bool, const SCALES: usize>(
             for first_block in (0..blocks).step_by(8) {
                 let chunk_len = 8.min(blocks - first_block);
                 for (half, packed) in packed.iter().enumerate() {
-                    fill(&mut chunk, packed, first_block);
-                    widen::<SIGNED>(&chunk, &mut panel, half, chunk_len);
+                    for at in (0..chunk_len).step_by(RUNS) {
+                        let blocks = packed.blocks((first_block + at) / RUNS);
+                        scales(blocks, &mut read, at);
+                        for run in 0..RUNS {
+                            let mut q = [_mm256_setzero_si256(); LANES];
+                            for (q, block) in q.iter_mut().zip(blocks) {
+                                *q = integers(block, run);
+                            }
+                            widen::<SIGNED>(transposed(q), &mut panel.q[at + run], half);
+                        }
+                    }
+                    for run in 0..chunk_len {
+                        for part in 0..2 {
+                            panel.scale[run][part][half] = read.scale[run][part];
+                            panel.offset[run][part][half] = read.offset[run][part];
+                        }
+                    }
                 }
                 let run = first_block..first_block + chunk_len;
                 let mut row = tile_start;
@@ -249,20 +310,37 @@ fn many<const BYTES: usize, const SIGNED: bool, const SCALES: usize>(
     }
 }
 
-/// Puts the first `len` runs of a chunk into one half of the panel.
+/// Eight words of eight rows: register j of the result has word j of every row.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn widen<const SIGNED: bool>(chunk: &Chunk, panel: &mut Panel, half: usize, len: usize) {
-    for run in 0..len {
-        for j in 0..8 {
-            let [even, odd] = pairs::<SIGNED>(chunk.q[run][j]);
-            panel.q[run][2 * j][half] = even;
-            panel.q[run][2 * j + 1][half] = odd;
-        }
-        for part in 0..2 {
-            panel.scale[run][part][half] = chunk.scale[run][part];
-            panel.offset[run][part][half] = chunk.offset[run][part];
-        }
+fn transposed(rows: [__m256i; LANES]) -> [__m256i; 8] {
+    let mut fours = [_mm256_setzero_si256(); 8];
+    for half in 0..2 {
+        let [a, b, c, d] =
+            [rows[4 * half], rows[4 * half + 1], rows[4 * half + 2], rows[4 * half + 3]];
+        let (ab_low, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        fours[4 * half] = _mm256_unpacklo_epi64(ab_low, cd_low);
+        fours[4 * half + 1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+        fours[4 * half + 2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+        fours[4 * half + 3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+    }
+    let mut words = [_mm256_setzero_si256(); 8];
+    for j in 0..4 {
+        words[j] = _mm256_permute2x128_si256::<0x20>(fours[j], fours[j + 4]);
+        words[j + 4] = _mm256_permute2x128_si256::<0x31>(fours[j], fours[j + 4]);
+    }
+    words
+}
+
+/// Puts 32 columns of eight rows into one half of a panel's run.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn widen<const SIGNED: bool>(bytes: [__m256i; 8], run: &mut [[__m256i; 2]; 16], half: usize) {
+    for (j, bytes) in bytes.into_iter().enumerate() {
+        let [even, odd] = pairs::<SIGNED>(bytes);
+        run[2 * j][half] = even;
+        run[2 * j + 1][half] = odd;
     }
 }
 
@@ -279,37 +357,6 @@ fn pairs<const SIGNED: bool>(bytes: __m256i) -> [__m256i; 2] {
     }
 }
 
-/// The sum after adding a chunk's products with one row of activations, at most eight blocks.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn dot_chunk<const SIGNED: bool, const SCALES: usize>(
-    chunk: &Chunk,
-    x: &[ActBlock],
-    mut sum: __m256,
-) -> __m256 {
-    for (run, x) in x.iter().take(8).enumerate() {
-        for part in 0..SCALES {
-            let mut whole = [_mm256_setzero_si256(); 2];
-            for j in 8 / SCALES * part..8 / SCALES * (part + 1) {
-                let weights = pairs::<SIGNED>(chunk.q[run][j]);
-                for odd in 0..2 {
-                    let x = _mm256_set1_epi32(x.pairs[2 * j + odd]);
-                    let product = _mm256_madd_epi16(weights[odd], x);
-                    whole[odd] = _mm256_add_epi32(whole[odd], product);
-                }
-            }
-            let whole = _mm256_cvtepi32_ps(_mm256_add_epi32(whole[0], whole[1]));
-            let scale = _mm256_mul_ps(chunk.scale[run][part], _mm256_set1_ps(x.scale));
-            sum = _mm256_fmadd_ps(whole, scale, sum);
-            if !SIGNED {
-                let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
-                sum = _mm256_fmadd_ps(chunk.offset[run][part], _mm256_set1_ps(x_sum), sum);
-            }
-        }
-    }
-    sum
-}
-
 /// Adds to `sums` a panel's products with `N` rows of activations, at most eight blocks.
 #[target_feature(enable = "avx2,fma")]
 fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
@@ -324,7 +371,7 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
             for k in 16 / SCALES * part..16 / SCALES * (part + 1) {
                 let weights = panel.q[run][k];
                 for n in 0..N {
-                    let x = _mm256_set1_epi32(x[n][run].pairs[k]);
+                    let x = _mm256_set1_epi32(x[n][run].pairs[k % 2][k / 2]);
                     for half in 0..2 {
                         let product = _mm256_madd_epi16(weights[half], x);
                         whole[n][half] = _mm256_add_epi32(whole[n][half], product);
@@ -333,16 +380,12 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
             }
             for n in 0..N {
                 let x = &x[n][run];
-                let x_scale = _mm256_set1_ps(x.scale);
-                let x_sum = _mm256_set1_ps(if SCALES == 1 { x.sum } else { x.half_sums[part] });
-                for half in 0..2 {
-                    let scale = _mm256_mul_ps(panel.scale[run][part][half], x_scale);
-                    let mut sum = sums[n][half];
-                    sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[n][half]), scale, sum);
-                    if !SIGNED {
-                        sum = _mm256_fmadd_ps(panel.offset[run][part][half], x_sum, sum);
-                    }
-                    sums[n][half] = sum;
+                let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
+                for (half, sum) in sums[n].iter_mut().enumerate() {
+                    let scale = panel.scale[run][part][half];
+                    let offset = panel.offset[run][part][half];
+                    let whole = whole[n][half];
+                    *sum = add_run::<SIGNED>(whole, scale, offset, x.scale, x_sum, *sum);
                 }
             }
         }
@@ -368,24 +411,34 @@ pub(super) fn quantize(x: &[[f32; 32]], blocks: &mut [ActBlock]) {
         let [a, b, c, d] = x.map(|x| _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse)));
         let first = sum(_mm256_add_epi32(a, b)) as f32;
         let last = sum(_mm256_add_epi32(c, d)) as f32;
-        block.pairs[..8].copy_from_slice(&store_words(paired(a, b)));
-        block.pairs[8..].copy_from_slice(&store_words(paired(c, d)));
+        block.pairs = paired(a, b, c, d).map(|words| store_words(words));
         block.scale = scale;
         block.sum = scale * (first + last);
         block.half_sums = [scale * first, scale * last];
     }
 }
 
-/// Sixteen numbers that fit 16 bits, in the order of [`ActBlock::pairs`].
+/// 32 numbers that fit 16 bits, as [`ActBlock::pairs`].
 #[target_feature(enable = "avx2")]
 #[inline]
-fn paired(a: __m256i, b: __m256i) -> __m256i {
+fn paired(a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> [__m256i; 2] {
+    // Words (0 2) (4 6) ... and (1 3) (5 7) ... of two registers, 128-bit halves not yet in order.
+    let (ab, cd) = (paired_half(a, b), paired_half(c, d));
+    let even = _mm256_shuffle_ps::<0x88>(ab, cd);
+    let odd = _mm256_shuffle_ps::<0xdd>(ab, cd);
+    [even, odd].map(|v| _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_castps_si256(v)))
+}
+
+/// Words (0 2) (1 3) (4 6) (5 7) ... of sixteen numbers.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn paired_half(a: __m256i, b: __m256i) -> __m256 {
     let (a, b) = (_mm256_castsi256_ps(a), _mm256_castsi256_ps(b));
     // Within 128-bit halves: 0 1 8 9 | 4 5 12 13, and 2 3 10 11 | 6 7 14 15.
     let low = _mm256_castps_si256(_mm256_shuffle_ps::<0x44>(a, b));
     let high = _mm256_castps_si256(_mm256_shuffle_ps::<0xee>(a, b));
     let pairs = _mm256_blend_epi16::<0xaa>(low, _mm256_slli_epi32::<16>(high));
-    _mm256_permute4x64_epi64::<0b11_01_10_00>(pairs)
+    _mm256_castsi256_ps(_mm256_permute4x64_epi64::<0b11_01_10_00>(pairs))
 }
 
 #[target_feature(enable = "avx2")]
@@ -409,6 +462,19 @@ pub(super) fn store(v: __m256) -> [f32; 8] {
     // SAFETY: eight values can be written.
     unsafe { _mm256_storeu_ps(values.as_mut_ptr(), v) };
     values
+}
+
+impl ActBlock {
+    /// [`Self::pairs`]: numbers with an even index, and with an odd one.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn registers(&self) -> [__m256i; 2] {
+        let [even, odd] = &self.pairs;
+        // SAFETY: eight words can be read.
+        unsafe {
+            [_mm256_loadu_si256(even.as_ptr().cast()), _mm256_loadu_si256(odd.as_ptr().cast())]
+        }
+    }
 }
 
 #[target_feature(enable = "avx2")]

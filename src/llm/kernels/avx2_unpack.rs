@@ -1,6 +1,7 @@
-//! Blocks of eight weight rows to interleaved registers. What the bytes mean: see `unpack`.
+//! Blocks of packed weights to registers. What the bytes mean: see `unpack`.
 //!
-//! Each function unpacks one block of eight rows into the chunk's run `at` and those after it.
+//! A module for each format: `scales` reads the scales of one block of eight rows into the run `at`
+//! and those after it, `integers` the 32 weights of one run of one row.
 //!
 //! Plain loops where a closure would be shorter: a closure made here may use AVX2, the standard
 //! library's functions that take one may not, and so it would be called for every register.
@@ -10,156 +11,250 @@
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
 
-use super::avx2::{Chunk, LANES};
+use super::avx2::{LANES, Scales};
 
 /// The same block of eight rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q4_0(rows: Rows<'_, 18>, chunk: &mut Chunk, at: usize) {
-    let (d, _) = halves(words_at(rows, 0));
-    chunk.q[at] = nibbles(columns(rows, 2));
-    set(chunk, at, 0, d, _mm256_mul_ps(d, _mm256_set1_ps(-8.0)));
+pub(super) mod q4_0 {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 18>, scales: &mut Scales, at: usize) {
+        let (d, _) = halves(words_at(rows, 0));
+        set(scales, at, 0, d, _mm256_mul_ps(d, _mm256_set1_ps(-8.0)));
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 18], _run: usize) -> __m256i {
+        nibbles(row, 2)
+    }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q4_1(rows: Rows<'_, 20>, chunk: &mut Chunk, at: usize) {
-    let (d, m) = halves(words_at(rows, 0));
-    chunk.q[at] = nibbles(columns(rows, 4));
-    set(chunk, at, 0, d, m);
+pub(super) mod q4_1 {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 20>, scales: &mut Scales, at: usize) {
+        let (d, m) = halves(words_at(rows, 0));
+        set(scales, at, 0, d, m);
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 20], _run: usize) -> __m256i {
+        nibbles(row, 4)
+    }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q5_0(rows: Rows<'_, 22>, chunk: &mut Chunk, at: usize) {
-    let (d, _) = halves(words_at(rows, 0));
-    chunk.q[at] = with_fifth_bits(nibbles(columns(rows, 6)), words_at(rows, 2));
-    set(chunk, at, 0, d, _mm256_mul_ps(d, _mm256_set1_ps(-16.0)));
+pub(super) mod q5_0 {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 22>, scales: &mut Scales, at: usize) {
+        let (d, _) = halves(words_at(rows, 0));
+        set(scales, at, 0, d, _mm256_mul_ps(d, _mm256_set1_ps(-16.0)));
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 22], _run: usize) -> __m256i {
+        _mm256_or_si256(nibbles(row, 6), fifth_bits(row, 2))
+    }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q5_1(rows: Rows<'_, 24>, chunk: &mut Chunk, at: usize) {
-    let (d, m) = halves(words_at(rows, 0));
-    chunk.q[at] = with_fifth_bits(nibbles(columns(rows, 8)), words_at(rows, 4));
-    set(chunk, at, 0, d, m);
+pub(super) mod q5_1 {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 24>, scales: &mut Scales, at: usize) {
+        let (d, m) = halves(words_at(rows, 0));
+        set(scales, at, 0, d, m);
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 24], _run: usize) -> __m256i {
+        _mm256_or_si256(nibbles(row, 8), fifth_bits(row, 4))
+    }
 }
 
 /// The one format with signed weights, and no offset.
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q8_0(rows: Rows<'_, 34>, chunk: &mut Chunk, at: usize) {
-    let (d, _) = halves(words_at(rows, 0));
-    chunk.q[at] = columns_32(rows, 2);
-    chunk.scale[at][0] = d;
-}
+pub(super) mod q8_0 {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q2k(rows: Rows<'_, 84>, chunk: &mut Chunk, at: usize) {
-    let (d, dmin) = halves(words_at(rows, 80));
-    let scales = columns(rows, 0);
-    for half in 0..2 {
-        let packed = columns_32(rows, 16 + 32 * half);
-        for run in 0..4 {
-            let i = 4 * half + run;
-            chunk.q[at + i] = bits(packed, 2 * run, 3);
-            for part in 0..2 {
-                let s = 2 * i + part;
-                let scale_min = byte(scales[s / 4], s % 4);
-                let scale = _mm256_and_si256(scale_min, _mm256_set1_epi32(15));
-                let min = _mm256_srli_epi32::<4>(scale_min);
-                set(chunk, at + i, part, times(d, scale), negated(times(dmin, min)));
-            }
-        }
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 34>, scales: &mut Scales, at: usize) {
+        let (d, _) = halves(words_at(rows, 0));
+        scales.scale[at][0] = d;
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 34], _run: usize) -> __m256i {
+        load_32(row, 2)
     }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q3k(rows: Rows<'_, 110>, chunk: &mut Chunk, at: usize) {
-    // The block ends after d, so a word that holds it starts before it.
-    let (_, d) = halves(words_at(rows, 106));
-    let (low_a, low_b, high) = (words_at(rows, 96), words_at(rows, 100), words_at(rows, 104));
-    let third = columns_32(rows, 0);
-    for half in 0..2 {
-        let packed = columns_32(rows, 32 + 32 * half);
-        for run in 0..4 {
-            let i = 4 * half + run;
-            for j in 0..8 {
-                let low = and(shift_right(packed[j], 2 * run), 3);
-                chunk.q[at + i][j] = _mm256_or_si256(low, bit(third[j], i, 4));
-            }
-            for part in 0..2 {
-                let s = 2 * i + part;
-                let low = if s / 4 % 2 == 0 { low_a } else { low_b };
-                let low = and(shift_right(low, s / 8 * 4), 15);
-                let high = and(shift_right(high, s / 4 * 2), 3);
-                let scale = _mm256_or_si256(low, _mm256_slli_epi16::<4>(high));
-                let scale = _mm256_sub_epi32(byte(scale, s % 4), _mm256_set1_epi32(32));
-                let scale = times(d, scale);
-                set(chunk, at + i, part, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-4.0)));
-            }
+pub(super) mod q2k {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 84>, scales: &mut Scales, at: usize) {
+        let (d, dmin) = halves(words_at(rows, 80));
+        let packed = columns(rows, 0);
+        for s in 0..16 {
+            let scale_min = byte(packed[s / 4], s % 4);
+            let scale = _mm256_and_si256(scale_min, _mm256_set1_epi32(15));
+            let min = _mm256_srli_epi32::<4>(scale_min);
+            set(scales, at + s / 2, s % 2, times(d, scale), negated(times(dmin, min)));
         }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 84], run: usize) -> __m256i {
+        and(shift_right(load_32(row, 16 + run / 4 * 32), run % 4 * 2), 3)
     }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q4k(rows: Rows<'_, 144>, chunk: &mut Chunk, at: usize) {
-    scales_and_mins(columns(rows, 0), chunk, at);
-    for pair in 0..4 {
-        let packed = columns_32(rows, 16 + 32 * pair);
-        chunk.q[at + 2 * pair] = bits(packed, 0, 15);
-        chunk.q[at + 2 * pair + 1] = bits(packed, 4, 15);
+pub(super) mod q3k {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 110>, scales: &mut Scales, at: usize) {
+        // The block ends after d, so a word that holds it starts before it.
+        let (_, d) = halves(words_at(rows, 106));
+        let (low_a, low_b, high) = (words_at(rows, 96), words_at(rows, 100), words_at(rows, 104));
+        for s in 0..16 {
+            let low = if s / 4 % 2 == 0 { low_a } else { low_b };
+            let low = and(shift_right(low, s / 8 * 4), 15);
+            let high = and(shift_right(high, s / 4 * 2), 3);
+            let scale = _mm256_or_si256(low, _mm256_slli_epi16::<4>(high));
+            let scale = _mm256_sub_epi32(byte(scale, s % 4), _mm256_set1_epi32(32));
+            let scale = times(d, scale);
+            set(scales, at + s / 2, s % 2, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-4.0)));
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 110], run: usize) -> __m256i {
+        let low = and(shift_right(load_32(row, 32 + run / 4 * 32), run % 4 * 2), 3);
+        _mm256_or_si256(low, bit(load_32(row, 0), run, 4))
     }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q5k(rows: Rows<'_, 176>, chunk: &mut Chunk, at: usize) {
-    scales_and_mins(columns(rows, 0), chunk, at);
-    let fifth = columns_32(rows, 16);
-    for i in 0..8 {
-        let packed = columns_32(rows, 48 + i / 2 * 32);
-        for j in 0..8 {
-            let low = and(shift_right(packed[j], i % 2 * 4), 15);
-            chunk.q[at + i][j] = _mm256_or_si256(low, bit(fifth[j], i, 16));
-        }
+pub(super) mod q4k {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 144>, scales: &mut Scales, at: usize) {
+        scales_and_mins(columns(rows, 0), scales, at);
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 144], run: usize) -> __m256i {
+        and(shift_right(load_32(row, 16 + run / 2 * 32), run % 2 * 4), 15)
     }
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-pub(super) fn q6k(rows: Rows<'_, 210>, chunk: &mut Chunk, at: usize) {
-    let (_, d) = halves(words_at(rows, 206));
-    let scales = columns(rows, 192);
-    for half in 0..2 {
-        let low = [columns_32(rows, 64 * half), columns_32(rows, 64 * half + 32)];
-        let high = columns_32(rows, 128 + 32 * half);
-        for run in 0..4 {
-            let i = 4 * half + run;
-            for j in 0..8 {
-                let nibble = and(shift_right(low[run % 2][j], run / 2 * 4), 15);
-                let pair = and(shift_right(high[j], run * 2), 3);
-                let pair = _mm256_slli_epi16::<4>(pair);
-                chunk.q[at + i][j] = _mm256_or_si256(nibble, pair);
-            }
-            for part in 0..2 {
-                let s = 2 * i + part;
-                let scale = times(d, signed_byte(scales[s / 4], s % 4));
-                set(chunk, at + i, part, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-32.0)));
-            }
+pub(super) mod q5k {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 176>, scales: &mut Scales, at: usize) {
+        scales_and_mins(columns(rows, 0), scales, at);
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 176], run: usize) -> __m256i {
+        let low = and(shift_right(load_32(row, 48 + run / 2 * 32), run % 2 * 4), 15);
+        _mm256_or_si256(low, bit(load_32(row, 16), run, 16))
+    }
+}
+
+pub(super) mod q6k {
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the helpers of every format")
+    )]
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 210>, scales: &mut Scales, at: usize) {
+        let (_, d) = halves(words_at(rows, 206));
+        let packed = columns(rows, 192);
+        for s in 0..16 {
+            let scale = times(d, signed_byte(packed[s / 4], s % 4));
+            set(scales, at + s / 2, s % 2, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-32.0)));
         }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 210], run: usize) -> __m256i {
+        let (half, quarter) = (run / 4, run % 4);
+        let low = load_32(row, 64 * half + quarter % 2 * 32);
+        let low = and(shift_right(low, quarter / 2 * 4), 15);
+        let high = and(shift_right(load_32(row, 128 + 32 * half), quarter * 2), 3);
+        _mm256_or_si256(low, _mm256_slli_epi16::<4>(high))
     }
 }
 
 /// The first 16 bytes of a `Q4_K` or `Q5_K` block: d and dmin, then three words of 6-bit numbers.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn scales_and_mins(head: [__m256i; 4], chunk: &mut Chunk, at: usize) {
+fn scales_and_mins(head: [__m256i; 4], read: &mut Scales, at: usize) {
     let [d_dmin, a, b, c] = head;
     let (d, dmin) = halves(d_dmin);
     let six_bits = _mm256_set1_epi8(63);
@@ -170,15 +265,15 @@ fn scales_and_mins(head: [__m256i; 4], chunk: &mut Chunk, at: usize) {
     for i in 0..8 {
         let scale = times(d, byte(scales[i / 4], i % 4));
         let min = times(dmin, byte(mins[i / 4], i % 4));
-        set(chunk, at + i, 0, scale, negated(min));
+        set(read, at + i, 0, scale, negated(min));
     }
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn set(chunk: &mut Chunk, run: usize, part: usize, scale: __m256, offset: __m256) {
-    chunk.scale[run][part] = scale;
-    chunk.offset[run][part] = offset;
+fn set(read: &mut Scales, run: usize, part: usize, scale: __m256, offset: __m256) {
+    read.scale[run][part] = scale;
+    read.offset[run][part] = offset;
 }
 
 /// Sixteen bytes of each row from byte `at` on: register j has bytes 4j to 4j + 3, a row a lane.
@@ -198,15 +293,6 @@ fn columns<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i; 4]
         _mm256_unpacklo_epi64(ab_high, cd_high),
         _mm256_unpackhi_epi64(ab_high, cd_high),
     ]
-}
-
-/// As [`columns`], for 32 bytes.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn columns_32<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i; 8] {
-    let [a, b, c, d] = columns(rows, at);
-    let [e, f, g, h] = columns(rows, at + 16);
-    [a, b, c, d, e, f, g, h]
 }
 
 /// The word at byte `at` of each row.
@@ -229,6 +315,14 @@ fn load_16(bytes: &[u8], at: usize) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load_32(bytes: &[u8], at: usize) -> __m256i {
+    let bytes = &bytes[at..at + 32];
+    // SAFETY: 32 bytes can be read.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
 /// The two f16 of each word, low then high.
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
@@ -243,31 +337,25 @@ fn halves(words: __m256i) -> (__m256, __m256) {
     (low, high)
 }
 
-/// Byte j of a legacy block holds weight j below and weight j + 16 above.
+/// The sixteen bytes from byte `at` of a block on: byte j holds weight j below and j + 16 above.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn nibbles(packed: [__m256i; 4]) -> [__m256i; 8] {
-    let ([a, b, c, d], [e, f, g, h]) = (bits(packed, 0, 15), bits(packed, 4, 15));
-    [a, b, c, d, e, f, g, h]
+fn nibbles(block: &[u8], at: usize) -> __m256i {
+    let packed = load_16(block, at);
+    and(_mm256_set_m128i(_mm_srli_epi16::<4>(packed), packed), 15)
 }
 
-/// Adds bit i of each row's word to weight i, as 16.
+/// Bit i of the word at byte `at` of a block as 16 in byte i.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn with_fifth_bits(mut q: [__m256i; 8], words: __m256i) -> [__m256i; 8] {
-    // Byte 0 of each word to its four bytes; adding k takes byte k.
-    let spread = _mm256_setr_epi32(
-        0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c,
-    );
-    for (j, q) in q.iter_mut().enumerate() {
-        let from = _mm256_add_epi8(spread, _mm256_set1_epi8((j / 2) as i8));
-        let bytes = _mm256_shuffle_epi8(words, from);
-        let mask = if j % 2 == 0 { 0x0804_0201 } else { 0x8040_2010_u32.cast_signed() };
-        let mask = _mm256_set1_epi32(mask);
-        let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, mask), mask);
-        *q = _mm256_or_si256(*q, and(is_set, 16));
-    }
-    q
+fn fifth_bits(block: &[u8], at: usize) -> __m256i {
+    let word = i32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    // Each byte of the word eight times, and a bit for each of the eight.
+    let from =
+        _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+    let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(word), from);
+    let mask = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
+    and(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, mask), mask), 16)
 }
 
 /// `value` in each byte whose bit `i` is set, 0 in the others.
@@ -276,16 +364,6 @@ fn with_fifth_bits(mut q: [__m256i; 8], words: __m256i) -> [__m256i; 8] {
 fn bit(v: __m256i, i: usize, value: i8) -> __m256i {
     let mask = _mm256_set1_epi8((1_u8 << i).cast_signed());
     and(_mm256_cmpeq_epi8(_mm256_and_si256(v, mask), mask), value)
-}
-
-/// Each byte shifted right, and `mask`.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn bits<const N: usize>(mut packed: [__m256i; N], shift: usize, mask: i8) -> [__m256i; N] {
-    for v in &mut packed {
-        *v = and(if shift == 0 { *v } else { shift_right(*v, shift) }, mask);
-    }
-    packed
 }
 
 /// Each byte and `mask`.
