@@ -2,6 +2,7 @@
 //! a tree of tokens: see `tree_attention.rs`.
 
 use super::cache::LayerCache;
+use super::config::{Config, LayerConfig};
 use super::kernels;
 
 /// What attention needs to know about a layer.
@@ -16,6 +17,17 @@ pub struct AttentionShape {
 }
 
 impl AttentionShape {
+    pub(crate) fn of(config: &Config, layer: &LayerConfig) -> Self {
+        Self {
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            scale: layer.scale,
+            softcap: config.attention_softcap,
+            window: layer.window,
+        }
+    }
+
     /// The first position that position `at` sees.
     pub(crate) fn first_visible(&self, at: usize) -> usize {
         self.window.map_or(0, |window| (at + 1).saturating_sub(window))

@@ -7,7 +7,7 @@
 use candle_core::Result;
 
 use super::buffers::Buffer;
-use super::config::{Config, RopeTable};
+use super::config::{Config, MlpKind, NormPlacement, QkNorm, RopeTable};
 use super::dropout::Dropout;
 use super::gradients::Gradients;
 use super::kernels;
@@ -106,15 +106,28 @@ impl<'a> TreePass<'a> {
 }
 
 impl LayerTape {
-    /// Floats that a row of the tree takes in a layer; counted, not measured.
+    /// Floats that a row of the tree takes in a layer, without those of an adapter; counted, not
+    /// measured.
     fn floats_a_row(config: &Config) -> usize {
-        // Input and middle, queries and what attention gave, keys and values, gate and up.
-        2 * config.width + 2 * config.query_width() + 2 * config.kv_width() + 2 * config.mlp_width
+        let Config { width, mlp_width, .. } = *config;
+        let (q_width, kv_width) = (config.query_width(), config.kv_width());
+        let raw = if config.qk_norm == QkNorm::None { 0 } else { q_width + kv_width };
+        let projected_and_fed = match config.norm_placement {
+            NormPlacement::Before => 0,
+            NormPlacement::After | NormPlacement::Around => 2 * width,
+        };
+        let gate_and_up = match config.mlp {
+            MlpKind::Gated | MlpKind::GatedFused => 2 * mlp_width,
+            MlpKind::Plain => mlp_width,
+        };
+        // Input and middle, queries and what attention gave, keys and values
+        let always = 2 * width + 2 * q_width + 2 * kv_width;
+        always + raw + projected_and_fed + gate_and_up
     }
 }
 
 /// Bytes that a row of a tree takes until its way back, if everything is kept.
-pub(crate) fn bytes_a_row(config: &Config) -> usize {
+pub fn bytes_a_row(config: &Config) -> usize {
     config.layer_count() * LayerTape::floats_a_row(config) * size_of::<f32>()
 }
 

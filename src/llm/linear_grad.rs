@@ -19,7 +19,7 @@ use super::ops::with_f32;
 use super::rows::{add_scaled, each_row};
 
 /// Weights that are widened at once: 4 MB.
-const TILE: usize = 1 << 20;
+pub(crate) const TILE: usize = 1 << 20;
 
 thread_local! {
     static WIDENED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };

@@ -56,21 +56,15 @@ impl Adapter {
     /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
         let layers = model.linear_layers();
-        let all = spec.target_modules.iter().any(|target| target == "all-linear");
         if let Some(stray) = spec.target_modules.iter().find(|target| {
-            *target != "all-linear" && !layers.iter().any(|layer| is_target(&layer.name, target))
+            *target != ALL && !layers.iter().any(|layer| is_target(&layer.name, target))
         }) {
             return Err(Error::NoSuchModule { name: stray.clone(), known: last_parts(&layers) });
         }
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let scale = scale(spec.lora_alpha, spec.r, spec.use_rslora);
         let mut pairs = BTreeMap::new();
-        let mut targets: Vec<&LinearInfo> = layers
-            .iter()
-            .filter(|layer| {
-                all || spec.target_modules.iter().any(|target| is_target(&layer.name, target))
-            })
-            .collect();
+        let mut targets = targets(&layers, &spec.target_modules);
         targets.sort_by(|one, other| one.name.cmp(&other.name));
         for layer in targets {
             let bound = (layer.inputs as f32).sqrt().recip();
@@ -149,6 +143,17 @@ impl Adapter {
 pub(crate) fn scale(alpha: f64, rank: usize, use_rslora: bool) -> f64 {
     let rank = rank as f64;
     alpha / if use_rslora { rank.sqrt() } else { rank }
+}
+
+/// In `target_modules`: every linear layer but the head.
+const ALL: &str = "all-linear";
+
+/// Which of a model's linear layers are meant by a list of names.
+pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
+    let named = |layer: &LinearInfo| {
+        target_modules.iter().any(|target| target == ALL || is_target(&layer.name, target))
+    };
+    layers.iter().filter(|layer| named(layer)).collect()
 }
 
 /// PEFT's rule for lists: the whole path, or its last parts.

@@ -12,7 +12,6 @@ use super::cache::KvCache;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::chat::ChatTemplate;
 use super::config::Config;
-use super::differentiable;
 use super::differentiable::{Keep, Pass, TreePass};
 use super::dropout::Dropout;
 use super::error::Error;
@@ -223,11 +222,6 @@ impl Model {
         self.check(tree.ids(), tree.depth())?;
         let pass = Pass::new(&self.config, tree, adapter, dropout);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
-    }
-
-    /// Bytes that a row of a tree takes until its way back, where everything is kept.
-    pub fn tree_row_bytes(&self) -> usize {
-        differentiable::bytes_a_row(&self.config)
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.

@@ -312,14 +312,7 @@ impl Loader<'_> {
             mlp,
             down: self.linear(down, config.width, config.mlp_width, plain(config.mlp_bias))?,
             post_mlp_norm,
-            attention: AttentionShape {
-                heads: config.heads,
-                kv_heads: config.kv_heads,
-                head_dim: config.head_dim,
-                scale: kind.scale,
-                softcap: config.attention_softcap,
-                window: kind.window,
-            },
+            attention: AttentionShape::of(config, &kind),
             rope: kind.rope,
         })
     }

@@ -69,6 +69,26 @@ pub(crate) fn backward(
     sums
 }
 
+/// What attention over a tree is, in a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Scores that are computed, of all query heads; some of them nobody sees.
+    pub scores: usize,
+
+    /// Values of gradients by keys and by values, before they are added up.
+    pub gradients: usize,
+}
+
+/// Counted, not run.
+pub(crate) fn load(shape: &AttentionShape, tree: &TokenTree) -> Load {
+    let group = shape.heads / shape.kv_heads;
+    let add = |sum: Load, task: &Task<'_>| Load {
+        scores: sum.scores + group * task.queries.len() * task.stride(),
+        gradients: sum.gradients + 2 * task.keys.len() * shape.head_dim,
+    };
+    tasks(shape, tree).iter().fold(Load::default(), add)
+}
+
 fn tasks<'a>(shape: &'a AttentionShape, tree: &'a TokenTree) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
     for segment in tree.segments() {

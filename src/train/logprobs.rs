@@ -14,6 +14,8 @@ use rayon::slice::ParallelSliceMut as _;
 
 use super::batch::Sequence;
 use super::error::Error;
+use crate::llm;
+use crate::llm::config::Config;
 use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
 use crate::llm::kernels;
@@ -56,8 +58,8 @@ pub struct PassSize {
 }
 
 impl PassSize {
-    pub fn of(model: &Model) -> Self {
-        Self { row_bytes: model.tree_row_bytes().max(1) }
+    pub fn of(config: &Config) -> Self {
+        Self { row_bytes: llm::bytes_a_row(config).max(1) }
     }
 
     /// Rows of a pass.
@@ -65,7 +67,7 @@ impl PassSize {
         (KEPT_BYTES / self.row_bytes).max(1)
     }
 
-    fn keep(self, tree: &TokenTree) -> Keep {
+    pub fn keep(self, tree: &TokenTree) -> Keep {
         if tree.len() > self.rows() { Keep::LayerInputs } else { Keep::Everything }
     }
 }
@@ -133,7 +135,8 @@ pub fn score<'a>(
     sequences: &[&Sequence],
     dropout: Option<&'a Dropout>,
 ) -> Result<Scored<'a>, Error> {
-    let pass = model.run_tree(tree, Some(adapter), dropout, PassSize::of(model).keep(tree))?;
+    let pass =
+        model.run_tree(tree, Some(adapter), dropout, PassSize::of(model.config()).keep(tree))?;
     let predictions = predictions(tree, sequences);
     let mut stats = vec![CompletionStats::default(); sequences.len()];
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
@@ -164,6 +167,19 @@ pub fn measure(
     Ok(stats)
 }
 
+/// Predictions whose scores are computed at once.
+fn score_rows(config: &Config) -> usize {
+    (SCORE_BYTES / size_of::<f32>() / config.vocab_size.max(1)).clamp(16, 1024)
+}
+
+/// Bytes of the scores that are there at once, in a pass with so many predictions, and of their
+/// slopes. Where a model caps its scores, both are needed.
+pub fn score_bytes(config: &Config, predictions: usize) -> u64 {
+    let copies = if config.final_softcap.is_some() { 2 } else { 1 };
+    let scores = score_rows(config).min(predictions) * config.vocab_size * copies;
+    ((scores + predictions * config.width) * size_of::<f32>()) as u64
+}
+
 /// Calls `work` with some predictions at a time and their scores, (predictions, vocabulary).
 fn each_chunk(
     model: &Model,
@@ -171,9 +187,8 @@ fn each_chunk(
     predictions: &[Prediction],
     mut work: impl FnMut(&[Prediction], Scores) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (width, vocabulary) = (model.config().width, model.config().vocab_size);
-    let rows = (SCORE_BYTES / size_of::<f32>() / vocabulary.max(1)).clamp(16, 1024);
-    for chunk in predictions.chunks(rows) {
+    let width = model.config().width;
+    for chunk in predictions.chunks(score_rows(model.config())) {
         let rows = chunk.iter().map(|found| &hidden[found.row * width..(found.row + 1) * width]);
         let hidden: Vec<f32> = rows.flatten().copied().collect();
         work(chunk, model.tree_scores(&hidden)?)?;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dpo;
 pub mod dual;
 pub mod error;
+pub mod estimate;
 pub mod evaluate;
 pub mod history;
 pub mod logprobs;

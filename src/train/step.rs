@@ -64,7 +64,7 @@ pub fn run(
     let tokens_in_step = sft::tokens_in_step(rows);
     let mut gradients = Gradients::none(input.adapter);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
-    let pass_rows = PassSize::of(input.model).rows();
+    let pass_rows = PassSize::of(input.model.config()).rows();
     for (number, batch) in batches.iter().enumerate() {
         let mut sum = BatchSums {
             pairs: batch.len(),

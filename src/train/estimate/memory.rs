@@ -1,0 +1,126 @@
+//! How much memory a run takes, counted from sizes: no weights and no data need be there.
+
+use super::super::batch::{Example, Sequence};
+use super::super::config::{Objective, TrainConfig};
+use super::super::logprobs;
+use super::passes::{Largest, PassPlan};
+use crate::data::pair::Text;
+use crate::llm::Shapes;
+use crate::llm::config::Config;
+use crate::llm::lora;
+use crate::llm::pass_cost::PassShape;
+
+/// What has to be known of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelSize<'a> {
+    pub config: &'a Config,
+    pub shapes: &'a Shapes,
+
+    /// Of the weights as they are kept while the run goes on: [`Shapes::weight_bytes`] where only
+    /// the configuration is known, `llm::memory_needed` where the files are here.
+    pub weight_bytes: u64,
+}
+
+/// Lengths of a typical pair, in tokens, where the data is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    pub prompt: usize,
+
+    /// Of each answer.
+    pub answer: usize,
+}
+
+impl Default for Tokens {
+    /// A question with some context, and two answers of a paragraph.
+    fn default() -> Self {
+        Self { prompt: 160, answer: 120 }
+    }
+}
+
+/// What a run takes at its peak, in bytes, by what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub weights: u64,
+
+    /// The adapter, its gradient, and the optimizer's two moments.
+    pub adapter: u64,
+
+    /// What a pass keeps for its way back.
+    pub kept: u64,
+
+    /// The layer that is being computed, and the scores of some tokens over the vocabulary.
+    pub work: u64,
+
+    /// A checkpoint while it is put together; nothing of a pass is there then.
+    pub checkpoint: u64,
+
+    /// Tokenizer, threads, and what an allocator does not give back.
+    pub program: u64,
+}
+
+impl Memory {
+    /// The most at any time.
+    pub fn peak(&self) -> u64 {
+        let Self { weights, adapter, kept, work, checkpoint, program } = *self;
+        weights + adapter + program + (kept + work).max(checkpoint)
+    }
+}
+
+/// Bytes of an entry of the vocabulary in the tokenizer: its text twice, in two hash maps, and
+/// about one merge.
+const BYTES_A_TOKEN: u64 = 1200;
+
+/// Code, threads' stacks and packing buffers, the run's own lists.
+const PROGRAM_BYTES: u64 = 40 << 20;
+
+/// The memory of a run of which the largest pass is known.
+pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) -> Memory {
+    let targets = lora::targets(&model.shapes.linears, &config.lora.target_modules);
+    let values = targets.iter().map(|one| config.lora.r * (one.outputs + one.inputs));
+    let adapter_bytes = (values.sum::<usize>() * size_of::<f32>()) as u64;
+    let scores = logprobs::score_bytes(model.config, largest.predictions);
+    Memory {
+        weights: model.weight_bytes,
+        adapter: 4 * adapter_bytes,
+        kept: largest.cost.kept_bytes,
+        work: largest.cost.work_bytes + scores,
+        // Adapter and moments as bytes, and once more as the file that they become.
+        checkpoint: 2 * 3 * adapter_bytes,
+        program: PROGRAM_BYTES + BYTES_A_TOKEN * model.config.vocab_size as u64,
+    }
+}
+
+/// The memory of a run on pairs of these lengths: for a model that is not here yet.
+pub fn memory_for(model: &ModelSize<'_>, config: &TrainConfig, tokens: Tokens) -> Memory {
+    let targets = lora::targets(&model.shapes.linears, &config.lora.target_modules);
+    let shape = PassShape {
+        config: model.config,
+        shapes: model.shapes,
+        targets: &targets,
+        rank: config.lora.r,
+    };
+    let examples = made_up(config, tokens);
+    let batch: Vec<usize> = (0..examples.len()).collect();
+    let passes = PassPlan { shape, config }.of_batch(&examples, &batch);
+    let largest = passes.iter().fold(Largest::default(), |largest, pass| largest.joined(pass));
+    memory(model, config, &largest)
+}
+
+/// A batch of examples that begin with nothing in common.
+fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
+    let length = config.max_length.min(tokens.prompt + tokens.answer);
+    let completion_start = tokens.prompt.min(length.saturating_sub(1));
+    let mut next = 0..;
+    let mut fresh = |count: usize| -> Vec<u32> { next.by_ref().take(count).collect() };
+    let examples = (0..config.per_device_train_batch_size).map(|index| {
+        let prompt = fresh(completion_start);
+        let mut sequence = || Sequence {
+            ids: [prompt.as_slice(), &fresh(length - completion_start)].concat(),
+            completion_start,
+        };
+        let chosen = sequence();
+        let rejected = (config.objective == Objective::Dpo).then(sequence);
+        Example { line: index + 1, prompt: Text::Plain(String::new()), chosen, rejected }
+    });
+    examples.collect()
+}

@@ -1,0 +1,110 @@
+//! The passes of a run, counted: how its batches are cut, and what the largest takes.
+
+use super::super::batch::{Example, Sequence};
+use super::super::config::{Objective, TrainConfig};
+use super::super::logprobs;
+use super::super::logprobs::PassSize;
+use super::super::plan::Plan;
+use super::super::step;
+use crate::llm::pass_cost::{PassCost, PassShape};
+
+/// What decides what a pass takes, of a run's model and settings.
+#[derive(Clone, Copy, Debug)]
+pub struct PassPlan<'a> {
+    pub shape: PassShape<'a>,
+    pub config: &'a TrainConfig,
+}
+
+/// The most that any pass of a run takes, of each kind by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Largest {
+    pub cost: PassCost,
+
+    /// Tokens of one pass that are predicted.
+    pub predictions: usize,
+
+    /// Tokens of the longest sequence.
+    pub longest: usize,
+}
+
+impl PassPlan<'_> {
+    /// The passes of a micro-batch: what each takes, forwards and back.
+    pub fn of_batch(&self, examples: &[Example], batch: &[usize]) -> Vec<Largest> {
+        let size = PassSize::of(self.shape.config);
+        let passes = step::passes(examples, batch, size.rows());
+        let is_dpo = self.config.objective == Objective::Dpo;
+        let passes = passes.into_iter().map(|members| {
+            let members = members.iter().map(|index| &examples[*index]);
+            let sequences: Vec<&Sequence> = if is_dpo {
+                members.flat_map(Example::sequences).collect()
+            } else {
+                members.map(|example| &example.chosen).collect()
+            };
+            let tree = logprobs::tree(&sequences);
+            let predictions = sequences.iter().map(|sequence| sequence.targets().len()).sum();
+            let cost = self.shape.cost(&tree, predictions, size.keep(&tree));
+            let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
+            Largest { cost, predictions, longest }
+        });
+        passes.collect()
+    }
+
+    /// The most that a pass of the run takes. `train` are the examples that are trained on.
+    pub fn largest(&self, examples: &[Example], train: &[usize], plan: &Plan) -> Largest {
+        let mut largest = Largest::default();
+        for step in looked_at(plan.steps) {
+            for mut batch in plan.batches(step) {
+                for row in &mut batch {
+                    *row = train[*row];
+                }
+                for pass in self.of_batch(examples, &batch) {
+                    largest = largest.joined(&pass);
+                }
+            }
+        }
+        largest
+    }
+}
+
+impl Largest {
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let (one, two) = (&self.cost, &other.cost);
+        Self {
+            cost: PassCost {
+                rows: one.rows.max(two.rows),
+                kept_bytes: one.kept_bytes.max(two.kept_bytes),
+                work_bytes: one.work_bytes.max(two.work_bytes),
+                layer_macs: one.layer_macs.max(two.layer_macs),
+                head_macs: one.head_macs.max(two.head_macs),
+            },
+            predictions: self.predictions.max(other.predictions),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+/// Steps of a run that are looked at: all of a short one, and evenly chosen ones of a long one, so
+/// that an estimate takes no longer than a blink.
+pub(super) fn looked_at(steps: usize) -> impl Iterator<Item = usize> {
+    const MOST: usize = 256;
+    steps_of(steps, MOST)
+}
+
+fn steps_of(steps: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = steps.min(most);
+    (0..count).map(move |index| index * steps / count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_is_looked_at_from_its_beginning_to_its_end() {
+        assert_eq!(steps_of(3, 256).collect::<Vec<_>>(), [0, 1, 2]);
+        let some: Vec<usize> = steps_of(1000, 4).collect();
+        assert_eq!(some, [0, 250, 500, 750]);
+        assert_eq!(steps_of(0, 4).count(), 0);
+    }
+}
