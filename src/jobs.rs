@@ -5,9 +5,9 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,10 @@ pub trait Progress<E> {
 
     /// Fails once the caller has lost interest. Call it once per step, token or chunk.
     fn check(&self) -> Result<(), Cancelled>;
+
+    /// Blocks while the caller has asked for a pause, and not once it has lost interest. Call it
+    /// where nothing is being timed.
+    fn rest(&self) {}
 }
 
 /// The caller asked the work to stop.
@@ -55,8 +59,43 @@ pub enum JobEnd<T, Err> {
 #[must_use = "dropping a job stops it"]
 pub struct Job<E, T, Err> {
     events: Receiver<E>,
-    cancel: Arc<AtomicBool>,
+    wishes: Arc<Wishes>,
     ending: Option<Ending<T, Err>>,
+}
+
+/// What the front end wants of a worker.
+#[derive(Default)]
+struct Wishes {
+    cancel: AtomicBool,
+    paused: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wishes {
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    fn is_paused(&self) -> bool {
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.set_paused(false); // whoever rests must hear of it
+    }
+
+    fn set_paused(&self, paused: bool) {
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = paused;
+        self.changed.notify_all();
+    }
+
+    fn rest(&self) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        while *paused && !self.is_cancelled() {
+            paused = self.changed.wait(paused).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 enum Ending<T, Err> {
@@ -71,15 +110,15 @@ impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Job<E, T, Err> {
         F: FnOnce(&dyn Progress<E>) -> Result<T, Err> + Send + 'static,
     {
         let (sender, events) = mpsc::channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&cancel);
+        let wishes = Arc::new(Wishes::default());
+        let heard = Arc::clone(&wishes);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Declared first, so it drops last: the final wake-up comes after the channel closed.
             let _wake_at_end = WakeOnDrop(Arc::clone(&wake));
-            let progress = ThreadProgress { sender, flag, wake };
+            let progress = ThreadProgress { sender, wishes: heard, wake };
             work(&progress)
         })?;
-        Ok(Self { events, cancel, ending: Some(Ending::Thread(thread)) })
+        Ok(Self { events, wishes, ending: Some(Ending::Thread(thread)) })
     }
 }
 
@@ -88,9 +127,9 @@ impl<E, T, Err> Job<E, T, Err> {
     pub fn manual() -> (Feeder<E, T, Err>, Self) {
         let (sender, events) = mpsc::channel();
         let (end, ending) = mpsc::channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let feeder = Feeder { sender, end, cancel: Arc::clone(&cancel) };
-        (feeder, Self { events, cancel, ending: Some(Ending::Manual(ending)) })
+        let wishes = Arc::new(Wishes::default());
+        let feeder = Feeder { sender, end, wishes: Arc::clone(&wishes) };
+        (feeder, Self { events, wishes, ending: Some(Ending::Manual(ending)) })
     }
 
     /// A job that has already failed, for work that could not even be started.
@@ -102,7 +141,12 @@ impl<E, T, Err> Job<E, T, Err> {
 
     /// Asks the worker to stop. It still ends through [`Self::poll`].
     pub fn cancel(&self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.wishes.cancel();
+    }
+
+    /// Asks the worker to rest where it can, with everything in memory, or to go on.
+    pub fn set_paused(&self, paused: bool) {
+        self.wishes.set_paused(paused);
     }
 
     /// Hands every waiting event to `on_event`, and says how the job ended once it has.
@@ -146,7 +190,7 @@ impl<E, T, Err> Job<E, T, Err> {
 
 impl<E, T, Err> Drop for Job<E, T, Err> {
     fn drop(&mut self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.wishes.cancel();
     }
 }
 
@@ -154,7 +198,7 @@ impl<E, T, Err> Drop for Job<E, T, Err> {
 pub struct Feeder<E, T, Err> {
     sender: Sender<E>,
     end: Sender<Result<T, Err>>,
-    cancel: Arc<AtomicBool>,
+    wishes: Arc<Wishes>,
 }
 
 impl<E, T, Err> Feeder<E, T, Err> {
@@ -164,7 +208,11 @@ impl<E, T, Err> Feeder<E, T, Err> {
     }
 
     pub fn was_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.wishes.is_cancelled()
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.wishes.is_paused()
     }
 
     pub fn finish(self, result: Result<T, Err>) {
@@ -183,7 +231,7 @@ impl Drop for WakeOnDrop {
 
 struct ThreadProgress<E> {
     sender: Sender<E>,
-    flag: Arc<AtomicBool>,
+    wishes: Arc<Wishes>,
     wake: Wake,
 }
 
@@ -195,7 +243,11 @@ impl<E> Progress<E> for ThreadProgress<E> {
     }
 
     fn check(&self) -> Result<(), Cancelled> {
-        if self.flag.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+        if self.wishes.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+
+    fn rest(&self) {
+        self.wishes.rest();
     }
 }
 
@@ -285,6 +337,28 @@ mod tests {
             Job::spawn("test", no_wake(), |_| panic!("the sky fell")).unwrap();
         let end = job.wait(|()| {});
         assert!(matches!(end, JobEnd::Crashed(message) if message == "the sky fell"));
+    }
+
+    #[test]
+    fn a_paused_job_rests_until_it_may_go_on_or_is_stopped() {
+        let job: Job<u32, (), Cancelled> = Job::spawn("test", no_wake(), |progress| {
+            for number in 0.. {
+                progress.rest();
+                progress.check()?;
+                progress.emit(number);
+            }
+            Ok(())
+        })
+        .unwrap();
+        job.set_paused(true);
+        job.set_paused(false);
+        assert_eq!(job.events.recv(), Ok(0), "it goes on");
+        job.set_paused(true);
+        // It may have been past its rest; afterwards nothing comes any more.
+        while job.events.recv_timeout(Duration::from_millis(200)).is_ok() {}
+        assert!(job.events.recv_timeout(Duration::from_millis(50)).is_err());
+        job.cancel();
+        assert!(matches!(job.wait(|_| {}), JobEnd::Failed(Cancelled)));
     }
 
     #[test]

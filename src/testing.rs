@@ -8,8 +8,8 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::engine::{
-    AdapterExportJob, AdapterJob, Engine, ExportJob, FetchJob, GenerateJob, LoadJob, MeasureJob,
-    ScanJob, SurveyJob, TrainJob, TrainJobError,
+    AdapterExportJob, AdapterJob, Engine, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
+    MeasureJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
 use crate::eval::comparison::Comparison;
@@ -26,6 +26,7 @@ use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
+use crate::train::estimate::Estimate;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::run::TrainRequest;
 use crate::train::survey::Survey;
@@ -43,6 +44,7 @@ pub struct Script {
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
     pub adapter_export: Option<(PathBuf, Feeder<Merged, PathBuf, llm::Error>)>,
     pub measuring: Option<(String, Feeder<Measured, Comparison, TrainJobError>)>,
+    pub estimate: Option<(TrainConfig, Feeder<TrainEvent, Estimate, TrainJobError>)>,
     pub survey: Option<(TrainConfig, Feeder<TrainEvent, Survey, TrainJobError>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
 
@@ -114,6 +116,12 @@ impl Engine for FakeEngine {
     fn measure_run(&mut self, _source: ModelSource, run: &RunView, _wake: Wake) -> MeasureJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().measuring = Some((run.id.clone(), feeder));
+        job
+    }
+
+    fn estimate(&mut self, config: TrainConfig, _wake: Wake) -> EstimateJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().estimate = Some((config, feeder));
         job
     }
 

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use super::Workbench;
 use super::engine::TrainJobError;
 use super::running::take_ended;
@@ -56,32 +58,28 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let own_file = match (self.state.train.source, &self.state.train.file) {
-            (DataSource::File, Some(file)) => Some(file.path.clone()),
-            _ => None,
-        };
-        let (data, folder) = if let Some(path) = own_file {
-            (path, None)
-        } else {
-            let folder = match tempfile::tempdir() {
-                Ok(folder) => folder,
-                Err(err) => {
-                    let summary = "There is no room for a copy of the pairs";
-                    self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
-                    return;
-                }
-            };
-            let path = folder.path().join(record::DATA_FILE);
-            if let Err(notice) = self.write_training_data(&path) {
-                self.state.notices.push(notice);
-                return;
-            }
-            (path, Some(folder))
+        let (data, folder) = match self.chosen_data() {
+            Ok(found) => found,
+            Err(notice) => return self.state.notices.push(*notice),
         };
         let config = TrainConfig { data, ..self.state.train.form.clone() };
         self.state.train.survey.begin(&self.state.train.form);
         let job = self.engine.survey(config, Arc::clone(&self.wake));
         self.running.survey = Some((folder, job));
+    }
+
+    /// The file of the chosen data, with the folder of the copy that it is in, if it is one.
+    pub(super) fn chosen_data(&self) -> Result<(PathBuf, Option<TempDir>), Box<Notice>> {
+        if let (DataSource::File, Some(file)) = (self.state.train.source, &self.state.train.file) {
+            return Ok((file.path.clone(), None));
+        }
+        let folder = tempfile::tempdir().map_err(|err| {
+            let summary = "There is no room for a copy of the pairs";
+            Box::new(Notice::error(PanelId::Train, summary, &err))
+        })?;
+        let path = folder.path().join(record::DATA_FILE);
+        self.write_training_data(&path).map_err(Box::new)?;
+        Ok((path, Some(folder)))
     }
 
     pub(super) fn poll_survey(&mut self) {

@@ -12,17 +12,19 @@ use crate::hub::local::LocalModel;
 use crate::hub::starter::{FetchEvent, Fetched};
 use crate::jobs::{Job, Progress, Quiet, Wake};
 use crate::llm;
+use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
 use crate::llm::lora::Adapter;
 use crate::llm::merge::Merged;
 use crate::llm::model::{LoadOptions, Model};
-use crate::llm::{LoadEvent, Weights};
 use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train;
 use crate::train::config::TrainConfig;
+use crate::train::estimate;
+use crate::train::estimate::{Estimate, Estimator};
 use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::record::DATA_FILE;
@@ -37,6 +39,7 @@ pub type GenerateJob = Job<GenerateEvent, Vec<Answer>, llm::Error>;
 pub type ExportJob = Job<(), PathBuf, std::io::Error>;
 pub type AdapterExportJob = Job<Merged, PathBuf, llm::Error>;
 pub type MeasureJob = Job<Measured, Comparison, TrainJobError>;
+pub type EstimateJob = Job<TrainEvent, Estimate, TrainJobError>;
 pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
 
@@ -68,7 +71,7 @@ pub trait Engine {
 
     fn generate(&mut self, request: GenerateRequest, wake: Wake) -> GenerateJob;
 
-    /// Trains on `source` in f32, beside the model in memory.
+    /// Trains on `source`, beside the model in memory.
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
 
     /// Measures a run's adapter against its model, `source`.
@@ -84,6 +87,9 @@ pub trait Engine {
         wake: Wake,
     ) -> AdapterExportJob;
 
+    /// What a run would take on the loaded model; `config.data` is there.
+    fn estimate(&mut self, config: TrainConfig, wake: Wake) -> EstimateJob;
+
     /// Looks at data as the loaded model would see it.
     fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob;
 
@@ -95,6 +101,7 @@ pub trait Engine {
 #[derive(Default)]
 pub struct CandleEngine {
     loaded: Arc<Mutex<Loaded>>,
+    estimator: Arc<Mutex<Estimator>>,
 }
 
 #[derive(Default)]
@@ -109,9 +116,9 @@ impl CandleEngine {
     }
 }
 
-/// A worker that panicked while it held the lock left whole `Arc`s behind, so its poison is void.
-fn lock(loaded: &Mutex<Loaded>) -> MutexGuard<'_, Loaded> {
-    loaded.lock().unwrap_or_else(PoisonError::into_inner)
+/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts `work`, or gives a job that has failed because no thread could be started.
@@ -185,12 +192,9 @@ impl Engine for CandleEngine {
 
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob {
         spawn("train", wake, TrainJobError::Thread, move |progress| {
-            progress.emit(TrainEvent::Preparing {
-                what: "Loading the base model in f32".to_owned(),
-                done: 0,
-                total: 1,
-            });
-            let options = LoadOptions { weights: Weights::F32 };
+            progress.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done: 0, total: 1 });
+            estimate::check_load(&source, &request.config)?;
+            let options = LoadOptions { weights: request.config.dtype.weights() };
             let loading = LoadingForTraining(progress);
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
@@ -225,6 +229,14 @@ impl Engine for CandleEngine {
         })
     }
 
+    fn estimate(&mut self, config: TrainConfig, wake: Wake) -> EstimateJob {
+        let (model, estimator) = (self.lock().model.clone(), Arc::clone(&self.estimator));
+        spawn("estimate", wake, TrainJobError::Thread, move |progress| {
+            let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
+            Ok(lock(&estimator).estimate(&model, &config, &config.data, progress)?)
+        })
+    }
+
     fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob {
         let model = self.lock().model.clone();
         spawn("survey", wake, TrainJobError::Thread, move |progress| {
@@ -249,14 +261,16 @@ fn load_with_adapter(source: &ModelSource, folder: &Path) -> Result<(Model, Adap
     Ok((model, adapter))
 }
 
+/// What a run says while its model is loaded.
+const LOADING: &str = "Loading the base model";
+
 /// Passes a Stop on to the loader, and its progress on as a run's.
 struct LoadingForTraining<'a>(&'a dyn Progress<TrainEvent>);
 
 impl Progress<LoadEvent> for LoadingForTraining<'_> {
     fn emit(&self, event: LoadEvent) {
         if let LoadEvent::Tensors { done, total } = event {
-            let what = "Loading the base model in f32".to_owned();
-            self.0.emit(TrainEvent::Preparing { what, done, total });
+            self.0.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done, total });
         }
     }
 

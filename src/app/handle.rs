@@ -22,7 +22,7 @@ use crate::train::config::TrainConfig;
 use crate::train::history::History;
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
-use crate::train::{run_file, runs, samples};
+use crate::train::{best, run_file, runs, samples};
 
 impl Workbench {
     /// Carries out a command.
@@ -97,6 +97,8 @@ impl Workbench {
                 self.state.train.stopping();
                 self.running.stop_training();
             }
+            Command::PauseTraining => self.pause_training(true),
+            Command::ContinueTraining => self.pause_training(false),
             Command::ResumeRun(id) => self.resume_run(&id),
             Command::DeleteRun(id) => self.delete_run(&id),
             Command::NoteRun(id, notes) => self.note_run(&id, &notes),
@@ -112,7 +114,8 @@ impl Workbench {
             Command::StopExport => self.running.stop_exporting(),
             Command::MeasureRun(id) => self.measure_run(&id),
             Command::StopMeasuring => self.running.stop_measuring(),
-            Command::TryRun(id) => self.try_run(&id),
+            Command::TryRun(id) => self.try_run(&id, Which::Last),
+            Command::TryBest(id) => self.try_run(&id, Which::Best),
             Command::ShowRun(id) => self.show_run(&id),
             Command::SaveRunFile => self.ask(Ask::SaveRunFile),
             Command::ChooseRunFile => self.ask(Ask::RunFile),
@@ -349,8 +352,15 @@ impl Workbench {
             ..self.state.train.form.clone()
         };
         self.state.train.begin(id);
-        let request = TrainRequest { config, run_dir, resume: false };
+        let request = TrainRequest { config, run_dir, resume: false, cache: cache_folder() };
         self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
+    }
+
+    fn pause_training(&mut self, paused: bool) {
+        if let (Some(job), Some(live)) = (&self.running.train, &mut self.state.train.live) {
+            job.set_paused(paused);
+            live.paused = paused;
+        }
     }
 
     fn resume_run(&mut self, id: &str) {
@@ -375,7 +385,8 @@ impl Workbench {
             self.state.train.resume(&view, &history, samples::read(&run_dir));
         }
         self.state.prefs.panel = PanelId::Train;
-        let request = TrainRequest { config: entry.config, run_dir, resume: true };
+        let request =
+            TrainRequest { config: entry.config, run_dir, resume: true, cache: cache_folder() };
         self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
     }
 
@@ -389,7 +400,7 @@ impl Workbench {
     }
 
     /// The run's model, its adapter over it, and the same prompt answered with and without.
-    fn try_run(&mut self, id: &str) {
+    fn try_run(&mut self, id: &str, which: Which) {
         let Some(open) = &self.project else { return };
         let run_dir = open.project.runs_dir().join(id);
         let entry = match runs::entry(&run_dir) {
@@ -400,6 +411,10 @@ impl Workbench {
                 return;
             }
         };
+        let adapter = match (which, &entry.record.best) {
+            (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
+            _ => run_dir.clone(),
+        };
         self.state.playground.new_chat();
         if self.state.playground.prompt.trim().is_empty() {
             self.state.playground.prompt = first_prompt(&run_dir);
@@ -408,11 +423,11 @@ impl Workbench {
         self.compare_after_load = true;
         let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
         if loaded == Some(entry.record.model.sha256.as_str()) {
-            self.load_adapter(run_dir);
+            self.load_adapter(adapter);
             return;
         }
         if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
-            self.adapter_after_load = Some(run_dir);
+            self.adapter_after_load = Some(adapter);
             self.load_model(source);
         } else {
             self.compare_after_load = false;
@@ -440,6 +455,20 @@ impl Workbench {
             Err(err) => Notice::error(PanelId::Train, "The run file could not be saved", &err),
         });
     }
+}
+
+/// Which adapter of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Last,
+
+    /// Of its best look at what is held out.
+    Best,
+}
+
+/// Where a run keeps what the next one can use. `None`: there is no home folder.
+fn cache_folder() -> Option<PathBuf> {
+    hub::paths::HubPaths::from_env().ok().map(|paths| paths.cached)
 }
 
 /// A prompt of the run's data, to compare base and adapter on.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod data;
 pub mod engine;
+mod estimate;
 mod figure;
 mod handle;
 pub mod host;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use eframe::egui;
 
 use self::engine::{CandleEngine, Engine};
+use self::estimate::Asked;
 use self::host::{Desktop, Host};
 use self::project::OpenProject;
 use self::running::Running;
@@ -66,6 +68,9 @@ pub struct Workbench {
     /// Tensors of the export under way: done, and in all.
     exported: (usize, usize),
 
+    /// What the latest estimate was asked for.
+    estimated: Option<Asked>,
+
     /// What waits for the answer under way to end.
     after_generation: Option<Command>,
 }
@@ -99,6 +104,7 @@ impl Workbench {
             compare_after_load: false,
             exporting: None,
             exported: (0, 0),
+            estimated: None,
             after_generation: None,
         };
         workbench.open_project(project);

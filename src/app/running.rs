@@ -1,8 +1,8 @@
 //! The jobs under way, one `Option` each.
 
 use super::engine::{
-    AdapterExportJob, AdapterJob, ExportJob, FetchJob, GenerateJob, LoadJob, MeasureJob, ScanJob,
-    SurveyJob, TrainJob,
+    AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
+    MeasureJob, ScanJob, SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
 use crate::eval::preference::Measured;
@@ -30,6 +30,9 @@ pub struct Running {
     pub measuring: Option<(String, Measured, MeasureJob)>,
 
     /// With the folder of the copy that it reads, if there is one.
+    pub estimate: Option<(Option<tempfile::TempDir>, EstimateJob)>,
+
+    /// The same.
     pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
     pub dialog: Option<(Ask, DialogJob)>,
 }

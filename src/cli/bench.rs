@@ -227,7 +227,8 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let model = load_model(&args.model, args.weights.into())?;
     let steps = Steps::default();
-    let request = TrainRequest { config, run_dir: folder.path().join("run"), resume: false };
+    let request =
+        TrainRequest { config, run_dir: folder.path().join("run"), resume: false, cache: None };
     train::run(&model, &request, &steps)?;
     let steps = steps.0.into_inner();
     // The first step allocates what the others use again.

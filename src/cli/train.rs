@@ -10,11 +10,16 @@ use time::OffsetDateTime;
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
-use crate::jobs::{Cancelled, Progress};
-use crate::llm::Weights;
+use crate::hub::local::resolve_model;
+use crate::hub::paths::HubPaths;
+use crate::jobs::{Cancelled, Progress, Quiet};
+use crate::llm::Model;
+use crate::llm::card::ModelSource;
 use crate::train;
 use crate::train::TrainRequest;
 use crate::train::config::TrainConfig;
+use crate::train::estimate::free::gigabytes;
+use crate::train::estimate::{Estimate, Estimator, Memory, Time, free_memory};
 use crate::train::metrics::{EvalMetrics, StepMetrics, TrainEvent};
 use crate::train::run_file;
 use crate::train::runs;
@@ -32,6 +37,10 @@ pub struct TrainArgs {
     #[arg(long, requires = "out")]
     resume: bool,
 
+    /// Only say what the run would take: memory and time
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
+
     /// Print each step's metrics, and the result at the end, as JSON
     #[arg(long)]
     json: bool,
@@ -43,10 +52,18 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);
     }
-    let model = load_model(&config.model, Weights::F32)?;
+    // A model that is not here is reported by loading it.
+    if let Ok(path) = resolve_model(&config.model) {
+        train::estimate::check_load(&ModelSource::at(&path), &config)?;
+    }
+    let model = load_model(&config.model, config.dtype.weights())?;
+    if args.dry_run {
+        return estimate(&model, &config, args.json);
+    }
     let run_dir = args.out.clone().unwrap_or_else(|| default_run_dir(&config));
     let screen = Screen::new(args.json);
-    let request = TrainRequest { config, run_dir, resume: args.resume };
+    let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
+    let request = TrainRequest { config, run_dir, resume: args.resume, cache };
     let summary = train::run(&model, &request, &screen);
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {
@@ -67,6 +84,66 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     out::note(&format!("{} of {} steps", summary.steps_done, summary.steps_planned));
     out::line(&summary.adapter_dir.display().to_string())
+}
+
+/// What a run would take.
+fn estimate(model: &Model, config: &TrainConfig, json: bool) -> anyhow::Result<()> {
+    let bar = Bar::new();
+    let found = Estimator::default().estimate(model, config, &config.data, &Quiet);
+    bar.clear();
+    let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found?;
+    let Memory { weights, adapter, kept, work, checkpoint, program } = memory;
+    let Time { step_secs, training_secs, reference_secs, evaluation_secs, sample_secs } = time;
+    let free = free_memory();
+    if json {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|change| json!({ "setting": change.setting, "peak_memory_bytes": change.peak }))
+            .collect();
+        return out::json(&json!({
+            "steps": steps,
+            "train_rows": train_rows,
+            "held_out_rows": held_out_rows,
+            "peak_memory_bytes": memory.peak(),
+            "free_memory_bytes": free,
+            "memory_bytes": {
+                "weights": weights, "adapter": adapter, "kept": kept, "work": work,
+                "checkpoint": checkpoint, "program": program,
+            },
+            "secs": time.total_secs(),
+            "step_secs": step_secs,
+            "training_secs": training_secs,
+            "reference_secs": reference_secs,
+            "evaluation_secs": evaluation_secs,
+            "sample_secs": sample_secs,
+            "changes": changes,
+        }));
+    }
+    let line = |name: &str, value: String| out::line(&format!("{name:<28}{value:>10}"));
+    line("memory at its peak", gigabytes(memory.peak()))?;
+    for (name, bytes) in [
+        ("  weights", weights),
+        ("  adapter and optimizer", adapter),
+        ("  kept for the way back", kept),
+        ("  the layer at work", work),
+        ("  a checkpoint", checkpoint),
+        ("  the program", program),
+    ] {
+        line(name, gigabytes(bytes))?;
+    }
+    if let Some(free) = free {
+        line("free here", gigabytes(free))?;
+    }
+    line(&format!("{steps} steps"), format!("{:.0} s", time.total_secs()))?;
+    for (name, secs) in [
+        ("  a step", step_secs),
+        ("  the reference", reference_secs),
+        ("  measuring", evaluation_secs),
+        ("  sample answers", sample_secs),
+    ] {
+        line(name, format!("{secs:.1} s"))?;
+    }
+    changes.iter().try_for_each(|change| out::line(&change.sentence()))
 }
 
 /// `runs/<id>` in the current folder, as in a project.

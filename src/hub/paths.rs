@@ -19,6 +19,9 @@ pub struct HubPaths {
 
     /// Files on their way here. Nothing in it is a model.
     pub downloads: PathBuf,
+
+    /// What can be computed again.
+    pub cached: PathBuf,
 }
 
 impl HubPaths {
@@ -50,6 +53,7 @@ impl HubPaths {
             token_file: folder("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token")),
             models: own_data.join("models"),
             downloads: own_data.join("downloads"),
+            cached: own_data.join("cache"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and mapped page by page; together that took a tenth of a step.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What nobody uses now.
@@ -12,14 +13,52 @@ static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 /// Shorter ones are left to the allocator.
 const KEPT_FROM: usize = 1 << 14;
 
+/// Rows of the pass under way, and the most that a pass may have: see [`expect_rows`].
+static ROWS: AtomicU64 = AtomicU64::new(0);
+
+/// Says how many rows the next pass has, and how many one may have at most: a hint.
+///
+/// New buffers then have room for the most, so that passes of different lengths use the same ones; room that is never
+/// written to takes no memory. Without it, each new length left the allocator with holes that fit
+/// nothing: a third of a run's memory.
+pub fn expect_rows(rows: usize, most: usize) {
+    let packed = match (u32::try_from(rows), u32::try_from(most)) {
+        (Ok(rows), Ok(most)) if rows < most => u64::from(rows) << 32 | u64::from(most),
+        _ => 0,
+    };
+    ROWS.store(packed, Ordering::Relaxed);
+}
+
+/// What a new buffer for `len` values has room for.
+fn room(len: usize) -> usize {
+    let packed = ROWS.load(Ordering::Relaxed);
+    let (rows, most) = ((packed >> 32) as usize, (packed & u64::from(u32::MAX)) as usize);
+    len.checked_div(rows).map_or(len, |row_len| row_len * most + len % rows)
+}
+
 /// Some values; given back when dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer(Vec<f32>);
 
+/// What a pass ends with, as a panic, where the system has no memory left for a buffer: what would
+/// otherwise end the whole program. Whoever runs passes catches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// Of the buffer that there was no room for.
+    pub bytes: u64,
+}
+
 impl Buffer {
-    /// `len` values that are anything: for what is written before it is read.
+    /// `len` values that are anything: for what is written before it is read. Panics with
+    /// [`OutOfMemory`] where there is no room.
     pub fn any(len: usize) -> Self {
         let mut values = if len < KEPT_FROM { Vec::new() } else { reuse(len) };
+        if values.capacity() < len && values.try_reserve_exact(room(len).max(len)).is_err() {
+            release();
+            if values.try_reserve_exact(len).is_err() {
+                std::panic::panic_any(OutOfMemory { bytes: (len * size_of::<f32>()) as u64 });
+            }
+        }
         values.resize(len, 0.0);
         Self(values)
     }
@@ -31,22 +70,33 @@ impl Buffer {
     }
 }
 
-/// The smallest free buffer that is long enough, and not half as long again.
+/// The free buffer that is long enough and comes closest to what a new one would have room for, if
+/// it has not half as much again.
 fn reuse(len: usize) -> Vec<f32> {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |values: &Vec<f32>| values.capacity() >= len && values.capacity() <= len + len / 2;
+    let room = room(len);
+    let fits = |values: &Vec<f32>| {
+        values.capacity() >= len && values.capacity() <= room.saturating_add(room / 2)
+    };
     let places = free.iter().enumerate().filter(|(_, values)| fits(values));
-    let best = places.min_by_key(|(_, values)| values.capacity()).map(|(place, _)| place);
+    let best = places.min_by_key(|(_, values)| values.capacity().abs_diff(room));
+    let best = best.map(|(place, _)| place);
     if let Some(best) = best {
         return free.swap_remove(best);
     }
     // As much goes back to the system as is taken from it.
     let mut given_back = 0;
-    while given_back < len {
+    while given_back < room {
         let Some(values) = free.pop() else { break };
         given_back += values.capacity();
     }
-    Vec::with_capacity(len)
+    Vec::new()
+}
+
+/// Bytes that nobody uses now, and that the next pass takes again.
+pub fn free_bytes() -> u64 {
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    free.iter().map(|values| (values.capacity() * size_of::<f32>()) as u64).sum()
 }
 
 /// Gives everything that nobody uses back to the system. Called where training ends.
@@ -80,6 +130,14 @@ impl DerefMut for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_memory_is_a_panic_that_says_how_much_was_wanted() {
+        let len = usize::MAX >> 8;
+        let caught = std::panic::catch_unwind(|| Buffer::any(len)).unwrap_err();
+        let OutOfMemory { bytes } = *caught.downcast::<OutOfMemory>().unwrap();
+        assert_eq!(bytes, len as u64 * 4);
+    }
 
     #[test]
     fn what_is_dropped_is_used_again() {

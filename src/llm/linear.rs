@@ -73,6 +73,7 @@ impl Weight {
 }
 
 /// A linear layer by its module path.
+#[derive(Clone)]
 pub(crate) struct Linear {
     /// `model.layers.0.self_attn.q_proj`
     pub name: String,
@@ -155,6 +156,7 @@ pub(crate) fn add_low_rank(
 }
 
 /// A norm of the model.
+#[derive(Clone)]
 pub(crate) struct Norm(pub RowNorm);
 
 impl Norm {

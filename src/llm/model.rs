@@ -63,12 +63,12 @@ impl std::ops::DerefMut for Scores {
 
 /// A model in memory. Share it behind an `Arc`: running it changes nothing in it.
 pub struct Model {
-    card: ModelCard,
-    config: Config,
-    transformer: Transformer,
-    chat: Option<ChatTemplate>,
-    stop_ids: Vec<u32>,
-    unused: Vec<String>,
+    pub(super) card: ModelCard,
+    pub(super) config: Config,
+    pub(super) transformer: Transformer,
+    pub(super) chat: Option<ChatTemplate>,
+    pub(super) stop_ids: Vec<u32>,
+    pub(super) unused: Vec<String>,
 }
 
 impl Model {

@@ -33,10 +33,14 @@ pub struct PassCost {
     /// Bytes of the layer that is being computed, at most.
     pub work_bytes: u64,
 
-    /// Multiplications of all layers, without the head.
-    pub layer_macs: u64,
+    /// Multiplications of all layers on the way forth, without the head; twice where layers are
+    /// computed again.
+    pub forward_macs: u64,
 
-    /// Those of the head, for the tokens that are predicted.
+    /// Those of the way back.
+    pub backward_macs: u64,
+
+    /// Those of the head, forth and back, for the tokens that are predicted.
     pub head_macs: u64,
 }
 
@@ -58,16 +62,17 @@ impl PassShape<'_> {
         let forward = rows * (linear + low_rank) + 2 * attention.score_macs;
         // Five products of a head's size lead back through attention, and two through A and B each.
         let backward = rows * (linear + 2 * low_rank) + 5 * attention.score_macs;
-        let layer_macs = match keep {
-            Keep::Nothing => forward,
-            Keep::Everything => forward + backward,
-            Keep::LayerInputs => 2 * forward + backward,
+        let (forward_macs, backward_macs) = match keep {
+            Keep::Nothing => (forward, 0),
+            Keep::Everything => (forward, backward),
+            Keep::LayerInputs => (2 * forward, backward),
         };
         PassCost {
             rows: tree.len(),
             kept_bytes: self.kept_bytes(tree.len(), keep),
             work_bytes: self.work_bytes(tree, &attention, keep),
-            layer_macs,
+            forward_macs,
+            backward_macs,
             head_macs: if there_and_back { 2 * head } else { head },
         }
     }

@@ -41,6 +41,53 @@ impl TargetModules {
     }
 }
 
+/// The keys of `adapter_config.json` that are read, refused by themselves, or say only how the
+/// adapter came about.
+const KNOWN: [&str; 42] = [
+    "alora_invocation_tokens",
+    "alpha_pattern",
+    "arrow_config",
+    "auto_mapping",
+    "base_model_name_or_path",
+    "bias",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "exclude_modules",
+    "fan_in_fan_out",
+    "inference_mode",
+    "init_lora_weights",
+    "layer_replication",
+    "layers_pattern",
+    "layers_to_transform",
+    "loftq_config",
+    "lora_alpha",
+    "lora_bias",
+    "lora_dropout",
+    "lora_ga_config",
+    "megatron_config",
+    "megatron_core",
+    "modules_to_save",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "r",
+    "rank_pattern",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "target_parameters",
+    "task_type",
+    "tie_word_embeddings",
+    "trainable_token_indices",
+    "transformers_version",
+    "use_bdlora",
+    "use_dora",
+    "use_qalora",
+    "use_rslora",
+    "_custom_modules",
+];
+
 /// What we keep of `adapter_config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeftConfig {
@@ -113,6 +160,15 @@ impl PeftConfig {
         for key in unsupported {
             if json.get(key).is_some_and(|value| !off(value)) {
                 return Err(refuse(key));
+            }
+        }
+        // What a later PEFT may have added: whether it matters cannot be known.
+        let names = json.as_object().into_iter().flatten();
+        for (key, value) in names.filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            match value {
+                Value::String(_) => log::warn!("{}: {key} is not known", path.display()),
+                value if off(value) => {}
+                _ => return Err(refuse(key)),
             }
         }
         let number = |key: &str, default: f64| match present(key) {

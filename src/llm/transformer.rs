@@ -27,6 +27,7 @@ pub(crate) struct Transformer {
     pub head: Weight,
 }
 
+#[derive(Clone)]
 pub(crate) struct Layer {
     pub attention_norm: Option<Norm>,
     pub qkv: Qkv,
@@ -57,9 +58,25 @@ impl Layer {
         linears.push(&self.down);
         linears
     }
+
+    /// As [`Self::linears`].
+    pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        let mut linears = match &mut self.qkv {
+            Qkv::Separate { q, k, v } => vec![q, k, v],
+            Qkv::Fused(qkv) => vec![qkv],
+        };
+        linears.push(&mut self.output);
+        match &mut self.mlp {
+            Mlp::Gated { gate, up } => linears.extend([gate, up]),
+            Mlp::GatedFused(up) | Mlp::Plain(up) => linears.push(up),
+        }
+        linears.push(&mut self.down);
+        linears
+    }
 }
 
 /// Queries, keys and values.
+#[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "one a layer, and most are the large one")]
 pub(crate) enum Qkv {
     Separate { q: Linear, k: Linear, v: Linear },
@@ -67,6 +84,7 @@ pub(crate) enum Qkv {
 }
 
 /// The feed-forward part before its last matrix.
+#[derive(Clone)]
 pub(crate) enum Mlp {
     Gated { gate: Linear, up: Linear },
     GatedFused(Linear),

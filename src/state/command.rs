@@ -80,6 +80,10 @@ pub enum Command {
     SurveyData,
     StartTraining,
     StopTraining,
+
+    /// The run under way rests with everything in memory, or goes on at once.
+    PauseTraining,
+    ContinueTraining,
     ResumeRun(String),
     DeleteRun(String),
 
@@ -105,6 +109,9 @@ pub enum Command {
 
     /// Load a run's adapter and ask the same prompt of base and adapter, side by side.
     TryRun(String),
+
+    /// The same with the adapter of the run's best look at what is held out.
+    TryBest(String),
     SaveRunFile,
     ChooseRunFile,
 }

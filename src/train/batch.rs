@@ -58,6 +58,16 @@ impl Example {
         std::iter::once(&self.chosen).chain(&self.rejected)
     }
 
+    /// The same, no longer than this.
+    pub(super) fn cut(&self, max_length: usize) -> Self {
+        let mut cut = self.clone();
+        cut.chosen.truncate(max_length);
+        if let Some(rejected) = &mut cut.rejected {
+            rejected.truncate(max_length);
+        }
+        cut
+    }
+
     /// Tokens of all its sequences, as TRL's `num_tokens` counts them.
     pub fn token_count(&self) -> usize {
         self.sequences().map(|sequence| sequence.ids.len()).sum()
@@ -99,17 +109,14 @@ impl Encoder<'_> {
                 let (done, total) = (index, rows.len());
                 progress.emit(TrainEvent::Preparing { what: what.to_owned(), done, total });
             }
-            let Encoded { mut example, prompt_tokens } = self.example(row)?;
+            let Encoded { example, prompt_tokens } = self.example(row)?;
             if example.chosen.completion_start < prompt_tokens {
                 diverging.push(row.line);
             }
             if example.rejected.as_ref() == Some(&example.chosen) {
                 identical.push(row.line);
             }
-            example.chosen.truncate(max_length);
-            if let Some(rejected) = &mut example.rejected {
-                rejected.truncate(max_length);
-            }
+            let example = example.cut(max_length);
             if example.sequences().any(|sequence| sequence.targets().is_empty()) {
                 dropped.push(row.line);
             } else {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::best;
 use super::dpo;
+use crate::llm::Weights;
 
 /// What a run optimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,36 @@ pub enum SchedulerType {
     ConstantWithWarmup,
 }
 
+/// How a run keeps the weights of its base model, under the names of TRL's `dtype`. Whichever it
+/// is, they do not learn, and everything is computed in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Widened: the fastest.
+    #[default]
+    Float32,
+
+    /// Half of that.
+    Bfloat16,
+
+    /// As the file has them: a quantised model stays small (`QLoRA`).
+    Auto,
+}
+
+/// Every kind of weights by its name in a run file, the largest first.
+pub const DTYPES: [(&str, Dtype); 3] =
+    [("float32", Dtype::Float32), ("bfloat16", Dtype::Bfloat16), ("auto", Dtype::Auto)];
+
+impl Dtype {
+    pub fn weights(self) -> Weights {
+        match self {
+            Self::Float32 => Weights::F32,
+            Self::Bfloat16 => Weights::Bf16,
+            Self::Auto => Weights::AsStored,
+        }
+    }
+}
+
 /// A training run. Absent keys take TRL's defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,6 +73,9 @@ pub struct TrainConfig {
     /// A PEFT folder to continue from. The reference policy is then the model with this adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<PathBuf>,
+
+    /// How the base model's weights are kept.
+    pub dtype: Dtype,
     pub objective: Objective,
 
     /// JSON Lines: preference pairs for DPO; pairs or prompt-completion rows for SFT.
@@ -99,6 +134,19 @@ pub struct TrainConfig {
     /// Empty: the first held-out prompt.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sample_prompt: String,
+
+    /// End the run after so many looks at the held-out pairs in a row that were not the best.
+    /// 0: never. As transformers' `EarlyStoppingCallback`.
+    pub early_stopping_patience: usize,
+
+    /// By how much a look must be better than the best one so far to count.
+    pub early_stopping_threshold: f64,
+
+    /// Which of [`best::METRICS`] tells the best look.
+    pub metric_for_best_model: String,
+
+    /// At the end, the run's adapter is that of its best look.
+    pub load_best_model_at_end: bool,
 
     /// Write a checkpoint to resume from every so many steps. 0: only at the end and at Stop.
     pub save_steps: usize,
@@ -196,6 +244,23 @@ impl TrainConfig {
         }
         found.count("max_length", self.max_length, 2..=1_000_000);
         found.number("held_out_share", self.held_out_share, 0.0..=0.9);
+        found.number("early_stopping_threshold", self.early_stopping_threshold, 0.0..=1e6);
+        let known = best::known(self.objective);
+        if !best::is_known(&self.metric_for_best_model, known) {
+            let (name, known) = (&self.metric_for_best_model, known.join(", "));
+            found.add("metric_for_best_model", format!("`{name}` is not one of {known}"));
+        }
+        let looks = self.held_out_share > 0.0 && self.eval_steps > 0;
+        if self.early_stopping_patience > 0 && !looks {
+            let message = "needs eval_steps and held_out_share above 0: it counts looks at the \
+                           held-out pairs";
+            found.add("early_stopping_patience", message.to_owned());
+        }
+        if self.load_best_model_at_end && !looks {
+            let message = "needs eval_steps and held_out_share above 0: the best is told by what \
+                           is held out";
+            found.add("load_best_model_at_end", message.to_owned());
+        }
         found.count("lora.r", self.lora.r, 1..=1024);
         found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
         found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
@@ -271,6 +336,7 @@ impl Default for TrainConfig {
         Self {
             model: String::new(),
             adapter: None,
+            dtype: Dtype::Float32,
             objective: Objective::Dpo,
             data: PathBuf::new(),
             shuffle: true,
@@ -294,6 +360,10 @@ impl Default for TrainConfig {
             eval_steps: 0,
             sample_steps: 0,
             sample_prompt: String::new(),
+            early_stopping_patience: 0,
+            early_stopping_threshold: 0.0,
+            metric_for_best_model: "eval_loss".to_owned(),
+            load_best_model_at_end: false,
             save_steps: 10,
             lora: LoraConfig::default(),
         }
@@ -334,7 +404,10 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         type Change = fn(&mut TrainConfig);
-        let changes: [(&str, Change); 14] = [
+        let changes: [(&str, Change); 17] = [
+            ("metric_for_best_model", |config| config.metric_for_best_model = "bleu".to_owned()),
+            ("early_stopping_patience", |config| config.early_stopping_patience = 3),
+            ("load_best_model_at_end", |config| config.load_best_model_at_end = true),
             ("per_device_train_batch_size", |config| config.per_device_train_batch_size = 0),
             ("gradient_accumulation_steps", |config| config.gradient_accumulation_steps = 0),
             ("max_steps", |config| config.max_steps = Some(0)),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::config::ConfigProblem;
+use super::estimate::free::gigabytes;
 use super::run_file::RunFileError;
 use crate::files::JsonlError;
 use crate::llm;
@@ -73,11 +74,31 @@ pub enum Error {
     )]
     NotFinite { what: &'static str, step: usize, kept_step: usize },
 
+    #[error(
+        "the run needs {} of memory, and {} are free here. {}",
+        gigabytes(*needed), gigabytes(*free), what_else(changes)
+    )]
+    Memory { needed: u64, free: u64, changes: Vec<String> },
+
+    #[error(
+        "there was no memory left for {} more, so the run was ended; what was saved last is kept",
+        gigabytes(*bytes)
+    )]
+    OutOfMemory { bytes: u64 },
+
     #[error("no gradient reaches {}: this is a bug in the model code", .names.join(", "))]
     NoGradient { names: Vec<String> },
 
     #[error("stopped before the first step")]
     Cancelled,
+}
+
+/// What could be done about too little memory.
+fn what_else(changes: &[String]) -> String {
+    if changes.is_empty() {
+        return "Close other programs, or take a smaller model".to_owned();
+    }
+    format!("Close other programs, or change a setting: with {}", changes.join("; with "))
 }
 
 fn sentences(problems: &[ConfigProblem]) -> String {

@@ -28,6 +28,7 @@ pub fn reference(
     let all: Vec<usize> = (0..total).collect();
     let mut found = Vec::with_capacity(total);
     for members in measured_passes(examples, &all) {
+        progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let (what, done) = ("Reference log-probabilities".to_owned(), found.len());
         progress.emit(TrainEvent::Preparing { what, done, total });
@@ -46,7 +47,7 @@ pub fn reference(
 const MEASURED_ROWS: usize = 768;
 const MEASURED_EXAMPLES: usize = 8;
 
-fn measured_passes<'a>(
+pub(super) fn measured_passes<'a>(
     examples: &'a [Example],
     rows: &'a [usize],
 ) -> impl Iterator<Item = &'a [usize]> {
@@ -84,6 +85,7 @@ pub fn held_out(
     let (mut loss, mut wins, mut margin, mut tokens) = (0.0, 0_usize, 0.0, 0_usize);
     let chosen_tokens_a_pair = chosen_tokens_a_pair(examples, held_out);
     for members in measured_passes(examples, held_out) {
+        progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let stats = measured(model, adapter, examples, members)?;
         for (index, (chosen, rejected)) in members.iter().zip(stats) {

@@ -15,6 +15,7 @@ use rayon::slice::ParallelSliceMut as _;
 use super::batch::Sequence;
 use super::error::Error;
 use crate::llm;
+use crate::llm::buffers;
 use crate::llm::config::Config;
 use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
@@ -70,16 +71,28 @@ impl PassSize {
     pub fn keep(self, tree: &TokenTree) -> Keep {
         if tree.len() > self.rows() { Keep::LayerInputs } else { Keep::Everything }
     }
+
+    /// Bytes that a pass over a tree is about to keep.
+    pub fn kept_bytes(self, config: &Config, tree: &TokenTree) -> u64 {
+        let bytes = match self.keep(tree) {
+            Keep::Nothing => 0,
+            Keep::LayerInputs => {
+                tree.len() * config.width * config.layer_count() * size_of::<f32>()
+            }
+            Keep::Everything => tree.len() * self.row_bytes,
+        };
+        bytes as u64
+    }
 }
 
 /// A token that is predicted: the row that predicts it, and whose it is.
-struct Prediction {
+pub(super) struct Prediction {
     row: usize,
     sequence: usize,
     target: u32,
 }
 
-fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
+pub(super) fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
         let targets = sequence.targets();
@@ -135,18 +148,30 @@ pub fn score<'a>(
     sequences: &[&Sequence],
     dropout: Option<&'a Dropout>,
 ) -> Result<Scored<'a>, Error> {
-    let pass =
-        model.run_tree(tree, Some(adapter), dropout, PassSize::of(model.config()).keep(tree))?;
+    let size = PassSize::of(model.config());
+    buffers::expect_rows(tree.len(), size.rows());
+    let pass = model.run_tree(tree, Some(adapter), dropout, size.keep(tree))?;
     let predictions = predictions(tree, sequences);
-    let mut stats = vec![CompletionStats::default(); sequences.len()];
+    let (stats, slopes) = head(model, pass.hidden(), &predictions, sequences.len())?;
+    Ok(Scored { stats, pass, predictions, slopes })
+}
+
+/// Each sequence's numbers, and the slope of each prediction by its hidden row.
+pub(super) fn head(
+    model: &Model,
+    hidden: &[f32],
+    predictions: &[Prediction],
+    sequences: usize,
+) -> Result<(Vec<CompletionStats>, Vec<f32>), Error> {
+    let mut stats = vec![CompletionStats::default(); sequences];
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
-    each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+    each_chunk(model, hidden, predictions, |chunk, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
         add_rows(&mut stats, &mut scores, chunk, Want::Slopes);
         slopes.extend(model.tree_scores_backward(&capped, &mut scores)?);
         Ok(())
     })?;
-    Ok(Scored { stats, pass, predictions, slopes })
+    Ok((stats, slopes))
 }
 
 /// Runs sequences without a way back, through the very same operations: where policy and reference
@@ -157,6 +182,7 @@ pub fn measure(
     sequences: &[&Sequence],
 ) -> Result<Vec<CompletionStats>, Error> {
     let tree = tree(sequences);
+    buffers::expect_rows(tree.len(), tree.len());
     let pass = model.run_tree(&tree, Some(adapter), None, Keep::Nothing)?;
     let predictions = predictions(&tree, sequences);
     let mut stats = vec![CompletionStats::default(); sequences.len()];

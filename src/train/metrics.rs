@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::best::Best;
 use super::samples::Sample;
 
 /// The metrics of one optimizer step, averaged over its micro-batches as TRL does.
@@ -113,4 +114,10 @@ pub struct RunSummary {
     pub steps_planned: usize,
     pub last_step: Option<StepMetrics>,
     pub evaluation: Option<EvalMetrics>,
+
+    /// The best look at the held-out rows.
+    pub best: Option<Best>,
+
+    /// Why it ended before its last step by itself.
+    pub stopped_early: Option<String>,
 }

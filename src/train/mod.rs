@@ -2,6 +2,7 @@
 //! computes; where a number comes from is said beside it.
 
 pub mod batch;
+pub mod best;
 pub mod checkpoint;
 pub mod config;
 pub mod dpo;
@@ -16,6 +17,7 @@ pub mod notes;
 pub mod optim;
 pub mod plan;
 pub mod record;
+pub mod reference_cache;
 pub mod rows;
 pub mod run;
 pub mod run_file;

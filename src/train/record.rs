@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::best::Best;
 use super::error::Error;
 use crate::files;
 use crate::llm::card::ModelIdentity;
@@ -39,6 +40,10 @@ pub struct RunRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+
+    /// The best look at the held-out rows so far; its adapter is in a folder of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
 
     /// Steps whose adapter is on the disk.
     pub steps_done: usize,

@@ -1,11 +1,15 @@
 //! A training run from beginning to end, and from wherever it was stopped to its end.
 
-use std::path::PathBuf;
+use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::Var;
 use time::OffsetDateTime;
 
+use super::best;
+use super::best::{Best, Look, Looks};
 use super::checkpoint;
 use super::checkpoint::RunState;
 use super::config::{Objective, TrainConfig};
@@ -17,16 +21,18 @@ use super::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use super::optim::AdamW;
 use super::record;
 use super::record::{RunRecord, RunStatus};
+use super::reference_cache;
 use super::samples;
 use super::schedule;
 use super::setup;
 use super::setup::Setup;
 use super::step;
-use super::step::{StepInput, StepOutcome};
+use super::step::{Reference, StepInput, StepOutcome};
 use crate::files;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::buffers;
+use crate::llm::buffers::OutOfMemory;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
 
@@ -37,6 +43,10 @@ pub struct TrainRequest {
 
     /// `runs/<id>`. Made if need be; it must not hold another run.
     pub run_dir: PathBuf,
+
+    /// Where reference log-probabilities are kept for the next run on the same data. `None`: they
+    /// are not.
+    pub cache: Option<PathBuf>,
 
     /// Go on from the checkpoint in `run_dir`. Settings and data are then those in the folder;
     /// `config` is not looked at.
@@ -54,14 +64,20 @@ pub fn run(
 ) -> Result<RunSummary, Error> {
     let setup = Setup::new(model, request, progress)?;
     let mut record = setup.record.clone();
-    let result = Training::new(model, &setup, progress)
-        .and_then(|mut training| training.go(&mut record).map(|()| training));
+    let result = without_aborting(|| {
+        let mut training = Training::new(model, &setup, progress)?;
+        training.go(&mut record).map(|()| training)
+    });
     buffers::release();
     record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
     match result {
         Ok(training) => {
-            let done = training.state.step >= setup.plan.steps;
+            let done = training.state.step >= setup.plan.steps || training.stopped_early.is_some();
             record.status = if done { RunStatus::Finished } else { RunStatus::Stopped };
+            record.message.clone_from(&training.stopped_early);
+            if done && setup.config.load_best_model_at_end {
+                training.take_best()?;
+            }
             record.write(&setup.run_dir)?;
             Ok(training.summary())
         }
@@ -72,6 +88,18 @@ pub fn run(
             record.write(&setup.run_dir).ok();
             Err(err)
         }
+    }
+}
+
+/// Memory that has run out ends the run, and not the program. Any other panic goes on.
+fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    // What the work has changed by then is dropped with it: the run's folder is what is gone on with.
+    match panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(payload) => match payload.downcast::<OutOfMemory>() {
+            Ok(out) => Err(Error::OutOfMemory { bytes: out.bytes }),
+            Err(payload) => panic::resume_unwind(payload),
+        },
     }
 }
 
@@ -88,6 +116,8 @@ struct Training<'a> {
 
     /// The latest step after which the fixed prompt was answered.
     sampled: Option<usize>,
+    looks: Looks,
+    stopped_early: Option<String>,
 }
 
 impl<'a> Training<'a> {
@@ -114,9 +144,22 @@ impl<'a> Training<'a> {
             RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
         };
         let History { mut steps, mut evaluations } = History::read(&setup.run_dir);
+        let looks = Looks::of(&evaluations, config);
         let (last_step, evaluation) = (steps.pop(), evaluations.pop());
         let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
-        Ok(Self { model, setup, progress, adapter, vars, state, last_step, evaluation, sampled })
+        Ok(Self {
+            model,
+            setup,
+            progress,
+            adapter,
+            vars,
+            state,
+            last_step,
+            evaluation,
+            sampled,
+            stopped_early: looks.enough(config),
+            looks,
+        })
     }
 
     /// The loop. `Ok` with fewer steps than planned: it was stopped.
@@ -129,16 +172,16 @@ impl<'a> Training<'a> {
     }
 
     fn steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
-        let Setup { config, plan, examples, held_out, .. } = self.setup;
+        let Setup { config, plan, held_out, .. } = self.setup;
         if self.state.reference.is_empty() && config.objective == Objective::Dpo {
-            self.state.reference =
-                evaluate::reference(self.model, &self.adapter, examples, self.progress)?;
+            self.state.reference = self.reference()?;
             self.save(record)?;
         }
         if self.state.step == 0 && config.sample_steps > 0 {
             self.sample()?;
         }
-        while self.state.step < plan.steps {
+        while self.state.step < plan.steps && self.stopped_early.is_none() {
+            self.progress.rest();
             self.one_step()?;
             let done = self.state.step;
             let last = done == plan.steps;
@@ -148,11 +191,25 @@ impl<'a> Training<'a> {
             if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
                 self.sample()?;
             }
-            if last || is_due(done, config.save_steps) {
+            if last || self.stopped_early.is_some() || is_due(done, config.save_steps) {
                 self.save(record)?;
             }
         }
         Ok(())
+    }
+
+    /// Of all examples: kept from an earlier run, or computed.
+    fn reference(&self) -> Result<Vec<Reference>, Error> {
+        let Setup { examples, cache, .. } = self.setup;
+        let compute = || evaluate::reference(self.model, &self.adapter, examples, self.progress);
+        let Some(folder) = cache else { return compute() };
+        let path = reference_cache::path(folder, self.model, &self.adapter, examples)?;
+        if let Some(kept) = reference_cache::read(&path, examples.len()) {
+            return Ok(kept);
+        }
+        let computed = compute()?;
+        reference_cache::write(&path, &computed);
+        Ok(computed)
     }
 
     /// One optimizer step. A stop in the middle leaves everything as it was before it.
@@ -208,8 +265,13 @@ impl<'a> Training<'a> {
         let found =
             evaluate::held_out(self.model, &self.adapter, config, rows, held_out, self.progress)?;
         let metrics = EvalMetrics { step: self.state.step, ..found };
+        let look = self.looks.add(&metrics, config);
+        if look == Look::Best && config.eval_steps > 0 {
+            self.save_adapter(&best::folder(&self.setup.run_dir, metrics.step))?;
+        }
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
+        self.stopped_early = self.looks.enough(config);
         self.evaluation = Some(metrics);
         Ok(())
     }
@@ -233,16 +295,28 @@ impl<'a> Training<'a> {
         buffers::release(); // a checkpoint is put together in memory, on top of what a pass took
         let run_dir = &self.setup.run_dir;
         // First: resuming reads it.
-        let saved = self.adapter.save(run_dir, &self.model.card().identity);
-        saved.map_err(|err| match err {
-            llm::Error::Write { path, source } => Error::Write { path, source },
-            other => Error::Model(other),
-        })?;
+        self.save_adapter(run_dir)?;
         checkpoint::write(run_dir, &self.vars, &self.state)?;
         record.steps_done = self.state.step;
+        record.best.clone_from(&self.looks.best);
         record.write(run_dir)?;
+        if let Some(Best { step, .. }) = self.looks.best {
+            best::remove_others(run_dir, step)?;
+        }
         self.progress.emit(TrainEvent::Saved { step: self.state.step });
         Ok(())
+    }
+
+    fn save_adapter(&self, folder: &Path) -> Result<(), Error> {
+        save(&self.adapter, self.model, folder)
+    }
+
+    /// The run's adapter becomes that of its best look.
+    fn take_best(&self) -> Result<(), Error> {
+        let run_dir = &self.setup.run_dir;
+        let Some(Best { step, .. }) = self.looks.best else { return Ok(()) };
+        let best = setup::load_adapter(self.model, &best::folder(run_dir, step))?;
+        save(&best, self.model, run_dir)
     }
 
     fn report(&self, line: &impl serde::Serialize) -> Result<(), Error> {
@@ -267,8 +341,18 @@ impl<'a> Training<'a> {
             steps_planned: self.setup.plan.steps,
             last_step: self.last_step,
             evaluation: self.evaluation,
+            best: self.looks.best,
+            stopped_early: self.stopped_early,
         }
     }
+}
+
+fn save(adapter: &Adapter, model: &Model, folder: &Path) -> Result<(), Error> {
+    let saved = adapter.save(folder, &model.card().identity);
+    saved.map(drop).map_err(|err| match err {
+        llm::Error::Write { path, source } => Error::Write { path, source },
+        other => Error::Model(other),
+    })
 }
 
 /// Every so many steps; 0 is never.

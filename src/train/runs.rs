@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::config::{Objective, TrainConfig};
 use super::error::Error;
-use super::history::History;
+use super::history;
 use super::metrics::{EvalMetrics, StepMetrics};
 use super::notes::RunNotes;
 use super::record;
@@ -96,7 +96,7 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         RunStatus::Stopped => RunState::Stopped,
         RunStatus::Failed => RunState::Failed,
     };
-    let History { mut steps, mut evaluations } = History::read(run_dir);
+    let (last_step, evaluation) = history::latest(run_dir, record.held_out_rows > 0);
     let has_checkpoint = run_dir.join(record::CHECKPOINT_FILE).is_file();
     let can_go_on = has_checkpoint
         && matches!(state, RunState::Stopped | RunState::Interrupted)
@@ -106,8 +106,8 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         run_dir: run_dir.to_owned(),
         state,
         config,
-        last_step: steps.pop(),
-        evaluation: evaluations.pop(),
+        last_step,
+        evaluation,
         notes: RunNotes::read(run_dir),
         has_adapter: run_dir.join("adapter_model.safetensors").is_file(),
         resumable_from: can_go_on.then_some(record.steps_done),
@@ -156,6 +156,7 @@ mod tests {
         let record = RunRecord {
             status,
             message: None,
+            best: None,
             steps_done,
             steps_planned: 10,
             program_version: "0.1.0".to_owned(),

@@ -20,7 +20,7 @@ use crate::llm::sampling::SamplingParams;
 pub const SAMPLES_FILE: &str = "samples.jsonl";
 
 /// Tokens of an answer: enough for a few sentences, and some seconds on a laptop.
-const MAX_NEW_TOKENS: usize = 80;
+pub(super) const MAX_NEW_TOKENS: usize = 80;
 
 /// The model's answer after so many steps; 0 is before the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

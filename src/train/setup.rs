@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::batch::{Encoder, Example, Examples};
-use super::config::TrainConfig;
+use super::config::{LoraConfig, TrainConfig};
 use super::error::Error;
+use super::estimate;
 use super::metrics::TrainEvent;
 use super::plan::Plan;
 use super::record;
@@ -31,6 +32,7 @@ pub struct Setup {
     pub config: TrainConfig,
     pub run_dir: PathBuf,
     pub resume: bool,
+    pub cache: Option<PathBuf>,
 
     /// All rows, in the order of the file.
     pub examples: Vec<Example>,
@@ -51,7 +53,7 @@ impl Setup {
         request: &TrainRequest,
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<Self, Error> {
-        let TrainRequest { config, run_dir, resume } = request;
+        let TrainRequest { config, run_dir, resume, cache } = request;
         let config = if *resume { stored_config(run_dir)? } else { config.clone() };
         let mut problems = config.problems();
         problems.retain(|problem| problem.field != "model"); // it is here already
@@ -63,6 +65,7 @@ impl Setup {
         let Examples { examples, warnings } = examples(model, &config, data_path, progress)?;
         let Split { train, held_out } = held_out_split(&examples, &config);
         let plan = Plan::new(&config, train.len());
+        estimate::check_run(model, &config, (&examples, &train), &plan)?;
 
         let lock = files::lock(&run_dir.join(record::LOCK_FILE))
             .map_err(|source| Error::Write { path: run_dir.clone(), source })?
@@ -85,6 +88,7 @@ impl Setup {
             RunRecord {
                 status: RunStatus::Running,
                 message: None,
+                best: None,
                 steps_done: 0,
                 steps_planned: plan.steps,
                 program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -106,8 +110,18 @@ impl Setup {
         for warning in warnings {
             progress.emit(TrainEvent::Warning(warning));
         }
-        let (run_dir, resume) = (run_dir.clone(), *resume);
-        Ok(Self { config, run_dir, resume, examples, train, held_out, plan, record, _lock: lock })
+        Ok(Self {
+            config,
+            run_dir: run_dir.clone(),
+            resume: *resume,
+            cache: cache.clone(),
+            examples,
+            train,
+            held_out,
+            plan,
+            record,
+            _lock: lock,
+        })
     }
 }
 
@@ -118,14 +132,7 @@ pub fn adapter(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Adapter, Error> {
     let Some(path) = &config.adapter else {
-        let spec = LoraSpec {
-            r: config.lora.r,
-            lora_alpha: config.lora.lora_alpha,
-            lora_dropout: config.lora.lora_dropout,
-            target_modules: config.lora.target_modules.clone(),
-            use_rslora: config.lora.use_rslora,
-        };
-        return Ok(Adapter::init(model, &spec, config.seed)?);
+        return Ok(Adapter::init(model, &lora_spec(config), config.seed)?);
     };
     let adapter = load_adapter(model, path)?;
     let rank = adapter.card().rank;
@@ -136,6 +143,12 @@ pub fn adapter(
         )));
     }
     Ok(adapter)
+}
+
+pub(super) fn lora_spec(config: &TrainConfig) -> LoraSpec {
+    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora } =
+        config.lora.clone();
+    LoraSpec { r, lora_alpha, lora_dropout, use_rslora, target_modules }
 }
 
 pub fn load_adapter(model: &Model, path: &Path) -> Result<Adapter, Error> {

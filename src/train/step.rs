@@ -11,10 +11,12 @@ use super::config::{Objective, TrainConfig};
 use super::dpo;
 use super::dpo::{LossSettings, PairScores};
 use super::error::Error;
+use super::estimate::free;
 use super::logprobs;
 use super::logprobs::{CompletionStats, PassSize};
 use super::metrics::PreferenceMetrics;
 use super::sft;
+use crate::llm::buffers;
 use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
 use crate::llm::lora::Adapter;
@@ -149,6 +151,9 @@ fn run_pass(
         examples.iter().map(|example| &example.chosen).collect()
     };
     let tree = logprobs::tree(&sequences);
+    let config = input.model.config();
+    let kept = PassSize::of(config).kept_bytes(config, &tree);
+    free::check_more(kept.saturating_sub(buffers::free_bytes()))?;
     let dropout =
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
     let scored = logprobs::score(input.model, input.adapter, &tree, &sequences, dropout.as_ref())?;

@@ -65,6 +65,7 @@ pub mod icons {
     pub const LOOK: MaterialIcon = icons::ICON_VISIBILITY;
     pub const MENU: MaterialIcon = icons::ICON_MENU;
     pub const MENU_OPEN: MaterialIcon = icons::ICON_MENU_OPEN;
+    pub const PAUSE: MaterialIcon = icons::ICON_PAUSE;
     pub const PLAY: MaterialIcon = icons::ICON_PLAY_ARROW;
     pub const REFRESH: MaterialIcon = icons::ICON_REFRESH;
     pub const SEARCH: MaterialIcon = icons::ICON_SEARCH;

@@ -268,6 +268,8 @@ fn what_an_adapter_asks_for_and_we_cannot_do_is_refused_by_name() {
         ("modules_to_save", serde_json::json!(["lm_head"])),
         ("bias", serde_json::json!("all")),
         ("peft_type", serde_json::json!("IA3")),
+        ("use_something_new", serde_json::json!(true)), // of a later PEFT
+        ("kasa_config", serde_json::json!({"beta": 1.0})),
     ] {
         let error = broken(|json| json[key] = value.clone());
         assert!(error.to_string().contains(key), "{error}");

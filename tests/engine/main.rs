@@ -12,6 +12,7 @@ mod decoders;
 mod exports;
 mod files;
 mod generated;
+mod killed;
 mod starter;
 mod starter_training;
 mod support;

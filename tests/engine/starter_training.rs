@@ -54,7 +54,12 @@ fn sixty_pairs_teach_the_starter_model_to_prefer_held_out_answers() {
     config.seed = number("TUNING_FORK_SEED").map_or(config.seed, |n| n as u64);
     let folder = tempfile::tempdir().unwrap();
     let run_dir = PathBuf::from(folder.path()).join("run");
-    let request = TrainRequest { config: config.clone(), run_dir: run_dir.clone(), resume: false };
+    let request = TrainRequest {
+        config: config.clone(),
+        run_dir: run_dir.clone(),
+        resume: false,
+        cache: None,
+    };
     let summary = train::run(&model, &request, &Print).unwrap();
     println!("peak memory: {}", peak_memory());
     let evaluation = summary.evaluation.unwrap();

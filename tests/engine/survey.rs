@@ -91,7 +91,8 @@ fn the_split_that_is_shown_is_the_split_of_the_run() {
         ..TrainConfig::default()
     };
     let events = Recorder::default();
-    let request = TrainRequest { config, run_dir: folder.path().join("run"), resume: false };
+    let request =
+        TrainRequest { config, run_dir: folder.path().join("run"), resume: false, cache: None };
     train::run(&model, &request, &events).unwrap();
     let planned = events.into_events().into_iter().find_map(|event| match event {
         TrainEvent::Planned { train_rows, held_out_rows, .. } => Some((train_rows, held_out_rows)),

@@ -89,7 +89,7 @@ fn replay(name: &str) {
 
 fn run(model: &Model, config: &TrainConfig, run_dir: &Path) -> Vec<StepMetrics> {
     let (config, run_dir) = (config.clone(), PathBuf::from(run_dir));
-    let request = TrainRequest { config, run_dir, resume: false };
+    let request = TrainRequest { config, run_dir, resume: false, cache: None };
     let progress = Recorder::default();
     tuning_fork::train::run(model, &request, &progress).unwrap();
     let events = progress.into_events().into_iter();

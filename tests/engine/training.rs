@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tuning_fork::eval::comparison;
 use tuning_fork::files;
-use tuning_fork::jobs::{Progress, Quiet, Recorder};
+use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork::llm::buffers::OutOfMemory;
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
+use tuning_fork::train::best;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::history::History;
 use tuning_fork::train::metrics::{RunSummary, StepMetrics, TrainEvent};
@@ -63,14 +65,18 @@ fn start(
     run_dir: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<RunSummary, train::Error> {
-    let request =
-        TrainRequest { config: config.clone(), run_dir: run_dir.to_owned(), resume: false };
+    let request = TrainRequest {
+        config: config.clone(),
+        run_dir: run_dir.to_owned(),
+        resume: false,
+        cache: None,
+    };
     train::run(model, &request, progress)
 }
 
 fn resume(model: &Model, run_dir: &Path) -> Result<RunSummary, train::Error> {
     let config = TrainConfig::default(); // not looked at
-    let request = TrainRequest { config, run_dir: run_dir.to_owned(), resume: true };
+    let request = TrainRequest { config, run_dir: run_dir.to_owned(), resume: true, cache: None };
     train::run(model, &request, &Quiet)
 }
 
@@ -274,6 +280,101 @@ fn held_out_prompts_are_measured_and_not_trained_on() {
     let evaluation = summary.evaluation.unwrap();
     assert_eq!(evaluation.pair_count, 2);
     assert_eq!(evaluation.rewards_accuracies, Some(1.0)); // short answers win there too
+}
+
+#[test]
+fn a_run_stops_by_itself_once_its_looks_get_no_better_and_keeps_the_best() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        held_out_share: 0.25,
+        eval_steps: 2,
+        early_stopping_patience: 2,
+        load_best_model_at_end: true,
+        metric_for_best_model: "eval_rewards/accuracies".to_owned(), // never more than 1
+        ..config(eight_pairs(folder.path()), 60)
+    };
+    let run_dir = folder.path().join("run");
+    let summary = start(&model, &config, &run_dir, &Quiet).unwrap();
+    let reason = summary.stopped_early.as_ref().expect("it should have stopped early");
+    let found = summary.best.unwrap();
+    assert!(reason.contains(&format!("2 looks since step {}", found.step)), "{reason}");
+    assert_eq!(summary.steps_done, found.step + 4, "two looks of two steps after the best");
+    let evaluations = History::read(&run_dir).evaluations;
+    let first = evaluations.iter().find(|look| look.rewards_accuracies == Some(1.0)).unwrap();
+    assert_eq!((found.step, found.value), (first.step, 1.0));
+    // The run's adapter is that of the best look, which is there in its own folder too.
+    assert_eq!(weights(&run_dir), weights(&best::folder(&run_dir, found.step)));
+    let record = RunRecord::read(&run_dir).unwrap();
+    assert_eq!((record.status, record.best), (RunStatus::Finished, Some(found)));
+    assert_eq!(record.message.as_ref(), Some(reason));
+    let listed = runs::entry(&run_dir).unwrap();
+    assert_eq!(listed.resumable_from, None);
+}
+
+#[test]
+fn a_reference_is_computed_once_for_the_same_data_and_changes_nothing() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 3);
+    let cache = folder.path().join("cache");
+    let run = |name: &str, config: &TrainConfig, cache: Option<PathBuf>| {
+        let run_dir = folder.path().join(name);
+        let events = Recorder::default();
+        let config = config.clone();
+        let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache };
+        train::run(&model, &request, &events).unwrap();
+        let computed = events.into_events().iter().any(|event| {
+            matches!(event, TrainEvent::Preparing { what, .. } if what.contains("Reference"))
+        });
+        (computed, weights(&run_dir), numbers(&run_dir))
+    };
+    let kept = || std::fs::read_dir(&cache).map_or(0, Iterator::count);
+    let (computed, adapter, steps) = run("without", &config, None);
+    assert!(computed && kept() == 0);
+    let first = run("first", &config, Some(cache.clone()));
+    assert_eq!((first, kept()), ((true, adapter.clone(), steps.clone()), 1));
+    let second = run("second", &config, Some(cache.clone()));
+    assert_eq!(second, (false, adapter.clone(), steps.clone()), "kept, and the same bits");
+    let few = folder.path().join("few.jsonl");
+    let rows = std::fs::read_to_string(&config.data).unwrap();
+    let rows: Vec<&str> = rows.lines().take(6).collect();
+    files::write_atomic(&few, rows.join("\n").as_bytes()).unwrap();
+    let other = TrainConfig { data: few, ..config.clone() };
+    assert!(run("other", &other, Some(cache.clone())).0, "other rows");
+    assert_eq!(kept(), 2);
+    for entry in std::fs::read_dir(&cache).unwrap() {
+        files::write_atomic(&entry.unwrap().path(), b"damaged").unwrap();
+    }
+    let after = run("after", &config, Some(cache.clone()));
+    assert_eq!(after, (true, adapter, steps), "a damaged one is as if it were not there");
+}
+
+/// Takes the memory away as soon as something is computed.
+struct NoMemory;
+
+impl Progress<TrainEvent> for NoMemory {
+    fn emit(&self, event: TrainEvent) {
+        if matches!(event, TrainEvent::Step(_)) {
+            std::panic::panic_any(OutOfMemory { bytes: 5_000_000 });
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+#[test]
+fn memory_that_runs_out_ends_the_run_and_not_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(eight_pairs(folder.path()), 4);
+    let run_dir = folder.path().join("run");
+    let err = start(&tiny_model(), &config, &run_dir, &NoMemory).unwrap_err();
+    assert!(err.to_string().contains("no memory left for 5 MB more"), "{err}");
+    let record = RunRecord::read(&run_dir).unwrap();
+    assert_eq!((record.status, record.steps_done), (RunStatus::Failed, 0));
+    assert!(start(&tiny_model(), &config, &folder.path().join("again"), &Quiet).is_ok());
 }
 
 #[test]

@@ -18,11 +18,14 @@ use tuning_fork::state::command::{Command, Commands};
 use tuning_fork::state::notice::Notices;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
+use tuning_fork::state::train::estimate::EstimateSlot;
 use tuning_fork::state::train::form::DataSource;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::batch::{Example, Sequence};
+use tuning_fork::train::best::Best;
 use tuning_fork::train::config::{Objective, TrainConfig};
+use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
 use tuning_fork::train::history::History;
 use tuning_fork::train::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
@@ -129,6 +132,8 @@ fn ended(steps_done: usize) -> TrainState {
         adapter_dir: "project/runs/first-run".into(),
         steps_done,
         steps_planned: 200,
+        best: None,
+        stopped_early: None,
         last_step: None,
         evaluation: Some(EvalMetrics {
             step: steps_done,
@@ -183,6 +188,73 @@ fn start_says_what_will_happen_and_starts() {
     harness.get_by_label("Start training").click();
     harness.run();
     assert_eq!(harness.state().asked, [Command::StartTraining]);
+}
+
+/// 200 steps that take 1.2 GB and 11 minutes.
+fn estimated(free: u64) -> EstimateSlot {
+    let estimate = Estimate {
+        memory: Memory { weights: 1_000_000_000, kept: 200_000_000, ..Memory::default() },
+        time: Time { step_secs: 3.4, training_secs: 680.0, ..Time::default() },
+        steps: 200,
+        train_rows: 48,
+        held_out_rows: 12,
+        changes: vec![Change { setting: "dtype = \"auto\"".to_owned(), peak: 300_000_000 }],
+    };
+    EstimateSlot::Known { estimate: Box::new(estimate), free: Some(free) }
+}
+
+#[test]
+fn what_a_run_takes_is_said_before_start() {
+    let train = TrainState { estimate: estimated(9_100_000_000), ..with_pairs(60) };
+    let harness = open(train, tiny_model());
+    harness.get_by_label("Needs about 1.2 GB of memory (9.1 GB are free here) and about 11 min");
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn a_run_that_does_not_fit_is_not_started_and_says_what_to_change() {
+    let train = TrainState { estimate: estimated(800_000_000), ..with_pairs(60) };
+    let harness = open(train, tiny_model());
+    assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    harness.get_by_label(
+        "The run needs about 1.2 GB, and 800 MB are free. With dtype = \"auto\" it would need 300 MB",
+    );
+}
+
+#[test]
+fn a_run_is_paused_and_goes_on() {
+    let mut harness = open(running(3), tiny_model());
+    harness.get_by_label("Pause").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::PauseTraining]);
+    harness.state_mut().train.live.as_mut().unwrap().paused = true; // what the app does then
+    harness.run();
+    harness.get_by_label("Paused at step 3 of 200");
+    harness.get_by_label("Go on").click();
+    harness.run();
+    assert_eq!(harness.state().asked[1..], [Command::ContinueTraining]);
+}
+
+#[test]
+fn a_run_that_stopped_early_says_why_and_offers_its_best_look() {
+    let reason = "Stopped early: eval_loss has not become better in 2 looks since step 20";
+    let mut train = running(40);
+    train.finished(Ok(RunSummary {
+        run_dir: "project/runs/first-run".into(),
+        adapter_dir: "project/runs/first-run".into(),
+        steps_done: 40,
+        steps_planned: 200,
+        best: Some(Best { step: 20, value: 0.41 }),
+        stopped_early: Some(reason.to_owned()),
+        last_step: None,
+        evaluation: None,
+    }));
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label("Stopped early at step 40 of 200");
+    harness.get_by_label(reason);
+    harness.get_by_label("Try step 20, the best look").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::TryBest("first-run".to_owned())]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
 use tuning_fork::state::command::Command;
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::testing::{FakeEngine, FakeHost, Script};
+use tuning_fork::train::estimate::{Estimate, Memory, Time};
 use tuning_fork::train::metrics::{PreferenceMetrics, RunSummary, StepMetrics, TrainEvent};
 
 use crate::support::card;
@@ -176,6 +177,12 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     app.run();
     app.sees("tep 1 of 40");
 
+    app.click("Pause");
+    assert!(feeder.is_paused());
+    app.sees("Paused at step 1 of 40");
+    app.click("Go on");
+    assert!(!feeder.is_paused());
+
     app.click("Stop training");
     assert!(feeder.was_cancelled());
     let summary = RunSummary {
@@ -183,6 +190,8 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
         adapter_dir: request.run_dir,
         steps_done: 1,
         steps_planned: 40,
+        best: None,
+        stopped_early: None,
         last_step: Some(step(1, 0.693)),
         evaluation: None,
     };
@@ -190,6 +199,38 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     app.run();
     app.sees("Stopped at step 1");
     app.sees("The adapter is ready to try in the playground");
+}
+
+#[test]
+fn the_estimate_follows_the_form() {
+    let mut app = App::with_model();
+    app.ask(Command::ShowPanel(PanelId::Train));
+    app.run();
+    let (asked, feeder) = app.script.borrow_mut().estimate.take().expect("an estimate");
+    assert_eq!(files::read_jsonl::<serde_json::Value>(&asked.data).unwrap().len(), 60);
+    app.sees("Counting memory and time");
+    feeder.finish(Ok(estimate(640_000_000)));
+    app.run();
+    app.sees("Needs about 640 MB of memory");
+    assert!(app.script.borrow().estimate.is_none(), "asked once");
+    app.harness.state_mut().state.train.form.lora.r = 64;
+    app.run();
+    let (asked, feeder) = app.script.borrow_mut().estimate.take().expect("another estimate");
+    assert_eq!(asked.lora.r, 64);
+    feeder.finish(Ok(estimate(910_000_000)));
+    app.run();
+    app.sees("Needs about 910 MB of memory");
+}
+
+fn estimate(bytes: u64) -> Estimate {
+    Estimate {
+        memory: Memory { weights: bytes, ..Memory::default() },
+        time: Time::default(),
+        steps: 60,
+        train_rows: 48,
+        held_out_rows: 12,
+        changes: Vec::new(),
+    }
 }
 
 #[test]

@@ -63,6 +63,14 @@ impl QMatrix {
         self.cols
     }
 
+    /// The first rows, as many of `count` as there are; nothing is copied.
+    #[must_use]
+    pub fn first_rows(&self, count: usize) -> Self {
+        let rows = count.min(self.rows);
+        let bytes = self.bytes.slice(0..rows * self.row_len());
+        Self { rows, bytes: bytes.expect("fewer rows are fewer bytes"), ..self.clone() }
+    }
+
     /// Bytes of all weights, as stored.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()

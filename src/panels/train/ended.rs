@@ -33,7 +33,9 @@ pub(super) fn summary_ui(
                 ui.label(theme::muted(ui, text));
             }
         });
-        let sentence = if summary.steps_done == 0 {
+        let sentence = if let Some(reason) = &summary.stopped_early {
+            reason.as_str()
+        } else if summary.steps_done == 0 {
             "It was stopped before the first step: the adapter is still empty"
         } else if summary.steps_done < summary.steps_planned {
             "The adapter is ready to try in the playground. The run can be gone on with later"
@@ -55,6 +57,7 @@ pub(super) fn summary_ui(
             if ui.add(try_it).on_hover_text(hint).clicked() {
                 commands.push(Command::TryRun(live.id.clone()));
             }
+            best_ui(ui, live, summary, run, commands);
             let folder = ActionButton::new("Show the folder").icon(icons::FOLDER);
             let hint = summary.run_dir.display().to_string();
             if ui.add(folder).on_hover_text(hint).clicked() {
@@ -62,6 +65,31 @@ pub(super) fn summary_ui(
             }
         });
     });
+}
+
+/// The adapter of the best look at the held-out pairs, where it is not the run's own.
+fn best_ui(
+    ui: &mut Ui,
+    live: &LiveRun,
+    summary: &RunSummary,
+    run: Option<&RunView>,
+    commands: &mut Commands,
+) {
+    let taken = run.is_some_and(|run| run.config.load_best_model_at_end);
+    let Some(best) = summary.best.as_ref().filter(|best| best.step < summary.steps_done) else {
+        return;
+    };
+    let finished = summary.stopped_early.is_some() || summary.steps_done == summary.steps_planned;
+    if taken && finished {
+        let text = format!("The adapter is that of step {}, the best look", best.step);
+        ui.label(theme::muted(ui, text));
+        return;
+    }
+    let words = format!("Try step {}, the best look", best.step);
+    let hint = "The adapter as it was when it did best on the held-out pairs";
+    if ui.add(ActionButton::new(&words)).on_hover_text(hint).clicked() {
+        commands.push(Command::TryBest(live.id.clone()));
+    }
 }
 
 /// The held-out pairs before and after, as a small table.

@@ -31,7 +31,7 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             }
             Phase::Failed(reason) => failed_ui(ui, live, reason),
             Phase::Preparing { .. } | Phase::Stepping | Phase::Stopping => {
-                stop_pressed = running_ui(ui, live);
+                stop_pressed = running_ui(ui, live, commands);
             }
         }
         warnings_ui(ui, &live.warnings);
@@ -111,7 +111,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
 }
 
 /// Headline, bar and Stop. True: Stop was pressed.
-fn running_ui(ui: &mut Ui, live: &LiveRun) -> bool {
+fn running_ui(ui: &mut Ui, live: &LiveRun, commands: &mut Commands) -> bool {
     let p = theme::palette(ui);
     let card = card_ui(ui, |ui| {
         let stopping = live.phase == Phase::Stopping;
@@ -123,7 +123,11 @@ fn running_ui(ui: &mut Ui, live: &LiveRun) -> bool {
                 let stop = ActionButton::new("Stop training").icon(icons::STOP).shortcut("Esc");
                 let hint = "Finish this step and stop. What was learned is kept and can be tried";
                 let stop = ui.add_enabled(!stopping, stop).on_hover_text(hint);
-                stop.on_disabled_hover_text("The step under way is finished first").clicked()
+                let stop = stop.on_disabled_hover_text("The step under way is finished first");
+                if !stopping {
+                    pause_ui(ui, live.paused, commands);
+                }
+                stop.clicked()
             },
         );
         ui.visuals_mut().extreme_bg_color = p.raised_press;
@@ -134,6 +138,21 @@ fn running_ui(ui: &mut Ui, live: &LiveRun) -> bool {
         stopped
     });
     card.inner
+}
+
+/// Rests with everything in memory, for as long as the processor is needed elsewhere.
+fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
+    let (words, icon, hint, command) = if paused {
+        let hint = "Go on with the next step at once";
+        ("Go on", icons::PLAY, hint, Command::ContinueTraining)
+    } else {
+        let hint =
+            "Finish this step and rest: the processor is free, and everything stays in memory";
+        ("Pause", icons::PAUSE, hint, Command::PauseTraining)
+    };
+    if ui.add(ActionButton::new(words).icon(icon)).on_hover_text(hint).clicked() {
+        commands.push(command);
+    }
 }
 
 /// What the run trains on, and what is safe on the disk.

@@ -10,7 +10,8 @@ use super::fields::{
 use crate::state::command::{Command, Commands};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
-use crate::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use crate::train::best;
+use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
 use crate::train::dpo;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
@@ -209,6 +210,27 @@ fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         1..=1024,
     );
     problems.show(ui, "gradient_accumulation_steps");
+    dtype_ui(ui, &mut config.dtype);
+}
+
+/// How the base model's weights are kept.
+fn dtype_ui(ui: &mut Ui, dtype: &mut Dtype) {
+    let hint = "How the base model's weights are kept while it trains. float32 is the fastest; \
+                bfloat16 takes half of that; auto keeps them as the file has them, which takes the \
+                least where the model is quantised (QLoRA)";
+    row_ui(ui, "dtype", hint, |ui| {
+        let name =
+            |dtype| DTYPES.iter().find(|(_, known)| *known == dtype).map_or("", |(name, _)| name);
+        let combo = ComboBox::from_id_salt("dtype")
+            .selected_text(name(*dtype))
+            .width(theme::em(ui) * 9.0)
+            .show_ui(ui, |ui| {
+                for (name, choice) in DTYPES {
+                    ui.selectable_value(dtype, choice, name);
+                }
+            });
+        combo.response.accessible_name("dtype").on_hover_text(hint);
+    });
 }
 
 /// How long: a number of steps, or of epochs.
@@ -347,6 +369,7 @@ fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             .desired_width(width);
         ui.add(field).accessible_name("sample_prompt");
     }
+    early_stopping_ui(ui, config, problems);
     let hint = "The same seed, data and settings give the same adapter";
     row_ui(ui, "seed", hint, |ui| {
         let dice = ActionButton::only_icon(icons::DICE, "Draw another seed");
@@ -355,6 +378,35 @@ fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         }
         number_ui(ui, "seed", &mut config.seed, 0..=999_999).on_hover_text(hint);
     });
+}
+
+/// When to stop by itself, and which adapter to keep.
+fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    number_row_ui(
+        ui,
+        "early_stopping_patience",
+        "End the run once so many looks at the held-out pairs in a row were not the best. 0: never",
+        &mut config.early_stopping_patience,
+        0..=1000,
+    );
+    problems.show(ui, "early_stopping_patience");
+    let hint = "What tells the best look at the held-out pairs";
+    row_ui(ui, "metric_for_best_model", hint, |ui| {
+        let combo = ComboBox::from_id_salt("metric_for_best_model")
+            .selected_text(config.metric_for_best_model.as_str())
+            .width(theme::em(ui) * 12.0)
+            .show_ui(ui, |ui| {
+                for name in best::known(config.objective) {
+                    let metric = &mut config.metric_for_best_model;
+                    ui.selectable_value(metric, (*name).to_owned(), *name);
+                }
+            });
+        combo.response.accessible_name("metric_for_best_model").on_hover_text(hint);
+    });
+    let hint = "At the end, the run's adapter is that of its best look; otherwise it is the last, \
+                and the best is kept beside it";
+    check_ui(ui, &mut config.load_best_model_at_end, "load_best_model_at_end", hint);
+    problems.show(ui, "load_best_model_at_end");
 }
 
 /// The next of a sequence that visits every six-digit seed and looks like chance.

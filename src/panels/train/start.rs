@@ -5,6 +5,7 @@ use eframe::egui::{Label, RichText, Ui};
 use crate::state::command::{Command, Commands};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
+use crate::state::train::estimate::EstimateSlot;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 
@@ -16,9 +17,9 @@ pub(super) fn start_ui(
 ) {
     let p = theme::palette(ui);
     if let Some(plan) = train.plan().filter(|plan| plan.rows > 1) {
-        let sentence = plan.sentence(train.known_step_secs);
-        ui.add(Label::new(RichText::new(sentence).color(p.text)).wrap());
+        ui.add(Label::new(RichText::new(plan.sentence()).color(p.text)).wrap());
     }
+    estimate_ui(ui, &train.estimate);
     let blocked = train.blocked_reason(around.model, around.activities);
     ui.horizontal(|ui| {
         let start = ActionButton::primary("Start training").icon(icons::PLAY);
@@ -44,5 +45,18 @@ pub(super) fn start_ui(
     });
     if let Some(reason) = &blocked {
         ui.add(Label::new(theme::muted(ui, reason)).wrap());
+    }
+}
+
+/// Memory and time, and on hover what they are made of.
+fn estimate_ui(ui: &mut Ui, estimate: &EstimateSlot) {
+    let words = match estimate {
+        EstimateSlot::Unknown => return,
+        EstimateSlot::Counting => "Counting memory and time…".to_owned(),
+        EstimateSlot::Known { .. } => estimate.sentence().unwrap_or_default(),
+    };
+    let response = ui.add(Label::new(theme::muted(ui, words)).wrap());
+    if let Some(breakdown) = estimate.breakdown() {
+        response.on_hover_text(breakdown);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::duration_text;
 use crate::train::config::TrainConfig;
 use crate::train::plan;
 
@@ -66,8 +65,8 @@ impl Plan {
         Self { rows, train_rows, held_out_rows, rows_per_step, steps }
     }
 
-    /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs · about 1 min`.
-    pub fn sentence(self, step_secs: Option<f64>) -> String {
+    /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs`.
+    pub fn sentence(self) -> String {
         let Self { rows, train_rows, held_out_rows, rows_per_step, steps } = self;
         let split = match held_out_rows {
             0 => format!("{}, all to train on", pairs(rows)),
@@ -77,12 +76,7 @@ impl Plan {
             1 => format!("1 step of {}", pairs(rows_per_step)),
             _ => format!("{steps} steps of {}", pairs(rows_per_step)),
         };
-        match step_secs {
-            Some(secs) => {
-                format!("{split} · {steps_text} · about {}", duration_text(secs * steps as f64))
-            }
-            None => format!("{split} · {steps_text}"),
-        }
+        format!("{split} · {steps_text}")
     }
 }
 

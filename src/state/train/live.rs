@@ -18,6 +18,9 @@ pub struct LiveRun {
     pub id: String,
     pub objective: Objective,
     pub phase: Phase,
+
+    /// The person asked it to rest; it does as soon as the step under way is done.
+    pub paused: bool,
     pub steps_planned: usize,
     pub train_rows: usize,
     pub held_out_rows: usize,
@@ -68,6 +71,7 @@ impl LiveRun {
             id: id.into(),
             objective,
             phase: Phase::Preparing { what: "Preparing".to_owned(), done: 0, total: 0 },
+            paused: false,
             steps_planned: 0,
             train_rows: 0,
             held_out_rows: 0,
@@ -147,6 +151,8 @@ impl LiveRun {
     /// `Step 12 of 200 · 3.4 s a step · 11 min left`, or what happens before the first step.
     pub fn headline(&self) -> String {
         match &self.phase {
+            Phase::Preparing { what, .. } if self.paused => format!("Paused · {what}"),
+            Phase::Stepping if self.paused => self.paused_text(),
             Phase::Preparing { what, total: 0, .. } => format!("{what}…"),
             Phase::Preparing { what, done, total } => format!("{what} · {done} of {total}"),
             Phase::Stepping => self.progress_text("Step"),
@@ -155,6 +161,11 @@ impl LiveRun {
                 self.steps_done(),
                 self.steps_planned
             ),
+            Phase::Done(RunSummary {
+                stopped_early: Some(_), steps_done, steps_planned, ..
+            }) => {
+                format!("Stopped early at step {steps_done} of {steps_planned}")
+            }
             Phase::Done(summary) if summary.steps_done < summary.steps_planned => {
                 format!("Stopped at step {} of {}", summary.steps_done, summary.steps_planned)
             }
@@ -176,9 +187,17 @@ impl LiveRun {
         format!("{word} {done} of {planned} · {pace} · {} left", duration_text(left))
     }
 
+    /// Everything is in memory, and nothing is computed.
+    fn paused_text(&self) -> String {
+        format!("Paused at step {} of {}", self.steps_done(), self.steps_planned)
+    }
+
     /// Its line in the bottom bar.
     pub fn activity(&self) -> Option<Activity> {
         let detail = match &self.phase {
+            Phase::Preparing { .. } | Phase::Stepping if self.paused => {
+                lower_first(&self.paused_text())
+            }
             Phase::Preparing { what, total: 0, .. } => lower_first(what),
             Phase::Preparing { what, done, total } => {
                 format!("{} · {done} of {total}", lower_first(what))

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod curves;
+pub mod estimate;
 pub mod form;
 pub mod live;
 pub mod reading;
@@ -24,6 +25,7 @@ use crate::train::samples::Sample;
 use super::slots::{Activity, ModelSlot};
 use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
+use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use runs::RunView;
@@ -63,8 +65,8 @@ pub struct TrainState {
     /// The run that is about to be deleted if the person says so again.
     pub asks_delete: Option<String>,
 
-    /// Seconds a step of the latest run, for the estimate in the form.
-    pub known_step_secs: Option<f64>,
+    /// What the run in the form would take.
+    pub estimate: EstimateSlot,
     pub left_tab: LeftTab,
     pub span: Span,
 }
@@ -117,7 +119,7 @@ impl Default for TrainState {
             compared: Vec::new(),
             editing: None,
             asks_delete: None,
-            known_step_secs: None,
+            estimate: EstimateSlot::default(),
             left_tab: LeftTab::default(),
             span: Span::default(),
         }
@@ -192,7 +194,10 @@ impl TrainState {
         if plan.train_rows == 0 {
             return Some("The held-out share leaves no pair to train on".to_owned());
         }
-        (plan.steps == 0).then(|| "The run would have no steps".to_owned())
+        if plan.steps == 0 {
+            return Some("The run would have no steps".to_owned());
+        }
+        self.estimate.problem()
     }
 
     /// What is wrong with the form, without the model and the data: the app fills those in.
@@ -249,7 +254,6 @@ impl TrainState {
     pub fn on_event(&mut self, event: TrainEvent) {
         if let Some(live) = &mut self.live {
             live.on_event(event);
-            self.known_step_secs = live.step_secs.or(self.known_step_secs);
         }
     }
 
@@ -257,6 +261,7 @@ impl TrainState {
     pub fn stopping(&mut self) {
         if let Some(live) = self.live.as_mut().filter(|live| live.is_running()) {
             live.phase = Phase::Stopping;
+            live.paused = false;
         }
     }
 

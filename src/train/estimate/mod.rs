@@ -1,7 +1,236 @@
-//! What a run will take, before it is started.
+//! What a run will take, before it is started: memory is counted, time is counted and measured.
 
+mod changes;
+pub mod free;
 pub mod memory;
 pub mod passes;
+pub mod speed;
+pub mod time;
 
+use std::path::Path;
+
+use super::batch::{Example, Examples};
+use super::config::{DTYPES, Dtype, Objective, TrainConfig};
+use super::error::Error;
+use super::logprobs;
+use super::logprobs::PassSize;
+use super::metrics::TrainEvent;
+use super::plan::Plan;
+use super::setup;
+use super::step;
+use crate::data::split::Split;
+use crate::files;
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::card::ModelSource;
+use crate::llm::config::Config;
+use crate::llm::lora;
+use crate::llm::model::Model;
+use crate::llm::pass_cost::PassShape;
+use crate::llm::{LinearInfo, Shapes};
+
+pub use changes::Change;
+pub use free::free_memory;
 pub use memory::{Memory, ModelSize, Tokens, memory, memory_for};
 pub use passes::{Largest, PassPlan};
+pub use speed::Speed;
+pub use time::{Time, Workload};
+
+/// What a run will take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    pub memory: Memory,
+    pub time: Time,
+    pub steps: usize,
+    pub train_rows: usize,
+    pub held_out_rows: usize,
+
+    /// Settings that would take less memory, the least first.
+    pub changes: Vec<Change>,
+}
+
+/// Estimates runs on one model after another, and remembers what was slow to find out.
+#[derive(Debug, Default)]
+pub struct Estimator {
+    rows: Option<(RowsKey, Examples)>,
+    speed: Option<(SpeedKey, Speed)>,
+}
+
+/// What the rows as token ids depend on.
+#[derive(Clone, Debug, PartialEq)]
+struct RowsKey {
+    model: String,
+    data: String,
+    objective: Objective,
+    max_length: usize,
+}
+
+/// What the measured speed depends on.
+#[derive(Clone, Debug, PartialEq)]
+struct SpeedKey {
+    rows: RowsKey,
+    dtype: Dtype,
+    target_modules: Vec<String>,
+
+    /// Tokens of the measured pass, roughly: another shuffle is the same work.
+    tokens: usize,
+}
+
+impl Estimator {
+    /// What a run of `config` on the rows of `data` would take. `model` may keep its weights
+    /// otherwise than the run would.
+    pub fn estimate(
+        &mut self,
+        model: &Model,
+        config: &TrainConfig,
+        data: &Path,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Estimate, Error> {
+        let bytes =
+            std::fs::read(data).map_err(|source| Error::Read { path: data.to_owned(), source })?;
+        let key = RowsKey {
+            model: model.card().identity.sha256.clone(),
+            data: files::sha256_of_bytes(&bytes),
+            objective: config.objective,
+            max_length: config.max_length,
+        };
+        if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
+            let examples = setup::examples(model, config, data, progress)?;
+            self.rows = Some((key.clone(), examples));
+        }
+        let (_, Examples { examples, .. }) = self.rows.as_ref().expect("it was read above");
+        let split = setup::held_out_split(examples, config);
+        let plan = Plan::new(config, split.train.len());
+
+        let weights = config.dtype.weights();
+        let shapes = Shapes::of(model.config());
+        let weight_bytes = llm::memory_needed(&model.card().source, weights)?;
+        let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
+        let counted = Counted::of(&size, config, examples, &split, &plan);
+
+        let (members, tokens) = typical_pass(model.config(), examples, &split, &plan);
+        let key = SpeedKey {
+            rows: key,
+            dtype: config.dtype,
+            target_modules: config.lora.target_modules.clone(),
+            tokens: tokens / 128,
+        };
+        let speed = match &self.speed {
+            Some((known, speed)) if *known == key => *speed,
+            _ => {
+                progress.check().map_err(|_stopped| Error::Cancelled)?;
+                let members: Vec<&Example> = members.iter().map(|row| &examples[*row]).collect();
+                let speed = speed::measure(model, config, weights, &members)?;
+                self.speed = Some((key, speed));
+                speed
+            }
+        };
+        Ok(Estimate {
+            memory: counted.memory,
+            time: counted.workload.time(&speed),
+            steps: plan.steps,
+            train_rows: split.train.len(),
+            held_out_rows: split.held_out.len(),
+            changes: changes::changes(model, config, (examples, &split.train), &counted.memory)?,
+        })
+    }
+}
+
+/// Refuses a run that does not fit beside its model, which is in memory already. `train` are the
+/// examples that are trained on.
+pub fn check_run(
+    model: &Model,
+    config: &TrainConfig,
+    (examples, train): (&[Example], &[usize]),
+    plan: &Plan,
+) -> Result<(), Error> {
+    let shapes = Shapes::of(model.config());
+    let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes: 0 };
+    let targets = lora::targets(&shapes.linears, &config.lora.target_modules);
+    let largest = pass_plan(&size, config, &targets).largest(examples, train, plan);
+    let found = memory(&size, config, &largest);
+    let needed = found.peak() - found.program;
+    if free_memory().is_none_or(|free| needed <= free) {
+        return Ok(());
+    }
+    let weight_bytes = llm::memory_needed(&model.card().source, config.dtype.weights())?;
+    let whole = Memory { weights: weight_bytes, ..found };
+    free::check(needed, &changes::changes(model, config, (examples, train), &whole)?)
+}
+
+/// Refuses to load a base model whose weights alone do not fit.
+pub fn check_load(source: &ModelSource, config: &TrainConfig) -> Result<(), Error> {
+    let needed = |dtype: Dtype| llm::memory_needed(source, dtype.weights());
+    let own = needed(config.dtype)?;
+    if config.dtype == Dtype::Auto || free_memory().is_none_or(|free| own <= free) {
+        return Ok(()); // as the file has them, weights are not copied
+    }
+    let mut changes = Vec::new();
+    for (name, dtype) in DTYPES {
+        let peak = needed(dtype)?;
+        if peak < own {
+            changes.push(Change { setting: format!("dtype = \"{name}\""), peak });
+        }
+    }
+    free::check(own, &changes)
+}
+
+/// A run, counted.
+struct Counted {
+    memory: Memory,
+    workload: Workload,
+}
+
+impl Counted {
+    fn of(
+        size: &ModelSize<'_>,
+        config: &TrainConfig,
+        examples: &[Example],
+        split: &Split,
+        plan: &Plan,
+    ) -> Self {
+        let targets = lora::targets(&size.shapes.linears, &config.lora.target_modules);
+        let passes = pass_plan(size, config, &targets);
+        let largest = passes.largest(examples, &split.train, plan);
+        let rows = (split.train.as_slice(), split.held_out.as_slice());
+        let workload = Workload::of(&passes, examples, rows, plan);
+        Self { memory: memory(size, config, &largest), workload }
+    }
+}
+
+fn pass_plan<'a>(
+    size: &ModelSize<'a>,
+    config: &'a TrainConfig,
+    targets: &'a [&'a LinearInfo],
+) -> PassPlan<'a> {
+    let shape =
+        PassShape { config: size.config, shapes: size.shapes, targets, rank: config.lora.r };
+    PassPlan { shape, config }
+}
+
+/// The pass of middling length among the first ones of a run, and its tokens.
+fn typical_pass(
+    config: &Config,
+    examples: &[Example],
+    split: &Split,
+    plan: &Plan,
+) -> (Vec<usize>, usize) {
+    const STEPS: usize = 8;
+    let rows = PassSize::of(config).rows();
+    let mut passes: Vec<(Vec<usize>, usize)> = Vec::new();
+    for step in 0..plan.steps.min(STEPS) {
+        for mut batch in plan.batches(step) {
+            for row in &mut batch {
+                *row = split.train[*row];
+            }
+            for members in step::passes(examples, &batch, rows) {
+                let sequences = members.iter().flat_map(|index| examples[*index].sequences());
+                let tokens = logprobs::tree(&sequences.collect::<Vec<_>>()).len();
+                passes.push((members.to_vec(), tokens));
+            }
+        }
+    }
+    passes.sort_by_key(|(_, tokens)| *tokens);
+    let middle = passes.len() / 2;
+    passes.into_iter().nth(middle).unwrap_or_default()
+}

@@ -6,6 +6,7 @@ use super::super::logprobs;
 use super::super::logprobs::PassSize;
 use super::super::plan::Plan;
 use super::super::step;
+use crate::llm::Keep;
 use crate::llm::pass_cost::{PassCost, PassShape};
 
 /// What decides what a pass takes, of a run's model and settings.
@@ -32,21 +33,33 @@ impl PassPlan<'_> {
     pub fn of_batch(&self, examples: &[Example], batch: &[usize]) -> Vec<Largest> {
         let size = PassSize::of(self.shape.config);
         let passes = step::passes(examples, batch, size.rows());
-        let is_dpo = self.config.objective == Objective::Dpo;
         let passes = passes.into_iter().map(|members| {
-            let members = members.iter().map(|index| &examples[*index]);
-            let sequences: Vec<&Sequence> = if is_dpo {
-                members.flat_map(Example::sequences).collect()
-            } else {
-                members.map(|example| &example.chosen).collect()
-            };
-            let tree = logprobs::tree(&sequences);
-            let predictions = sequences.iter().map(|sequence| sequence.targets().len()).sum();
-            let cost = self.shape.cost(&tree, predictions, size.keep(&tree));
-            let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
-            Largest { cost, predictions, longest }
+            let sequences = self.sequences(examples, members);
+            let keep = size.keep(&logprobs::tree(&sequences));
+            self.of_sequences(&sequences, keep)
         });
         passes.collect()
+    }
+
+    /// A pass over some examples.
+    pub fn of_members(&self, examples: &[Example], members: &[usize], keep: Keep) -> Largest {
+        self.of_sequences(&self.sequences(examples, members), keep)
+    }
+
+    fn of_sequences(&self, sequences: &[&Sequence], keep: Keep) -> Largest {
+        let tree = logprobs::tree(sequences);
+        let predictions = sequences.iter().map(|sequence| sequence.targets().len()).sum();
+        let cost = self.shape.cost(&tree, predictions, keep);
+        let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
+        Largest { cost, predictions, longest }
+    }
+
+    fn sequences<'a>(&self, examples: &'a [Example], members: &[usize]) -> Vec<&'a Sequence> {
+        let members = members.iter().map(|index| &examples[*index]);
+        match self.config.objective {
+            Objective::Dpo => members.flat_map(Example::sequences).collect(),
+            Objective::Sft => members.map(|example| &example.chosen).collect(),
+        }
     }
 
     /// The most that a pass of the run takes. `train` are the examples that are trained on.
@@ -75,7 +88,8 @@ impl Largest {
                 rows: one.rows.max(two.rows),
                 kept_bytes: one.kept_bytes.max(two.kept_bytes),
                 work_bytes: one.work_bytes.max(two.work_bytes),
-                layer_macs: one.layer_macs.max(two.layer_macs),
+                forward_macs: one.forward_macs.max(two.forward_macs),
+                backward_macs: one.backward_macs.max(two.backward_macs),
                 head_macs: one.head_macs.max(two.head_macs),
             },
             predictions: self.predictions.max(other.predictions),

@@ -1,0 +1,128 @@
+//! What the run in the form would take, as far as it is known.
+
+use super::duration_text;
+use crate::train::estimate::Estimate;
+use crate::train::estimate::free::gigabytes;
+
+/// The estimate of the form as it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum EstimateSlot {
+    /// There is no model or no data, or it could not be found out.
+    #[default]
+    Unknown,
+
+    /// The rows are read and the speed is measured.
+    Counting,
+    Known {
+        estimate: Box<Estimate>,
+
+        /// Bytes that could still be used when it was made. `None`: the system does not say.
+        free: Option<u64>,
+    },
+}
+
+impl EstimateSlot {
+    /// `Needs about 1.2 GB of memory (9.1 GB are free here) and about 12 min`.
+    pub fn sentence(&self) -> Option<String> {
+        let Self::Known { estimate, free } = self else { return None };
+        let peak = gigabytes(estimate.memory.peak());
+        let free = free.map_or_else(String::new, |free| format!(" ({} free here)", are(free)));
+        let time = duration_text(estimate.time.total_secs());
+        Some(format!("Needs about {peak} of memory{free} and about {time}"))
+    }
+
+    /// What the numbers are made of, a line each.
+    pub fn breakdown(&self) -> Option<String> {
+        let Self::Known { estimate, .. } = self else { return None };
+        let (memory, time) = (&estimate.memory, &estimate.time);
+        let mut lines = vec!["Memory at its peak".to_owned()];
+        for (what, bytes) in [
+            ("the base model's weights", memory.weights),
+            ("adapter, gradient and optimizer", memory.adapter),
+            ("kept of a batch for the way back", memory.kept),
+            ("the layer at work, and scores", memory.work),
+            ("tokenizer and program", memory.program),
+        ] {
+            lines.push(format!("  {}  {what}", gigabytes(bytes)));
+        }
+        lines.push(format!("Time, {} a step", step_text(time.step_secs)));
+        for (what, secs) in [
+            ("steps", time.training_secs),
+            ("the reference, once", time.reference_secs),
+            ("measuring on held-out pairs", time.evaluation_secs),
+            ("sample answers", time.sample_secs),
+        ] {
+            if secs > 0.0 {
+                lines.push(format!("  {}  {what}", duration_text(secs)));
+            }
+        }
+        Some(lines.join("\n"))
+    }
+
+    /// Why the run does not fit, with what to change. `None`: it fits, as far as is known.
+    pub fn problem(&self) -> Option<String> {
+        let Self::Known { estimate, free: Some(free) } = self else { return None };
+        let peak = estimate.memory.peak();
+        if peak <= *free {
+            return None;
+        }
+        let mut sentence =
+            format!("The run needs about {}, and {} free", gigabytes(peak), are(*free));
+        let changes: Vec<String> =
+            estimate.changes.iter().map(|change| change.sentence()).collect();
+        if changes.is_empty() {
+            sentence.push_str(": close other programs, or take a smaller model");
+        } else {
+            sentence.push_str(". With ");
+            sentence.push_str(&changes.join("; with "));
+        }
+        Some(sentence)
+    }
+}
+
+/// `9.1 GB are`
+fn are(bytes: u64) -> String {
+    format!("{} are", gigabytes(bytes))
+}
+
+fn step_text(secs: f64) -> String {
+    if secs < 9.95 { format!("{secs:.1} s") } else { duration_text(secs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::estimate::{Change, Memory, Time};
+
+    fn known(free: u64) -> EstimateSlot {
+        let memory = Memory { weights: 1_000_000_000, kept: 200_000_000, ..Memory::default() };
+        let time = Time { step_secs: 3.4, training_secs: 680.0, ..Time::default() };
+        let changes = vec![Change { setting: "dtype = \"auto\"".to_owned(), peak: 300_000_000 }];
+        let estimate =
+            Estimate { memory, time, steps: 200, train_rows: 48, held_out_rows: 12, changes };
+        EstimateSlot::Known { estimate: Box::new(estimate), free: Some(free) }
+    }
+
+    #[test]
+    fn what_fits_is_said_with_its_numbers() {
+        let fits = known(9_100_000_000);
+        assert_eq!(
+            fits.sentence().unwrap(),
+            "Needs about 1.2 GB of memory (9.1 GB are free here) and about 11 min"
+        );
+        assert_eq!(fits.problem(), None);
+        let breakdown = fits.breakdown().unwrap();
+        assert!(breakdown.contains("1.0 GB  the base model's weights"), "{breakdown}");
+        assert!(breakdown.contains("3.4 s a step"), "{breakdown}");
+        assert!(!breakdown.contains("reference"), "it takes no time here: {breakdown}");
+    }
+
+    #[test]
+    fn what_does_not_fit_says_what_to_change() {
+        assert_eq!(
+            known(800_000_000).problem().unwrap(),
+            "The run needs about 1.2 GB, and 800 MB are free. With dtype = \"auto\" it would need \
+             300 MB"
+        );
+    }
+}

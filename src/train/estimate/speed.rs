@@ -1,0 +1,192 @@
+//! How fast this computer trains a model: measured on a small part of it, in less than two seconds.
+
+use std::time::Instant;
+
+use super::super::batch::{Example, Sequence};
+use super::super::config::{Objective, TrainConfig};
+use super::super::error::Error;
+use super::super::logprobs;
+use super::super::optim::AdamW;
+use super::super::setup;
+use crate::llm::gradients::Gradients;
+use crate::llm::lora::{Adapter, LinearInfo};
+use crate::llm::model::{Model, Positions};
+use crate::llm::pass_cost::{PassCost, PassShape};
+use crate::llm::{Keep, Shapes, Weights};
+
+/// Seconds that one unit of each kind of work takes here.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Speed {
+    /// A multiplication of the layers, forth and back.
+    pub forward: f64,
+    pub backward: f64,
+
+    /// A multiplication of the head, with what follows it.
+    pub head: f64,
+
+    /// A value of the adapter in an optimizer step.
+    pub optimizer: f64,
+
+    /// A weight that is read to write one token of an answer.
+    pub weight: f64,
+}
+
+/// Multiplications of the measured pass, forth and back: about a third of a second on a laptop.
+const MOST_MACS: u64 = 12_000_000_000;
+
+/// Values of the layers that are measured; more than caches hold, where the model has more.
+const LAYER_VALUES: usize = 24 << 20;
+
+/// Values of the head that is measured.
+const HEAD_VALUES: usize = 8 << 20;
+
+/// Tokens of the answer that is written to measure how fast that is.
+const WRITTEN: u32 = 8;
+
+/// Measures a pass over `members`, examples that would be run together. `weights` is how the run
+/// would keep its weights.
+pub fn measure(
+    model: &Model,
+    config: &TrainConfig,
+    weights: Weights,
+    members: &[&Example],
+) -> Result<Speed, Error> {
+    let size = PartSize::of(model, weights);
+    let part = model.part(size.layers, size.tokens, size.weights)?;
+    let shapes = Shapes::of(part.config());
+    let adapter = adapter(&part, config)?;
+    let targets: Vec<&LinearInfo> =
+        shapes.linears.iter().filter(|linear| adapter.pair(&linear.name).is_some()).collect();
+    let shape = PassShape {
+        config: part.config(),
+        shapes: &shapes,
+        targets: &targets,
+        rank: adapter.card().rank,
+    };
+    let sequences = short_enough(members, config.objective, &shape);
+    let sequences: Vec<&Sequence> = sequences.iter().collect();
+    let tree = logprobs::tree(&sequences);
+    let predictions = logprobs::predictions(&tree, &sequences);
+    let cost = shape.cost(&tree, predictions.len(), Keep::Everything);
+
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        let (pass, forward) =
+            timed(|| part.run_tree(&tree, Some(&adapter), None, Keep::Everything));
+        let pass = pass?;
+        let count = sequences.len();
+        let (scored, head) = timed(|| logprobs::head(&part, pass.hidden(), &predictions, count));
+        let (_, slopes) = scored?;
+        let mut grad = vec![0.0; pass.hidden().len()];
+        grad.iter_mut().zip(slopes.iter().cycle()).for_each(|(grad, slope)| *grad = *slope);
+        let mut gradients = Gradients::none(&adapter);
+        let (back, backward) = timed(|| pass.backward(&grad, &mut gradients));
+        back?;
+        let vars = adapter.vars();
+        let mut optimizer = AdamW::new(&vars, config.weight_decay);
+        let (stepped, step) = timed(|| {
+            gradients.clip(1.0);
+            optimizer.step(&vars, &gradients, config.learning_rate)
+        });
+        stepped?;
+        found.push([forward, backward, head, step]);
+    }
+    // The first one warms caches and threads up.
+    let mean = |kind: usize| f64::midpoint(found[1][kind], found[2][kind]);
+    let PassCost { forward_macs, backward_macs, head_macs, .. } = cost;
+    let adapter_values = adapter.card().parameter_count;
+    let per = |secs: f64, count: u64| secs / count.max(1) as f64;
+    Ok(Speed {
+        forward: per(mean(0), forward_macs),
+        backward: per(mean(1), backward_macs),
+        head: per(mean(2), head_macs),
+        optimizer: per(mean(3), adapter_values),
+        weight: per(token_secs(&part, &adapter)?, shapes.parameter_count()),
+    })
+}
+
+/// How much of a model is measured.
+struct PartSize {
+    layers: usize,
+    tokens: usize,
+    weights: Weights,
+}
+
+impl PartSize {
+    fn of(model: &Model, weights: Weights) -> Self {
+        let config = model.config();
+        let layers = model.linear_layers();
+        let all: usize = layers.iter().map(|linear| linear.outputs * linear.inputs).sum();
+        let one = (all / config.layer_count().max(1)).max(1);
+        // Widening a layer that is larger than all this would take longer than it is worth.
+        let widened = one <= 4 * LAYER_VALUES;
+        Self {
+            layers: (LAYER_VALUES / one).max(1),
+            tokens: (HEAD_VALUES / config.width.max(1)).max(256),
+            weights: if widened { weights } else { Weights::AsStored },
+        }
+    }
+}
+
+/// As a run would make it; where it names layers that the part does not have, on all of them.
+fn adapter(part: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
+    let spec = setup::lora_spec(config);
+    if let Ok(adapter) = Adapter::init(part, &spec, config.seed) {
+        return Ok(adapter);
+    }
+    let spec = crate::llm::LoraSpec { target_modules: vec!["all-linear".to_owned()], ..spec };
+    Ok(Adapter::init(part, &spec, config.seed)?)
+}
+
+/// The sequences of the examples with ids that the part has, cut where they would take too long.
+fn short_enough(
+    members: &[&Example],
+    objective: Objective,
+    shape: &PassShape<'_>,
+) -> Vec<Sequence> {
+    let tokens = shape.config.vocab_size as u32;
+    let folded = |sequence: &Sequence, length: usize| {
+        let ids: Vec<u32> = sequence.ids.iter().take(length).map(|id| id % tokens).collect();
+        // At least one token is predicted.
+        let completion_start = sequence.completion_start.min(ids.len().saturating_sub(1));
+        Sequence { ids, completion_start }
+    };
+    let of = |length: usize| -> Vec<Sequence> {
+        let kept = |example: &&&Example| {
+            let answers = if objective == Objective::Dpo { 2 } else { 1 };
+            example.sequences().take(answers).map(|one| folded(one, length)).collect::<Vec<_>>()
+        };
+        members.iter().flat_map(|example| kept(&example)).collect()
+    };
+    let longest = members.iter().flat_map(|example| example.sequences());
+    let mut length = longest.map(|sequence| sequence.ids.len()).max().unwrap_or(1);
+    loop {
+        let sequences = of(length);
+        let cost = {
+            let sequences: Vec<&Sequence> = sequences.iter().collect();
+            shape.cost(&logprobs::tree(&sequences), 0, Keep::Everything)
+        };
+        if length <= 32 || cost.forward_macs + cost.backward_macs <= MOST_MACS {
+            return sequences;
+        }
+        length /= 2;
+    }
+}
+
+/// What `work` gives, and the seconds that it took.
+fn timed<R>(work: impl FnOnce() -> R) -> (R, f64) {
+    let started = Instant::now();
+    let found = work();
+    (found, started.elapsed().as_secs_f64())
+}
+
+/// Seconds for a token of an answer.
+fn token_secs(part: &Model, adapter: &Adapter) -> Result<f64, Error> {
+    let mut cache = part.new_cache();
+    part.logits(&[1], &mut cache, Some(adapter), Positions::Last)?;
+    let started = Instant::now();
+    for id in 0..WRITTEN {
+        part.logits(&[id], &mut cache, Some(adapter), Positions::Last)?;
+    }
+    Ok(started.elapsed().as_secs_f64() / f64::from(WRITTEN))
+}

@@ -1,0 +1,154 @@
+//! How long a run takes: what it multiplies is counted, how fast that goes is measured.
+
+use super::super::batch::Example;
+use super::super::config::{Objective, TrainConfig};
+use super::super::evaluate;
+use super::super::plan::Plan;
+use super::super::samples;
+use super::passes::{PassPlan, looked_at};
+use super::speed::Speed;
+use crate::llm::Keep;
+use crate::llm::pass_cost::PassCost;
+
+/// What a run computes, by what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Workload {
+    pub steps: usize,
+
+    /// All steps together.
+    pub training: Macs,
+
+    /// Values of the adapter.
+    pub adapter_values: u64,
+
+    /// The reference of DPO: once, before the first step.
+    pub reference: Macs,
+
+    /// One look at what is held out, and how many there are.
+    pub evaluation: Macs,
+    pub evaluations: usize,
+
+    /// Answers to the fixed prompt, and the weights that are read for a token of one.
+    pub samples: usize,
+    pub weights: u64,
+}
+
+/// Multiplications.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Macs {
+    pub forward: f64,
+    pub backward: f64,
+    pub head: f64,
+}
+
+/// How long a run takes, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Time {
+    /// A step, on average.
+    pub step_secs: f64,
+    pub training_secs: f64,
+    pub reference_secs: f64,
+
+    /// All looks at what is held out.
+    pub evaluation_secs: f64,
+
+    /// All answers to the fixed prompt.
+    pub sample_secs: f64,
+}
+
+impl Time {
+    pub fn total_secs(&self) -> f64 {
+        let Self { step_secs: _, training_secs, reference_secs, evaluation_secs, sample_secs } =
+            self;
+        training_secs + reference_secs + evaluation_secs + sample_secs
+    }
+}
+
+impl Macs {
+    fn add(&mut self, cost: &PassCost) {
+        self.forward += cost.forward_macs as f64;
+        self.backward += cost.backward_macs as f64;
+        self.head += cost.head_macs as f64;
+    }
+
+    fn scaled(self, by: f64) -> Self {
+        let Self { forward, backward, head } = self;
+        Self { forward: forward * by, backward: backward * by, head: head * by }
+    }
+
+    fn secs(self, speed: &Speed) -> f64 {
+        let Self { forward, backward, head } = self;
+        forward * speed.forward + backward * speed.backward + head * speed.head
+    }
+}
+
+impl Workload {
+    /// Counts a run over `examples`, of which `train` are trained on and `held_out` measured with.
+    pub fn of(
+        passes: &PassPlan<'_>,
+        examples: &[Example],
+        (train, held_out): (&[usize], &[usize]),
+        plan: &Plan,
+    ) -> Self {
+        let config: &TrainConfig = passes.config;
+        let mut training = Macs::default();
+        let mut looked = 0;
+        for step in looked_at(plan.steps) {
+            looked += 1;
+            for mut batch in plan.batches(step) {
+                for row in &mut batch {
+                    *row = train[*row];
+                }
+                for pass in passes.of_batch(examples, &batch) {
+                    training.add(&pass.cost);
+                }
+            }
+        }
+        let measured = |rows: &[usize]| {
+            let mut sum = Macs::default();
+            for members in evaluate::measured_passes(examples, rows) {
+                sum.add(&passes.of_members(examples, members, Keep::Nothing).cost);
+            }
+            sum
+        };
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let is_dpo = config.objective == Objective::Dpo;
+        // The last step is always followed by a look, and by an answer where there are any.
+        let due = |every: usize| plan.steps.checked_div(every).unwrap_or(0);
+        let after_last = |every: usize| usize::from(!plan.steps.is_multiple_of(every));
+        let evaluations = match held_out.len() {
+            0 => 0,
+            _ => due(config.eval_steps) + after_last(config.eval_steps),
+        };
+        let samples = match config.sample_steps {
+            0 => 0,
+            every => 1 + due(every) + after_last(every), // one before the first step
+        };
+        let shape = &passes.shape;
+        let adapter = shape.targets.iter().map(|one| shape.rank * (one.outputs + one.inputs));
+        Self {
+            steps: plan.steps,
+            training: training.scaled(plan.steps as f64 / f64::from(looked.max(1))),
+            adapter_values: adapter.sum::<usize>() as u64,
+            reference: if is_dpo { measured(&all) } else { Macs::default() },
+            evaluation: measured(held_out),
+            evaluations,
+            samples,
+            weights: shape.shapes.parameter_count(),
+        }
+    }
+
+    /// How long that takes at this speed.
+    pub fn time(&self, speed: &Speed) -> Time {
+        let optimizer = speed.optimizer * self.adapter_values as f64;
+        let training_secs = self.training.secs(speed) + optimizer * self.steps as f64;
+        let token_secs = speed.weight * self.weights as f64;
+        Time {
+            step_secs: training_secs / self.steps.max(1) as f64,
+            training_secs,
+            reference_secs: self.reference.secs(speed),
+            evaluation_secs: self.evaluation.secs(speed) * self.evaluations as f64,
+            sample_secs: token_secs * (self.samples * samples::MAX_NEW_TOKENS) as f64,
+        }
+    }
+}

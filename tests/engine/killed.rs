@@ -1,0 +1,143 @@
+//! `kill -9` in the middle of a run, again and again, through the real program: what comes out is
+//! what an undisturbed run would have given.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tuning_fork::jobs;
+use tuning_fork::train::history::History;
+use tuning_fork::train::metrics::{EvalMetrics, StepMetrics};
+use tuning_fork::train::samples;
+
+const STEPS: usize = 40;
+const KILLS: usize = 10;
+
+fn sample_data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data").join(name)
+}
+
+fn run_file(folder: &Path) -> PathBuf {
+    let path = folder.join("run.toml");
+    let (model, data) = (sample_data("tiny_model"), sample_data("pairs.jsonl"));
+    let text = format!(
+        "model = {:?}\ndata = {:?}\nmax_steps = {STEPS}\nper_device_train_batch_size = 2\nmax_length = 48\n\
+         learning_rate = 1e-3\nlr_scheduler_type = \"cosine\"\nheld_out_share = 0.2\n\
+         eval_steps = 7\nsample_steps = 20\nsave_steps = 2\nload_best_model_at_end = true\n\
+         metric_for_best_model = \"eval_rewards/margins\"\n\
+         [lora]\nr = 4\nlora_alpha = 8.0\ntarget_modules = [\"all-linear\"]\n",
+        model.display().to_string(),
+        data.display().to_string(),
+    );
+    tuning_fork::files::write_atomic(&path, text.as_bytes()).unwrap();
+    path
+}
+
+fn train(folder: &Path, run_dir: &Path, resume: bool) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tuning-fork"));
+    command.arg("train").arg(run_file(folder)).arg("--out").arg(run_dir).arg("--json");
+    if resume {
+        command.arg("--resume");
+    }
+    // Its own home: what it keeps for later runs is not anybody's.
+    for name in ["HOME", "XDG_DATA_HOME", "USERPROFILE", "APPDATA"] {
+        command.env(name, folder);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Steps as they come. False: the program ended by itself before so many were there.
+fn wait_for_steps(child: &mut Child, count: usize) -> bool {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = 0;
+    while seen < count {
+        match lines.next() {
+            Some(Ok(line)) => seen += usize::from(line.contains("\"grad_norm\"")),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Everything that a run leaves behind, without times.
+#[derive(Debug, PartialEq)]
+struct Left {
+    steps: Vec<StepMetrics>,
+    evaluations: Vec<EvalMetrics>,
+    samples: Vec<samples::Sample>,
+    adapter: Vec<u8>,
+}
+
+impl Left {
+    fn by(run_dir: &Path) -> Self {
+        let History { steps, evaluations } = History::read(run_dir);
+        let steps = steps.into_iter().map(|step| StepMetrics { step_secs: 0.0, ..step });
+        Self {
+            steps: steps.collect(),
+            evaluations,
+            samples: samples::read(run_dir),
+            adapter: std::fs::read(run_dir.join("adapter_model.safetensors")).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let output = train(folder.path(), &whole, false).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected = Left::by(&whole);
+    assert_eq!((expected.steps.len(), expected.samples.len()), (STEPS, 3));
+
+    // Where in a step it ends is up to the clock; after how many steps is drawn.
+    let mut drawn = 20_261_122_u64;
+    let mut kills = 0;
+    while kills < KILLS {
+        drawn =
+            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (steps, millis) = ((drawn >> 33) as usize % 4, (drawn >> 40) % 12);
+        let resume = kills > 0;
+        let mut child = train(folder.path(), &killed, resume);
+        // The first one must leave a checkpoint to go on from.
+        let steps = if resume { steps } else { steps.max(1) };
+        let under_way = wait_for_steps(&mut child, steps);
+        assert!(under_way, "the run ended by itself before it was killed {KILLS} times");
+        jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(millis)).unwrap();
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        kills += 1;
+    }
+    let output = train(folder.path(), &killed, true).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = Left::by(&killed);
+    assert_eq!(found.steps, expected.steps);
+    assert_eq!(found, expected);
+}
+
+/// With an address space that the run does not fit into, there is a message and no crash.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_does_not_fit_is_refused_with_its_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(run_file(folder.path())).unwrap();
+    let run_file = folder.path().join("large.toml");
+    // What a batch of everything keeps for adapters of this rank.
+    let text = text.replace("r = 4", "r = 1024").replace("size = 2", "size = 48");
+    let text = text.replace("max_length = 48", "max_length = 512");
+    tuning_fork::files::write_atomic(&run_file, text.as_bytes()).unwrap();
+    let run_dir = folder.path().join("run");
+    let limited = "ulimit -v 400000; exec \"$0\" train \"$1\" --out \"$2\"";
+    let output = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_tuning-fork")])
+        .args([&run_file, &run_dir])
+        .env("HOME", folder.path())
+        .env("RAYON_NUM_THREADS", "2") // each thread's stack is address space
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("of memory, and") && said.contains("r = 8"), "{said}");
+    assert!(!run_dir.join("run.json").exists(), "nothing was started");
+}
