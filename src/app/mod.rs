@@ -129,10 +129,11 @@ impl Workbench {
 
 impl eframe::App for Workbench {
     fn logic(&mut self, context: &egui::Context, _frame: &mut eframe::Frame) {
-        let line_count = self.state.activities.len();
+        let lines = |state: &AppState| (state.activities.len(), state.train.estimate.sentence());
+        let before = lines(&self.state);
         self.poll();
-        if self.state.activities.len() != line_count {
-            // The bottom bar takes its new height only in the frame after this one.
+        if lines(&self.state) != before {
+            // What is at the bottom takes its new height only in the frame after this one.
             context.request_repaint();
         }
     }

@@ -70,7 +70,7 @@ pub fn compare(
     let (mut answers, mut pairs) = (Vec::new(), Vec::new());
     for (done, index) in measured.iter().enumerate() {
         progress.emit(Measured { done, total });
-        let Example { line, chosen, rejected, .. } = &examples[*index];
+        let Example { chosen, rejected, .. } = &examples[*index];
         let logp = |adapter, sequence: &Sequence| {
             preference::completion_logp(model, adapter, sequence, &quiet)
         };
@@ -79,7 +79,6 @@ pub fn compare(
         if let Some(rejected) = rejected {
             let ratio = logp(Some(adapter), rejected)? - logp(None, rejected)?;
             pairs.push(PairReward {
-                line: *line,
                 chosen: config.beta * (after - before),
                 rejected: config.beta * ratio,
             });

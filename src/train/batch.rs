@@ -109,18 +109,19 @@ impl Encoder<'_> {
                 let (done, total) = (index, rows.len());
                 progress.emit(TrainEvent::Preparing { what: what.to_owned(), done, total });
             }
-            let Encoded { example, prompt_tokens } = self.example(row)?;
+            let encoded = self.example(row)?;
+            let is_dropped = encoded.is_dropped(max_length);
+            let Encoded { example, prompt_tokens } = encoded;
             if example.chosen.completion_start < prompt_tokens {
                 diverging.push(row.line);
             }
             if example.rejected.as_ref() == Some(&example.chosen) {
                 identical.push(row.line);
             }
-            let example = example.cut(max_length);
-            if example.sequences().any(|sequence| sequence.targets().is_empty()) {
+            if is_dropped {
                 dropped.push(row.line);
             } else {
-                found.examples.push(example);
+                found.examples.push(example.cut(max_length));
             }
         }
         if found.examples.is_empty() && !rows.is_empty() {
@@ -227,6 +228,14 @@ pub(super) struct Encoded {
 
     /// Of the prompt by itself: where an answer starts earlier, the two are not written apart.
     pub prompt_tokens: usize,
+}
+
+impl Encoded {
+    /// Whether nothing of an answer is left that could be predicted.
+    pub fn is_dropped(&self, max_length: usize) -> bool {
+        let left = |sequence: &Sequence| sequence.ids.len().min(max_length);
+        self.example.sequences().any(|sequence| sequence.completion_start.max(1) >= left(sequence))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -1,5 +1,5 @@
 //! Measuring on held-out rows while a run goes on. Measuring a finished adapter: see
-//! `eval::preference`.
+//! `eval::comparison`.
 
 use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};

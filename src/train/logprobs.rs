@@ -92,7 +92,7 @@ pub(super) struct Prediction {
     target: u32,
 }
 
-pub(super) fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
+fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
         let targets = sequence.targets();
@@ -105,6 +105,12 @@ pub(super) fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Pred
         }));
     }
     all
+}
+
+/// So many predictions of one sequence: what they predict makes no difference to how long it takes.
+pub(super) fn made_up(tree: &TokenTree, count: usize) -> Vec<Prediction> {
+    let rows = (0..tree.len()).cycle().take(count);
+    rows.map(|row| Prediction { row, sequence: 0, target: 0 }).collect()
 }
 
 /// The sequences as a tree, in their order.
@@ -194,7 +200,7 @@ pub fn measure(
 }
 
 /// Predictions whose scores are computed at once.
-fn score_rows(config: &Config) -> usize {
+pub(super) fn score_rows(config: &Config) -> usize {
     (SCORE_BYTES / size_of::<f32>() / config.vocab_size.max(1)).clamp(16, 1024)
 }
 

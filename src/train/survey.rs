@@ -118,7 +118,7 @@ pub fn survey(
 fn parts(encoded: &[Encoded], config: &TrainConfig, max_length: usize) -> Vec<Part> {
     let mut parts = vec![Part::Dropped; encoded.len()];
     let kept: Vec<usize> =
-        (0..encoded.len()).filter(|index| !is_dropped(&encoded[*index], max_length)).collect();
+        (0..encoded.len()).filter(|index| !encoded[*index].is_dropped(max_length)).collect();
     let examples: Vec<Example> = kept.iter().map(|index| encoded[*index].example.clone()).collect();
     let split = setup::held_out_split(&examples, config);
     for index in split.train {
@@ -128,14 +128,6 @@ fn parts(encoded: &[Encoded], config: &TrainConfig, max_length: usize) -> Vec<Pa
         parts[kept[index]] = Part::HeldOut;
     }
     parts
-}
-
-fn is_dropped(encoded: &Encoded, max_length: usize) -> bool {
-    // Nothing of an answer is left that could be predicted.
-    encoded
-        .example
-        .sequences()
-        .any(|sequence| sequence.completion_start.max(1) >= sequence.ids.len().min(max_length))
 }
 
 fn cut_findings(encoded: &[Encoded], parts: &[Part], max_length: usize) -> Vec<Finding> {

@@ -52,8 +52,8 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
 /// Before the first step there is nothing to draw: what the wait is for.
 fn waiting_ui(ui: &mut Ui) {
     ui.add_space(theme::GAP);
-    let text = "The curves begin with the first step. Before it, the model is loaded in full \
-                precision, and for DPO every answer is scored once by the model as it is now: the \
+    let text = "The curves begin with the first step. Before it, the model is loaded, and \
+                for DPO every answer is scored once by the model as it is now: the \
                 reference that the run is held to.";
     ui.add(Label::new(theme::muted(ui, text)).wrap());
 }

@@ -5,6 +5,7 @@ mod ended;
 mod fields;
 mod live;
 mod measured;
+mod measuring;
 mod plots;
 mod runs;
 mod setup;

@@ -1,16 +1,16 @@
 //! The form: which data, which objective, every knob under TRL's and PEFT's names.
 
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, ComboBox, Label, TextEdit, Ui, Vec2};
+use eframe::egui::{CollapsingHeader, ComboBox, Label, Ui, Vec2};
 
 use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
+use super::measuring;
 use crate::state::command::{Command, Commands};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
-use crate::train::best;
 use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
 use crate::train::dpo;
 use crate::widgets::button::ActionButton;
@@ -38,7 +38,7 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     let config = &mut train.form;
     steps_ui(ui, config, &problems);
     adapter_ui(ui, &mut config.lora, &problems);
-    measuring_ui(ui, config, &problems);
+    measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
     ui.add_space(theme::GAP);
     ui.horizontal_wrapped(|ui| {
@@ -335,87 +335,6 @@ fn targets_ui(ui: &mut Ui, targets: &mut Vec<String>) {
         });
 }
 
-fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
-    section_ui(ui, "Measuring");
-    SliderRow::new(
-        "held-out share",
-        "Share of the prompts that is kept from training and only measured with: the honest test \
-         of what was learned",
-        0.0..=0.5,
-    )
-    .limits(0.0..=0.9)
-    .show(ui, &mut config.held_out_share);
-    problems.show(ui, "held_out_share");
-    number_row_ui(
-        ui,
-        "eval_steps",
-        "Measure on the held-out pairs every so many steps. 0: only at the end",
-        &mut config.eval_steps,
-        0..=1_000_000,
-    );
-    problems.show(ui, "eval_steps");
-    number_row_ui(
-        ui,
-        "sample_steps",
-        "Answer a fixed prompt with the model as it is every so many steps, to read what the \
-         curves only count. 0: never",
-        &mut config.sample_steps,
-        0..=1_000_000,
-    );
-    if config.sample_steps > 0 {
-        let width = ui.available_width();
-        let field = TextEdit::singleline(&mut config.sample_prompt)
-            .hint_text("sample_prompt: the first held-out prompt")
-            .desired_width(width);
-        ui.add(field).accessible_name("sample_prompt");
-    }
-    early_stopping_ui(ui, config, problems);
-    let hint = "The same seed, data and settings give the same adapter";
-    row_ui(ui, "seed", hint, |ui| {
-        let dice = ActionButton::only_icon(icons::DICE, "Draw another seed");
-        if ui.add(dice).clicked() {
-            config.seed = another_seed(config.seed);
-        }
-        number_ui(ui, "seed", &mut config.seed, 0..=999_999).on_hover_text(hint);
-    });
-}
-
-/// When to stop by itself, and which adapter to keep.
-fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
-    number_row_ui(
-        ui,
-        "early_stopping_patience",
-        "End the run once so many looks at the held-out pairs in a row were not the best. 0: never",
-        &mut config.early_stopping_patience,
-        0..=1000,
-    );
-    problems.show(ui, "early_stopping_patience");
-    let hint = "What tells the best look at the held-out pairs";
-    row_ui(ui, "metric_for_best_model", hint, |ui| {
-        let combo = ComboBox::from_id_salt("metric_for_best_model")
-            .selected_text(config.metric_for_best_model.as_str())
-            .width(theme::em(ui) * 12.0)
-            .show_ui(ui, |ui| {
-                for name in best::known(config.objective) {
-                    let metric = &mut config.metric_for_best_model;
-                    ui.selectable_value(metric, (*name).to_owned(), *name);
-                }
-            });
-        combo.response.accessible_name("metric_for_best_model").on_hover_text(hint);
-    });
-    let hint = "At the end, the run's adapter is that of its best look; otherwise it is the last, \
-                and the best is kept beside it";
-    check_ui(ui, &mut config.load_best_model_at_end, "load_best_model_at_end", hint);
-    problems.show(ui, "load_best_model_at_end");
-}
-
-/// The next of a sequence that visits every six-digit seed and looks like chance.
-fn another_seed(seed: u64) -> u64 {
-    // A linear congruential generator modulo 10^6. Its period is full since 720 is a multiple of
-    // 2, 5 and 4, and 314,159 of neither 2 nor 5 (Hull and Dobell 1962).
-    (seed % 1_000_000 * 721 + 314_159) % 1_000_000
-}
-
 fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     ui.add_space(theme::GAP);
     // A problem in a folded field would block Start invisibly.
@@ -485,10 +404,15 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 ui,
                 "lora_dropout",
                 "Share of the adapter's inputs that are left out at random, anew in each step. For \
-                 DPO it is off unless a run file says disable_dropout = false, as in TRL",
+                 DPO only without disable_dropout",
                 &mut config.lora.lora_dropout,
                 0.0..=0.99,
             );
+            if config.objective == Objective::Dpo {
+                let hint = "As in TRL, DPO trains without dropout: policy and reference then agree \
+                            where the adapter changes nothing";
+                check_ui(ui, &mut config.disable_dropout, "disable_dropout", hint);
+            }
         },
     );
     for field in ["loss_type", "loss_weights", "lora.lora_dropout"] {
@@ -520,22 +444,5 @@ fn scheduler_name(scheduler: SchedulerType) -> &'static str {
         SchedulerType::Cosine => "cosine",
         SchedulerType::Constant => "constant",
         SchedulerType::ConstantWithWarmup => "constant_with_warmup",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn the_dice_do_not_repeat_themselves() {
-        let mut seen = BTreeSet::new();
-        let mut seed = 42;
-        for _ in 0..1000 {
-            seed = another_seed(seed);
-            assert!(seen.insert(seed), "{seed} came twice");
-        }
     }
 }

@@ -151,7 +151,9 @@ impl LiveRun {
     /// `Step 12 of 200 · 3.4 s a step · 11 min left`, or what happens before the first step.
     pub fn headline(&self) -> String {
         match &self.phase {
-            Phase::Preparing { what, .. } if self.paused => format!("Paused · {what}"),
+            Phase::Preparing { what, done, total } if self.paused => {
+                format!("Paused · {what} · {done} of {total}")
+            }
             Phase::Stepping if self.paused => self.paused_text(),
             Phase::Preparing { what, total: 0, .. } => format!("{what}…"),
             Phase::Preparing { what, done, total } => format!("{what} · {done} of {total}"),

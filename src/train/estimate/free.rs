@@ -10,7 +10,9 @@ use super::changes::Change;
 pub fn free_memory() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
-    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    // Its own count of what is free takes files that are only cached for used.
+    let container = system.cgroup_limits();
+    let container = container.map(|limits| limits.total_memory.saturating_sub(limits.rss));
     let available = Some(system.available_memory()).filter(|bytes| *bytes > 0);
     [available, container, addresses_left()].into_iter().flatten().min()
 }

@@ -34,11 +34,17 @@ pub struct Speed {
 /// Multiplications of the measured pass, forth and back: about a third of a second on a laptop.
 const MOST_MACS: u64 = 12_000_000_000;
 
+/// How often the pass is timed, after one that is not.
+const TIMED: usize = 3;
+
 /// Values of the layers that are measured; more than caches hold, where the model has more.
 const LAYER_VALUES: usize = 24 << 20;
 
 /// Values of the head that is measured.
 const HEAD_VALUES: usize = 8 << 20;
+
+/// Predictions that the head is timed with, at most.
+const HEAD_ROWS: usize = 256;
 
 /// Tokens of the answer that is written to measure how fast that is.
 const WRITTEN: u32 = 8;
@@ -51,7 +57,11 @@ pub fn measure(
     weights: Weights,
     members: &[&Example],
 ) -> Result<Speed, Error> {
-    let size = PartSize::of(model, weights);
+    let whole = members.iter().flat_map(|example| example.sequences());
+    let whole: Vec<&Sequence> = whole.collect();
+    let rows = logprobs::tree(&whole).len();
+    let predicted: usize = whole.iter().map(|sequence| sequence.targets().len()).sum();
+    let size = PartSize::of(model, weights, rows);
     let part = model.part(size.layers, size.tokens, size.weights)?;
     let shapes = Shapes::of(part.config());
     let adapter = adapter(&part, config)?;
@@ -66,16 +76,17 @@ pub fn measure(
     let sequences = short_enough(members, config.objective, &shape);
     let sequences: Vec<&Sequence> = sequences.iter().collect();
     let tree = logprobs::tree(&sequences);
-    let predictions = logprobs::predictions(&tree, &sequences);
+    // As many as are computed at once: the head costs each of few more.
+    let at_once = logprobs::score_rows(model.config()).min(HEAD_ROWS);
+    let predictions = logprobs::made_up(&tree, predicted.clamp(1, at_once));
     let cost = shape.cost(&tree, predictions.len(), Keep::Everything);
 
     let mut found = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..=TIMED {
         let (pass, forward) =
             timed(|| part.run_tree(&tree, Some(&adapter), None, Keep::Everything));
         let pass = pass?;
-        let count = sequences.len();
-        let (scored, head) = timed(|| logprobs::head(&part, pass.hidden(), &predictions, count));
+        let (scored, head) = timed(|| logprobs::head(&part, pass.hidden(), &predictions, 1));
         let (_, slopes) = scored?;
         let mut grad = vec![0.0; pass.hidden().len()];
         grad.iter_mut().zip(slopes.iter().cycle()).for_each(|(grad, slope)| *grad = *slope);
@@ -91,16 +102,18 @@ pub fn measure(
         stepped?;
         found.push([forward, backward, head, step]);
     }
-    // The first one warms caches and threads up.
-    let mean = |kind: usize| f64::midpoint(found[1][kind], found[2][kind]);
+    // The first one warms caches and threads up. Of the others the fastest: whatever else the
+    // machine did meanwhile made the rest slower.
+    let best =
+        |kind: usize| found[1..].iter().map(|times| times[kind]).fold(f64::INFINITY, f64::min);
     let PassCost { forward_macs, backward_macs, head_macs, .. } = cost;
     let adapter_values = adapter.card().parameter_count;
     let per = |secs: f64, count: u64| secs / count.max(1) as f64;
     Ok(Speed {
-        forward: per(mean(0), forward_macs),
-        backward: per(mean(1), backward_macs),
-        head: per(mean(2), head_macs),
-        optimizer: per(mean(3), adapter_values),
+        forward: per(best(0), forward_macs),
+        backward: per(best(1), backward_macs),
+        head: per(best(2), head_macs),
+        optimizer: per(best(3), adapter_values),
         weight: per(token_secs(&part, &adapter)?, shapes.parameter_count()),
     })
 }
@@ -113,15 +126,19 @@ struct PartSize {
 }
 
 impl PartSize {
-    fn of(model: &Model, weights: Weights) -> Self {
+    /// For a pass of so many rows: rather fewer layers than fewer rows, since what is done once a
+    /// pass, like widening weights, costs each row more where there are few.
+    fn of(model: &Model, weights: Weights, rows: usize) -> Self {
         let config = model.config();
         let layers = model.linear_layers();
         let all: usize = layers.iter().map(|linear| linear.outputs * linear.inputs).sum();
         let one = (all / config.layer_count().max(1)).max(1);
+        // Forth and back
+        let timed = MOST_MACS as usize / (2 * rows.max(1));
         // Widening a layer that is larger than all this would take longer than it is worth.
         let widened = one <= 4 * LAYER_VALUES;
         Self {
-            layers: (LAYER_VALUES / one).max(1),
+            layers: (LAYER_VALUES / one).min(timed / one).max(1),
             tokens: (HEAD_VALUES / config.width.max(1)).max(256),
             weights: if widened { weights } else { Weights::AsStored },
         }
@@ -166,7 +183,7 @@ fn short_enough(
             let sequences: Vec<&Sequence> = sequences.iter().collect();
             shape.cost(&logprobs::tree(&sequences), 0, Keep::Everything)
         };
-        if length <= 32 || cost.forward_macs + cost.backward_macs <= MOST_MACS {
+        if length <= 32 || cost.forward_macs + cost.backward_macs <= 2 * MOST_MACS {
             return sequences;
         }
         length /= 2;
