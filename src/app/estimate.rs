@@ -55,6 +55,14 @@ impl Workbench {
         self.running.estimate = Some((folder, job));
     }
 
+    /// A run needs the processor now; the estimate is made again once it has ended.
+    pub(super) fn forget_estimate(&mut self) {
+        if let Some((_, job)) = &self.running.estimate {
+            job.cancel();
+            self.estimated = None;
+        }
+    }
+
     /// `None`: the form is not looked at, cannot be started anyway, or the processor is needed for
     /// something else, whose speed would be measured instead.
     fn to_be_estimated(&self) -> Option<Asked> {

@@ -351,6 +351,7 @@ impl Workbench {
             data,
             ..self.state.train.form.clone()
         };
+        self.forget_estimate();
         self.state.train.begin(id);
         let request = TrainRequest { config, run_dir, resume: false, cache: cache_folder() };
         self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));

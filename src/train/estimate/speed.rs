@@ -102,18 +102,21 @@ pub fn measure(
         stepped?;
         found.push([forward, backward, head, step]);
     }
-    // The first one warms caches and threads up. Of the others the fastest: whatever else the
-    // machine did meanwhile made the rest slower.
-    let best =
-        |kind: usize| found[1..].iter().map(|times| times[kind]).fold(f64::INFINITY, f64::min);
+    // The first one warms caches and threads up. Of the others the middle one: whatever else the
+    // machine did meanwhile made one of them slower.
+    let middle = |kind: usize| {
+        let mut times: Vec<f64> = found[1..].iter().map(|times| times[kind]).collect();
+        times.sort_by(f64::total_cmp);
+        times[TIMED / 2]
+    };
     let PassCost { forward_macs, backward_macs, head_macs, .. } = cost;
     let adapter_values = adapter.card().parameter_count;
     let per = |secs: f64, count: u64| secs / count.max(1) as f64;
     Ok(Speed {
-        forward: per(best(0), forward_macs),
-        backward: per(best(1), backward_macs),
-        head: per(best(2), head_macs),
-        optimizer: per(best(3), adapter_values),
+        forward: per(middle(0), forward_macs),
+        backward: per(middle(1), backward_macs),
+        head: per(middle(2), head_macs),
+        optimizer: per(middle(3), adapter_values),
         weight: per(token_secs(&part, &adapter)?, shapes.parameter_count()),
     })
 }
