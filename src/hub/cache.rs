@@ -13,14 +13,38 @@ use hf_hub::Cache;
 use hf_hub::CacheRepo;
 use hf_hub::Repo;
 use hf_hub::RepoType;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Error;
-use super::starter::FetchEvent;
+use super::client::RemoteFile;
+use super::git_hash;
+use super::git_hash::ContentHash;
 use crate::files;
 use crate::jobs;
 use crate::jobs::Progress;
 
-/// One model's folder in the cache.
+/// What a repository on the Hub holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepoKind {
+    Model,
+    Dataset,
+}
+
+impl RepoKind {
+    const ALL: [Self; 2] = [Self::Model, Self::Dataset];
+
+    /// What the names of its folders in the cache begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Model => "models--",
+            Self::Dataset => "datasets--",
+        }
+    }
+}
+
+/// One repository's folder in the cache.
 #[derive(Debug)]
 pub struct RepoFolder {
     root: PathBuf,
@@ -29,9 +53,17 @@ pub struct RepoFolder {
 }
 
 impl RepoFolder {
-    /// `cache` is the folder that holds `models--…`; `repo` is `owner/name`.
+    /// A model's. `cache` is the folder that holds `models--…`; `repo` is `owner/name`.
     pub fn new(cache: &Path, repo: &str) -> Self {
-        let repo = Repo::new(repo.to_owned(), RepoType::Model);
+        Self::of(cache, RepoKind::Model, repo)
+    }
+
+    pub fn of(cache: &Path, kind: RepoKind, repo: &str) -> Self {
+        let kind = match kind {
+            RepoKind::Model => RepoType::Model,
+            RepoKind::Dataset => RepoType::Dataset,
+        };
+        let repo = Repo::new(repo.to_owned(), kind);
         let entry = Cache::new(cache.to_owned()).repo(repo.clone());
         Self { root: cache.to_owned(), repo, entry }
     }
@@ -50,41 +82,69 @@ impl RepoFolder {
 
     /// The commit that `main` pointed to when it was last fetched.
     pub fn main_commit(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.path().join("refs").join("main")).ok()?; // absent
+        self.commit_of("main")
+    }
+
+    /// The commit that a branch or tag pointed to when it was last fetched.
+    pub fn commit_of(&self, revision: &str) -> Option<String> {
+        let path = self.ref_path(revision)?;
+        let text = std::fs::read_to_string(path).ok()?; // absent
         Some(text.trim().to_owned()).filter(|commit| super::client::is_commit(commit))
     }
 
     pub fn set_main(&self, commit: &str) -> Result<(), Error> {
-        let path = self.path().join("refs").join("main");
+        self.set_ref("main", commit)
+    }
+
+    /// Remembers what a branch or tag points to. A revision that is a commit needs no memory.
+    pub fn set_ref(&self, revision: &str, commit: &str) -> Result<(), Error> {
+        if revision == commit {
+            return Ok(());
+        }
+        let unsafe_name = || Error::UnsafeName { name: revision.to_owned() };
+        let path = self.ref_path(revision).ok_or_else(unsafe_name)?;
         files::write_atomic(&path, commit.as_bytes())
             .map_err(|source| Error::Write { path, source })
     }
 
+    fn ref_path(&self, revision: &str) -> Option<PathBuf> {
+        let refs = self.path().join("refs");
+        super::names::is_safe_name(revision).then(|| refs.join(revision))
+    }
+
     /// Waits until no other program fetches this blob, and keeps them waiting until dropped. The
     /// file is the one that Python's client locks.
-    pub fn lock(
+    pub fn lock<E>(
         &self,
         digits: &str,
-        progress: &dyn Progress<FetchEvent>,
+        progress: &dyn Progress<E>,
+        on_wait: &dyn Fn(),
     ) -> Result<BlobLock, Error> {
         let folder = self.root.join(".locks").join(self.repo.folder_name());
-        let path = folder.join(format!("{digits}.lock"));
-        let at = |source| Error::Write { path: path.clone(), source };
-        std::fs::create_dir_all(&folder).map_err(at)?;
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(at)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(BlobLock { _file: file }),
-                Err(std::fs::TryLockError::WouldBlock) => {
-                    jobs::pause(progress, Duration::from_millis(100))?;
-                }
-                // Network file systems without locks: better two downloads than none.
-                Err(std::fs::TryLockError::Error(error)) => {
-                    log::warn!("{} cannot be locked: {error}", path.display());
-                    return Ok(BlobLock { _file: file });
-                }
+        lock_file(&folder.join(format!("{digits}.lock")), progress, on_wait)
+    }
+
+    /// [`Self::lock`] without waiting. `None`: somebody else holds it.
+    pub fn try_lock(&self, digits: &str) -> io::Result<Option<files::Lock>> {
+        let folder = self.root.join(".locks").join(self.repo.folder_name());
+        files::lock(&folder.join(format!("{digits}.lock")))
+    }
+
+    /// Deletes those of the blobs that no snapshot uses, and the entry if nothing is left in it.
+    pub fn remove_unused_blobs<'a>(&self, digits: impl Iterator<Item = &'a str>) {
+        let mut used = BTreeSet::new();
+        for commit in self.commits() {
+            let files = files_below(&self.snapshot(&commit));
+            used.extend(files.iter().filter_map(|path| path.canonicalize().ok()));
+        }
+        for blob in digits.map(|digits| self.blob(digits)) {
+            if blob.canonicalize().is_ok_and(|real| !used.contains(&real)) {
+                std::fs::remove_file(blob).ok(); // at worst it stays
             }
+        }
+        // Each fails where something is left, and that is its use.
+        for folder in ["blobs", "snapshots", "refs", ""] {
+            std::fs::remove_dir(self.path().join(folder)).ok();
         }
     }
 
@@ -114,6 +174,45 @@ impl RepoFolder {
             Err(_no_links_here) => move_file(&self.blob(digits), &pointer).map_err(at)?,
         }
         Ok(pointer)
+    }
+
+    /// Remembers what a commit consists of, once all of it is here: with this file
+    /// `snapshot_download` of `huggingface_hub` 2.4 finds a whole repository without asking. Of
+    /// a part of one it would say, rightly, that the rest is missing; so that is not written.
+    pub fn remember_listing(&self, commit: &str, listing: &[RemoteFile]) -> Result<(), Error> {
+        let snapshot = self.snapshot(commit);
+        if !listing.iter().all(|file| snapshot.join(&file.path).exists()) {
+            return Ok(());
+        }
+        let mut by_path: Vec<&RemoteFile> = listing.iter().collect();
+        by_path.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut entries = serde_json::Map::new();
+        for file in by_path {
+            let size = file.size;
+            let entry = match &file.hash {
+                ContentHash::GitBlob(digits) => json!({ "size": size, "blob_id": digits }),
+                ContentHash::Sha256(digits) => json!({
+                    "size": size,
+                    "blob_id": git_hash::of_lfs_pointer(digits, size),
+                    "lfs_sha256": digits,
+                    "lfs_size": size,
+                }),
+            };
+            entries.insert(file.path.clone(), entry);
+        }
+        let text = json!({ "format_version": 1, "files": entries });
+        let path = self.path().join("trees").join(format!("{commit}.json"));
+        let bytes = serde_json::to_vec_pretty(&text).expect("it is text and numbers");
+        files::write_atomic(&path, &bytes).map_err(|source| Error::Write { path, source })
+    }
+
+    /// Remembers that a commit has no file of this name, as Python's client does.
+    pub fn remember_absence(&self, commit: &str, name: &str) -> Result<(), Error> {
+        let path = self.path().join(".no_exist").join(commit).join(name);
+        if path.exists() {
+            return Ok(());
+        }
+        files::write_atomic(&path, b"").map_err(|source| Error::Write { path, source })
     }
 
     /// The commits that have a snapshot, in the order of their names.
@@ -182,11 +281,54 @@ pub struct BlobLock {
     _file: File,
 }
 
+/// Waits until nobody else holds `path`. `on_wait` is called once if somebody does.
+pub(super) fn lock_file<E>(
+    path: &Path,
+    progress: &dyn Progress<E>,
+    on_wait: &dyn Fn(),
+) -> Result<BlobLock, Error> {
+    let at = |source| Error::Write { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(at)?;
+    }
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at)?;
+    let mut has_waited = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(BlobLock { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                if !has_waited {
+                    on_wait();
+                    has_waited = true;
+                }
+                jobs::pause(progress, Duration::from_millis(100))?;
+            }
+            // Network file systems without locks: better two downloads than none.
+            Err(std::fs::TryLockError::Error(error)) => {
+                log::warn!("{} cannot be locked: {error}", path.display());
+                return Ok(BlobLock { _file: file });
+            }
+        }
+    }
+}
+
 /// The models that have an entry in the cache, as `owner/name`.
 pub fn repos(cache: &Path) -> Vec<String> {
+    let all = all_repos(cache).into_iter();
+    all.filter(|(kind, _)| *kind == RepoKind::Model).map(|(_, repo)| repo).collect()
+}
+
+/// Models and data sets that have an entry in the cache.
+pub fn all_repos(cache: &Path) -> Vec<(RepoKind, String)> {
     let names = folders_in(cache);
-    let ids = names.iter().filter_map(|name| name.strip_prefix("models--"));
-    ids.map(|id| id.replacen("--", "/", 1)).collect()
+    let parse = |name: &String| {
+        RepoKind::ALL.into_iter().find_map(|kind| {
+            let id = name.strip_prefix(kind.prefix())?;
+            Some((kind, id.replacen("--", "/", 1)))
+        })
+    };
+    names.iter().filter_map(parse).collect()
 }
 
 /// Names of the folders in `folder`, sorted. Links are not followed.

@@ -1,10 +1,13 @@
 //! The Hub's protocol as `huggingface_hub` speaks it: what a model consists of, and its files as
 //! streams. Nothing here touches the disk, except that [`Client::from_env`] reads the token.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 use ureq::http::Response;
@@ -13,15 +16,20 @@ use ureq::unversioned::transport::Connector as _;
 use ureq::unversioned::transport::DefaultConnector;
 
 use super::Error;
+use super::address::{
+    encode, host_of, is_html, next_link, parse_content_range, resolve_location, same_origin,
+};
+use super::cache::RepoKind;
 use super::git_hash::ContentHash;
+pub use super::names::{check_repo_id, is_safe_name};
 use super::paths::HubPaths;
 use super::tick::TickConnector;
 
 /// More hops than any mirror needs.
 const MAX_REDIRECTS: usize = 8;
 
-/// A listing larger than this is not of a model.
-const MAX_JSON_BYTES: u64 = 64 << 20;
+/// A page of a listing larger than this is not the Hub's: its pages have a thousand files.
+const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// More files than any model has; a listing that goes on is a mistake or an attack.
 const MAX_FILES: usize = 20_000;
@@ -68,9 +76,10 @@ pub struct Client {
     options: ClientOptions,
 }
 
-/// What a revision of a model consists of.
+/// What a revision of a repository consists of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RepoListing {
+    pub kind: RepoKind,
     pub repo: String,
 
     /// 40 hexadecimal digits: what the branch pointed to when it was asked.
@@ -79,12 +88,26 @@ pub struct RepoListing {
 }
 
 /// A file on the Hub.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteFile {
     /// With forward slashes, inside the model's folder.
     pub path: String,
     pub size: u64,
     pub hash: ContentHash,
+}
+
+impl RepoListing {
+    pub fn revision(&self) -> Revision<'_> {
+        Revision { kind: self.kind, repo: &self.repo, commit: &self.commit }
+    }
+}
+
+/// A repository at one commit: what is in it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision<'a> {
+    pub kind: RepoKind,
+    pub repo: &'a str,
+    pub commit: &'a str,
 }
 
 /// The answer to a request for a file: its headers, and its bytes as a stream.
@@ -151,44 +174,87 @@ impl Client {
 
     /// What `revision` (a branch, a tag or a commit) of a model consists of.
     pub fn list(&self, repo: &str, revision: &str) -> Result<RepoListing, Error> {
-        check_repo_id(repo)?;
-        let revision = encode(revision, false);
-        let base = format!("{}/api/models/{repo}", self.options.endpoint);
-        let (info, _): (Info, _) = self.get_json(&format!("{base}/revision/{revision}"), repo)?;
-        if !is_commit(&info.sha) {
-            return Err(self.not_the_hub("a commit that is none"));
-        }
+        self.list_of(RepoKind::Model, repo, revision)
+    }
+
+    /// [`Self::list`] of a model or a data set.
+    pub fn list_of(
+        &self,
+        kind: RepoKind,
+        repo: &str,
+        revision: &str,
+    ) -> Result<RepoListing, Error> {
+        let commit = self.commit_of(kind, repo, revision)?;
+        let base = self.api_address(kind, repo);
         let mut files = Vec::new();
-        let mut next = Some(format!("{base}/tree/{}?recursive=true&expand=false", info.sha));
+        let mut next = Some(format!("{base}/tree/{commit}?recursive=true&expand=false"));
+        let mut seen = BTreeSet::new();
         while let Some(url) = next {
             let (entries, more): (Vec<Entry>, _) = self.get_json(&url, repo)?;
             for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
                 files.push(entry.into_file()?);
             }
-            if files.len() > MAX_FILES {
-                return Err(self.not_the_hub("a listing without end"));
-            }
+            seen.insert(url);
             next = more.filter(|more| same_origin(more, &self.options.endpoint));
+            // Pages without a file in them may go on for ever too.
+            let goes_in_circles = next.as_ref().is_some_and(|next| seen.contains(next));
+            if files.len() > MAX_FILES || goes_in_circles || seen.len() > MAX_FILES {
+                let got = format!("a listing without end, or of more than {MAX_FILES} files");
+                return Err(self.not_the_hub(&got));
+            }
         }
-        Ok(RepoListing { repo: repo.to_owned(), commit: info.sha, files })
+        Ok(RepoListing { kind, repo: repo.to_owned(), commit, files })
+    }
+
+    /// The commit that `revision` (a branch, a tag or a commit) points to now.
+    pub fn commit_of(&self, kind: RepoKind, repo: &str, revision: &str) -> Result<String, Error> {
+        check_repo_id(repo)?;
+        let revision = encode(revision, false);
+        let url = format!("{}/revision/{revision}", self.api_address(kind, repo));
+        let (info, _): (Info, _) = self.get_json(&url, repo)?;
+        if is_commit(&info.sha) {
+            Ok(info.sha)
+        } else {
+            Err(self.not_the_hub("a commit that is none"))
+        }
+    }
+
+    /// The page of a repository, for a browser.
+    pub fn page_of(&self, kind: RepoKind, repo: &str) -> String {
+        format!("{}/{}{repo}", self.options.endpoint, web_prefix(kind))
+    }
+
+    pub fn has_token(&self) -> bool {
+        self.options.token.is_some()
+    }
+
+    fn api_address(&self, kind: RepoKind, repo: &str) -> String {
+        let kind = match kind {
+            RepoKind::Model => "models",
+            RepoKind::Dataset => "datasets",
+        };
+        format!("{}/api/{kind}/{repo}", self.options.endpoint)
     }
 
     /// The bytes of a file, from `range.0` on if the server still has the version that `range.1`
     /// (an entity tag) names.
     pub fn open(
         &self,
-        repo: &str,
-        commit: &str,
+        revision: Revision<'_>,
         path: &str,
         range: Option<(u64, Option<&str>)>,
     ) -> Result<FileStream, Error> {
+        let Revision { kind, repo, commit } = revision;
         check_repo_id(repo)?;
         let path_in_url = encode(path, true);
-        let url = format!("{}/{repo}/resolve/{commit}/{path_in_url}", self.options.endpoint);
+        let prefix = web_prefix(kind);
+        let url =
+            format!("{}/{prefix}{repo}/resolve/{commit}/{path_in_url}", self.options.endpoint);
         let what = format!("{path} of {repo}");
         let (response, hub_headers, url) = self.get(&url, &what, range)?;
         let headers = response.headers();
         let status = response.status().as_u16();
+        refuse_compressed(headers, &url)?;
         let hub_etag = text(&hub_headers, "x-linked-etag").or_else(|| text(&hub_headers, "etag"));
         let length = text(headers, "content-length").and_then(|text| text.parse().ok());
         Ok(FileStream {
@@ -224,8 +290,14 @@ impl Client {
         if is_html {
             return Err(self.not_the_hub("a web page"));
         }
+        refuse_compressed(response.headers(), &url)?;
         let body = response.into_body().into_with_config().limit(MAX_JSON_BYTES).read_to_vec();
-        let body = body.map_err(|source| unreachable(&url, source))?;
+        let body = body.map_err(|source| match source {
+            ureq::Error::BodyExceedsLimit(limit) => {
+                self.not_the_hub(&format!("a listing of more than {} MB", limit / 1_000_000))
+            }
+            source => unreachable(&url, source),
+        })?;
         match serde_json::from_slice(&body) {
             Ok(value) => Ok((value, next)),
             Err(err) => Err(self.not_the_hub(&format!("unreadable JSON, {err}"))),
@@ -276,6 +348,10 @@ impl Client {
                     let location = text(response.headers(), "location");
                     let next = location.and_then(|location| resolve_location(&url, &location));
                     url = next.ok_or_else(|| Error::Redirects { host: host_of(&url) })?;
+                }
+                // The address that the Hub gave is no longer good: it gives a new one.
+                401 | 403 | 404 | 410 if !at_home => {
+                    return Err(Error::Expired { host: host_of(&url), status });
                 }
                 _ => return Err(status_error(&url, what, status, &response)),
             }
@@ -331,40 +407,23 @@ impl Entry {
     }
 }
 
-/// Whether a listed name stays inside the folder that it is put in, on every system.
-pub fn is_safe_name(path: &str) -> bool {
-    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
-    let is_safe_part = |part: &str| {
-        let stem = part.split('.').next().unwrap_or(part).to_ascii_lowercase();
-        let numbered = (stem.starts_with("com") || stem.starts_with("lpt"))
-            && stem.len() == 4
-            && stem.ends_with(|c: char| c.is_ascii_digit());
-        !part.is_empty()
-            && part.len() <= 255
-            && !part.chars().all(|c| c == '.')
-            && !part.ends_with([' ', '.'])
-            && !part.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
-            && !part.chars().any(char::is_control)
-            && !DEVICES.contains(&stem.as_str())
-            && !numbered
-    };
-    path.len() <= 1024 && path.split('/').all(is_safe_part)
+/// What stands before the repository's id in an address.
+fn web_prefix(kind: RepoKind) -> &'static str {
+    match kind {
+        RepoKind::Model => "",
+        RepoKind::Dataset => "datasets/",
+    }
 }
 
-/// `name` or `owner/name`, of the characters that the Hub allows.
-pub fn check_repo_id(id: &str) -> Result<(), Error> {
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && part.len() <= 96
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-            && !part.starts_with(['-', '.'])
-            && !part.ends_with(['-', '.'])
-    };
-    let well_formed = id.split('/').count() <= 2
-        && id.split('/').all(is_part)
-        && !id.contains("--")
-        && !id.contains("..");
-    if well_formed { Ok(()) } else { Err(Error::BadId { id: id.to_owned() }) }
+/// Ranges and hashes are of the file's own bytes; compressed ones were not asked for.
+fn refuse_compressed(headers: &HeaderMap, url: &str) -> Result<(), Error> {
+    match text(headers, "content-encoding").map(|text| text.trim().to_ascii_lowercase()) {
+        Some(encoding) if encoding != "identity" && !encoding.is_empty() => {
+            let got = format!("bytes compressed as {encoding}, which nobody asked for");
+            Err(Error::NotTheHub { host: host_of(url), got })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unreachable(url: &str, source: ureq::Error) -> Error {
@@ -374,19 +433,19 @@ fn unreachable(url: &str, source: ureq::Error) -> Error {
 fn status_error(url: &str, what: &str, status: u16, response: &Response<ureq::Body>) -> Error {
     let headers = response.headers();
     let code = text(headers, "x-error-code").unwrap_or_default();
-    let retry_after = text(headers, "retry-after").and_then(|text| text.trim().parse().ok());
+    let retry_after = text(headers, "retry-after")
+        .and_then(|text| retry_after(&text, OffsetDateTime::now_utc()))
+        .or_else(|| text(headers, "ratelimit").and_then(|text| rate_limit_reset(&text)));
     let message = text(headers, "x-error-message").unwrap_or_default();
     let message: String = message.chars().take(200).collect();
     let (host, what) = (host_of(url), what.to_owned());
     match (status, code.as_str()) {
+        // The Hub says 401 of what does not exist, lest it tells private names.
         (404, _) | (_, "RepoNotFound" | "EntryNotFound" | "RevisionNotFound") => {
             Error::NotFound { host, what }
         }
         (401 | 403, _) => Error::NoAccess { host, what, message },
-        _ => {
-            let retry_after = retry_after.map(Duration::from_secs);
-            Error::Status { host, status, message, retry_after }
-        }
+        _ => Error::Status { host, status, message, retry_after },
     }
 }
 
@@ -397,85 +456,6 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 /// `W/"abc"` is `abc`.
 fn bare_etag(etag: &str) -> String {
     etag.trim_start_matches("W/").trim_matches('"').to_owned()
-}
-
-fn is_html(content_type: &str) -> bool {
-    content_type.trim_start().to_ascii_lowercase().starts_with("text/html")
-}
-
-/// `bytes 100-199/200` is `(100, Some(200))`.
-fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (span, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, _last) = span.split_once('-')?;
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    Some((first.trim().parse().ok()?, total))
-}
-
-/// `<https://…>; rel="next"`.
-fn next_link(header: &str) -> Option<String> {
-    header.split(',').find_map(|link| {
-        let (address, attributes) = link.split_once(';')?;
-        let is_next = attributes.contains("rel=\"next\"") || attributes.contains("rel=next");
-        let address = address.trim().strip_prefix('<')?.strip_suffix('>')?;
-        is_next.then(|| address.to_owned())
-    })
-}
-
-/// `https://host:port` of an address.
-fn origin_of(url: &str) -> Option<&str> {
-    let start = url.find("://")? + 3;
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
-    Some(&url[..end])
-}
-
-fn same_origin(a: &str, b: &str) -> bool {
-    match (origin_of(a), origin_of(b)) {
-        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-        _ => false,
-    }
-}
-
-/// The host of an address, for messages: without scheme, without anyone's password.
-fn host_of(url: &str) -> String {
-    let origin = origin_of(url).unwrap_or(url);
-    let host = origin.rsplit("://").next().unwrap_or(origin);
-    host.rsplit('@').next().unwrap_or(host).to_owned()
-}
-
-/// Where a `Location` leads from `url`. Only http and https.
-fn resolve_location(url: &str, location: &str) -> Option<String> {
-    let origin = origin_of(url)?;
-    if location.starts_with("http://") || location.starts_with("https://") {
-        return Some(location.to_owned());
-    }
-    if let Some(rest) = location.strip_prefix("//") {
-        return Some(format!("{}://{rest}", origin.split("://").next()?));
-    }
-    if location.starts_with('/') {
-        return Some(format!("{origin}{location}"));
-    }
-    if location.contains("://") {
-        return None;
-    }
-    let path = url.split(['?', '#']).next()?;
-    let folder = &path[..=path.rfind('/')?];
-    let folder =
-        if folder.len() <= origin.len() { format!("{origin}/") } else { folder.to_owned() };
-    Some(format!("{folder}{location}"))
-}
-
-/// Percent-encodes what may not stand in an address.
-fn encode(text: &str, keep_slashes: bool) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut url, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || (keep_slashes && byte == b'/')
-        {
-            url.push(byte as char);
-        } else {
-            write!(url, "%{byte:02X}").expect("writing to a string cannot fail");
-        }
-        url
-    })
 }
 
 pub(super) fn is_commit(text: &str) -> bool {
@@ -493,66 +473,33 @@ pub(super) fn is_tick(error: &io::Error) -> bool {
     matches!(inner, Some(ureq::Error::Timeout(ureq::Timeout::PerRead)))
 }
 
+/// What a `Retry-After` asks for: seconds, or a date.
+fn retry_after(text: &str, now: OffsetDateTime) -> Option<Duration> {
+    if let Ok(secs) = text.trim().parse() {
+        return Some(Duration::from_secs(secs));
+    }
+    let date = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?; // neither: no wish
+    Some(Duration::try_from(date - now).unwrap_or_default())
+}
+
+/// `"api";r=0;t=55`: nothing left for 55 seconds. How the Hub says it beside a 429.
+fn rate_limit_reset(text: &str) -> Option<Duration> {
+    let secs = text.split(';').find_map(|part| part.trim().strip_prefix("t="))?;
+    secs.parse().ok().map(Duration::from_secs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_that_leave_the_folder_are_refused() {
-        for name in ["config.json", "onnx/model.onnx", "a b.txt", ".gitattributes", "com.json"] {
-            assert!(is_safe_name(name), "{name}");
-        }
-        let unsafe_names = [
-            "",
-            "..",
-            "../x",
-            "a/../x",
-            "/etc/passwd",
-            "a//b",
-            "C:/x",
-            "a\\b",
-            "NUL",
-            "nul.txt",
-            "lpt1",
-            "a/con",
-            "a\nb",
-            "a.",
-            "a ",
-        ];
-        for name in unsafe_names {
-            assert!(!is_safe_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn ids_that_are_none_are_refused_before_anything_is_asked() {
-        for id in ["gpt2", "HuggingFaceTB/SmolLM2-135M-Instruct", "a/b.c_d"] {
-            assert!(check_repo_id(id).is_ok(), "{id}");
-        }
-        for id in ["", "a/b/c", "../b", "a/", "a b/c", "-a/b", "a--b/c", "a/b?x=1"] {
-            assert!(check_repo_id(id).is_err(), "{id}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_leads_where_it_says() {
-        let from = "https://hub.example/a/resolve/main/x.bin?y=1";
-        let cases = [
-            ("https://cdn.example/z", "https://cdn.example/z"),
-            ("//cdn.example/z", "https://cdn.example/z"),
-            ("/api/z", "https://hub.example/api/z"),
-            ("z", "https://hub.example/a/resolve/main/z"),
-        ];
-        for (location, expected) in cases {
-            assert_eq!(resolve_location(from, location).as_deref(), Some(expected));
-        }
-        assert_eq!(resolve_location(from, "file:///etc/passwd"), None);
-    }
-
-    #[test]
-    fn the_next_page_is_found_among_links() {
-        let header = "<https://h/a>; rel=\"prev\", <https://h/b?c=1>; rel=\"next\"";
-        assert_eq!(next_link(header).as_deref(), Some("https://h/b?c=1"));
-        assert_eq!(next_link("<https://h/a>; rel=\"prev\""), None);
+    fn a_server_says_in_three_ways_how_long_to_wait() {
+        let now = OffsetDateTime::parse("Wed, 21 Oct 2015 07:28:00 GMT", &Rfc2822).unwrap();
+        assert_eq!(retry_after("120", now), Some(Duration::from_mins(2)));
+        let date = "Wed, 21 Oct 2015 07:28:30 GMT";
+        assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(rate_limit_reset("\"api\";r=0;t=55"), Some(Duration::from_secs(55)));
     }
 }

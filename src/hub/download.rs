@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::client::{Client, FileStream, RemoteFile, is_tick};
+use super::client::{Client, FileStream, RemoteFile, Revision, is_tick};
 use super::git_hash::ContentHasher;
-use super::starter::FetchEvent;
 use crate::files;
 use crate::jobs;
 use crate::jobs::Progress;
@@ -22,23 +21,85 @@ use crate::jobs::Progress;
 /// a kill loses little.
 const CHUNK: usize = 256 << 10;
 
+/// Bytes are reported this often, not at every chunk: somebody has to read it all.
+const REPORT_EVERY: Duration = Duration::from_millis(50);
+
 /// How patient a download is.
 #[derive(Clone, Debug)]
 pub struct Patience {
     /// Failures in a row without a byte in between before it gives up.
     pub tries: u32,
 
-    /// Waited after the first failure; doubles with each one after it.
+    /// Waited after the first failure; doubles with each one after it, less up to a half by
+    /// chance.
     pub first_pause: Duration,
+
+    /// Never waited longer than this on our own account.
+    pub longest_pause: Duration,
+
+    /// A server that asks for more than this is not waited for here.
+    pub longest_asked: Duration,
 
     /// A connection that brings nothing for so long is given up.
     pub stall: Duration,
+
+    /// Chance: without it, a thousand programs that a server turned away come back as one.
+    pub seed: u64,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { tries: 4, first_pause: Duration::from_millis(500), stall: Duration::from_secs(20) }
+        Self {
+            tries: 4,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(30),
+            longest_asked: Duration::from_mins(2),
+            stall: Duration::from_secs(20),
+            seed: 0,
+        }
     }
+}
+
+impl Patience {
+    /// How long to wait after the `failures`-th failure in a row (from 1) of `what`; `None`: the
+    /// server asks for more than anybody would sit through.
+    pub fn pause(&self, what: &str, failures: u32, asked: Option<Duration>) -> Option<Duration> {
+        let asked = asked.unwrap_or_default();
+        if asked > self.longest_asked {
+            return None;
+        }
+        let doubled = self.first_pause.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        let ours = doubled.min(self.longest_pause);
+        let chance = mix(what.bytes().fold(self.seed ^ u64::from(failures), |hash, byte| {
+            mix(hash ^ u64::from(byte)) // any spread will do
+        }));
+        let less = (chance >> 11) as f64 / (1_u64 << 53) as f64 / 2.0;
+        Some(ours.mul_f64(1.0 - less).max(asked))
+    }
+}
+
+/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014).
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    value ^ (value >> 31)
+}
+
+/// What a file on its way says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FileEvent {
+    /// So many bytes of it are on this disk.
+    Bytes(u64),
+
+    /// Another program is fetching this file: it is waited for, and its result used.
+    Elsewhere,
+
+    /// The connection or the server failed: tried again after so many seconds.
+    Retrying { reason: String, secs: f64 },
+
+    /// The hash is being checked.
+    Verifying,
 }
 
 /// What is known about a partial download, beside it on the disk.
@@ -56,8 +117,7 @@ struct Sidecar {
 /// A file to fetch.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    pub repo: &'a str,
-    pub commit: &'a str,
+    pub revision: Revision<'a>,
     pub file: &'a RemoteFile,
 }
 
@@ -67,15 +127,22 @@ pub fn bytes_kept(downloads: &Path, file: &RemoteFile) -> u64 {
     std::fs::metadata(part).map_or(0, |meta| meta.len().min(file.size))
 }
 
+/// Deletes what came of `file`. The caller holds its lock.
+pub fn discard(downloads: &Path, file: &RemoteFile) {
+    let part = part_path(downloads, file);
+    for path in [part.with_extension("json"), part] {
+        std::fs::remove_file(path).ok(); // not there, or a few bytes stay behind
+    }
+}
+
 /// Fetches a file into `downloads` and returns where the verified file lies. The caller moves it
-/// away. `on_bytes` hears how many bytes of the file are there.
+/// away, and sees to it that nobody else fetches the same content meanwhile.
 pub fn fetch(
     client: &Client,
     request: Request<'_>,
     downloads: &Path,
     patience: &Patience,
-    progress: &dyn Progress<FetchEvent>,
-    on_bytes: &mut dyn FnMut(u64),
+    progress: &dyn Progress<FileEvent>,
 ) -> Result<PathBuf, Error> {
     let file = request.file;
     let mut partial = Partial::open(downloads, request, progress)?;
@@ -83,15 +150,16 @@ pub fn fetch(
     let mut furthest = partial.done;
     let mut resumed = partial.done > 0;
     loop {
-        on_bytes(partial.done);
-        let outcome = attempt(client, request, &mut partial, patience, progress, on_bytes);
-        let error = match outcome {
+        progress.emit(FileEvent::Bytes(partial.done));
+        let error = match attempt(client, request, &mut partial, patience, progress) {
             Ok(()) => {
-                progress.emit(FetchEvent::Verifying { file: file.path.clone() });
+                progress.emit(FileEvent::Bytes(partial.done));
+                progress.emit(FileEvent::Verifying);
                 match partial.finish(file) {
                     // What an earlier download left may have been damaged: once more, from zero.
                     Err(Error::WrongHash { .. }) if resumed => {
                         resumed = false;
+                        furthest = 0;
                         partial = Partial::open(downloads, request, progress)?;
                         continue;
                     }
@@ -104,14 +172,25 @@ pub fn fetch(
         // Only a file that grows counts: a server that cuts and refuses ranges sends bytes for ever.
         failures = if partial.done > furthest { 1 } else { failures + 1 };
         furthest = furthest.max(partial.done);
-        if failures >= patience.tries {
-            return Err(error);
-        }
-        let pause = patience.first_pause * 2_u32.pow(failures - 1);
-        let asked = error.retry_after().unwrap_or_default().min(Duration::from_mins(2));
-        log::info!("{}: trying again: {}", file.path, super::error::one_line(&error));
-        jobs::pause(progress, pause.max(asked))?;
+        retry_after(&error, file, failures, patience, progress)?.ok_or(error)?;
     }
+}
+
+/// Waits as long as `patience` has it, and says so. `None`: it is time to give up.
+fn retry_after(
+    error: &Error,
+    file: &RemoteFile,
+    failures: u32,
+    patience: &Patience,
+    progress: &dyn Progress<FileEvent>,
+) -> Result<Option<()>, Error> {
+    let pause = patience.pause(file.hash.digits(), failures, error.retry_after());
+    let Some(pause) = pause.filter(|_| failures < patience.tries) else { return Ok(None) };
+    let reason = super::error::one_line(error);
+    log::info!("{}: trying again: {reason}", file.path);
+    progress.emit(FileEvent::Retrying { reason, secs: pause.as_secs_f64() });
+    jobs::pause(progress, pause)?;
+    Ok(Some(()))
 }
 
 /// One connection's worth of bytes.
@@ -120,8 +199,7 @@ fn attempt(
     request: Request<'_>,
     partial: &mut Partial,
     patience: &Patience,
-    progress: &dyn Progress<FetchEvent>,
-    on_bytes: &mut dyn FnMut(u64),
+    progress: &dyn Progress<FileEvent>,
 ) -> Result<(), Error> {
     progress.check()?;
     let file = request.file;
@@ -130,7 +208,7 @@ fn attempt(
     }
     let etag = partial.sidecar.etag.clone();
     let range = (partial.done > 0).then_some((partial.done, etag.as_deref()));
-    let mut stream = client.open(request.repo, request.commit, &file.path, range)?;
+    let mut stream = client.open(request.revision, &file.path, range)?;
     check_identity(&stream, request)?;
     match stream.status {
         206 => {
@@ -165,6 +243,7 @@ fn attempt(
 
     let mut buffer = vec![0; CHUNK];
     let mut last_byte = Instant::now();
+    let mut last_report = last_byte;
     loop {
         progress.check()?;
         match stream.body.read(&mut buffer) {
@@ -177,8 +256,11 @@ fn attempt(
                     return Err(Error::WrongSize { file, expected: request.file.size, got });
                 }
                 partial.append(&buffer[..count])?;
-                on_bytes(partial.done);
                 last_byte = Instant::now();
+                if last_byte.duration_since(last_report) >= REPORT_EVERY {
+                    progress.emit(FileEvent::Bytes(partial.done));
+                    last_report = last_byte;
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if is_tick(&error) => {
@@ -211,7 +293,7 @@ fn attempt(
 fn check_identity(stream: &FileStream, request: Request<'_>) -> Result<(), Error> {
     let file = request.file;
     let changed = || Error::Changed { file: file.path.clone() };
-    if stream.commit.as_ref().is_some_and(|commit| commit != request.commit) {
+    if stream.commit.as_ref().is_some_and(|commit| commit != request.revision.commit) {
         return Err(changed());
     }
     match &stream.hub_etag {
@@ -266,9 +348,9 @@ impl Partial {
     fn open(
         downloads: &Path,
         request: Request<'_>,
-        progress: &dyn Progress<FetchEvent>,
+        progress: &dyn Progress<FileEvent>,
     ) -> Result<Self, Error> {
-        let Request { repo, commit, file } = request;
+        let Request { revision: Revision { repo, commit, .. }, file } = request;
         let path = part_path(downloads, file);
         let sidecar_path = path.with_extension("json");
         let at = |source| Error::Write { path: path.clone(), source };
@@ -366,5 +448,27 @@ impl Partial {
 
     fn at(&self, source: io::Error) -> Error {
         Error::Write { path: self.path.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_differ_by_chance() {
+        let patience = Patience::default();
+        let secs = |failures| patience.pause("a", failures, None).unwrap().as_secs_f64();
+        for failures in 1..30 {
+            let whole = (0.5 * 2_f64.powf(f64::from(failures) - 1.0)).min(30.0);
+            assert!((whole / 2.0..=whole).contains(&secs(failures)), "{failures}");
+        }
+        assert_eq!(secs(3), secs(3), "the same seed, the same pause");
+        let other = Patience { seed: 1, ..Patience::default() };
+        assert_ne!(patience.pause("a", 3, None), other.pause("a", 3, None));
+        assert_ne!(patience.pause("a", 3, None), patience.pause("b", 3, None));
+        let asked = Some(Duration::from_secs(90));
+        assert_eq!(patience.pause("a", 1, asked), asked, "the server's wish comes first");
+        assert_eq!(patience.pause("a", 1, Some(Duration::from_hours(1))), None);
     }
 }

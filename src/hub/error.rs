@@ -14,6 +14,10 @@ pub enum Error {
     #[error("the background thread could not be started")]
     Thread(#[source] io::Error),
 
+    /// Our bug, not the user's mistake.
+    #[error("the download crashed: {message}")]
+    Crashed { message: String },
+
     #[error("offline mode is on (HF_HUB_OFFLINE)")]
     Offline,
 
@@ -35,12 +39,23 @@ pub enum Error {
     #[error("{host} does not give access to {what}{}", detail(message))]
     NoAccess { host: String, what: String, message: String },
 
+    /// A data set without a file in a format that this program reads.
+    #[error("{repo} holds no data that this program reads (JSON Lines, CSV, Parquet)")]
+    NoData { repo: String },
+
     /// A login page, a proxy's error page: anything but the Hub.
     #[error("{host} answered with something that is not the Hub's ({got})")]
     NotTheHub { host: String, got: String },
 
     #[error("{host} redirects without end")]
     Redirects { host: String },
+
+    /// The host that the Hub redirects to no longer takes the address that the Hub gave.
+    #[error(
+        "{host} refuses the address that the Hub gave for the file ({status}). Such addresses \
+         expire: check that this computer's clock is right, then try again"
+    )]
+    Expired { host: String, status: u16 },
 
     #[error("{file} has {got} bytes on the server where {expected} were announced")]
     WrongSize { file: String, expected: u64, got: u64 },
@@ -62,6 +77,15 @@ pub enum Error {
 
     #[error("the listing names {name:?}, which is not a file name inside a model folder")]
     UnsafeName { name: String },
+
+    #[error("the listing names {a:?} and {b:?}, which cannot lie beside each other on every disk")]
+    Clash { a: String, b: String },
+
+    #[error("{repo} has no file {name:?}{}", near_matches(near))]
+    NoSuchFile { repo: String, name: String, near: Vec<String> },
+
+    #[error("no file of {repo} fits {patterns}")]
+    NothingFits { repo: String, patterns: String },
 
     #[error("{id:?} is not a model id of the form name or owner/name")]
     BadId { id: String },
@@ -100,9 +124,9 @@ pub enum Error {
 
 impl Error {
     /// Whether trying again in a moment may help.
-    pub(super) fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Cut { .. } => true,
+            Self::Cut { .. } | Self::Expired { .. } => true,
             Self::Unreachable { source, .. } => !matches!(**source, ureq::Error::HostNotFound),
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
@@ -110,7 +134,7 @@ impl Error {
     }
 
     /// How long the server asks us to wait.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,

@@ -4,12 +4,14 @@
 //! SHA-1 is written out here: it only tells a whole file from a damaged one, and a dependency for
 //! forty lines is not worth its place. Not for anything that an attacker must not forge.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::files;
 
 /// What a file's content must hash to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentHash {
     /// 64 hexadecimal digits.
     Sha256(String),
@@ -61,6 +63,16 @@ impl ContentHasher {
             Inner::GitBlob(sha) => files::hex(&sha.finish()),
         }
     }
+}
+
+/// Git's hash of the small text that stands for a large file in a repository: it follows from the
+/// file's SHA-256 and its size (the Git LFS specification, version 1).
+pub fn of_lfs_pointer(sha256: &str, size: u64) -> String {
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n");
+    let mut sha1 = Sha1::new();
+    sha1.update(format!("blob {}\0{pointer}", pointer.len()).as_bytes());
+    files::hex(&sha1.finish())
 }
 
 /// SHA-1 (FIPS 180-4, section 6.1).
@@ -152,6 +164,14 @@ mod tests {
         let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
         assert_eq!(sha1(two_blocks), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
         assert_eq!(sha1(&vec![b'a'; 1_000_000]), "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
+    }
+
+    #[test]
+    fn a_large_file_stands_in_git_under_the_hash_of_its_pointer() {
+        // `printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a…2393\nsize 12345\n'
+        // | git hash-object --stdin`, with the specification's example of an oid
+        let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
+        assert_eq!(of_lfs_pointer(oid, 12345), "60c8d8ab2adcf57a391163a7eeb0cdb8bf348e44");
     }
 
     #[test]

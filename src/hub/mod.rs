@@ -1,20 +1,25 @@
 //! Models on the Hub and on this disk. Reading what is inside them: see [`crate::llm`].
 //!
 //! `paths` says where things lie, `cache` is Python's cache layout, `client` speaks the Hub's
-//! protocol, `download` brings one file whole or not at all, `repo` a whole model, `pip` the same
-//! model where only Python packages can be had, and `starter` tries them in order.
+//! protocol, `download` brings one file whole or not at all, `transfer` puts it into the cache,
+//! `repo` brings a whole model, `queue` several of them, `pip` the starter model where only Python
+//! packages can be had, and `starter` tries both in order.
 
+mod address;
 pub mod cache;
 pub mod client;
 pub mod download;
 pub mod error;
 pub mod git_hash;
 pub mod local;
+pub mod names;
 pub mod paths;
 pub mod pip;
+pub mod queue;
 pub mod repo;
 mod space;
 pub mod starter;
 mod tick;
+pub mod transfer;
 
 pub use error::Error;

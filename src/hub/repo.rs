@@ -1,18 +1,21 @@
 //! A whole model from the Hub: the files that are needed and no others, into Python's cache. The
 //! snapshot's weights appear last, so that a half-fetched model is never taken for a whole one.
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::cache::RepoFolder;
-use super::client::{Client, RemoteFile, RepoListing};
-use super::download;
-use super::download::{Patience, Request};
+use super::cache::{RepoFolder, RepoKind};
+use super::client::{Client, RemoteFile, RepoListing, Revision};
+use super::download::{FileEvent, Patience};
+use super::local;
+use super::names::{check_no_clash, fits_pattern};
 use super::paths::HubPaths;
+use super::queue::{FileChoice, Order};
 use super::space;
 use super::starter::FetchEvent;
-use crate::jobs::Progress;
+use super::transfer;
+use crate::jobs;
+use crate::jobs::{Cancelled, Progress};
 
 /// What a transformers folder consists of beside its weights.
 const SMALL_FILES: [&str; 10] = [
@@ -27,6 +30,10 @@ const SMALL_FILES: [&str; 10] = [
     "merges.txt",
     "tokenizer.model",
 ];
+
+/// What transformers asks for beside these. Python's cache remembers which of them a commit does
+/// not have, so that it need not ask.
+const OPTIONAL_FILES: [&str; 3] = ["added_tokens.json", "adapter_config.json", INDEX];
 
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -57,6 +64,81 @@ pub fn files_needed(listing: &RepoListing) -> Result<Vec<RemoteFile>, Error> {
     Ok(files)
 }
 
+/// The files of a data set that this program reads.
+pub fn data_files(listing: &RepoListing) -> Result<Vec<RemoteFile>, Error> {
+    const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".parquet"];
+    let is_data = |file: &&RemoteFile| {
+        let name = file.path.to_ascii_lowercase();
+        let is_about = name.starts_with('.') || name.ends_with("dataset_infos.json");
+        !is_about && ENDINGS.iter().any(|ending| name.ends_with(ending))
+    };
+    let files: Vec<RemoteFile> = listing.files.iter().filter(is_data).cloned().collect();
+    if files.is_empty() {
+        return Err(Error::NoData { repo: listing.repo.clone() });
+    }
+    Ok(files)
+}
+
+/// The files of a listing that were asked for, weights last.
+pub fn choose(listing: &RepoListing, choice: &FileChoice) -> Result<Vec<RemoteFile>, Error> {
+    let repo = || listing.repo.clone();
+    let mut files = match (choice, listing.kind) {
+        (FileChoice::Needed, RepoKind::Model) => files_needed(listing)?,
+        (FileChoice::Needed, RepoKind::Dataset) => data_files(listing)?,
+        (FileChoice::Named(names), _) => {
+            let find = |name: &String| {
+                let found = listing.files.iter().find(|file| file.path == *name);
+                found.cloned().ok_or_else(|| {
+                    let known = listing.files.iter().map(|file| file.path.as_str());
+                    let near = local::near_matches(name, known);
+                    Error::NoSuchFile { repo: repo(), name: name.clone(), near }
+                })
+            };
+            names.iter().map(find).collect::<Result<_, _>>()?
+        }
+        (FileChoice::Matching(patterns), _) => {
+            let fits = |file: &&RemoteFile| patterns.iter().any(|p| fits_pattern(p, &file.path));
+            let files: Vec<RemoteFile> = listing.files.iter().filter(fits).cloned().collect();
+            if files.is_empty() {
+                return Err(Error::NothingFits { repo: repo(), patterns: patterns.join(", ") });
+            }
+            files
+        }
+    };
+    check_no_clash(&files)?;
+    files.sort_by_key(|file| is_weights(&file.path)); // stable: nothing else changes its place
+    Ok(files)
+}
+
+fn is_weights(path: &str) -> bool {
+    let ending = Path::new(path).extension().unwrap_or_default().to_string_lossy();
+    ["safetensors", "gguf", "bin", "pt", "pth", "onnx"].contains(&ending.to_lowercase().as_str())
+}
+
+/// What the Hub has of an order at `revision`, asked again where the network fails.
+pub fn list_patiently<E>(
+    client: &Client,
+    order: &Order,
+    revision: &str,
+    patience: &Patience,
+    progress: &dyn Progress<E>,
+) -> Result<RepoListing, Error> {
+    let mut failures = 0;
+    loop {
+        progress.check()?;
+        let error = match client.list_of(order.kind, &order.repo, revision) {
+            Err(error) if error.is_transient() => error,
+            listing => return listing,
+        };
+        failures += 1;
+        let pause = patience.pause(&order.repo, failures, error.retry_after());
+        match pause.filter(|_| failures < patience.tries) {
+            Some(pause) => jobs::pause(progress, pause)?,
+            None => return Err(error),
+        }
+    }
+}
+
 /// Fetches the `main` of a model into the cache and returns its snapshot folder. What is there
 /// already is not fetched again.
 pub fn fetch(
@@ -67,12 +149,13 @@ pub fn fetch(
     progress: &dyn Progress<FetchEvent>,
 ) -> Result<PathBuf, Error> {
     progress.check()?;
-    let listing = client.list(repo, "main")?;
-    let files = files_needed(&listing)?;
+    let listing = list_patiently(client, &Order::model(repo), "main", patience, progress)?;
+    let files = choose(&listing, &FileChoice::Needed)?;
     fetch_files(client, paths, &listing, &files, patience, progress)
 }
 
-/// Fetches chosen files of a listing. `Bytes` events count over all of them.
+/// Fetches chosen files of a listing of `main`, one after the other. `Bytes` events count over
+/// all of them.
 pub fn fetch_files(
     client: &Client,
     paths: &HubPaths,
@@ -81,44 +164,104 @@ pub fn fetch_files(
     patience: &Patience,
     progress: &dyn Progress<FetchEvent>,
 ) -> Result<PathBuf, Error> {
-    let folder = RepoFolder::new(&paths.cache, &listing.repo);
-    let total: u64 = files.iter().map(|file| file.size).sum();
-    require_room(&folder, &paths.downloads, files)?;
-    let finished = Cell::new(0);
+    let revision = listing.revision();
+    let total = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    require_room(paths, revision, files, 0)?;
+    let mut finished = 0;
     for file in files {
-        let digits = file.hash.digits();
-        let say = |done: u64| {
-            let done = finished.get() + done;
-            let file = file.path.clone();
-            progress.emit(FetchEvent::Bytes { file, done, total: Some(total) });
-        };
-        let lock = folder.lock(digits, progress)?;
-        let pointer = folder.snapshot(&listing.commit).join(&file.path);
-        let blob = folder.blob(digits);
-        let is_there = |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.len() == file.size);
-        if is_there(&blob) || is_there(&pointer) {
-            say(file.size);
-        } else {
-            let request = Request { repo: &listing.repo, commit: &listing.commit, file };
-            let downloads = &paths.downloads;
-            let verified =
-                download::fetch(client, request, downloads, patience, progress, &mut |n| say(n))?;
-            folder.adopt_blob(&verified, digits)?;
-        }
-        folder.publish(&listing.commit, &file.path, digits)?;
-        drop(lock);
-        finished.set(finished.get() + file.size);
+        let told = OverAll { progress, file: &file.path, finished, total };
+        transfer::bring(client, paths, revision, file, patience, &told)?;
+        finished += file.size;
     }
-    folder.set_main(&listing.commit)?;
-    Ok(folder.snapshot(&listing.commit))
+    let links = Links { revision, branch: "main", files, listing: Some(&listing.files) };
+    links.publish(paths)
+}
+
+/// Passes on what one file says as what all of them say.
+struct OverAll<'a> {
+    progress: &'a dyn Progress<FetchEvent>,
+    file: &'a str,
+    finished: u64,
+    total: u64,
+}
+
+impl Progress<FileEvent> for OverAll<'_> {
+    fn emit(&self, event: FileEvent) {
+        let file = self.file.to_owned();
+        match event {
+            FileEvent::Bytes(done) => {
+                let done = self.finished + done;
+                self.progress.emit(FetchEvent::Bytes { file, done, total: Some(self.total) });
+            }
+            FileEvent::Verifying => self.progress.emit(FetchEvent::Verifying { file }),
+            FileEvent::Elsewhere => log::info!("{file} is being fetched by another program"),
+            FileEvent::Retrying { .. } => {} // it is in the log
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        self.progress.check()
+    }
+}
+
+/// What makes fetched files a model: links in a snapshot, once all of them are there.
+#[derive(Clone, Copy)]
+pub struct Links<'a> {
+    pub revision: Revision<'a>,
+
+    /// The branch, tag or commit that was asked for.
+    pub branch: &'a str,
+
+    /// Weights last.
+    pub files: &'a [RemoteFile],
+
+    /// All that the repository has, where that is known.
+    pub listing: Option<&'a [RemoteFile]>,
+}
+
+impl Links<'_> {
+    /// Returns the snapshot.
+    pub fn publish(&self, paths: &HubPaths) -> Result<PathBuf, Error> {
+        let Self { revision, branch, files, listing } = *self;
+        let Revision { kind, repo, commit } = revision;
+        let folder = RepoFolder::of(&paths.cache, kind, repo);
+        for file in files {
+            folder.publish(commit, &file.path, file.hash.digits())?;
+        }
+        if let Some(listing) = listing {
+            folder.remember_listing(commit, listing)?;
+            if kind == RepoKind::Model {
+                let is_absent = |name: &&str| !listing.iter().any(|file| file.path == **name);
+                for name in SMALL_FILES.iter().chain(&OPTIONAL_FILES).copied().filter(is_absent) {
+                    folder.remember_absence(commit, name)?;
+                }
+            }
+        }
+        // Last: a branch never points to what is not whole.
+        folder.set_ref(branch, commit)?;
+        Ok(folder.snapshot(commit))
+    }
 }
 
 /// Both the downloads folder and the cache need the room: a file lies in one before the other.
-fn require_room(folder: &RepoFolder, downloads: &Path, files: &[RemoteFile]) -> Result<(), Error> {
-    let missing = files.iter().filter(|file| !folder.blob(file.hash.digits()).exists());
-    let needed = missing.map(|file| file.size - download::bytes_kept(downloads, file)).sum();
-    space::require(&folder.path(), needed)?;
-    space::require(downloads, needed)
+/// `reserved`: bytes that others will still write there.
+pub fn require_room(
+    paths: &HubPaths,
+    revision: Revision<'_>,
+    files: &[RemoteFile],
+    reserved: u64,
+) -> Result<(), Error> {
+    let folder = RepoFolder::of(&paths.cache, revision.kind, revision.repo);
+    let missing = files.iter().map(|file| {
+        let here = transfer::bytes_here(paths, &folder, revision.commit, file);
+        file.size.saturating_sub(here)
+    });
+    let needed = missing.fold(0, u64::saturating_add);
+    if needed == 0 {
+        return Ok(());
+    }
+    space::require(&folder.path(), needed, reserved)?;
+    space::require(&paths.downloads, needed, reserved)
 }
 
 #[cfg(test)]
@@ -133,7 +276,12 @@ mod tests {
             hash: ContentHash::GitBlob("0".repeat(40)),
         };
         let files = paths.iter().map(file).collect();
-        RepoListing { repo: "ada/small".to_owned(), commit: "1".repeat(40), files }
+        RepoListing {
+            kind: RepoKind::Model,
+            repo: "ada/small".to_owned(),
+            commit: "1".repeat(40),
+            files,
+        }
     }
 
     fn needed(paths: &[&str]) -> Vec<String> {

@@ -9,11 +9,13 @@ use super::Error;
 /// Left free, so that a download does not bring the machine to a halt.
 const MARGIN: u64 = 50_000_000;
 
-/// Fails if the disk of `folder` has no room for `needed` more bytes. A disk that cannot be asked
-/// is taken to have room.
-pub fn require(folder: &Path, needed: u64) -> Result<(), Error> {
+/// Fails if the disk of `folder` has no room for `needed` more bytes beside the `reserved` ones
+/// that others will still write. A disk that cannot be asked is taken to have room.
+pub fn require(folder: &Path, needed: u64, reserved: u64) -> Result<(), Error> {
+    let wanted = needed.saturating_add(reserved).saturating_add(MARGIN);
     match free_bytes(folder) {
-        Some(free) if free < needed + MARGIN => {
+        Some(free) if free < wanted => {
+            let free = free.saturating_sub(reserved);
             Err(Error::NoRoom { folder: folder.to_owned(), needed, free })
         }
         _ => Ok(()),
