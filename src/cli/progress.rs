@@ -1,9 +1,11 @@
 //! What the engine reports, as bars on stderr. In a pipe indicatif draws nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::hub::queue::{FileState, ItemState, QueueEvent};
 use crate::hub::starter::FetchEvent;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
@@ -11,8 +13,11 @@ use crate::llm::merge::Merged;
 
 /// One bar that changes its words and its scale as the work goes on.
 pub struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     template: RefCell<String>,
+
+    /// Notes that were left: each is left once.
+    noted: RefCell<BTreeSet<String>>,
 }
 
 const COUNTED: &str = "{msg} [{bar:30}] {pos} of {len} · {eta} left";
@@ -21,8 +26,8 @@ const UNKNOWN: &str = "{msg} {pos}";
 
 impl Bar {
     pub fn new() -> Self {
-        let bar = ProgressBar::new(0);
-        Self { bar, template: RefCell::new(String::new()) }
+        let drawn = ProgressBar::new(0);
+        Self { drawn, template: RefCell::default(), noted: RefCell::default() }
     }
 
     /// `done` of `total` of something countable.
@@ -37,27 +42,34 @@ impl Bar {
 
     /// Leaves a line above the bar.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| super::out::note(text));
+        self.drawn.suspend(|| super::out::note(text));
+    }
+
+    fn note_once(&self, text: String) {
+        if !self.noted.borrow().contains(&text) {
+            self.note(&text);
+            self.noted.borrow_mut().insert(text);
+        }
     }
 
     pub fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 
     fn show(&self, template: &str, what: &str, done: u64, total: Option<u64>) {
         if *self.template.borrow() != template {
             template.clone_into(&mut self.template.borrow_mut());
             let style = ProgressStyle::with_template(template).expect("the templates are ours");
-            self.bar.set_style(style.progress_chars("=> "));
-            self.bar.reset();
+            self.drawn.set_style(style.progress_chars("=> "));
+            self.drawn.reset();
         }
-        if self.bar.message() != what {
-            self.bar.set_message(what.to_owned());
+        if self.drawn.message() != what {
+            self.drawn.set_message(what.to_owned());
         }
         if let Some(total) = total {
-            self.bar.set_length(total);
+            self.drawn.set_length(total);
         }
-        self.bar.set_position(done);
+        self.drawn.set_position(done);
     }
 }
 
@@ -69,7 +81,42 @@ impl Progress<FetchEvent> for Bar {
                 self.note(&format!("{source} could not serve: {reason}"));
             }
             FetchEvent::Bytes { file, done, total } => self.bytes(&file, done, total),
-            FetchEvent::Verifying { file } => self.bar.set_message(format!("Checking {file}")),
+            FetchEvent::Verifying { file } => self.drawn.set_message(format!("Checking {file}")),
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<QueueEvent> for Bar {
+    fn emit(&self, event: QueueEvent) {
+        // What became of an item is in the queue when it is over.
+        let QueueEvent::Changed(items) = event else { return };
+        for item in &items {
+            let repo = &item.order.repo;
+            match &item.state {
+                ItemState::WaitingForNetwork { reason, secs } => {
+                    self.note_once(format!("{reason}; trying again in {secs} s"));
+                }
+                ItemState::Fetching => {
+                    self.bytes(repo, item.done_bytes(), item.total_bytes());
+                }
+                _ => self.drawn.set_message(repo.clone()),
+            }
+            for file in &item.files {
+                let path = &file.remote.path;
+                match &file.state {
+                    FileState::Elsewhere => self.note_once(format!(
+                        "Another program is fetching {path}: waiting for it to be done"
+                    )),
+                    FileState::Retrying { reason, .. } => {
+                        self.note_once(format!("{reason}; trying again"));
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 

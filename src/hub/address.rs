@@ -36,6 +36,14 @@ pub(super) fn same_origin(a: &str, b: &str) -> bool {
     }
 }
 
+/// `url` on the host of `endpoint`.
+pub(super) fn with_origin_of(url: &str, endpoint: &str) -> String {
+    match (origin_of(url), origin_of(endpoint)) {
+        (Some(theirs), Some(ours)) => format!("{ours}{}", &url[theirs.len()..]),
+        _ => url.to_owned(),
+    }
+}
+
 /// The host of an address, for messages: without scheme, without anyone's password.
 pub(super) fn host_of(url: &str) -> String {
     let origin = origin_of(url).unwrap_or(url);

@@ -209,10 +209,11 @@ impl RepoFolder {
     /// Remembers that a commit has no file of this name, as Python's client does.
     pub fn remember_absence(&self, commit: &str, name: &str) -> Result<(), Error> {
         let path = self.path().join(".no_exist").join(commit).join(name);
-        if path.exists() {
-            return Ok(());
-        }
-        files::write_atomic(&path, b"").map_err(|source| Error::Write { path, source })
+        let at = |source| Error::Write { path: path.clone(), source };
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).map_err(at)?;
+        // Empty: there is nothing of it that could be half written.
+        OpenOptions::new().append(true).create(true).open(&path).map_err(at)?;
+        Ok(())
     }
 
     /// The commits that have a snapshot, in the order of their names.

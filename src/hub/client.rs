@@ -18,12 +18,14 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::Error;
 use super::address::{
     encode, host_of, is_html, next_link, parse_content_range, resolve_location, same_origin,
+    with_origin_of,
 };
 use super::cache::RepoKind;
 use super::git_hash::ContentHash;
 pub use super::names::{check_repo_id, is_safe_name};
 use super::paths::HubPaths;
 use super::tick::TickConnector;
+pub use super::token::Token;
 
 /// More hops than any mirror needs.
 const MAX_REDIRECTS: usize = 8;
@@ -34,26 +36,42 @@ const MAX_JSON_BYTES: u64 = 16 << 20;
 /// More files than any model has; a listing that goes on is a mistake or an attack.
 const MAX_FILES: usize = 20_000;
 
+/// The Hub puts a thousand files on a page.
+const MAX_PAGES: usize = 1000;
+
 /// Where the Hub is and how to talk to it.
 #[derive(Clone)]
 pub struct ClientOptions {
     /// `https://huggingface.co`, or a mirror; without a slash at the end.
     pub endpoint: String,
 
-    /// Sent to the endpoint only, never to where it redirects, never shown or logged.
-    pub token: Option<String>,
+    /// Sent to the endpoint only, never to where it redirects.
+    pub token: Option<Token>,
 
     /// Ask nothing of the network.
     pub offline: bool,
-
-    /// Follow `HTTPS_PROXY` and its like.
-    pub proxy_from_env: bool,
+    pub proxy: ProxyChoice,
 
     /// A dead network fails after this.
     pub connect_timeout: Duration,
 
     /// A server that took the request and says nothing fails after this.
     pub response_timeout: Duration,
+
+    /// A page of a listing that takes longer than this fails.
+    pub listing_timeout: Duration,
+}
+
+/// How the network is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// As `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    FromEnv,
+    None,
+
+    /// Through this one (`http://host:port`, also with `user:password@`), but for the hosts that
+    /// `NO_PROXY` names.
+    Address(String),
 }
 
 impl Default for ClientOptions {
@@ -62,11 +80,45 @@ impl Default for ClientOptions {
             endpoint: "https://huggingface.co".to_owned(),
             token: None,
             offline: false,
-            proxy_from_env: true,
+            proxy: ProxyChoice::FromEnv,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(20),
+            listing_timeout: Duration::from_mins(1),
         }
     }
+}
+
+/// Without token and passwords.
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { endpoint, token, offline, proxy, .. } = self;
+        f.debug_struct("ClientOptions")
+            .field("endpoint", &host_of(endpoint))
+            .field("token", token)
+            .field("offline", offline)
+            .field("proxy", proxy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ProxyChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FromEnv => f.write_str("FromEnv"),
+            Self::None => f.write_str("None"),
+            Self::Address(address) => f.debug_tuple("Address").field(&host_of(address)).finish(),
+        }
+    }
+}
+
+/// What a person set in this program. The environment comes first: it is of this one start.
+#[derive(Clone, Debug, Default)]
+pub struct ClientSettings {
+    pub token: Option<Token>,
+
+    /// `http://host:port`. `None`: as the environment says.
+    pub proxy: Option<String>,
+    pub offline: bool,
 }
 
 /// A client of one Hub. Cheap to clone.
@@ -133,7 +185,8 @@ pub struct FileStream {
 }
 
 impl Client {
-    pub fn new(options: ClientOptions) -> Self {
+    /// Fails if the proxy's address is none.
+    pub fn new(options: ClientOptions) -> Result<Self, Error> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // Redirects are followed here: their headers say what the file is, and the token must
@@ -144,32 +197,28 @@ impl Client {
             .timeout_resolve(Some(options.connect_timeout))
             .timeout_connect(Some(options.connect_timeout))
             .timeout_recv_response(Some(options.response_timeout));
-        if !options.proxy_from_env {
-            config = config.proxy(None);
+        match &options.proxy {
+            ProxyChoice::FromEnv => {}
+            ProxyChoice::None => config = config.proxy(None),
+            ProxyChoice::Address(address) => config = config.proxy(Some(proxy_at(address)?)),
         }
         let connector = DefaultConnector::new().chain(TickConnector);
         let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
         let endpoint = options.endpoint.trim_end_matches('/').to_owned();
-        Self { agent, options: ClientOptions { endpoint, ..options } }
+        Ok(Self { agent, options: ClientOptions { endpoint, ..options } })
     }
 
     /// From `HF_ENDPOINT`, `HF_TOKEN` or the token file, and `HF_HUB_OFFLINE`.
     pub fn from_env(paths: &HubPaths) -> Self {
+        Self::from_settings(paths, ClientSettings::default())
+            .expect("without a proxy in the settings there is no address to be wrong")
+    }
+
+    /// [`Self::from_env`] with what a person set in this program. Fails if the proxy's address is
+    /// none.
+    pub fn from_settings(paths: &HubPaths, settings: ClientSettings) -> Result<Self, Error> {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let from_file = || {
-            let text = std::fs::read_to_string(&paths.token_file).ok()?; // absent: no token
-            Some(text.trim().to_owned()).filter(|token| !token.is_empty())
-        };
-        let is_on = |value: String| {
-            matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
-        };
-        let defaults = ClientOptions::default();
-        Self::new(ClientOptions {
-            endpoint: var("HF_ENDPOINT").unwrap_or(defaults.endpoint),
-            token: var("HF_TOKEN").map(|token| token.trim().to_owned()).or_else(from_file),
-            offline: var("HF_HUB_OFFLINE").is_some_and(is_on),
-            ..ClientOptions::default()
-        })
+        Self::new(options_from(var, paths, settings))
     }
 
     /// What `revision` (a branch, a tag or a commit) of a model consists of.
@@ -188,17 +237,22 @@ impl Client {
         let base = self.api_address(kind, repo);
         let mut files = Vec::new();
         let mut next = Some(format!("{base}/tree/{commit}?recursive=true&expand=false"));
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut names) = (BTreeSet::new(), BTreeSet::new());
         while let Some(url) = next {
             let (entries, more): (Vec<Entry>, _) = self.get_json(&url, repo)?;
             for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
-                files.push(entry.into_file()?);
+                let file = entry.into_file()?;
+                if !names.insert(file.path.clone()) {
+                    return Err(Error::Clash { a: file.path.clone(), b: file.path });
+                }
+                files.push(file);
             }
             seen.insert(url);
-            next = more.filter(|more| same_origin(more, &self.options.endpoint));
+            // A mirror may pass on the Hub's own address; the token goes to the mirror only.
+            next = more.map(|more| with_origin_of(&more, &self.options.endpoint));
             // Pages without a file in them may go on for ever too.
             let goes_in_circles = next.as_ref().is_some_and(|next| seen.contains(next));
-            if files.len() > MAX_FILES || goes_in_circles || seen.len() > MAX_FILES {
+            if files.len() > MAX_FILES || goes_in_circles || seen.len() > MAX_PAGES {
                 let got = format!("a listing without end, or of more than {MAX_FILES} files");
                 return Err(self.not_the_hub(&got));
             }
@@ -322,7 +376,7 @@ impl Client {
             let mut request = self.agent.get(&url).header("accept-encoding", "identity");
             let at_home = same_origin(&url, &self.options.endpoint);
             if at_home && let Some(token) = &self.options.token {
-                request = request.header("authorization", format!("Bearer {token}"));
+                request = request.header("authorization", format!("Bearer {}", token.reveal()));
             }
             if let Some((start, etag)) = range {
                 request = request.header("range", format!("bytes={start}-"));
@@ -334,7 +388,7 @@ impl Client {
             let request = if is_file {
                 request.config().timeout_recv_body(Some(Duration::from_hours(168)))
             } else {
-                request.config().timeout_per_call(Some(Duration::from_mins(1)))
+                request.config().timeout_per_call(Some(self.options.listing_timeout))
             };
             let response = request.build().call().map_err(|source| unreachable(&url, source))?;
             if at_home {
@@ -415,6 +469,60 @@ fn web_prefix(kind: RepoKind) -> &'static str {
     }
 }
 
+/// What the environment and the settings say together.
+fn options_from(
+    var: impl Fn(&str) -> Option<String>,
+    paths: &HubPaths,
+    settings: ClientSettings,
+) -> ClientOptions {
+    let is_on = |value: String| {
+        matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
+    };
+    let ClientSettings { token, proxy, offline } = settings;
+    let defaults = ClientOptions::default();
+    // Those that ureq looks at.
+    let names = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
+    let in_env = names.iter().any(|name| var(name).or_else(|| var(&name.to_lowercase())).is_some());
+    let proxy = match proxy.filter(|address| !address.trim().is_empty()) {
+        Some(address) if !in_env => ProxyChoice::Address(address.trim().to_owned()),
+        _ => ProxyChoice::FromEnv,
+    };
+    ClientOptions {
+        endpoint: var("HF_ENDPOINT").unwrap_or(defaults.endpoint),
+        token: var("HF_TOKEN")
+            .and_then(|text| Token::parse(&text))
+            .or(token)
+            .or_else(|| Token::read(&paths.token_file)),
+        offline: offline
+            || ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].iter().any(|n| var(n).is_some_and(is_on)),
+        proxy,
+        ..ClientOptions::default()
+    }
+}
+
+/// A proxy, but not for the hosts of `NO_PROXY`.
+fn proxy_at(address: &str) -> Result<ureq::Proxy, Error> {
+    let bad = || Error::BadProxy { address: host_of(address) };
+    let whole =
+        if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let given = ureq::Proxy::new(&whole).map_err(|_about_the_address| bad())?;
+    let mut builder = ureq::Proxy::builder(given.protocol())
+        .host(given.host())
+        .port(given.port())
+        .resolve_target(given.resolve_target());
+    if let Some(name) = given.username() {
+        builder = builder.username(name);
+    }
+    if let Some(password) = given.password() {
+        builder = builder.password(password);
+    }
+    let excepted = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+    for host in excepted.unwrap_or_default().split(',').map(str::trim).filter(|h| !h.is_empty()) {
+        builder = builder.no_proxy(host);
+    }
+    builder.build().map_err(|_about_the_address| bad())
+}
+
 /// Ranges and hashes are of the file's own bytes; compressed ones were not asked for.
 fn refuse_compressed(headers: &HeaderMap, url: &str) -> Result<(), Error> {
     match text(headers, "content-encoding").map(|text| text.trim().to_ascii_lowercase()) {
@@ -443,6 +551,10 @@ fn status_error(url: &str, what: &str, status: u16, response: &Response<ureq::Bo
         // The Hub says 401 of what does not exist, lest it tells private names.
         (404, _) | (_, "RepoNotFound" | "EntryNotFound" | "RevisionNotFound") => {
             Error::NotFound { host, what }
+        }
+        (407, _) => {
+            let message = "a proxy on the way asks for a name and a password".to_owned();
+            Error::Status { host, status, message, retry_after: None }
         }
         (401 | 403, _) => Error::NoAccess { host, what, message },
         _ => Error::Status { host, status, message, retry_after },
@@ -491,6 +603,68 @@ fn rate_limit_reset(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_and_a_password_are_never_shown() {
+        let options = ClientOptions {
+            token: Token::parse("hf_secret"),
+            proxy: ProxyChoice::Address("http://ada:secret@proxy:3128".to_owned()),
+            endpoint: "https://ada:secret@mirror.example".to_owned(),
+            ..ClientOptions::default()
+        };
+        let shown = format!("{options:?}");
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.contains("proxy:3128") && shown.contains("mirror.example"), "{shown}");
+    }
+
+    #[test]
+    fn the_environment_comes_before_the_settings_and_these_before_pythons_file() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        crate::files::write_atomic(&paths.token_file, b"hf_file\n").unwrap();
+        let settings = || ClientSettings {
+            token: Token::parse("hf_settings"),
+            proxy: Some("proxy:3128".to_owned()),
+            offline: false,
+        };
+        let env = |vars: &'static [(&str, &str)]| {
+            move |name: &str| {
+                vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            }
+        };
+        let token = |options: &ClientOptions| options.token.clone().unwrap().reveal().to_owned();
+        let none = options_from(env(&[]), &paths, ClientSettings::default());
+        assert_eq!((token(&none).as_str(), none.offline), ("hf_file", false));
+        assert_eq!(
+            (none.endpoint.as_str(), none.proxy),
+            ("https://huggingface.co", ProxyChoice::FromEnv)
+        );
+        let set = options_from(env(&[]), &paths, settings());
+        assert_eq!(token(&set), "hf_settings");
+        assert_eq!(set.proxy, ProxyChoice::Address("proxy:3128".to_owned()));
+        let vars = &[
+            ("HF_TOKEN", " hf_env\n"),
+            ("https_proxy", "other:1"),
+            ("HF_HUB_OFFLINE", "1"),
+            ("HF_ENDPOINT", "https://mirror.example"),
+        ];
+        let both = options_from(env(vars), &paths, settings());
+        assert_eq!((token(&both).as_str(), both.offline), ("hf_env", true));
+        assert_eq!(both.proxy, ProxyChoice::FromEnv);
+        assert_eq!(both.endpoint, "https://mirror.example");
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_said() {
+        let with = |address: &str| {
+            let proxy = ProxyChoice::Address(address.to_owned());
+            Client::new(ClientOptions { proxy, ..ClientOptions::default() }).err()
+        };
+        assert!(with("proxy:3128").is_none());
+        assert!(with("socks5://127.0.0.1:9050").is_none());
+        let said = with("http://ada:secret@:99999999/").unwrap().to_string();
+        assert!(said.contains("proxy") && !said.contains("secret"), "{said}");
+    }
 
     #[test]
     fn a_server_says_in_three_ways_how_long_to_wait() {

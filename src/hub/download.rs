@@ -148,17 +148,20 @@ pub fn fetch(
     let mut partial = Partial::open(downloads, request, progress)?;
     let mut failures = 0;
     let mut furthest = partial.done;
-    let mut resumed = partial.done > 0;
+    let mut resumed = false;
+    let mut began_anew = false;
     loop {
         progress.emit(FileEvent::Bytes(partial.done));
+        resumed |= partial.done > 0;
         let error = match attempt(client, request, &mut partial, patience, progress) {
             Ok(()) => {
                 progress.emit(FileEvent::Bytes(partial.done));
                 progress.emit(FileEvent::Verifying);
                 match partial.finish(file) {
-                    // What an earlier download left may have been damaged: once more, from zero.
-                    Err(Error::WrongHash { .. }) if resumed => {
-                        resumed = false;
+                    // One of the parts that it was put together from may have been damaged: once
+                    // more, from zero.
+                    Err(Error::WrongHash { .. }) if resumed && !began_anew => {
+                        began_anew = true;
                         furthest = 0;
                         partial = Partial::open(downloads, request, progress)?;
                         continue;
@@ -230,13 +233,15 @@ fn attempt(
         }
         _ => partial.restart()?, // the server sends the whole file
     }
+    // A range may be shorter than the one asked for: the rest is asked for then.
     if let Some(length) = stream.length
-        && partial.done + length != file.size
+        && (partial.done.saturating_add(length) > file.size
+            || stream.status != 206 && partial.done + length != file.size)
     {
         if stream.is_html {
             return Err(Error::NotTheHub { host: stream.host, got: "a web page".to_owned() });
         }
-        let got = partial.done + length;
+        let got = partial.done.saturating_add(length);
         return Err(Error::WrongSize { file: file.path.clone(), expected: file.size, got });
     }
     partial.remember_etag(stream.body_etag.take())?;

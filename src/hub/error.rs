@@ -47,7 +47,7 @@ pub enum Error {
     #[error("{host} answered with something that is not the Hub's ({got})")]
     NotTheHub { host: String, got: String },
 
-    #[error("{host} redirects without end")]
+    #[error("{host} redirects without end, or to where no file can be")]
     Redirects { host: String },
 
     /// The host that the Hub redirects to no longer takes the address that the Hub gave.
@@ -101,6 +101,9 @@ pub enum Error {
 
     #[error("the package is not what it should be: {reason}")]
     BadPackage { reason: String },
+
+    #[error("{address:?} is not a proxy's address (http://host:port)")]
+    BadProxy { address: String },
 
     /// Every source of the starter model failed; each with its reason.
     #[error("no source could serve the starter model: {}", sources(tried))]

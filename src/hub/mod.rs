@@ -20,6 +20,7 @@ pub mod repo;
 mod space;
 pub mod starter;
 mod tick;
+pub mod token;
 pub mod transfer;
 
 pub use error::Error;

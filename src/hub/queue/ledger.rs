@@ -119,9 +119,9 @@ impl Ledger {
         self.items.iter_mut().find(|item| item.id == id)
     }
 
-    /// Writes down what a next start has to know.
-    pub fn save(&self) -> std::io::Result<()> {
-        let Some(slot) = &self.slot else { return Ok(()) };
+    /// Where and what to write so that a next start knows it. `None`: nobody is to know.
+    pub fn to_keep(&self) -> Option<(PathBuf, Vec<u8>)> {
+        let slot = self.slot.as_ref()?;
         let unfinished =
             self.items.iter().filter(|item| !matches!(item.state, ItemState::Done { .. }));
         let keep = |item: &Item| KeptItem {
@@ -135,7 +135,15 @@ impl Ledger {
             },
         };
         let kept = Kept { version: VERSION, items: unfinished.map(keep).collect() };
-        files::write_atomic(&slot.path, &serde_json::to_vec_pretty(&kept)?)
+        let bytes = serde_json::to_vec_pretty(&kept).expect("a queue has only text and numbers");
+        Some((slot.path.clone(), bytes))
+    }
+
+    fn save(&self) -> std::io::Result<()> {
+        match self.to_keep() {
+            Some((path, bytes)) => files::write_atomic(&path, &bytes),
+            None => Ok(()),
+        }
     }
 
     /// Carries a command out, as far as the list goes.

@@ -13,6 +13,7 @@ mod worker;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use self::ledger::Ledger;
 use crate::hub::client::Client;
@@ -62,6 +63,9 @@ pub enum QueueEvent {
     Failed(Item),
 }
 
+/// How long a queue sleeps when nothing rings.
+const TICK: Duration = Duration::from_millis(50);
+
 /// A queue. Cheap to clone: all clones are one queue.
 #[derive(Clone)]
 pub struct Queue(Arc<Shared>);
@@ -69,7 +73,11 @@ pub struct Queue(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
 
-    /// Rung by every [`Queue::send`].
+    /// Whether something happened since whoever serves looked last. A lock of its own: a job that
+    /// ends rings while whoever serves, under the other lock, waits for its end.
+    has_news: Mutex<bool>,
+
+    /// Rung with it.
     bell: Condvar,
 }
 
@@ -96,24 +104,37 @@ impl Queue {
 
     fn with(ledger: Ledger) -> Self {
         let state = Mutex::new(State { commands: Vec::new(), client: None, ledger });
-        Self(Arc::new(Shared { state, bell: Condvar::new() }))
+        Self(Arc::new(Shared { state, has_news: Mutex::new(false), bell: Condvar::new() }))
     }
 
     /// Returns at once; the answer is an event of [`Self::serve`].
     pub fn send(&self, command: QueueCommand) {
         self.lock().commands.push(command);
-        self.0.bell.notify_all();
+        self.ring();
     }
 
     /// Asks the Hub through another client from now on: a token, a proxy or offline mode changed.
     pub fn set_client(&self, client: Client) {
         self.lock().client = Some(client);
-        self.0.bell.notify_all();
+        self.ring();
     }
 
     /// The list as it is now.
     pub fn items(&self) -> Vec<Item> {
         self.lock().ledger.items().to_vec()
+    }
+
+    fn ring(&self) {
+        *self.0.has_news.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.bell.notify_all();
+    }
+
+    /// Until something happens, or the clock may have brought something.
+    fn wait_for_news(&self) {
+        let has_news = self.0.has_news.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing_new = |has_news: &mut bool| !*has_news;
+        let rung = self.0.bell.wait_timeout_while(has_news, TICK, nothing_new);
+        *rung.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
     /// A panic under the lock leaves whole values behind, so its poison is void.

@@ -1,6 +1,7 @@
 //! The work behind a queue: one thread that decides, and a job for each question and each file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use super::item::{Failure, FileState, Help, Item, ItemFile, ItemId, ItemState, O
 use super::ledger::{Discarded, Effect, Ledger, settle, waiting};
 use super::speed::Speed;
 use super::{Queue, QueueEvent};
+use crate::files;
 use crate::hub::Error;
 use crate::hub::cache::RepoFolder;
 use crate::hub::client::{Client, RemoteFile, Revision};
@@ -62,7 +64,7 @@ pub enum Until {
 
 type AskJob = Job<(), Plan, Error>;
 type FileJob = Job<FileEvent, (), Error>;
-type LinkJob = Job<(), std::path::PathBuf, Error>;
+type LinkJob = Job<(), PathBuf, Error>;
 
 /// What the Hub said about an order.
 struct Plan {
@@ -114,8 +116,8 @@ impl Queue {
         until: Until,
         progress: &dyn Progress<QueueEvent>,
     ) -> Result<(), Error> {
-        let shared = Arc::clone(&self.0);
-        let wake: Wake = Arc::new(move || shared.bell.notify_all());
+        let queue = self.clone();
+        let wake: Wake = Arc::new(move || queue.ring());
         let mut worker = Worker {
             options: options.clone(),
             wake,
@@ -126,6 +128,7 @@ impl Queue {
             has_bytes: false,
             events: Vec::new(),
         };
+        let mut kept = None;
         loop {
             let stop = progress.check();
             let mut state = self.lock();
@@ -137,39 +140,45 @@ impl Queue {
             if let Some(client) = state.client.take() {
                 worker.options.client = client;
             }
-            if let Err(cancelled) = stop {
-                worker.wind_down(&mut state.ledger);
-                keep(&state.ledger);
-                return Err(cancelled.into());
+            if stop.is_ok() {
+                worker.poll(&mut state.ledger);
+                worker.start(&mut state.ledger);
+            } else {
+                worker.stop_all(&mut state.ledger);
             }
-            worker.poll(&mut state.ledger);
-            worker.start(&mut state.ledger);
-            if worker.is_changed {
-                keep(&state.ledger);
-            }
+            let to_keep = if worker.is_changed { state.ledger.to_keep() } else { None };
             let is_idle = worker.stopping.is_empty()
                 && worker.active.is_empty()
                 && !state.ledger.items().iter().any(Item::is_active);
             let events = worker.take_events(&state.ledger);
-            if events.is_empty() && !(is_idle && until == Until::Idle) {
-                // A file that ends rings; a message that the bell misses waits for this long.
-                drop(self.0.bell.wait_timeout(state, Duration::from_millis(50)));
-                continue;
-            }
             drop(state);
+            // Not under the lock: whoever sends a command must not wait for the disk.
+            if to_keep.is_some() && to_keep != kept {
+                keep(to_keep.as_ref());
+                kept = to_keep;
+            }
+            let has_events = !events.is_empty();
             for event in events {
                 progress.emit(event);
             }
+            if let Err(cancelled) = stop {
+                worker.wait_for_the_end();
+                return Err(cancelled.into());
+            }
             if is_idle && until == Until::Idle {
                 return Ok(());
+            }
+            if !has_events {
+                self.wait_for_news();
             }
         }
     }
 }
 
 /// A list that cannot be kept costs a person some clicks; the downloads go on.
-fn keep(ledger: &Ledger) {
-    if let Err(error) = ledger.save() {
+fn keep(what: Option<&(PathBuf, Vec<u8>)>) {
+    let Some((path, bytes)) = what else { return };
+    if let Err(error) = files::write_atomic(path, bytes) {
         log::warn!("the queue of downloads could not be kept: {error}");
     }
 }
@@ -216,22 +225,26 @@ impl Worker {
         self.stopping.push(Stopping { id, jobs, then });
     }
 
-    /// Stops everything and waits until the files are closed.
-    fn wind_down(&mut self, ledger: &mut Ledger) {
-        let ids: Vec<ItemId> = self.active.keys().copied().collect();
-        for id in ids {
+    /// Asks everything to stop. The list says what would go on at a next start.
+    fn stop_all(&mut self, ledger: &mut Ledger) {
+        for id in self.active.keys().copied().collect::<Vec<_>>() {
             self.stop(id, None);
-        }
-        while !self.stopping.is_empty() {
-            self.poll_stopping();
-            // Nothing stops the waiting but the end of the jobs.
-            jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(5)).ok();
         }
         for id in ledger.items().iter().map(|item| item.id).collect::<Vec<_>>() {
             if let Some(item) = ledger.get_mut(id).filter(|item| item.is_active()) {
                 item.state = ItemState::Waiting;
                 settle(item);
             }
+        }
+        self.is_changed = true;
+    }
+
+    /// Until the files are closed.
+    fn wait_for_the_end(&mut self) {
+        while !self.stopping.is_empty() {
+            self.poll_stopping();
+            // Nothing stops the waiting but the end of the jobs.
+            jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(5)).ok();
         }
     }
 
@@ -310,8 +323,11 @@ impl Worker {
                 ended.push((*at, end));
             }
         }
+        // All of them first: a job that has told its end tells it to nobody else.
+        for (at, _) in &ended {
+            active.files.remove(at);
+        }
         for (at, end) in ended {
-            active.files.remove(&at);
             self.is_changed = true;
             result(end)?;
             item.files[at].state = FileState::Done;
@@ -355,7 +371,7 @@ impl Worker {
         // `start` waits until these have ended.
         self.stop(id, None);
         settle(item);
-        let mut next = Active { rounds, versions, ..Active::default() };
+        let mut next = Active { versions, rounds, ..Active::default() };
         if moved.is_some() {
             // Another version may be there now: asked for anew.
             next.outdated = moved;
