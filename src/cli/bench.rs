@@ -33,6 +33,9 @@ enum What {
     /// DPO or SFT steps with LoRA on a preference file
     Train(TrainArgs),
 
+    /// Downloading, hashing and keeping a file, from a server in this process
+    Fetch(super::bench_fetch::FetchArgs),
+
     /// The window: its first frame, and its own work a frame while a run goes on behind it
     Ui(UiArgs),
 }
@@ -107,6 +110,7 @@ pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
     match &args.what {
         What::Generate(args) => bench_generate(args),
         What::Train(args) => bench_train(args),
+        What::Fetch(args) => super::bench_fetch::run(args),
         What::Ui(args) => bench_ui(args, process_start),
     }
 }
@@ -273,7 +277,7 @@ impl Progress<TrainEvent> for Steps {
     }
 }
 
-fn print_peak(peak: Option<u64>) -> anyhow::Result<()> {
+pub(super) fn print_peak(peak: Option<u64>) -> anyhow::Result<()> {
     match peak {
         Some(peak) => out::line(&format!("peak memory         {:>8} MB", peak / 1_000_000)),
         None => Ok(()),
@@ -281,7 +285,7 @@ fn print_peak(peak: Option<u64>) -> anyhow::Result<()> {
 }
 
 /// The most memory that this process ever held, in bytes. `None` where the system does not say.
-fn peak_memory() -> Option<u64> {
+pub(super) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?; // only Linux has it
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -1,7 +1,9 @@
-//! The same engine without a window: `tuning-fork fetch | models | generate | score | train |
+//! The same engine without a window: `tuning-fork fetch | cache | models | generate | score | train |
 //! export | bench`. Results go to stdout (with `--json` for machines), everything else to stderr.
 
 mod bench;
+mod bench_fetch;
+mod cache;
 mod export;
 mod fetch;
 mod generate;
@@ -37,6 +39,9 @@ pub enum Command {
     /// Get a model: the starter model, or one from the Hugging Face Hub
     Fetch(fetch::FetchArgs),
 
+    /// What was fetched: list it, hash it again, delete it
+    Cache(cache::CacheArgs),
+
     /// List the models on this disk
     Models(models::ModelsArgs),
 
@@ -61,6 +66,7 @@ pub enum Command {
 pub fn run(command: &Command, process_start: Instant) -> ExitCode {
     let result = match command {
         Command::Fetch(args) => fetch::run(args),
+        Command::Cache(args) => cache::run(args),
         Command::Models(args) => models::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Score(args) => score::run(args),
@@ -83,7 +89,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | models | generate | score | train | export | bench (see tuning-fork --help)"
+         tuning-fork fetch | cache | models | generate | score | train | export | bench (see tuning-fork --help)"
     ));
 }
 
@@ -110,6 +116,12 @@ mod tests {
     fn every_command_of_the_readme_is_understood() {
         let lines = [
             "tuning-fork fetch starter",
+            "tuning-fork fetch ada/small@v1 --files *.gguf --files *.json --json",
+            "tuning-fork fetch ada/pairs --dataset",
+            "tuning-fork cache list --updates --json",
+            "tuning-fork cache verify ada/small --remove-damaged",
+            "tuning-fork cache delete ada/small@main",
+            "tuning-fork bench fetch --megabytes 100",
             "tuning-fork models --json",
             "tuning-fork generate --model starter --chat Hello --system Short. --temperature 0.2",
             "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",

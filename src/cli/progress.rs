@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::hub::keep::Verifying;
 use crate::hub::queue::{FileState, ItemState, QueueEvent};
 use crate::hub::starter::FetchEvent;
 use crate::jobs::{Cancelled, Progress};
@@ -118,6 +119,16 @@ impl Progress<QueueEvent> for Bar {
                 }
             }
         }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Verifying> for Bar {
+    fn emit(&self, Verifying { file, done, total }: Verifying) {
+        self.bytes(&file, done, Some(total));
     }
 
     fn check(&self) -> Result<(), Cancelled> {

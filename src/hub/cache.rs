@@ -158,6 +158,18 @@ impl RepoFolder {
     /// Makes a blob appear in a snapshot: as a relative link, or, where links are not possible,
     /// as the file itself.
     pub fn publish(&self, commit: &str, path: &str, digits: &str) -> Result<PathBuf, Error> {
+        self.publish_beside(commit, path, digits, None)
+    }
+
+    /// [`Self::publish`] of a content that the snapshot has under another name already, perhaps:
+    /// where links are not possible, that file is copied.
+    pub fn publish_beside(
+        &self,
+        commit: &str,
+        path: &str,
+        digits: &str,
+        twin: Option<&Path>,
+    ) -> Result<PathBuf, Error> {
         let pointer = self.snapshot(commit).join(path);
         let at = |source| Error::Write { path: pointer.clone(), source };
         if pointer.exists() {
@@ -171,7 +183,11 @@ impl RepoFolder {
         let up = "../".repeat(path.split('/').count() + 1);
         match symlink(Path::new(&format!("{up}blobs/{digits}")), &pointer) {
             Ok(()) => {}
-            Err(_no_links_here) => move_file(&self.blob(digits), &pointer).map_err(at)?,
+            Err(_no_links_here) => match twin {
+                Some(twin) if !self.blob(digits).exists() => copy_file(twin, &pointer),
+                _ => move_file(&self.blob(digits), &pointer),
+            }
+            .map_err(at)?,
         }
         Ok(pointer)
     }
@@ -237,12 +253,15 @@ impl RepoFolder {
             return Ok(freed);
         }
         // References first: nothing may point to a snapshot that is half gone.
-        for (path, target) in self.references() {
+        for (name, target) in self.references() {
             if target == commit {
-                std::fs::remove_file(path)?;
+                std::fs::remove_file(self.path().join("refs").join(name))?;
             }
         }
         std::fs::remove_dir_all(self.snapshot(commit))?;
+        // What Python and we remember about it; not there, as often as not.
+        std::fs::remove_dir_all(self.path().join(".no_exist").join(commit)).ok();
+        std::fs::remove_file(self.path().join("trees").join(format!("{commit}.json"))).ok();
         for blob in blobs.iter().filter(|blob| blob.exists()) {
             std::fs::remove_file(blob)?;
         }
@@ -267,13 +286,15 @@ impl RepoFolder {
         ours
     }
 
-    fn references(&self) -> Vec<(PathBuf, String)> {
-        let paths = files_below(&self.path().join("refs"));
+    /// Branches and tags, and the commits that they pointed to when they were last fetched.
+    pub fn references(&self) -> Vec<(String, String)> {
+        let refs = self.path().join("refs");
         let read = |path: PathBuf| {
             let text = std::fs::read_to_string(&path).ok()?; // gone in the meantime
-            Some((path, text.trim().to_owned()))
+            let name = path.strip_prefix(&refs).ok()?.to_string_lossy().replace('\\', "/");
+            Some((name, text.trim().to_owned()))
         };
-        paths.into_iter().filter_map(read).collect()
+        files_below(&refs).into_iter().filter_map(read).collect()
     }
 }
 
@@ -375,20 +396,27 @@ pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     match std::fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let mut copy = tempfile::Builder::new().prefix(".moving-").tempfile_in(folder)?;
-            io::copy(&mut File::open(from)?, copy.as_file_mut())?;
-            copy.as_file().sync_all()?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                // A temporary file is private; the cache is read by other programs.
-                copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            copy.persist(to)?;
+            copy_file(from, to)?;
             std::fs::remove_file(from)
         }
         other => other,
     }
+}
+
+/// Whole or not at all.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or_else(|| Path::new("."));
+    let mut copy = tempfile::Builder::new().prefix(".moving-").tempfile_in(folder)?;
+    io::copy(&mut File::open(from)?, copy.as_file_mut())?;
+    copy.as_file().sync_all()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A temporary file is private; the cache is read by other programs.
+        copy.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    copy.persist(to)?;
+    Ok(())
 }
 
 #[cfg(unix)]

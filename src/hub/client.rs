@@ -208,7 +208,8 @@ impl Client {
         Ok(Self { agent, options: ClientOptions { endpoint, ..options } })
     }
 
-    /// From `HF_ENDPOINT`, `HF_TOKEN` or the token file, and `HF_HUB_OFFLINE`.
+    /// From `HF_ENDPOINT`, `HF_TOKEN` or the token files (this program's, then Python's), and
+    /// `HF_HUB_OFFLINE`.
     pub fn from_env(paths: &HubPaths) -> Self {
         Self::from_settings(paths, ClientSettings::default())
             .expect("without a proxy in the settings there is no address to be wrong")
@@ -492,6 +493,7 @@ fn options_from(
         token: var("HF_TOKEN")
             .and_then(|text| Token::parse(&text))
             .or(token)
+            .or_else(|| Token::read(&paths.own_token))
             .or_else(|| Token::read(&paths.token_file)),
         offline: offline
             || ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].iter().any(|n| var(n).is_some_and(is_on)),
@@ -574,7 +576,7 @@ pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && is_hex(text)
 }
 
-fn is_hex(text: &str) -> bool {
+pub(super) fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -634,6 +636,9 @@ mod tests {
         };
         let token = |options: &ClientOptions| options.token.clone().unwrap().reveal().to_owned();
         let none = options_from(env(&[]), &paths, ClientSettings::default());
+        Token::parse("hf_typed").unwrap().keep(&paths.own_token).unwrap();
+        let kept = options_from(env(&[]), &paths, ClientSettings::default());
+        assert_eq!(token(&kept), "hf_typed");
         assert_eq!((token(&none).as_str(), none.offline), ("hf_file", false));
         assert_eq!(
             (none.endpoint.as_str(), none.proxy),

@@ -3,7 +3,8 @@
 //! `paths` says where things lie, `cache` is Python's cache layout, `client` speaks the Hub's
 //! protocol, `download` brings one file whole or not at all, `transfer` puts it into the cache,
 //! `repo` brings a whole model, `queue` several of them, `pip` the starter model where only Python
-//! packages can be had, and `starter` tries both in order.
+//! packages can be had, and `starter` tries both in order. `keep` looks after what
+//! is here, `local` finds the models among it.
 
 mod address;
 pub mod cache;
@@ -11,6 +12,7 @@ pub mod client;
 pub mod download;
 pub mod error;
 pub mod git_hash;
+pub mod keep;
 pub mod local;
 pub mod names;
 pub mod paths;

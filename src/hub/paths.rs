@@ -14,6 +14,9 @@ pub struct HubPaths {
     /// Where `hf auth login` puts the token.
     pub token_file: PathBuf,
 
+    /// The token that was typed into this program, for this account alone.
+    pub own_token: PathBuf,
+
     /// This program's own models (what `pip` brought).
     pub models: PathBuf,
 
@@ -53,6 +56,7 @@ impl HubPaths {
         Self {
             cache: cache.unwrap_or_else(|| hf_home.join("hub")),
             token_file: folder("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token")),
+            own_token: own_data.join("token"),
             models: own_data.join("models"),
             downloads: own_data.join("downloads"),
             cached: own_data.join("cache"),

@@ -1,6 +1,7 @@
 //! A whole model from the Hub: the files that are needed and no others, into Python's cache. The
 //! snapshot's weights appear last, so that a half-fetched model is never taken for a whole one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -225,8 +226,12 @@ impl Links<'_> {
         let Self { revision, branch, files, listing } = *self;
         let Revision { kind, repo, commit } = revision;
         let folder = RepoFolder::of(&paths.cache, kind, repo);
+        let mut published: BTreeMap<&str, PathBuf> = BTreeMap::new();
         for file in files {
-            folder.publish(commit, &file.path, file.hash.digits())?;
+            let digits = file.hash.digits();
+            let twin = published.get(digits).map(PathBuf::as_path);
+            let pointer = folder.publish_beside(commit, &file.path, digits, twin)?;
+            published.insert(digits, pointer);
         }
         if let Some(listing) = listing {
             folder.remember_listing(commit, listing)?;

@@ -1,5 +1,7 @@
 //! The token of an account on the Hub: read, kept, and never shown.
 
+use std::io;
+use std::io::Write as _;
 use std::path::Path;
 
 /// Good for reading what an account may read. Its `Debug` does not show it.
@@ -20,6 +22,27 @@ impl Token {
         Self::parse(&std::fs::read_to_string(path).ok()?)
     }
 
+    /// Keeps it in a file that nobody but this account may read, for programs that start without
+    /// `HF_TOKEN`. Whole or not at all.
+    pub fn keep(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        // A temporary file is private from its first moment, and stays so under its new name.
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(self.0.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// Deletes what [`Self::keep`] wrote.
+    pub fn forget(path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// For the header of a request, and for nothing else.
     pub(super) fn reveal(&self) -> &str {
         &self.0
@@ -35,6 +58,24 @@ impl std::fmt::Debug for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kept_token_is_for_this_account_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep").join("token");
+        Token::forget(&path).unwrap();
+        Token::parse("hf_old").unwrap().keep(&path).unwrap();
+        Token::parse("hf_new").unwrap().keep(&path).unwrap();
+        assert_eq!(Token::read(&path), Token::parse("hf_new"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        Token::forget(&path).unwrap();
+        assert_eq!(Token::read(&path), None);
+    }
 
     #[test]
     fn a_token_is_one_word_and_is_not_shown() {

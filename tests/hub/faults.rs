@@ -85,7 +85,7 @@ fn cases() -> Vec<(At, Vec<Fault>, Outcome)> {
         (Hub, vec![Fault::NoHubHeaders], MENDED),
         // Statuses. From the second host, 401 to 410 mean that the signed address has expired.
         (Body, vec![Fault::Status(403, "x-error-message: Request has expired\r\n")], MENDED),
-        (Body, vec![cut(), Fault::Status(401, ""), Fault::Status(410, "")], MENDED),
+        (Body, vec![Fault::Status(401, ""), cut(), Fault::Status(410, "")], MENDED),
         (Body, always(Fault::Status(403, "")), Some("refuses the address that the Hub gave")),
         (Body, vec![Fault::Status(503, ""), Fault::Status(429, "retry-after: 0\r\n")], MENDED),
         (Body, vec![cut(), Fault::Status(500, "")], MENDED),
