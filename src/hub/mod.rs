@@ -15,6 +15,7 @@ pub mod git_hash;
 pub mod keep;
 pub mod local;
 pub mod names;
+pub mod options;
 pub mod paths;
 pub mod pip;
 pub mod queue;

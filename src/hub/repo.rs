@@ -231,6 +231,11 @@ impl Links<'_> {
             let digits = file.hash.digits();
             let twin = published.get(digits).map(PathBuf::as_path);
             let pointer = folder.publish_beside(commit, &file.path, digits, twin)?;
+            // Somebody may have deleted it since it came: nothing may be called whole that is not.
+            if !pointer.exists() {
+                let reason = format!("{} was deleted meanwhile; try again", file.path);
+                return Err(Error::Incomplete { name: repo.to_owned(), reason });
+            }
             published.insert(digits, pointer);
         }
         if let Some(listing) = listing {

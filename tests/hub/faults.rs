@@ -102,7 +102,12 @@ fn cases() -> Vec<(At, Vec<Fault>, Outcome)> {
             )],
             Some("Ask for access first"),
         ),
-        (Hub, vec![Fault::Status(404, "x-error-code: EntryNotFound\r\n"); 9], Some("is not on")),
+        // Listed, but not there: asked for anew, and then it is said.
+        (
+            Hub,
+            vec![Fault::Status(404, "x-error-code: EntryNotFound\r\n"); 9],
+            Some("changed on the server"),
+        ),
         (Hub, vec![Fault::Status(407, "")], Some("a proxy on the way asks for a name")),
         (Hub, vec![Fault::Status(451, "")], Some("answered 451")),
         // The API.

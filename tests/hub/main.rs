@@ -5,6 +5,7 @@
 
 mod chaos;
 mod downloads;
+mod fault;
 mod faults;
 mod processes;
 mod python;

@@ -8,6 +8,7 @@
 
 pub mod item;
 mod ledger;
+mod plan;
 mod speed;
 mod worker;
 

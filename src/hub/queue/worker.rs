@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::item::{Failure, FileState, Help, Item, ItemFile, ItemId, ItemState, Order};
-use super::ledger::{Discarded, Effect, Ledger, settle, waiting};
+use super::item::{FileState, Item, ItemId, ItemState};
+use super::ledger::{Discarded, Effect, Ledger, settle};
+use super::plan::{Plan, discard, failure_of, plan, reserved_beside};
 use super::speed::Speed;
 use super::{Queue, QueueEvent};
 use crate::files;
 use crate::hub::Error;
-use crate::hub::cache::RepoFolder;
 use crate::hub::client::{Client, RemoteFile, Revision};
-use crate::hub::download::{self, FileEvent, Patience};
+use crate::hub::download::{FileEvent, Patience};
 use crate::hub::error::one_line;
 use crate::hub::paths::HubPaths;
-use crate::hub::repo::{self, Links};
-use crate::hub::{space, transfer};
+use crate::hub::repo::Links;
+use crate::hub::transfer;
 use crate::jobs::{self, Job, JobEnd, Progress, Wake};
 
 /// How often bytes are told.
@@ -65,15 +65,6 @@ pub enum Until {
 type AskJob = Job<(), Plan, Error>;
 type FileJob = Job<FileEvent, (), Error>;
 type LinkJob = Job<(), PathBuf, Error>;
-
-/// What the Hub said about an order.
-struct Plan {
-    commit: String,
-    files: Vec<ItemFile>,
-
-    /// All that the repository has.
-    listing: Vec<RemoteFile>,
-}
 
 /// An item that is worked on.
 #[derive(Default)]
@@ -386,39 +377,11 @@ impl Worker {
             let reason = one_line(error);
             item.state = ItemState::WaitingForNetwork { reason, secs: pause.as_secs() };
         } else {
-            item.state = ItemState::Failed(self.failure(item, error));
+            item.state = ItemState::Failed(failure_of(&self.options.client, item, error));
             self.events.push(QueueEvent::Failed(item.clone()));
             return;
         }
         self.active.insert(id, next);
-    }
-
-    fn failure(&self, item: &Item, error: &Error) -> Failure {
-        let client = &self.options.client;
-        let help = match error {
-            Error::NoAccess { .. } => Help::Access {
-                page: client.page_of(item.order.kind, &item.order.repo),
-                has_token: client.has_token(),
-            },
-            Error::NoRoom { folder, needed, free } => {
-                Help::Room { folder: folder.clone(), needed: *needed, free: *free }
-            }
-            Error::Write { path, source } if source.kind() == std::io::ErrorKind::StorageFull => {
-                let needed = item.total_bytes().unwrap_or(0).saturating_sub(item.done_bytes());
-                let free = space::free_bytes(path).unwrap_or(0);
-                Help::Room { folder: path.clone(), needed, free }
-            }
-            Error::Offline => Help::GoOnline,
-            Error::BadId { .. }
-            | Error::UnsafeName { .. }
-            | Error::Clash { .. }
-            | Error::NoWeights { .. }
-            | Error::NoData { .. }
-            | Error::NoSuchFile { .. }
-            | Error::NothingFits { .. } => Help::None,
-            _ => Help::TryAgain,
-        };
-        Failure { reason: one_line(error), help }
     }
 
     /// Gives work to whoever is free, in the order of the list.
@@ -506,57 +469,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-/// What the Hub has of an order, whether it goes on the disk, and how much of it is there.
-fn plan(
-    options: &QueueOptions,
-    order: &Order,
-    commit: Option<&str>,
-    reserved: u64,
-    progress: &dyn Progress<()>,
-) -> Result<Plan, Error> {
-    let QueueOptions { client, paths, patience, .. } = options;
-    let list = |revision: &str| repo::list_patiently(client, order, revision, patience, progress);
-    let listing = match commit {
-        // The version that was begun is finished, even if the branch has moved meanwhile.
-        Some(commit) => match list(commit) {
-            Err(Error::NotFound { .. }) => list(&order.revision)?,
-            listing => listing?,
-        },
-        None => list(&order.revision)?,
-    };
-    let files = repo::choose(&listing, &order.files)?;
-    let revision = listing.revision();
-    repo::require_room(paths, revision, &files, reserved)?;
-    let folder = RepoFolder::of(&paths.cache, order.kind, &order.repo);
-    let with_progress = |remote: RemoteFile| {
-        let done = transfer::bytes_here(paths, &folder, &listing.commit, &remote);
-        ItemFile { done, ..waiting(remote) }
-    };
-    let files = files.into_iter().map(with_progress).collect();
-    Ok(Plan { commit: listing.commit, files, listing: listing.files })
-}
-
-/// Bytes that the other items under way will still write.
-fn reserved_beside(ledger: &Ledger, id: ItemId) -> u64 {
-    let others = ledger.items().iter().filter(|item| item.id != id);
-    let left = |item: &Item| item.total_bytes().unwrap_or(0).saturating_sub(item.done_bytes());
-    others.filter(|item| item.state == ItemState::Fetching).map(left).fold(0, u64::saturating_add)
-}
-
-/// Deletes what came of an item that was taken out: partial files, and whole ones that no
-/// snapshot uses.
-fn discard(paths: &HubPaths, discarded: &Discarded) {
-    let Discarded { order, files, .. } = discarded;
-    let folder = RepoFolder::of(&paths.cache, order.kind, &order.repo);
-    for file in files {
-        // Somebody else is fetching the same: theirs now.
-        if let Ok(Some(_lock)) = folder.try_lock(file.hash.digits()) {
-            download::discard(&paths.downloads, file);
-        }
-    }
-    folder.remove_unused_blobs(files.iter().map(|file| file.hash.digits()));
 }
 
 fn spawn<E, T, F>(name: &str, wake: &Wake, work: F) -> Result<Job<E, T, Error>, Error>
