@@ -2,11 +2,15 @@
 //! what they say, and looks at what they were asked.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use time::OffsetDateTime;
 
+use crate::app::connection::{
+    DetailJob, HeadsJob, HubEngine, QueueJob, SearchJob, SuggestJob, VerifyJob,
+};
 use crate::app::engine::{
     AdapterExportJob, AdapterJob, Engine, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
     MeasureJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
@@ -15,6 +19,11 @@ use crate::app::host::{Ask, DialogJob, Host};
 use crate::eval::comparison::Comparison;
 use crate::eval::preference::Measured;
 use crate::hub;
+use crate::hub::cache::RepoKind;
+use crate::hub::details::DetailEvent;
+use crate::hub::keep::{Verified, Verifying};
+use crate::hub::queue::{QueueCommand, QueueEvent};
+use crate::hub::search::{Page, Query};
 use crate::hub::starter::{FetchEvent, Fetched};
 use crate::jobs::{Feeder, Job, Wake};
 use crate::llm;
@@ -23,6 +32,7 @@ use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
 use crate::llm::merge::Merged;
 use crate::state::command::AdapterForm;
+use crate::state::hub::HubSettings;
 use crate::state::models::FoundModel;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
@@ -32,6 +42,10 @@ use crate::train::run::TrainRequest;
 use crate::train::survey::Survey;
 
 pub type GenerateFeeder = Feeder<GenerateEvent, Vec<Answer>, llm::Error>;
+
+/// A question, the page of it, and the test's end of the answer.
+pub type Searched = (Query, Option<String>, Feeder<(), Page, hub::Error>);
+pub type Suggested = (String, Feeder<(), Vec<String>, hub::Error>);
 
 /// The test's ends of the jobs that the window has started, and what they were asked.
 #[derive(Default)]
@@ -47,6 +61,15 @@ pub struct Script {
     pub estimate: Option<(TrainConfig, Feeder<TrainEvent, Estimate, TrainJobError>)>,
     pub survey: Option<(TrainConfig, Feeder<TrainEvent, Survey, TrainJobError>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
+    pub search: Option<Searched>,
+    pub suggest: Option<Suggested>,
+    pub details: Option<(String, Feeder<DetailEvent, (), hub::Error>)>,
+    pub queue: Option<Feeder<QueueEvent, (), hub::Error>>,
+    pub verify: Option<(String, Feeder<Verifying, Verified, hub::Error>)>,
+    pub heads: Option<Feeder<(), BTreeMap<String, String>, hub::Error>>,
+    pub queue_commands: Vec<QueueCommand>,
+    pub connected: Vec<HubSettings>,
+    pub token: Option<String>,
 
     /// What the next file dialog answers.
     pub picks: Option<PathBuf>,
@@ -135,6 +158,64 @@ impl Engine for FakeEngine {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().export = Some((run.id.clone(), feeder));
         job
+    }
+}
+
+impl HubEngine for FakeEngine {
+    fn connect(&mut self, settings: &HubSettings) -> Result<Option<String>, hub::Error> {
+        let mut script = self.0.borrow_mut();
+        script.connected.push(settings.clone());
+        Ok(script.token.as_ref().map(|_| "the test".to_owned()))
+    }
+
+    fn keep_token(&mut self, token: Option<String>) -> Result<(), hub::Error> {
+        self.0.borrow_mut().token = token;
+        Ok(())
+    }
+
+    fn search(&mut self, query: Query, next: Option<String>, _wake: Wake) -> SearchJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().search = Some((query, next, feeder));
+        job
+    }
+
+    fn suggest(&mut self, _kind: RepoKind, words: String, _wake: Wake) -> SuggestJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().suggest = Some((words, feeder));
+        job
+    }
+
+    fn details(&mut self, _kind: RepoKind, id: String, _wake: Wake) -> DetailJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().details = Some((id, feeder));
+        job
+    }
+
+    fn serve_queue(&mut self, _wake: Wake) -> QueueJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().queue = Some(feeder);
+        job
+    }
+
+    fn send_to_queue(&mut self, command: QueueCommand) {
+        self.0.borrow_mut().queue_commands.push(command);
+    }
+
+    fn verify(&mut self, repo: String, _wake: Wake) -> VerifyJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().verify = Some((repo, feeder));
+        job
+    }
+
+    fn heads(&mut self, _repos: Vec<String>, _wake: Wake) -> HeadsJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().heads = Some(feeder);
+        job
+    }
+
+    fn hub_page(&self, kind: RepoKind, repo: &str) -> String {
+        let kind = if kind == RepoKind::Dataset { "datasets/" } else { "" };
+        format!("https://hub.example/{kind}{repo}")
     }
 }
 

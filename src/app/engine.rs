@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::connection::{Connection, HubEngine};
 use super::figure;
 use crate::eval::comparison::{self, Comparison};
 use crate::eval::preference::Measured;
@@ -55,7 +56,7 @@ pub enum TrainJobError {
 }
 
 /// The seam between window and work. Every method returns at once.
-pub trait Engine {
+pub trait Engine: HubEngine {
     /// Looks for models on the disk and reads their headers.
     fn scan(&mut self, opened: Vec<PathBuf>, wake: Wake) -> ScanJob;
 
@@ -102,6 +103,9 @@ pub trait Engine {
 pub struct CandleEngine {
     loaded: Arc<Mutex<Loaded>>,
     estimator: Arc<Mutex<Estimator>>,
+
+    /// The Hub, once [`HubEngine::connect`] was called.
+    pub(super) connection: Option<Arc<Connection>>,
 }
 
 #[derive(Default)]
@@ -283,7 +287,8 @@ impl Progress<LoadEvent> for LoadingForTraining<'_> {
 fn found_model(local: LocalModel) -> FoundModel {
     let source = ModelSource::at(&local.path);
     let facts = llm::inspect(&source).map_err(|err| one_line(&err));
-    FoundModel { local, facts }
+    let frees = hub::local::would_free(&local.path);
+    FoundModel { local, facts, frees, unused_days: None }
 }
 
 /// An error and its sources, joined by colons.

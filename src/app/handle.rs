@@ -10,10 +10,11 @@ use crate::data::export;
 use crate::data::pair::Verdict;
 use crate::data::record::Form;
 use crate::files;
-use crate::hub;
+use crate::hub::queue::QueueCommand;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::command::{AdapterForm, Command};
+use crate::state::hub::ModelsTab;
 use crate::state::models::{FetchView, LoadView};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
@@ -47,6 +48,9 @@ impl Workbench {
             | Command::TogglePalette
             | Command::ToggleKeys
             | Command::DismissNotice(_)
+            | Command::ShowModelsTab(_)
+            | Command::OpenPage(_)
+            | Command::OpenHubPage(..)
             | Command::CopyText(_)
             | Command::CloseAnyway => {}
 
@@ -65,6 +69,23 @@ impl Workbench {
             Command::LoadModel(source) => self.load_model(source),
             Command::UnloadModel => self.unload_model(),
             Command::RemoveModel(path) => self.remove_model(&path),
+            Command::VerifyModel(path) => self.verify_model(&path),
+            Command::StopVerifying => self.stop_verifying(),
+            Command::CheckUpdates => self.check_updates(),
+
+            Command::SearchHub => self.search_hub(),
+            Command::MoreFound => self.more_found(),
+            Command::LookAt(kind, id) => self.look_at(kind, id),
+            Command::StopLooking => self.stop_looking(),
+            Command::Download(order) => self.download(order),
+            Command::Queue(command) => self.engine.send_to_queue(command),
+            Command::SaveHubSettings => self.save_hub_settings(),
+            Command::KeepToken => self.keep_token(),
+            Command::ForgetToken => self.forget_token(),
+            Command::AnnotateFile(path) => {
+                self.handle(Command::ShowPanel(PanelId::Annotate));
+                self.use_prompts_file(&path);
+            }
 
             Command::ChooseAdapter => self.ask(Ask::AdapterFolder),
             Command::LoadAdapter(folder) => self.load_adapter(folder),
@@ -140,6 +161,9 @@ impl Workbench {
     fn stop_foreground(&mut self) {
         match self.state.prefs.panel {
             PanelId::Models if self.running.fetch.is_some() => self.running.stop_fetching(),
+            PanelId::Models if self.state.hub.tab == ModelsTab::Downloads => {
+                self.engine.send_to_queue(QueueCommand::PauseAll);
+            }
             PanelId::Train if self.running.train.is_some() => self.handle(Command::StopTraining),
             _ => self.running.stop_generating(),
         }
@@ -185,31 +209,6 @@ impl Workbench {
             }
         }
         self.after_generation = None;
-    }
-
-    fn remove_model(&mut self, path: &Path) {
-        if self.state.model.ready().is_some_and(|card| card.source.path() == path) {
-            self.unload_model();
-        }
-        self.state.models.confirm_remove = None;
-        let opened = &mut self.state.prefs.opened_models;
-        if opened.iter().any(|known| known == path) {
-            // Not ours to delete: it only leaves the list.
-            opened.retain(|known| known != path);
-        } else {
-            match hub::local::remove(path) {
-                Ok(freed) => {
-                    let megabytes = freed as f64 / 1e6;
-                    let summary = format!("Removed; {megabytes:.0} MB are free again");
-                    self.state.notices.push(Notice::info(PanelId::Models, summary));
-                }
-                Err(err) => {
-                    let summary = "The model could not be removed";
-                    self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
-                }
-            }
-        }
-        self.handle(Command::RefreshModels);
     }
 
     fn load_adapter(&mut self, folder: PathBuf) {
@@ -469,7 +468,7 @@ enum Which {
 
 /// Where a run keeps what the next one can use. `None`: there is no home folder.
 fn cache_folder() -> Option<PathBuf> {
-    hub::paths::HubPaths::from_env().ok().map(|paths| paths.cached)
+    crate::hub::paths::HubPaths::from_env().ok().map(|paths| paths.cached)
 }
 
 /// A prompt of the run's data, to compare base and adapter on.

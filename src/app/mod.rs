@@ -1,12 +1,15 @@
 //! The window: commands become jobs, events become state.
 
 pub mod bench;
+pub mod connection;
 pub mod data;
 pub mod engine;
 mod estimate;
 mod figure;
 mod handle;
 pub mod host;
+mod hub;
+mod keep;
 pub mod poll;
 pub mod project;
 pub mod running;
@@ -73,6 +76,9 @@ pub struct Workbench {
 
     /// What waits for the answer under way to end.
     after_generation: Option<Command>,
+
+    /// The window is being closed: what ends is not started again.
+    closing: bool,
 }
 
 impl Workbench {
@@ -106,8 +112,10 @@ impl Workbench {
             exported: (0, 0),
             estimated: None,
             after_generation: None,
+            closing: false,
         };
         workbench.open_project(project);
+        workbench.connect();
         workbench.handle(Command::RefreshModels);
         if let Some(source) = last_model.filter(|source| source.path().exists()) {
             workbench.handle(Command::LoadModel(source));
@@ -117,7 +125,9 @@ impl Workbench {
 
     /// Blocks until nothing runs any more. For the end of the program and for tests.
     fn wind_down(&mut self) {
+        self.closing = true;
         self.running.stop_all();
+        self.running.stop_queue();
         let started = std::time::Instant::now();
         while self.running.is_working() && started.elapsed() < CLOSING_PATIENCE {
             self.poll();
@@ -144,6 +154,13 @@ impl eframe::App for Workbench {
         for command in commands {
             match command {
                 Command::CopyText(text) => ui.ctx().copy_text(text),
+                Command::OpenPage(page) => {
+                    ui.ctx().open_url(egui::OpenUrl::new_tab(page));
+                }
+                Command::OpenHubPage(kind, repo) => {
+                    let page = self.engine.hub_page(kind, &repo);
+                    ui.ctx().open_url(egui::OpenUrl::new_tab(page));
+                }
                 Command::CloseAnyway => {
                     ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
                 }

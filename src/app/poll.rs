@@ -36,6 +36,8 @@ impl Workbench {
         self.poll_survey();
         self.poll_estimate();
         self.poll_dialog();
+        self.poll_hub();
+        self.poll_keep();
         self.state.activities = self.activities();
     }
 
@@ -44,7 +46,10 @@ impl Workbench {
         self.state.models.scanning = false;
         self.measure_memory();
         match end {
-            JobEnd::Done(found) => self.state.models.found = found,
+            JobEnd::Done(found) => {
+                self.state.models.found = found;
+                self.date_models();
+            }
             JobEnd::Failed(err) => {
                 let notice = Notice::error(PanelId::Models, "The disk could not be searched", &err);
                 self.state.notices.push(notice.remedy("Try again", Command::RefreshModels));
@@ -112,6 +117,9 @@ impl Workbench {
     }
 
     fn model_loaded(&mut self, card: ModelCard) {
+        let path = card.source.path().to_owned();
+        self.state.prefs.last_used.insert(path, self.host.now().unix_timestamp());
+        self.date_models();
         self.state.prefs.last_model = Some(card.source.clone());
         self.state.playground.new_chat();
         self.state.model = ModelSlot::Ready(Box::new(card));
@@ -272,6 +280,8 @@ impl Workbench {
                 stop: Some(Command::StopFetch),
             });
         }
+        lines.extend(self.downloading());
+        lines.extend(self.verifying());
         if let Some(view) = self.state.models.load.as_ref().filter(|_| self.running.load.is_some())
         {
             lines.push(Activity {

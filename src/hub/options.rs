@@ -83,6 +83,8 @@ impl std::fmt::Debug for ProxyChoice {
 /// What a person set in this program. The environment comes first: it is of this one start.
 #[derive(Clone, Debug, Default)]
 pub struct ClientSettings {
+    /// A mirror. `None`: the Hub itself.
+    pub endpoint: Option<String>,
     pub token: Option<Token>,
 
     /// `http://host:port`. `None`: as the environment says.
@@ -99,7 +101,7 @@ pub(super) fn options_from(
     let is_on = |value: String| {
         matches!(value.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
     };
-    let ClientSettings { token, proxy, offline } = settings;
+    let ClientSettings { endpoint, token, proxy, offline } = settings;
     let defaults = ClientOptions::default();
     // Those that ureq looks at.
     let names = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
@@ -109,7 +111,7 @@ pub(super) fn options_from(
         _ => ProxyChoice::FromEnv,
     };
     ClientOptions {
-        endpoint: var("HF_ENDPOINT").unwrap_or(defaults.endpoint),
+        endpoint: var("HF_ENDPOINT").or(endpoint).unwrap_or(defaults.endpoint),
         token: var("HF_TOKEN")
             .and_then(|text| Token::parse(&text))
             .or(token)
@@ -120,6 +122,11 @@ pub(super) fn options_from(
         proxy,
         ..ClientOptions::default()
     }
+}
+
+/// Whether a text can be used as [`ProxyChoice::Address`].
+pub fn is_proxy(address: &str) -> bool {
+    proxy_at(address).is_ok()
 }
 
 /// A proxy, but not for the hosts of `NO_PROXY`.
@@ -168,6 +175,7 @@ mod tests {
         let paths = HubPaths::under(home.path());
         crate::files::write_atomic(&paths.token_file, b"hf_file\n").unwrap();
         let settings = || ClientSettings {
+            endpoint: Some("https://settings.example".to_owned()),
             token: Token::parse("hf_settings"),
             proxy: Some("proxy:3128".to_owned()),
             offline: false,
@@ -189,6 +197,7 @@ mod tests {
         );
         let set = options_from(env(&[]), &paths, settings());
         assert_eq!(token(&set), "hf_settings");
+        assert_eq!(set.endpoint, "https://settings.example");
         assert_eq!(set.proxy, ProxyChoice::Address("proxy:3128".to_owned()));
         let vars = &[
             ("HF_TOKEN", " hf_env\n"),

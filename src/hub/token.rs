@@ -4,6 +4,8 @@ use std::io;
 use std::io::Write as _;
 use std::path::Path;
 
+use super::paths::HubPaths;
+
 /// Good for reading what an account may read. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -46,6 +48,19 @@ impl Token {
     /// For the header of a request, and for nothing else.
     pub(super) fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+/// Where the token of a request comes from, in a few words: see [`super::options::ClientOptions`].
+/// Never the token.
+pub fn source(paths: &HubPaths) -> Option<String> {
+    if std::env::var("HF_TOKEN").is_ok_and(|text| Token::parse(&text).is_some()) {
+        Some("HF_TOKEN".to_owned())
+    } else if Token::read(&paths.own_token).is_some() {
+        Some("what was typed here".to_owned())
+    } else {
+        Token::read(&paths.token_file)
+            .map(|_| "the token file that Python's client writes".to_owned())
     }
 }
 

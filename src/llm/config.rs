@@ -19,6 +19,10 @@ pub const SUPPORTED: &[&str] = &[
     "smollm3",
 ];
 
+/// `general.architecture` of every GGUF file that can be run.
+pub const GGUF_ARCHITECTURES: &[&str] =
+    &["gemma2", "gemma3", "gpt2", "llama", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"];
+
 /// How a row is brought to length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormKind {

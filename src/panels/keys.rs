@@ -5,9 +5,11 @@ use eframe::egui;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 
 use super::annotate;
+use crate::hub::queue::QueueCommand;
 use crate::state::AppState;
 use crate::state::command::Command;
 use crate::state::command::Commands;
+use crate::state::hub::ModelsTab;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::widgets::card;
@@ -54,6 +56,12 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     if !state.models.has_starter() && state.models.fetch.is_none() {
         add("Get the starter model", None, Command::FetchStarter);
     }
+    add("Find a model on the Hub", None, Command::ShowModelsTab(ModelsTab::Find));
+    add("Show the downloads", None, Command::ShowModelsTab(ModelsTab::Downloads));
+    if state.hub.totals().active_count > 0 {
+        add("Pause all downloads", None, Command::Queue(QueueCommand::PauseAll));
+    }
+    add("Look for newer versions of the models", None, Command::CheckUpdates);
     add("Use a model file…", Some(OPEN), Command::ChooseModelFile);
     add("Use a model folder…", None, Command::ChooseModelFolder);
     add("Look for models again", None, Command::RefreshModels);

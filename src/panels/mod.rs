@@ -16,6 +16,7 @@ pub mod train;
 use eframe::egui;
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, ViewportCommand};
 
+use crate::hub::queue::QueueCommand;
 use crate::state::AppState;
 use crate::state::Closing;
 use crate::state::command::Command;
@@ -88,6 +89,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         model,
         adapter,
         models,
+        hub,
         playground,
         annotate,
         train,
@@ -98,7 +100,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     } = state;
     let around = Surroundings { model, adapter, notices, activities, project };
     match prefs.panel {
-        PanelId::Models => models::models_panel_ui(ui, models, around, commands),
+        PanelId::Models => models::models_panel_ui(ui, models, hub, around, commands),
         PanelId::Playground => {
             playground::playground_panel_ui(ui, playground, prefs, around, commands);
         }
@@ -115,6 +117,12 @@ pub fn scrolled_ui(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     area.show(ui, contents);
 }
 
+/// What stands beside or above a [`scrolled_ui`], with the same margin at its right.
+pub fn inset_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let margin = Margin { left: 0, right: 16, top: 0, bottom: 0 };
+    Frame::new().inner_margin(margin).show(ui, contents).inner
+}
+
 /// A heading with buttons at its right.
 pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
     let heading = theme::strong(ui, text).heading();
@@ -124,7 +132,10 @@ pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
 
 fn ask_before_closing(ui: &Ui, state: &mut AppState) {
     let asked = ui.input(|input| input.viewport().close_requested());
-    if asked && !state.activities.is_empty() && state.window.closing != Closing::Agreed {
+    // Downloads go on at the next start from where they were.
+    let goes_on = Some(Command::Queue(QueueCommand::PauseAll));
+    let would_lose = state.activities.iter().any(|activity| activity.stop != goes_on);
+    if asked && would_lose && state.window.closing != Closing::Agreed {
         ui.ctx().send_viewport_cmd(ViewportCommand::CancelClose);
         state.window.closing = Closing::Asked;
     }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::hub::ModelsTab;
 use super::prefs::{PanelId, Theme};
 use crate::data::pair::Verdict;
+use crate::hub::cache::RepoKind;
+use crate::hub::queue::{Order, QueueCommand};
 use crate::llm::card::ModelSource;
 use crate::train::notes::RunNotes;
 
@@ -46,6 +49,38 @@ pub enum Command {
 
     /// Deletes it from the disk. The panel has asked before.
     RemoveModel(PathBuf),
+
+    /// Hashes its files again.
+    VerifyModel(PathBuf),
+    StopVerifying,
+
+    /// Asks the Hub whether there is a newer version of any model here.
+    CheckUpdates,
+
+    // The Hub
+    ShowModelsTab(ModelsTab),
+
+    /// Asks what is in the fields; the answers before are dropped.
+    SearchHub,
+    MoreFound,
+
+    /// Files, configuration and card of a repository.
+    LookAt(RepoKind, String),
+    StopLooking,
+    Download(Order),
+    Queue(QueueCommand),
+
+    /// A page in the browser: the Hub's of a repository, or any other.
+    OpenHubPage(RepoKind, String),
+    OpenPage(String),
+    SaveHubSettings,
+
+    /// The token in the form becomes the one that is used, and is kept.
+    KeepToken,
+    ForgetToken,
+
+    /// A fetched file's prompts go to Annotate.
+    AnnotateFile(PathBuf),
 
     // Adapters
     ChooseAdapter,
@@ -133,6 +168,10 @@ pub struct Commands(Vec<Command>);
 impl Commands {
     pub fn push(&mut self, command: Command) {
         self.0.push(command);
+    }
+
+    pub fn extend(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.0.extend(commands);
     }
 }
 

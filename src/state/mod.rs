@@ -3,6 +3,7 @@
 
 pub mod annotate;
 pub mod command;
+pub mod hub;
 pub mod models;
 pub mod notice;
 pub mod playground;
@@ -16,10 +17,11 @@ use std::path::PathBuf;
 
 use annotate::AnnotateState;
 use command::Command;
+use hub::HubState;
 use models::ModelsState;
 use notice::Notices;
 use playground::PlaygroundState;
-use prefs::Prefs;
+use prefs::{PanelId, Prefs};
 use slots::{Activity, AdapterSlot, ModelSlot};
 use train::TrainState;
 
@@ -30,6 +32,7 @@ pub struct AppState {
     pub model: ModelSlot,
     pub adapter: AdapterSlot,
     pub models: ModelsState,
+    pub hub: HubState,
     pub playground: PlaygroundState,
     pub annotate: AnnotateState,
     pub train: TrainState,
@@ -97,6 +100,10 @@ impl AppState {
                 self.window.palette = (!is_open).then(PaletteState::default);
             }
             Command::ToggleKeys => self.window.keys_open = !self.window.keys_open,
+            Command::ShowModelsTab(tab) => {
+                self.prefs.panel = PanelId::Models;
+                self.hub.tab = *tab;
+            }
             Command::DismissNotice(id) => self.notices.dismiss(*id),
             _ => return false,
         }

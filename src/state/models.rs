@@ -1,8 +1,10 @@
 //! The Models panel: what is on the disk, what is being fetched or loaded.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::hub::local::LocalModel;
+use crate::hub::local::{LocalModel, Place};
+use crate::hub::queue::Order;
 use crate::hub::starter::FetchEvent;
 use crate::llm::card::ModelFacts;
 
@@ -25,9 +27,30 @@ pub struct ModelsState {
     /// The model whose removal waits for a yes.
     pub confirm_remove: Option<PathBuf>,
     pub memory: Memory,
+
+    /// What `main` of each repository was when the Hub was last asked.
+    pub heads: BTreeMap<String, String>,
+    pub checking_updates: bool,
 }
 
 impl ModelsState {
+    /// The commit of a version that is newer than this one, and is not here yet.
+    pub fn newer_than(&self, local: &LocalModel) -> Option<&str> {
+        let Place::HubCache { repo, .. } = &local.place else { return None };
+        let head = self.heads.get(repo)?;
+        let is_here = |found: &FoundModel| {
+            let Place::HubCache { repo: other, commit } = &found.local.place else { return false };
+            // Of several GGUF files of a repository each has its own update.
+            other == repo && commit == head && found.local.name == local.name
+        };
+        (!self.found.iter().any(is_here)).then_some(head.as_str())
+    }
+
+    /// How many models have a newer version.
+    pub fn updates(&self) -> usize {
+        self.found.iter().filter(|found| self.newer_than(&found.local).is_some()).count()
+    }
+
     /// Whether the starter model is among the found ones.
     pub fn has_starter(&self) -> bool {
         self.found.iter().any(|found| found.local.name.contains(STARTER_NAME))
@@ -39,9 +62,27 @@ impl ModelsState {
 pub struct FoundModel {
     pub local: LocalModel,
     pub facts: Result<ModelFacts, String>,
+
+    /// What deleting it would free, in bytes. `None`: it is not ours to delete.
+    pub frees: Option<u64>,
+
+    /// Days since it was last loaded here. `None`: never, as far as is remembered.
+    pub unused_days: Option<u64>,
 }
 
 impl FoundModel {
+    /// What fetches its newest version: of a transformers folder what is needed, of a GGUF file
+    /// that file.
+    pub fn update_order(&self) -> Option<Order> {
+        let Place::HubCache { repo, commit } = &self.local.place else { return None };
+        let parts: Vec<String> =
+            self.local.path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let at = parts.iter().rposition(|part| part == commit)?;
+        let inside = parts[at + 1..].join("/");
+        let order = Order::model(repo);
+        Some(if inside.is_empty() { order } else { order.with_files(vec![inside]) })
+    }
+
     /// Why it cannot be loaded, if so.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.facts {
@@ -191,6 +232,32 @@ mod tests {
 
     fn bytes(done: u64) -> FetchEvent {
         FetchEvent::Bytes { file: "model.gguf".to_owned(), done, total: Some(1000) }
+    }
+
+    #[test]
+    fn a_newer_version_is_offered_until_it_is_here() {
+        let found = |path: &str, commit: &str| FoundModel {
+            local: LocalModel {
+                name: "small".to_owned(),
+                path: PathBuf::from(path),
+                place: Place::HubCache { repo: "ada/small".to_owned(), commit: commit.to_owned() },
+                file_bytes: 1,
+            },
+            facts: Err("not read".to_owned()),
+            frees: None,
+            unused_days: None,
+        };
+        let old = found("hub/snapshots/1/small.gguf", "1");
+        let mut models = ModelsState { found: vec![old.clone()], ..ModelsState::default() };
+        assert_eq!(models.updates(), 0, "the Hub was not asked");
+        models.heads.insert("ada/small".to_owned(), "2".to_owned());
+        assert_eq!(models.newer_than(&old.local), Some("2"));
+        let order = Order::model("ada/small").with_files(vec!["small.gguf".to_owned()]);
+        assert_eq!(old.update_order(), Some(order));
+        models.found.push(found("hub/snapshots/2/small.gguf", "2"));
+        assert_eq!(models.updates(), 0);
+        let folder = found("hub/snapshots/1", "1");
+        assert_eq!(folder.update_order(), Some(Order::model("ada/small")));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What is remembered between starts and may be lost without harm.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::hub::HubSettings;
 use crate::llm::card::ModelSource;
 use crate::llm::sampling::SamplingParams;
 
@@ -57,6 +59,12 @@ pub struct Prefs {
 
     /// Files and folders opened by hand, shown among the models.
     pub opened_models: Vec<PathBuf>,
+
+    /// When each model was last loaded: seconds since 1970.
+    pub last_used: BTreeMap<PathBuf, i64>,
+
+    /// How the Hub is reached.
+    pub hub: HubSettings,
 }
 
 impl Default for Prefs {
@@ -71,6 +79,8 @@ impl Default for Prefs {
             project: None,
             last_model: None,
             opened_models: Vec::new(),
+            last_used: BTreeMap::new(),
+            hub: HubSettings::default(),
         }
     }
 }

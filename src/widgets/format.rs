@@ -48,6 +48,11 @@ pub fn parameters(count: u64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// `999`, `12 k`, `1.2 M`: how often something was downloaded or liked.
+pub fn large(count: u64) -> String {
+    if count < 1000 { count.to_string() } else { parameters(count) }
+}
+
 /// `12,345`.
 pub fn count(value: usize) -> String {
     let digits = value.to_string();
@@ -100,6 +105,8 @@ mod tests {
         assert_eq!(parameters(134_515_008), "135 M");
         assert_eq!(parameters(1_235_814_400), "1.2 B");
         assert_eq!(parameters(999_900), "1.0 M");
+        assert_eq!(large(999), "999");
+        assert_eq!(large(1_234_567), "1.2 M");
         assert_eq!(count(2048), "2,048");
         assert_eq!(count(49_152_000), "49,152,000");
         assert_eq!(count(7), "7");

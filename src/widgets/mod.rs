@@ -7,6 +7,7 @@ pub mod empty_state;
 pub mod error_card;
 pub mod format;
 pub mod loss_plot;
+pub mod markdown;
 pub mod progress_row;
 pub mod slider_row;
 pub mod switch;

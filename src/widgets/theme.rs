@@ -50,6 +50,15 @@ pub mod icons {
     pub const DONE: MaterialIcon = icons::ICON_CHECK_CIRCLE;
 
     pub const ADD: MaterialIcon = icons::ICON_ADD;
+    pub const BACK: MaterialIcon = icons::ICON_ARROW_BACK;
+    pub const DOWN: MaterialIcon = icons::ICON_ARROW_DOWNWARD;
+    pub const LIKES: MaterialIcon = icons::ICON_FAVORITE;
+    pub const LOCK: MaterialIcon = icons::ICON_LOCK;
+    pub const PAUSE: MaterialIcon = icons::ICON_PAUSE;
+    pub const SETTINGS: MaterialIcon = icons::ICON_SETTINGS;
+    pub const UP: MaterialIcon = icons::ICON_ARROW_UPWARD;
+    pub const VERIFY: MaterialIcon = icons::ICON_VERIFIED;
+    pub const WEB_PAGE: MaterialIcon = icons::ICON_OPEN_IN_NEW;
     pub const SUBTRACT: MaterialIcon = icons::ICON_REMOVE;
     pub const CLOSE: MaterialIcon = icons::ICON_CLOSE;
     pub const COPY: MaterialIcon = icons::ICON_CONTENT_COPY;
@@ -65,7 +74,6 @@ pub mod icons {
     pub const LOOK: MaterialIcon = icons::ICON_VISIBILITY;
     pub const MENU: MaterialIcon = icons::ICON_MENU;
     pub const MENU_OPEN: MaterialIcon = icons::ICON_MENU_OPEN;
-    pub const PAUSE: MaterialIcon = icons::ICON_PAUSE;
     pub const PLAY: MaterialIcon = icons::ICON_PLAY_ARROW;
     pub const REFRESH: MaterialIcon = icons::ICON_REFRESH;
     pub const SEARCH: MaterialIcon = icons::ICON_SEARCH;

@@ -94,6 +94,15 @@ impl Window {
         })
     }
 
+    /// The whole name of the one thing to click whose name begins with `start`.
+    pub fn name_with(&self, start: &str) -> String {
+        let rest_begins =
+            |label: &str| label.strip_prefix(start).is_some_and(|rest| rest.starts_with(" ·"));
+        let names = self.0.root().children_recursive();
+        let mut names = names.filter_map(|node| node.accesskit_node().label());
+        names.find(|label| rest_begins(label)).expect("it is on the screen")
+    }
+
     /// What was asked for since the last look.
     pub fn asked(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.0.state_mut().asked)
@@ -153,7 +162,7 @@ pub fn found(name: &str, facts: Result<ModelFacts, String>) -> FoundModel {
         place: Place::Own,
         file_bytes: 98_362_432,
     };
-    FoundModel { local, facts }
+    FoundModel { local, facts, frees: Some(98_362_432), unused_days: Some(3) }
 }
 
 pub fn empty_state() -> AppState {

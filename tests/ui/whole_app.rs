@@ -22,14 +22,14 @@ use tuning_fork::train::metrics::{PreferenceMetrics, RunSummary, StepMetrics, Tr
 
 use crate::support::card;
 
-struct App {
-    harness: Harness<'static, Workbench>,
-    script: Rc<RefCell<Script>>,
+pub struct App {
+    pub harness: Harness<'static, Workbench>,
+    pub script: Rc<RefCell<Script>>,
     project: tempfile::TempDir,
 }
 
 impl App {
-    fn open() -> Self {
+    pub fn open() -> Self {
         Self::open_in(tempfile::tempdir().expect("a temporary folder"))
     }
 
@@ -58,22 +58,22 @@ impl App {
         app
     }
 
-    fn ask(&mut self, command: Command) {
+    pub fn ask(&mut self, command: Command) {
         self.harness.state_mut().handle(command);
         self.run();
     }
 
-    fn run(&mut self) {
+    pub fn run(&mut self) {
         self.harness.run_ok();
     }
 
-    fn click(&mut self, name: &str) {
+    pub fn click(&mut self, name: &str) {
         self.harness.get_by_label(name).click();
         self.run();
     }
 
     /// Some text on the screen contains `text`.
-    fn sees(&self, text: &str) {
+    pub fn sees(&self, text: &str) {
         let found = self.harness.query_all_by(|node| {
             let says = |words: Option<String>| words.is_some_and(|words| words.contains(text));
             says(node.label()) || says(node.value())

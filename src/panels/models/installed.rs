@@ -1,15 +1,12 @@
-//! The Models panel: get the starter model, see what is on this disk, load it.
-
-use std::path::Path;
+//! What is on this computer: get the starter model, load one, give its room on the disk back.
 
 use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
-use super::heading_ui;
-use super::scrolled_ui;
+use super::source;
 use crate::hub::local::Place;
 use crate::llm::card::ModelFacts;
-use crate::llm::card::ModelSource;
+use crate::panels::scrolled_ui;
 use crate::state::command::Command;
 use crate::state::command::Commands;
 use crate::state::models::FetchView;
@@ -22,7 +19,6 @@ use crate::state::models::STARTER_NAME;
 use crate::state::models::USUAL_CONTEXT;
 use crate::state::models::memory_needed;
 use crate::state::slots::ModelSlot;
-use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::Tone;
 use crate::widgets::card::card_ui;
@@ -33,39 +29,14 @@ use crate::widgets::progress_row::ProgressRow;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
-/// What a file or folder is loaded as, by its name alone: a panel does not look at the disk, as
-/// [`ModelSource::at`] does.
-pub fn source(path: &Path) -> ModelSource {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
-        ModelSource::Gguf(path.to_owned())
-    } else {
-        ModelSource::Folder(path.to_owned())
-    }
-}
-
-/// Draws the panel.
-pub fn models_panel_ui(
+/// Draws what is on this disk, and what is being loaded.
+pub fn installed_ui(
     ui: &mut Ui,
     models: &mut ModelsState,
-    around: Surroundings<'_>,
+    slot: &ModelSlot,
     commands: &mut Commands,
 ) {
     scrolled_ui(ui, "models", |ui| {
-        heading_ui(ui, "Models", |ui| {
-            let refresh = ActionButton::only_icon(icons::REFRESH, "Look for models again");
-            if ui.add_enabled(!models.scanning, refresh).clicked() {
-                commands.push(Command::RefreshModels);
-            }
-            let folder = ActionButton::new("Use a folder…").icon(icons::FOLDER);
-            let about = "A transformers folder: config.json, *.safetensors, tokenizer.json";
-            if ui.add(folder).on_hover_text(about).clicked() {
-                commands.push(Command::ChooseModelFolder);
-            }
-            let file = ActionButton::new("Use a file…").icon(icons::FILE);
-            if ui.add(file).on_hover_text("A GGUF file, anywhere on this disk").clicked() {
-                commands.push(Command::ChooseModelFile);
-            }
-        });
         if let Some(load) = &models.load {
             card_ui(ui, |ui| load_ui(ui, load));
             ui.add_space(theme::GAP_LARGE);
@@ -74,7 +45,7 @@ pub fn models_panel_ui(
             starter_ui(ui, models, commands);
             ui.add_space(theme::GAP_LARGE);
         }
-        found_ui(ui, models, around.model, commands);
+        found_ui(ui, models, slot, commands);
     });
 }
 
@@ -157,8 +128,16 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
         );
         egui::Sides::new().show(
             ui,
-            |ui| ui.label(theme::title(ui, "On this computer")),
+            |ui| ui.label(theme::title(ui, "Models")),
             |ui| {
+                let from_hub =
+                    |found: &FoundModel| matches!(found.local.place, Place::HubCache { .. });
+                if models.found.iter().any(from_hub) {
+                    let ask = ActionButton::quiet("Look for newer versions").icon(icons::REFRESH);
+                    if ui.add_enabled(!models.checking_updates, ask).clicked() {
+                        commands.push(Command::CheckUpdates);
+                    }
+                }
                 if memory.total > 0 {
                     ui.label(theme::muted(ui, free));
                 }
@@ -176,12 +155,14 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
         }
         let columns = Columns::fit(ui);
         columns.header_ui(ui);
+        let has_update: Vec<bool> =
+            models.found.iter().map(|found| models.newer_than(&found.local).is_some()).collect();
         let ModelsState { found, confirm_remove, .. } = models;
         for (index, model) in found.iter().enumerate() {
             ui.push_id(index, |ui| {
                 ui.separator();
                 let asked = confirm_remove.as_ref() == Some(&model.local.path);
-                let row = Row { model, memory, slot, asked };
+                let row = Row { model, memory, slot, asked, has_update: has_update[index] };
                 match row.show(ui, &columns) {
                     Some(RowAction::Ask) => *confirm_remove = Some(model.local.path.clone()),
                     Some(RowAction::Keep) => *confirm_remove = None,
@@ -195,6 +176,12 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                     Some(RowAction::Unload) => commands.push(Command::UnloadModel),
                     Some(RowAction::Reveal) => {
                         commands.push(Command::Reveal(model.local.path.clone()));
+                    }
+                    Some(RowAction::Verify) => {
+                        commands.push(Command::VerifyModel(model.local.path.clone()));
+                    }
+                    Some(RowAction::Update) => {
+                        commands.extend(model.update_order().map(Command::Download));
                     }
                     None => {}
                 }
@@ -225,7 +212,7 @@ impl Columns {
     fn fit(ui: &Ui) -> Self {
         let em = theme::em(ui);
         let width = ui.available_width();
-        let (number, memory, actions, gap) = (em * 4.7, em * 8.6, em * 8.2, theme::GAP);
+        let (number, memory, actions, gap) = (em * 4.7, em * 8.6, em * 10.4, theme::GAP);
         let rest = width - 4.0 * (number + gap) - memory - gap - actions - gap;
         if rest >= em * 13.0 {
             Self { name: rest, number, memory, wide: true, gap }
@@ -276,6 +263,8 @@ enum RowAction {
     Load,
     Unload,
     Reveal,
+    Verify,
+    Update,
     Ask,
     Keep,
     Remove,
@@ -288,6 +277,9 @@ struct Row<'a> {
 
     /// Whether its removal waits for a yes.
     asked: bool,
+
+    /// Whether the Hub has a newer version.
+    has_update: bool,
 }
 
 impl Row<'_> {
@@ -318,6 +310,16 @@ impl Row<'_> {
             ui.horizontal(|ui| self.memory_ui(ui, facts));
         }
         self.place_ui(ui, &mut action);
+        if self.has_update {
+            ui.horizontal_wrapped(|ui| {
+                chip_ui(ui, Tone::Info, Some(icons::INFO), "A newer version is on the Hub");
+                let get = ui.add(ActionButton::new("Get it").icon(icons::DOWNLOAD));
+                let name = format!("Get the newer {}", self.model.local.name);
+                if get.accessible_name(name).clicked() {
+                    action = Some(RowAction::Update);
+                }
+            });
+        }
         if let Some(obstacle) = self.model.obstacle() {
             ui.horizontal_wrapped(|ui| {
                 let p = theme::palette(ui);
@@ -392,7 +394,13 @@ impl Row<'_> {
             Place::Own => "Tuning Fork's models folder".to_owned(),
             Place::Opened => self.model.local.path.display().to_string(),
         };
-        let words = theme::muted(ui, place).small();
+        let used = match self.model.unused_days {
+            None => String::new(),
+            Some(0) => " · used today".to_owned(),
+            Some(1) => " · last used yesterday".to_owned(),
+            Some(days) => format!(" · last used {days} days ago"),
+        };
+        let words = theme::muted(ui, format!("{place}{used}")).small();
         let link = egui::Button::new(words).frame(false).truncate();
         let path = self.model.local.path.display();
         let response = ui.add(link).on_hover_text(format!("{path}\nClick to show the folder"));
@@ -409,6 +417,14 @@ impl Row<'_> {
         let remove = ui.add_enabled(!self.asked, remove);
         if remove.accessible_name(format!("Remove {name}")).clicked() {
             action = Some(RowAction::Ask);
+        }
+        if matches!(self.model.local.place, Place::HubCache { .. }) {
+            let verify = ActionButton::only_icon(icons::VERIFY, "Check its files again");
+            let about = "Hashes every file and holds it against what was published";
+            let verify = ui.add(verify).on_hover_text(about);
+            if verify.accessible_name(format!("Check {name}")).clicked() {
+                action = Some(RowAction::Verify);
+            }
         }
         if self.is_loaded() {
             let unload = ActionButton::new("Unload").icon(icons::EJECT);
@@ -430,13 +446,18 @@ impl Row<'_> {
 
     fn confirm_ui(&self, ui: &mut Ui, action: &mut Option<RowAction>) {
         ui.horizontal_wrapped(|ui| {
-            let size = format::bytes(self.model.local.file_bytes);
-            let words = match self.model.local.place {
-                Place::Opened => format!("Delete it from the disk ({size})? It cannot be undone."),
-                _ => format!("Delete it from the disk ({size})? It can be downloaded again."),
+            let is_opened = self.model.local.place == Place::Opened;
+            let words = if is_opened {
+                "Take it off this list? The file stays where it is.".to_owned()
+            } else {
+                let freed = self.model.frees.unwrap_or(self.model.local.file_bytes);
+                let freed = format::bytes(freed);
+                format!("Delete it from the disk? It frees {freed} and can be downloaded again.")
             };
             ui.label(theme::strong(ui, words));
-            if ui.add(ActionButton::danger("Delete").icon(icons::DELETE)).clicked() {
+            let (button, icon) =
+                if is_opened { ("Take it off", icons::CLOSE) } else { ("Delete", icons::DELETE) };
+            if ui.add(ActionButton::danger(button).icon(icon)).clicked() {
                 *action = Some(RowAction::Remove);
             }
             if ui.add(ActionButton::new("Keep it")).clicked() {

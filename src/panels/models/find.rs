@@ -1,0 +1,222 @@
+//! Find: a field, filters, and what the Hub answered; or, while nothing is asked, models to begin
+//! with.
+
+use std::time::Duration;
+
+use eframe::egui;
+use eframe::egui::{Key, Label, ScrollArea, TextEdit, Ui};
+
+use super::detail;
+use super::filters;
+use super::result;
+use crate::hub::cache::RepoKind;
+use crate::hub::known::KNOWN;
+use crate::hub::search::Query;
+use crate::panels::{inset_ui, scrolled_ui};
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::hub::HubState;
+use crate::state::hub::results::Phase;
+use crate::state::models::Memory;
+use crate::state::models::ModelsState;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::Tone;
+use crate::widgets::error_card::{CardAction, ErrorCard};
+use crate::widgets::format;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// Draws the search, and beside it what is looked at; one of them where there is no room for two.
+pub fn find_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut Commands) {
+    let em = theme::em(ui);
+    let side_by_side = ui.available_width() > em * 62.0;
+    if hub.detail.is_some() && !side_by_side {
+        detail::detail_ui(ui, models, hub, true, commands);
+        return;
+    }
+    if hub.detail.is_none() {
+        search_ui(ui, models.memory, hub, commands);
+        return;
+    }
+    let width = ui.available_width();
+    egui::Panel::left("found")
+        .resizable(false)
+        .exact_size(width * 0.45)
+        .frame(egui::Frame::NONE)
+        .show_separator_line(false)
+        .show(ui, |ui| search_ui(ui, models.memory, hub, commands));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        detail::detail_ui(ui, models, hub, false, commands);
+    });
+}
+
+fn search_ui(ui: &mut Ui, memory: Memory, hub: &mut HubState, commands: &mut Commands) {
+    inset_ui(ui, |ui| question_ui(ui, hub, commands));
+    if hub.results.asked.is_none() {
+        known_ui(ui, memory, hub, commands);
+    } else if hub.results.found_nothing() {
+        inset_ui(ui, |ui| nothing_ui(ui, hub, commands));
+    } else {
+        rows_ui(ui, memory, hub, commands);
+    }
+}
+
+/// The field, the filters, and what went wrong.
+fn question_ui(ui: &mut Ui, hub: &mut HubState, commands: &mut Commands) {
+    let now = ui.input(|input| input.time);
+    field_ui(ui, hub, now, commands);
+    if filters::filters_ui(ui, &mut hub.query) {
+        hub.edited_at = None;
+        commands.push(Command::SearchHub);
+    }
+    if let Some(wait) = hub.ask_in(now) {
+        if wait <= 0.0 {
+            hub.edited_at = None;
+            commands.push(Command::SearchHub);
+        } else {
+            ui.ctx().request_repaint_after(Duration::from_secs_f64(wait));
+        }
+    }
+    ui.add_space(theme::GAP_SMALL);
+    if let Phase::Failed(causes) = &hub.results.phase
+        && failure_ui(ui, causes)
+    {
+        let again =
+            if hub.results.rows.is_empty() { Command::SearchHub } else { Command::MoreFound };
+        commands.push(again);
+    }
+}
+
+fn field_ui(ui: &mut Ui, hub: &mut HubState, now: f64, commands: &mut Commands) {
+    let Query { kind, words, .. } = &mut hub.query;
+    let hint = match kind {
+        RepoKind::Model => "A name, a word, or owner/name",
+        RepoKind::Dataset => "A name, a word, or owner/name of a dataset",
+    };
+    let row = ui.horizontal(|ui| {
+        let segment = |value, words, explanation| Segment { value, words, explanation };
+        let kinds = [
+            segment(RepoKind::Model, "Models", "Models that write text"),
+            segment(RepoKind::Dataset, "Datasets", "Prompts and preference pairs"),
+        ];
+        let switched = segmented_ui(ui, kind, &kinds);
+        let field = TextEdit::singleline(words)
+            .hint_text(hint)
+            .char_limit(200)
+            .desired_width(ui.available_width())
+            .margin(egui::Margin::symmetric(10, 4));
+        (ui.add(field).accessible_name("Search the Hub"), switched)
+    });
+    let (field, switched) = row.inner;
+    if switched {
+        hub.results.clear();
+        hub.detail = None;
+    }
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if switched || entered {
+        hub.edited_at = None;
+        commands.push(Command::SearchHub);
+    } else if field.changed() {
+        hub.edited(now);
+    }
+}
+
+/// True: try again.
+fn failure_ui(ui: &mut Ui, causes: &[String]) -> bool {
+    let why = causes.first().map_or(String::new(), |why| format!(": {why}"));
+    let summary = format!("The Hub could not be searched{why}");
+    let card = ErrorCard {
+        id: 0,
+        tone: Tone::Problem,
+        summary: &summary,
+        causes,
+        hint: Some(
+            "Models that are on this computer already can be used. Behind a proxy or with a \
+             mirror, see Connection settings",
+        ),
+        remedy: Some("Try again"),
+    };
+    let action = card.show(ui);
+    ui.add_space(theme::GAP);
+    action == Some(CardAction::Remedy)
+}
+
+fn rows_ui(ui: &mut Ui, memory: Memory, hub: &mut HubState, commands: &mut Commands) {
+    let HubState { results, detail, .. } = hub;
+    let is_old = results.phase == Phase::Asking;
+    let words = match (&results.phase, results.rows.len()) {
+        (Phase::Asking, 0) => "Asking the Hub…".to_owned(),
+        (Phase::Asking, _) => "Asking the Hub… these are the answers before it".to_owned(),
+        (Phase::AskingMore, count) => format!("{} found; more are coming", format::count(count)),
+        (_, count) if results.next.is_some() => format!("{} found so far", format::count(count)),
+        (_, count) => format!("{} found", format::count(count)),
+    };
+    ui.add(Label::new(theme::muted(ui, words)).truncate());
+    let row_height = result::row_height(ui);
+    let open = detail.as_ref().map(|detail| detail.id.as_str());
+    let mut last_shown = 0;
+    // What an older question found is not to be scrolled on from.
+    let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 16 };
+    let area = ScrollArea::vertical().id_salt("results").auto_shrink(false).content_margin(margin);
+    area.show_rows(ui, row_height, results.rows.len(), |ui, range| {
+        last_shown = range.end;
+        for row in &results.rows[range] {
+            let selected = open == Some(row.id.as_str());
+            if result::row_ui(ui, row, memory, selected) {
+                commands.push(Command::LookAt(row.kind, row.id.clone()));
+            }
+        }
+    });
+    if !is_old && results.wants_more(last_shown) {
+        commands.push(Command::MoreFound);
+    }
+}
+
+/// Nothing has the words: perhaps they were meant for something near.
+fn nothing_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
+    let results = &hub.results;
+    ui.add_space(theme::GAP_LARGE);
+    ui.label(theme::title(ui, "Nothing was found"));
+    if !results.near.is_empty() {
+        ui.label("Did you mean one of these?");
+        let kind = hub.query.kind;
+        for id in &results.near {
+            if ui.add(ActionButton::new(id).icon(icons::SEARCH)).clicked() {
+                commands.push(Command::LookAt(kind, id.clone()));
+            }
+        }
+    } else if results.seeking_near {
+        ui.label(theme::muted(ui, "Looking for names that are near…"));
+    } else {
+        let words = "No name on the Hub is near these words either. Fewer words or fewer filters \
+                     find more";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
+}
+
+fn known_ui(ui: &mut Ui, memory: Memory, hub: &HubState, commands: &mut Commands) {
+    if hub.query.kind == RepoKind::Dataset {
+        ui.add_space(theme::GAP_LARGE);
+        let words = "Type what the dataset is about. Files of JSON Lines or CSV with a column \
+                     prompt can be used in Annotate, and those with prompt, chosen and rejected \
+                     in Train.";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+        return;
+    }
+    scrolled_ui(ui, "known models", |ui| {
+        ui.add_space(theme::GAP_SMALL);
+        ui.label(theme::title(ui, "Good to begin with"));
+        let words = "All of these are computed here as transformers computes them. This list \
+                     needs no network; everything else on the Hub is found with the field above.";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+        ui.add_space(theme::GAP_SMALL);
+        ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
+        let open = hub.detail.as_ref().map(|detail| detail.id.as_str());
+        for known in &KNOWN {
+            if result::known_row_ui(ui, known, memory, open == Some(known.repo)) {
+                commands.push(Command::LookAt(RepoKind::Model, known.repo.to_owned()));
+            }
+        }
+    });
+}

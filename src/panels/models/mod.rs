@@ -1,0 +1,113 @@
+//! The Models panel: what is on this computer, what the Hub has, what is on its way.
+
+mod detail;
+mod downloads;
+mod filters;
+mod find;
+mod fit;
+mod installed;
+mod result;
+mod settings;
+
+use std::path::Path;
+
+use eframe::egui::{Sides, Ui};
+
+use crate::llm::card::ModelSource;
+use crate::panels::inset_ui;
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::hub::HubState;
+use crate::state::hub::ModelsTab;
+use crate::state::models::ModelsState;
+use crate::state::slots::Surroundings;
+use crate::widgets::button::ActionButton;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// What a file or folder is loaded as, by its name alone: a panel does not look at the disk, as
+/// [`ModelSource::at`] does.
+pub fn source(path: &Path) -> ModelSource {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
+        ModelSource::Gguf(path.to_owned())
+    } else {
+        ModelSource::Folder(path.to_owned())
+    }
+}
+
+/// Draws the panel.
+pub fn models_panel_ui(
+    ui: &mut Ui,
+    models: &mut ModelsState,
+    hub: &mut HubState,
+    around: Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    inset_ui(ui, |ui| tabs_ui(ui, models, hub, commands));
+    match hub.tab {
+        ModelsTab::Installed => installed::installed_ui(ui, models, around.model, commands),
+        ModelsTab::Find => find::find_ui(ui, models, hub, commands),
+        ModelsTab::Downloads => downloads::downloads_ui(ui, hub, commands),
+    }
+}
+
+fn tabs_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut Commands) {
+    let roomy = ui.available_width() > theme::em(ui) * 54.0;
+    let installed = match models.found.len() {
+        0 => "On this computer".to_owned(),
+        count => format!("On this computer ({count})"),
+    };
+    let downloads = match hub.open_downloads() {
+        0 => "Downloads".to_owned(),
+        count => format!("Downloads ({count})"),
+    };
+    let tab = hub.tab;
+    let HubState { tab: chosen, settings, .. } = hub;
+    Sides::new().shrink_left().show(
+        ui,
+        |ui| {
+            let segment = |value, words, explanation| Segment { value, words, explanation };
+            let segments = [
+                segment(ModelsTab::Installed, &installed, "The models that can be loaded now"),
+                segment(ModelsTab::Find, "Find", "Search the Hugging Face Hub"),
+                segment(ModelsTab::Downloads, &downloads, "What is on its way here"),
+            ];
+            segmented_ui(ui, chosen, &segments);
+        },
+        |ui| {
+            let button = |icon, words| {
+                if roomy {
+                    ActionButton::new(words).icon(icon)
+                } else {
+                    ActionButton::only_icon(icon, words)
+                }
+            };
+            if tab != ModelsTab::Installed {
+                let words = "Connection settings";
+                let about = "The Hub's address, a proxy, the token, offline mode";
+                if ui.add(button(icons::SETTINGS, words)).on_hover_text(about).clicked() {
+                    settings.open = !settings.open;
+                }
+                return;
+            }
+            let refresh = ActionButton::only_icon(icons::REFRESH, "Look for models again");
+            if ui.add_enabled(!models.scanning, refresh).clicked() {
+                commands.push(Command::RefreshModels);
+            }
+            let about = "A transformers folder: config.json, *.safetensors, tokenizer.json";
+            if ui.add(button(icons::FOLDER, "Use a folder…")).on_hover_text(about).clicked() {
+                commands.push(Command::ChooseModelFolder);
+            }
+            let about = "A GGUF file, anywhere on this disk";
+            if ui.add(button(icons::FILE, "Use a file…")).on_hover_text(about).clicked() {
+                commands.push(Command::ChooseModelFile);
+            }
+        },
+    );
+    ui.add_space(theme::GAP);
+    if hub.settings.open && hub.tab != ModelsTab::Installed {
+        settings::settings_ui(ui, &mut hub.settings, commands);
+        ui.add_space(theme::GAP);
+    }
+}

@@ -1,0 +1,90 @@
+//! How the Hub is reached: address, proxy, token, offline mode.
+
+use eframe::egui;
+use eframe::egui::{Grid, Label, TextEdit, Ui};
+
+use crate::state::command::Command;
+use crate::state::command::Commands;
+use crate::state::hub::SettingsForm;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{Tone, chip_ui, titled_card_ui};
+use crate::widgets::switch::switch_ui;
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// Draws the form.
+pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands) {
+    let mut close = false;
+    let aside = |ui: &mut Ui| {
+        close = ui.add(ActionButton::only_icon(icons::CLOSE, "Close the settings")).clicked();
+    };
+    titled_card_ui(ui, "Connection settings", aside, |ui| {
+        let SettingsForm { draft, token, token_from, .. } = &mut *form;
+        let about = "Ask nothing of the network: what is on this computer is all there is";
+        let mut changed = switch_ui(ui, &mut draft.offline, "Offline", about).changed();
+        let width = (ui.available_width() - theme::em(ui) * 9.0).min(theme::em(ui) * 30.0);
+        let grid = Grid::new("connection").num_columns(2).spacing([theme::GAP, theme::GAP_SMALL]);
+        grid.show(ui, |ui| {
+            let mut field =
+                |ui: &mut Ui, name: &str, hint: &str, about: &str, text: &mut String| {
+                    let label = ui.label(name).on_hover_text(about);
+                    let field = TextEdit::singleline(text).hint_text(hint).desired_width(width);
+                    changed |= ui.add(field).labelled_by(label.id).lost_focus();
+                    ui.end_row();
+                };
+            field(
+                ui,
+                "Address",
+                "https://huggingface.co",
+                "The Hub's address, or a mirror's. Where HF_ENDPOINT is set, it comes first",
+                &mut draft.endpoint,
+            );
+            field(
+                ui,
+                "Proxy",
+                "as the system says",
+                "http://user:password@host:port. Where HTTPS_PROXY is set, it comes first",
+                &mut draft.proxy,
+            );
+            let label = ui.label("Token").on_hover_text(
+                "For models that ask for consent: from your account's page on the Hub, with the \
+                 right to read. It goes to the Hub's address only and is never shown",
+            );
+            ui.horizontal_wrapped(|ui| {
+                let field = TextEdit::singleline(token)
+                    .password(true)
+                    .hint_text("hf_…")
+                    .desired_width(theme::em(ui) * 14.0);
+                ui.add(field).labelled_by(label.id);
+                let usable = !token.trim().is_empty();
+                let keep = ui.add_enabled(usable, ActionButton::new("Keep it"));
+                if keep.on_disabled_hover_text("Paste a token first").clicked() {
+                    commands.push(Command::KeepToken);
+                }
+                match token_from {
+                    Some(from) => {
+                        chip_ui(ui, Tone::Chosen, Some(icons::DONE), &format!("From {from}"));
+                        if ui.add(ActionButton::quiet("Forget it")).clicked() {
+                            commands.push(Command::ForgetToken);
+                        }
+                    }
+                    None => {
+                        ui.label(theme::muted(ui, "There is none"));
+                    }
+                }
+            });
+            ui.end_row();
+        });
+        match draft.problem() {
+            Some(problem) => {
+                let ink = theme::palette(ui).problem;
+                ui.add(Label::new(egui::RichText::new(problem).color(ink)).wrap());
+            }
+            None if changed => commands.push(Command::SaveHubSettings),
+            None => {}
+        }
+    });
+    if close {
+        form.open = false;
+    }
+}

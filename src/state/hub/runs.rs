@@ -1,0 +1,134 @@
+//! Whether this program can run a model of the Hub, said before anything is fetched.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::hub::search::Found;
+use crate::llm;
+use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED};
+
+/// What can be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runs {
+    Yes,
+
+    /// It does, and there is something to know.
+    WithNote(String),
+    No(String),
+
+    /// The Hub does not say enough; the files will.
+    Unknown,
+}
+
+impl Runs {
+    pub fn obstacle(&self) -> Option<&str> {
+        match self {
+            Self::No(reason) => Some(reason),
+            Self::Yes | Self::WithNote(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// From a row of a search alone.
+pub fn by_row(row: &Found) -> Runs {
+    if !row.has_safetensors && !row.has_gguf {
+        let reason = "It has neither safetensors nor GGUF files. Other formats are not read here, \
+                      and pickle files never are: opening one can run any program";
+        return Runs::No(reason.to_owned());
+    }
+    if let Some(method) = &row.packing
+        && !row.has_gguf
+    {
+        let reason = format!(
+            "Its weights are packed with {method}, which this program does not unpack; look for \
+             the original or for a GGUF version"
+        );
+        return Runs::No(reason);
+    }
+    let Some(architecture) = &row.architecture else { return Runs::Unknown };
+    let known = SUPPORTED.contains(&architecture.as_str())
+        || architecture == "gemma3" // with pictures; its decoder is run
+        || (row.has_gguf && GGUF_ARCHITECTURES.contains(&architecture.as_str()));
+    if !known {
+        return Runs::No(unknown_architecture(architecture, row.has_code));
+    }
+    if row.has_code {
+        let note = "It brings Python code of its own, which is not run here: it is computed as \
+                    its family is";
+        return Runs::WithNote(note.to_owned());
+    }
+    Runs::Yes
+}
+
+fn unknown_architecture(architecture: &str, has_code: bool) -> String {
+    let encoders = ["bert", "roberta", "xlm-roberta", "distilbert", "deberta", "mpnet", "electra"];
+    if encoders.iter().any(|start| architecture.starts_with(start)) {
+        return format!(
+            "It is an encoder ({architecture}): it reads texts but does not write. This program \
+             runs models that write"
+        );
+    }
+    let families = SUPPORTED.join(", ");
+    let code =
+        if has_code { " It brings Python code of its own, which is never run here." } else { "" };
+    format!("Its architecture, {architecture}, is not computed here; these are: {families}.{code}")
+}
+
+/// What a `config.json` tells about memory, or why the model cannot be run.
+pub fn by_config(config: &Value) -> Result<Config, String> {
+    // It lies in no folder yet.
+    llm::config_from_json(config, Path::new("config.json")).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::hub::cache::RepoKind;
+
+    fn row(architecture: &str) -> Found {
+        Found {
+            architecture: Some(architecture.to_owned()),
+            has_safetensors: true,
+            ..Found::named(RepoKind::Model, "ada/small")
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_run_says_why() {
+        assert_eq!(by_row(&row("llama")), Runs::Yes);
+        let reason = |row: &Found| by_row(row).obstacle().unwrap().to_owned();
+        assert!(reason(&row("bert")).contains("encoder"));
+        let custom = Found { has_code: true, ..row("mamba2") };
+        assert!(reason(&custom).contains("mamba2"));
+        assert!(reason(&custom).contains("Python code"));
+        let packed = Found { packing: Some("gptq".to_owned()), ..row("llama") };
+        assert!(reason(&packed).contains("gptq"));
+        let pickle = Found { has_safetensors: false, ..row("llama") };
+        assert!(reason(&pickle).contains("pickle"));
+    }
+
+    #[test]
+    fn code_that_comes_along_is_a_note_where_the_family_is_known() {
+        let phi = Found { has_code: true, ..row("phi3") };
+        assert!(matches!(by_row(&phi), Runs::WithNote(_)));
+    }
+
+    #[test]
+    fn a_gguf_file_names_its_architecture_in_its_own_way() {
+        let gguf = Found { has_gguf: true, has_safetensors: false, ..row("gemma3") };
+        assert_eq!(by_row(&gguf), Runs::Yes);
+        let gguf = Found { has_gguf: true, has_safetensors: false, ..row("gpt-oss") };
+        assert!(by_row(&gguf).obstacle().is_some());
+    }
+
+    #[test]
+    fn a_configuration_is_read_as_a_load_reads_it() {
+        let config = by_config(&json!({"model_type": "llama", "num_hidden_layers": 4})).unwrap();
+        assert_eq!(config.layer_count(), 4);
+        let scaled = json!({"model_type": "llama", "rope_scaling": {"rope_type": "spiral"}});
+        assert!(by_config(&scaled).unwrap_err().contains("spiral"));
+    }
+}

@@ -1,0 +1,189 @@
+//! The Hub in the whole window: commands become questions, answers become rows, and an answer to
+//! an older question becomes nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use egui_kittest::kittest::Queryable as _;
+use tuning_fork::hub;
+use tuning_fork::hub::cache::RepoKind;
+use tuning_fork::hub::keep::{Damaged, Verified, Verifying};
+use tuning_fork::hub::local::{LocalModel, Place};
+use tuning_fork::hub::queue::{Item, ItemId, ItemState, Order, QueueCommand, QueueEvent};
+use tuning_fork::hub::search::{Found, Page};
+use tuning_fork::state::command::Command;
+use tuning_fork::state::hub::ModelsTab;
+use tuning_fork::state::models::FoundModel;
+
+use crate::whole_app::App;
+
+fn page(ids: &[&str]) -> Page {
+    let rows = ids.iter().map(|id| Found::named(RepoKind::Model, id)).collect();
+    Page { rows, next: None }
+}
+
+fn search(app: &mut App, words: &str) {
+    app.harness.state_mut().state.hub.tab = ModelsTab::Find;
+    app.harness.state_mut().state.hub.query.words = words.to_owned();
+    app.ask(Command::SearchHub);
+}
+
+fn rows(app: &App) -> Vec<String> {
+    let rows = &app.harness.state().state.hub.results.rows;
+    rows.iter().map(|row| row.id.clone()).collect()
+}
+
+#[test]
+fn an_answer_to_an_older_question_is_never_shown() {
+    let mut app = App::open();
+    search(&mut app, "old");
+    let (query, _, old) = app.script.borrow_mut().search.take().expect("a question");
+    assert_eq!(query.words, "old");
+    search(&mut app, "new");
+    assert!(old.was_cancelled());
+    old.finish(Ok(page(&["ada/old"])));
+    app.run();
+    assert_eq!(rows(&app), Vec::<String>::new());
+    let (_, _, new) = app.script.borrow_mut().search.take().expect("another question");
+    new.finish(Ok(page(&["ada/new"])));
+    app.run();
+    assert_eq!(rows(&app), ["ada/new"]);
+}
+
+#[test]
+fn typing_goes_on_while_the_hub_is_silent() {
+    let mut app = App::open();
+    search(&mut app, "sm");
+    let silent = app.script.borrow_mut().search.take().expect("a question");
+    app.harness.get_by_label("Search the Hub").click();
+    app.run();
+    app.harness.get_by_label("Search the Hub").type_text("ol");
+    app.harness.step();
+    app.harness.step();
+    assert_eq!(app.harness.state().state.hub.query.words, "smol");
+    drop(silent);
+}
+
+#[test]
+fn a_name_that_is_not_found_leads_to_near_ones() {
+    let mut app = App::open();
+    search(&mut app, "ada/smxll");
+    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    feeder.finish(Ok(page(&[])));
+    app.run();
+    app.sees("Looking for names that are near");
+    let (words, feeder) = app.script.borrow_mut().suggest.take().expect("near names");
+    assert_eq!(words, "ada/smxll");
+    feeder.finish(Ok(vec!["ada/small".to_owned()]));
+    app.run();
+    app.click("ada/small");
+    assert_eq!(app.script.borrow().details.as_ref().map(|(id, _)| id.as_str()), Some("ada/small"));
+}
+
+#[test]
+fn a_search_without_a_network_says_so_and_keeps_the_list_to_begin_with() {
+    let mut app = App::open();
+    search(&mut app, "small");
+    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    feeder.finish(Err(hub::Error::Offline));
+    app.run();
+    app.sees("The Hub could not be searched");
+    app.sees("offline mode is on");
+    search(&mut app, "");
+    app.sees("Good to begin with");
+}
+
+fn item(state: ItemState) -> Item {
+    Item {
+        id: ItemId(1),
+        order: Order::model("ada/small"),
+        state,
+        commit: None,
+        files: Vec::new(),
+        bytes_per_sec: 0.0,
+    }
+}
+
+#[test]
+fn a_download_goes_to_the_queue_and_its_end_offers_the_model() {
+    let mut app = App::open();
+    app.ask(Command::Download(Order::model("ada/small")));
+    let added = QueueCommand::Add(Order::model("ada/small"));
+    assert_eq!(app.script.borrow().queue_commands, [added]);
+    let queue = app.script.borrow_mut().queue.take().expect("a queue runs from the start");
+    queue.emit(QueueEvent::Changed(vec![item(ItemState::Asking)]));
+    app.run();
+    app.sees("asking what there is · ada/small");
+    app.click("Stop: Downloading");
+    assert_eq!(app.script.borrow().queue_commands[1], QueueCommand::PauseAll);
+    app.script.borrow_mut().scan = None;
+    let folder = PathBuf::from("snapshot");
+    queue.emit(QueueEvent::Finished(item(ItemState::Done { folder: folder.clone() })));
+    app.run();
+    assert!(app.script.borrow().scan.is_some(), "the list of models is read again");
+    app.click("Load it");
+    let (source, _) = app.script.borrow_mut().load.take().expect("a load");
+    assert_eq!(source.path(), folder);
+}
+
+#[test]
+fn new_settings_are_used_by_what_is_fetched_after_them() {
+    let mut app = App::open();
+    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    let form = &mut app.harness.state_mut().state.hub.settings;
+    form.draft.endpoint = "https://mirror.example".to_owned();
+    app.ask(Command::SaveHubSettings);
+    assert_eq!(app.script.borrow().connected.len(), 2);
+    assert_eq!(app.script.borrow().connected[1].endpoint, "https://mirror.example");
+    assert!(queue.was_cancelled());
+    queue.finish(Ok(()));
+    app.run();
+    assert!(app.script.borrow().queue.is_some(), "it goes on with the new address");
+}
+
+#[test]
+fn a_token_leaves_the_form_as_soon_as_it_is_kept() {
+    let mut app = App::open();
+    app.harness.state_mut().state.hub.settings.token = " hf_abc ".to_owned();
+    app.ask(Command::KeepToken);
+    assert_eq!(app.script.borrow().token.as_deref(), Some("hf_abc"));
+    let form = &app.harness.state().state.hub.settings;
+    assert_eq!((form.token.as_str(), form.token_from.as_deref()), ("", Some("the test")));
+    app.ask(Command::ForgetToken);
+    assert_eq!(app.script.borrow().token, None);
+    assert_eq!(app.harness.state().state.hub.settings.token_from, None);
+}
+
+#[test]
+fn a_check_shows_how_far_it_is_and_names_what_is_damaged() {
+    let mut app = App::open();
+    let (path, repo) = (PathBuf::from("snapshot"), "ada/small".to_owned());
+    let place = Place::HubCache { repo: repo.clone(), commit: "1".repeat(40) };
+    app.harness.state_mut().state.models.found.push(FoundModel {
+        local: LocalModel { name: repo.clone(), path: path.clone(), place, file_bytes: 0 },
+        facts: Err(String::new()),
+        frees: None,
+        unused_days: None,
+    });
+    app.ask(Command::VerifyModel(path));
+    let (asked, feeder) = app.script.borrow_mut().verify.take().expect("a check");
+    assert_eq!(asked, repo);
+    let file = "model.safetensors".to_owned();
+    feeder.emit(Verifying { file: file.clone(), done: 50_000_000, total: 100_000_000 });
+    app.run();
+    app.sees("50 of 100 MB · ada/small");
+    let blob = PathBuf::from("blob");
+    let damaged =
+        Damaged { kind: RepoKind::Model, repo, blob, files: vec![file], found: "0".repeat(64) };
+    feeder.finish(Ok(Verified { file_count: 3, damaged: vec![damaged], ..Verified::default() }));
+    app.run();
+    app.sees("ada/small is damaged: model.safetensors");
+}
+
+#[test]
+fn newer_versions_are_only_looked_for_where_there_could_be_some() {
+    let mut app = App::open();
+    app.ask(Command::CheckUpdates);
+    assert!(app.script.borrow().heads.is_none(), "nothing here is from the Hub");
+    assert_eq!(app.harness.state().state.models.heads, BTreeMap::new());
+}
