@@ -40,7 +40,7 @@ fn calm_candle() {
 
 /// 2: there is nothing to open a window on.
 fn open_window(project: Option<PathBuf>) -> ExitCode {
-    match app::run_window(WindowOptions { project }) {
+    match app::run_window(WindowOptions { project, downloads: true }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             log::error!("{err}");

@@ -92,7 +92,9 @@ impl Measured {
         report: Arc<Mutex<UiBenchReport>>,
     ) -> Self {
         let project = tempfile::tempdir().ok();
-        let window = WindowOptions { project: project.as_ref().map(|dir| dir.path().to_owned()) };
+        let project_path = project.as_ref().map(|dir| dir.path().to_owned());
+        // What else is on its way to this disk would be measured too.
+        let window = WindowOptions { project: project_path, downloads: false };
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut workbench =
             Workbench::start(&creation.egui_ctx, Prefs::default(), &window, engine, host);

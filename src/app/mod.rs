@@ -48,6 +48,9 @@ const CLOSING_PATIENCE: Duration = Duration::from_mins(1);
 pub struct WindowOptions {
     /// A project folder to open instead of the last one.
     pub project: Option<PathBuf>,
+
+    /// Whether the Hub may be asked and unfinished downloads go on.
+    pub downloads: bool,
 }
 
 /// The whole program behind the window.
@@ -115,7 +118,9 @@ impl Workbench {
             closing: false,
         };
         workbench.open_project(project);
-        workbench.connect();
+        if options.downloads {
+            workbench.connect();
+        }
         workbench.handle(Command::RefreshModels);
         if let Some(source) = last_model.filter(|source| source.path().exists()) {
             workbench.handle(Command::LoadModel(source));

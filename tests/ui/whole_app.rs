@@ -36,7 +36,7 @@ impl App {
     fn open_in(project: tempfile::TempDir) -> Self {
         let script = Rc::new(RefCell::new(Script::default()));
         let (engine, host) = (FakeEngine(Rc::clone(&script)), FakeHost::new(&script));
-        let options = WindowOptions { project: Some(project.path().to_owned()) };
+        let options = WindowOptions { project: Some(project.path().to_owned()), downloads: true };
         let mut harness = Harness::builder()
             .with_size(egui::vec2(1280.0, 800.0))
             .with_max_steps(16)
