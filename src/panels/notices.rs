@@ -22,6 +22,7 @@ pub fn notices_ui(ui: &mut Ui, place: PanelId, notices: &Notices, commands: &mut
             causes: &notice.causes,
             hint: notice.hint.as_deref(),
             remedy: notice.remedy.as_ref().map(|(words, _)| words.as_str()),
+            can_close: true,
         };
         match card.show(ui) {
             Some(CardAction::Remedy) => {

@@ -18,7 +18,7 @@ pub struct ErrorCard<'a> {
     /// `Could not load SmolLM2-135M`.
     pub summary: &'a str,
 
-    /// The chain of causes, outermost first. Folded under Details, but for the first.
+    /// The chain of causes, outermost first. Folded under Details.
     pub causes: &'a [String],
 
     /// What to do next, in a sentence.
@@ -26,6 +26,9 @@ pub struct ErrorCard<'a> {
 
     /// The words of the button that does it.
     pub remedy: Option<&'a str>,
+
+    /// Whether it can be closed without a remedy. One that stands for what is missing cannot.
+    pub can_close: bool,
 }
 
 /// What the person pressed.
@@ -57,7 +60,9 @@ impl ErrorCard<'_> {
                         ui.add(Label::new(summary).wrap());
                     },
                     |ui| {
-                        if ui.add(ActionButton::only_icon(icons::CLOSE, "Dismiss")).clicked() {
+                        if self.can_close
+                            && ui.add(ActionButton::only_icon(icons::CLOSE, "Dismiss")).clicked()
+                        {
                             action = Some(CardAction::Dismiss);
                         }
                     },

@@ -175,9 +175,14 @@ fn failure_ui(
             "Open its page",
         ),
         Help::GoOnline => ("Offline mode is on: switch it off in Connection settings", "Try again"),
-        _ => ("What is on this computer already can be used", "Try again"),
+        _ => (
+            "Models that are on this computer already can be used. Behind a proxy or with a \
+             mirror, see Connection settings",
+            "Try again",
+        ),
     };
-    let summary = format!("{} could not be looked at", detail.id);
+    let why = causes.first().map_or(String::new(), |why| format!(": {why}"));
+    let summary = format!("{} could not be looked at{why}", detail.id);
     let card = ErrorCard {
         id: 1,
         tone: Tone::Problem,
@@ -185,6 +190,7 @@ fn failure_ui(
         causes,
         hint: Some(hint),
         remedy: Some(remedy),
+        can_close: false,
     };
     let again = Command::LookAt(detail.kind, detail.id.clone());
     if card.show(ui) == Some(CardAction::Remedy) {

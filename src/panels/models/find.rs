@@ -136,6 +136,7 @@ fn failure_ui(ui: &mut Ui, causes: &[String]) -> bool {
              mirror, see Connection settings",
         ),
         remedy: Some("Try again"),
+        can_close: false,
     };
     let action = card.show(ui);
     ui.add_space(theme::GAP);

@@ -147,8 +147,9 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
             let words = if models.scanning {
                 "Looking through the Hugging Face cache…"
             } else {
-                "No models yet. Get the starter model, or use a GGUF file or a transformers \
-                 folder. What Python has downloaded to the Hugging Face cache shows up here too."
+                "No models yet. Get the starter model, find one on the Hub, or use a GGUF file or \
+                 a transformers folder. What Python has downloaded to the Hugging Face cache \
+                 shows up here too."
             };
             ui.add(Label::new(theme::muted(ui, words)).wrap());
             return;
