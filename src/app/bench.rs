@@ -191,6 +191,10 @@ fn logged(step: usize) -> StepMetrics {
 }
 
 impl eframe::App for Measured {
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        self.workbench.clear_color(visuals)
+    }
+
     fn logic(&mut self, context: &egui::Context, frame: &mut eframe::Frame) {
         self.frame_start = Instant::now();
         self.workbench.logic(context, frame);

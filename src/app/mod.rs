@@ -1,5 +1,6 @@
 //! The window: commands become jobs, events become state.
 
+mod allocator;
 pub mod bench;
 pub mod connection;
 pub mod data;
@@ -143,6 +144,10 @@ impl Workbench {
 }
 
 impl eframe::App for Workbench {
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
     fn logic(&mut self, context: &egui::Context, _frame: &mut eframe::Frame) {
         let lines = |state: &AppState| (state.activities.len(), state.train.estimate.sentence());
         let before = lines(&self.state);
@@ -200,6 +205,7 @@ fn run_app<A: eframe::App + 'static>(
 ) -> eframe::Result {
     let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png"))
         .expect("the icon in the repository is a PNG file");
+    allocator::keep_freed_memory();
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Tuning Fork")
@@ -207,6 +213,9 @@ fn run_app<A: eframe::App + 'static>(
             .with_icon(icon)
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([900.0, 600.0]),
+        // There are no gradients to smooth, and a driver that draws in software pays for it at
+        // every pixel.
+        dithering: false,
         ..eframe::NativeOptions::default()
     };
     eframe::run_native("tuning-fork", options, Box::new(|creation| Ok(Box::new(create(creation)))))

@@ -48,7 +48,9 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         Panel::bottom("closing bar").frame(bar).show(ui, |ui| closing_bar_ui(ui, state, commands));
     }
     rail::rail_ui(ui, state, commands);
-    CentralPanel::no_frame().frame(Frame::new().fill(p.canvas)).show(ui, |ui| {
+    // No ground of its own: the window is cleared in `canvas` (`Workbench::clear_color`), and
+    // painting all of it once more is the largest area of a frame.
+    CentralPanel::no_frame().show(ui, |ui| {
         let place = state.prefs.panel;
         if state.notices.at(place).next().is_some() {
             let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };

@@ -17,10 +17,10 @@ const CALM_POINTS: usize = 80;
 
 /// A moving average is drawn with at most this many points: dashes need room, and each point costs
 /// triangles in every frame.
-const AVERAGE_POINTS: usize = 100;
+const AVERAGE_POINTS: usize = 64;
 
 /// So many stretches of a band. A plot in a column is some 300 pixels wide.
-const BAND_STRETCHES: usize = 128;
+const BAND_STRETCHES: usize = 96;
 
 /// How a curve is told from its neighbours where colours cannot be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,7 +296,7 @@ impl LossPlot<'_> {
         plot.show(ui, move |plot_ui| {
             if let Some((value, name)) = reference {
                 let line = HLine::new(name, value).color(p.muted).width(1.0);
-                plot_ui.hline(line.style(LineStyle::dashed_dense()).allow_hover(false));
+                plot_ui.hline(line.allow_hover(false));
             }
             for curve in curves {
                 draw(plot_ui, curve);
@@ -327,7 +327,7 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
     };
     let (style, width) = match mark {
         Mark::Plain | Mark::Circles => (LineStyle::Solid, 2.0),
-        Mark::Diamonds => (LineStyle::Dashed { length: 7.0 }, 2.0),
+        Mark::Diamonds => (LineStyle::Dashed { length: 10.0 }, 2.0),
         Mark::Squares => (LineStyle::Solid, 1.0),
     };
     if let Some(marked) = marked(mark, &strong) {
@@ -356,13 +356,13 @@ fn joined(ranges: &[[f64; 3]]) -> Vec<[f64; 3]> {
     ranges.chunks(stride).map(whole).collect()
 }
 
-/// Where markers go: on a dozen points, always on the latest; on a plain line only while it is
+/// Where markers go: on eight points, always on the latest; on a plain line only while it is
 /// too short to be seen.
 fn marked(mark: Mark, points: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
     if points.is_empty() || (mark == Mark::Plain && points.len() > 1) {
         return None;
     }
-    let most = if mark == Mark::Squares { 60 } else { 12 };
+    let most = if mark == Mark::Squares { 60 } else { 8 };
     let stride = points.len().div_ceil(most);
     Some(points.iter().rev().step_by(stride).copied().collect())
 }
@@ -512,7 +512,7 @@ mod tests {
     fn the_latest_point_has_a_marker() {
         let line: Vec<_> = (0..50).map(|x| [f64::from(x), 0.0]).collect();
         let marked = marked(Mark::Diamonds, &line).unwrap();
-        assert!(marked.len() <= 12);
+        assert!(marked.len() <= 8);
         assert_eq!(marked[0], [49.0, 0.0]);
         assert!(super::marked(Mark::Plain, &line).is_none());
     }

@@ -27,7 +27,7 @@ pub const GAP_LARGE: f32 = 16.0;
 pub const CARD_RADIUS: u8 = 10;
 
 /// Corners of buttons, fields and chips.
-pub const CONTROL_RADIUS: u8 = 6;
+pub const CONTROL_RADIUS: u8 = 5;
 
 /// The icons of the window, named by what they stand for.
 pub mod icons {
