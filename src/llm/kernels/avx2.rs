@@ -366,20 +366,24 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
 ) {
     let blocks = x.iter().fold(8, |len, x| len.min(x.len()));
     for run in 0..blocks {
+        // Found once a run: in the loop below, addresses would take as long as sums.
+        let x: [&ActBlock; N] = std::array::from_fn(|n| &x[n][run]);
         for part in 0..SCALES {
             let mut whole = [[_mm256_setzero_si256(); 2]; N];
-            for k in 16 / SCALES * part..16 / SCALES * (part + 1) {
-                let weights = panel.q[run][k];
-                for n in 0..N {
-                    let x = _mm256_set1_epi32(x[n][run].pairs[k % 2][k / 2]);
-                    for half in 0..2 {
-                        let product = _mm256_madd_epi16(weights[half], x);
-                        whole[n][half] = _mm256_add_epi32(whole[n][half], product);
+            for j in 8 / SCALES * part..8 / SCALES * (part + 1) {
+                for odd in 0..2 {
+                    let weights = panel.q[run][2 * j + odd];
+                    for n in 0..N {
+                        let x = _mm256_set1_epi32(x[n].pairs[odd][j]);
+                        for half in 0..2 {
+                            let product = _mm256_madd_epi16(weights[half], x);
+                            whole[n][half] = _mm256_add_epi32(whole[n][half], product);
+                        }
                     }
                 }
             }
             for n in 0..N {
-                let x = &x[n][run];
+                let x = x[n];
                 let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
                 for (half, sum) in sums[n].iter_mut().enumerate() {
                     let scale = panel.scale[run][part][half];
