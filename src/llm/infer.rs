@@ -78,19 +78,24 @@ impl Transformer {
         let mut hidden = self.embed(config, ids, start)?;
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let tables: Vec<RopeTable> = tables.collect();
+        let everything = 0..ids.len();
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(watch) = &mut watch {
                 watch(&hidden);
             }
-            let place =
-                Place { index, start, adapter, table: layer.rope.map(|rope| &tables[rope]) };
+            // Nobody reads what the last layer makes of the other positions, only their keys and
+            // values.
+            let is_last = index + 1 == self.layers.len();
+            let needed = if is_last && watch.is_none() { &wanted } else { &everything };
+            let table = layer.rope.map(|rope| &tables[rope]);
+            let place = Place { index, start, adapter, table, needed: needed.clone() };
             layer.run(config, &mut hidden, cache, &place)?;
         }
         cache.advance(ids.len());
-        if let Some(watch) = &mut watch {
-            watch(&self.final_norm.run(&hidden));
-        }
-        Ok(self.final_norm.run(&hidden[wanted.start * width..wanted.end * width]))
+        let Some(watch) = watch else { return Ok(self.final_norm.run(&hidden)) };
+        let normed = self.final_norm.run(&hidden);
+        watch(&normed);
+        Ok(normed[wanted.start * width..wanted.end * width].to_vec())
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.
@@ -133,17 +138,24 @@ struct Place<'a> {
     start: usize,
     adapter: Option<&'a Adapter>,
     table: Option<&'a RopeTable>,
+
+    /// The positions whose hidden states the layer is to give, counted within this run.
+    needed: Range<usize>,
 }
 
 impl Layer {
+    /// `hidden`: all positions before, those that are needed after.
     fn run(
         &self,
         config: &Config,
-        hidden: &mut [f32],
+        hidden: &mut Vec<f32>,
         cache: &mut KvCache,
         place: &Place<'_>,
     ) -> Result<()> {
         let attended = self.attend(config, hidden, cache, place)?;
+        if hidden.is_empty() {
+            return Ok(());
+        }
         rows::add_scaled(hidden, 1.0, &normed(self.post_attention_norm.as_ref(), attended));
         let fed = self.feed(config, hidden, place.adapter)?;
         rows::add_scaled(hidden, 1.0, &normed(self.post_mlp_norm.as_ref(), fed));
@@ -153,17 +165,21 @@ impl Layer {
     fn attend(
         &self,
         config: &Config,
-        hidden: &[f32],
+        hidden: &mut Vec<f32>,
         cache: &mut KvCache,
         place: &Place<'_>,
     ) -> Result<Vec<f32>> {
-        let Place { index, start, adapter, table } = *place;
-        let count = hidden.len() / config.width;
-        let [q, k, v] = self.queries_keys_values(config, hidden, adapter, table)?;
+        let Place { index, start, adapter, table, ref needed } = *place;
+        let [mut q, k, v] = self.queries_keys_values(config, hidden, adapter, table)?;
         let cache = cache.layer_mut(index);
         cache.append(&k, &v);
-        let out = attend(&self.attention, &q, cache, start);
-        self.output.run(&out, count, adapter)
+        keep_rows(&mut q, config.query_width(), needed);
+        keep_rows(hidden, config.width, needed);
+        if q.is_empty() {
+            return Ok(Vec::new());
+        }
+        let out = attend(&self.attention, &q, cache, start + needed.start);
+        self.output.run(&out, needed.len(), adapter)
     }
 
     /// Queries, keys and values of every position, the first two as they meet: normed and turned.
@@ -231,6 +247,12 @@ impl Layer {
         };
         self.down.run(&inner, count, adapter)
     }
+}
+
+/// Drops the rows of `x` (rows, width) outside of `rows`.
+fn keep_rows(x: &mut Vec<f32>, width: usize, rows: &Range<usize>) {
+    x.truncate(rows.end * width);
+    x.drain(..rows.start * width);
 }
 
 fn normed(norm: Option<&Norm>, x: Vec<f32>) -> Vec<f32> {
