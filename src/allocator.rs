@@ -1,4 +1,9 @@
-//! The C library's allocator, told that a window frees and asks for the same memory at every frame.
+//! What glibc's allocator keeps and what it gives back. Other allocators need not be told.
+
+#![cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "the allocator's settings are C functions")
+)]
 
 /// Freed memory goes back to the system only beyond so many bytes at the end of the heap.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -8,14 +13,13 @@ const KEPT: i32 = 32 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: i32 = 4 << 20;
 
-/// Keeps memory that the next frame needs again.
+/// Keeps memory that the next frame of a window needs again.
 ///
 /// A graphics driver that draws in software takes several megabytes for the triangles of a frame
 /// and frees them at its end. glibc then returns them to the system at once, and half of the
 /// processor time of a frame went into getting them back page by page.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "the allocator's settings are a C function")]
-pub(super) fn keep_freed_memory() {
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: sets two numbers of the allocator under its own lock; no memory of ours is touched.
     // A refusal (0) leaves them as they were, which is only slower.
     unsafe {
@@ -24,6 +28,13 @@ pub(super) fn keep_freed_memory() {
     }
 }
 
-/// Other allocators keep it themselves.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn keep_freed_memory() {}
+/// Gives back what lies free between pieces in use: after work that took much and left little.
+///
+/// Reading a vocabulary of 262,144 tokens leaves 45 MB of such gaps.
+pub fn give_back_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: returns pages without a live block to the system, under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -3,6 +3,7 @@
 //! The loop in one window: get a model, ask it, say which answer is better, train on that, see
 //! what changed. `ARCHITECTURE.md` is the map of the house; `tests/architecture.rs` holds it.
 
+pub mod allocator;
 pub mod app;
 pub mod cli;
 pub mod data;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 /// Each module of the crate, and the other modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Foundations
+    ("allocator", &[]),
     ("files", &[]),
     ("jobs", &[]),
     // Engine
     ("data", &["files"]),
     ("hub", &["files", "jobs"]),
-    ("llm", &["data", "files", "jobs"]),
+    ("llm", &["allocator", "data", "files", "jobs"]),
     ("train", &["data", "files", "jobs", "llm"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
@@ -22,7 +23,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Shells: a window and a command line
     (
         "app",
-        &["data", "eval", "files", "hub", "jobs", "llm", "panels", "state", "train", "widgets"],
+        &[
+            "allocator",
+            "data",
+            "eval",
+            "files",
+            "hub",
+            "jobs",
+            "llm",
+            "panels",
+            "state",
+            "train",
+            "widgets",
+        ],
     ),
     ("cli", &["app", "data", "eval", "files", "hub", "jobs", "llm", "train"]),
 ];

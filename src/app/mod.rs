@@ -1,6 +1,5 @@
 //! The window: commands become jobs, events become state.
 
-mod allocator;
 pub mod bench;
 pub mod connection;
 pub mod data;
@@ -26,6 +25,7 @@ use self::estimate::Asked;
 use self::host::{Desktop, Host};
 use self::project::OpenProject;
 use self::running::Running;
+use crate::allocator;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;

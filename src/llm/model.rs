@@ -23,8 +23,8 @@ use super::tokenizer::Tokenizer;
 use super::transformer::{LoadEvent, Transformer};
 use super::tree::TokenTree;
 use super::weights::{SafetensorsFiles, Weights};
-use crate::files;
 use crate::jobs::Progress;
+use crate::{allocator, files};
 
 /// How a model is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,9 @@ impl Model {
         let identity = identity(source, progress)?;
         let card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
+        // The file's list of tokens, of which the tokenizer has made its own.
+        drop(opened);
+        allocator::give_back_freed_memory();
         Ok(Self { card, config, transformer, chat, stop_ids, unused })
     }
 
