@@ -53,18 +53,20 @@ pub(crate) fn backward(
     grad: &[f32],
 ) -> Gradients {
     let tasks = tasks(shape, tree);
-    let parts: Vec<[Vec<f32>; 3]> =
-        tasks.par_iter().map(|task| task.backward(inputs, out, grad)).collect();
     let mut sums = Gradients {
         q: Buffer::any(inputs.q.len()),
         k: Buffer::zeroed(inputs.k.len()),
         v: Buffer::zeroed(inputs.v.len()),
     };
-    // In order, so that a sum is the same on any number of threads.
-    for (task, [q, k, v]) in tasks.iter().zip(&parts) {
-        task.put_queries(q, &mut sums.q);
-        task.add_keys(k, &mut sums.k);
-        task.add_keys(v, &mut sums.v);
+    for wave in waves(&tasks) {
+        let parts: Vec<[Vec<f32>; 3]> =
+            wave.par_iter().map(|task| task.backward(inputs, out, grad)).collect();
+        // In order, so that a sum is the same on any number of threads.
+        for (task, [q, k, v]) in wave.iter().zip(&parts) {
+            task.put_queries(q, &mut sums.q);
+            task.add_keys(k, &mut sums.k);
+            task.add_keys(v, &mut sums.v);
+        }
     }
     sums
 }
@@ -75,18 +77,38 @@ pub(crate) struct Load {
     /// Scores that are computed, of all query heads; some of them nobody sees.
     pub scores: usize,
 
-    /// Values of gradients by keys and by values, before they are added up.
+    /// Values of gradients by keys and by values that wait to be added up, at most.
     pub gradients: usize,
 }
 
 /// Counted, not run.
 pub(crate) fn load(shape: &AttentionShape, tree: &TokenTree) -> Load {
     let group = shape.heads / shape.kv_heads;
-    let add = |sum: Load, task: &Task<'_>| Load {
-        scores: sum.scores + group * task.queries.len() * task.stride(),
-        gradients: sum.gradients + 2 * task.keys.len() * shape.head_dim,
-    };
-    tasks(shape, tree).iter().fold(Load::default(), add)
+    let tasks = tasks(shape, tree);
+    let scores = tasks.iter().map(|task| group * task.queries.len() * task.stride());
+    let gradients = |wave: &[Task<'_>]| wave.iter().map(Task::key_gradients).sum();
+    Load { scores: scores.sum(), gradients: waves(&tasks).map(gradients).max().unwrap_or(0) }
+}
+
+/// Values of gradients by keys and by values that wait to be added up: every task has some for all
+/// the keys that it sees, which for a whole tree grow with the square of its length.
+const WAITING: usize = 2 << 20;
+
+/// The tasks in parts that run at once.
+fn waves<'t, 'a>(tasks: &'t [Task<'a>]) -> impl Iterator<Item = &'t [Task<'a>]> {
+    let least = 2 * rayon::current_num_threads(); // or some would have nothing to do
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let mut sum = 0;
+        let fitting = rest.iter().take_while(|task| {
+            sum += task.key_gradients();
+            sum <= WAITING
+        });
+        let count = fitting.count().max(least).min(rest.len());
+        let (wave, others) = rest.split_at(count);
+        rest = others;
+        (!wave.is_empty()).then_some(wave)
+    })
 }
 
 fn tasks<'a>(shape: &'a AttentionShape, tree: &'a TokenTree) -> Vec<Task<'a>> {
@@ -120,6 +142,11 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
+    /// Values of its gradients by keys and by values.
+    fn key_gradients(&self) -> usize {
+        2 * self.keys.len() * self.shape.head_dim
+    }
+
     fn heads(&self) -> Range<usize> {
         let group = self.shape.heads / self.shape.kv_heads;
         self.kv_head * group..(self.kv_head + 1) * group
