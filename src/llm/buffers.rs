@@ -18,9 +18,9 @@ static ROWS: AtomicU64 = AtomicU64::new(0);
 
 /// Says how many rows the next pass has, and how many one may have at most: a hint.
 ///
-/// New buffers then have room for the most, so that passes of different lengths use the same ones; room that is never
-/// written to takes no memory. Without it, each new length left the allocator with holes that fit
-/// nothing: a third of a run's memory.
+/// New buffers then have room for the most, so that passes of different lengths use the same ones;
+/// room that is never written to takes no memory. Without it, each new length left the allocator
+/// with holes that fit nothing: a third of a run's memory.
 pub fn expect_rows(rows: usize, most: usize) {
     let packed = match (u32::try_from(rows), u32::try_from(most)) {
         (Ok(rows), Ok(most)) if rows < most => u64::from(rows) << 32 | u64::from(most),
