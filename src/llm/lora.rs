@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use tokenizers::utils::SysRegex;
 
 use super::card::AdapterCard;
 use super::error::Error;
@@ -20,7 +21,8 @@ pub struct LoraSpec {
     pub lora_dropout: f64,
     pub use_rslora: bool,
 
-    /// Last parts of module paths (`q_proj`), whole paths, or `all-linear` alone.
+    /// Last parts of module paths (`q_proj`), whole paths, `all-linear`, or a regular expression for
+    /// whole paths.
     pub target_modules: Vec<String>,
 }
 
@@ -56,9 +58,11 @@ impl Adapter {
     /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
         let layers = model.linear_layers();
-        if let Some(stray) = spec.target_modules.iter().find(|target| {
-            *target != ALL && !layers.iter().any(|layer| is_target(&layer.name, target))
-        }) {
+        let is_stray = |name: &String| {
+            let target = Target::of(name);
+            !layers.iter().any(|layer| target.is(&layer.name))
+        };
+        if let Some(stray) = spec.target_modules.iter().find(|name| is_stray(name)) {
             return Err(Error::NoSuchModule { name: stray.clone(), known: last_parts(&layers) });
         }
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -116,6 +120,11 @@ impl Adapter {
         self.pairs.get(module)
     }
 
+    /// Of all its layers together.
+    pub fn rank_sum(&self) -> usize {
+        self.pairs.values().map(|pair| pair.a.dims()[0]).sum()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -150,15 +159,49 @@ const ALL: &str = "all-linear";
 
 /// Which of a model's linear layers are meant by a list of names.
 pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
-    let named = |layer: &LinearInfo| {
-        target_modules.iter().any(|target| target == ALL || is_target(&layer.name, target))
-    };
+    let wanted: Vec<Target<'_>> = target_modules.iter().map(|name| Target::of(name)).collect();
+    let named = |layer: &LinearInfo| wanted.iter().any(|target| target.is(&layer.name));
     layers.iter().filter(|layer| named(layer)).collect()
 }
 
-/// PEFT's rule for lists: the whole path, or its last parts.
-fn is_target(module: &str, target: &str) -> bool {
-    module == target || module.strip_suffix(target).is_some_and(|rest| rest.ends_with('.'))
+/// What an entry of `target_modules` means, by PEFT's rules.
+enum Target<'a> {
+    All,
+
+    /// A whole path, or its last parts.
+    Path(&'a str),
+
+    /// Of whole paths. `None`: it is none, and no layer is meant.
+    Pattern(Option<SysRegex>),
+}
+
+impl<'a> Target<'a> {
+    fn of(name: &'a str) -> Self {
+        if name == ALL {
+            Self::All
+        } else if is_pattern(name) {
+            Self::Pattern(SysRegex::new(&format!(r"\A(?:{name})\z")).ok())
+        } else {
+            Self::Path(name)
+        }
+    }
+
+    fn is(&self, module: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Path(path) => {
+                module == *path || module.strip_suffix(path).is_some_and(|rest| rest.ends_with('.'))
+            }
+            Self::Pattern(regex) => {
+                regex.as_ref().is_some_and(|regex| regex.find_iter(module).next().is_some())
+            }
+        }
+    }
+}
+
+/// Whether an entry of `target_modules` is more than the path of a module.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    !name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-'))
 }
 
 /// `down_proj, gate_proj, …`: what targets are usually called by.
@@ -168,4 +211,27 @@ pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
     names.sort_unstable();
     names.dedup();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_named_by_their_ends_by_their_paths_or_by_a_pattern() {
+        let names = ["h.0.attn.q_proj", "h.0.mlp.down_proj", "h.1.attn.q_proj", "h.1.attn.xq_proj"];
+        let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
+        let found = |wanted: &str| {
+            let wanted = wanted.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let places = targets(&layers, &wanted).into_iter();
+            let of = |name: &str| names.iter().position(|known| *known == name).unwrap();
+            places.map(|layer| of(&layer.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(found("q_proj"), [0, 2]);
+        assert_eq!(found("0.attn.q_proj down_proj"), [0, 1]);
+        assert_eq!(found("all-linear"), [0, 1, 2, 3]);
+        assert_eq!(found(r".*\.1\..*_proj"), [2, 3]);
+        assert!(found("1.*").is_empty(), "a pattern is for the whole path");
+        assert!(found("[(").is_empty(), "no pattern at all");
+    }
 }

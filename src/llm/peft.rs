@@ -10,11 +10,14 @@ use candle_core::{DType, Device, Tensor, Var};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
+use tokenizers::utils::SysRegex;
 
 use super::card::{AdapterCard, ModelIdentity};
 use super::config::Naming;
 use super::error::Error;
-use super::lora::{Adapter, LinearInfo, LoraPair, LoraSpec, last_parts, scale};
+use super::lora::{
+    Adapter, LinearInfo, LoraPair, LoraSpec, is_pattern, last_parts, scale, targets,
+};
 use super::model::Model;
 use super::ops::with_f32;
 use crate::files;
@@ -88,6 +91,41 @@ const KNOWN: [&str; 42] = [
     "_custom_modules",
 ];
 
+/// Numbers of modules that differ from the adapter's own, in the order of the file: each belongs to
+/// the modules whose paths, or their last parts, match its regular expression.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patterns(Vec<(String, f64)>);
+
+impl Patterns {
+    /// `None`: what is there is no table of numbers, or a key is no regular expression.
+    fn read(value: Option<&Value>) -> Option<Self> {
+        let Some(value) = value else { return Some(Self::default()) };
+        let entries = value.as_object()?.iter().map(|(key, value)| {
+            whole_or_last_parts(key)?;
+            Some((key.clone(), value.as_f64()?))
+        });
+        Some(Self(entries.collect::<Option<_>>()?))
+    }
+
+    /// PEFT's `get_pattern_key`: the first that matches.
+    fn of(&self, module: &str) -> Option<f64> {
+        let fits = |key: &str| {
+            whole_or_last_parts(key).is_some_and(|regex| regex.find_iter(module).next().is_some())
+        };
+        self.0.iter().find(|(key, _)| fits(key)).map(|(_, value)| *value)
+    }
+
+    fn to_json(&self) -> Value {
+        let entries = self.0.iter().map(|(key, value)| (key.clone(), whole_or_float(*value)));
+        Value::Object(entries.collect())
+    }
+}
+
+/// `None`: it is no regular expression.
+fn whole_or_last_parts(key: &str) -> Option<SysRegex> {
+    SysRegex::new(&format!(r"\A(?:.*\.)?(?:{key})\z")).ok()
+}
+
 /// What we keep of `adapter_config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeftConfig {
@@ -97,8 +135,8 @@ pub struct PeftConfig {
     pub use_rslora: bool,
     pub fan_in_fan_out: bool,
     pub target_modules: TargetModules,
-    pub rank_pattern: BTreeMap<String, usize>,
-    pub alpha_pattern: BTreeMap<String, f64>,
+    pub rank_pattern: Patterns,
+    pub alpha_pattern: Patterns,
     pub base_model_name_or_path: Option<String>,
 }
 
@@ -107,6 +145,10 @@ impl PeftConfig {
         // `all-linear` is written out, as PEFT does: readers need not know what it meant.
         let mut names = if spec.target_modules.iter().any(|target| target == "all-linear") {
             last_parts(layers).split(", ").map(ToOwned::to_owned).collect()
+        } else if spec.target_modules.iter().any(|target| is_pattern(target)) {
+            // In a list PEFT takes a pattern for a name: the layers that were meant, by their paths.
+            let meant = targets(layers, &spec.target_modules).into_iter();
+            meant.map(|layer| layer.name.clone()).collect()
         } else {
             spec.target_modules.clone()
         };
@@ -119,8 +161,8 @@ impl PeftConfig {
             use_rslora: spec.use_rslora,
             fan_in_fan_out: naming == Naming::Gpt2,
             target_modules: TargetModules::Names(names),
-            rank_pattern: BTreeMap::new(),
-            alpha_pattern: BTreeMap::new(),
+            rank_pattern: Patterns::default(),
+            alpha_pattern: Patterns::default(),
             base_model_name_or_path: None,
         }
     }
@@ -188,16 +230,7 @@ impl PeftConfig {
             None => TargetModules::Names(Vec::new()),
             Some(_) => return Err(refuse("target_modules")),
         };
-        let pattern = |key: &str| -> Result<BTreeMap<String, f64>, Error> {
-            let Some(map) = present(key) else { return Ok(BTreeMap::new()) };
-            let map = map.as_object().ok_or_else(|| refuse(key))?;
-            let entries = map.iter().map(|(module, value)| {
-                let module = plain_pattern(module).ok_or_else(|| refuse(key))?;
-                Ok((module, value.as_f64().ok_or_else(|| refuse(key))?))
-            });
-            entries.collect()
-        };
-        let ranks = pattern("rank_pattern")?;
+        let pattern = |key: &str| Patterns::read(present(key)).ok_or_else(|| refuse(key));
         Ok(Self {
             r: number("r", 8.0)? as usize,
             lora_alpha: number("lora_alpha", 8.0)?,
@@ -205,7 +238,7 @@ impl PeftConfig {
             use_rslora: flag("use_rslora"),
             fan_in_fan_out: flag("fan_in_fan_out"),
             target_modules,
-            rank_pattern: ranks.into_iter().map(|(key, rank)| (key, rank as usize)).collect(),
+            rank_pattern: pattern("rank_pattern")?,
             alpha_pattern: pattern("alpha_pattern")?,
             base_model_name_or_path: present("base_model_name_or_path")
                 .and_then(Value::as_str)
@@ -220,7 +253,7 @@ impl PeftConfig {
             TargetModules::Pattern(pattern) => json!(pattern),
         };
         let fields = [
-            ("alpha_pattern", json!(self.alpha_pattern)),
+            ("alpha_pattern", self.alpha_pattern.to_json()),
             ("auto_mapping", Value::Null),
             ("base_model_name_or_path", json!(name)),
             ("bias", json!("none")),
@@ -234,7 +267,7 @@ impl PeftConfig {
             ("modules_to_save", Value::Null),
             ("peft_type", json!("LORA")),
             ("r", json!(self.r)),
-            ("rank_pattern", json!(self.rank_pattern)),
+            ("rank_pattern", self.rank_pattern.to_json()),
             ("revision", json!(base.commit)),
             ("target_modules", target_modules),
             ("task_type", json!("CAUSAL_LM")),
@@ -248,26 +281,14 @@ impl PeftConfig {
 
     /// Rank and alpha of a module: the pattern's where one fits, else the adapter's.
     fn rank_and_alpha(&self, module: &str) -> (usize, f64) {
-        let fits = |key: &str| {
-            module == key || module.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'))
-        };
-        let rank = self.rank_pattern.iter().find(|(key, _)| fits(key)).map(|(_, rank)| *rank);
-        let alpha = self.alpha_pattern.iter().find(|(key, _)| fits(key)).map(|(_, alpha)| *alpha);
-        (rank.unwrap_or(self.r), alpha.unwrap_or(self.lora_alpha))
+        let rank = self.rank_pattern.of(module).map(|rank| rank as usize);
+        (rank.unwrap_or(self.r), self.alpha_pattern.of(module).unwrap_or(self.lora_alpha))
     }
 }
 
 /// PEFT writes `lora_alpha` as a whole number where it is one.
 fn whole_or_float(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
-}
-
-/// The module path behind a key of `rank_pattern`, which PEFT takes for a regular expression.
-/// `None`: it is more than a path.
-fn plain_pattern(key: &str) -> Option<String> {
-    let plain = key.trim_start_matches('^').trim_end_matches('$').replace("\\.", ".");
-    let is_path = |c: char| c.is_alphanumeric() || c == '.' || c == '_';
-    plain.chars().all(is_path).then_some(plain)
 }
 
 /// The two halves of a layer, as they are found.

@@ -290,3 +290,23 @@ fn an_adapter_of_another_model_is_refused_by_the_layers_name() {
     let error = Adapter::load(folder.path(), &llama).err().unwrap();
     assert!(error.to_string().contains("transformer.h.0.attn.c_attn"), "{error}");
 }
+
+#[test]
+fn layers_that_a_pattern_means_are_written_by_their_paths() {
+    let model = load(&reference("models/llama"), Weights::F32);
+    let spec = LoraSpec {
+        r: 2,
+        lora_alpha: 4.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec![r"model\.layers\.[02]\..*\.v_proj".to_owned()],
+    };
+    let adapter = Adapter::init(&model, &spec, 1).unwrap();
+    assert_eq!(
+        adapter.config().target_modules.names(),
+        ["model.layers.0.self_attn.v_proj", "model.layers.2.self_attn.v_proj"]
+    );
+    let none = LoraSpec { target_modules: vec!["model[(".to_owned()], ..spec };
+    let err = Adapter::init(&model, &none, 1).err().unwrap().to_string();
+    assert!(err.contains("model[("), "{err}");
+}
