@@ -18,3 +18,4 @@ pub mod state;
 pub mod testing;
 pub mod train;
 pub mod widgets;
+pub mod words;

@@ -13,9 +13,10 @@ use crate::app::connection::{
 };
 use crate::app::engine::{
     AdapterExportJob, AdapterJob, Engine, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
-    MeasureJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
+    MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
+use crate::app::training_rows::TrainingRows;
 use crate::eval::comparison::Comparison;
 use crate::eval::preference::Measured;
 use crate::hub;
@@ -34,6 +35,7 @@ use crate::llm::merge::Merged;
 use crate::state::command::AdapterForm;
 use crate::state::hub::HubSettings;
 use crate::state::models::FoundModel;
+use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
 use crate::train::estimate::Estimate;
@@ -58,8 +60,9 @@ pub struct Script {
     pub train: Option<(TrainRequest, Feeder<TrainEvent, RunSummary, TrainJobError>)>,
     pub adapter_export: Option<(PathBuf, Feeder<Merged, PathBuf, llm::Error>)>,
     pub measuring: Option<(String, Feeder<Measured, Comparison, TrainJobError>)>,
-    pub estimate: Option<(TrainConfig, Feeder<TrainEvent, Estimate, TrainJobError>)>,
+    pub estimate: Option<(TrainConfig, TrainingRows, Feeder<TrainEvent, Estimate, TrainJobError>)>,
     pub survey: Option<(TrainConfig, Feeder<TrainEvent, Survey, TrainJobError>)>,
+    pub reading: Vec<(PathBuf, Feeder<(), RunPast, std::io::Error>)>,
     pub export: Option<(String, Feeder<(), PathBuf, std::io::Error>)>,
     pub search: Option<Searched>,
     pub suggest: Option<Suggested>,
@@ -142,15 +145,21 @@ impl Engine for FakeEngine {
         job
     }
 
-    fn estimate(&mut self, config: TrainConfig, _wake: Wake) -> EstimateJob {
+    fn estimate(&mut self, config: TrainConfig, rows: TrainingRows, _wake: Wake) -> EstimateJob {
         let (feeder, job) = Job::manual();
-        self.0.borrow_mut().estimate = Some((config, feeder));
+        self.0.borrow_mut().estimate = Some((config, rows, feeder));
         job
     }
 
-    fn survey(&mut self, config: TrainConfig, _wake: Wake) -> SurveyJob {
+    fn survey(&mut self, config: TrainConfig, _rows: TrainingRows, _wake: Wake) -> SurveyJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().survey = Some((config, feeder));
+        job
+    }
+
+    fn read_run(&mut self, folder: PathBuf, _wake: Wake) -> ReadJob {
+        let (feeder, job) = Job::manual();
+        self.0.borrow_mut().reading.push((folder, feeder));
         job
     }
 

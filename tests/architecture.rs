@@ -9,6 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("allocator", &[]),
     ("files", &[]),
     ("jobs", &[]),
+    ("words", &[]),
     // Engine
     ("data", &["files"]),
     ("hub", &["files", "jobs"]),
@@ -16,9 +17,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["data", "files", "jobs", "llm"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
-    ("state", &["data", "eval", "hub", "llm", "train"]),
+    ("state", &["data", "eval", "hub", "llm", "train", "words"]),
     // Views
-    ("widgets", &[]),
+    ("widgets", &["words"]),
     ("panels", &["data", "eval", "hub", "llm", "state", "train", "widgets"]),
     // Shells: a window and a command line
     (

@@ -4,8 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
 use super::Workbench;
 use super::engine::TrainJobError;
 use super::running::take_ended;
@@ -21,7 +19,6 @@ use crate::state::command::{AdapterForm, Command};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
-use crate::state::train::form::DataSource;
 use crate::state::train::survey::SurveySlot;
 use crate::train;
 use crate::train::config::TrainConfig;
@@ -51,40 +48,24 @@ impl Workbench {
         }
     }
 
-    /// Reads the chosen data as a run would. What is not a file of its own becomes one for as long
-    /// as it is looked at.
+    /// Reads the chosen data as a run would.
     pub(super) fn survey_data(&mut self) {
         if self.running.survey.is_some() {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let (data, folder) = match self.chosen_data() {
-            Ok(found) => found,
-            Err(notice) => return self.state.notices.push(*notice),
+        let rows = match self.training_rows() {
+            Ok(rows) => rows,
+            Err(notice) => return self.state.notices.push(notice),
         };
-        let config = TrainConfig { data, ..self.state.train.form.clone() };
-        self.state.train.survey.begin(&self.state.train.form);
-        let job = self.engine.survey(config, Arc::clone(&self.wake));
-        self.running.survey = Some((folder, job));
-    }
-
-    /// The file of the chosen data, with the folder of the copy that it is in, if it is one.
-    pub(super) fn chosen_data(&self) -> Result<(PathBuf, Option<TempDir>), Box<Notice>> {
-        if let (DataSource::File, Some(file)) = (self.state.train.source, &self.state.train.file) {
-            return Ok((file.path.clone(), None));
-        }
-        let folder = tempfile::tempdir().map_err(|err| {
-            let summary = "There is no room for a copy of the pairs";
-            Box::new(Notice::error(PanelId::Train, summary, &err))
-        })?;
-        let path = folder.path().join(record::DATA_FILE);
-        self.write_training_data(&path).map_err(Box::new)?;
-        Ok((path, Some(folder)))
+        let config = self.state.train.form.clone();
+        self.state.train.survey.begin(&config);
+        self.running.survey = Some(self.engine.survey(config, rows, Arc::clone(&self.wake)));
     }
 
     pub(super) fn poll_survey(&mut self) {
         let slot = &mut self.state.train.survey;
-        let end = take_ended(&mut self.running.survey, |(_, job)| {
+        let end = take_ended(&mut self.running.survey, |job| {
             job.poll(|event| {
                 if let TrainEvent::Preparing { done, total, .. } = event {
                     slot.progress(done, total);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::{Connection, HubEngine};
 use super::figure;
+use super::training_rows::TrainingRows;
 use crate::eval::comparison::{self, Comparison};
 use crate::eval::preference::Measured;
 use crate::hub;
@@ -21,6 +22,7 @@ use crate::llm::merge::Merged;
 use crate::llm::model::{LoadOptions, Model};
 use crate::state::command::AdapterForm;
 use crate::state::models::FoundModel;
+use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train;
 use crate::train::config::TrainConfig;
@@ -30,6 +32,7 @@ use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
+use crate::train::samples;
 use crate::train::survey::Survey;
 
 pub type ScanJob = Job<(), Vec<FoundModel>, hub::Error>;
@@ -42,6 +45,7 @@ pub type AdapterExportJob = Job<Merged, PathBuf, llm::Error>;
 pub type MeasureJob = Job<Measured, Comparison, TrainJobError>;
 pub type EstimateJob = Job<TrainEvent, Estimate, TrainJobError>;
 pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
+pub type ReadJob = Job<(), RunPast, std::io::Error>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
 
 /// What can go wrong before and in a training run.
@@ -51,6 +55,8 @@ pub enum TrainJobError {
     Model(#[source] llm::Error),
     #[error(transparent)]
     Train(#[from] train::Error),
+    #[error("the pairs could not be put into a file")]
+    Data(#[source] std::io::Error),
     #[error("the background thread could not be started")]
     Thread(#[source] std::io::Error),
 }
@@ -88,11 +94,14 @@ pub trait Engine: HubEngine {
         wake: Wake,
     ) -> AdapterExportJob;
 
-    /// What a run would take on the loaded model; `config.data` is there.
-    fn estimate(&mut self, config: TrainConfig, wake: Wake) -> EstimateJob;
+    /// What a run on `rows` would take on the loaded model.
+    fn estimate(&mut self, config: TrainConfig, rows: TrainingRows, wake: Wake) -> EstimateJob;
 
-    /// Looks at data as the loaded model would see it.
-    fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob;
+    /// Looks at `rows` as the loaded model would see them.
+    fn survey(&mut self, config: TrainConfig, rows: TrainingRows, wake: Wake) -> SurveyJob;
+
+    /// Reads what the run in `folder` left behind.
+    fn read_run(&mut self, folder: PathBuf, wake: Wake) -> ReadJob;
 
     /// Writes a run's numbers and curves as files into its folder.
     fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob;
@@ -233,19 +242,30 @@ impl Engine for CandleEngine {
         })
     }
 
-    fn estimate(&mut self, config: TrainConfig, wake: Wake) -> EstimateJob {
+    fn estimate(&mut self, config: TrainConfig, rows: TrainingRows, wake: Wake) -> EstimateJob {
         let (model, estimator) = (self.lock().model.clone(), Arc::clone(&self.estimator));
         spawn("estimate", wake, TrainJobError::Thread, move |progress| {
             let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
-            Ok(lock(&estimator).estimate(&model, &config, &config.data, progress)?)
+            let estimate = |data: &Path| lock(&estimator).estimate(&model, &config, data, progress);
+            Ok(rows.as_file(estimate).map_err(TrainJobError::Data)??)
         })
     }
 
-    fn survey(&mut self, config: TrainConfig, wake: Wake) -> SurveyJob {
+    fn survey(&mut self, config: TrainConfig, rows: TrainingRows, wake: Wake) -> SurveyJob {
         let model = self.lock().model.clone();
         spawn("survey", wake, TrainJobError::Thread, move |progress| {
             let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
-            Ok(train::survey::survey(&model, &config, progress)?)
+            let survey = |data: &Path| {
+                let config = TrainConfig { data: data.to_owned(), ..config };
+                train::survey::survey(&model, &config, progress)
+            };
+            Ok(rows.as_file(survey).map_err(TrainJobError::Data)??)
+        })
+    }
+
+    fn read_run(&mut self, folder: PathBuf, wake: Wake) -> ReadJob {
+        spawn("read run", wake, std::convert::identity, move |_| {
+            Ok(RunPast::of(&History::read(&folder), samples::read(&folder)))
         })
     }
 

@@ -20,10 +20,9 @@ use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::slots::{AdapterSlot, ModelSlot};
 use crate::train::config::TrainConfig;
-use crate::train::history::History;
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
-use crate::train::{best, run_file, runs, samples};
+use crate::train::{best, run_file, runs};
 
 impl Workbench {
     /// Carries out a command.
@@ -363,33 +362,6 @@ impl Workbench {
         }
     }
 
-    fn resume_run(&mut self, id: &str) {
-        let Some(open) = &self.project else { return };
-        if self.running.train.is_some() {
-            return;
-        }
-        let run_dir = open.project.runs_dir().join(id);
-        let entry = match runs::entry(&run_dir) {
-            Ok(entry) => entry,
-            Err(err) => {
-                let summary = format!("Run {id} cannot be gone on with");
-                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
-                return;
-            }
-        };
-        let Some(source) = self.base_model(&entry.config.model, PanelId::Train) else { return };
-        self.state.notices.clear(PanelId::Train);
-        let history = History::read(&run_dir);
-        let view = self.state.train.runs.iter().find(|run| run.id == id).cloned();
-        if let Some(view) = view {
-            self.state.train.resume(&view, &history, samples::read(&run_dir));
-        }
-        self.state.prefs.panel = PanelId::Train;
-        let request =
-            TrainRequest { config: entry.config, run_dir, resume: true, cache: cache_folder() };
-        self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
-    }
-
     fn delete_run(&mut self, id: &str) {
         let Some(open) = &self.project else { return };
         if let Err(err) = runs::delete(&open.project.folder, id) {
@@ -467,7 +439,7 @@ enum Which {
 }
 
 /// Where a run keeps what the next one can use. `None`: there is no home folder.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     crate::hub::paths::HubPaths::from_env().ok().map(|paths| paths.cached)
 }
 

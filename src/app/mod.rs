@@ -10,9 +10,11 @@ mod handle;
 pub mod host;
 mod hub;
 mod keep;
+mod past;
 pub mod poll;
 pub mod project;
 pub mod running;
+pub mod training_rows;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -34,6 +34,7 @@ impl Workbench {
         self.poll_adapter_export();
         self.poll_measuring();
         self.poll_survey();
+        self.poll_reading();
         self.poll_estimate();
         self.poll_dialog();
         self.poll_hub();

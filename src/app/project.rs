@@ -6,16 +6,13 @@ use super::Workbench;
 use crate::data::import;
 use crate::data::project::{self, Access, Project};
 use crate::data::store::PairStore;
-use crate::files;
 use crate::state::command::Command;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
-use crate::train::history::History;
 use crate::train::runs::{self, RunState};
-use crate::train::samples;
 
 /// A project whose files are read and written.
 pub struct OpenProject {
@@ -113,39 +110,6 @@ impl Workbench {
         }
     }
 
-    /// The rows that a run would train on, as a file inside the run's folder.
-    pub(super) fn write_training_data(&self, path: &Path) -> Result<(), Notice> {
-        let train = &self.state.train;
-        let pairs = match train.source {
-            DataSource::ProjectPairs => {
-                let Some(open) = &self.project else {
-                    return Err(Notice::problem(PanelId::Train, "No project is open"));
-                };
-                let form = crate::data::record::Form::Conversational;
-                open.store.records().iter().filter_map(|record| record.pair(form)).collect()
-            }
-            DataSource::Sample => crate::data::samples::pairs(),
-            DataSource::File => {
-                let Some(file) = &train.file else {
-                    return Err(Notice::problem(
-                        PanelId::Train,
-                        "Choose a file with training data",
-                    ));
-                };
-                let bytes = std::fs::read(&file.path).map_err(|err| {
-                    Notice::error(PanelId::Train, "The training data could not be read", &err)
-                })?;
-                return write_data(path, &bytes);
-            }
-        };
-        let mut text = String::new();
-        for pair in pairs {
-            text.push_str(&serde_json::to_string(&pair).expect("a pair is valid JSON"));
-            text.push('\n');
-        }
-        write_data(path, text.as_bytes())
-    }
-
     /// Counts the rows of a file before it is trained on; nothing is taken over from a bad one.
     pub(super) fn use_training_file(&mut self, path: PathBuf) {
         self.state.notices.clear(PanelId::Train);
@@ -191,20 +155,4 @@ impl Workbench {
             )),
         }
     }
-
-    /// The curves of a run that was clicked on.
-    pub(super) fn show_run(&mut self, id: &str) {
-        let Some(open) = &self.project else { return };
-        let run_dir = open.project.runs_dir().join(id);
-        let (history, samples) = (History::read(&run_dir), samples::read(&run_dir));
-        self.state.train.show_run(id, &history, samples);
-    }
-}
-
-fn write_data(path: &Path, bytes: &[u8]) -> Result<(), Notice> {
-    files::write_atomic(path, bytes).map_err(|err| {
-        Notice::error(PanelId::Train, "The run's folder could not be written", &err)
-            .hint("Open a project on a disk with free space")
-            .remedy("Open a project…", Command::OpenProject)
-    })
 }

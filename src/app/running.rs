@@ -3,7 +3,7 @@
 use super::connection::{DetailJob, HeadsJob, QueueJob, SearchJob, SuggestJob, VerifyJob};
 use super::engine::{
     AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
-    MeasureJob, ScanJob, SurveyJob, TrainJob,
+    MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
 use crate::eval::preference::Measured;
@@ -14,6 +14,16 @@ use crate::hub::keep::Verifying;
 pub enum Asker {
     Playground,
     Annotate,
+}
+
+/// Why the files of a run are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFor {
+    /// To be shown.
+    Showing,
+
+    /// To be gone on with.
+    Resuming,
 }
 
 /// Everything that runs behind the window.
@@ -31,11 +41,11 @@ pub struct Running {
     /// The run that is measured, and how far that is.
     pub measuring: Option<(String, Measured, MeasureJob)>,
 
-    /// With the folder of the copy that it reads, if there is one.
-    pub estimate: Option<(Option<tempfile::TempDir>, EstimateJob)>,
+    pub estimate: Option<EstimateJob>,
+    pub survey: Option<SurveyJob>,
 
-    /// The same.
-    pub survey: Option<(Option<tempfile::TempDir>, SurveyJob)>,
+    /// Runs whose files are read, and what for.
+    pub reading: Vec<(String, ReadFor, ReadJob)>,
     pub dialog: Option<(Ask, DialogJob)>,
 
     /// The search under way. A new one takes its place, so that an old answer is never heard.

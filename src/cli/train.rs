@@ -12,7 +12,7 @@ use super::out;
 use super::progress::Bar;
 use crate::hub::local::resolve_model;
 use crate::hub::paths::HubPaths;
-use crate::jobs::{Cancelled, Progress, Quiet};
+use crate::jobs::{Cancelled, Progress};
 use crate::llm::Model;
 use crate::llm::card::ModelSource;
 use crate::train;
@@ -88,9 +88,9 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
 /// What a run would take.
 fn estimate(model: &Model, config: &TrainConfig, json: bool) -> anyhow::Result<()> {
-    let bar = Bar::new();
-    let found = Estimator::default().estimate(model, config, &config.data, &Quiet);
-    bar.clear();
+    let screen = Screen::new(json);
+    let found = Estimator::default().estimate(model, config, &config.data, &screen);
+    screen.bar.clear();
     let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found?;
     let Memory { weights, adapter, kept, work, checkpoint, program } = memory;
     let Time { step_secs, training_secs, reference_secs, evaluation_secs, sample_secs } = time;
@@ -199,7 +199,7 @@ impl Progress<TrainEvent> for Screen {
                 }
                 self.bar.note(&eval_line(&evaluation));
             }
-            TrainEvent::Saved { .. } => {}
+            TrainEvent::Saved { .. } | TrainEvent::Aside { .. } => {}
             TrainEvent::Sampled(sample) => self.bar.note(&format!(
                 "After step {}, asked {:?}:\n{}",
                 sample.step, sample.prompt, sample.answer

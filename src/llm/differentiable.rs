@@ -96,6 +96,15 @@ impl<'a> TreePass<'a> {
         &self.hidden
     }
 
+    /// Bytes that are kept for the way back, counted where they are: what `pass_cost` foretells.
+    pub fn kept_bytes(&self) -> u64 {
+        let Tape { layers, last: _ } = &self.tape; // the last hidden state is at work
+        let layers = layers
+            .iter()
+            .map(|(input, tape)| input.len() + tape.as_ref().map_or(0, LayerTape::floats));
+        (layers.sum::<usize>() * size_of::<f32>()) as u64
+    }
+
     /// Adds to `gradients`; `grad` is the gradient by [`Self::hidden`]. Fails where the pass kept
     /// nothing for the way back.
     pub fn backward(self, grad: &[f32], gradients: &mut Gradients) -> Result<()> {
@@ -106,6 +115,14 @@ impl<'a> TreePass<'a> {
 }
 
 impl LayerTape {
+    /// Floats that it holds.
+    fn floats(&self) -> usize {
+        let Self { raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed, lows } = self;
+        let buffers = [raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed];
+        buffers.iter().map(|buffer| buffer.len()).sum::<usize>()
+            + lows.iter().map(|low| low.len()).sum::<usize>()
+    }
+
     /// Floats that a row of the tree takes in a layer, without those of an adapter; counted, not
     /// measured.
     fn floats_a_row(config: &Config) -> usize {

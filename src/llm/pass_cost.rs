@@ -46,6 +46,17 @@ pub struct PassCost {
 
 const FLOAT: u64 = size_of::<f32>() as u64;
 
+/// Bytes that a pass over so many rows keeps for its way back, under an adapter whose layers' ranks
+/// add up to `rank_sum`.
+pub fn kept_bytes(config: &Config, rows: usize, rank_sum: usize, keep: Keep) -> u64 {
+    let bytes = match keep {
+        Keep::Nothing => 0,
+        Keep::LayerInputs => rows * config.width * config.layer_count() * size_of::<f32>(),
+        Keep::Everything => rows * (rank_sum * size_of::<f32>() + bytes_a_row(config)),
+    };
+    bytes as u64
+}
+
 impl PassShape<'_> {
     /// `predictions`: tokens whose scores are computed.
     pub fn cost(&self, tree: &TokenTree, predictions: usize, keep: Keep) -> PassCost {
@@ -69,22 +80,12 @@ impl PassShape<'_> {
         };
         PassCost {
             rows: tree.len(),
-            kept_bytes: self.kept_bytes(tree.len(), keep),
+            kept_bytes: kept_bytes(config, tree.len(), self.targets.len() * self.rank, keep),
             work_bytes: self.work_bytes(tree, &attention, keep),
             forward_macs,
             backward_macs,
             head_macs: if there_and_back { 2 * head } else { head },
         }
-    }
-
-    fn kept_bytes(&self, rows: usize, keep: Keep) -> u64 {
-        let low_ranks = rows * self.targets.len() * self.rank;
-        let values = match keep {
-            Keep::Nothing => return 0,
-            Keep::LayerInputs => rows * self.config.width * self.config.layer_count(),
-            Keep::Everything => low_ranks + rows * bytes_a_row(self.config) / size_of::<f32>(),
-        };
-        FLOAT * values as u64
     }
 
     /// The most that a layer has beside what is kept.

@@ -90,6 +90,17 @@ pub struct Encoder<'a> {
     /// The text of the token that ends an answer: appended to plain answers, as TRL does. A chat
     /// template closes its turns itself.
     pub eos: &'a str,
+
+    /// What is learned of a prompt with its completion.
+    pub learned: Learned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    Completion,
+
+    /// The prompt too, as TRL's `completion_only_loss = false`.
+    Everything,
 }
 
 impl Encoder<'_> {
@@ -171,11 +182,16 @@ impl Encoder<'_> {
             Content::Completion { prompt, completion } => {
                 let prompt_ids = self.ids(*line, prompt, None, Ending::Open)?;
                 let ids = self.ids(*line, prompt, Some(completion), Ending::Closed)?;
-                let completion_start = common_prefix_length(&prompt_ids, &ids);
+                let (completion_start, prompt_tokens) = match self.learned {
+                    Learned::Completion => {
+                        (common_prefix_length(&prompt_ids, &ids), prompt_ids.len())
+                    }
+                    Learned::Everything => (0, 0),
+                };
                 let chosen = Sequence { ids, completion_start };
                 let example =
                     Example { line: *line, prompt: prompt.clone(), chosen, rejected: None };
-                Encoded { example, prompt_tokens: prompt_ids.len() }
+                Encoded { example, prompt_tokens }
             }
             Content::Whole(text) => {
                 let ids = self.ids(*line, text, None, Ending::Closed)?;
@@ -197,10 +213,14 @@ impl Encoder<'_> {
         match prompt {
             Text::Plain(prompt) => {
                 let mut text = prompt.clone();
+                let last = match answer {
+                    Some(Text::Plain(answer)) => answer, // the prompt's end does not count
+                    Some(Text::Messages(_)) | None => prompt,
+                };
                 if let Some(Text::Plain(answer)) = answer {
                     text.push_str(answer);
                 }
-                if ending == Ending::Closed && !text.ends_with(self.eos) {
+                if ending == Ending::Closed && !last.ends_with(self.eos) {
                     text.push_str(self.eos);
                 }
                 let ids = tokenize(&text, true);
@@ -231,10 +251,14 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    /// Whether nothing of an answer is left that could be predicted.
+    /// Whether nothing of an answer is left to be learned, by TRL's rules: a pair needs a prompt
+    /// below `max_length`, a completion a token of its own.
     pub fn is_dropped(&self, max_length: usize) -> bool {
-        let left = |sequence: &Sequence| sequence.ids.len().min(max_length);
-        self.example.sequences().any(|sequence| sequence.completion_start.max(1) >= left(sequence))
+        let is_pair = self.example.rejected.is_some();
+        self.example.sequences().any(|Sequence { ids, completion_start }| {
+            let left = if is_pair { max_length } else { ids.len().min(max_length) };
+            ids.is_empty() || *completion_start >= left
+        })
     }
 }
 

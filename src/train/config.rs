@@ -66,6 +66,7 @@ impl Dtype {
 /// A training run. Absent keys take TRL's defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of TRL's")]
 pub struct TrainConfig {
     /// A transformers folder, a `.gguf` file, a Hub id that is in the cache, or `starter`.
     pub model: String,
@@ -96,7 +97,10 @@ pub struct TrainConfig {
     pub num_train_epochs: f64,
     pub learning_rate: f64,
     pub lr_scheduler_type: SchedulerType,
-    pub warmup_steps: usize,
+
+    /// Steps over which the learning rate climbs. Below 1: the share of all steps.
+    #[serde(serialize_with = "whole_or_float")]
+    pub warmup_steps: f64,
     pub weight_decay: f64,
 
     /// Gradients are scaled down so that their joint length is at most this. 0 is off.
@@ -117,6 +121,10 @@ pub struct TrainConfig {
     /// DPO trains without dropout, the adapter's too, as TRL does: policy and reference then agree
     /// where the adapter changes nothing.
     pub disable_dropout: bool,
+
+    /// SFT learns from completions alone, not from their prompts. Rows that are one text are learned
+    /// from as a whole whatever this says.
+    pub completion_only_loss: bool,
 
     /// Prompt and answer together are cut to this many tokens (the start is kept).
     pub max_length: usize,
@@ -163,8 +171,17 @@ pub struct LoraConfig {
     /// The change is scaled by `lora_alpha / r` (by `lora_alpha / √r` with rsLoRA).
     pub lora_alpha: f64,
     pub lora_dropout: f64,
+
+    /// Names of layers (`q_proj`), `all-linear`, or a regular expression for their whole paths.
+    #[serde(deserialize_with = "one_or_many")]
     pub target_modules: Vec<String>,
     pub use_rslora: bool,
+}
+
+/// Steps are a whole number, and a share of them is not.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn whole_or_float<S: serde::Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    if value.fract() == 0.0 { to.serialize_i64(*value as i64) } else { to.serialize_f64(*value) }
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
@@ -206,7 +223,7 @@ impl TrainConfig {
                 Objective::Dpo => 1e-4,
                 Objective::Sft => 2e-4,
             },
-            warmup_steps: 3,
+            warmup_steps: 3.0,
             held_out_share: 0.2,
             eval_steps: 10,
             sample_steps: 10,
@@ -236,7 +253,7 @@ impl TrainConfig {
             None => found.number("num_train_epochs", self.num_train_epochs, 0.001..=1000.0),
         }
         found.number("learning_rate", self.learning_rate, 1e-9..=1.0);
-        found.count("warmup_steps", self.warmup_steps, 0..=1_000_000);
+        found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
         found.number("weight_decay", self.weight_decay, 0.0..=1.0);
         found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
         if self.objective == Objective::Dpo {
@@ -268,6 +285,15 @@ impl TrainConfig {
             found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
         }
         found.0
+    }
+
+    /// Steps of the warm-up in a run of so many, as transformers' `get_warmup_steps` has it.
+    pub fn warmup(&self, total_steps: usize) -> usize {
+        let Self { warmup_steps, .. } = *self;
+        if warmup_steps >= 1.0 {
+            return warmup_steps as usize;
+        }
+        (warmup_steps * total_steps as f64).ceil() as usize
     }
 
     /// The losses with their weights.
@@ -346,7 +372,7 @@ impl Default for TrainConfig {
             num_train_epochs: 3.0,
             learning_rate: 1e-6,
             lr_scheduler_type: SchedulerType::Linear,
-            warmup_steps: 0,
+            warmup_steps: 0.0,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
             beta: 0.1,
@@ -354,6 +380,7 @@ impl Default for TrainConfig {
             loss_weights: Vec::new(),
             label_smoothing: 0.0,
             disable_dropout: true,
+            completion_only_loss: true,
             max_length: 1024,
             seed: 42,
             held_out_share: 0.0,
@@ -399,6 +426,17 @@ mod tests {
             assert_eq!(fields, ["model", "data"]);
             assert_eq!(ready(config).problems(), []);
         }
+    }
+
+    #[test]
+    fn a_warm_up_below_one_is_a_share_of_the_steps() {
+        let warmup = |warmup_steps, total| {
+            TrainConfig { warmup_steps, ..TrainConfig::default() }.warmup(total)
+        };
+        // transformers 5.23.0's TrainingArguments.get_warmup_steps
+        assert_eq!(warmup(0.25, 10), 3);
+        assert_eq!(warmup(0.999, 10), 10);
+        assert_eq!((warmup(1.0, 10), warmup(3.7, 10), warmup(0.0, 10)), (1, 3, 0));
     }
 
     #[test]

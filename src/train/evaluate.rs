@@ -3,12 +3,13 @@
 
 use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};
-use super::dpo::PairScores;
 use super::error::Error;
 use super::logprobs;
 use super::logprobs::CompletionStats;
-use super::metrics::{EvalMetrics, TrainEvent};
-use super::step::{Reference, chosen_tokens_a_pair, pair_loss, pair_scores, passes};
+use super::metrics::{EvalMetrics, PreferenceMetrics, TrainEvent};
+use super::sft;
+use super::step;
+use super::step::{BatchSums, Means, Reference, passes};
 use crate::jobs::Progress;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
@@ -82,42 +83,45 @@ pub fn held_out(
     held_out: &[usize],
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<EvalMetrics, Error> {
-    let (mut loss, mut wins, mut margin, mut tokens) = (0.0, 0_usize, 0.0, 0_usize);
-    let chosen_tokens_a_pair = chosen_tokens_a_pair(examples, held_out);
+    let mut sum = BatchSums::of(examples, held_out);
     for members in measured_passes(examples, held_out) {
         progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let stats = measured(model, adapter, examples, members)?;
         for (index, (chosen, rejected)) in members.iter().zip(stats) {
-            if config.objective == Objective::Sft {
-                loss -= chosen.logp;
-                tokens += chosen.tokens;
-                continue;
+            match config.objective {
+                Objective::Sft => sum.chosen.add(&chosen),
+                Objective::Dpo => {
+                    let found = (chosen, rejected);
+                    let loss = sum.add_pair(&examples[*index], &found, reference[*index], config);
+                    sum.loss += loss.value;
+                }
             }
-            let scores = PairScores {
-                chosen_tokens_a_pair,
-                ..pair_scores(&examples[*index], &chosen, &rejected, reference[*index])
-            };
-            loss += pair_loss(config, scores).value;
-            wins += usize::from(scores.chosen > scores.rejected);
-            margin += config.beta * (scores.chosen - scores.rejected);
         }
     }
-    let count = held_out.len().max(1) as f64;
-    Ok(match config.objective {
-        Objective::Dpo => EvalMetrics {
-            step: 0,
-            pair_count: held_out.len(),
-            loss: loss / count,
-            rewards_accuracies: Some(wins as f64 / count),
-            rewards_margins: Some(margin / count),
-        },
-        Objective::Sft => EvalMetrics {
-            step: 0,
-            pair_count: held_out.len(),
-            loss: loss / tokens.max(1) as f64,
-            rewards_accuracies: None,
-            rewards_margins: None,
-        },
+    let loss = match config.objective {
+        Objective::Dpo => sum.loss / held_out.len().max(1) as f64,
+        Objective::Sft => {
+            let rows = held_out.iter().map(|index| &examples[*index]);
+            let tokens = sft::tokens_in_step(rows, model.config().naming);
+            sft::share_of_loss(sum.chosen.logp, tokens)
+        }
+    };
+    let Means { entropy, mean_token_accuracy, preference } = step::means(&[sum], config.objective);
+    let of_pairs = |value: fn(&PreferenceMetrics) -> f64| preference.as_ref().map(value);
+    Ok(EvalMetrics {
+        step: 0,
+        pair_count: held_out.len(),
+        loss,
+        rewards_accuracies: of_pairs(|found| found.rewards_accuracies),
+        rewards_margins: of_pairs(|found| found.rewards_margins),
+        rewards_chosen: of_pairs(|found| found.rewards_chosen),
+        rewards_rejected: of_pairs(|found| found.rewards_rejected),
+        logps_chosen: of_pairs(|found| found.logps_chosen),
+        logps_rejected: of_pairs(|found| found.logps_rejected),
+        logits_chosen: of_pairs(|found| found.logits_chosen),
+        logits_rejected: of_pairs(|found| found.logits_rejected),
+        entropy: Some(entropy),
+        mean_token_accuracy: Some(mean_token_accuracy),
     })
 }

@@ -71,18 +71,6 @@ impl PassSize {
     pub fn keep(self, tree: &TokenTree) -> Keep {
         if tree.len() > self.rows() { Keep::LayerInputs } else { Keep::Everything }
     }
-
-    /// Bytes that a pass over a tree is about to keep.
-    pub fn kept_bytes(self, config: &Config, tree: &TokenTree) -> u64 {
-        let bytes = match self.keep(tree) {
-            Keep::Nothing => 0,
-            Keep::LayerInputs => {
-                tree.len() * config.width * config.layer_count() * size_of::<f32>()
-            }
-            Keep::Everything => tree.len() * self.row_bytes,
-        };
-        bytes as u64
-    }
 }
 
 /// A token that is predicted: the row that predicts it, and whose it is.

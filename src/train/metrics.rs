@@ -58,7 +58,7 @@ pub struct PreferenceMetrics {
     pub logits_rejected: f64,
 }
 
-/// Metrics on the held-out pairs.
+/// Metrics on the held-out pairs, as TRL has them where all of those are one batch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalMetrics {
     /// After this many steps.
@@ -70,6 +70,24 @@ pub struct EvalMetrics {
     pub rewards_accuracies: Option<f64>,
     #[serde(rename = "eval_rewards/margins", skip_serializing_if = "Option::is_none")]
     pub rewards_margins: Option<f64>,
+
+    // Runs of earlier versions have none of what follows.
+    #[serde(rename = "eval_rewards/chosen", skip_serializing_if = "Option::is_none")]
+    pub rewards_chosen: Option<f64>,
+    #[serde(rename = "eval_rewards/rejected", skip_serializing_if = "Option::is_none")]
+    pub rewards_rejected: Option<f64>,
+    #[serde(rename = "eval_logps/chosen", skip_serializing_if = "Option::is_none")]
+    pub logps_chosen: Option<f64>,
+    #[serde(rename = "eval_logps/rejected", skip_serializing_if = "Option::is_none")]
+    pub logps_rejected: Option<f64>,
+    #[serde(rename = "eval_logits/chosen", skip_serializing_if = "Option::is_none")]
+    pub logits_chosen: Option<f64>,
+    #[serde(rename = "eval_logits/rejected", skip_serializing_if = "Option::is_none")]
+    pub logits_rejected: Option<f64>,
+    #[serde(rename = "eval_entropy", skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
+    #[serde(rename = "eval_mean_token_accuracy", skip_serializing_if = "Option::is_none")]
+    pub mean_token_accuracy: Option<f64>,
 }
 
 /// What a run says while it runs.
@@ -97,10 +115,24 @@ pub enum TrainEvent {
     /// The fixed prompt was answered by the model as it is now.
     Sampled(Sample),
 
+    /// Something between two steps is done.
+    Aside {
+        what: Aside,
+        secs: f64,
+    },
+
     /// What is needed to resume after this step is on the disk.
     Saved {
         step: usize,
     },
+}
+
+/// What takes time between two steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    Evaluation,
+    Sample,
+    Save,
 }
 
 /// How a run ended. A stopped run is a good end: its adapter is there.

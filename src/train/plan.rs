@@ -51,6 +51,12 @@ impl Plan {
         batches.map(<[usize]>::to_vec).collect()
     }
 
+    /// The same, with `train`'s entries in place of their indices: the examples that are trained on.
+    pub fn batches_of(&self, step: usize, train: &[usize]) -> Vec<Vec<usize>> {
+        let batches = self.batches(step).into_iter();
+        batches.map(|batch| batch.into_iter().map(|row| train[row]).collect()).collect()
+    }
+
     /// How many epochs are done after a step (from 0): 0.25 after the first of four.
     pub fn epoch_after(&self, step: usize) -> f64 {
         let (epoch, first) = self.place(step);
@@ -73,6 +79,17 @@ impl Plan {
         }
         order
     }
+}
+
+/// How often something happens in the steps after `done`, that does so every so many steps and after
+/// the last of `total`. `every` of 0: only after the last.
+pub fn times_due(every: usize, done: usize, total: usize) -> usize {
+    if done >= total {
+        return 0;
+    }
+    let until = |step: usize| step.checked_div(every).unwrap_or(0);
+    let after_last = every == 0 || !total.is_multiple_of(every);
+    until(total) - until(done) + usize::from(after_last)
 }
 
 #[cfg(test)]
@@ -127,5 +144,19 @@ mod tests {
         assert_eq!(Plan::new(&config, 40).steps, 3); // 5 steps an epoch, half of them is 2.5
         let fixed = TrainConfig { max_steps: Some(7), ..config };
         assert_eq!(Plan::new(&fixed, 40).steps, 7);
+    }
+
+    #[test]
+    fn what_is_due_every_so_many_steps_is_due_after_the_last_too() {
+        for (every, done, total, expected) in [
+            (10, 0, 30, 3),
+            (10, 0, 25, 3), // 10, 20 and 25
+            (10, 10, 25, 2),
+            (10, 24, 25, 1),
+            (0, 3, 25, 1),
+            (10, 25, 25, 0),
+        ] {
+            assert_eq!(times_due(every, done, total), expected, "{every} {done} {total}");
+        }
     }
 }

@@ -126,8 +126,8 @@ fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair
             let sentence = "this row has a \"prompt\", and the first row has none".to_owned();
             return Err(Problem::new("prompt", sentence));
         }
-        let sentence =
-            "\"chosen\" and \"rejected\" have no common beginning, so there is no prompt";
+        let sentence = "\"chosen\" and \"rejected\" have no message in common to begin with, so \
+                        there is no prompt";
         let pair = extract_prompt(chosen, rejected);
         return pair.ok_or_else(|| Problem::new("chosen", sentence.to_owned()));
     }
@@ -138,7 +138,8 @@ fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair
 
 /// TRL's `extract_prompt`: the longest common beginning, in characters or in messages. For text it
 /// steps back one if the character before is a space. Where one text begins with the whole of the
-/// other, TRL leaves the last character (message) to the answers, and so does this.
+/// other, TRL leaves the last character (message) to the answers, and so does this. Texts that have
+/// nothing in common have an empty prompt; dialogues must begin with the same message.
 fn extract_prompt(chosen: Text, rejected: Text) -> Option<PreferencePair> {
     let (prompt, chosen, rejected) = match (chosen, rejected) {
         (Text::Plain(chosen), Text::Plain(rejected)) => {
@@ -149,8 +150,7 @@ fn extract_prompt(chosen: Text, rejected: Text) -> Option<PreferencePair> {
                 place -= 1;
             }
             let plain = |characters: &[char]| Text::Plain(characters.iter().collect());
-            let prompt = (place > 0).then(|| plain(&chosen[..place]))?;
-            (prompt, plain(&chosen[place..]), plain(&rejected[place..]))
+            (plain(&chosen[..place]), plain(&chosen[place..]), plain(&rejected[place..]))
         }
         (Text::Messages(chosen), Text::Messages(rejected)) => {
             let (place, _) = common_beginning(&chosen, &rejected);
@@ -179,9 +179,7 @@ fn text(row: &Map<String, Value>, key: &'static str) -> Result<Text, Problem> {
         return Err(Problem { key: None, sentence });
     };
     match value {
-        Value::String(text) if text.is_empty() => {
-            Err(Problem::new(key, format!("\"{key}\" is empty")))
-        }
+        // An empty text is legal in TRL; what looks at the data says how many there are.
         Value::String(text) => Ok(Text::Plain(text.clone())),
         Value::Array(messages) if messages.is_empty() => {
             Err(Problem::new(key, format!("\"{key}\" has no messages")))
@@ -283,7 +281,7 @@ mod tests {
         assert_eq!(sky, owned(("The sky is", " blue", " green")));
         assert_eq!(pair("Höhe: 3", "Höhe: 4"), owned(("Höhe:", " 3", " 4")));
         assert_eq!(pair("abc", "abcdef"), owned(("ab", "c", "cdef"))); // TRL keeps one back
-        assert_eq!(pair("yes", "no"), None); // no prompt at all
+        assert_eq!(pair("yes", "no"), owned(("", "yes", "no"))); // no prompt at all
     }
 
     #[test]
@@ -318,7 +316,6 @@ mod tests {
     #[test]
     fn every_bad_row_says_where_and_why() {
         for (text, column, words) in [
-            (r#"{"prompt":"p","chosen":"","rejected":"r"}"#, 15, "\"chosen\" is empty"),
             (r#"{"prompt":"p","chosen":3,"rejected":"r"}"#, 15, "and it is a number"),
             (r#"{"prompt":"p","chosen":"c","rejected":[]}"#, 28, "no messages"),
             (r#"["p","c","r"]"#, 1, "this is a list"),
@@ -328,7 +325,11 @@ mod tests {
                 28,
                 "same format",
             ),
-            (r#"{"chosen":"yes","rejected":"no"}"#, 2, "no common beginning"),
+            (
+                r#"{"chosen":[{"role":"user","content":"a"}],"rejected":[{"role":"user","content":"b"}]}"#,
+                2,
+                "no message in common",
+            ),
         ] {
             let (line, found, problem) = problem_of(text, Objective::Dpo);
             assert_eq!((line, found), (1, column), "{text}: {problem}");

@@ -17,7 +17,7 @@ use super::error::Error;
 use super::evaluate;
 use super::history;
 use super::history::History;
-use super::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use super::metrics::{Aside, EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use super::optim::AdamW;
 use super::record;
 use super::record::{RunRecord, RunStatus};
@@ -178,7 +178,7 @@ impl<'a> Training<'a> {
             self.save(record)?;
         }
         if self.state.step == 0 && config.sample_steps > 0 {
-            self.sample()?;
+            self.aside(Aside::Sample, Self::sample)?;
         }
         while self.state.step < plan.steps && self.stopped_early.is_none() {
             self.progress.rest();
@@ -186,15 +186,27 @@ impl<'a> Training<'a> {
             let done = self.state.step;
             let last = done == plan.steps;
             if !held_out.is_empty() && (last || is_due(done, config.eval_steps)) {
-                self.evaluate()?;
+                self.aside(Aside::Evaluation, Self::evaluate)?;
             }
             if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
-                self.sample()?;
+                self.aside(Aside::Sample, Self::sample)?;
             }
             if last || self.stopped_early.is_some() || is_due(done, config.save_steps) {
-                self.save(record)?;
+                self.aside(Aside::Save, |training| training.save(record))?;
             }
         }
+        Ok(())
+    }
+
+    /// Does what takes time between two steps, and says how long that was.
+    fn aside(
+        &mut self,
+        what: Aside,
+        work: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        work(self)?;
+        self.progress.emit(TrainEvent::Aside { what, secs: started.elapsed().as_secs_f64() });
         Ok(())
     }
 
@@ -217,8 +229,7 @@ impl<'a> Training<'a> {
         let started = Instant::now();
         let Setup { config, plan, examples, train, .. } = self.setup;
         let index = self.state.step;
-        let mut batches = plan.batches(index);
-        batches.iter_mut().flatten().for_each(|row| *row = train[*row]);
+        let batches = plan.batches_of(index, train);
         let input = StepInput {
             model: self.model,
             adapter: &self.adapter,
@@ -235,8 +246,8 @@ impl<'a> Training<'a> {
         self.finite("loss", loss)?;
         let grad_norm = gradients.clip(config.max_grad_norm);
         self.finite("gradient", grad_norm)?;
-        let share =
-            schedule::factor(config.lr_scheduler_type, index, config.warmup_steps, plan.steps);
+        let warmup = config.warmup(plan.steps);
+        let share = schedule::factor(config.lr_scheduler_type, index, warmup, plan.steps);
         let learning_rate = config.learning_rate * share;
         self.state.optimizer.step(&self.vars, &gradients, learning_rate)?;
         self.state.step += 1;

@@ -39,8 +39,10 @@ pub fn prompt(words: &str, examples: &[Example], held_out: &[usize]) -> Option<T
             content: words.trim().to_owned(),
         }]));
     }
-    let first = held_out.first().copied().unwrap_or(0);
-    examples.get(first).map(|example| example.prompt.clone())
+    let all = held_out.iter().filter_map(|index| examples.get(*index)).chain(examples);
+    // A prompt without words cannot be asked.
+    let mut asked = all.filter(|example| !example.prompt.words().trim().is_empty());
+    asked.next().map(|example| example.prompt.clone())
 }
 
 /// Answers greedily, so that only the adapter makes a difference.
@@ -134,6 +136,8 @@ mod tests {
         assert_eq!(asked(" ", &[]).as_deref(), Some("first"));
         assert_eq!(asked(" My own? ", &[1]).as_deref(), Some("My own?"));
         assert_eq!(prompt("", &[], &[]), None);
+        let some = [example(""), example("words")];
+        assert_eq!(prompt("", &some, &[0]).unwrap().words(), "words");
     }
 
     #[test]

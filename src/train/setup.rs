@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::batch::{Encoder, Example, Examples};
+use super::batch::{Encoder, Example, Examples, Learned};
 use super::config::{LoraConfig, TrainConfig};
 use super::error::Error;
 use super::estimate;
@@ -167,10 +167,17 @@ pub fn examples(
         return Err(Error::NoRows(data.to_owned()));
     }
     let eos = eos_text(model);
-    let encoder = Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos: &eos };
+    let encoder = encoder(model, config, &eos);
     let mut found = encoder.examples(&rows, max_length(model, config), progress)?;
     warnings.append(&mut found.warnings);
     Ok(Examples { warnings, ..found })
+}
+
+/// What turns rows into ids, for a run. `eos` is the model's [`eos_text`].
+pub(super) fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<'a> {
+    let learned =
+        if config.completion_only_loss { Learned::Completion } else { Learned::Everything };
+    Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos, learned }
 }
 
 /// The text of the token that ends an answer; empty where the model has none.

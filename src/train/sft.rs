@@ -4,10 +4,18 @@
 //! what transformers' `num_items_in_batch` does, and it makes accumulation equal to a large batch.
 
 use super::batch::Example;
+use crate::llm::config::Naming;
 
-/// How many tokens the rows of one step learn from together: transformers' `num_items_in_batch`.
-pub fn tokens_in_step<'a>(rows: impl Iterator<Item = &'a Example>) -> usize {
-    rows.map(|row| row.chosen.targets().len()).sum()
+/// By how many tokens the loss of a step's rows is divided: transformers' `num_items_in_batch`.
+///
+/// The first token of a text, which nothing predicts, counts for GPT-2 alone,
+/// whose class name does not tell transformers that its labels are shifted.
+pub fn tokens_in_step<'a>(rows: impl Iterator<Item = &'a Example>, naming: Naming) -> usize {
+    rows.map(|Example { chosen, .. }| match naming {
+        Naming::Gpt2 => chosen.completion_tokens(),
+        Naming::Llama => chosen.targets().len(),
+    })
+    .sum()
 }
 
 /// What a completion with this log-probability adds to the loss of its step.

@@ -10,6 +10,7 @@ use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};
 use super::dpo;
 use super::dpo::{LossSettings, PairScores};
+use super::dual::Dual;
 use super::error::Error;
 use super::estimate::free;
 use super::logprobs;
@@ -21,6 +22,7 @@ use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
+use crate::llm::pass_cost;
 
 /// ln p of an example's completions before the first step: what the policy is held to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -63,16 +65,12 @@ pub fn run(
     check: &dyn Fn() -> Result<(), Error>,
 ) -> Result<StepOutcome, Error> {
     let rows = batches.iter().flatten().map(|index| &input.examples[*index]);
-    let tokens_in_step = sft::tokens_in_step(rows);
+    let tokens_in_step = sft::tokens_in_step(rows, input.model.config().naming);
     let mut gradients = Gradients::none(input.adapter);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
     let pass_rows = PassSize::of(input.model.config()).rows();
     for (number, batch) in batches.iter().enumerate() {
-        let mut sum = BatchSums {
-            pairs: batch.len(),
-            chosen_tokens_a_pair: chosen_tokens_a_pair(input.examples, batch),
-            ..BatchSums::default()
-        };
+        let mut sum = BatchSums::of(input.examples, batch);
         for members in passes(input.examples, batch, pass_rows) {
             check()?;
             let pass = PassInput {
@@ -90,7 +88,7 @@ pub fn run(
     if !missing.is_empty() {
         return Err(Error::NoGradient { names: missing.into_iter().map(str::to_owned).collect() });
     }
-    Ok(outcome(&sums, gradients, input.config))
+    Ok(outcome(&sums, gradients, input.config.objective, tokens_in_step))
 }
 
 /// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
@@ -110,12 +108,6 @@ pub(super) fn passes<'a>(
         size = batch.len().div_ceil(batch.len().div_ceil(size) + 1).min(size - 1);
     }
     batch.chunks(size).collect()
-}
-
-/// Learned tokens of a micro-batch's chosen answers, as a mean over its pairs.
-pub(super) fn chosen_tokens_a_pair(examples: &[Example], batch: &[usize]) -> f64 {
-    let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
-    tokens.sum::<usize>() as f64 / batch.len().max(1) as f64
 }
 
 /// Of run, step and micro-batch. `None`: nothing is dropped.
@@ -152,7 +144,8 @@ fn run_pass(
     };
     let tree = logprobs::tree(&sequences);
     let config = input.model.config();
-    let kept = PassSize::of(config).kept_bytes(config, &tree);
+    let keep = PassSize::of(config).keep(&tree);
+    let kept = pass_cost::kept_bytes(config, tree.len(), input.adapter.rank_sum(), keep);
     free::check_more(kept.saturating_sub(buffers::free_bytes()))?;
     let dropout =
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
@@ -164,16 +157,10 @@ fn run_pass(
         if is_dpo {
             let rejected = stats.next().expect("every pair has a rejected answer");
             let reference = input.reference[*index];
-            let scores = PairScores {
-                chosen_tokens_a_pair: sum.chosen_tokens_a_pair,
-                ..pair_scores(example, chosen, rejected, reference)
-            };
-            let loss = pair_loss(input.config, scores);
-            sum.loss += loss.value * pass.share;
-            sum.add_pair(chosen, rejected, scores, input.config.beta);
+            let loss = sum.add_pair(example, &(*chosen, *rejected), reference, input.config);
+            sum.loss += loss.value;
             weights.extend([loss.by_chosen * pass.share, loss.by_rejected * pass.share]);
         } else {
-            sum.loss += sft::share_of_loss(chosen.logp, pass.tokens_in_step);
             sum.chosen.add(chosen);
             weights.push(sft::slope(pass.tokens_in_step));
         }
@@ -182,38 +169,17 @@ fn run_pass(
     scored.backward(&weights, gradients)
 }
 
-/// The log-ratios of a pair, as if it were alone in its batch.
-pub fn pair_scores(
-    example: &Example,
-    chosen: &CompletionStats,
-    rejected: &CompletionStats,
-    reference: Reference,
-) -> PairScores {
-    PairScores {
-        chosen: chosen.logp - reference.chosen,
-        rejected: rejected.logp - reference.rejected,
-        chosen_logp: chosen.logp,
-        chosen_tokens: example.chosen.completion_tokens(),
-        rejected_tokens: example.rejected.as_ref().map_or(0, |answer| answer.completion_tokens()),
-        chosen_tokens_a_pair: chosen.tokens as f64,
-    }
-}
-
-/// The loss of a pair under the configured loss types.
-pub fn pair_loss(config: &TrainConfig, scores: PairScores) -> super::dual::Dual {
-    let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
-    dpo::loss(&config.losses(), scores, settings).expect("problems() knows every loss type")
-}
-
 /// What a micro-batch adds up to.
 #[derive(Default)]
-struct BatchSums {
+pub(super) struct BatchSums {
     pairs: usize,
+
+    /// Learned tokens of its chosen answers, as a mean over its pairs.
     chosen_tokens_a_pair: f64,
 
-    /// Already scaled to the micro-batch's share of the step.
-    loss: f64,
-    chosen: CompletionStats,
+    /// Sum over all pairs; not that of SFT, whose mean goes over a whole step.
+    pub loss: f64,
+    pub chosen: CompletionStats,
     rejected: CompletionStats,
     rewards_chosen: f64,
     rewards_rejected: f64,
@@ -222,28 +188,56 @@ struct BatchSums {
 }
 
 impl BatchSums {
-    fn add_pair(
+    /// Of a batch of which nothing has been run yet.
+    pub fn of(examples: &[Example], batch: &[usize]) -> Self {
+        let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
+        let chosen_tokens_a_pair = tokens.sum::<usize>() as f64 / batch.len().max(1) as f64;
+        Self { pairs: batch.len(), chosen_tokens_a_pair, ..Self::default() }
+    }
+
+    /// Adds what was found of a pair's chosen and rejected answer, and returns its loss under the
+    /// configured loss types.
+    pub fn add_pair(
         &mut self,
-        chosen: &CompletionStats,
-        rejected: &CompletionStats,
-        scores: PairScores,
-        beta: f64,
-    ) {
+        example: &Example,
+        (chosen, rejected): &(CompletionStats, CompletionStats),
+        reference: Reference,
+        config: &TrainConfig,
+    ) -> Dual {
+        let rejected_tokens = example.rejected.as_ref().map_or(0, Sequence::completion_tokens);
+        let scores = PairScores {
+            chosen: chosen.logp - reference.chosen,
+            rejected: rejected.logp - reference.rejected,
+            chosen_tokens: example.chosen.completion_tokens(),
+            rejected_tokens,
+            chosen_logp: chosen.logp,
+            chosen_tokens_a_pair: self.chosen_tokens_a_pair,
+        };
+        let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
+        let loss = dpo::loss(&config.losses(), scores, settings)
+            .expect("problems() knows every loss type");
         self.chosen.add(chosen);
         self.rejected.add(rejected);
-        self.rewards_chosen += beta * scores.chosen;
-        self.rewards_rejected += beta * scores.rejected;
+        self.rewards_chosen += config.beta * scores.chosen;
+        self.rewards_rejected += config.beta * scores.rejected;
         self.wins += usize::from(scores.chosen > scores.rejected);
+        loss
     }
 }
 
-/// TRL averages each metric over the micro-batches, however many tokens or pairs they have.
-fn outcome(sums: &[BatchSums], gradients: Gradients, config: &TrainConfig) -> StepOutcome {
+/// What TRL averages over micro-batches, however many tokens or pairs each has.
+pub(super) struct Means {
+    pub entropy: f64,
+    pub mean_token_accuracy: f64,
+    pub preference: Option<PreferenceMetrics>,
+}
+
+pub(super) fn means(sums: &[BatchSums], objective: Objective) -> Means {
     let mean = |of: &dyn Fn(&BatchSums) -> f64| {
         sums.iter().map(of).sum::<f64>() / sums.len().max(1) as f64
     };
     let per = |value: f64, count: usize| value / count.max(1) as f64;
-    let preference = (config.objective == Objective::Dpo).then(|| {
+    let preference = (objective == Objective::Dpo).then(|| {
         let rewards_chosen = mean(&|sum| per(sum.rewards_chosen, sum.pairs));
         let rewards_rejected = mean(&|sum| per(sum.rewards_rejected, sum.pairs));
         PreferenceMetrics {
@@ -257,14 +251,32 @@ fn outcome(sums: &[BatchSums], gradients: Gradients, config: &TrainConfig) -> St
             logits_rejected: mean(&|sum| per(sum.rejected.mean_logits, sum.rejected.tokens)),
         }
     });
-    StepOutcome {
-        loss: sums.iter().map(|sum| sum.loss).sum(),
+    Means {
         entropy: mean(&|sum| {
             per(sum.chosen.entropy + sum.rejected.entropy, sum.chosen.tokens + sum.rejected.tokens)
         }),
         mean_token_accuracy: mean(&|sum| per(sum.chosen.correct as f64, sum.chosen.tokens)),
         preference,
-        tokens: sums.iter().map(|sum| sum.tokens).sum(),
+    }
+}
+
+fn outcome(
+    sums: &[BatchSums],
+    gradients: Gradients,
+    objective: Objective,
+    tokens_in_step: usize,
+) -> StepOutcome {
+    let of_batch = |sum: &BatchSums| match objective {
+        Objective::Dpo => sum.loss / (sum.pairs * sums.len()) as f64,
+        Objective::Sft => sft::share_of_loss(sum.chosen.logp, tokens_in_step),
+    };
+    let Means { entropy, mean_token_accuracy, preference } = means(sums, objective);
+    StepOutcome {
         gradients,
+        loss: sums.iter().map(of_batch).sum(),
+        entropy,
+        mean_token_accuracy,
+        preference,
+        tokens: sums.iter().map(|sum| sum.tokens).sum(),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::{Encoded, Encoder, Example};
+use super::batch::{Encoded, Example};
 use super::config::TrainConfig;
 use super::error::Error;
 use super::metrics::TrainEvent;
@@ -86,7 +86,7 @@ pub fn survey(
         return Err(Error::NoRows(config.data.clone()));
     }
     let eos = setup::eos_text(model);
-    let encoder = Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos: &eos };
+    let encoder = setup::encoder(model, config, &eos);
     let max_length = setup::max_length(model, config);
     let mut encoded = Vec::with_capacity(rows.len());
     for (done, row) in rows.iter().enumerate() {

@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers as people read them in a window.
+
+pub use crate::words::duration;
 
 /// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
 pub fn bytes(count: u64) -> String {
@@ -16,7 +18,7 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// `212 of 269 MB · 8.0 MB/s · 7.0 s left`: a transfer, as far as it is known.
+/// `212 of 269 MB · 8.0 MB/s · 7 s left`: a transfer, as far as it is known.
 pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f64>) -> String {
     let mut parts = vec![match total.map(bytes) {
         Some(total) => {
@@ -66,23 +68,6 @@ pub fn count(value: usize) -> String {
     grouped
 }
 
-/// `7 s`, `11 min`, `2 h 5 min`.
-pub fn duration(secs: f64) -> String {
-    let secs = secs.max(0.0);
-    if secs < 9.95 {
-        return format!("{secs:.1} s");
-    }
-    let secs = secs.round() as u64;
-    match secs {
-        0..=99 => format!("{secs} s"),
-        100..=3569 => format!("{} min", (secs + 30) / 60),
-        _ => {
-            let minutes = (secs + 30) / 60;
-            format!("{} h {} min", minutes / 60, minutes % 60)
-        }
-    }
-}
-
 /// `62.1 %`; `< 0.1 %` where rounding would say nothing.
 pub fn percent(share: f32) -> String {
     let percent = f64::from(share) * 100.0;
@@ -110,9 +95,6 @@ mod tests {
         assert_eq!(count(2048), "2,048");
         assert_eq!(count(49_152_000), "49,152,000");
         assert_eq!(count(7), "7");
-        assert_eq!(duration(3.42), "3.4 s");
-        assert_eq!(duration(660.0), "11 min");
-        assert_eq!(duration(7500.0), "2 h 5 min");
         assert_eq!(percent(0.6214), "62.1 %");
         assert_eq!(percent(0.00004), "< 0.1 %");
         assert_eq!(percent(0.0), "0.0 %");

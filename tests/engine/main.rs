@@ -9,6 +9,7 @@
 
 mod adapters;
 mod decoders;
+mod estimates;
 mod exports;
 mod files;
 mod generated;

@@ -20,6 +20,7 @@ use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::state::train::estimate::EstimateSlot;
 use tuning_fork::state::train::form::DataSource;
+use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::batch::{Example, Sequence};
@@ -141,6 +142,7 @@ fn ended(steps_done: usize) -> TrainState {
             loss: 0.35,
             rewards_accuracies: Some(0.75),
             rewards_margins: Some(1.234),
+            ..EvalMetrics::default()
         }),
     }));
     train
@@ -379,7 +381,7 @@ fn a_run_of_the_list_shows_its_curves() {
     harness.get_by_label("Reading the curves…");
     let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
-    harness.state_mut().train.show_run("a", &history, Vec::new());
+    harness.state_mut().train.show_run("a", RunPast::of(&history, Vec::new()));
     harness.run();
     harness.get_by_label("Loss plot: training 0.500");
 }
@@ -447,7 +449,7 @@ fn two_ticked_runs_are_laid_over_each_other() {
     let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
     for id in ["first", "second"] {
-        harness.state_mut().train.show_run(id, &history, Vec::new());
+        harness.state_mut().train.show_run(id, RunPast::of(&history, Vec::new()));
     }
     harness.run();
     harness.get_by_label("2 runs compared");
@@ -578,4 +580,21 @@ fn what_a_run_changed_is_measured_and_shown_with_its_uncertainty() {
     harness.get_by_label("12 held-out rows");
     harness.get_by_label("0.0200  (0.0100 to 0.0300)");
     harness.get_by_label("Measure again");
+}
+
+#[test]
+fn several_losses_are_added_up_with_weights() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("Add a loss").click();
+    harness.run();
+    harness.get_by_label("Weight of sigmoid");
+    harness.get_by_label("Weight of sft");
+    let form = |harness: &Harness<'_, Panel>| {
+        let form = &harness.state().train.form;
+        (form.loss_type.join(" "), form.loss_weights.clone())
+    };
+    assert_eq!(form(&harness), ("sigmoid sft".to_owned(), vec![1.0, 1.0]));
+    harness.get_by_label("Without sigmoid").click();
+    harness.run();
+    assert_eq!(form(&harness), ("sft".to_owned(), vec![]));
 }

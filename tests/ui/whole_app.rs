@@ -9,6 +9,7 @@ use std::sync::Arc;
 use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::training_rows::TrainingRows;
 use tuning_fork::app::{WindowOptions, Workbench};
 use tuning_fork::files;
 use tuning_fork::hub;
@@ -206,8 +207,9 @@ fn the_estimate_follows_the_form() {
     let mut app = App::with_model();
     app.ask(Command::ShowPanel(PanelId::Train));
     app.run();
-    let (asked, feeder) = app.script.borrow_mut().estimate.take().expect("an estimate");
-    assert_eq!(files::read_jsonl::<serde_json::Value>(&asked.data).unwrap().len(), 60);
+    let (_, rows, feeder) = app.script.borrow_mut().estimate.take().expect("an estimate");
+    let TrainingRows::Pairs(pairs) = rows else { panic!("the sample pairs are no file") };
+    assert_eq!(pairs.len(), 60);
     app.sees("Counting memory and time");
     feeder.finish(Ok(estimate(640_000_000)));
     app.run();
@@ -215,7 +217,7 @@ fn the_estimate_follows_the_form() {
     assert!(app.script.borrow().estimate.is_none(), "asked once");
     app.harness.state_mut().state.train.form.lora.r = 64;
     app.run();
-    let (asked, feeder) = app.script.borrow_mut().estimate.take().expect("another estimate");
+    let (asked, _, feeder) = app.script.borrow_mut().estimate.take().expect("another estimate");
     assert_eq!(asked.lora.r, 64);
     feeder.finish(Ok(estimate(910_000_000)));
     app.run();

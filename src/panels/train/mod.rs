@@ -4,6 +4,7 @@ mod compare;
 mod ended;
 mod fields;
 mod live;
+mod losses;
 mod measured;
 mod measuring;
 mod plots;

@@ -7,12 +7,11 @@ use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
-use super::measuring;
+use super::{losses, measuring};
 use crate::state::command::{Command, Commands};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
-use crate::train::dpo;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -155,29 +154,8 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
         .decimals(3)
         .show(ui, &mut train.form.beta);
         problems.show(ui, "beta");
-        loss_ui(ui, &mut train.form);
+        losses::losses_ui(ui, &mut train.form, problems);
     }
-}
-
-/// One of the losses; several at once, with weights, come from a run file.
-fn loss_ui(ui: &mut Ui, config: &mut TrainConfig) {
-    let hint =
-        "How a pair's two log-ratios become a loss, by TRL's names. sigmoid is the DPO paper's";
-    row_ui(ui, "loss_type", hint, |ui| {
-        let shown = config.loss_type.join(" + ");
-        let combo = ComboBox::from_id_salt("loss_type")
-            .selected_text(&shown)
-            .width(theme::em(ui) * 9.0)
-            .show_ui(ui, |ui| {
-                for name in dpo::LOSS_TYPES {
-                    if ui.selectable_label(shown == name, name).clicked() {
-                        config.loss_type = vec![name.to_owned()];
-                        config.loss_weights.clear();
-                    }
-                }
-            });
-        combo.response.accessible_name("loss_type").on_hover_text(hint);
-    });
 }
 
 fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
@@ -348,9 +326,10 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             number_row_ui(
                 ui,
                 "warmup_steps",
-                "Steps over which the learning rate climbs to its full height",
+                "Steps over which the learning rate climbs to its full height. Below 1: that share \
+                 of all steps",
                 &mut config.warmup_steps,
-                0..=1_000_000,
+                0.0..=1e6,
             );
             problems.show(ui, "warmup_steps");
             number_row_ui(
@@ -378,6 +357,10 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 2..=1_000_000,
             );
             problems.show(ui, "max_length");
+            if config.objective == Objective::Sft {
+                let hint = "Learn the answers and not their prompts. Off: every token is learned";
+                check_ui(ui, &mut config.completion_only_loss, "completion_only_loss", hint);
+            }
             if config.objective == Objective::Dpo {
                 number_row_ui(
                     ui,
@@ -415,10 +398,9 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             }
         },
     );
-    for field in ["loss_type", "loss_weights", "lora.lora_dropout"] {
-        for problem in problems.0.iter().filter(|problem| problem.field == field) {
-            problem_ui(ui, &format!("{field}: {}", problem.message));
-        }
+    let field = "lora.lora_dropout";
+    for problem in problems.0.iter().filter(|problem| problem.field == field) {
+        problem_ui(ui, &format!("{field}: {}", problem.message));
     }
 }
 

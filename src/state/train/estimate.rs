@@ -1,8 +1,8 @@
 //! What the run in the form would take, as far as it is known.
 
-use super::duration_text;
 use crate::train::estimate::Estimate;
 use crate::train::estimate::free::gigabytes;
+use crate::words;
 
 /// The estimate of the form as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ impl EstimateSlot {
         let Self::Known { estimate, free } = self else { return None };
         let peak = gigabytes(estimate.memory.peak());
         let free = free.map_or_else(String::new, |free| format!(" ({} free here)", are(free)));
-        let time = duration_text(estimate.time.total_secs());
+        let time = words::duration(estimate.time.total_secs());
         Some(format!("Needs about {peak} of memory{free} and about {time}"))
     }
 
@@ -41,6 +41,7 @@ impl EstimateSlot {
             ("adapter, gradient and optimizer", memory.adapter),
             ("kept of a batch for the way back", memory.kept),
             ("the layer at work, and scores", memory.work),
+            ("in place of the last two, a checkpoint", memory.checkpoint),
             ("tokenizer and program", memory.program),
         ] {
             lines.push(format!("  {}  {what}", gigabytes(bytes)));
@@ -53,7 +54,7 @@ impl EstimateSlot {
             ("sample answers", time.sample_secs),
         ] {
             if secs > 0.0 {
-                lines.push(format!("  {}  {what}", duration_text(secs)));
+                lines.push(format!("  {}  {what}", words::duration(secs)));
             }
         }
         Some(lines.join("\n"))
@@ -86,7 +87,7 @@ fn are(bytes: u64) -> String {
 }
 
 fn step_text(secs: f64) -> String {
-    if secs < 9.95 { format!("{secs:.1} s") } else { duration_text(secs) }
+    if secs < 9.95 { format!("{secs:.1} s") } else { words::duration(secs) }
 }
 
 #[cfg(test)]

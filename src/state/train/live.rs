@@ -1,12 +1,13 @@
 //! The run that is under way, or the one that has just ended.
 
+use super::asides::Asides;
 use super::curves::Curves;
-use super::duration_text;
 use super::samples::SampleBook;
 use crate::state::command::Command;
 use crate::state::slots::Activity;
 use crate::train::config::Objective;
 use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use crate::words;
 
 /// How much the latest step counts in the smoothed seconds a step. 0.2: five steps of memory.
 const SMOOTHING: f64 = 0.2;
@@ -39,6 +40,9 @@ pub struct LiveRun {
 
     /// The sum over all steps.
     pub total_secs: f64,
+
+    /// What else it does between steps, and how long that takes.
+    pub asides: Asides,
 
     /// The last step that could be resumed from.
     pub saved_step: Option<usize>,
@@ -82,6 +86,7 @@ impl LiveRun {
             evaluation: None,
             step_secs: None,
             total_secs: 0.0,
+            asides: Asides::default(),
             saved_step: None,
             warnings: Vec::new(),
         }
@@ -124,6 +129,7 @@ impl LiveRun {
                 self.evaluation = Some(metrics);
             }
             TrainEvent::Sampled(sample) => self.samples.push(sample),
+            TrainEvent::Aside { what, secs } => self.asides.add(what, secs),
             TrainEvent::Saved { step } => self.saved_step = Some(step),
         }
     }
@@ -184,9 +190,10 @@ impl LiveRun {
         let Some(step_secs) = self.step_secs else {
             return format!("{word} {done} of {planned}");
         };
-        let left = planned.saturating_sub(done) as f64 * step_secs;
+        let steps = planned.saturating_sub(done) as f64 * step_secs;
+        let left = steps + self.asides.secs_left(done, planned, self.held_out_rows > 0);
         let pace = pace_text(step_secs);
-        format!("{word} {done} of {planned} · {pace} · {} left", duration_text(left))
+        format!("{word} {done} of {planned} · {pace} · {} left", words::duration(left))
     }
 
     /// Everything is in memory, and nothing is computed.
@@ -222,7 +229,7 @@ fn pace_text(step_secs: f64) -> String {
     match step_secs {
         secs if secs < 0.1 => format!("{:.0} ms a step", secs * 1000.0),
         secs if secs < 60.0 => format!("{secs:.1} s a step"),
-        secs => format!("{} a step", duration_text(secs)),
+        secs => format!("{} a step", words::duration(secs)),
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! What a run computes: see `train`. What is drawn: see `panels::train`.
 
+pub mod asides;
 pub mod compare;
 pub mod curves;
 pub mod estimate;
 pub mod form;
 pub mod live;
+pub mod past;
 pub mod reading;
 pub mod runs;
 pub mod samples;
@@ -17,17 +19,17 @@ use std::path::PathBuf;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
-use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::notes::RunNotes;
-use crate::train::samples::Sample;
 
 use super::slots::{Activity, ModelSlot};
+use asides::Asides;
 use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
 use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
+use past::RunPast;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
@@ -216,18 +218,21 @@ impl TrainState {
 
     /// A run was started under `id`: the curves are its own from now on.
     pub fn begin(&mut self, id: impl Into<String>) {
-        self.live = Some(LiveRun::new(id, self.form.objective));
+        let mut live = LiveRun::new(id, self.form.objective);
+        live.asides = Asides::of(&self.form);
+        self.live = Some(live);
         self.show_live();
     }
 
     /// An interrupted run goes on: its curves begin with what it did before.
-    pub fn resume(&mut self, run: &RunView, history: &History, samples: Vec<Sample>) {
-        let History { steps, evaluations } = history;
+    pub fn resume(&mut self, run: &RunView, past: RunPast) {
+        let RunPast { curves, last_step, samples } = past;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
-        live.curves = Curves::of(steps, evaluations);
-        live.last_step = steps.last().cloned();
+        live.asides = Asides::of(&run.config);
+        live.curves = curves;
+        live.last_step = last_step;
         live.steps_planned = run.steps_planned;
-        live.samples = SampleBook::of(samples);
+        live.samples = samples;
         self.live = Some(live);
         self.show_live();
     }
@@ -283,14 +288,14 @@ impl TrainState {
     }
 
     /// The app has read what a selected or compared run left behind.
-    pub fn show_run(&mut self, id: &str, history: &History, samples: Vec<Sample>) {
-        let curves = Curves::of(&history.steps, &history.evaluations);
+    pub fn show_run(&mut self, id: &str, past: RunPast) {
+        let RunPast { curves, samples, last_step: _ } = past;
         if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
             compared.curves = Some(curves.clone());
         }
         if let Some(selected) = self.selected.as_mut().filter(|selected| selected.id == id) {
             selected.curves = Some(curves);
-            selected.samples = SampleBook::of(samples);
+            selected.samples = samples;
         }
     }
 
@@ -308,20 +313,6 @@ impl TrainState {
             self.editing = None;
         }
         self.runs = runs;
-    }
-}
-
-/// `40 s`, `11 min`, `1 h 5 min`: as exact as an estimate deserves.
-pub fn duration_text(secs: f64) -> String {
-    let whole = secs.max(0.0).round() as u64;
-    match whole {
-        0 if secs > 0.0 => "less than 1 s".to_owned(),
-        0..90 => format!("{whole} s"),
-        90..3600 => format!("{} min", (whole + 30) / 60),
-        _ => match (whole / 3600, (whole % 3600) / 60) {
-            (hours, 0) => format!("{hours} h"),
-            (hours, minutes) => format!("{hours} h {minutes} min"),
-        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
+use crate::train::history::History;
 use crate::train::metrics::StepMetrics;
 use crate::train::runs::RunState;
 
@@ -178,7 +179,7 @@ fn curves_that_arrive_late_go_to_no_other_run() {
     let selected =
         Some(SelectedRun { id: "b".to_owned(), curves: None, samples: SampleBook::default() });
     let mut train = TrainState { selected, ..TrainState::default() };
-    train.show_run("a", &history(&[1]), Vec::new());
+    train.show_run("a", RunPast::of(&history(&[1]), Vec::new()));
     assert!(train.selected.as_ref().unwrap().curves.is_none());
     train.set_runs(Vec::new());
     assert!(train.selected.is_none());
@@ -189,7 +190,7 @@ fn a_resumed_run_goes_on_where_it_was() {
     let mut train = TrainState::default();
     let run =
         RunView { objective: Objective::Sft, steps_done: 2, steps_planned: 5, ..run_view("a") };
-    train.resume(&run, &history(&[1, 2]), Vec::new());
+    train.resume(&run, RunPast::of(&history(&[1, 2]), Vec::new()));
     train.on_event(step(3, 1.0));
     let live = train.live.unwrap();
     assert_eq!(live.curves.loss.len(), 3);
@@ -204,7 +205,7 @@ fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
         assert!(train.toggle_compared(id));
     }
     assert!(!train.toggle_compared("e"), "a fifth line could not be told apart");
-    train.show_run("b", &history(&[1]), Vec::new());
+    train.show_run("b", RunPast::of(&history(&[1]), Vec::new()));
     assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss.len()), Some(1));
     assert!(!train.toggle_compared("a"), "unticked: nothing to read");
     train.set_runs(["b", "d"].map(run_view).to_vec());
@@ -212,19 +213,4 @@ fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
     assert_eq!(left, ["b", "d"]);
     train.begin("f");
     assert!(train.compared.is_empty(), "a new run comes to the front");
-}
-
-#[test]
-fn durations_are_as_exact_as_an_estimate_deserves() {
-    let table = [
-        (0.0, "0 s"),
-        (0.2, "less than 1 s"),
-        (68.0, "68 s"),
-        (640.0, "11 min"),
-        (3600.0, "1 h"),
-        (3900.0, "1 h 5 min"),
-    ];
-    for (secs, expected) in table {
-        assert_eq!(duration_text(secs), expected);
-    }
 }

@@ -62,6 +62,7 @@ struct RowsKey {
     model: String,
     data: String,
     objective: Objective,
+    completion_only_loss: bool,
     max_length: usize,
 }
 
@@ -92,6 +93,7 @@ impl Estimator {
             model: model.card().identity.sha256.clone(),
             data: files::sha256_of_bytes(&bytes),
             objective: config.objective,
+            completion_only_loss: config.completion_only_loss,
             max_length: config.max_length,
         };
         if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
@@ -219,10 +221,7 @@ fn typical_pass(
     let rows = PassSize::of(config).rows();
     let mut passes: Vec<(Vec<usize>, usize)> = Vec::new();
     for step in 0..plan.steps.min(STEPS) {
-        for mut batch in plan.batches(step) {
-            for row in &mut batch {
-                *row = split.train[*row];
-            }
+        for batch in plan.batches_of(step, &split.train) {
             for members in step::passes(examples, &batch, rows) {
                 let sequences = members.iter().flat_map(|index| examples[*index].sequences());
                 let tokens = logprobs::tree(&sequences.collect::<Vec<_>>()).len();

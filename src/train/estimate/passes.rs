@@ -66,10 +66,7 @@ impl PassPlan<'_> {
     pub fn largest(&self, examples: &[Example], train: &[usize], plan: &Plan) -> Largest {
         let mut largest = Largest::default();
         for step in looked_at(plan.steps) {
-            for mut batch in plan.batches(step) {
-                for row in &mut batch {
-                    *row = train[*row];
-                }
+            for batch in plan.batches_of(step, train) {
                 for pass in self.of_batch(examples, &batch) {
                     largest = largest.joined(&pass);
                 }

@@ -3,6 +3,7 @@
 use super::super::batch::Example;
 use super::super::config::{Objective, TrainConfig};
 use super::super::evaluate;
+use super::super::plan;
 use super::super::plan::Plan;
 use super::super::samples;
 use super::passes::{PassPlan, looked_at};
@@ -95,10 +96,7 @@ impl Workload {
         let mut looked = 0;
         for step in looked_at(plan.steps) {
             looked += 1;
-            for mut batch in plan.batches(step) {
-                for row in &mut batch {
-                    *row = train[*row];
-                }
+            for batch in plan.batches_of(step, train) {
                 for pass in passes.of_batch(examples, &batch) {
                     training.add(&pass.cost);
                 }
@@ -113,16 +111,13 @@ impl Workload {
         };
         let all: Vec<usize> = (0..examples.len()).collect();
         let is_dpo = config.objective == Objective::Dpo;
-        // The last step is always followed by a look, and by an answer where there are any.
-        let due = |every: usize| plan.steps.checked_div(every).unwrap_or(0);
-        let after_last = |every: usize| usize::from(!plan.steps.is_multiple_of(every));
         let evaluations = match held_out.len() {
             0 => 0,
-            _ => due(config.eval_steps) + after_last(config.eval_steps),
+            _ => plan::times_due(config.eval_steps, 0, plan.steps),
         };
         let samples = match config.sample_steps {
             0 => 0,
-            every => 1 + due(every) + after_last(every), // one before the first step
+            every => 1 + plan::times_due(every, 0, plan.steps), // one before the first step
         };
         let shape = &passes.shape;
         let adapter = shape.targets.iter().map(|one| shape.rank * (one.outputs + one.inputs));

@@ -1,0 +1,113 @@
+//! The rows of a run before they are a file of its own: a file that the person chose, or pairs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Workbench;
+use crate::data::pair::PreferencePair;
+use crate::data::record::Form;
+use crate::data::samples;
+use crate::files;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::train::form::DataSource;
+use crate::train::record::DATA_FILE;
+
+/// What the Train panel's form has chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainingRows {
+    File(PathBuf),
+    Pairs(Vec<PreferencePair>),
+}
+
+impl TrainingRows {
+    /// Puts them into a file of their own.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let bytes = match self {
+            Self::File(file) => std::fs::read(file)?,
+            Self::Pairs(pairs) => {
+                let mut text = String::new();
+                for pair in pairs {
+                    text.push_str(&serde_json::to_string(pair)?);
+                    text.push('\n');
+                }
+                text.into_bytes()
+            }
+        };
+        files::write_atomic(path, &bytes)
+    }
+
+    /// Calls `work` with their file: pairs are in one for as long as that takes.
+    pub fn as_file<R>(&self, work: impl FnOnce(&Path) -> R) -> io::Result<R> {
+        if let Self::File(path) = self {
+            return Ok(work(path));
+        }
+        let folder: TempDir = tempfile::tempdir()?;
+        let path = folder.path().join(DATA_FILE);
+        self.write(&path)?;
+        Ok(work(&path))
+    }
+}
+
+impl Workbench {
+    /// The rows that a run of the form would train on.
+    pub(super) fn training_rows(&self) -> Result<TrainingRows, Notice> {
+        let train = &self.state.train;
+        Ok(match train.source {
+            DataSource::ProjectPairs => {
+                let Some(open) = &self.project else {
+                    return Err(Notice::problem(PanelId::Train, "No project is open"));
+                };
+                let records = open.store.records().iter();
+                let pairs = records.filter_map(|record| record.pair(Form::Conversational));
+                TrainingRows::Pairs(pairs.collect())
+            }
+            DataSource::Sample => TrainingRows::Pairs(samples::pairs()),
+            DataSource::File => {
+                let Some(file) = &train.file else {
+                    let summary = "Choose a file with training data";
+                    return Err(Notice::problem(PanelId::Train, summary));
+                };
+                TrainingRows::File(file.path.clone())
+            }
+        })
+    }
+
+    /// Writes those rows to a file.
+    pub(super) fn write_training_data(&self, path: &Path) -> Result<(), Notice> {
+        self.training_rows()?.write(path).map_err(|err| {
+            Notice::error(PanelId::Train, "The training data could not be copied", &err)
+                .hint("Open a project on a disk with free space")
+                .remedy("Open a project…", crate::state::command::Command::OpenProject)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_a_file_for_as_long_as_it_is_needed() {
+        let pairs = samples::pairs();
+        let rows = TrainingRows::Pairs(pairs.clone());
+        let look = |path: &Path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            (path.to_owned(), text.lines().count())
+        };
+        let (path, count) = rows.as_file(look).unwrap();
+        assert_eq!(count, pairs.len());
+        assert!(!path.exists());
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        rows.write(&path).unwrap();
+        let rows = TrainingRows::File(path.clone());
+        assert_eq!(rows.as_file(look).unwrap(), (path.clone(), pairs.len()));
+        assert!(path.exists());
+        let err = TrainingRows::File(folder.path().join("none")).write(&path).unwrap_err();
+        assert_eq!(err.kind(), io::ErrorKind::NotFound);
+    }
+}

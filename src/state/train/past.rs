@@ -1,0 +1,25 @@
+//! What a run left behind, thinned to what is shown of it.
+
+use super::curves::Curves;
+use super::samples::SampleBook;
+use crate::train::history::History;
+use crate::train::metrics::StepMetrics;
+use crate::train::samples::Sample;
+
+/// A run's curves and answers. Made where its files are read: 100,000 steps are tens of megabytes.
+#[derive(Clone, Debug)]
+pub struct RunPast {
+    pub curves: Curves,
+    pub last_step: Option<StepMetrics>,
+    pub samples: SampleBook,
+}
+
+impl RunPast {
+    pub fn of(history: &History, samples: Vec<Sample>) -> Self {
+        Self {
+            curves: Curves::of(&history.steps, &history.evaluations),
+            last_step: history.steps.last().cloned(),
+            samples: SampleBook::of(samples),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Numbers as people read them, for whoever shows or says some. Knows nothing of us.
+
+/// `40 s`, `11 min`, `1 h 5 min`: as exact as an estimate deserves.
+pub fn duration(secs: f64) -> String {
+    let whole = secs.max(0.0).round() as u64;
+    match whole {
+        0 if secs > 0.0 => "less than 1 s".to_owned(),
+        0..90 => format!("{whole} s"),
+        90..3600 => format!("{} min", (whole + 30) / 60),
+        _ => match (whole / 3600, (whole % 3600) / 60) {
+            (hours, 0) => format!("{hours} h"),
+            (hours, minutes) => format!("{hours} h {minutes} min"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_exact_as_an_estimate_deserves() {
+        let table = [
+            (0.0, "0 s"),
+            (0.2, "less than 1 s"),
+            (68.0, "68 s"),
+            (640.0, "11 min"),
+            (3600.0, "1 h"),
+            (3900.0, "1 h 5 min"),
+        ];
+        for (secs, expected) in table {
+            assert_eq!(duration(secs), expected);
+        }
+    }
+}

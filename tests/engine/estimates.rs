@@ -1,0 +1,150 @@
+//! What a run is said to take before it starts, against what it takes: bytes that can be counted.
+//! Seconds and the system's own count of memory are compared on a quiet machine, not here.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tuning_fork::files;
+use tuning_fork::jobs::{Quiet, Recorder};
+use tuning_fork::llm::pass_cost;
+use tuning_fork::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
+use tuning_fork::train;
+use tuning_fork::train::TrainRequest;
+use tuning_fork::train::batch::{Example, Sequence};
+use tuning_fork::train::config::{LoraConfig, TrainConfig};
+use tuning_fork::train::estimate::{Estimate, Estimator, Memory, Time};
+use tuning_fork::train::logprobs;
+use tuning_fork::train::metrics::TrainEvent;
+use tuning_fork::train::plan::Plan;
+use tuning_fork::train::record::CHECKPOINT_FILE;
+use tuning_fork::train::setup;
+
+use crate::support::{load, reference};
+
+fn all_linear(model: &Model) -> Adapter {
+    let spec = LoraSpec {
+        r: 4,
+        lora_alpha: 8.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec!["all-linear".to_owned()],
+    };
+    Adapter::init(model, &spec, 1).unwrap()
+}
+
+#[test]
+fn a_pass_keeps_as_many_bytes_as_were_counted_for_it() {
+    let families =
+        ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2", "tiny_olmo2"];
+    for family in families {
+        let model = load(&reference(&format!("models/{family}")), Weights::F32);
+        let adapter = all_linear(&model);
+        let sequence = |last: u32| Sequence {
+            ids: (3..50).chain([last, last]).collect(),
+            completion_start: 40,
+        };
+        let (one, other) = (sequence(7), sequence(9));
+        let tree = logprobs::tree(&[&one, &other]);
+        assert_eq!(tree.len(), 51, "what both begin with is there once");
+        for keep in [Keep::LayerInputs, Keep::Everything] {
+            let pass = model.run_tree(&tree, Some(&adapter), None, keep).unwrap();
+            let counted =
+                pass_cost::kept_bytes(model.config(), tree.len(), adapter.rank_sum(), keep);
+            assert_eq!(pass.kept_bytes(), counted, "{family} {keep:?}");
+        }
+    }
+}
+
+fn pairs(folder: &Path) -> PathBuf {
+    let path = folder.join("pairs.jsonl");
+    for index in 0..12 {
+        let row = json!({
+            "prompt": format!("Question {index}: {}", "and so on, ".repeat(index % 5)),
+            "chosen": format!(" Answer {index}."),
+            "rejected": format!(" No {}", "answer ".repeat(index % 4 + 1)),
+        });
+        files::append_json(&path, &row).unwrap();
+    }
+    path
+}
+
+#[test]
+fn an_estimate_is_that_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&reference("models/llama"), Weights::F32);
+    let config = TrainConfig {
+        data: pairs(folder.path()),
+        per_device_train_batch_size: 3,
+        max_steps: Some(4),
+        held_out_share: 0.25,
+        eval_steps: 2,
+        sample_steps: 4,
+        lora: LoraConfig {
+            r: 16,
+            target_modules: vec!["all-linear".to_owned()],
+            ..LoraConfig::default()
+        },
+        ..TrainConfig::default()
+    };
+    let mut estimator = Estimator::default();
+    let found = estimator.estimate(&model, &config, &config.data, &Quiet).unwrap();
+    let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found;
+
+    // Memory, against what is there
+    let adapter = setup::adapter(&model, &config, &Quiet).unwrap();
+    let Memory { weights, adapter: learned, kept, work, checkpoint, program } = memory;
+    assert_eq!(memory.peak(), weights + learned + program + (kept + work).max(checkpoint));
+    assert_eq!(weights, llm::memory_needed(&model.card().source, Weights::F32).unwrap());
+    let values: usize = adapter.vars().iter().map(|(_, var)| var.elem_count()).sum();
+    assert_eq!(learned, 4 * 4 * values as u64); // values, gradients and two moments, in f32
+    let most = most_kept(&model, &config, &adapter);
+    assert_eq!(kept, most);
+    assert!(work > 0 && program > 0);
+    assert!(changes.is_sorted_by_key(|change| change.peak));
+    assert!(changes.iter().all(|change| change.peak < memory.peak()), "{changes:?}");
+
+    // Time, only whether it adds up
+    let Time { step_secs, training_secs, reference_secs, evaluation_secs, sample_secs } = time;
+    let parts = [training_secs, reference_secs, evaluation_secs, sample_secs];
+    assert!(parts.iter().all(|secs| *secs > 0.0 && secs.is_finite()), "{time:?}");
+    assert!((time.total_secs() - parts.iter().sum::<f64>()).abs() < 1e-9);
+    assert!((step_secs * steps as f64 - training_secs).abs() < 1e-9);
+
+    // What the run says of itself
+    let run_dir = folder.path().join("run");
+    let request = TrainRequest {
+        config: config.clone(),
+        run_dir: run_dir.clone(),
+        resume: false,
+        cache: None,
+    };
+    let events = Recorder::default();
+    train::run(&model, &request, &events).unwrap();
+    let planned = TrainEvent::Planned { steps, train_rows, held_out_rows };
+    assert!(events.into_events().contains(&planned), "{planned:?}");
+    let size = |file| std::fs::metadata(run_dir.join(file)).unwrap().len();
+    let written = size(CHECKPOINT_FILE) + size("adapter_model.safetensors");
+    assert!(written <= checkpoint && checkpoint <= 3 * written, "{written} of {checkpoint}");
+
+    // Another learning rate is the same work: nothing is read or measured again.
+    let again = Recorder::default();
+    let config = TrainConfig { learning_rate: 1e-4, ..config };
+    let second = estimator.estimate(&model, &config, &config.data, &again).unwrap();
+    assert_eq!((second.memory, second.time), (memory, time));
+    assert!(again.into_events().is_empty());
+}
+
+/// The most that a batch of the run keeps, by running every one.
+fn most_kept(model: &Model, config: &TrainConfig, adapter: &Adapter) -> u64 {
+    let examples = setup::examples(model, config, &config.data, &Quiet).unwrap().examples;
+    let split = setup::held_out_split(&examples, config);
+    let plan = Plan::new(config, split.train.len());
+    let batches = (0..plan.steps).flat_map(|step| plan.batches_of(step, &split.train));
+    let kept = batches.map(|batch| {
+        let members = batch.iter().map(|row| &examples[*row]);
+        let sequences: Vec<&Sequence> = members.flat_map(Example::sequences).collect();
+        let tree = logprobs::tree(&sequences);
+        model.run_tree(&tree, Some(adapter), None, Keep::Everything).unwrap().kept_bytes()
+    });
+    kept.max().unwrap()
+}

@@ -1,0 +1,492 @@
+"""Short training runs of TRL and PEFT on the tiny models: odd but legal settings of every kind.
+
+Usage: python make_traces.py OUT [NAME...]     (without names: all of CASES)
+
+Needs torch, transformers 5, TRL 1 and PEFT. Each OUT/NAME/ is a trace as in `traces/`: run.json
+(settings), data.jsonl, adapter_init/, adapter_final/, grads.safetensors (of the first step, before
+clipping), log.json (what TRL logs at each step); where something is held out, also held_out.jsonl
+and eval.json (what TRL's `evaluate` gives at the end, as one batch). OUT/models/ has the models
+whose tokenizer had to be changed. `tests/engine/traces.rs` replays a whole folder of them:
+TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two are committed.
+"""
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from torch.utils.data import SequentialSampler
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+from transformers.utils import logging
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+HERE = Path(__file__).parent
+EOS = "<|im_end|>"
+VOCABULARY = (
+    "tone fork answer question better worse pair clear plain stone river grün naïve Maß 12 3.5 (see) "
+    "\n\n - list; end! why? 你好 🙂 word wordless"
+).split(" ")
+LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def text(rng, low, high):
+    return " ".join(rng.choice(VOCABULARY) for _ in range(rng.randint(low, high)))
+
+
+def says(role, content):
+    return {"role": role, "content": content}
+
+
+# Rows of each kind: (random numbers, how many) -> rows.
+
+
+def plain(rng, count):
+    return [
+        {"prompt": text(rng, 2, 9) + ":", "chosen": " " + text(rng, 2, 9), "rejected": " " + text(rng, 2, 9)}
+        for _ in range(count)
+    ]
+
+
+def merging(rng, count):
+    """No space between prompt and answer, or one at the prompt's end: tokens may merge across."""
+    rows = []
+    for index in range(count):
+        end = ["", " ", "w", "\n"][index % 4]
+        begin = ["ord", "word", "", " "][index % 4]
+        rows.append(
+            {
+                "prompt": text(rng, 2, 6) + end,
+                "chosen": begin + text(rng, 1, 6),
+                "rejected": begin + text(rng, 1, 6),
+            }
+        )
+    return rows
+
+
+def no_prompt(rng, count):
+    """Every other prompt is empty."""
+    rows = plain(rng, count)
+    for row in rows[::2]:
+        row["prompt"] = ""
+    return rows
+
+
+def no_answer(rng, count):
+    """Some answers are empty: all that is learned is to stop."""
+    rows = plain(rng, count)
+    rows[1]["rejected"] = ""
+    rows[2]["chosen"] = ""
+    return rows
+
+
+def ended(rng, count):
+    """Answers that end with the end-of-sequence token already, one of both or both."""
+    rows = plain(rng, count)
+    for index, row in enumerate(rows):
+        row["chosen"] += EOS if index % 2 else ""
+        row["rejected"] += EOS if index % 3 else ""
+    return rows
+
+
+def same(rng, count):
+    """Some pairs with twice the same answer, and answers of the same length."""
+    rows = plain(rng, count)
+    for row in rows[::3]:
+        row["rejected"] = row["chosen"]
+    rows[1]["rejected"] = rows[1]["chosen"][:-1] + "?"
+    return rows
+
+
+def implicit(rng, count):
+    """No prompt column: what the two answers begin with in common."""
+    return [
+        {"chosen": row["prompt"] + row["chosen"], "rejected": row["prompt"] + row["rejected"]}
+        for row in plain(rng, count)
+    ]
+
+
+def implicit_none(rng, count):
+    """Two texts without anything in common among them."""
+    rows = implicit(rng, count)
+    rows[1] = {"chosen": "yes, " + text(rng, 2, 5), "rejected": "no, " + text(rng, 2, 5)}
+    return rows
+
+
+def chat(rng, count):
+    return [
+        {
+            "prompt": [says("user", text(rng, 2, 9))],
+            "chosen": [says("assistant", text(rng, 2, 9))],
+            "rejected": [says("assistant", text(rng, 2, 9))],
+        }
+        for _ in range(count)
+    ]
+
+
+def system(rng, count):
+    """System prompts, several turns, and answers of more than one message."""
+    rows = chat(rng, count)
+    for index, row in enumerate(rows):
+        if index % 2 == 0:
+            row["prompt"].insert(0, says("system", text(rng, 3, 6)))
+        if index % 3 == 0:
+            row["prompt"] += [says("assistant", text(rng, 1, 4)), says("user", text(rng, 1, 5))]
+        if index % 4 == 1:
+            row["chosen"] += [says("user", text(rng, 1, 3)), says("assistant", text(rng, 1, 4))]
+    return rows
+
+
+def implicit_chat(rng, count):
+    return [
+        {"chosen": row["prompt"] + row["chosen"], "rejected": row["prompt"] + row["rejected"]}
+        for row in system(rng, count)
+    ]
+
+
+def long(rng, count):
+    """Prompts and answers of very different lengths: some are cut, some prompts fill everything."""
+    rows = plain(rng, count)
+    for index, row in enumerate(rows):
+        row["prompt"] = text(rng, 1, 1 + 9 * (index % 4)) + ":"
+        row["chosen"] = " " + text(rng, 1, 1 + 11 * (index % 3))
+    return rows
+
+
+def long_chat(rng, count):
+    rows = chat(rng, count)
+    for index, row in enumerate(rows):
+        row["prompt"][0]["content"] = text(rng, 1, 1 + 9 * (index % 4))
+        row["rejected"][0]["content"] = text(rng, 1, 1 + 11 * (index % 3))
+    return rows
+
+
+def odd(rng, count):
+    """Everything that is odd and legal, one row of each in turn."""
+    kinds = [no_prompt, no_answer, ended, same, merging, long, implicit_none]
+    rows = []
+    for index in range(count):
+        row = kinds[index % len(kinds)](rng, 4)[index % 4]
+        rows.append({"prompt": ""} | row)
+    return rows
+
+
+def only_chosen(rows):
+    return [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+
+
+def whole_text(rng, count):
+    return [{"text": row["prompt"] + row["chosen"]} for row in ended(rng, count)]
+
+
+def whole_chat(rng, count):
+    return [{"messages": row["prompt"] + row["chosen"]} for row in system(rng, count)]
+
+
+DEFAULTS = dict(
+    model="llama", kind="dpo", data=chat, rows=9, held_out=0, batch=3, accum=1, steps=4, lr=1e-3, beta=0.1,
+    r=4, alpha=8, targets=LINEARS, sched="linear", warmup=0, wd=0.0, clip=1.0, extra={}, lora={}, b_std=0.02,
+)  # fmt: skip
+
+
+def dpo(**more):
+    return DEFAULTS | more
+
+
+def sft(**more):
+    return DEFAULTS | {"kind": "sft"} | more
+
+
+def loss(*names, **more):
+    extra = {"loss_type": list(names)}
+    for key in ("loss_weights", "label_smoothing"):
+        if key in more:
+            extra[key] = more.pop(key)
+    return dpo(extra=extra, data=more.pop("data", long), lr=3e-3, **more)
+
+
+CASES = {
+    # Committed, in `traces/`: as much as fits into two
+    "odd_dpo": dpo(
+        data=odd, rows=17, held_out=5, batch=3, accum=2, steps=7, warmup=0.3, sched="cosine", wd=0.1, r=2, alpha=3,
+        targets=r".*layers\.[02]\.(self_attn\.[qv]|mlp\.down)_proj", beta=0.3,
+        extra=dict(loss_type=["sigmoid_norm", "robust", "sft"], loss_weights=[2.0, 0.5, 0.25], label_smoothing=0.2, max_length=40),
+        lora=dict(use_rslora=True, rank_pattern={r".*\.2\..*v_proj": 3}, alpha_pattern={r"layers\.0\.mlp\..*": 5}),
+    ),
+    "odd_sft": sft(
+        data=lambda rng, n: only_chosen(odd(rng, n)), rows=13, held_out=4, batch=2, accum=3, steps=5, warmup=2,
+        r=2, alpha=5, targets=["q_proj", "down_proj"], lora=dict(layers_to_transform=[0, 1]),
+        extra=dict(completion_only_loss=False, max_length=24),
+    ),
+    # Families, each with settings of its own
+    "family_llama": dpo(held_out=5, lora=dict(use_rslora=True), alpha=5, r=3),
+    "family_mistral": dpo(model="mistral", data=system, sched="cosine", warmup=1, held_out=4),
+    "family_qwen2": dpo(model="qwen2", data=plain, r=2, alpha=7, wd=0.1),
+    "family_qwen3": dpo(model="qwen3", data=implicit_chat, beta=0.5, clip=0.1),
+    "family_gemma2": dpo(model="gemma2", data=long_chat, batch=4, rows=8),
+    "family_gemma3": dpo(model="gemma3", data=system, targets="all-linear", batch=2),
+    "family_phi3": dpo(model="phi3", targets=["qkv_proj", "gate_up_proj", "down_proj"], alpha=16),
+    "family_gpt2": dpo(model="gpt2", targets=["c_attn", "c_fc", "c_proj"], lora=dict(fan_in_fan_out=True)),
+    "family_olmo2": dpo(model="tiny_olmo2", data=plain, targets="all-linear"),
+    "family_smollm3": dpo(model="tiny_smollm3", data=plain),
+    # Its context: TRL goes on beyond that, and we do not.
+    "family_yarn": dpo(
+        model="tiny_qwen2_yarn", data=plain, targets="all-linear", lora=dict(use_rslora=True), extra=dict(max_length=64)
+    ),
+    "family_gemma3_sft": sft(model="gemma3", data=whole_chat, targets=["q_proj", "v_proj"]),
+    "family_gpt2_sft": sft(model="gpt2", data=whole_text, targets="all-linear", lora=dict(fan_in_fan_out=True)),
+    "family_phi3_sft": sft(model="phi3", data=lambda rng, n: only_chosen(system(rng, n)), targets="all-linear"),
+    # Losses
+    "loss_sigmoid_smoothed": loss("sigmoid", label_smoothing=0.2),
+    "loss_hinge": loss("hinge", beta=0.3),
+    "loss_ipo": loss("ipo", beta=0.4, held_out=4),
+    "loss_exo": loss("exo_pair", label_smoothing=1e-3),
+    "loss_nca": loss("nca_pair", beta=0.02),
+    "loss_robust": loss("robust", label_smoothing=0.3, beta=0.2),
+    "loss_bco": loss("bco_pair", beta=1.0),
+    "loss_sppo": loss("sppo_hard", beta=0.05),
+    "loss_apo_zero": loss("apo_zero", beta=0.6),
+    "loss_apo_down": loss("apo_down", beta=0.6),
+    "loss_discopop": loss("discopop", beta=0.05),
+    "loss_sigmoid_norm": loss("sigmoid_norm", beta=2.0, held_out=4),
+    "loss_sft": loss("sft", held_out=4),
+    "loss_mpo": loss("sigmoid", "bco_pair", "sft", loss_weights=[0.8, 0.2, 1.0], held_out=4, accum=2),
+    "loss_odd_sum": loss("ipo", "robust", "sppo_hard", loss_weights=[0.5, -0.25, 2.0], label_smoothing=0.1),
+    "loss_unweighted_sum": loss("hinge", "sft", "apo_zero", batch=2),
+    # Adapters
+    "rank_pattern": dpo(lora=dict(rank_pattern={"q_proj": 2, "down_proj": 6}, alpha_pattern={"q_proj": 3})),
+    "pattern_paths": dpo(
+        lora=dict(rank_pattern={"model.layers.0.self_attn.q_proj": 7}, alpha_pattern={"layers.1.mlp.up_proj": 20}),
+    ),
+    "pattern_regex": dpo(
+        lora=dict(rank_pattern={r".*\.layers\.[01]\..*_proj": 2}, alpha_pattern={r"layers\.(0|2)\.mlp\..*": 1}),
+    ),
+    "pattern_both": dpo(lora=dict(rank_pattern={"layers.0.self_attn.v_proj": 1, "v_proj": 5}, use_rslora=True)),
+    "targets_regex": dpo(targets=r".*layers\.[02]\.(self_attn\.(q|o)|mlp\.down)_proj"),
+    "targets_one": dpo(targets=["down_proj"], r=1, alpha=1),
+    "targets_layers": dpo(targets=["q_proj", "v_proj"], lora=dict(layers_to_transform=[1])),
+    "targets_excluded": dpo(targets="all-linear", lora=dict(exclude_modules=["o_proj"])),
+    "new_adapter": dpo(b_std=0.0, lr=1e-2, held_out=4),
+    "large_rank": dpo(r=80, alpha=160, lora=dict(use_rslora=True)),
+    # Rows
+    "rows_plain": dpo(data=plain, targets=["v_proj"]),
+    "rows_merging": dpo(data=merging),
+    "rows_no_prompt": dpo(data=no_prompt),
+    "rows_no_prompt_bos": dpo(model="llama_bos", data=no_prompt),
+    "rows_no_answer": dpo(data=no_answer),
+    "rows_ended": dpo(data=ended),
+    "rows_same": dpo(data=same),
+    "rows_implicit": dpo(data=implicit),
+    "rows_implicit_none": dpo(data=implicit_none),
+    "rows_implicit_chat": dpo(data=implicit_chat),
+    "rows_bos": dpo(model="llama_bos", data=plain, held_out=3),
+    "rows_bos_chat": dpo(model="llama_bos", data=system),
+    "rows_bos_eos": dpo(model="llama_bos_eos", data=plain),
+    "rows_odd_template": dpo(model="llama_template", data=system),
+    "cut_24": dpo(data=long, extra=dict(max_length=24), batch=2, held_out=6),
+    "cut_40_chat": dpo(data=long_chat, extra=dict(max_length=40), batch=2),
+    "cut_ipo": loss("ipo", "sigmoid_norm", "sft", batch=4),
+    "cut_to_2": dpo(data=no_prompt, extra=dict(max_length=2), batch=2),
+    # Batches and schedules
+    "batch_too_large": dpo(batch=20, rows=5),
+    "batch_remainder": dpo(batch=4, rows=9, steps=7),
+    "batch_of_one": dpo(batch=1, rows=3, steps=7),
+    "accum_remainder": dpo(batch=2, rows=9, accum=2, steps=7),
+    "accum_too_many": dpo(batch=2, rows=5, accum=7, steps=4),
+    "accum_loss_sft": loss("sft", "sigmoid", batch=2, rows=9, accum=3, steps=5),
+    "sched_linear_warm": dpo(sched="linear", warmup=3, steps=6),
+    "sched_ratio": dpo(sched="cosine", warmup=0.3, steps=7),
+    "sched_ratio_linear": dpo(sched="linear", warmup=0.25, steps=6),
+    "sched_constant": dpo(sched="constant", warmup=2),
+    "sched_constant_warm": dpo(sched="constant_with_warmup", warmup=2, wd=0.05),
+    "sched_all_warm": dpo(sched="cosine", warmup=9),
+    "sched_epochs": dpo(sched="linear", epochs=1.5, steps=-1, batch=2, accum=2, rows=9),
+    "clip_off": dpo(clip=0.0, lr=5e-3),
+    "clip_hard": dpo(clip=0.01, wd=0.3),
+    # Supervised
+    "sft_chat": sft(data=lambda rng, n: only_chosen(system(rng, n)), held_out=4),
+    "sft_plain": sft(data=lambda rng, n: only_chosen(ended(rng, n)), sched="constant"),
+    "sft_merging": sft(data=lambda rng, n: only_chosen(merging(rng, n))),
+    "sft_no_prompt": sft(data=lambda rng, n: only_chosen(no_prompt(rng, n))),
+    "sft_text": sft(data=whole_text, accum=2, batch=2, rows=9, steps=6),
+    "sft_text_bos": sft(model="llama_bos", data=whole_text, held_out=4),
+    "sft_messages": sft(data=whole_chat, extra=dict(max_length=30)),
+    "sft_cut": sft(data=lambda rng, n: only_chosen(long(rng, n)), extra=dict(max_length=20), batch=2),
+    "sft_whole_pairs": sft(
+        data=lambda rng, n: only_chosen(long(rng, n)), extra=dict(completion_only_loss=False, max_length=20),
+        accum=2, batch=2,
+    ),
+    "sft_whole_pairs_chat": sft(
+        data=lambda rng, n: only_chosen(system(rng, n)), extra=dict(completion_only_loss=False), held_out=3
+    ),
+    "sft_rslora": sft(
+        data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_rslora=True, rank_pattern={"k_proj": 9}),
+        sched="cosine", warmup=1, wd=0.1,
+    ),
+}  # fmt: skip
+
+
+def changed_models(out):
+    """Copies of `llama` whose tokenizer adds what that of the other has not."""
+    whole = json.loads((HERE / "models/llama/tokenizer.json").read_text())
+    ids = {token["content"]: token["id"] for token in whole["added_tokens"]}
+    bos = "<|endoftext|>"
+
+    def special(token):
+        return {"SpecialToken": {"id": token, "type_id": 0}}
+
+    def copy(name, around):
+        folder = out / "models" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(HERE / "models/llama", folder)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        if around is None:
+            return folder
+        body = [{"Sequence": {"id": "A", "type_id": 0}}]
+        post = {
+            "type": "TemplateProcessing",
+            "single": [special(token) for token in around[0]] + body + [special(token) for token in around[1]],
+            "pair": body + [{"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {
+                token: {"id": token, "ids": [ids[token]], "tokens": [token]} for token in around[0] + around[1]
+            },
+        }
+        (folder / "tokenizer.json").write_text(json.dumps(whole | {"post_processor": post}))
+        return folder
+
+    copy("llama_bos", ([bos], []))
+    copy("llama_bos_eos", ([bos], [EOS]))
+    # A template that writes a turn differently once it is answered, and trims what is said.
+    odd = copy("llama_template", None)
+    (odd / "chat_template.jinja").write_text(
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' and loop.last %}"
+        "<|im_start|>assistant\n<think></think>{{ m.content | trim }}{{ eos_token }}{% else %}"
+        "[{{ m.role }}] {{ m.content | trim }}\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+
+
+def fresh(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    for module in model.modules():  # GPT-2 drops some itself; torch's dice are not ours
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def write_rows(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def tidy(adapter, model):
+    """Leaves the two files of a PEFT folder, without this machine's paths."""
+    shutil.rmtree(adapter / "ref", ignore_errors=True)  # TRL's copy of what was continued
+    (adapter / "README.md").unlink(missing_ok=True)
+    path = adapter / "adapter_config.json"
+    config = json.loads(path.read_text()) | {"base_model_name_or_path": model}
+    path.write_text(json.dumps(config, indent=2) + "\n")
+    for path in adapter.iterdir():
+        path.chmod(0o644)
+
+
+def make(out, name, case):
+    case = dict(case)
+    folder = out / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    changed = out / "models" / case["model"]
+    model_folder = changed if changed.is_dir() else HERE / "models" / case["model"]
+    rng = random.Random(name)
+    make_rows = case.pop("data")
+    rows = make_rows(rng, case["rows"])
+    held_out = make_rows(rng, case["held_out"]) if case["held_out"] else []
+    write_rows(folder / "data.jsonl", rows)
+
+    torch.manual_seed(len(name))
+    lora = LoraConfig(
+        r=case["r"], lora_alpha=case["alpha"], lora_dropout=0.0, target_modules=case["targets"],
+        task_type="CAUSAL_LM", **case["lora"],
+    )  # fmt: skip
+    adapted = get_peft_model(fresh(model_folder), lora)
+    for key, value in adapted.named_parameters():
+        if "lora_B" in key:
+            torch.nn.init.normal_(value, std=case["b_std"])
+    adapted.save_pretrained(folder / "adapter_init")
+    model = PeftModel.from_pretrained(fresh(model_folder), folder / "adapter_init", is_trainable=True)
+
+    epochs = case.get("epochs")
+    settings = dict(
+        output_dir=tempfile.gettempdir(), per_device_train_batch_size=case["batch"],
+        gradient_accumulation_steps=case["accum"], max_steps=case["steps"], num_train_epochs=epochs or 3,
+        learning_rate=case["lr"], lr_scheduler_type=case["sched"], warmup_steps=case["warmup"],
+        weight_decay=case["wd"], max_grad_norm=case["clip"], logging_steps=1, report_to=[], use_cpu=True,
+        bf16=False, save_strategy="no", gradient_checkpointing=False, disable_tqdm=True, seed=0,
+        per_device_eval_batch_size=max(1, len(held_out)), **case["extra"],
+    )  # fmt: skip
+    kind = case["kind"]
+    base = DPOTrainer if kind == "dpo" else SFTTrainer
+    config = DPOConfig(beta=case["beta"], **settings) if kind == "dpo" else SFTConfig(**settings)
+
+    class InOrder(base):
+        def _get_train_sampler(self, *_args, **_more):
+            return SequentialSampler(self.train_dataset)
+
+    gradients = {}
+
+    def keep(model):
+        for key, value in model.named_parameters():
+            if value.requires_grad:
+                gradients[key.replace(".default", "")] = value.grad.detach().clone().contiguous()
+
+    class Unclipped(TrainerCallback):
+        def on_pre_optimizer_step(self, _args, _state, _control, model=None, **_more):
+            if not gradients:
+                keep(model)
+
+    trainer = InOrder(
+        model=model, args=config, train_dataset=Dataset.from_list(rows),
+        eval_dataset=Dataset.from_list(held_out) if held_out else None,
+        # Not AutoTokenizer, which splits words as Qwen does for every `qwen2`, whatever the file says.
+        processing_class=PreTrainedTokenizerFast.from_pretrained(model_folder), callbacks=[Unclipped()],
+    )  # fmt: skip
+    clip = trainer.accelerator.clip_grad_norm_
+
+    def keep_and_clip(*args, **more):
+        if not gradients:
+            keep(trainer.model)
+        return clip(*args, **more)
+
+    trainer.accelerator.clip_grad_norm_ = keep_and_clip
+    trainer.train()
+    log = [{key: float(value) for key, value in line.items()} for line in trainer.state.log_history if "loss" in line]
+    if held_out:
+        write_rows(folder / "held_out.jsonl", held_out)
+        found = trainer.evaluate()
+        (folder / "eval.json").write_text(json.dumps(found, indent=1))
+    trainer.model.save_pretrained(folder / "adapter_final")
+    for adapter in ("adapter_init", "adapter_final"):
+        tidy(folder / adapter, case["model"])
+    save_file(gradients, folder / "grads.safetensors")
+    (folder / "grads.safetensors").chmod(0o644)
+    (folder / "log.json").write_text(json.dumps(log, indent=1))
+    (folder / "run.json").write_text(json.dumps(case | {"max_length": config.max_length}, indent=1))
+    print(name, [round(line["loss"], 5) for line in log], flush=True)
+
+
+if __name__ == "__main__":
+    logging.set_verbosity_error()
+    out = Path(sys.argv[1])
+    changed_models(out)
+    names = sys.argv[2:] or CASES
+    for name in names:
+        try:
+            make(out, name, CASES[name])
+        except Exception as error:  # the other cases are worth having
+            print(name, "FAILED", repr(error), flush=True)
+            shutil.rmtree(out / name, ignore_errors=True)
