@@ -108,7 +108,28 @@ options = dict(n_ctx=512, logits_all=True, verbose=False)
 llama = Llama(model_file, lora_path=str(gguf), **options)
 on, off = distance(llama), distance(Llama(model_file, **options))
 print(f"llama.cpp: mean difference {on:.4f} with the GGUF adapter, {off:.4f} without it")
-assert on < 0.15 and on < 0.4 * off, "the GGUF adapter does something else"
+assert on < 0.7 * off, "the GGUF adapter does something else"
+
+# A model in f32 is rounded nowhere: there the two must agree.
+here = Path(__file__).parent
+subprocess.run([sys.executable, here / "make_gguf.py", here / "models", scratch / "tiny", "llama"], check=True)
+tiny_file, tiny_adapter = scratch / "tiny/llama/model.gguf", here / "traces/dpo_sigmoid/adapter_final"
+tiny_gguf = scratch / "tiny.gguf"
+tiny_gguf.unlink(missing_ok=True)
+ours("export", "--model", tiny_file, "--adapter", tiny_adapter, "--as", "gguf-adapter", "--out", tiny_gguf)
+exact = dict(n_ctx=256, logits_all=True, verbose=False, type_k=0, type_v=0, flash_attn=False)
+
+
+def farthest(llama, rows):
+    found = [llama_scores(llama, row["ids"]) - torch.tensor(row["logprobs"][1:]) for row in rows]
+    return torch.cat(found).abs().max().item()
+
+
+rows = scores("--model", tiny_file, "--adapter", tiny_adapter)
+on = farthest(Llama(str(tiny_file), lora_path=str(tiny_gguf), **exact), rows)
+off = farthest(Llama(str(tiny_file), **exact), rows)
+print(f"llama.cpp in f32: largest difference {on:.6f} with the GGUF adapter, {off:.4f} without it")
+assert on < 1e-4 < off, "the GGUF adapter does something else"
 for text in prompts:
     theirs = llama.create_completion(text, max_tokens=24, temperature=0.0)["choices"][0]["text"]
     answer = subprocess.run(
