@@ -4,8 +4,8 @@
 //! average; two bring that below 0.001. The instruction that multiplies them takes pairs.
 
 #![cfg_attr(
-    target_arch = "x86_64",
-    expect(unsafe_code, reason = "calls code compiled for AVX2 after asking the processor")
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "calls code compiled for a level after asking the processor")
 )]
 
 use std::ops::Range;
@@ -13,8 +13,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Level;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 #[cfg(target_arch = "x86_64")]
-use super::avx2;
+use super::{avx2, avx512};
 
 /// 32 activations: activation `i` is about `scale * number i`.
 ///
@@ -26,7 +28,12 @@ pub(super) struct ActBlock {
     /// Signed 16-bit numbers within ±32767, two to a word, the first one below: word j holds numbers
     /// 4j and 4j + 2, and word j of the second eight 4j + 1 and 4j + 3. In that order four bytes of
     /// weights fall apart into 16-bit lanes.
+    #[cfg(not(target_arch = "aarch64"))]
     pub pairs: [[i32; 8]; 2],
+
+    /// Signed 16-bit numbers within ±32767: the high byte of each, then the low byte of each.
+    #[cfg(target_arch = "aarch64")]
+    pub bytes: [[u8; 32]; 2],
     pub scale: f32,
 
     /// The sum of all 32 activations as rounded.
@@ -43,9 +50,25 @@ pub(super) const LARGEST: f32 = 32767.0;
 pub(super) const SMALLEST: f32 = 1e-30;
 
 impl ActBlock {
-    const ZERO: Self = Self { pairs: [[0; 8]; 2], scale: 0.0, sum: 0.0, half_sums: [0.0; 2] };
+    const ZERO: Self = Self {
+        #[cfg(not(target_arch = "aarch64"))]
+        pairs: [[0; 8]; 2],
+        #[cfg(target_arch = "aarch64")]
+        bytes: [[0; 32]; 2],
+        scale: 0.0,
+        sum: 0.0,
+        half_sums: [0.0; 2],
+    };
 
     /// The numbers in their order.
+    #[cfg(target_arch = "aarch64")]
+    pub fn numbers(&self) -> [i16; 32] {
+        let [high, low] = &self.bytes;
+        std::array::from_fn(|i| i16::from_le_bytes([low[i], high[i]]))
+    }
+
+    /// The numbers in their order.
+    #[cfg(not(target_arch = "aarch64"))]
     pub fn numbers(&self) -> [i16; 32] {
         let mut numbers = [0; 32];
         let [even, odd] = &self.pairs;
@@ -59,6 +82,7 @@ impl ActBlock {
 }
 
 /// See [`ActBlock::pairs`].
+#[cfg(not(target_arch = "aarch64"))]
 fn pairs_of(numbers: &[i16; 32]) -> [[i32; 8]; 2] {
     let pair = |low: i16, high: i16| i32::from(low.cast_unsigned()) | i32::from(high) << 16;
     let fours = numbers.as_chunks::<4>().0;
@@ -109,6 +133,12 @@ fn quantize(level: Level, x: &[f32], blocks: &mut [ActBlock]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
         Level::Avx2 => unsafe { avx2::quantize(x, blocks) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level is only chosen where the processor has AVX-512.
+        Level::Avx512 => unsafe { avx512::quantize(x, blocks) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: NEON is part of the architecture.
+        Level::Neon | Level::NeonDot => unsafe { neon::quantize(x, blocks) },
     }
 }
 
@@ -122,7 +152,10 @@ fn quantize_block(x: &[f32; 32]) -> ActBlock {
     let sum_of = |numbers: &[i16]| numbers.iter().map(|&n| i32::from(n)).sum::<i32>() as f32;
     let (first, last) = (sum_of(&numbers[..16]), sum_of(&numbers[16..]));
     ActBlock {
+        #[cfg(not(target_arch = "aarch64"))]
         pairs: pairs_of(&numbers),
+        #[cfg(target_arch = "aarch64")]
+        bytes: [1, 0].map(|byte| numbers.map(|number| number.to_le_bytes()[byte])),
         scale,
         sum: scale * (first + last),
         half_sums: [scale * first, scale * last],
@@ -141,7 +174,7 @@ mod tests {
             let found = Activations::quantize(level, &x, 96);
             for row in 0..2 {
                 for (found, expected) in found.row(row).iter().zip(expected.row(row)) {
-                    assert_eq!(found.pairs, expected.pairs, "{level:?}");
+                    assert_eq!(found.numbers(), expected.numbers(), "{level:?}");
                     assert_eq!(found.scale, expected.scale, "{level:?}");
                     assert_eq!(found.sum, expected.sum, "{level:?}");
                     assert_eq!(found.half_sums, expected.half_sums, "{level:?}");

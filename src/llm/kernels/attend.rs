@@ -6,8 +6,8 @@
 //! thread or by several, and the numbers are the same.
 
 #![cfg_attr(
-    target_arch = "x86_64",
-    expect(unsafe_code, reason = "calls code compiled for AVX2 after asking the processor")
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "calls code compiled for a level after asking the processor")
 )]
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
 
@@ -16,9 +16,11 @@ use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::Level;
-#[cfg(target_arch = "x86_64")]
-use super::avx2_attend;
+#[cfg(target_arch = "aarch64")]
+use super::neon_attend;
 use super::rows::{at_level, exp, exp_and_sum, largest, tanh};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2_attend, avx512_attend};
 
 /// Positions whose keys lie side by side: one to a lane.
 pub const KEY_LANES: usize = 8;
@@ -96,9 +98,15 @@ impl<'a> Numbers<'a> {
                 scratch
             }
             #[cfg(target_arch = "x86_64")]
-            (Self::F16(numbers), Level::Avx2) => {
-                // SAFETY: this level is only chosen where the processor has AVX2 and F16C.
+            (Self::F16(numbers), Level::Avx2 | Level::Avx512) => {
+                // SAFETY: these levels are only chosen where the processor has AVX2 and F16C.
                 unsafe { avx2_attend::widen(&numbers[span], scratch) };
+                scratch
+            }
+            #[cfg(target_arch = "aarch64")]
+            (Self::F16(numbers), Level::Neon | Level::NeonDot) => {
+                // SAFETY: NEON is part of the architecture.
+                unsafe { neon_attend::widen(&numbers[span], scratch) };
                 scratch
             }
         }
@@ -112,7 +120,13 @@ pub fn attend(shape: &Attention, q: &[f32], cache: &KeysValues<'_>, out: &mut [f
     attend_at(Level::best(), shape, q, cache, out);
 }
 
-fn attend_at(level: Level, shape: &Attention, q: &[f32], cache: &KeysValues<'_>, out: &mut [f32]) {
+pub(super) fn attend_at(
+    level: Level,
+    shape: &Attention,
+    q: &[f32],
+    cache: &KeysValues<'_>,
+    out: &mut [f32],
+) {
     let Attention { heads, kv_heads, head_dim, queries, offset, window, .. } = *shape;
     let capacity = cache.capacity;
     assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads), "{heads} heads on {kv_heads}");
@@ -303,6 +317,13 @@ impl Rows<'_> {
         &self.q[((self.first + row / group) * heads + head) * head_dim..][..head_dim]
     }
 
+    /// The numbers of `N` rows from `first` on.
+    #[inline]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn some<const N: usize>(&self, first: usize) -> [&[f32]; N] {
+        std::array::from_fn(|i| self.query(first + i))
+    }
+
     /// The keys of part `index`.
     fn run(&self, level: Level, index: usize, scratch: &mut Scratch, part: &mut Part) {
         let rows = self;
@@ -366,6 +387,26 @@ fn step(left: usize) -> usize {
     if left == 4 { 2 } else { left.min(3) }
 }
 
+/// `$call` with `$count`, one to three, as the constant `N`.
+macro_rules! with_count {
+    ($count:expr, $call:expr) => {
+        match $count {
+            1 => {
+                const N: usize = 1;
+                $call
+            }
+            2 => {
+                const N: usize = 2;
+                $call
+            }
+            _ => {
+                const N: usize = 3;
+                $call
+            }
+        }
+    };
+}
+
 /// `scores` (rows, 64) = the queries times a tile of keys.
 #[inline(always)]
 fn score(level: Level, rows: &Rows<'_>, keys: &[f32], scores: &mut [f32]) {
@@ -374,27 +415,27 @@ fn score(level: Level, rows: &Rows<'_>, keys: &[f32], scores: &mut [f32]) {
     while row < count {
         let n = step(count - row);
         let out = &mut scores[row * KEY_TILE..(row + n) * KEY_TILE];
-        match (level, n) {
-            (Level::Portable, _) => {
+        match level {
+            Level::Portable => {
                 for (i, out) in out.as_chunks_mut::<KEY_TILE>().0.iter_mut().enumerate() {
                     portable_score(rows.query(row + i), keys, out);
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
-            (Level::Avx2, 1) => unsafe { avx2_attend::score([rows.query(row)], keys, out) },
+            Level::Avx2 => with_count!(n, {
+                // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
+                unsafe { avx2_attend::score::<N>(rows.some(row), keys, out) };
+            }),
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, 2) => {
-                let q = [rows.query(row), rows.query(row + 1)];
-                // SAFETY: as above.
-                unsafe { avx2_attend::score(q, keys, out) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, _) => {
-                let q = [rows.query(row), rows.query(row + 1), rows.query(row + 2)];
-                // SAFETY: as above.
-                unsafe { avx2_attend::score(q, keys, out) }
-            }
+            Level::Avx512 => with_count!(n, {
+                // SAFETY: this level is only chosen where the processor has AVX-512 too.
+                unsafe { avx512_attend::score::<N>(rows.some(row), keys, out) };
+            }),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon | Level::NeonDot => with_count!(n, {
+                // SAFETY: NEON is part of the architecture.
+                unsafe { neon_attend::score::<N>(rows.some(row), keys, out) };
+            }),
         }
         row += n;
     }
@@ -430,8 +471,8 @@ fn add_weighted(
         let n = step(count - row);
         let weights = &weights[row * KEY_TILE..(row + n) * KEY_TILE];
         let (shrink, out) = (&shrink[row..row + n], &mut out[row * dim..(row + n) * dim]);
-        match (level, n) {
-            (Level::Portable, _) => {
+        match level {
+            Level::Portable => {
                 for (i, out) in out.chunks_exact_mut(dim).enumerate() {
                     for out in out.iter_mut() {
                         *out *= shrink[i];
@@ -445,20 +486,20 @@ fn add_weighted(
                 }
             }
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
-            (Level::Avx2, 1) => unsafe {
-                avx2_attend::add_weighted::<1>(weights, first, values, shrink, out);
-            },
+            Level::Avx2 => with_count!(n, {
+                // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
+                unsafe { avx2_attend::add_weighted::<N>(weights, first, values, shrink, out) };
+            }),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            (Level::Avx2, 2) => unsafe {
-                avx2_attend::add_weighted::<2>(weights, first, values, shrink, out);
-            },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            (Level::Avx2, _) => unsafe {
-                avx2_attend::add_weighted::<3>(weights, first, values, shrink, out);
-            },
+            Level::Avx512 => with_count!(n, {
+                // SAFETY: this level is only chosen where the processor has AVX-512 too.
+                unsafe { avx512_attend::add_weighted::<N>(weights, first, values, shrink, out) };
+            }),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon | Level::NeonDot => with_count!(n, {
+                // SAFETY: NEON is part of the architecture.
+                unsafe { neon_attend::add_weighted::<N>(weights, first, values, shrink, out) };
+            }),
         }
         row += n;
     }

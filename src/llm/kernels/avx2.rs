@@ -18,6 +18,7 @@ use super::avx2_unpack as unpack;
 use super::ggml_type::GgmlType;
 use super::matmul::Columns;
 use super::matrix::QMatrix;
+use super::packed_rows::{PackedRows, with_format};
 
 /// Weight rows computed together: one to each f32 lane of a register.
 pub(super) const LANES: usize = 8;
@@ -30,7 +31,7 @@ const STEP: usize = 6;
 
 /// Bytes between what is multiplied and what is asked for: a processor does not see by itself that
 /// eight rows side by side are one stretch of memory. Fewer come too late, more leave the cache.
-const AHEAD: usize = 20 << 10;
+pub(super) const AHEAD: usize = 20 << 10;
 
 /// Scales and offsets of 256 columns of eight weight rows, a row a lane. Weight of lane l:
 /// `scale[l] * q + offset[l]`, q unsigned (`Q8_0`: signed, offset unused). The first index counts
@@ -42,7 +43,7 @@ pub(super) struct Scales {
 
 impl Scales {
     #[target_feature(enable = "avx2")]
-    fn zero() -> Self {
+    pub fn zero() -> Self {
         let zero = _mm256_setzero_ps();
         Self { scale: [[zero; 2]; 8], offset: [[zero; 2]; 8] }
     }
@@ -54,37 +55,6 @@ struct Panel {
     q: [[[__m256i; 2]; 16]; 8],
     scale: [[[__m256; 2]; 2]; 8],
     offset: [[[__m256; 2]; 2]; 8],
-}
-
-/// Eight weight rows, as stored.
-struct Packed<'a, const BYTES: usize> {
-    rows: [&'a [[u8; BYTES]]; LANES],
-}
-
-impl<'a, const BYTES: usize> Packed<'a, BYTES> {
-    /// Rows from `first` on. Lanes from `end` on repeat the row before it: what they give is not
-    /// written.
-    #[inline]
-    fn new(weights: &'a QMatrix, first: usize, end: usize) -> Self {
-        let last = (first + LANES).min(end) - 1;
-        let first = first.min(last);
-        let blocks = weights.rows_bytes(first..last + 1).as_chunks::<BYTES>().0;
-        let len = blocks.len() / (last + 1 - first);
-        Self { rows: std::array::from_fn(|lane| &blocks[len * lane.min(last - first)..][..len]) }
-    }
-
-    #[inline]
-    fn start(&self) -> *const u8 {
-        self.rows[0].as_ptr().cast()
-    }
-
-    /// Block `index` of each row.
-    #[inline]
-    fn blocks(&self, index: usize) -> [&'a [u8; BYTES]; LANES] {
-        assert!(index < self.rows[0].len(), "a block outside the row");
-        // SAFETY: all rows have as many blocks as the first.
-        self.rows.map(|row| unsafe { row.get_unchecked(index) })
-    }
 }
 
 /// Computes the outputs of weight rows `rows` for every row of `x`.
@@ -102,21 +72,7 @@ pub(super) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out
             )
         };
     }
-    match weights.kind() {
-        GgmlType::F32 | GgmlType::F16 | GgmlType::BF16 => {
-            unreachable!("dense weights have their own kernel")
-        }
-        GgmlType::Q4_0 => format!(q4_0, 18, 1, false, 1),
-        GgmlType::Q4_1 => format!(q4_1, 20, 1, false, 1),
-        GgmlType::Q5_0 => format!(q5_0, 22, 1, false, 1),
-        GgmlType::Q5_1 => format!(q5_1, 24, 1, false, 1),
-        GgmlType::Q8_0 => format!(q8_0, 34, 1, true, 1),
-        GgmlType::Q2K => format!(q2k, 84, 8, false, 2),
-        GgmlType::Q3K => format!(q3k, 110, 8, false, 2),
-        GgmlType::Q4K => format!(q4k, 144, 8, false, 1),
-        GgmlType::Q5K => format!(q5k, 176, 8, false, 1),
-        GgmlType::Q6K => format!(q6k, 210, 8, false, 2),
-    }
+    with_format!(weights.kind(), format);
 }
 
 /// The loop over rows, columns and activations.
@@ -154,7 +110,7 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     let mut read = Scales::zero();
     let share = LANES * BYTES / RUNS;
     for first_row in rows.clone().step_by(LANES) {
-        let packed = Packed::new(weights, first_row, rows.end);
+        let packed = PackedRows::new(weights, first_row, rows.end);
         let mut sum = _mm256_setzero_ps();
         let mut ahead = packed.start().wrapping_add(AHEAD);
         for (index, x) in x.chunks_exact(RUNS).enumerate() {
@@ -224,7 +180,7 @@ fn add_run<const SIGNED: bool>(
 
 /// Asks for `len` bytes that will be read soon.
 #[inline]
-fn prefetch(start: *const u8, len: usize) {
+pub(super) fn prefetch(start: *const u8, len: usize) {
     for at in (0..len).step_by(64) {
         // SAFETY: a hint; an address outside of any memory is ignored.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
@@ -255,7 +211,8 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
     for tile_start in (0..out.m()).step_by(tile) {
         let sums = &mut sums[..tile.min(out.m() - tile_start)];
         for first_row in rows.clone().step_by(2 * LANES) {
-            let packed = [0, LANES].map(|half| Packed::new(weights, first_row + half, rows.end));
+            let packed =
+                [0, LANES].map(|half| PackedRows::new(weights, first_row + half, rows.end));
             sums.fill([zero; 2]);
             for first_block in (0..blocks).step_by(8) {
                 let chunk_len = 8.min(blocks - first_block);

@@ -17,13 +17,13 @@ use super::matrix::QMatrix;
 use super::unpack;
 
 /// Columns of a panel: 16 KiB, half of the first cache.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 
 /// Sixteen weight rows, transposed.
-type Panel = [[__m256; 2]; DEPTH];
+pub(super) type Panel = [[__m256; 2]; DEPTH];
 
 /// Most activation rows that share one panel; their sums are 12 KiB.
-const TILE: usize = 192;
+pub(super) const TILE: usize = 192;
 
 /// Activation rows in registers at once: 12 sums, 2 weights, 1 activation of 16 registers.
 const STEP: usize = 6;
@@ -102,14 +102,14 @@ fn run<const BYTES: usize>(
 
 /// The first `len` values of rows that are `stride` apart.
 #[inline]
-fn rows_of<const N: usize>(x: &[f32], stride: usize, len: usize) -> [&[f32]; N] {
+pub(super) fn rows_of<const N: usize>(x: &[f32], stride: usize, len: usize) -> [&[f32]; N] {
     std::array::from_fn(|n| &x[n * stride..][..len])
 }
 
 /// Puts eight rows into one half of the panel.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn fill<const BYTES: usize>(
+pub(super) fn fill<const BYTES: usize>(
     panel: &mut Panel,
     half: usize,
     rows: [&[[u8; BYTES]]; 8],
@@ -187,21 +187,21 @@ fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn widen_f32(bytes: &[[u8; 4]; 8]) -> __m256 {
+pub(super) fn widen_f32(bytes: &[[u8; 4]; 8]) -> __m256 {
     // SAFETY: 32 bytes can be read; the instruction does not ask for alignment.
     unsafe { _mm256_loadu_ps(bytes.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
-fn widen_f16(bytes: &[[u8; 2]; 8]) -> __m256 {
+pub(super) fn widen_f16(bytes: &[[u8; 2]; 8]) -> __m256 {
     // SAFETY: 16 bytes can be read; the instruction does not ask for alignment.
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn widen_bf16(bytes: &[[u8; 2]; 8]) -> __m256 {
+pub(super) fn widen_bf16(bytes: &[[u8; 2]; 8]) -> __m256 {
     // SAFETY: 16 bytes can be read; the instruction does not ask for alignment.
     let words = _mm256_cvtepu16_epi32(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) });
     _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words))

@@ -13,12 +13,28 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Level;
+#[cfg(target_arch = "aarch64")]
+use super::neon_gemm;
 #[cfg(target_arch = "x86_64")]
-use super::avx2_gemm;
+use super::{avx2_gemm, avx512_gemm};
 
-/// Rows and columns of a tile that is summed in registers.
-pub(super) const TILE_ROWS: usize = 6;
+/// Columns of a tile that is summed in registers.
 pub(super) const TILE_COLS: usize = 16;
+
+/// Rows of a tile.
+fn tile_rows(level: Level) -> usize {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => avx512_gemm::TILE_ROWS,
+        _ => TILE_ROWS,
+    }
+}
+
+/// Rows of a tile in most levels.
+const TILE_ROWS: usize = 6;
+
+/// Rows of a tile in any level.
+const MOST_TILE_ROWS: usize = 12;
 
 /// Values of the shared dimension between two visits to memory: a panel of the right side, 24 KB,
 /// stays in the first cache.
@@ -135,7 +151,7 @@ pub fn gemm(target: Target<'_>, terms: &[Term<'_>]) {
     let col_tasks = cols.div_ceil(task_cols);
     // Few columns: cut the rows too, which packs the right side once more for each part.
     let row_tasks = if col_tasks < 2 * threads { (4 * threads).div_ceil(col_tasks) } else { 1 };
-    let task_rows = rows.div_ceil(row_tasks).next_multiple_of(TILE_ROWS).max(8 * TILE_ROWS);
+    let task_rows = rows.div_ceil(row_tasks).next_multiple_of(tile_rows(level)).max(8 * TILE_ROWS);
     let mut tasks = Vec::new();
     for first_row in (0..rows).step_by(task_rows) {
         for first_col in (0..cols).step_by(task_cols) {
@@ -155,7 +171,7 @@ pub fn gemm_here(target: Target<'_>, terms: &[Term<'_>]) {
     gemm_at(Level::best(), target, terms);
 }
 
-fn gemm_at(level: Level, target: Target<'_>, terms: &[Term<'_>]) {
+pub(super) fn gemm_at(level: Level, target: Target<'_>, terms: &[Term<'_>]) {
     check(&target, terms);
     let (rows, cols) = (target.rows, target.cols);
     let out = Out::new(target);
@@ -206,7 +222,7 @@ impl<'a> Out<'a> {
     }
 }
 
-/// One tile: `rows` (at most [`TILE_ROWS`]) by [`TILE_COLS`] sums along `depth`.
+/// One tile: `rows` (at most [`tile_rows`]) by [`TILE_COLS`] sums along `depth`.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
     pub rows: usize,
@@ -286,8 +302,8 @@ unsafe fn block(
             } else {
                 right.values[depth.start * right.row_stride + cols.start + first..].as_ptr()
             };
-            for row in block_rows.clone().step_by(TILE_ROWS) {
-                let tile_rows = TILE_ROWS.min(block_rows.end - row);
+            for row in block_rows.clone().step_by(tile_rows(level)) {
+                let tile_rows = tile_rows(level).min(block_rows.end - row);
                 let left_at = row * left.row_stride + depth.start * left.col_stride;
                 // SAFETY: row and column lie within the target.
                 let out_at = unsafe { out.start.add(row * out.row_stride + cols.start + first) };
@@ -341,9 +357,8 @@ fn pack(
         return;
     }
     let done = match level {
-        Level::Portable => 0,
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 if row_stride == 1 && width == TILE_COLS => {
+        Level::Avx2 | Level::Avx512 if row_stride == 1 && width == TILE_COLS => {
             let len = depth.len() / 8 * 8;
             for half in [0, 8] {
                 let start = (first + half) * col_stride + depth.start;
@@ -357,8 +372,15 @@ fn pack(
             }
             len
         }
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => 0,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon | Level::NeonDot if row_stride == 1 && width == TILE_COLS => {
+            let len = depth.len() / 4 * 4;
+            let start = first * col_stride + depth.start;
+            // SAFETY: NEON is part of the architecture.
+            unsafe { neon_gemm::turn(&values[start..], col_stride, len, panel) };
+            len
+        }
+        _ => 0,
     };
     for (row, out) in depth.zip(panel.chunks_exact_mut(TILE_COLS)).skip(done) {
         for (col, out) in out[..width].iter_mut().enumerate() {
@@ -372,7 +394,7 @@ fn pack(
 /// # Safety
 /// As for [`compute`], but only the first `width` columns of the outputs have to be there.
 unsafe fn narrow(level: Level, tile: &Tile, width: usize) {
-    let mut sums = [0.0_f32; TILE_ROWS * TILE_COLS];
+    let mut sums = [0.0_f32; MOST_TILE_ROWS * TILE_COLS];
     let beside = Tile {
         out: sums.as_mut_ptr(),
         out_row_stride: TILE_COLS,
@@ -404,6 +426,12 @@ unsafe fn compute(level: Level, tile: &Tile) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: passed on; this level is only chosen where the processor has AVX2 and FMA.
         Level::Avx2 => unsafe { avx2_gemm::compute(tile) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: passed on; this level is only chosen where the processor has AVX-512.
+        Level::Avx512 => unsafe { avx512_gemm::compute(tile) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: passed on.
+        Level::Neon | Level::NeonDot => unsafe { neon_gemm::compute(tile) },
     }
 }
 

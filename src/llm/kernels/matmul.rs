@@ -9,7 +9,9 @@ use super::activations::{ActBlock, Activations};
 use super::unpack::{self, Block};
 use super::{Level, QMatrix, each};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx2_dense};
+use super::{avx2, avx2_dense, avx512, avx512_dense};
+#[cfg(target_arch = "aarch64")]
+use super::{neon, neon_dense};
 
 /// One product of several with the same activations: see [`matmul_all`].
 pub struct Product<'a> {
@@ -90,6 +92,23 @@ fn compute(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Level::Avx2, None) => unsafe { avx2_dense::dense(weights, x, rows, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level is only chosen where the processor has AVX-512 and VNNI.
+        (Level::Avx512, Some(x)) => unsafe { avx512::packed(weights, x, rows, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Level::Avx512, None) => unsafe { avx512_dense::dense(weights, x, rows, out) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: NEON is part of the architecture.
+        (Level::Neon, Some(x)) => unsafe { neon::packed(weights, x, rows, out) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: this level is only chosen where the processor has dot products.
+        (Level::NeonDot, Some(x)) => unsafe { neon::packed_dot(weights, x, rows, out) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        (Level::Neon | Level::NeonDot, None) => unsafe {
+            neon_dense::dense(weights, x, rows, out);
+        },
     }
 }
 

@@ -120,7 +120,7 @@ impl QMatrix {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Level;
     use super::super::matmul::matmul_at;
     use super::*;
@@ -132,7 +132,7 @@ mod tests {
     use std::borrow::Cow;
 
     /// Random bytes as weights: each block gets random f16 scales within ±1/16, the rest is noise.
-    fn random(kind: GgmlType, rows: usize, cols: usize, seed: u64) -> QMatrix {
+    pub fn random(kind: GgmlType, rows: usize, cols: usize, seed: u64) -> QMatrix {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut bytes = vec![0; rows * cols / kind.block_len() * kind.block_bytes()];
         rng.fill_bytes(&mut bytes);
@@ -162,7 +162,7 @@ mod tests {
         QMatrix::new(kind, rows, cols, Bytes::from(bytes)).unwrap()
     }
 
-    fn activations(len: usize, seed: u64) -> Vec<f32> {
+    pub fn activations(len: usize, seed: u64) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut uniform = move || rng.next_u32() as f32 / u32::MAX as f32;
         // About normal, with a few values ten times as large, as hidden states have.
@@ -265,15 +265,18 @@ mod tests {
             let weights = random(kind, 21, odd_cols(kind), 4);
             let x = activations(6 * weights.cols(), 5);
             let (_, w_norms, x_norms) = exact(&weights, &x, 6);
-            let [expected, found] = [Level::Portable, Level::best()].map(|level| {
+            let product = |level| {
                 let mut out = vec![f32::NAN; 6 * 21];
                 matmul_at(level, &x, 6, &mut [Product { weights: &weights, out: &mut out }]);
                 out
-            });
-            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                let bound = 2e-6 * w_norms[i % 21] * x_norms[i / 21];
-                let error = f64::from(found - expected).abs();
-                assert!(error <= bound, "{kind} at {i}: {found} for {expected}");
+            };
+            let expected = product(Level::Portable);
+            for level in Level::all() {
+                for (i, (found, expected)) in product(level).iter().zip(&expected).enumerate() {
+                    let bound = 2e-6 * w_norms[i % 21] * x_norms[i / 21];
+                    let error = f64::from(found - expected).abs();
+                    assert!(error <= bound, "{kind} {level:?} at {i}: {found} for {expected}");
+                }
             }
         }
     }

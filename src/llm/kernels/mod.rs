@@ -15,6 +15,7 @@ pub mod gemm;
 mod ggml_type;
 mod matmul;
 mod matrix;
+mod packed_rows;
 mod rows;
 mod slopes;
 mod unpack;
@@ -29,6 +30,27 @@ mod avx2_dense;
 mod avx2_gemm;
 #[cfg(target_arch = "x86_64")]
 mod avx2_unpack;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_attend;
+#[cfg(target_arch = "x86_64")]
+mod avx512_dense;
+#[cfg(target_arch = "x86_64")]
+mod avx512_gemm;
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_attend;
+#[cfg(target_arch = "aarch64")]
+mod neon_dense;
+#[cfg(target_arch = "aarch64")]
+mod neon_dot;
+#[cfg(target_arch = "aarch64")]
+mod neon_gemm;
+#[cfg(target_arch = "aarch64")]
+mod neon_unpack;
 
 pub use attend::{Attention, KEY_LANES, KEY_TILE, KeysValues, Numbers, attend};
 pub use bytes::Bytes;
@@ -56,8 +78,7 @@ pub enum KernelError {
 
 /// Which instructions the kernels use. Chosen once a call, from what the processor says it has.
 ///
-/// AVX-512 with VNNI and NEON belong here as two more levels: each needs its own arm in
-/// `matmul::compute`, `activations::quantize`, and `rows`, and nothing else changes.
+/// All but the portable one compute the same bits in every product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// Any processor.
@@ -66,31 +87,90 @@ pub(crate) enum Level {
     /// x86-64-v3: AVX2, FMA and F16C, that is Intel since 2013, AMD since 2015.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+
+    /// AVX-512 with VNNI: Intel's servers since 2019, AMD since 2022. Not those without VNNI, which
+    /// slow down for wide registers.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+
+    /// Any 64-bit ARM.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+
+    /// The dot products of bytes of ARM v8.2: Apple's since 2020, ARM's servers since 2019.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl Level {
-    /// The best that this processor can do.
-    pub(crate) fn best() -> Self {
-        // The macro remembers its answer: one load and one test a call.
+    /// The slowest first.
+    const ALL: &[Self] = &[
+        Self::Portable,
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-        {
-            return Self::Avx2;
-        }
-        Self::Portable
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
+        #[cfg(target_arch = "aarch64")]
+        Self::NeonDot,
+    ];
+
+    /// Every level that this processor can run, the slowest first.
+    pub(crate) fn all() -> impl DoubleEndedIterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|level| level.runs_here())
     }
 
-    /// Every level that this processor can run, for tests that compare them.
-    #[cfg(test)]
-    pub(crate) fn all() -> Vec<Self> {
-        let mut levels = vec![Self::Portable];
-        if Self::best() != Self::Portable {
-            levels.push(Self::best());
-        }
-        levels
+    /// The best that this processor can do.
+    pub(crate) fn best() -> Self {
+        Self::all().next_back().expect("the portable level runs everywhere")
     }
+
+    /// Whether this processor, and what runs it, has all instructions of the level.
+    fn runs_here(self) -> bool {
+        // The macros remember their answers: a load and a test each.
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.runs_here()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512 with VNNI",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "NEON",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => "NEON with dot products",
+        }
+    }
+}
+
+/// The instructions that are used on this processor, such as `AVX2`.
+pub fn instructions() -> &'static str {
+    Level::best().name()
 }
 
 /// Runs `work` on a thread of the shared pool.
@@ -128,6 +208,9 @@ pub(crate) fn each(count: usize, serial: bool, work: impl Fn(usize) + Sync) {
         run();
     });
 }
+
+#[cfg(test)]
+mod levels_tests;
 
 #[cfg(test)]
 mod tests {

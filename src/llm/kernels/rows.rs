@@ -1,10 +1,10 @@
 //! What stands between two products, row by row: norms, gates and probabilities.
 //!
-//! Plain loops over eight lanes, compiled once for any processor and once for AVX2.
+//! Plain loops over eight lanes, compiled once for any processor and once for each level.
 
 #![cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "calls code compiled for AVX2 after asking the processor")
+    expect(unsafe_code, reason = "calls code compiled for a level after asking the processor")
 )]
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
 
@@ -27,6 +27,18 @@ macro_rules! at_level {
                 // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
                 unsafe { compiled($($arg),*) }
             }
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                fn compiled($($arg: $type),*) {
+                    $function($($arg),*);
+                }
+                // SAFETY: this level is only chosen where the processor has all of these.
+                unsafe { compiled($($arg),*) }
+            }
+            // Everything for this architecture is compiled for NEON.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon | Level::NeonDot => $function($($arg),*),
         }
     };
 }

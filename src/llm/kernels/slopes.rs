@@ -2,7 +2,7 @@
 
 #![cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "calls code compiled for AVX2 after asking the processor")
+    expect(unsafe_code, reason = "calls code compiled for a level after asking the processor")
 )]
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
 
