@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, in_pool};
+use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, in_pool, instructions};
 
 /// Outputs, inputs, and rows of activations.
 const SHAPES: [(usize, usize, &[usize]); 3] =
@@ -23,6 +23,7 @@ const WORK: usize = 2_000_000_000;
 fn main() {
     // cargo passes `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    println!("with {}", instructions());
     println!("type   weights      rows   GMAC/s   weights GB/s");
     for kind in GgmlType::ALL {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == kind.name()) {

@@ -13,7 +13,7 @@ use super::out;
 use crate::app;
 use crate::app::bench::UiBenchOptions;
 use crate::jobs::{Cancelled, Progress};
-use crate::llm::{Adapter, Model, Positions};
+use crate::llm::{Adapter, Model, Positions, kernels};
 use crate::train;
 use crate::train::TrainRequest;
 use crate::train::config::{Objective, TrainConfig};
@@ -163,6 +163,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             .collect();
         return out::json(&json!({
             "model": model.card().identity.name,
+            "instructions": kernels::instructions(),
             "load_secs": load_secs,
             "prompt": prompts,
             "generation_after_tokens": args.after,
@@ -170,6 +171,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             "peak_memory_bytes": peak,
         }));
     }
+    out::line(&format!("instructions        {}", kernels::instructions()))?;
     out::line(&format!("load                {load_secs:>8.2} s"))?;
     for (length, rate) in prompts {
         out::line(&format!("prompt, {length:>3} tokens  {rate:>8.1} tokens/s"))?;
