@@ -7,8 +7,14 @@
 //! library's functions that take one may not, and so it would be called for every register.
 
 #![expect(unsafe_code, reason = "loads registers")]
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "names of instructions, and in each module the helpers of every format"
+    )
+)]
 
-#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
 
 use super::avx2::{LANES, Scales};
@@ -17,10 +23,6 @@ use super::avx2::{LANES, Scales};
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];
 
 pub(super) mod q4_0 {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -38,10 +40,6 @@ pub(super) mod q4_0 {
 }
 
 pub(super) mod q4_1 {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -59,10 +57,6 @@ pub(super) mod q4_1 {
 }
 
 pub(super) mod q5_0 {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -80,10 +74,6 @@ pub(super) mod q5_0 {
 }
 
 pub(super) mod q5_1 {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -102,10 +92,6 @@ pub(super) mod q5_1 {
 
 /// The one format with signed weights, and no offset.
 pub(super) mod q8_0 {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -123,10 +109,6 @@ pub(super) mod q8_0 {
 }
 
 pub(super) mod q2k {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -150,10 +132,6 @@ pub(super) mod q2k {
 }
 
 pub(super) mod q3k {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -182,10 +160,6 @@ pub(super) mod q3k {
 }
 
 pub(super) mod q4k {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -202,10 +176,6 @@ pub(super) mod q4k {
 }
 
 pub(super) mod q5k {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -223,10 +193,6 @@ pub(super) mod q5k {
 }
 
 pub(super) mod q6k {
-    #[cfg_attr(
-        not(test),
-        expect(clippy::wildcard_imports, reason = "the helpers of every format")
-    )]
     use super::*;
 
     #[target_feature(enable = "avx2,fma,f16c")]
