@@ -28,8 +28,9 @@ const LANES: usize = 16;
 /// Most activation rows that share one unpacking; their sums are 12 KiB.
 const TILE: usize = 192;
 
-/// Activation rows in registers at once: 12 sums hide how long a multiplication takes.
-const STEP: usize = 12;
+/// Activation rows at once: their sums hide most of how long a multiplication takes, and there is a
+/// register for the address of each.
+const STEP: usize = 8;
 
 /// As [`avx2::Scales`], of sixteen rows.
 struct Scales {
@@ -304,18 +305,21 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
 ) {
     let blocks = x.iter().fold(8, |len, x| len.min(x.len()));
     for run in 0..blocks {
+        let x: [&ActBlock; N] = std::array::from_fn(|n| &x[n][run]);
         for part in 0..SCALES {
             let mut whole = [_mm512_setzero_si512(); N];
-            for k in 16 / SCALES * part..16 / SCALES * (part + 1) {
-                let weights = panel.q[run][k];
-                for n in 0..N {
-                    let x = _mm512_set1_epi32(x[n][run].pairs[k % 2][k / 2]);
-                    whole[n] = _mm512_dpwssd_epi32(whole[n], weights, x);
+            for j in 8 / SCALES * part..8 / SCALES * (part + 1) {
+                for odd in 0..2 {
+                    let weights = panel.q[run][2 * j + odd];
+                    for n in 0..N {
+                        let x = _mm512_set1_epi32(x[n].pairs[odd][j]);
+                        whole[n] = _mm512_dpwssd_epi32(whole[n], weights, x);
+                    }
                 }
             }
             let (scale, offset) = (panel.scales.scale[run][part], panel.scales.offset[run][part]);
             for n in 0..N {
-                let x = &x[n][run];
+                let x = x[n];
                 let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
                 sums[n] = add_run::<SIGNED>(whole[n], scale, offset, x.scale, x_sum, sums[n]);
             }

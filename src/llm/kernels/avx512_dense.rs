@@ -17,8 +17,9 @@ use super::ggml_type::GgmlType;
 use super::matmul::Columns;
 use super::matrix::QMatrix;
 
-/// Activation rows in registers at once: 12 sums hide how long a multiplication takes.
-const STEP: usize = 12;
+/// Activation rows at once: their sums hide how long a multiplication takes, and there is a register
+/// for the address of each.
+const STEP: usize = 8;
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "avx2,fma,f16c,avx512f")]
