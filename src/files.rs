@@ -30,17 +30,34 @@ pub struct Row<T> {
 /// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it: after
 /// a crash the old file or the new one is there, never half of one. Makes the folder if need be.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_for(path, bytes, Readers::Everyone)
+}
+
+/// [`write_atomic`], but nobody else on this computer may read the file, not even for a moment.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_for(path, bytes, Readers::ThisAccount)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    Everyone,
+    ThisAccount,
+}
+
+fn write_for(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
+    if readers == Readers::Everyone {
         // A temporary file is private; what it becomes is a document like any other.
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
     }
     file.persist(path)?;
     Ok(())

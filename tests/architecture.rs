@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Foundations
     ("allocator", &[]),
+    ("errors", &[]),
     ("files", &[]),
     ("jobs", &[]),
     ("words", &[]),
     // Engine
     ("data", &["files"]),
-    ("hub", &["files", "jobs"]),
+    ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("train", &["data", "files", "jobs", "llm"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
-    ("state", &["data", "eval", "hub", "llm", "train", "words"]),
+    ("state", &["data", "errors", "eval", "hub", "llm", "train", "words"]),
     // Views
     ("widgets", &["words"]),
     ("panels", &["data", "eval", "hub", "llm", "state", "train", "widgets"]),
@@ -27,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "allocator",
             "data",
+            "errors",
             "eval",
             "files",
             "hub",
@@ -38,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "widgets",
         ],
     ),
-    ("cli", &["app", "data", "eval", "files", "hub", "jobs", "llm", "train"]),
+    ("cli", &["app", "data", "errors", "eval", "files", "hub", "jobs", "llm", "train"]),
 ];
 
 /// Outside things that have a home.

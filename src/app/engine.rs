@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::connection::{Connection, HubEngine};
 use super::figure;
 use super::training_rows::TrainingRows;
+use crate::errors::one_line;
 use crate::eval::comparison::{self, Comparison};
 use crate::eval::preference::Measured;
 use crate::hub;
@@ -308,11 +309,5 @@ fn found_model(local: LocalModel) -> FoundModel {
     let source = ModelSource::at(&local.path);
     let facts = llm::inspect(&source).map_err(|err| one_line(&err));
     let frees = hub::local::would_free(&local.path);
-    FoundModel { local, facts, frees, unused_days: None }
-}
-
-/// An error and its sources, joined by colons.
-pub fn one_line(err: &dyn std::error::Error) -> String {
-    let chain = std::iter::successors(Some(err), |err| err.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    FoundModel { local, facts, frees, has_update: false, unused_days: None }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::Workbench;
 use super::running::take_ended;
+use crate::errors::{causes, one_line};
 use crate::hub;
 use crate::hub::cache::RepoKind;
-use crate::hub::error::one_line;
 use crate::hub::queue::{Help, Item, ItemState, Order, QueueCommand, QueueEvent};
 use crate::jobs::JobEnd;
+use crate::llm::card::ModelSource;
 use crate::state::command::Command;
 use crate::state::hub::ModelsTab;
 use crate::state::hub::detail::DetailView;
@@ -239,7 +240,8 @@ impl Workbench {
                     let ending = Path::new(path).extension();
                     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
                 });
-                notice.remedy("Load it", Self::load_command(folder, gguf))
+                let path = gguf.map_or_else(|| folder.clone(), |gguf| folder.join(gguf));
+                notice.remedy("Load it", Command::LoadModel(ModelSource::named(&path)))
             }
             _ => notice.remedy("Show it", Command::ShowModelsTab(ModelsTab::Downloads)),
         };
@@ -292,11 +294,4 @@ impl Workbench {
             stop: Some(Command::Queue(QueueCommand::PauseAll)),
         })
     }
-}
-
-/// The chain of causes, outermost first.
-fn causes(err: &hub::Error) -> Vec<String> {
-    let first: &dyn std::error::Error = err;
-    let chain = std::iter::successors(Some(first), |err| err.source());
-    chain.map(ToString::to_string).collect()
 }

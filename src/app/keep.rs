@@ -10,7 +10,6 @@ use crate::hub;
 use crate::hub::keep::{Damaged, Verified, Verifying};
 use crate::hub::local::Place;
 use crate::jobs::JobEnd;
-use crate::llm::card::ModelSource;
 use crate::state::command::Command;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -119,7 +118,7 @@ impl Workbench {
         self.state.models.checking_updates = false;
         match end {
             JobEnd::Done(heads) => {
-                self.state.models.heads = heads;
+                self.state.models.set_heads(heads);
                 if self.state.models.updates() == 0 {
                     let notice =
                         Notice::info(PanelId::Models, "Every model is the newest there is");
@@ -150,14 +149,6 @@ impl Workbench {
             stop: Some(Command::StopVerifying),
         })
     }
-
-    /// The button of a good news: the fetched model is loaded.
-    pub(super) fn load_command(folder: &Path, gguf: Option<&str>) -> Command {
-        Command::LoadModel(match gguf {
-            Some(path) => ModelSource::Gguf(folder.join(path)),
-            None => ModelSource::Folder(folder.to_owned()),
-        })
-    }
 }
 
 fn no_hash(name: &str) -> Notice {
@@ -175,21 +166,17 @@ fn verdict(name: &str, checked: &Verified) -> Notice {
             Notice::info(PanelId::Models, summary)
         }
         ([], whole, unknown) => {
-            let summary =
-                format!("{name}: {whole} files are as published; of {unknown} no hash is known");
+            let summary = format!(
+                "{name}: {whole} files are as published; {unknown} could not be checked, since no \
+                 hash of them is known here"
+            );
             Notice::info(PanelId::Models, summary)
         }
         (damaged, ..) => {
-            let files: Vec<String> = damaged.iter().map(called).collect();
+            let files: Vec<String> = damaged.iter().map(Damaged::name).collect();
             let summary = format!("{name} is damaged: {}", files.join(", "));
             Notice::problem(PanelId::Models, summary)
                 .hint("Remove it here and fetch it again; a disk that does this may be failing")
         }
     }
-}
-
-/// By its names in the model's folders; one that nothing leads to any more by its own.
-fn called(damaged: &Damaged) -> String {
-    let Damaged { files, blob, .. } = damaged;
-    if files.is_empty() { blob.display().to_string() } else { files.join(", ") }
 }

@@ -1,9 +1,9 @@
 //! Events and ends of jobs, turned into state.
 
 use super::Workbench;
-use super::engine::one_line;
 use super::host::Ask;
 use super::running::{Asker, take_ended};
+use crate::errors::one_line;
 use crate::eval::preference::Measured;
 use crate::hub;
 use crate::jobs::JobEnd;
@@ -48,7 +48,7 @@ impl Workbench {
         self.measure_memory();
         match end {
             JobEnd::Done(found) => {
-                self.state.models.found = found;
+                self.state.models.set_found(found);
                 self.date_models();
             }
             JobEnd::Failed(err) => {

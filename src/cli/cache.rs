@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::out;
 use super::progress::Bar;
+use crate::errors::one_line;
 use crate::hub::cache::RepoKind;
 use crate::hub::client::Client;
-use crate::hub::error::one_line;
 use crate::hub::keep;
 use crate::hub::keep::{CachedRevision, Verified};
 use crate::hub::paths::HubPaths;
@@ -82,10 +82,6 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
         What::Verify(args) => verify(args, &paths),
         What::Delete(args) => delete(args, &paths),
     }
-}
-
-fn kind(is_dataset: bool) -> RepoKind {
-    if is_dataset { RepoKind::Dataset } else { RepoKind::Model }
 }
 
 fn list(args: &ListArgs, paths: &HubPaths) -> anyhow::Result<()> {
@@ -177,7 +173,7 @@ fn days_ago(time: Option<SystemTime>) -> Option<String> {
 
 fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
     let bar = Bar::new();
-    let only = args.repo.as_deref().map(|repo| (kind(args.dataset), repo));
+    let only = args.repo.as_deref().map(|repo| (RepoKind::of(args.dataset), repo));
     let report = keep::verify(paths, only, &bar);
     bar.clear();
     let Verified { file_count, bytes, damaged, unknown_count } = report?;
@@ -193,7 +189,7 @@ fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
                 json!({
                     "kind": damaged.kind,
                     "repo": damaged.repo,
-                    "path": damaged.blob,
+                    "path": damaged.path,
                     "files": damaged.files,
                     "hash": damaged.found,
                     "removed": args.remove_damaged,
@@ -206,12 +202,13 @@ fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
     }
     out::line(&format!("{file_count} files, {}: {} damaged", out::bytes(bytes), damaged.len()))?;
     for damaged in &damaged {
-        let name = if damaged.files.is_empty() {
-            damaged.blob.display().to_string()
-        } else {
-            damaged.files.join(", ")
-        };
-        out::line(&format!("    {}: {name}", damaged.repo))?;
+        let missing = if damaged.found.is_none() { " (missing)" } else { "" };
+        out::line(&format!("    {}: {}{missing}", damaged.repo, damaged.name()))?;
+    }
+    if unknown_count > 0 {
+        out::note(&format!(
+            "{unknown_count} more could not be checked: no hash of them is known here"
+        ));
     }
     if !damaged.is_empty() {
         out::note(if args.remove_damaged {
@@ -225,7 +222,7 @@ fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
 
 fn delete(args: &DeleteArgs, paths: &HubPaths) -> anyhow::Result<()> {
     let (repo, revision) = args.repo.split_once('@').unwrap_or((&args.repo, "main"));
-    let freed = keep::delete(paths, kind(args.dataset), repo, revision)?;
+    let freed = keep::delete(paths, RepoKind::of(args.dataset), repo, revision)?;
     if args.json {
         return out::json(&json!({ "repo": repo, "revision": revision, "freed_bytes": freed }));
     }

@@ -78,8 +78,12 @@ fn order(args: &FetchArgs) -> Order {
     } else {
         FileChoice::Matching(args.files.clone())
     };
-    let kind = if args.dataset { RepoKind::Dataset } else { RepoKind::Model };
-    Order { kind, repo: repo.to_owned(), revision: revision.to_owned(), files }
+    Order {
+        kind: RepoKind::of(args.dataset),
+        repo: repo.to_owned(),
+        revision: revision.to_owned(),
+        files,
+    }
 }
 
 fn fetch(order: Order, bar: &Bar) -> anyhow::Result<Item> {

@@ -53,6 +53,10 @@ impl Bar {
         }
     }
 
+    fn note_elsewhere(&self, file: &str) {
+        self.note_once(format!("Another program is fetching {file}: waiting for it to be done"));
+    }
+
     pub fn clear(&self) {
         self.drawn.finish_and_clear();
     }
@@ -83,6 +87,7 @@ impl Progress<FetchEvent> for Bar {
             }
             FetchEvent::Bytes { file, done, total } => self.bytes(&file, done, total),
             FetchEvent::Verifying { file } => self.drawn.set_message(format!("Checking {file}")),
+            FetchEvent::Elsewhere { file } => self.note_elsewhere(&file),
         }
     }
 
@@ -109,9 +114,7 @@ impl Progress<QueueEvent> for Bar {
             for file in &item.files {
                 let path = &file.remote.path;
                 match &file.state {
-                    FileState::Elsewhere => self.note_once(format!(
-                        "Another program is fetching {path}: waiting for it to be done"
-                    )),
+                    FileState::Elsewhere => self.note_elsewhere(path),
                     FileState::Retrying { reason, .. } => {
                         self.note_once(format!("{reason}; trying again"));
                     }

@@ -14,12 +14,8 @@ use hf_hub::CacheRepo;
 use hf_hub::Repo;
 use hf_hub::RepoType;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::Error;
-use super::client::RemoteFile;
-use super::git_hash;
-use super::git_hash::ContentHash;
 use crate::files;
 use crate::jobs;
 use crate::jobs::Progress;
@@ -33,6 +29,10 @@ pub enum RepoKind {
 }
 
 impl RepoKind {
+    pub fn of(is_dataset: bool) -> Self {
+        if is_dataset { Self::Dataset } else { Self::Model }
+    }
+
     const ALL: [Self; 2] = [Self::Model, Self::Dataset];
 
     /// What the names of its folders in the cache begin with.
@@ -40,6 +40,14 @@ impl RepoKind {
         match self {
             Self::Model => "models--",
             Self::Dataset => "datasets--",
+        }
+    }
+
+    /// What it is called in the API's addresses.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
         }
     }
 }
@@ -190,36 +198,6 @@ impl RepoFolder {
             .map_err(at)?,
         }
         Ok(pointer)
-    }
-
-    /// Remembers what a commit consists of, once all of it is here: with this file
-    /// `snapshot_download` of `huggingface_hub` 2.4 finds a whole repository without asking. Of
-    /// a part of one it would say, rightly, that the rest is missing; so that is not written.
-    pub fn remember_listing(&self, commit: &str, listing: &[RemoteFile]) -> Result<(), Error> {
-        let snapshot = self.snapshot(commit);
-        if !listing.iter().all(|file| snapshot.join(&file.path).exists()) {
-            return Ok(());
-        }
-        let mut by_path: Vec<&RemoteFile> = listing.iter().collect();
-        by_path.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut entries = serde_json::Map::new();
-        for file in by_path {
-            let size = file.size;
-            let entry = match &file.hash {
-                ContentHash::GitBlob(digits) => json!({ "size": size, "blob_id": digits }),
-                ContentHash::Sha256(digits) => json!({
-                    "size": size,
-                    "blob_id": git_hash::of_lfs_pointer(digits, size),
-                    "lfs_sha256": digits,
-                    "lfs_size": size,
-                }),
-            };
-            entries.insert(file.path.clone(), entry);
-        }
-        let text = json!({ "format_version": 1, "files": entries });
-        let path = self.path().join("trees").join(format!("{commit}.json"));
-        let bytes = serde_json::to_vec_pretty(&text).expect("it is text and numbers");
-        files::write_atomic(&path, &bytes).map_err(|source| Error::Write { path, source })
     }
 
     /// Remembers that a commit has no file of this name, as Python's client does.

@@ -236,11 +236,15 @@ fn is_other_part(path: &str) -> bool {
     name.contains("mmproj") || name.contains("imatrix")
 }
 
-/// Rows that can be read here or by others.
-fn is_data(path: &str) -> bool {
-    ["jsonl", "json", "csv", "tsv", "parquet", "ndjson"].iter().any(|end| has_ending(path, end))
-        && !path.ends_with("dataset_infos.json")
-        && !path.ends_with("dataset_dict.json")
+/// Whether a file of a data set holds rows: not what describes them, and nothing hidden.
+pub(super) fn is_data(path: &str) -> bool {
+    const ENDINGS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "ndjson"];
+    const ABOUT: [&str; 4] =
+        ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ENDINGS.iter().any(|end| has_ending(path, end))
+        && !ABOUT.contains(&name)
+        && !path.split('/').any(|part| part.starts_with('.'))
 }
 
 fn has_ending(path: &str, ending: &str) -> bool {
@@ -348,11 +352,15 @@ mod tests {
             ("README.md", 1),
             ("data/train.jsonl", 5),
             ("data/test.csv", 5),
+            ("data/test.tsv", 5),
+            ("dataset_dict.json", 1),
+            (".cache/rows.jsonl", 1),
             ("data/train-00000-of-00001.parquet", 5),
             ("load.py", 1),
         ]);
         let choices = choices(RepoKind::Dataset, &listing);
-        assert_eq!(choices.data.len(), 3);
-        assert_eq!(choices.left_out.len(), 2);
+        assert_eq!(choices.data.len(), 4);
+        assert_eq!(choices.left_out.len(), 4);
+        assert_eq!(repo::data_files(&listing).unwrap(), choices.data);
     }
 }

@@ -169,8 +169,7 @@ impl Client {
                 files.push(file);
             }
             seen.insert(url);
-            // A mirror may pass on the Hub's own address; the token goes to the mirror only.
-            next = more.map(|more| with_origin_of(&more, &self.options.endpoint));
+            next = more;
             // Pages without a file in them may go on for ever too.
             let goes_in_circles = next.as_ref().is_some_and(|next| seen.contains(next));
             if files.len() > MAX_FILES || goes_in_circles || seen.len() > MAX_PAGES {
@@ -204,11 +203,7 @@ impl Client {
     }
 
     fn api_address(&self, kind: RepoKind, repo: &str) -> String {
-        let kind = match kind {
-            RepoKind::Model => "models",
-            RepoKind::Dataset => "datasets",
-        };
-        format!("{}/api/{kind}/{repo}", self.options.endpoint)
+        format!("{}/api/{}/{repo}", self.options.endpoint, kind.plural())
     }
 
     /// The bytes of a file, from `range.0` on if the server still has the version that `range.1`
@@ -263,6 +258,7 @@ impl Client {
         same_origin(address, &self.options.endpoint)
     }
 
+    /// An answer as JSON, and the address of the page that follows.
     pub(super) fn get_json<T: serde::de::DeserializeOwned>(
         &self,
         url: &str,
@@ -271,6 +267,8 @@ impl Client {
         let (response, headers, url) = self.get(url, what, None)?;
         let next = text(&headers, "link").and_then(|link| next_link(&link));
         let next = next.and_then(|next| resolve_location(&url, &next));
+        // A mirror may pass on the Hub's own address; the token goes to the mirror only.
+        let next = next.map(|next| with_origin_of(&next, &self.options.endpoint));
         let is_html = text(response.headers(), "content-type").is_some_and(|kind| is_html(&kind));
         if is_html {
             return Err(self.not_the_hub("a web page"));

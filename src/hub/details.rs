@@ -11,11 +11,10 @@ use super::api::read_text;
 use super::cache::{RepoFolder, RepoKind};
 use super::card;
 use super::client::{Client, RepoListing, Revision, check_repo_id};
-use super::error::one_line;
 use super::found::{Found, expand, found};
 use super::paths::HubPaths;
-use super::search::plural;
 use super::space;
+use crate::errors::one_line;
 use crate::jobs::Progress;
 
 /// More than any `config.json` has.
@@ -52,7 +51,7 @@ pub fn details(
     let query =
         expand(kind).into_iter().map(|(key, value)| format!("{key}={}", encode(&value, false)));
     let query = query.collect::<Vec<_>>().join("&");
-    let (row, _): (Value, _) = client.api(&format!("/api/{}/{id}?{query}", plural(kind)), id)?;
+    let (row, _): (Value, _) = client.api(&format!("/api/{}/{id}?{query}", kind.plural()), id)?;
     let row = found(row, kind).ok_or_else(|| Error::NotTheHub {
         host: client.host(),
         got: "a nameless row".to_owned(),

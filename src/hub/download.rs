@@ -189,7 +189,7 @@ fn retry_after(
 ) -> Result<Option<()>, Error> {
     let pause = patience.pause(file.hash.digits(), failures, error.retry_after());
     let Some(pause) = pause.filter(|_| failures < patience.tries) else { return Ok(None) };
-    let reason = super::error::one_line(error);
+    let reason = crate::errors::one_line(error);
     log::info!("{}: trying again: {reason}", file.path);
     progress.emit(FileEvent::Retrying { reason, secs: pause.as_secs_f64() });
     jobs::pause(progress, pause)?;

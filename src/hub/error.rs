@@ -69,6 +69,10 @@ pub enum Error {
     #[error("{file} changed on the server during the download")]
     Changed { file: String },
 
+    /// A file that the listing names, and that is not there when it is asked for.
+    #[error("the Hub lists {file}, and then says that it is not there")]
+    Withdrawn { file: String },
+
     #[error("not enough room in {}: {} needed, {} free", folder.display(), megabytes(*needed), megabytes(*free))]
     NoRoom { folder: PathBuf, needed: u64, free: u64 },
 
@@ -146,20 +150,6 @@ impl Error {
             _ => None,
         }
     }
-}
-
-/// An error and its causes in one line.
-pub fn one_line(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        cause = error.source();
-    }
-    parts.join(": ")
 }
 
 fn detail(message: &str) -> String {

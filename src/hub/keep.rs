@@ -70,20 +70,28 @@ fn last_used(file: &Path) -> Option<SystemTime> {
     meta.accessed().ok().max(meta.modified().ok())
 }
 
-/// A file of the cache that is not what its name says.
+/// A file of the cache that is not what its name or its listing says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
     pub kind: RepoKind,
     pub repo: String,
 
-    /// In `blobs`: its name is the hash that it should have.
-    pub blob: PathBuf,
+    /// In `blobs`, where its name is the hash that it should have, or in a snapshot.
+    pub path: PathBuf,
 
     /// What it is called in the snapshots.
     pub files: Vec<String>,
 
-    /// 64 or 40 hexadecimal digits.
-    pub found: String,
+    /// 64 or 40 hexadecimal digits. `None`: it is not there at all.
+    pub found: Option<String>,
+}
+
+impl Damaged {
+    /// Its names in the snapshots; of one that nothing leads to any more its place.
+    pub fn name(&self) -> String {
+        let Self { files, path, .. } = self;
+        if files.is_empty() { path.display().to_string() } else { files.join(", ") }
+    }
 }
 
 /// What looking at every byte showed.
@@ -93,7 +101,8 @@ pub struct Verified {
     pub bytes: u64,
     pub damaged: Vec<Damaged>,
 
-    /// Files whose name is no hash: what another program has on its way.
+    /// Files of which no hash is known: what another program has on its way, and files that lie
+    /// in a snapshot without a listing of it. They were not checked.
     pub unknown_count: usize,
 }
 
@@ -105,41 +114,41 @@ pub struct Verifying {
     pub total: u64,
 }
 
-/// Hashes every blob again, or those of one repository.
+/// A file that can be checked.
+struct Checkable {
+    kind: RepoKind,
+    repo: String,
+    path: PathBuf,
+    hash: ContentHash,
+    size: u64,
+    names: Vec<String>,
+}
+
+/// Hashes every file of the cache again, or those of one repository. A link that leads nowhere
+/// is damage too.
 pub fn verify(
     paths: &HubPaths,
     only: Option<(RepoKind, &str)>,
     progress: &dyn Progress<Verifying>,
 ) -> Result<Verified, Error> {
-    let mut blobs = Vec::new();
+    let mut checkable = Vec::new();
     let mut report = Verified::default();
     for (kind, repo) in cache::all_repos(&paths.cache) {
-        if only.is_some_and(|wanted| wanted != (kind, repo.as_str())) {
-            continue;
-        }
-        let folder = RepoFolder::of(&paths.cache, kind, &repo);
-        let names = names_of_blobs(&folder);
-        for blob in cache::files_below(&folder.path().join("blobs")) {
-            let digits = blob.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let hash = match digits.len() {
-                64 if is_hex(&digits) => ContentHash::Sha256(digits),
-                40 if is_hex(&digits) => ContentHash::GitBlob(digits),
-                // What Python has on its way, or a mirror's own tag.
-                _ => {
-                    report.unknown_count += 1;
-                    continue;
-                }
-            };
-            let size = cache::file_size(&blob);
-            let files = names.get(&blob).cloned().unwrap_or_default();
-            blobs.push((kind, repo.clone(), blob, hash, size, files));
+        if only.is_none_or(|wanted| wanted == (kind, repo.as_str())) {
+            gather(
+                &RepoFolder::of(&paths.cache, kind, &repo),
+                kind,
+                &repo,
+                &mut checkable,
+                &mut report,
+            );
         }
     }
-    let total = blobs.iter().map(|(.., size, _)| size).sum();
-    for (kind, repo, blob, hash, size, files) in blobs {
-        let name = files.first().map_or(repo.as_str(), String::as_str).to_owned();
+    let total = checkable.iter().map(|file| file.size).sum();
+    for Checkable { kind, repo, path, hash, size, names } in checkable {
+        let name = names.first().map_or(repo.as_str(), String::as_str).to_owned();
         let before = report.bytes;
-        let found = hash_of(&blob, &hash, size, &mut |done| {
+        let found = hash_of(&path, &hash, size, &mut |done| {
             progress.check()?;
             progress.emit(Verifying { file: name.clone(), done: before + done, total });
             Ok(())
@@ -147,30 +156,89 @@ pub fn verify(
         report.file_count += 1;
         report.bytes += size;
         if found != hash.digits() {
-            report.damaged.push(Damaged { kind, repo, blob, files, found });
+            report.damaged.push(Damaged { kind, repo, path, files: names, found: Some(found) });
         }
     }
     Ok(report)
 }
 
-/// Which names in the snapshots lead to which blob.
-fn names_of_blobs(folder: &RepoFolder) -> BTreeMap<PathBuf, Vec<String>> {
-    let mut names: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+/// What of a repository can be checked; the report learns of the rest.
+fn gather(
+    folder: &RepoFolder,
+    kind: RepoKind,
+    repo: &str,
+    checkable: &mut Vec<Checkable>,
+    report: &mut Verified,
+) {
+    let repo = || repo.to_owned();
+    let Names { of_blobs, plain, broken } = names_of(folder);
+    for path in cache::files_below(&folder.path().join("blobs")) {
+        let digits = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let hash = match digits.len() {
+            64 if is_hex(&digits) => ContentHash::Sha256(digits),
+            40 if is_hex(&digits) => ContentHash::GitBlob(digits),
+            // What Python has on its way, or a mirror's own tag.
+            _ => {
+                report.unknown_count += 1;
+                continue;
+            }
+        };
+        let size = cache::file_size(&path);
+        let names = of_blobs.get(&path).cloned().unwrap_or_default();
+        checkable.push(Checkable { kind, repo: repo(), path, hash, size, names });
+    }
+    let mut listings = BTreeMap::new();
+    for (commit, name) in plain {
+        let listing = listings.entry(commit.clone());
+        let listing = listing.or_insert_with(|| folder.remembered_listing(&commit));
+        let listed = listing.iter().flatten().find(|file| file.path == name);
+        let Some(listed) = listed else {
+            report.unknown_count += 1;
+            continue;
+        };
+        let (path, hash) = (folder.snapshot(&commit).join(&name), listed.hash.clone());
+        let size = cache::file_size(&path);
+        checkable.push(Checkable { kind, repo: repo(), path, hash, size, names: vec![name] });
+    }
+    for (path, files) in broken {
+        report.damaged.push(Damaged { kind, repo: repo(), path, files, found: None });
+    }
+}
+
+/// The names in the snapshots.
+#[derive(Default)]
+struct Names {
+    /// Which of them lead to which blob.
+    of_blobs: BTreeMap<PathBuf, Vec<String>>,
+
+    /// Files that are no links: a disk without links has them all like this. With their commits.
+    plain: Vec<(String, String)>,
+
+    /// Blobs that links lead to and that are not there, with the links' names.
+    broken: BTreeMap<PathBuf, Vec<String>>,
+}
+
+fn names_of(folder: &RepoFolder) -> Names {
+    let mut found = Names::default();
     let blobs = folder.path().join("blobs");
     for commit in folder.commits() {
         let snapshot = folder.snapshot(&commit);
         for file in cache::files_below(&snapshot) {
-            let Ok(target) = std::fs::read_link(&file) else { continue };
-            let Some(digits) = target.file_name() else { continue };
             let name = file.strip_prefix(&snapshot).unwrap_or(&file);
             let name = name.to_string_lossy().replace('\\', "/");
-            let known = names.entry(blobs.join(digits)).or_default();
+            let Ok(target) = std::fs::read_link(&file) else {
+                found.plain.push((commit.clone(), name));
+                continue;
+            };
+            let Some(digits) = target.file_name() else { continue };
+            let of = if file.exists() { &mut found.of_blobs } else { &mut found.broken };
+            let known = of.entry(blobs.join(digits)).or_default();
             if !known.contains(&name) {
                 known.push(name);
             }
         }
     }
-    names
+    found
 }
 
 fn hash_of(
@@ -198,7 +266,7 @@ fn hash_of(
 /// Deletes a damaged file and the links to it: what needs it says that it is missing, and a fetch
 /// brings it again.
 pub fn remove_damaged(paths: &HubPaths, damaged: &Damaged) -> Result<(), Error> {
-    let Damaged { kind, repo, blob, files, .. } = damaged;
+    let Damaged { kind, repo, path, files, .. } = damaged;
     let folder = RepoFolder::of(&paths.cache, *kind, repo);
     let remove = |path: &Path| match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -210,13 +278,13 @@ pub fn remove_damaged(paths: &HubPaths, damaged: &Damaged) -> Result<(), Error> 
         for name in files {
             let link = folder.snapshot(&commit).join(name);
             let leads_there = std::fs::read_link(&link)
-                .is_ok_and(|target| target.file_name() == blob.file_name());
+                .is_ok_and(|target| target.file_name() == path.file_name());
             if leads_there {
                 remove(&link)?;
             }
         }
     }
-    remove(blob)
+    remove(path)
 }
 
 /// A branch that has moved.
@@ -267,6 +335,7 @@ pub fn delete(paths: &HubPaths, kind: RepoKind, repo: &str, revision: &str) -> R
 mod tests {
     use super::*;
     use crate::files::{sha256_of_bytes, write_atomic};
+    use crate::hub::client::RemoteFile;
     use crate::jobs::{Quiet, Recorder};
 
     const OLD: &str = "1111111111111111111111111111111111111111";
@@ -339,11 +408,57 @@ mod tests {
         let last = events.into_events().pop().unwrap();
         assert_eq!((last.done, last.total), (28, 28));
         let [damaged] = report.damaged.as_slice() else { panic!("{report:?}") };
-        assert_eq!((damaged.repo.as_str(), &damaged.blob), ("ada/small", &blob));
+        assert_eq!((damaged.repo.as_str(), &damaged.path), ("ada/small", &blob));
         assert_eq!(damaged.files, ["model.gguf"]);
         remove_damaged(&paths, damaged).unwrap();
         assert!(!blob.exists() && !folder.snapshot(NEW).join("model.gguf").exists());
         assert!(folder.snapshot(OLD).join("model.gguf").exists(), "another version has its own");
         assert!(verify(&paths, None, &Quiet).unwrap().damaged.is_empty());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_that_leads_nowhere_is_damage() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let folder = some_cache(&paths);
+        std::fs::remove_file(folder.blob(&sha256_of_bytes(b"shared"))).unwrap();
+        let report = verify(&paths, None, &Quiet).unwrap();
+        let [missing] = report.damaged.as_slice() else { panic!("{report:?}") };
+        assert_eq!((missing.name().as_str(), &missing.found), ("tokenizer.json", &None));
+        remove_damaged(&paths, missing).unwrap();
+        assert!(verify(&paths, None, &Quiet).unwrap().damaged.is_empty());
+    }
+
+    #[test]
+    fn a_file_without_a_blob_is_held_against_the_listing() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let folder = RepoFolder::new(&paths.cache, "ada/plain");
+        let file = |name: &str, hash| RemoteFile { path: name.to_owned(), size: 3, hash };
+        let listing = [
+            // echo -n abc | git hash-object --stdin
+            file(
+                "a.txt",
+                ContentHash::GitBlob("f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f".to_owned()),
+            ),
+            file("sub/b.bin", ContentHash::Sha256(sha256_of_bytes(b"abc"))),
+        ];
+        for name in ["a.txt", "sub/b.bin"] {
+            write_atomic(&folder.snapshot(NEW).join(name), b"abc").unwrap();
+        }
+        let unknown = verify(&paths, None, &Quiet).unwrap();
+        assert_eq!((unknown.file_count, unknown.unknown_count), (0, 2));
+        folder.remember_listing(NEW, &listing).unwrap();
+        assert_eq!(folder.remembered_listing(NEW).unwrap(), listing);
+        let whole = verify(&paths, None, &Quiet).unwrap();
+        assert_eq!((whole.file_count, whole.unknown_count, whole.damaged.len()), (2, 0, 0));
+        let path = folder.snapshot(NEW).join("sub/b.bin");
+        write_atomic(&path, b"abd").unwrap();
+        let report = verify(&paths, None, &Quiet).unwrap();
+        let [damaged] = report.damaged.as_slice() else { panic!("{report:?}") };
+        assert_eq!((damaged.name().as_str(), &damaged.path), ("sub/b.bin", &path));
+        remove_damaged(&paths, damaged).unwrap();
+        assert!(!path.exists());
     }
 }

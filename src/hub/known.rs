@@ -50,7 +50,8 @@ impl KnownModel {
     }
 }
 
-/// The starter model first, then from small to large. Weights are counted as they are stored: 2 bytes a parameter for BF16.
+/// The starter model first, then from small to large. Weights are counted as they are stored:
+/// 2 bytes a parameter for BF16.
 pub const KNOWN: [KnownModel; 14] = [
     KnownModel {
         repo: "HuggingFaceTB/SmolLM2-135M-Instruct",

@@ -31,10 +31,11 @@ pub mod pip;
 pub mod queue;
 pub mod repo;
 pub mod search;
-mod space;
+pub mod space;
 pub mod starter;
 mod tick;
 pub mod token;
 pub mod transfer;
+mod trees;
 
 pub use error::Error;

@@ -25,6 +25,7 @@ pub struct HubPaths {
 
     /// What can be computed again.
     pub cached: PathBuf,
+
     /// A lock for each file on its way, held by whoever writes it. Empty files.
     pub locks: PathBuf,
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::cache::{RepoFolder, RepoKind};
+use super::choose;
 use super::client::{Client, RemoteFile, RepoListing, Revision};
 use super::download::{FileEvent, Patience};
 use super::local;
@@ -67,12 +68,7 @@ pub fn files_needed(listing: &RepoListing) -> Result<Vec<RemoteFile>, Error> {
 
 /// The files of a data set that this program reads.
 pub fn data_files(listing: &RepoListing) -> Result<Vec<RemoteFile>, Error> {
-    const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".parquet"];
-    let is_data = |file: &&RemoteFile| {
-        let name = file.path.to_ascii_lowercase();
-        let is_about = name.starts_with('.') || name.ends_with("dataset_infos.json");
-        !is_about && ENDINGS.iter().any(|ending| name.ends_with(ending))
-    };
+    let is_data = |file: &&RemoteFile| choose::is_data(&file.path);
     let files: Vec<RemoteFile> = listing.files.iter().filter(is_data).cloned().collect();
     if files.is_empty() {
         return Err(Error::NoData { repo: listing.repo.clone() });
@@ -195,7 +191,7 @@ impl Progress<FileEvent> for OverAll<'_> {
                 self.progress.emit(FetchEvent::Bytes { file, done, total: Some(self.total) });
             }
             FileEvent::Verifying => self.progress.emit(FetchEvent::Verifying { file }),
-            FileEvent::Elsewhere => log::info!("{file} is being fetched by another program"),
+            FileEvent::Elsewhere => self.progress.emit(FetchEvent::Elsewhere { file }),
             FileEvent::Retrying { .. } => {} // it is in the log
         }
     }

@@ -18,14 +18,6 @@ pub const PAGE_ROWS: usize = 100;
 /// More rows than anybody scrolls through; a list that goes on is not asked for more.
 pub const MOST_ROWS: usize = 20_000;
 
-/// `models`, `datasets`: in the API's addresses.
-pub(super) fn plural(kind: RepoKind) -> &'static str {
-    match kind {
-        RepoKind::Model => "models",
-        RepoKind::Dataset => "datasets",
-    }
-}
-
 /// What a model is for, as the Hub names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -178,7 +170,7 @@ impl Query {
         pairs.extend(expand(self.kind));
         let pairs = pairs.iter().map(|(key, value)| format!("{key}={}", encode(value, false)));
         let pairs = pairs.collect::<Vec<_>>().join("&");
-        format!("/api/{}?{pairs}", plural(self.kind))
+        format!("/api/{}?{pairs}", self.kind.plural())
     }
 }
 
@@ -219,7 +211,7 @@ pub fn search<E>(
     progress: &dyn Progress<E>,
 ) -> Result<Page, Error> {
     progress.check()?;
-    let what = format!("the list of {}", plural(query.kind));
+    let what = format!("the list of {}", query.kind.plural());
     let (rows, next): (Vec<Value>, _) = match next {
         Some(address) => client.page(address, &what)?,
         None => client.api(&query.path(), &what)?,
@@ -243,7 +235,7 @@ pub fn suggest<E>(
         name.split(['-', '_', '.', ' ']).filter(|part| part.chars().count() >= 3).collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.chars().count()));
     let mut paths = Vec::new();
-    let base = format!("/api/{}?sort=downloads&limit={PAGE_ROWS}", plural(kind));
+    let base = format!("/api/{}?sort=downloads&limit={PAGE_ROWS}", kind.plural());
     if !owner.is_empty() {
         paths.push(format!("{base}&author={}", encode(owner, false)));
     }

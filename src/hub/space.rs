@@ -7,7 +7,7 @@ use sysinfo::Disks;
 use super::Error;
 
 /// Left free, so that a download does not bring the machine to a halt.
-const MARGIN: u64 = 50_000_000;
+pub const MARGIN: u64 = 50_000_000;
 
 /// Fails if the disk of `folder` has no room for `needed` more bytes beside the `reserved` ones
 /// that others will still write. A disk that cannot be asked is taken to have room.

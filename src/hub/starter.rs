@@ -7,12 +7,12 @@ use super::cache;
 use super::cache::RepoFolder;
 use super::client::Client;
 use super::download::Patience;
-use super::error::one_line;
 use super::local;
 use super::paths::HubPaths;
 use super::pip;
 use super::pip::{PYTHONS, PipPackage};
 use super::repo;
+use crate::errors::one_line;
 use crate::files;
 use crate::jobs::Progress;
 
@@ -33,6 +33,9 @@ pub enum FetchEvent {
 
     /// The hash is being checked.
     Verifying { file: String },
+
+    /// Another copy of the program is fetching it: it is waited for, and its result used.
+    Elsewhere { file: String },
 }
 
 /// A finished fetch.

@@ -1,10 +1,10 @@
 //! The token of an account on the Hub: read, kept, and never shown.
 
 use std::io;
-use std::io::Write as _;
 use std::path::Path;
 
 use super::paths::HubPaths;
+use crate::files;
 
 /// Good for reading what an account may read. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,14 +27,7 @@ impl Token {
     /// Keeps it in a file that nobody but this account may read, for programs that start without
     /// `HF_TOKEN`. Whole or not at all.
     pub fn keep(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        // A temporary file is private from its first moment, and stays so under its new name.
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        file.write_all(self.0.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        files::write_private(path, self.0.as_bytes())
     }
 
     /// Deletes what [`Self::keep`] wrote.

@@ -25,6 +25,15 @@ impl ModelSource {
         if path.is_dir() { Self::Folder(path.to_owned()) } else { Self::Gguf(path.to_owned()) }
     }
 
+    /// A file or folder by its name alone, where the disk is not to be looked at.
+    pub fn named(path: &Path) -> Self {
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
+            Self::Gguf(path.to_owned())
+        } else {
+            Self::Folder(path.to_owned())
+        }
+    }
+
     pub fn path(&self) -> &Path {
         match self {
             Self::Gguf(path) | Self::Folder(path) => path,

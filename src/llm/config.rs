@@ -185,8 +185,11 @@ impl Config {
         switches.filter(|switch| length > *switch).count()
     }
 
-    /// What one token takes in the KV cache, in bytes.
-    pub fn cache_bytes_per_token(&self) -> u64 {
-        (self.layer_count() * 2 * self.kv_width() * size_of::<f32>()) as u64
+    /// What one token takes in the KV cache, in bytes, for weights that are mostly stored as
+    /// `precision`: packed ones come with 16-bit keys and values, see `Model::new_cache`.
+    pub fn cache_bytes_per_token(&self, precision: &str) -> u64 {
+        let is_dense = matches!(precision, "F32" | "F16" | "BF16");
+        let value = if is_dense { size_of::<f32>() } else { size_of::<half::f16>() };
+        (self.layer_count() * 2 * self.kv_width() * value) as u64
     }
 }

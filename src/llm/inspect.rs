@@ -127,10 +127,7 @@ impl Opened {
         };
         if let Some(config) = config {
             facts.architecture.clone_from(&config.architecture);
-            let bytes = config.cache_bytes_per_token();
-            // Packed weights come with 16-bit keys and values, see `Model::new_cache`.
-            let is_dense = matches!(facts.precision.as_str(), "F32" | "F16" | "BF16");
-            facts.cache_bytes_per_token = if is_dense { bytes } else { bytes / 2 };
+            facts.cache_bytes_per_token = config.cache_bytes_per_token(&facts.precision);
             facts.context_length = config.context_length;
             facts.vocab_size = config.vocab_size;
             facts.layer_count = config.layer_count();

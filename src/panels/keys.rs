@@ -6,6 +6,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 
 use super::annotate;
 use crate::hub::queue::QueueCommand;
+use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::command::Command;
 use crate::state::command::Commands;
@@ -67,7 +68,7 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     add("Look for models again", None, Command::RefreshModels);
     for found in &state.models.found {
         if found.obstacle().is_none() && !is_loaded(state, &found.local.path) {
-            let source = super::models::source(&found.local.path);
+            let source = ModelSource::named(&found.local.path);
             add(&format!("Load {}", found.local.name), None, Command::LoadModel(source));
         }
     }

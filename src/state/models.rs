@@ -29,13 +29,34 @@ pub struct ModelsState {
     pub memory: Memory,
 
     /// What `main` of each repository was when the Hub was last asked.
-    pub heads: BTreeMap<String, String>,
+    heads: BTreeMap<String, String>,
     pub checking_updates: bool,
 }
 
 impl ModelsState {
+    /// What is on the disk now.
+    pub fn set_found(&mut self, found: Vec<FoundModel>) {
+        self.found = found;
+        self.mark_updates();
+    }
+
+    /// What the Hub says that the `main` of each repository is.
+    pub fn set_heads(&mut self, heads: BTreeMap<String, String>) {
+        self.heads = heads;
+        self.mark_updates();
+    }
+
+    /// Compares every model with every other one: not for each frame.
+    fn mark_updates(&mut self) {
+        let marks: Vec<bool> =
+            self.found.iter().map(|found| self.newer_than(&found.local).is_some()).collect();
+        for (found, has_update) in self.found.iter_mut().zip(marks) {
+            found.has_update = has_update;
+        }
+    }
+
     /// The commit of a version that is newer than this one, and is not here yet.
-    pub fn newer_than(&self, local: &LocalModel) -> Option<&str> {
+    fn newer_than(&self, local: &LocalModel) -> Option<&str> {
         let Place::HubCache { repo, .. } = &local.place else { return None };
         let head = self.heads.get(repo)?;
         let is_here = |found: &FoundModel| {
@@ -48,7 +69,7 @@ impl ModelsState {
 
     /// How many models have a newer version.
     pub fn updates(&self) -> usize {
-        self.found.iter().filter(|found| self.newer_than(&found.local).is_some()).count()
+        self.found.iter().filter(|found| found.has_update).count()
     }
 
     /// Whether the starter model is among the found ones.
@@ -65,6 +86,9 @@ pub struct FoundModel {
 
     /// What deleting it would free, in bytes. `None`: it is not ours to delete.
     pub frees: Option<u64>,
+
+    /// Whether the Hub has a newer version, as of the last time that it was asked.
+    pub has_update: bool,
 
     /// Days since it was last loaded here. `None`: never, as far as is remembered.
     pub unused_days: Option<u64>,
@@ -146,6 +170,9 @@ pub struct FetchView {
     pub total: Option<u64>,
     pub verifying: bool,
 
+    /// Another copy of the program is fetching it: it is waited for.
+    pub elsewhere: bool,
+
     /// Smoothed. Zero until known.
     pub bytes_per_sec: f64,
     measured: Option<(f64, u64)>,
@@ -170,6 +197,7 @@ impl FetchView {
                     self.bytes_per_sec = 0.0;
                 }
                 self.verifying = false;
+                self.elsewhere = false;
                 self.done = done;
                 self.total = total;
                 self.measure(now_secs);
@@ -177,6 +205,11 @@ impl FetchView {
             FetchEvent::Verifying { file } => {
                 self.file = Some(file);
                 self.verifying = true;
+                self.elsewhere = false;
+            }
+            FetchEvent::Elsewhere { file } => {
+                self.file = Some(file);
+                self.elsewhere = true;
             }
         }
     }
@@ -245,16 +278,18 @@ mod tests {
             },
             facts: Err("not read".to_owned()),
             frees: None,
+            has_update: false,
             unused_days: None,
         };
         let old = found("hub/snapshots/1/small.gguf", "1");
-        let mut models = ModelsState { found: vec![old.clone()], ..ModelsState::default() };
+        let mut models = ModelsState::default();
+        models.set_found(vec![old.clone()]);
         assert_eq!(models.updates(), 0, "the Hub was not asked");
-        models.heads.insert("ada/small".to_owned(), "2".to_owned());
-        assert_eq!(models.newer_than(&old.local), Some("2"));
+        models.set_heads(BTreeMap::from([("ada/small".to_owned(), "2".to_owned())]));
+        assert_eq!((models.updates(), models.newer_than(&old.local)), (1, Some("2")));
         let order = Order::model("ada/small").with_files(vec!["small.gguf".to_owned()]);
         assert_eq!(old.update_order(), Some(order));
-        models.found.push(found("hub/snapshots/2/small.gguf", "2"));
+        models.set_found(vec![old, found("hub/snapshots/2/small.gguf", "2")]);
         assert_eq!(models.updates(), 0);
         let folder = found("hub/snapshots/1", "1");
         assert_eq!(folder.update_order(), Some(Order::model("ada/small")));
@@ -270,6 +305,15 @@ mod tests {
         assert_eq!(fetch.bytes_per_sec, 100.0);
         assert_eq!(fetch.time_left(), Some(9.0));
         assert_eq!(fetch.fraction(), Some(0.1));
+    }
+
+    #[test]
+    fn a_fetch_says_that_it_waits_for_another_program() {
+        let mut fetch = FetchView::default();
+        fetch.on_event(FetchEvent::Elsewhere { file: "model.gguf".to_owned() }, 0.0);
+        assert!(fetch.elsewhere);
+        fetch.on_event(bytes(10), 1.0);
+        assert!(!fetch.elsewhere, "its turn has come");
     }
 
     #[test]

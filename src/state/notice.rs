@@ -4,6 +4,7 @@ use std::error::Error;
 
 use super::command::Command;
 use super::prefs::PanelId;
+use crate::errors::causes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -51,13 +52,7 @@ impl Notice {
 
     /// `summary` says what could not be done; the error and its sources say why.
     pub fn error(place: PanelId, summary: impl Into<String>, error: &dyn Error) -> Self {
-        let mut causes = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        Self::new(Severity::Problem, place, summary.into(), causes)
+        Self::new(Severity::Problem, place, summary.into(), causes(error))
     }
 
     /// A panic in a worker.

@@ -1,5 +1,6 @@
 //! Markdown as it is read: headings, tables, code, links. Pictures are not fetched.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
@@ -21,7 +22,7 @@ pub fn markdown_ui(ui: &mut Ui, id: &str, text: &str, is_safe: fn(&str) -> bool)
     let before = ui.output(|output| output.commands.len());
     let margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
     let area = ScrollArea::vertical().id_salt(id).auto_shrink(false).content_margin(margin);
-    area.show(ui, |ui| blocks_ui(ui, id, &blocks(text), &mut memory));
+    area.show(ui, |ui| blocks_ui(ui, id, text, &mut memory));
     ui.output_mut(|output| {
         let mut place = 0;
         output.commands.retain(|command| {
@@ -35,31 +36,36 @@ pub fn markdown_ui(ui: &mut Ui, id: &str, text: &str, is_safe: fn(&str) -> bool)
 }
 
 /// Draws the blocks that are in sight. The others leave the room that they took when they were.
-fn blocks_ui(ui: &mut Ui, id: &str, blocks: &[Block<'_>], memory: &mut Memory) {
+fn blocks_ui(ui: &mut Ui, id: &str, text: &str, memory: &mut Memory) {
     /// Drawn above and below what is in sight, in points: for the next turn of the wheel.
     const AHEAD: f32 = 200.0;
 
     let width = ui.available_width();
-    if (memory.id.as_str(), memory.width, memory.heights.len()) != (id, width, blocks.len()) {
-        *memory = Memory { id: id.to_owned(), width, ..Memory::default() };
-        memory.heights.resize(blocks.len(), None);
+    if memory.id != id || memory.text != text {
+        let blocks = blocks(text);
+        *memory = Memory { id: id.to_owned(), text: text.to_owned(), blocks, ..Memory::default() };
     }
+    if memory.width != width || memory.heights.len() != memory.blocks.len() {
+        memory.width = width;
+        memory.heights = vec![None; memory.blocks.len()];
+    }
+    let Memory { cache, text, blocks, heights, .. } = memory;
     let sight = ui.clip_rect().expand(AHEAD);
-    for (index, block) in blocks.iter().enumerate() {
+    for (block, known) in blocks.iter().zip(heights) {
         let top = ui.cursor().top();
-        if let Some(height) = memory.heights[index]
+        if let Some(height) = *known
             && (top > sight.bottom() || top + height < sight.top())
         {
             ui.allocate_space(vec2(width, height));
             continue;
         }
-        let drawn = ui.push_id(index, |ui| match block {
-            Block::Prose(prose) => {
-                CommonMarkViewer::new().show(ui, &mut memory.cache, prose);
+        let drawn = ui.push_id(block.place.start, |ui| match &block.content {
+            Content::Prose => {
+                CommonMarkViewer::new().show(ui, cache, &text[block.place.clone()]);
             }
-            Block::Code(code) => code_ui(ui, code),
+            Content::Code(code) => code_ui(ui, code),
         });
-        memory.heights[index] = Some(drawn.response.rect.height());
+        *known = Some(drawn.response.rect.height());
     }
 }
 
@@ -71,6 +77,10 @@ struct Shared(Arc<Mutex<Memory>>);
 struct Memory {
     cache: CommonMarkCache,
     id: String,
+    text: String,
+
+    /// The text, taken apart once.
+    blocks: Vec<Block>,
     width: f32,
 
     /// Of each block, once it was drawn.
@@ -103,17 +113,31 @@ fn code_ui(ui: &mut Ui, code: &str) {
     ui.add_space(theme::GAP);
 }
 
+/// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
-enum Block<'a> {
-    Prose(&'a str),
+struct Block {
+    /// In bytes.
+    place: Range<usize>,
+    content: Content,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    /// Markdown, as it stands.
+    Prose,
 
     /// Without its fences and their indentation.
     Code(String),
 }
 
 /// Takes a text apart at its fences of code and its headings.
-fn blocks(text: &str) -> Vec<Block<'_>> {
+fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
+    let prose = |place: Range<usize>| Block { place, content: Content::Prose };
+    let code_at = |place: Range<usize>, code: &str| Block {
+        place,
+        content: Content::Code(code.trim_end().to_owned()),
+    };
     let mut prose_start = 0;
     let mut code: Option<(&str, usize, String)> = None;
     let mut at = 0;
@@ -125,18 +149,19 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
         let fence = ["```", "~~~"].into_iter().find(|mark| bare.starts_with(mark));
         match (&mut code, fence) {
             (None, Some(mark)) => {
-                blocks.push(Block::Prose(&text[prose_start..start]));
+                blocks.push(prose(prose_start..start));
+                prose_start = start;
                 code = Some((mark, indent, String::new()));
             }
             (None, None) if bare.starts_with('#') && indent == 0 => {
-                blocks.push(Block::Prose(&text[prose_start..start]));
+                blocks.push(prose(prose_start..start));
                 prose_start = start;
             }
             (None, None) => {}
-            (Some((open, ..)), Some(mark)) if *open == mark => {
-                let (_, _, code) = code.take().expect("it was just looked at");
-                blocks.push(Block::Code(code.trim_end().to_owned()));
+            (Some((open, _, words)), Some(mark)) if *open == mark => {
+                blocks.push(code_at(prose_start..at, words));
                 prose_start = at;
+                code = None;
             }
             (Some((_, indent, code)), _) => {
                 let spaces = line.bytes().take_while(|byte| *byte == b' ').count();
@@ -145,10 +170,13 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
         }
     }
     match code {
-        Some((_, _, code)) => blocks.push(Block::Code(code.trim_end().to_owned())),
-        None => blocks.push(Block::Prose(&text[prose_start..])),
+        Some((_, _, words)) => blocks.push(code_at(prose_start..at, &words)),
+        None => blocks.push(prose(prose_start..at)),
     }
-    blocks.retain(|block| !matches!(block, Block::Prose(prose) if prose.trim().is_empty()));
+    blocks.retain(|block| match block.content {
+        Content::Prose => !text[block.place.clone()].trim().is_empty(),
+        Content::Code(_) => true,
+    });
     blocks
 }
 
@@ -156,19 +184,22 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 mod tests {
     use super::*;
 
+    /// The blocks as `prose: …` and `code: …`.
+    fn told(text: &str) -> Vec<String> {
+        let tell = |block: Block| match block.content {
+            Content::Prose => format!("prose: {}", &text[block.place]),
+            Content::Code(code) => format!("code: {code}"),
+        };
+        blocks(text).into_iter().map(tell).collect()
+    }
+
     #[test]
     fn code_is_told_from_prose() {
         let text = "one\n```python\nif a:\n    b\n```\ntwo\n1. x\n   ~~~\n   c\n   ```\n   ~~~\n";
-        let code = |code: &str| Block::Code(code.to_owned());
-        let expected = [
-            Block::Prose("one\n"),
-            code("if a:\n    b"),
-            Block::Prose("two\n1. x\n"),
-            code("c\n```"),
-        ];
-        assert_eq!(blocks(text), expected);
-        assert_eq!(blocks("```\nnever closed"), [code("never closed")]);
-        let sections = [Block::Prose("# A\na\n"), Block::Prose("## B\nb")];
-        assert_eq!(blocks("# A\na\n## B\nb"), sections);
+        let expected = ["prose: one\n", "code: if a:\n    b", "prose: two\n1. x\n", "code: c\n```"];
+        assert_eq!(told(text), expected);
+        assert_eq!(told("```\nnever closed"), ["code: never closed"]);
+        assert_eq!(told("# A\na\n## B\nb"), ["prose: # A\na\n", "prose: ## B\nb"]);
+        assert_eq!(told("\n\n"), [""; 0]);
     }
 }

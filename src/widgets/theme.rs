@@ -52,7 +52,6 @@ pub mod icons {
     pub const ADD: MaterialIcon = icons::ICON_ADD;
     pub const BACK: MaterialIcon = icons::ICON_ARROW_BACK;
     pub const DOWN: MaterialIcon = icons::ICON_ARROW_DOWNWARD;
-    pub const LIKES: MaterialIcon = icons::ICON_FAVORITE;
     pub const LOCK: MaterialIcon = icons::ICON_LOCK;
     pub const PAUSE: MaterialIcon = icons::ICON_PAUSE;
     pub const SETTINGS: MaterialIcon = icons::ICON_SETTINGS;

@@ -162,7 +162,7 @@ pub fn found(name: &str, facts: Result<ModelFacts, String>) -> FoundModel {
         place: Place::Own,
         file_bytes: 98_362_432,
     };
-    FoundModel { local, facts, frees: Some(98_362_432), unused_days: Some(3) }
+    FoundModel { local, facts, frees: Some(98_362_432), has_update: false, unused_days: Some(3) }
 }
 
 pub fn empty_state() -> AppState {

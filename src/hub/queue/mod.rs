@@ -17,7 +17,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::ledger::Ledger;
-use crate::hub::client::Client;
 pub use item::{
     Failure, FileChoice, FileState, Help, Item, ItemFile, ItemId, ItemState, Order, Totals,
 };
@@ -84,9 +83,6 @@ struct Shared {
 
 struct State {
     commands: Vec<QueueCommand>,
-
-    /// Taken up by whoever serves.
-    client: Option<Client>,
     ledger: Ledger,
 }
 
@@ -104,19 +100,13 @@ impl Queue {
     }
 
     fn with(ledger: Ledger) -> Self {
-        let state = Mutex::new(State { commands: Vec::new(), client: None, ledger });
+        let state = Mutex::new(State { commands: Vec::new(), ledger });
         Self(Arc::new(Shared { state, has_news: Mutex::new(false), bell: Condvar::new() }))
     }
 
     /// Returns at once; the answer is an event of [`Self::serve`].
     pub fn send(&self, command: QueueCommand) {
         self.lock().commands.push(command);
-        self.ring();
-    }
-
-    /// Asks the Hub through another client from now on: a token, a proxy or offline mode changed.
-    pub fn set_client(&self, client: Client) {
-        self.lock().client = Some(client);
         self.ring();
     }
 

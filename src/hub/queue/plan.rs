@@ -4,12 +4,12 @@
 use super::item::{Failure, Help, Item, ItemFile, ItemId, ItemState, Order};
 use super::ledger::{Discarded, Ledger, waiting};
 use super::worker::QueueOptions;
+use crate::errors::one_line;
 use crate::files;
 use crate::hub::Error;
 use crate::hub::cache::RepoFolder;
 use crate::hub::client::{Client, RemoteFile};
 use crate::hub::download;
-use crate::hub::error::one_line;
 use crate::hub::paths::HubPaths;
 use crate::hub::repo;
 use crate::hub::{space, transfer};

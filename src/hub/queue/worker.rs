@@ -10,11 +10,11 @@ use super::ledger::{Discarded, Effect, Ledger, settle};
 use super::plan::{Plan, discard, failure_of, plan, reserved_beside};
 use super::speed::Speed;
 use super::{Queue, QueueEvent};
+use crate::errors::one_line;
 use crate::files;
 use crate::hub::Error;
 use crate::hub::client::{Client, RemoteFile, Revision};
 use crate::hub::download::{FileEvent, Patience};
-use crate::hub::error::one_line;
 use crate::hub::paths::HubPaths;
 use crate::hub::repo::Links;
 use crate::hub::transfer;
@@ -77,8 +77,9 @@ struct Active {
     linking: Option<LinkJob>,
     speed: Speed,
 
-    /// The commit whose files the server no longer had as it had listed them, and one of them.
-    outdated: Option<(String, String)>,
+    /// The commit whose files the server no longer had as it had listed them, and what to say if
+    /// that is still the newest one.
+    outdated: Option<(String, Error)>,
     versions: u32,
     rounds: u32,
     wait_until: Option<Instant>,
@@ -127,9 +128,6 @@ impl Queue {
                 let effect = state.ledger.apply(command);
                 worker.is_changed = true;
                 worker.take_effect(effect);
-            }
-            if let Some(client) = state.client.take() {
-                worker.options.client = client;
             }
             if stop.is_ok() {
                 worker.poll(&mut state.ledger);
@@ -272,8 +270,8 @@ impl Worker {
         };
         active.asking = None;
         let plan = result(end)?;
-        if let Some((_, file)) = active.outdated.take_if(|(commit, _)| *commit == plan.commit) {
-            return Err(Error::Changed { file });
+        if let Some((_, error)) = active.outdated.take_if(|(commit, _)| *commit == plan.commit) {
+            return Err(error);
         }
         active.listing = Some(Arc::new(plan.listing));
         item.commit = Some(plan.commit);
@@ -350,14 +348,13 @@ impl Worker {
         self.is_changed = true;
         let Some(active) = self.active.get(&id) else { return };
         let (rounds, versions) = (active.rounds, active.versions);
-        let moved = match error {
-            Error::Changed { file } | Error::NotFound { what: file, .. }
-                if versions < MAX_VERSIONS =>
-            {
-                item.commit.take().map(|commit| (commit, file.clone()))
-            }
+        let why: Option<Error> = match error {
+            _ if versions >= MAX_VERSIONS => None,
+            Error::Changed { file } => Some(Error::Changed { file: file.clone() }),
+            Error::NotFound { what, .. } => Some(Error::Withdrawn { file: what.clone() }),
             _ => None,
         };
+        let moved = why.and_then(|why| item.commit.take().map(|commit| (commit, why)));
         let is_passing = error.is_transient() && rounds < self.options.network_rounds;
         // `start` waits until these have ended.
         self.stop(id, None);

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, Ui};
 
-use super::{downloads, fit, source};
+use super::{downloads, fit};
 use crate::hub::cache::RepoKind;
 use crate::hub::card::is_safe_link;
 use crate::hub::choose::{LeftOut, Variant};
 use crate::hub::client::RemoteFile;
 use crate::hub::queue::{Help, ItemState};
 use crate::hub::search::Gate;
+use crate::llm::card::ModelSource;
 use crate::panels::{inset_ui, scrolled_ui};
 use crate::state::command::Command;
 use crate::state::command::Commands;
@@ -247,7 +248,7 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
                 let load = ActionButton::primary("Load it").icon(icons::PLAY);
                 let possible = detail.runs().obstacle().is_none();
                 if ui.add_enabled(possible, load).clicked() {
-                    commands.push(Command::LoadModel(source(&path)));
+                    commands.push(Command::LoadModel(ModelSource::named(&path)));
                     commands.push(Command::ShowModelsTab(ModelsTab::Installed));
                 }
             }

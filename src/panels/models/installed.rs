@@ -3,9 +3,8 @@
 use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
-use super::source;
 use crate::hub::local::Place;
-use crate::llm::card::ModelFacts;
+use crate::llm::card::{ModelFacts, ModelSource};
 use crate::panels::scrolled_ui;
 use crate::state::command::Command;
 use crate::state::command::Commands;
@@ -98,7 +97,9 @@ fn fetch_ui(ui: &mut Ui, fetch: &FetchView, commands: &mut Commands) {
     }
     let source = fetch.trying.as_deref().unwrap_or("the next source");
     let what = if fetch.verifying { "Checking" } else { "Downloading" };
-    let detail = if fetch.verifying {
+    let detail = if fetch.elsewhere {
+        "another copy of the program is fetching it: waiting for it to be done".to_owned()
+    } else if fetch.verifying {
         "the file's hash".to_owned()
     } else if fetch.done > 0 {
         progress_words(fetch, source)
@@ -156,14 +157,12 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
         }
         let columns = Columns::fit(ui);
         columns.header_ui(ui);
-        let has_update: Vec<bool> =
-            models.found.iter().map(|found| models.newer_than(&found.local).is_some()).collect();
         let ModelsState { found, confirm_remove, .. } = models;
         for (index, model) in found.iter().enumerate() {
             ui.push_id(index, |ui| {
                 ui.separator();
                 let asked = confirm_remove.as_ref() == Some(&model.local.path);
-                let row = Row { model, memory, slot, asked, has_update: has_update[index] };
+                let row = Row { model, memory, slot, asked };
                 match row.show(ui, &columns) {
                     Some(RowAction::Ask) => *confirm_remove = Some(model.local.path.clone()),
                     Some(RowAction::Keep) => *confirm_remove = None,
@@ -172,7 +171,7 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                         commands.push(Command::RemoveModel(model.local.path.clone()));
                     }
                     Some(RowAction::Load) => {
-                        commands.push(Command::LoadModel(source(&model.local.path)));
+                        commands.push(Command::LoadModel(ModelSource::named(&model.local.path)));
                     }
                     Some(RowAction::Unload) => commands.push(Command::UnloadModel),
                     Some(RowAction::Reveal) => {
@@ -278,9 +277,6 @@ struct Row<'a> {
 
     /// Whether its removal waits for a yes.
     asked: bool,
-
-    /// Whether the Hub has a newer version.
-    has_update: bool,
 }
 
 impl Row<'_> {
@@ -311,7 +307,7 @@ impl Row<'_> {
             ui.horizontal(|ui| self.memory_ui(ui, facts));
         }
         self.place_ui(ui, &mut action);
-        if self.has_update {
+        if self.model.has_update {
             ui.horizontal_wrapped(|ui| {
                 chip_ui(ui, Tone::Info, Some(icons::INFO), "A newer version is on the Hub");
                 let get = ui.add(ActionButton::new("Get it").icon(icons::DOWNLOAD));

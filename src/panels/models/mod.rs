@@ -9,11 +9,8 @@ mod installed;
 mod result;
 mod settings;
 
-use std::path::Path;
-
 use eframe::egui::{Sides, Ui};
 
-use crate::llm::card::ModelSource;
 use crate::panels::inset_ui;
 use crate::state::command::Command;
 use crate::state::command::Commands;
@@ -25,16 +22,6 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
-
-/// What a file or folder is loaded as, by its name alone: a panel does not look at the disk, as
-/// [`ModelSource::at`] does.
-pub fn source(path: &Path) -> ModelSource {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
-        ModelSource::Gguf(path.to_owned())
-    } else {
-        ModelSource::Folder(path.to_owned())
-    }
-}
 
 /// Draws the panel.
 pub fn models_panel_ui(

@@ -202,17 +202,15 @@ impl DetailView {
         let config = self.config.as_ref().and_then(|config| config.as_ref().ok());
         let tokens = |config: &Config| self.context.min(config.context_length) as u64;
         let cache = config.map(|config| {
-            let all = config.cache_bytes_per_token().saturating_mul(tokens(config));
-            // Packed weights come with 16-bit keys and values.
-            if matches!(self.pick, Pick::Variant(_)) && self.is_packed() { all / 2 } else { all }
+            config.cache_bytes_per_token(self.precision()).saturating_mul(tokens(config))
         });
         (weights > 0).then_some(Inference { weights, cache })
     }
 
-    fn is_packed(&self) -> bool {
-        let Pick::Variant(index) = self.pick else { return false };
-        let name = self.choices.variants.get(index).map(|variant| variant.name.as_str());
-        !matches!(name, Some("F32" | "F16" | "BF16"))
+    /// How the picked weights are stored. A transformers folder is never packed.
+    fn precision(&self) -> &str {
+        let Pick::Variant(index) = self.pick else { return "F32" };
+        self.choices.variants.get(index).map_or("", |variant| &variant.name)
     }
 
     /// The largest variant that this machine has memory for, where the picked one is too large.

@@ -1,6 +1,7 @@
 //! Whether a model fits this machine, in plain words with the numbers behind them, before
 //! anything of it is fetched.
 
+use crate::hub::space;
 use crate::llm::config::Config;
 use crate::llm::kernels::GgmlType;
 use crate::llm::{Shapes, Weights};
@@ -95,21 +96,18 @@ pub struct Disk {
     pub free: Option<u64>,
 }
 
-/// Left free, so that a download does not bring the machine to a halt.
-const DISK_MARGIN: u64 = 50_000_000;
-
 impl Disk {
     pub fn verdict(self) -> Verdict {
         match self.free {
             None => Verdict::Unknown,
-            Some(free) if self.needed.saturating_add(DISK_MARGIN) <= free => Verdict::Well,
+            Some(free) if self.needed.saturating_add(space::MARGIN) <= free => Verdict::Well,
             Some(_) => Verdict::TooLarge,
         }
     }
 
     /// What is missing, in bytes.
     pub fn short_by(self) -> u64 {
-        let needed = self.needed.saturating_add(DISK_MARGIN);
+        let needed = self.needed.saturating_add(space::MARGIN);
         needed.saturating_sub(self.free.unwrap_or(needed))
     }
 }

@@ -6,7 +6,6 @@ pub mod fit;
 pub mod results;
 pub mod runs;
 
-use crate::hub::cache::RepoKind;
 use crate::hub::options::is_proxy;
 use crate::hub::queue::{Item, ItemState, Totals};
 use crate::hub::search::{Format, Query};
@@ -68,11 +67,6 @@ impl HubState {
     /// What is on its way or waits, for the tab's name.
     pub fn open_downloads(&self) -> usize {
         self.downloads.iter().filter(|item| !matches!(item.state, ItemState::Done { .. })).count()
-    }
-
-    /// The item that fetches this repository, if any.
-    pub fn download_of(&self, kind: RepoKind, repo: &str) -> Option<&Item> {
-        self.downloads.iter().find(|item| item.order.kind == kind && item.order.repo == repo)
     }
 
     pub fn totals(&self) -> Totals {
