@@ -222,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn a_private_file_is_for_this_account_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep").join("token");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        write_private(&path, b"old").unwrap();
+        write_private(&path, b"new").unwrap();
+        assert_eq!((std::fs::read(&path).unwrap().as_slice(), mode()), (&b"new"[..], 0o600));
+        write_atomic(&path, b"for all").unwrap();
+        assert_eq!(mode(), 0o644);
+    }
+
+    #[test]
     fn a_half_written_last_line_does_not_swallow_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");

@@ -9,13 +9,16 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::connection::{
-    DetailJob, HeadsJob, HubEngine, QueueJob, SearchJob, SuggestJob, VerifyJob,
+    Connected, DetailJob, HeadsJob, HubEngine, QueueJob, SearchJob, SecretJob, SuggestJob,
+    VerifyJob,
 };
 use crate::app::engine::{
     AdapterExportJob, AdapterJob, Engine, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
     MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
+use crate::app::import;
+use crate::app::import::{PromptsJob, RowsJob};
 use crate::app::training_rows::TrainingRows;
 use crate::eval::comparison::Comparison;
 use crate::eval::preference::Measured;
@@ -26,7 +29,8 @@ use crate::hub::keep::{Verified, Verifying};
 use crate::hub::queue::{QueueCommand, QueueEvent};
 use crate::hub::search::{Page, Query};
 use crate::hub::starter::{FetchEvent, Fetched};
-use crate::jobs::{Feeder, Job, Wake};
+use crate::hub::vault::Secret;
+use crate::jobs::{Feeder, Job, Quiet, Wake};
 use crate::llm;
 use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
@@ -37,7 +41,7 @@ use crate::state::hub::HubSettings;
 use crate::state::models::FoundModel;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
-use crate::train::config::TrainConfig;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::estimate::Estimate;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::run::TrainRequest;
@@ -72,7 +76,8 @@ pub struct Script {
     pub heads: Option<Feeder<(), BTreeMap<String, String>, hub::Error>>,
     pub queue_commands: Vec<QueueCommand>,
     pub connected: Vec<HubSettings>,
-    pub token: Option<String>,
+    pub secrets: BTreeMap<Secret, String>,
+    pub keeping: Vec<Feeder<(), (), hub::Error>>,
 
     /// What the next file dialog answers.
     pub picks: Option<PathBuf>,
@@ -163,6 +168,19 @@ impl Engine for FakeEngine {
         job
     }
 
+    fn read_prompts(&mut self, path: PathBuf, _wake: Wake) -> PromptsJob {
+        let (feeder, job) = Job::manual();
+        feeder.finish(import::read_prompts(&path, &Quiet));
+        job
+    }
+
+    fn read_training_file(&mut self, path: PathBuf, objective: Objective, _wake: Wake) -> RowsJob {
+        let (feeder, job) = Job::manual();
+        let tables = path.with_file_name("tables");
+        feeder.finish(import::read_training_file(path, objective, &tables, &Quiet));
+        job
+    }
+
     fn export_run(&mut self, run: &RunView, _wake: Wake) -> ExportJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().export = Some((run.id.clone(), feeder));
@@ -171,15 +189,27 @@ impl Engine for FakeEngine {
 }
 
 impl HubEngine for FakeEngine {
-    fn connect(&mut self, settings: &HubSettings) -> Result<Option<String>, hub::Error> {
+    fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error> {
         let mut script = self.0.borrow_mut();
         script.connected.push(settings.clone());
-        Ok(script.token.as_ref().map(|_| "the test".to_owned()))
+        let from = |secret: Secret| script.secrets.get(&secret).map(|_| "the test".to_owned());
+        let (token_from, proxy_from) = (from(Secret::Token), from(Secret::Proxy));
+        Ok(Connected { token_from, proxy_from })
     }
 
-    fn keep_token(&mut self, token: Option<String>) -> Result<(), hub::Error> {
-        self.0.borrow_mut().token = token;
-        Ok(())
+    fn unlock(&mut self, _wake: Wake) -> Option<SecretJob> {
+        None
+    }
+
+    fn keep_secret(&mut self, secret: Secret, text: Option<String>, _wake: Wake) -> SecretJob {
+        let (feeder, job) = Job::manual();
+        let mut script = self.0.borrow_mut();
+        match text {
+            Some(text) => _ = script.secrets.insert(secret, text),
+            None => _ = script.secrets.remove(&secret),
+        }
+        script.keeping.push(feeder);
+        job
     }
 
     fn search(&mut self, query: Query, next: Option<String>, _wake: Wake) -> SearchJob {

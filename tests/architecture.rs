@@ -49,6 +49,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("candle_", &["eval", "llm", "train"]),
     ("tokenizers::", &["llm"]),
     ("hf_hub", &["hub"]),
+    ("keyring::", &["hub/os_vault.rs"]),
+    ("parquet::", &["data/table.rs", "data/table_tests.rs"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
     ("plotters", &["app/figure.rs"]),

@@ -1,7 +1,7 @@
 //! The engine's end of the Hub: one client, one queue, and the jobs that ask.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::engine::CandleEngine;
 use crate::hub;
@@ -9,11 +9,13 @@ use crate::hub::cache::RepoKind;
 use crate::hub::client::Client;
 use crate::hub::details::{self, DetailEvent};
 use crate::hub::keep::{self, Verified, Verifying};
-use crate::hub::options::ClientSettings;
+use crate::hub::options::{ClientSettings, without_password};
 use crate::hub::paths::HubPaths;
 use crate::hub::queue::{Queue, QueueCommand, QueueEvent, QueueOptions, Until};
 use crate::hub::search::{self, Page, Query};
+use crate::hub::starter::Sources;
 use crate::hub::token::{self, Token};
+use crate::hub::vault::{Kept, Secret, Secrets, Vault};
 use crate::jobs::{Job, Progress, Wake};
 use crate::state::hub::HubSettings;
 
@@ -21,6 +23,7 @@ pub type SearchJob = Job<(), Page, hub::Error>;
 pub type SuggestJob = Job<(), Vec<String>, hub::Error>;
 pub type DetailJob = Job<DetailEvent, (), hub::Error>;
 pub type QueueJob = Job<QueueEvent, (), hub::Error>;
+pub type SecretJob = Job<(), (), hub::Error>;
 pub type VerifyJob = Job<Verifying, Verified, hub::Error>;
 
 /// What the branches of repositories point to.
@@ -28,11 +31,15 @@ pub type HeadsJob = Job<(), BTreeMap<String, String>, hub::Error>;
 
 /// What the window asks of the Hub. Every method returns at once.
 pub trait HubEngine {
-    /// Takes settings. Where the token comes from, if there is one.
-    fn connect(&mut self, settings: &HubSettings) -> Result<Option<String>, hub::Error>;
+    /// Takes settings, and what is known by now of what was kept.
+    fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error>;
 
-    /// Keeps a token for this and later starts, or forgets the one that was kept.
-    fn keep_token(&mut self, token: Option<String>) -> Result<(), hub::Error>;
+    /// Reads what the system's keyring keeps for us, for the next [`Self::connect`]. `None`: it
+    /// keeps nothing.
+    fn unlock(&mut self, wake: Wake) -> Option<SecretJob>;
+
+    /// Keeps a secret for this and later starts, or forgets the one that was kept.
+    fn keep_secret(&mut self, secret: Secret, text: Option<String>, wake: Wake) -> SecretJob;
 
     /// `next`: a page that follows, by its address.
     fn search(&mut self, query: Query, next: Option<String>, wake: Wake) -> SearchJob;
@@ -55,6 +62,63 @@ pub trait HubEngine {
     fn hub_page(&self, kind: RepoKind, repo: &str) -> String;
 }
 
+/// What goes along with questions to the Hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connected {
+    /// Where the token comes from, if there is one.
+    pub token_from: Option<String>,
+
+    /// Where the proxy's password is kept, if it has one.
+    pub proxy_from: Option<String>,
+}
+
+/// Where secrets are kept, and what of them is known by now.
+#[derive(Clone)]
+pub(super) struct Safe {
+    vault: Arc<Vault>,
+    known: Arc<Mutex<Secrets>>,
+}
+
+impl Safe {
+    fn of_system(paths: &HubPaths) -> Self {
+        let vault = Vault::of_system(paths);
+        let known = Arc::new(Mutex::new(vault.open_files()));
+        Self { vault: Arc::new(vault), known }
+    }
+
+    fn known(&self) -> Secrets {
+        lock(&self.known).clone()
+    }
+
+    /// Waits for the keyring.
+    fn unlock(&self) -> Result<(), hub::Error> {
+        let secrets = self.vault.open();
+        let trouble = secrets.trouble.clone();
+        *lock(&self.known) = secrets;
+        trouble.map_or(Ok(()), |reason| Err(hub::Error::Keyring { reason }))
+    }
+
+    /// Waits for the keyring.
+    fn keep(&self, secret: Secret, text: Option<String>) -> Result<(), hub::Error> {
+        let set = |found: Option<(String, Kept)>| {
+            let mut known = lock(&self.known);
+            match secret {
+                Secret::Token => {
+                    known.token = found.and_then(|(text, kept)| Some((Token::parse(&text)?, kept)));
+                }
+                Secret::Proxy => known.proxy = found,
+            }
+        };
+        let Some(text) = text else {
+            set(None); // not used any more, even if it cannot be deleted
+            return self.vault.forget(secret);
+        };
+        let kept = self.vault.keep(secret, &text)?;
+        set(Some((text, kept)));
+        Ok(())
+    }
+}
+
 /// Where the Hub is and what is being fetched from it.
 pub struct Connection {
     paths: HubPaths,
@@ -63,20 +127,43 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn open(settings: &HubSettings, queue: Option<Queue>) -> Result<Self, hub::Error> {
-        let paths = HubPaths::from_env()?;
+    fn open(
+        paths: HubPaths,
+        settings: &HubSettings,
+        secrets: &Secrets,
+        queue: Option<Queue>,
+    ) -> Result<Self, hub::Error> {
         let HubSettings { endpoint, proxy, offline } = settings;
         let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let whole = password_of(proxy, secrets).map(|(whole, _)| whole.clone());
         let settings = ClientSettings {
             endpoint: filled(endpoint),
-            token: None, // it is in the file that is read in any case
-            proxy: filled(proxy),
+            token: secrets.token.as_ref().map(|(token, _)| token.clone()),
+            proxy: whole.or_else(|| filled(proxy)),
             offline: *offline,
         };
         let client = Client::from_settings(&paths, settings)?;
         let queue = queue.unwrap_or_else(|| Queue::open(&paths.downloads));
         Ok(Self { paths, client, queue })
     }
+
+    /// Where the starter model may come from.
+    pub(super) fn starter(&self) -> Sources {
+        Sources::with(self.paths.clone(), self.client.clone())
+    }
+}
+
+/// The proxy's address with its password, if one is kept for this very proxy.
+fn password_of<'a>(proxy: &str, secrets: &'a Secrets) -> Option<&'a (String, Kept)> {
+    let is_of_this = |(whole, _): &&(String, Kept)| {
+        without_password(whole).is_some_and(|bare| bare == proxy.trim())
+    };
+    secrets.proxy.as_ref().filter(is_of_this)
+}
+
+/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CandleEngine {
@@ -96,21 +183,40 @@ impl CandleEngine {
 }
 
 impl HubEngine for CandleEngine {
-    fn connect(&mut self, settings: &HubSettings) -> Result<Option<String>, hub::Error> {
+    fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error> {
+        let paths = HubPaths::from_env()?;
+        let secrets = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).known();
         let queue = self.connection.as_ref().map(|connection| connection.queue.clone());
-        let connection = Connection::open(settings, queue)?;
-        let token_from = token::source(&connection.paths);
+        let connection = Connection::open(paths, settings, &secrets, queue)?;
+        let kept = secrets.token.as_ref().map(|(_, kept)| *kept);
+        let token_from = token::source(&connection.paths, kept);
+        let proxy_from = password_of(&settings.proxy, &secrets);
+        let proxy_from = proxy_from.map(|(_, kept)| kept.words().to_owned());
         self.connection = Some(Arc::new(connection));
-        Ok(token_from)
+        Ok(Connected { token_from, proxy_from })
     }
 
-    fn keep_token(&mut self, token: Option<String>) -> Result<(), hub::Error> {
-        let paths = HubPaths::from_env()?;
-        match token {
-            Some(text) => Token::parse(&text).ok_or(hub::Error::BadToken)?.keep(&paths.own_token),
-            None => Token::forget(&paths.own_token),
+    fn unlock(&mut self, wake: Wake) -> Option<SecretJob> {
+        let paths = HubPaths::from_env().ok()?; // connecting says that there is no home
+        let safe = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).clone();
+        safe.vault.is_locked_away().then(|| {
+            let job = Job::spawn("unlock", wake, move |_| safe.unlock());
+            job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
+        })
+    }
+
+    fn keep_secret(&mut self, secret: Secret, text: Option<String>, wake: Wake) -> SecretJob {
+        let paths = match HubPaths::from_env() {
+            Ok(paths) => paths,
+            Err(err) => return Job::failed(err),
+        };
+        let is_none = |text: &String| secret == Secret::Token && Token::parse(text).is_none();
+        if text.as_ref().is_some_and(is_none) {
+            return Job::failed(hub::Error::BadToken);
         }
-        .map_err(|source| hub::Error::Write { path: paths.own_token, source })
+        let safe = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).clone();
+        let job = Job::spawn("keep", wake, move |_| safe.keep(secret, text));
+        job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
     }
 
     fn search(&mut self, query: Query, next: Option<String>, wake: Wake) -> SearchJob {

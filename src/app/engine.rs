@@ -2,16 +2,20 @@
 //! what happens.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::connection::{Connection, HubEngine};
+use super::connection::{Connection, HubEngine, Safe, lock};
 use super::figure;
+use super::import;
+use super::import::{PromptsJob, RowsJob};
 use super::training_rows::TrainingRows;
+use crate::data::rows::ImportError;
 use crate::errors::one_line;
 use crate::eval::comparison::{self, Comparison};
 use crate::eval::preference::Measured;
 use crate::hub;
 use crate::hub::local::LocalModel;
+use crate::hub::paths::HubPaths;
 use crate::hub::starter::{FetchEvent, Fetched};
 use crate::jobs::{Job, Progress, Quiet, Wake};
 use crate::llm;
@@ -26,7 +30,7 @@ use crate::state::models::FoundModel;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train;
-use crate::train::config::TrainConfig;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::estimate;
 use crate::train::estimate::{Estimate, Estimator};
 use crate::train::history::History;
@@ -104,6 +108,12 @@ pub trait Engine: HubEngine {
     /// Reads what the run in `folder` left behind.
     fn read_run(&mut self, folder: PathBuf, wake: Wake) -> ReadJob;
 
+    /// Prompts to label, from a file.
+    fn read_prompts(&mut self, path: PathBuf, wake: Wake) -> PromptsJob;
+
+    /// Looks at every row of a file for training; a table is made into JSON Lines first.
+    fn read_training_file(&mut self, path: PathBuf, objective: Objective, wake: Wake) -> RowsJob;
+
     /// Writes a run's numbers and curves as files into its folder.
     fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob;
 }
@@ -116,6 +126,7 @@ pub struct CandleEngine {
 
     /// The Hub, once [`HubEngine::connect`] was called.
     pub(super) connection: Option<Arc<Connection>>,
+    pub(super) safe: Option<Safe>,
 }
 
 #[derive(Default)]
@@ -128,11 +139,6 @@ impl CandleEngine {
     fn lock(&self) -> MutexGuard<'_, Loaded> {
         lock(&self.loaded)
     }
-}
-
-/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts `work`, or gives a job that has failed because no thread could be started.
@@ -159,7 +165,11 @@ impl Engine for CandleEngine {
     }
 
     fn fetch_starter(&mut self, wake: Wake) -> FetchJob {
-        spawn("fetch", wake, hub::Error::Thread, hub::starter::fetch_starter)
+        let sources = self.connection.as_ref().map(|connection| connection.starter());
+        spawn("fetch", wake, hub::Error::Thread, move |progress| match sources {
+            Some(sources) => hub::starter::fetch_from(&sources, progress),
+            None => hub::starter::fetch_starter(progress),
+        })
     }
 
     fn load(&mut self, source: ModelSource, wake: Wake) -> LoadJob {
@@ -268,6 +278,24 @@ impl Engine for CandleEngine {
         spawn("read run", wake, std::convert::identity, move |_| {
             Ok(RunPast::of(&History::read(&folder), samples::read(&folder)))
         })
+    }
+
+    fn read_prompts(&mut self, path: PathBuf, wake: Wake) -> PromptsJob {
+        let owned = path.clone();
+        let job = Job::spawn("read", wake, move |progress| import::read_prompts(&owned, progress));
+        job.unwrap_or_else(|source| Job::failed(ImportError::Read { path, source }))
+    }
+
+    fn read_training_file(&mut self, path: PathBuf, objective: Objective, wake: Wake) -> RowsJob {
+        let tables = match HubPaths::from_env() {
+            Ok(paths) => paths.cached.join("tables"),
+            Err(err) => return Job::failed(err.into()),
+        };
+        let owned = path.clone();
+        let job = Job::spawn("read", wake, move |progress| {
+            import::read_training_file(owned, objective, &tables, progress)
+        });
+        job.unwrap_or_else(|source| Job::failed(ImportError::Read { path, source }.into()))
     }
 
     fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob {

@@ -19,6 +19,7 @@ use crate::state::models::{FetchView, LoadView};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::slots::{AdapterSlot, ModelSlot};
+use crate::state::train::LeftTab;
 use crate::train::config::TrainConfig;
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
@@ -83,8 +84,14 @@ impl Workbench {
             Command::ForgetToken => self.forget_token(),
             Command::AnnotateFile(path) => {
                 self.handle(Command::ShowPanel(PanelId::Annotate));
-                self.use_prompts_file(&path);
+                self.use_prompts_file(path);
             }
+            Command::TrainOnFile(path) => {
+                self.handle(Command::ShowPanel(PanelId::Train));
+                self.state.train.left_tab = LeftTab::Setup;
+                self.use_training_file(path);
+            }
+            Command::StopReading => self.running.stop_reading(),
 
             Command::ChooseAdapter => self.ask(Ask::AdapterFolder),
             Command::LoadAdapter(folder) => self.load_adapter(folder),

@@ -123,11 +123,11 @@ fn show_dialog(ask: Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => dialog
             .set_title("Open prompts")
-            .add_filter("Prompts", &["jsonl", "txt", "csv"])
+            .add_filter("Prompts", &["jsonl", "ndjson", "txt", "csv", "tsv", "parquet"])
             .pick_file(),
         Ask::TrainingData => dialog
             .set_title("Open training data")
-            .add_filter("JSON Lines", &["jsonl", "json"])
+            .add_filter("JSON Lines, Parquet", &["jsonl", "ndjson", "json", "parquet"])
             .pick_file(),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()

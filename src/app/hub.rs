@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Workbench;
+use super::connection::{Connected, SecretJob};
 use super::running::take_ended;
 use crate::errors::{causes, one_line};
 use crate::hub;
 use crate::hub::cache::RepoKind;
 use crate::hub::queue::{Help, Item, ItemState, Order, QueueCommand, QueueEvent};
+use crate::hub::vault::Secret;
 use crate::jobs::JobEnd;
 use crate::llm::card::ModelSource;
 use crate::state::command::Command;
@@ -25,7 +27,10 @@ impl Workbench {
     pub(super) fn connect(&mut self) {
         let settings = self.state.prefs.hub.clone();
         match self.engine.connect(&settings) {
-            Ok(token_from) => self.state.hub.settings.token_from = token_from,
+            Ok(Connected { token_from, proxy_from }) => {
+                self.state.hub.settings.token_from = token_from;
+                self.state.hub.settings.proxy_from = proxy_from;
+            }
             Err(err) => {
                 let summary = "The connection settings cannot be used";
                 self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
@@ -39,14 +44,25 @@ impl Workbench {
         }
     }
 
+    /// Not before it is known with which token.
     fn serve_queue(&mut self) {
+        if !self.running.secrets.is_empty() {
+            return;
+        }
         self.running.queue = Some(self.engine.serve_queue(Arc::clone(&self.wake)));
     }
 
     pub(super) fn save_hub_settings(&mut self) {
-        let draft = self.state.hub.settings.draft.clone();
-        if draft == self.state.prefs.hub || draft.problem().is_some() {
+        let mut draft = self.state.hub.settings.draft.clone();
+        let before = &self.state.prefs.hub;
+        if draft == *before || draft.problem().is_some() {
             return;
+        }
+        let is_other = draft.proxy.trim() != before.proxy.trim();
+        if let Some(whole) = draft.take_password() {
+            self.set_secret(Secret::Proxy, Some(whole));
+        } else if is_other && self.state.hub.settings.proxy_from.is_some() {
+            self.set_secret(Secret::Proxy, None);
         }
         self.state.prefs.hub = draft;
         self.connect();
@@ -57,21 +73,64 @@ impl Workbench {
 
     pub(super) fn keep_token(&mut self) {
         let token = std::mem::take(&mut self.state.hub.settings.token);
-        self.set_token(Some(token.trim().to_owned()));
+        self.set_secret(Secret::Token, Some(token.trim().to_owned()));
     }
 
     pub(super) fn forget_token(&mut self) {
-        self.set_token(None);
+        self.set_secret(Secret::Token, None);
     }
 
-    fn set_token(&mut self, token: Option<String>) {
-        match self.engine.keep_token(token) {
-            Ok(()) => self.connect(),
-            Err(err) => {
-                let summary = "The token could not be kept";
-                self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
+    /// At the start: the keyring is asked for what it keeps, and what a version before this one
+    /// left readable in the preferences is put away.
+    pub(super) fn unlock(&mut self) {
+        if let Some(whole) = self.state.prefs.hub.take_password() {
+            self.set_secret(Secret::Proxy, Some(whole));
+        }
+        if let Some(job) = self.engine.unlock(Arc::clone(&self.wake)) {
+            self.ask_keyring("What the system's keyring keeps could not be read", job);
+        }
+    }
+
+    fn set_secret(&mut self, secret: Secret, text: Option<String>) {
+        let summary = match (secret, &text) {
+            (Secret::Token, Some(_)) => "The token could not be kept",
+            (Secret::Token, None) => "The token could not be forgotten",
+            (Secret::Proxy, Some(_)) => "The proxy's password could not be kept",
+            (Secret::Proxy, None) => "The proxy's password could not be forgotten",
+        };
+        let job = self.engine.keep_secret(secret, text, Arc::clone(&self.wake));
+        self.ask_keyring(summary, job);
+    }
+
+    fn ask_keyring(&mut self, summary: &'static str, job: SecretJob) {
+        self.running.secrets.push((summary, job));
+        self.state.hub.settings.is_keyring_asked = true;
+    }
+
+    fn poll_secrets(&mut self) {
+        let mut ended = Vec::new();
+        self.running.secrets.retain_mut(|(summary, job)| {
+            let end = job.poll(|()| {});
+            let goes_on = end.is_none();
+            ended.extend(end.map(|end| (*summary, end)));
+            goes_on
+        });
+        if ended.is_empty() {
+            return;
+        }
+        self.state.hub.settings.is_keyring_asked = !self.running.secrets.is_empty();
+        for (summary, end) in ended {
+            match end {
+                JobEnd::Done(()) => {}
+                JobEnd::Failed(err) => {
+                    self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
+                }
+                JobEnd::Crashed(message) => {
+                    self.crashed(PanelId::Models, "Asking the keyring", message);
+                }
             }
         }
+        self.connect();
     }
 
     pub(super) fn search_hub(&mut self) {
@@ -119,6 +178,7 @@ impl Workbench {
     }
 
     pub(super) fn poll_hub(&mut self) {
+        self.poll_secrets();
         self.poll_search();
         self.poll_suggest();
         self.poll_details();

@@ -9,6 +9,7 @@ mod figure;
 mod handle;
 pub mod host;
 mod hub;
+pub mod import;
 mod keep;
 mod past;
 pub mod poll;
@@ -122,6 +123,7 @@ impl Workbench {
         };
         workbench.open_project(project);
         if options.downloads {
+            workbench.unlock();
             workbench.connect();
         }
         workbench.handle(Command::RefreshModels);

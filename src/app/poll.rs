@@ -37,6 +37,7 @@ impl Workbench {
         self.poll_reading();
         self.poll_estimate();
         self.poll_dialog();
+        self.poll_imports();
         self.poll_hub();
         self.poll_keep();
         self.state.activities = self.activities();
@@ -245,7 +246,7 @@ impl Workbench {
             }
             Ask::AdapterFolder => self.handle(Command::LoadAdapter(path)),
             Ask::ProjectFolder => self.handle(Command::OpenProjectAt(path)),
-            Ask::PromptsFile => self.use_prompts_file(&path),
+            Ask::PromptsFile => self.use_prompts_file(path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),
             Ask::ExportPairs { conversational } => self.export_pairs(&path, conversational),
@@ -283,6 +284,7 @@ impl Workbench {
         }
         lines.extend(self.downloading());
         lines.extend(self.verifying());
+        lines.extend(self.reading());
         if let Some(view) = self.state.models.load.as_ref().filter(|_| self.running.load.is_some())
         {
             lines.push(Activity {
@@ -337,6 +339,7 @@ fn show_loading(view: &mut LoadView, event: &LoadEvent) {
 /// How far it is, or the source that is being tried.
 fn fetch_detail(view: &FetchView) -> String {
     match (&view.file, &view.trying) {
+        (Some(_), _) if view.elsewhere => "another copy of the program is fetching it".to_owned(),
         (Some(_), _) if view.verifying => "checking the hash".to_owned(),
         (Some(_), _) => {
             format::transfer(view.done, view.total, view.bytes_per_sec, view.time_left())

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::Workbench;
-use crate::data::import;
 use crate::data::project::{self, Access, Project};
 use crate::data::store::PairStore;
 use crate::state::command::Command;
@@ -107,33 +106,6 @@ impl Workbench {
             } else {
                 notice.hint("It had not saved a checkpoint yet")
             });
-        }
-    }
-
-    /// Counts the rows of a file before it is trained on; nothing is taken over from a bad one.
-    pub(super) fn use_training_file(&mut self, path: PathBuf) {
-        self.state.notices.clear(PanelId::Train);
-        match crate::train::rows::read(&path, self.state.train.form.objective) {
-            Ok(rows) => self.state.train.use_file(path, rows.rows.len()),
-            Err(err) => self.state.notices.push(
-                Notice::error(PanelId::Train, "This file cannot be trained on", &err)
-                    .remedy("Choose another…", Command::ChooseTrainingData),
-            ),
-        }
-    }
-
-    /// Prompts to label, from a file; nothing is taken over from a bad one.
-    pub(super) fn use_prompts_file(&mut self, path: &Path) {
-        self.state.notices.clear(PanelId::Annotate);
-        match import::prompts(path) {
-            Ok(prompts) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                self.state.annotate.set_prompts(&name, prompts);
-            }
-            Err(err) => self.state.notices.push(
-                Notice::error(PanelId::Annotate, "These prompts cannot be used", &err)
-                    .remedy("Choose another…", Command::ChoosePrompts),
-            ),
         }
     }
 

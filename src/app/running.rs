@@ -1,11 +1,14 @@
 //! The jobs under way, one `Option` each.
 
-use super::connection::{DetailJob, HeadsJob, QueueJob, SearchJob, SuggestJob, VerifyJob};
+use super::connection::{
+    DetailJob, HeadsJob, QueueJob, SearchJob, SecretJob, SuggestJob, VerifyJob,
+};
 use super::engine::{
     AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
     MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
+use super::import::{PromptsJob, Reading, RowsJob};
 use crate::eval::preference::Measured;
 use crate::hub::keep::Verifying;
 
@@ -53,9 +56,16 @@ pub struct Running {
     pub suggest: Option<SuggestJob>,
     pub details: Option<DetailJob>,
 
+    /// Files that are read, each with its name and how far that is.
+    pub prompts: Option<(String, Reading, PromptsJob)>,
+    pub rows: Option<(String, Reading, RowsJob)>,
+
     /// What is hashed, and how far that is.
     pub verify: Option<(String, Option<Verifying>, VerifyJob)>,
     pub heads: Option<HeadsJob>,
+
+    /// The keyring is asked, each with what to say if it does not serve.
+    pub secrets: Vec<(&'static str, SecretJob)>,
 
     /// Runs as long as the window does.
     pub queue: Option<QueueJob>,
@@ -105,7 +115,17 @@ impl Running {
         }
     }
 
+    pub fn stop_reading(&self) {
+        if let Some((_, _, job)) = &self.prompts {
+            job.cancel();
+        }
+        if let Some((_, _, job)) = &self.rows {
+            job.cancel();
+        }
+    }
+
     pub fn stop_all(&self) {
+        self.stop_reading();
         self.stop_exporting();
         self.stop_measuring();
         self.stop_generating();

@@ -13,6 +13,7 @@ use crate::hub::client::Client;
 use crate::hub::keep;
 use crate::hub::keep::{CachedRevision, Verified};
 use crate::hub::paths::HubPaths;
+use crate::hub::vault;
 
 #[derive(Debug, Args)]
 pub struct CacheArgs {
@@ -86,7 +87,7 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
 
 fn list(args: &ListArgs, paths: &HubPaths) -> anyhow::Result<()> {
     let revisions = keep::list(paths);
-    let client = args.updates.then(|| Client::from_env(paths));
+    let client = args.updates.then(|| vault::client(paths));
     let mut rows = Vec::new();
     for revision in &revisions {
         let update = client.as_ref().and_then(|client| update_of(client, paths, revision));

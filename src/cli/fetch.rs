@@ -7,12 +7,11 @@ use serde_json::json;
 use super::out;
 use super::progress::Bar;
 use crate::hub::cache::RepoKind;
-use crate::hub::client::Client;
 use crate::hub::paths::HubPaths;
 use crate::hub::queue::{
     Failure, FileChoice, Help, Item, ItemState, Order, Queue, QueueCommand, QueueOptions, Until,
 };
-use crate::hub::starter;
+use crate::hub::{starter, vault};
 
 /// How often an absent network is waited for, at a terminal: two minutes in all.
 const NETWORK_ROUNDS: u32 = 4;
@@ -88,7 +87,7 @@ fn order(args: &FetchArgs) -> Order {
 
 fn fetch(order: Order, bar: &Bar) -> anyhow::Result<Item> {
     let paths = HubPaths::from_env()?;
-    let client = Client::from_env(&paths);
+    let client = vault::client(&paths);
     let options =
         QueueOptions { network_rounds: NETWORK_ROUNDS, ..QueueOptions::new(paths, client) };
     // Not the window's queue: what is asked for here ends with this command.

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
+use crate::data::table;
 use crate::hub::local::resolve_model;
 use crate::hub::paths::HubPaths;
 use crate::jobs::{Cancelled, Progress};
@@ -47,7 +48,11 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let config = run_file::read(&args.run)?;
+    let mut config = run_file::read(&args.run)?;
+    if table::is_parquet(&config.data) {
+        let tables = HubPaths::from_env()?.cached.join("tables");
+        config.data = table::to_json_lines(&config.data, &tables, &mut |_, _| true)?;
+    }
     let problems = config.problems();
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);

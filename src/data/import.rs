@@ -1,5 +1,5 @@
 //! Prompts and preference pairs from the files that people have: text, JSON Lines as TRL reads
-//! it, CSV. Either every row is good or nothing is imported, and the error names the place.
+//! it, CSV, Parquet. Either every row is good or nothing is imported, and the error names the place.
 
 use std::path::Path;
 
@@ -7,10 +7,20 @@ use serde_json::Value;
 
 use crate::data::pair::{Message, PreferencePair, Text};
 use crate::data::rows::{ImportError, Row, Source, kind_of, listed};
+use crate::data::table::{Watch, is_parquet};
 
 /// Reads prompts: `.txt` (one a line), `.jsonl` (`prompt`, `messages`, `question` or `text`), or
-/// `.csv` (the column `prompt`).
+/// `.csv` and `.parquet` (the column `prompt`, or these).
 pub fn prompts(path: &Path) -> Result<Vec<Text>, ImportError> {
+    prompts_watched(path, &mut |_, _| true)
+}
+
+/// [`prompts`], for files that take long: `watch` hears how far it is, and may stop it.
+pub fn prompts_watched(path: &Path, watch: Watch<'_>) -> Result<Vec<Text>, ImportError> {
+    if is_parquet(path) {
+        let (source, rows) = Source::of_table(path, watch)?;
+        return prompts_of(&source, &rows);
+    }
     let source = Source::read(path)?;
     let rows = match extension(path).as_str() {
         "txt" | "md" => {
@@ -21,7 +31,7 @@ pub fn prompts(path: &Path) -> Result<Vec<Text>, ImportError> {
         "jsonl" | "ndjson" => source.json_rows()?,
         "csv" | "tsv" => source.csv_rows()?,
         _ => {
-            let expected = ".txt (a prompt a line), .jsonl nor .csv";
+            let expected = ".txt (a prompt a line), .jsonl, .csv nor .parquet";
             return Err(ImportError::UnknownKind { path: path.to_owned(), expected });
         }
     };
@@ -36,17 +46,21 @@ pub fn prompts_from_jsonl(path: &Path, text: &str) -> Result<Vec<Text>, ImportEr
 }
 
 /// Reads preference pairs: `.jsonl` in TRL's explicit (`prompt`, `chosen`, `rejected`) or
-/// implicit form (`chosen`, `rejected`), or `.csv` with these columns.
+/// implicit form (`chosen`, `rejected`), or `.csv` or `.parquet` with these columns.
 ///
 /// As in TRL the first row decides: if it has no `prompt`, the prompt of every row is what both
 /// answers begin with.
 pub fn pairs(path: &Path) -> Result<Vec<PreferencePair>, ImportError> {
+    if is_parquet(path) {
+        let (source, rows) = Source::of_table(path, &mut |_, _| true)?;
+        return pairs_of(&source, &rows);
+    }
     let source = Source::read(path)?;
     let rows = match extension(path).as_str() {
         "jsonl" | "ndjson" | "json" => source.json_rows()?,
         "csv" | "tsv" => source.csv_rows()?,
         _ => {
-            let expected = ".jsonl nor .csv";
+            let expected = ".jsonl, .csv nor .parquet";
             return Err(ImportError::UnknownKind { path: path.to_owned(), expected });
         }
     };

@@ -11,3 +11,4 @@ pub mod rows;
 pub mod samples;
 pub mod split;
 pub mod store;
+pub mod table;

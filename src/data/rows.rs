@@ -1,10 +1,12 @@
-//! Rows of JSON Lines and CSV files, each with its line, so that an error can name the place.
+//! Rows of JSON Lines, CSV and Parquet files, each with its place, so that an error can name the place.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::table;
+use super::table::Watch;
 use crate::files;
 
 /// Why nothing was imported. There is no import halfway: all rows are good, or none is taken.
@@ -17,11 +19,31 @@ pub enum ImportError {
     #[error("line {line}, column {column} of {}: {problem}", path.display())]
     Row { path: PathBuf, line: usize, column: usize, problem: String, source: Nearby },
 
+    /// A table has no lines: `row` counts from 1, and a column has a name.
+    #[error("{}{}: {problem}", place(*row, column.as_deref()), path.display())]
+    Table { path: PathBuf, row: Option<u64>, column: Option<String>, problem: String },
+
+    #[error("{} could not be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("reading {} was stopped", path.display())]
+    Stopped { path: PathBuf },
+
     #[error("{} has no rows", path.display())]
     NoRows { path: PathBuf },
 
     #[error("{} is neither {expected}", path.display())]
     UnknownKind { path: PathBuf, expected: &'static str },
+}
+
+/// `row 12, column "chosen" of `
+fn place(row: Option<u64>, column: Option<&str>) -> String {
+    match (row, column) {
+        (None, None) => String::new(),
+        (Some(row), None) => format!("row {row} of "),
+        (None, Some(column)) => format!("column \"{column}\" of "),
+        (Some(row), Some(column)) => format!("row {row}, column \"{column}\" of "),
+    }
 }
 
 /// The rows around a bad one, numbered and shortened. A source of [`ImportError::Row`], so that
@@ -37,7 +59,7 @@ impl std::fmt::Display for Nearby {
 
 impl std::error::Error for Nearby {}
 
-/// A text file in memory, to take rows from and to quote in errors.
+/// A file in memory, to take rows from and to quote in errors.
 pub(super) struct Source {
     path: PathBuf,
     lines: Vec<String>,
@@ -45,10 +67,18 @@ pub(super) struct Source {
 
 /// A row as an object: a line of JSON, or a line of CSV under its header.
 pub(super) struct Row {
-    /// From 1. Of a CSV row that spans several lines, the first.
+    /// From 1. Of a CSV row that spans several lines, the first; of a table the row.
     pub line: usize,
     pub fields: Map<String, Value>,
-    is_csv: bool,
+    form: Form,
+}
+
+/// What a row was written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Csv,
+    Table,
 }
 
 impl Source {
@@ -70,6 +100,13 @@ impl Source {
         Self { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect() }
     }
 
+    /// A table and its rows, without lines to quote.
+    pub fn of_table(path: &Path, watch: Watch<'_>) -> Result<(Self, Vec<Row>), ImportError> {
+        let rows = table::rows(path, watch)?.into_iter();
+        let rows = rows.map(|(line, fields)| Row { line, fields, form: Form::Table });
+        Ok((Self { path: path.to_owned(), lines: Vec::new() }, rows.collect()))
+    }
+
     pub fn no_rows(&self) -> ImportError {
         ImportError::NoRows { path: self.path.clone() }
     }
@@ -84,11 +121,16 @@ impl Source {
 
     /// What is wrong with a field of a row, or with its absence.
     pub fn field_error(&self, row: &Row, key: &str, problem: String) -> ImportError {
-        let column = if row.is_csv {
-            row.fields.keys().position(|name| name == key).unwrap_or(0) + 1
-        } else {
-            let text = self.lines.get(row.line - 1).map_or("", String::as_str);
-            text.find(&format!("\"{key}\"")).unwrap_or(0) + 1
+        let column = match row.form {
+            Form::Csv => row.fields.keys().position(|name| name == key).unwrap_or(0) + 1,
+            Form::Json => {
+                let text = self.lines.get(row.line - 1).map_or("", String::as_str);
+                text.find(&format!("\"{key}\"")).unwrap_or(0) + 1
+            }
+            Form::Table => {
+                let (row, column) = (Some(row.line as u64), Some(key.to_owned()));
+                return ImportError::Table { path: self.path.clone(), row, column, problem };
+            }
         };
         self.error(row.line, column, problem)
     }
@@ -130,7 +172,7 @@ impl Source {
                     return Err(self.error(line, err.column().max(1), problem));
                 }
             };
-            rows.push(Row { line, fields, is_csv: false });
+            rows.push(Row { line, fields, form: Form::Json });
         }
         Ok(rows)
     }
@@ -153,7 +195,7 @@ impl Source {
             let line = record.position().map_or(1, |position| position.line() as usize);
             let fields = names.iter().zip(&record);
             let fields = fields.map(|(name, text)| (name.trim().to_owned(), text.into())).collect();
-            rows.push(Row { line, fields, is_csv: true });
+            rows.push(Row { line, fields, form: Form::Csv });
         }
         Ok(rows)
     }

@@ -1,5 +1,5 @@
 //! The Hub's protocol as `huggingface_hub` speaks it: what a model consists of, and its files as
-//! streams. Nothing here touches the disk, except that [`Client::from_env`] reads the token.
+//! streams. Nothing here touches the disk, except that [`Client::from_settings`] reads a token.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -128,15 +128,8 @@ impl Client {
         Ok(Self { agent, options: ClientOptions { endpoint, ..options } })
     }
 
-    /// From `HF_ENDPOINT`, `HF_TOKEN` or the token files (this program's, then Python's), and
-    /// `HF_HUB_OFFLINE`.
-    pub fn from_env(paths: &HubPaths) -> Self {
-        Self::from_settings(paths, ClientSettings::default())
-            .expect("without a proxy in the settings there is no address to be wrong")
-    }
-
-    /// [`Self::from_env`] with what a person set in this program. Fails if the proxy's address is
-    /// none.
+    /// From what a person set in this program, `HF_ENDPOINT`, `HF_TOKEN` or the token file of
+    /// Python's client, and `HF_HUB_OFFLINE`. Fails if the proxy's address is none.
     pub fn from_settings(paths: &HubPaths, settings: ClientSettings) -> Result<Self, Error> {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         Self::new(options_from(var, paths, settings))

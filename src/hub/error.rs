@@ -128,6 +128,9 @@ pub enum Error {
     #[error("{} was only opened here, so it is not deleted: remove it with your file manager", path.display())]
     NotOurs { path: PathBuf },
 
+    #[error("the system's keyring did not do as it was asked: {reason}")]
+    Keyring { reason: String },
+
     #[error("this account has no home folder")]
     NoHome,
 }

@@ -8,7 +8,7 @@
 //!
 //! Before anything is fetched: `search` finds, `details` says what is inside (`card` makes its
 //! README readable), `choose` picks the files, `known` is a list that needs no network. `api` is
-//! what these ask with, `options` says how the Hub is reached, `token` keeps the account's token.
+//! what these ask with, `options` says how the Hub is reached, `vault` keeps the account's `token`.
 
 mod address;
 mod api;
@@ -26,6 +26,7 @@ pub mod known;
 pub mod local;
 pub mod names;
 pub mod options;
+mod os_vault;
 pub mod paths;
 pub mod pip;
 pub mod queue;
@@ -37,5 +38,6 @@ mod tick;
 pub mod token;
 pub mod transfer;
 mod trees;
+pub mod vault;
 
 pub use error::Error;

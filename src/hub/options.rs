@@ -115,7 +115,6 @@ pub(super) fn options_from(
         token: var("HF_TOKEN")
             .and_then(|text| Token::parse(&text))
             .or(token)
-            .or_else(|| Token::read(&paths.own_token))
             .or_else(|| Token::read(&paths.token_file)),
         offline: offline
             || ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].iter().any(|n| var(n).is_some_and(is_on)),
@@ -127,6 +126,17 @@ pub(super) fn options_from(
 /// Whether a text can be used as [`ProxyChoice::Address`].
 pub fn is_proxy(address: &str) -> bool {
     proxy_at(address).is_ok()
+}
+
+/// A proxy's address without its password. `None`: it has none.
+///
+/// `http://ada:secret@proxy:3128` is `http://ada@proxy:3128`.
+pub fn without_password(address: &str) -> Option<String> {
+    let start = address.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = address.split_at(start);
+    let (account, host) = rest.rsplit_once('@')?;
+    let (name, _password) = account.split_once(':')?;
+    Some(format!("{scheme}{name}@{host}"))
 }
 
 /// A proxy, but not for the hosts of `NO_PROXY`.
@@ -170,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_told_from_an_address() {
+        let bare = |address: &str| without_password(address);
+        let expected = Some("http://ada@proxy:3128".to_owned());
+        assert_eq!(bare("http://ada:secret@proxy:3128"), expected);
+        assert_eq!(bare("http://ada:se:cr@et@proxy:3128"), expected);
+        assert_eq!(bare("ada:secret@proxy"), Some("ada@proxy".to_owned()));
+        assert_eq!(bare("http://ada@proxy:3128"), None);
+        assert_eq!(bare("http://proxy:3128"), None);
+    }
+
+    #[test]
     fn the_environment_comes_before_the_settings_and_these_before_pythons_file() {
         let home = tempfile::tempdir().unwrap();
         let paths = HubPaths::under(home.path());
@@ -187,9 +208,6 @@ mod tests {
         };
         let token = |options: &ClientOptions| options.token.clone().unwrap().reveal().to_owned();
         let none = options_from(env(&[]), &paths, ClientSettings::default());
-        Token::parse("hf_typed").unwrap().keep(&paths.own_token).unwrap();
-        let kept = options_from(env(&[]), &paths, ClientSettings::default());
-        assert_eq!(token(&kept), "hf_typed");
         assert_eq!((token(&none).as_str(), none.offline), ("hf_file", false));
         assert_eq!(
             (none.endpoint.as_str(), none.proxy),

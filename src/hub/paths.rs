@@ -14,8 +14,15 @@ pub struct HubPaths {
     /// Where `hf auth login` puts the token.
     pub token_file: PathBuf,
 
-    /// The token that was typed into this program, for this account alone.
+    /// The token that was typed into this program, for this account alone, where no keyring
+    /// keeps it.
     pub own_token: PathBuf,
+
+    /// The same of a proxy's address with its password.
+    pub own_proxy: PathBuf,
+
+    /// Which of these the system's keyring keeps; nothing secret.
+    pub in_keyring: PathBuf,
 
     /// This program's own models (what `pip` brought).
     pub models: PathBuf,
@@ -58,6 +65,8 @@ impl HubPaths {
             cache: cache.unwrap_or_else(|| hf_home.join("hub")),
             token_file: folder("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token")),
             own_token: own_data.join("token"),
+            own_proxy: own_data.join("proxy"),
+            in_keyring: own_data.join("in-keyring.json"),
             models: own_data.join("models"),
             downloads: own_data.join("downloads"),
             cached: own_data.join("cache"),

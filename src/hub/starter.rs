@@ -12,6 +12,7 @@ use super::paths::HubPaths;
 use super::pip;
 use super::pip::{PYTHONS, PipPackage};
 use super::repo;
+use super::vault;
 use crate::errors::one_line;
 use crate::files;
 use crate::jobs::Progress;
@@ -60,9 +61,14 @@ pub struct Sources {
 impl Sources {
     pub fn from_env() -> Result<Self, Error> {
         let paths = HubPaths::from_env()?;
-        let client = Client::from_env(&paths);
+        let client = vault::client(&paths);
+        Ok(Self::with(paths, client))
+    }
+
+    /// The Hub through a client, then pip.
+    pub fn with(paths: HubPaths, client: Client) -> Self {
         let pythons = PYTHONS.to_vec();
-        Ok(Self { paths, client, patience: Patience::default(), package: package(), pythons })
+        Self { paths, client, patience: Patience::default(), package: package(), pythons }
     }
 }
 

@@ -1,10 +1,10 @@
-//! The token of an account on the Hub: read, kept, and never shown.
+//! The token of an account on the Hub, which is never shown. Where it is kept: see
+//! [`super::vault`].
 
-use std::io;
 use std::path::Path;
 
 use super::paths::HubPaths;
-use crate::files;
+use super::vault::Kept;
 
 /// Good for reading what an account may read. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,20 +24,6 @@ impl Token {
         Self::parse(&std::fs::read_to_string(path).ok()?)
     }
 
-    /// Keeps it in a file that nobody but this account may read, for programs that start without
-    /// `HF_TOKEN`. Whole or not at all.
-    pub fn keep(&self, path: &Path) -> io::Result<()> {
-        files::write_private(path, self.0.as_bytes())
-    }
-
-    /// Deletes what [`Self::keep`] wrote.
-    pub fn forget(path: &Path) -> io::Result<()> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// For the header of a request, and for nothing else.
     pub(super) fn reveal(&self) -> &str {
         &self.0
@@ -45,16 +31,13 @@ impl Token {
 }
 
 /// Where the token of a request comes from, in a few words: see [`super::options::ClientOptions`].
-/// Never the token.
-pub fn source(paths: &HubPaths) -> Option<String> {
+/// Never the token. `kept`: where one lies that was typed into this program.
+pub fn source(paths: &HubPaths, kept: Option<Kept>) -> Option<String> {
     if std::env::var("HF_TOKEN").is_ok_and(|text| Token::parse(&text).is_some()) {
-        Some("HF_TOKEN".to_owned())
-    } else if Token::read(&paths.own_token).is_some() {
-        Some("what was typed here".to_owned())
-    } else {
-        Token::read(&paths.token_file)
-            .map(|_| "the token file that Python's client writes".to_owned())
+        return Some("HF_TOKEN".to_owned());
     }
+    let pythons = || Token::read(&paths.token_file).map(|_| "the file of Python's client");
+    kept.map(Kept::words).or_else(pythons).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Token {
@@ -66,24 +49,6 @@ impl std::fmt::Debug for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kept_token_is_for_this_account_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep").join("token");
-        Token::forget(&path).unwrap();
-        Token::parse("hf_old").unwrap().keep(&path).unwrap();
-        Token::parse("hf_new").unwrap().keep(&path).unwrap();
-        assert_eq!(Token::read(&path), Token::parse("hf_new"));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
-        Token::forget(&path).unwrap();
-        assert_eq!(Token::read(&path), None);
-    }
 
     #[test]
     fn a_token_is_one_word_and_is_not_shown() {

@@ -82,6 +82,10 @@ pub enum Command {
     /// A fetched file's prompts go to Annotate.
     AnnotateFile(PathBuf),
 
+    /// Opens Train with the pairs of a file.
+    TrainOnFile(PathBuf),
+    StopReading,
+
     // Adapters
     ChooseAdapter,
     LoadAdapter(PathBuf),

@@ -106,7 +106,7 @@ fn cases() -> Vec<(At, Vec<Fault>, Outcome)> {
         (
             Hub,
             vec![Fault::Status(404, "x-error-code: EntryNotFound\r\n"); 9],
-            Some("changed on the server"),
+            Some("and then says that it is not there"),
         ),
         (Hub, vec![Fault::Status(407, "")], Some("a proxy on the way asks for a name")),
         (Hub, vec![Fault::Status(451, "")], Some("answered 451")),

@@ -10,9 +10,11 @@ use tuning_fork::hub::keep::{Damaged, Verified, Verifying};
 use tuning_fork::hub::local::{LocalModel, Place};
 use tuning_fork::hub::queue::{Item, ItemId, ItemState, Order, QueueCommand, QueueEvent};
 use tuning_fork::hub::search::{Found, Page};
+use tuning_fork::hub::vault::Secret;
 use tuning_fork::state::command::Command;
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::models::FoundModel;
+use tuning_fork::state::prefs::PanelId;
 
 use crate::whole_app::App;
 
@@ -145,12 +147,81 @@ fn a_token_leaves_the_form_as_soon_as_it_is_kept() {
     let mut app = App::open();
     app.harness.state_mut().state.hub.settings.token = " hf_abc ".to_owned();
     app.ask(Command::KeepToken);
-    assert_eq!(app.script.borrow().token.as_deref(), Some("hf_abc"));
+    assert_eq!(app.script.borrow().secrets[&Secret::Token], "hf_abc");
     let form = &app.harness.state().state.hub.settings;
-    assert_eq!((form.token.as_str(), form.token_from.as_deref()), ("", Some("the test")));
+    assert_eq!((form.token.as_str(), form.is_keyring_asked), ("", true));
+    keyring_answers(&mut app, Ok(()));
+    let form = &app.harness.state().state.hub.settings;
+    assert_eq!((form.token_from.as_deref(), form.is_keyring_asked), (Some("the test"), false));
     app.ask(Command::ForgetToken);
-    assert_eq!(app.script.borrow().token, None);
+    keyring_answers(&mut app, Ok(()));
+    assert!(app.script.borrow().secrets.is_empty());
     assert_eq!(app.harness.state().state.hub.settings.token_from, None);
+}
+
+fn keyring_answers(app: &mut App, answer: Result<(), hub::Error>) {
+    let feeder = app.script.borrow_mut().keeping.pop().expect("the keyring was asked");
+    feeder.finish(answer);
+    app.run();
+}
+
+#[test]
+fn a_keyring_that_does_not_serve_is_said_and_downloads_go_on() {
+    let mut app = App::open();
+    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    app.harness.state_mut().state.hub.settings.token = "hf_abc".to_owned();
+    app.ask(Command::KeepToken);
+    queue.finish(Ok(()));
+    app.run();
+    assert!(app.script.borrow().queue.is_none(), "not before it is known with which token");
+    app.harness.state_mut().state.prefs.panel = PanelId::Models;
+    keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "it is locked".to_owned() }));
+    app.sees("The token could not be kept");
+    assert!(app.script.borrow().queue.is_some());
+}
+
+#[test]
+fn a_proxys_password_is_not_in_the_preferences() {
+    let mut app = App::open();
+    let whole = "http://ada:secret@proxy:3128";
+    app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
+    app.ask(Command::SaveHubSettings);
+    assert_eq!(app.script.borrow().secrets[&Secret::Proxy], whole);
+    assert_eq!(app.harness.state().state.prefs.hub.proxy, "http://ada@proxy:3128");
+    keyring_answers(&mut app, Ok(()));
+    let form = &app.harness.state().state.hub.settings;
+    assert_eq!(form.proxy_from.as_deref(), Some("the test"));
+    assert_eq!(form.draft.proxy, "http://ada@proxy:3128");
+    // Another setting leaves it where it is; another proxy does not get it.
+    app.harness.state_mut().state.hub.settings.draft.offline = true;
+    app.ask(Command::SaveHubSettings);
+    assert!(app.script.borrow().keeping.is_empty());
+    app.harness.state_mut().state.hub.settings.draft.proxy = "http://other:1".to_owned();
+    app.ask(Command::SaveHubSettings);
+    keyring_answers(&mut app, Ok(()));
+    assert!(app.script.borrow().secrets.is_empty());
+}
+
+#[test]
+fn a_file_of_a_dataset_opens_in_annotate_and_in_train() {
+    let mut app = App::open();
+    let table = "tests/reference/parquet/pairs.parquet";
+    let table = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(table);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.parquet");
+    std::fs::copy(&table, &path).unwrap();
+    app.ask(Command::AnnotateFile(path.clone()));
+    app.run();
+    app.sees("Why is the sky blue?");
+    app.ask(Command::TrainOnFile(path));
+    app.run();
+    let file = app.harness.state().state.train.file.clone().expect("a file");
+    assert_eq!((file.path.file_name().unwrap().to_str(), file.rows), (Some("pairs.jsonl"), 2));
+    let wrong = table.with_file_name("zstd.parquet");
+    app.ask(Command::AnnotateFile(wrong));
+    app.run();
+    app.sees("These prompts cannot be used");
+    app.sees("compressed with Zstandard");
 }
 
 #[test]

@@ -346,8 +346,8 @@ fn data_ui(ui: &mut Ui, detail: &mut DetailView, commands: &mut Commands) {
                 data_file_ui(ui, file, here[index].as_deref(), index, picked, commands);
             }
         });
-        let words = "JSON Lines and CSV files can be used in Annotate and Train once they are \
-                     here; Parquet is fetched for other programs.";
+        let words = "Once they are here, JSON Lines, CSV and Parquet files can be used in Annotate, \
+                     and JSON Lines and Parquet in Train.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     });
 }
@@ -372,13 +372,8 @@ fn data_file_ui(
                 picked.remove(&index);
             }
         }
-        if let Some(path) = here
-            && downloads::is_for_annotate(&file.path)
-        {
-            let button = ui.add(ActionButton::quiet("Use in Annotate"));
-            if button.accessible_name(format!("Use in Annotate: {}", file.path)).clicked() {
-                commands.push(Command::AnnotateFile(path.to_owned()));
-            }
+        if let Some(path) = here {
+            downloads::use_ui(ui, &file.path, path, commands);
         }
     });
 }

@@ -1,5 +1,7 @@
 //! What is on its way here: an item a card, with what it waits for or what went wrong.
 
+use std::path::Path;
+
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, ProgressBar, Sides, Ui};
 
@@ -248,12 +250,8 @@ fn file_ui(ui: &mut Ui, item: &Item, file: &ItemFile, commands: &mut Commands) {
             let size = file.remote.size;
             if let ItemState::Done { folder } = &item.state
                 && item.order.kind == RepoKind::Dataset
-                && is_for_annotate(path)
             {
-                let button = ui.add(ActionButton::quiet("Use in Annotate"));
-                if button.accessible_name(format!("Use in Annotate: {path}")).clicked() {
-                    commands.push(Command::AnnotateFile(folder.join(path)));
-                }
+                use_ui(ui, path, &folder.join(path), commands);
             }
             if file.state == FileState::Done {
                 ui.label(theme::number(format::bytes(size)));
@@ -280,8 +278,24 @@ fn bar_ui(ui: &mut Ui, name: &str, fraction: f32, height: f32) {
     });
 }
 
-/// Prompts can be read from these.
-pub fn is_for_annotate(path: &str) -> bool {
-    let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    ["jsonl", "ndjson", "csv", "tsv", "txt"].contains(&ending.as_str())
+/// What can be done with a file of a data set, from right to left. `name` is the one on the Hub.
+pub fn use_ui(ui: &mut Ui, name: &str, path: &Path, commands: &mut Commands) {
+    let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_one_of = |endings: &[&str]| endings.contains(&ending.as_str());
+    let path = || path.to_owned();
+    for (words, is_for_it, command) in [
+        (
+            "Use in Annotate",
+            is_one_of(&["jsonl", "ndjson", "csv", "tsv", "parquet"]),
+            Command::AnnotateFile(path()),
+        ),
+        ("Use in Train", is_one_of(&["jsonl", "ndjson", "parquet"]), Command::TrainOnFile(path())),
+    ] {
+        if is_for_it {
+            let button = ui.add(ActionButton::quiet(words));
+            if button.accessible_name(format!("{words}: {name}")).clicked() {
+                commands.push(command);
+            }
+        }
+    }
 }

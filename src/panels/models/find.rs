@@ -199,9 +199,9 @@ fn nothing_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
 fn known_ui(ui: &mut Ui, memory: Memory, hub: &HubState, commands: &mut Commands) {
     if hub.query.kind == RepoKind::Dataset {
         ui.add_space(theme::GAP_LARGE);
-        let words = "Type what the dataset is about. Files of JSON Lines or CSV with a column \
-                     prompt can be used in Annotate, and those with prompt, chosen and rejected \
-                     in Train.";
+        let words = "Type what the dataset is about. Files of JSON Lines, CSV or Parquet with a \
+                     column prompt can be used in Annotate, and those of JSON Lines or Parquet \
+                     with prompt, chosen and rejected in Train.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         return;
     }

@@ -19,7 +19,9 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
         close = ui.add(ActionButton::only_icon(icons::CLOSE, "Close the settings")).clicked();
     };
     titled_card_ui(ui, "Connection settings", aside, |ui| {
-        let SettingsForm { draft, token, token_from, .. } = &mut *form;
+        let SettingsForm { draft, token, token_from, proxy_from, is_keyring_asked, .. } =
+            &mut *form;
+        let asked = *is_keyring_asked;
         let about = "Ask nothing of the network: what is on this computer is all there is";
         let mut changed = switch_ui(ui, &mut draft.offline, "Offline", about).changed();
         let width = (ui.available_width() - theme::em(ui) * 9.0).min(theme::em(ui) * 30.0);
@@ -43,12 +45,20 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                 ui,
                 "Proxy",
                 "as the system says",
-                "http://user:password@host:port. Where HTTPS_PROXY is set, it comes first",
+                "http://user:password@host:port. The password is kept in the system's keyring \
+                 where there is one. Where HTTPS_PROXY is set, it comes first",
                 &mut draft.proxy,
             );
+            if let Some(from) = proxy_from {
+                ui.label("");
+                let words = format!("Its password is in {from}");
+                chip_ui(ui, Tone::Chosen, Some(icons::DONE), &words);
+                ui.end_row();
+            }
             let label = ui.label("Token").on_hover_text(
                 "For models that ask for consent: from your account's page on the Hub, with the \
-                 right to read. It goes to the Hub's address only and is never shown",
+                 right to read. It goes to the Hub's address only and is never shown. It is kept \
+                 in the system's keyring where there is one, else in a file for this account alone",
             );
             ui.horizontal_wrapped(|ui| {
                 let field = TextEdit::singleline(token)
@@ -56,12 +66,17 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                     .hint_text("hf_…")
                     .desired_width(theme::em(ui) * 14.0);
                 ui.add(field).labelled_by(label.id);
-                let usable = !token.trim().is_empty();
+                let usable = !token.trim().is_empty() && !asked;
+                let why_not = if asked { "The keyring is asked" } else { "Paste a token first" };
                 let keep = ui.add_enabled(usable, ActionButton::new("Keep it"));
-                if keep.on_disabled_hover_text("Paste a token first").clicked() {
+                if keep.on_disabled_hover_text(why_not).clicked() {
                     commands.push(Command::KeepToken);
                 }
                 match token_from {
+                    _ if asked => {
+                        let words = "Asking the system's keyring…";
+                        ui.label(theme::muted(ui, words));
+                    }
                     Some(from) => {
                         chip_ui(ui, Tone::Chosen, Some(icons::DONE), &format!("From {from}"));
                         if ui.add(ActionButton::quiet("Forget it")).clicked() {

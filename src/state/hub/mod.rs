@@ -6,7 +6,7 @@ pub mod fit;
 pub mod results;
 pub mod runs;
 
-use crate::hub::options::is_proxy;
+use crate::hub::options::{is_proxy, without_password};
 use crate::hub::queue::{Item, ItemState, Totals};
 use crate::hub::search::{Format, Query};
 
@@ -81,7 +81,7 @@ pub struct HubSettings {
     /// A mirror. Empty: the Hub itself. `HF_ENDPOINT` comes first.
     pub endpoint: String,
 
-    /// `http://user:password@host:port`. `HTTPS_PROXY` and its like come first.
+    /// `http://user@host:port`; its password is kept apart. `HTTPS_PROXY` and its like come first.
     pub proxy: String,
 
     /// Ask nothing of the network.
@@ -89,6 +89,12 @@ pub struct HubSettings {
 }
 
 impl HubSettings {
+    /// Takes the password out of the proxy's address. The whole address, if it had one.
+    pub fn take_password(&mut self) -> Option<String> {
+        let bare = without_password(self.proxy.trim())?;
+        Some(std::mem::replace(&mut self.proxy, bare).trim().to_owned())
+    }
+
     /// Why they cannot be used, in a sentence.
     pub fn problem(&self) -> Option<&'static str> {
         let is_web = |text: &str| {
@@ -117,18 +123,26 @@ pub struct SettingsForm {
 
     /// Whether there is a token, and where it comes from. Never the token.
     pub token_from: Option<String>,
+
+    /// Where the proxy's password is kept, if it has one.
+    pub proxy_from: Option<String>,
+
+    /// The system's keyring was asked and has not answered yet.
+    pub is_keyring_asked: bool,
 }
 
 /// A token that was typed must not get into a log.
 impl std::fmt::Debug for SettingsForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { open, draft, token, token_from } = self;
+        let Self { open, draft, token, token_from, proxy_from, is_keyring_asked } = self;
         f.debug_struct("SettingsForm")
             .field("open", open)
-            .field("draft", draft)
+            .field("endpoint", &draft.endpoint)
             .field("token", &if token.is_empty() { "" } else { "…" })
             .field("token_from", token_from)
-            .finish()
+            .field("proxy_from", proxy_from)
+            .field("is_keyring_asked", is_keyring_asked)
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,8 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_password_leaves_the_address() {
+        let proxy = " http://ada:secret@proxy:3128".to_owned();
+        let mut settings = HubSettings { proxy, ..HubSettings::default() };
+        assert_eq!(settings.take_password().as_deref(), Some("http://ada:secret@proxy:3128"));
+        assert_eq!(settings.proxy, "http://ada@proxy:3128");
+        assert_eq!(settings.take_password(), None);
+    }
+
+    #[test]
     fn a_typed_token_is_in_no_debug_output() {
-        let form = SettingsForm { token: "hf_secret".to_owned(), ..SettingsForm::default() };
+        let mut form = SettingsForm { token: "hf_secret".to_owned(), ..SettingsForm::default() };
+        form.draft.proxy = "http://ada:secret@proxy".to_owned();
         assert!(!format!("{form:?}").contains("secret"));
     }
 }

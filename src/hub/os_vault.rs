@@ -1,0 +1,49 @@
+//! The keyring of the system: Secret Service on Linux, Keychain on macOS, Credential Manager on
+//! Windows. When it is asked: see [`super::vault`].
+
+use keyring::{Entry, Error};
+
+use super::vault::{Keyring, KeyringError};
+
+/// What our entries are listed under.
+const SERVICE: &str = "tuning-fork";
+
+/// Of the account that runs this program.
+pub struct SystemKeyring;
+
+impl Keyring for SystemKeyring {
+    fn get(&self, name: &str) -> Result<Option<String>, KeyringError> {
+        match entry(name)?.get_password() {
+            Ok(secret) => Ok(Some(secret)),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(said(&error)),
+        }
+    }
+
+    fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError> {
+        entry(name)?.set_password(secret).map_err(|error| said(&error))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), KeyringError> {
+        match entry(name)?.delete_credential() {
+            Ok(()) | Err(Error::NoEntry) => Ok(()),
+            Err(error) => Err(said(&error)),
+        }
+    }
+}
+
+fn entry(name: &str) -> Result<Entry, KeyringError> {
+    Entry::new(SERVICE, name).map_err(|error| match (&error, Entry::store_status()) {
+        // Why there is none was said when it was first looked for.
+        (Error::NoDefaultStore, Err(why)) => said(why),
+        _ => said(&error),
+    })
+}
+
+/// Errors about what an entry holds would carry it along.
+fn said(error: &Error) -> KeyringError {
+    KeyringError(match error {
+        Error::BadEncoding(_) => "what it holds is not text".to_owned(),
+        other => crate::errors::one_line(other),
+    })
+}
