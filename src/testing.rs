@@ -9,7 +9,7 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 
 use crate::app::connection::{
-    Connected, DetailJob, HeadsJob, HubEngine, QueueJob, SearchJob, SecretJob, SuggestJob,
+    Connected, DetailJob, HeadsJob, HubEngine, PaceJob, QueueJob, SearchJob, SecretJob, SuggestJob,
     VerifyJob,
 };
 use crate::app::engine::{
@@ -227,6 +227,12 @@ impl HubEngine for FakeEngine {
     fn details(&mut self, _kind: RepoKind, id: String, _wake: Wake) -> DetailJob {
         let (feeder, job) = Job::manual();
         self.0.borrow_mut().details = Some((id, feeder));
+        job
+    }
+
+    fn pace(&mut self, _wake: Wake) -> PaceJob {
+        let (feeder, job) = Job::manual();
+        feeder.finish(Ok(1e11));
         job
     }
 

@@ -15,10 +15,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("data", &["files"]),
     ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
+    ("encoder", &["files", "jobs", "llm"]),
     ("train", &["data", "files", "jobs", "llm"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
-    ("state", &["data", "errors", "eval", "hub", "llm", "train", "words"]),
+    ("state", &["data", "encoder", "errors", "eval", "hub", "llm", "train", "words"]),
     // Views
     ("widgets", &["words"]),
     ("panels", &["data", "eval", "hub", "llm", "state", "train", "widgets"]),
@@ -28,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "allocator",
             "data",
+            "encoder",
             "errors",
             "eval",
             "files",
@@ -40,13 +42,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "widgets",
         ],
     ),
-    ("cli", &["app", "data", "errors", "eval", "files", "hub", "jobs", "llm", "train"]),
+    ("cli", &["app", "data", "encoder", "errors", "eval", "files", "hub", "jobs", "llm", "train"]),
 ];
 
 /// Outside things that have a home.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui", &["app", "panels", "widgets"]),
-    ("candle_", &["eval", "llm", "train"]),
+    ("candle_", &["encoder", "eval", "llm", "train"]),
     ("tokenizers::", &["llm"]),
     ("hf_hub", &["hub"]),
     ("keyring::", &["hub/os_vault.rs"]),

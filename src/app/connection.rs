@@ -17,6 +17,7 @@ use crate::hub::starter::Sources;
 use crate::hub::token::{self, Token};
 use crate::hub::vault::{Kept, Secret, Secrets, Vault};
 use crate::jobs::{Job, Progress, Wake};
+use crate::llm;
 use crate::state::hub::HubSettings;
 
 pub type SearchJob = Job<(), Page, hub::Error>;
@@ -24,6 +25,7 @@ pub type SuggestJob = Job<(), Vec<String>, hub::Error>;
 pub type DetailJob = Job<DetailEvent, (), hub::Error>;
 pub type QueueJob = Job<QueueEvent, (), hub::Error>;
 pub type SecretJob = Job<(), (), hub::Error>;
+pub type PaceJob = Job<(), f64, hub::Error>;
 pub type VerifyJob = Job<Verifying, Verified, hub::Error>;
 
 /// What the branches of repositories point to.
@@ -47,6 +49,9 @@ pub trait HubEngine {
     /// Names near to one that was not found.
     fn suggest(&mut self, kind: RepoKind, words: String, wake: Wake) -> SuggestJob;
     fn details(&mut self, kind: RepoKind, id: String, wake: Wake) -> DetailJob;
+
+    /// How many multiplications this computer does in a second, in training.
+    fn pace(&mut self, wake: Wake) -> PaceJob;
 
     /// Fetches what is in the queue for as long as the job is there.
     fn serve_queue(&mut self, wake: Wake) -> QueueJob;
@@ -235,6 +240,11 @@ impl HubEngine for CandleEngine {
         self.ask("details", wake, move |connection, progress| {
             details::details(&connection.client, &connection.paths, kind, &id, progress)
         })
+    }
+
+    fn pace(&mut self, wake: Wake) -> PaceJob {
+        let job = Job::spawn("pace", wake, |_| Ok(llm::pace::multiplications_per_sec()));
+        job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
     }
 
     fn serve_queue(&mut self, wake: Wake) -> QueueJob {

@@ -10,6 +10,7 @@ use super::import;
 use super::import::{PromptsJob, RowsJob};
 use super::training_rows::TrainingRows;
 use crate::data::rows::ImportError;
+use crate::encoder;
 use crate::errors::one_line;
 use crate::eval::comparison::{self, Comparison};
 use crate::eval::preference::Measured;
@@ -335,7 +336,7 @@ impl Progress<LoadEvent> for LoadingForTraining<'_> {
 /// What the headers of a model on the disk say.
 fn found_model(local: LocalModel) -> FoundModel {
     let source = ModelSource::at(&local.path);
-    let facts = llm::inspect(&source).map_err(|err| one_line(&err));
+    let facts = encoder::inspect(&source).map_err(|err| one_line(&err));
     let frees = hub::local::would_free(&local.path);
     FoundModel { local, facts, frees, has_update: false, unused_days: None }
 }

@@ -162,10 +162,34 @@ impl Workbench {
 
     pub(super) fn look_at(&mut self, kind: RepoKind, id: String) {
         self.measure_memory();
+        self.measure_pace();
         let rows = &self.state.hub.results.rows;
         let row = rows.iter().find(|row| row.kind == kind && row.id == id).cloned();
         self.state.hub.detail = Some(DetailView::new(kind, id.clone(), row));
         self.running.details = Some(self.engine.details(kind, id, Arc::clone(&self.wake)));
+    }
+
+    /// Once, and not while a model has the processor: that would be measured along.
+    fn measure_pace(&mut self) {
+        let is_busy = self.running.train.is_some()
+            || self.running.generate.is_some()
+            || self.running.measuring.is_some()
+            || self.running.estimate.is_some();
+        if self.state.models.pace.is_none() && self.running.pace.is_none() && !is_busy {
+            self.running.pace = Some(self.engine.pace(Arc::clone(&self.wake)));
+        }
+    }
+
+    fn poll_pace(&mut self) {
+        match take_ended(&mut self.running.pace, |job| job.poll(|()| {})) {
+            None => {}
+            Some(JobEnd::Done(pace)) => self.state.models.pace = Some(pace),
+            // It is measured when the next model is looked at.
+            Some(JobEnd::Failed(err)) => log::info!("the speed: {}", one_line(&err)),
+            Some(JobEnd::Crashed(message)) => {
+                self.crashed(PanelId::Models, "Measuring the speed", message);
+            }
+        }
     }
 
     pub(super) fn stop_looking(&mut self) {
@@ -182,6 +206,7 @@ impl Workbench {
         self.poll_search();
         self.poll_suggest();
         self.poll_details();
+        self.poll_pace();
         self.poll_queue();
     }
 

@@ -1,7 +1,7 @@
 //! The jobs under way, one `Option` each.
 
 use super::connection::{
-    DetailJob, HeadsJob, QueueJob, SearchJob, SecretJob, SuggestJob, VerifyJob,
+    DetailJob, HeadsJob, PaceJob, QueueJob, SearchJob, SecretJob, SuggestJob, VerifyJob,
 };
 use super::engine::{
     AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
@@ -55,6 +55,7 @@ pub struct Running {
     pub search: Option<SearchJob>,
     pub suggest: Option<SuggestJob>,
     pub details: Option<DetailJob>,
+    pub pace: Option<PaceJob>,
 
     /// Files that are read, each with its name and how far that is.
     pub prompts: Option<(String, Reading, PromptsJob)>,

@@ -1,9 +1,11 @@
-//! The same engine without a window: `tuning-fork fetch | cache | models | generate | score | train |
-//! export | bench`. Results go to stdout (with `--json` for machines), everything else to stderr.
+//! The same engine without a window: `tuning-fork fetch`, `generate`, `train` and the others.
+//!
+//! Results go to stdout (with `--json` for machines), everything else to stderr.
 
 mod bench;
 mod bench_fetch;
 mod cache;
+mod embed;
 mod export;
 mod fetch;
 mod generate;
@@ -51,6 +53,9 @@ pub enum Command {
     /// Give the log-probability of every token of given texts
     Score(score::ScoreArgs),
 
+    /// Turn texts into vectors with a sentence encoder
+    Embed(embed::EmbedArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -70,6 +75,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Score(args) => score::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -89,7 +95,8 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | train | export | bench (see tuning-fork --help)"
+         tuning-fork fetch | cache | models | generate | score | embed | train | export | bench \
+         (see tuning-fork --help)"
     ));
 }
 
@@ -126,6 +133,8 @@ mod tests {
             "tuning-fork generate --model starter --chat Hello --system Short. --temperature 0.2",
             "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",
             "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
+            "tuning-fork embed ada/encoder --text one --text two",
+            "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork export --adapter runs/1 --as merged --out merged",
             "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::out;
+use crate::encoder;
 use crate::hub::local;
 use crate::hub::local::{LocalModel, Place};
 use crate::hub::paths::HubPaths;
@@ -24,7 +25,7 @@ pub struct ModelsArgs {
 
 pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
     let scan = local::scan_in(&HubPaths::from_env()?, &args.also);
-    let facts = |model: &LocalModel| llm::inspect(&ModelSource::at(&model.path));
+    let facts = |model: &LocalModel| encoder::inspect(&ModelSource::at(&model.path));
     if args.json {
         let models: Vec<Value> =
             scan.models.iter().map(|model| as_json(model, facts(model))).collect();
@@ -62,6 +63,7 @@ fn in_words(facts: &ModelFacts) -> String {
         facts.context_length
     );
     match &facts.unsupported {
+        Some(reason) if reason == encoder::ABOUT => format!("{words}. {reason}"),
         Some(reason) => format!("{words}; cannot be run: {reason}"),
         None => words,
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::encoder::Embedded;
 use crate::hub::keep::Verifying;
 use crate::hub::queue::{FileState, ItemState, QueueEvent};
 use crate::hub::starter::FetchEvent;
@@ -132,6 +133,16 @@ impl Progress<QueueEvent> for Bar {
 impl Progress<Verifying> for Bar {
     fn emit(&self, Verifying { file, done, total }: Verifying) {
         self.bytes(&file, done, Some(total));
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Embedded> for Bar {
+    fn emit(&self, Embedded { done, total }: Embedded) {
+        self.count("Computing", done as u64, total as u64);
     }
 
     fn check(&self) -> Result<(), Cancelled> {

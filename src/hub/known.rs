@@ -9,6 +9,9 @@ pub enum Schooling {
 
     /// Answers what it is asked.
     Instruct,
+
+    /// Turns a text into a vector; it does not write.
+    Encoder,
 }
 
 /// A model worth beginning with.
@@ -50,9 +53,9 @@ impl KnownModel {
     }
 }
 
-/// The starter model first, then from small to large. Weights are counted as they are stored:
+/// The starter model first, then from small to large; encoders after those that write. Weights are counted as they are stored:
 /// 2 bytes a parameter for BF16.
-pub const KNOWN: [KnownModel; 14] = [
+pub const KNOWN: [KnownModel; 17] = [
     KnownModel {
         repo: "HuggingFaceTB/SmolLM2-135M-Instruct",
         schooling: Schooling::Instruct,
@@ -207,6 +210,39 @@ pub const KNOWN: [KnownModel; 14] = [
         good_for: "The most careful answers here, slowly: a judge for what smaller models write",
         needs: "16 GB of memory",
     },
+    KnownModel {
+        repo: "sentence-transformers/all-MiniLM-L6-v2",
+        schooling: Schooling::Encoder,
+        kilo_parameters: 22_713,
+        megabytes: 91,
+        variant: None,
+        licence: "apache-2.0",
+        is_gated: false,
+        good_for: "Vectors of English sentences, to find those that mean alike: small and quick",
+        needs: "Any laptop",
+    },
+    KnownModel {
+        repo: "BAAI/bge-small-en-v1.5",
+        schooling: Schooling::Encoder,
+        kilo_parameters: 33_360,
+        megabytes: 133,
+        variant: None,
+        licence: "mit",
+        is_gated: false,
+        good_for: "Vectors of English paragraphs, for search: a step more careful than MiniLM",
+        needs: "Any laptop",
+    },
+    KnownModel {
+        repo: "intfloat/multilingual-e5-small",
+        schooling: Schooling::Encoder,
+        kilo_parameters: 117_654,
+        megabytes: 471,
+        variant: None,
+        licence: "mit",
+        is_gated: false,
+        good_for: "Vectors in a hundred languages; it wants query: or passage: before each text",
+        needs: "Any laptop",
+    },
 ];
 
 #[cfg(test)]
@@ -220,11 +256,12 @@ mod tests {
             assert!(check_repo_id(known.repo).is_ok(), "{}", known.repo);
             let bytes_each = known.bytes() as f64 / known.parameters() as f64;
             // Q4_K_M takes 4.8 to 5 bits; BF16 two bytes, and more where the head is stored though
-            // it is the embedding; GPT-2 is in F32.
+            // it is the embedding; GPT-2 and the encoders are in F32.
             let expected = match known.variant {
                 Some("Q4_K_M") => 0.58..0.66,
                 Some(other) => panic!("{other} has no expectation here"),
                 None if known.repo.ends_with("gpt2") => 4.0..4.5,
+                None if known.schooling == Schooling::Encoder => 3.98..4.02,
                 None => 1.99..2.6,
             };
             assert!(expected.contains(&bytes_each), "{}: {bytes_each}", known.repo);

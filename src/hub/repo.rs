@@ -33,6 +33,14 @@ const SMALL_FILES: [&str; 10] = [
     "tokenizer.model",
 ];
 
+/// What makes a network a sentence encoder, as sentence-transformers keeps it.
+const ENCODER_FILES: [&str; 4] = [
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+];
+
 /// What transformers asks for beside these. Python's cache remembers which of them a commit does
 /// not have, so that it need not ask.
 const OPTIONAL_FILES: [&str; 3] = ["added_tokens.json", "adapter_config.json", INDEX];
@@ -43,7 +51,8 @@ const INDEX: &str = "model.safetensors.index.json";
 /// without the copies in other formats.
 pub fn files_needed(listing: &RepoListing) -> Result<Vec<RemoteFile>, Error> {
     let named = |name: &str| listing.files.iter().find(|file| file.path == name).cloned();
-    let mut files: Vec<RemoteFile> = SMALL_FILES.iter().filter_map(|name| named(name)).collect();
+    let small = SMALL_FILES.iter().chain(&ENCODER_FILES);
+    let mut files: Vec<RemoteFile> = small.filter_map(|name| named(name)).collect();
     let has_config = files.iter().any(|file| file.path == "config.json");
     let shards = || -> Vec<RemoteFile> {
         let is_shard = |file: &&RemoteFile| {
@@ -306,6 +315,22 @@ mod tests {
             "tokenizer.json",
         ];
         assert_eq!(needed(&paths), ["config.json", "tokenizer.json", "model.safetensors"]);
+    }
+
+    #[test]
+    fn an_encoder_comes_with_how_its_tokens_become_a_vector() {
+        let paths = [
+            "1_Pooling/config.json",
+            "config.json",
+            "model.safetensors",
+            "modules.json",
+            "onnx/model.onnx",
+            "pytorch_model.bin",
+            "sentence_bert_config.json",
+            "tokenizer.json",
+        ];
+        let expected = [paths[1], paths[7], paths[3], paths[6], paths[0], paths[2]];
+        assert_eq!(needed(&paths), expected);
     }
 
     #[test]

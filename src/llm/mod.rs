@@ -29,6 +29,7 @@ pub mod mapped;
 pub mod merge;
 pub mod model;
 mod ops;
+pub mod pace;
 mod part;
 pub mod pass_cost;
 pub mod peft;

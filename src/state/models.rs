@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::encoder;
 use crate::hub::local::{LocalModel, Place};
 use crate::hub::queue::Order;
 use crate::hub::starter::FetchEvent;
@@ -27,6 +28,9 @@ pub struct ModelsState {
     /// The model whose removal waits for a yes.
     pub confirm_remove: Option<PathBuf>,
     pub memory: Memory,
+
+    /// Multiplications that this computer does in a second, in training. `None`: not measured yet.
+    pub pace: Option<f64>,
 
     /// What `main` of each repository was when the Hub was last asked.
     heads: BTreeMap<String, String>,
@@ -105,6 +109,11 @@ impl FoundModel {
         let inside = parts[at + 1..].join("/");
         let order = Order::model(repo);
         Some(if inside.is_empty() { order } else { order.with_files(vec![inside]) })
+    }
+
+    /// Whether it turns texts into vectors and does not write.
+    pub fn is_encoder(&self) -> bool {
+        self.facts.as_ref().is_ok_and(|facts| facts.unsupported.as_deref() == Some(encoder::ABOUT))
     }
 
     /// Why it cannot be loaded, if so.

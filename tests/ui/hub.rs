@@ -18,6 +18,7 @@ use tuning_fork::state::AppState;
 use tuning_fork::state::command::Command;
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::{DetailTab, DetailView, Pick};
+use tuning_fork::state::models::Memory;
 use tuning_fork::state::prefs::Theme;
 
 use crate::support::{Window, empty_state};
@@ -127,12 +128,14 @@ fn a_row_says_what_it_is_and_whether_it_runs() {
     let mut state = finding();
     let gated = Found { gate: Gate::Manual, ..row("meta/gated", "llama") };
     found(&mut state, vec![row("ada/small", "llama"), row("ada/bert", "bert"), gated], None);
+    state.hub.results.rows.push(row("ada/mamba", "mamba2"));
     let window = Window::new(state);
     let facts = "135 M · 269 MB · apache-2.0 · 1.2 M downloads · 210 likes · 2026-09-22";
     assert!(window.sees(&format!("ada/small · {facts} · runs well")));
-    assert!(window.sees(&format!("ada/bert · {facts} · cannot run")));
+    assert!(window.sees(&format!("ada/bert · {facts} · encoder")));
+    assert!(window.sees(&format!("ada/mamba · {facts} · cannot run")));
     assert!(window.sees(&format!("meta/gated · {facts} · runs well · asks for consent")));
-    assert!(window.sees("3 found"));
+    assert!(window.sees("4 found"));
 }
 
 #[test]
@@ -262,11 +265,43 @@ fn of_many_gguf_files_one_is_picked_and_the_others_say_what_they_cost() {
 #[test]
 fn what_cannot_be_run_is_not_fetched_and_says_why() {
     let mut state = finding();
-    look_at(&mut state, RepoKind::Model, Some(row("ada/bert", "bert")), &FOLDER);
+    look_at(&mut state, RepoKind::Model, Some(row("ada/roberta", "roberta")), &FOLDER);
     let mut window = Window::new(state);
-    assert!(window.sees("Cannot be run here. It is an encoder (bert)"));
+    assert!(window.sees("Cannot be run here. It is an encoder (roberta)"));
     window.click("Download");
     assert_eq!(window.asked(), []);
+}
+
+#[test]
+fn an_encoder_is_fetched_and_not_loaded() {
+    let mut state = finding();
+    look_at(&mut state, RepoKind::Model, Some(row("ada/bert", "bert")), &FOLDER);
+    let mut window = Window::new(state);
+    assert!(window.sees("It is an encoder: it turns a text into a vector and does not write"));
+    assert!(!window.sees("can be trained") && !window.sees("Memory to train"));
+    window.click("Download");
+    assert_eq!(window.asked(), [Command::Download(Order::model("ada/bert"))]);
+    let detail = window.state().hub.detail.as_mut().unwrap();
+    let (listing, snapshot) = (detail.listing.clone().unwrap(), PathBuf::from("snapshot"));
+    let here = FOLDER.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let files = DetailEvent::Files { listing, snapshot, here, disk_free: None };
+    detail.on_event(files, Memory::default());
+    window.run();
+    assert!(window.sees("On this computer") && !window.sees("Load it"));
+}
+
+#[test]
+fn how_long_a_run_would_take_is_said_before_the_download() {
+    let mut state = finding();
+    look_at(&mut state, RepoKind::Model, Some(row("ada/small", "llama")), &FOLDER);
+    let mut window = Window::new(state);
+    assert!(window.sees("Time to train") && window.sees("not known yet"));
+    window.state().models.pace = Some(1e11);
+    window.run();
+    assert!(window.sees("soon done") && window.sees("for 200 pairs"));
+    window.state().models.pace = Some(1e8);
+    window.run();
+    assert!(window.sees("too long: take a smaller model"));
 }
 
 #[test]

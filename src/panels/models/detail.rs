@@ -82,7 +82,7 @@ pub fn detail_ui(
                 } else {
                     choice_ui(ui, detail);
                     ui.add_space(theme::GAP);
-                    gguf_wanted = fit::fit_ui(ui, detail, models.memory);
+                    gguf_wanted = fit::fit_ui(ui, detail, models.memory, models.pace);
                 }
                 ui.add_space(theme::GAP);
                 left_out_ui(ui, detail);
@@ -244,7 +244,7 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
     ui.horizontal_wrapped(|ui| {
         if detail.has_all() {
             chip_ui(ui, Tone::Chosen, Some(icons::DONE), "On this computer");
-            if let Some(path) = detail.path_here() {
+            if let Some(path) = detail.path_here().filter(|_| !detail.is_encoder) {
                 let load = ActionButton::primary("Load it").icon(icons::PLAY);
                 let possible = detail.runs().obstacle().is_none();
                 if ui.add_enabled(possible, load).clicked() {
@@ -281,7 +281,7 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
 
 /// Which form of the weights.
 fn choice_ui(ui: &mut Ui, detail: &mut DetailView) {
-    let DetailView { choices, pick, .. } = detail;
+    let DetailView { choices, pick, is_encoder, .. } = detail;
     if choices.folder.is_empty() && choices.variants.is_empty() {
         return;
     }
@@ -290,10 +290,9 @@ fn choice_ui(ui: &mut Ui, detail: &mut DetailView) {
         if !choices.folder.is_empty() {
             let shards = choices.folder.iter().filter(|f| f.path.ends_with(".safetensors")).count();
             let pieces = if shards > 1 { format!(" in {shards} pieces") } else { String::new() };
-            let words = format!(
-                "safetensors{pieces} · {} · can be trained",
-                format::bytes(choices.folder_bytes())
-            );
+            let trained = if *is_encoder { "" } else { " · can be trained" };
+            let words =
+                format!("safetensors{pieces} · {}{trained}", format::bytes(choices.folder_bytes()));
             let chosen = *pick == Pick::Folder;
             if ui.radio(chosen, words).clicked() {
                 *pick = Pick::Folder;

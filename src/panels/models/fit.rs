@@ -4,7 +4,8 @@ use eframe::egui;
 use eframe::egui::Ui;
 
 use crate::state::hub::detail::{CONTEXTS, DetailView, Pick};
-use crate::state::hub::fit::{Disk, Inference, Verdict};
+use crate::state::hub::fit;
+use crate::state::hub::fit::{Disk, Inference, Training, Verdict, Wait};
 use crate::state::models::Memory;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
@@ -13,7 +14,7 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
 /// Draws the verdicts. True: a GGUF version is to be looked for.
-pub fn fit_ui(ui: &mut Ui, detail: &mut DetailView, memory: Memory) -> bool {
+pub fn fit_ui(ui: &mut Ui, detail: &mut DetailView, memory: Memory, pace: Option<f64>) -> bool {
     if detail.picked().is_empty() {
         return false;
     }
@@ -23,12 +24,16 @@ pub fn fit_ui(ui: &mut Ui, detail: &mut DetailView, memory: Memory) -> bool {
         disk_ui(ui, detail.disk());
         let Some(inference) = detail.inference() else { return };
         let verdict = inference.verdict(memory);
+        if detail.is_encoder {
+            encoding_ui(ui, inference.weights, memory);
+            return;
+        }
         answering_ui(ui, inference, verdict, detail.context, memory);
         if inference.cache.is_some() {
             context_ui(ui, detail);
         }
-        if let Some(needed) = detail.training {
-            training_ui(ui, needed, memory);
+        if let Some(training) = &detail.training {
+            training_ui(ui, training, memory, pace);
         }
         match detail.smaller(memory) {
             Some(index) => {
@@ -101,8 +106,27 @@ fn answering_ui(
     line_ui(ui, "Memory to answer", tone, words, &amount, &about);
 }
 
-fn training_ui(ui: &mut Ui, needed: u64, memory: Memory) {
-    let (tone, words) = match Verdict::of_memory(memory, needed) {
+/// An encoder keeps nothing from one token to the next.
+fn encoding_ui(ui: &mut Ui, weights: u64, memory: Memory) {
+    let (tone, words) = match Verdict::of_memory(memory, weights) {
+        Verdict::Well | Verdict::Slow => (Tone::Chosen, "fits"),
+        Verdict::Tight => (Tone::Rejected, "tight: close other programs"),
+        Verdict::TooLarge => (Tone::Problem, "too large"),
+        Verdict::Unknown => (Tone::Neutral, "not known"),
+    };
+    let about = format!(
+        "{} for the weights; {} of {} memory is free now",
+        format::bytes(weights),
+        format::bytes(memory.available),
+        format::bytes(memory.total)
+    );
+    line_ui(ui, "Memory", tone, words, &format::bytes(weights), &about);
+}
+
+fn training_ui(ui: &mut Ui, training: &Training, memory: Memory, pace: Option<f64>) {
+    let needed = training.memory;
+    let verdict = Verdict::of_memory(memory, needed);
+    let (tone, words) = match verdict {
         Verdict::Well | Verdict::Slow => (Tone::Chosen, "fits"),
         Verdict::Tight => (Tone::Rejected, "tight: close other programs"),
         Verdict::TooLarge => (Tone::Problem, "too large: take a smaller model"),
@@ -117,6 +141,34 @@ fn training_ui(ui: &mut Ui, needed: u64, memory: Memory) {
     );
     let amount = format!("about {}", format::bytes(needed));
     line_ui(ui, "Memory to train", tone, words, &amount, &about);
+    if verdict != Verdict::TooLarge {
+        training_time_ui(ui, training, pace);
+    }
+}
+
+fn training_time_ui(ui: &mut Ui, training: &Training, pace: Option<f64>) {
+    let Some(pace) = pace else {
+        let about = "This computer's speed is measured while nothing else runs here";
+        line_ui(ui, "Time to train", Tone::Neutral, "not known yet", "", about);
+        return;
+    };
+    let secs = training.secs(pace);
+    let (tone, words) = match Wait::of(secs) {
+        Wait::Short => (Tone::Chosen, "soon done"),
+        Wait::Long => (Tone::Rejected, "long: leave it overnight"),
+        Wait::TooLong => (Tone::Problem, "too long: take a smaller model"),
+    };
+    let Training { step_macs, tokens, epochs, .. } = training;
+    let about = format!(
+        "For {} pairs of {tokens} tokens, each learned from {epochs} times: {} billion \
+         multiplications a pair each time, and this computer does {} billion a second. Yours may \
+         be shorter or longer; Train says it of your own pairs before a run starts",
+        fit::PAIRS,
+        format::count((step_macs / 1_000_000_000) as usize),
+        format::count((pace / 1e9) as usize)
+    );
+    let amount = format!("about {} for {} pairs", format::duration(secs), fit::PAIRS);
+    line_ui(ui, "Time to train", tone, words, &amount, &about);
 }
 
 fn context_ui(ui: &mut Ui, detail: &mut DetailView) {
@@ -146,6 +198,8 @@ fn line_ui(ui: &mut Ui, name: &str, tone: Tone, words: &str, amount: &str, about
             ui.label(name);
         });
         chip_ui(ui, tone, None, words).on_hover_text(about);
-        ui.label(theme::number(amount)).on_hover_text(about);
+        if !amount.is_empty() {
+            ui.label(theme::number(amount)).on_hover_text(about);
+        }
     });
 }

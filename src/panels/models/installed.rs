@@ -320,8 +320,13 @@ impl Row<'_> {
         if let Some(obstacle) = self.model.obstacle() {
             ui.horizontal_wrapped(|ui| {
                 let p = theme::palette(ui);
-                decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
-                ui.add(Label::new(format!("Cannot be loaded: {obstacle}")).wrap());
+                let (icon, ink, words) = if self.model.is_encoder() {
+                    (icons::INFO, p.muted, obstacle.to_owned())
+                } else {
+                    (icons::PROBLEM, p.problem, format!("Cannot be loaded: {obstacle}"))
+                };
+                decoration_ui(ui, theme::icon(ui, icon).color(ink));
+                ui.add(Label::new(words).wrap());
             });
         }
         if self.asked {

@@ -40,6 +40,7 @@ pub fn row_ui(ui: &mut Ui, row: &Found, memory: Memory, selected: bool) -> bool 
     let runs = if row.kind == RepoKind::Model { runs::by_row(row) } else { Runs::Yes };
     let badge = match &runs {
         Runs::No(_) => Some((Tone::Neutral, "cannot run")),
+        Runs::WithNote(_) if runs::is_encoder(row) => Some((Tone::Neutral, "encoder")),
         _ => bytes_of(row).and_then(|bytes| badge(Verdict::of_answering(memory, bytes, bytes))),
     };
     let facts = facts(row);
@@ -71,6 +72,7 @@ pub fn known_row_ui(ui: &mut Ui, known: &KnownModel, memory: Memory, selected: b
     let schooling = match known.schooling {
         Schooling::Base => "base",
         Schooling::Instruct => "instruct",
+        Schooling::Encoder => "encoder",
     };
     let size = match known.variant {
         Some(variant) => format!("{} as {variant}", format::bytes(known.bytes())),

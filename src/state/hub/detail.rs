@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::fit::{self, Disk, Inference, Verdict};
+use super::fit::{Disk, Inference, Training, Verdict};
 use super::runs::{self, Runs};
+use crate::encoder;
 use crate::hub::cache::RepoKind;
 use crate::hub::choose::{self, Choices};
 use crate::hub::client::{RemoteFile, RepoListing};
@@ -41,8 +42,11 @@ pub struct DetailView {
     /// Tokens that the memory is reckoned for.
     pub context: usize,
 
-    /// What a LoRA run takes at the usual settings, in bytes, once the configuration is known.
-    pub training: Option<u64>,
+    /// What a LoRA run takes at the usual settings, once the configuration is known.
+    pub training: Option<Training>,
+
+    /// It turns texts into vectors and does not write.
+    pub is_encoder: bool,
     here: BTreeSet<String>,
     disk_free: Option<u64>,
     snapshot: PathBuf,
@@ -75,6 +79,7 @@ pub enum Pick {
 impl DetailView {
     /// `row`: what the search said of it already.
     pub fn new(kind: RepoKind, id: String, row: Option<Found>) -> Self {
+        let is_encoder = row.as_ref().is_some_and(runs::is_encoder);
         Self {
             kind,
             id,
@@ -89,6 +94,7 @@ impl DetailView {
             context: CONTEXTS[0],
             tab: DetailTab::default(),
             training: None,
+            is_encoder,
             here: BTreeSet::new(),
             disk_free: None,
             snapshot: PathBuf::new(),
@@ -99,6 +105,7 @@ impl DetailView {
         match event {
             DetailEvent::Row(row) => {
                 self.id.clone_from(&row.id);
+                self.is_encoder |= runs::is_encoder(&row);
                 self.row = Some(*row);
             }
             DetailEvent::Files { listing, snapshot, here, disk_free } => {
@@ -109,9 +116,11 @@ impl DetailView {
                 self.listing = Some(listing);
                 self.pick = self.usual_pick(memory);
             }
+            // A configuration of another kind, with nothing in it for a decoder.
+            DetailEvent::Config(config) if encoder::is_encoder(&config) => self.is_encoder = true,
             DetailEvent::Config(config) => {
                 let config = runs::by_config(&config);
-                self.training = config.as_ref().ok().map(fit::training);
+                self.training = config.as_ref().ok().map(Training::of);
                 self.config = Some(config);
             }
             DetailEvent::Card(card) => self.card = Some(card),
@@ -234,7 +243,13 @@ impl DetailView {
         if self.kind == RepoKind::Dataset {
             return Runs::Yes;
         }
-        let by_row = self.row.as_ref().map_or(Runs::Unknown, runs::by_row);
+        let by_row = match &self.row {
+            _ if self.is_encoder && self.pick == Pick::Folder => {
+                return Runs::WithNote(encoder::ABOUT.to_owned());
+            }
+            Some(row) => runs::by_row(row),
+            None => Runs::Unknown,
+        };
         if by_row.obstacle().is_some() {
             return by_row;
         }
@@ -334,7 +349,17 @@ mod tests {
         assert_eq!(view.order(), Some(Order::model("ada/small")));
         assert_eq!(view.runs(), Runs::Yes);
         // The weights alone take 4 bytes each: 6.7 billion of them.
-        assert!(view.training.unwrap() > 26_000_000_000);
+        assert!(view.training.unwrap().memory > 26_000_000_000);
+    }
+
+    #[test]
+    fn an_encoder_is_fetched_and_says_what_it_is() {
+        let mut view = view(RepoKind::Model, &[("config.json", 700), ("model.safetensors", 9)]);
+        view.on_event(DetailEvent::Config(json!({"model_type": "bert"})), MEMORY);
+        assert!(view.is_encoder && view.order().is_some());
+        let Runs::WithNote(note) = view.runs() else { panic!("{:?}", view.runs()) };
+        assert!(note.contains("encoder"));
+        assert_eq!(view.training, None);
     }
 
     #[test]

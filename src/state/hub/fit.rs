@@ -4,7 +4,10 @@
 use crate::hub::space;
 use crate::llm::config::Config;
 use crate::llm::kernels::GgmlType;
-use crate::llm::{Shapes, Weights};
+use crate::llm::lora;
+use crate::llm::pass_cost::{PassCost, PassShape};
+use crate::llm::tree::TokenTree;
+use crate::llm::{Keep, Shapes, Weights};
 use crate::state::models::Memory;
 use crate::train::config::TrainConfig;
 use crate::train::estimate;
@@ -73,14 +76,94 @@ impl Inference {
     }
 }
 
-/// What a LoRA run takes at its peak, in bytes: at the usual settings, on pairs of a usual length.
-/// Training keeps the weights in f32.
-pub fn training(config: &Config) -> u64 {
-    let shapes = Shapes::of(config);
-    let weight_bytes = shapes.weight_bytes(Weights::F32, GgmlType::F32);
-    let size = estimate::ModelSize { config, shapes: &shapes, weight_bytes };
-    let settings = TrainConfig::default();
-    estimate::memory_for(&size, &settings, estimate::Tokens::default()).peak()
+/// A LoRA run at the usual settings, on [`PAIRS`] pairs of a usual length: what it takes of a model
+/// that is not here yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Training {
+    /// At its peak, in bytes. Training keeps the weights in f32.
+    pub memory: u64,
+
+    /// Multiplications for a pair each time that it is learned from, and once for the reference.
+    pub step_macs: u64,
+    pub reference_macs: u64,
+
+    /// Tokens of a pair: its prompt once, and both answers.
+    pub tokens: usize,
+
+    /// How often each pair is learned from.
+    pub epochs: f64,
+}
+
+/// Pairs of a run that time is said for: an afternoon of judging.
+pub const PAIRS: usize = 200;
+
+/// A pass does more than multiply matrices: norms, attention, the way to memory and back. So much
+/// of its time is taken to be spent on products, at the speed of [`crate::llm::pace`]. Assumed, not
+/// yet held against `train::estimate` on a quiet machine: good for a verdict, not for a promise.
+const SHARE_OF_PRODUCTS: f64 = 0.7;
+
+impl Training {
+    pub fn of(config: &Config) -> Self {
+        let shapes = Shapes::of(config);
+        let weight_bytes = shapes.weight_bytes(Weights::F32, GgmlType::F32);
+        let size = estimate::ModelSize { config, shapes: &shapes, weight_bytes };
+        let settings = TrainConfig::default();
+        let lengths = estimate::Tokens::default();
+        let memory = estimate::memory_for(&size, &settings, lengths).peak();
+        let targets = lora::targets(&shapes.linears, &settings.lora.target_modules);
+        let rank = settings.lora.r;
+        let shape = PassShape { config, shapes: &shapes, targets: &targets, rank };
+        let pair = pair(lengths);
+        let cost = |keep| shape.cost(&pair, 2 * lengths.answer, keep);
+        let macs = |cost: PassCost| cost.forward_macs + cost.backward_macs + cost.head_macs;
+        Self {
+            memory,
+            step_macs: macs(cost(Keep::Everything)),
+            reference_macs: macs(cost(Keep::Nothing)),
+            tokens: pair.len(),
+            epochs: settings.num_train_epochs,
+        }
+    }
+
+    /// How long it takes where `pace` multiplications are done a second.
+    pub fn secs(&self, pace: f64) -> f64 {
+        let each = self.step_macs as f64 * self.epochs + self.reference_macs as f64;
+        PAIRS as f64 * each / (pace * SHARE_OF_PRODUCTS)
+    }
+}
+
+/// A pair as a tree of tokens: a prompt, and two answers that part at once.
+fn pair(lengths: estimate::Tokens) -> TokenTree {
+    let estimate::Tokens { prompt, answer } = lengths;
+    let ids = |from: usize, count: usize| (from as u32)..((from + count) as u32);
+    let sequence =
+        |answer_at: usize| -> Vec<u32> { ids(0, prompt).chain(ids(answer_at, answer)).collect() };
+    let (chosen, rejected) = (sequence(prompt), sequence(prompt + answer));
+    TokenTree::new([chosen.as_slice(), rejected.as_slice()])
+}
+
+/// A verdict about how long something takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// While one gets a coffee, or does something else for a while.
+    Short,
+
+    /// Over night.
+    Long,
+
+    /// Longer than anybody leaves a laptop alone.
+    TooLong,
+}
+
+impl Wait {
+    pub fn of(secs: f64) -> Self {
+        const HOUR: f64 = 3600.0;
+        match secs {
+            secs if secs <= 2.0 * HOUR => Self::Short,
+            secs if secs <= 14.0 * HOUR => Self::Long,
+            _ => Self::TooLong,
+        }
+    }
 }
 
 /// What the fetch takes on the disk, in bytes.
@@ -130,6 +213,32 @@ mod tests {
         assert_eq!(verdict(16_000_000_000), Verdict::Slow);
         assert_eq!(verdict(60_000_000_000), Verdict::Tight);
         assert_eq!(verdict(65_000_000_000), Verdict::TooLarge);
+    }
+
+    #[test]
+    fn a_run_takes_longer_the_larger_the_model() {
+        // SmolLM2-135M
+        let config = |layers: usize| {
+            let json = serde_json::json!({
+                "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536,
+                "num_hidden_layers": layers, "num_attention_heads": 9, "num_key_value_heads": 3,
+                "vocab_size": 49152, "tie_word_embeddings": true, "max_position_embeddings": 8192,
+            });
+            crate::llm::config_from_json(&json, std::path::Path::new("config.json")).unwrap()
+        };
+        let training = Training::of(&config(30));
+        assert_eq!(training.tokens, 400);
+        // 106 million weights in the layers and 28 in the head: forth and back, and half of that
+        // for the reference.
+        let expected = 2.0 * (400.0 * 106e6 + 240.0 * 28.3e6);
+        let found = training.step_macs as f64 / expected;
+        assert!((0.95..1.3).contains(&found), "{found}");
+        let half = training.step_macs as f64 / training.reference_macs as f64;
+        assert!((1.9..2.6).contains(&half), "{half}");
+        let (small, large) = (training.secs(1e11), Training::of(&config(60)).secs(1e11));
+        assert!(large > 1.7 * small && small > 60.0, "{small} {large}");
+        assert_eq!(Wait::of(small), Wait::Short);
+        assert_eq!((Wait::of(5.0 * 3600.0), Wait::of(1e5)), (Wait::Long, Wait::TooLong));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::encoder;
 use crate::hub::search::Found;
 use crate::llm;
 use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED};
@@ -47,6 +48,9 @@ pub fn by_row(row: &Found) -> Runs {
         return Runs::No(reason);
     }
     let Some(architecture) = &row.architecture else { return Runs::Unknown };
+    if is_encoder(row) {
+        return Runs::WithNote(encoder::ABOUT.to_owned());
+    }
     let known = SUPPORTED.contains(&architecture.as_str())
         || architecture == "gemma3" // with pictures; its decoder is run
         || (row.has_gguf && GGUF_ARCHITECTURES.contains(&architecture.as_str()));
@@ -61,12 +65,20 @@ pub fn by_row(row: &Found) -> Runs {
     Runs::Yes
 }
 
+/// Whether it is an encoder that is computed here. An architecture of that name in a GGUF file
+/// alone is not.
+pub fn is_encoder(row: &Found) -> bool {
+    let is_one = |kind: &String| encoder::FAMILIES.contains(&kind.as_str());
+    row.has_safetensors && row.architecture.as_ref().is_some_and(is_one)
+}
+
 fn unknown_architecture(architecture: &str, has_code: bool) -> String {
     let encoders = ["bert", "roberta", "xlm-roberta", "distilbert", "deberta", "mpnet", "electra"];
     if encoders.iter().any(|start| architecture.starts_with(start)) {
         return format!(
-            "It is an encoder ({architecture}): it reads texts but does not write. This program \
-             runs models that write"
+            "It is an encoder ({architecture}): it turns texts into vectors and does not write. Of \
+             encoders, these are computed here: {}",
+            encoder::FAMILIES.join(", ")
         );
     }
     let families = SUPPORTED.join(", ");
@@ -100,7 +112,7 @@ mod tests {
     fn what_cannot_be_run_says_why() {
         assert_eq!(by_row(&row("llama")), Runs::Yes);
         let reason = |row: &Found| by_row(row).obstacle().unwrap().to_owned();
-        assert!(reason(&row("bert")).contains("encoder"));
+        assert!(reason(&row("roberta")).contains("encoder"));
         let custom = Found { has_code: true, ..row("mamba2") };
         assert!(reason(&custom).contains("mamba2"));
         assert!(reason(&custom).contains("Python code"));
@@ -108,6 +120,14 @@ mod tests {
         assert!(reason(&packed).contains("gptq"));
         let pickle = Found { has_safetensors: false, ..row("llama") };
         assert!(reason(&pickle).contains("pickle"));
+    }
+
+    #[test]
+    fn an_encoder_can_be_had_and_says_that_it_does_not_write() {
+        let Runs::WithNote(note) = by_row(&row("bert")) else { panic!("it is computed here") };
+        assert!(note.contains("does not write") && note.contains("tuning-fork embed"), "{note}");
+        let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
+        assert!(by_row(&gguf).obstacle().is_some());
     }
 
     #[test]
