@@ -23,8 +23,9 @@ use super::tokenizer::Tokenizer;
 use super::transformer::{LoadEvent, Transformer};
 use super::tree::TokenTree;
 use super::weights::{SafetensorsFiles, Weights};
+use crate::allocator;
+use crate::files;
 use crate::jobs::Progress;
-use crate::{allocator, files};
 
 /// How a model is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
