@@ -122,7 +122,8 @@ impl Scored<'_> {
     /// Adds the gradients of Σ weight · logp with respect to the adapter: a weight a sequence.
     pub fn backward(self, weights: &[f64], gradients: &mut Gradients) -> Result<(), Error> {
         let Self { pass, predictions, slopes, .. } = self;
-        let width = slopes.len() / predictions.len().max(1);
+        // At least 1, where nothing is predicted: then the gradients are zero.
+        let width = (slopes.len() / predictions.len().max(1)).max(1);
         let mut grad = vec![0.0; pass.hidden().len()];
         for (prediction, slope) in predictions.iter().zip(slopes.chunks_exact(width)) {
             let weight = weights[prediction.sequence] as f32;

@@ -138,6 +138,22 @@ fn gradients_are_the_slopes_of_the_loss() {
     }
 }
 
+#[test]
+fn a_text_of_which_nothing_is_predicted_moves_nothing() {
+    let model = load(&reference("models/llama"), Weights::F32);
+    let adapter = lively(&model, 2);
+    let alone = Sequence { ids: vec![2], completion_start: 0 };
+    let tree = logprobs::tree(&[&alone]);
+    let scored = logprobs::score(&model, &adapter, &tree, &[&alone], None).unwrap();
+    assert_eq!((scored.stats[0].tokens, scored.stats[0].logp), (0, 0.0));
+    let mut gradients = Gradients::none(&adapter);
+    scored.backward(&[-1.0], &mut gradients).unwrap();
+    for (index, (name, _)) in adapter.vars().iter().enumerate() {
+        let gradient = gradients.get(index).expect("it is there, for the optimizer to meet");
+        assert!(gradient.iter().all(|value| *value == 0.0), "{name}");
+    }
+}
+
 /// The sums of rounded products differ in their order; nothing else does.
 #[test]
 fn one_tree_gives_the_gradients_of_its_sequences_alone() {
