@@ -112,7 +112,8 @@ impl Encoder<'_> {
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<Examples, Error> {
         let mut found = Examples::default();
-        let (mut dropped, mut diverging, mut identical) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut dropped, mut silent) = (Vec::new(), Vec::new());
+        let (mut diverging, mut identical) = (Vec::new(), Vec::new());
         let what = "Reading the rows";
         for (index, row) in rows.iter().enumerate() {
             if index % 32 == 0 {
@@ -121,7 +122,7 @@ impl Encoder<'_> {
                 progress.emit(TrainEvent::Preparing { what: what.to_owned(), done, total });
             }
             let encoded = self.example(row)?;
-            let is_dropped = encoded.is_dropped(max_length);
+            let left_out = encoded.left_out(max_length);
             let Encoded { example, prompt_tokens } = encoded;
             if example.chosen.completion_start < prompt_tokens {
                 diverging.push(row.line);
@@ -129,10 +130,10 @@ impl Encoder<'_> {
             if example.rejected.as_ref() == Some(&example.chosen) {
                 identical.push(row.line);
             }
-            if is_dropped {
-                dropped.push(row.line);
-            } else {
-                found.examples.push(example.cut(max_length));
+            match left_out {
+                None => found.examples.push(example.cut(max_length)),
+                Some(LeftOut::PromptFills) => dropped.push(row.line),
+                Some(LeftOut::NothingToLearn) => silent.push(row.line),
             }
         }
         if found.examples.is_empty() && !rows.is_empty() {
@@ -145,6 +146,7 @@ impl Encoder<'_> {
                     "left out, because the prompt alone fills max_length ({max_length} tokens)"
                 ),
             ),
+            (silent, "left out, because they have no answer to learn".to_owned()),
             (
                 diverging,
                 "where prompt and answer share a token, or the chat template writes the prompt \
@@ -251,15 +253,30 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    /// Whether nothing of an answer is left to be learned, by TRL's rules: a pair needs a prompt
-    /// below `max_length`, a completion a token of its own.
-    pub fn is_dropped(&self, max_length: usize) -> bool {
+    /// Why nothing of an answer is left to be learned, by TRL's rules: a pair needs a prompt below
+    /// `max_length`, a completion a token of its own.
+    pub fn left_out(&self, max_length: usize) -> Option<LeftOut> {
         let is_pair = self.example.rejected.is_some();
-        self.example.sequences().any(|Sequence { ids, completion_start }| {
-            let left = if is_pair { max_length } else { ids.len().min(max_length) };
-            ids.is_empty() || *completion_start >= left
+        self.example.sequences().find_map(|Sequence { ids, completion_start }| {
+            if ids.is_empty() {
+                Some(LeftOut::NothingToLearn)
+            } else if *completion_start >= max_length {
+                Some(LeftOut::PromptFills)
+            } else {
+                (!is_pair && *completion_start >= ids.len()).then_some(LeftOut::NothingToLearn)
+            }
         })
     }
+}
+
+/// Why a row is not trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// The prompt alone has `max_length` tokens or more.
+    PromptFills,
+
+    /// No token is an answer's.
+    NothingToLearn,
 }
 
 #[derive(Clone, Copy, PartialEq)]

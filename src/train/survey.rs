@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::{Encoded, Example};
+use super::batch::{Encoded, Example, LeftOut};
 use super::config::TrainConfig;
 use super::error::Error;
 use super::metrics::TrainEvent;
@@ -70,7 +70,7 @@ pub enum Part {
     Train,
     HeldOut,
 
-    /// Its prompt alone fills the length that is kept.
+    /// Its prompt alone fills the length that is kept, or it has no answer.
     Dropped,
 }
 
@@ -103,6 +103,7 @@ pub fn survey(
         .collect();
     let parts = parts(&encoded, config, max_length);
     findings.extend(cut_findings(&encoded, &parts, max_length));
+    findings.extend(empty_finding(&rows));
     findings.extend(pair_findings(&rows));
     findings.extend(length_finding(&encoded));
     let count = |part| parts.iter().filter(|found| **found == part).count();
@@ -118,7 +119,7 @@ pub fn survey(
 fn parts(encoded: &[Encoded], config: &TrainConfig, max_length: usize) -> Vec<Part> {
     let mut parts = vec![Part::Dropped; encoded.len()];
     let kept: Vec<usize> =
-        (0..encoded.len()).filter(|index| !encoded[*index].is_dropped(max_length)).collect();
+        (0..encoded.len()).filter(|index| encoded[*index].left_out(max_length).is_none()).collect();
     let examples: Vec<Example> = kept.iter().map(|index| encoded[*index].example.clone()).collect();
     let split = setup::held_out_split(&examples, config);
     for index in split.train {
@@ -135,7 +136,9 @@ fn cut_findings(encoded: &[Encoded], parts: &[Part], max_length: usize) -> Vec<F
     let longest = |index: usize| {
         encoded[index].example.sequences().map(|sequence| sequence.ids.len()).max().unwrap_or(0)
     };
-    let dropped: Vec<usize> = rows(&|index| parts[index] == Part::Dropped);
+    let left_out = |why| rows(&|index| encoded[index].left_out(max_length) == Some(why));
+    let dropped: Vec<usize> = left_out(LeftOut::PromptFills);
+    let silent: Vec<usize> = left_out(LeftOut::NothingToLearn);
     let cut: Vec<usize> =
         rows(&|index| parts[index] != Part::Dropped && longest(index) > max_length);
     let diverging: Vec<usize> = rows(&|index| {
@@ -150,6 +153,11 @@ fn cut_findings(encoded: &[Encoded], parts: &[Part], max_length: usize) -> Vec<F
              max_length, or shorten the prompts"
         );
         found.push(Finding { concern: Concern::Problem, sentence, rows: dropped });
+    }
+    if !silent.is_empty() {
+        let rows_are = are(silent.len(), "row is", "rows are");
+        let sentence = format!("{rows_are} left out: there is no answer to learn");
+        found.push(Finding { concern: Concern::Problem, sentence, rows: silent });
     }
     if !cut.is_empty() {
         let rows_are = are(cut.len(), "row is", "rows are");
@@ -168,6 +176,23 @@ fn cut_findings(encoded: &[Encoded], parts: &[Part], max_length: usize) -> Vec<F
         found.push(Finding { concern: Concern::Caution, sentence, rows: diverging });
     }
     found
+}
+
+/// Texts and completions without a word; of pairs, [`pair_findings`] says it.
+fn empty_finding(rows: &[Row]) -> Option<Finding> {
+    let is_empty = |row: &Row| match &row.content {
+        Content::Preference(_) => false,
+        Content::Completion { completion: text, .. } | Content::Whole(text) => {
+            text.words().trim().is_empty()
+        }
+    };
+    let empty: Vec<usize> = (0..rows.len()).filter(|index| is_empty(&rows[*index])).collect();
+    let sentence = are(
+        empty.len(),
+        "row has an empty text: only how an answer ends is learned from it",
+        "rows have an empty text: only how an answer ends is learned from them",
+    );
+    (!empty.is_empty()).then_some(Finding { concern: Concern::Caution, sentence, rows: empty })
 }
 
 /// What is wrong with pairs by their words.

@@ -37,6 +37,21 @@ fn finding<'a>(survey: &'a Survey, words: &str) -> &'a Finding {
 }
 
 #[test]
+fn texts_without_words_are_counted_and_not_blamed_on_a_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("texts.jsonl");
+    for text in ["Some words.", "", "Others."] {
+        files::append_json(&path, &json!({ "text": text })).unwrap();
+    }
+    let model = load(&reference("models/llama"), Weights::F32);
+    let objective = Objective::Sft;
+    let config = TrainConfig { data: path, max_length: 48, objective, ..TrainConfig::default() };
+    let survey = survey(&model, &config, &Quiet).unwrap();
+    assert_eq!(finding(&survey, "has an empty text").rows, [1]);
+    assert!(!survey.findings.iter().any(|finding| finding.sentence.contains("max_length")));
+}
+
+#[test]
 fn everything_odd_is_said_with_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.jsonl");
