@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor, Var};
 use safetensors::tensor::TensorView;
@@ -93,31 +94,45 @@ const KNOWN: [&str; 42] = [
 
 /// Numbers of modules that differ from the adapter's own, in the order of the file: each belongs to
 /// the modules whose paths, or their last parts, match its regular expression.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Patterns(Vec<(String, f64)>);
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(Vec<Pattern>);
+
+/// A key, what it means, and the value of the modules that it fits. There may be one a module, so
+/// keys are compiled once.
+#[derive(Clone, Debug)]
+struct Pattern {
+    key: String,
+    regex: Arc<SysRegex>,
+    value: f64,
+}
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&Pattern, &Pattern)| a.key == b.key && a.value == b.value;
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(is_same)
+    }
+}
 
 impl Patterns {
     /// `None`: what is there is no table of numbers, or a key is no regular expression.
     fn read(value: Option<&Value>) -> Option<Self> {
         let Some(value) = value else { return Some(Self::default()) };
         let entries = value.as_object()?.iter().map(|(key, value)| {
-            whole_or_last_parts(key)?;
-            Some((key.clone(), value.as_f64()?))
+            let regex = Arc::new(whole_or_last_parts(key)?);
+            Some(Pattern { key: key.clone(), regex, value: value.as_f64()? })
         });
         Some(Self(entries.collect::<Option<_>>()?))
     }
 
     /// PEFT's `get_pattern_key`: the first that matches.
     fn of(&self, module: &str) -> Option<f64> {
-        let fits = |key: &str| {
-            whole_or_last_parts(key).is_some_and(|regex| regex.find_iter(module).next().is_some())
-        };
-        self.0.iter().find(|(key, _)| fits(key)).map(|(_, value)| *value)
+        let fits = |pattern: &&Pattern| pattern.regex.find_iter(module).next().is_some();
+        self.0.iter().find(fits).map(|pattern| pattern.value)
     }
 
     fn to_json(&self) -> Value {
-        let entries = self.0.iter().map(|(key, value)| (key.clone(), whole_or_float(*value)));
-        Value::Object(entries.collect())
+        let entry = |pattern: &Pattern| (pattern.key.clone(), whole_or_float(pattern.value));
+        Value::Object(self.0.iter().map(entry).collect())
     }
 }
 
