@@ -6,8 +6,8 @@ pub fn duration(secs: f64) -> String {
     match whole {
         0 if secs > 0.0 => "less than 1 s".to_owned(),
         0..90 => format!("{whole} s"),
-        90..3600 => format!("{} min", (whole + 30) / 60),
-        _ => match (whole / 3600, (whole % 3600) / 60) {
+        90..3570 => format!("{} min", (whole + 30) / 60),
+        _ => match ((whole + 30) / 3600, (whole + 30) % 3600 / 60) {
             (hours, 0) => format!("{hours} h"),
             (hours, minutes) => format!("{hours} h {minutes} min"),
         },
@@ -25,8 +25,11 @@ mod tests {
             (0.2, "less than 1 s"),
             (68.0, "68 s"),
             (640.0, "11 min"),
+            (3569.0, "59 min"),
+            (3570.0, "1 h"),
             (3600.0, "1 h"),
             (3900.0, "1 h 5 min"),
+            (7199.0, "2 h"),
         ];
         for (secs, expected) in table {
             assert_eq!(duration(secs), expected);

@@ -73,8 +73,7 @@ fn measured(
     Ok(pairs.collect())
 }
 
-/// The loss (and for pairs the reward accuracy and margin) on the rows `held_out`, as the adapter
-/// stands now. `reference` has one entry for each example; it is empty for SFT.
+/// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now. `reference` has one entry for each example; it is empty for SFT.
 pub fn held_out(
     model: &Model,
     adapter: &Adapter,

@@ -178,7 +178,7 @@ impl<'a> Training<'a> {
             self.save(record)?;
         }
         if self.state.step == 0 && config.sample_steps > 0 {
-            self.aside(Aside::Sample, Self::sample)?;
+            self.sample_aside()?;
         }
         while self.state.step < plan.steps && self.stopped_early.is_none() {
             self.progress.rest();
@@ -189,7 +189,7 @@ impl<'a> Training<'a> {
                 self.aside(Aside::Evaluation, Self::evaluate)?;
             }
             if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
-                self.aside(Aside::Sample, Self::sample)?;
+                self.sample_aside()?;
             }
             if last || self.stopped_early.is_some() || is_due(done, config.save_steps) {
                 self.aside(Aside::Save, |training| training.save(record))?;
@@ -208,6 +208,14 @@ impl<'a> Training<'a> {
         work(self)?;
         self.progress.emit(TrainEvent::Aside { what, secs: started.elapsed().as_secs_f64() });
         Ok(())
+    }
+
+    /// A run that goes on may have its answer at this step already: no time says how long one takes.
+    fn sample_aside(&mut self) -> Result<(), Error> {
+        if self.sampled == Some(self.state.step) {
+            return Ok(());
+        }
+        self.aside(Aside::Sample, Self::sample)
     }
 
     /// Of all examples: kept from an earlier run, or computed.
@@ -292,7 +300,7 @@ impl<'a> Training<'a> {
         let Setup { config, examples, held_out, run_dir, .. } = self.setup;
         let step = self.state.step;
         let asked = samples::prompt(&config.sample_prompt, examples, held_out);
-        let (Some(prompt), false) = (asked, self.sampled == Some(step)) else { return Ok(()) };
+        let Some(prompt) = asked else { return Ok(()) };
         let sample = samples::answer(self.model, &self.adapter, &prompt, step, self.progress)?;
         let path = run_dir.join(samples::SAMPLES_FILE);
         files::append_json(&path, &sample).map_err(|source| Error::Write { path, source })?;
