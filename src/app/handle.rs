@@ -414,17 +414,19 @@ impl Workbench {
     }
 
     pub(super) fn save_run_file(&mut self, path: &Path) {
-        let data = path.with_file_name(DATA_FILE);
-        if let Err(notice) = self.write_training_data(&data) {
-            self.state.notices.push(notice);
-            return;
-        }
+        let data = match self.write_training_data_beside(path) {
+            Ok(data) => data,
+            Err(notice) => {
+                self.state.notices.push(notice);
+                return;
+            }
+        };
         let model = self
             .state
             .model
             .ready()
             .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
-        let data = PathBuf::from(DATA_FILE);
+        let data = data.file_name().map(PathBuf::from).unwrap_or_default();
         let config = TrainConfig { model, data, ..self.state.train.form.clone() };
         self.state.notices.push(match run_file::write(path, &config) {
             Ok(()) => {

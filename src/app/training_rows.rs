@@ -10,6 +10,7 @@ use crate::data::pair::PreferencePair;
 use crate::data::record::Form;
 use crate::data::samples;
 use crate::files;
+use crate::state::command::Command;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
@@ -25,18 +26,41 @@ pub enum TrainingRows {
 impl TrainingRows {
     /// Puts them into a file of their own.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let bytes = match self {
-            Self::File(file) => std::fs::read(file)?,
+        files::write_atomic(path, &self.bytes()?)
+    }
+
+    /// Puts them into a file beside `path`, named after it, and returns that file. One that is
+    /// there with other rows stays as it is: another number is taken.
+    pub fn write_beside(&self, path: &Path) -> io::Result<PathBuf> {
+        let bytes = self.bytes()?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut number = 1;
+        loop {
+            let which = if number == 1 { String::new() } else { format!("-{number}") };
+            let file = path.with_file_name(format!("{stem}{which}.{DATA_FILE}"));
+            if !file.exists() {
+                files::write_atomic(&file, &bytes)?;
+                return Ok(file);
+            }
+            if std::fs::read(&file)? == bytes {
+                return Ok(file);
+            }
+            number += 1;
+        }
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::File(file) => std::fs::read(file),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {
                     text.push_str(&serde_json::to_string(pair)?);
                     text.push('\n');
                 }
-                text.into_bytes()
+                Ok(text.into_bytes())
             }
-        };
-        files::write_atomic(path, &bytes)
+        }
     }
 
     /// Calls `work` with their file: pairs are in one for as long as that takes.
@@ -77,17 +101,37 @@ impl Workbench {
 
     /// Writes those rows to a file.
     pub(super) fn write_training_data(&self, path: &Path) -> Result<(), Notice> {
-        self.training_rows()?.write(path).map_err(|err| {
-            Notice::error(PanelId::Train, "The training data could not be copied", &err)
-                .hint("Open a project on a disk with free space")
-                .remedy("Open a project…", crate::state::command::Command::OpenProject)
-        })
+        self.training_rows()?.write(path).map_err(|err| not_copied(&err))
     }
+
+    /// Writes those rows to a file beside `path`, and returns that file.
+    pub(super) fn write_training_data_beside(&self, path: &Path) -> Result<PathBuf, Notice> {
+        self.training_rows()?.write_beside(path).map_err(|err| not_copied(&err))
+    }
+}
+
+fn not_copied(err: &io::Error) -> Notice {
+    Notice::error(PanelId::Train, "The training data could not be copied", err)
+        .hint("Open a project on a disk with free space")
+        .remedy("Open a project…", Command::OpenProject)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_beside_a_run_file_replace_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let run_file = folder.path().join("first.toml");
+        let theirs = folder.path().join("first.data.jsonl");
+        std::fs::write(&theirs, "theirs").unwrap();
+        let rows = TrainingRows::Pairs(samples::pairs());
+        let written = rows.write_beside(&run_file).unwrap();
+        assert_eq!(written, folder.path().join("first-2.data.jsonl"));
+        assert_eq!(rows.write_beside(&run_file).unwrap(), written, "the same rows once");
+        assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
+    }
 
     #[test]
     fn pairs_are_a_file_for_as_long_as_it_is_needed() {
