@@ -132,8 +132,21 @@ fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair
         return pair.ok_or_else(|| Problem::new("chosen", sentence.to_owned()));
     }
     let prompt = text(row, "prompt")?;
+    if let (Text::Plain(words), Text::Messages(_)) = (&prompt, &chosen)
+        && let Some(pair) = extract_prompt(chosen.clone(), rejected.clone())
+        && says(&pair.prompt, words)
+    {
+        return Ok(pair);
+    }
     same_format("chosen", &prompt, &chosen)?;
     Ok(PreferencePair { prompt, chosen, rejected })
+}
+
+/// Whether one of the messages is these words: UltraFeedback and its like have the prompt twice,
+/// as text and as what both dialogues begin with.
+fn says(messages: &Text, words: &str) -> bool {
+    let Text::Messages(messages) = messages else { return false };
+    messages.iter().any(|message| message.content.trim() == words.trim())
 }
 
 /// TRL's `extract_prompt`: the longest common beginning, in characters or in messages. For text it
@@ -229,6 +242,8 @@ fn kind_of(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn read_lines(text: &str, objective: Objective) -> Result<Vec<Row>, JsonlError> {
@@ -302,6 +317,23 @@ mod tests {
             read_lines(r#"{"prompt":"p","chosen":" c","rejected":" r"}"#, Objective::Sft).unwrap();
         let expected = Content::Completion { prompt: plain("p"), completion: plain(" c") };
         assert_eq!(rows[0].content, expected);
+    }
+
+    #[test]
+    fn a_prompt_that_dialogues_begin_with_may_stand_beside_them() {
+        let message = |role: &str, content: &str| json!({ "role": role, "content": content });
+        let dialogue = |answer: &str| json!([message("user", "p"), message("assistant", answer)]);
+        let row = |prompt: &str| json!({ "prompt": prompt, "chosen": dialogue("c"), "rejected": dialogue("r") });
+        let rows = read_lines(&row("p").to_string(), Objective::Dpo).unwrap();
+        let Content::Preference(pair) = &rows[0].content else { panic!("{:?}", rows[0]) };
+        let one = |role: &str, content: &str| {
+            Text::Messages(vec![Message { role: role.to_owned(), content: content.to_owned() }])
+        };
+        assert_eq!(pair.prompt, one("user", "p"));
+        assert_eq!(pair.chosen, one("assistant", "c"));
+        assert_eq!(pair.rejected, one("assistant", "r"));
+        let (_, _, problem) = problem_of(&row("another").to_string(), Objective::Dpo);
+        assert!(problem.contains("same format"), "{problem}");
     }
 
     #[test]
