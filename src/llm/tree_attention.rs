@@ -90,13 +90,14 @@ pub(crate) fn load(shape: &AttentionShape, tree: &TokenTree) -> Load {
     Load { scores: scores.sum(), gradients: waves(&tasks).map(gradients).max().unwrap_or(0) }
 }
 
-/// Values of gradients by keys and by values that wait to be added up: every task has some for all
-/// the keys that it sees, which for a whole tree grow with the square of its length.
+/// Values of gradients by keys and by values that wait to be added up, about so many: every task has
+/// some for all the keys that it sees, which for a whole tree grow with the square of its length.
+/// A wave is never fewer tasks than keep all threads busy, whatever those take.
 const WAITING: usize = 2 << 20;
 
 /// The tasks in parts that run at once.
 fn waves<'t, 'a>(tasks: &'t [Task<'a>]) -> impl Iterator<Item = &'t [Task<'a>]> {
-    let least = 2 * rayon::current_num_threads(); // or some would have nothing to do
+    let least = rayon::current_num_threads();
     let mut rest = tasks;
     std::iter::from_fn(move || {
         let mut sum = 0;

@@ -15,7 +15,9 @@ cd "$(dirname "$0")/../.."
 arm() {
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
     for cpu in max cortex-a72; do # the second has no dot products
-        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu" \
+        level=NEON
+        if [ "$cpu" = max ]; then level=NEON-with-dot-products; fi
+        TUNING_FORK_LEVEL=$level CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu" \
             cargo test --locked --lib --target aarch64-unknown-linux-gnu llm::kernels
     done
 }
@@ -43,7 +45,7 @@ avx512() {
 default tests
 label tests
 kernel /vmlinuz
-append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet nokaslr mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 -- ${TESTS:-llm::kernels} --test-threads=1
+append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet nokaslr mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-llm::kernels} --test-threads=1
 EOF
     xorriso -as mkisofs -quiet -o "$folder/boot.iso" -b isolinux/isolinux.bin \
         -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$folder/iso"

@@ -21,6 +21,15 @@ fn fast() -> impl Iterator<Item = Level> {
     Level::all().filter(|level| *level != Level::Portable)
 }
 
+/// An emulator that lacks an instruction would test less without a word: whoever starts the tests
+/// there says which level it is for.
+#[test]
+fn the_level_that_is_asked_for_is_here() {
+    if let Ok(name) = std::env::var("TUNING_FORK_LEVEL") {
+        assert_eq!(super::instructions().replace(' ', "-"), name);
+    }
+}
+
 fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
     rng.next_u32() as usize % end
 }

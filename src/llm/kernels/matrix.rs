@@ -112,8 +112,8 @@ impl QMatrix {
     /// `out` (m, rows) = `x` (m, cols) · selfᵀ, all row-major f32.
     ///
     /// Packed weights meet `x` rounded to 16 bits in blocks of 32: an output is off by less than 0.01 %
-    /// of the norm of its weight row times the norm of its row of `x`. On AVX2 a row of the result
-    /// does not depend on `m`. A value of `x` that is not finite makes its row of `out` NaN.
+    /// of the norm of its weight row times the norm of its row of `x`. But for the portable level, a
+    /// row of the result does not depend on `m`. A value of `x` that is not finite makes its row of `out` NaN.
     pub fn matmul(&self, x: &[f32], m: usize, out: &mut [f32]) {
         matmul::matmul_all(x, m, &mut [Product { weights: self, out }]);
     }
@@ -310,16 +310,16 @@ pub(super) mod tests {
                 }
             }
             let weights = QMatrix::new(kind, 8, 512, Bytes::from(bytes)).unwrap();
-            for sign in [1.0, -1.0] {
-                let x = vec![sign; 512]; // rounds to ±127 exactly
-                let (expected, w_norms, x_norms) = exact(&weights, &x, 1);
+            for (sign, m) in [(1.0, 1), (-1.0, 1), (1.0, 7), (-1.0, 7)] {
+                let x = vec![sign; m * 512]; // rounds to ±32767 exactly
+                let (expected, w_norms, x_norms) = exact(&weights, &x, m);
                 for level in Level::all() {
-                    let mut out = vec![f32::NAN; 8];
-                    matmul_at(level, &x, 1, &mut [Product { weights: &weights, out: &mut out }]);
+                    let mut out = vec![f32::NAN; m * 8];
+                    matmul_at(level, &x, m, &mut [Product { weights: &weights, out: &mut out }]);
                     for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
                         let error = (f64::from(found) - expected).abs();
                         assert!(
-                            error <= 1e-5 * w_norms[i] * x_norms[0],
+                            error <= 1e-5 * w_norms[i % 8] * x_norms[i / 8],
                             "{kind} {fill:#x} {level:?}: {found} for {expected}"
                         );
                     }

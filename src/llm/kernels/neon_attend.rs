@@ -1,5 +1,5 @@
 //! The inner loops of attention with NEON. Each score and each output is summed in the order of
-//! `avx2_attend`, whose bits these are.
+//! `avx2_attend`.
 
 #![expect(unsafe_code, reason = "loads registers")]
 
