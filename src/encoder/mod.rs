@@ -25,7 +25,7 @@ use crate::llm::card::{ModelFacts, ModelSource};
 
 /// What a person has to know who expects an answer of it.
 pub const ABOUT: &str = "It is an encoder: it turns a text into a vector and does not write, so it \
-                         is not loaded into the Playground. The command `tuning-fork embed` \
+                         is not loaded into the Playground. The command \"tuning-fork embed\" \
                          computes its vectors";
 
 /// An encoder in memory.

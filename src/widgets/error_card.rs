@@ -18,7 +18,8 @@ pub struct ErrorCard<'a> {
     /// `Could not load SmolLM2-135M`.
     pub summary: &'a str,
 
-    /// The chain of causes, outermost first. Folded under Details.
+    /// The chain of causes, outermost first. The first is always seen; where there are
+    /// more, all are under Details.
     pub causes: &'a [String],
 
     /// What to do next, in a sentence.
@@ -67,15 +68,15 @@ impl ErrorCard<'_> {
                         }
                     },
                 );
-                if let Some(hint) = self.hint {
-                    ui.add(Label::new(hint).wrap());
+                for line in self.causes.first().map(String::as_str).into_iter().chain(self.hint) {
+                    ui.add(Label::new(line).wrap());
                 }
                 if let Some(remedy) = self.remedy
                     && ui.add(ActionButton::new(remedy)).clicked()
                 {
                     action = Some(CardAction::Remedy);
                 }
-                if !self.causes.is_empty() {
+                if self.causes.len() > 1 {
                     self.details_ui(ui);
                 }
             });

@@ -42,7 +42,7 @@ pub fn train_panel_ui(
             left_ui(ui, train, around, commands);
         });
     let margin = Margin { left: 16, right: 0, top: 16, bottom: 0 };
-    let canvas = Frame::new().fill(p.canvas).inner_margin(margin);
+    let canvas = Frame::new().inner_margin(margin); // its ground is what a frame is cleared to
     CentralPanel::no_frame().frame(canvas).show(ui, |ui| {
         // The curves scroll to the window's edge; the margin is inside.
         ui.spacing_mut().scroll.content_margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
