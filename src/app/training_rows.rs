@@ -125,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run_file = folder.path().join("first.toml");
         let theirs = folder.path().join("first.data.jsonl");
-        std::fs::write(&theirs, "theirs").unwrap();
+        files::write_atomic(&theirs, b"theirs").unwrap();
         let rows = TrainingRows::Pairs(samples::pairs());
         let written = rows.write_beside(&run_file).unwrap();
         assert_eq!(written, folder.path().join("first-2.data.jsonl"));

@@ -142,7 +142,7 @@ fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair
     Ok(PreferencePair { prompt, chosen, rejected })
 }
 
-/// Whether one of the messages is these words: UltraFeedback and its like have the prompt twice,
+/// Whether one of the messages is these words: `UltraFeedback` and its like have the prompt twice,
 /// as text and as what both dialogues begin with.
 fn says(messages: &Text, words: &str) -> bool {
     let Text::Messages(messages) = messages else { return false };
