@@ -57,7 +57,7 @@ fn file(path: &str, size: u64) -> RemoteFile {
 
 /// Looks at a repository of which everything has come.
 fn look_at(state: &mut AppState, kind: RepoKind, row: Option<Found>, files: &[(&str, u64)]) {
-    let id = "ada/small".to_owned();
+    let id = row.as_ref().map_or("ada/small", |row| &row.id).to_owned();
     let memory = state.models.memory;
     let mut detail = DetailView::new(kind, id.clone(), row);
     let files = files.iter().map(|(path, size)| file(path, *size)).collect();

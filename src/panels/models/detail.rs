@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, Label, Ui};
+use eframe::egui::{CollapsingHeader, Label, Sides, Ui};
 
 use super::{downloads, fit};
 use crate::hub::cache::RepoKind;
@@ -360,21 +360,26 @@ fn data_file_ui(
     picked: &mut BTreeSet<usize>,
     commands: &mut Commands,
 ) {
-    ui.horizontal(|ui| {
-        let note = if here.is_some() { " · on this computer" } else { "" };
-        let mut on = picked.contains(&index);
-        let words = format!("{} · {}{note}", file.path, format::bytes(file.size));
-        if ui.checkbox(&mut on, words).changed() {
-            if on {
-                picked.insert(index);
-            } else {
-                picked.remove(&index);
+    let note = if here.is_some() { " · on this computer" } else { "" };
+    let words = format!("{} · {}{note}", file.path, format::bytes(file.size));
+    Sides::new().shrink_left().truncate().show(
+        ui,
+        |ui| {
+            let mut on = picked.contains(&index);
+            if ui.checkbox(&mut on, &words).on_hover_text(&words).changed() {
+                if on {
+                    picked.insert(index);
+                } else {
+                    picked.remove(&index);
+                }
             }
-        }
-        if let Some(path) = here {
-            downloads::use_ui(ui, &file.path, path, commands);
-        }
-    });
+        },
+        |ui| {
+            if let Some(path) = here {
+                downloads::use_ui(ui, &file.path, path, commands);
+            }
+        },
+    );
 }
 
 /// The files that stay where they are, with the reason.

@@ -29,12 +29,6 @@ pub fn fit_ui(ui: &mut Ui, detail: &mut DetailView, memory: Memory, pace: Option
             return;
         }
         answering_ui(ui, inference, verdict, detail.context, memory);
-        if inference.cache.is_some() {
-            context_ui(ui, detail);
-        }
-        if let Some(training) = &detail.training {
-            training_ui(ui, training, memory, pace);
-        }
         match detail.smaller(memory) {
             Some(index) => {
                 let variant = &detail.choices.variants[index];
@@ -50,6 +44,12 @@ pub fn fit_ui(ui: &mut Ui, detail: &mut DetailView, memory: Memory, pace: Option
                 gguf_wanted = ui.add(button).on_hover_text(about).clicked();
             }
             None => {}
+        }
+        if inference.cache.is_some() {
+            context_ui(ui, detail);
+        }
+        if let Some(training) = &detail.training {
+            training_ui(ui, training, memory, pace);
         }
     });
     gguf_wanted
