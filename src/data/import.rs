@@ -3,11 +3,18 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::data::pair::{Message, PreferencePair, Text};
 use crate::data::rows::{ImportError, Row, Source, kind_of, listed};
 use crate::data::table::{Watch, is_parquet};
+
+/// Where a prompt is looked for, in this order.
+const PROMPT_COLUMNS: [&str; 4] = ["prompt", "messages", "question", "text"];
+
+/// Every column of a table that is looked at here.
+pub(super) const COLUMNS: [&str; 6] =
+    ["prompt", "messages", "question", "text", "chosen", "rejected"];
 
 /// Reads prompts: `.txt` (one a line), `.jsonl` (`prompt`, `messages`, `question` or `text`), or
 /// `.csv` and `.parquet` (the column `prompt`, or these).
@@ -83,9 +90,8 @@ fn not_empty<T>(source: &Source, items: Vec<T>) -> Result<Vec<T>, ImportError> {
 }
 
 fn prompts_of(source: &Source, rows: &[Row]) -> Result<Vec<Text>, ImportError> {
-    const KEYS: [&str; 4] = ["prompt", "messages", "question", "text"];
     let prompts = rows.iter().map(|row| {
-        let Some(key) = KEYS.into_iter().find(|key| row.fields.contains_key(*key)) else {
+        let Some(key) = PROMPT_COLUMNS.into_iter().find(|key| row.fields.contains_key(*key)) else {
             let problem = format!(
                 "it has no \"prompt\" (nor \"messages\", \"question\" or \"text\"); it has {}",
                 listed(&row.fields)
@@ -176,6 +182,29 @@ fn with_prompt(prompt: Text, chosen: Text, rejected: Text) -> Result<PreferenceP
             Ok(PreferencePair { prompt, chosen, rejected })
         }
     }
+}
+
+/// A row of which prompt and answers mix plain text and dialogues, all of it as dialogues: training
+/// reads one form in a row, as TRL does. Any other row is as it was.
+pub(super) fn in_one_form(mut fields: Map<String, Value>) -> Map<String, Value> {
+    const KEYS: [&str; 3] = ["prompt", "chosen", "rejected"];
+    let texts = KEYS.map(|key| {
+        let text = serde_json::from_value::<Text>(fields.get(key)?.clone()).ok()?; // not a pair's
+        let is_empty = matches!(&text, Text::Messages(messages) if messages.is_empty());
+        (!is_empty).then_some(text)
+    });
+    let [Some(prompt), Some(chosen), Some(rejected)] = texts else { return fields };
+    let plain = [&prompt, &chosen, &rejected].map(|text| matches!(text, Text::Plain(_)));
+    if plain.iter().all(|is_plain| *is_plain == plain[0]) {
+        return fields;
+    }
+    // Answers that have no beginning in common: whoever reads the row says so.
+    let Ok(pair) = with_prompt(prompt, chosen, rejected) else { return fields };
+    let PreferencePair { prompt, chosen, rejected } = pair;
+    for (key, text) in KEYS.into_iter().zip([prompt, chosen, rejected]) {
+        fields.insert(key.to_owned(), serde_json::to_value(text).expect("text can be written"));
+    }
+    fields
 }
 
 fn as_messages(text: Text, role: &str) -> Text {
@@ -380,6 +409,37 @@ mod tests {
         let err = prompts(&path).unwrap_err();
         let cause = std::error::Error::source(&err).unwrap().to_string();
         assert!(cause.contains("line 2 is not UTF-8"), "{cause}");
+    }
+
+    #[test]
+    fn a_row_that_mixes_text_and_dialogues_becomes_dialogues() {
+        let row = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        let user = r#"{"role":"user","content":"Why?"}"#;
+        let answer = |words: &str| format!(r#"{{"role":"assistant","content":"{words}"}}"#);
+        let (yes, no) = (answer("Yes."), answer("No."));
+        let whole = format!(
+            r#"{{"prompt":"Why?","chosen":[{user},{yes}],"rejected":[{user},{no}],"votes":1}}"#
+        );
+        let answers =
+            format!(r#"{{"prompt":[{user}],"chosen":"Yes.","rejected":"No.","votes":1}}"#);
+        let expected =
+            format!(r#"{{"prompt":[{user}],"chosen":[{yes}],"rejected":[{no}],"votes":1}}"#);
+        for mixed in [&whole, &answers, &expected] {
+            assert_eq!(in_one_form(row(mixed)), row(&expected), "{mixed}");
+        }
+        for other in [
+            r#"{"prompt":"Why?","chosen":"Yes.","rejected":"No."}"#,
+            r#"{"prompt":"Why?","completion":[]}"#,
+            r#"{"prompt":"Why?","chosen":[],"rejected":"No."}"#,
+            r#"{"prompt":7,"chosen":"Yes.","rejected":"No."}"#,
+        ] {
+            assert_eq!(in_one_form(row(other)), row(other), "nothing to do");
+        }
+    }
+
+    #[test]
+    fn every_column_that_is_looked_at_is_read_from_a_table() {
+        assert!(PROMPT_COLUMNS.iter().all(|name| COLUMNS.contains(name)));
     }
 
     #[test]

@@ -17,13 +17,20 @@ fn nobody() -> impl FnMut(u64, u64) -> bool {
 }
 
 fn all(path: &Path) -> Result<Vec<Value>, ImportError> {
-    let rows = rows(path, &mut nobody())?;
-    Ok(rows.into_iter().map(|(_, fields)| Value::Object(fields)).collect())
+    let mut rows = Vec::new();
+    walk(path, &|_| true, &mut nobody(), &mut |_, fields| {
+        rows.push(Value::Object(fields));
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// A column of texts, or of numbers.
 enum Column<'a> {
     Texts(&'a [Option<&'a str>]),
+
+    /// Nobody says that they are text.
+    Bytes(&'a [&'a [u8]]),
     Whole(&'a [i64]),
     Real(&'a [f64]),
 }
@@ -38,6 +45,7 @@ fn write(path: &Path, compression: Compression, columns: &[(&str, Column<'_>)]) 
         .iter()
         .map(|(name, column)| match column {
             Column::Texts(_) => format!("OPTIONAL BYTE_ARRAY {name} (UTF8); "),
+            Column::Bytes(_) => format!("REQUIRED BYTE_ARRAY {name}; "),
             Column::Whole(_) => format!("REQUIRED INT64 {name}; "),
             Column::Real(_) => format!("REQUIRED DOUBLE {name}; "),
         })
@@ -54,6 +62,10 @@ fn write(path: &Path, compression: Compression, columns: &[(&str, Column<'_>)]) 
                 let values: Vec<ByteArray> = texts.iter().flatten().map(|t| bytes(t)).collect();
                 let levels: Vec<i16> = texts.iter().map(|t| i16::from(t.is_some())).collect();
                 out.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+            }
+            Column::Bytes(all) => {
+                let values: Vec<_> = all.iter().map(|b| ByteArray::from(b.to_vec())).collect();
+                out.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
             }
             Column::Whole(numbers) => {
                 out.typed::<Int64Type>().write_batch(numbers, None, None).unwrap();
@@ -181,7 +193,7 @@ fn other_compressions_are_named_with_what_would_help() {
     let columns = [("prompt", Column::Texts(&[Some("a")]))];
     write(&path, Compression::UNCOMPRESSED, &columns);
     // The codec is a number in the footer: the writer has no encoder for the others.
-    let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+    let reader = Checked(SerializedFileReader::new(File::open(&path).unwrap()).unwrap());
     assert!(check_codecs(&path, &reader).is_ok());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/parquet/zstd.parquet");
     let said = all(&path).unwrap_err().to_string();
@@ -197,14 +209,88 @@ fn damage_ends_in_an_error_or_in_other_rows() {
     let path = folder.path().join("rows.parquet");
     write_dialogues(&path);
     let whole = std::fs::read(&path).unwrap();
-    let mut errors = 0;
-    for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x55;
-        files::write_atomic(&path, &bytes).unwrap();
-        errors += usize::from(all(&path).is_err());
+    type Damage = fn(u8) -> u8;
+    let damages: [(&str, Damage); 3] = [
+        ("some bits", |byte| byte ^ 0x55),
+        ("every bit", |byte| !byte),
+        ("the bit that makes a number go on", |byte| byte | 0x80),
+    ];
+    for (name, damage) in damages {
+        let mut errors = 0;
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] = damage(bytes[at]);
+            // Not `write_atomic`: thousands of files need not survive a power cut.
+            File::create(&path).unwrap().write_all(&bytes).unwrap();
+            errors += usize::from(all(&path).is_err());
+        }
+        assert!(errors > whole.len() / 4, "{name}: {errors} of {}", whole.len());
     }
-    assert!(errors > whole.len() / 4, "{errors} of {}", whole.len());
+}
+
+/// Room for two billion values would be made, and there is none: nothing catches that.
+#[test]
+fn a_dictionary_that_declares_more_than_it_holds_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let columns = [("prompt", Column::Texts(&[Some("a"), Some("b"), Some("c")]))];
+    write(&path, Compression::UNCOMPRESSED, &columns);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // In the header of the first page: the dictionary's struct, its first field, 3 values.
+    let header = [0x4c, 0x15, 6];
+    let at = bytes.windows(3).position(|window| window == header).expect("a dictionary");
+    assert!(at < 40, "it is the first page");
+    bytes.splice(at + 2..at + 3, [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    files::write_atomic(&path, &bytes).unwrap();
+    let said = all(&path).unwrap_err().to_string();
+    assert!(said.contains("a dictionary of 2147483647 values has room for 3"), "{said}");
+    assert!(said.contains("column \"prompt\"") && said.contains("Fetch it again"), "{said}");
+}
+
+#[test]
+fn bytes_are_text_or_an_error_and_never_base64() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let (texts, pictures) = ([&b"Why?"[..], "Größe?".as_bytes()], [&b"Why?"[..], b"\xff\xd8"]);
+    write(&path, Compression::SNAPPY, &[("prompt", Column::Bytes(&texts))]);
+    assert_eq!(all(&path).unwrap(), [json!({"prompt": "Why?"}), json!({"prompt": "Größe?"})]);
+    write(&path, Compression::SNAPPY, &[("prompt", Column::Bytes(&pictures))]);
+    let said = import::prompts(&path).unwrap_err().to_string();
+    assert!(said.starts_with("row 2, column \"prompt\" of "), "{said}");
+    assert!(said.ends_with("it holds bytes, not text"), "{said}");
+    // What nobody looks at does not stand in the way, and is there by name.
+    let columns = [("prompt", Column::Bytes(&texts)), ("picture", Column::Bytes(&pictures))];
+    write(&path, Compression::SNAPPY, &columns);
+    assert_eq!(import::prompts(&path).unwrap().len(), 2);
+    let said = import::pairs(&path).unwrap_err().to_string();
+    assert!(said.ends_with("it has no \"chosen\"; it has \"prompt\" and \"picture\""), "{said}");
+}
+
+#[test]
+fn a_row_weighs_more_than_its_words() {
+    let value = size_of::<u64>() + size_of::<String>() + size_of::<Value>();
+    let weight_of = |value: Value| match value {
+        Value::Object(fields) => weight(&fields),
+        other => panic!("{other}"),
+    };
+    assert!(weight_of(json!({})) >= size_of::<Numbered>(), "an empty row is a row");
+    assert!(weight_of(json!({"a": 1, "b": true})) >= size_of::<Numbered>() + 2 * value);
+    let inner = json!({"a": [{"b": "cd"}, {"b": "cd"}]});
+    assert!(weight_of(inner) >= size_of::<Numbered>() + 5 * value + 4);
+}
+
+#[test]
+fn a_table_that_mixes_text_and_dialogues_is_written_as_dialogues() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/parquet/pairs.parquet");
+    let folder = tempfile::tempdir().unwrap();
+    let lines = to_json_lines(&path, folder.path(), &mut nobody()).unwrap();
+    let first = std::fs::read_to_string(&lines).unwrap();
+    let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    let user = json!([{"role": "user", "content": "Why is the sky blue?"}]);
+    assert_eq!(first["prompt"], user);
+    assert_eq!(first["rejected"], json!([{"role": "assistant", "content": "It mirrors the sea."}]));
+    assert_eq!(first["votes"], 12, "what belongs to no pair is as it was");
+    assert_eq!(import::pairs(&lines).unwrap(), import::pairs(&path).unwrap());
 }
 
 #[test]

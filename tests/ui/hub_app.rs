@@ -11,10 +11,13 @@ use tuning_fork::hub::local::{LocalModel, Place};
 use tuning_fork::hub::queue::{Item, ItemId, ItemState, Order, QueueCommand, QueueEvent};
 use tuning_fork::hub::search::{Found, Page};
 use tuning_fork::hub::vault::Secret;
+use tuning_fork::jobs::Cancelled;
+use tuning_fork::llm;
+use tuning_fork::llm::card::ModelSource;
 use tuning_fork::state::command::Command;
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::models::FoundModel;
-use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::prefs::{PanelId, Prefs};
 
 use crate::whole_app::App;
 
@@ -147,10 +150,10 @@ fn a_token_leaves_the_form_as_soon_as_it_is_kept() {
     let mut app = App::open();
     app.harness.state_mut().state.hub.settings.token = " hf_abc ".to_owned();
     app.ask(Command::KeepToken);
-    assert_eq!(app.script.borrow().secrets[&Secret::Token], "hf_abc");
     let form = &app.harness.state().state.hub.settings;
     assert_eq!((form.token.as_str(), form.is_keyring_asked), ("", true));
     keyring_answers(&mut app, Ok(()));
+    assert_eq!(app.script.borrow().secrets[&Secret::Token], "hf_abc");
     let form = &app.harness.state().state.hub.settings;
     assert_eq!((form.token_from.as_deref(), form.is_keyring_asked), (Some("the test"), false));
     app.ask(Command::ForgetToken);
@@ -160,8 +163,7 @@ fn a_token_leaves_the_form_as_soon_as_it_is_kept() {
 }
 
 fn keyring_answers(app: &mut App, answer: Result<(), hub::Error>) {
-    let feeder = app.script.borrow_mut().keeping.pop().expect("the keyring was asked");
-    feeder.finish(answer);
+    app.script.borrow_mut().keyring_answers(answer);
     app.run();
 }
 
@@ -178,6 +180,7 @@ fn a_keyring_that_does_not_serve_is_said_and_downloads_go_on() {
     keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "it is locked".to_owned() }));
     app.sees("The token could not be kept");
     assert!(app.script.borrow().queue.is_some());
+    assert_eq!(app.harness.state().state.hub.settings.token, "hf_abc", "to be tried again");
 }
 
 #[test]
@@ -186,9 +189,9 @@ fn a_proxys_password_is_not_in_the_preferences() {
     let whole = "http://ada:secret@proxy:3128";
     app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
     app.ask(Command::SaveHubSettings);
-    assert_eq!(app.script.borrow().secrets[&Secret::Proxy], whole);
     assert_eq!(app.harness.state().state.prefs.hub.proxy, "http://ada@proxy:3128");
     keyring_answers(&mut app, Ok(()));
+    assert_eq!(app.script.borrow().secrets[&Secret::Proxy], whole);
     let form = &app.harness.state().state.hub.settings;
     assert_eq!(form.proxy_from.as_deref(), Some("the test"));
     assert_eq!(form.draft.proxy, "http://ada@proxy:3128");
@@ -200,6 +203,113 @@ fn a_proxys_password_is_not_in_the_preferences() {
     app.ask(Command::SaveHubSettings);
     keyring_answers(&mut app, Ok(()));
     assert!(app.script.borrow().secrets.is_empty());
+}
+
+#[test]
+fn a_password_of_an_older_version_is_in_the_preferences_until_it_is_kept() {
+    let whole = "http://ada:secret@proxy:3128";
+    let mut prefs = Prefs::default();
+    prefs.hub.proxy = whole.to_owned();
+    let mut app = App::open_with(prefs);
+    let proxies = |app: &App| {
+        let state = &app.harness.state().state;
+        (state.prefs.hub.proxy.clone(), state.hub.settings.draft.proxy.clone())
+    };
+    let bare = "http://ada@proxy:3128".to_owned();
+    assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()), "used, and not shown");
+    // Another setting is saved meanwhile.
+    app.harness.state_mut().state.hub.settings.draft.offline = true;
+    app.ask(Command::SaveHubSettings);
+    assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()));
+    keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "the disk is full".to_owned() }));
+    assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()), "not lost");
+
+    let mut prefs = Prefs::default();
+    prefs.hub.proxy = whole.to_owned();
+    let mut app = App::open_with(prefs);
+    // It is in a file by now, while the keyring is still asked.
+    app.script.borrow().keeping[0].feeder.emit(());
+    app.run();
+    assert_eq!(proxies(&app), (bare.clone(), bare));
+}
+
+#[test]
+fn a_password_that_could_not_be_kept_stands_where_it_was_typed() {
+    let mut app = App::open();
+    let whole = "http://ada:secret@proxy:3128";
+    app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
+    app.ask(Command::SaveHubSettings);
+    keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "the disk is full".to_owned() }));
+    let state = &app.harness.state().state;
+    assert_eq!(state.hub.settings.draft.proxy, whole);
+    assert_eq!(state.prefs.hub.proxy, "http://ada@proxy:3128");
+}
+
+#[test]
+fn what_is_typed_while_the_keyring_is_asked_stays() {
+    let mut app = App::open();
+    app.harness.state_mut().state.hub.settings.token = "hf_abc".to_owned();
+    app.ask(Command::KeepToken);
+    app.harness.state_mut().state.hub.settings.draft.endpoint = "https://mirr".to_owned();
+    keyring_answers(&mut app, Ok(()));
+    assert_eq!(app.harness.state().state.hub.settings.draft.endpoint, "https://mirr");
+}
+
+#[test]
+fn a_search_waits_for_the_password_of_the_proxy() {
+    let mut app = App::open();
+    search(&mut app, "small");
+    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    feeder.finish(Ok(page(&["ada/small"])));
+    app.run();
+    let whole = "http://ada:secret@proxy:3128";
+    app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
+    app.ask(Command::SaveHubSettings);
+    assert!(app.script.borrow().search.is_none(), "it would be refused by the proxy");
+    keyring_answers(&mut app, Ok(()));
+    assert!(app.script.borrow().search.is_some());
+    let form = &app.harness.state().state.hub.settings;
+    assert_eq!(form.proxy_from.as_deref(), Some("the test"), "it goes along");
+}
+
+#[test]
+fn an_encoder_that_was_fetched_is_not_offered_to_be_loaded() {
+    let mut app = App::open();
+    let folder = tempfile::tempdir().unwrap();
+    let config = br#"{"model_type": "bert"}"#;
+    tuning_fork::files::write_atomic(&folder.path().join("config.json"), config).unwrap();
+    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    let done = ItemState::Done { folder: folder.path().to_owned() };
+    queue.emit(QueueEvent::Finished(item(done)));
+    app.run();
+    app.sees("ada/small is here, whole and verified");
+    app.sees("it turns a text into a vector and does not write");
+    assert!(app.harness.query_by_label("Load it").is_none());
+}
+
+#[test]
+fn the_speed_is_measured_while_nothing_else_runs() {
+    let mut app = App::open();
+    let pace = |app: &App| app.harness.state().state.models.pace;
+    let source = ModelSource::named(&PathBuf::from("nowhere/model.gguf"));
+    app.ask(Command::LoadModel(source.clone()));
+    app.ask(Command::LookAt(RepoKind::Model, "ada/small".to_owned()));
+    assert!(app.script.borrow().pace.is_none(), "a model is being loaded");
+    let failed = || Err(llm::Error::Cancelled(Cancelled));
+    let (_, load) = app.script.borrow_mut().load.take().expect("a load");
+    load.finish(failed());
+    app.run();
+    let disturbed = app.script.borrow_mut().pace.take().expect("it is taken up");
+    app.ask(Command::LoadModel(source));
+    assert!(disturbed.was_cancelled());
+    disturbed.finish(Ok(1e9));
+    let (_, load) = app.script.borrow_mut().load.take().expect("a load");
+    load.finish(failed());
+    app.run();
+    assert_eq!(pace(&app), None, "that was measured beside a load");
+    app.script.borrow_mut().pace.take().expect("it is taken up again").finish(Ok(1e11));
+    app.run();
+    assert_eq!(pace(&app), Some(1e11));
 }
 
 #[test]
