@@ -76,14 +76,45 @@ pub struct Script {
     pub heads: Option<Feeder<(), BTreeMap<String, String>, hub::Error>>,
     pub queue_commands: Vec<QueueCommand>,
     pub connected: Vec<HubSettings>,
+
+    /// What the keyring holds.
     pub secrets: BTreeMap<Secret, String>,
-    pub keeping: Vec<Feeder<(), (), hub::Error>>,
+
+    /// What it was asked to keep or to forget, and has not answered yet.
+    pub keeping: Vec<Keeping>,
+    pub pace: Option<Feeder<(), f64, hub::Error>>,
 
     /// What the next file dialog answers.
     pub picks: Option<PathBuf>,
     pub asked: Vec<Ask>,
     pub revealed: Vec<PathBuf>,
     pub seconds: f64,
+}
+
+/// A question to the keyring.
+pub struct Keeping {
+    pub secret: Secret,
+
+    /// `None`: it is to be forgotten.
+    pub text: Option<String>,
+    pub feeder: Feeder<(), (), hub::Error>,
+}
+
+impl Script {
+    /// The keyring answers the latest question: only now it holds what it was given.
+    ///
+    /// # Panics
+    ///
+    /// If it was not asked.
+    pub fn keyring_answers(&mut self, answer: Result<(), hub::Error>) {
+        let Keeping { secret, text, feeder } = self.keeping.pop().expect("the keyring was asked");
+        match text {
+            _ if answer.is_err() => {}
+            Some(text) => _ = self.secrets.insert(secret, text),
+            None => _ = self.secrets.remove(&secret),
+        }
+        feeder.finish(answer);
+    }
 }
 
 /// An engine that waits for the test.
@@ -203,12 +234,7 @@ impl HubEngine for FakeEngine {
 
     fn keep_secret(&mut self, secret: Secret, text: Option<String>, _wake: Wake) -> SecretJob {
         let (feeder, job) = Job::manual();
-        let mut script = self.0.borrow_mut();
-        match text {
-            Some(text) => _ = script.secrets.insert(secret, text),
-            None => _ = script.secrets.remove(&secret),
-        }
-        script.keeping.push(feeder);
+        self.0.borrow_mut().keeping.push(Keeping { secret, text, feeder });
         job
     }
 
@@ -232,7 +258,7 @@ impl HubEngine for FakeEngine {
 
     fn pace(&mut self, _wake: Wake) -> PaceJob {
         let (feeder, job) = Job::manual();
-        feeder.finish(Ok(1e11));
+        self.0.borrow_mut().pace = Some(feeder);
         job
     }
 

@@ -24,6 +24,8 @@ pub type SearchJob = Job<(), Page, hub::Error>;
 pub type SuggestJob = Job<(), Vec<String>, hub::Error>;
 pub type DetailJob = Job<DetailEvent, (), hub::Error>;
 pub type QueueJob = Job<QueueEvent, (), hub::Error>;
+
+/// Says something once, when the secret will outlive this program: it is not to be lost before.
 pub type SecretJob = Job<(), (), hub::Error>;
 pub type PaceJob = Job<(), f64, hub::Error>;
 pub type VerifyJob = Job<Verifying, Verified, hub::Error>;
@@ -97,14 +99,21 @@ impl Safe {
 
     /// Waits for the keyring.
     fn unlock(&self) -> Result<(), hub::Error> {
-        let secrets = self.vault.open();
-        let trouble = secrets.trouble.clone();
-        *lock(&self.known) = secrets;
+        let Secrets { token, proxy, trouble } = self.vault.open();
+        let mut known = lock(&self.known);
+        // What is known by now is younger than the question.
+        known.token = known.token.take().or(token);
+        known.proxy = known.proxy.take().or(proxy);
         trouble.map_or(Ok(()), |reason| Err(hub::Error::Keyring { reason }))
     }
 
     /// Waits for the keyring.
-    fn keep(&self, secret: Secret, text: Option<String>) -> Result<(), hub::Error> {
+    fn keep(
+        &self,
+        secret: Secret,
+        text: Option<String>,
+        progress: &dyn Progress<()>,
+    ) -> Result<(), hub::Error> {
         let set = |found: Option<(String, Kept)>| {
             let mut known = lock(&self.known);
             match secret {
@@ -116,9 +125,11 @@ impl Safe {
         };
         let Some(text) = text else {
             set(None); // not used any more, even if it cannot be deleted
-            return self.vault.forget(secret);
+            let forgotten = self.vault.forget(secret);
+            set(None); // nor if it was read meanwhile
+            return forgotten;
         };
-        let kept = self.vault.keep(secret, &text)?;
+        let kept = self.vault.keep(secret, &text, &|| progress.emit(()))?;
         set(Some((text, kept)));
         Ok(())
     }
@@ -220,7 +231,7 @@ impl HubEngine for CandleEngine {
             return Job::failed(hub::Error::BadToken);
         }
         let safe = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).clone();
-        let job = Job::spawn("keep", wake, move |_| safe.keep(secret, text));
+        let job = Job::spawn("keep", wake, move |progress| safe.keep(secret, text, progress));
         job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
     }
 

@@ -4,19 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Workbench;
-use super::connection::{Connected, SecretJob};
-use super::running::take_ended;
+use super::connection::Connected;
+use super::running::{Asking, take_ended};
+use crate::encoder;
 use crate::errors::{causes, one_line};
 use crate::hub;
 use crate::hub::cache::RepoKind;
+use crate::hub::options::without_password;
 use crate::hub::queue::{Help, Item, ItemState, Order, QueueCommand, QueueEvent};
 use crate::hub::vault::Secret;
 use crate::jobs::JobEnd;
 use crate::llm::card::ModelSource;
 use crate::state::command::Command;
-use crate::state::hub::ModelsTab;
 use crate::state::hub::detail::DetailView;
 use crate::state::hub::results::Phase;
+use crate::state::hub::{HubSettings, ModelsTab};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
@@ -36,7 +38,6 @@ impl Workbench {
                 self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
             }
         }
-        self.state.hub.settings.draft = settings;
         match &self.running.queue {
             // It is started again, with the new settings, as soon as it has ended.
             Some(job) => job.cancel(),
@@ -54,8 +55,10 @@ impl Workbench {
 
     pub(super) fn save_hub_settings(&mut self) {
         let mut draft = self.state.hub.settings.draft.clone();
-        let before = &self.state.prefs.hub;
-        if draft == *before || draft.problem().is_some() {
+        // From a version before the keyring: it is there until it is kept elsewhere.
+        let mut before = self.state.prefs.hub.clone();
+        let unkept = before.take_password();
+        if draft == before || draft.problem().is_some() {
             return;
         }
         let is_other = draft.proxy.trim() != before.proxy.trim();
@@ -64,9 +67,20 @@ impl Workbench {
         } else if is_other && self.state.hub.settings.proxy_from.is_some() {
             self.set_secret(Secret::Proxy, None);
         }
-        self.state.prefs.hub = draft;
+        self.state.hub.settings.draft.clone_from(&draft);
+        match unkept {
+            Some(whole) if !is_other => {
+                self.state.prefs.hub = HubSettings { proxy: whole, ..draft };
+            }
+            _ => self.state.prefs.hub = draft,
+        }
         self.connect();
-        if self.state.hub.results.asked.is_some() {
+        if self.state.hub.results.asked.is_none() {
+            return;
+        }
+        // The keyring may be about to say how the Hub is reached.
+        self.running.search_wanted = !self.running.secrets.is_empty();
+        if !self.running.search_wanted {
             self.search_hub();
         }
     }
@@ -81,13 +95,16 @@ impl Workbench {
     }
 
     /// At the start: the keyring is asked for what it keeps, and what a version before this one
-    /// left readable in the preferences is put away.
+    /// left readable in the preferences is put away, and is there until that is done.
     pub(super) fn unlock(&mut self) {
-        if let Some(whole) = self.state.prefs.hub.take_password() {
+        let mut shown = self.state.prefs.hub.clone();
+        if let Some(whole) = shown.take_password() {
             self.set_secret(Secret::Proxy, Some(whole));
         }
+        self.state.hub.settings.draft = shown;
         if let Some(job) = self.engine.unlock(Arc::clone(&self.wake)) {
-            self.ask_keyring("What the system's keyring keeps could not be read", job);
+            let summary = "What the system's keyring keeps could not be read";
+            self.ask_keyring(Asking { summary, keeping: None, is_safe: false, job });
         }
     }
 
@@ -98,30 +115,37 @@ impl Workbench {
             (Secret::Proxy, Some(_)) => "The proxy's password could not be kept",
             (Secret::Proxy, None) => "The proxy's password could not be forgotten",
         };
+        let keeping = text.clone().map(|text| (secret, text));
         let job = self.engine.keep_secret(secret, text, Arc::clone(&self.wake));
-        self.ask_keyring(summary, job);
+        self.ask_keyring(Asking { summary, keeping, is_safe: false, job });
     }
 
-    fn ask_keyring(&mut self, summary: &'static str, job: SecretJob) {
-        self.running.secrets.push((summary, job));
+    fn ask_keyring(&mut self, asking: Asking) {
+        self.running.secrets.push(asking);
         self.state.hub.settings.is_keyring_asked = true;
     }
 
     fn poll_secrets(&mut self) {
         let mut ended = Vec::new();
-        self.running.secrets.retain_mut(|(summary, job)| {
-            let end = job.poll(|()| {});
-            let goes_on = end.is_none();
-            ended.extend(end.map(|end| (*summary, end)));
-            goes_on
-        });
+        for mut asking in std::mem::take(&mut self.running.secrets) {
+            let end = asking.job.poll(|()| asking.is_safe = true);
+            asking.is_safe |= matches!(end, Some(JobEnd::Done(())));
+            let is_proxy = matches!(asking.keeping, Some((Secret::Proxy, _)));
+            if asking.is_safe && is_proxy {
+                self.state.prefs.hub.take_password(); // it need not lie readable any more
+            }
+            match end {
+                None => self.running.secrets.push(asking),
+                Some(end) => ended.push((asking, end)),
+            }
+        }
         if ended.is_empty() {
             return;
         }
         self.state.hub.settings.is_keyring_asked = !self.running.secrets.is_empty();
-        for (summary, end) in ended {
+        for (Asking { summary, keeping, is_safe, .. }, end) in ended {
             match end {
-                JobEnd::Done(()) => {}
+                JobEnd::Done(()) => continue,
                 JobEnd::Failed(err) => {
                     self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
                 }
@@ -129,8 +153,31 @@ impl Workbench {
                     self.crashed(PanelId::Models, "Asking the keyring", message);
                 }
             }
+            if let Some((secret, text)) = keeping.filter(|_| !is_safe) {
+                self.give_back(secret, text);
+            }
         }
         self.connect();
+        if self.running.secrets.is_empty() && std::mem::take(&mut self.running.search_wanted) {
+            self.search_hub();
+        }
+    }
+
+    /// Puts what could not be kept where it was typed, unless something else stands there by now.
+    fn give_back(&mut self, secret: Secret, text: String) {
+        let form = &mut self.state.hub.settings;
+        match secret {
+            Secret::Token if form.token.is_empty() => form.token = text,
+            Secret::Token => {}
+            Secret::Proxy => {
+                // There it waits for the next start.
+                let is_in_prefs = self.state.prefs.hub.proxy.trim() == text;
+                let bare = without_password(&text);
+                if !is_in_prefs && bare.as_ref() == Some(&form.draft.proxy) {
+                    form.draft.proxy = text;
+                }
+            }
+        }
     }
 
     pub(super) fn search_hub(&mut self) {
@@ -162,25 +209,27 @@ impl Workbench {
 
     pub(super) fn look_at(&mut self, kind: RepoKind, id: String) {
         self.measure_memory();
-        self.measure_pace();
+        self.running.pace_wanted = self.state.models.pace.is_none() && self.running.pace.is_none();
         let rows = &self.state.hub.results.rows;
         let row = rows.iter().find(|row| row.kind == kind && row.id == id).cloned();
         self.state.hub.detail = Some(DetailView::new(kind, id.clone(), row));
         self.running.details = Some(self.engine.details(kind, id, Arc::clone(&self.wake)));
     }
 
-    /// Once, and not while a model has the processor: that would be measured along.
+    /// Once, and not beside something that has the processor: that would be measured along.
     fn measure_pace(&mut self) {
-        let is_busy = self.running.train.is_some()
-            || self.running.generate.is_some()
-            || self.running.measuring.is_some()
-            || self.running.estimate.is_some();
-        if self.state.models.pace.is_none() && self.running.pace.is_none() && !is_busy {
+        if self.running.is_computing() {
+            if self.running.pace.take().is_some() {
+                self.running.pace_wanted = true; // again, when that has ended
+            }
+        } else if self.running.pace_wanted && self.state.hub.detail.is_some() {
+            self.running.pace_wanted = false;
             self.running.pace = Some(self.engine.pace(Arc::clone(&self.wake)));
         }
     }
 
     fn poll_pace(&mut self) {
+        self.measure_pace();
         match take_ended(&mut self.running.pace, |job| job.poll(|()| {})) {
             None => {}
             Some(JobEnd::Done(pace)) => self.state.models.pace = Some(pace),
@@ -325,8 +374,13 @@ impl Workbench {
                     let ending = Path::new(path).extension();
                     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
                 });
-                let path = gguf.map_or_else(|| folder.clone(), |gguf| folder.join(gguf));
-                notice.remedy("Load it", Command::LoadModel(ModelSource::named(&path)))
+                if gguf.is_none() && encoder::is_encoder_folder(folder) {
+                    let show = Command::ShowModelsTab(ModelsTab::Installed);
+                    notice.hint(encoder::ABOUT).remedy("Show it", show)
+                } else {
+                    let path = gguf.map_or_else(|| folder.clone(), |gguf| folder.join(gguf));
+                    notice.remedy("Load it", Command::LoadModel(ModelSource::named(&path)))
+                }
             }
             _ => notice.remedy("Show it", Command::ShowModelsTab(ModelsTab::Downloads)),
         };

@@ -11,6 +11,7 @@ use super::host::{Ask, DialogJob};
 use super::import::{PromptsJob, Reading, RowsJob};
 use crate::eval::preference::Measured;
 use crate::hub::keep::Verifying;
+use crate::hub::vault::Secret;
 
 /// Who asked for the tokens that are being generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,19 @@ pub enum ReadFor {
 
     /// To be gone on with.
     Resuming,
+}
+
+/// A question to the keyring.
+pub struct Asking {
+    /// What to say if it does not serve.
+    pub summary: &'static str,
+
+    /// What it is to keep. `None`: it only reads or deletes.
+    pub keeping: Option<(Secret, String)>,
+
+    /// What it is to keep would outlive this program by now.
+    pub is_safe: bool,
+    pub job: SecretJob,
 }
 
 /// Everything that runs behind the window.
@@ -65,8 +79,14 @@ pub struct Running {
     pub verify: Option<(String, Option<Verifying>, VerifyJob)>,
     pub heads: Option<HeadsJob>,
 
-    /// The keyring is asked, each with what to say if it does not serve.
-    pub secrets: Vec<(&'static str, SecretJob)>,
+    /// The keyring is asked.
+    pub secrets: Vec<Asking>,
+
+    /// A search waits for it, since it may keep the way to the Hub.
+    pub search_wanted: bool,
+
+    /// The speed is to be measured as soon as nothing else takes the processor.
+    pub pace_wanted: bool,
 
     /// Runs as long as the window does.
     pub queue: Option<QueueJob>,
@@ -84,6 +104,18 @@ impl Running {
             || self.generate.is_some()
             || self.measuring.is_some()
             || self.queue.is_some()
+            || self.secrets.iter().any(|asking| asking.keeping.is_some() && !asking.is_safe)
+    }
+
+    /// Whether something has the processor, so that a speed measured now would be too low.
+    pub fn is_computing(&self) -> bool {
+        self.is_busy()
+            || self.load.is_some()
+            || self.generate.is_some()
+            || self.measuring.is_some()
+            || self.estimate.is_some()
+            || self.survey.is_some()
+            || self.verify.is_some()
     }
 
     pub fn stop_generating(&self) {

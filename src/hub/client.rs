@@ -135,6 +135,11 @@ impl Client {
         Self::new(options_from(var, paths, settings))
     }
 
+    /// Whether it asks nothing of the network.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
     /// What `revision` (a branch, a tag or a commit) of a model consists of.
     pub fn list(&self, repo: &str, revision: &str) -> Result<RepoListing, Error> {
         self.list_of(RepoKind::Model, repo, revision)

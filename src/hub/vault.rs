@@ -1,6 +1,8 @@
-//! What must not lie readable: the token, the proxy's password. In the system's keyring where
-//! there is one, else in a file for this account alone. The keyring itself: see
-//! [`super::os_vault`].
+//! What must not lie readable: the token, the proxy's password.
+//!
+//! It is in the system's keyring where there is one, else in a file for this account alone; until
+//! the keyring has it, the file does, so that a program that is ended loses nothing. The keyring
+//! itself: see [`super::os_vault`].
 //!
 //! A keyring is asked over D-Bus, may want a password typed first, and may never answer: every
 //! question has an end, and the window asks from a job. One that holds nothing of ours is not
@@ -26,6 +28,9 @@ use crate::jobs::{Job, JobEnd, Quiet, Wake};
 
 /// Long enough to type the password that unlocks a keyring.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A keyring that is open answers sooner.
+const SAY_AFTER: Duration = Duration::from_secs(2);
 
 /// How often a keyring that was asked is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -140,20 +145,30 @@ impl Vault {
         !self.in_keyring().is_empty()
     }
 
-    /// Keeps `text` in place of what was kept before. Waits for the keyring.
-    pub fn keep(&self, secret: Secret, text: &str) -> Result<Kept, Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps `text` in place of what was kept before: in a file, until the keyring has it. From the
+    /// call of `safe` on it outlives this program. Waits for the keyring.
+    pub fn keep(&self, secret: Secret, text: &str, safe: &dyn Fn()) -> Result<Kept, Error> {
         let file = secret.file(&self.paths);
+        files::write_private(file, text.as_bytes()).map_err(at(file))?;
+        safe();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, owned) = (secret.name(), text.to_owned());
+        let held_before = self.in_keyring().contains(&secret);
         // Before it is asked: one that answers too late may hold it all the same.
         self.mark(secret, true)?;
         let why = match self.ask(move |keyring| keyring.set(name, &owned)) {
-            Ok(()) => return remove(file).map(|()| Kept::Keyring),
+            Ok(()) => {
+                // Another text is younger: it waits for its turn.
+                if std::fs::read(file).is_ok_and(|kept| kept == text.as_bytes()) {
+                    remove(file)?;
+                }
+                return Ok(Kept::Keyring);
+            }
             Err(why) => why,
         };
         log::info!("the keyring does not keep the {name}: {why}");
-        files::write_private(file, text.as_bytes()).map_err(at(file))?;
-        if matches!(why, Silence::Said(_)) {
+        // An older one is there still, to be deleted with this one.
+        if matches!(why, Silence::Said(_)) && !held_before {
             self.mark(secret, false)?;
         }
         Ok(Kept::File)
@@ -161,8 +176,8 @@ impl Vault {
 
     /// Deletes what was kept, wherever. Waits for the keyring, if it holds it.
     pub fn forget(&self, secret: Secret) -> Result<(), Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         remove(secret.file(&self.paths))?;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.in_keyring().contains(&secret) {
             let name = secret.name();
             let deleted = self.ask(move |keyring| keyring.delete(name));
@@ -172,23 +187,37 @@ impl Vault {
         Ok(())
     }
 
-    /// Reads everything. Waits for the keyring, if it holds something.
+    /// Reads everything. Waits for the keyring, if it holds something that is in no file.
     pub fn open(&self) -> Secrets {
-        let mut secrets = Secrets::default();
-        for secret in Secret::ALL {
-            let found = match self.read(secret) {
-                Ok(found) => found,
+        self.open_some(&Secret::ALL)
+    }
+
+    /// Reads what is wanted, and what lies in files anyway: a file is younger than what the keyring
+    /// holds, since it was written because that did not serve.
+    fn open_some(&self, wanted: &[Secret]) -> Secrets {
+        let mut secrets = self.open_files();
+        for secret in self.in_keyring().into_iter().filter(|secret| wanted.contains(secret)) {
+            let is_known = match secret {
+                Secret::Token => secrets.token.is_some(),
+                Secret::Proxy => secrets.proxy.is_some(),
+            };
+            if is_known {
+                continue;
+            }
+            let name = secret.name();
+            let text = match self.ask(move |keyring| keyring.get(name)) {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
                 Err(why) => {
                     secrets.trouble = Some(why.to_string());
                     break; // asked again, it would be waited for again
                 }
             };
-            match (secret, found) {
-                (_, None) => {}
-                (Secret::Token, Some((text, kept))) => {
-                    secrets.token = Token::parse(&text).map(|token| (token, kept));
+            match secret {
+                Secret::Token => {
+                    secrets.token = Token::parse(&text).map(|token| (token, Kept::Keyring));
                 }
-                (Secret::Proxy, found) => secrets.proxy = found,
+                Secret::Proxy => secrets.proxy = Some((text, Kept::Keyring)),
             }
         }
         secrets
@@ -205,19 +234,6 @@ impl Vault {
             proxy: text(Secret::Proxy),
             trouble: None,
         }
-    }
-
-    fn read(&self, secret: Secret) -> Result<Option<(String, Kept)>, Silence> {
-        // A file is younger: it was written because the keyring did not serve.
-        if let Ok(text) = std::fs::read_to_string(secret.file(&self.paths)) {
-            return Ok(Some((text, Kept::File)));
-        }
-        if !self.in_keyring().contains(&secret) {
-            return Ok(None);
-        }
-        let name = secret.name();
-        let text = self.ask(move |keyring| keyring.get(name))?;
-        Ok(text.map(|text| (text, Kept::Keyring)))
     }
 
     /// What the keyring holds, or may hold.
@@ -245,7 +261,8 @@ impl Vault {
         files::write_atomic(path, &bytes).map_err(at(path))
     }
 
-    /// Asks the keyring on a thread of its own, which is left behind if it does not answer.
+    /// Asks the keyring on a thread of its own, which is left behind if it does not answer. Says so
+    /// where it takes as long as a person who types a password.
     fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
@@ -256,7 +273,13 @@ impl Vault {
             Job::<(), T, KeyringError>::spawn("keyring", nobody, move |_| question(&*keyring));
         let mut job = job.map_err(|error| Silence::Said(KeyringError(error.to_string())))?;
         let asked = Instant::now();
+        let mut is_said = false;
         loop {
+            if !is_said && asked.elapsed() > SAY_AFTER {
+                is_said = true;
+                // At this level: without RUST_LOG nothing less is shown.
+                log::error!("waiting for the system's keyring: it may ask for its password");
+            }
             match job.poll(|()| {}) {
                 Some(JobEnd::Done(answer)) => return Ok(answer),
                 Some(JobEnd::Failed(error)) => return Err(Silence::Said(error)),
@@ -295,12 +318,27 @@ fn remove(path: &Path) -> Result<(), Error> {
 /// A client for a command line: from the environment, and with the token that was typed into the
 /// window. Waits for the keyring, if it holds that.
 pub fn client(paths: &HubPaths) -> Client {
-    let token = || Vault::of_system(paths).open().token.map(|(token, _)| token);
+    client_with(&Vault::of_system(paths))
+}
+
+fn client_with(vault: &Vault) -> Client {
+    let with = |token: Option<Token>| {
+        let settings = ClientSettings { token, ..ClientSettings::default() };
+        Client::from_settings(&vault.paths, settings)
+            .expect("without a proxy in the settings there is no address to be wrong")
+    };
     let is_in_env = std::env::var("HF_TOKEN").is_ok_and(|text| Token::parse(&text).is_some());
-    let token = if is_in_env { None } else { token() };
-    let settings = ClientSettings { token, ..ClientSettings::default() };
-    Client::from_settings(paths, settings)
-        .expect("without a proxy in the settings there is no address to be wrong")
+    let client = with(None);
+    if is_in_env || client.is_offline() {
+        return client;
+    }
+    let Secrets { token, trouble, .. } = vault.open_some(&[Secret::Token]);
+    if let Some(why) = trouble {
+        // An error, though it goes on: without RUST_LOG nothing less is shown, and a model that
+        // asks for consent would be refused for no reason that can be seen.
+        log::error!("the token in the system's keyring could not be read, so none is sent: {why}");
+    }
+    with(token.map(|(token, _)| token))
 }
 
 #[cfg(test)]
@@ -314,6 +352,9 @@ mod tests {
     struct Fake {
         entries: Mutex<BTreeMap<String, String>>,
         mood: Mood,
+
+        /// What was read, in its order.
+        asked_for: Mutex<Vec<String>>,
     }
 
     #[derive(Default, PartialEq, Eq)]
@@ -346,6 +387,7 @@ mod tests {
 
     impl Keyring for Fake {
         fn get(&self, name: &str) -> Result<Option<String>, KeyringError> {
+            self.asked_for.lock().unwrap().push(name.to_owned());
             self.answer(|entries| entries.get(name).cloned())
         }
 
@@ -375,13 +417,13 @@ mod tests {
         let (fake, vault) = vault(&paths, Mood::Serves);
         assert!(!vault.is_locked_away());
         files::write_private(&paths.own_token, b"hf_older").unwrap();
-        assert_eq!(vault.keep(Secret::Token, "hf_secret").unwrap(), Kept::Keyring);
+        assert_eq!(vault.keep(Secret::Token, "hf_secret", &|| {}).unwrap(), Kept::Keyring);
         assert!(!paths.own_token.exists(), "an older file would lie readable");
         assert!(vault.is_locked_away());
         assert_eq!(token(&vault), Some(("hf_secret".to_owned(), Kept::Keyring)));
         assert!(vault.open_files().token.is_none());
         let address = "http://ada:pass@proxy:3128";
-        assert_eq!(vault.keep(Secret::Proxy, address).unwrap(), Kept::Keyring);
+        assert_eq!(vault.keep(Secret::Proxy, address, &|| {}).unwrap(), Kept::Keyring);
         vault.forget(Secret::Token).unwrap();
         assert_eq!(token(&vault), None);
         assert_eq!(vault.open().proxy, Some((address.to_owned(), Kept::Keyring)));
@@ -394,7 +436,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let paths = HubPaths::under(home.path());
         let (_, vault) = vault(&paths, Mood::Absent);
-        assert_eq!(vault.keep(Secret::Token, "hf_secret").unwrap(), Kept::File);
+        assert_eq!(vault.keep(Secret::Token, "hf_secret", &|| {}).unwrap(), Kept::File);
         assert!(!vault.is_locked_away(), "it will not be asked again");
         let kept = vault.open();
         assert_eq!(
@@ -416,7 +458,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let paths = HubPaths::under(home.path());
         let (_, hanging) = vault(&paths, Mood::Hangs);
-        assert_eq!(hanging.keep(Secret::Token, "hf_secret").unwrap(), Kept::File);
+        assert_eq!(hanging.keep(Secret::Token, "hf_secret", &|| {}).unwrap(), Kept::File);
         assert_eq!(token(&hanging), Some(("hf_secret".to_owned(), Kept::File)));
         // It may have taken it all the same: that is remembered, to be deleted there too.
         let error = hanging.forget(Secret::Token).unwrap_err().to_string();
@@ -429,12 +471,73 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_in_a_file_while_the_keyring_is_asked() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let (fake, vault) = vault(&paths, Mood::Serves);
+        let was_safe = std::cell::Cell::new(false);
+        let safe = || {
+            // As if the program were killed here.
+            let text = std::fs::read_to_string(&paths.own_token).unwrap();
+            assert_eq!((text.as_str(), fake.entries.lock().unwrap().len()), ("hf_secret", 0));
+            was_safe.set(true);
+        };
+        assert_eq!(vault.keep(Secret::Token, "hf_secret", &safe).unwrap(), Kept::Keyring);
+        assert!(was_safe.get() && !paths.own_token.exists());
+        // A younger one came while the keyring was asked: its file is not this one's to remove.
+        let younger = || files::write_private(&paths.own_token, b"hf_younger").unwrap();
+        vault.keep(Secret::Token, "hf_older", &younger).unwrap();
+        assert_eq!(token(&vault), Some(("hf_younger".to_owned(), Kept::File)));
+    }
+
+    #[test]
+    fn an_older_secret_in_the_keyring_is_not_lost_sight_of() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let (fake, serving) = vault(&paths, Mood::Serves);
+        serving.keep(Secret::Token, "hf_older", &|| {}).unwrap();
+        let (_, refusing) = vault(&paths, Mood::Absent);
+        assert_eq!(refusing.keep(Secret::Token, "hf_newer", &|| {}).unwrap(), Kept::File);
+        assert!(refusing.is_locked_away(), "the older one is there still");
+        assert_eq!(token(&refusing), Some(("hf_newer".to_owned(), Kept::File)));
+        serving.forget(Secret::Token).unwrap();
+        assert!(!serving.is_locked_away() && fake.entries.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_lies_in_a_file_is_read_whatever_the_keyring_says() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let (_, serving) = vault(&paths, Mood::Serves);
+        serving.keep(Secret::Token, "hf_secret", &|| {}).unwrap();
+        let (_, refusing) = vault(&paths, Mood::Absent);
+        let address = "http://ada:pass@proxy:3128";
+        assert_eq!(refusing.keep(Secret::Proxy, address, &|| {}).unwrap(), Kept::File);
+        let secrets = refusing.open();
+        assert_eq!(secrets.proxy, Some((address.to_owned(), Kept::File)));
+        assert!(secrets.token.is_none());
+        assert_eq!(secrets.trouble.as_deref(), Some("there is no D-Bus"));
+    }
+
+    #[test]
+    fn a_command_asks_the_keyring_for_nothing_but_the_token() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let (fake, vault) = vault(&paths, Mood::Serves);
+        vault.keep(Secret::Token, "hf_secret", &|| {}).unwrap();
+        vault.keep(Secret::Proxy, "http://ada:pass@proxy:3128", &|| {}).unwrap();
+        let secrets = vault.open_some(&[Secret::Token]);
+        assert!(secrets.token.is_some() && secrets.proxy.is_none());
+        assert_eq!(*fake.asked_for.lock().unwrap(), ["hub-token"]);
+    }
+
+    #[test]
     fn what_is_kept_is_not_shown() {
         let home = tempfile::tempdir().unwrap();
         let paths = HubPaths::under(home.path());
         let (_, vault) = vault(&paths, Mood::Serves);
-        vault.keep(Secret::Token, "hf_secret").unwrap();
-        vault.keep(Secret::Proxy, "http://ada:secret@proxy:3128").unwrap();
+        vault.keep(Secret::Token, "hf_secret", &|| {}).unwrap();
+        vault.keep(Secret::Proxy, "http://ada:secret@proxy:3128", &|| {}).unwrap();
         let shown = format!("{:?}", vault.open());
         assert!(!shown.contains("secret"), "{shown}");
         let marks = std::fs::read_to_string(&paths.in_keyring).unwrap();

@@ -34,7 +34,16 @@ impl App {
         Self::open_in(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// With what an earlier start left.
+    pub fn open_with(prefs: Prefs) -> Self {
+        Self::open_on(tempfile::tempdir().expect("a temporary folder"), prefs)
+    }
+
     fn open_in(project: tempfile::TempDir) -> Self {
+        Self::open_on(project, Prefs::default())
+    }
+
+    fn open_on(project: tempfile::TempDir, prefs: Prefs) -> Self {
         let script = Rc::new(RefCell::new(Script::default()));
         let (engine, host) = (FakeEngine(Rc::clone(&script)), FakeHost::new(&script));
         let options = WindowOptions { project: Some(project.path().to_owned()), downloads: true };
@@ -43,7 +52,7 @@ impl App {
             .with_max_steps(16)
             .build_eframe(move |creation| {
                 let (engine, host) = (Box::new(engine), Box::new(host));
-                Workbench::start(&creation.egui_ctx, Prefs::default(), &options, engine, host)
+                Workbench::start(&creation.egui_ctx, prefs, &options, engine, host)
             });
         harness.run_ok();
         Self { harness, script, project }

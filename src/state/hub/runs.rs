@@ -51,6 +51,11 @@ pub fn by_row(row: &Found) -> Runs {
     if is_encoder(row) {
         return Runs::WithNote(encoder::ABOUT.to_owned());
     }
+    if encoder::FAMILIES.contains(&architecture.as_str()) {
+        let reason = "It is an encoder in a GGUF file; encoders are computed here from safetensors \
+                      only: look for the original";
+        return Runs::No(reason.to_owned());
+    }
     let known = SUPPORTED.contains(&architecture.as_str())
         || architecture == "gemma3" // with pictures; its decoder is run
         || (row.has_gguf && GGUF_ARCHITECTURES.contains(&architecture.as_str()));
@@ -127,7 +132,9 @@ mod tests {
         let Runs::WithNote(note) = by_row(&row("bert")) else { panic!("it is computed here") };
         assert!(note.contains("does not write") && note.contains("tuning-fork embed"), "{note}");
         let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
-        assert!(by_row(&gguf).obstacle().is_some());
+        let reason = by_row(&gguf).obstacle().unwrap().to_owned();
+        assert!(reason.contains("encoder in a GGUF file"), "{reason}");
+        assert!(reason.ends_with("from safetensors only: look for the original"), "{reason}");
     }
 
     #[test]
