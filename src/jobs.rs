@@ -7,9 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
 /// Tells the front end that something is waiting to be read. Must not block.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -42,6 +45,31 @@ pub fn pause<E>(progress: &dyn Progress<E>, length: Duration) -> Result<(), Canc
             return Ok(());
         }
         thread::sleep(left.min(Duration::from_millis(50)));
+    }
+}
+
+/// As many threads as the shared pool has, which give way to everything else. `None`: the system
+/// starts no more threads.
+static GIVING_WAY: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let builder = ThreadPoolBuilder::new()
+        .num_threads(rayon::current_num_threads())
+        .thread_name(|index| format!("patient-{index}"))
+        .start_handler(|_| {
+            // About nice 10, or "below normal". Where it is refused, they are as urgent as others.
+            let low = ThreadPriorityValue::try_from(25_u8).expect("a number below 100");
+            if let Err(err) = set_current_thread_priority(ThreadPriority::Crossplatform(low)) {
+                log::debug!("threads that give way: {err:?}");
+            }
+        });
+    builder.build().inspect_err(|err| log::warn!("threads that give way: {err}")).ok()
+});
+
+/// Runs work of minutes or hours on threads that give way: to the window, to an answer that
+/// somebody waits for, to other programs. On a processor with nothing else to do it is as fast.
+pub fn giving_way<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match &*GIVING_WAY {
+        Some(pool) => pool.install(work),
+        None => work(),
     }
 }
 

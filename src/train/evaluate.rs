@@ -10,6 +10,7 @@ use super::metrics::{EvalMetrics, PreferenceMetrics, TrainEvent};
 use super::sft;
 use super::step;
 use super::step::{BatchSums, Means, Reference, passes};
+use crate::jobs;
 use crate::jobs::Progress;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
@@ -64,7 +65,8 @@ fn measured(
 ) -> Result<Vec<(CompletionStats, CompletionStats)>, Error> {
     let members = members.iter().map(|index| &examples[*index]);
     let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
-    let mut stats = logprobs::measure(model, adapter, &sequences)?.into_iter();
+    let stats = jobs::giving_way(|| logprobs::measure(model, adapter, &sequences))?;
+    let mut stats = stats.into_iter();
     let mut next = || stats.next().expect("every sequence has its stats");
     let pairs = members.map(|example| {
         let chosen = next();

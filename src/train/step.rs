@@ -17,6 +17,7 @@ use super::logprobs;
 use super::logprobs::{CompletionStats, PassSize};
 use super::metrics::PreferenceMetrics;
 use super::sft;
+use crate::jobs;
 use crate::llm::buffers;
 use crate::llm::dropout::Dropout;
 use crate::llm::gradients::Gradients;
@@ -80,7 +81,7 @@ pub fn run(
                 tokens_in_step,
                 dropout_seed: dropout_seed(input, number),
             };
-            run_pass(input, &pass, &mut gradients, &mut sum)?;
+            jobs::giving_way(|| run_pass(input, &pass, &mut gradients, &mut sum))?;
         }
         sums.push(sum);
     }
