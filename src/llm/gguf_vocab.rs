@@ -5,15 +5,12 @@
 //! those of the models' own `tokenizer.json` files. A name that is not in the table is an error: a
 //! wrong guess gives plausible ids and bad answers.
 
-use std::cmp::Ordering;
-
 use serde_json::{Value, json};
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::{
     AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    Tokenizer,
 };
 
+use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined, Tokens};
 use super::gguf::GgufFile;
 
 /// Why a GGUF file's vocabulary cannot be used.
@@ -129,7 +126,7 @@ const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
 /// Builds the tokenizer that `vocab` describes.
-pub(super) fn build(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
+pub(super) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     vocab.check()?;
     let mut tokenizer = match vocab.model.as_str() {
         "gpt2" => byte_level(vocab)?,
@@ -150,27 +147,18 @@ pub(super) fn build(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
 }
 
 /// GPT-2's kind: text is split into words by rules, each word is UTF-8 bytes merged in pairs.
-fn byte_level(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
+fn byte_level(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let rules = Rules::named(vocab.pre.as_deref().unwrap_or("default"))?;
     let merges = vocab.merges.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.merges"))?;
+    let tokens = tokens(vocab);
     let merges = merges.iter().enumerate().map(|(index, merge)| {
-        split_merge(merge).ok_or_else(|| VocabError::Merge { index, merge: merge.clone() })
+        let ids = listed_merge(&tokens, merge);
+        ids.ok_or_else(|| VocabError::Merge { index, merge: merge.clone() })
     });
-    let merges: Merges = merges.collect::<Result<_, _>>()?;
-    // The crate takes for granted that no merge is longer than every token.
-    let longest = vocab.tokens.iter().map(String::len).max().unwrap_or(0);
-    let too_long = |(left, right): &(String, String)| left.len() + right.len() > longest;
-    if let Some(index) = merges.iter().position(too_long) {
-        let (left, right) = &merges[index];
-        return Err(VocabError::Merge { index, merge: format!("{left} {right}") });
-    }
-    let model = BPE::builder()
-        .vocab_and_merges(vocabulary(vocab), merges)
-        .ignore_merges(rules.ignore_merges)
-        .build()
-        .map_err(VocabError::Inconsistent)?;
+    let merges: Vec<_> = merges.collect::<Result<_, _>>()?;
+    let model = Bpe::new(tokens, merges.into_iter()).ignoring_merges(rules.ignore_merges);
 
-    let mut tokenizer = Tokenizer::new(model);
+    let mut tokenizer = AnyTokenizer::new(AnyModel::Bpe(model));
     if rules.nfc {
         let normalizer: NormalizerWrapper = part(json!({ "type": "NFC" }))?;
         tokenizer.with_normalizer(Some(normalizer)).map_err(VocabError::Inconsistent)?;
@@ -185,15 +173,12 @@ fn byte_level(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
 
 /// SentencePiece's kind: no words, spaces are `▁`, a character that is not in the vocabulary
 /// becomes its bytes.
-fn sentence_piece(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
+fn sentence_piece(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let scores = vocab.scores.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.scores"))?;
-    let ids = vocabulary(vocab);
-    let merges = merges_from_scores(vocab, &ids, scores);
-    let mut model = BPE::builder().vocab_and_merges(ids, merges).byte_fallback(true).fuse_unk(true);
-    if let Some(unknown) = vocab.unknown {
-        model = model.unk_token(vocab.content(unknown).to_owned());
-    }
-    let mut tokenizer = Tokenizer::new(model.build().map_err(VocabError::Inconsistent)?);
+    let tokens = tokens(vocab);
+    let merges = merges_from_scores(vocab, &tokens, scores);
+    let model = Bpe::new(tokens, merges.into_iter()).falling_back(vocab.unknown);
+    let mut tokenizer = AnyTokenizer::new(AnyModel::Bpe(model));
 
     let add_space = vocab.add_space_prefix.unwrap_or(true);
     let bar = json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" });
@@ -220,20 +205,15 @@ fn sentence_piece(vocab: &GgufVocab) -> Result<Tokenizer, VocabError> {
     Ok(tokenizer)
 }
 
-/// Where a token is there twice, its first id counts.
-fn vocabulary(vocab: &GgufVocab) -> Vocab {
-    let mut ids = Vocab::default();
-    for (id, token) in vocab.tokens.iter().enumerate() {
-        ids.entry(token.clone()).or_insert(id as u32);
-    }
-    ids
+fn tokens(vocab: &GgufVocab) -> Tokens {
+    Tokens::new(vocab.tokens.iter().map(String::as_str))
 }
 
-/// `Ġ t` is `Ġ` and `t`. The first character may itself be a space.
-fn split_merge(merge: &str) -> Option<(String, String)> {
+/// `Ġ t` is `Ġ` and `t`, which become `Ġt`. The first character may itself be a space.
+fn listed_merge(tokens: &Tokens, merge: &str) -> Option<Joined> {
     let (at, _) = merge.char_indices().skip(1).find(|(_, character)| *character == ' ')?;
     let (left, right) = (&merge[..at], &merge[at + 1..]);
-    if right.is_empty() { None } else { Some((left.to_owned(), right.to_owned())) }
+    Some((tokens.id(left)?, tokens.id(right)?, tokens.id(&[left, right].concat())?))
 }
 
 /// Tokens above this, in bytes, are no words but damage, and trying all their parts would take
@@ -242,33 +222,35 @@ const LONGEST_MERGED: usize = 1024;
 
 /// Every way to put a normal token together from two others, the best score first; ties as in
 /// transformers: the longer left part, then the longer right part, first.
-fn merges_from_scores(vocab: &GgufVocab, ids: &Vocab, scores: &[f32]) -> Merges {
-    let is_normal = |id: usize| vocab.token_type(id) == NORMAL;
-    let is_part = |part: &str| ids.get(part).is_some_and(|id| is_normal(*id as usize));
+fn merges_from_scores(vocab: &GgufVocab, tokens: &Tokens, scores: &[f32]) -> Vec<Joined> {
+    let is_normal = |id: u32| vocab.token_type(id as usize) == NORMAL;
+    let part = |part: &str| tokens.id(part).filter(|id| is_normal(*id));
 
-    let mut candidates: Vec<(f32, usize, usize, &str, &str)> = Vec::new();
-    for id in (0..vocab.tokens.len()).filter(|id| is_normal(*id)) {
-        let token = vocab.tokens[id].as_str();
+    // Score, characters of both parts, ids.
+    let mut candidates: Vec<(f32, [u16; 2], Joined)> = Vec::new();
+    for id in (0..vocab.tokens.len() as u32).filter(|id| is_normal(*id)) {
+        let token = vocab.content(id);
         if token.len() > LONGEST_MERGED {
             continue;
         }
-        let length = token.chars().count();
-        for (count, (at, _)) in token.char_indices().enumerate().skip(1) {
+        let length = token.chars().count() as u16;
+        for (count, (at, _)) in (0_u16..).zip(token.char_indices()).skip(1) {
             let (left, right) = token.split_at(at);
-            if is_part(left) && is_part(right) {
-                candidates.push((scores[id], count, length - count, left, right));
+            if let (Some(left), Some(right), Some(whole)) =
+                (part(left), part(right), tokens.id(token))
+            {
+                let lengths = [count, length - count];
+                candidates.push((scores[id as usize], lengths, (left, right, whole)));
             }
         }
     }
-    candidates.sort_by(|a, b| {
-        let by_score = b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal);
-        by_score.then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2))
-    });
-    candidates.iter().map(|(.., left, right)| ((*left).to_owned(), (*right).to_owned())).collect()
+    // With 0.0 added, minus zero is zero.
+    candidates.sort_by(|a, b| (b.0 + 0.0).total_cmp(&(a.0 + 0.0)).then(b.1.cmp(&a.1)));
+    candidates.into_iter().map(|(.., ids)| ids).collect()
 }
 
 /// What is put around a text that asks for special tokens.
-fn frame(tokenizer: &mut Tokenizer, vocab: &GgufVocab, add_bos: bool) -> Result<(), VocabError> {
+fn frame(tokenizer: &mut AnyTokenizer, vocab: &GgufVocab, add_bos: bool) -> Result<(), VocabError> {
     let bos = vocab.bos.filter(|_| add_bos);
     let eos = vocab.eos.filter(|_| vocab.add_eos.unwrap_or(false));
     if bos.is_none() && eos.is_none() {

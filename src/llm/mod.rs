@@ -1,6 +1,7 @@
 //! One transformer: load it, run it, sample from it. No pixels, no training loop.
 
 pub mod attention;
+mod bpe;
 pub mod buffers;
 pub mod cache;
 pub mod card;

@@ -91,6 +91,8 @@ impl Model {
         }
         let (tokenizer, chat) = opened.text()?;
         facts.has_chat_template = chat.is_some();
+        // Lists of tokens and merges, before the weights come.
+        allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();
         let transformer = Transformer::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;

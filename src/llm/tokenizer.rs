@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::Model as _;
 
+use super::bpe::AnyTokenizer;
 use super::gguf::GgufFile;
 use super::gguf_vocab::{self, GgufVocab, VocabError};
 use super::tokenizer_check;
@@ -30,7 +31,7 @@ pub enum TokenizerError {
 /// A tokenizer, from `tokenizer.json` or from a GGUF file's own metadata.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: AnyTokenizer,
     spelling: Spelling,
 
     /// Ids that are left out of a text: turn markers, end of text, padding.
@@ -60,7 +61,7 @@ impl Tokenizer {
         let file_error = |source| TokenizerError::File { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(|err| file_error(err.into()))?;
         tokenizer_check::check(&bytes).map_err(file_error)?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(file_error)?;
+        let mut inner = AnyTokenizer::from_bytes(&bytes).map_err(file_error)?;
 
         // Settings of whoever saved the file; transformers ignores them unless it is asked.
         inner.with_padding(None);
@@ -104,7 +105,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    fn new(inner: tokenizers::Tokenizer) -> Self {
+    fn new(inner: AnyTokenizer) -> Self {
         let decoder = serde_json::to_value(inner.get_decoder()).unwrap_or(Value::Null);
         let added = inner.get_added_tokens_decoder();
         let special: BTreeSet<u32> =
