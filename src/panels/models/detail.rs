@@ -360,8 +360,7 @@ fn data_file_ui(
     picked: &mut BTreeSet<usize>,
     commands: &mut Commands,
 ) {
-    let note = if here.is_some() { " · on this computer" } else { "" };
-    let words = format!("{} · {}{note}", file.path, format::bytes(file.size));
+    let words = format!("{} · {}", file.path, format::bytes(file.size));
     Sides::new().shrink_left().truncate().show(
         ui,
         |ui| {

@@ -1,7 +1,7 @@
 //! The form: which data, which objective, every knob under TRL's and PEFT's names.
 
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, ComboBox, Label, Ui, Vec2};
+use eframe::egui::{CollapsingHeader, ComboBox, Label, Sides, Ui, Vec2};
 
 use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
@@ -68,7 +68,7 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     let sample = pairs(train.sample_rows);
     let hint = "Pairs that come with the program: the chosen answer is concise and well supported";
     source_ui(ui, &mut train.source, DataSource::Sample, "Sample pairs", hint, &sample);
-    let hint = "JSON Lines with prompt, chosen and rejected, or prompt and completion";
+    let hint = "JSON Lines or Parquet with prompt, chosen and rejected, or prompt and completion";
     let (name, rows) = match &train.file {
         Some(file) => {
             let name = file.path.file_name().unwrap_or(file.path.as_os_str());
@@ -76,23 +76,26 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
         }
         None => ("A file".to_owned(), String::new()),
     };
-    ui.horizontal(|ui| {
-        let file = radio_ui(ui, train.source == DataSource::File, &name).on_hover_text(hint);
-        if file.clicked() {
-            train.source = DataSource::File;
-            if train.file.is_none() {
-                commands.push(Command::ChooseTrainingData);
-            }
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+    let about = if train.file.is_some() { format!("{name}: {hint}") } else { hint.to_owned() };
+    let (picked, chooses) = Sides::new().shrink_left().truncate().show(
+        ui,
+        |ui| {
+            let file = radio_ui(ui, train.source == DataSource::File, &name);
+            file.on_hover_text(about).clicked()
+        },
+        |ui| {
             if !rows.is_empty() {
                 ui.add(Label::new(theme::muted(ui, rows)).selectable(false));
             }
-            if small_button_ui(ui, "Choose file…", hint) {
-                commands.push(Command::ChooseTrainingData);
-            }
-        });
-    });
+            small_button_ui(ui, "Choose file…", hint)
+        },
+    );
+    if picked {
+        train.source = DataSource::File;
+    }
+    if chooses || (picked && train.file.is_none()) {
+        commands.push(Command::ChooseTrainingData);
+    }
 }
 
 /// A radio button, and on the right how much there is.
