@@ -1,6 +1,7 @@
 //! `tuning-fork bench ui`: the window's own work a frame, and how soon the first frame is there.
 //!
-//! Either a real training run goes on behind it, or the curves of a very long one are drawn.
+//! Either a real training run or a download goes on behind it, or the curves of a very long run
+//! are drawn, or a long list of what the Hub has is scrolled.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +12,13 @@ use eframe::egui;
 use super::engine::CandleEngine;
 use super::host::Desktop;
 use super::{WindowOptions, Workbench, run_app};
+use crate::hub::cache::RepoKind;
+use crate::hub::queue::{Item, Order};
+use crate::hub::search::{Found, Page};
 use crate::llm::card::ModelSource;
 use crate::state::Closing;
 use crate::state::command::Command;
+use crate::state::hub::ModelsTab;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::train::form::DataSource;
 use crate::train::metrics::{PreferenceMetrics, StepMetrics, TrainEvent};
@@ -27,9 +32,16 @@ pub struct UiBenchOptions {
     /// The model to train meanwhile. `None`: nothing runs.
     pub model: Option<PathBuf>,
 
-    /// Without a model: the Train panel shows the curves of a run of so many steps. 0: only the
-    /// first frame is measured.
+    /// Without a model: the Train panel shows the curves of a run of so many steps.
     pub logged_steps: usize,
+
+    /// Without a model: this Hub repository is fetched, and the Models panel shows how.
+    pub fetch: Option<String>,
+
+    /// Without a model: the Models panel scrolls through so many search results.
+    ///
+    /// If there is nothing of all this, only the first frame is measured.
+    pub found: usize,
 
     /// How long to measure after training has begun or the curves are there, in seconds.
     pub secs: f64,
@@ -94,7 +106,7 @@ impl Measured {
         let project = tempfile::tempdir().ok();
         let project_path = project.as_ref().map(|dir| dir.path().to_owned());
         // What else is on its way to this disk would be measured too.
-        let window = WindowOptions { project: project_path, downloads: false };
+        let window = WindowOptions { project: project_path, downloads: options.fetch.is_some() };
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut workbench =
             Workbench::start(&creation.egui_ctx, Prefs::default(), &window, engine, host);
@@ -116,9 +128,7 @@ impl Measured {
 
     /// Starts the run as soon as the model is there; true once everything is measured.
     fn is_done(&mut self) -> bool {
-        if self.options.model.is_none() && self.options.logged_steps == 0 {
-            return true;
-        }
+        let UiBenchOptions { model, logged_steps, fetch, found, secs, .. } = &self.options;
         let state = &mut self.workbench.state;
         match self.measuring_since {
             None if state.model.ready().is_some() => {
@@ -128,19 +138,45 @@ impl Measured {
                 self.measuring_since = Some(Instant::now());
                 false
             }
-            None if self.options.model.is_none() => {
+            None if model.is_some() => false,
+            None if fetch.is_some() => {
+                state.prefs.panel = PanelId::Models;
+                state.hub.tab = ModelsTab::Downloads;
+                let order = Order::model(fetch.as_deref().unwrap_or_default());
+                self.workbench.handle(Command::Download(order));
+                self.measuring_since = Some(Instant::now());
+                false
+            }
+            None if *found > 0 => {
+                state.prefs.panel = PanelId::Models;
+                state.hub.tab = ModelsTab::Find;
+                state.hub.query.words = "bench".to_owned();
+                state.hub.results.ask(state.hub.query.clone());
+                let row = |index| Found::named(RepoKind::Model, &format!("bench/{index}"));
+                let rows = (0..*found).map(row).collect();
+                state.hub.results.on_page(Page { rows, next: None });
+                self.measuring_since = Some(Instant::now());
+                false
+            }
+            None if *logged_steps > 0 => {
                 state.prefs.panel = PanelId::Train;
                 state.train.begin("bench");
-                for step in 1..=self.options.logged_steps {
+                for step in 1..=*logged_steps {
                     state.train.on_event(TrainEvent::Step(logged(step)));
                 }
                 self.measuring_since = Some(Instant::now());
                 false
             }
-            None => false,
+            None => true,
             Some(since) => {
-                let over = since.elapsed().as_secs_f64() > self.options.secs;
-                over || !self.workbench.state.train.is_running()
+                let over = since.elapsed().as_secs_f64() > *secs;
+                let has_ended = if fetch.is_some() {
+                    let downloads = &state.hub.downloads;
+                    !downloads.is_empty() && !downloads.iter().any(Item::is_active)
+                } else {
+                    *found == 0 && !state.train.is_running()
+                };
+                over || has_ended
             }
         }
     }
@@ -198,6 +234,21 @@ impl eframe::App for Measured {
     fn logic(&mut self, context: &egui::Context, frame: &mut eframe::Frame) {
         self.frame_start = Instant::now();
         self.workbench.logic(context, frame);
+    }
+
+    /// Turns the mouse's wheel over the list.
+    fn raw_input_hook(&mut self, _context: &egui::Context, input: &mut egui::RawInput) {
+        if self.options.found > 0 && self.measuring_since.is_some() {
+            let middle = input.screen_rect.map_or(egui::Pos2::ZERO, |screen| screen.center());
+            input.events.push(egui::Event::PointerMoved(middle));
+            input.events.push(egui::Event::MouseWheel {
+                unit: egui::MouseWheelUnit::Line,
+                delta: egui::vec2(0.0, -8.0),
+                phase: egui::TouchPhase::Move,
+                source: egui::MouseWheelSource::Unknown,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {

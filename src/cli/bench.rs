@@ -42,13 +42,21 @@ enum What {
 
 #[derive(Debug, Args)]
 struct UiArgs {
-    /// The model to train meanwhile; `none`: the first frame only, or `--logged-steps`
+    /// The model to train meanwhile; `none`: the first frame only, or one of the next three
     #[arg(long, default_value = "starter")]
     model: String,
 
     /// With `--model none`: draw the curves of a run of so many steps
     #[arg(long, default_value_t = 0)]
     logged_steps: usize,
+
+    /// With `--model none`: fetch this Hub repository meanwhile
+    #[arg(long, value_name = "REPO")]
+    fetch: Option<String>,
+
+    /// With `--model none`: scroll through so many search results
+    #[arg(long, default_value_t = 0)]
+    found: usize,
 
     /// How long to measure, in seconds
     #[arg(long, default_value_t = 60.0)]
@@ -120,8 +128,9 @@ fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
         "none" => None,
         name => Some(crate::hub::local::resolve_model(name)?),
     };
-    let options =
-        UiBenchOptions { model, logged_steps: args.logged_steps, secs: args.secs, process_start };
+    let UiArgs { logged_steps, ref fetch, found, secs, .. } = *args;
+    let fetch = fetch.clone();
+    let options = UiBenchOptions { model, logged_steps, fetch, found, secs, process_start };
     let report = app::bench::run(options)
         .map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
     if args.json {
