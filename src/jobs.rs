@@ -54,13 +54,7 @@ static GIVING_WAY: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let builder = ThreadPoolBuilder::new()
         .num_threads(rayon::current_num_threads())
         .thread_name(|index| format!("patient-{index}"))
-        .start_handler(|_| {
-            // About nice 10, or "below normal". Where it is refused, they are as urgent as others.
-            let low = ThreadPriorityValue::try_from(25_u8).expect("a number below 100");
-            if let Err(err) = set_current_thread_priority(ThreadPriority::Crossplatform(low)) {
-                log::debug!("threads that give way: {err:?}");
-            }
-        });
+        .start_handler(|_| give_way());
     builder.build().inspect_err(|err| log::warn!("threads that give way: {err}")).ok()
 });
 
@@ -70,6 +64,15 @@ pub fn giving_way<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match &*GIVING_WAY {
         Some(pool) => pool.install(work),
         None => work(),
+    }
+}
+
+/// Makes this thread give way, for the rest of its life: to about nice 10, or "below normal". Where
+/// the system refuses that, it stays as urgent as others.
+pub fn give_way() {
+    let low = ThreadPriorityValue::try_from(25_u8).expect("a number below 100");
+    if let Err(err) = set_current_thread_priority(ThreadPriority::Crossplatform(low)) {
+        log::debug!("threads that give way: {err:?}");
     }
 }
 

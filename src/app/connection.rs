@@ -16,6 +16,7 @@ use crate::hub::search::{self, Page, Query};
 use crate::hub::starter::Sources;
 use crate::hub::token::{self, Token};
 use crate::hub::vault::{Kept, Secret, Secrets, Vault};
+use crate::jobs;
 use crate::jobs::{Job, Progress, Wake};
 use crate::llm;
 use crate::state::hub::HubSettings;
@@ -274,6 +275,7 @@ impl HubEngine for CandleEngine {
 
     fn verify(&mut self, repo: String, wake: Wake) -> VerifyJob {
         self.ask("verify", wake, move |connection, progress| {
+            jobs::give_way();
             keep::verify(&connection.paths, Some((RepoKind::Model, &repo)), progress)
         })
     }

@@ -454,7 +454,7 @@ mod tests {
         let whole = verify(&paths, None, &Quiet).unwrap();
         assert_eq!((whole.file_count, whole.unknown_count, whole.damaged.len()), (2, 0, 0));
         let path = folder.snapshot(NEW).join("sub/b.bin");
-        write_atomic(&path, b"abd").unwrap();
+        write_atomic(&path, b"abx").unwrap();
         let report = verify(&paths, None, &Quiet).unwrap();
         let [damaged] = report.damaged.as_slice() else { panic!("{report:?}") };
         assert_eq!((damaged.name().as_str(), &damaged.path), ("sub/b.bin", &path));

@@ -184,7 +184,7 @@ fn a_keyring_that_does_not_serve_is_said_and_downloads_go_on() {
 }
 
 #[test]
-fn a_proxys_password_is_not_in_the_preferences() {
+fn the_password_of_a_proxy_is_not_in_the_preferences() {
     let mut app = App::open();
     let whole = "http://ada:secret@proxy:3128";
     app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();

@@ -474,6 +474,10 @@ where
     T: Send + 'static,
     F: FnOnce(&dyn Progress<E>) -> Result<T, Error> + Send + 'static,
 {
+    let work = move |progress: &dyn Progress<E>| {
+        jobs::give_way(); // hashing hundreds of megabytes a second is no reason to stutter
+        work(progress)
+    };
     Job::spawn(name, Arc::clone(wake), work).map_err(Error::Thread)
 }
 
