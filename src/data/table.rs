@@ -64,7 +64,7 @@ pub(super) fn rows(path: &Path, watch: Watch<'_>) -> Result<Vec<Numbered>, Impor
 const WRITTEN_AS: u32 = 2;
 
 /// Writes a table as JSON Lines into `folder`, for what reads nothing else: row n becomes line n.
-/// One that mixes plain text and dialogues becomes dialogues: see [`import::in_one_form`].
+/// One that mixes plain text and dialogues becomes dialogues: see `import::in_one_form`.
 ///
 /// A table that was written there before, and is as it was, is not written again. Returns the
 /// file, which is there whole or not at all.

@@ -2,7 +2,7 @@
 //!
 //! It is in the system's keyring where there is one, else in a file for this account alone; until
 //! the keyring has it, the file does, so that a program that is ended loses nothing. The keyring
-//! itself: see [`super::os_vault`].
+//! itself: see `hub::os_vault`.
 //!
 //! A keyring is asked over D-Bus, may want a password typed first, and may never answer: every
 //! question has an end, and the window asks from a job. One that holds nothing of ours is not
