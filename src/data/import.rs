@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::data::pair::{Message, PreferencePair, Text};
+use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 use crate::data::rows::{ImportError, Row, Source, kind_of, listed};
 use crate::data::table::{Watch, is_parquet};
 
@@ -220,46 +220,12 @@ fn as_messages(text: Text, role: &str) -> Text {
 fn common_beginning(chosen: Text, rejected: Text) -> Result<PreferencePair, String> {
     const NOTHING_SHARED: &str =
         "there is no \"prompt\", and \"chosen\" and \"rejected\" do not begin alike";
-    match (chosen, rejected) {
-        (Text::Plain(chosen), Text::Plain(rejected)) => {
-            let chosen: Vec<char> = chosen.chars().collect();
-            let rejected: Vec<char> = rejected.chars().collect();
-            let mut length = first_difference(&chosen, &rejected);
-            let part_here = chosen.get(length) != rejected.get(length);
-            if length > 0 && part_here && chosen[length - 1] == ' ' {
-                length -= 1; // the answers take the space along
-            }
-            if length == 0 {
-                return Err(NOTHING_SHARED.to_owned());
-            }
-            let plain = |chars: &[char]| Text::Plain(chars.iter().collect());
-            Ok(PreferencePair {
-                prompt: plain(&chosen[..length]),
-                chosen: plain(&chosen[length..]),
-                rejected: plain(&rejected[length..]),
-            })
-        }
-        (Text::Messages(chosen), Text::Messages(rejected)) => {
-            let length = first_difference(&chosen, &rejected);
-            if length == 0 {
-                return Err(NOTHING_SHARED.to_owned());
-            }
-            Ok(PreferencePair {
-                prompt: Text::Messages(chosen[..length].to_vec()),
-                chosen: Text::Messages(chosen[length..].to_vec()),
-                rejected: Text::Messages(rejected[length..].to_vec()),
-            })
-        }
-        (Text::Plain(_), Text::Messages(_)) | (Text::Messages(_), Text::Plain(_)) => {
-            Err("one answer is a string and the other a list of messages".to_owned())
-        }
+    if matches!(chosen, Text::Plain(_)) != matches!(rejected, Text::Plain(_)) {
+        return Err("one answer is a string and the other a list of messages".to_owned());
     }
-}
-
-/// Where two sequences part; at the latest, one before the end of the shorter.
-fn first_difference<T: PartialEq>(left: &[T], right: &[T]) -> usize {
-    let shorter = left.len().min(right.len());
-    left.iter().zip(right).position(|(a, b)| a != b).unwrap_or_else(|| shorter.saturating_sub(1))
+    let pair = extract_prompt(chosen, rejected);
+    let pair = pair.filter(|pair| pair.prompt != Text::Plain(String::new()));
+    pair.ok_or_else(|| NOTHING_SHARED.to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::config::Objective;
-use crate::data::pair::{Message, PreferencePair, Text};
+use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 use crate::files;
 use crate::files::JsonlError;
 
@@ -147,40 +147,6 @@ fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair
 fn says(messages: &Text, words: &str) -> bool {
     let Text::Messages(messages) = messages else { return false };
     messages.iter().any(|message| message.content.trim() == words.trim())
-}
-
-/// TRL's `extract_prompt`: the longest common beginning, in characters or in messages. For text it
-/// steps back one if the character before is a space. Where one text begins with the whole of the
-/// other, TRL leaves the last character (message) to the answers, and so does this. Texts that have
-/// nothing in common have an empty prompt; dialogues must begin with the same message.
-fn extract_prompt(chosen: Text, rejected: Text) -> Option<PreferencePair> {
-    let (prompt, chosen, rejected) = match (chosen, rejected) {
-        (Text::Plain(chosen), Text::Plain(rejected)) => {
-            let chosen: Vec<char> = chosen.chars().collect();
-            let rejected: Vec<char> = rejected.chars().collect();
-            let (mut place, differs) = common_beginning(&chosen, &rejected);
-            if differs && place > 0 && chosen[place - 1] == ' ' {
-                place -= 1;
-            }
-            let plain = |characters: &[char]| Text::Plain(characters.iter().collect());
-            (plain(&chosen[..place]), plain(&chosen[place..]), plain(&rejected[place..]))
-        }
-        (Text::Messages(chosen), Text::Messages(rejected)) => {
-            let (place, _) = common_beginning(&chosen, &rejected);
-            let messages = |messages: &[Message]| Text::Messages(messages.to_vec());
-            let prompt = (place > 0).then(|| messages(&chosen[..place]))?;
-            (prompt, messages(&chosen[place..]), messages(&rejected[place..]))
-        }
-        (Text::Plain(_), Text::Messages(_)) | (Text::Messages(_), Text::Plain(_)) => return None,
-    };
-    Some(PreferencePair { prompt, chosen, rejected })
-}
-
-/// Where the prompt ends, and whether the two differ there.
-fn common_beginning<T: PartialEq>(chosen: &[T], rejected: &[T]) -> (usize, bool) {
-    let different = chosen.iter().zip(rejected).position(|(chosen, rejected)| chosen != rejected);
-    let last = chosen.len().min(rejected.len()).saturating_sub(1);
-    (different.unwrap_or(last), different.is_some())
 }
 
 /// The text or the messages under `key`.
