@@ -71,6 +71,14 @@ pub fn check_writable(folder: &Path) -> io::Result<()> {
     file.as_file().sync_all()
 }
 
+/// Deletes a file; one that is not there is deleted already.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Appends `line` and a line feed, and flushes them to the disk before it returns.
 ///
 /// A last line without a line feed (a crash in the middle of a write) is closed first, so that it

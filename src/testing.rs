@@ -208,7 +208,7 @@ impl Engine for FakeEngine {
     fn read_training_file(&mut self, path: PathBuf, objective: Objective, _wake: Wake) -> RowsJob {
         let (feeder, job) = Job::manual();
         let tables = path.with_file_name("tables");
-        feeder.finish(import::read_training_file(path, objective, &tables, &Quiet));
+        feeder.finish(import::read_training_file(&path, objective, &tables, &Quiet));
         job
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::engine::CandleEngine;
+use super::engine::{CandleEngine, spawn};
 use crate::hub;
 use crate::hub::cache::RepoKind;
 use crate::hub::client::Client;
@@ -115,15 +115,7 @@ impl Safe {
         text: Option<String>,
         progress: &dyn Progress<()>,
     ) -> Result<(), hub::Error> {
-        let set = |found: Option<(String, Kept)>| {
-            let mut known = lock(&self.known);
-            match secret {
-                Secret::Token => {
-                    known.token = found.and_then(|(text, kept)| Some((Token::parse(&text)?, kept)));
-                }
-                Secret::Proxy => known.proxy = found,
-            }
-        };
+        let set = |found: Option<(String, Kept)>| lock(&self.known).set(secret, found);
         let Some(text) = text else {
             set(None); // not used any more, even if it cannot be deleted
             let forgotten = self.vault.forget(secret);
@@ -194,8 +186,7 @@ impl CandleEngine {
         let Some(connection) = self.connection.clone() else {
             return Job::failed(hub::Error::NoHome);
         };
-        let job = Job::spawn(name, wake, move |progress| work(&connection, progress));
-        job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
+        spawn(name, wake, hub::Error::Thread, move |progress| work(&connection, progress))
     }
 }
 
@@ -216,10 +207,8 @@ impl HubEngine for CandleEngine {
     fn unlock(&mut self, wake: Wake) -> Option<SecretJob> {
         let paths = HubPaths::from_env().ok()?; // connecting says that there is no home
         let safe = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).clone();
-        safe.vault.is_locked_away().then(|| {
-            let job = Job::spawn("unlock", wake, move |_| safe.unlock());
-            job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
-        })
+        let is_locked_away = safe.vault.is_locked_away();
+        is_locked_away.then(|| spawn("unlock", wake, hub::Error::Thread, move |_| safe.unlock()))
     }
 
     fn keep_secret(&mut self, secret: Secret, text: Option<String>, wake: Wake) -> SecretJob {
@@ -232,8 +221,7 @@ impl HubEngine for CandleEngine {
             return Job::failed(hub::Error::BadToken);
         }
         let safe = self.safe.get_or_insert_with(|| Safe::of_system(&paths)).clone();
-        let job = Job::spawn("keep", wake, move |progress| safe.keep(secret, text, progress));
-        job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
+        spawn("keep", wake, hub::Error::Thread, move |progress| safe.keep(secret, text, progress))
     }
 
     fn search(&mut self, query: Query, next: Option<String>, wake: Wake) -> SearchJob {
@@ -255,8 +243,7 @@ impl HubEngine for CandleEngine {
     }
 
     fn pace(&mut self, wake: Wake) -> PaceJob {
-        let job = Job::spawn("pace", wake, |_| Ok(llm::pace::multiplications_per_sec()));
-        job.unwrap_or_else(|err| Job::failed(hub::Error::Thread(err)))
+        spawn("pace", wake, hub::Error::Thread, |_| Ok(llm::pace::multiplications_per_sec()))
     }
 
     fn serve_queue(&mut self, wake: Wake) -> QueueJob {

@@ -143,10 +143,10 @@ impl CandleEngine {
 }
 
 /// Starts `work`, or gives a job that has failed because no thread could be started.
-fn spawn<E, T, Err, F>(
+pub(super) fn spawn<E, T, Err, F>(
     name: &str,
     wake: Wake,
-    thread_error: fn(std::io::Error) -> Err,
+    thread_error: impl FnOnce(std::io::Error) -> Err,
     work: F,
 ) -> Job<E, T, Err>
 where
@@ -283,20 +283,20 @@ impl Engine for CandleEngine {
 
     fn read_prompts(&mut self, path: PathBuf, wake: Wake) -> PromptsJob {
         let owned = path.clone();
-        let job = Job::spawn("read", wake, move |progress| import::read_prompts(&owned, progress));
-        job.unwrap_or_else(|source| Job::failed(ImportError::Read { path, source }))
+        let thread_error = |source| ImportError::Read { path, source };
+        spawn("read", wake, thread_error, move |progress| import::read_prompts(&owned, progress))
     }
 
     fn read_training_file(&mut self, path: PathBuf, objective: Objective, wake: Wake) -> RowsJob {
         let tables = match HubPaths::from_env() {
-            Ok(paths) => paths.cached.join("tables"),
+            Ok(paths) => paths.tables(),
             Err(err) => return Job::failed(err.into()),
         };
         let owned = path.clone();
-        let job = Job::spawn("read", wake, move |progress| {
-            import::read_training_file(owned, objective, &tables, progress)
-        });
-        job.unwrap_or_else(|source| Job::failed(ImportError::Read { path, source }.into()))
+        let thread_error = |source| ImportError::Read { path, source }.into();
+        spawn("read", wake, thread_error, move |progress| {
+            import::read_training_file(&owned, objective, &tables, progress)
+        })
     }
 
     fn export_run(&mut self, run: &RunView, wake: Wake) -> ExportJob {

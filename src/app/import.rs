@@ -58,17 +58,13 @@ pub fn read_prompts(
 
 /// Checks every row. A table becomes a file of JSON Lines in `tables` first.
 pub fn read_training_file(
-    path: PathBuf,
+    path: &Path,
     objective: Objective,
     tables: &Path,
     progress: &dyn Progress<Reading>,
 ) -> Result<TrainingFile, RowsError> {
-    let path = if table::is_parquet(&path) {
-        let mut watch = |done, total| tell(progress, done, total);
-        table::to_json_lines(&path, tables, &mut watch)?
-    } else {
-        path
-    };
+    let mut watch = |done, total| tell(progress, done, total);
+    let path = table::as_json_lines(path, tables, &mut watch)?;
     let rows = train::rows::read(&path, objective)?.rows.len();
     Ok(TrainingFile { path, rows })
 }

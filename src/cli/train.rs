@@ -50,8 +50,8 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut config = run_file::read(&args.run)?;
     if table::is_parquet(&config.data) {
-        let tables = HubPaths::from_env()?.cached.join("tables");
-        config.data = table::to_json_lines(&config.data, &tables, &mut |_, _| true)?;
+        let tables = HubPaths::from_env()?.tables();
+        config.data = table::as_json_lines(&config.data, &tables, &mut |_, _| true)?;
     }
     let problems = config.problems();
     if let Some(problem) = problems.first() {

@@ -63,12 +63,18 @@ pub(super) fn rows(path: &Path, watch: Watch<'_>) -> Result<Vec<Numbered>, Impor
 /// What a table is written as, counted up when that changes.
 const WRITTEN_AS: u32 = 2;
 
+/// A file that whoever reads JSON Lines can read: a table written as such into `folder`, and any
+/// other file itself.
+pub fn as_json_lines(path: &Path, folder: &Path, watch: Watch<'_>) -> Result<PathBuf, ImportError> {
+    if is_parquet(path) { to_json_lines(path, folder, watch) } else { Ok(path.to_owned()) }
+}
+
 /// Writes a table as JSON Lines into `folder`, for what reads nothing else: row n becomes line n.
 /// One that mixes plain text and dialogues becomes dialogues: see `import::in_one_form`.
 ///
 /// A table that was written there before, and is as it was, is not written again. Returns the
 /// file, which is there whole or not at all.
-pub fn to_json_lines(path: &Path, folder: &Path, watch: Watch<'_>) -> Result<PathBuf, ImportError> {
+fn to_json_lines(path: &Path, folder: &Path, watch: Watch<'_>) -> Result<PathBuf, ImportError> {
     let read_error = |source| ImportError::Read { path: path.to_owned(), source };
     let about = std::fs::metadata(path).map_err(read_error)?;
     let (len, modified) = (about.len(), about.modified().ok());

@@ -12,6 +12,7 @@ use super::cache::{RepoFolder, RepoKind};
 use super::client::{Client, is_commit, is_hex};
 use super::git_hash::{ContentHash, ContentHasher};
 use super::paths::HubPaths;
+use crate::files;
 use crate::jobs::Progress;
 
 /// One version of a model or data set in the cache.
@@ -268,11 +269,9 @@ fn hash_of(
 pub fn remove_damaged(paths: &HubPaths, damaged: &Damaged) -> Result<(), Error> {
     let Damaged { kind, repo, path, files, .. } = damaged;
     let folder = RepoFolder::of(&paths.cache, *kind, repo);
-    let remove = |path: &Path| match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Write { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
+    let remove = |path: &Path| {
+        let removed = files::remove_if_there(path);
+        removed.map_err(|source| Error::Write { path: path.to_owned(), source })
     };
     for commit in folder.commits() {
         for name in files {

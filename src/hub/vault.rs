@@ -108,6 +108,25 @@ pub struct Secrets {
     pub trouble: Option<String>,
 }
 
+impl Secrets {
+    /// `None`, or what is no token: there is none any more.
+    pub fn set(&mut self, secret: Secret, found: Option<(String, Kept)>) {
+        match secret {
+            Secret::Token => {
+                self.token = found.and_then(|(text, kept)| Some((Token::parse(&text)?, kept)));
+            }
+            Secret::Proxy => self.proxy = found,
+        }
+    }
+
+    fn has(&self, secret: Secret) -> bool {
+        match secret {
+            Secret::Token => self.token.is_some(),
+            Secret::Proxy => self.proxy.is_some(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { token, proxy, trouble } = self;
@@ -197,27 +216,16 @@ impl Vault {
     fn open_some(&self, wanted: &[Secret]) -> Secrets {
         let mut secrets = self.open_files();
         for secret in self.in_keyring().into_iter().filter(|secret| wanted.contains(secret)) {
-            let is_known = match secret {
-                Secret::Token => secrets.token.is_some(),
-                Secret::Proxy => secrets.proxy.is_some(),
-            };
-            if is_known {
+            if secrets.has(secret) {
                 continue;
             }
             let name = secret.name();
-            let text = match self.ask(move |keyring| keyring.get(name)) {
-                Ok(Some(text)) => text,
-                Ok(None) => continue,
+            match self.ask(move |keyring| keyring.get(name)) {
+                Ok(text) => secrets.set(secret, text.map(|text| (text, Kept::Keyring))),
                 Err(why) => {
                     secrets.trouble = Some(why.to_string());
                     break; // asked again, it would be waited for again
                 }
-            };
-            match secret {
-                Secret::Token => {
-                    secrets.token = Token::parse(&text).map(|token| (token, Kept::Keyring));
-                }
-                Secret::Proxy => secrets.proxy = Some((text, Kept::Keyring)),
             }
         }
         secrets
@@ -225,15 +233,12 @@ impl Vault {
 
     /// What lies in files, without asking the keyring.
     pub fn open_files(&self) -> Secrets {
-        let text = |secret: Secret| {
-            let text = std::fs::read_to_string(secret.file(&self.paths)).ok()?; // there is none
-            Some((text, Kept::File))
-        };
-        Secrets {
-            token: text(Secret::Token).and_then(|(text, kept)| Some((Token::parse(&text)?, kept))),
-            proxy: text(Secret::Proxy),
-            trouble: None,
+        let mut secrets = Secrets::default();
+        for secret in Secret::ALL {
+            let text = std::fs::read_to_string(secret.file(&self.paths)).ok(); // or there is none
+            secrets.set(secret, text.map(|text| (text, Kept::File)));
         }
+        secrets
     }
 
     /// What the keyring holds, or may hold.
@@ -309,10 +314,7 @@ fn at(path: &Path) -> impl Fn(io::Error) -> Error + '_ {
 }
 
 fn remove(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => Ok(()),
-    }
+    files::remove_if_there(path).map_err(at(path))
 }
 
 /// A client for a command line: from the environment, and with the token that was typed into the
