@@ -128,57 +128,54 @@ impl Measured {
 
     /// Starts the run as soon as the model is there; true once everything is measured.
     fn is_done(&mut self) -> bool {
-        let UiBenchOptions { model, logged_steps, fetch, found, secs, .. } = &self.options;
+        let Some(since) = self.measuring_since else {
+            if self.options.model.is_some() && self.workbench.state.model.ready().is_none() {
+                return false;
+            }
+            let has_begun = self.begin();
+            self.measuring_since = has_begun.then(Instant::now);
+            return !has_begun;
+        };
+        let (state, options) = (&self.workbench.state, &self.options);
+        let has_ended = if options.fetch.is_some() {
+            let downloads = &state.hub.downloads;
+            !downloads.is_empty() && !downloads.iter().any(Item::is_active)
+        } else {
+            options.found == 0 && !state.train.is_running()
+        };
+        has_ended || since.elapsed().as_secs_f64() > options.secs
+    }
+
+    /// Begins what is to be measured. False: there is nothing.
+    fn begin(&mut self) -> bool {
+        let UiBenchOptions { model, logged_steps, fetch, found, .. } = &self.options;
         let state = &mut self.workbench.state;
-        match self.measuring_since {
-            None if state.model.ready().is_some() => {
-                state.prefs.panel = PanelId::Train;
-                state.train.source = DataSource::Sample;
-                self.workbench.handle(Command::StartTraining);
-                self.measuring_since = Some(Instant::now());
-                false
+        if model.is_some() {
+            state.prefs.panel = PanelId::Train;
+            state.train.source = DataSource::Sample;
+            self.workbench.handle(Command::StartTraining);
+        } else if let Some(repo) = fetch {
+            state.prefs.panel = PanelId::Models;
+            state.hub.tab = ModelsTab::Downloads;
+            self.workbench.handle(Command::Download(Order::model(repo)));
+        } else if *found > 0 {
+            state.prefs.panel = PanelId::Models;
+            state.hub.tab = ModelsTab::Find;
+            state.hub.query.words = "bench".to_owned();
+            state.hub.results.ask(state.hub.query.clone());
+            let row = |index| Found::named(RepoKind::Model, &format!("bench/{index}"));
+            let rows = (0..*found).map(row).collect();
+            state.hub.results.on_page(Page { rows, next: None });
+        } else if *logged_steps > 0 {
+            state.prefs.panel = PanelId::Train;
+            state.train.begin("bench");
+            for step in 1..=*logged_steps {
+                state.train.on_event(TrainEvent::Step(logged(step)));
             }
-            None if model.is_some() => false,
-            None if fetch.is_some() => {
-                state.prefs.panel = PanelId::Models;
-                state.hub.tab = ModelsTab::Downloads;
-                let order = Order::model(fetch.as_deref().unwrap_or_default());
-                self.workbench.handle(Command::Download(order));
-                self.measuring_since = Some(Instant::now());
-                false
-            }
-            None if *found > 0 => {
-                state.prefs.panel = PanelId::Models;
-                state.hub.tab = ModelsTab::Find;
-                state.hub.query.words = "bench".to_owned();
-                state.hub.results.ask(state.hub.query.clone());
-                let row = |index| Found::named(RepoKind::Model, &format!("bench/{index}"));
-                let rows = (0..*found).map(row).collect();
-                state.hub.results.on_page(Page { rows, next: None });
-                self.measuring_since = Some(Instant::now());
-                false
-            }
-            None if *logged_steps > 0 => {
-                state.prefs.panel = PanelId::Train;
-                state.train.begin("bench");
-                for step in 1..=*logged_steps {
-                    state.train.on_event(TrainEvent::Step(logged(step)));
-                }
-                self.measuring_since = Some(Instant::now());
-                false
-            }
-            None => true,
-            Some(since) => {
-                let over = since.elapsed().as_secs_f64() > *secs;
-                let has_ended = if fetch.is_some() {
-                    let downloads = &state.hub.downloads;
-                    !downloads.is_empty() && !downloads.iter().any(Item::is_active)
-                } else {
-                    *found == 0 && !state.train.is_running()
-                };
-                over || has_ended
-            }
+        } else {
+            return false;
         }
+        true
     }
 
     fn finish(&self) {

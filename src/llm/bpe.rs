@@ -93,12 +93,12 @@ pub type Joined = (u32, u32, u32);
 
 /// Two tokens that become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Merge {
-    pub left: u32,
-    pub right: u32,
+struct Merge {
+    left: u32,
+    right: u32,
 
     /// The token that they become.
-    pub id: u32,
+    id: u32,
 
     /// The lower, the earlier.
     rank: u32,
@@ -264,7 +264,7 @@ const END: usize = usize::MAX;
 const NONE: u32 = u32::MAX;
 
 /// `<0x0A>`, as SentencePiece writes the byte 10.
-fn byte_name(byte: u8) -> String {
+pub(super) fn byte_name(byte: u8) -> String {
     format!("<0x{byte:02X}>")
 }
 

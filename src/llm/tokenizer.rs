@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::Model as _;
 
-use super::bpe::AnyTokenizer;
+use super::bpe::{AnyTokenizer, byte_name};
 use super::gguf::GgufFile;
 use super::gguf_vocab::{self, GgufVocab, VocabError};
 use super::tokenizer_check;
@@ -142,11 +142,8 @@ impl Tokenizer {
             return token;
         }
         let bytes = self.spelling.bytes(&token);
-        String::from_utf8(bytes).unwrap_or_else(|err| {
-            let shown: Vec<String> =
-                err.as_bytes().iter().map(|byte| format!("<0x{byte:02X}>")).collect();
-            shown.concat()
-        })
+        String::from_utf8(bytes)
+            .unwrap_or_else(|err| err.as_bytes().iter().map(|byte| byte_name(*byte)).collect())
     }
 
     /// As a `tokenizer.json`.

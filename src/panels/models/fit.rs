@@ -106,14 +106,18 @@ fn answering_ui(
     line_ui(ui, "Memory to answer", tone, words, &amount, &about);
 }
 
-/// An encoder keeps nothing from one token to the next.
-fn encoding_ui(ui: &mut Ui, weights: u64, memory: Memory) {
-    let (tone, words) = match Verdict::of_memory(memory, weights) {
+fn whether_it_fits(verdict: Verdict, too_large: &str) -> (Tone, &str) {
+    match verdict {
         Verdict::Well | Verdict::Slow => (Tone::Chosen, "fits"),
         Verdict::Tight => (Tone::Rejected, "tight: close other programs"),
-        Verdict::TooLarge => (Tone::Problem, "too large"),
+        Verdict::TooLarge => (Tone::Problem, too_large),
         Verdict::Unknown => (Tone::Neutral, "not known"),
-    };
+    }
+}
+
+/// An encoder keeps nothing from one token to the next.
+fn encoding_ui(ui: &mut Ui, weights: u64, memory: Memory) {
+    let (tone, words) = whether_it_fits(Verdict::of_memory(memory, weights), "too large");
     let about = format!(
         "{} for the weights; {} of {} memory is free now",
         format::bytes(weights),
@@ -126,12 +130,7 @@ fn encoding_ui(ui: &mut Ui, weights: u64, memory: Memory) {
 fn training_ui(ui: &mut Ui, training: &Training, memory: Memory, pace: Option<f64>) {
     let needed = training.memory;
     let verdict = Verdict::of_memory(memory, needed);
-    let (tone, words) = match verdict {
-        Verdict::Well | Verdict::Slow => (Tone::Chosen, "fits"),
-        Verdict::Tight => (Tone::Rejected, "tight: close other programs"),
-        Verdict::TooLarge => (Tone::Problem, "too large: take a smaller model"),
-        Verdict::Unknown => (Tone::Neutral, "not known"),
-    };
+    let (tone, words) = whether_it_fits(verdict, "too large: take a smaller model");
     let about = format!(
         "About {} at the peak of a run with a LoRA adapter at the usual settings, its weights \
          widened to f32; {} of {} memory is free now",

@@ -20,6 +20,13 @@ impl Problems {
             problem_ui(ui, &problem.message);
         }
     }
+
+    /// The same with the field's name, where the row does not stand right above.
+    pub(super) fn show_named(&self, ui: &mut Ui, field: &str) {
+        for problem in self.0.iter().filter(|problem| problem.field == field) {
+            problem_ui(ui, &format!("{field}: {}", problem.message));
+        }
+    }
 }
 
 /// A sentence that says what is wrong, with its sign.

@@ -2,7 +2,7 @@
 
 use eframe::egui::{ComboBox, Ui};
 
-use super::fields::{Problems, number_ui, problem_ui, row_ui, small_button_ui};
+use super::fields::{Problems, number_ui, row_ui, small_button_ui};
 use crate::train::config::TrainConfig;
 use crate::train::dpo;
 use crate::widgets::button::ActionButton;
@@ -56,9 +56,7 @@ pub(super) fn losses_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Proble
         }
     });
     for field in ["loss_type", "loss_weights"] {
-        for problem in problems.0.iter().filter(|problem| problem.field == field) {
-            problem_ui(ui, &format!("{field}: {}", problem.message));
-        }
+        problems.show_named(ui, field);
     }
 }
 

@@ -4,8 +4,7 @@ use eframe::egui;
 use eframe::egui::{CollapsingHeader, ComboBox, Label, Sides, Ui, Vec2};
 
 use super::fields::{
-    Problems, check_ui, number_row_ui, number_ui, problem_ui, radio_ui, row_ui, section_ui,
-    small_button_ui,
+    Problems, check_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui, small_button_ui,
 };
 use super::{losses, measuring};
 use crate::state::command::{Command, Commands};
@@ -401,10 +400,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             }
         },
     );
-    let field = "lora.lora_dropout";
-    for problem in problems.0.iter().filter(|problem| problem.field == field) {
-        problem_ui(ui, &format!("{field}: {}", problem.message));
-    }
+    problems.show_named(ui, "lora.lora_dropout");
 }
 
 fn scheduler_ui(ui: &mut Ui, scheduler: &mut SchedulerType) {
