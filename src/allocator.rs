@@ -13,6 +13,18 @@ const KEPT: i32 = 32 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: i32 = 4 << 20;
 
+/// Takes all memory from one place, whichever thread asks. Called before there is another thread.
+///
+/// Otherwise each of the threads that take turns at reading a prompt keeps what it freed, and the
+/// other takes the same once more.
+pub fn share_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: as in `keep_freed_memory`.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Keeps memory that the next frame of a window needs again.
 ///
 /// A graphics driver that draws in software takes several megabytes for the triangles of a frame

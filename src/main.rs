@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
+use tuning_fork::allocator;
 use tuning_fork::app;
 use tuning_fork::app::WindowOptions;
 use tuning_fork::cli;
@@ -13,6 +14,7 @@ use tuning_fork::cli;
 fn main() -> ExitCode {
     let process_start = Instant::now();
     calm_candle();
+    allocator::share_freed_memory();
     env_logger::init();
     let args = cli::Args::parse();
     match &args.command {

@@ -1,6 +1,7 @@
 //! Causal attention with grouped heads, windows and soft-caps over the cache. With a gradient, over
 //! a tree of tokens: see `tree_attention.rs`.
 
+use super::buffers::Buffer;
 use super::cache::LayerCache;
 use super::config::{Config, LayerConfig};
 use super::kernels;
@@ -42,7 +43,7 @@ pub(crate) fn attend(
     queries: &[f32],
     cache: &LayerCache,
     start: usize,
-) -> Vec<f32> {
+) -> Buffer {
     let AttentionShape { heads, kv_heads, head_dim, scale, softcap, window } = *shape;
     let count = queries.len() / (heads * head_dim);
     let kernel = kernels::Attention {
@@ -55,7 +56,7 @@ pub(crate) fn attend(
         window,
         softcap,
     };
-    let mut out = vec![0.0; queries.len()];
+    let mut out = Buffer::any(queries.len());
     kernels::attend(&kernel, queries, &cache.view(), &mut out);
     out
 }

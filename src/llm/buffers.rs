@@ -1,9 +1,9 @@
-//! Memory that one layer of a training pass leaves to the next.
+//! Memory that one layer of a pass leaves to the next.
 //!
-//! A pass makes thousands of buffers of a few sizes. Fresh ones have to be cleared, on one thread,
-//! and mapped page by page; together that took a tenth of a step.
+//! A pass makes hundreds of buffers of a few sizes. Fresh ones have to be cleared, on one thread,
+//! and mapped page by page; together that took a tenth of a training step.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -63,6 +63,12 @@ impl Buffer {
         Self(values)
     }
 
+    /// Drops the values outside of `range`.
+    pub fn keep(&mut self, range: Range<usize>) {
+        self.0.truncate(range.end);
+        self.0.drain(..range.start);
+    }
+
     pub fn zeroed(len: usize) -> Self {
         let mut buffer = Self::any(len);
         buffer.fill(0.0);
@@ -102,6 +108,7 @@ pub fn free_bytes() -> u64 {
 /// Gives everything that nobody uses back to the system. Called where training ends.
 pub fn release() {
     FREE.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    expect_rows(0, 0);
 }
 
 impl Drop for Buffer {

@@ -88,6 +88,13 @@ impl KvCache {
         &mut self.layers[index]
     }
 
+    /// Makes room for `len` tokens at once: room that is grown into step by step is larger.
+    pub(crate) fn reserve(&mut self, len: usize) {
+        for layer in &mut self.layers {
+            layer.reserve(len);
+        }
+    }
+
     /// Called once all layers have taken in `count` tokens.
     pub(crate) fn advance(&mut self, count: usize) {
         self.len += count;
@@ -147,12 +154,12 @@ impl LayerCache {
         self.len = self.len.min(len);
     }
 
-    /// Makes room for `len` positions, twice as much as there was at least.
+    /// Makes room for `len` positions, a quarter more than there was at least.
     fn reserve(&mut self, len: usize) {
         if len <= self.capacity {
             return;
         }
-        let capacity = len.max(2 * self.capacity).next_multiple_of(KEY_TILE);
+        let capacity = len.max(self.capacity + self.capacity / 4).next_multiple_of(KEY_TILE);
         let (old, new) = (self.capacity * self.head_dim, capacity * self.head_dim);
         for store in [&mut self.keys, &mut self.values] {
             store.grow(self.kv_heads, old, new);

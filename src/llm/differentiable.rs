@@ -436,9 +436,10 @@ fn inner(config: &Config, gate: &[f32], up: &[f32]) -> Buffer {
     if gate.is_empty() {
         out.copy_from_slice(up);
         rows::activate(config.activation, &mut out);
-        return out;
+    } else {
+        out.copy_from_slice(gate);
+        rows::gated(config.activation, &mut out, up);
     }
-    rows::gated(config.activation, gate, up, &mut out);
     out
 }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::kernels::Bytes;
 use super::mapped::Mapped;
 
 /// Why a GGUF file could not be read.
@@ -219,6 +220,16 @@ impl GgufFile {
     /// A tensor's bytes as stored. `None`: there is no such tensor, or its type is unknown.
     pub fn tensor_bytes(&self, name: &str) -> Option<&[u8]> {
         self.map.get(self.tensors.get(name)?.bytes.clone()?)
+    }
+
+    /// Lets go of the pages that only hold metadata, of which this has its own copy.
+    pub fn forget_headers(&self) {
+        let starts = self.tensors.values().filter_map(|tensor| Some(tensor.bytes.clone()?.start));
+        if let Some(first) = starts.min()
+            && let Ok(headers) = Bytes::from_map(self.map.share()).slice(0..first)
+        {
+            headers.forget();
+        }
     }
 
     /// The map that [`GgufTensor::byte_range`] counts in.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::attention::attend;
+use super::buffers::Buffer;
 use super::cache::KvCache;
 use super::config::{Config, RopeTable};
 use super::linear::{Linear, Norm};
@@ -19,7 +20,7 @@ pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]);
 
 /// Positions that go through the layers together. More would not be faster: what is between two
 /// products then leaves the second cache, and takes memory.
-const POSITIONS: usize = 192;
+const POSITIONS: usize = 128;
 
 impl Transformer {
     /// Runs `ids` after what `cache` holds. Returns the hidden states after the final norm of the
@@ -43,13 +44,14 @@ impl Transformer {
         // A watcher gets all positions of a layer together.
         let step = if watch.is_some() { ids.len().max(1) } else { POSITIONS };
         let mut result = Vec::with_capacity(wanted.len() * config.width);
+        cache.reserve(start + ids.len());
         for from in (0..ids.len()).step_by(step) {
             let part = from..ids.len().min(from + step);
             let wanted = wanted.start.clamp(part.start, part.end) - from
                 ..wanted.end.clamp(part.start, part.end) - from;
             match self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
             {
-                Ok(hidden) => result.extend(hidden),
+                Ok(hidden) => result.extend_from_slice(&hidden),
                 Err(err) => {
                     cache.rewind();
                     cache.truncate(start);
@@ -72,7 +74,7 @@ impl Transformer {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
         mut watch: Option<&mut Watcher<'_>>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Buffer> {
         let start = cache.len();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start)?;
@@ -92,16 +94,18 @@ impl Transformer {
             layer.run(config, &mut hidden, cache, &place)?;
         }
         cache.advance(ids.len());
-        let Some(watch) = watch else { return Ok(self.final_norm.run(&hidden)) };
-        let normed = self.final_norm.run(&hidden);
-        watch(&normed);
-        Ok(normed[wanted.start * width..wanted.end * width].to_vec())
+        let mut normed = self.final_norm.run(&hidden);
+        if let Some(watch) = watch {
+            watch(&normed);
+            normed.keep(wanted.start * width..wanted.end * width);
+        }
+        Ok(normed)
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.
-    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Result<Vec<f32>> {
+    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Result<Buffer> {
         let width = config.width;
-        let mut hidden = vec![0.0; ids.len() * width];
+        let mut hidden = Buffer::any(ids.len() * width);
         let mut position = vec![0.0; width];
         for (index, (id, row)) in ids.iter().zip(hidden.chunks_exact_mut(width)).enumerate() {
             self.embedding.row(*id as usize, row)?;
@@ -148,7 +152,7 @@ impl Layer {
     fn run(
         &self,
         config: &Config,
-        hidden: &mut Vec<f32>,
+        hidden: &mut Buffer,
         cache: &mut KvCache,
         place: &Place<'_>,
     ) -> Result<()> {
@@ -156,27 +160,28 @@ impl Layer {
         if hidden.is_empty() {
             return Ok(());
         }
-        rows::add_scaled(hidden, 1.0, &normed(self.post_attention_norm.as_ref(), attended));
+        rows::add(hidden, &normed(self.post_attention_norm.as_ref(), attended));
         let fed = self.feed(config, hidden, place.adapter)?;
-        rows::add_scaled(hidden, 1.0, &normed(self.post_mlp_norm.as_ref(), fed));
+        rows::add(hidden, &normed(self.post_mlp_norm.as_ref(), fed));
         Ok(())
     }
 
     fn attend(
         &self,
         config: &Config,
-        hidden: &mut Vec<f32>,
+        hidden: &mut Buffer,
         cache: &mut KvCache,
         place: &Place<'_>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Buffer> {
         let Place { index, start, adapter, table, ref needed } = *place;
         let [mut q, k, v] = self.queries_keys_values(config, hidden, adapter, table)?;
         let cache = cache.layer_mut(index);
         cache.append(&k, &v);
-        keep_rows(&mut q, config.query_width(), needed);
-        keep_rows(hidden, config.width, needed);
+        let rows_of = |width: usize| needed.start * width..needed.end * width;
+        q.keep(rows_of(config.query_width()));
+        hidden.keep(rows_of(config.width));
         if q.is_empty() {
-            return Ok(Vec::new());
+            return Ok(q);
         }
         let out = attend(&self.attention, &q, cache, start + needed.start);
         self.output.run(&out, needed.len(), adapter)
@@ -189,7 +194,7 @@ impl Layer {
         hidden: &[f32],
         adapter: Option<&Adapter>,
         table: Option<&RopeTable>,
-    ) -> Result<[Vec<f32>; 3]> {
+    ) -> Result<[Buffer; 3]> {
         let count = hidden.len() / config.width;
         let normed = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
         let x = normed.as_deref().unwrap_or(hidden);
@@ -219,25 +224,26 @@ impl Layer {
         Ok([q, k, v])
     }
 
-    fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>> {
+    fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Buffer> {
         let count = hidden.len() / config.width;
         let normed = self.mlp_norm.as_ref().map(|norm| norm.run(hidden));
         let x = normed.as_deref().unwrap_or(hidden);
         let inner = match &self.mlp {
             Mlp::Gated { gate, up } => {
-                let [gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
-                let mut out = vec![0.0; gate.len()];
-                rows::gated(config.activation, &gate, &up, &mut out);
-                out
+                let [mut gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
+                rows::gated(config.activation, &mut gate, &up);
+                gate
             }
             Mlp::GatedFused(gate_up) => {
                 let both = gate_up.run(x, count, adapter)?;
                 let width = config.mlp_width;
-                let gate = columns(&both, 2 * width, 0..width);
-                let up = columns(&both, 2 * width, width..2 * width);
-                let mut out = vec![0.0; gate.len()];
-                rows::gated(config.activation, &gate, &up, &mut out);
-                out
+                let mut gate = columns(&both, 2 * width, 0..width);
+                rows::gated(
+                    config.activation,
+                    &mut gate,
+                    &columns(&both, 2 * width, width..2 * width),
+                );
+                gate
             }
             Mlp::Plain(up) => {
                 let mut out = up.run(x, count, adapter)?;
@@ -249,13 +255,7 @@ impl Layer {
     }
 }
 
-/// Drops the rows of `x` (rows, width) outside of `rows`.
-fn keep_rows(x: &mut Vec<f32>, width: usize, rows: &Range<usize>) {
-    x.truncate(rows.end * width);
-    x.drain(..rows.start * width);
-}
-
-fn normed(norm: Option<&Norm>, x: Vec<f32>) -> Vec<f32> {
+fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {
     match norm {
         Some(norm) => norm.run(&x),
         None => x,
@@ -263,6 +263,10 @@ fn normed(norm: Option<&Norm>, x: Vec<f32>) -> Vec<f32> {
 }
 
 /// Some columns of a row-major matrix.
-fn columns(x: &[f32], width: usize, range: Range<usize>) -> Vec<f32> {
-    x.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect()
+fn columns(x: &[f32], width: usize, range: Range<usize>) -> Buffer {
+    let mut out = Buffer::any(x.len() / width * range.len());
+    for (out, row) in out.chunks_exact_mut(range.len()).zip(x.chunks_exact(width)) {
+        out.copy_from_slice(&row[range.clone()]);
+    }
+    out
 }

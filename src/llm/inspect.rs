@@ -71,6 +71,14 @@ impl Opened {
         }
     }
 
+    /// Lets go of what only describes the model, once all of it has been read.
+    pub fn forget_headers(&self) {
+        match &self.files {
+            Files::Gguf(file) => file.forget_headers(),
+            Files::Folder { .. } => {}
+        }
+    }
+
     /// What a load would take, and from which tensors.
     pub fn survey(&self, config: &Config, weights: Weights) -> Result<Needs, Error> {
         survey(config, &self.weights, weights)

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use super::buffers::Buffer;
 use super::kernels::{self, Product, QMatrix};
 use super::lora::{Adapter, LoraPair};
 use super::ops::{RowNorm, with_f32};
@@ -83,7 +84,7 @@ pub(crate) struct Linear {
 
 impl Linear {
     /// x (count, inputs) -> (count, outputs)
-    pub fn run(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<Vec<f32>> {
+    pub fn run(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<Buffer> {
         let [out] = Self::run_all([self], x, count, adapter)?;
         Ok(out)
     }
@@ -94,8 +95,8 @@ impl Linear {
         x: &[f32],
         count: usize,
         adapter: Option<&Adapter>,
-    ) -> Result<[Vec<f32>; N]> {
-        let mut outs = layers.map(|layer| vec![0.0; count * layer.weight.outputs()]);
+    ) -> Result<[Buffer; N]> {
+        let mut outs = layers.map(|layer| Buffer::any(count * layer.weight.outputs()));
         let mut products = Vec::with_capacity(N);
         for (layer, out) in layers.iter().zip(&mut outs) {
             match &layer.weight {
@@ -160,8 +161,8 @@ pub(crate) fn add_low_rank(
 pub(crate) struct Norm(pub RowNorm);
 
 impl Norm {
-    pub fn run(&self, x: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
+    pub fn run(&self, x: &[f32]) -> Buffer {
+        let mut out = Buffer::any(x.len());
         self.0.run(x, &mut out);
         out
     }

@@ -99,6 +99,7 @@ impl Model {
         let card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
         // The file's list of tokens, of which the tokenizer has made its own.
+        opened.forget_headers();
         drop(opened);
         allocator::give_back_freed_memory();
         Ok(Self { card, config, transformer, chat, stop_ids, unused })

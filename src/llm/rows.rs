@@ -215,8 +215,8 @@ fn erf(x: f32) -> f32 {
     (value as f32).copysign(x)
 }
 
-/// out = act(gate) · up
-pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
+/// gate = act(gate) · up, in place.
+pub fn gated(activation: Activation, gate: &mut [f32], up: &[f32]) {
     let fast = match activation {
         Activation::Silu => Some(kernels::silu_mul as fn(&mut [f32], &[f32])),
         Activation::GeluTanh => Some(kernels::gelu_tanh_mul as fn(&mut [f32], &[f32])),
@@ -227,22 +227,19 @@ pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) 
         | Activation::Tanh => None,
     };
     if let Some(fast) = fast {
-        out.copy_from_slice(gate);
-        fast(out, up);
+        fast(gate, up);
         return;
     }
     const CHUNK: usize = 4096;
-    let work = |(index, out): (usize, &mut [f32])| {
-        let at = index * CHUNK;
-        let (gate, up) = (&gate[at..at + out.len()], &up[at..at + out.len()]);
-        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-            *out = activation.value(*gate) * up;
+    let work = |(gate, up): (&mut [f32], &[f32])| {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            *gate = activation.value(*gate) * up;
         }
     };
-    if out.len() < PARALLEL_FROM {
-        out.chunks_mut(CHUNK).enumerate().for_each(work);
+    if gate.len() < PARALLEL_FROM {
+        work((gate, up));
     } else {
-        out.par_chunks_mut(CHUNK).enumerate().for_each(work);
+        gate.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(work);
     }
 }
 

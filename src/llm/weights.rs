@@ -138,6 +138,7 @@ impl TensorSource for WeightSource {
     fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
         let MatrixRequest { name, outputs, inputs, heads, keep, .. } = *request;
         let mut raw = self.find(name)?;
+        let stored = raw.bytes.clone();
         if self.is_transposed(request) {
             raw.expect_shape(&[inputs, outputs])?;
             raw.transpose()?;
@@ -149,18 +150,23 @@ impl TensorSource for WeightSource {
         raw.refuse_broken_numbers()?;
         let matrix = raw.matrix(outputs, inputs)?;
         let kind = keep.kind(raw.kind, inputs);
-        if keep == Weights::F32 {
+        let weight = if keep == Weights::F32 {
             let values = matrix.dequantize();
-            return Ok(Weight::Dense(Tensor::from_vec(values, (outputs, inputs), &Device::Cpu)?));
+            Weight::Dense(Tensor::from_vec(values, (outputs, inputs), &Device::Cpu)?)
+        } else if kind == raw.kind {
+            Weight::Stored(matrix)
+        } else {
+            let bytes = Bytes::from(quantize(&matrix, kind));
+            let kept = RawTensor { kind, bytes, ..raw };
+            // Rounding to fewer bits cannot break what was whole, but f16 scales have a largest
+            // value.
+            kept.refuse_broken_numbers()?;
+            Weight::Stored(kept.matrix(outputs, inputs)?)
+        };
+        if !matches!(&weight, Weight::Stored(matrix) if matrix.is_of(&stored)) {
+            stored.forget(); // what is kept is a copy
         }
-        if kind == raw.kind {
-            return Ok(Weight::Stored(matrix));
-        }
-        let bytes = Bytes::from(quantize(&matrix, kind));
-        let kept = RawTensor { kind, bytes, ..raw };
-        // Rounding to fewer bits cannot break what was whole, but f16 scales have a largest value.
-        kept.refuse_broken_numbers()?;
-        Ok(Weight::Stored(kept.matrix(outputs, inputs)?))
+        Ok(weight)
     }
 
     fn interleaves_heads(&self) -> bool {

@@ -26,8 +26,9 @@ pub(super) const LANES: usize = 8;
 /// Most activation rows that share one unpacking; their sums are 12 KiB.
 const TILE: usize = 192;
 
-/// Activation rows in registers at once: 12 sums, 2 weights, 1 activation of 16 registers.
-const STEP: usize = 6;
+/// Activation rows in registers at once: eight sums. With twelve there is none of the sixteen registers
+/// left for a product, and the sum that goes to memory and back for it is what everything waits for.
+const STEP: usize = 4;
 
 /// Bytes between what is multiplied and what is asked for: a processor does not see by itself that
 /// eight rows side by side are one stretch of memory. Fewer come too late, more leave the cache.
@@ -198,6 +199,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
     let blocks = weights.cols() / 32;
+    let row_len = blocks / RUNS * BYTES;
     let zero = _mm256_setzero_ps();
     let mut read = Scales::zero();
     let mut panel = Panel {
@@ -234,6 +236,15 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
                             panel.offset[run][part][half] = read.offset[run][part];
                         }
                     }
+                }
+                // The rows that follow, read while these are multiplied: a row is too short for the
+                // processor to see where it is going.
+                let next = match first_block + chunk_len {
+                    end if end < blocks => packed[0].start().wrapping_add(end / RUNS * BYTES),
+                    _ => packed[0].start().wrapping_add(2 * LANES * row_len),
+                };
+                for lane in 0..2 * LANES {
+                    prefetch(next.wrapping_add(lane * row_len), 8 / RUNS * BYTES);
                 }
                 let run = first_block..first_block + chunk_len;
                 let mut row = tile_start;

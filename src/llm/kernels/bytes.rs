@@ -5,8 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use super::KernelError;
+
+/// A multiple of what any system takes for a page.
+#[cfg(unix)]
+const PAGE: usize = 1 << 14;
 
 /// Bytes that are cheap to clone and to cut. Nothing is copied.
 #[derive(Clone)]
@@ -48,6 +54,27 @@ impl Bytes {
 
     pub fn len(&self) -> usize {
         self.range.len()
+    }
+
+    /// Says that nobody will read these bytes soon. The pages of a mapped file then leave this
+    /// program's memory; whoever reads them after all gets them from the file once more.
+    pub fn forget(&self) {
+        #[cfg(unix)]
+        if let Owner::Map(map) = &self.owner {
+            // Whole pages: those at the ends are others' too.
+            let start = self.range.start.next_multiple_of(PAGE);
+            let end = self.range.end / PAGE * PAGE;
+            if start < end {
+                #[expect(unsafe_code, reason = "lets go of pages of a file")]
+                // SAFETY: the map is read-only and of a file, so that the bytes stay what they are.
+                let done = unsafe {
+                    map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
+                };
+                if let Err(err) = done {
+                    log::debug!("pages of a file stay in memory: {err}");
+                }
+            }
+        }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -76,6 +76,11 @@ impl QMatrix {
         self.bytes.len()
     }
 
+    /// Whether the weights are these bytes, not a copy.
+    pub fn is_of(&self, bytes: &Bytes) -> bool {
+        std::ptr::eq(self.bytes.as_slice(), bytes.as_slice())
+    }
+
     /// Bytes of one row.
     pub(super) fn row_len(&self) -> usize {
         self.cols / self.kind.block_len() * self.kind.block_bytes()
