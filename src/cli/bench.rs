@@ -216,8 +216,9 @@ fn write_answer(
     let started = Instant::now();
     for _ in 0..count {
         let scores = logits.flatten_all()?.to_vec1::<f32>()?;
-        let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        let id = best.context("the model gave no scores")?.0 as u32;
+        let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let id = scores.iter().position(|score| *score == best);
+        let id = id.context("the model gave no scores")? as u32;
         logits = model.logits(&[id], &mut cache, adapter, Positions::Last)?;
     }
     Ok(count as f64 / started.elapsed().as_secs_f64())

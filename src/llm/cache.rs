@@ -108,6 +108,9 @@ impl KvCache {
     }
 }
 
+/// Numbers from which keys and values are put away on two threads.
+const PARALLEL_FROM: usize = 1 << 13;
+
 /// One layer's keys and values, with room for `capacity` positions of which `len` are used.
 #[derive(Clone)]
 pub(crate) struct LayerCache {
@@ -136,12 +139,22 @@ impl LayerCache {
         let count = keys.len() / (heads * dim);
         self.reserve(len + count);
         let capacity = self.capacity;
-        self.keys.put(keys, dim, |row| {
+        let key_place = |row| {
             let (position, head) = (len + row / heads, row % heads);
             let block = head * capacity + position / KEY_LANES * KEY_LANES;
             (block * dim + position % KEY_LANES, KEY_LANES)
-        });
-        self.values.put(values, dim, |row| ((row % heads * capacity + len + row / heads) * dim, 1));
+        };
+        let value_place = |row| ((row % heads * capacity + len + row / heads) * dim, 1);
+        let (key_store, value_store) = (&mut self.keys, &mut self.values);
+        if keys.len() < PARALLEL_FROM {
+            key_store.put(keys, dim, key_place);
+            value_store.put(values, dim, value_place);
+        } else {
+            rayon::join(
+                || key_store.put(keys, dim, key_place),
+                || value_store.put(values, dim, value_place),
+            );
+        }
         self.len += count;
     }
 

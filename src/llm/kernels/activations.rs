@@ -100,6 +100,7 @@ const MOST_LEFT: usize = 1 << 14;
 
 /// Rows of activations, rounded.
 pub(super) struct Activations {
+    /// Those of the rows, and more from the product before.
     blocks: Vec<ActBlock>,
     blocks_per_row: usize,
 }
@@ -108,13 +109,17 @@ impl Activations {
     /// Rounds `x`, rows of `cols` values; `cols` is a multiple of 32.
     pub fn quantize(level: Level, x: &[f32], cols: usize) -> Self {
         let mut blocks = LEFT.take();
-        blocks.resize(x.len() / 32, ActBlock::ZERO);
+        let count = x.len() / 32;
+        if blocks.len() < count {
+            blocks.resize(count, ActBlock::ZERO);
+        }
+        let used = &mut blocks[..count];
         // Below this the pool costs more than it saves.
         const SERIAL: usize = 1 << 16;
         if x.len() <= SERIAL {
-            quantize(level, x, &mut blocks);
+            quantize(level, x, used);
         } else {
-            let rows = x.par_chunks(SERIAL / 4).zip(blocks.par_chunks_mut(SERIAL / 4 / 32));
+            let rows = x.par_chunks(SERIAL / 4).zip(used.par_chunks_mut(SERIAL / 4 / 32));
             rows.for_each(|(x, blocks)| quantize(level, x, blocks));
         }
         Self { blocks, blocks_per_row: cols / 32 }

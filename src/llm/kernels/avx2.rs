@@ -73,7 +73,25 @@ pub(super) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out
             )
         };
     }
-    with_format!(weights.kind(), format);
+    match weights.kind() {
+        GgmlType::Q4_0 if out.m() == 1 => one_of_nibbles::<18>(
+            weights,
+            x.row(0),
+            rows,
+            out,
+            |rows, scales| unpack::q4_0::scales(rows, scales, 0),
+            |rows| unpack::columns(rows, 2),
+        ),
+        GgmlType::Q4_1 if out.m() == 1 => one_of_nibbles::<20>(
+            weights,
+            x.row(0),
+            rows,
+            out,
+            |rows, scales| unpack::q4_1::scales(rows, scales, 0),
+            |rows| unpack::columns(rows, 4),
+        ),
+        kind => with_format!(kind, format),
+    }
 }
 
 /// The loop over rows, columns and activations.
@@ -141,6 +159,60 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
         }
         out.write(0, first_row, &store(sum)[..LANES.min(rows.end - first_row)]);
     }
+}
+
+/// As [`one`], for weights of four bits in blocks of 32: the same numbers, faster. `columns` gives
+/// bytes 4j to 4j + 3 of each row, a row a lane.
+///
+/// Nibbles are multiplied where they lie in 16 bits, and what comes of those further up is moved
+/// down once a block: that takes fewer steps than to move each of them.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn one_of_nibbles<const BYTES: usize>(
+    weights: &QMatrix,
+    x: &[ActBlock],
+    rows: Range<usize>,
+    out: &Columns<'_>,
+    scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales),
+    columns: impl Fn([&[u8; BYTES]; LANES]) -> [__m256i; 4],
+) {
+    let mut read = Scales::zero();
+    for first_row in rows.clone().step_by(LANES) {
+        let packed = PackedRows::new(weights, first_row, rows.end);
+        let mut sum = _mm256_setzero_ps();
+        let mut ahead = packed.start().wrapping_add(AHEAD);
+        for (index, x) in x.iter().enumerate() {
+            let blocks = packed.blocks(index);
+            scales(blocks, &mut read);
+            prefetch(ahead, LANES * BYTES);
+            ahead = ahead.wrapping_add(LANES * BYTES);
+            let [even, odd] = &x.pairs;
+            let mut whole = _mm256_setzero_si256();
+            let mut whole_16 = _mm256_setzero_si256();
+            let mut whole_256 = _mm256_setzero_si256();
+            for (j, bytes) in columns(blocks).into_iter().enumerate() {
+                let first = _mm256_and_si256(bytes, _mm256_set1_epi16(0x000f));
+                let second = _mm256_and_si256(bytes, _mm256_set1_epi16(0x00f0));
+                let third = _mm256_and_si256(bytes, _mm256_set1_epi16(0x0f00));
+                let fourth = _mm256_srli_epi16::<12>(bytes);
+                whole = add_products(whole, first, even[j]);
+                whole = add_products(whole, fourth, odd[j + 4]);
+                whole_16 = add_products(whole_16, second, even[j + 4]);
+                whole_256 = add_products(whole_256, third, odd[j]); // below 2^30
+            }
+            let whole = _mm256_add_epi32(whole, _mm256_srai_epi32::<4>(whole_16));
+            let whole = _mm256_add_epi32(whole, _mm256_srai_epi32::<8>(whole_256));
+            let (scale, offset) = (read.scale[0][0], read.offset[0][0]);
+            sum = add_run::<false>(whole, scale, offset, x.scale, x.sum, sum);
+        }
+        out.write(0, first_row, &store(sum)[..LANES.min(rows.end - first_row)]);
+    }
+}
+
+/// `sum` after adding 16-bit weights times a pair of activations.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_products(sum: __m256i, weights: __m256i, pair: i32) -> __m256i {
+    _mm256_add_epi32(sum, _mm256_madd_epi16(weights, _mm256_set1_epi32(pair)))
 }
 
 /// Of eight rows of eight words: the sum of each row's first four and of its last four, a row a lane.

@@ -245,7 +245,7 @@ fn set(read: &mut Scales, run: usize, part: usize, scale: __m256, offset: __m256
 /// Sixteen bytes of each row from byte `at` on: register j has bytes 4j to 4j + 3, a row a lane.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn columns<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i; 4] {
+pub(super) fn columns<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [__m256i; 4] {
     let mut pairs = [_mm256_setzero_si256(); 4];
     for (i, pair) in pairs.iter_mut().enumerate() {
         *pair = _mm256_set_m128i(load_16(rows[i + 4], at), load_16(rows[i], at));
