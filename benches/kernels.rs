@@ -8,7 +8,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, in_pool, instructions};
+use tuning_fork::jobs;
+use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, instructions};
 
 /// Outputs, inputs, and rows of activations.
 const SHAPES: [(usize, usize, &[usize]); 3] =
@@ -58,7 +59,7 @@ fn best_secs(weights: &QMatrix, count: usize) -> f64 {
         (0..count * weights.cols()).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.013).collect();
     let mut out = vec![0.0; count * weights.rows()];
     let runs = (WORK / (count * weights.rows() * weights.cols())).clamp(5, 500);
-    in_pool(|| {
+    jobs::in_pool(|| {
         let mut best = f64::INFINITY;
         for _ in 0..runs {
             let start = Instant::now();

@@ -14,11 +14,13 @@ use tuning_fork::cli;
 fn main() -> ExitCode {
     let process_start = Instant::now();
     calm_candle();
-    allocator::share_freed_memory();
     env_logger::init();
     let args = cli::Args::parse();
     match &args.command {
-        Some(command) => cli::run(command, process_start),
+        Some(command) => {
+            allocator::share_freed_memory();
+            cli::run(command, process_start)
+        }
         None => open_window(args.project),
     }
 }

@@ -18,7 +18,7 @@ use crate::hub;
 use crate::hub::local::LocalModel;
 use crate::hub::paths::HubPaths;
 use crate::hub::starter::{FetchEvent, Fetched};
-use crate::jobs::{Job, Progress, Quiet, Wake};
+use crate::jobs::{self, Job, Progress, Quiet, Wake};
 use crate::llm;
 use crate::llm::LoadEvent;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
@@ -217,6 +217,7 @@ impl Engine for CandleEngine {
 
     fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob {
         spawn("train", wake, TrainJobError::Thread, move |progress| {
+            jobs::give_way();
             progress.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done: 0, total: 1 });
             estimate::check_load(&source, &request.config)?;
             let options = LoadOptions { weights: request.config.dtype.weights() };
@@ -229,6 +230,7 @@ impl Engine for CandleEngine {
     fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob {
         let (folder, config) = (run.folder.clone(), run.config.clone());
         spawn("measure", wake, TrainJobError::Thread, move |progress| {
+            jobs::give_way();
             let loaded = load_with_adapter(&source, &folder);
             let (model, adapter) = loaded.map_err(TrainJobError::Model)?;
             let data = folder.join(DATA_FILE);
@@ -245,6 +247,7 @@ impl Engine for CandleEngine {
         wake: Wake,
     ) -> AdapterExportJob {
         spawn("export", wake, llm::Error::Thread, move |progress| {
+            jobs::give_way();
             let (model, adapter) = load_with_adapter(&source, &folder)?;
             match form {
                 AdapterForm::Merged => llm::merge::merge(&model, &adapter, &to, progress)?,

@@ -10,7 +10,6 @@ use super::buffers::Buffer;
 use super::config::{Config, MlpKind, NormPlacement, QkNorm, RopeTable};
 use super::dropout::Dropout;
 use super::gradients::Gradients;
-use super::kernels;
 use super::kernels::gemm;
 use super::linear::{Linear, Norm};
 use super::linear_grad::{Learning, Low};
@@ -20,6 +19,7 @@ use super::transformer::{Layer, Mlp, Qkv, Transformer};
 use super::tree::TokenTree;
 use super::tree_attention;
 use super::tree_attention::Inputs;
+use crate::jobs;
 
 /// What a pass keeps for the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct TreePass<'a> {
 
 impl<'a> TreePass<'a> {
     pub(crate) fn run(transformer: &'a Transformer, pass: Pass<'a>, keep: Keep) -> Result<Self> {
-        let (hidden, tape) = kernels::in_pool(|| transformer.forward(&pass, keep))?;
+        let (hidden, tape) = jobs::in_pool(|| transformer.forward(&pass, keep))?;
         Ok(Self { transformer, pass, tape, hidden })
     }
 
@@ -110,7 +110,7 @@ impl<'a> TreePass<'a> {
     pub fn backward(self, grad: &[f32], gradients: &mut Gradients) -> Result<()> {
         let Self { transformer, pass, tape, hidden } = self;
         drop(hidden);
-        kernels::in_pool(|| transformer.backward(&pass, tape, grad, gradients))
+        jobs::in_pool(|| transformer.backward(&pass, tape, grad, gradients))
     }
 }
 

@@ -17,7 +17,6 @@ use super::dropout::Dropout;
 use super::error::Error;
 use super::gguf::GgufFile;
 use super::inspect::{self, Opened};
-use super::kernels;
 use super::lora::{Adapter, LinearInfo};
 use super::tokenizer::Tokenizer;
 use super::transformer::{LoadEvent, Transformer};
@@ -25,7 +24,7 @@ use super::tree::TokenTree;
 use super::weights::{SafetensorsFiles, Weights};
 use crate::allocator;
 use crate::files;
-use crate::jobs::Progress;
+use crate::jobs::{self, Progress};
 
 /// How a model is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +153,7 @@ impl Model {
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
         self.check(ids, cache.len() + ids.len())?;
-        let scores = kernels::in_pool(|| {
+        let scores = jobs::in_pool(|| {
             let hidden = self.run(ids, cache, adapter, wanted.clone())?;
             Ok::<_, Error>(self.transformer.score(&self.config, &hidden)?)
         })?;
@@ -233,7 +232,7 @@ impl Model {
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
     pub fn tree_scores(&self, hidden: &[f32]) -> Result<Scores, Error> {
-        Ok(Scores(kernels::in_pool(|| self.transformer.scores(&self.config, hidden))?))
+        Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden))?))
     }
 
     /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
@@ -244,7 +243,7 @@ impl Model {
         grad: &mut [f32],
     ) -> Result<Vec<f32>, Error> {
         let transformer = &self.transformer;
-        Ok(kernels::in_pool(|| transformer.scores_backward(&self.config, scores, grad))?)
+        Ok(jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))?)
     }
 
     pub(crate) fn transformer(&self) -> &Transformer {

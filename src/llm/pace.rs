@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::kernels::gemm::{Matrix, Result, Target, gemm};
-use super::kernels::in_pool;
+use crate::jobs;
 
 /// Tokens of a pair, and a layer of a model of some hundred million parameters.
 const ROWS: usize = 384;
@@ -23,7 +23,7 @@ pub fn multiplications_per_sec() -> f64 {
     };
     let (x, weights) = (values(ROWS * INPUTS), values(OUTPUTS * INPUTS));
     let mut out = vec![0.0; ROWS * OUTPUTS];
-    let mut secs: Vec<f64> = in_pool(|| {
+    let mut secs: Vec<f64> = jobs::in_pool(|| {
         (0..=TIMED)
             .map(|_| {
                 let started = Instant::now();

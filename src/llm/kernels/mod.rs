@@ -173,14 +173,6 @@ pub fn instructions() -> &'static str {
     Level::best().name()
 }
 
-/// Runs `work` on a thread of the shared pool.
-///
-/// A whole forward pass belongs in one call: a product started on a thread outside the pool puts
-/// that thread to sleep and wakes it again, twice 10 to 50 µs, two hundred times a token.
-pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
-}
-
 /// Calls `work` with every number below `count`, on all threads of the pool unless `serial`.
 ///
 /// Whoever is free takes the next number, and a thread that comes late finds nothing to do: on a
@@ -215,12 +207,6 @@ mod levels_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn work_in_the_pool_runs_on_a_pool_thread() {
-        assert_eq!(rayon::current_thread_index(), None);
-        assert!(in_pool(rayon::current_thread_index).is_some());
-    }
 
     #[test]
     fn an_error_says_what_was_found_and_what_was_expected() {
