@@ -72,8 +72,8 @@ thread_local! {
 }
 
 /// Makes this thread give way, for the rest of its life: to about nice 10, or "below normal". Where
-/// the system refuses that, it stays as urgent as others. What it has computed [`in_pool`] gives way
-/// too.
+/// the system refuses that, it stays as urgent as others. What it has computed [`in_pool`] gives
+/// way too.
 pub fn give_way() {
     GIVES_WAY.set(true);
     let low = ThreadPriorityValue::try_from(25_u8).expect("a number below 100");

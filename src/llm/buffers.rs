@@ -4,6 +4,7 @@
 //! and mapped page by page; together that took a tenth of a training step.
 
 use std::ops::{Deref, DerefMut, Range};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -41,11 +42,23 @@ fn room(len: usize) -> usize {
 pub(crate) struct Buffer(Vec<f32>);
 
 /// What a pass ends with, as a panic, where the system has no memory left for a buffer: what would
-/// otherwise end the whole program. Whoever runs passes catches it.
+/// otherwise end the whole program. Whoever runs passes catches it: [`unless_out_of_memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory {
     /// Of the buffer that there was no room for.
     pub bytes: u64,
+}
+
+/// What `work` gives; or that memory ran out for one of its buffers. Any other panic goes on.
+///
+/// What the work has changed by then stays as it is: the caller puts it right.
+pub fn unless_out_of_memory<R>(work: impl FnOnce() -> R) -> Result<R, OutOfMemory> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        match payload.downcast::<OutOfMemory>() {
+            Ok(out) => *out,
+            Err(payload) => panic::resume_unwind(payload),
+        }
+    })
 }
 
 impl Buffer {
@@ -56,7 +69,7 @@ impl Buffer {
         if values.capacity() < len && values.try_reserve_exact(room(len).max(len)).is_err() {
             release();
             if values.try_reserve_exact(len).is_err() {
-                std::panic::panic_any(OutOfMemory { bytes: (len * size_of::<f32>()) as u64 });
+                panic::panic_any(OutOfMemory { bytes: (len * size_of::<f32>()) as u64 });
             }
         }
         values.resize(len, 0.0);
@@ -141,8 +154,7 @@ mod tests {
     #[test]
     fn no_memory_is_a_panic_that_says_how_much_was_wanted() {
         let len = usize::MAX >> 8;
-        let caught = std::panic::catch_unwind(|| Buffer::any(len)).unwrap_err();
-        let OutOfMemory { bytes } = *caught.downcast::<OutOfMemory>().unwrap();
+        let OutOfMemory { bytes } = unless_out_of_memory(|| Buffer::any(len)).unwrap_err();
         assert_eq!(bytes, len as u64 * 4);
     }
 

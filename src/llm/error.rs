@@ -57,6 +57,12 @@ pub enum Error {
     #[error("there is no layer {index}; the model has {count}, counted from 0")]
     NoSuchLayer { index: usize, count: usize },
 
+    #[error(
+        "there was no memory left for {} MB more; end other programs, or ask with a shorter text",
+        bytes.div_ceil(1_000_000)
+    )]
+    OutOfMemory { bytes: u64 },
+
     #[error("there are no tokens to run")]
     NoTokens,
 

@@ -1,7 +1,5 @@
 //! A training run from beginning to end, and from wherever it was stopped to its end.
 
-use std::panic;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -94,13 +92,8 @@ pub fn run(
 /// Memory that has run out ends the run, and not the program. Any other panic goes on.
 fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     // What the work has changed by then is dropped with it: the run's folder is what is gone on with.
-    match panic::catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result,
-        Err(payload) => match payload.downcast::<OutOfMemory>() {
-            Ok(out) => Err(Error::OutOfMemory { bytes: out.bytes }),
-            Err(payload) => panic::resume_unwind(payload),
-        },
-    }
+    buffers::unless_out_of_memory(work)
+        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }))
 }
 
 /// A run under way.

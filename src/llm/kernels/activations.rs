@@ -95,7 +95,8 @@ thread_local! {
     static LEFT: Cell<Vec<ActBlock>> = const { Cell::new(Vec::new()) };
 }
 
-/// Blocks that are left behind at most: 1.3 MB, more than a piece of a prompt of the starter model takes.
+/// Blocks that are left behind at most: 1.3 MB, more than a piece of a prompt takes in the starter
+/// model.
 const MOST_LEFT: usize = 1 << 14;
 
 /// Rows of activations, rounded.

@@ -26,8 +26,8 @@ pub(super) const LANES: usize = 8;
 /// Most activation rows that share one unpacking; their sums are 12 KiB.
 const TILE: usize = 192;
 
-/// Activation rows in registers at once: eight sums. With twelve there is none of the sixteen registers
-/// left for a product, and the sum that goes to memory and back for it is what everything waits for.
+/// Activation rows in registers at once: eight sums. With twelve none of the sixteen registers is
+/// left for a product, and the sum that goes to memory and back instead is what all wait for.
 const STEP: usize = 4;
 
 /// Bytes between what is multiplied and what is asked for: a processor does not see by itself that

@@ -111,6 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_forgotten_is_read_from_the_file_again() {
+        let bytes: Vec<u8> = (0..400_000_u32).map(|i| (i * 7 % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        #[expect(unsafe_code, reason = "maps a file that nobody else knows")]
+        // SAFETY: nobody changes the file.
+        let map = Arc::new(unsafe { Mmap::map(&file).unwrap() });
+        let mapped = Bytes::from_map(map);
+        for range in [0..400_000, 100..399_000, 20_000..20_100] {
+            let part = mapped.slice(range.clone()).unwrap();
+            part.forget();
+            assert_eq!(part.as_slice(), &bytes[range]);
+        }
+    }
+
+    #[test]
     fn a_range_past_the_end_is_an_error() {
         let bytes = Bytes::from(vec![0; 4]);
         let error = bytes.slice(3..5).unwrap_err();
