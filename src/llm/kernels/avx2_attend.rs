@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::attend::{KEY_LANES, KEY_TILE};
-use super::avx2::{load, store};
+use super::avx2::{load, prefetch, store};
 
 /// Keys in registers at once: four times eight.
 const SIDE: usize = 4;
@@ -117,10 +117,13 @@ fn add_columns<const N: usize, const W: usize>(
     }
 }
 
-/// Each f16 as f32.
+/// Each f16 as f32. Asks for what follows: a tile of a head is followed by its next one, which comes
+/// while this one is computed with.
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
 pub(super) fn widen(from: &[f16], to: &mut [f32]) {
+    let next = from.as_ptr().cast::<u8>().wrapping_add(size_of_val(from));
+    prefetch(next, size_of_val(from));
     let (from, from_rest) = from.as_chunks::<8>();
     let (to, to_rest) = to.as_chunks_mut::<8>();
     for (from, to) in from.iter().zip(to) {

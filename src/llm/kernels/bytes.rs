@@ -10,9 +10,10 @@ use memmap2::UncheckedAdvice;
 
 use super::KernelError;
 
-/// A multiple of what any system takes for a page.
+/// What most systems on this architecture take for a page. Where pages are larger, some of others'
+/// bytes are read from the file once more.
 #[cfg(unix)]
-const PAGE: usize = 1 << 14;
+const PAGE: usize = if cfg!(target_arch = "x86_64") { 1 << 12 } else { 1 << 14 };
 
 /// Bytes that are cheap to clone and to cut. Nothing is copied.
 #[derive(Clone)]
