@@ -13,6 +13,10 @@ const KEPT: i32 = 32 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: i32 = 4 << 20;
 
+/// Places that memory is taken from in a window: more than there are threads.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const WINDOW_ARENAS: i32 = 64;
+
 /// Takes all memory from one place, whichever thread asks. Called before there is another thread.
 ///
 /// Otherwise each of the threads that take turns at reading a prompt keeps what it freed, and the
@@ -24,10 +28,6 @@ pub fn share_freed_memory() {
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
-
-/// Places that memory is taken from in a window: more than there are threads.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const WINDOW_ARENAS: i32 = 64;
 
 /// Keeps memory that the next frame of a window needs again, and keeps it for the window's thread.
 ///

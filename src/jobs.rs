@@ -58,22 +58,15 @@ static GIVING_WAY: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     builder.build().inspect_err(|err| log::warn!("threads that give way: {err}")).ok()
 });
 
-/// Runs work of minutes or hours on threads that give way: to the window, to an answer that
-/// somebody waits for, to other programs. On a processor with nothing else to do it is as fast.
-pub fn giving_way<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    match &*GIVING_WAY {
-        Some(pool) => pool.install(work),
-        None => work(),
-    }
-}
-
 thread_local! {
     static GIVES_WAY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes this thread give way, for the rest of its life: to about nice 10, or "below normal". Where
-/// the system refuses that, it stays as urgent as others. What it has computed [`in_pool`] gives
-/// way too.
+/// Makes this thread give way, and what it computes [`in_pool`], for the rest of its life: to the
+/// window, to an answer that somebody waits for, to other programs.
+///
+/// That is for work of minutes or hours; on a processor with nothing else to do it is as fast. The
+/// priority is about nice 10, or "below normal"; where the system refuses that, it stays as it was.
 pub fn give_way() {
     GIVES_WAY.set(true);
     let low = ThreadPriorityValue::try_from(25_u8).expect("a number below 100");
@@ -88,7 +81,12 @@ pub fn give_way() {
 /// A whole forward pass belongs in one call: a product started on a thread outside the pool puts
 /// that thread to sleep and wakes it again, twice 10 to 50 µs, two hundred times a token.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    if GIVES_WAY.get() { giving_way(work) } else { rayon::scope(|_| work()) }
+    if GIVES_WAY.get()
+        && let Some(pool) = &*GIVING_WAY
+    {
+        return pool.install(work);
+    }
+    rayon::scope(|_| work())
 }
 
 /// How a job ended. A job ends exactly once.
@@ -370,11 +368,14 @@ mod tests {
         assert_eq!(rayon::current_thread_index(), None);
         let (in_a_pool, urgent) = in_pool(pool_thread);
         assert!(in_a_pool && !urgent.starts_with("patient"), "{urgent}");
-        let patient = thread::Builder::new().spawn(move || {
+        let job: Job<(), _, ()> = Job::spawn("test", no_wake(), move |_| {
             give_way();
-            (in_pool(pool_thread), in_pool(|| in_pool(pool_thread)))
-        });
-        let ((_, one), (_, within)) = patient.unwrap().join().unwrap();
+            Ok((in_pool(pool_thread), in_pool(|| in_pool(pool_thread))))
+        })
+        .unwrap();
+        let JobEnd::Done(((_, one), (_, within))) = job.wait(|()| {}) else {
+            panic!("the job ends well")
+        };
         assert!(one.starts_with("patient") && within.starts_with("patient"), "{one}, {within}");
     }
 

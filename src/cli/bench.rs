@@ -12,7 +12,7 @@ use super::load::{ModelArgs, Precision, load_model};
 use super::out;
 use crate::app;
 use crate::app::bench::UiBenchOptions;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{self, Cancelled, Progress};
 use crate::llm::{Adapter, Model, Positions, kernels};
 use crate::train;
 use crate::train::TrainRequest;
@@ -245,6 +245,7 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
     let steps = Steps::default();
     let request =
         TrainRequest { config, run_dir: folder.path().join("run"), resume: false, cache: None };
+    jobs::give_way(); // as it would in the window
     train::run(&model, &request, &steps)?;
     let steps = steps.0.into_inner();
     // The first step allocates what the others use again.

@@ -13,7 +13,7 @@ use super::progress::Bar;
 use crate::data::table;
 use crate::hub::local::resolve_model;
 use crate::hub::paths::HubPaths;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{self, Cancelled, Progress};
 use crate::llm::Model;
 use crate::llm::card::ModelSource;
 use crate::train;
@@ -69,6 +69,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let screen = Screen::new(args.json);
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     let request = TrainRequest { config, run_dir, resume: args.resume, cache };
+    jobs::give_way();
     let summary = train::run(&model, &request, &screen);
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::buffers::OutOfMemory;
 use super::chat::ChatError;
 use super::gguf::GgufError;
 use super::sampling::SamplingError;
@@ -99,6 +100,12 @@ pub enum Error {
 
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(OutOfMemory { bytes }: OutOfMemory) -> Self {
+        Self::OutOfMemory { bytes }
+    }
 }
 
 /// The first of a list of names, and how many follow.

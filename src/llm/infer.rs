@@ -6,9 +6,10 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::attention::attend;
-use super::buffers::Buffer;
+use super::buffers::{self, Buffer};
 use super::cache::KvCache;
 use super::config::{Config, RopeTable};
+use super::error::Error;
 use super::linear::{Linear, Norm};
 use super::lora::Adapter;
 use super::rows;
@@ -24,7 +25,8 @@ const POSITIONS: usize = 128;
 
 impl Transformer {
     /// Runs `ids` after what `cache` holds. Returns the hidden states after the final norm of the
-    /// positions in `wanted` (counted within `ids`), (positions, width).
+    /// positions in `wanted` (counted within `ids`), (positions, width). After a failure, also one of
+    /// memory, the cache holds what it held before.
     #[expect(
         clippy::too_many_arguments,
         reason = "a forward pass has this many independent inputs"
@@ -37,7 +39,7 @@ impl Transformer {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
         mut watch: Option<Watcher<'_>>,
-    ) -> Result<Vec<f32>> {
+    ) -> std::result::Result<Vec<f32>, Error> {
         let start = cache.len();
         // Where rope depends on the length of a text, it is that of the whole, not of a piece.
         let length = cache.planned().max(start + ids.len());
@@ -49,8 +51,10 @@ impl Transformer {
             let part = from..ids.len().min(from + step);
             let wanted = wanted.start.clamp(part.start, part.end) - from
                 ..wanted.end.clamp(part.start, part.end) - from;
-            match self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
-            {
+            let run = buffers::unless_out_of_memory(|| {
+                self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
+            });
+            match run.map_err(Error::from).and_then(|hidden| Ok(hidden?)) {
                 Ok(hidden) => result.extend_from_slice(&hidden),
                 Err(err) => {
                     cache.rewind();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
-use super::buffers::{self, Buffer, OutOfMemory};
+use super::buffers::Buffer;
 use super::cache::KvCache;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::chat::ChatTemplate;
@@ -182,26 +182,9 @@ impl Model {
         Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 
-    /// Runs checked ids. Where memory runs out, the cache holds what it held before.
+    /// Runs checked ids. Where rope depends on the length of the text and what the cache holds was
+    /// turned for another one, that is run once more.
     fn run(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        wanted: Range<usize>,
-    ) -> Result<Vec<f32>, Error> {
-        let held = cache.len();
-        buffers::unless_out_of_memory(|| self.run_again_if_long(ids, cache, adapter, wanted))
-            .unwrap_or_else(|OutOfMemory { bytes }| {
-                cache.rewind();
-                cache.truncate(held);
-                Err(Error::OutOfMemory { bytes })
-            })
-    }
-
-    /// Where rope depends on the length of the text and what the cache holds was turned for another
-    /// one, that is run once more.
-    fn run_again_if_long(
         &self,
         ids: &[u32],
         cache: &mut KvCache,
@@ -210,7 +193,7 @@ impl Model {
     ) -> Result<Vec<f32>, Error> {
         let config = &self.config;
         let run = |ids: &[u32], cache: &mut KvCache, wanted| {
-            Ok(self.transformer.run(config, ids, cache, adapter, wanted, None)?)
+            self.transformer.run(config, ids, cache, adapter, wanted, None)
         };
         if !config.restarts_when_long {
             return run(ids, cache, wanted);

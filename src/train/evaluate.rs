@@ -65,7 +65,7 @@ fn measured(
 ) -> Result<Vec<(CompletionStats, CompletionStats)>, Error> {
     let members = members.iter().map(|index| &examples[*index]);
     let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
-    let stats = jobs::giving_way(|| logprobs::measure(model, adapter, &sequences))?;
+    let stats = jobs::in_pool(|| logprobs::measure(model, adapter, &sequences))?;
     let mut stats = stats.into_iter();
     let mut next = || stats.next().expect("every sequence has its stats");
     let pairs = members.map(|example| {

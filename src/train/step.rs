@@ -81,7 +81,7 @@ pub fn run(
                 tokens_in_step,
                 dropout_seed: dropout_seed(input, number),
             };
-            jobs::giving_way(|| run_pass(input, &pass, &mut gradients, &mut sum))?;
+            jobs::in_pool(|| run_pass(input, &pass, &mut gradients, &mut sum))?;
         }
         sums.push(sum);
     }

@@ -73,23 +73,16 @@ pub(super) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out
             )
         };
     }
+    macro_rules! nibbles {
+        ($name:ident, $bytes:literal) => {
+            one_of_nibbles::<$bytes>(weights, x.row(0), rows, out, |rows, scales| {
+                unpack::$name::scales(rows, scales, 0);
+            })
+        };
+    }
     match weights.kind() {
-        GgmlType::Q4_0 if out.m() == 1 => one_of_nibbles::<18>(
-            weights,
-            x.row(0),
-            rows,
-            out,
-            |rows, scales| unpack::q4_0::scales(rows, scales, 0),
-            |rows| unpack::columns(rows, 2),
-        ),
-        GgmlType::Q4_1 if out.m() == 1 => one_of_nibbles::<20>(
-            weights,
-            x.row(0),
-            rows,
-            out,
-            |rows, scales| unpack::q4_1::scales(rows, scales, 0),
-            |rows| unpack::columns(rows, 4),
-        ),
+        GgmlType::Q4_0 if out.m() == 1 => nibbles!(q4_0, 18),
+        GgmlType::Q4_1 if out.m() == 1 => nibbles!(q4_1, 20),
         kind => with_format!(kind, format),
     }
 }
@@ -161,8 +154,8 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     }
 }
 
-/// As [`one`], for weights of four bits in blocks of 32: the same numbers, faster. `columns` gives
-/// bytes 4j to 4j + 3 of each row, a row a lane.
+/// As [`one`], for weights of four bits in blocks of 32, which are a block's last sixteen bytes: the
+/// same numbers, faster.
 ///
 /// Nibbles are multiplied where they lie in 16 bits, and what comes of those further up is moved
 /// down once a block: that takes fewer steps than to move each of them.
@@ -173,7 +166,6 @@ fn one_of_nibbles<const BYTES: usize>(
     rows: Range<usize>,
     out: &Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales),
-    columns: impl Fn([&[u8; BYTES]; LANES]) -> [__m256i; 4],
 ) {
     let mut read = Scales::zero();
     for first_row in rows.clone().step_by(LANES) {
@@ -189,7 +181,7 @@ fn one_of_nibbles<const BYTES: usize>(
             let mut whole = _mm256_setzero_si256();
             let mut whole_16 = _mm256_setzero_si256();
             let mut whole_256 = _mm256_setzero_si256();
-            for (j, bytes) in columns(blocks).into_iter().enumerate() {
+            for (j, bytes) in unpack::columns(blocks, BYTES - 16).into_iter().enumerate() {
                 let first = _mm256_and_si256(bytes, _mm256_set1_epi16(0x000f));
                 let second = _mm256_and_si256(bytes, _mm256_set1_epi16(0x00f0));
                 let third = _mm256_and_si256(bytes, _mm256_set1_epi16(0x0f00));
