@@ -73,6 +73,35 @@ pub fn give_way() {
     if let Err(err) = set_current_thread_priority(ThreadPriority::Crossplatform(low)) {
         log::debug!("threads that give way: {err:?}");
     }
+    #[cfg(target_os = "linux")]
+    if let Err(err) = take_long_turns() {
+        log::debug!("threads that give way: {err}");
+    }
+}
+
+/// Makes this thread compute for long at a time where nobody else wants the processor, and lets
+/// whoever does have it at once.
+///
+/// Linux shares a processor out in turns of about 3 ms, also among threads of different priority,
+/// and who comes to want it mostly waits for the end of one, up to 4 ms. Only a thread that asked
+/// for longer turns is interrupted (`kernel/sched/fair.c`, from 6.12 on; older ones ignore this).
+/// A frame speaks twenty times with the X server, and each of both may have to wait each time.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a system call that no safe library offers")]
+fn take_long_turns() -> io::Result<()> {
+    const TURN: Duration = Duration::from_millis(100); // the longest that Linux allows
+    // SAFETY: plain numbers, all of which may be zero.
+    let mut wish: libc::sched_attr = unsafe { std::mem::zeroed() };
+    wish.size = size_of::<libc::sched_attr>() as u32;
+    wish.sched_policy = libc::SCHED_OTHER as u32;
+    wish.sched_runtime = TURN.as_nanos() as u64;
+    // SAFETY: they read and set numbers of this thread (0); the kernel reads `size` bytes of `wish`,
+    // which lives until the call is over.
+    let refused = unsafe {
+        wish.sched_nice = libc::getpriority(libc::PRIO_PROCESS, 0); // as it is
+        libc::syscall(libc::SYS_sched_setattr, 0, &raw const wish, 0)
+    };
+    if refused == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Runs work on the threads that are as urgent as this one: the shared pool, or the one that gives

@@ -16,6 +16,7 @@ use super::kernels::{Bytes, GgmlType, QMatrix};
 use super::linear::Weight;
 use super::mapped::Mapped;
 use super::quantize::quantize;
+use crate::jobs;
 
 /// A tensor as it is stored.
 pub(crate) struct RawTensor {
@@ -125,17 +126,9 @@ impl WeightSource {
         };
         names.into_iter().filter(|name| !used.contains(name) && !known(name)).collect()
     }
-}
 
-impl TensorSource for WeightSource {
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        let raw = self.find(name)?;
-        raw.expect_shape(&[len])?;
-        raw.refuse_broken_numbers()?;
-        Ok(raw.matrix(1, len)?.dequantize())
-    }
-
-    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+    /// The request's matrix, checked. Works through all its weights on the threads of whoever asks.
+    fn read_matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
         let MatrixRequest { name, outputs, inputs, heads, keep, .. } = *request;
         let mut raw = self.find(name)?;
         let stored = raw.bytes.clone();
@@ -167,6 +160,19 @@ impl TensorSource for WeightSource {
             stored.forget(); // what is kept is a copy
         }
         Ok(weight)
+    }
+}
+
+impl TensorSource for WeightSource {
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+        let raw = self.find(name)?;
+        raw.expect_shape(&[len])?;
+        raw.refuse_broken_numbers()?;
+        Ok(raw.matrix(1, len)?.dequantize())
+    }
+
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+        jobs::in_pool(|| self.read_matrix(request))
     }
 
     fn interleaves_heads(&self) -> bool {

@@ -27,6 +27,7 @@ use super::setup::Setup;
 use super::step;
 use super::step::{Reference, StepInput, StepOutcome};
 use crate::files;
+use crate::jobs;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::buffers;
@@ -250,7 +251,7 @@ impl<'a> Training<'a> {
         let warmup = config.warmup(plan.steps);
         let share = schedule::factor(config.lr_scheduler_type, index, warmup, plan.steps);
         let learning_rate = config.learning_rate * share;
-        self.state.optimizer.step(&self.vars, &gradients, learning_rate)?;
+        jobs::in_pool(|| self.state.optimizer.step(&self.vars, &gradients, learning_rate))?;
         self.state.step += 1;
         self.state.num_tokens += tokens;
         let metrics = StepMetrics {
