@@ -1,7 +1,9 @@
 //! The left rail: one button a panel, icon and word, or icons alone.
 
 use eframe::egui;
-use eframe::egui::{Align2, CornerRadius, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, vec2};
+use eframe::egui::{
+    Align2, Color32, CornerRadius, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, vec2,
+};
 
 use super::keys;
 use crate::state::AppState;
@@ -80,7 +82,7 @@ impl Entry<'_> {
             let ground = match (self.selected, response.hovered()) {
                 (true, _) => p.accent_soft,
                 (false, true) => p.raised,
-                (false, false) => p.card,
+                (false, false) => Color32::TRANSPARENT,
             };
             let painter = ui.painter();
             painter.rect_filled(rect, CornerRadius::same(8), ground);

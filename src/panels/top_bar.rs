@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eframe::egui;
-use eframe::egui::{CornerRadius, Frame, Label, Margin, Stroke, Ui};
+use eframe::egui::{Frame, Label, Margin, Stroke, Ui};
 
 use super::keys;
 use crate::llm::generate::AdapterMode;
@@ -70,8 +70,8 @@ fn chip_frame(ui: &Ui) -> Frame {
     let p = theme::palette(ui);
     Frame::new()
         .fill(p.canvas)
-        .stroke(Stroke::new(1.0, p.line))
-        .corner_radius(CornerRadius::same(8))
+        .stroke(Stroke::new(theme::HAIRLINE, p.line))
+        .corner_radius(theme::CONTROL_RADIUS)
         .inner_margin(Margin::symmetric(10, 2))
 }
 

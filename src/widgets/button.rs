@@ -105,12 +105,12 @@ impl Widget for ActionButton<'_> {
                     (&mut widgets.active, p.accent_hover),
                 ] {
                     state.weak_bg_fill = fill;
-                    state.bg_stroke = Stroke::new(1.0, fill);
+                    state.bg_stroke = Stroke::new(theme::HAIRLINE, fill);
                 }
                 // The ring of keyboard focus must differ from the fill.
                 widgets.active.bg_stroke = Stroke::new(2.0, p.strong);
             } else if self.weight == Weight::Quiet {
-                widgets.inactive.bg_stroke = Stroke::new(1.0, Color32::TRANSPARENT);
+                widgets.inactive.bg_stroke = Stroke::new(theme::HAIRLINE, Color32::TRANSPARENT);
             }
             ui.add(button)
         });

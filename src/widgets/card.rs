@@ -10,7 +10,7 @@ pub fn frame(ui: &Ui) -> Frame {
     let p = theme::palette(ui);
     Frame::new()
         .fill(p.card)
-        .stroke(Stroke::new(1.0, p.line))
+        .stroke(Stroke::new(theme::HAIRLINE, p.line))
         .corner_radius(CornerRadius::same(theme::CARD_RADIUS))
         .inner_margin(Margin::same(16))
 }
@@ -97,7 +97,7 @@ pub fn key_ui(ui: &mut Ui, key: &str) -> Response {
     let p = theme::palette(ui);
     let frame = Frame::new()
         .fill(p.raised)
-        .stroke(Stroke::new(1.0, p.line))
+        .stroke(Stroke::new(theme::HAIRLINE, p.line))
         .corner_radius(CornerRadius::same(4))
         .inner_margin(Margin::symmetric(6, 0));
     let text = theme::number(key).color(p.muted);

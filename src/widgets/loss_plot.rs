@@ -15,12 +15,23 @@ use super::theme::{self, Palette};
 /// A curve with more points than this is drawn faintly, with its moving average on top.
 const CALM_POINTS: usize = 80;
 
-/// A moving average is drawn with at most this many points: dashes need room, and each point costs
-/// triangles in every frame.
-const AVERAGE_POINTS: usize = 64;
+/// How finely a curve of many points is drawn: each point costs triangles in every frame.
+#[derive(Clone, Copy, Debug)]
+struct Detail {
+    /// Points of a moving average, at most. It knows about 15 values; dashes need room.
+    average: usize,
 
-/// So many stretches of a band. A plot in a column is some 300 pixels wide.
-const BAND_STRETCHES: usize = 96;
+    /// Stretches of a band, at most.
+    stretches: usize,
+}
+
+impl Detail {
+    /// For a plot of so many points of the screen.
+    fn of(width: f32) -> Self {
+        let every = |points: f32, most: f32| (width / points).clamp(24.0, most) as usize;
+        Self { average: every(8.0, 64.0), stretches: every(8.0, 96.0) }
+    }
+}
 
 /// How a curve is told from its neighbours where colours cannot be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +175,7 @@ impl LossPlot<'_> {
         let p = theme::palette(ui);
         let frame = egui::Frame::new()
             .fill(p.card)
-            .stroke(Stroke::new(1.0, p.line))
+            .stroke(Stroke::new(theme::HAIRLINE, p.line))
             .corner_radius(theme::CARD_RADIUS)
             .inner_margin(egui::Margin { left: 8, right: 12, top: 8, bottom: 4 });
         let shown = frame.show(ui, |ui| {
@@ -292,6 +303,7 @@ impl LossPlot<'_> {
         }
         let reference = self.reference;
         let curves = self.curves;
+        let detail = Detail::of(ui.available_width());
         let p = *p;
         plot.show(ui, move |plot_ui| {
             if let Some((value, name)) = reference {
@@ -299,23 +311,23 @@ impl LossPlot<'_> {
                 plot_ui.hline(line.allow_hover(false));
             }
             for curve in curves {
-                draw(plot_ui, curve);
+                draw(plot_ui, curve, detail);
             }
         });
     }
 }
 
 /// A curve of many points is drawn twice: faint and whole, strong and averaged.
-fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
+fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>, detail: Detail) {
     let Curve { name, color, mark, points, ranges, latest: _ } = curve;
     let strong = if points.len() > CALM_POINTS {
-        let average = averaged(&points);
+        let average = averaged(&points, detail.average);
         if ranges.is_empty() {
             let faint = Line::new(format!("{name} (each step)"), PlotPoints::from(points));
             let faint = faint.name("").color(color.gamma_multiply(0.3)).width(1.0);
             plot_ui.line(faint.allow_band(false).allow_hover(false));
         } else {
-            let ranges = joined(&ranges);
+            let ranges = joined(&ranges, detail.stretches);
             let column = |at: usize| -> Vec<f64> { ranges.iter().map(|range| range[at]).collect() };
             let band = FilledArea::new("", &column(0), &column(1), &column(2));
             let band = band.id(format!("{name} (range)")).fill_color(color.gamma_multiply(0.25));
@@ -327,7 +339,7 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
     };
     let (style, width) = match mark {
         Mark::Plain | Mark::Circles => (LineStyle::Solid, 2.0),
-        Mark::Diamonds => (LineStyle::Dashed { length: 10.0 }, 2.0),
+        Mark::Diamonds => (LineStyle::Dashed { length: 14.0 }, 2.0),
         Mark::Squares => (LineStyle::Solid, 1.0),
     };
     if let Some(marked) = marked(mark, &strong) {
@@ -346,8 +358,8 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>) {
 }
 
 /// Neighbouring stretches as one, so that there are few; no spike is lost.
-fn joined(ranges: &[[f64; 3]]) -> Vec<[f64; 3]> {
-    let stride = ranges.len().div_ceil(BAND_STRETCHES).max(1);
+fn joined(ranges: &[[f64; 3]], most: usize) -> Vec<[f64; 3]> {
+    let stride = ranges.len().div_ceil(most).max(1);
     let whole = |group: &[[f64; 3]]| {
         group
             .iter()
@@ -368,7 +380,7 @@ fn marked(mark: Mark, points: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
 }
 
 /// A moving average over a fifteenth of the points to each side, thinned to what can be seen.
-fn averaged(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+fn averaged(points: &[[f64; 2]], most: usize) -> Vec<[f64; 2]> {
     let reach = (points.len() / 30).max(2);
     let mut sums = Vec::with_capacity(points.len() + 1);
     let mut sum = 0.0;
@@ -377,7 +389,7 @@ fn averaged(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
         sum += point[1];
         sums.push(sum);
     }
-    let stride = points.len().div_ceil(AVERAGE_POINTS);
+    let stride = points.len().div_ceil(most);
     let last = points.len() - 1;
     let wanted =
         (0..points.len()).step_by(stride).chain((!last.is_multiple_of(stride)).then_some(last));
@@ -479,10 +491,17 @@ mod tests {
     #[test]
     fn an_average_keeps_both_ends_and_a_straight_line() {
         let line: Vec<_> = (0..1000).map(|x| [f64::from(x), f64::from(x) * 0.5]).collect();
-        let average = averaged(&line);
-        assert!(average.len() <= AVERAGE_POINTS + 1);
+        let average = averaged(&line, 64);
+        assert!(average.len() <= 65);
         assert_eq!((average[0], average[average.len() - 1]), (line[0], line[999]));
         assert!(average.iter().all(|point| (point[1] - point[0] * 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_small_plot_is_drawn_more_coarsely() {
+        let details = [100.0, 320.0, 2000.0].map(Detail::of);
+        assert_eq!(details.map(|detail| detail.average), [24, 40, 64]);
+        assert_eq!(details.map(|detail| detail.stretches), [24, 40, 96]);
     }
 
     #[test]
@@ -490,11 +509,11 @@ mod tests {
         let mut ranges: Vec<_> = (0..512).map(|x| [f64::from(x), 0.0, 1.0]).collect();
         ranges[301][2] = 9.0;
         ranges[77][1] = -9.0;
-        let few = joined(&ranges);
+        let few = joined(&ranges, 96);
         assert_eq!(few.len(), 86, "six ranges each, as five would make more than 96");
         assert_eq!(few.iter().map(|range| range[2]).fold(0.0, f64::max), 9.0);
         assert_eq!(few.iter().map(|range| range[1]).fold(0.0, f64::min), -9.0);
-        assert_eq!(joined(&ranges[..3]), ranges[..3]);
+        assert_eq!(joined(&ranges[..3], 96), ranges[..3]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub fn segmented_ui<T: Copy + PartialEq>(
                 let text = egui::RichText::new(segment.words).color(ink);
                 let mut button = Button::selectable(selected, text);
                 if selected {
-                    button = button.fill(p.card).stroke(Stroke::new(1.0, p.outline));
+                    button = button.fill(p.card).stroke(Stroke::new(theme::HAIRLINE, p.outline));
                 }
                 let response = ui.add(button).on_hover_text(segment.explanation);
                 if response.clicked() && !selected {

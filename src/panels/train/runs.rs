@@ -92,7 +92,7 @@ fn run_ui(ui: &mut Ui, run: &RunView, selected: bool, buttons: impl FnOnce(&mut 
         };
         let frame = Frame::new()
             .fill(fill)
-            .stroke(Stroke::new(1.0, line))
+            .stroke(Stroke::new(theme::HAIRLINE, line))
             .corner_radius(theme::CARD_RADIUS)
             .inner_margin(Margin::symmetric(12, 8));
         frame.show(ui, |ui| {
