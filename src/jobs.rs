@@ -82,9 +82,9 @@ pub fn give_way() {
 /// Makes this thread compute for long at a time where nobody else wants the processor, and lets
 /// whoever does have it at once.
 ///
-/// Linux shares a processor out in turns of about 3 ms, also among threads of different priority,
-/// and who comes to want it mostly waits for the end of one, up to 4 ms. Only a thread that asked
-/// for longer turns is interrupted (`kernel/sched/fair.c`, from 6.12 on; older ones ignore this).
+/// Linux shares a processor out in turns of a few milliseconds, whatever the priorities, and who
+/// comes to want it mostly waits for the end of one. A thread that asked for longer turns than
+/// theirs is interrupted instead (`kernel/sched/fair.c`, from 6.12 on; older ones ignore the wish).
 /// A frame speaks twenty times with the X server, and each of both may have to wait each time.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "a system call that no safe library offers")]
