@@ -29,7 +29,7 @@ impl Detail {
     /// For a plot of so many points of the screen.
     fn of(width: f32) -> Self {
         let every = |points: f32, most: f32| (width / points).clamp(24.0, most) as usize;
-        Self { average: every(8.0, 64.0), stretches: every(8.0, 96.0) }
+        Self { average: every(10.0, 64.0), stretches: every(8.0, 96.0) }
     }
 }
 
@@ -339,7 +339,7 @@ fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>, detail: Detail) {
     };
     let (style, width) = match mark {
         Mark::Plain | Mark::Circles => (LineStyle::Solid, 2.0),
-        Mark::Diamonds => (LineStyle::Dashed { length: 14.0 }, 2.0),
+        Mark::Diamonds => (LineStyle::Dashed { length: 18.0 }, 2.0),
         Mark::Squares => (LineStyle::Solid, 1.0),
     };
     if let Some(marked) = marked(mark, &strong) {
@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn a_small_plot_is_drawn_more_coarsely() {
         let details = [100.0, 320.0, 2000.0].map(Detail::of);
-        assert_eq!(details.map(|detail| detail.average), [24, 40, 64]);
+        assert_eq!(details.map(|detail| detail.average), [24, 32, 64]);
         assert_eq!(details.map(|detail| detail.stretches), [24, 40, 96]);
     }
 

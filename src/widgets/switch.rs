@@ -2,9 +2,7 @@
 
 use eframe::egui;
 use eframe::egui::accesskit::Role;
-use eframe::egui::{
-    Button, CornerRadius, Frame, Margin, Response, Sense, Stroke, Ui, Vec2, WidgetInfo,
-};
+use eframe::egui::{Button, Frame, Margin, Response, Sense, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::theme;
 
@@ -65,7 +63,7 @@ pub fn segmented_ui<T: Copy + PartialEq>(
     let mut changed = false;
     let frame = Frame::new()
         .fill(p.raised)
-        .corner_radius(CornerRadius::same(theme::CONTROL_RADIUS + 2))
+        .corner_radius(theme::CONTROL_RADIUS)
         .inner_margin(Margin::same(2));
     frame.show(ui, |ui| {
         ui.horizontal(|ui| {
