@@ -30,6 +30,15 @@ fn tile_rows(level: Level) -> usize {
     }
 }
 
+/// Columns of the next tile, of so many that are left.
+fn tile_cols(level: Level, left: usize) -> usize {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if left >= 2 * TILE_COLS => 2 * TILE_COLS,
+        _ => left.min(TILE_COLS),
+    }
+}
+
 /// Rows of a tile in most levels.
 const TILE_ROWS: usize = 6;
 
@@ -222,16 +231,23 @@ impl<'a> Out<'a> {
     }
 }
 
-/// One tile: `rows` (at most [`tile_rows`]) by [`TILE_COLS`] sums along `depth`.
+/// One tile: `rows` (at most [`tile_rows`]) by `cols` sums along `depth`.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
     pub rows: usize,
+
+    /// [`TILE_COLS`], or with AVX-512 twice as many.
+    pub cols: usize,
     pub depth: usize,
     pub left: *const f32,
     pub left_row_stride: usize,
     pub left_col_stride: usize,
     pub right: *const f32,
     pub right_row_stride: usize,
+
+    /// From the first [`TILE_COLS`] columns to the next.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for wider tiles"))]
+    pub right_part_stride: usize,
     pub out: *mut f32,
     pub out_row_stride: usize,
     pub result: Result,
@@ -284,8 +300,7 @@ unsafe fn block(
 ) {
     let len = depth.len();
     let all_packed = right.col_stride != 1 || rows.len() >= PACK_FROM;
-    let panel_starts = (0..cols.len()).step_by(TILE_COLS);
-    for first in panel_starts.clone() {
+    for first in (0..cols.len()).step_by(TILE_COLS) {
         let width = TILE_COLS.min(cols.len() - first);
         if all_packed || width < TILE_COLS {
             let panel = &mut panels[first * len..(first + TILE_COLS) * len];
@@ -294,8 +309,11 @@ unsafe fn block(
     }
     for block_start in rows.clone().step_by(BLOCK_ROWS) {
         let block_rows = block_start..rows.end.min(block_start + BLOCK_ROWS);
-        for first in panel_starts.clone() {
-            let width = TILE_COLS.min(cols.len() - first);
+        let mut rest = 0..cols.len();
+        while !rest.is_empty() {
+            let first = rest.start;
+            let width = tile_cols(level, rest.len());
+            rest.start += width;
             let packed = all_packed || width < TILE_COLS;
             let right_at = if packed {
                 panels[first * len..].as_ptr()
@@ -309,12 +327,14 @@ unsafe fn block(
                 let out_at = unsafe { out.start.add(row * out.row_stride + cols.start + first) };
                 let tile = Tile {
                     rows: tile_rows,
+                    cols: width.next_multiple_of(TILE_COLS),
                     depth: len,
                     left: left.values[left_at..].as_ptr(),
                     left_row_stride: left.row_stride,
                     left_col_stride: left.col_stride,
                     right: right_at,
                     right_row_stride: if packed { TILE_COLS } else { right.row_stride },
+                    right_part_stride: if packed { TILE_COLS * len } else { TILE_COLS },
                     out: out_at,
                     out_row_stride: out.row_stride,
                     result: out.result,
@@ -322,7 +342,7 @@ unsafe fn block(
                 // SAFETY: `check` has found both sides complete; a full panel lies within the
                 // target, and a narrower one is summed beside it.
                 unsafe {
-                    if width == TILE_COLS {
+                    if width == tile.cols {
                         compute(level, &tile);
                     } else {
                         narrow(level, &tile, width);
