@@ -12,7 +12,7 @@ use super::dropout::Dropout;
 use super::gradients::Gradients;
 use super::kernels::gemm;
 use super::linear::{Linear, Norm};
-use super::linear_grad::{Learning, Low};
+use super::linear_grad::{Learning, Low, multiply, multiply_back};
 use super::lora::Adapter;
 use super::rows;
 use super::transformer::{Layer, Mlp, Qkv, Transformer};
@@ -186,7 +186,7 @@ impl Transformer {
         for segment in pass.tree.segments() {
             let rows = segment.first_row..segment.first_row + segment.len;
             let embedded =
-                self.embed(pass.config, &pass.tree.ids()[rows.clone()], segment.prefix.len())?;
+                self.embed(pass.config, &pass.tree.ids()[rows.clone()], segment.prefix.len());
             hidden[rows.start * width..rows.end * width].copy_from_slice(&embedded);
         }
         let mut layers = Vec::with_capacity(self.layers.len());
@@ -229,22 +229,17 @@ impl Transformer {
     }
 
     /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
-    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Result<Buffer> {
-        let mut scores = self.head.forward(hidden, hidden.len() / config.width, None)?;
+    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Buffer {
+        let mut scores = multiply(&self.head, hidden, hidden.len() / config.width, None);
         if let Some(cap) = config.final_softcap {
             rows::softcap(cap, &mut scores);
         }
-        Ok(scores)
+        scores
     }
 
     /// From the gradient by scores (count, vocabulary) to that by the hidden rows. `scores` are
     /// looked at where the model caps them.
-    pub fn scores_backward(
-        &self,
-        config: &Config,
-        scores: &[f32],
-        grad: &mut [f32],
-    ) -> Result<Vec<f32>> {
+    pub fn scores_backward(&self, config: &Config, scores: &[f32], grad: &mut [f32]) -> Vec<f32> {
         if let Some(cap) = config.final_softcap {
             for (grad, score) in grad.iter_mut().zip(scores) {
                 let tanh = score / cap;
@@ -253,8 +248,8 @@ impl Transformer {
         }
         let count = grad.len() / config.vocab_size;
         let mut hidden = vec![0.0; count * config.width];
-        self.head.backward(grad, count, (&mut hidden, gemm::Result::Replace))?;
-        Ok(hidden)
+        multiply_back(&self.head, grad, count, (&mut hidden, gemm::Result::Replace));
+        hidden
     }
 }
 

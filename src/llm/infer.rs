@@ -81,7 +81,7 @@ impl Transformer {
     ) -> Result<Buffer> {
         let start = cache.len();
         let width = config.width;
-        let mut hidden = self.embed(config, ids, start)?;
+        let mut hidden = self.embed(config, ids, start);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let tables: Vec<RopeTable> = tables.collect();
         let everything = 0..ids.len();
@@ -107,34 +107,34 @@ impl Transformer {
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.
-    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Result<Buffer> {
+    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Buffer {
         let width = config.width;
         let mut hidden = Buffer::any(ids.len() * width);
         let mut position = vec![0.0; width];
         for (index, (id, row)) in ids.iter().zip(hidden.chunks_exact_mut(width)).enumerate() {
-            self.embedding.row(*id as usize, row)?;
+            self.embedding.dequantize_row(*id as usize, row);
             if let Some(scale) = config.embedding_scale {
                 for value in &mut *row {
                     *value *= scale;
                 }
             }
             if let Some(positions) = &self.positions {
-                positions.row(start + index, &mut position)?;
+                positions.dequantize_row(start + index, &mut position);
                 rows::add_scaled(row, 1.0, &position);
             }
         }
-        Ok(hidden)
+        hidden
     }
 
     /// Hidden rows -> (rows, vocabulary)
-    pub fn score(&self, config: &Config, hidden: &[f32]) -> Result<Vec<f32>> {
+    pub fn score(&self, config: &Config, hidden: &[f32]) -> Vec<f32> {
         let count = hidden.len() / config.width;
         let mut scores = vec![0.0; count * config.vocab_size];
-        self.head.matmul(hidden, count, &mut scores)?;
+        self.head.matmul(hidden, count, &mut scores);
         if let Some(cap) = config.final_softcap {
             rows::softcap(cap, &mut scores);
         }
-        Ok(scores)
+        scores
     }
 }
 

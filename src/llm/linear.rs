@@ -1,6 +1,6 @@
 //! A linear layer: its weight as it is kept, its bias, and what an adapter adds.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::Result;
 
 use super::buffers::Buffer;
 use super::kernels::{self, Product, QMatrix};
@@ -8,77 +8,14 @@ use super::lora::{Adapter, LoraPair};
 use super::ops::{RowNorm, with_f32};
 use super::rows::{add_scaled, dot, each_row};
 
-/// A weight matrix, (outputs, inputs).
-#[derive(Clone)]
-pub(crate) enum Weight {
-    /// As the file has it.
-    Stored(QMatrix),
-
-    /// As f32, for training.
-    Dense(Tensor),
-}
-
-impl Weight {
-    pub fn outputs(&self) -> usize {
-        match self {
-            Self::Stored(matrix) => matrix.rows(),
-            Self::Dense(tensor) => tensor.dims()[0],
-        }
-    }
-
-    pub fn inputs(&self) -> usize {
-        match self {
-            Self::Stored(matrix) => matrix.cols(),
-            Self::Dense(tensor) => tensor.dims()[1],
-        }
-    }
-
-    /// Packed integers, not plain floats.
-    pub fn is_packed(&self) -> bool {
-        match self {
-            Self::Stored(matrix) => !matrix.kind().is_dense(),
-            Self::Dense(_) => false,
-        }
-    }
-
-    /// out (count, outputs) = x (count, inputs) · selfᵀ
-    pub fn matmul(&self, x: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
-        match self {
-            Self::Stored(matrix) => {
-                matrix.matmul(x, count, out);
-                Ok(())
-            }
-            Self::Dense(tensor) => {
-                let x = Tensor::from_slice(x, (count, self.inputs()), &Device::Cpu)?;
-                with_f32(&x.matmul(&tensor.t()?)?, |values| {
-                    out.copy_from_slice(values);
-                    Ok(())
-                })
-            }
-        }
-    }
-
-    /// One row as f32: how an embedding is looked up.
-    pub fn row(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        match self {
-            Self::Stored(matrix) => {
-                matrix.dequantize_row(index, out);
-                Ok(())
-            }
-            Self::Dense(tensor) => with_f32(tensor, |values| {
-                out.copy_from_slice(&values[index * out.len()..(index + 1) * out.len()]);
-                Ok(())
-            }),
-        }
-    }
-}
-
 /// A linear layer by its module path.
 #[derive(Clone)]
 pub(crate) struct Linear {
     /// `model.layers.0.self_attn.q_proj`
     pub name: String,
-    pub weight: Weight,
+
+    /// (outputs, inputs), as it is kept.
+    pub weight: QMatrix,
     pub bias: Option<Vec<f32>>,
 }
 
@@ -89,24 +26,17 @@ impl Linear {
         Ok(out)
     }
 
-    /// Several layers with the same input, which is rounded for stored weights only once.
+    /// Several layers with the same input, which is rounded for packed weights only once.
     pub fn run_all<const N: usize>(
         layers: [&Self; N],
         x: &[f32],
         count: usize,
         adapter: Option<&Adapter>,
     ) -> Result<[Buffer; N]> {
-        let mut outs = layers.map(|layer| Buffer::any(count * layer.weight.outputs()));
-        let mut products = Vec::with_capacity(N);
-        for (layer, out) in layers.iter().zip(&mut outs) {
-            match &layer.weight {
-                Weight::Stored(weights) => products.push(Product { weights, out }),
-                Weight::Dense(_) => layer.weight.matmul(x, count, out)?,
-            }
-        }
-        if !products.is_empty() {
-            kernels::matmul_all(x, count, &mut products);
-        }
+        let mut outs = layers.map(|layer| Buffer::any(count * layer.weight.rows()));
+        let products = layers.iter().zip(&mut outs);
+        let products = products.map(|(layer, out)| Product { weights: &layer.weight, out });
+        kernels::matmul_all(x, count, &mut products.collect::<Vec<_>>());
         for (layer, out) in layers.iter().zip(&mut outs) {
             layer.finish(x, adapter, out)?;
         }
@@ -126,7 +56,7 @@ impl Linear {
         };
         with_f32(a, |a| {
             with_f32(b, |b| {
-                let rank = a.len() / self.weight.inputs();
+                let rank = a.len() / self.weight.cols();
                 add_low_rank(x, a, b, rank, *scale as f32, out);
                 Ok(())
             })

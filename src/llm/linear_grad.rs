@@ -13,7 +13,7 @@ use super::dropout::Dropout;
 use super::gradients::Gradients;
 use super::kernels::QMatrix;
 use super::kernels::gemm::{self, Matrix, Target, gemm};
-use super::linear::{Linear, Weight};
+use super::linear::Linear;
 use super::lora::{Adapter, LoraPair};
 use super::ops::with_f32;
 use super::rows::{add_scaled, each_row};
@@ -25,68 +25,64 @@ thread_local! {
     static WIDENED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Weight {
-    /// Calls `work` with the number of the first row and the values of some rows at a time, until
-    /// all were there.
-    fn tiles(&self, mut work: impl FnMut(usize, &[f32])) -> Result<()> {
-        match self {
-            Self::Dense(tensor) => with_f32(tensor, |values| {
-                work(0, values);
-                Ok(())
-            }),
-            Self::Stored(matrix) => {
-                // Taken out: a thread that waits for others may take up a part of another pass.
-                let mut widened = WIDENED.take();
-                let rows = (TILE / matrix.cols().max(1)).max(1);
-                for first in (0..matrix.rows()).step_by(rows) {
-                    widen(matrix, first, rows.min(matrix.rows() - first), &mut widened);
-                    work(first, &widened);
-                }
-                WIDENED.set(widened);
-                Ok(())
+/// Calls `work` with the number of the first row and the values of some rows at a time, until all
+/// were there.
+fn tiles(weight: &QMatrix, mut work: impl FnMut(usize, &[f32])) {
+    if let Some(values) = weight.as_f32() {
+        return work(0, values);
+    }
+    // Taken out: a thread that waits for others may take up a part of another pass.
+    let mut widened = WIDENED.take();
+    let rows = (TILE / weight.cols().max(1)).max(1);
+    for first in (0..weight.rows()).step_by(rows) {
+        widen(weight, first, rows.min(weight.rows() - first), &mut widened);
+        work(first, &widened);
+    }
+    WIDENED.set(widened);
+}
+
+/// x (count, inputs) -> (count, outputs), and `more` added to it.
+pub(crate) fn multiply(
+    weight: &QMatrix,
+    x: &[f32],
+    count: usize,
+    more: Option<LowRank<'_>>,
+) -> Buffer {
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let x = Matrix::new(x, count, inputs);
+    let mut out = Buffer::any(count * outputs);
+    tiles(weight, |first, tile| {
+        let rows = tile.len() / inputs;
+        let own = (x, Matrix::new(tile, rows, inputs).transposed());
+        let target = Target::columns(&mut out, count, first..first + rows, gemm::Result::Replace);
+        match &more {
+            None => gemm(target, &[own]),
+            Some(LowRank { values, rank, b }) => {
+                let low = Matrix::new(values, count, *rank);
+                let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
+                gemm(target, &[own, (low, b.transposed())]);
             }
         }
-    }
+    });
+    out
+}
 
-    /// x (count, inputs) -> (count, outputs), and `more` added to it.
-    pub fn forward(&self, x: &[f32], count: usize, more: Option<LowRank<'_>>) -> Result<Buffer> {
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        let x = Matrix::new(x, count, inputs);
-        let mut out = Buffer::any(count * outputs);
-        self.tiles(|first, tile| {
-            let rows = tile.len() / inputs;
-            let own = (x, Matrix::new(tile, rows, inputs).transposed());
-            let target =
-                Target::columns(&mut out, count, first..first + rows, gemm::Result::Replace);
-            match &more {
-                None => gemm(target, &[own]),
-                Some(LowRank { values, rank, b }) => {
-                    let low = Matrix::new(values, count, *rank);
-                    let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
-                    gemm(target, &[own, (low, b.transposed())]);
-                }
-            }
-        })?;
-        Ok(out)
-    }
-
-    /// Adds to `x_grad` (count, inputs), or writes there, what `grad` (count, outputs) says of the
-    /// input.
-    pub fn backward(
-        &self,
-        grad: &[f32],
-        count: usize,
-        (x_grad, mut result): (&mut [f32], gemm::Result),
-    ) -> Result<()> {
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        let grad = Matrix::new(grad, count, outputs);
-        self.tiles(|first, tile| {
-            let rows = tile.len() / inputs;
-            let term = (grad.columns(first..first + rows), Matrix::new(tile, rows, inputs));
-            gemm(Target::new(x_grad, count, inputs, result), &[term]);
-            result = gemm::Result::Add;
-        })
-    }
+/// Adds to `x_grad` (count, inputs), or writes there, what `grad` (count, outputs) says of the
+/// input.
+pub(crate) fn multiply_back(
+    weight: &QMatrix,
+    grad: &[f32],
+    count: usize,
+    (x_grad, mut result): (&mut [f32], gemm::Result),
+) {
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let grad = Matrix::new(grad, count, outputs);
+    tiles(weight, |first, tile| {
+        let rows = tile.len() / inputs;
+        let term = (grad.columns(first..first + rows), Matrix::new(tile, rows, inputs));
+        gemm(Target::new(x_grad, count, inputs, result), &[term]);
+        result = gemm::Result::Add;
+    });
 }
 
 fn widen(matrix: &QMatrix, first: usize, rows: usize, out: &mut Vec<f32>) {
@@ -134,10 +130,10 @@ impl Linear {
     ) -> Result<(Buffer, Low)> {
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let (mut out, low) = match pair {
-            None => (self.weight.forward(x, count, None)?, Low::default()),
+            None => (multiply(&self.weight, x, count, None), Low::default()),
             Some(LoraPair { a, b, scale }) => with_f32(a, |a| {
                 with_f32(b, |b| {
-                    let inputs = self.weight.inputs();
+                    let inputs = self.weight.cols();
                     let rank = a.len() / inputs;
                     let dropped = learning.dropped(&self.name, x, inputs);
                     let seen = dropped.as_deref().unwrap_or(x);
@@ -147,7 +143,7 @@ impl Linear {
                     gemm(target, &[(Matrix::new(seen, count, inputs), a)]);
                     scale_by(&mut low, *scale);
                     let more = LowRank { values: &low, rank, b };
-                    Ok((self.weight.forward(x, count, Some(more))?, low))
+                    Ok((multiply(&self.weight, x, count, Some(more)), low))
                 })
             })?,
         };
@@ -167,14 +163,14 @@ impl Linear {
         gradients: &mut Gradients,
         x_grad: Option<(&mut [f32], gemm::Result)>,
     ) -> Result<()> {
-        let (inputs, outputs) = (self.weight.inputs(), self.weight.outputs());
+        let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
         let count = grad.len() / outputs;
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let Some(LoraPair { a, b, scale }) = pair else {
-            return match x_grad {
-                Some(x_grad) => self.weight.backward(grad, count, x_grad),
-                None => Ok(()),
-            };
+            if let Some(x_grad) = x_grad {
+                multiply_back(&self.weight, grad, count, x_grad);
+            }
+            return Ok(());
         };
         with_f32(a, |a| {
             with_f32(b, |b| {
@@ -209,7 +205,7 @@ impl Linear {
 
                 let Some(x_grad) = x_grad else { return Ok(()) };
                 let (x_grad, result) = x_grad;
-                self.weight.backward(grad, count, (&mut *x_grad, result))?;
+                multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
                 let a = Matrix::new(a, rank, inputs);
                 let Some(dropout) = learning.dropout else {
                     gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[(low_grad, a)]);

@@ -17,7 +17,7 @@ use super::card::ModelSource;
 use super::config::Naming;
 use super::error::Error;
 use super::hf_config;
-use super::linear::Weight;
+use super::kernels::QMatrix;
 use super::lora::{Adapter, LoraPair};
 use super::mapped::Mapped;
 use super::model::Model;
@@ -47,7 +47,7 @@ enum Values<'a> {
 
     /// Numbers in `dtype`, (rows, columns), and the change of them.
     Changed(&'a [u8], &'a LoraPair, Order),
-    Matrix(&'a Weight, Option<&'a LoraPair>, Order),
+    Matrix(&'a QMatrix, Option<&'a LoraPair>, Order),
     Vector(Cow<'a, [f32]>),
 }
 
@@ -174,10 +174,10 @@ fn order(model: &Model) -> Order {
 fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
     let (config, transformer) = (model.config(), model.transformer());
     let mut parts = Vec::new();
-    let mut matrix = |name: String, weight: &'a Weight, pair, order| {
+    let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
         let shape = match order {
-            Order::OutputsInputs => vec![weight.outputs(), weight.inputs()],
-            Order::InputsOutputs => vec![weight.inputs(), weight.outputs()],
+            Order::OutputsInputs => vec![weight.rows(), weight.cols()],
+            Order::InputsOutputs => vec![weight.cols(), weight.rows()],
         };
         let values = Values::Matrix(weight, pair, order);
         parts.push(Part { name: format!("{name}.weight"), dtype: Dtype::F32, shape, values });
@@ -240,10 +240,10 @@ impl Part<'_> {
                 Cow::Owned(narrowed(&values, self.dtype))
             }
             Values::Matrix(weight, pair, order) => {
-                let (outputs, inputs) = (weight.outputs(), weight.inputs());
+                let (outputs, inputs) = (weight.rows(), weight.cols());
                 let mut values = vec![0.0; outputs * inputs];
                 for (index, row) in values.chunks_exact_mut(inputs).enumerate() {
-                    weight.row(index, row)?;
+                    weight.dequantize_row(index, row);
                 }
                 if *order == Order::InputsOutputs {
                     let place = |at: usize| (at % outputs) * inputs + at / outputs;

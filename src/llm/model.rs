@@ -155,7 +155,7 @@ impl Model {
         self.check(ids, cache.len() + ids.len())?;
         let scores = jobs::in_pool(|| {
             let hidden = self.run(ids, cache, adapter, wanted.clone())?;
-            Ok::<_, Error>(self.transformer.score(&self.config, &hidden)?)
+            Ok::<_, Error>(self.transformer.score(&self.config, &hidden))
         })?;
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
     }
@@ -178,7 +178,7 @@ impl Model {
         let width = self.config.width;
         let rows = positions.iter().flat_map(|at| &hidden[(at - first) * width..][..width]);
         let rows: Vec<f32> = rows.copied().collect();
-        let scores = self.transformer.score(&self.config, &rows)?;
+        let scores = self.transformer.score(&self.config, &rows);
         Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 
@@ -231,19 +231,15 @@ impl Model {
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
-    pub fn tree_scores(&self, hidden: &[f32]) -> Result<Scores, Error> {
-        Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden))?))
+    pub fn tree_scores(&self, hidden: &[f32]) -> Scores {
+        Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden)))
     }
 
     /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
     /// `scores` are only looked at where the model caps them.
-    pub fn tree_scores_backward(
-        &self,
-        scores: &[f32],
-        grad: &mut [f32],
-    ) -> Result<Vec<f32>, Error> {
+    pub fn tree_scores_backward(&self, scores: &[f32], grad: &mut [f32]) -> Vec<f32> {
         let transformer = &self.transformer;
-        Ok(jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))?)
+        jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))
     }
 
     pub(crate) fn transformer(&self) -> &Transformer {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::Result;
 
 use super::config::Config;
 use super::kernels::{Bytes, QMatrix};
-use super::linear::Weight;
 use super::model::Model;
 use super::quantize::quantize;
 use super::transformer::Transformer;
@@ -22,21 +21,21 @@ impl Model {
         let kinds = self.config.layers[..layers].to_vec();
         let config = Config { layers: kinds, vocab_size: tokens, ..self.config.clone() };
         let whole = &self.transformer;
-        let kept = |weight: &Weight| weight.kept_as(weights);
+        let kept = |matrix: &QMatrix| kept_as(weights, matrix);
         let mut few = Vec::with_capacity(layers);
         for layer in &whole.layers[..layers] {
             let mut layer = layer.as_ref().clone();
             for linear in layer.linears_mut() {
-                linear.weight = kept(&linear.weight)?;
+                linear.weight = kept(&linear.weight);
             }
             few.push(Arc::new(layer));
         }
         let transformer = Transformer {
-            embedding: kept(&whole.embedding.first_rows(tokens)?)?,
+            embedding: kept(&whole.embedding.first_rows(tokens)),
             positions: whole.positions.clone(),
             layers: few,
             final_norm: whole.final_norm.clone(),
-            head: kept(&whole.head.first_rows(tokens)?)?,
+            head: kept(&whole.head.first_rows(tokens)),
         };
         Ok(Self {
             card: self.card.clone(),
@@ -49,28 +48,14 @@ impl Model {
     }
 }
 
-impl Weight {
-    fn first_rows(&self, count: usize) -> Result<Self> {
-        Ok(match self {
-            Self::Stored(matrix) => Self::Stored(matrix.first_rows(count)),
-            Self::Dense(tensor) => Self::Dense(tensor.narrow(0, 0, count)?.contiguous()?),
-        })
+fn kept_as(weights: Weights, matrix: &QMatrix) -> QMatrix {
+    let (rows, cols) = (matrix.rows(), matrix.cols());
+    let kind = weights.kind(matrix.kind(), cols);
+    if kind == matrix.kind() {
+        return matrix.clone();
     }
-
-    fn kept_as(&self, weights: Weights) -> Result<Self> {
-        let Self::Stored(matrix) = self else { return Ok(self.clone()) };
-        let (rows, cols) = (matrix.rows(), matrix.cols());
-        if weights == Weights::F32 {
-            let values = matrix.dequantize();
-            return Ok(Self::Dense(Tensor::from_vec(values, (rows, cols), &Device::Cpu)?));
-        }
-        let kind = weights.kind(matrix.kind(), cols);
-        if kind == matrix.kind() {
-            return Ok(self.clone());
-        }
-        let kept = QMatrix::new(kind, rows, cols, Bytes::from(quantize(matrix, kind)));
-        Ok(Self::Stored(kept.expect("quantised rows have the length of their type")))
-    }
+    let kept = QMatrix::new(kind, rows, cols, Bytes::from(quantize(matrix, kind)));
+    kept.expect("quantised rows have the length of their type")
 }
 
 #[cfg(test)]

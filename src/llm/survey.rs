@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use super::config::Config;
 use super::error::Error;
 use super::kernels::{Bytes, QMatrix};
-use super::linear::Weight;
 use super::transformer::Transformer;
 use super::weights::{MatrixRequest, RawTensor, TensorSource, WeightSource, Weights};
 use crate::jobs::Quiet;
@@ -83,7 +82,7 @@ impl Survey<'_> {
 }
 
 impl TensorSource for Survey<'_> {
-    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
         let MatrixRequest { name, outputs, inputs, keep, .. } = *request;
         if let Some(raw) = self.find(name)? {
             if self.source.is_transposed(request) {
@@ -95,7 +94,7 @@ impl TensorSource for Survey<'_> {
             self.count(outputs * inputs / kind.block_len() * kind.block_bytes());
         }
         let nothing = QMatrix::new(super::kernels::GgmlType::F32, 0, inputs, Bytes::from(vec![]));
-        nothing.map(Weight::Stored).map_err(|err| {
+        nothing.map_err(|err| {
             Error::not_a_model(std::path::Path::new(name), err.to_string()) // 0 bytes are 0 rows
         })
     }

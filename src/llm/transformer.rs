@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::attention::AttentionShape;
 use super::config::{Config, MlpKind, Naming, NormKind, NormPlacement, QkNorm};
 use super::error::Error;
-use super::linear::{Linear, Norm, Weight};
+use super::kernels::QMatrix;
+use super::linear::{Linear, Norm};
 use super::lora::LinearInfo;
 use super::ops::RowNorm;
 use super::weights::{MatrixRequest, TensorSource, Weights};
@@ -15,16 +16,16 @@ use crate::jobs::Progress;
 /// All weights of a decoder.
 pub(crate) struct Transformer {
     /// (vocabulary, width)
-    pub embedding: Weight,
+    pub embedding: QMatrix,
 
     /// (positions, width), where they are learned.
-    pub positions: Option<Weight>,
+    pub positions: Option<QMatrix>,
     /// Shared with the graph of a batch that computes layers again.
     pub layers: Vec<Arc<Layer>>,
     pub final_norm: Norm,
 
     /// (vocabulary, width); the embedding itself where it is tied.
-    pub head: Weight,
+    pub head: QMatrix,
 }
 
 #[derive(Clone)]
@@ -142,15 +143,16 @@ impl Transformer {
 
     /// Whether most layers keep packed integers.
     pub fn is_packed(&self) -> bool {
-        let packed = self.layers.iter().filter(|layer| layer.down.weight.is_packed()).count();
+        let packed =
+            self.layers.iter().filter(|layer| !layer.down.weight.kind().is_dense()).count();
         2 * packed > self.layers.len()
     }
 
     pub fn linear_infos(&self) -> Vec<LinearInfo> {
         let infos = self.linears().map(|linear| LinearInfo {
             name: linear.name.clone(),
-            outputs: linear.weight.outputs(),
-            inputs: linear.weight.inputs(),
+            outputs: linear.weight.rows(),
+            inputs: linear.weight.cols(),
         });
         infos.collect()
     }
@@ -194,7 +196,7 @@ impl Loader<'_> {
     }
 
     /// A table of rows of the model's width.
-    fn table(&self, module: &str, rows: usize) -> Result<Weight, Error> {
+    fn table(&self, module: &str, rows: usize) -> Result<QMatrix, Error> {
         self.source.matrix(&MatrixRequest {
             name: &format!("{module}.weight"),
             outputs: rows,

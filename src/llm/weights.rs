@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -13,7 +12,6 @@ use serde_json::Value;
 use super::error::Error;
 use super::gguf::{GgufFile, TensorType};
 use super::kernels::{Bytes, GgmlType, QMatrix};
-use super::linear::Weight;
 use super::mapped::Mapped;
 use super::quantize::quantize;
 use crate::jobs;
@@ -76,7 +74,7 @@ impl Weights {
 /// Where a decoder's tensors come from, by transformers' names.
 pub(crate) trait TensorSource {
     /// A matrix (outputs, inputs).
-    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error>;
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error>;
 
     /// A vector as f32.
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error>;
@@ -128,7 +126,7 @@ impl WeightSource {
     }
 
     /// The request's matrix, checked. Works through all its weights on the threads of whoever asks.
-    fn read_matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+    fn read_matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
         let MatrixRequest { name, outputs, inputs, heads, keep, .. } = *request;
         let mut raw = self.find(name)?;
         let stored = raw.bytes.clone();
@@ -143,23 +141,20 @@ impl WeightSource {
         raw.refuse_broken_numbers()?;
         let matrix = raw.matrix(outputs, inputs)?;
         let kind = keep.kind(raw.kind, inputs);
-        let weight = if keep == Weights::F32 {
-            let values = matrix.dequantize();
-            Weight::Dense(Tensor::from_vec(values, (outputs, inputs), &Device::Cpu)?)
-        } else if kind == raw.kind {
-            Weight::Stored(matrix)
+        let kept = if kind == raw.kind {
+            matrix
         } else {
             let bytes = Bytes::from(quantize(&matrix, kind));
             let kept = RawTensor { kind, bytes, ..raw };
             // Rounding to fewer bits cannot break what was whole, but f16 scales have a largest
             // value.
             kept.refuse_broken_numbers()?;
-            Weight::Stored(kept.matrix(outputs, inputs)?)
+            kept.matrix(outputs, inputs)?
         };
-        if !matches!(&weight, Weight::Stored(matrix) if matrix.is_of(&stored)) {
+        if !kept.is_of(&stored) {
             stored.forget(); // what is kept is a copy
         }
-        Ok(weight)
+        Ok(kept)
     }
 }
 
@@ -171,7 +166,7 @@ impl TensorSource for WeightSource {
         Ok(raw.matrix(1, len)?.dequantize())
     }
 
-    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<Weight, Error> {
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
         jobs::in_pool(|| self.read_matrix(request))
     }
 

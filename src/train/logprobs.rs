@@ -163,7 +163,7 @@ pub(super) fn head(
     each_chunk(model, hidden, predictions, |chunk, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
         add_rows(&mut stats, &mut scores, chunk, Want::Slopes);
-        slopes.extend(model.tree_scores_backward(&capped, &mut scores)?);
+        slopes.extend(model.tree_scores_backward(&capped, &mut scores));
         Ok(())
     })?;
     Ok((stats, slopes))
@@ -212,7 +212,7 @@ fn each_chunk(
     for chunk in predictions.chunks(score_rows(model.config())) {
         let rows = chunk.iter().map(|found| &hidden[found.row * width..(found.row + 1) * width]);
         let hidden: Vec<f32> = rows.flatten().copied().collect();
-        work(chunk, model.tree_scores(&hidden)?)?;
+        work(chunk, model.tree_scores(&hidden))?;
     }
     Ok(())
 }

@@ -97,6 +97,14 @@ impl QMatrix {
         &self.bytes.as_slice()[rows.start * len..rows.end * len]
     }
 
+    /// The weights as they are, row-major; `None` where they are not F32 or lie askew.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        if self.kind != GgmlType::F32 || cfg!(target_endian = "big") {
+            return None;
+        }
+        bytemuck::try_cast_slice(self.bytes.as_slice()).ok()
+    }
+
     /// Writes row `row` as f32 (an embedding look-up); `out` has [`Self::cols`] values.
     pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.cols, "the length of a dequantised row");
