@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::connection::{Connection, HubEngine, Safe, lock};
 use super::figure;
+use super::handle::cache_folder;
 use super::import;
 use super::import::{PromptsJob, RowsJob};
 use super::training_rows::TrainingRows;
@@ -261,7 +262,11 @@ impl Engine for CandleEngine {
         let (model, estimator) = (self.lock().model.clone(), Arc::clone(&self.estimator));
         spawn("estimate", wake, TrainJobError::Thread, move |progress| {
             let model = model.ok_or(TrainJobError::Model(llm::Error::NoModel))?;
-            let estimate = |data: &Path| lock(&estimator).estimate(&model, &config, data, progress);
+            let cache = cache_folder();
+            let estimate = |data: &Path| {
+                let files = (data, cache.as_deref());
+                lock(&estimator).estimate(&model, &config, files, progress)
+            };
             Ok(rows.as_file(estimate).map_err(TrainJobError::Data)??)
         })
     }

@@ -62,12 +62,12 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         train::estimate::check_load(&ModelSource::at(&path), &config)?;
     }
     let model = load_model(&config.model, config.dtype.weights())?;
+    let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     if args.dry_run {
-        return estimate(&model, &config, args.json);
+        return estimate(&model, &config, cache.as_deref(), args.json);
     }
     let run_dir = args.out.clone().unwrap_or_else(|| default_run_dir(&config));
     let screen = Screen::new(args.json);
-    let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     let request = TrainRequest { config, run_dir, resume: args.resume, cache };
     jobs::give_way();
     let summary = train::run(&model, &request, &screen);
@@ -93,9 +93,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 /// What a run would take.
-fn estimate(model: &Model, config: &TrainConfig, json: bool) -> anyhow::Result<()> {
+fn estimate(
+    model: &Model,
+    config: &TrainConfig,
+    cache: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<()> {
     let screen = Screen::new(json);
-    let found = Estimator::default().estimate(model, config, &config.data, &screen);
+    let found = Estimator::default().estimate(model, config, (&config.data, cache), &screen);
     screen.bar.clear();
     let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found?;
     let Memory { weights, adapter, kept, work, checkpoint, program } = memory;

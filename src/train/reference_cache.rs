@@ -21,11 +21,11 @@ const VERSION: u32 = 1;
 /// Bytes of the hash at the end of a file, of all before it.
 const HASH_BYTES: usize = 32;
 
-/// The file of a run's reference in the cache `folder`: named by model, adapter as it stands,
-/// token ids, program version and processor.
+/// The file of a run's reference in the cache `folder`: named by model, bytes of its weights as the
+/// run keeps them, adapter as it stands, token ids, program version and processor.
 pub fn path(
     folder: &Path,
-    model: &Model,
+    (model, weight_bytes): (&Model, u64),
     adapter: &Adapter,
     examples: &[Example],
 ) -> Result<PathBuf, Error> {
@@ -34,7 +34,7 @@ pub fn path(
     let version = env!("CARGO_PKG_VERSION");
     hash.update(format!("{VERSION} {version} {:?} {}\n", Level::best(), card.identity.sha256));
     // Also how the weights are kept: that decides how much memory they take.
-    hash.update(format!("{} {:?}\n", card.facts.memory_bytes, model.config()));
+    hash.update(format!("{weight_bytes} {:?}\n", model.config()));
     for (name, var) in adapter.vars() {
         hash.update(format!("{name} {:?}\n", var.dims()));
         let values = var.flatten_all()?.to_vec1::<f32>()?;

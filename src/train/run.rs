@@ -217,7 +217,8 @@ impl<'a> Training<'a> {
         let Setup { examples, cache, .. } = self.setup;
         let compute = || evaluate::reference(self.model, &self.adapter, examples, self.progress);
         let Some(folder) = cache else { return compute() };
-        let path = reference_cache::path(folder, self.model, &self.adapter, examples)?;
+        let model = (self.model, self.model.card().facts.memory_bytes);
+        let path = reference_cache::path(folder, model, &self.adapter, examples)?;
         if let Some(kept) = reference_cache::read(&path, examples.len()) {
             return Ok(kept);
         }

@@ -87,7 +87,7 @@ fn an_estimate_is_that_of_the_run() {
         ..TrainConfig::default()
     };
     let mut estimator = Estimator::default();
-    let found = estimator.estimate(&model, &config, &config.data, &Quiet).unwrap();
+    let found = estimator.estimate(&model, &config, (&config.data, None), &Quiet).unwrap();
     let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found;
 
     // Memory, against what is there
@@ -112,11 +112,12 @@ fn an_estimate_is_that_of_the_run() {
 
     // What the run says of itself
     let run_dir = folder.path().join("run");
+    let cache = folder.path().join("cache");
     let request = TrainRequest {
         config: config.clone(),
         run_dir: run_dir.clone(),
         resume: false,
-        cache: None,
+        cache: Some(cache.clone()),
     };
     let events = Recorder::default();
     train::run(&model, &request, &events).unwrap();
@@ -129,9 +130,17 @@ fn an_estimate_is_that_of_the_run() {
     // Another learning rate is the same work: nothing is read or measured again.
     let again = Recorder::default();
     let config = TrainConfig { learning_rate: 1e-4, ..config };
-    let second = estimator.estimate(&model, &config, &config.data, &again).unwrap();
+    let second = estimator.estimate(&model, &config, (&config.data, None), &again).unwrap();
     assert_eq!((second.memory, second.time), (memory, time));
     assert!(again.into_events().is_empty());
+
+    // The reference of the run is there now, for one from the same start.
+    let mut reference = |config: &TrainConfig| {
+        let files = (config.data.as_path(), Some(cache.as_path()));
+        estimator.estimate(&model, config, files, &Quiet).unwrap().time.reference_secs
+    };
+    assert_eq!(reference(&config), 0.0);
+    assert_eq!(reference(&TrainConfig { seed: config.seed + 1, ..config }), reference_secs);
 }
 
 /// The most that a batch of the run keeps, by running every one.

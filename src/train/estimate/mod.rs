@@ -16,11 +16,12 @@ use super::logprobs;
 use super::logprobs::PassSize;
 use super::metrics::TrainEvent;
 use super::plan::Plan;
+use super::reference_cache;
 use super::setup;
 use super::step;
 use crate::data::split::Split;
 use crate::files;
-use crate::jobs::Progress;
+use crate::jobs::{Progress, Quiet};
 use crate::llm;
 use crate::llm::card::ModelSource;
 use crate::llm::config::Config;
@@ -79,12 +80,13 @@ struct SpeedKey {
 
 impl Estimator {
     /// What a run of `config` on the rows of `data` would take. `model` may keep its weights
-    /// otherwise than the run would.
+    /// otherwise than the run would. `cache`: the folder where the reference of an earlier run may
+    /// be, which this one need not compute.
     pub fn estimate(
         &mut self,
         model: &Model,
         config: &TrainConfig,
-        data: &Path,
+        (data, cache): (&Path, Option<&Path>),
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<Estimate, Error> {
         let bytes =
@@ -127,15 +129,30 @@ impl Estimator {
                 speed
             }
         };
+        let mut time = counted.workload.time(&speed);
+        if cache.is_some_and(|cache| is_kept(cache, (model, weight_bytes), config, examples)) {
+            time.reference_secs = 0.0;
+        }
         Ok(Estimate {
             memory: counted.memory,
-            time: counted.workload.time(&speed),
+            time,
             steps: plan.steps,
             train_rows: split.train.len(),
             held_out_rows: split.held_out.len(),
             changes: changes::changes(model, config, (examples, &split.train), &counted.memory)?,
         })
     }
+}
+
+/// Whether the reference of such a run is in the `cache`. What keeps its adapter from being made is
+/// for the run to say.
+fn is_kept(cache: &Path, model: (&Model, u64), config: &TrainConfig, examples: &[Example]) -> bool {
+    let kept = || {
+        let adapter = setup::adapter(model.0, config, &Quiet).ok()?;
+        let path = reference_cache::path(cache, model, &adapter, examples).ok()?;
+        reference_cache::read(&path, examples.len())
+    };
+    config.objective == Objective::Dpo && cache.is_dir() && kept().is_some()
 }
 
 /// Refuses a run that does not fit beside its model, which is in memory already. `train` are the
