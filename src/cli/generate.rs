@@ -54,7 +54,7 @@ pub struct GenerateArgs {
 /// What is not given stays as [`SamplingParams::default`] has it.
 #[derive(Debug, Args)]
 struct SamplingArgs {
-    /// Always take the likeliest token
+    /// Always take the model's likeliest token; no penalty unless one is given
     #[arg(long)]
     greedy: bool,
 
@@ -78,7 +78,7 @@ struct SamplingArgs {
     #[arg(long)]
     typical_p: Option<f32>,
 
-    /// Make tokens that are already there less likely; 1 is off
+    /// Make tokens that are already there less likely; 1 is off [default: 1.1, with --greedy 1]
     #[arg(long)]
     repetition_penalty: Option<f32>,
 
@@ -88,8 +88,14 @@ struct SamplingArgs {
 }
 
 impl SamplingArgs {
+    /// What was not said is as in the window. A greedy answer is the exception: whoever compares
+    /// it with transformers or llama.cpp means the model's own, without the window's penalty.
     fn params(&self) -> SamplingParams {
-        let default = SamplingParams::default();
+        let default = if self.greedy || self.temperature == Some(0.0) {
+            SamplingParams { repetition_penalty: 1.0, ..SamplingParams::default() }
+        } else {
+            SamplingParams::default()
+        };
         SamplingParams {
             greedy: self.greedy,
             temperature: self.temperature.unwrap_or(default.temperature),
@@ -178,5 +184,32 @@ impl Progress<GenerateEvent> for Screen {
 
     fn check(&self) -> Result<(), Cancelled> {
         if self.broken.borrow().is_some() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_greedy_answer_is_the_models_own_unless_a_penalty_is_given() {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: GenerateArgs,
+        }
+        let penalty = |line: &str| {
+            let line = Line::try_parse_from(
+                ["generate", "--prompt", "a"].into_iter().chain(line.split_whitespace()),
+            );
+            line.unwrap().args.sampling.params().repetition_penalty
+        };
+
+        assert_eq!(penalty(""), SamplingParams::default().repetition_penalty);
+        assert_eq!(penalty("--greedy"), 1.0);
+        assert_eq!(penalty("--temperature 0"), 1.0);
+        assert_eq!(penalty("--greedy --repetition-penalty 1.3"), 1.3);
     }
 }
