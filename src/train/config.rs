@@ -91,8 +91,9 @@ pub struct TrainConfig {
     /// Forward passes whose gradients are averaged into one step.
     pub gradient_accumulation_steps: usize,
 
-    /// Optimizer steps in all. Where given, it wins over `num_train_epochs`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Optimizer steps in all. Where given, it wins over `num_train_epochs`. A file may say -1, as
+    /// TRL does, for none.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "steps_or_minus_one")]
     pub max_steps: Option<usize>,
     pub num_train_epochs: f64,
     pub learning_rate: f64,
@@ -182,6 +183,18 @@ pub struct LoraConfig {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn whole_or_float<S: serde::Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
     if value.fract() == 0.0 { to.serialize_i64(*value as i64) } else { to.serialize_f64(*value) }
+}
+
+fn steps_or_minus_one<'de, D: serde::Deserializer<'de>>(
+    source: D,
+) -> Result<Option<usize>, D::Error> {
+    let steps = i64::deserialize(source)?;
+    if steps == -1 {
+        return Ok(None);
+    }
+    usize::try_from(steps).map(Some).map_err(|_negative| {
+        serde::de::Error::custom("expected a number of steps, or -1 for as many as the epochs take")
+    })
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {

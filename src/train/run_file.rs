@@ -93,6 +93,7 @@ mod tests {
         assert_eq!((dpo.learning_rate, dpo.lora.r), (1e-6, 4));
         assert_eq!(dpo.loss_type, ["ipo"]); // one name does not need a list
         assert_eq!(parse("objective = 'sft'").unwrap().learning_rate, 2e-5);
+        assert_eq!(parse("max_steps = -1").unwrap().max_steps, None); // as TRL writes it
     }
 
     #[test]
@@ -101,6 +102,7 @@ mod tests {
             ("model = 'm'\nlearning_rat = 1\n", 2, "learning_rat"),
             ("[lora]\nrank = 4\n", 2, "rank"),
             ("beta = 'much'\n", 1, "beta"),
+            ("max_steps = -2\n", 1, "as many as the epochs take"),
             ("objective = 'ppo'\n", 1, "ppo"),
             ("model = 'm\n", 1, "model"),
         ] {
