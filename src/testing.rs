@@ -14,7 +14,7 @@ use crate::app::connection::{
 };
 use crate::app::engine::{
     AdapterExportJob, AdapterJob, Engine, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
-    MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
+    MeasureJob, ReadJob, SaveJob, ScanJob, SurveyJob, TrainJob, TrainJobError,
 };
 use crate::app::host::{Ask, DialogJob, Host};
 use crate::app::import;
@@ -156,9 +156,35 @@ impl Engine for FakeEngine {
         job
     }
 
-    fn train(&mut self, _source: ModelSource, request: TrainRequest, _wake: Wake) -> TrainJob {
+    fn train(
+        &mut self,
+        _source: ModelSource,
+        rows: Option<TrainingRows>,
+        mut request: TrainRequest,
+        _wake: Wake,
+    ) -> TrainJob {
         let (feeder, job) = Job::manual();
+        match rows.map(|rows| rows.for_run(&request.run_dir)) {
+            None => {}
+            Some(Ok(data)) => request.config.data = data,
+            Some(Err(err)) => {
+                feeder.finish(Err(TrainJobError::Data(err)));
+                return job;
+            }
+        }
         self.0.borrow_mut().train = Some((request, feeder));
+        job
+    }
+
+    fn save_run_file(
+        &mut self,
+        config: TrainConfig,
+        rows: TrainingRows,
+        path: PathBuf,
+        _wake: Wake,
+    ) -> SaveJob {
+        let (feeder, job) = Job::manual();
+        feeder.finish(rows.write_with(&path, config));
         job
     }
 

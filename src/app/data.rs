@@ -212,6 +212,35 @@ impl Workbench {
         }
     }
 
+    pub(super) fn poll_saving(&mut self) {
+        let mut ended = Vec::new();
+        self.running.saving.retain_mut(|job| match job.poll(|()| {}) {
+            Some(end) => {
+                ended.push(end);
+                false
+            }
+            None => true,
+        });
+        for end in ended {
+            match end {
+                JobEnd::Done(path) => {
+                    let path = path.display();
+                    let summary = format!("Saved. Run it with: tuning-fork train {path}");
+                    self.state.notices.push(Notice::info(PanelId::Train, summary));
+                }
+                JobEnd::Failed(err) => {
+                    let summary = "The run file could not be saved";
+                    self.state.notices.push(
+                        Notice::error(PanelId::Train, summary, &err)
+                            .hint("Save it on a disk with free space")
+                            .remedy("Save the run file…", Command::SaveRunFile),
+                    );
+                }
+                JobEnd::Crashed(message) => self.crashed(PanelId::Train, "Saving", message),
+            }
+        }
+    }
+
     pub(super) fn poll_export(&mut self) {
         let end = take_ended(&mut self.running.export, |job| job.poll(|()| {}));
         let Some(end) = end else { return };

@@ -39,6 +39,7 @@ use crate::train::history::History;
 use crate::train::metrics::{RunSummary, TrainEvent};
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
+use crate::train::run_file::RunFileError;
 use crate::train::samples;
 use crate::train::survey::Survey;
 
@@ -54,6 +55,7 @@ pub type EstimateJob = Job<TrainEvent, Estimate, TrainJobError>;
 pub type SurveyJob = Job<TrainEvent, Survey, TrainJobError>;
 pub type ReadJob = Job<(), RunPast, std::io::Error>;
 pub type TrainJob = Job<TrainEvent, RunSummary, TrainJobError>;
+pub type SaveJob = Job<(), PathBuf, SaveRunError>;
 
 /// What can go wrong before and in a training run.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +64,19 @@ pub enum TrainJobError {
     Model(#[source] llm::Error),
     #[error(transparent)]
     Train(#[from] train::Error),
-    #[error("the pairs could not be put into a file")]
+    #[error("the data could not be put into a file")]
     Data(#[source] std::io::Error),
+    #[error("the background thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a run file was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveRunError {
+    #[error("its data could not be copied")]
+    Rows(#[source] std::io::Error),
+    #[error(transparent)]
+    File(#[from] RunFileError),
     #[error("the background thread could not be started")]
     Thread(#[source] std::io::Error),
 }
@@ -85,8 +98,23 @@ pub trait Engine: HubEngine {
 
     fn generate(&mut self, request: GenerateRequest, wake: Wake) -> GenerateJob;
 
-    /// Trains on `source`, beside the model in memory.
-    fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob;
+    /// Trains on `source`, beside the model in memory. A run that goes on has its `rows`.
+    fn train(
+        &mut self,
+        source: ModelSource,
+        rows: Option<TrainingRows>,
+        request: TrainRequest,
+        wake: Wake,
+    ) -> TrainJob;
+
+    /// Writes a run file, and `rows` beside it.
+    fn save_run_file(
+        &mut self,
+        config: TrainConfig,
+        rows: TrainingRows,
+        path: PathBuf,
+        wake: Wake,
+    ) -> SaveJob;
 
     /// Measures a run's adapter against its model, `source`.
     fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob;
@@ -216,9 +244,20 @@ impl Engine for CandleEngine {
         })
     }
 
-    fn train(&mut self, source: ModelSource, request: TrainRequest, wake: Wake) -> TrainJob {
+    fn train(
+        &mut self,
+        source: ModelSource,
+        rows: Option<TrainingRows>,
+        mut request: TrainRequest,
+        wake: Wake,
+    ) -> TrainJob {
         spawn("train", wake, TrainJobError::Thread, move |progress| {
             jobs::give_way();
+            if let Some(rows) = rows {
+                // Before the model is loaded: whether the folder can be written is known then.
+                let data = rows.for_run(&request.run_dir).map_err(TrainJobError::Data)?;
+                request.config.data = data;
+            }
             progress.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done: 0, total: 1 });
             estimate::check_load(&source, &request.config)?;
             let options = LoadOptions { weights: request.config.dtype.weights() };
@@ -226,6 +265,16 @@ impl Engine for CandleEngine {
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
         })
+    }
+
+    fn save_run_file(
+        &mut self,
+        config: TrainConfig,
+        rows: TrainingRows,
+        path: PathBuf,
+        wake: Wake,
+    ) -> SaveJob {
+        spawn("save", wake, SaveRunError::Thread, move |_| rows.write_with(&path, config))
     }
 
     fn measure_run(&mut self, source: ModelSource, run: &RunView, wake: Wake) -> MeasureJob {

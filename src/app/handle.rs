@@ -1,5 +1,7 @@
 //! What each command does. The only place that starts work.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +11,6 @@ use super::running::Asker;
 use crate::data::export;
 use crate::data::pair::Verdict;
 use crate::data::record::Form;
-use crate::files;
 use crate::hub::queue::QueueCommand;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
@@ -23,7 +24,7 @@ use crate::state::train::LeftTab;
 use crate::train::config::TrainConfig;
 use crate::train::record::DATA_FILE;
 use crate::train::run::TrainRequest;
-use crate::train::{best, run_file, runs};
+use crate::train::{best, runs};
 
 impl Workbench {
     /// Carries out a command.
@@ -346,20 +347,22 @@ impl Workbench {
         let objective = self.state.train.form.objective;
         let id = runs::new_run_id(folder, objective, self.host.now());
         let run_dir = runs::runs_dir(folder).join(&id);
-        let data = run_dir.join(DATA_FILE);
-        if let Err(notice) = self.write_training_data(&data) {
-            self.state.notices.push(notice);
-            return;
-        }
+        let rows = match self.training_rows() {
+            Ok(rows) => rows,
+            Err(notice) => {
+                self.state.notices.push(notice);
+                return;
+            }
+        };
         let config = TrainConfig {
             model: source.path().display().to_string(),
-            data,
             ..self.state.train.form.clone()
         };
         self.forget_estimate();
         self.state.train.begin(id);
         let request = TrainRequest { config, run_dir, resume: false, cache: cache_folder() };
-        self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
+        let job = self.engine.train(source, Some(rows), request, Arc::clone(&self.wake));
+        self.running.train = Some(job);
     }
 
     fn pause_training(&mut self, paused: bool) {
@@ -413,9 +416,9 @@ impl Workbench {
         }
     }
 
-    pub(super) fn save_run_file(&mut self, path: &Path) {
-        let data = match self.write_training_data_beside(path) {
-            Ok(data) => data,
+    pub(super) fn save_run_file(&mut self, path: PathBuf) {
+        let rows = match self.training_rows() {
+            Ok(rows) => rows,
             Err(notice) => {
                 self.state.notices.push(notice);
                 return;
@@ -426,15 +429,9 @@ impl Workbench {
             .model
             .ready()
             .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
-        let data = data.file_name().map(PathBuf::from).unwrap_or_default();
-        let config = TrainConfig { model, data, ..self.state.train.form.clone() };
-        self.state.notices.push(match run_file::write(path, &config) {
-            Ok(()) => {
-                let summary = format!("Saved. Run it with: tuning-fork train {}", path.display());
-                Notice::info(PanelId::Train, summary)
-            }
-            Err(err) => Notice::error(PanelId::Train, "The run file could not be saved", &err),
-        });
+        let config = TrainConfig { model, ..self.state.train.form.clone() };
+        let job = self.engine.save_run_file(config, rows, path, Arc::clone(&self.wake));
+        self.running.saving.push(job);
     }
 }
 
@@ -452,12 +449,16 @@ pub(super) fn cache_folder() -> Option<PathBuf> {
     crate::hub::paths::HubPaths::from_env().ok().map(|paths| paths.cached)
 }
 
-/// A prompt of the run's data, to compare base and adapter on.
+/// The first prompt of the run's data, to compare base and adapter on.
 fn first_prompt(run_dir: &Path) -> String {
-    let rows = files::read_jsonl::<serde_json::Value>(&run_dir.join(DATA_FILE));
-    let rows = rows.unwrap_or_default();
-    let prompt = rows.first().and_then(|row| row.value.get("prompt"));
+    let first_row = || -> Option<serde_json::Value> {
+        let rows = BufReader::new(File::open(run_dir.join(DATA_FILE)).ok()?);
+        let line =
+            rows.lines().find(|line| line.as_ref().map_or(true, |row| !row.trim().is_empty()));
+        serde_json::from_str(&line?.ok()?).ok()
+    };
+    let prompt = first_row().and_then(|mut row| row.get_mut("prompt").map(serde_json::Value::take));
     let text: Option<crate::data::pair::Text> =
-        prompt.and_then(|prompt| serde_json::from_value(prompt.clone()).ok());
+        prompt.and_then(|prompt| serde_json::from_value(prompt).ok());
     text.map(|text| text.words()).unwrap_or_default()
 }

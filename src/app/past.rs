@@ -78,6 +78,6 @@ impl Workbench {
         self.state.prefs.panel = PanelId::Train;
         let request =
             TrainRequest { config: entry.config, run_dir, resume: true, cache: cache_folder() };
-        self.running.train = Some(self.engine.train(source, request, Arc::clone(&self.wake)));
+        self.running.train = Some(self.engine.train(source, None, request, Arc::clone(&self.wake)));
     }
 }

@@ -1,8 +1,10 @@
 //! Events and ends of jobs, turned into state.
 
 use super::Workbench;
+use super::engine::TrainJobError;
 use super::host::Ask;
 use super::running::{Asker, take_ended};
+use super::training_rows::not_copied;
 use crate::errors::one_line;
 use crate::eval::preference::Measured;
 use crate::hub;
@@ -31,6 +33,7 @@ impl Workbench {
         self.poll_generate();
         self.poll_train();
         self.poll_export();
+        self.poll_saving();
         self.poll_adapter_export();
         self.poll_measuring();
         self.poll_survey();
@@ -196,10 +199,11 @@ impl Workbench {
         let result: Result<RunSummary, String> = match end {
             JobEnd::Done(summary) => Ok(summary),
             JobEnd::Failed(err) => {
-                self.state.notices.push(
-                    Notice::error(PanelId::Train, "The run ended with an error", &err)
+                self.state.notices.push(match &err {
+                    TrainJobError::Data(err) => not_copied(err),
+                    err => Notice::error(PanelId::Train, "The run ended with an error", err)
                         .hint("What was saved before is in the list of runs"),
-                );
+                });
                 Err(one_line(&err))
             }
             JobEnd::Crashed(message) => {
@@ -251,7 +255,7 @@ impl Workbench {
             Ask::RunFile => self.use_run_file(&path),
             Ask::ExportPairs { conversational } => self.export_pairs(&path, conversational),
             Ask::SaveElsewhere => self.save_elsewhere(&path),
-            Ask::SaveRunFile => self.save_run_file(&path),
+            Ask::SaveRunFile => self.save_run_file(path),
             Ask::MergedFolder => self.export_adapter(AdapterForm::Merged, path),
             Ask::GgufAdapter => self.export_adapter(AdapterForm::Gguf, path),
         }

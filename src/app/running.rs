@@ -5,7 +5,7 @@ use super::connection::{
 };
 use super::engine::{
     AdapterExportJob, AdapterJob, EstimateJob, ExportJob, FetchJob, GenerateJob, LoadJob,
-    MeasureJob, ReadJob, ScanJob, SurveyJob, TrainJob,
+    MeasureJob, ReadJob, SaveJob, ScanJob, SurveyJob, TrainJob,
 };
 use super::host::{Ask, DialogJob};
 use super::import::{PromptsJob, Reading, RowsJob};
@@ -53,6 +53,7 @@ pub struct Running {
     pub generate: Option<(Asker, GenerateJob)>,
     pub train: Option<TrainJob>,
     pub export: Option<ExportJob>,
+    pub saving: Vec<SaveJob>,
     pub adapter_export: Option<AdapterExportJob>,
 
     /// The run that is measured, and how far that is.
@@ -103,6 +104,7 @@ impl Running {
         self.is_busy()
             || self.generate.is_some()
             || self.measuring.is_some()
+            || !self.saving.is_empty()
             || self.queue.is_some()
             || self.secrets.iter().any(|asking| asking.keeping.is_some() && !asking.is_safe)
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Workbench;
+use super::engine::SaveRunError;
 use crate::data::pair::PreferencePair;
 use crate::data::record::Form;
 use crate::data::samples;
@@ -14,7 +15,9 @@ use crate::state::command::Command;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
+use crate::train::config::TrainConfig;
 use crate::train::record::DATA_FILE;
+use crate::train::run_file;
 
 /// What the Train panel's form has chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,36 @@ impl TrainingRows {
     /// Puts them into a file of their own.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         files::write_atomic(path, &self.bytes()?)
+    }
+
+    /// The file that a run in `run_dir` reads and copies into that folder: the person's own, or
+    /// one in the place of that copy. The error is also that of a folder that cannot be written.
+    pub fn for_run(&self, run_dir: &Path) -> io::Result<PathBuf> {
+        match self {
+            Self::File(path) => {
+                let folder = run_dir.parent().unwrap_or(run_dir);
+                std::fs::create_dir_all(folder)?;
+                files::check_writable(folder)?;
+                Ok(path.clone())
+            }
+            Self::Pairs(_) => {
+                let path = run_dir.join(DATA_FILE);
+                self.write(&path)?;
+                Ok(path)
+            }
+        }
+    }
+
+    /// Writes a run file, and beside it the rows that it names.
+    pub fn write_with(
+        &self,
+        run_file: &Path,
+        config: TrainConfig,
+    ) -> Result<PathBuf, SaveRunError> {
+        let data = self.write_beside(run_file).map_err(SaveRunError::Rows)?;
+        let data = data.file_name().map(PathBuf::from).unwrap_or_default();
+        run_file::write(run_file, &TrainConfig { data, ..config })?;
+        Ok(run_file.to_owned())
     }
 
     /// Puts them into a file beside `path`, named after it, and returns that file. One that is
@@ -98,19 +131,9 @@ impl Workbench {
             }
         })
     }
-
-    /// Writes those rows to a file.
-    pub(super) fn write_training_data(&self, path: &Path) -> Result<(), Notice> {
-        self.training_rows()?.write(path).map_err(|err| not_copied(&err))
-    }
-
-    /// Writes those rows to a file beside `path`, and returns that file.
-    pub(super) fn write_training_data_beside(&self, path: &Path) -> Result<PathBuf, Notice> {
-        self.training_rows()?.write_beside(path).map_err(|err| not_copied(&err))
-    }
 }
 
-fn not_copied(err: &io::Error) -> Notice {
+pub(super) fn not_copied(err: &io::Error) -> Notice {
     Notice::error(PanelId::Train, "The training data could not be copied", err)
         .hint("Open a project on a disk with free space")
         .remedy("Open a project…", Command::OpenProject)
@@ -153,5 +176,23 @@ mod tests {
         assert!(path.exists());
         let err = TrainingRows::File(folder.path().join("none")).write(&path).unwrap_err();
         assert_eq!(err.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_run_copies_the_persons_file_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = folder.path().join("theirs.jsonl");
+        let pairs = TrainingRows::Pairs(samples::pairs());
+        pairs.write(&theirs).unwrap();
+        let run_dir = folder.path().join("runs/1");
+        let rows = TrainingRows::File(theirs.clone());
+        assert_eq!(rows.for_run(&run_dir).unwrap(), theirs);
+        assert!(!run_dir.exists(), "the run makes its folder");
+        assert_eq!(pairs.for_run(&run_dir).unwrap(), run_dir.join(DATA_FILE));
+
+        let no_folder = theirs.join("runs/1");
+        for rows in [rows, pairs] {
+            rows.for_run(&no_folder).unwrap_err();
+        }
     }
 }

@@ -215,10 +215,11 @@ fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
     run_file::read(&path).map_err(Error::RunFile)
 }
 
-/// Absolute paths: the folder may be looked at from elsewhere.
+/// The data is the copy in the same folder: what it was copied from may change, and the folder
+/// may be moved. Other paths are absolute: the folder may be looked at from elsewhere.
 fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
     let stored = TrainConfig {
-        data: absolute(&config.data),
+        data: PathBuf::from(record::DATA_FILE),
         adapter: config.adapter.as_deref().map(absolute),
         ..config.clone()
     };

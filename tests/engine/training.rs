@@ -15,6 +15,7 @@ use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConf
 use tuning_fork::train::history::History;
 use tuning_fork::train::metrics::{RunSummary, StepMetrics, TrainEvent};
 use tuning_fork::train::record::{RunRecord, RunStatus};
+use tuning_fork::train::run_file;
 use tuning_fork::train::runs;
 use tuning_fork::train::runs::RunState;
 use tuning_fork::train::samples;
@@ -409,6 +410,22 @@ fn a_bad_row_leaves_no_run_behind() {
     let err = start(&tiny_model(), &config(data, 1), &run_dir, &Quiet).unwrap_err();
     assert!(matches!(err, train::Error::Data(_)), "{err}");
     assert!(!run_dir.exists());
+}
+
+#[test]
+fn a_run_keeps_its_data_and_says_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = eight_pairs(folder.path());
+    let run_dir = folder.path().join("run");
+    start(&tiny_model(), &config(data.clone(), 1), &run_dir, &Quiet).unwrap();
+    assert_eq!(RunRecord::read(&run_dir).unwrap().data, data);
+    let rows = std::fs::read(&data).unwrap();
+    std::fs::remove_file(&data).unwrap();
+    let moved = folder.path().join("moved");
+    std::fs::rename(&run_dir, &moved).unwrap();
+    let settings = run_file::read(&moved.join("run.toml")).unwrap();
+    assert_eq!(settings.data, moved.join("data.jsonl"));
+    assert_eq!(std::fs::read(&settings.data).unwrap(), rows);
 }
 
 #[test]

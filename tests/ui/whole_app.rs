@@ -212,6 +212,34 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
 }
 
 #[test]
+fn a_project_that_takes_no_run_says_so_at_once() {
+    let mut app = App::with_model();
+    let runs = app.project.path().join("runs");
+    std::fs::remove_dir(&runs).expect("a folder without runs");
+    files::write_atomic(&runs, b"a file").expect("the folder is ours");
+    app.ask(Command::ShowPanel(PanelId::Train));
+    app.click("Start training");
+    app.run(); // the job has ended
+    app.sees("The training data could not be copied");
+    app.sees("Open a project on a disk with free space");
+}
+
+#[test]
+fn a_saved_run_file_has_its_rows_beside_it() {
+    let mut app = App::with_model();
+    app.ask(Command::ShowPanel(PanelId::Train));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("first.toml");
+    app.script.borrow_mut().picks = Some(path.clone());
+    app.ask(Command::SaveRunFile);
+    app.run(); // the job has ended
+    app.sees("Saved. Run it with: tuning-fork train");
+    let config = tuning_fork::train::run_file::read(&path).expect("a run file");
+    assert_eq!(config.data, folder.path().join("first.data.jsonl"));
+    assert_eq!(files::read_jsonl::<serde_json::Value>(&config.data).unwrap().len(), 60);
+}
+
+#[test]
 fn the_estimate_follows_the_form() {
     let mut app = App::with_model();
     app.ask(Command::ShowPanel(PanelId::Train));
