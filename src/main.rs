@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     let args = cli::Args::parse();
     match &args.command {
         Some(command) => {
-            allocator::share_freed_memory();
+            if !command.reads_many_rows() {
+                allocator::share_freed_memory();
+            }
             cli::run(command, process_start)
         }
         None => open_window(args.project),

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use super::connection::{Connection, HubEngine, Safe, lock};
 use super::figure;
@@ -258,10 +259,10 @@ impl Engine for CandleEngine {
                 let data = rows.for_run(&request.run_dir).map_err(TrainJobError::Data)?;
                 request.config.data = data;
             }
-            progress.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done: 0, total: 1 });
+            progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
             estimate::check_load(&source, &request.config)?;
             let options = LoadOptions { weights: request.config.dtype.weights() };
-            let loading = LoadingForTraining(progress);
+            let loading = LoadingForTraining(progress, Instant::now());
             let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
             Ok(train::run::run(&model, &request, progress)?)
         })
@@ -376,12 +377,12 @@ fn load_with_adapter(source: &ModelSource, folder: &Path) -> Result<(Model, Adap
 const LOADING: &str = "Loading the base model";
 
 /// Passes a Stop on to the loader, and its progress on as a run's.
-struct LoadingForTraining<'a>(&'a dyn Progress<TrainEvent>);
+struct LoadingForTraining<'a>(&'a dyn Progress<TrainEvent>, Instant);
 
 impl Progress<LoadEvent> for LoadingForTraining<'_> {
     fn emit(&self, event: LoadEvent) {
         if let LoadEvent::Tensors { done, total } = event {
-            self.0.emit(TrainEvent::Preparing { what: LOADING.to_owned(), done, total });
+            self.0.emit(TrainEvent::preparing(LOADING, (done, total), self.1));
         }
     }
 

@@ -13,6 +13,10 @@ use crate::state::train::form::DataSource;
 use crate::state::train::{LeftTab, TrainState};
 use crate::train::config::TrainConfig;
 use crate::train::estimate::free_memory;
+use crate::train::metrics::TrainEvent;
+
+/// From so many rows on, reading them takes long enough to say how far that is.
+const MANY_ROWS: usize = 2000;
 
 /// Everything that an estimate depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +57,15 @@ fn rows(train: &TrainState) -> usize {
 impl Workbench {
     /// Takes in the estimate under way, and starts another where the form says something new.
     pub(super) fn poll_estimate(&mut self) {
-        let end = take_ended(&mut self.running.estimate, |job| job.poll(|_progress| {}));
+        let end = take_ended(&mut self.running.estimate, |job| {
+            job.poll(|event| {
+                if let TrainEvent::Preparing { done, total, .. } = event
+                    && total > MANY_ROWS
+                {
+                    self.state.train.estimate = EstimateSlot::Counting(Some((done, total)));
+                }
+            })
+        });
         match end {
             // What stands in the way of an estimate is said when the run is started.
             Some(JobEnd::Failed(_) | JobEnd::Crashed(_)) => {
@@ -78,7 +90,7 @@ impl Workbench {
         self.estimated = Some(Asked::of(model, train));
         let Ok(rows) = self.training_rows() else { return };
         let config = self.state.train.form.clone();
-        self.state.train.estimate = EstimateSlot::Counting;
+        self.state.train.estimate = EstimateSlot::Counting(None);
         self.running.estimate = Some(self.engine.estimate(config, rows, Arc::clone(&self.wake)));
     }
 

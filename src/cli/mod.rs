@@ -66,6 +66,14 @@ pub enum Command {
     Bench(bench::BenchArgs),
 }
 
+impl Command {
+    /// Whether texts are made into ids on all threads at once, which would wait for each other
+    /// wherever they take memory from one place.
+    pub fn reads_many_rows(&self) -> bool {
+        matches!(self, Self::Train(_))
+    }
+}
+
 /// Carries out a command. 0: done, 1: failed, and stderr says why. `process_start`: as early as
 /// `main` could tell.
 pub fn run(command: &Command, process_start: Instant) -> ExitCode {

@@ -187,7 +187,7 @@ impl Screen {
 impl Progress<TrainEvent> for Screen {
     fn emit(&self, event: TrainEvent) {
         match event {
-            TrainEvent::Preparing { what, done, total } => {
+            TrainEvent::Preparing { what, done, total, .. } => {
                 self.bar.count(&what, done as u64, total as u64);
             }
             TrainEvent::Planned { steps, train_rows, held_out_rows } => {

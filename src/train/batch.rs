@@ -1,11 +1,15 @@
 //! Rows as token ids: where the completion starts, what is cut, what is dropped. As TRL 1.16's
 //! `DPOTrainer._prepare_dataset` and `SFTTrainer._prepare_dataset` do it.
 
+use std::time::Instant;
+
+use rayon::prelude::*;
+
 use super::error::Error;
 use super::metrics::TrainEvent;
 use super::rows::{Content, Row};
 use crate::data::pair::{Message, PreferencePair, Text};
-use crate::jobs::Progress;
+use crate::jobs::{self, Progress};
 use crate::llm::chat::ChatTemplate;
 use crate::llm::tokenizer::Tokenizer;
 
@@ -114,14 +118,7 @@ impl Encoder<'_> {
         let mut found = Examples::default();
         let (mut dropped, mut silent) = (Vec::new(), Vec::new());
         let (mut diverging, mut identical) = (Vec::new(), Vec::new());
-        let what = "Reading the rows";
-        for (index, row) in rows.iter().enumerate() {
-            if index % 32 == 0 {
-                progress.check().map_err(|_stopped| Error::Cancelled)?;
-                let (done, total) = (index, rows.len());
-                progress.emit(TrainEvent::Preparing { what: what.to_owned(), done, total });
-            }
-            let encoded = self.example(row)?;
+        for (row, encoded) in rows.iter().zip(self.encoded(rows, progress)?) {
             let left_out = encoded.left_out(max_length);
             let Encoded { example, prompt_tokens } = encoded;
             if example.chosen.completion_start < prompt_tokens {
@@ -162,8 +159,30 @@ impl Encoder<'_> {
         Ok(found)
     }
 
-    /// One row, at its full length.
-    pub(super) fn example(&self, row: &Row) -> Result<Encoded, Error> {
+    /// Each row at its full length, computed on all threads.
+    pub(super) fn encoded(
+        &self,
+        rows: &[Row],
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Vec<Encoded>, Error> {
+        const AT_ONCE: usize = 256; // Stop waits for so many
+        let since = Instant::now();
+        let mut all = Vec::with_capacity(rows.len());
+        for part in rows.chunks(AT_ONCE) {
+            progress.check().map_err(|_stopped| Error::Cancelled)?;
+            let count = (all.len(), rows.len());
+            progress.emit(TrainEvent::preparing("Reading the rows", count, since));
+            let encoded: Vec<Result<Encoded, Error>> =
+                jobs::in_pool(|| part.par_iter().map(|row| self.example(row)).collect());
+            // Of several bad rows, the first is named.
+            for encoded in encoded {
+                all.push(encoded?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn example(&self, row: &Row) -> Result<Encoded, Error> {
         let Row { line, content } = row;
         Ok(match content {
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {

@@ -1,6 +1,8 @@
 //! Measuring on held-out rows while a run goes on. Measuring a finished adapter: see
 //! `eval::comparison`.
 
+use std::time::Instant;
+
 use super::batch::{Example, Sequence};
 use super::config::{Objective, TrainConfig};
 use super::error::Error;
@@ -15,7 +17,8 @@ use crate::jobs::Progress;
 use crate::llm::lora::Adapter;
 use crate::llm::model::Model;
 
-/// ln p of every example's completions as the adapter stands now.
+/// ln p of the completions of the examples `rows` as the adapter stands now, handed to `keep` a
+/// pass at a time: which examples, and what was found of each.
 ///
 /// Called before the first step, this is the reference: a new adapter changes nothing (its B is
 /// zero), so the policy is the bare model bit for bit; a continued one is its own reference, as in
@@ -23,26 +26,23 @@ use crate::llm::model::Model;
 pub fn reference(
     model: &Model,
     adapter: &Adapter,
-    examples: &[Example],
+    (examples, rows): (&[Example], &[usize]),
+    keep: &mut dyn FnMut(&[usize], &[Reference]),
     progress: &dyn Progress<TrainEvent>,
-) -> Result<Vec<Reference>, Error> {
-    let total = examples.len();
-    let all: Vec<usize> = (0..total).collect();
-    let mut found = Vec::with_capacity(total);
-    for members in measured_passes(examples, &all) {
+) -> Result<(), Error> {
+    let (mut done, total, since) = (0, rows.len(), Instant::now());
+    for members in measured_passes(examples, rows) {
         progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
-        let (what, done) = ("Reference log-probabilities".to_owned(), found.len());
-        progress.emit(TrainEvent::Preparing { what, done, total });
-        let stats = measured(model, adapter, examples, members)?;
-        found.extend(
-            stats.iter().map(|(chosen, rejected)| Reference {
-                chosen: chosen.logp,
-                rejected: rejected.logp,
-            }),
-        );
+        let what = "Reference log-probabilities";
+        progress.emit(TrainEvent::preparing(what, (done, total), since));
+        let found = measured(model, adapter, examples, members)?.into_iter();
+        let found = found
+            .map(|(chosen, rejected)| Reference { chosen: chosen.logp, rejected: rejected.logp });
+        keep(members, &found.collect::<Vec<_>>());
+        done += members.len();
     }
-    Ok(found)
+    Ok(())
 }
 
 /// What is measured at once: more gains nothing, and Stop waits for a pass.
@@ -75,7 +75,8 @@ fn measured(
     Ok(pairs.collect())
 }
 
-/// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now. `reference` has one entry for each example; it is empty for SFT.
+/// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now. `reference` has
+/// one entry for each example, of which those of `held_out` are looked at; it is empty for SFT.
 pub fn held_out(
     model: &Model,
     adapter: &Adapter,

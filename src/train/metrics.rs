@@ -1,6 +1,7 @@
 //! What a run reports: TRL's metrics under TRL's names, one line a step in `metrics.jsonl`.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,9 @@ pub enum TrainEvent {
         what: String,
         done: usize,
         total: usize,
+
+        /// How long the rest of it takes, as far as that can be told.
+        secs_left: Option<f64>,
     },
 
     /// How many steps there will be, and how many pairs (rows) are trained on and held out.
@@ -125,6 +129,16 @@ pub enum TrainEvent {
     Saved {
         step: usize,
     },
+}
+
+impl TrainEvent {
+    /// `done` of `total` things of about the same size, which were begun at `since`.
+    pub fn preparing(what: &str, (done, total): (usize, usize), since: Instant) -> Self {
+        let secs = since.elapsed().as_secs_f64();
+        let left = || secs / done as f64 * total.saturating_sub(done) as f64;
+        let secs_left = (done > 0 && secs > 1.0).then(left);
+        Self::Preparing { what: what.to_owned(), done, total, secs_left }
+    }
 }
 
 /// What takes time between two steps.

@@ -57,6 +57,15 @@ impl Plan {
         batches.map(|batch| batch.into_iter().map(|row| train[row]).collect()).collect()
     }
 
+    /// The rows that the run comes to at all, in the order in which it does.
+    pub fn rows(&self) -> Vec<usize> {
+        let mut rows = self.order(0);
+        if self.steps < self.steps_per_epoch() {
+            rows.truncate(self.steps * self.accumulation * self.batch_size);
+        }
+        rows
+    }
+
     /// How many epochs are done after a step (from 0): 0.25 after the first of four.
     pub fn epoch_after(&self, step: usize) -> f64 {
         let (epoch, first) = self.place(step);
@@ -113,6 +122,23 @@ mod tests {
         assert_eq!(plan.batches(2), [vec![4]]); // what is left of the epoch
         assert_eq!(plan.batches(3), [vec![0, 1]]);
         assert_eq!(plan.steps, 9); // 3 epochs of 3 steps
+    }
+
+    #[test]
+    fn the_rows_of_a_run_are_those_of_its_steps() {
+        for (steps, shuffle) in
+            [(0, false), (1, true), (2, false), (3, true), (4, false), (9, true)]
+        {
+            let plan = Plan { steps, ..plan(17, 2, 2, shuffle) };
+            let mut of_steps: Vec<usize> =
+                (0..steps).flat_map(|step| plan.batches(step).concat()).collect();
+            let mut rows = plan.rows();
+            assert!(steps >= 5 || rows == of_steps, "in their order");
+            rows.sort_unstable();
+            of_steps.sort_unstable();
+            of_steps.dedup();
+            assert_eq!(rows, of_steps, "{steps} steps");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::metrics::{Aside, EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use super::optim::AdamW;
 use super::record;
 use super::record::{RunRecord, RunStatus};
-use super::reference_cache;
+use super::reference_cache::ReferenceCache;
 use super::samples;
 use super::schedule;
 use super::setup;
@@ -43,7 +43,7 @@ pub struct TrainRequest {
     /// `runs/<id>`. Made if need be; it must not hold another run.
     pub run_dir: PathBuf,
 
-    /// Where reference log-probabilities are kept for the next run on the same data. `None`: they
+    /// Where reference log-probabilities are kept for the next run on the same rows. `None`: they
     /// are not.
     pub cache: Option<PathBuf>,
 
@@ -212,19 +212,35 @@ impl<'a> Training<'a> {
         self.aside(Aside::Sample, Self::sample)
     }
 
-    /// Of all examples: kept from an earlier run, or computed.
+    /// An entry for each example, of which those that the run comes to are known: kept from an
+    /// earlier run, or computed.
     fn reference(&self) -> Result<Vec<Reference>, Error> {
-        let Setup { examples, cache, .. } = self.setup;
-        let compute = || evaluate::reference(self.model, &self.adapter, examples, self.progress);
-        let Some(folder) = cache else { return compute() };
+        let Setup { config, examples, cache, .. } = self.setup;
         let model = (self.model, self.model.card().facts.memory_bytes);
-        let path = reference_cache::path(folder, model, &self.adapter, examples)?;
-        if let Some(kept) = reference_cache::read(&path, examples.len()) {
-            return Ok(kept);
+        let begun = config.adapter.is_some().then_some(&self.adapter);
+        let open = |folder: &PathBuf| ReferenceCache::open(folder, model, begun);
+        let cache = cache.as_ref().map(open).transpose()?;
+        let mut all = vec![Reference::UNKNOWN; examples.len()];
+        let mut missing = Vec::new();
+        for row in self.setup.rows() {
+            match cache.as_ref().and_then(|cache| cache.get(&examples[row])) {
+                Some(known) => all[row] = known,
+                None => missing.push(row),
+            }
         }
-        let computed = compute()?;
-        reference_cache::write(&path, &computed);
-        Ok(computed)
+        let mut keep = |rows: &[usize], found: &[Reference]| {
+            let found = rows.iter().zip(found).map(|(row, found)| (*row, *found));
+            for (row, found) in found.clone() {
+                all[row] = found;
+            }
+            if let Some(cache) = &cache {
+                let found: Vec<_> = found.map(|(row, of)| (&examples[row], of)).collect();
+                cache.keep(&found);
+            }
+        };
+        let rows = (examples.as_slice(), missing.as_slice());
+        evaluate::reference(self.model, &self.adapter, rows, &mut keep, self.progress)?;
+        Ok(all)
     }
 
     /// One optimizer step. A stop in the middle leaves everything as it was before it.

@@ -125,6 +125,21 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// The examples that the run trains on or measures with.
+    pub fn rows(&self) -> Vec<usize> {
+        rows_of(&self.plan, &self.train, &self.held_out)
+    }
+}
+
+/// The examples that a run comes to: those of its plan, and those that are held out.
+pub(super) fn rows_of(plan: &Plan, train: &[usize], held_out: &[usize]) -> Vec<usize> {
+    let mut rows: Vec<usize> = plan.rows().into_iter().map(|row| train[row]).collect();
+    rows.extend(held_out);
+    rows.sort_unstable();
+    rows
+}
+
 /// A new adapter, or the one to continue.
 pub fn adapter(
     model: &Model,

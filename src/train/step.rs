@@ -32,6 +32,11 @@ pub struct Reference {
     pub rejected: f64,
 }
 
+impl Reference {
+    /// Of an example that a run does not come to. A loss that is computed with it ends the run.
+    pub const UNKNOWN: Self = Self { chosen: f64::NAN, rejected: f64::NAN };
+}
+
 /// What a step is computed with.
 pub struct StepInput<'a> {
     pub model: &'a Model,

@@ -88,15 +88,7 @@ pub fn survey(
     let eos = setup::eos_text(model);
     let encoder = setup::encoder(model, config, &eos);
     let max_length = setup::max_length(model, config);
-    let mut encoded = Vec::with_capacity(rows.len());
-    for (done, row) in rows.iter().enumerate() {
-        if done % 32 == 0 {
-            progress.check().map_err(|_stopped| Error::Cancelled)?;
-            let what = "Reading the rows".to_owned();
-            progress.emit(TrainEvent::Preparing { what, done, total: rows.len() });
-        }
-        encoded.push(encoder.example(row)?);
-    }
+    let encoded = encoder.encoded(&rows, progress)?;
     let mut findings: Vec<Finding> = warnings
         .into_iter()
         .map(|sentence| Finding { concern: Concern::Caution, sentence, rows: Vec::new() })

@@ -134,13 +134,16 @@ fn an_estimate_is_that_of_the_run() {
     assert_eq!((second.memory, second.time), (memory, time));
     assert!(again.into_events().is_empty());
 
-    // The reference of the run is there now, for one from the same start.
+    // The reference of the run is there now, for one that begins as that did.
     let mut reference = |config: &TrainConfig| {
         let files = (config.data.as_path(), Some(cache.as_path()));
         estimator.estimate(&model, config, files, &Quiet).unwrap().time.reference_secs
     };
     assert_eq!(reference(&config), 0.0);
-    assert_eq!(reference(&TrainConfig { seed: config.seed + 1, ..config }), reference_secs);
+    let wider = LoraConfig { r: 2 * config.lora.r, ..config.lora.clone() };
+    assert_eq!(reference(&TrainConfig { lora: wider, ..config.clone() }), 0.0);
+    let continued = reference(&TrainConfig { adapter: Some(run_dir), ..config });
+    assert!((continued / reference_secs - 1.0).abs() < 1e-9, "{continued} of {reference_secs}");
 }
 
 /// The most that a batch of the run keeps, by running every one.

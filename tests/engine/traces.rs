@@ -10,12 +10,13 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::{Model, Weights};
+use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::TrainRequest;
+use tuning_fork::train::batch::Example;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::metrics::{StepMetrics, TrainEvent};
 use tuning_fork::train::plan::Plan;
-use tuning_fork::train::step::StepInput;
+use tuning_fork::train::step::{Reference, StepInput};
 use tuning_fork::train::{evaluate, setup, step};
 
 use crate::support::{distance, load, reference, tensors, values};
@@ -187,12 +188,20 @@ fn adapters(found: &Path, expected: &Path, noise: usize) -> Vec<String> {
     differences
 }
 
+fn reference_of(model: &Model, adapter: &Adapter, examples: &[Example]) -> Vec<Reference> {
+    let rows: Vec<usize> = (0..examples.len()).collect();
+    let mut all = Vec::new();
+    let mut keep = |_: &[usize], found: &[Reference]| all.extend_from_slice(found);
+    evaluate::reference(model, adapter, (examples, &rows), &mut keep, &Quiet).unwrap();
+    all
+}
+
 /// The final adapter of the trace on what is held out, as TRL's `evaluate` measures it.
 fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
     let examples = setup::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
     let examples = examples.examples;
     let begun = setup::adapter(model, config, &Quiet).unwrap();
-    let reference = evaluate::reference(model, &begun, &examples, &Quiet).unwrap();
+    let reference = reference_of(model, &begun, &examples);
     let ended = setup::load_adapter(model, &folder.join("adapter_final")).unwrap();
     let rows: Vec<usize> = (0..examples.len()).collect();
     let known = (examples.as_slice(), reference.as_slice());
@@ -212,7 +221,7 @@ fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<St
     let vars = adapter.vars();
     let found = setup::examples(model, config, &config.data, &Quiet).unwrap();
     let examples = found.examples;
-    let reference = evaluate::reference(model, &adapter, &examples, &Quiet).unwrap();
+    let reference = reference_of(model, &adapter, &examples);
     let input = StepInput {
         model,
         adapter: &adapter,

@@ -1,5 +1,6 @@
 //! What a training run promises, on the tiny model.
 
+use std::f64::consts::LN_2;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -314,7 +315,7 @@ fn a_run_stops_by_itself_once_its_looks_get_no_better_and_keeps_the_best() {
 }
 
 #[test]
-fn a_reference_is_computed_once_for_the_same_data_and_changes_nothing() {
+fn a_reference_is_computed_once_for_a_row_and_changes_nothing() {
     let model = tiny_model();
     let folder = tempfile::tempdir().unwrap();
     let config = config(eight_pairs(folder.path()), 3);
@@ -325,30 +326,62 @@ fn a_reference_is_computed_once_for_the_same_data_and_changes_nothing() {
         let config = config.clone();
         let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache };
         train::run(&model, &request, &events).unwrap();
-        let computed = events.into_events().iter().any(|event| {
-            matches!(event, TrainEvent::Preparing { what, .. } if what.contains("Reference"))
+        let computed = events.into_events().into_iter().find_map(|event| match event {
+            TrainEvent::Preparing { what, total, .. } if what.contains("Reference") => Some(total),
+            _ => None,
         });
-        (computed, weights(&run_dir), numbers(&run_dir))
+        (computed.unwrap_or(0), weights(&run_dir), numbers(&run_dir))
     };
     let kept = || std::fs::read_dir(&cache).map_or(0, Iterator::count);
     let (computed, adapter, steps) = run("without", &config, None);
-    assert!(computed && kept() == 0);
+    assert_eq!((computed, kept()), (8, 0));
     let first = run("first", &config, Some(cache.clone()));
-    assert_eq!((first, kept()), ((true, adapter.clone(), steps.clone()), 1));
+    assert_eq!((first, kept()), ((8, adapter.clone(), steps.clone()), 1));
     let second = run("second", &config, Some(cache.clone()));
-    assert_eq!(second, (false, adapter.clone(), steps.clone()), "kept, and the same bits");
-    let few = folder.path().join("few.jsonl");
-    let rows = std::fs::read_to_string(&config.data).unwrap();
-    let rows: Vec<&str> = rows.lines().take(6).collect();
-    files::write_atomic(&few, rows.join("\n").as_bytes()).unwrap();
-    let other = TrainConfig { data: few, ..config.clone() };
-    assert!(run("other", &other, Some(cache.clone())).0, "other rows");
+    assert_eq!(second, (0, adapter.clone(), steps.clone()), "kept, and the same bits");
+
+    // Any new adapter changes nothing of the model.
+    let target_modules = vec!["all-linear".to_owned()];
+    let lora = LoraConfig { r: 7, target_modules, ..config.lora.clone() };
+    let other = TrainConfig { seed: config.seed + 1, lora, ..config.clone() };
+    let (computed, other_adapter, other_steps) = run("other without", &other, None);
+    assert_eq!(computed, 8);
+    let found = run("other", &other, Some(cache.clone()));
+    assert_eq!(found, (0, other_adapter, other_steps), "kept, and the same bits");
+    let started = folder.path().join("first");
+    let continued = TrainConfig { adapter: Some(started), ..config.clone() };
+    assert_eq!(run("continued", &continued, Some(cache.clone())).0, 8, "another reference");
+    assert_eq!(kept(), 2);
+
+    let more = folder.path().join("more.jsonl");
+    let row = r#"{"prompt": "One more?", "chosen": " Yes.", "rejected": " Well, no."}"#;
+    std::fs::copy(&config.data, &more).unwrap();
+    files::append_line(&more, row).unwrap();
+    let config_of_more = TrainConfig { data: more, ..config.clone() };
+    assert_eq!(run("more", &config_of_more, Some(cache.clone())).0, 1, "the new row");
     assert_eq!(kept(), 2);
     for entry in std::fs::read_dir(&cache).unwrap() {
         files::write_atomic(&entry.unwrap().path(), b"damaged").unwrap();
     }
     let after = run("after", &config, Some(cache.clone()));
-    assert_eq!(after, (true, adapter, steps), "a damaged one is as if it were not there");
+    assert_eq!(after, (8, adapter, steps), "a damaged one is as if it were not there");
+}
+
+#[test]
+fn a_short_run_on_many_rows_computes_the_reference_of_its_own() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { held_out_share: 0.25, ..config(eight_pairs(folder.path()), 1) };
+    let (run_dir, events) = (folder.path().join("run"), Recorder::default());
+    let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache: None };
+    train::run(&model, &request, &events).unwrap();
+    let told = events.into_events().into_iter().find_map(|event| match event {
+        TrainEvent::Preparing { what, total, .. } if what.contains("Reference") => Some(total),
+        _ => None,
+    });
+    assert_eq!(told, Some(4 + 2), "a batch, and what is held out");
+    let History { steps, evaluations } = History::read(&run_dir);
+    assert!((steps[0].loss - LN_2).abs() < 1e-9 && evaluations[0].loss.is_finite());
 }
 
 /// Takes the memory away as soon as something is computed.

@@ -50,11 +50,7 @@ pub(super) fn start_ui(
 
 /// Memory and time, and on hover what they are made of.
 fn estimate_ui(ui: &mut Ui, estimate: &EstimateSlot) {
-    let words = match estimate {
-        EstimateSlot::Unknown => return,
-        EstimateSlot::Counting => "Counting memory and time…".to_owned(),
-        EstimateSlot::Known { .. } => estimate.sentence().unwrap_or_default(),
-    };
+    let Some(words) = estimate.sentence() else { return };
     let response = ui.add(Label::new(theme::muted(ui, words)).wrap());
     if let Some(breakdown) = estimate.breakdown() {
         response.on_hover_text(breakdown);

@@ -4,6 +4,9 @@ use crate::train::estimate::Estimate;
 use crate::train::estimate::free::gigabytes;
 use crate::words;
 
+/// Seconds of a run from which on it is said what they go into.
+const LONG: f64 = 300.0;
+
 /// The estimate of the form as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum EstimateSlot {
@@ -11,8 +14,8 @@ pub enum EstimateSlot {
     #[default]
     Unknown,
 
-    /// The rows are read and the speed is measured.
-    Counting,
+    /// The rows are read (so many of so many), then the speed is measured.
+    Counting(Option<(usize, usize)>),
     Known {
         estimate: Box<Estimate>,
 
@@ -22,13 +25,31 @@ pub enum EstimateSlot {
 }
 
 impl EstimateSlot {
-    /// `Needs about 1.2 GB of memory (9.1 GB are free here) and about 12 min`.
+    /// `Needs about 1.2 GB of memory (9.1 GB are free here) and about 12 min`, or what is being
+    /// found out.
     pub fn sentence(&self) -> Option<String> {
-        let Self::Known { estimate, free } = self else { return None };
+        let (estimate, free) = match self {
+            Self::Unknown => return None,
+            Self::Counting(Some((done, total))) if done < total => {
+                return Some(format!("Counting memory and time · row {done} of {total}"));
+            }
+            Self::Counting(_) => return Some("Counting memory and time…".to_owned()),
+            Self::Known { estimate, free } => (estimate, free),
+        };
         let peak = gigabytes(estimate.memory.peak());
         let free = free.map_or_else(String::new, |free| format!(" ({} free here)", are(free)));
         let time = words::duration(estimate.time.total_secs());
-        Some(format!("Needs about {peak} of memory{free} and about {time}"))
+        let sentence = format!("Needs about {peak} of memory{free} and about {time}");
+        let measuring = estimate.time.evaluation_secs;
+        if measuring < LONG || measuring < estimate.time.total_secs() / 2.0 {
+            return Some(sentence);
+        }
+        // Nobody who brings many rows thinks of those that are held out.
+        let rows = estimate.held_out_rows;
+        Some(format!(
+            "{sentence}, most of it to measure {rows} held-out rows at each look: a smaller \
+             held-out share takes less"
+        ))
     }
 
     /// What the numbers are made of, a line each.
@@ -94,6 +115,16 @@ fn step_text(secs: f64) -> String {
 mod tests {
     use super::*;
     use crate::train::estimate::{Change, Memory, Time};
+
+    #[test]
+    fn time_that_goes_into_measuring_is_said() {
+        let EstimateSlot::Known { mut estimate, free } = known(9_100_000_000) else { panic!() };
+        estimate.time.evaluation_secs = 7200.0;
+        let sentence = EstimateSlot::Known { estimate, free }.sentence().unwrap();
+        let end = "about 2 h 11 min, most of it to measure 12 held-out rows at each look: a \
+                   smaller held-out share takes less";
+        assert!(sentence.ends_with(end), "{sentence}");
+    }
 
     fn known(free: u64) -> EstimateSlot {
         let memory = Memory { weights: 1_000_000_000, kept: 200_000_000, ..Memory::default() };

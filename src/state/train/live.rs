@@ -58,6 +58,7 @@ pub enum Phase {
         what: String,
         done: usize,
         total: usize,
+        secs_left: Option<f64>,
     },
     Stepping,
 
@@ -74,7 +75,12 @@ impl LiveRun {
         Self {
             id: id.into(),
             objective,
-            phase: Phase::Preparing { what: "Preparing".to_owned(), done: 0, total: 0 },
+            phase: Phase::Preparing {
+                what: "Preparing".to_owned(),
+                done: 0,
+                total: 0,
+                secs_left: None,
+            },
             paused: false,
             steps_planned: 0,
             train_rows: 0,
@@ -105,9 +111,9 @@ impl LiveRun {
 
     pub(super) fn on_event(&mut self, event: TrainEvent) {
         match event {
-            TrainEvent::Preparing { what, done, total } => {
+            TrainEvent::Preparing { what, done, total, secs_left } => {
                 if !matches!(self.phase, Phase::Stopping) {
-                    self.phase = Phase::Preparing { what, done, total };
+                    self.phase = Phase::Preparing { what, done, total, secs_left };
                 }
             }
             TrainEvent::Planned { steps, train_rows, held_out_rows } => {
@@ -157,12 +163,14 @@ impl LiveRun {
     /// `Step 12 of 200 · 3.4 s a step · 11 min left`, or what happens before the first step.
     pub fn headline(&self) -> String {
         match &self.phase {
-            Phase::Preparing { what, done, total } if self.paused => {
+            Phase::Preparing { what, done, total, .. } if self.paused => {
                 format!("Paused · {what} · {done} of {total}")
             }
             Phase::Stepping if self.paused => self.paused_text(),
             Phase::Preparing { what, total: 0, .. } => format!("{what}…"),
-            Phase::Preparing { what, done, total } => format!("{what} · {done} of {total}"),
+            Phase::Preparing { what, done, total, secs_left } => {
+                format!("{what} · {done} of {total}{}", left_text(*secs_left))
+            }
             Phase::Stepping => self.progress_text("Step"),
             Phase::Stopping => format!(
                 "Stopping after this step · {} of {} done",
@@ -208,8 +216,8 @@ impl LiveRun {
                 lower_first(&self.paused_text())
             }
             Phase::Preparing { what, total: 0, .. } => lower_first(what),
-            Phase::Preparing { what, done, total } => {
-                format!("{} · {done} of {total}", lower_first(what))
+            Phase::Preparing { what, done, total, secs_left } => {
+                format!("{} · {done} of {total}{}", lower_first(what), left_text(*secs_left))
             }
             Phase::Stepping => self.progress_text("step"),
             Phase::Stopping => "stopping after this step".to_owned(),
@@ -222,6 +230,11 @@ impl LiveRun {
             stop: Some(Command::StopTraining),
         })
     }
+}
+
+/// ` · 11 min left`, where that is known.
+fn left_text(secs: Option<f64>) -> String {
+    secs.map_or_else(String::new, |secs| format!(" · {} left", words::duration(secs)))
 }
 
 /// `3.4 s a step`, `120 ms a step`.

@@ -77,10 +77,14 @@ fn a_run_says_step_pace_and_time_left() {
 fn before_the_first_step_it_says_what_it_prepares() {
     let mut train = begun();
     let what = "Reference log-probabilities".to_owned();
-    train.on_event(TrainEvent::Preparing { what, done: 12, total: 48 });
+    let secs_left = Some(36.4);
+    train.on_event(TrainEvent::Preparing { what, done: 12, total: 48, secs_left });
     let live = train.live.as_ref().unwrap();
-    assert_eq!(live.headline(), "Reference log-probabilities · 12 of 48");
-    assert_eq!(live.activity().unwrap().detail, "reference log-probabilities · 12 of 48");
+    assert_eq!(live.headline(), "Reference log-probabilities · 12 of 48 · 36 s left");
+    assert_eq!(
+        live.activity().unwrap().detail,
+        "reference log-probabilities · 12 of 48 · 36 s left"
+    );
 }
 
 #[test]

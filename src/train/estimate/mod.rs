@@ -16,12 +16,12 @@ use super::logprobs;
 use super::logprobs::PassSize;
 use super::metrics::TrainEvent;
 use super::plan::Plan;
-use super::reference_cache;
+use super::reference_cache::ReferenceCache;
 use super::setup;
 use super::step;
 use crate::data::split::Split;
 use crate::files;
-use crate::jobs::{Progress, Quiet};
+use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::card::ModelSource;
 use crate::llm::config::Config;
@@ -110,7 +110,14 @@ impl Estimator {
         let shapes = Shapes::of(model.config());
         let weight_bytes = llm::memory_needed(&model.card().source, weights)?;
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
-        let counted = Counted::of(&size, config, examples, &split, &plan);
+        let mut reference = match config.objective {
+            Objective::Dpo => setup::rows_of(&plan, &split.train, &split.held_out),
+            Objective::Sft => Vec::new(),
+        };
+        if let Some(cache) = cache.and_then(|cache| kept(cache, (model, weight_bytes), config)) {
+            reference.retain(|row| cache.get(&examples[*row]).is_none());
+        }
+        let counted = Counted::of(&size, config, examples, (&split, &reference), &plan);
 
         let (members, tokens) = typical_pass(model.config(), examples, &split, &plan);
         let key = SpeedKey {
@@ -129,13 +136,9 @@ impl Estimator {
                 speed
             }
         };
-        let mut time = counted.workload.time(&speed);
-        if cache.is_some_and(|cache| is_kept(cache, (model, weight_bytes), config, examples)) {
-            time.reference_secs = 0.0;
-        }
         Ok(Estimate {
             memory: counted.memory,
-            time,
+            time: counted.workload.time(&speed),
             steps: plan.steps,
             train_rows: split.train.len(),
             held_out_rows: split.held_out.len(),
@@ -144,15 +147,13 @@ impl Estimator {
     }
 }
 
-/// Whether the reference of such a run is in the `cache`. What keeps its adapter from being made is
-/// for the run to say.
-fn is_kept(cache: &Path, model: (&Model, u64), config: &TrainConfig, examples: &[Example]) -> bool {
-    let kept = || {
-        let adapter = setup::adapter(model.0, config, &Quiet).ok()?;
-        let path = reference_cache::path(cache, model, &adapter, examples).ok()?;
-        reference_cache::read(&path, examples.len())
+/// What the `cache` has for such a run. What keeps its adapter from being read is for the run to say.
+fn kept(cache: &Path, model: (&Model, u64), config: &TrainConfig) -> Option<ReferenceCache> {
+    let begun = match &config.adapter {
+        Some(path) => Some(setup::load_adapter(model.0, path).ok()?),
+        None => None,
     };
-    config.objective == Objective::Dpo && cache.is_dir() && kept().is_some()
+    ReferenceCache::open(cache, model, begun.as_ref()).ok()
 }
 
 /// Refuses a run that does not fit beside its model, which is in memory already. `train` are the
@@ -205,13 +206,13 @@ impl Counted {
         size: &ModelSize<'_>,
         config: &TrainConfig,
         examples: &[Example],
-        split: &Split,
+        (split, reference): (&Split, &[usize]),
         plan: &Plan,
     ) -> Self {
         let targets = lora::targets(&size.shapes.linears, &config.lora.target_modules);
         let passes = pass_plan(size, config, &targets);
         let largest = passes.largest(examples, &split.train, plan);
-        let rows = (split.train.as_slice(), split.held_out.as_slice());
+        let rows = (split.train.as_slice(), split.held_out.as_slice(), reference);
         let workload = Workload::of(&passes, examples, rows, plan);
         Self { memory: memory(size, config, &largest), workload }
     }

@@ -1,7 +1,7 @@
 //! How long a run takes: what it multiplies is counted, how fast that goes is measured.
 
 use super::super::batch::Example;
-use super::super::config::{Objective, TrainConfig};
+use super::super::config::TrainConfig;
 use super::super::evaluate;
 use super::super::plan;
 use super::super::plan::Plan;
@@ -22,7 +22,7 @@ pub struct Workload {
     /// Values of the adapter.
     pub adapter_values: u64,
 
-    /// The reference of DPO: once, before the first step.
+    /// The reference of DPO, as far as it is not kept: once, before the first step.
     pub reference: Macs,
 
     /// One look at what is held out, and how many there are.
@@ -85,10 +85,11 @@ impl Macs {
 
 impl Workload {
     /// Counts a run over `examples`, of which `train` are trained on and `held_out` measured with.
+    /// `reference`: those whose reference it has to compute.
     pub fn of(
         passes: &PassPlan<'_>,
         examples: &[Example],
-        (train, held_out): (&[usize], &[usize]),
+        (train, held_out, reference): (&[usize], &[usize], &[usize]),
         plan: &Plan,
     ) -> Self {
         let config: &TrainConfig = passes.config;
@@ -109,8 +110,6 @@ impl Workload {
             }
             sum
         };
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let is_dpo = config.objective == Objective::Dpo;
         let evaluations = match held_out.len() {
             0 => 0,
             _ => plan::times_due(config.eval_steps, 0, plan.steps),
@@ -125,7 +124,7 @@ impl Workload {
             steps: plan.steps,
             training: training.scaled(plan.steps as f64 / f64::from(looked.max(1))),
             adapter_values: adapter.sum::<usize>() as u64,
-            reference: if is_dpo { measured(&all) } else { Macs::default() },
+            reference: measured(reference),
             evaluation: measured(held_out),
             evaluations,
             samples,
