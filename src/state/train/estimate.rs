@@ -4,7 +4,7 @@ use crate::train::estimate::Estimate;
 use crate::train::estimate::free::gigabytes;
 use crate::words;
 
-/// Seconds of a run from which on it is said what they go into.
+/// Seconds for what is held out from which on it is said that they can be saved.
 const LONG: f64 = 300.0;
 
 /// The estimate of the form as it stands.
@@ -41,14 +41,13 @@ impl EstimateSlot {
         let time = words::duration(estimate.time.total_secs());
         let sentence = format!("Needs about {peak} of memory{free} and about {time}");
         let measuring = estimate.time.evaluation_secs;
-        if measuring < LONG || measuring < estimate.time.total_secs() / 2.0 {
+        if measuring < LONG || measuring < estimate.time.training_secs {
             return Some(sentence);
         }
-        // Nobody who brings many rows thinks of those that are held out.
+        // Nobody who brings many rows thinks of those, which have a reference too.
         let rows = estimate.held_out_rows;
         Some(format!(
-            "{sentence}, most of it to measure {rows} held-out rows at each look: a smaller \
-             held-out share takes less"
+            "{sentence}, much of it for the {rows} held-out rows: a smaller held-out share takes less"
         ))
     }
 
@@ -121,8 +120,8 @@ mod tests {
         let EstimateSlot::Known { mut estimate, free } = known(9_100_000_000) else { panic!() };
         estimate.time.evaluation_secs = 7200.0;
         let sentence = EstimateSlot::Known { estimate, free }.sentence().unwrap();
-        let end = "about 2 h 11 min, most of it to measure 12 held-out rows at each look: a \
-                   smaller held-out share takes less";
+        let end = "about 2 h 11 min, much of it for the 12 held-out rows: a smaller held-out share \
+                   takes less";
         assert!(sentence.ends_with(end), "{sentence}");
     }
 
