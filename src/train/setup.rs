@@ -123,9 +123,7 @@ impl Setup {
             _lock: lock,
         })
     }
-}
 
-impl Setup {
     /// The examples that the run trains on or measures with.
     pub fn rows(&self) -> Vec<usize> {
         rows_of(&self.plan, &self.train, &self.held_out)
