@@ -54,10 +54,7 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let rows = match self.training_rows() {
-            Ok(rows) => rows,
-            Err(notice) => return self.state.notices.push(notice),
-        };
+        let Some(rows) = self.training_rows_or_notice() else { return };
         let config = self.state.train.form.clone();
         self.state.train.survey.begin(&config);
         self.running.survey = Some(self.engine.survey(config, rows, Arc::clone(&self.wake)));
@@ -213,30 +210,20 @@ impl Workbench {
     }
 
     pub(super) fn poll_saving(&mut self) {
-        let mut ended = Vec::new();
-        self.running.saving.retain_mut(|job| match job.poll(|()| {}) {
-            Some(end) => {
-                ended.push(end);
-                false
-            }
-            None => true,
-        });
-        for end in ended {
-            match end {
-                JobEnd::Done(path) => {
+        for mut job in std::mem::take(&mut self.running.saving) {
+            match job.poll(|()| {}) {
+                None => self.running.saving.push(job),
+                Some(JobEnd::Done(path)) => {
                     let path = path.display();
                     let summary = format!("Saved. Run it with: tuning-fork train {path}");
                     self.state.notices.push(Notice::info(PanelId::Train, summary));
                 }
-                JobEnd::Failed(err) => {
-                    let summary = "The run file could not be saved";
-                    self.state.notices.push(
-                        Notice::error(PanelId::Train, summary, &err)
-                            .hint("Save it on a disk with free space")
-                            .remedy("Save the run file…", Command::SaveRunFile),
-                    );
-                }
-                JobEnd::Crashed(message) => self.crashed(PanelId::Train, "Saving", message),
+                Some(JobEnd::Failed(err)) => self.state.notices.push(
+                    Notice::error(PanelId::Train, "The run file could not be saved", &err)
+                        .hint("Save it on a disk with free space")
+                        .remedy("Save the run file…", Command::SaveRunFile),
+                ),
+                Some(JobEnd::Crashed(message)) => self.crashed(PanelId::Train, "Saving", message),
             }
         }
     }

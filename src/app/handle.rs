@@ -347,13 +347,7 @@ impl Workbench {
         let objective = self.state.train.form.objective;
         let id = runs::new_run_id(folder, objective, self.host.now());
         let run_dir = runs::runs_dir(folder).join(&id);
-        let rows = match self.training_rows() {
-            Ok(rows) => rows,
-            Err(notice) => {
-                self.state.notices.push(notice);
-                return;
-            }
-        };
+        let Some(rows) = self.training_rows_or_notice() else { return };
         let config = TrainConfig {
             model: source.path().display().to_string(),
             ..self.state.train.form.clone()
@@ -417,13 +411,7 @@ impl Workbench {
     }
 
     pub(super) fn save_run_file(&mut self, path: PathBuf) {
-        let rows = match self.training_rows() {
-            Ok(rows) => rows,
-            Err(notice) => {
-                self.state.notices.push(notice);
-                return;
-            }
-        };
+        let Some(rows) = self.training_rows_or_notice() else { return };
         let model = self
             .state
             .model

@@ -131,6 +131,11 @@ impl Workbench {
             }
         })
     }
+
+    /// The same; what stands in the way becomes a notice.
+    pub(super) fn training_rows_or_notice(&mut self) -> Option<TrainingRows> {
+        self.training_rows().map_err(|notice| self.state.notices.push(notice)).ok()
+    }
 }
 
 pub(super) fn not_copied(err: &io::Error) -> Notice {

@@ -87,13 +87,13 @@ impl ReferenceCache {
     }
 
     /// Keeps what was computed. A cache that cannot be written is no reason to end a run.
-    pub fn keep(&self, found: &[(&Example, Reference)]) {
+    pub fn keep<'a>(&self, found: impl Iterator<Item = (&'a Example, &'a Reference)>) {
         let append = || -> io::Result<()> {
             if let Some(folder) = self.path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
             let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
-            let records = found.iter().flat_map(|(example, of)| record(&row_hash(example), *of));
+            let records = found.flat_map(|(example, of)| record(&row_hash(example), *of));
             file.write_all(&records.collect::<Vec<u8>>())
         };
         self.report(append());
@@ -144,6 +144,8 @@ fn start<const N: usize>(hash: Sha256) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::once;
+
     use super::super::batch::Sequence;
     use super::*;
     use crate::data::pair::Text;
@@ -170,8 +172,8 @@ mod tests {
             [cache.get(&first), cache.get(&second)]
         };
         assert_eq!(found(), [None, None]);
-        ReferenceCache::at(path.clone()).keep(&[(&first, of_first)]);
-        ReferenceCache::at(path.clone()).keep(&[(&second, of_second)]);
+        ReferenceCache::at(path.clone()).keep(once((&first, &of_first)));
+        ReferenceCache::at(path.clone()).keep(once((&second, &of_second)));
         assert_eq!(found(), [Some(of_first), Some(of_second)]);
         assert_eq!(ReferenceCache::at(path.clone()).get(&example(6)), None, "another row");
 
@@ -197,7 +199,7 @@ mod tests {
         let path = folder.path().join("reference-1.bin");
         files::write_atomic(&path, b"half a record").unwrap();
         let of = Reference { chosen: -1.0, rejected: -2.0 };
-        ReferenceCache::at(path.clone()).keep(&[(&example(4), of)]);
+        ReferenceCache::at(path.clone()).keep(once((&example(4), &of)));
         assert_eq!(ReferenceCache::at(path).get(&example(4)), Some(of));
     }
 }

@@ -229,13 +229,11 @@ impl<'a> Training<'a> {
             }
         }
         let mut keep = |rows: &[usize], found: &[Reference]| {
-            let found = rows.iter().zip(found).map(|(row, found)| (*row, *found));
-            for (row, found) in found.clone() {
-                all[row] = found;
+            for (row, of) in rows.iter().zip(found) {
+                all[*row] = *of;
             }
             if let Some(cache) = &cache {
-                let found: Vec<_> = found.map(|(row, of)| (&examples[row], of)).collect();
-                cache.keep(&found);
+                cache.keep(rows.iter().map(|row| &examples[*row]).zip(found));
             }
         };
         let rows = (examples.as_slice(), missing.as_slice());

@@ -314,6 +314,14 @@ fn a_run_stops_by_itself_once_its_looks_get_no_better_and_keeps_the_best() {
     assert_eq!(listed.resumable_from, None);
 }
 
+/// Of how many rows a run says that it computes the reference.
+fn references_computed(events: Recorder<TrainEvent>) -> Option<usize> {
+    events.into_events().into_iter().find_map(|event| match event {
+        TrainEvent::Preparing { what, total, .. } if what.contains("Reference") => Some(total),
+        _ => None,
+    })
+}
+
 #[test]
 fn a_reference_is_computed_once_for_a_row_and_changes_nothing() {
     let model = tiny_model();
@@ -326,11 +334,7 @@ fn a_reference_is_computed_once_for_a_row_and_changes_nothing() {
         let config = config.clone();
         let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache };
         train::run(&model, &request, &events).unwrap();
-        let computed = events.into_events().into_iter().find_map(|event| match event {
-            TrainEvent::Preparing { what, total, .. } if what.contains("Reference") => Some(total),
-            _ => None,
-        });
-        (computed.unwrap_or(0), weights(&run_dir), numbers(&run_dir))
+        (references_computed(events).unwrap_or(0), weights(&run_dir), numbers(&run_dir))
     };
     let kept = || std::fs::read_dir(&cache).map_or(0, Iterator::count);
     let (computed, adapter, steps) = run("without", &config, None);
@@ -375,11 +379,7 @@ fn a_short_run_on_many_rows_computes_the_reference_of_its_own() {
     let (run_dir, events) = (folder.path().join("run"), Recorder::default());
     let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache: None };
     train::run(&model, &request, &events).unwrap();
-    let told = events.into_events().into_iter().find_map(|event| match event {
-        TrainEvent::Preparing { what, total, .. } if what.contains("Reference") => Some(total),
-        _ => None,
-    });
-    assert_eq!(told, Some(4 + 2), "a batch, and what is held out");
+    assert_eq!(references_computed(events), Some(4 + 2), "a batch, and what is held out");
     let History { steps, evaluations } = History::read(&run_dir);
     assert!((steps[0].loss - LN_2).abs() < 1e-9 && evaluations[0].loss.is_finite());
 }

@@ -216,9 +216,7 @@ impl LiveRun {
                 lower_first(&self.paused_text())
             }
             Phase::Preparing { what, total: 0, .. } => lower_first(what),
-            Phase::Preparing { what, done, total, secs_left } => {
-                format!("{} · {done} of {total}{}", lower_first(what), left_text(*secs_left))
-            }
+            Phase::Preparing { .. } => lower_first(&self.headline()),
             Phase::Stepping => self.progress_text("step"),
             Phase::Stopping => "stopping after this step".to_owned(),
             Phase::Done(_) | Phase::Failed(_) => return None,

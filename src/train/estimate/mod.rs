@@ -114,7 +114,10 @@ impl Estimator {
             Objective::Dpo => setup::rows_of(&plan, &split.train, &split.held_out),
             Objective::Sft => Vec::new(),
         };
-        if let Some(cache) = cache.and_then(|cache| kept(cache, (model, weight_bytes), config)) {
+        let kept = || kept(cache?, (model, weight_bytes), config);
+        if !reference.is_empty()
+            && let Some(cache) = kept()
+        {
             reference.retain(|row| cache.get(&examples[*row]).is_none());
         }
         let counted = Counted::of(&size, config, examples, (&split, &reference), &plan);
@@ -149,11 +152,8 @@ impl Estimator {
 
 /// What the `cache` has for such a run. What keeps its adapter from being read is for the run to say.
 fn kept(cache: &Path, model: (&Model, u64), config: &TrainConfig) -> Option<ReferenceCache> {
-    let begun = match &config.adapter {
-        Some(path) => Some(setup::load_adapter(model.0, path).ok()?),
-        None => None,
-    };
-    ReferenceCache::open(cache, model, begun.as_ref()).ok()
+    let begun = config.adapter.as_deref().map(|path| setup::load_adapter(model.0, path));
+    ReferenceCache::open(cache, model, begun.transpose().ok()?.as_ref()).ok()
 }
 
 /// Refuses a run that does not fit beside its model, which is in memory already. `train` are the
