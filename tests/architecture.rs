@@ -51,7 +51,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("candle_", &["encoder", "eval", "llm", "train"]),
     ("tokenizers::", &["llm"]),
     ("hf_hub", &["hub"]),
-    ("keyring::", &["hub/os_vault.rs"]),
+    ("keyring::", &["hub/account/os_vault.rs"]),
     ("parquet::", &["data/table.rs", "data/table_tests.rs"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),

@@ -12,16 +12,16 @@ use eframe::egui;
 use super::engine::CandleEngine;
 use super::host::Desktop;
 use super::{WindowOptions, Workbench, run_app};
+use crate::hub::browse::search::{Found, Page};
 use crate::hub::cache::RepoKind;
-use crate::hub::queue::{Item, Order};
-use crate::hub::search::{Found, Page};
+use crate::hub::fetch::queue::{Item, Order};
 use crate::llm::card::ModelSource;
 use crate::state::Closing;
-use crate::state::command::Command;
+use crate::state::command::{ModelsCommand, TrainCommand, WindowCommand};
 use crate::state::hub::ModelsTab;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::train::form::DataSource;
-use crate::train::metrics::{PreferenceMetrics, StepMetrics, TrainEvent};
+use crate::train::record::metrics::{PreferenceMetrics, StepMetrics, TrainEvent};
 
 /// The window is drawn this often, as if somebody kept moving the mouse.
 const FRAME: Duration = Duration::from_millis(33);
@@ -109,9 +109,9 @@ impl Measured {
         let window = WindowOptions { project: project_path, downloads: options.fetch.is_some() };
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut workbench =
-            Workbench::start(&creation.egui_ctx, Prefs::default(), &window, engine, host);
+            Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);
         if let Some(path) = &options.model {
-            workbench.handle(Command::LoadModel(ModelSource::at(path)));
+            workbench.handle(ModelsCommand::Load(ModelSource::at(path)));
         }
         Self {
             workbench,
@@ -153,11 +153,11 @@ impl Measured {
         if model.is_some() {
             state.prefs.panel = PanelId::Train;
             state.train.source = DataSource::Sample;
-            self.workbench.handle(Command::StartTraining);
+            self.workbench.handle(TrainCommand::Start);
         } else if let Some(repo) = fetch {
             state.prefs.panel = PanelId::Models;
             state.hub.tab = ModelsTab::Downloads;
-            self.workbench.handle(Command::Download(Order::model(repo)));
+            self.workbench.handle(ModelsCommand::Download(Order::model(repo)));
         } else if *found > 0 {
             state.prefs.panel = PanelId::Models;
             state.hub.tab = ModelsTab::Find;
@@ -262,7 +262,7 @@ impl eframe::App for Measured {
         }
         if self.first_frame.is_some() && self.is_done() {
             self.finish();
-            self.workbench.handle(Command::StopAll);
+            self.workbench.handle(WindowCommand::StopAll);
             self.workbench.state.window.closing = Closing::Agreed;
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
         }

@@ -14,9 +14,9 @@ use plotters::style::{FontStyle, register_font};
 
 use crate::files;
 use crate::train::config::Objective;
-use crate::train::history::History;
-use crate::train::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
-use crate::train::table;
+use crate::train::record::history::History;
+use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+use crate::train::record::table;
 
 /// Of the SVG, in pixels of 1/96 inch; a plot in each cell.
 const CELL: (u32, u32) = (480, 280);

@@ -1,4 +1,4 @@
-//! What the window asks of the machine it runs on: file dialogs, the clock, randomness, a folder
+//! What the window asks of the machine it runs on: the clock, randomness, a folder
 //! shown in the file manager. A test's host answers by itself.
 
 use std::path::{Path, PathBuf};
@@ -7,10 +7,8 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::jobs::{Job, Wake};
-
 /// What a file dialog is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     ModelFile,
     ModelFolder,
@@ -21,8 +19,16 @@ pub enum Ask {
     RunFile,
     SaveElsewhere,
     SaveRunFile,
-    MergedFolder,
-    GgufAdapter,
+
+    /// Where a run's model, with its adapter merged into it, is written.
+    MergedFolder {
+        run: String,
+    },
+
+    /// Where a run's adapter is written for llama.cpp.
+    GgufAdapter {
+        run: String,
+    },
 
     /// Where the pairs are exported to: messages or plain text.
     ExportPairs {
@@ -30,13 +36,7 @@ pub enum Ask {
     },
 }
 
-/// A dialog on its own thread: the person's choice, or nothing.
-pub type DialogJob = Job<(), Option<PathBuf>, std::io::Error>;
-
 pub trait Host {
-    /// Opens a file dialog. Returns at once.
-    fn ask(&mut self, ask: Ask, wake: Wake) -> DialogJob;
-
     /// Seconds since the program started.
     fn seconds(&self) -> f64;
 
@@ -75,10 +75,6 @@ impl Default for Desktop {
 }
 
 impl Host for Desktop {
-    fn ask(&mut self, ask: Ask, wake: Wake) -> DialogJob {
-        Job::spawn("dialog", wake, move |_| Ok(show_dialog(ask))).unwrap_or_else(Job::failed)
-    }
-
     fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
@@ -110,7 +106,8 @@ impl Host for Desktop {
     }
 }
 
-fn show_dialog(ask: Ask) -> Option<PathBuf> {
+/// Opens a file dialog, and waits for it.
+pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
     let dialog = rfd::FileDialog::new();
     match ask {
         Ask::ModelFile => dialog
@@ -142,11 +139,11 @@ fn show_dialog(ask: Ask) -> Option<PathBuf> {
             .add_filter("JSON Lines", &["jsonl"])
             .set_file_name("pairs.jsonl")
             .save_file(),
-        Ask::MergedFolder => dialog
+        Ask::MergedFolder { .. } => dialog
             .set_title("Save the merged model as a folder")
             .set_file_name("merged-model")
             .save_file(),
-        Ask::GgufAdapter => dialog
+        Ask::GgufAdapter { .. } => dialog
             .set_title("Save the adapter for llama.cpp")
             .add_filter("GGUF adapter", &["gguf"])
             .set_file_name("adapter.gguf")

@@ -2,20 +2,16 @@
 
 pub mod bench;
 pub mod connection;
-pub mod data;
 pub mod engine;
-mod estimate;
 mod figure;
 mod handle;
 pub mod host;
-mod hub;
 pub mod import;
-mod keep;
-mod past;
-pub mod poll;
-pub mod project;
-pub mod running;
+pub mod services;
+pub mod task;
+pub mod tasks;
 pub mod training_rows;
+pub mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,19 +19,23 @@ use std::time::Duration;
 
 use eframe::egui;
 
-use self::engine::{CandleEngine, Engine};
-use self::estimate::Asked;
+use self::engine::CandleEngine;
 use self::host::{Desktop, Host};
-use self::project::OpenProject;
-use self::running::Running;
+use self::task::{Tasks, TellsCrashes};
+use self::tasks::answer::Asker;
+use self::tasks::estimate::Asked;
+use self::work::Engine;
 use crate::allocator;
+use crate::data::project::Project;
+use crate::data::store::PairStore;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;
 use crate::state::AppState;
 use crate::state::annotate::AnnotateState;
-use crate::state::command::{Command, Commands};
-use crate::state::prefs::Prefs;
+use crate::state::command::{Commands, ModelsCommand};
+use crate::state::notice::Notice;
+use crate::state::prefs::{PanelId, Prefs};
 use crate::widgets;
 
 /// At most one frame per event burst: on two cores each frame is taken from the matmuls.
@@ -62,35 +62,43 @@ pub struct Workbench {
     pub state: AppState,
     engine: Box<dyn Engine>,
     host: Box<dyn Host>,
-    running: Running,
-    project: Option<OpenProject>,
+    tasks: Tasks<Self>,
+    project: Option<Project>,
+
+    /// The verdicts: of the project, or waiting for one.
+    store: PairStore,
     wake: Wake,
-
-    /// An adapter that waits for its model.
-    adapter_after_load: Option<PathBuf>,
-
-    /// Ask base and adapter the same as soon as the adapter is there.
-    compare_after_load: bool,
-
-    /// The run whose adapter is to be exported, while a dialog asks where to.
-    exporting: Option<String>,
-
-    /// Tensors of the export under way: done, and in all.
-    exported: (usize, usize),
 
     /// What the latest estimate was asked for.
     estimated: Option<Asked>,
 
-    /// What waits for the answer under way to end.
-    after_generation: Option<Command>,
+    /// Who is to be answered once the answer under way has ended.
+    waiting_for_answer: Option<Asker>,
+
+    /// A search waits for the keyring, since that may keep how the Hub is reached.
+    search_wanted: bool,
+
+    /// The speed is to be measured as soon as nothing else takes the processor.
+    speed_wanted: bool,
+
+    /// What is asked of egui at the end of this frame.
+    outward: Vec<Outward>,
 
     /// The window is being closed: what ends is not started again.
     closing: bool,
 }
 
+/// What only egui can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outward {
+    Copy(String),
+    OpenPage(String),
+    Close,
+}
+
 impl Workbench {
     /// Looks for models, opens the last project and loads the last model, all behind the window.
-    pub fn start(
+    pub fn new(
         context: &egui::Context,
         prefs: Prefs,
         options: &WindowOptions,
@@ -110,15 +118,15 @@ impl Workbench {
             },
             engine,
             host,
-            running: Running::default(),
+            tasks: Tasks::default(),
             project: None,
+            store: PairStore::default(),
             wake,
-            adapter_after_load: None,
-            compare_after_load: false,
-            exporting: None,
-            exported: (0, 0),
             estimated: None,
-            after_generation: None,
+            waiting_for_answer: None,
+            search_wanted: false,
+            speed_wanted: false,
+            outward: Vec::new(),
             closing: false,
         };
         workbench.open_project(project);
@@ -126,24 +134,45 @@ impl Workbench {
             workbench.unlock();
             workbench.connect();
         }
-        workbench.handle(Command::RefreshModels);
+        workbench.handle(ModelsCommand::Refresh);
         if let Some(source) = last_model.filter(|source| source.path().exists()) {
-            workbench.handle(Command::LoadModel(source));
+            workbench.handle(ModelsCommand::Load(source));
         }
         workbench
     }
 
-    /// Blocks until nothing runs any more. For the end of the program and for tests.
+    /// Takes in whatever the tasks have to say. Called once a frame.
+    pub fn poll(&mut self) {
+        for number in self.tasks.numbers() {
+            // Out of the list while it changes the rest; another may have dropped it meanwhile.
+            let Some(mut task) = self.tasks.take(number) else { continue };
+            if !task.poll(self) {
+                self.tasks.put_back(number, task);
+            }
+        }
+        if !self.closing {
+            self.measure_speed();
+            self.renew_estimate();
+        }
+        self.state.activities = self.tasks.activities(self);
+    }
+
+    /// Blocks until everything that should end before the program has ended.
     fn wind_down(&mut self) {
         self.closing = true;
-        self.running.stop_all();
-        self.running.stop_queue();
+        self.tasks.stop_for_good();
         let started = std::time::Instant::now();
-        while self.running.is_working() && started.elapsed() < CLOSING_PATIENCE {
+        while self.tasks.is_awaited() && started.elapsed() < CLOSING_PATIENCE {
             self.poll();
-            // Nothing stops the waiting but the end of the jobs.
+            // Nothing stops the waiting but the end of the tasks.
             jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(10)).ok();
         }
+    }
+}
+
+impl TellsCrashes for Workbench {
+    fn tell_crash(&mut self, place: PanelId, what: &str, message: String) {
+        self.state.notices.push(Notice::crash(place, what, message));
     }
 }
 
@@ -166,19 +195,13 @@ impl eframe::App for Workbench {
         let mut commands = Commands::default();
         panels::show(ui, &mut self.state, &mut commands);
         for command in commands {
-            match command {
-                Command::CopyText(text) => ui.ctx().copy_text(text),
-                Command::OpenPage(page) => {
-                    ui.ctx().open_url(egui::OpenUrl::new_tab(page));
-                }
-                Command::OpenHubPage(kind, repo) => {
-                    let page = self.engine.hub_page(kind, &repo);
-                    ui.ctx().open_url(egui::OpenUrl::new_tab(page));
-                }
-                Command::CloseAnyway => {
-                    ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
-                }
-                command => self.handle(command),
+            self.handle(command);
+        }
+        for outward in self.outward.drain(..) {
+            match outward {
+                Outward::Copy(text) => ui.ctx().copy_text(text),
+                Outward::OpenPage(page) => ui.ctx().open_url(egui::OpenUrl::new_tab(page)),
+                Outward::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             }
         }
     }
@@ -200,7 +223,7 @@ pub fn run_window(options: WindowOptions) -> eframe::Result {
             .and_then(|storage| eframe::get_value::<Prefs>(storage, PREFS_KEY))
             .unwrap_or_default();
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
-        Workbench::start(&creation.egui_ctx, prefs, &options, engine, host)
+        Workbench::new(&creation.egui_ctx, prefs, &options, engine, host)
     })
 }
 

@@ -6,18 +6,27 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Workbench;
-use super::engine::SaveRunError;
 use crate::data::pair::PreferencePair;
 use crate::data::record::Form;
 use crate::data::samples;
 use crate::files;
-use crate::state::command::Command;
+use crate::state::command::ProjectCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
 use crate::train::config::TrainConfig;
 use crate::train::record::DATA_FILE;
-use crate::train::run_file;
+use crate::train::record::run_file;
+use crate::train::record::run_file::RunFileError;
+
+/// Why a run file was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveRunError {
+    #[error("its data could not be copied")]
+    Rows(#[source] io::Error),
+    #[error(transparent)]
+    File(#[from] RunFileError),
+}
 
 /// What the Train panel's form has chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,10 +123,7 @@ impl Workbench {
         let train = &self.state.train;
         Ok(match train.source {
             DataSource::ProjectPairs => {
-                let Some(open) = &self.project else {
-                    return Err(Notice::problem(PanelId::Train, "No project is open"));
-                };
-                let records = open.store.records().iter();
+                let records = self.store.records().iter();
                 let pairs = records.filter_map(|record| record.pair(Form::Conversational));
                 TrainingRows::Pairs(pairs.collect())
             }
@@ -141,7 +147,7 @@ impl Workbench {
 pub(super) fn not_copied(err: &io::Error) -> Notice {
     Notice::error(PanelId::Train, "The training data could not be copied", err)
         .hint("Open a project on a disk with free space")
-        .remedy("Open a project…", Command::OpenProject)
+        .remedy("Open a project…", ProjectCommand::Choose)
 }
 
 #[cfg(test)]

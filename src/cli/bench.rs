@@ -17,7 +17,7 @@ use crate::llm::{Adapter, Model, Positions, kernels};
 use crate::train;
 use crate::train::TrainRequest;
 use crate::train::config::{Objective, TrainConfig};
-use crate::train::metrics::{StepMetrics, TrainEvent};
+use crate::train::record::metrics::{StepMetrics, TrainEvent};
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -126,7 +126,7 @@ pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
 fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
     let model = match args.model.as_str() {
         "none" => None,
-        name => Some(crate::hub::local::resolve_model(name)?),
+        name => Some(crate::hub::cache::local::resolve_model(name)?),
     };
     let UiArgs { logged_steps, ref fetch, found, secs, .. } = *args;
     let fetch = fetch.clone();

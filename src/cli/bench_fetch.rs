@@ -14,12 +14,12 @@ use serde_json::json;
 
 use super::bench::{peak_memory, print_peak};
 use super::out;
-use crate::hub::client::{Client, ClientOptions, ProxyChoice};
-use crate::hub::git_hash::{ContentHash, ContentHasher};
-use crate::hub::paths::HubPaths;
-use crate::hub::queue::{
+use crate::hub::cache::git_hash::{ContentHash, ContentHasher};
+use crate::hub::cache::paths::HubPaths;
+use crate::hub::fetch::queue::{
     FileChoice, ItemState, Order, Queue, QueueCommand, QueueEvent, QueueOptions, Until,
 };
+use crate::hub::protocol::client::{Client, ClientOptions, ProxyChoice};
 use crate::jobs::{Cancelled, Job, Progress};
 
 const REPO: &str = "bench/model";

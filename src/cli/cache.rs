@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::out;
 use super::progress::Bar;
 use crate::errors::one_line;
+use crate::hub::account::vault;
 use crate::hub::cache::RepoKind;
-use crate::hub::client::Client;
-use crate::hub::keep;
-use crate::hub::keep::{CachedRevision, Verified};
-use crate::hub::paths::HubPaths;
-use crate::hub::vault;
+use crate::hub::cache::keep;
+use crate::hub::cache::keep::{CachedRevision, Verified};
+use crate::hub::cache::paths::HubPaths;
+use crate::hub::protocol::client::Client;
 
 #[derive(Debug, Args)]
 pub struct CacheArgs {

@@ -10,7 +10,7 @@ use super::out;
 use super::progress::Bar;
 use crate::encoder::{Embedding, Encoder, EncoderCard, cosine};
 use crate::files;
-use crate::hub::local;
+use crate::hub::cache::local;
 
 #[derive(Debug, Args)]
 pub struct EmbedArgs {

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
-use crate::llm::{Adapter, Weights, gguf_lora, merge};
+use crate::llm::adapter_files::{gguf_lora, merge};
+use crate::llm::{Adapter, Weights};
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {

@@ -6,12 +6,13 @@ use serde_json::json;
 
 use super::out;
 use super::progress::Bar;
+use crate::hub::account::vault;
 use crate::hub::cache::RepoKind;
-use crate::hub::paths::HubPaths;
-use crate::hub::queue::{
+use crate::hub::cache::paths::HubPaths;
+use crate::hub::fetch::queue::{
     Failure, FileChoice, Help, Item, ItemState, Order, Queue, QueueCommand, QueueOptions, Until,
 };
-use crate::hub::{starter, vault};
+use crate::hub::starter;
 
 /// How often an absent network is waited for, at a terminal: two minutes in all.
 const NETWORK_ROUNDS: u32 = 4;
@@ -56,7 +57,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
         state => anyhow::bail!("the download ended unfinished: {state:?}"),
     };
     if args.json {
-        let file = |file: &crate::hub::queue::ItemFile| json!({ "path": file.remote.path, "bytes": file.remote.size });
+        let file = |file: &crate::hub::fetch::queue::ItemFile| json!({ "path": file.remote.path, "bytes": file.remote.size });
         let files: Vec<_> = item.files.iter().map(file).collect();
         return out::json(&json!({
             "model": item.order.repo,

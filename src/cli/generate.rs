@@ -12,8 +12,8 @@ use super::out;
 use crate::data::pair::Message;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::generate;
+use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt};
-use crate::llm::sampling::SamplingParams;
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::progress::Bar;
 use crate::hub;
-use crate::hub::local;
+use crate::hub::cache::local;
 use crate::llm::card::ModelSource;
 use crate::llm::{Adapter, LoadOptions, Model, Weights};
 

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::out;
 use crate::encoder;
-use crate::hub::local;
-use crate::hub::local::{LocalModel, Place};
-use crate::hub::paths::HubPaths;
+use crate::hub::cache::local;
+use crate::hub::cache::local::{LocalModel, Place};
+use crate::hub::cache::paths::HubPaths;
 use crate::llm;
-use crate::llm::card::{ModelFacts, ModelSource};
+use crate::llm::card::{ModelFacts, ModelSource, Purpose};
 
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
@@ -63,8 +63,8 @@ fn in_words(facts: &ModelFacts) -> String {
         facts.context_length
     );
     match &facts.unsupported {
-        Some(reason) if reason == encoder::ABOUT => format!("{words}. {reason}"),
-        Some(reason) => format!("{words}; cannot be run: {reason}"),
+        Some(why) => format!("{words}; cannot be run: {}", why.sentence),
+        None if facts.purpose == Purpose::Encode => format!("{words}. {}", encoder::ABOUT),
         None => words,
     }
 }
@@ -87,7 +87,8 @@ fn as_json(model: &LocalModel, facts: Result<ModelFacts, llm::Error>) -> Value {
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,
             "chat_template": facts.has_chat_template,
-            "unsupported": facts.unsupported,
+            "purpose": facts.purpose,
+            "unsupported": facts.unsupported.map(|why| why.sentence),
         }),
         Err(error) => json!({ "unsupported": error.to_string() }),
     };

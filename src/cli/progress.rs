@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::encoder::Embedded;
-use crate::hub::keep::Verifying;
-use crate::hub::queue::{FileState, ItemState, QueueEvent};
+use crate::hub::cache::keep::Verifying;
+use crate::hub::fetch::queue::{FileState, ItemState, QueueEvent};
 use crate::hub::starter::FetchEvent;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
-use crate::llm::merge::Merged;
+use crate::llm::adapter_files::merge::Merged;
 
 /// One bar that changes its words and its scale as the work goes on.
 pub struct Bar {

@@ -18,8 +18,8 @@ use crate::files::Row;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::Model;
-use crate::llm::score;
-use crate::llm::score::Scoring;
+use crate::llm::generate::score;
+use crate::llm::generate::score::Scoring;
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {

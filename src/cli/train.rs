@@ -11,8 +11,8 @@ use super::load::load_model;
 use super::out;
 use super::progress::Bar;
 use crate::data::table;
-use crate::hub::local::resolve_model;
-use crate::hub::paths::HubPaths;
+use crate::hub::cache::local::resolve_model;
+use crate::hub::cache::paths::HubPaths;
 use crate::jobs::{self, Cancelled, Progress};
 use crate::llm::Model;
 use crate::llm::card::ModelSource;
@@ -21,9 +21,9 @@ use crate::train::TrainRequest;
 use crate::train::config::TrainConfig;
 use crate::train::estimate::free::gigabytes;
 use crate::train::estimate::{Estimate, Estimator, Memory, Time, free_memory};
-use crate::train::metrics::{EvalMetrics, StepMetrics, TrainEvent};
-use crate::train::run_file;
-use crate::train::runs;
+use crate::train::record::metrics::{EvalMetrics, StepMetrics, TrainEvent};
+use crate::train::record::run_file;
+use crate::train::record::runs;
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {

@@ -20,6 +20,9 @@ pub enum StoreError {
 
     #[error("{} could not be written; the verdicts stay in memory ({unsaved} not saved)", path.display())]
     Write { path: PathBuf, unsaved: usize, source: io::Error },
+
+    #[error("no project is open; the verdicts stay in memory ({unsaved} not saved)")]
+    NoPlace { unsaved: usize },
 }
 
 /// A line that takes a verdict back.
@@ -135,9 +138,10 @@ impl VerdictCounts {
 }
 
 /// The verdicts of a project, in memory and on the disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PairStore {
-    path: PathBuf,
+    /// `None`: no project is open, and the verdicts wait for one.
+    path: Option<PathBuf>,
 
     /// Those that count, in the order they were made.
     records: Vec<VerdictRecord>,
@@ -146,7 +150,27 @@ pub struct PairStore {
     unsaved: Vec<String>,
 }
 
+/// A store that was opened, and what came with it.
+#[derive(Debug)]
+pub struct Opened {
+    pub store: PairStore,
+    pub recovered: Recovered,
+
+    /// Whether what had waited for a project could be written.
+    pub carried_over: Result<(), StoreError>,
+}
+
 impl PairStore {
+    /// Reads `path` as [`Self::open`] does, and writes what `before` could not write there.
+    pub fn open_after(path: &Path, before: &Self) -> Result<Opened, StoreError> {
+        let (mut store, recovered) = Self::open(path)?;
+        let waiting = before.unsaved.iter().filter_map(|line| parse(line.as_bytes()).ok()?);
+        waiting.for_each(|line| store.take_in(line));
+        store.unsaved.clone_from(&before.unsaved);
+        let carried_over = store.write_unsaved().map(drop);
+        Ok(Opened { store, recovered, carried_over })
+    }
+
     /// Reads `path`; a file that is not there is an empty store. A last line that was cut short
     /// (the program was killed in the middle of a write) is moved to `<path>.damaged`; other
     /// lines that are no verdicts are left where they are and passed over.
@@ -157,18 +181,13 @@ impl PairStore {
             Err(source) => return Err(StoreError::Read { path: path.to_owned(), source }),
         };
         let mut recovered = Recovered::default();
-        let mut records: Vec<VerdictRecord> = Vec::new();
+        let mut store = Self { path: Some(path.to_owned()), ..Self::default() };
         let mut start = 0;
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let whole = line.ends_with(b"\n");
             match parse(line) {
                 Ok(None) => {}
-                Ok(Some(Line::Verdict(record))) => records.push(*record),
-                Ok(Some(Line::Undo(tombstone))) => {
-                    if let Some(at) = records.iter().rposition(|r| r.id == tombstone.undo) {
-                        records.remove(at);
-                    }
-                }
+                Ok(Some(line)) => store.take_in(line),
                 Err(_) if !whole => {
                     let moved_to = move_aside(path, &bytes[..start], line).ok();
                     recovered.cut_short = Some((line.len(), moved_to));
@@ -177,12 +196,24 @@ impl PairStore {
             }
             start += line.len();
         }
-        recovered.verdict_count = records.len();
-        Ok((Self { path: path.to_owned(), records, unsaved: Vec::new() }, recovered))
+        recovered.verdict_count = store.records.len();
+        Ok((store, recovered))
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    fn take_in(&mut self, line: Line) {
+        match line {
+            Line::Verdict(record) => self.records.push(*record),
+            Line::Undo(tombstone) => {
+                if let Some(at) = self.records.iter().rposition(|r| r.id == tombstone.undo) {
+                    self.records.remove(at);
+                }
+            }
+        }
+    }
+
+    /// `None`: no project is open.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// The verdicts that count, in the order they were made.
@@ -227,9 +258,11 @@ impl PairStore {
     pub fn write_unsaved(&mut self) -> Result<usize, StoreError> {
         let mut written = 0;
         while let Some(line) = self.unsaved.first() {
-            files::append_line(&self.path, line).map_err(|source| StoreError::Write {
-                path: self.path.clone(),
-                unsaved: self.unsaved.len(),
+            let unsaved = self.unsaved.len();
+            let Some(path) = &self.path else { return Err(StoreError::NoPlace { unsaved }) };
+            files::append_line(path, line).map_err(|source| StoreError::Write {
+                path: path.clone(),
+                unsaved,
                 source,
             })?;
             self.unsaved.remove(0);
@@ -238,8 +271,8 @@ impl PairStore {
         Ok(written)
     }
 
-    /// Writes every verdict that counts to another file, whole or not at all. The store goes on
-    /// there: the next verdict is appended to it.
+    /// Writes every verdict that counts to another file, whole or not at all. The next verdict is
+    /// appended to that one.
     pub fn save_to(&mut self, path: &Path) -> Result<(), StoreError> {
         let write_error = |source| StoreError::Write {
             path: path.to_owned(),
@@ -253,14 +286,14 @@ impl PairStore {
             text.push('\n');
         }
         files::write_atomic(path, text.as_bytes()).map_err(write_error)?;
-        path.clone_into(&mut self.path);
+        self.path = Some(path.to_owned());
         self.unsaved.clear();
         Ok(())
     }
 
     fn write(&mut self, line: serde_json::Result<String>) -> Result<(), StoreError> {
         let line = line.map_err(|err| StoreError::Write {
-            path: self.path.clone(),
+            path: self.path.clone().unwrap_or_default(),
             unsaved: self.unsaved.len() + 1,
             source: err.into(),
         })?;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::jobs::Cancelled;
-use crate::llm::tokenizer::TokenizerError;
+use crate::llm::text::tokenizer::TokenizerError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

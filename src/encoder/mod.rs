@@ -21,7 +21,7 @@ pub use self::pooling::Pooling;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::Tokenizer;
-use crate::llm::card::{ModelFacts, ModelSource};
+use crate::llm::card::{ModelFacts, ModelSource, Purpose};
 
 /// What a person has to know who expects an answer of it.
 pub const ABOUT: &str = "It is an encoder: it turns a text into a vector and does not write, so it \
@@ -142,7 +142,8 @@ impl Encoder {
 pub fn inspect(source: &ModelSource) -> Result<ModelFacts, llm::Error> {
     let mut facts = llm::inspect(source)?;
     if is_encoder_folder(source.path()) {
-        facts.unsupported = Some(ABOUT.to_owned());
+        facts.purpose = Purpose::Encode;
+        facts.unsupported = None;
     }
     Ok(facts)
 }

@@ -11,12 +11,12 @@ use super::intervals::{self, Interval};
 use super::preference::{self, Measured, OnlyStop, PairReward};
 use crate::data::samples;
 use crate::jobs::Progress;
-use crate::llm::lora::Adapter;
+use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::{Model, Positions};
 use crate::train::Error;
-use crate::train::batch::{Example, Sequence};
 use crate::train::config::TrainConfig;
-use crate::train::setup;
+use crate::train::rows::batch::{Example, Sequence};
+use crate::train::run::setup;
 
 /// Tokens of a neutral paragraph that are looked at.
 const NEUTRAL_TOKENS: usize = 96;
@@ -111,7 +111,7 @@ pub fn compare(
 
 /// The sum of KL(after ‖ before) over the positions of a text, and how many there are.
 fn paragraph_kl(model: &Model, adapter: &Adapter, text: &str) -> Result<(f64, f64), Error> {
-    let tokenize = |err: crate::llm::tokenizer::TokenizerError| {
+    let tokenize = |err: crate::llm::text::tokenizer::TokenizerError| {
         Error::Model(crate::llm::Error::Tokenizer(err))
     };
     let mut ids = model.tokenizer().encode(text, true).map_err(tokenize)?;

@@ -5,13 +5,13 @@
 //! Measuring while a run goes on: see `train::evaluate`.
 
 use crate::jobs::{Cancelled, Progress};
-use crate::llm::lora::Adapter;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::generate::score;
+use crate::llm::generate::score::Scoring;
 use crate::llm::model::Model;
-use crate::llm::score;
-use crate::llm::score::Scoring;
 use crate::train::Error;
-use crate::train::batch::Sequence;
-use crate::train::metrics::TrainEvent;
+use crate::train::record::metrics::TrainEvent;
+use crate::train::rows::batch::Sequence;
 
 /// `done` of `total` pairs are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,34 +10,12 @@
 //! README readable), `choose` picks the files, `known` is a list that needs no network. `api` is
 //! what these ask with, `options` says how the Hub is reached, `vault` keeps the account's `token`.
 
-mod address;
-mod api;
+pub mod account;
+pub mod browse;
 pub mod cache;
-pub mod card;
-pub mod choose;
-pub mod client;
-pub mod details;
-pub mod download;
 pub mod error;
-mod found;
-pub mod git_hash;
-pub mod keep;
-pub mod known;
-pub mod local;
-pub mod names;
-pub mod options;
-mod os_vault;
-pub mod paths;
-pub mod pip;
-pub mod queue;
-pub mod repo;
-pub mod search;
-pub mod space;
+pub mod fetch;
+pub mod protocol;
 pub mod starter;
-mod tick;
-pub mod token;
-pub mod transfer;
-mod trees;
-pub mod vault;
 
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::tokenizer::Tokenizer;
+use super::text::tokenizer::Tokenizer;
 
 /// Where a model is loaded from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +58,54 @@ pub struct ModelIdentity {
     pub sha256: String,
 }
 
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// It continues a text.
+    #[default]
+    Generate,
+
+    /// It turns a text into a vector.
+    Encode,
+
+    /// It says what words were masked.
+    FillMask,
+
+    /// It reads one text and writes another.
+    SequenceToSequence,
+
+    /// It says which of a few labels a text has.
+    Classify,
+
+    /// It says how good a text is.
+    Score,
+}
+
+/// Why this program cannot run a model, and what kind of reason that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    pub reason: Reason,
+
+    /// To be shown.
+    pub sentence: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its architecture is not computed here.
+    Architecture,
+
+    /// A setting of its configuration is not honoured here.
+    Setting,
+
+    /// Its weights are stored in a way that is not read here.
+    Weights,
+
+    /// Its files are damaged, or some are missing.
+    Files,
+}
+
 /// What a model's headers say, read without loading the weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFacts {
@@ -81,8 +129,10 @@ pub struct ModelFacts {
     pub layer_count: usize,
     pub has_chat_template: bool,
 
-    /// Why this program cannot run it, in a sentence. `None`: it can.
-    pub unsupported: Option<String>,
+    pub purpose: Purpose,
+
+    /// Why this program cannot run it. `None`: it can.
+    pub unsupported: Option<Unsupported>,
 }
 
 /// A loaded model as the screen shows it. The tensors stay in the engine.

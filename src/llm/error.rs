@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::buffers::OutOfMemory;
-use super::chat::ChatError;
-use super::gguf::GgufError;
-use super::sampling::SamplingError;
-use super::tokenizer::TokenizerError;
+use super::card::{Reason, Unsupported};
+use super::files::gguf::GgufError;
+use super::generate::sampling::SamplingError;
+use super::net::buffers::OutOfMemory;
+use super::text::chat::ChatError;
+use super::text::tokenizer::TokenizerError;
 use crate::jobs::Cancelled;
 
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +120,17 @@ fn few(names: &[String]) -> String {
 }
 
 impl Error {
+    /// Why a model cannot be run, of an error that its headers gave.
+    pub(crate) fn unsupported(&self) -> Unsupported {
+        let reason = match self {
+            Self::UnsupportedArchitecture { .. } => Reason::Architecture,
+            Self::Setting { .. } => Reason::Setting,
+            Self::TensorTypes { .. } => Reason::Weights,
+            _ => Reason::Files,
+        };
+        Unsupported { reason, sentence: self.to_string() }
+    }
+
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
     }

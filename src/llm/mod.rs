@@ -1,61 +1,33 @@
 //! One transformer: load it, run it, sample from it. No pixels, no training loop.
+//!
+//! From the bottom up: `kernels` multiply, `files` hold weights, `config` describes a decoder, `text`
+//! turns text into tokens, `adapter` is what LoRA adds, `net` runs, `backward` trains. A [`Model`]
+//! puts them together; `headers` says what is known without loading one, `cost` what it takes,
+//! `generate` samples from it, and `adapter_files` reads and writes what was trained.
 
-pub mod attention;
-mod bpe;
-pub mod buffers;
-pub mod cache;
+pub mod adapter;
+pub mod adapter_files;
+pub mod backward;
 pub mod card;
-pub mod chat;
 pub mod config;
-mod config_keys;
-mod differentiable;
-pub mod dropout;
+pub mod cost;
 pub mod error;
-mod families;
+pub mod files;
 pub mod generate;
-pub mod gguf;
-mod gguf_config;
-pub mod gguf_lora;
-pub mod gguf_vocab;
-pub mod gradients;
-mod hf_config;
-mod infer;
-mod inspect;
-mod introspect;
+pub mod headers;
 pub mod kernels;
-mod linear;
-mod linear_grad;
-pub mod lora;
-pub mod mapped;
-pub mod merge;
 pub mod model;
-mod ops;
-pub mod pace;
-mod part;
-pub mod pass_cost;
-pub mod peft;
-mod quantize;
-mod rope;
-mod rows;
-pub mod sampling;
-pub mod score;
-pub mod shapes;
-mod survey;
-pub mod tokenizer;
-mod tokenizer_check;
-mod transformer;
-pub mod tree;
-mod tree_attention;
-mod weights;
+pub mod net;
+pub mod text;
 
-pub use cache::KvCache;
-pub use chat::ChatTemplate;
-pub use differentiable::{Keep, TreePass, bytes_a_row};
+pub use adapter::lora::{Adapter, LinearInfo, LoraPair, LoraSpec};
+pub use backward::differentiable::{Keep, TreePass, bytes_a_row};
+pub use config::families::from_json as config_from_json;
+pub use cost::shapes::Shapes;
 pub use error::Error;
-pub use families::from_json as config_from_json;
-pub use lora::{Adapter, LinearInfo, LoraPair, LoraSpec};
+pub use files::weights::Weights;
 pub use model::{LoadOptions, Model, Positions, inspect, memory_needed};
-pub use shapes::Shapes;
-pub use tokenizer::Tokenizer;
-pub use transformer::LoadEvent;
-pub use weights::Weights;
+pub use net::cache::KvCache;
+pub use net::transformer::LoadEvent;
+pub use text::chat::ChatTemplate;
+pub use text::tokenizer::Tokenizer;

@@ -6,7 +6,7 @@ use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, Text
 use crate::data::pair::Verdict;
 use crate::data::store::VerdictCounts;
 use crate::state::annotate::{AnnotateState, Phase, Side};
-use crate::state::command::{Command, Commands};
+use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::{ActionButton, Weight};
@@ -130,7 +130,7 @@ fn take_keys(
         return;
     }
     if annotate.can_undo() && pressed(ui, Modifiers::COMMAND, Key::Z) {
-        commands.push(Command::UndoVerdict);
+        commands.push(AnnotateCommand::UndoVerdict);
         return;
     }
     for choice in &CHOICES {
@@ -140,7 +140,7 @@ fn take_keys(
         }
     }
     if why_not_generate(annotate, around).is_none() && pressed(ui, Modifiers::NONE, Key::G) {
-        commands.push(Command::AnswerPrompt);
+        commands.push(AnnotateCommand::AnswerPrompt);
     }
 }
 
@@ -168,9 +168,9 @@ fn judge(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    commands.push(Command::Judge(verdict));
+    commands.push(AnnotateCommand::Judge(verdict));
     if annotate.has_more() && around.model.ready().is_some() {
-        commands.push(Command::AnswerPrompt);
+        commands.push(AnnotateCommand::AnswerPrompt);
     }
 }
 
@@ -201,8 +201,8 @@ fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
         actions: &["Use the sample prompts", "Prompts from a file…"],
     };
     match empty.show(ui) {
-        Some(0) => commands.push(Command::UseSamplePrompts),
-        Some(_) => commands.push(Command::ChoosePrompts),
+        Some(0) => commands.push(AnnotateCommand::UseSamplePrompts),
+        Some(_) => commands.push(AnnotateCommand::ChoosePrompts),
         None => {}
     }
 }
@@ -223,8 +223,8 @@ fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands)
         actions: &["Go to Train", "Prompts from a file…"],
     };
     match empty.show(ui) {
-        Some(0) => commands.push(Command::ShowPanel(PanelId::Train)),
-        Some(_) => commands.push(Command::ChoosePrompts),
+        Some(0) => commands.push(ViewCommand::ShowPanel(PanelId::Train)),
+        Some(_) => commands.push(AnnotateCommand::ChoosePrompts),
         None => {}
     }
     ui.vertical_centered(|ui| undo_button_ui(ui, annotate, commands));
@@ -247,7 +247,7 @@ fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
             },
             |ui| {
                 if ui.add(ActionButton::primary("Save elsewhere…")).clicked() {
-                    commands.push(Command::SaveElsewhere);
+                    commands.push(AnnotateCommand::SaveElsewhere);
                 }
             },
         );
@@ -271,10 +271,10 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
             export_menu_ui(ui, &counts, commands);
             ui.menu_button("Prompts…", |ui| {
                 if ui.button("Use the sample prompts").clicked() {
-                    commands.push(Command::UseSamplePrompts);
+                    commands.push(AnnotateCommand::UseSamplePrompts);
                 }
                 if ui.button("Prompts from a file…").clicked() {
-                    commands.push(Command::ChoosePrompts);
+                    commands.push(AnnotateCommand::ChoosePrompts);
                 }
             });
         },
@@ -306,7 +306,7 @@ fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) 
                 ),
             ] {
                 if ui.button(words).on_hover_text(hint).clicked() {
-                    commands.push(Command::ExportPairs { conversational });
+                    commands.push(AnnotateCommand::ExportPairs { conversational });
                 }
             }
         })
@@ -402,7 +402,7 @@ fn next_step_ui(
             ui.label(activity);
             let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
             if ui.add(stop).on_hover_text("Stops within a token").clicked() {
-                commands.push(Command::StopForeground);
+                commands.push(WindowCommand::StopForeground);
             }
             return;
         }
@@ -423,7 +423,7 @@ fn next_step_ui(
                 .on_disabled_hover_text(NO_MODEL);
             if others.clicked() {
                 annotate.ask_again();
-                commands.push(Command::AnswerPrompt);
+                commands.push(AnnotateCommand::AnswerPrompt);
             }
             return;
         }
@@ -431,7 +431,7 @@ fn next_step_ui(
         let generate = ActionButton::primary(GENERATE).icon(icons::PLAY).shortcut("G");
         let button = ui.add_enabled(reason.is_none(), generate);
         if button.on_disabled_hover_text(reason.unwrap_or_default()).clicked() {
-            commands.push(Command::AnswerPrompt);
+            commands.push(AnnotateCommand::AnswerPrompt);
         }
         if annotate.phase() == Phase::Halted {
             ui.label(theme::muted(ui, "The answers are not complete"));
@@ -439,7 +439,7 @@ fn next_step_ui(
         if around.model.ready().is_none() {
             ui.label(theme::muted(ui, "No model is loaded"));
             if ui.add(ActionButton::new("Go to Models").icon(icons::MODELS)).clicked() {
-                commands.push(Command::ShowPanel(PanelId::Models));
+                commands.push(ViewCommand::ShowPanel(PanelId::Models));
             }
         }
     });
@@ -495,7 +495,7 @@ fn undo_button_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands
         .on_hover_text("Takes the last verdict back and shows its answers again")
         .on_disabled_hover_text("There is nothing to undo");
     if button.clicked() {
-        commands.push(Command::UndoVerdict);
+        commands.push(AnnotateCommand::UndoVerdict);
     }
 }
 

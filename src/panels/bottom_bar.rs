@@ -6,8 +6,7 @@ use eframe::egui::{Label, Ui};
 use super::keys;
 use super::notices;
 use crate::state::AppState;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ViewCommand};
 use crate::state::notice::Severity;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::decoration_ui;
@@ -49,7 +48,7 @@ pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
                 if notice.place != state.prefs.panel {
                     let words = format!("Show in {}", notice.place.name());
                     if ui.add(ActionButton::quiet(&words)).clicked() {
-                        commands.push(Command::ShowPanel(notice.place));
+                        commands.push(ViewCommand::ShowPanel(notice.place));
                     }
                 }
             }

@@ -5,14 +5,16 @@ use eframe::egui;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 
 use super::annotate;
-use crate::hub::queue::QueueCommand;
+use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
-use crate::state::AppState;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{
+    AnnotateCommand, Command, Commands, ModelsCommand, PlaygroundCommand, ProjectCommand,
+    TrainCommand, ViewCommand, WindowCommand,
+};
 use crate::state::hub::ModelsTab;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
+use crate::state::{AppState, Closing};
 use crate::widgets::card;
 use crate::widgets::card::key_ui;
 use crate::widgets::theme;
@@ -30,9 +32,19 @@ pub struct Action {
     pub command: Command,
 }
 
-/// Ctrl+1 to Ctrl+4, in the order of the rail.
+/// Ctrl+1, Ctrl+2 and so on, in the order of the rail.
 pub fn panel_shortcut(panel: PanelId) -> Option<KeyboardShortcut> {
-    const DIGITS: [Key; 4] = [Key::Num1, Key::Num2, Key::Num3, Key::Num4];
+    const DIGITS: [Key; 9] = [
+        Key::Num1,
+        Key::Num2,
+        Key::Num3,
+        Key::Num4,
+        Key::Num5,
+        Key::Num6,
+        Key::Num7,
+        Key::Num8,
+        Key::Num9,
+    ];
     let index = PanelId::ALL.iter().position(|other| *other == panel)?;
     Some(KeyboardShortcut::new(Modifiers::COMMAND, *DIGITS.get(index)?))
 }
@@ -44,65 +56,101 @@ pub fn actions(state: &AppState) -> Vec<Action> {
         actions.push(Action { words: words.to_owned(), shortcut, command });
     };
     for panel in PanelId::ALL {
-        add(&format!("Go to {}", panel.name()), panel_shortcut(panel), Command::ShowPanel(panel));
+        add(
+            &format!("Go to {}", panel.name()),
+            panel_shortcut(panel),
+            Command::View(ViewCommand::ShowPanel(panel)),
+        );
     }
     let model = state.model.ready();
     if state.playground.obstacle(model).is_none() {
-        add("Send the prompt", Some(SEND), Command::Generate);
+        add("Send the prompt", Some(SEND), Command::Playground(PlaygroundCommand::Generate));
     }
     if !state.activities.is_empty() {
-        add("Stop what is running", Some(key(Key::Escape)), Command::StopForeground);
-        add("Stop everything", None, Command::StopAll);
+        add(
+            "Stop what the panel is doing",
+            Some(key(Key::Escape)),
+            Command::Window(WindowCommand::StopForeground),
+        );
+        add("Stop everything", None, Command::Window(WindowCommand::StopAll));
     }
     if !state.models.has_starter() && state.models.fetch.is_none() {
-        add("Get the starter model", None, Command::FetchStarter);
+        add("Get the starter model", None, Command::Models(ModelsCommand::FetchStarter));
     }
-    add("Find a model on the Hub", None, Command::ShowModelsTab(ModelsTab::Find));
-    add("Show the downloads", None, Command::ShowModelsTab(ModelsTab::Downloads));
+    add(
+        "Find a model on the Hub",
+        None,
+        Command::View(ViewCommand::ShowModelsTab(ModelsTab::Find)),
+    );
+    add(
+        "Show the downloads",
+        None,
+        Command::View(ViewCommand::ShowModelsTab(ModelsTab::Downloads)),
+    );
     if state.hub.totals().active_count > 0 {
-        add("Pause all downloads", None, Command::Queue(QueueCommand::PauseAll));
+        add(
+            "Pause all downloads",
+            None,
+            Command::Models(ModelsCommand::Queue(QueueCommand::PauseAll)),
+        );
     }
-    add("Look for newer versions of the models", None, Command::CheckUpdates);
-    add("Use a model file…", Some(OPEN), Command::ChooseModelFile);
-    add("Use a model folder…", None, Command::ChooseModelFolder);
-    add("Look for models again", None, Command::RefreshModels);
+    add(
+        "Look for newer versions of the models",
+        None,
+        Command::Models(ModelsCommand::CheckUpdates),
+    );
+    add("Use a model file…", Some(OPEN), Command::Models(ModelsCommand::ChooseFile));
+    add("Use a model folder…", None, Command::Models(ModelsCommand::ChooseFolder));
+    add("Look for models again", None, Command::Models(ModelsCommand::Refresh));
     for found in &state.models.found {
         if found.obstacle().is_none() && !is_loaded(state, &found.local.path) {
             let source = ModelSource::named(&found.local.path);
-            add(&format!("Load {}", found.local.name), None, Command::LoadModel(source));
+            add(
+                &format!("Load {}", found.local.name),
+                None,
+                Command::Models(ModelsCommand::Load(source)),
+            );
         }
     }
     if model.is_some() {
-        add("Unload the model", None, Command::UnloadModel);
-        add("Load an adapter…", None, Command::ChooseAdapter);
+        add("Unload the model", None, Command::Models(ModelsCommand::Unload));
+        add("Load an adapter…", None, Command::Playground(PlaygroundCommand::ChooseAdapter));
     }
     if state.adapter.ready().is_some() {
-        add("Unload the adapter", None, Command::UnloadAdapter);
+        add("Unload the adapter", None, Command::Playground(PlaygroundCommand::UnloadAdapter));
     }
-    add("Use the sample prompts", None, Command::UseSamplePrompts);
-    add("Use prompts from a file…", None, Command::ChoosePrompts);
-    add("Undo the last verdict", None, Command::UndoVerdict);
-    add("Export pairs, plain text", None, Command::ExportPairs { conversational: false });
-    add("Export pairs, conversational", None, Command::ExportPairs { conversational: true });
-    add("Start training", None, Command::StartTraining);
-    add("Choose training data…", None, Command::ChooseTrainingData);
-    add("Save the run file…", None, Command::SaveRunFile);
-    add("Open a run file…", None, Command::ChooseRunFile);
-    add("Open a project…", None, Command::OpenProject);
+    add("Use the sample prompts", None, Command::Annotate(AnnotateCommand::UseSamplePrompts));
+    add("Use prompts from a file…", None, Command::Annotate(AnnotateCommand::ChoosePrompts));
+    add("Undo the last verdict", None, Command::Annotate(AnnotateCommand::UndoVerdict));
+    add(
+        "Export pairs, plain text",
+        None,
+        Command::Annotate(AnnotateCommand::ExportPairs { conversational: false }),
+    );
+    add(
+        "Export pairs, conversational",
+        None,
+        Command::Annotate(AnnotateCommand::ExportPairs { conversational: true }),
+    );
+    add("Start training", None, Command::Train(TrainCommand::Start));
+    add("Choose training data…", None, Command::Train(TrainCommand::ChooseData));
+    add("Save the run file…", None, Command::Train(TrainCommand::SaveRunFile));
+    add("Open a run file…", None, Command::Train(TrainCommand::ChooseRunFile));
+    add("Open a project…", None, Command::Project(ProjectCommand::Choose));
     for (theme, words) in [
         (Theme::Light, "Theme: light"),
         (Theme::Dark, "Theme: dark"),
         (Theme::Projector, "Theme: projector"),
     ] {
         if state.prefs.theme != theme {
-            add(words, None, Command::SetTheme(theme));
+            add(words, None, Command::View(ViewCommand::SetTheme(theme)));
         }
     }
-    add("Zoom in", Some(command(Key::Plus)), Command::ZoomIn);
-    add("Zoom out", Some(command(Key::Minus)), Command::ZoomOut);
-    add("Zoom to 100 %", Some(command(Key::Num0)), Command::ZoomReset);
-    add("Collapse or expand the rail", Some(RAIL), Command::ToggleRail);
-    add("Show the keys", Some(key(Key::Questionmark)), Command::ToggleKeys);
+    add("Zoom in", Some(command(Key::Plus)), Command::View(ViewCommand::ZoomIn));
+    add("Zoom out", Some(command(Key::Minus)), Command::View(ViewCommand::ZoomOut));
+    add("Zoom to 100 %", Some(command(Key::Num0)), Command::View(ViewCommand::ZoomReset));
+    add("Collapse or expand the rail", Some(RAIL), Command::View(ViewCommand::ToggleRail));
+    add("Show the keys", Some(key(Key::Questionmark)), Command::View(ViewCommand::ToggleKeys));
     actions
 }
 
@@ -123,17 +171,19 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     let ctx = ui.ctx();
     let pressed = |shortcut: &KeyboardShortcut| ctx.input_mut(|i| i.consume_shortcut(shortcut));
     if pressed(&PALETTE) {
-        commands.push(Command::TogglePalette);
+        commands.push(ViewCommand::TogglePalette);
     }
     // An open palette has the other keys to itself.
     if state.window.palette.is_some() {
         return;
     }
     if pressed(&key(Key::Escape)) {
-        if state.window.keys_open {
-            commands.push(Command::ToggleKeys);
+        if state.window.closing == Closing::Asked {
+            state.window.closing = Closing::No;
+        } else if state.window.keys_open {
+            commands.push(ViewCommand::ToggleKeys);
         } else if !state.activities.is_empty() || state.playground.running {
-            commands.push(Command::StopForeground);
+            commands.push(WindowCommand::StopForeground);
         } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
             // What Esc does to a field when nothing runs.
             ctx.memory_mut(|memory| memory.surrender_focus(focused));
@@ -141,14 +191,14 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     }
     for panel in PanelId::ALL {
         if panel_shortcut(panel).is_some_and(|shortcut| pressed(&shortcut)) {
-            commands.push(Command::ShowPanel(panel));
+            commands.push(ViewCommand::ShowPanel(panel));
         }
     }
     let zooms = [
-        (Key::Plus, Command::ZoomIn),
-        (Key::Equals, Command::ZoomIn),
-        (Key::Minus, Command::ZoomOut),
-        (Key::Num0, Command::ZoomReset),
+        (Key::Plus, Command::View(ViewCommand::ZoomIn)),
+        (Key::Equals, Command::View(ViewCommand::ZoomIn)),
+        (Key::Minus, Command::View(ViewCommand::ZoomOut)),
+        (Key::Num0, Command::View(ViewCommand::ZoomReset)),
     ];
     for (zoom_key, zoom) in zooms {
         if pressed(&command(zoom_key)) {
@@ -156,10 +206,10 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         }
     }
     if pressed(&RAIL) {
-        commands.push(Command::ToggleRail);
+        commands.push(ViewCommand::ToggleRail);
     }
     if pressed(&OPEN) {
-        commands.push(Command::ChooseModelFile);
+        commands.push(ModelsCommand::ChooseFile);
     }
     if state.prefs.panel == PanelId::Playground && pressed(&SEND) {
         let model = state.model.ready();
@@ -173,7 +223,7 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
             || i.key_pressed(Key::Questionmark)
     };
     if !typing && ctx.input(asked) {
-        commands.push(Command::ToggleKeys);
+        commands.push(ViewCommand::ToggleKeys);
     }
 }
 
@@ -183,7 +233,7 @@ fn panel_keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
         PanelId::Models => &[],
         PanelId::Playground => &[("Esc", "Stop the answer")],
         PanelId::Annotate => &annotate::KEYS,
-        PanelId::Train => &[("Esc", "Stop the run; its adapter stays")],
+        PanelId::Train => &[],
     }
 }
 
@@ -208,7 +258,7 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
         rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));
         for action in actions(state) {
             if let Some(shortcut) = action.shortcut
-                && action.command != Command::Generate
+                && action.command != Command::Playground(PlaygroundCommand::Generate)
             {
                 rows.push((ui.ctx().format_shortcut(&shortcut), action.words));
             }
@@ -226,6 +276,6 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
         });
     });
     if modal.should_close() {
-        commands.push(Command::ToggleKeys);
+        commands.push(ViewCommand::ToggleKeys);
     }
 }

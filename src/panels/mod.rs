@@ -16,11 +16,9 @@ pub mod train;
 use eframe::egui;
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, ViewportCommand};
 
-use crate::hub::queue::QueueCommand;
 use crate::state::AppState;
 use crate::state::Closing;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::state::slots::Surroundings;
@@ -134,20 +132,16 @@ pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
 
 fn ask_before_closing(ui: &Ui, state: &mut AppState) {
     let asked = ui.input(|input| input.viewport().close_requested());
-    // Downloads go on at the next start from where they were.
-    let goes_on = Some(Command::Queue(QueueCommand::PauseAll));
-    let would_lose = state.activities.iter().any(|activity| activity.stop != goes_on);
-    if asked && would_lose && state.window.closing != Closing::Agreed {
+    if asked && !state.lost_on_closing().is_empty() && state.window.closing != Closing::Agreed {
         ui.ctx().send_viewport_cmd(ViewportCommand::CancelClose);
         state.window.closing = Closing::Asked;
     }
 }
 
 fn closing_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
-    let running: Vec<&str> = state.activities.iter().map(|a| a.what.as_str()).collect();
-    let text = match running.as_slice() {
-        [] => "Nothing runs any more. Close the window?".to_owned(),
-        some => format!("Still running: {}. Close the window?", some.join(", ")),
+    let text = match state.lost_on_closing().as_slice() {
+        [] => "Nothing is running any more. Close the window?".to_owned(),
+        some => format!("{}. Close anyway?", some.join(". ")),
     };
     egui::Sides::new().shrink_left().wrap().show(
         ui,
@@ -158,7 +152,7 @@ fn closing_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             }
             if ui.add(ActionButton::danger("Close anyway")).clicked() {
                 state.window.closing = Closing::Agreed;
-                commands.push(Command::CloseAnyway);
+                commands.push(WindowCommand::CloseAnyway);
             }
         },
     );

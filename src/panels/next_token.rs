@@ -5,7 +5,7 @@ use eframe::egui::{Label, Ui};
 use super::sampling::stage_name;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
-use crate::llm::sampling::SamplingParams;
+use crate::llm::generate::sampling::SamplingParams;
 use crate::state::playground::PlaygroundState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::titled_card_ui;

@@ -2,8 +2,7 @@
 
 use eframe::egui::Ui;
 
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ViewCommand};
 use crate::state::notice::Notices;
 use crate::state::notice::Severity;
 use crate::state::prefs::PanelId;
@@ -26,12 +25,12 @@ pub fn notices_ui(ui: &mut Ui, place: PanelId, notices: &Notices, commands: &mut
         };
         match card.show(ui) {
             Some(CardAction::Remedy) => {
-                commands.push(Command::DismissNotice(notice.id));
+                commands.push(ViewCommand::DismissNotice(notice.id));
                 if let Some((_, command)) = &notice.remedy {
                     commands.push(command.clone());
                 }
             }
-            Some(CardAction::Dismiss) => commands.push(Command::DismissNotice(notice.id)),
+            Some(CardAction::Dismiss) => commands.push(ViewCommand::DismissNotice(notice.id)),
             None => {}
         }
         ui.add_space(theme::GAP);

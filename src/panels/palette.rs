@@ -5,8 +5,7 @@ use eframe::egui::{Align2, Key, Modifiers, Sense, TextEdit, Ui, WidgetInfo, vec2
 
 use super::keys;
 use crate::state::AppState;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ViewCommand};
 use crate::widgets::theme;
 
 /// Draws the palette, while it is open.
@@ -71,10 +70,10 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         });
     });
     if let Some(command) = picked {
-        commands.push(Command::TogglePalette);
+        commands.push(ViewCommand::TogglePalette);
         commands.push(command);
     } else if modal.should_close() {
-        commands.push(Command::TogglePalette);
+        commands.push(ViewCommand::TogglePalette);
     }
 }
 

@@ -10,8 +10,7 @@ use super::scrolled_ui;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::StopReason;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, PlaygroundCommand, ViewCommand, WindowCommand};
 use crate::state::playground::Answers;
 use crate::state::playground::LaneView;
 use crate::state::playground::Mode;
@@ -90,7 +89,7 @@ fn next_ui(
 ) {
     if next_token_ui(ui, playground, &prefs.sampling, model) {
         playground.predict_only = true;
-        commands.push(Command::Generate);
+        commands.push(PlaygroundCommand::Generate);
     }
 }
 
@@ -142,7 +141,7 @@ fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
         actions: &["Choose a model"],
     };
     if empty.show(ui).is_some() {
-        commands.push(Command::ShowPanel(PanelId::Models));
+        commands.push(ViewCommand::ShowPanel(PanelId::Models));
     }
 }
 
@@ -152,7 +151,7 @@ pub fn send(ui: &Ui, playground: &mut PlaygroundState, commands: &mut Commands) 
         playground.draw_seed(sampling::entropy(ui));
     }
     playground.predict_only = false;
-    commands.push(Command::Generate);
+    commands.push(PlaygroundCommand::Generate);
 }
 
 fn talk_ui(
@@ -224,7 +223,7 @@ fn modes_ui(
         } else {
             let button = ActionButton::quiet("Load an adapter…").icon(icons::ADAPTER);
             if ui.add(button).on_hover_text("A PEFT folder: what training makes").clicked() {
-                commands.push(Command::ChooseAdapter);
+                commands.push(PlaygroundCommand::ChooseAdapter);
             }
         }
         let has_chat = !playground.turns.is_empty() || !playground.lanes.is_empty();
@@ -274,7 +273,7 @@ fn answer_actions_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &m
                 playground.edit_last();
                 playground.draw_seed(sampling::entropy(ui));
                 playground.predict_only = false;
-                commands.push(Command::Generate);
+                commands.push(PlaygroundCommand::Generate);
             }
             let edit = ActionButton::quiet("Edit the question").icon(icons::EDIT);
             if ui.add(edit).clicked() {
@@ -319,7 +318,7 @@ fn prompt_ui(
             if playground.running {
                 let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
                 if ui.add(stop).clicked() {
-                    commands.push(Command::StopGenerate);
+                    commands.push(PlaygroundCommand::Stop);
                 }
                 return;
             }
@@ -439,7 +438,7 @@ fn footer_ui(ui: &mut Ui, lane: &LaneView, commands: &mut Commands) {
         |ui| {
             let done = lane.answer.is_some() && count > 0;
             if done && ui.add(ActionButton::only_icon(icons::COPY, "Copy the answer")).clicked() {
-                commands.push(Command::CopyText(lane.text()));
+                commands.push(WindowCommand::CopyText(lane.text()));
             }
         },
     );

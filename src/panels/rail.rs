@@ -7,8 +7,7 @@ use eframe::egui::{
 
 use super::keys;
 use crate::state::AppState;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::widgets::theme;
 use crate::widgets::theme::MaterialIcon;
@@ -34,7 +33,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             let shortcut = keys::panel_shortcut(panel);
             let shortcut = shortcut.map(|shortcut| ui.ctx().format_shortcut(&shortcut));
             if entry.show(ui, &shortcut.unwrap_or_default()) {
-                commands.push(Command::ShowPanel(panel));
+                commands.push(ViewCommand::ShowPanel(panel));
             }
         }
         ui.with_layout(egui::Layout::bottom_up(egui::Align::LEFT), |ui| {
@@ -45,7 +44,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             };
             let entry = Entry { icon, words, selected: false, words_shown: !collapsed };
             if entry.show(ui, "") {
-                commands.push(Command::ToggleRail);
+                commands.push(ViewCommand::ToggleRail);
             }
         });
     });

@@ -3,8 +3,8 @@
 use eframe::egui;
 use eframe::egui::{DragValue, Label, TextEdit, Ui};
 
-use crate::llm::sampling::SamplingParams;
-use crate::llm::sampling::Stage;
+use crate::llm::generate::sampling::SamplingParams;
+use crate::llm::generate::sampling::Stage;
 use crate::state::playground::PlaygroundState;
 use crate::state::prefs::Prefs;
 use crate::widgets::button::ActionButton;

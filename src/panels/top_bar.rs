@@ -8,8 +8,7 @@ use eframe::egui::{Frame, Label, Margin, Stroke, Ui};
 use super::keys;
 use crate::llm::generate::AdapterMode;
 use crate::state::AppState;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Command, Commands, ProjectCommand, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::state::slots::AdapterSlot;
@@ -43,7 +42,7 @@ pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             let button =
                 if roomy { button } else { ActionButton::only_icon(icons::SEARCH, "Commands") };
             if ui.add(button).clicked() {
-                ask(Command::TogglePalette);
+                ask(Command::View(ViewCommand::TogglePalette));
             }
         },
     );
@@ -62,7 +61,7 @@ fn project_ui(ui: &mut Ui, project: &Path, commands: &mut Commands) {
     let response =
         response.on_hover_text(format!("{}\nClick to open another project", project.display()));
     if response.accessible_name(format!("Project: {name}")).clicked() {
-        commands.push(Command::OpenProject);
+        commands.push(ProjectCommand::Choose);
     }
 }
 
@@ -126,7 +125,7 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
         egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, format!("Model: {words}"))
     });
     if response.on_hover_text(&words).clicked() {
-        commands.push(Command::ShowPanel(PanelId::Models));
+        commands.push(ViewCommand::ShowPanel(PanelId::Models));
     }
 }
 
@@ -164,16 +163,16 @@ fn adapter_chip_ui(ui: &mut Ui, adapter: &mut AdapterSlot) {
 fn zoom_ui(ui: &mut Ui, zoom: f32, ask: &mut impl FnMut(Command)) {
     ui.spacing_mut().item_spacing.x = 2.0;
     if ui.add(ActionButton::only_icon(icons::ADD, "Zoom in")).clicked() {
-        ask(Command::ZoomIn);
+        ask(Command::View(ViewCommand::ZoomIn));
     }
     let percent = theme::number(format!("{:.0} %", zoom * 100.0));
     let percent = egui::Button::new(percent).frame_when_inactive(false);
     let response = ui.add(percent).on_hover_text("Back to 100 %");
     if response.accessible_name("Zoom reset").clicked() {
-        ask(Command::ZoomReset);
+        ask(Command::View(ViewCommand::ZoomReset));
     }
     if ui.add(ActionButton::only_icon(icons::SUBTRACT, "Zoom out")).clicked() {
-        ask(Command::ZoomOut);
+        ask(Command::View(ViewCommand::ZoomOut));
     }
 }
 
@@ -184,6 +183,6 @@ fn theme_ui(ui: &mut Ui, theme: Theme, ask: &mut impl FnMut(Command)) {
         Theme::Projector => (icons::PROJECTOR, Theme::Light, "Theme: projector. Switch to light"),
     };
     if ui.add(ActionButton::only_icon(icon, words)).clicked() {
-        ask(Command::SetTheme(next));
+        ask(Command::View(ViewCommand::SetTheme(next)));
     }
 }

@@ -11,8 +11,8 @@ use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{AdapterUsed, RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
 use crate::data::store::VerdictCounts;
 use crate::llm::card::ModelIdentity;
+use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, StopReason};
-use crate::llm::sampling::SamplingParams;
 
 /// What a person is told to look for, until they write something else.
 pub const DEFAULT_GUIDELINE: &str = "Prefer the answer that is correct, well supported and brief, \

@@ -16,7 +16,7 @@ pub mod train;
 use std::path::PathBuf;
 
 use annotate::AnnotateState;
-use command::Command;
+use command::ViewCommand;
 use hub::HubState;
 use models::ModelsState;
 use notice::Notices;
@@ -81,33 +81,44 @@ pub enum Closing {
 const ZOOM_STEP: f32 = 0.1;
 
 impl AppState {
-    /// Carries out a command that only changes what is shown. False: it needs the app.
-    pub fn apply(&mut self, command: &Command) -> bool {
+    /// Carries out a command that only changes what is shown.
+    pub fn apply(&mut self, command: ViewCommand) {
         match command {
-            Command::ShowPanel(panel) => {
-                if *panel != self.prefs.panel {
+            ViewCommand::ShowPanel(panel) => {
+                if panel != self.prefs.panel {
                     self.notices.leave(self.prefs.panel);
                 }
-                self.prefs.panel = *panel;
+                self.prefs.panel = panel;
             }
-            Command::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
-            Command::SetTheme(theme) => self.prefs.theme = *theme,
-            Command::ZoomIn => self.zoom_by(ZOOM_STEP),
-            Command::ZoomOut => self.zoom_by(-ZOOM_STEP),
-            Command::ZoomReset => self.prefs.zoom = 1.0,
-            Command::TogglePalette => {
+            ViewCommand::ShowModelsTab(tab) => {
+                self.prefs.panel = PanelId::Models;
+                self.hub.tab = tab;
+            }
+            ViewCommand::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
+            ViewCommand::SetTheme(theme) => self.prefs.theme = theme,
+            ViewCommand::ZoomIn => self.zoom_by(ZOOM_STEP),
+            ViewCommand::ZoomOut => self.zoom_by(-ZOOM_STEP),
+            ViewCommand::ZoomReset => self.prefs.zoom = 1.0,
+            ViewCommand::TogglePalette => {
                 let is_open = self.window.palette.is_some();
                 self.window.palette = (!is_open).then(PaletteState::default);
             }
-            Command::ToggleKeys => self.window.keys_open = !self.window.keys_open,
-            Command::ShowModelsTab(tab) => {
-                self.prefs.panel = PanelId::Models;
-                self.hub.tab = *tab;
-            }
-            Command::DismissNotice(id) => self.notices.dismiss(*id),
-            _ => return false,
+            ViewCommand::ToggleKeys => self.window.keys_open = !self.window.keys_open,
+            ViewCommand::DismissNotice(id) => self.notices.dismiss(id),
         }
-        true
+    }
+
+    /// What closing the window now would stop or lose, a sentence each.
+    pub fn lost_on_closing(&self) -> Vec<String> {
+        let asking = self.activities.iter().filter(|activity| activity.asks_before_closing);
+        let mut lost: Vec<String> =
+            asking.map(|activity| format!("{} is still running", activity.what)).collect();
+        match self.annotate.unsaved_count {
+            0 => {}
+            1 => lost.push("1 verdict is only in memory and would be lost".to_owned()),
+            count => lost.push(format!("{count} verdicts are only in memory and would be lost")),
+        }
+        lost
     }
 
     fn zoom_by(&mut self, step: f32) {

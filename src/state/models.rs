@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::encoder;
-use crate::hub::local::{LocalModel, Place};
-use crate::hub::queue::Order;
+use crate::hub::cache::local::{LocalModel, Place};
+use crate::hub::fetch::queue::Order;
 use crate::hub::starter::FetchEvent;
-use crate::llm::card::ModelFacts;
+use crate::llm::card::{ModelFacts, Purpose};
 
 /// What people call the starter model.
 pub const STARTER_NAME: &str = "SmolLM2-135M-Instruct";
@@ -113,13 +113,14 @@ impl FoundModel {
 
     /// Whether it turns texts into vectors and does not write.
     pub fn is_encoder(&self) -> bool {
-        self.facts.as_ref().is_ok_and(|facts| facts.unsupported.as_deref() == Some(encoder::ABOUT))
+        self.facts.as_ref().is_ok_and(|facts| facts.purpose == Purpose::Encode)
     }
 
-    /// Why it cannot be loaded, if so.
+    /// Why it cannot be loaded into the Playground, if so.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.facts {
-            Ok(facts) => facts.unsupported.as_deref(),
+            Ok(_) if self.is_encoder() => Some(encoder::ABOUT),
+            Ok(facts) => facts.unsupported.as_ref().map(|why| why.sentence.as_str()),
             Err(reason) => Some(reason),
         }
     }

@@ -67,8 +67,8 @@ impl Notice {
     }
 
     #[must_use]
-    pub fn remedy(self, label: &str, command: Command) -> Self {
-        Self { remedy: Some((label.to_owned(), command)), ..self }
+    pub fn remedy(self, label: &str, command: impl Into<Command>) -> Self {
+        Self { remedy: Some((label.to_owned(), command.into())), ..self }
     }
 
     fn new(severity: Severity, place: PanelId, summary: String, causes: Vec<String>) -> Self {

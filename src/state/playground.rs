@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::data::pair::Message;
 use crate::llm::card::ModelCard;
+use crate::llm::generate::sampling::{Distribution, SamplingParams, Stage, distribution};
 use crate::llm::generate::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep,
 };
-use crate::llm::sampling::{Distribution, SamplingParams, Stage, distribution};
-use crate::llm::tokenizer::Tokenizer;
+use crate::llm::text::tokenizer::Tokenizer;
 
 use super::prefs::Prefs;
 use super::scores::{ScoreStore, Scores};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hub::HubSettings;
 use crate::llm::card::ModelSource;
-use crate::llm::sampling::SamplingParams;
+use crate::llm::generate::sampling::SamplingParams;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PanelId {
@@ -19,8 +19,36 @@ pub enum PanelId {
 }
 
 impl PanelId {
-    /// In the order of the rail and of Ctrl+1 to Ctrl+4.
-    pub const ALL: [Self; 4] = [Self::Models, Self::Playground, Self::Annotate, Self::Train];
+    /// In the order of the rail and of Ctrl+1, Ctrl+2 and so on.
+    pub const ALL: [Self; Self::count()] = {
+        let mut all = [Self::Models; Self::count()];
+        let mut place = 0;
+        while let Some(next) = all[place].next() {
+            place += 1;
+            all[place] = next;
+        }
+        all
+    };
+
+    /// The one below it in the rail.
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::Models => Some(Self::Playground),
+            Self::Playground => Some(Self::Annotate),
+            Self::Annotate => Some(Self::Train),
+            Self::Train => None,
+        }
+    }
+
+    const fn count() -> usize {
+        let mut count = 1;
+        let mut last = Self::Models;
+        while let Some(next) = last.next() {
+            count += 1;
+            last = next;
+        }
+        count
+    }
 
     pub fn name(self) -> &'static str {
         match self {

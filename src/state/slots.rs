@@ -70,6 +70,17 @@ pub struct Activity {
 
     /// What its Stop button does.
     pub stop: Option<Command>,
+
+    /// Whether the person is asked before the window is closed over it.
+    pub asks_before_closing: bool,
+}
+
+impl Activity {
+    /// Of something whose end is not known, and that cannot be stopped.
+    pub fn new(what: &str, detail: String) -> Self {
+        let what = what.to_owned();
+        Self { what, detail, fraction: None, stop: None, asks_before_closing: false }
+    }
 }
 
 /// What a panel may look at beside its own state.

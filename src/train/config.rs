@@ -1,13 +1,13 @@
 //! Every knob of a training run, under the names of TRL and PEFT. A run file (`RUN.toml`) is this
-//! struct; reading and writing one: see [`super::run_file`].
+//! struct; reading and writing one: see [`super::record::run_file`].
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::best;
-use super::dpo;
+use super::objective::dpo;
+use super::run::best;
 use crate::llm::Weights;
 
 /// What a run optimises.

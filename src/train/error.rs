@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::config::ConfigProblem;
 use super::estimate::free::gigabytes;
-use super::run_file::RunFileError;
+use super::record::run_file::RunFileError;
 use crate::files::JsonlError;
 use crate::llm;
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use tuning_fork::files;
-use tuning_fork::llm::dropout::Dropout;
-use tuning_fork::llm::gradients::Gradients;
-use tuning_fork::llm::tree::TokenTree;
+use tuning_fork::llm::backward::dropout::Dropout;
+use tuning_fork::llm::backward::gradients::Gradients;
+use tuning_fork::llm::backward::tree::TokenTree;
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
-use tuning_fork::train::batch::Sequence;
-use tuning_fork::train::logprobs;
+use tuning_fork::train::objective::logprobs;
+use tuning_fork::train::rows::batch::Sequence;
 
 use crate::support;
 use crate::support::{assert_close, load, reference, tensors};

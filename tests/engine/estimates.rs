@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tuning_fork::files;
 use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::pass_cost;
+use tuning_fork::llm::cost::pass_cost;
 use tuning_fork::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
-use tuning_fork::train::batch::{Example, Sequence};
 use tuning_fork::train::config::{LoraConfig, TrainConfig};
 use tuning_fork::train::estimate::{Estimate, Estimator, Memory, Time};
-use tuning_fork::train::logprobs;
-use tuning_fork::train::metrics::TrainEvent;
-use tuning_fork::train::plan::Plan;
+use tuning_fork::train::objective::logprobs;
 use tuning_fork::train::record::CHECKPOINT_FILE;
-use tuning_fork::train::setup;
+use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork::train::rows::batch::{Example, Sequence};
+use tuning_fork::train::rows::plan::Plan;
+use tuning_fork::train::run::setup;
 
 use crate::support::{load, reference};
 

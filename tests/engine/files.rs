@@ -8,7 +8,8 @@ use serde_json::Value;
 use tuning_fork::files;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::{Error, LoadOptions, Model, Positions, Weights, inspect};
+use tuning_fork::llm::headers::inspect;
+use tuning_fork::llm::{Error, LoadOptions, Model, Positions, Weights};
 
 use crate::support::{assert_close, load, reference, tensors, values};
 
@@ -211,7 +212,7 @@ fn a_gguf_file_of_another_architecture_is_shown_and_refused() {
     assert!(message.contains("mamba") && message.contains("llama"), "{message}");
     let facts = inspect(&ModelSource::Gguf(path)).unwrap();
     assert_eq!((facts.layer_count, facts.parameter_count), (24, 32));
-    assert!(facts.unsupported.unwrap().contains("mamba"));
+    assert!(facts.unsupported.unwrap().sentence.contains("mamba"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
 use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::{Model, Positions, Weights, score};
+use tuning_fork::llm::generate::score;
+use tuning_fork::llm::{Model, Positions, Weights};
 
 use crate::support::{argmax, distance, load, reference, tensors, values};
 

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tuning_fork::jobs;
-use tuning_fork::train::history::History;
-use tuning_fork::train::metrics::{EvalMetrics, StepMetrics};
-use tuning_fork::train::samples;
+use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::{EvalMetrics, StepMetrics};
+use tuning_fork::train::run::samples;
 
 const STEPS: usize = 40;
 const KILLS: usize = 10;

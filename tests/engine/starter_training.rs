@@ -10,7 +10,7 @@ use tuning_fork::llm::{Adapter, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{Objective, TrainConfig};
-use tuning_fork::train::metrics::TrainEvent;
+use tuning_fork::train::record::metrics::TrainEvent;
 
 use crate::support::load;
 

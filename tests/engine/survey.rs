@@ -9,8 +9,8 @@ use tuning_fork::llm::Weights;
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{Objective, TrainConfig};
-use tuning_fork::train::metrics::TrainEvent;
-use tuning_fork::train::survey::{Concern, Finding, Part, Survey, survey};
+use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, survey};
 
 use crate::support::{load, reference};
 

@@ -12,12 +12,12 @@ use serde_json::Value;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::TrainRequest;
-use tuning_fork::train::batch::Example;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
-use tuning_fork::train::metrics::{StepMetrics, TrainEvent};
-use tuning_fork::train::plan::Plan;
-use tuning_fork::train::step::{Reference, StepInput};
-use tuning_fork::train::{evaluate, setup, step};
+use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
+use tuning_fork::train::rows::batch::Example;
+use tuning_fork::train::rows::plan::Plan;
+use tuning_fork::train::run::step::{Reference, StepInput};
+use tuning_fork::train::run::{evaluate, setup, step};
 
 use crate::support::{distance, load, reference, tensors, values};
 

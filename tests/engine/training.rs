@@ -7,19 +7,19 @@ use serde_json::json;
 use tuning_fork::eval::comparison;
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::buffers::OutOfMemory;
+use tuning_fork::llm::net::buffers::OutOfMemory;
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
-use tuning_fork::train::best;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
-use tuning_fork::train::history::History;
-use tuning_fork::train::metrics::{RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::{RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::run_file;
+use tuning_fork::train::record::runs;
+use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::{RunRecord, RunStatus};
-use tuning_fork::train::run_file;
-use tuning_fork::train::runs;
-use tuning_fork::train::runs::RunState;
-use tuning_fork::train::samples;
+use tuning_fork::train::run::best;
+use tuning_fork::train::run::samples;
 
 use crate::support::{load, reference};
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::{LoadOptions, Model, Positions, Weights, inspect, memory_needed};
+use tuning_fork::llm::headers::inspect;
+use tuning_fork::llm::{LoadOptions, Model, Positions, Weights, memory_needed};
 
 use crate::support::{assert_close, distance, load, reference, tensors, values};
 
@@ -63,7 +64,7 @@ fn every_missing_tensor_is_named_before_anything_is_read() {
     assert!(message.contains("model.norm.weight"), "{message}");
     assert!(message.contains("model.layers.1.mlp.up_proj.weight"), "{message}");
     let facts = inspect(&ModelSource::at(folder.path())).unwrap();
-    assert_eq!(facts.unsupported, Some(message));
+    assert_eq!(facts.unsupported.map(|why| why.sentence), Some(message));
 }
 
 #[test]
@@ -167,9 +168,10 @@ fn a_weight_that_is_no_number_is_reported_with_its_tensor() {
 fn a_quantised_block_with_a_broken_scale_is_reported_with_its_tensor() {
     let mut bytes = std::fs::read(reference("gguf/tiny_llama_q4_0/model.gguf")).unwrap();
     // The last tensor of the file is quantised; its last block is 18 bytes before the end of it.
-    let file =
-        tuning_fork::llm::gguf::GgufFile::open(&reference("gguf/tiny_llama_q4_0/model.gguf"))
-            .unwrap();
+    let file = tuning_fork::llm::files::gguf::GgufFile::open(&reference(
+        "gguf/tiny_llama_q4_0/model.gguf",
+    ))
+    .unwrap();
     let tensor = file.tensor("blk.1.ffn_down.weight").unwrap();
     assert_eq!(tensor.kind.name(), "Q4_0");
     let end = tensor.byte_range().unwrap().end;

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tuning_fork::hub::Error;
-use tuning_fork::hub::client::{Client, ClientOptions};
-use tuning_fork::hub::download::Patience;
-use tuning_fork::hub::local;
-use tuning_fork::hub::paths::HubPaths;
-use tuning_fork::hub::repo;
+use tuning_fork::hub::cache::local;
+use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::fetch::download::Patience;
+use tuning_fork::hub::fetch::repo;
+use tuning_fork::hub::protocol::client::{Client, ClientOptions};
 use tuning_fork::hub::starter::{self, FetchEvent, Sources};
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 

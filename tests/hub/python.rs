@@ -7,9 +7,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tuning_fork::hub::paths::HubPaths;
-use tuning_fork::hub::queue::{FileChoice, ItemState, Order};
-use tuning_fork::hub::{cache, local};
+use tuning_fork::hub::cache;
+use tuning_fork::hub::cache::local;
+use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::fetch::queue::{FileChoice, ItemState, Order};
 
 use crate::server::{COMMIT, Server};
 use crate::support::{

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use tuning_fork::hub::Error;
+use tuning_fork::hub::cache::paths::HubPaths;
 use tuning_fork::hub::cache::{RepoFolder, RepoKind};
-use tuning_fork::hub::client::Client;
-use tuning_fork::hub::paths::HubPaths;
-use tuning_fork::hub::queue::{
+use tuning_fork::hub::fetch::queue::{
     FileChoice, FileState, Help, Item, ItemId, ItemState, Order, Queue, QueueCommand, QueueEvent,
     QueueOptions, Totals, Until,
 };
-use tuning_fork::hub::repo;
+use tuning_fork::hub::fetch::repo;
+use tuning_fork::hub::protocol::client::Client;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 
 use crate::server::{COMMIT, Fault, Server};

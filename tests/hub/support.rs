@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tuning_fork::hub::Error;
-use tuning_fork::hub::client::{Client, ClientOptions, ProxyChoice, Token};
-use tuning_fork::hub::download::Patience;
-use tuning_fork::hub::paths::HubPaths;
-use tuning_fork::hub::queue::{
+use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::fetch::download::Patience;
+use tuning_fork::hub::fetch::queue::{
     Item, ItemState, Order, Queue, QueueCommand, QueueEvent, QueueOptions, Until,
 };
-use tuning_fork::hub::repo;
+use tuning_fork::hub::fetch::repo;
+use tuning_fork::hub::protocol::client::{Client, ClientOptions, ProxyChoice, Token};
 use tuning_fork::hub::starter::FetchEvent;
 use tuning_fork::jobs::{Progress, Quiet, Recorder};
 

@@ -9,11 +9,11 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::data::pair::{Text, Verdict};
 use tuning_fork::llm::card::ModelIdentity;
+use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
-use tuning_fork::llm::sampling::SamplingParams;
 use tuning_fork::panels::annotate::annotate_panel_ui;
 use tuning_fork::state::annotate::{AnnotateState, Side};
-use tuning_fork::state::command::{Command, Commands};
+use tuning_fork::state::command::{AnnotateCommand, Command, Commands, ViewCommand, WindowCommand};
 use tuning_fork::state::notice::Notices;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
@@ -111,7 +111,13 @@ fn an_empty_panel_offers_the_prompts() {
     harness.run();
     harness.get_by_label("Prompts from a file…").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::UseSamplePrompts, Command::ChoosePrompts]);
+    assert_eq!(
+        harness.state().asked,
+        [
+            Command::Annotate(AnnotateCommand::UseSamplePrompts),
+            Command::Annotate(AnnotateCommand::ChoosePrompts)
+        ]
+    );
 }
 
 #[test]
@@ -122,7 +128,13 @@ fn a_button_and_its_key_give_the_same_verdict() {
         harness.run();
         harness.key_press(key);
         harness.run();
-        assert_eq!(harness.state().asked, [Command::Judge(verdict), Command::Judge(verdict)]);
+        assert_eq!(
+            harness.state().asked,
+            [
+                Command::Annotate(AnnotateCommand::Judge(verdict)),
+                Command::Annotate(AnnotateCommand::Judge(verdict))
+            ]
+        );
     }
 }
 
@@ -159,7 +171,7 @@ fn while_answers_stream_there_is_a_stop_and_no_verdict() {
     assert_eq!(harness.state().asked, []);
     harness.get_by_label("Stop").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::StopForeground]);
+    assert_eq!(harness.state().asked, [Command::Window(WindowCommand::StopForeground)]);
 }
 
 #[test]
@@ -186,7 +198,7 @@ fn a_key_that_is_held_down_counts_once() {
         });
         harness.step();
     }
-    assert_eq!(harness.state().asked, [Command::Judge(Verdict::Skip)]);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::Judge(Verdict::Skip))]);
 }
 
 #[test]
@@ -202,7 +214,13 @@ fn undo_is_offered_once_there_is_something_to_undo() {
     harness.run();
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run();
-    assert_eq!(harness.state().asked, [Command::UndoVerdict, Command::UndoVerdict]);
+    assert_eq!(
+        harness.state().asked,
+        [
+            Command::Annotate(AnnotateCommand::UndoVerdict),
+            Command::Annotate(AnnotateCommand::UndoVerdict)
+        ]
+    );
 }
 
 #[test]
@@ -212,7 +230,7 @@ fn without_a_model_the_way_to_one_is_shown() {
     assert!(generate.accesskit_node().is_disabled());
     harness.get_by_label("Go to Models").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Models)]);
+    assert_eq!(harness.state().asked, [Command::View(ViewCommand::ShowPanel(PanelId::Models))]);
 }
 
 #[test]
@@ -228,7 +246,10 @@ fn pairs_are_exported_in_both_forms() {
         harness.run();
         harness.get_by_label(name).click();
         harness.run();
-        assert_eq!(harness.state().asked, [Command::ExportPairs { conversational }]);
+        assert_eq!(
+            harness.state().asked,
+            [Command::Annotate(AnnotateCommand::ExportPairs { conversational })]
+        );
     }
 }
 
@@ -252,7 +273,7 @@ fn at_the_end_the_way_to_training_is_shown() {
     harness.get_by_label("Every prompt is judged");
     harness.get_by_label("Go to Train").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Train)]);
+    assert_eq!(harness.state().asked, [Command::View(ViewCommand::ShowPanel(PanelId::Train))]);
 }
 
 #[test]
@@ -262,7 +283,7 @@ fn verdicts_that_are_only_in_memory_can_be_saved_elsewhere() {
     let mut harness = open(annotate);
     harness.get_by_label("Save elsewhere…").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::SaveElsewhere]);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::SaveElsewhere)]);
 }
 
 #[test]
@@ -270,7 +291,10 @@ fn a_verdict_has_the_next_prompt_answered_while_there_is_one() {
     let mut harness = open_with(answered(with_prompts(2)), tiny_model());
     harness.key_press(Key::Num2);
     harness.run();
-    let expected = [Command::Judge(Verdict::Right), Command::AnswerPrompt];
+    let expected = [
+        Command::Annotate(AnnotateCommand::Judge(Verdict::Right)),
+        Command::Annotate(AnnotateCommand::AnswerPrompt),
+    ];
     assert_eq!(harness.state().asked, expected);
     assert!(
         harness.query_by_label_contains("SmolLM2-135M-Instruct.Q4_1").is_none(),
@@ -280,7 +304,7 @@ fn a_verdict_has_the_next_prompt_answered_while_there_is_one() {
     let mut harness = open_with(answered(with_prompts(1)), tiny_model());
     harness.key_press(Key::Num2);
     harness.run();
-    assert_eq!(harness.state().asked, [Command::Judge(Verdict::Right)]);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::Judge(Verdict::Right))]);
 }
 
 #[test]
@@ -290,11 +314,17 @@ fn answers_are_asked_for_by_button_and_by_key_and_can_be_replaced() {
     harness.run();
     harness.key_press(Key::G);
     harness.run();
-    assert_eq!(harness.state().asked, [Command::AnswerPrompt, Command::AnswerPrompt]);
+    assert_eq!(
+        harness.state().asked,
+        [
+            Command::Annotate(AnnotateCommand::AnswerPrompt),
+            Command::Annotate(AnnotateCommand::AnswerPrompt)
+        ]
+    );
 
     let mut harness = open_with(answered(with_prompts(2)), tiny_model());
     harness.get_by_label("Other answers").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::AnswerPrompt]);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::AnswerPrompt)]);
     assert_eq!(harness.state().annotate.answer(Side::Left).text, "");
 }

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use egui_kittest::kittest::Queryable as _;
 use serde_json::json;
+use tuning_fork::hub::browse::details::DetailEvent;
+use tuning_fork::hub::browse::search::{Found, Gate, Page, Parameters, Query};
 use tuning_fork::hub::cache::RepoKind;
-use tuning_fork::hub::client::{RemoteFile, RepoListing};
-use tuning_fork::hub::details::DetailEvent;
-use tuning_fork::hub::git_hash::ContentHash;
-use tuning_fork::hub::queue::{
+use tuning_fork::hub::cache::git_hash::ContentHash;
+use tuning_fork::hub::fetch::queue::{
     Failure, FileState, Help, Item, ItemFile, ItemId, ItemState, Order, QueueCommand,
 };
-use tuning_fork::hub::search::{Found, Gate, Page, Parameters, Query};
+use tuning_fork::hub::protocol::client::{RemoteFile, RepoListing};
 use tuning_fork::state::AppState;
-use tuning_fork::state::command::Command;
+use tuning_fork::state::command::{AnnotateCommand, Command, ModelsCommand, WindowCommand};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::{DetailTab, DetailView, Pick};
 use tuning_fork::state::models::Memory;
@@ -99,7 +99,7 @@ fn models_to_begin_with_are_there_without_a_network() {
     let name = window.name_with("HuggingFaceTB/SmolLM2-135M-Instruct");
     window.click(&name);
     let id = "HuggingFaceTB/SmolLM2-135M-Instruct".to_owned();
-    assert_eq!(window.asked(), [Command::LookAt(RepoKind::Model, id)]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::ShowDetails(RepoKind::Model, id))]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn typing_asks_once_it_rests() {
     for _ in 0..100 {
         window.0.step();
     }
-    assert_eq!(window.asked(), [Command::SearchHub]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Search)]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_next_page_is_asked_for_before_the_end_is_reached() {
     let rows = (0..20).map(|index| row(&format!("ada/m{index}"), "llama")).collect();
     found(&mut state, rows, Some("next"));
     let mut window = Window::new(state);
-    assert!(window.asked().contains(&Command::MoreFound));
+    assert!(window.asked().contains(&Command::Models(ModelsCommand::SearchMore)));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_mistyped_name_leads_to_near_ones() {
     let mut window = Window::new(state);
     assert!(window.sees("Nothing was found"));
     window.click("ada/small");
-    let look = Command::LookAt(RepoKind::Model, "ada/small".to_owned());
+    let look = Command::Models(ModelsCommand::ShowDetails(RepoKind::Model, "ada/small".to_owned()));
     assert_eq!(window.asked(), [look]);
 }
 
@@ -227,7 +227,7 @@ fn a_search_that_failed_says_why_and_can_be_repeated() {
     let mut window = Window::new(state);
     assert!(window.sees("The Hub could not be searched"));
     window.click("Try again");
-    assert_eq!(window.asked(), [Command::SearchHub]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Search)]);
 }
 
 #[test]
@@ -240,7 +240,10 @@ fn weights_are_fetched_once_and_pickles_stay_where_they_are() {
     assert!(window.sees("runs well"));
     assert!(window.sees("there is room"));
     window.click("Download");
-    assert_eq!(window.asked(), [Command::Download(Order::model("ada/small"))]);
+    assert_eq!(
+        window.asked(),
+        [Command::Models(ModelsCommand::Download(Order::model("ada/small")))]
+    );
 }
 
 #[test]
@@ -259,7 +262,7 @@ fn of_many_gguf_files_one_is_picked_and_the_others_say_what_they_cost() {
     window.click("Context 8192");
     window.click("Download");
     let order = Order::model("ada/small").with_files(vec!["small-Q8_0.gguf".to_owned()]);
-    assert_eq!(window.asked(), [Command::Download(order)]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Download(order))]);
 }
 
 #[test]
@@ -280,7 +283,10 @@ fn an_encoder_is_fetched_and_not_loaded() {
     assert!(window.sees("It is an encoder: it turns a text into a vector and does not write"));
     assert!(!window.sees("can be trained") && !window.sees("Memory to train"));
     window.click("Download");
-    assert_eq!(window.asked(), [Command::Download(Order::model("ada/bert"))]);
+    assert_eq!(
+        window.asked(),
+        [Command::Models(ModelsCommand::Download(Order::model("ada/bert")))]
+    );
     let detail = window.state().hub.detail.as_mut().unwrap();
     let (listing, snapshot) = (detail.listing.clone().unwrap(), PathBuf::from("snapshot"));
     let here = FOLDER.iter().map(|(path, _)| (*path).to_owned()).collect();
@@ -317,8 +323,9 @@ fn a_gated_model_leads_to_its_page_and_is_tried_again() {
     assert!(window.sees("put a token of your account"));
     window.click("Open its page");
     window.click("Try again");
-    let again = Command::LookAt(RepoKind::Model, "meta/gated".to_owned());
-    assert_eq!(window.asked(), [Command::OpenPage(page), again]);
+    let again =
+        Command::Models(ModelsCommand::ShowDetails(RepoKind::Model, "meta/gated".to_owned()));
+    assert_eq!(window.asked(), [Command::Window(WindowCommand::OpenPage(page)), again]);
 }
 
 #[test]
@@ -342,7 +349,7 @@ fn of_a_dataset_files_are_ticked() {
     window.click("test.csv · 5.0 kB");
     window.click("Download");
     let order = Order::dataset("ada/small").with_files(vec!["train.jsonl".to_owned()]);
-    assert_eq!(window.asked(), [Command::Download(order)]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Download(order))]);
 }
 
 fn item(id: u64, repo: &str, state: ItemState) -> Item {
@@ -404,7 +411,7 @@ fn downloads_say_how_far_they_are_and_do_what_they_are_told() {
         QueueCommand::PauseAll,
         QueueCommand::ClearDone,
     ];
-    assert_eq!(window.asked(), expected.map(Command::Queue));
+    assert_eq!(window.asked(), expected.map(Command::Models(ModelsCommand::Queue)));
 }
 
 #[test]
@@ -413,8 +420,12 @@ fn a_download_without_access_says_what_to_accept_and_where() {
     assert!(window.sees("does not give access to meta/gated"));
     window.click("Open its page");
     window.click("Try again: meta/gated");
-    let page = Command::OpenPage("https://hub.example/meta/gated".to_owned());
-    assert_eq!(window.asked(), [page, Command::Queue(QueueCommand::Resume(ItemId(3)))]);
+    let page =
+        Command::Window(WindowCommand::OpenPage("https://hub.example/meta/gated".to_owned()));
+    assert_eq!(
+        window.asked(),
+        [page, Command::Models(ModelsCommand::Queue(QueueCommand::Resume(ItemId(3))))]
+    );
 }
 
 #[test]
@@ -428,7 +439,7 @@ fn prompts_of_a_fetched_dataset_go_to_annotate() {
     let mut window = Window::new(state);
     window.click("Use in Annotate: prompts.jsonl");
     let path = PathBuf::from("snapshot").join("prompts.jsonl");
-    assert_eq!(window.asked(), [Command::AnnotateFile(path)]);
+    assert_eq!(window.asked(), [Command::Annotate(AnnotateCommand::UseFile(path))]);
 }
 
 #[test]
@@ -439,7 +450,7 @@ fn a_token_is_handed_over_and_not_shown() {
     let mut window = Window::new(state);
     assert!(!window.sees("hf_secret"));
     window.click("Keep it");
-    assert_eq!(window.asked(), [Command::KeepToken]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::SaveToken)]);
 }
 
 #[test]
@@ -451,7 +462,7 @@ fn a_small_projector_window_shows_one_thing_at_a_time_with_a_way_back() {
     let mut window = Window::sized(state, 1000.0, 640.0);
     assert!(!window.sees("1 found"));
     window.click("Back to the list");
-    assert_eq!(window.asked(), [Command::StopLooking]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::CloseDetails)]);
 }
 
 #[test]

@@ -4,17 +4,28 @@
 use std::path::PathBuf;
 
 use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::tasks::check_files::CheckFiles;
+use tuning_fork::app::tasks::details::ReadDetails;
+use tuning_fork::app::tasks::downloads::ServeQueue;
+use tuning_fork::app::tasks::load_model::LoadModel;
+use tuning_fork::app::tasks::measure_speed::MeasureSpeed;
+use tuning_fork::app::tasks::scan_models::ScanModels;
+use tuning_fork::app::tasks::search::Search;
+use tuning_fork::app::tasks::secret::AskKeyring;
+use tuning_fork::app::tasks::suggest::Suggest;
+use tuning_fork::app::tasks::updates::CheckUpdates;
+use tuning_fork::app::work::Held;
 use tuning_fork::hub;
+use tuning_fork::hub::account::vault::Secret;
+use tuning_fork::hub::browse::search::{Found, Page};
 use tuning_fork::hub::cache::RepoKind;
-use tuning_fork::hub::keep::{Damaged, Verified, Verifying};
-use tuning_fork::hub::local::{LocalModel, Place};
-use tuning_fork::hub::queue::{Item, ItemId, ItemState, Order, QueueCommand, QueueEvent};
-use tuning_fork::hub::search::{Found, Page};
-use tuning_fork::hub::vault::Secret;
+use tuning_fork::hub::cache::keep::{Damaged, Verified, Verifying};
+use tuning_fork::hub::cache::local::{LocalModel, Place};
+use tuning_fork::hub::fetch::queue::{Item, ItemId, ItemState, Order, QueueCommand, QueueEvent};
 use tuning_fork::jobs::Cancelled;
 use tuning_fork::llm;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::state::command::Command;
+use tuning_fork::state::command::{AnnotateCommand, Command, ModelsCommand, TrainCommand};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::models::FoundModel;
 use tuning_fork::state::prefs::{PanelId, Prefs};
@@ -29,7 +40,7 @@ fn page(ids: &[&str]) -> Page {
 fn search(app: &mut App, words: &str) {
     app.harness.state_mut().state.hub.tab = ModelsTab::Find;
     app.harness.state_mut().state.hub.query.words = words.to_owned();
-    app.ask(Command::SearchHub);
+    app.ask(Command::Models(ModelsCommand::Search));
 }
 
 fn rows(app: &App) -> Vec<String> {
@@ -41,14 +52,16 @@ fn rows(app: &App) -> Vec<String> {
 fn an_answer_to_an_older_question_is_never_shown() {
     let mut app = App::open();
     search(&mut app, "old");
-    let (query, _, old) = app.script.borrow_mut().search.take().expect("a question");
+    let Held { request: (query, _), feeder: old } =
+        app.script.borrow_mut().take::<Search>().expect("a question");
     assert_eq!(query.words, "old");
     search(&mut app, "new");
     assert!(old.was_cancelled());
     old.finish(Ok(page(&["ada/old"])));
     app.run();
     assert_eq!(rows(&app), Vec::<String>::new());
-    let (_, _, new) = app.script.borrow_mut().search.take().expect("another question");
+    let Held { request: (_, _), feeder: new } =
+        app.script.borrow_mut().take::<Search>().expect("another question");
     new.finish(Ok(page(&["ada/new"])));
     app.run();
     assert_eq!(rows(&app), ["ada/new"]);
@@ -58,7 +71,7 @@ fn an_answer_to_an_older_question_is_never_shown() {
 fn typing_goes_on_while_the_hub_is_silent() {
     let mut app = App::open();
     search(&mut app, "sm");
-    let silent = app.script.borrow_mut().search.take().expect("a question");
+    let silent = app.script.borrow_mut().take::<Search>().expect("a question").feeder;
     app.harness.get_by_label("Search the Hub").click();
     app.run();
     app.harness.get_by_label("Search the Hub").type_text("ol");
@@ -72,23 +85,28 @@ fn typing_goes_on_while_the_hub_is_silent() {
 fn a_name_that_is_not_found_leads_to_near_ones() {
     let mut app = App::open();
     search(&mut app, "ada/smxll");
-    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    let Held { request: (_, _), feeder } =
+        app.script.borrow_mut().take::<Search>().expect("a question");
     feeder.finish(Ok(page(&[])));
     app.run();
     app.sees("Looking for names that are near");
-    let (words, feeder) = app.script.borrow_mut().suggest.take().expect("near names");
+    let Held { request: (_, words), feeder } =
+        app.script.borrow_mut().take::<Suggest>().expect("near names");
     assert_eq!(words, "ada/smxll");
     feeder.finish(Ok(vec!["ada/small".to_owned()]));
     app.run();
     app.click("ada/small");
-    assert_eq!(app.script.borrow().details.as_ref().map(|(id, _)| id.as_str()), Some("ada/small"));
+    let script = app.script.borrow();
+    let details = script.started::<ReadDetails>().expect("its details are read");
+    assert_eq!(details.request, (RepoKind::Model, "ada/small".to_owned()));
 }
 
 #[test]
 fn a_search_without_a_network_says_so_and_keeps_the_list_to_begin_with() {
     let mut app = App::open();
     search(&mut app, "small");
-    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    let Held { request: (_, _), feeder } =
+        app.script.borrow_mut().take::<Search>().expect("a question");
     feeder.finish(Err(hub::Error::Offline));
     app.run();
     app.sees("The Hub could not be searched");
@@ -111,52 +129,60 @@ fn item(state: ItemState) -> Item {
 #[test]
 fn a_download_goes_to_the_queue_and_its_end_offers_the_model() {
     let mut app = App::open();
-    app.ask(Command::Download(Order::model("ada/small")));
+    app.ask(Command::Models(ModelsCommand::Download(Order::model("ada/small"))));
     let added = QueueCommand::Add(Order::model("ada/small"));
     assert_eq!(app.script.borrow().queue_commands, [added]);
-    let queue = app.script.borrow_mut().queue.take().expect("a queue runs from the start");
+    let queue =
+        app.script.borrow_mut().take::<ServeQueue>().expect("a queue runs from the start").feeder;
     queue.emit(QueueEvent::Changed(vec![item(ItemState::Asking)]));
     app.run();
     app.sees("asking what there is · ada/small");
     app.click("Stop: Downloading");
     assert_eq!(app.script.borrow().queue_commands[1], QueueCommand::PauseAll);
-    app.script.borrow_mut().scan = None;
+    drop(app.script.borrow_mut().take::<ScanModels>());
     let folder = PathBuf::from("snapshot");
     queue.emit(QueueEvent::Finished(item(ItemState::Done { folder: folder.clone() })));
     app.run();
-    assert!(app.script.borrow().scan.is_some(), "the list of models is read again");
+    assert!(
+        app.script.borrow().started::<ScanModels>().is_some(),
+        "the list of models is read again"
+    );
     app.click("Load it");
-    let (source, _) = app.script.borrow_mut().load.take().expect("a load");
+    let Held { request: source, feeder: _ } =
+        app.script.borrow_mut().take::<LoadModel>().expect("a load");
     assert_eq!(source.path(), folder);
 }
 
 #[test]
 fn new_settings_are_used_by_what_is_fetched_after_them() {
     let mut app = App::open();
-    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    let queue = app.script.borrow_mut().take::<ServeQueue>().expect("a queue").feeder;
     let form = &mut app.harness.state_mut().state.hub.settings;
     form.draft.endpoint = "https://mirror.example".to_owned();
-    app.ask(Command::SaveHubSettings);
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
     assert_eq!(app.script.borrow().connected.len(), 2);
     assert_eq!(app.script.borrow().connected[1].endpoint, "https://mirror.example");
     assert!(queue.was_cancelled());
     queue.finish(Ok(()));
     app.run();
-    assert!(app.script.borrow().queue.is_some(), "it goes on with the new address");
+    assert!(
+        app.script.borrow().started::<ServeQueue>().is_some(),
+        "it goes on with the new address"
+    );
 }
 
 #[test]
 fn a_token_leaves_the_form_as_soon_as_it_is_kept() {
     let mut app = App::open();
     app.harness.state_mut().state.hub.settings.token = " hf_abc ".to_owned();
-    app.ask(Command::KeepToken);
+    app.ask(Command::Models(ModelsCommand::SaveToken));
     let form = &app.harness.state().state.hub.settings;
     assert_eq!((form.token.as_str(), form.is_keyring_asked), ("", true));
     keyring_answers(&mut app, Ok(()));
     assert_eq!(app.script.borrow().secrets[&Secret::Token], "hf_abc");
     let form = &app.harness.state().state.hub.settings;
     assert_eq!((form.token_from.as_deref(), form.is_keyring_asked), (Some("the test"), false));
-    app.ask(Command::ForgetToken);
+    app.ask(Command::Models(ModelsCommand::DeleteToken));
     keyring_answers(&mut app, Ok(()));
     assert!(app.script.borrow().secrets.is_empty());
     assert_eq!(app.harness.state().state.hub.settings.token_from, None);
@@ -170,16 +196,19 @@ fn keyring_answers(app: &mut App, answer: Result<(), hub::Error>) {
 #[test]
 fn a_keyring_that_does_not_serve_is_said_and_downloads_go_on() {
     let mut app = App::open();
-    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    let queue = app.script.borrow_mut().take::<ServeQueue>().expect("a queue").feeder;
     app.harness.state_mut().state.hub.settings.token = "hf_abc".to_owned();
-    app.ask(Command::KeepToken);
+    app.ask(Command::Models(ModelsCommand::SaveToken));
     queue.finish(Ok(()));
     app.run();
-    assert!(app.script.borrow().queue.is_none(), "not before it is known with which token");
+    assert!(
+        app.script.borrow().started::<ServeQueue>().is_none(),
+        "not before it is known with which token"
+    );
     app.harness.state_mut().state.prefs.panel = PanelId::Models;
     keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "it is locked".to_owned() }));
-    app.sees("The token could not be kept");
-    assert!(app.script.borrow().queue.is_some());
+    app.sees("The token could not be saved");
+    assert!(app.script.borrow().started::<ServeQueue>().is_some());
     assert_eq!(app.harness.state().state.hub.settings.token, "hf_abc", "to be tried again");
 }
 
@@ -188,7 +217,7 @@ fn the_password_of_a_proxy_is_not_in_the_preferences() {
     let mut app = App::open();
     let whole = "http://ada:secret@proxy:3128";
     app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
-    app.ask(Command::SaveHubSettings);
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
     assert_eq!(app.harness.state().state.prefs.hub.proxy, "http://ada@proxy:3128");
     keyring_answers(&mut app, Ok(()));
     assert_eq!(app.script.borrow().secrets[&Secret::Proxy], whole);
@@ -197,10 +226,10 @@ fn the_password_of_a_proxy_is_not_in_the_preferences() {
     assert_eq!(form.draft.proxy, "http://ada@proxy:3128");
     // Another setting leaves it where it is; another proxy does not get it.
     app.harness.state_mut().state.hub.settings.draft.offline = true;
-    app.ask(Command::SaveHubSettings);
-    assert!(app.script.borrow().keeping.is_empty());
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
+    assert!(app.script.borrow().started::<AskKeyring>().is_none());
     app.harness.state_mut().state.hub.settings.draft.proxy = "http://other:1".to_owned();
-    app.ask(Command::SaveHubSettings);
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
     keyring_answers(&mut app, Ok(()));
     assert!(app.script.borrow().secrets.is_empty());
 }
@@ -219,7 +248,7 @@ fn a_password_of_an_older_version_is_in_the_preferences_until_it_is_kept() {
     assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()), "used, and not shown");
     // Another setting is saved meanwhile.
     app.harness.state_mut().state.hub.settings.draft.offline = true;
-    app.ask(Command::SaveHubSettings);
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
     assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()));
     keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "the disk is full".to_owned() }));
     assert_eq!(proxies(&app), (whole.to_owned(), bare.clone()), "not lost");
@@ -228,7 +257,7 @@ fn a_password_of_an_older_version_is_in_the_preferences_until_it_is_kept() {
     prefs.hub.proxy = whole.to_owned();
     let mut app = App::open_with(prefs);
     // It is in a file by now, while the keyring is still asked.
-    app.script.borrow().keeping[0].feeder.emit(());
+    app.script.borrow().started::<AskKeyring>().expect("it is asked").feeder.emit(());
     app.run();
     assert_eq!(proxies(&app), (bare.clone(), bare));
 }
@@ -238,7 +267,7 @@ fn a_password_that_could_not_be_kept_stands_where_it_was_typed() {
     let mut app = App::open();
     let whole = "http://ada:secret@proxy:3128";
     app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
-    app.ask(Command::SaveHubSettings);
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
     keyring_answers(&mut app, Err(hub::Error::Keyring { reason: "the disk is full".to_owned() }));
     let state = &app.harness.state().state;
     assert_eq!(state.hub.settings.draft.proxy, whole);
@@ -249,7 +278,7 @@ fn a_password_that_could_not_be_kept_stands_where_it_was_typed() {
 fn what_is_typed_while_the_keyring_is_asked_stays() {
     let mut app = App::open();
     app.harness.state_mut().state.hub.settings.token = "hf_abc".to_owned();
-    app.ask(Command::KeepToken);
+    app.ask(Command::Models(ModelsCommand::SaveToken));
     app.harness.state_mut().state.hub.settings.draft.endpoint = "https://mirr".to_owned();
     keyring_answers(&mut app, Ok(()));
     assert_eq!(app.harness.state().state.hub.settings.draft.endpoint, "https://mirr");
@@ -259,15 +288,16 @@ fn what_is_typed_while_the_keyring_is_asked_stays() {
 fn a_search_waits_for_the_password_of_the_proxy() {
     let mut app = App::open();
     search(&mut app, "small");
-    let (_, _, feeder) = app.script.borrow_mut().search.take().expect("a question");
+    let Held { request: (_, _), feeder } =
+        app.script.borrow_mut().take::<Search>().expect("a question");
     feeder.finish(Ok(page(&["ada/small"])));
     app.run();
     let whole = "http://ada:secret@proxy:3128";
     app.harness.state_mut().state.hub.settings.draft.proxy = whole.to_owned();
-    app.ask(Command::SaveHubSettings);
-    assert!(app.script.borrow().search.is_none(), "it would be refused by the proxy");
+    app.ask(Command::Models(ModelsCommand::SaveHubSettings));
+    assert!(app.script.borrow().started::<Search>().is_none(), "it would be refused by the proxy");
     keyring_answers(&mut app, Ok(()));
-    assert!(app.script.borrow().search.is_some());
+    assert!(app.script.borrow().started::<Search>().is_some());
     let form = &app.harness.state().state.hub.settings;
     assert_eq!(form.proxy_from.as_deref(), Some("the test"), "it goes along");
 }
@@ -278,7 +308,7 @@ fn an_encoder_that_was_fetched_is_not_offered_to_be_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let config = br#"{"model_type": "bert"}"#;
     tuning_fork::files::write_atomic(&folder.path().join("config.json"), config).unwrap();
-    let queue = app.script.borrow_mut().queue.take().expect("a queue");
+    let queue = app.script.borrow_mut().take::<ServeQueue>().expect("a queue").feeder;
     let done = ItemState::Done { folder: folder.path().to_owned() };
     queue.emit(QueueEvent::Finished(item(done)));
     app.run();
@@ -292,22 +322,27 @@ fn the_speed_is_measured_while_nothing_else_runs() {
     let mut app = App::open();
     let pace = |app: &App| app.harness.state().state.models.pace;
     let source = ModelSource::named(&PathBuf::from("nowhere/model.gguf"));
-    app.ask(Command::LoadModel(source.clone()));
-    app.ask(Command::LookAt(RepoKind::Model, "ada/small".to_owned()));
-    assert!(app.script.borrow().pace.is_none(), "a model is being loaded");
+    app.ask(Command::Models(ModelsCommand::Load(source.clone())));
+    app.ask(Command::Models(ModelsCommand::ShowDetails(RepoKind::Model, "ada/small".to_owned())));
+    assert!(app.script.borrow().started::<MeasureSpeed>().is_none(), "a model is being loaded");
     let failed = || Err(llm::Error::Cancelled(Cancelled));
-    let (_, load) = app.script.borrow_mut().load.take().expect("a load");
+    let Held { feeder: load, .. } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
     load.finish(failed());
     app.run();
-    let disturbed = app.script.borrow_mut().pace.take().expect("it is taken up");
-    app.ask(Command::LoadModel(source));
+    let disturbed = app.script.borrow_mut().take::<MeasureSpeed>().expect("it is taken up").feeder;
+    app.ask(Command::Models(ModelsCommand::Load(source)));
     assert!(disturbed.was_cancelled());
     disturbed.finish(Ok(1e9));
-    let (_, load) = app.script.borrow_mut().load.take().expect("a load");
+    let Held { feeder: load, .. } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
     load.finish(failed());
     app.run();
     assert_eq!(pace(&app), None, "that was measured beside a load");
-    app.script.borrow_mut().pace.take().expect("it is taken up again").finish(Ok(1e11));
+    app.script
+        .borrow_mut()
+        .take::<MeasureSpeed>()
+        .expect("it is taken up again")
+        .feeder
+        .finish(Ok(1e11));
     app.run();
     assert_eq!(pace(&app), Some(1e11));
 }
@@ -320,15 +355,15 @@ fn a_file_of_a_dataset_opens_in_annotate_and_in_train() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.parquet");
     std::fs::copy(&table, &path).unwrap();
-    app.ask(Command::AnnotateFile(path.clone()));
+    app.ask(Command::Annotate(AnnotateCommand::UseFile(path.clone())));
     app.run();
     app.sees("Why is the sky blue?");
-    app.ask(Command::TrainOnFile(path));
+    app.ask(Command::Train(TrainCommand::UseFile(path)));
     app.run();
     let file = app.harness.state().state.train.file.clone().expect("a file");
     assert_eq!((file.path.file_name().unwrap().to_str(), file.rows), (Some("pairs.jsonl"), 2));
     let wrong = table.with_file_name("zstd.parquet");
-    app.ask(Command::AnnotateFile(wrong));
+    app.ask(Command::Annotate(AnnotateCommand::UseFile(wrong)));
     app.run();
     app.sees("These prompts cannot be used");
     app.sees("compressed with Zstandard");
@@ -346,8 +381,9 @@ fn a_check_shows_how_far_it_is_and_names_what_is_damaged() {
         has_update: false,
         unused_days: None,
     });
-    app.ask(Command::VerifyModel(path));
-    let (asked, feeder) = app.script.borrow_mut().verify.take().expect("a check");
+    app.ask(Command::Models(ModelsCommand::Verify(path)));
+    let Held { request: asked, feeder } =
+        app.script.borrow_mut().take::<CheckFiles>().expect("a check");
     assert_eq!(asked, repo);
     let file = "model.safetensors".to_owned();
     feeder.emit(Verifying { file: file.clone(), done: 50_000_000, total: 100_000_000 });
@@ -363,7 +399,10 @@ fn a_check_shows_how_far_it_is_and_names_what_is_damaged() {
 #[test]
 fn newer_versions_are_only_looked_for_where_there_could_be_some() {
     let mut app = App::open();
-    app.ask(Command::CheckUpdates);
-    assert!(app.script.borrow().heads.is_none(), "nothing here is from the Hub");
+    app.ask(Command::Models(ModelsCommand::CheckUpdates));
+    assert!(
+        app.script.borrow().started::<CheckUpdates>().is_none(),
+        "nothing here is from the Hub"
+    );
     assert!(!app.harness.state().state.models.checking_updates);
 }

@@ -10,6 +10,7 @@ mod hub_loopback;
 mod models;
 mod playground;
 mod support;
+mod tasks;
 mod train;
 mod whole_app;
 mod window;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use tuning_fork::hub::starter::FetchEvent;
-use tuning_fork::llm::card::ModelFacts;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::state::command::Command;
+use tuning_fork::llm::card::{ModelFacts, Reason, Unsupported};
+use tuning_fork::state::command::{Command, ModelsCommand};
 use tuning_fork::state::models::FetchView;
 use tuning_fork::state::models::LoadView;
 
@@ -19,7 +19,7 @@ use crate::support::loaded_state;
 fn the_starter_model_is_one_click_away_on_the_first_start() {
     let mut window = Window::new(empty_state());
     window.click("Get the starter model");
-    assert_eq!(window.asked(), [Command::FetchStarter]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::FetchStarter)]);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_fetch_says_what_failed_how_far_it_is_and_can_be_stopped() {
     assert!(window.sees("no answer in 10 s"));
     assert!(window.sees("18 of 98 MB · 8.0 MB/s · 10 s left · from pip"));
     window.click("Stop: Downloading");
-    assert_eq!(window.asked(), [Command::StopFetch]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::StopFetch)]);
 }
 
 #[test]
@@ -51,16 +51,18 @@ fn a_model_on_the_disk_is_loaded_with_a_click() {
     assert!(window.sees("193 MB"), "weights and cache together");
     window.click("Load tiny");
     let path = PathBuf::from("models/tiny.gguf");
-    assert_eq!(window.asked(), [Command::LoadModel(ModelSource::Gguf(path))]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Load(ModelSource::Gguf(path)))]);
 }
 
 #[test]
 fn a_model_that_cannot_run_says_why_and_cannot_be_loaded() {
     let mut state = empty_state();
-    let reason = "It is a BERT encoder".to_owned();
-    state.models.found.push(found("bert", Ok(ModelFacts { unsupported: Some(reason), ..facts() })));
+    let sentence = "It is of a family that is not computed here".to_owned();
+    let unsupported =
+        Some(Unsupported { reason: Reason::Architecture, sentence: sentence.clone() });
+    state.models.found.push(found("bert", Ok(ModelFacts { unsupported, ..facts() })));
     let mut window = Window::new(state);
-    assert!(window.sees("It is a BERT encoder"));
+    assert!(window.sees(&sentence));
     window.click("Load bert");
     assert_eq!(window.asked(), []);
 }
@@ -76,7 +78,10 @@ fn a_model_is_removed_only_after_a_yes() {
     assert!(!window.sees("Delete it from the disk"));
     window.click("Remove tiny");
     window.click("Delete");
-    assert_eq!(window.asked(), [Command::RemoveModel(PathBuf::from("models/tiny.gguf"))]);
+    assert_eq!(
+        window.asked(),
+        [Command::Models(ModelsCommand::Remove(PathBuf::from("models/tiny.gguf")))]
+    );
 }
 
 #[test]

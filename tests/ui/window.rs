@@ -2,7 +2,7 @@
 
 use eframe::egui::Key;
 use eframe::egui::Modifiers;
-use tuning_fork::state::command::Command;
+use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand, WindowCommand};
 use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::prefs::Theme;
@@ -49,7 +49,7 @@ fn escape_closes_the_palette_and_stops_nothing() {
     assert!(window.state().window.palette.is_none());
     assert_eq!(window.asked(), []);
     window.press(Modifiers::NONE, Key::Escape);
-    assert_eq!(window.asked(), [Command::StopForeground]);
+    assert_eq!(window.asked(), [Command::Window(WindowCommand::StopForeground)]);
 }
 
 #[test]
@@ -66,7 +66,8 @@ fn training() -> Activity {
         what: "Training".to_owned(),
         detail: "step 12 of 200 · 3.4 s a step · 11 min left".to_owned(),
         fraction: Some(0.06),
-        stop: Some(Command::StopTraining),
+        stop: Some(Command::Train(TrainCommand::Stop)),
+        asks_before_closing: true,
     }
 }
 
@@ -81,7 +82,7 @@ fn what_runs_is_shown_in_every_panel_and_can_be_stopped() {
         assert!(window.sees("step 12 of 200"), "not in {}", panel.name());
     }
     window.click("Stop: Training");
-    assert_eq!(window.asked(), [Command::StopTraining]);
+    assert_eq!(window.asked(), [Command::Train(TrainCommand::Stop)]);
 }
 
 #[test]
@@ -89,12 +90,12 @@ fn a_notice_is_shown_in_its_panel_with_its_causes_and_remedy() {
     let mut state = empty_state();
     let notice = Notice::problem(PanelId::Models, "Could not load tiny")
         .hint("Choose another file")
-        .remedy("Choose a file…", Command::ChooseModelFile);
+        .remedy("Choose a file…", ModelsCommand::ChooseFile);
     state.notices.push(notice);
     let mut window = Window::new(state);
     assert!(window.sees("Choose another file"));
     window.click("Choose a file…");
-    assert_eq!(window.asked(), [Command::ChooseModelFile]);
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::ChooseFile)]);
     assert!(!window.sees("Choose another file"), "it is tried again, so the notice goes");
 }
 

@@ -15,9 +15,9 @@ use rayon::prelude::*;
 
 use super::Level;
 #[cfg(target_arch = "aarch64")]
-use super::neon;
+use super::arm::neon;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::x86::{avx2, avx512};
 
 /// 32 activations: activation `i` is about `scale * number i`.
 ///

@@ -17,10 +17,10 @@ use rayon::prelude::*;
 
 use super::Level;
 #[cfg(target_arch = "aarch64")]
-use super::neon_attend;
+use super::arm::neon_attend;
 use super::rows::{at_level, exp, exp_and_sum, largest, tanh};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2_attend, avx512_attend};
+use super::x86::{avx2_attend, avx512_attend};
 
 /// Positions whose keys lie side by side: one to a lane.
 pub const KEY_LANES: usize = 8;

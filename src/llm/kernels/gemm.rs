@@ -14,9 +14,9 @@ use rayon::prelude::*;
 
 use super::Level;
 #[cfg(target_arch = "aarch64")]
-use super::neon_gemm;
+use super::arm::neon_gemm;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2_gemm, avx512_gemm};
+use super::x86::{avx2_gemm, avx512_gemm};
 
 /// Columns of a tile that is summed in registers.
 pub(super) const TILE_COLS: usize = 16;

@@ -6,12 +6,12 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::activations::{ActBlock, Activations};
-use super::unpack::{self, Block};
-use super::{Level, QMatrix, each};
-#[cfg(target_arch = "x86_64")]
-use super::{avx2, avx2_dense, avx512, avx512_dense};
 #[cfg(target_arch = "aarch64")]
-use super::{neon, neon_dense};
+use super::arm::{neon, neon_dense};
+use super::unpack::{self, Block};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{avx2, avx2_dense, avx512, avx512_dense};
+use super::{Level, QMatrix, each};
 
 /// One product of several with the same activations: see [`matmul_all`].
 pub struct Product<'a> {

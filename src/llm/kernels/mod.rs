@@ -9,6 +9,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod activations;
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod attend;
 mod bytes;
 pub mod gemm;
@@ -19,38 +21,8 @@ mod packed_rows;
 mod rows;
 mod slopes;
 mod unpack;
-
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx2_attend;
-#[cfg(target_arch = "x86_64")]
-mod avx2_dense;
-#[cfg(target_arch = "x86_64")]
-mod avx2_gemm;
-#[cfg(target_arch = "x86_64")]
-mod avx2_unpack;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod avx512_attend;
-#[cfg(target_arch = "x86_64")]
-mod avx512_dense;
-#[cfg(target_arch = "x86_64")]
-mod avx512_gemm;
-
-#[cfg(target_arch = "aarch64")]
-mod neon;
-#[cfg(target_arch = "aarch64")]
-mod neon_attend;
-#[cfg(target_arch = "aarch64")]
-mod neon_dense;
-#[cfg(target_arch = "aarch64")]
-mod neon_dot;
-#[cfg(target_arch = "aarch64")]
-mod neon_gemm;
-#[cfg(target_arch = "aarch64")]
-mod neon_unpack;
+mod x86;
 
 pub use attend::{Attention, KEY_LANES, KEY_TILE, KeysValues, Numbers, attend};
 pub use bytes::Bytes;

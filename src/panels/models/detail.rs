@@ -7,16 +7,15 @@ use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, Sides, Ui};
 
 use super::{downloads, fit};
+use crate::hub::browse::card::is_safe_link;
+use crate::hub::browse::search::Gate;
 use crate::hub::cache::RepoKind;
-use crate::hub::card::is_safe_link;
-use crate::hub::choose::{LeftOut, Variant};
-use crate::hub::client::RemoteFile;
-use crate::hub::queue::{Help, ItemState};
-use crate::hub::search::Gate;
+use crate::hub::fetch::choose::{LeftOut, Variant};
+use crate::hub::fetch::queue::{Help, ItemState};
+use crate::hub::protocol::client::RemoteFile;
 use crate::llm::card::ModelSource;
 use crate::panels::{inset_ui, scrolled_ui};
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Command, Commands, ModelsCommand, ViewCommand, WindowCommand};
 use crate::state::hub::detail::{DetailTab, DetailView, Pick};
 use crate::state::hub::runs::Runs;
 use crate::state::hub::{HubState, ModelsTab};
@@ -94,7 +93,7 @@ pub fn detail_ui(
         let name = detail.id.rsplit('/').next().unwrap_or(&detail.id).to_owned();
         query.kind = RepoKind::Model;
         hub.look_for_gguf(&name);
-        commands.push(Command::SearchHub);
+        commands.push(ModelsCommand::Search);
     }
 }
 
@@ -120,10 +119,10 @@ fn head_ui(ui: &mut Ui, detail: &DetailView, alone: bool, commands: &mut Command
     );
     let (close, page) = aside;
     if back || close {
-        commands.push(Command::StopLooking);
+        commands.push(ModelsCommand::CloseDetails);
     }
     if page {
-        commands.push(Command::OpenHubPage(detail.kind, detail.id.clone()));
+        commands.push(ModelsCommand::OpenHubPage(detail.kind, detail.id.clone()));
     }
     let Some(row) = &detail.row else { return };
     ui.horizontal_wrapped(|ui| {
@@ -193,10 +192,10 @@ fn failure_ui(
         remedy: Some(remedy),
         can_close: false,
     };
-    let again = Command::LookAt(detail.kind, detail.id.clone());
+    let again = Command::Models(ModelsCommand::ShowDetails(detail.kind, detail.id.clone()));
     if card.show(ui) == Some(CardAction::Remedy) {
         commands.push(match help {
-            Help::Access { page, .. } => Command::OpenPage(page.clone()),
+            Help::Access { page, .. } => Command::Window(WindowCommand::OpenPage(page.clone())),
             _ => again.clone(),
         });
     }
@@ -210,12 +209,14 @@ fn failure_ui(
 
 /// What speaks against it, before anything is fetched.
 fn runs_ui(ui: &mut Ui, detail: &DetailView) {
-    let (tone, icon, words) = match detail.runs() {
+    let runs = detail.runs();
+    let note = runs.note().map(str::to_owned);
+    let (tone, icon, words) = match runs {
         Runs::Yes => return,
         Runs::No(reason) => {
             (Tone::Problem, icons::PROBLEM, format!("Cannot be run here. {reason}"))
         }
-        Runs::WithNote(note) => (Tone::Info, icons::INFO, note),
+        Runs::WithNote(_) | Runs::For(_) => (Tone::Info, icons::INFO, note.unwrap_or_default()),
         Runs::Unknown => {
             let words = "The Hub does not say what family it is of; its files will tell once they \
                          are here";
@@ -248,8 +249,8 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
                 let load = ActionButton::primary("Load it").icon(icons::PLAY);
                 let possible = detail.runs().obstacle().is_none();
                 if ui.add_enabled(possible, load).clicked() {
-                    commands.push(Command::LoadModel(ModelSource::named(&path)));
-                    commands.push(Command::ShowModelsTab(ModelsTab::Installed));
+                    commands.push(ModelsCommand::Load(ModelSource::named(&path)));
+                    commands.push(ViewCommand::ShowModelsTab(ModelsTab::Installed));
                 }
             }
             return;
@@ -271,10 +272,10 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
         if response.accessible_name("Download").clicked()
             && let Some(order) = order
         {
-            commands.push(Command::Download(order));
+            commands.push(ModelsCommand::Download(order));
         }
         if is_on_its_way && ui.add(ActionButton::new("Show the download")).clicked() {
-            commands.push(Command::ShowModelsTab(ModelsTab::Downloads));
+            commands.push(ViewCommand::ShowModelsTab(ModelsTab::Downloads));
         }
     });
 }

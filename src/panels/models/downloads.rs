@@ -6,10 +6,11 @@ use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, ProgressBar, Sides, Ui};
 
 use crate::hub::cache::RepoKind;
-use crate::hub::queue::{FileState, Help, Item, ItemFile, ItemState, QueueCommand};
+use crate::hub::fetch::queue::{FileState, Help, Item, ItemFile, ItemState, QueueCommand};
 use crate::panels::{inset_ui, scrolled_ui};
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{
+    AnnotateCommand, Command, Commands, ModelsCommand, TrainCommand, WindowCommand,
+};
 use crate::state::hub::{HubState, ModelsTab};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
@@ -63,7 +64,7 @@ fn head_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
         |ui| {
             let mut ask = |words: &str, command: QueueCommand| {
                 if ui.add(ActionButton::quiet(words)).clicked() {
-                    commands.push(Command::Queue(command));
+                    commands.push(ModelsCommand::Queue(command));
                 }
             };
             if any(|state| matches!(state, ItemState::Done { .. })) {
@@ -119,7 +120,7 @@ fn buttons_ui(ui: &mut Ui, item: &Item, place: usize, last: usize, commands: &mu
     let mut button = |icon, words: &str, enabled: bool, command: QueueCommand| {
         let response = ui.add_enabled(enabled, ActionButton::only_icon(icon, words));
         if response.accessible_name(format!("{words}: {name}")).clicked() {
-            commands.push(Command::Queue(command));
+            commands.push(ModelsCommand::Queue(command));
         }
     };
     if matches!(item.state, ItemState::Done { .. }) {
@@ -185,7 +186,7 @@ fn state_words(item: &Item) -> (Mark, String) {
 
 /// What to do about a failure.
 fn help_ui(ui: &mut Ui, item: &Item, help: &Help, commands: &mut Commands) {
-    let again = Command::Queue(QueueCommand::Resume(item.id));
+    let again = Command::Models(ModelsCommand::Queue(QueueCommand::Resume(item.id)));
     let hint = match help {
         Help::TryAgain => "What came is kept; trying again goes on from there.".to_owned(),
         Help::Access { has_token: true, .. } => {
@@ -212,7 +213,7 @@ fn help_ui(ui: &mut Ui, item: &Item, help: &Help, commands: &mut Commands) {
         if let Help::Access { page, .. } = help {
             let button = ActionButton::new("Open its page").icon(icons::WEB_PAGE);
             if ui.add(button).clicked() {
-                commands.push(Command::OpenPage(page.clone()));
+                commands.push(WindowCommand::OpenPage(page.clone()));
             }
         }
         if *help != Help::None {
@@ -287,9 +288,13 @@ pub fn use_ui(ui: &mut Ui, name: &str, path: &Path, commands: &mut Commands) {
         (
             "Use in Annotate",
             is_one_of(&["jsonl", "ndjson", "csv", "tsv", "parquet"]),
-            Command::AnnotateFile(path()),
+            Command::Annotate(AnnotateCommand::UseFile(path())),
         ),
-        ("Use in Train", is_one_of(&["jsonl", "ndjson", "parquet"]), Command::TrainOnFile(path())),
+        (
+            "Use in Train",
+            is_one_of(&["jsonl", "ndjson", "parquet"]),
+            Command::Train(TrainCommand::UseFile(path())),
+        ),
     ] {
         if is_for_it {
             let button = ui.add(ActionButton::quiet(words));

@@ -9,12 +9,11 @@ use eframe::egui::{Key, Label, ScrollArea, TextEdit, Ui};
 use super::detail;
 use super::filters;
 use super::result;
+use crate::hub::browse::known::KNOWN;
+use crate::hub::browse::search::Query;
 use crate::hub::cache::RepoKind;
-use crate::hub::known::KNOWN;
-use crate::hub::search::Query;
 use crate::panels::{inset_ui, scrolled_ui};
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Command, Commands, ModelsCommand};
 use crate::state::hub::HubState;
 use crate::state::hub::results::Phase;
 use crate::state::models::Memory;
@@ -68,12 +67,12 @@ fn question_ui(ui: &mut Ui, hub: &mut HubState, commands: &mut Commands) {
     field_ui(ui, hub, now, commands);
     if filters::filters_ui(ui, &mut hub.query) {
         hub.edited_at = None;
-        commands.push(Command::SearchHub);
+        commands.push(ModelsCommand::Search);
     }
     if let Some(wait) = hub.ask_in(now) {
         if wait <= 0.0 {
             hub.edited_at = None;
-            commands.push(Command::SearchHub);
+            commands.push(ModelsCommand::Search);
         } else {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(wait));
         }
@@ -82,8 +81,11 @@ fn question_ui(ui: &mut Ui, hub: &mut HubState, commands: &mut Commands) {
     if let Phase::Failed(causes) = &hub.results.phase
         && failure_ui(ui, causes)
     {
-        let again =
-            if hub.results.rows.is_empty() { Command::SearchHub } else { Command::MoreFound };
+        let again = if hub.results.rows.is_empty() {
+            Command::Models(ModelsCommand::Search)
+        } else {
+            Command::Models(ModelsCommand::SearchMore)
+        };
         commands.push(again);
     }
 }
@@ -116,7 +118,7 @@ fn field_ui(ui: &mut Ui, hub: &mut HubState, now: f64, commands: &mut Commands) 
     let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     if switched || entered {
         hub.edited_at = None;
-        commands.push(Command::SearchHub);
+        commands.push(ModelsCommand::Search);
     } else if field.changed() {
         hub.edited(now);
     }
@@ -165,12 +167,12 @@ fn rows_ui(ui: &mut Ui, memory: Memory, hub: &mut HubState, commands: &mut Comma
         for row in &results.rows[range] {
             let selected = open == Some(row.id.as_str());
             if result::row_ui(ui, row, memory, selected) {
-                commands.push(Command::LookAt(row.kind, row.id.clone()));
+                commands.push(ModelsCommand::ShowDetails(row.kind, row.id.clone()));
             }
         }
     });
     if !is_old && results.wants_more(last_shown) {
-        commands.push(Command::MoreFound);
+        commands.push(ModelsCommand::SearchMore);
     }
 }
 
@@ -184,7 +186,7 @@ fn nothing_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
         let kind = hub.query.kind;
         for id in &results.near {
             if ui.add(ActionButton::new(id).icon(icons::SEARCH)).clicked() {
-                commands.push(Command::LookAt(kind, id.clone()));
+                commands.push(ModelsCommand::ShowDetails(kind, id.clone()));
             }
         }
     } else if results.seeking_near {
@@ -216,7 +218,7 @@ fn known_ui(ui: &mut Ui, memory: Memory, hub: &HubState, commands: &mut Commands
         let open = hub.detail.as_ref().map(|detail| detail.id.as_str());
         for known in &KNOWN {
             if result::known_row_ui(ui, known, memory, open == Some(known.repo)) {
-                commands.push(Command::LookAt(RepoKind::Model, known.repo.to_owned()));
+                commands.push(ModelsCommand::ShowDetails(RepoKind::Model, known.repo.to_owned()));
             }
         }
     });

@@ -3,11 +3,10 @@
 use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
-use crate::hub::local::Place;
+use crate::hub::cache::local::Place;
 use crate::llm::card::{ModelFacts, ModelSource};
 use crate::panels::scrolled_ui;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ModelsCommand, WindowCommand};
 use crate::state::models::FetchView;
 use crate::state::models::Fit;
 use crate::state::models::FoundModel;
@@ -78,7 +77,7 @@ fn starter_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
             None => {
                 let button = ActionButton::primary("Get the starter model").icon(icons::DOWNLOAD);
                 if ui.add(button).clicked() {
-                    commands.push(Command::FetchStarter);
+                    commands.push(ModelsCommand::FetchStarter);
                 }
             }
             Some(fetch) => fetch_ui(ui, fetch, commands),
@@ -108,7 +107,7 @@ fn fetch_ui(ui: &mut Ui, fetch: &FetchView, commands: &mut Commands) {
     };
     let row = ProgressRow { what, detail: &detail, fraction: fetch.fraction(), stoppable: true };
     if row.show(ui) {
-        commands.push(Command::StopFetch);
+        commands.push(ModelsCommand::StopFetch);
     }
 }
 
@@ -136,7 +135,7 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                 if models.found.iter().any(from_hub) {
                     let ask = ActionButton::quiet("Look for newer versions").icon(icons::REFRESH);
                     if ui.add_enabled(!models.checking_updates, ask).clicked() {
-                        commands.push(Command::CheckUpdates);
+                        commands.push(ModelsCommand::CheckUpdates);
                     }
                 }
                 if memory.total > 0 {
@@ -168,20 +167,22 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                     Some(RowAction::Keep) => *confirm_remove = None,
                     Some(RowAction::Remove) => {
                         *confirm_remove = None;
-                        commands.push(Command::RemoveModel(model.local.path.clone()));
+                        commands.push(ModelsCommand::Remove(model.local.path.clone()));
                     }
                     Some(RowAction::Load) => {
-                        commands.push(Command::LoadModel(ModelSource::named(&model.local.path)));
+                        commands.push(ModelsCommand::Load(ModelSource::named(&model.local.path)));
                     }
-                    Some(RowAction::Unload) => commands.push(Command::UnloadModel),
+                    Some(RowAction::Unload) => commands.push(ModelsCommand::Unload),
                     Some(RowAction::Reveal) => {
-                        commands.push(Command::Reveal(model.local.path.clone()));
+                        commands.push(WindowCommand::Reveal(model.local.path.clone()));
                     }
                     Some(RowAction::Verify) => {
-                        commands.push(Command::VerifyModel(model.local.path.clone()));
+                        commands.push(ModelsCommand::Verify(model.local.path.clone()));
                     }
                     Some(RowAction::Update) => {
-                        commands.extend(model.update_order().map(Command::Download));
+                        commands.extend(
+                            model.update_order().map(|order| ModelsCommand::Download(order).into()),
+                        );
                     }
                     None => {}
                 }

@@ -12,8 +12,7 @@ mod settings;
 use eframe::egui::{Sides, Ui};
 
 use crate::panels::inset_ui;
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ModelsCommand};
 use crate::state::hub::HubState;
 use crate::state::hub::ModelsTab;
 use crate::state::models::ModelsState;
@@ -80,15 +79,15 @@ fn tabs_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut
             }
             let refresh = ActionButton::only_icon(icons::REFRESH, "Look for models again");
             if ui.add_enabled(!models.scanning, refresh).clicked() {
-                commands.push(Command::RefreshModels);
+                commands.push(ModelsCommand::Refresh);
             }
             let about = "A transformers folder: config.json, *.safetensors, tokenizer.json";
             if ui.add(button(icons::FOLDER, "Use a folder…")).on_hover_text(about).clicked() {
-                commands.push(Command::ChooseModelFolder);
+                commands.push(ModelsCommand::ChooseFolder);
             }
             let about = "A GGUF file, anywhere on this disk";
             if ui.add(button(icons::FILE, "Use a file…")).on_hover_text(about).clicked() {
-                commands.push(Command::ChooseModelFile);
+                commands.push(ModelsCommand::ChooseFile);
             }
         },
     );

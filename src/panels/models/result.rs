@@ -11,9 +11,9 @@ use eframe::egui::{
     pos2, vec2,
 };
 
+use crate::hub::browse::known::{KnownModel, Schooling};
+use crate::hub::browse::search::{Found, Gate, Parameters};
 use crate::hub::cache::RepoKind;
-use crate::hub::known::{KnownModel, Schooling};
-use crate::hub::search::{Found, Gate, Parameters};
 use crate::state::hub::fit::Verdict;
 use crate::state::hub::runs::{self, Runs};
 use crate::state::models::Memory;
@@ -40,7 +40,7 @@ pub fn row_ui(ui: &mut Ui, row: &Found, memory: Memory, selected: bool) -> bool 
     let runs = if row.kind == RepoKind::Model { runs::by_row(row) } else { Runs::Yes };
     let badge = match &runs {
         Runs::No(_) => Some((Tone::Neutral, "cannot run")),
-        Runs::WithNote(_) if runs::is_encoder(row) => Some((Tone::Neutral, "encoder")),
+        Runs::For(_) => Some((Tone::Neutral, "encoder")),
         _ => bytes_of(row).and_then(|bytes| badge(Verdict::of_answering(memory, bytes, bytes))),
     };
     let facts = facts(row);
@@ -59,10 +59,11 @@ pub fn row_ui(ui: &mut Ui, row: &Found, memory: Memory, selected: bool) -> bool 
         Runs::No(reason) => {
             response.on_hover_text(format!("Cannot be run here. {reason}"));
         }
-        Runs::WithNote(note) => {
-            response.on_hover_text(note);
+        runs => {
+            if let Some(note) = runs.note() {
+                response.on_hover_text(note);
+            }
         }
-        Runs::Yes | Runs::Unknown => {}
     }
     clicked
 }

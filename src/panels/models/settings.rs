@@ -3,8 +3,7 @@
 use eframe::egui;
 use eframe::egui::{Grid, Label, TextEdit, Ui};
 
-use crate::state::command::Command;
-use crate::state::command::Commands;
+use crate::state::command::{Commands, ModelsCommand};
 use crate::state::hub::SettingsForm;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, chip_ui, titled_card_ui};
@@ -70,7 +69,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                 let why_not = if asked { "The keyring is asked" } else { "Paste a token first" };
                 let keep = ui.add_enabled(usable, ActionButton::new("Keep it"));
                 if keep.on_disabled_hover_text(why_not).clicked() {
-                    commands.push(Command::KeepToken);
+                    commands.push(ModelsCommand::SaveToken);
                 }
                 match token_from {
                     _ if asked => {
@@ -80,7 +79,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                     Some(from) => {
                         chip_ui(ui, Tone::Chosen, Some(icons::DONE), &format!("From {from}"));
                         if ui.add(ActionButton::quiet("Forget it")).clicked() {
-                            commands.push(Command::ForgetToken);
+                            commands.push(ModelsCommand::DeleteToken);
                         }
                     }
                     None => {
@@ -95,7 +94,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                 let ink = theme::palette(ui).problem;
                 ui.add(Label::new(egui::RichText::new(problem).color(ink)).wrap());
             }
-            None if changed => commands.push(Command::SaveHubSettings),
+            None if changed => commands.push(ModelsCommand::SaveHubSettings),
             None => {}
         }
     });

@@ -3,12 +3,12 @@
 use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
 
 use super::measured::measured_ui;
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::live::LiveRun;
 use crate::state::train::reading::LN_2;
 use crate::state::train::runs::RunView;
 use crate::train::config::Objective;
-use crate::train::metrics::{EvalMetrics, RunSummary};
+use crate::train::record::metrics::{EvalMetrics, RunSummary};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, decoration_ui};
 use crate::widgets::format;
@@ -55,13 +55,13 @@ pub(super) fn summary_ui(
             let try_it = ActionButton::primary("Try it in the playground").icon(icons::PLAYGROUND);
             let hint = "Ask the same prompt of the base model and of the trained one, side by side";
             if ui.add(try_it).on_hover_text(hint).clicked() {
-                commands.push(Command::TryRun(live.id.clone()));
+                commands.push(TrainCommand::Try(live.id.clone()));
             }
             best_ui(ui, live, summary, run, commands);
             let folder = ActionButton::new("Show the folder").icon(icons::FOLDER);
             let hint = summary.run_dir.display().to_string();
             if ui.add(folder).on_hover_text(hint).clicked() {
-                commands.push(Command::Reveal(summary.run_dir.clone()));
+                commands.push(WindowCommand::Reveal(summary.run_dir.clone()));
             }
         });
     });
@@ -88,7 +88,7 @@ fn best_ui(
     let words = format!("Try step {}, the best look", best.step);
     let hint = "The adapter as it was when it did best on the held-out pairs";
     if ui.add(ActionButton::new(&words)).on_hover_text(hint).clicked() {
-        commands.push(Command::TryBest(live.id.clone()));
+        commands.push(TrainCommand::TryBest(live.id.clone()));
     }
 }
 

@@ -6,7 +6,7 @@ use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
 use super::ended::{failed_ui, summary_ui};
 use super::measured::measured_ui;
 use super::plots::{Shown, plots_ui};
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
 use crate::state::train::live::{LiveRun, Phase};
@@ -45,7 +45,7 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
     });
     if stop_pressed {
         train.stopping();
-        commands.push(Command::StopTraining);
+        commands.push(TrainCommand::Stop);
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
                     }
                     if run.usable && ui.add(ActionButton::new("Try it").icon(icons::PLAY)).clicked()
                     {
-                        commands.push(Command::TryRun(run.id.clone()));
+                        commands.push(TrainCommand::Try(run.id.clone()));
                     }
                 },
             );
@@ -144,11 +144,11 @@ fn running_ui(ui: &mut Ui, live: &LiveRun, commands: &mut Commands) -> bool {
 fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
     let (words, icon, hint, command) = if paused {
         let hint = "Go on with the next step at once";
-        ("Go on", icons::PLAY, hint, Command::ContinueTraining)
+        ("Go on", icons::PLAY, hint, Command::Train(TrainCommand::Continue))
     } else {
         let hint =
             "Finish this step and rest: the processor is free, and everything stays in memory";
-        ("Pause", icons::PAUSE, hint, Command::PauseTraining)
+        ("Pause", icons::PAUSE, hint, Command::Train(TrainCommand::Pause))
     };
     if ui.add(ActionButton::new(words).icon(icon)).on_hover_text(hint).clicked() {
         commands.push(command);

@@ -4,7 +4,7 @@ use eframe::egui::{ComboBox, Ui};
 
 use super::fields::{Problems, number_ui, row_ui, small_button_ui};
 use crate::train::config::TrainConfig;
-use crate::train::dpo;
+use crate::train::objective::dpo;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 

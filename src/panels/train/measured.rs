@@ -4,7 +4,7 @@ use eframe::egui::{Grid, Label, Ui, Vec2};
 
 use crate::eval::comparison::Comparison;
 use crate::eval::intervals::Interval;
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Commands, TrainCommand};
 use crate::state::train::runs::RunView;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
@@ -27,7 +27,7 @@ pub(super) fn measured_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
     };
     ui.add_space(theme::GAP_SMALL);
     if ui.add(ActionButton::new(words).icon(icons::LOOK)).on_hover_text(hint).clicked() {
-        commands.push(Command::MeasureRun(run.id.clone()));
+        commands.push(TrainCommand::Measure(run.id.clone()));
     }
 }
 

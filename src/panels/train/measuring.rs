@@ -3,8 +3,8 @@
 use eframe::egui::{ComboBox, TextEdit, Ui};
 
 use super::fields::{Problems, check_ui, number_row_ui, number_ui, row_ui, section_ui};
-use crate::train::best;
 use crate::train::config::TrainConfig;
+use crate::train::run::best;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::theme::{self, icons};

@@ -15,7 +15,7 @@ mod survey;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Commands, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::state::train::{LeftTab, TrainState};
@@ -148,6 +148,6 @@ fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands
     let state = EmptyState { icon: icons::TRAIN, title, sentence, actions };
     if state.show(ui).is_some() {
         let next = if has_model { PanelId::Annotate } else { PanelId::Models };
-        commands.push(Command::ShowPanel(next));
+        commands.push(ViewCommand::ShowPanel(next));
     }
 }

@@ -8,14 +8,14 @@ use eframe::egui::{
 
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
-use crate::state::command::{AdapterForm, Command, Commands};
+use crate::state::command::{AdapterForm, Command, Commands, TrainCommand, WindowCommand};
 use crate::state::train::compare::MOST_COMPARED;
 use crate::state::train::runs::RunView;
 use crate::state::train::samples::SampleBook;
 use crate::state::train::survey::SurveySlot;
 use crate::state::train::{RunEdit, SelectedRun, TrainState};
-use crate::train::notes::RunNotes;
-use crate::train::runs::RunState;
+use crate::train::record::notes::RunNotes;
+use crate::train::record::runs::RunState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, chip_ui};
 use crate::widgets::theme::{self, icons};
@@ -71,11 +71,11 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
                 curves: None,
                 samples: SampleBook::default(),
             });
-            commands.push(Command::ShowRun(run.id.clone()));
+            commands.push(TrainCommand::Show(run.id.clone()));
         }
     }
     if let Some(id) = toggled.filter(|id| train.toggle_compared(id)) {
-        commands.push(Command::ShowRun(id));
+        commands.push(TrainCommand::Show(id));
     }
 }
 
@@ -157,7 +157,7 @@ fn buttons_ui(
             let button = ui.add(ActionButton::new("Try").icon(icons::PLAYGROUND));
             let hint = "Ask the base model and this adapter the same prompt, side by side";
             if named(button, "Try").on_hover_text(hint).clicked() {
-                commands.push(Command::TryRun(run.id.clone()));
+                commands.push(TrainCommand::Try(run.id.clone()));
             }
         }
         if run.resumable {
@@ -167,12 +167,12 @@ fn buttons_ui(
             let button =
                 button.on_disabled_hover_text("A run is under way: wait for it or stop it");
             if button.clicked() {
-                commands.push(Command::ResumeRun(run.id.clone()));
+                commands.push(TrainCommand::Resume(run.id.clone()));
             }
         }
         let button = ui.add(ActionButton::only_icon(icons::FOLDER, "Show the folder"));
         if named(button, "Show the folder of").clicked() {
-            commands.push(Command::Reveal(run.folder.clone()));
+            commands.push(WindowCommand::Reveal(run.folder.clone()));
         }
         let running = run.status == RunState::Running;
         let button = ui.add_enabled(!running, ActionButton::only_icon(icons::DELETE, "Delete…"));
@@ -203,7 +203,7 @@ fn more_ui(
         }
         let hint = "Put its settings and its data into the form, to change and start again";
         if action(icons::COPY, "Use the settings of", hint) {
-            commands.push(Command::UseRunSettings(run.id.clone()));
+            commands.push(TrainCommand::UseSettings(run.id.clone()));
         }
         export_ui(ui, run, commands);
     });
@@ -221,12 +221,17 @@ fn export_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
         };
         let id = || run.id.clone();
         let hint = "Into the run's folder";
-        entry("Numbers and curves (CSV, SVG, PNG)", hint, true, Command::ExportRun(id()));
+        entry(
+            "Numbers and curves (CSV, SVG, PNG)",
+            hint,
+            true,
+            Command::Train(TrainCommand::Export(id())),
+        );
         let hint = "A GGUF file that llama.cpp lays over the model with --lora";
-        let command = Command::ExportAdapter(id(), AdapterForm::Gguf);
+        let command = Command::Train(TrainCommand::ExportAdapter(id(), AdapterForm::Gguf));
         entry("Adapter for llama.cpp (GGUF)…", hint, run.usable, command);
         let hint = "A transformers folder with the adapter worked into the weights";
-        let command = Command::ExportAdapter(id(), AdapterForm::Merged);
+        let command = Command::Train(TrainCommand::ExportAdapter(id(), AdapterForm::Merged));
         entry("Merged model (transformers)…", hint, run.usable, command);
     });
     let button = menu.response.on_hover_text("Export");
@@ -249,7 +254,7 @@ fn edit_ui(ui: &mut Ui, edit: &mut RunEdit, commands: &mut Commands) -> bool {
                 title: edit.notes.title.trim().to_owned(),
                 note: edit.notes.note.trim().to_owned(),
             };
-            commands.push(Command::NoteRun(edit.id.clone(), notes));
+            commands.push(TrainCommand::Note(edit.id.clone(), notes));
         }
         saved | ui.add(ActionButton::quiet("Cancel")).clicked()
     });
@@ -268,7 +273,7 @@ fn confirm_ui(
     ui.add(Label::new(RichText::new(question).color(p.problem)).wrap());
     ui.horizontal(|ui| {
         if ui.add(ActionButton::danger("Delete the run").icon(icons::DELETE)).clicked() {
-            commands.push(Command::DeleteRun(run.id.clone()));
+            commands.push(TrainCommand::Delete(run.id.clone()));
             *asks_delete = None;
         }
         if ui.add(ActionButton::new("Keep it")).clicked() {

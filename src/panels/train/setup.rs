@@ -7,7 +7,7 @@ use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui, small_button_ui,
 };
 use super::{losses, measuring};
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Commands, TrainCommand};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
@@ -43,11 +43,11 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
         let save = ActionButton::quiet("Save as run file…").icon(icons::EXPORT);
         let hint = "Write these settings to a file that `tuning-fork train` runs without a window";
         if ui.add(save).on_hover_text(hint).clicked() {
-            commands.push(Command::SaveRunFile);
+            commands.push(TrainCommand::SaveRunFile);
         }
         let open = ActionButton::quiet("Open run file…").icon(icons::FILE);
         if ui.add(open).on_hover_text("Take the settings from a run file").clicked() {
-            commands.push(Command::ChooseRunFile);
+            commands.push(TrainCommand::ChooseRunFile);
         }
     });
 }
@@ -93,7 +93,7 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
         train.source = DataSource::File;
     }
     if chooses || (picked && train.file.is_none()) {
-        commands.push(Command::ChooseTrainingData);
+        commands.push(TrainCommand::ChooseData);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Label, RichText, Ui};
 
-use crate::state::command::{Command, Commands};
+use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::estimate::EstimateSlot;
@@ -31,7 +31,7 @@ pub(super) fn start_ui(
             response.on_hover_text(format!("Train an adapter on {name} with these settings"))
         };
         if response.clicked() {
-            commands.push(Command::StartTraining);
+            commands.push(TrainCommand::Start);
         }
         let has_data = train.data().is_some_and(|data| data.rows() > 0);
         if has_data && around.model.ready().is_some() {
@@ -39,7 +39,7 @@ pub(super) fn start_ui(
             let hint = "What would be cut or left out, what is odd about it, and every row as the \
                         model sees it";
             if ui.add(look).on_hover_text(hint).clicked() {
-                commands.push(Command::SurveyData);
+                commands.push(TrainCommand::SurveyData);
             }
         }
     });

@@ -5,14 +5,14 @@ use eframe::egui;
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{Align, Color32, Label, Layout, ScrollArea, Stroke, TextFormat, TextStyle, Ui};
 
-use crate::llm::tokenizer::Tokenizer;
-use crate::state::command::{Command, Commands};
+use crate::llm::text::tokenizer::Tokenizer;
+use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::survey::{SurveySlot, SurveyView};
-use crate::train::batch::Sequence;
-use crate::train::survey;
-use crate::train::survey::{Concern, SurveyedRow};
+use crate::train::rows::batch::Sequence;
+use crate::train::rows::survey;
+use crate::train::rows::survey::{Concern, SurveyedRow};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
 use crate::widgets::theme::{self, icons};
@@ -40,7 +40,7 @@ pub(super) fn survey_ui(
                         let again = ActionButton::new("Look again").icon(icons::REFRESH);
                         let hint = "The settings have changed since";
                         if ui.add(again).on_hover_text(hint).clicked() {
-                            commands.push(Command::SurveyData);
+                            commands.push(TrainCommand::SurveyData);
                         }
                     }
                 },

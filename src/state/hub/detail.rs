@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::fit::{Disk, Inference, Training, Verdict};
 use super::runs::{self, Runs};
 use crate::encoder;
+use crate::hub::browse::details::DetailEvent;
+use crate::hub::browse::search::Found;
 use crate::hub::cache::RepoKind;
-use crate::hub::choose::{self, Choices};
-use crate::hub::client::{RemoteFile, RepoListing};
-use crate::hub::details::DetailEvent;
-use crate::hub::queue::{Help, Order};
-use crate::hub::search::Found;
+use crate::hub::fetch::choose;
+use crate::hub::fetch::choose::Choices;
+use crate::hub::fetch::queue::{Help, Order};
+use crate::hub::protocol::client::{RemoteFile, RepoListing};
+use crate::llm::card::Purpose;
 use crate::llm::config::Config;
 use crate::state::models::Memory;
 
@@ -245,7 +247,7 @@ impl DetailView {
         }
         let by_row = match &self.row {
             _ if self.is_encoder && self.pick == Pick::Folder => {
-                return Runs::WithNote(encoder::ABOUT.to_owned());
+                return Runs::For(Purpose::Encode);
             }
             Some(row) => runs::by_row(row),
             None => Runs::Unknown,
@@ -309,7 +311,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::hub::git_hash::ContentHash;
+    use crate::hub::cache::git_hash::ContentHash;
 
     const MEMORY: Memory = Memory { total: 16_000_000_000, available: 8_000_000_000 };
 
@@ -357,8 +359,7 @@ mod tests {
         let mut view = view(RepoKind::Model, &[("config.json", 700), ("model.safetensors", 9)]);
         view.on_event(DetailEvent::Config(json!({"model_type": "bert"})), MEMORY);
         assert!(view.is_encoder && view.order().is_some());
-        let Runs::WithNote(note) = view.runs() else { panic!("{:?}", view.runs()) };
-        assert!(note.contains("encoder"));
+        assert_eq!(view.runs(), Runs::For(Purpose::Encode));
         assert_eq!(view.training, None);
     }
 

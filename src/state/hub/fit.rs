@@ -1,12 +1,12 @@
 //! Whether a model fits this machine, in plain words with the numbers behind them, before
 //! anything of it is fetched.
 
-use crate::hub::space;
+use crate::hub::cache::space;
+use crate::llm::adapter::lora;
+use crate::llm::backward::tree::TokenTree;
 use crate::llm::config::Config;
+use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::kernels::GgmlType;
-use crate::llm::lora;
-use crate::llm::pass_cost::{PassCost, PassShape};
-use crate::llm::tree::TokenTree;
 use crate::llm::{Keep, Shapes, Weights};
 use crate::state::models::Memory;
 use crate::train::config::TrainConfig;
@@ -98,7 +98,7 @@ pub struct Training {
 pub const PAIRS: usize = 200;
 
 /// A pass does more than multiply matrices: norms, attention, the way to memory and back. So much
-/// of its time is taken to be spent on products, at the speed of [`crate::llm::pace`]. Assumed, not
+/// of its time is taken to be spent on products, at the speed of [`crate::llm::cost::pace`]. Assumed, not
 /// yet held against `train::estimate` on a quiet machine: good for a verdict, not for a promise.
 const SHARE_OF_PRODUCTS: f64 = 0.7;
 

@@ -6,9 +6,9 @@ pub mod fit;
 pub mod results;
 pub mod runs;
 
-use crate::hub::options::{is_proxy, without_password};
-use crate::hub::queue::{Item, ItemState, Totals};
-use crate::hub::search::{Format, Query};
+use crate::hub::browse::search::{Format, Query};
+use crate::hub::fetch::queue::{Item, ItemState, Totals};
+use crate::hub::protocol::options::{is_proxy, without_password};
 
 use self::detail::DetailView;
 use self::results::Results;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::hub::search::{Found, MOST_ROWS, Page, Query};
+use crate::hub::browse::search::{Found, MOST_ROWS, Page, Query};
 
 /// The answers to one question.
 #[derive(Clone, Debug, Default)]

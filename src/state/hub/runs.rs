@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::encoder;
-use crate::hub::search::Found;
+use crate::hub::browse::search::Found;
 use crate::llm;
+use crate::llm::card::Purpose;
 use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED};
 
 /// What can be said.
@@ -16,6 +17,9 @@ pub enum Runs {
 
     /// It does, and there is something to know.
     WithNote(String),
+
+    /// It is not loaded into the Playground, since it is for something else.
+    For(Purpose),
     No(String),
 
     /// The Hub does not say enough; the files will.
@@ -26,7 +30,16 @@ impl Runs {
     pub fn obstacle(&self) -> Option<&str> {
         match self {
             Self::No(reason) => Some(reason),
-            Self::Yes | Self::WithNote(_) | Self::Unknown => None,
+            Self::Yes | Self::WithNote(_) | Self::For(_) | Self::Unknown => None,
+        }
+    }
+
+    /// What there is to know of one that does.
+    pub fn note(&self) -> Option<&str> {
+        match self {
+            Self::WithNote(note) => Some(note),
+            Self::For(_) => Some(encoder::ABOUT),
+            Self::Yes | Self::No(_) | Self::Unknown => None,
         }
     }
 }
@@ -49,7 +62,7 @@ pub fn by_row(row: &Found) -> Runs {
     }
     let Some(architecture) = &row.architecture else { return Runs::Unknown };
     if is_encoder(row) {
-        return Runs::WithNote(encoder::ABOUT.to_owned());
+        return Runs::For(Purpose::Encode);
     }
     if encoder::FAMILIES.contains(&architecture.as_str()) {
         let reason = "It is an encoder in a GGUF file; encoders are computed here from safetensors \
@@ -129,7 +142,9 @@ mod tests {
 
     #[test]
     fn an_encoder_can_be_had_and_says_that_it_does_not_write() {
-        let Runs::WithNote(note) = by_row(&row("bert")) else { panic!("it is computed here") };
+        let runs = by_row(&row("bert"));
+        assert_eq!(runs, Runs::For(Purpose::Encode));
+        let note = runs.note().unwrap();
         assert!(note.contains("does not write") && note.contains("tuning-fork embed"), "{note}");
         let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
         let reason = by_row(&gguf).obstacle().unwrap().to_owned();

@@ -2,8 +2,8 @@
 //! that is still to come.
 
 use crate::train::config::TrainConfig;
-use crate::train::metrics::Aside;
-use crate::train::plan;
+use crate::train::record::metrics::Aside;
+use crate::train::rows::plan;
 
 /// How often each is done, and how long it took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! The curves of one run: a series for each metric.
 
 use super::super::series::Series;
-use crate::train::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
 
 /// Every metric of a run over its steps. Those that the objective does not have stay empty.
 #[derive(Clone, Debug, Default)]

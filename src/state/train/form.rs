@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::train::config::TrainConfig;
-use crate::train::plan;
+use crate::train::rows::plan;
 
 /// Where the rows of a run come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use super::asides::Asides;
 use super::curves::Curves;
 use super::samples::SampleBook;
-use crate::state::command::Command;
+use crate::state::command::{Command, TrainCommand};
 use crate::state::slots::Activity;
 use crate::train::config::Objective;
-use crate::train::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use crate::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use crate::words;
 
 /// How much the latest step counts in the smoothed seconds a step. 0.2: five steps of memory.
@@ -222,10 +222,9 @@ impl LiveRun {
             Phase::Done(_) | Phase::Failed(_) => return None,
         };
         Some(Activity {
-            what: "Training".to_owned(),
-            detail,
             fraction: self.fraction(),
-            stop: Some(Command::StopTraining),
+            stop: Some(Command::Train(TrainCommand::Stop)),
+            ..Activity::new("Training", detail)
         })
     }
 }

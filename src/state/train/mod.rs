@@ -19,9 +19,10 @@ use std::path::PathBuf;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
-use crate::train::metrics::{RunSummary, TrainEvent};
-use crate::train::notes::RunNotes;
+use crate::train::record::metrics::{RunSummary, TrainEvent};
+use crate::train::record::notes::RunNotes;
 
+use super::command::{Command, TrainCommand};
 use super::slots::{Activity, ModelSlot};
 use asides::Asides;
 use compare::{Compared, MOST_COMPARED};
@@ -160,9 +161,8 @@ impl TrainState {
 
     /// Why Start is not possible, in a sentence that says what to do. `None`: it is.
     pub fn blocked_reason(&self, model: &ModelSlot, activities: &[Activity]) -> Option<String> {
-        use super::command::Command;
-
-        let training = |activity: &Activity| activity.stop == Some(Command::StopTraining);
+        let training =
+            |activity: &Activity| activity.stop == Some(Command::Train(TrainCommand::Stop));
         if self.is_running() || activities.iter().any(training) {
             return Some("A run is under way: wait for it or stop it".to_owned());
         }

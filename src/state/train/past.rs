@@ -2,9 +2,9 @@
 
 use super::curves::Curves;
 use super::samples::SampleBook;
-use crate::train::history::History;
-use crate::train::metrics::StepMetrics;
-use crate::train::samples::Sample;
+use crate::train::record::history::History;
+use crate::train::record::metrics::StepMetrics;
+use crate::train::run::samples::Sample;
 
 /// A run's curves and answers. Made where its files are read: 100,000 steps are tens of megabytes.
 #[derive(Clone, Debug)]

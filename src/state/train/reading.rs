@@ -209,7 +209,7 @@ fn window(series: &Series) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+    use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
 
     /// A DPO run whose rewards go in a straight line to `chosen` and `rejected`.
     fn dpo_run(steps: usize, chosen: f64, rejected: f64) -> Curves {

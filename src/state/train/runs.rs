@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::eval::comparison::Comparison;
 use crate::train::config::{Objective, TrainConfig};
-use crate::train::metrics::{EvalMetrics, StepMetrics};
-use crate::train::notes::RunNotes;
-use crate::train::runs::{RunEntry, RunState};
+use crate::train::record::metrics::{EvalMetrics, StepMetrics};
+use crate::train::record::notes::RunNotes;
+use crate::train::record::runs::{RunEntry, RunState};
 
 /// A run of the project.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! The look at the data before a run: what was found, and the row in front.
 
 use crate::train::config::TrainConfig;
-use crate::train::survey::{Finding, Survey, SurveyedRow};
+use crate::train::rows::survey::{Finding, Survey, SurveyedRow};
 
 /// Shown in place of the curves while it is not closed.
 #[derive(Clone, Debug, Default)]
@@ -94,8 +94,8 @@ impl SurveyView {
 mod tests {
     use super::*;
     use crate::data::pair::Text;
-    use crate::train::batch::{Example, Sequence};
-    use crate::train::survey::{Concern, Part};
+    use crate::train::rows::batch::{Example, Sequence};
+    use crate::train::rows::survey::{Concern, Part};
 
     fn row(line: usize) -> SurveyedRow {
         let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };

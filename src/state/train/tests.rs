@@ -5,9 +5,9 @@ use std::path::Path;
 use super::*;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
-use crate::train::history::History;
-use crate::train::metrics::StepMetrics;
-use crate::train::runs::RunState;
+use crate::train::record::history::History;
+use crate::train::record::metrics::StepMetrics;
+use crate::train::record::runs::RunState;
 
 pub(super) fn run_view(id: &str) -> RunView {
     RunView {

@@ -1,15 +1,16 @@
 //! What to change where a run does not fit, each with what it would take then.
 
-use super::super::batch::Example;
 use super::super::config::{DTYPES, TrainConfig};
 use super::super::error::Error;
-use super::super::plan::Plan;
 use super::free::gigabytes;
 use super::memory::{Memory, ModelSize, memory};
 use super::pass_plan;
 use crate::llm;
+use crate::llm::Shapes;
+use crate::llm::adapter::lora;
 use crate::llm::model::Model;
-use crate::llm::{Shapes, lora};
+use crate::train::rows::batch::Example;
+use crate::train::rows::plan::Plan;
 
 /// A setting that would take less memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

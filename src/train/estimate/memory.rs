@@ -1,14 +1,14 @@
 //! How much memory a run takes, counted from sizes: no weights and no data need be there.
 
-use super::super::batch::{Example, Sequence};
 use super::super::config::{Objective, TrainConfig};
-use super::super::logprobs;
 use super::passes::{Largest, PassPlan};
 use crate::data::pair::Text;
 use crate::llm::Shapes;
+use crate::llm::adapter::lora;
 use crate::llm::config::Config;
-use crate::llm::lora;
-use crate::llm::pass_cost::PassShape;
+use crate::llm::cost::pass_cost::PassShape;
+use crate::train::objective::logprobs;
+use crate::train::rows::batch::{Example, Sequence};
 
 /// What has to be known of a model.
 #[derive(Clone, Copy, Debug)]

@@ -9,25 +9,25 @@ pub mod time;
 
 use std::path::Path;
 
-use super::batch::{Example, Examples};
 use super::config::{DTYPES, Dtype, Objective, TrainConfig};
 use super::error::Error;
-use super::logprobs;
-use super::logprobs::PassSize;
-use super::metrics::TrainEvent;
-use super::plan::Plan;
-use super::reference_cache::ReferenceCache;
-use super::setup;
-use super::step;
+use super::objective::logprobs;
+use super::objective::logprobs::PassSize;
+use super::record::metrics::TrainEvent;
+use super::rows::batch::{Example, Examples};
+use super::rows::plan::Plan;
+use super::run::reference_cache::ReferenceCache;
+use super::run::setup;
+use super::run::step;
 use crate::data::split::Split;
 use crate::files;
 use crate::jobs::Progress;
 use crate::llm;
+use crate::llm::adapter::lora;
 use crate::llm::card::ModelSource;
 use crate::llm::config::Config;
-use crate::llm::lora;
+use crate::llm::cost::pass_cost::PassShape;
 use crate::llm::model::Model;
-use crate::llm::pass_cost::PassShape;
 use crate::llm::{LinearInfo, Shapes};
 
 pub use changes::Change;

@@ -1,13 +1,13 @@
 //! The passes of a run, counted: how its batches are cut, and what the largest takes.
 
-use super::super::batch::{Example, Sequence};
 use super::super::config::{Objective, TrainConfig};
-use super::super::logprobs;
-use super::super::logprobs::PassSize;
-use super::super::plan::Plan;
-use super::super::step;
 use crate::llm::Keep;
-use crate::llm::pass_cost::{PassCost, PassShape};
+use crate::llm::cost::pass_cost::{PassCost, PassShape};
+use crate::train::objective::logprobs;
+use crate::train::objective::logprobs::PassSize;
+use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::plan::Plan;
+use crate::train::run::step;
 
 /// What decides what a pass takes, of a run's model and settings.
 #[derive(Clone, Copy, Debug)]

@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use super::super::batch::{Example, Sequence};
 use super::super::config::{Objective, TrainConfig};
 use super::super::error::Error;
-use super::super::logprobs;
-use super::super::optim::AdamW;
-use super::super::setup;
-use crate::llm::gradients::Gradients;
-use crate::llm::lora::{Adapter, LinearInfo};
+use crate::llm::adapter::lora::{Adapter, LinearInfo};
+use crate::llm::backward::gradients::Gradients;
+use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
-use crate::llm::pass_cost::{PassCost, PassShape};
 use crate::llm::{Keep, Shapes, Weights};
+use crate::train::objective::logprobs;
+use crate::train::rows::batch::{Example, Sequence};
+use crate::train::run::optim::AdamW;
+use crate::train::run::setup;
 
 /// Seconds that one unit of each kind of work takes here.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,15 +1,15 @@
 //! How long a run takes: what it multiplies is counted, how fast that goes is measured.
 
-use super::super::batch::Example;
 use super::super::config::TrainConfig;
-use super::super::evaluate;
-use super::super::plan;
-use super::super::plan::Plan;
-use super::super::samples;
 use super::passes::{PassPlan, looked_at};
 use super::speed::Speed;
 use crate::llm::Keep;
-use crate::llm::pass_cost::PassCost;
+use crate::llm::cost::pass_cost::PassCost;
+use crate::train::rows::batch::Example;
+use crate::train::rows::plan;
+use crate::train::rows::plan::Plan;
+use crate::train::run::evaluate;
+use crate::train::run::samples;
 
 /// What a run computes, by what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,0 +1,61 @@
+//! What each command does, panel by panel. The only place that starts work.
+
+mod annotate;
+mod hub;
+mod models;
+mod playground;
+mod project;
+mod train;
+mod window;
+
+use std::io;
+use std::sync::Arc;
+
+use super::Workbench;
+use super::task::Task;
+use super::work;
+use crate::state::command::Command;
+use crate::state::notice::Notice;
+
+impl Workbench {
+    /// Carries out a command.
+    pub fn handle(&mut self, command: impl Into<Command>) {
+        match command.into() {
+            Command::View(command) => self.handle_view(command),
+            Command::Window(command) => self.handle_window(command),
+            Command::Project(command) => self.handle_project(command),
+            Command::Models(command) => self.handle_models(command),
+            Command::Playground(command) => self.handle_playground(command),
+            Command::Annotate(command) => self.handle_annotate(command),
+            Command::Train(command) => self.handle_train(command),
+        }
+    }
+
+    /// Starts a task.
+    pub(super) fn start<T: Task<Self>>(&mut self, mut task: T, request: T::Request) {
+        match work::start::<T>(&mut *self.engine, request, Arc::clone(&self.wake)) {
+            Ok(job) => self.tasks.push(task, job),
+            Err(err) => {
+                task.ended(self);
+                self.tell_no_thread(task.panel(), T::RULES.name, &err);
+                task.crashed("no thread could be started", self);
+            }
+        }
+    }
+
+    /// Starts a task in place of those of its kind: what they say is not heard any more.
+    pub(super) fn start_instead<T: Task<Self>>(&mut self, task: T, request: T::Request) {
+        self.tasks.drop_all::<T>();
+        self.start(task, request);
+    }
+
+    fn tell_no_thread(
+        &mut self,
+        place: crate::state::prefs::PanelId,
+        what: &str,
+        error: &io::Error,
+    ) {
+        let summary = format!("{what}: the background thread could not be started");
+        self.state.notices.push(Notice::error(place, summary, error));
+    }
+}

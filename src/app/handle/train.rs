@@ -1,0 +1,315 @@
+//! Training: runs are started, resumed, measured, exported, tried.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::app::Workbench;
+use crate::app::host::Ask;
+use crate::app::import::Reading;
+use crate::app::services::cache_folder;
+use crate::app::tasks::delete_run::DeleteRun;
+use crate::app::tasks::export_adapter::{AdapterToExport, ExportAdapter};
+use crate::app::tasks::export_run::{ExportRun, RunToExport};
+use crate::app::tasks::load_model::LoadModel;
+use crate::app::tasks::measure_run::{MeasureRun, RunToMeasure};
+use crate::app::tasks::read_run::{ReadFor, ReadRun};
+use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::save_run_file::{RunFile, SaveRunFile};
+use crate::app::tasks::survey::SurveyData;
+use crate::app::tasks::train::{Train, TrainWork};
+use crate::data::pair::Text;
+use crate::eval::preference::Measured;
+use crate::state::command::{AdapterForm, TrainCommand, ViewCommand};
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::train::LeftTab;
+use crate::state::train::past::RunPast;
+use crate::state::train::runs::RunView;
+use crate::train::config::TrainConfig;
+use crate::train::record::notes::RunNotes;
+use crate::train::record::{DATA_FILE, run_file, runs};
+use crate::train::run::{TrainRequest, best};
+
+/// Which adapter of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Last,
+
+    /// Of its best evaluation.
+    Best,
+}
+
+impl Workbench {
+    pub(super) fn handle_train(&mut self, command: TrainCommand) {
+        match command {
+            TrainCommand::ChooseData => self.ask(Ask::TrainingData),
+            TrainCommand::UseFile(path) => {
+                self.handle(ViewCommand::ShowPanel(PanelId::Train));
+                self.state.train.left_tab = LeftTab::Setup;
+                self.use_training_file(path);
+            }
+            TrainCommand::SurveyData => self.survey_data(),
+            TrainCommand::Start => self.start_training(),
+            TrainCommand::Stop => {
+                self.state.train.stopping();
+                self.tasks.stop::<Train>();
+            }
+            TrainCommand::Pause => self.pause_training(true),
+            TrainCommand::Continue => self.pause_training(false),
+            TrainCommand::Resume(id) => self.resume_run(&id),
+            TrainCommand::Delete(id) => self.delete_run(id),
+            TrainCommand::Note(id, notes) => self.note_run(&id, &notes),
+            TrainCommand::UseSettings(id) => self.use_run_settings(&id),
+            TrainCommand::Export(id) => self.export_run(&id),
+            TrainCommand::ExportAdapter(run, form) => self.ask(match form {
+                AdapterForm::Merged => Ask::MergedFolder { run },
+                AdapterForm::Gguf => Ask::GgufAdapter { run },
+            }),
+            TrainCommand::StopExport => self.tasks.stop::<ExportAdapter>(),
+            TrainCommand::Measure(id) => self.measure_run(&id),
+            TrainCommand::StopMeasuring => self.tasks.stop::<MeasureRun>(),
+            TrainCommand::Try(id) => self.try_run(&id, Which::Last),
+            TrainCommand::TryBest(id) => self.try_run(&id, Which::Best),
+            TrainCommand::Show(id) => self.read_run(&id, ReadFor::Showing),
+            TrainCommand::SaveRunFile => self.ask(Ask::SaveRunFile),
+            TrainCommand::ChooseRunFile => self.ask(Ask::RunFile),
+        }
+    }
+
+    /// Counts the rows of a file before it is trained on.
+    pub(super) fn use_training_file(&mut self, path: PathBuf) {
+        self.state.notices.clear(PanelId::Train);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let objective = self.state.train.form.objective;
+        self.start_instead(ReadTrainingFile { name, at: Reading::default() }, (path, objective));
+    }
+
+    /// Reads the chosen data as a run would.
+    fn survey_data(&mut self) {
+        if self.tasks.has::<SurveyData>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        let Some(rows) = self.training_rows_or_notice() else { return };
+        let config = self.state.train.form.clone();
+        self.state.train.survey.begin(&config);
+        self.start(SurveyData, (config, rows));
+    }
+
+    fn start_training(&mut self) {
+        if self.tasks.has::<Train>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        let (Some(card), Some(open)) = (self.state.model.ready(), &self.project) else { return };
+        let source = card.source.clone();
+        let folder = &open.folder;
+        let objective = self.state.train.form.objective;
+        let id = runs::new_run_id(folder, objective, self.host.now());
+        let run_dir = runs::runs_dir(folder).join(&id);
+        let Some(rows) = self.training_rows_or_notice() else { return };
+        let config = TrainConfig {
+            model: source.path().display().to_string(),
+            ..self.state.train.form.clone()
+        };
+        self.state.train.begin(id);
+        let request = TrainRequest { config, run_dir, resume: false, cache: cache_folder() };
+        self.start(Train, TrainWork { source, rows: Some(rows), request });
+    }
+
+    fn pause_training(&mut self, paused: bool) {
+        if let (true, Some(live)) = (self.tasks.has::<Train>(), &mut self.state.train.live) {
+            self.tasks.set_paused::<Train>(paused);
+            live.paused = paused;
+        }
+    }
+
+    /// Resumes a run once what it left behind is read.
+    fn resume_run(&mut self, id: &str) {
+        let is_resuming =
+            self.tasks.of::<ReadRun>().any(|reading| reading.what_for == ReadFor::Resuming);
+        if self.tasks.has::<Train>() || is_resuming {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        self.read_run(id, ReadFor::Resuming);
+    }
+
+    fn read_run(&mut self, id: &str, what_for: ReadFor) {
+        let Some(open) = &self.project else { return };
+        let folder = open.runs_dir().join(id);
+        self.start(ReadRun { id: id.to_owned(), what_for }, folder);
+    }
+
+    pub(in crate::app) fn resume_from(&mut self, id: &str, past: RunPast) {
+        let Some(open) = &self.project else { return };
+        if self.tasks.has::<Train>() {
+            return; // another was started meanwhile
+        }
+        let run_dir = open.runs_dir().join(id);
+        let entry = match runs::entry(&run_dir) {
+            Ok(entry) => entry,
+            Err(err) => {
+                let summary = format!("Run {id} cannot be resumed");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        let Some(source) = self.base_model(&entry.config.model, PanelId::Train) else { return };
+        let view = self.state.train.runs.iter().find(|run| run.id == id).cloned();
+        if let Some(view) = view {
+            self.state.train.resume(&view, past);
+        }
+        self.state.prefs.panel = PanelId::Train;
+        let request =
+            TrainRequest { config: entry.config, run_dir, resume: true, cache: cache_folder() };
+        self.start(Train, TrainWork { source, rows: None, request });
+    }
+
+    fn delete_run(&mut self, id: String) {
+        let Some(open) = &self.project else { return };
+        let folder = open.folder.clone();
+        self.start(DeleteRun { id: id.clone() }, (folder, id));
+    }
+
+    fn note_run(&mut self, id: &str, notes: &RunNotes) {
+        let Some(open) = &self.project else { return };
+        match notes.write(&open.runs_dir().join(id)) {
+            Ok(()) => self.list_runs(),
+            Err(err) => {
+                let summary = format!("The name and note of {id} could not be saved");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+            }
+        }
+    }
+
+    fn run_view(&self, id: &str) -> Option<RunView> {
+        self.state.train.runs.iter().find(|run| run.id == id).cloned()
+    }
+
+    /// Fills the form with what a run was started with.
+    fn use_run_settings(&mut self, id: &str) {
+        let Some(run) = self.run_view(id) else { return };
+        self.state.train.form =
+            TrainConfig { model: String::new(), data: PathBuf::new(), ..run.config.clone() };
+        self.use_training_file(run.folder.join(DATA_FILE));
+        self.state.train.left_tab = LeftTab::Setup;
+        let other_model = self.state.model.ready().map(|card| card.identity.name.clone());
+        let mut notice = Notice::info(
+            PanelId::Train,
+            format!("The settings and the data of {} are in the form", run.name()),
+        );
+        if let Some(loaded) = other_model.filter(|loaded| *loaded != run.model) {
+            notice =
+                notice.hint(format!("It was trained on {}; {loaded} is loaded now", run.model));
+        }
+        self.state.notices.push(notice);
+    }
+
+    fn export_run(&mut self, id: &str) {
+        if let (Some(run), false) = (self.run_view(id), self.tasks.has::<ExportRun>()) {
+            let title = run.name().to_owned();
+            let RunView { id, folder, objective, .. } = run;
+            self.start(ExportRun, RunToExport { id, folder, objective, title });
+        }
+    }
+
+    /// The place was picked: the run's model is opened and the adapter written.
+    pub(super) fn export_adapter(&mut self, id: &str, form: AdapterForm, to: PathBuf) {
+        let Some(run) = self.run_view(id) else { return };
+        if self.tasks.has::<ExportAdapter>() {
+            let reason = "Another adapter is being exported: wait for it or stop it";
+            self.state.notices.push(Notice::problem(PanelId::Train, reason));
+            return;
+        }
+        let Some(source) = self.base_model(&run.config.model, PanelId::Train) else { return };
+        let work = AdapterToExport { source, folder: run.folder, form, to };
+        self.start(ExportAdapter { form, done: 0, total: 0 }, work);
+    }
+
+    fn measure_run(&mut self, id: &str) {
+        let Some(run) = self.run_view(id) else { return };
+        if self.tasks.has::<MeasureRun>() {
+            let reason = "Another run is being measured: wait for it or stop it";
+            self.state.notices.push(Notice::problem(PanelId::Train, reason));
+            return;
+        }
+        let Some(source) = self.base_model(&run.config.model, PanelId::Train) else { return };
+        let RunView { id, folder, config, .. } = run;
+        let measured = Measured { done: 0, total: 0 };
+        self.start(MeasureRun { measured }, RunToMeasure { id, source, folder, config });
+    }
+
+    /// The run's model, its adapter over it, and the same prompt answered with and without.
+    fn try_run(&mut self, id: &str, which: Which) {
+        let Some(open) = &self.project else { return };
+        let run_dir = open.runs_dir().join(id);
+        let entry = match runs::entry(&run_dir) {
+            Ok(entry) => entry,
+            Err(err) => {
+                let summary = format!("Run {id} cannot be tried");
+                self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+                return;
+            }
+        };
+        let adapter = match (which, &entry.record.best) {
+            (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
+            _ => run_dir.clone(),
+        };
+        self.state.playground.new_chat();
+        if self.state.playground.prompt.trim().is_empty() {
+            self.state.playground.prompt = first_prompt(&run_dir);
+        }
+        self.state.prefs.panel = PanelId::Playground;
+        let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
+        if loaded == Some(entry.record.model.sha256.as_str()) {
+            self.load_adapter(adapter, true);
+        } else if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
+            self.load_model(source, LoadModel { compared: Some(adapter) });
+        }
+    }
+
+    pub(super) fn save_run_file(&mut self, path: PathBuf) {
+        let Some(rows) = self.training_rows_or_notice() else { return };
+        let model = self
+            .state
+            .model
+            .ready()
+            .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
+        let config = TrainConfig { model, ..self.state.train.form.clone() };
+        self.start(SaveRunFile, RunFile { config, rows, path });
+    }
+
+    /// A run file fills the form.
+    pub(super) fn use_run_file(&mut self, path: &Path) {
+        match run_file::read(path) {
+            Ok(config) => {
+                let data = config.data.clone();
+                self.state.train.form = TrainConfig { data: PathBuf::new(), ..config };
+                if !data.as_os_str().is_empty() {
+                    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+                    self.use_training_file(folder.join(data));
+                }
+            }
+            Err(err) => self.state.notices.push(Notice::error(
+                PanelId::Train,
+                "The run file could not be read",
+                &err,
+            )),
+        }
+    }
+}
+
+/// The first prompt of the run's data, to compare base and adapter on.
+fn first_prompt(run_dir: &Path) -> String {
+    let first_row = || -> Option<serde_json::Value> {
+        let rows = BufReader::new(File::open(run_dir.join(DATA_FILE)).ok()?);
+        let line =
+            rows.lines().find(|line| line.as_ref().map_or(true, |row| !row.trim().is_empty()));
+        serde_json::from_str(&line?.ok()?).ok()
+    };
+    let prompt = first_row().and_then(|mut row| row.get_mut("prompt").map(serde_json::Value::take));
+    let text: Option<Text> = prompt.and_then(|prompt| serde_json::from_value(prompt).ok());
+    text.map(|text| text.words()).unwrap_or_default()
+}

@@ -1,0 +1,104 @@
+//! What the window itself is asked for, and what a file dialog has answered.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::host::Ask;
+use crate::app::tasks::answer::Answering;
+use crate::app::tasks::check_files::CheckFiles;
+use crate::app::tasks::dialog::Dialog;
+use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::starter::FetchStarter;
+use crate::app::{Outward, Workbench};
+use crate::hub::fetch::queue::QueueCommand;
+use crate::llm::card::ModelSource;
+use crate::state::command::{
+    AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
+};
+use crate::state::hub::ModelsTab;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+
+impl Workbench {
+    pub(super) fn handle_view(&mut self, command: ViewCommand) {
+        let is_annotate = command == ViewCommand::ShowPanel(PanelId::Annotate);
+        self.state.apply(command);
+        if is_annotate {
+            self.answer_prompt();
+        }
+    }
+
+    pub(super) fn handle_window(&mut self, command: WindowCommand) {
+        match command {
+            WindowCommand::CopyText(text) => self.outward.push(Outward::Copy(text)),
+            WindowCommand::OpenPage(page) => self.outward.push(Outward::OpenPage(page)),
+            WindowCommand::CloseAnyway => self.outward.push(Outward::Close),
+            WindowCommand::Reveal(path) => self.reveal(&path),
+            WindowCommand::StopForeground => self.stop_foreground(),
+            WindowCommand::StopAll => {
+                self.state.train.stopping();
+                self.tasks.stop_all();
+                self.engine.send_to_queue(QueueCommand::PauseAll);
+            }
+            WindowCommand::StopReading => {
+                self.tasks.stop::<ReadPrompts>();
+                self.tasks.stop::<ReadTrainingFile>();
+            }
+        }
+    }
+
+    fn reveal(&mut self, path: &Path) {
+        if let Err(err) = self.host.reveal(path) {
+            let summary = format!("{} could not be shown", path.display());
+            let notice = Notice::error(self.state.prefs.panel, summary, &err)
+                .hint("No program of this system shows folders; the path can be copied");
+            let copy = WindowCommand::CopyText(path.display().to_string());
+            self.state.notices.push(notice.remedy("Copy the path", copy));
+        }
+    }
+
+    /// Esc: stops what the panel in front is doing and what can be asked for again without loss;
+    /// never a training run, an export or a measurement.
+    fn stop_foreground(&mut self) {
+        if self.state.prefs.panel == PanelId::Models {
+            self.tasks.stop::<FetchStarter>(); // what was downloaded is kept
+            self.tasks.stop::<CheckFiles>();
+            if self.state.hub.tab == ModelsTab::Downloads {
+                self.engine.send_to_queue(QueueCommand::PauseAll);
+            }
+        }
+        self.handle(WindowCommand::StopReading);
+        self.tasks.stop::<Answering>();
+    }
+
+    /// Opens a file dialog, unless one is open.
+    pub(super) fn ask(&mut self, ask: Ask) {
+        if !self.tasks.has::<Dialog>() {
+            let panel = self.state.prefs.panel;
+            self.start(Dialog { ask: ask.clone(), panel }, ask);
+        }
+    }
+
+    /// A file or folder was picked in a dialog.
+    pub(in crate::app) fn chosen(&mut self, ask: Ask, path: PathBuf) {
+        match ask {
+            Ask::ModelFile | Ask::ModelFolder => {
+                let opened = &mut self.state.prefs.opened_models;
+                opened.retain(|known| *known != path);
+                opened.push(path.clone());
+                self.handle(ModelsCommand::Refresh);
+                self.handle(ModelsCommand::Load(ModelSource::at(&path)));
+            }
+            Ask::AdapterFolder => self.handle(PlaygroundCommand::LoadAdapter(path)),
+            Ask::ProjectFolder => self.handle(ProjectCommand::Open(path)),
+            Ask::PromptsFile => self.use_prompts_file(path),
+            Ask::TrainingData => self.use_training_file(path),
+            Ask::RunFile => self.use_run_file(&path),
+            Ask::ExportPairs { conversational } => self.export_pairs(path, conversational),
+            Ask::SaveElsewhere => self.save_elsewhere(&path),
+            Ask::SaveRunFile => self.save_run_file(path),
+            Ask::MergedFolder { run } => self.export_adapter(&run, AdapterForm::Merged, path),
+            Ask::GgufAdapter { run } => self.export_adapter(&run, AdapterForm::Gguf, path),
+        }
+    }
+}

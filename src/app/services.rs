@@ -1,0 +1,73 @@
+//! What work behind the window is done with: the model and the adapter in memory, the Hub, the
+//! keyring, and what was measured of this computer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::connection::{Connection, Safe};
+use crate::hub;
+use crate::hub::cache::paths::HubPaths;
+use crate::llm;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::model::Model;
+use crate::train::estimate::Estimator;
+
+/// Everything is shared: a clone is the same.
+#[derive(Clone, Default)]
+pub struct Services {
+    loaded: Arc<Mutex<Loaded>>,
+    pub(super) estimator: Arc<Mutex<Estimator>>,
+
+    /// The Hub, once [`super::work::Engine::connect`] was called.
+    pub(super) connection: Option<Arc<Connection>>,
+    pub(super) safe: Option<Safe>,
+
+    /// Where tables that were read once are kept. `None`: in our folder for what can be made again.
+    pub(super) tables: Option<PathBuf>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    model: Option<Arc<Model>>,
+    adapter: Option<Arc<Adapter>>,
+}
+
+impl Services {
+    /// For tests: with tables kept in a folder of theirs.
+    pub fn with_tables(folder: PathBuf) -> Self {
+        Self { tables: Some(folder), ..Self::default() }
+    }
+
+    /// The model in memory.
+    pub fn model(&self) -> Result<Arc<Model>, llm::Error> {
+        lock(&self.loaded).model.clone().ok_or(llm::Error::NoModel)
+    }
+
+    /// The adapter over it.
+    pub fn adapter(&self) -> Option<Arc<Adapter>> {
+        lock(&self.loaded).adapter.clone()
+    }
+
+    /// Takes the place of the model and the adapter in memory.
+    pub fn set_model(&self, model: Option<Model>) {
+        *lock(&self.loaded) = Loaded { model: model.map(Arc::new), adapter: None };
+    }
+
+    pub fn set_adapter(&self, adapter: Option<Adapter>) {
+        lock(&self.loaded).adapter = adapter.map(Arc::new);
+    }
+
+    pub(super) fn connection(&self) -> Result<&Connection, hub::Error> {
+        self.connection.as_deref().ok_or(hub::Error::NoHome)
+    }
+}
+
+/// Where a run keeps what the next one can use. `None`: there is no home folder.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    HubPaths::from_env().ok().map(|paths| paths.cached)
+}
+
+/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! The model answers: in the Playground, or both answers of a pair in Annotate.
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{OnClosing, Rules, Work};
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::state::command::{Command, PlaygroundCommand};
+use crate::state::notice::Notice;
+use crate::state::playground::PlaygroundState;
+use crate::state::prefs::PanelId;
+use crate::state::slots::Activity;
+
+/// Who asked for the tokens that are being generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    Playground,
+    Annotate,
+}
+
+pub struct Answering {
+    pub asker: Asker,
+}
+
+impl Work for Answering {
+    type Request = GenerateRequest;
+    type Event = GenerateEvent;
+    type Output = Vec<Answer>;
+    type Error = llm::Error;
+
+    const RULES: Rules =
+        Rules { takes_processor: true, on_closing: OnClosing::Wait, ..Rules::short("Answering") };
+
+    fn run(
+        request: GenerateRequest,
+        services: &Services,
+        progress: &dyn Progress<GenerateEvent>,
+    ) -> Result<Vec<Answer>, llm::Error> {
+        let (model, adapter) = (services.model()?, services.adapter());
+        llm::generate::generate(&model, adapter.as_deref(), &request, progress)
+    }
+}
+
+impl Task<Workbench> for Answering {
+    fn on_event(&mut self, event: GenerateEvent, app: &mut Workbench) {
+        let now = app.host.seconds();
+        match self.asker {
+            Asker::Playground => app.state.playground.on_event(event, now),
+            Asker::Annotate => app.state.annotate.on_event(event, now),
+        }
+    }
+
+    fn ended(&mut self, app: &mut Workbench) {
+        match self.asker {
+            Asker::Playground => app.state.playground.finished(),
+            Asker::Annotate => app.state.annotate.ended(),
+        }
+    }
+
+    fn done(self, _answers: Vec<Answer>, app: &mut Workbench) {
+        app.ask_what_waits();
+    }
+
+    fn failed(self, error: llm::Error, app: &mut Workbench) {
+        if !matches!(error, llm::Error::Cancelled(_)) {
+            let summary = "The model could not answer";
+            app.state.notices.push(Notice::error(self.panel(), summary, &error));
+        }
+        app.ask_what_waits();
+    }
+
+    fn crashed(self, _message: &str, app: &mut Workbench) {
+        app.ask_what_waits();
+    }
+
+    fn panel(&self) -> PanelId {
+        match self.asker {
+            Asker::Playground => PanelId::Playground,
+            Asker::Annotate => PanelId::Annotate,
+        }
+    }
+
+    fn activity(&self, app: &Workbench) -> Option<Activity> {
+        let detail = match self.asker {
+            Asker::Playground => detail(&app.state.playground),
+            Asker::Annotate => app.state.annotate.activity().unwrap_or_default(),
+        };
+        Some(Activity {
+            stop: Some(Command::Playground(PlaygroundCommand::Stop)),
+            ..Activity::new("Answering", detail)
+        })
+    }
+}
+
+/// `42 tokens · 31.0 tokens/s`.
+fn detail(playground: &PlaygroundState) -> String {
+    let Some(lane) =
+        playground.lanes.iter().rfind(|lane| !lane.tokens.is_empty() || lane.reading.is_some())
+    else {
+        return "starting".to_owned();
+    };
+    if let (true, Some((done, total))) = (lane.tokens.is_empty(), lane.reading) {
+        return format!("reading the prompt · {done} of {total} tokens");
+    }
+    match lane.tokens_per_sec() {
+        Some(speed) => format!("{} tokens · {speed:.1} tokens/s", lane.tokens.len()),
+        None => format!("{} tokens", lane.tokens.len()),
+    }
+}

@@ -1,0 +1,156 @@
+//! Estimates what the run in the Train panel's form would take, and keeps that up to date.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::Workbench;
+use crate::app::services::{Services, cache_folder, lock};
+use crate::app::task::Task;
+use crate::app::tasks::train::TrainJobError;
+use crate::app::training_rows::TrainingRows;
+use crate::app::work::{Rules, Work};
+use crate::jobs::Progress;
+use crate::llm::card::ModelCard;
+use crate::state::prefs::PanelId;
+use crate::state::train::estimate::EstimateSlot;
+use crate::state::train::form::DataSource;
+use crate::state::train::{LeftTab, TrainState};
+use crate::train::config::TrainConfig;
+use crate::train::estimate::{Estimate, free_memory};
+use crate::train::record::metrics::TrainEvent;
+
+/// From so many rows on, reading them takes long enough to say how far that is.
+const MANY_ROWS: usize = 2000;
+
+pub struct EstimateRun;
+
+impl Work for EstimateRun {
+    type Request = (TrainConfig, TrainingRows);
+    type Event = TrainEvent;
+    type Output = Estimate;
+    type Error = TrainJobError;
+
+    const RULES: Rules = Rules { takes_processor: true, ..Rules::short("The estimate") };
+
+    fn run(
+        (config, rows): (TrainConfig, TrainingRows),
+        services: &Services,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Estimate, TrainJobError> {
+        let model = services.model().map_err(TrainJobError::Model)?;
+        let cache = cache_folder();
+        let estimate = |data: &Path| {
+            let files = (data, cache.as_deref());
+            lock(&services.estimator).estimate(&model, &config, files, progress)
+        };
+        Ok(rows.as_file(estimate).map_err(TrainJobError::Data)??)
+    }
+}
+
+impl Task<Workbench> for EstimateRun {
+    fn on_event(&mut self, event: TrainEvent, app: &mut Workbench) {
+        if let TrainEvent::Preparing { done, total, .. } = event
+            && total > MANY_ROWS
+        {
+            app.state.train.estimate = EstimateSlot::Counting(Some((done, total)));
+        }
+    }
+
+    fn done(self, estimate: Estimate, app: &mut Workbench) {
+        let (estimate, free) = (Box::new(estimate), free_memory());
+        app.state.train.estimate = EstimateSlot::Known { estimate, free };
+    }
+
+    /// What stands in the way of an estimate is said when the run is started.
+    fn failed(self, _error: TrainJobError, app: &mut Workbench) {
+        app.state.train.estimate = EstimateSlot::Unknown;
+    }
+
+    fn crashed(self, _message: &str, app: &mut Workbench) {
+        app.state.train.estimate = EstimateSlot::Unknown;
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Train
+    }
+}
+
+/// Everything that an estimate depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    model: String,
+    form: TrainConfig,
+    source: DataSource,
+    file: Option<PathBuf>,
+    rows: usize,
+}
+
+impl Asked {
+    fn of(model: &ModelCard, train: &TrainState) -> Self {
+        Self {
+            model: model.identity.sha256.clone(),
+            form: train.form.clone(),
+            source: train.source,
+            file: train.file.as_ref().map(|file| file.path.clone()),
+            rows: rows(train),
+        }
+    }
+
+    /// Whether it is what would be asked now.
+    fn still_holds(&self, model: &ModelCard, train: &TrainState) -> bool {
+        let Self { model: asked_of, form, source, file, rows: counted } = self;
+        *asked_of == model.identity.sha256
+            && *form == train.form
+            && *source == train.source
+            && file.as_ref() == train.file.as_ref().map(|file| &file.path)
+            && *counted == rows(train)
+    }
+}
+
+fn rows(train: &TrainState) -> usize {
+    train.data().map_or(0, |data| data.rows())
+}
+
+impl Workbench {
+    /// Starts another estimate where the form says something new.
+    pub(crate) fn renew_estimate(&mut self) {
+        if self.tasks.is_computing_beside::<EstimateRun>() {
+            self.forget_estimate(); // its measured speed would be too low
+        }
+        let Some(model) = self.estimable() else { return };
+        let train = &self.state.train;
+        if self.estimated.as_ref().is_some_and(|asked| asked.still_holds(model, train)) {
+            return;
+        }
+        if self.tasks.has::<EstimateRun>() {
+            self.tasks.stop::<EstimateRun>(); // the next begins once it has ended
+            return;
+        }
+        self.estimated = Some(Asked::of(model, train));
+        let Ok(rows) = self.training_rows() else { return };
+        let config = self.state.train.form.clone();
+        self.state.train.estimate = EstimateSlot::Counting(None);
+        self.start(EstimateRun, (config, rows));
+    }
+
+    /// Something else needs the processor; the estimate is made again once that has ended.
+    fn forget_estimate(&mut self) {
+        if self.tasks.has::<EstimateRun>() {
+            self.tasks.stop::<EstimateRun>();
+            self.estimated = None;
+        }
+    }
+
+    /// The model of which the form's run can be estimated. `None`: the form is not looked at,
+    /// cannot be started anyway, or the processor is needed for something else, whose speed would
+    /// be measured instead.
+    fn estimable(&self) -> Option<&ModelCard> {
+        let train = &self.state.train;
+        let looked_at =
+            self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
+        let busy = self.tasks.is_computing_beside::<EstimateRun>();
+        if !looked_at || busy || rows(train) < 2 || !train.form_problems().is_empty() {
+            return None;
+        }
+        self.state.model.ready()
+    }
+}

@@ -1,0 +1,69 @@
+//! Lays an adapter over the model in memory.
+
+use std::path::PathBuf;
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{Rules, Work};
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::card::AdapterCard;
+use crate::llm::generate::AdapterMode;
+use crate::state::command::PlaygroundCommand;
+use crate::state::notice::Notice;
+use crate::state::playground::Answers;
+use crate::state::prefs::PanelId;
+use crate::state::slots::AdapterSlot;
+
+pub struct LoadAdapter {
+    /// Ask base and adapter the same as soon as it is there.
+    pub compare: bool,
+}
+
+impl Work for LoadAdapter {
+    /// A PEFT folder.
+    type Request = PathBuf;
+    type Event = ();
+    type Output = AdapterCard;
+    type Error = llm::Error;
+
+    const RULES: Rules = Rules::short("Loading the adapter");
+
+    fn run(
+        folder: PathBuf,
+        services: &Services,
+        _progress: &dyn Progress<()>,
+    ) -> Result<AdapterCard, llm::Error> {
+        let model = services.model()?;
+        let adapter = Adapter::load(&folder, &model)?;
+        let card = adapter.card();
+        services.set_adapter(Some(adapter));
+        Ok(card)
+    }
+}
+
+impl Task<Workbench> for LoadAdapter {
+    fn ended(&mut self, app: &mut Workbench) {
+        app.state.adapter = AdapterSlot::None;
+    }
+
+    fn done(self, card: AdapterCard, app: &mut Workbench) {
+        app.state.adapter = AdapterSlot::Ready { card, mode: AdapterMode::On };
+        if self.compare {
+            app.state.playground.answers = Answers::SideBySide;
+            app.handle(PlaygroundCommand::Generate);
+        }
+    }
+
+    fn failed(self, error: llm::Error, app: &mut Workbench) {
+        let summary = "The adapter could not be loaded";
+        let notice = Notice::error(PanelId::Playground, summary, &error);
+        app.state.notices.push(notice.remedy("Choose another…", PlaygroundCommand::ChooseAdapter));
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Playground
+    }
+}

@@ -1,0 +1,104 @@
+//! Loads a model in place of the one in memory.
+
+use std::path::PathBuf;
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{Rules, Work};
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::card::{ModelCard, ModelSource};
+use crate::llm::model::{LoadOptions, Model};
+use crate::llm::net::transformer::LoadEvent;
+use crate::state::models::LoadView;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::slots::{Activity, ModelSlot};
+
+/// A model is on its way into memory, and what is to happen then.
+#[derive(Default)]
+pub struct LoadModel {
+    /// An adapter that is laid over it once it is there, to ask base and adapter the same.
+    pub compared: Option<PathBuf>,
+}
+
+impl Work for LoadModel {
+    type Request = ModelSource;
+    type Event = LoadEvent;
+    type Output = ModelCard;
+    type Error = llm::Error;
+
+    const RULES: Rules = Rules { takes_processor: true, ..Rules::short("Loading") };
+
+    fn run(
+        source: ModelSource,
+        services: &Services,
+        progress: &dyn Progress<LoadEvent>,
+    ) -> Result<ModelCard, llm::Error> {
+        services.set_model(None); // first: two models at once may not fit
+        let model = Model::load(&source, &LoadOptions::default(), progress)?;
+        let card = model.card().clone();
+        services.set_model(Some(model));
+        Ok(card)
+    }
+}
+
+impl Task<Workbench> for LoadModel {
+    fn on_event(&mut self, event: LoadEvent, app: &mut Workbench) {
+        if let Some(view) = &mut app.state.models.load {
+            show(view, &event);
+        }
+    }
+
+    fn ended(&mut self, app: &mut Workbench) {
+        app.state.models.load = None;
+        app.measure_memory();
+    }
+
+    fn done(self, card: ModelCard, app: &mut Workbench) {
+        let path = card.source.path().to_owned();
+        app.state.prefs.last_used.insert(path, app.host.now().unix_timestamp());
+        app.date_models();
+        app.state.prefs.last_model = Some(card.source.clone());
+        app.state.playground.new_chat();
+        app.state.model = ModelSlot::Ready(Box::new(card));
+        if let Some(folder) = self.compared {
+            app.load_adapter(folder, true);
+        }
+    }
+
+    fn failed(self, error: llm::Error, app: &mut Workbench) {
+        let name = match std::mem::take(&mut app.state.model) {
+            ModelSlot::Loading { name } => name,
+            ModelSlot::Empty | ModelSlot::Ready(_) => "the model".to_owned(),
+        };
+        if !matches!(error, llm::Error::Cancelled(_)) {
+            let summary = format!("Could not load {name}");
+            app.state.notices.push(Notice::error(PanelId::Models, summary, &error));
+        }
+    }
+
+    fn crashed(self, _message: &str, app: &mut Workbench) {
+        app.state.model = ModelSlot::Empty;
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Models
+    }
+
+    fn activity(&self, app: &Workbench) -> Option<Activity> {
+        let view = app.state.models.load.as_ref()?;
+        let detail = format!("{} · {}", view.name, view.what);
+        Some(Activity { fraction: view.fraction(), ..Activity::new("Loading", detail) })
+    }
+}
+
+fn show(view: &mut LoadView, event: &LoadEvent) {
+    (view.what, view.done, view.total) = match event {
+        LoadEvent::Tensors { done, total } => {
+            ("reading the weights".to_owned(), *done as u64, *total as u64)
+        }
+        LoadEvent::Hashing { done, total } => ("checking the hash".to_owned(), *done, *total),
+    };
+}

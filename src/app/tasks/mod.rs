@@ -1,0 +1,30 @@
+//! The tasks, a file each: what a kind of work is, how it is done, and what comes of it.
+
+pub mod answer;
+pub mod check_files;
+pub mod delete_model;
+pub mod delete_run;
+pub mod details;
+pub mod dialog;
+pub mod downloads;
+pub mod estimate;
+pub mod export_adapter;
+pub mod export_pairs;
+pub mod export_run;
+pub mod list_runs;
+pub mod load_adapter;
+pub mod load_model;
+pub mod measure_run;
+pub mod measure_speed;
+pub mod read_prompts;
+pub mod read_run;
+pub mod read_training_file;
+pub mod save_run_file;
+pub mod scan_models;
+pub mod search;
+pub mod secret;
+pub mod starter;
+pub mod suggest;
+pub mod survey;
+pub mod train;
+pub mod updates;

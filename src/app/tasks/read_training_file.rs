@@ -1,0 +1,71 @@
+//! Reads every row of a file before it is trained on; nothing is taken over from a bad one.
+
+use std::path::PathBuf;
+
+use crate::app::Workbench;
+use crate::app::import::{self, Reading, RowsError, TrainingFile};
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{Rules, Work};
+use crate::data::rows::ImportError;
+use crate::hub::cache::paths::HubPaths;
+use crate::jobs::Progress;
+use crate::state::command::TrainCommand;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::slots::Activity;
+use crate::train::config::Objective;
+
+/// The file's name, and how far it is.
+pub struct ReadTrainingFile {
+    pub name: String,
+    pub at: Reading,
+}
+
+impl Work for ReadTrainingFile {
+    type Request = (PathBuf, Objective);
+    type Event = Reading;
+    type Output = TrainingFile;
+    type Error = RowsError;
+
+    const RULES: Rules = Rules::short("Reading the training data");
+
+    fn run(
+        (path, objective): (PathBuf, Objective),
+        services: &Services,
+        progress: &dyn Progress<Reading>,
+    ) -> Result<TrainingFile, RowsError> {
+        let tables = match &services.tables {
+            Some(tables) => tables.clone(),
+            None => HubPaths::from_env()?.tables(),
+        };
+        import::read_training_file(&path, objective, &tables, progress)
+    }
+}
+
+impl Task<Workbench> for ReadTrainingFile {
+    fn on_event(&mut self, event: Reading, _app: &mut Workbench) {
+        self.at = event;
+    }
+
+    fn done(self, TrainingFile { path, rows }: TrainingFile, app: &mut Workbench) {
+        app.state.train.use_file(path, rows);
+    }
+
+    fn failed(self, error: RowsError, app: &mut Workbench) {
+        if !matches!(error, RowsError::Table(ImportError::Stopped { .. })) {
+            app.state.notices.push(
+                Notice::error(PanelId::Train, "This file cannot be trained on", &error)
+                    .remedy("Choose another…", TrainCommand::ChooseData),
+            );
+        }
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Train
+    }
+
+    fn activity(&self, _app: &Workbench) -> Option<Activity> {
+        self.at.activity(&self.name)
+    }
+}

@@ -1,0 +1,550 @@
+//! What is on the disk: Python's cache, our own models folder, and what the person opened.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::RepoFolder;
+use super::paths::HubPaths;
+use crate::hub::Error;
+use crate::hub::cache;
+use crate::hub::protocol::client::check_repo_id;
+use crate::hub::starter;
+
+/// A model on this disk that could be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalModel {
+    /// `HuggingFaceTB/SmolLM2-135M-Instruct`, or the file's name without its ending.
+    pub name: String,
+
+    /// A GGUF file, or a transformers folder.
+    pub path: PathBuf,
+    pub place: Place,
+    pub file_bytes: u64,
+}
+
+/// Where a model on the disk belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The Hugging Face cache, shared with Python.
+    HubCache { repo: String, commit: String },
+
+    /// This program's own models folder (what `pip` brought).
+    Own,
+
+    /// Somewhere else: the person opened it.
+    Opened,
+}
+
+/// Something that looks like a model and cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    pub name: String,
+    pub path: PathBuf,
+
+    /// `model-00002-of-00002.safetensors is missing`.
+    pub reason: String,
+}
+
+/// Everything found by [`scan_in`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Sorted by name.
+    pub models: Vec<LocalModel>,
+    pub broken: Vec<Broken>,
+}
+
+/// The models on this disk, sorted by name. `opened`: files and folders that the person opened.
+/// What is broken or half there is left out; [`scan_in`] says why.
+pub fn scan(opened: &[PathBuf]) -> Vec<LocalModel> {
+    match HubPaths::from_env() {
+        Ok(paths) => scan_in(&paths, opened).models,
+        Err(error) => {
+            log::warn!("only opened models are listed: {error}");
+            let mut scan = Scan::default();
+            add_opened(&mut scan, opened);
+            scan.models
+        }
+    }
+}
+
+/// [`scan`] of given folders.
+pub fn scan_in(paths: &HubPaths, opened: &[PathBuf]) -> Scan {
+    let mut scan = Scan::default();
+    for repo in cache::repos(&paths.cache) {
+        let folder = RepoFolder::new(&paths.cache, &repo);
+        for commit in folder.commits() {
+            add_snapshot(&mut scan, &folder, &repo, &commit);
+        }
+    }
+    for path in cache::files_below(&paths.models) {
+        if is_gguf_name(&path) {
+            add(&mut scan, stem(&path), path, Place::Own);
+        }
+    }
+    for name in cache::folders_in(&paths.models) {
+        let path = paths.models.join(&name);
+        if path.join("config.json").exists() {
+            add(&mut scan, name, path, Place::Own);
+        }
+    }
+    add_opened(&mut scan, opened);
+    scan.models.sort();
+    scan.broken.sort();
+    scan
+}
+
+fn add_snapshot(scan: &mut Scan, folder: &RepoFolder, repo: &str, commit: &str) {
+    let path = folder.snapshot(commit);
+    let place = || Place::HubCache { repo: repo.to_owned(), commit: commit.to_owned() };
+    let files = cache::files_below(&path);
+    for gguf in files.iter().filter(|file| is_gguf_name(file)) {
+        // Of a model in parts, the first stands for all.
+        if part_number(gguf).is_none_or(|number| number == 1) {
+            add(scan, stem(gguf), gguf.clone(), place());
+        }
+    }
+    // A data set's or a tokenizer's entry has no weights and is nothing to complain about.
+    let has_weights = files.iter().any(|file| has_ending(file, "safetensors"))
+        || path.join("model.safetensors.index.json").symlink_metadata().is_ok();
+    if path.join("config.json").exists() && has_weights {
+        add(scan, repo.to_owned(), path, place());
+    }
+}
+
+fn add_opened(scan: &mut Scan, opened: &[PathBuf]) {
+    let known: BTreeSet<PathBuf> = scan.models.iter().filter_map(|m| real(&m.path)).collect();
+    for path in opened {
+        if real(path).is_none_or(|real| !known.contains(&real)) {
+            let name = if path.is_dir() { file_name(path) } else { stem(path) };
+            add(scan, name, path.clone(), Place::Opened);
+        }
+    }
+}
+
+fn add(scan: &mut Scan, name: String, path: PathBuf, place: Place) {
+    match check(&path) {
+        Ok(file_bytes) => scan.models.push(LocalModel { name, path, place, file_bytes }),
+        Err(reason) => scan.broken.push(Broken { name, path, reason }),
+    }
+}
+
+/// Whether a GGUF file or a transformers folder is whole as far as names and headers tell, and
+/// its size in bytes. The error is a reason, to be shown after its name.
+pub fn check(path: &Path) -> Result<u64, String> {
+    if path.is_dir() { check_folder(path) } else { check_gguf(path) }
+}
+
+fn check_gguf(path: &Path) -> Result<u64, String> {
+    let mut magic = [0; 4];
+    let mut file = File::open(path).map_err(|error| format!("it cannot be opened ({error})"))?;
+    match file.read_exact(&mut magic) {
+        Ok(()) if &magic == b"GGUF" => Ok(parts_of(path).iter().map(|p| cache::file_size(p)).sum()),
+        Ok(()) => Err("it is not a GGUF file".to_owned()),
+        Err(_too_short) => Err("it is empty".to_owned()),
+    }
+}
+
+fn check_folder(path: &Path) -> Result<u64, String> {
+    let config = std::fs::read(path.join("config.json"))
+        .map_err(|error| format!("config.json cannot be read ({error})"))?;
+    if !serde_json::from_slice::<serde_json::Value>(&config).is_ok_and(|value| value.is_object()) {
+        return Err("config.json is damaged".to_owned());
+    }
+    let weights = weight_files(path)?;
+    for file in &weights {
+        check_safetensors(file)?;
+    }
+    let all = cache::files_below(path);
+    Ok(all.iter().filter(|file| file.is_file()).map(|file| cache::file_size(file)).sum())
+}
+
+/// The safetensors files of a transformers folder: the index's shards, or whatever lies there.
+fn weight_files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let index = path.join("model.safetensors.index.json");
+    if let Ok(bytes) = std::fs::read(&index)
+        && !path.join("model.safetensors").exists()
+    {
+        let index: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|err| format!("model.safetensors.index.json is damaged: {err}"))?;
+        let map = index["weight_map"].as_object();
+        let names: BTreeSet<&str> =
+            map.into_iter().flat_map(|map| map.values()).filter_map(|name| name.as_str()).collect();
+        if let Some(missing) = names.iter().find(|name| !path.join(name).exists()) {
+            return Err(format!("{missing} is missing"));
+        }
+        return Ok(names.iter().map(|name| path.join(name)).collect());
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return Err("it cannot be read".to_owned()) };
+    let files: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|file| has_ending(file, "safetensors"))
+        .collect();
+    if files.is_empty() {
+        return Err("it holds no safetensors file".to_owned());
+    }
+    Ok(files)
+}
+
+/// A file that is shorter than its own header says was cut off.
+fn check_safetensors(path: &Path) -> Result<(), String> {
+    let name = file_name(path);
+    let damaged = || format!("{name} is not a safetensors file");
+    let unreadable = |err: io::Error| format!("{name} is not a safetensors file: {err}");
+    let mut file = File::open(path).map_err(|err| format!("{name} is missing: {err}"))?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(unreadable)?;
+    let length = u64::from_le_bytes(length);
+    let size = cache::file_size(path);
+    if length > 100_000_000 || length + 8 > size {
+        return Err(damaged());
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(unreadable)?;
+    let header: serde_json::Value =
+        serde_json::from_slice(&header).map_err(|err| format!("{}: {err}", damaged()))?;
+    let tensors = header.as_object().ok_or_else(damaged)?;
+    let ends = tensors.values().filter_map(|tensor| tensor["data_offsets"][1].as_u64());
+    let expected = 8 + length + ends.max().unwrap_or(0);
+    if size < expected {
+        return Err(format!("{name} is cut off: {size} of {expected} bytes"));
+    }
+    Ok(())
+}
+
+/// The path behind a model argument: a GGUF file, a transformers folder, the id of a model in the
+/// cache (also `owner/name/file.gguf`), the name of one in the models folder, or `starter`.
+pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
+    resolve_in(&HubPaths::from_env()?, name)
+}
+
+/// [`resolve_model`] in given folders.
+pub fn resolve_in(paths: &HubPaths, name: &str) -> Result<PathBuf, Error> {
+    if name == "starter" {
+        let found = starter::on_disk(paths);
+        return found.ok_or_else(|| no_such_model(paths, name));
+    }
+    let path = Path::new(name);
+    if path.exists() {
+        return resolve_path(path, name);
+    }
+    if check_repo_id(name).is_ok() {
+        let folder = RepoFolder::new(&paths.cache, name);
+        let commits = folder.commits();
+        let main = folder.main_commit().filter(|commit| commits.contains(commit));
+        if let Some(commit) = main.or_else(|| commits.last().cloned()) {
+            return resolve_path(&folder.snapshot(&commit), name);
+        }
+    }
+    let models = scan_in(paths, &[]).models;
+    let is_meant = |model: &&LocalModel| {
+        let in_repo = match &model.place {
+            Place::HubCache { repo, .. } => format!("{repo}/{}", file_name(&model.path)),
+            Place::Own | Place::Opened => file_name(&model.path),
+        };
+        model.name == name || in_repo == name
+    };
+    let found = models.iter().find(is_meant);
+    found.map(|model| model.path.clone()).ok_or_else(|| no_such_model(paths, name))
+}
+
+/// A folder without `config.json` stands for the one GGUF file in it.
+fn resolve_path(path: &Path, name: &str) -> Result<PathBuf, Error> {
+    let incomplete = |reason: String| Error::Incomplete { name: name.to_owned(), reason };
+    if !path.is_dir() {
+        check(path).map_err(incomplete)?;
+        return Ok(path.to_owned());
+    }
+    let files = cache::files_below(path);
+    let ggufs: Vec<&PathBuf> = files
+        .iter()
+        .filter(|file| is_gguf_name(file) && part_number(file).is_none_or(|part| part == 1))
+        .collect();
+    let has_safetensors = files.iter().any(|file| has_ending(file, "safetensors"));
+    match ggufs.as_slice() {
+        [single] if !has_safetensors => {
+            check(single).map_err(incomplete)?;
+            Ok((*single).clone())
+        }
+        [_, _, ..] if !has_safetensors => Err(Error::Ambiguous {
+            name: name.to_owned(),
+            choices: ggufs.iter().map(|file| file_name(file)).collect(),
+        }),
+        _ => {
+            check(path).map_err(incomplete)?;
+            Ok(path.to_owned())
+        }
+    }
+}
+
+fn no_such_model(paths: &HubPaths, name: &str) -> Error {
+    let models = scan_in(paths, &[]).models;
+    let names: BTreeSet<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    let near = near_matches(name, names.into_iter());
+    Error::NoSuchModel { name: name.to_owned(), near }
+}
+
+/// Up to three of `names` that `name` could have been meant for, nearest first.
+pub fn near_matches<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let last_part = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    let mut scored: Vec<(usize, &str)> = names
+        .filter_map(|candidate| {
+            let lower = candidate.to_lowercase();
+            if lower.contains(&wanted) || wanted.contains(&lower) {
+                return Some((0, candidate));
+            }
+            let whole = strsim::levenshtein(&wanted, &lower);
+            let distance = whole.min(strsim::levenshtein(&last_part(&wanted), &last_part(&lower)));
+            (distance * 3 <= wanted.chars().count()).then_some((distance, candidate))
+        })
+        .collect();
+    scored.sort_unstable();
+    scored.into_iter().take(3).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+/// Deletes a model from the cache or from our own folder; returns the bytes that became free.
+/// What the person merely opened is theirs and stays.
+pub fn remove(path: &Path) -> Result<u64, Error> {
+    remove_in(&HubPaths::from_env()?, path)
+}
+
+/// [`remove`] in given folders.
+pub fn remove_in(paths: &HubPaths, path: &Path) -> Result<u64, Error> {
+    let at = |source| Error::Write { path: path.to_owned(), source };
+    let not_ours = || Error::NotOurs { path: path.to_owned() };
+    match home_of(paths, path).ok_or_else(not_ours)? {
+        Home::Snapshot { folder, commit } => folder.delete_snapshot(&commit).map_err(at),
+        Home::Own => {
+            let doomed = if path.is_dir() { cache::files_below(path) } else { parts_of(path) };
+            let freed = doomed.iter().map(|file| cache::file_size(file)).sum();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).map_err(at)?;
+            } else {
+                for part in doomed {
+                    std::fs::remove_file(part).map_err(at)?;
+                }
+            }
+            Ok(freed)
+        }
+    }
+}
+
+/// What [`remove`] would free, in bytes; `None` where it would refuse.
+pub fn would_free(path: &Path) -> Option<u64> {
+    let paths = HubPaths::from_env().ok()?; // no home: nothing of ours
+    Some(match home_of(&paths, path)? {
+        Home::Snapshot { folder, commit } => folder.would_free(&commit),
+        Home::Own if path.is_dir() => {
+            cache::files_below(path).iter().map(|file| cache::file_size(file)).sum()
+        }
+        Home::Own => parts_of(path).iter().map(|file| cache::file_size(file)).sum(),
+    })
+}
+
+/// What a path may be deleted as.
+enum Home {
+    Snapshot { folder: RepoFolder, commit: String },
+    Own,
+}
+
+fn home_of(paths: &HubPaths, path: &Path) -> Option<Home> {
+    let has_dots = path.components().any(|part| part == std::path::Component::ParentDir);
+    if has_dots {
+        return None;
+    }
+    if let Ok(inside) = path.strip_prefix(&paths.cache) {
+        let mut parts = inside.iter().map(|part| part.to_string_lossy().into_owned());
+        let repo = parts.next()?.strip_prefix("models--")?.replacen("--", "/", 1);
+        let commit = (parts.next()? == "snapshots").then(|| parts.next()).flatten()?;
+        return Some(Home::Snapshot { folder: RepoFolder::new(&paths.cache, &repo), commit });
+    }
+    let inside = path.strip_prefix(&paths.models).ok()?; // elsewhere: not ours
+    (inside.components().count() > 0).then_some(Home::Own)
+}
+
+/// `name-00002-of-00003.gguf` is part 2.
+fn part_number(path: &Path) -> Option<u32> {
+    let stem = stem(path);
+    let (front, count) = stem.rsplit_once("-of-")?;
+    let number = front.get(front.len().checked_sub(5)?..)?;
+    (count.len() == 5 && front.as_bytes().get(front.len() - 6) == Some(&b'-'))
+        .then(|| number.parse().ok())?
+}
+
+/// All parts of a GGUF file: itself, or its siblings of the same name and count.
+fn parts_of(path: &Path) -> Vec<PathBuf> {
+    let stem = stem(path);
+    if part_number(path).is_none() {
+        return vec![path.to_owned()];
+    }
+    let Some((front, count)) = stem.rsplit_once("-of-") else { return vec![path.to_owned()] };
+    let front = &front[..front.len() - 5];
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let total: u32 = count.parse().unwrap_or(1).min(1000);
+    (1..=total)
+        .map(|number| folder.join(format!("{front}{number:05}-of-{count}.gguf")))
+        .filter(|part| part.exists())
+        .collect()
+}
+
+fn is_gguf_name(path: &Path) -> bool {
+    has_ending(path, "gguf")
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| path.display().to_string())
+}
+
+fn real(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok() // gone: it is shown as broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::write_atomic;
+
+    const COMMIT: &str = "1111111111111111111111111111111111111111";
+
+    fn safetensors(data_bytes: usize) -> Vec<u8> {
+        let header = format!(
+            "{{\"w\":{{\"dtype\":\"U8\",\"shape\":[{data_bytes}],\"data_offsets\":[0,{data_bytes}]}}}}"
+        );
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        file.resize(file.len() + data_bytes, 7);
+        file
+    }
+
+    fn snapshot(paths: &HubPaths, repo: &str, files: &[(&str, &[u8])]) -> PathBuf {
+        let folder = RepoFolder::new(&paths.cache, repo);
+        for (name, bytes) in files {
+            let digits = crate::files::sha256_of_bytes(bytes);
+            write_atomic(&folder.blob(&digits), bytes).unwrap();
+            folder.publish(COMMIT, name, &digits).unwrap();
+        }
+        folder.set_main(COMMIT).unwrap();
+        folder.snapshot(COMMIT)
+    }
+
+    #[test]
+    fn whole_models_are_listed_and_broken_ones_say_why() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let whole = safetensors(100);
+        let cut = &whole[..whole.len() - 10];
+        snapshot(&paths, "ada/whole", &[("config.json", b"{}"), ("model.safetensors", &whole)]);
+        snapshot(&paths, "ada/cut", &[("config.json", b"{}"), ("model.safetensors", cut)]);
+        snapshot(&paths, "ada/tokenizer-only", &[("config.json", b"{}")]);
+        let index = br#"{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}"#;
+        let sharded: [(&str, &[u8]); 3] = [
+            ("config.json", b"{}"),
+            ("model.safetensors.index.json", index),
+            ("model-00001-of-00002.safetensors", &whole),
+        ];
+        snapshot(&paths, "ada/half", &sharded);
+        write_atomic(&paths.models.join("own.Q4_1.gguf"), b"GGUF....").unwrap();
+        write_atomic(&home.path().join("opened.gguf"), b"not one").unwrap();
+
+        let scan = scan_in(&paths, &[home.path().join("opened.gguf")]);
+        let names: Vec<&str> = scan.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["ada/whole", "own.Q4_1"]);
+        assert_eq!(scan.models[0].file_bytes, whole.len() as u64 + 2);
+        let reasons: Vec<String> = scan
+            .broken
+            .iter()
+            .map(|broken| format!("{}: {}", broken.name, broken.reason))
+            .collect();
+        let size = whole.len();
+        assert_eq!(
+            reasons[0],
+            format!("ada/cut: model.safetensors is cut off: {} of {size} bytes", size - 10)
+        );
+        assert_eq!(reasons[1], "ada/half: model-00002-of-00002.safetensors is missing");
+        assert_eq!(reasons[2], "opened: it is not a GGUF file");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_contains_itself_is_read_once() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        write_atomic(&paths.models.join("a.gguf"), b"GGUF").unwrap();
+        std::os::unix::fs::symlink(&paths.models, paths.models.join("again")).unwrap();
+        assert_eq!(scan_in(&paths, &[]).models.len(), 1);
+    }
+
+    #[test]
+    fn a_model_is_found_by_path_by_id_and_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let whole = safetensors(8);
+        let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.safetensors", &whole)];
+        let folder = snapshot(&paths, "ada/whole", &files);
+        let gguf = snapshot(&paths, "ada/quantised", &[("small.Q4_0.gguf", b"GGUF")]);
+        let own = paths.models.join("own.gguf");
+        write_atomic(&own, b"GGUF").unwrap();
+        assert_eq!(resolve_in(&paths, "ada/whole").unwrap(), folder);
+        assert_eq!(resolve_in(&paths, &folder.display().to_string()).unwrap(), folder);
+        let gguf = gguf.join("small.Q4_0.gguf");
+        assert_eq!(resolve_in(&paths, "ada/quantised").unwrap(), gguf);
+        assert_eq!(resolve_in(&paths, "ada/quantised/small.Q4_0.gguf").unwrap(), gguf);
+        assert_eq!(resolve_in(&paths, "own").unwrap(), own);
+        let typo = resolve_in(&paths, "ada/whle").unwrap_err();
+        let said = r#"there is no model "ada/whle" on this disk; did you mean ada/whole?"#;
+        assert_eq!(typo.to_string(), said);
+    }
+
+    #[test]
+    fn several_files_of_one_name_have_to_be_told_apart() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        snapshot(&paths, "ada/both", &[("a.gguf", b"GGUF"), ("b.gguf", b"GGUF1")]);
+        let error = resolve_in(&paths, "ada/both").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#""ada/both" holds several models: name one of a.gguf, b.gguf"#
+        );
+    }
+
+    #[test]
+    fn what_was_merely_opened_is_never_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let theirs = home.path().join("mine.gguf");
+        write_atomic(&theirs, b"GGUF").unwrap();
+        assert!(matches!(remove_in(&paths, &theirs), Err(Error::NotOurs { .. })));
+        let sly = paths.models.join("..").join("..").join("mine.gguf");
+        assert!(matches!(remove_in(&paths, &sly), Err(Error::NotOurs { .. })));
+        assert!(matches!(remove_in(&paths, &paths.models), Err(Error::NotOurs { .. })));
+        assert!(theirs.exists());
+        let own = paths.models.join("own.gguf");
+        write_atomic(&own, b"GGUF1234").unwrap();
+        assert_eq!(remove_in(&paths, &own).unwrap(), 8);
+        assert!(!own.exists());
+    }
+
+    #[test]
+    fn a_model_in_parts_is_one_model() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = HubPaths::under(home.path());
+        let parts: [(&str, &[u8]); 2] =
+            [("m-00001-of-00002.gguf", b"GGUF1"), ("m-00002-of-00002.gguf", b"GGUF22")];
+        snapshot(&paths, "ada/parts", &parts);
+        let scan = scan_in(&paths, &[]);
+        assert_eq!(scan.models.len(), 1);
+        assert_eq!(scan.models[0].file_bytes, 11);
+    }
+}

@@ -1,0 +1,7 @@
+//! Fetching: which files, one file, a whole model, several of them in a queue.
+
+pub mod choose;
+pub mod download;
+pub mod queue;
+pub mod repo;
+pub mod transfer;

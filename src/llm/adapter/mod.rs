@@ -1,0 +1,3 @@
+//! What an adapter is and how it changes a layer. Its files: see [`super::adapter_files`].
+
+pub mod lora;

@@ -1,0 +1,151 @@
+//! An adapter as a GGUF file, for llama.cpp (`--lora`). Layout: GGUF version 3, and what
+//! llama.cpp's `convert_lora_to_gguf.py` writes.
+
+use std::path::Path;
+
+use candle_core::Result as TensorResult;
+
+use crate::files;
+use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::config::Config;
+use crate::llm::error::Error;
+use crate::llm::files::weights;
+use crate::llm::net::ops::with_f32;
+
+/// Tensor data begin at a multiple of this, and so does each tensor (`general.alignment`).
+const ALIGNMENT: usize = 32;
+
+/// GGUF's numbers for the types of values and tensors that are written here.
+const FLOAT32: u32 = 6;
+const STRING: u32 = 8;
+const TENSOR_F32: u32 = 0;
+
+/// A tensor as it goes into the file: `dims` as ggml counts them, the innermost first.
+struct Part {
+    name: String,
+    dims: [usize; 2],
+    values: Vec<f32>,
+}
+
+/// Writes `adapter`, which belongs to a model with `config`, as one file, whole or not at all.
+///
+/// llama.cpp scales every layer by `alpha / rank`. Where ours are scaled otherwise (rsLoRA,
+/// `alpha_pattern`), the difference goes into B.
+pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Error> {
+    let architecture = architecture(config);
+    let alpha = adapter.config().lora_alpha;
+    let mut parts = Vec::with_capacity(2 * adapter.pairs.len());
+    for (module, LoraPair { a, b, scale }) in &adapter.pairs {
+        let name = weights::gguf_name(&format!("{module}.weight"), Some(architecture));
+        let name = name.ok_or_else(|| {
+            let problem = format!("llama.cpp has no name for {module}");
+            Error::adapter(adapter.path(), problem)
+        })?;
+        let (rank, inputs) = a.dims2()?;
+        let outputs = b.dims()[0];
+        let extra = *scale / (alpha / rank as f64);
+        let a = values(a)?;
+        let mut b: Vec<f32> = values(b)?.iter().map(|b| (f64::from(*b) * extra) as f32).collect();
+        if let Some(heads) = interleaved_heads(config, architecture, module) {
+            b = interleave(&b, heads, rank);
+        }
+        let part = |ending, dims, values| Part { name: format!("{name}.{ending}"), dims, values };
+        parts.push(part("lora_a", [inputs, rank], a));
+        parts.push(part("lora_b", [rank, outputs], b));
+    }
+    let file = encode(architecture, alpha as f32, &parts);
+    files::write_atomic(path, &file)
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn values(tensor: &candle_core::Tensor) -> TensorResult<Vec<f32>> {
+    with_f32(tensor, |values| Ok(values.to_vec()))
+}
+
+/// llama.cpp's name for the family.
+fn architecture(config: &Config) -> &str {
+    match config.architecture.as_str() {
+        "mistral" => "llama",
+        "gemma3_text" => "gemma3",
+        same => same,
+    }
+}
+
+/// The heads whose rows llama.cpp has in another order: pairs that turn together lie side by side.
+fn interleaved_heads(config: &Config, architecture: &str, module: &str) -> Option<usize> {
+    if !weights::has_interleaved_heads(architecture) {
+        return None;
+    }
+    match module.rsplit('.').next()? {
+        "q_proj" => Some(config.heads),
+        "k_proj" => Some(config.kv_heads),
+        _ => None,
+    }
+}
+
+/// Rows of `columns` values, reordered within each head from (half, pair) to (pair, half).
+fn interleave(rows: &[f32], heads: usize, columns: usize) -> Vec<f32> {
+    let count = rows.len() / columns;
+    let head_dim = count / heads;
+    let from = |row: usize| {
+        let (head, at) = (row / head_dim, row % head_dim);
+        head * head_dim + (at % 2) * (head_dim / 2) + at / 2
+    };
+    (0..count).flat_map(|row| rows[from(row) * columns..][..columns].iter().copied()).collect()
+}
+
+fn encode(architecture: &str, alpha: f32, parts: &[Part]) -> Vec<u8> {
+    let mut file = Vec::new();
+    file.extend(b"GGUF");
+    file.extend(3_u32.to_le_bytes());
+    file.extend((parts.len() as u64).to_le_bytes());
+    let strings = [
+        ("general.type", "adapter"),
+        ("general.architecture", architecture),
+        ("adapter.type", "lora"),
+    ];
+    file.extend((strings.len() as u64 + 1).to_le_bytes());
+    for (key, value) in strings {
+        put_text(&mut file, key);
+        file.extend(STRING.to_le_bytes());
+        put_text(&mut file, value);
+    }
+    put_text(&mut file, "adapter.lora.alpha");
+    file.extend(FLOAT32.to_le_bytes());
+    file.extend(alpha.to_le_bytes());
+    let mut offset = 0_usize;
+    for Part { name, dims, values } in parts {
+        put_text(&mut file, name);
+        file.extend((dims.len() as u32).to_le_bytes());
+        for dim in dims {
+            file.extend((*dim as u64).to_le_bytes());
+        }
+        file.extend(TENSOR_F32.to_le_bytes());
+        file.extend((offset as u64).to_le_bytes());
+        offset = (offset + size_of_val(values.as_slice())).next_multiple_of(ALIGNMENT);
+    }
+    for Part { values, .. } in parts {
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    file
+}
+
+fn put_text(file: &mut Vec<u8>, text: &str) {
+    file.extend((text.len() as u64).to_le_bytes());
+    file.extend(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_that_turn_together_come_to_lie_side_by_side() {
+        // two heads of four rows, one column: rows 0 and 2 turn together, and 1 and 3
+        let rows: Vec<f32> = (0..8).map(|row| row as f32).collect();
+        assert_eq!(interleave(&rows, 2, 1), [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
+        let two_columns: Vec<f32> = (0..8).map(|value| value as f32).collect();
+        assert_eq!(interleave(&two_columns, 1, 2), [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]);
+    }
+}

@@ -1,0 +1,246 @@
+//! What transformers wants to know about a model that came from a GGUF file: `config.json`, the
+//! tokenizer's files, and how its tensors are called.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::files;
+use crate::llm::card::ModelSource;
+use crate::llm::config::families;
+use crate::llm::config::{Activation, Config, Naming, NormKind, NormPlacement};
+use crate::llm::error::Error;
+use crate::llm::files::gguf::GgufFile;
+use crate::llm::model::Model;
+use crate::llm::net::linear::Norm;
+use crate::llm::net::transformer::Transformer;
+
+/// transformers' names for what is not a linear layer.
+pub(crate) struct Names {
+    naming: Naming,
+    placement: NormPlacement,
+    pub embedding: &'static str,
+
+    /// transformers' Gemma adds 1 to a norm's weights; a GGUF file has it added already.
+    pub norms_are_one_less: bool,
+}
+
+impl Names {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            naming: config.naming,
+            placement: config.norm_placement,
+            embedding: match config.naming {
+                Naming::Llama => "model.embed_tokens",
+                Naming::Gpt2 => "transformer.wte",
+            },
+            norms_are_one_less: is_gemma(config),
+        }
+    }
+
+    /// Every norm by its module path.
+    pub fn norms<'a>(&self, transformer: &'a Transformer) -> Vec<(String, &'a Norm)> {
+        let [before, after, mlp, after_mlp] = match (self.naming, self.placement) {
+            (Naming::Gpt2, _) => ["ln_1", "", "ln_2", ""],
+            (Naming::Llama, NormPlacement::Before) => {
+                ["input_layernorm", "", "post_attention_layernorm", ""]
+            }
+            (Naming::Llama, NormPlacement::After) => {
+                ["", "post_attention_layernorm", "", "post_feedforward_layernorm"]
+            }
+            (Naming::Llama, NormPlacement::Around) => [
+                "input_layernorm",
+                "post_attention_layernorm",
+                "pre_feedforward_layernorm",
+                "post_feedforward_layernorm",
+            ],
+        };
+        let (layers, last) = match self.naming {
+            Naming::Llama => ("model.layers", "model.norm"),
+            Naming::Gpt2 => ("transformer.h", "transformer.ln_f"),
+        };
+        let mut norms = Vec::new();
+        for (index, layer) in transformer.layers.iter().enumerate() {
+            for (name, norm) in [
+                (before, &layer.attention_norm),
+                (after, &layer.post_attention_norm),
+                (mlp, &layer.mlp_norm),
+                (after_mlp, &layer.post_mlp_norm),
+                ("self_attn.q_norm", &layer.q_norm),
+                ("self_attn.k_norm", &layer.k_norm),
+            ] {
+                norms.extend(norm.as_ref().map(|norm| (format!("{layers}.{index}.{name}"), norm)));
+            }
+        }
+        norms.push((last.to_owned(), &transformer.final_norm));
+        norms
+    }
+}
+
+fn is_gemma(config: &Config) -> bool {
+    matches!(config.architecture.as_str(), "gemma2" | "gemma3_text")
+}
+
+/// `config.json` for a model that came from a GGUF file. What was written is read again: settings
+/// that cannot be said in it are an error, not a model that answers otherwise.
+pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
+    let ModelSource::Gguf(path) = &model.card().source else {
+        unreachable!("a folder has its own config.json")
+    };
+    let file = GgufFile::open(path)?;
+    let config = model.config();
+    let json = written(config, &file, model);
+    let read = families::from_json(&json, path)?;
+    let norm = if is_gemma(config) { NormKind::RmsPlusOne } else { config.norm };
+    if read == (Config { norm, ..config.clone() }) {
+        return Ok(json);
+    }
+    Err(Error::Setting {
+        path: path.clone(),
+        key: "rope scaling or attention".to_owned(),
+        found: format!("of a {}", config.architecture),
+        expected: "this program cannot write these settings as a config.json; merge with the \
+                   transformers folder of the model instead"
+            .to_owned(),
+    })
+}
+
+fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
+    let arch = file.str("general.architecture").unwrap_or_default();
+    let theta = file.f32(&format!("{arch}.rope.freq_base"));
+    let class = match config.architecture.as_str() {
+        "gpt2" => "GPT2LMHeadModel",
+        "gemma2" => "Gemma2ForCausalLM",
+        "gemma3_text" => "Gemma3ForCausalLM",
+        "mistral" => "MistralForCausalLM",
+        "olmo2" => "Olmo2ForCausalLM",
+        "phi3" => "Phi3ForCausalLM",
+        "qwen2" => "Qwen2ForCausalLM",
+        "qwen3" => "Qwen3ForCausalLM",
+        "smollm3" => "SmolLM3ForCausalLM",
+        _ => "LlamaForCausalLM",
+    };
+    let tokenizer = model.tokenizer();
+    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
+    let mut keys: Vec<(&str, Value)> = vec![
+        ("architectures", json!([class])),
+        ("model_type", json!(config.architecture)),
+        ("torch_dtype", json!("float32")),
+        ("vocab_size", json!(config.vocab_size)),
+        ("tie_word_embeddings", json!(config.tied_head)),
+        ("bos_token_id", json!(tokenizer.bos())),
+        ("eos_token_id", json!(eos)),
+        ("pad_token_id", Value::Null),
+    ];
+    if config.naming == Naming::Gpt2 {
+        keys.extend([
+            ("n_embd", json!(config.width)),
+            ("n_inner", json!(config.mlp_width)),
+            ("n_layer", json!(config.layer_count())),
+            ("n_head", json!(config.heads)),
+            ("n_positions", json!(config.context_length)),
+            ("layer_norm_epsilon", json!(config.norm_eps)),
+            ("activation_function", json!(activation(config.activation))),
+        ]);
+        return object(keys);
+    }
+    keys.extend([
+        ("hidden_size", json!(config.width)),
+        ("intermediate_size", json!(config.mlp_width)),
+        ("num_hidden_layers", json!(config.layer_count())),
+        ("num_attention_heads", json!(config.heads)),
+        ("num_key_value_heads", json!(config.kv_heads)),
+        ("max_position_embeddings", json!(config.context_length)),
+        ("rms_norm_eps", json!(config.norm_eps)),
+        ("rope_theta", json!(theta.unwrap_or(10_000.0))),
+    ]);
+    if config.architecture != "phi3" {
+        keys.push(("head_dim", json!(config.head_dim)));
+    }
+    let act = if is_gemma(config) { "hidden_activation" } else { "hidden_act" };
+    keys.push((act, json!(activation(config.activation))));
+    match config.architecture.as_str() {
+        "llama" => keys.extend([
+            ("attention_bias", json!(config.qkv_bias)),
+            ("mlp_bias", json!(config.mlp_bias)),
+        ]),
+        "qwen3" | "olmo2" => keys.push(("attention_bias", json!(config.qkv_bias))),
+        "smollm3" => {
+            let rotated = config.layers.iter().map(|layer| u8::from(layer.rope.is_some()));
+            keys.push(("no_rope_layers", json!(rotated.collect::<Vec<_>>())));
+        }
+        "gemma2" | "gemma3_text" => {
+            let scale = f64::from(config.layers[0].scale);
+            keys.extend([
+                ("query_pre_attn_scalar", json!((1.0 / (scale * scale)).round())),
+                ("sliding_window", json!(config.layers.iter().find_map(|layer| layer.window))),
+                ("attn_logit_softcapping", json!(config.attention_softcap)),
+                ("final_logit_softcapping", json!(config.final_softcap)),
+            ]);
+            let types = config.layers.iter().map(|layer| match layer.window {
+                Some(_) => "sliding_attention",
+                None => "full_attention",
+            });
+            keys.push(("layer_types", json!(types.collect::<Vec<_>>())));
+            if config.architecture == "gemma3_text" {
+                let local = file.f32(&format!("{arch}.rope.freq_base_swa"));
+                keys.push(("rope_local_base_freq", json!(local.unwrap_or(10_000.0))));
+            }
+        }
+        _ => {}
+    }
+    object(keys)
+}
+
+fn object(keys: Vec<(&str, Value)>) -> Value {
+    let entries = keys.into_iter().map(|(key, value)| (key.to_owned(), value));
+    Value::Object(entries.collect::<Map<_, _>>())
+}
+
+fn activation(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Silu => "silu",
+        Activation::Gelu => "gelu",
+        Activation::GeluTanh => "gelu_pytorch_tanh",
+        Activation::QuickGelu => "quick_gelu",
+        Activation::Relu => "relu",
+        Activation::ReluSquared => "relu2",
+        Activation::Tanh => "tanh",
+    }
+}
+
+/// `config.json`, `generation_config.json`, and the tokenizer with its chat template.
+pub(crate) fn write_text_files(model: &Model, config: &Value, folder: &Path) -> Result<(), Error> {
+    let tokenizer = model.tokenizer();
+    let text = |id: Option<u32>| id.and_then(|id| tokenizer.token(id));
+    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
+    let tokenizer_config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": text(tokenizer.bos()),
+        "eos_token": text(eos),
+        "model_max_length": model.config().context_length,
+        "clean_up_tokenization_spaces": false,
+        "chat_template": model.chat().map(|chat| chat.source().to_owned()),
+    });
+    let generation = json!({
+        "bos_token_id": tokenizer.bos(),
+        "eos_token_id": model.stop_ids(),
+    });
+    let pretty = |value: &Value| {
+        let text = serde_json::to_string_pretty(value);
+        let mut text = text.expect("plain values can be written as JSON");
+        text.push('\n');
+        text
+    };
+    for (name, text) in [
+        ("generation_config.json", pretty(&generation)),
+        ("tokenizer_config.json", pretty(&tokenizer_config)),
+        ("tokenizer.json", tokenizer.to_json()?),
+        ("config.json", pretty(config)), // last: a folder without it is no model
+    ] {
+        let path = folder.join(name);
+        files::write_atomic(&path, text.as_bytes())
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! A model with an adapter worked into its weights, as a transformers folder that stands alone:
+//! W + scale · B A in place of W.
+//!
+//! A folder's other files and tensors are taken over as they are, and its types are kept. A GGUF
+//! file's weights are widened, under transformers' names; its settings: see `llm::hf_config`.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+
+use super::hf_config;
+use crate::files;
+use crate::jobs::Progress;
+use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::card::ModelSource;
+use crate::llm::config::Naming;
+use crate::llm::error::Error;
+use crate::llm::files::mapped::Mapped;
+use crate::llm::files::weights::SafetensorsFiles;
+use crate::llm::kernels::QMatrix;
+use crate::llm::model::Model;
+use crate::llm::net::ops::{RowNorm, with_f32};
+
+/// `done` of `total` tensors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    pub done: usize,
+    pub total: usize,
+}
+
+/// A tensor to be written, computed when its turn comes.
+struct Part<'a> {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    /// As the file has them.
+    Bytes(&'a [u8]),
+
+    /// Numbers in `dtype`, (rows, columns), and the change of them.
+    Changed(&'a [u8], &'a LoraPair, Order),
+    Matrix(&'a QMatrix, Option<&'a LoraPair>, Order),
+    Vector(Cow<'a, [f32]>),
+}
+
+/// How a weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    OutputsInputs,
+
+    /// GPT-2's `Conv1D`.
+    InputsOutputs,
+}
+
+/// Writes the merged model into `folder`, which is made and must be empty. Stopped or failed, it
+/// leaves no file that could be taken for a model.
+pub fn merge(
+    model: &Model,
+    adapter: &Adapter,
+    folder: &Path,
+    progress: &dyn Progress<Merged>,
+) -> Result<(), Error> {
+    let write_error = |path: &Path, source| Error::Write { path: path.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(|err| write_error(folder, err))?;
+    let mut entries = std::fs::read_dir(folder).map_err(|err| write_error(folder, err))?;
+    if entries.next().is_some() {
+        let source = io::Error::other("the folder is not empty: choose a new one");
+        return Err(write_error(folder, source));
+    }
+    match &model.card().source {
+        ModelSource::Folder(from) => {
+            merge_files(model, adapter, from, folder, progress)?;
+            copy_others(from, folder)
+        }
+        ModelSource::Gguf(_) => {
+            let config = hf_config::config_json(model)?; // first: it says what cannot be written
+            let parts = model_parts(model, adapter);
+            write_tensors(&folder.join("model.safetensors"), &parts, progress)?;
+            hf_config::write_text_files(model, &config, folder)
+        }
+    }
+}
+
+/// Each file of weights again, with the changed tensors in it.
+fn merge_files(
+    model: &Model,
+    adapter: &Adapter,
+    from: &Path,
+    folder: &Path,
+    progress: &dyn Progress<Merged>,
+) -> Result<(), Error> {
+    let order = order(model);
+    let mut changed = 0;
+    for path in SafetensorsFiles::paths(from)? {
+        let map = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
+        let damaged = |err: safetensors::SafeTensorError| {
+            Error::not_a_model(&path, format!("it is cut short or damaged: {err}"))
+        };
+        let tensors = SafeTensors::deserialize(&map).map_err(damaged)?;
+        let mut parts = Vec::new();
+        for name in tensors.names() {
+            let view = tensors.tensor(name).map_err(damaged)?;
+            let values = match pair_of(adapter, name) {
+                Some(pair) => {
+                    changed += 1;
+                    Values::Changed(view.data(), pair, order)
+                }
+                None => Values::Bytes(view.data()),
+            };
+            let (dtype, shape) = (view.dtype(), view.shape().to_vec());
+            parts.push(Part { name: name.to_owned(), dtype, shape, values });
+        }
+        let name = path.file_name().unwrap_or_default();
+        write_tensors(&folder.join(name), &parts, progress)?;
+    }
+    if changed == adapter.pairs.len() {
+        return Ok(());
+    }
+    let problem = format!(
+        "it changes {} layers, and {changed} of them were found in the model's files",
+        adapter.pairs.len()
+    );
+    Err(Error::adapter(adapter.path(), problem))
+}
+
+/// The change of a tensor, whatever the file puts before a module's path.
+fn pair_of<'a>(adapter: &'a Adapter, tensor: &str) -> Option<&'a LoraPair> {
+    let module = tensor.strip_suffix(".weight")?;
+    let tail = |path: &str| {
+        let start = path.find("layers.").or_else(|| path.find("h."))?;
+        Some(path[start..].to_owned())
+    };
+    let wanted = tail(module)?;
+    let found = adapter.pairs.iter().find(|(name, _)| tail(name).as_ref() == Some(&wanted));
+    found.map(|(_, pair)| pair)
+}
+
+/// What is beside the weights: settings, tokenizer, chat template, licence.
+fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
+    let entries = std::fs::read_dir(from).map_err(|source| Error::read(from, source))?;
+    for entry in entries {
+        let path = entry.map_err(|source| Error::read(from, source))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_text =
+            [".json", ".txt", ".jinja", ".md", ".model"].iter().any(|end| name.ends_with(end))
+                || name.starts_with("LICENSE");
+        if !is_text || !path.is_file() {
+            continue;
+        }
+        let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
+        let to = folder.join(&name);
+        files::write_atomic(&to, &bytes)
+            .map_err(|source| Error::Write { path: to.clone(), source })?;
+    }
+    Ok(())
+}
+
+fn order(model: &Model) -> Order {
+    match model.config().naming {
+        Naming::Llama => Order::OutputsInputs,
+        Naming::Gpt2 => Order::InputsOutputs,
+    }
+}
+
+/// Every tensor of a model that came from a GGUF file, as f32.
+fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
+    let (config, transformer) = (model.config(), model.transformer());
+    let mut parts = Vec::new();
+    let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
+        let shape = match order {
+            Order::OutputsInputs => vec![weight.rows(), weight.cols()],
+            Order::InputsOutputs => vec![weight.cols(), weight.rows()],
+        };
+        let values = Values::Matrix(weight, pair, order);
+        parts.push(Part { name: format!("{name}.weight"), dtype: Dtype::F32, shape, values });
+    };
+    let names = hf_config::Names::of(config);
+    matrix(names.embedding.to_owned(), &transformer.embedding, None, Order::OutputsInputs);
+    if let Some(positions) = &transformer.positions {
+        matrix("transformer.wpe".to_owned(), positions, None, Order::OutputsInputs);
+    }
+    if !config.tied_head {
+        matrix("lm_head".to_owned(), &transformer.head, None, Order::OutputsInputs);
+    }
+    for linear in transformer.linears() {
+        let pair = adapter.pair(&linear.name);
+        matrix(linear.name.clone(), &linear.weight, pair, order(model));
+    }
+    let mut vector = |name: String, values: Cow<'a, [f32]>| {
+        let (shape, values) = (vec![values.len()], Values::Vector(values));
+        parts.push(Part { name, dtype: Dtype::F32, shape, values });
+    };
+    for linear in transformer.linears() {
+        if let Some(bias) = &linear.bias {
+            vector(format!("{}.bias", linear.name), Cow::Borrowed(bias));
+        }
+    }
+    for (name, norm) in names.norms(transformer) {
+        match &norm.0 {
+            RowNorm::Rms { weight, .. } if names.norms_are_one_less => {
+                let stored = weight.iter().map(|weight| weight - 1.0).collect();
+                vector(format!("{name}.weight"), Cow::Owned(stored));
+            }
+            RowNorm::Rms { weight, .. } => {
+                vector(format!("{name}.weight"), Cow::Borrowed(weight));
+            }
+            RowNorm::Layer { weight, bias, .. } => {
+                vector(format!("{name}.weight"), Cow::Borrowed(weight));
+                vector(format!("{name}.bias"), Cow::Borrowed(bias));
+            }
+        }
+    }
+    parts
+}
+
+impl Part<'_> {
+    fn byte_len(&self) -> usize {
+        match &self.values {
+            Values::Bytes(bytes) | Values::Changed(bytes, ..) => bytes.len(),
+            Values::Matrix(..) | Values::Vector(_) => 4 * self.shape.iter().product::<usize>(),
+        }
+    }
+
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        Ok(match &self.values {
+            Values::Bytes(bytes) => Cow::Borrowed(bytes),
+            Values::Changed(bytes, pair, order) => {
+                let mut values = widened(bytes, self.dtype).ok_or_else(|| {
+                    candle_core::Error::Msg(format!("{} is {:?}", self.name, self.dtype))
+                })?;
+                add(&mut values, pair, *order)?;
+                Cow::Owned(narrowed(&values, self.dtype))
+            }
+            Values::Matrix(weight, pair, order) => {
+                let (outputs, inputs) = (weight.rows(), weight.cols());
+                let mut values = vec![0.0; outputs * inputs];
+                for (index, row) in values.chunks_exact_mut(inputs).enumerate() {
+                    weight.dequantize_row(index, row);
+                }
+                if *order == Order::InputsOutputs {
+                    let place = |at: usize| (at % outputs) * inputs + at / outputs;
+                    values = (0..values.len()).map(|at| values[place(at)]).collect();
+                }
+                if let Some(pair) = pair {
+                    add(&mut values, pair, *order)?;
+                }
+                Cow::Owned(narrowed(&values, Dtype::F32))
+            }
+            Values::Vector(values) => Cow::Owned(narrowed(values, Dtype::F32)),
+        })
+    }
+}
+
+/// Adds scale · B A to a weight.
+fn add(weight: &mut [f32], pair: &LoraPair, order: Order) -> candle_core::Result<()> {
+    let LoraPair { a, b, scale } = pair;
+    let change = (b.as_tensor().detach().matmul(&a.as_tensor().detach())? * *scale)?;
+    let change = match order {
+        Order::OutputsInputs => change,
+        Order::InputsOutputs => change.t()?.contiguous()?,
+    };
+    with_f32(&change, |change| {
+        for (weight, change) in weight.iter_mut().zip(change) {
+            *weight += change;
+        }
+        Ok(())
+    })
+}
+
+/// `None`: a type that no layer of ours has.
+fn widened(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
+    let pairs = || bytes.as_chunks::<2>().0.iter();
+    Some(match dtype {
+        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F16 => pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+        Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+        _ => return None,
+    })
+}
+
+fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        Dtype::BF16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+        _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    }
+}
+
+/// A safetensors file, a tensor at a time: a whole model need not be in memory twice. It gets its
+/// name when it is complete.
+fn write_tensors(
+    path: &Path,
+    parts: &[Part<'_>],
+    progress: &dyn Progress<Merged>,
+) -> Result<(), Error> {
+    let unfinished = path.with_extension("unfinished");
+    let result = stream(&unfinished, parts, progress).and_then(|()| {
+        std::fs::rename(&unfinished, path)
+            .map_err(|source| Error::Write { path: path.to_owned(), source })
+    });
+    if result.is_err() {
+        std::fs::remove_file(&unfinished).ok(); // what went wrong matters more
+    }
+    result
+}
+
+fn stream(
+    path: &PathBuf,
+    parts: &[Part<'_>],
+    progress: &dyn Progress<Merged>,
+) -> Result<(), Error> {
+    let write_error = |source| Error::Write { path: path.clone(), source };
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
+    let mut offset = 0;
+    for part in parts {
+        let end = offset + part.byte_len();
+        let dtype = match part.dtype {
+            Dtype::F32 => json!("F32"),
+            Dtype::F16 => json!("F16"),
+            Dtype::BF16 => json!("BF16"),
+            other => json!(format!("{other:?}")),
+        };
+        let entry = json!({ "dtype": dtype, "shape": part.shape, "data_offsets": [offset, end] });
+        header.insert(part.name.clone(), entry);
+        offset = end;
+    }
+    let mut header = Value::Object(header).to_string();
+    // Tensor data begin at a multiple of 8.
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    let mut file = BufWriter::new(File::create(path).map_err(write_error)?);
+    file.write_all(&(header.len() as u64).to_le_bytes()).map_err(write_error)?;
+    file.write_all(header.as_bytes()).map_err(write_error)?;
+    let total = parts.len();
+    for (done, part) in parts.iter().enumerate() {
+        progress.check()?;
+        progress.emit(Merged { done, total });
+        file.write_all(&part.bytes()?).map_err(write_error)?;
+    }
+    let file = file.into_inner().map_err(|err| write_error(err.into_error()))?;
+    file.sync_all().map_err(write_error)
+}

@@ -1,0 +1,233 @@
+//! Linear layers for training: forwards over all rows of a tree, and back into the adapter.
+//!
+//! Everything is in f32. Weights that are stored otherwise are widened a tile at a time, for both
+//! directions alike, so that a gradient is exactly that of what was computed.
+
+use std::cell::RefCell;
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::dropout::Dropout;
+use super::gradients::Gradients;
+use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::kernels::QMatrix;
+use crate::llm::kernels::gemm;
+use crate::llm::kernels::gemm::{Matrix, Target, gemm};
+use crate::llm::net::buffers::Buffer;
+use crate::llm::net::linear::Linear;
+use crate::llm::net::ops::with_f32;
+use crate::llm::net::rows::{add_scaled, each_row};
+
+/// Weights that are widened at once: 4 MB.
+pub(crate) const TILE: usize = 1 << 20;
+
+thread_local! {
+    static WIDENED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `work` with the number of the first row and the values of some rows at a time, until all
+/// were there.
+fn tiles(weight: &QMatrix, mut work: impl FnMut(usize, &[f32])) {
+    if let Some(values) = weight.as_f32() {
+        return work(0, values);
+    }
+    // Taken out: a thread that waits for others may take up a part of another pass.
+    let mut widened = WIDENED.take();
+    let rows = (TILE / weight.cols().max(1)).max(1);
+    for first in (0..weight.rows()).step_by(rows) {
+        widen(weight, first, rows.min(weight.rows() - first), &mut widened);
+        work(first, &widened);
+    }
+    WIDENED.set(widened);
+}
+
+/// x (count, inputs) -> (count, outputs), and `more` added to it.
+pub(crate) fn multiply(
+    weight: &QMatrix,
+    x: &[f32],
+    count: usize,
+    more: Option<LowRank<'_>>,
+) -> Buffer {
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let x = Matrix::new(x, count, inputs);
+    let mut out = Buffer::any(count * outputs);
+    tiles(weight, |first, tile| {
+        let rows = tile.len() / inputs;
+        let own = (x, Matrix::new(tile, rows, inputs).transposed());
+        let target = Target::columns(&mut out, count, first..first + rows, gemm::Result::Replace);
+        match &more {
+            None => gemm(target, &[own]),
+            Some(LowRank { values, rank, b }) => {
+                let low = Matrix::new(values, count, *rank);
+                let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
+                gemm(target, &[own, (low, b.transposed())]);
+            }
+        }
+    });
+    out
+}
+
+/// Adds to `x_grad` (count, inputs), or writes there, what `grad` (count, outputs) says of the
+/// input.
+pub(crate) fn multiply_back(
+    weight: &QMatrix,
+    grad: &[f32],
+    count: usize,
+    (x_grad, mut result): (&mut [f32], gemm::Result),
+) {
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let grad = Matrix::new(grad, count, outputs);
+    tiles(weight, |first, tile| {
+        let rows = tile.len() / inputs;
+        let term = (grad.columns(first..first + rows), Matrix::new(tile, rows, inputs));
+        gemm(Target::new(x_grad, count, inputs, result), &[term]);
+        result = gemm::Result::Add;
+    });
+}
+
+fn widen(matrix: &QMatrix, first: usize, rows: usize, out: &mut Vec<f32>) {
+    out.resize(rows * matrix.cols(), 0.0);
+    let rows = out.par_chunks_mut(matrix.cols()).enumerate();
+    rows.with_min_len(16).for_each(|(row, out)| matrix.dequantize_row(first + row, out));
+}
+
+/// A product of low rank that comes on top: `values` (count, rank) · `b` (outputs, rank)ᵀ.
+#[derive(Clone, Copy)]
+pub(crate) struct LowRank<'a> {
+    values: &'a [f32],
+    rank: usize,
+    b: &'a [f32],
+}
+
+/// What a layer keeps of an adapter for the way back: scale · (x Aᵀ), (count, rank). Empty without.
+pub(crate) type Low = Buffer;
+
+/// What the linear layers of a pass have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Learning<'a> {
+    pub adapter: Option<&'a Adapter>,
+    pub dropout: Option<&'a Dropout>,
+}
+
+impl Learning<'_> {
+    /// What A of a module sees of the input. `None`: the input itself.
+    fn dropped(&self, module: &str, x: &[f32], width: usize) -> Option<Buffer> {
+        let dropout = self.dropout?;
+        let mut dropped = Buffer::any(x.len());
+        dropped.copy_from_slice(x);
+        dropout.apply(module, &mut dropped, width);
+        Some(dropped)
+    }
+}
+
+impl Linear {
+    /// x (count, inputs) -> (count, outputs), and what [`Self::backward`] needs beside `x`.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        count: usize,
+        learning: Learning<'_>,
+    ) -> Result<(Buffer, Low)> {
+        let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
+        let (mut out, low) = match pair {
+            None => (multiply(&self.weight, x, count, None), Low::default()),
+            Some(LoraPair { a, b, scale }) => with_f32(a, |a| {
+                with_f32(b, |b| {
+                    let inputs = self.weight.cols();
+                    let rank = a.len() / inputs;
+                    let dropped = learning.dropped(&self.name, x, inputs);
+                    let seen = dropped.as_deref().unwrap_or(x);
+                    let mut low = Low::any(count * rank);
+                    let a = Matrix::new(a, rank, inputs).transposed();
+                    let target = Target::new(&mut low, count, rank, gemm::Result::Replace);
+                    gemm(target, &[(Matrix::new(seen, count, inputs), a)]);
+                    scale_by(&mut low, *scale);
+                    let more = LowRank { values: &low, rank, b };
+                    Ok((multiply(&self.weight, x, count, Some(more)), low))
+                })
+            })?,
+        };
+        if let Some(bias) = &self.bias {
+            each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
+        }
+        Ok((out, low))
+    }
+
+    /// `x` and `low` as they were forwards, `grad` (count, outputs). Adds to the adapter's gradients
+    /// and, where it is wanted, to the gradient by `x`, or writes it.
+    pub fn backward(
+        &self,
+        (x, low): (&[f32], &Low),
+        grad: &[f32],
+        learning: Learning<'_>,
+        gradients: &mut Gradients,
+        x_grad: Option<(&mut [f32], gemm::Result)>,
+    ) -> Result<()> {
+        let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
+        let count = grad.len() / outputs;
+        let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
+        let Some(LoraPair { a, b, scale }) = pair else {
+            if let Some(x_grad) = x_grad {
+                multiply_back(&self.weight, grad, count, x_grad);
+            }
+            return Ok(());
+        };
+        with_f32(a, |a| {
+            with_f32(b, |b| {
+                let rank = a.len() / inputs;
+                let all_grad = Matrix::new(grad, count, outputs);
+                let mut low_grad = Buffer::any(count * rank);
+                let b_matrix = Matrix::new(b, outputs, rank);
+                let target = Target::new(&mut low_grad, count, rank, gemm::Result::Replace);
+                gemm(target, &[(all_grad, b_matrix)]);
+                scale_by(&mut low_grad, *scale);
+                let low_grad = Matrix::new(&low_grad, count, rank);
+
+                let sums = gradients.pair_mut(&self.name, (a.len(), b.len()));
+                let Some((a_sum, b_sum)) = sums else {
+                    candle_core::bail!("{} is not among the gradients", self.name)
+                };
+                let dropped = learning.dropped(&self.name, x, inputs);
+                let seen = Matrix::new(dropped.as_deref().unwrap_or(x), count, inputs);
+                let target = Target::new(a_sum, rank, inputs, gemm::Result::Add);
+                gemm(target, &[(low_grad.transposed(), seen)]);
+                // (rank, outputs): that way round the long rows are read in their order.
+                let mut turned = Buffer::any(rank * outputs);
+                let target = Target::new(&mut turned, rank, outputs, gemm::Result::Replace);
+                gemm(target, &[(Matrix::new(low, count, rank).transposed(), all_grad)]);
+                for (output, sums) in b_sum.chunks_exact_mut(rank).enumerate() {
+                    for (sum, value) in
+                        sums.iter_mut().zip(turned[output..].iter().step_by(outputs))
+                    {
+                        *sum += value;
+                    }
+                }
+
+                let Some(x_grad) = x_grad else { return Ok(()) };
+                let (x_grad, result) = x_grad;
+                multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
+                let a = Matrix::new(a, rank, inputs);
+                let Some(dropout) = learning.dropout else {
+                    gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[(low_grad, a)]);
+                    return Ok(());
+                };
+                let mut through_a = Buffer::any(count * inputs);
+                let target = Target::new(&mut through_a, count, inputs, gemm::Result::Replace);
+                gemm(target, &[(low_grad, a)]);
+                dropout.apply(&self.name, &mut through_a, inputs);
+                each_row(x_grad, inputs, |row, x_grad| {
+                    add_scaled(x_grad, 1.0, &through_a[row * inputs..(row + 1) * inputs]);
+                });
+                Ok(())
+            })
+        })
+    }
+}
+
+fn scale_by(values: &mut [f32], scale: f64) {
+    let scale = scale as f32;
+    for value in values {
+        *value *= scale;
+    }
+}

@@ -1,0 +1,8 @@
+//! The pass with gradients, over a tree of tokens.
+
+pub(crate) mod differentiable;
+pub mod dropout;
+pub mod gradients;
+pub(crate) mod linear_grad;
+pub mod tree;
+pub(crate) mod tree_attention;

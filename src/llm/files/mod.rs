@@ -1,0 +1,6 @@
+//! Weights as files hold them: GGUF and safetensors, mapped into memory.
+
+pub mod gguf;
+pub mod mapped;
+pub(crate) mod quantize;
+pub(crate) mod weights;

@@ -1,0 +1,372 @@
+//! From a prompt to a stream of tokens.
+
+pub(crate) mod introspect;
+pub mod sampling;
+pub mod score;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use self::sampling::{Sampler, SamplingParams};
+use super::adapter::lora::Adapter;
+use super::error::Error;
+use super::model::{Model, Positions};
+use super::net::cache::KvCache;
+use super::text::tokenizer::StreamDecoder;
+use crate::data::pair::Message;
+use crate::jobs::Progress;
+
+/// What the model is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Continue this text as it stands.
+    Raw(String),
+
+    /// Put these messages through the chat template and answer as the assistant.
+    Chat(Vec<Message>),
+}
+
+/// Whether the loaded LoRA adapter takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterMode {
+    #[default]
+    Off,
+    On,
+}
+
+/// One answer among those asked for at once: two seeds to label, or base and adapter to compare.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    pub seed: u64,
+    pub adapter: AdapterMode,
+}
+
+/// Everything that decides what is generated: the same request gives the same bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerateRequest {
+    pub prompt: Prompt,
+    pub sampling: SamplingParams,
+    pub max_new_tokens: usize,
+    pub stop_strings: Vec<String>,
+
+    /// Answered one after the other; lanes with the same adapter mode share the prompt's work.
+    pub lanes: Vec<Lane>,
+}
+
+/// A token of an answer.
+#[derive(Clone, Debug)]
+pub struct TokenStep {
+    pub id: u32,
+
+    /// The text that it adds. Empty while a character is not complete, or while the text could
+    /// be the beginning of a stop string; the rest comes with a later token, or only with
+    /// [`Answer::text`], which is the whole.
+    pub text: String,
+
+    /// Natural log of its probability before the sampling chain.
+    pub logprob: f32,
+
+    /// The raw scores (vocabulary) that it was drawn from.
+    pub logits: Arc<[f32]>,
+}
+
+#[derive(Clone, Debug)]
+pub enum GenerateEvent {
+    /// The prompt as the model sees it.
+    Prompt {
+        text: String,
+        ids: Vec<u32>,
+    },
+
+    /// The prompt is being read: `done` of `total` tokens, for one lane.
+    Reading {
+        lane: usize,
+        done: usize,
+        total: usize,
+    },
+
+    Token {
+        lane: usize,
+        step: TokenStep,
+    },
+
+    /// A lane is complete. `next_logits` are the raw scores after its last token: those that the
+    /// end of the turn was drawn from, or would be next. A lane that was stopped before its
+    /// prompt was read has none, and does not report this.
+    LaneDone {
+        lane: usize,
+        answer: Answer,
+        next_logits: Arc<[f32]>,
+    },
+}
+
+/// Why an answer ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The model ended its turn.
+    EndOfTurn,
+
+    /// A stop string appeared; it is not part of the answer.
+    StopString,
+
+    /// `max_new_tokens` are there.
+    Length,
+
+    /// The context is full.
+    ContextFull,
+
+    /// Somebody pressed Stop.
+    Stopped,
+}
+
+/// A finished answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub text: String,
+
+    /// Without the token that ended the turn; with those of a stop string.
+    pub ids: Vec<u32>,
+    pub stop: StopReason,
+
+    /// Seconds for reading the prompt (0 where it was shared) and for all tokens after it.
+    pub prompt_secs: f64,
+    pub generation_secs: f64,
+}
+
+/// How many tokens of a prompt are read between two looks at the Stop button.
+const READ_CHUNK: usize = 64;
+
+/// A prompt as the model sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RenderedPrompt {
+    pub text: String,
+    pub ids: Vec<u32>,
+}
+
+/// Puts a prompt through the chat template and the tokenizer. Raw text gets the special tokens
+/// that the tokenizer puts around a text, as transformers' `tokenizer(text)` adds them.
+pub fn render_prompt(model: &Model, prompt: &Prompt) -> Result<RenderedPrompt, Error> {
+    let tokenizer = model.tokenizer();
+    let (text, add_special) = match prompt {
+        Prompt::Raw(text) => (text.clone(), true),
+        Prompt::Chat(messages) => {
+            let chat = model.chat().ok_or(Error::NoChatTemplate)?;
+            (chat.render(messages, true)?, false)
+        }
+    };
+    let mut ids = tokenizer.encode(&text, add_special)?;
+    if ids.is_empty() {
+        // Nothing to continue: begin a text.
+        ids.extend(tokenizer.bos());
+    }
+    Ok(RenderedPrompt { text, ids })
+}
+
+/// Answers a request, lane after lane. The same request gives the same answers.
+///
+/// Stopping is no failure: what there is comes back with [`StopReason::Stopped`], and the lanes
+/// that were not begun are empty. Slow: reports every token and every stretch of the prompt.
+pub fn generate(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    request: &GenerateRequest,
+    progress: &dyn Progress<GenerateEvent>,
+) -> Result<Vec<Answer>, Error> {
+    let wants_adapter = request.lanes.iter().any(|lane| lane.adapter == AdapterMode::On);
+    if wants_adapter && adapter.is_none() {
+        return Err(Error::NoAdapter);
+    }
+    let prompt = render_prompt(model, &request.prompt)?;
+    let (needed, context) = (prompt.ids.len(), model.config().context_length);
+    if needed > context {
+        return Err(Error::ContextFull { needed, context });
+    }
+    progress.emit(GenerateEvent::Prompt { text: prompt.text, ids: prompt.ids.clone() });
+
+    let run = Run { model, adapter, request, prompt: &prompt.ids, progress };
+    let mut read: Vec<(AdapterMode, ReadPrompt)> = Vec::new();
+    let mut answers = Vec::with_capacity(request.lanes.len());
+    for (index, lane) in request.lanes.iter().enumerate() {
+        let prompt_clock = Instant::now();
+        let shared = read.iter().find(|(mode, _)| *mode == lane.adapter);
+        let (start, prompt_secs) = if let Some((_, start)) = shared {
+            (start.clone(), 0.0)
+        } else {
+            let Some(start) = run.read_prompt(index, lane)? else {
+                answers.resize(request.lanes.len(), Answer::empty(StopReason::Stopped));
+                return Ok(answers);
+            };
+            let secs = prompt_clock.elapsed().as_secs_f64();
+            let later = &request.lanes[index + 1..];
+            if later.iter().any(|later| later.adapter == lane.adapter) {
+                read.push((lane.adapter, start.clone()));
+            }
+            (start, secs)
+        };
+        answers.push(run.answer(index, lane, start, prompt_secs)?);
+    }
+    Ok(answers)
+}
+
+impl Answer {
+    fn empty(stop: StopReason) -> Self {
+        Self { text: String::new(), ids: Vec::new(), stop, prompt_secs: 0.0, generation_secs: 0.0 }
+    }
+}
+
+/// The state after the prompt, which lanes fork.
+#[derive(Clone)]
+struct ReadPrompt {
+    cache: KvCache,
+    next: Arc<[f32]>,
+}
+
+struct Run<'a> {
+    model: &'a Model,
+    adapter: Option<&'a Adapter>,
+    request: &'a GenerateRequest,
+    prompt: &'a [u32],
+    progress: &'a dyn Progress<GenerateEvent>,
+}
+
+impl Run<'_> {
+    fn adapter(&self, mode: AdapterMode) -> Option<&Adapter> {
+        self.adapter.filter(|_| mode == AdapterMode::On)
+    }
+
+    /// `None`: stopped.
+    fn read_prompt(&self, index: usize, lane: &Lane) -> Result<Option<ReadPrompt>, Error> {
+        let adapter = self.adapter(lane.adapter);
+        let mut cache = self.model.new_cache();
+        let total = self.prompt.len();
+        let mut next = None;
+        for chunk in self.prompt.chunks(READ_CHUNK) {
+            if self.progress.check().is_err() {
+                return Ok(None);
+            }
+            let is_last = cache.len() + chunk.len() == total;
+            let wanted = if is_last { Positions::Last } else { Positions::From(chunk.len()) };
+            let logits = self.model.logits(chunk, &mut cache, adapter, wanted)?;
+            if is_last {
+                next = Some(scores_of(&logits)?);
+            }
+            let done = cache.len();
+            self.progress.emit(GenerateEvent::Reading { lane: index, done, total });
+        }
+        Ok(Some(ReadPrompt { cache, next: next.ok_or(Error::NoTokens)? }))
+    }
+
+    fn answer(
+        &self,
+        index: usize,
+        lane: &Lane,
+        start: ReadPrompt,
+        prompt_secs: f64,
+    ) -> Result<Answer, Error> {
+        let clock = Instant::now();
+        let request = self.request;
+        let adapter = self.adapter(lane.adapter);
+        let ReadPrompt { mut cache, mut next } = start;
+        let mut history = self.prompt.to_vec();
+        let mut sampler = Sampler::new(lane.seed);
+        let mut decoder = match request.prompt {
+            Prompt::Raw(_) => StreamDecoder::continuing(self.model.tokenizer(), true),
+            Prompt::Chat(_) => StreamDecoder::new(self.model.tokenizer(), true),
+        };
+        let mut shown = UntilStop::new(&request.stop_strings);
+        let mut answer = Answer { prompt_secs, ..Answer::empty(StopReason::Length) };
+
+        answer.stop = loop {
+            if answer.ids.len() == request.max_new_tokens {
+                break StopReason::Length;
+            }
+            if self.progress.check().is_err() {
+                break StopReason::Stopped;
+            }
+            let id = sampler.next(&next, &history, &request.sampling)?;
+            if self.model.stop_ids().contains(&id) {
+                break StopReason::EndOfTurn;
+            }
+            history.push(id);
+            answer.ids.push(id);
+            let text = shown.push(&decoder.push(id));
+            answer.text.push_str(&text);
+            let logprob = sampling::logprob(&next, id);
+            let step = TokenStep { id, text, logprob, logits: Arc::clone(&next) };
+            self.progress.emit(GenerateEvent::Token { lane: index, step });
+            if shown.is_stopped() {
+                break StopReason::StopString;
+            }
+            if cache.len() == self.model.config().context_length {
+                break StopReason::ContextFull;
+            }
+            let logits = self.model.logits(&[id], &mut cache, adapter, Positions::Last)?;
+            next = scores_of(&logits)?;
+        };
+        answer.text.push_str(&shown.push(&decoder.finish()));
+        answer.text.push_str(&shown.finish());
+        answer.generation_secs = clock.elapsed().as_secs_f64();
+        let done = answer.clone();
+        self.progress.emit(GenerateEvent::LaneDone {
+            lane: index,
+            answer: done,
+            next_logits: next,
+        });
+        Ok(answer)
+    }
+}
+
+/// The one row of `logits`, (1, vocabulary).
+fn scores_of(logits: &candle_core::Tensor) -> Result<Arc<[f32]>, Error> {
+    Ok(logits.flatten_all()?.to_vec1::<f32>()?.into())
+}
+
+/// Text up to the first stop string. What could be the beginning of one is held back.
+struct UntilStop<'a> {
+    stops: Vec<&'a str>,
+    held: String,
+    is_stopped: bool,
+}
+
+impl<'a> UntilStop<'a> {
+    fn new(stops: &'a [String]) -> Self {
+        let stops = stops.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();
+        Self { stops, held: String::new(), is_stopped: false }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// The text that can be shown now.
+    fn push(&mut self, text: &str) -> String {
+        if self.is_stopped {
+            return String::new();
+        }
+        self.held.push_str(text);
+        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
+            self.is_stopped = true;
+            self.held.truncate(at);
+            return std::mem::take(&mut self.held);
+        }
+        let begins_stop = |tail: &str| self.stops.iter().any(|stop| stop.starts_with(tail));
+        let hold_from = self.held.char_indices().map(|(at, _)| at);
+        let hold_from = hold_from.into_iter().find(|at| begins_stop(&self.held[*at..]));
+        let rest = self.held.split_off(hold_from.unwrap_or(self.held.len()));
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// What was held back for a stop string that did not come.
+    fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+#[path = "generate_tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! How likely a given text is, token by token, in one pass.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::sampling;
+use crate::data::pair::{Message, Text};
+use crate::jobs::Progress;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::error::Error;
+use crate::llm::model::{Model, Positions};
+use crate::llm::text::chat::ChatTemplate;
+use crate::llm::text::tokenizer::Tokenizer;
+
+/// `done` of `total` tokens of a text are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scoring {
+    pub done: usize,
+    pub total: usize,
+}
+
+/// Tokens scored at once: 64 rows of 49,152 scores are 12 MB.
+const CHUNK: usize = 64;
+
+/// With a larger vocabulary a chunk has fewer rows, so that it stays below 16 MB.
+const CHUNK_SCORES: usize = 4 << 20;
+
+/// Natural log of the probability of each token given those before it; `None` for the first.
+/// Slow: reports and looks for Stop once a chunk.
+pub fn score(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    ids: &[u32],
+    progress: &dyn Progress<Scoring>,
+) -> Result<Vec<Option<f32>>, Error> {
+    score_with(model, adapter, ids, progress, &mut |_| Ok(()))
+}
+
+/// As [`score`]; `on_logits` gets the raw scores chunk after chunk, (positions, vocabulary). Only
+/// one chunk is in memory at a time, unless it keeps them.
+pub fn score_with(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    ids: &[u32],
+    progress: &dyn Progress<Scoring>,
+    on_logits: &mut dyn FnMut(&Tensor) -> Result<(), Error>,
+) -> Result<Vec<Option<f32>>, Error> {
+    let (total, context) = (ids.len(), model.config().context_length);
+    if total > context {
+        return Err(Error::ContextFull { needed: total, context });
+    }
+    let vocab_size = model.config().vocab_size;
+    let chunk = CHUNK.min(CHUNK_SCORES / vocab_size.max(1)).max(1);
+    let mut cache = model.new_cache();
+    cache.plan(total);
+    let mut logprobs = Vec::with_capacity(total);
+    logprobs.extend(ids.first().map(|_| None));
+    for part in ids.chunks(chunk) {
+        progress.check()?;
+        let start = cache.len();
+        let logits = model.logits(part, &mut cache, adapter, Positions::All)?;
+        on_logits(&logits)?;
+        // Row i scores token start + i + 1; the last row of the last chunk scores nothing.
+        let rows = logits.flatten_all()?.to_vec1::<f32>()?;
+        let next = &ids[start + 1..(start + part.len() + 1).min(total)];
+        let row_logprobs: Vec<Option<f32>> = next
+            .par_iter()
+            .zip(rows.par_chunks(vocab_size))
+            .map(|(id, row)| Some(sampling::logprob(row, *id)))
+            .collect();
+        logprobs.extend(row_logprobs);
+        progress.emit(Scoring { done: cache.len(), total });
+    }
+    Ok(logprobs)
+}
+
+/// A prompt and a completion as ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedCompletion {
+    /// Prompt and completion together.
+    pub ids: Vec<u32>,
+
+    /// Where the completion begins: everything before belongs to the prompt.
+    pub start: usize,
+
+    /// Whether the prompt alone has other ids than the beginning of the whole: the tokens at the
+    /// border then belong to neither. TRL warns and goes on, and so do we.
+    pub prompt_differs: bool,
+}
+
+impl EncodedCompletion {
+    /// The completion's log-probability: the sum over its tokens. A first token counts nothing.
+    pub fn logprob(&self, logprobs: &[Option<f32>]) -> f64 {
+        logprobs[self.start..].iter().flatten().map(|logprob| f64::from(*logprob)).sum()
+    }
+}
+
+/// The ids of a prompt and a completion, by TRL's rule (`DPOTrainer`).
+///
+/// Messages go through the chat template, once up to the prompt with the assistant's turn opened
+/// and once as a whole; the completion is what the whole has more. Plain strings are put together
+/// and then tokenised. Where one of the two is messages and the other plain, the plain one is a
+/// message too.
+pub fn encode_completion(
+    tokenizer: &Tokenizer,
+    chat: Option<&ChatTemplate>,
+    prompt: &Text,
+    completion: &Text,
+) -> Result<EncodedCompletion, Error> {
+    let (prompt_ids, ids) =
+        if let (Text::Plain(prompt), Text::Plain(completion)) = (prompt, completion) {
+            let whole = [prompt.as_str(), completion.as_str()].concat();
+            (tokenizer.encode(prompt, true)?, tokenizer.encode(&whole, true)?)
+        } else {
+            let chat = chat.ok_or(Error::NoChatTemplate)?;
+            let prompt = as_messages(prompt, "user");
+            let whole = [prompt.clone(), as_messages(completion, "assistant")].concat();
+            let (prompt, whole) = (chat.render(&prompt, true)?, chat.render(&whole, false)?);
+            (tokenizer.encode(&prompt, false)?, tokenizer.encode(&whole, false)?)
+        };
+    let start = prompt_ids.len().min(ids.len());
+    Ok(EncodedCompletion { start, prompt_differs: !ids.starts_with(&prompt_ids), ids })
+}
+
+fn as_messages(text: &Text, role: &str) -> Vec<Message> {
+    match text {
+        Text::Plain(content) => vec![Message::new(role, content)],
+        Text::Messages(messages) => messages.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "score_tests.rs"]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a model's headers say: enough to show it, to refuse it with a reason, and to start a load.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::survey::{Needs, survey};
+use crate::llm::card::{ModelFacts, ModelSource, Purpose};
+use crate::llm::config::Config;
+use crate::llm::config::{families, gguf_config};
+use crate::llm::error::Error;
+use crate::llm::files::gguf::GgufFile;
+use crate::llm::files::weights::{SafetensorsFiles, WeightSource, Weights, unsupported_types};
+use crate::llm::model::gguf_stop_ids;
+use crate::llm::text::chat::{ChatError, ChatTemplate};
+use crate::llm::text::tokenizer::Tokenizer;
+
+/// A model whose headers have been read.
+pub(crate) struct Opened {
+    pub weights: WeightSource,
+    files: Files,
+}
+
+enum Files {
+    Gguf(Arc<GgufFile>),
+    Folder { path: PathBuf, config: Value, generation: Option<Value> },
+}
+
+impl Opened {
+    pub fn open(source: &ModelSource) -> Result<Self, Error> {
+        match source {
+            ModelSource::Gguf(path) => {
+                let file = Arc::new(GgufFile::open(path)?);
+                let weights = WeightSource::Gguf(Arc::clone(&file));
+                Ok(Self { weights, files: Files::Gguf(file) })
+            }
+            ModelSource::Folder(path) => {
+                let config = read_json(&path.join("config.json"))?;
+                let generation = path.join("generation_config.json");
+                let generation =
+                    if generation.is_file() { Some(read_json(&generation)?) } else { None };
+                let weights = WeightSource::Safetensors(SafetensorsFiles::open(path)?);
+                let files = Files::Folder { path: path.clone(), config, generation };
+                Ok(Self { weights, files })
+            }
+        }
+    }
+
+    pub fn config(&self) -> Result<Config, Error> {
+        match &self.files {
+            Files::Gguf(file) => {
+                if let Some(count) = file.u64("split.count").filter(|count| *count > 1) {
+                    let problem = format!(
+                        "it is one of {count} parts; join them first with llama-gguf-split --merge"
+                    );
+                    return Err(Error::not_a_model(file.path(), problem));
+                }
+                let config = gguf_config::from_gguf(file)?;
+                let types = unsupported_types(file);
+                if types.is_empty() {
+                    return Ok(config);
+                }
+                let path = file.path().to_owned();
+                Err(Error::TensorTypes { path, types: types.join(", ") })
+            }
+            Files::Folder { path, config, .. } => {
+                families::from_json(config, &path.join("config.json"))
+            }
+        }
+    }
+
+    /// Lets go of what only describes the model, once all of it has been read.
+    pub fn forget_headers(&self) {
+        match &self.files {
+            Files::Gguf(file) => file.forget_headers(),
+            Files::Folder { .. } => {}
+        }
+    }
+
+    /// What a load would take, and from which tensors.
+    pub fn survey(&self, config: &Config, weights: Weights) -> Result<Needs, Error> {
+        survey(config, &self.weights, weights)
+    }
+
+    /// The tokenizer and the chat template. A model whose template is not understood can still
+    /// continue raw text.
+    pub fn text(&self) -> Result<(Tokenizer, Option<ChatTemplate>), Error> {
+        let (tokenizer, chat) = match &self.files {
+            Files::Gguf(file) => {
+                let tokenizer = Tokenizer::from_gguf(file)?;
+                let chat = ChatTemplate::from_gguf(file, &tokenizer);
+                (tokenizer, chat)
+            }
+            Files::Folder { path, .. } => {
+                let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json"))?;
+                (tokenizer, ChatTemplate::from_folder(path))
+            }
+        };
+        let chat = match chat {
+            Err(ChatError::Syntax(err)) => {
+                log::warn!("the model's chat template is not understood: {err:#}");
+                None
+            }
+            chat => chat?,
+        };
+        Ok((tokenizer, chat))
+    }
+
+    /// The tokens that end an answer, as transformers' `generate` takes them: from
+    /// `generation_config.json`, else from `config.json`.
+    pub fn stop_ids(&self) -> Vec<u32> {
+        match &self.files {
+            Files::Gguf(file) => gguf_stop_ids(file),
+            Files::Folder { config, generation, .. } => {
+                let of = |json: &Value| json.get("eos_token_id").map(ids).unwrap_or_default();
+                let own = generation.as_ref().map(of).unwrap_or_default();
+                if own.is_empty() { of(config) } else { own }
+            }
+        }
+    }
+
+    pub fn facts(&self) -> ModelFacts {
+        let config = self.config();
+        let needs = match &config {
+            Ok(config) => self.survey(config, Weights::AsStored).map_err(|err| err.unsupported()),
+            Err(err) => Err(err.unsupported()),
+        };
+        let config = config.ok();
+        let mut facts = match &self.files {
+            Files::Gguf(file) => gguf_facts(file),
+            Files::Folder { path, config, .. } => folder_facts(path, config, &self.weights),
+        };
+        if let Some(config) = config {
+            facts.architecture.clone_from(&config.architecture);
+            facts.cache_bytes_per_token = config.cache_bytes_per_token(&facts.precision);
+            facts.context_length = config.context_length;
+            facts.vocab_size = config.vocab_size;
+            facts.layer_count = config.layer_count();
+        }
+        match needs {
+            Ok(needs) => facts.memory_bytes = needs.bytes,
+            Err(unsupported) => facts.unsupported = Some(unsupported),
+        }
+        facts
+    }
+}
+
+/// One id, or a list of them.
+fn ids(value: &Value) -> Vec<u32> {
+    let list = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
+    list.into_iter().filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()).collect()
+}
+
+fn read_json(path: &Path) -> Result<Value, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
+    serde_json::from_str(&text)
+        .map_err(|err| Error::not_a_model(path, format!("it is not JSON: {err}")))
+}
+
+/// The type that most weights are stored in.
+fn most_used(counts: &BTreeMap<String, u64>) -> String {
+    counts
+        .iter()
+        .max_by_key(|(_, count)| **count)
+        .map_or_else(String::new, |(name, _)| name.clone())
+}
+
+fn gguf_facts(file: &GgufFile) -> ModelFacts {
+    let mut counts = BTreeMap::new();
+    let (mut parameter_count, mut memory_bytes) = (0, 0);
+    for tensor in file.tensors() {
+        *counts.entry(tensor.kind.name()).or_default() += tensor.element_count;
+        parameter_count += tensor.element_count;
+        memory_bytes += tensor.byte_len().unwrap_or_default() as u64;
+    }
+    let architecture = file.str("general.architecture").unwrap_or_default().to_owned();
+    let number = |name: &str| file.u32(&format!("{architecture}.{name}")).unwrap_or(0) as usize;
+    ModelFacts {
+        parameter_count,
+        precision: most_used(&counts),
+        file_bytes: file.file_len(),
+        memory_bytes,
+        cache_bytes_per_token: 0,
+        context_length: number("context_length"),
+        vocab_size: number("vocab_size"),
+        layer_count: number("block_count"),
+        has_chat_template: file.str("tokenizer.chat_template").is_some(),
+        purpose: Purpose::Generate,
+        unsupported: None,
+        architecture,
+    }
+}
+
+fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFacts {
+    let mut counts = BTreeMap::new();
+    let (mut parameter_count, mut bytes) = (0, 0);
+    if let WeightSource::Safetensors(files) = weights {
+        for (dtype, elements, size) in files.summary() {
+            *counts.entry(format!("{dtype:?}")).or_default() += elements;
+            parameter_count += elements;
+            bytes += size;
+        }
+    }
+    let number = |key: &str| config.get(key).and_then(Value::as_u64).unwrap_or(0) as usize;
+    let has_chat_template = path.join("chat_template.jinja").is_file()
+        || read_json(&path.join("tokenizer_config.json"))
+            .is_ok_and(|json| json.get("chat_template").is_some_and(|value| !value.is_null()));
+    ModelFacts {
+        architecture: config
+            .get("model_type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        parameter_count,
+        precision: most_used(&counts),
+        file_bytes: bytes,
+        memory_bytes: bytes,
+        cache_bytes_per_token: 0,
+        context_length: number("max_position_embeddings"),
+        vocab_size: number("vocab_size"),
+        layer_count: number("num_hidden_layers"),
+        has_chat_template,
+        purpose: Purpose::Generate,
+        unsupported: None,
+    }
+}
+
+/// Repository and commit of a path inside a Hugging Face cache:
+/// `models--org--name/snapshots/<commit>/…`.
+pub(crate) fn hub_origin(path: &Path) -> Option<(String, String)> {
+    let parts: Vec<String> =
+        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let at = parts.iter().rposition(|part| part == "snapshots")?;
+    let repo = parts.get(at.checked_sub(1)?)?.strip_prefix("models--")?;
+    Some((repo.replacen("--", "/", 1), parts.get(at + 1)?.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_the_hub_cache_tells_repository_and_commit() {
+        let path =
+            Path::new("/c/hub/models--HuggingFaceTB--SmolLM2-135M-Instruct/snapshots/1a2b/x.gguf");
+        let (repo, commit) = hub_origin(path).unwrap();
+        assert_eq!(
+            (repo.as_str(), commit.as_str()),
+            ("HuggingFaceTB/SmolLM2-135M-Instruct", "1a2b")
+        );
+        assert_eq!(hub_origin(Path::new("/models/llama")), None);
+    }
+}

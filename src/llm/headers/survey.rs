@@ -1,0 +1,118 @@
+//! A load without its weights: which tensors it would take, whether they are there, and what they
+//! would take in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use crate::jobs::Quiet;
+use crate::llm::config::Config;
+use crate::llm::error::Error;
+use crate::llm::files::weights::{MatrixRequest, RawTensor, TensorSource, WeightSource, Weights};
+use crate::llm::kernels::{Bytes, QMatrix};
+use crate::llm::net::transformer::Transformer;
+
+/// What a load would take.
+pub(crate) struct Needs {
+    /// What the weights will take in memory.
+    pub bytes: u64,
+
+    /// The tensors that are needed, by the names that the files have for them.
+    pub used: BTreeSet<String>,
+}
+
+/// Walks through a load. Fails with every tensor that is missing, or with the first that has
+/// another shape or a type that cannot be computed with.
+pub(crate) fn survey(
+    config: &Config,
+    source: &WeightSource,
+    keep: Weights,
+) -> Result<Needs, Error> {
+    let survey = Survey {
+        source,
+        bytes: Cell::new(0),
+        used: RefCell::default(),
+        missing: RefCell::default(),
+    };
+    Transformer::load(config, &survey, keep, &Quiet)?;
+    let Survey { bytes, used, missing, .. } = survey;
+    match missing.into_inner() {
+        None => Ok(Needs { bytes: bytes.into_inner(), used: used.into_inner() }),
+        Some(Error::MissingTensors { path, mut names }) => {
+            if !config.tied_head && names.iter().any(|name| name == "lm_head.weight") {
+                names.retain(|name| name != "lm_head.weight");
+                names.push("lm_head.weight (tie_word_embeddings is false)".to_owned());
+            }
+            Err(Error::MissingTensors { path, names })
+        }
+        Some(error) => Err(error),
+    }
+}
+
+/// Answers with empty weights, and writes down what it was asked for.
+struct Survey<'a> {
+    source: &'a WeightSource,
+    bytes: Cell<u64>,
+    used: RefCell<BTreeSet<String>>,
+    missing: RefCell<Option<Error>>,
+}
+
+impl Survey<'_> {
+    /// `None`: it is missing, which is written down.
+    fn find(&self, name: &str) -> Result<Option<RawTensor>, Error> {
+        match self.source.find(name) {
+            Ok(raw) => {
+                self.used.borrow_mut().insert(raw.name.clone());
+                Ok(Some(raw))
+            }
+            Err(Error::MissingTensors { path, names: more }) => {
+                let mut missing = self.missing.borrow_mut();
+                match &mut *missing {
+                    Some(Error::MissingTensors { names, .. }) => names.extend(more),
+                    _ => *missing = Some(Error::MissingTensors { path, names: more }),
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+    }
+}
+
+impl TensorSource for Survey<'_> {
+    fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
+        let MatrixRequest { name, outputs, inputs, keep, .. } = *request;
+        if let Some(raw) = self.find(name)? {
+            if self.source.is_transposed(request) {
+                raw.expect_shape(&[inputs, outputs])?;
+            } else {
+                raw.expect_shape(&[outputs, inputs])?;
+            }
+            let kind = keep.kind(raw.kind, inputs);
+            self.count(outputs * inputs / kind.block_len() * kind.block_bytes());
+        }
+        let nothing =
+            QMatrix::new(crate::llm::kernels::GgmlType::F32, 0, inputs, Bytes::from(vec![]));
+        nothing.map_err(|err| {
+            Error::not_a_model(std::path::Path::new(name), err.to_string()) // 0 bytes are 0 rows
+        })
+    }
+
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+        let Some(raw) = self.find(name)? else { return Ok(Vec::new()) };
+        raw.expect_shape(&[len])?;
+        self.count(len * size_of::<f32>());
+        Ok(Vec::new())
+    }
+
+    /// The order of rows changes no size.
+    fn interleaves_heads(&self) -> bool {
+        false
+    }
+
+    fn same(&self, one: &str, other: &str) -> [bool; 3] {
+        self.source.same(one, other)
+    }
+}

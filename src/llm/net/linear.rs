@@ -1,0 +1,100 @@
+//! A linear layer: its weight as it is kept, its bias, and what an adapter adds.
+
+use candle_core::Result;
+
+use super::buffers::Buffer;
+use super::ops::{RowNorm, with_f32};
+use super::rows::{add_scaled, dot, each_row};
+use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::kernels;
+use crate::llm::kernels::{Product, QMatrix};
+
+/// A linear layer by its module path.
+#[derive(Clone)]
+pub(crate) struct Linear {
+    /// `model.layers.0.self_attn.q_proj`
+    pub name: String,
+
+    /// (outputs, inputs), as it is kept.
+    pub weight: QMatrix,
+    pub bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    /// x (count, inputs) -> (count, outputs)
+    pub fn run(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<Buffer> {
+        let [out] = Self::run_all([self], x, count, adapter)?;
+        Ok(out)
+    }
+
+    /// Several layers with the same input, which is rounded for packed weights only once.
+    pub fn run_all<const N: usize>(
+        layers: [&Self; N],
+        x: &[f32],
+        count: usize,
+        adapter: Option<&Adapter>,
+    ) -> Result<[Buffer; N]> {
+        let mut outs = layers.map(|layer| Buffer::any(count * layer.weight.rows()));
+        let products = layers.iter().zip(&mut outs);
+        let products = products.map(|(layer, out)| Product { weights: &layer.weight, out });
+        kernels::matmul_all(x, count, &mut products.collect::<Vec<_>>());
+        for (layer, out) in layers.iter().zip(&mut outs) {
+            layer.finish(x, adapter, out)?;
+        }
+        Ok(outs)
+    }
+
+    /// Adds the bias and what the adapter changes.
+    fn finish(&self, x: &[f32], adapter: Option<&Adapter>, out: &mut [f32]) -> Result<()> {
+        if let Some(bias) = &self.bias {
+            for row in out.chunks_exact_mut(bias.len()) {
+                add_scaled(row, 1.0, bias);
+            }
+        }
+        let Some(LoraPair { a, b, scale }) = adapter.and_then(|adapter| adapter.pair(&self.name))
+        else {
+            return Ok(());
+        };
+        with_f32(a, |a| {
+            with_f32(b, |b| {
+                let rank = a.len() / self.weight.cols();
+                add_low_rank(x, a, b, rank, *scale as f32, out);
+                Ok(())
+            })
+        })
+    }
+}
+
+/// out (count, outputs) += scale · (x Aᵀ) Bᵀ, with A (rank, inputs) and B (outputs, rank).
+pub(crate) fn add_low_rank(
+    x: &[f32],
+    a: &[f32],
+    b: &[f32],
+    rank: usize,
+    scale: f32,
+    out: &mut [f32],
+) {
+    if rank == 0 {
+        return;
+    }
+    let (inputs, outputs) = (a.len() / rank, b.len() / rank);
+    each_row(out, outputs, |index, out| {
+        let x = &x[index * inputs..(index + 1) * inputs];
+        let low: Vec<f32> = a.chunks_exact(inputs).map(|a| scale * dot(x, a)).collect();
+        for (out, b) in out.iter_mut().zip(b.chunks_exact(rank)) {
+            *out += dot(&low, b);
+        }
+    });
+}
+
+/// A norm of the model.
+#[derive(Clone)]
+pub(crate) struct Norm(pub RowNorm);
+
+impl Norm {
+    pub fn run(&self, x: &[f32]) -> Buffer {
+        let mut out = Buffer::any(x.len());
+        self.0.run(x, &mut out);
+        out
+    }
+}

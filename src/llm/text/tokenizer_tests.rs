@@ -1,0 +1,255 @@
+//! The tokenizer against transformers, and its two sources against each other.
+
+use super::*;
+
+const TINY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama/tokenizer.json");
+
+const STRINGS: &[&str] = &[
+    "",
+    " ",
+    "  \n\n\t ",
+    "Once upon a time, the small village",
+    "naïve café — 你好，世界 🙂👩‍🔬",
+    "don't we'll I'VE 2026-11-21 1,234,567.89",
+    "def f(a, b):\n    return a+b\r\n",
+    "<|im_start|>user\nHi<|im_end|>\n<|endoftext|>",
+    "<|im_start|<|im_end|>|>",
+    "A\u{301}\u{a0}ﬁ½ＡＢＣ العربية हिन्दी русский",
+    "\0\u{7f}\u{ad}",
+];
+
+/// The GGUF metadata that a `tokenizer.json` of the byte-level kind amounts to.
+fn as_gguf(path: &str, pre: &str) -> GgufVocab {
+    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let vocab = json["model"]["vocab"].as_object().unwrap();
+    let mut tokens = vec![String::new(); vocab.len()];
+    for (token, id) in vocab {
+        tokens[id.as_u64().unwrap() as usize].clone_from(token);
+    }
+    let mut token_types = vec![1; tokens.len()];
+    for added in json["added_tokens"].as_array().unwrap() {
+        let special = added["special"].as_bool().unwrap();
+        token_types[added["id"].as_u64().unwrap() as usize] = if special { 3 } else { 4 };
+    }
+    let merges = json["model"]["merges"].as_array().unwrap().iter();
+    let merges =
+        merges.map(|pair| format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()));
+    GgufVocab {
+        model: "gpt2".into(),
+        pre: Some(pre.into()),
+        tokens,
+        token_types: Some(token_types),
+        merges: Some(merges.collect()),
+        bos: Some(1),
+        eos: Some(2),
+        ..GgufVocab::default()
+    }
+}
+
+/// A SentencePiece vocabulary in the manner of Llama 2: three special tokens, all bytes, pieces.
+fn sentence_piece(pieces: &[(&str, f32)]) -> GgufVocab {
+    let mut vocab = GgufVocab {
+        model: "llama".into(),
+        bos: Some(1),
+        eos: Some(2),
+        unknown: Some(0),
+        ..GgufVocab::default()
+    };
+    let bytes = (0..=255).map(|byte| (format!("<0x{byte:02X}>"), 0.0, 6));
+    let specials = [("<unk>", 2), ("<s>", 3), ("</s>", 3)];
+    let specials = specials.map(|(token, kind)| (token.to_owned(), 0.0, kind));
+    let pieces = pieces.iter().map(|(piece, score)| ((*piece).to_owned(), *score, 1));
+    let (mut scores, mut types) = (Vec::new(), Vec::new());
+    for (token, score, kind) in specials.into_iter().chain(bytes).chain(pieces) {
+        vocab.tokens.push(token);
+        scores.push(score);
+        types.push(kind);
+    }
+    vocab.scores = Some(scores);
+    vocab.token_types = Some(types);
+    vocab
+}
+
+fn llama2_like() -> Tokenizer {
+    let vocab = sentence_piece(&[
+        ("▁t", -1.0),
+        ("▁the", -3.0),
+        ("he", -2.0),
+        ("▁", -10.0),
+        ("t", -11.0),
+        ("h", -12.0),
+        ("e", -13.0),
+        ("é", -14.0),
+    ]);
+    Tokenizer::from_gguf_vocab(&vocab).unwrap()
+}
+
+fn streamed(tokenizer: &Tokenizer, ids: &[u32], skip_special: bool) -> Vec<String> {
+    let mut stream = StreamDecoder::new(tokenizer, skip_special);
+    let mut pieces: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
+    pieces.push(stream.finish());
+    pieces
+}
+
+#[test]
+fn a_gguf_vocabulary_and_a_tokenizer_json_give_the_same_ids() {
+    let from_json = Tokenizer::from_file(Path::new(TINY)).unwrap();
+    let from_gguf = Tokenizer::from_gguf_vocab(&as_gguf(TINY, "gpt-2")).unwrap();
+    for text in STRINGS {
+        let ids = from_json.encode(text, false).unwrap();
+        assert_eq!(ids, from_gguf.encode(text, false).unwrap(), "{text:?}");
+        assert_eq!(from_json.decode(&ids, false), from_gguf.decode(&ids, false));
+    }
+    assert_eq!(from_gguf.vocab_size(), 384);
+    assert_eq!((from_json.bos(), from_json.eos()), (Some(1), Some(2)));
+    assert_eq!((from_gguf.bos(), from_gguf.eos()), (Some(1), Some(2)));
+}
+
+#[test]
+fn decoding_is_what_the_tokenizers_crate_decodes() {
+    let tokenizer = Tokenizer::from_file(Path::new(TINY)).unwrap();
+    for id in 0..384 {
+        assert_eq!(tokenizer.decode(&[id], false), tokenizer.inner.decode(&[id], false).unwrap());
+    }
+    // Ids in an order that no text has: broken characters everywhere.
+    let ids: Vec<u32> = (0..2000_u32).map(|index| index * 7919 % 384).collect();
+    for skip in [false, true] {
+        assert_eq!(tokenizer.decode(&ids, skip), tokenizer.inner.decode(&ids, skip).unwrap());
+    }
+}
+
+#[test]
+fn streaming_shows_no_half_character_and_loses_nothing() {
+    let tokenizer = Tokenizer::from_file(Path::new(TINY)).unwrap();
+    for text in STRINGS {
+        let ids = tokenizer.encode(text, false).unwrap();
+        let pieces = streamed(&tokenizer, &ids, false);
+        assert_eq!(pieces.concat(), *text);
+        assert!(pieces.iter().all(|piece| !piece.contains('\u{fffd}')), "{pieces:?}");
+    }
+    let ids: Vec<u32> = (0..2000_u32).map(|index| index * 7919 % 384).collect();
+    assert_eq!(streamed(&tokenizer, &ids, true).concat(), tokenizer.decode(&ids, true));
+}
+
+#[test]
+fn a_character_in_three_tokens_appears_with_the_third() {
+    let tokenizer = llama2_like();
+    let byte = |byte: u8| 3 + u32::from(byte);
+    let ids = [byte(0xE4), byte(0xBD), byte(0xA0), byte(b'!')];
+    assert_eq!(streamed(&tokenizer, &ids, false), ["", "", "你", "!", ""]);
+    assert_eq!(streamed(&tokenizer, &ids[..2], false), ["", "", "\u{fffd}"]);
+}
+
+#[test]
+fn sentence_piece_merges_by_score_and_falls_back_to_bytes() {
+    let tokenizer = llama2_like();
+    let ids = |text: &str| -> Vec<String> {
+        let ids = tokenizer.encode(text, false).unwrap();
+        ids.iter().map(|id| tokenizer.token(*id).unwrap()).collect()
+    };
+    // ▁ t h e: "▁t" (-1) is merged before "he" (-2), and both become "▁the" (-3).
+    assert_eq!(ids("the"), ["▁the"]);
+    assert_eq!(ids("thé"), ["▁t", "h", "é"]);
+    assert_eq!(ids("ü"), ["▁", "<0xC3>", "<0xBC>"]);
+    assert_eq!(tokenizer.encode("the", true).unwrap()[0], 1);
+    for text in ["the the", " the", "ü é", ""] {
+        let ids = tokenizer.encode(text, false).unwrap();
+        assert_eq!(tokenizer.decode(&ids, false), text);
+        assert_eq!(streamed(&tokenizer, &ids, false).concat(), text);
+    }
+}
+
+#[test]
+fn a_continuation_keeps_its_leading_space() {
+    let tokenizer = llama2_like();
+    let the = tokenizer.id_of("▁the").unwrap();
+    assert_eq!(StreamDecoder::new(&tokenizer, true).push(the), "the");
+    assert_eq!(StreamDecoder::continuing(&tokenizer, true).push(the), " the");
+    assert_eq!(tokenizer.token_text(the), " the");
+}
+
+#[test]
+fn a_token_is_shown_as_text_and_half_a_character_as_bytes() {
+    let tokenizer = Tokenizer::from_file(Path::new(TINY)).unwrap();
+    let text = |token: &str| tokenizer.token_text(tokenizer.id_of(token).unwrap());
+    assert_eq!(text("<|im_end|>"), "<|im_end|>");
+    assert_eq!(text("Ã©"), "é");
+    assert_eq!(text("ĠA"), " A");
+    assert_eq!(text("ä½ł"), "你");
+    assert_eq!(text("½ł"), "<0xBD><0xA0>");
+    assert_eq!(tokenizer.token_text(99_999), "<id 99999>");
+}
+
+#[test]
+fn a_pre_tokenizer_that_is_not_known_is_an_error_that_names_it() {
+    let err = Tokenizer::from_gguf_vocab(&as_gguf(TINY, "bloom")).unwrap_err();
+    assert!(err.to_string().contains("\"bloom\""), "{err}");
+}
+
+#[test]
+fn every_known_pre_tokenizer_builds_and_loses_no_text() {
+    for pre in ["default", "smollm", "refact", "llama-bpe", "qwen2", "dbrx", "tekken"] {
+        let tokenizer = Tokenizer::from_gguf_vocab(&as_gguf(TINY, pre)).unwrap();
+        for text in STRINGS.iter().filter(|text| !text.contains('\u{301}')) {
+            let ids = tokenizer.encode(text, false).unwrap();
+            assert_eq!(tokenizer.decode(&ids, false), *text, "{pre}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_vocabulary_is_an_error_and_not_a_panic() {
+    let good = as_gguf(TINY, "gpt-2");
+    let spoil = |change: fn(&mut GgufVocab)| {
+        let mut vocab = good.clone();
+        change(&mut vocab);
+        Tokenizer::from_gguf_vocab(&vocab).unwrap_err().to_string()
+    };
+    spoil(|vocab| vocab.bos = Some(99_999));
+    spoil(|vocab| vocab.merges = None);
+    spoil(|vocab| vocab.merges = Some(vec!["Ġ".into()]));
+    spoil(|vocab| vocab.merges = Some(vec!["no such".into()]));
+    spoil(|vocab| vocab.token_types = Some(vec![1]));
+    spoil(|vocab| vocab.tokens.clear());
+    spoil(|vocab| vocab.model = "t5".into());
+    spoil(|vocab| vocab.model = "llama".into());
+}
+
+/// The ids of `tests/reference/text/tokenizer_*.json`, which transformers computed.
+fn reproduces(tokenizer: &Tokenizer, reference: &str) {
+    let cases: Vec<Value> = serde_json::from_str(reference).unwrap();
+    assert_eq!(cases.len(), 30);
+    for case in cases {
+        let text = case["text"].as_str().unwrap();
+        let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+        assert_eq!(tokenizer.encode(text, false).unwrap(), ids, "{text:?}");
+        assert_eq!(tokenizer.decode(&ids, false), text);
+        assert_eq!(streamed(tokenizer, &ids, false).concat(), text);
+    }
+}
+
+/// The real vocabularies are in large files that do not belong in the repository.
+fn gguf_named_by(variable: &str) -> Option<Tokenizer> {
+    let Some(path) = std::env::var_os(variable) else {
+        println!("skipped: {variable} does not name a GGUF file");
+        return None;
+    };
+    let file = GgufFile::open(Path::new(&path)).unwrap();
+    Some(Tokenizer::from_gguf(&file).unwrap())
+}
+
+#[test]
+fn smollm2_from_its_gguf_file_gives_transformers_ids() {
+    let Some(tokenizer) = gguf_named_by("TUNING_FORK_STARTER") else { return };
+    reproduces(&tokenizer, include_str!("../../../tests/reference/text/tokenizer_smollm2.json"));
+    assert_eq!(tokenizer.vocab_size(), 49_152);
+    assert_eq!(tokenizer.encode("Hi", true).unwrap(), tokenizer.encode("Hi", false).unwrap());
+}
+
+#[test]
+fn gemma3_from_its_gguf_file_gives_transformers_ids() {
+    let Some(tokenizer) = gguf_named_by("TUNING_FORK_GEMMA3") else { return };
+    reproduces(&tokenizer, include_str!("../../../tests/reference/text/tokenizer_gemma3.json"));
+    assert_eq!(tokenizer.encode("Hi", true).unwrap()[0], 2);
+}

@@ -1,0 +1,95 @@
+//! Everything that a person can ask for, panel by panel.
+
+mod annotate;
+mod models;
+mod playground;
+mod project;
+mod train;
+mod view;
+mod window;
+
+pub use annotate::AnnotateCommand;
+pub use models::ModelsCommand;
+pub use playground::PlaygroundCommand;
+pub use project::ProjectCommand;
+pub use train::{AdapterForm, TrainCommand};
+pub use view::ViewCommand;
+pub use window::WindowCommand;
+
+/// Something asked for by a click, a key or the palette. Carried out at the end of the frame, by
+/// `app/handle`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    View(ViewCommand),
+    Window(WindowCommand),
+    Project(ProjectCommand),
+    Models(ModelsCommand),
+    Playground(PlaygroundCommand),
+    Annotate(AnnotateCommand),
+    Train(TrainCommand),
+}
+
+impl From<ViewCommand> for Command {
+    fn from(command: ViewCommand) -> Self {
+        Self::View(command)
+    }
+}
+
+impl From<WindowCommand> for Command {
+    fn from(command: WindowCommand) -> Self {
+        Self::Window(command)
+    }
+}
+
+impl From<ProjectCommand> for Command {
+    fn from(command: ProjectCommand) -> Self {
+        Self::Project(command)
+    }
+}
+
+impl From<ModelsCommand> for Command {
+    fn from(command: ModelsCommand) -> Self {
+        Self::Models(command)
+    }
+}
+
+impl From<PlaygroundCommand> for Command {
+    fn from(command: PlaygroundCommand) -> Self {
+        Self::Playground(command)
+    }
+}
+
+impl From<AnnotateCommand> for Command {
+    fn from(command: AnnotateCommand) -> Self {
+        Self::Annotate(command)
+    }
+}
+
+impl From<TrainCommand> for Command {
+    fn from(command: TrainCommand) -> Self {
+        Self::Train(command)
+    }
+}
+
+/// What was asked for in this frame, in order.
+#[derive(Debug, Default)]
+pub struct Commands(Vec<Command>);
+
+impl Commands {
+    pub fn push(&mut self, command: impl Into<Command>) {
+        self.0.push(command.into());
+    }
+
+    pub fn extend(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.0.extend(commands);
+    }
+}
+
+impl IntoIterator for Commands {
+    type Item = Command;
+    type IntoIter = std::vec::IntoIter<Command>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -1,0 +1,62 @@
+//! What the Train panel is asked for.
+
+use std::path::PathBuf;
+
+use crate::train::record::notes::RunNotes;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainCommand {
+    ChooseData,
+
+    /// Opens Train with the pairs of a file.
+    UseFile(PathBuf),
+
+    /// Looks at the chosen data as a run would see it.
+    SurveyData,
+    Start,
+    Stop,
+
+    /// The run under way rests with everything in memory.
+    Pause,
+    Continue,
+    Resume(String),
+    Delete(String),
+
+    /// A run gets the name and the note that were written.
+    Note(String, RunNotes),
+
+    /// A run's settings and data go into the form, to be changed and started again.
+    UseSettings(String),
+
+    /// A run's numbers and curves as files in its folder: CSV, SVG, PNG.
+    Export(String),
+
+    /// The model with and without a run's adapter, measured on what the run held out.
+    Measure(String),
+    StopMeasuring,
+
+    /// A run's adapter for other programs. Asks where to.
+    ExportAdapter(String, AdapterForm),
+    StopExport,
+
+    /// A run of the list was picked or ticked: read its `metrics.jsonl` and hand it over.
+    Show(String),
+
+    /// Load a run's adapter and ask the same prompt of base and adapter, side by side.
+    Try(String),
+
+    /// The same with the adapter of the run's best evaluation.
+    TryBest(String),
+    SaveRunFile,
+    ChooseRunFile,
+}
+
+/// What is made of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterForm {
+    /// A transformers folder that stands alone.
+    Merged,
+
+    /// A file that llama.cpp lays over the model.
+    Gguf,
+}

@@ -1,0 +1,18 @@
+//! What only changes what is shown: [`crate::state::AppState::apply`] carries it out by itself.
+
+use crate::state::hub::ModelsTab;
+use crate::state::prefs::{PanelId, Theme};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViewCommand {
+    ShowPanel(PanelId),
+    ShowModelsTab(ModelsTab),
+    ToggleRail,
+    SetTheme(Theme),
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
+    TogglePalette,
+    ToggleKeys,
+    DismissNotice(u64),
+}

@@ -1,0 +1,24 @@
+//! What is asked of the window itself, whatever panel is in front.
+
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowCommand {
+    CopyText(String),
+
+    /// Shows a file in the system's file manager.
+    Reveal(PathBuf),
+
+    /// Opens an address in the browser.
+    OpenPage(String),
+
+    /// Esc: stops what the panel in front is doing, else whatever runs.
+    StopForeground,
+    StopAll,
+
+    /// Stops reading files of prompts and of training data.
+    StopReading,
+
+    /// Closes the window although something runs.
+    CloseAnyway,
+}

@@ -1,0 +1,6 @@
+//! What a run minimises: losses, and the log-probabilities that they are made of.
+
+pub mod dpo;
+pub mod dual;
+pub mod logprobs;
+pub mod sft;

@@ -1,0 +1,125 @@
+//! `RUN.toml`: a training run as a file, which the panel saves and `tuning-fork train` runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::files;
+use crate::train::config::{Objective, TrainConfig};
+
+/// Why a run file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFileError {
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("line {line} of {}: {problem}", path.display())]
+    Line { path: PathBuf, line: usize, problem: String },
+
+    #[error("{} could not be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// TRL's default for SFT; that for DPO is `TrainConfig`'s own.
+const SFT_LEARNING_RATE: f64 = 2e-5;
+
+/// Reads a run file. Relative paths in it are taken from its own folder where something is there,
+/// and from the current folder otherwise.
+pub fn read(path: &Path) -> Result<TrainConfig, RunFileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RunFileError::Read { path: path.to_owned(), source })?;
+    let mut config = parse(&text).map_err(|(line, problem)| RunFileError::Line {
+        path: path.to_owned(),
+        line,
+        problem,
+    })?;
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let beside = |name: &Path| {
+        let beside = folder.join(name);
+        if !name.as_os_str().is_empty() && beside.exists() { beside } else { name.to_owned() }
+    };
+    config.data = beside(&config.data);
+    config.adapter = config.adapter.as_deref().map(beside);
+    config.model = beside(Path::new(&config.model)).to_string_lossy().into_owned();
+    Ok(config)
+}
+
+/// Writes a run file that [`read`] understands and TRL's users recognise.
+pub fn write(path: &Path, config: &TrainConfig) -> Result<(), RunFileError> {
+    let text = toml::to_string(config).expect("a configuration has only names, numbers and lists");
+    files::write_atomic(path, text.as_bytes())
+        .map_err(|source| RunFileError::Write { path: path.to_owned(), source })
+}
+
+/// The configuration, or the line (from 1) and what is wrong with it.
+pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
+    let at_line = |err: &toml::de::Error| {
+        let start = err.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text[..start].matches('\n').count() + 1;
+        let written = text.lines().nth(line - 1).unwrap_or("").trim();
+        let message = err.message().trim().replace('\n', ", ");
+        let problem = if written.is_empty() { message } else { format!("`{written}`: {message}") };
+        (line, problem)
+    };
+    let mut config: TrainConfig = toml::from_str(text).map_err(|err| at_line(&err))?;
+    let written: toml::Table = toml::from_str(text).map_err(|err| at_line(&err))?;
+    if config.objective == Objective::Sft && !written.contains_key("learning_rate") {
+        config.learning_rate = SFT_LEARNING_RATE;
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::config::SchedulerType;
+
+    #[test]
+    fn a_run_file_comes_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("RUN.toml");
+        for objective in [Objective::Dpo, Objective::Sft] {
+            let mut config = TrainConfig::suggested(objective);
+            config.model = "starter".to_owned();
+            config.data = PathBuf::from("elsewhere.jsonl");
+            config.lr_scheduler_type = SchedulerType::ConstantWithWarmup;
+            write(&path, &config).unwrap();
+            assert_eq!(read(&path).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn absent_keys_take_the_defaults_of_their_objective() {
+        let dpo = parse("model = 'm'\ndata = 'd'\nloss_type = 'ipo'\n[lora]\nr = 4").unwrap();
+        assert_eq!((dpo.learning_rate, dpo.lora.r), (1e-6, 4));
+        assert_eq!(dpo.loss_type, ["ipo"]); // one name does not need a list
+        assert_eq!(parse("objective = 'sft'").unwrap().learning_rate, 2e-5);
+        assert_eq!(parse("max_steps = -1").unwrap().max_steps, None); // as TRL writes it
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line() {
+        for (text, line, words) in [
+            ("model = 'm'\nlearning_rat = 1\n", 2, "learning_rat"),
+            ("[lora]\nrank = 4\n", 2, "rank"),
+            ("beta = 'much'\n", 1, "beta"),
+            ("max_steps = -2\n", 1, "as many as the epochs take"),
+            ("objective = 'ppo'\n", 1, "ppo"),
+            ("model = 'm\n", 1, "model"),
+        ] {
+            let (found, problem) = parse(text).unwrap_err();
+            assert_eq!(found, line, "{problem}");
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn data_beside_the_run_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("pairs.jsonl");
+        files::write_atomic(&data, b"").unwrap();
+        let path = folder.path().join("RUN.toml");
+        files::write_atomic(&path, b"data = 'pairs.jsonl'\nmodel = 'starter'").unwrap();
+        let config = read(&path).unwrap();
+        assert_eq!((config.data, config.model.as_str()), (data, "starter"));
+    }
+}

@@ -1,0 +1,102 @@
+//! A run's numbers as CSV, for a spreadsheet or a plotting script: a row a step, TRL's names as
+//! columns, the evaluation that was made after a step in the same row.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::history::History;
+
+/// The table, with a header. Columns that no row has a value for are left out; a value that a row
+/// does not have is empty.
+pub fn csv(history: &History) -> String {
+    let mut rows: BTreeMap<usize, Map<String, Value>> = BTreeMap::new();
+    for step in &history.steps {
+        rows.entry(step.step).or_default().extend(values(step));
+    }
+    for evaluation in &history.evaluations {
+        let row = rows.entry(evaluation.step).or_default();
+        let measured = values(evaluation).into_iter().map(|(name, value)| match name.as_str() {
+            "pair_count" => ("eval_pair_count".to_owned(), value),
+            _ => (name, value),
+        });
+        row.extend(measured);
+    }
+    let mut columns: Vec<String> = vec!["step".to_owned()];
+    for name in rows.values().flat_map(Map::keys) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let lines = std::iter::once(columns.clone()).chain(rows.values().map(|row| {
+        columns.iter().map(|name| row.get(name).map_or_else(String::new, text)).collect()
+    }));
+    for line in lines {
+        table.write_record(&line).expect("memory can be written, and lines are equally long");
+    }
+    let bytes = table.into_inner().expect("memory can be written");
+    String::from_utf8(bytes).expect("names and numbers are UTF-8")
+}
+
+fn values(metrics: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(metrics) {
+        Ok(Value::Object(values)) => values,
+        Ok(_) | Err(_) => unreachable!("metrics are a struct of numbers"),
+    }
+}
+
+/// JSON has no word for a number that is none; it becomes null there and empty here.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+
+    #[test]
+    fn a_row_has_its_step_and_the_evaluation_after_it() {
+        let step = |step, loss| StepMetrics {
+            step,
+            loss,
+            preference: Some(PreferenceMetrics { rewards_margins: 0.5, ..Default::default() }),
+            ..Default::default()
+        };
+        let history = History {
+            steps: vec![step(1, 0.75), step(2, 0.5)],
+            evaluations: vec![EvalMetrics {
+                step: 2,
+                pair_count: 12,
+                loss: 0.25,
+                rewards_accuracies: Some(1.0),
+                ..Default::default()
+            }],
+        };
+        let table = csv(&history);
+        let mut reader = csv::Reader::from_reader(table.as_bytes());
+        let columns = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        let cell = |row: usize, name: &str| {
+            rows[row].get(columns.iter().position(|column| column == name).unwrap()).unwrap()
+        };
+        assert_eq!(columns.get(0), Some("step"));
+        assert_eq!((cell(0, "step"), cell(0, "loss"), cell(0, "eval_loss")), ("1", "0.75", ""));
+        assert_eq!((cell(1, "eval_loss"), cell(1, "eval_pair_count")), ("0.25", "12"));
+        assert_eq!(
+            (cell(1, "rewards/margins"), cell(1, "eval_rewards/accuracies")),
+            ("0.5", "1.0")
+        );
+    }
+
+    #[test]
+    fn no_history_is_only_a_header() {
+        assert_eq!(csv(&History::default()), "step\n");
+    }
+}

@@ -1,0 +1,188 @@
+//! Which rows are in which step, as transformers' `Trainer` goes through its data: the same seed
+//! gives the same order, and a resumed run finds its place by the step number alone.
+
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha20Rng;
+
+use crate::train::config::TrainConfig;
+
+/// The order of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    row_count: usize,
+    batch_size: usize,
+    accumulation: usize,
+
+    /// Draw the rows anew each epoch with this seed. `None`: in the order of the file.
+    shuffle: Option<u64>,
+    pub steps: usize,
+}
+
+impl Plan {
+    /// For `row_count` rows to train on, at least 1.
+    pub fn new(config: &TrainConfig, row_count: usize) -> Self {
+        let plan = Self {
+            row_count,
+            batch_size: config.per_device_train_batch_size.max(1),
+            accumulation: config.gradient_accumulation_steps.max(1),
+            shuffle: config.shuffle.then_some(config.seed),
+            steps: 0,
+        };
+        let by_epochs = (config.num_train_epochs * plan.steps_per_epoch() as f64).ceil() as usize;
+        Self { steps: config.max_steps.unwrap_or(by_epochs), ..plan }
+    }
+
+    /// The last batch of an epoch may be smaller; it is not filled up.
+    fn batches_per_epoch(&self) -> usize {
+        self.row_count.div_ceil(self.batch_size)
+    }
+
+    /// The last step of an epoch may have fewer batches.
+    fn steps_per_epoch(&self) -> usize {
+        self.batches_per_epoch().div_ceil(self.accumulation)
+    }
+
+    /// The batches of a step (from 0), as indices of rows.
+    pub fn batches(&self, step: usize) -> Vec<Vec<usize>> {
+        let (epoch, first) = self.place(step);
+        let order = self.order(epoch);
+        let batches = order.chunks(self.batch_size).skip(first).take(self.accumulation);
+        batches.map(<[usize]>::to_vec).collect()
+    }
+
+    /// The same, with `train`'s entries in place of their indices: the examples that are trained on.
+    pub fn batches_of(&self, step: usize, train: &[usize]) -> Vec<Vec<usize>> {
+        let batches = self.batches(step).into_iter();
+        batches.map(|batch| batch.into_iter().map(|row| train[row]).collect()).collect()
+    }
+
+    /// The rows that the run comes to at all, in the order in which it does.
+    pub fn rows(&self) -> Vec<usize> {
+        let mut rows = self.order(0);
+        if self.steps < self.steps_per_epoch() {
+            rows.truncate(self.steps * self.accumulation * self.batch_size);
+        }
+        rows
+    }
+
+    /// How many epochs are done after a step (from 0): 0.25 after the first of four.
+    pub fn epoch_after(&self, step: usize) -> f64 {
+        let (epoch, first) = self.place(step);
+        let done = (first + self.accumulation).min(self.batches_per_epoch());
+        epoch as f64 + done as f64 / self.batches_per_epoch() as f64
+    }
+
+    /// The epoch of a step, and its first batch in there.
+    fn place(&self, step: usize) -> (usize, usize) {
+        let per_epoch = self.steps_per_epoch();
+        (step / per_epoch, step % per_epoch * self.accumulation)
+    }
+
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.row_count).collect();
+        if let Some(seed) = self.shuffle {
+            let mut generator = ChaCha20Rng::seed_from_u64(seed);
+            generator.set_stream(epoch as u64);
+            order.shuffle(&mut generator);
+        }
+        order
+    }
+}
+
+/// How often something happens in the steps after `done`, that does so every so many steps and after
+/// the last of `total`. `every` of 0: only after the last.
+pub fn times_due(every: usize, done: usize, total: usize) -> usize {
+    if done >= total {
+        return 0;
+    }
+    let until = |step: usize| step.checked_div(every).unwrap_or(0);
+    let after_last = every == 0 || !total.is_multiple_of(every);
+    until(total) - until(done) + usize::from(after_last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(rows: usize, batch: usize, accumulation: usize, shuffle: bool) -> Plan {
+        let config = TrainConfig {
+            per_device_train_batch_size: batch,
+            gradient_accumulation_steps: accumulation,
+            shuffle,
+            ..TrainConfig::default()
+        };
+        Plan::new(&config, rows)
+    }
+
+    #[test]
+    fn batches_are_consecutive_rows_and_start_again_at_the_top() {
+        let plan = plan(5, 2, 1, false);
+        assert_eq!(plan.batches(0), [vec![0, 1]]);
+        assert_eq!(plan.batches(2), [vec![4]]); // what is left of the epoch
+        assert_eq!(plan.batches(3), [vec![0, 1]]);
+        assert_eq!(plan.steps, 9); // 3 epochs of 3 steps
+    }
+
+    #[test]
+    fn the_rows_of_a_run_are_those_of_its_steps() {
+        for (steps, shuffle) in
+            [(0, false), (1, true), (2, false), (3, true), (4, false), (9, true)]
+        {
+            let plan = Plan { steps, ..plan(17, 2, 2, shuffle) };
+            let mut of_steps: Vec<usize> =
+                (0..steps).flat_map(|step| plan.batches(step).concat()).collect();
+            let mut rows = plan.rows();
+            assert!(steps >= 5 || rows == of_steps, "in their order");
+            rows.sort_unstable();
+            of_steps.sort_unstable();
+            of_steps.dedup();
+            assert_eq!(rows, of_steps, "{steps} steps");
+        }
+    }
+
+    #[test]
+    fn an_epochs_last_step_has_the_batches_that_are_left() {
+        let plan = plan(10, 2, 3, false);
+        assert_eq!(plan.batches(0), [vec![0, 1], vec![2, 3], vec![4, 5]]);
+        assert_eq!(plan.batches(1), [vec![6, 7], vec![8, 9]]);
+        assert_eq!(plan.batches(2)[0], [0, 1]);
+        let epochs: Vec<f64> = (0..3).map(|step| plan.epoch_after(step)).collect();
+        assert_eq!(epochs, [0.6, 1.0, 1.6]); // Trainer: (batches so far) / (batches an epoch)
+    }
+
+    #[test]
+    fn a_shuffled_epoch_has_every_row_once_and_epochs_differ() {
+        let plan = plan(20, 4, 1, true);
+        let epoch = |number: usize| -> Vec<usize> {
+            (0..5).flat_map(|step| plan.batches(number * 5 + step).concat()).collect()
+        };
+        let mut sorted = epoch(0);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..20).collect::<Vec<_>>());
+        assert_ne!(epoch(0), epoch(1));
+        assert_eq!(epoch(1), epoch(1)); // the step number alone decides
+    }
+
+    #[test]
+    fn part_of_an_epoch_is_rounded_up_to_whole_steps() {
+        let config = TrainConfig { num_train_epochs: 0.5, ..TrainConfig::default() };
+        assert_eq!(Plan::new(&config, 40).steps, 3); // 5 steps an epoch, half of them is 2.5
+        let fixed = TrainConfig { max_steps: Some(7), ..config };
+        assert_eq!(Plan::new(&fixed, 40).steps, 7);
+    }
+
+    #[test]
+    fn what_is_due_every_so_many_steps_is_due_after_the_last_too() {
+        for (every, done, total, expected) in [
+            (10, 0, 30, 3),
+            (10, 0, 25, 3), // 10, 20 and 25
+            (10, 10, 25, 2),
+            (10, 24, 25, 1),
+            (0, 3, 25, 1),
+            (10, 25, 25, 0),
+        ] {
+            assert_eq!(times_due(every, done, total), expected, "{every} {done} {total}");
+        }
+    }
+}

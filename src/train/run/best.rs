@@ -1,0 +1,188 @@
+//! Which look at the held-out rows was the best so far, and when to stop looking: what transformers'
+//! `EarlyStoppingCallback` and `load_best_model_at_end` do.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::train::config::{Objective, TrainConfig};
+use crate::train::error::Error;
+use crate::train::record::metrics::EvalMetrics;
+
+/// The metrics that a best look can be told by, under transformers' names.
+pub const METRICS: [&str; 3] = ["eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"];
+
+/// A look at the held-out rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub step: usize,
+
+    /// Of `metric_for_best_model`.
+    pub value: f64,
+}
+
+/// The looks so far. It can be made again from the run's history, so no checkpoint has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looks {
+    pub best: Option<Best>,
+
+    /// Looks in a row that were no better by more than the threshold.
+    pub patience_used: usize,
+}
+
+/// What a look was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Best,
+    NotBest,
+}
+
+impl Looks {
+    /// Those of a run that goes on.
+    pub fn of(evaluations: &[EvalMetrics], config: &TrainConfig) -> Self {
+        let mut looks = Self::default();
+        for evaluation in evaluations {
+            looks.add(evaluation, config);
+        }
+        looks
+    }
+
+    pub fn add(&mut self, evaluation: &EvalMetrics, config: &TrainConfig) -> Look {
+        let name = config.metric_for_best_model.as_str();
+        let Some(value) = value(evaluation, name) else { return Look::NotBest };
+        let better = |than: f64| if is_loss(name) { value < than } else { value > than };
+        // transformers compares before it takes the new value for the best.
+        let clearly = self.best.as_ref().is_none_or(|best| {
+            better(best.value) && (value - best.value).abs() > config.early_stopping_threshold
+        });
+        self.patience_used = if clearly { 0 } else { self.patience_used + 1 };
+        if self.best.as_ref().is_none_or(|best| better(best.value)) {
+            self.best = Some(Best { step: evaluation.step, value });
+            return Look::Best;
+        }
+        Look::NotBest
+    }
+
+    /// Why the run ends here. `None`: it goes on.
+    pub fn enough(&self, config: &TrainConfig) -> Option<String> {
+        let patience = config.early_stopping_patience;
+        let best = self.best.as_ref()?;
+        (patience > 0 && self.patience_used >= patience).then(|| {
+            format!(
+                "Stopped early: {} has not become better in {} since step {}",
+                config.metric_for_best_model,
+                if patience == 1 { "1 look".to_owned() } else { format!("{patience} looks") },
+                best.step
+            )
+        })
+    }
+}
+
+/// Those that an objective has.
+pub fn known(objective: Objective) -> &'static [&'static str] {
+    match objective {
+        Objective::Dpo => &METRICS,
+        Objective::Sft => &METRICS[..1],
+    }
+}
+
+/// As transformers does, the prefix may be left out.
+pub fn is_known(name: &str, metrics: &[&str]) -> bool {
+    metrics.iter().any(|known| *known == name || known.strip_prefix("eval_") == Some(name))
+}
+
+fn is_loss(name: &str) -> bool {
+    name.ends_with("loss")
+}
+
+fn value(evaluation: &EvalMetrics, name: &str) -> Option<f64> {
+    match name.strip_prefix("eval_").unwrap_or(name) {
+        "loss" => Some(evaluation.loss),
+        "rewards/accuracies" => evaluation.rewards_accuracies,
+        "rewards/margins" => evaluation.rewards_margins,
+        _ => None,
+    }
+}
+
+const FOLDER: &str = "best-";
+
+/// The folder of the adapter as it was after a step.
+pub fn folder(run_dir: &Path, step: usize) -> PathBuf {
+    run_dir.join(format!("{FOLDER}{step}"))
+}
+
+/// Removes the adapters of other looks than this. Only once a checkpoint knows of it: until then a
+/// run that is gone on with may need the one before.
+pub fn remove_others(run_dir: &Path, step: usize) -> Result<(), Error> {
+    let kept = folder(run_dir, step);
+    let entries = std::fs::read_dir(run_dir)
+        .map_err(|source| Error::Read { path: run_dir.to_owned(), source })?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_best = name.strip_prefix(FOLDER).is_some_and(|step| step.parse::<usize>().is_ok());
+        if is_best && path != kept {
+            std::fs::remove_dir_all(&path).map_err(|source| Error::Write { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(config: &TrainConfig, losses: &[f64]) -> Looks {
+        let evaluations: Vec<EvalMetrics> = losses
+            .iter()
+            .enumerate()
+            .map(|(index, loss)| EvalMetrics {
+                step: 10 * (index + 1),
+                loss: *loss,
+                rewards_margins: Some(-loss),
+                ..EvalMetrics::default()
+            })
+            .collect();
+        Looks::of(&evaluations, config)
+    }
+
+    #[test]
+    fn patience_counts_looks_that_are_no_better() {
+        let config = TrainConfig { early_stopping_patience: 2, ..TrainConfig::default() };
+        assert_eq!(looks(&config, &[0.7, 0.5, 0.6]).enough(&config), None);
+        let found = looks(&config, &[0.7, 0.5, 0.6, 0.55]);
+        assert_eq!(found.best, Some(Best { step: 20, value: 0.5 }));
+        let words = found.enough(&config).unwrap();
+        assert_eq!(
+            words,
+            "Stopped early: eval_loss has not become better in 2 looks since step 20"
+        );
+        assert_eq!(looks(&config, &[0.7, 0.5, 0.6, 0.4, 0.45]).enough(&config), None);
+        let patient = TrainConfig { early_stopping_patience: 0, ..config };
+        assert_eq!(looks(&patient, &[0.1, 0.2, 0.3, 0.4]).enough(&patient), None);
+    }
+
+    #[test]
+    fn a_small_gain_is_the_best_and_still_uses_up_patience() {
+        // EarlyStoppingCallback: better by no more than early_stopping_threshold does not reset it
+        let config = TrainConfig {
+            early_stopping_patience: 2,
+            early_stopping_threshold: 0.1,
+            ..TrainConfig::default()
+        };
+        let found = looks(&config, &[0.7, 0.65, 0.6]);
+        assert_eq!((found.best.as_ref().unwrap().step, found.patience_used), (30, 2));
+        assert!(found.enough(&config).is_some());
+    }
+
+    #[test]
+    fn a_margin_is_better_when_it_is_higher() {
+        let config = TrainConfig {
+            metric_for_best_model: "rewards/margins".to_owned(),
+            ..TrainConfig::default()
+        };
+        assert_eq!(looks(&config, &[0.7, 0.5, 0.6]).best.unwrap().step, 20);
+        let dpo = known(Objective::Dpo);
+        assert!(is_known("eval_loss", dpo) && is_known("rewards/margins", dpo));
+        assert!(!is_known("bleu", dpo) && !is_known("rewards/margins", known(Objective::Sft)));
+    }
+}

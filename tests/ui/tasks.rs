@@ -1,0 +1,133 @@
+//! What all that runs behind the window has in common, and that nothing a person made is lost.
+
+use tuning_fork::app::tasks::answer::Answering;
+use tuning_fork::app::tasks::estimate::EstimateRun;
+use tuning_fork::app::tasks::survey::SurveyData;
+use tuning_fork::app::tasks::train::Train;
+use tuning_fork::app::work::Held;
+use tuning_fork::data::pair::Verdict;
+use tuning_fork::files;
+use tuning_fork::hub::fetch::queue::QueueCommand;
+use tuning_fork::state::command::{
+    AnnotateCommand, Command, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand,
+    WindowCommand,
+};
+use tuning_fork::state::prefs::PanelId;
+
+use crate::whole_app::App;
+
+fn show(app: &mut App, panel: PanelId) {
+    app.ask(Command::View(ViewCommand::ShowPanel(panel)));
+}
+
+/// Two answers are there and the left one is said to be better.
+fn label_one(app: &mut App) {
+    show(app, PanelId::Annotate);
+    app.ask(Command::Annotate(AnnotateCommand::UseSamplePrompts));
+    app.answer_pair();
+    app.ask(Command::Annotate(AnnotateCommand::Judge(Verdict::Left)));
+}
+
+#[test]
+fn stop_everything_stops_what_reads_computes_and_downloads() {
+    let mut app = App::with_model();
+    show(&mut app, PanelId::Train);
+    app.ask(Command::Train(TrainCommand::SurveyData));
+    let Held { feeder: survey, .. } = app.script.borrow_mut().take::<SurveyData>().expect("a look");
+    app.ask(Command::Train(TrainCommand::Start));
+    let Held { feeder: train, .. } = app.script.borrow_mut().take::<Train>().expect("a run");
+    app.harness.state_mut().state.playground.prompt = "Hello".to_owned();
+    app.ask(Command::Playground(PlaygroundCommand::Generate));
+    let Held { feeder: answer, .. } = app.script.borrow_mut().take::<Answering>().expect("one");
+    app.ask(Command::Window(WindowCommand::StopAll));
+    assert!(survey.was_cancelled() && train.was_cancelled() && answer.was_cancelled());
+    assert_eq!(app.script.borrow().queue_commands, [QueueCommand::PauseAll]);
+}
+
+#[test]
+fn escape_stops_an_answer_and_never_a_run() {
+    let mut app = App::with_model();
+    show(&mut app, PanelId::Train);
+    app.ask(Command::Train(TrainCommand::Start));
+    let Held { feeder: train, .. } = app.script.borrow_mut().take::<Train>().expect("a run");
+    app.ask(Command::Window(WindowCommand::StopForeground));
+    assert!(!train.was_cancelled(), "hours of work");
+    app.harness.state_mut().state.playground.prompt = "Hello".to_owned();
+    app.ask(Command::Playground(PlaygroundCommand::Generate));
+    let Held { feeder: answer, .. } = app.script.borrow_mut().take::<Answering>().expect("one");
+    app.ask(Command::Window(WindowCommand::StopForeground));
+    assert!(answer.was_cancelled() && !train.was_cancelled());
+}
+
+#[test]
+fn an_estimate_is_not_timed_beside_anything_that_computes() {
+    let mut app = App::with_model();
+    show(&mut app, PanelId::Train);
+    app.run();
+    let Held { feeder: disturbed, .. } =
+        app.script.borrow_mut().take::<EstimateRun>().expect("an estimate");
+    app.ask(Command::Train(TrainCommand::SurveyData));
+    app.run();
+    assert!(disturbed.was_cancelled(), "the look at the data has the processor now");
+    drop(disturbed);
+    app.run();
+    assert!(app.script.borrow().started::<EstimateRun>().is_none());
+    drop(app.script.borrow_mut().take::<SurveyData>());
+    app.run();
+    assert!(app.script.borrow().started::<EstimateRun>().is_some(), "again, now that it is over");
+}
+
+#[test]
+fn closing_asks_over_a_run_and_over_verdicts_that_are_only_in_memory() {
+    let mut app = App::with_model();
+    assert!(app.harness.state().state.lost_on_closing().is_empty());
+    app.ask(Command::Train(TrainCommand::Start));
+    let held = app.script.borrow_mut().take::<Train>();
+    let lost = app.harness.state().state.lost_on_closing();
+    assert_eq!(lost, ["Training is still running"]);
+    drop(held);
+    app.run();
+    app.harness.state_mut().state.annotate.unsaved_count = 1;
+    let lost = app.harness.state().state.lost_on_closing();
+    assert_eq!(lost, ["1 verdict is only in memory and would be lost"]);
+}
+
+#[test]
+fn verdicts_made_without_a_project_go_into_the_one_that_is_opened_next() {
+    // A file is in the way of the project's folder.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let in_the_way = folder.path().join("file");
+    files::write_atomic(&in_the_way, b"a file").expect("the folder is ours");
+    let mut app = App::with_model_in(&in_the_way);
+    label_one(&mut app);
+    assert_eq!(app.harness.state().state.annotate.unsaved_count, 1);
+    app.sees("It is kept in memory, and goes into the project that you open next");
+    let project = folder.path().join("project");
+    app.ask(Command::Project(ProjectCommand::Open(project.clone())));
+    assert_eq!(app.harness.state().state.annotate.unsaved_count, 0);
+    let rows: Vec<serde_json::Value> =
+        files::read_jsonl(&project.join("pairs.jsonl")).expect("the verdicts of the project");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["verdict"], "left");
+}
+
+#[test]
+fn another_project_is_not_opened_over_verdicts_that_could_not_be_saved() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let first = folder.path().join("first");
+    let mut app = App::with_model_in(&first);
+    // A folder is in the way of the file.
+    std::fs::create_dir(first.join("pairs.jsonl")).expect("the folder is ours");
+    label_one(&mut app);
+    assert_eq!(app.harness.state().state.annotate.unsaved_count, 1);
+    let second = folder.path().join("second");
+    app.ask(Command::Project(ProjectCommand::Open(second)));
+    app.sees("is not saved yet");
+    assert_eq!(app.harness.state().state.project, first, "it stays open");
+    let elsewhere = folder.path().join("elsewhere.jsonl");
+    app.script.borrow_mut().picks = Some(elsewhere.clone());
+    app.ask(Command::Annotate(AnnotateCommand::SaveElsewhere));
+    app.run();
+    let rows: Vec<serde_json::Value> = files::read_jsonl(&elsewhere).expect("they are there");
+    assert_eq!(rows.len(), 1);
+}
