@@ -8,7 +8,7 @@ use memmap2::Mmap;
 #[cfg(unix)]
 use memmap2::UncheckedAdvice;
 
-use super::KernelError;
+use super::error::KernelError;
 
 /// What most systems on this architecture take for a page. Where pages are larger, some of others'
 /// bytes are read from the file once more.

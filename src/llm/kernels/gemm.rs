@@ -12,14 +12,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Level;
 #[cfg(target_arch = "aarch64")]
 use super::arm::neon_gemm;
+use super::level::Level;
+pub use super::tile::Result;
+use super::tile::{TILE_COLS, Tile};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{avx2_gemm, avx512_gemm};
-
-/// Columns of a tile that is summed in registers.
-pub(super) const TILE_COLS: usize = 16;
 
 /// Rows of a tile.
 fn tile_rows(level: Level) -> usize {
@@ -96,13 +95,6 @@ impl<'a> Matrix<'a> {
         let start = (range.start * self.col_stride).min(self.values.len());
         Self { values: &self.values[start..], cols: range.len(), ..self }
     }
-}
-
-/// What becomes of what is in the result already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Result {
-    Replace,
-    Add,
 }
 
 /// Where a product is written: `cols` columns of rows that lie `row_stride` apart.
@@ -229,28 +221,6 @@ impl<'a> Out<'a> {
         let Target { values, row_stride, result, .. } = target;
         Self { start: values.as_mut_ptr(), row_stride, result, borrow: PhantomData }
     }
-}
-
-/// One tile: `rows` (at most [`tile_rows`]) by `cols` sums along `depth`.
-#[derive(Clone, Copy)]
-pub(super) struct Tile {
-    pub rows: usize,
-
-    /// [`TILE_COLS`], or with AVX-512 twice as many.
-    pub cols: usize,
-    pub depth: usize,
-    pub left: *const f32,
-    pub left_row_stride: usize,
-    pub left_col_stride: usize,
-    pub right: *const f32,
-    pub right_row_stride: usize,
-
-    /// From the first [`TILE_COLS`] columns to the next.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for wider tiles"))]
-    pub right_part_stride: usize,
-    pub out: *mut f32,
-    pub out_row_stride: usize,
-    pub result: Result,
 }
 
 thread_local! {
@@ -486,80 +456,5 @@ unsafe fn portable(tile: &Tile) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(count: usize, seed: usize) -> Vec<f32> {
-        (0..count).map(|at| ((at * 31 + seed * 17) % 29) as f32 / 16.0 - 0.9).collect()
-    }
-
-    /// In f64, by the definition.
-    fn slow(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f64> {
-        let at = |of: &Matrix<'_>, row: usize, col: usize| {
-            f64::from(of.values[row * of.row_stride + col * of.col_stride])
-        };
-        let mut out = Vec::new();
-        for row in 0..left.rows {
-            for col in 0..right.cols {
-                out.push((0..left.cols).map(|k| at(&left, row, k) * at(&right, k, col)).sum());
-            }
-        }
-        out
-    }
-
-    fn close(found: &[f32], expected: &[f64]) {
-        for (found, expected) in found.iter().zip(expected) {
-            assert!((f64::from(*found) - expected).abs() < 2e-3, "{found}, not {expected}");
-        }
-    }
-
-    #[test]
-    fn every_shape_and_orientation_is_the_sum_of_products() {
-        for (rows, depth, cols) in
-            [(1, 1, 1), (6, 16, 16), (7, 33, 17), (40, 400, 115), (5, 385, 16), (97, 12, 50)]
-        {
-            let (a, b) = (values(rows * depth, 1), values(depth * cols, 2));
-            for left in [Matrix::new(&a, rows, depth), Matrix::new(&a, depth, rows).transposed()] {
-                for right in
-                    [Matrix::new(&b, depth, cols), Matrix::new(&b, cols, depth).transposed()]
-                {
-                    let expected = slow(left, right);
-                    for level in Level::all() {
-                        let mut out = vec![9.0; rows * cols];
-                        let target = Target::new(&mut out, rows, cols, Result::Replace);
-                        gemm_at(level, target, &[(left, right)]);
-                        close(&out, &expected);
-                        let target = Target::new(&mut out, rows, cols, Result::Add);
-                        gemm_at(level, target, &[(left, right), (left, right)]);
-                        close(&out, &expected.iter().map(|x| 3.0 * x).collect::<Vec<_>>());
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_output_does_not_depend_on_what_is_beside_it() {
-        let (rows, depth, cols) = (61, 500, 140);
-        let (a, b) = (values(rows * depth, 1), values(cols * depth, 2));
-        let right = Matrix::new(&b, cols, depth).transposed();
-        let mut all = vec![0.0; rows * cols];
-        let left = Matrix::new(&a, rows, depth);
-        gemm(Target::new(&mut all, rows, cols, Result::Replace), &[(left, right)]);
-        for count in [1, 5, 30] {
-            let mut some = vec![0.0; count * cols];
-            let left = Matrix::new(&a[..count * depth], count, depth);
-            gemm(Target::new(&mut some, count, cols, Result::Replace), &[(left, right)]);
-            assert_eq!(some, all[..count * cols]);
-        }
-        // A part of the columns, into a part of the columns of a wider matrix.
-        let mut wide = vec![7.0; rows * 30];
-        let target = Target::columns(&mut wide, rows, 3..24, Result::Replace);
-        gemm(target, &[(left, right.columns(50..71))]);
-        for (wide, all) in wide.chunks_exact(30).zip(all.chunks_exact(cols)) {
-            assert_eq!(wide[..3], [7.0; 3]);
-            assert_eq!(wide[3..24], all[50..71]);
-            assert_eq!(wide[24..], [7.0; 6]);
-        }
-    }
-}
+#[path = "gemm_tests.rs"]
+mod tests;

@@ -6,11 +6,11 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::activations::Activations;
 use super::attend::attend_at;
 use super::gemm::{self, Matrix, Target, gemm_at};
 use super::matmul::matmul_at;
 use super::matrix::tests::{activations, random};
+use super::rounding::rounded;
 use super::unpack::{Block, unpack_row};
 use super::{
     Attention, GgmlType, KEY_LANES, KEY_TILE, KeysValues, Level, Numbers, Product, QMatrix,
@@ -38,7 +38,7 @@ fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
 /// integers' sum times both scales, then the offset.
 fn packed_in_order(weights: &QMatrix, x: &[f32], m: usize) -> Vec<f32> {
     let (kind, cols) = (weights.kind(), weights.cols());
-    let x = Activations::quantize(Level::Portable, x, cols);
+    let x = rounded(Level::Portable, x, cols);
     let parts = if matches!(kind, GgmlType::Q2K | GgmlType::Q3K | GgmlType::Q6K) { 2 } else { 1 };
     // What the fast kernels leave in the integers and take away by the offset.
     let zero = match kind {

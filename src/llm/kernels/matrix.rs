@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::matmul::{self, Product};
-use super::{Bytes, GgmlType, KernelError, unpack};
+use super::bytes::Bytes;
+use super::error::KernelError;
+use super::ggml_type::GgmlType;
+use super::unpack;
 
 /// A weight matrix, (rows, cols) = (outputs, inputs), never widened as a whole. Cheap to clone.
 ///
@@ -121,21 +123,10 @@ impl QMatrix {
         rows.with_min_len(16).for_each(|(row, out)| self.dequantize_row(row, out));
         out
     }
-
-    /// `out` (m, rows) = `x` (m, cols) · selfᵀ, all row-major f32.
-    ///
-    /// Packed weights meet `x` rounded to 16 bits in blocks of 32: an output is off by less than 0.01 %
-    /// of the norm of its weight row times the norm of its row of `x`. But for the portable level, a
-    /// row of the result does not depend on `m`. A value of `x` that is not finite makes its row of `out` NaN.
-    pub fn matmul(&self, x: &[f32], m: usize, out: &mut [f32]) {
-        matmul::matmul_all(x, m, &mut [Product { weights: self, out }]);
-    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::Level;
-    use super::super::matmul::matmul_at;
     use super::*;
     use candle_core::Device;
     use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -187,6 +178,15 @@ pub(super) mod tests {
             .collect()
     }
 
+    /// A width that no kernel has a panel for, if the format allows one.
+    pub fn odd_cols(kind: GgmlType) -> usize {
+        match kind.block_len() {
+            1 => 301,
+            32 => 352,
+            block => 3 * block,
+        }
+    }
+
     fn candle_dtype(kind: GgmlType) -> GgmlDType {
         match kind {
             GgmlType::F32 => GgmlDType::F32,
@@ -205,15 +205,6 @@ pub(super) mod tests {
         }
     }
 
-    /// A width that no kernel has a panel for, if the format allows one.
-    fn odd_cols(kind: GgmlType) -> usize {
-        match kind.block_len() {
-            1 => 301,
-            32 => 352,
-            block => 3 * block,
-        }
-    }
-
     #[test]
     fn dequantised_weights_are_candles() {
         for kind in GgmlType::ALL {
@@ -226,175 +217,6 @@ pub(super) mod tests {
                 tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
             assert_eq!(weights.dequantize(), expected, "{kind}");
         }
-    }
-
-    /// The exact products, and the norms of each weight row and each row of x, in f64.
-    fn exact(weights: &QMatrix, x: &[f32], m: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-        let norm = |row: &[f32]| row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        let dense = weights.dequantize();
-        let cols = weights.cols();
-        let mut out = Vec::new();
-        for x in x.chunks_exact(cols).take(m) {
-            for w in dense.chunks_exact(cols) {
-                out.push(x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum());
-            }
-        }
-        (
-            out,
-            dense.chunks_exact(cols).map(norm).collect(),
-            x.chunks_exact(cols).map(norm).collect(),
-        )
-    }
-
-    #[test]
-    fn products_are_within_a_ten_thousandth_of_the_norms() {
-        for kind in GgmlType::ALL {
-            // Rounding to 16 bits; plain f32 sums are closer still.
-            let bound = if kind.is_dense() { 1e-6 } else { 1e-4 };
-            for (m, rows) in [(1, 19), (7, 40), (70, 9)] {
-                let weights = random(kind, rows, odd_cols(kind), 2);
-                let x = activations(m * weights.cols(), 3);
-                let (expected, w_norms, x_norms) = exact(&weights, &x, m);
-                for level in Level::all() {
-                    let mut out = vec![f32::NAN; m * rows];
-                    let product = Product { weights: &weights, out: &mut out };
-                    matmul_at(level, &x, m, &mut [product]);
-                    for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
-                        let error = (f64::from(found) - expected).abs();
-                        let norm = w_norms[i % rows] * x_norms[i / rows];
-                        assert!(
-                            error <= bound * norm,
-                            "{kind} {level:?} {m}x{rows} at {i}: {found} for {expected}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_level_computes_the_same_product_of_rounded_activations() {
-        for kind in GgmlType::ALL {
-            let weights = random(kind, 21, odd_cols(kind), 4);
-            let x = activations(6 * weights.cols(), 5);
-            let (_, w_norms, x_norms) = exact(&weights, &x, 6);
-            let product = |level| {
-                let mut out = vec![f32::NAN; 6 * 21];
-                matmul_at(level, &x, 6, &mut [Product { weights: &weights, out: &mut out }]);
-                out
-            };
-            let expected = product(Level::Portable);
-            for level in Level::all() {
-                for (i, (found, expected)) in product(level).iter().zip(&expected).enumerate() {
-                    let bound = 2e-6 * w_norms[i % 21] * x_norms[i / 21];
-                    let error = f64::from(found - expected).abs();
-                    assert!(error <= bound, "{kind} {level:?} at {i}: {found} for {expected}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn extreme_integers_do_not_overflow_the_kernels() {
-        // All bits set: the largest unsigned integers, and -1 for Q8_0; 0x80 is its smallest.
-        for (kind, fill) in GgmlType::ALL.into_iter().flat_map(|kind| [(kind, 0xff), (kind, 0x80)])
-        {
-            if kind.is_dense() {
-                continue;
-            }
-            let template = random(kind, 8, 512, 6);
-            let mut bytes = template.bytes.as_slice().to_vec();
-            for block in bytes.chunks_exact_mut(kind.block_bytes()) {
-                let one = f16::ONE.to_le_bytes();
-                block.fill(fill);
-                match kind {
-                    GgmlType::Q2K => {
-                        block[80..82].copy_from_slice(&one);
-                        block[82..84].copy_from_slice(&one);
-                    }
-                    GgmlType::Q3K | GgmlType::Q6K => {
-                        let end = block.len();
-                        block[end - 2..].copy_from_slice(&one);
-                    }
-                    _ => block[..2].copy_from_slice(&one),
-                }
-                if matches!(kind, GgmlType::Q4_1 | GgmlType::Q5_1 | GgmlType::Q4K | GgmlType::Q5K) {
-                    block[2..4].copy_from_slice(&one);
-                }
-            }
-            let weights = QMatrix::new(kind, 8, 512, Bytes::from(bytes)).unwrap();
-            for (sign, m) in [(1.0, 1), (-1.0, 1), (1.0, 7), (-1.0, 7)] {
-                let x = vec![sign; m * 512]; // rounds to ±32767 exactly
-                let (expected, w_norms, x_norms) = exact(&weights, &x, m);
-                for level in Level::all() {
-                    let mut out = vec![f32::NAN; m * 8];
-                    matmul_at(level, &x, m, &mut [Product { weights: &weights, out: &mut out }]);
-                    for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
-                        let error = (f64::from(found) - expected).abs();
-                        assert!(
-                            error <= 1e-5 * w_norms[i % 8] * x_norms[i / 8],
-                            "{kind} {fill:#x} {level:?}: {found} for {expected}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_row_gets_the_same_alone_as_among_others() {
-        if Level::best() == Level::Portable {
-            return; // there, dense products of many rows go through `gemm`
-        }
-        for kind in GgmlType::ALL {
-            let weights = random(kind, 50, odd_cols(kind), 7);
-            let cols = weights.cols();
-            let x = activations(67 * cols, 8);
-            let mut together = vec![0.0; 67 * 50];
-            weights.matmul(&x, 67, &mut together);
-            for row in [0, 5, 63, 66] {
-                let mut alone = vec![0.0; 50];
-                weights.matmul(&x[row * cols..][..cols], 1, &mut alone);
-                assert_eq!(alone, together[row * 50..][..50], "{kind}, row {row}");
-            }
-        }
-    }
-
-    #[test]
-    fn several_matrices_share_their_activations() {
-        // Large enough for more than one task.
-        let kinds = [GgmlType::Q4_1, GgmlType::F16, GgmlType::Q8_0];
-        let weights = kinds.map(|kind| random(kind, 700, 576, 9));
-        let x = activations(3 * 576, 10);
-        let mut outs = [(); 3].map(|()| vec![f32::NAN; 3 * 700]);
-        let mut products: Vec<Product<'_>> =
-            weights.iter().zip(&mut outs).map(|(weights, out)| Product { weights, out }).collect();
-        matmul::matmul_all(&x, 3, &mut products);
-        for (weights, out) in weights.iter().zip(&outs) {
-            let mut alone = vec![f32::NAN; 3 * 700];
-            weights.matmul(&x, 3, &mut alone);
-            assert_eq!(out, &alone, "{}", weights.kind());
-        }
-    }
-
-    #[test]
-    fn a_broken_activation_breaks_its_own_row_only() {
-        let weights = random(GgmlType::Q4_0, 8, 64, 11);
-        let mut x = activations(3 * 64, 12);
-        x[64 + 40] = f32::NAN;
-        let mut out = vec![0.0; 3 * 8];
-        weights.matmul(&x, 3, &mut out);
-        assert!(out[8..16].iter().all(|value| value.is_nan()));
-        assert!(out[..8].iter().chain(&out[16..]).all(|value| value.is_finite()));
-    }
-
-    #[test]
-    fn nothing_in_nothing_out() {
-        let weights = random(GgmlType::Q4_0, 8, 64, 13);
-        weights.matmul(&[], 0, &mut []);
-        let empty = QMatrix::new(GgmlType::Q4_0, 0, 64, Bytes::from(Vec::new())).unwrap();
-        empty.matmul(&[0.0; 64], 1, &mut []);
-        assert!(empty.dequantize().is_empty());
     }
 
     #[test]

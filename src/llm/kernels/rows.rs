@@ -10,39 +10,7 @@
 
 use rayon::prelude::*;
 
-use super::Level;
-
-/// Calls `$function` in a copy that is compiled for `$level`, whose loops become its vectors.
-/// The function and what it calls must be `#[inline(always)]` to be part of that copy.
-macro_rules! at_level {
-    ($level:expr, $function:ident, $($arg:ident: $type:ty),*) => {
-        match $level {
-            Level::Portable => $function($($arg),*),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => {
-                #[target_feature(enable = "avx2,fma")]
-                fn compiled($($arg: $type),*) {
-                    $function($($arg),*);
-                }
-                // SAFETY: this level is only chosen where the processor has AVX2 and FMA.
-                unsafe { compiled($($arg),*) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => {
-                #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-                fn compiled($($arg: $type),*) {
-                    $function($($arg),*);
-                }
-                // SAFETY: this level is only chosen where the processor has all of these.
-                unsafe { compiled($($arg),*) }
-            }
-            // Everything for this architecture is compiled for NEON.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon | Level::NeonDot => $function($($arg),*),
-        }
-    };
-}
-pub(super) use at_level;
+use super::level::{Level, at_level};
 
 /// Values that are worth a task of their own.
 const TASK: usize = 1 << 15;

@@ -8,8 +8,8 @@
 
 use rayon::prelude::*;
 
-use super::Level;
-use super::rows::{at_level, exp};
+use super::level::{Level, at_level};
+use super::rows::exp;
 
 /// Values that are worth a task of their own.
 const TASK: usize = 1 << 14;

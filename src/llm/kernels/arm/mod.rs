@@ -1,8 +1,9 @@
 //! Kernels for 64-bit ARM: NEON.
 
-pub(crate) mod neon;
-pub(crate) mod neon_attend;
-pub(crate) mod neon_dense;
-pub(crate) mod neon_dot;
-pub(crate) mod neon_gemm;
-pub(crate) mod neon_unpack;
+pub(super) mod neon;
+pub(super) mod neon_attend;
+pub(super) mod neon_dense;
+mod neon_dot;
+pub(super) mod neon_gemm;
+mod neon_registers;
+mod neon_unpack;

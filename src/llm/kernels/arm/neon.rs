@@ -12,15 +12,13 @@ use std::arch::aarch64::*;
 use std::ops::Range;
 
 use super::neon_dot::{Direct, Dot, Wide};
-use super::neon_unpack::{self as unpack, transposed};
+use super::neon_registers::{LANES, Scales, load, load_bytes, store, transposed};
+use super::neon_unpack as unpack;
 use crate::llm::kernels::activations::{ActBlock, Activations, LARGEST, SMALLEST};
+use crate::llm::kernels::columns::Columns;
 use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matmul::Columns;
 use crate::llm::kernels::matrix::QMatrix;
 use crate::llm::kernels::packed_rows::{PackedRows, with_format};
-
-/// Weight rows that are read together: one to each f32 lane of a register.
-pub(crate) const LANES: usize = 4;
 
 /// Registers of rows in a panel.
 const SIDE: usize = 4;
@@ -30,23 +28,6 @@ const TILE: usize = 192;
 
 /// Activation rows in registers at once: 16 sums, 4 weights, 8 activations of 32 registers.
 const STEP: usize = 4;
-
-/// Scales and offsets of 256 columns of four weight rows, a row a lane. Weight of lane l:
-/// `scale[l] * q + offset[l]`, q unsigned (`Q8_0`: signed, offset unused). The first index counts
-/// runs of 32 columns; formats with 32 weights to a scale use the first of each pair.
-#[derive(Clone, Copy)]
-pub(crate) struct Scales {
-    pub scale: [[float32x4_t; 2]; 8],
-    pub offset: [[float32x4_t; 2]; 8],
-}
-
-impl Scales {
-    #[target_feature(enable = "neon")]
-    fn zero() -> Self {
-        let zero = vdupq_n_f32(0.0);
-        Self { scale: [[zero; 2]; 8], offset: [[zero; 2]; 8] }
-    }
-}
 
 /// 256 columns of sixteen weight rows: for each 32 columns eight times four bytes of every row.
 struct Panel {
@@ -357,7 +338,7 @@ fn add_run<const SIGNED: bool>(
     if SIGNED { sum } else { vfmaq_n_f32(sum, offset, x_sum) }
 }
 
-/// See `activations::quantize_block`, whose numbers these are.
+/// See `rounding::quantize_block`, whose numbers these are.
 #[target_feature(enable = "neon")]
 pub(crate) fn quantize(x: &[[f32; 32]], blocks: &mut [ActBlock]) {
     for (x, block) in x.iter().zip(blocks) {
@@ -401,29 +382,6 @@ impl ActBlock {
             [load_bytes(&halves[0]), load_bytes(&halves[1])]
         })
     }
-}
-
-#[target_feature(enable = "neon")]
-#[inline]
-pub(crate) fn load(values: &[f32; 4]) -> float32x4_t {
-    // SAFETY: four values can be read.
-    unsafe { vld1q_f32(values.as_ptr()) }
-}
-
-#[target_feature(enable = "neon")]
-#[inline]
-pub(crate) fn store(v: float32x4_t) -> [f32; 4] {
-    let mut values = [0.0; 4];
-    // SAFETY: four values can be written.
-    unsafe { vst1q_f32(values.as_mut_ptr(), v) };
-    values
-}
-
-#[target_feature(enable = "neon")]
-#[inline]
-pub(crate) fn load_bytes(bytes: &[u8; 16]) -> uint8x16_t {
-    // SAFETY: sixteen bytes can be read.
-    unsafe { vld1q_u8(bytes.as_ptr()) }
 }
 
 #[target_feature(enable = "neon")]

@@ -9,8 +9,8 @@ use std::arch::aarch64::{
 
 use half::f16;
 
-use super::neon::{load, store};
-use crate::llm::kernels::attend::{KEY_LANES, KEY_TILE};
+use super::neon_registers::{load, store};
+use crate::llm::kernels::attention::{KEY_LANES, KEY_TILE};
 
 /// Keys in registers at once: four times eight.
 const SIDE: usize = 4;

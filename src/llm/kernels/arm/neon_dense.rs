@@ -10,9 +10,9 @@
 use std::arch::aarch64::*;
 use std::ops::Range;
 
-use super::neon::{load, store};
+use super::neon_registers::{self, load, store};
+use crate::llm::kernels::columns::Columns;
 use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matmul::Columns;
 use crate::llm::kernels::matrix::QMatrix;
 use crate::llm::kernels::unpack;
 
@@ -153,7 +153,7 @@ fn dot<const N: usize>(
 #[target_feature(enable = "neon")]
 #[inline]
 pub(crate) fn transposed(rows: [float32x4_t; 4]) -> [float32x4_t; 4] {
-    super::neon_unpack::transposed(rows.map(|row| vreinterpretq_u8_f32(row)))
+    neon_registers::transposed(rows.map(|row| vreinterpretq_u8_f32(row)))
         .map(|column| vreinterpretq_f32_u32(column))
 }
 

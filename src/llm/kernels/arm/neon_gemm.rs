@@ -5,7 +5,8 @@
 use std::arch::aarch64::{float32x4_t, vaddq_f32, vdupq_n_f32, vfmaq_n_f32, vld1q_f32, vst1q_f32};
 
 use super::neon_dense;
-use crate::llm::kernels::gemm::{Result, TILE_COLS, Tile};
+use super::neon_registers::{load, store};
+use crate::llm::kernels::tile::{Result, TILE_COLS, Tile};
 
 /// Registers of a row of a tile.
 const SIDE: usize = TILE_COLS / 4;
@@ -105,11 +106,11 @@ pub(crate) fn turn(columns: &[f32], stride: usize, depth: usize, panel: &mut [f3
             let column = |index: usize| {
                 let start = (4 * side + index) * stride + at;
                 let values = columns[start..].first_chunk();
-                super::neon::load(values.expect("four values of a column"))
+                load(values.expect("four values of a column"))
             };
             let rows = neon_dense::transposed([column(0), column(1), column(2), column(3)]);
             for (panel, row) in panel[at..at + 4].iter_mut().zip(rows) {
-                panel[4 * side..][..4].copy_from_slice(&super::neon::store(row));
+                panel[4 * side..][..4].copy_from_slice(&store(row));
             }
         }
     }

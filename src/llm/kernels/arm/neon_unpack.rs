@@ -8,7 +8,7 @@
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::aarch64::*;
 
-use super::neon::{LANES, Scales, load_bytes};
+use super::neon_registers::{LANES, Scales, load_bytes, transposed};
 
 /// The same block of four rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];
@@ -188,23 +188,6 @@ fn set(read: &mut Scales, run: usize, part: usize, scale: float32x4_t, offset: f
 #[inline]
 fn columns<const BYTES: usize>(rows: Rows<'_, BYTES>, at: usize) -> [uint32x4_t; 4] {
     transposed(rows.map(|row| load_16(row, at)))
-}
-
-/// Four words of four rows: register j of the result has word j of every row.
-#[target_feature(enable = "neon")]
-#[inline]
-pub(crate) fn transposed(rows: [uint8x16_t; 4]) -> [uint32x4_t; 4] {
-    let [a, b, c, d] = rows.map(|row| vreinterpretq_u32_u8(row));
-    // Words 0 and 2 of two rows in turn, and words 1 and 3.
-    let (ab, cd) = ([vtrn1q_u32(a, b), vtrn2q_u32(a, b)], [vtrn1q_u32(c, d), vtrn2q_u32(c, d)]);
-    let [ab, cd] = [ab, cd].map(|pairs| pairs.map(|pair| vreinterpretq_u64_u32(pair)));
-    let words = [
-        vtrn1q_u64(ab[0], cd[0]),
-        vtrn1q_u64(ab[1], cd[1]),
-        vtrn2q_u64(ab[0], cd[0]),
-        vtrn2q_u64(ab[1], cd[1]),
-    ];
-    words.map(|words| vreinterpretq_u32_u64(words))
 }
 
 /// The word at byte `at` of each row.

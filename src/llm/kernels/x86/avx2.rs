@@ -13,15 +13,13 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+use super::avx2_registers::{AHEAD, LANES, Scales, load, prefetch, store};
 use super::avx2_unpack as unpack;
 use crate::llm::kernels::activations::{ActBlock, Activations, LARGEST, SMALLEST};
+use crate::llm::kernels::columns::Columns;
 use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matmul::Columns;
 use crate::llm::kernels::matrix::QMatrix;
 use crate::llm::kernels::packed_rows::{PackedRows, with_format};
-
-/// Weight rows computed together: one to each f32 lane of a register.
-pub(crate) const LANES: usize = 8;
 
 /// Most activation rows that share one unpacking; their sums are 12 KiB.
 const TILE: usize = 192;
@@ -29,26 +27,6 @@ const TILE: usize = 192;
 /// Activation rows in registers at once: eight sums. With twelve none of the sixteen registers is
 /// left for a product, and the sum that goes to memory and back instead is what all wait for.
 const STEP: usize = 4;
-
-/// Bytes between what is multiplied and what is asked for: a processor does not see by itself that
-/// eight rows side by side are one stretch of memory. Fewer come too late, more leave the cache.
-pub(crate) const AHEAD: usize = 20 << 10;
-
-/// Scales and offsets of 256 columns of eight weight rows, a row a lane. Weight of lane l:
-/// `scale[l] * q + offset[l]`, q unsigned (`Q8_0`: signed, offset unused). The first index counts
-/// runs of 32 columns; formats with 32 weights to a scale use the first of each pair.
-pub(crate) struct Scales {
-    pub scale: [[__m256; 2]; 8],
-    pub offset: [[__m256; 2]; 8],
-}
-
-impl Scales {
-    #[target_feature(enable = "avx2")]
-    pub fn zero() -> Self {
-        let zero = _mm256_setzero_ps();
-        Self { scale: [[zero; 2]; 8], offset: [[zero; 2]; 8] }
-    }
-}
 
 /// 256 columns of sixteen weight rows, a row a lane: for each 32 columns eight registers of bytes
 /// 4j and 4j + 2 as 16-bit numbers, each followed by one of bytes 4j + 1 and 4j + 3.
@@ -243,15 +221,6 @@ fn add_run<const SIGNED: bool>(
     if SIGNED { sum } else { _mm256_fmadd_ps(offset, _mm256_set1_ps(x_sum), sum) }
 }
 
-/// Asks for `len` bytes that will be read soon.
-#[inline]
-pub(crate) fn prefetch(start: *const u8, len: usize) {
-    for at in (0..len).step_by(64) {
-        // SAFETY: a hint; an address outside of any memory is ignored.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
-    }
-}
-
 /// The loop for several rows of activations.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
@@ -428,7 +397,7 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
     }
 }
 
-/// See `activations::quantize_block`, whose numbers these are.
+/// See `rounding::quantize_block`, whose numbers these are.
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn quantize(x: &[[f32; 32]], blocks: &mut [ActBlock]) {
     let sign = _mm256_set1_ps(-0.0);
@@ -482,22 +451,6 @@ fn paired_half(a: __m256i, b: __m256i) -> __m256 {
 fn sum(v: __m256i) -> i32 {
     // What is not a number becomes the smallest integer; its block's scale tells.
     store_words(v).into_iter().fold(0, i32::wrapping_add)
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-pub(crate) fn load(values: &[f32; 8]) -> __m256 {
-    // SAFETY: eight values can be read.
-    unsafe { _mm256_loadu_ps(values.as_ptr()) }
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-pub(crate) fn store(v: __m256) -> [f32; 8] {
-    let mut values = [0.0; 8];
-    // SAFETY: eight values can be written.
-    unsafe { _mm256_storeu_ps(values.as_mut_ptr(), v) };
-    values
 }
 
 impl ActBlock {

@@ -10,9 +10,9 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::avx2::{load, store};
+use super::avx2_registers::{load, store};
+use crate::llm::kernels::columns::Columns;
 use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matmul::Columns;
 use crate::llm::kernels::matrix::QMatrix;
 use crate::llm::kernels::unpack;
 

@@ -17,7 +17,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{LANES, Scales};
+use super::avx2_registers::{LANES, Scales};
 
 /// The same block of eight rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];

@@ -14,11 +14,11 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::avx2::{self, AHEAD, prefetch};
+use super::avx2_registers::{self as avx2, AHEAD, prefetch};
 use super::avx2_unpack as unpack;
 use crate::llm::kernels::activations::{ActBlock, Activations, LARGEST, SMALLEST};
+use crate::llm::kernels::columns::Columns;
 use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matmul::Columns;
 use crate::llm::kernels::matrix::QMatrix;
 use crate::llm::kernels::packed_rows::{PackedRows, with_format};
 
@@ -343,7 +343,7 @@ fn add_run<const SIGNED: bool>(
     if SIGNED { sum } else { _mm512_fmadd_ps(offset, _mm512_set1_ps(x_sum), sum) }
 }
 
-/// See `activations::quantize_block`, whose numbers these are.
+/// See `rounding::quantize_block`, whose numbers these are.
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(crate) fn quantize(x: &[[f32; 32]], blocks: &mut [ActBlock]) {
     // Where the halves of a word of `ActBlock::pairs` come from: of the 16-bit lanes of two

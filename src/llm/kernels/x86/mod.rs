@@ -1,11 +1,12 @@
 //! Kernels for x86: AVX2 and AVX-512.
 
-pub(crate) mod avx2;
-pub(crate) mod avx2_attend;
-pub(crate) mod avx2_dense;
-pub(crate) mod avx2_gemm;
-pub(crate) mod avx2_unpack;
-pub(crate) mod avx512;
-pub(crate) mod avx512_attend;
-pub(crate) mod avx512_dense;
-pub(crate) mod avx512_gemm;
+pub(super) mod avx2;
+pub(super) mod avx2_attend;
+pub(super) mod avx2_dense;
+pub(super) mod avx2_gemm;
+mod avx2_registers;
+mod avx2_unpack;
+pub(super) mod avx512;
+pub(super) mod avx512_attend;
+pub(super) mod avx512_dense;
+pub(super) mod avx512_gemm;
