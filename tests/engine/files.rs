@@ -8,7 +8,7 @@ use serde_json::Value;
 use tuning_fork::files;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::headers::inspect;
+use tuning_fork::llm::inspect;
 use tuning_fork::llm::{Error, LoadOptions, Model, Positions, Weights};
 
 use crate::support::{assert_close, load, reference, tensors, values};

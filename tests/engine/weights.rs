@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::headers::inspect;
+use tuning_fork::llm::inspect;
 use tuning_fork::llm::{LoadOptions, Model, Positions, Weights, memory_needed};
 
 use crate::support::{assert_close, distance, load, reference, tensors, values};

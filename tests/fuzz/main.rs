@@ -21,7 +21,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use tuning_fork::data::pair::Message;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::headers::inspect;
+use tuning_fork::llm::inspect;
 use tuning_fork::llm::{Adapter, LoadOptions, Model, Positions, Weights, memory_needed};
 
 #[global_allocator]

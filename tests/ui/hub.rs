@@ -411,7 +411,10 @@ fn downloads_say_how_far_they_are_and_do_what_they_are_told() {
         QueueCommand::PauseAll,
         QueueCommand::ClearDone,
     ];
-    assert_eq!(window.asked(), expected.map(Command::Models(ModelsCommand::Queue)));
+    assert_eq!(
+        window.asked(),
+        expected.map(|command| Command::Models(ModelsCommand::Queue(command)))
+    );
 }
 
 #[test]

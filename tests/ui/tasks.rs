@@ -105,10 +105,10 @@ fn verdicts_made_without_a_project_go_into_the_one_that_is_opened_next() {
     let project = folder.path().join("project");
     app.ask(Command::Project(ProjectCommand::Open(project.clone())));
     assert_eq!(app.harness.state().state.annotate.unsaved_count, 0);
-    let rows: Vec<serde_json::Value> =
-        files::read_jsonl(&project.join("pairs.jsonl")).expect("the verdicts of the project");
+    let rows = files::read_jsonl::<serde_json::Value>(&project.join("pairs.jsonl"));
+    let rows = rows.expect("the verdicts of the project");
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0]["verdict"], "left");
+    assert_eq!(rows[0].value["verdict"], "left");
 }
 
 #[test]
@@ -128,6 +128,6 @@ fn another_project_is_not_opened_over_verdicts_that_could_not_be_saved() {
     app.script.borrow_mut().picks = Some(elsewhere.clone());
     app.ask(Command::Annotate(AnnotateCommand::SaveElsewhere));
     app.run();
-    let rows: Vec<serde_json::Value> = files::read_jsonl(&elsewhere).expect("they are there");
+    let rows = files::read_jsonl::<serde_json::Value>(&elsewhere).expect("they are there");
     assert_eq!(rows.len(), 1);
 }

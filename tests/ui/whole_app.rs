@@ -190,7 +190,7 @@ fn a_verdict_is_on_the_disk_before_the_next_prompt() {
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
     app.click("Use the sample prompts");
-    let Held { request: request, feeder } =
+    let Held { request, feeder } =
         app.script.borrow_mut().take::<Answering>().expect("two answers");
     assert_eq!(request.lanes.len(), 2);
     assert_ne!(request.lanes[0].seed, request.lanes[1].seed);
@@ -216,7 +216,10 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
     app.click("Start training");
-    let Held { request: request, feeder } = app.script.borrow_mut().take::<Train>().expect("a run");
+    let held = app.script.borrow_mut().take::<Train>().expect("a run");
+    let Held { request: mut work, feeder } = held;
+    work.prepare().expect("the rows are copied");
+    let request = work.request;
     assert_eq!(files::read_jsonl::<serde_json::Value>(&request.config.data).unwrap().len(), 60);
     feeder.emit(TrainEvent::Planned { steps: 40, train_rows: 48, held_out_rows: 12 });
     feeder.emit(TrainEvent::Step(step(1, 0.693)));
