@@ -475,3 +475,7 @@ mod tests {
         assert_eq!(VerdictCounts::default().left_share(), None);
     }
 }
+
+#[cfg(test)]
+#[path = "store_properties.rs"]
+mod properties;

@@ -106,9 +106,20 @@ fn generated_models_compute_what_transformers_computes() {
     let mut all = folders(&reference("models"), "tiny_");
     all.extend(folders(&reference("gguf"), "tiny_"));
     assert!(all.len() > 7, "the committed models are gone");
-    if let Ok(folder) = std::env::var("TUNING_FORK_MODELS") {
-        all.extend(folders(Path::new(&folder), ""));
-    }
+    check_all(all);
+}
+
+/// Folders that `tests/reference/make_models.py` made.
+#[test]
+#[ignore = "needs models: TUNING_FORK_MODELS=FOLDER cargo test --test engine more_models -- --ignored"]
+fn more_models_compute_what_transformers_computes() {
+    let folder = std::env::var("TUNING_FORK_MODELS").expect("TUNING_FORK_MODELS names a folder");
+    let all = folders(Path::new(&folder), "");
+    assert!(!all.is_empty(), "there are no models in {folder}");
+    check_all(all);
+}
+
+fn check_all(all: Vec<PathBuf>) {
     let mut wrong = Vec::new();
     for folder in all {
         for weights in [Weights::AsStored, Weights::F32] {

@@ -1,5 +1,5 @@
-//! The real model. It is too large for the repository: set `TUNING_FORK_STARTER` to the path of
-//! `SmolLM2-135M-Instruct.Q4_1.gguf` and these tests run.
+//! The real model. It is too large for the repository, so these tests are asked for:
+//! `TUNING_FORK_STARTER=SmolLM2-135M-Instruct.Q4_1.gguf cargo test --test engine starter -- --ignored`
 
 use std::path::PathBuf;
 
@@ -10,13 +10,8 @@ use tuning_fork::llm::{Keep, Model, Positions, Weights};
 
 use crate::support::{argmax, load, reference, values};
 
-/// The file, or `None` with the reason printed.
-fn starter() -> Option<PathBuf> {
-    let path = std::env::var_os("TUNING_FORK_STARTER").map(PathBuf::from);
-    if path.is_none() {
-        println!("skipped: TUNING_FORK_STARTER does not name SmolLM2-135M-Instruct.Q4_1.gguf");
-    }
-    path
+fn starter() -> PathBuf {
+    std::env::var_os("TUNING_FORK_STARTER").expect("TUNING_FORK_STARTER names the file").into()
 }
 
 struct Case {
@@ -65,8 +60,9 @@ fn greedy(model: &Model, prompt: &[u32], count: usize) -> Vec<u32> {
 }
 
 #[test]
+#[ignore = "needs the starter model: TUNING_FORK_STARTER=… cargo test --test engine starter -- --ignored"]
 fn widened_weights_give_the_log_probabilities_of_transformers() {
-    let Some(path) = starter() else { return };
+    let path = starter();
     let model = load(&path, Weights::F32);
     for case in cases() {
         let logprobs = all_logprobs(&model, &case.ids);
@@ -84,8 +80,9 @@ fn widened_weights_give_the_log_probabilities_of_transformers() {
 }
 
 #[test]
+#[ignore = "needs the starter model: TUNING_FORK_STARTER=… cargo test --test engine starter -- --ignored"]
 fn weights_as_stored_stay_close_to_widened_ones() {
-    let Some(path) = starter() else { return };
+    let path = starter();
     let model = load(&path, Weights::AsStored);
     let mut means = Vec::new();
     for case in cases() {
@@ -101,8 +98,9 @@ fn weights_as_stored_stay_close_to_widened_ones() {
 }
 
 #[test]
+#[ignore = "needs the starter model: TUNING_FORK_STARTER=… cargo test --test engine starter -- --ignored"]
 fn the_starter_model_says_what_it_is() {
-    let Some(path) = starter() else { return };
+    let path = starter();
     let model = load(&path, Weights::AsStored);
     let card = model.card();
     assert_eq!(
@@ -118,8 +116,9 @@ fn the_starter_model_says_what_it_is() {
 
 /// The batch of the training pass against the fast pass, at the real model's size.
 #[test]
+#[ignore = "needs the starter model: TUNING_FORK_STARTER=… cargo test --test engine starter -- --ignored"]
 fn training_and_running_agree_on_the_starter_model() {
-    let Some(path) = starter() else { return };
+    let path = starter();
     let model = load(&path, Weights::F32);
     let ids: Vec<u32> = cases()[0].ids.clone();
     let mut cache = model.new_cache();
@@ -129,21 +128,4 @@ fn training_and_running_agree_on_the_starter_model() {
     let trained = model.tree_scores(pass.hidden());
     let trained = Tensor::from_slice(&trained, run.shape(), &candle_core::Device::Cpu).unwrap();
     crate::support::assert_close(&run, &trained, 2e-3, "logits");
-}
-
-/// Not a check: what a number of tokens takes, for the report of a run with `--nocapture`.
-#[test]
-fn how_long_reading_and_writing_takes() {
-    let Some(path) = starter() else { return };
-    let model = load(&path, Weights::AsStored);
-    let mut cache = model.new_cache();
-    let ids: Vec<u32> = (0..256).map(|at| 100 + at * 7).collect();
-    let start = std::time::Instant::now();
-    model.logits(&ids, &mut cache, None, Positions::Last).unwrap();
-    println!("reading: {:.1} tokens a second", 256.0 / start.elapsed().as_secs_f64());
-    let start = std::time::Instant::now();
-    for id in 0..32 {
-        model.logits(&[id + 200], &mut cache, None, Positions::Last).unwrap();
-    }
-    println!("writing: {:.1} tokens a second", 32.0 / start.elapsed().as_secs_f64());
 }

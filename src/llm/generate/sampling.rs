@@ -502,3 +502,7 @@ impl Sampler {
 #[cfg(test)]
 #[path = "sampling_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sampling_properties.rs"]
+mod properties;

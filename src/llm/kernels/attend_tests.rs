@@ -1,5 +1,7 @@
 //! Tests of `attend`: against the definition in f64, and a query alone against many.
 
+use half::f16;
+
 use super::*;
 
 fn wave(len: usize, step: f32) -> Vec<f32> {

@@ -1,8 +1,9 @@
 //! Products of activations and weights: how the work is cut, and which kernel does it.
 
-#![expect(unsafe_code, reason = "threads write disjoint columns of one slice")]
+#![expect(unsafe_code, reason = "kernels that need a processor's instructions")]
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::activations::{ActBlock, Activations};
 #[cfg(target_arch = "aarch64")]
@@ -75,15 +76,14 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
     let mut pieces = Vec::with_capacity(tasks + products.len());
     for Product { weights, out } in products.iter_mut() {
         let weights = *weights;
-        let columns = Columns::new(out, m);
-        for start in (0..weights.rows()).step_by(rows_per_task) {
-            let rows = start..weights.rows().min(start + rows_per_task);
-            pieces.push((weights, rows, columns));
-        }
+        let shares = Columns::shares(out, m, rows_per_task);
+        pieces.extend(shares.map(|columns| (weights, Mutex::new(columns))));
     }
     each(pieces.len(), work < SERIAL, |index| {
-        let (weights, rows, columns) = &pieces[index];
-        compute(level, weights, x, packed.as_ref(), rows.clone(), columns);
+        let (weights, columns) = &pieces[index];
+        // Nobody else asks for it: one task, one share.
+        let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
+        compute(level, weights, x, packed.as_ref(), columns.own(), &mut columns);
     });
 }
 
@@ -94,7 +94,7 @@ fn compute(
     x: &[f32],
     packed: Option<&Activations>,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
 ) {
     let packed = packed.filter(|_| !weights.kind().is_dense());
     match (level, packed) {
@@ -126,7 +126,7 @@ fn compute(
     }
 }
 
-fn portable(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+fn portable(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &mut Columns<'_>) {
     let mut blocks = vec![Block::ZERO; weights.cols() / 32];
     for row in rows {
         unpack::unpack_row(weights.kind(), weights.row_bytes(row), &mut blocks);
@@ -154,7 +154,7 @@ fn portable_dot(weights: &[Block], x: &[ActBlock]) -> f32 {
 /// Rows of activations from which `gemm`, which packs both sides, is the faster one.
 const GEMM_FROM: usize = 8;
 
-fn portable_dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &Columns<'_>) {
+fn portable_dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &mut Columns<'_>) {
     let cols = weights.cols();
     let mut panel = vec![0.0; PANEL * cols];
     let mut result = vec![0.0; out.m() * PANEL];

@@ -37,7 +37,12 @@ struct Panel {
 
 /// Computes the outputs of weight rows `rows` for every row of `x`.
 #[target_feature(enable = "neon")]
-pub(crate) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+pub(crate) fn packed(
+    weights: &QMatrix,
+    x: &Activations,
+    rows: Range<usize>,
+    out: &mut Columns<'_>,
+) {
     // SAFETY: NEON is all that it needs.
     unsafe { packed_with::<Wide>(weights, x, rows, out) };
 }
@@ -48,7 +53,7 @@ pub(crate) fn packed_dot(
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
 ) {
     // SAFETY: dot products are what this is compiled for.
     unsafe { packed_with::<Direct>(weights, x, rows, out) };
@@ -61,7 +66,7 @@ unsafe fn packed_with<D: Dot>(
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
 ) {
     // SAFETY: NEON is part of the architecture, and the caller promises the rest.
     unsafe {
@@ -107,7 +112,7 @@ unsafe fn one<
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> [uint8x16_t; 2],
 ) {
@@ -167,7 +172,7 @@ unsafe fn many<
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> [uint8x16_t; 2],
 ) {

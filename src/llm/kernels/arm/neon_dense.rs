@@ -33,7 +33,7 @@ const STEP: usize = 6;
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "neon")]
-pub(crate) fn dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &Columns<'_>) {
+pub(crate) fn dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &mut Columns<'_>) {
     match weights.kind() {
         GgmlType::F32 => run::<4>(weights, x, rows, out, |b| widen_f32(b)),
         GgmlType::F16 => run::<2>(weights, x, rows, out, |b| widen_f16(b)),
@@ -47,7 +47,7 @@ fn run<const BYTES: usize>(
     weights: &QMatrix,
     x: &[f32],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     widen: impl Fn(&[[u8; BYTES]; 4]) -> float32x4_t,
 ) {
     let cols = weights.cols();

@@ -38,7 +38,12 @@ struct Panel {
 
 /// Computes the outputs of weight rows `rows` for every row of `x`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+pub(crate) fn packed(
+    weights: &QMatrix,
+    x: &Activations,
+    rows: Range<usize>,
+    out: &mut Columns<'_>,
+) {
     macro_rules! format {
         ($name:ident, $bytes:literal, $runs:literal, $signed:literal, $scales:literal) => {
             run::<$bytes, $runs, $signed, $scales>(
@@ -75,7 +80,7 @@ fn run<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
@@ -93,7 +98,7 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
@@ -142,7 +147,7 @@ fn one_of_nibbles<const BYTES: usize>(
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales),
 ) {
     let mut read = Scales::zero();
@@ -227,7 +232,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {

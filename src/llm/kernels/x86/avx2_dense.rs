@@ -30,7 +30,7 @@ const STEP: usize = 6;
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &Columns<'_>) {
+pub(crate) fn dense(weights: &QMatrix, x: &[f32], rows: Range<usize>, out: &mut Columns<'_>) {
     match weights.kind() {
         GgmlType::F32 => {
             run::<4>(weights, x, rows, out, |b| widen_f32(b));
@@ -50,7 +50,7 @@ fn run<const BYTES: usize>(
     weights: &QMatrix,
     x: &[f32],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     widen: impl Fn(&[[u8; BYTES]; 8]) -> __m256,
 ) {
     let cols = weights.cols();

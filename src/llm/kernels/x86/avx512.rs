@@ -68,7 +68,12 @@ struct Panel {
 
 /// Computes the outputs of weight rows `rows` for every row of `x`.
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(crate) fn packed(weights: &QMatrix, x: &Activations, rows: Range<usize>, out: &Columns<'_>) {
+pub(crate) fn packed(
+    weights: &QMatrix,
+    x: &Activations,
+    rows: Range<usize>,
+    out: &mut Columns<'_>,
+) {
     macro_rules! format {
         ($name:ident, $bytes:literal, $runs:literal, $signed:literal, $scales:literal) => {
             run::<$bytes, $runs, $signed, $scales>(
@@ -90,7 +95,7 @@ fn run<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; avx2::LANES], &mut avx2::Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
@@ -108,7 +113,7 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; avx2::LANES], &mut avx2::Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
@@ -157,7 +162,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
     weights: &QMatrix,
     x: &Activations,
     rows: Range<usize>,
-    out: &Columns<'_>,
+    out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; avx2::LANES], &mut avx2::Scales, usize),
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
