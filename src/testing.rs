@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use time::OffsetDateTime;
 
+use crate::app::connection::Connected;
 use crate::app::host::{Ask, Host};
 use crate::app::services::Services;
 use crate::app::tasks::delete_model::DeleteModel;
@@ -20,7 +21,7 @@ use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::save_run_file::SaveRunFile;
 use crate::app::tasks::secret::{AskKeyring, Question};
-use crate::app::work::{Connected, Engine, Held, Launch, Work};
+use crate::app::work::{Engine, Held, Launch, Work};
 use crate::hub;
 use crate::hub::account::vault::Secret;
 use crate::hub::cache::RepoKind;

@@ -1,9 +1,7 @@
 //! The Hub as the window's work reaches it: one client, one queue, and where secrets are kept.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::services::lock;
-use super::work::Connected;
 use crate::hub;
 use crate::hub::account::token;
 use crate::hub::account::vault::{Kept, Secret, Secrets, Vault};
@@ -14,6 +12,16 @@ use crate::hub::protocol::options::{ClientSettings, without_password};
 use crate::hub::starter::Sources;
 use crate::jobs::Progress;
 use crate::state::hub::HubSettings;
+
+/// What goes along with questions to the Hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connected {
+    /// Where the token comes from, if there is one.
+    pub token_from: Option<String>,
+
+    /// Where the proxy's password is kept, if it has one.
+    pub proxy_from: Option<String>,
+}
 
 /// Where secrets are kept, and what of them is known by now.
 #[derive(Clone)]
@@ -118,4 +126,9 @@ fn password_of<'a>(proxy: &str, secrets: &'a Secrets) -> Option<&'a (String, Kep
         without_password(whole).is_some_and(|bare| bare == proxy.trim())
     };
     secrets.proxy.as_ref().filter(is_of_this)
+}
+
+/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::connection::{Connection, Safe};
+use super::connection::{Connected, Connection, Safe};
 use super::services::Services;
-use super::work::{Connected, Engine, Launch};
+use super::work::{Engine, Launch};
 use crate::hub;
 use crate::hub::cache::RepoKind;
 use crate::hub::cache::paths::HubPaths;

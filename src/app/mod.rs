@@ -22,8 +22,6 @@ use eframe::egui;
 use self::engine::CandleEngine;
 use self::host::{Desktop, Host};
 use self::task::{Tasks, TellsCrashes};
-use self::tasks::answer::Asker;
-use self::tasks::estimate::Asked;
 use self::work::Engine;
 use crate::allocator;
 use crate::data::project::Project;
@@ -36,6 +34,8 @@ use crate::state::annotate::AnnotateState;
 use crate::state::command::{Commands, ModelsCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
+use crate::state::slots::Asker;
+use crate::state::train::estimate_inputs::EstimateInputs;
 use crate::widgets;
 
 /// At most one frame per event burst: on two cores each frame is taken from the matmuls.
@@ -70,7 +70,7 @@ pub struct Workbench {
     wake: Wake,
 
     /// What the latest estimate was asked for.
-    estimated: Option<Asked>,
+    estimated: Option<EstimateInputs>,
 
     /// Who is to be answered once the answer under way has ended.
     waiting_for_answer: Option<Asker>,

@@ -2,9 +2,9 @@
 //! keyring, and what was measured of this computer.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use super::connection::{Connection, Safe};
+use super::connection::{Connection, Safe, lock};
 use crate::hub;
 use crate::hub::cache::paths::HubPaths;
 use crate::llm;
@@ -65,9 +65,4 @@ impl Services {
 /// Where a run keeps what the next one can use. `None`: there is no home folder.
 pub(super) fn cache_folder() -> Option<PathBuf> {
     HubPaths::from_env().ok().map(|paths| paths.cached)
-}
-
-/// A worker that panicked while it held the lock left whole values behind, so its poison is void.
-pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

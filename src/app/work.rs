@@ -6,6 +6,7 @@ use std::any::{Any, TypeId};
 use std::error::Error;
 use std::io;
 
+use super::connection::Connected;
 use super::services::Services;
 use crate::hub;
 use crate::hub::cache::RepoKind;
@@ -96,16 +97,6 @@ pub trait Engine {
 
     /// The page of a repository in a browser.
     fn hub_page(&self, kind: RepoKind, repo: &str) -> String;
-}
-
-/// What goes along with questions to the Hub.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Connected {
-    /// Where the token comes from, if there is one.
-    pub token_from: Option<String>,
-
-    /// Where the proxy's password is kept, if it has one.
-    pub proxy_from: Option<String>,
 }
 
 /// Work that is about to be started, whatever its kind.

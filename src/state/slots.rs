@@ -56,6 +56,13 @@ impl AdapterSlot {
     }
 }
 
+/// Who asked for the tokens that are being generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    Playground,
+    Annotate,
+}
+
 /// A line of the bottom bar: what runs now, with a number, a bar and the time left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::import::Reading;
-use crate::app::tasks::answer::{Answering, Asker};
+use crate::app::tasks::answer::Answering;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::data::pair::Verdict;
@@ -15,6 +15,7 @@ use crate::data::store::StoreError;
 use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
+use crate::state::slots::Asker;
 
 impl Workbench {
     pub(super) fn handle_annotate(&mut self, command: AnnotateCommand) {

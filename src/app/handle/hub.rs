@@ -1,13 +1,13 @@
 //! Models and datasets on the Hub: how it is reached, search, details, downloads.
 
 use crate::app::Workbench;
+use crate::app::connection::Connected;
 use crate::app::tasks::details::ReadDetails;
 use crate::app::tasks::downloads::ServeQueue;
 use crate::app::tasks::measure_speed::MeasureSpeed;
 use crate::app::tasks::search::Search;
 use crate::app::tasks::secret::{AskKeyring, Question};
 use crate::app::tasks::suggest::Suggest;
-use crate::app::work::Connected;
 use crate::hub::account::vault::Secret;
 use crate::hub::cache::RepoKind;
 use crate::hub::protocol::options::without_password;

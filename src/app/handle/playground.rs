@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::tasks::answer::{Answering, Asker};
+use crate::app::tasks::answer::Answering;
 use crate::app::tasks::load_adapter::LoadAdapter;
 use crate::state::AppState;
 use crate::state::command::PlaygroundCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::state::slots::AdapterSlot;
+use crate::state::slots::{AdapterSlot, Asker};
 
 impl Workbench {
     pub(super) fn handle_playground(&mut self, command: PlaygroundCommand) {

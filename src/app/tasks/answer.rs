@@ -11,14 +11,7 @@ use crate::state::command::{Command, PlaygroundCommand};
 use crate::state::notice::Notice;
 use crate::state::playground::PlaygroundState;
 use crate::state::prefs::PanelId;
-use crate::state::slots::Activity;
-
-/// Who asked for the tokens that are being generated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
-    Playground,
-    Annotate,
-}
+use crate::state::slots::{Activity, Asker};
 
 pub struct Answering {
     pub asker: Asker,

@@ -1,9 +1,10 @@
 //! Estimates what the run in the Train panel's form would take, and keeps that up to date.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::app::Workbench;
-use crate::app::services::{Services, cache_folder, lock};
+use crate::app::connection::lock;
+use crate::app::services::{Services, cache_folder};
 use crate::app::task::Task;
 use crate::app::tasks::train::TrainJobError;
 use crate::app::training_rows::TrainingRows;
@@ -11,9 +12,9 @@ use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
 use crate::llm::card::ModelCard;
 use crate::state::prefs::PanelId;
+use crate::state::train::LeftTab;
 use crate::state::train::estimate::EstimateSlot;
-use crate::state::train::form::DataSource;
-use crate::state::train::{LeftTab, TrainState};
+use crate::state::train::estimate_inputs::{EstimateInputs, rows};
 use crate::train::config::TrainConfig;
 use crate::train::estimate::{Estimate, free_memory};
 use crate::train::record::metrics::TrainEvent;
@@ -74,42 +75,6 @@ impl Task<Workbench> for EstimateRun {
     }
 }
 
-/// Everything that an estimate depends on.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Asked {
-    model: String,
-    form: TrainConfig,
-    source: DataSource,
-    file: Option<PathBuf>,
-    rows: usize,
-}
-
-impl Asked {
-    fn of(model: &ModelCard, train: &TrainState) -> Self {
-        Self {
-            model: model.identity.sha256.clone(),
-            form: train.form.clone(),
-            source: train.source,
-            file: train.file.as_ref().map(|file| file.path.clone()),
-            rows: rows(train),
-        }
-    }
-
-    /// Whether it is what would be asked now.
-    fn still_holds(&self, model: &ModelCard, train: &TrainState) -> bool {
-        let Self { model: asked_of, form, source, file, rows: counted } = self;
-        *asked_of == model.identity.sha256
-            && *form == train.form
-            && *source == train.source
-            && file.as_ref() == train.file.as_ref().map(|file| &file.path)
-            && *counted == rows(train)
-    }
-}
-
-fn rows(train: &TrainState) -> usize {
-    train.data().map_or(0, |data| data.rows())
-}
-
 impl Workbench {
     /// Starts another estimate where the form says something new.
     pub(crate) fn renew_estimate(&mut self) {
@@ -125,7 +90,7 @@ impl Workbench {
             self.tasks.stop::<EstimateRun>(); // the next begins once it has ended
             return;
         }
-        self.estimated = Some(Asked::of(model, train));
+        self.estimated = Some(EstimateInputs::of(model, train));
         let Ok(rows) = self.training_rows() else { return };
         let config = self.state.train.form.clone();
         self.state.train.estimate = EstimateSlot::Counting(None);

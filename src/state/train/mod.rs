@@ -6,6 +6,7 @@ pub mod asides;
 pub mod compare;
 pub mod curves;
 pub mod estimate;
+pub mod estimate_inputs;
 pub mod form;
 pub mod live;
 pub mod past;
