@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
-    ("train", &["data", "files", "jobs", "llm"]),
+    ("train", &["data", "errors", "files", "jobs", "llm"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
     ("state", &["data", "encoder", "errors", "eval", "hub", "llm", "train", "words"]),

@@ -6,7 +6,6 @@ use crate::data::import;
 use crate::data::pair::Text;
 use crate::data::rows::ImportError;
 use crate::data::table;
-use crate::files::JsonlError;
 use crate::hub;
 use crate::jobs::Progress;
 use crate::state::command::{Command, WindowCommand};
@@ -48,7 +47,7 @@ pub enum RowsError {
     #[error(transparent)]
     Table(#[from] ImportError),
     #[error(transparent)]
-    Rows(#[from] JsonlError),
+    Rows(#[from] train::rows::RowsError),
     #[error(transparent)]
     Home(#[from] hub::Error),
 }

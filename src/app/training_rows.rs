@@ -7,7 +7,6 @@ use tempfile::TempDir;
 
 use super::Workbench;
 use crate::data::pair::PreferencePair;
-use crate::data::record::Form;
 use crate::data::samples;
 use crate::files;
 use crate::state::command::ProjectCommand;
@@ -15,9 +14,9 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
 use crate::train::config::TrainConfig;
-use crate::train::record::DATA_FILE;
 use crate::train::record::run_file;
 use crate::train::record::run_file::RunFileError;
+use crate::train::record::{DATA_FILE, RECORD_FILE};
 
 /// Why a run file was not saved.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +123,7 @@ impl Workbench {
         Ok(match train.source {
             DataSource::ProjectPairs => {
                 let records = self.store.records().iter();
-                let pairs = records.filter_map(|record| record.pair(Form::Conversational));
+                let pairs = records.filter_map(|record| record.own_pair());
                 TrainingRows::Pairs(pairs.collect())
             }
             DataSource::Sample => TrainingRows::Pairs(samples::pairs()),
@@ -142,6 +141,17 @@ impl Workbench {
     pub(super) fn training_rows_or_notice(&mut self) -> Option<TrainingRows> {
         self.training_rows().map_err(|notice| self.state.notices.push(notice)).ok()
     }
+}
+
+/// Takes back the rows that were put into the folder of a run which was refused: one that has begun
+/// has its record there, and keeps everything.
+pub(super) fn take_back(run_dir: &Path) {
+    if run_dir.join(RECORD_FILE).exists() {
+        return;
+    }
+    // What cannot be removed stays: why the run was refused matters more.
+    files::remove_if_there(&run_dir.join(DATA_FILE)).ok();
+    std::fs::remove_dir(run_dir).ok();
 }
 
 pub(super) fn not_copied(err: &io::Error) -> Notice {
@@ -187,6 +197,22 @@ mod tests {
         assert!(path.exists());
         let err = TrainingRows::File(folder.path().join("none")).write(&path).unwrap_err();
         assert_eq!(err.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_refused_run_leaves_no_folder_and_one_that_began_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = TrainingRows::Pairs(samples::pairs());
+        let [refused, begun] = ["1", "2"].map(|id| folder.path().join(id));
+        for run_dir in [&refused, &begun] {
+            pairs.for_run(run_dir).unwrap();
+        }
+        files::write_atomic(&begun.join(RECORD_FILE), b"{}").unwrap();
+        for run_dir in [&refused, &begun] {
+            take_back(run_dir);
+        }
+        assert!(!refused.exists());
+        assert!(begun.join(DATA_FILE).exists());
     }
 
     #[test]

@@ -25,9 +25,10 @@ pub struct EmbedArgs {
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
 
-    /// Put before each text, as some encoders want it (`query: `, `passage: `)
-    #[arg(long, default_value = "", hide_default_value = true)]
-    prefix: String,
+    /// Put before each text, as some encoders want it (`query: `, `passage: `); without it, the
+    /// encoder's own default prompt if it has one
+    #[arg(long)]
+    prefix: Option<String>,
 }
 
 /// A line of the output.
@@ -57,10 +58,19 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
     let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
     let length = if is_normalized { ", of length 1" } else { "" };
     out::note(&format!("Vectors of {width} values{length}: {} of a text", pooling.words()));
-    let with_prefix: Vec<String> =
-        texts.iter().map(|text| format!("{}{text}", args.prefix)).collect();
+    let prefix = match (&args.prefix, encoder.default_prompt()) {
+        (Some(prefix), _) => prefix.as_str(),
+        (None, Some(prompt)) => {
+            out::note(&format!(
+                "The encoder's default prompt, {prompt:?}, is put before each text, as \
+                 sentence-transformers does; --prefix \"\" leaves it out"
+            ));
+            prompt
+        }
+        (None, None) => "",
+    };
     let bar = Bar::new();
-    let embeddings = encoder.embed(&with_prefix, &bar);
+    let embeddings = encoder.embed_after(prefix, &texts, &bar);
     bar.clear();
     let embeddings = embeddings?;
     for (text, Embedding { values, token_count, .. }) in texts.iter().zip(&embeddings) {
@@ -104,7 +114,7 @@ mod tests {
         let of = |name: &str, text: &str| {
             let path = folder.path().join(name);
             files::write_atomic(&path, text.as_bytes()).unwrap();
-            let (model, prefix) = (String::new(), String::new());
+            let (model, prefix) = (String::new(), None);
             let texts_given = vec!["given".to_owned()];
             texts(&EmbedArgs { model, texts: texts_given, file: Some(path), prefix })
         };

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::load::ModelArgs;
 use super::out;
 use super::progress::Bar;
-use crate::data::pair::Text;
+use crate::data::forms;
+use crate::data::forms::value::{given, kind_of};
+use crate::data::forms::{Content, Understood, Want};
+use crate::data::pair::{PreferencePair, Text};
 use crate::files;
 use crate::files::Row;
 use crate::jobs::{Cancelled, Progress};
@@ -26,7 +29,8 @@ pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// JSON Lines: {"text"}, {"prompt", "completion"} (strings or message lists) or {"ids"}
+    /// JSON Lines: {"text"}, {"prompt", "completion"} (strings or message lists), {"messages"} or
+    /// {"ids"}
     #[arg(long)]
     input: PathBuf,
 
@@ -44,12 +48,12 @@ pub struct ScoreArgs {
 }
 
 /// A row of the input, told apart by its keys.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 enum Input {
-    Completion { prompt: Text, completion: Text },
-    Text { text: String },
-    Ids { ids: Vec<u32> },
+    Ids(Vec<u32>),
+
+    /// In any form that can be trained on: of pairs, the better answer.
+    Row(Box<Understood>),
 }
 
 /// A row as the model reads it.
@@ -155,42 +159,79 @@ fn read_rows(path: &Path) -> anyhow::Result<Vec<Row<Input>>> {
         bail!("{} has no rows", path.display());
     }
     rows.into_iter()
-        .map(|row| {
-            let line = row.line;
-            // serde says only that no variant fits, which is no help: say what would.
-            let Ok(value) = serde_json::from_value(row.value) else {
-                bail!(
-                    "line {line} needs \"text\", \"prompt\" and \"completion\", or \"ids\": {}",
-                    path.display()
-                );
-            };
-            Ok(Row { line, value })
+        .map(|Row { line, value }| match input(value) {
+            Ok(value) => Ok(Row { line, value }),
+            Err(problem) => bail!("line {line} of {}: {problem}", path.display()),
         })
         .collect()
 }
 
+/// A row, or what is wrong with it: it may have `ids`, or what can be trained on.
+fn input(value: Value) -> Result<Input, String> {
+    let Value::Object(row) = value else {
+        return Err(format!("a row must be an object, and this is {}", kind_of(&value)));
+    };
+    if let Some(ids) = given(&row, "ids") {
+        let list = ids.as_array().ok_or_else(|| {
+            format!("\"ids\" must be a list of token ids, and it is {}", kind_of(ids))
+        })?;
+        let id = |id: &Value| {
+            id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
+                format!("\"ids\" must be whole numbers from 0, and one of them is {id}")
+            })
+        };
+        return Ok(Input::Ids(list.iter().map(id).collect::<Result<_, _>>()?));
+    }
+    let read = forms::understand(&[row], Want::Answers, None);
+    match read.map_err(|problem| problem.sentence)?.rows.pop() {
+        Some(row) => Ok(Input::Row(Box::new(row))),
+        None => Err("it does not say which answer is better".to_owned()),
+    }
+}
+
 fn encode(model: &Model, row: &Row<Input>) -> anyhow::Result<Encoded> {
     let encoded = match &row.value {
-        Input::Ids { ids } => Encoded { ids: ids.clone(), completion_start: None },
-        Input::Text { text } => {
-            Encoded { ids: model.tokenizer().encode(text, true)?, completion_start: None }
-        }
-        Input::Completion { prompt, completion } => {
-            let tokenizer = model.tokenizer();
-            let whole = score::encode_completion(tokenizer, model.chat(), prompt, completion)?;
-            if whole.prompt_differs {
-                out::note(&format!(
-                    "line {}: the prompt alone has other tokens than the beginning of the whole",
-                    row.line
-                ));
-            }
-            Encoded { ids: whole.ids, completion_start: Some(whole.start) }
-        }
+        Input::Ids(ids) => Encoded { ids: ids.clone(), completion_start: None },
+        Input::Row(said) => encode_row(model, row.line, said)?,
     };
     if encoded.ids.is_empty() {
         bail!("there is no token to score");
     }
+    // Found now, and not after an hour of scoring what comes before.
+    let (count, context) = (encoded.ids.len(), model.config().context_length);
+    if count > context {
+        bail!("it has {count} tokens, and the model reads {context} at most");
+    }
+    let vocabulary = model.config().vocab_size;
+    if let Some(stray) = encoded.ids.iter().find(|id| **id as usize >= vocabulary) {
+        bail!("there is no token {stray}: the model has {vocabulary}, counted from 0");
+    }
     Ok(encoded)
+}
+
+fn encode_row(model: &Model, line: usize, said: &Understood) -> anyhow::Result<Encoded> {
+    let (tokenizer, chat) = (model.tokenizer(), model.chat());
+    let beside = &said.beside;
+    Ok(match &said.content {
+        Content::Whole(Text::Plain(text)) => {
+            Encoded { ids: tokenizer.encode(text, true)?, completion_start: None }
+        }
+        Content::Whole(Text::Messages(messages)) => {
+            let chat = chat.ok_or(llm::Error::NoChatTemplate)?;
+            let text = chat.render_beside(messages, false, beside)?;
+            Encoded { ids: tokenizer.encode(&text, false)?, completion_start: None }
+        }
+        Content::Completion { prompt, completion: answer }
+        | Content::Preference(PreferencePair { prompt, chosen: answer, .. }) => {
+            let whole = score::encode_completion(tokenizer, chat, (prompt, answer), beside)?;
+            if whole.prompt_differs {
+                out::note(&format!(
+                    "line {line}: the prompt alone has other tokens than the beginning of the whole"
+                ));
+            }
+            Encoded { ids: whole.ids, completion_start: Some(whole.start) }
+        }
+    })
 }
 
 /// Counts tokens over all rows.
@@ -270,19 +311,40 @@ impl LogitsFile {
 mod tests {
     use super::*;
 
-    fn row(json: &str) -> Result<Input, serde_json::Error> {
-        serde_json::from_str(json)
+    fn row(json: &str) -> Result<Input, String> {
+        input(serde_json::from_str(json).unwrap())
     }
 
     #[test]
     fn rows_are_told_apart_by_their_keys() {
-        assert!(matches!(row(r#"{"text":"a","note":1}"#), Ok(Input::Text { .. })));
-        let plain = row(r#"{"prompt":"a","completion":" b"}"#);
-        assert!(matches!(plain, Ok(Input::Completion { prompt: Text::Plain(_), .. })));
-        let chat = row(r#"{"prompt":[{"role":"user","content":"a"}],"completion":"b"}"#);
-        assert!(matches!(chat, Ok(Input::Completion { prompt: Text::Messages(_), .. })));
-        assert!(matches!(row(r#"{"ids":[1,2]}"#), Ok(Input::Ids { .. })));
-        assert!(row(r#"{"prompt":"a"}"#).is_err());
+        let content = |json: &str| match row(json) {
+            Ok(Input::Row(row)) => row.content,
+            other => panic!("{json}: {other:?}"),
+        };
+        let plain = |words: &str| Text::Plain(words.to_owned());
+        assert_eq!(content(r#"{"text":"a","note":1}"#), Content::Whole(plain("a")));
+        let expected = Content::Completion { prompt: plain("a"), completion: plain(" b") };
+        assert_eq!(content(r#"{"prompt":"a","completion":" b"}"#), expected);
+        let chat = content(r#"{"prompt":[{"role":"user","content":"a"}],"completion":"b"}"#);
+        assert!(matches!(chat, Content::Completion { prompt: Text::Messages(_), .. }));
+        let dialogue = content(r#"{"messages":[{"role":"user","content":"a"}]}"#);
+        assert!(matches!(dialogue, Content::Whole(Text::Messages(_))));
+        assert!(matches!(row(r#"{"ids":[1,2]}"#), Ok(Input::Ids(ids)) if ids == [1, 2]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_row_is_said_with_what_was_found() {
+        for (json, words) in [
+            (r#"{"text":5}"#, "\"text\" must be text or a list of messages, and it is a number"),
+            (r#"{"ids":[-1]}"#, "one of them is -1"),
+            (r#"{"ids":7}"#, "and it is a number"),
+            (r#"{"prompt":"a","completion":null,"text":"b"}"#, "its \"completion\" is null"),
+            (r#"{"prompt":"a"}"#, "its only key is \"prompt\""),
+            (r#"["a"]"#, "this is a list"),
+        ] {
+            let problem = row(json).unwrap_err();
+            assert!(problem.contains(words), "{json}: {problem}");
+        }
     }
 
     #[test]

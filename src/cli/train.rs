@@ -24,6 +24,9 @@ use crate::train::estimate::{Estimate, Estimator, Memory, Time, free_memory};
 use crate::train::record::metrics::{EvalMetrics, StepMetrics, TrainEvent};
 use crate::train::record::run_file;
 use crate::train::record::runs;
+use crate::train::rows::survey::{Concern, Finding};
+use crate::train::run::setup;
+use crate::train::run::setup::Checked;
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -38,7 +41,8 @@ pub struct TrainArgs {
     #[arg(long, requires = "out")]
     resume: bool,
 
-    /// Only say what the run would take: memory and time
+    /// Only say what the run would take (memory and time), what is odd about its data, and whether it
+    /// would be refused
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 
@@ -63,12 +67,16 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let model = load_model(&config.model, config.dtype.weights())?;
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
-    if args.dry_run {
-        return estimate(&model, &config, cache.as_deref(), args.json);
-    }
     let run_dir = args.out.clone().unwrap_or_else(|| default_run_dir(&config));
     let screen = Screen::new(args.json);
     let request = TrainRequest { config, run_dir, resume: args.resume, cache };
+    if args.dry_run {
+        // All that the run would be refused for, and all that it would say.
+        let checked = setup::check(&model, &request, &screen)?;
+        screen.bar.clear();
+        checked.tell(&screen);
+        return estimate(&model, &request, &checked, args.json);
+    }
     jobs::give_way();
     let summary = train::run(&model, &request, &screen);
     screen.bar.clear();
@@ -95,10 +103,11 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 /// What a run would take.
 fn estimate(
     model: &Model,
-    config: &TrainConfig,
-    cache: Option<&Path>,
+    request: &TrainRequest,
+    checked: &Checked,
     json: bool,
 ) -> anyhow::Result<()> {
+    let (config, cache) = (&request.config, request.cache.as_deref());
     let screen = Screen::new(json);
     let found = Estimator::default().estimate(model, config, (&config.data, cache), &screen);
     screen.bar.clear();
@@ -128,6 +137,8 @@ fn estimate(
             "evaluation_secs": evaluation_secs,
             "sample_secs": sample_secs,
             "changes": changes,
+            "notes": checked.notes,
+            "findings": checked.findings.iter().map(finding_json).collect::<Vec<_>>(),
         }));
     }
     let line = |name: &str, value: String| out::line(&format!("{name:<28}{value:>10}"));
@@ -155,6 +166,16 @@ fn estimate(
         line(name, format!("{secs:.1} s"))?;
     }
     changes.iter().try_for_each(|change| out::line(&change.sentence()))
+}
+
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    let Finding { concern, sentence, lines, rows: _ } = finding;
+    let concern = match concern {
+        Concern::Problem => "problem",
+        Concern::Caution => "caution",
+        Concern::Fact => "fact",
+    };
+    json!({ "concern": concern, "sentence": sentence, "lines": lines })
 }
 
 /// `runs/<id>` in the current folder, as in a project.
@@ -197,6 +218,7 @@ impl Progress<TrainEvent> for Screen {
                 ));
             }
             TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),
+            TrainEvent::Noted(text) => self.bar.note(&text),
             TrainEvent::Step(step) => {
                 if self.json {
                     self.print(out::json(&step));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::data::pair::PreferencePair;
+use crate::data::pair::{PreferencePair, Text};
 
 /// Something wrong with one pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,7 @@ pub fn problems(pairs: &[PreferencePair]) -> Vec<PairProblem> {
     let mut seen: BTreeMap<[String; 3], usize> = BTreeMap::new();
     for (index, pair) in pairs.iter().enumerate() {
         let PreferencePair { prompt, chosen, rejected } = pair;
-        let [prompt, chosen, rejected] =
-            [prompt, chosen, rejected].map(|text| text.words().trim().to_owned());
+        let [prompt, chosen, rejected] = [prompt, chosen, rejected].map(Text::told_apart);
         let mut add = |kind| problems.push(PairProblem { index, kind });
         for (text, kind) in [
             (&prompt, ProblemKind::EmptyPrompt),
@@ -93,7 +92,6 @@ pub fn problems(pairs: &[PreferencePair]) -> Vec<PairProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::pair::Text;
 
     #[test]
     fn every_problem_is_found_and_named() {

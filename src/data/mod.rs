@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod export;
+pub mod forms;
 pub mod import;
 pub mod pair;
 pub mod project;

@@ -114,6 +114,20 @@ impl VerdictRecord {
         }
     }
 
+    /// The pair to train on in the form in which it was asked: a prompt of plain text, which a model
+    /// without a chat template has answered, stays plain.
+    pub fn own_pair(&self) -> Option<PreferencePair> {
+        self.pair(self.own_form())
+    }
+
+    /// The form in which it was asked.
+    pub fn own_form(&self) -> Form {
+        match self.prompt {
+            Text::Plain(_) => Form::Standard,
+            Text::Messages(_) => Form::Conversational,
+        }
+    }
+
     /// The pair to train on, if the verdict says which answer is better.
     ///
     /// In the standard form an answer to messages gets a space in front, since TRL joins prompt
@@ -201,6 +215,17 @@ pub(crate) mod tests {
             serde_json::to_string(&conversational.prompt).unwrap(),
             r#"[{"role":"user","content":"The sky is"}]"#
         );
+    }
+
+    #[test]
+    fn a_pair_keeps_the_form_in_which_it_was_asked() {
+        let asked = record("1", "why", Verdict::Left);
+        assert_eq!(asked.own_pair(), asked.pair(Form::Conversational));
+        let mut continued = asked;
+        continued.prompt = Text::Plain("The sky is".to_owned());
+        continued.left.text = " blue.".to_owned();
+        assert_eq!(continued.own_pair().unwrap().chosen, Text::Plain(" blue.".to_owned()));
+        assert_eq!(continued.own_pair().unwrap().prompt, Text::Plain("The sky is".to_owned()));
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub(super) struct EncoderConfig {
     pub pooling: Pooling,
     pub is_normalized: bool,
     pub most_tokens: usize,
+
+    /// What is put before a text, if a person names nothing else.
+    pub default_prompt: Option<String>,
+
+    /// Whether a prompt's tokens take part in the vector.
+    pub includes_prompt: bool,
 }
 
 /// Whether a `config.json` is that of an encoder that is computed here.
@@ -43,9 +49,10 @@ impl EncoderConfig {
             return Err(setting(&path, "model_type", &found, &expected));
         }
         let bert = bert_config(&path, config)?;
-        let Modules { pooling, is_normalized } = modules(folder)?;
+        let Modules { pooling, is_normalized, includes_prompt } = modules(folder)?;
         let most_tokens = most_tokens(folder, bert.max_position_embeddings)?;
-        Ok(Self { bert, pooling, is_normalized, most_tokens })
+        let default_prompt = default_prompt(folder)?;
+        Ok(Self { bert, pooling, is_normalized, most_tokens, default_prompt, includes_prompt })
     }
 }
 
@@ -123,11 +130,12 @@ fn check_sizes(path: &Path, all: &Map<String, Value>) -> Result<(), Error> {
 struct Modules {
     pooling: Pooling,
     is_normalized: bool,
+    includes_prompt: bool,
 }
 
 fn modules(folder: &Path) -> Result<Modules, Error> {
     let path = folder.join("modules.json");
-    let mut found = Modules { pooling: Pooling::Mean, is_normalized: false };
+    let mut found = Modules { pooling: Pooling::Mean, is_normalized: false, includes_prompt: true };
     if !path.is_file() {
         return Ok(found);
     }
@@ -137,7 +145,10 @@ fn modules(folder: &Path) -> Result<Modules, Error> {
             "Transformer" => {}
             "Pooling" => {
                 let place = module["path"].as_str().unwrap_or("1_Pooling");
-                found.pooling = pooling(&folder.join(place).join("config.json"))?;
+                let path = folder.join(place).join("config.json");
+                found.pooling = pooling(&path)?;
+                let included = read_json(&path)?.get("include_prompt").and_then(Value::as_bool);
+                found.includes_prompt = included != Some(false);
             }
             "Normalize" => found.is_normalized = true,
             _ => {
@@ -167,6 +178,29 @@ fn pooling(path: &Path) -> Result<Pooling, Error> {
         other => {
             let expected = "computed here are the mean of the tokens and the first one (cls)";
             Err(setting(path, "pooling_mode", &json!(other), expected))
+        }
+    }
+}
+
+/// sentence-transformers' `default_prompt_name`: which of the named prompts stands before a text.
+fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
+    let path = folder.join("config_sentence_transformers.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let config = read_json(&path)?;
+    let Some(name) = config.get("default_prompt_name").filter(|name| !name.is_null()) else {
+        return Ok(None);
+    };
+    let prompts = config.get("prompts").and_then(Value::as_object);
+    let prompt = name.as_str().and_then(|name| prompts?.get(name)?.as_str());
+    match prompt {
+        Some(prompt) => Ok((!prompt.is_empty()).then(|| prompt.to_owned())),
+        None => {
+            let names: Vec<&str> =
+                prompts.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let expected = format!("one of its prompts was expected: {}", names.join(", "));
+            Err(setting(&path, "default_prompt_name", name, &expected))
         }
     }
 }
@@ -272,5 +306,21 @@ mod tests {
         let files =
             [bert("x", json!(0)), ("modules.json", modules), ("1_Pooling/config.json", max)];
         assert!(refused(&files).contains("max_tokens"));
+    }
+
+    #[test]
+    fn the_default_prompt_is_the_one_that_is_named() {
+        let prompt = |config: Value| {
+            let folder = folder(&[("config_sentence_transformers.json", config)]);
+            default_prompt(folder.path())
+        };
+        let prompts = json!({"query": "query: ", "document": ""});
+        let named = |name: Value| json!({"prompts": prompts, "default_prompt_name": name});
+        // sentence-transformers' encode(text) puts it before the text
+        assert_eq!(prompt(named(json!("query"))).unwrap().as_deref(), Some("query: "));
+        assert_eq!(prompt(named(json!("document"))).unwrap(), None);
+        assert_eq!(prompt(named(Value::Null)).unwrap(), None);
+        assert_eq!(prompt(json!({})).unwrap(), None);
+        assert!(prompt(named(json!("passage"))).is_err());
     }
 }

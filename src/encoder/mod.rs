@@ -91,7 +91,7 @@ impl Encoder {
     }
 
     pub fn card(&self) -> EncoderCard {
-        let EncoderConfig { bert, pooling, is_normalized, most_tokens } = &self.config;
+        let EncoderConfig { bert, pooling, is_normalized, most_tokens, .. } = &self.config;
         EncoderCard {
             width: bert.hidden_size,
             most_tokens: *most_tokens,
@@ -100,23 +100,46 @@ impl Encoder {
         }
     }
 
+    /// What sentence-transformers puts before a text of this encoder where no prompt is named.
+    pub fn default_prompt(&self) -> Option<&str> {
+        self.config.default_prompt.as_deref()
+    }
+
     /// The vectors of texts, in their order. Each is the same whatever stands beside it.
     pub fn embed(
         &self,
         texts: &[String],
         progress: &dyn Progress<Embedded>,
     ) -> Result<Vec<Embedding>, Error> {
+        self.embed_after("", texts, progress)
+    }
+
+    /// As [`Self::embed`], with a prompt before each text.
+    pub fn embed_after(
+        &self,
+        prompt: &str,
+        texts: &[String],
+        progress: &dyn Progress<Embedded>,
+    ) -> Result<Vec<Embedding>, Error> {
+        // As sentence-transformers counts it: the prompt by itself, but for the token that ends it.
+        let is_mean = self.config.pooling == Pooling::Mean;
+        let skipped = if prompt.is_empty() || self.config.includes_prompt || !is_mean {
+            0
+        } else {
+            self.tokenizer.encode(prompt, true)?.len().saturating_sub(1)
+        };
         let mut found = Vec::with_capacity(texts.len());
         for (done, text) in texts.iter().enumerate() {
             progress.check()?;
             progress.emit(Embedded { done, total: texts.len() });
-            found.push(self.embed_one(text)?);
+            found.push(self.embed_one(&format!("{prompt}{text}"), skipped)?);
         }
         progress.emit(Embedded { done: texts.len(), total: texts.len() });
         Ok(found)
     }
 
-    fn embed_one(&self, text: &str) -> Result<Embedding, Error> {
+    /// The first `skipped` tokens have no part in the vector.
+    fn embed_one(&self, text: &str, skipped: usize) -> Result<Embedding, Error> {
         let mut ids = self.tokenizer.encode(text, true)?;
         let is_cut = ids.len() > self.config.most_tokens;
         if is_cut && let Some(end) = ids.last().copied() {
@@ -130,7 +153,9 @@ impl Encoder {
         let input = Tensor::new(ids.as_slice(), &Device::Cpu)?.unsqueeze(0)?;
         let kinds = input.zeros_like()?;
         let hidden = self.model.forward(&input, &kinds, None)?.squeeze(0)?; // (time, width)
-        let mut values = self.config.pooling.pool(&hidden.to_vec2::<f32>()?);
+        let hidden = hidden.to_vec2::<f32>()?;
+        let taken = &hidden[skipped.min(hidden.len() - 1)..];
+        let mut values = self.config.pooling.pool(taken);
         if self.config.is_normalized {
             pooling::normalize(&mut values);
         }

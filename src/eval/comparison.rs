@@ -16,7 +16,7 @@ use crate::llm::model::{Model, Positions};
 use crate::train::Error;
 use crate::train::config::TrainConfig;
 use crate::train::rows::batch::{Example, Sequence};
-use crate::train::run::setup;
+use crate::train::rows::prepare;
 
 /// Tokens of a neutral paragraph that are looked at.
 const NEUTRAL_TOKENS: usize = 96;
@@ -61,8 +61,8 @@ pub fn compare(
     progress: &dyn Progress<Measured>,
 ) -> Result<Comparison, Error> {
     let quiet = OnlyStop(progress);
-    let examples = setup::examples(model, config, data, &quiet)?.examples;
-    let split = setup::held_out_split(&examples, config);
+    let examples = prepare::examples(model, config, data, &quiet)?.examples;
+    let split = prepare::held_out_split(&examples, config);
     let held_out = !split.held_out.is_empty();
     let measured = if held_out { split.held_out } else { split.train };
     let paragraphs: Vec<&str> = samples::neutral().collect();

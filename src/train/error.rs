@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::config::ConfigProblem;
 use super::estimate::free::gigabytes;
 use super::record::run_file::RunFileError;
-use crate::files::JsonlError;
+use super::rows::RowsError;
 use crate::llm;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,16 +18,13 @@ pub enum Error {
     RunFile(RunFileError),
 
     #[error("the training data could not be read")]
-    Data(#[source] JsonlError),
+    Data(#[source] RowsError),
 
     #[error("{} has no rows", .0.display())]
     NoRows(PathBuf),
 
-    #[error(
-        "all {rows} rows were dropped, because their prompts alone fill max_length ({max_length} \
-         tokens)"
-    )]
-    AllDropped { rows: usize, max_length: usize },
+    #[error("nothing is left of {rows} rows: {why}")]
+    NothingLeft { rows: usize, why: String },
 
     #[error("line {line} could not be put through the model's tokenizer and chat template")]
     Tokenize { line: usize, source: Box<dyn std::error::Error + Send + Sync> },

@@ -17,6 +17,7 @@ use tuning_fork::train::record::CHECKPOINT_FILE;
 use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::plan::Plan;
+use tuning_fork::train::rows::prepare;
 use tuning_fork::train::run::setup;
 
 use crate::support::{load, reference};
@@ -91,7 +92,7 @@ fn an_estimate_is_that_of_the_run() {
     let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found;
 
     // Memory, against what is there
-    let adapter = setup::adapter(&model, &config, &Quiet).unwrap();
+    let adapter = setup::adapter(&model, &config).unwrap();
     let Memory { weights, adapter: learned, kept, work, checkpoint, program } = memory;
     assert_eq!(memory.peak(), weights + learned + program + (kept + work).max(checkpoint));
     assert_eq!(weights, llm::memory_needed(&model.card().source, Weights::F32).unwrap());
@@ -148,8 +149,8 @@ fn an_estimate_is_that_of_the_run() {
 
 /// The most that a batch of the run keeps, by running every one.
 fn most_kept(model: &Model, config: &TrainConfig, adapter: &Adapter) -> u64 {
-    let examples = setup::examples(model, config, &config.data, &Quiet).unwrap().examples;
-    let split = setup::held_out_split(&examples, config);
+    let examples = prepare::examples(model, config, &config.data, &Quiet).unwrap().examples;
+    let split = prepare::held_out_split(&examples, config);
     let plan = Plan::new(config, split.train.len());
     let batches = (0..plan.steps).flat_map(|step| plan.batches_of(step, &split.train));
     let kept = batches.map(|batch| {

@@ -12,6 +12,7 @@ mod decoders;
 mod estimates;
 mod exports;
 mod files;
+mod forms;
 mod generated;
 mod killed;
 mod starter;

@@ -16,6 +16,7 @@ use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConf
 use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
 use tuning_fork::train::rows::batch::Example;
 use tuning_fork::train::rows::plan::Plan;
+use tuning_fork::train::rows::prepare;
 use tuning_fork::train::run::step::{Reference, StepInput};
 use tuning_fork::train::run::{evaluate, setup, step};
 
@@ -198,9 +199,10 @@ fn reference_of(model: &Model, adapter: &Adapter, examples: &[Example]) -> Vec<R
 
 /// The final adapter of the trace on what is held out, as TRL's `evaluate` measures it.
 fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
-    let examples = setup::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
+    let examples =
+        prepare::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
     let examples = examples.examples;
-    let begun = setup::adapter(model, config, &Quiet).unwrap();
+    let begun = setup::adapter(model, config).unwrap();
     let reference = reference_of(model, &begun, &examples);
     let ended = setup::load_adapter(model, &folder.join("adapter_final")).unwrap();
     let rows: Vec<usize> = (0..examples.len()).collect();
@@ -217,9 +219,9 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
 
 /// The gradients of the first step, before clipping.
 fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
-    let adapter = setup::adapter(model, config, &Quiet).unwrap();
+    let adapter = setup::adapter(model, config).unwrap();
     let vars = adapter.vars();
-    let found = setup::examples(model, config, &config.data, &Quiet).unwrap();
+    let found = prepare::examples(model, config, &config.data, &Quiet).unwrap();
     let examples = found.examples;
     let reference = reference_of(model, &adapter, &examples);
     let input = StepInput {

@@ -518,6 +518,7 @@ fn the_data_is_looked_at_row_by_row() {
         example: Example {
             line,
             prompt: Text::Plain("What is a paper?".to_owned()),
+            group: "What is a paper?".to_owned(),
             chosen: Sequence {
                 ids: [prompt.clone(), ids(answer)].concat(),
                 completion_start: prompt.len(),
@@ -531,6 +532,7 @@ fn the_data_is_looked_at_row_by_row() {
             concern: Concern::Caution,
             sentence: "1 pair repeats an earlier one".to_owned(),
             rows: vec![1],
+            lines: vec![2],
         }],
         rows: vec![row(1, " A report."), row(2, " A text.")],
         max_length: 64,

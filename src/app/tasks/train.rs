@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
+use crate::app::training_rows;
 use crate::app::training_rows::{TrainingRows, not_copied};
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::errors::one_line;
@@ -73,15 +74,29 @@ impl Work for Train {
         _services: &Services,
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<RunSummary, TrainJobError> {
+        let made = work.rows.is_some() && !work.request.run_dir.exists();
         work.prepare()?; // before the model is loaded
         let TrainWork { source, request, .. } = work;
-        progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
-        estimate::check_load(&source, &request.config)?;
-        let options = LoadOptions { weights: request.config.dtype.weights() };
-        let loading = LoadingForTraining(progress, Instant::now());
-        let model = Model::load(&source, &options, &loading).map_err(TrainJobError::Model)?;
-        Ok(train::run::run(&model, &request, progress)?)
+        let result = run(&source, &request, progress);
+        if made && result.is_err() {
+            training_rows::take_back(&request.run_dir);
+        }
+        result
     }
+}
+
+/// Loads the model and trains.
+fn run(
+    source: &ModelSource,
+    request: &TrainRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, TrainJobError> {
+    progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
+    estimate::check_load(source, &request.config)?;
+    let options = LoadOptions { weights: request.config.dtype.weights() };
+    let loading = LoadingForTraining(progress, Instant::now());
+    let model = Model::load(source, &options, &loading).map_err(TrainJobError::Model)?;
+    Ok(train::run::run(&model, request, progress)?)
 }
 
 /// What a run says while its model is loaded.

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::sampling;
+use crate::data::forms::Beside;
 use crate::data::pair::{Message, Text};
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::Adapter;
@@ -104,8 +105,8 @@ impl EncodedCompletion {
 pub fn encode_completion(
     tokenizer: &Tokenizer,
     chat: Option<&ChatTemplate>,
-    prompt: &Text,
-    completion: &Text,
+    (prompt, completion): (&Text, &Text),
+    beside: &Beside,
 ) -> Result<EncodedCompletion, Error> {
     let (prompt_ids, ids) =
         if let (Text::Plain(prompt), Text::Plain(completion)) = (prompt, completion) {
@@ -115,7 +116,8 @@ pub fn encode_completion(
             let chat = chat.ok_or(Error::NoChatTemplate)?;
             let prompt = as_messages(prompt, "user");
             let whole = [prompt.clone(), as_messages(completion, "assistant")].concat();
-            let (prompt, whole) = (chat.render(&prompt, true)?, chat.render(&whole, false)?);
+            let prompt = chat.render_beside(&prompt, true, beside)?;
+            let whole = chat.render_beside(&whole, false, beside)?;
             (tokenizer.encode(&prompt, false)?, tokenizer.encode(&whole, false)?)
         };
     let start = prompt_ids.len().min(ids.len());

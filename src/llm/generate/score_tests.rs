@@ -81,7 +81,9 @@ fn a_text_longer_than_a_chunk_scores_the_same_and_can_be_stopped() {
 fn plain_strings_are_put_together_and_then_tokenised() {
     let tokenizer = tokenizer();
     let plain = |text: &str| Text::Plain(text.into());
-    let encoded = encode_completion(&tokenizer, None, &plain("The sky"), &plain(" is")).unwrap();
+    let encoded =
+        encode_completion(&tokenizer, None, (&plain("The sky"), &plain(" is")), &Beside::default())
+            .unwrap();
     assert_eq!(tokenizer.decode(&encoded.ids, false), "The sky is");
     assert_eq!(tokenizer.decode(&encoded.ids[encoded.start..], false), " is");
     assert!(!encoded.prompt_differs);
@@ -96,7 +98,9 @@ fn a_border_inside_a_token_is_noticed() {
     let tokenizer = tokenizer();
     // "upon" is one token.
     let plain = |text: &str| Text::Plain(text.into());
-    let encoded = encode_completion(&tokenizer, None, &plain("up"), &plain("on")).unwrap();
+    let encoded =
+        encode_completion(&tokenizer, None, (&plain("up"), &plain("on")), &Beside::default())
+            .unwrap();
     assert_eq!(encoded.ids, [tokenizer.id_of("upon").unwrap()]);
     assert!(encoded.prompt_differs);
 }
@@ -106,15 +110,19 @@ fn messages_go_through_the_chat_template() {
     let (tokenizer, chat) = (tokenizer(), chat());
     let prompt = Text::Messages(vec![Message::new("user", "Hi")]);
     let answer = Text::Messages(vec![Message::new("assistant", "Yes")]);
-    let encoded = encode_completion(&tokenizer, Some(&chat), &prompt, &answer).unwrap();
+    let encoded =
+        encode_completion(&tokenizer, Some(&chat), (&prompt, &answer), &Beside::default()).unwrap();
     assert_eq!(
         tokenizer.decode(&encoded.ids, false),
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n"
     );
     assert_eq!(tokenizer.decode(&encoded.ids[encoded.start..], false), "Yes<|im_end|>\n");
     let plain = Text::Plain("Yes".into());
-    assert_eq!(encode_completion(&tokenizer, Some(&chat), &prompt, &plain).unwrap(), encoded);
-    let missing = encode_completion(&tokenizer, None, &prompt, &answer);
+    assert_eq!(
+        encode_completion(&tokenizer, Some(&chat), (&prompt, &plain), &Beside::default()).unwrap(),
+        encoded
+    );
+    let missing = encode_completion(&tokenizer, None, (&prompt, &answer), &Beside::default());
     assert!(matches!(missing, Err(Error::NoChatTemplate)));
 }
 

@@ -9,13 +9,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Value};
+use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, context};
 use serde_json::Value as Json;
 use time::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::tokenizer::{Tokenizer, special_token};
+use crate::data::forms::Beside;
 use crate::data::pair::Message;
 use crate::llm::files::gguf::GgufFile;
 
@@ -111,32 +112,43 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
+        self.render_beside(messages, add_generation_prompt, &Beside::default())
+    }
+
+    /// As [`Self::render`], with the tools and the keyword arguments of a row of training data.
+    pub fn render_beside(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        beside: &Beside,
+    ) -> Result<String, ChatError> {
         // Without a known time zone, UTC is at most a day off.
         let now = OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc());
         let now = PrimitiveDateTime::new(now.date(), now.time());
-        self.render_at(messages, add_generation_prompt, now)
+        self.render_at(messages, add_generation_prompt, (beside, now))
     }
 
-    /// As [`Self::render`], at a given time.
+    /// As [`Self::render_beside`], at a given time.
     pub fn render_at(
         &self,
         messages: &[Message],
         add_generation_prompt: bool,
-        now: PrimitiveDateTime,
+        (beside, now): (&Beside, PrimitiveDateTime),
     ) -> Result<String, ChatError> {
         let strftime_now = Value::from_function(move |format: String| strftime(now, &format));
-        let messages = messages.iter().map(|message| {
-            let Message { role, content } = message;
-            Value::from_pairs([("role", role.as_str()), ("content", content.as_str())])
-        });
+        let Beside { tools, kwargs } = beside;
+        // What is given first counts: a row's keyword arguments, as in transformers.
         let variables = context! {
-            messages => messages.collect::<Vec<_>>(),
-            add_generation_prompt,
-            bos_token => self.bos.as_str(),
-            eos_token => self.eos.as_str(),
-            tools => (),
-            documents => (),
-            strftime_now,
+            ..Value::from(Serde(kwargs)),
+            ..context! {
+                messages => messages.iter().map(in_template).collect::<Vec<_>>(),
+                add_generation_prompt,
+                bos_token => self.bos.as_str(),
+                eos_token => self.eos.as_str(),
+                tools => Value::from(Serde(tools)),
+                documents => (),
+                strftime_now,
+            }
         };
         let template = self.environment.get_template(NAME).map_err(ChatError::Syntax)?;
         template.render(variables).map_err(|err| match raised_message(&err) {
@@ -147,6 +159,27 @@ impl ChatTemplate {
 }
 
 const NAME: &str = "chat template";
+
+/// Under which names reasoning is looked for, in transformers' order.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// A message as a template sees it: everything that was written, and reasoning under the names that
+/// transformers gives it too.
+fn in_template(message: &Message) -> Value {
+    let Message { role, content, written } = message;
+    let Some(fields) = written else {
+        return Value::from_pairs([("role", role.as_str()), ("content", content.as_str())]);
+    };
+    let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
+    let Some(reasoning) = REASONING.iter().find_map(|key| given(key)) else {
+        return Value::from(Serde(fields));
+    };
+    let mut all = serde_json::Map::new();
+    all.insert("thinking".to_owned(), reasoning.clone());
+    all.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
+    all.insert("reasoning_content".to_owned(), reasoning.clone());
+    Value::from(Serde(&all))
+}
 
 fn read_optional(path: &Path) -> Result<Option<String>, ChatError> {
     match std::fs::read_to_string(path) {
@@ -355,7 +388,11 @@ mod tests {
             messages.iter().map(|(role, content)| Message::new(role, content)).collect();
         let date = time::Date::from_calendar_date(2026, Month::November, 5).unwrap();
         let now = PrimitiveDateTime::new(date, time::Time::from_hms(9, 7, 0).unwrap());
-        ChatTemplate::new(source, "<s>", "</s>")?.render_at(&messages, true, now)
+        ChatTemplate::new(source, "<s>", "</s>")?.render_at(
+            &messages,
+            true,
+            (&Beside::default(), now),
+        )
     }
 
     fn renders(source: &str, expected: &str) {

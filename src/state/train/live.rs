@@ -126,6 +126,8 @@ impl LiveRun {
                     self.warnings.push(warning);
                 }
             }
+            // Whoever wants to know looks at the data.
+            TrainEvent::Noted(_) => {}
             TrainEvent::Step(metrics) => self.on_step(metrics),
             TrainEvent::Evaluated(metrics) => {
                 self.curves.push_evaluation(&metrics);

@@ -100,13 +100,14 @@ mod tests {
     fn row(line: usize) -> SurveyedRow {
         let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };
         let prompt = Text::Plain(String::new());
-        SurveyedRow { example: Example { line, prompt, chosen, rejected: None }, part: Part::Train }
+        let group = String::new();
+        let example = Example { line, prompt, group, chosen, rejected: None };
+        SurveyedRow { example, part: Part::Train }
     }
 
     #[test]
     fn the_rows_of_a_finding_are_leafed_through_and_no_further() {
-        let finding =
-            Finding { concern: Concern::Problem, sentence: String::new(), rows: vec![1, 3] };
+        let finding = Finding { concern: Concern::Problem, rows: vec![1, 3], ..Finding::default() };
         let survey = Survey {
             findings: vec![finding],
             rows: (1..=4).map(row).collect(),

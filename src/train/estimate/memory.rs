@@ -126,7 +126,8 @@ fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
         };
         let chosen = sequence();
         let rejected = (config.objective == Objective::Dpo).then(sequence);
-        Example { line: index + 1, prompt: Text::Plain(String::new()), chosen, rejected }
+        let prompt = Text::Plain(String::new());
+        Example { line: index + 1, prompt, group: String::new(), chosen, rejected }
     });
     examples.collect()
 }

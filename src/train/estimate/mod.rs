@@ -14,8 +14,10 @@ use super::error::Error;
 use super::objective::logprobs;
 use super::objective::logprobs::PassSize;
 use super::record::metrics::TrainEvent;
-use super::rows::batch::{Example, Examples};
+use super::rows::batch::Example;
 use super::rows::plan::Plan;
+use super::rows::prepare;
+use super::rows::prepare::Examples;
 use super::run::reference_cache::ReferenceCache;
 use super::run::setup;
 use super::run::step;
@@ -99,11 +101,11 @@ impl Estimator {
             max_length: config.max_length,
         };
         if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
-            let examples = setup::examples(model, config, data, progress)?;
+            let examples = prepare::examples(model, config, data, progress)?;
             self.rows = Some((key.clone(), examples));
         }
         let (_, Examples { examples, .. }) = self.rows.as_ref().expect("it was read above");
-        let split = setup::held_out_split(examples, config);
+        let split = prepare::held_out_split(examples, config);
         let plan = Plan::new(config, split.train.len());
 
         let weights = config.dtype.weights();

@@ -113,6 +113,9 @@ pub enum TrainEvent {
 
     /// Something that the person should know and that does not stop the run.
     Warning(String),
+
+    /// Something that is good to know.
+    Noted(String),
     Step(StepMetrics),
     Evaluated(EvalMetrics),
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::template::{Reads, as_plain_text};
 use super::{Content, Row};
+use crate::data::forms::Beside;
 use crate::data::pair::{Message, PreferencePair, Text};
 use crate::jobs::{self, Progress};
 use crate::llm::text::chat::ChatTemplate;
@@ -46,8 +48,11 @@ pub struct Example {
     /// Where the row stands in its file, from 1.
     pub line: usize,
 
-    /// The words of the prompt: rows with the same ones are held out together.
+    /// What was asked, without any of the answers.
     pub prompt: Text,
+
+    /// Rows with the same one are held out together.
+    pub group: String,
 
     /// What is learned: the chosen answer, or the completion.
     pub chosen: Sequence,
@@ -78,13 +83,6 @@ impl Example {
     }
 }
 
-/// All rows as token ids, and what the person should know about it.
-#[derive(Clone, Debug, Default)]
-pub struct Examples {
-    pub examples: Vec<Example>,
-    pub warnings: Vec<String>,
-}
-
 /// What turns text into ids.
 #[derive(Clone, Copy)]
 pub struct Encoder<'a> {
@@ -108,57 +106,6 @@ pub enum Learned {
 }
 
 impl Encoder<'_> {
-    /// The rows as examples, in their order.
-    pub fn examples(
-        &self,
-        rows: &[Row],
-        max_length: usize,
-        progress: &dyn Progress<TrainEvent>,
-    ) -> Result<Examples, Error> {
-        let mut found = Examples::default();
-        let (mut dropped, mut silent) = (Vec::new(), Vec::new());
-        let (mut diverging, mut identical) = (Vec::new(), Vec::new());
-        for (row, encoded) in rows.iter().zip(self.encoded(rows, progress)?) {
-            let left_out = encoded.left_out(max_length);
-            let Encoded { example, prompt_tokens } = encoded;
-            if example.chosen.completion_start < prompt_tokens {
-                diverging.push(row.line);
-            }
-            if example.rejected.as_ref() == Some(&example.chosen) {
-                identical.push(row.line);
-            }
-            match left_out {
-                None => found.examples.push(example.cut(max_length)),
-                Some(LeftOut::PromptFills) => dropped.push(row.line),
-                Some(LeftOut::NothingToLearn) => silent.push(row.line),
-            }
-        }
-        if found.examples.is_empty() && !rows.is_empty() {
-            return Err(Error::AllDropped { rows: rows.len(), max_length });
-        }
-        for (lines, what) in [
-            (
-                dropped,
-                format!(
-                    "left out, because the prompt alone fills max_length ({max_length} tokens)"
-                ),
-            ),
-            (silent, "left out, because they have no answer to learn".to_owned()),
-            (
-                diverging,
-                "where prompt and answer share a token, or the chat template writes the prompt \
-                 differently when an answer follows: the answer starts where they differ"
-                    .to_owned(),
-            ),
-            (identical, "whose two answers are the same: nothing is learned from them".to_owned()),
-        ] {
-            if !lines.is_empty() {
-                found.warnings.push(format!("{} {what}", rows_at(&lines)));
-            }
-        }
-        Ok(found)
-    }
-
     /// Each row at its full length, computed on all threads.
     pub(crate) fn encoded(
         &self,
@@ -183,41 +130,50 @@ impl Encoder<'_> {
     }
 
     fn example(&self, row: &Row) -> Result<Encoded, Error> {
-        let Row { line, content } = row;
+        let understood = &row.understood;
+        let by = By { line: row.line, beside: &understood.beside };
+        let asked = &understood.asked;
+        let plain = (self.chat.is_none() && understood.from_columns)
+            .then(|| (plainly(&understood.content), as_one_text(asked)));
+        let (content, asked) = match &plain {
+            Some((content, asked)) => (content, asked),
+            None => (&understood.content, asked),
+        };
+        let example = |chosen, rejected| Example {
+            line: row.line,
+            prompt: asked.clone(),
+            group: understood.group.clone(),
+            chosen,
+            rejected,
+        };
         Ok(match content {
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
-                let prompt_ids = self.ids(*line, prompt, None, Ending::Open)?;
-                let chosen = self.ids(*line, prompt, Some(chosen), Ending::Closed)?;
-                let rejected = self.ids(*line, prompt, Some(rejected), Ending::Closed)?;
+                let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
+                let chosen = self.ids(by, prompt, Some(chosen), Ending::Closed)?;
+                let rejected = self.ids(by, prompt, Some(rejected), Ending::Closed)?;
                 // Both completions start at the same place, as in TRL.
                 let completion_start = common_prefix_length(&prompt_ids, &chosen)
                     .min(common_prefix_length(&prompt_ids, &rejected));
-                let example = Example {
-                    line: *line,
-                    prompt: prompt.clone(),
-                    chosen: Sequence { ids: chosen, completion_start },
-                    rejected: Some(Sequence { ids: rejected, completion_start }),
-                };
+                let [chosen, rejected] =
+                    [chosen, rejected].map(|ids| Sequence { ids, completion_start });
+                let example = example(chosen, Some(rejected));
                 Encoded { example, prompt_tokens: prompt_ids.len() }
             }
             Content::Completion { prompt, completion } => {
-                let prompt_ids = self.ids(*line, prompt, None, Ending::Open)?;
-                let ids = self.ids(*line, prompt, Some(completion), Ending::Closed)?;
+                let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
+                let ids = self.ids(by, prompt, Some(completion), Ending::Closed)?;
                 let (completion_start, prompt_tokens) = match self.learned {
                     Learned::Completion => {
                         (common_prefix_length(&prompt_ids, &ids), prompt_ids.len())
                     }
                     Learned::Everything => (0, 0),
                 };
-                let chosen = Sequence { ids, completion_start };
-                let example =
-                    Example { line: *line, prompt: prompt.clone(), chosen, rejected: None };
+                let example = example(Sequence { ids, completion_start }, None);
                 Encoded { example, prompt_tokens }
             }
             Content::Whole(text) => {
-                let ids = self.ids(*line, text, None, Ending::Closed)?;
-                let chosen = Sequence { ids, completion_start: 0 };
-                let example = Example { line: *line, prompt: text.clone(), chosen, rejected: None };
+                let ids = self.ids(by, text, None, Ending::Closed)?;
+                let example = example(Sequence { ids, completion_start: 0 }, None);
                 Encoded { example, prompt_tokens: 0 }
             }
         })
@@ -225,11 +181,12 @@ impl Encoder<'_> {
 
     fn ids(
         &self,
-        line: usize,
+        by: By<'_>,
         prompt: &Text,
         answer: Option<&Text>,
         ending: Ending,
     ) -> Result<Vec<u32>, Error> {
+        let By { line, beside } = by;
         let tokenize = |text: &str, add_special| self.tokenizer.encode(text, add_special);
         match prompt {
             Text::Plain(prompt) => {
@@ -253,13 +210,48 @@ impl Encoder<'_> {
                 if let Some(Text::Messages(answer)) = answer {
                     messages.extend_from_slice(answer);
                 }
-                let text = chat.render(&messages, ending == Ending::Open);
+                if !Reads::of(chat).parts {
+                    messages = messages.iter().map(Message::with_joined_parts).collect();
+                }
+                let text = chat.render_beside(&messages, ending == Ending::Open, beside);
                 let text =
                     text.map_err(|source| Error::Tokenize { line, source: source.into() })?;
                 let ids = tokenize(&text, false); // the template wrote what goes around it
                 ids.map_err(|source| Error::Tokenize { line, source: source.into() })
             }
         }
+    }
+}
+
+/// Which row is encoded, and what its template gets beside the messages.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    line: usize,
+    beside: &'a Beside,
+}
+
+/// Content of columns as plain text, for a model without a chat template.
+fn plainly(content: &Content) -> Content {
+    let answer = |text: &Text| Text::Plain(text.words());
+    match content {
+        Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
+            Content::Preference(PreferencePair {
+                prompt: as_one_text(prompt),
+                chosen: answer(chosen),
+                rejected: answer(rejected),
+            })
+        }
+        Content::Completion { prompt, completion } => {
+            Content::Completion { prompt: as_one_text(prompt), completion: answer(completion) }
+        }
+        Content::Whole(text) => Content::Whole(text.clone()),
+    }
+}
+
+fn as_one_text(text: &Text) -> Text {
+    match text {
+        Text::Plain(_) => text.clone(),
+        Text::Messages(messages) => Text::Plain(as_plain_text(messages)),
     }
 }
 
@@ -313,17 +305,6 @@ fn common_prefix_length(prompt: &[u32], full: &[u32]) -> usize {
     prompt.iter().zip(full).take_while(|(prompt, full)| prompt == full).count()
 }
 
-/// `3 rows (lines 4, 7 and 12)`, shortened where they are many.
-fn rows_at(lines: &[usize]) -> String {
-    const SHOWN: usize = 5;
-    let shown: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
-    match lines.len() {
-        1 => format!("1 row (line {})", shown[0]),
-        count if count <= SHOWN => format!("{count} rows (lines {})", shown.join(", ")),
-        count => format!("{count} rows (lines {}, …)", shown.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,12 +327,5 @@ mod tests {
         assert_eq!(common_prefix_length(&[1, 2, 3], &[1, 2, 3, 4]), 3);
         assert_eq!(common_prefix_length(&[1, 2, 3], &[1, 2, 9, 4]), 2); // merged across the border
         assert_eq!(common_prefix_length(&[1, 2, 3], &[1, 2]), 2);
-    }
-
-    #[test]
-    fn many_lines_are_shortened() {
-        assert_eq!(rows_at(&[4]), "1 row (line 4)");
-        assert_eq!(rows_at(&[4, 7]), "2 rows (lines 4, 7)");
-        assert_eq!(rows_at(&[1, 2, 3, 4, 5, 6, 7]), "7 rows (lines 1, 2, 3, 4, 5, …)");
     }
 }

@@ -1,85 +1,92 @@
-//! Rows of a training file: JSON Lines in TRL's formats, standard (strings) and conversational
-//! (messages). Token ids: see [`self::batch`].
+//! Rows of a training file, as they were understood: see [`crate::data::forms`]. Token ids: see
+//! [`self::batch`].
 //!
 //! The first row that is not what it should be is an error with its line, its column and its
 //! neighbours, and nothing is loaded halfway.
 
 pub mod batch;
+mod findings;
 pub mod plan;
+pub mod prepare;
 pub mod survey;
+mod template;
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::config::Objective;
-use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
+use crate::data::forms;
+use crate::data::forms::dataset_info;
+use crate::data::forms::dataset_info::InfoError;
+use crate::data::forms::recognise::Form;
+use crate::data::forms::{Note, Problem, Understood, Want};
 use crate::files;
 use crate::files::JsonlError;
 
-/// What a row says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    Preference(PreferencePair),
-    Completion {
-        prompt: Text,
-        completion: Text,
-    },
-
-    /// Every token is learned from.
-    Whole(Text),
-}
+pub use crate::data::forms::Content;
 
 /// A row of a training file, with the number of its line, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub line: usize,
-    pub content: Content,
+    pub understood: Understood,
 }
 
 /// What was read, and what the person should know about it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Rows {
+    pub form: Form,
     pub rows: Vec<Row>,
-    pub warnings: Vec<String>,
+
+    /// Their rows are entries of [`Self::lines`].
+    pub notes: Vec<Note>,
+
+    /// The line of every row of the file, also of those that were left out.
+    pub lines: Vec<usize>,
 }
 
-/// Columns that TRL would use and this version does not.
-const IGNORED_COLUMNS: [&str; 3] = ["tools", "chat_template_kwargs", "images"];
+/// Why a file cannot be trained on.
+#[derive(Debug, thiserror::Error)]
+pub enum RowsError {
+    #[error(transparent)]
+    Jsonl(#[from] JsonlError),
 
-/// Reads a training file. As in TRL, the first row decides whether prompts are given or have to be
-/// found (the common beginning of `chosen` and `rejected`).
-pub fn read(path: &Path, objective: Objective) -> Result<Rows, JsonlError> {
-    let found = files::read_jsonl::<Value>(path)?;
-    let Some(first) = found.first() else { return Ok(Rows::default()) };
-    let implicit = first.value.get("prompt").is_none() && first.value.get("chosen").is_some();
-    let mut rows = Vec::with_capacity(found.len());
-    let mut ignored = vec![0_usize; IGNORED_COLUMNS.len()];
-    for files::Row { line, value } in &found {
-        let content = content_of(value, objective, implicit)
-            .map_err(|problem| row_error(path, *line, &problem))?;
-        for (count, column) in ignored.iter_mut().zip(IGNORED_COLUMNS) {
-            *count += usize::from(value.get(column).is_some_and(|value| !value.is_null()));
+    #[error(transparent)]
+    Info(#[from] InfoError),
+}
+
+impl Objective {
+    /// What it learns from.
+    pub fn want(self) -> Want {
+        match self {
+            Self::Dpo => Want::Pairs,
+            Self::Sft => Want::Answers,
         }
-        rows.push(Row { line: *line, content });
     }
-    let warnings = ignored.iter().zip(IGNORED_COLUMNS).filter(|(count, _)| **count > 0);
-    let warnings = warnings.map(|(count, column)| {
-        format!("{count} rows have `{column}`, which this version leaves out of the prompt")
-    });
-    Ok(Rows { rows, warnings: warnings.collect() })
 }
 
-/// What is wrong with a row, and the key that it is about.
-struct Problem {
-    key: Option<&'static str>,
-    sentence: String,
-}
-
-impl Problem {
-    fn new(key: &'static str, sentence: String) -> Self {
-        Self { key: Some(key), sentence }
+/// Reads a training file, and what a `dataset_info.json` beside it says about its columns.
+pub fn read(path: &Path, objective: Objective) -> Result<Rows, RowsError> {
+    let found = files::read_jsonl::<Value>(path)?;
+    let stanza = dataset_info::beside(path)?;
+    let mut lines = Vec::with_capacity(found.len());
+    let mut fields: Vec<Map<String, Value>> = Vec::with_capacity(found.len());
+    for files::Row { line, value } in found {
+        let Value::Object(row) = value else {
+            let kind = forms::value::kind_of(&value);
+            let sentence = format!("a row must be an object, and this is {kind}");
+            let problem = Problem { row: 0, key: None, sentence };
+            return Err(row_error(path, line, &problem).into());
+        };
+        lines.push(line);
+        fields.push(row);
     }
+    let read = forms::understand(&fields, objective.want(), stanza.as_ref())
+        .map_err(|problem| row_error(path, lines[problem.row], &problem))?;
+    let rows = read.rows.into_iter();
+    let rows = rows.map(|understood| Row { line: lines[understood.row], understood }).collect();
+    Ok(Rows { form: read.form, rows, notes: read.notes, lines })
 }
 
 /// The error with what a person needs to find the row: read again, since only errors need it.
@@ -87,7 +94,7 @@ fn row_error(path: &Path, line: usize, problem: &Problem) -> JsonlError {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let raw = lines.get(line - 1).map_or("", String::as_str);
-    let place = problem.key.and_then(|key| raw.find(&format!("\"{key}\"")));
+    let place = problem.key.as_ref().and_then(|key| raw.find(&format!("\"{key}\"")));
     JsonlError::Row {
         path: path.to_owned(),
         line,
@@ -97,126 +104,14 @@ fn row_error(path: &Path, line: usize, problem: &Problem) -> JsonlError {
     }
 }
 
-fn content_of(value: &Value, objective: Objective, implicit: bool) -> Result<Content, Problem> {
-    let Value::Object(row) = value else {
-        let sentence = format!("a row must be an object, and this is {}", kind_of(value));
-        return Err(Problem { key: None, sentence });
-    };
-    match objective {
-        Objective::Dpo => Ok(Content::Preference(preference(row, implicit)?)),
-        Objective::Sft if row.contains_key("chosen") && !row.contains_key("completion") => {
-            let PreferencePair { prompt, chosen, rejected: _ } = preference(row, implicit)?;
-            Ok(Content::Completion { prompt, completion: chosen })
-        }
-        Objective::Sft if row.contains_key("messages") => {
-            Ok(Content::Whole(text(row, "messages")?))
-        }
-        Objective::Sft if row.contains_key("text") && !row.contains_key("prompt") => {
-            Ok(Content::Whole(text(row, "text")?))
-        }
-        Objective::Sft => {
-            let (prompt, completion) = (text(row, "prompt")?, text(row, "completion")?);
-            same_format("completion", &prompt, &completion)?;
-            Ok(Content::Completion { prompt, completion })
-        }
-    }
-}
-
-fn preference(row: &Map<String, Value>, implicit: bool) -> Result<PreferencePair, Problem> {
-    let (chosen, rejected) = (text(row, "chosen")?, text(row, "rejected")?);
-    same_format("rejected", &chosen, &rejected)?;
-    if implicit {
-        if row.contains_key("prompt") {
-            let sentence = "this row has a \"prompt\", and the first row has none".to_owned();
-            return Err(Problem::new("prompt", sentence));
-        }
-        let sentence = "\"chosen\" and \"rejected\" have no message in common to begin with, so \
-                        there is no prompt";
-        let pair = extract_prompt(chosen, rejected);
-        return pair.ok_or_else(|| Problem::new("chosen", sentence.to_owned()));
-    }
-    let prompt = text(row, "prompt")?;
-    if let (Text::Plain(words), Text::Messages(_)) = (&prompt, &chosen)
-        && let Some(pair) = extract_prompt(chosen.clone(), rejected.clone())
-        && says(&pair.prompt, words)
-    {
-        return Ok(pair);
-    }
-    same_format("chosen", &prompt, &chosen)?;
-    Ok(PreferencePair { prompt, chosen, rejected })
-}
-
-/// Whether one of the messages is these words: `UltraFeedback` and its like have the prompt twice,
-/// as text and as what both dialogues begin with.
-fn says(messages: &Text, words: &str) -> bool {
-    let Text::Messages(messages) = messages else { return false };
-    messages.iter().any(|message| message.content.trim() == words.trim())
-}
-
-/// The text or the messages under `key`.
-fn text(row: &Map<String, Value>, key: &'static str) -> Result<Text, Problem> {
-    let Some(value) = row.get(key) else {
-        let keys: Vec<String> = row.keys().map(|key| format!("\"{key}\"")).collect();
-        let found = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-        let sentence = format!("it has no \"{key}\"; its keys are: {found}");
-        return Err(Problem { key: None, sentence });
-    };
-    match value {
-        // An empty text is legal in TRL; what looks at the data says how many there are.
-        Value::String(text) => Ok(Text::Plain(text.clone())),
-        Value::Array(messages) if messages.is_empty() => {
-            Err(Problem::new(key, format!("\"{key}\" has no messages")))
-        }
-        Value::Array(messages) => {
-            let messages = messages.iter().enumerate();
-            let messages = messages.map(|(index, value)| message(key, index, value));
-            Ok(Text::Messages(messages.collect::<Result<_, _>>()?))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
-            let kind = kind_of(value);
-            let sentence =
-                format!("\"{key}\" must be text or a list of messages, and it is {kind}");
-            Err(Problem::new(key, sentence))
-        }
-    }
-}
-
-fn message(key: &'static str, index: usize, value: &Value) -> Result<Message, Problem> {
-    let part = |name: &str| {
-        let text = value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let sentence = format!("message {} of \"{key}\" has no text under \"{name}\"", index + 1);
-        text.ok_or_else(|| Problem::new(key, sentence))
-    };
-    Ok(Message { role: part("role")?, content: part("content")? })
-}
-
-/// Text goes with text and messages with messages.
-fn same_format(key: &'static str, one: &Text, other: &Text) -> Result<(), Problem> {
-    if matches!(one, Text::Plain(_)) == matches!(other, Text::Plain(_)) {
-        return Ok(());
-    }
-    let sentence = format!("\"{key}\" is not in the same format (text, messages) as its row");
-    Err(Problem::new(key, sentence))
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 
-    fn read_lines(text: &str, objective: Objective) -> Result<Vec<Row>, JsonlError> {
+    fn read_lines(text: &str, objective: Objective) -> Result<Vec<Row>, RowsError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         files::write_atomic(&path, text.as_bytes()).unwrap();
@@ -229,8 +124,10 @@ mod tests {
 
     fn problem_of(text: &str, objective: Objective) -> (usize, usize, String) {
         match read_lines(text, objective).unwrap_err() {
-            JsonlError::Row { line, column, problem, .. } => (line, column, problem),
-            err @ JsonlError::Read { .. } => panic!("{err}"),
+            RowsError::Jsonl(JsonlError::Row { line, column, problem, .. }) => {
+                (line, column, problem)
+            }
+            err => panic!("{err}"),
         }
     }
 
@@ -245,9 +142,9 @@ mod tests {
             Objective::Dpo,
         )
         .unwrap();
-        let Content::Preference(first) = &rows[0].content else { panic!() };
+        let Content::Preference(first) = &rows[0].understood.content else { panic!() };
         assert_eq!(first.prompt, plain("The sky is"));
-        let Content::Preference(second) = &rows[1].content else { panic!() };
+        let Content::Preference(second) = &rows[1].understood.content else { panic!() };
         assert_eq!(second.chosen, Text::Messages(vec![Message::new("assistant", "Blue")]));
     }
 
@@ -276,7 +173,7 @@ mod tests {
             Objective::Dpo,
         )
         .unwrap();
-        let Content::Preference(pair) = &rows[0].content else { panic!() };
+        let Content::Preference(pair) = &rows[0].understood.content else { panic!() };
         assert_eq!(pair.prompt, Text::Messages(vec![Message::new("user", "a")]));
         assert_eq!(pair.rejected, Text::Messages(vec![Message::new("assistant", "c")]));
     }
@@ -286,7 +183,7 @@ mod tests {
         let rows =
             read_lines(r#"{"prompt":"p","chosen":" c","rejected":" r"}"#, Objective::Sft).unwrap();
         let expected = Content::Completion { prompt: plain("p"), completion: plain(" c") };
-        assert_eq!(rows[0].content, expected);
+        assert_eq!(rows[0].understood.content, expected);
     }
 
     #[test]
@@ -295,10 +192,10 @@ mod tests {
         let dialogue = |answer: &str| json!([message("user", "p"), message("assistant", answer)]);
         let row = |prompt: &str| json!({ "prompt": prompt, "chosen": dialogue("c"), "rejected": dialogue("r") });
         let rows = read_lines(&row("p").to_string(), Objective::Dpo).unwrap();
-        let Content::Preference(pair) = &rows[0].content else { panic!("{:?}", rows[0]) };
-        let one = |role: &str, content: &str| {
-            Text::Messages(vec![Message { role: role.to_owned(), content: content.to_owned() }])
+        let Content::Preference(pair) = &rows[0].understood.content else {
+            panic!("{:?}", rows[0])
         };
+        let one = |role: &str, content: &str| Text::Messages(vec![Message::new(role, content)]);
         assert_eq!(pair.prompt, one("user", "p"));
         assert_eq!(pair.chosen, one("assistant", "c"));
         assert_eq!(pair.rejected, one("assistant", "r"));

@@ -29,6 +29,7 @@ use super::record::history;
 use super::record::history::History;
 use super::record::metrics::{Aside, EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use super::record::{RunRecord, RunStatus};
+use crate::errors::one_line;
 use crate::files;
 use crate::jobs;
 use crate::jobs::Progress;
@@ -64,10 +65,10 @@ pub fn run(
     request: &TrainRequest,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<RunSummary, Error> {
-    let setup = Setup::new(model, request, progress)?;
+    let (setup, adapter) = Setup::new(model, request, progress)?;
     let mut record = setup.record.clone();
     let result = without_aborting(|| {
-        let mut training = Training::new(model, &setup, progress)?;
+        let mut training = Training::new(model, (&setup, adapter), progress)?;
         training.go(&mut record).map(|()| training)
     });
     buffers::release();
@@ -85,7 +86,7 @@ pub fn run(
         }
         Err(err) => {
             record.status = RunStatus::Failed;
-            record.message = Some(err.to_string());
+            record.message = Some(one_line(&err));
             // The reason for the failure is worth more than that it could not be written down.
             record.write(&setup.run_dir).ok();
             Err(err)
@@ -120,16 +121,10 @@ struct Training<'a> {
 impl<'a> Training<'a> {
     fn new(
         model: &'a Model,
-        setup: &'a Setup,
+        (setup, adapter): (&'a Setup, Adapter),
         progress: &'a dyn Progress<TrainEvent>,
     ) -> Result<Self, Error> {
         let config = &setup.config;
-        // A resumed run does not need the adapter that it once continued from.
-        let adapter = if setup.resume {
-            setup::load_adapter(model, &setup.run_dir)?
-        } else {
-            setup::adapter(model, config, progress)?
-        };
         let vars = adapter.vars();
         let state = if setup.resume {
             let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;

@@ -155,6 +155,7 @@ mod tests {
         Example {
             line: 1,
             prompt: Text::Plain("p".to_owned()),
+            group: "p".to_owned(),
             chosen: sequence(&[1, 2, last]),
             rejected: Some(sequence(&[1, 3])),
         }

@@ -34,10 +34,7 @@ pub struct Sample {
 /// where none is held out).
 pub fn prompt(words: &str, examples: &[Example], held_out: &[usize]) -> Option<Text> {
     if !words.trim().is_empty() {
-        return Some(Text::Messages(vec![Message {
-            role: "user".to_owned(),
-            content: words.trim().to_owned(),
-        }]));
+        return Some(Text::Messages(vec![Message::new("user", words.trim())]));
     }
     let all = held_out.iter().filter_map(|index| examples.get(*index)).chain(examples);
     // A prompt without words cannot be asked.
@@ -121,6 +118,7 @@ mod tests {
         Example {
             line: 1,
             prompt: Text::Plain(words.to_owned()),
+            group: words.to_owned(),
             chosen: Sequence { ids: vec![1, 2], completion_start: 1 },
             rejected: None,
         }

@@ -1,13 +1,13 @@
 //! Everything before the first step: settings checked, rows read and encoded, the split drawn, the
 //! run folder opened. Bad input is found here, before anything is written.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
 use super::TrainRequest;
-use crate::data::pair::{PreferencePair, Text};
-use crate::data::split;
+use crate::data::forms::dataset_info;
 use crate::data::split::Split;
 use crate::files;
 use crate::files::Lock;
@@ -22,10 +22,11 @@ use crate::train::record::metrics::TrainEvent;
 use crate::train::record::run_file;
 use crate::train::record::run_file::RunFileError;
 use crate::train::record::{RunRecord, RunStatus};
-use crate::train::rows;
-use crate::train::rows::Rows;
-use crate::train::rows::batch::{Encoder, Example, Examples, Learned};
+use crate::train::rows::batch::Example;
 use crate::train::rows::plan::Plan;
+use crate::train::rows::prepare;
+use crate::train::rows::prepare::Prepared;
+use crate::train::rows::survey::{Concern, Finding};
 
 /// A run that can begin.
 pub struct Setup {
@@ -47,87 +48,250 @@ pub struct Setup {
     _lock: Lock,
 }
 
+/// A run that could begin: nothing stands in its way, and nothing is written yet.
+pub struct Checked {
+    pub config: TrainConfig,
+    pub plan: Plan,
+
+    /// What there is to know about the rows.
+    pub findings: Vec<Finding>,
+
+    /// What there is to know about the settings.
+    pub notes: Vec<String>,
+    data: PathBuf,
+    examples: Vec<Example>,
+    split: Split,
+    adapter: Adapter,
+
+    /// Of a run that is resumed.
+    stored: Option<RunRecord>,
+}
+
+/// Everything that a run is refused for, before anything is written. Slow: reads all rows.
+pub fn check(
+    model: &Model,
+    request: &TrainRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Checked, Error> {
+    let TrainRequest { config: asked, run_dir, resume, cache: _ } = request;
+    let config = if *resume { stored_config(run_dir)? } else { asked.clone() };
+    let mut problems = config.problems();
+    problems.retain(|problem| problem.field != "model"); // it is here already
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
+    if !resume && run_dir.join(record::RECORD_FILE).exists() {
+        return Err(Error::Occupied(run_dir.clone()));
+    }
+    if files::is_locked(&run_dir.join(record::LOCK_FILE)) {
+        return Err(Error::Busy(run_dir.clone()));
+    }
+    writable(run_dir)?;
+    let stored = resume.then(|| stored_record(model, run_dir)).transpose()?;
+    let data = if *resume { run_dir.join(record::DATA_FILE) } else { config.data.clone() };
+    let Prepared { examples, split, survey } = prepare::look(model, &config, &data, progress)?;
+    let plan = Plan::new(&config, split.train.len());
+    estimate::check_run(model, &config, (&examples, &split.train), &plan)?;
+    let mut notes = Vec::new();
+    // A resumed run does not need the adapter that it once continued from.
+    let adapter = if let Some(stored) = &stored {
+        notes.extend(unused_settings(asked, &config, stored, run_dir));
+        if stored.steps_done >= plan.steps {
+            notes.push(format!("all {} steps of this run are done: nothing is left", plan.steps));
+        }
+        load_adapter(model, run_dir)?
+    } else {
+        let adapter = adapter(model, &config)?;
+        notes.extend(unused_lora(&config, &adapter));
+        adapter
+    };
+    let findings = survey.findings;
+    Ok(Checked { config, plan, findings, notes, data, examples, split, adapter, stored })
+}
+
+impl Checked {
+    /// Says what there is to know: mistakes and cautions as warnings, the rest as it is.
+    pub fn tell(&self, progress: &dyn Progress<TrainEvent>) {
+        for note in &self.notes {
+            progress.emit(TrainEvent::Warning(note.clone()));
+        }
+        for finding in &self.findings {
+            progress.emit(match finding.concern {
+                Concern::Problem | Concern::Caution => TrainEvent::Warning(finding.with_lines()),
+                Concern::Fact => TrainEvent::Noted(finding.sentence.clone()),
+            });
+        }
+    }
+}
+
 impl Setup {
+    /// The run, and the adapter that it begins with.
     pub fn new(
         model: &Model,
         request: &TrainRequest,
         progress: &dyn Progress<TrainEvent>,
-    ) -> Result<Self, Error> {
-        let TrainRequest { config, run_dir, resume, cache } = request;
-        let config = if *resume { stored_config(run_dir)? } else { config.clone() };
-        let mut problems = config.problems();
-        problems.retain(|problem| problem.field != "model"); // it is here already
-        if !problems.is_empty() {
-            return Err(Error::Config(problems));
-        }
-        let copied = run_dir.join(record::DATA_FILE);
-        let data_path = if *resume { &copied } else { &config.data };
-        let Examples { examples, warnings } = examples(model, &config, data_path, progress)?;
-        let Split { train, held_out } = held_out_split(&examples, &config);
-        let plan = Plan::new(&config, train.len());
-        estimate::check_run(model, &config, (&examples, &train), &plan)?;
-
-        let lock = files::lock(&run_dir.join(record::LOCK_FILE))
-            .map_err(|source| Error::Write { path: run_dir.clone(), source })?
-            .ok_or_else(|| Error::Busy(run_dir.clone()))?;
-        let identity = &model.card().identity;
-        let record = if *resume {
-            let stored = RunRecord::read(run_dir)?;
-            if stored.model.sha256 != identity.sha256 {
-                let started_with = stored.model.name;
-                return Err(Error::OtherModel { started_with, loaded: identity.name.clone() });
-            }
-            RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored }
-        } else {
-            if run_dir.join(record::RECORD_FILE).exists() {
-                return Err(Error::Occupied(run_dir.clone()));
-            }
-            let bytes = read(data_path)?;
-            write(&copied, &bytes)?;
-            store_config(run_dir, &config)?;
-            RunRecord {
-                status: RunStatus::Running,
-                message: None,
-                best: None,
-                steps_done: 0,
-                steps_planned: plan.steps,
-                program_version: env!("CARGO_PKG_VERSION").to_owned(),
-                model: identity.clone(),
-                data: absolute(data_path),
-                data_sha256: files::sha256_of_bytes(&bytes),
-                train_rows: train.len(),
-                held_out_rows: held_out.len(),
-                started: record::timestamp(OffsetDateTime::now_utc()),
-                finished: None,
+    ) -> Result<(Self, Adapter), Error> {
+        let checked = check(model, request, progress)?;
+        let TrainRequest { run_dir, resume, cache, .. } = request;
+        let is_new = !run_dir.exists();
+        let opened = open(model, run_dir, &checked);
+        let (lock, record) = match opened {
+            Ok(opened) => opened,
+            Err(err) => {
+                if is_new {
+                    remove(run_dir);
+                }
+                return Err(err);
             }
         };
-        record.write(run_dir)?;
         progress.emit(TrainEvent::Planned {
-            steps: plan.steps,
-            train_rows: train.len(),
-            held_out_rows: held_out.len(),
+            steps: checked.plan.steps,
+            train_rows: checked.split.train.len(),
+            held_out_rows: checked.split.held_out.len(),
         });
-        for warning in warnings {
-            progress.emit(TrainEvent::Warning(warning));
-        }
-        Ok(Self {
+        checked.tell(progress);
+        let Checked { config, plan, examples, split, adapter, .. } = checked;
+        let setup = Self {
             config,
             run_dir: run_dir.clone(),
             resume: *resume,
             cache: cache.clone(),
             examples,
-            train,
-            held_out,
+            train: split.train,
+            held_out: split.held_out,
             plan,
             record,
             _lock: lock,
-        })
+        };
+        Ok((setup, adapter))
     }
 
     /// The examples that the run trains on or measures with.
     pub fn rows(&self) -> Vec<usize> {
         rows_of(&self.plan, &self.train, &self.held_out)
     }
+}
+
+/// Takes the run's folder, and writes into it what the run is.
+fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
+    let Checked { config, plan, data, split, stored, .. } = checked;
+    let lock = files::lock(&run_dir.join(record::LOCK_FILE))
+        .map_err(|source| Error::Write { path: run_dir.to_owned(), source })?
+        .ok_or_else(|| Error::Busy(run_dir.to_owned()))?;
+    let record = if let Some(stored) = stored {
+        RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored.clone() }
+    } else {
+        let bytes = read(data)?;
+        write(&run_dir.join(record::DATA_FILE), &bytes)?;
+        if let Some(info) = dataset_info::for_copy(data, record::DATA_FILE) {
+            write(&run_dir.join(dataset_info::FILE), info.as_bytes())?;
+        }
+        store_config(run_dir, config)?;
+        RunRecord {
+            status: RunStatus::Running,
+            message: None,
+            best: None,
+            steps_done: 0,
+            steps_planned: plan.steps,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: model.card().identity.clone(),
+            data: absolute(data),
+            data_sha256: files::sha256_of_bytes(&bytes),
+            train_rows: split.train.len(),
+            held_out_rows: split.held_out.len(),
+            started: record::timestamp(OffsetDateTime::now_utc()),
+            finished: None,
+        }
+    };
+    record.write(run_dir)?;
+    Ok((lock, record))
+}
+
+/// Takes back a folder that was made for a run which is refused after all.
+fn remove(run_dir: &Path) {
+    for file in [
+        record::DATA_FILE,
+        dataset_info::FILE,
+        record::CONFIG_FILE,
+        record::RECORD_FILE,
+        record::LOCK_FILE,
+    ] {
+        // The folder stays if anything cannot be removed; why the run was refused matters more.
+        files::remove_if_there(&run_dir.join(file)).ok();
+    }
+    std::fs::remove_dir(run_dir).ok();
+}
+
+/// Whether a folder can be made or written: seen at the nearest one that is there.
+fn writable(run_dir: &Path) -> Result<(), Error> {
+    let absolute = absolute(run_dir);
+    let there = absolute.ancestors().find(|folder| folder.exists());
+    let Some(there) = there else { return Ok(()) };
+    files::check_writable(there).map_err(|source| Error::Write { path: run_dir.to_owned(), source })
+}
+
+/// What is on record of a run that is resumed with the model that it was started with.
+fn stored_record(model: &Model, run_dir: &Path) -> Result<RunRecord, Error> {
+    let (identity, stored) = (&model.card().identity, RunRecord::read(run_dir)?);
+    if stored.model.sha256 != identity.sha256 {
+        let started_with = stored.model.name;
+        return Err(Error::OtherModel { started_with, loaded: identity.name.clone() });
+    }
+    Ok(stored)
+}
+
+/// What the settings that a run is resumed with say otherwise than its own, which count.
+fn unused_settings(
+    asked: &TrainConfig,
+    own: &TrainConfig,
+    stored: &RunRecord,
+    run_dir: &Path,
+) -> Option<String> {
+    let table = |config: &TrainConfig| {
+        let adapter = config.adapter.as_deref().map(absolute);
+        let config = TrainConfig { adapter, ..config.clone() };
+        toml::Table::try_from(config).unwrap_or_default()
+    };
+    let mut differing = differences("", &table(asked), &table(own));
+    // The data is a copy, and the model was found to be the same.
+    differing.retain(|(key, _)| key != "data" && key != "model");
+    let other_data = std::fs::read(&asked.data)
+        .is_ok_and(|bytes| files::sha256_of_bytes(&bytes) != stored.data_sha256);
+    let mut parts: Vec<String> = differing.into_iter().map(|(_, words)| words).collect();
+    if other_data {
+        parts.push(format!("the rows of {} (the run has its own copy)", asked.data.display()));
+    }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "a resumed run keeps its own settings, so these are not used: {}. To use them, start a \
+             new run with adapter = \"{}\"",
+            parts.join(", "),
+            run_dir.display()
+        )
+    })
+}
+
+/// The keys whose values differ, each with both: `max_steps = 8 (the run has 3)`.
+fn differences(room: &str, asked: &toml::Table, own: &toml::Table) -> Vec<(String, String)> {
+    let keys: BTreeSet<&String> = asked.keys().chain(own.keys()).collect();
+    let mut found = Vec::new();
+    for key in keys {
+        let name = format!("{room}{key}");
+        match (asked.get(key), own.get(key)) {
+            (Some(toml::Value::Table(asked)), Some(toml::Value::Table(own))) => {
+                found.extend(differences(&format!("{name}."), asked, own));
+            }
+            (asked, own) if asked != own => {
+                let words = |value: Option<&toml::Value>| {
+                    value.map_or_else(|| "none".to_owned(), ToString::to_string)
+                };
+                let both = format!("{name} = {} (the run has {})", words(asked), words(own));
+                found.push((name, both));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The examples that a run comes to: those of its plan, and those that are held out.
@@ -139,23 +303,43 @@ pub(crate) fn rows_of(plan: &Plan, train: &[usize], held_out: &[usize]) -> Vec<u
 }
 
 /// A new adapter, or the one to continue.
-pub fn adapter(
-    model: &Model,
-    config: &TrainConfig,
-    progress: &dyn Progress<TrainEvent>,
-) -> Result<Adapter, Error> {
-    let Some(path) = &config.adapter else {
-        return Ok(Adapter::init(model, &lora_spec(config), config.seed)?);
-    };
-    let adapter = load_adapter(model, path)?;
-    let rank = adapter.card().rank;
-    if rank != config.lora.r {
-        progress.emit(TrainEvent::Warning(format!(
-            "the adapter that is continued has rank {rank}; r = {} is not used",
-            config.lora.r
-        )));
+pub fn adapter(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
+    match &config.adapter {
+        Some(path) => load_adapter(model, path),
+        None => Ok(Adapter::init(model, &lora_spec(config), config.seed)?),
     }
-    Ok(adapter)
+}
+
+/// What the settings say otherwise than the adapter that is continued, which keeps its own.
+fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
+    config.adapter.as_ref()?;
+    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora } = &config.lora;
+    let own = adapter.config();
+    let card = adapter.card();
+    let (mut kept, mut unused) = (Vec::new(), Vec::new());
+    let mut compare = |name: &str, asked: String, own: String| {
+        if asked != own {
+            kept.push(format!("{name} = {own}"));
+            unused.push(format!("{name} = {asked}"));
+        }
+    };
+    compare("r", r.to_string(), card.rank.to_string());
+    compare("lora_alpha", lora_alpha.to_string(), own.lora_alpha.to_string());
+    compare("lora_dropout", lora_dropout.to_string(), own.lora_dropout.to_string());
+    compare("use_rslora", use_rslora.to_string(), own.use_rslora.to_string());
+    let sorted = |names: &[String]| {
+        let names: BTreeSet<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        format!("[{}]", names.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    compare("target_modules", sorted(target_modules), sorted(&card.target_modules));
+    (!kept.is_empty()).then(|| {
+        format!(
+            "the adapter that is continued keeps its own {}: {} of the settings {} not used",
+            kept.join(", "),
+            unused.join(", "),
+            if unused.len() == 1 { "is" } else { "are" }
+        )
+    })
 }
 
 pub(crate) fn lora_spec(config: &TrainConfig) -> LoraSpec {
@@ -166,58 +350,6 @@ pub(crate) fn lora_spec(config: &TrainConfig) -> LoraSpec {
 
 pub fn load_adapter(model: &Model, path: &Path) -> Result<Adapter, Error> {
     Adapter::load(path, model).map_err(|source| Error::Adapter { path: path.to_owned(), source })
-}
-
-/// The rows of a file as a model sees them.
-pub fn examples(
-    model: &Model,
-    config: &TrainConfig,
-    data: &Path,
-    progress: &dyn Progress<TrainEvent>,
-) -> Result<Examples, Error> {
-    let Rows { rows, mut warnings } = rows::read(data, config.objective).map_err(Error::Data)?;
-    if rows.is_empty() {
-        return Err(Error::NoRows(data.to_owned()));
-    }
-    let eos = eos_text(model);
-    let encoder = encoder(model, config, &eos);
-    let mut found = encoder.examples(&rows, max_length(model, config), progress)?;
-    warnings.append(&mut found.warnings);
-    Ok(Examples { warnings, ..found })
-}
-
-/// What turns rows into ids, for a run. `eos` is the model's [`eos_text`].
-pub(crate) fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<'a> {
-    let learned =
-        if config.completion_only_loss { Learned::Completion } else { Learned::Everything };
-    Encoder { tokenizer: model.tokenizer(), chat: model.chat(), eos, learned }
-}
-
-/// The text of the token that ends an answer; empty where the model has none.
-pub(crate) fn eos_text(model: &Model) -> String {
-    let tokenizer = model.tokenizer();
-    let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
-    eos.and_then(|id| tokenizer.token(id)).unwrap_or_default()
-}
-
-/// Longer than the context cannot be run, whatever the settings say.
-pub(crate) fn max_length(model: &Model, config: &TrainConfig) -> usize {
-    config.max_length.min(model.card().facts.context_length)
-}
-
-/// Which examples are trained on and which are held out: the same in every run with the same
-/// rows, share and seed.
-pub fn held_out_split(examples: &[Example], config: &TrainConfig) -> Split {
-    let nothing = Text::Plain(String::new());
-    let prompts: Vec<PreferencePair> = examples
-        .iter()
-        .map(|example| PreferencePair {
-            prompt: example.prompt.clone(),
-            chosen: nothing.clone(),
-            rejected: nothing.clone(),
-        })
-        .collect();
-    split::split(&prompts, config.held_out_share, config.seed)
 }
 
 fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {

@@ -1,0 +1,260 @@
+//! Which form rows have, told by the keys of the first one; what to say where they have none.
+
+use serde_json::Value;
+
+use super::columns::{KNOWN, Names, PROMPT_PAIRS, is_chain};
+use super::value::{given, keys};
+use super::{Fields, Want, annotation, labelled};
+
+/// The forms that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Messages,
+    PromptCompletion,
+    Preference,
+    ImplicitPreference,
+    Labelled,
+    HhTranscripts,
+    UltraFeedback,
+    UltraFeedbackBinarized,
+    ShareGpt,
+    ShareGptPreference,
+    Columns(Names),
+    H2oChain,
+    OpenAiPreference,
+    Gemini,
+    Arena,
+    Shp,
+    Argilla,
+    LabelStudio,
+    LabelStudioMin,
+    Potato,
+    Verdicts,
+
+    /// As a `dataset_info.json` beside the file says.
+    LlamaFactory,
+}
+
+impl Form {
+    /// What a person knows it as.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "texts",
+            Self::Messages => "OpenAI messages",
+            Self::PromptCompletion => "prompt and completion",
+            Self::Preference => "preference pairs with their prompts",
+            Self::ImplicitPreference => "preference pairs whose prompt is what both begin with",
+            Self::Labelled => "labelled answers (KTO)",
+            Self::HhTranscripts => "Anthropic's HH transcripts",
+            Self::UltraFeedback => "UltraFeedback with scored answers",
+            Self::UltraFeedbackBinarized => "UltraFeedback, binarized",
+            Self::ShareGpt => "ShareGPT",
+            Self::ShareGptPreference => "ShareGPT (preference)",
+            Self::Columns(names) => names.name,
+            Self::H2oChain => "H2O LLM Studio with parent ids",
+            Self::OpenAiPreference => "OpenAI's preference files",
+            Self::Gemini => "Gemini's tuning files",
+            Self::Arena => "an arena's battles",
+            Self::Shp => "Stanford's human preferences",
+            Self::Argilla => "an export of Argilla",
+            Self::LabelStudio => "an export of Label Studio",
+            Self::LabelStudioMin => "an export of Label Studio (JSON-MIN)",
+            Self::Potato => "annotations of Potato",
+            Self::Verdicts => "verdicts of Tuning Fork",
+            Self::LlamaFactory => "as dataset_info.json says",
+        }
+    }
+
+    /// Whether TRL reads these rows as they are. Others are mapped first, and that is worth a word.
+    pub fn is_trls(self) -> bool {
+        matches!(
+            self,
+            Self::Text
+                | Self::Messages
+                | Self::PromptCompletion
+                | Self::Preference
+                | Self::ImplicitPreference
+                | Self::HhTranscripts
+                | Self::Labelled
+        )
+    }
+
+    /// Whether its messages were made of columns of plain text.
+    pub(super) fn is_of_columns(self) -> bool {
+        matches!(
+            self,
+            Self::Columns(_)
+                | Self::H2oChain
+                | Self::UltraFeedback
+                | Self::Shp
+                | Self::Argilla
+                | Self::LabelStudio
+                | Self::LabelStudioMin
+                | Self::Potato
+                | Self::LlamaFactory
+        )
+    }
+}
+
+/// What to say where pairs are needed and rows have one answer.
+pub(super) const NO_PAIR: &str = "DPO learns from pairs, and this row has one answer. Take \
+                                  objective = \"sft\", or rows with \"prompt\", \"chosen\" and \
+                                  \"rejected\"";
+
+/// The form of a file whose first row this is.
+pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
+    let has = |key: &str| given(row, key).is_some();
+    let has_all = |keys: &[&str]| keys.iter().all(|key| has(key));
+    let is_list = |key: &str| given(row, key).is_some_and(Value::is_array);
+    let is_object = |key: &str| given(row, key).is_some_and(Value::is_object);
+    let is_text = |key: &str| given(row, key).is_some_and(Value::is_string);
+
+    if annotation::is_verdict(row) {
+        return Some(Form::Verdicts);
+    }
+    if is_object("data") && (is_list("annotations") || is_list("completions")) {
+        return Some(Form::LabelStudio);
+    }
+    if has("annotation_id") && has("lead_time") {
+        return Some(Form::LabelStudioMin);
+    }
+    if annotation::is_argilla(row) {
+        return Some(Form::Argilla);
+    }
+    if annotation::is_potato(row) {
+        return Some(Form::Potato);
+    }
+    if is_object("input") && has_all(&["preferred_output", "non_preferred_output"]) {
+        return Some(Form::OpenAiPreference);
+    }
+    if is_list("contents") {
+        return Some(Form::Gemini);
+    }
+    if has_all(&["conversation_a", "conversation_b"])
+        || has_all(&["prompt", "response_a", "response_b"])
+    {
+        return Some(Form::Arena);
+    }
+    if has_all(&["history", "human_ref_A", "human_ref_B", "labels"]) {
+        return Some(Form::Shp);
+    }
+    if has("instruction") && is_list("completions") {
+        return Some(Form::UltraFeedback);
+    }
+    if has_all(&["chosen", "rejected"]) {
+        return Some(form_of_pairs(row));
+    }
+    if is_chain(row) {
+        return Some(Form::H2oChain);
+    }
+    if has_all(&["prompt", "completion"]) {
+        return Some(if labelled::is_labelled(row) {
+            Form::Labelled
+        } else {
+            Form::PromptCompletion
+        });
+    }
+    let is_dialogue =
+        ["conversations", "conversation", "dialog", "dialogue"].iter().any(|key| is_list(key));
+    if is_dialogue {
+        return Some(if labelled::is_labelled(row) { Form::Labelled } else { Form::ShareGpt });
+    }
+    if is_list("messages") {
+        return Some(if labelled::is_labelled(row) { Form::Labelled } else { Form::Messages });
+    }
+    if let Some(names) = KNOWN.iter().find(|names| names.fit(row)) {
+        return Some(Form::Columns(*names));
+    }
+    if is_text("text") && !row.contains_key("prompt") {
+        return Some(Form::Text);
+    }
+    // What is meant is clear, and what is missing is said by whoever reads the row.
+    if has("messages") {
+        return Some(Form::Messages);
+    }
+    match want {
+        Want::Pairs if has("chosen") || has("rejected") => {
+            Some(if has("prompt") { Form::Preference } else { Form::ImplicitPreference })
+        }
+        Want::Answers if has("text") && !row.contains_key("prompt") => Some(Form::Text),
+        Want::Answers if has("completion") => Some(Form::PromptCompletion),
+        Want::Pairs | Want::Answers => None,
+    }
+}
+
+/// The form of rows with `chosen` and `rejected`.
+fn form_of_pairs(row: &Fields) -> Form {
+    let chosen = given(row, "chosen");
+    if given(row, "conversations").is_some_and(Value::is_array) {
+        return Form::ShareGptPreference;
+    }
+    if given(row, "prompt").is_some() {
+        let dialogues = chosen.is_some_and(Value::is_array);
+        let is_plain = given(row, "prompt").is_some_and(Value::is_string);
+        return match (is_plain, dialogues) {
+            (true, true) => Form::UltraFeedbackBinarized,
+            (true, false) if given(row, "system").is_some_and(Value::is_string) => {
+                Form::Columns(PROMPT_PAIRS)
+            }
+            _ => Form::Preference,
+        };
+    }
+    let plain = chosen.and_then(Value::as_str);
+    if plain.is_some()
+        && let Some(names) = KNOWN.iter().find(|names| names.fit(row))
+    {
+        return Form::Columns(*names);
+    }
+    let is_transcript = plain.is_some_and(|text| {
+        text.trim_start().starts_with("Human:") && text.contains("\n\nAssistant:")
+    });
+    if is_transcript { Form::HhTranscripts } else { Form::ImplicitPreference }
+}
+
+/// Why a first row cannot be understood: its columns, and those that could be.
+pub fn unknown(row: &Fields, want: Want) -> String {
+    let keys = keys(row);
+    if given(row, "prompt").is_some() && row.len() == 1 {
+        return "it has a \"prompt\" and no answer, so there is nothing to learn from it; its only \
+                key is \"prompt\". Label answers in Annotate, or add \"completion\""
+            .to_owned();
+    }
+    if given(row, "completions").is_some() && given(row, "labels").is_some() {
+        return format!(
+            "its keys are: {keys}. These are answers with a label for each step, which reward \
+             models learn from; SFT and DPO do not"
+        );
+    }
+    let missing = match want {
+        Want::Pairs => "chosen",
+        Want::Answers => "completion",
+    };
+    let missing = if row.contains_key(missing) {
+        format!("its \"{missing}\" is null; ")
+    } else if given(row, "prompt").is_some() {
+        format!("it has no \"{missing}\"; ")
+    } else {
+        String::new()
+    };
+    let trls = match want {
+        Want::Pairs => "\"prompt\", \"chosen\" and \"rejected\"",
+        Want::Answers => {
+            "\"prompt\" and \"completion\", or \"messages\", or \"text\", or pairs with \"chosen\""
+        }
+    };
+    let others = match want {
+        Want::Pairs => {
+            "ShareGPT, Alpaca and Axolotl pairs, UltraFeedback, HH transcripts, arenas, and exports \
+             of Argilla, Label Studio and Potato"
+        }
+        Want::Answers => {
+            "Alpaca (\"instruction\", \"output\"), ShareGPT (\"conversations\"), question and \
+             answer, and exports of Argilla and Label Studio"
+        }
+    };
+    format!(
+        "{missing}its keys are: {keys}. Rename the columns to {trls}; {others} are read as they \
+         are, and so are columns that a dataset_info.json beside the file names"
+    )
+}
