@@ -136,8 +136,8 @@ impl<App: TellsCrashes + 'static> Tasks<App> {
     }
 
     fn all<T: Task<App>>(&self) -> impl Iterator<Item = &dyn UnderWay<App>> {
-        let of_kind = |task: &&Box<dyn UnderWay<App>>| task.kind() == TypeId::of::<T>();
-        self.under_way.values().filter(of_kind).map(|task| &**task)
+        let under_way = self.under_way.values().map(|task| &**task);
+        under_way.filter(|task| task.kind() == TypeId::of::<T>())
     }
 }
 

@@ -1,5 +1,6 @@
-//! The seam between the window and what runs behind it: a kind of work says here what it is, and an
-//! engine starts it. [`super::engine::CandleEngine`] does the work on a thread of its own; a test's
+//! The seam between the window and what runs behind it.
+//!
+//! A kind of work says here what it is, and an engine starts it. [`super::engine::CandleEngine`] does the work on a thread of its own; a test's
 //! engine keeps it and decides itself what happens.
 
 use std::any::{Any, TypeId};

@@ -230,10 +230,9 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
 /// The keys of a panel beside those that work everywhere: key, what it does.
 fn panel_keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
     match panel {
-        PanelId::Models => &[],
         PanelId::Playground => &[("Esc", "Stop the answer")],
         PanelId::Annotate => &annotate::KEYS,
-        PanelId::Train => &[],
+        PanelId::Models | PanelId::Train => &[],
     }
 }
 

@@ -7,7 +7,7 @@
 //! sums each block in integers. A dense one (F32, F16, BF16) is computed in f32.
 //!
 //! `matmul`, `gemm`, `attend`, `rounding` and `rows` cut the work and choose the instructions
-//! ([`Level`]); what the levels in `x86` and `arm` need of them lies in files of its own, so that
+//! (`Level`); what the levels in `x86` and `arm` need of them lies in files of its own, so that
 //! these import no chooser: `activations`, `attention`, `columns`, `packed_rows`, `tile`.
 
 mod activations;

@@ -3,7 +3,7 @@
 use crate::state::hub::ModelsTab;
 use crate::state::prefs::{PanelId, Theme};
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewCommand {
     ShowPanel(PanelId),
     ShowModelsTab(ModelsTab),
