@@ -129,6 +129,10 @@ pub struct ModelFacts {
     pub layer_count: usize,
     pub has_chat_template: bool,
 
+    /// Why its chat template cannot be used, in a sentence. `None`: it can, there is none, or
+    /// nobody has read it yet.
+    pub chat_problem: Option<String>,
+
     pub purpose: Purpose,
 
     /// Why this program cannot run it. `None`: it can.

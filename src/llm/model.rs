@@ -90,7 +90,9 @@ impl Model {
             log::warn!("{}: unused tensors: {}", source.path().display(), unused.join(", "));
         }
         let (tokenizer, chat) = opened.text()?;
-        facts.has_chat_template = chat.is_some();
+        let problem = chat.as_ref().and_then(ChatTemplate::problem);
+        facts.has_chat_template = chat.is_some() && problem.is_none();
+        facts.chat_problem = problem.map(str::to_owned);
         // Lists of tokens and merges, before the weights come.
         allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();

@@ -171,6 +171,7 @@ fn talk_ui(
                 .show(ui, |ui| prompt_ui(ui, playground, model, commands));
             scrolled_ui(ui, "conversation", |ui| {
                 modes_ui(ui, playground, adapter, commands);
+                no_chat_ui(ui, playground, model);
                 system_ui(ui, playground);
                 conversation_ui(ui, playground);
                 answers_ui(ui, playground, commands);
@@ -184,6 +185,25 @@ fn talk_ui(
             rendered_ui(ui, playground, model);
         }),
     }
+}
+
+/// Why there can be no conversation, where it would be.
+fn no_chat_ui(ui: &mut Ui, playground: &mut PlaygroundState, model: &ModelCard) {
+    if model.facts.has_chat_template {
+        return;
+    }
+    let why = match &model.facts.chat_problem {
+        Some(problem) => {
+            format!("The model cannot be asked as an assistant: {problem}. It can continue a text.")
+        }
+        None => "The model has no chat template: it can only continue a text.".to_owned(),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.label(why);
+        if ui.add(ActionButton::quiet("Use raw mode")).clicked() {
+            playground.mode = Mode::Raw;
+        }
+    });
 }
 
 fn modes_ui(

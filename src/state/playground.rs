@@ -185,6 +185,8 @@ impl PlaygroundState {
         let Some(model) = model else { return Some("Load a model first") };
         if self.running {
             Some("An answer is being written")
+        } else if self.mode == Mode::Chat && model.facts.chat_problem.is_some() {
+            Some("This model's chat template is not understood: switch to raw mode")
         } else if self.mode == Mode::Chat && !model.facts.has_chat_template {
             Some("This model has no chat template: switch to raw mode")
         } else if self.prompt.trim().is_empty() {

@@ -153,6 +153,7 @@ pub fn facts() -> ModelFacts {
         vocab_size: 384,
         layer_count: 30,
         has_chat_template: true,
+        chat_problem: None,
         purpose: Purpose::Generate,
         unsupported: None,
     }

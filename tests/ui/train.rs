@@ -86,6 +86,7 @@ fn tiny_model() -> ModelSlot {
             vocab_size: 512,
             layer_count: 2,
             has_chat_template: true,
+            chat_problem: None,
             purpose: Purpose::Generate,
             unsupported: None,
         },

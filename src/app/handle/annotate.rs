@@ -63,6 +63,10 @@ impl Workbench {
         };
         annotate.started(&request, &card.identity, &self.state.adapter);
         self.state.notices.clear(PanelId::Annotate);
+        if let Some(problem) = &card.facts.chat_problem {
+            let summary = format!("The prompt is continued as it stands, because {problem}");
+            self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
+        }
         self.start(Answering { asker: Asker::Annotate }, request);
     }
 

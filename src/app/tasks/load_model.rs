@@ -62,6 +62,11 @@ impl Task<Workbench> for LoadModel {
         app.date_models();
         app.state.prefs.last_model = Some(card.source.clone());
         app.state.playground.new_chat();
+        if let Some(problem) = &card.facts.chat_problem {
+            let summary = format!("Loaded, but {problem}");
+            let notice = Notice::problem(PanelId::Models, summary);
+            app.state.notices.push(notice.hint("In the Playground, raw mode continues a text"));
+        }
         app.state.model = ModelSlot::Ready(Box::new(card));
         if let Some(folder) = self.compared {
             app.load_adapter(folder, true);

@@ -14,7 +14,7 @@ use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::weights::{SafetensorsFiles, WeightSource, Weights, unsupported_types};
 use crate::llm::model::gguf_stop_ids;
-use crate::llm::text::chat::{ChatError, ChatTemplate};
+use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::tokenizer::Tokenizer;
 
 /// A model whose headers have been read.
@@ -84,28 +84,19 @@ impl Opened {
         survey(config, &self.weights, weights)
     }
 
-    /// The tokenizer and the chat template. A model whose template is not understood can still
-    /// continue raw text.
+    /// The tokenizer and the chat template, which may be one that is not understood.
     pub fn text(&self) -> Result<(Tokenizer, Option<ChatTemplate>), Error> {
-        let (tokenizer, chat) = match &self.files {
+        match &self.files {
             Files::Gguf(file) => {
                 let tokenizer = Tokenizer::from_gguf(file)?;
                 let chat = ChatTemplate::from_gguf(file, &tokenizer);
-                (tokenizer, chat)
+                Ok((tokenizer, chat))
             }
             Files::Folder { path, .. } => {
                 let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json"))?;
-                (tokenizer, ChatTemplate::from_folder(path))
+                Ok((tokenizer, ChatTemplate::from_folder(path)?))
             }
-        };
-        let chat = match chat {
-            Err(ChatError::Syntax(err)) => {
-                log::warn!("the model's chat template is not understood: {err:#}");
-                None
-            }
-            chat => chat?,
-        };
-        Ok((tokenizer, chat))
+        }
     }
 
     /// The tokens that end an answer, as transformers' `generate` takes them: from
@@ -187,6 +178,7 @@ fn gguf_facts(file: &GgufFile) -> ModelFacts {
         vocab_size: number("vocab_size"),
         layer_count: number("block_count"),
         has_chat_template: file.str("tokenizer.chat_template").is_some(),
+        chat_problem: None,
         purpose: Purpose::Generate,
         unsupported: None,
         architecture,
@@ -222,6 +214,7 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         vocab_size: number("vocab_size"),
         layer_count: number("num_hidden_layers"),
         has_chat_template,
+        chat_problem: None,
         purpose: Purpose::Generate,
         unsupported: None,
     }

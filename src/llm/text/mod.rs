@@ -3,5 +3,7 @@
 pub(crate) mod bpe;
 pub mod chat;
 pub mod gguf_vocab;
+mod jinja;
+mod special_tokens;
 pub mod tokenizer;
 pub(crate) mod tokenizer_check;
