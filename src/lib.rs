@@ -14,6 +14,7 @@ pub mod files;
 pub mod hub;
 pub mod jobs;
 pub mod llm;
+pub mod memory;
 pub mod panels;
 pub mod state;
 #[doc(hidden)]

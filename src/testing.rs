@@ -24,8 +24,8 @@ use crate::app::tasks::secret::{AskKeyring, Question};
 use crate::app::work::{Engine, Held, Launch, Work};
 use crate::hub;
 use crate::hub::account::vault::Secret;
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::queue::QueueCommand;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Wake;
 use crate::state::hub::HubSettings;
 

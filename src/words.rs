@@ -14,6 +14,16 @@ pub fn duration(secs: f64) -> String {
     }
 }
 
+/// `1.2 GB`, `640 MB`.
+pub fn gigabytes(bytes: u64) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    if megabytes < 950.0 {
+        format!("{megabytes:.0} MB")
+    } else {
+        format!("{:.1} GB", megabytes / 1000.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +44,11 @@ mod tests {
         for (secs, expected) in table {
             assert_eq!(duration(secs), expected);
         }
+    }
+
+    #[test]
+    fn bytes_are_as_exact_as_an_estimate_deserves() {
+        assert_eq!(gigabytes(640_200_000), "640 MB");
+        assert_eq!(gigabytes(1_249_000_000), "1.2 GB");
     }
 }

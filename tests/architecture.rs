@@ -1,7 +1,14 @@
 //! The import rules of `ARCHITECTURE.md`, as a test.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+#[path = "architecture/graph.rs"]
+mod graph;
+
+use graph::{Graph, Module};
 
 /// Each module of the crate, and the other modules that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -10,13 +17,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("errors", &[]),
     ("files", &[]),
     ("jobs", &[]),
+    ("memory", &[]),
     ("words", &[]),
     // Engine
     ("data", &["files"]),
     ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
-    ("train", &["data", "errors", "files", "jobs", "llm"]),
+    ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
     ("state", &["data", "encoder", "errors", "eval", "hub", "llm", "train", "words"]),
@@ -36,14 +44,63 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "hub",
             "jobs",
             "llm",
+            "memory",
             "panels",
             "state",
             "train",
             "widgets",
         ],
     ),
-    ("cli", &["app", "data", "encoder", "errors", "eval", "files", "hub", "jobs", "llm", "train"]),
+    (
+        "cli",
+        &[
+            "app", "data", "encoder", "errors", "eval", "files", "hub", "jobs", "llm", "memory",
+            "train", "words",
+        ],
+    ),
 ];
+
+/// Rooms inside the large modules, from the bottom up: each may import those above it that it names.
+/// A room is a folder with what is in it, or a file.
+const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
+    (
+        "hub",
+        &[
+            ("error", &[]),
+            ("paths", &["error"]),
+            ("account", &["error", "paths"]),
+            ("protocol", &["account", "error", "paths"]),
+            ("connect", &["account", "paths", "protocol"]),
+            ("cache", &["error", "paths", "protocol"]),
+            ("browse", &["cache", "error", "paths", "protocol"]),
+            ("fetch", &["cache", "error", "paths", "protocol"]),
+            ("starter", &["cache", "connect", "error", "fetch", "paths", "protocol"]),
+            ("resolve", &["cache", "error", "paths", "protocol", "starter"]),
+        ],
+    ),
+    (
+        "train",
+        &[
+            ("config", &[]),
+            ("error", &["config"]),
+            ("record", &["config", "error"]),
+            ("rows", &["config", "error", "record"]),
+            ("objective", &["config", "error", "rows"]),
+            ("step", &["config", "error", "objective", "record", "rows"]),
+            ("estimate", &["config", "error", "objective", "record", "rows", "step"]),
+            ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
+        ],
+    ),
+];
+
+/// An error names the errors of all rooms, and every room may name it.
+const NAMED_BY_ALL: &[(&str, &str)] = &[("llm", "error"), ("train", "error")];
+
+/// Files that may import each other in a circle, and why. Three at most.
+const MAY_BE_IN_A_CYCLE: &[(&str, &str)] = &[];
+
+/// Folders in which circles are being cut.
+const BEING_CUT: &[&str] = &["data/", "llm/"];
 
 /// Outside things that have a home.
 const ONLY_IN: &[(&str, &[&str])] = &[
@@ -51,7 +108,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("candle_", &["encoder", "eval", "llm", "train"]),
     ("tokenizers::", &["llm"]),
     ("hf_hub", &["hub"]),
-    ("keyring::", &["hub/account/os_vault.rs"]),
+    ("use ::keyring", &["hub/account/keyring.rs"]),
     ("parquet::", &["data/table.rs", "data/table_tests.rs"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
@@ -94,6 +151,103 @@ fn modules_import_only_what_the_table_allows() {
         }
     }
     assert!(problems.is_empty(), "against ARCHITECTURE.md:\n{}", problems.join("\n"));
+}
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    let graph = read_graph();
+    let mut problems = Vec::new();
+    for (of, rooms) in ROOMS {
+        for (index, (room, allowed)) in rooms.iter().enumerate() {
+            for name in *allowed {
+                if !rooms[..index].iter().any(|(lower, _)| lower == name) {
+                    problems.push(format!("the table has `{name}` not below `{room}` of `{of}`"));
+                }
+            }
+        }
+        let inside =
+            |module: &Module| (module.len() > 1 && module[0] == *of).then(|| module[1].clone());
+        for (module, imports) in &graph.imports {
+            let Some(room) = inside(module) else { continue };
+            let file = &graph.files[module];
+            let Some((_, allowed)) = rooms.iter().find(|(name, _)| *name == room) else {
+                problems.push(format!("{file}: `{room}` is not in the table of `{of}`"));
+                continue;
+            };
+            let may = |imported: &String| {
+                let is_named_by_all = |name: &str| NAMED_BY_ALL.contains(&(*of, name));
+                is_named_by_all(&room)
+                    || is_named_by_all(imported)
+                    || *imported == room
+                    || allowed.contains(&imported.as_str())
+            };
+            for imported in imports {
+                if inside(imported).is_some_and(|imported| !may(&imported)) {
+                    let imported = &graph.files[imported];
+                    problems.push(format!("{file}: `{of}/{room}` must not import {imported}"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "against ARCHITECTURE.md:\n{}", problems.join("\n"));
+}
+
+#[test]
+fn the_page_has_the_same_table_of_rooms() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the page is there");
+    for (of, rooms) in ROOMS {
+        let mut table = format!("| `{of}/` | may import |\n| --- | --- |\n");
+        for (room, allowed) in *rooms {
+            let names: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
+            let names =
+                if names.is_empty() { "none of the others".to_owned() } else { names.join(", ") };
+            writeln!(table, "| `{room}` | {names} |").expect("a text can be written");
+        }
+        assert!(page.contains(&table), "ARCHITECTURE.md should have this table:\n\n{table}");
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    assert!(MAY_BE_IN_A_CYCLE.len() <= 3, "no more files than that");
+    let graph = read_graph();
+    let in_a_cycle: BTreeSet<&str> =
+        graph.cycles().iter().flatten().map(|module| graph.files[module].as_str()).collect();
+    let allowed: BTreeSet<&str> = MAY_BE_IN_A_CYCLE.iter().map(|(file, _)| *file).collect();
+    let mut problems = Vec::new();
+    for cycle in graph.cycles() {
+        for module in &cycle {
+            let file = graph.files[module].as_str();
+            if !allowed.contains(file) && !BEING_CUT.iter().any(|folder| file.starts_with(folder)) {
+                let back = graph.imports[module].iter().filter(|other| cycle.contains(other));
+                let back: Vec<&str> = back.map(|other| graph.files[other].as_str()).collect();
+                problems.push(format!("{file} is in a circle: it imports {}", back.join(", ")));
+            }
+        }
+    }
+    for file in allowed.difference(&in_a_cycle) {
+        problems.push(format!("{file} is in no circle any more: take it from the list"));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_file_imports_its_neighbours_and_not_what_their_folder_passes_on() {
+    let graph = read_graph();
+    let detours: Vec<String> =
+        graph.detours.iter().map(|(file, path)| format!("{file}: {path}")).collect();
+    assert!(detours.is_empty(), "name the file that it is in:\n{}", detours.join("\n"));
+}
+
+fn read_graph() -> Graph {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let relative = |file: PathBuf| {
+        let relative = file.strip_prefix(&src).expect("found under src").to_string_lossy();
+        relative.replace('\\', "/")
+    };
+    let files: Vec<String> = rust_files(&src).into_iter().map(relative).collect();
+    Graph::read(&src, &files, ROOTS)
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::hub;
+use crate::hub::account::keyring::Kept;
 use crate::hub::account::token;
-use crate::hub::account::vault::{Kept, Secret, Secrets, Vault};
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::account::vault::{Secret, Secrets, Vault};
 use crate::hub::fetch::queue::Queue;
+use crate::hub::paths::HubPaths;
 use crate::hub::protocol::client::Client;
 use crate::hub::protocol::options::{ClientSettings, without_password};
 use crate::hub::starter::Sources;

@@ -6,9 +6,9 @@ use super::connection::{Connected, Connection, Safe};
 use super::services::Services;
 use super::work::{Engine, Launch};
 use crate::hub;
-use crate::hub::cache::RepoKind;
-use crate::hub::cache::paths::HubPaths;
 use crate::hub::fetch::queue::QueueCommand;
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Wake;
 use crate::state::hub::HubSettings;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::connection::{Connection, Safe, lock};
 use crate::hub;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::paths::HubPaths;
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;

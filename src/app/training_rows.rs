@@ -14,8 +14,8 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
 use crate::train::config::TrainConfig;
-use crate::train::record::run_file;
-use crate::train::record::run_file::RunFileError;
+use crate::train::config::run_file;
+use crate::train::config::run_file::RunFileError;
 use crate::train::record::{DATA_FILE, RECORD_FILE};
 
 /// Why a run file was not saved.

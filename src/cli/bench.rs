@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::load::{ModelArgs, Precision, load_model};
 use super::out;
+use super::peak::{peak_memory, print_peak};
 use crate::app;
 use crate::app::bench::UiBenchOptions;
 use crate::jobs::{self, Cancelled, Progress};
@@ -126,7 +127,7 @@ pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
 fn bench_ui(args: &UiArgs, process_start: Instant) -> anyhow::Result<()> {
     let model = match args.model.as_str() {
         "none" => None,
-        name => Some(crate::hub::cache::local::resolve_model(name)?),
+        name => Some(crate::hub::resolve::resolve_model(name)?),
     };
     let UiArgs { logged_steps, ref fetch, found, secs, .. } = *args;
     let fetch = fetch.clone();
@@ -288,19 +289,4 @@ impl Progress<TrainEvent> for Steps {
     fn check(&self) -> Result<(), Cancelled> {
         Ok(())
     }
-}
-
-pub(super) fn print_peak(peak: Option<u64>) -> anyhow::Result<()> {
-    match peak {
-        Some(peak) => out::line(&format!("peak memory         {:>8} MB", peak / 1_000_000)),
-        None => Ok(()),
-    }
-}
-
-/// The most memory that this process ever held, in bytes. `None` where the system does not say.
-pub(super) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?; // only Linux has it
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

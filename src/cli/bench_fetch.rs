@@ -12,14 +12,15 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use super::bench::{peak_memory, print_peak};
 use super::out;
-use crate::hub::cache::git_hash::{ContentHash, ContentHasher};
-use crate::hub::cache::paths::HubPaths;
+use super::peak::{peak_memory, print_peak};
 use crate::hub::fetch::queue::{
     FileChoice, ItemState, Order, Queue, QueueCommand, QueueEvent, QueueOptions, Until,
 };
-use crate::hub::protocol::client::{Client, ClientOptions, ProxyChoice};
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::client::Client;
+use crate::hub::protocol::content_hash::{ContentHash, ContentHasher};
+use crate::hub::protocol::options::{ClientOptions, ProxyChoice};
 use crate::jobs::{Cancelled, Job, Progress};
 
 const REPO: &str = "bench/model";

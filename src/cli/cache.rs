@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::out;
 use super::progress::Bar;
 use crate::errors::one_line;
-use crate::hub::account::vault;
-use crate::hub::cache::RepoKind;
 use crate::hub::cache::keep;
 use crate::hub::cache::keep::{CachedRevision, Verified};
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::connect;
+use crate::hub::paths::HubPaths;
 use crate::hub::protocol::client::Client;
+use crate::hub::protocol::repository::RepoKind;
 
 #[derive(Debug, Args)]
 pub struct CacheArgs {
@@ -87,7 +87,7 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
 
 fn list(args: &ListArgs, paths: &HubPaths) -> anyhow::Result<()> {
     let revisions = keep::list(paths);
-    let client = args.updates.then(|| vault::client(paths));
+    let client = args.updates.then(|| connect::client(paths));
     let mut rows = Vec::new();
     for revision in &revisions {
         let update = client.as_ref().and_then(|client| update_of(client, paths, revision));

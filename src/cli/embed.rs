@@ -10,7 +10,7 @@ use super::out;
 use super::progress::Bar;
 use crate::encoder::{Embedding, Encoder, EncoderCard, cosine};
 use crate::files;
-use crate::hub::cache::local;
+use crate::hub::resolve;
 
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
@@ -53,7 +53,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
     if texts.is_empty() {
         bail!("there is no text: give one with --text, or a file of them with --file");
     }
-    let path = local::resolve_model(&args.model)?;
+    let path = resolve::resolve_model(&args.model)?;
     let encoder = Encoder::load(&path)?;
     let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
     let length = if is_normalized { ", of length 1" } else { "" };

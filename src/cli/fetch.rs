@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::out;
 use super::progress::Bar;
-use crate::hub::account::vault;
-use crate::hub::cache::RepoKind;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::connect;
 use crate::hub::fetch::queue::{
     Failure, FileChoice, Help, Item, ItemState, Order, Queue, QueueCommand, QueueOptions, Until,
 };
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::repository::RepoKind;
 use crate::hub::starter;
 
 /// How often an absent network is waited for, at a terminal: two minutes in all.
@@ -88,7 +88,7 @@ fn order(args: &FetchArgs) -> Order {
 
 fn fetch(order: Order, bar: &Bar) -> anyhow::Result<Item> {
     let paths = HubPaths::from_env()?;
-    let client = vault::client(&paths);
+    let client = connect::client(&paths);
     let options =
         QueueOptions { network_rounds: NETWORK_ROUNDS, ..QueueOptions::new(paths, client) };
     // Not the window's queue: what is asked for here ends with this command.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::progress::Bar;
 use crate::hub;
-use crate::hub::cache::local;
+use crate::hub::resolve;
 use crate::llm::card::ModelSource;
 use crate::llm::{Adapter, LoadOptions, Model, Weights};
 
@@ -59,7 +59,7 @@ impl ModelArgs {
 
 /// Loads a model by whatever a `--model` or a run file may say.
 pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
-    let path = match local::resolve_model(name) {
+    let path = match resolve::resolve_model(name) {
         Err(hub::Error::NoSuchModel { .. }) if name == "starter" => {
             anyhow::bail!("the starter model is not here yet: run `tuning-fork fetch starter`")
         }

@@ -12,6 +12,7 @@ mod generate;
 mod load;
 mod models;
 mod out;
+mod peak;
 mod progress;
 mod score;
 mod train;

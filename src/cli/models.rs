@@ -9,7 +9,7 @@ use super::out;
 use crate::encoder;
 use crate::hub::cache::local;
 use crate::hub::cache::local::{LocalModel, Place};
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::paths::HubPaths;
 use crate::llm;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
 

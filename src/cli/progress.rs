@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::encoder::Embedded;
 use crate::hub::cache::keep::Verifying;
+use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::{FileState, ItemState, QueueEvent};
-use crate::hub::starter::FetchEvent;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
 use crate::llm::adapter_files::merge::Merged;

@@ -11,22 +11,23 @@ use super::load::load_model;
 use super::out;
 use super::progress::Bar;
 use crate::data::table;
-use crate::hub::cache::local::resolve_model;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::paths::HubPaths;
+use crate::hub::resolve::resolve_model;
 use crate::jobs::{self, Cancelled, Progress};
 use crate::llm::Model;
 use crate::llm::card::ModelSource;
+use crate::memory::free_memory;
 use crate::train;
 use crate::train::TrainRequest;
 use crate::train::config::TrainConfig;
-use crate::train::estimate::free::gigabytes;
-use crate::train::estimate::{Estimate, Estimator, Memory, Time, free_memory};
+use crate::train::config::run_file;
+use crate::train::estimate::{Estimate, Estimator, Memory, Time};
 use crate::train::record::metrics::{EvalMetrics, StepMetrics, TrainEvent};
-use crate::train::record::run_file;
 use crate::train::record::runs;
 use crate::train::rows::survey::{Concern, Finding};
 use crate::train::run::setup;
 use crate::train::run::setup::Checked;
+use crate::words::gigabytes;
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {

@@ -3,8 +3,8 @@
 use eframe::egui;
 use eframe::egui::{Label, Ui};
 
-use super::keys;
 use super::notices;
+use super::shortcuts;
 use crate::state::AppState;
 use crate::state::command::{Commands, ViewCommand};
 use crate::state::notice::Severity;
@@ -61,7 +61,7 @@ pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
             key_ui(ui, "?");
             ui.add_space(theme::GAP);
             ui.label(theme::muted(ui, "commands"));
-            key_ui(ui, &ui.ctx().format_shortcut(&keys::PALETTE));
+            key_ui(ui, &ui.ctx().format_shortcut(&shortcuts::PALETTE));
         },
     );
 }

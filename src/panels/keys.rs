@@ -2,9 +2,10 @@
 //! keyboard does.
 
 use eframe::egui;
-use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
+use eframe::egui::{Key, KeyboardShortcut, Ui};
 
 use super::annotate;
+use super::shortcuts::{OPEN, PALETTE, RAIL, SEND, command, key, panel_shortcut};
 use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
 use crate::state::command::{
@@ -19,34 +20,12 @@ use crate::widgets::card;
 use crate::widgets::card::key_ui;
 use crate::widgets::theme;
 
-pub const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
-pub const SEND: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
-const RAIL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::B);
-const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
-
 /// Something that the palette offers.
 #[derive(Clone, Debug)]
 pub struct Action {
     pub words: String,
     pub shortcut: Option<KeyboardShortcut>,
     pub command: Command,
-}
-
-/// Ctrl+1, Ctrl+2 and so on, in the order of the rail.
-pub fn panel_shortcut(panel: PanelId) -> Option<KeyboardShortcut> {
-    const DIGITS: [Key; 9] = [
-        Key::Num1,
-        Key::Num2,
-        Key::Num3,
-        Key::Num4,
-        Key::Num5,
-        Key::Num6,
-        Key::Num7,
-        Key::Num8,
-        Key::Num9,
-    ];
-    let index = PanelId::ALL.iter().position(|other| *other == panel)?;
-    Some(KeyboardShortcut::new(Modifiers::COMMAND, *DIGITS.get(index)?))
 }
 
 /// Everything that makes sense now.
@@ -152,14 +131,6 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     add("Collapse or expand the rail", Some(RAIL), Command::View(ViewCommand::ToggleRail));
     add("Show the keys", Some(key(Key::Questionmark)), Command::View(ViewCommand::ToggleKeys));
     actions
-}
-
-const fn key(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::NONE, key)
-}
-
-const fn command(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
 fn is_loaded(state: &AppState, path: &std::path::Path) -> bool {

@@ -10,11 +10,12 @@ pub mod palette;
 pub mod playground;
 pub mod rail;
 pub mod sampling;
+mod shortcuts;
 pub mod top_bar;
 pub mod train;
 
 use eframe::egui;
-use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui, ViewportCommand};
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui, ViewportCommand};
 
 use crate::state::AppState;
 use crate::state::Closing;
@@ -107,27 +108,6 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
     }
-}
-
-/// A column that scrolls when it is higher than the window. Its contents keep clear of the scroll
-/// bar and of the window's lower edge.
-pub fn scrolled_ui(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
-    let margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
-    let area = ScrollArea::vertical().id_salt(name).auto_shrink(false).content_margin(margin);
-    area.show(ui, contents);
-}
-
-/// What stands beside or above a [`scrolled_ui`], with the same margin at its right.
-pub fn inset_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
-    let margin = Margin { left: 0, right: 16, top: 0, bottom: 0 };
-    Frame::new().inner_margin(margin).show(ui, contents).inner
-}
-
-/// A heading with buttons at its right.
-pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
-    let heading = theme::strong(ui, text).heading();
-    egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(heading), aside);
-    ui.add_space(theme::GAP);
 }
 
 fn ask_before_closing(ui: &Ui, state: &mut AppState) {

@@ -3,10 +3,9 @@
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, Rect, RichText, TextEdit, TextStyle, Ui, vec2};
 
-use super::keys;
 use super::next_token::next_token_ui;
 use super::sampling;
-use super::scrolled_ui;
+use super::shortcuts;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::StopReason;
@@ -15,9 +14,9 @@ use crate::state::playground::Answers;
 use crate::state::playground::LaneView;
 use crate::state::playground::Mode;
 use crate::state::playground::PlaygroundState;
-use crate::state::playground::Position;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Prefs;
+use crate::state::scores::Position;
 use crate::state::slots::AdapterSlot;
 use crate::state::slots::ModelSlot;
 use crate::state::slots::Surroundings;
@@ -28,6 +27,7 @@ use crate::widgets::card::card_ui;
 use crate::widgets::card::chip_ui;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
+use crate::widgets::layout::scrolled_ui;
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
@@ -343,7 +343,7 @@ fn prompt_ui(
                 return;
             }
             let obstacle = playground.obstacle(Some(model));
-            let shortcut = ui.ctx().format_shortcut(&keys::SEND);
+            let shortcut = ui.ctx().format_shortcut(&shortcuts::SEND);
             let button = ActionButton::primary("Send").icon(icons::SEND).shortcut(&shortcut);
             let response = ui.add_enabled(obstacle.is_none(), button);
             let response = match obstacle {

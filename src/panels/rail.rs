@@ -5,7 +5,7 @@ use eframe::egui::{
     Align2, Color32, CornerRadius, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, vec2,
 };
 
-use super::keys;
+use super::shortcuts;
 use crate::state::AppState;
 use crate::state::command::{Commands, ViewCommand};
 use crate::state::prefs::PanelId;
@@ -30,7 +30,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
                 selected: state.prefs.panel == panel,
                 words_shown: !collapsed,
             };
-            let shortcut = keys::panel_shortcut(panel);
+            let shortcut = shortcuts::panel_shortcut(panel);
             let shortcut = shortcut.map(|shortcut| ui.ctx().format_shortcut(&shortcut));
             if entry.show(ui, &shortcut.unwrap_or_default()) {
                 commands.push(ViewCommand::ShowPanel(panel));

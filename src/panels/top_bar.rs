@@ -5,7 +5,7 @@ use std::path::Path;
 use eframe::egui;
 use eframe::egui::{Frame, Label, Margin, Stroke, Ui};
 
-use super::keys;
+use super::shortcuts;
 use crate::llm::generate::AdapterMode;
 use crate::state::AppState;
 use crate::state::command::{Command, Commands, ProjectCommand, ViewCommand};
@@ -37,7 +37,7 @@ pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             let mut ask = |command| asked_right.push(command);
             theme_ui(ui, prefs.theme, &mut ask);
             zoom_ui(ui, prefs.zoom, &mut ask);
-            let shortcut = ui.ctx().format_shortcut(&keys::PALETTE);
+            let shortcut = ui.ctx().format_shortcut(&shortcuts::PALETTE);
             let button = ActionButton::quiet("Commands").icon(icons::SEARCH).shortcut(&shortcut);
             let button =
                 if roomy { button } else { ActionButton::only_icon(icons::SEARCH, "Commands") };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::encoder;
 use crate::hub::cache::local::{LocalModel, Place};
+use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::Order;
-use crate::hub::starter::FetchEvent;
 use crate::llm::card::{ModelFacts, Purpose};
 
 /// What people call the starter model.

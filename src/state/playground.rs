@@ -11,7 +11,7 @@ use crate::llm::generate::{
 use crate::llm::text::tokenizer::Tokenizer;
 
 use super::prefs::Prefs;
-use super::scores::{ScoreStore, Scores};
+use super::scores::{Position, ScoreStore, Scores};
 use super::slots::AdapterSlot;
 
 /// How many tokens the next-token panel shows.
@@ -106,13 +106,6 @@ impl LaneView {
         let elapsed = self.last_token_secs? - self.first_token_secs?;
         (elapsed > 0.0).then(|| (self.tokens.len() - 1) as f64 / elapsed)
     }
-}
-
-/// A position in an answer. `token` may be one past the last: what would come next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    pub lane: usize,
-    pub token: usize,
 }
 
 /// A row of the next-token panel.

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::playground::Position;
-
 /// What all kept scores may take, in bytes. At 49,152 tokens of vocabulary: 340 positions.
 const BUDGET_BYTES: usize = 64 << 20;
 
 /// How many candidates of a position outlive the budget.
 const LIKELIEST_COUNT: usize = 40;
+
+/// A position in an answer. `token` may be one past the last: what would come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub lane: usize,
+    pub token: usize,
+}
 
 /// The scores of one position.
 #[derive(Clone, Debug)]

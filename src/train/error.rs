@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::config::ConfigProblem;
-use super::estimate::free::gigabytes;
-use super::record::run_file::RunFileError;
+use super::config::run_file::RunFileError;
 use super::rows::RowsError;
 use crate::llm;
+use crate::words::gigabytes;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

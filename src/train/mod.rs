@@ -8,6 +8,7 @@ pub mod objective;
 pub mod record;
 pub mod rows;
 pub mod run;
+pub mod step;
 
 pub use error::Error;
 pub use run::{TrainRequest, run};

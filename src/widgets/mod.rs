@@ -6,6 +6,7 @@ pub mod card;
 pub mod empty_state;
 pub mod error_card;
 pub mod format;
+pub mod layout;
 pub mod loss_plot;
 pub mod markdown;
 pub mod progress_row;

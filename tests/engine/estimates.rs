@@ -18,7 +18,7 @@ use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::plan::Plan;
 use tuning_fork::train::rows::prepare;
-use tuning_fork::train::run::setup;
+use tuning_fork::train::step::adapter;
 
 use crate::support::{load, reference};
 
@@ -92,7 +92,7 @@ fn an_estimate_is_that_of_the_run() {
     let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found;
 
     // Memory, against what is there
-    let adapter = setup::adapter(&model, &config).unwrap();
+    let adapter = adapter::begin(&model, &config).unwrap();
     let Memory { weights, adapter: learned, kept, work, checkpoint, program } = memory;
     assert_eq!(memory.peak(), weights + learned + program + (kept + work).max(checkpoint));
     assert_eq!(weights, llm::memory_needed(&model.card().source, Weights::F32).unwrap());

@@ -16,7 +16,8 @@ use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::record::{RunRecord, RunStatus};
 use tuning_fork::train::rows::prepare;
 use tuning_fork::train::rows::survey::Concern;
-use tuning_fork::train::run::{samples, setup};
+use tuning_fork::train::run::setup;
+use tuning_fork::train::step::sample;
 
 use crate::support::{load, reference};
 
@@ -238,7 +239,7 @@ fn the_fixed_prompt_of_a_run_never_contains_its_answer() {
         &[dialogue("Name a tree.", "An oak."), dialogue("Name a river.", "The Elbe.")],
     );
     let found = prepare::look(&llama(), &given.config, &given.config.data, &Quiet).unwrap();
-    let asked = samples::prompt("", &found.examples, &[]).unwrap();
+    let asked = sample::prompt("", &found.examples, &[]).unwrap();
     assert_eq!(asked.words(), "Name a tree.");
 }
 
@@ -345,7 +346,7 @@ fn settings_that_a_resumed_run_does_not_use_are_named() {
     }
     // With its own settings nothing is said of them.
     let own =
-        tuning_fork::train::record::run_file::read(&request.run_dir.join("run.toml")).unwrap();
+        tuning_fork::train::config::run_file::read(&request.run_dir.join("run.toml")).unwrap();
     let events = Recorder::default();
     let request = TrainRequest { config: own, ..request };
     train::run(&model, &request, &events).unwrap();

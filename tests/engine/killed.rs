@@ -9,7 +9,7 @@ use std::time::Duration;
 use tuning_fork::jobs;
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::{EvalMetrics, StepMetrics};
-use tuning_fork::train::run::samples;
+use tuning_fork::train::record::samples;
 
 const STEPS: usize = 40;
 const KILLS: usize = 10;

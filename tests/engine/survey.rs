@@ -10,7 +10,8 @@ use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, survey};
+use tuning_fork::train::rows::prepare::survey;
+use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey};
 
 use crate::support::{load, reference};
 

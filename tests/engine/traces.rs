@@ -13,12 +13,14 @@ use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use tuning_fork::train::objective::dpo::Reference;
 use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
 use tuning_fork::train::rows::batch::Example;
 use tuning_fork::train::rows::plan::Plan;
 use tuning_fork::train::rows::prepare;
-use tuning_fork::train::run::step::{Reference, StepInput};
-use tuning_fork::train::run::{evaluate, setup, step};
+use tuning_fork::train::step::adapter;
+use tuning_fork::train::step::forward_backward::StepInput;
+use tuning_fork::train::step::{evaluation, forward_backward, reference};
 
 use crate::support::{distance, load, reference, tensors, values};
 
@@ -193,7 +195,7 @@ fn reference_of(model: &Model, adapter: &Adapter, examples: &[Example]) -> Vec<R
     let rows: Vec<usize> = (0..examples.len()).collect();
     let mut all = Vec::new();
     let mut keep = |_: &[usize], found: &[Reference]| all.extend_from_slice(found);
-    evaluate::reference(model, adapter, (examples, &rows), &mut keep, &Quiet).unwrap();
+    reference::compute(model, adapter, (examples, &rows), &mut keep, &Quiet).unwrap();
     all
 }
 
@@ -202,12 +204,12 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
     let examples =
         prepare::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
     let examples = examples.examples;
-    let begun = setup::adapter(model, config).unwrap();
+    let begun = adapter::begin(model, config).unwrap();
     let reference = reference_of(model, &begun, &examples);
-    let ended = setup::load_adapter(model, &folder.join("adapter_final")).unwrap();
+    let ended = adapter::load(model, &folder.join("adapter_final")).unwrap();
     let rows: Vec<usize> = (0..examples.len()).collect();
     let known = (examples.as_slice(), reference.as_slice());
-    let found = evaluate::held_out(model, &ended, config, known, &rows, &Quiet).unwrap();
+    let found = evaluation::held_out(model, &ended, config, known, &rows, &Quiet).unwrap();
     let mut expected: Value = json(&folder.join("eval.json"));
     let keys = expected.as_object_mut().unwrap();
     // How long it took and how far training was says nothing about what is held out.
@@ -219,7 +221,7 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
 
 /// The gradients of the first step, before clipping.
 fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
-    let adapter = setup::adapter(model, config).unwrap();
+    let adapter = adapter::begin(model, config).unwrap();
     let vars = adapter.vars();
     let found = prepare::examples(model, config, &config.data, &Quiet).unwrap();
     let examples = found.examples;
@@ -234,7 +236,7 @@ fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<St
         reference: &reference,
     };
     let batches = Plan::new(config, examples.len()).batches(0);
-    let outcome = step::run(&input, &batches, &|| Ok(())).unwrap();
+    let outcome = forward_backward::run(&input, &batches, &|| Ok(())).unwrap();
     let expected = tensors(&folder.join("grads.safetensors"));
     let mut differences = Vec::new();
     if vars.len() != expected.len() {

@@ -11,15 +11,15 @@ use tuning_fork::llm::net::buffers::OutOfMemory;
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 use tuning_fork::train;
 use tuning_fork::train::TrainRequest;
+use tuning_fork::train::config::run_file;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::{RunSummary, StepMetrics, TrainEvent};
-use tuning_fork::train::record::run_file;
 use tuning_fork::train::record::runs;
 use tuning_fork::train::record::runs::RunState;
+use tuning_fork::train::record::samples;
 use tuning_fork::train::record::{RunRecord, RunStatus};
 use tuning_fork::train::run::best;
-use tuning_fork::train::run::samples;
 
 use crate::support::{load, reference};
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use tuning_fork::hub::cache::paths::HubPaths;
 use tuning_fork::hub::fetch::download::Patience;
 use tuning_fork::hub::fetch::queue::{
     ItemState, Order, Queue, QueueCommand, QueueEvent, QueueOptions, Until,
 };
-use tuning_fork::hub::protocol::client::{Client, ClientOptions};
+use tuning_fork::hub::paths::HubPaths;
+use tuning_fork::hub::protocol::client::Client;
+use tuning_fork::hub::protocol::options::ClientOptions;
 use tuning_fork::jobs::{Job, Recorder};
 
 use crate::server::{Fault, Server, hash_of};

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use tuning_fork::hub::Error;
 use tuning_fork::hub::cache::local;
-use tuning_fork::hub::cache::paths::HubPaths;
 use tuning_fork::hub::fetch::download::Patience;
+use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::hub::fetch::repo;
-use tuning_fork::hub::protocol::client::{Client, ClientOptions};
-use tuning_fork::hub::starter::{self, FetchEvent, Sources};
+use tuning_fork::hub::paths::HubPaths;
+use tuning_fork::hub::protocol::client::Client;
+use tuning_fork::hub::protocol::options::ClientOptions;
+use tuning_fork::hub::resolve;
+use tuning_fork::hub::starter::{self, Sources};
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 
 use crate::server::{COMMIT, Fault, Server, hash_of};
@@ -32,7 +35,7 @@ fn a_model_arrives_as_python_would_put_it() {
     assert!(!snapshot.join("pytorch_model.bin").exists(), "weights come once");
     assert_eq!(std::fs::read_dir(&paths.downloads).unwrap().count(), 0, "nothing is left over");
     assert_eq!(server.lock().leaked_tokens, 0);
-    assert_eq!(local::resolve_in(&paths, REPO).unwrap(), snapshot);
+    assert_eq!(resolve::resolve_in(&paths, REPO).unwrap(), snapshot);
 }
 
 #[test]
@@ -165,5 +168,5 @@ fn the_starter_comes_from_the_hub_and_is_then_on_this_disk() {
     let again = starter::fetch_from(&sources, &Quiet).unwrap();
     assert_eq!(again.source, "already on this disk");
     assert_eq!(again.path, fetched.path);
-    assert_eq!(local::resolve_in(&sources.paths, "starter").unwrap(), fetched.path);
+    assert_eq!(resolve::resolve_in(&sources.paths, "starter").unwrap(), fetched.path);
 }

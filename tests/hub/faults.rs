@@ -1,7 +1,7 @@
 //! One fault after the other: what it ends in, and what is said.
 
 use tuning_fork::hub::cache::local;
-use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::paths::HubPaths;
 
 use crate::server::{Fault, LFS_FROM, Server};
 use crate::support::{

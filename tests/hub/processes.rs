@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::paths::HubPaths;
 use tuning_fork::jobs::{self, Quiet};
 
 use crate::server::{COMMIT, Server};

@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tuning_fork::hub::cache;
-use tuning_fork::hub::cache::local;
-use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::cache::folder;
 use tuning_fork::hub::fetch::queue::{FileChoice, ItemState, Order};
+use tuning_fork::hub::paths::HubPaths;
+use tuning_fork::hub::resolve;
 
 use crate::server::{COMMIT, Server};
 use crate::support::{
@@ -121,8 +121,8 @@ fn we_find_what_python_fetched() {
     assert!(is_whole(&server, &snapshot));
     assert!(server.lock().bodies.is_empty(), "{:?}", server.lock().bodies);
     let paths = HubPaths::under(home.path());
-    assert_eq!(cache::repos(&paths.cache), [REPO]);
-    assert_eq!(local::resolve_in(&paths, REPO).unwrap(), snapshot);
+    assert_eq!(folder::repos(&paths.cache), [REPO]);
+    assert_eq!(resolve::resolve_in(&paths, REPO).unwrap(), snapshot);
     assert_no_wrong_file(home.path(), "what Python fetched");
 }
 

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use tuning_fork::hub::Error;
-use tuning_fork::hub::cache::paths::HubPaths;
-use tuning_fork::hub::cache::{RepoFolder, RepoKind};
+use tuning_fork::hub::cache::folder::RepoFolder;
+use tuning_fork::hub::fetch::needed;
 use tuning_fork::hub::fetch::queue::{
     FileChoice, FileState, Help, Item, ItemId, ItemState, Order, Queue, QueueCommand, QueueEvent,
     QueueOptions, Totals, Until,
 };
 use tuning_fork::hub::fetch::repo;
+use tuning_fork::hub::paths::HubPaths;
 use tuning_fork::hub::protocol::client::Client;
+use tuning_fork::hub::protocol::repository::RepoKind;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 
 use crate::server::{COMMIT, Fault, Server};
@@ -295,7 +297,7 @@ fn what_does_not_go_on_the_disk_is_not_begun() {
     let client = Client::new(options(&server.endpoint)).unwrap();
     let listing = client.list(REPO, "main").unwrap();
     let paths = HubPaths::under(home.path());
-    let files = repo::choose(&listing, &FileChoice::Needed).unwrap();
+    let files = needed::choose(&listing, &FileChoice::Needed).unwrap();
     repo::require_room(&paths, listing.revision(), &files, 0).unwrap();
     // What others will still write counts.
     let full = repo::require_room(&paths, listing.revision(), &files, u64::MAX / 2).unwrap_err();

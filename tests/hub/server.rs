@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tuning_fork::files::sha256_of_bytes;
-use tuning_fork::hub::cache::git_hash::{ContentHash, ContentHasher};
+use tuning_fork::hub::protocol::content_hash::{ContentHash, ContentHasher};
 
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 

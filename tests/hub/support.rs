@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tuning_fork::hub::Error;
-use tuning_fork::hub::cache::paths::HubPaths;
+use tuning_fork::hub::account::token::Token;
 use tuning_fork::hub::fetch::download::Patience;
+use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::hub::fetch::queue::{
     Item, ItemState, Order, Queue, QueueCommand, QueueEvent, QueueOptions, Until,
 };
 use tuning_fork::hub::fetch::repo;
-use tuning_fork::hub::protocol::client::{Client, ClientOptions, ProxyChoice, Token};
-use tuning_fork::hub::starter::FetchEvent;
+use tuning_fork::hub::paths::HubPaths;
+use tuning_fork::hub::protocol::client::Client;
+use tuning_fork::hub::protocol::options::{ClientOptions, ProxyChoice};
 use tuning_fork::jobs::{Progress, Quiet, Recorder};
 
 use crate::server::{Server, hash_of};

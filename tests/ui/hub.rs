@@ -8,12 +8,12 @@ use egui_kittest::kittest::Queryable as _;
 use serde_json::json;
 use tuning_fork::hub::browse::details::DetailEvent;
 use tuning_fork::hub::browse::search::{Found, Gate, Page, Parameters, Query};
-use tuning_fork::hub::cache::RepoKind;
-use tuning_fork::hub::cache::git_hash::ContentHash;
 use tuning_fork::hub::fetch::queue::{
     Failure, FileState, Help, Item, ItemFile, ItemId, ItemState, Order, QueueCommand,
 };
-use tuning_fork::hub::protocol::client::{RemoteFile, RepoListing};
+use tuning_fork::hub::protocol::content_hash::ContentHash;
+use tuning_fork::hub::protocol::repository::RepoKind;
+use tuning_fork::hub::protocol::repository::{RemoteFile, RepoListing};
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{AnnotateCommand, Command, ModelsCommand, WindowCommand};
 use tuning_fork::state::hub::ModelsTab;

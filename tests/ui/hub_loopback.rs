@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tuning_fork::hub::Error;
 use tuning_fork::hub::browse::details::{DetailEvent, details};
 use tuning_fork::hub::browse::search::{Gate, Query, search, suggest};
-use tuning_fork::hub::cache::RepoKind;
-use tuning_fork::hub::cache::paths::HubPaths;
-use tuning_fork::hub::protocol::client::{Client, ClientOptions, ProxyChoice};
+use tuning_fork::hub::paths::HubPaths;
+use tuning_fork::hub::protocol::client::Client;
+use tuning_fork::hub::protocol::options::{ClientOptions, ProxyChoice};
+use tuning_fork::hub::protocol::repository::RepoKind;
 use tuning_fork::jobs::{Quiet, Recorder};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";

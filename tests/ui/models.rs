@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tuning_fork::hub::starter::FetchEvent;
+use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::llm::card::ModelSource;
 use tuning_fork::llm::card::{ModelFacts, Reason, Unsupported};
 use tuning_fork::state::command::{Command, ModelsCommand};

@@ -13,9 +13,9 @@ use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, PlaygroundCommand, WindowCommand};
 use tuning_fork::state::playground::Answers;
 use tuning_fork::state::playground::Mode;
-use tuning_fork::state::playground::Position;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::prefs::Theme;
+use tuning_fork::state::scores::Position;
 use tuning_fork::state::slots::AdapterSlot;
 
 use crate::support::Window;

@@ -26,15 +26,15 @@ use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
 use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::Best;
 use tuning_fork::train::record::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
 };
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
+use tuning_fork::train::record::samples::Sample;
 use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
-use tuning_fork::train::run::best::Best;
-use tuning_fork::train::run::samples::Sample;
 use tuning_fork::widgets::theme;
 
 /// The panel alone, and what it asked for.

@@ -19,7 +19,8 @@ use tuning_fork::app::work::Held;
 use tuning_fork::app::{WindowOptions, Workbench};
 use tuning_fork::files;
 use tuning_fork::hub;
-use tuning_fork::hub::starter::{FetchEvent, Fetched};
+use tuning_fork::hub::fetch::event::FetchEvent;
+use tuning_fork::hub::starter::Fetched;
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
 use tuning_fork::state::command::{
     AnnotateCommand, Command, ModelsCommand, TrainCommand, ViewCommand,
@@ -276,7 +277,7 @@ fn a_saved_run_file_has_its_rows_beside_it() {
     app.ask(Command::Train(TrainCommand::SaveRunFile));
     app.run(); // the job has ended
     app.sees("Saved. Run it with: tuning-fork train");
-    let config = tuning_fork::train::record::run_file::read(&path).expect("a run file");
+    let config = tuning_fork::train::config::run_file::read(&path).expect("a run file");
     assert_eq!(config.data, folder.path().join("first.data.jsonl"));
     assert_eq!(files::read_jsonl::<serde_json::Value>(&config.data).unwrap().len(), 60);
 }

@@ -122,7 +122,7 @@ impl Workbench {
     /// The model that a run was trained on, by the name in its settings; says in `place` where it
     /// is not on this disk any more.
     pub(super) fn base_model(&mut self, name: &str, place: PanelId) -> Option<ModelSource> {
-        match hub::cache::local::resolve_model(name) {
+        match hub::resolve::resolve_model(name) {
             Ok(path) => Some(ModelSource::at(&path)),
             Err(err) => {
                 let summary = "The run's base model is not here any more";

@@ -27,8 +27,9 @@ use crate::state::train::LeftTab;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
+use crate::train::config::run_file;
 use crate::train::record::notes::RunNotes;
-use crate::train::record::{DATA_FILE, run_file, runs};
+use crate::train::record::{DATA_FILE, runs};
 use crate::train::run::{TrainRequest, best};
 
 /// Which adapter of a run.

@@ -8,8 +8,8 @@ use crate::errors::causes;
 use crate::hub;
 use crate::hub::browse::details;
 use crate::hub::browse::details::DetailEvent;
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::queue::Help;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 

@@ -8,10 +8,10 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::encoder;
 use crate::hub;
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::queue::{
     Item, ItemState, Order, QueueCommand, QueueEvent, QueueOptions, Until,
 };
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Progress;
 use crate::llm::card::ModelSource;
 use crate::state::command::{Command, ModelsCommand, ViewCommand};

@@ -11,12 +11,13 @@ use crate::app::training_rows::TrainingRows;
 use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
 use crate::llm::card::ModelCard;
+use crate::memory::free_memory;
 use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
 use crate::state::train::estimate::EstimateSlot;
 use crate::state::train::estimate_inputs::{EstimateInputs, rows};
 use crate::train::config::TrainConfig;
-use crate::train::estimate::{Estimate, free_memory};
+use crate::train::estimate::Estimate;
 use crate::train::record::metrics::TrainEvent;
 
 /// From so many rows on, reading them takes long enough to say how far that is.

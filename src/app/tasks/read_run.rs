@@ -11,7 +11,7 @@ use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 use crate::state::train::past::RunPast;
 use crate::train::record::history::History;
-use crate::train::run::samples;
+use crate::train::record::samples;
 
 /// Why the files of a run are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

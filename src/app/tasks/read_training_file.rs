@@ -8,7 +8,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::rows::ImportError;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::paths::HubPaths;
 use crate::jobs::Progress;
 use crate::state::command::TrainCommand;
 use crate::state::notice::Notice;

@@ -8,7 +8,7 @@ use crate::app::work::{OnClosing, Rules, Work};
 use crate::hub;
 use crate::hub::account::token::Token;
 use crate::hub::account::vault::Secret;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::paths::HubPaths;
 use crate::jobs::Progress;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;

@@ -7,7 +7,7 @@ use crate::app::work::{Rules, Work};
 use crate::errors::one_line;
 use crate::hub;
 use crate::hub::browse::search;
-use crate::hub::cache::RepoKind;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 

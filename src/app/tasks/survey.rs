@@ -16,7 +16,7 @@ use crate::state::train::survey::SurveySlot;
 use crate::train;
 use crate::train::config::TrainConfig;
 use crate::train::record::metrics::TrainEvent;
-use crate::train::rows::survey;
+use crate::train::rows::prepare;
 use crate::train::rows::survey::Survey;
 
 pub struct SurveyData;
@@ -37,7 +37,7 @@ impl Work for SurveyData {
         let model = services.model().map_err(TrainJobError::Model)?;
         let survey = |data: &Path| {
             let config = TrainConfig { data: data.to_owned(), ..config };
-            survey::survey(&model, &config, progress)
+            prepare::survey(&model, &config, progress)
         };
         Ok(rows.as_file(survey).map_err(TrainJobError::Data)??)
     }

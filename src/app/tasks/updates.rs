@@ -7,7 +7,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::hub;
-use crate::hub::cache::RepoKind;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Progress;
 use crate::state::command::ModelsCommand;
 use crate::state::notice::Notice;

@@ -1,5 +1,5 @@
 //! The account on the Hub: its token, and where that is kept.
 
-pub(crate) mod os_vault;
+pub mod keyring;
 pub mod token;
 pub mod vault;

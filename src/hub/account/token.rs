@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::vault::Kept;
-use crate::hub::cache::paths::HubPaths;
+use super::keyring::Kept;
+use crate::hub::paths::HubPaths;
 
 /// Good for reading what an account may read. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! It is in the system's keyring where there is one, else in a file for this account alone; until
 //! the keyring has it, the file does, so that a program that is ended loses nothing. The keyring
-//! itself: see `hub::os_vault`.
+//! itself: see `hub::account::keyring`.
 //!
 //! A keyring is asked over D-Bus, may want a password typed first, and may never answer: every
 //! question has an end, and the window asks from a job. One that holds nothing of ours is not
@@ -16,13 +16,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::os_vault::SystemKeyring;
+use super::keyring::{Kept, Keyring, KeyringError, SystemKeyring};
 use super::token::Token;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache::paths::HubPaths;
-use crate::hub::protocol::client::Client;
-use crate::hub::protocol::options::ClientSettings;
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
 use crate::jobs;
 use crate::jobs::{Job, JobEnd, Quiet, Wake};
 
@@ -34,21 +32,6 @@ const SAY_AFTER: Duration = Duration::from_secs(2);
 
 /// How often a keyring that was asked is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// A place of the system for secrets. Its methods may take as long as they like.
-pub trait Keyring: Send + Sync {
-    /// `None`: there is no entry of this name.
-    fn get(&self, name: &str) -> Result<Option<String>, KeyringError>;
-    fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError>;
-
-    /// An entry that is not there is deleted.
-    fn delete(&self, name: &str) -> Result<(), KeyringError>;
-}
-
-/// Why a keyring did not do as it was asked; never what it holds.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct KeyringError(pub String);
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,22 +59,6 @@ impl Secret {
         match self {
             Self::Token => &paths.own_token,
             Self::Proxy => &paths.own_proxy,
-        }
-    }
-}
-
-/// Where something is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    Keyring,
-    File,
-}
-
-impl Kept {
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Keyring => "the system's keyring",
-            Self::File => "a file for this account alone",
         }
     }
 }
@@ -213,7 +180,7 @@ impl Vault {
 
     /// Reads what is wanted, and what lies in files anyway: a file is younger than what the keyring
     /// holds, since it was written because that did not serve.
-    fn open_some(&self, wanted: &[Secret]) -> Secrets {
+    pub(crate) fn open_some(&self, wanted: &[Secret]) -> Secrets {
         let mut secrets = self.open_files();
         for secret in self.in_keyring().into_iter().filter(|secret| wanted.contains(secret)) {
             if secrets.has(secret) {
@@ -315,32 +282,6 @@ fn at(path: &Path) -> impl Fn(io::Error) -> Error + '_ {
 
 fn remove(path: &Path) -> Result<(), Error> {
     files::remove_if_there(path).map_err(at(path))
-}
-
-/// A client for a command line: from the environment, and with the token that was typed into the
-/// window. Waits for the keyring, if it holds that.
-pub fn client(paths: &HubPaths) -> Client {
-    client_with(&Vault::of_system(paths))
-}
-
-fn client_with(vault: &Vault) -> Client {
-    let with = |token: Option<Token>| {
-        let settings = ClientSettings { token, ..ClientSettings::default() };
-        Client::from_settings(&vault.paths, settings)
-            .expect("without a proxy in the settings there is no address to be wrong")
-    };
-    let is_in_env = std::env::var("HF_TOKEN").is_ok_and(|text| Token::parse(&text).is_some());
-    let client = with(None);
-    if is_in_env || client.is_offline() {
-        return client;
-    }
-    let Secrets { token, trouble, .. } = vault.open_some(&[Secret::Token]);
-    if let Some(why) = trouble {
-        // An error, though it goes on: without RUST_LOG nothing less is shown, and a model that
-        // asks for consent would be refused for no reason that can be seen.
-        log::error!("the token in the system's keyring could not be read, so none is sent: {why}");
-    }
-    with(token.map(|(token, _)| token))
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@ use serde_json::Value;
 use super::card;
 use super::found::{Found, expand, found};
 use crate::errors::one_line;
-use crate::hub::Error;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::cache::folder::RepoFolder;
 use crate::hub::cache::space;
-use crate::hub::cache::{RepoFolder, RepoKind};
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
 use crate::hub::protocol::address::encode;
 use crate::hub::protocol::api::read_text;
-use crate::hub::protocol::client::{Client, RepoListing, Revision, check_repo_id};
+use crate::hub::protocol::client::Client;
+use crate::hub::protocol::names::check_repo_id;
+use crate::hub::protocol::repository::RepoKind;
+use crate::hub::protocol::repository::{RepoListing, Revision};
 use crate::jobs::Progress;
 
 /// More than any `config.json` has.

@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::hub::cache::RepoKind;
-use crate::hub::protocol::client::check_repo_id;
+use crate::hub::protocol::names::check_repo_id;
+use crate::hub::protocol::repository::RepoKind;
 
 /// Longer names, licences and the like are cut: they are shown in one line.
 const LONGEST_TEXT: usize = 120;

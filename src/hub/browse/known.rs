@@ -248,7 +248,7 @@ pub const KNOWN: [KnownModel; 17] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::protocol::client::check_repo_id;
+    use crate::hub::protocol::names::check_repo_id;
 
     #[test]
     fn the_list_agrees_with_itself() {

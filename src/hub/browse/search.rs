@@ -5,11 +5,11 @@ use serde_json::Value;
 
 pub use super::found::{Found, Gate, Parameters};
 use super::found::{expand, found};
-use crate::hub::Error;
-use crate::hub::cache::RepoKind;
 use crate::hub::cache::local;
+use crate::hub::error::Error;
 use crate::hub::protocol::address::encode;
 use crate::hub::protocol::client::Client;
+use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Progress;
 
 /// Rows that are asked for at a time.

@@ -6,13 +6,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::git_hash::{ContentHash, ContentHasher};
-use super::paths::HubPaths;
-use super::{RepoFolder, RepoKind};
+use super::disk;
+use super::folder;
+use super::folder::RepoFolder;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache;
-use crate::hub::protocol::client::{Client, is_commit, is_hex};
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::client::Client;
+use crate::hub::protocol::content_hash::{ContentHash, ContentHasher};
+use crate::hub::protocol::repository::RepoKind;
+use crate::hub::protocol::repository::{is_commit, is_hex};
 use crate::jobs::Progress;
 
 /// One version of a model or data set in the cache.
@@ -42,19 +45,19 @@ pub struct CachedRevision {
 /// Everything in the cache, whoever fetched it, in the order of the names.
 pub fn list(paths: &HubPaths) -> Vec<CachedRevision> {
     let mut revisions = Vec::new();
-    for (kind, repo) in cache::all_repos(&paths.cache) {
+    for (kind, repo) in folder::all_repos(&paths.cache) {
         let folder = RepoFolder::of(&paths.cache, kind, &repo);
         let references = folder.references();
         for commit in folder.commits() {
             let snapshot = folder.snapshot(&commit);
-            let files = cache::files_below(&snapshot);
+            let files = disk::files_below(&snapshot);
             let branches = references.iter().filter(|(_, target)| *target == commit);
             revisions.push(CachedRevision {
                 kind,
                 repo: repo.clone(),
                 branches: branches.map(|(name, _)| name.clone()).collect(),
                 file_count: files.len(),
-                bytes: files.iter().map(|file| cache::file_size(file)).sum(),
+                bytes: files.iter().map(|file| disk::file_size(file)).sum(),
                 frees: folder.would_free(&commit),
                 last_used: files.iter().filter_map(|file| last_used(file)).max(),
                 folder: snapshot,
@@ -134,7 +137,7 @@ pub fn verify(
 ) -> Result<Verified, Error> {
     let mut checkable = Vec::new();
     let mut report = Verified::default();
-    for (kind, repo) in cache::all_repos(&paths.cache) {
+    for (kind, repo) in folder::all_repos(&paths.cache) {
         if only.is_none_or(|wanted| wanted == (kind, repo.as_str())) {
             gather(
                 &RepoFolder::of(&paths.cache, kind, &repo),
@@ -173,7 +176,7 @@ fn gather(
 ) {
     let repo = || repo.to_owned();
     let Names { of_blobs, plain, broken } = names_of(folder);
-    for path in cache::files_below(&folder.path().join("blobs")) {
+    for path in disk::files_below(&folder.path().join("blobs")) {
         let digits = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let hash = match digits.len() {
             64 if is_hex(&digits) => ContentHash::Sha256(digits),
@@ -184,7 +187,7 @@ fn gather(
                 continue;
             }
         };
-        let size = cache::file_size(&path);
+        let size = disk::file_size(&path);
         let names = of_blobs.get(&path).cloned().unwrap_or_default();
         checkable.push(Checkable { kind, repo: repo(), path, hash, size, names });
     }
@@ -198,7 +201,7 @@ fn gather(
             continue;
         };
         let (path, hash) = (folder.snapshot(&commit).join(&name), listed.hash.clone());
-        let size = cache::file_size(&path);
+        let size = disk::file_size(&path);
         checkable.push(Checkable { kind, repo: repo(), path, hash, size, names: vec![name] });
     }
     for (path, files) in broken {
@@ -224,7 +227,7 @@ fn names_of(folder: &RepoFolder) -> Names {
     let blobs = folder.path().join("blobs");
     for commit in folder.commits() {
         let snapshot = folder.snapshot(&commit);
-        for file in cache::files_below(&snapshot) {
+        for file in disk::files_below(&snapshot) {
             let name = file.strip_prefix(&snapshot).unwrap_or(&file);
             let name = name.to_string_lossy().replace('\\', "/");
             let Ok(target) = std::fs::read_link(&file) else {
@@ -317,7 +320,7 @@ pub fn delete(paths: &HubPaths, kind: RepoKind, repo: &str, revision: &str) -> R
         if is_commit(revision) { Some(revision.to_owned()) } else { folder.commit_of(revision) };
     let Some(commit) = commit.filter(|commit| commits.contains(commit)) else {
         let names: Vec<String> =
-            cache::all_repos(&paths.cache).into_iter().map(|(_, repo)| repo).collect();
+            folder::all_repos(&paths.cache).into_iter().map(|(_, repo)| repo).collect();
         let name = if revision == "main" { repo.to_owned() } else { format!("{repo}@{revision}") };
         let near = if commits.is_empty() {
             super::local::near_matches(repo, names.iter().map(String::as_str))
@@ -334,7 +337,7 @@ pub fn delete(paths: &HubPaths, kind: RepoKind, repo: &str, revision: &str) -> R
 mod tests {
     use super::*;
     use crate::files::{sha256_of_bytes, write_atomic};
-    use crate::hub::protocol::client::RemoteFile;
+    use crate::hub::protocol::repository::RemoteFile;
     use crate::jobs::{Quiet, Recorder};
 
     const OLD: &str = "1111111111111111111111111111111111111111";
@@ -353,7 +356,7 @@ mod tests {
             write_atomic(&folder.blob(&digits), bytes).unwrap();
             folder.publish(commit, name, &digits).unwrap();
         }
-        folder.set_main(NEW).unwrap();
+        folder.set_ref("main", NEW).unwrap();
         let data = RepoFolder::of(&paths.cache, RepoKind::Dataset, "ada/pairs");
         let digits = sha256_of_bytes(b"{}");
         write_atomic(&data.blob(&digits), b"{}").unwrap();

@@ -5,12 +5,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::RepoFolder;
-use super::paths::HubPaths;
-use crate::hub::Error;
-use crate::hub::cache;
-use crate::hub::protocol::client::check_repo_id;
-use crate::hub::starter;
+use super::disk;
+use super::folder;
+use super::folder::RepoFolder;
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
 
 /// A model on this disk that could be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,18 +71,18 @@ pub fn scan(opened: &[PathBuf]) -> Vec<LocalModel> {
 /// [`scan`] of given folders.
 pub fn scan_in(paths: &HubPaths, opened: &[PathBuf]) -> Scan {
     let mut scan = Scan::default();
-    for repo in cache::repos(&paths.cache) {
+    for repo in folder::repos(&paths.cache) {
         let folder = RepoFolder::new(&paths.cache, &repo);
         for commit in folder.commits() {
             add_snapshot(&mut scan, &folder, &repo, &commit);
         }
     }
-    for path in cache::files_below(&paths.models) {
+    for path in disk::files_below(&paths.models) {
         if is_gguf_name(&path) {
             add(&mut scan, stem(&path), path, Place::Own);
         }
     }
-    for name in cache::folders_in(&paths.models) {
+    for name in disk::folders_in(&paths.models) {
         let path = paths.models.join(&name);
         if path.join("config.json").exists() {
             add(&mut scan, name, path, Place::Own);
@@ -98,7 +97,7 @@ pub fn scan_in(paths: &HubPaths, opened: &[PathBuf]) -> Scan {
 fn add_snapshot(scan: &mut Scan, folder: &RepoFolder, repo: &str, commit: &str) {
     let path = folder.snapshot(commit);
     let place = || Place::HubCache { repo: repo.to_owned(), commit: commit.to_owned() };
-    let files = cache::files_below(&path);
+    let files = disk::files_below(&path);
     for gguf in files.iter().filter(|file| is_gguf_name(file)) {
         // Of a model in parts, the first stands for all.
         if part_number(gguf).is_none_or(|number| number == 1) {
@@ -140,7 +139,7 @@ fn check_gguf(path: &Path) -> Result<u64, String> {
     let mut magic = [0; 4];
     let mut file = File::open(path).map_err(|error| format!("it cannot be opened ({error})"))?;
     match file.read_exact(&mut magic) {
-        Ok(()) if &magic == b"GGUF" => Ok(parts_of(path).iter().map(|p| cache::file_size(p)).sum()),
+        Ok(()) if &magic == b"GGUF" => Ok(parts_of(path).iter().map(|p| disk::file_size(p)).sum()),
         Ok(()) => Err("it is not a GGUF file".to_owned()),
         Err(_too_short) => Err("it is empty".to_owned()),
     }
@@ -156,8 +155,8 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     for file in &weights {
         check_safetensors(file)?;
     }
-    let all = cache::files_below(path);
-    Ok(all.iter().filter(|file| file.is_file()).map(|file| cache::file_size(file)).sum())
+    let all = disk::files_below(path);
+    Ok(all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum())
 }
 
 /// The safetensors files of a transformers folder: the index's shards, or whatever lies there.
@@ -197,7 +196,7 @@ fn check_safetensors(path: &Path) -> Result<(), String> {
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
-    let size = cache::file_size(path);
+    let size = disk::file_size(path);
     if length > 100_000_000 || length + 8 > size {
         return Err(damaged());
     }
@@ -212,78 +211,6 @@ fn check_safetensors(path: &Path) -> Result<(), String> {
         return Err(format!("{name} is cut off: {size} of {expected} bytes"));
     }
     Ok(())
-}
-
-/// The path behind a model argument: a GGUF file, a transformers folder, the id of a model in the
-/// cache (also `owner/name/file.gguf`), the name of one in the models folder, or `starter`.
-pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
-    resolve_in(&HubPaths::from_env()?, name)
-}
-
-/// [`resolve_model`] in given folders.
-pub fn resolve_in(paths: &HubPaths, name: &str) -> Result<PathBuf, Error> {
-    if name == "starter" {
-        let found = starter::on_disk(paths);
-        return found.ok_or_else(|| no_such_model(paths, name));
-    }
-    let path = Path::new(name);
-    if path.exists() {
-        return resolve_path(path, name);
-    }
-    if check_repo_id(name).is_ok() {
-        let folder = RepoFolder::new(&paths.cache, name);
-        let commits = folder.commits();
-        let main = folder.main_commit().filter(|commit| commits.contains(commit));
-        if let Some(commit) = main.or_else(|| commits.last().cloned()) {
-            return resolve_path(&folder.snapshot(&commit), name);
-        }
-    }
-    let models = scan_in(paths, &[]).models;
-    let is_meant = |model: &&LocalModel| {
-        let in_repo = match &model.place {
-            Place::HubCache { repo, .. } => format!("{repo}/{}", file_name(&model.path)),
-            Place::Own | Place::Opened => file_name(&model.path),
-        };
-        model.name == name || in_repo == name
-    };
-    let found = models.iter().find(is_meant);
-    found.map(|model| model.path.clone()).ok_or_else(|| no_such_model(paths, name))
-}
-
-/// A folder without `config.json` stands for the one GGUF file in it.
-fn resolve_path(path: &Path, name: &str) -> Result<PathBuf, Error> {
-    let incomplete = |reason: String| Error::Incomplete { name: name.to_owned(), reason };
-    if !path.is_dir() {
-        check(path).map_err(incomplete)?;
-        return Ok(path.to_owned());
-    }
-    let files = cache::files_below(path);
-    let ggufs: Vec<&PathBuf> = files
-        .iter()
-        .filter(|file| is_gguf_name(file) && part_number(file).is_none_or(|part| part == 1))
-        .collect();
-    let has_safetensors = files.iter().any(|file| has_ending(file, "safetensors"));
-    match ggufs.as_slice() {
-        [single] if !has_safetensors => {
-            check(single).map_err(incomplete)?;
-            Ok((*single).clone())
-        }
-        [_, _, ..] if !has_safetensors => Err(Error::Ambiguous {
-            name: name.to_owned(),
-            choices: ggufs.iter().map(|file| file_name(file)).collect(),
-        }),
-        _ => {
-            check(path).map_err(incomplete)?;
-            Ok(path.to_owned())
-        }
-    }
-}
-
-fn no_such_model(paths: &HubPaths, name: &str) -> Error {
-    let models = scan_in(paths, &[]).models;
-    let names: BTreeSet<&str> = models.iter().map(|model| model.name.as_str()).collect();
-    let near = near_matches(name, names.into_iter());
-    Error::NoSuchModel { name: name.to_owned(), near }
 }
 
 /// Up to three of `names` that `name` could have been meant for, nearest first.
@@ -318,8 +245,8 @@ pub fn remove_in(paths: &HubPaths, path: &Path) -> Result<u64, Error> {
     match home_of(paths, path).ok_or_else(not_ours)? {
         Home::Snapshot { folder, commit } => folder.delete_snapshot(&commit).map_err(at),
         Home::Own => {
-            let doomed = if path.is_dir() { cache::files_below(path) } else { parts_of(path) };
-            let freed = doomed.iter().map(|file| cache::file_size(file)).sum();
+            let doomed = if path.is_dir() { disk::files_below(path) } else { parts_of(path) };
+            let freed = doomed.iter().map(|file| disk::file_size(file)).sum();
             if path.is_dir() {
                 std::fs::remove_dir_all(path).map_err(at)?;
             } else {
@@ -338,9 +265,9 @@ pub fn would_free(path: &Path) -> Option<u64> {
     Some(match home_of(&paths, path)? {
         Home::Snapshot { folder, commit } => folder.would_free(&commit),
         Home::Own if path.is_dir() => {
-            cache::files_below(path).iter().map(|file| cache::file_size(file)).sum()
+            disk::files_below(path).iter().map(|file| disk::file_size(file)).sum()
         }
-        Home::Own => parts_of(path).iter().map(|file| cache::file_size(file)).sum(),
+        Home::Own => parts_of(path).iter().map(|file| disk::file_size(file)).sum(),
     })
 }
 
@@ -366,7 +293,7 @@ fn home_of(paths: &HubPaths, path: &Path) -> Option<Home> {
 }
 
 /// `name-00002-of-00003.gguf` is part 2.
-fn part_number(path: &Path) -> Option<u32> {
+pub(crate) fn part_number(path: &Path) -> Option<u32> {
     let stem = stem(path);
     let (front, count) = stem.rsplit_once("-of-")?;
     let number = front.get(front.len().checked_sub(5)?..)?;
@@ -390,11 +317,11 @@ fn parts_of(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn is_gguf_name(path: &Path) -> bool {
+pub(crate) fn is_gguf_name(path: &Path) -> bool {
     has_ending(path, "gguf")
 }
 
-fn has_ending(path: &Path, ending: &str) -> bool {
+pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
@@ -402,7 +329,7 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| path.display().to_string())
 }
@@ -412,13 +339,13 @@ fn real(path: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::files::write_atomic;
 
     const COMMIT: &str = "1111111111111111111111111111111111111111";
 
-    fn safetensors(data_bytes: usize) -> Vec<u8> {
+    pub fn safetensors(data_bytes: usize) -> Vec<u8> {
         let header = format!(
             "{{\"w\":{{\"dtype\":\"U8\",\"shape\":[{data_bytes}],\"data_offsets\":[0,{data_bytes}]}}}}"
         );
@@ -428,14 +355,14 @@ mod tests {
         file
     }
 
-    fn snapshot(paths: &HubPaths, repo: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    pub fn snapshot(paths: &HubPaths, repo: &str, files: &[(&str, &[u8])]) -> PathBuf {
         let folder = RepoFolder::new(&paths.cache, repo);
         for (name, bytes) in files {
             let digits = crate::files::sha256_of_bytes(bytes);
             write_atomic(&folder.blob(&digits), bytes).unwrap();
             folder.publish(COMMIT, name, &digits).unwrap();
         }
-        folder.set_main(COMMIT).unwrap();
+        folder.set_ref("main", COMMIT).unwrap();
         folder.snapshot(COMMIT)
     }
 
@@ -484,39 +411,6 @@ mod tests {
         write_atomic(&paths.models.join("a.gguf"), b"GGUF").unwrap();
         std::os::unix::fs::symlink(&paths.models, paths.models.join("again")).unwrap();
         assert_eq!(scan_in(&paths, &[]).models.len(), 1);
-    }
-
-    #[test]
-    fn a_model_is_found_by_path_by_id_and_by_name() {
-        let home = tempfile::tempdir().unwrap();
-        let paths = HubPaths::under(home.path());
-        let whole = safetensors(8);
-        let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.safetensors", &whole)];
-        let folder = snapshot(&paths, "ada/whole", &files);
-        let gguf = snapshot(&paths, "ada/quantised", &[("small.Q4_0.gguf", b"GGUF")]);
-        let own = paths.models.join("own.gguf");
-        write_atomic(&own, b"GGUF").unwrap();
-        assert_eq!(resolve_in(&paths, "ada/whole").unwrap(), folder);
-        assert_eq!(resolve_in(&paths, &folder.display().to_string()).unwrap(), folder);
-        let gguf = gguf.join("small.Q4_0.gguf");
-        assert_eq!(resolve_in(&paths, "ada/quantised").unwrap(), gguf);
-        assert_eq!(resolve_in(&paths, "ada/quantised/small.Q4_0.gguf").unwrap(), gguf);
-        assert_eq!(resolve_in(&paths, "own").unwrap(), own);
-        let typo = resolve_in(&paths, "ada/whle").unwrap_err();
-        let said = r#"there is no model "ada/whle" on this disk; did you mean ada/whole?"#;
-        assert_eq!(typo.to_string(), said);
-    }
-
-    #[test]
-    fn several_files_of_one_name_have_to_be_told_apart() {
-        let home = tempfile::tempdir().unwrap();
-        let paths = HubPaths::under(home.path());
-        snapshot(&paths, "ada/both", &[("a.gguf", b"GGUF"), ("b.gguf", b"GGUF1")]);
-        let error = resolve_in(&paths, "ada/both").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            r#""ada/both" holds several models: name one of a.gguf, b.gguf"#
-        );
     }
 
     #[test]

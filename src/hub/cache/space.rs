@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sysinfo::Disks;
 
-use crate::hub::Error;
+use crate::hub::error::Error;
 
 /// Left free, so that a download does not bring the machine to a halt.
 pub const MARGIN: u64 = 50_000_000;

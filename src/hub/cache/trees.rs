@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::RepoFolder;
-use super::git_hash;
-use super::git_hash::ContentHash;
-use super::names::is_safe_name;
+use super::folder::RepoFolder;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::protocol::client::RemoteFile;
+use crate::hub::error::Error;
+use crate::hub::protocol::content_hash;
+use crate::hub::protocol::content_hash::ContentHash;
+use crate::hub::protocol::names::is_safe_name;
+use crate::hub::protocol::repository::RemoteFile;
 
 impl RepoFolder {
     /// Remembers what a commit consists of, once all of it is here: with this file
@@ -31,7 +31,7 @@ impl RepoFolder {
                 ContentHash::GitBlob(digits) => json!({ "size": size, "blob_id": digits }),
                 ContentHash::Sha256(digits) => json!({
                     "size": size,
-                    "blob_id": git_hash::of_lfs_pointer(digits, size),
+                    "blob_id": content_hash::of_lfs_pointer(digits, size),
                     "lfs_sha256": digits,
                     "lfs_size": size,
                 }),

@@ -1,11 +1,9 @@
 //! Which files of a repository are worth fetching: the weights once, in a format that is read
 //! here, and of several GGUF files one. What is left out is said with its reason.
 
-use std::path::Path;
-
-use super::repo;
-use crate::hub::cache::RepoKind;
-use crate::hub::protocol::client::{RemoteFile, RepoListing};
+use super::needed;
+use super::needed::{has_ending, is_data};
+use crate::hub::protocol::repository::{RemoteFile, RepoKind, RepoListing};
 
 /// The ways to have a repository.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,7 +74,7 @@ pub fn choices(kind: RepoKind, listing: &RepoListing) -> Choices {
         return Choices { data, left_out, ..Choices::default() };
     }
     // A repository without safetensors, or without a configuration, is no transformers folder.
-    let folder = repo::files_needed(listing).unwrap_or_default();
+    let folder = needed::files_needed(listing).unwrap_or_default();
     let mut variants = Vec::new();
     let mut left_out = Vec::new();
     for file in &listing.files {
@@ -236,25 +234,10 @@ fn is_other_part(path: &str) -> bool {
     name.contains("mmproj") || name.contains("imatrix")
 }
 
-/// Whether a file of a data set holds rows: not what describes them, and nothing hidden.
-pub(crate) fn is_data(path: &str) -> bool {
-    const ENDINGS: [&str; 6] = ["jsonl", "json", "csv", "tsv", "parquet", "ndjson"];
-    const ABOUT: [&str; 4] =
-        ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"];
-    let name = path.rsplit('/').next().unwrap_or(path);
-    ENDINGS.iter().any(|end| has_ending(path, end))
-        && !ABOUT.contains(&name)
-        && !path.split('/').any(|part| part.starts_with('.'))
-}
-
-fn has_ending(path: &str, ending: &str) -> bool {
-    Path::new(path).extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::cache::git_hash::ContentHash;
+    use crate::hub::protocol::content_hash::ContentHash;
 
     fn listing(files: &[(&str, u64)]) -> RepoListing {
         let file = |(path, size): &(&str, u64)| RemoteFile {
@@ -361,6 +344,6 @@ mod tests {
         let choices = choices(RepoKind::Dataset, &listing);
         assert_eq!(choices.data.len(), 4);
         assert_eq!(choices.left_out.len(), 4);
-        assert_eq!(repo::data_files(&listing).unwrap(), choices.data);
+        assert_eq!(needed::data_files(&listing).unwrap(), choices.data);
     }
 }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache::git_hash::ContentHasher;
-use crate::hub::protocol::client::{Client, FileStream, RemoteFile, Revision, is_tick};
+use crate::hub::error::Error;
+use crate::hub::protocol::client::{Client, FileStream, is_tick};
+use crate::hub::protocol::content_hash::ContentHasher;
+use crate::hub::protocol::repository::{RemoteFile, Revision};
 use crate::jobs;
 use crate::jobs::Progress;
 

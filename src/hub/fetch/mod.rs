@@ -2,6 +2,9 @@
 
 pub mod choose;
 pub mod download;
+pub mod event;
+pub mod needed;
+pub mod order;
 pub mod queue;
 pub mod repo;
 pub mod transfer;

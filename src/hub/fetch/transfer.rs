@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::download;
 use super::download::{FileEvent, Patience, Request};
-use crate::hub::Error;
-use crate::hub::cache;
-use crate::hub::cache::RepoFolder;
-use crate::hub::cache::paths::HubPaths;
-use crate::hub::protocol::client::{Client, RemoteFile, Revision};
+use crate::hub::cache::disk;
+use crate::hub::cache::folder::RepoFolder;
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::client::Client;
+use crate::hub::protocol::repository::{RemoteFile, Revision};
 use crate::jobs::Progress;
 
 /// Makes sure that the content of `file` is in the cache. What is there already, or what another
@@ -31,7 +32,7 @@ pub fn bring(
         // repository out of the partial file.
         let _entry = folder.lock(digits, progress, &say_elsewhere)?;
         let own = paths.locks.join(format!("{digits}.lock"));
-        let _part = cache::lock_file(&own, progress, &say_elsewhere)?;
+        let _part = disk::lock_file(&own, progress, &say_elsewhere)?;
         if !is_here(&folder, revision.commit, file) {
             let request = Request { revision, file };
             let verified = download::fetch(client, request, &paths.downloads, patience, progress)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::client::{Client, FileStream, is_tick};
-use crate::hub::Error;
+use crate::hub::error::Error;
 use crate::jobs::Progress;
 
 /// A text that says nothing for so long is given up.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::Agent;
@@ -19,15 +19,13 @@ use super::address::{
     encode, host_of, is_html, next_link, parse_content_range, resolve_location, same_origin,
     with_origin_of,
 };
-pub use super::options::{ClientOptions, ClientSettings, ProxyChoice};
-use super::options::{options_from, proxy_at};
+use super::content_hash::ContentHash;
+use super::names::{check_repo_id, is_safe_name};
+use super::options::{ClientOptions, ClientSettings, ProxyChoice, options_from, proxy_at};
+use super::repository::{RemoteFile, RepoKind, RepoListing, Revision, is_commit, is_hex};
 use super::tick::TickConnector;
-use crate::hub::Error;
-pub use crate::hub::account::token::Token;
-use crate::hub::cache::RepoKind;
-use crate::hub::cache::git_hash::ContentHash;
-pub use crate::hub::cache::names::{check_repo_id, is_safe_name};
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
 
 /// More hops than any mirror needs.
 const MAX_REDIRECTS: usize = 8;
@@ -46,40 +44,6 @@ const MAX_PAGES: usize = 1000;
 pub struct Client {
     agent: Agent,
     options: ClientOptions,
-}
-
-/// What a revision of a repository consists of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RepoListing {
-    pub kind: RepoKind,
-    pub repo: String,
-
-    /// 40 hexadecimal digits: what the branch pointed to when it was asked.
-    pub commit: String,
-    pub files: Vec<RemoteFile>,
-}
-
-/// A file on the Hub.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteFile {
-    /// With forward slashes, inside the model's folder.
-    pub path: String,
-    pub size: u64,
-    pub hash: ContentHash,
-}
-
-impl RepoListing {
-    pub fn revision(&self) -> Revision<'_> {
-        Revision { kind: self.kind, repo: &self.repo, commit: &self.commit }
-    }
-}
-
-/// A repository at one commit: what is in it never changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revision<'a> {
-    pub kind: RepoKind,
-    pub repo: &'a str,
-    pub commit: &'a str,
 }
 
 /// The answer to a request for a file: its headers, and its bytes as a stream.
@@ -441,14 +405,6 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 /// `W/"abc"` is `abc`.
 fn bare_etag(etag: &str) -> String {
     etag.trim_start_matches("W/").trim_matches('"').to_owned()
-}
-
-pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && is_hex(text)
-}
-
-pub(crate) fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether a read ended without bytes because [`super::tick`] lets us look around, not because

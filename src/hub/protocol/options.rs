@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::address::host_of;
-use crate::hub::Error;
 use crate::hub::account::token::Token;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::error::Error;
+use crate::hub::paths::HubPaths;
 
 /// Where the Hub is and how to talk to it.
 #[derive(Clone)]

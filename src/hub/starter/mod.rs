@@ -5,40 +5,22 @@ pub mod pip;
 use std::path::{Path, PathBuf};
 
 use self::pip::{PYTHONS, PipPackage};
-use super::Error;
-use super::account::vault;
-use super::cache;
-use super::cache::RepoFolder;
 use super::cache::local;
-use super::cache::paths::HubPaths;
 use super::fetch::download::Patience;
 use super::fetch::repo;
 use super::protocol::client::Client;
 use crate::errors::one_line;
 use crate::files;
+use crate::hub::cache::disk;
+use crate::hub::cache::folder::RepoFolder;
+use crate::hub::connect;
+use crate::hub::error::Error;
+use crate::hub::fetch::event::FetchEvent;
+use crate::hub::paths::HubPaths;
 use crate::jobs::Progress;
 
 /// Its repository on the Hub.
 pub const REPO: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
-
-/// What a fetch says while it runs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FetchEvent {
-    /// A source is being tried: `the Hugging Face Hub`, `pip`.
-    Trying { source: String },
-
-    /// A source could not serve, and why, in one line. The next one is tried.
-    Failed { source: String, reason: String },
-
-    /// Bytes so far and in all (`None`: not known), over all files; `file` is the one that comes.
-    Bytes { file: String, done: u64, total: Option<u64> },
-
-    /// The hash is being checked.
-    Verifying { file: String },
-
-    /// Another copy of the program is fetching it: it is waited for, and its result used.
-    Elsewhere { file: String },
-}
 
 /// A finished fetch.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +44,7 @@ pub struct Sources {
 impl Sources {
     pub fn from_env() -> Result<Self, Error> {
         let paths = HubPaths::from_env()?;
-        let client = vault::client(&paths);
+        let client = connect::client(&paths);
         Ok(Self::with(paths, client))
     }
 
@@ -162,5 +144,5 @@ fn in_cache(paths: &HubPaths) -> Option<PathBuf> {
 
 fn in_models(paths: &HubPaths, package: &PipPackage) -> Option<PathBuf> {
     let path = paths.models.join(&package.file_name);
-    (cache::file_size(&path) == package.file_bytes).then_some(path)
+    (disk::file_size(&path) == package.file_bytes).then_some(path)
 }

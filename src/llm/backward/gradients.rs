@@ -32,7 +32,8 @@ impl Gradients {
     }
 
     /// Gradients that are known already, one a tensor.
-    pub fn from_values(values: Vec<Vec<f32>>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn from_values(values: Vec<Vec<f32>>) -> Self {
         Self { sums: values.into_iter().map(Some).collect(), modules: Vec::new() }
     }
 

@@ -13,7 +13,6 @@ use crate::llm::config::{families, gguf_config};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::weights::{SafetensorsFiles, WeightSource, Weights, unsupported_types};
-use crate::llm::model::gguf_stop_ids;
 use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::tokenizer::Tokenizer;
 
@@ -136,6 +135,25 @@ impl Opened {
         }
         facts
     }
+}
+
+/// The GGUF file's own tokens that end an answer: the end of text, and the end of a turn where
+/// the file names one or the vocabulary has one of the usual ones.
+fn gguf_stop_ids(file: &GgufFile) -> Vec<u32> {
+    const TURN_ENDS: [&str; 5] =
+        ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>"];
+    let mut ids: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"]
+        .iter()
+        .filter_map(|key| file.u32(&format!("tokenizer.ggml.{key}")))
+        .collect();
+    if let Some(tokens) = file.strings("tokenizer.ggml.tokens") {
+        for end in TURN_ENDS {
+            ids.extend(tokens.iter().position(|token| token == end).map(|id| id as u32));
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// One id, or a list of them.

@@ -5,9 +5,8 @@ use std::path::Path;
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, ProgressBar, Sides, Ui};
 
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::queue::{FileState, Help, Item, ItemFile, ItemState, QueueCommand};
-use crate::panels::{inset_ui, scrolled_ui};
+use crate::hub::protocol::repository::RepoKind;
 use crate::state::command::{
     AnnotateCommand, Command, Commands, ModelsCommand, TrainCommand, WindowCommand,
 };
@@ -16,6 +15,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
+use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 

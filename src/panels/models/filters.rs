@@ -4,7 +4,7 @@ use eframe::egui;
 use eframe::egui::{ComboBox, Ui};
 
 use crate::hub::browse::search::{Format, Query, SizeRange, Sort, Task};
-use crate::hub::cache::RepoKind;
+use crate::hub::protocol::repository::RepoKind;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme;
 

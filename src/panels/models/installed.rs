@@ -5,7 +5,6 @@ use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
 use crate::hub::cache::local::Place;
 use crate::llm::card::{ModelFacts, ModelSource};
-use crate::panels::scrolled_ui;
 use crate::state::command::{Commands, ModelsCommand, WindowCommand};
 use crate::state::models::FetchView;
 use crate::state::models::Fit;
@@ -23,6 +22,7 @@ use crate::widgets::card::card_ui;
 use crate::widgets::card::chip_ui;
 use crate::widgets::card::decoration_ui;
 use crate::widgets::format;
+use crate::widgets::layout::scrolled_ui;
 use crate::widgets::progress_row::ProgressRow;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;

@@ -11,13 +11,13 @@ mod settings;
 
 use eframe::egui::{Sides, Ui};
 
-use crate::panels::inset_ui;
 use crate::state::command::{Commands, ModelsCommand};
 use crate::state::hub::HubState;
 use crate::state::hub::ModelsTab;
 use crate::state::models::ModelsState;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
+use crate::widgets::layout::inset_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;

@@ -13,7 +13,7 @@ use eframe::egui::{
 
 use crate::hub::browse::known::{KnownModel, Schooling};
 use crate::hub::browse::search::{Found, Gate, Parameters};
-use crate::hub::cache::RepoKind;
+use crate::hub::protocol::repository::RepoKind;
 use crate::state::hub::fit::Verdict;
 use crate::state::hub::runs::{self, Runs};
 use crate::state::models::Memory;

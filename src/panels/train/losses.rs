@@ -3,8 +3,8 @@
 use eframe::egui::{ComboBox, Ui};
 
 use super::fields::{Problems, number_ui, row_ui, small_button_ui};
+use crate::train::config;
 use crate::train::config::TrainConfig;
-use crate::train::objective::dpo;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 
@@ -43,7 +43,8 @@ pub(super) fn losses_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Proble
             config.loss_weights.clear(); // alone, it counts once
         }
     }
-    let unused = dpo::LOSS_TYPES.into_iter().rev().find(|name| !is_used(name, &config.loss_type));
+    let unused =
+        config::LOSS_TYPES.into_iter().rev().find(|name| !is_used(name, &config.loss_type));
     let hint = "Add up several losses with weights of their own: MPO is 0.8 sigmoid, 0.2 bco_pair \
                 and 1 sft";
     // On the left: a second click must not fall on what removes the new loss.
@@ -70,7 +71,7 @@ fn loss_ui(ui: &mut Ui, index: usize, losses: &mut [String]) {
         .selected_text(&shown)
         .width(theme::em(ui) * 7.5)
         .show_ui(ui, |ui| {
-            for name in dpo::LOSS_TYPES {
+            for name in config::LOSS_TYPES {
                 // The same loss twice is one with another weight.
                 if (name == shown || !is_used(name, losses))
                     && ui.selectable_label(shown == name, name).clicked()

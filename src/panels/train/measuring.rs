@@ -4,7 +4,6 @@ use eframe::egui::{ComboBox, TextEdit, Ui};
 
 use super::fields::{Problems, check_ui, number_row_ui, number_ui, row_ui, section_ui};
 use crate::train::config::TrainConfig;
-use crate::train::run::best;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::theme::{self, icons};
@@ -79,7 +78,7 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
             .selected_text(config.metric_for_best_model.as_str())
             .width(theme::em(ui) * 12.0)
             .show_ui(ui, |ui| {
-                for name in best::known(config.objective) {
+                for name in config.objective.best_model_metrics() {
                     let metric = &mut config.metric_for_best_model;
                     ui.selectable_value(metric, (*name).to_owned(), *name);
                 }

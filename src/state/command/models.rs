@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::queue::{Order, QueueCommand};
+use crate::hub::protocol::repository::RepoKind;
 use crate::llm::card::ModelSource;
 
 #[derive(Clone, Debug, PartialEq)]

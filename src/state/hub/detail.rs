@@ -8,11 +8,11 @@ use super::runs::{self, Runs};
 use crate::encoder;
 use crate::hub::browse::details::DetailEvent;
 use crate::hub::browse::search::Found;
-use crate::hub::cache::RepoKind;
 use crate::hub::fetch::choose;
 use crate::hub::fetch::choose::Choices;
 use crate::hub::fetch::queue::{Help, Order};
-use crate::hub::protocol::client::{RemoteFile, RepoListing};
+use crate::hub::protocol::repository::RepoKind;
+use crate::hub::protocol::repository::{RemoteFile, RepoListing};
 use crate::llm::card::Purpose;
 use crate::llm::config::Config;
 use crate::state::models::Memory;
@@ -311,7 +311,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::hub::cache::git_hash::ContentHash;
+    use crate::hub::protocol::content_hash::ContentHash;
 
     const MEMORY: Memory = Memory { total: 16_000_000_000, available: 8_000_000_000 };
 

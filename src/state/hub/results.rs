@@ -98,7 +98,7 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::cache::RepoKind;
+    use crate::hub::protocol::repository::RepoKind;
 
     fn page(ids: &[&str], next: Option<&str>) -> Page {
         let row = |id: &&str| Found::named(RepoKind::Model, id);

@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::hub::cache::RepoKind;
+    use crate::hub::protocol::repository::RepoKind;
 
     fn row(architecture: &str) -> Found {
         Found {

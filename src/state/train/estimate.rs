@@ -1,8 +1,8 @@
 //! What the run in the form would take, as far as it is known.
 
 use crate::train::estimate::Estimate;
-use crate::train::estimate::free::gigabytes;
 use crate::words;
+use crate::words::gigabytes;
 
 /// Seconds for what is held out from which on it is said that they can be saved.
 const LONG: f64 = 300.0;

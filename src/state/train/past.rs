@@ -4,7 +4,7 @@ use super::curves::Curves;
 use super::samples::SampleBook;
 use crate::train::record::history::History;
 use crate::train::record::metrics::StepMetrics;
-use crate::train::run::samples::Sample;
+use crate::train::record::samples::Sample;
 
 /// A run's curves and answers. Made where its files are read: 100,000 steps are tens of megabytes.
 #[derive(Clone, Debug)]

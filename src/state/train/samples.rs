@@ -1,6 +1,6 @@
 //! The answers to the fixed prompt of a run, to be leafed through.
 
-use crate::train::run::samples::Sample;
+use crate::train::record::samples::Sample;
 
 /// Answers in the order of their steps, and the one in front. While the latest is in front, a new
 /// one takes its place there.

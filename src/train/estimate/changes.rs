@@ -1,16 +1,15 @@
 //! What to change where a run does not fit, each with what it would take then.
 
-use super::super::config::{DTYPES, TrainConfig};
-use super::super::error::Error;
-use super::free::gigabytes;
-use super::memory::{Memory, ModelSize, memory};
-use super::pass_plan;
+use super::memory::{Memory, ModelSize, memory, pass_plan};
 use crate::llm;
 use crate::llm::Shapes;
 use crate::llm::adapter::lora;
 use crate::llm::model::Model;
+use crate::train::config::{DTYPES, TrainConfig};
+use crate::train::error::Error;
 use crate::train::rows::batch::Example;
 use crate::train::rows::plan::Plan;
+use crate::words::gigabytes;
 
 /// A setting that would take less memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

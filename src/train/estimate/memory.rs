@@ -1,12 +1,13 @@
 //! How much memory a run takes, counted from sizes: no weights and no data need be there.
 
-use super::super::config::{Objective, TrainConfig};
 use super::passes::{Largest, PassPlan};
 use crate::data::pair::Text;
+use crate::llm::LinearInfo;
 use crate::llm::Shapes;
 use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::PassShape;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::objective::logprobs;
 use crate::train::rows::batch::{Example, Sequence};
 
@@ -94,6 +95,17 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
         checkpoint: 2 * 3 * adapter_bytes,
         program: PROGRAM_BYTES + BYTES_A_TOKEN * model.config.vocab_size as u64,
     }
+}
+
+/// How a run on a model of this size cuts its batches.
+pub(super) fn pass_plan<'a>(
+    size: &ModelSize<'a>,
+    config: &'a TrainConfig,
+    targets: &'a [&'a LinearInfo],
+) -> PassPlan<'a> {
+    let shape =
+        PassShape { config: size.config, shapes: size.shapes, targets, rank: config.lora.r };
+    PassPlan { shape, config }
 }
 
 /// The memory of a run on pairs of these lengths: for a model that is not here yet.

@@ -1,13 +1,13 @@
 //! The passes of a run, counted: how its batches are cut, and what the largest takes.
 
-use super::super::config::{Objective, TrainConfig};
 use crate::llm::Keep;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
 use crate::train::rows::batch::{Example, Sequence};
 use crate::train::rows::plan::Plan;
-use crate::train::run::step;
+use crate::train::step::passes::passes;
 
 /// What decides what a pass takes, of a run's model and settings.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl PassPlan<'_> {
     /// The passes of a micro-batch: what each takes, forwards and back.
     pub fn of_batch(&self, examples: &[Example], batch: &[usize]) -> Vec<Largest> {
         let size = PassSize::of(self.shape.config);
-        let passes = step::passes(examples, batch, size.rows());
+        let passes = passes(examples, batch, size.rows());
         let passes = passes.into_iter().map(|members| {
             let sequences = self.sequences(examples, members);
             let keep = size.keep(&logprobs::tree(&sequences));

@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use super::super::config::{Objective, TrainConfig};
-use super::super::error::Error;
 use crate::llm::adapter::lora::{Adapter, LinearInfo};
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
 use crate::llm::{Keep, Shapes, Weights};
+use crate::train::config::{Objective, TrainConfig};
+use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::rows::batch::{Example, Sequence};
-use crate::train::run::optim::AdamW;
-use crate::train::run::setup;
+use crate::train::step::adapter;
+use crate::train::step::optim::AdamW;
 
 /// Seconds that one unit of each kind of work takes here.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -150,7 +150,7 @@ impl PartSize {
 
 /// As a run would make it; where it names layers that the part does not have, on all of them.
 fn adapter(part: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
-    let spec = setup::lora_spec(config);
+    let spec = adapter::lora_spec(config);
     if let Ok(adapter) = Adapter::init(part, &spec, config.seed) {
         return Ok(adapter);
     }

@@ -1,15 +1,15 @@
 //! How long a run takes: what it multiplies is counted, how fast that goes is measured.
 
-use super::super::config::TrainConfig;
 use super::passes::{PassPlan, looked_at};
 use super::speed::Speed;
 use crate::llm::Keep;
 use crate::llm::cost::pass_cost::PassCost;
+use crate::train::config::TrainConfig;
 use crate::train::rows::batch::Example;
 use crate::train::rows::plan;
 use crate::train::rows::plan::Plan;
-use crate::train::run::evaluate;
-use crate::train::run::samples;
+use crate::train::step::passes::measured_passes;
+use crate::train::step::sample;
 
 /// What a run computes, by what it is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -105,7 +105,7 @@ impl Workload {
         }
         let measured = |rows: &[usize]| {
             let mut sum = Macs::default();
-            for members in evaluate::measured_passes(examples, rows) {
+            for members in measured_passes(examples, rows) {
                 sum.add(&passes.of_members(examples, members, Keep::Nothing).cost);
             }
             sum
@@ -142,7 +142,7 @@ impl Workload {
             training_secs,
             reference_secs: self.reference.secs(speed),
             evaluation_secs: self.evaluation.secs(speed) * self.evaluations as f64,
-            sample_secs: token_secs * (self.samples * samples::MAX_NEW_TOKENS) as f64,
+            sample_secs: token_secs * (self.samples * sample::MAX_NEW_TOKENS) as f64,
         }
     }
 }

@@ -5,24 +5,17 @@
 
 use super::dual::Dual;
 
-/// The DPO losses that this version knows, under TRL's names.
-///
-/// Not here: `aot` and `aot_unpaired`, which sort a whole batch.
-pub const LOSS_TYPES: [&str; 13] = [
-    "sigmoid",
-    "hinge",
-    "ipo",
-    "exo_pair",
-    "nca_pair",
-    "robust",
-    "bco_pair",
-    "sppo_hard",
-    "apo_zero",
-    "apo_down",
-    "discopop",
-    "sigmoid_norm",
-    "sft",
-];
+/// ln p of an example's completions before the first step: what the policy is held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reference {
+    pub chosen: f64,
+    pub rejected: f64,
+}
+
+impl Reference {
+    /// Of an example that a run does not come to. A loss that is computed with it ends the run.
+    pub const UNKNOWN: Self = Self { chosen: f64::NAN, rejected: f64::NAN };
+}
 
 /// What one pair's loss is computed from.
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +151,7 @@ fn discopop(margin: Dual) -> Dual {
 
 #[cfg(test)]
 mod tests {
+    use crate::train::config::LOSS_TYPES;
     use std::f64::consts::LN_2;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::METRICS_FILE;
+use super::folder::METRICS_FILE;
 use super::metrics::{EvalMetrics, StepMetrics};
 use crate::files;
 use crate::train::error::Error;

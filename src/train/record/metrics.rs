@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::run::best::Best;
-use crate::train::run::samples::Sample;
+use super::samples::Sample;
 
 /// The metrics of one optimizer step, averaged over its micro-batches as TRL does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +88,15 @@ pub struct EvalMetrics {
     pub entropy: Option<f64>,
     #[serde(rename = "eval_mean_token_accuracy", skip_serializing_if = "Option::is_none")]
     pub mean_token_accuracy: Option<f64>,
+}
+
+/// A look at the held-out rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub step: usize,
+
+    /// Of `metric_for_best_model`.
+    pub value: f64,
 }
 
 /// What a run says while it runs.

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+use super::folder;
 use super::history;
 use super::metrics::{EvalMetrics, StepMetrics};
 use super::notes::RunNotes;
-use super::run_file;
-use super::{RunRecord, RunStatus};
+use super::run_record::{RunRecord, RunStatus};
 use crate::files;
+use crate::train::config::run_file;
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::error::Error;
-use crate::train::record;
 
 /// How a run stands, seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +86,9 @@ pub fn list(project: &Path) -> Listing {
 /// One run.
 pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
     let record = RunRecord::read(run_dir)?;
-    let config = run_file::read(&run_dir.join(record::CONFIG_FILE)).map_err(Error::RunFile)?;
+    let config = run_file::read(&run_dir.join(folder::CONFIG_FILE)).map_err(Error::RunFile)?;
     let state = match record.status {
-        RunStatus::Running if files::is_locked(&run_dir.join(record::LOCK_FILE)) => {
+        RunStatus::Running if files::is_locked(&run_dir.join(folder::LOCK_FILE)) => {
             RunState::Running
         }
         RunStatus::Running => RunState::Interrupted,
@@ -97,7 +97,7 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         RunStatus::Failed => RunState::Failed,
     };
     let (last_step, evaluation) = history::latest(run_dir, record.held_out_rows > 0);
-    let has_checkpoint = run_dir.join(record::CHECKPOINT_FILE).is_file();
+    let has_checkpoint = run_dir.join(folder::CHECKPOINT_FILE).is_file();
     let can_go_on = has_checkpoint
         && matches!(state, RunState::Stopped | RunState::Interrupted)
         && record.steps_done < record.steps_planned;
@@ -140,7 +140,7 @@ pub fn delete(project: &Path, id: &str) -> Result<(), Error> {
     if !is_name || !run_dir.is_dir() {
         return Err(problem(io::Error::new(io::ErrorKind::NotFound, "there is no such run")));
     }
-    if files::is_locked(&run_dir.join(record::LOCK_FILE)) {
+    if files::is_locked(&run_dir.join(folder::LOCK_FILE)) {
         return Err(Error::Busy(run_dir));
     }
     std::fs::remove_dir_all(&run_dir).map_err(problem)
@@ -169,8 +169,8 @@ mod tests {
             finished: None,
         };
         record.write(&run_dir).unwrap();
-        run_file::write(&run_dir.join(record::CONFIG_FILE), &TrainConfig::default()).unwrap();
-        files::write_atomic(&run_dir.join(record::CHECKPOINT_FILE), b"").unwrap();
+        run_file::write(&run_dir.join(folder::CONFIG_FILE), &TrainConfig::default()).unwrap();
+        files::write_atomic(&run_dir.join(folder::CHECKPOINT_FILE), b"").unwrap();
         run_dir
     }
 
@@ -178,7 +178,7 @@ mod tests {
     fn a_run_that_nobody_holds_was_interrupted_and_can_go_on() {
         let project = tempfile::tempdir().unwrap();
         let run_dir = a_run(project.path(), "one", RunStatus::Running, 4);
-        let held = files::lock(&run_dir.join(record::LOCK_FILE)).unwrap();
+        let held = files::lock(&run_dir.join(folder::LOCK_FILE)).unwrap();
         assert_eq!(entry(&run_dir).unwrap().state, RunState::Running);
         assert_eq!(entry(&run_dir).unwrap().resumable_from, None);
         assert!(matches!(delete(project.path(), "one"), Err(Error::Busy(_))));
@@ -195,7 +195,7 @@ mod tests {
         a_run(project.path(), "b", RunStatus::Finished, 10);
         a_run(project.path(), "a", RunStatus::Stopped, 3);
         let damaged = runs_dir(project.path()).join("c");
-        files::write_atomic(&damaged.join(record::RECORD_FILE), b"{").unwrap();
+        files::write_atomic(&damaged.join(folder::RECORD_FILE), b"{").unwrap();
         let Listing { runs, unreadable } = list(project.path());
         let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
         assert_eq!(ids, ["b", "a"]);

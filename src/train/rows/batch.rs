@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::Row;
 use super::template::{Reads, as_plain_text};
-use super::{Content, Row};
 use crate::data::forms::Beside;
+use crate::data::forms::Content;
 use crate::data::pair::{Message, PreferencePair, Text};
 use crate::jobs::{self, Progress};
 use crate::llm::text::chat::ChatTemplate;

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Encoded, LeftOut};
-use super::prepare::Limit;
+use super::limit::Limit;
 use super::survey::{Concern, Finding, Part};
 use super::template::{Reads, UNREAD};
-use super::{Content, Row, Rows};
+use super::{Row, Rows};
 use crate::data::check::{self, PairProblem, ProblemKind};
+use crate::data::forms::Content;
 use crate::data::forms::{Weight, are};
 use crate::data::pair::PreferencePair;
 use crate::llm::text::chat::ChatTemplate;

@@ -6,6 +6,7 @@
 
 pub mod batch;
 mod findings;
+pub mod limit;
 pub mod plan;
 pub mod prepare;
 pub mod survey;
@@ -15,7 +16,6 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::config::Objective;
 use crate::data::forms;
 use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::InfoError;
@@ -23,6 +23,7 @@ use crate::data::forms::recognise::Form;
 use crate::data::forms::{Note, Problem, Understood, Want};
 use crate::files;
 use crate::files::JsonlError;
+use crate::train::config::Objective;
 
 pub use crate::data::forms::Content;
 

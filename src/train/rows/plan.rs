@@ -101,6 +101,14 @@ pub fn times_due(every: usize, done: usize, total: usize) -> usize {
     until(total) - until(done) + usize::from(after_last)
 }
 
+/// The examples that a run comes to: those of its plan, and those that are held out.
+pub(crate) fn rows_of(plan: &Plan, train: &[usize], held_out: &[usize]) -> Vec<usize> {
+    let mut rows: Vec<usize> = plan.rows().into_iter().map(|row| train[row]).collect();
+    rows.extend(held_out);
+    rows.sort_unstable();
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::batch::{Encoded, Encoder, Example, Learned};
 use super::findings;
+use super::limit::Limit;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
 use crate::data::split;
 use crate::data::split::Split;
@@ -31,42 +32,6 @@ pub struct Prepared {
 pub struct Examples {
     pub examples: Vec<Example>,
     pub findings: Vec<Finding>,
-}
-
-/// How many tokens of a row are kept, and what sets the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    pub tokens: usize,
-
-    /// The settings allow more than the model can read.
-    pub is_context: bool,
-    asked: usize,
-}
-
-impl Limit {
-    pub fn of(model: &Model, config: &TrainConfig) -> Self {
-        let (asked, context) = (config.max_length, model.card().facts.context_length);
-        Self { tokens: asked.min(context), is_context: context < asked, asked }
-    }
-
-    /// `max_length (128 tokens)`
-    pub fn words(self) -> String {
-        let Self { tokens, is_context, asked } = self;
-        if is_context {
-            format!("the model's context ({tokens} tokens; max_length = {asked} is more)")
-        } else {
-            format!("max_length ({tokens} tokens)")
-        }
-    }
-
-    /// What keeps a row of so many tokens whole: `: a max_length of 300 keeps everything`.
-    pub fn advice(self, needed: usize, context: usize) -> String {
-        if needed <= context {
-            format!("a max_length of {needed} keeps everything")
-        } else {
-            format!("the model's context is {context}, so shorter rows are needed")
-        }
-    }
 }
 
 /// Reads a file as a run would, and looks at every row.
@@ -114,6 +79,16 @@ pub fn look(
         held_out_rows: split.held_out.len(),
     };
     Ok(Prepared { examples, split, survey })
+}
+
+/// What is to know about the data of `config` before a run.
+pub fn survey(
+    model: &Model,
+    config: &TrainConfig,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Survey, Error> {
+    let Prepared { survey, .. } = look(model, config, &config.data, progress)?;
+    Ok(survey)
 }
 
 /// The rows of a file as a model sees them.

@@ -2,14 +2,7 @@
 //! and each row as the model sees it. TRL drops and cuts without a word.
 
 use super::batch::Example;
-use super::prepare;
-use super::prepare::Prepared;
 use crate::data::forms::Weight;
-use crate::jobs::Progress;
-use crate::llm::model::Model;
-use crate::train::config::TrainConfig;
-use crate::train::error::Error;
-use crate::train::record::metrics::TrainEvent;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,16 +88,6 @@ pub enum Part {
 
     /// Its prompt alone fills the length that is kept, or it has no answer.
     Dropped,
-}
-
-/// Reads the data of `config` as a run would, and looks at it.
-pub fn survey(
-    model: &Model,
-    config: &TrainConfig,
-    progress: &dyn Progress<TrainEvent>,
-) -> Result<Survey, Error> {
-    let Prepared { survey, .. } = prepare::look(model, config, &config.data, progress)?;
-    Ok(survey)
 }
 
 #[cfg(test)]

@@ -3,23 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::TrainConfig;
 use crate::train::error::Error;
-use crate::train::record::metrics::EvalMetrics;
-
-/// The metrics that a best look can be told by, under transformers' names.
-pub const METRICS: [&str; 3] = ["eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"];
-
-/// A look at the held-out rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    pub step: usize,
-
-    /// Of `metric_for_best_model`.
-    pub value: f64,
-}
+use crate::train::record::metrics::{Best, EvalMetrics};
 
 /// The looks so far. It can be made again from the run's history, so no checkpoint has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,19 +62,6 @@ impl Looks {
             )
         })
     }
-}
-
-/// Those that an objective has.
-pub fn known(objective: Objective) -> &'static [&'static str] {
-    match objective {
-        Objective::Dpo => &METRICS,
-        Objective::Sft => &METRICS[..1],
-    }
-}
-
-/// As transformers does, the prefix may be left out.
-pub fn is_known(name: &str, metrics: &[&str]) -> bool {
-    metrics.iter().any(|known| *known == name || known.strip_prefix("eval_") == Some(name))
 }
 
 fn is_loss(name: &str) -> bool {
@@ -181,8 +154,5 @@ mod tests {
             ..TrainConfig::default()
         };
         assert_eq!(looks(&config, &[0.7, 0.5, 0.6]).best.unwrap().step, 20);
-        let dpo = known(Objective::Dpo);
-        assert!(is_known("eval_loss", dpo) && is_known("rewards/margins", dpo));
-        assert!(!is_known("bleu", dpo) && !is_known("rewards/margins", known(Objective::Sft)));
     }
 }

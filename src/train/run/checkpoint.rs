@@ -11,11 +11,11 @@ use candle_core::{Tensor, Var};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::optim::{AdamW, Moments};
-use super::step::Reference;
 use crate::files;
 use crate::train::error::Error;
+use crate::train::objective::dpo::Reference;
 use crate::train::record::CHECKPOINT_FILE;
+use crate::train::step::optim::{AdamW, Moments};
 
 /// The parts of a run that change.
 #[derive(Clone, Debug, PartialEq)]

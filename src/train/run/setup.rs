@@ -6,27 +6,29 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::TrainRequest;
+use super::request::TrainRequest;
 use crate::data::forms::dataset_info;
 use crate::data::split::Split;
 use crate::files;
 use crate::files::Lock;
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::{Adapter, LoraSpec};
+use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
+use crate::train::config::run_file;
+use crate::train::config::run_file::RunFileError;
 use crate::train::config::{LoraConfig, TrainConfig};
 use crate::train::error::Error;
 use crate::train::estimate;
 use crate::train::record;
 use crate::train::record::metrics::TrainEvent;
-use crate::train::record::run_file;
-use crate::train::record::run_file::RunFileError;
 use crate::train::record::{RunRecord, RunStatus};
 use crate::train::rows::batch::Example;
+use crate::train::rows::plan;
 use crate::train::rows::plan::Plan;
 use crate::train::rows::prepare;
 use crate::train::rows::prepare::Prepared;
 use crate::train::rows::survey::{Concern, Finding};
+use crate::train::step::adapter;
 
 /// A run that can begin.
 pub struct Setup {
@@ -99,9 +101,9 @@ pub fn check(
         if stored.steps_done >= plan.steps {
             notes.push(format!("all {} steps of this run are done: nothing is left", plan.steps));
         }
-        load_adapter(model, run_dir)?
+        adapter::load(model, run_dir)?
     } else {
-        let adapter = adapter(model, &config)?;
+        let adapter = adapter::begin(model, &config)?;
         notes.extend(unused_lora(&config, &adapter));
         adapter
     };
@@ -168,7 +170,7 @@ impl Setup {
 
     /// The examples that the run trains on or measures with.
     pub fn rows(&self) -> Vec<usize> {
-        rows_of(&self.plan, &self.train, &self.held_out)
+        plan::rows_of(&self.plan, &self.train, &self.held_out)
     }
 }
 
@@ -294,22 +296,6 @@ fn differences(room: &str, asked: &toml::Table, own: &toml::Table) -> Vec<(Strin
     found
 }
 
-/// The examples that a run comes to: those of its plan, and those that are held out.
-pub(crate) fn rows_of(plan: &Plan, train: &[usize], held_out: &[usize]) -> Vec<usize> {
-    let mut rows: Vec<usize> = plan.rows().into_iter().map(|row| train[row]).collect();
-    rows.extend(held_out);
-    rows.sort_unstable();
-    rows
-}
-
-/// A new adapter, or the one to continue.
-pub fn adapter(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
-    match &config.adapter {
-        Some(path) => load_adapter(model, path),
-        None => Ok(Adapter::init(model, &lora_spec(config), config.seed)?),
-    }
-}
-
 /// What the settings say otherwise than the adapter that is continued, which keeps its own.
 fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
     config.adapter.as_ref()?;
@@ -340,16 +326,6 @@ fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
             if unused.len() == 1 { "is" } else { "are" }
         )
     })
-}
-
-pub(crate) fn lora_spec(config: &TrainConfig) -> LoraSpec {
-    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora } =
-        config.lora.clone();
-    LoraSpec { r, lora_alpha, lora_dropout, use_rslora, target_modules }
-}
-
-pub fn load_adapter(model: &Model, path: &Path) -> Result<Adapter, Error> {
-    Adapter::load(path, model).map_err(|source| Error::Adapter { path: path.to_owned(), source })
 }
 
 fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {

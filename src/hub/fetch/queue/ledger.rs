@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::QueueCommand;
-use super::item::{Failure, FileState, Item, ItemFile, ItemId, ItemState, Order};
+use super::command::QueueCommand;
+use super::item::{Failure, FileState, Item, ItemFile, ItemId, ItemState};
 use crate::files;
-use crate::hub::protocol::client::RemoteFile;
+use crate::hub::fetch::order::Order;
+use crate::hub::protocol::repository::RemoteFile;
 
 /// So many copies of the program have a queue that is kept.
 const SLOTS: usize = 8;

@@ -1,19 +1,22 @@
 //! What comes before and after the bytes of an item: what the Hub has of it, whether it goes on
 //! the disk, what is deleted when it is cancelled, and what would help when it failed.
 
-use super::item::{Failure, Help, Item, ItemFile, ItemId, ItemState, Order};
+use super::item::{Failure, Help, Item, ItemFile, ItemId, ItemState};
 use super::ledger::{Discarded, Ledger, waiting};
-use super::worker::QueueOptions;
+use super::options::QueueOptions;
 use crate::errors::one_line;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache::RepoFolder;
-use crate::hub::cache::paths::HubPaths;
+use crate::hub::cache::folder::RepoFolder;
 use crate::hub::cache::space;
+use crate::hub::error::Error;
 use crate::hub::fetch::download;
+use crate::hub::fetch::needed;
+use crate::hub::fetch::order::Order;
 use crate::hub::fetch::repo;
 use crate::hub::fetch::transfer;
-use crate::hub::protocol::client::{Client, RemoteFile};
+use crate::hub::paths::HubPaths;
+use crate::hub::protocol::client::Client;
+use crate::hub::protocol::repository::RemoteFile;
 use crate::jobs::Progress;
 
 /// What the Hub said about an order.
@@ -43,7 +46,7 @@ pub(crate) fn plan(
         },
         None => list(&order.revision)?,
     };
-    let files = repo::choose(&listing, &order.files)?;
+    let files = needed::choose(&listing, &order.files)?;
     let revision = listing.revision();
     repo::require_room(paths, revision, &files, reserved)?;
     let folder = RepoFolder::of(&paths.cache, order.kind, &order.repo);

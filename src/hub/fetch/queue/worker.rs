@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::command::QueueEvent;
 use super::item::{FileState, Item, ItemId, ItemState};
 use super::ledger::{Discarded, Effect, Ledger, settle};
+use super::options::{QueueOptions, Until};
 use super::plan::{Plan, discard, failure_of, plan, reserved_beside};
+use super::shared::Queue;
 use super::speed::Speed;
-use super::{Queue, QueueEvent};
 use crate::errors::one_line;
 use crate::files;
-use crate::hub::Error;
-use crate::hub::cache::paths::HubPaths;
-use crate::hub::fetch::download::{FileEvent, Patience};
+use crate::hub::error::Error;
+use crate::hub::fetch::download::FileEvent;
 use crate::hub::fetch::repo::Links;
 use crate::hub::fetch::transfer;
-use crate::hub::protocol::client::{Client, RemoteFile, Revision};
+use crate::hub::protocol::repository::{RemoteFile, Revision};
 use crate::jobs::{self, Job, JobEnd, Progress, Wake};
 
 /// How often bytes are told.
@@ -28,39 +29,6 @@ const NETWORK_PAUSE: Duration = Duration::from_secs(5);
 
 /// A repository that changes more often than this while it is fetched is given up.
 const MAX_VERSIONS: u32 = 5;
-
-/// How a queue works.
-#[derive(Clone)]
-pub struct QueueOptions {
-    pub paths: HubPaths,
-    pub client: Client,
-    pub patience: Patience,
-    pub items_at_once: usize,
-
-    /// Of each item.
-    pub files_at_once: usize,
-
-    /// How often an item waits for the network to come back before it fails.
-    pub network_rounds: u32,
-}
-
-impl QueueOptions {
-    /// Two models of three files each; a network may be away for the length of a train ride.
-    pub fn new(paths: HubPaths, client: Client) -> Self {
-        let patience = Patience::default();
-        Self { paths, client, patience, items_at_once: 2, files_at_once: 3, network_rounds: 100 }
-    }
-}
-
-/// When [`Queue::serve`] ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// When its job is cancelled: for a window.
-    Stopped,
-
-    /// When nothing is left that could go on by itself: for a command line.
-    Idle,
-}
 
 type AskJob = Job<(), Plan, Error>;
 type FileJob = Job<FileEvent, (), Error>;

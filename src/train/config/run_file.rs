@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::settings::{Objective, TrainConfig};
 use crate::files;
-use crate::train::config::{Objective, TrainConfig};
 
 /// Why a run file could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::train::config::SchedulerType;
+    use crate::train::config::run_file::*;
+    use crate::train::config::settings::SchedulerType;
 
     #[test]
     fn a_run_file_comes_back_as_it_was_written() {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hub::Error;
-use crate::hub::protocol::client::RemoteFile;
+use crate::hub::error::Error;
+use crate::hub::protocol::repository::RemoteFile;
 
 /// Whether a listed name stays inside the folder that it is put in, on every system.
 pub fn is_safe_name(path: &str) -> bool {
@@ -95,8 +95,8 @@ pub fn check_repo_id(id: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::hub::cache::git_hash::ContentHash;
+    use crate::hub::protocol::content_hash::ContentHash;
+    use crate::hub::protocol::names::*;
 
     #[test]
     fn a_pattern_fits_as_a_shell_would_have_it() {

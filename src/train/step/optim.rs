@@ -78,7 +78,7 @@ impl AdamW {
 mod tests {
     use candle_core::Device;
 
-    use super::*;
+    use crate::train::step::optim::*;
 
     fn variable(values: &[f32]) -> Vec<(String, Var)> {
         let tensor = Tensor::new(values, &Device::Cpu).unwrap();

@@ -77,7 +77,7 @@ pub fn of_lfs_pointer(sha256: &str, size: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::hub::protocol::content_hash::*;
 
     fn sha1(bytes: &[u8]) -> String {
         let mut sha = Sha1::new();

@@ -10,7 +10,7 @@ use crate::train::config::SchedulerType;
 ///
 /// ```
 /// use tuning_fork::train::config::SchedulerType;
-/// use tuning_fork::train::run::schedule::factor;
+/// use tuning_fork::train::step::schedule::factor;
 /// assert_eq!(factor(SchedulerType::Linear, 0, 0, 6), 1.0);
 /// assert_eq!(factor(SchedulerType::Linear, 3, 0, 6), 0.5);
 /// ```
@@ -33,7 +33,7 @@ pub fn factor(kind: SchedulerType, step: usize, warmup_steps: usize, total_steps
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::train::step::schedule::*;
 
     #[test]
     fn warm_up_starts_at_zero_and_cosine_ends_there() {

@@ -1,13 +1,10 @@
 //! Every knob of a training run, under the names of TRL and PEFT. A run file (`RUN.toml`) is this
-//! struct; reading and writing one: see [`super::record::run_file`].
+//! struct; reading and writing one: see [`super::run_file`].
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::objective::dpo;
-use super::run::best;
 use crate::llm::Weights;
 
 /// What a run optimises.
@@ -21,6 +18,39 @@ pub enum Objective {
     /// Supervised fine-tuning on the completions.
     Sft,
 }
+
+impl Objective {
+    /// Those of [`BEST_MODEL_METRICS`] that it has.
+    pub fn best_model_metrics(self) -> &'static [&'static str] {
+        match self {
+            Self::Dpo => &BEST_MODEL_METRICS,
+            Self::Sft => &BEST_MODEL_METRICS[..1],
+        }
+    }
+}
+
+/// The metrics that a best look can be told by, under transformers' names.
+pub const BEST_MODEL_METRICS: [&str; 3] =
+    ["eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"];
+
+/// The DPO losses that this version knows, under TRL's names.
+///
+/// Not here: `aot` and `aot_unpaired`, which sort a whole batch.
+pub const LOSS_TYPES: [&str; 13] = [
+    "sigmoid",
+    "hinge",
+    "ipo",
+    "exo_pair",
+    "nca_pair",
+    "robust",
+    "bco_pair",
+    "sppo_hard",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sigmoid_norm",
+    "sft",
+];
 
 /// How the learning rate moves over the steps, as transformers names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +140,7 @@ pub struct TrainConfig {
     /// β in the DPO paper: how strongly the policy is held to the reference.
     pub beta: f64,
 
-    /// The DPO losses by TRL's names ([`dpo::LOSS_TYPES`]), summed.
+    /// The DPO losses by TRL's names ([`config::LOSS_TYPES`]), summed.
     #[serde(deserialize_with = "one_or_many")]
     pub loss_type: Vec<String>,
 
@@ -151,7 +181,7 @@ pub struct TrainConfig {
     /// By how much a look must be better than the best one so far to count.
     pub early_stopping_threshold: f64,
 
-    /// Which of [`best::METRICS`] tells the best look.
+    /// Which of [`config::BEST_MODEL_METRICS`] tells the best look.
     pub metric_for_best_model: String,
 
     /// At the end, the run's adapter is that of its best look.
@@ -210,16 +240,6 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String
     })
 }
 
-/// Something about a configuration that stands in the way of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// The key as the run file spells it: `learning_rate`, `lora.r`.
-    pub field: &'static str,
-
-    /// What it must be: `must be between 1 and 256, and it is 0`.
-    pub message: String,
-}
-
 impl TrainConfig {
     /// Settings that a small model learns something visible from within some tens of steps on a
     /// laptop. TRL's own defaults are for large models and thousands of steps.
@@ -250,56 +270,6 @@ impl TrainConfig {
         }
     }
 
-    /// What stands in the way of a run, in the order of the fields. Empty: it can start.
-    pub fn problems(&self) -> Vec<ConfigProblem> {
-        let mut found = Problems::default();
-        if self.model.is_empty() {
-            found.add("model", "choose a model first".to_owned());
-        }
-        if self.data.as_os_str().is_empty() {
-            found.add("data", "choose the training data first".to_owned());
-        }
-        found.count("per_device_train_batch_size", self.per_device_train_batch_size, 1..=256);
-        found.count("gradient_accumulation_steps", self.gradient_accumulation_steps, 1..=1024);
-        match self.max_steps {
-            Some(steps) => found.count("max_steps", steps, 1..=1_000_000),
-            None => found.number("num_train_epochs", self.num_train_epochs, 0.001..=1000.0),
-        }
-        found.number("learning_rate", self.learning_rate, 1e-9..=1.0);
-        found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
-        found.number("weight_decay", self.weight_decay, 0.0..=1.0);
-        found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
-        if self.objective == Objective::Dpo {
-            self.dpo_problems(&mut found);
-        }
-        found.count("max_length", self.max_length, 2..=1_000_000);
-        found.number("held_out_share", self.held_out_share, 0.0..=0.9);
-        found.number("early_stopping_threshold", self.early_stopping_threshold, 0.0..=1e6);
-        let known = best::known(self.objective);
-        if !best::is_known(&self.metric_for_best_model, known) {
-            let (name, known) = (&self.metric_for_best_model, known.join(", "));
-            found.add("metric_for_best_model", format!("`{name}` is not one of {known}"));
-        }
-        let looks = self.held_out_share > 0.0 && self.eval_steps > 0;
-        if self.early_stopping_patience > 0 && !looks {
-            let message = "needs eval_steps and held_out_share above 0: it counts looks at the \
-                           held-out pairs";
-            found.add("early_stopping_patience", message.to_owned());
-        }
-        if self.load_best_model_at_end && !looks {
-            let message = "needs eval_steps and held_out_share above 0: the best is told by what \
-                           is held out";
-            found.add("load_best_model_at_end", message.to_owned());
-        }
-        found.count("lora.r", self.lora.r, 1..=1024);
-        found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
-        found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
-        if self.lora.target_modules.is_empty() {
-            found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
-        }
-        found.0
-    }
-
     /// Steps of the warm-up in a run of so many, as transformers' `get_warmup_steps` has it.
     pub fn warmup(&self, total_steps: usize) -> usize {
         let Self { warmup_steps, .. } = *self;
@@ -313,60 +283,6 @@ impl TrainConfig {
     pub fn losses(&self) -> Vec<(&str, f64)> {
         let weights = self.loss_weights.iter().copied().chain(std::iter::repeat(1.0));
         self.loss_type.iter().map(String::as_str).zip(weights).collect()
-    }
-
-    fn dpo_problems(&self, found: &mut Problems) {
-        found.number("beta", self.beta, 0.0001..=100.0);
-        if self.loss_type.is_empty() {
-            found.add("loss_type", "name at least one loss".to_owned());
-        }
-        for name in &self.loss_type {
-            if !dpo::LOSS_TYPES.contains(&name.as_str()) {
-                let known = dpo::LOSS_TYPES.join(", ");
-                found.add("loss_type", format!("`{name}` is not one of {known}"));
-            }
-        }
-        let (weights, losses) = (self.loss_weights.len(), self.loss_type.len());
-        if weights != 0 && weights != losses {
-            let message = format!("must be as many as loss_type has ({losses}), found {weights}");
-            found.add("loss_weights", message);
-        }
-        for weight in &self.loss_weights {
-            found.number("loss_weights", *weight, -1e6..=1e6);
-        }
-        found.number("label_smoothing", self.label_smoothing, 0.0..=0.5);
-        let uses = |name: &str| self.loss_type.iter().any(|loss| loss == name);
-        if uses("exo_pair") && self.label_smoothing == 0.0 {
-            let message = "must be above 0 for `exo_pair`; its paper takes 0.001".to_owned();
-            found.add("label_smoothing", message);
-        }
-        if uses("robust") && self.label_smoothing == 0.5 {
-            found.add("label_smoothing", "must be below 0.5 for `robust`".to_owned());
-        }
-    }
-}
-
-#[derive(Default)]
-struct Problems(Vec<ConfigProblem>);
-
-impl Problems {
-    fn add(&mut self, field: &'static str, message: String) {
-        self.0.push(ConfigProblem { field, message });
-    }
-
-    fn count(&mut self, field: &'static str, value: usize, range: RangeInclusive<usize>) {
-        if !range.contains(&value) {
-            let (low, high) = range.into_inner();
-            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
-        }
-    }
-
-    fn number(&mut self, field: &'static str, value: f64, range: RangeInclusive<f64>) {
-        // A NaN is in no range.
-        if !range.contains(&value) {
-            let (low, high) = range.into_inner();
-            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
-        }
     }
 }
 
@@ -426,21 +342,6 @@ impl Default for LoraConfig {
 mod tests {
     use super::*;
 
-    fn ready(config: TrainConfig) -> TrainConfig {
-        TrainConfig { model: "starter".to_owned(), data: PathBuf::from("pairs.jsonl"), ..config }
-    }
-
-    #[test]
-    fn defaults_and_suggestions_can_start_once_model_and_data_are_chosen() {
-        assert_eq!(ready(TrainConfig::default()).problems(), []);
-        for objective in [Objective::Dpo, Objective::Sft] {
-            let config = TrainConfig::suggested(objective);
-            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
-            assert_eq!(fields, ["model", "data"]);
-            assert_eq!(ready(config).problems(), []);
-        }
-    }
-
     #[test]
     fn a_warm_up_below_one_is_a_share_of_the_steps() {
         let warmup = |warmup_steps, total| {
@@ -450,35 +351,5 @@ mod tests {
         assert_eq!(warmup(0.25, 10), 3);
         assert_eq!(warmup(0.999, 10), 10);
         assert_eq!((warmup(1.0, 10), warmup(3.7, 10), warmup(0.0, 10)), (1, 3, 0));
-    }
-
-    #[test]
-    fn every_setting_out_of_range_is_named() {
-        type Change = fn(&mut TrainConfig);
-        let changes: [(&str, Change); 17] = [
-            ("metric_for_best_model", |config| config.metric_for_best_model = "bleu".to_owned()),
-            ("early_stopping_patience", |config| config.early_stopping_patience = 3),
-            ("load_best_model_at_end", |config| config.load_best_model_at_end = true),
-            ("per_device_train_batch_size", |config| config.per_device_train_batch_size = 0),
-            ("gradient_accumulation_steps", |config| config.gradient_accumulation_steps = 0),
-            ("max_steps", |config| config.max_steps = Some(0)),
-            ("num_train_epochs", |config| config.num_train_epochs = 0.0),
-            ("learning_rate", |config| config.learning_rate = f64::NAN),
-            ("beta", |config| config.beta = 0.0),
-            ("loss_type", |config| config.loss_type = vec!["simpo".to_owned()]),
-            ("label_smoothing", |config| config.loss_type = vec!["exo_pair".to_owned()]),
-            ("loss_weights", |config| config.loss_weights = vec![1.0, 0.5]),
-            ("loss_weights", |config| config.loss_weights = vec![f64::INFINITY]),
-            ("max_length", |config| config.max_length = 1),
-            ("held_out_share", |config| config.held_out_share = 1.0),
-            ("lora.r", |config| config.lora.r = 0),
-            ("lora.lora_dropout", |config| config.lora.lora_dropout = 1.0),
-        ];
-        for (field, change) in changes {
-            let mut config = ready(TrainConfig::default());
-            change(&mut config);
-            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
-            assert_eq!(fields, [field]);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::hub::Error;
+use crate::hub::error::Error;
 
 /// The folders that models are looked for and kept in. None of them has to exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn expand_home(path: PathBuf, home: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::hub::paths::*;
 
     fn cache_with(vars: &[(&str, &str)]) -> PathBuf {
         let var = |name: &str| {

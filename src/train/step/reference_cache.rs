@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::step::Reference;
 use crate::files;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::kernels::Level;
 use crate::llm::model::Model;
 use crate::train::error::Error;
+use crate::train::objective::dpo::Reference;
 use crate::train::rows::batch::Example;
 
 /// Counts up where a change makes the same model and rows give other bits.
@@ -146,9 +146,9 @@ fn start<const N: usize>(hash: Sha256) -> [u8; N] {
 mod tests {
     use std::iter::once;
 
-    use super::*;
     use crate::data::pair::Text;
     use crate::train::rows::batch::Sequence;
+    use crate::train::step::reference_cache::*;
 
     fn example(last: u32) -> Example {
         let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), completion_start: 1 };

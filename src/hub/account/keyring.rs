@@ -1,9 +1,38 @@
 //! The keyring of the system: Secret Service on Linux, Keychain on macOS, Credential Manager on
 //! Windows. When it is asked: see [`super::vault`].
 
-use keyring::{Entry, Error};
+use ::keyring::{Entry, Error};
 
-use super::vault::{Keyring, KeyringError};
+/// A place of the system for secrets. Its methods may take as long as they like.
+pub trait Keyring: Send + Sync {
+    /// `None`: there is no entry of this name.
+    fn get(&self, name: &str) -> Result<Option<String>, KeyringError>;
+    fn set(&self, name: &str, secret: &str) -> Result<(), KeyringError>;
+
+    /// An entry that is not there is deleted.
+    fn delete(&self, name: &str) -> Result<(), KeyringError>;
+}
+
+/// Why a keyring did not do as it was asked; never what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct KeyringError(pub String);
+
+/// Where something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Keyring,
+    File,
+}
+
+impl Kept {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Keyring => "the system's keyring",
+            Self::File => "a file for this account alone",
+        }
+    }
+}
 
 /// What our entries are listed under.
 const SERVICE: &str = "tuning-fork";

@@ -6,6 +6,8 @@
 
 use candle_core::Var;
 
+use super::passes::passes;
+use super::sums::{BatchSums, Means, means};
 use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::backward::dropout::Dropout;
@@ -13,29 +15,15 @@ use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost;
 use crate::llm::model::Model;
 use crate::llm::net::buffers;
+use crate::memory::free_memory;
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::error::Error;
-use crate::train::estimate::free;
-use crate::train::objective::dpo;
-use crate::train::objective::dpo::{LossSettings, PairScores};
-use crate::train::objective::dual::Dual;
+use crate::train::objective::dpo::Reference;
 use crate::train::objective::logprobs;
-use crate::train::objective::logprobs::{CompletionStats, PassSize};
+use crate::train::objective::logprobs::PassSize;
 use crate::train::objective::sft;
 use crate::train::record::metrics::PreferenceMetrics;
 use crate::train::rows::batch::{Example, Sequence};
-
-/// ln p of an example's completions before the first step: what the policy is held to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Reference {
-    pub chosen: f64,
-    pub rejected: f64,
-}
-
-impl Reference {
-    /// Of an example that a run does not come to. A loss that is computed with it ends the run.
-    pub const UNKNOWN: Self = Self { chosen: f64::NAN, rejected: f64::NAN };
-}
 
 /// What a step is computed with.
 pub struct StepInput<'a> {
@@ -97,25 +85,6 @@ pub fn run(
     Ok(outcome(&sums, gradients, input.config.objective, tokens_in_step))
 }
 
-/// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
-/// example.
-pub(crate) fn passes<'a>(
-    examples: &[Example],
-    batch: &'a [usize],
-    pass_rows: usize,
-) -> Vec<&'a [usize]> {
-    let rows = |part: &[usize]| {
-        let sequences = part.iter().flat_map(|index| examples[*index].sequences());
-        logprobs::tree(&sequences.collect::<Vec<_>>()).len()
-    };
-    let mut size = batch.len().max(1);
-    while size > 1 && batch.chunks(size).any(|part| rows(part) > pass_rows) {
-        // The next larger number of parts.
-        size = batch.len().div_ceil(batch.len().div_ceil(size) + 1).min(size - 1);
-    }
-    batch.chunks(size).collect()
-}
-
 /// Of run, step and micro-batch. `None`: nothing is dropped.
 fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
     let config = input.config;
@@ -152,7 +121,7 @@ fn run_pass(
     let config = input.model.config();
     let keep = PassSize::of(config).keep(&tree);
     let kept = pass_cost::kept_bytes(config, tree.len(), input.adapter.rank_sum(), keep);
-    free::check_more(kept.saturating_sub(buffers::free_bytes()))?;
+    check_memory(kept.saturating_sub(buffers::free_bytes()))?;
     let dropout =
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
     let scored = logprobs::score(input.model, input.adapter, &tree, &sequences, dropout.as_ref())?;
@@ -175,97 +144,6 @@ fn run_pass(
     scored.backward(&weights, gradients)
 }
 
-/// What a micro-batch adds up to.
-#[derive(Default)]
-pub(crate) struct BatchSums {
-    pairs: usize,
-
-    /// Learned tokens of its chosen answers, as a mean over its pairs.
-    chosen_tokens_a_pair: f64,
-
-    /// Sum over all pairs; not that of SFT, whose mean goes over a whole step.
-    pub loss: f64,
-    pub chosen: CompletionStats,
-    rejected: CompletionStats,
-    rewards_chosen: f64,
-    rewards_rejected: f64,
-    wins: usize,
-    tokens: u64,
-}
-
-impl BatchSums {
-    /// Of a batch of which nothing has been run yet.
-    pub fn of(examples: &[Example], batch: &[usize]) -> Self {
-        let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
-        let chosen_tokens_a_pair = tokens.sum::<usize>() as f64 / batch.len().max(1) as f64;
-        Self { pairs: batch.len(), chosen_tokens_a_pair, ..Self::default() }
-    }
-
-    /// Adds what was found of a pair's chosen and rejected answer, and returns its loss under the
-    /// configured loss types.
-    pub fn add_pair(
-        &mut self,
-        example: &Example,
-        (chosen, rejected): &(CompletionStats, CompletionStats),
-        reference: Reference,
-        config: &TrainConfig,
-    ) -> Dual {
-        let rejected_tokens = example.rejected.as_ref().map_or(0, Sequence::completion_tokens);
-        let scores = PairScores {
-            chosen: chosen.logp - reference.chosen,
-            rejected: rejected.logp - reference.rejected,
-            chosen_tokens: example.chosen.completion_tokens(),
-            rejected_tokens,
-            chosen_logp: chosen.logp,
-            chosen_tokens_a_pair: self.chosen_tokens_a_pair,
-        };
-        let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
-        let loss = dpo::loss(&config.losses(), scores, settings)
-            .expect("problems() knows every loss type");
-        self.chosen.add(chosen);
-        self.rejected.add(rejected);
-        self.rewards_chosen += config.beta * scores.chosen;
-        self.rewards_rejected += config.beta * scores.rejected;
-        self.wins += usize::from(scores.chosen > scores.rejected);
-        loss
-    }
-}
-
-/// What TRL averages over micro-batches, however many tokens or pairs each has.
-pub(crate) struct Means {
-    pub entropy: f64,
-    pub mean_token_accuracy: f64,
-    pub preference: Option<PreferenceMetrics>,
-}
-
-pub(crate) fn means(sums: &[BatchSums], objective: Objective) -> Means {
-    let mean = |of: &dyn Fn(&BatchSums) -> f64| {
-        sums.iter().map(of).sum::<f64>() / sums.len().max(1) as f64
-    };
-    let per = |value: f64, count: usize| value / count.max(1) as f64;
-    let preference = (objective == Objective::Dpo).then(|| {
-        let rewards_chosen = mean(&|sum| per(sum.rewards_chosen, sum.pairs));
-        let rewards_rejected = mean(&|sum| per(sum.rewards_rejected, sum.pairs));
-        PreferenceMetrics {
-            rewards_chosen,
-            rewards_rejected,
-            rewards_accuracies: mean(&|sum| per(sum.wins as f64, sum.pairs)),
-            rewards_margins: rewards_chosen - rewards_rejected,
-            logps_chosen: mean(&|sum| per(sum.chosen.logp, sum.pairs)),
-            logps_rejected: mean(&|sum| per(sum.rejected.logp, sum.pairs)),
-            logits_chosen: mean(&|sum| per(sum.chosen.mean_logits, sum.chosen.tokens)),
-            logits_rejected: mean(&|sum| per(sum.rejected.mean_logits, sum.rejected.tokens)),
-        }
-    });
-    Means {
-        entropy: mean(&|sum| {
-            per(sum.chosen.entropy + sum.rejected.entropy, sum.chosen.tokens + sum.rejected.tokens)
-        }),
-        mean_token_accuracy: mean(&|sum| per(sum.chosen.correct as f64, sum.chosen.tokens)),
-        preference,
-    }
-}
-
 fn outcome(
     sums: &[BatchSums],
     gradients: Gradients,
@@ -284,5 +162,13 @@ fn outcome(
         mean_token_accuracy,
         preference,
         tokens: sums.iter().map(|sum| sum.tokens).sum(),
+    }
+}
+
+/// As a run goes on: other programs may have taken what was free when it began.
+fn check_memory(bytes: u64) -> Result<(), Error> {
+    match free_memory() {
+        Some(free) if bytes > free => Err(Error::OutOfMemory { bytes }),
+        _ => Ok(()),
     }
 }

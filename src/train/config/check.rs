@@ -1,0 +1,186 @@
+//! What stands in the way of a run in its settings: each problem by its key, in a sentence.
+
+use std::ops::RangeInclusive;
+
+use super::settings::{LOSS_TYPES, Objective, TrainConfig};
+
+/// Something about a configuration that stands in the way of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The key as the run file spells it: `learning_rate`, `lora.r`.
+    pub field: &'static str,
+
+    /// What it must be: `must be between 1 and 256, and it is 0`.
+    pub message: String,
+}
+
+impl TrainConfig {
+    /// What stands in the way of a run, in the order of the fields. Empty: it can start.
+    pub fn problems(&self) -> Vec<ConfigProblem> {
+        let mut found = Problems::default();
+        if self.model.is_empty() {
+            found.add("model", "choose a model first".to_owned());
+        }
+        if self.data.as_os_str().is_empty() {
+            found.add("data", "choose the training data first".to_owned());
+        }
+        found.count("per_device_train_batch_size", self.per_device_train_batch_size, 1..=256);
+        found.count("gradient_accumulation_steps", self.gradient_accumulation_steps, 1..=1024);
+        match self.max_steps {
+            Some(steps) => found.count("max_steps", steps, 1..=1_000_000),
+            None => found.number("num_train_epochs", self.num_train_epochs, 0.001..=1000.0),
+        }
+        found.number("learning_rate", self.learning_rate, 1e-9..=1.0);
+        found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
+        found.number("weight_decay", self.weight_decay, 0.0..=1.0);
+        found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
+        if self.objective == Objective::Dpo {
+            self.dpo_problems(&mut found);
+        }
+        found.count("max_length", self.max_length, 2..=1_000_000);
+        found.number("held_out_share", self.held_out_share, 0.0..=0.9);
+        found.number("early_stopping_threshold", self.early_stopping_threshold, 0.0..=1e6);
+        let known = self.objective.best_model_metrics();
+        if !is_known(&self.metric_for_best_model, known) {
+            let (name, known) = (&self.metric_for_best_model, known.join(", "));
+            found.add("metric_for_best_model", format!("`{name}` is not one of {known}"));
+        }
+        let looks = self.held_out_share > 0.0 && self.eval_steps > 0;
+        if self.early_stopping_patience > 0 && !looks {
+            let message = "needs eval_steps and held_out_share above 0: it counts looks at the \
+                           held-out pairs";
+            found.add("early_stopping_patience", message.to_owned());
+        }
+        if self.load_best_model_at_end && !looks {
+            let message = "needs eval_steps and held_out_share above 0: the best is told by what \
+                           is held out";
+            found.add("load_best_model_at_end", message.to_owned());
+        }
+        found.count("lora.r", self.lora.r, 1..=1024);
+        found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
+        found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
+        if self.lora.target_modules.is_empty() {
+            found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
+        }
+        found.0
+    }
+
+    fn dpo_problems(&self, found: &mut Problems) {
+        found.number("beta", self.beta, 0.0001..=100.0);
+        if self.loss_type.is_empty() {
+            found.add("loss_type", "name at least one loss".to_owned());
+        }
+        for name in &self.loss_type {
+            if !LOSS_TYPES.contains(&name.as_str()) {
+                let known = LOSS_TYPES.join(", ");
+                found.add("loss_type", format!("`{name}` is not one of {known}"));
+            }
+        }
+        let (weights, losses) = (self.loss_weights.len(), self.loss_type.len());
+        if weights != 0 && weights != losses {
+            let message = format!("must be as many as loss_type has ({losses}), found {weights}");
+            found.add("loss_weights", message);
+        }
+        for weight in &self.loss_weights {
+            found.number("loss_weights", *weight, -1e6..=1e6);
+        }
+        found.number("label_smoothing", self.label_smoothing, 0.0..=0.5);
+        let uses = |name: &str| self.loss_type.iter().any(|loss| loss == name);
+        if uses("exo_pair") && self.label_smoothing == 0.0 {
+            let message = "must be above 0 for `exo_pair`; its paper takes 0.001".to_owned();
+            found.add("label_smoothing", message);
+        }
+        if uses("robust") && self.label_smoothing == 0.5 {
+            found.add("label_smoothing", "must be below 0.5 for `robust`".to_owned());
+        }
+    }
+}
+
+/// As transformers does, the prefix may be left out.
+fn is_known(name: &str, metrics: &[&str]) -> bool {
+    metrics.iter().any(|known| *known == name || known.strip_prefix("eval_") == Some(name))
+}
+
+#[derive(Default)]
+struct Problems(Vec<ConfigProblem>);
+
+impl Problems {
+    fn add(&mut self, field: &'static str, message: String) {
+        self.0.push(ConfigProblem { field, message });
+    }
+
+    fn count(&mut self, field: &'static str, value: usize, range: RangeInclusive<usize>) {
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
+        }
+    }
+
+    fn number(&mut self, field: &'static str, value: f64, range: RangeInclusive<f64>) {
+        // A NaN is in no range.
+        if !range.contains(&value) {
+            let (low, high) = range.into_inner();
+            self.add(field, format!("must be between {low} and {high}, and it is {value}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn ready(config: TrainConfig) -> TrainConfig {
+        TrainConfig { model: "starter".to_owned(), data: PathBuf::from("pairs.jsonl"), ..config }
+    }
+
+    #[test]
+    fn defaults_and_suggestions_can_start_once_model_and_data_are_chosen() {
+        assert_eq!(ready(TrainConfig::default()).problems(), []);
+        for objective in [Objective::Dpo, Objective::Sft] {
+            let config = TrainConfig::suggested(objective);
+            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
+            assert_eq!(fields, ["model", "data"]);
+            assert_eq!(ready(config).problems(), []);
+        }
+    }
+
+    #[test]
+    fn every_setting_out_of_range_is_named() {
+        type Change = fn(&mut TrainConfig);
+        let changes: [(&str, Change); 17] = [
+            ("metric_for_best_model", |config| config.metric_for_best_model = "bleu".to_owned()),
+            ("early_stopping_patience", |config| config.early_stopping_patience = 3),
+            ("load_best_model_at_end", |config| config.load_best_model_at_end = true),
+            ("per_device_train_batch_size", |config| config.per_device_train_batch_size = 0),
+            ("gradient_accumulation_steps", |config| config.gradient_accumulation_steps = 0),
+            ("max_steps", |config| config.max_steps = Some(0)),
+            ("num_train_epochs", |config| config.num_train_epochs = 0.0),
+            ("learning_rate", |config| config.learning_rate = f64::NAN),
+            ("beta", |config| config.beta = 0.0),
+            ("loss_type", |config| config.loss_type = vec!["simpo".to_owned()]),
+            ("label_smoothing", |config| config.loss_type = vec!["exo_pair".to_owned()]),
+            ("loss_weights", |config| config.loss_weights = vec![1.0, 0.5]),
+            ("loss_weights", |config| config.loss_weights = vec![f64::INFINITY]),
+            ("max_length", |config| config.max_length = 1),
+            ("held_out_share", |config| config.held_out_share = 1.0),
+            ("lora.r", |config| config.lora.r = 0),
+            ("lora.lora_dropout", |config| config.lora.lora_dropout = 1.0),
+        ];
+        for (field, change) in changes {
+            let mut config = ready(TrainConfig::default());
+            change(&mut config);
+            let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
+            assert_eq!(fields, [field]);
+        }
+    }
+
+    #[test]
+    fn a_metric_for_the_best_model_is_one_of_its_objective() {
+        let dpo = Objective::Dpo.best_model_metrics();
+        assert!(is_known("eval_loss", dpo) && is_known("rewards/margins", dpo));
+        let sft = Objective::Sft.best_model_metrics();
+        assert!(!is_known("bleu", dpo) && !is_known("rewards/margins", sft));
+    }
+}

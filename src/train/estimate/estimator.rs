@@ -1,0 +1,197 @@
+//! What a run will take, before it is started: memory is counted, time is counted and measured.
+
+use std::path::Path;
+
+use super::changes;
+use super::changes::Change;
+use super::memory::{Memory, ModelSize, memory, pass_plan};
+use super::speed;
+use super::speed::Speed;
+use super::time::{Time, Workload};
+use crate::data::split::Split;
+use crate::files;
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::Shapes;
+use crate::llm::adapter::lora;
+use crate::llm::config::Config;
+use crate::llm::model::Model;
+use crate::train::config::{Dtype, Objective, TrainConfig};
+use crate::train::error::Error;
+use crate::train::objective::logprobs;
+use crate::train::objective::logprobs::PassSize;
+use crate::train::record::metrics::TrainEvent;
+use crate::train::rows::batch::Example;
+use crate::train::rows::plan;
+use crate::train::rows::plan::Plan;
+use crate::train::rows::prepare;
+use crate::train::rows::prepare::Examples;
+use crate::train::step::adapter;
+use crate::train::step::passes;
+use crate::train::step::reference_cache::ReferenceCache;
+
+/// What a run will take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    pub memory: Memory,
+    pub time: Time,
+    pub steps: usize,
+    pub train_rows: usize,
+    pub held_out_rows: usize,
+
+    /// Settings that would take less memory, the least first.
+    pub changes: Vec<Change>,
+}
+
+/// Estimates runs on one model after another, and remembers what was slow to find out.
+#[derive(Debug, Default)]
+pub struct Estimator {
+    rows: Option<(RowsKey, Examples)>,
+    speed: Option<(SpeedKey, Speed)>,
+}
+
+/// What the rows as token ids depend on.
+#[derive(Clone, Debug, PartialEq)]
+struct RowsKey {
+    model: String,
+    data: String,
+    objective: Objective,
+    completion_only_loss: bool,
+    max_length: usize,
+}
+
+/// What the measured speed depends on.
+#[derive(Clone, Debug, PartialEq)]
+struct SpeedKey {
+    rows: RowsKey,
+    dtype: Dtype,
+    target_modules: Vec<String>,
+
+    /// Tokens of the measured pass, roughly: another shuffle is the same work.
+    tokens: usize,
+}
+
+impl Estimator {
+    /// What a run of `config` on the rows of `data` would take. `model` may keep its weights
+    /// otherwise than the run would. `cache`: the folder where the reference of an earlier run may
+    /// be, which this one need not compute.
+    pub fn estimate(
+        &mut self,
+        model: &Model,
+        config: &TrainConfig,
+        (data, cache): (&Path, Option<&Path>),
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Estimate, Error> {
+        let bytes =
+            std::fs::read(data).map_err(|source| Error::Read { path: data.to_owned(), source })?;
+        let key = RowsKey {
+            model: model.card().identity.sha256.clone(),
+            data: files::sha256_of_bytes(&bytes),
+            objective: config.objective,
+            completion_only_loss: config.completion_only_loss,
+            max_length: config.max_length,
+        };
+        if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
+            let examples = prepare::examples(model, config, data, progress)?;
+            self.rows = Some((key.clone(), examples));
+        }
+        let (_, Examples { examples, .. }) = self.rows.as_ref().expect("it was read above");
+        let split = prepare::held_out_split(examples, config);
+        let plan = Plan::new(config, split.train.len());
+
+        let weights = config.dtype.weights();
+        let shapes = Shapes::of(model.config());
+        let weight_bytes = llm::memory_needed(&model.card().source, weights)?;
+        let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
+        let mut reference = match config.objective {
+            Objective::Dpo => plan::rows_of(&plan, &split.train, &split.held_out),
+            Objective::Sft => Vec::new(),
+        };
+        let kept = || kept(cache?, (model, weight_bytes), config);
+        if !reference.is_empty()
+            && let Some(cache) = kept()
+        {
+            reference.retain(|row| cache.get(&examples[*row]).is_none());
+        }
+        let counted = Counted::of(&size, config, examples, (&split, &reference), &plan);
+
+        let (members, tokens) = typical_pass(model.config(), examples, &split, &plan);
+        let key = SpeedKey {
+            rows: key,
+            dtype: config.dtype,
+            target_modules: config.lora.target_modules.clone(),
+            tokens: tokens / 128,
+        };
+        let speed = match &self.speed {
+            Some((known, speed)) if *known == key => *speed,
+            _ => {
+                progress.check().map_err(|_stopped| Error::Cancelled)?;
+                let members: Vec<&Example> = members.iter().map(|row| &examples[*row]).collect();
+                let speed = speed::measure(model, config, weights, &members)?;
+                self.speed = Some((key, speed));
+                speed
+            }
+        };
+        Ok(Estimate {
+            memory: counted.memory,
+            time: counted.workload.time(&speed),
+            steps: plan.steps,
+            train_rows: split.train.len(),
+            held_out_rows: split.held_out.len(),
+            changes: changes::changes(model, config, (examples, &split.train), &counted.memory)?,
+        })
+    }
+}
+
+/// What the `cache` has for such a run. What keeps its adapter from being read is for the run to say.
+fn kept(cache: &Path, model: (&Model, u64), config: &TrainConfig) -> Option<ReferenceCache> {
+    let begun = config.adapter.as_deref().map(|path| adapter::load(model.0, path));
+    ReferenceCache::open(cache, model, begun.transpose().ok()?.as_ref()).ok()
+}
+
+/// A run, counted.
+struct Counted {
+    memory: Memory,
+    workload: Workload,
+}
+
+impl Counted {
+    fn of(
+        size: &ModelSize<'_>,
+        config: &TrainConfig,
+        examples: &[Example],
+        (split, reference): (&Split, &[usize]),
+        plan: &Plan,
+    ) -> Self {
+        let targets = lora::targets(&size.shapes.linears, &config.lora.target_modules);
+        let passes = pass_plan(size, config, &targets);
+        let largest = passes.largest(examples, &split.train, plan);
+        let rows = (split.train.as_slice(), split.held_out.as_slice(), reference);
+        let workload = Workload::of(&passes, examples, rows, plan);
+        Self { memory: memory(size, config, &largest), workload }
+    }
+}
+
+/// The pass of middling length among the first ones of a run, and its tokens.
+fn typical_pass(
+    config: &Config,
+    examples: &[Example],
+    split: &Split,
+    plan: &Plan,
+) -> (Vec<usize>, usize) {
+    const STEPS: usize = 8;
+    let rows = PassSize::of(config).rows();
+    let mut passes: Vec<(Vec<usize>, usize)> = Vec::new();
+    for step in 0..plan.steps.min(STEPS) {
+        for batch in plan.batches_of(step, &split.train) {
+            for members in passes::passes(examples, &batch, rows) {
+                let sequences = members.iter().flat_map(|index| examples[*index].sequences());
+                let tokens = logprobs::tree(&sequences.collect::<Vec<_>>()).len();
+                passes.push((members.to_vec(), tokens));
+            }
+        }
+    }
+    passes.sort_by_key(|(_, tokens)| *tokens);
+    let middle = passes.len() / 2;
+    passes.into_iter().nth(middle).unwrap_or_default()
+}

@@ -1,0 +1,355 @@
+//! A training run from beginning to end, and from wherever it was stopped to its end, in the order
+//! in which it happens: set up, the loop, a step, and what comes between two steps.
+
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::Var;
+use time::OffsetDateTime;
+
+use super::best;
+use super::best::{Look, Looks};
+use super::checkpoint;
+use super::checkpoint::RunState;
+use super::request::TrainRequest;
+use super::setup::Setup;
+use crate::errors::one_line;
+use crate::files;
+use crate::jobs;
+use crate::jobs::Progress;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::model::Model;
+use crate::llm::net::buffers;
+use crate::llm::net::buffers::OutOfMemory;
+use crate::train::config::Objective;
+use crate::train::error::Error;
+use crate::train::record;
+use crate::train::record::history;
+use crate::train::record::history::History;
+use crate::train::record::metrics::{
+    Aside, Best, EvalMetrics, RunSummary, StepMetrics, TrainEvent,
+};
+use crate::train::record::samples;
+use crate::train::record::{RunRecord, RunStatus};
+use crate::train::step::adapter;
+use crate::train::step::evaluation;
+use crate::train::step::forward_backward;
+use crate::train::step::forward_backward::{StepInput, StepOutcome};
+use crate::train::step::optim::AdamW;
+use crate::train::step::reference;
+use crate::train::step::sample;
+use crate::train::step::schedule;
+
+/// Trains an adapter for `model`, which must have been loaded with f32 weights.
+///
+/// Stopping is a good end: the adapter and a checkpoint of the last complete step are written.
+/// Where a run fails, what was saved last stays.
+pub fn run(
+    model: &Model,
+    request: &TrainRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    let (setup, adapter) = Setup::new(model, request, progress)?;
+    let mut record = setup.record.clone();
+    let result = without_aborting(|| {
+        let mut training = Training::new(model, (&setup, adapter), progress)?;
+        training.all_steps(&mut record).map(|()| training)
+    });
+    buffers::release();
+    record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
+    match result {
+        Ok(training) => {
+            let done = training.state.step >= setup.plan.steps || training.stopped_early.is_some();
+            record.status = if done { RunStatus::Finished } else { RunStatus::Stopped };
+            record.message.clone_from(&training.stopped_early);
+            if done && setup.config.load_best_model_at_end {
+                training.take_best()?;
+            }
+            record.write(&setup.run_dir)?;
+            Ok(training.summary())
+        }
+        Err(err) => {
+            record.status = RunStatus::Failed;
+            record.message = Some(one_line(&err));
+            // The reason for the failure is worth more than that it could not be written down.
+            record.write(&setup.run_dir).ok();
+            Err(err)
+        }
+    }
+}
+
+/// Memory that has run out ends the run, and not the program. Any other panic goes on.
+fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    // What the work has changed by then is dropped with it: the run's folder is what is gone on with.
+    buffers::unless_out_of_memory(work)
+        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }))
+}
+
+/// A run under way.
+struct Training<'a> {
+    model: &'a Model,
+    setup: &'a Setup,
+    progress: &'a dyn Progress<TrainEvent>,
+    adapter: Adapter,
+    vars: Vec<(String, Var)>,
+    state: RunState,
+    last_step: Option<StepMetrics>,
+    evaluation: Option<EvalMetrics>,
+
+    /// The latest step after which the fixed prompt was answered.
+    sampled: Option<usize>,
+    looks: Looks,
+    stopped_early: Option<String>,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        model: &'a Model,
+        (setup, adapter): (&'a Setup, Adapter),
+        progress: &'a dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let config = &setup.config;
+        let vars = adapter.vars();
+        let state = if setup.resume {
+            let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
+            history::truncate(&setup.run_dir, state.step)?;
+            samples::truncate(&setup.run_dir, state.step)?;
+            state
+        } else {
+            let optimizer = AdamW::new(&vars, config.weight_decay);
+            RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
+        };
+        let History { mut steps, mut evaluations } = History::read(&setup.run_dir);
+        let looks = Looks::of(&evaluations, config);
+        let (last_step, evaluation) = (steps.pop(), evaluations.pop());
+        let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
+        Ok(Self {
+            model,
+            setup,
+            progress,
+            adapter,
+            vars,
+            state,
+            last_step,
+            evaluation,
+            sampled,
+            stopped_early: looks.enough(config),
+            looks,
+        })
+    }
+
+    /// `Ok` with fewer steps than planned: it was stopped.
+    fn all_steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        self.save(record)?; // before anything slow: a full or read-only disk is known now
+        match self.steps(record) {
+            Err(Error::Cancelled) => self.save(record),
+            result => result,
+        }
+    }
+
+    /// The loop.
+    fn steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        let Setup { config, plan, held_out, .. } = self.setup;
+        if self.state.reference.is_empty() && config.objective == Objective::Dpo {
+            self.reference()?;
+            self.save(record)?;
+        }
+        if self.state.step == 0 && config.sample_steps > 0 {
+            self.sample()?;
+        }
+        while self.state.step < plan.steps && self.stopped_early.is_none() {
+            self.progress.rest();
+            self.one_step()?;
+            let done = self.state.step;
+            let last = done == plan.steps;
+            if !held_out.is_empty() && (last || is_due(done, config.eval_steps)) {
+                self.aside(Aside::Evaluation, Self::evaluate)?;
+            }
+            if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
+                self.sample()?;
+            }
+            if last || self.stopped_early.is_some() || is_due(done, config.save_steps) {
+                self.aside(Aside::Save, |training| training.save(record))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the policy is held to, once, before the first step.
+    fn reference(&mut self) -> Result<(), Error> {
+        let Setup { config, examples, cache, .. } = self.setup;
+        let rows = self.setup.rows();
+        self.state.reference = reference::known_or_computed(
+            (self.model, &self.adapter),
+            config,
+            (examples, &rows),
+            cache.as_deref(),
+            self.progress,
+        )?;
+        Ok(())
+    }
+
+    /// One optimizer step. A stop in the middle leaves everything as it was before it.
+    fn one_step(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let Setup { config, plan, examples, train, .. } = self.setup;
+        let index = self.state.step;
+
+        // Forwards and backwards.
+        let batches = plan.batches_of(index, train);
+        let input = StepInput {
+            model: self.model,
+            adapter: &self.adapter,
+            vars: &self.vars,
+            config,
+            step: index,
+            examples,
+            reference: &self.state.reference,
+        };
+        let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
+        let outcome = forward_backward::run(&input, &batches, &check)?;
+        let StepOutcome { mut gradients, loss, entropy, mean_token_accuracy, preference, tokens } =
+            outcome;
+        self.finite("loss", loss)?;
+        let grad_norm = gradients.clip(config.max_grad_norm);
+        self.finite("gradient", grad_norm)?;
+
+        // The adapter moves.
+        let warmup = config.warmup(plan.steps);
+        let share = schedule::factor(config.lr_scheduler_type, index, warmup, plan.steps);
+        let learning_rate = config.learning_rate * share;
+        jobs::in_pool(|| self.state.optimizer.step(&self.vars, &gradients, learning_rate))?;
+        self.state.step += 1;
+        self.state.num_tokens += tokens;
+
+        // What is said of it.
+        let metrics = StepMetrics {
+            step: self.state.step,
+            epoch: plan.epoch_after(index),
+            loss,
+            grad_norm,
+            learning_rate,
+            entropy,
+            num_tokens: self.state.num_tokens,
+            mean_token_accuracy,
+            preference,
+            step_secs: started.elapsed().as_secs_f64(),
+        };
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Step(metrics.clone()));
+        self.last_step = Some(metrics);
+        Ok(())
+    }
+
+    /// Does what takes time between two steps, and says how long that was.
+    fn aside(
+        &mut self,
+        what: Aside,
+        work: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        work(self)?;
+        self.progress.emit(TrainEvent::Aside { what, secs: started.elapsed().as_secs_f64() });
+        Ok(())
+    }
+
+    /// The held-out rows, measured with the adapter as it is now. The best adapter so far is kept.
+    fn evaluate(&mut self) -> Result<(), Error> {
+        let Setup { config, examples, held_out, .. } = self.setup;
+        let rows = (examples.as_slice(), self.state.reference.as_slice());
+        let found =
+            evaluation::held_out(self.model, &self.adapter, config, rows, held_out, self.progress)?;
+        let metrics = EvalMetrics { step: self.state.step, ..found };
+        let look = self.looks.add(&metrics, config);
+        if look == Look::Best && config.eval_steps > 0 {
+            self.save_adapter(&best::folder(&self.setup.run_dir, metrics.step))?;
+        }
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
+        self.stopped_early = self.looks.enough(config);
+        self.evaluation = Some(metrics);
+        Ok(())
+    }
+
+    /// The fixed prompt, answered by the model as it is now. A run that goes on may have its answer
+    /// at this step already: no time says how long one takes.
+    fn sample(&mut self) -> Result<(), Error> {
+        if self.sampled == Some(self.state.step) {
+            return Ok(());
+        }
+        self.aside(Aside::Sample, |training| {
+            let Setup { config, examples, held_out, run_dir, .. } = training.setup;
+            let step = training.state.step;
+            let asked = sample::prompt(&config.sample_prompt, examples, held_out);
+            let Some(prompt) = asked else { return Ok(()) };
+            let (model, adapter) = (training.model, &training.adapter);
+            let sample = sample::answer(model, adapter, &prompt, step, training.progress)?;
+            samples::append(run_dir, &sample)?;
+            training.sampled = Some(step);
+            training.progress.emit(TrainEvent::Sampled(sample));
+            Ok(())
+        })
+    }
+
+    /// Writes the adapter, what is needed to resume, and how far the run is.
+    fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+        buffers::release(); // a checkpoint is put together in memory, on top of what a pass took
+        let run_dir = &self.setup.run_dir;
+        // First: resuming reads it.
+        self.save_adapter(run_dir)?;
+        checkpoint::write(run_dir, &self.vars, &self.state)?;
+        record.steps_done = self.state.step;
+        record.best.clone_from(&self.looks.best);
+        record.write(run_dir)?;
+        if let Some(Best { step, .. }) = self.looks.best {
+            best::remove_others(run_dir, step)?;
+        }
+        self.progress.emit(TrainEvent::Saved { step: self.state.step });
+        Ok(())
+    }
+
+    fn save_adapter(&self, folder: &Path) -> Result<(), Error> {
+        adapter::save(&self.adapter, self.model, folder)
+    }
+
+    /// A line of the run's metrics.
+    fn report(&self, line: &impl serde::Serialize) -> Result<(), Error> {
+        let path = self.setup.run_dir.join(record::METRICS_FILE);
+        files::append_json(&path, line).map_err(|source| Error::Write { path, source })
+    }
+
+    /// A run whose numbers are gone is ended before they reach the adapter.
+    fn finite(&self, what: &'static str, value: f64) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let kept_step = RunRecord::read(&self.setup.run_dir).map_or(0, |record| record.steps_done);
+        Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
+    }
+
+    /// The run's adapter becomes that of its best look.
+    fn take_best(&self) -> Result<(), Error> {
+        let run_dir = &self.setup.run_dir;
+        let Some(Best { step, .. }) = self.looks.best else { return Ok(()) };
+        let best = adapter::load(self.model, &best::folder(run_dir, step))?;
+        adapter::save(&best, self.model, run_dir)
+    }
+
+    fn summary(self) -> RunSummary {
+        RunSummary {
+            run_dir: self.setup.run_dir.clone(),
+            adapter_dir: self.setup.run_dir.clone(),
+            steps_done: self.state.step,
+            steps_planned: self.setup.plan.steps,
+            last_step: self.last_step,
+            evaluation: self.evaluation,
+            best: self.looks.best,
+            stopped_early: self.stopped_early,
+        }
+    }
+}
+
+/// Every so many steps; 0 is never.
+fn is_due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}

@@ -1,0 +1,27 @@
+//! How a panel is laid out: its heading, and what scrolls in it.
+
+use eframe::egui;
+use eframe::egui::{Frame, Margin, ScrollArea, Ui};
+
+use super::theme;
+
+/// A column that scrolls when it is higher than the window. Its contents keep clear of the scroll
+/// bar and of the window's lower edge.
+pub fn scrolled_ui(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
+    let area = ScrollArea::vertical().id_salt(name).auto_shrink(false).content_margin(margin);
+    area.show(ui, contents);
+}
+
+/// What stands beside or above a [`scrolled_ui`], with the same margin at its right.
+pub fn inset_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let margin = Margin { left: 0, right: 16, top: 0, bottom: 0 };
+    Frame::new().inner_margin(margin).show(ui, contents).inner
+}
+
+/// A heading with buttons at its right.
+pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
+    let heading = theme::strong(ui, text).heading();
+    egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(heading), aside);
+    ui.add_space(theme::GAP);
+}
