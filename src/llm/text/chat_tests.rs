@@ -1,3 +1,7 @@
+//! Chat templates against transformers: which one is meant, and what it sees.
+
+use std::error::Error as _;
+
 use time::Month;
 
 use super::*;
@@ -86,18 +90,18 @@ fn the_templates_own_complaint_is_the_error() {
 
 #[test]
 fn what_is_wrong_with_a_template_is_said_with_its_line() {
-    let told = |error: ChatError| crate::errors::one_line(&error);
     let broken = template("{% set ns = 1 %}\n  {% do ns %}\n");
     let problem = "the model's chat template is not understood (line 2: there is no tag \"do\" in the Jinja of chat templates, in: {% do ns %})";
     assert_eq!(broken.problem(), Some(problem));
     let error = broken.render(&[Message::new("user", "Hi")], true).unwrap_err();
-    assert_eq!(told(error), format!("{problem}; use raw mode"));
+    assert_eq!(error.to_string(), format!("{problem}; use raw mode"));
     assert_eq!(template("a").problem(), None);
-    let error =
-        fill("a\n{{ messages[0].content + 1 }}", serde_json::json!([{"content": "a"}]), None);
+    let source = "a\n{{ messages[0].content + 1 }}";
+    let error = fill(source, serde_json::json!([{"content": "a"}]), None).unwrap_err();
+    assert_eq!(error.to_string(), "the model's chat template could not be filled in");
     assert_eq!(
-        told(error.unwrap_err()),
-        "the model's chat template could not be filled in: line 2: can only concatenate str (not \"int\") to str, in: {{ messages[0].content + 1 }}"
+        error.source().unwrap().to_string(),
+        "line 2: can only concatenate str (not \"int\") to str, in: {{ messages[0].content + 1 }}"
     );
 }
 
@@ -171,7 +175,10 @@ fn special_tokens_are_found_wherever_a_folder_names_them() {
     assert_eq!(of(&[gpt2]), "<|endoftext|>|<|endoftext|>||<|endoftext|>|");
     assert_eq!(of(&[qwen2]), "|<|endoftext|>|<|endoftext|>|<|endoftext|>|");
     // What a file says is none is none.
-    let null = ("tokenizer_config.json", r#"{"eos_token": null, "unk_token": {"content": "<u>"}}"#);
+    let null = (
+        "tokenizer_config.json",
+        r#"{"eos_token": null, "unk_token": {"__type": "AddedToken", "content": "<u>"}}"#,
+    );
     assert_eq!(of(&[gpt2, null]), "<|endoftext|>|||<u>|");
     // llama.cpp #5040: in a file of their own.
     let plain = ("tokenizer_config.json", r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#);

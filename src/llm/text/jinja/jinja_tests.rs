@@ -1,3 +1,5 @@
+//! Jinja2's own rules, and random templates against Jinja2 itself.
+
 use serde_json::{Map, Value as Json};
 use time::{Date, Month, PrimitiveDateTime, Time};
 
@@ -206,10 +208,7 @@ fn a_template_that_is_not_jinja_is_refused_with_its_line() {
     fails("{{ s | nosuch }}", "line 1: there is no filter \"nosuch\" in Jinja");
     fails("{{ s is nosuch }}", "line 1: there is no test \"nosuch\" in Jinja");
     fails("\n\n{{ (s }}", "line 3: unexpected '}', expected ')'");
-    fails(
-        "{{ s",
-        "line 1: the end of the expression, \"}}\", should be where \"end of template\" stands",
-    );
+    fails("{{ s", "line 1: the template ends where the end of the expression, \"}}\", should be");
     fails(
         "{% for x %}{% endfor %}",
         "line 1: \"in\" should be where \"end of statement block\" stands",
