@@ -2,11 +2,11 @@
 //! `reject`.
 
 use super::arguments::Values;
+use super::checks;
 use super::failure::{Failure, Kind, Outcome, type_error};
 use super::filters;
 use super::interpreter::Interpreter;
 use super::iteration::{Generator, Items, Next};
-use super::tests;
 use super::value::{Text, Value};
 use super::words;
 
@@ -174,7 +174,7 @@ pub fn select(value: &Value, values: Values, wanted: bool, by: By) -> Value {
                 None => item.clone(),
             };
             let holds = match test {
-                Some((name, values)) => tests::check(name, &seen, values.clone(), interpreter)?,
+                Some((name, values)) => checks::check(name, &seen, values.clone(), interpreter)?,
                 None => interpreter.truthy(&seen)?,
             };
             if holds == wanted {
@@ -202,7 +202,7 @@ impl Selection {
             rest = after;
         }
         let Some((name, rest)) = rest.split_first() else { return Ok(Self { path, test: None }) };
-        let Some(name) = name.as_str().filter(|name| tests::is_test(name)) else {
+        let Some(name) = name.as_str().filter(|name| checks::is_test(name)) else {
             let message = format!("No test named {}.", words::repr(name));
             return Err(Failure::new(Kind::Runtime, message));
         };

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::Values;
+use super::checks;
 use super::comparison::compare;
 use super::failure::{Failure, Kind, Outcome, type_error};
 use super::filters;
@@ -11,7 +12,6 @@ use super::items;
 use super::iteration::collect;
 use super::operators;
 use super::syntax::{self, Arguments, Constant, Expression, ExpressionKind};
-use super::tests;
 use super::value::{Dict, Global, Key, Object, Value};
 use super::words;
 
@@ -155,7 +155,7 @@ impl Interpreter<'_> {
             ExpressionKind::Test { value, name, arguments } => {
                 let value = self.evaluate(value, variables)?;
                 let values = self.values(arguments, variables)?;
-                Value::Bool(tests::check(name, &value, values, self)?)
+                Value::Bool(checks::check(name, &value, values, self)?)
             }
             ExpressionKind::Binary(operator, left, right) => {
                 let left = self.evaluate(left, variables)?;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::checks::is_test;
 use super::failure::{Failure, Kind, Outcome};
 use super::filters::is_filter;
 use super::names::{assigns_loop, stores_loop, undeclared};
@@ -15,7 +16,6 @@ use super::syntax::{
     Arguments, Block, Expression, ExpressionKind, For, Frame, Load, MacroNode, Output, Slot,
     Statement, StatementKind, Target, Tree,
 };
-use super::tests::is_test;
 use super::value::Text;
 
 /// A variable by its level and name.
