@@ -31,6 +31,12 @@ pub enum Error {
     )]
     UnsupportedArchitecture { architecture: String },
 
+    #[error(
+        "this {architecture} can be run, but not trained yet: it has {part}; train another model, \
+         or train this one with TRL and load its adapter"
+    )]
+    NotTrainable { architecture: String, part: &'static str },
+
     /// A setting of `config.json` or of a GGUF file that this program cannot honour.
     #[error("{} has {key} = {found}; {expected}", path.display())]
     Setting { path: PathBuf, key: String, found: String, expected: String },
@@ -58,6 +64,12 @@ pub enum Error {
 
     #[error("there is no layer {index}; the model has {count}, counted from 0")]
     NoSuchLayer { index: usize, count: usize },
+
+    #[error(
+        "layer {index}, counted from 0, has no attention to show: it carries a state from token to \
+         token instead"
+    )]
+    NoAttention { index: usize },
 
     #[error(
         "there was no memory left for {} MB more; end other programs, or ask with a shorter text",

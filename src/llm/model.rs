@@ -134,8 +134,8 @@ impl Model {
     }
 
     pub fn new_cache(&self) -> KvCache {
-        let Config { kv_heads, head_dim, .. } = self.config;
-        let cache = KvCache::new(self.config.layer_count(), kv_heads, head_dim);
+        let cache = KvCache::new(self.transformer.layers.iter().map(|layer| layer.cached_heads()))
+            .with_states(self.config.recurrent.is_some());
         // Packed weights are further off than 16-bit keys and values.
         if self.transformer.is_packed() { cache.halved() } else { cache }
     }
@@ -197,6 +197,14 @@ impl Model {
         let run = |ids: &[u32], cache: &mut KvCache, wanted| {
             self.transformer.run(config, ids, cache, adapter, wanted, None)
         };
+        if config.recurrent.is_some() {
+            // What was forgotten of the states is run once more.
+            let whole = [&cache.behind(), ids].concat();
+            let past = whole.len() - ids.len();
+            let hidden = run(&whole, cache, wanted.start + past..wanted.end + past)?;
+            cache.ids.extend(ids);
+            return Ok(hidden);
+        }
         if !config.restarts_when_long {
             return run(ids, cache, wanted);
         }
@@ -227,6 +235,7 @@ impl Model {
         dropout: Option<&'a Dropout>,
         keep: Keep,
     ) -> Result<TreePass<'a>, Error> {
+        self.check_trainable()?;
         self.check(tree.ids(), tree.depth())?;
         let pass = Pass::new(&self.config, tree, adapter, dropout);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
@@ -242,6 +251,18 @@ impl Model {
     pub fn tree_scores_backward(&self, scores: &[f32], grad: &mut [f32]) -> Vec<f32> {
         let transformer = &self.transformer;
         jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))
+    }
+
+    /// Fails where the way back through a part of this model is not written yet: before a run
+    /// starts, not in its first step.
+    pub fn check_trainable(&self) -> Result<(), Error> {
+        match self.config.untrainable() {
+            None => Ok(()),
+            Some(part) => {
+                let architecture = self.config.architecture.clone();
+                Err(Error::NotTrainable { architecture, part })
+            }
+        }
     }
 
     pub(crate) fn transformer(&self) -> &Transformer {

@@ -11,6 +11,7 @@ mod adapters;
 mod decoders;
 mod estimates;
 mod exports;
+mod families;
 mod files;
 mod forms;
 mod generated;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::files;
 use crate::llm::card::ModelSource;
 use crate::llm::config::families;
-use crate::llm::config::{Activation, Config, Naming, NormKind, NormPlacement};
+use crate::llm::config::{Activation, Config, Naming, NormKind, names};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::model::Model;
@@ -17,8 +17,7 @@ use crate::llm::net::transformer::Transformer;
 
 /// transformers' names for what is not a linear layer.
 pub(crate) struct Names {
-    naming: Naming,
-    placement: NormPlacement,
+    names: names::Names,
     pub embedding: &'static str,
 
     /// transformers' Gemma adds 1 to a norm's weights; a GGUF file has it added already.
@@ -27,52 +26,30 @@ pub(crate) struct Names {
 
 impl Names {
     pub fn of(config: &Config) -> Self {
-        Self {
-            naming: config.naming,
-            placement: config.norm_placement,
-            embedding: match config.naming {
-                Naming::Llama => "model.embed_tokens",
-                Naming::Gpt2 => "transformer.wte",
-            },
-            norms_are_one_less: is_gemma(config),
-        }
+        let names = config.naming.names(config.norm_placement);
+        Self { names, embedding: names.embedding, norms_are_one_less: is_gemma(config) }
     }
 
     /// Every norm by its module path.
     pub fn norms<'a>(&self, transformer: &'a Transformer) -> Vec<(String, &'a Norm)> {
-        let [before, after, mlp, after_mlp] = match (self.naming, self.placement) {
-            (Naming::Gpt2, _) => ["ln_1", "", "ln_2", ""],
-            (Naming::Llama, NormPlacement::Before) => {
-                ["input_layernorm", "", "post_attention_layernorm", ""]
-            }
-            (Naming::Llama, NormPlacement::After) => {
-                ["", "post_attention_layernorm", "", "post_feedforward_layernorm"]
-            }
-            (Naming::Llama, NormPlacement::Around) => [
-                "input_layernorm",
-                "post_attention_layernorm",
-                "pre_feedforward_layernorm",
-                "post_feedforward_layernorm",
-            ],
-        };
-        let (layers, last) = match self.naming {
-            Naming::Llama => ("model.layers", "model.norm"),
-            Naming::Gpt2 => ("transformer.h", "transformer.ln_f"),
-        };
+        let Self { names, .. } = self;
         let mut norms = Vec::new();
         for (index, layer) in transformer.layers.iter().enumerate() {
             for (name, norm) in [
-                (before, &layer.attention_norm),
-                (after, &layer.post_attention_norm),
-                (mlp, &layer.mlp_norm),
-                (after_mlp, &layer.post_mlp_norm),
-                ("self_attn.q_norm", &layer.q_norm),
-                ("self_attn.k_norm", &layer.k_norm),
+                (names.attention_norm, &layer.attention_norm),
+                (names.post_attention_norm, &layer.post_attention_norm),
+                (names.mlp_norm, &layer.mlp_norm),
+                (names.post_mlp_norm, &layer.post_mlp_norm),
+                (names.q_norm, &layer.q_norm),
+                (names.k_norm, &layer.k_norm),
             ] {
-                norms.extend(norm.as_ref().map(|norm| (format!("{layers}.{index}.{name}"), norm)));
+                let path = || format!("{}.{index}.{name}", names.layers);
+                norms.extend(norm.as_ref().map(|norm| (path(), norm)));
             }
         }
-        norms.push((last.to_owned(), &transformer.final_norm));
+        norms.extend(
+            transformer.final_norm.as_ref().map(|norm| (names.final_norm.to_owned(), norm)),
+        );
         norms
     }
 }
@@ -206,6 +183,7 @@ fn activation(activation: Activation) -> &'static str {
         Activation::Relu => "relu",
         Activation::ReluSquared => "relu2",
         Activation::Tanh => "tanh",
+        Activation::Xielu(_) => "xielu",
     }
 }
 

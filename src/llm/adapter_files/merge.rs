@@ -18,7 +18,6 @@ use crate::files;
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Adapter, LoraPair};
 use crate::llm::card::ModelSource;
-use crate::llm::config::Naming;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::weights::SafetensorsFiles;
@@ -164,10 +163,7 @@ fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 fn order(model: &Model) -> Order {
-    match model.config().naming {
-        Naming::Llama => Order::OutputsInputs,
-        Naming::Gpt2 => Order::InputsOutputs,
-    }
+    if model.config().naming.is_transposed() { Order::InputsOutputs } else { Order::OutputsInputs }
 }
 
 /// Every tensor of a model that came from a GGUF file, as f32.
@@ -215,6 +211,11 @@ fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
             RowNorm::Layer { weight, bias, .. } => {
                 vector(format!("{name}.weight"), Cow::Borrowed(weight));
                 vector(format!("{name}.bias"), Cow::Borrowed(bias));
+            }
+            RowNorm::LayerOfHeads { weights, head_dim, .. } => {
+                for (head, weight) in weights.chunks_exact(*head_dim).enumerate() {
+                    vector(format!("{name}.norms.{head}.weight"), Cow::Borrowed(weight));
+                }
             }
         }
     }

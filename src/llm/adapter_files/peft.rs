@@ -174,7 +174,7 @@ impl PeftConfig {
             lora_alpha: spec.lora_alpha,
             lora_dropout: spec.lora_dropout,
             use_rslora: spec.use_rslora,
-            fan_in_fan_out: naming == Naming::Gpt2,
+            fan_in_fan_out: naming.is_transposed(),
             target_modules: TargetModules::Names(names),
             rank_pattern: Patterns::default(),
             alpha_pattern: Patterns::default(),

@@ -7,6 +7,7 @@
 use candle_core::Result;
 
 use super::dropout::Dropout;
+use super::feed::FeedTape;
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low, multiply, multiply_back};
 use super::tree::TokenTree;
@@ -14,12 +15,12 @@ use super::tree_attention;
 use super::tree_attention::Inputs;
 use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
-use crate::llm::config::{Config, MlpKind, NormPlacement, QkNorm, RopeTable};
+use crate::llm::config::{Config, LayerConfig, NormPlacement, QkNorm, RopeTable};
 use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;
-use crate::llm::net::transformer::{Layer, Mlp, Qkv, Transformer};
+use crate::llm::net::transformer::{Adds, Layer, Qkv, Transformer};
 
 /// What a pass keeps for the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +64,14 @@ struct LayerTape {
     attended: Buffer,
     projected: Buffer,
 
-    /// The hidden state between attention and feed-forward.
+    /// The hidden state between attention and feed-forward, where one waits for the other.
     middle: Buffer,
-
-    /// Gate and up, or the two in one, or up alone.
-    gate: Buffer,
-    up: Buffer,
+    feed: FeedTape,
 
     /// What the feed-forward part gave, where a norm follows.
     fed: Buffer,
 
-    /// Of each linear layer, in the order of [`Layer::linears`].
+    /// Of each linear layer of attention, in the order of [`Layer::linears`].
     lows: Vec<Low>,
 }
 
@@ -117,35 +115,35 @@ impl<'a> TreePass<'a> {
 impl LayerTape {
     /// Floats that it holds.
     fn floats(&self) -> usize {
-        let Self { raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed, lows } = self;
-        let buffers = [raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed];
+        let Self { raw_q, raw_k, q, k, v, attended, projected, middle, feed, fed, lows } = self;
+        let buffers = [raw_q, raw_k, q, k, v, attended, projected, middle, fed];
         buffers.iter().map(|buffer| buffer.len()).sum::<usize>()
+            + feed.floats()
             + lows.iter().map(|low| low.len()).sum::<usize>()
     }
 
     /// Floats that a row of the tree takes in a layer, without those of an adapter; counted, not
     /// measured.
-    fn floats_a_row(config: &Config) -> usize {
-        let Config { width, mlp_width, .. } = *config;
+    fn floats_a_row(config: &Config, layer: &LayerConfig) -> usize {
+        let width = config.width;
         let (q_width, kv_width) = (config.query_width(), config.kv_width());
         let raw = if config.qk_norm == QkNorm::None { 0 } else { q_width + kv_width };
-        let projected_and_fed = match config.norm_placement {
-            NormPlacement::Before => 0,
-            NormPlacement::After | NormPlacement::Around => 2 * width,
+        // Input and middle; what attention and the MLP gave.
+        let states = match config.norm_placement {
+            NormPlacement::Parallel | NormPlacement::ParallelShared => width,
+            NormPlacement::Before => 2 * width,
+            NormPlacement::After | NormPlacement::AfterSum | NormPlacement::Around => 4 * width,
         };
-        let gate_and_up = match config.mlp {
-            MlpKind::Gated | MlpKind::GatedFused => 2 * mlp_width,
-            MlpKind::Plain => mlp_width,
-        };
-        // Input and middle, queries and what attention gave, keys and values
-        let always = 2 * width + 2 * q_width + 2 * kv_width;
-        always + raw + projected_and_fed + gate_and_up
+        // Queries and what attention gave, keys and values
+        let attention = 2 * q_width + 2 * kv_width;
+        states + attention + raw + FeedTape::floats_a_row(config, layer)
     }
 }
 
 /// Bytes that a row of a tree takes until its way back, if everything is kept.
 pub fn bytes_a_row(config: &Config) -> usize {
-    config.layer_count() * LayerTape::floats_a_row(config) * size_of::<f32>()
+    let layers = config.layers.iter().map(|layer| LayerTape::floats_a_row(config, layer));
+    layers.sum::<usize>() * size_of::<f32>()
 }
 
 impl<'a> Pass<'a> {
@@ -163,7 +161,15 @@ impl<'a> Pass<'a> {
                 let rows = tree.positions().iter();
                 rows.flat_map(|at| &values[at * pairs..(at + 1) * pairs]).copied().collect()
             };
-            RopeTable { pairs, cos: of_rows(&by_position.cos), sin: of_rows(&by_position.sin) }
+            let scales = &by_position.query_scales;
+            let scale_of = |at: &usize| scales.get(*at).copied();
+            RopeTable {
+                pairs,
+                neighbours: by_position.neighbours,
+                cos: of_rows(&by_position.cos),
+                sin: of_rows(&by_position.sin),
+                query_scales: tree.positions().iter().filter_map(scale_of).collect(),
+            }
         });
         let tables = tables.collect();
         Self { config, tree, learning: Learning { adapter, dropout }, tables }
@@ -199,7 +205,7 @@ impl Transformer {
             }
             hidden = out;
         }
-        Ok((normed(Some(&self.final_norm), &hidden), Tape { layers, last: hidden }))
+        Ok((normed(self.final_norm.as_ref(), &hidden), Tape { layers, last: hidden }))
     }
 
     /// From the gradient by the hidden states of [`Self::forward`] to those of the adapter.
@@ -211,7 +217,10 @@ impl Transformer {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let Tape { mut layers, last } = tape;
-        let mut grad = norm_grad(&self.final_norm, &last, grad);
+        let mut grad = match &self.final_norm {
+            Some(norm) => norm_grad(norm, &last, grad),
+            None => normed(None, grad),
+        };
         drop(last);
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let Some((input, tape)) = layers.pop() else {
@@ -231,9 +240,7 @@ impl Transformer {
     /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
     pub fn scores(&self, config: &Config, hidden: &[f32]) -> Buffer {
         let mut scores = multiply(&self.head, hidden, hidden.len() / config.width, None);
-        if let Some(cap) = config.final_softcap {
-            rows::softcap(cap, &mut scores);
-        }
+        self.finish_scores(config, &mut scores);
         scores
     }
 
@@ -246,6 +253,7 @@ impl Transformer {
                 *grad *= 1.0 - tanh * tanh;
             }
         }
+        rows::scale(grad, config.logit_scale);
         let count = grad.len() / config.vocab_size;
         let mut hidden = vec![0.0; count * config.width];
         multiply_back(&self.head, grad, count, (&mut hidden, gemm::Result::Replace));
@@ -262,7 +270,8 @@ enum Wanted {
 impl Layer {
     /// (rows, width) -> the same
     fn forward(&self, pass: &Pass<'_>, input: &[f32]) -> Result<(Buffer, LayerTape)> {
-        let Pass { config, tree, learning, .. } = pass;
+        let Pass { tree, learning, .. } = pass;
+        let shape = &self.attention;
         let count = pass.rows();
         let mut lows = Vec::new();
         let mut keep = |(out, low): (Buffer, Low)| {
@@ -277,60 +286,79 @@ impl Layer {
                 keep(k.forward(&x, count, *learning)?),
                 keep(v.forward(&x, count, *learning)?),
             ),
-            Qkv::Fused(qkv) => {
-                let all = keep(qkv.forward(&x, count, *learning)?);
-                let kv_width = config.kv_width();
-                let [q, k, v] = split(&all, [config.query_width(), kv_width, kv_width]);
+            Qkv::Fused { all, parts } => {
+                let all = keep(all.forward(&x, count, *learning)?);
+                let [q, k, v] = parts.map(|part| part.take(&all));
                 (q, k, v)
+            }
+            Qkv::Gated { .. }
+            | Qkv::KeysAsValues { .. }
+            | Qkv::Latent(_)
+            | Qkv::Queries(_)
+            | Qkv::Recurrent(_) => {
+                candle_core::bail!("these keys have no way back yet")
             }
         };
         drop(x);
         let (mut raw_q, mut raw_k) = (Buffer::default(), Buffer::default());
-        if let Some(norm) = &self.q_norm {
-            let normed = normed(Some(norm), &q);
-            raw_q = std::mem::replace(&mut q, normed);
-        }
-        if let Some(norm) = &self.k_norm {
-            let normed = normed(Some(norm), &k);
-            raw_k = std::mem::replace(&mut k, normed);
+        let mut through_norms = |q: &mut Buffer, k: &mut Buffer| {
+            for (norm, x, raw) in [(&self.q_norm, q, &mut raw_q), (&self.k_norm, k, &mut raw_k)] {
+                if let Some(norm) = norm {
+                    let normed = normed(Some(norm), x);
+                    *raw = std::mem::replace(x, normed);
+                }
+            }
+        };
+        if !self.norms_turned {
+            through_norms(&mut q, &mut k);
         }
         if let Some(table) = pass.table(self) {
-            rows::rotate(&mut q, config.query_width(), config.head_dim, table, 1.0);
-            rows::rotate(&mut k, config.kv_width(), config.head_dim, table, 1.0);
+            rows::rotate(&mut q, shape.query_width(), shape.head_dim, table, 1.0);
+            rows::rotate(&mut k, shape.kv_width(), shape.head_dim, table, 1.0);
+            rows::scale_queries(&mut q, shape.query_width(), table);
         }
-        let inputs = Inputs { q: &q, k: &k, v: &v };
+        if self.norms_turned {
+            through_norms(&mut q, &mut k);
+        }
+        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
         let attended = tree_attention::forward(&self.attention, tree, inputs);
         let mut projected = keep(self.output.forward(&attended, count, *learning)?);
-        // Where no norm follows, its input is not needed again.
-        let middle = match &self.post_attention_norm {
-            Some(norm) => sum(normed(Some(norm), &projected), input),
-            None => sum(std::mem::take(&mut projected), input),
-        };
+        let mut middle = self.added(self.post_attention_norm.as_ref(), &mut projected, input);
 
-        let x = normed(self.mlp_norm.as_ref(), &middle);
-        let (gate, up) = match &self.mlp {
-            Mlp::Gated { gate, up } => {
-                let gate = keep(gate.forward(&x, count, *learning)?);
-                (gate, keep(up.forward(&x, count, *learning)?))
-            }
-            Mlp::GatedFused(gate_up) => {
-                let both = keep(gate_up.forward(&x, count, *learning)?);
-                let [gate, up] = split(&both, [config.mlp_width; 2]);
-                (gate, up)
-            }
-            Mlp::Plain(up) => (Buffer::default(), keep(up.forward(&x, count, *learning)?)),
-        };
+        let together = self.adds == Adds::Together;
+        let x = normed(self.mlp_norm.as_ref(), if together { input } else { &middle });
+        let (mut fed, feed) = self.feed.forward(&x, count, *learning)?;
         drop(x);
-        let inner = inner(config, &gate, &up);
-        let mut fed = keep(self.down.forward(&inner, count, *learning)?);
-        drop(inner);
-        let out = match &self.post_mlp_norm {
-            Some(norm) => sum(normed(Some(norm), &fed), &middle),
-            None => sum(std::mem::take(&mut fed), &middle),
-        };
+        let out = self.added(self.post_mlp_norm.as_ref(), &mut fed, &middle);
+        if together {
+            middle = Buffer::default();
+        }
         let tape =
-            LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, gate, up, fed, lows };
+            LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, feed, fed, lows };
         Ok((out, tape))
+    }
+
+    /// `to` and what attention or the MLP gave, which is left where a norm saw it, and will again.
+    fn added(&self, norm: Option<&Norm>, branch: &mut Buffer, to: &[f32]) -> Buffer {
+        let mut more = match norm {
+            Some(norm) => normed(Some(norm), branch),
+            None => std::mem::take(branch),
+        };
+        rows::scale(&mut more, self.residual_scale);
+        sum(more, to)
+    }
+
+    /// The gradient by what attention or the MLP gave, where it is not that by the sum.
+    fn added_grad(&self, norm: Option<&Norm>, branch: &[f32], grad: &[f32]) -> Option<Buffer> {
+        let scaled = self.residual_scale.map(|scale| {
+            let mut scaled = normed(None, grad);
+            rows::scale(&mut scaled, Some(scale));
+            scaled
+        });
+        match norm {
+            Some(norm) => Some(norm_grad(norm, branch, scaled.as_deref().unwrap_or(grad))),
+            None => scaled,
+        }
     }
 
     /// `grad` is the gradient by the layer's output, and becomes that by its input, where wanted.
@@ -342,63 +370,56 @@ impl Layer {
         gradients: &mut Gradients,
         wanted: Wanted,
     ) -> Result<()> {
-        let Pass { config, tree, learning, .. } = pass;
+        let Pass { tree, learning, .. } = pass;
+        let shape = &self.attention;
         let count = pass.rows();
-        let LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, fed, .. } = tape;
-        let LayerTape { mut gate, mut up, mut lows, .. } = tape;
+        let LayerTape { raw_q, raw_k, q, k, v, attended, projected, middle, feed, fed, mut lows } =
+            tape;
         let mut low = || lows.pop().unwrap_or_default();
+        let together = self.adds == Adds::Together;
 
         // Feed-forward
-        let inner = inner(config, &gate, &up);
-        let fed_grad = self.post_mlp_norm.as_ref().map(|norm| norm_grad(norm, &fed, grad));
-        let fed_grad = fed_grad.as_deref().unwrap_or(grad);
-        let mut inner_grad = Buffer::any(inner.len());
-        let (saw, by) = ((&*inner, &low()), Some((&mut *inner_grad, gemm::Result::Replace)));
-        self.down.backward(saw, fed_grad, *learning, gradients, by)?;
-        drop((inner, fed));
-        if gate.is_empty() {
-            rows::activate_backward(config.activation, &mut up, &inner_grad);
-        } else {
-            rows::gated_backward(config.activation, &mut gate, &mut up, &inner_grad);
-        }
-        drop(inner_grad);
-        let x = normed(self.mlp_norm.as_ref(), &middle);
-        let mut x_grad = Buffer::any(x.len());
-        let by = Some((&mut *x_grad, gemm::Result::Replace));
-        match &self.mlp {
-            Mlp::Gated { gate: gate_layer, up: up_layer } => {
-                up_layer.backward((&x, &low()), &up, *learning, gradients, by)?;
-                let by = Some((&mut *x_grad, gemm::Result::Add));
-                gate_layer.backward((&x, &low()), &gate, *learning, gradients, by)?;
-            }
-            Mlp::GatedFused(layer) => {
-                let both = join(count, [&gate, &up]);
-                layer.backward((&x, &low()), &both, *learning, gradients, by)?;
-            }
-            Mlp::Plain(layer) => {
-                layer.backward((&x, &low()), &up, *learning, gradients, by)?;
-            }
-        }
-        drop((x, gate, up));
-        rows::add(grad, &norm_backward(self.mlp_norm.as_ref(), &middle, x_grad));
+        let own = self.added_grad(self.post_mlp_norm.as_ref(), &fed, grad);
+        drop(fed);
+        let read = if together { input } else { &*middle };
+        let x = || normed(self.mlp_norm.as_ref(), read);
+        let fed_grad = own.as_deref().unwrap_or(grad);
+        let x_grad = self.feed.backward(x, count, (feed, fed_grad), *learning, gradients)?;
+        let by_read = norm_backward(self.mlp_norm.as_ref(), read, x_grad);
 
-        // Attention
-        let after = self.post_attention_norm.as_ref().map(|norm| norm_grad(norm, &projected, grad));
-        let after = after.as_deref().unwrap_or(grad);
+        // Attention, which sees of the feed-forward part's gradient what it was read by.
+        let mut waiting = None;
+        if together {
+            waiting = Some(by_read);
+        } else {
+            rows::add(grad, &by_read);
+            drop(by_read);
+        }
+        let own = self.added_grad(self.post_attention_norm.as_ref(), &projected, grad);
+        let after = own.as_deref().unwrap_or(grad);
         let mut attended_grad = Buffer::any(attended.len());
         let by = Some((&mut *attended_grad, gemm::Result::Replace));
         self.output.backward((&attended, &low()), after, *learning, gradients, by)?;
-        let inputs = Inputs { q: &q, k: &k, v: &v };
+        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
         drop((attended, attended_grad, q, k, v, projected));
-        if let Some(table) = pass.table(self) {
-            // A rotation's gradient is the rotation back.
-            rows::rotate(&mut by.q, config.query_width(), config.head_dim, table, -1.0);
-            rows::rotate(&mut by.k, config.kv_width(), config.head_dim, table, -1.0);
+        let through_norms = |by: &mut tree_attention::Gradients| {
+            by.q = norm_backward(self.q_norm.as_ref(), &raw_q, std::mem::take(&mut by.q));
+            by.k = norm_backward(self.k_norm.as_ref(), &raw_k, std::mem::take(&mut by.k));
+        };
+        if self.norms_turned {
+            through_norms(&mut by);
         }
-        by.q = norm_backward(self.q_norm.as_ref(), &raw_q, by.q);
-        by.k = norm_backward(self.k_norm.as_ref(), &raw_k, by.k);
+        if let Some(table) = pass.table(self) {
+            rows::scale_queries(&mut by.q, shape.query_width(), table);
+            // A rotation's gradient is the rotation back.
+            rows::rotate(&mut by.q, shape.query_width(), shape.head_dim, table, -1.0);
+            rows::rotate(&mut by.k, shape.kv_width(), shape.head_dim, table, -1.0);
+        }
+        if !self.norms_turned {
+            through_norms(&mut by);
+        }
         let x = normed(self.attention_norm.as_ref(), input);
         let mut x_grad = match wanted {
             Wanted::Adapter => None,
@@ -416,26 +437,29 @@ impl Layer {
                 back(k, &by.k)?;
                 back(q, &by.q)?;
             }
-            Qkv::Fused(layer) => back(layer, &join(count, [&by.q, &by.k, &by.v]))?,
+            Qkv::Fused { all, parts } => {
+                let mut grad = Buffer::any(by.q.len() + by.k.len() + by.v.len());
+                for (part, by) in parts.iter().zip([&by.q, &by.k, &by.v]) {
+                    part.put(by, &mut grad);
+                }
+                back(all, &grad)?;
+            }
+            Qkv::Gated { .. }
+            | Qkv::KeysAsValues { .. }
+            | Qkv::Latent(_)
+            | Qkv::Queries(_)
+            | Qkv::Recurrent(_) => {
+                candle_core::bail!("these keys have no way back yet")
+            }
+        }
+        if let Some(waiting) = waiting {
+            rows::add(grad, &waiting);
         }
         if let Some(x_grad) = x_grad {
             rows::add(grad, &norm_backward(self.attention_norm.as_ref(), input, x_grad));
         }
         Ok(())
     }
-}
-
-/// What the last matrix of the feed-forward part sees.
-fn inner(config: &Config, gate: &[f32], up: &[f32]) -> Buffer {
-    let mut out = Buffer::any(up.len());
-    if gate.is_empty() {
-        out.copy_from_slice(up);
-        rows::activate(config.activation, &mut out);
-    } else {
-        out.copy_from_slice(gate);
-        rows::gated(config.activation, &mut out, up);
-    }
-    out
 }
 
 fn normed(norm: Option<&Norm>, x: &[f32]) -> Buffer {
@@ -464,33 +488,4 @@ fn norm_backward(norm: Option<&Norm>, x: &[f32], grad: Buffer) -> Buffer {
 fn sum(mut one: Buffer, other: &[f32]) -> Buffer {
     rows::add(&mut one, other);
     one
-}
-
-/// (rows, all widths) -> (rows, width) for each.
-fn split<const N: usize>(all: &[f32], widths: [usize; N]) -> [Buffer; N] {
-    let total: usize = widths.iter().sum();
-    let mut first = 0;
-    widths.map(|width| {
-        let mut part = Buffer::any(all.len() / total * width);
-        for (part, row) in part.chunks_exact_mut(width).zip(all.chunks_exact(total)) {
-            part.copy_from_slice(&row[first..first + width]);
-        }
-        first += width;
-        part
-    })
-}
-
-/// The way back of [`split`].
-fn join<const N: usize>(count: usize, parts: [&[f32]; N]) -> Buffer {
-    let total = parts.iter().map(|part| part.len()).sum::<usize>() / count.max(1);
-    let mut all = Buffer::any(count * total);
-    for (index, row) in all.chunks_exact_mut(total).enumerate() {
-        let mut first = 0;
-        for part in parts {
-            let width = part.len() / count;
-            row[first..first + width].copy_from_slice(&part[index * width..(index + 1) * width]);
-            first += width;
-        }
-    }
-    all
 }

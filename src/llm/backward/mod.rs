@@ -2,6 +2,8 @@
 
 pub(crate) mod differentiable;
 pub mod dropout;
+pub(crate) mod experts;
+pub(crate) mod feed;
 pub mod gradients;
 pub(crate) mod linear_grad;
 pub mod tree;

@@ -13,7 +13,7 @@ use crate::llm::kernels::gemm;
 use crate::llm::kernels::gemm::{Matrix, Result, Target, gemm_here};
 use crate::llm::net::attention::AttentionShape;
 use crate::llm::net::buffers::Buffer;
-use crate::llm::net::rows::{add_scaled, dot, softcap, softmax};
+use crate::llm::net::rows::{add_scaled, dot, softcap, softmax, softmax_with_sink};
 
 /// Queries of a task. More read each key less often, and compute more scores that nobody sees.
 const QUERIES: usize = 48;
@@ -25,6 +25,9 @@ pub(crate) struct Inputs<'a> {
     pub q: &'a [f32],
     pub k: &'a [f32],
     pub v: &'a [f32],
+
+    /// Of each query head, a score that leads to no value; empty where there are none.
+    pub sinks: &'a [f32],
 }
 
 /// The gradients by each of [`Inputs`].
@@ -193,9 +196,20 @@ impl Task<'_> {
         out
     }
 
-    /// Probabilities (queries, stride), and the capped scores where there is a cap.
-    fn weights(&self, q: &[f32], turned_k: &[f32]) -> (Vec<f32>, Option<Vec<f32>>) {
+    /// Probabilities (queries, stride) of a head with its scaled queries and its sink, and the capped
+    /// scores where there is a cap.
+    fn weights(
+        &self,
+        (head, sink): (usize, Option<f32>),
+        q: &[f32],
+        turned_k: &[f32],
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
         let mut scores = self.product(q, turned_k);
+        if let Some(alibi) = self.shape.alibi {
+            for row in scores.chunks_exact_mut(self.stride()) {
+                alibi.add(head, self.shape.scale, self.keys.start, row);
+            }
+        }
         let capped = self.shape.softcap.map(|cap| {
             softcap(cap, &mut scores);
             scores.clone()
@@ -203,7 +217,10 @@ impl Task<'_> {
         for (position, row) in self.queries.clone().zip(scores.chunks_exact_mut(self.stride())) {
             let first = self.shape.first_visible(position) - self.keys.start;
             let end = position + 1 - self.keys.start;
-            softmax(&mut row[first..end]);
+            match sink {
+                None => softmax(&mut row[first..end]),
+                Some(sink) => softmax_with_sink(&mut row[first..end], sink),
+            }
             row[..first].fill(0.0);
             row[end..].fill(0.0);
         }
@@ -244,7 +261,7 @@ impl Task<'_> {
         let mut out = vec![0.0; self.heads().len() * part];
         for (head, out) in self.heads().zip(out.chunks_exact_mut(part)) {
             let q = self.queries(inputs.q, head, self.shape.scale);
-            let (weights, _) = self.weights(&q, &turned_k);
+            let (weights, _) = self.weights((head, inputs.sinks.get(head).copied()), &q, &turned_k);
             self.combine(&weights, &v, out);
         }
         out
@@ -263,7 +280,8 @@ impl Task<'_> {
             let q = self.queries(inputs.q, head, scale);
             let out = self.queries(out, head, 1.0);
             let grad = self.queries(grad, head, 1.0);
-            let (weights, capped) = self.weights(&q, &turned_k);
+            let (weights, capped) =
+                self.weights((head, inputs.sinks.get(head).copied()), &q, &turned_k);
             self.spread(&weights, &grad, &mut v_grad);
             let mut scores_grad = self.product(&grad, &turned_v);
             let rows = scores_grad.chunks_exact_mut(self.stride());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::rope::{
     Rope, RopeScaling, longrope_magnitude, pair_count, yarn_magnitude, yarn_magnitude_scaled,
 };
-use super::{Activation, Config};
+use super::{Activation, Config, Xielu};
 use crate::llm::error::Error;
 
 /// `config.json`, or the part of it that describes the decoder.
@@ -16,6 +16,9 @@ use crate::llm::error::Error;
 pub(crate) struct Keys<'a> {
     pub json: &'a Value,
     pub path: &'a Path,
+
+    /// What a family calls settings that others have by another name: (theirs, its own).
+    pub own_names: &'a [(&'a str, &'a str)],
 }
 
 /// What a family's rope settings fall back to.
@@ -62,9 +65,39 @@ const FOREIGN: &[&str] = &[
 ];
 
 impl<'a> Keys<'a> {
+    pub fn new(json: &'a Value, path: &'a Path) -> Self {
+        Self { json, path, own_names: &[] }
+    }
+
+    /// The same under the family's own names.
+    pub fn called(self, own_names: &'a [(&'a str, &'a str)]) -> Self {
+        Self { own_names, ..self }
+    }
+
+    /// The same of another description, in the same file.
+    pub fn of<'b>(&self, json: &'b Value) -> Keys<'b>
+    where
+        'a: 'b,
+    {
+        Keys { json, path: self.path, own_names: self.own_names }
+    }
+
+    /// What the file calls a setting: the family's own name where the file has it.
+    fn called_here(&self, key: &str) -> String {
+        let own = self.own_names.iter().filter(|(general, _)| *general == key);
+        let mut own = own.map(|(_, own)| *own);
+        let found = own.find(|own| self.json.get(*own).is_some_and(|value| !value.is_null()));
+        found.unwrap_or(key).to_owned()
+    }
+
+    /// The value of a key, which may be `null`.
+    pub fn raw(&self, key: &str) -> Option<&'a Value> {
+        self.json.get(self.called_here(key))
+    }
+
     /// The value of a key that is there and not `null`.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
-        self.json.get(key).filter(|value| !value.is_null())
+        self.raw(key).filter(|value| !value.is_null())
     }
 
     pub fn text(&self, key: &str) -> Option<&'a str> {
@@ -72,7 +105,7 @@ impl<'a> Keys<'a> {
     }
 
     pub fn refuse(&self, key: &str, expected: impl Into<String>) -> Error {
-        self.refuse_value(key, self.json.get(key), expected)
+        self.refuse_value(&self.called_here(key), self.raw(key), expected)
     }
 
     fn refuse_value(&self, key: &str, found: Option<&Value>, expected: impl Into<String>) -> Error {
@@ -127,7 +160,7 @@ impl<'a> Keys<'a> {
 
     /// `null` is `None`, an absent key is `default`.
     pub fn optional_size(&self, key: &str, default: Option<usize>) -> Result<Option<usize>, Error> {
-        match self.json.get(key) {
+        match self.raw(key) {
             None => Ok(default),
             Some(Value::Null) => Ok(None),
             Some(_) => self.size(key, 1).map(Some),
@@ -142,7 +175,7 @@ impl<'a> Keys<'a> {
 
     /// `null` is `None`, an absent key is `default`.
     pub fn optional_positive(&self, key: &str, default: Option<f32>) -> Result<Option<f32>, Error> {
-        match self.json.get(key) {
+        match self.raw(key) {
             None => Ok(default),
             Some(Value::Null) => Ok(None),
             Some(_) => self.positive(key, 1.0).map(|value| Some(value as f32)),
@@ -168,9 +201,10 @@ impl<'a> Keys<'a> {
             "relu" => Ok(Activation::Relu),
             "relu2" => Ok(Activation::ReluSquared),
             "tanh" => Ok(Activation::Tanh),
+            "xielu" => Ok(Activation::Xielu(Xielu::default())),
             _ => Err(self.refuse(
                 key,
-                "silu, gelu, gelu_pytorch_tanh, gelu_new, quick_gelu, relu, relu2 and tanh are known",
+                "silu, gelu, gelu_pytorch_tanh, gelu_new, quick_gelu, relu, relu2, tanh and xielu are known",
             )),
         }
     }
@@ -184,10 +218,10 @@ impl<'a> Keys<'a> {
     }
 
     /// The part of a head that turns, from 0 to 1.
-    pub fn partial_rotary_factor(&self) -> Result<f64, Error> {
+    pub fn partial_rotary_factor(&self, default: f64) -> Result<f64, Error> {
         let inside = self.rope_settings().and_then(|rope| rope.get("partial_rotary_factor"));
         let Some(value) = inside.or_else(|| self.get("partial_rotary_factor")) else {
-            return Ok(1.0);
+            return Ok(default);
         };
         match value.as_f64() {
             Some(factor) if factor > 0.0 && factor <= 1.0 => Ok(factor),
@@ -254,6 +288,13 @@ impl<'a> Keys<'a> {
         };
         let scaling = match kind {
             "default" => RopeScaling::None,
+            // Slow pairs stand still; the others turn as if all did.
+            "proportional" => {
+                let part = number("partial_rotary_factor")?.unwrap_or(1.0);
+                let turning = (part * dims as f64 / 2.0) as usize;
+                let factor = number("factor")?.unwrap_or(1.0);
+                RopeScaling::Proportional { factor, turning }
+            }
             "linear" => RopeScaling::Linear { factor: need("factor")? },
             "dynamic" if dims > 2 => {
                 RopeScaling::Dynamic { factor: need("factor")?, original_context: context }
@@ -309,7 +350,7 @@ impl<'a> Keys<'a> {
                 }
             }
             other => {
-                let expected = "default, linear, dynamic, llama3, yarn and longrope are supported";
+                let expected = "default, linear, dynamic, llama3, yarn, longrope and proportional are supported";
                 return Err(Error::Setting {
                     path: self.path.to_owned(),
                     key: "rope_type".to_owned(),

@@ -7,7 +7,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::config_keys::{Keys, RopeDefaults};
-use super::{Activation, Config, LayerConfig, MlpKind, Naming, NormKind, NormPlacement, QkNorm};
+use super::names::Naming;
+use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use super::{gemma4, latent, like_llama, mixtures, older, recurrent};
 use crate::llm::error::Error;
 
 /// Layers that are refused: the list of them would take memory before any tensor is looked at.
@@ -18,7 +20,7 @@ pub(crate) const MOST_HEAD_DIMS: usize = 1 << 16;
 
 /// Reads a decoder's description. `path` is for error messages.
 pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
-    let keys = Keys { json, path };
+    let keys = Keys::new(json, path);
     match keys.text("model_type").unwrap_or_default() {
         "llama" => llama(keys),
         "mistral" => mistral(keys),
@@ -28,13 +30,64 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
         "gemma3_text" => gemma3(keys),
         // With pictures; the decoder is described inside and is all that is run.
         "gemma3" => match keys.get("text_config") {
-            Some(text) => gemma3(Keys { json: text, path }),
+            Some(text) => gemma3(keys.of(text)),
+            None => Err(keys.refuse("text_config", "the decoder's description was expected")),
+        },
+        "gemma4_text" => gemma4::gemma4(keys),
+        // As above, and with sound.
+        "gemma4" => match keys.get("text_config") {
+            Some(text) => gemma4::gemma4(keys.of(text)),
             None => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
         "phi3" => phi3(keys),
         "olmo2" => olmo2(keys),
         "smollm3" => smollm3(keys),
         "gpt2" => gpt2(keys),
+        // With pictures, as above; which Mistral it is, the inner description says.
+        "mistral3" => match keys.get("text_config") {
+            Some(text) if text.get("model_type").and_then(Value::as_str) != Some("mistral3") => {
+                from_json(text, path)
+            }
+            _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
+        },
+        "apertus" => like_llama::apertus(keys),
+        "cohere2" => like_llama::cohere2(keys),
+        "ernie4_5" => like_llama::ernie(keys),
+        "exaone4" => like_llama::exaone4(keys),
+        "glm4" => like_llama::glm4(keys),
+        "granite" => like_llama::granite(keys),
+        "hunyuan_v1_dense" => like_llama::hunyuan(keys),
+        "ministral3" => like_llama::ministral3(keys),
+        "nanochat" => like_llama::nanochat(keys),
+        "olmo3" => like_llama::olmo3(keys),
+        "seed_oss" => like_llama::seed_oss(keys),
+        "gpt_oss" => mixtures::gpt_oss(keys),
+        "granitemoe" => mixtures::granitemoe(keys),
+        "mixtral" => mixtures::mixtral(keys),
+        "olmoe" => mixtures::olmoe(keys),
+        "phimoe" => mixtures::phimoe(keys),
+        "qwen2_moe" => mixtures::qwen2_moe(keys),
+        "qwen3_moe" => mixtures::qwen3_moe(keys),
+        "deepseek_v2" => latent::deepseek_v2(keys),
+        "minicpm3" => latent::minicpm3(keys),
+        "mistral4" => latent::mistral4(keys),
+        "granitemoehybrid" => recurrent::granite_hybrid(keys),
+        "lfm2" => recurrent::lfm2(keys),
+        "lfm2_moe" => recurrent::lfm2_moe(keys),
+        "qwen3_next" => recurrent::qwen3_next(keys),
+        "qwen3_5_text" => recurrent::qwen3_5(keys),
+        "qwen3_5_moe_text" => recurrent::qwen3_5_moe(keys),
+        "qwen3_5" | "qwen3_5_moe" => match keys.get("text_config") {
+            Some(text) if text.get("text_config").is_none() => from_json(text, path),
+            _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
+        },
+        "bloom" => older::bloom(keys),
+        "falcon" => older::falcon(keys),
+        "gpt_neox" => older::gpt_neox(keys),
+        "gptj" => older::gptj(keys),
+        "opt" => older::opt(keys),
+        "stablelm" => older::stablelm(keys),
+        "starcoder2" => older::starcoder2(keys),
         "" => Err(Error::not_a_model(path, "it has no model_type")),
         other => Err(Error::UnsupportedArchitecture { architecture: other.to_owned() }),
     }
@@ -42,32 +95,41 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
 
 /// Where the families' defaults differ.
 #[derive(Clone, Copy)]
-struct Defaults {
-    name: &'static str,
-    vocab_size: usize,
-    width: usize,
-    mlp_width: usize,
-    layers: usize,
-    heads: usize,
+pub(super) struct Defaults {
+    pub name: &'static str,
+    pub vocab_size: usize,
+    pub width: usize,
+    pub mlp_width: usize,
+    pub layers: usize,
+    pub heads: usize,
 
     /// `None`: as many as there are heads.
-    kv_heads: Option<usize>,
+    pub kv_heads: Option<usize>,
 
     /// `None`: width / heads.
-    head_dim: Option<usize>,
-    context: usize,
-    norm_eps: f64,
-    rope_theta: f64,
-    tied: bool,
+    pub head_dim: Option<usize>,
+    pub context: usize,
+    pub norm_eps: f64,
+    pub rope_theta: f64,
+
+    /// The part of a head that turns.
+    pub partial: f64,
+
+    /// How many of its dimensions, where the family says that instead.
+    pub rotary_dims: Option<usize>,
+
+    /// There are several rope settings, by kind of layer, which the family reads itself.
+    pub ropes_by_layer: bool,
+    pub tied: bool,
 
     /// See [`RopeDefaults::original_context`].
-    original_context: Option<usize>,
+    pub original_context: Option<usize>,
 
     /// Of the settings that only some families have, those that this one has.
-    own: &'static [&'static str],
+    pub own: &'static [&'static str],
 }
 
-const LLAMA: Defaults = Defaults {
+pub(super) const LLAMA: Defaults = Defaults {
     name: "llama",
     vocab_size: 32_000,
     width: 4096,
@@ -79,17 +141,20 @@ const LLAMA: Defaults = Defaults {
     context: 2048,
     norm_eps: 1e-6,
     rope_theta: 10_000.0,
+    partial: 1.0,
+    rotary_dims: None,
+    ropes_by_layer: false,
     tied: false,
     original_context: None,
     own: &["attention_bias", "mlp_bias"],
 };
 
 /// The Llama family's block, from which the others differ in a few fields.
-fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
+pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
     keys.refuse_foreign(defaults.own)?;
     let width = keys.size("hidden_size", defaults.width)?;
     let heads = keys.size("num_attention_heads", defaults.heads)?;
-    let kv_heads = match keys.json.get("num_key_value_heads") {
+    let kv_heads = match keys.raw("num_key_value_heads") {
         None => defaults.kv_heads.unwrap_or(heads),
         Some(_) => keys.size("num_key_value_heads", heads)?,
     };
@@ -100,12 +165,12 @@ fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
     let head_dim = defaults.head_dim.unwrap_or_else(|| (width / heads).max(1));
     let head_dim = keys.size_up_to("head_dim", head_dim, MOST_HEAD_DIMS)?;
     let context = keys.size("max_position_embeddings", defaults.context)?;
-    let partial = keys.partial_rotary_factor()?;
+    let partial = keys.partial_rotary_factor(defaults.partial)?;
     if partial < 1.0 && !defaults.own.contains(&"partial_rotary_factor") {
         let expected = "models of this family turn whole heads";
         return Err(keys.refuse("partial_rotary_factor", expected));
     }
-    let rotary_dims = (partial * head_dim as f64) as usize;
+    let rotary_dims = defaults.rotary_dims.unwrap_or((partial * head_dim as f64) as usize);
     if rotary_dims.div_ceil(2) * 2 > head_dim || rotary_dims == 0 {
         let expected =
             format!("rope needs an even number of dimensions, not {rotary_dims} of {head_dim}");
@@ -117,8 +182,7 @@ fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
         context,
         original_context: defaults.original_context,
     };
-    // Gemma 3 has its settings by kind of layer, and reads them itself.
-    let ropes = if defaults.name == GEMMA3.name {
+    let ropes = if defaults.ropes_by_layer {
         Vec::new()
     } else {
         vec![keys.rope(keys.rope_settings(), "rope_theta", rope_defaults)?]
@@ -126,7 +190,7 @@ fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
     let own_flag =
         |key: &str| Ok::<_, Error>(defaults.own.contains(&key) && keys.flag(key, false)?);
     let attention_bias = own_flag("attention_bias")?;
-    let layer = LayerConfig { window: None, rope: Some(0), scale: (head_dim as f32).powf(-0.5) };
+    let layer = LayerConfig { rope: Some(0), ..LayerConfig::new((head_dim as f32).powf(-0.5)) };
     Ok(Config {
         architecture: defaults.name.to_owned(),
         vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
@@ -139,17 +203,32 @@ fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> {
         layers: vec![layer; keys.size_up_to("num_hidden_layers", defaults.layers, MOST_LAYERS)?],
         ropes,
         restarts_when_long: false,
-        learned_positions: false,
+        learned_positions: None,
+        alibi: None,
+        embedding_norm: false,
+        embedding_width: None,
         norm: NormKind::Rms,
         norm_eps: keys.positive("rms_norm_eps", defaults.norm_eps)? as f32,
         norm_placement: NormPlacement::Before,
         qk_norm: QkNorm::None,
         activation: Activation::Silu,
         mlp: MlpKind::Gated,
-        fused_qkv: false,
+        experts: None,
+        per_layer_width: None,
+        layer_scalars: false,
+        value_norm: false,
+        sinks: false,
+        clip_qkv: None,
+        qkv: QkvLayout::Separate,
+        latent: None,
+        attention_gate: false,
+        recurrent: None,
         qkv_bias: attention_bias,
         output_bias: attention_bias,
         mlp_bias: own_flag("mlp_bias")?,
+        head_bias: false,
+        residual_scale: None,
+        logit_scale: None,
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: None,
@@ -194,7 +273,7 @@ fn mistral(keys: Keys<'_>) -> Result<Config, Error> {
     Ok(config)
 }
 
-const QWEN: Defaults = Defaults {
+pub(super) const QWEN: Defaults = Defaults {
     vocab_size: 151_936,
     mlp_width: 22_016,
     kv_heads: Some(32),
@@ -220,7 +299,7 @@ fn qwen3(keys: Keys<'_>) -> Result<Config, Error> {
     Ok(config)
 }
 
-fn qwen_windows(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
+pub(super) fn qwen_windows(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
     if !keys.flag("use_sliding_window", false)? {
         return Ok(());
     }
@@ -247,8 +326,13 @@ const GEMMA2: Defaults = Defaults {
     ..LLAMA
 };
 
-const GEMMA3: Defaults =
-    Defaults { name: "gemma3_text", vocab_size: 262_208, context: 131_072, ..GEMMA2 };
+pub(super) const GEMMA3: Defaults = Defaults {
+    name: "gemma3_text",
+    vocab_size: 262_208,
+    context: 131_072,
+    ropes_by_layer: true,
+    ..GEMMA2
+};
 
 fn gemma2(keys: Keys<'_>) -> Result<Config, Error> {
     let mut config = gemma(keys, GEMMA2)?;
@@ -330,10 +414,10 @@ fn phi3(keys: Keys<'_>) -> Result<Config, Error> {
             }
         }
     }
-    let keys = Keys { json: &json, path: keys.path };
+    let keys = keys.of(&json);
     let mut config = base(keys, defaults)?;
     config.activation = keys.activation("hidden_act", "silu")?;
-    config.fused_qkv = true;
+    config.qkv = QkvLayout::Fused;
     config.mlp = MlpKind::GatedFused;
     config.restarts_when_long = true;
     let window = keys.optional_size("sliding_window", None)?;
@@ -411,11 +495,8 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
     let scaled = keys.flag("scale_attn_weights", true)?;
     let scale = if scaled { (head_dim as f32).powf(-0.5) } else { 1.0 };
     let by_layer = keys.flag("scale_attn_by_inverse_layer_idx", false)?;
-    let layers = (0..keys.size_up_to("n_layer", 12, MOST_LAYERS)?).map(|index| LayerConfig {
-        window: None,
-        rope: None,
-        scale: if by_layer { scale / (index + 1) as f32 } else { scale },
-    });
+    let layers = (0..keys.size_up_to("n_layer", 12, MOST_LAYERS)?)
+        .map(|index| LayerConfig::new(if by_layer { scale / (index + 1) as f32 } else { scale }));
     Ok(Config {
         architecture: "gpt2".to_owned(),
         vocab_size: keys.size("vocab_size", 50_257)?,
@@ -428,17 +509,32 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
         layers: layers.collect(),
         ropes: Vec::new(),
         restarts_when_long: false,
-        learned_positions: true,
+        learned_positions: Some(0),
+        alibi: None,
+        embedding_norm: false,
+        embedding_width: None,
         norm: NormKind::Layer,
         norm_eps: keys.positive("layer_norm_epsilon", 1e-5)? as f32,
         norm_placement: NormPlacement::Before,
         qk_norm: QkNorm::None,
         activation: keys.activation("activation_function", "gelu_new")?,
         mlp: MlpKind::Plain,
-        fused_qkv: true,
+        experts: None,
+        per_layer_width: None,
+        layer_scalars: false,
+        value_norm: false,
+        sinks: false,
+        clip_qkv: None,
+        qkv: QkvLayout::Fused,
+        latent: None,
+        attention_gate: false,
+        recurrent: None,
         qkv_bias: true,
         output_bias: true,
         mlp_bias: true,
+        head_bias: false,
+        residual_scale: None,
+        logit_scale: None,
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: None,

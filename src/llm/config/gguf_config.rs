@@ -1,8 +1,9 @@
 //! A decoder's description from a GGUF file's metadata, architecture by architecture.
 
 use super::families::{MOST_HEAD_DIMS, MOST_LAYERS};
+use super::names::Naming;
 use super::rope::{Rope, RopeScaling, longrope_magnitude, pair_count, yarn_magnitude};
-use super::{Activation, Config, LayerConfig, MlpKind, Naming, NormKind, NormPlacement, QkNorm};
+use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::{GgufFile, GgufValue};
 
@@ -24,7 +25,8 @@ pub fn from_gguf(file: &GgufFile) -> Result<Config, Error> {
         "phi3" => {
             let config = keys.windowed(keys.base("phi3", 10_000.0)?)?;
             let mlp = MlpKind::GatedFused;
-            Ok(Config { fused_qkv: true, mlp, restarts_when_long: true, ..config })
+            let qkv = QkvLayout::Fused;
+            Ok(Config { qkv, mlp, restarts_when_long: true, ..config })
         }
         "olmo2" => {
             let config = keys.base("olmo2", 10_000.0)?;
@@ -173,7 +175,7 @@ impl Keys<'_> {
         let context_length = self.size("context_length")?;
         let scale = self.positive("attention.scale")?;
         let scale = scale.unwrap_or_else(|| (head_dim as f32).powf(-0.5));
-        let layer = LayerConfig { window: None, rope: Some(0), scale };
+        let layer = LayerConfig { rope: Some(0), ..LayerConfig::new(scale) };
         Ok(Config {
             architecture: architecture.to_owned(),
             vocab_size,
@@ -186,17 +188,32 @@ impl Keys<'_> {
             layers: vec![layer; layer_count],
             ropes: vec![self.rope(theta, rotary, context_length)?],
             restarts_when_long: false,
-            learned_positions: false,
+            learned_positions: None,
+            alibi: None,
+            embedding_norm: false,
+            embedding_width: None,
             norm: NormKind::Rms,
             norm_eps: self.positive("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5),
             norm_placement: NormPlacement::Before,
             qk_norm: QkNorm::None,
             activation: Activation::Silu,
             mlp: MlpKind::Gated,
-            fused_qkv: false,
+            experts: None,
+            per_layer_width: None,
+            layer_scalars: false,
+            value_norm: false,
+            sinks: false,
+            clip_qkv: None,
+            qkv: QkvLayout::Separate,
+            latent: None,
+            attention_gate: false,
+            recurrent: None,
             qkv_bias: self.has("blk.0.attn_q.bias"),
             output_bias: self.has("blk.0.attn_output.bias"),
             mlp_bias: self.has("blk.0.ffn_up.bias"),
+            head_bias: false,
+            residual_scale: None,
+            logit_scale: None,
             attention_softcap: None,
             final_softcap: None,
             embedding_scale: None,
@@ -343,12 +360,18 @@ impl Keys<'_> {
         config.layers.iter_mut().for_each(|layer| layer.rope = None);
         Ok(Config {
             ropes: Vec::new(),
-            learned_positions: true,
+            learned_positions: Some(0),
             norm: NormKind::Layer,
             norm_eps: self.positive("attention.layer_norm_epsilon")?.unwrap_or(1e-5),
             activation: Activation::GeluTanh,
             mlp: MlpKind::Plain,
-            fused_qkv: true,
+            experts: None,
+            per_layer_width: None,
+            layer_scalars: false,
+            value_norm: false,
+            sinks: false,
+            clip_qkv: None,
+            qkv: QkvLayout::Fused,
             qkv_bias: true,
             output_bias: true,
             mlp_bias: true,

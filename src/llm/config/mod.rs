@@ -1,28 +1,78 @@
 //! One description of a decoder, whatever family it is of and whatever file it came in.
 //!
 //! The passes read this and know no family names. A new family is a function in `families.rs`
-//! (from `config.json`) and one in `gguf_config.rs`.
+//! (from `config.json`) or one of its neighbours, and one in `gguf_config.rs`.
 
 pub(crate) mod config_keys;
 pub(crate) mod families;
+mod gemma4;
 pub(crate) mod gguf_config;
+mod latent;
+mod like_llama;
+mod mixtures;
+pub(crate) mod names;
+mod older;
+mod recurrent;
 pub(crate) mod rope;
 
+pub use self::names::Naming;
 pub use self::rope::{Rope, RopeScaling, RopeTable};
+use super::kernels::Alibi;
 
 /// `model_type` of every family that can be run.
 pub const SUPPORTED: &[&str] = &[
+    "apertus",
+    "bloom",
+    "cohere2",
+    "deepseek_v2",
+    "ernie4_5",
+    "exaone4",
+    "falcon",
     "gemma2",
     "gemma3_text",
+    "gemma4_text",
+    "glm4",
     "gpt2",
+    "gpt_neox",
+    "gpt_oss",
+    "gptj",
+    "granite",
+    "granitemoe",
+    "granitemoehybrid",
+    "hunyuan_v1_dense",
+    "lfm2",
+    "lfm2_moe",
     "llama",
+    "minicpm3",
+    "ministral3",
     "mistral",
+    "mistral4",
+    "mixtral",
+    "nanochat",
     "olmo2",
+    "olmo3",
+    "olmoe",
+    "opt",
     "phi3",
+    "phimoe",
     "qwen2",
+    "qwen2_moe",
     "qwen3",
+    "qwen3_5_moe_text",
+    "qwen3_5_text",
+    "qwen3_moe",
+    "qwen3_next",
+    "seed_oss",
     "smollm3",
+    "stablelm",
+    "starcoder2",
 ];
+
+/// `model_type` of models that look at pictures or listen as well; the decoder inside is run.
+pub const WITH_MORE_SENSES: &[&str] = &["gemma3", "gemma4", "mistral3", "qwen3_5", "qwen3_5_moe"];
+
+/// How weights can be packed and are unpacked all the same, by `quant_method`.
+pub const UNPACKED: &[&str] = &["mxfp4"];
 
 /// `general.architecture` of every GGUF file that can be run.
 pub const GGUF_ARCHITECTURES: &[&str] =
@@ -39,6 +89,12 @@ pub enum NormKind {
 
     /// (x - mean) / std · w + b
     Layer,
+
+    /// (x - mean) / std · w (Cohere)
+    LayerWithoutBias,
+
+    /// x / rms(x): the file has no weights for it (nanochat).
+    Unit,
 }
 
 /// Where in a block the norms are.
@@ -52,19 +108,78 @@ pub enum NormPlacement {
 
     /// Both (Gemma 2 and 3).
     Around,
+
+    /// After what attention and the MLP give has been added, and none before the head (OPT 350M).
+    AfterSum,
+
+    /// Attention and MLP both read the block's input, each through a norm of its own, and are added
+    /// to it together (GPT-NeoX).
+    Parallel,
+
+    /// The same through one norm (GPT-J, Cohere).
+    ParallelShared,
 }
 
-/// Norms on queries and keys, before they are rotated.
+/// Norms on queries and keys, before they are rotated where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkNorm {
     None,
     PerHead,
 
+    /// The same, after they are rotated (Hunyuan, nanochat).
+    PerHeadTurned,
+
     /// Over all heads together (`OLMo` 2).
     Whole,
+
+    /// A `LayerNorm` without bias for each head, with weights of its own (`StableLM` 2).
+    EachHead,
 }
 
+/// How queries, keys and values come out of their matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QkvLayout {
+    /// Of three.
+    Separate,
+
+    /// Of one: all queries, all keys, all values.
+    Fused,
+
+    /// Of one: for each key head its queries, its key, its value (GPT-NeoX, BLOOM, Falcon).
+    FusedByHead,
+}
+
+/// Queries, keys and values that are compressed between two matrices (`DeepSeek` V2's multi-head latent
+/// attention).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatentConfig {
+    /// Numbers that a position's queries come from. `None`: from the hidden state itself.
+    pub q_rank: Option<usize>,
+
+    /// Numbers that all keys and values of a position come from.
+    pub kv_rank: usize,
+
+    /// Dimensions of a head's queries and keys that turn, of which all heads share the keys, and those
+    /// that do not.
+    pub turned: usize,
+    pub still: usize,
+
+    /// Dimensions of a head's values.
+    pub values: usize,
+    pub bias: bool,
+}
+
+/// What an `xIELU` has learned (Apertus): for x > 0 `positive` x² + `beta` x, else
+/// `negative` (exp(min(x, `eps`)) - 1 - x) + `beta` x.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Xielu {
+    pub positive: f32,
+    pub negative: f32,
+    pub beta: f32,
+    pub eps: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     Silu,
 
@@ -81,6 +196,9 @@ pub enum Activation {
     /// relu(x)²
     ReluSquared,
     Tanh,
+
+    /// Each layer's numbers are among its tensors; in a [`Config`] they are zeros.
+    Xielu(Xielu),
 }
 
 /// The shape of the feed-forward part.
@@ -96,14 +214,147 @@ pub enum MlpKind {
     Plain,
 }
 
-/// How the modules are called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Naming {
-    /// `model.layers.0.self_attn.q_proj`
-    Llama,
+/// A mixture of experts in place of a layer's MLP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpertsConfig {
+    pub count: usize,
 
-    /// `transformer.h.0.attn.c_attn`; weights of linear layers are stored (in, out).
-    Gpt2,
+    /// Experts that a token goes through.
+    pub chosen: usize,
+
+    /// What an expert has for an MLP's width.
+    pub width: usize,
+    pub routing: Routing,
+
+    /// Experts are only chosen from the best of these.
+    pub groups: Option<ExpertGroups>,
+
+    /// Weights are multiplied by this at last.
+    pub scale: f32,
+    pub gate: ExpertGate,
+    pub router_bias: bool,
+
+    /// They stand beside the layer's MLP, each behind norms of its own, and the router reads what no
+    /// norm has seen (Gemma 4).
+    pub beside_mlp: bool,
+
+    /// Each expert has a number that is added to its score where it is chosen (LFM2).
+    pub correction: bool,
+    pub bias: bool,
+    pub packing: Packing,
+    pub shared: Option<SharedExpertConfig>,
+}
+
+/// How a token's scores become the weights of its experts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Routing {
+    /// A softmax over all experts; `normalised`: the weights of those that are chosen sum to 1.
+    Softmax { normalised: bool },
+
+    /// A sigmoid of each.
+    Sigmoid { normalised: bool },
+
+    /// Phi 3.5's, of two experts.
+    SparseMixer { jitter: f32 },
+}
+
+/// Groups of experts, of which the best are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpertGroups {
+    pub count: usize,
+    pub kept: usize,
+
+    /// A group is as good as this many of its best together.
+    pub by_best: usize,
+}
+
+/// How gate and up meet in an expert.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ExpertGate {
+    /// act(gate) · up
+    Activation,
+
+    /// (up + 1) · gate · sigmoid(`slope` · gate), both within `limit` (gpt-oss).
+    Clamped { slope: f32, limit: f32 },
+}
+
+/// How the tensors of experts are stored where they are not one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// (experts, outputs, inputs), the rows of the gate before those of up.
+    Halves,
+
+    /// (experts, inputs, outputs), gate and up in turn (gpt-oss).
+    InTurn,
+}
+
+/// An expert that every token goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedExpertConfig {
+    pub width: usize,
+
+    /// It is what other layers have for an MLP, also by name (Granite 4).
+    pub is_mlp: bool,
+
+    /// Through a gate of its own (Qwen).
+    pub gated: bool,
+}
+
+/// Layers that carry a state from token to token in place of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecurrentConfig {
+    /// LFM2's: a convolution over the last tokens, `kernel` with its own.
+    ShortConv { kernel: usize, bias: bool },
+
+    /// Qwen 3.5's.
+    DeltaNet {
+        kernel: usize,
+        key_heads: usize,
+        value_heads: usize,
+        key_dim: usize,
+        value_dim: usize,
+
+        /// Its matrices give one key head after the other (Qwen3-Next).
+        by_head: bool,
+    },
+
+    /// Granite 4's.
+    Mamba2(MambaDims),
+}
+
+/// Shapes of a Mamba-2 layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MambaDims {
+    pub kernel: usize,
+    pub heads: usize,
+    pub head_dim: usize,
+
+    /// Numbers that each of a head's dimensions carries.
+    pub state: usize,
+
+    /// Heads of a group are written and read by the same vectors.
+    pub groups: usize,
+    pub conv_bias: bool,
+    pub bias: bool,
+}
+
+impl RecurrentConfig {
+    /// Length of what the layer's last matrix reads, in a model of this width.
+    pub fn output_width(&self, width: usize) -> usize {
+        match *self {
+            Self::ShortConv { .. } => width,
+            Self::DeltaNet { value_heads, value_dim, .. } => value_heads * value_dim,
+            Self::Mamba2(MambaDims { heads, head_dim, .. }) => heads * head_dim,
+        }
+    }
+
+    /// Whether the layer's matrices have biases.
+    pub fn has_biases(&self) -> bool {
+        match *self {
+            Self::ShortConv { bias, .. } | Self::Mamba2(MambaDims { bias, .. }) => bias,
+            Self::DeltaNet { .. } => false,
+        }
+    }
 }
 
 /// What differs from layer to layer.
@@ -117,6 +368,41 @@ pub struct LayerConfig {
 
     /// Scores are multiplied by this.
     pub scale: f32,
+
+    /// It has [`Config::experts`] in place of an MLP.
+    pub experts: bool,
+
+    /// It has [`Config::recurrent`] in place of attention.
+    pub recurrent: bool,
+
+    /// Key heads and `head_dim`, where they are not [`Config`]'s.
+    pub own_heads: Option<(usize, usize)>,
+
+    /// It has no keys and values of its own, and sees those of this layer.
+    pub keys_of: Option<usize>,
+
+    /// Its values come from the same matrix as its keys.
+    pub values_are_keys: bool,
+
+    /// Where it is not [`Config`]'s.
+    pub own_mlp_width: Option<usize>,
+}
+
+impl LayerConfig {
+    /// A layer that sees everything before, turns nothing, and has the shapes of its model.
+    pub fn new(scale: f32) -> Self {
+        Self {
+            window: None,
+            rope: None,
+            scale,
+            experts: false,
+            recurrent: false,
+            own_heads: None,
+            keys_of: None,
+            values_are_keys: false,
+            own_mlp_width: None,
+        }
+    }
 }
 
 /// A decoder as data.
@@ -143,20 +429,60 @@ pub struct Config {
     /// beginning (Phi 3). Other families keep the keys of the shorter text.
     pub restarts_when_long: bool,
 
-    /// A table of position vectors is added to the embedding (GPT-2).
-    pub learned_positions: bool,
+    /// A table of position vectors is added to the embedding (GPT-2), from this row on.
+    pub learned_positions: Option<usize>,
+
+    /// Scores grow with the position of the key, by a slope for each head (BLOOM).
+    pub alibi: Option<Alibi>,
+
+    /// The embedding goes through a norm (BLOOM, nanochat).
+    pub embedding_norm: bool,
+
+    /// Length of the vectors in the embedding and before the head, where a matrix leads from them to
+    /// the width and back (OPT 350M).
+    pub embedding_width: Option<usize>,
     pub norm: NormKind,
     pub norm_eps: f32,
     pub norm_placement: NormPlacement,
     pub qk_norm: QkNorm,
     pub activation: Activation,
     pub mlp: MlpKind,
+    pub experts: Option<ExpertsConfig>,
 
-    /// Queries, keys and values come from one matrix, in this order.
-    pub fused_qkv: bool,
+    /// Every token has a vector of this length for each layer, beside its embedding (Gemma 4).
+    pub per_layer_width: Option<usize>,
+
+    /// What a layer gives is multiplied by a number of its own (Gemma 4).
+    pub layer_scalars: bool,
+
+    /// Values go through a norm without weights (Gemma 4).
+    pub value_norm: bool,
+
+    /// Each query head has a score of its own that leads to no value (gpt-oss).
+    pub sinks: bool,
+
+    /// Queries, keys and values are kept within this (OLMoE).
+    pub clip_qkv: Option<f32>,
+
+    pub qkv: QkvLayout,
+
+    /// Queries come with a gate for what attention gives, head by head (Qwen 3.5).
+    pub attention_gate: bool,
+    pub recurrent: Option<RecurrentConfig>,
+
+    /// In place of `qkv`. `head_dim` is then the longest of queries and values, and every head has
+    /// keys of its own.
+    pub latent: Option<LatentConfig>,
     pub qkv_bias: bool,
     pub output_bias: bool,
     pub mlp_bias: bool,
+    pub head_bias: bool,
+
+    /// What attention and the MLP give is multiplied by this before it is added (Granite).
+    pub residual_scale: Option<f32>,
+
+    /// Scores of the vocabulary are multiplied by this (Granite, Cohere).
+    pub logit_scale: Option<f32>,
     pub attention_softcap: Option<f32>,
     pub final_softcap: Option<f32>,
     pub embedding_scale: Option<f32>,
@@ -176,9 +502,42 @@ impl Config {
         self.heads * self.head_dim
     }
 
+    /// Length of what attention gives, all heads together.
+    pub fn attended_width(&self) -> usize {
+        self.latent.map_or_else(|| self.query_width(), |latent| self.heads * latent.values)
+    }
+
     /// Length of all keys of a position together, and of all values.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
+    }
+
+    /// The part of this decoder that the pass with gradients has no way back through. `None`: it can
+    /// be trained.
+    pub fn untrainable(&self) -> Option<&'static str> {
+        if self.embedding_width.is_some() {
+            return Some("an embedding of another width than its layers");
+        }
+        if self.recurrent.is_some() {
+            return Some("recurrent layers");
+        }
+        if self.layer_scalars {
+            return Some("the layers of Gemma 4");
+        }
+        if self.latent.is_some() {
+            return Some("compressed keys and values (multi-head latent attention)");
+        }
+        if self.clip_qkv.is_some() {
+            return Some("queries and keys that are cut off (clip_qkv)");
+        }
+        let routing = self.experts.as_ref().map(|experts| experts.routing);
+        if matches!(routing, Some(Routing::SparseMixer { .. })) {
+            return Some("a router that draws at random in training (SparseMixer)");
+        }
+        match self.norm_placement {
+            NormPlacement::AfterSum => Some("norms after the sums of its layers"),
+            _ => None,
+        }
     }
 
     /// Two lengths of one class can share a cache.
@@ -195,6 +554,9 @@ impl Config {
     pub fn cache_bytes_per_token(&self, precision: &str) -> u64 {
         let is_dense = matches!(precision, "F32" | "F16" | "BF16");
         let value = if is_dense { size_of::<f32>() } else { size_of::<half::f16>() };
-        (self.layer_count() * 2 * self.kv_width() * value) as u64
+        let heads = self.layers.iter().filter(|layer| layer.keys_of.is_none() && !layer.recurrent);
+        let heads = heads.map(|layer| layer.own_heads.unwrap_or((self.kv_heads, self.head_dim)));
+        let widths = heads.map(|(kv_heads, head_dim)| 2 * kv_heads * head_dim * value);
+        widths.sum::<usize>() as u64
     }
 }

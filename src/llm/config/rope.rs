@@ -14,6 +14,17 @@ pub struct Rope {
     /// Cosines and sines are multiplied by this (`YaRN`, `LongRoPE`); 1 elsewhere.
     pub magnitude: f32,
     beyond: Beyond,
+
+    /// Dimension 2i turns with dimension 2i + 1 instead (GPT-J).
+    pub neighbours: bool,
+    growth: Option<QueryGrowth>,
+}
+
+/// Turned queries are multiplied by 1 + `beta` ln(1 + floor(position / `every`)) (Ministral 3).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueryGrowth {
+    pub beta: f32,
+    pub every: usize,
 }
 
 /// What changes in a long text.
@@ -29,9 +40,10 @@ enum Beyond {
         trained: usize,
     },
 
-    /// A text longer than `trained` turns by these frequencies.
+    /// A text longer than `trained` turns by these frequencies, with this magnitude.
     Long {
         frequencies: Vec<f32>,
+        magnitude: f32,
         trained: usize,
     },
 }
@@ -48,6 +60,12 @@ pub enum RopeScaling {
     Dynamic {
         factor: f64,
         original_context: usize,
+    },
+
+    /// Gemma 4's: only the first pairs turn.
+    Proportional {
+        factor: f64,
+        turning: usize,
     },
 
     /// Llama 3's: slow pairs are slowed down.
@@ -99,6 +117,11 @@ impl Rope {
             RopeScaling::Linear { factor } => {
                 (own.into_iter().map(|f| f / factor).collect(), 1.0, Beyond::Nothing)
             }
+            RopeScaling::Proportional { factor, turning } => {
+                let scaled = own.into_iter().enumerate();
+                let scaled = scaled.map(|(pair, f)| if pair < turning { f / factor } else { 0.0 });
+                (scaled.collect(), 1.0, Beyond::Nothing)
+            }
             RopeScaling::Dynamic { factor, original_context: trained } => {
                 (own, 1.0, Beyond::Dynamic { theta, dims, factor, trained })
             }
@@ -146,11 +169,41 @@ impl Rope {
             RopeScaling::LongRope { short, long, original_context, magnitude } => {
                 let divided = |by: &[f64]| own.iter().zip(by).map(|(f, by)| f / by).collect();
                 let frequencies = narrow(divided(&long));
-                let beyond = Beyond::Long { frequencies, trained: original_context };
+                let beyond = Beyond::Long {
+                    frequencies,
+                    magnitude: magnitude as f32,
+                    trained: original_context,
+                };
                 (divided(&short), magnitude, beyond)
             }
         };
-        Self { frequencies: narrow(frequencies), magnitude: magnitude as f32, beyond }
+        let (frequencies, magnitude) = (narrow(frequencies), magnitude as f32);
+        Self { frequencies, magnitude, beyond, neighbours: false, growth: None }
+    }
+
+    /// The same, where neighbouring dimensions turn together.
+    pub(crate) fn of_neighbours(self) -> Self {
+        Self { neighbours: true, ..self }
+    }
+
+    /// The same, where queries grow with their position.
+    pub(crate) fn with_growth(self, growth: QueryGrowth) -> Self {
+        Self { growth: Some(growth), ..self }
+    }
+
+    /// `LongRoPE` as transformers 5 has it for Phi 3.5's mixture: the short divisors always.
+    pub(crate) fn of_phimoe(mut self, short: f32, long: f32) -> Self {
+        if let Beyond::Long { frequencies, magnitude, .. } = &mut self.beyond {
+            frequencies.clone_from(&self.frequencies);
+            (self.magnitude, *magnitude) = (short, long);
+        }
+        self
+    }
+
+    /// Turns the other way (nanochat).
+    pub(crate) fn turned_back(mut self) -> Self {
+        self.frequencies.iter_mut().for_each(|frequency| *frequency = -*frequency);
+        self
     }
 
     /// Divides each pair's speed: what llama.cpp's converter makes of Llama 3's scaling.
@@ -168,6 +221,7 @@ impl Rope {
     /// The same in a text of `length` tokens, which counts where rope depends on that.
     pub fn table_within(&self, start: usize, count: usize, length: usize) -> RopeTable {
         let grown;
+        let mut magnitude = self.magnitude;
         let frequencies = match &self.beyond {
             Beyond::Dynamic { theta, dims, factor, trained } if length > *trained => {
                 let (dims_f64, stretch) = (*dims as f64, length as f64 / *trained as f64);
@@ -175,7 +229,10 @@ impl Rope {
                 grown = plain(theta * growth, *dims).map(|f| f as f32).collect();
                 &grown
             }
-            Beyond::Long { frequencies, trained } if length > *trained => frequencies,
+            Beyond::Long { frequencies, magnitude: longer, trained } if length > *trained => {
+                magnitude = *longer;
+                frequencies
+            }
             _ => &self.frequencies,
         };
         let pairs = frequencies.len();
@@ -184,11 +241,16 @@ impl Rope {
         for position in start..start + count {
             for frequency in frequencies {
                 let angle = position as f32 * frequency; // in f32, as transformers does
-                cos.push(angle.cos() * self.magnitude);
-                sin.push(angle.sin() * self.magnitude);
+                cos.push(angle.cos() * magnitude);
+                sin.push(angle.sin() * magnitude);
             }
         }
-        RopeTable { pairs, cos, sin }
+        let growth = self.growth.map(|QueryGrowth { beta, every }| {
+            let factor = |position: usize| 1.0 + beta * (1.0 + (position / every) as f32).ln();
+            (start..start + count).map(factor).collect()
+        });
+        let query_scales = growth.unwrap_or_default();
+        RopeTable { pairs, neighbours: self.neighbours, cos, sin, query_scales }
     }
 
     /// The longest text whose keys are of no use in a longer one.
@@ -219,8 +281,14 @@ pub(crate) fn longrope_magnitude(factor: f64, original_context: f64) -> f64 {
 #[derive(Clone, Debug)]
 pub struct RopeTable {
     pub pairs: usize,
+
+    /// See [`Rope::neighbours`].
+    pub neighbours: bool,
     pub cos: Vec<f32>,
     pub sin: Vec<f32>,
+
+    /// What queries are multiplied by, one for each position; empty where nothing.
+    pub query_scales: Vec<f32>,
 }
 
 #[cfg(test)]

@@ -33,9 +33,13 @@ impl Model {
         let transformer = Transformer {
             embedding: kept(&whole.embedding.first_rows(tokens)),
             positions: whole.positions.clone(),
+            embedding_norm: whole.embedding_norm.clone(),
+            projections: whole.projections.clone(),
+            per_layer: whole.per_layer.clone(),
             layers: few,
             final_norm: whole.final_norm.clone(),
             head: kept(&whole.head.first_rows(tokens)),
+            head_bias: whole.head_bias.as_ref().map(|bias| bias[..tokens].to_vec()),
         };
         Ok(Self {
             card: self.card.clone(),

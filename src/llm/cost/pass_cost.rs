@@ -65,7 +65,15 @@ impl PassShape<'_> {
         let there_and_back = keep != Keep::Nothing;
         let head = (predictions * config.vocab_size * config.width) as u64;
 
-        let linear: u64 = shapes.linears.iter().map(|one| (one.outputs * one.inputs) as u64).sum();
+        let macs = |matrices: &[LinearInfo]| -> u64 {
+            matrices.iter().map(|one| (one.outputs * one.inputs) as u64).sum()
+        };
+        let of_experts = match &config.experts {
+            // Routers are small beside the experts.
+            Some(experts) => macs(&shapes.others) * experts.chosen as u64 / experts.count as u64,
+            None => 0,
+        };
+        let linear = macs(&shapes.linears) + of_experts;
         let low_rank =
             self.targets.iter().map(|one| (self.rank * (one.outputs + one.inputs)) as u64);
         let low_rank: u64 = low_rank.sum();

@@ -20,6 +20,9 @@ pub struct Shapes {
     /// Embedding, learned positions and head; a tied head is the embedding.
     pub tables: Vec<LinearInfo>,
 
+    /// Routers and experts, and what else no adapter can be on.
+    pub others: Vec<LinearInfo>,
+
     /// Values of norms and biases, which are kept in f32 whatever the matrices are.
     pub vector_values: usize,
 }
@@ -32,15 +35,19 @@ impl Shapes {
         let transformer = loaded.expect("nothing is read, so nothing is missing");
         let Asked { matrices, vector_values } = asked;
         let linears: Vec<&str> = transformer.linears().map(|linear| linear.name.as_str()).collect();
-        let (linears, tables) = matrices
+        let (linears, rest): (Vec<_>, Vec<_>) = matrices
             .into_inner()
             .into_iter()
             .partition(|matrix: &LinearInfo| linears.contains(&matrix.name.as_str()));
-        Self { linears, tables, vector_values: vector_values.get() }
+        let names = config.naming.names(config.norm_placement);
+        let tables = [names.embedding, names.positions, names.head];
+        let (tables, others) =
+            rest.into_iter().partition(|matrix| tables.contains(&matrix.name.as_str()));
+        Self { linears, tables, others, vector_values: vector_values.get() }
     }
 
     pub fn parameter_count(&self) -> u64 {
-        let matrices = self.linears.iter().chain(&self.tables);
+        let matrices = self.linears.iter().chain(&self.tables).chain(&self.others);
         matrices.map(|matrix| (matrix.outputs * matrix.inputs) as u64).sum::<u64>()
             + self.vector_values as u64
     }
@@ -52,7 +59,8 @@ impl Shapes {
             let kind = keep.kind(stored, matrix.inputs);
             (matrix.outputs * matrix.inputs / kind.block_len() * kind.block_bytes()) as u64
         };
-        let linears: u64 = self.linears.iter().map(|matrix| bytes(matrix, keep)).sum();
+        let linears = self.linears.iter().chain(&self.others);
+        let linears: u64 = linears.map(|matrix| bytes(matrix, keep)).sum();
         let tables: u64 = self.tables.iter().map(|matrix| bytes(matrix, keep.of_tables())).sum();
         linears + tables + (self.vector_values * size_of::<f32>()) as u64
     }
@@ -74,9 +82,14 @@ impl TensorSource for Asked {
         Ok(nothing.expect("no bytes are no rows"))
     }
 
-    fn vector(&self, _name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    fn values(&self, _name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let len: usize = shape.iter().product();
         self.vector_values.set(self.vector_values.get() + len);
         Ok(Vec::new())
+    }
+
+    fn has(&self, _name: &str) -> bool {
+        false
     }
 
     fn interleaves_heads(&self) -> bool {

@@ -2,5 +2,6 @@
 
 pub mod gguf;
 pub mod mapped;
+mod mxfp4;
 pub(crate) mod quantize;
 pub(crate) mod weights;

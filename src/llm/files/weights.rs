@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::gguf::{GgufFile, TensorType};
 use super::mapped::Mapped;
+use super::mxfp4;
 use super::quantize::quantize;
 use crate::jobs;
 use crate::llm::error::Error;
@@ -25,6 +26,10 @@ pub(crate) struct RawTensor {
     /// Rows first; a vector has one number.
     pub shape: Vec<usize>,
     pub bytes: Bytes,
+
+    /// The bytes are MXFP4's, and these are their scales: [`RawTensor::unpacked`] makes `kind` of
+    /// them.
+    scales: Option<Bytes>,
 }
 
 /// How weights are kept once loaded.
@@ -76,12 +81,20 @@ pub(crate) trait TensorSource {
     /// A matrix (outputs, inputs).
     fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error>;
 
+    /// All values of a tensor as f32.
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error>;
+
     /// A vector as f32.
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error>;
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+        self.values(name, &[len])
+    }
 
     /// llama.cpp's converter reorders the rows of q and k of some architectures for its
     /// interleaved rope.
     fn interleaves_heads(&self) -> bool;
+
+    /// Whether there is a tensor of this name.
+    fn has(&self, name: &str) -> bool;
 
     /// Whether the one is there, whether the other is, and whether both hold the same.
     fn same(&self, one: &str, other: &str) -> [bool; 3];
@@ -101,17 +114,37 @@ impl WeightSource {
         }
     }
 
-    /// Only Hugging Face's GPT-2 stores (in, out); GGUF has it the usual way round.
+    /// Only Hugging Face's GPT-2 and gpt-oss store (in, out); GGUF has it the usual way round.
     pub fn is_transposed(&self, request: &MatrixRequest<'_>) -> bool {
-        request.transposed && matches!(self, Self::Safetensors(_))
+        match self {
+            Self::Gguf(_) => false,
+            // As MXFP4 the same tensor is the usual way round.
+            Self::Safetensors(files) => request.transposed && !files.is_mxfp4(request.name),
+        }
     }
 
     /// Tensors that are there and not among the `used`. What is known to be of no use to a decoder
     /// is left out: tables that it computes itself, and the parts that look at pictures.
     pub fn unused(&self, used: &BTreeSet<String>) -> Vec<String> {
-        const COMPUTED: [&str; 4] =
-            [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", "rope_freqs.weight"];
-        const PICTURES: [&str; 4] = ["vision_tower.", "multi_modal_projector.", "v.", "mm."];
+        const COMPUTED: [&str; 6] = [
+            ".rotary_emb.inv_freq",
+            ".attn.bias",
+            ".attn.masked_bias",
+            ".attention.bias",
+            ".attention.masked_bias",
+            "rope_freqs.weight",
+        ];
+        const PICTURES: [&str; 9] = [
+            "vision_tower.",
+            "multi_modal_projector.",
+            "embed_vision.",
+            "audio_tower.",
+            "embed_audio.",
+            "visual.",
+            "mtp.",
+            "v.",
+            "mm.",
+        ];
         let known = |name: &String| {
             let inner = name.strip_prefix("model.").unwrap_or(name);
             COMPUTED.iter().any(|ending| name.ends_with(ending))
@@ -122,7 +155,13 @@ impl WeightSource {
             Self::Gguf(file) => file.tensors().map(|tensor| tensor.name.clone()).collect(),
             Self::Safetensors(files) => files.tensors.keys().cloned().collect(),
         };
-        names.into_iter().filter(|name| !used.contains(name) && !known(name)).collect()
+        // MXFP4's scales are used with their blocks.
+        let is_scales = |name: &String| {
+            name.strip_suffix("_scales")
+                .is_some_and(|name| used.contains(&format!("{name}_blocks")))
+        };
+        let unused = |name: &String| !used.contains(name) && !known(name) && !is_scales(name);
+        names.into_iter().filter(unused).collect()
     }
 
     /// The request's matrix, checked. Works through all its weights on the threads of whoever asks.
@@ -130,14 +169,21 @@ impl WeightSource {
         let MatrixRequest { name, outputs, inputs, heads, keep, .. } = *request;
         let mut raw = self.find(name)?;
         let stored = raw.bytes.clone();
-        if self.is_transposed(request) {
-            raw.expect_shape(&[inputs, outputs])?;
+        let transposed = self.is_transposed(request);
+        raw.expect_shape(&request.stored_shape(transposed))?;
+        if let Some(part) = request.expert {
+            raw.take_expert(part.index)?;
+        }
+        if transposed {
             raw.transpose()?;
         }
-        raw.expect_shape(&[outputs, inputs])?;
+        if let Some(part) = request.expert {
+            raw.take_rows(part, outputs)?;
+        }
         if let Some(heads) = heads {
             raw.separate_heads(heads);
         }
+        raw.unpack()?;
         raw.refuse_broken_numbers()?;
         let matrix = raw.matrix(outputs, inputs)?;
         let kind = keep.kind(raw.kind, inputs);
@@ -159,15 +205,19 @@ impl WeightSource {
 }
 
 impl TensorSource for WeightSource {
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let raw = self.find(name)?;
-        raw.expect_shape(&[len])?;
+        raw.expect_values(shape)?;
         raw.refuse_broken_numbers()?;
-        Ok(raw.matrix(1, len)?.dequantize())
+        Ok(raw.matrix(1, shape.iter().product())?.dequantize())
     }
 
     fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
         jobs::in_pool(|| self.read_matrix(request))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.find(name).is_ok()
     }
 
     fn interleaves_heads(&self) -> bool {
@@ -202,7 +252,35 @@ pub(crate) struct MatrixRequest<'a> {
 
     /// Where a GGUF file has the rows of its heads interleaved: how many heads there are.
     pub heads: Option<usize>,
+
+    /// The tensor holds the matrices of all experts, and this is a part of one.
+    pub expert: Option<ExpertPart>,
     pub keep: Weights,
+}
+
+/// Where a matrix is in a tensor of all experts: (experts, rows, inputs), or (experts, inputs, rows)
+/// where it is stored transposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExpertPart {
+    pub experts: usize,
+    pub index: usize,
+
+    /// Rows of an expert, and which of them: from `first` on every `step`-th.
+    pub rows: usize,
+    pub first: usize,
+    pub step: usize,
+}
+
+impl MatrixRequest<'_> {
+    /// The shape that the file is to have it in.
+    pub fn stored_shape(&self, transposed: bool) -> Vec<usize> {
+        match (self.expert, transposed) {
+            (None, false) => vec![self.outputs, self.inputs],
+            (None, true) => vec![self.inputs, self.outputs],
+            (Some(part), false) => vec![part.experts, part.rows, self.inputs],
+            (Some(part), true) => vec![part.experts, self.inputs, part.rows],
+        }
+    }
 }
 
 impl RawTensor {
@@ -216,6 +294,14 @@ impl RawTensor {
             found: self.shape.clone(),
             expected: expected.to_vec(),
         })
+    }
+
+    /// A single number may have no dimension at all.
+    pub fn expect_values(&self, expected: &[usize]) -> Result<(), Error> {
+        if expected == [1] && self.shape.is_empty() {
+            return Ok(());
+        }
+        self.expect_shape(expected)
     }
 
     fn matrix(&self, rows: usize, cols: usize) -> Result<QMatrix, Error> {
@@ -238,6 +324,55 @@ impl RawTensor {
             out.extend_from_slice(&bytes[from..from + row_len]);
         }
         self.bytes = Bytes::from(out);
+    }
+
+    /// One expert's matrix of a tensor of them.
+    fn take_expert(&mut self, index: usize) -> Result<(), Error> {
+        let experts = self.shape.remove(0);
+        self.each(|raw, bytes| {
+            let len = bytes.as_slice().len() / experts;
+            raw.slice(bytes, index * len..(index + 1) * len)
+        })
+    }
+
+    /// Some of the rows.
+    fn take_rows(&mut self, part: ExpertPart, count: usize) -> Result<(), Error> {
+        let ExpertPart { rows, first, step, .. } = part;
+        self.shape[0] = count;
+        self.each(|raw, bytes| {
+            let len = bytes.as_slice().len() / rows;
+            if step == 1 {
+                return raw.slice(bytes, first * len..(first + count) * len);
+            }
+            let stored = bytes.as_slice().chunks_exact(len).skip(first).step_by(step);
+            Ok(Bytes::from(stored.take(count).flatten().copied().collect::<Vec<u8>>()))
+        })
+    }
+
+    /// Changes the bytes, and the scales where they lie apart.
+    fn each(
+        &mut self,
+        change: impl Fn(&Self, &Bytes) -> Result<Bytes, Error>,
+    ) -> Result<(), Error> {
+        self.bytes = change(self, &self.bytes)?;
+        if let Some(scales) = &self.scales {
+            self.scales = Some(change(self, scales)?);
+        }
+        Ok(())
+    }
+
+    /// Makes of MXFP4 what it is kept as.
+    fn unpack(&mut self) -> Result<(), Error> {
+        if let Some(scales) = self.scales.take() {
+            let (bytes, scales) = (self.bytes.as_slice(), scales.as_slice());
+            self.bytes = mxfp4::as_q5_0(bytes, scales, &self.name, &self.path)?;
+        }
+        Ok(())
+    }
+
+    fn slice(&self, bytes: &Bytes, range: std::ops::Range<usize>) -> Result<Bytes, Error> {
+        let part = bytes.clone().slice(range);
+        part.map_err(|err| Error::not_a_model(&self.path, err.to_string()))
     }
 
     fn transpose(&mut self) -> Result<(), Error> {
@@ -320,6 +455,7 @@ fn find_in_gguf(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
         kind,
         shape: tensor.shape.clone(),
         bytes,
+        scales: None,
     })
 }
 
@@ -468,8 +604,51 @@ impl SafetensorsFiles {
         own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name))
     }
 
+    /// Whether a tensor is there as MXFP4's blocks.
+    fn is_mxfp4(&self, name: &str) -> bool {
+        self.place(&format!("{name}_blocks")).is_some()
+    }
+
+    /// A tensor (experts, rows, columns) that is stored as blocks and scales.
+    fn find_mxfp4(&self, name: &str) -> Result<RawTensor, Error> {
+        let bytes_of = |ending: &str| {
+            let name = format!("{name}{ending}");
+            let Some((stored_name, place)) = self.place(&name) else {
+                return Err(Error::MissingTensors { path: self.folder.clone(), names: vec![name] });
+            };
+            let (path, map) = &self.files[place.file];
+            if place.dtype != Dtype::U8 {
+                let types = format!("{:?} ({name})", place.dtype);
+                return Err(Error::TensorTypes { path: path.clone(), types });
+            }
+            let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
+            let bytes = bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?;
+            Ok((stored_name, path, place.shape.clone(), bytes))
+        };
+        let (stored_name, path, mut shape, bytes) = bytes_of("_blocks")?;
+        let (scales_name, _, scales_shape, scales) = bytes_of("_scales")?;
+        let refuse = |name: &str, found: &[usize], expected: Vec<usize>| {
+            let (name, found) = (name.to_owned(), found.to_vec());
+            Err(Error::Shape { path: path.clone(), name, found, expected })
+        };
+        if shape.len() != 4 || shape[3] != mxfp4::BLOCK {
+            let expected = [&scales_shape[..], &[mxfp4::BLOCK]].concat();
+            return refuse(stored_name, &shape, expected);
+        }
+        shape.pop();
+        if shape != scales_shape {
+            return refuse(scales_name, &scales_shape, shape);
+        }
+        shape[2] *= 2 * mxfp4::BLOCK;
+        let (name, path, kind) = (stored_name.clone(), path.clone(), GgmlType::Q5_0);
+        Ok(RawTensor { name, path, kind, shape, bytes, scales: Some(scales) })
+    }
+
     fn find(&self, name: &str) -> Result<RawTensor, Error> {
         let Some((stored_name, place)) = self.place(name) else {
+            if self.is_mxfp4(name) {
+                return self.find_mxfp4(name);
+            }
             let names = vec![name.to_owned()];
             return Err(Error::MissingTensors { path: self.folder.clone(), names });
         };
@@ -487,6 +666,7 @@ impl SafetensorsFiles {
             .slice(place.range.clone())
             .map_err(|err| Error::not_a_model(path, err.to_string()))?;
         let shape = place.shape.clone();
-        Ok(RawTensor { name: stored_name.clone(), path: path.clone(), kind, shape, bytes })
+        let (name, path) = (stored_name.clone(), path.clone());
+        Ok(RawTensor { name, path, kind, shape, bytes, scales: None })
     }
 }

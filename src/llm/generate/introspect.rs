@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
-use crate::llm::net::rows::{dot, softcap, softmax};
+use crate::llm::net::infer::Seen;
+use crate::llm::net::rows::{dot, softcap, softmax, softmax_with_sink};
 use crate::llm::net::transformer::Layer;
 
 impl Model {
@@ -37,11 +38,21 @@ impl Model {
         if layer >= count {
             return Err(Error::NoSuchLayer { index: layer, count });
         }
+        if config.layers[layer].recurrent {
+            return Err(Error::NoAttention { index: layer });
+        }
         let states = self.states(ids, adapter, layer)?;
         let table = config.layers[layer].rope.map(|rope| config.ropes[rope].table(0, ids.len()));
-        let layer = &self.transformer().layers[layer];
-        let hidden = states.last().map(Vec::as_slice).unwrap_or_default();
-        let [q, k, _] = layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
+        let layers = &self.transformer().layers;
+        let of = |layer: usize| {
+            let hidden = states.get(layer).map(Vec::as_slice).unwrap_or_default();
+            layers[layer].queries_keys_values(config, hidden, adapter, table.as_ref())
+        };
+        let Seen { q, mut k, .. } = of(layer)?;
+        let layer = &layers[layer];
+        if let Some(other) = layer.keys_of {
+            k = of(other)?.k;
+        }
         let weights = layer.attention_weights(&q, &k, ids.len());
         Ok(Tensor::from_vec(weights, (config.heads, ids.len(), ids.len()), &Device::Cpu)?)
     }
@@ -83,10 +94,16 @@ impl Layer {
                 let k = &k[((first + at) * shape.kv_heads + head / group) * dim..][..dim];
                 *score = dot(q, k) * shape.scale;
             }
+            if let Some(alibi) = shape.alibi {
+                alibi.add(head, shape.scale, first, scores);
+            }
             if let Some(cap) = shape.softcap {
                 softcap(cap, scores);
             }
-            softmax(scores);
+            match self.sinks.get(head) {
+                None => softmax(scores),
+                Some(sink) => softmax_with_sink(scores, *sink),
+            }
         });
         out
     }

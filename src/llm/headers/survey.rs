@@ -85,11 +85,7 @@ impl TensorSource for Survey<'_> {
     fn matrix(&self, request: &MatrixRequest<'_>) -> Result<QMatrix, Error> {
         let MatrixRequest { name, outputs, inputs, keep, .. } = *request;
         if let Some(raw) = self.find(name)? {
-            if self.source.is_transposed(request) {
-                raw.expect_shape(&[inputs, outputs])?;
-            } else {
-                raw.expect_shape(&[outputs, inputs])?;
-            }
+            raw.expect_shape(&request.stored_shape(self.source.is_transposed(request)))?;
             let kind = keep.kind(raw.kind, inputs);
             self.count(outputs * inputs / kind.block_len() * kind.block_bytes());
         }
@@ -100,11 +96,15 @@ impl TensorSource for Survey<'_> {
         })
     }
 
-    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let Some(raw) = self.find(name)? else { return Ok(Vec::new()) };
-        raw.expect_shape(&[len])?;
-        self.count(len * size_of::<f32>());
+        raw.expect_values(shape)?;
+        self.count(shape.iter().product::<usize>() * size_of::<f32>());
         Ok(Vec::new())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.source.has(name)
     }
 
     /// The order of rows changes no size.

@@ -11,6 +11,8 @@
 )]
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
 
+use std::ops::Range;
+
 use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
@@ -123,6 +125,7 @@ pub(super) fn attend_at(
         }
         for (head, parts) in parts.chunks_exact(span.len()).enumerate() {
             let mut whole = Part::new(group, head_dim);
+            whole.begin(cache.sinks, head * group..(head + 1) * group);
             for (_, _, part) in parts {
                 whole.join(part);
             }
@@ -140,6 +143,7 @@ pub(super) fn attend_at(
         for kv_head in 0..kv_heads {
             let rows = rows(first, count, kv_head);
             whole.clear();
+            whole.begin(cache.sinks, kv_head * group..(kv_head + 1) * group);
             for index in parts_of(&rows) {
                 part.clear();
                 rows.run(level, index, &mut scratch, &mut part);
@@ -188,6 +192,14 @@ impl Part {
         self.largest.fill(f32::NEG_INFINITY);
         self.sum.fill(0.0);
         self.out.fill(0.0);
+    }
+
+    /// Begins with the sinks of these query heads, which share a key head, if there are any.
+    fn begin(&mut self, sinks: &[f32], heads: Range<usize>) {
+        let Some(sinks) = sinks.get(heads) else { return };
+        for (row, (largest, sum)) in self.largest.iter_mut().zip(&mut self.sum).enumerate() {
+            (*largest, *sum) = (sinks[row % sinks.len()], 1.0);
+        }
     }
 
     /// Adds the keys of `next`, which come after those in `self`.
@@ -293,7 +305,7 @@ impl Rows<'_> {
 
 #[inline(always)]
 fn run_part(level: Level, rows: &Rows<'_>, index: usize, scratch: &mut Scratch, part: &mut Part) {
-    let Attention { head_dim, scale, softcap, .. } = *rows.shape;
+    let Attention { head_dim, scale, softcap, alibi, .. } = *rows.shape;
     let Scratch { scores, shrink, tile: room } = scratch;
     let group = rows.group();
     let from = rows.earliest(0).max(index * PART);
@@ -317,6 +329,9 @@ fn run_part(level: Level, rows: &Rows<'_>, index: usize, scratch: &mut Scratch, 
                         *score = tanh(*score * scale / cap) * cap;
                     }
                 }
+            }
+            if let Some(alibi) = alibi {
+                alibi.add(rows.kv_head * group + row % group, scale, tile, scores);
             }
             // Adding 0 changes nothing: every query adds the same numbers in the same order,
             // whatever the others see.

@@ -3,6 +3,7 @@
 use half::f16;
 
 use super::*;
+use crate::llm::kernels::Alibi;
 
 fn wave(len: usize, step: f32) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * step + 0.3).sin() * 1.5).collect()
@@ -10,7 +11,7 @@ fn wave(len: usize, step: f32) -> Vec<f32> {
 
 /// The definition, in f64, one score at a time.
 /// `k` and `v` are (`kv_heads`, capacity, `head_dim`).
-fn expected(shape: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f64> {
+fn expected(shape: &Attention, q: &[f32], k: &[f32], v: &[f32], sinks: &[f32]) -> Vec<f64> {
     let Attention { heads, kv_heads, head_dim, queries, offset, .. } = *shape;
     let kv_stride = k.len() / kv_heads;
     let mut out = Vec::new();
@@ -29,10 +30,15 @@ fn expected(shape: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f64> {
                     let score = shape
                         .softcap
                         .map_or(score, |cap| (score / f64::from(cap)).tanh() * f64::from(cap));
+                    // Six heads: four powers of 1/4, then the first and third of 1/2 · 1/√2.
+                    let slopes = [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125];
+                    let bias = shape.alibi.map_or(0.0, |_| slopes[head] * key as f64);
+                    let score = score + bias;
                     (key, score.exp())
                 })
                 .collect();
             let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
+            let sum = sum + sinks.get(head).map_or(0.0, |sink| f64::from(*sink).exp());
             for d in 0..head_dim {
                 let value = |key: usize| f64::from(v[kv + key * head_dim + d]);
                 out.push(weights.iter().map(|&(key, w)| w / sum * value(key)).sum());
@@ -52,6 +58,7 @@ fn shape(queries: usize, keys: usize) -> Attention {
         scale: 0.125,
         window: None,
         softcap: None,
+        alibi: None,
     }
 }
 
@@ -82,11 +89,15 @@ impl Filled {
 
     fn view(&self) -> KeysValues<'_> {
         let (keys, values) = (Numbers::F32(&self.keys), Numbers::F32(&self.v));
-        KeysValues { capacity: self.capacity, keys, values }
+        KeysValues { capacity: self.capacity, keys, values, sinks: &[] }
     }
 }
 
 fn check(shape: &Attention) {
+    check_with(shape, &[]);
+}
+
+fn check_with(shape: &Attention, sinks: &[f32]) {
     let q = wave(shape.heads * shape.queries * shape.head_dim, 0.713);
     let mut filled = Filled::new(shape);
     let halves = |x: &[f32]| -> Vec<f16> { x.iter().map(|x| f16::from_f32(*x)).collect() };
@@ -101,8 +112,8 @@ fn check(shape: &Attention) {
             round(&mut filled.k);
             round(&mut filled.v);
         }
-        let expected = expected(shape, &q, &filled.k, &filled.v);
-        let mut cache = filled.view();
+        let expected = expected(shape, &q, &filled.k, &filled.v, sinks);
+        let mut cache = KeysValues { sinks, ..filled.view() };
         if narrow {
             (cache.keys, cache.values) = (Numbers::F16(&keys), Numbers::F16(&values));
         }
@@ -144,6 +155,21 @@ fn a_window_hides_what_is_too_far_back() {
 #[test]
 fn a_soft_cap_bounds_the_scores() {
     check(&Attention { softcap: Some(2.0), scale: 1.0, ..shape(9, 80) });
+}
+
+#[test]
+fn a_bias_grows_with_the_position_of_the_key() {
+    let alibi = Some(Alibi { heads: 6, rounded: false });
+    check(&Attention { alibi, ..shape(9, 150) });
+    check(&Attention { alibi, ..shape(1, 200) });
+}
+
+#[test]
+fn a_sink_takes_a_share_and_gives_no_value() {
+    let sinks = [0.5, -1.0, 3.0, 0.0, 7.0, -2.0];
+    check_with(&shape(20, 150), &sinks);
+    check_with(&shape(1, 700), &sinks);
+    check_with(&Attention { window: Some(5), ..shape(7, 150) }, &sinks);
 }
 
 #[test]

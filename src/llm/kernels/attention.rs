@@ -29,6 +29,47 @@ pub struct Attention {
 
     /// Scores become `cap · tanh(score / cap)` (Gemma 2).
     pub softcap: Option<f32>,
+
+    /// Scores grow with the position of the key.
+    pub alibi: Option<Alibi>,
+}
+
+/// Attention with linear biases (arXiv 2108.12409), as transformers has it: a score grows by the
+/// position of the key times a slope of the query head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alibi {
+    pub heads: usize,
+
+    /// Slopes and products are rounded to bfloat16, and come before the scale (Falcon).
+    pub rounded: bool,
+}
+
+impl Alibi {
+    /// From 2^(-8 / n) on as powers of itself, where n is the largest power of two among the heads;
+    /// further heads take every second power of what twice as many heads would have.
+    fn slope(self, head: usize) -> f32 {
+        let whole = 1 << self.heads.ilog2();
+        let base = |heads: usize| 2f64.powf(-8.0 / heads as f64);
+        let slope = match head.checked_sub(whole) {
+            None => base(whole).powi(head as i32 + 1),
+            Some(further) => base(2 * whole).powi(2 * further as i32 + 1),
+        };
+        slope as f32
+    }
+
+    /// Adds to the scaled scores of the keys from `first` on.
+    pub fn add(self, head: usize, scale: f32, first: usize, scores: &mut [f32]) {
+        let slope = self.slope(head);
+        let round = |value: f32| half::bf16::from_f32(value).to_f32();
+        for (at, score) in scores.iter_mut().enumerate() {
+            let position = (first + at) as f32;
+            *score += if self.rounded {
+                round(round(slope) * round(position)) * scale
+            } else {
+                slope * position
+            };
+        }
+    }
 }
 
 /// Keys and values of `capacity` positions, a multiple of [`KEY_TILE`].
@@ -41,6 +82,10 @@ pub struct KeysValues<'a> {
 
     /// (`kv_heads`, capacity, `head_dim`)
     pub values: Numbers<'a>,
+
+    /// Of each query head, a score that every position sees and that leads to no value (gpt-oss).
+    /// Empty: there is none.
+    pub sinks: &'a [f32],
 }
 
 /// What a cache keeps.

@@ -170,6 +170,7 @@ fn every_fast_level_attends_with_the_same_bits() {
             scale: 0.2,
             window: None,
             softcap: None,
+            alibi: None,
         };
         let capacity = (shape.offset + shape.queries).next_multiple_of(KEY_TILE);
         assert_eq!(capacity % KEY_LANES, 0);
@@ -181,7 +182,7 @@ fn every_fast_level_attends_with_the_same_bits() {
             (Numbers::F32(&kv[..middle]), Numbers::F32(&kv[middle..])),
             (Numbers::F16(&halves[..middle]), Numbers::F16(&halves[middle..])),
         ] {
-            let cache = KeysValues { capacity, keys: cache.0, values: cache.1 };
+            let cache = KeysValues { capacity, keys: cache.0, values: cache.1, sinks: &[] };
             let results: Vec<Vec<u32>> = fast()
                 .map(|level| {
                     let mut out = vec![f32::NAN; q.len()];

@@ -5,6 +5,7 @@ use super::buffers::Buffer;
 use super::cache::LayerCache;
 use crate::llm::config::{Config, LayerConfig};
 use crate::llm::kernels;
+use crate::llm::kernels::{Alibi, KeysValues};
 
 /// What attention needs to know about a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,18 +16,31 @@ pub struct AttentionShape {
     pub scale: f32,
     pub softcap: Option<f32>,
     pub window: Option<usize>,
+    pub alibi: Option<Alibi>,
 }
 
 impl AttentionShape {
     pub(crate) fn of(config: &Config, layer: &LayerConfig) -> Self {
+        let (kv_heads, head_dim) = layer.own_heads.unwrap_or((config.kv_heads, config.head_dim));
         Self {
             heads: config.heads,
-            kv_heads: config.kv_heads,
-            head_dim: config.head_dim,
+            kv_heads,
+            head_dim,
             scale: layer.scale,
             softcap: config.attention_softcap,
             window: layer.window,
+            alibi: config.alibi,
         }
+    }
+
+    /// Length of all queries of a position together.
+    pub(crate) fn query_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Length of all keys of a position together, and of all values.
+    pub(crate) fn kv_width(&self) -> usize {
+        self.kv_heads * self.head_dim
     }
 
     /// The first position that position `at` sees.
@@ -40,11 +54,12 @@ impl AttentionShape {
 /// shape.
 pub(crate) fn attend(
     shape: &AttentionShape,
+    sinks: &[f32],
     queries: &[f32],
     cache: &LayerCache,
     start: usize,
 ) -> Buffer {
-    let AttentionShape { heads, kv_heads, head_dim, scale, softcap, window } = *shape;
+    let AttentionShape { heads, kv_heads, head_dim, scale, softcap, window, alibi } = *shape;
     let count = queries.len() / (heads * head_dim);
     let kernel = kernels::Attention {
         heads,
@@ -55,8 +70,10 @@ pub(crate) fn attend(
         scale,
         window,
         softcap,
+        alibi,
     };
     let mut out = Buffer::any(queries.len());
-    kernels::attend(&kernel, queries, &cache.view(), &mut out);
+    let keys_values = KeysValues { sinks, ..cache.view() };
+    kernels::attend(&kernel, queries, &keys_values, &mut out);
     out
 }

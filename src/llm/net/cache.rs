@@ -11,29 +11,44 @@ use crate::llm::kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
 #[derive(Clone)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
+
+    /// Tokens that the layers have taken in.
     len: usize,
+
+    /// Of a model with recurrent layers, which cannot go back by a token.
+    states: Option<States>,
 
     /// See [`Self::plan`].
     planned: usize,
 
-    /// Where rope depends on the length of the text (`LongRoPE`): the tokens held, and the length
+    /// Where layers have states, or rope depends on the length of the text (`LongRoPE`): the tokens held,
+    /// and the length
     /// that their keys were turned for. Empty elsewhere.
     pub(crate) ids: Vec<u32>,
     pub(crate) turned_for: usize,
 }
 
 impl KvCache {
-    pub(crate) fn new(layers: usize, kv_heads: usize, head_dim: usize) -> Self {
-        let layer = LayerCache {
+    /// Key heads and their length of each layer; a layer that sees another's keys has none.
+    pub(crate) fn new(layers: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let layers = layers.into_iter().map(|(kv_heads, head_dim)| LayerCache {
             kv_heads,
             head_dim,
             len: 0,
             capacity: 0,
             keys: Store::F32(Arc::default()),
             values: Store::F32(Arc::default()),
-        };
+        });
         let (planned, turned_for) = (0, 0);
-        Self { layers: vec![layer; layers], len: 0, planned, ids: Vec::new(), turned_for }
+        let layers = layers.collect();
+        Self { layers, len: 0, states: None, planned, ids: Vec::new(), turned_for }
+    }
+
+    /// The same, empty, for a model of which some layers carry states.
+    pub(crate) fn with_states(mut self, are_there: bool) -> Self {
+        self.states = are_there
+            .then(|| States { now: vec![Arc::default(); self.layers.len()], kept: vec![] });
+        self
     }
 
     /// The same, empty, with numbers of 16 bits: half the memory, and half of what each new token
@@ -50,23 +65,68 @@ impl KvCache {
 
     /// How many tokens it holds.
     pub fn len(&self) -> usize {
-        self.len
+        if self.states.is_some() { self.ids.len() } else { self.len }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// How many of them the layers have taken in. The others were there, and are to be run again.
+    pub(crate) fn done(&self) -> usize {
+        self.len
     }
 
     /// Forgets everything after the first `len` tokens. Holding fewer already is not an error.
     pub fn truncate(&mut self, len: usize) {
-        if len >= self.len {
+        if len >= self.len() {
             return;
         }
-        self.len = len;
         self.ids.truncate(len);
+        let len = self.go_back(len);
+        self.len = self.len.min(len);
         for layer in &mut self.layers {
             layer.truncate(len);
         }
+    }
+
+    /// Where the states can go back to, at most `len`: that is where the layers then are.
+    fn go_back(&mut self, len: usize) -> usize {
+        let Some(States { now, kept }) = &mut self.states else { return len };
+        if len >= self.len {
+            return self.len;
+        }
+        kept.retain(|(at, _)| *at <= len);
+        match kept.last() {
+            Some((at, states)) => {
+                now.clone_from(states);
+                *at
+            }
+            None => {
+                now.fill(Arc::default());
+                0
+            }
+        }
+    }
+
+    /// Keeps the states as they are, to go back to: of the last few places where a text was added.
+    pub(crate) fn remember(&mut self) {
+        const KEPT: usize = 4;
+        let Some(States { now, kept }) = &mut self.states else { return };
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((self.len, now.clone()));
+    }
+
+    /// The tokens that are held and were forgotten by the layers.
+    pub(crate) fn behind(&self) -> Vec<u32> {
+        self.ids.get(self.len..).unwrap_or_default().to_vec()
+    }
+
+    pub(crate) fn state_mut(&mut self, layer: usize) -> &mut State {
+        let states = self.states.as_mut().expect("a cache of this model was made with states");
+        Arc::make_mut(&mut states.now[layer])
     }
 
     /// Says how long the text will be that is run through this cache piece by piece. The pieces of
@@ -81,7 +141,11 @@ impl KvCache {
 
     /// What it takes in memory, with the room that it keeps to grow into.
     pub fn byte_len(&self) -> usize {
-        self.layers.iter().map(|layer| layer.keys.byte_len() + layer.values.byte_len()).sum()
+        let layers = self.layers.iter();
+        let keys = layers.map(|layer| layer.keys.byte_len() + layer.values.byte_len());
+        let states = self.states.iter().flat_map(|states| &states.now);
+        let states = states.map(|state| size_of::<f32>() * (state.tail.len() + state.memory.len()));
+        keys.sum::<usize>() + states.sum::<usize>()
     }
 
     pub(crate) fn layer_mut(&mut self, index: usize) -> &mut LayerCache {
@@ -100,12 +164,41 @@ impl KvCache {
         self.len += count;
     }
 
-    /// Undoes what the layers took in since the last [`Self::advance`], after a failure.
-    pub(crate) fn rewind(&mut self) {
+    /// Undoes what the layers took in since they had taken in `start` tokens, after a failure.
+    pub(crate) fn rewind(&mut self, start: usize) {
+        self.len = start;
+        if let Some(States { now, kept }) = &mut self.states {
+            // The states have gone on: back to the last ones that were kept.
+            kept.retain(|(at, _)| *at <= start);
+            self.len = kept.last().map_or(0, |(at, _)| *at);
+            match kept.last() {
+                Some((_, states)) => now.clone_from(states),
+                None => now.fill(Arc::default()),
+            }
+        }
         for layer in &mut self.layers {
             layer.truncate(self.len);
         }
     }
+}
+
+/// What recurrent layers carry, now and at places to go back to.
+#[derive(Clone)]
+struct States {
+    now: Vec<Arc<State>>,
+
+    /// By how many tokens had been taken in, in their order.
+    kept: Vec<(usize, Vec<Arc<State>>)>,
+}
+
+/// What a recurrent layer carries from token to token; empty before the first.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    /// Inputs of a convolution that the next token still sees.
+    pub tail: Vec<f32>,
+
+    /// A matrix for each head.
+    pub memory: Vec<f32>,
 }
 
 /// Numbers from which keys and values are put away on two threads.
@@ -160,7 +253,7 @@ impl LayerCache {
 
     pub fn view(&self) -> KeysValues<'_> {
         let (keys, values) = (self.keys.view(), self.values.view());
-        KeysValues { capacity: self.capacity, keys, values }
+        KeysValues { capacity: self.capacity, keys, values, sinks: &[] }
     }
 
     fn truncate(&mut self, len: usize) {
@@ -268,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_fork_grows_on_its_own() {
-        let mut cache = KvCache::new(1, 2, 1);
+        let mut cache = KvCache::new([(2, 1)]);
         cache.layer_mut(0).append(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]);
         cache.advance(2);
         let mut fork = cache.clone();
@@ -284,7 +377,7 @@ mod tests {
 
     #[test]
     fn growing_keeps_every_head_in_its_place() {
-        for empty in [KvCache::new(1, 2, 2), KvCache::new(1, 2, 2).halved()] {
+        for empty in [KvCache::new([(2, 2)]), KvCache::new([(2, 2)]).halved()] {
             let mut cache = empty;
             let mut expected = [const { Vec::<f32>::new() }; 2];
             for position in 0..150 {
@@ -307,7 +400,7 @@ mod tests {
             cache.layer_mut(0).append(&[1.0; 8], &[1.0; 8]);
             cache.byte_len()
         };
-        assert_eq!(bytes(KvCache::new(1, 2, 4)), 2 * 2 * 64 * 4 * 4); // one tile of each head
-        assert_eq!(bytes(KvCache::new(1, 2, 4).halved()), 2 * 2 * 64 * 4 * 2);
+        assert_eq!(bytes(KvCache::new([(2, 4)])), 2 * 2 * 64 * 4 * 4); // one tile of each head
+        assert_eq!(bytes(KvCache::new([(2, 4)]).halved()), 2 * 2 * 64 * 4 * 2);
     }
 }

@@ -8,9 +8,10 @@ use candle_core::Result;
 use super::attention::attend;
 use super::buffers::{self, Buffer};
 use super::cache::KvCache;
+use super::experts::sigmoid;
 use super::linear::{Linear, Norm};
 use super::rows;
-use super::transformer::{Layer, Mlp, Qkv, Transformer};
+use super::transformer::{Adds, Layer, Qkv, Transformer};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
@@ -40,7 +41,7 @@ impl Transformer {
         wanted: Range<usize>,
         mut watch: Option<Watcher<'_>>,
     ) -> std::result::Result<Vec<f32>, Error> {
-        let start = cache.len();
+        let start = cache.done();
         // Where rope depends on the length of a text, it is that of the whole, not of a piece.
         let length = cache.planned().max(start + ids.len());
         // A watcher gets all positions of a layer together.
@@ -57,11 +58,13 @@ impl Transformer {
             match run.map_err(Error::from).and_then(|hidden| Ok(hidden?)) {
                 Ok(hidden) => result.extend_from_slice(&hidden),
                 Err(err) => {
-                    cache.rewind();
-                    cache.truncate(start);
+                    cache.rewind(start);
                     return Err(err);
                 }
             }
+        }
+        if ids.len() > 1 {
+            cache.remember();
         }
         Ok(result)
     }
@@ -79,12 +82,13 @@ impl Transformer {
         wanted: Range<usize>,
         mut watch: Option<&mut Watcher<'_>>,
     ) -> Result<Buffer> {
-        let start = cache.len();
+        let start = cache.done();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let tables: Vec<RopeTable> = tables.collect();
         let everything = 0..ids.len();
+        let per_layer = self.per_layer.as_ref().map(|tables| tables.inputs(ids, &hidden));
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(watch) = &mut watch {
                 watch(&hidden);
@@ -94,11 +98,12 @@ impl Transformer {
             let is_last = index + 1 == self.layers.len();
             let needed = if is_last && watch.is_none() { &wanted } else { &everything };
             let table = layer.rope.map(|rope| &tables[rope]);
-            let place = Place { index, start, adapter, table, needed: needed.clone() };
+            let own = per_layer.as_ref().map(|inputs| inputs.of(index, ids.len()));
+            let place = Place { index, start, adapter, table, needed: needed.clone(), own };
             layer.run(config, &mut hidden, cache, &place)?;
         }
         cache.advance(ids.len());
-        let mut normed = self.final_norm.run(&hidden);
+        let mut normed = normed(self.final_norm.as_ref(), hidden);
         if let Some(watch) = watch {
             watch(&normed);
             normed.keep(wanted.start * width..wanted.end * width);
@@ -109,19 +114,31 @@ impl Transformer {
     /// (positions, width), scaled and with learned positions where the family has them.
     pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Buffer {
         let width = config.width;
-        let mut hidden = Buffer::any(ids.len() * width);
-        let mut position = vec![0.0; width];
-        for (index, (id, row)) in ids.iter().zip(hidden.chunks_exact_mut(width)).enumerate() {
-            self.embedding.dequantize_row(*id as usize, row);
-            if let Some(scale) = config.embedding_scale {
-                for value in &mut *row {
-                    *value *= scale;
-                }
+        let mut hidden = match &self.projections {
+            None => self.looked_up(config, ids, width),
+            Some([project_in, _]) => {
+                let vectors = self.looked_up(config, ids, project_in.cols());
+                let mut hidden = Buffer::any(ids.len() * width);
+                project_in.matmul(&vectors, ids.len(), &mut hidden);
+                hidden
             }
-            if let Some(positions) = &self.positions {
-                positions.dequantize_row(start + index, &mut position);
+        };
+        if let (Some(positions), Some(skipped)) = (&self.positions, config.learned_positions) {
+            let mut position = vec![0.0; width];
+            for (index, row) in hidden.chunks_exact_mut(width).enumerate() {
+                positions.dequantize_row(skipped + start + index, &mut position);
                 rows::add_scaled(row, 1.0, &position);
             }
+        }
+        normed(self.embedding_norm.as_ref(), hidden)
+    }
+
+    /// Rows of the embedding, scaled where the family does so.
+    fn looked_up(&self, config: &Config, ids: &[u32], width: usize) -> Buffer {
+        let mut hidden = Buffer::any(ids.len() * width);
+        for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {
+            self.embedding.dequantize_row(*id as usize, row);
+            rows::scale(row, config.embedding_scale);
         }
         hidden
     }
@@ -130,11 +147,29 @@ impl Transformer {
     pub fn score(&self, config: &Config, hidden: &[f32]) -> Vec<f32> {
         let count = hidden.len() / config.width;
         let mut scores = vec![0.0; count * config.vocab_size];
-        self.head.matmul(hidden, count, &mut scores);
-        if let Some(cap) = config.final_softcap {
-            rows::softcap(cap, &mut scores);
+        match &self.projections {
+            None => self.head.matmul(hidden, count, &mut scores),
+            Some([_, project_out]) => {
+                let mut vectors = Buffer::any(count * project_out.rows());
+                project_out.matmul(hidden, count, &mut vectors);
+                self.head.matmul(&vectors, count, &mut scores);
+            }
         }
+        self.finish_scores(config, &mut scores);
         scores
+    }
+
+    /// What comes after the head's product: a bias, a scale, a cap.
+    pub fn finish_scores(&self, config: &Config, scores: &mut [f32]) {
+        if let Some(bias) = &self.head_bias {
+            for row in scores.chunks_exact_mut(bias.len()) {
+                rows::add_scaled(row, 1.0, bias);
+            }
+        }
+        rows::scale(scores, config.logit_scale);
+        if let Some(cap) = config.final_softcap {
+            rows::softcap(cap, scores);
+        }
     }
 }
 
@@ -149,6 +184,19 @@ struct Place<'a> {
 
     /// The positions whose hidden states the layer is to give, counted within this run.
     needed: Range<usize>,
+
+    /// The layer's own vectors of all positions, where the model has them.
+    own: Option<Buffer>,
+}
+
+/// What attention sees of every position.
+pub(crate) struct Seen {
+    pub q: Buffer,
+    pub k: Buffer,
+    pub v: Buffer,
+
+    /// What goes through a sigmoid and then times what attention gives, where there is such.
+    pub gate: Option<Buffer>,
 }
 
 impl Layer {
@@ -164,10 +212,35 @@ impl Layer {
         if hidden.is_empty() {
             return Ok(());
         }
-        rows::add(hidden, &normed(self.post_attention_norm.as_ref(), attended));
+        if self.adds == Adds::Together {
+            let fed = self.feed(config, hidden, place.adapter)?;
+            self.add(hidden, attended, None);
+            self.add(hidden, fed, None);
+            return Ok(());
+        }
+        self.add(hidden, attended, self.post_attention_norm.as_ref());
         let fed = self.feed(config, hidden, place.adapter)?;
-        rows::add(hidden, &normed(self.post_mlp_norm.as_ref(), fed));
+        self.add(hidden, fed, self.post_mlp_norm.as_ref());
+        if let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) {
+            let width = per_layer.gate.weight.rows();
+            let own = &own[place.needed.start * width..place.needed.end * width];
+            let more = per_layer.run(hidden, own, place.adapter)?;
+            rows::add(hidden, &more);
+        }
+        rows::scale(hidden, self.scalar);
         Ok(())
+    }
+
+    /// Adds what attention or the MLP gave.
+    fn add(&self, hidden: &mut Buffer, more: Buffer, norm: Option<&Norm>) {
+        if self.adds == Adds::InTurnNormed {
+            rows::add(hidden, &more);
+            *hidden = normed(norm, std::mem::take(hidden));
+            return;
+        }
+        let mut more = normed(norm, more);
+        rows::scale(&mut more, self.residual_scale);
+        rows::add(hidden, &more);
     }
 
     fn attend(
@@ -177,17 +250,44 @@ impl Layer {
         cache: &mut KvCache,
         place: &Place<'_>,
     ) -> Result<Buffer> {
-        let Place { index, start, adapter, table, ref needed } = *place;
-        let [mut q, k, v] = self.queries_keys_values(config, hidden, adapter, table)?;
-        let cache = cache.layer_mut(index);
-        cache.append(&k, &v);
+        let Place { index, start, adapter, table, ref needed, .. } = *place;
         let rows_of = |width: usize| needed.start * width..needed.end * width;
-        q.keep(rows_of(config.query_width()));
+        if let Qkv::Recurrent(recurrent) = &self.qkv {
+            let count = hidden.len() / config.width;
+            let read = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
+            let x = read.as_deref().unwrap_or(&*hidden);
+            let mut mixed = recurrent.run(x, count, cache.state_mut(index), adapter)?;
+            mixed.keep(rows_of(self.output.weight.cols()));
+            hidden.keep(rows_of(config.width));
+            return if mixed.is_empty() {
+                Ok(mixed)
+            } else {
+                self.output.run(&mixed, needed.len(), adapter)
+            };
+        }
+        let Seen { mut q, k, v, gate } =
+            self.queries_keys_values(config, hidden, adapter, table)?;
+        let cache = match self.keys_of {
+            Some(other) => cache.layer_mut(other),
+            None => {
+                let cache = cache.layer_mut(index);
+                cache.append(&k, &v);
+                cache
+            }
+        };
+        q.keep(rows_of(self.attention.query_width()));
         hidden.keep(rows_of(config.width));
         if q.is_empty() {
             return Ok(q);
         }
-        let out = attend(&self.attention, &q, cache, start + needed.start);
+        let mut out = attend(&self.attention, &self.sinks, &q, cache, start + needed.start);
+        if let Qkv::Latent(latent) = &self.qkv {
+            out = latent.narrowed(&out);
+        }
+        if let Some(mut gate) = gate {
+            gate.keep(rows_of(self.attention.query_width()));
+            out.iter_mut().zip(&*gate).for_each(|(out, gate)| *out *= sigmoid(*gate));
+        }
         self.output.run(&out, needed.len(), adapter)
     }
 
@@ -198,64 +298,57 @@ impl Layer {
         hidden: &[f32],
         adapter: Option<&Adapter>,
         table: Option<&RopeTable>,
-    ) -> Result<[Buffer; 3]> {
-        let count = hidden.len() / config.width;
-        let normed = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
-        let x = normed.as_deref().unwrap_or(hidden);
-        let [mut q, mut k, v] = match &self.qkv {
+    ) -> Result<Seen> {
+        let (count, shape) = (hidden.len() / config.width, &self.attention);
+        let read = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
+        let x = read.as_deref().unwrap_or(hidden);
+        let mut gate = None;
+        let [mut q, mut k, mut v] = match &self.qkv {
             Qkv::Separate { q, k, v } => Linear::run_all([q, k, v], x, count, adapter)?,
-            Qkv::Fused(qkv) => {
-                let all = qkv.run(x, count, adapter)?;
-                let (q_width, kv_width) = (config.query_width(), config.kv_width());
-                let total = q_width + 2 * kv_width;
-                [
-                    columns(&all, total, 0..q_width),
-                    columns(&all, total, q_width..q_width + kv_width),
-                    columns(&all, total, q_width + kv_width..total),
-                ]
+            Qkv::Fused { all, parts } => {
+                let all = all.run(x, count, adapter)?;
+                parts.map(|part| part.take(&all))
+            }
+            Qkv::Latent(latent) => latent.run(x, count, adapter)?,
+            Qkv::Queries(q) => [q.run(x, count, adapter)?, Buffer::default(), Buffer::default()],
+            Qkv::Gated { q, k, v, parts } => {
+                let [both, k, v] = Linear::run_all([q, k, v], x, count, adapter)?;
+                let [q, gates] = parts.map(|part| part.take(&both));
+                gate = Some(gates);
+                [q, k, v]
+            }
+            Qkv::Recurrent(_) => candle_core::bail!("a recurrent layer has no keys"),
+            Qkv::KeysAsValues { q, k } => {
+                let [q, k] = Linear::run_all([q, k], x, count, adapter)?;
+                let mut v = Buffer::any(k.len());
+                v.copy_from_slice(&k);
+                [q, k, v]
             }
         };
-        if let Some(norm) = &self.q_norm {
-            q = norm.run(&q);
+        if !self.norms_turned {
+            (q, k) = (normed(self.q_norm.as_ref(), q), normed(self.k_norm.as_ref(), k));
         }
-        if let Some(norm) = &self.k_norm {
-            k = norm.run(&k);
+        v = normed(self.v_norm.as_ref(), v);
+        if let Some(limit) = self.clip_qkv {
+            for values in [&mut q, &mut k, &mut v] {
+                values.iter_mut().for_each(|value| *value = value.clamp(-limit, limit));
+            }
         }
         if let Some(table) = table {
-            rows::rotate(&mut q, config.query_width(), config.head_dim, table, 1.0);
-            rows::rotate(&mut k, config.kv_width(), config.head_dim, table, 1.0);
+            rows::rotate(&mut q, shape.query_width(), shape.head_dim, table, 1.0);
+            rows::rotate(&mut k, shape.kv_width(), shape.head_dim, table, 1.0);
+            rows::scale_queries(&mut q, shape.query_width(), table);
         }
-        Ok([q, k, v])
+        if self.norms_turned {
+            (q, k) = (normed(self.q_norm.as_ref(), q), normed(self.k_norm.as_ref(), k));
+        }
+        Ok(Seen { q, k, v, gate })
     }
 
     fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Buffer> {
         let count = hidden.len() / config.width;
-        let normed = self.mlp_norm.as_ref().map(|norm| norm.run(hidden));
-        let x = normed.as_deref().unwrap_or(hidden);
-        let inner = match &self.mlp {
-            Mlp::Gated { gate, up } => {
-                let [mut gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
-                rows::gated(config.activation, &mut gate, &up);
-                gate
-            }
-            Mlp::GatedFused(gate_up) => {
-                let both = gate_up.run(x, count, adapter)?;
-                let width = config.mlp_width;
-                let mut gate = columns(&both, 2 * width, 0..width);
-                rows::gated(
-                    config.activation,
-                    &mut gate,
-                    &columns(&both, 2 * width, width..2 * width),
-                );
-                gate
-            }
-            Mlp::Plain(up) => {
-                let mut out = up.run(x, count, adapter)?;
-                rows::activate(config.activation, &mut out);
-                out
-            }
-        };
-        self.down.run(&inner, count, adapter)
+        let read = self.mlp_norm.as_ref().map(|norm| norm.run(hidden));
+        self.feed.run(read.as_deref().unwrap_or(hidden), hidden, count, adapter)
     }
 }
 
@@ -264,13 +357,4 @@ fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {
         Some(norm) => norm.run(&x),
         None => x,
     }
-}
-
-/// Some columns of a row-major matrix.
-fn columns(x: &[f32], width: usize, range: Range<usize>) -> Buffer {
-    let mut out = Buffer::any(x.len() / width * range.len());
-    for (out, row) in out.chunks_exact_mut(range.len()).zip(x.chunks_exact(width)) {
-        out.copy_from_slice(&row[range.clone()]);
-    }
-    out
 }

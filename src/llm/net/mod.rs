@@ -3,8 +3,16 @@
 pub mod attention;
 pub mod buffers;
 pub mod cache;
+pub(crate) mod experts;
+pub(crate) mod feed;
 pub(crate) mod infer;
+pub(crate) mod latent;
 pub(crate) mod linear;
+mod loader;
+mod loader_experts;
+mod loader_recurrent;
 pub(crate) mod ops;
+pub(crate) mod per_layer;
+pub(crate) mod recurrent;
 pub(crate) mod rows;
 pub(crate) mod transformer;

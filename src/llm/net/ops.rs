@@ -19,8 +19,22 @@ pub(crate) fn with_f32<R>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<R
 /// How a row is brought to length, with frozen weights.
 #[derive(Clone)]
 pub(crate) enum RowNorm {
-    Rms { weight: Arc<[f32]>, eps: f32 },
-    Layer { weight: Arc<[f32]>, bias: Arc<[f32]>, eps: f32 },
+    Rms {
+        weight: Arc<[f32]>,
+        eps: f32,
+    },
+    Layer {
+        weight: Arc<[f32]>,
+        bias: Arc<[f32]>,
+        eps: f32,
+    },
+
+    /// A row is `weights.len() / head_dim` heads, of which each has a norm of its own.
+    LayerOfHeads {
+        weights: Arc<[f32]>,
+        head_dim: usize,
+        eps: f32,
+    },
 }
 
 impl RowNorm {
@@ -29,6 +43,11 @@ impl RowNorm {
         match self {
             Self::Rms { weight, eps } => rows::rms_norm(x, weight, *eps, out),
             Self::Layer { weight, bias, eps } => rows::layer_norm(x, weight, bias, *eps, out),
+            Self::LayerOfHeads { weights, head_dim, eps } => {
+                let (one, zero) = (vec![1.0; *head_dim], vec![0.0; *head_dim]);
+                rows::layer_norm(x, &one, &zero, *eps, out);
+                rows::multiply_rows(out, weights);
+            }
         }
     }
 
@@ -38,6 +57,11 @@ impl RowNorm {
             Self::Rms { weight, eps } => rows::rms_norm_backward(x, weight, *eps, grad, out),
             Self::Layer { weight, eps, .. } => {
                 rows::layer_norm_backward(x, weight, *eps, grad, out);
+            }
+            Self::LayerOfHeads { weights, head_dim, eps } => {
+                let mut grad = grad.to_vec();
+                rows::multiply_rows(&mut grad, weights);
+                rows::layer_norm_backward(x, &vec![1.0; *head_dim], *eps, &grad, out);
             }
         }
     }

@@ -4,7 +4,8 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
 use rayon::prelude::*;
 
-use crate::llm::config::{Activation, RopeTable};
+use super::buffers::Buffer;
+use crate::llm::config::{Activation, RopeTable, Xielu};
 use crate::llm::kernels;
 
 /// Below this many values, handing rows to other threads costs more than it saves.
@@ -43,6 +44,63 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 pub fn add_scaled(out: &mut [f32], scale: f32, x: &[f32]) {
     for (out, x) in out.iter_mut().zip(x) {
         *out += scale * x;
+    }
+}
+
+/// Every row of `x` times `by`, value by value.
+pub fn multiply_rows(x: &mut [f32], by: &[f32]) {
+    each_row(x, by.len(), |_, row| row.iter_mut().zip(by).for_each(|(x, by)| *x *= by));
+}
+
+/// x = scale · x, where there is a scale.
+pub fn scale(x: &mut [f32], scale: Option<f32>) {
+    if let Some(scale) = scale {
+        x.iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+/// Some columns of a row-major matrix: `len` in each of the groups that a row consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stripes {
+    /// Columns of a group, of all its parts together.
+    step: usize,
+    first: usize,
+    len: usize,
+}
+
+impl Stripes {
+    /// Parts of `widths` columns, which follow each other in each of `groups` equal groups.
+    pub fn of<const N: usize>(widths: [usize; N], groups: usize) -> [Self; N] {
+        let step = widths.iter().sum::<usize>() / groups;
+        let mut first = 0;
+        widths.map(|width| {
+            let stripes = Self { step, first, len: width / groups };
+            first += stripes.len;
+            stripes
+        })
+    }
+
+    /// `len` columns from `first` on, of rows of `step`.
+    pub fn one(step: usize, first: usize, len: usize) -> Self {
+        Self { step, first, len }
+    }
+
+    /// This part of `all`, side by side.
+    pub fn take(&self, all: &[f32]) -> Buffer {
+        let Self { step, first, len } = *self;
+        let mut out = Buffer::any(all.len() / step * len);
+        for (out, group) in out.chunks_exact_mut(len).zip(all.chunks_exact(step)) {
+            out.copy_from_slice(&group[first..first + len]);
+        }
+        out
+    }
+
+    /// The way back of [`Self::take`].
+    pub fn put(&self, part: &[f32], all: &mut [f32]) {
+        let Self { step, first, len } = *self;
+        for (part, group) in part.chunks_exact(len).zip(all.chunks_exact_mut(step)) {
+            group[first..first + len].copy_from_slice(part);
+        }
     }
 }
 
@@ -127,6 +185,9 @@ pub fn rotate(x: &mut [f32], width: usize, head_dim: usize, table: &RopeTable, d
     if positions == 0 {
         return;
     }
+    if table.neighbours {
+        return rotate_neighbours(x, width, head_dim, table, direction);
+    }
     each_row(x, width, |index, row| {
         let at = index % positions * pairs;
         let (cos, sin) = (&table.cos[at..at + pairs], &table.sin[at..at + pairs]);
@@ -140,6 +201,49 @@ pub fn rotate(x: &mut [f32], width: usize, head_dim: usize, table: &RopeTable, d
             }
         }
     });
+}
+
+/// As [`rotate`], where dimension 2i turns with dimension 2i + 1.
+fn rotate_neighbours(
+    x: &mut [f32],
+    width: usize,
+    head_dim: usize,
+    table: &RopeTable,
+    direction: f32,
+) {
+    let pairs = table.pairs;
+    let positions = table.cos.len() / pairs;
+    each_row(x, width, |index, row| {
+        let at = index % positions * pairs;
+        let (cos, sin) = (&table.cos[at..at + pairs], &table.sin[at..at + pairs]);
+        for head in row.chunks_exact_mut(head_dim) {
+            let (turned, _) = head[..2 * pairs].as_chunks_mut::<2>();
+            for (pair, [a, b]) in turned.iter_mut().enumerate() {
+                let (cos, sin) = (cos[pair], sin[pair] * direction);
+                (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+            }
+        }
+    });
+}
+
+/// Multiplies queries by what grows with their position, where something does; rows as in
+/// [`rotate`].
+pub fn scale_queries(q: &mut [f32], width: usize, table: &RopeTable) {
+    let scales = &table.query_scales;
+    if !scales.is_empty() {
+        each_row(q, width, |index, row| scale(row, Some(scales[index % scales.len()])));
+    }
+}
+
+/// Softmax of one row, in place, with a score that takes its share and is dropped.
+pub fn softmax_with_sink(row: &mut [f32], sink: f32) {
+    let largest = row.iter().copied().fold(sink, f32::max);
+    let mut sum = (sink - largest).exp();
+    for score in &mut *row {
+        *score = (*score - largest).exp();
+        sum += *score;
+    }
+    row.iter_mut().for_each(|score| *score /= sum);
 }
 
 /// Softmax of one row, in place.
@@ -157,6 +261,11 @@ impl Activation {
             Self::Relu => x.max(0.0),
             Self::ReluSquared => x.max(0.0) * x.max(0.0),
             Self::Tanh => x.tanh(),
+            Self::Xielu(Xielu { positive, negative, beta, eps }) => {
+                let curve =
+                    if x > 0.0 { positive * x * x } else { negative * (x.min(eps).exp_m1() - x) };
+                curve + beta * x
+            }
         }
     }
 
@@ -183,6 +292,15 @@ impl Activation {
             Self::Relu => f32::from(x > 0.0),
             Self::ReluSquared => 2.0 * x.max(0.0),
             Self::Tanh => 1.0 - x.tanh() * x.tanh(),
+            Self::Xielu(Xielu { positive, negative, beta, eps }) => {
+                let curve = if x > 0.0 {
+                    2.0 * positive * x
+                } else {
+                    // Beyond eps the exponential stands still.
+                    negative * (if x < eps { x.exp() } else { 0.0 } - 1.0)
+                };
+                curve + beta
+            }
         }
     }
 }
@@ -224,7 +342,8 @@ pub fn gated(activation: Activation, gate: &mut [f32], up: &[f32]) {
         | Activation::QuickGelu
         | Activation::Relu
         | Activation::ReluSquared
-        | Activation::Tanh => None,
+        | Activation::Tanh
+        | Activation::Xielu(_) => None,
     };
     if let Some(fast) = fast {
         fast(gate, up);
@@ -311,6 +430,7 @@ mod tests {
             Activation::Relu,
             Activation::ReluSquared,
             Activation::Tanh,
+            Activation::Xielu(Xielu { positive: 0.8, negative: 1.3, beta: 0.5, eps: -1e-6 }),
         ] {
             for x in [-4.0f32, -1.3, -0.2, 0.02, 0.7, 2.5] {
                 let step = 1e-2;

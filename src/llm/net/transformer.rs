@@ -1,16 +1,22 @@
-//! The decoder's parts, put together from a [`Config`] and a file of weights. How they are run:
-//! `infer.rs` (fast, no graph) and `differentiable.rs` (with gradients).
+//! The decoder's parts, put together from a [`Config`] and a file of weights. How they are read:
+//! `loader.rs`; how they are run: `infer.rs` (fast, no graph) and `differentiable.rs` (with
+//! gradients).
 
 use std::sync::Arc;
 
 use super::attention::AttentionShape;
+use super::feed::Feed;
+use super::latent::Latent;
 use super::linear::{Linear, Norm};
-use super::ops::RowNorm;
+use super::loader::Loader;
+use super::per_layer::{PerLayer, PerLayerTables};
+use super::recurrent::Recurrent;
+use super::rows::Stripes;
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::LinearInfo;
-use crate::llm::config::{Config, MlpKind, Naming, NormKind, NormPlacement, QkNorm};
+use crate::llm::config::Config;
 use crate::llm::error::Error;
-use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};
+use crate::llm::files::weights::{TensorSource, Weights};
 use crate::llm::kernels::QMatrix;
 
 /// All weights of a decoder.
@@ -20,12 +26,19 @@ pub(crate) struct Transformer {
 
     /// (positions, width), where they are learned.
     pub positions: Option<QMatrix>,
+    pub embedding_norm: Option<Norm>,
+
+    /// From the embedding's vectors to the width, and back before the head, where they differ.
+    pub projections: Option<[QMatrix; 2]>,
+    pub per_layer: Option<PerLayerTables>,
+
     /// Shared with the graph of a batch that computes layers again.
     pub layers: Vec<Arc<Layer>>,
-    pub final_norm: Norm,
+    pub final_norm: Option<Norm>,
 
     /// (vocabulary, width); the embedding itself where it is tied.
     pub head: QMatrix,
+    pub head_bias: Option<Vec<f32>>,
 }
 
 #[derive(Clone)]
@@ -34,29 +47,76 @@ pub(crate) struct Layer {
     pub qkv: Qkv,
     pub q_norm: Option<Norm>,
     pub k_norm: Option<Norm>,
+    pub v_norm: Option<Norm>,
+
+    /// The layer whose keys and values it sees, where it has none.
+    pub keys_of: Option<usize>,
+
+    /// Queries and keys go through their norms after they are rotated.
+    pub norms_turned: bool,
+
+    /// Of each query head, a score that leads to no value (gpt-oss); empty where there are none.
+    pub sinks: Vec<f32>,
     pub output: Linear,
     pub post_attention_norm: Option<Norm>,
     pub mlp_norm: Option<Norm>,
-    pub mlp: Mlp,
-    pub down: Linear,
+    pub feed: Feed,
     pub post_mlp_norm: Option<Norm>,
     pub attention: AttentionShape,
     pub rope: Option<usize>,
+    pub adds: Adds,
+
+    /// What attention and the MLP give is multiplied by this before it is added.
+    pub residual_scale: Option<f32>,
+
+    /// Queries, keys and values are kept within this.
+    pub clip_qkv: Option<f32>,
+    pub per_layer: Option<PerLayer>,
+
+    /// What the layer gives is multiplied by this at last.
+    pub scalar: Option<f32>,
+}
+
+/// How a layer adds what attention and the MLP give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adds {
+    /// Attention first; the MLP reads the sum.
+    InTurn,
+
+    /// The same, and each sum goes through the norm that follows.
+    InTurnNormed,
+
+    /// Both read the layer's input.
+    Together,
 }
 
 impl Layer {
+    /// Key heads and their length in the cache; no keys where the layer has none of its own.
+    pub fn cached_heads(&self) -> (usize, usize) {
+        let none = self.keys_of.is_some() || self.is_recurrent();
+        (if none { 0 } else { self.attention.kv_heads }, self.attention.head_dim)
+    }
+
+    pub fn is_recurrent(&self) -> bool {
+        matches!(self.qkv, Qkv::Recurrent(_))
+    }
+
     /// In the order in which they run.
     pub fn linears(&self) -> Vec<&Linear> {
         let mut linears = match &self.qkv {
             Qkv::Separate { q, k, v } => vec![q, k, v],
-            Qkv::Fused(qkv) => vec![qkv],
+            Qkv::Fused { all, .. } => vec![all],
+            Qkv::Latent(latent) => latent.linears(),
+            Qkv::Queries(q) => vec![q],
+            Qkv::KeysAsValues { q, k } => vec![q, k],
+            Qkv::Gated { q, k, v, .. } => vec![q, k, v],
+            Qkv::Recurrent(recurrent) => recurrent.linears(),
         };
         linears.push(&self.output);
-        match &self.mlp {
-            Mlp::Gated { gate, up } => linears.extend([gate, up]),
-            Mlp::GatedFused(up) | Mlp::Plain(up) => linears.push(up),
+        linears.extend(self.feed.linears());
+        if let Some(PerLayer { gate, projection, .. }) = &self.per_layer {
+            linears.extend([gate, projection]);
         }
-        linears.push(&self.down);
         linears
     }
 
@@ -64,14 +124,18 @@ impl Layer {
     pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
         let mut linears = match &mut self.qkv {
             Qkv::Separate { q, k, v } => vec![q, k, v],
-            Qkv::Fused(qkv) => vec![qkv],
+            Qkv::Fused { all, .. } => vec![all],
+            Qkv::Latent(latent) => latent.linears_mut(),
+            Qkv::Queries(q) => vec![q],
+            Qkv::KeysAsValues { q, k } => vec![q, k],
+            Qkv::Gated { q, k, v, .. } => vec![q, k, v],
+            Qkv::Recurrent(recurrent) => recurrent.linears_mut(),
         };
         linears.push(&mut self.output);
-        match &mut self.mlp {
-            Mlp::Gated { gate, up } => linears.extend([gate, up]),
-            Mlp::GatedFused(up) | Mlp::Plain(up) => linears.push(up),
+        linears.extend(self.feed.linears_mut());
+        if let Some(PerLayer { gate, projection, .. }) = &mut self.per_layer {
+            linears.extend([gate, projection]);
         }
-        linears.push(&mut self.down);
         linears
     }
 }
@@ -80,16 +144,38 @@ impl Layer {
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "one a layer, and most are the large one")]
 pub(crate) enum Qkv {
-    Separate { q: Linear, k: Linear, v: Linear },
-    Fused(Linear),
-}
+    Separate {
+        q: Linear,
+        k: Linear,
+        v: Linear,
+    },
 
-/// The feed-forward part before its last matrix.
-#[derive(Clone)]
-pub(crate) enum Mlp {
-    Gated { gate: Linear, up: Linear },
-    GatedFused(Linear),
-    Plain(Linear),
+    /// `parts`: where each of the three is.
+    Fused {
+        all: Linear,
+        parts: [Stripes; 3],
+    },
+    Latent(Box<Latent>),
+
+    /// The keys and values are another layer's.
+    Queries(Linear),
+
+    /// Values are keys before their norm.
+    KeysAsValues {
+        q: Linear,
+        k: Linear,
+    },
+
+    /// The first gives queries and a gate for what attention gives, head by head.
+    Gated {
+        q: Linear,
+        k: Linear,
+        v: Linear,
+        parts: [Stripes; 2],
+    },
+
+    /// There are none: a state goes from token to token.
+    Recurrent(Box<Recurrent>),
 }
 
 /// What a load reports.
@@ -109,31 +195,7 @@ impl Transformer {
         keep: Weights,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<Self, Error> {
-        let loader = Loader { config, source, keep };
-        let total = config.layer_count();
-        let names = loader.table_names();
-        let embedding = loader.table(names[0], config.vocab_size)?;
-        let positions = if config.learned_positions {
-            Some(loader.table("transformer.wpe", config.context_length)?)
-        } else {
-            None
-        };
-        let mut layers = Vec::with_capacity(total);
-        for index in 0..total {
-            progress.check()?;
-            layers.push(Arc::new(loader.layer(index)?));
-            progress.emit(LoadEvent::Tensors { done: index + 1, total });
-        }
-        let head = if names[0] == names[1] {
-            embedding.clone()
-        } else {
-            loader.table(names[1], config.vocab_size)?
-        };
-        let final_norm = match config.naming {
-            Naming::Llama => loader.norm("model.norm", config.width)?,
-            Naming::Gpt2 => loader.norm("transformer.ln_f", config.width)?,
-        };
-        Ok(Self { embedding, positions, layers, final_norm, head })
+        Loader::new(config, source, keep).load(progress)
     }
 
     /// Every linear layer but the head, in the order in which they run.
@@ -143,8 +205,9 @@ impl Transformer {
 
     /// Whether most layers keep packed integers.
     pub fn is_packed(&self) -> bool {
-        let packed =
-            self.layers.iter().filter(|layer| !layer.down.weight.kind().is_dense()).count();
+        let is_packed =
+            |layer: &&Arc<Layer>| !layer.output.weight.kind().is_dense() && layer.feed.is_packed();
+        let packed = self.layers.iter().filter(is_packed).count();
         2 * packed > self.layers.len()
     }
 
@@ -156,204 +219,4 @@ impl Transformer {
         });
         infos.collect()
     }
-}
-
-struct Loader<'a> {
-    config: &'a Config,
-    source: &'a dyn TensorSource,
-    keep: Weights,
-}
-
-const HEAD: &str = "lm_head";
-
-impl Loader<'_> {
-    /// The modules that hold the embedding and the head, which are one where the head is tied.
-    ///
-    /// transformers ties by what it finds: a tied pair of which the file has only one half is that
-    /// half twice, and a pair with different values is not tied, whatever the configuration says.
-    fn table_names(&self) -> [&'static str; 2] {
-        let embedding = match self.config.naming {
-            Naming::Llama => "model.embed_tokens",
-            Naming::Gpt2 => "transformer.wte",
-        };
-        if !self.config.tied_head {
-            return [embedding, HEAD];
-        }
-        let name = |module: &str| format!("{module}.weight");
-        match self.source.same(&name(embedding), &name(HEAD)) {
-            [false, true, _] => [HEAD, HEAD],
-            [true, true, false] => [embedding, HEAD],
-            _ => [embedding, embedding],
-        }
-    }
-
-    /// A module's path, by its names in the two namings.
-    fn path(&self, layer: usize, llama: &str, gpt2: &str) -> String {
-        match self.config.naming {
-            Naming::Llama => format!("model.layers.{layer}.{llama}"),
-            Naming::Gpt2 => format!("transformer.h.{layer}.{gpt2}"),
-        }
-    }
-
-    /// A table of rows of the model's width.
-    fn table(&self, module: &str, rows: usize) -> Result<QMatrix, Error> {
-        self.source.matrix(&MatrixRequest {
-            name: &format!("{module}.weight"),
-            outputs: rows,
-            inputs: self.config.width,
-            transposed: false,
-            heads: None,
-            keep: self.keep.of_tables(),
-        })
-    }
-
-    fn linear(
-        &self,
-        name: String,
-        outputs: usize,
-        inputs: usize,
-        extra: Extra,
-    ) -> Result<Linear, Error> {
-        let heads = extra.heads.filter(|_| self.source.interleaves_heads());
-        let weight = self.source.matrix(&MatrixRequest {
-            name: &format!("{name}.weight"),
-            outputs,
-            inputs,
-            transposed: self.config.naming == Naming::Gpt2,
-            heads,
-            keep: self.keep,
-        })?;
-        let bias = if extra.bias {
-            let stored = self.source.vector(&format!("{name}.bias"), outputs)?;
-            Some(match heads {
-                Some(heads) => separate_heads(&stored, heads),
-                None => stored,
-            })
-        } else {
-            None
-        };
-        Ok(Linear { name, weight, bias })
-    }
-
-    fn norm(&self, module: &str, width: usize) -> Result<Norm, Error> {
-        let eps = self.config.norm_eps;
-        let mut weight = self.source.vector(&format!("{module}.weight"), width)?;
-        Ok(Norm(match self.config.norm {
-            NormKind::Rms => RowNorm::Rms { weight: weight.into(), eps },
-            NormKind::RmsPlusOne => {
-                for weight in &mut weight {
-                    *weight += 1.0;
-                }
-                RowNorm::Rms { weight: weight.into(), eps }
-            }
-            NormKind::Layer => {
-                let bias: Arc<[f32]> = self.source.vector(&format!("{module}.bias"), width)?.into();
-                RowNorm::Layer { weight: weight.into(), bias, eps }
-            }
-        }))
-    }
-
-    fn layer(&self, index: usize) -> Result<Layer, Error> {
-        let config = self.config;
-        let path = |llama, gpt2| self.path(index, llama, gpt2);
-        let norm = |llama, gpt2| self.norm(&path(llama, gpt2), config.width).map(Some);
-        let (attention_norm, post_attention_norm, mlp_norm, post_mlp_norm) =
-            match config.norm_placement {
-                NormPlacement::Before => (
-                    norm("input_layernorm", "ln_1")?,
-                    None,
-                    norm("post_attention_layernorm", "ln_2")?,
-                    None,
-                ),
-                NormPlacement::After => (
-                    None,
-                    norm("post_attention_layernorm", "")?,
-                    None,
-                    norm("post_feedforward_layernorm", "")?,
-                ),
-                NormPlacement::Around => (
-                    norm("input_layernorm", "")?,
-                    norm("post_attention_layernorm", "")?,
-                    norm("pre_feedforward_layernorm", "")?,
-                    norm("post_feedforward_layernorm", "")?,
-                ),
-            };
-        let (q_width, kv_width) = (config.query_width(), config.kv_width());
-        let plain = |bias| Extra { bias, heads: None };
-        let qkv = if config.fused_qkv {
-            let name = path("self_attn.qkv_proj", "attn.c_attn");
-            let outputs = q_width + 2 * kv_width;
-            Qkv::Fused(self.linear(name, outputs, config.width, plain(config.qkv_bias))?)
-        } else {
-            let linear = |name, outputs, heads| {
-                let extra = Extra { bias: config.qkv_bias, heads };
-                self.linear(path(name, ""), outputs, config.width, extra)
-            };
-            Qkv::Separate {
-                q: linear("self_attn.q_proj", q_width, Some(config.heads))?,
-                k: linear("self_attn.k_proj", kv_width, Some(config.kv_heads))?,
-                v: linear("self_attn.v_proj", kv_width, None)?,
-            }
-        };
-        let (q_norm, k_norm) = match config.qk_norm {
-            QkNorm::None => (None, None),
-            QkNorm::PerHead | QkNorm::Whole => {
-                let whole = config.qk_norm == QkNorm::Whole;
-                let width = |all| if whole { all } else { config.head_dim };
-                let q = self.norm(&path("self_attn.q_norm", ""), width(q_width))?;
-                let k = self.norm(&path("self_attn.k_norm", ""), width(kv_width))?;
-                (Some(q), Some(k))
-            }
-        };
-        let wide = |llama, gpt2, outputs| {
-            self.linear(path(llama, gpt2), outputs, config.width, plain(config.mlp_bias))
-        };
-        let mlp = match config.mlp {
-            MlpKind::Gated => Mlp::Gated {
-                gate: wide("mlp.gate_proj", "", config.mlp_width)?,
-                up: wide("mlp.up_proj", "", config.mlp_width)?,
-            },
-            MlpKind::GatedFused => {
-                Mlp::GatedFused(wide("mlp.gate_up_proj", "", 2 * config.mlp_width)?)
-            }
-            MlpKind::Plain => Mlp::Plain(wide("mlp.up_proj", "mlp.c_fc", config.mlp_width)?),
-        };
-        let down = path("mlp.down_proj", "mlp.c_proj");
-        let output = path("self_attn.o_proj", "attn.c_proj");
-        let kind = config.layers[index];
-        Ok(Layer {
-            attention_norm,
-            qkv,
-            q_norm,
-            k_norm,
-            output: self.linear(output, config.width, q_width, plain(config.output_bias))?,
-            post_attention_norm,
-            mlp_norm,
-            mlp,
-            down: self.linear(down, config.width, config.mlp_width, plain(config.mlp_bias))?,
-            post_mlp_norm,
-            attention: AttentionShape::of(config, &kind),
-            rope: kind.rope,
-        })
-    }
-}
-
-/// What a linear layer has besides its shape.
-#[derive(Clone, Copy)]
-struct Extra {
-    bias: bool,
-
-    /// Set for q and k, whose rows llama.cpp may have reordered.
-    heads: Option<usize>,
-}
-
-/// The bias that goes with reordered rows.
-fn separate_heads(stored: &[f32], heads: usize) -> Vec<f32> {
-    let head_dim = stored.len() / heads;
-    let from = |row: usize| {
-        let (head, at) = (row / head_dim, row % head_dim);
-        let (half, pair) = (at / (head_dim / 2), at % (head_dim / 2));
-        head * head_dim + 2 * pair + half
-    };
-    (0..stored.len()).map(|row| stored[from(row)]).collect()
 }

@@ -8,7 +8,7 @@ use crate::encoder;
 use crate::hub::browse::search::Found;
 use crate::llm;
 use crate::llm::card::Purpose;
-use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED};
+use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED, UNPACKED, WITH_MORE_SENSES};
 
 /// What can be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub fn by_row(row: &Found) -> Runs {
     }
     if let Some(method) = &row.packing
         && !row.has_gguf
+        && !UNPACKED.contains(&method.as_str())
     {
         let reason = format!(
             "Its weights are packed with {method}, which this program does not unpack; look for \
@@ -70,7 +71,7 @@ pub fn by_row(row: &Found) -> Runs {
         return Runs::No(reason.to_owned());
     }
     let known = SUPPORTED.contains(&architecture.as_str())
-        || architecture == "gemma3" // with pictures; its decoder is run
+        || WITH_MORE_SENSES.contains(&architecture.as_str())
         || (row.has_gguf && GGUF_ARCHITECTURES.contains(&architecture.as_str()));
     if !known {
         return Runs::No(unknown_architecture(architecture, row.has_code));

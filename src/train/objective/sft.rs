@@ -13,7 +13,7 @@ use crate::train::rows::batch::Example;
 pub fn tokens_in_step<'a>(rows: impl Iterator<Item = &'a Example>, naming: Naming) -> usize {
     rows.map(|Example { chosen, .. }| match naming {
         Naming::Gpt2 => chosen.completion_tokens(),
-        Naming::Llama => chosen.targets().len(),
+        _ => chosen.targets().len(),
     })
     .sum()
 }

@@ -75,6 +75,7 @@ pub fn check(
     request: &TrainRequest,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Checked, Error> {
+    model.check_trainable()?;
     let TrainRequest { config: asked, run_dir, resume, cache: _ } = request;
     let config = if *resume { stored_config(run_dir)? } else { asked.clone() };
     let mut problems = config.problems();

@@ -1,0 +1,276 @@
+//! Families from before Llama, and those that kept their ways: LayerNorm with biases, an MLP
+//! without a gate, attention and MLP side by side, positions as a bias or from a table.
+
+use super::config_keys::Keys;
+use super::families::{Defaults, LLAMA, base};
+use super::like_llama::turned_in_neighbours;
+use super::names::Naming;
+use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use crate::llm::error::Error;
+use crate::llm::kernels::Alibi;
+
+/// LayerNorm, a plain MLP, and a bias wherever there can be one.
+fn with_biases(config: Config) -> Config {
+    Config {
+        norm: NormKind::Layer,
+        mlp: MlpKind::Plain,
+        qkv_bias: true,
+        output_bias: true,
+        mlp_bias: true,
+        ..config
+    }
+}
+
+/// Nothing turns.
+fn without_rope(mut config: Config) -> Config {
+    config.ropes.clear();
+    config.layers.iter_mut().for_each(|layer| layer.rope = None);
+    config
+}
+
+pub(super) fn gpt_neox(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[
+        ("rms_norm_eps", "layer_norm_eps"),
+        ("partial_rotary_factor", "rotary_pct"),
+        ("rope_theta", "rotary_emb_base"),
+    ]);
+    let defaults = Defaults {
+        name: "gpt_neox",
+        vocab_size: 50_432,
+        width: 6144,
+        mlp_width: 24_576,
+        layers: 44,
+        heads: 64,
+        norm_eps: 1e-5,
+        partial: 0.25,
+        own: &["attention_bias", "partial_rotary_factor", "use_parallel_residual"],
+        ..LLAMA
+    };
+    let config = with_biases(base(keys, defaults)?);
+    let bias = keys.flag("attention_bias", true)?;
+    let parallel = keys.flag("use_parallel_residual", true)?;
+    Ok(Config {
+        activation: keys.activation("hidden_act", "gelu")?,
+        norm_placement: if parallel { NormPlacement::Parallel } else { NormPlacement::Before },
+        qkv: QkvLayout::FusedByHead,
+        qkv_bias: bias,
+        output_bias: bias,
+        naming: Naming::GptNeox,
+        ..config
+    })
+}
+
+pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[
+        ("hidden_size", "n_embd"),
+        ("num_hidden_layers", "n_layer"),
+        ("num_attention_heads", "n_head"),
+        ("max_position_embeddings", "n_positions"),
+        ("intermediate_size", "n_inner"),
+        ("rms_norm_eps", "layer_norm_epsilon"),
+    ]);
+    let width = keys.size("hidden_size", 4096)?;
+    let defaults = Defaults {
+        name: "gptj",
+        vocab_size: 50_400,
+        width,
+        mlp_width: 4 * width,
+        layers: 28,
+        heads: 16,
+        norm_eps: 1e-5,
+        rotary_dims: Some(keys.size("rotary_dim", 64)?),
+        own: &[],
+        ..LLAMA
+    };
+    let config = turned_in_neighbours(with_biases(base(keys, defaults)?));
+    Ok(Config {
+        activation: keys.activation("activation_function", "gelu_new")?,
+        norm_placement: NormPlacement::ParallelShared,
+        qkv_bias: false,
+        output_bias: false,
+        head_bias: true,
+        naming: Naming::GptJ,
+        ..config
+    })
+}
+
+pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[
+        ("hidden_size", "n_embed"),
+        ("num_hidden_layers", "n_layer"),
+        ("num_attention_heads", "n_head"),
+        ("max_position_embeddings", "seq_length"),
+        ("rms_norm_eps", "layer_norm_epsilon"),
+    ]);
+    let width = keys.size("hidden_size", 64)?;
+    let defaults = Defaults {
+        name: "bloom",
+        vocab_size: 250_880,
+        width,
+        mlp_width: 4 * width,
+        layers: 2,
+        heads: 8,
+        norm_eps: 1e-5,
+        tied: true,
+        own: &[],
+        ..LLAMA
+    };
+    if keys.flag("apply_residual_connection_post_layernorm", false)? {
+        let expected = "only models that add to what is before the norm are supported";
+        return Err(keys.refuse("apply_residual_connection_post_layernorm", expected));
+    }
+    let config = without_rope(with_biases(base(keys, defaults)?));
+    Ok(Config {
+        activation: super::Activation::GeluTanh,
+        alibi: Some(Alibi { heads: config.heads, rounded: false }),
+        embedding_norm: true,
+        qkv: QkvLayout::FusedByHead,
+        naming: Naming::Bloom,
+        ..config
+    })
+}
+
+pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[
+        ("num_hidden_layers", "n_layer"),
+        ("num_attention_heads", "n_head"),
+        ("num_key_value_heads", "n_head_kv"),
+        ("num_key_value_heads", "num_kv_heads"),
+        ("intermediate_size", "ffn_hidden_size"),
+        ("rms_norm_eps", "layer_norm_epsilon"),
+    ]);
+    let width = keys.size("hidden_size", 4544)?;
+    let newer = keys.flag("new_decoder_architecture", false)?;
+    let defaults = Defaults {
+        name: "falcon",
+        vocab_size: 65_024,
+        width,
+        mlp_width: 4 * width,
+        heads: 71,
+        norm_eps: 1e-5,
+        tied: true,
+        own: &["alibi", "parallel_attn"],
+        ..LLAMA
+    };
+    let mut config = with_biases(base(keys, defaults)?);
+    if !newer {
+        let one = keys.flag("multi_query", true)?;
+        config.kv_heads = if one { 1 } else { config.heads };
+    }
+    config.norm_placement = match (newer, keys.size("num_ln_in_parallel_attn", 2)?) {
+        (true, 2) => NormPlacement::Parallel,
+        (true, _) => NormPlacement::ParallelShared,
+        (false, _) if keys.flag("parallel_attn", true)? => NormPlacement::ParallelShared,
+        (false, _) => NormPlacement::Before,
+    };
+    if keys.flag("alibi", false)? {
+        config = without_rope(config);
+        config.alibi = Some(Alibi { heads: config.heads, rounded: true });
+    }
+    let bias = keys.flag("bias", false)?;
+    Ok(Config {
+        activation: keys.activation("activation", "gelu")?,
+        qkv: QkvLayout::FusedByHead,
+        qkv_bias: bias,
+        output_bias: bias,
+        mlp_bias: bias,
+        naming: Naming::Falcon,
+        ..config
+    })
+}
+
+pub(super) fn opt(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("intermediate_size", "ffn_dim")]);
+    let defaults = Defaults {
+        name: "opt",
+        vocab_size: 50_272,
+        width: 768,
+        mlp_width: 3072,
+        layers: 12,
+        heads: 12,
+        norm_eps: 1e-5,
+        tied: true,
+        own: &[],
+        ..LLAMA
+    };
+    if !keys.flag("layer_norm_elementwise_affine", true)? {
+        return Err(keys.refuse("layer_norm_elementwise_affine", "norms with weights are needed"));
+    }
+    if keys.flag("_remove_final_layer_norm", false)? {
+        return Err(keys.refuse("_remove_final_layer_norm", "a norm before the head is needed"));
+    }
+    let before = keys.flag("do_layer_norm_before", true)?;
+    let config = without_rope(with_biases(base(keys, defaults)?));
+    let bias = keys.flag("enable_bias", true)?;
+    let embedding_width = keys.size("word_embed_proj_dim", config.width)?;
+    Ok(Config {
+        activation: keys.activation("activation_function", "relu")?,
+        norm_placement: if before { NormPlacement::Before } else { NormPlacement::AfterSum },
+        // The first two rows were for padding.
+        learned_positions: Some(2),
+        embedding_width: (embedding_width != config.width).then_some(embedding_width),
+        qkv_bias: bias,
+        output_bias: bias,
+        mlp_bias: bias,
+        naming: Naming::Opt,
+        ..config
+    })
+}
+
+pub(super) fn stablelm(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("rms_norm_eps", "layer_norm_eps")]);
+    let defaults = Defaults {
+        name: "stablelm",
+        vocab_size: 50_304,
+        width: 2560,
+        mlp_width: 6912,
+        kv_heads: Some(32),
+        context: 4096,
+        norm_eps: 1e-5,
+        partial: 0.25,
+        own: &["partial_rotary_factor", "qk_layernorm", "use_parallel_residual"],
+        ..LLAMA
+    };
+    let config = base(keys, defaults)?;
+    let parallel = keys.flag("use_parallel_residual", false)?;
+    let by_head = keys.flag("qk_layernorm", false)?;
+    Ok(Config {
+        activation: keys.activation("hidden_act", "silu")?,
+        norm: NormKind::Layer,
+        norm_placement: if parallel {
+            NormPlacement::ParallelShared
+        } else {
+            NormPlacement::Before
+        },
+        qk_norm: if by_head { QkNorm::EachHead } else { QkNorm::None },
+        qkv_bias: keys.flag("use_qkv_bias", false)?,
+        naming: Naming::StableLm,
+        ..config
+    })
+}
+
+pub(super) fn starcoder2(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("rms_norm_eps", "norm_epsilon")]);
+    let defaults = Defaults {
+        name: "starcoder2",
+        vocab_size: 49_152,
+        width: 3072,
+        mlp_width: 12_288,
+        layers: 30,
+        heads: 24,
+        kv_heads: Some(2),
+        context: 4096,
+        norm_eps: 1e-5,
+        tied: true,
+        own: &[],
+        ..LLAMA
+    };
+    let mut config = with_biases(base(keys, defaults)?);
+    config.activation = keys.activation("hidden_act", "gelu_pytorch_tanh")?;
+    let bias = keys.flag("use_bias", true)?;
+    (config.qkv_bias, config.output_bias, config.mlp_bias) = (bias, bias, bias);
+    let window = keys.optional_size("sliding_window", None)?;
+    config.layers.iter_mut().for_each(|layer| layer.window = window);
+    config.naming = Naming::StarCoder2;
+    Ok(config)
+}

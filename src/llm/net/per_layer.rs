@@ -1,0 +1,79 @@
+//! Per-layer embeddings (Gemma 4): each token has a short vector for each layer, which the layer adds
+//! through a gate.
+
+use candle_core::Result;
+
+use super::buffers::Buffer;
+use super::linear::{Linear, Norm};
+use super::rows;
+use super::rows::Stripes;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::config::Activation;
+use crate::llm::kernels::QMatrix;
+
+/// What the vectors of all layers come from.
+#[derive(Clone)]
+pub(crate) struct PerLayerTables {
+    /// (vocabulary, layers · length)
+    pub table: QMatrix,
+
+    /// (layers · length, width)
+    pub projection: QMatrix,
+
+    /// Of one layer's vector.
+    pub norm: Norm,
+    pub layers: usize,
+}
+
+/// How a layer adds its vectors.
+#[derive(Clone)]
+pub(crate) struct PerLayer {
+    pub gate: Linear,
+    pub projection: Linear,
+    pub norm: Norm,
+    pub activation: Activation,
+}
+
+/// The vectors of some tokens: (tokens, layers · length).
+pub(crate) struct PerLayerInputs {
+    values: Buffer,
+    layers: usize,
+}
+
+impl PerLayerTables {
+    /// `embedded`: (tokens, width), scaled.
+    pub fn inputs(&self, ids: &[u32], embedded: &[f32]) -> PerLayerInputs {
+        let (total, width) = (self.projection.rows(), self.projection.cols());
+        let mut projected = Buffer::any(ids.len() * total);
+        self.projection.matmul(embedded, ids.len(), &mut projected);
+        rows::scale(&mut projected, Some((width as f32).powf(-0.5)));
+        let mut values = self.norm.run(&projected);
+        let length = (total / self.layers) as f32;
+        let mut own = vec![0.0; total];
+        for (id, row) in ids.iter().zip(values.chunks_exact_mut(total)) {
+            self.table.dequantize_row(*id as usize, &mut own);
+            rows::add_scaled(row, length.sqrt(), &own);
+        }
+        rows::scale(&mut values, Some(std::f32::consts::FRAC_1_SQRT_2));
+        PerLayerInputs { values, layers: self.layers }
+    }
+}
+
+impl PerLayerInputs {
+    /// Those of one layer, (tokens, length).
+    pub fn of(&self, layer: usize, tokens: usize) -> Buffer {
+        let step = self.values.len() / tokens;
+        let length = step / self.layers;
+        Stripes::one(step, layer * length, length).take(&self.values)
+    }
+}
+
+impl PerLayer {
+    /// What is added to `hidden`, (tokens, width); `inputs`: (tokens, length).
+    pub fn run(&self, hidden: &[f32], inputs: &[f32], adapter: Option<&Adapter>) -> Result<Buffer> {
+        let tokens = inputs.len() / self.gate.weight.rows();
+        let mut gate = self.gate.run(hidden, tokens, adapter)?;
+        rows::gated(self.activation, &mut gate, inputs);
+        Ok(self.norm.run(&self.projection.run(&gate, tokens, adapter)?))
+    }
+}

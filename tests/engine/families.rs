@@ -1,0 +1,260 @@
+//! The families of 2026, and those that research stands on: what transformers computes, in every
+//! way in which this program runs a model. Those in `tests/reference/families` always; further ones
+//! with `TUNING_FORK_FAMILIES=folder cargo test --test engine families`, where a folder's other
+//! spelling of its configuration (`config.hub.json`) and other packing of its weights (`real/`) are
+//! read too.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use tuning_fork::llm::backward::gradients::Gradients;
+use tuning_fork::llm::backward::tree::TokenTree;
+use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
+use tuning_fork::train::objective::logprobs;
+use tuning_fork::train::rows::batch::Sequence;
+
+use crate::support;
+use crate::support::{argmax, distance, load, reference, tensors, values};
+
+const TOLERANCE: f32 = 2e-4;
+
+/// A model's files, which need not lie together.
+struct Case {
+    name: String,
+    config: PathBuf,
+    weights: PathBuf,
+    tokenizer: PathBuf,
+    expected: PathBuf,
+}
+
+fn cases(parent: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(parent).unwrap() {
+        let folder = entry.unwrap().path();
+        let own = |name: &str| folder.join(name);
+        if !own("expected.safetensors").is_file() {
+            continue;
+        }
+        let tokenizer = [own("tokenizer.json"), parent.join("tokenizer.json")];
+        let tokenizer = tokenizer.into_iter().find(|path| path.is_file()).unwrap();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        for (more, config, weights) in [
+            ("", "config.json", "model.safetensors"),
+            (", hub", "config.hub.json", "model.safetensors"),
+            (", real", "real/config.json", "real/model.safetensors"),
+        ] {
+            if own(config).is_file() {
+                cases.push(Case {
+                    name: format!("{name}{more}"),
+                    config: own(config),
+                    weights: own(weights),
+                    tokenizer: tokenizer.clone(),
+                    expected: own("expected.safetensors"),
+                });
+            }
+        }
+    }
+    cases.sort_by(|one, other| one.name.cmp(&other.name));
+    cases
+}
+
+impl Case {
+    /// The files as one folder.
+    fn folder(&self) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (from, name) in [
+            (&self.config, "config.json"),
+            (&self.weights, "model.safetensors"),
+            (&self.tokenizer, "tokenizer.json"),
+        ] {
+            std::fs::copy(from, folder.path().join(name)).unwrap();
+        }
+        folder
+    }
+}
+
+/// The largest differences that were found in a model.
+#[derive(Debug, Default)]
+struct Found {
+    at_once: f32,
+    by_token: f32,
+    in_pieces: f32,
+    after_going_back: f32,
+    hidden: f32,
+    with_gradients: Option<f32>,
+    greedy: bool,
+}
+
+impl Found {
+    fn is_right(&self) -> bool {
+        let Self { at_once, by_token, in_pieces, after_going_back, hidden, .. } = *self;
+        let all = [at_once, by_token, in_pieces, after_going_back, hidden];
+        let trained = self.with_gradients.unwrap_or_default();
+        self.greedy && all.into_iter().chain([trained]).all(|value| value <= TOLERANCE)
+    }
+}
+
+fn check(model: &Model, expected: &Path) -> Found {
+    let expected = tensors(expected);
+    let whole = |name: &str| expected[name].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
+    let mut found = Found::default();
+    for (row, ids) in whole("input_ids").iter().enumerate() {
+        let logits = expected["logits"].get(row).unwrap();
+        let all =
+            |ids: &[u32], cache: &mut _| model.logits(ids, cache, None, Positions::All).unwrap();
+        let at_once = all(ids, &mut model.new_cache());
+        found.at_once = found.at_once.max(distance(&at_once, &logits));
+
+        for (len, difference) in [(1, &mut found.by_token), (5, &mut found.in_pieces)] {
+            let mut cache = model.new_cache();
+            cache.plan(ids.len());
+            let parts: Vec<Tensor> = ids.chunks(len).map(|ids| all(ids, &mut cache)).collect();
+            *difference = difference.max(distance(&Tensor::cat(&parts, 0).unwrap(), &logits));
+        }
+
+        // A fork goes another way and the first goes back: neither disturbs the other.
+        let mut cache = model.new_cache();
+        cache.plan(ids.len());
+        let (middle, back) = (ids.len() * 2 / 3, ids.len() / 3);
+        all(&ids[..middle], &mut cache);
+        let mut fork = cache.clone();
+        all(&[5, 4, 3], &mut fork);
+        cache.truncate(back);
+        let rest = all(&ids[back..], &mut cache);
+        let wanted = logits.narrow(0, back, ids.len() - back).unwrap();
+        found.after_going_back = found.after_going_back.max(distance(&rest, &wanted));
+
+        let wanted = expected["hidden"].narrow(1, row, 1).unwrap().squeeze(1).unwrap();
+        let mut states = model.hidden_states(ids, None).unwrap();
+        states.truncate(wanted.dims()[0]); // OPT 350M's last is of another width
+        let hidden = Tensor::stack(&states, 0).unwrap();
+        found.hidden = found.hidden.max(distance(&hidden, &wanted));
+    }
+    let greedy = &whole("greedy")[0];
+    let ids = &whole("input_ids")[0];
+    let prompt = ids.iter().zip(greedy).take_while(|(id, continued)| id == continued).count();
+    found.greedy = (1..=prompt.min(12)).any(|prompt| goes_on(model, greedy, prompt));
+    if model.check_trainable().is_ok() {
+        found.with_gradients = Some(trained(model, &whole("input_ids"), &expected["logits"]));
+    }
+    found
+}
+
+/// Whether the model continues the first ids with the others.
+fn goes_on(model: &Model, ids: &[u32], prompt: usize) -> bool {
+    let mut cache = model.new_cache();
+    let mut next = ids[..prompt].to_vec();
+    ids[prompt..].iter().all(|expected| {
+        let scores = model.logits(&next, &mut cache, None, Positions::Last).unwrap();
+        next = vec![argmax(&values(&scores))];
+        next[0] == *expected
+    })
+}
+
+/// By how much the pass with gradients is off, with an adapter that changes nothing.
+fn trained(model: &Model, ids: &[Vec<u32>], logits: &Tensor) -> f32 {
+    let tree = TokenTree::new(ids.iter().map(Vec::as_slice));
+    let adapter = Adapter::init(model, &everywhere(), 1).unwrap();
+    let pass = model.run_tree(&tree, Some(&adapter), None, Keep::Nothing).unwrap();
+    let scores = model.tree_scores(pass.hidden());
+    let shape = (tree.len(), model.config().vocab_size);
+    let scores = Tensor::from_slice(&scores, shape, &Device::Cpu).unwrap();
+    let of = |sequence: usize| {
+        let rows = Tensor::new(tree.rows(sequence), &Device::Cpu).unwrap();
+        distance(&scores.index_select(&rows, 0).unwrap(), &logits.get(sequence).unwrap())
+    };
+    (0..ids.len()).map(of).fold(0.0, f32::max)
+}
+
+fn everywhere() -> LoraSpec {
+    LoraSpec {
+        r: 2,
+        lora_alpha: 8.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec!["all-linear".to_owned()],
+    }
+}
+
+fn all_cases() -> Vec<Case> {
+    let mut all = cases(&reference("families"));
+    assert!(all.len() > 20, "the committed models are gone");
+    if let Ok(folder) = std::env::var("TUNING_FORK_FAMILIES") {
+        all.extend(cases(Path::new(&folder)));
+    }
+    all
+}
+
+#[test]
+fn families_compute_what_transformers_computes() {
+    let mut wrong = Vec::new();
+    for case in all_cases() {
+        let folder = case.folder();
+        for weights in [Weights::AsStored, Weights::F32] {
+            let name = &case.name;
+            let found =
+                std::panic::catch_unwind(|| check(&load(folder.path(), weights), &case.expected));
+            println!("{name}, {weights:?}: {found:?}");
+            if !found.is_ok_and(|found| found.is_right()) {
+                wrong.push(format!("{name}, {weights:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not what transformers computes: {wrong:#?}");
+}
+
+/// Three sequences, of which two share some of their tokens.
+fn sequences() -> Vec<Sequence> {
+    let ids: Vec<u32> = (0..20).map(|at| (at * 37 + 11) % 290).collect();
+    let other = [&ids[..5], &[7, 200, 41, 7, 3]].concat();
+    let all = [(ids[..10].to_vec(), 0), (other, 5), (ids[10..].to_vec(), 3)];
+    all.map(|(ids, completion_start)| Sequence { ids, completion_start }).to_vec()
+}
+
+const SLOPES: [f64; 3] = [-0.2, 0.5, -0.3];
+
+fn loss_and_gradients(model: &Model, adapter: &Adapter) -> (f64, Gradients) {
+    let sequences = sequences();
+    let sequences: Vec<&Sequence> = sequences.iter().collect();
+    let tree = logprobs::tree(&sequences);
+    let scored = logprobs::score(model, adapter, &tree, &sequences, None).unwrap();
+    let loss = scored.stats.iter().zip(SLOPES).map(|(stats, slope)| stats.logp * slope).sum();
+    let mut gradients = Gradients::none(adapter);
+    scored.backward(&SLOPES, &mut gradients).unwrap();
+    (loss, gradients)
+}
+
+/// The gradient of every tensor of an adapter against the slope of the loss itself; a family that
+/// cannot be trained says so.
+#[test]
+fn families_are_trained_by_the_slopes_of_the_loss_or_refused() {
+    for case in cases(&reference("families")) {
+        let (folder, name) = (case.folder(), &case.name);
+        let model = load(folder.path(), Weights::F32);
+        let adapter = support::lively(&model, &everywhere());
+        if let Err(error) = model.check_trainable() {
+            let tree = TokenTree::new([&[1, 2, 3][..]]);
+            let refused = model.run_tree(&tree, Some(&adapter), None, Keep::Everything);
+            assert!(matches!(refused.err(), Some(Error::NotTrainable { .. })), "{name}: {error}");
+            continue;
+        }
+        let (_, gradients) = loss_and_gradients(&model, &adapter);
+        for (index, (tensor, var)) in adapter.vars().into_iter().enumerate() {
+            let gradient = gradients.get(index).unwrap().to_vec();
+            // Along the gradient the loss rises by |gradient|² a unit.
+            let square: f64 = gradient.iter().map(|value| f64::from(value * value)).sum();
+            assert!(square > 0.0, "{name}: {tensor} has no gradient");
+            let gradient = Tensor::from_vec(gradient, var.shape(), &Device::Cpu).unwrap();
+            let before = var.as_tensor().copy().unwrap();
+            let at = |scale: f64| {
+                var.set(&(&before + (&gradient * scale).unwrap()).unwrap()).unwrap();
+                loss_and_gradients(&model, &adapter).0
+            };
+            let step = 1e-2 / square.sqrt();
+            let slope = (at(step) - at(-step)) / (2.0 * step);
+            var.set(&before).unwrap();
+            let relative = (slope / square - 1.0).abs();
+            assert!(relative < 0.03, "{name}: {tensor}: slope {slope}, gradient² {square}");
+        }
+    }
+}
