@@ -335,6 +335,22 @@ impl<E> Progress<E> for Quiet {
     }
 }
 
+/// The wishes of another [`Progress`], for a part of its work that reports something else: nothing
+/// of that is passed on.
+pub struct Checks<'a, E>(pub &'a dyn Progress<E>);
+
+impl<E, F> Progress<F> for Checks<'_, E> {
+    fn emit(&self, _event: F) {}
+
+    fn check(&self) -> Result<(), Cancelled> {
+        self.0.check()
+    }
+
+    fn rest(&self) {
+        self.0.rest();
+    }
+}
+
 /// A [`Progress`] that keeps every event and can stop the work at its n-th check: stopping is
 /// tested without threads and without sleeping.
 pub struct Recorder<E> {

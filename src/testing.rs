@@ -33,8 +33,6 @@ use crate::state::hub::HubSettings;
 pub struct Script {
     held: Vec<(TypeId, Box<dyn Any>)>,
 
-    /// Where tables are kept.
-    tables: tempfile::TempDir,
     pub queue_commands: Vec<QueueCommand>,
     pub connected: Vec<HubSettings>,
 
@@ -52,7 +50,6 @@ impl Default for Script {
     fn default() -> Self {
         Self {
             held: Vec::new(),
-            tables: tempfile::tempdir().expect("tests have a folder for what is temporary"),
             queue_commands: Vec::new(),
             connected: Vec::new(),
             secrets: BTreeMap::new(),
@@ -118,7 +115,7 @@ impl Engine for FakeEngine {
         let kind = launch.kind();
         let mut script = self.0.borrow_mut();
         if is_work_on_files(kind) {
-            launch.run_here(&Services::with_tables(script.tables.path().to_owned()));
+            launch.run_here(&Services::default());
             return;
         }
         let held = launch.hold();

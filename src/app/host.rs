@@ -106,6 +106,12 @@ impl Host for Desktop {
     }
 }
 
+/// What is read has these names; what it is, is told by what is in it.
+const TABLES: [&str; 16] = [
+    "jsonl", "ndjson", "json", "csv", "tsv", "txt", "md", "parquet", "xlsx", "xlsm", "xls", "xlsb",
+    "ods", "gz", "zst", "tab",
+];
+
 /// Opens a file dialog, and waits for it.
 pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
     let dialog = rfd::FileDialog::new();
@@ -120,11 +126,13 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => dialog
             .set_title("Open prompts")
-            .add_filter("Prompts", &["jsonl", "ndjson", "txt", "csv", "tsv", "parquet"])
+            .add_filter("Tables and texts", &TABLES)
+            .add_filter("All files", &["*"])
             .pick_file(),
         Ask::TrainingData => dialog
             .set_title("Open training data")
-            .add_filter("JSON Lines, Parquet", &["jsonl", "ndjson", "json", "parquet"])
+            .add_filter("Tables and texts", &TABLES)
+            .add_filter("All files", &["*"])
             .pick_file(),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()

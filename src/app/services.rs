@@ -21,9 +21,6 @@ pub struct Services {
     /// The Hub, once [`super::work::Engine::connect`] was called.
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) safe: Option<Safe>,
-
-    /// Where tables that were read once are kept. `None`: in our folder for what can be made again.
-    pub(super) tables: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -33,11 +30,6 @@ struct Loaded {
 }
 
 impl Services {
-    /// For tests: with tables kept in a folder of theirs.
-    pub fn with_tables(folder: PathBuf) -> Self {
-        Self { tables: Some(folder), ..Self::default() }
-    }
-
     /// The model in memory.
     pub fn model(&self) -> Result<Arc<Model>, llm::Error> {
         lock(&self.loaded).model.clone().ok_or(llm::Error::NoModel)

@@ -8,7 +8,9 @@ use tempfile::TempDir;
 use super::Workbench;
 use crate::data::pair::PreferencePair;
 use crate::data::samples;
+use crate::data::table;
 use crate::files;
+use crate::jobs::Quiet;
 use crate::state::command::ProjectCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -92,7 +94,7 @@ impl TrainingRows {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         match self {
-            Self::File(file) => std::fs::read(file),
+            Self::File(file) => table::json_lines(file, &Quiet).map_err(io::Error::other),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {

@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
-use crate::data::table;
 use crate::hub::paths::HubPaths;
 use crate::hub::resolve::resolve_model;
 use crate::jobs::{self, Cancelled, Progress};
@@ -53,11 +52,7 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let mut config = run_file::read(&args.run)?;
-    if table::is_parquet(&config.data) {
-        let tables = HubPaths::from_env()?.tables();
-        config.data = table::as_json_lines(&config.data, &tables, &mut |_, _| true)?;
-    }
+    let config = run_file::read(&args.run)?;
     let problems = config.problems();
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);

@@ -1,141 +1,120 @@
-//! Prompts and preference pairs from the files that people have: text, JSON Lines as TRL reads
-//! it, CSV, Parquet. Either every row is good or nothing is imported, and the error names the place.
+//! Prompts and preference pairs from the files that people have, whatever their format: see
+//! [`super::table`]. Either every row is good or nothing is imported, and the error names the place.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
-use crate::data::rows::{ImportError, Row, Source, kind_of, listed};
-use crate::data::table::{Watch, is_parquet};
+use crate::data::table::{self, ImportError, Reading, Report, Row, kind_of};
+use crate::jobs::{Progress, Quiet};
 
 /// Where a prompt is looked for, in this order.
 const PROMPT_COLUMNS: [&str; 4] = ["prompt", "messages", "question", "text"];
 
-/// Every column of a table that is looked at here.
-pub(super) const COLUMNS: [&str; 6] =
-    ["prompt", "messages", "question", "text", "chosen", "rejected"];
-
-/// Reads prompts: `.txt` (one a line), `.jsonl` (`prompt`, `messages`, `question` or `text`), or
-/// `.csv` and `.parquet` (the column `prompt`, or these).
-pub fn prompts(path: &Path) -> Result<Vec<Text>, ImportError> {
-    prompts_watched(path, &mut |_, _| true)
+/// What was made of a file, and how it was read.
+#[derive(Clone, Debug)]
+pub struct Imported<T> {
+    pub items: Vec<T>,
+    pub report: Report,
 }
 
-/// [`prompts`], for files that take long: `watch` hears how far it is, and may stop it.
-pub fn prompts_watched(path: &Path, watch: Watch<'_>) -> Result<Vec<Text>, ImportError> {
-    if is_parquet(path) {
-        let (source, rows) = Source::of_table(path, watch)?;
-        return prompts_of(&source, &rows);
-    }
-    let source = Source::read(path)?;
-    let rows = match extension(path).as_str() {
-        "txt" | "md" => {
-            let prompts: Vec<Text> =
-                source.text_lines().map(|line| Text::Plain(line.to_owned())).collect();
-            return not_empty(&source, prompts);
-        }
-        "jsonl" | "ndjson" => source.json_rows()?,
-        "csv" | "tsv" => source.csv_rows()?,
-        _ => {
-            let expected = ".txt (a prompt a line), .jsonl, .csv nor .parquet";
-            return Err(ImportError::UnknownKind { path: path.to_owned(), expected });
-        }
-    };
-    prompts_of(&source, &rows)
+/// Reads prompts: a line of prose each, or of a table the column `prompt`, `messages`, `question`
+/// or `text`.
+pub fn prompts(
+    path: &Path,
+    progress: &dyn Progress<Reading>,
+) -> Result<Imported<Text>, ImportError> {
+    let mut items = Vec::new();
+    let report = table::read(path, progress, &mut |report, row| {
+        items.push(prompt_of(report, &row)?);
+        Ok(())
+    })?;
+    Ok(Imported { items, report })
 }
 
 /// Prompts from the text of a JSON Lines file; `path` is only for error messages.
 pub fn prompts_from_jsonl(path: &Path, text: &str) -> Result<Vec<Text>, ImportError> {
-    let source = Source::from_text(path, text);
-    let rows = source.json_rows()?;
-    prompts_of(&source, &rows)
+    let mut items = Vec::new();
+    table::read_text(path, text, &mut |report, row| {
+        items.push(prompt_of(report, &row)?);
+        Ok(())
+    })?;
+    Ok(items)
 }
 
-/// Reads preference pairs: `.jsonl` in TRL's explicit (`prompt`, `chosen`, `rejected`) or
-/// implicit form (`chosen`, `rejected`), or `.csv` or `.parquet` with these columns.
+/// Reads preference pairs in TRL's explicit (`prompt`, `chosen`, `rejected`) or implicit form
+/// (`chosen`, `rejected`).
 ///
 /// As in TRL the first row decides: if it has no `prompt`, the prompt of every row is what both
 /// answers begin with.
 pub fn pairs(path: &Path) -> Result<Vec<PreferencePair>, ImportError> {
-    if is_parquet(path) {
-        let (source, rows) = Source::of_table(path, &mut |_, _| true)?;
-        return pairs_of(&source, &rows);
-    }
-    let source = Source::read(path)?;
-    let rows = match extension(path).as_str() {
-        "jsonl" | "ndjson" | "json" => source.json_rows()?,
-        "csv" | "tsv" => source.csv_rows()?,
-        _ => {
-            let expected = ".jsonl, .csv nor .parquet";
-            return Err(ImportError::UnknownKind { path: path.to_owned(), expected });
-        }
-    };
-    pairs_of(&source, &rows)
+    let mut pairs = Pairs::default();
+    table::read(path, &Quiet, &mut |report, row| pairs.push(report, &row))?;
+    Ok(pairs.items)
 }
 
 /// Pairs from the text of a JSON Lines file; `path` is only for error messages.
 pub fn pairs_from_jsonl(path: &Path, text: &str) -> Result<Vec<PreferencePair>, ImportError> {
-    let source = Source::from_text(path, text);
-    let rows = source.json_rows()?;
-    pairs_of(&source, &rows)
+    let mut pairs = Pairs::default();
+    table::read_text(path, text, &mut |report, row| pairs.push(report, &row))?;
+    Ok(pairs.items)
 }
 
-fn extension(path: &Path) -> String {
-    path.extension().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default()
-}
-
-fn not_empty<T>(source: &Source, items: Vec<T>) -> Result<Vec<T>, ImportError> {
-    if items.is_empty() { Err(source.no_rows()) } else { Ok(items) }
-}
-
-fn prompts_of(source: &Source, rows: &[Row]) -> Result<Vec<Text>, ImportError> {
-    let prompts = rows.iter().map(|row| {
-        let Some(key) = PROMPT_COLUMNS.into_iter().find(|key| row.fields.contains_key(*key)) else {
-            let problem = format!(
-                "it has no \"prompt\" (nor \"messages\", \"question\" or \"text\"); it has {}",
-                listed(&row.fields)
-            );
-            return Err(source.field_error(row, "prompt", problem));
-        };
-        let mut prompt = text(source, row, key)?;
-        if let Text::Messages(messages) = &mut prompt {
-            // A whole dialogue: its last answer is what is to be written.
-            while messages.last().is_some_and(|message| message.role == "assistant") {
-                messages.pop();
-            }
-            if messages.is_empty() {
-                let problem = format!("\"{key}\" asks nothing: it has no message of a user");
-                return Err(source.field_error(row, key, problem));
-            }
+fn prompt_of(report: &Report, row: &Row) -> Result<Text, ImportError> {
+    let Some(key) = PROMPT_COLUMNS.into_iter().find(|key| row.get(key).is_some()) else {
+        let problem = format!(
+            "it has no \"prompt\" (nor \"messages\", \"question\" or \"text\"); it has {}",
+            listed(&row.fields)
+        );
+        return Err(report.error(row.place, Some("prompt"), problem));
+    };
+    let mut prompt = text(report, row, key)?;
+    if let Text::Messages(messages) = &mut prompt {
+        // A whole dialogue: its last answer is what is to be written.
+        while messages.last().is_some_and(|message| message.role == "assistant") {
+            messages.pop();
         }
-        Ok(prompt)
-    });
-    not_empty(source, prompts.collect::<Result<_, _>>()?)
+        if messages.is_empty() {
+            let problem = format!("\"{key}\" asks nothing: it has no message of a user");
+            return Err(report.error(row.place, Some(key), problem));
+        }
+    }
+    Ok(prompt)
 }
 
-fn pairs_of(source: &Source, rows: &[Row]) -> Result<Vec<PreferencePair>, ImportError> {
-    let has_prompt = |row: &Row| row.fields.contains_key("prompt");
-    let explicit = rows.first().is_some_and(has_prompt);
-    let pairs = rows.iter().map(|row| {
+/// Pairs so far, and what the first row decided.
+#[derive(Default)]
+struct Pairs {
+    items: Vec<PreferencePair>,
+    explicit: Option<bool>,
+}
+
+impl Pairs {
+    fn push(&mut self, report: &Report, row: &Row) -> Result<(), ImportError> {
+        let has_prompt = row.get("prompt").is_some();
+        let explicit = *self.explicit.get_or_insert(has_prompt);
         // The prompt first: of several missing keys, it is the one to name.
-        let prompt =
-            if explicit || has_prompt(row) { Some(text(source, row, "prompt")?) } else { None };
-        let chosen = text(source, row, "chosen")?;
-        let rejected = text(source, row, "rejected")?;
+        let prompt = if explicit || has_prompt { Some(text(report, row, "prompt")?) } else { None };
+        let chosen = text(report, row, "chosen")?;
+        let rejected = text(report, row, "rejected")?;
         let pair = match prompt {
             Some(prompt) => with_prompt(prompt, chosen, rejected),
             None => common_beginning(chosen, rejected),
         };
-        pair.map_err(|problem| source.field_error(row, "chosen", problem))
-    });
-    not_empty(source, pairs.collect::<Result<_, _>>()?)
+        let pair = pair.map_err(|problem| report.error(row.place, Some("chosen"), problem))?;
+        self.items.push(pair);
+        Ok(())
+    }
 }
 
 /// A field as a prompt or an answer: a string, or a list of messages. Neither may be empty.
-fn text(source: &Source, row: &Row, key: &str) -> Result<Text, ImportError> {
-    let problem = |problem: String| Err(source.field_error(row, key, problem));
-    match source.field(row, key)? {
+fn text(report: &Report, row: &Row, key: &str) -> Result<Text, ImportError> {
+    let problem = |problem: String| Err(report.error(row.place, Some(key), problem));
+    let Some(value) = row.get(key) else {
+        return problem(format!("it has no \"{key}\"; it has {}", listed(&row.fields)));
+    };
+    match value {
         Value::String(text) if text.trim().is_empty() => problem(format!("\"{key}\" is empty")),
         Value::String(text) => Ok(Text::Plain(text.clone())),
         Value::Array(items) if items.is_empty() => problem(format!("\"{key}\" is empty")),
@@ -184,29 +163,6 @@ fn with_prompt(prompt: Text, chosen: Text, rejected: Text) -> Result<PreferenceP
     }
 }
 
-/// A row of which prompt and answers mix plain text and dialogues, all of it as dialogues: training
-/// reads one form in a row, as TRL does. Any other row is as it was.
-pub(super) fn in_one_form(mut fields: Map<String, Value>) -> Map<String, Value> {
-    const KEYS: [&str; 3] = ["prompt", "chosen", "rejected"];
-    let texts = KEYS.map(|key| {
-        let text = serde_json::from_value::<Text>(fields.get(key)?.clone()).ok()?; // not a pair's
-        let is_empty = matches!(&text, Text::Messages(messages) if messages.is_empty());
-        (!is_empty).then_some(text)
-    });
-    let [Some(prompt), Some(chosen), Some(rejected)] = texts else { return fields };
-    let plain = [&prompt, &chosen, &rejected].map(|text| matches!(text, Text::Plain(_)));
-    if plain.iter().all(|is_plain| *is_plain == plain[0]) {
-        return fields;
-    }
-    // Answers that have no beginning in common: whoever reads the row says so.
-    let Ok(pair) = with_prompt(prompt, chosen, rejected) else { return fields };
-    let PreferencePair { prompt, chosen, rejected } = pair;
-    for (key, text) in KEYS.into_iter().zip([prompt, chosen, rejected]) {
-        fields.insert(key.to_owned(), serde_json::to_value(text).expect("text can be written"));
-    }
-    fields
-}
-
 fn as_messages(text: Text, role: &str) -> Text {
     match text {
         Text::Plain(text) => Text::Messages(vec![Message::new(role, &text)]),
@@ -228,6 +184,17 @@ fn common_beginning(chosen: Text, rejected: Text) -> Result<PreferencePair, Stri
     pair.ok_or_else(|| NOTHING_SHARED.to_owned())
 }
 
+/// `"a", "b" and "c"`: what a row has something under.
+fn listed(fields: &Map<String, Value>) -> String {
+    let there = fields.iter().filter(|(_, value)| !value.is_null());
+    let names: Vec<String> = there.map(|(name, _)| format!("\"{name}\"")).collect();
+    match names.split_last() {
+        None => "nothing at all".to_owned(),
+        Some((only, [])) => format!("only {only}"),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +210,10 @@ mod tests {
         let path = folder.path().join(name);
         files::write_atomic(&path, text.as_bytes()).unwrap();
         reader(&path)
+    }
+
+    fn prompts(path: &Path) -> Result<Vec<Text>, ImportError> {
+        Ok(super::prompts(path, &Quiet)?.items)
     }
 
     fn words(prompts: &[Text]) -> Vec<String> {
@@ -314,7 +285,11 @@ mod tests {
     fn a_bad_row_is_named_and_nothing_is_imported() {
         let good = r#"{"prompt":"a","chosen":"b","rejected":"c"}"#;
         for (row, column, problem) in [
-            (r#"{"prompt":"a",}"#, 15, "it is not JSON: trailing comma"),
+            (
+                r#"{"prompt":"a",}"#,
+                15,
+                "a comma stands before } with nothing behind it; take it out",
+            ),
             (
                 r#"{"prompt":"a","chosen":"b"}"#,
                 1,
@@ -337,7 +312,7 @@ mod tests {
                 2,
                 "message 1 of \"prompt\" is not {\"role\": \"…\", \"content\": \"…\"}",
             ),
-            ("[1]", 1, "it should be an object such as {\"prompt\": \"…\"}, and is a list"),
+            ("[1]", 1, "a row should be an object such as {\"prompt\": \"…\"}, and is a list"),
         ] {
             let err = read("a.jsonl", &format!("{good}\n{row}\n{good}\n"), pairs).unwrap_err();
             let ImportError::Row { line, column: at, problem: found, source, .. } = &err else {
@@ -353,7 +328,14 @@ mod tests {
     fn a_bad_line_of_csv_is_named() {
         let err = read("a.csv", "prompt,chosen,rejected\na,b,c\na,b\n", pairs).unwrap_err();
         assert!(err.to_string().starts_with("line 3, column 3 of "), "{err}");
-        assert!(err.to_string().ends_with("it has 2 fields, and the header has 3"), "{err}");
+        assert!(
+            err.to_string().ends_with("it has no \"rejected\"; it has \"prompt\" and \"chosen\""),
+            "{err}"
+        );
+
+        let err = read("a.csv", "prompt,chosen,rejected\na,b,c\na,b,c,d\n", pairs).unwrap_err();
+        assert!(err.to_string().starts_with("line 3, column 4 of "), "{err}");
+        assert!(err.to_string().contains("it has 4 fields, and the header has 3"), "{err}");
 
         let err = read("a.csv", "question,answer\na,b\n", pairs).unwrap_err();
         assert!(err.to_string().contains("it has no \"chosen\"; it has \"question\""), "{err}");
@@ -362,50 +344,19 @@ mod tests {
     #[test]
     fn a_file_without_rows_or_of_another_kind_is_refused() {
         assert!(matches!(read("a.jsonl", "\n", pairs), Err(ImportError::NoRows { .. })));
-        assert!(matches!(read("a.xlsx", "PK", prompts), Err(ImportError::UnknownKind { .. })));
-        let err = Source::read(Path::new("/nowhere/a.jsonl")).err().unwrap();
+        let err = read("a.xlsx", "PK\u{3}\u{4}", prompts).unwrap_err();
+        assert!(matches!(err, ImportError::Unrecognised { .. }), "{err}");
+        let err = prompts(Path::new("/nowhere/a.jsonl")).unwrap_err();
         assert!(matches!(err, ImportError::Read { .. }));
     }
 
+    /// `../shared/cases` p06: what is null is not there.
     #[test]
-    fn a_file_that_is_not_utf8_says_on_which_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("latin1.txt");
-        files::write_atomic(&path, b"one\nQualit\xe4t\n").unwrap();
-        let err = prompts(&path).unwrap_err();
-        let cause = std::error::Error::source(&err).unwrap().to_string();
-        assert!(cause.contains("line 2 is not UTF-8"), "{cause}");
-    }
-
-    #[test]
-    fn a_row_that_mixes_text_and_dialogues_becomes_dialogues() {
-        let row = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
-        let user = r#"{"role":"user","content":"Why?"}"#;
-        let answer = |words: &str| format!(r#"{{"role":"assistant","content":"{words}"}}"#);
-        let (yes, no) = (answer("Yes."), answer("No."));
-        let whole = format!(
-            r#"{{"prompt":"Why?","chosen":[{user},{yes}],"rejected":[{user},{no}],"votes":1}}"#
-        );
-        let answers =
-            format!(r#"{{"prompt":[{user}],"chosen":"Yes.","rejected":"No.","votes":1}}"#);
-        let expected =
-            format!(r#"{{"prompt":[{user}],"chosen":[{yes}],"rejected":[{no}],"votes":1}}"#);
-        for mixed in [&whole, &answers, &expected] {
-            assert_eq!(in_one_form(row(mixed)), row(&expected), "{mixed}");
-        }
-        for other in [
-            r#"{"prompt":"Why?","chosen":"Yes.","rejected":"No."}"#,
-            r#"{"prompt":"Why?","completion":[]}"#,
-            r#"{"prompt":"Why?","chosen":[],"rejected":"No."}"#,
-            r#"{"prompt":7,"chosen":"Yes.","rejected":"No."}"#,
-        ] {
-            assert_eq!(in_one_form(row(other)), row(other), "nothing to do");
-        }
-    }
-
-    #[test]
-    fn every_column_that_is_looked_at_is_read_from_a_table() {
-        assert!(PROMPT_COLUMNS.iter().all(|name| COLUMNS.contains(name)));
+    fn a_question_is_the_prompt_where_the_prompt_is_null() {
+        let text = r#"{"prompt": null, "question": "Name a tree."}"#;
+        assert_eq!(words(&read("p.jsonl", text, prompts).unwrap()), ["Name a tree."]);
+        let err = read("p.jsonl", r#"{"prompt": null, "id": 1}"#, prompts).unwrap_err();
+        assert!(err.to_string().ends_with("it has only \"id\""), "{err}");
     }
 
     #[test]

@@ -8,7 +8,6 @@ pub mod import;
 pub mod pair;
 pub mod project;
 pub mod record;
-pub mod rows;
 pub mod samples;
 pub mod split;
 pub mod store;

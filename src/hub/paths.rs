@@ -38,11 +38,6 @@ pub struct HubPaths {
 }
 
 impl HubPaths {
-    /// Where tables are kept as JSON Lines.
-    pub fn tables(&self) -> PathBuf {
-        self.cached.join("tables")
-    }
-
     /// From `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN_PATH` and the platform's folders, as
     /// `huggingface_hub` reads them.
     pub fn from_env() -> Result<Self, Error> {

@@ -5,6 +5,7 @@ use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, Text
 
 use crate::data::pair::Verdict;
 use crate::data::store::VerdictCounts;
+use crate::panels::preview::preview_ui;
 use crate::state::annotate::{AnnotateState, Phase, Side};
 use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
@@ -279,6 +280,9 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
             });
         },
     );
+    if let Some(report) = annotate.table() {
+        preview_ui(ui, report);
+    }
     let share = judged_count as f32 / prompt_count.max(1) as f32;
     let p = theme::palette(ui);
     ui.scope(|ui| {

@@ -8,6 +8,7 @@ pub mod next_token;
 pub mod notices;
 pub mod palette;
 pub mod playground;
+pub mod preview;
 pub mod rail;
 pub mod sampling;
 mod shortcuts;

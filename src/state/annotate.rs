@@ -7,9 +7,11 @@ use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
 use super::slots::AdapterSlot;
+use crate::data::import::Imported;
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{AdapterUsed, RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
 use crate::data::store::VerdictCounts;
+use crate::data::table::Report;
 use crate::llm::card::ModelIdentity;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, StopReason};
@@ -54,6 +56,9 @@ pub struct AnnotateState {
     /// Where the prompts come from: `the sample prompts`, `questions.csv`.
     source: String,
     prompts: Vec<Text>,
+
+    /// How the file was read that they come from.
+    table: Option<Report>,
 
     /// Which prompts have a verdict.
     judged: Vec<bool>,
@@ -125,8 +130,15 @@ impl AnnotateState {
     /// Takes a new queue of prompts. Those that have a verdict already are not asked again.
     pub fn set_prompts(&mut self, source: &str, prompts: Vec<Text>) {
         source.clone_into(&mut self.source);
+        self.table = None;
         self.prompts = prompts;
         self.match_prompts();
+    }
+
+    /// Prompts of a file, and how it was read.
+    pub fn set_imported(&mut self, source: &str, imported: Imported<Text>) {
+        self.set_prompts(source, imported.items);
+        self.table = Some(imported.report);
     }
 
     /// Finds the prompts that have a verdict, and goes to the first that has none.
@@ -168,6 +180,11 @@ impl AnnotateState {
 
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// How the file was read that the prompts come from.
+    pub fn table(&self) -> Option<&Report> {
+        self.table.as_ref()
     }
 
     pub fn phase(&self) -> Phase {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::import::Reading;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::read_prompts::ReadPrompts;
@@ -12,6 +11,7 @@ use crate::data::pair::Verdict;
 use crate::data::record::Form;
 use crate::data::samples;
 use crate::data::store::StoreError;
+use crate::data::table::Reading;
 use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::import::Reading;
 use crate::app::services::cache_folder;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::export_adapter::{AdapterToExport, ExportAdapter};
@@ -19,6 +18,7 @@ use crate::app::tasks::save_run_file::{RunFile, SaveRunFile};
 use crate::app::tasks::survey::SurveyData;
 use crate::app::tasks::train::{Train, TrainWork};
 use crate::data::pair::Text;
+use crate::data::table::Reading;
 use crate::eval::preference::Measured;
 use crate::state::command::{AdapterForm, TrainCommand, ViewCommand};
 use crate::state::notice::Notice;

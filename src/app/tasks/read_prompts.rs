@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use crate::app::Workbench;
-use crate::app::import::{self, Reading};
+use crate::app::import::activity;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::data::import::{self, Imported};
 use crate::data::pair::Text;
-use crate::data::rows::ImportError;
+use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
 use crate::state::command::AnnotateCommand;
 use crate::state::notice::Notice;
@@ -24,7 +25,7 @@ pub struct ReadPrompts {
 impl Work for ReadPrompts {
     type Request = PathBuf;
     type Event = Reading;
-    type Output = Vec<Text>;
+    type Output = Imported<Text>;
     type Error = ImportError;
 
     const RULES: Rules = Rules::short("Reading the prompts");
@@ -33,8 +34,8 @@ impl Work for ReadPrompts {
         path: PathBuf,
         _services: &Services,
         progress: &dyn Progress<Reading>,
-    ) -> Result<Vec<Text>, ImportError> {
-        import::read_prompts(&path, progress)
+    ) -> Result<Imported<Text>, ImportError> {
+        import::prompts(&path, progress)
     }
 }
 
@@ -43,8 +44,8 @@ impl Task<Workbench> for ReadPrompts {
         self.at = event;
     }
 
-    fn done(self, prompts: Vec<Text>, app: &mut Workbench) {
-        app.state.annotate.set_prompts(&self.name, prompts);
+    fn done(self, prompts: Imported<Text>, app: &mut Workbench) {
+        app.state.annotate.set_imported(&self.name, prompts);
     }
 
     fn failed(self, error: ImportError, app: &mut Workbench) {
@@ -61,6 +62,6 @@ impl Task<Workbench> for ReadPrompts {
     }
 
     fn activity(&self, _app: &Workbench) -> Option<Activity> {
-        self.at.activity(&self.name)
+        activity(self.at, &self.name)
     }
 }

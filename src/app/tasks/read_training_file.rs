@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 
 use crate::app::Workbench;
-use crate::app::import::{self, Reading, RowsError, TrainingFile};
+use crate::app::import;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::data::rows::ImportError;
-use crate::hub::paths::HubPaths;
+use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
 use crate::state::command::TrainCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
+use crate::state::train::form::DataFile;
 use crate::train::config::Objective;
+use crate::train::rows::RowsError;
 
 /// The file's name, and how far it is.
 pub struct ReadTrainingFile {
@@ -25,21 +26,17 @@ pub struct ReadTrainingFile {
 impl Work for ReadTrainingFile {
     type Request = (PathBuf, Objective);
     type Event = Reading;
-    type Output = TrainingFile;
+    type Output = DataFile;
     type Error = RowsError;
 
     const RULES: Rules = Rules::short("Reading the training data");
 
     fn run(
         (path, objective): (PathBuf, Objective),
-        services: &Services,
+        _services: &Services,
         progress: &dyn Progress<Reading>,
-    ) -> Result<TrainingFile, RowsError> {
-        let tables = match &services.tables {
-            Some(tables) => tables.clone(),
-            None => HubPaths::from_env()?.tables(),
-        };
-        import::read_training_file(&path, objective, &tables, progress)
+    ) -> Result<DataFile, RowsError> {
+        import::read_training_file(&path, objective, progress)
     }
 }
 
@@ -48,8 +45,8 @@ impl Task<Workbench> for ReadTrainingFile {
         self.at = event;
     }
 
-    fn done(self, TrainingFile { path, rows }: TrainingFile, app: &mut Workbench) {
-        app.state.train.use_file(path, rows);
+    fn done(self, file: DataFile, app: &mut Workbench) {
+        app.state.train.use_file(file);
     }
 
     fn failed(self, error: RowsError, app: &mut Workbench) {
@@ -66,6 +63,6 @@ impl Task<Workbench> for ReadTrainingFile {
     }
 
     fn activity(&self, _app: &Workbench) -> Option<Activity> {
-        self.at.activity(&self.name)
+        import::activity(self.at, &self.name)
     }
 }

@@ -1,7 +1,7 @@
 //! Which form a row of training data has, and what it becomes: what TRL, LLaMA-Factory, Axolotl, H2O
 //! and the tools for annotation write, told apart by their keys, as what SFT and DPO learn from.
 //!
-//! Where a file's rows come from: see [`crate::data::rows`]. Token ids: see [`crate::train::rows`].
+//! Where a file's rows come from: see [`crate::data::table`]. Token ids: see [`crate::train::rows`].
 
 pub mod annotation;
 pub mod columns;

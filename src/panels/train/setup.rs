@@ -7,6 +7,7 @@ use super::fields::{
     Problems, check_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui, small_button_ui,
 };
 use super::{losses, measuring};
+use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
@@ -67,7 +68,8 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     let sample = pairs(train.sample_rows);
     let hint = "Pairs that come with the program: the chosen answer is concise and well supported";
     source_ui(ui, &mut train.source, DataSource::Sample, "Sample pairs", hint, &sample);
-    let hint = "JSON Lines or Parquet with prompt, chosen and rejected, or prompt and completion";
+    let hint =
+        "JSON, CSV, Excel or Parquet with prompt, chosen and rejected, or prompt and completion";
     let (name, rows) = match &train.file {
         Some(file) => {
             let name = file.path.file_name().unwrap_or(file.path.as_os_str());
@@ -89,6 +91,11 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
             small_button_ui(ui, "Choose file…", hint)
         },
     );
+    if let (DataSource::File, Some(report)) =
+        (train.source, train.file.as_ref().and_then(|file| file.report.as_ref()))
+    {
+        preview_ui(ui, report);
+    }
     if picked {
         train.source = DataSource::File;
     }

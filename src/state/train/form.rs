@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::table::Report;
 use crate::train::config::TrainConfig;
 use crate::train::rows::plan;
 
@@ -18,10 +19,13 @@ pub enum DataSource {
 }
 
 /// A file of rows that the person opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DataFile {
     pub path: PathBuf,
     pub rows: usize,
+
+    /// How it was read.
+    pub report: Option<Report>,
 }
 
 /// The data that the form has chosen, with its rows counted.

@@ -15,8 +15,6 @@ pub mod runs;
 pub mod samples;
 pub mod survey;
 
-use std::path::PathBuf;
-
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
@@ -139,15 +137,15 @@ impl TrainState {
             }
             DataSource::Sample => Some(TrainingData::Sample { rows: self.sample_rows }),
             DataSource::File => {
-                let DataFile { path, rows } = self.file.as_ref()?;
+                let DataFile { path, rows, .. } = self.file.as_ref()?;
                 Some(TrainingData::File { path, rows: *rows })
             }
         }
     }
 
     /// The person opened a file of rows.
-    pub fn use_file(&mut self, path: PathBuf, rows: usize) {
-        self.file = Some(DataFile { path, rows });
+    pub fn use_file(&mut self, file: DataFile) {
+        self.file = Some(file);
         self.source = DataSource::File;
     }
 

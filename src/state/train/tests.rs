@@ -174,7 +174,7 @@ fn without_held_out_pairs_all_are_trained_on() {
 fn a_file_is_chosen_when_it_was_opened() {
     let mut train = TrainState { source: DataSource::File, ..TrainState::default() };
     assert_eq!(train.data(), None);
-    train.use_file("pairs.jsonl".into(), 12);
+    train.use_file(DataFile { path: "pairs.jsonl".into(), rows: 12, report: None });
     assert_eq!(train.data().unwrap().rows(), 12);
 }
 

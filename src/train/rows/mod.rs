@@ -21,8 +21,8 @@ use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::InfoError;
 use crate::data::forms::recognise::Form;
 use crate::data::forms::{Note, Problem, Understood, Want};
-use crate::files;
-use crate::files::JsonlError;
+use crate::data::table::{self, ImportError, Reading, Report};
+use crate::jobs::Progress;
 use crate::train::config::Objective;
 
 pub use crate::data::forms::Content;
@@ -43,15 +43,19 @@ pub struct Rows {
     /// Their rows are entries of [`Self::lines`].
     pub notes: Vec<Note>,
 
-    /// The line of every row of the file, also of those that were left out.
+    /// The line of every row of the file (the row, where it has no lines), also of those that were
+    /// left out.
     pub lines: Vec<usize>,
+
+    /// How the file was read.
+    pub report: Report,
 }
 
 /// Why a file cannot be trained on.
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {
     #[error(transparent)]
-    Jsonl(#[from] JsonlError),
+    Table(#[from] ImportError),
 
     #[error(transparent)]
     Info(#[from] InfoError),
@@ -67,42 +71,25 @@ impl Objective {
     }
 }
 
-/// Reads a training file, and what a `dataset_info.json` beside it says about its columns.
-pub fn read(path: &Path, objective: Objective) -> Result<Rows, RowsError> {
-    let found = files::read_jsonl::<Value>(path)?;
+/// Reads a training file of any format, and what a `dataset_info.json` beside it says about its
+/// columns.
+pub fn read(
+    path: &Path,
+    objective: Objective,
+    progress: &dyn Progress<Reading>,
+) -> Result<Rows, RowsError> {
+    let table::Table { report, rows } = table::rows(path, progress)?;
     let stanza = dataset_info::beside(path)?;
-    let mut lines = Vec::with_capacity(found.len());
-    let mut fields: Vec<Map<String, Value>> = Vec::with_capacity(found.len());
-    for files::Row { line, value } in found {
-        let Value::Object(row) = value else {
-            let kind = forms::value::kind_of(&value);
-            let sentence = format!("a row must be an object, and this is {kind}");
-            let problem = Problem { row: 0, key: None, sentence };
-            return Err(row_error(path, line, &problem).into());
-        };
-        lines.push(line);
-        fields.push(row);
-    }
-    let read = forms::understand(&fields, objective.want(), stanza.as_ref())
-        .map_err(|problem| row_error(path, lines[problem.row], &problem))?;
+    let (places, fields): (Vec<table::Place>, Vec<Map<String, Value>>) =
+        rows.into_iter().map(|row| (row.place, row.fields)).unzip();
+    let lines: Vec<usize> = places.iter().map(|place| place.number() as usize).collect();
+    let read = forms::understand(&fields, objective.want(), stanza.as_ref());
+    let read = read.map_err(|Problem { row, key, sentence }| {
+        report.error(places[row], key.as_deref(), sentence)
+    })?;
     let rows = read.rows.into_iter();
     let rows = rows.map(|understood| Row { line: lines[understood.row], understood }).collect();
-    Ok(Rows { form: read.form, rows, notes: read.notes, lines })
-}
-
-/// The error with what a person needs to find the row: read again, since only errors need it.
-fn row_error(path: &Path, line: usize, problem: &Problem) -> JsonlError {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let raw = lines.get(line - 1).map_or("", String::as_str);
-    let place = problem.key.as_ref().and_then(|key| raw.find(&format!("\"{key}\"")));
-    JsonlError::Row {
-        path: path.to_owned(),
-        line,
-        column: place.map_or(1, |byte| byte + 1),
-        problem: problem.sentence.clone(),
-        nearby: files::nearby_lines(&lines, line - 1),
-    }
+    Ok(Rows { form: read.form, rows, notes: read.notes, lines, report })
 }
 
 #[cfg(test)]
@@ -111,12 +98,14 @@ mod tests {
 
     use super::*;
     use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
+    use crate::files;
+    use crate::jobs::Quiet;
 
     fn read_lines(text: &str, objective: Objective) -> Result<Vec<Row>, RowsError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         files::write_atomic(&path, text.as_bytes()).unwrap();
-        Ok(read(&path, objective)?.rows)
+        Ok(read(&path, objective, &Quiet)?.rows)
     }
 
     fn plain(text: &str) -> Text {
@@ -125,10 +114,37 @@ mod tests {
 
     fn problem_of(text: &str, objective: Objective) -> (usize, usize, String) {
         match read_lines(text, objective).unwrap_err() {
-            RowsError::Jsonl(JsonlError::Row { line, column, problem, .. }) => {
+            RowsError::Table(ImportError::Row { line, column, problem, .. }) => {
                 (line, column, problem)
             }
             err => panic!("{err}"),
+        }
+    }
+
+    /// `../shared/cases` d01, d05, d07, q06, and their kinds: what Annotate reads, Train reads.
+    #[test]
+    fn every_format_of_a_table_can_be_trained_on() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tables");
+        let contents = |name: &str| -> Vec<Content> {
+            let rows = read(&folder.join(name), Objective::Dpo, &Quiet);
+            let rows = rows.unwrap_or_else(|err| panic!("{name}: {err}")).rows;
+            rows.into_iter().map(|row| row.understood.content).collect()
+        };
+        let expected = contents("pairs.jsonl");
+        assert_eq!(expected.len(), 3);
+        for name in [
+            "array.json",
+            "lists.json",
+            "pairs.csv",
+            "western.csv",
+            "wide.tsv",
+            "wide.jsonl",
+            "packed.jsonl.gz",
+            "packed.csv.zst",
+            "pairs.xlsx",
+            "old.xls",
+        ] {
+            assert_eq!(contents(name), expected, "{name}");
         }
     }
 
@@ -218,7 +234,7 @@ mod tests {
         for (text, column, words) in [
             (r#"{"prompt":"p","chosen":3,"rejected":"r"}"#, 15, "and it is a number"),
             (r#"{"prompt":"p","chosen":"c","rejected":[]}"#, 28, "no messages"),
-            (r#"["p","c","r"]"#, 1, "this is a list"),
+            (r#"["p","c","r"]"#, 1, "is a list"),
             (r#"{"prompt":[{"role":"user"}],"chosen":"c","rejected":"r"}"#, 2, "under \"content\""),
             (
                 r#"{"prompt":"p","chosen":"c","rejected":[{"role":"assistant","content":"r"}]}"#,

@@ -8,7 +8,7 @@ use super::limit::Limit;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
 use crate::data::split;
 use crate::data::split::Split;
-use crate::jobs::Progress;
+use crate::jobs::{Checks, Progress};
 use crate::llm::model::Model;
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;
@@ -41,7 +41,7 @@ pub fn look(
     data: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Prepared, Error> {
-    let read = super::read(data, config.objective).map_err(Error::Data)?;
+    let read = super::read(data, config.objective, &Checks(progress)).map_err(Error::Data)?;
     if read.rows.is_empty() {
         return Err(Error::NoRows(data.to_owned()));
     }

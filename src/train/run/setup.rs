@@ -9,9 +9,10 @@ use time::OffsetDateTime;
 use super::request::TrainRequest;
 use crate::data::forms::dataset_info;
 use crate::data::split::Split;
+use crate::data::table;
 use crate::files;
 use crate::files::Lock;
-use crate::jobs::Progress;
+use crate::jobs::{Progress, Quiet};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
 use crate::train::config::run_file;
@@ -184,7 +185,7 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
     let record = if let Some(stored) = stored {
         RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored.clone() }
     } else {
-        let bytes = read(data)?;
+        let bytes = table::json_lines(data, &Quiet).map_err(|err| Error::Data(err.into()))?;
         write(&run_dir.join(record::DATA_FILE), &bytes)?;
         if let Some(info) = dataset_info::for_copy(data, record::DATA_FILE) {
             write(&run_dir.join(dataset_info::FILE), info.as_bytes())?;
@@ -250,15 +251,15 @@ fn unused_settings(
     stored: &RunRecord,
     run_dir: &Path,
 ) -> Option<String> {
-    let table = |config: &TrainConfig| {
+    let settings = |config: &TrainConfig| {
         let adapter = config.adapter.as_deref().map(absolute);
         let config = TrainConfig { adapter, ..config.clone() };
         toml::Table::try_from(config).unwrap_or_default()
     };
-    let mut differing = differences("", &table(asked), &table(own));
+    let mut differing = differences("", &settings(asked), &settings(own));
     // The data is a copy, and the model was found to be the same.
     differing.retain(|(key, _)| key != "data" && key != "model");
-    let other_data = std::fs::read(&asked.data)
+    let other_data = table::json_lines(&asked.data, &Quiet)
         .is_ok_and(|bytes| files::sha256_of_bytes(&bytes) != stored.data_sha256);
     let mut parts: Vec<String> = differing.into_iter().map(|(_, words)| words).collect();
     if other_data {
@@ -354,10 +355,6 @@ fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -1,0 +1,392 @@
+//! What a reader tells of a table beside its rows: how it was recognised, which columns it has, and
+//! what was not taken as it stands.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::encoding::Encoding;
+use super::error::{ImportError, Nearby};
+use super::open::{self, Packing};
+use super::{Place, Reading, Row, Take};
+use crate::jobs::Progress;
+
+/// Places that are kept of a note, and notes that are kept of a file.
+const MOST_PLACES: usize = 100;
+const MOST_NOTES: usize = 200;
+
+/// Rows that are kept to be shown.
+const MOST_SHOWN: usize = 5;
+
+/// Somebody hears how far it is, and may stop it, every so many rows.
+const TELL_EVERY: u64 = 1000;
+
+/// What a file was recognised as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// An object a line.
+    JsonLines,
+
+    /// Objects one after the other, however their lines are broken.
+    JsonObjects,
+
+    /// One list of objects.
+    JsonArray,
+
+    /// One object with a list for each column, or what pandas makes of a table.
+    JsonColumns,
+
+    /// Fields between commas, semicolons, tabs or bars, under a header.
+    Delimited(char),
+
+    /// A text a line.
+    Lines,
+    Parquet,
+
+    /// The sheet of a workbook.
+    Sheet {
+        program: &'static str,
+        name: String,
+    },
+}
+
+impl Format {
+    fn words(&self) -> String {
+        match self {
+            Self::JsonLines => "JSON Lines".to_owned(),
+            Self::JsonObjects => "JSON objects, one after the other".to_owned(),
+            Self::JsonArray => "a JSON array".to_owned(),
+            Self::JsonColumns => "JSON with a list for each column".to_owned(),
+            Self::Delimited(',') => "CSV".to_owned(),
+            Self::Delimited(';') => "CSV with semicolons".to_owned(),
+            Self::Delimited('\t') => "a table with tabs".to_owned(),
+            Self::Delimited(other) => format!("a table with {other}"),
+            Self::Lines => "text, a row a line".to_owned(),
+            Self::Parquet => "Parquet".to_owned(),
+            Self::Sheet { program, name } => format!("{program}, sheet “{name}”"),
+        }
+    }
+}
+
+/// Something that was not taken as it stands in the file, or that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// A sentence without its place.
+    pub what: String,
+    pub column: Option<String>,
+
+    /// Lines of the file, or rows where it has none; the first hundred. None: all of it.
+    pub places: Vec<u64>,
+    pub count: u64,
+}
+
+impl Note {
+    /// With its place: `column "image", rows 1, 3 and 8 more: it holds bytes, not text`.
+    pub fn sentence(&self, format: &Format) -> String {
+        const SHOWN: usize = 5;
+
+        let one = match format {
+            Format::Parquet | Format::JsonColumns | Format::Sheet { .. } => "row",
+            _ => "line",
+        };
+        if self.places.is_empty() {
+            return self.what.clone();
+        }
+        let numbers: Vec<String> = self.places.iter().take(SHOWN).map(u64::to_string).collect();
+        let more = self.count - numbers.len() as u64;
+        let mut place = match (numbers.as_slice(), more) {
+            ([only], 0) => format!("{one} {only}"),
+            (all, 0) => format!("{one}s {}", all.join(", ")),
+            (all, more) => format!("{one}s {} and {more} more", all.join(", ")),
+        };
+        if let Some(column) = &self.column {
+            place = format!("column \"{column}\", {place}");
+        }
+        format!("{place}: {}", self.what)
+    }
+}
+
+/// How a file was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub path: PathBuf,
+    pub format: Format,
+
+    /// From the outside to the inside.
+    pub packing: Vec<Packing>,
+
+    /// Of a text.
+    pub encoding: Option<Encoding>,
+
+    /// In the order in which they come.
+    pub columns: Vec<String>,
+    pub rows: u64,
+    pub notes: Vec<Note>,
+
+    /// How it begins, with long texts cut short: to be shown.
+    pub first: Vec<Row>,
+
+    /// Columns that cannot be read, each with the row from which on, and why.
+    unread: Vec<(String, u64, String)>,
+}
+
+impl Report {
+    pub(super) fn new(path: &Path, format: Format) -> Self {
+        Self {
+            path: path.to_owned(),
+            format,
+            packing: Vec::new(),
+            encoding: None,
+            columns: Vec::new(),
+            rows: 0,
+            notes: Vec::new(),
+            first: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// The format as a person would say it: `CSV with semicolons, Windows-1252, packed with gzip`.
+    pub fn words(&self) -> String {
+        let mut words = self.format.words();
+        match self.encoding {
+            None | Some(Encoding::Utf8) => {}
+            Some(encoding @ Encoding::Guessed(_)) => {
+                words.push_str(&format!(", {} by its letters", encoding.name()));
+            }
+            Some(encoding) => words.push_str(&format!(", {}", encoding.name())),
+        }
+        for packing in &self.packing {
+            words.push_str(&format!(", packed with {}", packing.name()));
+        }
+        words
+    }
+
+    /// What was not taken as it stands, a sentence each.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        self.notes.iter().map(|note| note.sentence(&self.format))
+    }
+
+    /// Whether the file itself is what this program and its kin call a training file: JSON Lines in
+    /// UTF-8, with nothing around it.
+    pub fn is_plain_json_lines(&self) -> bool {
+        self.format == Format::JsonLines
+            && self.encoding == Some(Encoding::Utf8)
+            && self.packing.is_empty()
+    }
+
+    /// What is wrong with a row of this file, or with what it has under `key`, at its place in the
+    /// person's own file and with the lines around it.
+    pub fn error(&self, place: Place, key: Option<&str>, problem: String) -> ImportError {
+        let path = self.path.clone();
+        let unread = self
+            .unread
+            .iter()
+            .find(|(column, from, _)| Some(column.as_str()) == key && *from <= place.row);
+        if let Some((column, _, why)) = unread {
+            let (row, column) = (Some(place.number()), Some(column.clone()));
+            return ImportError::Table { path, row, column, problem: why.clone() };
+        }
+        let in_table = |problem| {
+            let (row, column) = (Some(place.number()), key.map(str::to_owned));
+            ImportError::Table { path: self.path.clone(), row, column, problem }
+        };
+        let Some(line) = place.line else { return in_table(problem) };
+        let (line, column) = match &self.format {
+            Format::Sheet { .. } | Format::Parquet | Format::JsonColumns => {
+                return in_table(problem);
+            }
+            Format::Delimited(_) => {
+                let at = self.columns.iter().position(|name| Some(name.as_str()) == key);
+                (line, at.map_or(1, |at| at + 1))
+            }
+            Format::Lines => (line, 1),
+            Format::JsonLines | Format::JsonObjects | Format::JsonArray => {
+                self.line_and_column_of(line, key)
+            }
+        };
+        self.line_error(line, column, problem)
+    }
+
+    /// What is wrong at a line, with the lines around it.
+    pub(super) fn line_error(&self, line: u64, column: usize, problem: String) -> ImportError {
+        let first = line.saturating_sub(1).max(1);
+        let lines = self.lines(first, 3).into_iter().zip(first..);
+        let lines = lines.map(|(text, number)| {
+            let short: String = text.chars().take(120).collect();
+            let cut = if short.len() < text.len() { "…" } else { "" };
+            format!("{number}: {short}{cut}")
+        });
+        let source = Nearby(lines.collect());
+        let (path, line) = (self.path.clone(), line as usize);
+        ImportError::Row { path, line, column, problem, source }
+    }
+
+    /// Where `key` stands in the object that begins on `line`, which may go on for some lines.
+    fn line_and_column_of(&self, line: u64, key: Option<&str>) -> (u64, usize) {
+        const MOST_LINES: usize = 200;
+
+        let Some(key) = key else { return (line, 1) };
+        let name = Value::from(key).to_string();
+        let texts = self.lines(line, MOST_LINES);
+        let found = texts.iter().enumerate().find_map(|(index, text)| {
+            let of_another_row =
+                index > 0 && self.format != Format::JsonArray && text.starts_with('{');
+            if of_another_row { Some(None) } else { text.find(&name).map(|at| Some((index, at))) }
+        });
+        found.flatten().map_or((line, 1), |(index, at)| (line + index as u64, at + 1))
+    }
+
+    /// Some lines of the file, from `first` on: read again, since only errors need them.
+    fn lines(&self, first: u64, count: usize) -> Vec<String> {
+        const LONGEST: usize = 1 << 20;
+
+        let Some(encoding) = self.encoding else { return Vec::new() };
+        let Ok(text) = open::text(&self.path, &self.packing, encoding, &Rc::default()) else {
+            return Vec::new(); // it was there a moment ago
+        };
+        let mut feed = super::feed::Feed::new(text);
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        while feed.line() < first {
+            let ahead = feed.ahead();
+            let run = ahead.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let run = run.unwrap_or(ahead.len());
+            feed.skip(run);
+            if feed.peek().is_none() {
+                return Vec::new();
+            }
+            if matches!(feed.peek(), Some(b'\n' | b'\r')) {
+                feed.next();
+            }
+        }
+        while feed.line() < first + count as u64 {
+            let line = feed.line();
+            let Some(byte) = feed.next() else { break };
+            let index = (line - first) as usize;
+            lines.resize_with(lines.len().max(index + 1), Vec::new);
+            if !matches!(byte, b'\n' | b'\r') && lines[index].len() < LONGEST {
+                lines[index].push(byte);
+            }
+        }
+        lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+    }
+
+    pub(super) fn note(&mut self, what: &str, column: Option<&str>, place: u64) {
+        let same = |note: &&mut Note| note.what == what && note.column.as_deref() == column;
+        if let Some(note) = self.notes.iter_mut().find(same) {
+            note.count += 1;
+            if note.places.len() < MOST_PLACES {
+                note.places.push(place);
+            }
+        } else if self.notes.len() < MOST_NOTES {
+            let (what, column) = (what.to_owned(), column.map(str::to_owned));
+            self.notes.push(Note { what, column, places: vec![place], count: 1 });
+        }
+    }
+
+    /// Something about the whole file.
+    pub(super) fn note_of_file(&mut self, what: String) {
+        self.notes.push(Note { what, column: None, places: Vec::new(), count: 1 });
+    }
+
+    /// A column has no values from a row on. Who asks for one hears why.
+    pub(super) fn column_unread(&mut self, column: &str, row: u64, why: String) {
+        if !self.unread.iter().any(|(known, ..)| known == column) {
+            self.unread.push((column.to_owned(), row, why));
+        }
+    }
+}
+
+/// A row to be shown.
+fn shortened(row: &Row) -> Row {
+    const LONGEST: usize = 200;
+
+    let fields = row.fields.iter().map(|(name, value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        let cut = text.char_indices().nth(LONGEST).map(|(at, _)| format!("{}…", &text[..at]));
+        (name.clone(), Value::String(cut.unwrap_or(text)))
+    });
+    Row { place: row.place, fields: fields.collect() }
+}
+
+/// Where the parts of the reader put rows.
+pub(super) struct Sink<'a> {
+    pub report: Report,
+    known: HashSet<String>,
+    take: Take<'a>,
+    progress: &'a dyn Progress<Reading>,
+
+    /// Bytes of the file that were read, where rows are not counted beforehand.
+    pub position: Rc<Cell<u64>>,
+
+    /// Bytes, or rows.
+    pub total: u64,
+    counts_rows: bool,
+}
+
+impl<'a> Sink<'a> {
+    pub fn new(report: Report, take: Take<'a>, progress: &'a dyn Progress<Reading>) -> Self {
+        let (known, position) = (HashSet::new(), Rc::default());
+        Self { report, known, take, progress, position, total: 0, counts_rows: false }
+    }
+
+    /// How many rows there will be is known.
+    pub fn expect_rows(&mut self, total: u64) {
+        self.total = total;
+        self.counts_rows = true;
+    }
+
+    /// A column, in case no row has a value in it.
+    pub fn column(&mut self, name: &str) {
+        if !self.known.contains(name) {
+            self.known.insert(name.to_owned());
+            self.report.columns.push(name.to_owned());
+        }
+    }
+
+    /// Hands a row on. `line`: see [`Place`].
+    pub fn row(
+        &mut self,
+        line: Option<u64>,
+        fields: Map<String, Value>,
+    ) -> Result<(), ImportError> {
+        if self.report.rows.is_multiple_of(TELL_EVERY) {
+            self.tell()?;
+        }
+        self.report.rows += 1;
+        for name in fields.keys() {
+            if !self.known.contains(name) {
+                self.known.insert(name.clone());
+                self.report.columns.push(name.clone());
+            }
+        }
+        let row = Row { place: Place { row: self.report.rows, line }, fields };
+        if self.report.first.len() < MOST_SHOWN {
+            self.report.first.push(shortened(&row));
+        }
+        (self.take)(&self.report, row)
+    }
+
+    /// Says how far it is.
+    pub fn tell(&self) -> Result<(), ImportError> {
+        let rows = self.report.rows;
+        let done = if self.counts_rows { rows } else { self.position.get() };
+        self.progress.emit(Reading { rows, done: done.min(self.total), total: self.total });
+        self.check()
+    }
+
+    pub fn check(&self) -> Result<(), ImportError> {
+        let stopped = |_| ImportError::Stopped { path: self.report.path.clone() };
+        self.progress.check().map_err(stopped)
+    }
+
+    pub fn line_error(&self, line: u64, column: u64, problem: String) -> ImportError {
+        self.report.line_error(line, column as usize, problem)
+    }
+}

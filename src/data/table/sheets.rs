@@ -1,0 +1,341 @@
+//! Workbooks: the first sheet with something on it, under its first row that has something on it.
+//!
+//! Numbers are numbers, days and times are written as pandas prints them. A formula is what was
+//! computed for it when the workbook was saved.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use calamine::{
+    Data, DataRef, Ods, Range, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
+};
+use serde_json::{Map, Number, Value};
+use zip::ZipArchive;
+
+use super::delimited::header_names;
+use super::error::ImportError;
+use super::open::Kind;
+use super::report::{Format, Sink};
+use super::{compound, times};
+
+type Book = BufReader<File>;
+
+/// A sheet that is not streamed, and what is unpacked of a workbook, take no more, in bytes.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Hands on every row of a workbook.
+pub(super) fn read(file: File, kind: &Kind, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let old = matches!(kind, Kind::OldOffice);
+    // The decoders are not written for damaged files.
+    catch_unwind(AssertUnwindSafe(|| if old { old_excel(file, sink) } else { zipped(file, sink) }))
+        .unwrap_or_else(|_panic| Err(damaged(sink, "its parts contradict each other")))
+}
+
+fn old_excel(file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    match compound::chains_end(&file) {
+        Ok(true) => {}
+        Ok(false) => return Err(damaged(sink, "its parts lead back into themselves")),
+        Err(source) => {
+            return Err(ImportError::Read { path: sink.report.path.clone(), source });
+        }
+    }
+    let book = Xls::new(BufReader::new(file));
+    let book = book.map_err(|error| match error {
+        calamine::XlsError::Password => locked(sink),
+        other => damaged(sink, &format!("{other}; only workbooks of Excel are read of such files")),
+    })?;
+    whole_sheets(book, "Excel 97", sink)
+}
+
+fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let archive = ZipArchive::new(BufReader::new(&mut file));
+    let mut archive = archive.map_err(|error| damaged(sink, &error.to_string()))?;
+    let (mut names, mut unpacked) = (Vec::new(), 0_u64);
+    for index in 0..archive.len() {
+        let entry =
+            archive.by_index_raw(index).map_err(|error| damaged(sink, &error.to_string()))?;
+        names.push(entry.name().map(std::borrow::Cow::into_owned).unwrap_or_default());
+        unpacked = unpacked.saturating_add(entry.size());
+    }
+    if unpacked > MOST_BYTES {
+        return Err(no(sink, "unpacked, it would take more than 1 GB. Save the table as CSV"));
+    }
+    let has = |name: &str| names.iter().any(|known| known == name);
+    let mut mimetype = String::new();
+    if has("mimetype")
+        && let Ok(entry) = archive.by_name("mimetype")
+        && entry.take(200).read_to_string(&mut mimetype).is_err()
+    {
+        mimetype.clear();
+    }
+    drop(archive);
+    if let Err(source) = file.seek(SeekFrom::Start(0)) {
+        return Err(ImportError::Read { path: sink.report.path.clone(), source });
+    }
+    let book = BufReader::new(file);
+    if has("xl/workbook.xml") {
+        streamed(book, sink)
+    } else if has("xl/workbook.bin") {
+        let book = Xlsb::new(book).map_err(|error| damaged(sink, &error.to_string()))?;
+        whole_sheets(book, "Excel (binary)", sink)
+    } else if mimetype.contains("opendocument.spreadsheet") {
+        let book = Ods::new(book).map_err(|error| match error {
+            calamine::OdsError::Password => locked(sink),
+            other => damaged(sink, &other.to_string()),
+        })?;
+        whole_sheets(book, "OpenDocument", sink)
+    } else if has("word/document.xml") || mimetype.contains("opendocument.text") {
+        Err(no(sink, "it is a document of a word processor; save it as plain text, or as a table"))
+    } else if let [only] = names.as_slice() {
+        let what = format!("it is a zip archive with “{only}” in it; unpack it and open that");
+        Err(no(sink, &what))
+    } else {
+        let what = format!("it is a zip archive of {} files; unpack it and open one", names.len());
+        Err(no(sink, &what))
+    }
+}
+
+fn damaged(sink: &Sink<'_>, error: &str) -> ImportError {
+    let what = format!(
+        "the workbook is damaged or cut off ({error}). Open it in the program that \
+                        wrote it, and save the table as CSV"
+    );
+    no(sink, &what)
+}
+
+fn locked(sink: &Sink<'_>) -> ImportError {
+    no(sink, "the workbook is protected with a password; save it without one")
+}
+
+fn no(sink: &Sink<'_>, problem: &str) -> ImportError {
+    let path = sink.report.path.clone();
+    ImportError::Unrecognised { path, problem: problem.to_owned() }
+}
+
+/// The names of the sheets that a person sees, or of all if they see none.
+fn sheet_names(sheets: &[Sheet]) -> Vec<String> {
+    let tables = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    let seen = tables().filter(|sheet| sheet.visible == SheetVisible::Visible);
+    let names: Vec<String> = seen.map(|sheet| sheet.name.clone()).collect();
+    if names.is_empty() { tables().map(|sheet| sheet.name.clone()).collect() } else { names }
+}
+
+fn tell_others(names: &[String], read: &str, sink: &mut Sink<'_>) {
+    let others: Vec<String> =
+        names.iter().filter(|name| *name != read).map(|name| format!("“{name}”")).collect();
+    if !others.is_empty() {
+        let what = format!(
+            "only one sheet is read; the workbook has {} more: {}. Move the one that you want to \
+             the front, or save it as a file of its own",
+            others.len(),
+            others.join(", ")
+        );
+        sink.report.note_of_file(what);
+    }
+}
+
+/// Excel since 2007: cell by cell.
+fn streamed(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let book = Xlsx::new(book);
+    let mut book = book.map_err(|error| match error {
+        calamine::XlsxError::Password => locked(sink),
+        other => damaged(sink, &other.to_string()),
+    })?;
+    let names = sheet_names(book.sheets_metadata());
+    for name in &names {
+        sink.report.format = Format::Sheet { program: "Excel", name: name.clone() };
+        let cells = book.worksheet_cells_reader(name);
+        let mut cells = cells.map_err(|error| damaged(sink, &error.to_string()))?;
+        let mut grid = Grid::default();
+        loop {
+            let cell = cells.next_cell().map_err(|error| damaged(sink, &error.to_string()))?;
+            let Some(cell) = cell else { break };
+            let (row, column) = cell.get_position();
+            let data = match cell.get_value() {
+                DataRef::SharedString(text) => Cell::Text((*text).to_owned()),
+                other => cell_of(&Data::from(other.clone())),
+            };
+            grid.put(row, column, data, sink)?;
+        }
+        grid.end(sink)?;
+        if grid.header.is_some() {
+            tell_others(&names, name, sink);
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn whole_sheets<B: Reader<Book>>(
+    mut book: B,
+    program: &'static str,
+    sink: &mut Sink<'_>,
+) -> Result<(), ImportError>
+where
+    B::Error: std::fmt::Display,
+{
+    let names = sheet_names(book.sheets_metadata());
+    for name in &names {
+        sink.report.format = Format::Sheet { program, name: name.clone() };
+        let range: Result<Range<Data>, _> = book.worksheet_range(name);
+        let range = range.map_err(|error| damaged(sink, &error.to_string()))?;
+        let (first_row, first_column) = range.start().unwrap_or_default();
+        let mut grid = Grid::default();
+        for (row, column, data) in range.used_cells() {
+            let (row, column) = (first_row + row as u32, first_column + column as u32);
+            grid.put(row, column, cell_of(data), sink)?;
+        }
+        grid.end(sink)?;
+        if grid.header.is_some() {
+            tell_others(&names, name, sink);
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+enum Cell {
+    Empty,
+    Text(String),
+    Other(Value),
+
+    /// What a formula gave in place of a value.
+    Failed(String),
+}
+
+fn cell_of(data: &Data) -> Cell {
+    match data {
+        Data::Empty => Cell::Empty,
+        Data::String(text) => Cell::Text(text.clone()),
+        Data::Int(number) => Cell::Other((*number).into()),
+        Data::Float(number) => Cell::Other(number_of(*number)),
+        Data::Bool(is) => Cell::Other((*is).into()),
+        Data::DateTime(moment) if moment.is_duration() => {
+            let nanos = (moment.as_f64() * 86_400_000.0).round() * 1e6;
+            Cell::Other(times::time(nanos as i64).into())
+        }
+        Data::DateTime(moment) => {
+            let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
+            let of_day = i64::from(hour) * 3_600_000
+                + i64::from(minute) * 60_000
+                + i64::from(second) * 1000
+                + i64::from(milli);
+            let date = format!("{year:04}-{month:02}-{day:02}");
+            let time = times::time(of_day * 1_000_000);
+            Cell::Other(Value::from(match (moment.as_f64() < 1.0, of_day) {
+                (true, _) => time,
+                (false, 0) => date,
+                (false, _) => format!("{date} {time}"),
+            }))
+        }
+        Data::DateTimeIso(text) => Cell::Other(text.replacen('T', " ", 1).into()),
+        Data::DurationIso(text) => Cell::Other(text.as_str().into()),
+        Data::Error(error) => Cell::Failed(error.to_string()),
+    }
+}
+
+/// Every number of a sheet is a float; 3 is meant where 3.0 stands.
+fn number_of(number: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        return Value::from(number as i64);
+    }
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// Cells, put into rows.
+#[derive(Default)]
+struct Grid {
+    /// The column of each name, from 0.
+    header: Option<BTreeMap<u32, String>>,
+
+    /// The row that is being filled, from 0, and its cells.
+    row: u32,
+    cells: Vec<(u32, Cell)>,
+}
+
+impl Grid {
+    fn put(
+        &mut self,
+        row: u32,
+        column: u32,
+        cell: Cell,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), ImportError> {
+        if matches!(&cell, Cell::Empty) || matches!(&cell, Cell::Text(text) if text.is_empty()) {
+            return Ok(());
+        }
+        if row < self.row {
+            return Err(damaged(
+                sink,
+                &format!("row {} comes after row {}", row + 1, self.row + 1),
+            ));
+        }
+        if row > self.row {
+            self.end(sink)?;
+            self.row = row;
+        }
+        self.cells.push((column, cell));
+        Ok(())
+    }
+
+    /// The row that was being filled is whole.
+    fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+        let mut cells = std::mem::take(&mut self.cells);
+        if cells.is_empty() {
+            return Ok(());
+        }
+        cells.sort_by_key(|(column, _)| *column);
+        let number = u64::from(self.row) + 1;
+        let Some(header) = &mut self.header else {
+            self.header = Some(header(cells, number, sink));
+            return Ok(());
+        };
+        let mut fields = Map::with_capacity(cells.len());
+        for (column, cell) in cells {
+            let name = header.entry(column).or_insert_with(|| {
+                let name = format!("Unnamed: {column}");
+                let what = format!("a column has no name; it is called “{name}”");
+                sink.report.note(&what, None, number);
+                sink.column(&name);
+                name
+            });
+            let value = match cell {
+                Cell::Empty => Value::Null,
+                Cell::Text(text) => text.into(),
+                Cell::Other(value) => value,
+                Cell::Failed(error) => {
+                    let what = format!("{error} in place of a value; it is taken as empty");
+                    sink.report.note(&what, Some(name), number);
+                    Value::Null
+                }
+            };
+            fields.insert(name.clone(), value);
+        }
+        sink.row(Some(number), fields)
+    }
+}
+
+/// The names in the first row that has any; a gap in it is a column only if something is under it.
+fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> BTreeMap<u32, String> {
+    let (columns, names): (Vec<u32>, Vec<String>) = cells
+        .into_iter()
+        .map(|(column, cell)| {
+            let name = match cell {
+                Cell::Text(text) => text,
+                Cell::Other(Value::String(text)) | Cell::Failed(text) => text,
+                Cell::Other(value) => value.to_string(),
+                Cell::Empty => String::new(),
+            };
+            (column, name)
+        })
+        .unzip();
+    let names = header_names(&names, number, sink);
+    for name in &names {
+        sink.column(name);
+    }
+    columns.into_iter().zip(names).collect()
+}

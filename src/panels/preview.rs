@@ -1,0 +1,58 @@
+//! How a file was read: what it was recognised as, its first rows, and what was not taken as it
+//! stands.
+
+use eframe::egui::{CollapsingHeader, Grid, Label, ScrollArea, Ui};
+
+use crate::data::table::Report;
+use crate::widgets::format;
+use crate::widgets::theme;
+
+/// Closed it takes a line; a click shows the rest.
+pub fn preview_ui(ui: &mut Ui, report: &Report) {
+    let title = format!("{} · {} rows", report.words(), format::count(report.rows as usize));
+    CollapsingHeader::new(title).id_salt("how it was read").show(ui, |ui| {
+        ui.label(theme::muted(ui, "The first rows"));
+        ScrollArea::horizontal().id_salt("first rows").show(ui, |ui| rows_ui(ui, report));
+    });
+    if report.notes.is_empty() {
+        return;
+    }
+    let title = match report.notes.len() {
+        1 => "1 thing was not taken as it stands".to_owned(),
+        count => format!("{count} things were not taken as they stand"),
+    };
+    CollapsingHeader::new(title).id_salt("what was left out").show(ui, |ui| {
+        let area = ScrollArea::vertical().id_salt("notes").max_height(theme::em(ui) * 12.0);
+        area.show(ui, |ui| {
+            for sentence in report.sentences() {
+                ui.add(Label::new(sentence).wrap());
+            }
+        });
+    });
+}
+
+fn rows_ui(ui: &mut Ui, report: &Report) {
+    const MOST_COLUMNS: usize = 12;
+
+    let columns = &report.columns[..report.columns.len().min(MOST_COLUMNS)];
+    Grid::new("rows of a table").striped(true).show(ui, |ui| {
+        for name in columns {
+            ui.label(theme::muted(ui, name.as_str()));
+        }
+        ui.end_row();
+        for row in &report.first {
+            for name in columns {
+                let text = row.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+                let short: String = text.chars().take(40).collect();
+                let cut = if short.len() < text.len() { "…" } else { "" };
+                let line = short.replace(['\n', '\r'], " ");
+                ui.add(Label::new(format!("{line}{cut}"))).on_hover_text(text);
+            }
+            ui.end_row();
+        }
+    });
+    if report.columns.len() > columns.len() {
+        let more = report.columns.len() - columns.len();
+        ui.label(theme::muted(ui, format!("and {} more columns", format::count(more))));
+    }
+}
