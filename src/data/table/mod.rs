@@ -23,6 +23,7 @@ mod open;
 mod pages;
 mod recognise;
 mod report;
+mod row;
 mod sheets;
 mod times;
 
@@ -34,7 +35,8 @@ pub use self::documents::kind_of;
 pub use self::encoding::Encoding;
 pub use self::error::ImportError;
 pub use self::open::Packing;
-pub use self::report::{Format, Note, Report};
+pub use self::report::{Format, Note, Report, Take};
+pub use self::row::{Place, Reading, Row};
 
 use self::encoding::{Scan, Unreadable};
 use self::feed::Feed;
@@ -43,58 +45,12 @@ use self::recognise::Form;
 use self::report::Sink;
 use crate::jobs::{Progress, Quiet};
 
-/// A row with its place. Its fields are in the order of the columns; a value that is null and one
-/// that is not there mean the same.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub place: Place,
-    pub fields: Map<String, Value>,
-}
-
-impl Row {
-    /// A value that is there.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.fields.get(key).filter(|value| !value.is_null())
-    }
-}
-
-/// Where a row is in the person's own file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// From 1, the header not counted.
-    pub row: u64,
-
-    /// The line on which it begins, or its row in the sheet with the header counted; from 1. A
-    /// table that is not text has none.
-    pub line: Option<u64>,
-}
-
-impl Place {
-    /// The number that a person finds it by: the line, or the row where there are none.
-    pub fn number(self) -> u64 {
-        self.line.unwrap_or(self.row)
-    }
-}
-
 /// A file and all its rows.
 #[derive(Clone, Debug)]
 pub struct Table {
     pub report: Report,
     pub rows: Vec<Row>,
 }
-
-/// How far a reader is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    pub rows: u64,
-
-    /// Of `total`: bytes of the file, or rows where their number is known.
-    pub done: u64,
-    pub total: u64,
-}
-
-/// What is done with each row. The report is as far as the file was read.
-pub type Take<'a> = &'a mut dyn FnMut(&Report, Row) -> Result<(), ImportError>;
 
 /// A table that takes more than this does not belong in a window's memory, in bytes.
 const MOST_BYTES: usize = 2_000_000_000;

@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 
 use super::encoding::Encoding;
 use super::error::{ImportError, Nearby};
+use super::feed::Feed;
 use super::open::{self, Packing};
-use super::{Place, Reading, Row, Take};
+use super::row::{Place, Reading, Row};
 use crate::jobs::Progress;
 
 /// Places that are kept of a note, and notes that are kept of a file.
@@ -247,7 +248,7 @@ impl Report {
         let Ok(text) = open::text(&self.path, &self.packing, encoding, &Rc::default()) else {
             return Vec::new(); // it was there a moment ago
         };
-        let mut feed = super::feed::Feed::new(text);
+        let mut feed = Feed::new(text);
         let mut lines: Vec<Vec<u8>> = Vec::new();
         while feed.line() < first {
             let ahead = feed.ahead();
@@ -298,6 +299,9 @@ impl Report {
         }
     }
 }
+
+/// What is done with each row. The report is as far as the file was read.
+pub type Take<'a> = &'a mut dyn FnMut(&Report, Row) -> Result<(), ImportError>;
 
 /// A row to be shown.
 fn shortened(row: &Row) -> Row {

@@ -12,6 +12,7 @@ use crate::data::check::{self, PairProblem, ProblemKind};
 use crate::data::forms::Content;
 use crate::data::forms::{Weight, are};
 use crate::data::pair::PreferencePair;
+use crate::data::table::Report;
 use crate::llm::text::chat::ChatTemplate;
 use crate::train::config::TrainConfig;
 
@@ -28,6 +29,7 @@ pub fn of(
 ) -> Vec<Finding> {
     let rows = &read.rows;
     let mut found = noted(read);
+    found.extend(file_findings(&read.report));
     found.push(form_finding(read));
     found.extend(cut_findings(encoded, parts, (limit, context)));
     found.extend(empty_finding(rows));
@@ -75,6 +77,19 @@ fn noted(read: &Rows) -> Vec<Finding> {
             lines: note.rows.iter().map(|row| read.lines[*row]).collect(),
         })
         .collect()
+}
+
+/// What the file was recognised as, where it is not what every run keeps, and what was not taken as
+/// it stands.
+fn file_findings(report: &Report) -> Vec<Finding> {
+    let notes = report.sentences();
+    let mut found: Vec<Finding> =
+        notes.map(|sentence| finding(Weight::Caution.into(), sentence, Vec::new())).collect();
+    if !report.is_plain_json_lines() {
+        let sentence = format!("The file was read as {}", report.words());
+        found.push(finding(Weight::Fact.into(), sentence, Vec::new()));
+    }
+    found
 }
 
 /// What the rows were recognised as.
