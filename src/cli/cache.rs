@@ -197,9 +197,10 @@ fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        return out::json(&json!({
+        out::json(&json!({
             "files": file_count, "bytes": bytes, "unknown": unknown_count, "damaged": damaged
-        }));
+        }))?;
+        return verdict(damaged.len());
     }
     out::line(&format!("{file_count} files, {}: {} damaged", out::bytes(bytes), damaged.len()))?;
     for damaged in &damaged {
@@ -218,7 +219,16 @@ fn verify(args: &VerifyArgs, paths: &HubPaths) -> anyhow::Result<()> {
             "With --remove-damaged they are deleted, and the next fetch brings them again"
         });
     }
-    Ok(())
+    verdict(damaged.len())
+}
+
+/// Whoever runs this in a script asks the exit status.
+fn verdict(damaged: usize) -> anyhow::Result<()> {
+    match damaged {
+        0 => Ok(()),
+        1 => anyhow::bail!("1 file is damaged"),
+        count => anyhow::bail!("{count} files are damaged"),
+    }
 }
 
 fn delete(args: &DeleteArgs, paths: &HubPaths) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
+use crate::hub::resolve::resolve_adapter;
 use crate::llm::adapter_files::{gguf_lora, merge};
 use crate::llm::{Adapter, Weights};
 
@@ -17,9 +18,9 @@ pub struct ExportArgs {
     #[arg(long, default_value = "starter")]
     model: String,
 
-    /// The adapter: a PEFT folder, such as a run's
+    /// The adapter: a PEFT folder, such as a run's, a LoRA as .gguf, or a Hub id in the cache
     #[arg(long)]
-    adapter: PathBuf,
+    adapter: String,
 
     /// What to make of it
     #[arg(long = "as", value_enum)]
@@ -41,8 +42,9 @@ enum Form {
 
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { model, adapter, form, out } = args;
+    let adapter = resolve_adapter(adapter)?;
     let model = load_model(model, Weights::AsStored)?;
-    let adapter = Adapter::load(adapter, &model)?;
+    let adapter = Adapter::load(&adapter, &model)?;
     match form {
         Form::Merged => {
             let bar = Bar::new();

@@ -1,6 +1,6 @@
 //! The arguments that name a model and an adapter, and loading them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -8,18 +8,20 @@ use clap::{Args, ValueEnum};
 use super::progress::Bar;
 use crate::hub;
 use crate::hub::resolve;
+use crate::hub::resolve::Resolved;
 use crate::llm::card::ModelSource;
 use crate::llm::{Adapter, LoadOptions, Model, Weights};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// A transformers folder, a .gguf file, a Hub id that is in the cache, or `starter`
+    /// A transformers folder, a .gguf file, a Hub id in the cache (owner/name, owner/name@revision,
+    /// owner/name/file.gguf), an adapter's folder (its base is opened with it), or `starter`
     #[arg(long, default_value = "starter")]
     pub model: String,
 
-    /// A PEFT folder to lay over the model
+    /// An adapter to lay over the model: a PEFT folder, a LoRA as .gguf, or a Hub id in the cache
     #[arg(long)]
-    pub adapter: Option<PathBuf>,
+    pub adapter: Option<String>,
 
     /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
@@ -51,22 +53,38 @@ impl From<Precision> for Weights {
 
 impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
-        let model = load_model(&self.model, self.weights.into())?;
-        let adapter = self.adapter.as_deref().map(|folder| Adapter::load(folder, &model));
+        let named = self.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+        let found = resolve::resolve_with_adapter(&self.model);
+        let Resolved { model, adapter } = with_hint(&self.model, found)?;
+        if named.is_some() && adapter.is_some() {
+            anyhow::bail!(
+                "{} is an adapter or holds one, and --adapter names another: name the model alone",
+                self.model
+            );
+        }
+        let model = load(&model, &self.model, self.weights.into())?;
+        let adapter = named.or(adapter).map(|path| Adapter::load(&path, &model));
         Ok((model, adapter.transpose()?))
     }
 }
 
 /// Loads a model by whatever a `--model` or a run file may say.
 pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
-    let path = match resolve::resolve_model(name) {
+    load(&with_hint(name, resolve::resolve_model(name))?, name, weights)
+}
+
+fn with_hint<T>(name: &str, found: Result<T, hub::Error>) -> anyhow::Result<T> {
+    match found {
         Err(hub::Error::NoSuchModel { .. }) if name == "starter" => {
             anyhow::bail!("the starter model is not here yet: run `tuning-fork fetch starter`")
         }
-        found => found?,
-    };
+        found => Ok(found?),
+    }
+}
+
+fn load(path: &Path, name: &str, weights: Weights) -> anyhow::Result<Model> {
     let bar = Bar::new();
-    let model = Model::load(&ModelSource::at(&path), &LoadOptions { weights }, &bar);
+    let model = Model::load(&ModelSource::at(path), &LoadOptions { weights }, &bar);
     bar.clear();
     model.with_context(|| format!("{name} could not be loaded"))
 }

@@ -1,7 +1,7 @@
 //! What can go wrong between the Hub and this disk, each in one sentence.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::jobs::Cancelled;
@@ -125,6 +125,23 @@ pub enum Error {
     #[error("{name:?} is in the cache, but not whole: {reason}")]
     Incomplete { name: String, reason: String },
 
+    /// Something that was named by its path and cannot be loaded.
+    #[error("{} cannot be loaded: {reason}", path.display())]
+    BrokenModel { path: PathBuf, reason: String },
+
+    #[error("there is no file or folder {}{}", path.display(), looked_from(path))]
+    NoSuchPath { path: PathBuf },
+
+    #[error(
+        "there is no adapter {name:?} on this disk; a PEFT folder, a GGUF file of llama.cpp, or the name \
+         of an adapter in the Hub's cache (owner/name) was expected"
+    )]
+    NoSuchAdapter { name: String },
+
+    /// An adapter given as a model.
+    #[error("{name:?} is an adapter{}", base_to_open(base.as_deref()))]
+    NoBase { name: String, base: Option<String> },
+
     #[error("{} was only opened here, so it is not deleted: remove it with your file manager", path.display())]
     NotOurs { path: PathBuf },
 
@@ -163,6 +180,28 @@ fn sources(tried: &[(String, String)]) -> String {
     let lines: Vec<String> =
         tried.iter().map(|(source, reason)| format!("{source} ({reason})")).collect();
     lines.join("; ")
+}
+
+/// Where a path that is not absolute was looked for.
+fn looked_from(path: &Path) -> String {
+    match std::env::current_dir() {
+        Ok(folder) if path.is_relative() => format!(" (looked for in {})", folder.display()),
+        _ => String::new(),
+    }
+}
+
+fn base_to_open(base: Option<&str>) -> String {
+    match base {
+        Some(base) => format!(
+            " for the model {base}, which is not on this disk: fetch it, or name the model with --model \
+             and the adapter with --adapter"
+        ),
+        None => {
+            ", and does not say for which model: name the model with --model and the adapter with \
+                 --adapter"
+                .to_owned()
+        }
+    }
 }
 
 fn near_matches(near: &[String]) -> String {

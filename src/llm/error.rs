@@ -84,7 +84,7 @@ pub enum Error {
     #[error("the adapter {} cannot be used: {problem}", path.display())]
     Adapter { path: PathBuf, problem: String },
 
-    #[error("no layer of the model is called {name}; there are {known}")]
+    #[error("no layer of the model is called {name}{}; there are {known}", why_not(name))]
     NoSuchModule { name: String, known: String },
 
     #[error(transparent)]
@@ -118,6 +118,16 @@ pub enum Error {
 impl From<OutOfMemory> for Error {
     fn from(OutOfMemory { bytes }: OutOfMemory) -> Self {
         Self::OutOfMemory { bytes }
+    }
+}
+
+/// A layer that the model may have, and that adapters do not change here.
+fn why_not(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("lm_head" | "embed_tokens" | "wte" | "wpe") => {
+            " that LoRA can be trained on (the embedding and the head are left as they are)"
+        }
+        _ => "",
     }
 }
 

@@ -20,7 +20,8 @@ pub mod model;
 pub mod net;
 pub mod text;
 
-pub use adapter::lora::{Adapter, LinearInfo, LoraPair, LoraSpec};
+pub use adapter::lora::{Adapter, LoraPair};
+pub use adapter::spec::{LinearInfo, LoraSpec};
 pub use backward::differentiable::{Keep, TreePass, bytes_a_row};
 pub use config::families::from_json as config_from_json;
 pub use cost::shapes::Shapes;

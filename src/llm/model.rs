@@ -7,7 +7,8 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
-use super::adapter::lora::{Adapter, LinearInfo};
+use super::adapter::lora::Adapter;
+use super::adapter::spec::LinearInfo;
 use super::backward::differentiable::{Keep, Pass, TreePass};
 use super::backward::dropout::Dropout;
 use super::backward::tree::TokenTree;
@@ -157,7 +158,7 @@ impl Model {
         self.check(ids, cache.len() + ids.len())?;
         let scores = jobs::in_pool(|| {
             let hidden = self.run(ids, cache, adapter, wanted.clone())?;
-            Ok::<_, Error>(self.transformer.score(&self.config, &hidden))
+            Ok::<_, Error>(self.transformer.score(&self.config, &hidden, adapter)?)
         })?;
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
     }
@@ -180,7 +181,7 @@ impl Model {
         let width = self.config.width;
         let rows = positions.iter().flat_map(|at| &hidden[(at - first) * width..][..width]);
         let rows: Vec<f32> = rows.copied().collect();
-        let scores = self.transformer.score(&self.config, &rows);
+        let scores = self.transformer.score(&self.config, &rows, adapter)?;
         Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 
@@ -237,6 +238,10 @@ impl Model {
     ) -> Result<TreePass<'a>, Error> {
         self.check_trainable()?;
         self.check(tree.ids(), tree.depth())?;
+        if let Some(adapter) = adapter.filter(|adapter| adapter.changes_head()) {
+            // [`Self::tree_scores`] knows of no adapter.
+            adapter.check_trainable()?;
+        }
         let pass = Pass::new(&self.config, tree, adapter, dropout);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
     }

@@ -112,29 +112,39 @@ fn gradients_are_the_slopes_of_the_loss() {
     let cases = FAMILIES.map(|family| (family, None)).into_iter();
     for (family, dropout) in cases.chain([("llama", Some(0.3))]) {
         let model = load(&reference("models").join(family), Weights::F32);
-        let adapter = lively(&model, 2);
-        let (_, gradients) = loss_and_gradients(&model, &adapter, dropout);
-        for (index, (name, var)) in adapter
-            .vars()
-            .into_iter()
-            .enumerate()
-            .filter(|(_, (name, _))| name.contains("s.0.") || name.contains("h.0."))
-        {
-            let gradient = gradients.get(index).unwrap().to_vec();
-            // Along the gradient the loss rises by |gradient|² a unit.
-            let square: f64 = gradient.iter().map(|value| f64::from(value * value)).sum();
-            let gradient = Tensor::from_vec(gradient, var.shape(), &Device::Cpu).unwrap();
-            let step = 2e-3 / square.sqrt();
-            let before = var.as_tensor().copy().unwrap();
-            let at = |scale: f64| {
-                var.set(&(&before + (&gradient * scale).unwrap()).unwrap()).unwrap();
-                loss_and_gradients(&model, &adapter, dropout).0
-            };
-            let slope = (at(10.0 * step) - at(-10.0 * step)) / (20.0 * step);
-            var.set(&before).unwrap();
-            let relative = (slope / square - 1.0).abs();
-            assert!(relative < 0.05, "{family}: {name}: slope {slope}, gradient² {square}");
-        }
+        assert_gradients_are_slopes(&model, &lively(&model, 2), dropout, family);
+    }
+}
+
+/// Of the tensors of the first layer.
+#[track_caller]
+pub fn assert_gradients_are_slopes(
+    model: &Model,
+    adapter: &Adapter,
+    dropout: Option<f64>,
+    family: &str,
+) {
+    let (_, gradients) = loss_and_gradients(model, adapter, dropout);
+    for (index, (name, var)) in adapter
+        .vars()
+        .into_iter()
+        .enumerate()
+        .filter(|(_, (name, _))| name.contains("s.0.") || name.contains("h.0."))
+    {
+        let gradient = gradients.get(index).unwrap().to_vec();
+        // Along the gradient the loss rises by |gradient|² a unit.
+        let square: f64 = gradient.iter().map(|value| f64::from(value * value)).sum();
+        let gradient = Tensor::from_vec(gradient, var.shape(), &Device::Cpu).unwrap();
+        let step = 2e-3 / square.sqrt();
+        let before = var.as_tensor().copy().unwrap();
+        let at = |scale: f64| {
+            var.set(&(&before + (&gradient * scale).unwrap()).unwrap()).unwrap();
+            loss_and_gradients(model, adapter, dropout).0
+        };
+        let slope = (at(10.0 * step) - at(-10.0 * step)) / (20.0 * step);
+        var.set(&before).unwrap();
+        let relative = (slope / square - 1.0).abs();
+        assert!(relative < 0.05, "{family}: {name}: slope {slope}, gradient² {square}");
     }
 }
 

@@ -15,6 +15,8 @@ use crate::app::{Outward, tasks};
 use crate::hub;
 use crate::hub::cache::local::Place;
 use crate::hub::fetch::queue::QueueCommand;
+use crate::hub::resolve;
+use crate::hub::resolve::Resolved;
 use crate::llm::card::ModelSource;
 use crate::state::command::ModelsCommand;
 use crate::state::models::{FetchView, LoadView, Memory};
@@ -64,6 +66,27 @@ impl Workbench {
             self.state.notices.clear(PanelId::Models);
             self.state.models.fetch = Some(FetchView::default());
             self.start(FetchStarter, ());
+        }
+    }
+
+    /// An adapter was opened where a model was asked for: the model that it names is loaded with it, or
+    /// it is laid over the one in memory.
+    pub(super) fn open_adapter(&mut self, path: PathBuf) {
+        let loaded = self.state.model.ready().map(|card| card.source.path().to_owned());
+        match resolve::resolve_with_adapter(&path.to_string_lossy()) {
+            Ok(Resolved { model, .. }) if path.is_dir() && loaded.as_ref() != Some(&model) => {
+                let then = LoadModel { adapter: Some(path), compare: false };
+                self.load_model(ModelSource::at(&model), then);
+            }
+            Ok(_) | Err(_) if loaded.is_some() => self.load_adapter(path, false),
+            Ok(_) => self.state.notices.push(Notice::problem(
+                PanelId::Models,
+                "This file is an adapter: load its model first, then open it again",
+            )),
+            Err(err) => {
+                let summary = "This is an adapter, and its model could not be opened";
+                self.state.notices.push(Notice::error(PanelId::Models, summary, &err));
+            }
         }
     }
 

@@ -267,7 +267,7 @@ impl Workbench {
         if loaded == Some(entry.record.model.sha256.as_str()) {
             self.load_adapter(adapter, true);
         } else if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
-            self.load_model(source, LoadModel { compared: Some(adapter) });
+            self.load_model(source, LoadModel { adapter: Some(adapter), compare: true });
         }
     }
 

@@ -11,6 +11,7 @@ use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
 use crate::hub::fetch::queue::QueueCommand;
+use crate::hub::resolve;
 use crate::llm::card::ModelSource;
 use crate::state::command::{
     AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
@@ -82,6 +83,9 @@ impl Workbench {
     /// A file or folder was picked in a dialog.
     pub(in crate::app) fn chosen(&mut self, ask: Ask, path: PathBuf) {
         match ask {
+            Ask::ModelFile | Ask::ModelFolder if resolve::is_adapter(&path) => {
+                self.open_adapter(path);
+            }
             Ask::ModelFile | Ask::ModelFolder => {
                 let opened = &mut self.state.prefs.opened_models;
                 opened.retain(|known| *known != path);

@@ -6,6 +6,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::hub::resolve;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
@@ -23,7 +24,7 @@ pub struct LoadAdapter {
 }
 
 impl Work for LoadAdapter {
-    /// A PEFT folder.
+    /// A PEFT folder, a GGUF file of llama.cpp, or a folder with one of these in it.
     type Request = PathBuf;
     type Event = ();
     type Output = AdapterCard;
@@ -37,7 +38,7 @@ impl Work for LoadAdapter {
         _progress: &dyn Progress<()>,
     ) -> Result<AdapterCard, llm::Error> {
         let model = services.model()?;
-        let adapter = Adapter::load(&folder, &model)?;
+        let adapter = Adapter::load(&resolve::adapter_at(&folder), &model)?;
         let card = adapter.card();
         services.set_adapter(Some(adapter));
         Ok(card)

@@ -19,8 +19,11 @@ use crate::state::slots::{Activity, ModelSlot};
 /// A model is on its way into memory, and what is to happen then.
 #[derive(Default)]
 pub struct LoadModel {
-    /// An adapter that is laid over it once it is there, to ask base and adapter the same.
-    pub compared: Option<PathBuf>,
+    /// An adapter that is laid over it once it is there.
+    pub adapter: Option<PathBuf>,
+
+    /// Base and adapter are then asked the same.
+    pub compare: bool,
 }
 
 impl Work for LoadModel {
@@ -68,8 +71,8 @@ impl Task<Workbench> for LoadModel {
             app.state.notices.push(notice.hint("In the Playground, raw mode continues a text"));
         }
         app.state.model = ModelSlot::Ready(Box::new(card));
-        if let Some(folder) = self.compared {
-            app.load_adapter(folder, true);
+        if let Some(adapter) = self.adapter {
+            app.load_adapter(adapter, self.compare);
         }
     }
 

@@ -36,6 +36,9 @@ pub enum Place {
     Opened,
 }
 
+/// What PEFT calls an adapter's settings.
+pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
+
 /// Something that looks like a model and cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Broken {
@@ -78,7 +81,7 @@ pub fn scan_in(paths: &HubPaths, opened: &[PathBuf]) -> Scan {
         }
     }
     for path in disk::files_below(&paths.models) {
-        if is_gguf_name(&path) {
+        if is_gguf_name(&path) && !is_beside_a_model(&path) {
             add(&mut scan, stem(&path), path, Place::Own);
         }
     }
@@ -98,7 +101,7 @@ fn add_snapshot(scan: &mut Scan, folder: &RepoFolder, repo: &str, commit: &str) 
     let path = folder.snapshot(commit);
     let place = || Place::HubCache { repo: repo.to_owned(), commit: commit.to_owned() };
     let files = disk::files_below(&path);
-    for gguf in files.iter().filter(|file| is_gguf_name(file)) {
+    for gguf in files.iter().filter(|file| is_gguf_name(file) && !is_beside_a_model(file)) {
         // Of a model in parts, the first stands for all.
         if part_number(gguf).is_none_or(|number| number == 1) {
             add(scan, stem(gguf), gguf.clone(), place());
@@ -140,18 +143,36 @@ fn check_gguf(path: &Path) -> Result<u64, String> {
     let mut file = File::open(path).map_err(|error| format!("it cannot be opened ({error})"))?;
     match file.read_exact(&mut magic) {
         Ok(()) if &magic == b"GGUF" => Ok(parts_of(path).iter().map(|p| disk::file_size(p)).sum()),
+        Ok(()) if magic == LFS[..4] => {
+            Err("it is a pointer of Git LFS, not the model: fetch it with git lfs pull".to_owned())
+        }
+        Ok(()) if has_ending(path, "safetensors") => {
+            Err("it holds weights alone; name the folder that it lies in".to_owned())
+        }
         Ok(()) => Err("it is not a GGUF file".to_owned()),
         Err(_too_short) => Err("it is empty".to_owned()),
     }
 }
 
 fn check_folder(path: &Path) -> Result<u64, String> {
-    let config = std::fs::read(path.join("config.json"))
-        .map_err(|error| format!("config.json cannot be read ({error})"))?;
-    if !serde_json::from_slice::<serde_json::Value>(&config).is_ok_and(|value| value.is_object()) {
-        return Err("config.json is damaged".to_owned());
+    let config = std::fs::read(path.join("config.json"));
+    let config = match config {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(match adapter_base(path) {
+                Some(base) => format!("it is an adapter (PEFT) for the model {base}"),
+                None => {
+                    "it has no config.json, which transformers writes beside the weights".to_owned()
+                }
+            });
+        }
+        config => config.map_err(|error| format!("config.json cannot be read ({error})"))?,
+    };
+    let config: serde_json::Value =
+        serde_json::from_slice(&config).map_err(|err| format!("config.json is damaged: {err}"))?;
+    if !config.is_object() {
+        return Err("config.json is damaged: it is no object".to_owned());
     }
-    let weights = weight_files(path)?;
+    let weights = weight_files(path, &config)?;
     for file in &weights {
         check_safetensors(file)?;
     }
@@ -159,14 +180,23 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     Ok(all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum())
 }
 
-/// The safetensors files of a transformers folder: the index's shards, or whatever lies there.
-fn weight_files(path: &Path) -> Result<Vec<PathBuf>, String> {
-    let index = path.join("model.safetensors.index.json");
-    if let Ok(bytes) = std::fs::read(&index)
-        && !path.join("model.safetensors").exists()
-    {
+/// The safetensors files that transformers reads of a folder: what `config.json` names, else
+/// `model.safetensors`, else its index's shards. As `llm::files` chooses them.
+fn weight_files(path: &Path, config: &serde_json::Value) -> Result<Vec<PathBuf>, String> {
+    const INDEX: &str = "model.safetensors.index.json";
+    let named = config["transformers_weights"].as_str();
+    let single = named.unwrap_or("model.safetensors");
+    let (single, index) = if single.ends_with(".index.json") {
+        (None, path.join(single))
+    } else {
+        (Some(path.join(single)), path.join(INDEX))
+    };
+    if let Some(single) = single.filter(|single| single.exists() || named.is_some()) {
+        return Ok(vec![single]);
+    }
+    if let Ok(bytes) = std::fs::read(&index) {
         let index: serde_json::Value = serde_json::from_slice(&bytes)
-            .map_err(|err| format!("model.safetensors.index.json is damaged: {err}"))?;
+            .map_err(|err| format!("{} is damaged: {err}", file_name(&index)))?;
         let map = index["weight_map"].as_object();
         let names: BTreeSet<&str> =
             map.into_iter().flat_map(|map| map.values()).filter_map(|name| name.as_str()).collect();
@@ -176,27 +206,48 @@ fn weight_files(path: &Path) -> Result<Vec<PathBuf>, String> {
         return Ok(names.iter().map(|name| path.join(name)).collect());
     }
     let Ok(entries) = std::fs::read_dir(path) else { return Err("it cannot be read".to_owned()) };
-    let files: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|file| has_ending(file, "safetensors"))
-        .collect();
-    if files.is_empty() {
-        return Err("it holds no safetensors file".to_owned());
+    let names: BTreeSet<String> =
+        entries.filter_map(Result::ok).map(|entry| file_name(&entry.path())).collect();
+    let is_pickle = |name: &&String| name.starts_with("pytorch_model") && name.contains(".bin");
+    if let Some(pickle) = names.iter().find(is_pickle) {
+        return Err(format!(
+            "its weights are {pickle}, a pickle, which can run code and is not loaded; convert it in \
+             Python: AutoModelForCausalLM.from_pretrained(\"…\").save_pretrained(\"…\") writes \
+             model.safetensors"
+        ));
     }
-    Ok(files)
+    match names.iter().find(|name| name.ends_with(".safetensors")) {
+        Some(other) => Err(format!(
+            "it has no model.safetensors; where {other} is the whole model, rename it to that"
+        )),
+        None => Err("it holds no safetensors file".to_owned()),
+    }
 }
+
+/// What a file begins with that stands for another one, which was not fetched.
+const LFS: &[u8] = b"version https://git-lfs";
 
 /// A file that is shorter than its own header says was cut off.
 fn check_safetensors(path: &Path) -> Result<(), String> {
     let name = file_name(path);
-    let damaged = || format!("{name} is not a safetensors file");
+    let damaged = || {
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+        if read.is_ok() && start.starts_with(LFS) {
+            format!("{name} is a pointer of Git LFS, not the weights: fetch them with git lfs pull")
+        } else {
+            format!("{name} is not a safetensors file")
+        }
+    };
     let unreadable = |err: io::Error| format!("{name} is not a safetensors file: {err}");
     let mut file = File::open(path).map_err(|err| format!("{name} is missing: {err}"))?;
+    let size = disk::file_size(path);
     let mut length = [0; 8];
+    if size < length.len() as u64 {
+        return Err(format!("{name} is cut off: it has {size} bytes"));
+    }
     file.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
-    let size = disk::file_size(path);
     if length > 100_000_000 || length + 8 > size {
         return Err(damaged());
     }
@@ -319,6 +370,37 @@ fn parts_of(path: &Path) -> Vec<PathBuf> {
 
 pub(crate) fn is_gguf_name(path: &Path) -> bool {
     has_ending(path, "gguf")
+}
+
+/// Whether a GGUF file belongs to a model that lies in another one: the part that looks at pictures, by
+/// the name that llama.cpp's users give it or by what its header says, or an adapter.
+pub(crate) fn is_beside_a_model(path: &Path) -> bool {
+    file_name(path).to_lowercase().contains("mmproj")
+        || header_says(path, "general.type", "mmproj")
+        || header_says(path, "general.type", "adapter")
+        || header_says(path, "general.architecture", "clip")
+}
+
+/// Whether a GGUF file begins with a header that has `value` under `key`. Strings stand in it as they
+/// are, and what a file is stands among the first.
+pub(crate) fn header_says(path: &Path, key: &str, value: &str) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1 << 12).read_to_end(&mut start));
+    let mut wanted = key.as_bytes().to_vec();
+    wanted.extend(8_u32.to_le_bytes()); // a string
+    wanted.extend((value.len() as u64).to_le_bytes());
+    wanted.extend(value.as_bytes());
+    read.is_ok()
+        && start.starts_with(b"GGUF")
+        && start.windows(wanted.len()).any(|part| part == wanted)
+}
+
+/// The model that a PEFT folder names as its base.
+pub(crate) fn adapter_base(folder: &Path) -> Option<String> {
+    let text = std::fs::read(folder.join(ADAPTER_CONFIG)).ok()?; // it is no adapter
+    let json: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    let base = json["base_model_name_or_path"].as_str()?;
+    (!base.is_empty()).then(|| base.to_owned())
 }
 
 pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {

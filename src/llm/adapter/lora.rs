@@ -1,30 +1,18 @@
 //! LoRA adapters (Hu et al. 2021): y = W x + scale · B (A x), with W frozen.
+//!
+//! Two things may come with it. A start that took a part out of W (`PiSSA`, `OLoRA`): W - T stands
+//! in place of W. And `DoRA`: each output has a length of its own, m / ‖W + scale · B A‖.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor, Var};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use tokenizers::utils::SysRegex;
+use candle_core::Var;
 
-use crate::llm::adapter_files::peft::PeftConfig;
+use super::peft_config::PeftConfig;
+pub use super::spec::{LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
 use crate::llm::error::Error;
-use crate::llm::model::Model;
-
-/// What an adapter is to be, under PEFT's names.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LoraSpec {
-    pub r: usize,
-    pub lora_alpha: f64,
-    pub lora_dropout: f64,
-    pub use_rslora: bool,
-
-    /// Last parts of module paths (`q_proj`), whole paths, `all-linear`, or a regular expression for
-    /// whole paths.
-    pub target_modules: Vec<String>,
-}
+use crate::llm::kernels::QMatrix;
 
 /// The two factors of one layer's change, and by how much it counts.
 pub struct LoraPair {
@@ -34,79 +22,95 @@ pub struct LoraPair {
     /// (outputs, rank)
     pub b: Var,
     pub scale: f64,
+
+    /// What the adapter's start took out of the layer's weight.
+    pub taken: Option<LowRank>,
+    pub dora: Option<Dora>,
 }
 
-/// A linear layer that LoRA can target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinearInfo {
-    /// `model.layers.0.self_attn.q_proj`
-    pub name: String,
-    pub outputs: usize,
-    pub inputs: usize,
+/// A product of two factors that does not learn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LowRank {
+    /// (rank, inputs)
+    pub a: Vec<f32>,
+
+    /// (outputs, rank)
+    pub b: Vec<f32>,
+    pub rank: usize,
+}
+
+/// The lengths of a layer's outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dora {
+    /// m: one number an output, as the file has it.
+    pub magnitude: Vec<f32>,
+
+    /// m / ‖W - T + scale · B A‖: what each output is multiplied by before its bias.
+    pub factors: Vec<f32>,
+}
+
+/// A model's embedding and head, where an adapter brings its own: (vocabulary, width).
+#[derive(Clone, Default)]
+pub struct Tables {
+    pub embedding: Option<QMatrix>,
+    pub head: Option<QMatrix>,
+}
+
+/// The module path of a model's head, as LoRA may change it.
+pub(crate) const HEAD: &str = "lm_head";
+
+impl LoraPair {
+    /// Only A, B and their scale.
+    pub fn plain(a: Var, b: Var, scale: f64) -> Self {
+        Self { a, b, scale, taken: None, dora: None }
+    }
+
+    fn snapshot(&self) -> Result<Self, Error> {
+        let copy = |var: &Var| Var::from_tensor(&var.as_tensor().detach().copy()?);
+        let Self { a, b, scale, taken, dora } = self;
+        let (taken, dora) = (taken.clone(), dora.clone());
+        Ok(Self { a: copy(a)?, b: copy(b)?, scale: *scale, taken, dora })
+    }
 }
 
 /// A set of changes to a model's linear layers, by module path. Works on weights of any type.
 pub struct Adapter {
     pub(crate) pairs: BTreeMap<String, LoraPair>,
+
+    /// Whole tables that stand in place of the model's (`modules_to_save`).
+    pub(crate) tables: Tables,
+
+    /// Changes of the parts that look at pictures, by PEFT's module paths. They are kept for whoever
+    /// merges or saves the adapter; a text passes by them.
+    pub(crate) beside: BTreeMap<String, LoraPair>,
     pub(crate) config: PeftConfig,
+
+    /// What PEFT puts before the decoder's own paths, where the model has other parts too.
+    pub(crate) decoder: Option<&'static str>,
     pub(crate) path: PathBuf,
     pub(crate) sha256: String,
 }
 
 impl Adapter {
-    /// A new adapter that changes nothing yet: A is drawn from `seed` as PEFT draws it (uniform
-    /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
-    pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
-        let layers = model.linear_layers();
-        let is_stray = |name: &String| {
-            let target = Target::of(name);
-            !layers.iter().any(|layer| target.is(&layer.name))
-        };
-        if let Some(stray) = spec.target_modules.iter().find(|name| is_stray(name)) {
-            return Err(Error::NoSuchModule { name: stray.clone(), known: last_parts(&layers) });
-        }
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let scale = scale(spec.lora_alpha, spec.r, spec.use_rslora);
-        let mut pairs = BTreeMap::new();
-        let mut targets = targets(&layers, &spec.target_modules);
-        targets.sort_by(|one, other| one.name.cmp(&other.name));
-        for layer in targets {
-            let bound = (layer.inputs as f32).sqrt().recip();
-            let values: Vec<f32> = (0..spec.r * layer.inputs)
-                .map(|_| {
-                    let unit = (rng.next_u32() >> 8) as f32 / (1 << 24) as f32; // 24 bits, [0, 1)
-                    bound * (2.0 * unit - 1.0)
-                })
-                .collect();
-            let a = Tensor::from_vec(values, (spec.r, layer.inputs), &Device::Cpu)?;
-            let b = Tensor::zeros((layer.outputs, spec.r), candle_core::DType::F32, &Device::Cpu)?;
-            let pair = LoraPair { a: Var::from_tensor(&a)?, b: Var::from_tensor(&b)?, scale };
-            pairs.insert(layer.name.clone(), pair);
-        }
-        if pairs.is_empty() {
-            let known = last_parts(&layers);
-            return Err(Error::NoSuchModule { name: "target_modules".to_owned(), known });
-        }
-        let config = PeftConfig::from_spec(spec, &layers, model.config().naming);
-        Ok(Self { pairs, config, path: PathBuf::new(), sha256: String::new() })
-    }
-
     /// A copy that later steps on this one do not change: the reference of a run that continues.
     pub fn snapshot(&self) -> Result<Self, Error> {
-        let copy = |var: &Var| Var::from_tensor(&var.as_tensor().detach().copy()?);
-        let mut pairs = BTreeMap::new();
-        for (name, LoraPair { a, b, scale }) in &self.pairs {
-            pairs.insert(name.clone(), LoraPair { a: copy(a)?, b: copy(b)?, scale: *scale });
-        }
+        let copies = |pairs: &BTreeMap<String, LoraPair>| {
+            let copies = pairs.iter().map(|(name, pair)| Ok((name.clone(), pair.snapshot()?)));
+            copies.collect::<Result<BTreeMap<_, _>, Error>>()
+        };
         Ok(Self {
-            pairs,
+            pairs: copies(&self.pairs)?,
+            tables: self.tables.clone(),
+            beside: copies(&self.beside)?,
             config: self.config.clone(),
+            decoder: self.decoder,
             path: self.path.clone(),
             sha256: self.sha256.clone(),
         })
     }
 
-    /// Everything that can be trained, by PEFT's tensor names, sorted.
+    /// Everything that can be trained, sorted, by names that are PEFT's tensor names but for what
+    /// PEFT puts between a model with pictures and its decoder.
     pub fn vars(&self) -> Vec<(String, Var)> {
         let mut vars = Vec::with_capacity(2 * self.pairs.len());
         for (module, LoraPair { a, b, .. }) in &self.pairs {
@@ -114,6 +118,40 @@ impl Adapter {
             vars.push((format!("base_model.model.{module}.lora_B.weight"), b.clone()));
         }
         vars
+    }
+
+    /// Fails, by its name, where the adapter has something that is read and not trained.
+    pub fn check_trainable(&self) -> Result<(), Error> {
+        if self.pairs.values().any(|pair| pair.dora.is_some()) {
+            let problem = "use_dora = true: an adapter with DoRA is run, scored and merged, and not \
+                           trained further; export it as a merged model and train on that";
+            return Err(Error::adapter(&self.path, problem));
+        }
+        let changes = if self.changes_head() {
+            "lm_head (target_modules or modules_to_save)"
+        } else if self.tables.embedding.is_some() {
+            "embed_tokens (modules_to_save)"
+        } else {
+            return Ok(());
+        };
+        let problem = format!(
+            "it changes {changes}: such an adapter is run and scored, and not trained further; export it \
+             as a merged model and train on that"
+        );
+        Err(Error::adapter(&self.path, problem))
+    }
+
+    /// Whether scores are computed otherwise, beside what the hidden states are.
+    pub fn changes_head(&self) -> bool {
+        self.tables.head.is_some() || self.pairs.contains_key(HEAD)
+    }
+
+    /// What decides beside A and B how much an adapter counts: by how much each layer is scaled, and what
+    /// its start took out. For whoever keeps what was computed with it.
+    pub fn strength(&self) -> String {
+        let scales = self.pairs.values().map(|pair| format!("{} ", pair.scale));
+        let start = self.config.start;
+        scales.chain([format!("{start:?}\n")]).collect()
     }
 
     pub fn pair(&self, module: &str) -> Option<&LoraPair> {
@@ -136,6 +174,9 @@ impl Adapter {
     pub fn card(&self) -> AdapterCard {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let count = |var: &Var| var.elem_count() as u64;
+        let pairs = self.pairs.values();
+        let lengths = |pair: &LoraPair| pair.dora.as_ref().map_or(0, |dora| dora.magnitude.len());
+        let values = pairs.map(|pair| count(&pair.a) + count(&pair.b) + lengths(pair) as u64);
         AdapterCard {
             name,
             path: self.path.clone(),
@@ -143,95 +184,7 @@ impl Adapter {
             rank: self.config.r,
             alpha: self.config.lora_alpha,
             target_modules: self.config.target_modules.names(),
-            parameter_count: self.pairs.values().map(|pair| count(&pair.a) + count(&pair.b)).sum(),
+            parameter_count: values.sum(),
         }
-    }
-}
-
-/// By how much B A counts.
-pub(crate) fn scale(alpha: f64, rank: usize, use_rslora: bool) -> f64 {
-    let rank = rank as f64;
-    alpha / if use_rslora { rank.sqrt() } else { rank }
-}
-
-/// In `target_modules`: every linear layer but the head.
-const ALL: &str = "all-linear";
-
-/// Which of a model's linear layers are meant by a list of names.
-pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
-    let wanted: Vec<Target<'_>> = target_modules.iter().map(|name| Target::of(name)).collect();
-    let named = |layer: &LinearInfo| wanted.iter().any(|target| target.is(&layer.name));
-    layers.iter().filter(|layer| named(layer)).collect()
-}
-
-/// What an entry of `target_modules` means, by PEFT's rules.
-enum Target<'a> {
-    All,
-
-    /// A whole path, or its last parts.
-    Path(&'a str),
-
-    /// Of whole paths. `None`: it is none, and no layer is meant.
-    Pattern(Option<SysRegex>),
-}
-
-impl<'a> Target<'a> {
-    fn of(name: &'a str) -> Self {
-        if name == ALL {
-            Self::All
-        } else if is_pattern(name) {
-            Self::Pattern(SysRegex::new(&format!(r"\A(?:{name})\z")).ok())
-        } else {
-            Self::Path(name)
-        }
-    }
-
-    fn is(&self, module: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Path(path) => {
-                module == *path || module.strip_suffix(path).is_some_and(|rest| rest.ends_with('.'))
-            }
-            Self::Pattern(regex) => {
-                regex.as_ref().is_some_and(|regex| regex.find_iter(module).next().is_some())
-            }
-        }
-    }
-}
-
-/// Whether an entry of `target_modules` is more than the path of a module.
-pub(crate) fn is_pattern(name: &str) -> bool {
-    !name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-'))
-}
-
-/// `down_proj, gate_proj, …`: what targets are usually called by.
-pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
-    let mut names: Vec<&str> =
-        layers.iter().filter_map(|layer| layer.name.rsplit('.').next()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn layers_are_named_by_their_ends_by_their_paths_or_by_a_pattern() {
-        let names = ["h.0.attn.q_proj", "h.0.mlp.down_proj", "h.1.attn.q_proj", "h.1.attn.xq_proj"];
-        let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
-        let found = |wanted: &str| {
-            let wanted = wanted.split(' ').map(str::to_owned).collect::<Vec<_>>();
-            let places = targets(&layers, &wanted).into_iter();
-            let of = |name: &str| names.iter().position(|known| *known == name).unwrap();
-            places.map(|layer| of(&layer.name)).collect::<Vec<_>>()
-        };
-        assert_eq!(found("q_proj"), [0, 2]);
-        assert_eq!(found("0.attn.q_proj down_proj"), [0, 1]);
-        assert_eq!(found("all-linear"), [0, 1, 2, 3]);
-        assert_eq!(found(r".*\.1\..*_proj"), [2, 3]);
-        assert!(found("1.*").is_empty(), "a pattern is for the whole path");
-        assert!(found("[(").is_empty(), "no pattern at all");
     }
 }

@@ -1,3 +1,8 @@
-//! What an adapter is and how it changes a layer. Its files: see [`super::adapter_files`].
+//! What an adapter is and how it changes a layer. Its files, and a new one for a model: see
+//! [`super::adapter_files`].
 
 pub mod lora;
+pub mod modules;
+pub mod peft_config;
+pub mod spec;
+pub(crate) mod start;

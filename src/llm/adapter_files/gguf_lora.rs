@@ -1,12 +1,12 @@
 //! An adapter as a GGUF file, for llama.cpp (`--lora`). Layout: GGUF version 3, and what
-//! llama.cpp's `convert_lora_to_gguf.py` writes.
+//! llama.cpp's `convert_lora_to_gguf.py` writes. Reading one: see `gguf_lora_read.rs`.
 
 use std::path::Path;
 
 use candle_core::Result as TensorResult;
 
 use crate::files;
-use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::adapter::lora::{Adapter, LoraPair, LowRank};
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::weights;
@@ -30,22 +30,38 @@ struct Part {
 /// Writes `adapter`, which belongs to a model with `config`, as one file, whole or not at all.
 ///
 /// llama.cpp scales every layer by `alpha / rank`. Where ours are scaled otherwise (rsLoRA,
-/// `alpha_pattern`), the difference goes into B.
+/// `alpha_pattern`), the difference goes into B. What a start took out of a layer becomes further
+/// ranks. `DoRA` cannot be said in such a file.
 pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Error> {
     let architecture = architecture(config);
-    let alpha = adapter.config().lora_alpha;
+    // 0 would mean to llama.cpp that B is scaled already.
+    let alpha = Some(adapter.config().lora_alpha).filter(|alpha| *alpha != 0.0).unwrap_or(1.0);
+    if adapter.tables.embedding.is_some() || adapter.tables.head.is_some() {
+        let problem = "modules_to_save: llama.cpp's files cannot hold whole tables; export it as a \
+                       merged model";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
     let mut parts = Vec::with_capacity(2 * adapter.pairs.len());
-    for (module, LoraPair { a, b, scale }) in &adapter.pairs {
+    for (module, LoraPair { a, b, scale, taken, dora }) in &adapter.pairs {
+        if dora.is_some() {
+            let problem =
+                "use_dora = true: llama.cpp's files cannot say it; export it as a merged model";
+            return Err(Error::adapter(adapter.path(), problem));
+        }
         let name = weights::gguf_name(&format!("{module}.weight"), Some(architecture));
         let name = name.ok_or_else(|| {
             let problem = format!("llama.cpp has no name for {module}");
             Error::adapter(adapter.path(), problem)
         })?;
-        let (rank, inputs) = a.dims2()?;
+        let (own_rank, inputs) = a.dims2()?;
         let outputs = b.dims()[0];
-        let extra = *scale / (alpha / rank as f64);
-        let a = values(a)?;
-        let mut b: Vec<f32> = values(b)?.iter().map(|b| (f64::from(*b) * extra) as f32).collect();
+        let rank = own_rank + taken.as_ref().map_or(0, |taken| taken.rank);
+        let extra = rank as f64 / alpha;
+        let (mut a, mut b) = (values(a)?, scaled(&values(b)?, scale * extra));
+        if let Some(taken) = taken {
+            a.extend(&taken.a);
+            b = beside(&b, own_rank, &LowRank { b: scaled(&taken.b, -extra), ..taken.clone() });
+        }
         if let Some(heads) = interleaved_heads(config, architecture, module) {
             b = interleave(&b, heads, rank);
         }
@@ -62,8 +78,18 @@ fn values(tensor: &candle_core::Tensor) -> TensorResult<Vec<f32>> {
     with_f32(tensor, |values| Ok(values.to_vec()))
 }
 
+fn scaled(values: &[f32], by: f64) -> Vec<f32> {
+    values.iter().map(|value| (f64::from(*value) * by) as f32).collect()
+}
+
+/// Rows of `rank` values, each with a row of another factor's B behind it.
+fn beside(b: &[f32], rank: usize, other: &LowRank) -> Vec<f32> {
+    let rows = b.chunks_exact(rank).zip(other.b.chunks_exact(other.rank));
+    rows.flat_map(|(one, other)| one.iter().chain(other)).copied().collect()
+}
+
 /// llama.cpp's name for the family.
-fn architecture(config: &Config) -> &str {
+pub(super) fn architecture(config: &Config) -> &str {
     match config.architecture.as_str() {
         "mistral" => "llama",
         "gemma3_text" => "gemma3",
@@ -72,7 +98,11 @@ fn architecture(config: &Config) -> &str {
 }
 
 /// The heads whose rows llama.cpp has in another order: pairs that turn together lie side by side.
-fn interleaved_heads(config: &Config, architecture: &str, module: &str) -> Option<usize> {
+pub(super) fn interleaved_heads(
+    config: &Config,
+    architecture: &str,
+    module: &str,
+) -> Option<usize> {
     if !weights::has_interleaved_heads(architecture) {
         return None;
     }

@@ -72,14 +72,47 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
     if read == (Config { norm, ..config.clone() }) {
         return Ok(json);
     }
+    let (key, found) = unwritable(config, &read, &file);
     Err(Error::Setting {
         path: path.clone(),
-        key: "rope scaling or attention".to_owned(),
-        found: format!("of a {}", config.architecture),
-        expected: "this program cannot write these settings as a config.json; merge with the \
-                   transformers folder of the model instead"
-            .to_owned(),
+        key,
+        found,
+        expected:
+            "in a config.json this program writes rope without scaling, and windows and scales as \
+                   the family has them; merge with the transformers folder of the model instead"
+                .to_owned(),
     })
+}
+
+/// What of a model's settings did not come back from what was written: a key of its file, and the
+/// value there.
+fn unwritable(config: &Config, read: &Config, file: &GgufFile) -> (String, String) {
+    let arch = file.str("general.architecture").unwrap_or_default();
+    let said = |name: &str| {
+        let key = format!("{arch}.{name}");
+        let value = file.metadata().get(&key)?.to_string();
+        Some((key, value))
+    };
+    let shape = |tensor: &str| {
+        let tensor = file.tensor(tensor)?;
+        Some((tensor.name.clone(), format!("{} numbers", tensor.element_count)))
+    };
+    let scales = |config: &Config| config.layers.iter().map(|one| one.scale).collect::<Vec<_>>();
+    let windows = |config: &Config| config.layers.iter().map(|one| one.window).collect::<Vec<_>>();
+    let known = if config.ropes != read.ropes {
+        said("rope.scaling.type")
+            .or_else(|| shape("rope_freqs.weight"))
+            .or_else(|| shape("rope_factors_long.weight"))
+            .or_else(|| said("rope.dimension_count"))
+            .or_else(|| said("rope.freq_base"))
+    } else if windows(config) != windows(read) {
+        said("attention.sliding_window")
+    } else if scales(config) != scales(read) {
+        said("attention.scale").or_else(|| said("attention.key_length"))
+    } else {
+        said("attention.key_length")
+    };
+    known.unwrap_or_else(|| ("general.architecture".to_owned(), arch.to_owned()))
 }
 
 fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
@@ -147,9 +180,8 @@ fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
             keys.push(("no_rope_layers", json!(rotated.collect::<Vec<_>>())));
         }
         "gemma2" | "gemma3_text" => {
-            let scale = f64::from(config.layers[0].scale);
             keys.extend([
-                ("query_pre_attn_scalar", json!((1.0 / (scale * scale)).round())),
+                ("query_pre_attn_scalar", json!(pre_attention_scalar(config.layers[0].scale))),
                 ("sliding_window", json!(config.layers.iter().find_map(|layer| layer.window))),
                 ("attn_logit_softcapping", json!(config.attention_softcap)),
                 ("final_logit_softcapping", json!(config.final_softcap)),
@@ -167,6 +199,11 @@ fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
         _ => {}
     }
     object(keys)
+}
+
+/// Gemma's scores are multiplied by 1/√this, which transformers wants as a whole number.
+fn pre_attention_scalar(scale: f32) -> u64 {
+    (1.0 / f64::from(scale).powi(2)).round() as u64
 }
 
 fn object(keys: Vec<(&str, Value)>) -> Value {
@@ -221,4 +258,18 @@ pub(crate) fn write_text_files(model: &Model, config: &Value, folder: &Path) -> 
             .map_err(|source| Error::Write { path: path.clone(), source })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// transformers 5 checks types: `Field 'query_pre_attn_scalar' expected int, got float`.
+    #[test]
+    fn a_whole_number_is_written_as_one() {
+        for scalar in [8_u64, 12, 144, 168, 224, 256] {
+            let scale = (scalar as f32).powf(-0.5);
+            assert_eq!(json!(pre_attention_scalar(scale)).to_string(), scalar.to_string());
+        }
+    }
 }

@@ -1,14 +1,17 @@
 //! A model with an adapter worked into its weights, as a transformers folder that stands alone:
-//! W + scale · B A in place of W.
+//! W - T + scale · B A in place of W, where T is what the adapter's start took out, and each row with
+//! `DoRA`'s length where it has one.
 //!
 //! A folder's other files and tensors are taken over as they are, and its types are kept. A GGUF
 //! file's weights are widened, under transformers' names; its settings: see `llm::hf_config`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -16,7 +19,8 @@ use serde_json::{Map, Value, json};
 use super::hf_config;
 use crate::files;
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, LowRank};
+use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
@@ -67,6 +71,7 @@ pub fn merge(
     folder: &Path,
     progress: &dyn Progress<Merged>,
 ) -> Result<(), Error> {
+    check_mergeable(adapter, model.config().tied_head)?;
     let write_error = |path: &Path, source| Error::Write { path: path.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(|err| write_error(folder, err))?;
     let mut entries = std::fs::read_dir(folder).map_err(|err| write_error(folder, err))?;
@@ -88,6 +93,20 @@ pub fn merge(
     }
 }
 
+/// Fails where a folder of the model's settings could not say what the adapter does.
+fn check_mergeable(adapter: &Adapter, is_tied: bool) -> Result<(), Error> {
+    let problem = if adapter.tables.head.is_some() || adapter.tables.embedding.is_some() {
+        "modules_to_save: whole tables beside an adapter are not worked in; merge it in PEFT \
+         (merge_and_unload)"
+    } else if adapter.pairs.contains_key(HEAD) && is_tied {
+        "lm_head is among its target_modules, and the head of this model is its embedding: worked in, \
+         the embedding would be changed too"
+    } else {
+        return Ok(());
+    };
+    Err(Error::adapter(adapter.path(), problem))
+}
+
 /// Each file of weights again, with the changed tensors in it.
 fn merge_files(
     model: &Model,
@@ -97,7 +116,7 @@ fn merge_files(
     progress: &dyn Progress<Merged>,
 ) -> Result<(), Error> {
     let order = order(model);
-    let mut changed = 0;
+    let changes = changes(adapter, &SafetensorsFiles::open(from)?)?;
     for path in SafetensorsFiles::paths(from)? {
         let map = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
         let damaged = |err: safetensors::SafeTensorError| {
@@ -107,11 +126,12 @@ fn merge_files(
         let mut parts = Vec::new();
         for name in tensors.names() {
             let view = tensors.tensor(name).map_err(damaged)?;
-            let values = match pair_of(adapter, name) {
-                Some(pair) => {
-                    changed += 1;
-                    Values::Changed(view.data(), pair, order)
+            let values = match changes.get(name) {
+                // Conv1D is a block's; the head is stored as everywhere.
+                Some(pair) if name.ends_with("lm_head.weight") => {
+                    Values::Changed(view.data(), pair, Order::OutputsInputs)
                 }
+                Some(pair) => Values::Changed(view.data(), pair, order),
                 None => Values::Bytes(view.data()),
             };
             let (dtype, shape) = (view.dtype(), view.shape().to_vec());
@@ -120,38 +140,58 @@ fn merge_files(
         let name = path.file_name().unwrap_or_default();
         write_tensors(&folder.join(name), &parts, progress)?;
     }
-    if changed == adapter.pairs.len() {
-        return Ok(());
-    }
-    let problem = format!(
-        "it changes {} layers, and {changed} of them were found in the model's files",
-        adapter.pairs.len()
-    );
-    Err(Error::adapter(adapter.path(), problem))
+    Ok(())
 }
 
-/// The change of a tensor, whatever the file puts before a module's path.
-fn pair_of<'a>(adapter: &'a Adapter, tensor: &str) -> Option<&'a LoraPair> {
-    let module = tensor.strip_suffix(".weight")?;
-    let tail = |path: &str| {
-        let start = path.find("layers.").or_else(|| path.find("h."))?;
-        Some(path[start..].to_owned())
+/// The changes of a folder's tensors, by the names that its files have for them. The decoder's own
+/// names are looked up as a load looks them up, so that a tower, whose layers end in the same words,
+/// is left alone; what the adapter changes in the tower is found by PEFT's path of it.
+fn changes<'a>(
+    adapter: &'a Adapter,
+    files: &SafetensorsFiles,
+) -> Result<BTreeMap<String, &'a LoraPair>, Error> {
+    let mut changes = BTreeMap::new();
+    let lost = |module: &str| {
+        Error::adapter(adapter.path(), format!("the model's files have no tensor for {module}"))
     };
-    let wanted = tail(module)?;
-    let found = adapter.pairs.iter().find(|(name, _)| tail(name).as_ref() == Some(&wanted));
-    found.map(|(_, pair)| pair)
+    for (module, pair) in &adapter.pairs {
+        let stored = files.stored_name(&format!("{module}.weight")).ok_or_else(|| lost(module))?;
+        changes.insert(stored.to_owned(), pair);
+    }
+    let config = adapter.config();
+    if !adapter.beside.is_empty() && (config.use_dora || config.start != Start::Plain) {
+        let problem = "it changes the part of the model that looks at pictures with DoRA or a start of \
+                       its own, which is not worked in; merge it in PEFT (merge_and_unload)";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
+    for (module, pair) in &adapter.beside {
+        let wanted = tower_path(&format!("{module}.weight"));
+        let stored = files.names().find(|name| tower_path(name) == wanted);
+        changes.insert(stored.ok_or_else(|| lost(module))?.clone(), pair);
+    }
+    Ok(changes)
 }
 
-/// What is beside the weights: settings, tokenizer, chat template, licence.
+/// A tower's tensor without what transformers' versions put before it and into it.
+fn tower_path(name: &str) -> String {
+    name.strip_prefix("model.").unwrap_or(name).replace(".vision_model.", ".")
+}
+
+/// What is beside the weights: settings, tokenizer, chat template, licence. Not what would have the
+/// folder read otherwise: an index of files that are not in it, an adapter that is worked in.
 fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
     let entries = std::fs::read_dir(from).map_err(|source| Error::read(from, source))?;
+    let single = Path::new("model.safetensors");
+    let indexed = SafetensorsFiles::paths(from)?.iter().all(|path| !path.ends_with(single));
     for entry in entries {
         let path = entry.map_err(|source| Error::read(from, source))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_text =
             [".json", ".txt", ".jinja", ".md", ".model"].iter().any(|end| name.ends_with(end))
                 || name.starts_with("LICENSE");
-        if !is_text || !path.is_file() {
+        let names_files = name.ends_with(".index.json") && !indexed;
+        let is_adapter = name.starts_with("adapter_") || name == "pytorch_model.bin.index.json";
+        if !is_text || names_files || is_adapter || !path.is_file() {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
@@ -184,7 +224,7 @@ fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
         matrix("transformer.wpe".to_owned(), positions, None, Order::OutputsInputs);
     }
     if !config.tied_head {
-        matrix("lm_head".to_owned(), &transformer.head, None, Order::OutputsInputs);
+        matrix(HEAD.to_owned(), &transformer.head, adapter.pair(HEAD), Order::OutputsInputs);
     }
     for linear in transformer.linears() {
         let pair = adapter.pair(&linear.name);
@@ -260,10 +300,19 @@ impl Part<'_> {
     }
 }
 
-/// Adds scale · B A to a weight.
+/// Works a pair into a weight.
 fn add(weight: &mut [f32], pair: &LoraPair, order: Order) -> candle_core::Result<()> {
-    let LoraPair { a, b, scale } = pair;
+    let LoraPair { a, b, scale, taken, dora } = pair;
+    let (outputs, inputs) = (b.dims()[0], a.dims()[1]);
     let change = (b.as_tensor().detach().matmul(&a.as_tensor().detach())? * *scale)?;
+    let change = match taken {
+        None => change,
+        Some(LowRank { a, b, rank }) => {
+            let a = Tensor::from_slice(a, (*rank, inputs), &Device::Cpu)?;
+            let b = Tensor::from_slice(b, (outputs, *rank), &Device::Cpu)?;
+            (change - b.matmul(&a)?)?
+        }
+    };
     let change = match order {
         Order::OutputsInputs => change,
         Order::InputsOutputs => change.t()?.contiguous()?,
@@ -273,7 +322,16 @@ fn add(weight: &mut [f32], pair: &LoraPair, order: Order) -> candle_core::Result
             *weight += change;
         }
         Ok(())
-    })
+    })?;
+    if let Some(Dora { factors, .. }) = dora {
+        for (at, weight) in weight.iter_mut().enumerate() {
+            *weight *= match order {
+                Order::OutputsInputs => factors[at / inputs],
+                Order::InputsOutputs => factors[at % outputs],
+            };
+        }
+    }
+    Ok(())
 }
 
 /// `None`: a type that no layer of ours has.

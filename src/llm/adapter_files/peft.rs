@@ -1,25 +1,31 @@
 //! PEFT's adapter folder: `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! Written is the stable subset that every version of PEFT reads. Read is what plain LoRA needs;
-//! what would change the result and is not supported is refused by its name.
+//! Written is the stable subset that every version of PEFT reads. Read is what PEFT would lay over
+//! the same model: LoRA, rsLoRA, `DoRA`, and the starts that follow from the model's weights alone.
+//! What would change the result and is not supported is refused by its name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
+use rayon::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, Value, json};
-use tokenizers::utils::SysRegex;
+use serde_json::Value;
 
+use super::gguf_lora_read;
 use crate::files;
-use crate::llm::adapter::lora::{
-    Adapter, LinearInfo, LoraPair, LoraSpec, is_pattern, last_parts, scale, targets,
-};
+use crate::jobs;
+use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
+use crate::llm::adapter::modules::{own_name, peft_name, present_name};
+use crate::llm::adapter::peft_config::{PeftConfig, Start};
+use crate::llm::adapter::spec::{LinearInfo, is_path_or_end, scale};
+use crate::llm::adapter::start;
+use crate::llm::adapter::start::Weight;
 use crate::llm::card::{AdapterCard, ModelIdentity};
-use crate::llm::config::Naming;
+use crate::llm::config::Config;
 use crate::llm::error::Error;
+use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::with_f32;
 
@@ -27,365 +33,174 @@ const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
 
-/// The layers that an adapter changes, as `adapter_config.json` has them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TargetModules {
-    Names(Vec<String>),
-
-    /// A regular expression over whole module paths, or `all-linear`.
-    Pattern(String),
-}
-
-impl TargetModules {
-    pub fn names(&self) -> Vec<String> {
-        match self {
-            Self::Names(names) => names.clone(),
-            Self::Pattern(pattern) => vec![pattern.clone()],
-        }
-    }
-}
-
-/// The keys of `adapter_config.json` that are read, refused by themselves, or say only how the
-/// adapter came about.
-const KNOWN: [&str; 42] = [
-    "alora_invocation_tokens",
-    "alpha_pattern",
-    "arrow_config",
-    "auto_mapping",
-    "base_model_name_or_path",
-    "bias",
-    "corda_config",
-    "ensure_weight_tying",
-    "eva_config",
-    "exclude_modules",
-    "fan_in_fan_out",
-    "inference_mode",
-    "init_lora_weights",
-    "layer_replication",
-    "layers_pattern",
-    "layers_to_transform",
-    "loftq_config",
-    "lora_alpha",
-    "lora_bias",
-    "lora_dropout",
-    "lora_ga_config",
-    "megatron_config",
-    "megatron_core",
-    "modules_to_save",
-    "peft_type",
-    "peft_version",
-    "qalora_group_size",
-    "r",
-    "rank_pattern",
-    "revision",
-    "runtime_config",
-    "target_modules",
-    "target_parameters",
-    "task_type",
-    "tie_word_embeddings",
-    "trainable_token_indices",
-    "transformers_version",
-    "use_bdlora",
-    "use_dora",
-    "use_qalora",
-    "use_rslora",
-    "_custom_modules",
-];
-
-/// Numbers of modules that differ from the adapter's own, in the order of the file: each belongs to
-/// the modules whose paths, or their last parts, match its regular expression.
-#[derive(Clone, Debug, Default)]
-pub struct Patterns(Vec<Pattern>);
-
-/// A key, what it means, and the value of the modules that it fits. There may be one a module, so
-/// keys are compiled once.
-#[derive(Clone, Debug)]
-struct Pattern {
-    key: String,
-    regex: Arc<SysRegex>,
-    value: f64,
-}
-
-impl PartialEq for Patterns {
-    fn eq(&self, other: &Self) -> bool {
-        let is_same = |(a, b): (&Pattern, &Pattern)| a.key == b.key && a.value == b.value;
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(is_same)
-    }
-}
-
-impl Patterns {
-    /// `None`: what is there is no table of numbers, or a key is no regular expression.
-    fn read(value: Option<&Value>) -> Option<Self> {
-        let Some(value) = value else { return Some(Self::default()) };
-        let entries = value.as_object()?.iter().map(|(key, value)| {
-            let regex = Arc::new(whole_or_last_parts(key)?);
-            Some(Pattern { key: key.clone(), regex, value: value.as_f64()? })
-        });
-        Some(Self(entries.collect::<Option<_>>()?))
-    }
-
-    /// PEFT's `get_pattern_key`: the first that matches.
-    fn of(&self, module: &str) -> Option<f64> {
-        let fits = |pattern: &&Pattern| pattern.regex.find_iter(module).next().is_some();
-        self.0.iter().find(fits).map(|pattern| pattern.value)
-    }
-
-    fn to_json(&self) -> Value {
-        let entry = |pattern: &Pattern| (pattern.key.clone(), whole_or_float(pattern.value));
-        Value::Object(self.0.iter().map(entry).collect())
-    }
-}
-
-/// `None`: it is no regular expression.
-fn whole_or_last_parts(key: &str) -> Option<SysRegex> {
-    SysRegex::new(&format!(r"\A(?:.*\.)?(?:{key})\z")).ok()
-}
-
-/// What we keep of `adapter_config.json`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PeftConfig {
-    pub r: usize,
-    pub lora_alpha: f64,
-    pub lora_dropout: f64,
-    pub use_rslora: bool,
-    pub fan_in_fan_out: bool,
-    pub target_modules: TargetModules,
-    pub rank_pattern: Patterns,
-    pub alpha_pattern: Patterns,
-    pub base_model_name_or_path: Option<String>,
-}
-
-impl PeftConfig {
-    pub(crate) fn from_spec(spec: &LoraSpec, layers: &[LinearInfo], naming: Naming) -> Self {
-        // `all-linear` is written out, as PEFT does: readers need not know what it meant.
-        let mut names = if spec.target_modules.iter().any(|target| target == "all-linear") {
-            last_parts(layers).split(", ").map(ToOwned::to_owned).collect()
-        } else if spec.target_modules.iter().any(|target| is_pattern(target)) {
-            // In a list PEFT takes a pattern for a name: the layers that were meant, by their paths.
-            let meant = targets(layers, &spec.target_modules).into_iter();
-            meant.map(|layer| layer.name.clone()).collect()
-        } else {
-            spec.target_modules.clone()
-        };
-        names.sort();
-        names.dedup();
-        Self {
-            r: spec.r,
-            lora_alpha: spec.lora_alpha,
-            lora_dropout: spec.lora_dropout,
-            use_rslora: spec.use_rslora,
-            fan_in_fan_out: naming.is_transposed(),
-            target_modules: TargetModules::Names(names),
-            rank_pattern: Patterns::default(),
-            alpha_pattern: Patterns::default(),
-            base_model_name_or_path: None,
-        }
-    }
-
-    fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
-        let json: Value = serde_json::from_str(&text)
-            .map_err(|err| Error::adapter(path, format!("it is not JSON: {err}")))?;
-        let refuse = |key: &str| {
-            let found = json.get(key).cloned().unwrap_or_default();
-            Error::adapter(path, format!("{key} = {found} is not supported"))
-        };
-        let present = |key: &str| json.get(key).filter(|value| !value.is_null());
-        if present("peft_type").and_then(Value::as_str) != Some("LORA") {
-            return Err(refuse("peft_type"));
-        }
-        if present("bias").is_some_and(|bias| bias.as_str() != Some("none")) {
-            return Err(refuse("bias"));
-        }
-        let off = |value: &Value| match value {
-            Value::Null | Value::Bool(false) => true,
-            Value::Array(list) => list.is_empty(),
-            Value::Object(map) => map.is_empty(),
-            _ => false,
-        };
-        let unsupported = [
-            "modules_to_save",
-            "use_dora",
-            "lora_bias",
-            "layer_replication",
-            "trainable_token_indices",
-            "target_parameters",
-            "use_qalora",
-            "use_bdlora",
-            "alora_invocation_tokens",
-        ];
-        for key in unsupported {
-            if json.get(key).is_some_and(|value| !off(value)) {
-                return Err(refuse(key));
-            }
-        }
-        // What a later PEFT may have added: whether it matters cannot be known.
-        let names = json.as_object().into_iter().flatten();
-        for (key, value) in names.filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
-            match value {
-                Value::String(_) => log::warn!("{}: {key} is not known", path.display()),
-                value if off(value) => {}
-                _ => return Err(refuse(key)),
-            }
-        }
-        let number = |key: &str, default: f64| match present(key) {
-            None => Ok(default),
-            Some(value) => value.as_f64().ok_or_else(|| refuse(key)),
-        };
-        let flag = |key: &str| present(key).and_then(Value::as_bool).unwrap_or(false);
-        let target_modules = match present("target_modules") {
-            Some(Value::String(pattern)) => TargetModules::Pattern(pattern.clone()),
-            Some(Value::Array(list)) => {
-                let names = list.iter().map(|name| name.as_str().map(ToOwned::to_owned));
-                let mut names =
-                    names.collect::<Option<Vec<_>>>().ok_or_else(|| refuse("target_modules"))?;
-                names.sort(); // PEFT writes a set, in no order
-                TargetModules::Names(names)
-            }
-            None => TargetModules::Names(Vec::new()),
-            Some(_) => return Err(refuse("target_modules")),
-        };
-        let pattern = |key: &str| Patterns::read(present(key)).ok_or_else(|| refuse(key));
-        Ok(Self {
-            r: number("r", 8.0)? as usize,
-            lora_alpha: number("lora_alpha", 8.0)?,
-            lora_dropout: number("lora_dropout", 0.0)?,
-            use_rslora: flag("use_rslora"),
-            fan_in_fan_out: flag("fan_in_fan_out"),
-            target_modules,
-            rank_pattern: pattern("rank_pattern")?,
-            alpha_pattern: pattern("alpha_pattern")?,
-            base_model_name_or_path: present("base_model_name_or_path")
-                .and_then(Value::as_str)
-                .map(ToOwned::to_owned),
-        })
-    }
-
-    fn to_json(&self, base: &ModelIdentity) -> Value {
-        let name = base.repo.clone().or_else(|| Some(base.name.clone()));
-        let target_modules = match &self.target_modules {
-            TargetModules::Names(names) => json!(names),
-            TargetModules::Pattern(pattern) => json!(pattern),
-        };
-        let fields = [
-            ("alpha_pattern", self.alpha_pattern.to_json()),
-            ("auto_mapping", Value::Null),
-            ("base_model_name_or_path", json!(name)),
-            ("bias", json!("none")),
-            ("fan_in_fan_out", json!(self.fan_in_fan_out)),
-            ("inference_mode", json!(true)),
-            ("init_lora_weights", json!(true)),
-            ("layers_pattern", Value::Null),
-            ("layers_to_transform", Value::Null),
-            ("lora_alpha", whole_or_float(self.lora_alpha)),
-            ("lora_dropout", json!(self.lora_dropout)),
-            ("modules_to_save", Value::Null),
-            ("peft_type", json!("LORA")),
-            ("r", json!(self.r)),
-            ("rank_pattern", self.rank_pattern.to_json()),
-            ("revision", json!(base.commit)),
-            ("target_modules", target_modules),
-            ("task_type", json!("CAUSAL_LM")),
-            ("use_dora", json!(false)),
-            ("use_rslora", json!(self.use_rslora)),
-        ];
-        Value::Object(
-            fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>(),
-        )
-    }
-
-    /// Rank and alpha of a module: the pattern's where one fits, else the adapter's.
-    fn rank_and_alpha(&self, module: &str) -> (usize, f64) {
-        let rank = self.rank_pattern.of(module).map(|rank| rank as usize);
-        (rank.unwrap_or(self.r), self.alpha_pattern.of(module).unwrap_or(self.lora_alpha))
-    }
-}
-
-/// PEFT writes `lora_alpha` as a whole number where it is one.
-fn whole_or_float(value: f64) -> Value {
-    if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
-}
-
-/// The two halves of a layer, as they are found.
+/// What belongs to one module, as it is found.
 #[derive(Default)]
-struct Halves {
+struct Found {
+    /// Its path as the file has it, after PEFT's prefix.
+    written: String,
     a: Option<Tensor>,
     b: Option<Tensor>,
+    magnitude: Option<Tensor>,
+    whole: Option<Tensor>,
+}
+
+/// What a tensor is of its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    A,
+    B,
+    Magnitude,
+
+    /// A whole weight, in place of the model's.
+    Whole,
 }
 
 impl Adapter {
-    /// Reads a PEFT folder and holds it against the model.
-    pub fn load(folder: &Path, model: &Model) -> Result<Self, Error> {
-        let config = PeftConfig::read(&folder.join(CONFIG))?;
-        let path = folder.join(WEIGHTS);
-        let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
-        let tensors = SafeTensors::deserialize(&bytes)
-            .map_err(|err| Error::adapter(&path, format!("it is not a safetensors file: {err}")))?;
-        let mut halves: BTreeMap<String, Halves> = BTreeMap::new();
-        for (name, view) in tensors.iter() {
-            let Some((module, is_a)) = module_of(name) else {
-                return Err(Error::adapter(&path, format!("the tensor {name} is not plain LoRA")));
-            };
-            let tensor = to_f32(&view).ok_or_else(|| {
-                let problem = format!("the tensor {name} has the type {:?}", view.dtype());
-                Error::adapter(&path, problem)
-            })??;
-            let entry = halves.entry(module.to_owned()).or_default();
-            if is_a {
-                entry.a = Some(tensor);
-            } else {
-                entry.b = Some(tensor);
-            }
+    /// Reads an adapter, a PEFT folder or a GGUF file of llama.cpp, and holds it against the model.
+    pub fn load(path: &Path, model: &Model) -> Result<Self, Error> {
+        if path.is_file() {
+            return gguf_lora_read::read(path, model);
         }
-        if halves.is_empty() {
-            return Err(Error::adapter(&path, "it holds no tensors"));
+        let config = read_config(path)?;
+        let weights = weights_path(path)?;
+        let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
+        let found = modules(&weights, &bytes)?;
+        if found.is_empty() {
+            return Err(Error::adapter(&weights, "it holds no tensors"));
         }
-        let layers = model.linear_layers();
+        let mut layers = model.linear_layers();
+        let Config { vocab_size, width, tied_head, .. } = *model.config();
+        layers.push(LinearInfo { name: HEAD.to_owned(), outputs: vocab_size, inputs: width });
+        let mut tables = Tables::default();
         let mut pairs = BTreeMap::new();
-        for (module, Halves { a, b }) in halves {
+        let mut beside = BTreeMap::new();
+        for found in found.into_values() {
+            let Some(module) = own_name(&found.written) else {
+                let pair = pair(&found, &config, &found.written, None, &weights)?;
+                beside.insert(found.written, pair);
+                continue;
+            };
+            if let Some(whole) = &found.whole {
+                let table = table(&found, whole, [vocab_size, width], &weights)?;
+                // What is in no list was saved because the embedding was trained or resized: PEFT reads
+                // it into the model's own, which a tied head shares.
+                let is_shared = tied_head
+                    && !config.modules_to_save.iter().any(|name| is_path_or_end(&module, name));
+                if module == HEAD || is_shared {
+                    tables.head = Some(table.clone());
+                }
+                if module != HEAD || is_shared {
+                    tables.embedding = Some(table);
+                }
+                continue;
+            }
             let Some(layer) = layers.iter().find(|layer| layer.name == module) else {
                 let problem = format!("the model has no layer {module} that LoRA can change");
-                return Err(Error::adapter(&path, problem));
+                return Err(Error::adapter(&weights, problem));
             };
-            let (Some(a), Some(b)) = (a, b) else {
-                let problem = format!("{module} has only one of lora_A and lora_B");
-                return Err(Error::adapter(&path, problem));
-            };
-            let (rank, alpha) = config.rank_and_alpha(&module);
-            let expected = ([rank, layer.inputs], [layer.outputs, rank]);
-            if a.dims() != expected.0 || b.dims() != expected.1 {
+            let theirs = present_name(&found.written);
+            if let Some(key) = config.left_out_by(&theirs) {
                 let problem = format!(
-                    "{module} has lora_A {:?} and lora_B {:?}; {:?} and {:?} were expected",
-                    a.dims(),
-                    b.dims(),
-                    expected.0,
-                    expected.1
+                    "{} has tensors in {WEIGHTS}, and {key} in {CONFIG} leaves it out: PEFT would read \
+                     the adapter without them",
+                    found.written
                 );
-                return Err(Error::adapter(&path, problem));
+                return Err(Error::adapter(path, problem));
             }
-            let finite = |tensor: &Tensor| {
-                with_f32(tensor, |values| Ok(values.iter().all(|value| value.is_finite())))
-            };
-            if !finite(&a)? || !finite(&b)? {
-                return Err(Error::NotFinite { path, name: module });
-            }
-            let scale = scale(alpha, rank, config.use_rslora);
-            let pair = LoraPair { a: Var::from_tensor(&a)?, b: Var::from_tensor(&b)?, scale };
+            let pair = pair(&found, &config, &theirs, Some(layer), &weights)?;
             pairs.insert(module, pair);
         }
+        for name in &config.modules_to_save {
+            let is_there = match name.rsplit('.').next() {
+                Some(HEAD) => tables.head.is_some(),
+                _ => tables.embedding.is_some(),
+            };
+            if !is_there {
+                let problem =
+                    format!("modules_to_save names {name}, and {WEIGHTS} does not have it");
+                return Err(Error::adapter(path, problem));
+            }
+        }
+        if pairs.contains_key(HEAD) && tied_head && config.start != Start::Plain {
+            let problem = "lm_head is among its target_modules, with init_lora_weights that changes the \
+                           layer: the head of this model is its embedding, which would be changed too";
+            return Err(Error::adapter(path, problem));
+        }
+        if pairs.is_empty() && tables.head.is_none() && tables.embedding.is_none() {
+            let problem = "it changes only the part of the model that looks at pictures, which is \
+                           not run here";
+            return Err(Error::adapter(&weights, problem));
+        }
         let sha256 = files::sha256_of_bytes(&bytes);
-        Ok(Self { pairs, config, path: folder.to_owned(), sha256 })
+        let decoder = model.config().peft_decoder();
+        let mut adapter =
+            Self { pairs, tables, beside, config, decoder, path: path.to_owned(), sha256 };
+        jobs::in_pool(|| adapter.meet_weights(model))?;
+        Ok(adapter)
+    }
+
+    /// What depends on the model's weights: the part that the start took out, and `DoRA`'s lengths.
+    fn meet_weights(&mut self, model: &Model) -> Result<(), Error> {
+        let (kind, by_rows) = (self.config.start, model.config().naming.is_transposed());
+        if kind == Start::Plain && !self.config.use_dora {
+            return Ok(());
+        }
+        let linears: HashMap<&str, _> = model
+            .transformer()
+            .linears()
+            .map(|linear| (linear.name.as_str(), &linear.weight))
+            .collect();
+        self.pairs.par_iter_mut().try_for_each(|(module, pair)| {
+            let matrix = linears.get(module.as_str()).copied().unwrap_or(&model.transformer().head);
+            let values = matrix.dequantize();
+            let weight = Weight { values: &values, rows: matrix.rows(), cols: matrix.cols() };
+            let rank = pair.a.dims()[0];
+            pair.taken = match kind {
+                Start::Plain => None,
+                Start::Pissa => Some(start::largest_singular(weight, rank)),
+                Start::Olora => Some(start::first_directions(weight, rank, pair.scale, by_rows)),
+            };
+            let LoraPair { a, b, scale, taken, dora } = pair;
+            if let Some(Dora { magnitude, factors }) = dora {
+                *factors = with_f32(a, |a| {
+                    with_f32(b, |b| {
+                        Ok(start::lengths(weight, taken.as_ref(), (*scale, a, b), magnitude))
+                    })
+                })?;
+                if factors.iter().any(|factor| !factor.is_finite()) {
+                    let (path, name) = (self.path.clone(), module.clone());
+                    return Err(Error::NotFinite { path, name });
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Writes a PEFT folder, each file whole or not at all, the weights last. `base` is the model
     /// that the adapter belongs to. Returns the card of what was written.
     pub fn save(&self, folder: &Path, base: &ModelIdentity) -> Result<AdapterCard, Error> {
         let mut parts = Vec::new();
-        for (name, var) in self.vars() {
-            let bytes = with_f32(var.as_tensor(), |values| {
-                Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-            })?;
-            parts.push((name, var.dims().to_vec(), bytes));
+        let bytes =
+            |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let pairs = self.pairs.iter().map(|(module, pair)| (peft_name(module, self.decoder), pair));
+        let beside = self.beside.iter().map(|(module, pair)| (module.clone(), pair));
+        for (module, LoraPair { a, b, dora, .. }) in pairs.chain(beside) {
+            for (part, var) in [("lora_A.weight", a), ("lora_B.weight", b)] {
+                let bytes = with_f32(var.as_tensor(), |values| Ok(bytes(values)))?;
+                parts.push((format!("{PREFIX}{module}.{part}"), var.dims().to_vec(), bytes));
+            }
+            if let Some(Dora { magnitude, .. }) = dora {
+                let name = format!("{PREFIX}{module}.lora_magnitude_vector");
+                parts.push((name, vec![magnitude.len()], bytes(magnitude)));
+            }
+        }
+        let is_gpt2 = self.config.fan_in_fan_out;
+        let embedding = if is_gpt2 { "transformer.wte" } else { "model.embed_tokens" };
+        for (module, table) in [(HEAD, &self.tables.head), (embedding, &self.tables.embedding)] {
+            if let Some(table) = table {
+                let name = format!("{PREFIX}{}.weight", peft_name(module, self.decoder));
+                parts.push((name, vec![table.rows(), table.cols()], bytes(&table.dequantize())));
+            }
         }
         let views = parts.iter().map(|(name, shape, bytes)| {
             TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name, view))
@@ -409,14 +224,180 @@ impl Adapter {
     }
 }
 
-/// The module of a tensor's name, and whether it is the A half.
-fn module_of(name: &str) -> Option<(&str, bool)> {
-    let name = name.strip_prefix(PREFIX)?.strip_suffix(".weight")?;
-    let name = name.strip_suffix(".default").unwrap_or(name);
-    if let Some(module) = name.strip_suffix(".lora_A") {
-        return Some((module, true));
+/// `adapter_config.json` of a folder.
+pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
+    let path = folder.join(CONFIG);
+    if !path.is_file() {
+        let problem = if folder.join("config.json").is_file() {
+            format!("it is a model's folder: it has a config.json and no {CONFIG}")
+        } else if folder.is_dir() {
+            format!("it has no {CONFIG}, which PEFT writes beside {WEIGHTS}")
+        } else {
+            "there is nothing at this path; a PEFT folder, a GGUF file of llama.cpp, or the name of \
+             an adapter in the Hub's cache (owner/name) was expected"
+                .to_owned()
+        };
+        return Err(Error::adapter(folder, problem));
     }
-    Some((name.strip_suffix(".lora_B")?, false))
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::read(&path, source))?;
+    let json: Value = serde_json::from_str(&text)
+        .map_err(|err| Error::adapter(&path, format!("it is not JSON: {err}")))?;
+    PeftConfig::from_json(&json, &path)
+}
+
+fn weights_path(folder: &Path) -> Result<PathBuf, Error> {
+    let path = folder.join(WEIGHTS);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let problem = if folder.join("adapter_model.bin").is_file() {
+        format!(
+            "it has only adapter_model.bin, a pickle, which can run code and is not loaded; convert \
+             it in Python: safetensors.torch.save_file(torch.load(\"adapter_model.bin\", \
+             weights_only=True), \"{WEIGHTS}\")"
+        )
+    } else {
+        format!("it has no {WEIGHTS}")
+    };
+    Err(Error::adapter(folder, problem))
+}
+
+/// The tensors of a file, by the modules that they belong to.
+fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|err| {
+        let problem = format!("it is no safetensors file, or it is cut short: {err}");
+        Error::adapter(path, problem)
+    })?;
+    let mut modules: BTreeMap<String, Found> = BTreeMap::new();
+    for (name, view) in tensors.iter() {
+        let (module, part) = part_of(name).map_err(|problem| Error::adapter(path, problem))?;
+        let tensor = to_f32(&view).ok_or_else(|| {
+            let dtype = view.dtype();
+            Error::adapter(
+                path,
+                format!("the tensor {name} is {dtype:?}; F32, F16 or BF16 was expected"),
+            )
+        })??;
+        let is_finite = with_f32(&tensor, |values| Ok(values.iter().all(|v| v.is_finite())))?;
+        if !is_finite {
+            return Err(Error::NotFinite { path: path.to_owned(), name: name.to_owned() });
+        }
+        let found = modules.entry(module.to_owned()).or_default();
+        module.clone_into(&mut found.written);
+        match part {
+            Part::A => found.a = Some(tensor),
+            Part::B => found.b = Some(tensor),
+            Part::Magnitude => found.magnitude = Some(tensor),
+            Part::Whole => found.whole = Some(tensor),
+        }
+    }
+    Ok(modules)
+}
+
+/// The module of a tensor's name, and what the tensor is of it.
+fn part_of(name: &str) -> Result<(&str, Part), String> {
+    let Some(inner) = name.strip_prefix(PREFIX) else {
+        return Err(format!("the tensor {name} does not begin with {PREFIX}, as PEFT's names do"));
+    };
+    let inner = inner.strip_suffix(".weight").unwrap_or(inner);
+    let inner = inner.strip_suffix(".default").unwrap_or(inner);
+    for (ending, part) in
+        [(".lora_A", Part::A), (".lora_B", Part::B), (".lora_magnitude_vector", Part::Magnitude)]
+    {
+        if let Some(module) = inner.strip_suffix(ending) {
+            return Ok((module, part));
+        }
+    }
+    let module = inner.strip_suffix(".modules_to_save").unwrap_or(inner);
+    if !inner.contains(".lora_")
+        && name.ends_with(".weight")
+        && [".embed_tokens", ".wte", "lm_head"].iter().any(|end| module.ends_with(end))
+    {
+        return Ok((module, Part::Whole));
+    }
+    Err(if inner.contains(".lora_embedding_") {
+        format!("the tensor {name} is LoRA on an embedding, which is not computed")
+    } else if inner.contains(".lora_") {
+        format!("the tensor {name} is of a kind of LoRA that is not computed")
+    } else {
+        format!(
+            "the tensor {name} is a whole layer saved beside the adapter, and not the embedding or the \
+             head; merge it in PEFT (merge_and_unload) and open the merged folder"
+        )
+    })
+}
+
+/// A whole table, which must be as large as the model's.
+fn table(
+    found: &Found,
+    whole: &Tensor,
+    [rows, cols]: [usize; 2],
+    path: &Path,
+) -> Result<QMatrix, Error> {
+    let Found { written, a, b, .. } = found;
+    if a.is_some() || b.is_some() {
+        let problem = format!("{written} is there whole and as LoRA");
+        return Err(Error::adapter(path, problem));
+    }
+    if whole.dims() != [rows, cols] {
+        let problem = format!(
+            "{written}, which is saved whole beside it, has the shape {:?}, and the model's is {:?}: the \
+             model's vocabulary was resized for it; merge it in PEFT (merge_and_unload)",
+            whole.dims(),
+            [rows, cols]
+        );
+        return Err(Error::adapter(path, problem));
+    }
+    let matrix = with_f32(whole, |values| Ok(QMatrix::from_f32(rows, cols, values)))?;
+    matrix.map_err(|err| Error::adapter(path, format!("{written} is damaged: {err}")))
+}
+
+/// A module's pair, checked against the configuration and, where the model has it, the layer.
+/// `theirs` is PEFT's path of it.
+fn pair(
+    found: &Found,
+    config: &PeftConfig,
+    theirs: &str,
+    layer: Option<&LinearInfo>,
+    path: &Path,
+) -> Result<LoraPair, Error> {
+    let Found { written, a, b, magnitude, .. } = found;
+    let (Some(a), Some(b)) = (a, b) else {
+        let problem = format!("{written} does not have both of lora_A and lora_B");
+        return Err(Error::adapter(path, problem));
+    };
+    let (rank, alpha) = config.rank_and_alpha(theirs);
+    let inputs = layer.map_or(a.dims().last().copied().unwrap_or(0), |layer| layer.inputs);
+    let outputs = layer.map_or(b.dims().first().copied().unwrap_or(0), |layer| layer.outputs);
+    let expected = ([rank, inputs], [outputs, rank]);
+    if a.dims() != expected.0 || b.dims() != expected.1 {
+        let problem = format!(
+            "{written} has lora_A {:?} and lora_B {:?}; {:?} and {:?} were expected",
+            a.dims(),
+            b.dims(),
+            expected.0,
+            expected.1
+        );
+        return Err(Error::adapter(path, problem));
+    }
+    let scale = scale(alpha, rank, config.use_rslora);
+    let mut pair = LoraPair::plain(Var::from_tensor(a)?, Var::from_tensor(b)?, scale);
+    pair.dora = match (config.use_dora, magnitude) {
+        (false, None) => None,
+        (true, Some(magnitude)) if magnitude.elem_count() == outputs => {
+            let magnitude = with_f32(&magnitude.flatten_all()?, |values| Ok(values.to_vec()))?;
+            Some(Dora { magnitude, factors: Vec::new() })
+        }
+        (use_dora, magnitude) => {
+            let found = match magnitude {
+                None => "no lora_magnitude_vector".to_owned(),
+                Some(tensor) => format!("a lora_magnitude_vector {:?}", tensor.dims()),
+            };
+            let problem = format!("use_dora = {use_dora}, and {written} has {found}");
+            return Err(Error::adapter(path, problem));
+        }
+    };
+    Ok(pair)
 }
 
 /// `None`: a type that is no floating-point one.

@@ -191,8 +191,8 @@ impl Transformer {
         let mut hidden = Buffer::any(pass.rows() * width);
         for segment in pass.tree.segments() {
             let rows = segment.first_row..segment.first_row + segment.len;
-            let embedded =
-                self.embed(pass.config, &pass.tree.ids()[rows.clone()], segment.prefix.len());
+            let (ids, start) = (&pass.tree.ids()[rows.clone()], segment.prefix.len());
+            let embedded = self.embed(pass.config, ids, start, pass.learning.adapter);
             hidden[rows.start * width..rows.end * width].copy_from_slice(&embedded);
         }
         let mut layers = Vec::with_capacity(self.layers.len());
@@ -239,7 +239,7 @@ impl Transformer {
 
     /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
     pub fn scores(&self, config: &Config, hidden: &[f32]) -> Buffer {
-        let mut scores = multiply(&self.head, hidden, hidden.len() / config.width, None);
+        let mut scores = multiply(&self.head, hidden, hidden.len() / config.width, &[]);
         self.finish_scores(config, &mut scores);
         scores
     }

@@ -15,7 +15,7 @@ impl Experts {
     /// x (count, width) -> the same
     pub fn forward(&self, x: &[f32], count: usize, learning: Learning<'_>) -> Result<Buffer> {
         let mut out = Buffer::zeroed(x.len());
-        let mut scores = multiply(&self.router, x, count, None);
+        let mut scores = multiply(&self.router, x, count, &[]);
         for (expert, visits) in self.experts.iter().zip(self.visits(&mut scores)) {
             if !visits.is_empty() {
                 let fed = expert.forward(self, &gather(x, count, &visits), visits.len()).out;
@@ -44,7 +44,7 @@ impl Experts {
     ) -> Result<Buffer> {
         let width = x.len() / count;
         let mut x_grad = Buffer::zeroed(x.len());
-        let mut scores = multiply(&self.router, x, count, None);
+        let mut scores = multiply(&self.router, x, count, &[]);
         let visits = self.visits(&mut scores);
         // By the weight with which a token goes to an expert, (count, experts).
         let mut by_weight = vec![0.0; scores.len()];
@@ -152,14 +152,14 @@ struct Saw {
 
 impl Expert {
     fn forward(&self, experts: &Experts, x: &[f32], count: usize) -> Saw {
-        let mut gate = multiply(&self.gate, x, count, None);
-        let mut up = multiply(&self.up, x, count, None);
+        let mut gate = multiply(&self.gate, x, count, &[]);
+        let mut up = multiply(&self.up, x, count, &[]);
         self.add_bias(0, &mut gate);
         self.add_bias(1, &mut up);
         let mut inner = Buffer::any(gate.len());
         inner.copy_from_slice(&gate);
         experts.meet(&mut inner, &up);
-        let mut out = multiply(&self.down, &inner, count, None);
+        let mut out = multiply(&self.down, &inner, count, &[]);
         self.add_bias(2, &mut out);
         Saw { gate, up, out }
     }

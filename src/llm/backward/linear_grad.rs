@@ -10,12 +10,13 @@ use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::gradients::Gradients;
-use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::adapter::lora;
+use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
 use crate::llm::kernels::QMatrix;
 use crate::llm::kernels::gemm;
 use crate::llm::kernels::gemm::{Matrix, Target, gemm};
 use crate::llm::net::buffers::Buffer;
-use crate::llm::net::linear::Linear;
+use crate::llm::net::linear::{Linear, multiply_rows};
 use crate::llm::net::ops::with_f32;
 use crate::llm::net::rows::{add_scaled, each_row};
 
@@ -42,13 +43,8 @@ fn tiles(weight: &QMatrix, mut work: impl FnMut(usize, &[f32])) {
     WIDENED.set(widened);
 }
 
-/// x (count, inputs) -> (count, outputs), and `more` added to it.
-pub(crate) fn multiply(
-    weight: &QMatrix,
-    x: &[f32],
-    count: usize,
-    more: Option<LowRank<'_>>,
-) -> Buffer {
+/// x (count, inputs) -> (count, outputs), and each of `more` added to it.
+pub(crate) fn multiply(weight: &QMatrix, x: &[f32], count: usize, more: &[LowRank<'_>]) -> Buffer {
     let (inputs, outputs) = (weight.cols(), weight.rows());
     let x = Matrix::new(x, count, inputs);
     let mut out = Buffer::any(count * outputs);
@@ -56,14 +52,11 @@ pub(crate) fn multiply(
         let rows = tile.len() / inputs;
         let own = (x, Matrix::new(tile, rows, inputs).transposed());
         let target = Target::columns(&mut out, count, first..first + rows, gemm::Result::Replace);
-        match &more {
-            None => gemm(target, &[own]),
-            Some(LowRank { values, rank, b }) => {
-                let low = Matrix::new(values, count, *rank);
-                let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
-                gemm(target, &[own, (low, b.transposed())]);
-            }
-        }
+        let low = more.iter().map(|LowRank { values, rank, b }| {
+            let b = Matrix::new(&b[first * rank..(first + rows) * rank], rows, *rank);
+            (Matrix::new(values, count, *rank), b.transposed())
+        });
+        gemm(target, &[own].into_iter().chain(low).collect::<Vec<_>>());
     });
     out
 }
@@ -131,8 +124,8 @@ impl Linear {
     ) -> Result<(Buffer, Low)> {
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let (mut out, low) = match pair {
-            None => (multiply(&self.weight, x, count, None), Low::default()),
-            Some(LoraPair { a, b, scale }) => with_f32(a, |a| {
+            None => (multiply(&self.weight, x, count, &[]), Low::default()),
+            Some(LoraPair { a, b, scale, taken, dora }) => with_f32(a, |a| {
                 with_f32(b, |b| {
                     let inputs = self.weight.cols();
                     let rank = a.len() / inputs;
@@ -144,7 +137,18 @@ impl Linear {
                     gemm(target, &[(Matrix::new(seen, count, inputs), a)]);
                     scale_by(&mut low, *scale);
                     let more = LowRank { values: &low, rank, b };
-                    Ok((multiply(&self.weight, x, count, Some(more)), low))
+                    let taken = taken.as_ref().map(|taken| (taken, out_of(taken, x, inputs)));
+                    let taken = taken.as_ref().map(|(taken, values)| LowRank {
+                        values,
+                        rank: taken.rank,
+                        b: &taken.b,
+                    });
+                    let more: Vec<LowRank<'_>> = [more].into_iter().chain(taken).collect();
+                    let mut out = multiply(&self.weight, x, count, &more);
+                    if let Some(Dora { factors, .. }) = dora {
+                        multiply_rows(&mut out, factors);
+                    }
+                    Ok((out, low))
                 })
             })?,
         };
@@ -167,12 +171,15 @@ impl Linear {
         let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
         let count = grad.len() / outputs;
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
-        let Some(LoraPair { a, b, scale }) = pair else {
+        let Some(LoraPair { a, b, scale, taken, dora }) = pair else {
             if let Some(x_grad) = x_grad {
                 multiply_back(&self.weight, grad, count, x_grad);
             }
             return Ok(());
         };
+        if dora.is_some() {
+            candle_core::bail!("{} has DoRA, which is not trained", self.name)
+        }
         with_f32(a, |a| {
             with_f32(b, |b| {
                 let rank = a.len() / inputs;
@@ -207,6 +214,15 @@ impl Linear {
                 let Some(x_grad) = x_grad else { return Ok(()) };
                 let (x_grad, result) = x_grad;
                 multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
+                if let Some(lora::LowRank { a, b, rank }) = taken {
+                    let mut through = Buffer::any(count * rank);
+                    let target = Target::new(&mut through, count, *rank, gemm::Result::Replace);
+                    gemm(target, &[(all_grad, Matrix::new(b, outputs, *rank))]);
+                    scale_by(&mut through, -1.0);
+                    let product =
+                        (Matrix::new(&through, count, *rank), Matrix::new(a, *rank, inputs));
+                    gemm(Target::new(&mut *x_grad, count, inputs, gemm::Result::Add), &[product]);
+                }
                 let a = Matrix::new(a, rank, inputs);
                 let Some(dropout) = learning.dropout else {
                     gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[(low_grad, a)]);
@@ -223,6 +239,18 @@ impl Linear {
             })
         })
     }
+}
+
+/// What a start took out of a layer, as far as its rank: -(x Aᵀ), (count, rank). Dropout is the
+/// adapter's alone.
+fn out_of(taken: &lora::LowRank, x: &[f32], inputs: usize) -> Buffer {
+    let count = x.len() / inputs;
+    let mut low = Buffer::any(count * taken.rank);
+    let a = Matrix::new(&taken.a, taken.rank, inputs).transposed();
+    let target = Target::new(&mut low, count, taken.rank, gemm::Result::Replace);
+    gemm(target, &[(Matrix::new(x, count, inputs), a)]);
+    scale_by(&mut low, -1.0);
+    low
 }
 
 fn scale_by(values: &mut [f32], scale: f64) {

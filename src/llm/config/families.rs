@@ -21,6 +21,7 @@ pub(crate) const MOST_HEAD_DIMS: usize = 1 << 16;
 /// Reads a decoder's description. `path` is for error messages.
 pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
     let keys = Keys::new(json, path);
+    refuse_quantised(keys)?;
     match keys.text("model_type").unwrap_or_default() {
         "llama" => llama(keys),
         "mistral" => mistral(keys),
@@ -30,7 +31,7 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
         "gemma3_text" => gemma3(keys),
         // With pictures; the decoder is described inside and is all that is run.
         "gemma3" => match keys.get("text_config") {
-            Some(text) => gemma3(keys.of(text)),
+            Some(text) => Ok(Config { with_tower: true, ..gemma3(keys.of(text))? }),
             None => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
         "gemma4_text" => gemma4::gemma4(keys),
@@ -91,6 +92,37 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
         "" => Err(Error::not_a_model(path, "it has no model_type")),
         other => Err(Error::UnsupportedArchitecture { architecture: other.to_owned() }),
     }
+}
+
+/// Weights that another library has packed: GPTQ, AWQ, bitsandbytes, …
+fn refuse_quantised(keys: Keys<'_>) -> Result<(), Error> {
+    let inner = keys.get("text_config").unwrap_or(&Value::Null);
+    let settings = [keys.json, inner].into_iter().find_map(|json| {
+        let names = ["quantization_config", "compression_config"];
+        names.iter().find_map(|name| json.get(*name)).filter(|value| value.is_object())
+    });
+    let Some(settings) = settings else { return Ok(()) };
+    if settings.get("quant_method").and_then(Value::as_str) == Some("mxfp4") {
+        return Ok(()); // whoever reads the tensors knows it
+    }
+    let on = |key: &str| settings.get(key).and_then(Value::as_bool) == Some(true);
+    let bits = ["bits", "w_bit", "num_bits"].iter().find_map(|key| settings.get(*key)?.as_u64());
+    let bits = bits.or_else(|| on("load_in_4bit").then_some(4));
+    let bits = bits.or_else(|| on("load_in_8bit").then_some(8));
+    let method = settings.get("quant_method").and_then(Value::as_str).unwrap_or("a method unsaid");
+    let found = match bits {
+        Some(bits) => format!("{method}, {bits} bits"),
+        None => method.to_owned(),
+    };
+    let expected = "weights packed like this are not computed; open a GGUF file of this model (on the \
+                    Hub mostly in a repository whose name ends in -GGUF), or the folder that it was \
+                    quantised from";
+    Err(Error::Setting {
+        path: keys.path.to_owned(),
+        key: "quantization_config".to_owned(),
+        found,
+        expected: expected.to_owned(),
+    })
 }
 
 /// Where the families' defaults differ.
@@ -234,6 +266,7 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         embedding_scale: None,
         tied_head: keys.flag("tie_word_embeddings", defaults.tied)?,
         naming: Naming::Llama,
+        with_tower: false,
     })
 }
 
@@ -540,5 +573,6 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
         embedding_scale: None,
         tied_head: keys.flag("tie_word_embeddings", true)?,
         naming: Naming::Gpt2,
+        with_tower: false,
     })
 }

@@ -5,7 +5,7 @@ use super::names::Naming;
 use super::rope::{Rope, RopeScaling, longrope_magnitude, pair_count, yarn_magnitude};
 use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
-use crate::llm::files::gguf::{GgufFile, GgufValue};
+use crate::llm::files::gguf::GgufFile;
 
 /// Reads a decoder's description. llama.cpp's converters add 1 to Gemma's norms and leave GPT-2's
 /// matrices (out, in), so a GGUF file needs neither `RmsPlusOne` nor a transposition.
@@ -96,8 +96,7 @@ impl Keys<'_> {
         let found = self.file.metadata().get(&key);
         let found = match found {
             None => "nothing".to_owned(),
-            Some(GgufValue::Array(array)) => format!("an array of {}", array.len()),
-            Some(value) => format!("{value:?}"),
+            Some(value) => value.to_string(),
         };
         Error::Setting {
             path: self.file.path().to_owned(),
@@ -219,6 +218,7 @@ impl Keys<'_> {
             embedding_scale: None,
             tied_head: !self.has("output.weight"),
             naming: Naming::Llama,
+            with_tower: false,
         })
     }
 

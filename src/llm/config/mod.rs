@@ -490,6 +490,10 @@ pub struct Config {
     /// The head is the embedding.
     pub tied_head: bool,
     pub naming: Naming,
+
+    /// The decoder is one part of a model that looks at pictures too (Gemma 3): PEFT calls its layers
+    /// by their paths in the whole.
+    pub with_tower: bool,
 }
 
 impl Config {
@@ -538,6 +542,12 @@ impl Config {
             NormPlacement::AfterSum => Some("norms after the sums of its layers"),
             _ => None,
         }
+    }
+
+    /// What PEFT puts before the decoder's own paths, where the model has other parts too:
+    /// `model.layers.0` is then `model.language_model.layers.0`.
+    pub fn peft_decoder(&self) -> Option<&'static str> {
+        self.with_tower.then_some("model.language_model.")
     }
 
     /// Two lengths of one class can share a cache.

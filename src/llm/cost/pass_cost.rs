@@ -2,7 +2,7 @@
 //! multiplications. The pass itself: see `differentiable.rs`.
 
 use super::shapes::Shapes;
-use crate::llm::adapter::lora::LinearInfo;
+use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::backward::differentiable::{Keep, bytes_a_row};
 use crate::llm::backward::linear_grad;
 use crate::llm::backward::tree::TokenTree;

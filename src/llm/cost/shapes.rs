@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::jobs::Quiet;
-use crate::llm::adapter::lora::LinearInfo;
+use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};

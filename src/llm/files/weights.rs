@@ -2,17 +2,15 @@
 //! transformers' names, and answer with bytes in ggml's types and torch's row order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use safetensors::{Dtype, SafeTensors};
-use serde_json::Value;
 
 use super::gguf::{GgufFile, TensorType};
-use super::mapped::Mapped;
 use super::mxfp4;
 use super::quantize::quantize;
+pub(crate) use super::safetensors_files::SafetensorsFiles;
 use crate::jobs;
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
@@ -29,7 +27,7 @@ pub(crate) struct RawTensor {
 
     /// The bytes are MXFP4's, and these are their scales: [`RawTensor::unpacked`] makes `kind` of
     /// them.
-    scales: Option<Bytes>,
+    pub scales: Option<Bytes>,
 }
 
 /// How weights are kept once loaded.
@@ -153,7 +151,7 @@ impl WeightSource {
         };
         let names: Vec<String> = match self {
             Self::Gguf(file) => file.tensors().map(|tensor| tensor.name.clone()).collect(),
-            Self::Safetensors(files) => files.tensors.keys().cloned().collect(),
+            Self::Safetensors(files) => files.names().cloned().collect(),
         };
         // MXFP4's scales are used with their blocks.
         let is_scales = |name: &String| {
@@ -513,160 +511,4 @@ pub(crate) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String
         _ => return None,
     };
     Some(format!("blk.{layer}.{part}.{ending}"))
-}
-
-/// The safetensors files of a folder, mapped.
-pub(crate) struct SafetensorsFiles {
-    folder: PathBuf,
-    files: Vec<(PathBuf, Mapped)>,
-    tensors: BTreeMap<String, Place>,
-}
-
-struct Place {
-    file: usize,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    range: std::ops::Range<usize>,
-}
-
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-
-impl SafetensorsFiles {
-    /// The files that a folder's weights are in, in the order of their names.
-    pub fn paths(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-        let index = folder.join(INDEX);
-        if !index.is_file() {
-            let single = folder.join(SINGLE);
-            if !single.is_file() {
-                let problem = format!("it has neither {SINGLE} nor {INDEX}");
-                return Err(Error::not_a_model(folder, problem));
-            }
-            return Ok(vec![single]);
-        }
-        let text = std::fs::read_to_string(&index).map_err(|source| Error::read(&index, source))?;
-        let json: Value = serde_json::from_str(&text)
-            .map_err(|err| Error::not_a_model(&index, format!("it is not JSON: {err}")))?;
-        let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
-            return Err(Error::not_a_model(&index, "it has no weight_map"));
-        };
-        let mut names: Vec<&str> = map.values().filter_map(Value::as_str).collect();
-        names.sort_unstable();
-        names.dedup();
-        if let Some(stray) = names.iter().find(|name| name.contains(['/', '\\'])) {
-            let problem = format!("{stray} is not the name of a file beside it");
-            return Err(Error::not_a_model(&index, problem));
-        }
-        Ok(names.into_iter().map(|name| folder.join(name)).collect())
-    }
-
-    pub fn open(folder: &Path) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        let mut tensors = BTreeMap::new();
-        for path in Self::paths(folder)? {
-            let map = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
-            // Checks every length against the file's.
-            let (header_len, header) = SafeTensors::read_metadata(&map).map_err(|err| {
-                Error::not_a_model(&path, format!("it is cut short or damaged: {err}"))
-            })?;
-            let data_start = 8 + header_len;
-            for name in header.offset_keys() {
-                let Some(info) = header.info(&name) else { continue };
-                let (start, end) = info.data_offsets;
-                let place = Place {
-                    file: files.len(),
-                    dtype: info.dtype,
-                    shape: info.shape.clone(),
-                    range: data_start + start..data_start + end,
-                };
-                tensors.insert(name, place);
-            }
-            files.push((path, map));
-        }
-        Ok(Self { folder: folder.to_owned(), files, tensors })
-    }
-
-    /// Type, number of elements and bytes of every tensor, for a model's facts.
-    pub fn summary(&self) -> impl Iterator<Item = (Dtype, u64, u64)> {
-        self.tensors.values().map(|place| {
-            let elements = place.shape.iter().map(|dim| *dim as u64).product();
-            (place.dtype, elements, place.range.len() as u64)
-        })
-    }
-
-    /// A tensor by transformers' name, under the name that the file has for it. Some files were
-    /// saved from the decoder without its head, and lack the first word; in a model that also
-    /// looks at pictures the decoder is a part, called by one of two names.
-    fn place(&self, name: &str) -> Option<(&String, &Place)> {
-        let inner = name.split_once('.').map_or(name, |(_, inner)| inner);
-        let own = [name.to_owned(), inner.to_owned(), format!("language_model.{name}")];
-        let newer = name.strip_prefix("model.").map(|rest| format!("model.language_model.{rest}"));
-        own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name))
-    }
-
-    /// Whether a tensor is there as MXFP4's blocks.
-    fn is_mxfp4(&self, name: &str) -> bool {
-        self.place(&format!("{name}_blocks")).is_some()
-    }
-
-    /// A tensor (experts, rows, columns) that is stored as blocks and scales.
-    fn find_mxfp4(&self, name: &str) -> Result<RawTensor, Error> {
-        let bytes_of = |ending: &str| {
-            let name = format!("{name}{ending}");
-            let Some((stored_name, place)) = self.place(&name) else {
-                return Err(Error::MissingTensors { path: self.folder.clone(), names: vec![name] });
-            };
-            let (path, map) = &self.files[place.file];
-            if place.dtype != Dtype::U8 {
-                let types = format!("{:?} ({name})", place.dtype);
-                return Err(Error::TensorTypes { path: path.clone(), types });
-            }
-            let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
-            let bytes = bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?;
-            Ok((stored_name, path, place.shape.clone(), bytes))
-        };
-        let (stored_name, path, mut shape, bytes) = bytes_of("_blocks")?;
-        let (scales_name, _, scales_shape, scales) = bytes_of("_scales")?;
-        let refuse = |name: &str, found: &[usize], expected: Vec<usize>| {
-            let (name, found) = (name.to_owned(), found.to_vec());
-            Err(Error::Shape { path: path.clone(), name, found, expected })
-        };
-        if shape.len() != 4 || shape[3] != mxfp4::BLOCK {
-            let expected = [&scales_shape[..], &[mxfp4::BLOCK]].concat();
-            return refuse(stored_name, &shape, expected);
-        }
-        shape.pop();
-        if shape != scales_shape {
-            return refuse(scales_name, &scales_shape, shape);
-        }
-        shape[2] *= 2 * mxfp4::BLOCK;
-        let (name, path, kind) = (stored_name.clone(), path.clone(), GgmlType::Q5_0);
-        Ok(RawTensor { name, path, kind, shape, bytes, scales: Some(scales) })
-    }
-
-    fn find(&self, name: &str) -> Result<RawTensor, Error> {
-        let Some((stored_name, place)) = self.place(name) else {
-            if self.is_mxfp4(name) {
-                return self.find_mxfp4(name);
-            }
-            let names = vec![name.to_owned()];
-            return Err(Error::MissingTensors { path: self.folder.clone(), names });
-        };
-        let (path, map) = &self.files[place.file];
-        let kind = match place.dtype {
-            Dtype::F32 => GgmlType::F32,
-            Dtype::F16 => GgmlType::F16,
-            Dtype::BF16 => GgmlType::BF16,
-            other => {
-                let types = format!("{other:?} ({name})");
-                return Err(Error::TensorTypes { path: path.clone(), types });
-            }
-        };
-        let bytes = Bytes::from_map(map.share())
-            .slice(place.range.clone())
-            .map_err(|err| Error::not_a_model(path, err.to_string()))?;
-        let shape = place.shape.clone();
-        let (name, path) = (stored_name.clone(), path.clone());
-        Ok(RawTensor { name, path, kind, shape, bytes, scales: None })
-    }
 }

@@ -31,11 +31,20 @@ impl Opened {
     pub fn open(source: &ModelSource) -> Result<Self, Error> {
         match source {
             ModelSource::Gguf(path) => {
+                if let Some(problem) = other_weights(path) {
+                    return Err(Error::not_a_model(path, problem));
+                }
                 let file = Arc::new(GgufFile::open(path)?);
+                if let Some(problem) = other_gguf(&file) {
+                    return Err(Error::not_a_model(path, problem));
+                }
                 let weights = WeightSource::Gguf(Arc::clone(&file));
                 Ok(Self { weights, files: Files::Gguf(file) })
             }
             ModelSource::Folder(path) => {
+                if let Some(problem) = without_config(path) {
+                    return Err(Error::not_a_model(path, problem));
+                }
                 let config = read_json(&path.join("config.json"))?;
                 let generation = path.join("generation_config.json");
                 let generation =
@@ -154,6 +163,86 @@ fn gguf_stop_ids(file: &GgufFile) -> Vec<u32> {
     ids.sort_unstable();
     ids.dedup();
     ids
+}
+
+/// What a file is that holds weights and is opened by its folder.
+fn other_weights(path: &Path) -> Option<String> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    match ending.as_str() {
+        "safetensors" => Some(
+            "it holds weights alone; open the folder that it lies in, with its config.json"
+                .to_owned(),
+        ),
+        "bin" | "pt" | "pth" | "ckpt" if GgufFile::open(path).is_err() => Some(
+            "it is a pickle, which can run code and is not loaded; open a folder with \
+             model.safetensors, or a GGUF file"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// What a GGUF file is that is no language model. By what llama.cpp's converters write.
+fn other_gguf(file: &GgufFile) -> Option<String> {
+    if let Some(base) = gguf_lora_base(file) {
+        return Some(format!(
+            "it is a LoRA adapter for {base}: open that model, and give this file as its adapter"
+        ));
+    }
+    let kind = file.str("general.type");
+    if kind == Some("mmproj") || file.str("general.architecture") == Some("clip") {
+        return Some(
+            "it is the part of a model that looks at pictures (mmproj); the model is the other GGUF \
+             file beside it"
+                .to_owned(),
+        );
+    }
+    match kind {
+        Some("imatrix") => {
+            Some("it is an importance matrix for quantising, not a model".to_owned())
+        }
+        Some("control_vector") => Some("it is a control vector, not a model".to_owned()),
+        _ => None,
+    }
+}
+
+/// The model that a GGUF adapter belongs to, as far as it says. `None`: the file is no adapter.
+fn gguf_lora_base(file: &GgufFile) -> Option<String> {
+    if file.str("general.type") != Some("adapter") {
+        return None;
+    }
+    let architecture = file.str("general.architecture").unwrap_or("unknown");
+    let keys = ["general.base_model.0.repo_url", "general.base_model.0.name"];
+    Some(match keys.iter().find_map(|key| file.str(key)) {
+        Some(base) => format!("{base} ({architecture})"),
+        None => format!("a {architecture} model (the file does not say which)"),
+    })
+}
+
+/// What a folder is that has no `config.json`.
+fn without_config(folder: &Path) -> Option<String> {
+    if folder.join("config.json").is_file() {
+        return None;
+    }
+    let adapter = folder.join("adapter_config.json");
+    if !adapter.is_file() {
+        return Some(
+            "it has no config.json, which transformers writes beside the weights".to_owned(),
+        );
+    }
+    let json = read_json(&adapter).unwrap_or_default();
+    let base = json.get("base_model_name_or_path").and_then(Value::as_str);
+    Some(match base {
+        Some(base) => format!(
+            "it is an adapter (PEFT) for the model {base}: open that model, and give this folder as \
+             its adapter"
+        ),
+        None => {
+            "it is an adapter (PEFT), and does not say for which model: open the model, and give \
+                 this folder as its adapter"
+                .to_owned()
+        }
+    })
 }
 
 /// One id, or a list of them.

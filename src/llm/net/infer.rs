@@ -9,12 +9,13 @@ use super::attention::attend;
 use super::buffers::{self, Buffer};
 use super::cache::KvCache;
 use super::experts::sigmoid;
-use super::linear::{Linear, Norm};
+use super::linear::{Linear, Norm, add_pair};
 use super::rows;
 use super::transformer::{Adds, Layer, Qkv, Transformer};
-use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::lora::{Adapter, HEAD};
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
+use crate::llm::kernels::QMatrix;
 
 /// Something that wants to see the hidden states on their way through, (positions, width) each:
 /// the embedding, every layer's result but the last, and the result of the final norm.
@@ -84,7 +85,7 @@ impl Transformer {
     ) -> Result<Buffer> {
         let start = cache.done();
         let width = config.width;
-        let mut hidden = self.embed(config, ids, start);
+        let mut hidden = self.embed(config, ids, start, adapter);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let tables: Vec<RopeTable> = tables.collect();
         let everything = 0..ids.len();
@@ -112,12 +113,20 @@ impl Transformer {
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.
-    pub fn embed(&self, config: &Config, ids: &[u32], start: usize) -> Buffer {
+    pub fn embed(
+        &self,
+        config: &Config,
+        ids: &[u32],
+        start: usize,
+        adapter: Option<&Adapter>,
+    ) -> Buffer {
+        let own = adapter.and_then(|adapter| adapter.tables.embedding.as_ref());
+        let embedding = own.unwrap_or(&self.embedding);
         let width = config.width;
         let mut hidden = match &self.projections {
-            None => self.looked_up(config, ids, width),
+            None => looked_up(embedding, config, ids, width),
             Some([project_in, _]) => {
-                let vectors = self.looked_up(config, ids, project_in.cols());
+                let vectors = looked_up(embedding, config, ids, project_in.cols());
                 let mut hidden = Buffer::any(ids.len() * width);
                 project_in.matmul(&vectors, ids.len(), &mut hidden);
                 hidden
@@ -133,30 +142,30 @@ impl Transformer {
         normed(self.embedding_norm.as_ref(), hidden)
     }
 
-    /// Rows of the embedding, scaled where the family does so.
-    fn looked_up(&self, config: &Config, ids: &[u32], width: usize) -> Buffer {
-        let mut hidden = Buffer::any(ids.len() * width);
-        for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {
-            self.embedding.dequantize_row(*id as usize, row);
-            rows::scale(row, config.embedding_scale);
-        }
-        hidden
-    }
-
     /// Hidden rows -> (rows, vocabulary)
-    pub fn score(&self, config: &Config, hidden: &[f32]) -> Vec<f32> {
+    pub fn score(
+        &self,
+        config: &Config,
+        hidden: &[f32],
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<f32>> {
         let count = hidden.len() / config.width;
         let mut scores = vec![0.0; count * config.vocab_size];
+        let own = adapter.and_then(|adapter| adapter.tables.head.as_ref());
+        let head = own.unwrap_or(&self.head);
         match &self.projections {
-            None => self.head.matmul(hidden, count, &mut scores),
+            None => head.matmul(hidden, count, &mut scores),
             Some([_, project_out]) => {
                 let mut vectors = Buffer::any(count * project_out.rows());
                 project_out.matmul(hidden, count, &mut vectors);
-                self.head.matmul(&vectors, count, &mut scores);
+                head.matmul(&vectors, count, &mut scores);
             }
         }
+        if let Some(pair) = adapter.and_then(|adapter| adapter.pair(HEAD)) {
+            add_pair(pair, hidden, config.width, &mut scores)?;
+        }
         self.finish_scores(config, &mut scores);
-        scores
+        Ok(scores)
     }
 
     /// What comes after the head's product: a bias, a scale, a cap.
@@ -357,4 +366,14 @@ fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {
         Some(norm) => norm.run(&x),
         None => x,
     }
+}
+
+/// Rows of the embedding, scaled where the family does so.
+fn looked_up(embedding: &QMatrix, config: &Config, ids: &[u32], width: usize) -> Buffer {
+    let mut hidden = Buffer::any(ids.len() * width);
+    for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {
+        embedding.dequantize_row(*id as usize, row);
+        rows::scale(row, config.embedding_scale);
+    }
+    hidden
 }

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::buffers::Buffer;
 use super::ops::{RowNorm, with_f32};
 use super::rows::{add_scaled, dot, each_row};
-use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::adapter::lora::{Adapter, Dora, LoraPair, LowRank};
 use crate::llm::kernels;
 use crate::llm::kernels::{Product, QMatrix};
 
@@ -44,24 +44,44 @@ impl Linear {
         Ok(outs)
     }
 
-    /// Adds the bias and what the adapter changes.
+    /// Adds what the adapter changes, and the bias.
     fn finish(&self, x: &[f32], adapter: Option<&Adapter>, out: &mut [f32]) -> Result<()> {
+        if let Some(pair) = adapter.and_then(|adapter| adapter.pair(&self.name)) {
+            add_pair(pair, x, self.weight.cols(), out)?;
+        }
         if let Some(bias) = &self.bias {
             for row in out.chunks_exact_mut(bias.len()) {
                 add_scaled(row, 1.0, bias);
             }
         }
-        let Some(LoraPair { a, b, scale }) = adapter.and_then(|adapter| adapter.pair(&self.name))
-        else {
-            return Ok(());
-        };
-        with_f32(a, |a| {
-            with_f32(b, |b| {
-                let rank = a.len() / self.weight.cols();
-                add_low_rank(x, a, b, rank, *scale as f32, out);
-                Ok(())
-            })
+        Ok(())
+    }
+}
+
+/// Works a pair into W x, before any bias: x (count, inputs), out (count, outputs).
+pub(crate) fn add_pair(pair: &LoraPair, x: &[f32], inputs: usize, out: &mut [f32]) -> Result<()> {
+    let LoraPair { a, b, scale, taken, dora } = pair;
+    with_f32(a, |a| {
+        with_f32(b, |b| {
+            add_low_rank(x, a, b, a.len() / inputs, *scale as f32, out);
+            Ok(())
         })
+    })?;
+    if let Some(LowRank { a, b, rank }) = taken {
+        add_low_rank(x, a, b, *rank, -1.0, out);
+    }
+    if let Some(Dora { factors, .. }) = dora {
+        multiply_rows(out, factors);
+    }
+    Ok(())
+}
+
+/// Each row by as many factors.
+pub(crate) fn multiply_rows(rows: &mut [f32], factors: &[f32]) {
+    for row in rows.chunks_exact_mut(factors.len()) {
+        for (value, factor) in row.iter_mut().zip(factors) {
+            *value *= factor;
+        }
     }
 }
 

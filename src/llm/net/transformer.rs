@@ -13,7 +13,7 @@ use super::per_layer::{PerLayer, PerLayerTables};
 use super::recurrent::Recurrent;
 use super::rows::Stripes;
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::LinearInfo;
+use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::weights::{TensorSource, Weights};

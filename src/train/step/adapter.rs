@@ -23,7 +23,11 @@ pub(crate) fn lora_spec(config: &TrainConfig) -> LoraSpec {
 }
 
 pub fn load(model: &Model, path: &Path) -> Result<Adapter, Error> {
-    Adapter::load(path, model).map_err(|source| Error::Adapter { path: path.to_owned(), source })
+    let adapter = Adapter::load(path, model).and_then(|adapter| {
+        adapter.check_trainable()?;
+        Ok(adapter)
+    });
+    adapter.map_err(|source| Error::Adapter { path: path.to_owned(), source })
 }
 
 /// Writes it in PEFT's format.

@@ -60,8 +60,7 @@ impl ReferenceCache {
                     hash.update(value.to_le_bytes());
                 }
             }
-            let config = adapter.config();
-            hash.update(format!("{} {} {}\n", config.r, config.lora_alpha, config.use_rslora));
+            hash.update(adapter.strength());
         }
         Ok(Self::at(folder.join(format!("reference-{}.bin", files::hex(&hash.finalize())))))
     }

@@ -1,0 +1,521 @@
+//! `adapter_config.json` of PEFT: what it says of a LoRA adapter, and what of it is refused by its
+//! name. The weights beside it: see [`crate::llm::adapter_files`].
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::modules::{Patterns, TargetModules, layer_of, peft_name, whole_or_float};
+use super::spec::{LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, targets};
+use crate::llm::card::ModelIdentity;
+use crate::llm::config::{Config, Naming};
+use crate::llm::error::Error;
+
+/// What was done to a layer's weight when the adapter was begun, and is done again whenever it is
+/// read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing: A and B are all there is, whatever they were drawn from.
+    Plain,
+
+    /// The largest singular values were taken out.
+    Pissa,
+
+    /// The directions of the first columns were taken out.
+    Olora,
+}
+
+/// The keys of `adapter_config.json` that are read, refused by themselves, or say only how the
+/// adapter came about.
+const KNOWN: &[&str] = &[
+    "alora_invocation_tokens",
+    "alpha_pattern",
+    "arrow_config",
+    "auto_mapping",
+    "base_model_name_or_path",
+    "bias",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "exclude_modules",
+    "fan_in_fan_out",
+    "inference_mode",
+    "init_lora_weights",
+    "kasa_config",
+    "layer_replication",
+    "layers_pattern",
+    "layers_to_transform",
+    "loftq_config",
+    "lora_alpha",
+    "lora_bias",
+    "lora_dropout",
+    "lora_ga_config",
+    "megatron_config",
+    "megatron_core",
+    "modules_to_save",
+    "monteclora_config",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "r",
+    "rank_pattern",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "target_parameters",
+    "task_type",
+    "tie_word_embeddings",
+    "trainable_token_indices",
+    "transformers_version",
+    "use_bdlora",
+    "use_dora",
+    "use_qalora",
+    "use_rslora",
+    "velora_config",
+    "_custom_modules",
+];
+
+/// The last parts of a model's embedding and head.
+const TABLES: [&str; 3] = ["embed_tokens", "wte", "lm_head"];
+
+/// Settings that change what an adapter computes and are refused where they are on, and why.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("lora_bias", "a bias of B is not computed"),
+    ("layer_replication", "layers that stand several times are not computed"),
+    ("trainable_token_indices", "tokens trained beside the adapter are not read"),
+    ("target_parameters", "LoRA on bare parameters (mixtures of experts) is not computed"),
+    ("use_qalora", "QA-LoRA is not computed"),
+    ("use_bdlora", "BD-LoRA is not computed"),
+    ("alora_invocation_tokens", "activated LoRA is not computed"),
+    ("arrow_config", "Arrow's routing is not computed"),
+    ("kasa_config", "KaSA is not computed"),
+    ("monteclora_config", "MonteCLoRA is not computed"),
+    ("velora_config", "VeLoRA is not computed"),
+    ("megatron_config", "Megatron's layers are not computed"),
+];
+
+/// What we keep of `adapter_config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeftConfig {
+    pub r: usize,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub use_rslora: bool,
+    pub use_dora: bool,
+    pub fan_in_fan_out: bool,
+    pub target_modules: TargetModules,
+    pub exclude_modules: Option<TargetModules>,
+
+    /// Modules that are saved whole beside the adapter: the embedding, the head.
+    pub modules_to_save: Vec<String>,
+
+    /// `None`: in every layer.
+    pub layers_to_transform: Option<Vec<usize>>,
+    pub layers_pattern: Vec<String>,
+    pub rank_pattern: Patterns,
+    pub alpha_pattern: Patterns,
+    pub start: Start,
+
+    /// `init_lora_weights` as it stands in the file.
+    init_lora_weights: Value,
+    pub base_model_name_or_path: Option<String>,
+    pub revision: Option<String>,
+}
+
+impl PeftConfig {
+    /// Of a new adapter. `decoder`: what PEFT puts before the decoder's path where the model has other
+    /// parts too; their layers must not be meant.
+    pub(crate) fn from_spec(
+        spec: &LoraSpec,
+        layers: &[LinearInfo],
+        naming: Naming,
+        decoder: Option<&str>,
+    ) -> Self {
+        // `all-linear` is written out, as PEFT does: readers need not know what it meant.
+        let is_all = spec.target_modules.iter().any(|target| target == "all-linear");
+        let has_pattern = spec.target_modules.iter().any(|target| is_pattern(target));
+        let mut names: Vec<String> = if is_all {
+            last_parts(layers).split(", ").map(ToOwned::to_owned).collect()
+        } else if has_pattern {
+            // In a list PEFT takes a pattern for a name: the layers that were meant, by their paths.
+            let meant = targets(layers, &spec.target_modules).into_iter();
+            meant.map(|layer| layer.name.clone()).collect()
+        } else {
+            spec.target_modules.clone()
+        };
+        names.sort();
+        names.dedup();
+        let target_modules = match decoder {
+            None => TargetModules::Names(names),
+            // By name alone PEFT would change the tower too.
+            Some(_) if !is_all && has_pattern => {
+                TargetModules::Names(names.iter().map(|name| peft_name(name, decoder)).collect())
+            }
+            Some(decoder) => {
+                let ends = names
+                    .iter()
+                    .map(|name| name.strip_prefix("model.").unwrap_or(name).replace('.', r"\."));
+                let ends = ends.collect::<Vec<_>>().join("|");
+                let decoder = decoder.replace('.', r"\.");
+                TargetModules::Pattern(format!(r"{decoder}(?:.*\.)?(?:{ends})"))
+            }
+        };
+        Self {
+            r: spec.r,
+            lora_alpha: spec.lora_alpha,
+            lora_dropout: spec.lora_dropout,
+            use_rslora: spec.use_rslora,
+            use_dora: false,
+            fan_in_fan_out: naming.is_transposed(),
+            target_modules,
+            exclude_modules: None,
+            modules_to_save: Vec::new(),
+            layers_to_transform: None,
+            layers_pattern: Vec::new(),
+            rank_pattern: Patterns::default(),
+            alpha_pattern: Patterns::default(),
+            start: Start::Plain,
+            init_lora_weights: Value::Bool(true),
+            base_model_name_or_path: None,
+            revision: None,
+        }
+    }
+
+    /// Of an adapter that came without one: each module's path and rank, and one alpha (0: B is scaled
+    /// already).
+    pub(crate) fn of_pairs(ranks: Vec<(&str, usize)>, alpha: f64, config: &Config) -> Self {
+        let decoder = config.peft_decoder();
+        let ranks: Vec<(String, usize)> =
+            ranks.into_iter().map(|(module, rank)| (peft_name(module, decoder), rank)).collect();
+        let r = ranks.iter().map(|(_, rank)| *rank).max().unwrap_or(1);
+        let others = ranks.iter().filter(|(_, rank)| *rank != r);
+        let others: Vec<(&str, f64)> =
+            others.map(|(module, rank)| (module.as_str(), *rank as f64)).collect();
+        let alpha_pattern = if alpha == 0.0 { others.clone() } else { Vec::new() };
+        let names = ranks.iter().map(|(module, _)| module.clone()).collect();
+        Self {
+            r,
+            lora_alpha: if alpha == 0.0 { r as f64 } else { alpha },
+            lora_dropout: 0.0,
+            use_rslora: false,
+            use_dora: false,
+            fan_in_fan_out: config.naming.is_transposed(),
+            target_modules: TargetModules::Names(names),
+            exclude_modules: None,
+            modules_to_save: Vec::new(),
+            layers_to_transform: None,
+            layers_pattern: Vec::new(),
+            rank_pattern: Patterns::of_modules(others.into_iter()),
+            alpha_pattern: Patterns::of_modules(alpha_pattern.into_iter()),
+            start: Start::Plain,
+            init_lora_weights: Value::Bool(true),
+            base_model_name_or_path: None,
+            revision: None,
+        }
+    }
+
+    /// `path` is for error messages.
+    pub fn from_json(json: &Value, path: &Path) -> Result<Self, Error> {
+        let refuse_because = |key: &str, why: &str| {
+            let found = json.get(key).cloned().unwrap_or_default();
+            Error::adapter(path, format!("{key} = {found}: {why}"))
+        };
+        let refuse = |key: &str| refuse_because(key, "this is not supported");
+        let present = |key: &str| json.get(key).filter(|value| !value.is_null());
+        if present("peft_type").and_then(Value::as_str) != Some("LORA") {
+            return Err(refuse_because("peft_type", "only LORA is supported"));
+        }
+        if present("bias").is_some_and(|bias| bias.as_str() != Some("none")) {
+            return Err(refuse_because("bias", "trained biases are not read; none was expected"));
+        }
+        let off = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            _ => false,
+        };
+        for (key, why) in UNSUPPORTED {
+            if json.get(*key).is_some_and(|value| !off(value)) {
+                return Err(refuse_because(key, why));
+            }
+        }
+        // What a later PEFT may have added: whether it matters cannot be known.
+        let names = json.as_object().into_iter().flatten();
+        for (key, value) in names.filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            match value {
+                Value::String(_) => log::warn!("{}: {key} is not known", path.display()),
+                value if off(value) => {}
+                _ => return Err(refuse(key)),
+            }
+        }
+        let number = |key: &str, default: f64| match present(key) {
+            None => Ok(default),
+            Some(value) => {
+                value.as_f64().ok_or_else(|| refuse_because(key, "a number was expected"))
+            }
+        };
+        let flag = |key: &str| match present(key) {
+            None => Ok(false),
+            Some(value) => {
+                value.as_bool().ok_or_else(|| refuse_because(key, "true or false was expected"))
+            }
+        };
+        let modules = |key: &str| match present(key) {
+            None => Ok(None),
+            Some(value) => {
+                let modules = TargetModules::read(value);
+                modules.map(Some).ok_or_else(|| {
+                    refuse_because(key, "names of modules or a regular expression were expected")
+                })
+            }
+        };
+        let pattern = |key: &str| {
+            Patterns::read(present(key)).ok_or_else(|| {
+                refuse_because(key, "a number for each regular expression was expected")
+            })
+        };
+        let layers = match present("layers_to_transform") {
+            None => None,
+            Some(value) => {
+                let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+                let layers = list.iter().map(|layer| layer.as_u64().map(|layer| layer as usize));
+                let layers = layers.collect::<Option<Vec<_>>>();
+                let expected = "the numbers of layers were expected";
+                let layers =
+                    layers.ok_or_else(|| refuse_because("layers_to_transform", expected))?;
+                Some(layers).filter(|layers| !layers.is_empty())
+            }
+        };
+        let exclude_modules = modules("exclude_modules")?.filter(|modules| match modules {
+            TargetModules::Names(names) => !names.is_empty(),
+            TargetModules::Pattern(pattern) => !pattern.is_empty(),
+            TargetModules::Unsaid => false,
+        });
+        let modules_to_save =
+            modules("modules_to_save")?.map(|modules| modules.names()).unwrap_or_default();
+        let last = |name: &String| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let is_table = |name: &String| TABLES.contains(&last(name).as_str());
+        if !modules_to_save.iter().all(is_table) {
+            let why = "of the layers that may be saved whole beside an adapter, the embedding and the \
+                       head are read; merge it in PEFT (merge_and_unload) and open the merged folder";
+            return Err(refuse_because("modules_to_save", why));
+        }
+        let text = |key: &str| present(key).and_then(Value::as_str).map(ToOwned::to_owned);
+        let rank = number("r", 8.0)?;
+        if rank < 1.0 || rank.fract() != 0.0 {
+            return Err(refuse_because("r", "a whole number of at least 1 was expected"));
+        }
+        Ok(Self {
+            r: rank as usize,
+            lora_alpha: number("lora_alpha", 8.0)?,
+            lora_dropout: number("lora_dropout", 0.0)?,
+            use_rslora: flag("use_rslora")?,
+            use_dora: flag("use_dora")?,
+            fan_in_fan_out: flag("fan_in_fan_out")?,
+            target_modules: modules("target_modules")?.unwrap_or(TargetModules::Unsaid),
+            exclude_modules,
+            modules_to_save,
+            layers_to_transform: layers,
+            layers_pattern: match modules("layers_pattern")? {
+                None => Vec::new(),
+                Some(patterns) => patterns.names(),
+            },
+            rank_pattern: pattern("rank_pattern")?,
+            alpha_pattern: pattern("alpha_pattern")?,
+            start: start(present("init_lora_weights"))
+                .map_err(|why| refuse_because("init_lora_weights", why))?,
+            init_lora_weights: present("init_lora_weights").cloned().unwrap_or(Value::Bool(true)),
+            base_model_name_or_path: text("base_model_name_or_path"),
+            revision: text("revision"),
+        })
+    }
+
+    pub(crate) fn to_json(&self, base: &ModelIdentity) -> Value {
+        let name = base.repo.clone().or_else(|| Some(base.name.clone()));
+        let excluded = self.exclude_modules.as_ref();
+        let fields = [
+            ("alpha_pattern", self.alpha_pattern.to_json()),
+            ("auto_mapping", Value::Null),
+            ("base_model_name_or_path", json!(name)),
+            ("bias", json!("none")),
+            ("exclude_modules", excluded.map_or(Value::Null, TargetModules::to_json)),
+            ("fan_in_fan_out", json!(self.fan_in_fan_out)),
+            ("inference_mode", json!(true)),
+            ("init_lora_weights", self.init_lora_weights.clone()),
+            ("layers_pattern", none_or(&self.layers_pattern)),
+            ("layers_to_transform", json!(self.layers_to_transform)),
+            ("lora_alpha", whole_or_float(self.lora_alpha)),
+            ("lora_dropout", json!(self.lora_dropout)),
+            ("modules_to_save", none_or(&self.modules_to_save)),
+            ("peft_type", json!("LORA")),
+            ("r", json!(self.r)),
+            ("rank_pattern", self.rank_pattern.to_json()),
+            ("revision", json!(base.commit)),
+            ("target_modules", self.target_modules.to_json()),
+            ("task_type", json!("CAUSAL_LM")),
+            ("use_dora", json!(self.use_dora)),
+            ("use_rslora", json!(self.use_rslora)),
+        ];
+        Value::Object(
+            fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>(),
+        )
+    }
+
+    /// Rank and alpha of a module, by PEFT's path: the pattern's where one fits, else the adapter's.
+    pub(crate) fn rank_and_alpha(&self, module: &str) -> (usize, f64) {
+        let rank = self.rank_pattern.of(module).map(|rank| rank as usize);
+        (rank.unwrap_or(self.r), self.alpha_pattern.of(module).unwrap_or(self.lora_alpha))
+    }
+
+    /// What keeps PEFT from changing the module of this path: the key that leaves it out. PEFT's
+    /// `check_target_module_exists`.
+    pub(crate) fn left_out_by(&self, module: &str) -> Option<&'static str> {
+        if self.exclude_modules.as_ref().is_some_and(|excluded| excluded.is(module)) {
+            return Some("exclude_modules");
+        }
+        if self.modules_to_save.iter().any(|name| is_path_or_end(module, name)) {
+            return Some("modules_to_save");
+        }
+        match &self.target_modules {
+            TargetModules::Pattern(pattern) if pattern.to_lowercase() == "all-linear" => {
+                (module == "lm_head").then_some("target_modules")
+            }
+            targets if !targets.is(module) => Some("target_modules"),
+            TargetModules::Unsaid | TargetModules::Pattern(_) => None,
+            // Where the path itself is in the list, its layer does not count.
+            TargetModules::Names(names) if names.iter().any(|name| name == module) => None,
+            TargetModules::Names(_) => {
+                let layers = self.layers_to_transform.as_ref()?;
+                let layer = layer_of(module, &self.layers_pattern);
+                let is_meant = layer.is_some_and(|layer| layers.contains(&layer));
+                (!is_meant).then_some("layers_to_transform")
+            }
+        }
+    }
+}
+
+fn none_or(names: &[String]) -> Value {
+    if names.is_empty() { Value::Null } else { json!(names) }
+}
+
+/// What `init_lora_weights` did to the layers' weights, or why it cannot be done again.
+fn start(value: Option<&Value>) -> Result<Start, &'static str> {
+    let name = match value {
+        None | Some(Value::Bool(_)) => return Ok(Start::Plain),
+        Some(value) => value.as_str().unwrap_or_default().to_lowercase(),
+    };
+    match name.as_str() {
+        "gaussian" | "eva" | "orthogonal" | "mica" => Ok(Start::Plain),
+        "lora_ga" => {
+            log::warn!(
+                "init_lora_weights = lora_ga: as in PEFT, the adapter is laid over the model as it is, \
+                 without what its start took out of it"
+            );
+            Ok(Start::Plain)
+        }
+        "pissa" => Ok(Start::Pissa),
+        "olora" => Ok(Start::Olora),
+        "loftq" => {
+            Err("LoftQ laid the adapter over a quantised model of its own, which PEFT makes \
+                        with bitsandbytes on a GPU; merge it there, or convert the adapter")
+        }
+        "corda" => Err("CorDA took a part out of the model that follows from data, not from the \
+                        model: PEFT cannot read it either; save it with \
+                        path_initial_model_for_weight_conversion"),
+        name if name.starts_with("pissa_niter_") => Err(
+            "what this start took out of the model was found with random numbers, and PEFT finds \
+             another each time it reads the adapter; save it with \
+             path_initial_model_for_weight_conversion",
+        ),
+        _ => {
+            Err("known are true, false, gaussian, eva, orthogonal, mica, pissa, olora and lora_ga")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(change: &Value) -> PeftConfig {
+        let mut json = json!({ "peft_type": "LORA" });
+        for (key, value) in change.as_object().unwrap() {
+            json[key] = value.clone();
+        }
+        PeftConfig::from_json(&json, Path::new("adapter_config.json")).unwrap()
+    }
+
+    const Q0: &str = "model.layers.0.self_attn.q_proj";
+    const Q1: &str = "model.layers.1.self_attn.q_proj";
+
+    /// Each as `check_target_module_exists` of PEFT 0.21.2 answers.
+    #[test]
+    fn a_module_is_changed_where_peft_changes_it() {
+        for (settings, left_out) in [
+            (json!({ "target_modules": ["q_proj"] }), [None, None]),
+            (json!({ "target_modules": ["v_proj"] }), [Some("target_modules"); 2]),
+            (json!({ "target_modules": r".*\.1\..*" }), [Some("target_modules"), None]),
+            (json!({ "target_modules": "All-Linear" }), [None, None]),
+            (
+                json!({ "target_modules": ["q_proj"], "exclude_modules": ["1.self_attn.q_proj"] }),
+                [None, Some("exclude_modules")],
+            ),
+            (
+                json!({ "target_modules": ["q_proj"], "exclude_modules": r".*\.0\..*" }),
+                [Some("exclude_modules"), None],
+            ),
+            (
+                json!({ "target_modules": ["q_proj"], "layers_to_transform": [1] }),
+                [Some("layers_to_transform"), None],
+            ),
+            (
+                json!({ "target_modules": ["q_proj"], "layers_to_transform": 0,
+                        "layers_pattern": "layers" }),
+                [None, Some("layers_to_transform")],
+            ),
+            (
+                json!({ "target_modules": ["q_proj"], "layers_to_transform": [0],
+                        "layers_pattern": ["blocks"] }),
+                [Some("layers_to_transform"); 2], // no such list of layers
+            ),
+            // a whole path is meant wherever its layer is
+            (
+                json!({ "target_modules": [Q0], "layers_to_transform": [1] }),
+                [None, Some("target_modules")],
+            ),
+        ] {
+            let config = config(&settings);
+            assert_eq!([Q0, Q1].map(|module| config.left_out_by(module)), left_out, "{settings}");
+        }
+    }
+
+    #[test]
+    fn a_new_adapter_of_a_decoder_with_a_tower_means_the_decoder_alone() {
+        let layers = [Q0, Q1, "model.layers.0.mlp.up_proj"];
+        let layers = layers.map(|name| LinearInfo { name: name.to_owned(), outputs: 1, inputs: 1 });
+        let spec = |target: &str| LoraSpec {
+            r: 1,
+            lora_alpha: 1.0,
+            lora_dropout: 0.0,
+            use_rslora: false,
+            target_modules: vec![target.to_owned()],
+        };
+        let decoder = Some("model.language_model.");
+        for target in ["q_proj", "all-linear", r"model\.layers\.\d\.self_attn.q_proj", Q0] {
+            let made = PeftConfig::from_spec(&spec(target), &layers, Naming::Llama, decoder);
+            let q0 = "model.language_model.layers.0.self_attn.q_proj";
+            let tower = "model.vision_tower.encoder.layers.0.self_attn.q_proj";
+            assert_eq!(made.left_out_by(q0), None, "{target}: {:?}", made.target_modules);
+            assert_eq!(made.left_out_by(tower), Some("target_modules"), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_cannot_be_made_again_is_refused_by_its_name() {
+        for start in ["loftq", "corda", "pissa_niter_4", "something_new"] {
+            let json = json!({ "peft_type": "LORA", "init_lora_weights": start });
+            let error = PeftConfig::from_json(&json, Path::new("a.json")).unwrap_err().to_string();
+            assert!(error.contains(start), "{error}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a new adapter is to be, and which of a model's layers are meant.
+
+use tokenizers::utils::SysRegex;
+
+/// What an adapter is to be, under PEFT's names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraSpec {
+    pub r: usize,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub use_rslora: bool,
+
+    /// Last parts of module paths (`q_proj`), whole paths, `all-linear`, or a regular expression for
+    /// whole paths.
+    pub target_modules: Vec<String>,
+}
+
+/// A linear layer that LoRA can target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearInfo {
+    /// `model.layers.0.self_attn.q_proj`
+    pub name: String,
+    pub outputs: usize,
+    pub inputs: usize,
+}
+
+/// By how much B A counts.
+pub(crate) fn scale(alpha: f64, rank: usize, use_rslora: bool) -> f64 {
+    let rank = rank as f64;
+    alpha / if use_rslora { rank.sqrt() } else { rank }
+}
+
+/// In `target_modules`: every linear layer but the head.
+const ALL: &str = "all-linear";
+
+/// Which of a model's linear layers are meant by a list of names.
+pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
+    let wanted: Vec<Target<'_>> = target_modules.iter().map(|name| Target::of(name)).collect();
+    let named = |layer: &LinearInfo| wanted.iter().any(|target| target.is(&layer.name));
+    layers.iter().filter(|layer| named(layer)).collect()
+}
+
+/// The first entry of `target_modules` that means none of a model's layers.
+pub fn stray<'a>(layers: &[LinearInfo], target_modules: &'a [String]) -> Option<&'a String> {
+    target_modules.iter().find(|name| {
+        let target = Target::of(name);
+        !layers.iter().any(|layer| target.is(&layer.name))
+    })
+}
+
+/// What an entry of `target_modules` means, by PEFT's rules.
+enum Target<'a> {
+    All,
+
+    /// A whole path, or its last parts.
+    Path(&'a str),
+
+    /// Of whole paths. `None`: it is none, and no layer is meant.
+    Pattern(Option<SysRegex>),
+}
+
+impl<'a> Target<'a> {
+    fn of(name: &'a str) -> Self {
+        if name == ALL {
+            Self::All
+        } else if is_pattern(name) {
+            Self::Pattern(whole(name))
+        } else {
+            Self::Path(name)
+        }
+    }
+
+    fn is(&self, module: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Path(path) => is_path_or_end(module, path),
+            Self::Pattern(regex) => {
+                regex.as_ref().is_some_and(|regex| regex.find_iter(module).next().is_some())
+            }
+        }
+    }
+}
+
+/// Whether `path` is a module's path or its last parts.
+pub(crate) fn is_path_or_end(module: &str, path: &str) -> bool {
+    module == path || module.strip_suffix(path).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// A regular expression for whole texts. `None`: it is none.
+pub(super) fn whole(pattern: &str) -> Option<SysRegex> {
+    SysRegex::new(&format!(r"\A(?:{pattern})\z")).ok()
+}
+
+/// Whether an entry of `target_modules` is more than the path of a module.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    !name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-'))
+}
+
+/// `down_proj, gate_proj, …`: what targets are usually called by.
+pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
+    let mut names: Vec<&str> =
+        layers.iter().filter_map(|layer| layer.name.rsplit('.').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_named_by_their_ends_by_their_paths_or_by_a_pattern() {
+        let names = ["h.0.attn.q_proj", "h.0.mlp.down_proj", "h.1.attn.q_proj", "h.1.attn.xq_proj"];
+        let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
+        let found = |wanted: &str| {
+            let wanted = wanted.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let places = targets(&layers, &wanted).into_iter();
+            let of = |name: &str| names.iter().position(|known| *known == name).unwrap();
+            places.map(|layer| of(&layer.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(found("q_proj"), [0, 2]);
+        assert_eq!(found("0.attn.q_proj down_proj"), [0, 1]);
+        assert_eq!(found("all-linear"), [0, 1, 2, 3]);
+        assert_eq!(found(r".*\.1\..*_proj"), [2, 3]);
+        assert!(found("1.*").is_empty(), "a pattern is for the whole path");
+        assert!(found("[(").is_empty(), "no pattern at all");
+        let wanted = ["q_proj", "lm_head"].map(str::to_owned);
+        assert_eq!(stray(&layers, &wanted), Some(&wanted[1]));
+    }
+}

@@ -1,0 +1,333 @@
+//! The safetensors files of a transformers folder: which of them hold the model, and where in them a
+//! tensor lies.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+use super::mapped::Mapped;
+use super::mxfp4;
+use super::weights::RawTensor;
+use crate::llm::error::Error;
+use crate::llm::kernels::{Bytes, GgmlType};
+
+/// The safetensors files of a folder, mapped.
+pub(crate) struct SafetensorsFiles {
+    folder: PathBuf,
+    files: Vec<(PathBuf, Mapped)>,
+    tensors: BTreeMap<String, Place>,
+}
+
+struct Place {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    range: std::ops::Range<usize>,
+}
+
+const CONFIG: &str = "config.json";
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+impl SafetensorsFiles {
+    /// The files that a folder's weights are in, in the order of their names, as transformers chooses
+    /// them: what `config.json` names, else `model.safetensors`, else the shards of its index. Where
+    /// a folder was saved twice, an index may lie there that is of the other time.
+    pub fn paths(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        if let Some(name) = named_in_config(folder) {
+            let path = folder.join(&name);
+            if name.contains(['/', '\\']) || !path.is_file() {
+                let problem =
+                    format!("transformers_weights is {name}, and no such file is beside it");
+                return Err(Error::not_a_model(&folder.join(CONFIG), problem));
+            }
+            return if name.ends_with(".index.json") { shards(&path) } else { Ok(vec![path]) };
+        }
+        let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+        if single.is_file() {
+            return Ok(vec![single]);
+        }
+        if index.is_file() {
+            return shards(&index);
+        }
+        Err(Error::not_a_model(folder, nothing_to_load(folder)))
+    }
+
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        let mut tensors = BTreeMap::new();
+        for path in Self::paths(folder)? {
+            let map = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
+            // Checks every length against the file's.
+            let (header_len, header) = SafeTensors::read_metadata(&map)
+                .map_err(|err| Error::not_a_model(&path, damaged(&path, &map, &err)))?;
+            let data_start = 8 + header_len;
+            for name in header.offset_keys() {
+                let Some(info) = header.info(&name) else { continue };
+                let (start, end) = info.data_offsets;
+                let place = Place {
+                    file: files.len(),
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    range: data_start + start..data_start + end,
+                };
+                tensors.insert(name, place);
+            }
+            files.push((path, map));
+        }
+        Ok(Self { folder: folder.to_owned(), files, tensors })
+    }
+
+    /// The name that the files have for a tensor of transformers.
+    pub fn stored_name(&self, name: &str) -> Option<&str> {
+        self.place(name).map(|(stored, _)| stored.as_str())
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.tensors.keys()
+    }
+
+    /// Type, number of elements and bytes of every tensor, for a model's facts.
+    pub fn summary(&self) -> impl Iterator<Item = (Dtype, u64, u64)> {
+        self.tensors.values().map(|place| {
+            let elements = place.shape.iter().map(|dim| *dim as u64).product();
+            (place.dtype, elements, place.range.len() as u64)
+        })
+    }
+
+    /// A tensor by transformers' name, under the name that the file has for it. Some files were
+    /// saved from the decoder without its head, and lack the first word; in a model that also
+    /// looks at pictures the decoder is a part, called by one of two names.
+    fn place(&self, name: &str) -> Option<(&String, &Place)> {
+        let inner = name.split_once('.').map_or(name, |(_, inner)| inner);
+        let own = [name.to_owned(), inner.to_owned(), format!("language_model.{name}")];
+        let newer = name.strip_prefix("model.").map(|rest| format!("model.language_model.{rest}"));
+        own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name))
+    }
+
+    /// Whether a tensor is there as MXFP4's blocks.
+    pub fn is_mxfp4(&self, name: &str) -> bool {
+        self.place(&format!("{name}_blocks")).is_some()
+    }
+
+    /// A tensor (experts, rows, columns) that is stored as blocks and scales.
+    pub fn find_mxfp4(&self, name: &str) -> Result<RawTensor, Error> {
+        let bytes_of = |ending: &str| {
+            let name = format!("{name}{ending}");
+            let Some((stored_name, place)) = self.place(&name) else {
+                return Err(Error::MissingTensors { path: self.folder.clone(), names: vec![name] });
+            };
+            let (path, map) = &self.files[place.file];
+            if place.dtype != Dtype::U8 {
+                let types = format!("{:?} ({name})", place.dtype);
+                return Err(Error::TensorTypes { path: path.clone(), types });
+            }
+            let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
+            let bytes = bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?;
+            Ok((stored_name, path, place.shape.clone(), bytes))
+        };
+        let (stored_name, path, mut shape, bytes) = bytes_of("_blocks")?;
+        let (scales_name, _, scales_shape, scales) = bytes_of("_scales")?;
+        let refuse = |name: &str, found: &[usize], expected: Vec<usize>| {
+            let (name, found) = (name.to_owned(), found.to_vec());
+            Err(Error::Shape { path: path.clone(), name, found, expected })
+        };
+        if shape.len() != 4 || shape[3] != mxfp4::BLOCK {
+            let expected = [&scales_shape[..], &[mxfp4::BLOCK]].concat();
+            return refuse(stored_name, &shape, expected);
+        }
+        shape.pop();
+        if shape != scales_shape {
+            return refuse(scales_name, &scales_shape, shape);
+        }
+        shape[2] *= 2 * mxfp4::BLOCK;
+        let (name, path, kind) = (stored_name.clone(), path.clone(), GgmlType::Q5_0);
+        Ok(RawTensor { name, path, kind, shape, bytes, scales: Some(scales) })
+    }
+
+    pub fn find(&self, name: &str) -> Result<RawTensor, Error> {
+        let Some((stored_name, place)) = self.place(name) else {
+            if self.is_mxfp4(name) {
+                return self.find_mxfp4(name);
+            }
+            let names = vec![name.to_owned()];
+            return Err(Error::MissingTensors { path: self.folder.clone(), names });
+        };
+        let (path, map) = &self.files[place.file];
+        let kind = match place.dtype {
+            Dtype::F32 => GgmlType::F32,
+            Dtype::F16 => GgmlType::F16,
+            Dtype::BF16 => GgmlType::BF16,
+            other => {
+                let types = format!("{other:?} ({name})");
+                return Err(Error::TensorTypes { path: path.clone(), types });
+            }
+        };
+        let bytes = Bytes::from_map(map.share())
+            .slice(place.range.clone())
+            .map_err(|err| Error::not_a_model(path, err.to_string()))?;
+        let shape = place.shape.clone();
+        let (name, path) = (stored_name.clone(), path.clone());
+        Ok(RawTensor { name, path, kind, shape, bytes, scales: None })
+    }
+}
+
+/// `transformers_weights` of `config.json`: the file to read in place of the usual ones.
+fn named_in_config(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(CONFIG)).ok()?; // who reads it first says why not
+    let json: Value = serde_json::from_str(&text).ok()?;
+    Some(json.get("transformers_weights")?.as_str()?.to_owned())
+}
+
+/// The files that an index names.
+fn shards(index: &Path) -> Result<Vec<PathBuf>, Error> {
+    let text = std::fs::read_to_string(index).map_err(|source| Error::read(index, source))?;
+    let json: Value = serde_json::from_str(&text)
+        .map_err(|err| Error::not_a_model(index, format!("it is not JSON: {err}")))?;
+    let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
+        return Err(Error::not_a_model(index, "it has no weight_map"));
+    };
+    let mut names: Vec<&str> = map.values().filter_map(Value::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Err(Error::not_a_model(index, "its weight_map names no file"));
+    }
+    if let Some(stray) = names.iter().find(|name| name.contains(['/', '\\'])) {
+        let problem = format!("{stray} is not the name of a file beside it");
+        return Err(Error::not_a_model(index, problem));
+    }
+    let folder = index.parent().unwrap_or_else(|| Path::new("."));
+    let missing: Vec<&str> =
+        names.iter().filter(|name| !folder.join(name).is_file()).copied().collect();
+    if !missing.is_empty() {
+        let problem = format!(
+            "it names {} files, and these are not beside it: {}; copy or fetch them again",
+            names.len(),
+            missing.join(", ")
+        );
+        return Err(Error::not_a_model(index, problem));
+    }
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// What a folder without safetensors is, and what to do.
+fn nothing_to_load(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let pickle = names.iter().find(|name| {
+        name.starts_with("pytorch_model")
+            && (name.ends_with(".bin") || name.ends_with(".bin.index.json"))
+    });
+    if let Some(pickle) = pickle {
+        return format!(
+            "its weights are {pickle}, a pickle, which can run code and is not loaded; convert the \
+             folder in Python: AutoModelForCausalLM.from_pretrained(\"…\").save_pretrained(\"…\") \
+             writes {SINGLE}"
+        );
+    }
+    let others: Vec<&str> =
+        names.iter().filter(|name| name.ends_with(".safetensors")).map(String::as_str).collect();
+    if others.is_empty() {
+        return format!("it has neither {SINGLE} nor {INDEX}");
+    }
+    format!(
+        "it has neither {SINGLE} nor {INDEX}, which transformers reads; there is {}: where that is the \
+         whole model, rename it to {SINGLE}",
+        others.join(", ")
+    )
+}
+
+/// What is wrong with a file whose header does not fit it.
+fn damaged(path: &Path, bytes: &[u8], err: &safetensors::SafeTensorError) -> String {
+    if bytes.starts_with(b"version https://git-lfs") {
+        return "it is a pointer of Git LFS, not the weights: fetch them with git lfs pull, or fetch \
+                the model from the Hub"
+            .to_owned();
+    }
+    let beside =
+        path.file_name().is_some_and(|name| name == SINGLE) && path.with_file_name(INDEX).is_file();
+    let more = if beside {
+        format!("; {INDEX} beside it may be whole: it is read where {SINGLE} is not there")
+    } else {
+        "; fetch or save it again".to_owned()
+    };
+    format!("it is cut short or damaged: {err}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::write_atomic;
+
+    /// A file with one tensor of one number.
+    fn weights(value: f32) -> Vec<u8> {
+        let header = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(value.to_le_bytes());
+        bytes
+    }
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            write_atomic(&folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    fn value(folder: &Path) -> Result<f32, String> {
+        let files = SafetensorsFiles::open(folder).map_err(|err| err.to_string())?;
+        let raw = files.find("a").map_err(|err| err.to_string())?;
+        Ok(f32::from_le_bytes(raw.bytes.as_slice().try_into().unwrap()))
+    }
+
+    const BOTH: &[u8] = br#"{"weight_map":{"a":"model-00001-of-00001.safetensors"}}"#;
+
+    /// `_get_resolved_checkpoint_files` of transformers 5.23.
+    #[test]
+    fn the_file_is_read_that_transformers_reads() {
+        let (one, two) = (weights(1.0), weights(2.0));
+        let shard = "model-00001-of-00001.safetensors";
+        let both = folder(&[(SINGLE, &one), (INDEX, BOTH), (shard, &two)]);
+        assert_eq!(value(both.path()), Ok(1.0), "the single file comes before the index");
+        let stale = folder(&[(SINGLE, &one), (INDEX, BOTH)]);
+        assert_eq!(value(stale.path()), Ok(1.0), "an index of files that are gone");
+        let sharded = folder(&[(INDEX, BOTH), (shard, &two)]);
+        assert_eq!(value(sharded.path()), Ok(2.0));
+        let pickled = folder(&[(SINGLE, &one), ("pytorch_model.bin", b"P")]);
+        assert_eq!(value(pickled.path()), Ok(1.0));
+        let config = br#"{"transformers_weights":"other.safetensors"}"#;
+        let named = folder(&[(CONFIG, config), (SINGLE, &one), ("other.safetensors", &two)]);
+        assert_eq!(value(named.path()), Ok(2.0));
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_is_said_with_what_to_do() {
+        let one = weights(1.0);
+        let cut = &one[..one.len() - 2];
+        for (files, said) in [
+            (vec![("pytorch_model.bin", b"P".as_slice())], "a pickle"),
+            (vec![("pytorch_model.bin.index.json", b"{}".as_slice())], "save_pretrained"),
+            (vec![(INDEX, BOTH)], "these are not beside it: model-00001-of-00001.safetensors"),
+            (vec![(SINGLE, cut)], "cut short"),
+            (vec![(SINGLE, cut), (INDEX, BOTH)], "is read where model.safetensors is not there"),
+            (vec![(SINGLE, b"".as_slice())], "cut short"),
+            (
+                vec![(SINGLE, b"version https://git-lfs.github.com/spec/v1\n".as_slice())],
+                "git lfs pull",
+            ),
+            (vec![("consolidated.safetensors", one.as_slice())], "rename it to model.safetensors"),
+            (vec![], "neither"),
+        ] {
+            let folder = folder(&files);
+            let error = value(folder.path()).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

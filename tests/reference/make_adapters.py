@@ -1,0 +1,117 @@
+"""Small adapters of PEFT over the tiny models, and the logits that PEFT computes with them.
+
+    python make_adapters.py OUT_FOLDER
+
+Makes what lies in `adapters/`, a folder a case: the PEFT folder, and `expected.safetensors` with `ids` and
+the `logits` of their last two positions. Makes `models/tiny_gemma3_tower` too, a Gemma 3 that looks at
+pictures, where it is not there. Needs torch, transformers and peft; PEFT 0.21.2 made what is kept.
+"""
+
+import json
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, Gemma3Config, Gemma3ForConditionalGeneration
+from transformers.utils import logging
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+out, models = Path(sys.argv[1]), Path(__file__).parent / "models"
+
+ATTENTION = ["q_proj", "v_proj"]
+CASES = {
+    "dora_llama": ("llama", dict(target_modules=ATTENTION, use_dora=True)),
+    "dora_gpt2": ("gpt2", dict(target_modules=["c_attn", "c_proj"], use_dora=True, use_rslora=True)),
+    "pissa_llama": ("llama", dict(target_modules=["q_proj", "down_proj"], init_lora_weights="pissa")),
+    "pissa_gpt2": ("gpt2", dict(target_modules=["c_attn"], init_lora_weights="pissa", lora_alpha=7)),
+    "pissa_dora_qwen2": ("qwen2", dict(target_modules=["v_proj", "up_proj"], init_lora_weights="pissa", use_dora=True)),
+    "olora_mistral": ("mistral", dict(target_modules=["o_proj", "gate_proj"], init_lora_weights="olora")),
+    "eva_qwen3": ("qwen3", dict(target_modules=["k_proj"], init_lora_weights="eva")),
+    "patterns_gemma2": (
+        "gemma2",
+        dict(
+            target_modules=["q_proj", "o_proj", "down_proj"],
+            exclude_modules=r".*\.1\.self_attn\.o_proj",
+            rank_pattern={r"layers\.0\.self_attn\..*": 3, "down_proj": 1},
+            alpha_pattern={"^model.layers.1.self_attn.q_proj": 5, "o_proj": 9},
+        ),
+    ),
+    "layers_llama": ("llama", dict(target_modules=["q_proj", "up_proj"], layers_to_transform=[1], layers_pattern="layers")),
+    "nested_gemma3": ("tiny_gemma3_tower", dict(target_modules=r".*language_model.*\.(q_proj|down_proj)")),
+    "nested_old_names_gemma3": ("tiny_gemma3_tower", dict(target_modules=r".*language_model.*\.v_proj")),
+}
+
+
+def make_tower(folder):
+    """Gemma 3 with both halves, whose layers end in the same words."""
+    torch.manual_seed(5)
+    text = dict(
+        vocab_size=293, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, query_pre_attn_scalar=12, sliding_window=6, max_position_embeddings=128,
+        layer_types=["sliding_attention", "full_attention"], bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    )
+    vision = dict(
+        hidden_size=8, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2, image_size=8, patch_size=4,
+    )
+    config = Gemma3Config(
+        text_config=text, vision_config=vision, mm_tokens_per_image=4, boi_token_index=290, eoi_token_index=291,
+        image_token_index=292,
+    )
+    model = Gemma3ForConditionalGeneration(config)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            value.mul_(6.0) if value.dim() >= 2 else value.add_(0.1 * torch.randn_like(value))
+    model.save_pretrained(folder)
+    for name in ["tokenizer.json", "tokenizer_config.json"]:
+        shutil.copy(models / "tiny_gemma3_nested" / name, folder / name)
+
+
+if not (models / "tiny_gemma3_tower").exists():
+    make_tower(models / "tiny_gemma3_tower")
+
+
+def base(family):
+    return AutoModelForCausalLM.from_pretrained(models / family, dtype=torch.float32).eval()
+
+
+for number, (case, (family, settings)) in enumerate(CASES.items()):
+    folder = out / case
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = {"r": 2, "lora_alpha": 4, "task_type": "CAUSAL_LM", **settings}
+    torch.manual_seed(number)
+    peft = get_peft_model(base(family), LoraConfig(**settings))
+    with torch.no_grad():
+        for name, value in peft.named_parameters():
+            if "lora_" in name:
+                noise = torch.randn(value.shape)
+                value.add_(noise * (0.2 * value if "magnitude" in name else 0.1))
+    peft.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    config = folder / "adapter_config.json"
+    written = json.loads(config.read_text())
+    written["base_model_name_or_path"] = f"tests/reference/models/{family}"
+    if isinstance(written["target_modules"], list):
+        written["target_modules"].sort()
+    config.write_text(json.dumps(written, indent=1) + "\n")
+    if "old_names" in case:  # as transformers before 4.52 called a decoder beside a tower
+        path = folder / "adapter_model.safetensors"
+        tensors = load_file(path)
+        old = {name.replace("model.model.language_model.", "model.language_model.model."): t for name, t in tensors.items()}
+        assert old.keys() != tensors.keys()
+        save_file(old, path)
+    vocab = base(family).config.get_text_config().vocab_size
+    ids = torch.randint(0, vocab, (1, 12))
+    with torch.no_grad():
+        read = PeftModel.from_pretrained(base(family), folder).eval()
+        logits = read(ids).logits[0]
+        effect = (logits - base(family)(ids).logits[0]).abs().max().item()
+    assert effect > 0.01, case
+    save_file({"ids": ids[0], "logits": logits[-2:].clone()}, folder / "expected.safetensors")
+    print(f"{case}: changes logits by up to {effect:.3f}")
