@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::content::{Content, Fault, Fields, Turned};
 use super::feedback::{Winner, asked, preferred, said};
 use super::value::{as_text, given, keys, kind_of, needed, plain};
-use super::{Content, Fault, Fields, Turned};
 use crate::data::pair::Text;
 use crate::data::record::VerdictRecord;
 

@@ -5,29 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::content::{Beside, Content, Fault, Fields, Problem, Turned, Want};
+use super::form::{Answer, Form, NO_PAIR, Names, Read};
+use super::prompt::understood;
 use super::value::{given, kind_of, needed, plain};
-use super::{Beside, Content, Fault, Fields, Problem, Read, Turned, Want, understood};
-use crate::data::forms::recognise::Form;
 use crate::data::pair::{Message, PreferencePair, Text};
-
-/// Where the parts of such a row are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// Who writes this form, for the person.
-    pub name: &'static str,
-
-    /// Joined by line breaks, the empty ones left out.
-    pub question: &'static [&'static str],
-    pub answer: Answer,
-    pub system: Option<&'static str>,
-    pub history: Option<&'static str>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    One(&'static str),
-    Pair { chosen: &'static str, rejected: &'static str },
-}
 
 const fn one(
     name: &'static str,
@@ -254,7 +236,7 @@ pub(crate) fn chained(rows: &[Fields], want: Want) -> Result<Read, Problem> {
                 Content::Preference(PreferencePair { prompt, chosen, rejected })
             }
             (Want::Pairs, None) => {
-                let sentence = super::recognise::NO_PAIR.to_owned();
+                let sentence = NO_PAIR.to_owned();
                 return Err(Fault::of_row(sentence).at(index));
             }
             (Want::Answers, _) => Content::Completion { prompt, completion: chosen },

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::columns::{history, question, said, system};
+use super::content::{Content, Fault, Fields, Turned};
 use super::value::{given, kind_of, needed};
-use super::{Content, Fault, Fields, Turned};
 use crate::data::pair::{Message, PreferencePair, Text};
 
 pub const FILE: &str = "dataset_info.json";

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::columns::system;
+use super::content::{Content, Fault, Fields, Turned};
 use super::value::{given, kind_of, message, messages, needed};
-use super::{Content, Fault, Fields, Turned};
 use crate::data::pair::{Message, PreferencePair, Text};
 
 /// The column of a dialogue.

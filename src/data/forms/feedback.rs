@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::content::{Content, Fault, Fields, Turned};
 use super::value::{as_text, given, needed, plain};
-use super::{Content, Fault, Fields, Turned};
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 
 const TIE: &str = "it is a tie, so no answer is better";

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::beside::beside;
+use super::content::{Beside, Content, Fault, Fields, Note, Problem, Turned, Weight, are};
+use super::dialogues;
+use super::form::{Form, Read};
+use super::prompt::understood;
+use super::trl;
 use super::value::given;
-use super::{Beside, Content, Fields, Note, Problem, Read, Turned, Weight, are, understood};
-use crate::data::forms::recognise::Form;
-use crate::data::forms::{Fault, beside, dialogues, trl};
 use crate::data::pair::{PreferencePair, Text};
 
 /// The columns of the label.

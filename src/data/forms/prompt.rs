@@ -1,7 +1,7 @@
 //! What a row asks: one rule for every form, so that no question is both trained on and held out, and
 //! no fixed prompt contains its own answer.
 
-use super::Content;
+use super::content::{Beside, Content, Understood};
 use crate::data::pair::{Message, PreferencePair, Text};
 
 /// What is asked, and what it is held out by.
@@ -106,6 +106,17 @@ fn beginning(text: &str) -> &str {
         .collect();
     let count = (words.len() / 2).clamp(1, MOST_WORDS);
     words.get(count - 1).map_or(text, |end| &text[..*end])
+}
+
+/// A row with what it asks.
+pub(crate) fn understood(
+    row: usize,
+    content: Content,
+    beside: Beside,
+    is_implicit: bool,
+) -> Understood {
+    let Asked { asked, group } = of(&content, is_implicit);
+    Understood { row, content, asked, group, beside, from_columns: false }
 }
 
 #[cfg(test)]

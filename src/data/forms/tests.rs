@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::data::forms::recognise::Form;
+use crate::data::forms::dataset_info;
+use crate::data::pair::Message;
 
 fn fields(value: Value) -> Fields {
     let Value::Object(fields) = value else { panic!("{value}") };

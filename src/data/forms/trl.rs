@@ -1,7 +1,7 @@
 //! TRL's own forms: what `SFTTrainer` and `DPOTrainer` read as it is.
 
+use super::content::{Content, Fault, Fields, Turned};
 use super::value::{given, same_format, text};
-use super::{Content, Fault, Fields, Turned};
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 
 /// `{"text"}`

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, Fields};
+use super::content::{Fault, Fields};
 use crate::data::pair::{Message, Text};
 
 /// What is under `key`; null is nothing, as in a table whose rows do not all have the column.

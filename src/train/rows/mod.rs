@@ -17,9 +17,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::data::forms;
+use crate::data::forms::Form;
 use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::InfoError;
-use crate::data::forms::recognise::Form;
 use crate::data::forms::{Note, Problem, Understood, Want};
 use crate::data::table::{self, ImportError, Reading, Report};
 use crate::jobs::Progress;
