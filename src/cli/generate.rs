@@ -120,8 +120,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         stop_strings: args.stop.clone(),
         lanes: vec![Lane { seed: args.seed, adapter: mode }],
     };
-    let screen =
-        Screen { quiet: args.json, prompt_ids: RefCell::default(), broken: RefCell::default() };
+    let screen = Screen { quiet: args.json, ..Screen::default() };
     let answers = generate::generate(&model, adapter.as_ref(), &request, &screen);
     if let Some(error) = screen.broken.into_inner() {
         return Err(error);
@@ -139,7 +138,9 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
             "generation_secs": answer.generation_secs,
         }));
     }
-    out::line("")?;
+    // What was held back, because a stop string could have begun there.
+    let shown = screen.shown.into_inner();
+    out::line(answer.text.strip_prefix(&shown).unwrap_or_default())?;
     let rate = tokens as f64 / answer.generation_secs.max(1e-9);
     out::note(&format!("{tokens} tokens, {rate:.1} tokens/s"));
     Ok(())
@@ -163,8 +164,10 @@ fn prompt(args: &GenerateArgs) -> anyhow::Result<Prompt> {
 }
 
 /// Shows tokens as they come. Stops once nobody reads them.
+#[derive(Default)]
 struct Screen {
     quiet: bool,
+    shown: RefCell<String>,
     prompt_ids: RefCell<Vec<u32>>,
     broken: RefCell<Option<anyhow::Error>>,
 }
@@ -174,6 +177,7 @@ impl Progress<GenerateEvent> for Screen {
         match event {
             GenerateEvent::Prompt { ids, .. } => *self.prompt_ids.borrow_mut() = ids,
             GenerateEvent::Token { step, .. } if !self.quiet => {
+                self.shown.borrow_mut().push_str(&step.text);
                 if let Err(error) = out::piece(&step.text) {
                     self.broken.borrow_mut().get_or_insert(error);
                 }

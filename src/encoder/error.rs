@@ -27,6 +27,12 @@ pub enum Error {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 
+    #[error(
+        "the text has token {id}, but the network knows {known} tokens: the tokenizer is of \
+         another model"
+    )]
+    Token { id: u32, known: usize },
+
     #[error("the text has no tokens: the tokenizer adds none that begin or end it")]
     NoTokens,
 

@@ -74,19 +74,11 @@ impl Encoder {
     /// the mean of the tokens is taken, as sentence-transformers does.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let config = EncoderConfig::read(folder)?;
-        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
         let weights = weights(folder)?;
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let names = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
         let model = BertModel::load(names, &config.bert).map_err(place)?;
-        if tokenizer.vocab_size() > config.bert.vocab_size {
-            let problem = format!(
-                "its tokenizer has {} tokens, and its network {}",
-                tokenizer.vocab_size(),
-                config.bert.vocab_size
-            );
-            return Err(Error::NotAnEncoder { path: folder.to_owned(), problem });
-        }
         Ok(Self { model, tokenizer, config })
     }
 
@@ -149,6 +141,10 @@ impl Encoder {
         }
         if ids.is_empty() {
             return Err(Error::NoTokens);
+        }
+        let known = self.config.bert.vocab_size;
+        if let Some(id) = ids.iter().copied().find(|id| *id as usize >= known) {
+            return Err(Error::Token { id, known });
         }
         let input = Tensor::new(ids.as_slice(), &Device::Cpu)?.unsqueeze(0)?;
         let kinds = input.zeros_like()?;

@@ -69,6 +69,7 @@ pub struct Model {
     pub(super) transformer: Transformer,
     pub(super) chat: Option<ChatTemplate>,
     pub(super) stop_ids: Vec<u32>,
+    pub(super) start_id: Option<u32>,
     pub(super) unused: Vec<String>,
 }
 
@@ -96,6 +97,7 @@ impl Model {
         // Lists of tokens and merges, before the weights come.
         allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();
+        let start_id = opened.start_id(&tokenizer);
         let transformer = Transformer::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;
         let card =
@@ -104,7 +106,7 @@ impl Model {
         opened.forget_headers();
         drop(opened);
         allocator::give_back_freed_memory();
-        Ok(Self { card, config, transformer, chat, stop_ids, unused })
+        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -127,6 +129,11 @@ impl Model {
     /// The tokens that end an answer.
     pub fn stop_ids(&self) -> &[u32] {
         &self.stop_ids
+    }
+
+    /// The token that an empty text begins with.
+    pub fn start_id(&self) -> Option<u32> {
+        self.start_id
     }
 
     /// Tensors of the files that the model's configuration has no place for.

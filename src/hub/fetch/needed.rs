@@ -10,17 +10,21 @@ use crate::hub::protocol::names::{check_no_clash, fits_pattern};
 use crate::hub::protocol::repository::{RemoteFile, RepoKind, RepoListing};
 
 /// What a transformers folder consists of beside its weights.
-pub(super) const SMALL_FILES: [&str; 10] = [
+pub(super) const SMALL_FILES: [&str; 14] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
     "chat_template.json",
     "vocab.json",
     "merges.txt",
+    "vocab.txt",
     "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
 ];
 
 /// What makes a network a sentence encoder, as sentence-transformers keeps it.
@@ -33,7 +37,7 @@ const ENCODER_FILES: [&str; 4] = [
 
 /// What transformers asks for beside these. Python's cache remembers which of them a commit does
 /// not have, so that it need not ask.
-pub(super) const OPTIONAL_FILES: [&str; 3] = ["added_tokens.json", "adapter_config.json", INDEX];
+pub(super) const OPTIONAL_FILES: [&str; 2] = ["adapter_config.json", INDEX];
 
 const INDEX: &str = "model.safetensors.index.json";
 

@@ -229,7 +229,7 @@ pub(crate) fn write_text_files(model: &Model, config: &Value, folder: &Path) -> 
     let tokenizer = model.tokenizer();
     let text = |id: Option<u32>| id.and_then(|id| tokenizer.token(id));
     let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
-    let tokenizer_config = json!({
+    let mut tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": text(tokenizer.bos()),
         "eos_token": text(eos),
@@ -237,6 +237,12 @@ pub(crate) fn write_text_files(model: &Model, config: &Value, folder: &Path) -> 
         "clean_up_tokenization_spaces": false,
         "chat_template": model.chat().map(|chat| chat.source().to_owned()),
     });
+    if let Value::Object(entries) = &mut tokenizer_config {
+        // Padding, unknown, and whatever else the tokenizer knows by name.
+        for (name, token) in tokenizer.named_tokens() {
+            entries.entry(name).or_insert_with(|| json!(token));
+        }
+    }
     let generation = json!({
         "bos_token_id": tokenizer.bos(),
         "eos_token_id": model.stop_ids(),

@@ -47,6 +47,7 @@ impl Model {
             transformer,
             chat: None,
             stop_ids: Vec::new(),
+            start_id: None,
             unused: Vec::new(),
         })
     }

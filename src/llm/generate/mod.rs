@@ -3,6 +3,7 @@
 pub(crate) mod introspect;
 pub mod sampling;
 pub mod score;
+mod stop;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,11 +11,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use self::sampling::{Sampler, SamplingParams};
+use self::stop::UntilStop;
 use super::adapter::lora::Adapter;
 use super::error::Error;
 use super::model::{Model, Positions};
 use super::net::cache::KvCache;
-use super::text::tokenizer::StreamDecoder;
 use crate::data::pair::Message;
 use crate::jobs::Progress;
 
@@ -161,8 +162,8 @@ pub fn render_prompt(model: &Model, prompt: &Prompt) -> Result<RenderedPrompt, E
     };
     let mut ids = tokenizer.encode(&text, add_special)?;
     if ids.is_empty() {
-        // Nothing to continue: begin a text.
-        ids.extend(tokenizer.bos());
+        // Nothing to continue: begin a text, as transformers' `generate` does.
+        ids.extend(model.start_id());
     }
     Ok(RenderedPrompt { text, ids })
 }
@@ -274,11 +275,9 @@ impl Run<'_> {
         let ReadPrompt { mut cache, mut next } = start;
         let mut history = self.prompt.to_vec();
         let mut sampler = Sampler::new(lane.seed);
-        let mut decoder = match request.prompt {
-            Prompt::Raw(_) => StreamDecoder::continuing(self.model.tokenizer(), true),
-            Prompt::Chat(_) => StreamDecoder::new(self.model.tokenizer(), true),
-        };
-        let mut shown = UntilStop::new(&request.stop_strings);
+        let is_continued = matches!(request.prompt, Prompt::Raw(_));
+        let tokenizer = self.model.tokenizer();
+        let mut shown = UntilStop::new(tokenizer, &request.stop_strings, self.prompt, is_continued);
         let mut answer = Answer { prompt_secs, ..Answer::empty(StopReason::Length) };
 
         answer.stop = loop {
@@ -294,8 +293,7 @@ impl Run<'_> {
             }
             history.push(id);
             answer.ids.push(id);
-            let text = shown.push(&decoder.push(id));
-            answer.text.push_str(&text);
+            let text = shown.push(id);
             let logprob = sampling::logprob(&next, id);
             let step = TokenStep { id, text, logprob, logits: Arc::clone(&next) };
             self.progress.emit(GenerateEvent::Token { lane: index, step });
@@ -308,8 +306,7 @@ impl Run<'_> {
             let logits = self.model.logits(&[id], &mut cache, adapter, Positions::Last)?;
             next = scores_of(&logits)?;
         };
-        answer.text.push_str(&shown.push(&decoder.finish()));
-        answer.text.push_str(&shown.finish());
+        answer.text = shown.whole(&answer.ids);
         answer.generation_secs = clock.elapsed().as_secs_f64();
         let done = answer.clone();
         self.progress.emit(GenerateEvent::LaneDone {
@@ -324,47 +321,6 @@ impl Run<'_> {
 /// The one row of `logits`, (1, vocabulary).
 fn scores_of(logits: &candle_core::Tensor) -> Result<Arc<[f32]>, Error> {
     Ok(logits.flatten_all()?.to_vec1::<f32>()?.into())
-}
-
-/// Text up to the first stop string. What could be the beginning of one is held back.
-struct UntilStop<'a> {
-    stops: Vec<&'a str>,
-    held: String,
-    is_stopped: bool,
-}
-
-impl<'a> UntilStop<'a> {
-    fn new(stops: &'a [String]) -> Self {
-        let stops = stops.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();
-        Self { stops, held: String::new(), is_stopped: false }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.is_stopped
-    }
-
-    /// The text that can be shown now.
-    fn push(&mut self, text: &str) -> String {
-        if self.is_stopped {
-            return String::new();
-        }
-        self.held.push_str(text);
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
-            self.is_stopped = true;
-            self.held.truncate(at);
-            return std::mem::take(&mut self.held);
-        }
-        let begins_stop = |tail: &str| self.stops.iter().any(|stop| stop.starts_with(tail));
-        let hold_from = self.held.char_indices().map(|(at, _)| at);
-        let hold_from = hold_from.into_iter().find(|at| begins_stop(&self.held[*at..]));
-        let rest = self.held.split_off(hold_from.unwrap_or(self.held.len()));
-        std::mem::replace(&mut self.held, rest)
-    }
-
-    /// What was held back for a stop string that did not come.
-    fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
-    }
 }
 
 #[cfg(test)]

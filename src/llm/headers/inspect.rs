@@ -14,6 +14,8 @@ use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::weights::{SafetensorsFiles, WeightSource, Weights, unsupported_types};
 use crate::llm::text::chat::ChatTemplate;
+use crate::llm::text::gguf_ends;
+use crate::llm::text::gguf_vocab::GgufVocab;
 use crate::llm::text::tokenizer::Tokenizer;
 
 /// A model whose headers have been read.
@@ -97,11 +99,14 @@ impl Opened {
         match &self.files {
             Files::Gguf(file) => {
                 let tokenizer = Tokenizer::from_gguf(file)?;
+                for warning in GgufVocab::read(file).iter().flat_map(GgufVocab::warnings) {
+                    log::warn!("{}: {warning}", file.path().display());
+                }
                 let chat = ChatTemplate::from_gguf(file, &tokenizer);
                 Ok((tokenizer, chat))
             }
             Files::Folder { path, .. } => {
-                let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json"))?;
+                let tokenizer = Tokenizer::from_folder(path)?;
                 Ok((tokenizer, ChatTemplate::from_folder(path)?))
             }
         }
@@ -111,13 +116,26 @@ impl Opened {
     /// `generation_config.json`, else from `config.json`.
     pub fn stop_ids(&self) -> Vec<u32> {
         match &self.files {
-            Files::Gguf(file) => gguf_stop_ids(file),
+            Files::Gguf(file) => gguf_ends::stop_ids(file),
             Files::Folder { config, generation, .. } => {
                 let of = |json: &Value| json.get("eos_token_id").map(ids).unwrap_or_default();
                 let own = generation.as_ref().map(of).unwrap_or_default();
                 if own.is_empty() { of(config) } else { own }
             }
         }
+    }
+
+    /// What an empty text begins with, as transformers' `generate` begins it: the configuration's
+    /// `bos_token_id`, else the tokenizer's.
+    pub fn start_id(&self, tokenizer: &Tokenizer) -> Option<u32> {
+        let told = match &self.files {
+            Files::Gguf(_) => None,
+            Files::Folder { config, generation, .. } => {
+                let of = |json: &Value| ids(json.get("bos_token_id")?).first().copied();
+                generation.as_ref().and_then(of).or_else(|| of(config))
+            }
+        };
+        told.or(tokenizer.bos())
     }
 
     pub fn facts(&self) -> ModelFacts {

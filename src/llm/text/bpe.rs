@@ -80,6 +80,11 @@ impl Tokens {
     pub fn len(&self) -> usize {
         self.ends.len()
     }
+
+    /// How many there are, counting those that are there twice once.
+    pub fn distinct(&self) -> usize {
+        self.ids.len()
+    }
 }
 
 fn place(ends: &[u32], id: u32) -> Range<usize> {
@@ -118,8 +123,11 @@ pub struct Bpe {
     /// What stands for the bytes of a character that is no token.
     byte_tokens: Option<Vec<u32>>,
 
-    /// What stands for everything else; several in a row are one.
+    /// What stands for everything else.
     unknown: Option<u32>,
+
+    /// Several unknown characters in a row are one token.
+    fuse_unknown: bool,
 }
 
 impl std::fmt::Debug for Bpe {
@@ -140,7 +148,14 @@ impl Bpe {
             .sort_unstable_by_key(|merge| (merge.left, merge.right, std::cmp::Reverse(merge.rank)));
         merges.dedup_by_key(|merge| (merge.left, merge.right));
         merges.shrink_to_fit();
-        Self { tokens, merges, ignore_merges: false, byte_tokens: None, unknown: None }
+        Self {
+            tokens,
+            merges,
+            ignore_merges: false,
+            byte_tokens: None,
+            unknown: None,
+            fuse_unknown: true,
+        }
     }
 
     #[must_use]
@@ -148,13 +163,18 @@ impl Bpe {
         Self { ignore_merges, ..self }
     }
 
-    /// SentencePiece's way with what is no token: its bytes, where all of them are tokens, or
-    /// `unknown`.
+    /// SentencePiece's way with what is no token: its bytes, where all of them are tokens.
     #[must_use]
-    pub fn falling_back(self, unknown: Option<u32>) -> Self {
+    pub fn falling_back(self) -> Self {
         let byte_tokens = (0..=u8::MAX).map(|byte| self.tokens.id(&byte_name(byte)));
         let byte_tokens = byte_tokens.map(|id| id.unwrap_or(NONE)).collect();
-        Self { byte_tokens: Some(byte_tokens), unknown, ..self }
+        Self { byte_tokens: Some(byte_tokens), ..self }
+    }
+
+    /// What stands for a character that is no token. Without it, it is left out.
+    #[must_use]
+    pub fn with_unknown(self, unknown: Option<u32>, fuse_unknown: bool) -> Self {
+        Self { unknown, fuse_unknown, ..self }
     }
 
     fn merge(&self, left: u32, right: u32) -> Option<Merge> {
@@ -225,6 +245,8 @@ impl Bpe {
             {
                 symbols.extend(bytes);
             } else if let Some(id) = self.unknown {
+                let last = if self.fuse_unknown { None } else { unknown.take() };
+                symbols.extend(last);
                 let first = unknown.map_or(start, |unknown| unknown.start);
                 unknown = Some(Symbol::new(id, first..end));
             }
@@ -249,7 +271,7 @@ impl Bpe {
             .vocab_and_merges(vocabulary, merges)
             .ignore_merges(self.ignore_merges)
             .byte_fallback(self.byte_tokens.is_some())
-            .fuse_unk(self.byte_tokens.is_some());
+            .fuse_unk(self.fuse_unknown);
         if let Some(unknown) = self.unknown {
             builder = builder.unk_token(word(unknown));
         }
@@ -312,6 +334,12 @@ impl PartialOrd for Candidate {
 pub enum AnyModel {
     Bpe(Bpe),
     Other(ModelWrapper),
+}
+
+impl AnyModel {
+    pub fn is_bpe(&self) -> bool {
+        matches!(self, Self::Bpe(_) | Self::Other(ModelWrapper::BPE(_)))
+    }
 }
 
 impl Model for AnyModel {
@@ -439,7 +467,8 @@ mod tests {
                 .iter()
                 .map(|(left, right)| (id(left), id(right), id(&format!("{left}{right}"))));
             let ours = Bpe::new(all.clone(), parts)
-                .falling_back(Some(id(UNKNOWN)))
+                .falling_back()
+                .with_unknown(Some(id(UNKNOWN)), seed % 4 < 2)
                 .ignoring_merges(seed % 2 == 1);
             let theirs = ours.whole().unwrap();
             let ours = AnyModel::Bpe(ours);

@@ -1,16 +1,17 @@
 //! A tokenizer from what a GGUF file says about it.
 //!
 //! Two kinds: byte-level BPE (`gpt2`), with the splitting rules that `tokenizer.ggml.pre` names, and
-//! SentencePiece BPE (`llama`, also Gemma's), whose merges are read off the scores. The rules are
-//! those of the models' own `tokenizer.json` files. A name that is not in the table is an error: a
-//! wrong guess gives plausible ids and bad answers.
+//! SentencePiece BPE (`llama`, also Gemma's), whose merges are read off the scores. What a file
+//! leaves out is as llama.cpp has it.
 
 use serde_json::{Value, json};
-use tokenizers::{
-    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-};
+use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
 use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined, Tokens};
+use super::classes::{sentence_piece_decoder, space_to_bar};
+use super::folder::template;
+use super::gguf_ends;
+use super::gguf_rules::{self, Rules};
 use crate::llm::files::gguf::GgufFile;
 
 /// Why a GGUF file's vocabulary cannot be used.
@@ -19,7 +20,10 @@ pub enum VocabError {
     #[error("the metadata has no {0}")]
     Missing(&'static str),
 
-    #[error("{0:?} is not a kind of tokenizer that is known; gpt2 and llama are")]
+    #[error(
+        "{0:?} is not a kind of tokenizer that is known; gpt2 and llama are. Put the model's \
+         tokenizer.json beside the file"
+    )]
     Model(String),
 
     #[error(
@@ -32,9 +36,6 @@ pub enum VocabError {
 
     #[error("{key} has {found} entries for {expected} tokens")]
     Length { key: &'static str, found: usize, expected: usize },
-
-    #[error("{key} is {id}, but there are only {tokens} tokens")]
-    Id { key: &'static str, id: u32, tokens: usize },
 
     #[error("the vocabulary is inconsistent")]
     Inconsistent(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -61,9 +62,13 @@ pub struct GgufVocab {
     pub bos: Option<u32>,
     pub eos: Option<u32>,
     pub unknown: Option<u32>,
+    pub padding: Option<u32>,
     pub add_bos: Option<bool>,
     pub add_eos: Option<bool>,
     pub add_space_prefix: Option<bool>,
+
+    /// Markers take the spaces and line breaks after them, as Phi-3's do.
+    pub markers_strip: bool,
 }
 
 impl GgufVocab {
@@ -80,13 +85,66 @@ impl GgufVocab {
             bos: file.u32("tokenizer.ggml.bos_token_id"),
             eos: file.u32("tokenizer.ggml.eos_token_id"),
             unknown: file.u32("tokenizer.ggml.unknown_token_id"),
+            padding: file.u32("tokenizer.ggml.padding_token_id"),
             add_bos: file.bool("tokenizer.ggml.add_bos_token"),
             add_eos: file.bool("tokenizer.ggml.add_eos_token"),
             add_space_prefix: file.bool("tokenizer.ggml.add_space_prefix"),
+            markers_strip: is_phi3(
+                file.str("general.architecture").unwrap_or_default(),
+                model.unwrap_or_default(),
+                file.str("general.name").unwrap_or_default(),
+            ),
         })
     }
 
-    /// Every list as long as the vocabulary, every id inside it.
+    /// What a person should know about the file: it says too little, or it contradicts itself.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.model == "gpt2" && self.pre.is_none() {
+            warnings.push(
+                "the file does not say how its tokenizer splits text into words \
+                 (tokenizer.ggml.pre); llama.cpp's default is taken, and answers may be worse: \
+                 a newer conversion of the model says it"
+                    .to_owned(),
+            );
+        }
+        let ids = [
+            ("bos_token_id", self.bos, self.bos_id()),
+            ("eos_token_id", self.eos, self.eos_id()),
+            ("unknown_token_id", self.unknown, self.unknown_id()),
+        ];
+        for (key, told, taken) in ids {
+            let Some(told) = told.filter(|told| Some(*told) != taken) else { continue };
+            let tokens = self.tokens.len();
+            let instead = taken.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            warnings.push(format!(
+                "tokenizer.ggml.{key} is {told}, but there are only {tokens} tokens; {instead} is \
+                 taken, as llama.cpp does"
+            ));
+        }
+        warnings
+    }
+
+    /// An id of the vocabulary, or SentencePiece's usual one where the file has none.
+    fn id_or(&self, told: Option<u32>, usual: u32) -> Option<u32> {
+        let is_there = |id: &u32| (*id as usize) < self.tokens.len();
+        let usual = Some(usual).filter(|_| self.model == "llama");
+        told.filter(is_there).or_else(|| usual.filter(is_there))
+    }
+
+    pub fn bos_id(&self) -> Option<u32> {
+        self.id_or(self.bos, 1)
+    }
+
+    pub fn eos_id(&self) -> Option<u32> {
+        self.id_or(self.eos, 2)
+    }
+
+    pub fn unknown_id(&self) -> Option<u32> {
+        self.id_or(self.unknown, 0)
+    }
+
+    /// Every list is at least as long as the vocabulary.
     fn check(&self) -> Result<(), VocabError> {
         let expected = self.tokens.len();
         let lists = [
@@ -94,18 +152,8 @@ impl GgufVocab {
             ("tokenizer.ggml.token_type", self.token_types.as_ref().map(Vec::len)),
         ];
         for (key, length) in lists {
-            if let Some(found) = length.filter(|found| *found != expected) {
+            if let Some(found) = length.filter(|found| *found < expected) {
                 return Err(VocabError::Length { key, found, expected });
-            }
-        }
-        let ids = [
-            ("tokenizer.ggml.bos_token_id", self.bos),
-            ("tokenizer.ggml.eos_token_id", self.eos),
-            ("tokenizer.ggml.unknown_token_id", self.unknown),
-        ];
-        for (key, id) in ids {
-            if let Some(id) = id.filter(|id| *id as usize >= expected) {
-                return Err(VocabError::Id { key, id, tokens: expected });
             }
         }
         Ok(())
@@ -125,6 +173,13 @@ const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
+/// Phi-3's markers take the white space after them. The file does not say so; llama.cpp knows it
+/// by the model's name.
+fn is_phi3(architecture: &str, model: &str, name: &str) -> bool {
+    let name: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    name.contains("phi3") || (architecture == "phi3" && model == "llama")
+}
+
 /// Builds the tokenizer that `vocab` describes.
 pub(crate) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     vocab.check()?;
@@ -137,10 +192,17 @@ pub(crate) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let mut added = Vec::new();
     for (id, content) in vocab.tokens.iter().enumerate() {
         let token_type = vocab.token_type(id);
-        if matches!(token_type, UNKNOWN | CONTROL | USER_DEFINED) && !content.is_empty() {
-            let special = token_type != USER_DEFINED;
-            added.push(AddedToken::from(content.as_str(), special).normalized(false));
+        // llama.cpp too takes what is named as an end for one, whatever its type.
+        let is_special = matches!(token_type, UNKNOWN | CONTROL) || gguf_ends::is_named(content);
+        if (is_special || token_type == USER_DEFINED) && !content.is_empty() {
+            let strips = vocab.markers_strip
+                && !["<unk>", "<s>", "<|endoftext|>"].contains(&content.as_str());
+            let token = AddedToken::from(content.as_str(), is_special);
+            added.push(token.normalized(false).rstrip(strips));
         }
+    }
+    if vocab.markers_strip && tokenizer.token_to_id("</s>").is_some() {
+        added.push(AddedToken::from("</s>", true).normalized(false).rstrip(true));
     }
     tokenizer.add_tokens(added).map_err(VocabError::Inconsistent)?;
     Ok(tokenizer)
@@ -165,7 +227,7 @@ fn byte_level(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     }
     let pre_tokenizer: PreTokenizerWrapper = part(rules.pre_tokenizer())?;
     tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
-    let decoder: DecoderWrapper = part(byte_level_step(true))?;
+    let decoder: DecoderWrapper = part(gguf_rules::byte_level_step(true))?;
     tokenizer.with_decoder(Some(decoder));
     frame(&mut tokenizer, vocab, vocab.add_bos.unwrap_or(rules.add_bos))?;
     Ok(tokenizer)
@@ -177,11 +239,12 @@ fn sentence_piece(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let scores = vocab.scores.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.scores"))?;
     let tokens = tokens(vocab);
     let merges = merges_from_scores(vocab, &tokens, scores);
-    let model = Bpe::new(tokens, merges.into_iter()).falling_back(vocab.unknown);
+    let model = Bpe::new(tokens, merges.into_iter()).falling_back();
+    let model = model.with_unknown(vocab.unknown_id(), true);
     let mut tokenizer = AnyTokenizer::new(AnyModel::Bpe(model));
 
     let add_space = vocab.add_space_prefix.unwrap_or(true);
-    let bar = json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" });
+    let bar = space_to_bar();
     let normalizer = if add_space {
         let prepend = json!({ "type": "Prepend", "prepend": "▁" });
         json!({ "type": "Sequence", "normalizers": [prepend, bar] })
@@ -191,15 +254,7 @@ fn sentence_piece(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let normalizer: NormalizerWrapper = part(normalizer)?;
     tokenizer.with_normalizer(Some(normalizer)).map_err(VocabError::Inconsistent)?;
 
-    let mut decoders = vec![
-        json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " }),
-        json!({ "type": "ByteFallback" }),
-        json!({ "type": "Fuse" }),
-    ];
-    if add_space {
-        decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
-    }
-    let decoder: DecoderWrapper = part(json!({ "type": "Sequence", "decoders": decoders }))?;
+    let decoder: DecoderWrapper = part(sentence_piece_decoder(add_space))?;
     tokenizer.with_decoder(Some(decoder));
     frame(&mut tokenizer, vocab, vocab.add_bos.unwrap_or(true))?;
     Ok(tokenizer)
@@ -251,30 +306,13 @@ fn merges_from_scores(vocab: &GgufVocab, tokens: &Tokens, scores: &[f32]) -> Vec
 
 /// What is put around a text that asks for special tokens.
 fn frame(tokenizer: &mut AnyTokenizer, vocab: &GgufVocab, add_bos: bool) -> Result<(), VocabError> {
-    let bos = vocab.bos.filter(|_| add_bos);
-    let eos = vocab.eos.filter(|_| vocab.add_eos.unwrap_or(false));
+    let bos = vocab.bos_id().filter(|_| add_bos);
+    let eos = vocab.eos_id().filter(|_| vocab.add_eos.unwrap_or(false));
     if bos.is_none() && eos.is_none() {
         return Ok(());
     }
-    let special = |id: u32, kind: u32| json!({ "SpecialToken": { "id": vocab.content(id), "type_id": kind } });
-    let sequence = |name: &str, kind: u32| {
-        let text = json!({ "Sequence": { "id": name, "type_id": kind } });
-        let parts = [bos.map(|id| special(id, kind)), Some(text), eos.map(|id| special(id, kind))];
-        parts.into_iter().flatten().collect::<Vec<Value>>()
-    };
-    let mut special_tokens = serde_json::Map::new();
-    for id in [bos, eos].into_iter().flatten() {
-        let content = vocab.content(id);
-        let entry = json!({ "id": content, "ids": [id], "tokens": [content] });
-        special_tokens.insert(content.to_owned(), entry);
-    }
-    let pair = [sequence("A", 0), sequence("B", 1)].concat();
-    let processor: PostProcessorWrapper = part(json!({
-        "type": "TemplateProcessing",
-        "single": sequence("A", 0),
-        "pair": pair,
-        "special_tokens": special_tokens,
-    }))?;
+    let [begin, end] = [bos, eos].map(|id| id.map(|id| vocab.content(id)));
+    let processor = template(tokenizer, begin, end).map_err(VocabError::Inconsistent)?;
     tokenizer.with_post_processor(Some(processor));
     Ok(())
 }
@@ -282,79 +320,4 @@ fn frame(tokenizer: &mut AnyTokenizer, vocab: &GgufVocab, add_bos: bool) -> Resu
 /// A part of a tokenizer as `tokenizer.json` would write it.
 fn part<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, VocabError> {
     serde_json::from_value(json).map_err(|err| VocabError::Inconsistent(err.into()))
-}
-
-/// How text is prepared for byte-level BPE.
-struct Rules {
-    split: Split,
-
-    /// Compose characters first: `e` and an accent become `é`.
-    nfc: bool,
-
-    /// A word that is in the vocabulary is one token, whatever the merges say.
-    ignore_merges: bool,
-
-    /// Whether a text begins with the BOS token where the file does not say.
-    add_bos: bool,
-}
-
-enum Split {
-    /// GPT-2's own rule.
-    Gpt2,
-
-    /// Every digit for itself, then GPT-2's rule.
-    DigitsThenGpt2,
-
-    /// A regular expression of the model's own.
-    Regex(&'static str),
-}
-
-/// Words as `cl100k` splits them, digits in groups of up to three.
-const CL100K: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// As [`CL100K`], but every digit for itself.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// Mistral's: words are also split where a capital follows a small letter.
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-impl Rules {
-    /// The table of llama.cpp's names that we know the exact rules of.
-    fn named(pre: &str) -> Result<Self, VocabError> {
-        let plain = |split| Self { split, nfc: false, ignore_merges: false, add_bos: false };
-        Ok(match pre {
-            "default" | "gpt-2" | "gpt2" | "phi-2" | "jina-es" | "jina-de" | "roberta-bpe"
-            | "mpt" => plain(Split::Gpt2),
-            "olmo" => Self { nfc: true, ..plain(Split::Gpt2) },
-            "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" => {
-                plain(Split::DigitsThenGpt2)
-            }
-            "llama3" | "llama-v3" | "llama-bpe" | "falcon3" => {
-                Self { ignore_merges: true, add_bos: true, ..plain(Split::Regex(CL100K)) }
-            }
-            "smaug-bpe" | "dbrx" => plain(Split::Regex(CL100K)),
-            "qwen2" | "deepseek-r1-qwen" => Self { nfc: true, ..plain(Split::Regex(QWEN2)) },
-            "stablelm2" => plain(Split::Regex(QWEN2)),
-            "tekken" => Self { ignore_merges: true, add_bos: true, ..plain(Split::Regex(TEKKEN)) },
-            other => return Err(VocabError::Pre(other.to_owned())),
-        })
-    }
-
-    fn pre_tokenizer(&self) -> Value {
-        let steps = match self.split {
-            Split::Gpt2 => return byte_level_step(true),
-            Split::DigitsThenGpt2 => {
-                [json!({ "type": "Digits", "individual_digits": true }), byte_level_step(true)]
-            }
-            Split::Regex(regex) => [
-                json!({ "type": "Split", "pattern": { "Regex": regex }, "behavior": "Isolated", "invert": false }),
-                byte_level_step(false),
-            ],
-        };
-        json!({ "type": "Sequence", "pretokenizers": steps })
-    }
-}
-
-fn byte_level_step(use_regex: bool) -> Value {
-    json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex })
 }

@@ -1,9 +1,18 @@
 //! Text and tokens: tokenizers from every file they come in, and chat templates.
 
+mod added;
 pub(crate) mod bpe;
 pub mod chat;
+mod classes;
+mod decode;
+mod folder;
+pub(crate) mod gguf_ends;
+mod gguf_rules;
 pub mod gguf_vocab;
 mod jinja;
+mod model_file;
+mod sentencepiece;
 mod special_tokens;
 pub mod tokenizer;
 pub(crate) mod tokenizer_check;
+mod told;

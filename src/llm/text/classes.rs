@@ -1,0 +1,527 @@
+//! transformers' tokenizer classes: which one `AutoTokenizer` takes for a folder, and what each
+//! puts in the place of what a `tokenizer.json` says.
+//!
+//! As transformers 5.23 has it. A class with its own rules takes tokens, merges and what is put
+//! around a text from the file, and everything else from itself; a class that is not in the table
+//! takes the file as it is.
+
+use serde_json::{Value, json};
+
+use super::added::Named;
+use super::model_file::{Kind, ModelParts};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// `TokenizersBackend`, also named `PreTrainedTokenizerFast`: the file as it is.
+    Plain,
+    Gpt2,
+    Qwen2,
+    Qwen35,
+    Llama,
+    CodeLlama,
+    Gemma,
+    NeoX,
+    Cohere,
+    Bert,
+
+    /// `ConvBertTokenizer`: the file as it is, framed as `BertTokenizer` does it.
+    BertFile,
+    Roberta,
+    Mpnet,
+    XlmRoberta,
+    T5,
+}
+
+/// Where a class keeps its tokens when there is no `tokenizer.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// `vocab.json` and `merges.txt`.
+    VocabAndMerges,
+
+    /// `vocab.txt`: a token a line.
+    VocabTxt,
+
+    /// A SentencePiece model of this name.
+    SentencePiece(&'static str),
+}
+
+/// What is put around a text that asks for special tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// What the file says; where it says nothing, `add_bos_token` and `add_eos_token`.
+    FromFile,
+
+    /// By `add_bos_token` and `add_eos_token`, whatever the file says.
+    BosAndEos { bos_unless_told: bool },
+
+    /// `[CLS] text [SEP]`.
+    ClsAndSep,
+
+    /// `<s> text </s>`, the tokens that begin and end a text.
+    BosText,
+
+    /// `text </s>`.
+    TextEos,
+}
+
+/// How Qwen's tokenizers split a text into words.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// As [`QWEN2`], with accents as parts of words.
+const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// What a `model_type` that transformers knows stands for in its table of tokenizers.
+fn registered(model_type: &str) -> Option<Class> {
+    Some(match model_type {
+        "blip-2"
+        | "codegen"
+        | "dbrx"
+        | "emu3"
+        | "gpt2"
+        | "gpt_neo"
+        | "gptj"
+        | "hyperclovax_vision_v2"
+        | "instructblip"
+        | "instructblipvideo"
+        | "jais2"
+        | "opt"
+        | "phi"
+        | "starcoder2" => Class::Gpt2,
+        "audioflamingo3" | "colqwen2" | "hunyuan_vl" | "internvl" | "ovis2" | "qwen2"
+        | "qwen2_5_omni" | "qwen2_5_vl" | "qwen2_audio" | "qwen2_moe" | "qwen2_vl" | "qwen3"
+        | "qwen3_asr" | "qwen3_moe" | "qwen3_next" | "qwen3_omni_moe" | "qwen3_vl"
+        | "qwen3_vl_moe" | "vibevoice" | "lighton_ocr" => Class::Qwen2,
+        "qwen3_5" | "qwen3_5_moe" | "qwen3_5_moe_text" | "qwen3_5_text" | "qwen4_exp" => {
+            Class::Qwen35
+        }
+        "idefics" | "idefics2" => Class::Llama,
+        "code_llama" => Class::CodeLlama,
+        "gemma" | "gemma2" | "gemma3" | "gemma3_text" | "gemma3n" | "gemma3n_text"
+        | "diffusion_gemma" | "recurrent_gemma" | "shieldgemma2" | "t5gemma" | "zaya" => {
+            Class::Gemma
+        }
+        "falcon_mamba" | "gpt_neox" | "mamba" | "mamba2" | "mpt" | "olmo" | "olmoe" | "rwkv"
+        | "xlstm" => Class::NeoX,
+        "aya_vision" | "cohere" | "cohere2" => Class::Cohere,
+        "align" | "bark" | "bert" | "blip" | "bros" | "chinese_clip" | "convbert"
+        | "distilbert" | "electra" | "ernie" | "flava" | "git" | "grounding-dino" | "layoutlm"
+        | "megatron-bert" | "mm-grounding-dino" | "mobilebert" | "nezha" | "nomic_bert"
+        | "qdqbert" | "realm" | "retribert" | "squeezebert" | "tvp" | "vilt" | "visual_bert"
+        | "lxmert" => Class::Bert,
+        "bart"
+        | "bridgetower"
+        | "clap"
+        | "data2vec-text"
+        | "ibert"
+        | "lilt"
+        | "longformer"
+        | "mega"
+        | "mra"
+        | "roberta"
+        | "roberta-prelayernorm"
+        | "led"
+        | "mvp" => Class::Roberta,
+        "mpnet" => Class::Mpnet,
+        "gte" | "jina_embeddings_v3" | "metaclip_2" | "trocr" | "xlm-roberta" | "xmod" => {
+            Class::XlmRoberta
+        }
+        "mt5" | "musicgen" | "musicgen_melody" | "switch_transformers" | "t5" => Class::T5,
+        other if PLAIN.contains(&other) || MISNAMED.contains(&other) => Class::Plain,
+        _ => return None,
+    })
+}
+
+/// Families whose table entry is the plain class: whatever their files name, it is taken.
+const PLAIN: [&str; 42] = [
+    "aria",
+    "beam",
+    "bigbird_pegasus",
+    "flex_olmo",
+    "glm",
+    "glm4",
+    "glm4_moe",
+    "glm4_moe_lite",
+    "glm4v",
+    "glm4v_moe",
+    "got_ocr2",
+    "gpt_bigcode",
+    "granite",
+    "granitemoe",
+    "granitemoehybrid",
+    "granitemoeshared",
+    "kimi_k25",
+    "kimi_linear",
+    "kosmos-2",
+    "mimo_v2_flash",
+    "minicpmv4_6",
+    "ministral",
+    "ministral3",
+    "mistral",
+    "mistral3",
+    "mistral_large4",
+    "mixtral",
+    "nystromformer",
+    "olmo2",
+    "olmo3",
+    "olmo_hybrid",
+    "pegasus_x",
+    "persimmon",
+    "pix2struct",
+    "pixtral",
+    "stablelm",
+    "umt5",
+    "voxtral",
+    "voxtral_realtime",
+    "xlm-roberta-xl",
+    "EvollaModel",
+    "canary",
+];
+
+/// Families whose files on the Hub name a wrong class: the table's is taken.
+const MISNAMED: [&str; 40] = [
+    "arctic",
+    "chatlm",
+    "ernie4_5",
+    "ernie4_5_moe",
+    "fuyu",
+    "h2ovl_chat",
+    "hyperclovax",
+    "hyperclovax_vlm",
+    "hyperclovax_vision_v2",
+    "internlm2",
+    "internlm3",
+    "iquestcoder",
+    "jamba",
+    "llava",
+    "llava_next",
+    "minicpm3",
+    "minicpmv",
+    "minimax_m2",
+    "modernbert",
+    "modernbert-decoder",
+    "molmo",
+    "molmo2",
+    "nemotron",
+    "nvfp4",
+    "opencua",
+    "openvla",
+    "paddleocr_vl",
+    "phi3",
+    "phi3_v",
+    "phimoe",
+    "qwen2",
+    "qwen3_5",
+    "qwen3_5_moe",
+    "qwen3_5_moe_text",
+    "qwen4_exp",
+    "step3_vl",
+    "vipllava",
+    "cohere_asr",
+    "siglip2",
+    "smolvlm",
+];
+
+/// A class by its name; `Fast` at the end makes no difference. Names of plain classes and unknown
+/// names are [`Class::Plain`].
+fn named(name: &str) -> Class {
+    match name.strip_suffix("Fast").unwrap_or(name) {
+        "GPT2Tokenizer" => Class::Gpt2,
+        "Qwen2Tokenizer" => Class::Qwen2,
+        "Qwen3_5Tokenizer" => Class::Qwen35,
+        "LlamaTokenizer" | "Phi3Tokenizer" => Class::Llama,
+        "CodeLlamaTokenizer" => Class::CodeLlama,
+        "GemmaTokenizer" => Class::Gemma,
+        "GPTNeoXTokenizer" => Class::NeoX,
+        "CohereTokenizer" => Class::Cohere,
+        "BertTokenizer"
+        | "DistilBertTokenizer"
+        | "ElectraTokenizer"
+        | "MobileBertTokenizer"
+        | "SqueezeBertTokenizer"
+        | "LayoutLMTokenizer"
+        | "LxmertTokenizer"
+        | "DPRQuestionEncoderTokenizer" => Class::Bert,
+        "ConvBertTokenizer" => Class::BertFile,
+        "RobertaTokenizer"
+        | "BartTokenizer"
+        | "LongformerTokenizer"
+        | "LEDTokenizer"
+        | "MvpTokenizer" => Class::Roberta,
+        "MPNetTokenizer" => Class::Mpnet,
+        "XLMRobertaTokenizer" => Class::XlmRoberta,
+        "T5Tokenizer" => Class::T5,
+        _ => Class::Plain,
+    }
+}
+
+impl Class {
+    /// The class that `AutoTokenizer` takes, by `config.json`, `tokenizer_config.json`, and whether
+    /// the text of `tokenizer.json` has `"ByteLevel"` in it.
+    pub fn choose(config: &Value, tokenizer_config: &Value, is_byte_level: bool) -> Self {
+        let text = |json: &Value, key: &str| json[key].as_str().unwrap_or_default().to_owned();
+        let model_type = text(config, "model_type");
+        let mut declared = text(tokenizer_config, "tokenizer_class");
+        if declared.is_empty() {
+            declared = text(config, "tokenizer_class");
+        }
+        let own_code = &tokenizer_config["auto_map"];
+        let has_own_code = own_code.is_array() || !own_code["AutoTokenizer"].is_null();
+        let is_misnamed = MISNAMED.contains(&model_type.as_str());
+        let registered = registered(&model_type);
+        let bare = declared.strip_suffix("Fast").unwrap_or(&declared);
+
+        if !has_own_code && !declared.is_empty() {
+            // Llama 3's files name Llama 2's class, which would split text in another way.
+            if bare == "LlamaTokenizer" && is_byte_level && !is_misnamed {
+                return Self::Plain;
+            }
+            match registered {
+                Some(Self::Plain) => return Self::Plain,
+                Some(class) if is_misnamed => return class,
+                _ => {}
+            }
+        }
+        if declared.is_empty() { registered.unwrap_or(Self::Plain) } else { named(&declared) }
+    }
+
+    /// Whether the file is taken as it is.
+    pub fn takes_file(self) -> bool {
+        matches!(self, Self::Plain | Self::BertFile)
+    }
+
+    /// The special tokens that the class knows by name, where the files do not say.
+    pub fn defaults(self) -> Vec<Named> {
+        let same = |names: &[&str], token: &str| -> Vec<Named> {
+            names.iter().map(|name| Named::text(name, token)).collect()
+        };
+        let one = |name: &str, token: &str| Named::text(name, token);
+        match self {
+            Self::Plain => Vec::new(),
+            Self::Gpt2 => {
+                let mut all = same(&["unk_token", "bos_token", "eos_token"], "<|endoftext|>");
+                all.push(Named::none("pad_token"));
+                all
+            }
+            Self::Qwen2 | Self::Qwen35 => {
+                let mut all = same(&["unk_token", "eos_token", "pad_token"], "<|endoftext|>");
+                all.push(Named::none("bos_token"));
+                all
+            }
+            Self::Llama => {
+                vec![one("unk_token", "<unk>"), one("bos_token", "<s>"), one("eos_token", "</s>")]
+            }
+            Self::CodeLlama => vec![
+                one("unk_token", "<unk>"),
+                one("bos_token", "<s>"),
+                one("eos_token", "</s>"),
+                one("prefix_token", "▁<PRE>"),
+                one("middle_token", "▁<MID>"),
+                one("suffix_token", "▁<SUF>"),
+                one("eot_token", "▁<EOT>"),
+                one("fill_token", "<FILL_ME>"),
+            ],
+            Self::Gemma => vec![
+                one("unk_token", "<unk>"),
+                one("bos_token", "<bos>"),
+                one("eos_token", "<eos>"),
+                one("pad_token", "<pad>"),
+                one("mask_token", "<mask>"),
+            ],
+            Self::NeoX => {
+                let mut all = same(&["unk_token", "bos_token", "eos_token"], "<|endoftext|>");
+                all.push(one("pad_token", "<|padding|>"));
+                all
+            }
+            Self::Cohere => vec![
+                one("unk_token", "<UNK>"),
+                one("bos_token", "<BOS_TOKEN>"),
+                one("eos_token", "<|END_OF_TURN_TOKEN|>"),
+                one("pad_token", "<PAD>"),
+                one("cls_token", "<CLS>"),
+                one("sep_token", "<SEP>"),
+                one("mask_token", "<MASK_TOKEN>"),
+            ],
+            Self::Bert | Self::BertFile => vec![
+                one("unk_token", "[UNK]"),
+                one("sep_token", "[SEP]"),
+                one("pad_token", "[PAD]"),
+                one("cls_token", "[CLS]"),
+                one("mask_token", "[MASK]"),
+            ],
+            Self::Roberta | Self::Mpnet | Self::XlmRoberta => {
+                let unknown = if self == Self::Mpnet { "[UNK]" } else { "<unk>" };
+                vec![
+                    one("bos_token", "<s>"),
+                    one("eos_token", "</s>"),
+                    one("sep_token", "</s>"),
+                    one("cls_token", "<s>"),
+                    one("unk_token", unknown),
+                    one("pad_token", "<pad>"),
+                    one("mask_token", "<mask>"),
+                ]
+            }
+            Self::T5 => {
+                vec![one("eos_token", "</s>"), one("unk_token", "<unk>"), one("pad_token", "<pad>")]
+            }
+        }
+    }
+
+    pub fn frame(self) -> Frame {
+        match self {
+            Self::Bert | Self::BertFile | Self::Roberta | Self::Mpnet => Frame::ClsAndSep,
+            Self::XlmRoberta => Frame::BosText,
+            Self::T5 => Frame::TextEos,
+            Self::CodeLlama => Frame::BosAndEos { bos_unless_told: true },
+            Self::NeoX => Frame::BosAndEos { bos_unless_told: false },
+            _ => Frame::FromFile,
+        }
+    }
+
+    pub fn files(self) -> Files {
+        match self {
+            Self::Gpt2 | Self::Qwen2 | Self::NeoX | Self::Cohere | Self::Roberta => {
+                Files::VocabAndMerges
+            }
+            Self::Bert | Self::BertFile | Self::Mpnet => Files::VocabTxt,
+            Self::XlmRoberta => Files::SentencePiece("sentencepiece.bpe.model"),
+            Self::T5 => Files::SentencePiece("spiece.model"),
+            Self::Plain | Self::Llama | Self::CodeLlama | Self::Gemma | Self::Qwen35 => {
+                Files::SentencePiece("tokenizer.model")
+            }
+        }
+    }
+
+    /// The kind of model that the class builds, whatever the file says.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Plain | Self::BertFile => None,
+            Self::Bert | Self::Mpnet => Some(Kind::WordPiece),
+            Self::XlmRoberta | Self::T5 => Some(Kind::Unigram),
+            _ => Some(Kind::Bpe),
+        }
+    }
+
+    /// The class's own settings of its model.
+    pub fn set_model(self, model: &mut ModelParts, unknown: Option<&str>) {
+        let unknown = unknown.map(str::to_owned);
+        let ModelParts { vocab, merges, .. } = std::mem::take(model);
+        let bare = ModelParts { kind: self.kind(), vocab, merges, ..ModelParts::default() };
+        *model = match self {
+            Self::Llama => ModelParts { fuse_unk: true, byte_fallback: true, ..bare },
+            Self::CodeLlama | Self::Gemma => {
+                let unk_token = unknown;
+                ModelParts { fuse_unk: true, byte_fallback: true, unk_token, ..bare }
+            }
+            Self::Bert | Self::Mpnet => ModelParts { unk_token: unknown, merges: None, ..bare },
+            Self::XlmRoberta => ModelParts { unk_id: Some(3), merges: None, ..bare },
+            Self::T5 => ModelParts { unk_id: Some(2), merges: None, ..bare },
+            _ => bare,
+        };
+    }
+
+    /// The class's own parts in the place of the file's: `normalizer`, `pre_tokenizer`, `decoder`.
+    /// `settings`: `tokenizer_config.json`. `charsmap`: SentencePiece's table of replacements.
+    pub fn parts(self, settings: &Value, charsmap: Option<Value>) -> [Value; 3] {
+        let told = |key: &str| settings[key].as_bool();
+        let add_space = told("add_prefix_space");
+        let byte_level = |add_prefix_space: bool, use_regex: bool| {
+            json!({
+                "type": "ByteLevel",
+                "add_prefix_space": add_prefix_space,
+                "trim_offsets": true,
+                "use_regex": use_regex,
+            })
+        };
+        let nfc = json!({ "type": "NFC" });
+        let bytes = byte_level(true, true);
+        match self {
+            Self::Plain | Self::BertFile => [Value::Null, Value::Null, Value::Null],
+            Self::Gpt2 | Self::Roberta => {
+                [Value::Null, byte_level(add_space.unwrap_or(false), true), bytes]
+            }
+            Self::NeoX => [nfc, byte_level(add_space.unwrap_or(false), true), bytes],
+            Self::Qwen2 | Self::Qwen35 => {
+                let regex = if self == Self::Qwen2 { QWEN2 } else { QWEN35 };
+                let split = json!({
+                    "type": "Split",
+                    "pattern": { "Regex": regex },
+                    "behavior": "Isolated",
+                    "invert": false,
+                });
+                let steps = [split, byte_level(add_space.unwrap_or(false), false)];
+                [nfc, json!({ "type": "Sequence", "pretokenizers": steps }), bytes]
+            }
+            Self::Cohere => {
+                let digits = json!({ "type": "Digits", "individual_digits": true });
+                let steps = [digits, byte_level(add_space.unwrap_or(false), true)];
+                [nfc, json!({ "type": "Sequence", "pretokenizers": steps }), bytes]
+            }
+            Self::Llama | Self::CodeLlama => {
+                let add_space = add_space.unwrap_or(true);
+                // `legacy`: a space is put before every stretch of text, not only the first.
+                let is_legacy = self == Self::Llama && told("legacy").unwrap_or(false);
+                let scheme = match (add_space, is_legacy) {
+                    (false, _) => "never",
+                    (true, true) => "always",
+                    (true, false) => "first",
+                };
+                let strips = add_space || self == Self::CodeLlama;
+                [Value::Null, metaspace(scheme, false), sentence_piece_decoder(strips)]
+            }
+            Self::Gemma => {
+                let split = json!({
+                    "type": "Split",
+                    "pattern": { "String": " " },
+                    "behavior": "MergedWithPrevious",
+                    "invert": false,
+                });
+                [space_to_bar(), split, sentence_piece_decoder(false)]
+            }
+            Self::Bert | Self::Mpnet => {
+                let normalizer = json!({
+                    "type": "BertNormalizer",
+                    "clean_text": true,
+                    "handle_chinese_chars": told("tokenize_chinese_chars").unwrap_or(true),
+                    "strip_accents": told("strip_accents"),
+                    "lowercase": told("do_lower_case").unwrap_or(true),
+                });
+                let decoder = json!({ "type": "WordPiece", "prefix": "##", "cleanup": true });
+                [normalizer, json!({ "type": "BertPreTokenizer" }), decoder]
+            }
+            Self::XlmRoberta | Self::T5 => {
+                let always = self == Self::T5 || add_space.unwrap_or(true);
+                let bar = metaspace(if always { "always" } else { "never" }, true);
+                let steps = [json!({ "type": "WhitespaceSplit" }), bar.clone()];
+                let steps = json!({ "type": "Sequence", "pretokenizers": steps });
+                [charsmap.unwrap_or(Value::Null), steps, bar]
+            }
+        }
+    }
+}
+
+fn metaspace(prepend_scheme: &str, split: bool) -> Value {
+    json!({
+        "type": "Metaspace",
+        "replacement": "▁",
+        "prepend_scheme": prepend_scheme,
+        "split": split,
+    })
+}
+
+/// A space is written `▁`.
+pub(super) fn space_to_bar() -> Value {
+    json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" })
+}
+
+/// `▁` is a space, `<0xE4>` a byte; `strips`: one space at the beginning is taken off.
+pub(super) fn sentence_piece_decoder(strips: bool) -> Value {
+    let mut steps = vec![
+        json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " }),
+        json!({ "type": "ByteFallback" }),
+        json!({ "type": "Fuse" }),
+    ];
+    if strips {
+        steps.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
+    }
+    json!({ "type": "Sequence", "decoders": steps })
+}

@@ -1,0 +1,471 @@
+//! A tokenizer as transformers' `AutoTokenizer` puts it together from a folder.
+//!
+//! What a tokenizer does is spread over `tokenizer.json`, `tokenizer_config.json`,
+//! `added_tokens.json` and `special_tokens_map.json`, and over the class that the files name (see
+//! `llm::text::classes`). Without a `tokenizer.json` it is made from `vocab.json` and
+//! `merges.txt`, from `vocab.txt`, or from a SentencePiece model, as transformers converts them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+
+use super::added::{Named, NamedTokens, Spelled};
+use super::bpe::AnyTokenizer;
+use super::classes::{Class, Files, Frame, sentence_piece_decoder, space_to_bar};
+use super::gguf_rules::{TEKKEN, byte_level_step};
+use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
+use super::sentencepiece::{Role, SentencePiece};
+use super::tokenizer_check;
+use super::told::{Told, read_optional};
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a folder has no tokenizer, and at which file.
+#[derive(Debug)]
+pub(super) struct FolderError {
+    pub path: PathBuf,
+    pub source: Problem,
+}
+
+/// A tokenizer as it was put together.
+pub(super) struct Assembled {
+    pub inner: AnyTokenizer,
+    pub named: NamedTokens,
+
+    /// Spaces before punctuation are taken off what is decoded.
+    pub cleans_spaces: bool,
+}
+
+pub(super) fn assemble(folder: &Path) -> Result<Assembled, FolderError> {
+    let file_path = folder.join("tokenizer.json");
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source: Problem| FolderError { path, source }
+    };
+    let file = read_optional(&file_path)?;
+    let is_byte_level = file.as_ref().is_some_and(|bytes| contains(bytes, b"\"ByteLevel\""));
+    let file = match file {
+        None => None,
+        Some(bytes) => {
+            tokenizer_check::check(&bytes).map_err(at(&file_path))?;
+            Some(TokenizerFile::read(&bytes).map_err(at(&file_path))?)
+        }
+    };
+    let told = Told::read(folder, file.as_ref(), is_byte_level)?;
+    match file {
+        Some(file) => told.with_file(file).map_err(at(&file_path)),
+        None => told.without_file(),
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+impl Told {
+    fn with_file(mut self, mut file: TokenizerFile) -> Result<Assembled, Problem> {
+        let padding = file.padding.as_ref().and_then(|padding| padding["pad_token"].as_str());
+        if let Some(token) = padding
+            && !self.is_told("pad_token")
+        {
+            self.name(Named::text("pad_token", token));
+        }
+        let class = self.class;
+        let in_file = std::mem::take(&mut file.added_tokens);
+        let in_file = if class.takes_file() { in_file } else { Vec::new() };
+        if !class.takes_file() {
+            let unknown = self.named.get("unk_token");
+            class.set_model(&mut file.model, unknown);
+            let charsmap = file.normalizer.as_ref().and_then(precompiled);
+            let settings = Value::Object(self.settings.clone());
+            let [normalizer, pre_tokenizer, decoder] = class.parts(&settings, charsmap);
+            file.normalizer = Some(normalizer);
+            file.pre_tokenizer = Some(pre_tokenizer);
+            file.decoder = Some(decoder);
+        }
+        let mut inner = build(file)?;
+        let in_file = in_file.iter().filter_map(Spelled::read).map(|token| token.token());
+        inner.add_tokens(in_file)?;
+        self.finish(inner)
+    }
+
+    fn without_file(mut self) -> Result<Assembled, FolderError> {
+        if self.class == Class::BertFile {
+            self.class = Class::Bert;
+        }
+        // SentencePiece's file is looked for whatever the class.
+        let spm = match self.class.files() {
+            Files::SentencePiece(name) => vec!["tokenizer.model", name],
+            _ => vec!["tokenizer.model"],
+        };
+        for name in spm {
+            let path = self.folder.join(name);
+            if let Some(bytes) = read_optional(&path)? {
+                let problem = |source| FolderError { path, source };
+                return self.with_sentence_piece(&bytes).map_err(problem);
+            }
+        }
+        let path = |name: &str| self.folder.join(name);
+        let paths = match self.class.files() {
+            Files::VocabAndMerges => vec![path("vocab.json"), path("merges.txt")],
+            Files::VocabTxt => vec![path("vocab.txt")],
+            Files::SentencePiece(_) => Vec::new(),
+        };
+        if paths.is_empty() || !paths.iter().all(|path| path.is_file()) {
+            return Err(self.nothing_to_read());
+        }
+        let model = slow_model(&paths)?;
+        let problem = |source| FolderError { path: paths[0].clone(), source };
+        let settings = Value::Object(self.settings.clone());
+        let mut file = TokenizerFile::of_model(model);
+        self.class.set_model(&mut file.model, self.named.get("unk_token"));
+        let [normalizer, pre_tokenizer, decoder] = self.class.parts(&settings, None);
+        (file.normalizer, file.pre_tokenizer) = (Some(normalizer), Some(pre_tokenizer));
+        file.decoder = Some(decoder);
+        let inner = build(file).map_err(problem)?;
+        self.finish(inner).map_err(problem)
+    }
+
+    /// What is missing, in the folder's own terms.
+    fn nothing_to_read(&self) -> FolderError {
+        let there = |name: &&str| self.folder.join(name).is_file();
+        let found =
+            |names: &[&'static str]| -> Vec<&str> { names.iter().copied().filter(there).collect() };
+        let missing = match self.class.files() {
+            Files::VocabAndMerges => "vocab.json with merges.txt",
+            Files::VocabTxt => "vocab.txt",
+            Files::SentencePiece(name) => name,
+        };
+        let (slow, other) = (
+            found(&["vocab.json", "merges.txt", "vocab.txt"]),
+            found(&["tekken.json", "tiktoken.model"]),
+        );
+        let alone = if !slow.is_empty() {
+            let slow = slow.join(" and ");
+            format!("; {slow} alone cannot be read for this model, not by transformers either")
+        } else if !other.is_empty() {
+            format!("; {} is of a kind that is not read here", other.join(" and "))
+        } else {
+            String::new()
+        };
+        let problem = format!(
+            "there is none, and no {missing} in its place{alone}. Fetch tokenizer.json from where \
+             the model comes from, or write it in Python: \
+             AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+        );
+        FolderError { path: self.folder.join("tokenizer.json"), source: problem.into() }
+    }
+
+    fn with_sentence_piece(mut self, bytes: &[u8]) -> Result<Assembled, Problem> {
+        let model = SentencePiece::read(bytes).map_err(|err| -> Problem {
+            format!(
+                "{err}. If it is OpenAI's kind (tiktoken), as Llama 3's original folder has it: \
+                 fetch the model's tokenizer.json"
+            )
+            .into()
+        })?;
+        let special = model.pieces.iter().filter(|piece| piece.role != Role::Other);
+        let special: Vec<Spelled> = special
+            .map(|piece| Spelled::Flags {
+                content: piece.text.clone(),
+                special: piece.role == Role::Control,
+                flags: [None, None, None, Some(false)],
+            })
+            .collect();
+        let own = if model.is_bpe { Kind::Bpe } else { Kind::Unigram };
+        let kind = self.class.kind().unwrap_or(own);
+        let mut parts = model.model(kind);
+        let mut file;
+        if self.class.takes_file() {
+            self.replace_placeholders(&mut parts);
+            for (name, token) in model.named() {
+                if !self.is_told(name) {
+                    self.named.set(Named::text(name, token));
+                }
+            }
+            parts.byte_fallback = model.byte_fallback;
+            if kind == Kind::Unigram {
+                parts.unk_id = model.unk_id();
+            } else {
+                parts.unk_token = Some(model.unknown_piece.clone());
+                parts.fuse_unk = true;
+            }
+            file = TokenizerFile::of_model(parts);
+            let steps: Vec<Value> = model.charsmap().into_iter().chain([space_to_bar()]).collect();
+            file.normalizer = Some(json!({ "type": "Sequence", "normalizers": steps }));
+            file.decoder = Some(if model.byte_fallback {
+                sentence_piece_decoder(false)
+            } else {
+                json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " })
+            });
+        } else {
+            self.frame_vocabulary(&mut parts);
+            self.class.set_model(&mut parts, self.named.get("unk_token"));
+            let settings = Value::Object(self.settings.clone());
+            let [normalizer, pre_tokenizer, decoder] =
+                self.class.parts(&settings, model.charsmap());
+            file = TokenizerFile::of_model(parts);
+            file.normalizer = Some(normalizer);
+            file.pre_tokenizer = Some(pre_tokenizer);
+            file.decoder = Some(decoder);
+        }
+        self.older_extra = Some(special);
+        let inner = build(file)?;
+        self.finish(inner)
+    }
+
+    /// XLM-RoBERTa's and T5's tokens are not numbered as SentencePiece's file numbers them.
+    fn frame_vocabulary(&self, parts: &mut ModelParts) {
+        let Vocabulary::Scores(scores) = &mut parts.vocab else { return };
+        let named = |name: &str| (self.named.get(name).unwrap_or_default().to_owned(), 0.0);
+        match self.class {
+            Class::XlmRoberta => {
+                let first = ["bos_token", "pad_token", "eos_token", "unk_token"].map(named);
+                scores.splice(..scores.len().min(3), first);
+                scores.push(named("mask_token"));
+            }
+            Class::T5 => {
+                scores.extend(self.extra_ids().rev().map(|token| (token, 0.0)));
+            }
+            _ => {}
+        }
+    }
+
+    /// T5's marks for what is left out of a text: `<extra_id_0>`.
+    fn extra_ids(&self) -> impl DoubleEndedIterator<Item = String> + use<> {
+        let count = self.settings.get("extra_ids").and_then(Value::as_u64).unwrap_or(100);
+        (0..count).map(|id| format!("<extra_id_{id}>"))
+    }
+
+    fn name_extra_ids(&mut self) {
+        let ids = self.extra_ids().map(Spelled::Text);
+        let older = self.older_extra.get_or_insert_default();
+        if !older.iter().any(|token| token.content().contains("<extra_id_")) {
+            older.extend(ids);
+        }
+    }
+
+    /// Tokens that stand at the place of others, by `added_tokens_decoder`.
+    fn replace_placeholders(&self, parts: &mut ModelParts) {
+        let Vocabulary::Ids(ids) = &mut parts.vocab else { return };
+        for (id, token) in &self.added {
+            let content = token.content();
+            if ids.iter().any(|(known, _)| known == content) {
+                continue;
+            }
+            if let Some(entry) = ids.iter_mut().find(|(_, known)| u64::from(*known) == *id) {
+                entry.0 = content.to_owned();
+            }
+        }
+    }
+
+    /// Adds the tokens that the files name beside those of the vocabulary, and what is put around
+    /// a text.
+    fn finish(mut self, mut inner: AnyTokenizer) -> Result<Assembled, Problem> {
+        self.added.sort_by_key(|(id, _)| *id);
+        if self.class == Class::T5 {
+            self.name_extra_ids();
+        }
+        let extra = self.extra.take().or_else(|| self.older_extra.take()).unwrap_or_default();
+        let known: Vec<String> =
+            inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        let added: Vec<&Spelled> = self.added.iter().map(|(_, token)| token).collect();
+        let is_new = |token: &Spelled| {
+            let content = token.content();
+            !known.iter().any(|known| known == content)
+                && !added.iter().any(|added| added.content() == content)
+        };
+        let named: Vec<&Spelled> = self.named.iter().map(|(_, token)| token).collect();
+        let new = named.iter().copied().chain(&extra).filter(|token| is_new(token));
+        let all = added.iter().copied().chain(new).cloned().map(|token| {
+            let is_named = named.iter().any(|named| named.content() == token.content());
+            if is_named { token.made_special().token() } else { token.token() }
+        });
+        let all: Vec<_> = all.collect();
+        inner.add_tokens(all)?;
+        self.split_as_mistral(&mut inner)?;
+        self.frame(&mut inner)?;
+        self.add_specials(&mut inner, &extra)?;
+        let is = |key: &str| self.settings.get(key).and_then(Value::as_bool).unwrap_or(false);
+        inner.set_encode_special_tokens(is("split_special_tokens"));
+        let cleans_spaces = is("clean_up_tokenization_spaces")
+            && (!inner.get_model().is_bpe()
+                || is("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"));
+        Ok(Assembled { inner, named: self.named, cleans_spaces })
+    }
+
+    /// `fix_mistral_regex`: Mistral's files of before transformers 5 split text by another rule than
+    /// the models were trained with; a folder may ask for the right one.
+    fn split_as_mistral(&self, inner: &mut AnyTokenizer) -> Result<(), Problem> {
+        const FAMILIES: [&str; 5] = ["mistral", "mistral3", "voxtral", "ministral", "pixtral"];
+
+        let text = |key: &str| self.config.get(key).and_then(Value::as_str);
+        let is_old = text("transformers_version").is_none_or(|version| {
+            version.split('.').next().and_then(|part| part.parse().ok()).is_some_and(|n: u32| n < 5)
+        });
+        let is_mistral = text("model_type").is_none_or(|family| FAMILIES.contains(&family));
+        let is_concerned = inner.get_vocab_size(true) > 100_000 && is_old && is_mistral;
+        let Some(own) = inner.get_pre_tokenizer().filter(|_| is_concerned) else { return Ok(()) };
+        if self.config.is_empty() {
+            return Ok(());
+        }
+        if self.settings.get("fix_mistral_regex").and_then(Value::as_bool) != Some(true) {
+            log::warn!(
+                "{}: this tokenizer splits text by a rule that Mistral has corrected since; with \
+                 \"fix_mistral_regex\": true in tokenizer_config.json it splits as it should",
+                self.folder.display()
+            );
+            return Ok(());
+        }
+        let split = json!({
+            "type": "Split",
+            "pattern": { "Regex": TEKKEN },
+            "behavior": "Isolated",
+            "invert": false,
+        });
+        let own = serde_json::to_value(own)?;
+        let mut steps = own["pretokenizers"].as_array().cloned().unwrap_or_default();
+        if steps.is_empty() {
+            let is_metaspace = own["type"] == "Metaspace";
+            steps = vec![split, if is_metaspace { byte_level_step(false) } else { own }];
+        } else {
+            steps[0] = split;
+        }
+        let steps = json!({ "type": "Sequence", "pretokenizers": steps });
+        let pre_tokenizer: PreTokenizerWrapper = serde_json::from_value(steps)?;
+        inner.with_pre_tokenizer(Some(pre_tokenizer));
+        Ok(())
+    }
+
+    /// Some classes add their special tokens once more, without flags or as special ones.
+    fn add_specials(&self, inner: &mut AnyTokenizer, extra: &[Spelled]) -> Result<(), Problem> {
+        let all = self.named.iter().map(|(_, token)| token).chain(extra);
+        let all: Vec<_> = match self.class {
+            Class::Qwen2 => all.map(|token| Spelled::special(token.content()).token()).collect(),
+            Class::Cohere => all.map(|token| token.clone().made_special().token()).collect(),
+            _ => return Ok(()),
+        };
+        inner.add_tokens(all)?;
+        Ok(())
+    }
+
+    /// What is put around a text that asks for special tokens.
+    fn frame(&self, inner: &mut AnyTokenizer) -> Result<(), Problem> {
+        let told = |key: &str| self.settings.get(key).and_then(Value::as_bool);
+        let is_told = ["add_bos_token", "add_eos_token"].iter().any(|key| told(key).is_some());
+        let [bos, eos, cls, sep] =
+            ["bos_token", "eos_token", "cls_token", "sep_token"].map(|name| self.named.get(name));
+        let add = |name, is_on: bool, token: Option<&str>| {
+            token.filter(|_| told(name).unwrap_or(is_on)).map(str::to_owned)
+        };
+        let by_settings = |bos_unless_told: bool| {
+            let begin = add("add_bos_token", bos_unless_told, bos);
+            let end = add("add_eos_token", false, eos);
+            (begin, end)
+        };
+        let own = |token: Option<&str>| token.map(str::to_owned);
+        let (begin, end) = match self.class.frame() {
+            Frame::FromFile if inner.get_post_processor().is_some() && !is_told => return Ok(()),
+            Frame::FromFile => by_settings(false),
+            Frame::BosAndEos { bos_unless_told } => by_settings(bos_unless_told),
+            Frame::ClsAndSep => (own(cls), own(sep)),
+            Frame::BosText => (own(bos), own(eos)),
+            Frame::TextEos => (None, own(eos)),
+        };
+        let post_processor = template(inner, begin.as_deref(), end.as_deref())?;
+        inner.with_post_processor(Some(post_processor));
+        Ok(())
+    }
+}
+
+/// Puts tokens around a text, and around each of two.
+pub(super) fn template(
+    inner: &AnyTokenizer,
+    begin: Option<&str>,
+    end: Option<&str>,
+) -> Result<PostProcessorWrapper, Problem> {
+    let mut special_tokens = Map::new();
+    for content in [begin, end].into_iter().flatten() {
+        let id = inner.token_to_id(content);
+        let id = id.ok_or_else(|| format!("the special token {content:?} is not a token"))?;
+        let entry = json!({ "id": content, "ids": [id], "tokens": [content] });
+        special_tokens.insert(content.to_owned(), entry);
+    }
+    let special =
+        |content: &str, kind: u32| json!({ "SpecialToken": { "id": content, "type_id": kind } });
+    let sequence = |name: &str, kind: u32| {
+        let text = json!({ "Sequence": { "id": name, "type_id": kind } });
+        let begin = begin.map(|content| special(content, kind));
+        let end = end.map(|content| special(content, kind));
+        [begin, Some(text), end].into_iter().flatten().collect::<Vec<Value>>()
+    };
+    let pair = [sequence("A", 0), sequence("B", 1)].concat();
+    let processor = serde_json::from_value(json!({
+        "type": "TemplateProcessing",
+        "single": sequence("A", 0),
+        "pair": pair,
+        "special_tokens": special_tokens,
+    }));
+    Ok(processor?)
+}
+
+/// The table of replacements of a normalizer, wherever in it that stands.
+fn precompiled(normalizer: &Value) -> Option<Value> {
+    let steps = normalizer["normalizers"].as_array().map(Vec::as_slice);
+    let steps = steps.unwrap_or_else(|| std::slice::from_ref(normalizer));
+    steps.iter().find(|step| step["type"] == "Precompiled").cloned()
+}
+
+fn build(file: TokenizerFile) -> Result<AnyTokenizer, Problem> {
+    let TokenizerFile { normalizer, pre_tokenizer, post_processor, decoder, model, .. } = file;
+    let mut inner = AnyTokenizer::new(model.build()?);
+    let some = |part: Option<Value>| part.filter(|part| !part.is_null());
+    if let Some(part) = some(normalizer) {
+        let part: NormalizerWrapper = serde_json::from_value(part)?;
+        inner.with_normalizer(Some(part))?;
+    }
+    if let Some(part) = some(pre_tokenizer) {
+        let part: PreTokenizerWrapper = serde_json::from_value(part)?;
+        inner.with_pre_tokenizer(Some(part));
+    }
+    if let Some(part) = some(post_processor) {
+        let part: PostProcessorWrapper = serde_json::from_value(part)?;
+        inner.with_post_processor(Some(part));
+    }
+    if let Some(part) = some(decoder) {
+        let part: DecoderWrapper = serde_json::from_value(part)?;
+        inner.with_decoder(Some(part));
+    }
+    Ok(inner)
+}
+
+/// `vocab.json` with `merges.txt`, or `vocab.txt`.
+fn slow_model(paths: &[PathBuf]) -> Result<ModelParts, FolderError> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        text.map_err(|err| FolderError { path: path.clone(), source: err.into() })
+    };
+    let first = read(&paths[0])?;
+    let Some(merges_path) = paths.get(1) else {
+        let ids = first.lines().map(|line| line.trim_end().to_owned()).zip(0..).collect();
+        return Ok(ModelParts { vocab: Vocabulary::Ids(ids), ..ModelParts::default() });
+    };
+    let problem = |source| FolderError { path: paths[0].clone(), source };
+    let vocab: Vocabulary = serde_json::from_str(&first).map_err(|err| problem(err.into()))?;
+    let mut merges = Vec::new();
+    for (number, line) in read(merges_path)?.lines().enumerate() {
+        if line.starts_with("#version") {
+            continue;
+        }
+        merges.push(Pair::of_line(line).ok_or_else(|| FolderError {
+            path: merges_path.clone(),
+            source: format!("line {} is {line:?}: two tokens were expected", number + 1).into(),
+        })?);
+    }
+    Ok(ModelParts { vocab, merges: Some(merges), ..ModelParts::default() })
+}
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

@@ -1,0 +1,300 @@
+//! SentencePiece's model files (`tokenizer.model`, `spiece.model`): a protocol buffer with the
+//! tokens, their scores, and how text is normalised.
+
+use serde_json::{Value, json};
+
+use super::model_file::{Kind, ModelParts, Pair, Vocabulary};
+
+/// What is read of a model file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SentencePiece {
+    pub pieces: Vec<Piece>,
+    pub is_bpe: bool,
+    pub byte_fallback: bool,
+
+    /// Negative: there is none.
+    unknown: i64,
+    begin: i64,
+    end: i64,
+    pub unknown_piece: String,
+    begin_piece: String,
+    end_piece: String,
+    charsmap: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Piece {
+    pub text: String,
+    pub score: f32,
+    pub role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A special token.
+    Control,
+
+    /// A word that is never split.
+    UserDefined,
+    Other,
+}
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not a SentencePiece model: {0}")]
+pub(super) struct NotAModel(&'static str);
+
+impl SentencePiece {
+    pub fn read(bytes: &[u8]) -> Result<Self, NotAModel> {
+        let mut model = Self {
+            pieces: Vec::new(),
+            is_bpe: false,
+            byte_fallback: false,
+            unknown: 0,
+            begin: 1,
+            end: 2,
+            unknown_piece: "<unk>".to_owned(),
+            begin_piece: "<s>".to_owned(),
+            end_piece: "</s>".to_owned(),
+            charsmap: Vec::new(),
+        };
+        for field in Fields(bytes) {
+            match field? {
+                (1, Field::Bytes(piece)) => model.pieces.push(Piece::read(piece)?),
+                (2, Field::Bytes(trainer)) => model.read_trainer(trainer)?,
+                (3, Field::Bytes(normalizer)) => {
+                    for field in Fields(normalizer) {
+                        if let (2, Field::Bytes(charsmap)) = field? {
+                            model.charsmap = charsmap.to_vec();
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if model.pieces.is_empty() { Err(NotAModel("it has no tokens")) } else { Ok(model) }
+    }
+
+    fn read_trainer(&mut self, bytes: &[u8]) -> Result<(), NotAModel> {
+        for field in Fields(bytes) {
+            match field? {
+                (3, Field::Number(kind)) => match kind {
+                    1 => self.is_bpe = false,
+                    2 => self.is_bpe = true,
+                    _ => return Err(NotAModel("it splits text into words or characters")),
+                },
+                (35, Field::Number(value)) => self.byte_fallback = value != 0,
+                (40, Field::Number(id)) => self.unknown = id.cast_signed(),
+                (41, Field::Number(id)) => self.begin = id.cast_signed(),
+                (42, Field::Number(id)) => self.end = id.cast_signed(),
+                (45, Field::Bytes(piece)) => self.unknown_piece = text(piece)?,
+                (46, Field::Bytes(piece)) => self.begin_piece = text(piece)?,
+                (47, Field::Bytes(piece)) => self.end_piece = text(piece)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn unk_id(&self) -> Option<usize> {
+        usize::try_from(self.unknown).ok()
+    }
+
+    /// `bos_token`, `eos_token` and `unk_token`, where there are any.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("bos_token", self.begin, &self.begin_piece),
+            ("eos_token", self.end, &self.end_piece),
+            ("unk_token", self.unknown, &self.unknown_piece),
+        ];
+        all.into_iter().filter(|(_, id, _)| *id >= 0).map(|(name, _, piece)| (name, piece.as_str()))
+    }
+
+    /// The tokens as a model of that kind has them. SentencePiece's merges are not in the file: a
+    /// token is made of any two others, the tokens with the lowest ids first.
+    pub fn model(&self, kind: Kind) -> ModelParts {
+        if kind == Kind::Unigram {
+            let scores = self.pieces.iter();
+            let scores = scores.map(|piece| (piece.text.clone(), f64::from(piece.score)));
+            let vocab = Vocabulary::Scores(scores.collect());
+            return ModelParts { kind: Some(kind), vocab, ..ModelParts::default() };
+        }
+        let ids = self.pieces.iter().map(|piece| piece.text.clone()).zip(0..).collect();
+        let merges = Some(self.merges());
+        ModelParts {
+            kind: Some(kind),
+            vocab: Vocabulary::Ids(ids),
+            merges,
+            ..ModelParts::default()
+        }
+    }
+
+    fn merges(&self) -> Vec<Pair> {
+        /// Longer tokens, in bytes, are damage, and trying all their parts would take for ever.
+        const LONGEST: usize = 1024;
+
+        let known: std::collections::HashSet<&str> =
+            self.pieces.iter().map(|piece| piece.text.as_str()).collect();
+        let mut merges = Vec::new();
+        for Piece { text, .. } in self.pieces.iter().filter(|piece| piece.text.len() <= LONGEST) {
+            for (at, _) in text.char_indices().skip(1) {
+                let (left, right) = text.split_at(at);
+                if known.contains(left) && known.contains(right) {
+                    merges.push(Pair(left.to_owned(), right.to_owned()));
+                }
+            }
+        }
+        merges
+    }
+
+    /// The normalizer that the file's table of replacements amounts to.
+    pub fn charsmap(&self) -> Option<Value> {
+        let map = &self.charsmap;
+        (!map.is_empty())
+            .then(|| json!({ "type": "Precompiled", "precompiled_charsmap": base64(map) }))
+    }
+}
+
+impl Piece {
+    fn read(bytes: &[u8]) -> Result<Self, NotAModel> {
+        let mut piece = Self { text: String::new(), score: 0.0, role: Role::Other };
+        for field in Fields(bytes) {
+            match field? {
+                (1, Field::Bytes(bytes)) => piece.text = text(bytes)?,
+                (2, Field::Single(score)) => piece.score = score,
+                (3, Field::Number(3)) => piece.role = Role::Control,
+                (3, Field::Number(4)) => piece.role = Role::UserDefined,
+                _ => {}
+            }
+        }
+        Ok(piece)
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<String, NotAModel> {
+    let text = std::str::from_utf8(bytes).map_err(|_not_utf8| NotAModel("a token is not UTF-8"))?;
+    Ok(text.to_owned())
+}
+
+/// A value of a protocol buffer.
+enum Field<'a> {
+    Number(u64),
+    Single(f32),
+    Bytes(&'a [u8]),
+    Double,
+}
+
+/// The fields of a message, each with its number.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn number(&mut self) -> Result<u64, NotAModel> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(NotAModel("a number does not end"))
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], NotAModel> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(NotAModel("it is cut off"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn field(&mut self) -> Result<(u64, Field<'a>), NotAModel> {
+        let tag = self.number()?;
+        let value = match tag & 7 {
+            0 => Field::Number(self.number()?),
+            1 => {
+                self.take(8)?;
+                Field::Double
+            }
+            2 => {
+                let length = usize::try_from(self.number()?);
+                Field::Bytes(self.take(length.unwrap_or(usize::MAX))?)
+            }
+            5 => {
+                let bytes: [u8; 4] = self.take(4)?.try_into().expect("4 bytes were taken");
+                Field::Single(f32::from_le_bytes(bytes))
+            }
+            _ => return Err(NotAModel("it has fields of no kind that is known")),
+        };
+        Ok((tag >> 3, value))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u64, Field<'a>), NotAModel>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+/// As JSON carries bytes.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+
+    #[test]
+    fn bytes_in_json_are_padded() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (bytes, expected) in cases {
+            assert_eq!(base64(bytes.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_is_made_of_any_two_others() {
+        let piece = |text: &str| message(1, &message(1, text.as_bytes()));
+        let file: Vec<u8> = ["<unk>", "a", "b", "ab", "aba"].into_iter().flat_map(piece).collect();
+        let model = SentencePiece::read(&file).unwrap();
+        let pairs = [("a", "b"), ("ab", "a")];
+        let pairs = pairs.map(|(left, right)| Pair(left.to_owned(), right.to_owned()));
+        assert_eq!(model.merges(), pairs);
+        assert_eq!(model.unk_id(), Some(0));
+    }
+
+    #[test]
+    fn damage_is_an_error_and_not_a_panic() {
+        let piece = message(1, &message(1, b"a"));
+        assert!(SentencePiece::read(&piece).is_ok());
+        for length in 1..piece.len() {
+            SentencePiece::read(&piece[..length]).unwrap_err();
+        }
+        SentencePiece::read(b"").unwrap_err();
+        SentencePiece::read(&[0xFF; 40]).unwrap_err();
+    }
+}
