@@ -91,6 +91,60 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
         ],
     ),
+    (
+        "llm",
+        &[
+            ("error", &[]),
+            ("kernels", &[]),
+            ("files", &["kernels"]),
+            ("config", &["files", "kernels"]),
+            ("text", &["files"]),
+            ("card", &["text"]),
+            ("adapter", &["card", "config", "kernels"]),
+            ("net", &["adapter", "config", "files", "kernels"]),
+            ("backward", &["adapter", "config", "kernels", "net"]),
+            ("headers", &["card", "config", "files", "kernels", "net", "text"]),
+            (
+                "model",
+                &["adapter", "backward", "card", "config", "files", "headers", "net", "text"],
+            ),
+            ("adapter_files", &["adapter", "card", "config", "files", "kernels", "model", "net"]),
+            ("cost", &["adapter", "backward", "config", "files", "kernels", "model", "net"]),
+            ("generate", &["adapter", "model", "net", "text"]),
+        ],
+    ),
+    (
+        "data",
+        &[
+            ("pair", &[]),
+            ("check", &["pair"]),
+            ("project", &[]),
+            ("record", &["pair"]),
+            ("forms", &["pair", "record"]),
+            ("split", &[]),
+            ("store", &["pair", "record"]),
+            ("export", &["record", "store"]),
+            ("table", &[]),
+            ("import", &["pair", "table"]),
+            ("samples", &["import", "pair"]),
+        ],
+    ),
+    (
+        "state",
+        &[
+            ("models", &[]),
+            ("hub", &["models"]),
+            ("prefs", &["hub"]),
+            ("command", &["hub", "prefs"]),
+            ("notice", &["command", "prefs"]),
+            ("scores", &[]),
+            ("series", &[]),
+            ("slots", &["command", "notice"]),
+            ("annotate", &["slots"]),
+            ("playground", &["prefs", "scores", "slots"]),
+            ("train", &["command", "series", "slots"]),
+        ],
+    ),
 ];
 
 /// An error names the errors of all rooms, and every room may name it.
@@ -100,7 +154,7 @@ const NAMED_BY_ALL: &[(&str, &str)] = &[("llm", "error"), ("train", "error")];
 const MAY_BE_IN_A_CYCLE: &[(&str, &str)] = &[];
 
 /// Folders in which circles are being cut.
-const BEING_CUT: &[&str] = &["data/", "llm/"];
+const BEING_CUT: &[&str] = &["llm/"];
 
 /// Outside things that have a home.
 const ONLY_IN: &[(&str, &[&str])] = &[

@@ -23,7 +23,8 @@ impl Graph {
     pub fn read(src: &Path, files: &[String], roots: &[&str]) -> Self {
         let mut codes: BTreeMap<Module, Code> = BTreeMap::new();
         for file in files {
-            let is_test = file.ends_with("_tests.rs") || file.ends_with("/tests.rs");
+            let is_test =
+                ["_tests.rs", "/tests.rs", "_properties.rs"].iter().any(|end| file.ends_with(end));
             if is_test || roots.contains(&file.trim_end_matches(".rs")) {
                 continue;
             }
