@@ -388,13 +388,12 @@ impl Layer {
         let by_read = norm_backward(self.mlp_norm.as_ref(), read, x_grad);
 
         // Attention, which sees of the feed-forward part's gradient what it was read by.
-        let mut waiting = None;
-        if together {
-            waiting = Some(by_read);
+        let waiting = if together {
+            Some(by_read)
         } else {
             rows::add(grad, &by_read);
-            drop(by_read);
-        }
+            None
+        };
         let own = self.added_grad(self.post_attention_norm.as_ref(), &projected, grad);
         let after = own.as_deref().unwrap_or(grad);
         let mut attended_grad = Buffer::any(attended.len());

@@ -30,7 +30,7 @@ fn latent(keys: Keys<'_>, defaults: Defaults, ranks: &Ranks) -> Result<Config, E
         kv_rank: keys.size("kv_lora_rank", ranks.kv)?,
         turned: size("qk_rope_head_dim", ranks.turned)?,
         still: size("qk_nope_head_dim", ranks.still)?,
-        values: size("v_head_dim", ranks.values.unwrap_or((width / heads).max(1)))?,
+        values: size("v_head_dim", ranks.values.unwrap_or_else(|| (width / heads).max(1)))?,
         bias: keys.flag("attention_bias", false)?,
     };
     let queries = latent.turned + latent.still;

@@ -215,6 +215,7 @@ pub enum MlpKind {
 }
 
 /// A mixture of experts in place of a layer's MLP.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that a file has or has not")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExpertsConfig {
     pub count: usize,
@@ -461,7 +462,7 @@ pub struct Config {
     /// Each query head has a score of its own that leads to no value (gpt-oss).
     pub sinks: bool,
 
-    /// Queries, keys and values are kept within this (OLMoE).
+    /// Queries, keys and values are kept within this (`OLMoE`).
     pub clip_qkv: Option<f32>,
 
     pub qkv: QkvLayout,

@@ -141,7 +141,7 @@ const LLAMA: Names = Names {
     shared_gate: "mlp.shared_expert_gate",
 };
 
-/// OpenAI's names, which EleutherAI took over for GPT-J.
+/// The names of GPT-2, which its heirs took over for GPT-J.
 const GPT2: Names = Names {
     embedding: "transformer.wte",
     positions: "transformer.wpe",
@@ -200,12 +200,11 @@ impl Naming {
                 mlp_norm: "feedforward_layernorm",
                 ..LLAMA
             },
-            Self::Bloom => BLOOM,
             Self::DeepSeek => Names { shared_expert: "mlp.shared_experts", ..LLAMA },
             Self::Falcon if placement == NormPlacement::Parallel => {
                 Names { attention_norm: "ln_attn", mlp_norm: "ln_mlp", ..BLOOM }
             }
-            Self::Falcon => BLOOM,
+            Self::Bloom | Self::Falcon => BLOOM,
             Self::Gemma4 => Names {
                 mlp_norm: "pre_feedforward_layernorm",
                 router: "router.proj",

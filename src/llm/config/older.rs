@@ -1,4 +1,4 @@
-//! Families from before Llama, and those that kept their ways: LayerNorm with biases, an MLP
+//! Families from before Llama, and those that kept their ways: `LayerNorm` with biases, an MLP
 //! without a gate, attention and MLP side by side, positions as a bias or from a table.
 
 use super::config_keys::Keys;
@@ -9,7 +9,7 @@ use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
 use crate::llm::kernels::Alibi;
 
-/// LayerNorm, a plain MLP, and a bias wherever there can be one.
+/// `LayerNorm`, a plain MLP, and a bias wherever there can be one.
 fn with_biases(config: Config) -> Config {
     Config {
         norm: NormKind::Layer,

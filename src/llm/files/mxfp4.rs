@@ -1,6 +1,6 @@
 //! MXFP4 as transformers stores it: blocks of 32 numbers of 4 bits, and a power of two for each.
 //!
-//! They are kept as Q5_0, which holds the same numbers exactly: twice each of them is a whole number
+//! They are kept as `Q5_0`, which holds the same numbers exactly: twice each of them is a whole number
 //! within ±12.
 
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = 16;
 /// Twice the numbers that 4 bits stand for.
 const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
-/// Blocks and their scales as blocks of Q5_0. `name` and `path` are for the error.
+/// Blocks and their scales as blocks of `Q5_0`. `name` and `path` are for the error.
 pub(super) fn as_q5_0(
     blocks: &[u8],
     scales: &[u8],

@@ -51,8 +51,8 @@ impl Alibi {
         let whole = 1 << self.heads.ilog2();
         let base = |heads: usize| 2f64.powf(-8.0 / heads as f64);
         let slope = match head.checked_sub(whole) {
-            None => base(whole).powi(head as i32 + 1),
-            Some(further) => base(2 * whole).powi(2 * further as i32 + 1),
+            None => base(whole).powf(head as f64 + 1.0),
+            Some(further) => base(2 * whole).powf(2.0 * further as f64 + 1.0),
         };
         slope as f32
     }

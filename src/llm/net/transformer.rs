@@ -104,12 +104,11 @@ impl Layer {
     /// In the order in which they run.
     pub fn linears(&self) -> Vec<&Linear> {
         let mut linears = match &self.qkv {
-            Qkv::Separate { q, k, v } => vec![q, k, v],
+            Qkv::Separate { q, k, v } | Qkv::Gated { q, k, v, .. } => vec![q, k, v],
             Qkv::Fused { all, .. } => vec![all],
             Qkv::Latent(latent) => latent.linears(),
             Qkv::Queries(q) => vec![q],
             Qkv::KeysAsValues { q, k } => vec![q, k],
-            Qkv::Gated { q, k, v, .. } => vec![q, k, v],
             Qkv::Recurrent(recurrent) => recurrent.linears(),
         };
         linears.push(&self.output);
@@ -123,12 +122,11 @@ impl Layer {
     /// As [`Self::linears`].
     pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
         let mut linears = match &mut self.qkv {
-            Qkv::Separate { q, k, v } => vec![q, k, v],
+            Qkv::Separate { q, k, v } | Qkv::Gated { q, k, v, .. } => vec![q, k, v],
             Qkv::Fused { all, .. } => vec![all],
             Qkv::Latent(latent) => latent.linears_mut(),
             Qkv::Queries(q) => vec![q],
             Qkv::KeysAsValues { q, k } => vec![q, k],
-            Qkv::Gated { q, k, v, .. } => vec![q, k, v],
             Qkv::Recurrent(recurrent) => recurrent.linears_mut(),
         };
         linears.push(&mut self.output);
