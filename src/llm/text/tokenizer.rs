@@ -236,12 +236,6 @@ impl Tokenizer {
     }
 }
 
-/// A special token of `tokenizer_config.json`: a string, or an object with its `content`.
-pub(crate) fn special_token<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
-    let entry = config.get(key)?;
-    entry.as_str().or_else(|| entry.get("content")?.as_str())
-}
-
 #[cfg(test)]
 #[path = "tokenizer_tests.rs"]
 mod tests;
