@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 use eframe::egui;
 use plotters::coord::Shift;
 use plotters::prelude::{
-    BitMapBackend, ChartBuilder, Color as _, DrawingArea, DrawingBackend, IntoDrawingArea as _,
-    LineSeries, PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
+    BitMapBackend, ChartBuilder, Circle, Color as _, DrawingArea, DrawingBackend,
+    IntoDrawingArea as _, LineSeries, PathElement, RGBColor, SVGBackend, WHITE,
 };
-use plotters::style::{FontStyle, register_font};
+use plotters::style::{FontStyle, IntoTextStyle as _, register_font};
 
 use crate::files;
 use crate::train::config::Objective;
@@ -181,10 +181,12 @@ fn draw_cell<B: DrawingBackend>(
     let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
     let room = if high > low { (high - low) * 0.06 } else { high.abs().max(1.0) * 0.1 };
-    let mut chart = ChartBuilder::on(area)
+    let (head, area) = area.split_vertically(30 * scale);
+    draw_head(&head, cell, scale)?;
+    let mut chart = ChartBuilder::on(&area)
         .margin(10 * scale)
+        .margin_top(0)
         .margin_right(18 * scale)
-        .caption(cell.title, ("sans-serif", 16 * scale))
         .x_label_area_size(28 * scale)
         .y_label_area_size(52 * scale)
         .build_cartesian_2d(0.0..last, (low - room)..(high + room))?;
@@ -200,25 +202,43 @@ fn draw_cell<B: DrawingBackend>(
         .x_labels(6)
         .y_labels(6)
         .draw()?;
-    for (name, color, points) in &cell.curves {
-        let line = LineSeries::new(points.iter().copied(), color.stroke_width(scale + 1));
-        let series = chart.draw_series(line)?;
-        if !name.is_empty() {
-            let (color, length) = (*color, 16 * scale.cast_signed());
-            series.label(*name).legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + length, y)], color.stroke_width(scale + 1))
-            });
+    for (_, color, points) in &cell.curves {
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(scale + 1)))?;
+        // A line of one point, as a run with one evaluation has it, is not seen.
+        if points.len() <= FEW_POINTS {
+            let dot = |point: &(f64, f64)| Circle::new(*point, 3 * scale, color.filled());
+            chart.draw_series(points.iter().map(dot))?;
         }
     }
-    if cell.curves.len() > 1 {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .legend_area_size(22 * scale)
-            .label_font(("sans-serif", 12 * scale))
-            .background_style(WHITE.mix(0.8))
-            .border_style(GRID)
-            .draw()?;
+    Ok(())
+}
+
+/// Curves of so many points have them marked.
+const FEW_POINTS: usize = 30;
+
+/// The title and, where there are several curves, their names: above the plot, where they cover
+/// nothing.
+fn draw_head<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    cell: &Cell,
+    scale: u32,
+) -> Result<(), plotters::drawing::DrawingAreaErrorKind<B::ErrorType>> {
+    let unit = scale.cast_signed();
+    let title = ("sans-serif", 16 * scale).into_text_style(area).color(&INK);
+    area.draw_text(cell.title, &title, (12 * unit, 10 * unit))?;
+    if cell.curves.len() < 2 {
+        return Ok(());
+    }
+    let small = ("sans-serif", 12 * scale).into_text_style(area).color(&INK);
+    let mut x = area.dim_in_pixel().0.cast_signed() - 18 * unit;
+    for (name, color, _) in cell.curves.iter().rev() {
+        x -= area.estimate_text_size(name, &small)?.0.cast_signed();
+        area.draw_text(name, &small, (x, 12 * unit))?;
+        x -= 6 * unit;
+        let line = vec![(x - 16 * unit, 18 * unit), (x, 18 * unit)];
+        area.draw(&PathElement::new(line, color.stroke_width(scale + 1)))?;
+        x -= 28 * unit;
     }
     Ok(())
 }
@@ -281,6 +301,16 @@ mod tests {
         assert!(pixels.contains(&255) && pixels.iter().any(|value| *value < 100));
         let table = std::fs::read_to_string(folder.join("metrics.csv")).unwrap();
         assert_eq!(table.lines().count(), 21);
+    }
+
+    #[test]
+    fn one_evaluation_is_drawn_and_no_legend_covers_it() {
+        let folder = tempfile::tempdir().unwrap();
+        export(&history(60), Objective::Dpo, "first-run", folder.path()).unwrap();
+        let svg = std::fs::read_to_string(folder.path().join("curves.svg")).unwrap();
+        let dots = svg.lines().filter(|line| line.trim_start().starts_with("<circle")).count();
+        assert_eq!(dots, 1, "60 steps are a line, the held-out loss is a dot");
+        assert!(!svg.contains("opacity=\"0.8\""), "no box lies over the curves");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Error {
     #[error("the download crashed: {message}")]
     Crashed { message: String },
 
-    #[error("offline mode is on (HF_HUB_OFFLINE)")]
+    #[error("offline mode is on (the Offline switch, or HF_HUB_OFFLINE)")]
     Offline,
 
     /// No connection, or one that said nothing for too long.

@@ -73,7 +73,7 @@ const CHOICES: [Choice; 5] = [
         name: "Skip (S)",
         key: Key::S,
         key_name: "S",
-        hint: "Go on without a judgement",
+        hint: "Take the next prompt without a judgement",
     },
 ];
 
@@ -103,21 +103,37 @@ pub fn annotate_panel_ui(
         empty_ui(ui, annotate, commands);
         return;
     }
-    header_ui(ui, annotate, commands);
-    guideline_ui(ui, annotate);
     if annotate.prompt().is_none() {
+        header_ui(ui, annotate, commands);
         all_judged_ui(ui, annotate, commands);
         return;
     }
-    prompt_card_ui(ui, annotate);
-    // What is below the answers: the line with the activity, two rows of buttons, the counts.
-    let row = ui.spacing().interact_size.y;
-    let below = row * (2.0 + BIG) + theme::em(ui) * 1.4 + theme::GAP * 5.0;
-    let height = (ui.available_height() - below).max(theme::em(ui) * 8.0);
-    answers_ui(ui, annotate, height);
-    next_step_ui(ui, annotate, around, commands);
-    verdict_buttons_ui(ui, annotate, around, commands);
-    counts_ui(ui, &annotate.counts());
+    // The verdicts stay in the window; where it is low, what they are about scrolls.
+    let is_low = ui.available_height() < theme::em(ui) * 34.0;
+    egui::Panel::bottom("verdicts")
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(egui::Frame::new().inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
+        .show(ui, |ui| {
+            next_step_ui(ui, annotate, around, commands);
+            verdict_buttons_ui(ui, annotate, around, is_low, commands);
+            if !is_low {
+                counts_ui(ui, &annotate.counts());
+            }
+        });
+    let height = ui.available_height();
+    let least = theme::em(ui) * 9.0;
+    ScrollArea::vertical().id_salt("what is judged").auto_shrink(false).show(ui, |ui| {
+        let top = ui.cursor().top();
+        header_ui(ui, annotate, commands);
+        guideline_ui(ui, annotate);
+        prompt_card_ui(ui, annotate, height);
+        let used = ui.cursor().top() - top;
+        answers_ui(ui, annotate, (height - used).max(least));
+        if is_low {
+            counts_ui(ui, &annotate.counts());
+        }
+    });
 }
 
 /// Keys work unless something is being typed.
@@ -197,8 +213,8 @@ fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
     let empty = EmptyState {
         icon: icons::ANNOTATE,
         title: "Which answer is better?",
-        sentence: "The model answers each prompt twice, and you pick the better answer. The pairs \
-                   that come of it are what the model is trained on. Begin with the prompts.",
+        sentence: "The model answers each prompt twice, and you pick the better answer. Your \
+                   choices become training pairs. Start by choosing prompts.",
         actions: &["Use the sample prompts", "Prompts from a file…"],
     };
     match empty.show(ui) {
@@ -212,8 +228,8 @@ fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands)
     let counts = annotate.counts();
     counts_ui(ui, &counts);
     let sentence = format!(
-        "All {} prompts have a verdict. Train on the {} that you made, export them, or go on with \
-         other prompts.",
+        "All {} prompts have a verdict. Train on the {} that you made, export them, or continue \
+         with other prompts.",
         annotate.progress().1,
         pair_count(counts.pairs())
     );
@@ -304,7 +320,7 @@ fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) 
                     true,
                 ),
                 (
-                    "Standard (plain text)…",
+                    "Plain text (standard)…",
                     "TRL's explicit preference format with plain strings, joined as they stand",
                     false,
                 ),
@@ -329,11 +345,11 @@ fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
     });
 }
 
-fn prompt_card_ui(ui: &mut Ui, annotate: &AnnotateState) {
+fn prompt_card_ui(ui: &mut Ui, annotate: &AnnotateState, height: f32) {
     let words = annotate.prompt().map(crate::data::pair::Text::words).unwrap_or_default();
     card::card_ui(ui, |ui| {
         ui.label(theme::muted(ui, "Prompt"));
-        let height = (ui.available_height() * 0.25).max(theme::em(ui) * 3.0);
+        let height = (height * 0.2).max(theme::em(ui) * 3.0);
         ScrollArea::vertical().id_salt("prompt").max_height(height).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.add(Label::new(theme::title(ui, words)).wrap());
@@ -400,8 +416,7 @@ fn next_step_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    let row = vec2(ui.available_width(), ui.spacing().interact_size.y);
-    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+    ui.horizontal_wrapped(|ui| {
         if let Some(activity) = annotate.activity() {
             ui.label(activity);
             let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
@@ -420,7 +435,14 @@ fn next_step_ui(
                     "Which answer is better?"
                 },
             ));
-            let others = ActionButton::quiet("Other answers").icon(icons::REFRESH);
+            if annotate.has_cut_answer() {
+                let p = theme::palette(ui);
+                let words = "An answer is cut at max new tokens: trained on, the model learns to \
+                             stop there. Raise it in the Playground and answer again";
+                card::decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.rejected));
+                ui.add(Label::new(words).wrap());
+            }
+            let others = ActionButton::quiet("Two other answers").icon(icons::REFRESH);
             let others = ui
                 .add_enabled(around.model.ready().is_some(), others)
                 .on_hover_text("Throws these two away and generates two with other seeds")
@@ -454,8 +476,18 @@ fn verdict_buttons_ui(
     ui: &mut Ui,
     annotate: &AnnotateState,
     around: &Surroundings<'_>,
+    is_low: bool,
     commands: &mut Commands,
 ) {
+    if is_low {
+        ui.horizontal_wrapped(|ui| {
+            for choice in &CHOICES {
+                choice_button_ui(ui, choice, annotate, around, commands);
+            }
+            undo_button_ui(ui, annotate, commands);
+        });
+        return;
+    }
     let (pairs, others) = CHOICES.split_at(2);
     ui.columns(2, |columns| {
         for (ui, choice) in columns.iter_mut().zip(pairs) {

@@ -17,18 +17,10 @@ use crate::widgets::theme::icons;
 
 /// Draws the bar.
 pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
-    for activity in &state.activities {
-        let row = ProgressRow {
-            what: &activity.what,
-            detail: &activity.detail,
-            fraction: activity.fraction,
-            stoppable: activity.stop.is_some(),
-        };
-        if row.show(ui)
-            && let Some(stop) = &activity.stop
-        {
-            commands.push(stop.clone());
-        }
+    let most = ui.ctx().content_rect().height() * 0.3;
+    let area = egui::ScrollArea::vertical().id_salt("activities").max_height(most);
+    if !state.activities.is_empty() {
+        area.auto_shrink([false, true]).show(ui, |ui| activities_ui(ui, state, commands));
     }
     let last = state.notices.last();
     if last.is_none() && !state.activities.is_empty() {
@@ -45,18 +37,22 @@ pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
                 };
                 decoration_ui(ui, theme::icon(ui, icon).color(ink));
                 ui.add(Label::new(&notice.summary).truncate());
-                if notice.place != state.prefs.panel {
-                    let words = format!("Show in {}", notice.place.name());
-                    if ui.add(ActionButton::quiet(&words)).clicked() {
-                        commands.push(ViewCommand::ShowPanel(notice.place));
-                    }
-                }
             }
             None => {
                 ui.label(theme::muted(ui, "Ready"));
             }
         },
         |ui| {
+            let is_narrow = ui.ctx().content_rect().width() < theme::em(ui) * 50.0;
+            if let Some(notice) = last.filter(|notice| notice.place != state.prefs.panel) {
+                let words = format!("Show in {}", notice.place.name());
+                if ui.add(ActionButton::quiet(&words)).clicked() {
+                    commands.push(ViewCommand::ShowPanel(notice.place));
+                }
+            }
+            if is_narrow {
+                return;
+            }
             ui.label(theme::muted(ui, "keys"));
             key_ui(ui, "?");
             ui.add_space(theme::GAP);
@@ -64,4 +60,21 @@ pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
             key_ui(ui, &ui.ctx().format_shortcut(&shortcuts::PALETTE));
         },
     );
+}
+
+/// A line for each thing that runs.
+fn activities_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
+    for activity in &state.activities {
+        let row = ProgressRow {
+            what: &activity.what,
+            detail: &activity.detail,
+            fraction: activity.fraction,
+            stoppable: activity.stop.is_some(),
+        };
+        if row.show(ui)
+            && let Some(stop) = &activity.stop
+        {
+            commands.push(stop.clone());
+        }
+    }
 }

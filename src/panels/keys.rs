@@ -2,12 +2,13 @@
 //! keyboard does.
 
 use eframe::egui;
-use eframe::egui::{Key, KeyboardShortcut, Ui};
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 
 use super::annotate;
 use super::shortcuts::{OPEN, PALETTE, RAIL, SEND, command, key, panel_shortcut};
 use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
+use crate::state::AppState;
 use crate::state::command::{
     AnnotateCommand, Command, Commands, ModelsCommand, PlaygroundCommand, ProjectCommand,
     TrainCommand, ViewCommand, WindowCommand,
@@ -15,7 +16,6 @@ use crate::state::command::{
 use crate::state::hub::ModelsTab;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
-use crate::state::{AppState, Closing};
 use crate::widgets::card;
 use crate::widgets::card::key_ui;
 use crate::widgets::theme;
@@ -25,112 +25,158 @@ use crate::widgets::theme;
 pub struct Action {
     pub words: String,
     pub shortcut: Option<KeyboardShortcut>,
-    pub command: Command,
+
+    /// Carried out in order.
+    pub commands: Vec<Command>,
+}
+
+/// What makes sense now, in the order of the palette.
+#[derive(Default)]
+struct Actions(Vec<Action>);
+
+impl Actions {
+    fn add(&mut self, words: &str, command: impl Into<Command>) {
+        self.push(words, None, vec![command.into()]);
+    }
+
+    fn with_key(
+        &mut self,
+        words: &str,
+        shortcut: impl Into<Option<KeyboardShortcut>>,
+        command: impl Into<Command>,
+    ) {
+        self.push(words, shortcut.into(), vec![command.into()]);
+    }
+
+    fn push(&mut self, words: &str, shortcut: Option<KeyboardShortcut>, commands: Vec<Command>) {
+        self.0.push(Action { words: words.to_owned(), shortcut, commands });
+    }
 }
 
 /// Everything that makes sense now.
 pub fn actions(state: &AppState) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let mut add = |words: &str, shortcut: Option<KeyboardShortcut>, command: Command| {
-        actions.push(Action { words: words.to_owned(), shortcut, command });
-    };
+    let mut actions = Actions::default();
     for panel in PanelId::ALL {
-        add(
-            &format!("Go to {}", panel.name()),
-            panel_shortcut(panel),
-            Command::View(ViewCommand::ShowPanel(panel)),
-        );
+        let words = format!("Go to {}", panel.name());
+        actions.with_key(&words, panel_shortcut(panel), ViewCommand::ShowPanel(panel));
     }
-    let model = state.model.ready();
-    if state.playground.obstacle(model).is_none() {
-        add("Send the prompt", Some(SEND), Command::Playground(PlaygroundCommand::Generate));
-    }
+    playground_actions(state, &mut actions);
     if !state.activities.is_empty() {
-        add(
-            "Stop what the panel is doing",
-            Some(key(Key::Escape)),
-            Command::Window(WindowCommand::StopForeground),
-        );
-        add("Stop everything", None, Command::Window(WindowCommand::StopAll));
+        actions.add("Stop what is running", WindowCommand::StopForeground);
+        actions.add("Stop everything", WindowCommand::StopAll);
     }
-    if !state.models.has_starter() && state.models.fetch.is_none() {
-        add("Get the starter model", None, Command::Models(ModelsCommand::FetchStarter));
-    }
-    add(
-        "Find a model on the Hub",
-        None,
-        Command::View(ViewCommand::ShowModelsTab(ModelsTab::Find)),
-    );
-    add(
-        "Show the downloads",
-        None,
-        Command::View(ViewCommand::ShowModelsTab(ModelsTab::Downloads)),
-    );
-    if state.hub.totals().active_count > 0 {
-        add(
-            "Pause all downloads",
-            None,
-            Command::Models(ModelsCommand::Queue(QueueCommand::PauseAll)),
-        );
-    }
-    add(
-        "Look for newer versions of the models",
-        None,
-        Command::Models(ModelsCommand::CheckUpdates),
-    );
-    add("Use a model file…", Some(OPEN), Command::Models(ModelsCommand::ChooseFile));
-    add("Use a model folder…", None, Command::Models(ModelsCommand::ChooseFolder));
-    add("Look for models again", None, Command::Models(ModelsCommand::Refresh));
-    for found in &state.models.found {
-        if found.obstacle().is_none() && !is_loaded(state, &found.local.path) {
-            let source = ModelSource::named(&found.local.path);
-            add(
-                &format!("Load {}", found.local.name),
-                None,
-                Command::Models(ModelsCommand::Load(source)),
-            );
-        }
-    }
-    if model.is_some() {
-        add("Unload the model", None, Command::Models(ModelsCommand::Unload));
-        add("Load an adapter…", None, Command::Playground(PlaygroundCommand::ChooseAdapter));
-    }
-    if state.adapter.ready().is_some() {
-        add("Unload the adapter", None, Command::Playground(PlaygroundCommand::UnloadAdapter));
-    }
-    add("Use the sample prompts", None, Command::Annotate(AnnotateCommand::UseSamplePrompts));
-    add("Use prompts from a file…", None, Command::Annotate(AnnotateCommand::ChoosePrompts));
-    add("Undo the last verdict", None, Command::Annotate(AnnotateCommand::UndoVerdict));
-    add(
-        "Export pairs, plain text",
-        None,
-        Command::Annotate(AnnotateCommand::ExportPairs { conversational: false }),
-    );
-    add(
-        "Export pairs, conversational",
-        None,
-        Command::Annotate(AnnotateCommand::ExportPairs { conversational: true }),
-    );
-    add("Start training", None, Command::Train(TrainCommand::Start));
-    add("Choose training data…", None, Command::Train(TrainCommand::ChooseData));
-    add("Save the run file…", None, Command::Train(TrainCommand::SaveRunFile));
-    add("Open a run file…", None, Command::Train(TrainCommand::ChooseRunFile));
-    add("Open a project…", None, Command::Project(ProjectCommand::Choose));
+    models_actions(state, &mut actions);
+    annotate_actions(state, &mut actions);
+    train_actions(state, &mut actions);
+    actions.add("Open a project…", ProjectCommand::Choose);
     for (theme, words) in [
         (Theme::Light, "Theme: light"),
         (Theme::Dark, "Theme: dark"),
         (Theme::Projector, "Theme: projector"),
     ] {
         if state.prefs.theme != theme {
-            add(words, None, Command::View(ViewCommand::SetTheme(theme)));
+            actions.add(words, ViewCommand::SetTheme(theme));
         }
     }
-    add("Zoom in", Some(command(Key::Plus)), Command::View(ViewCommand::ZoomIn));
-    add("Zoom out", Some(command(Key::Minus)), Command::View(ViewCommand::ZoomOut));
-    add("Zoom to 100 %", Some(command(Key::Num0)), Command::View(ViewCommand::ZoomReset));
-    add("Collapse or expand the rail", Some(RAIL), Command::View(ViewCommand::ToggleRail));
-    add("Show the keys", Some(key(Key::Questionmark)), Command::View(ViewCommand::ToggleKeys));
-    actions
+    actions.with_key("Zoom in", command(Key::Plus), ViewCommand::ZoomIn);
+    actions.with_key("Zoom out", command(Key::Minus), ViewCommand::ZoomOut);
+    actions.with_key("Zoom to 100 %", command(Key::Num0), ViewCommand::ZoomReset);
+    actions.with_key("Collapse or expand the sidebar", RAIL, ViewCommand::ToggleRail);
+    actions.with_key("Show the keys", key(Key::Questionmark), ViewCommand::ToggleKeys);
+    actions.0
+}
+
+fn playground_actions(state: &AppState, actions: &mut Actions) {
+    let AppState { playground, model, adapter, .. } = state;
+    if playground.obstacle(model.ready()).is_none() {
+        actions.with_key("Send the prompt", SEND, PlaygroundCommand::Generate);
+    }
+    if playground.has_chat() && !playground.running {
+        let commands = vec![ViewCommand::NewChat.into()];
+        actions.push("New chat", None, commands);
+        if model.ready().is_some() {
+            let commands = vec![ViewCommand::AskAgain.into(), PlaygroundCommand::Generate.into()];
+            actions.push("Answer again", None, commands);
+        }
+    }
+    if model.ready().is_some() {
+        actions.add("Unload the model", ModelsCommand::Unload);
+        actions.add("Load an adapter…", PlaygroundCommand::ChooseAdapter);
+    }
+    if adapter.ready().is_some() {
+        actions.add("Unload the adapter", PlaygroundCommand::UnloadAdapter);
+    }
+}
+
+fn models_actions(state: &AppState, actions: &mut Actions) {
+    if !state.models.has_starter() && state.models.fetch.is_none() {
+        actions.add("Get the starter model", ModelsCommand::FetchStarter);
+    }
+    actions.add("Find a model on the Hub", ViewCommand::ShowModelsTab(ModelsTab::Find));
+    actions.add("Show the downloads", ViewCommand::ShowModelsTab(ModelsTab::Downloads));
+    if state.hub.totals().active_count > 0 {
+        actions.add("Pause all downloads", ModelsCommand::Queue(QueueCommand::PauseAll));
+    }
+    actions.add("Look for newer versions of the models", ModelsCommand::CheckUpdates);
+    actions.with_key("Use a model file…", OPEN, ModelsCommand::ChooseFile);
+    actions.add("Use a model folder…", ModelsCommand::ChooseFolder);
+    actions.add("Look for models again", ModelsCommand::Refresh);
+    for found in &state.models.found {
+        if found.obstacle().is_none() && !is_loaded(state, &found.local.path) {
+            let source = ModelSource::named(&found.local.path);
+            actions.add(&format!("Load {}", found.local.name), ModelsCommand::Load(source));
+        }
+    }
+}
+
+fn annotate_actions(state: &AppState, actions: &mut Actions) {
+    actions.add("Use the sample prompts", AnnotateCommand::UseSamplePrompts);
+    actions.add("Use prompts from a file…", AnnotateCommand::ChoosePrompts);
+    if state.annotate.can_undo() {
+        let undo = command(Key::Z);
+        actions.with_key("Undo the last verdict", undo, AnnotateCommand::UndoVerdict);
+    }
+    if state.annotate.counts().pairs() > 0 {
+        let export = |conversational| AnnotateCommand::ExportPairs { conversational };
+        actions.add("Export pairs, plain text", export(false));
+        actions.add("Export pairs, conversational", export(true));
+    }
+}
+
+fn train_actions(state: &AppState, actions: &mut Actions) {
+    let AppState { train, model, activities, .. } = state;
+    if train.blocked_reason(model, activities).is_none() {
+        actions.add("Start training", TrainCommand::Start);
+    }
+    if train.is_running() {
+        let is_paused = train.live.as_ref().is_some_and(|live| live.paused);
+        if is_paused {
+            actions.add("Continue the training", TrainCommand::Continue);
+        } else {
+            actions.add("Pause the training", TrainCommand::Pause);
+        }
+        actions.add("Stop the training", TrainCommand::Stop);
+    }
+    let front = train.selected.as_ref().map(|selected| &selected.id);
+    if let Some(run) = train.runs.iter().find(|run| Some(&run.id) == front && run.usable) {
+        let words = format!("Measure what {} changed", run.name());
+        actions.add(&words, TrainCommand::Measure(run.id.clone()));
+    }
+    let has_data = train.data().is_some_and(|data| data.rows() > 0);
+    if has_data && model.ready().is_some() {
+        actions.add("Look at the data", TrainCommand::SurveyData);
+    }
+    actions.add("Choose training data…", TrainCommand::ChooseData);
+    actions.add("Save the run file…", TrainCommand::SaveRunFile);
+    actions.add("Open a run file…", TrainCommand::ChooseRunFile);
+}
+
+/// A shortcut as the keyboard has it: `Ctrl+K`, `?`.
+pub fn shortcut_words(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> String {
+    if shortcut.logical_key == Key::Questionmark {
+        return "?".to_owned();
+    }
+    ctx.format_shortcut(shortcut)
 }
 
 fn is_loaded(state: &AppState, path: &std::path::Path) -> bool {
@@ -144,21 +190,20 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     if pressed(&PALETTE) {
         commands.push(ViewCommand::TogglePalette);
     }
-    // An open palette has the other keys to itself.
-    if state.window.palette.is_some() {
+    // What lies over the panels has the other keys to itself: an open palette, a drop-down (both
+    // close on Esc by themselves), the list of keys.
+    if state.window.palette.is_some() || egui::Popup::is_any_open(ctx) {
         return;
     }
-    if pressed(&key(Key::Escape)) {
-        if state.window.closing == Closing::Asked {
-            state.window.closing = Closing::No;
-        } else if state.window.keys_open {
+    if state.window.keys_open {
+        if pressed(&key(Key::Escape)) || asks_for_keys(ctx) {
             commands.push(ViewCommand::ToggleKeys);
-        } else if !state.activities.is_empty() || state.playground.running {
-            commands.push(WindowCommand::StopForeground);
-        } else if let Some(focused) = ctx.memory(|memory| memory.focused()) {
-            // What Esc does to a field when nothing runs.
-            ctx.memory_mut(|memory| memory.surrender_focus(focused));
         }
+        return;
+    }
+    if ctx.input(|i| i.key_pressed(Key::Escape)) {
+        escape(ctx, state, commands);
+        ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape));
     }
     for panel in PanelId::ALL {
         if panel_shortcut(panel).is_some_and(|shortcut| pressed(&shortcut)) {
@@ -188,22 +233,42 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
             super::playground::send(ui, &mut state.playground, commands);
         }
     }
-    let typing = ctx.text_edit_focused();
-    let asked = |i: &egui::InputState| {
+    if !ctx.text_edit_focused() && asks_for_keys(ctx) {
+        commands.push(ViewCommand::ToggleKeys);
+    }
+}
+
+fn asks_for_keys(ctx: &egui::Context) -> bool {
+    ctx.input(|i| {
         i.events.iter().any(|event| matches!(event, egui::Event::Text(text) if text == "?"))
             || i.key_pressed(Key::Questionmark)
-    };
-    if !typing && ctx.input(asked) {
-        commands.push(ViewCommand::ToggleKeys);
+    })
+}
+
+/// Esc closes the topmost thing: a question, a view over the panel; then it leaves a field; then
+/// it stops an answer. It never stops a training run: in Train it asks whether to.
+fn escape(ctx: &egui::Context, state: &mut AppState, commands: &mut Commands) {
+    if state.close_topmost() {
+        return;
+    }
+    // egui takes the cursor out of a field before anybody sees the key.
+    if state.window.was_typing {
+        return;
+    }
+    if state.playground.running || state.annotate.is_answering() {
+        commands.push(WindowCommand::StopForeground);
+    } else if state.prefs.panel == PanelId::Train && state.train.is_running() {
+        state.train.asks_stop = true;
     }
 }
 
 /// The keys of a panel beside those that work everywhere: key, what it does.
 fn panel_keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
     match panel {
-        PanelId::Playground => &[("Esc", "Stop the answer")],
+        PanelId::Models => &[],
+        PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
         PanelId::Annotate => &annotate::KEYS,
-        PanelId::Models | PanelId::Train => &[],
+        PanelId::Train => &[("Esc", "Ask whether to stop the run")],
     }
 }
 
@@ -215,7 +280,7 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
     let panel = state.prefs.panel;
     let modal = egui::Modal::new(egui::Id::unique("keys")).frame(card::frame(ui));
     let modal = modal.show(ui.ctx(), |ui| {
-        ui.set_width(theme::em(ui) * 30.0);
+        ui.set_width((theme::em(ui) * 30.0).min(ui.ctx().content_rect().width() - 96.0));
         let title = theme::title(ui, format!("Keys in {}", panel.name()));
         ui.label(title);
         ui.add_space(theme::GAP);
@@ -227,19 +292,22 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
         rows.extend(own.map(|(key, what)| ((*key).to_owned(), (*what).to_owned())));
         rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));
         for action in actions(state) {
-            if let Some(shortcut) = action.shortcut
-                && action.command != Command::Playground(PlaygroundCommand::Generate)
+            let shortcut = action.shortcut.map(|shortcut| shortcut_words(ui.ctx(), &shortcut));
+            if let Some(shortcut) = shortcut
+                && rows.iter().all(|(key, _)| *key != shortcut)
             {
-                rows.push((ui.ctx().format_shortcut(&shortcut), action.words));
+                rows.push((shortcut, action.words));
             }
         }
-        let height = ui.ctx().content_rect().height() - 160.0;
-        egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+        let height = (ui.ctx().content_rect().height() - 160.0).max(theme::em(ui) * 4.0);
+        // From the first frame as high as it may become: a list that grows is shown from its middle.
+        let area = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+        area.auto_shrink([false, true]).show(ui, |ui| {
             let grid = egui::Grid::new("keys grid").num_columns(2);
             grid.spacing([theme::GAP_LARGE, theme::GAP_SMALL]).show(ui, |ui| {
                 for (key, what) in rows {
                     key_ui(ui, &key);
-                    ui.label(what);
+                    ui.add(egui::Label::new(what).wrap());
                     ui.end_row();
                 }
             });

@@ -32,6 +32,9 @@ use crate::widgets::theme::Look;
 /// Draws one frame of the whole window.
 pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     theme::apply(ui.ctx(), look(state.prefs.theme), state.prefs.zoom);
+    if !std::mem::replace(&mut state.window.is_entered, true) {
+        state.enter();
+    }
     ask_before_closing(ui, state);
     keys::handle(ui, state, commands);
 
@@ -55,7 +58,12 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         if state.notices.at(place).next().is_some() {
             let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };
             Frame::new().inner_margin(margin).show(ui, |ui| {
-                notices::notices_ui(ui, place, &state.notices, commands);
+                // However long they are, the panel keeps most of the window.
+                let most = ui.available_height() * 0.4;
+                let area = ScrollArea::vertical().id_salt("notices").max_height(most);
+                area.auto_shrink([false, true]).show(ui, |ui| {
+                    notices::notices_ui(ui, place, &state.notices, commands);
+                });
             });
         }
         Frame::new().inner_margin(margin(place)).show(ui, |ui| {
@@ -65,6 +73,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     });
     palette::palette_ui(ui, state, commands);
     keys::keys_ui(ui, state, commands);
+    state.window.was_typing = ui.ctx().text_edit_focused();
 }
 
 /// What a panel leaves free around itself. Where it is zero, the panel's own scroll areas reach to

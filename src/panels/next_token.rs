@@ -1,12 +1,12 @@
 //! What the next token could have been: the likeliest ones, before and after the chain.
 
-use eframe::egui::{Label, Ui};
+use eframe::egui::{Label, RichText, Ui};
 
 use super::sampling::stage_name;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
-use crate::llm::generate::sampling::SamplingParams;
-use crate::state::playground::PlaygroundState;
+use crate::llm::generate::sampling::{SamplingParams, Stage};
+use crate::state::playground::{CandidateRow, PlaygroundState};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::titled_card_ui;
 use crate::widgets::format;
@@ -56,12 +56,17 @@ pub fn next_token_ui(
             AdapterMode::Off => heading,
         };
         let is_selected = playground.selected == Some(position);
-        ui.horizontal(|ui| {
-            ui.add(Label::new(heading).truncate());
-            if is_selected && ui.add(ActionButton::quiet("Newest")).clicked() {
+        ui.horizontal_wrapped(|ui| {
+            ui.add(Label::new(heading).wrap());
+            if is_selected && ui.add(ActionButton::quiet("Back to the latest token")).clicked() {
                 playground.selected = None;
             }
         });
+        if playground.is_outdated() {
+            let words = "The prompt has changed since. Press Predict to read the new one";
+            let ink = theme::palette(ui).rejected;
+            ui.add(Label::new(RichText::new(words).color(ink)).wrap());
+        }
         match playground.candidates(params, &model.tokenizer) {
             None => {}
             Some(Err(problem)) => {
@@ -69,6 +74,8 @@ pub fn next_token_ui(
                 ui.colored_label(p.problem, problem);
             }
             Some(Ok(candidates)) => {
+                let survivor = candidates.rows.iter().find(|row| row.after > 0.0);
+                let survivor = survivor.map_or(0.0, |row| row.before);
                 let bars: Vec<TokenBar<'_>> = candidates
                     .rows
                     .iter()
@@ -76,14 +83,17 @@ pub fn next_token_ui(
                         text: &row.text,
                         before: row.before,
                         after: row.after,
-                        removed_by: row.removed_by.map(stage_name),
+                        removed_by: row.removed_by.map(|stage| removed_by(row, stage, survivor)),
+                        penalised: row.penalised,
                         taken: row.taken,
                     })
                     .collect();
-                token_bars_ui(ui, &bars);
+                // What is left of the card in the window, less its lines above and below.
+                let height = ui.clip_rect().height() - theme::em(ui) * 11.0;
+                token_bars_ui(ui, &bars, height);
                 let kept = format::count(candidates.kept_count);
                 let all = format::count(model.facts.vocab_size);
-                let mut words = format!("{kept} of {all} tokens can still be drawn");
+                let mut words = format!("{kept} of {all} tokens can still be picked");
                 if candidates.approximate {
                     words.push_str("; of this position only the 40 likeliest were kept");
                 }
@@ -92,4 +102,13 @@ pub fn next_token_ui(
         }
     });
     predict
+}
+
+/// What removed a token, as the chain names it. Greedy decoding keeps the likeliest token after the
+/// repetition penalty: one that was likelier than that before it was removed by the penalty.
+fn removed_by(row: &CandidateRow, stage: Stage, survivor: f32) -> &'static str {
+    match stage {
+        Stage::Greedy if row.penalised && row.before > survivor => "repetition penalty",
+        stage => stage_name(stage),
+    }
 }

@@ -6,7 +6,11 @@ use eframe::egui::{Align2, Key, Modifiers, Sense, TextEdit, Ui, WidgetInfo, vec2
 use super::keys;
 use crate::state::AppState;
 use crate::state::command::{Commands, ViewCommand};
+use crate::widgets::one_line::one_line;
 use crate::widgets::theme;
+
+/// From the window's upper edge.
+const TOP: f32 = 72.0;
 
 /// Draws the palette, while it is open.
 pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
@@ -25,7 +29,7 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     });
     let mut picked = None;
     let area = egui::Modal::default_area(egui::Id::unique("palette"))
-        .anchor(Align2::CENTER_TOP, vec2(0.0, 72.0));
+        .anchor(Align2::CENTER_TOP, vec2(0.0, TOP));
     let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
         ui.set_width((theme::em(ui) * 34.0).min(ui.ctx().content_rect().width() - 64.0));
         let field = TextEdit::singleline(&mut palette.query)
@@ -36,7 +40,8 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         if !field.has_focus() {
             field.request_focus();
         }
-        if field.changed() {
+        let is_new = field.changed();
+        if is_new {
             palette.row = 0;
         }
         let mut ranked: Vec<(i32, &keys::Action)> = actions
@@ -55,23 +60,27 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         }
         ui.add_space(theme::GAP_SMALL);
         if ranked.is_empty() {
-            ui.label(theme::muted(ui, "No command has these letters"));
+            ui.label(theme::muted(ui, "No matching command"));
         }
-        let height = theme::em(ui) * 22.0;
-        egui::ScrollArea::vertical().max_height(height).show(ui, |ui| {
+        // The same height whatever is found: a list that was two rows high would stay so.
+        let row_height = theme::em(ui) + 18.0;
+        let room = ui.ctx().content_rect().height() - TOP - 120.0;
+        let height = (theme::em(ui) * 22.0).min(room).max(row_height * 2.0);
+        let area = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+        area.auto_shrink([false, true]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             for (index, (_, action)) in ranked.iter().enumerate() {
                 let in_front = index == palette.row;
-                let clicked = row_ui(ui, action, in_front, up || down);
+                let clicked = row_ui(ui, action, in_front, up || down || is_new);
                 if clicked || (in_front && enter) {
-                    picked = Some(action.command.clone());
+                    picked = Some(action.commands.clone());
                 }
             }
         });
     });
-    if let Some(command) = picked {
+    if let Some(picked) = picked {
         commands.push(ViewCommand::TogglePalette);
-        commands.push(command);
+        commands.extend(picked);
     } else if modal.should_close() {
         commands.push(ViewCommand::TogglePalette);
     }
@@ -98,15 +107,19 @@ fn row_ui(ui: &mut Ui, action: &keys::Action, in_front: bool, moved: bool) -> bo
             (false, false) => p.card,
         };
         ui.painter().rect_filled(rect, 6.0, ground);
-        let font = egui::TextStyle::Button.resolve(ui.style());
-        let at = rect.left_center() + vec2(12.0, 0.0);
-        ui.painter().text(at, Align2::LEFT_CENTER, &action.words, font, p.text);
+        let mut right = rect.right() - 12.0;
         if let Some(shortcut) = &action.shortcut {
             let font = egui::TextStyle::Monospace.resolve(ui.style());
-            let at = rect.right_center() - vec2(12.0, 0.0);
-            let words = ui.ctx().format_shortcut(shortcut);
-            ui.painter().text(at, Align2::RIGHT_CENTER, words, font, p.muted);
+            let at = egui::pos2(right, rect.center().y);
+            let words = keys::shortcut_words(ui.ctx(), shortcut);
+            let drawn = ui.painter().text(at, Align2::RIGHT_CENTER, words, font, p.muted);
+            right = drawn.left() - theme::GAP;
         }
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        let left = rect.left() + 12.0;
+        let words = one_line(ui, &action.words, font, p.text, right - left);
+        let top = rect.center().y - words.size().y / 2.0;
+        ui.painter().galley(egui::pos2(left, top), words, p.text);
     }
     response.clicked()
 }
@@ -120,7 +133,8 @@ fn score(query: &str, words: &str) -> Option<i32> {
     let worth = |at: usize| if at == 0 || !words[at - 1].is_alphanumeric() { 6 } else { 1 };
     let here = |at: usize, letter: char| (words[at] == letter).then(|| worth(at));
     let length = i32::try_from(words.len()).unwrap_or(i32::MAX);
-    let Some(first) = letters.next() else { return Some(-length) };
+    // Nothing is asked for: the order of the list.
+    let Some(first) = letters.next() else { return Some(0) };
     // best[at]: of all ways to match the letters so far with the last one at `at`.
     let mut best: Vec<Option<i32>> = (0..words.len()).map(|at| here(at, first)).collect();
     for letter in letters {

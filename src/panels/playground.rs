@@ -14,6 +14,7 @@ use crate::state::playground::Answers;
 use crate::state::playground::LaneView;
 use crate::state::playground::Mode;
 use crate::state::playground::PlaygroundState;
+use crate::state::playground::Turn;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Prefs;
 use crate::state::scores::Position;
@@ -27,7 +28,7 @@ use crate::widgets::card::card_ui;
 use crate::widgets::card::chip_ui;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
-use crate::widgets::layout::scrolled_ui;
+use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
@@ -50,34 +51,139 @@ pub fn playground_panel_ui(
             return;
         }
     };
-    let em = theme::em(ui);
-    let size = ui.available_size();
-    // A slider and the bars that it moves are always on the screen together: beside each other
-    // where there is room, else one above the other, each with its own scroll bar.
-    let side_by_side = playground.lanes.len() > 1;
-    let roomy = size.x >= em * if side_by_side { 92.0 } else { 72.0 };
-    let controls = if roomy { em * 46.5 } else { (size.x * 0.44).clamp(em * 20.0, em * 30.0) };
     let all = ui.available_rect_before_wrap();
-    let split = all.right() - controls;
-    let talk = Rect::from_x_y_ranges(all.left()..=split, all.y_range());
-    column_ui(ui, "talk column", talk, |ui| {
-        talk_ui(ui, playground, around.adapter, model, commands);
-    });
-    let controls = Rect::from_x_y_ranges(split..=all.right(), all.y_range());
-    let (next, settings) = if roomy {
-        controls.split_left_right_at_fraction(0.505)
-    } else if playground.position().is_some() {
-        controls.split_top_bottom_at_fraction(0.55)
-    } else {
-        controls.split_top_bottom_at_y(controls.top() + em * 11.5)
-    };
-    column_ui(ui, "next column", next, |ui| {
+    let em = theme::em(ui);
+    match Plan::of(all.size() / em, playground) {
+        Plan::Columns { talk, settings } => {
+            let (left, rest) = all.split_left_right_at_x(all.left() + talk * em);
+            let (middle, right) = rest.split_left_right_at_x(rest.right() - settings * em);
+            column_ui(ui, "talk column", left, |ui| {
+                talk_ui(ui, playground, around.adapter, model, commands);
+            });
+            next_column_ui(ui, middle, playground, prefs, model, commands);
+            settings_column_ui(ui, right, playground, prefs);
+        }
+        Plan::Stacked { talk, next } => {
+            let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
+            let (upper, lower) = right.split_top_bottom_at_y(right.top() + next * em);
+            let lower = lower.with_min_y(lower.top() + theme::GAP); // two areas that scroll
+            column_ui(ui, "talk column", left, |ui| {
+                talk_ui(ui, playground, around.adapter, model, commands);
+            });
+            next_column_ui(ui, upper, playground, prefs, model, commands);
+            settings_column_ui(ui, lower, playground, prefs);
+        }
+        Plan::Beside { talk } => {
+            let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
+            column_ui(ui, "talk column", left, |ui| {
+                talk_ui(ui, playground, around.adapter, model, commands);
+            });
+            column_ui(ui, "tools column", right, |ui| {
+                tools_ui(ui, playground, prefs, model, commands);
+            });
+        }
+        Plan::OneAtATime => column_ui(ui, "one column", all, |ui| {
+            inset_ui(ui, |ui| part_ui(ui, playground));
+            if playground.tools_in_front {
+                tools_ui(ui, playground, prefs, model, commands);
+            } else {
+                talk_ui(ui, playground, around.adapter, model, commands);
+            }
+        }),
+    }
+    ui.advance_cursor_after_rect(all);
+}
+
+/// How the panel's three parts are laid out. Sizes are in letters' heights, so that they follow the
+/// theme and the zoom.
+///
+/// A slider and the bars that it moves are on the screen together wherever there is room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Plan {
+    /// Talk, next token and settings beside each other.
+    Columns { talk: f32, settings: f32 },
+
+    /// Talk on the left; on the right the next token above the settings.
+    Stacked { talk: f32, next: f32 },
+
+    /// Talk on the left; on the right the other two in one column that scrolls.
+    Beside { talk: f32 },
+
+    /// Talk, or the other two.
+    OneAtATime,
+}
+
+impl Plan {
+    fn of(size: egui::Vec2, playground: &PlaygroundState) -> Self {
+        let egui::Vec2 { x: width, y: height } = size;
+        let is_pair = playground.lanes.len() > 1;
+        if width >= if is_pair { 96.0 } else { 74.0 } {
+            let settings = (width * 0.26).clamp(23.0, 30.0);
+            // A line of more than 60 letters' heights is hard to read; bars use any width.
+            let (share, most) = if is_pair { (0.62, 96.0) } else { (0.5, 58.0) };
+            let talk = ((width - settings) * share).min(most);
+            return Self::Columns { talk, settings };
+        }
+        if width < 40.0 {
+            return Self::OneAtATime;
+        }
+        let talk = width - (width * 0.46).clamp(20.0, 34.0);
+        if height < 26.0 {
+            return Self::Beside { talk };
+        }
+        let next = if playground.position().is_some() { height * 0.55 } else { 12.5 };
+        Self::Stacked { talk, next }
+    }
+}
+
+/// Which of the parts is in front, where there is room for one.
+fn part_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+    let segment = |value, words, explanation| Segment { value, words, explanation };
+    let segments = [
+        segment(false, "Prompt", "Ask, and read the answers"),
+        segment(true, "Tokens and settings", "What the next token could be, and the sampling"),
+    ];
+    switch::segmented_ui(ui, &mut playground.tools_in_front, &segments);
+    ui.add_space(theme::GAP_SMALL);
+}
+
+fn next_column_ui(
+    ui: &mut Ui,
+    rect: Rect,
+    playground: &mut PlaygroundState,
+    prefs: &Prefs,
+    model: &ModelCard,
+    commands: &mut Commands,
+) {
+    column_ui(ui, "next column", rect, |ui| {
         scrolled_ui(ui, "next token", |ui| next_ui(ui, playground, prefs, model, commands));
     });
-    column_ui(ui, "settings column", settings, |ui| {
+}
+
+fn settings_column_ui(
+    ui: &mut Ui,
+    rect: Rect,
+    playground: &mut PlaygroundState,
+    prefs: &mut Prefs,
+) {
+    column_ui(ui, "settings column", rect, |ui| {
         scrolled_ui(ui, "settings", |ui| settings_ui(ui, playground, prefs));
     });
-    ui.advance_cursor_after_rect(all);
+}
+
+/// The next token and the settings in one column.
+fn tools_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    prefs: &mut Prefs,
+    model: &ModelCard,
+    commands: &mut Commands,
+) {
+    scrolled_ui(ui, "tools", |ui| {
+        next_ui(ui, playground, prefs, model, commands);
+        ui.add_space(theme::GAP);
+        settings_ui(ui, playground, prefs);
+    });
 }
 
 fn next_ui(
@@ -105,9 +211,12 @@ fn settings_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs)
 
 fn reset_ui(ui: &mut Ui, prefs: &mut Prefs) {
     let defaults = Prefs::default();
-    let changed = prefs.sampling != defaults.sampling;
-    if ui.add_enabled(changed, ActionButton::quiet("Reset")).clicked() {
+    let changed =
+        prefs.sampling != defaults.sampling || prefs.max_new_tokens != defaults.max_new_tokens;
+    let reset = ui.add_enabled(changed, ActionButton::quiet("Reset"));
+    if reset.on_hover_text("The settings as they were at the first start").clicked() {
         prefs.sampling = defaults.sampling;
+        prefs.max_new_tokens = defaults.max_new_tokens;
     }
 }
 
@@ -151,6 +260,7 @@ pub fn send(ui: &Ui, playground: &mut PlaygroundState, commands: &mut Commands) 
         playground.draw_seed(sampling::entropy(ui));
     }
     playground.predict_only = false;
+    ui.memory_mut(egui::Memory::stop_text_input);
     commands.push(PlaygroundCommand::Generate);
 }
 
@@ -161,6 +271,8 @@ fn talk_ui(
     model: &ModelCard,
     commands: &mut Commands,
 ) {
+    inset_ui(ui, |ui| modes_ui(ui, playground, adapter, commands));
+    let height = ui.available_height();
     match playground.mode {
         // A conversation grows upwards from where it is written.
         Mode::Chat => {
@@ -168,9 +280,11 @@ fn talk_ui(
             egui::Panel::bottom("composer")
                 .frame(egui::Frame::new().inner_margin(margin))
                 .show_separator_line(false)
-                .show(ui, |ui| prompt_ui(ui, playground, model, commands));
-            scrolled_ui(ui, "conversation", |ui| {
-                modes_ui(ui, playground, adapter, commands);
+                .show(ui, |ui| prompt_ui(ui, playground, model, height * 0.35, commands));
+            let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
+            let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
+            // An answer that grows is followed, unless somebody has scrolled up to read.
+            area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
                 no_chat_ui(ui, playground, model);
                 system_ui(ui, playground);
                 conversation_ui(ui, playground);
@@ -179,8 +293,7 @@ fn talk_ui(
             });
         }
         Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            modes_ui(ui, playground, adapter, commands);
-            prompt_ui(ui, playground, model, commands);
+            prompt_ui(ui, playground, model, height * 0.5, commands);
             answers_ui(ui, playground, commands);
             rendered_ui(ui, playground, model);
         }),
@@ -246,37 +359,88 @@ fn modes_ui(
                 commands.push(PlaygroundCommand::ChooseAdapter);
             }
         }
-        let has_chat = !playground.turns.is_empty() || !playground.lanes.is_empty();
-        if playground.mode == Mode::Chat && has_chat {
+        if playground.mode == Mode::Chat && playground.has_chat() {
             let button = ActionButton::quiet("New chat").icon(icons::ADD);
-            if ui.add_enabled(!playground.running, button).clicked() {
+            let button = ui.add_enabled(!playground.running, button);
+            let about = "This conversation is kept: Last chat brings it back";
+            if button.on_hover_text(about).clicked() {
                 playground.new_chat();
+            }
+        }
+        if playground.mode == Mode::Chat && playground.has_past() {
+            let button = ActionButton::quiet("Last chat").icon(icons::BACK);
+            let button = ui.add_enabled(!playground.running, button);
+            if button.on_hover_text("The conversation before this one, as it was left").clicked() {
+                playground.back_to_last();
             }
         }
     });
 }
 
 fn system_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
-    let title =
-        if playground.system.trim().is_empty() { "System prompt: none" } else { "System prompt" };
-    CollapsingHeader::new(title).id_salt("system").show(ui, |ui| {
+    let is_set = !playground.system.trim().is_empty();
+    let title = if is_set { "System prompt" } else { "System prompt: not set" };
+    let header = CollapsingHeader::new(title).id_salt("system").show(ui, |ui| {
         let field = TextEdit::multiline(&mut playground.system)
             .hint_text("Who the model should be, and how it should answer")
             .desired_rows(2)
             .desired_width(f32::INFINITY);
         ui.add(field).accessible_name("System prompt");
     });
+    header.header_response.on_hover_text(
+        "Where none is set, some chat templates put in one of their own: see What the model sees",
+    );
 }
 
 fn conversation_ui(ui: &mut Ui, playground: &PlaygroundState) {
-    for turn in &playground.turns {
-        question_ui(ui, &turn.question);
-        ui.add(Label::new(&turn.answer).wrap());
+    for (index, turn) in playground.turns.iter().enumerate() {
+        ui.push_id(("turn", index), |ui| turn_ui(ui, turn, playground.shaded));
         ui.add_space(theme::GAP);
     }
     if !playground.question.is_empty() && !playground.lanes.is_empty() {
         question_ui(ui, &playground.question);
     }
+}
+
+/// A question that was answered before the one in front.
+fn turn_ui(ui: &mut Ui, turn: &Turn, shaded: bool) {
+    question_ui(ui, &turn.question);
+    if turn.lanes.is_empty() {
+        ui.add(Label::new(&turn.answer).wrap());
+    }
+    for (index, lane) in turn.lanes.iter().enumerate() {
+        if turn.lanes.len() > 1 {
+            ui.horizontal_wrapped(|ui| {
+                lane_chip_ui(ui, lane.lane.adapter);
+                if index == turn.followed {
+                    ui.label(theme::muted(ui, "the next question follows this answer"));
+                }
+            });
+        }
+        let name = lane_name(lane.lane.adapter);
+        let flow = TokenFlow { name, selected: None, shaded, clickable: false };
+        flow.show(ui, &flow_tokens(lane));
+    }
+}
+
+fn lane_name(adapter: AdapterMode) -> &'static str {
+    match adapter {
+        AdapterMode::Off => "Base",
+        AdapterMode::On => "Adapter",
+    }
+}
+
+fn lane_chip_ui(ui: &mut Ui, adapter: AdapterMode) {
+    let (tone, icon) = match adapter {
+        AdapterMode::On => (Tone::Accent, Some(icons::ADAPTER)),
+        AdapterMode::Off => (Tone::Neutral, None),
+    };
+    chip_ui(ui, tone, icon, lane_name(adapter));
+}
+
+fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {
+    let tokens = lane.tokens.iter();
+    tokens.map(|token| FlowToken { text: &token.text, probability: token.probability }).collect()
 }
 
 /// What can be done with the answers in front.
@@ -285,18 +449,33 @@ fn answer_actions_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &m
     if !has_tokens {
         return;
     }
+    let can_go_on = playground.mode == Mode::Chat && !playground.running;
+    if let Some(followed) =
+        playground.lanes.get(playground.followed_lane()).filter(|_| playground.lanes.len() > 1)
+        && can_go_on
+    {
+        let words = format!(
+            "The next question follows the answer of {}, in both. Click a word of the other answer \
+             to follow that one",
+            lane_name(followed.lane.adapter)
+        );
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
     ui.horizontal_wrapped(|ui| {
-        if playground.mode == Mode::Chat && !playground.running {
+        if can_go_on {
             let again = ActionButton::quiet("Answer again").icon(icons::REFRESH);
-            let about = "Ask the same once more, with a new seed";
+            let about =
+                "Ask the same once more, with a new seed. Last chat brings this answer back";
             if ui.add(again).on_hover_text(about).clicked() {
-                playground.edit_last();
+                playground.ask_again();
                 playground.draw_seed(sampling::entropy(ui));
                 playground.predict_only = false;
                 commands.push(PlaygroundCommand::Generate);
             }
             let edit = ActionButton::quiet("Edit the question").icon(icons::EDIT);
-            if ui.add(edit).clicked() {
+            let about = "Puts it back into the field. Its answer stays until you send";
+            let edit = ui.add_enabled(!playground.is_editing(), edit);
+            if edit.on_hover_text(about).clicked() {
                 playground.edit_last();
             }
         }
@@ -321,20 +500,33 @@ fn prompt_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
     model: &ModelCard,
+    most_height: f32,
     commands: &mut Commands,
 ) {
     card_ui(ui, |ui| {
         let hint = match playground.mode {
             Mode::Chat => "Ask something",
-            Mode::Raw => "Write the beginning; the model goes on",
+            Mode::Raw => "Write a beginning; the model continues it",
         };
-        let rows = if playground.mode == Mode::Chat { 2 } else { 6 };
+        // A long text scrolls: the buttons under it stay in the window.
+        let line = ui.text_style_height(&TextStyle::Body);
+        let most_height = (most_height - ui.spacing().interact_size.y).max(line * 2.5);
+        let most_rows = (most_height / line).floor() as usize;
+        let rows = if playground.mode == Mode::Chat { 2 } else { 6 }.min(most_rows.max(1));
         let field = TextEdit::multiline(&mut playground.prompt)
             .hint_text(hint)
             .desired_rows(rows)
             .desired_width(f32::INFINITY);
-        ui.add(field).accessible_name("Prompt");
-        ui.horizontal(|ui| {
+        let area = egui::ScrollArea::vertical().id_salt("prompt field").max_height(most_height);
+        let field = area.show(ui, |ui| ui.add(field).accessible_name("Prompt")).inner;
+        // Not while an answer grows: Esc stops it then, and does not have to leave the field first.
+        if !playground.running && std::mem::take(&mut playground.wants_cursor) {
+            let is_free = ui.memory(|memory| memory.focused().is_none());
+            if is_free {
+                field.request_focus();
+            }
+        }
+        ui.horizontal_wrapped(|ui| {
             if playground.running {
                 let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
                 if ui.add(stop).clicked() {
@@ -353,6 +545,13 @@ fn prompt_ui(
             if response.clicked() {
                 send(ui, playground, commands);
             }
+            if playground.is_editing() {
+                let keep = ActionButton::quiet("Keep the answer").icon(icons::CLOSE);
+                let about = "Ask nothing: the question and its answer stay as they are";
+                if ui.add(keep).on_hover_text(about).clicked() {
+                    playground.keep_answer();
+                }
+            }
             if let Some(obstacle) = obstacle.filter(|_| !playground.prompt.is_empty()) {
                 ui.label(theme::muted(ui, obstacle));
             }
@@ -361,6 +560,10 @@ fn prompt_ui(
 }
 
 fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
+    // Only the next token was asked for: there is no answer to show.
+    if playground.is_prediction() {
+        return;
+    }
     let side_by_side = playground.lanes.len() > 1;
     let newest = playground.selected;
     let shaded = playground.shaded;
@@ -405,23 +608,18 @@ fn answer_ui(
     shaded: bool,
     commands: &mut Commands,
 ) -> Option<usize> {
-    let name = match lane.lane.adapter {
-        AdapterMode::Off => "Base",
-        AdapterMode::On => "Adapter",
-    };
+    let name = lane_name(lane.lane.adapter);
     let frame = card::frame(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let with_adapter = lane.lane.adapter == AdapterMode::On;
-        if named || with_adapter {
-            let tone = if with_adapter { Tone::Accent } else { Tone::Neutral };
-            chip_ui(ui, tone, with_adapter.then_some(icons::ADAPTER), name);
+        if named || lane.lane.adapter == AdapterMode::On {
+            lane_chip_ui(ui, lane.lane.adapter);
         }
-        let tokens: Vec<FlowToken<'_>> = lane
-            .tokens
-            .iter()
-            .map(|token| FlowToken { text: &token.text, probability: token.probability })
-            .collect();
-        let flow = TokenFlow { name, selected: selected.map(|at| at.token), shaded };
+        let tokens = flow_tokens(lane);
+        if tokens.is_empty() && lane.answer.is_some() {
+            ui.label(theme::muted(ui, "(an empty answer)"));
+        }
+        let selected = selected.map(|at| at.token);
+        let flow = TokenFlow { name, selected, shaded, clickable: true };
         let clicked = flow.show(ui, &tokens);
         footer_ui(ui, lane, commands);
         clicked
@@ -449,11 +647,11 @@ fn footer_ui(ui: &mut Ui, lane: &LaneView, commands: &mut Commands) {
         }
         words.push(format!("seed {}", lane.lane.seed));
     }
-    egui::Sides::new().shrink_left().truncate().show(
+    egui::Sides::new().shrink_left().wrap().show(
         ui,
         |ui| {
             let words = RichText::new(words.join(" · ")).color(theme::palette(ui).muted);
-            ui.add(Label::new(words.text_style(TextStyle::Small)).truncate());
+            ui.add(Label::new(words.text_style(TextStyle::Small)).wrap());
         },
         |ui| {
             let done = lane.answer.is_some() && count > 0;

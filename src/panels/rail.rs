@@ -17,37 +17,48 @@ use crate::widgets::theme::icons;
 pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     let p = theme::palette(ui);
     let em = theme::em(ui);
-    let collapsed = state.prefs.rail_collapsed;
+    // In a narrow window the panel needs the room.
+    let is_narrow = ui.ctx().content_rect().width() < em * 60.0;
+    let collapsed = state.prefs.rail_collapsed || is_narrow;
     let width = if collapsed { em * 2.0 + 32.0 } else { em * 8.0 + 32.0 };
     let frame = Frame::new().fill(p.card).inner_margin(Margin::symmetric(8, 16));
     let rail = Panel::left("rail").resizable(false).exact_size(width).frame(frame);
     rail.show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
-        for panel in PanelId::ALL {
-            let entry = Entry {
-                icon: icon(panel),
-                words: panel.name(),
-                selected: state.prefs.panel == panel,
-                words_shown: !collapsed,
-            };
-            let shortcut = shortcuts::panel_shortcut(panel);
-            let shortcut = shortcut.map(|shortcut| ui.ctx().format_shortcut(&shortcut));
-            if entry.show(ui, &shortcut.unwrap_or_default()) {
-                commands.push(ViewCommand::ShowPanel(panel));
-            }
+        if !is_narrow {
+            Panel::bottom("rail toggle")
+                .frame(Frame::NONE)
+                .show_separator_line(false)
+                .show(ui, |ui| toggle_ui(ui, collapsed, commands));
         }
-        ui.with_layout(egui::Layout::bottom_up(egui::Align::LEFT), |ui| {
-            let (icon, words) = if collapsed {
-                (icons::MENU, "Show the words")
-            } else {
-                (icons::MENU_OPEN, "Collapse")
-            };
-            let entry = Entry { icon, words, selected: false, words_shown: !collapsed };
-            if entry.show(ui, "") {
-                commands.push(ViewCommand::ToggleRail);
+        let area = egui::ScrollArea::vertical().id_salt("rail").auto_shrink(false);
+        let hidden = egui::scroll_area::ScrollBarVisibility::AlwaysHidden;
+        area.scroll_bar_visibility(hidden).show(ui, |ui| {
+            for panel in PanelId::ALL {
+                let entry = Entry {
+                    icon: icon(panel),
+                    words: panel.name(),
+                    selected: state.prefs.panel == panel,
+                    words_shown: !collapsed,
+                };
+                let shortcut = shortcuts::panel_shortcut(panel);
+                let shortcut = shortcut.map(|shortcut| ui.ctx().format_shortcut(&shortcut));
+                if entry.show(ui, &shortcut.unwrap_or_default()) {
+                    commands.push(ViewCommand::ShowPanel(panel));
+                }
             }
         });
     });
+}
+
+fn toggle_ui(ui: &mut Ui, collapsed: bool, commands: &mut Commands) {
+    let (icon, words) =
+        if collapsed { (icons::MENU, "Show the words") } else { (icons::MENU_OPEN, "Collapse") };
+    let entry = Entry { icon, words, selected: false, words_shown: !collapsed };
+    let shortcut = ui.ctx().format_shortcut(&shortcuts::RAIL);
+    if entry.show(ui, &shortcut) {
+        commands.push(ViewCommand::ToggleRail);
+    }
 }
 
 /// The icon of a panel.

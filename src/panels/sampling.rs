@@ -13,6 +13,9 @@ use crate::widgets::switch;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
+/// No model of today answers at greater length, and a slip of the finger should not take a night.
+const MOST_NEW_TOKENS: u32 = 32_768;
+
 /// Draws every knob of the chain. A new field of [`SamplingParams`] fails to compile here.
 pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
     let SamplingParams {
@@ -67,7 +70,7 @@ pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
 pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs) {
     let about = "The answer ends after this many tokens at the latest";
     SliderRow::new("Max new tokens", about, 1.0..=1024.0)
-        .limits(1.0..=1_000_000.0)
+        .limits(1.0..=f64::from(MOST_NEW_TOKENS))
         .decimals(0)
         .logarithmic()
         .show(ui, &mut prefs.max_new_tokens);
@@ -77,7 +80,7 @@ pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Pref
 
 fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
     let about = "The same prompt, settings and seed give the same answer again";
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let name = Label::new("Seed").selectable(false).sense(egui::Sense::hover());
         ui.add(name).on_hover_text(about);
         let number = DragValue::new(&mut playground.seed).speed(1.0);
@@ -85,7 +88,7 @@ fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
         if ui.add(ActionButton::only_icon(icons::DICE, "Draw another seed")).clicked() {
             playground.draw_seed(entropy(ui));
         }
-        let about = "Draw a new seed for each answer; it is shown, so the answer can be had again";
+        let about = "Draw a new seed for each answer; it is shown, so you can reproduce the answer";
         switch::switch_ui(ui, &mut playground.new_seed_each_time, "New each time", about);
     });
 }

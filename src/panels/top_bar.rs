@@ -29,9 +29,11 @@ pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     egui::Sides::new().height(height).shrink_left().truncate().show(
         ui,
         |ui| {
-            project_ui(ui, project, commands);
-            model_chip_ui(ui, model, roomy, commands);
-            adapter_chip_ui(ui, adapter);
+            // Each has its share, so that a long name does not push the others out.
+            let room = ui.available_width();
+            at_most_ui(ui, room * 0.26, |ui| project_ui(ui, project, commands));
+            at_most_ui(ui, room * 0.44, |ui| model_chip_ui(ui, model, roomy, commands));
+            at_most_ui(ui, room * 0.3 - 3.0 * theme::GAP, |ui| adapter_chip_ui(ui, adapter));
         },
         |ui| {
             let mut ask = |command| asked_right.push(command);
@@ -51,15 +53,24 @@ pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     }
 }
 
+/// Draws in at most this width.
+fn at_most_ui(ui: &mut Ui, width: f32, contents: impl FnOnce(&mut Ui)) {
+    ui.scope(|ui| {
+        ui.set_max_width(width.max(theme::em(ui) * 4.0));
+        contents(ui);
+    });
+}
+
 fn project_ui(ui: &mut Ui, project: &Path, commands: &mut Commands) {
     let name = match project.file_name() {
         Some(name) => name.to_string_lossy().into_owned(),
         None => "No project".to_owned(),
     };
-    let words = theme::strong(ui, &name);
-    let response = ui.add(egui::Button::new(words).frame_when_inactive(false).truncate());
-    let response =
-        response.on_hover_text(format!("{}\nClick to open another project", project.display()));
+    let p = theme::palette(ui);
+    let content = (theme::icon(ui, icons::FOLDER).color(p.muted), theme::strong(ui, &name));
+    let response = ui.add(egui::Button::new(content).frame_when_inactive(false).truncate());
+    let response = response
+        .on_hover_text(format!("The project: {}\nClick to open another", project.display()));
     if response.accessible_name(format!("Project: {name}")).clicked() {
         commands.push(ProjectCommand::Choose);
     }

@@ -386,8 +386,8 @@ impl AnnotateState {
             return Some("There is no prompt left to judge");
         }
         match (self.item.phase, verdict) {
+            (Phase::Answering | Phase::Waiting | Phase::Halted, Verdict::Skip) => None,
             (Phase::Answering, _) => Some("The answers are still being written"),
-            (Phase::Waiting | Phase::Halted, Verdict::Skip) => None,
             (Phase::Waiting, _) => Some("Generate two answers first"),
             (Phase::Halted, _) => {
                 Some("The answers are not complete. Generate them again, or skip")
@@ -403,6 +403,14 @@ impl AnnotateState {
     pub fn answers_are_equal(&self) -> bool {
         let [first, second] = &self.item.answers;
         matches!(self.item.phase, Phase::Ready { .. }) && first.text.trim() == second.text.trim()
+    }
+
+    /// Whether an answer in front ends where it was cut, not where the model ended it.
+    pub fn has_cut_answer(&self) -> bool {
+        let is_cut = |answer: &ShownAnswer| {
+            matches!(answer.stop.as_deref(), Some("length" | "context_full"))
+        };
+        matches!(self.item.phase, Phase::Ready { .. }) && self.item.answers.iter().any(is_cut)
     }
 
     /// Gives a verdict at second `now` (`created_at`: the same in RFC 3339, UTC, with

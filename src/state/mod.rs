@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use annotate::AnnotateState;
 use command::ViewCommand;
-use hub::HubState;
+use hub::{HubState, ModelsTab};
 use models::ModelsState;
 use notice::Notices;
 use playground::PlaygroundState;
@@ -54,6 +54,12 @@ pub struct WindowState {
 
     /// Whether the list of keys is shown.
     pub keys_open: bool,
+
+    /// The panel of the start was entered.
+    pub is_entered: bool,
+
+    /// Whether the cursor was in a field at the end of the last frame.
+    pub was_typing: bool,
     pub closing: Closing,
 }
 
@@ -89,10 +95,12 @@ impl AppState {
                     self.notices.leave(self.prefs.panel);
                 }
                 self.prefs.panel = panel;
+                self.enter();
             }
             ViewCommand::ShowModelsTab(tab) => {
                 self.prefs.panel = PanelId::Models;
                 self.hub.tab = tab;
+                self.enter();
             }
             ViewCommand::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
             ViewCommand::SetTheme(theme) => self.prefs.theme = theme,
@@ -105,6 +113,44 @@ impl AppState {
             }
             ViewCommand::ToggleKeys => self.window.keys_open = !self.window.keys_open,
             ViewCommand::DismissNotice(id) => self.notices.dismiss(id),
+            ViewCommand::NewChat => self.playground.new_chat(),
+            ViewCommand::AskAgain => {
+                self.playground.ask_again();
+                self.playground.draw_seed(self.playground.seed);
+            }
+        }
+    }
+
+    /// The panel in front was entered: its main field gets the cursor.
+    pub fn enter(&mut self) {
+        match self.prefs.panel {
+            PanelId::Models => self.hub.wants_cursor = self.hub.tab == ModelsTab::Find,
+            PanelId::Playground => self.playground.wants_cursor = true,
+            // Annotate is worked with keys, and Train's form has no first field.
+            PanelId::Annotate | PanelId::Train => {}
+        }
+    }
+
+    /// Closes what lies over the panels or asks something, the topmost first. False: there is
+    /// nothing.
+    pub fn close_topmost(&mut self) -> bool {
+        let Self { window, prefs, models, hub, train, playground, .. } = self;
+        if window.closing == Closing::Asked {
+            window.closing = Closing::No;
+            return true;
+        }
+        match prefs.panel {
+            PanelId::Models => {
+                let asked = models.confirm_remove.take().is_some();
+                asked || (hub.tab != ModelsTab::Installed && std::mem::take(&mut hub.settings.open))
+            }
+            PanelId::Playground => {
+                let is_editing = playground.is_editing();
+                playground.keep_answer();
+                is_editing
+            }
+            PanelId::Annotate => false,
+            PanelId::Train => train.close_topmost(),
         }
     }
 

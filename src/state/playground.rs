@@ -17,6 +17,9 @@ use super::slots::AdapterSlot;
 /// How many tokens the next-token panel shows.
 pub const CANDIDATE_COUNT: usize = 15;
 
+/// So many conversations that were left can be had back.
+const MOST_PAST: usize = 20;
+
 /// Whether the prompt goes through the chat template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -37,11 +40,28 @@ pub enum Answers {
     SideBySide,
 }
 
-/// A finished question and answer of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A finished question of a conversation and its answers.
+#[derive(Clone, Debug, Default)]
 pub struct Turn {
     pub question: String,
+
+    /// What the conversation goes on from.
     pub answer: String,
+
+    /// The answers as they were shown, token by token. Empty where only the text is known.
+    pub lanes: Vec<LaneView>,
+
+    /// Which of [`Self::lanes`] is [`Self::answer`].
+    pub followed: usize,
+}
+
+/// A conversation that was left for a new one.
+#[derive(Clone, Debug)]
+struct Chat {
+    turns: Vec<Turn>,
+    question: String,
+    lanes: Vec<LaneView>,
+    rendered: Option<Rendered>,
 }
 
 /// The prompt as the model sees it.
@@ -116,6 +136,9 @@ pub struct CandidateRow {
     pub before: f32,
     pub after: f32,
     pub removed_by: Option<Stage>,
+
+    /// It is in the text already, and the repetition penalty made it less likely.
+    pub penalised: bool,
     pub taken: bool,
 }
 
@@ -149,6 +172,22 @@ pub struct PlaygroundState {
 
     /// Finished turns of the conversation, oldest first.
     pub turns: Vec<Turn>,
+
+    /// Conversations that were left for a new one, the latest last.
+    past: Vec<Chat>,
+
+    /// The question in front is being edited: its answer stays until the new one is sent. What was
+    /// in the field before.
+    editing: Option<String>,
+
+    /// The prompt's field wants the cursor in the next frame.
+    pub wants_cursor: bool,
+
+    /// The request in front asked only for the next token.
+    predicted: bool,
+
+    /// In a small window the next token and the settings are in front of the prompt.
+    pub tools_in_front: bool,
 
     /// What was asked last, and its answers.
     pub question: String,
@@ -233,11 +272,16 @@ impl PlaygroundState {
         messages
     }
 
-    /// A request is on its way. In a conversation the question moves up and the field empties.
+    /// A request has been sent. In a conversation the question moves up and the field empties.
     pub fn started(&mut self, request: &GenerateRequest) {
         if let Some(turn) = self.pending_turn() {
             self.turns.push(turn);
         }
+        if self.editing.take().is_some() {
+            // The answer that is replaced can be had back.
+            self.leave(self.turns.clone());
+        }
+        self.predicted = request.max_new_tokens == 0;
         self.lanes = request.lanes.iter().cloned().map(LaneView::new).collect();
         self.rendered = None;
         self.selected = None;
@@ -290,6 +334,7 @@ impl PlaygroundState {
     pub fn finished(&mut self) {
         self.running = false;
         self.predict_only = false;
+        self.wants_cursor = true;
         for lane in &mut self.lanes {
             lane.reading = None;
         }
@@ -297,12 +342,34 @@ impl PlaygroundState {
 
     /// The answer in front as a turn of the conversation: what the next question follows.
     fn pending_turn(&self) -> Option<Turn> {
-        if self.asked_in != Mode::Chat || self.question.is_empty() {
+        let replaced = self.editing.is_some();
+        if self.asked_in != Mode::Chat || self.question.is_empty() || replaced {
             return None;
         }
-        let lane = self.selected.map_or(0, |position| position.lane);
-        let answer = self.lanes.get(lane)?.text();
-        (!answer.is_empty()).then(|| Turn { question: self.question.clone(), answer })
+        let followed = self.followed_lane();
+        let answer = self.lanes.get(followed)?.text();
+        (!answer.is_empty()).then(|| Turn {
+            question: self.question.clone(),
+            answer,
+            lanes: self.lanes.clone(),
+            followed,
+        })
+    }
+
+    /// Which of the answers in front the next question follows: the one with the selected token,
+    /// else the first.
+    pub fn followed_lane(&self) -> usize {
+        self.selected.map_or(0, |position| position.lane)
+    }
+
+    /// Whether what is in front is only the next token's probabilities.
+    pub fn is_prediction(&self) -> bool {
+        self.predicted && !self.running
+    }
+
+    /// Whether the next-token panel is about another prompt than the one in the field.
+    pub fn is_outdated(&self) -> bool {
+        self.predicted && !self.running && self.prompt != self.question
     }
 
     /// Another seed. `entropy`: any number that differs from time to time, such as the clock.
@@ -314,20 +381,80 @@ impl PlaygroundState {
         self.seed = (mixed ^ (mixed >> 31)) % 1_000_000;
     }
 
-    /// Forgets the conversation.
+    /// Begins a new conversation. The one in front can be had back with [`Self::back_to_last`].
     pub fn new_chat(&mut self) {
-        self.turns.clear();
+        let turns = std::mem::take(&mut self.turns);
+        self.leave(turns);
+        self.editing = None;
+        self.wants_cursor = true;
         self.clear_answers();
     }
 
-    /// Puts the last question back into the field and takes its answer off.
-    pub fn edit_last(&mut self) {
-        if !self.question.is_empty() {
-            self.prompt = std::mem::take(&mut self.question);
-        } else if let Some(turn) = self.turns.pop() {
-            self.prompt = turn.question;
+    /// Keeps the conversation in front, with these turns before it.
+    fn leave(&mut self, turns: Vec<Turn>) {
+        let chat = Chat {
+            turns,
+            question: std::mem::take(&mut self.question),
+            lanes: std::mem::take(&mut self.lanes),
+            rendered: self.rendered.take(),
+        };
+        if !chat.turns.is_empty() || chat.lanes.iter().any(|lane| !lane.tokens.is_empty()) {
+            self.past.push(chat);
+            let too_many = self.past.len().saturating_sub(MOST_PAST);
+            self.past.drain(..too_many);
         }
-        self.clear_answers();
+    }
+
+    /// Whether anything was asked and answered.
+    pub fn has_chat(&self) -> bool {
+        !self.turns.is_empty() || !self.lanes.is_empty()
+    }
+
+    pub fn has_past(&self) -> bool {
+        !self.past.is_empty()
+    }
+
+    /// The conversation before this one comes back; this one takes its place among those that
+    /// were left.
+    pub fn back_to_last(&mut self) {
+        let Some(chat) = self.past.pop() else { return };
+        let waiting = std::mem::take(&mut self.past);
+        self.new_chat();
+        let left = std::mem::replace(&mut self.past, waiting);
+        self.past.splice(0..0, left);
+        let Chat { turns, question, lanes, rendered } = chat;
+        (self.turns, self.question, self.lanes, self.rendered) = (turns, question, lanes, rendered);
+        self.asked_in = Mode::Chat;
+        self.predicted = false;
+    }
+
+    /// Asks the question in front once more: the answer in front is replaced.
+    pub fn ask_again(&mut self) {
+        if self.editing.is_none() {
+            self.edit_last();
+        }
+    }
+
+    /// Puts the last question back into the field. Its answer stays until the new question is
+    /// sent, and [`Self::keep_answer`] calls it off.
+    pub fn edit_last(&mut self) {
+        if self.question.is_empty() || self.editing.is_some() {
+            return;
+        }
+        let draft = std::mem::replace(&mut self.prompt, self.question.clone());
+        self.editing = Some(draft);
+        self.wants_cursor = true;
+    }
+
+    pub fn is_editing(&self) -> bool {
+        self.editing.is_some()
+    }
+
+    /// The edited question is not asked after all.
+    pub fn keep_answer(&mut self) {
+        if let Some(draft) = self.editing.take() {
+            self.prompt = draft;
+        }
     }
 
     fn clear_answers(&mut self) {
@@ -386,7 +513,9 @@ impl PlaygroundState {
         let taken = lane.tokens.get(position.token).map(|token| token.id);
         let logits: Arc<[f32]> = scores.expand();
         let found = distribution(&logits, &history, params).map_err(|err| err.to_string())?;
-        let rows = candidate_rows(&found, taken, tokenizer);
+        let penalty_is_on = (params.repetition_penalty - 1.0).abs() > f32::EPSILON;
+        let penalised = |id: u32| penalty_is_on && history.contains(&id);
+        let rows = candidate_rows(&found, taken, penalised, tokenizer);
         let approximate = matches!(scores, Scores::Likeliest { .. });
         Ok(Candidates { rows, kept_count: found.kept_count(), approximate })
     }
@@ -411,6 +540,7 @@ fn check_length(prompt: &Prompt, model: &ModelCard) -> Result<(), String> {
 fn candidate_rows(
     found: &Distribution,
     taken: Option<u32>,
+    penalised: impl Fn(u32) -> bool,
     tokenizer: &Tokenizer,
 ) -> Vec<CandidateRow> {
     let mut likeliest = found.top(CANDIDATE_COUNT);
@@ -425,6 +555,7 @@ fn candidate_rows(
         before: candidate.before,
         after: candidate.after,
         removed_by: candidate.removed_by,
+        penalised: penalised(candidate.id),
         taken: taken == Some(candidate.id),
     });
     rows.collect()
@@ -457,9 +588,45 @@ mod tests {
         let turn = |question: &str, answer: &str| Turn {
             question: question.to_owned(),
             answer: answer.to_owned(),
+            ..Turn::default()
         };
         state.turns.push(turn("What is the h-index?", "A measure."));
         let roles: Vec<String> = state.messages().into_iter().map(|message| message.role).collect();
         assert_eq!(roles, ["system", "user", "assistant", "user"]);
+    }
+
+    fn answered(question: &str, answer: &str) -> PlaygroundState {
+        let mut lane = LaneView::new(Lane { seed: 0, adapter: AdapterMode::Off });
+        lane.tokens = vec![ShownToken { id: 1, text: answer.to_owned(), probability: 0.5 }];
+        PlaygroundState {
+            question: question.to_owned(),
+            lanes: vec![lane],
+            ..PlaygroundState::default()
+        }
+    }
+
+    #[test]
+    fn a_question_is_edited_beside_its_answer_and_the_answer_can_be_kept() {
+        let mut state = answered("What is the h-index?", "A measure.");
+        state.prompt = "half a thought".to_owned();
+        state.edit_last();
+        assert_eq!(state.prompt, "What is the h-index?");
+        assert_eq!(state.lanes[0].text(), "A measure.", "it stays until the new one is sent");
+        assert_eq!(state.messages().len(), 1, "the new question replaces the old one");
+        state.keep_answer();
+        assert_eq!(state.prompt, "half a thought");
+        assert_eq!(state.messages().len(), 3);
+    }
+
+    #[test]
+    fn a_conversation_that_was_left_comes_back() {
+        let mut state = answered("What is the h-index?", "A measure.");
+        state.new_chat();
+        assert!(state.lanes.is_empty() && state.has_past());
+        state.new_chat();
+        state.back_to_last();
+        assert_eq!(state.question, "What is the h-index?");
+        assert_eq!(state.lanes[0].text(), "A measure.");
+        assert!(!state.has_past(), "nothing was said in the new one");
     }
 }

@@ -71,6 +71,40 @@ impl Series {
         }
     }
 
+    /// Forgets the points from `x` on: a run that was resumed from a checkpoint takes those steps
+    /// anew.
+    pub fn rewind(&mut self, x: f64) {
+        if self.last.is_none_or(|point| point.x < x) {
+            return;
+        }
+        let before = self.recent.len();
+        while self.recent.back().is_some_and(|point| point.x >= x) {
+            self.recent.pop_back();
+        }
+        let kept = self.len - (before - self.recent.len());
+        while self.buckets.last().is_some_and(|bucket| bucket.high.x.max(bucket.low.x) >= x)
+            || self.buckets.iter().map(|bucket| bucket.count).sum::<usize>() > kept
+        {
+            self.buckets.pop();
+        }
+        // What a stretch held before `x` is among the latest points, or is too old to matter.
+        let in_buckets = self.buckets.iter().map(|bucket| bucket.count).sum::<usize>();
+        let missing = kept.saturating_sub(in_buckets).min(self.recent.len());
+        let again: Vec<Point> =
+            self.recent.iter().skip(self.recent.len() - missing).copied().collect();
+        for point in again {
+            self.thin(point);
+        }
+        self.len = self.buckets.iter().map(|bucket| bucket.count).sum();
+        self.last = self.recent.back().copied();
+        self.not_numbers = 0;
+    }
+
+    /// Where the latest point is.
+    pub fn last_x(&self) -> Option<f64> {
+        self.last.map(|point| point.x)
+    }
+
     /// How many points were pushed, without those that are not numbers.
     pub fn len(&self) -> usize {
         self.len

@@ -68,7 +68,12 @@ impl<'a> ActionButton<'a> {
 impl Widget for ActionButton<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let p = theme::palette(ui);
-        let ink = match self.weight {
+        // Faded, the accent and what is written on it become one: what is off has no accent.
+        let weight = match self.weight {
+            Weight::Primary | Weight::Danger if !ui.is_enabled() => Weight::Normal,
+            weight => weight,
+        };
+        let ink = match weight {
             Weight::Primary => Some(p.on_accent),
             Weight::Danger => Some(p.problem),
             Weight::Normal | Weight::Quiet => None,
@@ -88,7 +93,7 @@ impl Widget for ActionButton<'_> {
             let color = ink.unwrap_or(p.muted);
             button = button.right_text(RichText::new(shortcut).small().color(color));
         }
-        if self.weight == Weight::Quiet {
+        if weight == Weight::Quiet {
             button = button.frame_when_inactive(false);
         }
         if !self.words_shown {
@@ -98,7 +103,7 @@ impl Widget for ActionButton<'_> {
             let widgets = &mut ui.visuals_mut().widgets;
             if !self.words_shown {
                 ui.style_mut().spacing.button_padding.x = 4.0;
-            } else if self.weight == Weight::Primary {
+            } else if weight == Weight::Primary {
                 for (state, fill) in [
                     (&mut widgets.inactive, p.accent),
                     (&mut widgets.hovered, p.accent_hover),
@@ -109,7 +114,7 @@ impl Widget for ActionButton<'_> {
                 }
                 // The ring of keyboard focus must differ from the fill.
                 widgets.active.bg_stroke = Stroke::new(2.0, p.strong);
-            } else if self.weight == Weight::Quiet {
+            } else if weight == Weight::Quiet {
                 widgets.inactive.bg_stroke = Stroke::new(theme::HAIRLINE, Color32::TRANSPARENT);
             }
             ui.add(button)

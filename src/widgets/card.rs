@@ -31,12 +31,45 @@ pub fn titled_card_ui<R>(
     contents: impl FnOnce(&mut Ui) -> R,
 ) -> R {
     let card = card_ui(ui, |ui| {
-        let text = theme::title(ui, title);
-        egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(text), aside);
+        title_row_ui(ui, title, aside);
         ui.add_space(theme::GAP_SMALL);
         contents(ui)
     });
     card.inner
+}
+
+/// A title and, at its right, what `aside` draws from the right; under it where there is no room
+/// for both, so that neither is cut.
+pub fn title_row_ui<R>(ui: &mut Ui, title: &str, aside: impl FnOnce(&mut Ui) -> R) -> R {
+    let text = theme::title(ui, title);
+    let font = theme::title_style().resolve(ui.style());
+    let ink = ui.visuals().text_color();
+    let title_width = ui.painter().layout_no_wrap(title.to_owned(), font, ink).size().x;
+    // How wide the aside is, is known once it was drawn.
+    let id = ui.next_auto_id().with("title row");
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    let aside_width = known.unwrap_or(theme::em(ui) * 8.0);
+    let room = ui.available_width();
+    let fits = |aside_width: f32| title_width + aside_width + theme::GAP <= room;
+    let beside = fits(aside_width);
+    let measured = |ui: &mut Ui| (aside(ui), ui.min_rect().width());
+    let (drawn, width) = if beside {
+        let label = |ui: &mut Ui| ui.add(egui::Label::new(text).truncate());
+        egui::Sides::new().shrink_left().truncate().show(ui, label, measured).1
+    } else {
+        ui.add(egui::Label::new(text).wrap());
+        let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
+        let layout = egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true);
+        ui.allocate_ui_with_layout(size, layout, measured).inner
+    };
+    if known != Some(width) {
+        let was_wrong = fits(width) != beside;
+        ui.data_mut(|data| data.insert_temp(id, width));
+        if was_wrong {
+            ui.ctx().request_discard("a title row has found out how wide it is");
+        }
+    }
+    drawn
 }
 
 /// What a chip says by its colour.

@@ -28,23 +28,27 @@ impl EmptyState<'_> {
         let p = theme::palette(ui);
         let em = theme::em(ui);
         let mut pressed = None;
-        ui.vertical_centered(|ui| {
-            ui.add_space((ui.available_height() * 0.2).clamp(theme::GAP_LARGE, 140.0));
-            decoration_ui(ui, self.icon.rich_text().size(em * 3.0).color(p.accent));
-            ui.add_space(theme::GAP);
-            let title = theme::title(ui, self.title).heading();
-            ui.add(Label::new(title).wrap());
-            ui.allocate_ui(egui::vec2(ui.available_width().min(em * 32.0), 0.0), |ui| {
-                let sentence = theme::muted(ui, self.sentence);
-                ui.add(Label::new(sentence).wrap().halign(egui::Align::Center));
-            });
-            ui.add_space(theme::GAP);
-            for (index, action) in self.actions.iter().enumerate() {
-                let weight = if index == 0 { Weight::Primary } else { Weight::Normal };
-                if ui.add(ActionButton::new(action).weight(weight)).clicked() {
-                    pressed = Some(index);
+        let height = ui.available_height();
+        let area = egui::ScrollArea::vertical().id_salt("empty state").auto_shrink([false, true]);
+        area.show(ui, |ui| {
+            ui.vertical_centered(|ui| {
+                ui.add_space(((height - em * 16.0) * 0.4).clamp(theme::GAP, 140.0));
+                decoration_ui(ui, self.icon.rich_text().size(em * 3.0).color(p.accent));
+                ui.add_space(theme::GAP);
+                let title = theme::title(ui, self.title).heading();
+                ui.add(Label::new(title).wrap());
+                ui.allocate_ui(egui::vec2(ui.available_width().min(em * 32.0), 0.0), |ui| {
+                    let sentence = theme::muted(ui, self.sentence);
+                    ui.add(Label::new(sentence).wrap().halign(egui::Align::Center));
+                });
+                ui.add_space(theme::GAP);
+                for (index, action) in self.actions.iter().enumerate() {
+                    let weight = if index == 0 { Weight::Primary } else { Weight::Normal };
+                    if ui.add(ActionButton::new(action).weight(weight)).clicked() {
+                        pressed = Some(index);
+                    }
                 }
-            }
+            })
         });
         pressed
     }

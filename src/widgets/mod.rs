@@ -9,6 +9,7 @@ pub mod format;
 pub mod layout;
 pub mod loss_plot;
 pub mod markdown;
+pub mod one_line;
 pub mod progress_row;
 pub mod slider_row;
 pub mod switch;

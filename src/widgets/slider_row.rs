@@ -72,59 +72,111 @@ impl<'a> SliderRow<'a> {
         let em = theme::em(ui);
         let row_height = ui.spacing().interact_size.y;
         let is_off = self.off_at.is_some_and(|off| (value.to_f64() - off).abs() < 1e-9);
-        let row = ui.horizontal(|ui| {
-            ui.add_enabled_ui(self.enabled, |ui| {
-                let width = ui.available_width();
-                let number_width = em * 4.6;
-                let name_width = (width * 0.42).clamp(em * 5.0, em * 11.5);
-                let name = RichText::new(self.name).color(if is_off { p.muted } else { p.text });
-                let name_size = Vec2::new(name_width, row_height);
-                let name_layout = egui::Layout::left_to_right(egui::Align::Center);
-                ui.allocate_ui_with_layout(name_size, name_layout, |ui| {
-                    ui.set_min_width(name_width);
-                    let label = Label::new(name).truncate().selectable(false).sense(Sense::hover());
-                    ui.add(label).on_hover_text(self.explanation);
+        let name = RichText::new(self.name).color(if is_off { p.muted } else { p.text });
+        let width = ui.available_width();
+        let number_width = em * 4.6;
+        let gaps = ui.spacing().item_spacing.x * 2.0;
+        let needed = {
+            let font = egui::TextStyle::Body.resolve(ui.style());
+            ui.painter().layout_no_wrap(self.name.to_owned(), font, p.text).size().x
+        };
+        // In a column, names that fit stand above each other, and so do the sliders.
+        let name_width = (width * 0.42).clamp(em * 5.0, em * 11.5).max(needed);
+        let slider_width = width - name_width - number_width - gaps;
+        let label = |ui: &mut Ui, width: f32| {
+            let size = Vec2::new(width, row_height);
+            let layout = egui::Layout::left_to_right(egui::Align::Center);
+            ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_width(width);
+                let label = Label::new(name).truncate().selectable(false).sense(Sense::hover());
+                ui.add(label).on_hover_text(self.explanation);
+            });
+        };
+        let scope = ui.add_enabled_ui(self.enabled, |ui| {
+            if slider_width >= em * 4.0 {
+                let row = ui.horizontal(|ui| {
+                    label(ui, name_width);
+                    let slider = self.slider_ui(ui, value, slider_width, is_off);
+                    slider.union(self.number_ui(ui, value, Vec2::new(number_width, row_height)))
                 });
-                let gaps = ui.spacing().item_spacing.x * 2.0;
-                let slider_width = (width - name_width - number_width - gaps).max(em * 3.0);
-                let slider = ui.scope(|ui| {
-                    let visuals = ui.visuals_mut();
-                    visuals.selection.bg_fill = if is_off { p.outline } else { p.accent };
-                    visuals.widgets.inactive.bg_fill = p.raised_press;
-                    visuals.widgets.inactive.fg_stroke.color = p.accent;
-                    ui.spacing_mut().slider_width = slider_width;
-                    // The handle takes its size from here.
-                    ui.spacing_mut().interact_size.y = em * 1.2;
-                    let slider = Slider::new(value, num_range(&self.range))
-                        .logarithmic(self.logarithmic)
-                        .smallest_positive(1e-8)
-                        .clamping(SliderClamping::Edits)
-                        .max_decimals(self.decimals)
-                        .show_value(false);
-                    ui.add(slider)
-                });
-                let slider = slider.inner.accessible_name(self.name);
-                let slider = slider.on_hover_text(self.explanation);
-                let limits = self.limits.as_ref().unwrap_or(&self.range);
-                let speed = (self.range.end() - self.range.start()) / 400.0;
-                let mut number = DragValue::new(value)
-                    .range(num_range::<Num>(limits))
-                    .speed(speed)
-                    .fixed_decimals(self.decimals);
-                if self.scientific {
-                    number = number
-                        .speed(limits.start().max(1e-7))
-                        .custom_formatter(|value, _| format!("{value:e}"));
-                }
-                let number = ui.add_sized(Vec2::new(number_width, row_height), number);
-                let number = number.accessible_name(format!("{}, number", self.name));
-                slider.union(number)
-            })
+                return row.inner;
+            }
+            // No room for all three in a line: the slider goes under its name and its number.
+            let row = ui.horizontal(|ui| {
+                label(ui, width - number_width - gaps / 2.0);
+                self.number_ui(ui, value, Vec2::new(number_width, row_height))
+            });
+            row.inner.union(self.slider_ui(ui, value, width, is_off))
         });
-        row.inner.inner
+        scope.inner
     }
+
+    fn slider_ui<Num: Numeric>(
+        &self,
+        ui: &mut Ui,
+        value: &mut Num,
+        width: f32,
+        is_off: bool,
+    ) -> Response {
+        let p = theme::palette(ui);
+        let em = theme::em(ui);
+        let slider = ui.scope(|ui| {
+            let visuals = ui.visuals_mut();
+            visuals.selection.bg_fill = if is_off { p.outline } else { p.accent };
+            visuals.widgets.inactive.bg_fill = p.raised_press;
+            visuals.widgets.inactive.fg_stroke.color = p.accent;
+            ui.spacing_mut().slider_width = width;
+            // The handle takes its size from here.
+            ui.spacing_mut().interact_size.y = em * 1.2;
+            let slider = Slider::new(value, num_range(&self.range))
+                .logarithmic(self.logarithmic)
+                .smallest_positive(1e-8)
+                .clamping(SliderClamping::Edits)
+                .max_decimals(self.decimals)
+                .show_value(false);
+            ui.add(slider)
+        });
+        slider.inner.accessible_name(self.name).on_hover_text(self.explanation)
+    }
+
+    fn number_ui<Num: Numeric>(&self, ui: &mut Ui, value: &mut Num, size: Vec2) -> Response {
+        let limits = self.limits.as_ref().unwrap_or(&self.range);
+        let speed = (self.range.end() - self.range.start()) / 400.0;
+        let mut number = DragValue::new(value)
+            .range(num_range::<Num>(limits))
+            .speed(speed)
+            .fixed_decimals(self.decimals)
+            .custom_parser(parse_number);
+        if self.scientific {
+            number = number
+                .speed(limits.start().max(1e-7))
+                .custom_formatter(|value, _| format!("{value:e}"));
+        }
+        ui.add_sized(size, number).accessible_name(format!("{}, number", self.name))
+    }
+}
+
+/// A number as people type it: with a point or, as in most of Europe, with a comma.
+///
+/// `0,7` is 0.7, and so is ` .7`.
+pub fn parse_number(text: &str) -> Option<f64> {
+    text.trim().replace(',', ".").replace('\u{2212}', "-").parse().ok()
 }
 
 fn num_range<Num: Numeric>(range: &RangeInclusive<f64>) -> RangeInclusive<Num> {
     Num::from_f64(*range.start())..=Num::from_f64(*range.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_a_decimal_point() {
+        assert_eq!(parse_number("0,7"), Some(0.7));
+        assert_eq!(parse_number(" .7"), Some(0.7));
+        assert_eq!(parse_number("5e-5"), Some(5e-5));
+        assert_eq!(parse_number("\u{2212}1"), Some(-1.0));
+        assert_eq!(parse_number("seven"), None);
+    }
 }

@@ -65,9 +65,15 @@ pub fn segmented_ui<T: Copy + PartialEq>(
         .fill(p.raised)
         .corner_radius(theme::CONTROL_RADIUS)
         .inner_margin(Margin::same(2));
+    // A frame does not wrap by itself, and one that is too wide pushes all that follows with it.
+    let wraps = ui.layout().main_wrap;
+    let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
+    if wraps && has_neighbour && ui.available_width() < segments_width(ui, segments) {
+        ui.end_row();
+    }
     frame.show(ui, |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 2.0;
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = Vec2::splat(2.0);
             let height = ui.spacing().interact_size.y - 4.0;
             ui.spacing_mut().interact_size.y = height;
             ui.spacing_mut().button_padding.y = 2.0;
@@ -88,4 +94,17 @@ pub fn segmented_ui<T: Copy + PartialEq>(
         });
     });
     changed
+}
+
+/// How wide the segments are in one row, with their frame.
+fn segments_width<T>(ui: &Ui, segments: &[Segment<'_, T>]) -> f32 {
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |words: &str| {
+        ui.painter()
+            .layout_no_wrap(words.to_owned(), font.clone(), ui.visuals().text_color())
+            .size()
+            .x
+    };
+    let padding = ui.spacing().button_padding.x * 2.0 + 2.0;
+    segments.iter().map(|segment| width(segment.words) + padding).sum::<f32>() + 4.0
 }

@@ -2,10 +2,11 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Align2, FontId, Rect, Response, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, FontId, Rect, Response, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::format;
+use super::one_line::one_line;
 use super::theme::{self, Palette};
 use super::token_flow::{spoken, visible_whitespace};
 
@@ -21,68 +22,99 @@ pub struct TokenBar<'a> {
     /// The stage that removed it, if one did.
     pub removed_by: Option<&'a str>,
 
+    /// The repetition penalty made it less likely before the other settings saw it.
+    pub penalised: bool,
+
     /// It was the one that was drawn.
     pub taken: bool,
 }
 
-/// Draws a row a token, likeliest first, on a common scale.
-pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>]) {
+/// Draws a row a token, likeliest first, on a common scale. `height`: what there is for all of
+/// them; rows take more of it than they need, so that they can be seen from the last bench.
+pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>], height: f32) {
     let p = theme::palette(ui);
     let font = TextStyle::Monospace.resolve(ui.style());
     let longest = bars.iter().flat_map(|bar| [bar.before, bar.after]).fold(0.0_f32, f32::max);
     let scale = if longest > 0.0 { 1.0 / longest } else { 0.0 };
-    let columns = Columns::fit(ui, &font);
+    let columns = Columns::fit(ui, bars, &font, height);
     legend_ui(ui, &columns, &p);
-    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.spacing_mut().item_spacing.y = GAP_OF_ROWS;
     for bar in bars {
         row_ui(ui, bar, scale, &columns, &font);
     }
 }
 
+const GAP_OF_ROWS: f32 = 2.0;
+
+/// Around a token's text.
+const INSET: f32 = 4.0;
+
+/// A bar shorter than this, in letters, says nothing: the numbers before the settings give way.
+const LEAST_BAR: f32 = 5.0;
+
 struct Columns {
     token: f32,
     bar: f32,
     number: f32,
+
+    /// Whether both numbers have room; else only the one that the settings leave, and the other
+    /// is said on hover.
+    both: bool,
     height: f32,
 }
 
 impl Columns {
-    fn fit(ui: &Ui, font: &FontId) -> Self {
+    fn fit(ui: &Ui, bars: &[TokenBar<'_>], font: &FontId, height: f32) -> Self {
         let width = ui.available_width();
-        let number = font.size * 5.0;
-        let token = (width * 0.3).clamp(font.size * 5.0, font.size * 9.0);
-        let bar = (width - token - 2.0 * number - 2.0 * theme::GAP).max(24.0);
-        Self { token, bar, number, height: (font.size * 1.6).round() }
+        let small = TextStyle::Small.resolve(ui.style());
+        let measured = |text: &str, font: &FontId| {
+            let text = text.to_owned();
+            ui.painter().layout_no_wrap(text, font.clone(), Color32::BLACK).size().x
+        };
+        let number = measured("< 0.1 %", font).max(measured("settings", &small)) + theme::GAP;
+        let words = bars.iter().map(|bar| measured(&visible_whitespace(bar.text), font));
+        let wanted = words.fold(font.size * 4.0, f32::max) + 2.0 * INSET;
+        let rest = |numbers: f32, token: f32| width - token - numbers * number - theme::GAP;
+        let both = rest(2.0, wanted.min(width * 0.3)) >= font.size * LEAST_BAR;
+        let numbers = if both { 2.0 } else { 1.0 };
+        // The longest token whole, unless the bars would pay too much for it.
+        let most = (width - numbers * number - theme::GAP) * 0.6;
+        let token = wanted.min(most);
+        let bar = rest(numbers, token).max(24.0);
+        let rows = bars.len() as f32 + 1.0;
+        let least = (font.size * 1.6).round();
+        let height = (height / rows - GAP_OF_ROWS).floor().clamp(least, font.size * 2.4);
+        Self { token, bar, number, both, height }
     }
 }
 
 fn legend_ui(ui: &mut Ui, columns: &Columns, p: &Palette) {
     let width = ui.available_width();
-    let (rect, _) = ui.allocate_exact_size(vec2(width, columns.height), Sense::hover());
     let font = TextStyle::Small.resolve(ui.style());
+    let height = (font.size * 1.6).round();
+    let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
     let y = rect.center().y;
     let painter = ui.painter();
     let left = rect.left() + columns.token + theme::GAP;
-    let numbers = rect.right() - columns.number;
-    painter.text(pos2(rect.left(), y), Align2::LEFT_CENTER, "token", font.clone(), p.muted);
+    painter.text(pos2(rect.left() + INSET, y), Align2::LEFT_CENTER, "token", font.clone(), p.muted);
     let swatch = |x: f32, color| {
         painter.rect_filled(Rect::from_center_size(pos2(x + 5.0, y), vec2(10.0, 6.0)), 2.0, color);
     };
-    if columns.bar > font.size * 7.0 {
+    if columns.bar > font.size * 9.0 {
         swatch(left, p.outline);
-        painter.text(pos2(left + 14.0, y), Align2::LEFT_CENTER, "model", font.clone(), p.muted);
-        let second = left + 14.0 + font.size * 3.6;
+        let model = pos2(left + 14.0, y);
+        let model = painter.text(model, Align2::LEFT_CENTER, "model", font.clone(), p.muted);
+        let second = model.right() + theme::GAP;
         swatch(second, p.accent);
-        painter.text(
-            pos2(second + 14.0, y),
-            Align2::LEFT_CENTER,
-            "settings",
-            font.clone(),
-            p.muted,
-        );
+        let settings = pos2(second + 14.0, y);
+        painter.text(settings, Align2::LEFT_CENTER, "settings", font.clone(), p.muted);
     }
-    painter.text(pos2(numbers, y), Align2::RIGHT_CENTER, "model", font.clone(), p.muted);
-    painter.text(pos2(rect.right(), y), Align2::RIGHT_CENTER, "settings", font, p.muted);
+    if columns.both {
+        let numbers = rect.right() - INSET - columns.number;
+        painter.text(pos2(numbers, y), Align2::RIGHT_CENTER, "model", font.clone(), p.muted);
+    }
+    let right = pos2(rect.right() - INSET, y);
+    painter.text(right, Align2::RIGHT_CENTER, "settings", font, p.muted);
 }
 
 fn row_ui(
@@ -99,19 +131,16 @@ fn row_ui(
     let spoken = describe(bar, &spoken(bar.text));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
     if ui.is_rect_visible(rect) {
-        let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+        let painter = ui.painter();
         if bar.taken {
             painter.rect_filled(rect, 4.0, p.accent_soft);
         }
         let ink = if removed { p.muted } else { p.text };
-        let shown = visible_whitespace(bar.text);
-        let token_rect = Rect::from_min_size(
-            rect.min + vec2(4.0, 0.0),
-            vec2(columns.token - 4.0, rect.height()),
-        );
-        let galley = painter.layout_no_wrap(shown, font.clone(), ink);
-        let at = pos2(token_rect.left(), rect.center().y - galley.size().y / 2.0);
-        painter.with_clip_rect(token_rect.intersect(ui.clip_rect())).galley(at, galley, ink);
+        let room = columns.token - 2.0 * INSET;
+        let token = one_line(ui, &visible_whitespace(bar.text), font.clone(), ink, room);
+        let token_width = token.size().x;
+        let token_left = rect.left() + INSET;
+        painter.galley(pos2(token_left, rect.center().y - token.size().y / 2.0), token, ink);
 
         let left = rect.left() + columns.token + theme::GAP;
         let thickness = ((rect.height() - 6.0) / 2.0).floor();
@@ -120,11 +149,11 @@ fn row_ui(
             Rect::from_min_size(pos2(left, rect.top() + 3.0), vec2(length(bar.before), thickness));
         painter.rect_filled(upper, 1.5, if removed { p.raised_press } else { p.outline });
         if let Some(stage) = bar.removed_by {
-            let small = small_font(ui);
-            let long = painter.layout_no_wrap(format!("removed by {stage}"), small, p.muted);
+            let small = TextStyle::Small.resolve(ui.style());
+            let long =
+                painter.layout_no_wrap(format!("removed by {stage}"), small.clone(), p.muted);
             let fits = long.size().x <= columns.bar;
-            let short = || painter.layout_no_wrap(stage.to_owned(), small_font(ui), p.muted);
-            let words = if fits { long } else { short() };
+            let words = if fits { long } else { one_line(ui, stage, small, p.muted, columns.bar) };
             // Behind the bar, or over its end where there is no room behind it.
             let x = (left + length(bar.before) + theme::GAP)
                 .min(left + columns.bar - words.size().x)
@@ -132,40 +161,33 @@ fn row_ui(
             let at = pos2(x, rect.center().y - words.size().y / 2.0);
             painter.galley(at, words, p.text);
             let y = rect.center().y;
-            let end = token_rect.left() + galley_width(ui, bar, font).min(token_rect.width());
-            painter.hline(token_rect.left()..=end, y, Stroke::new(1.0, p.muted));
+            painter.hline(token_left..=token_left + token_width, y, Stroke::new(1.0, p.muted));
         } else {
             let lower = upper.translate(vec2(0.0, thickness));
             let lower = Rect::from_min_size(lower.min, vec2(length(bar.after), thickness));
             painter.rect_filled(lower, 1.5, p.accent);
         }
-        let numbers = rect.right() - columns.number;
-        let after = if removed { "–".to_owned() } else { format::percent(bar.after) };
         let right = |x: f32, text: String| {
             painter.text(pos2(x, rect.center().y), Align2::RIGHT_CENTER, text, font.clone(), ink);
         };
-        right(numbers, format::percent(bar.before));
-        right(rect.right() - 4.0, after);
+        let end = rect.right() - INSET;
+        if columns.both {
+            right(end - columns.number, format::percent(bar.before));
+        }
+        right(end, if removed { "–".to_owned() } else { format::percent(bar.after) });
     }
     response.on_hover_text(describe(bar, &visible_whitespace(bar.text)))
 }
 
-fn small_font(ui: &Ui) -> FontId {
-    TextStyle::Small.resolve(ui.style())
-}
-
-fn galley_width(ui: &Ui, bar: &TokenBar<'_>, font: &FontId) -> f32 {
-    let shown = visible_whitespace(bar.text);
-    ui.painter().layout_no_wrap(shown, font.clone(), theme::palette(ui).muted).size().x
-}
-
 fn describe(bar: &TokenBar<'_>, text: &str) -> String {
     let before = format::percent(bar.before);
+    let penalised = ", made less likely by the repetition penalty";
+    let penalised = if bar.penalised { penalised } else { "" };
     let taken = if bar.taken { ", taken" } else { "" };
     if let Some(stage) = bar.removed_by {
-        format!("{text}: {before} from the model, removed by {stage}{taken}")
+        format!("{text}: {before} from the model, removed by {stage}{penalised}{taken}")
     } else {
         let after = format::percent(bar.after);
-        format!("{text}: {before} from the model, {after} with these settings{taken}")
+        format!("{text}: {before} from the model, {after} with these settings{penalised}{taken}")
     }
 }

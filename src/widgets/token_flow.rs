@@ -26,6 +26,9 @@ pub struct TokenFlow<'a> {
 
     /// Shade tokens that the model was unsure of.
     pub shaded: bool,
+
+    /// Whether a click on a token is an answer to "what else could it have been?".
+    pub clickable: bool,
 }
 
 /// Whitespace as it is shown where it would otherwise be invisible.
@@ -55,7 +58,11 @@ impl TokenFlow<'_> {
         let p = theme::palette(ui);
         let (job, char_counts) = self.layout(ui, tokens);
         let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
-        let (rect, _) = ui.allocate_exact_size(galley.size(), Sense::hover());
+        let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::hover());
+        if !self.clickable {
+            let words: String = tokens.iter().map(|token| token.text).collect();
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+        }
         if !ui.is_rect_visible(rect) {
             return None;
         }
@@ -69,8 +76,9 @@ impl TokenFlow<'_> {
                 continue;
             }
             let id = ui.scope_id().with((self.name, part, index));
-            let response = ui.interact(segment, id, Sense::click());
-            if named != *index {
+            let sense = if self.clickable { Sense::click() } else { Sense::hover() };
+            let response = ui.interact(segment, id, sense);
+            if self.clickable && named != *index {
                 named = *index;
                 self.name_token(&response, *index, &tokens[*index]);
             }
@@ -86,12 +94,24 @@ impl TokenFlow<'_> {
                         "{text}   {}",
                         format::percent(token.probability)
                     )));
-                    ui.label(theme::muted(ui, "Click to see what else it could have been"));
+                    if self.clickable {
+                        ui.label(theme::muted(ui, "Click to see what else it could have been"));
+                    }
                 });
             }
         }
-        if hovered.is_some() {
+        if self.clickable && hovered.is_some() {
             ui.ctx().set_cursor_icon(egui::CursorIcon::PointingHand);
+        }
+        if self.shaded {
+            for (index, segment) in &segments {
+                // What a line was broken at hangs over its end.
+                let segment = segment.translate(rect.min.to_vec2()).intersect(rect);
+                let ground = p.surprise(tokens[*index].probability);
+                if segment.is_positive() && self.selected != Some(*index) {
+                    ui.painter().rect_filled(segment, 0.0, ground);
+                }
+            }
         }
         let mark = |index: usize, fill: Color32, stroke: Stroke| {
             for (_, segment) in segments.iter().filter(|(of, _)| *of == index) {
@@ -102,7 +122,7 @@ impl TokenFlow<'_> {
             }
         };
         if let Some(index) = self.selected {
-            mark(index, p.accent_soft, Stroke::new(2.0, p.accent));
+            mark(index, p.accent_soft, Stroke::new(2.5, p.accent));
         }
         if let Some(index) = hovered.filter(|index| Some(*index) != self.selected) {
             mark(index, Color32::TRANSPARENT, Stroke::new(1.5, p.accent));
@@ -131,16 +151,12 @@ impl TokenFlow<'_> {
         let plain = TextFormat {
             line_height: Some((font.size * 1.55).round()),
             color: p.text,
-            expand_bg: 0.0,
             ..TextFormat::simple(font, p.text)
         };
         let mut job = LayoutJob::default();
         job.wrap.max_width = ui.available_width();
         let mut counts = Vec::with_capacity(tokens.len());
         for token in tokens {
-            let background =
-                if self.shaded { p.surprise(token.probability) } else { Color32::TRANSPARENT };
-            let format = TextFormat { background, ..plain.clone() };
             // A line break gets a mark, so that it can be pointed at.
             let shown = if token.text.contains('\n') {
                 let mark = format!("{}\n", icons::NEWLINE_MARK.codepoint);
@@ -150,7 +166,7 @@ impl TokenFlow<'_> {
             };
             counts.push(shown.chars().count());
             let color = if token.text.trim().is_empty() { p.muted } else { p.text };
-            job.append(&shown, 0.0, TextFormat { color, ..format });
+            job.append(&shown, 0.0, TextFormat { color, ..plain.clone() });
         }
         (job, counts)
     }

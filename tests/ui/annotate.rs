@@ -239,7 +239,7 @@ fn pairs_are_exported_in_both_forms() {
     assert!(open(annotate.clone()).get_by_label("Export…").accesskit_node().is_disabled());
     annotate.judge(Verdict::Right, 3.0, NOW).unwrap();
     for (name, conversational) in
-        [("Conversational (messages)…", true), ("Standard (plain text)…", false)]
+        [("Conversational (messages)…", true), ("Plain text (standard)…", false)]
     {
         let mut harness = open(annotate.clone());
         harness.get_by_label("Export…").click();
@@ -323,7 +323,7 @@ fn answers_are_asked_for_by_button_and_by_key_and_can_be_replaced() {
     );
 
     let mut harness = open_with(answered(with_prompts(2)), tiny_model());
-    harness.get_by_label("Other answers").click();
+    harness.get_by_label("Two other answers").click();
     harness.run();
     assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::AnswerPrompt)]);
     assert_eq!(harness.state().annotate.answer(Side::Left).text, "");

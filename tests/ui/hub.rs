@@ -23,13 +23,13 @@ use tuning_fork::state::prefs::Theme;
 
 use crate::support::{Window, empty_state};
 
-fn finding() -> AppState {
+pub fn finding() -> AppState {
     let mut state = empty_state();
     state.hub.tab = ModelsTab::Find;
     state
 }
 
-fn row(id: &str, architecture: &str) -> Found {
+pub fn row(id: &str, architecture: &str) -> Found {
     Found {
         downloads: 1_200_000,
         likes: 210,
@@ -43,7 +43,7 @@ fn row(id: &str, architecture: &str) -> Found {
     }
 }
 
-fn found(state: &mut AppState, rows: Vec<Found>, next: Option<&str>) {
+pub fn found(state: &mut AppState, rows: Vec<Found>, next: Option<&str>) {
     let query = Query { words: "small".to_owned(), ..Query::default() };
     state.hub.query = query.clone();
     state.hub.results.ask(query);
@@ -56,7 +56,7 @@ fn file(path: &str, size: u64) -> RemoteFile {
 }
 
 /// Looks at a repository of which everything has come.
-fn look_at(state: &mut AppState, kind: RepoKind, row: Option<Found>, files: &[(&str, u64)]) {
+pub fn look_at(state: &mut AppState, kind: RepoKind, row: Option<Found>, files: &[(&str, u64)]) {
     let id = row.as_ref().map_or("ada/small", |row| &row.id).to_owned();
     let memory = state.models.memory;
     let mut detail = DetailView::new(kind, id.clone(), row);
@@ -76,7 +76,7 @@ fn look_at(state: &mut AppState, kind: RepoKind, row: Option<Found>, files: &[(&
     state.hub.detail = Some(detail);
 }
 
-const FOLDER: [(&str, u64); 5] = [
+pub const FOLDER: [(&str, u64); 5] = [
     ("README.md", 2_000),
     ("config.json", 700),
     ("model.safetensors", 269_060_552),
@@ -84,7 +84,7 @@ const FOLDER: [(&str, u64); 5] = [
     ("tokenizer.json", 2_100_000),
 ];
 
-const GGUFS: [(&str, u64); 4] = [
+pub const GGUFS: [(&str, u64); 4] = [
     ("small-IQ2_XS.gguf", 1_000_000_000),
     ("small-Q4_K_M.gguf", 5_000_000_000),
     ("small-Q8_0.gguf", 9_000_000_000),
@@ -352,7 +352,7 @@ fn of_a_dataset_files_are_ticked() {
     assert_eq!(window.asked(), [Command::Models(ModelsCommand::Download(order))]);
 }
 
-fn item(id: u64, repo: &str, state: ItemState) -> Item {
+pub fn item(id: u64, repo: &str, state: ItemState) -> Item {
     let file = |path: &str, size, done, state| ItemFile { remote: file(path, size), done, state };
     Item {
         id: ItemId(id),
@@ -367,7 +367,7 @@ fn item(id: u64, repo: &str, state: ItemState) -> Item {
     }
 }
 
-fn fetching() -> AppState {
+pub fn fetching() -> AppState {
     let mut state = empty_state();
     state.hub.tab = ModelsTab::Downloads;
     let page = "https://hub.example/meta/gated".to_owned();
@@ -393,7 +393,7 @@ fn downloads_say_how_far_they_are_and_do_what_they_are_told() {
     for button in [
         "Pause: ada/one",
         "Later: ada/one",
-        "Go on: ada/two",
+        "Resume: ada/two",
         "Sooner: ada/two",
         "Cancel, and delete what came: ada/two",
         "Pause all",
@@ -452,7 +452,7 @@ fn a_token_is_handed_over_and_not_shown() {
     state.hub.settings.token = "hf_secret".to_owned();
     let mut window = Window::new(state);
     assert!(!window.sees("hf_secret"));
-    window.click("Keep it");
+    window.click("Save");
     assert_eq!(window.asked(), [Command::Models(ModelsCommand::SaveToken)]);
 }
 

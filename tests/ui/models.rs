@@ -74,7 +74,7 @@ fn a_model_is_removed_only_after_a_yes() {
     let mut window = Window::new(state);
     window.click("Remove tiny");
     assert_eq!(window.asked(), []);
-    window.click("Keep it");
+    window.click("Cancel");
     assert!(!window.sees("Delete it from the disk"));
     window.click("Remove tiny");
     window.click("Delete");

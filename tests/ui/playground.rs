@@ -111,7 +111,7 @@ fn a_clicked_token_shows_what_else_it_could_have_been() {
     assert_eq!(window.state().playground.selected, Some(Position { lane: 0, token: 2 }));
     assert!(window.sees("Token 3 of the answer"));
     assert!(window.sees(", taken"));
-    window.click("Newest");
+    window.click("Back to the latest token");
     assert!(window.sees("After all 6 tokens"));
 }
 
@@ -134,7 +134,7 @@ fn a_removed_token_says_which_setting_removed_it() {
     state.prefs.sampling.top_p = 1.0;
     let window = Window::new(state);
     assert!(window.sees("removed by top-k"));
-    assert!(window.sees("3 of 384 tokens can still be drawn"));
+    assert!(window.sees("3 of 384 tokens can still be picked"));
 }
 
 #[test]

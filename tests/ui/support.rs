@@ -44,6 +44,11 @@ impl Window {
     }
 
     pub fn sized(state: AppState, width: f32, height: f32) -> Self {
+        Self::zoomed(state, width, height, 1.0)
+    }
+
+    /// A window of so many pixels, everything in it so many times as large.
+    pub fn zoomed(state: AppState, width: f32, height: f32, zoom: f32) -> Self {
         let draw = |ui: &mut egui::Ui, bench: &mut Bench| {
             let mut commands = Commands::default();
             panels::show(ui, &mut bench.state, &mut commands);
@@ -55,7 +60,8 @@ impl Window {
             }
         };
         let mut harness = Harness::builder()
-            .with_size(egui::vec2(width, height))
+            .with_size(egui::vec2(width, height) / zoom)
+            .with_pixels_per_point(zoom)
             .with_max_steps(20)
             .with_context_setup(theme::install)
             .build_ui_state(draw, Bench { state, asked: Vec::new() });

@@ -226,7 +226,7 @@ fn a_run_that_does_not_fit_is_not_started_and_says_what_to_change() {
 }
 
 #[test]
-fn a_run_is_paused_and_goes_on() {
+fn a_run_is_paused_and_continues() {
     let mut harness = open(running(3), tiny_model());
     harness.get_by_label("Pause").click();
     harness.run();
@@ -234,14 +234,14 @@ fn a_run_is_paused_and_goes_on() {
     harness.state_mut().train.live.as_mut().unwrap().paused = true; // what the app does then
     harness.run();
     harness.get_by_label("Paused at step 3 of 200");
-    harness.get_by_label("Go on").click();
+    harness.get_by_label("Continue").click();
     harness.run();
     assert_eq!(harness.state().asked[1..], [Command::Train(TrainCommand::Continue)]);
 }
 
 #[test]
-fn a_run_that_stopped_early_says_why_and_offers_its_best_look() {
-    let reason = "Stopped early: eval_loss has not become better in 2 looks since step 20";
+fn a_run_that_stopped_early_says_why_and_offers_its_best_checkpoint() {
+    let reason = "Stopped early: eval_loss has not become better in 2 evaluations since step 20";
     let mut train = running(40);
     train.finished(Ok(RunSummary {
         run_dir: "project/runs/first-run".into(),
@@ -256,7 +256,7 @@ fn a_run_that_stopped_early_says_why_and_offers_its_best_look() {
     let mut harness = open(train, tiny_model());
     harness.get_by_label("Stopped early at step 40 of 200");
     harness.get_by_label(reason);
-    harness.get_by_label("Try step 20, the best look").click();
+    harness.get_by_label("Try step 20, the best checkpoint").click();
     harness.run();
     assert_eq!(
         harness.state().asked,
@@ -335,7 +335,7 @@ fn the_summary_compares_before_and_after_and_offers_the_next_step() {
     harness.get_by_label("Finished 200 steps");
     harness.get_by_label("12 held-out pairs");
     harness.get_by_label("1.234");
-    harness.get_by_label("Try it in the playground").click();
+    harness.get_by_label("Try it").click();
     harness.run();
     harness.get_by_label("Show the folder").click();
     harness.run();
@@ -351,7 +351,7 @@ fn the_summary_compares_before_and_after_and_offers_the_next_step() {
 fn a_stopped_run_is_a_good_end() {
     let harness = open(ended(8), tiny_model());
     harness.get_by_label("Stopped at step 8 of 200");
-    harness.get_by_label("Try it in the playground");
+    harness.get_by_label("Try it");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn the_list_tries_resumes_and_asks_before_it_deletes() {
     train.set_runs(vec![run("a", RunState::Finished), run("b", RunState::Interrupted)]);
     let mut harness = open(train, tiny_model());
     assert!(harness.query_by_label("Resume a").is_none());
-    for name in ["Try a", "Resume b", "Show the folder of b", "Delete b"] {
+    for name in ["Try it: a", "Resume b", "Show the folder of b", "Delete b"] {
         harness.get_by_label(name).click();
         harness.run();
     }
@@ -569,7 +569,7 @@ fn the_answers_of_the_run_are_leafed_through() {
     harness.get_by_label("The answer of step 10.");
     harness.get_by_label("Earlier").click();
     harness.run();
-    harness.get_by_label("Its answer before the run");
+    harness.get_by_label("Answer before training");
     harness.get_by_label("The answer of step 0.");
 }
 

@@ -230,7 +230,7 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     app.click("Pause");
     assert!(feeder.is_paused());
     app.sees("Paused at step 1 of 40");
-    app.click("Go on");
+    app.click("Continue");
     assert!(!feeder.is_paused());
 
     app.click("Stop training");

@@ -135,7 +135,7 @@ fn train_on_them(window: &mut Window, project: &Path) {
     window.click("Start training", 10);
     window.sees("tep 3 of 20", 120);
     window.shot("training");
-    window.sees("Try it in the playground", 240);
+    window.sees("Try it", 240);
     window.shot("trained");
 
     let run = runs(project).pop().expect("a run");
@@ -165,7 +165,7 @@ fn train_on_them(window: &mut Window, project: &Path) {
 }
 
 fn compare(window: &mut Window) {
-    window.click("Try it in the playground", 10);
+    window.click("Try it", 10);
     window.sees("Base", 60);
     window.sees("Adapter", 60);
     window.sees("Answer again", 120);
@@ -189,7 +189,7 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
     window.sees("was interrupted", 20);
     window.shot("after-a-kill");
     window.click("Go on", 30);
-    window.sees("Try it in the playground", 240);
+    window.sees("Try it", 240);
     window.shot("gone-on");
     let metrics = rows(&run().join("metrics.jsonl"));
     assert_eq!(metrics.iter().filter(|row| !row["loss"].is_null()).count(), STEPS);

@@ -69,7 +69,7 @@ pub fn detail_ui(
             ui.add(Label::new(theme::muted(ui, reason)).wrap());
         }
         (DetailTab::Card, None) => {
-            ui.label(theme::muted(ui, "The card is on its way…"));
+            ui.label(theme::muted(ui, "The card is being loaded…"));
         }
         (DetailTab::Files, _) if detail.listing.is_some() => {
             scrolled_ui(ui, "detail", |ui| {
@@ -98,6 +98,7 @@ pub fn detail_ui(
 }
 
 fn head_ui(ui: &mut Ui, detail: &DetailView, alone: bool, commands: &mut Commands) {
+    let (owner, name) = detail.id.split_once('/').unwrap_or(("", &detail.id));
     let (back, aside) = egui::Sides::new().shrink_left().truncate().show(
         ui,
         |ui| {
@@ -105,9 +106,7 @@ fn head_ui(ui: &mut Ui, detail: &DetailView, alone: bool, commands: &mut Command
                 let back = ActionButton::only_icon(icons::BACK, "Back to the list");
                 ui.add(back).clicked()
             };
-            let (owner, name) = detail.id.split_once('/').unwrap_or(("", &detail.id));
             ui.label(theme::title(ui, name)).on_hover_text(&detail.id);
-            ui.label(theme::muted(ui, owner));
             back
         },
         |ui| {
@@ -123,6 +122,9 @@ fn head_ui(ui: &mut Ui, detail: &DetailView, alone: bool, commands: &mut Command
     }
     if page {
         commands.push(ModelsCommand::OpenHubPage(detail.kind, detail.id.clone()));
+    }
+    if !owner.is_empty() {
+        ui.add(Label::new(theme::muted(ui, format!("by {owner}"))).wrap());
     }
     let Some(row) = &detail.row else { return };
     ui.horizontal_wrapped(|ui| {
@@ -182,7 +184,7 @@ fn failure_ui(
         ),
     };
     let why = causes.first().map_or(String::new(), |why| format!(": {why}"));
-    let summary = format!("{} could not be looked at{why}", detail.id);
+    let summary = format!("The details of {} could not be loaded{why}", detail.id);
     let card = ErrorCard {
         id: 1,
         tone: Tone::Problem,
@@ -255,18 +257,18 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
             }
             return;
         }
-        let is_on_its_way = state.is_some_and(|state| !matches!(state, ItemState::Done { .. }));
+        let is_downloading = state.is_some_and(|state| !matches!(state, ItemState::Done { .. }));
         let words = match needed {
             0 => "Download".to_owned(),
             needed => format!("Download {}", format::bytes(needed)),
         };
         let obstacle = if detail.kind == RepoKind::Model { detail.runs() } else { Runs::Yes };
         let button = ActionButton::primary(&words).icon(icons::DOWNLOAD);
-        let possible = order.is_some() && !is_on_its_way && obstacle.obstacle().is_none();
+        let possible = order.is_some() && !is_downloading && obstacle.obstacle().is_none();
         let why_not = match (&order, obstacle.obstacle()) {
             (_, Some(_)) => "It could not be run here",
             (None, None) => "Choose a file first",
-            (Some(_), None) => "It is on its way",
+            (Some(_), None) => "It is being downloaded",
         };
         let response = ui.add_enabled(possible, button).on_disabled_hover_text(why_not);
         if response.accessible_name("Download").clicked()
@@ -274,7 +276,7 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
         {
             commands.push(ModelsCommand::Download(order));
         }
-        if is_on_its_way && ui.add(ActionButton::new("Show the download")).clicked() {
+        if is_downloading && ui.add(ActionButton::new("Show the download")).clicked() {
             commands.push(ViewCommand::ShowModelsTab(ModelsTab::Downloads));
         }
     });
@@ -346,8 +348,9 @@ fn data_ui(ui: &mut Ui, detail: &mut DetailView, commands: &mut Commands) {
                 data_file_ui(ui, file, here[index].as_deref(), index, picked, commands);
             }
         });
-        let words = "Once they are here, JSON Lines, CSV and Parquet files can be used in Annotate, \
-                     and JSON Lines and Parquet in Train.";
+        let words = "Once downloaded, Annotate reads JSON Lines, CSV or Parquet with a \"prompt\" \
+                     column, and Train JSON Lines or Parquet with \"prompt\", \"chosen\" and \
+                     \"rejected\".";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     });
 }

@@ -1,4 +1,4 @@
-//! What is on its way here: an item a card, with what it waits for or what went wrong.
+//! The downloads: an item a card, with what it waits for or what went wrong.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::state::command::{
 };
 use crate::state::hub::{HubState, ModelsTab};
 use crate::widgets::button::ActionButton;
-use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
+use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, title_row_ui};
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
 use crate::widgets::layout::{inset_ui, scrolled_ui};
@@ -24,9 +24,9 @@ pub fn downloads_ui(ui: &mut Ui, hub: &mut HubState, commands: &mut Commands) {
     if hub.downloads.is_empty() {
         let empty = EmptyState {
             icon: icons::DOWNLOAD,
-            title: "Nothing is on its way",
-            sentence: "What you fetch from the Hub shows up here. Downloads go on after the \
-                       window was closed, from where they were.",
+            title: "No downloads",
+            sentence: "What you download from the Hub shows up here. Unfinished downloads resume \
+                       the next time you open the program.",
             actions: &["Find a model"],
         };
         if empty.show(ui).is_some() {
@@ -49,12 +49,12 @@ pub fn downloads_ui(ui: &mut Ui, hub: &mut HubState, commands: &mut Commands) {
 fn head_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
     let totals = hub.totals();
     let words = match totals.active_count {
-        0 => "Nothing is being fetched".to_owned(),
+        0 => "Nothing is being downloaded".to_owned(),
         count => {
             let total = (totals.total_bytes > 0).then_some(totals.total_bytes);
             let (done, speed) = (totals.done_bytes, totals.bytes_per_sec);
             let transfer = format::transfer(done, total, speed, totals.secs_left());
-            format!("{count} on the way · {transfer}")
+            format!("{count} downloading · {transfer}")
         }
     };
     let any = |test: fn(&ItemState) -> bool| hub.downloads.iter().any(|item| test(&item.state));
@@ -71,7 +71,7 @@ fn head_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
                 ask("Clear what is done", QueueCommand::ClearDone);
             }
             if any(|state| *state == ItemState::Paused) {
-                ask("Go on with all", QueueCommand::ResumeAll);
+                ask("Resume all", QueueCommand::ResumeAll);
             }
             if totals.active_count > 0 {
                 ask("Pause all", QueueCommand::PauseAll);
@@ -83,16 +83,12 @@ fn head_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
 
 fn item_ui(ui: &mut Ui, item: &Item, place: usize, last: usize, commands: &mut Commands) {
     let name = &item.order.repo;
-    Sides::new().shrink_left().truncate().show(
-        ui,
-        |ui| {
-            ui.label(theme::title(ui, name));
-            if item.order.kind == RepoKind::Dataset {
-                chip_ui(ui, Tone::Neutral, None, "dataset");
-            }
-        },
-        |ui| buttons_ui(ui, item, place, last, commands),
-    );
+    title_row_ui(ui, name, |ui| {
+        buttons_ui(ui, item, place, last, commands);
+        if item.order.kind == RepoKind::Dataset {
+            chip_ui(ui, Tone::Neutral, None, "dataset");
+        }
+    });
     let (icon, words) = state_words(item);
     ui.horizontal_wrapped(|ui| {
         if let Some((tone, icon)) = icon {
@@ -124,7 +120,7 @@ fn buttons_ui(ui: &mut Ui, item: &Item, place: usize, last: usize, commands: &mu
         }
     };
     if matches!(item.state, ItemState::Done { .. }) {
-        button(icons::CLOSE, "Take off the list", true, QueueCommand::Cancel(id));
+        button(icons::CLOSE, "Remove from list", true, QueueCommand::Cancel(id));
         return;
     }
     button(icons::DELETE, "Cancel, and delete what came", true, QueueCommand::Cancel(id));
@@ -135,7 +131,7 @@ fn buttons_ui(ui: &mut Ui, item: &Item, place: usize, last: usize, commands: &mu
     if item.is_active() {
         button(icons::PAUSE, "Pause", true, QueueCommand::Pause(id));
     } else if item.state == ItemState::Paused {
-        button(icons::PLAY, "Go on", true, QueueCommand::Resume(id));
+        button(icons::PLAY, "Resume", true, QueueCommand::Resume(id));
     }
 }
 
@@ -188,7 +184,7 @@ fn state_words(item: &Item) -> (Mark, String) {
 fn help_ui(ui: &mut Ui, item: &Item, help: &Help, commands: &mut Commands) {
     let again = Command::Models(ModelsCommand::Queue(QueueCommand::Resume(item.id)));
     let hint = match help {
-        Help::TryAgain => "What came is kept; trying again goes on from there.".to_owned(),
+        Help::TryAgain => "What came is kept; trying again resumes from there.".to_owned(),
         Help::Access { has_token: true, .. } => {
             "Accept its conditions on its page, with the account of your token, then try again."
                 .to_owned()

@@ -96,7 +96,7 @@ fn field_ui(ui: &mut Ui, hub: &mut HubState, now: f64, commands: &mut Commands) 
         RepoKind::Model => "A name, a word, or owner/name",
         RepoKind::Dataset => "A name, a word, or owner/name of a dataset",
     };
-    let row = ui.horizontal(|ui| {
+    let row = ui.horizontal_wrapped(|ui| {
         let segment = |value, words, explanation| Segment { value, words, explanation };
         let kinds = [
             segment(RepoKind::Model, "Models", "Models that write text"),
@@ -111,6 +111,9 @@ fn field_ui(ui: &mut Ui, hub: &mut HubState, now: f64, commands: &mut Commands) 
         (ui.add(field).accessible_name("Search the Hub"), switched)
     });
     let (field, switched) = row.inner;
+    if std::mem::take(&mut hub.wants_cursor) {
+        field.request_focus();
+    }
     if switched {
         hub.results.clear();
         hub.detail = None;
@@ -153,9 +156,13 @@ fn rows_ui(ui: &mut Ui, memory: Memory, hub: &mut HubState, commands: &mut Comma
         (Phase::Asking, _) => "Asking the Hub… these are the answers before it".to_owned(),
         (Phase::AskingMore, count) => format!("{} found; more are coming", format::count(count)),
         (_, count) if results.next.is_some() => format!("{} found so far", format::count(count)),
+        // A search that failed has found nothing out, not nothing.
+        (Phase::Failed(_), 0) => String::new(),
         (_, count) => format!("{} found", format::count(count)),
     };
-    ui.add(Label::new(theme::muted(ui, words)).truncate());
+    if !words.is_empty() {
+        ui.add(Label::new(theme::muted(ui, words)).truncate());
+    }
     let row_height = result::row_height(ui);
     let open = detail.as_ref().map(|detail| detail.id.as_str());
     let mut last_shown = 0;
@@ -201,17 +208,17 @@ fn nothing_ui(ui: &mut Ui, hub: &HubState, commands: &mut Commands) {
 fn known_ui(ui: &mut Ui, memory: Memory, hub: &HubState, commands: &mut Commands) {
     if hub.query.kind == RepoKind::Dataset {
         ui.add_space(theme::GAP_LARGE);
-        let words = "Type what the dataset is about. Files of JSON Lines, CSV or Parquet with a \
-                     column prompt can be used in Annotate, and those of JSON Lines or Parquet \
-                     with prompt, chosen and rejected in Train.";
+        let words = "Type what the dataset is about. Annotate reads JSON Lines, CSV or Parquet \
+                     with a \"prompt\" column; Train reads JSON Lines or Parquet with \"prompt\", \
+                     \"chosen\" and \"rejected\".";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         return;
     }
     scrolled_ui(ui, "known models", |ui| {
         ui.add_space(theme::GAP_SMALL);
         ui.label(theme::title(ui, "Good to begin with"));
-        let words = "All of these are computed here as transformers computes them. This list \
-                     needs no network; everything else on the Hub is found with the field above.";
+        let words = "All of these give the same results as in transformers. This list needs no \
+                     network; search above for the rest of the Hub.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         ui.add_space(theme::GAP_SMALL);
         ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;

@@ -21,6 +21,7 @@ use crate::widgets::card::Tone;
 use crate::widgets::card::card_ui;
 use crate::widgets::card::chip_ui;
 use crate::widgets::card::decoration_ui;
+use crate::widgets::card::title_row_ui;
 use crate::widgets::format;
 use crate::widgets::layout::scrolled_ui;
 use crate::widgets::progress_row::ProgressRow;
@@ -88,10 +89,10 @@ fn starter_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
 fn fetch_ui(ui: &mut Ui, fetch: &FetchView, commands: &mut Commands) {
     let p = theme::palette(ui);
     for (source, reason) in &fetch.failed {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             decoration_ui(ui, theme::icon(ui, icons::CLOSE).color(p.problem));
             ui.label(source);
-            ui.add(Label::new(theme::muted(ui, reason)).truncate());
+            ui.add(Label::new(theme::muted(ui, reason)).wrap());
         });
     }
     let source = fetch.trying.as_deref().unwrap_or("the next source");
@@ -126,23 +127,18 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
             format::bytes(memory.available),
             format::bytes(memory.total)
         );
-        egui::Sides::new().show(
-            ui,
-            |ui| ui.label(theme::title(ui, "Models")),
-            |ui| {
-                let from_hub =
-                    |found: &FoundModel| matches!(found.local.place, Place::HubCache { .. });
-                if models.found.iter().any(from_hub) {
-                    let ask = ActionButton::quiet("Look for newer versions").icon(icons::REFRESH);
-                    if ui.add_enabled(!models.checking_updates, ask).clicked() {
-                        commands.push(ModelsCommand::CheckUpdates);
-                    }
+        title_row_ui(ui, "Models", |ui| {
+            let from_hub = |found: &FoundModel| matches!(found.local.place, Place::HubCache { .. });
+            if models.found.iter().any(from_hub) {
+                let ask = ActionButton::quiet("Look for newer versions").icon(icons::REFRESH);
+                if ui.add_enabled(!models.checking_updates, ask).clicked() {
+                    commands.push(ModelsCommand::CheckUpdates);
                 }
-                if memory.total > 0 {
-                    ui.label(theme::muted(ui, free));
-                }
-            },
-        );
+            }
+            if memory.total > 0 {
+                ui.label(theme::muted(ui, free));
+            }
+        });
         if models.found.is_empty() {
             let words = if models.scanning {
                 "Looking through the Hugging Face cache…"
@@ -416,7 +412,12 @@ impl Row<'_> {
         let mut action = None;
         let name = &self.model.local.name;
         let loading = matches!(self.slot, ModelSlot::Loading { .. });
-        let remove = ActionButton::only_icon(icons::DELETE, "Remove from this disk");
+        // A file that was only opened by hand stays where it is.
+        let remove = if self.model.local.place == Place::Opened {
+            ActionButton::only_icon(icons::CLOSE, "Remove from list…")
+        } else {
+            ActionButton::only_icon(icons::DELETE, "Delete from this disk…")
+        };
         let remove = ui.add_enabled(!self.asked, remove);
         if remove.accessible_name(format!("Remove {name}")).clicked() {
             action = Some(RowAction::Ask);
@@ -451,19 +452,22 @@ impl Row<'_> {
         ui.horizontal_wrapped(|ui| {
             let is_opened = self.model.local.place == Place::Opened;
             let words = if is_opened {
-                "Take it off this list? The file stays where it is.".to_owned()
+                "Remove it from this list? The file stays where it is.".to_owned()
             } else {
                 let freed = self.model.frees.unwrap_or(self.model.local.file_bytes);
                 let freed = format::bytes(freed);
                 format!("Delete it from the disk? It frees {freed} and can be downloaded again.")
             };
             ui.label(theme::strong(ui, words));
-            let (button, icon) =
-                if is_opened { ("Take it off", icons::CLOSE) } else { ("Delete", icons::DELETE) };
+            let (button, icon) = if is_opened {
+                ("Remove from list", icons::CLOSE)
+            } else {
+                ("Delete", icons::DELETE)
+            };
             if ui.add(ActionButton::danger(button).icon(icon)).clicked() {
                 *action = Some(RowAction::Remove);
             }
-            if ui.add(ActionButton::new("Keep it")).clicked() {
+            if ui.add(ActionButton::new("Cancel")).clicked() {
                 *action = Some(RowAction::Keep);
             }
         });

@@ -1,4 +1,4 @@
-//! The Models panel: what is on this computer, what the Hub has, what is on its way.
+//! The Models panel: what is on this computer, what the Hub has, what is being downloaded.
 
 mod detail;
 mod downloads;
@@ -57,7 +57,7 @@ fn tabs_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut
             let segments = [
                 segment(ModelsTab::Installed, &installed, "The models that can be loaded now"),
                 segment(ModelsTab::Find, "Find", "Search the Hugging Face Hub"),
-                segment(ModelsTab::Downloads, &downloads, "What is on its way here"),
+                segment(ModelsTab::Downloads, &downloads, "What is being downloaded"),
             ];
             segmented_ui(ui, chosen, &segments);
         },

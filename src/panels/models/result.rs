@@ -1,14 +1,10 @@
 //! A row of what was found: two lines and a verdict. Painted, not laid out: ten thousand of them
 //! scroll.
 
-use std::sync::Arc;
-
 use eframe::egui;
 use eframe::egui::accesskit::Role;
-use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{
-    Color32, CornerRadius, FontId, Galley, Pos2, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo,
-    pos2, vec2,
+    CornerRadius, FontId, Pos2, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use crate::hub::browse::known::{KnownModel, Schooling};
@@ -19,6 +15,7 @@ use crate::state::hub::runs::{self, Runs};
 use crate::state::models::Memory;
 use crate::widgets::card::Tone;
 use crate::widgets::format;
+use crate::widgets::one_line::one_line;
 use crate::widgets::theme;
 use crate::widgets::theme::{MaterialIcon, icons};
 
@@ -232,10 +229,4 @@ fn paint_badge(ui: &Ui, tone: Tone, words: &str, corner: Pos2) -> f32 {
     ui.painter().rect_filled(rect, CornerRadius::same(theme::CONTROL_RADIUS), ground);
     ui.painter().galley(rect.min + vec2(8.0, 1.0), galley, ink);
     rect.left() - theme::GAP
-}
-
-fn one_line(ui: &Ui, text: &str, font: FontId, color: Color32, width: f32) -> Arc<Galley> {
-    let mut job = LayoutJob::simple_singleline(text.to_owned(), font, color);
-    job.wrap = TextWrapping::truncate_at_width(width.max(1.0));
-    ui.fonts_mut(|fonts| fonts.layout_job(job))
 }

@@ -23,7 +23,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
         let asked = *is_keyring_asked;
         let about = "Ask nothing of the network: what is on this computer is all there is";
         let mut changed = switch_ui(ui, &mut draft.offline, "Offline", about).changed();
-        let width = (ui.available_width() - theme::em(ui) * 9.0).min(theme::em(ui) * 30.0);
+        let width = (ui.available_width() - theme::em(ui) * 7.0).min(theme::em(ui) * 30.0);
         let grid = Grid::new("connection").num_columns(2).spacing([theme::GAP, theme::GAP_SMALL]);
         grid.show(ui, |ui| {
             let mut field =
@@ -37,13 +37,13 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                 ui,
                 "Address",
                 "https://huggingface.co",
-                "The Hub's address, or a mirror's. Where HF_ENDPOINT is set, it comes first",
+                "The Hub's address, or that of a mirror. Where HF_ENDPOINT is set, it comes first",
                 &mut draft.endpoint,
             );
             field(
                 ui,
                 "Proxy",
-                "as the system says",
+                "System proxy",
                 "http://user:password@host:port. The password is kept in the system's keyring \
                  where there is one. Where HTTPS_PROXY is set, it comes first",
                 &mut draft.proxy,
@@ -57,7 +57,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
             let label = ui.label("Token").on_hover_text(
                 "For models that ask for consent: from your account's page on the Hub, with the \
                  right to read. It goes to the Hub's address only and is never shown. It is kept \
-                 in the system's keyring where there is one, else in a file for this account alone",
+                 in the system's keyring where there is one, else in a file only you can read",
             );
             ui.horizontal_wrapped(|ui| {
                 let field = TextEdit::singleline(token)
@@ -67,7 +67,7 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                 ui.add(field).labelled_by(label.id);
                 let usable = !token.trim().is_empty() && !asked;
                 let why_not = if asked { "The keyring is asked" } else { "Paste a token first" };
-                let keep = ui.add_enabled(usable, ActionButton::new("Keep it"));
+                let keep = ui.add_enabled(usable, ActionButton::new("Save"));
                 if keep.on_disabled_hover_text(why_not).clicked() {
                     commands.push(ModelsCommand::SaveToken);
                 }
@@ -78,12 +78,12 @@ pub fn settings_ui(ui: &mut Ui, form: &mut SettingsForm, commands: &mut Commands
                     }
                     Some(from) => {
                         chip_ui(ui, Tone::Chosen, Some(icons::DONE), &format!("From {from}"));
-                        if ui.add(ActionButton::quiet("Forget it")).clicked() {
+                        if ui.add(ActionButton::quiet("Delete token")).clicked() {
                             commands.push(ModelsCommand::DeleteToken);
                         }
                     }
                     None => {
-                        ui.label(theme::muted(ui, "There is none"));
+                        ui.label(theme::muted(ui, "No token saved"));
                     }
                 }
             });

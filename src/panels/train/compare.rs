@@ -2,15 +2,16 @@
 
 use eframe::egui::{Color32, Grid, Id, Label, RichText, ScrollArea, Ui, Vec2};
 
-use super::plots::grid_ui;
+use super::plots::{grid_ui, loss_reference};
 use crate::state::series::Series;
 use crate::state::train::TrainState;
 use crate::state::train::compare::{Compared, differences};
 use crate::state::train::curves::Curves;
-use crate::state::train::reading::LN_2;
+use crate::state::train::reading::loss_at_start;
 use crate::state::train::runs::RunView;
+use crate::train::config::Objective;
 use crate::widgets::button::ActionButton;
-use crate::widgets::card::card_ui;
+use crate::widgets::card::{card_ui, title_row_ui};
 use crate::widgets::loss_plot::{Curve, LossPlot, Mark, Numbers};
 use crate::widgets::theme::{self, Palette, icons};
 
@@ -83,11 +84,9 @@ pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
             .collect();
         card_ui(ui, |ui| {
             let title = format!("{} runs compared", runs.len());
-            eframe::egui::Sides::new().shrink_left().truncate().show(
-                ui,
-                |ui| ui.add(Label::new(theme::title(ui, title)).truncate()),
-                |ui| done = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked(),
-            );
+            done = title_row_ui(ui, &title, |ui| {
+                ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked()
+            });
             ui.add_space(theme::GAP_SMALL);
             settings_ui(ui, &runs, &p);
         });
@@ -98,33 +97,76 @@ pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
         }
         let last = runs.iter().map(|(run, _)| run.steps_done).max().unwrap_or(1).max(1);
         let group = Id::unique("compare plots");
-        let plots = PLOTS.iter().filter_map(|(title, explanation, pick, numbers)| {
-            let curves: Vec<_> = runs
-                .iter()
-                .enumerate()
-                .filter_map(|(index, (run, compared))| {
-                    let series = pick(compared.curves.as_ref()?);
-                    (!series.is_empty()).then(|| curve(run.name(), series, index, &p))
-                })
-                .collect();
-            (!curves.is_empty()).then(|| LossPlot {
-                title,
-                explanation,
-                curves,
-                reference: title.ends_with("oss").then_some((LN_2, "0.693: coin toss")),
-                numbers: *numbers,
-                in_view: (*numbers == Numbers::Percent).then_some(0.0..=1.0),
-                steps: 0.0..=last as f64,
-                group,
-                height: theme::em(ui) * 8.0,
-            })
-        });
-        let plots: Vec<_> = plots.collect();
+        let mut plots = Vec::new();
+        for (title, explanation, pick, numbers) in PLOTS {
+            // The losses of DPO and SFT measure different things: each has an axis of its own.
+            for (title, only) in axes(title, &runs) {
+                let of_axis = |run: &RunView| only.is_none_or(|only| run.objective == only);
+                let curves: Vec<_> = runs
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (run, _))| of_axis(run))
+                    .filter_map(|(index, (run, compared))| {
+                        let series = pick(compared.curves.as_ref()?);
+                        (!series.is_empty()).then(|| curve(run.name(), series, index, &p))
+                    })
+                    .collect();
+                if curves.is_empty() {
+                    continue;
+                }
+                plots.push(LossPlot {
+                    title,
+                    explanation,
+                    curves,
+                    reference: reference(title, &runs, only),
+                    numbers,
+                    in_view: (numbers == Numbers::Percent).then_some(0.0..=1.0),
+                    steps: 0.0..=last as f64,
+                    group,
+                    height: theme::em(ui) * 8.0,
+                });
+            }
+        }
         grid_ui(ui, plots);
     });
     if done {
         train.compared.clear();
     }
+}
+
+/// One axis, or where runs of both objectives are compared one for each.
+fn axes(
+    title: &'static str,
+    runs: &[(&RunView, &Compared)],
+) -> Vec<(&'static str, Option<Objective>)> {
+    let has = |objective| runs.iter().any(|(run, _)| run.objective == objective);
+    let is_mixed = has(Objective::Dpo) && has(Objective::Sft);
+    match title {
+        "Loss" if is_mixed => {
+            vec![("Loss (DPO)", Some(Objective::Dpo)), ("Loss (SFT)", Some(Objective::Sft))]
+        }
+        "Held-out loss" if is_mixed => vec![
+            ("Held-out loss (DPO)", Some(Objective::Dpo)),
+            ("Held-out loss (SFT)", Some(Objective::Sft)),
+        ],
+        _ => vec![(title, None)],
+    }
+}
+
+/// The line that losses are held against, where all runs of a plot began at the same.
+fn reference(
+    title: &str,
+    runs: &[(&RunView, &Compared)],
+    only: Option<Objective>,
+) -> Option<(f64, &'static str)> {
+    if !title.contains("oss") {
+        return None;
+    }
+    let runs = runs.iter().filter(|(run, _)| only.is_none_or(|only| run.objective == only));
+    let mut starts = runs.map(|(run, _)| loss_at_start(&run.config));
+    let first = starts.next()?;
+    let all_same = starts.all(|start| start == first);
+    loss_reference(first.filter(|_| all_same))
 }
 
 /// Runs are told apart by colour and by mark.

@@ -5,9 +5,7 @@ use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
 use super::measured::measured_ui;
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::live::LiveRun;
-use crate::state::train::reading::LN_2;
 use crate::state::train::runs::RunView;
-use crate::train::config::Objective;
 use crate::train::record::metrics::{EvalMetrics, RunSummary};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, decoration_ui};
@@ -25,9 +23,9 @@ pub(super) fn summary_ui(
     let p = theme::palette(ui);
     card_ui(ui, |ui| {
         let secs = live.total_secs;
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             decoration_ui(ui, theme::icon(ui, icons::DONE).color(p.chosen));
-            ui.add(Label::new(theme::title(ui, live.headline())).truncate());
+            ui.add(Label::new(theme::title(ui, live.headline())).wrap());
             if secs > 0.0 {
                 let text = format!("in {}", format::duration(secs));
                 ui.label(theme::muted(ui, text));
@@ -38,21 +36,21 @@ pub(super) fn summary_ui(
         } else if summary.steps_done == 0 {
             "It was stopped before the first step: the adapter is still empty"
         } else if summary.steps_done < summary.steps_planned {
-            "The adapter is ready to try in the playground. The run can be gone on with later"
+            "The adapter is ready to try in the playground. You can resume the run later"
         } else {
             "The adapter is ready to try in the playground"
         };
         ui.add(Label::new(sentence).wrap());
         if let Some(after) = &live.evaluation {
             ui.add_space(theme::GAP_SMALL);
-            before_after_ui(ui, live.objective, live.evaluation_before.as_ref(), after);
+            before_after_ui(ui, live.loss_at_start, live.evaluation_before.as_ref(), after);
         }
         if let Some(run) = run {
             measured_ui(ui, run, commands);
         }
         ui.add_space(theme::GAP_SMALL);
         ui.horizontal_wrapped(|ui| {
-            let try_it = ActionButton::primary("Try it in the playground").icon(icons::PLAYGROUND);
+            let try_it = ActionButton::primary("Try it").icon(icons::PLAYGROUND);
             let hint = "Ask the same prompt of the base model and of the trained one, side by side";
             if ui.add(try_it).on_hover_text(hint).clicked() {
                 commands.push(TrainCommand::Try(live.id.clone()));
@@ -67,7 +65,7 @@ pub(super) fn summary_ui(
     });
 }
 
-/// The adapter of the best look at the held-out pairs, where it is not the run's own.
+/// The adapter of the best evaluation on the held-out pairs, where it is not the run's own.
 fn best_ui(
     ui: &mut Ui,
     live: &LiveRun,
@@ -81,11 +79,11 @@ fn best_ui(
     };
     let finished = summary.stopped_early.is_some() || summary.steps_done == summary.steps_planned;
     if taken && finished {
-        let text = format!("The adapter is that of step {}, the best look", best.step);
+        let text = format!("The adapter is that of step {}, the best checkpoint", best.step);
         ui.label(theme::muted(ui, text));
         return;
     }
-    let words = format!("Try step {}, the best look", best.step);
+    let words = format!("Try step {}, the best checkpoint", best.step);
     let hint = "The adapter as it was when it did best on the held-out pairs";
     if ui.add(ActionButton::new(&words)).on_hover_text(hint).clicked() {
         commands.push(TrainCommand::TryBest(live.id.clone()));
@@ -95,14 +93,13 @@ fn best_ui(
 /// The held-out pairs before and after, as a small table.
 fn before_after_ui(
     ui: &mut Ui,
-    objective: Objective,
+    loss_at_start: Option<f64>,
     before: Option<&EvalMetrics>,
     after: &EvalMetrics,
 ) {
-    // Before the first step the policy is the reference: each margin is 0, each loss ln 2, and no
-    // pair is told apart. That needs no measurement.
-    let is_dpo = objective == Objective::Dpo;
-    let loss_before = before.map(|found| found.loss).or_else(|| is_dpo.then_some(LN_2));
+    // Before the first step the policy is the reference: each margin is 0, the loss follows from
+    // the settings, and no pair is told apart. That needs no measurement.
+    let loss_before = before.map(|found| found.loss).or(loss_at_start);
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let decimals = |value: f64| format!("{value:.3}");
     let mut rows = Vec::new();
@@ -141,7 +138,7 @@ pub(super) fn failed_ui(ui: &mut Ui, live: &LiveRun, reason: &str) {
     card_ui(ui, |ui| {
         ui.horizontal(|ui| {
             decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
-            ui.add(Label::new(theme::title(ui, live.headline())).truncate());
+            ui.add(Label::new(theme::title(ui, live.headline())).wrap());
         });
         ui.add(Label::new(RichText::new(reason).color(p.text)).wrap());
         if let Some(step) = live.saved_step {

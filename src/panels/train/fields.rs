@@ -8,6 +8,7 @@ use eframe::egui::{Align, Button, DragValue, Label, Layout, Response, RichText, 
 
 use crate::train::config::ConfigProblem;
 use crate::widgets::card::decoration_ui;
+use crate::widgets::slider_row::parse_number;
 use crate::widgets::theme::{self, icons};
 
 /// The problems of the form, by field.
@@ -83,7 +84,7 @@ pub(super) fn number_ui<Num: Numeric>(
 ) -> Response {
     let size = Vec2::new(theme::em(ui) * 4.6, ui.spacing().interact_size.y);
     let span = range.end().to_f64() - range.start().to_f64();
-    let mut field = DragValue::new(value).range(range);
+    let mut field = DragValue::new(value).range(range).custom_parser(parse_number);
     field = if Num::INTEGRAL { field.speed(0.1) } else { field.speed((span / 400.0).min(0.01)) };
     ui.add_sized(size, field).accessible_name(name)
 }

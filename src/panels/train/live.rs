@@ -10,18 +10,18 @@ use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
 use crate::state::train::live::{LiveRun, Phase};
-use crate::state::train::reading::reading;
+use crate::state::train::reading::{loss_at_start, reading};
 use crate::state::train::samples::SampleBook;
 use crate::state::train::{Span, TrainState};
 use crate::train::config::Objective;
 use crate::widgets::button::ActionButton;
-use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
+use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, title_row_ui};
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
 /// The run under way, or the one that has just ended.
 pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
-    let TrainState { live: Some(live), runs, span, .. } = train else { return };
+    let TrainState { live: Some(live), runs, span, asks_stop, .. } = train else { return };
     let mut stop_pressed = false;
     ScrollArea::vertical().id_salt("train_live").auto_shrink(false).show(ui, |ui| {
         match &live.phase {
@@ -31,14 +31,15 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             }
             Phase::Failed(reason) => failed_ui(ui, live, reason),
             Phase::Preparing { .. } | Phase::Stepping | Phase::Stopping => {
-                stop_pressed = running_ui(ui, live, commands);
+                stop_pressed = running_ui(ui, live, asks_stop, commands);
             }
         }
         warnings_ui(ui, &live.warnings);
         samples_ui(ui, &mut live.samples);
         if live.steps_done() > 0 {
             let steps_planned = live.steps_planned;
-            curves_ui(ui, &live.curves, live.objective, steps_planned, span);
+            let (objective, start) = (live.objective, live.loss_at_start);
+            curves_ui(ui, Drawn { curves: &live.curves, objective, start, steps_planned }, span);
         } else if live.is_running() {
             waiting_ui(ui);
         }
@@ -65,24 +66,17 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
     let mut back = false;
     ScrollArea::vertical().id_salt("train_selected").auto_shrink(false).show(ui, |ui| {
         card_ui(ui, |ui| {
-            egui::Sides::new().shrink_left().truncate().show(
-                ui,
-                |ui| ui.add(Label::new(theme::title(ui, run.name())).truncate()),
-                |ui| {
-                    if let Some(live) = live {
-                        let words = if live.is_running() {
-                            "Back to the run"
-                        } else {
-                            "Back to the last run"
-                        };
-                        back = ui.add(ActionButton::new(words)).clicked();
-                    }
-                    if run.usable && ui.add(ActionButton::new("Try it").icon(icons::PLAY)).clicked()
-                    {
-                        commands.push(TrainCommand::Try(run.id.clone()));
-                    }
-                },
-            );
+            title_row_ui(ui, run.name(), |ui| {
+                if let Some(live) = live {
+                    let words =
+                        if live.is_running() { "Back to the run" } else { "Back to the last run" };
+                    back = ui.add(ActionButton::new(words)).clicked();
+                }
+                let try_it = ActionButton::new("Try it").icon(icons::PLAYGROUND);
+                if run.usable && ui.add(try_it).clicked() {
+                    commands.push(TrainCommand::Try(run.id.clone()));
+                }
+            });
             let numbers = format!("{} · {} · {}", run.status_name(), run.model, run.numbers());
             ui.add(Label::new(theme::muted(ui, numbers)).wrap());
             if let Some(note) = &run.note {
@@ -97,7 +91,9 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
                 ui.label(theme::muted(ui, "This run ended before its first step"));
             }
             Some(curves) => {
-                curves_ui(ui, curves, run.objective, run.steps_planned, span);
+                let (objective, start) = (run.objective, loss_at_start(&run.config));
+                let steps_planned = run.steps_planned;
+                curves_ui(ui, Drawn { curves, objective, start, steps_planned }, span);
             }
             None => {
                 ui.add_space(theme::GAP);
@@ -111,40 +107,52 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
 }
 
 /// Headline, bar and Stop. True: Stop was pressed.
-fn running_ui(ui: &mut Ui, live: &LiveRun, commands: &mut Commands) -> bool {
+fn running_ui(ui: &mut Ui, live: &LiveRun, asks_stop: &mut bool, commands: &mut Commands) -> bool {
     let p = theme::palette(ui);
     let card = card_ui(ui, |ui| {
         let stopping = live.phase == Phase::Stopping;
         let headline = live.headline();
-        let (_, stopped) = egui::Sides::new().shrink_left().truncate().show(
-            ui,
-            |ui| ui.add(Label::new(theme::title(ui, &headline)).truncate()),
-            |ui| {
-                let stop = ActionButton::new("Stop training").icon(icons::STOP).shortcut("Esc");
-                let hint = "Finish this step and stop. What was learned is kept and can be tried";
-                let stop = ui.add_enabled(!stopping, stop).on_hover_text(hint);
-                let stop = stop.on_disabled_hover_text("The step under way is finished first");
-                if !stopping {
-                    pause_ui(ui, live.paused, commands);
-                }
-                stop.clicked()
-            },
-        );
+        let stopped = title_row_ui(ui, &headline, |ui| {
+            let stop = ActionButton::new("Stop training").icon(icons::STOP);
+            let hint = "Finish this step and stop. What was learned is kept and can be tried";
+            let stop = ui.add_enabled(!stopping, stop).on_hover_text(hint);
+            let stop = stop.on_disabled_hover_text("The step under way is finished first");
+            if !stopping {
+                pause_ui(ui, live.paused, commands);
+            }
+            stop.clicked()
+        });
         ui.visuals_mut().extreme_bg_color = p.raised_press;
         let fraction = live.fraction().unwrap_or(0.0);
         let bar = ProgressBar::new(fraction).desired_height(6.0).fill(p.accent);
         ui.add(bar).accessible_name(format!("Training: {:.0} %", fraction * 100.0));
         ui.add(Label::new(theme::muted(ui, details(live))).wrap());
-        stopped
+        let sure = *asks_stop && !stopping && stop_question_ui(ui, asks_stop);
+        stopped || sure
     });
     card.inner
+}
+
+/// Esc was pressed: whether it was meant. True: it was.
+fn stop_question_ui(ui: &mut Ui, asks_stop: &mut bool) -> bool {
+    let question = "Stop after this step? What was learned is kept, and the run can be resumed";
+    ui.add(Label::new(theme::strong(ui, question)).wrap());
+    let row = ui.horizontal_wrapped(|ui| {
+        let sure = ui.add(ActionButton::danger("Stop the run").icon(icons::STOP)).clicked();
+        let goes_on = ui.add(ActionButton::new("Keep training")).clicked();
+        if sure || goes_on {
+            *asks_stop = false;
+        }
+        sure
+    });
+    row.inner
 }
 
 /// Rests with everything in memory, for as long as the processor is needed elsewhere.
 fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
     let (words, icon, hint, command) = if paused {
-        let hint = "Go on with the next step at once";
-        ("Go on", icons::PLAY, hint, Command::Train(TrainCommand::Continue))
+        let hint = "Take the next step at once";
+        ("Continue", icons::PLAY, hint, Command::Train(TrainCommand::Continue))
     } else {
         let hint =
             "Finish this step and rest: the processor is free, and everything stays in memory";
@@ -181,27 +189,23 @@ fn samples_ui(ui: &mut Ui, book: &mut SampleBook) {
     card_ui(ui, |ui| {
         let count = book.len();
         let title = match shown.step {
-            0 => "Its answer before the run".to_owned(),
-            step => format!("Its answer after step {step}"),
+            0 => "Answer before training".to_owned(),
+            step => format!("Answer after step {step}"),
         };
-        egui::Sides::new().shrink_left().truncate().show(
-            ui,
-            |ui| ui.add(Label::new(theme::title(ui, title)).truncate()),
-            |ui| {
-                let place = book.place_mut();
-                let later = ui.add_enabled(*place + 1 < count, ActionButton::new("Later"));
-                if later.clicked() {
-                    *place += 1;
-                }
-                let earlier = ui.add_enabled(*place > 0, ActionButton::new("Earlier"));
-                if earlier.clicked() {
-                    *place -= 1;
-                }
-                if count > 1 {
-                    ui.label(theme::muted(ui, format!("{} of {count}", *place + 1)));
-                }
-            },
-        );
+        title_row_ui(ui, &title, |ui| {
+            let place = book.place_mut();
+            let later = ui.add_enabled(*place + 1 < count, ActionButton::new("Later"));
+            if later.clicked() {
+                *place += 1;
+            }
+            let earlier = ui.add_enabled(*place > 0, ActionButton::new("Earlier"));
+            if earlier.clicked() {
+                *place -= 1;
+            }
+            if count > 1 {
+                ui.label(theme::muted(ui, format!("{} of {count}", *place + 1)));
+            }
+        });
         ui.add(Label::new(theme::muted(ui, &shown.prompt)).wrap());
         ui.add_space(theme::GAP_SMALL);
         ui.add(Label::new(RichText::new(&shown.answer)).wrap());
@@ -219,22 +223,26 @@ fn warnings_ui(ui: &mut Ui, warnings: &[String]) {
     }
 }
 
-/// What the curves mean, which steps to show, and the curves.
-fn curves_ui(
-    ui: &mut Ui,
-    curves: &Curves,
+/// Of which run the curves are drawn.
+#[derive(Clone, Copy)]
+struct Drawn<'a> {
+    curves: &'a Curves,
     objective: Objective,
+
+    /// The loss before the first step.
+    start: Option<f64>,
     steps_planned: usize,
-    span: &mut Span,
-) {
+}
+
+/// What the curves mean, which steps to show, and the curves.
+fn curves_ui(ui: &mut Ui, drawn: Drawn<'_>, span: &mut Span) {
+    let Drawn { curves, objective, start, steps_planned } = drawn;
     let p = theme::palette(ui);
     ui.add_space(theme::GAP_SMALL);
-    let sentence = RichText::new(reading(curves, objective)).color(p.strong);
+    let sentence = RichText::new(reading(curves, objective, start)).color(p.strong);
     if curves.loss.len() > RECENT_POINTS {
-        ui.horizontal_top(|ui| {
-            span_ui(ui, span);
-            ui.add(Label::new(sentence).wrap());
-        });
+        span_ui(ui, span);
+        ui.add(Label::new(sentence).wrap());
     } else {
         *span = Span::Whole;
         ui.horizontal_top(|ui| {
@@ -243,10 +251,9 @@ fn curves_ui(
         });
     }
     ui.add_space(theme::GAP_SMALL);
-    plots_ui(ui, Shown { curves, objective, span: *span, steps_planned });
+    plots_ui(ui, Shown { curves, objective, start, span: *span, steps_planned });
     ui.add_space(theme::GAP);
-    let hint =
-        "Drag a plot to look back, pinch or Ctrl + scroll to zoom, double-click for everything";
+    let hint = "Drag a plot to look back, pinch or Ctrl + scroll to zoom, double-click to reset";
     ui.add(Label::new(theme::muted(ui, hint).small()).wrap());
 }
 

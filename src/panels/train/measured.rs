@@ -62,13 +62,22 @@ fn table_ui(ui: &mut Ui, found: &Comparison) {
     rows.push(("Perplexity of chosen, after", hint, written(found.perplexity_after, 1)));
     let hint = "KL divergence on paragraphs that have nothing to do with the pairs: how far the \
                 adapter moved what it was not asked to move. 0: not at all";
-    rows.push(("Moved on neutral text, nats a token", hint, written(found.neutral_kl, 4)));
+    rows.push(("Drift on neutral text (nats per token)", hint, written(found.neutral_kl, 4)));
     let measured = match (found.rows, found.held_out) {
         (1, true) => "1 held-out row".to_owned(),
         (rows, true) => format!("{rows} held-out rows"),
         (rows, false) => format!("{rows} rows that it was trained on: this flatters it"),
     };
     ui.add_space(theme::GAP_SMALL);
+    // Two columns need about 34 letters' heights; below, each number goes under its name.
+    if ui.available_width() < theme::em(ui) * 34.0 {
+        ui.add(Label::new(theme::muted(ui, format!("{measured}, with 95 % intervals"))).wrap());
+        for (name, hint, value) in rows {
+            ui.add(Label::new(name).wrap()).on_hover_text(hint);
+            ui.add(Label::new(theme::number(value).color(p.strong)).wrap());
+        }
+        return;
+    }
     Grid::new("measured").num_columns(2).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
         ui.label(theme::muted(ui, measured));
         ui.label(theme::muted(ui, "with its 95 % interval"));

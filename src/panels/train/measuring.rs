@@ -58,7 +58,7 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
     number_row_ui(
         ui,
         "early_stopping_patience",
-        "End the run once so many looks at the held-out pairs in a row were not the best. 0: never",
+        "End the run once so many evaluations in a row were not the best. 0: never",
         &mut config.early_stopping_patience,
         0..=1000,
     );
@@ -67,12 +67,12 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
         number_row_ui(
             ui,
             "early_stopping_threshold",
-            "By how much a look must be better than the best one so far to count",
+            "By how much an evaluation must be better than the best one so far to count",
             &mut config.early_stopping_threshold,
             0.0..=1e6,
         );
     }
-    let hint = "What tells the best look at the held-out pairs";
+    let hint = "What tells the best evaluation on the held-out pairs";
     row_ui(ui, "metric_for_best_model", hint, |ui| {
         let combo = ComboBox::from_id_salt("metric_for_best_model")
             .selected_text(config.metric_for_best_model.as_str())
@@ -85,8 +85,8 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
             });
         combo.response.accessible_name("metric_for_best_model").on_hover_text(hint);
     });
-    let hint = "At the end, the run's adapter is that of its best look; otherwise it is the last, \
-                and the best is kept beside it";
+    let hint = "At the end, the run's adapter is that from its best evaluation; otherwise it is \
+                the last, and the best is kept beside it";
     check_ui(ui, &mut config.load_best_model_at_end, "load_best_model_at_end", hint);
     problems.show(ui, "load_best_model_at_end");
 }

@@ -32,6 +32,10 @@ pub fn train_panel_ui(
 ) {
     let p = theme::palette(ui);
     let em = theme::em(ui);
+    if ui.available_width() < em * 46.0 {
+        one_column_ui(ui, train, around, commands);
+        return;
+    }
     let widest = (ui.available_width() * 0.55).max(em * 20.0);
     Panel::left("train_left")
         .default_size((em * 26.0).min(widest))
@@ -39,7 +43,7 @@ pub fn train_panel_ui(
         .frame(Frame::new().fill(p.card))
         .show(ui, |ui| {
             ui.spacing_mut().scroll.content_margin = Margin::ZERO;
-            left_ui(ui, train, around, commands);
+            left_ui(ui, train, around, commands, false);
         });
     let margin = Margin { left: 16, right: 0, top: 16, bottom: 0 };
     let canvas = Frame::new().inner_margin(margin); // its ground is what a frame is cleared to
@@ -50,38 +54,84 @@ pub fn train_panel_ui(
     });
 }
 
-fn left_ui(
+/// In a narrow window: the form, the runs or the results.
+fn one_column_ui(
     ui: &mut Ui,
     train: &mut TrainState,
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    if !train.results_in_front {
+        left_ui(ui, train, around, commands, true);
+        return;
+    }
+    let margin = Margin { left: 16, right: 16, top: 12, bottom: 0 };
+    Frame::new().inner_margin(margin).show(ui, |ui| tabs_ui(ui, train, true));
+    let margin = Margin { left: 16, right: 0, top: 8, bottom: 0 };
+    CentralPanel::no_frame().frame(Frame::new().inner_margin(margin)).show(ui, |ui| {
+        ui.spacing_mut().scroll.content_margin = Margin { left: 0, right: 16, top: 0, bottom: 16 };
+        right_ui(ui, train, around, commands);
+    });
+}
+
+/// What is in front.
+#[derive(Clone, Copy, PartialEq)]
+enum Tab {
+    Left(LeftTab),
+
+    /// Only where there is no room beside the others.
+    Results,
+}
+
+fn tabs_ui(ui: &mut Ui, train: &mut TrainState, has_results: bool) {
+    let runs = match train.runs.len() {
+        0 => "Runs".to_owned(),
+        count => format!("Runs ({count})"),
+    };
+    let segment = |value, words, explanation| Segment { value, words, explanation };
+    let about_runs = "The runs of this project: look at them, try them, resume them";
+    let segments = [
+        segment(Tab::Left(LeftTab::Setup), "New run", "What to train on, and how"),
+        segment(Tab::Left(LeftTab::Runs), &runs, about_runs),
+        segment(Tab::Results, "Results", "The run under way, or the one that was picked"),
+    ];
+    let mut tab = if has_results && train.results_in_front {
+        Tab::Results
+    } else {
+        Tab::Left(train.left_tab)
+    };
+    let count = if has_results { 3 } else { 2 };
+    if segmented_ui(ui, &mut tab, &segments[..count]) {
+        train.results_in_front = tab == Tab::Results;
+        if let Tab::Left(left) = tab {
+            train.left_tab = left;
+        }
+    }
+}
+
+fn left_ui(
+    ui: &mut Ui,
+    train: &mut TrainState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+    has_results: bool,
+) {
     let margin = Margin::symmetric(16, 12);
     Frame::new().inner_margin(Margin { bottom: 0, ..margin }).show(ui, |ui| {
-        let runs = match train.runs.len() {
-            0 => "Runs".to_owned(),
-            count => format!("Runs ({count})"),
-        };
-        let segments = [
-            Segment {
-                value: LeftTab::Setup,
-                words: "New run",
-                explanation: "What to train on, and how",
-            },
-            Segment {
-                value: LeftTab::Runs,
-                words: &runs,
-                explanation: "The runs of this project: look at them, try them, go on with them",
-            },
-        ];
-        segmented_ui(ui, &mut train.left_tab, &segments);
+        tabs_ui(ui, train, has_results);
     });
     match train.left_tab {
         LeftTab::Setup => {
+            // However much there is to say, the form keeps most of the height.
+            let most = ui.available_height() * 0.45;
             Panel::bottom("train_start")
                 .resizable(false)
                 .frame(Frame::new().inner_margin(margin))
-                .show(ui, |ui| start::start_ui(ui, train, around, commands));
+                .show(ui, |ui| {
+                    let area = ScrollArea::vertical().id_salt("train_start").max_height(most);
+                    area.auto_shrink([false, true])
+                        .show(ui, |ui| start::start_ui(ui, train, around, commands));
+                });
             scrolled(ui, "train_setup", |ui| setup::setup_ui(ui, train, commands));
         }
         LeftTab::Runs => {

@@ -5,7 +5,7 @@ use eframe::egui::{Align, Id, Layout, Ui, Vec2};
 use crate::state::series::{Point, Series};
 use crate::state::train::Span;
 use crate::state::train::curves::Curves;
-use crate::state::train::reading::LN_2;
+use crate::state::train::reading::is_coin_toss;
 use crate::train::config::Objective;
 use crate::widgets::loss_plot::{Curve, LossPlot, Mark, Numbers};
 use crate::widgets::theme::{self, Palette};
@@ -15,6 +15,9 @@ use crate::widgets::theme::{self, Palette};
 pub(super) struct Shown<'a> {
     pub curves: &'a Curves,
     pub objective: Objective,
+
+    /// The loss before the first step, where it follows from the settings.
+    pub start: Option<f64>,
     pub span: Span,
 
     /// Where the axis ends even if the run is not there yet.
@@ -55,7 +58,7 @@ pub(super) fn grid_ui(ui: &mut Ui, plots: Vec<LossPlot<'_>>) {
 }
 
 fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
-    let Shown { curves, objective, span, steps_planned } = shown;
+    let Shown { curves, objective, start, span, steps_planned } = shown;
     let curve = |name, series: &Series, color, mark| {
         let ranges: Vec<_> = match span {
             Span::Whole => series.ranges().collect(),
@@ -69,7 +72,10 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
         Curve { name, color, mark, points, ranges, latest: series.last() }
     };
     let steps = match span {
-        Span::Whole => 0.0..=(steps_planned.max(curves.loss.len()).max(1) as f64),
+        Span::Whole => {
+            let last = curves.loss.last_x().unwrap_or(1.0);
+            0.0..=last.max(steps_planned as f64).max(1.0)
+        }
         Span::Recent => recent_steps(&curves.loss),
     };
     // Another group for another span: each remembers its own zoom.
@@ -96,13 +102,17 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
         Objective::Dpo => {
             let loss = plot(
                 "Loss",
-                "What the run makes smaller. 0.693 is a coin toss between chosen and rejected; \
-                 held-out pairs are not trained on",
+                if is_coin_toss(start) {
+                    "What the run makes smaller. 0.693 is a coin toss between chosen and \
+                     rejected; held-out pairs are not trained on"
+                } else {
+                    "What the run makes smaller; held-out pairs are not trained on"
+                },
                 loss,
             );
             all.push(LossPlot {
-                reference: Some((LN_2, "0.693: coin toss")),
-                in_view: Some(0.0..=LN_2),
+                reference: loss_reference(start),
+                in_view: loss_view(start),
                 ..loss
             });
             let mut margin = vec![curve("training", &curves.margin, p.accent, Mark::Plain)];
@@ -188,6 +198,22 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
     );
     all.push(LossPlot { in_view: Some(0.0..=0.0), ..speed });
     all
+}
+
+/// The line that a DPO loss is held against: where it began.
+pub(super) fn loss_reference(start: Option<f64>) -> Option<(f64, &'static str)> {
+    let words = if is_coin_toss(start) { "0.693: coin toss" } else { "as at the start" };
+    start.map(|start| (start, words))
+}
+
+/// Values of a DPO loss that are always in view: from 0 to where it began, unless that is so high
+/// that the curve would be a line.
+fn loss_view(start: Option<f64>) -> Option<std::ops::RangeInclusive<f64>> {
+    match start {
+        Some(start) if is_coin_toss(Some(start)) => Some(0.0..=start),
+        Some(start) => Some(start..=start),
+        None => None,
+    }
 }
 
 fn recent_steps(series: &Series) -> std::ops::RangeInclusive<f64> {

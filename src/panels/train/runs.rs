@@ -23,18 +23,24 @@ use crate::widgets::theme::{self, icons};
 pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if train.runs.is_empty() {
         let text = "No runs yet. Each run gets a folder in the project with its settings, its \
-                    curves and its adapter, and a line here to try it or go on with it.";
+                    curves and its adapter, and a line here to try it or to resume it.";
         ui.add(Label::new(theme::muted(ui, text)).wrap());
         return;
     }
     let busy = train.is_running();
-    if let [one] = train.compared.as_slice() {
-        let name = train.runs.iter().find(|run| run.id == one.id).map_or("", RunView::name);
-        let text = format!("Tick another run to compare it with {name}");
-        ui.add(Label::new(theme::muted(ui, text)).wrap());
+    // Always there: a line that came with the first tick would push the list from under the mouse.
+    if train.runs.len() > 1 {
+        let text = match train.compared.len() {
+            0 => "Tick two runs to compare them",
+            1 => "Tick another run to compare",
+            _ => "The ticked runs are compared",
+        };
+        ui.add(Label::new(theme::muted(ui, text)).truncate());
     }
     let mut toggled = None;
-    let TrainState { runs, selected, compared, editing, asks_delete, survey, .. } = train;
+    let TrainState {
+        runs, selected, compared, editing, asks_delete, survey, results_in_front, ..
+    } = train;
     let room = compared.len() < MOST_COMPARED;
     for run in runs.iter() {
         let is_selected =
@@ -51,8 +57,8 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
                 buttons_ui(ui, run, busy, asks_delete, commands);
                 more_ui(ui, run, editing, commands, |ui| {
                     let mut on = is_compared;
-                    let hint = "Lay the curves of the ticked runs over each other, and list what was \
-                                set differently";
+                    let hint = "Overlay the curves of the ticked runs, and list what was set \
+                                differently";
                     let enabled = is_compared || room;
                     let tick =
                         ui.add_enabled_ui(enabled, |ui| check_ui(ui, &mut on, "Compare", hint));
@@ -65,6 +71,7 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         });
         if clicked && !is_selected {
             compared.clear();
+            *results_in_front = true;
             *survey = SurveySlot::Closed;
             *selected = Some(SelectedRun {
                 id: run.id.clone(),
@@ -87,7 +94,7 @@ fn run_ui(ui: &mut Ui, run: &RunView, selected: bool, buttons: impl FnOnce(&mut 
         let hovered = ui.response().hovered();
         let (fill, line) = match (selected, hovered) {
             (true, _) => (p.accent_soft, p.accent),
-            (false, true) => (p.raised, p.outline),
+            (false, true) => (p.canvas, p.outline), // chips stand out from it
             (false, false) => (p.card, p.line),
         };
         let frame = Frame::new()
@@ -154,15 +161,15 @@ fn buttons_ui(
             response.accessible_name(format!("{words} {}", run.id))
         };
         if run.usable {
-            let button = ui.add(ActionButton::new("Try").icon(icons::PLAYGROUND));
+            let button = ui.add(ActionButton::new("Try it").icon(icons::PLAYGROUND));
             let hint = "Ask the base model and this adapter the same prompt, side by side";
-            if named(button, "Try").on_hover_text(hint).clicked() {
+            if named(button, "Try it:").on_hover_text(hint).clicked() {
                 commands.push(TrainCommand::Try(run.id.clone()));
             }
         }
         if run.resumable {
             let button = ui.add_enabled(!busy, ActionButton::new("Resume").icon(icons::PLAY));
-            let hint = "Go on from the last checkpoint";
+            let hint = "Continue from the last checkpoint";
             let button = named(button, "Resume").on_hover_text(hint);
             let button =
                 button.on_disabled_hover_text("A run is under way: wait for it or stop it");
@@ -269,14 +276,14 @@ fn confirm_ui(
     commands: &mut Commands,
 ) {
     let p = theme::palette(ui);
-    let question = "Delete this run's folder with its adapter and curves? It cannot be undone";
+    let question = "Delete this run's folder with its adapter and curves? This cannot be undone";
     ui.add(Label::new(RichText::new(question).color(p.problem)).wrap());
     ui.horizontal(|ui| {
         if ui.add(ActionButton::danger("Delete the run").icon(icons::DELETE)).clicked() {
             commands.push(TrainCommand::Delete(run.id.clone()));
             *asks_delete = None;
         }
-        if ui.add(ActionButton::new("Keep it")).clicked() {
+        if ui.add(ActionButton::new("Cancel")).clicked() {
             *asks_delete = None;
         }
     });

@@ -143,7 +143,7 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
     ui.horizontal(|ui| {
         segmented_ui(ui, &mut train.form.objective, &segments);
         let sentence = match train.form.objective {
-            Objective::Dpo => "Prefer chosen to rejected",
+            Objective::Dpo => "Prefer the chosen answer",
             Objective::Sft => "Imitate the chosen answers",
         };
         ui.add(Label::new(theme::muted(ui, sentence)).truncate().selectable(false));
@@ -383,7 +383,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             number_row_ui(
                 ui,
                 "save_steps",
-                "Write a checkpoint to go on from every so many steps",
+                "Write a checkpoint to resume from every so many steps",
                 &mut config.save_steps,
                 1..=1_000_000,
             );

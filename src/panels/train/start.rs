@@ -11,7 +11,7 @@ use crate::widgets::theme::{self, icons};
 
 pub(super) fn start_ui(
     ui: &mut Ui,
-    train: &TrainState,
+    train: &mut TrainState,
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
@@ -21,7 +21,7 @@ pub(super) fn start_ui(
     }
     estimate_ui(ui, &train.estimate);
     let blocked = train.blocked_reason(around.model, around.activities);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let start = ActionButton::primary("Start training").icon(icons::PLAY);
         let response = ui.add_enabled(blocked.is_none(), start);
         let response = if let Some(reason) = &blocked {
@@ -39,6 +39,7 @@ pub(super) fn start_ui(
             let hint = "What would be cut or left out, what is odd about it, and every row as the \
                         model sees it";
             if ui.add(look).on_hover_text(hint).clicked() {
+                train.results_in_front = true;
                 commands.push(TrainCommand::SurveyData);
             }
         }

@@ -14,7 +14,7 @@ use crate::train::rows::batch::Sequence;
 use crate::train::rows::survey;
 use crate::train::rows::survey::{Concern, SurveyedRow};
 use crate::widgets::button::ActionButton;
-use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
+use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, title_row_ui};
 use crate::widgets::theme::{self, icons};
 use crate::widgets::token_flow::visible_whitespace;
 
@@ -25,30 +25,35 @@ pub(super) fn survey_ui(
     commands: &mut Commands,
 ) {
     let mut close = false;
+    let other_data = train.is_survey_of_other_data();
     ScrollArea::vertical().id_salt("train_survey").auto_shrink(false).show(ui, |ui| {
         card_ui(ui, |ui| {
             let changed = match &train.survey {
                 SurveySlot::Ready(view) => view.settings != train.form,
                 SurveySlot::Closed | SurveySlot::Reading { .. } => false,
             };
-            egui::Sides::new().shrink_left().truncate().show(
-                ui,
-                |ui| ui.add(Label::new(theme::title(ui, title(&train.survey))).truncate()),
-                |ui| {
-                    close = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked();
-                    if changed {
-                        let again = ActionButton::new("Look again").icon(icons::REFRESH);
-                        let hint = "The settings have changed since";
-                        if ui.add(again).on_hover_text(hint).clicked() {
-                            commands.push(TrainCommand::SurveyData);
-                        }
+            let title = if other_data {
+                "Other data has been chosen".to_owned()
+            } else {
+                title(&train.survey)
+            };
+            title_row_ui(ui, &title, |ui| {
+                close = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked();
+                if changed || other_data {
+                    let again = ActionButton::new("Look again").icon(icons::REFRESH);
+                    let hint = "The settings or the data have changed since";
+                    if ui.add(again).on_hover_text(hint).clicked() {
+                        commands.push(TrainCommand::SurveyData);
                     }
-                },
-            );
-            if let SurveySlot::Ready(view) = &mut train.survey {
+                }
+            });
+            if let (SurveySlot::Ready(view), false) = (&mut train.survey, other_data) {
                 findings_ui(ui, view);
             }
         });
+        if other_data {
+            return; // the rows are of the data before
+        }
         if let (SurveySlot::Ready(view), Some(card)) = (&mut train.survey, around.model.ready()) {
             ui.add_space(theme::GAP);
             rows_ui(ui, view, &card.tokenizer);
@@ -126,26 +131,22 @@ fn rows_ui(ui: &mut Ui, view: &mut SurveyView, tokenizer: &Tokenizer) {
         };
         let part = view.row().map(|row| (row.example.line, row.part));
         let (mut back, mut forth) = (false, false);
-        egui::Sides::new().shrink_left().truncate().show(
-            ui,
-            |ui| {
-                ui.add(Label::new(theme::title(ui, words)).truncate());
-                if let Some((line, part)) = part {
-                    ui.label(theme::muted(ui, format!("line {line}")));
-                    let (tone, words) = match part {
-                        survey::Part::Train => (Tone::Accent, "trained on"),
-                        survey::Part::HeldOut => (Tone::Info, "held out"),
-                        survey::Part::Dropped => (Tone::Problem, "left out"),
-                    };
-                    chip_ui(ui, tone, None, words);
-                }
-            },
-            |ui| {
-                let next = ActionButton::new("Next");
-                forth = ui.add_enabled(view.place + 1 < count, next).clicked();
-                back = ui.add_enabled(view.place > 0, ActionButton::new("Previous")).clicked();
-            },
-        );
+        title_row_ui(ui, &words, |ui| {
+            let next = ActionButton::new("Next");
+            forth = ui.add_enabled(view.place + 1 < count, next).clicked();
+            back = ui.add_enabled(view.place > 0, ActionButton::new("Previous")).clicked();
+        });
+        if let Some((line, part)) = part {
+            ui.horizontal_wrapped(|ui| {
+                ui.label(theme::muted(ui, format!("line {line}")));
+                let (tone, words) = match part {
+                    survey::Part::Train => (Tone::Accent, "trained on"),
+                    survey::Part::HeldOut => (Tone::Info, "held out"),
+                    survey::Part::Dropped => (Tone::Problem, "left out"),
+                };
+                chip_ui(ui, tone, None, words);
+            });
+        }
         if let Some(row) = view.row() {
             row_ui(ui, row, view.survey.max_length, tokenizer);
         }

@@ -15,4 +15,10 @@ pub enum ViewCommand {
     TogglePalette,
     ToggleKeys,
     DismissNotice(u64),
+
+    /// Begins a new conversation in the Playground.
+    NewChat,
+
+    /// Puts the question in front back into the prompt's field, with another seed.
+    AskAgain,
 }

@@ -41,7 +41,10 @@ pub struct HubState {
     /// The repository that is looked at.
     pub detail: Option<DetailView>,
 
-    /// What is on its way, in its order.
+    /// The search field wants the cursor in the next frame.
+    pub wants_cursor: bool,
+
+    /// What is being downloaded or waits, in its order.
     pub downloads: Vec<Item>,
     pub settings: SettingsForm,
 }
@@ -64,7 +67,7 @@ impl HubState {
         self.detail = None;
     }
 
-    /// What is on its way or waits, for the tab's name.
+    /// What is being downloaded or waits, for the tab's name.
     pub fn open_downloads(&self) -> usize {
         self.downloads.iter().filter(|item| !matches!(item.state, ItemState::Done { .. })).count()
     }

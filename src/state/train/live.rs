@@ -18,6 +18,9 @@ pub struct LiveRun {
     /// The name of its folder under `runs/`.
     pub id: String,
     pub objective: Objective,
+
+    /// The loss before the first step, where it follows from the settings.
+    pub loss_at_start: Option<f64>,
     pub phase: Phase,
 
     /// The person asked it to rest; it does as soon as the step under way is done.
@@ -75,6 +78,7 @@ impl LiveRun {
         Self {
             id: id.into(),
             objective,
+            loss_at_start: None,
             phase: Phase::Preparing {
                 what: "Preparing".to_owned(),
                 done: 0,

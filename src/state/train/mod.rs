@@ -30,6 +30,7 @@ use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use past::RunPast;
+use reading::loss_at_start;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
@@ -66,6 +67,15 @@ pub struct TrainState {
 
     /// The run that is about to be deleted if the person says so again.
     pub asks_delete: Option<String>,
+
+    /// The run under way is about to be stopped if the person says so again.
+    pub asks_stop: bool,
+
+    /// In a narrow window the results are in front of the form and the list of runs.
+    pub results_in_front: bool,
+
+    /// What the survey has read.
+    surveyed: Option<(DataSource, Option<PathBuf>)>,
 
     /// What the run in the form would take.
     pub estimate: EstimateSlot,
@@ -121,6 +131,9 @@ impl Default for TrainState {
             compared: Vec::new(),
             editing: None,
             asks_delete: None,
+            asks_stop: false,
+            results_in_front: false,
+            surveyed: None,
             estimate: EstimateSlot::default(),
             left_tab: LeftTab::default(),
             span: Span::default(),
@@ -219,15 +232,17 @@ impl TrainState {
     pub fn begin(&mut self, id: impl Into<String>) {
         let mut live = LiveRun::new(id, self.form.objective);
         live.asides = Asides::of(&self.form);
+        live.loss_at_start = loss_at_start(&self.form);
         self.live = Some(live);
         self.show_live();
     }
 
-    /// An interrupted run goes on: its curves begin with what it did before.
+    /// An interrupted run is resumed: its curves begin with what it did before.
     pub fn resume(&mut self, run: &RunView, past: RunPast) {
         let RunPast { curves, last_step, samples } = past;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
         live.asides = Asides::of(&run.config);
+        live.loss_at_start = loss_at_start(&run.config);
         live.curves = curves;
         live.last_step = last_step;
         live.steps_planned = run.steps_planned;
@@ -236,8 +251,36 @@ impl TrainState {
         self.show_live();
     }
 
+    /// Whether the survey that is shown read other data than what is chosen now.
+    pub fn is_survey_of_other_data(&mut self) -> bool {
+        let now = (self.source, self.file.as_ref().map(|file| file.path.clone()));
+        match &self.survey {
+            SurveySlot::Closed => false,
+            SurveySlot::Reading { .. } => {
+                self.surveyed = Some(now);
+                false
+            }
+            SurveySlot::Ready(_) => *self.surveyed.get_or_insert(now.clone()) != now,
+        }
+    }
+
+    /// Closes a question, or what lies over the curves. False: there is nothing to close.
+    pub fn close_topmost(&mut self) -> bool {
+        if std::mem::take(&mut self.asks_stop)
+            || self.asks_delete.take().is_some()
+            || self.editing.take().is_some()
+        {
+            return true;
+        }
+        let was_open = self.survey.is_open();
+        self.survey = SurveySlot::Closed;
+        was_open
+    }
+
     /// The run under way comes to the front.
     pub fn show_live(&mut self) {
+        self.results_in_front = true;
+        self.asks_stop = false;
         self.selected = None;
         self.compared.clear();
         self.survey = SurveySlot::Closed;

@@ -3,7 +3,8 @@
 
 use super::curves::Curves;
 use crate::state::series::Series;
-use crate::train::config::Objective;
+use crate::train::config::{Objective, TrainConfig};
+use crate::train::objective::dpo::{self, LossSettings, PairScores};
 
 /// The DPO loss of a model that is still its own reference: a coin toss between the answers.
 pub const LN_2: f64 = std::f64::consts::LN_2;
@@ -14,8 +15,35 @@ const STEPS_TO_SAY_ANYTHING: usize = 5;
 /// In fewer steps than this nothing was seen often enough to be known by heart.
 const STEPS_TO_MEMORISE: usize = 30;
 
-/// What the curves say now.
-pub fn reading(curves: &Curves, objective: Objective) -> String {
+/// From so many steps on "more of them will change little" is more than a guess.
+const STEPS_TO_LEVEL: usize = 20;
+
+/// The loss of a DPO run before its first step, when policy and reference agree about every pair.
+/// `None`: it depends on the data (`sft` among the losses, or an SFT run).
+pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
+    let losses = config.losses();
+    if config.objective != Objective::Dpo || losses.iter().any(|(name, _)| *name == "sft") {
+        return None;
+    }
+    let pair = PairScores {
+        chosen: 0.0,
+        rejected: 0.0,
+        chosen_tokens: 1,
+        rejected_tokens: 1,
+        chosen_logp: 0.0,
+        chosen_tokens_a_pair: 1.0,
+    };
+    let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
+    dpo::loss(&losses, pair, settings).map(|loss| loss.value)
+}
+
+/// Whether a loss at the start is that of a coin toss between the answers.
+pub fn is_coin_toss(start: Option<f64>) -> bool {
+    start.is_some_and(|start| (start - LN_2).abs() < 1e-9)
+}
+
+/// What the curves say now. `start`: see [`loss_at_start`].
+pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> String {
     let loss = &curves.loss;
     if loss.is_empty() && loss.not_numbers() == 0 {
         return "The curves begin with the first step".to_owned();
@@ -26,13 +54,13 @@ pub fn reading(curves: &Curves, objective: Objective) -> String {
             .to_owned();
     }
     if loss.len() < STEPS_TO_SAY_ANYTHING {
-        return format!("Too early to read: {STEPS_TO_SAY_ANYTHING} steps are the least");
+        return format!("Too early to tell: needs at least {STEPS_TO_SAY_ANYTHING} steps");
     }
     if let Some(sentence) = overfitting(curves).or_else(|| memorising(curves)) {
         return sentence;
     }
     let main = match objective {
-        Objective::Dpo => dpo(curves),
+        Objective::Dpo => dpo(curves, start),
         Objective::Sft => sft(loss),
     };
     match held_out(curves) {
@@ -83,17 +111,28 @@ fn memorising(curves: &Curves) -> Option<String> {
     })
 }
 
-fn dpo(curves: &Curves) -> String {
+fn dpo(curves: &Curves, start: Option<f64>) -> String {
     let loss = latest(&curves.loss);
-    // 0.01 of loss is a margin of 0.02: nobody would see it in an answer.
-    if loss > LN_2 + 0.01 {
-        return "The loss is above 0.693, where it began: the model leans towards the rejected \
+    let margin = latest(&curves.margin);
+    // 0.02 of margin is 0.01 of DPO's own loss: nobody would see it in an answer.
+    if margin < -0.02 {
+        return "The rewards are the wrong way round: the model leans towards the rejected \
                 answers. A lower learning rate usually helps"
             .to_owned();
     }
-    if loss > LN_2 - 0.01 {
+    if is_coin_toss(start) && loss > LN_2 + 0.01 {
+        return "The loss is above 0.693, where it began, although most pairs are the right way \
+                round: a few are far on the wrong side. A lower learning rate usually helps"
+            .to_owned();
+    }
+    if is_coin_toss(start) && loss > LN_2 - 0.01 {
         return "Little has changed yet: the loss is still about 0.693, a coin toss between \
                 chosen and rejected"
+            .to_owned();
+    }
+    if margin < 0.02 {
+        return "Little has changed yet: chosen and rejected answers are about as likely as \
+                before"
             .to_owned();
     }
     let (chosen, rejected) = (latest(&curves.rewards_chosen), latest(&curves.rewards_rejected));
@@ -135,10 +174,17 @@ fn dpo(curves: &Curves) -> String {
 fn sft(loss: &Series) -> String {
     match (trend(loss), direction_since_start(loss)) {
         (Trend::Falling, _) => {
-            "The loss is falling: the model finds the chosen answers likelier with every step"
+            "The loss is falling: the model finds the chosen answers likelier than some steps ago"
         }
         (Trend::Rising, change) if change > 0.0 => {
             "The loss is above where it began. A lower learning rate usually helps"
+        }
+        (Trend::Rising, _) => {
+            "The loss is rising again, and still below where it began. A lower learning rate \
+             usually helps"
+        }
+        (_, change) if change < 0.0 && loss.len() < STEPS_TO_LEVEL => {
+            "The loss is below where it began"
         }
         (_, change) if change < 0.0 => {
             "The loss has levelled off below where it began: more steps will change little"
@@ -151,7 +197,7 @@ fn sft(loss: &Series) -> String {
 /// What the held-out pairs say, where there are some.
 fn held_out(curves: &Curves) -> Option<String> {
     let share = curves.held_out_accuracy.last()?;
-    Some(format!("On the held-out pairs the chosen answer wins {:.0} %", share * 100.0))
+    Some(format!("On the held-out pairs the chosen answer wins in {:.0} % of pairs", share * 100.0))
 }
 
 /// Where a curve has been going lately.
@@ -248,10 +294,10 @@ mod tests {
             (3.0, 1.0, "both becoming more likely; the gap grows because chosen rises faster"),
             (1.0, -2.0, "the gap grows from both sides"),
             (0.002, -0.002, "still about 0.693"),
-            (-2.0, 1.0, "above 0.693"),
+            (-2.0, 1.0, "leans towards the rejected answers"),
         ];
         for (chosen, rejected, expected) in table {
-            let sentence = reading(&dpo_run(40, chosen, rejected), Objective::Dpo);
+            let sentence = reading(&dpo_run(40, chosen, rejected), Objective::Dpo, Some(LN_2));
             assert!(sentence.contains(expected), "{chosen} {rejected}: {sentence}");
         }
     }
@@ -272,7 +318,7 @@ mod tests {
                 ..StepMetrics::default()
             });
         }
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("the gap between them holds"), "{sentence}");
     }
 
@@ -282,7 +328,7 @@ mod tests {
         for (step, loss) in [(20, 0.5), (40, 0.4), (60, 0.45)] {
             curves.push_evaluation(&EvalMetrics { step, loss, ..EvalMetrics::default() });
         }
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.contains("has risen since step 40"), "{sentence}");
         assert!(sentence.contains("overfitting"), "{sentence}");
     }
@@ -293,15 +339,15 @@ mod tests {
         for step in 1..=60 {
             curves.accuracy.push(f64::from(step), 1.0);
         }
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("no held-out measurement is there to tell"), "{sentence}");
         for (x, margin) in [(20.0, 0.5), (40.0, 0.8)] {
             curves.held_out_margin.push(x, margin);
         }
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(!sentence.contains("overfitting"), "still growing there: {sentence}");
         curves.held_out_margin.push(60.0, 0.6);
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("The held-out margin peaked at step 40"), "{sentence}");
     }
 
@@ -317,21 +363,21 @@ mod tests {
                 ..EvalMetrics::default()
             });
         }
-        let sentence = reading(&curves, Objective::Dpo);
+        let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(!sentence.contains("overfitting"), "{sentence}");
-        assert!(sentence.ends_with("the chosen answer wins 75 %"), "{sentence}");
+        assert!(sentence.ends_with("the chosen answer wins in 75 % of pairs"), "{sentence}");
     }
 
     #[test]
     fn a_loss_that_is_no_number_says_what_to_do() {
-        let sentence = reading(&sft_run([0.5, 0.4, f64::NAN]), Objective::Sft);
+        let sentence = reading(&sft_run([0.5, 0.4, f64::NAN]), Objective::Sft, None);
         assert!(sentence.contains("a tenth of the learning rate"), "{sentence}");
     }
 
     #[test]
     fn two_steps_are_too_early() {
-        assert!(reading(&sft_run([2.0, 1.9]), Objective::Sft).starts_with("Too early"));
-        assert!(reading(&Curves::default(), Objective::Dpo).contains("first step"));
+        assert!(reading(&sft_run([2.0, 1.9]), Objective::Sft, None).starts_with("Too early"));
+        assert!(reading(&Curves::default(), Objective::Dpo, Some(LN_2)).contains("first step"));
     }
 
     #[test]
@@ -340,9 +386,41 @@ mod tests {
         let level = (0..80).map(|step| if step < 20 { 3.0 - 0.1 * f64::from(step) } else { 1.0 });
         let still = (0..40).map(|_| 2.5);
         let rising = (0..40).map(|step| 2.0 + 0.05 * f64::from(step));
-        assert!(reading(&sft_run(falling), Objective::Sft).contains("is falling"));
-        assert!(reading(&sft_run(level), Objective::Sft).contains("levelled off"));
-        assert!(reading(&sft_run(still), Objective::Sft).contains("has not moved"));
-        assert!(reading(&sft_run(rising), Objective::Sft).contains("above where it began"));
+        assert!(reading(&sft_run(falling), Objective::Sft, None).contains("is falling"));
+        assert!(reading(&sft_run(level), Objective::Sft, None).contains("levelled off"));
+        assert!(reading(&sft_run(still), Objective::Sft, None).contains("has not moved"));
+        assert!(reading(&sft_run(rising), Objective::Sft, None).contains("above where it began"));
+    }
+
+    #[test]
+    fn another_loss_is_not_held_against_a_coin_toss() {
+        // IPO: (0 - 1/(2 * 0.1))^2 = 25 before the first step, as TRL's ipo at beta 0.1.
+        let config = TrainConfig { loss_type: vec!["ipo".to_owned()], ..TrainConfig::default() };
+        assert_eq!(loss_at_start(&config), Some(25.0));
+        assert_eq!(loss_at_start(&TrainConfig::default()), Some(LN_2));
+        let sft = TrainConfig { objective: Objective::Sft, ..TrainConfig::default() };
+        assert_eq!(loss_at_start(&sft), None);
+        let mut curves = dpo_run(20, 0.1, -0.05);
+        for step in 21..=30 {
+            curves.push(&StepMetrics {
+                step,
+                loss: 24.719,
+                preference: Some(PreferenceMetrics {
+                    rewards_chosen: 0.1,
+                    rewards_rejected: -0.05,
+                    rewards_margins: 0.148,
+                    ..PreferenceMetrics::default()
+                }),
+                ..StepMetrics::default()
+            });
+        }
+        let sentence = reading(&curves, Objective::Dpo, Some(25.0));
+        assert!(sentence.starts_with("Chosen answers have become more likely"), "{sentence}");
+    }
+
+    #[test]
+    fn a_few_steps_have_not_levelled_off() {
+        let sentence = reading(&sft_run([3.0, 2.0, 2.9, 2.2, 2.4, 2.3]), Objective::Sft, None);
+        assert!(!sentence.contains("levelled off"), "{sentence}");
     }
 }

@@ -40,7 +40,7 @@ pub struct RunView {
     /// An adapter is there to be tried.
     pub usable: bool,
 
-    /// A checkpoint is there to go on from.
+    /// A checkpoint is there to resume from.
     pub resumable: bool,
 }
 
@@ -113,7 +113,8 @@ impl RunView {
         }
         if let Some(accuracy) = self.evaluation.as_ref().and_then(|found| found.rewards_accuracies)
         {
-            parts.push(format!("held-out accuracy {:.0} %", accuracy * 100.0));
+            // Non-breaking: a line that begins with "%" is hard to read.
+            parts.push(format!("held-out accuracy {:.0}\u{a0}%", accuracy * 100.0));
         } else if let Some(evaluation) = &self.evaluation {
             parts.push(format!("held-out loss {:.3}", evaluation.loss));
         }

@@ -1,0 +1,365 @@
+//! Every panel at every size, in every theme, at 100 and 150 %: no text is cut or covered by
+//! another, and whatever is out of sight can be scrolled to.
+//!
+//! What is drawn is taken from the frame's own shapes: a text's rectangle lies in the rectangle
+//! that it is clipped to. Where it does not, a wheel turned over it must move it.
+
+use std::collections::BTreeMap;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{self, Pos2, Rect, Shape, pos2, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tuning_fork::state::AppState;
+use tuning_fork::state::prefs::Theme;
+
+use crate::layout_states as states;
+use crate::support::Window;
+
+/// The sizes of the window, in pixels.
+const SIZES: [(f32, f32); 4] =
+    [(1280.0, 720.0), (1280.0, 800.0), (1000.0, 640.0), (1920.0, 1080.0)];
+
+const ZOOMS: [f32; 2] = [1.0, 1.5];
+
+const THEMES: [Theme; 3] = [Theme::Light, Theme::Dark, Theme::Projector];
+
+/// Glyphs reach over their rectangle by what smooths their edges.
+const SMOOTHING: f32 = 1.5;
+
+/// Texts that share less than this in both directions only touch.
+const TOUCH: f32 = 3.0;
+
+/// A scroll area lower than this, in lines of text, cannot be read in.
+const LEAST_LINES: f32 = 2.0;
+
+/// A text as it was painted.
+#[derive(Clone, Debug)]
+struct Painted {
+    words: String,
+    rect: Rect,
+    clip: Rect,
+}
+
+fn painted(window: &Window) -> Vec<Painted> {
+    fn collect(shape: &Shape, clip: Rect, found: &mut Vec<Painted>) {
+        match shape {
+            Shape::Vec(shapes) => shapes.iter().for_each(|shape| collect(shape, clip, found)),
+            Shape::Text(text) if !text.galley.mesh_bounds.is_negative() => {
+                let rect = text.galley.mesh_bounds.translate(text.pos.to_vec2());
+                let words = text.galley.text().to_owned();
+                if !words.trim().is_empty() && rect.intersects(clip) {
+                    found.push(Painted { words, rect, clip });
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for clipped in &window.0.output().shapes {
+        collect(&clipped.shape, clipped.clip_rect, &mut found);
+    }
+    found
+}
+
+/// A named thing of the accessibility tree: it is there whether it is in sight or not.
+#[derive(Clone, Debug)]
+struct Thing {
+    role: Role,
+    name: String,
+    rect: Rect,
+}
+
+impl Thing {
+    fn is_field(&self) -> bool {
+        matches!(self.role, Role::TextInput | Role::MultilineTextInput | Role::PasswordInput)
+    }
+}
+
+fn things(window: &Window) -> BTreeMap<String, Thing> {
+    let mut found = BTreeMap::new();
+    for node in window.0.root().children_recursive() {
+        if node.accesskit_node().bounding_box().is_none() {
+            continue;
+        }
+        let rect = node.rect();
+        let node = node.accesskit_node();
+        let name = node.label().or_else(|| node.value()).unwrap_or_default();
+        let role = node.role();
+        if name.trim().is_empty() || matches!(role, Role::Window | Role::TextRun) {
+            continue;
+        }
+        found.insert(format!("{:?}", node.id()), Thing { role, name, rect });
+    }
+    found
+}
+
+fn short(words: &str) -> String {
+    let words = words.replace('\n', "⏎");
+    let cut: String = words.chars().take(48).collect();
+    if cut.len() < words.len() { format!("{cut}…") } else { cut }
+}
+
+/// What is wrong with what is on the screen, in sentences.
+fn faults(window: &mut Window) -> Vec<String> {
+    let screen = window.0.ctx.content_rect();
+    let texts = painted(window);
+    let things = things(window);
+    let fields: Vec<Rect> =
+        things.values().filter(|t| t.is_field()).map(|t| t.rect.expand(2.0)).collect();
+    let mut found = Vec::new();
+    let mut hidden: Vec<String> = Vec::new();
+    for text in &texts {
+        let room = text.clip.intersect(screen);
+        let in_field =
+            fields.iter().any(|field| field.contains(text.rect.left_center() + vec2(3.0, 0.0)));
+        let cut_sideways = text.rect.left() < room.left() - SMOOTHING
+            || text.rect.right() > room.right() + SMOOTHING;
+        if cut_sideways && !in_field {
+            found.push(format!(
+                "cut at the side: {:?} at {:.0?} in {:.0?}",
+                short(&text.words),
+                text.rect,
+                room
+            ));
+        }
+        let cut = text.rect.top() < room.top() - SMOOTHING
+            || text.rect.bottom() > room.bottom() + SMOOTHING;
+        if cut && !in_field && !can_scroll(window, text) {
+            found.push(format!(
+                "cut above or below: {:?} at {:.0?} in {:.0?}",
+                short(&text.words),
+                text.rect,
+                room
+            ));
+        }
+    }
+    found.extend(overlaps(&texts));
+    for (key, thing) in &things {
+        if thing.rect.left() < screen.left() - 1.0 || thing.rect.right() > screen.right() + 1.0 {
+            found.push(format!("beside the window: {:?} {:.0?}", short(&thing.name), thing.rect));
+            continue;
+        }
+        let in_sight = texts.iter().any(|text| {
+            let seen = text.rect.intersect(text.clip).intersect(screen);
+            seen.is_positive() && thing.rect.expand(1.0).contains(seen.center())
+        });
+        let has_text = matches!(thing.role, Role::Label | Role::Button | Role::CheckBox);
+        if !screen.contains_rect(thing.rect) || (has_text && !in_sight) {
+            hidden.push(key.clone());
+        }
+    }
+    for key in unreachable(window, &things, hidden) {
+        found.push(format!(
+            "out of reach: {:?} {:.0?}",
+            short(&things[&key].name),
+            things[&key].rect
+        ));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn overlaps(texts: &[Painted]) -> Vec<String> {
+    let mut found = Vec::new();
+    let seen = |text: &Painted| text.rect.intersect(text.clip);
+    for (index, one) in texts.iter().enumerate() {
+        for other in &texts[index + 1..] {
+            let both = seen(one).intersect(seen(other));
+            if both.width() > TOUCH && both.height() > TOUCH {
+                found.push(format!(
+                    "one over the other: {:?} and {:?} at {:.0?}",
+                    short(&one.words),
+                    short(&other.words),
+                    both
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Turns the wheel at a place.
+fn scroll(window: &mut Window, at: Pos2, by: f32) {
+    window.0.hover_at(at);
+    window.0.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, by),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: egui::Modifiers::NONE,
+    });
+    for _ in 0..6 {
+        window.0.step();
+    }
+}
+
+/// Whether the wheel moves a text that is partly out of sight.
+fn can_scroll(window: &mut Window, text: &Painted) -> bool {
+    let least = LEAST_LINES * 16.0;
+    let seen = text.clip.intersect(window.0.ctx.content_rect());
+    if seen.height() < least {
+        return false;
+    }
+    let at =
+        pos2(text.rect.center().x.clamp(seen.left() + 2.0, seen.right() - 2.0), seen.center().y);
+    let is_there = |window: &Window| {
+        painted(window).iter().any(|now| {
+            now.words == text.words
+                && (now.rect.min - text.rect.min).length() < 0.5
+                && now.clip == text.clip
+        })
+    };
+    for by in [-60.0, 60.0, 60.0] {
+        scroll(window, at, by);
+        if !is_there(window) {
+            scroll(window, at, if by < 0.0 { 5000.0 } else { -5000.0 });
+            scroll(window, at, 5000.0);
+            return true;
+        }
+    }
+    false
+}
+
+/// The things that no wheel moves.
+fn unreachable(
+    window: &mut Window,
+    before: &BTreeMap<String, Thing>,
+    mut hidden: Vec<String>,
+) -> Vec<String> {
+    let screen = window.0.ctx.content_rect();
+    let mut columns: Vec<f32> = Vec::new();
+    for key in &hidden {
+        let x = before[key].rect.center().x;
+        if columns.iter().all(|column| (column - x).abs() > 60.0) {
+            columns.push(x);
+        }
+    }
+    for x in columns {
+        for height in [0.3, 0.5, 0.65, 0.85] {
+            if hidden.is_empty() {
+                return hidden;
+            }
+            let at = pos2(x, screen.height() * height);
+            for by in [-80.0, 160.0] {
+                scroll(window, at, by);
+                let now = things(window);
+                hidden.retain(|key| {
+                    now.get(key)
+                        .is_none_or(|thing| (thing.rect.top() - before[key].rect.top()).abs() < 0.5)
+                });
+            }
+            scroll(window, at, 5000.0);
+        }
+    }
+    hidden
+}
+
+fn look_through(all: &[(&str, fn() -> AppState)]) {
+    let mut report = String::new();
+    for (name, make) in all {
+        for (width, height) in SIZES {
+            for zoom in ZOOMS {
+                for theme in THEMES {
+                    let mut state = make();
+                    state.prefs.theme = theme;
+                    let mut window = Window::zoomed(state, width, height, zoom);
+                    let found = faults(&mut window);
+                    if !found.is_empty() {
+                        report
+                            .push_str(&format!("\n{name}, {theme:?}, {width} x {height}, {zoom}:"));
+                        found.iter().for_each(|fault| report.push_str(&format!("\n    {fault}")));
+                    }
+                }
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn nothing_is_cut_in_models_on_this_computer() {
+    look_through(&states::INSTALLED);
+}
+
+#[test]
+fn nothing_is_cut_in_models_on_the_hub() {
+    look_through(&states::HUB);
+}
+
+#[test]
+fn nothing_is_cut_in_the_playground() {
+    look_through(&states::PLAYGROUND);
+}
+
+#[test]
+fn nothing_is_cut_in_annotate() {
+    look_through(&states::ANNOTATE);
+}
+
+#[test]
+fn nothing_is_cut_in_train_before_a_run() {
+    look_through(&states::TRAIN_SETUP);
+}
+
+#[test]
+fn nothing_is_cut_in_train_with_a_run() {
+    look_through(&states::TRAIN_RUNS);
+}
+
+#[test]
+fn nothing_is_cut_around_the_panels() {
+    look_through(&states::AROUND);
+}
+
+/// A pasted text scrolls in its field: what is around the field stays in the window.
+#[test]
+fn a_long_prompt_covers_nothing() {
+    for (_, make) in states::PLAYGROUND.iter().filter(|(name, _)| *name == "thirty lines pasted") {
+        for (width, height) in SIZES {
+            let mut state = make();
+            state.prefs.theme = Theme::Projector;
+            let window = Window::zoomed(state, width, height, 1.0);
+            let screen = window.0.ctx.content_rect();
+            for name in ["Send", "Chat", "New chat"] {
+                let rect = window.0.get_by_label(name).rect();
+                assert!(screen.contains_rect(rect), "{name} at {rect:?} in {width} x {height}");
+            }
+        }
+    }
+}
+
+/// What teaches takes the room that there is.
+#[test]
+fn the_bars_of_the_next_token_are_long_enough_to_compare() {
+    for theme in THEMES {
+        for (width, height) in SIZES {
+            for zoom in ZOOMS {
+                let (_, make) = states::PLAYGROUND[2];
+                let mut state = make();
+                state.prefs.theme = theme;
+                state.playground.tools_in_front = true;
+                let window = Window::zoomed(state, width, height, zoom);
+                let accent = tuning_fork::widgets::theme::Palette::of(
+                    tuning_fork::widgets::theme::look(&window.0.ctx),
+                )
+                .accent;
+                let longest = filled(&window, accent).fold(0.0, f32::max);
+                let least = if width >= 1920.0 { 180.0 } else { 70.0 };
+                let place = format!("{theme:?} {width} x {height} at {zoom}");
+                assert!(longest >= least / zoom, "{longest} in {place}");
+            }
+        }
+    }
+}
+
+/// The widths of the flat rectangles of a colour: bars.
+fn filled(window: &Window, color: egui::Color32) -> impl Iterator<Item = f32> + '_ {
+    let shapes = window.0.output().shapes.iter();
+    shapes.filter_map(move |clipped| match &clipped.shape {
+        Shape::Rect(rect) if rect.fill == color && (5.0..24.0).contains(&rect.rect.height()) => {
+            Some(rect.rect.intersect(clipped.clip_rect).width())
+        }
+        _ => None,
+    })
+}
