@@ -627,6 +627,7 @@ fn surveyed() -> AppState {
         concern,
         sentence: sentence.to_owned(),
         rows: vec![0, 1],
+        lines: vec![1, 2],
     };
     let survey = Survey {
         findings: vec![

@@ -385,9 +385,13 @@ fn length_finding(encoded: &[Encoded]) -> Option<Finding> {
     // Whoever always picks the longer one has to guess where both are equally long.
     let right = (longer.len() as f64 + ties as f64 / 2.0) / pairs as f64;
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let equal = match ties {
+        0 => String::new(),
+        ties => format!(" (as long as rejected in {})", percent(ties as f64 / pairs as f64)),
+    };
     let mut sentence = format!(
-        "Chosen is the longer answer in {} of the pairs: \"always the longer one\" is right {} of \
-         the time",
+        "Chosen is the longer answer in {} of the pairs{equal}: \"always the longer one\" is right \
+         {} of the time",
         percent(share),
         percent(right)
     );
