@@ -1,7 +1,7 @@
 //! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
 
 use eframe::egui;
-use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui, vec2};
+use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 
 use crate::data::pair::Verdict;
 use crate::data::store::VerdictCounts;

@@ -202,7 +202,7 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         return;
     }
     if ctx.input(|i| i.key_pressed(Key::Escape)) {
-        escape(ctx, state, commands);
+        escape(state, commands);
         ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape));
     }
     for panel in PanelId::ALL {
@@ -247,7 +247,7 @@ fn asks_for_keys(ctx: &egui::Context) -> bool {
 
 /// Esc closes the topmost thing: a question, a view over the panel; then it leaves a field; then
 /// it stops an answer. It never stops a training run: in Train it asks whether to.
-fn escape(ctx: &egui::Context, state: &mut AppState, commands: &mut Commands) {
+fn escape(state: &mut AppState, commands: &mut Commands) {
     if state.close_topmost() {
         return;
     }

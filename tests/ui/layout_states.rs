@@ -618,6 +618,7 @@ fn surveyed() -> AppState {
         example: Example {
             line,
             prompt: Text::Plain("What does this abstract claim?".to_owned()),
+            group: String::new(),
             chosen: sequence(ANSWER),
             rejected: Some(sequence(ANSWER)),
         },

@@ -2,7 +2,7 @@
 
 use eframe::egui::Key;
 use eframe::egui::Modifiers;
-use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand, WindowCommand};
+use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand};
 use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::prefs::Theme;

@@ -1,6 +1,5 @@
 //! The right side: the run under way (or just ended), or the run that was picked from the list.
 
-use eframe::egui;
 use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::ended::{failed_ui, summary_ui};
