@@ -60,7 +60,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             Frame::new().inner_margin(margin).show(ui, |ui| {
                 // However long they are, the panel keeps most of the window.
                 let most = ui.available_height() * 0.4;
-                let area = ScrollArea::vertical().id_salt("notices").max_height(most);
+                let area = egui::ScrollArea::vertical().id_salt("notices").max_height(most);
                 area.auto_shrink([false, true]).show(ui, |ui| {
                     notices::notices_ui(ui, place, &state.notices, commands);
                 });

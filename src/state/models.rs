@@ -185,7 +185,7 @@ pub struct FetchView {
 
     /// Smoothed. Zero until known.
     pub bytes_per_sec: f64,
-    measured: Option<(f64, u64)>,
+    pub measured: Option<(f64, u64)>,
 }
 
 impl FetchView {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tuning_fork::data::pair::{Text, Verdict};
 use tuning_fork::eval::comparison::Comparison;
 use tuning_fork::eval::intervals::Interval;
-use tuning_fork::hub::cache::RepoKind;
 use tuning_fork::hub::cache::local::Place;
 use tuning_fork::hub::fetch::queue::{Failure, Help, ItemState};
+use tuning_fork::hub::protocol::repository::RepoKind;
 use tuning_fork::llm::card::{AdapterCard, ModelIdentity};
 use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
@@ -23,6 +23,7 @@ use tuning_fork::state::playground::{Answers, Mode, Turn};
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::scores::Position;
 use tuning_fork::state::slots::{Activity, AdapterSlot};
+use tuning_fork::state::train::form::DataFile;
 use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::samples::SampleBook;
@@ -30,15 +31,15 @@ use tuning_fork::state::train::{LeftTab, RunEdit, SelectedRun, TrainState};
 use tuning_fork::state::{AppState, Closing, PaletteState};
 use tuning_fork::train::config::Objective;
 use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::Best;
 use tuning_fork::train::record::metrics::{
     EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
 };
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
+use tuning_fork::train::record::samples::Sample;
 use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
-use tuning_fork::train::run::best::Best;
-use tuning_fork::train::run::samples::Sample;
 
 use crate::hub;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
@@ -405,7 +406,7 @@ fn train(train: TrainState) -> AppState {
 fn with_pairs() -> TrainState {
     let mut train = TrainState { project_pairs: 12_345, sample_rows: 60, ..TrainState::default() };
     let path = PathBuf::from("preferences-of-all-annotators-without-duplicates.jsonl");
-    train.use_file(path, 200_000);
+    train.use_file(DataFile { path, rows: 200_000, report: None });
     train
 }
 

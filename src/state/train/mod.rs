@@ -75,7 +75,7 @@ pub struct TrainState {
     pub results_in_front: bool,
 
     /// What the survey has read.
-    surveyed: Option<(DataSource, Option<PathBuf>)>,
+    pub surveyed: Option<(DataSource, Option<std::path::PathBuf>)>,
 
     /// What the run in the form would take.
     pub estimate: EstimateSlot,
