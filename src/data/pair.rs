@@ -42,7 +42,7 @@ impl Message {
             // Calls and thoughts may come without words.
             None | Some(Value::Null)
                 if fields.iter().any(|(key, value)| {
-                    !is_all(key) && key != "name" && !value.is_null() && *value != Value::from("")
+                    !is_all(key) && key != "name" && !value.is_null() && value.as_str() != Some("")
                 }) =>
             {
                 String::new()

@@ -194,14 +194,13 @@ fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
     };
     let prompts = config.get("prompts").and_then(Value::as_object);
     let prompt = name.as_str().and_then(|name| prompts?.get(name)?.as_str());
-    match prompt {
-        Some(prompt) => Ok((!prompt.is_empty()).then(|| prompt.to_owned())),
-        None => {
-            let names: Vec<&str> =
-                prompts.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-            let expected = format!("one of its prompts was expected: {}", names.join(", "));
-            Err(setting(&path, "default_prompt_name", name, &expected))
-        }
+    if let Some(prompt) = prompt {
+        Ok((!prompt.is_empty()).then(|| prompt.to_owned()))
+    } else {
+        let names: Vec<&str> =
+            prompts.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let expected = format!("one of its prompts was expected: {}", names.join(", "));
+        Err(setting(&path, "default_prompt_name", name, &expected))
     }
 }
 

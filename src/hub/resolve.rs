@@ -22,7 +22,9 @@ pub struct Resolved {
     pub adapter: Option<PathBuf>,
 }
 
-/// The path behind a model argument: a GGUF file, a transformers folder, the id of a model in the
+/// The path behind a model argument.
+///
+/// It is a GGUF file, a transformers folder, the id of a model in the
 /// cache (`owner/name`, `owner/name@revision`, also with a file or folder of it,
 /// `owner/name/file.gguf`), the name of one in the models folder, or `starter`.
 pub fn resolve_model(name: &str) -> Result<PathBuf, Error> {
@@ -50,7 +52,9 @@ pub fn resolve_in(paths: &HubPaths, name: &str) -> Result<PathBuf, Error> {
     found.map(|model| model.path.clone()).ok_or_else(|| no_such_model(paths, name))
 }
 
-/// As [`resolve_model`], and where the name is that of an adapter, its base with it. As
+/// As [`resolve_model`], and where the name is that of an adapter, its base with it.
+///
+/// As
 /// transformers: a folder that holds both is that model with that adapter; one that holds an adapter
 /// alone opens the model that the adapter names.
 pub fn resolve_with_adapter(name: &str) -> Result<Resolved, Error> {
@@ -70,7 +74,7 @@ pub fn resolve_with_adapter_in(paths: &HubPaths, name: &str) -> Result<Resolved,
     let no_base = |base: Option<String>| Error::NoBase { name: name.to_owned(), base };
     let Some(base) = adapter_base(&folder) else { return Err(no_base(None)) };
     let model = base_in(paths, &folder, &base);
-    Ok(Resolved { model: model.map_err(|_| no_base(Some(base)))?, adapter: Some(folder) })
+    Ok(Resolved { model: model.map_err(|_not_here| no_base(Some(base)))?, adapter: Some(folder) })
 }
 
 /// The path behind an adapter argument: a PEFT folder, a GGUF file, or the id of an adapter in the

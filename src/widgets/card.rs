@@ -48,7 +48,7 @@ pub fn title_row_ui<R>(ui: &mut Ui, title: &str, aside: impl FnOnce(&mut Ui) -> 
     // How wide the aside is, is known once it was drawn.
     let id = ui.next_auto_id().with("title row");
     let known: Option<f32> = ui.data(|data| data.get_temp(id));
-    let aside_width = known.unwrap_or(theme::em(ui) * 8.0);
+    let aside_width = known.unwrap_or_else(|| theme::em(ui) * 8.0);
     let room = ui.available_width();
     let fits = |aside_width: f32| title_width + aside_width + theme::GAP <= room;
     let beside = fits(aside_width);

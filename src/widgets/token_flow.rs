@@ -56,7 +56,7 @@ impl TokenFlow<'_> {
     /// Draws the tokens. The index of the one that was clicked.
     pub fn show(self, ui: &mut Ui, tokens: &[FlowToken<'_>]) -> Option<usize> {
         let p = theme::palette(ui);
-        let (job, char_counts) = self.layout(ui, tokens);
+        let (job, char_counts) = Self::layout(ui, tokens);
         let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
         let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::hover());
         if !self.clickable {
@@ -145,7 +145,7 @@ impl TokenFlow<'_> {
     }
 
     /// The text to lay out, and how many characters each token has in it.
-    fn layout(&self, ui: &Ui, tokens: &[FlowToken<'_>]) -> (LayoutJob, Vec<usize>) {
+    fn layout(ui: &Ui, tokens: &[FlowToken<'_>]) -> (LayoutJob, Vec<usize>) {
         let p = theme::palette(ui);
         let font = TextStyle::Body.resolve(ui.style());
         let plain = TextFormat {

@@ -119,7 +119,7 @@ struct Code {
 
 impl Code {
     fn of(file: &str, text: &str) -> Self {
-        let words = without_tests(words(text));
+        let words = without_tests(&words(text));
         let (mut uses, mut rest) = (Vec::new(), Vec::new());
         let mut at = 0;
         while at < words.len() {
@@ -225,7 +225,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Without the items under `#[cfg(test)]`.
-fn without_tests(words: Vec<String>) -> Vec<String> {
+fn without_tests(words: &[String]) -> Vec<String> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! Adapters as PEFT saves them: its starts, DoRA, patterns, and decoders beside a tower. The numbers are
+//! Adapters as PEFT saves them: its starts, `DoRA`, patterns, and decoders beside a tower. The numbers are
 //! PEFT's: `tests/reference/make_adapters.py`; a hundred random ones: `random_adapters.py`.
 
 use std::collections::BTreeMap;

@@ -298,7 +298,7 @@ fn conversation() -> AppState {
 
 fn pasted() -> AppState {
     let mut state = conversation();
-    state.playground.prompt = (1..=30).map(|n| format!("Line {n} of an abstract.\n")).collect();
+    state.playground.prompt = "A line of an abstract.\n".repeat(30);
     state
 }
 
@@ -528,8 +528,10 @@ fn failed() -> AppState {
 }
 
 fn run(id: &str, status: RunState) -> RunView {
-    let mut config = tuning_fork::train::config::TrainConfig::default();
-    config.beta = id.len() as f64 / 10.0;
+    let config = tuning_fork::train::config::TrainConfig {
+        beta: id.len() as f64 / 10.0,
+        ..Default::default()
+    };
     let interval = |value: f64| Interval { value, low: value * 0.5, high: value * 1.5 };
     RunView {
         id: id.to_owned(),

@@ -255,6 +255,7 @@ fn unreachable(
     hidden
 }
 
+#[expect(clippy::type_complexity, reason = "names, and what makes the state")]
 fn look_through(all: &[(&str, fn() -> AppState)]) {
     let mut report = String::new();
     for (name, make) in all {

@@ -75,7 +75,7 @@ fn answer(fields: &Fields, key: &str) -> Result<Text, Fault> {
 fn by_votes(
     fields: &Fields,
     [first, second]: [&str; 2],
-    votes: Vec<Winner>,
+    votes: &[Winner],
 ) -> Result<Turned, Fault> {
     if votes.is_empty() {
         return Ok(Turned::LeftOut(NOT_ANSWERED));
@@ -157,8 +157,8 @@ pub(crate) fn argilla(row: &Fields) -> Result<Turned, Fault> {
     }
     values.retain(|value| !value.is_null());
     if let Some(names) = two_answers(fields) {
-        let votes = values.iter().filter_map(|value| vote(value, names)).collect();
-        return by_votes(fields, names, votes);
+        let votes: Vec<Winner> = values.iter().filter_map(|value| vote(value, names)).collect();
+        return by_votes(fields, names, &votes);
     }
     let Some(key) = ANSWERS.into_iter().find(|key| given(fields, key).is_some()) else {
         // Written by the annotator.
@@ -202,14 +202,14 @@ pub(crate) fn label_studio(row: &Fields) -> Result<Turned, Fault> {
     }
     let value = |result: &Value, key: &str| Some(result.get("value")?.get(key)?.clone());
     if let Some(names) = two_answers(data) {
-        let votes = results
+        let votes: Vec<Winner> = results
             .iter()
             .filter_map(|result| {
                 let said = value(result, "selected").or_else(|| value(result, "choices"))?;
                 vote(&said, names)
             })
             .collect();
-        return by_votes(data, names, votes);
+        return by_votes(data, names, &votes);
     }
     let rank = results.iter().find_map(|result| value(result, "ranker"));
     if let Some(rank) = rank {
@@ -260,13 +260,13 @@ pub(crate) fn label_studio_min(row: &Fields) -> Result<Turned, Fault> {
         )));
     };
     let own = ["id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"];
-    let votes = row
+    let votes: Vec<Winner> = row
         .iter()
         .filter(|(key, _)| !own.contains(&key.as_str()) && !names.contains(&key.as_str()))
         .filter(|(key, _)| !QUESTIONS.contains(&key.as_str()))
         .filter_map(|(_, value)| vote(value, names))
         .collect();
-    by_votes(row, names, votes)
+    by_votes(row, names, &votes)
 }
 
 /// Where Potato keeps what was annotated.

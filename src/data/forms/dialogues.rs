@@ -1,4 +1,4 @@
-//! Dialogues as others write them down: ShareGPT, OpenAI's preference files, Gemini's tuning files.
+//! Dialogues as others write them down: `ShareGPT`, `OpenAI`'s preference files, Gemini's tuning files.
 
 use serde_json::Value;
 

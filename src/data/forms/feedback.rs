@@ -111,11 +111,10 @@ pub(crate) fn arena(row: &Fields) -> Result<Turned, Fault> {
     };
     let winner = match given(row, "winner").or_else(|| given(row, "preference")) {
         Some(Value::String(words)) => Winner::of(words),
-        Some(_) => Winner::Nobody,
         None if is_won("winner_model_a") => Winner::First,
         None if is_won("winner_model_b") => Winner::Second,
         None if is_won("winner_tie") => Winner::Tie,
-        None => Winner::Nobody,
+        Some(_) | None => Winner::Nobody,
     };
     if given(row, "conversation_a").is_some() {
         let [first, second] = ["conversation_a", "conversation_b"]

@@ -15,7 +15,7 @@ pub struct Asked {
 const MOST_WORDS: usize = 32;
 
 /// What stands between question and answer where a dialogue was written down as one text: HH
-/// transcripts, the templates of Alpaca, Llama 2, ChatML, Llama 3, Zephyr and Gemma, and plain names.
+/// transcripts, the templates of Alpaca, Llama 2, `ChatML`, Llama 3, Zephyr and Gemma, and plain names.
 const ANSWER_MARKS: [&str; 14] = [
     "\n\nAssistant:",
     "### Response:",
@@ -33,6 +33,8 @@ const ANSWER_MARKS: [&str; 14] = [
     "\nA:",
 ];
 
+/// What a row asks.
+///
 /// Of a dialogue that is learned as a whole, everything before the first answer: two dialogues that
 /// open alike have an answer to the same question. Of a prompt that was found in its answers, what
 /// comes before the sentence in which it ends, since the first words of an answer are often the same.

@@ -152,12 +152,12 @@ fn every_form_of_pairs_is_recognised_by_its_keys() {
             asked(),
         ),
     ] {
-        let found =
-            read(&[row.clone()], Want::Pairs).unwrap_or_else(|err| panic!("{row}: {err:?}"));
+        let found = read(std::slice::from_ref(&row), Want::Pairs)
+            .unwrap_or_else(|err| panic!("{row}: {err:?}"));
         assert_eq!(found.form.name(), name, "{row}");
         assert_eq!(found.rows[0].content, expected, "{row}");
         assert_eq!(found.rows[0].group, expected.texts()[0].words(), "{row}");
-        let answers = read(&[row.clone()], Want::Answers).unwrap();
+        let answers = read(std::slice::from_ref(&row), Want::Answers).unwrap();
         let Content::Completion { completion, .. } = &answers.rows[0].content else {
             panic!("{row}: SFT learns the better answer")
         };
@@ -237,11 +237,11 @@ fn every_form_of_answers_is_recognised_by_its_keys() {
             completion(user("Hi"), "Hello there"),
         ),
     ] {
-        let found =
-            read(&[row.clone()], Want::Answers).unwrap_or_else(|err| panic!("{row}: {err:?}"));
+        let found = read(std::slice::from_ref(&row), Want::Answers)
+            .unwrap_or_else(|err| panic!("{row}: {err:?}"));
         assert_eq!(found.form.name(), name, "{row}");
         assert_eq!(found.rows[0].content, expected, "{row}");
-        assert!(read(&[row.clone()], Want::Pairs).is_err(), "{row} is no pair");
+        assert!(read(std::slice::from_ref(&row), Want::Pairs).is_err(), "{row} is no pair");
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn plain(key: &str, value: &Value) -> Result<String, Fault> {
     }
 }
 
-/// Messages as OpenAI (`role`, `content`) or ShareGPT (`from`, `value`) has them.
+/// Messages as `OpenAI` (`role`, `content`) or `ShareGPT` (`from`, `value`) has them.
 pub(crate) fn messages(key: &str, list: &[Value]) -> Result<Vec<Message>, Fault> {
     let one = |(index, value)| message(key, index, value);
     list.iter().enumerate().map(one).collect()
@@ -99,7 +99,7 @@ pub(crate) fn message(key: &str, index: usize, value: &Value) -> Result<Message,
     Message::from_fields(fields.clone()).map_err(wrong)
 }
 
-/// The roles of ShareGPT's speakers.
+/// The roles of `ShareGPT`'s speakers.
 const ROLES: [(&str, &str); 19] = [
     ("human", "user"),
     ("gpt", "assistant"),

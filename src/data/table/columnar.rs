@@ -170,16 +170,15 @@ fn value_of(field: Field, kind: Option<&Type>, found: &mut Found) -> Value {
             Value::String(text)
         }
         // Older writers do not say that bytes are text.
-        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
-            Ok(text) => {
+        Field::Bytes(bytes) => {
+            if let Ok(text) = std::str::from_utf8(bytes.data()) {
                 found.texts += 1;
                 Value::from(text)
-            }
-            Err(_) => {
+            } else {
                 found.bytes += 1;
                 Value::Null
             }
-        },
+        }
         Field::Group(row) => {
             let kinds = kind.filter(|kind| kind.is_group()).map(Type::get_fields);
             let fields = row.into_columns().into_iter().map(|(name, field)| {

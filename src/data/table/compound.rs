@@ -9,6 +9,7 @@ const LARGEST: u64 = 256 << 20;
 
 /// Whether every chain of sectors comes to an end. A header that cannot be read is left to the
 /// decoder, which says why.
+#[expect(clippy::verbose_file_reads, reason = "the file is open, and is read again after it")]
 pub(super) fn chains_end(mut file: &File) -> io::Result<bool> {
     if file.metadata()?.len() > LARGEST {
         return Ok(false);

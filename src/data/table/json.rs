@@ -205,7 +205,7 @@ impl<'f, 'a> Json<'f, 'a> {
             }
         }
         let text = std::mem::take(&mut self.text);
-        String::from_utf8(text).map_err(|_| self.problem("this text is not UTF-8"))
+        String::from_utf8(text).map_err(|_not_utf8| self.problem("this text is not UTF-8"))
     }
 
     /// At a `\`.
@@ -219,7 +219,7 @@ impl<'f, 'a> Json<'f, 'a> {
             Some(b'n') => b'\n',
             Some(b'r') => b'\r',
             Some(b't') => b'\t',
-            Some(b'u') => return self.unicode_escape(at),
+            Some(b'u') => return self.unicode_escape(&at),
             Some(b'\'') => {
                 let what = "JSON does not write \\' ; a ' in a text stands as it is".to_owned();
                 return Err(Problem { what, ..at });
@@ -239,8 +239,8 @@ impl<'f, 'a> Json<'f, 'a> {
     }
 
     /// After `\u`. Characters beyond the first 65,536, emoji among them, are written as two halves.
-    fn unicode_escape(&mut self, at: Problem) -> Result<(), Problem> {
-        let first = self.four_digits(&at)?;
+    fn unicode_escape(&mut self, at: &Problem) -> Result<(), Problem> {
+        let first = self.four_digits(at)?;
         let half = || {
             let what = format!(
                 "half an emoji (or another rare character): \\u{first:04x} stands without its \
@@ -251,12 +251,12 @@ impl<'f, 'a> Json<'f, 'a> {
         };
         let code = match first {
             0xd800..=0xdbff => {
-                if !self.feed_has(b"\\u") {
+                if !self.feed_has(*b"\\u") {
                     return Err(half());
                 }
                 self.feed.next();
                 self.feed.next();
-                let second = self.four_digits(&at)?;
+                let second = self.four_digits(at)?;
                 if !(0xdc00..=0xdfff).contains(&second) {
                     return Err(half());
                 }
@@ -271,7 +271,7 @@ impl<'f, 'a> Json<'f, 'a> {
     }
 
     /// Whether two bytes come next. They may lie in two chunks.
-    fn feed_has(&mut self, two: &[u8; 2]) -> bool {
+    fn feed_has(&mut self, two: [u8; 2]) -> bool {
         if self.feed.peek() != Some(two[0]) {
             return false;
         }
@@ -329,8 +329,9 @@ impl<'f, 'a> Json<'f, 'a> {
         if let Ok(number) = text.parse::<u64>() {
             return Ok(number.into());
         }
-        let number: f64 =
-            text.parse().map_err(|_| no(format!("{text} is not a number as JSON writes it")))?;
+        let number: f64 = text
+            .parse()
+            .map_err(|_not_a_number| no(format!("{text} is not a number as JSON writes it")))?;
         if whole.len() == digits.len() {
             let what = "a whole number has too many digits to be kept exactly";
             let key = self.keys.first().cloned();
@@ -385,8 +386,7 @@ impl<'f, 'a> Json<'f, 'a> {
                 "the quotation mark {curly} is a typographic one, as word processors make them; \
                  JSON needs \""
             ),
-            Some('/') => "a comment stands here; JSON has none".to_owned(),
-            Some('#') => "a comment stands here; JSON has none".to_owned(),
+            Some('/' | '#') => "a comment stands here; JSON has none".to_owned(),
             Some(',') => "a value is missing before this comma".to_owned(),
             Some(other) => format!("a value should begin here, and {other} stands here"),
             None => "a value is missing here".to_owned(),

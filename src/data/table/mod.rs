@@ -4,7 +4,7 @@
 //! A format is recognised by what is in a file; its name decides only what its words leave open.
 //! Text: JSON Lines, JSON in its other forms, fields between commas, semicolons, tabs or bars, lines
 //! of prose; in UTF-8, UTF-16 and what editors wrote before them. Not text: Parquet, Excel,
-//! OpenDocument. Around any of them: gzip, Zstandard.
+//! `OpenDocument`. Around any of them: gzip, Zstandard.
 //!
 //! No row is dropped and no value altered without a [`Note`] of it. A row that cannot be read is an
 //! error with its place, and nothing is taken.

@@ -73,7 +73,7 @@ pub(super) fn form(ending: &str, head: &str) -> Form {
 }
 
 fn is_page(start: &str) -> bool {
-    let begin: String = start.chars().take(15).collect::<String>().to_lowercase();
+    let begin = start.chars().take(15).collect::<String>().to_lowercase();
     ["<!doctype html", "<html"].iter().any(|tag| begin.starts_with(tag))
 }
 

@@ -325,8 +325,7 @@ fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> BTreeMap
         .into_iter()
         .map(|(column, cell)| {
             let name = match cell {
-                Cell::Text(text) => text,
-                Cell::Other(Value::String(text)) | Cell::Failed(text) => text,
+                Cell::Text(text) | Cell::Other(Value::String(text)) | Cell::Failed(text) => text,
                 Cell::Other(value) => value.to_string(),
                 Cell::Empty => String::new(),
             };

@@ -1,4 +1,5 @@
-//! A model with an adapter worked into its weights, as a transformers folder that stands alone:
+//! A model with an adapter worked into its weights, as a transformers folder that stands alone.
+//!
 //! W - T + scale · B A in place of W, where T is what the adapter's start took out, and each row with
 //! `DoRA`'s length where it has one.
 //!

@@ -151,7 +151,8 @@ impl Adapter {
             .map(|linear| (linear.name.as_str(), &linear.weight))
             .collect();
         self.pairs.par_iter_mut().try_for_each(|(module, pair)| {
-            let matrix = linears.get(module.as_str()).copied().unwrap_or(&model.transformer().head);
+            let matrix =
+                linears.get(module.as_str()).copied().unwrap_or_else(|| &model.transformer().head);
             let values = matrix.dequantize();
             let weight = Weight { values: &values, rows: matrix.rows(), cols: matrix.cols() };
             let rank = pair.a.dims()[0];
@@ -367,8 +368,9 @@ fn pair(
         return Err(Error::adapter(path, problem));
     };
     let (rank, alpha) = config.rank_and_alpha(theirs);
-    let inputs = layer.map_or(a.dims().last().copied().unwrap_or(0), |layer| layer.inputs);
-    let outputs = layer.map_or(b.dims().first().copied().unwrap_or(0), |layer| layer.outputs);
+    let inputs = layer.map_or_else(|| a.dims().last().copied().unwrap_or(0), |layer| layer.inputs);
+    let outputs =
+        layer.map_or_else(|| b.dims().first().copied().unwrap_or(0), |layer| layer.outputs);
     let expected = ([rank, inputs], [outputs, rank]);
     if a.dims() != expected.0 || b.dims() != expected.1 {
         let problem = format!(

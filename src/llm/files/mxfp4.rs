@@ -59,7 +59,7 @@ mod tests {
     fn every_number_comes_through_exactly() {
         // 0 to 15 twice over, at 2^3
         let block: [u8; BLOCK] =
-            std::array::from_fn(|at| (2 * at % 16 | (2 * at + 1) % 16 << 4) as u8);
+            std::array::from_fn(|at| ((2 * at % 16) | (((2 * at + 1) % 16) << 4)) as u8);
         let bytes = as_q5_0(&block, &[130], "w", Path::new("file")).unwrap();
         let matrix = QMatrix::new(GgmlType::Q5_0, 1, 32, bytes).unwrap();
         // OCP Microscaling Formats 1.0, section 5.3.3: E2M1

@@ -219,6 +219,7 @@ fn nothing_to_load(folder: &Path) -> String {
     let mut names: Vec<String> =
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
+    #[expect(clippy::case_sensitive_file_extension_comparisons, reason = "transformers' own names")]
     let pickle = names.iter().find(|name| {
         name.starts_with("pytorch_model")
             && (name.ends_with(".bin") || name.ends_with(".bin.index.json"))

@@ -135,7 +135,7 @@ impl Opened {
                 generation.as_ref().and_then(of).or_else(|| of(config))
             }
         };
-        told.or(tokenizer.bos())
+        told.or_else(|| tokenizer.bos())
     }
 
     pub fn facts(&self) -> ModelFacts {

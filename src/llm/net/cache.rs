@@ -97,15 +97,12 @@ impl KvCache {
             return self.len;
         }
         kept.retain(|(at, _)| *at <= len);
-        match kept.last() {
-            Some((at, states)) => {
-                now.clone_from(states);
-                *at
-            }
-            None => {
-                now.fill(Arc::default());
-                0
-            }
+        if let Some((at, states)) = kept.last() {
+            now.clone_from(states);
+            *at
+        } else {
+            now.fill(Arc::default());
+            0
         }
     }
 

@@ -276,13 +276,12 @@ impl Layer {
         }
         let Seen { mut q, k, v, gate } =
             self.queries_keys_values(config, hidden, adapter, table)?;
-        let cache = match self.keys_of {
-            Some(other) => cache.layer_mut(other),
-            None => {
-                let cache = cache.layer_mut(index);
-                cache.append(&k, &v);
-                cache
-            }
+        let cache = if let Some(other) = self.keys_of {
+            cache.layer_mut(other)
+        } else {
+            let cache = cache.layer_mut(index);
+            cache.append(&k, &v);
+            cache
         };
         q.keep(rows_of(self.attention.query_width()));
         hidden.keep(rows_of(config.width));

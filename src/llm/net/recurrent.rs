@@ -16,6 +16,7 @@ use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::Activation;
 
 /// What stands in place of queries, keys and values.
+#[expect(clippy::large_enum_variant, reason = "one a layer, and most are the large one")]
 #[derive(Clone)]
 pub(crate) enum Recurrent {
     ShortConv(ShortConv),

@@ -140,7 +140,6 @@ impl Layer {
 
 /// Queries, keys and values.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "one a layer, and most are the large one")]
 pub(crate) enum Qkv {
     Separate {
         q: Linear,

@@ -19,6 +19,7 @@ fn template(source: &str) -> ChatTemplate {
     ChatTemplate::new(source, tokens(&[("bos_token", "<s>"), ("eos_token", "</s>")]))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the tests read best so")]
 fn fill(source: &str, messages: Json, tools: Option<Json>) -> Result<String, ChatError> {
     let surroundings = Surroundings {
         add_generation_prompt: true,
@@ -123,7 +124,7 @@ fn the_usual_constructs_of_model_templates_work() {
     renders("{{ messages | tojson }}", r#"[{"role": "user", "content": "Hi"}]"#);
 }
 
-/// Each expected text: transformers 5.23, apply_chat_template with one message, "Hi".
+/// Each expected text: transformers 5.23, `apply_chat_template` with one message, "Hi".
 #[test]
 fn templates_from_the_wild_render_as_in_transformers() {
     let im = r#"{"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}"#;
@@ -160,7 +161,7 @@ fn special_tokens_are_those_of_autotokenizer() {
     }
 }
 
-/// Each expected text: transformers 5.23, from AutoTokenizer.
+/// Each expected text: transformers 5.23, from `AutoTokenizer`.
 #[test]
 fn special_tokens_are_found_wherever_a_folder_names_them() {
     let source =

@@ -260,7 +260,7 @@ impl TrainState {
                 self.surveyed = Some(now);
                 false
             }
-            SurveySlot::Ready(_) => *self.surveyed.get_or_insert(now.clone()) != now,
+            SurveySlot::Ready(_) => *self.surveyed.get_or_insert_with(|| now.clone()) != now,
         }
     }
 

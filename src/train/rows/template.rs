@@ -10,6 +10,7 @@ use crate::train::rows::Row;
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// What a template reads beside roles and words.
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that it reads or not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reads {
     pub parts: bool,
