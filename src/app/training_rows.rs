@@ -1,5 +1,6 @@
 //! The rows of a run before they are a file of its own: a file that the person chose, or pairs.
 
+use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,10 @@ impl TrainingRows {
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
         match self {
-            Self::File(file) => table::json_lines(file, &Quiet).map_err(io::Error::other),
+            Self::File(file) => table::json_lines(file, &Quiet).map_err(|err| {
+                let of_disk = err.source().and_then(|source| source.downcast_ref::<io::Error>());
+                io::Error::new(of_disk.map_or(io::ErrorKind::Other, io::Error::kind), err)
+            }),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {

@@ -323,7 +323,9 @@ impl<'f, 'a> Json<'f, 'a> {
         if whole.is_empty() || has_leading_zero || bare_point {
             return Err(no(format!("{text} is not a number as JSON writes it")));
         }
-        if let Ok(number) = text.parse::<i64>() {
+        if let Ok(number) = text.parse::<i64>()
+            && text != "-0"
+        {
             return Ok(number.into());
         }
         if let Ok(number) = text.parse::<u64>() {

@@ -281,8 +281,7 @@ fn a_damaged_column_does_not_stop_the_others() {
     ];
     write(&path, Compression::SNAPPY, &columns);
     let mut bytes = std::fs::read(&path).unwrap();
-    let at = bytes.windows(5).rposition(|window| window == b"first").expect("a value");
-    let at = bytes[..at].windows(5).rposition(|window| window == b"first").unwrap_or(at);
+    let at = bytes.windows(5).position(|window| window == b"first").expect("a value");
     bytes[at - 6..at].fill(0xff);
     files::write_atomic(&path, &bytes).unwrap();
     let table = rows(&path, &Quiet).unwrap();
@@ -378,7 +377,7 @@ fn the_name_of_a_file_does_not_hide_what_is_in_it() {
     }
     let prose = "Dear reader, how are you?\nWell, thank you; and you?\n";
     assert_eq!(read_bytes("a.txt", prose.as_bytes()).unwrap().report.format, Format::Lines);
-    let (error, _) = said("a.dat", prose);
+    let (error, _) = said("a.dat", "Dear reader\nhow are you?\n");
     assert!(error.contains("its form is not known") && error.contains(".txt"), "{error}");
 }
 

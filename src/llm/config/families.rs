@@ -66,7 +66,6 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
         "granitemoe" => mixtures::granitemoe(keys),
         "mixtral" => mixtures::mixtral(keys),
         "olmoe" => mixtures::olmoe(keys),
-        "phimoe" => mixtures::phimoe(keys),
         "qwen2_moe" => mixtures::qwen2_moe(keys),
         "qwen3_moe" => mixtures::qwen3_moe(keys),
         "deepseek_v2" => latent::deepseek_v2(keys),

@@ -28,6 +28,11 @@ fn without_rope(mut config: Config) -> Config {
     config
 }
 
+/// Of families in which every head has keys of its own, whatever else the file says.
+fn without_groups(config: Config) -> Config {
+    Config { kv_heads: config.heads, ..config }
+}
+
 pub(super) fn gpt_neox(keys: Keys<'_>) -> Result<Config, Error> {
     let keys = keys.called(&[
         ("rms_norm_eps", "layer_norm_eps"),
@@ -46,7 +51,7 @@ pub(super) fn gpt_neox(keys: Keys<'_>) -> Result<Config, Error> {
         own: &["attention_bias", "partial_rotary_factor", "use_parallel_residual"],
         ..LLAMA
     };
-    let config = with_biases(base(keys, defaults)?);
+    let config = with_biases(without_groups(base(keys, defaults)?));
     let bias = keys.flag("attention_bias", true)?;
     let parallel = keys.flag("use_parallel_residual", true)?;
     Ok(Config {
@@ -82,7 +87,7 @@ pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
         own: &[],
         ..LLAMA
     };
-    let config = turned_in_neighbours(with_biases(base(keys, defaults)?));
+    let config = turned_in_neighbours(with_biases(without_groups(base(keys, defaults)?)));
     Ok(Config {
         activation: keys.activation("activation_function", "gelu_new")?,
         norm_placement: NormPlacement::ParallelShared,
@@ -119,7 +124,7 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
         let expected = "only models that add to what is before the norm are supported";
         return Err(keys.refuse("apply_residual_connection_post_layernorm", expected));
     }
-    let config = without_rope(with_biases(base(keys, defaults)?));
+    let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
     Ok(Config {
         activation: super::Activation::GeluTanh,
         alibi: Some(Alibi { heads: config.heads, rounded: false }),
@@ -164,8 +169,7 @@ pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
         (false, _) => NormPlacement::Before,
     };
     if keys.flag("alibi", false)? {
-        config = without_rope(config);
-        config.alibi = Some(Alibi { heads: config.heads, rounded: true });
+        return Err(keys.refuse("alibi", "only Falcon with rotary positions is computed here"));
     }
     let bias = keys.flag("bias", false)?;
     Ok(Config {
@@ -200,7 +204,7 @@ pub(super) fn opt(keys: Keys<'_>) -> Result<Config, Error> {
         return Err(keys.refuse("_remove_final_layer_norm", "a norm before the head is needed"));
     }
     let before = keys.flag("do_layer_norm_before", true)?;
-    let config = without_rope(with_biases(base(keys, defaults)?));
+    let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
     let bias = keys.flag("enable_bias", true)?;
     let embedding_width = keys.size("word_embed_proj_dim", config.width)?;
     Ok(Config {
@@ -234,6 +238,11 @@ pub(super) fn stablelm(keys: Keys<'_>) -> Result<Config, Error> {
     let config = base(keys, defaults)?;
     let parallel = keys.flag("use_parallel_residual", false)?;
     let by_head = keys.flag("qk_layernorm", false)?;
+    if by_head {
+        // As far as it was written, its numbers are not transformers' yet.
+        let expected = "only models without norms of queries and keys are computed here";
+        return Err(keys.refuse("qk_layernorm", expected));
+    }
     Ok(Config {
         activation: keys.activation("hidden_act", "silu")?,
         norm: NormKind::Layer,

@@ -25,7 +25,7 @@ pub(crate) struct RawTensor {
     pub shape: Vec<usize>,
     pub bytes: Bytes,
 
-    /// The bytes are MXFP4's, and these are their scales: [`RawTensor::unpacked`] makes `kind` of
+    /// The bytes are MXFP4's, and these are their scales: `unpacked` makes `kind` of
     /// them.
     pub scales: Option<Bytes>,
 }

@@ -1,6 +1,6 @@
 //! Chat templates: messages to the text that the model was trained on.
 //!
-//! The templates are Jinja2 as transformers runs it ([`super::jinja`]). What stands here is what
+//! The templates are Jinja2 as transformers runs it (`jinja`). What stands here is what
 //! `apply_chat_template` does around that: which template of a folder is meant, what it can see,
 //! and what becomes of a message before the template sees it.
 

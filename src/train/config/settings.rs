@@ -140,7 +140,7 @@ pub struct TrainConfig {
     /// β in the DPO paper: how strongly the policy is held to the reference.
     pub beta: f64,
 
-    /// The DPO losses by TRL's names ([`config::LOSS_TYPES`]), summed.
+    /// The DPO losses by TRL's names ([`LOSS_TYPES`]), summed.
     #[serde(deserialize_with = "one_or_many")]
     pub loss_type: Vec<String>,
 
@@ -181,7 +181,7 @@ pub struct TrainConfig {
     /// By how much a look must be better than the best one so far to count.
     pub early_stopping_threshold: f64,
 
-    /// Which of [`config::BEST_MODEL_METRICS`] tells the best look.
+    /// Which of [`BEST_MODEL_METRICS`] tells the best look.
     pub metric_for_best_model: String,
 
     /// At the end, the run's adapter is that of its best look.

@@ -234,7 +234,7 @@ mod tests {
         for (text, column, words) in [
             (r#"{"prompt":"p","chosen":3,"rejected":"r"}"#, 15, "and it is a number"),
             (r#"{"prompt":"p","chosen":"c","rejected":[]}"#, 28, "no messages"),
-            (r#"["p","c","r"]"#, 1, "is a list"),
+            (r#"["p","c","r"]"#, 1, "this row has one answer"),
             (r#"{"prompt":[{"role":"user"}],"chosen":"c","rejected":"r"}"#, 2, "under \"content\""),
             (
                 r#"{"prompt":"p","chosen":"c","rejected":[{"role":"assistant","content":"r"}]}"#,
