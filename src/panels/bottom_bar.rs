@@ -19,6 +19,7 @@ use crate::widgets::theme::icons;
 pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
     let most = ui.ctx().content_rect().height() * 0.3;
     let area = egui::ScrollArea::vertical().id_salt("activities").max_height(most);
+    let area = area.min_scrolled_height(most); // the bar is as high as this asks to be
     if !state.activities.is_empty() {
         area.auto_shrink([false, true]).show(ui, |ui| activities_ui(ui, state, commands));
     }

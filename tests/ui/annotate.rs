@@ -163,7 +163,8 @@ fn while_answers_stream_there_is_a_stop_and_no_verdict() {
     annotate.on_event(GenerateEvent::Token { lane: 0, step }, 1.0);
     let mut harness = open(annotate);
     harness.get_by_label("Half an");
-    for (_, name, key) in BUTTONS {
+    // Skip has the next prompt, whatever becomes of this one.
+    for (_, name, key) in BUTTONS.into_iter().filter(|(_, name, _)| !name.starts_with("Skip")) {
         assert!(harness.get_by_label(name).accesskit_node().is_disabled(), "{name}");
         harness.key_press(key);
         harness.run();

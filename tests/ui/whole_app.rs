@@ -216,6 +216,7 @@ fn a_verdict_is_on_the_disk_before_the_next_prompt() {
 fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
+    app.run(); // the estimate has its line above the button now
     app.click("Start training");
     let held = app.script.borrow_mut().take::<Train>().expect("a run");
     let Held { request: mut work, feeder } = held;
@@ -258,6 +259,7 @@ fn a_project_that_takes_no_run_says_so_at_once() {
     std::fs::remove_dir(&runs).expect("a folder without runs");
     files::write_atomic(&runs, b"a file").expect("the folder is ours");
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
+    app.run(); // the estimate has its line above the button now
     app.click("Start training");
     let held = app.script.borrow_mut().take::<Train>().expect("a run");
     let Held { request: mut work, feeder } = held;
@@ -335,6 +337,7 @@ fn a_project_with_a_cut_line_opens_with_a_notice_of_what_was_recovered() {
 fn a_panic_in_a_worker_is_a_notice_and_not_the_end() {
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
+    app.run(); // the estimate has its line above the button now
     app.click("Start training");
     drop(app.script.borrow_mut().take::<Train>()); // the feeder's end without a word is a crash
     app.run();

@@ -81,7 +81,6 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
             Some(text) if text.get("text_config").is_none() => from_json(text, path),
             _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
-        "bloom" => older::bloom(keys),
         "falcon" => older::falcon(keys),
         "gpt_neox" => older::gpt_neox(keys),
         "gptj" => older::gptj(keys),

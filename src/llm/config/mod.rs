@@ -22,7 +22,6 @@ use super::kernels::Alibi;
 /// `model_type` of every family that can be run.
 pub const SUPPORTED: &[&str] = &[
     "apertus",
-    "bloom",
     "cohere2",
     "deepseek_v2",
     "ernie4_5",
@@ -533,6 +532,10 @@ impl Config {
         }
         if self.clip_qkv.is_some() {
             return Some("queries and keys that are cut off (clip_qkv)");
+        }
+        if matches!(self.architecture.as_str(), "gpt_oss" | "olmoe") {
+            // By up to 5 % beside the slope of the loss in the test of gradients.
+            return Some("experts whose gradients were not shown to be right yet");
         }
         let routing = self.experts.as_ref().map(|experts| experts.routing);
         if matches!(routing, Some(Routing::SparseMixer { .. })) {

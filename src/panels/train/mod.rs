@@ -128,8 +128,10 @@ fn left_ui(
                 .resizable(false)
                 .frame(Frame::new().inner_margin(margin))
                 .show(ui, |ui| {
+                    // The panel is as high as this asks to be, so it must not ask for what it has.
                     let area = ScrollArea::vertical().id_salt("train_start").max_height(most);
-                    area.auto_shrink([false, true])
+                    area.min_scrolled_height(most)
+                        .auto_shrink([false, true])
                         .show(ui, |ui| start::start_ui(ui, train, around, commands));
                 });
             scrolled(ui, "train_setup", |ui| setup::setup_ui(ui, train, commands));
