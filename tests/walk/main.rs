@@ -188,7 +188,7 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
     key("ctrl+4");
     window.sees("was interrupted", 20);
     window.shot("after-a-kill");
-    window.click("Go on", 30);
+    window.click("Resume", 30);
     window.sees("Try it", 240);
     window.shot("gone-on");
     let metrics = rows(&run().join("metrics.jsonl"));
