@@ -26,9 +26,6 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn start(&mut self, launch: &mut dyn Launch, wake: Wake) {
-        if let Ok(paths) = HubPaths::from_env() {
-            self.safe(&paths);
-        }
         launch.spawn(&self.services, wake);
     }
 

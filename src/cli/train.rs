@@ -142,7 +142,7 @@ fn estimate(
     for (name, bytes) in [
         ("  weights", weights),
         ("  adapter and optimizer", adapter),
-        ("  kept for the way back", kept),
+        ("  kept for the backward pass", kept),
         ("  the layer at work", work),
         ("  a checkpoint", checkpoint),
         ("  the program", program),

@@ -265,7 +265,7 @@ impl Model {
         jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))
     }
 
-    /// Fails where the way back through a part of this model is not written yet: before a run
+    /// Fails where the backward pass through a part of this model is not written yet: before a run
     /// starts, not in its first step.
     pub fn check_trainable(&self) -> Result<(), Error> {
         match self.config.untrainable() {

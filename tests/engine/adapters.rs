@@ -205,7 +205,7 @@ fn a_log_probability_is_the_same_bits_whatever_is_run_beside_it() {
     }
 }
 
-/// A layer that is computed again on the way back, instead of being kept.
+/// A layer that is computed again in the backward pass, instead of being kept.
 #[test]
 fn a_layer_computed_twice_gives_the_gradients_of_one_kept() {
     let model = load(&reference("models/gemma2"), Weights::F32);

@@ -16,6 +16,7 @@ use super::task::Task;
 use super::work;
 use crate::state::command::Command;
 use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
 
 impl Workbench {
     /// Carries out a command.
@@ -49,12 +50,7 @@ impl Workbench {
         self.start(task, request);
     }
 
-    fn tell_no_thread(
-        &mut self,
-        place: crate::state::prefs::PanelId,
-        what: &str,
-        error: &io::Error,
-    ) {
+    fn tell_no_thread(&mut self, place: PanelId, what: &str, error: &io::Error) {
         let summary = format!("{what}: the background thread could not be started");
         self.state.notices.push(Notice::error(place, summary, error));
     }

@@ -16,7 +16,7 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::{Activity, ModelSlot};
 
-/// A model is on its way into memory, and what is to happen then.
+/// What is to happen once a model is in memory.
 #[derive(Default)]
 pub struct LoadModel {
     /// An adapter that is laid over it once it is there.

@@ -65,25 +65,22 @@ impl Work for AskKeyring {
 }
 
 impl AskKeyring {
-    /// Whether it holds what lies readable in the preferences until it is kept elsewhere.
-    fn is_proxy_safe(&self) -> bool {
-        self.is_safe && matches!(self.keeping, Some((Secret::Proxy, _)))
+    /// What it was given would outlive this program by now, and need not lie readable any more.
+    fn is_kept(&mut self, app: &mut Workbench) {
+        self.is_safe = true;
+        if matches!(self.keeping, Some((Secret::Proxy, _))) {
+            app.state.prefs.hub.take_password();
+        }
     }
 }
 
 impl Task<Workbench> for AskKeyring {
     fn on_event(&mut self, (): (), app: &mut Workbench) {
-        self.is_safe = true;
-        if self.is_proxy_safe() {
-            app.state.prefs.hub.take_password(); // it need not lie readable any more
-        }
+        self.is_kept(app);
     }
 
     fn done(mut self, (): (), app: &mut Workbench) {
-        self.is_safe = true;
-        if self.is_proxy_safe() {
-            app.state.prefs.hub.take_password();
-        }
+        self.is_kept(app);
         app.keyring_answered();
     }
 

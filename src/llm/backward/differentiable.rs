@@ -1,8 +1,8 @@
 //! The pass with gradients: a tree of tokens at once, an adapter that learns. The same weights as
 //! `infer.rs`, all in f32.
 //!
-//! There is no graph: a layer's way back is written beside its way forth. What a layer needs on the
-//! way back is kept, or computed again from its input where keeping it would take too much.
+//! There is no graph: a layer's backward pass is written beside its forward pass. What a layer needs
+//! in the backward pass is kept, or computed again from its input where keeping it would take too much.
 
 use candle_core::Result;
 
@@ -22,10 +22,10 @@ use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;
 use crate::llm::net::transformer::{Adds, Layer, Qkv, Transformer};
 
-/// What a pass keeps for the way back.
+/// What a pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// There is no way back.
+    /// There is no backward pass.
     Nothing,
 
     /// Each layer's input: the layer is computed again, a third more time.
@@ -75,7 +75,7 @@ struct LayerTape {
     lows: Vec<Low>,
 }
 
-/// A tree of tokens that was run through a model, with the way back into the adapter.
+/// A tree of tokens that was run through a model, with the backward pass into the adapter.
 pub struct TreePass<'a> {
     transformer: &'a Transformer,
     pass: Pass<'a>,
@@ -94,7 +94,7 @@ impl<'a> TreePass<'a> {
         &self.hidden
     }
 
-    /// Bytes that are kept for the way back, counted where they are: what `pass_cost` foretells.
+    /// Bytes that are kept for the backward pass, counted where they are: what `pass_cost` foretells.
     pub fn kept_bytes(&self) -> u64 {
         let Tape { layers, last: _ } = &self.tape; // the last hidden state is at work
         let layers = layers
@@ -104,7 +104,7 @@ impl<'a> TreePass<'a> {
     }
 
     /// Adds to `gradients`; `grad` is the gradient by [`Self::hidden`]. Fails where the pass kept
-    /// nothing for the way back.
+    /// nothing for the backward pass.
     pub fn backward(self, grad: &[f32], gradients: &mut Gradients) -> Result<()> {
         let Self { transformer, pass, tape, hidden } = self;
         drop(hidden);
@@ -140,7 +140,7 @@ impl LayerTape {
     }
 }
 
-/// Bytes that a row of a tree takes until its way back, if everything is kept.
+/// Bytes that a row of a tree takes until its backward pass, if everything is kept.
 pub fn bytes_a_row(config: &Config) -> usize {
     let layers = config.layers.iter().map(|layer| LayerTape::floats_a_row(config, layer));
     layers.sum::<usize>() * size_of::<f32>()
@@ -185,7 +185,7 @@ impl<'a> Pass<'a> {
 }
 
 impl Transformer {
-    /// Hidden states after the final norm, (rows, width), and what is needed for the way back.
+    /// Hidden states after the final norm, (rows, width), and what is needed for the backward pass.
     pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Buffer, Tape)> {
         let width = pass.config.width;
         let mut hidden = Buffer::any(pass.rows() * width);
@@ -224,7 +224,7 @@ impl Transformer {
         drop(last);
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let Some((input, tape)) = layers.pop() else {
-                candle_core::bail!("this pass kept nothing for the way back")
+                candle_core::bail!("this pass kept nothing for the backward pass")
             };
             let tape = match tape {
                 Some(tape) => tape,
@@ -296,7 +296,7 @@ impl Layer {
             | Qkv::Latent(_)
             | Qkv::Queries(_)
             | Qkv::Recurrent(_) => {
-                candle_core::bail!("these keys have no way back yet")
+                candle_core::bail!("these keys have no backward pass yet")
             }
         };
         drop(x);
@@ -448,7 +448,7 @@ impl Layer {
             | Qkv::Latent(_)
             | Qkv::Queries(_)
             | Qkv::Recurrent(_) => {
-                candle_core::bail!("these keys have no way back yet")
+                candle_core::bail!("these keys have no backward pass yet")
             }
         }
         if let Some(waiting) = waiting {

@@ -1,5 +1,5 @@
 //! A mixture of experts for training: the router and the experts stand still, and what they say of
-//! their input goes on. Everything is computed again on the way back: a pass keeps nothing of it.
+//! their input goes on. Everything is computed again in the backward pass: a pass keeps nothing of it.
 
 use candle_core::Result;
 

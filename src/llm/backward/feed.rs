@@ -52,7 +52,9 @@ impl Feed {
             Self::Experts(experts) => {
                 Ok((experts.forward(x, count, learning)?, FeedTape::default()))
             }
-            Self::Beside(_) => candle_core::bail!("experts beside an MLP have no way back yet"),
+            Self::Beside(_) => {
+                candle_core::bail!("experts beside an MLP have no backward pass yet")
+            }
         }
     }
 
@@ -68,7 +70,9 @@ impl Feed {
         match self {
             Self::Mlp(mlp) => mlp.backward(x, tape, grad, learning, gradients),
             Self::Experts(experts) => experts.backward(&x(), grad, count, learning, gradients),
-            Self::Beside(_) => candle_core::bail!("experts beside an MLP have no way back yet"),
+            Self::Beside(_) => {
+                candle_core::bail!("experts beside an MLP have no backward pass yet")
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) struct LowRank<'a> {
     b: &'a [f32],
 }
 
-/// What a layer keeps of an adapter for the way back: scale · (x Aᵀ), (count, rank). Empty without.
+/// What a layer keeps of an adapter for the backward pass: scale · (x Aᵀ), (count, rank). Empty without.
 pub(crate) type Low = Buffer;
 
 /// What the linear layers of a pass have in common.

@@ -515,7 +515,7 @@ impl Config {
         self.kv_heads * self.head_dim
     }
 
-    /// The part of this decoder that the pass with gradients has no way back through. `None`: it can
+    /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can
     /// be trained.
     pub fn untrainable(&self) -> Option<&'static str> {
         if self.embedding_width.is_some() {

@@ -27,17 +27,17 @@ pub struct PassCost {
     /// Tokens of the tree.
     pub rows: usize,
 
-    /// Bytes that are kept for the way back.
+    /// Bytes that are kept for the backward pass.
     pub kept_bytes: u64,
 
     /// Bytes of the layer that is being computed, at most.
     pub work_bytes: u64,
 
-    /// Multiplications of all layers on the way forth, without the head; twice where layers are
+    /// Multiplications of all layers in the forward pass, without the head; twice where layers are
     /// computed again.
     pub forward_macs: u64,
 
-    /// Those of the way back.
+    /// Those of the backward pass.
     pub backward_macs: u64,
 
     /// Those of the head, forth and back, for the tokens that are predicted.
@@ -46,7 +46,7 @@ pub struct PassCost {
 
 const FLOAT: u64 = size_of::<f32>() as u64;
 
-/// Bytes that a pass over so many rows keeps for its way back, under an adapter whose layers' ranks
+/// Bytes that a pass over so many rows keeps for the backward pass, under an adapter whose layers' ranks
 /// add up to `rank_sum`.
 pub fn kept_bytes(config: &Config, rows: usize, rank_sum: usize, keep: Keep) -> u64 {
     let bytes = match keep {

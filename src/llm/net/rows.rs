@@ -95,7 +95,7 @@ impl Stripes {
         out
     }
 
-    /// The way back of [`Self::take`].
+    /// The backward pass of [`Self::take`].
     pub fn put(&self, part: &[f32], all: &mut [f32]) {
         let Self { step, first, len } = *self;
         for (part, group) in part.chunks_exact(len).zip(all.chunks_exact_mut(step)) {

@@ -59,7 +59,7 @@ impl EstimateSlot {
         for (what, bytes) in [
             ("the base model's weights", memory.weights),
             ("adapter, gradient and optimizer", memory.adapter),
-            ("kept of a batch for the way back", memory.kept),
+            ("kept of a batch for the backward pass", memory.kept),
             ("the layer at work, and scores", memory.work),
             ("in place of the last two, a checkpoint", memory.checkpoint),
             ("tokenizer and program", memory.program),

@@ -46,7 +46,7 @@ pub struct Memory {
     /// The adapter, its gradient, and the optimizer's two moments.
     pub adapter: u64,
 
-    /// What a pass keeps for its way back.
+    /// What a pass keeps for the backward pass.
     pub kept: u64,
 
     /// The layer that is being computed, the scores of some tokens over the vocabulary, and what

@@ -1,5 +1,5 @@
 //! What a model thinks of completions: the summed log-probability of their tokens, what TRL reports
-//! about them, and the way back into the adapter.
+//! about them, and the backward pass into the adapter.
 //!
 //! Sequences are run together as one tree of tokens, so that a prompt is computed once for both of
 //! its answers. The scores of all tokens (tokens × vocabulary) are the largest thing in a training
@@ -28,7 +28,7 @@ use crate::train::rows::batch::Sequence;
 /// Bytes of scores that are in memory at once: 256 rows for a vocabulary of 49152.
 const SCORE_BYTES: usize = 48 << 20;
 
-/// Bytes that a pass may keep for the way back. A run on the starter model then peaks at 0.77 GB
+/// Bytes that a pass may keep for the backward pass. A run on the starter model then peaks at 0.77 GB
 /// with weights as stored (98 MB of them) and at 1.17 GB with f32 ones (538 MB).
 const KEPT_BYTES: usize = 340 << 20;
 
@@ -106,7 +106,7 @@ pub fn tree(sequences: &[&Sequence]) -> TokenTree {
     TokenTree::new(sequences.iter().map(|sequence| sequence.ids.as_slice()))
 }
 
-/// Completions that were run through the model, with the way back.
+/// Completions that were run through the model, with their backward pass.
 pub struct Scored<'a> {
     /// One for each sequence.
     pub stats: Vec<CompletionStats>,
@@ -135,7 +135,7 @@ impl Scored<'_> {
     }
 }
 
-/// Runs sequences with targets and keeps the way back. `tree` is that of `sequences`.
+/// Runs sequences with targets and keeps what the backward pass needs. `tree` is that of `sequences`.
 pub fn score<'a>(
     model: &'a Model,
     adapter: &'a Adapter,
@@ -169,7 +169,7 @@ pub(crate) fn head(
     Ok((stats, slopes))
 }
 
-/// Runs sequences without a way back, through the very same operations: where policy and reference
+/// Runs sequences without a backward pass, through the very same operations: where policy and reference
 /// are the same weights, their log-probabilities are the same bits, whatever they are run beside.
 pub fn measure(
     model: &Model,
