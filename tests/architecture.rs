@@ -24,13 +24,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
+    ("explore", &["jobs", "llm", "memory"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "train"]),
     // Workbench state: plain data, no pixels, no tensors
-    ("state", &["data", "encoder", "errors", "eval", "hub", "llm", "train", "words"]),
+    ("state", &["data", "encoder", "errors", "eval", "explore", "hub", "llm", "train", "words"]),
     // Views
     ("widgets", &["words"]),
-    ("panels", &["data", "eval", "hub", "llm", "state", "train", "widgets"]),
+    ("panels", &["data", "eval", "explore", "hub", "llm", "state", "train", "widgets"]),
     // Shells: a window and a command line
     (
         "app",
@@ -40,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "encoder",
             "errors",
             "eval",
+            "explore",
             "files",
             "hub",
             "jobs",
@@ -54,8 +56,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "data", "encoder", "errors", "eval", "files", "hub", "jobs", "llm", "memory",
-            "train", "words",
+            "app", "data", "encoder", "errors", "eval", "explore", "files", "hub", "jobs", "llm",
+            "memory", "train", "words",
         ],
     ),
 ];

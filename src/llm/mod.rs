@@ -27,7 +27,7 @@ pub use config::families::from_json as config_from_json;
 pub use cost::shapes::Shapes;
 pub use error::Error;
 pub use files::weights::Weights;
-pub use model::{LoadOptions, Model, Positions, inspect, memory_needed};
+pub use model::{LoadOptions, Model, Positions, inspect, load_text, memory_needed};
 pub use net::cache::KvCache;
 pub use net::transformer::LoadEvent;
 pub use text::chat::ChatTemplate;

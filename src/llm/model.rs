@@ -194,7 +194,7 @@ impl Model {
 
     /// Runs checked ids. Where rope depends on the length of the text and what the cache holds was
     /// turned for another one, that is run once more.
-    fn run(
+    pub(super) fn run(
         &self,
         ids: &[u32],
         cache: &mut KvCache,
@@ -301,6 +301,11 @@ impl Model {
             None => Ok(()),
         }
     }
+}
+
+/// A model's tokenizer and chat template, without its weights.
+pub fn load_text(source: &ModelSource) -> Result<(Tokenizer, Option<ChatTemplate>), Error> {
+    Opened::open(source)?.text()
 }
 
 /// What a model's headers say, without loading its weights.

@@ -1,12 +1,18 @@
 //! Looking inside a run: hidden states and attention weights, as transformers' `output_hidden_states`
-//! and `output_attentions` give them.
+//! and `output_attentions` give them, and the parts of a pass by themselves.
+
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
+use crate::llm::net::buffers::Buffer;
+use crate::llm::net::cache::KvCache;
 use crate::llm::net::infer::Seen;
 use crate::llm::net::rows::{dot, softcap, softmax, softmax_with_sink};
 use crate::llm::net::transformer::Layer;
@@ -20,7 +26,11 @@ impl Model {
         adapter: Option<&Adapter>,
     ) -> Result<Vec<Tensor>, Error> {
         let shape = (ids.len(), self.config().width);
-        let states = self.states(ids, adapter, self.config().layer_count())?;
+        let mut states = Vec::with_capacity(self.config().layer_count() + 1);
+        self.watch(ids, &mut self.new_cache(), adapter, &mut |_, hidden| {
+            states.push(hidden.to_vec());
+            ControlFlow::Continue(())
+        })?;
         let tensors = states.into_iter().map(|state| Tensor::from_vec(state, shape, &Device::Cpu));
         Ok(tensors.collect::<Result<_, _>>()?)
     }
@@ -34,48 +44,112 @@ impl Model {
         layer: usize,
         adapter: Option<&Adapter>,
     ) -> Result<Tensor, Error> {
-        let (config, count) = (self.config(), self.config().layer_count());
-        if layer >= count {
-            return Err(Error::NoSuchLayer { index: layer, count });
-        }
-        if config.layers[layer].recurrent {
-            return Err(Error::NoAttention { index: layer });
-        }
-        let states = self.states(ids, adapter, layer)?;
-        let table = config.layers[layer].rope.map(|rope| config.ropes[rope].table(0, ids.len()));
-        let layers = &self.transformer().layers;
-        let of = |layer: usize| {
-            let hidden = states.get(layer).map(Vec::as_slice).unwrap_or_default();
-            layers[layer].queries_keys_values(config, hidden, adapter, table.as_ref())
-        };
-        let Seen { q, mut k, .. } = of(layer)?;
-        let layer = &layers[layer];
-        if let Some(other) = layer.keys_of {
-            k = of(other)?.k;
-        }
-        let weights = layer.attention_weights(&q, &k, ids.len());
-        Ok(Tensor::from_vec(weights, (config.heads, ids.len(), ids.len()), &Device::Cpu)?)
+        let mut found = Vec::new();
+        self.attention_of_layers(ids, adapter, &[layer], &mut |_, weights| {
+            found = weights;
+            ControlFlow::Continue(())
+        })?;
+        let shape = (self.config().heads, ids.len(), ids.len());
+        Ok(Tensor::from_vec(found, shape, &Device::Cpu)?)
     }
 
-    /// The hidden states before each layer up to `last`, where the number of layers stands for
-    /// what is after the final norm.
-    fn states(
+    /// As [`Self::attention_weights`], of several layers in one pass: each as it is reached, while
+    /// the others are not in memory. The pass ends with the last of them, or where `on_layer` says
+    /// so.
+    pub fn attention_of_layers(
         &self,
         ids: &[u32],
         adapter: Option<&Adapter>,
-        last: usize,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        self.check(ids, ids.len())?;
-        let mut states = Vec::with_capacity(last + 1);
-        let mut watch = |hidden: &[f32]| {
-            if states.len() <= last {
-                states.push(hidden.to_vec());
+        layers: &[usize],
+        on_layer: &mut dyn FnMut(usize, Vec<f32>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (config, count) = (self.config(), self.config().layer_count());
+        for &index in layers {
+            if index >= count {
+                return Err(Error::NoSuchLayer { index, count });
             }
+            if config.layers[index].recurrent {
+                return Err(Error::NoAttention { index });
+            }
+        }
+        let Some(&last) = layers.iter().max() else { return Ok(()) };
+        let keys_of = |index: usize| config.layers[index].keys_of;
+        let lenders: Vec<usize> = layers.iter().filter_map(|index| keys_of(*index)).collect();
+        let mut lent: BTreeMap<usize, Buffer> = BTreeMap::new();
+        let mut failure = None;
+        let mut look = |index: usize, hidden: &[f32]| -> Result<ControlFlow<()>, Error> {
+            if !layers.contains(&index) && !lenders.contains(&index) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let layer = &self.transformer().layers[index];
+            let rope = config.layers[index].rope;
+            let table = rope.map(|rope| config.ropes[rope].table(0, ids.len()));
+            let Seen { q, k, .. } =
+                layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
+            let mut flow = ControlFlow::Continue(());
+            if layers.contains(&index) {
+                let k = keys_of(index).and_then(|other| lent.get(&other)).unwrap_or(&k);
+                flow = on_layer(index, layer.attention_weights(&q, k, ids.len()));
+            }
+            if lenders.contains(&index) {
+                lent.insert(index, k);
+            }
+            Ok(if index == last { ControlFlow::Break(()) } else { flow })
         };
-        let mut cache = self.new_cache();
+        self.watch(ids, &mut self.new_cache(), adapter, &mut |index, hidden| {
+            look(index, hidden).unwrap_or_else(|error| {
+                failure = Some(error);
+                ControlFlow::Break(())
+            })
+        })?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Runs `ids` after what the cache holds and shows the hidden states on their way, (positions,
+    /// width) each: before layer 0, 1 and so on, and, under the number of layers, after the final
+    /// norm. Where `on_states` breaks off, the cache holds what it held before.
+    pub fn watch(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        on_states: &mut dyn FnMut(usize, &[f32]) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.check(ids, cache.len() + ids.len())?;
+        let mut index = 0;
+        let mut watch = |hidden: &[f32]| {
+            index += 1;
+            on_states(index - 1, hidden)
+        };
         let transformer = self.transformer();
-        transformer.run(self.config(), ids, &mut cache, adapter, 0..0, Some(&mut watch))?;
-        Ok(states)
+        transformer.run(self.config(), ids, cache, adapter, 0..0, Some(&mut watch))?;
+        Ok(())
+    }
+
+    /// Runs `ids` after what the cache holds and keeps them in it. Returns the hidden states after
+    /// the final norm of the positions in `wanted`, counted within `ids`: (positions, width).
+    pub fn normed_states(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        wanted: Range<usize>,
+    ) -> Result<Vec<f32>, Error> {
+        self.check(ids, cache.len() + ids.len())?;
+        jobs::in_pool(|| self.run(ids, cache, adapter, wanted))
+    }
+
+    /// Hidden states through the final norm, (positions, width) each.
+    pub fn final_normed(&self, states: &[f32]) -> Vec<f32> {
+        let Some(norm) = &self.transformer().final_norm else { return states.to_vec() };
+        jobs::in_pool(|| norm.run(states).to_vec())
+    }
+
+    /// Hidden states after the final norm, (positions, width), through the head: the raw scores of
+    /// what follows each position, (positions, vocabulary).
+    pub fn scores_of(&self, normed: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>, Error> {
+        let score = || self.transformer().score(self.config(), normed, adapter);
+        Ok(jobs::in_pool(score)?)
     }
 }
 

@@ -179,6 +179,77 @@ impl KvCache {
     }
 }
 
+/// What a piece of a text left in a cache: put back, it need not be run again.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    /// How many tokens the cache held before it.
+    start: usize,
+
+    /// Keys and values of every layer, (positions, heads · `head_dim`) each.
+    rows: Vec<[Vec<f32>; 2]>,
+
+    /// As in the cache.
+    ids: Vec<u32>,
+    turned_for: usize,
+
+    /// After it, where there are states.
+    states: Option<Vec<Arc<State>>>,
+    len: usize,
+}
+
+impl Piece {
+    /// How many tokens the cache held after it.
+    pub fn end(&self) -> usize {
+        self.start + self.len
+    }
+
+    /// What it takes in memory, without the states, which are shared.
+    pub fn byte_len(&self) -> usize {
+        self.rows.iter().flatten().map(|rows| size_of_val(rows.as_slice())).sum()
+    }
+}
+
+impl KvCache {
+    /// What the tokens from `start` on left in it.
+    pub(crate) fn piece(&self, start: usize) -> Piece {
+        Piece {
+            start,
+            rows: self.layers.iter().map(|layer| layer.rows_from(start)).collect(),
+            ids: self.ids.get(start..).unwrap_or_default().to_vec(),
+            turned_for: self.turned_for,
+            states: self.states.as_ref().map(|states| states.now.clone()),
+            len: self.len - start,
+        }
+    }
+
+    /// Goes to where it was after the last of these pieces: it holds the first of them, whatever
+    /// came after that is forgotten, and the others, each of which begins where the one before it
+    /// ends, are put back.
+    pub(crate) fn put_back(&mut self, pieces: &[&Piece]) {
+        let Some(held) = pieces.first() else { return };
+        let end = held.end();
+        for layer in &mut self.layers {
+            layer.truncate(end);
+        }
+        self.ids.truncate(end);
+        for piece in &pieces[1..] {
+            for (layer, [keys, values]) in self.layers.iter_mut().zip(&piece.rows) {
+                if !keys.is_empty() {
+                    layer.append(keys, values);
+                }
+            }
+            self.ids.extend(&piece.ids);
+        }
+        let last = pieces[pieces.len() - 1];
+        self.len = last.end();
+        self.turned_for = last.turned_for;
+        if let (Some(States { now, kept }), Some(states)) = (&mut self.states, &last.states) {
+            now.clone_from(states);
+            kept.retain(|(at, _)| *at <= end);
+        }
+    }
+}
+
 /// What recurrent layers carry, now and at places to go back to.
 #[derive(Clone)]
 struct States {
@@ -248,6 +319,27 @@ impl LayerCache {
         self.len += count;
     }
 
+    /// Keys and values from position `start` on, as they were appended.
+    fn rows_from(&self, start: usize) -> [Vec<f32>; 2] {
+        let Self { kv_heads, head_dim, len, capacity, .. } = *self;
+        let count = len.saturating_sub(start) * kv_heads;
+        let of = |store: &Store, place: &dyn Fn(usize, usize) -> (usize, usize)| {
+            let mut rows = Vec::with_capacity(count * head_dim);
+            for row in 0..count {
+                let (from, step) = place(start + row / kv_heads, row % kv_heads);
+                store.read(from, step, head_dim, &mut rows);
+            }
+            rows
+        };
+        let key_place = |position: usize, head: usize| {
+            let block = head * capacity + position / KEY_LANES * KEY_LANES;
+            (block * head_dim + position % KEY_LANES, KEY_LANES)
+        };
+        let value_place =
+            |position: usize, head: usize| ((head * capacity + position) * head_dim, 1);
+        [of(&self.keys, &key_place), of(&self.values, &value_place)]
+    }
+
     pub fn view(&self) -> KeysValues<'_> {
         let (keys, values) = (self.keys.view(), self.values.view());
         KeysValues { capacity: self.capacity, keys, values, sinks: &[] }
@@ -295,6 +387,18 @@ impl Store {
             }
             Self::F16(numbers) => {
                 put(Arc::make_mut(numbers).as_mut_slice(), rows, place, f16::from_f32);
+            }
+        }
+    }
+
+    /// Adds `count` numbers to `to`, from place `from` on and `step` apart.
+    fn read(&self, from: usize, step: usize, count: usize, to: &mut Vec<f32>) {
+        match self {
+            Self::F32(numbers) => {
+                to.extend(numbers[from..].iter().step_by(step).take(count));
+            }
+            Self::F16(numbers) => {
+                to.extend(numbers[from..].iter().step_by(step).take(count).map(|it| it.to_f32()));
             }
         }
     }
@@ -370,6 +474,33 @@ mod tests {
         assert_eq!((fork.len(), keys_of(&mut fork, 1)), (1, vec![2.0]));
         assert_eq!(keys_of(&mut cache, 1), [2.0, 4.0]);
         assert_eq!(cache.len(), 2);
+    }
+
+    #[test]
+    fn pieces_are_put_back_as_they_were() {
+        for empty in [KvCache::new([(2, 2)]), KvCache::new([(2, 2)]).halved()] {
+            let mut cache = empty;
+            let mut add = |cache: &mut KvCache, value: f32| {
+                let start = cache.len();
+                let row = [0.0, 0.25, 0.5, 0.75].map(|part| part + value);
+                cache.layer_mut(0).append(&row, &row);
+                cache.advance(1);
+                cache.piece(start)
+            };
+            let prompt = add(&mut cache, 1.0);
+            let one = add(&mut cache, 2.0);
+            let after_one = add(&mut cache, 3.0);
+            cache.put_back(&[&prompt]);
+            assert_eq!(cache.len(), 1);
+            let other = add(&mut cache, 9.0);
+            assert_eq!(keys_of(&mut cache, 0), [1.0, 1.25, 9.0, 9.25]);
+            cache.put_back(&[&prompt, &one, &after_one]);
+            assert_eq!(keys_of(&mut cache, 0), [1.0, 1.25, 2.0, 2.25, 3.0, 3.25]);
+            assert_eq!(keys_of(&mut cache, 1), [1.5, 1.75, 2.5, 2.75, 3.5, 3.75]);
+            cache.put_back(&[&prompt, &other]);
+            assert_eq!((cache.len(), other.end()), (2, 2));
+            assert_eq!(keys_of(&mut cache, 1), [1.5, 1.75, 9.5, 9.75]);
+        }
     }
 
     #[test]

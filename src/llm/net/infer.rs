@@ -1,7 +1,7 @@
 //! The fast pass: plain numbers, no graph. Reads the prompt at once or one token at a time, and
 //! remembers keys and values.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use candle_core::Result;
 
@@ -18,8 +18,9 @@ use crate::llm::error::Error;
 use crate::llm::kernels::QMatrix;
 
 /// Something that wants to see the hidden states on their way through, (positions, width) each:
-/// the embedding, every layer's result but the last, and the result of the final norm.
-pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]);
+/// the embedding, every layer's result but the last, and the result of the final norm. It says
+/// whether it wants to see more; where it does not, the run ends there and is not remembered.
+pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]) -> ControlFlow<()>;
 
 /// Positions that go through the layers together. More would not be faster: what is between two
 /// products then leaves the second cache, and takes memory.
@@ -57,7 +58,11 @@ impl Transformer {
                 self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
             });
             match run.map_err(Error::from).and_then(|hidden| Ok(hidden?)) {
-                Ok(hidden) => result.extend_from_slice(&hidden),
+                Ok(Some(hidden)) => result.extend_from_slice(&hidden),
+                Ok(None) => {
+                    cache.rewind(start);
+                    return Ok(result);
+                }
                 Err(err) => {
                     cache.rewind(start);
                     return Err(err);
@@ -71,7 +76,7 @@ impl Transformer {
     }
 
     /// As [`Self::run`], all positions at once, in a text of `length` tokens; a failure leaves the
-    /// cache half filled.
+    /// cache half filled, and so does a watcher that has seen enough (`None`).
     #[expect(clippy::too_many_arguments, reason = "as above")]
     fn run_part(
         &self,
@@ -82,7 +87,7 @@ impl Transformer {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
         mut watch: Option<&mut Watcher<'_>>,
-    ) -> Result<Buffer> {
+    ) -> Result<Option<Buffer>> {
         let start = cache.done();
         let width = config.width;
         let mut hidden = self.embed(config, ids, start, adapter);
@@ -91,8 +96,10 @@ impl Transformer {
         let everything = 0..ids.len();
         let per_layer = self.per_layer.as_ref().map(|tables| tables.inputs(ids, &hidden));
         for (index, layer) in self.layers.iter().enumerate() {
-            if let Some(watch) = &mut watch {
-                watch(&hidden);
+            if let Some(watch) = &mut watch
+                && watch(&hidden).is_break()
+            {
+                return Ok(None);
             }
             // Nobody reads what the last layer makes of the other positions, only their keys and
             // values.
@@ -106,10 +113,12 @@ impl Transformer {
         cache.advance(ids.len());
         let mut normed = normed(self.final_norm.as_ref(), hidden);
         if let Some(watch) = watch {
-            watch(&normed);
+            if watch(&normed).is_break() {
+                return Ok(None);
+            }
             normed.keep(wanted.start * width..wanted.end * width);
         }
-        Ok(normed)
+        Ok(Some(normed))
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.

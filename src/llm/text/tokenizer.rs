@@ -6,6 +6,7 @@
 //! a tokenizer from a GGUF file's metadata: see `llm::text::gguf_vocab`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -129,6 +130,21 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self.inner.encode_fast(text, add_special).map_err(TokenizerError::Encode)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// As [`Self::encode`], each token with the characters of `text` that it stands for, as
+    /// transformers' `return_offsets_mapping` counts them: half a character stands for all of it, and
+    /// what is put around a text has no place in it.
+    pub fn encode_with_places(
+        &self,
+        text: &str,
+        add_special: bool,
+    ) -> Result<Vec<(u32, Option<Range<usize>>)>, TokenizerError> {
+        let encoding = self.inner.encode_char_offsets(text, add_special);
+        let encoding = encoding.map_err(TokenizerError::Encode)?;
+        let places = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask());
+        let places = places.map(|((start, end), added)| (*added == 0).then_some(*start..*end));
+        Ok(encoding.get_ids().iter().copied().zip(places).collect())
     }
 
     /// The text of `ids`, as transformers decodes it. Bytes that are no character become U+FFFD.

@@ -1,0 +1,57 @@
+//! Why a view cannot be given.
+
+use crate::jobs::Cancelled;
+use crate::llm;
+use crate::llm::text::tokenizer::TokenizerError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the text is empty: there is no token to look at")]
+    NoTokens,
+
+    #[error(
+        "the text has one token, and there is nothing to be seen before there are two: write a \
+         longer one"
+    )]
+    OneToken,
+
+    #[error(
+        "the two models have different vocabularies, and token ids mean something in one of them \
+         only: give the text, and they are compared by its words"
+    )]
+    OtherVocabulary,
+
+    #[error(
+        "the two models have different vocabularies, and what they expect next cannot be compared \
+         token by token: compare two prompts with one of them, or both models on a text, by its \
+         words"
+    )]
+    NoCommonTokens,
+
+    #[error(
+        "the attention of {tokens} tokens takes {needed_mb} MB, and {free_mb} MB are free: choose a \
+         shorter text, or end other programs"
+    )]
+    Memory { tokens: usize, needed_mb: u64, free_mb: u64 },
+
+    #[error("no layer of this model has attention to show: they all carry a state instead")]
+    NoAttention,
+
+    #[error(
+        "the model's scores after token {position}, counted from 0, are not numbers: its weights \
+         are damaged"
+    )]
+    NotNumbers { position: usize },
+
+    #[error("there is no position {position}: the text has {count} tokens, counted from 0")]
+    NoSuchPosition { position: usize, count: usize },
+
+    #[error(transparent)]
+    Model(#[from] llm::Error),
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

@@ -1,0 +1,170 @@
+//! The logit lens: what every layer would say next, were it the last one.
+
+use std::ops::{ControlFlow, Range};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::error::Error;
+use super::predictions::{Candidate, Spread, highest, rank};
+use super::subject::{Looked, Subject};
+use crate::jobs;
+use crate::jobs::Progress;
+
+/// Layers by positions. `[layer][position]` everywhere: layer 0 is the embedding before any layer,
+/// layer n is what the n-th of them gave, and the last one is what the model says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LensView {
+    pub ids: Vec<u32>,
+
+    /// Each token as it is shown by itself.
+    pub tokens: Vec<String>,
+
+    /// The positions that were looked at, counted from 0: that of a token, after which something
+    /// comes.
+    pub positions: Range<usize>,
+
+    /// What comes after the position, the likeliest first.
+    pub top: Vec<Vec<Vec<Candidate>>>,
+
+    /// In bits, over the whole vocabulary.
+    pub entropy: Vec<Vec<f64>>,
+
+    /// One token through all layers, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
+}
+
+/// A token through the layers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Followed {
+    pub id: u32,
+    pub token: String,
+
+    /// Natural logs, `[layer][position]`.
+    pub logprobs: Vec<Vec<f64>>,
+
+    /// 1 is the likeliest; `[layer][position]`.
+    pub ranks: Vec<Vec<usize>>,
+}
+
+/// What of a text is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LensRequest {
+    /// Only this many positions, the last ones; `None`: all.
+    pub last: Option<usize>,
+
+    /// How many of the likeliest tokens are kept at each place.
+    pub top: usize,
+
+    /// A token to follow through the layers.
+    pub follow: Option<u32>,
+}
+
+/// Scores that are in memory at once, as a number of values.
+const SCORES: usize = 1 << 22;
+
+/// Reads a text once, and takes the hidden states of every layer through the model's own final norm
+/// and head. Slow: reports layers, and looks for Stop at each.
+pub fn lens(
+    subject: Subject<'_>,
+    ids: &[u32],
+    request: &LensRequest,
+    progress: &dyn Progress<Looked>,
+) -> Result<LensView, Error> {
+    subject.check(ids)?;
+    let Subject { model, adapter } = subject;
+    let (config, tokenizer) = (model.config(), model.tokenizer());
+    let LensRequest { last, top, follow } = *request;
+    if let Some(id) = follow.filter(|id| *id as usize >= config.vocab_size) {
+        return Err(Error::Model(crate::llm::Error::TokenOutOfRange {
+            id,
+            vocab_size: config.vocab_size,
+        }));
+    }
+    let first = ids.len() - last.unwrap_or(ids.len()).clamp(1, ids.len());
+    let mut cache = model.new_cache();
+    cache.plan(ids.len());
+    if first > 0 {
+        // Nobody looks at these.
+        for part in ids[..first].chunks(128) {
+            progress.check()?;
+            model.normed_states(part, &mut cache, adapter, 0..0)?;
+        }
+    }
+    let layer_count = config.layer_count();
+    let mut view = LensView {
+        ids: ids.to_vec(),
+        tokens: subject.token_texts(ids),
+        positions: first..ids.len(),
+        top: Vec::new(),
+        entropy: Vec::new(),
+        followed: follow.map(|id| Followed {
+            id,
+            token: tokenizer.token_text(id),
+            logprobs: Vec::new(),
+            ranks: Vec::new(),
+        }),
+    };
+    let mut look = |layer: usize, hidden: &[f32]| -> Result<(), Error> {
+        progress.check()?;
+        let normed;
+        let states = if layer == layer_count {
+            hidden
+        } else {
+            normed = model.final_normed(hidden);
+            &normed
+        };
+        let (mut tops, mut entropies) = (Vec::new(), Vec::new());
+        let (mut logprobs, mut ranks) = (Vec::new(), Vec::new());
+        let rows_at_once = (SCORES / config.vocab_size.max(1)).max(1);
+        for states in states.chunks(rows_at_once * config.width) {
+            let mut scores = model.scores_of(states, adapter)?;
+            let done = first + entropies.len();
+            let read = jobs::in_pool(|| {
+                let rows = scores.par_chunks_exact_mut(config.vocab_size).enumerate();
+                let read = rows.map(|(at, row)| {
+                    let best = highest(row, top);
+                    let followed = follow.map(|id| (row[id as usize], rank(row, id)));
+                    let position = done + at;
+                    let spread = Spread::of(row).ok_or(Error::NotNumbers { position })?;
+                    Ok((best, followed, spread))
+                });
+                read.collect::<Result<Vec<_>, Error>>()
+            })?;
+            for (best, followed, spread) in read {
+                let candidate = |&(id, score): &(u32, f32)| {
+                    Candidate::new(tokenizer, id, spread.logprob(score))
+                };
+                tops.push(best.iter().map(candidate).collect());
+                entropies.push(spread.entropy);
+                if let Some((score, rank)) = followed {
+                    logprobs.push(spread.logprob(score));
+                    ranks.push(rank);
+                }
+            }
+        }
+        view.top.push(tops);
+        view.entropy.push(entropies);
+        if let Some(followed) = &mut view.followed {
+            followed.logprobs.push(logprobs);
+            followed.ranks.push(ranks);
+        }
+        progress.emit(Looked { done: layer + 1, total: layer_count + 1 });
+        Ok(())
+    };
+    let mut failure = None;
+    model.watch(
+        &ids[first..],
+        &mut cache,
+        adapter,
+        &mut |layer, hidden| match look(layer, hidden) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    failure.map_or(Ok(view), Err)
+}

@@ -1,0 +1,18 @@
+//! Looking inside: what a model makes of a text, as numbers.
+//!
+//! One file a view. Each has its result as plain data that can be shown, written and compared, and
+//! the functions that compute it; everything is exact and over the whole vocabulary. Log-probabilities
+//! are natural logs, as everywhere; surprise and entropy are in bits. What is shown: see
+//! `panels`; the same without a window: `tuning-fork explore`.
+
+pub mod attention;
+pub mod compare;
+pub mod compare_words;
+pub mod error;
+pub mod leave_one_out;
+pub mod lens;
+pub mod next_token;
+pub mod predictions;
+pub mod subject;
+pub mod surprise;
+pub mod tokens;

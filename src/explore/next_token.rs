@@ -1,0 +1,123 @@
+//! A minimal pair: what comes next after two prompts, side by side.
+//!
+//! The prompts differ in a word, or the models do, or one has an adapter.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::compare::{Divergence, between, same_vocabulary};
+use super::error::Error;
+use super::predictions::{Spread, highest};
+use super::subject::{Looked, Subject};
+use crate::jobs::Progress;
+use crate::llm::KvCache;
+
+/// What two sides expect next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NextComparison {
+    pub divergence: Divergence,
+
+    /// In bits, over the whole vocabulary.
+    pub entropy_a: f64,
+    pub entropy_b: f64,
+
+    /// The likeliest tokens of either side, from what A finds likelier than B to the reverse.
+    pub candidates: Vec<Pair>,
+}
+
+/// A token under both sides; natural logs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pair {
+    pub id: u32,
+    pub token: String,
+    pub logprob_a: f64,
+    pub logprob_b: f64,
+
+    /// `logprob_a` - `logprob_b`: above 0 where A finds the token likelier.
+    pub difference: f64,
+}
+
+/// One side: who is asked, and the ids of the prompt.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    pub subject: Subject<'a>,
+    pub ids: &'a [u32],
+}
+
+/// Compares what comes after two prompts; `top`: how many of the likeliest of each side are listed.
+/// What the prompts begin with is read once where the same model reads both. Slow: reports the two
+/// sides.
+pub fn next_token(
+    a: Side<'_>,
+    b: Side<'_>,
+    top: usize,
+    progress: &dyn Progress<Looked>,
+) -> Result<NextComparison, Error> {
+    if !same_vocabulary(a.subject.model, b.subject.model) {
+        return Err(Error::NoCommonTokens);
+    }
+    a.subject.check(a.ids)?;
+    b.subject.check(b.ids)?;
+    let mut cache = a.subject.model.new_cache();
+    let mut row_a = read(a, 0, &mut cache, progress)?;
+    progress.emit(Looked { done: 1, total: 2 });
+    let is_same = |one: Subject<'_>, other: Subject<'_>| {
+        let adapters = match (one.adapter, other.adapter) {
+            (None, None) => true,
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            _ => false,
+        };
+        std::ptr::eq(one.model, other.model) && adapters
+    };
+    let mut shared = 0;
+    if is_same(a.subject, b.subject) {
+        shared = a.ids.iter().zip(b.ids).take_while(|(one, other)| one == other).count();
+        shared = shared.min(b.ids.len() - 1);
+        cache.truncate(shared);
+    } else {
+        cache = b.subject.model.new_cache();
+    }
+    let mut row_b = read(b, shared, &mut cache, progress)?;
+    progress.emit(Looked { done: 2, total: 2 });
+
+    let (raw_a, raw_b) = (row_a.clone(), row_b.clone());
+    let not_numbers = |ids: &[u32]| Error::NotNumbers { position: ids.len() - 1 };
+    let (divergence, _) =
+        between(&mut row_a, &mut row_b, None).ok_or_else(|| not_numbers(a.ids))?;
+    let spread_a = Spread::of(&mut row_a).ok_or_else(|| not_numbers(a.ids))?;
+    let spread_b = Spread::of(&mut row_b).ok_or_else(|| not_numbers(b.ids))?;
+    let best = [&raw_a, &raw_b].map(|row| highest(row, top));
+    let ids: BTreeSet<u32> = best.iter().flatten().map(|(id, _)| *id).collect();
+    let pair = |id: u32| {
+        let logprob_a = spread_a.logprob(raw_a[id as usize]);
+        let logprob_b = spread_b.logprob(raw_b[id as usize]);
+        let token = a.subject.model.tokenizer().token_text(id);
+        Pair { id, token, logprob_a, logprob_b, difference: logprob_a - logprob_b }
+    };
+    let mut candidates: Vec<Pair> = ids.into_iter().map(pair).collect();
+    candidates.sort_by(|one, other| other.difference.total_cmp(&one.difference));
+    let (entropy_a, entropy_b) = (spread_a.entropy, spread_b.entropy);
+    Ok(NextComparison { divergence, entropy_a, entropy_b, candidates })
+}
+
+/// The scores after the whole prompt, of which the cache holds the first `held`.
+fn read(
+    side: Side<'_>,
+    held: usize,
+    cache: &mut KvCache,
+    progress: &dyn Progress<Looked>,
+) -> Result<Vec<f32>, Error> {
+    let Subject { model, adapter } = side.subject;
+    cache.plan(side.ids.len());
+    let rest = &side.ids[held..];
+    let mut states = Vec::new();
+    let mut read = 0;
+    for part in rest.chunks(128) {
+        progress.check()?;
+        read += part.len();
+        let wanted = if read == rest.len() { part.len() - 1..part.len() } else { 0..0 };
+        states = model.normed_states(part, cache, adapter, wanted)?;
+    }
+    Ok(model.scores_of(&states, adapter)?)
+}

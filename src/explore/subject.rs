@@ -1,0 +1,104 @@
+//! What is looked at: a model, with an adapter over it or without, and how far the work is.
+
+use super::error::Error;
+use crate::llm::{Adapter, KvCache, Model};
+
+/// A model as it is asked: with an adapter, or as it is.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub model: &'a Model,
+    pub adapter: Option<&'a Adapter>,
+}
+
+impl<'a> Subject<'a> {
+    pub fn new(model: &'a Model, adapter: Option<&'a Adapter>) -> Self {
+        Self { model, adapter }
+    }
+
+    /// Each token as it is shown by itself.
+    pub fn token_texts(&self, ids: &[u32]) -> Vec<String> {
+        ids.iter().map(|id| self.model.tokenizer().token_text(*id)).collect()
+    }
+
+    /// The ids of a text, with what the tokenizer puts around it, as transformers'
+    /// `tokenizer(text)`; as [`Self::check`].
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        let ids = self.model.tokenizer().encode(text, true)?;
+        self.check(&ids)?;
+        Ok(ids)
+    }
+
+    /// Fails where the text is empty, longer than the context, or has ids that the model does not
+    /// know.
+    pub fn check(&self, ids: &[u32]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Err(Error::NoTokens);
+        }
+        Ok(self.model.check(ids, ids.len())?)
+    }
+}
+
+/// `done` of `total` parts of a view are there: tokens, layers or texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    pub done: usize,
+    pub total: usize,
+}
+
+/// Tokens that go through the layers before somebody is asked whether to go on.
+const CHUNK: usize = 128;
+
+/// Scores that are in memory at once: 85 rows of 49,152 are 17 MB.
+const SCORES: usize = 1 << 22;
+
+/// A text that is read from its beginning: the scores of what follows each token, row by row.
+pub(super) struct Reading<'a> {
+    subject: Subject<'a>,
+    ids: &'a [u32],
+    cache: KvCache,
+
+    /// Hidden states after the final norm of tokens whose scores were not asked for yet.
+    states: Vec<f32>,
+
+    /// Tokens whose scores were given.
+    given: usize,
+}
+
+impl<'a> Reading<'a> {
+    /// The ids are checked: [`Subject::check`].
+    pub fn new(subject: Subject<'a>, ids: &'a [u32]) -> Self {
+        let mut cache = subject.model.new_cache();
+        cache.plan(ids.len());
+        Self { subject, ids, cache, states: Vec::new(), given: 0 }
+    }
+
+    /// Rows to ask for, so that they take little memory.
+    pub fn rows_at_once(&self) -> usize {
+        (SCORES / self.subject.model.config().vocab_size.max(1)).clamp(1, CHUNK)
+    }
+
+    /// The scores after the next tokens, at most `count`: (rows, vocabulary). Empty at the end.
+    pub fn next_rows(&mut self, count: usize) -> Result<Vec<f32>, Error> {
+        let Subject { model, adapter } = self.subject;
+        let width = model.config().width;
+        if self.states.is_empty() {
+            let rest = &self.ids[self.given..];
+            let part = &rest[..rest.len().min(CHUNK)];
+            if part.is_empty() {
+                return Ok(Vec::new());
+            }
+            self.states = model.normed_states(part, &mut self.cache, adapter, 0..part.len())?;
+        }
+        let taken = count.min(self.states.len() / width);
+        let later = self.states.split_off(taken * width);
+        let scores = model.scores_of(&self.states, adapter)?;
+        self.states = later;
+        self.given += taken;
+        Ok(scores)
+    }
+
+    /// Tokens whose scores were given.
+    pub fn given(&self) -> usize {
+        self.given
+    }
+}
