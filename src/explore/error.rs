@@ -9,11 +9,8 @@ pub enum Error {
     #[error("the text is empty: there is no token to look at")]
     NoTokens,
 
-    #[error(
-        "the text has one token, and there is nothing to be seen before there are two: write a \
-         longer one"
-    )]
-    OneToken,
+    #[error("nothing stands before the answer that could be left out")]
+    NothingBefore,
 
     #[error(
         "the two models have different vocabularies, and token ids mean something in one of them \
@@ -45,6 +42,12 @@ pub enum Error {
 
     #[error("there is no position {position}: the text has {count} tokens, counted from 0")]
     NoSuchPosition { position: usize, count: usize },
+
+    #[error("the tree has {most} nodes, and more are not drawn: delete branches first")]
+    TreeFull { most: usize },
+
+    #[error("the tree has no node {node} any more")]
+    NoSuchNode { node: usize },
 
     #[error(transparent)]
     Model(#[from] llm::Error),

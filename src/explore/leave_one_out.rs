@@ -90,8 +90,8 @@ pub fn leave_one_out(
     progress: &dyn Progress<Looked>,
 ) -> Result<LeaveOneOutView, Error> {
     subject.check(ids)?;
-    if ids.len() < 2 {
-        return Err(Error::OneToken);
+    if answer == 0 {
+        return Err(Error::NothingBefore);
     }
     let outside =
         parts.iter().map(|part| part.end).chain([answer + 1]).find(|end| *end > ids.len());
@@ -104,7 +104,7 @@ pub fn leave_one_out(
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(parts[*at].start));
     let whole = answer_logprob(subject, &mut cache, ids, answer, &(answer..answer))?;
-    let logprob = whole.ok_or(Error::OneToken)?;
+    let logprob = whole.ok_or(Error::NothingBefore)?;
     let mut found: Vec<PartLeftOut> = parts
         .iter()
         .map(|part| PartLeftOut { tokens: part.clone(), logprob: None, difference: None })

@@ -16,3 +16,4 @@ pub mod predictions;
 pub mod subject;
 pub mod surprise;
 pub mod tokens;
+pub mod tree;

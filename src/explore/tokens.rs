@@ -10,7 +10,7 @@ use crate::llm::Tokenizer;
 /// A text as tokens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenView {
-    pub tokens: Vec<Piece>,
+    pub pieces: Vec<Piece>,
 
     /// Of the text: stretches between white space, characters, and bytes of UTF-8. `None` where
     /// only ids were given.
@@ -59,7 +59,7 @@ pub fn of_text(tokenizer: &Tokenizer, text: &str, add_special: bool) -> Result<T
         return Err(Error::NoTokens);
     }
     let own = found.iter().filter(|(_, place)| place.is_some()).count();
-    let tokens = found.into_iter().map(|(id, place)| piece(tokenizer, id, place)).collect();
+    let pieces = found.into_iter().map(|(id, place)| piece(tokenizer, id, place)).collect();
     let (words, characters) = (text.split_whitespace().count(), text.chars().count());
     let a = |count: usize| (count > 0).then(|| own as f64 / count as f64);
     let counts = TextCounts {
@@ -69,7 +69,7 @@ pub fn of_text(tokenizer: &Tokenizer, text: &str, add_special: bool) -> Result<T
         tokens_a_word: a(words),
         tokens_a_character: a(characters),
     };
-    Ok(TokenView { tokens, text: Some(counts) })
+    Ok(TokenView { pieces, text: Some(counts) })
 }
 
 /// The same of ids. One that the tokenizer does not have is shown as such.
@@ -77,8 +77,8 @@ pub fn of_ids(tokenizer: &Tokenizer, ids: &[u32]) -> Result<TokenView, Error> {
     if ids.is_empty() {
         return Err(Error::NoTokens);
     }
-    let tokens = ids.iter().map(|id| piece(tokenizer, *id, None)).collect();
-    Ok(TokenView { tokens, text: None })
+    let pieces = ids.iter().map(|id| piece(tokenizer, *id, None)).collect();
+    Ok(TokenView { pieces, text: None })
 }
 
 fn piece(tokenizer: &Tokenizer, id: u32, characters: Option<Range<usize>>) -> Piece {
