@@ -156,6 +156,15 @@ pub fn without_position(err: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(problem, _)| problem.to_owned())
 }
 
+/// The line (from 1) at which a parser of TOML stopped, and what is wrong there, with what stands in it.
+pub fn mistake_in_toml(text: &str, err: &toml::de::Error) -> (usize, String) {
+    let start = err.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text[..start].matches('\n').count() + 1;
+    let written = text.lines().nth(line - 1).unwrap_or("").trim();
+    let message = err.message().trim().replace('\n', ", ");
+    (line, if written.is_empty() { message } else { format!("`{written}`: {message}") })
+}
+
 /// A file that this process alone holds. The system lets go of it when the process ends, however
 /// it ends: unlike a process id in a file, a lock cannot be stale.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub mod data;
 pub mod encoder;
 pub mod errors;
 pub mod eval;
+pub mod evaluate;
 pub mod explore;
 pub mod files;
 pub mod hub;

@@ -27,11 +27,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("explore", &["jobs", "llm", "memory"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "train"]),
+    ("evaluate", &["data", "files", "jobs", "llm"]),
     // Workbench state: plain data, no pixels, no tensors
-    ("state", &["data", "encoder", "errors", "eval", "explore", "hub", "llm", "train", "words"]),
+    (
+        "state",
+        &[
+            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "train",
+            "words",
+        ],
+    ),
     // Views
     ("widgets", &["words"]),
-    ("panels", &["data", "eval", "explore", "hub", "llm", "state", "train", "widgets"]),
+    ("panels", &["data", "eval", "evaluate", "explore", "hub", "llm", "state", "train", "widgets"]),
     // Shells: a window and a command line
     (
         "app",
@@ -41,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "encoder",
             "errors",
             "eval",
+            "evaluate",
             "explore",
             "files",
             "hub",
@@ -56,8 +64,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "data", "encoder", "errors", "eval", "explore", "files", "hub", "jobs", "llm",
-            "memory", "train", "words",
+            "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
+            "jobs", "llm", "memory", "train", "words",
         ],
     ),
 ];

@@ -51,6 +51,19 @@ impl From<Precision> for Weights {
     }
 }
 
+impl Precision {
+    /// As a person would say it: `as stored`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AsStored => "as stored",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+        }
+    }
+}
+
 impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
         let named = self.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;

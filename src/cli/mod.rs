@@ -6,6 +6,7 @@ mod bench;
 mod bench_fetch;
 mod cache;
 mod embed;
+mod evaluate;
 mod export;
 mod fetch;
 mod generate;
@@ -57,6 +58,9 @@ pub enum Command {
     /// Turn texts into vectors with a sentence encoder
     Embed(embed::EmbedArgs),
 
+    /// Let a model answer about every row of a table: codes, exams, which answer is better
+    Evaluate(evaluate::EvaluateArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -85,6 +89,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Score(args) => score::run(args),
         Command::Embed(args) => embed::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -104,7 +109,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | evaluate | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -144,6 +149,7 @@ mod tests {
             "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
             "tuning-fork embed ada/encoder --text one --text two",
             "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
+            "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork export --adapter runs/1 --as merged --out merged",
             "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",

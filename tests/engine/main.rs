@@ -16,6 +16,7 @@ mod files;
 mod forms;
 mod generated;
 mod killed;
+mod labels;
 mod peft_adapters;
 mod starter;
 mod starter_training;

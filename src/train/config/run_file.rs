@@ -52,16 +52,10 @@ pub fn write(path: &Path, config: &TrainConfig) -> Result<(), RunFileError> {
 
 /// The configuration, or the line (from 1) and what is wrong with it.
 pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
-    let at_line = |err: &toml::de::Error| {
-        let start = err.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text[..start].matches('\n').count() + 1;
-        let written = text.lines().nth(line - 1).unwrap_or("").trim();
-        let message = err.message().trim().replace('\n', ", ");
-        let problem = if written.is_empty() { message } else { format!("`{written}`: {message}") };
-        (line, problem)
-    };
-    let mut config: TrainConfig = toml::from_str(text).map_err(|err| at_line(&err))?;
-    let written: toml::Table = toml::from_str(text).map_err(|err| at_line(&err))?;
+    let mut config: TrainConfig =
+        toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
+    let written: toml::Table =
+        toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
     if config.objective == Objective::Sft && !written.contains_key("learning_rate") {
         config.learning_rate = SFT_LEARNING_RATE;
     }

@@ -1,0 +1,172 @@
+//! `tuning-fork evaluate`: a model answers about every row of a table.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::load::{ModelArgs, Precision};
+use super::out;
+use super::progress::Bar;
+use crate::data::table::Reading;
+use crate::evaluate::results::Folder;
+use crate::evaluate::run::{self, AskEvent, Prepared};
+use crate::evaluate::task::Task;
+use crate::hub::resolve;
+use crate::jobs::{Cancelled, Progress};
+
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// What is asked of which model about which table
+    task: PathBuf,
+
+    /// Where the answers go; without it, evaluations/<name of the task> in the current folder
+    #[arg(long)]
+    out: Option<PathBuf>,
+
+    /// Go on where an earlier call was stopped
+    #[arg(long)]
+    resume: bool,
+
+    /// Only so many rows from the beginning
+    #[arg(long)]
+    rows: Option<usize>,
+
+    /// Another model than the task names
+    #[arg(long)]
+    model: Option<String>,
+
+    /// Another adapter than the task names
+    #[arg(long)]
+    adapter: Option<String>,
+
+    /// Keep the weights as the file stores them, widen them to f32, or round them
+    #[arg(long, value_enum, default_value_t = Precision::AsStored)]
+    weights: Precision,
+
+    /// Print every answer as JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let mut task = Task::read(&args.task)?;
+    if let Some(rows) = args.rows {
+        task.rows = rows;
+    }
+    if let Some(model) = &args.model {
+        task.model.clone_from(model);
+    }
+    if let Some(adapter) = &args.adapter {
+        task.adapter = Some(adapter.clone());
+    }
+    let screen = Screen::new(args.json);
+    let prepared = Prepared::read(&task, &screen)?;
+    screen.bar.clear();
+    out::note(&format!(
+        "{} rows from {}",
+        prepared.questions.list.len(),
+        prepared.questions.report.words()
+    ));
+    for note in prepared.questions.report.sentences() {
+        out::note(&note);
+    }
+    let named = ModelArgs {
+        model: task.model.clone(),
+        adapter: task.adapter.clone(),
+        weights: args.weights,
+    };
+    let (model, adapter) = named.load()?;
+    let adapter_sha256 = match (&task.adapter, &adapter) {
+        (Some(name), Some(_)) => Some(run::hash_of_adapter(&resolve::resolve_adapter(name)?)?),
+        _ => None,
+    };
+    let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
+    let evaluation = prepared.evaluation(&model, adapter_sha256, args.weights.words(), &started);
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.task));
+    let (folder, answered) = Folder::begin(&folder, &evaluation, args.resume)?;
+    let before = answered.len();
+    if before > 0 {
+        out::note(&format!("{before} rows were answered before"));
+    }
+    let answered = run::run(&model, adapter.as_ref(), &prepared, &folder, answered, &screen);
+    screen.bar.clear();
+    if let Some(error) = screen.broken.into_inner() {
+        return Err(error);
+    }
+    let answered = answered.with_context(|| {
+        format!("what was answered so far is in {}; --resume goes on", folder.path().display())
+    })?;
+    let problems = answered.values().filter(|row| row.problem.is_some()).count();
+    let cut = answered.values().filter(|row| row.cut.is_some()).count();
+    if args.json {
+        out::json(&json!({
+            "rows": answered.len(),
+            "problems": problems,
+            "cut": cut,
+            "folder": folder.path(),
+        }))?;
+    } else {
+        out::line(&format!(
+            "{} answers in {}",
+            answered.len() - problems,
+            folder.path().display()
+        ))?;
+    }
+    for (count, words) in [
+        (problems, "rows could not be asked; their problem stands beside them"),
+        (cut, "texts were cut at their end to fit into the model's context"),
+    ] {
+        if count > 0 {
+            out::note(&format!("{count} {words}"));
+        }
+    }
+    Ok(())
+}
+
+fn default_folder(task: &Path) -> PathBuf {
+    Path::new("evaluations").join(task.file_stem().unwrap_or(task.as_os_str()))
+}
+
+/// Answers as a bar, or as JSON Lines.
+struct Screen {
+    bar: Bar,
+    json: bool,
+    broken: RefCell<Option<anyhow::Error>>,
+}
+
+impl Screen {
+    fn new(json: bool) -> Self {
+        Self { bar: Bar::new(), json, broken: RefCell::default() }
+    }
+}
+
+impl Progress<Reading> for Screen {
+    fn emit(&self, event: Reading) {
+        self.bar.count("Reading", event.rows, event.total.max(event.rows));
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<AskEvent> for Screen {
+    fn emit(&self, event: AskEvent) {
+        let AskEvent::Answered { done, total, row } = event;
+        self.bar.count("Rows", done as u64, total as u64);
+        if self.json
+            && let Err(error) = out::json(&row)
+        {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.broken.borrow().is_some() { Err(Cancelled) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,284 @@
+//! From a question to what the model reads and to what of it is scored.
+
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::codebook::Codebook;
+use super::question::Question;
+use super::task::{AnswerForm, Kind, Task};
+
+/// More orders than this are too many to go through.
+const MOST_ORDERS: usize = 5040;
+
+/// A question as the model is asked it once: the options in one order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presentation {
+    /// The words, before a chat template.
+    pub content: String,
+
+    /// Which option stands at each place.
+    pub order: Vec<usize>,
+
+    /// What is scored for each place.
+    pub answers: Vec<String>,
+}
+
+/// How the questions of a task are put.
+#[derive(Clone, Debug)]
+pub struct Form {
+    template: String,
+
+    /// Parts that do not come from a row.
+    fixed: Vec<(String, String)>,
+    letters: bool,
+    judges: bool,
+    orders: usize,
+    seed: u64,
+}
+
+/// A prompt that names something which is not there, or is not complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    #[error("the prompt names {{{name}}}, and there is no such column or part; there are {known}")]
+    Unknown { name: String, known: String },
+
+    #[error(
+        "the prompt has a brace that is not closed: “{near}”. A brace that is meant as one is \
+         written twice"
+    )]
+    Open { near: String },
+
+    #[error("the prompt does not show {{{name}}}, so that the model could not know what to say")]
+    Lacks { name: &'static str },
+}
+
+const CODE: &str =
+    "{instruction}\n\n{codebook}\n\nText: {text}\n\nOptions:\n{options}\n\n{reminder}";
+const EXAM: &str = "{question}\n\n{options}\n\n{reminder}";
+const JUDGE: &str = "Somebody asked:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B:\n{second}\n\n\
+                     {criterion}\n\n{reminder}";
+const CRITERION: &str = "The better answer is right, helps with what was asked, and is no longer \
+                         than it has to be.";
+
+impl Form {
+    pub fn of(
+        task: &Task,
+        kind: Kind<'_>,
+        codebook: Option<&Codebook>,
+    ) -> Result<Self, PromptError> {
+        let judges = matches!(kind, Kind::Judge(_));
+        let letters = match task.answer {
+            AnswerForm::Usual => !matches!(kind, Kind::Code(_)),
+            AnswerForm::Text => judges,
+            AnswerForm::Letter => true,
+        };
+        let usual_reminder = if judges {
+            "Which answer is better? Say A or B and nothing else."
+        } else if letters {
+            "Answer with the letter of one option and nothing else."
+        } else {
+            "Answer with one of the options, in its words, and nothing else."
+        };
+        let mut fixed = vec![("reminder".to_owned(), usual_reminder.to_owned())];
+        let usual = match kind {
+            Kind::Code(_) => CODE,
+            Kind::Exam(_) => EXAM,
+            Kind::Judge(judge) => {
+                let criterion =
+                    if judge.criterion.is_empty() { CRITERION } else { &judge.criterion };
+                fixed.push(("criterion".to_owned(), criterion.to_owned()));
+                JUDGE
+            }
+        };
+        if let Some(codebook) = codebook {
+            fixed.push(("instruction".to_owned(), codebook.instruction.trim().to_owned()));
+            fixed.push(("codebook".to_owned(), codebook.words()));
+            if !codebook.reminder.trim().is_empty() {
+                fixed.push(("reminder".to_owned(), codebook.reminder.trim().to_owned()));
+            }
+        }
+        let template = task.prompt.clone().unwrap_or_else(|| usual.to_owned());
+        let needed: &[&str] = match kind {
+            Kind::Code(_) if letters => &["text", "options"],
+            Kind::Code(_) => &["text"],
+            Kind::Exam(_) if letters => &["question", "options"],
+            Kind::Exam(_) => &["question"],
+            Kind::Judge(_) => &["first", "second"],
+        };
+        for name in needed {
+            if !template.contains(&format!("{{{name}}}")) {
+                return Err(PromptError::Lacks { name });
+            }
+        }
+        let orders = if judges { 2 } else { task.orders.max(1) };
+        Ok(Self { template, fixed, letters, judges, orders, seed: task.seed })
+    }
+
+    /// The prompt as it was written.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// The question in each order of its options; the first is the order of the table.
+    pub fn presentations(&self, question: &Question) -> Result<Vec<Presentation>, PromptError> {
+        let orders = orders(question.options.len(), self.orders, self.seed);
+        orders.into_iter().map(|order| self.presentation(question, order)).collect()
+    }
+
+    fn presentation(
+        &self,
+        question: &Question,
+        order: Vec<usize>,
+    ) -> Result<Presentation, PromptError> {
+        let letter = |place: usize| char::from(b'A' + u8::try_from(place).unwrap_or(25));
+        let lines: Vec<String> = order
+            .iter()
+            .enumerate()
+            .map(|(place, &option)| {
+                let words = question.options[option].trim();
+                if self.letters {
+                    format!("{}. {words}", letter(place))
+                } else {
+                    format!("- {words}")
+                }
+            })
+            .collect();
+        let options = lines.join("\n");
+        let swapped = self.judges && order == [1, 0];
+        let content = fill(&self.template, |name| match name {
+            "options" if !self.judges => Some(options.as_str()),
+            "first" if swapped => question.part("second"),
+            "second" if swapped => question.part("first"),
+            _ => {
+                let fixed = self.fixed.iter().rev().find(|(part, _)| part == name);
+                fixed.map(|(_, text)| text.as_str()).or_else(|| question.part(name))
+            }
+        })
+        .map_err(|err| self.with_known(err, question))?;
+        let answers = order
+            .iter()
+            .enumerate()
+            .map(|(place, &option)| {
+                if self.letters {
+                    letter(place).to_string()
+                } else {
+                    question.options[option].trim().to_owned()
+                }
+            })
+            .collect();
+        Ok(Presentation { content, order, answers })
+    }
+
+    fn with_known(&self, err: PromptError, question: &Question) -> PromptError {
+        let PromptError::Unknown { name, .. } = err else { return err };
+        let mut names: Vec<String> = Vec::new();
+        let parts = self.fixed.iter().chain(&question.parts).map(|(name, _)| name.as_str());
+        for part in parts.chain((!self.judges).then_some("options")) {
+            let written = format!("{{{part}}}");
+            if !names.contains(&written) {
+                names.push(written);
+            }
+        }
+        PromptError::Unknown { name, known: names.join(", ") }
+    }
+}
+
+/// Puts values in the place of `{names}`; two braces are one.
+fn fill<'a>(
+    template: &'a str,
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, PromptError> {
+    let mut filled = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        filled.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        let after = &rest[at + 1..];
+        if after.starts_with(brace) {
+            filled.push_str(brace);
+            rest = &after[1..];
+            continue;
+        }
+        let near = || PromptError::Open { near: rest[at..].chars().take(30).collect() };
+        if brace == "}" {
+            return Err(near());
+        }
+        let end = after.find('}').ok_or_else(near)?;
+        let name = after[..end].trim();
+        let unknown = || PromptError::Unknown { name: name.to_owned(), known: String::new() };
+        filled.push_str(value(name).ok_or_else(unknown)?);
+        rest = &after[end + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// Orders of `count` options, at most `wanted`, without one twice. The first is as it stands; then
+/// the turned ones, in which every option comes to every place equally often; then drawn ones.
+pub fn orders(count: usize, wanted: usize, seed: u64) -> Vec<Vec<usize>> {
+    let all = (1..=count).try_fold(1_usize, |product, next| product.checked_mul(next));
+    let wanted = wanted.clamp(1, MOST_ORDERS);
+    let as_it_stands: Vec<usize> = (0..count).collect();
+    if all.is_some_and(|all| all <= wanted) {
+        return all_orders(&as_it_stands);
+    }
+    let mut found: Vec<Vec<usize>> = (0..count.min(wanted))
+        .map(|turn| (0..count).map(|place| (place + turn) % count).collect())
+        .collect();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut known: std::collections::HashSet<Vec<usize>> = found.iter().cloned().collect();
+    while found.len() < wanted {
+        let mut order = as_it_stands.clone();
+        order.shuffle(&mut random);
+        if known.insert(order.clone()) {
+            found.push(order);
+        }
+    }
+    found
+}
+
+/// All orders of what is given, in lexicographic order of the places.
+fn all_orders(items: &[usize]) -> Vec<Vec<usize>> {
+    if items.len() <= 1 {
+        return vec![items.to_vec()];
+    }
+    let mut found = Vec::new();
+    for (at, &first) in items.iter().enumerate() {
+        let rest: Vec<usize> = [&items[..at], &items[at + 1..]].concat();
+        for mut order in all_orders(&rest) {
+            order.insert(0, first);
+            found.push(order);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_are_filled_and_doubled_ones_stay() {
+        let value = |name: &str| (name == "text").then_some("{odd}");
+        assert_eq!(fill("a {text} {{b}}", value).unwrap(), "a {odd} {b}");
+        assert!(
+            matches!(fill("{tex}", value), Err(PromptError::Unknown { name, .. }) if name == "tex")
+        );
+        assert!(matches!(fill("a {text", value), Err(PromptError::Open { .. })));
+        assert!(matches!(fill("a } b", value), Err(PromptError::Open { .. })));
+    }
+
+    #[test]
+    fn orders_begin_as_it_stands_and_never_repeat() {
+        assert_eq!(orders(3, 1, 0), [[0, 1, 2]]);
+        assert_eq!(orders(3, 3, 0), [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
+        assert_eq!(orders(3, 100, 0).len(), 6);
+        assert_eq!(orders(2, 2, 0), [[0, 1], [1, 0]]);
+        let six = orders(5, 6, 7);
+        assert_eq!(six.len(), 6);
+        assert_eq!(six, orders(5, 6, 7), "a seed draws the same orders");
+        let distinct: std::collections::HashSet<_> = orders(5, 100, 1).into_iter().collect();
+        assert_eq!(distinct.len(), 100);
+    }
+}

@@ -1,0 +1,446 @@
+//! What a row of the table asks: its parts for the prompt, its options, and what people said.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::codebook::{Codebook, CodebookError};
+use super::task::{Code, Exam, Judge, Kind, Task, TaskError};
+use crate::data::table;
+use crate::data::table::{ImportError, Place, Reading, Report, Row};
+use crate::jobs::Progress;
+
+/// The three verdicts of a judge; the first two are its options.
+pub const VERDICTS: [&str; 3] = ["first", "second", "tie"];
+
+/// A row, made ready to be asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    pub place: Place,
+
+    /// What names the row in the results.
+    pub id: Option<Value>,
+
+    /// The row's own values by the names that a prompt may use.
+    pub parts: Vec<(String, String)>,
+    pub options: Vec<String>,
+
+    /// What each coder said, as an index into the options; a judge's tie is 2. `None`: nothing.
+    pub human: Vec<Option<usize>>,
+
+    /// What the row is reported by.
+    pub group: Option<String>,
+
+    /// Why it cannot be asked.
+    pub problem: Option<String>,
+}
+
+/// All rows of a task.
+#[derive(Clone, Debug)]
+pub struct Questions {
+    pub report: Report,
+    pub rows: Vec<Row>,
+    pub list: Vec<Question>,
+    pub codebook: Option<Codebook>,
+
+    /// The names of the columns with people's labels.
+    pub coders: Vec<String>,
+
+    /// What an answer may be where that is the same in every row.
+    pub labels: Option<Vec<String>>,
+}
+
+/// Why the rows cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    #[error(transparent)]
+    Table(#[from] ImportError),
+
+    #[error(transparent)]
+    Codebook(#[from] CodebookError),
+
+    #[error(transparent)]
+    Task(#[from] TaskError),
+
+    #[error("{} has no column \"{column}\", which {what}; it has {columns}", path.display())]
+    NoColumn { path: std::path::PathBuf, column: String, what: &'static str, columns: String },
+}
+
+impl Questions {
+    /// Reads the table of a task and what belongs to it.
+    pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, QuestionError> {
+        let kind = task.kind()?;
+        let codebook = match kind {
+            Kind::Code(code) => Some(Codebook::read(&code.codebook)?),
+            Kind::Exam(_) | Kind::Judge(_) => None,
+        };
+        let table = table::rows(&task.data, progress)?;
+        let mut rows = table.rows;
+        if task.rows > 0 {
+            rows.truncate(task.rows);
+        }
+        let mut questions = Self {
+            report: table.report,
+            rows,
+            list: Vec::new(),
+            codebook,
+            coders: Vec::new(),
+            labels: None,
+        };
+        if let Some(id) = &task.id {
+            questions.has(id, "is to name the rows")?;
+        }
+        match kind {
+            Kind::Code(code) => questions.of_codes(code)?,
+            Kind::Exam(exam) => questions.of_exam(exam)?,
+            Kind::Judge(judge) => questions.of_judge(judge)?,
+        }
+        if let Some(id) = &task.id {
+            for (question, row) in questions.list.iter_mut().zip(&questions.rows) {
+                question.id = row.get(id).cloned();
+            }
+        }
+        Ok(questions)
+    }
+
+    fn has(&self, column: &str, what: &'static str) -> Result<(), QuestionError> {
+        let columns = &self.report.columns;
+        if columns.iter().any(|name| name == column) {
+            return Ok(());
+        }
+        let named: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
+        Err(QuestionError::NoColumn {
+            path: self.report.path.clone(),
+            column: column.to_owned(),
+            what,
+            columns: named.join(", "),
+        })
+    }
+
+    fn of_codes(&mut self, code: &Code) -> Result<(), QuestionError> {
+        self.has(&code.text, "the task takes the texts from")?;
+        for coder in &code.human {
+            self.has(coder, "the task takes a person's labels from")?;
+        }
+        let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
+        for row in &self.rows {
+            let text = words(row.get(&code.text));
+            let mut question = Question::of(row);
+            if text.trim().is_empty() {
+                question.problem = Some(format!("its \"{}\" is empty", code.text));
+            }
+            question.parts.push(("text".to_owned(), text));
+            question.options.clone_from(&labels);
+            question.human = code
+                .human
+                .iter()
+                .map(|coder| {
+                    let said = words(row.get(coder));
+                    let said = said.trim();
+                    if said.is_empty() {
+                        return Ok(None);
+                    }
+                    let found = labels.iter().position(|label| label == said);
+                    found.map(Some).ok_or_else(|| {
+                        let problem = format!(
+                            "“{said}” is not a label of the codebook; it has {}",
+                            listed(&labels)
+                        );
+                        self.report.error(row.place, Some(coder), problem)
+                    })
+                })
+                .collect::<Result<_, ImportError>>()?;
+            self.list.push(question);
+        }
+        self.coders.clone_from(&code.human);
+        self.labels = Some(labels);
+        Ok(())
+    }
+
+    fn of_exam(&mut self, exam: &Exam) -> Result<(), QuestionError> {
+        self.has(&exam.question, "the task takes the questions from")?;
+        for option in &exam.options {
+            self.has(option, "the task takes an option from")?;
+        }
+        if let Some(answer) = &exam.answer {
+            self.has(answer, "the task takes the right answers from")?;
+            self.coders.push(answer.clone());
+        }
+        if let Some(subject) = &exam.subject {
+            self.has(subject, "the results are to be reported by")?;
+        }
+        for row in &self.rows {
+            let mut question = Question::of(row);
+            let asked = words(row.get(&exam.question));
+            question.options = match exam.options.as_slice() {
+                [one] => list_of_options(row.get(one)),
+                columns => {
+                    let options = columns.iter().map(|column| words(row.get(column)));
+                    options.filter(|option| !option.trim().is_empty()).collect()
+                }
+            };
+            question.problem = match question.options.len() {
+                _ if asked.trim().is_empty() => Some(format!("its \"{}\" is empty", exam.question)),
+                0 | 1 => Some("it has fewer than two options".to_owned()),
+                27.. => {
+                    Some("it has more than 26 options, and there are no more letters".to_owned())
+                }
+                _ => None,
+            };
+            question.parts.push(("question".to_owned(), asked));
+            question.group = exam.subject.as_ref().map(|column| words(row.get(column)));
+            self.list.push(question);
+        }
+        if let Some(answer) = &exam.answer {
+            let first = exam.first.or_else(|| self.first_number(answer));
+            for (question, row) in self.list.iter_mut().zip(&self.rows) {
+                let said = right_answer(row.get(answer), &question.options, first);
+                let said =
+                    said.map_err(|problem| self.report.error(row.place, Some(answer), problem))?;
+                question.human = vec![said];
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether right answers that are numbers count from 0 or from 1, where the column shows it.
+    fn first_number(&self, column: &str) -> Option<u64> {
+        let numbers = self.rows.iter().zip(&self.list).filter_map(|(row, question)| {
+            Some((number(row.get(column)?)?, question.options.len() as u64))
+        });
+        let mut first = None;
+        for (number, count) in numbers {
+            match number {
+                0 => return Some(0),
+                _ if number == count => first = Some(1),
+                _ => {}
+            }
+        }
+        first
+    }
+
+    fn of_judge(&mut self, judge: &Judge) -> Result<(), QuestionError> {
+        self.has(&judge.prompt, "the task takes what was asked from")?;
+        for answer in &judge.answers {
+            self.has(answer, "the task takes an answer from")?;
+        }
+        if let Some(human) = &judge.human {
+            self.has(human, "the task takes a person's verdicts from")?;
+            self.coders.push(human.clone());
+        }
+        for row in &self.rows {
+            let mut question = Question::of(row);
+            let answers = judge.answers.each_ref().map(|column| words(row.get(column)));
+            for (column, answer) in judge.answers.iter().zip(&answers) {
+                if answer.trim().is_empty() {
+                    question.problem = Some(format!("its \"{column}\" is empty"));
+                }
+            }
+            let [first, second] = answers;
+            question.parts.push(("prompt".to_owned(), words(row.get(&judge.prompt))));
+            question.parts.push(("first".to_owned(), first));
+            question.parts.push(("second".to_owned(), second));
+            question.options = VERDICTS[..2].iter().map(|&verdict| verdict.to_owned()).collect();
+            if let Some(human) = &judge.human {
+                let said = verdict(&words(row.get(human)), &judge.answers);
+                let said =
+                    said.map_err(|problem| self.report.error(row.place, Some(human), problem))?;
+                question.human = vec![said];
+            }
+            self.list.push(question);
+        }
+        self.labels = Some(VERDICTS.map(str::to_owned).to_vec());
+        Ok(())
+    }
+}
+
+impl Question {
+    fn of(row: &Row) -> Self {
+        Self {
+            place: row.place,
+            id: None,
+            parts: row
+                .fields
+                .iter()
+                .map(|(name, value)| (name.clone(), words(Some(value))))
+                .collect(),
+            options: Vec::new(),
+            human: Vec::new(),
+            group: None,
+            problem: None,
+        }
+    }
+
+    /// The value of a part; of two with one name the later, which is the task's own.
+    pub fn part(&self, name: &str) -> Option<&str> {
+        self.parts.iter().rev().find(|(part, _)| part == name).map(|(_, text)| text.as_str())
+    }
+
+    /// The same question with another text under `name`.
+    pub fn with_part(&self, name: &str, text: &str) -> Self {
+        let mut question = self.clone();
+        question.parts.push((name.to_owned(), text.to_owned()));
+        question
+    }
+}
+
+/// A value as a prompt has it.
+fn words(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn listed(labels: &[String]) -> String {
+    let quoted: Vec<String> = labels.iter().map(|label| format!("“{label}”")).collect();
+    quoted.join(", ")
+}
+
+/// A list of texts, or what ARC and `OpenBookQA` have: `{"text": [...], "label": [...]}`.
+fn list_of_options(value: Option<&Value>) -> Vec<String> {
+    let list = match value {
+        Some(Value::Object(fields)) => fields.get("text"),
+        other => other,
+    };
+    match list {
+        Some(Value::Array(options)) => options.iter().map(|option| words(Some(option))).collect(),
+        // A list that a table of text could only hold as text.
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Array(options)) => options.iter().map(|option| words(Some(option))).collect(),
+            Ok(Value::Object(fields)) => list_of_options(Some(&Value::Object(fields))),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The option that a column of right answers means: its words, its letter or its number.
+fn right_answer(
+    value: Option<&Value>,
+    options: &[String],
+    first: Option<u64>,
+) -> Result<Option<usize>, String> {
+    let said = words(value);
+    let said = said.trim();
+    let Some(value) = value.filter(|_| !said.is_empty()) else { return Ok(None) };
+    if let Some(found) = options.iter().position(|option| option.trim() == said) {
+        return Ok(Some(found));
+    }
+    let mut letters = said.chars();
+    if let (Some(letter), None) = (letters.next(), letters.next())
+        && letter.is_ascii_alphabetic()
+    {
+        let index = usize::from(letter.to_ascii_uppercase() as u8 - b'A');
+        return if index < options.len() {
+            Ok(Some(index))
+        } else {
+            Err(format!("the answer {said} is past its {} options", options.len()))
+        };
+    }
+    let Some(number) = number(value) else {
+        return Err(format!("the answer “{said}” is none of its options, no letter and no number"));
+    };
+    let first = first.ok_or_else(|| {
+        "the right answers are numbers, and it cannot be seen whether they count from 0 or from 1: \
+         say `first = 0` or `first = 1` under [exam]"
+            .to_owned()
+    })?;
+    match number.checked_sub(first).and_then(|index| usize::try_from(index).ok()) {
+        Some(index) if index < options.len() => Ok(Some(index)),
+        _ => Err(format!(
+            "the answer {number} is none of its {} options, which count from {first}",
+            options.len()
+        )),
+    }
+}
+
+fn verdict(said: &str, answers: &[String; 2]) -> Result<Option<usize>, String> {
+    let said = said.trim();
+    if let Some(found) = answers.iter().position(|column| column == said) {
+        return Ok(Some(found));
+    }
+    match said.to_lowercase().as_str() {
+        "" => Ok(None),
+        "first" | "1" | "a" | "left" => Ok(Some(0)),
+        "second" | "2" | "b" | "right" => Ok(Some(1)),
+        "tie" | "draw" | "both" | "neither" | "equal" => Ok(Some(2)),
+        _ => Err(format!(
+            "“{said}” is no verdict; one is \"{}\" or \"{}\", first or second, 1 or 2, A or B, or tie",
+            answers[0], answers[1]
+        )),
+    }
+}
+
+/// Fields of a row beside the ones of a task; for results that are written back into a table.
+pub fn own_fields(row: &Row) -> &Map<String, Value> {
+    &row.fields
+}
+
+/// The rows of a task in words: `abstracts.csv (CSV)`.
+pub fn source_words(path: &Path, report: &Report) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    format!("{name} ({})", report.words())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn options(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&option| option.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_right_answer_may_be_words_a_letter_or_a_number() {
+        let of = |value: Value, first| {
+            right_answer(Some(&value), &options(&["4", "5", "six"]), first).unwrap()
+        };
+        assert_eq!(of(json!("six"), None), Some(2));
+        assert_eq!(of(json!("b"), None), Some(1));
+        assert_eq!(of(json!(5), None), Some(1), "its words come before its number");
+        assert_eq!(of(json!(2), Some(0)), Some(2));
+        assert_eq!(of(json!("2"), Some(1)), Some(1));
+        assert_eq!(of(json!(""), None), None);
+    }
+
+    #[test]
+    fn an_answer_that_means_no_option_is_refused() {
+        let of = |value: Value, first| {
+            right_answer(Some(&value), &options(&["x", "y"]), first).unwrap_err()
+        };
+        assert!(of(json!("F"), None).contains("past its 2 options"));
+        assert!(of(json!(1), None).contains("from 0 or from 1"));
+        assert!(of(json!(2), Some(0)).contains("count from 0"));
+        assert!(of(json!("perhaps"), None).contains("none of its options"));
+    }
+
+    #[test]
+    fn options_come_as_a_list_or_as_arc_has_them() {
+        assert_eq!(list_of_options(Some(&json!(["a", 2]))), ["a", "2"]);
+        assert_eq!(list_of_options(Some(&json!({"text": ["a"], "label": ["A"]}))), ["a"]);
+        assert_eq!(list_of_options(Some(&json!("[\"a\", \"b\"]"))), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_verdict_is_the_name_of_a_column_or_a_place() {
+        let columns = ["base".to_owned(), "tuned".to_owned()];
+        for (said, verdict_index) in
+            [("tuned", Some(1)), ("A", Some(0)), ("2", Some(1)), ("Tie", Some(2)), (" ", None)]
+        {
+            assert_eq!(verdict(said, &columns).unwrap(), verdict_index, "{said}");
+        }
+        assert!(verdict("maybe", &columns).unwrap_err().contains("\"base\" or \"tuned\""));
+    }
+}

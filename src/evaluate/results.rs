@@ -1,0 +1,348 @@
+//! What a model answered about a row, and the folder that keeps it.
+//!
+//! `evaluation.json` says what was asked of which model, `results.jsonl` has a line a row as they
+//! come, `results.csv` the table with the answers beside it once all are there.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::task::Task;
+use crate::files;
+use crate::llm::card::ModelIdentity;
+
+pub const EVALUATION: &str = "evaluation.json";
+pub const RESULTS: &str = "results.jsonl";
+pub const TABLE: &str = "results.csv";
+
+/// The answer about one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The row's number in the table, from 1.
+    pub row: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+
+    /// The likeliest option's words; of a judge whose two orders disagree, `tie`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+
+    /// Its index among the options; a judge's tie is 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+
+    /// Of each option, averaged over the orders; they add up to 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
+
+    /// Natural logs of the options' whole probability in the first order, before they were made to
+    /// add up to 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<f64>,
+
+    /// In bits.
+    #[serde(default)]
+    pub entropy: f64,
+
+    /// The likeliest option's probability less that of the second.
+    #[serde(default)]
+    pub margin: f64,
+
+    /// The probability that the model says one of the options at all, averaged over the orders.
+    #[serde(default)]
+    pub mass: f64,
+
+    /// Mean probability of each place, where there was more than one order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_place: Vec<f64>,
+
+    /// The share of orders whose answer is the commonest one, where there was more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_answer: Option<f64>,
+
+    /// What people said, by coder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub human: Vec<Option<usize>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+
+    /// Tokens of the row's text that did not fit and were left out at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<usize>,
+
+    /// Why there is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Answered {
+    /// A row without an answer.
+    pub fn refused(row: u64, id: Option<Value>, problem: String) -> Self {
+        Self {
+            row,
+            id,
+            answer: None,
+            index: None,
+            probabilities: Vec::new(),
+            logprobs: Vec::new(),
+            entropy: 0.0,
+            margin: 0.0,
+            mass: 0.0,
+            by_place: Vec::new(),
+            same_answer: None,
+            human: Vec::new(),
+            group: None,
+            cut: None,
+            problem: Some(problem),
+        }
+    }
+}
+
+/// Everything that decides the answers, and when they were made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    pub task: Task,
+    pub model: ModelIdentity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_sha256: Option<String>,
+    pub data_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codebook_sha256: Option<String>,
+
+    /// The prompt with its names in braces.
+    pub prompt: String,
+
+    /// What an answer may be, where that is the same in every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+
+    /// The columns with what people said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coders: Vec<String>,
+    pub rows: usize,
+
+    /// How the weights were kept in memory.
+    pub weights: String,
+    pub program: String,
+
+    /// RFC 3339, UTC.
+    pub started: String,
+}
+
+/// What is wrong with the folder of an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("{} could not be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("{} is no evaluation: {problem}", path.display())]
+    NotOne { path: PathBuf, problem: String },
+
+    #[error(
+        "{} holds an evaluation already: resume it, or choose another folder",
+        path.display()
+    )]
+    Taken { path: PathBuf },
+
+    #[error(
+        "{} was begun with {differences}; with what is asked now its answers would not belong \
+         together. Choose another folder",
+        path.display()
+    )]
+    Another { path: PathBuf, differences: String },
+
+    #[error("line {line} of {}: {problem}", path.display())]
+    Line { path: PathBuf, line: usize, problem: String },
+}
+
+/// The folder of one evaluation.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// A new folder for `evaluation`, or, to resume, one that was begun with the same.
+    /// Returns the answers that are there.
+    pub fn begin(
+        path: &Path,
+        evaluation: &Evaluation,
+        resume: bool,
+    ) -> Result<(Self, BTreeMap<u64, Answered>), FolderError> {
+        let folder = Self { path: path.to_owned() };
+        let about = path.join(EVALUATION);
+        if !about.exists() {
+            let text = serde_json::to_string_pretty(evaluation).expect("strings are valid JSON");
+            files::write_atomic(&about, text.as_bytes())
+                .map_err(|source| FolderError::Write { path: about, source })?;
+            return Ok((folder, BTreeMap::new()));
+        }
+        if !resume {
+            return Err(FolderError::Taken { path: path.to_owned() });
+        }
+        let (begun, answered) = Self::read(path)?;
+        let differences = differences(&begun, evaluation);
+        if differences.is_empty() {
+            Ok((folder, answered))
+        } else {
+            let differences = differences.join(", ");
+            Err(FolderError::Another { path: path.to_owned(), differences })
+        }
+    }
+
+    /// What was asked, and the answers by row.
+    pub fn read(path: &Path) -> Result<(Evaluation, BTreeMap<u64, Answered>), FolderError> {
+        let about = path.join(EVALUATION);
+        let text = std::fs::read_to_string(&about)
+            .map_err(|source| FolderError::Read { path: about.clone(), source })?;
+        let evaluation = serde_json::from_str(&text).map_err(|err| FolderError::NotOne {
+            path: about,
+            problem: files::without_position(&err),
+        })?;
+        let results = path.join(RESULTS);
+        let text = match std::fs::read_to_string(&results) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(FolderError::Read { path: results, source }),
+        };
+        let mut answered = BTreeMap::new();
+        let lines = text.lines().count();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            match serde_json::from_str::<Answered>(line) {
+                Ok(row) => {
+                    answered.insert(row.row, row);
+                }
+                // Cut off by a crash; the row is asked again.
+                Err(err) if err.is_eof() || index + 1 == lines => {}
+                Err(err) => {
+                    return Err(FolderError::Line {
+                        path: results,
+                        line: index + 1,
+                        problem: files::without_position(&err),
+                    });
+                }
+            }
+        }
+        Ok((evaluation, answered))
+    }
+
+    /// Keeps an answer, on the disk before this returns.
+    pub fn append(&self, answered: &Answered) -> Result<(), FolderError> {
+        let path = self.path.join(RESULTS);
+        files::append_json(&path, answered).map_err(|source| FolderError::Write { path, source })
+    }
+
+    /// Writes all answers in the order of the rows, so that an interrupted evaluation and one that
+    /// was not leave the same file, and the table with the answers beside it.
+    pub fn finish(
+        &self,
+        answered: &BTreeMap<u64, Answered>,
+        table: &[u8],
+    ) -> Result<(), FolderError> {
+        let mut lines = Vec::new();
+        for row in answered.values() {
+            serde_json::to_writer(&mut lines, row).expect("an answer is valid JSON");
+            lines.push(b'\n');
+        }
+        for (name, bytes) in [(RESULTS, lines.as_slice()), (TABLE, table)] {
+            let path = self.path.join(name);
+            files::write_atomic(&path, bytes)
+                .map_err(|source| FolderError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What was different when an evaluation was begun, a few words each.
+fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut compare = |is_same: bool, words: String| {
+        if !is_same {
+            found.push(words);
+        }
+    };
+    compare(
+        begun.model.sha256 == now.model.sha256,
+        format!("another model ({})", begun.model.name),
+    );
+    compare(begun.adapter_sha256 == now.adapter_sha256, "another adapter".to_owned());
+    compare(begun.weights == now.weights, format!("its weights kept {}", begun.weights));
+    compare(begun.data_sha256 == now.data_sha256, "other data".to_owned());
+    compare(begun.codebook_sha256 == now.codebook_sha256, "another codebook".to_owned());
+    compare(begun.prompt == now.prompt, "another prompt".to_owned());
+    let settings = |task: &Task| {
+        let Task { orders, seed, answer, score, id, code, exam, judge, .. } = task.clone();
+        // Where the codebook lies does not matter; what is in it was compared above.
+        let code = code.map(|code| (code.text, code.human));
+        (orders, seed, answer, score, id, code, exam, judge)
+    };
+    compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation() -> Evaluation {
+        Evaluation {
+            task: Task::default(),
+            model: ModelIdentity { name: "m".to_owned(), ..ModelIdentity::default() },
+            adapter_sha256: None,
+            data_sha256: "d".to_owned(),
+            codebook_sha256: None,
+            prompt: "p".to_owned(),
+            labels: None,
+            coders: Vec::new(),
+            rows: 2,
+            weights: "as stored".to_owned(),
+            program: "0".to_owned(),
+            started: "2026-11-28T00:00:00Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_evaluation_is_resumed_with_the_same_settings_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("e");
+        let (kept, none) = Folder::begin(&path, &evaluation(), false).unwrap();
+        assert!(none.is_empty());
+        kept.append(&Answered::refused(2, None, "empty".to_owned())).unwrap();
+        let taken = Folder::begin(&path, &evaluation(), false).unwrap_err();
+        assert!(taken.to_string().contains("resume it"), "{taken}");
+        let mut later = evaluation();
+        later.started = "2026-11-29T00:00:00Z".to_owned();
+        let (_, answered) = Folder::begin(&path, &later, true).unwrap();
+        assert_eq!(answered.keys().collect::<Vec<_>>(), [&2]);
+        later.prompt = "q".to_owned();
+        later.task.seed = 3;
+        let said = Folder::begin(&path, &later, true).unwrap_err().to_string();
+        assert!(said.contains("another prompt, other settings"), "{said}");
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_off_is_asked_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, _) = Folder::begin(folder.path(), &evaluation(), false).unwrap();
+        kept.append(&Answered::refused(1, None, "empty".to_owned())).unwrap();
+        let results = folder.path().join(RESULTS);
+        let mut text = std::fs::read_to_string(&results).unwrap();
+        text.push_str("{\"row\":2,\"ans");
+        files::write_atomic(&results, text.as_bytes()).unwrap();
+        let (_, answered) = Folder::read(folder.path()).unwrap();
+        assert_eq!(answered.len(), 1);
+        // The next line does not melt into it.
+        kept.append(&Answered::refused(2, None, "empty".to_owned())).unwrap();
+        assert_eq!(Folder::read(folder.path()).unwrap().1.len(), 2);
+    }
+}

@@ -1,0 +1,512 @@
+//! Asks a model about every row of a task, keeps each answer as it comes, and resumes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::prompt::{Form, PromptError};
+use super::question::{Question, QuestionError, Questions};
+use super::results::{Answered, Evaluation, Folder, FolderError};
+use super::scoring::{Asked, Scorer, Unaskable, common};
+use super::task::{Kind, Scoring, Task, TaskError};
+use crate::data::table::Reading;
+use crate::files;
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::{Adapter, Model};
+
+/// What is worth showing while it runs.
+#[derive(Clone, Debug)]
+pub enum AskEvent {
+    /// A row is answered, `done` of `total`; rows that were answered before are counted.
+    Answered { done: usize, total: usize, row: Box<Answered> },
+}
+
+/// Why the rows could not be asked, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+
+    #[error(transparent)]
+    Task(#[from] TaskError),
+
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
+    #[error("{} could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("the model failed at row {row}")]
+    Model { row: u64, source: llm::Error },
+
+    #[error("the beginning that all prompts share could not be prepared")]
+    Beginning(#[source] llm::Error),
+}
+
+/// A task with its rows, ready to be asked of any model.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub task: Task,
+    pub questions: Questions,
+    pub form: Form,
+    pub data_sha256: String,
+    pub codebook_sha256: Option<String>,
+}
+
+impl Prepared {
+    /// Reads everything, and finds what is wrong with the prompt before a model is loaded.
+    pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, AskError> {
+        let questions = Questions::read(task, progress)?;
+        let form = Form::of(task, task.kind()?, questions.codebook.as_ref())?;
+        if let Some(question) = questions.list.first() {
+            form.presentations(question)?;
+        }
+        let codebook_sha256 = match task.kind()? {
+            Kind::Code(code) => Some(hash(&code.codebook)?),
+            Kind::Exam(_) | Kind::Judge(_) => None,
+        };
+        let data_sha256 = hash(&task.data)?;
+        Ok(Self { task: task.clone(), questions, form, data_sha256, codebook_sha256 })
+    }
+
+    /// What is written down before the first row.
+    pub fn evaluation(
+        &self,
+        model: &Model,
+        adapter_sha256: Option<String>,
+        weights: &str,
+        started: &str,
+    ) -> Evaluation {
+        Evaluation {
+            task: self.task.clone(),
+            model: model.card().identity.clone(),
+            adapter_sha256,
+            data_sha256: self.data_sha256.clone(),
+            codebook_sha256: self.codebook_sha256.clone(),
+            prompt: self.form.template().to_owned(),
+            labels: self.questions.labels.clone(),
+            coders: self.questions.coders.clone(),
+            rows: self.questions.list.len(),
+            weights: weights.to_owned(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            started: started.to_owned(),
+        }
+    }
+}
+
+/// The hash of an adapter's weights: a file's, or that of the file in a PEFT folder.
+pub fn hash_of_adapter(path: &Path) -> Result<String, AskError> {
+    let inside = path.join("adapter_model.safetensors");
+    hash(if inside.exists() { &inside } else { path })
+}
+
+fn hash(path: &Path) -> Result<String, AskError> {
+    files::sha256_of_file(path, |_| Ok(()))
+        .map_err(|source| AskError::Read { path: path.to_owned(), source })
+}
+
+/// Asks about every row that has no answer yet, and writes the table once all have one. Whoever stops
+/// it finds all answers so far in the folder.
+pub fn run(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    prepared: &Prepared,
+    folder: &Folder,
+    mut answered: BTreeMap<u64, Answered>,
+    progress: &dyn Progress<AskEvent>,
+) -> Result<BTreeMap<u64, Answered>, AskError> {
+    let mut asker = Asker::new(model, adapter, prepared)?;
+    let total = prepared.questions.list.len();
+    for question in &prepared.questions.list {
+        let row = question.place.row;
+        if answered.contains_key(&row) {
+            continue;
+        }
+        let answer =
+            asker.answer(question, progress)?.map_err(|source| AskError::Model { row, source })?;
+        folder.append(&answer)?;
+        answered.insert(row, answer.clone());
+        progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
+        progress.rest();
+    }
+    folder.finish(&answered, &table(&prepared.questions, &answered))?;
+    Ok(answered)
+}
+
+/// Asks one model about one row after the other.
+pub struct Asker<'a> {
+    model: &'a Model,
+    prepared: &'a Prepared,
+    scorer: Scorer<'a>,
+
+    /// What all prompts begin with.
+    shared: Vec<u32>,
+
+    /// What the answers are worth without the row's text, by the ids of the prompt.
+    priors: HashMap<Vec<u32>, Vec<f64>>,
+}
+
+impl<'a> Asker<'a> {
+    pub fn new(
+        model: &'a Model,
+        adapter: Option<&'a Adapter>,
+        prepared: &'a Prepared,
+    ) -> Result<Self, AskError> {
+        let scorer = Scorer::new(model, adapter);
+        let shared = shared(model, prepared)?;
+        Ok(Self { model, prepared, scorer, shared, priors: HashMap::new() })
+    }
+
+    /// The answer about one row, whatever was asked before. The inner error is the model's.
+    pub fn answer<E>(
+        &mut self,
+        question: &Question,
+        progress: &dyn Progress<E>,
+    ) -> Result<Result<Answered, llm::Error>, AskError> {
+        let (row, id) = (question.place.row, question.id.clone());
+        let with_people = |mut answered: Answered| {
+            answered.human.clone_from(&question.human);
+            answered.group.clone_from(&question.group);
+            answered
+        };
+        let refused =
+            |problem: String| Ok(Ok(with_people(Answered::refused(row, id.clone(), problem))));
+        if let Some(problem) = &question.problem {
+            return refused(problem.clone());
+        }
+        let (orders, asked, cut) = match self.fit(question)? {
+            Ok(Ok(fitted)) => fitted,
+            Ok(Err(unaskable)) => return refused(sentence(&unaskable)),
+            Err(err) => return Ok(Err(err)),
+        };
+        let logprobs = match self.scorer.score(&self.shared, &asked, progress) {
+            Ok(logprobs) => logprobs,
+            Err(err) => return Ok(Err(err)),
+        };
+        let scores = match self.prepared.task.score {
+            Scoring::Sum => logprobs.clone(),
+            Scoring::Mean => logprobs
+                .iter()
+                .zip(&asked)
+                .map(|(sums, asked)| {
+                    let lengths = asked.answers.iter().map(|ids| ids.len() as f64);
+                    sums.iter().zip(lengths).map(|(sum, length)| sum / length).collect()
+                })
+                .collect(),
+            Scoring::Prior => match self.less_prior(question, &logprobs, progress)? {
+                Ok(scores) => scores,
+                Err(err) => return Ok(Err(err)),
+            },
+        };
+        let judges = matches!(self.prepared.task.kind()?, Kind::Judge(_));
+        let mut answered = weigh(&orders, &scores, &logprobs, judges);
+        answered.row = row;
+        answered.id.clone_from(&id);
+        answered.cut = cut;
+        answered.answer = answered.index.map(|index| match question.options.get(index) {
+            Some(option) => option.trim().to_owned(),
+            None => "tie".to_owned(),
+        });
+        Ok(Ok(with_people(answered)))
+    }
+
+    /// The presentations of a row as ids, its text shortened where they do not fit.
+    #[expect(clippy::type_complexity, reason = "three kinds of outcome, each used once")]
+    fn fit(
+        &self,
+        question: &Question,
+    ) -> Result<
+        Result<Result<(Vec<Vec<usize>>, Vec<Asked>, Option<usize>), Unaskable>, llm::Error>,
+        PromptError,
+    > {
+        // A cut text may have other tokens at its new end; a few tries find a length that fits.
+        const TRIES: usize = 6;
+
+        let mut cut = None;
+        let mut question = question.clone();
+        let mut tries = 0;
+        loop {
+            let presentations = self.prepared.form.presentations(&question)?;
+            let encoded: Result<Vec<_>, llm::Error> = presentations
+                .iter()
+                .map(|presentation| Asked::encode(self.model, presentation))
+                .collect();
+            let asked: Result<Vec<Asked>, Unaskable> = match encoded {
+                Ok(encoded) => encoded.into_iter().collect(),
+                Err(err) => return Ok(Err(err)),
+            };
+            match asked {
+                Ok(asked) => {
+                    let orders = presentations.into_iter().map(|one| one.order).collect();
+                    return Ok(Ok(Ok((orders, asked, cut))));
+                }
+                Err(Unaskable::TooLong { needed, context }) if tries < TRIES => {
+                    tries += 1;
+                    let over = needed - context;
+                    match self.shortened(&question, over) {
+                        Ok(Some((shorter, less))) => {
+                            cut = Some(cut.unwrap_or(0) + less);
+                            question = shorter;
+                        }
+                        Ok(None) => return Ok(Ok(Err(Unaskable::TooLong { needed, context }))),
+                        Err(err) => return Ok(Err(err)),
+                    }
+                }
+                Err(unaskable) => return Ok(Ok(Err(unaskable))),
+            }
+        }
+    }
+
+    /// The question with `over` tokens fewer at the end of its text. `None`: it has no text that may
+    /// be cut, or nothing would be left of it.
+    fn shortened(
+        &self,
+        question: &Question,
+        over: usize,
+    ) -> Result<Option<(Question, usize)>, llm::Error> {
+        let Some(text) = question.part("text") else { return Ok(None) };
+        let ids = self.model.tokenizer().encode(text, false)?;
+        let Some(kept) = ids.len().checked_sub(over).filter(|kept| *kept > 0) else {
+            return Ok(None);
+        };
+        let shorter = self.model.tokenizer().decode(&ids[..kept], false);
+        let shorter = shorter.trim_end_matches('\u{fffd}');
+        Ok(Some((question.with_part("text", shorter), over)))
+    }
+
+    /// Scores less what they would be if the row's own text were empty.
+    #[expect(clippy::type_complexity, reason = "the inner error is the model's")]
+    fn less_prior<E>(
+        &mut self,
+        question: &Question,
+        logprobs: &[Vec<f64>],
+        progress: &dyn Progress<E>,
+    ) -> Result<Result<Vec<Vec<f64>>, llm::Error>, AskError> {
+        let mut blank = question.clone();
+        for name in ["text", "question", "prompt"] {
+            if blank.part(name).is_some() {
+                blank = blank.with_part(name, "");
+            }
+        }
+        let (_, asked, _) = match self.fit(&blank)? {
+            Ok(Ok(fitted)) => fitted,
+            // What fits with a text fits without one.
+            Ok(Err(_)) => return Ok(Ok(logprobs.to_vec())),
+            Err(err) => return Ok(Err(err)),
+        };
+        let key: Vec<u32> = asked.iter().flat_map(|asked| asked.prompt.clone()).collect();
+        let count = asked.first().map_or(0, |asked| asked.answers.len());
+        if !self.priors.contains_key(&key) {
+            match self.scorer.score(&self.shared, &asked, progress) {
+                Ok(priors) => {
+                    self.priors.insert(key.clone(), priors.concat());
+                }
+                Err(err) => return Ok(Err(err)),
+            }
+        }
+        let priors = self.priors[&key].chunks_exact(count.max(1));
+        let less = |(sums, priors): (&Vec<f64>, &[f64])| {
+            sums.iter().zip(priors).map(|(sum, prior)| sum - prior).collect()
+        };
+        Ok(Ok(logprobs.iter().zip(priors).map(less).collect()))
+    }
+}
+
+fn sentence(unaskable: &Unaskable) -> String {
+    match unaskable {
+        Unaskable::Unsayable { answer } => {
+            format!("the model's tokenizer has no tokens for the answer “{answer}”")
+        }
+        Unaskable::TooLong { needed, context } => {
+            format!("its prompt has {needed} tokens, and the model's context is {context}")
+        }
+    }
+}
+
+/// What the prompts of all rows begin with, told by two rows that have nothing in common.
+fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
+    let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
+    let mut prompts = Vec::new();
+    for word in ["0", "x"] {
+        let mut probe = question.clone();
+        for (_, text) in &mut probe.parts {
+            word.clone_into(text);
+        }
+        if prepared.questions.labels.is_none() {
+            probe.options = vec![word.to_owned(), format!("{word}{word}")];
+        }
+        for presentation in prepared.form.presentations(&probe)? {
+            match Asked::encode(model, &presentation).map_err(AskError::Beginning)? {
+                Ok(asked) => prompts.push(asked.prompt),
+                Err(_) => return Ok(Vec::new()),
+            }
+        }
+    }
+    let count = common(prompts.iter().map(Vec::as_slice));
+    Ok(prompts.swap_remove(0)[..count].to_vec())
+}
+
+/// Averages over the orders. `scores`, `logprobs`: of each place, order by order.
+fn weigh(
+    orders: &[Vec<usize>],
+    scores: &[Vec<f64>],
+    logprobs: &[Vec<f64>],
+    judges: bool,
+) -> Answered {
+    let count = orders.first().map_or(0, Vec::len);
+    let share = 1.0 / orders.len() as f64;
+    let mut probabilities = vec![0.0; count];
+    let mut by_place = vec![0.0; count];
+    let mut mass = 0.0;
+    let mut first_choices = vec![0_usize; count];
+    for ((order, scores), logprobs) in orders.iter().zip(scores).zip(logprobs) {
+        let shares = softmax(scores);
+        for (place, (&option, shares)) in order.iter().zip(&shares).enumerate() {
+            probabilities[option] += share * shares;
+            by_place[place] += share * shares;
+        }
+        first_choices[order[argmax(&shares)]] += 1;
+        mass += share * logprobs.iter().map(|logprob| logprob.exp()).sum::<f64>();
+    }
+    let commonest = first_choices.iter().max().copied().unwrap_or(0);
+    let best = argmax(&probabilities);
+    let disagree = commonest < orders.len();
+    let mut sorted = probabilities.clone();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let several = orders.len() > 1;
+    let mut in_order_of_table = vec![0.0; count];
+    if let (Some(order), Some(logprobs)) = (orders.first(), logprobs.first()) {
+        for (&option, logprob) in order.iter().zip(logprobs) {
+            in_order_of_table[option] = *logprob;
+        }
+    }
+    Answered {
+        index: Some(if judges && disagree { count } else { best }),
+        logprobs: in_order_of_table,
+        entropy: entropy(&probabilities),
+        margin: sorted.first().unwrap_or(&0.0) - sorted.get(1).unwrap_or(&0.0),
+        mass,
+        by_place: if several { by_place } else { Vec::new() },
+        same_answer: several.then(|| commonest as f64 * share),
+        probabilities,
+        problem: None,
+        ..Answered::refused(0, None, String::new())
+    }
+}
+
+fn softmax(scores: &[f64]) -> Vec<f64> {
+    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// The first of the largest.
+fn argmax(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+/// In bits.
+fn entropy(probabilities: &[f64]) -> f64 {
+    let terms = probabilities.iter().filter(|p| **p > 0.0).map(|p| -p * p.log2());
+    terms.sum::<f64>().max(0.0)
+}
+
+/// The table with the answers beside it, as CSV.
+fn table(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
+    let columns = &questions.report.columns;
+    let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
+    let several = answered.values().any(|row| row.same_answer.is_some());
+    let mut header: Vec<String> = columns.clone();
+    header.push("model_answer".to_owned());
+    for index in 0..width {
+        // Where every row has the same options a column is named by its own.
+        let letter = || char::from(b'A' + u8::try_from(index).unwrap_or(25)).to_string();
+        let labels = questions.labels.as_ref();
+        let name = labels.and_then(|labels| labels.get(index)).cloned().unwrap_or_else(letter);
+        header.push(format!("model_p_{name}"));
+    }
+    header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
+    if several {
+        header.push("model_same_answer".to_owned());
+    }
+    header.extend(["model_cut_tokens", "model_problem"].map(str::to_owned));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut write = |fields: Vec<String>| {
+        writer.write_record(fields).expect("memory can be written, and all rows are as wide");
+    };
+    write(header);
+    for (question, row) in questions.list.iter().zip(&questions.rows) {
+        let Some(answer) = answered.get(&question.place.row) else { continue };
+        let mut fields: Vec<String> =
+            columns.iter().map(|column| in_a_cell(row.fields.get(column))).collect();
+        fields.push(answer.answer.clone().unwrap_or_default());
+        let is_there = answer.problem.is_none();
+        let number = |value: f64| if is_there { value.to_string() } else { String::new() };
+        for index in 0..width {
+            fields.push(answer.probabilities.get(index).map(f64::to_string).unwrap_or_default());
+        }
+        fields.extend([number(answer.entropy), number(answer.margin), number(answer.mass)]);
+        if several {
+            fields.push(answer.same_answer.map(|share| share.to_string()).unwrap_or_default());
+        }
+        fields.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
+        fields.push(answer.problem.clone().unwrap_or_default());
+        write(fields);
+    }
+    writer.into_inner().expect("memory can be written")
+}
+
+fn in_a_cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_averaged_over_orders_by_option_and_by_place() {
+        // Each order's masses are on letters; what stands there is in `orders`.
+        let orders = [vec![0, 1], vec![1, 0]];
+        let logprobs = [vec![0.6_f64.ln(), 0.2_f64.ln()], vec![0.5_f64.ln(), 0.5_f64.ln()]];
+        let answered = weigh(&orders, &logprobs, &logprobs, false);
+        assert!((answered.probabilities[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
+        assert!((answered.by_place[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
+        assert!((answered.mass - 0.9).abs() < 1e-12);
+        assert_eq!(answered.index, Some(0));
+        // Of the second order the first place is as likely as the second and counts.
+        assert_eq!(answered.same_answer, Some(0.5));
+    }
+
+    #[test]
+    fn a_judge_that_follows_the_place_says_tie() {
+        let orders = [vec![0, 1], vec![1, 0]];
+        let first_place = [vec![-0.1, -3.0], vec![-0.1, -3.0]];
+        assert_eq!(weigh(&orders, &first_place, &first_place, true).index, Some(2));
+        let steady = [vec![-0.1, -3.0], vec![-3.0, -0.1]];
+        assert_eq!(weigh(&orders, &steady, &steady, true).index, Some(0));
+    }
+
+    #[test]
+    fn entropy_is_in_bits() {
+        assert!((entropy(&[0.25; 4]) - 2.0).abs() < 1e-12);
+        assert_eq!(entropy(&[1.0, 0.0]), 0.0);
+    }
+}
