@@ -27,7 +27,8 @@ def main():
     torch.set_num_threads(1)
     out = []
     for name in MODELS:
-        model = AutoModelForCausalLM.from_pretrained(HERE / name, dtype=torch.float32).eval()
+        model = AutoModelForCausalLM.from_pretrained(HERE / name, dtype=torch.float32,
+                                                     experts_implementation="eager" if "families" in name else None).eval()
         rng = random.Random(name)
         vocabulary = model.config.get_text_config().vocab_size
         ids = lambda count: [rng.randrange(3, vocabulary) for _ in range(count)]
