@@ -1,7 +1,8 @@
 //! The arguments of a call, sorted as Python sorts them.
 
 use super::failure::{Outcome, type_error};
-use super::value::{Text, Value};
+use super::syntax::Text;
+use super::value::Value;
 
 #[derive(Clone, Debug, Default)]
 pub struct Values {

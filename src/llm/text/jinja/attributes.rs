@@ -1,7 +1,7 @@
 //! `x.y` and `x['y']`: attributes, items, and what the sandbox keeps closed.
 
 use super::failure::{Kind, Outcome};
-use super::interpreter::Interpreter;
+use super::interpreter::Rendering;
 use super::items;
 use super::value::{Global, Key, Object, Undefined, Value, View};
 use super::words;
@@ -72,9 +72,9 @@ enum Found {
     Nothing,
 }
 
-impl Interpreter<'_> {
+impl Rendering<'_> {
     /// `of.name`: an attribute, else an item.
-    pub fn attribute(&self, of: &Value, name: &str) -> Outcome<Value> {
+    pub fn attribute_or_item(&self, of: &Value, name: &str) -> Outcome<Value> {
         match self.find(of, name)? {
             Found::Value(value) => Ok(value),
             Found::Closed => Ok(closed(of, name)),
@@ -89,7 +89,7 @@ impl Interpreter<'_> {
     }
 
     /// `of[index]`: an item, else an attribute.
-    pub fn subscript(&self, of: &Value, index: &Value) -> Outcome<Value> {
+    pub fn item_or_attribute(&self, of: &Value, index: &Value) -> Outcome<Value> {
         if let (Some(Object::Template), Some(name)) = (of.as_object(), index.as_str()) {
             return Ok(self.template_block(name));
         }
@@ -109,7 +109,7 @@ impl Interpreter<'_> {
     }
 
     /// The filter `attr`: an attribute, never an item.
-    pub fn attribute_only(&self, of: &Value, name: &str) -> Outcome<Value> {
+    pub fn attribute_and_no_item(&self, of: &Value, name: &str) -> Outcome<Value> {
         Ok(match self.find(of, name)? {
             Found::Value(value) => value,
             Found::Closed => closed(of, name),

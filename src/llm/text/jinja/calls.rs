@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use super::arguments::Values;
 use super::failure::{Outcome, type_error};
-use super::interpreter::{Activation, Flow, Interpreter, Macro};
-use super::iteration::Items;
-use super::loops::LoopContext;
-use super::syntax::{For, MacroNode, Target};
-use super::value::{Key, Object, Value};
+use super::interpreter::{Flow, Rendering};
+use super::syntax::{For, MacroNode};
+use super::value::{Activation, Items, Key, LoopContext, Macro, Object, Value};
 
 /// One pass through a loop.
 struct Pass<'a> {
@@ -21,7 +19,7 @@ struct Pass<'a> {
     depth0: usize,
 }
 
-impl Interpreter<'_> {
+impl Rendering<'_> {
     pub fn for_statement(
         &self,
         node: &Arc<For>,
@@ -56,7 +54,13 @@ impl Interpreter<'_> {
     fn for_loop(&self, pass: &Pass<'_>, items: &Value, out: &mut String) -> Outcome<Flow> {
         let Pass { node, around, variables, depth0 } = *pass;
         let source = Items::of(items).map_err(|failure| failure.at(node.items.line))?;
-        let mut source = if node.test.is_some() { chosen(node, around, source) } else { source };
+        let mut source = if node.test.is_some() {
+            let variables = Activation::new(node.test_slots, Some(around.clone()));
+            self.enter(&node.test_frame, &variables);
+            chosen(node, variables, source)
+        } else {
+            source
+        };
         let context = node.variable.map(|slot| {
             let again = node.recursive.then(|| (node.clone(), around.clone()));
             let whole = node.test.is_none().then(|| items.clone());
@@ -176,33 +180,13 @@ impl Interpreter<'_> {
     }
 }
 
-/// What a loop's filter passes on: the names of its target, taken apart and put together again.
-fn rebuilt(target: &Target, variables: &Activation) -> Value {
-    match target {
-        Target::Name { slot, .. } | Target::Attribute { slot, .. } => {
-            variables.get(*slot).unwrap_or(Value::None)
-        }
-        Target::Tuple(items) => {
-            Value::tuple(items.iter().map(|item| rebuilt(item, variables)).collect())
-        }
-    }
-}
-
 /// The items for which a loop's own `if` holds, chosen as they are needed.
-fn chosen(node: &Arc<For>, around: &Rc<Activation>, mut source: Items) -> Items {
+fn chosen(node: &Arc<For>, variables: Rc<Activation>, mut source: Items) -> Items {
     let node = node.clone();
-    let variables = Activation::new(node.test_slots, Some(around.clone()));
-    let mut entered = false;
     Items::Made(Box::new(move |interpreter| {
-        if !entered {
-            interpreter.enter(&node.test_frame, &variables);
-            entered = true;
-        }
-        let Some(test) = &node.test else { return Ok(None) };
         while let Some(item) = source.next(interpreter)? {
-            interpreter.assign(&node.test_target, item, &variables)?;
-            if interpreter.truth(test, &variables)? {
-                return Ok(Some(rebuilt(&node.test_target, &variables)));
+            if let Some(chosen) = interpreter.chosen(&node, &variables, item)? {
+                return Ok(Some(chosen));
             }
         }
         Ok(None)

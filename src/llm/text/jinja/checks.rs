@@ -1,69 +1,21 @@
 //! The tests of Jinja2: what may stand after `is`.
 
 use super::arguments::Values;
+use super::builtins::{is_filter, is_test};
 use super::comparison::{compare, equal, same};
 use super::failure::{Failure, Kind, Outcome};
-use super::filters::is_filter;
-use super::interpreter::Interpreter;
-use super::iteration::Items;
 use super::operators::binary;
 use super::strings;
 use super::syntax::{Binary, Comparison};
-use super::value::{Key, Object, Value};
+use super::value::{Interpreter, Items, Key, Object, Value};
 use super::words;
-
-const TESTS: [&str; 39] = [
-    "odd",
-    "even",
-    "divisibleby",
-    "defined",
-    "undefined",
-    "filter",
-    "test",
-    "none",
-    "boolean",
-    "false",
-    "true",
-    "integer",
-    "float",
-    "lower",
-    "upper",
-    "string",
-    "mapping",
-    "number",
-    "sequence",
-    "iterable",
-    "callable",
-    "sameas",
-    "escaped",
-    "in",
-    "==",
-    "eq",
-    "equalto",
-    "!=",
-    "ne",
-    ">",
-    "gt",
-    "greaterthan",
-    "ge",
-    ">=",
-    "<",
-    "lt",
-    "lessthan",
-    "<=",
-    "le",
-];
-
-pub fn is_test(name: &str) -> bool {
-    TESTS.contains(&name)
-}
 
 /// `value is name(values)`
 pub fn check(
     name: &str,
     value: &Value,
     values: Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<bool> {
     let comparison = match name {
         "==" | "eq" | "equalto" => Some(Comparison::Equal),
@@ -80,7 +32,7 @@ pub fn check(
         let [other] = values.bind(name, [parameter], 1)?;
         return compare(comparison, value, &other.unwrap_or(Value::None), interpreter);
     }
-    let rest = |divisor: &Value| binary(Binary::Modulo, value, divisor, interpreter);
+    let rest = |divisor: &Value| binary(Binary::Modulo, value, divisor);
     match name {
         "divisibleby" => {
             let [number] = values.bind(name, ["num"], 1)?;

@@ -2,12 +2,11 @@
 //! `reject`.
 
 use super::arguments::Values;
+use super::builtins::{is_filter, is_test};
 use super::checks;
 use super::failure::{Failure, Kind, Outcome, type_error};
-use super::filters;
-use super::interpreter::Interpreter;
-use super::iteration::{Generator, Items, Next};
-use super::value::{Text, Value};
+use super::syntax::Text;
+use super::value::{Generator, Interpreter, Items, Next, Value};
 use super::words;
 
 /// The way to an attribute: `a.b.0`.
@@ -24,7 +23,7 @@ impl Path {
         Self { parts: parts(attribute), default, ignore_case }
     }
 
-    pub fn get(&self, item: &Value, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+    pub fn get(&self, item: &Value, interpreter: &dyn Interpreter) -> Outcome<Value> {
         let mut item = item.clone();
         for part in &self.parts {
             item = interpreter.subscript(&item, part)?;
@@ -61,15 +60,15 @@ pub fn lower(value: Value) -> Value {
     }
 }
 
-pub fn flag(value: Option<&Value>, interpreter: &Interpreter<'_>) -> Outcome<bool> {
+pub fn flag(value: Option<&Value>, interpreter: &dyn Interpreter) -> Outcome<bool> {
     value.map_or(Ok(false), |value| interpreter.truthy(value))
 }
 
 /// Items that are made when they are asked for. The source is opened then, too.
 pub fn lazily(
     source: &Value,
-    mut begin: impl FnMut(&Interpreter<'_>) -> Outcome<bool> + 'static,
-    mut next: impl FnMut(&mut Items, &Interpreter<'_>) -> Outcome<Option<Value>> + 'static,
+    mut begin: impl FnMut(&dyn Interpreter) -> Outcome<bool> + 'static,
+    mut next: impl FnMut(&mut Items, &dyn Interpreter) -> Outcome<Option<Value>> + 'static,
 ) -> Value {
     let source = source.clone();
     let mut open: Option<Items> = None;
@@ -95,11 +94,14 @@ pub fn whole(value: Option<&Value>, function: &str) -> Outcome<i128> {
     }
 }
 
-pub fn map(value: &Value, values: Values) -> Value {
+/// `value | name(values)`: any filter, which `map` may be told to use.
+pub type Filter = fn(&str, Value, Values, &dyn Interpreter) -> Outcome<Value>;
+
+pub fn map(value: &Value, values: Values, filter: Filter) -> Value {
     let source = value.clone();
     let Values { positional, mut named } = values;
     let mut how: Option<Mapping> = None;
-    let begin = move |interpreter: &Interpreter<'_>| interpreter.truthy(&source);
+    let begin = move |interpreter: &dyn Interpreter| interpreter.truthy(&source);
     lazily(value, begin, move |items, interpreter| {
         if how.is_none() {
             how = Some(Mapping::new(&positional, &mut named)?);
@@ -108,10 +110,10 @@ pub fn map(value: &Value, values: Values) -> Value {
         match &how {
             Some(Mapping::Path(path)) => path.get(&item, interpreter).map(Some),
             Some(Mapping::Filter(name, values)) => {
-                if !filters::is_filter(name) {
+                if !is_filter(name) {
                     return Err(Failure::new(Kind::Runtime, format!("No filter named '{name}'.")));
                 }
-                filters::apply(name, item, values.clone(), interpreter).map(Some)
+                filter(name, item, values.clone(), interpreter).map(Some)
             }
             None => Ok(None),
         }
@@ -161,7 +163,7 @@ pub enum By {
 /// The items for which a test says `wanted`.
 pub fn select(value: &Value, values: Values, wanted: bool, by: By) -> Value {
     let source = value.clone();
-    let begin = move |interpreter: &Interpreter<'_>| interpreter.truthy(&source);
+    let begin = move |interpreter: &dyn Interpreter| interpreter.truthy(&source);
     let mut how: Option<Selection> = None;
     lazily(value, begin, move |items, interpreter| {
         if how.is_none() {
@@ -202,7 +204,7 @@ impl Selection {
             rest = after;
         }
         let Some((name, rest)) = rest.split_first() else { return Ok(Self { path, test: None }) };
-        let Some(name) = name.as_str().filter(|name| checks::is_test(name)) else {
+        let Some(name) = name.as_str().filter(|name| is_test(name)) else {
             let message = format!("No test named {}.", words::repr(name));
             return Err(Failure::new(Kind::Runtime, message));
         };

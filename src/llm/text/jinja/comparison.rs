@@ -1,13 +1,12 @@
 //! Which values are equal, which comes first, and what is in what.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use super::failure::{Outcome, type_error};
-use super::interpreter::Interpreter;
-use super::iteration::Items;
 use super::syntax::Comparison;
-use super::value::{Key, Object, Value, View, range_length};
+use super::value::{Interpreter, Items, Key, Object, Value, View, range_length};
 
 /// Python's `==`.
 pub fn equal(left: &Value, right: &Value) -> bool {
@@ -142,7 +141,7 @@ pub fn compare(
     comparison: Comparison,
     left: &Value,
     right: &Value,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<bool> {
     match comparison {
         Comparison::Equal => Ok(equal(left, right)),
@@ -154,7 +153,7 @@ pub fn compare(
 }
 
 /// `item in container`.
-pub fn contains(container: &Value, item: &Value, interpreter: &Interpreter<'_>) -> Outcome<bool> {
+pub fn contains(container: &Value, item: &Value, interpreter: &dyn Interpreter) -> Outcome<bool> {
     match container {
         Value::Str(text) | Value::Safe(text) => {
             if let Some(part) = item.as_str() {
@@ -184,7 +183,7 @@ pub fn contains(container: &Value, item: &Value, interpreter: &Interpreter<'_>) 
     }
 }
 
-fn among(container: &Value, item: &Value, interpreter: &Interpreter<'_>) -> Outcome<bool> {
+fn among(container: &Value, item: &Value, interpreter: &dyn Interpreter) -> Outcome<bool> {
     let mut items = Items::of(container)?;
     while let Some(other) = items.next(interpreter)? {
         if equal(&other, item) {
@@ -196,4 +195,40 @@ fn among(container: &Value, item: &Value, interpreter: &Interpreter<'_>) -> Outc
 
 fn not_a_container(value: &Value) -> Outcome<bool> {
     type_error(format!("argument of type '{}' is not iterable", value.type_name()))
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        equal(self.value(), other.value())
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(self.value(), state);
+    }
+}
+
+fn hash<H: Hasher>(value: &Value, state: &mut H) {
+    match value {
+        Value::Undefined(_) => 1_u8.hash(state),
+        Value::None => 2_u8.hash(state),
+        Value::Bool(value) => i128::from(*value).hash(state),
+        Value::Int(value) => value.hash(state),
+        // 1.0 and 1 are one key.
+        Value::Float(value) if value.fract() == 0.0 && value.abs() < 1e38 => {
+            (*value as i128).hash(state);
+        }
+        Value::Float(value) => value.to_bits().hash(state),
+        Value::Str(text) | Value::Safe(text) => text.hash(state),
+        Value::Tuple(items) | Value::Group(items) => {
+            for item in items.iter() {
+                hash(item, state);
+            }
+        }
+        // Never keys, or equal only to themselves.
+        Value::List(_) | Value::Dict(_) | Value::Object(_) => 3_u8.hash(state),
+    }
 }

@@ -7,26 +7,18 @@ use super::checks;
 use super::comparison::compare;
 use super::failure::{Failure, Kind, Outcome, type_error};
 use super::filters;
-use super::interpreter::{Activation, Interpreter};
+use super::interpreter::Rendering;
 use super::items;
 use super::iteration::collect;
 use super::operators;
-use super::syntax::{self, Arguments, Constant, Expression, ExpressionKind};
-use super::value::{Dict, Global, Key, Object, Value};
+use super::syntax::{self, Arguments, Constant, Expression, ExpressionKind, For, Target};
+use super::value::{Activation, Dict, Global, Interpreter, Key, LONGEST, Object, Value};
 use super::words;
 
-impl Interpreter<'_> {
+impl Rendering<'_> {
     pub fn truth(&self, expression: &Expression, variables: &Rc<Activation>) -> Outcome<bool> {
         let value = self.evaluate(expression, variables)?;
         self.truthy(&value)
-    }
-
-    /// Python's `bool`.
-    pub fn truthy(&self, value: &Value) -> Outcome<bool> {
-        match value.as_object() {
-            Some(Object::Loop(context)) => Ok(context.length(self)? != 0),
-            _ => Ok(value.truthy()),
-        }
     }
 
     pub fn filtered(
@@ -160,7 +152,7 @@ impl Interpreter<'_> {
             ExpressionKind::Binary(operator, left, right) => {
                 let left = self.evaluate(left, variables)?;
                 let right = self.evaluate(right, variables)?;
-                operators::binary(*operator, &left, &right, self)?
+                operators::binary(*operator, &left, &right)?
             }
             ExpressionKind::Negative(value) => {
                 operators::negative(&self.evaluate(value, variables)?)?
@@ -222,7 +214,7 @@ impl Interpreter<'_> {
             } else {
                 text.push_str(&words::text(part));
             }
-            if text.len() > operators::LONGEST {
+            if text.len() > LONGEST {
                 return Err(Failure::new(
                     Kind::Limit,
                     "the template makes a text of more than 64 MB",
@@ -230,5 +222,60 @@ impl Interpreter<'_> {
             }
         }
         Ok(if safe { Value::Safe(text.into()) } else { Value::from(text) })
+    }
+}
+
+impl Interpreter for Rendering<'_> {
+    fn step(&self) -> Outcome<()> {
+        self.count_step()
+    }
+
+    fn truthy(&self, value: &Value) -> Outcome<bool> {
+        match value.as_object() {
+            Some(Object::Loop(context)) => Ok(context.length(self)? != 0),
+            _ => Ok(value.truthy()),
+        }
+    }
+
+    fn attribute(&self, of: &Value, name: &str) -> Outcome<Value> {
+        self.attribute_or_item(of, name)
+    }
+
+    fn attribute_only(&self, of: &Value, name: &str) -> Outcome<Value> {
+        self.attribute_and_no_item(of, name)
+    }
+
+    fn subscript(&self, of: &Value, index: &Value) -> Outcome<Value> {
+        self.item_or_attribute(of, index)
+    }
+
+    fn autoescape(&self) -> bool {
+        self.autoescape.get()
+    }
+
+    fn chosen(
+        &self,
+        node: &For,
+        variables: &Rc<Activation>,
+        item: Value,
+    ) -> Outcome<Option<Value>> {
+        self.assign(&node.test_target, item, variables)?;
+        let holds = match &node.test {
+            Some(test) => self.truth(test, variables)?,
+            None => true,
+        };
+        Ok(holds.then(|| rebuilt(&node.test_target, variables)))
+    }
+}
+
+/// What a loop's filter passes on: the names of its target, taken apart and put together again.
+fn rebuilt(target: &Target, variables: &Activation) -> Value {
+    match target {
+        Target::Name { slot, .. } | Target::Attribute { slot, .. } => {
+            variables.get(*slot).unwrap_or(Value::None)
+        }
+        Target::Tuple(items) => {
+            Value::tuple(items.iter().map(|item| rebuilt(item, variables)).collect())
+        }
     }
 }

@@ -2,89 +2,26 @@
 
 use super::arguments::Values;
 use super::failure::{Failure, Kind, Outcome, type_error, unsupported};
-use super::interpreter::Interpreter;
 use super::json;
 use super::markup;
 use super::methods::replace;
 use super::numbers;
-use super::operators::{LONGEST, as_float};
 use super::percent;
 use super::pretty;
 use super::sequences;
 use super::strings;
 use super::text_filters;
-use super::value::{Object, Value};
+use super::value::{Interpreter, LONGEST, Object, Value};
 use super::words::{self, escape, is_space};
-
-const FILTERS: [&str; 54] = [
-    "abs",
-    "attr",
-    "batch",
-    "capitalize",
-    "center",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "filesizeformat",
-    "first",
-    "float",
-    "forceescape",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "random",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "string",
-    "striptags",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "truncate",
-    "unique",
-    "upper",
-    "urlencode",
-    "urlize",
-    "wordcount",
-    "wordwrap",
-    "xmlattr",
-];
-
-pub fn is_filter(name: &str) -> bool {
-    FILTERS.contains(&name)
-}
 
 /// `value | name(values)`
 pub fn apply(
     name: &str,
     value: Value,
     values: Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<Value> {
-    if let Some(result) = sequences::apply(name, &value, &values, interpreter) {
+    if let Some(result) = sequences::apply(name, &value, &values, interpreter, apply) {
         return result;
     }
     match name {
@@ -165,7 +102,7 @@ pub fn apply(
                 let named = values.named.into_iter();
                 Value::dict(named.map(|(name, value)| ((&*name).into(), value)))
             };
-            percent::format(&soft(&value), &arguments, interpreter)
+            percent::format(&soft(&value), &arguments)
         }
         "capitalize" | "lower" | "upper" | "title" => {
             values.none(name)?;
@@ -234,11 +171,7 @@ pub fn apply(
                 ));
             };
             let text = markup::attributes(dict, space)?;
-            Ok(if interpreter.autoescape.get() {
-                Value::Safe(text.into())
-            } else {
-                Value::from(text)
-            })
+            Ok(if interpreter.autoescape() { Value::Safe(text.into()) } else { Value::from(text) })
         }
         "tojson" => json::to_json(&value, values, interpreter),
         "pprint" => {
@@ -258,7 +191,7 @@ fn soft(value: &Value) -> Value {
 }
 
 fn to_float(value: &Value) -> Outcome<f64> {
-    if let Some(float) = as_float(value) {
+    if let Some(float) = value.as_float() {
         return Ok(float);
     }
     match value.as_str() {
@@ -319,7 +252,7 @@ fn round(value: &Value, values: Values) -> Outcome<Value> {
         }
         Some(precision) => precision.index()?,
     };
-    let Some(float) = as_float(value) else {
+    let Some(float) = value.as_float() else {
         let name = value.type_name();
         return type_error(format!("type {name} doesn't define __round__ method"));
     };

@@ -2,14 +2,12 @@
 
 use super::arguments::Values;
 use super::failure::{Failure, Kind, Outcome, type_error, value_error};
-use super::interpreter::Interpreter;
 use super::numbers::{Layout, float_digits};
-use super::operators::{LONGEST, as_float};
 use super::percent::{WIDEST, ascii};
-use super::value::Value;
+use super::value::{Interpreter, LONGEST, Value};
 use super::words::{self, escape, escape_html};
 
-pub fn format(of: &Value, values: &Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn format(of: &Value, values: &Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let safe = matches!(of, Value::Safe(_));
     let Some(text) = of.as_str() else { return type_error("format needs a string") };
     let mut formatter = Formatter { values, interpreter, automatic: Some(0), safe };
@@ -18,7 +16,7 @@ pub fn format(of: &Value, values: &Values, interpreter: &Interpreter<'_>) -> Out
 
 struct Formatter<'a> {
     values: &'a Values,
-    interpreter: &'a Interpreter<'a>,
+    interpreter: &'a dyn Interpreter,
     /// The next field without a number; `None` once fields have been numbered by hand.
     automatic: Option<usize>,
     safe: bool,
@@ -362,7 +360,7 @@ fn number(value: &Value, specification: &Specification) -> Outcome<String> {
             (whole < 0, prefix, digits, String::new())
         }
         _ => {
-            let float = as_float(value).unwrap_or(f64::NAN);
+            let float = value.as_float().unwrap_or(f64::NAN);
             let negative = float.is_sign_negative() && !float.is_nan();
             let layout = Layout {
                 sign: None,

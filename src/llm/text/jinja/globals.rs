@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use super::arguments::Values;
 use super::dates::strftime;
 use super::failure::{Failure, Kind, Outcome, type_error, unsupported, value_error};
-use super::interpreter::Interpreter;
+use super::interpreter::{Rendering, check_namespace_name};
 use super::iteration::collect;
 use super::methods;
 use super::value::{Dict, Global, Key, Object, Value, range_length};
@@ -14,7 +14,7 @@ use super::words;
 /// The sandbox's longest range.
 const LONGEST_RANGE: usize = 100_000;
 
-impl Interpreter<'_> {
+impl Rendering<'_> {
     pub fn call(&self, callee: &Value, values: Values) -> Outcome<Value> {
         match callee {
             Value::Undefined(_) => Err(callee.undefined_failure()),
@@ -135,17 +135,6 @@ impl Interpreter<'_> {
         }
         Ok(dict)
     }
-}
-
-/// transformers keeps names with an underscore out of namespaces.
-pub fn check_namespace_name(name: &str) -> Outcome<()> {
-    if name.starts_with('_') {
-        let message = format!(
-            "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{name}'. Please rename the attribute."
-        );
-        return Err(Failure::new(Kind::Security, message));
-    }
-    Ok(())
 }
 
 fn not_callable(value: &Value) -> Outcome<Value> {

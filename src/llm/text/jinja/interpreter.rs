@@ -2,20 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use time::PrimitiveDateTime;
 
 use super::failure::{Failure, Kind, Outcome, type_error, value_error};
-use super::iteration::Items;
-use super::operators;
 use super::syntax::{
-    Block, ExpressionKind, Frame, Load, MacroNode, Output, Slot, Statement, StatementKind, Target,
-    Tree,
+    Block, ExpressionKind, Frame, Load, Output, Statement, StatementKind, Target, Text, Tree,
 };
-use super::value::{Global, Key, Object, Text, Value};
+use super::value::{Activation, Global, Items, Key, LONGEST, Object, Value};
 use super::words;
 
 /// How much a template may do: some seconds of work.
@@ -29,7 +24,8 @@ const ALONE: &str = "a chat template stands alone: there is no other template to
 /// How deep lists in lists may nest.
 const DEEPEST_VALUE: u32 = 200;
 
-pub struct Interpreter<'a> {
+/// One rendering of a template: what there is while it is being filled in.
+pub struct Rendering<'a> {
     tree: &'a Tree,
     pub now: PrimitiveDateTime,
     /// What was passed to the template, and the functions that are always there.
@@ -41,59 +37,11 @@ pub struct Interpreter<'a> {
     depth: Cell<u32>,
 }
 
-/// The variables of one call of a function.
-pub struct Activation {
-    slots: RefCell<Vec<Option<Value>>>,
-    parent: Option<Rc<Self>>,
-}
-
-impl fmt::Debug for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("variables")
-    }
-}
-
-/// A macro with the variables that it was made among.
-#[derive(Debug)]
-pub struct Macro {
-    pub node: Arc<MacroNode>,
-    pub activation: Rc<Activation>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     On,
     Break,
     Continue,
-}
-
-impl Activation {
-    pub fn new(slots: usize, parent: Option<Rc<Self>>) -> Rc<Self> {
-        Rc::new(Self { slots: RefCell::new(vec![None; slots]), parent })
-    }
-
-    fn outward(&self, count: u32) -> &Self {
-        let mut activation = self;
-        for _ in 0..count {
-            match &activation.parent {
-                Some(parent) => activation = parent,
-                None => break,
-            }
-        }
-        activation
-    }
-
-    pub fn get(&self, slot: Slot) -> Option<Value> {
-        self.outward(slot.outward).slots.borrow().get(slot.index as usize).cloned().flatten()
-    }
-
-    pub fn set(&self, slot: Slot, value: Option<Value>) {
-        if let Some(place) =
-            self.outward(slot.outward).slots.borrow_mut().get_mut(slot.index as usize)
-        {
-            *place = value;
-        }
-    }
 }
 
 const GLOBALS: [(&str, Global); 8] = [
@@ -115,7 +63,7 @@ pub fn render(
 ) -> Outcome<String> {
     let globals =
         GLOBALS.into_iter().map(|(name, global)| (name.into(), Object::Global(global).into()));
-    let interpreter = Interpreter {
+    let rendering = Rendering {
         tree,
         now,
         context: globals.chain(variables).collect(),
@@ -128,15 +76,15 @@ pub fn render(
     if let Some(slot) = tree.itself {
         variables.set(slot, Some(Object::Template.into()));
     }
-    interpreter.enter(&tree.frame, &variables);
+    rendering.enter(&tree.frame, &variables);
     let mut out = String::new();
-    interpreter.run(&tree.body, &variables, &mut out)?;
+    rendering.run(&tree.body, &variables, &mut out)?;
     Ok(out)
 }
 
-impl Interpreter<'_> {
+impl Rendering<'_> {
     /// Counts a step, and ends what would go on for too long.
-    pub fn step(&self) -> Outcome<()> {
+    pub fn count_step(&self) -> Outcome<()> {
         self.steps.set(self.steps.get() + 1);
         if self.steps.get() > MOST_STEPS {
             return Err(Failure::new(Kind::Limit, "the template goes on for too long"));
@@ -145,7 +93,7 @@ impl Interpreter<'_> {
     }
 
     pub fn deeper<T>(&self, run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        self.step()?;
+        self.count_step()?;
         let depth = self.depth.get() + 1;
         if depth > DEEPEST {
             return Err(Failure::new(Kind::Recursion, "maximum recursion depth exceeded"));
@@ -191,7 +139,7 @@ impl Interpreter<'_> {
             if flow != Flow::On {
                 return Ok(flow);
             }
-            if out.len() > operators::LONGEST {
+            if out.len() > LONGEST {
                 return Err(Failure::new(Kind::Limit, "the template writes more than 64 MB"));
             }
         }
@@ -381,7 +329,7 @@ impl Interpreter<'_> {
     }
 
     fn check_levels(&self, value: &Value, left: u32) -> Outcome<()> {
-        self.step()?;
+        self.count_step()?;
         let Some(left) = left.checked_sub(1) else {
             return Err(Failure::new(Kind::Recursion, "this value is nested too deeply"));
         };
@@ -409,7 +357,7 @@ impl Interpreter<'_> {
                 else {
                     return type_error("cannot assign attribute on non-namespace object");
                 };
-                super::globals::check_namespace_name(attribute)?;
+                check_namespace_name(attribute)?;
                 dict.borrow_mut().insert(Key::from(&**attribute), value);
             }
             Target::Tuple(targets) => {
@@ -453,4 +401,15 @@ fn written(value: &Value) -> Outcome<&Text> {
         let name = value.type_name();
         type_error(format!("sequence item 0: expected str instance, {name} found"))
     }
+}
+
+/// transformers keeps names with an underscore out of namespaces.
+pub fn check_namespace_name(name: &str) -> Outcome<()> {
+    if name.starts_with('_') {
+        let message = format!(
+            "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{name}'. Please rename the attribute."
+        );
+        return Err(Failure::new(Kind::Security, message));
+    }
+    Ok(())
 }

@@ -1,71 +1,7 @@
 //! Going through a value's items, one at a time, as Python does.
 
-use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::rc::Rc;
-
-use super::failure::{Failure, Kind, Outcome, type_error, unsupported};
-use super::interpreter::Interpreter;
-use super::value::{Dict, Object, Text, Value, View, range_length};
-
-/// Gives the next item.
-pub type Next = Box<dyn FnMut(&Interpreter<'_>) -> Outcome<Option<Value>>>;
-
-/// What `map`, `select` and the like give: items that are made when they are asked for, once.
-pub struct Generator {
-    pub type_name: &'static str,
-    next: RefCell<Option<Next>>,
-    finished: Cell<bool>,
-}
-
-impl fmt::Debug for Generator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.type_name)
-    }
-}
-
-impl Generator {
-    pub fn value(type_name: &'static str, next: Next) -> Value {
-        let next = RefCell::new(Some(next));
-        Object::Generator(Self { type_name, next, finished: Cell::new(false) }).into()
-    }
-
-    fn next(&self, interpreter: &Interpreter<'_>) -> Outcome<Option<Value>> {
-        if self.finished.get() {
-            return Ok(None);
-        }
-        let Some(mut next) = self.next.take() else {
-            return Err(Failure::new(Kind::Value, "generator already executing"));
-        };
-        let result = next(interpreter);
-        if !matches!(result, Ok(Some(_))) {
-            self.finished.set(true);
-        }
-        self.next.replace(Some(next));
-        result
-    }
-}
-
-pub enum Items {
-    List(Rc<Vec<Value>>, usize),
-    /// The text, and the byte where the next character begins.
-    Text(Text, usize),
-    Dict(Rc<Dict>, View, usize),
-    Range {
-        next: i128,
-        step: i128,
-        left: usize,
-    },
-    Generator(Rc<Object>),
-    Made(Next),
-    Empty,
-}
-
-impl fmt::Debug for Items {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("items")
-    }
-}
+use super::failure::{Outcome, type_error, unsupported};
+use super::value::{Interpreter, Items, Object, Value, View, range_length};
 
 impl Items {
     /// Python's `iter`.
@@ -90,7 +26,7 @@ impl Items {
         }
     }
 
-    pub fn next(&mut self, interpreter: &Interpreter<'_>) -> Outcome<Option<Value>> {
+    pub fn next(&mut self, interpreter: &dyn Interpreter) -> Outcome<Option<Value>> {
         interpreter.step()?;
         Ok(match self {
             Self::Empty => None,
@@ -128,7 +64,7 @@ impl Items {
         })
     }
 
-    pub fn rest(&mut self, interpreter: &Interpreter<'_>) -> Outcome<Vec<Value>> {
+    pub fn rest(&mut self, interpreter: &dyn Interpreter) -> Outcome<Vec<Value>> {
         let mut items = Vec::new();
         while let Some(item) = self.next(interpreter)? {
             items.push(item);
@@ -142,7 +78,7 @@ fn not_iterable<T>(value: &Value) -> Outcome<T> {
 }
 
 /// Python's `list(value)`.
-pub fn collect(value: &Value, interpreter: &Interpreter<'_>) -> Outcome<Vec<Value>> {
+pub fn collect(value: &Value, interpreter: &dyn Interpreter) -> Outcome<Vec<Value>> {
     match value {
         Value::List(items) | Value::Tuple(items) | Value::Group(items) => Ok(items.to_vec()),
         _ => Items::of(value)?.rest(interpreter),

@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use super::arguments::Values;
 use super::comparison::less;
 use super::failure::{Outcome, type_error, value_error};
-use super::interpreter::Interpreter;
 use super::iteration::collect;
 use super::sequences::sort;
-use super::value::{Dict, Value};
+use super::value::{Dict, Interpreter, Value};
 use super::words;
 
-pub fn to_json(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn to_json(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ensure_ascii, indent, separators, sort_keys] = values.bind("tojson", names, 0)?;
     let given = |value: Option<Value>| value.filter(|value| !matches!(value, Value::None));

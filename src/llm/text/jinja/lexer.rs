@@ -2,7 +2,7 @@
 //! for: `trim_blocks` and `lstrip_blocks`.
 
 use super::failure::{Failure, Kind, Outcome};
-use super::value::Text;
+use super::syntax::Text;
 use super::words::{is_space, write_escape};
 
 #[derive(Clone, Debug, PartialEq)]

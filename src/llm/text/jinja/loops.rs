@@ -1,37 +1,13 @@
 //! `loop`: where a loop is, and what it is about to do.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::comparison::equal;
 use super::failure::{Outcome, type_error, value_error};
-use super::interpreter::{Activation, Interpreter};
-use super::iteration::Items;
 use super::syntax::For;
-use super::value::{Object, Value};
-
-pub struct LoopContext {
-    iterable: Option<Value>,
-    items: RefCell<Items>,
-    /// -1 before the first item.
-    index0: Cell<i128>,
-    depth0: usize,
-    length: Cell<Option<usize>>,
-    after: RefCell<Option<Value>>,
-    current: RefCell<Option<Value>>,
-    before: RefCell<Option<Value>>,
-    last_changed: RefCell<Option<Value>>,
-    /// The loop to begin again, if it is recursive.
-    pub again: Option<(Arc<For>, Rc<Activation>)>,
-}
-
-impl fmt::Debug for LoopContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("loop")
-    }
-}
+use super::value::{Activation, Interpreter, Items, LoopContext, Object, Value};
 
 impl LoopContext {
     /// `iterable` is what has a length, if the items are not chosen from it one by one.
@@ -67,7 +43,7 @@ impl LoopContext {
         self.depth0 + 1
     }
 
-    pub fn next(&self, interpreter: &Interpreter<'_>) -> Outcome<Option<Value>> {
+    pub fn next(&self, interpreter: &dyn Interpreter) -> Outcome<Option<Value>> {
         let ahead = self.after.take();
         let next = match ahead {
             Some(value) => Some(value),
@@ -81,7 +57,7 @@ impl LoopContext {
         Ok(next)
     }
 
-    fn peek(&self, interpreter: &Interpreter<'_>) -> Outcome<Option<Value>> {
+    fn peek(&self, interpreter: &dyn Interpreter) -> Outcome<Option<Value>> {
         if self.after.borrow().is_none() {
             let next = self.items()?.next(interpreter)?;
             self.after.replace(next);
@@ -89,7 +65,7 @@ impl LoopContext {
         Ok(self.after.borrow().clone())
     }
 
-    pub fn length(&self, interpreter: &Interpreter<'_>) -> Outcome<usize> {
+    pub fn length(&self, interpreter: &dyn Interpreter) -> Outcome<usize> {
         if let Some(length) = self.length.get() {
             return Ok(length);
         }
@@ -112,7 +88,7 @@ impl LoopContext {
         &self,
         this: &Value,
         name: &str,
-        interpreter: &Interpreter<'_>,
+        interpreter: &dyn Interpreter,
     ) -> Outcome<Option<Value>> {
         let index0 = self.index0.get();
         let length = || self.length(interpreter).map(|length| length as i128);

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Kind, Outcome, type_error, unsupported, value_error};
 use super::strings::split_space;
-use super::value::{Dict, Value};
+use super::value::{Dict, LONGEST, Value};
 use super::words::{escape, text};
 
 /// Without tags and comments, entities read, white space collapsed.
@@ -81,7 +81,7 @@ pub fn attributes(dict: &Dict, space: bool) -> Outcome<String> {
         parts.push(format!("{}=\"{}\"", text(&escape(key.value())), text(&escape(value))));
     }
     let joined = parts.join(" ");
-    if joined.len() > super::operators::LONGEST {
+    if joined.len() > LONGEST {
         return Err(Failure::new(Kind::Limit, "the text would be too long"));
     }
     Ok(if space && !joined.is_empty() { format!(" {joined}") } else { joined })

@@ -4,18 +4,19 @@ use super::arguments::Values;
 use super::comparison::equal;
 use super::failure::{Failure, Kind, Outcome, type_error, unsupported, value_error};
 use super::format;
-use super::interpreter::Interpreter;
-use super::iteration::{Items, collect};
-use super::operators::LONGEST;
+use super::iteration::collect;
 use super::strings;
-use super::value::{Dict, Global, Key, Object, Text, Value, View, range_length};
+use super::syntax::Text;
+use super::value::{
+    Dict, Global, Interpreter, Items, Key, LONGEST, Object, Value, View, range_length,
+};
 use super::words::{self, escape, is_space};
 
 pub fn call(
     of: &Value,
     name: &str,
     values: Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<Value> {
     match of {
         Value::Str(text) | Value::Safe(text) => string(of, text, name, values, interpreter),
@@ -94,7 +95,7 @@ fn string(
     text: &Text,
     name: &str,
     values: Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<Value> {
     let like = |text: String| Ok(Value::text_like(of, text));
     let likes = |parts: Vec<String>| {
@@ -376,7 +377,7 @@ fn mapping(
     dict: &std::rc::Rc<Dict>,
     name: &str,
     values: Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Outcome<Value> {
     let view = |view| Ok(Object::View(view, dict.clone()).into());
     match name {
@@ -398,7 +399,7 @@ fn mapping(
     }
 }
 
-fn from_keys(values: Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+fn from_keys(values: Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let [keys, value] = values.bind("fromkeys", ["/iterable", "/value"], 1)?;
     let value = value.unwrap_or(Value::None);
     let mut dict = Dict::new();

@@ -7,6 +7,7 @@
 mod analysis;
 mod arguments;
 mod attributes;
+mod builtins;
 mod calls;
 mod checks;
 mod choices;
@@ -39,6 +40,7 @@ mod syntax;
 mod targets;
 mod text_filters;
 mod value;
+mod variables;
 mod words;
 
 use serde_json::{Map, Value as Json};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::syntax::{
     Arguments, Expression, ExpressionKind, MacroNode, Output, Statement, StatementKind, Target,
+    Text,
 };
-use super::value::Text;
 
 /// Every variable that an expression reads, in the order of the text.
 pub fn names(expression: &Expression, see: &mut impl FnMut(&Text)) {

@@ -1,24 +1,15 @@
 //! Python's operators on values: sums, products, and what texts and lists make of them.
 
 use super::failure::{Failure, Kind, Outcome, type_error, unsupported};
-use super::interpreter::Interpreter;
 use super::percent;
 use super::syntax::Binary;
-use super::value::{Dict, Value};
+use super::value::{Dict, LONGEST, Value};
 use super::words;
 
-/// The longest text or list that a template may make: longer ones are a mistake or an attack.
-pub const LONGEST: usize = 1 << 26;
-
-pub fn binary(
-    operator: Binary,
-    left: &Value,
-    right: &Value,
-    interpreter: &Interpreter<'_>,
-) -> Outcome<Value> {
+pub fn binary(operator: Binary, left: &Value, right: &Value) -> Outcome<Value> {
     // A text's own `%` comes before what the other side says.
     if operator == Binary::Modulo && left.as_str().is_some() {
-        return percent::format(left, right, interpreter);
+        return percent::format(left, right);
     }
     for side in [left, right] {
         if side.is_undefined() {
@@ -112,14 +103,6 @@ fn multiply(left: &Value, right: &Value) -> Outcome<Option<Value>> {
     }))
 }
 
-/// A number as a float.
-pub fn as_float(value: &Value) -> Option<f64> {
-    match value {
-        Value::Float(value) => Some(*value),
-        _ => value.as_index().map(|value| value as f64),
-    }
-}
-
 fn division_by_zero<T>(message: &str) -> Outcome<T> {
     Err(Failure::new(Kind::ZeroDivision, message))
 }
@@ -128,7 +111,7 @@ fn arithmetic(operator: Binary, left: &Value, right: &Value) -> Outcome<Option<V
     if let (Some(a), Some(b)) = (left.as_index(), right.as_index()) {
         return integers(operator, a, b).map(Some);
     }
-    let (Some(a), Some(b)) = (as_float(left), as_float(right)) else { return Ok(None) };
+    let (Some(a), Some(b)) = (left.as_float(), right.as_float()) else { return Ok(None) };
     floats(operator, a, b).map(|value| Some(Value::Float(value)))
 }
 

@@ -6,9 +6,8 @@ use super::failure::{Failure, Kind, Outcome};
 use super::lexer::Token;
 use super::syntax::{
     Block, Expression, ExpressionKind, For, Frame, MacroNode, Output, Slot, Statement,
-    StatementKind,
+    StatementKind, Text,
 };
-use super::value::Text;
 
 /// How deep expressions and blocks may nest. Python itself gives up at about 70.
 const DEEPEST: u32 = 64;

@@ -1,11 +1,9 @@
 //! Python's `%` on strings.
 
 use super::failure::{Outcome, type_error, value_error};
-use super::interpreter::Interpreter;
 use super::items::item;
 use super::numbers::{self, Layout, float_digits};
-use super::operators::{LONGEST, as_float};
-use super::value::{Object, Value};
+use super::value::{LONGEST, Object, Value};
 use super::words::{self, escape};
 
 struct Directive {
@@ -47,7 +45,7 @@ impl Source<'_> {
 /// The widest field, and the most digits: 65,535 is what Rust can lay out.
 pub const WIDEST: i128 = 50_000;
 
-pub fn format(format: &Value, values: &Value, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn format(format: &Value, values: &Value) -> Outcome<Value> {
     let Some(text) = format.as_str() else { return type_error("% needs a string") };
     let safe = matches!(format, Value::Safe(_));
     let mapping = match values {
@@ -60,7 +58,7 @@ pub fn format(format: &Value, values: &Value, interpreter: &Interpreter<'_>) -> 
     let mut rest: &str = text;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
-        rest = one(&rest[at + 1..], &mut source, safe, &mut out, interpreter)?;
+        rest = one(&rest[at + 1..], &mut source, safe, &mut out)?;
         if out.len() > LONGEST {
             return value_error("the formatted text is too long");
         }
@@ -78,7 +76,6 @@ fn one<'t>(
     source: &mut Source<'_>,
     safe: bool,
     out: &mut String,
-    interpreter: &Interpreter<'_>,
 ) -> Outcome<&'t str> {
     let mut rest = text;
     let mut keyed = None;
@@ -143,7 +140,7 @@ fn one<'t>(
         Some(value) => value,
         None => source.next()?,
     };
-    write(&value, letter, &directive, safe, out, interpreter)?;
+    write(&value, letter, &directive, safe, out)?;
     Ok(rest)
 }
 
@@ -153,7 +150,6 @@ fn write(
     directive: &Directive,
     safe: bool,
     out: &mut String,
-    _interpreter: &Interpreter<'_>,
 ) -> Outcome<()> {
     let layout = directive.layout;
     let (sign, digits, numeric) = match letter {
@@ -196,7 +192,7 @@ fn write(
             (sign, digits, true)
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-            let float = match as_float(value) {
+            let float = match value.as_float() {
                 Some(float) => float,
                 None if value.is_undefined() => return Err(value.undefined_failure()),
                 None => {

@@ -8,15 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::checks::is_test;
+use super::builtins::{is_filter, is_test};
 use super::failure::{Failure, Kind, Outcome};
-use super::filters::is_filter;
 use super::names::{assigns_loop, stores_loop, undeclared};
 use super::syntax::{
     Arguments, Block, Expression, ExpressionKind, For, Frame, Load, MacroNode, Output, Slot,
-    Statement, StatementKind, Target, Tree,
+    Statement, StatementKind, Target, Text, Tree,
 };
-use super::value::Text;
 
 /// A variable by its level and name.
 pub type Identity = (u32, Text);

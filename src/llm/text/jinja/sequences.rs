@@ -3,24 +3,24 @@
 use std::rc::Rc;
 
 use super::arguments::Values;
-use super::choices::{By, Path, flag, lazily, lower, map, select, whole};
+use super::choices::{By, Filter, Path, flag, lazily, lower, map, select, whole};
 use super::comparison::{equal, less, ordered};
 use super::failure::{Failure, Kind, Outcome, type_error};
-use super::interpreter::Interpreter;
-use super::iteration::{Generator, Items, collect};
-use super::operators::binary;
+use super::iteration::collect;
+use super::operators::{binary, pairs};
 use super::syntax::{Binary, Comparison};
-use super::value::{Dict, Key, Object, Value};
+use super::value::{Dict, Generator, Interpreter, Items, Key, Object, Value};
 use super::words;
 
 type Found = Outcome<Value>;
 
-/// `None`: the filter is none of these.
+/// `None`: the filter is none of these. `filter` knows them all.
 pub fn apply(
     name: &str,
     value: &Value,
     values: &Values,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
+    filter: Filter,
 ) -> Option<Found> {
     let values = || values.clone();
     Some(match name {
@@ -32,7 +32,7 @@ pub fn apply(
         "join" => join(value, values(), interpreter),
         "last" => last(value, values(), interpreter),
         "list" => values().none(name).and_then(|()| list(value, interpreter)),
-        "map" => Ok(map(value, values())),
+        "map" => Ok(map(value, values(), filter)),
         "max" => extreme(value, values(), Comparison::Greater, interpreter),
         "min" => extreme(value, values(), Comparison::Less, interpreter),
         "reject" => Ok(select(value, values(), false, By::Item)),
@@ -168,7 +168,7 @@ fn slice(value: &Value, values: Values) -> Found {
     ))
 }
 
-fn dict_sort(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn dict_sort(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let names = ["case_sensitive", "by", "reverse"];
     let [case_sensitive, by, reverse] = values.bind("do_dictsort", names, 0)?;
     let case_sensitive = flag(case_sensitive.as_ref(), interpreter)?;
@@ -196,14 +196,14 @@ fn dict_sort(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Fo
     Ok(Value::list(sorted.into_iter().map(|(_, pair)| pair).collect()))
 }
 
-fn first(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn first(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     values.none("first")?;
     let first = Items::of(value)?.next(interpreter)?;
     Ok(first.unwrap_or_else(|| Value::undefined("No first item, sequence was empty.")))
 }
 
 /// The items from the end, where Python can go through them backwards.
-fn reversed(value: &Value, interpreter: &Interpreter<'_>) -> Outcome<Option<Vec<Value>>> {
+fn reversed(value: &Value, interpreter: &dyn Interpreter) -> Outcome<Option<Vec<Value>>> {
     let possible = match value {
         Value::Undefined(_)
         | Value::Str(_)
@@ -227,7 +227,7 @@ fn reversed(value: &Value, interpreter: &Interpreter<'_>) -> Outcome<Option<Vec<
     Ok(Some(items))
 }
 
-fn last(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn last(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     values.none("last")?;
     match reversed(value, interpreter)? {
         Some(items) => Ok(items
@@ -238,7 +238,7 @@ fn last(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
     }
 }
 
-fn reverse(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn reverse(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     values.none("reverse")?;
     if let Some(text) = value.as_str() {
         return Ok(Value::text_like(value, text.chars().rev().collect::<String>()));
@@ -259,7 +259,7 @@ fn reverse(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Foun
     }
 }
 
-fn list(value: &Value, interpreter: &Interpreter<'_>) -> Found {
+fn list(value: &Value, interpreter: &dyn Interpreter) -> Found {
     collect(value, interpreter).map(Value::list)
 }
 
@@ -267,7 +267,7 @@ fn items(value: &Value, values: Values) -> Found {
     values.none("items")?;
     let value = value.clone();
     let pairs = match &value {
-        Value::Dict(dict) => super::operators::pairs(dict),
+        Value::Dict(dict) => pairs(dict),
         _ => Vec::new(),
     };
     let is_mapping = matches!(value, Value::Dict(_) | Value::Undefined(_));
@@ -283,7 +283,7 @@ fn items(value: &Value, values: Values) -> Found {
     ))
 }
 
-fn join(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn join(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let [separator, attribute] = values.bind("join", ["d", "attribute"], 0)?;
     let path = attribute
         .filter(|attribute| !matches!(attribute, Value::None))
@@ -298,7 +298,7 @@ fn join(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
         });
     }
     let safe = |value: &Value| matches!(value, Value::Safe(_));
-    if interpreter.autoescape.get() && (safe(&separator) || all.iter().any(safe)) {
+    if interpreter.autoescape() && (safe(&separator) || all.iter().any(safe)) {
         let parts: Vec<String> = all.iter().map(|item| words::text(&words::escape(item))).collect();
         return Ok(Value::Safe(parts.join(&words::text(&words::escape(&separator))).into()));
     }
@@ -306,7 +306,7 @@ fn join(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
     Ok(Value::from(parts.join(&words::text(&separator))))
 }
 
-fn sorted(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn sorted(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let names = ["reverse", "case_sensitive", "attribute"];
     let [reverse, case_sensitive, attribute] = values.bind("do_sort", names, 0)?;
     let reverse = flag(reverse.as_ref(), interpreter)?;
@@ -332,7 +332,7 @@ fn extreme(
     value: &Value,
     values: Values,
     better: Comparison,
-    interpreter: &Interpreter<'_>,
+    interpreter: &dyn Interpreter,
 ) -> Found {
     let [case_sensitive, attribute] = values.bind("min", ["case_sensitive", "attribute"], 0)?;
     let ignore_case = !flag(case_sensitive.as_ref(), interpreter)?;
@@ -351,7 +351,7 @@ fn extreme(
     Ok(best)
 }
 
-fn group_by(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn group_by(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let names = ["attribute", "default", "case_sensitive"];
     let [attribute, default, case_sensitive] = values.bind("do_groupby", names, 1)?;
     let case_sensitive = flag(case_sensitive.as_ref(), interpreter)?;
@@ -376,7 +376,7 @@ fn group_by(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Fou
     Ok(Value::list(result))
 }
 
-fn sum(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn sum(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let [attribute, start] = values.bind("sum", ["attribute", "start"], 0)?;
     let path = Path::new(attribute.as_ref(), None, false);
     let mut total = start.unwrap_or(Value::Int(0));
@@ -385,12 +385,12 @@ fn sum(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
     }
     let mut items = Items::of(value)?;
     while let Some(item) = items.next(interpreter)? {
-        total = binary(Binary::Add, &total, &path.get(&item, interpreter)?, interpreter)?;
+        total = binary(Binary::Add, &total, &path.get(&item, interpreter)?)?;
     }
     Ok(total)
 }
 
-fn unique(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Found {
+fn unique(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Found {
     let [case_sensitive, attribute] = values.bind("unique", ["case_sensitive", "attribute"], 0)?;
     let ignore_case = !flag(case_sensitive.as_ref(), interpreter)?;
     let path = Path::new(attribute.as_ref(), None, ignore_case);

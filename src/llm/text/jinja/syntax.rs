@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::Text;
+pub type Text = Arc<str>;
 
 #[derive(Debug)]
 pub struct Tree {

@@ -3,8 +3,7 @@
 use super::failure::Outcome;
 use super::lexer::Token;
 use super::parser::Parser;
-use super::syntax::{Expression, ExpressionKind, Slot, Target};
-use super::value::Text;
+use super::syntax::{Expression, ExpressionKind, Slot, Target, Text};
 
 impl Parser {
     pub fn signature(&mut self) -> Outcome<(Vec<Text>, Vec<Expression>)> {

@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 
 use super::arguments::Values;
 use super::failure::{Failure, Kind, Outcome, type_error, value_error};
-use super::interpreter::Interpreter;
-use super::iteration::{Items, collect};
+use super::iteration::collect;
 use super::operators::pairs;
 use super::pretty::{Wrapping, wrap};
 use super::strings;
-use super::value::Value;
+use super::value::{Interpreter, Items, Value};
 use super::words::{self, is_space};
 
 /// Jinja2's own title case: the first letter of each word, and a word begins after white space,
@@ -34,7 +33,7 @@ pub fn title(text: &str) -> String {
     out
 }
 
-pub fn indent(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn indent(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let [width, first, blank] = values.bind("indent", ["width", "first", "blank"], 0)?;
     let truthy = |value: Option<Value>| value.map_or(Ok(false), |value| interpreter.truthy(&value));
     let (first, blank) = (truthy(first)?, truthy(blank)?);
@@ -71,7 +70,7 @@ pub fn indent(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> O
     Ok(Value::text_like(value, out))
 }
 
-pub fn truncate(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn truncate(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let names = ["length", "killwords", "end", "leeway"];
     let [length, kill_words, end, leeway] = values.bind("truncate", names, 0)?;
     let length = length.as_ref().map_or(Ok(255), Value::index)?;
@@ -101,7 +100,7 @@ pub fn truncate(value: &Value, values: Values, interpreter: &Interpreter<'_>) ->
     Ok(Value::text_like(value, format!("{kept}{end}")))
 }
 
-pub fn url_encode(value: &Value, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn url_encode(value: &Value, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let quote = |value: &Value, query: bool| {
         let mut out = String::new();
         for byte in words::text(value).bytes() {
@@ -134,7 +133,7 @@ pub fn url_encode(value: &Value, interpreter: &Interpreter<'_>) -> Outcome<Value
     Ok(Value::from(parts.join("&")))
 }
 
-pub fn word_wrap(value: &Value, values: Values, interpreter: &Interpreter<'_>) -> Outcome<Value> {
+pub fn word_wrap(value: &Value, values: Values, interpreter: &dyn Interpreter) -> Outcome<Value> {
     let names = ["width", "break_long_words", "wrapstring", "break_on_hyphens"];
     let [width, break_long_words, between, break_on_hyphens] = values.bind("wordwrap", names, 0)?;
     let flag = |value: Option<Value>| value.map_or(Ok(true), |value| interpreter.truthy(&value));

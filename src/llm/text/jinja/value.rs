@@ -4,21 +4,22 @@
 //! change (a namespace, a loop, a cycler) is an [`Object`].
 
 use std::cell::{Cell, RefCell};
-use std::hash::{Hash, Hasher};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::comparison::equal;
 use super::failure::{Failure, Kind, Outcome};
-use super::interpreter::Macro;
-use super::iteration::Generator;
-use super::loops::LoopContext;
+use super::syntax::{For, MacroNode, Text};
+use super::variables::Variables;
 
-pub type Text = Arc<str>;
 pub type Dict = IndexMap<Key, Value>;
+pub type Activation = Variables<Value>;
+
+/// The longest text or list that a template may make: longer ones are a mistake or an attack.
+pub const LONGEST: usize = 1 << 26;
 
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -77,6 +78,95 @@ pub enum Object {
     Block(Text),
 }
 
+/// A macro with the variables that it was made among.
+#[derive(Debug)]
+pub struct Macro {
+    pub node: Arc<MacroNode>,
+    pub activation: Rc<Activation>,
+}
+
+/// `loop`: where a loop is.
+pub struct LoopContext {
+    pub iterable: Option<Value>,
+    pub items: RefCell<Items>,
+    /// -1 before the first item.
+    pub index0: Cell<i128>,
+    pub depth0: usize,
+    pub length: Cell<Option<usize>>,
+    pub after: RefCell<Option<Value>>,
+    pub current: RefCell<Option<Value>>,
+    pub before: RefCell<Option<Value>>,
+    pub last_changed: RefCell<Option<Value>>,
+    /// The loop to begin again, if it is recursive.
+    pub again: Option<(Arc<For>, Rc<Activation>)>,
+}
+
+impl fmt::Debug for LoopContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("loop")
+    }
+}
+
+/// Gives the next item.
+pub type Next = Box<dyn FnMut(&dyn Interpreter) -> Outcome<Option<Value>>>;
+
+/// What `map`, `select` and the like give: items that are made when they are asked for, once.
+pub struct Generator {
+    pub type_name: &'static str,
+    next: RefCell<Option<Next>>,
+    finished: Cell<bool>,
+}
+
+impl fmt::Debug for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.type_name)
+    }
+}
+
+impl Generator {
+    pub fn value(type_name: &'static str, next: Next) -> Value {
+        let next = RefCell::new(Some(next));
+        Object::Generator(Self { type_name, next, finished: Cell::new(false) }).into()
+    }
+
+    pub fn next(&self, interpreter: &dyn Interpreter) -> Outcome<Option<Value>> {
+        if self.finished.get() {
+            return Ok(None);
+        }
+        let Some(mut next) = self.next.take() else {
+            return Err(Failure::new(Kind::Value, "generator already executing"));
+        };
+        let result = next(interpreter);
+        if !matches!(result, Ok(Some(_))) {
+            self.finished.set(true);
+        }
+        self.next.replace(Some(next));
+        result
+    }
+}
+
+/// What is left of a value's items.
+pub enum Items {
+    List(Rc<Vec<Value>>, usize),
+    /// The text, and the byte where the next character begins.
+    Text(Text, usize),
+    Dict(Rc<Dict>, View, usize),
+    Range {
+        next: i128,
+        step: i128,
+        left: usize,
+    },
+    Generator(Rc<Object>),
+    Made(Next),
+    Empty,
+}
+
+impl fmt::Debug for Items {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("items")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     Keys,
@@ -96,6 +186,31 @@ pub enum Global {
     RaiseException,
     StrftimeNow,
     Generation,
+}
+
+/// What values, filters and tests ask of whoever fills the template in.
+pub trait Interpreter {
+    /// Counts a step, and ends what would go on for too long.
+    fn step(&self) -> Outcome<()>;
+
+    /// Python's `bool`.
+    fn truthy(&self, value: &Value) -> Outcome<bool>;
+
+    /// `of.name`: an attribute, else an item.
+    fn attribute(&self, of: &Value, name: &str) -> Outcome<Value>;
+
+    /// The filter `attr`: an attribute, never an item.
+    fn attribute_only(&self, of: &Value, name: &str) -> Outcome<Value>;
+
+    /// `of[index]`: an item, else an attribute.
+    fn subscript(&self, of: &Value, index: &Value) -> Outcome<Value>;
+
+    /// Whether what is written counts as text that HTML has to quote.
+    fn autoescape(&self) -> bool;
+
+    /// What the loop `node` goes on with for `item`: nothing where its own `if` does not hold.
+    fn chosen(&self, node: &For, variables: &Rc<Activation>, item: Value)
+    -> Outcome<Option<Value>>;
 }
 
 /// A key of a dictionary: a value that Python can hash.
@@ -134,38 +249,6 @@ impl From<&str> for Key {
 
 fn unhashable(value: &Value) -> Failure {
     Failure::new(Kind::Type, format!("unhashable type: '{}'", value.type_name()))
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        equal(&self.0, &other.0)
-    }
-}
-
-impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match &self.0 {
-            Value::Undefined(_) => 1_u8.hash(state),
-            Value::None => 2_u8.hash(state),
-            Value::Bool(value) => i128::from(*value).hash(state),
-            Value::Int(value) => value.hash(state),
-            // 1.0 and 1 are one key.
-            Value::Float(value) if value.fract() == 0.0 && value.abs() < 1e38 => {
-                (*value as i128).hash(state);
-            }
-            Value::Float(value) => value.to_bits().hash(state),
-            Value::Str(text) | Value::Safe(text) => text.hash(state),
-            Value::Tuple(items) | Value::Group(items) => {
-                for item in items.iter() {
-                    Self(item.clone()).hash(state);
-                }
-            }
-            // Never keys, or equal only to themselves.
-            Value::List(_) | Value::Dict(_) | Value::Object(_) => 3_u8.hash(state),
-        }
-    }
 }
 
 impl From<&str> for Value {
@@ -269,6 +352,14 @@ impl Value {
             Self::Bool(value) => Some(i128::from(*value)),
             Self::Int(value) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// A number as a float.
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(*value),
+            _ => self.as_index().map(|value| value as f64),
         }
     }
 

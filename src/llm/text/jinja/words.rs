@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-use super::operators::LONGEST;
-use super::value::{Dict, Object, Value, View};
+use super::value::{Dict, LONGEST, Object, Value, View};
 
 /// White space as Python's `str.isspace` and `\s` know it.
 pub fn is_space(character: char) -> bool {
