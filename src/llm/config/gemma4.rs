@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::base::{Defaults, GEMMA3, MOST_HEAD_DIMS, base};
 use super::config_keys::{Keys, RopeDefaults};
-use super::families::{Defaults, GEMMA3, MOST_HEAD_DIMS, base};
+use super::experts::Routing;
 use super::mixtures::with_experts;
 use super::names::Naming;
-use super::{Config, NormPlacement, QkNorm, Routing};
+use super::{Config, NormPlacement, QkNorm};
 use crate::llm::error::Error;
 
 pub(super) fn gemma4(keys: Keys<'_>) -> Result<Config, Error> {

@@ -1,6 +1,6 @@
 //! A decoder's description from a GGUF file's metadata, architecture by architecture.
 
-use super::families::{MOST_HEAD_DIMS, MOST_LAYERS};
+use super::base::{MOST_HEAD_DIMS, MOST_LAYERS};
 use super::names::Naming;
 use super::rope::{Rope, RopeScaling, longrope_magnitude, pair_count, yarn_magnitude};
 use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};

@@ -1,12 +1,13 @@
 //! Families with multi-head latent attention, from `config.json`.
 
+use super::base::{Defaults, LLAMA, MOST_HEAD_DIMS, base};
 use super::config_keys::Keys;
-use super::families::{Defaults, LLAMA, base};
+use super::experts::{ExpertGroups, Routing, SharedExpertConfig};
 use super::like_llama::{query_growth, turned_in_neighbours, with_rope_default};
 use super::mixtures::with_experts;
 use super::names::Naming;
 use super::rope::yarn_magnitude_scaled;
-use super::{Config, ExpertGroups, LatentConfig, Routing, SharedExpertConfig};
+use super::{Config, LatentConfig};
 use crate::llm::error::Error;
 
 /// Where the families' defaults differ, besides those of [`Defaults`].
@@ -22,7 +23,7 @@ struct Ranks {
 
 /// The block with compressed keys and values.
 fn latent(keys: Keys<'_>, defaults: Defaults, ranks: &Ranks) -> Result<Config, Error> {
-    let size = |key: &str, default| keys.size_up_to(key, default, super::families::MOST_HEAD_DIMS);
+    let size = |key: &str, default| keys.size_up_to(key, default, MOST_HEAD_DIMS);
     let width = keys.size("hidden_size", defaults.width)?;
     let heads = keys.size("num_attention_heads", defaults.heads)?;
     let latent = LatentConfig {

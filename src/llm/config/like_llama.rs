@@ -1,10 +1,10 @@
 //! Families of the Llama kind: what each does otherwise, from `config.json`. The older ones:
-//! `older.rs`; how such a description begins: `families.rs`.
+//! `older.rs`; what they all begin with: `base.rs`.
 
 use serde_json::{Value, json};
 
+use super::base::{Defaults, LLAMA, base};
 use super::config_keys::{Keys, RopeDefaults};
-use super::families::{Defaults, LLAMA, base};
 use super::names::Naming;
 use super::rope::{QueryGrowth, Rope};
 use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm};

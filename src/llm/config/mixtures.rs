@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
+use super::base::{Defaults, LLAMA, QWEN, base, qwen_windows};
 use super::config_keys::Keys;
-use super::families::{Defaults, LLAMA, QWEN, base, qwen_windows};
+use super::experts::{ExpertGate, ExpertsConfig, Packing, Routing, SharedExpertConfig};
 use super::like_llama::{granite_multipliers, with_rope_default};
 use super::names::Naming;
-use super::{
-    Config, ExpertGate, ExpertsConfig, NormKind, Packing, QkNorm, Routing, SharedExpertConfig,
-};
+use super::{Config, NormKind, QkNorm};
 use crate::llm::error::Error;
 
 /// Experts that are refused: a list of them would take memory before any tensor is looked at.

@@ -3,7 +3,9 @@
 //! The passes read this and know no family names. A new family is a function in `families.rs`
 //! (from `config.json`) or one of its neighbours, and one in `gguf_config.rs`.
 
+mod base;
 pub(crate) mod config_keys;
+mod experts;
 pub(crate) mod families;
 mod gemma4;
 pub(crate) mod gguf_config;
@@ -13,9 +15,14 @@ mod mixtures;
 pub(crate) mod names;
 mod older;
 mod recurrent;
+mod recurrent_layers;
 pub(crate) mod rope;
 
+pub use self::experts::{
+    ExpertGate, ExpertGroups, ExpertsConfig, Packing, Routing, SharedExpertConfig,
+};
 pub use self::names::Naming;
+pub use self::recurrent_layers::{MambaDims, RecurrentConfig};
 pub use self::rope::{Rope, RopeScaling, RopeTable};
 use super::kernels::Alibi;
 
@@ -210,150 +217,6 @@ pub enum MlpKind {
 
     /// down(act(up(x))) (GPT-2)
     Plain,
-}
-
-/// A mixture of experts in place of a layer's MLP.
-#[expect(clippy::struct_excessive_bools, reason = "each is a part that a file has or has not")]
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExpertsConfig {
-    pub count: usize,
-
-    /// Experts that a token goes through.
-    pub chosen: usize,
-
-    /// What an expert has for an MLP's width.
-    pub width: usize,
-    pub routing: Routing,
-
-    /// Experts are only chosen from the best of these.
-    pub groups: Option<ExpertGroups>,
-
-    /// Weights are multiplied by this at last.
-    pub scale: f32,
-    pub gate: ExpertGate,
-    pub router_bias: bool,
-
-    /// They stand beside the layer's MLP, each behind norms of its own, and the router reads what no
-    /// norm has seen (Gemma 4).
-    pub beside_mlp: bool,
-
-    /// Each expert has a number that is added to its score where it is chosen (LFM2).
-    pub correction: bool,
-    pub bias: bool,
-    pub packing: Packing,
-    pub shared: Option<SharedExpertConfig>,
-}
-
-/// How a token's scores become the weights of its experts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Routing {
-    /// A softmax over all experts; `normalised`: the weights of those that are chosen sum to 1.
-    Softmax { normalised: bool },
-
-    /// A sigmoid of each.
-    Sigmoid { normalised: bool },
-
-    /// Phi 3.5's, of two experts.
-    SparseMixer { jitter: f32 },
-}
-
-/// Groups of experts, of which the best are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExpertGroups {
-    pub count: usize,
-    pub kept: usize,
-
-    /// A group is as good as this many of its best together.
-    pub by_best: usize,
-}
-
-/// How gate and up meet in an expert.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ExpertGate {
-    /// act(gate) · up
-    Activation,
-
-    /// (up + 1) · gate · sigmoid(`slope` · gate), both within `limit` (gpt-oss).
-    Clamped { slope: f32, limit: f32 },
-}
-
-/// How the tensors of experts are stored where they are not one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
-    /// (experts, outputs, inputs), the rows of the gate before those of up.
-    Halves,
-
-    /// (experts, inputs, outputs), gate and up in turn (gpt-oss).
-    InTurn,
-}
-
-/// An expert that every token goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedExpertConfig {
-    pub width: usize,
-
-    /// It is what other layers have for an MLP, also by name (Granite 4).
-    pub is_mlp: bool,
-
-    /// Through a gate of its own (Qwen).
-    pub gated: bool,
-}
-
-/// Layers that carry a state from token to token in place of attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecurrentConfig {
-    /// LFM2's: a convolution over the last tokens, `kernel` with its own.
-    ShortConv { kernel: usize, bias: bool },
-
-    /// Qwen 3.5's.
-    DeltaNet {
-        kernel: usize,
-        key_heads: usize,
-        value_heads: usize,
-        key_dim: usize,
-        value_dim: usize,
-
-        /// Its matrices give one key head after the other (Qwen3-Next).
-        by_head: bool,
-    },
-
-    /// Granite 4's.
-    Mamba2(MambaDims),
-}
-
-/// Shapes of a Mamba-2 layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MambaDims {
-    pub kernel: usize,
-    pub heads: usize,
-    pub head_dim: usize,
-
-    /// Numbers that each of a head's dimensions carries.
-    pub state: usize,
-
-    /// Heads of a group are written and read by the same vectors.
-    pub groups: usize,
-    pub conv_bias: bool,
-    pub bias: bool,
-}
-
-impl RecurrentConfig {
-    /// Length of what the layer's last matrix reads, in a model of this width.
-    pub fn output_width(&self, width: usize) -> usize {
-        match *self {
-            Self::ShortConv { .. } => width,
-            Self::DeltaNet { value_heads, value_dim, .. } => value_heads * value_dim,
-            Self::Mamba2(MambaDims { heads, head_dim, .. }) => heads * head_dim,
-        }
-    }
-
-    /// Whether the layer's matrices have biases.
-    pub fn has_biases(&self) -> bool {
-        match *self {
-            Self::ShortConv { bias, .. } | Self::Mamba2(MambaDims { bias, .. }) => bias,
-            Self::DeltaNet { .. } => false,
-        }
-    }
 }
 
 /// What differs from layer to layer.

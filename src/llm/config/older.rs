@@ -1,8 +1,8 @@
 //! Families from before Llama, and those that kept their ways: `LayerNorm` with biases, an MLP
 //! without a gate, attention and MLP side by side, positions as a bias or from a table.
 
+use super::base::{Defaults, LLAMA, base};
 use super::config_keys::Keys;
-use super::families::{Defaults, LLAMA, base};
 use super::like_llama::turned_in_neighbours;
 use super::names::Naming;
 use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
+use super::base::{Defaults, LLAMA, MOST_LAYERS, QWEN, base};
 use super::config_keys::Keys;
-use super::families::{Defaults, LLAMA, MOST_LAYERS, QWEN, base};
+use super::experts::{Routing, SharedExpertConfig};
 use super::like_llama::granite_multipliers;
 use super::mixtures::{some_layers, with_experts};
 use super::names::Naming;
-use super::{
-    Config, MambaDims, MlpKind, NormKind, QkNorm, RecurrentConfig, Routing, SharedExpertConfig,
-};
+use super::recurrent_layers::{MambaDims, RecurrentConfig};
+use super::{Config, MlpKind, NormKind, QkNorm};
 use crate::llm::error::Error;
 
 /// Which layers are recurrent: those that `layer_types` calls so, or, without such a list, those that
