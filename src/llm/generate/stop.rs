@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::llm::text::tokenizer::{StreamDecoder, Tokenizer};
+use crate::llm::text::decode::StreamDecoder;
+use crate::llm::text::tokenizer::Tokenizer;
 
 /// Text up to the first stop string.
 pub(super) struct UntilStop<'a> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use super::folder_files::{FolderError, read_json, read_text};
 use super::jinja::{Failure, Kind, Template};
 use super::special_tokens;
 use super::tokenizer::Tokenizer;
@@ -32,6 +33,12 @@ pub enum ChatError {
 
     #[error("the model's chat template could not be filled in")]
     Render(#[source] Explained),
+}
+
+impl From<FolderError> for ChatError {
+    fn from(FolderError { path, source }: FolderError) -> Self {
+        Self::Read { path, source }
+    }
 }
 
 /// What went wrong in a template, with the line where it did.
@@ -260,27 +267,10 @@ fn prepared(message: Json) -> Json {
     Json::Object(message)
 }
 
-pub(super) fn read_optional(path: &Path) -> Result<Option<String>, ChatError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(err) => Err(ChatError::Read { path: path.to_owned(), source: err.into() }),
-    }
-}
-
-/// A file of JSON; null where there is none.
-pub(super) fn read_json(path: &Path) -> Result<Json, ChatError> {
-    match read_optional(path)? {
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|err| ChatError::Read { path: path.to_owned(), source: err.into() }),
-        None => Ok(Json::Null),
-    }
-}
-
 /// The templates that lie in files of their own, by name.
 fn files(folder: &Path) -> Result<Vec<(String, String)>, ChatError> {
     let mut named = Vec::new();
-    let usual = read_optional(&folder.join("chat_template.jinja"))?;
+    let usual = read_text(&folder.join("chat_template.jinja"))?;
     named.extend(usual.map(|source| ("default".to_owned(), source)));
     let Ok(entries) = std::fs::read_dir(folder.join("additional_chat_templates")) else {
         return Ok(named);
@@ -290,7 +280,7 @@ fn files(folder: &Path) -> Result<Vec<(String, String)>, ChatError> {
     for path in paths {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if let Some(name) = name.strip_suffix(".jinja").map(str::to_owned)
-            && let Some(source) = read_optional(&path)?
+            && let Some(source) = read_text(&path)?
         {
             named.retain(|(other, _)| *other != name);
             named.push((name, source));

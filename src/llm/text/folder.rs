@@ -7,26 +7,19 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use super::added::{Named, NamedTokens, Spelled};
 use super::bpe::AnyTokenizer;
 use super::classes::{Class, Files, Frame, sentence_piece_decoder, space_to_bar};
+use super::folder_files::{FolderError, Problem, read_optional};
+use super::frame::template;
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
 use super::sentencepiece::{Role, SentencePiece};
 use super::tokenizer_check;
-use super::told::{Told, read_optional};
-
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why a folder has no tokenizer, and at which file.
-#[derive(Debug)]
-pub(super) struct FolderError {
-    pub path: PathBuf,
-    pub source: Problem,
-}
+use super::told::Told;
 
 /// A tokenizer as it was put together.
 pub(super) struct Assembled {
@@ -377,37 +370,6 @@ impl Told {
         inner.with_post_processor(Some(post_processor));
         Ok(())
     }
-}
-
-/// Puts tokens around a text, and around each of two.
-pub(super) fn template(
-    inner: &AnyTokenizer,
-    begin: Option<&str>,
-    end: Option<&str>,
-) -> Result<PostProcessorWrapper, Problem> {
-    let mut special_tokens = Map::new();
-    for content in [begin, end].into_iter().flatten() {
-        let id = inner.token_to_id(content);
-        let id = id.ok_or_else(|| format!("the special token {content:?} is not a token"))?;
-        let entry = json!({ "id": content, "ids": [id], "tokens": [content] });
-        special_tokens.insert(content.to_owned(), entry);
-    }
-    let special =
-        |content: &str, kind: u32| json!({ "SpecialToken": { "id": content, "type_id": kind } });
-    let sequence = |name: &str, kind: u32| {
-        let text = json!({ "Sequence": { "id": name, "type_id": kind } });
-        let begin = begin.map(|content| special(content, kind));
-        let end = end.map(|content| special(content, kind));
-        [begin, Some(text), end].into_iter().flatten().collect::<Vec<Value>>()
-    };
-    let pair = [sequence("A", 0), sequence("B", 1)].concat();
-    let processor = serde_json::from_value(json!({
-        "type": "TemplateProcessing",
-        "single": sequence("A", 0),
-        "pair": pair,
-        "special_tokens": special_tokens,
-    }));
-    Ok(processor?)
 }
 
 /// The table of replacements of a normalizer, wherever in it that stands.

@@ -4,8 +4,6 @@
 
 use serde_json::{Value, json};
 
-use super::gguf_vocab::VocabError;
-
 /// How text is prepared for byte-level BPE.
 pub(super) struct Rules {
     /// Regular expressions: each splits what the ones before it left whole.
@@ -47,15 +45,15 @@ const UP_TO_THREE_DIGITS: &str = r"\p{N}{1,3}";
 const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
 
 impl Rules {
-    /// The table of llama.cpp's names that we know the exact rules of.
-    pub fn named(pre: &str) -> Result<Self, VocabError> {
+    /// The table of llama.cpp's names that we know the exact rules of. `None`: we do not.
+    pub fn named(pre: &str) -> Option<Self> {
         let plain = |splits: &[&'static str]| Self {
             splits: splits.to_vec(),
             nfc: false,
             ignore_merges: false,
             add_bos: false,
         };
-        Ok(match pre {
+        Some(match pre {
             "default" => plain(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"]),
             "gpt-2" | "gpt2" | "phi-2" | "jina-es" | "jina-de" | "jina-v2-es" | "jina-v2-de"
             | "jina-v1-en" | "jina-v2-code" | "roberta-bpe" | "mpt" | "jais" | "gigachat"
@@ -88,7 +86,7 @@ impl Rules {
             }
             "bloom" | "poro-chat" | "gpt3-finnish" => plain(&[BLOOM]),
             "viking" => plain(&[BLOOM, DIGIT]),
-            other => return Err(VocabError::Pre(other.to_owned())),
+            _ => return None,
         })
     }
 

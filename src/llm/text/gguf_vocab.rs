@@ -9,7 +9,7 @@ use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrap
 
 use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined, Tokens};
 use super::classes::{sentence_piece_decoder, space_to_bar};
-use super::folder::template;
+use super::frame::template;
 use super::gguf_ends;
 use super::gguf_rules::{self, Rules};
 use crate::llm::files::gguf::GgufFile;
@@ -210,7 +210,8 @@ pub(crate) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
 
 /// GPT-2's kind: text is split into words by rules, each word is UTF-8 bytes merged in pairs.
 fn byte_level(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
-    let rules = Rules::named(vocab.pre.as_deref().unwrap_or("default"))?;
+    let pre = vocab.pre.as_deref().unwrap_or("default");
+    let rules = Rules::named(pre).ok_or_else(|| VocabError::Pre(pre.to_owned()))?;
     let merges = vocab.merges.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.merges"))?;
     let tokens = tokens(vocab);
     let merges = merges.iter().enumerate().map(|(index, merge)| {

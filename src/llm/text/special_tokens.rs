@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::chat::{ChatError, read_json, read_optional};
+use super::folder_files::{FolderError, read_json, read_text};
 use super::tokenizer::Tokenizer;
 use crate::llm::files::gguf::GgufFile;
 
@@ -130,7 +130,7 @@ const GENERAL: &str = "TokenizersBackend";
 const WRONG_IN_FILES: [&str; 2] = ["phi3", "qwen2"];
 
 /// The names and texts of a folder's special tokens. `config` is its `tokenizer_config.json`.
-pub(super) fn of_folder(folder: &Path, config: &Json) -> Result<Map<String, Json>, ChatError> {
+pub(super) fn of_folder(folder: &Path, config: &Json) -> Result<Map<String, Json>, FolderError> {
     let mut given = config.as_object().cloned().unwrap_or_default();
     // Names of the tokenizer's own count as `tokenizer_config.json` has them.
     let is_own = |name: &str| name.ends_with("_token") && !NAMES.contains(&name);
@@ -180,10 +180,10 @@ struct Steps {
 }
 
 impl Steps {
-    fn read(path: &Path) -> Result<Self, ChatError> {
-        match read_optional(path)? {
+    fn read(path: &Path) -> Result<Self, FolderError> {
+        match read_text(path)? {
             Some(text) => serde_json::from_str(&text)
-                .map_err(|err| ChatError::Read { path: path.to_owned(), source: err.into() }),
+                .map_err(|err| FolderError { path: path.to_owned(), source: err.into() }),
             None => Ok(Self::default()),
         }
     }

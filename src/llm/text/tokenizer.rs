@@ -13,10 +13,10 @@ use serde_json::Value;
 use tokenizers::Model as _;
 
 use super::bpe::AnyTokenizer;
-pub use super::decode::StreamDecoder;
-use super::decode::{Spelling, shown, without_spaces_before_punctuation};
-use super::folder::{self, Assembled, FolderError};
+use super::folder::{self, Assembled};
+use super::folder_files::FolderError;
 use super::gguf_vocab::{self, GgufVocab, VocabError};
+use super::spelling::{Spelling, shown, without_spaces_before_punctuation};
 use crate::llm::files::gguf::GgufFile;
 
 /// Why there is no tokenizer, or no ids for a text.

@@ -1,6 +1,7 @@
 //! The tokenizer against transformers, and its two sources against each other.
 
 use super::*;
+use crate::llm::text::decode::StreamDecoder;
 
 const TINY: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama/tokenizer.json");

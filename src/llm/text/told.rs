@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::added::{NAMES, Named, NamedTokens, Spelled};
 use super::classes::Class;
-use super::folder::FolderError;
+use super::folder_files::{FolderError, read_object};
 use super::model_file::TokenizerFile;
 
 /// What the folder's files say, before a tokenizer is made of it.
@@ -223,20 +223,4 @@ impl Told {
             }
         }
     }
-}
-
-/// `None`: there is no such file.
-pub(super) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FolderError { path: path.to_owned(), source: error.into() }),
-    }
-}
-
-/// An object; empty if there is no such file.
-fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, FolderError> {
-    let Some(bytes) = read_optional(path)? else { return Ok(None) };
-    let object = serde_json::from_slice(&bytes);
-    object.map(Some).map_err(|err| FolderError { path: path.to_owned(), source: err.into() })
 }
