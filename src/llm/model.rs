@@ -15,11 +15,13 @@ use super::backward::tree::TokenTree;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::config::Config;
 use super::error::Error;
-use super::files::weights::{SafetensorsFiles, Weights};
+use super::files::safetensors_files::SafetensorsFiles;
+use super::files::weights::Weights;
 use super::headers::inspect;
 use super::headers::inspect::Opened;
 use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
+use super::net::loader;
 use super::net::transformer::{LoadEvent, Transformer};
 use super::text::chat::ChatTemplate;
 use super::text::tokenizer::Tokenizer;
@@ -98,7 +100,7 @@ impl Model {
         allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();
         let start_id = opened.start_id(&tokenizer);
-        let transformer = Transformer::load(&config, &opened.weights, options.weights, progress)?;
+        let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;
         let card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };

@@ -9,7 +9,7 @@ use crate::files;
 use crate::llm::adapter::lora::{Adapter, LoraPair, LowRank};
 use crate::llm::config::Config;
 use crate::llm::error::Error;
-use crate::llm::files::weights;
+use crate::llm::files::gguf_tensors;
 use crate::llm::net::ops::with_f32;
 
 /// Tensor data begin at a multiple of this, and so does each tensor (`general.alignment`).
@@ -48,7 +48,7 @@ pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Erro
                 "use_dora = true: llama.cpp's files cannot say it; export it as a merged model";
             return Err(Error::adapter(adapter.path(), problem));
         }
-        let name = weights::gguf_name(&format!("{module}.weight"), Some(architecture));
+        let name = gguf_tensors::gguf_name(&format!("{module}.weight"), Some(architecture));
         let name = name.ok_or_else(|| {
             let problem = format!("llama.cpp has no name for {module}");
             Error::adapter(adapter.path(), problem)
@@ -103,7 +103,7 @@ pub(super) fn interleaved_heads(
     architecture: &str,
     module: &str,
 ) -> Option<usize> {
-    if !weights::has_interleaved_heads(architecture) {
+    if !gguf_tensors::has_interleaved_heads(architecture) {
         return None;
     }
     match module.rsplit('.').next()? {

@@ -12,7 +12,7 @@ use crate::llm::adapter::peft_config::PeftConfig;
 use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::error::Error;
 use crate::llm::files::gguf::{GgufFile, GgufTensor};
-use crate::llm::files::weights;
+use crate::llm::files::gguf_tensors;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 use crate::llm::model::Model;
 
@@ -28,7 +28,8 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
     let head =
         LinearInfo { name: HEAD.to_owned(), outputs: config.vocab_size, inputs: config.width };
     for layer in model.linear_layers().into_iter().chain([head]) {
-        let Some(name) = weights::gguf_name(&format!("{}.weight", layer.name), Some(arch)) else {
+        let Some(name) = gguf_tensors::gguf_name(&format!("{}.weight", layer.name), Some(arch))
+        else {
             continue;
         };
         let names = ["lora_a", "lora_b"].map(|ending| format!("{name}.{ending}"));

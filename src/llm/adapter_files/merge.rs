@@ -25,7 +25,7 @@ use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
-use crate::llm::files::weights::SafetensorsFiles;
+use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::{RowNorm, with_f32};

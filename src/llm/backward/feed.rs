@@ -7,7 +7,8 @@ use super::linear_grad::{Learning, Low};
 use crate::llm::config::{Activation, Config, LayerConfig, MlpKind};
 use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
-use crate::llm::net::feed::{Feed, Mlp, MlpInputs};
+use crate::llm::net::feed::Feed;
+use crate::llm::net::mlp::{Mlp, MlpInputs};
 use crate::llm::net::rows;
 use crate::llm::net::rows::Stripes;
 

@@ -9,7 +9,7 @@ use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
-use crate::llm::net::transformer::Transformer;
+use crate::llm::net::loader;
 
 /// The matrices of a decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Shapes {
     /// Walks through a load that reads nothing.
     pub fn of(config: &Config) -> Self {
         let asked = Asked::default();
-        let loaded = Transformer::load(config, &asked, Weights::AsStored, &Quiet);
+        let loaded = loader::load(config, &asked, Weights::AsStored, &Quiet);
         let transformer = loaded.expect("nothing is read, so nothing is missing");
         let Asked { matrices, vector_values } = asked;
         let linears: Vec<&str> = transformer.linears().map(|linear| linear.name.as_str()).collect();

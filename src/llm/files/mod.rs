@@ -1,9 +1,11 @@
 //! Weights as files hold them: GGUF and safetensors, mapped into memory.
 
 pub mod gguf;
+pub(crate) mod gguf_tensors;
 mod gguf_value;
 pub mod mapped;
 mod mxfp4;
 pub(crate) mod quantize;
-mod safetensors_files;
+pub(crate) mod raw_tensor;
+pub(crate) mod safetensors_files;
 pub(crate) mod weights;

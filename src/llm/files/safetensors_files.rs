@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::mapped::Mapped;
 use super::mxfp4;
-use super::weights::RawTensor;
+use super::raw_tensor::RawTensor;
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType};
 

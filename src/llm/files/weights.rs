@@ -1,34 +1,17 @@
 //! Where a model's tensors are: a GGUF file, or one or more safetensors files. Both are asked by
 //! transformers' names, and answer with bytes in ggml's types and torch's row order.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use super::gguf::{GgufFile, TensorType};
-use super::mxfp4;
+use super::gguf::GgufFile;
+use super::gguf_tensors::{self, has_interleaved_heads};
 use super::quantize::quantize;
-pub(crate) use super::safetensors_files::SafetensorsFiles;
+use super::raw_tensor::{ExpertPart, RawTensor};
+use super::safetensors_files::SafetensorsFiles;
 use crate::jobs;
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
-
-/// A tensor as it is stored.
-pub(crate) struct RawTensor {
-    pub name: String,
-    pub path: PathBuf,
-    pub kind: GgmlType,
-
-    /// Rows first; a vector has one number.
-    pub shape: Vec<usize>,
-    pub bytes: Bytes,
-
-    /// The bytes are MXFP4's, and these are their scales: `unpacked` makes `kind` of
-    /// them.
-    pub scales: Option<Bytes>,
-}
 
 /// How weights are kept once loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +90,7 @@ pub(crate) enum WeightSource {
 impl WeightSource {
     pub fn find(&self, name: &str) -> Result<RawTensor, Error> {
         match self {
-            Self::Gguf(file) => find_in_gguf(file, name),
+            Self::Gguf(file) => gguf_tensors::find(file, name),
             Self::Safetensors(files) => files.find(name),
         }
     }
@@ -256,19 +239,6 @@ pub(crate) struct MatrixRequest<'a> {
     pub keep: Weights,
 }
 
-/// Where a matrix is in a tensor of all experts: (experts, rows, inputs), or (experts, inputs, rows)
-/// where it is stored transposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ExpertPart {
-    pub experts: usize,
-    pub index: usize,
-
-    /// Rows of an expert, and which of them: from `first` on every `step`-th.
-    pub rows: usize,
-    pub first: usize,
-    pub step: usize,
-}
-
 impl MatrixRequest<'_> {
     /// The shape that the file is to have it in.
     pub fn stored_shape(&self, transposed: bool) -> Vec<usize> {
@@ -279,236 +249,4 @@ impl MatrixRequest<'_> {
             (Some(part), true) => vec![part.experts, self.inputs, part.rows],
         }
     }
-}
-
-impl RawTensor {
-    pub fn expect_shape(&self, expected: &[usize]) -> Result<(), Error> {
-        if self.shape == expected {
-            return Ok(());
-        }
-        Err(Error::Shape {
-            path: self.path.clone(),
-            name: self.name.clone(),
-            found: self.shape.clone(),
-            expected: expected.to_vec(),
-        })
-    }
-
-    /// A single number may have no dimension at all.
-    pub fn expect_values(&self, expected: &[usize]) -> Result<(), Error> {
-        if expected == [1] && self.shape.is_empty() {
-            return Ok(());
-        }
-        self.expect_shape(expected)
-    }
-
-    fn matrix(&self, rows: usize, cols: usize) -> Result<QMatrix, Error> {
-        QMatrix::new(self.kind, rows, cols, self.bytes.clone()).map_err(|err| {
-            Error::not_a_model(&self.path, format!("the tensor {} is damaged: {err}", self.name))
-        })
-    }
-
-    /// Undoes llama.cpp's order of q and k: row (head, pair, half) back to (head, half, pair).
-    /// A row is a whole number of blocks, so this is exact for every type.
-    fn separate_heads(&mut self, heads: usize) {
-        let rows = self.shape[0];
-        let (head_dim, bytes) = (rows / heads, self.bytes.as_slice());
-        let row_len = bytes.len() / rows;
-        let mut out = Vec::with_capacity(bytes.len());
-        for row in 0..rows {
-            let (head, at) = (row / head_dim, row % head_dim);
-            let (half, pair) = (at / (head_dim / 2), at % (head_dim / 2));
-            let from = (head * head_dim + 2 * pair + half) * row_len;
-            out.extend_from_slice(&bytes[from..from + row_len]);
-        }
-        self.bytes = Bytes::from(out);
-    }
-
-    /// One expert's matrix of a tensor of them.
-    fn take_expert(&mut self, index: usize) -> Result<(), Error> {
-        let experts = self.shape.remove(0);
-        self.each(|raw, bytes| {
-            let len = bytes.as_slice().len() / experts;
-            raw.slice(bytes, index * len..(index + 1) * len)
-        })
-    }
-
-    /// Some of the rows.
-    fn take_rows(&mut self, part: ExpertPart, count: usize) -> Result<(), Error> {
-        let ExpertPart { rows, first, step, .. } = part;
-        self.shape[0] = count;
-        self.each(|raw, bytes| {
-            let len = bytes.as_slice().len() / rows;
-            if step == 1 {
-                return raw.slice(bytes, first * len..(first + count) * len);
-            }
-            let stored = bytes.as_slice().chunks_exact(len).skip(first).step_by(step);
-            Ok(Bytes::from(stored.take(count).flatten().copied().collect::<Vec<u8>>()))
-        })
-    }
-
-    /// Changes the bytes, and the scales where they lie apart.
-    fn each(
-        &mut self,
-        change: impl Fn(&Self, &Bytes) -> Result<Bytes, Error>,
-    ) -> Result<(), Error> {
-        self.bytes = change(self, &self.bytes)?;
-        if let Some(scales) = &self.scales {
-            self.scales = Some(change(self, scales)?);
-        }
-        Ok(())
-    }
-
-    /// Makes of MXFP4 what it is kept as.
-    fn unpack(&mut self) -> Result<(), Error> {
-        if let Some(scales) = self.scales.take() {
-            let (bytes, scales) = (self.bytes.as_slice(), scales.as_slice());
-            self.bytes = mxfp4::as_q5_0(bytes, scales, &self.name, &self.path)?;
-        }
-        Ok(())
-    }
-
-    fn slice(&self, bytes: &Bytes, range: std::ops::Range<usize>) -> Result<Bytes, Error> {
-        let part = bytes.clone().slice(range);
-        part.map_err(|err| Error::not_a_model(&self.path, err.to_string()))
-    }
-
-    fn transpose(&mut self) -> Result<(), Error> {
-        let [rows, cols] = self.shape[..] else { return Ok(()) };
-        let width = self.kind.block_bytes();
-        if self.kind.block_len() != 1 {
-            let problem = format!("the tensor {} cannot be transposed", self.name);
-            return Err(Error::not_a_model(&self.path, problem));
-        }
-        let bytes = self.bytes.as_slice();
-        let mut out = Vec::with_capacity(bytes.len());
-        for col in 0..cols {
-            for row in 0..rows {
-                let from = (row * cols + col) * width;
-                out.extend_from_slice(&bytes[from..from + width]);
-            }
-        }
-        self.bytes = Bytes::from(out);
-        self.shape = vec![cols, rows];
-        Ok(())
-    }
-
-    /// Infinities and NaNs: in dense types by one look at the exponent, in quantised ones in the
-    /// scales of the blocks, since the rest are whole numbers.
-    pub fn refuse_broken_numbers(&self) -> Result<(), Error> {
-        let bytes = self.bytes.as_slice();
-        let broken_f16 = |raw: [u8; 2]| u16::from_le_bytes(raw) & 0x7c00 == 0x7c00;
-        let broken = match self.kind {
-            GgmlType::F32 => {
-                let (values, _) = bytes.as_chunks::<4>();
-                values.par_iter().any(|raw| !f32::from_le_bytes(*raw).is_finite())
-            }
-            GgmlType::F16 => {
-                let (values, _) = bytes.as_chunks::<2>();
-                values.par_iter().any(|raw| broken_f16(*raw))
-            }
-            GgmlType::BF16 => {
-                let (values, _) = bytes.as_chunks::<2>();
-                values.par_iter().any(|raw| u16::from_le_bytes(*raw) & 0x7f80 == 0x7f80)
-            }
-            kind => {
-                let scales: &[usize] = match kind {
-                    GgmlType::Q4_1 | GgmlType::Q5_1 | GgmlType::Q4K | GgmlType::Q5K => &[0, 2],
-                    GgmlType::Q2K => &[80, 82],
-                    GgmlType::Q3K => &[108],
-                    GgmlType::Q6K => &[208],
-                    _ => &[0],
-                };
-                let blocks = bytes.par_chunks_exact(kind.block_bytes()).with_min_len(1 << 12);
-                blocks.any(|block| scales.iter().any(|at| broken_f16([block[*at], block[*at + 1]])))
-            }
-        };
-        if broken {
-            return Err(Error::NotFinite { path: self.path.clone(), name: self.name.clone() });
-        }
-        Ok(())
-    }
-}
-
-fn find_in_gguf(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
-    let missing = |name: &str| Error::MissingTensors {
-        path: file.path().to_owned(),
-        names: vec![name.to_owned()],
-    };
-    let architecture = file.str("general.architecture");
-    let stored_name = gguf_name(name, architecture).ok_or_else(|| missing(name))?;
-    let tensor = file.tensor(&stored_name).ok_or_else(|| missing(&stored_name))?;
-    let unsupported = || Error::TensorTypes {
-        path: file.path().to_owned(),
-        types: unsupported_types(file).join(", "),
-    };
-    let kind = GgmlType::from_id(tensor.kind.0).ok_or_else(unsupported)?;
-    let range = tensor.byte_range().ok_or_else(unsupported)?;
-    let bytes = Bytes::from_map(file.map().share())
-        .slice(range)
-        .map_err(|err| Error::not_a_model(file.path(), err.to_string()))?;
-    Ok(RawTensor {
-        name: stored_name,
-        path: file.path().to_owned(),
-        kind,
-        shape: tensor.shape.clone(),
-        bytes,
-        scales: None,
-    })
-}
-
-/// The types in a GGUF file that we have no kernel for, each with how many tensors have it.
-pub(crate) fn unsupported_types(file: &GgufFile) -> Vec<String> {
-    let mut counts: BTreeMap<TensorType, usize> = BTreeMap::new();
-    for tensor in file.tensors() {
-        if GgmlType::from_id(tensor.kind.0).is_none() {
-            *counts.entry(tensor.kind).or_default() += 1;
-        }
-    }
-    counts.iter().map(|(kind, count)| format!("{} ({count} tensors)", kind.name())).collect()
-}
-
-/// Whether llama.cpp's converter reorders the rows of q and k for its interleaved rope.
-pub(crate) fn has_interleaved_heads(architecture: &str) -> bool {
-    matches!(architecture, "llama" | "smollm3")
-}
-
-/// llama.cpp's name of a tensor of transformers. `None`: it has none.
-pub(crate) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String> {
-    let (module, ending) = name.rsplit_once('.')?;
-    let whole = match module {
-        "model.embed_tokens" | "transformer.wte" => Some("token_embd"),
-        "transformer.wpe" => Some("position_embd"),
-        "model.norm" | "transformer.ln_f" => Some("output_norm"),
-        "lm_head" => Some("output"),
-        _ => None,
-    };
-    if let Some(whole) = whole {
-        return Some(format!("{whole}.{ending}"));
-    }
-    let rest =
-        module.strip_prefix("model.layers.").or_else(|| module.strip_prefix("transformer.h."))?;
-    let (layer, part) = rest.split_once('.')?;
-    let part = match part {
-        "input_layernorm" | "ln_1" => "attn_norm",
-        "self_attn.q_proj" => "attn_q",
-        "self_attn.k_proj" => "attn_k",
-        "self_attn.v_proj" => "attn_v",
-        "self_attn.qkv_proj" | "attn.c_attn" => "attn_qkv",
-        "self_attn.o_proj" | "attn.c_proj" => "attn_output",
-        "self_attn.q_norm" => "attn_q_norm",
-        "self_attn.k_norm" => "attn_k_norm",
-        "mlp.gate_proj" => "ffn_gate",
-        "mlp.up_proj" | "mlp.gate_up_proj" | "mlp.c_fc" => "ffn_up",
-        "mlp.down_proj" | "mlp.c_proj" => "ffn_down",
-        "pre_feedforward_layernorm" | "ln_2" => "ffn_norm",
-        "post_feedforward_layernorm" => "post_ffw_norm",
-        // Despite its name, in most families the norm before the MLP.
-        "post_attention_layernorm" => match architecture {
-            Some("gemma2" | "gemma3" | "olmo2") => "post_attention_norm",
-            _ => "ffn_norm",
-        },
-        _ => return None,
-    };
-    Some(format!("blk.{layer}.{part}.{ending}"))
 }

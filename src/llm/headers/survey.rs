@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use crate::jobs::Quiet;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
-use crate::llm::files::weights::{MatrixRequest, RawTensor, TensorSource, WeightSource, Weights};
+use crate::llm::files::raw_tensor::RawTensor;
+use crate::llm::files::weights::{MatrixRequest, TensorSource, WeightSource, Weights};
 use crate::llm::kernels::{Bytes, QMatrix};
-use crate::llm::net::transformer::Transformer;
+use crate::llm::net::loader;
 
 /// What a load would take.
 pub(crate) struct Needs {
@@ -33,7 +34,7 @@ pub(crate) fn survey(
         used: RefCell::default(),
         missing: RefCell::default(),
     };
-    Transformer::load(config, &survey, keep, &Quiet)?;
+    loader::load(config, &survey, keep, &Quiet)?;
     let Survey { bytes, used, missing, .. } = survey;
     match missing.into_inner() {
         None => Ok(Needs { bytes: bytes.into_inner(), used: used.into_inner() }),

@@ -6,8 +6,8 @@
 use candle_core::Result;
 
 use super::buffers::Buffer;
-use super::feed::Mlp;
 use super::linear::{Linear, Norm};
+use super::mlp::Mlp;
 use super::rows;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::{Activation, ExpertGate, ExpertGroups, ExpertsConfig, Routing};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::attention::AttentionShape;
-use super::feed::{Feed, Mlp, MlpInputs};
+use super::feed::Feed;
 use super::latent::{Latent, LatentQueries};
 use super::linear::{Linear, Norm};
+use super::mlp::{Mlp, MlpInputs};
 use super::ops::RowNorm;
 use super::per_layer::{PerLayer, PerLayerTables};
 use super::rows::Stripes;
@@ -19,6 +20,16 @@ use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};
 use crate::llm::kernels::QMatrix;
 
+/// Reads all weights of a decoder.
+pub(crate) fn load(
+    config: &Config,
+    source: &dyn TensorSource,
+    keep: Weights,
+    progress: &dyn Progress<LoadEvent>,
+) -> Result<Transformer, Error> {
+    Loader::new(config, source, keep).load(progress)
+}
+
 pub(super) struct Loader<'a> {
     pub config: &'a Config,
     pub names: Names,
@@ -27,12 +38,12 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(config: &'a Config, source: &'a dyn TensorSource, keep: Weights) -> Self {
+    fn new(config: &'a Config, source: &'a dyn TensorSource, keep: Weights) -> Self {
         let names = config.naming.names(config.norm_placement);
         Self { config, names, source, keep }
     }
 
-    pub fn load(&self, progress: &dyn Progress<LoadEvent>) -> Result<Transformer, Error> {
+    fn load(&self, progress: &dyn Progress<LoadEvent>) -> Result<Transformer, Error> {
         let Self { config, names, .. } = self;
         let total = config.layer_count();
         let width = config.embedding_width.unwrap_or(config.width);

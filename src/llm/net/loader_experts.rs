@@ -1,13 +1,15 @@
 //! Reads mixtures of experts, whether a file has their matrices one by one or all in one tensor.
 
 use super::experts::{Expert, Experts, SharedExpert};
-use super::feed::{Beside, Mlp, MlpInputs};
+use super::feed::Beside;
 use super::linear::Norm;
 use super::loader::{Extra, Loader};
+use super::mlp::{Mlp, MlpInputs};
 use super::ops::RowNorm;
 use crate::llm::config::{ExpertsConfig, Packing, SharedExpertConfig};
 use crate::llm::error::Error;
-use crate::llm::files::weights::{ExpertPart, MatrixRequest, Weights};
+use crate::llm::files::raw_tensor::ExpertPart;
+use crate::llm::files::weights::{MatrixRequest, Weights};
 
 impl Loader<'_> {
     pub(super) fn experts(&self, index: usize, rule: &ExpertsConfig) -> Result<Experts, Error> {

@@ -1,5 +1,4 @@
-//! The decoder's parts, put together from a [`Config`] and a file of weights. How they are read:
-//! `loader.rs`; how they are run: `infer.rs` (fast, no graph) and `differentiable.rs` (with
+//! The decoder's parts. How they are read from a file of weights: `loader.rs`; how they are run: `infer.rs` (fast, no graph) and `differentiable.rs` (with
 //! gradients).
 
 use std::sync::Arc;
@@ -8,15 +7,10 @@ use super::attention::AttentionShape;
 use super::feed::Feed;
 use super::latent::Latent;
 use super::linear::{Linear, Norm};
-use super::loader::Loader;
 use super::per_layer::{PerLayer, PerLayerTables};
 use super::recurrent::Recurrent;
 use super::rows::Stripes;
-use crate::jobs::Progress;
 use crate::llm::adapter::spec::LinearInfo;
-use crate::llm::config::Config;
-use crate::llm::error::Error;
-use crate::llm::files::weights::{TensorSource, Weights};
 use crate::llm::kernels::QMatrix;
 
 /// All weights of a decoder.
@@ -186,15 +180,6 @@ pub enum LoadEvent {
 }
 
 impl Transformer {
-    pub fn load(
-        config: &Config,
-        source: &dyn TensorSource,
-        keep: Weights,
-        progress: &dyn Progress<LoadEvent>,
-    ) -> Result<Self, Error> {
-        Loader::new(config, source, keep).load(progress)
-    }
-
     /// Every linear layer but the head, in the order in which they run.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         self.layers.iter().flat_map(|layer| layer.linears())
