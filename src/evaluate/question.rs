@@ -1,11 +1,10 @@
 //! What a row of the table asks: its parts for the prompt, its options, and what people said.
 
-use std::path::Path;
-
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codebook::{Codebook, CodebookError};
 use super::task::{Code, Exam, Judge, Kind, Task, TaskError};
+use crate::data::pair::Message;
 use crate::data::table;
 use crate::data::table::{ImportError, Place, Reading, Report, Row};
 use crate::jobs::Progress;
@@ -224,7 +223,9 @@ impl Questions {
         for answer in &judge.answers {
             self.has(answer, "the task takes an answer from")?;
         }
-        if let Some(human) = &judge.human {
+        if judge.verdict.is_some() {
+            self.coders.push("people".to_owned());
+        } else if let Some(human) = &judge.human {
             self.has(human, "the task takes a person's verdicts from")?;
             self.coders.push(human.clone());
         }
@@ -241,7 +242,10 @@ impl Questions {
             question.parts.push(("first".to_owned(), first));
             question.parts.push(("second".to_owned(), second));
             question.options = VERDICTS[..2].iter().map(|&verdict| verdict.to_owned()).collect();
-            if let Some(human) = &judge.human {
+            if let Some(always) = &judge.verdict {
+                let said = verdict(always, &judge.answers);
+                question.human = vec![said.map_err(TaskError::Unusable)?];
+            } else if let Some(human) = &judge.human {
                 let said = verdict(&words(row.get(human)), &judge.answers);
                 let said =
                     said.map_err(|problem| self.report.error(row.place, Some(human), problem))?;
@@ -284,13 +288,29 @@ impl Question {
     }
 }
 
-/// A value as a prompt has it.
+/// A value as a prompt has it; of a dialogue its words.
 fn words(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(turns)) if !turns.is_empty() => {
+            dialogue(turns).unwrap_or_else(|| Value::Array(turns.clone()).to_string())
+        }
         Some(other) => other.to_string(),
     }
+}
+
+/// The words of one message, or of several with who said them. `None`: it is no list of messages.
+fn dialogue(turns: &[Value]) -> Option<String> {
+    let messages: Vec<Message> = turns
+        .iter()
+        .map(|turn| turn.as_object().and_then(|turn| Message::from_fields(turn.clone()).ok()))
+        .collect::<Option<_>>()?;
+    if let [only] = messages.as_slice() {
+        return Some(only.content.clone());
+    }
+    let turns = messages.iter().map(|Message { role, content, .. }| format!("{role}: {content}"));
+    Some(turns.collect::<Vec<_>>().join("\n\n"))
 }
 
 fn listed(labels: &[String]) -> String {
@@ -381,17 +401,6 @@ fn verdict(said: &str, answers: &[String; 2]) -> Result<Option<usize>, String> {
     }
 }
 
-/// Fields of a row beside the ones of a task; for results that are written back into a table.
-pub fn own_fields(row: &Row) -> &Map<String, Value> {
-    &row.fields
-}
-
-/// The rows of a task in words: `abstracts.csv (CSV)`.
-pub fn source_words(path: &Path, report: &Report) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    format!("{name} ({})", report.words())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -431,6 +440,16 @@ mod tests {
         assert_eq!(list_of_options(Some(&json!(["a", 2]))), ["a", "2"]);
         assert_eq!(list_of_options(Some(&json!({"text": ["a"], "label": ["A"]}))), ["a"]);
         assert_eq!(list_of_options(Some(&json!("[\"a\", \"b\"]"))), ["a", "b"]);
+    }
+
+    #[test]
+    fn dialogues_are_read_as_words() {
+        let one = json!([{"role": "user", "content": "Why?"}]);
+        assert_eq!(words(Some(&one)), "Why?");
+        let two =
+            json!([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]);
+        assert_eq!(words(Some(&two)), "user: Why?\n\nassistant: So.");
+        assert_eq!(words(Some(&json!([1, 2]))), "[1,2]");
     }
 
     #[test]

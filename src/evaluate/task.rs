@@ -132,6 +132,11 @@ pub struct Judge {
     /// `second`, 1 or 2, A or B; `tie`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human: Option<String>,
+
+    /// The verdict of people where it is the same in every row: `first` for a file of chosen and
+    /// rejected answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
