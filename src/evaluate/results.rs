@@ -79,6 +79,18 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// With every number to twelve digits: what is read back from JSON is then what was written, to
+    /// the last bit.
+    pub fn to_twelve_digits(mut self) -> Self {
+        let lists = [&mut self.probabilities, &mut self.logprobs, &mut self.by_place];
+        let lists = lists.into_iter().flatten();
+        let numbers = [&mut self.entropy, &mut self.margin, &mut self.mass];
+        for number in lists.chain(numbers).chain(&mut self.same_answer) {
+            *number = format!("{number:.11e}").parse().unwrap_or(*number);
+        }
+        self
+    }
+
     /// A row without an answer.
     pub fn refused(row: u64, id: Option<Value>, problem: String) -> Self {
         Self {
@@ -216,7 +228,7 @@ impl Folder {
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             match serde_json::from_str::<Answered>(line) {
                 Ok(row) => {
-                    answered.insert(row.row, row);
+                    answered.insert(row.row, row.to_twelve_digits());
                 }
                 // Cut off by a crash; the row is asked again.
                 Err(err) if err.is_eof() || index + 1 == lines => {}

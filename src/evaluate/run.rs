@@ -213,7 +213,7 @@ impl<'a> Asker<'a> {
             Some(option) => option.trim().to_owned(),
             None => "tie".to_owned(),
         });
-        Ok(Ok(with_people(answered)))
+        Ok(Ok(with_people(answered.to_twelve_digits())))
     }
 
     /// The presentations of a row as ids, its text shortened where they do not fit.

@@ -10,6 +10,7 @@
 mod adapters;
 mod decoders;
 mod estimates;
+mod evaluations;
 mod exports;
 mod families;
 mod files;

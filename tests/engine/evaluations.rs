@@ -1,0 +1,118 @@
+//! An evaluation keeps every answer, resumes to the same bytes, and reads the sample tasks.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
+use tuning_fork::evaluate::run::{self, AskEvent, Prepared};
+use tuning_fork::evaluate::task::Task;
+use tuning_fork::files;
+use tuning_fork::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork::llm::{Model, Weights};
+
+use crate::support::load;
+
+fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Loses interest after so many answers.
+struct StopAfter(Cell<usize>);
+
+impl Progress<AskEvent> for StopAfter {
+    fn emit(&self, _: AskEvent) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.0.get() == 0 { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Progress<AskEvent>) {
+    let evaluation = prepared.evaluation(model, None, "as stored", "2026-11-28T00:00:00Z");
+    let (folder, answered) = Folder::begin(folder, &evaluation, true).unwrap();
+    let ended = run::run(model, None, prepared, &folder, answered, progress);
+    if let Err(err) = ended {
+        let said = tuning_fork::errors::one_line(&err);
+        assert!(said.contains("stopped"), "{said}");
+    }
+}
+
+/// Ten texts, one of them empty and one far too long for the tiny model.
+fn task(folder: &Path) -> Task {
+    let mut rows = String::from("id,text,person\n");
+    for index in 0..10 {
+        let text = match index {
+            3 => String::new(),
+            7 => "long ".repeat(3000),
+            _ => format!("word {index} and {}", index * 31 % 7),
+        };
+        let person = if index % 2 == 0 { "yes" } else { "not at all" };
+        rows.push_str(&format!("r{index},{text},{person}\n"));
+    }
+    files::write_atomic(&folder.join("rows.csv"), rows.as_bytes()).unwrap();
+    let codebook = "instruction = \"Odd?\"\n[[classes]]\nlabel = \"yes\"\n\
+                    [[classes]]\nlabel = \"not at all\"\n[[classes]]\nlabel = \"not\"\n";
+    files::write_atomic(&folder.join("book.toml"), codebook.as_bytes()).unwrap();
+    let task = "data = \"rows.csv\"\nid = \"id\"\norders = 3\nscore = \"mean\"\n\
+                [code]\ntext = \"text\"\ncodebook = \"book.toml\"\nhuman = [\"person\"]\n";
+    files::write_atomic(&folder.join("task.toml"), task.as_bytes()).unwrap();
+    Task::read(&folder.join("task.toml")).unwrap()
+}
+
+#[test]
+fn an_evaluation_that_is_stopped_anywhere_resumes_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let prepared = Prepared::read(&task(folder.path()), &Quiet).unwrap();
+    let whole = folder.path().join("whole");
+    ask(&model, &prepared, &whole, &Quiet);
+    let bytes = |folder: &Path, name: &str| std::fs::read(folder.join(name)).unwrap();
+    for stop in 1..10 {
+        let parts = folder.path().join(format!("parts-{stop}"));
+        ask(&model, &prepared, &parts, &StopAfter(Cell::new(stop)));
+        // A crash in the middle of the next line.
+        let results = parts.join(RESULTS);
+        let mut lines = std::fs::read(&results).unwrap_or_default();
+        lines.extend_from_slice(b"{\"row\":99,\"answer\":\"y");
+        files::write_atomic(&results, &lines).unwrap();
+        ask(&model, &prepared, &parts, &Quiet);
+        for name in [RESULTS, TABLE] {
+            assert!(bytes(&parts, name) == bytes(&whole, name), "{name} after {stop} rows");
+        }
+    }
+    let (_, answered) = Folder::read(&whole).unwrap();
+    assert_eq!(answered.len(), 10);
+    assert!(answered[&4].problem.as_ref().unwrap().contains("\"text\" is empty"));
+    assert!(answered[&8].cut.is_some_and(|cut| cut > 1000), "{:?}", answered[&8].problem);
+    for answer in answered.values().filter(|answer| answer.problem.is_none()) {
+        let sum: f64 = answer.probabilities.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{answer:?}");
+    }
+}
+
+#[test]
+fn the_sample_tasks_are_whole() {
+    for (name, rows, coders) in [("abstracts", 60, 3), ("exam", 30, 1), ("judge", 60, 1)] {
+        let path = repository(&format!("sample_data/evaluate/{name}.toml"));
+        let task = Task::read(&path).unwrap();
+        let questions = Prepared::read(&task, &Quiet).unwrap().questions;
+        assert_eq!((questions.list.len(), questions.coders.len()), (rows, coders), "{name}");
+        assert!(questions.list.iter().all(|question| question.problem.is_none()), "{name}");
+        let labelled = questions.list.iter().filter(|question| question.human[0].is_some());
+        assert_eq!(labelled.count(), rows, "{name}");
+    }
+}
+
+#[test]
+fn a_prompt_that_names_a_column_which_is_not_there_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut task = task(folder.path());
+    task.prompt = Some("{text} {tone} {options}".to_owned());
+    let said = Prepared::read(&task, &Quiet).unwrap_err().to_string();
+    assert!(said.contains("{tone}") && said.contains("{person}"), "{said}");
+    task.prompt = Some("Say something. {options}".to_owned());
+    let said = Prepared::read(&task, &Quiet).unwrap_err().to_string();
+    assert!(said.contains("does not show {text}"), "{said}");
+}
