@@ -19,6 +19,7 @@ pub mod llm;
 pub mod memory;
 pub mod panels;
 pub mod state;
+pub mod stats;
 #[doc(hidden)]
 pub mod testing;
 pub mod train;

@@ -25,8 +25,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
     ("explore", &["jobs", "llm", "memory"]),
+    ("stats", &[]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
-    ("eval", &["data", "jobs", "llm", "train"]),
+    ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm"]),
     // Workbench state: plain data, no pixels, no tensors
     (
@@ -65,7 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "llm", "memory", "train", "words",
+            "jobs", "llm", "memory", "stats", "train", "words",
         ],
     ),
 ];

@@ -16,6 +16,7 @@ mod out;
 mod peak;
 mod progress;
 mod score;
+mod stats;
 mod train;
 
 use std::path::PathBuf;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Let a model answer about every row of a table: codes, exams, which answer is better
     Evaluate(evaluate::EvaluateArgs),
 
+    /// Compute agreement, accuracy, scores of texts and other statistics of given cases
+    Stats(stats::StatsArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -90,6 +94,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Stats(args) => stats::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -109,7 +114,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | evaluate | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | evaluate | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -150,6 +155,7 @@ mod tests {
             "tuning-fork embed ada/encoder --text one --text two",
             "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
+            "tuning-fork stats rouge --input cases.json",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork export --adapter runs/1 --as merged --out merged",
             "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",

@@ -5,8 +5,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
-/// The normal distribution's 97.5 % quantile.
-const Z: f64 = 1.959_963_984_540_054;
+use crate::stats::paired::wilson;
 
 /// Resamples of a bootstrap; the ends of a 95 % interval then vary by about a hundredth.
 const RESAMPLES: usize = 2000;
@@ -22,14 +21,10 @@ pub struct Interval {
 /// A share of `count`, with Wilson's score interval (Wilson 1927): it stays within 0 and 1, and is
 /// not empty where all or none succeeded.
 pub fn share(successes: usize, count: usize) -> Interval {
-    if count == 0 {
-        return Interval::default();
+    match wilson(successes as f64, count as f64, 0.95) {
+        Ok(found) => Interval { value: found.share, low: found.low, high: found.high },
+        Err(_) => Interval::default(),
     }
-    let (n, p) = (count as f64, successes as f64 / count as f64);
-    let z2 = Z * Z;
-    let middle = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let reach = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-    Interval { value: p, low: (middle - reach).max(0.0), high: (middle + reach).min(1.0) }
 }
 
 /// Σ numerators / Σ denominators, with a percentile bootstrap over the items (Efron and Tibshirani
@@ -70,6 +65,7 @@ impl Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::special::Z95;
 
     #[test]
     fn wilsons_interval_is_that_of_the_tables() {
@@ -88,8 +84,8 @@ mod tests {
         assert_eq!(found, mean(values()));
         assert_eq!(found.value, 3.5);
         // The standard error is 2.29 / √40 = 0.36.
-        assert!((found.low - (3.5 - Z * 0.362)).abs() < 0.12, "{found:?}");
-        assert!((found.high - (3.5 + Z * 0.362)).abs() < 0.12, "{found:?}");
+        assert!((found.low - (3.5 - Z95 * 0.362)).abs() < 0.12, "{found:?}");
+        assert!((found.high - (3.5 + Z95 * 0.362)).abs() < 0.12, "{found:?}");
         assert_eq!(mean([2.0]), Interval { value: 2.0, low: 2.0, high: 2.0 });
     }
 

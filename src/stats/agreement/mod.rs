@@ -1,0 +1,5 @@
+//! Agreement between coders.
+
+pub mod intraclass;
+pub mod many;
+pub mod two;

@@ -1,0 +1,5 @@
+//! How well labels and probabilities match what is true.
+
+pub mod confusion;
+pub mod multilabel;
+pub mod probabilities;
