@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
-    ("evaluate", &["data", "files", "jobs", "llm"]),
+    ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
     // Workbench state: plain data, no pixels, no tensors
     (
         "state",

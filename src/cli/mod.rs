@@ -15,6 +15,7 @@ mod models;
 mod out;
 mod peak;
 mod progress;
+mod report;
 mod score;
 mod stats;
 mod train;
@@ -62,6 +63,8 @@ pub enum Command {
     /// Let a model answer about every row of a table: codes, exams, which answer is better
     Evaluate(evaluate::EvaluateArgs),
 
+    /// Say how far the answers of an evaluation can be trusted
+    Report(report::ReportArgs),
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
@@ -94,6 +97,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Report(args) => report::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
@@ -114,7 +118,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | evaluate | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | evaluate | report | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -155,6 +159,7 @@ mod tests {
             "tuning-fork embed ada/encoder --text one --text two",
             "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
+            "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork export --adapter runs/1 --as merged --out merged",

@@ -6,8 +6,10 @@
 //! [`results::Folder`] keeps the answers.
 
 pub mod codebook;
+pub mod methods;
 pub mod prompt;
 pub mod question;
+pub mod report;
 pub mod results;
 pub mod run;
 pub mod scoring;

@@ -480,7 +480,7 @@ mod tests {
     fn pieces_are_put_back_as_they_were() {
         for empty in [KvCache::new([(2, 2)]), KvCache::new([(2, 2)]).halved()] {
             let mut cache = empty;
-            let mut add = |cache: &mut KvCache, value: f32| {
+            let add = |cache: &mut KvCache, value: f32| {
                 let start = cache.len();
                 let row = [0.0, 0.25, 0.5, 0.75].map(|part| part + value);
                 cache.layer_mut(0).append(&row, &row);

@@ -1,0 +1,587 @@
+//! How far the answers of an evaluation can be trusted: against people, against chance, against the
+//! order in which the options were shown.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::results::{Answered, Evaluation};
+use super::task::Kind;
+use crate::stats::agreement::many::{Ratings, Scale, krippendorff_alpha, percent_agreement};
+use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
+use crate::stats::classification::confusion;
+use crate::stats::classification::probabilities::{
+    ClassForecast, brier_of_classes, calibration_bins, calibration_error, top_label,
+};
+use crate::stats::correction::prediction_powered::Samples;
+use crate::stats::cross_table::CrossTable;
+use crate::stats::moments::{Estimate, mean};
+use crate::stats::paired::{Share, wilson};
+use crate::stats::ranking::multiple_choice;
+use crate::stats::replacement::alternative_annotator::{
+    Labels, Score, Settings, Verdict, alternative_annotator,
+};
+use crate::stats::undefined::{Number, Undefined};
+
+/// 95 %.
+const LEVEL: f64 = 0.95;
+const Z: f64 = 1.959_963_984_540_054;
+
+/// Fewer human labels than this make no correction.
+const FEWEST_HUMAN_LABELS: usize = 30;
+
+/// A number, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    pub value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+impl From<Number> for Figure {
+    fn from(number: Number) -> Self {
+        match number {
+            Ok(value) => Self { value: Some(value), because: None },
+            Err(Undefined(because)) => Self { value: None, because: Some(because.into_owned()) },
+        }
+    }
+}
+
+/// A number with its 95 % interval.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WithInterval {
+    pub value: Figure,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+}
+
+impl WithInterval {
+    fn share(successes: usize, count: usize) -> Self {
+        match wilson(successes as f64, count as f64, LEVEL) {
+            Ok(Share { share, low, high }) => {
+                Self { value: Ok(share).into(), low: Some(low), high: Some(high) }
+            }
+            Err(undefined) => Self { value: Err(undefined).into(), low: None, high: None },
+        }
+    }
+
+    fn estimate(estimate: &Estimate) -> Self {
+        let se = estimate.se.as_ref().ok();
+        let around = |side: f64| Some(*estimate.estimate.as_ref().ok()? + side * Z * se?);
+        Self { value: estimate.estimate.clone().into(), low: around(-1.0), high: around(1.0) }
+    }
+}
+
+/// Everything that is said of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    pub rows: usize,
+
+    /// Rows with an answer.
+    pub answered: usize,
+
+    /// Rows that could not be asked.
+    pub problems: usize,
+
+    /// Rows whose text was shortened.
+    pub cut: usize,
+
+    /// How often each label was the answer; of an exam, each option's letter.
+    pub shares: Vec<LabelShare>,
+
+    /// Mean over the rows: entropy in bits, the probability that one of the options is said at all.
+    pub mean_entropy: Figure,
+    pub mean_mass: Figure,
+    pub orders: Option<Orders>,
+
+    /// Against each coder, and against what most of them say.
+    pub people: Vec<Against>,
+    pub agreement: Option<Agreement>,
+    pub calibration: Option<Calibration>,
+    pub alternative_annotator: Option<AltTest>,
+
+    /// The share of each label in all rows, from people's labels and the model's together; where
+    /// some rows have a label of people and some have none.
+    pub corrected: Vec<Corrected>,
+    pub exam: Option<ExamScores>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelShare {
+    pub label: String,
+    pub count: usize,
+    pub share: WithInterval,
+}
+
+/// What the order of the options changes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Orders {
+    /// The share of rows whose answer is not the same in all orders.
+    pub changed: WithInterval,
+
+    /// Mean, over rows, of the share of orders with the commonest answer.
+    pub same_answer: Figure,
+
+    /// Mean probability of each place in the list. Without an effect of the place all are alike.
+    pub by_place: Vec<f64>,
+}
+
+/// The model's answers against somebody's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Against {
+    /// A column, or `most coders`.
+    pub who: String,
+
+    /// Rows that both have labelled.
+    pub items: usize,
+    pub accuracy: WithInterval,
+    pub kappa: Figure,
+    pub macro_f1: Figure,
+
+    /// Rows: theirs, columns: the model's.
+    pub confusion: Vec<Vec<f64>>,
+    pub labels: Vec<PerLabel>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PerLabel {
+    pub label: String,
+
+    /// How many rows have it by their account, and by the model's.
+    pub theirs: usize,
+    pub models: usize,
+    pub precision: WithInterval,
+    pub recall: WithInterval,
+    pub f1: f64,
+}
+
+/// How far people agree among themselves, and with the model as one more of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Agreement {
+    pub percent: Figure,
+
+    /// Krippendorff's alpha, nominal.
+    pub alpha: Figure,
+    pub alpha_with_model: Figure,
+}
+
+/// Whether the probabilities are as often right as they say; against what most coders say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calibration {
+    pub items: usize,
+
+    /// Expected calibration error of the likeliest label, ten bins.
+    pub ece: Figure,
+
+    /// From 0 to 2.
+    pub brier: Figure,
+
+    /// Mean stated probability, share that is right, number of rows.
+    pub bins: Vec<(f64, f64, usize)>,
+}
+
+/// The alternative annotator test (Calderon, Reichart and Dror 2025).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AltTest {
+    pub epsilon: f64,
+    pub items: usize,
+    pub winning_rate: Option<f64>,
+    pub advantage_probability: Option<f64>,
+
+    /// None: fewer than three people with 30 rows each.
+    pub passed: Option<bool>,
+}
+
+/// The share of a label in all rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Corrected {
+    pub label: String,
+    pub human_labels: usize,
+
+    /// From people's labels alone, from the model's as if they were right, and from both (PPI++).
+    pub human_only: WithInterval,
+    pub model_only: WithInterval,
+    pub ppi: WithInterval,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExamScores {
+    pub items: usize,
+    pub accuracy: WithInterval,
+    pub map_at_3: Figure,
+
+    /// What choosing at random would be right in.
+    pub chance: f64,
+    pub by_subject: Vec<(String, WithInterval)>,
+}
+
+impl Report {
+    pub fn of(evaluation: &Evaluation, answered: &BTreeMap<u64, Answered>) -> Self {
+        let with_answer: Vec<&Answered> =
+            answered.values().filter(|row| row.problem.is_none()).collect();
+        let is_exam = matches!(evaluation.task.kind(), Ok(Kind::Exam(_)));
+        let labels = evaluation.labels.clone().unwrap_or_else(|| {
+            let most = with_answer.iter().map(|row| row.probabilities.len()).max().unwrap_or(0);
+            (0..most).map(|index| char::from(b'A' + index.min(25) as u8).to_string()).collect()
+        });
+        let model: Vec<Option<usize>> = with_answer.iter().map(|row| row.index).collect();
+        let coders: Vec<Vec<Option<usize>>> = (0..evaluation.coders.len())
+            .map(|coder| {
+                with_answer.iter().map(|row| row.human.get(coder).copied().flatten()).collect()
+            })
+            .collect();
+        let most = most_say(&coders, with_answer.len(), labels.len());
+        let has_people = coders.iter().flatten().any(Option::is_some);
+        let mut people = Vec::new();
+        if has_people && !is_exam {
+            for (name, said) in evaluation.coders.iter().zip(&coders) {
+                people.push(Against::of(name, said, &model, &labels));
+            }
+            if coders.len() > 1 {
+                people.push(Against::of("most coders", &most, &model, &labels));
+            }
+        }
+        let several = has_people && coders.len() > 1 && !is_exam;
+        Self {
+            rows: answered.len(),
+            answered: with_answer.len(),
+            problems: answered.len() - with_answer.len(),
+            cut: answered.values().filter(|row| row.cut.is_some()).count(),
+            shares: shares(&model, &labels),
+            mean_entropy: mean_of(&with_answer, |row| row.entropy),
+            mean_mass: mean_of(&with_answer, |row| row.mass),
+            orders: Orders::of(&with_answer),
+            people,
+            agreement: several.then(|| Agreement::of(&coders, &model, labels.len())),
+            calibration: has_people.then(|| Calibration::of(&with_answer, &most)).flatten(),
+            alternative_annotator: several.then(|| AltTest::of(&coders, &model)),
+            corrected: if is_exam { Vec::new() } else { corrected(&most, &model, &labels) },
+            exam: is_exam.then(|| ExamScores::of(&with_answer)).flatten(),
+        }
+    }
+}
+
+fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {
+    let values: Vec<f64> = rows.iter().map(|row| value(row)).collect();
+    mean(&values).into()
+}
+
+fn shares(model: &[Option<usize>], labels: &[String]) -> Vec<LabelShare> {
+    let count = model.iter().flatten().count();
+    labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| {
+            let of = model.iter().filter(|answer| **answer == Some(index)).count();
+            LabelShare { label: label.clone(), count: of, share: WithInterval::share(of, count) }
+        })
+        .collect()
+}
+
+/// What most coders say of each row; nothing where no label has more than the others.
+fn most_say(coders: &[Vec<Option<usize>>], rows: usize, labels: usize) -> Vec<Option<usize>> {
+    (0..rows)
+        .map(|row| {
+            let mut counts = vec![0_usize; labels];
+            for said in coders.iter().filter_map(|coder| coder[row]) {
+                counts[said] += 1;
+            }
+            let highest = counts.iter().max().copied().filter(|highest| *highest > 0)?;
+            let mut best = counts.iter().enumerate().filter(|(_, count)| **count == highest);
+            let first = best.next().map(|(label, _)| label);
+            if best.next().is_some() { None } else { first }
+        })
+        .collect()
+}
+
+impl Orders {
+    fn of(rows: &[&Answered]) -> Option<Self> {
+        let shares: Vec<f64> = rows.iter().filter_map(|row| row.same_answer).collect();
+        if shares.is_empty() {
+            return None;
+        }
+        // Less than all orders, by more than rounding.
+        let changed = shares.iter().filter(|share| **share < 1.0 - 1e-9).count();
+        let places: Vec<&[f64]> = rows
+            .iter()
+            .filter(|row| row.same_answer.is_some())
+            .map(|row| row.by_place.as_slice())
+            .collect();
+        let width = places.first().map_or(0, |place| place.len());
+        let alike = places.iter().all(|place| place.len() == width);
+        let by_place = if alike {
+            (0..width)
+                .map(|place| places.iter().map(|row| row[place]).sum::<f64>() / places.len() as f64)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        Some(Self {
+            changed: WithInterval::share(changed, shares.len()),
+            same_answer: mean(&shares).into(),
+            by_place,
+        })
+    }
+}
+
+impl Against {
+    fn of(who: &str, theirs: &[Option<usize>], model: &[Option<usize>], labels: &[String]) -> Self {
+        let table = CrossTable::new(theirs, model, None, labels.len());
+        let per_label = confusion::per_label(&table);
+        let (rows, columns) = (table.row_totals(), table.column_totals());
+        let labels = labels
+            .iter()
+            .enumerate()
+            .map(|(index, label)| {
+                let hits = table.cells[index][index] as usize;
+                let (theirs, models) = (rows[index] as usize, columns[index] as usize);
+                PerLabel {
+                    label: label.clone(),
+                    theirs,
+                    models,
+                    precision: WithInterval::share(hits, models),
+                    recall: WithInterval::share(hits, theirs),
+                    f1: per_label[index].scores.f1,
+                }
+            })
+            .collect();
+        Self {
+            who: who.to_owned(),
+            items: table.items,
+            accuracy: WithInterval::share(table.diagonal() as usize, table.items),
+            kappa: cohen_kappa(&table, KappaWeights::Unweighted).into(),
+            macro_f1: confusion::macro_average(&table).f1.into(),
+            confusion: table.cells,
+            labels,
+        }
+    }
+}
+
+impl Agreement {
+    fn of(coders: &[Vec<Option<usize>>], model: &[Option<usize>], categories: usize) -> Self {
+        let units = |with_model: bool| Ratings {
+            units: (0..model.len())
+                .map(|row| {
+                    let people = coders.iter().map(|coder| coder[row]);
+                    people.chain(with_model.then_some(model[row])).collect()
+                })
+                .collect(),
+            categories,
+        };
+        let people = units(false);
+        Self {
+            percent: percent_agreement(&people).into(),
+            alpha: krippendorff_alpha(&people, Scale::Nominal).into(),
+            alpha_with_model: krippendorff_alpha(&units(true), Scale::Nominal).into(),
+        }
+    }
+}
+
+impl Calibration {
+    fn of(rows: &[&Answered], most: &[Option<usize>]) -> Option<Self> {
+        let forecasts: Vec<ClassForecast> = rows
+            .iter()
+            .zip(most)
+            .filter_map(|(row, class)| {
+                let class = (*class)?;
+                (class < row.probabilities.len()).then(|| ClassForecast {
+                    probabilities: row.probabilities.clone(),
+                    class,
+                    weight: 1.0,
+                })
+            })
+            .collect();
+        if forecasts.is_empty() {
+            return None;
+        }
+        let bins = calibration_bins(&top_label(&forecasts));
+        Some(Self {
+            items: forecasts.len(),
+            ece: calibration_error(&bins).into(),
+            brier: brier_of_classes(&forecasts).into(),
+            bins: bins.iter().map(|bin| (bin.mean_probability, bin.share, bin.items)).collect(),
+        })
+    }
+}
+
+impl AltTest {
+    /// The paper's values for people with some training.
+    fn of(coders: &[Vec<Option<usize>>], model: &[Option<usize>]) -> Self {
+        const EPSILON: f64 = 0.15;
+
+        let numbers = |labels: &[Option<usize>]| -> Vec<Option<f64>> {
+            labels.iter().map(|label| label.map(|label| label as f64)).collect()
+        };
+        let labels = Labels {
+            humans: coders.iter().map(|coder| numbers(coder)).collect(),
+            model: numbers(model),
+        };
+        let settings =
+            Settings { epsilon: EPSILON, q: 0.05, score: Score::Accuracy, min_items: 30 };
+        let Verdict { items_used, winning_rate, advantage_probability, passed, .. } =
+            alternative_annotator(&labels, settings);
+        Self { epsilon: EPSILON, items: items_used, winning_rate, advantage_probability, passed }
+    }
+}
+
+/// The labels of people on some rows, used to correct those of the model on all.
+fn corrected(most: &[Option<usize>], model: &[Option<usize>], labels: &[String]) -> Vec<Corrected> {
+    let (mut people, mut both, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for (human, model) in most.iter().zip(model) {
+        match (human, model) {
+            (Some(human), Some(model)) => {
+                people.push(*human);
+                both.push(*model);
+            }
+            (None, Some(model)) => alone.push(*model),
+            (_, None) => {}
+        }
+    }
+    if people.len() < FEWEST_HUMAN_LABELS || alone.is_empty() {
+        return Vec::new();
+    }
+    let is = |labels: &[usize], wanted: usize| -> Vec<f64> {
+        labels.iter().map(|label| f64::from(u8::from(*label == wanted))).collect()
+    };
+    labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| {
+            let samples = Samples {
+                people: is(&people, index),
+                model: is(&both, index),
+                model_only: is(&alone, index),
+            };
+            Corrected {
+                label: label.clone(),
+                human_labels: people.len(),
+                human_only: WithInterval::estimate(&samples.human_only()),
+                model_only: WithInterval::estimate(&samples.naive()),
+                ppi: WithInterval::estimate(&samples.ppi_plus().estimate),
+            }
+        })
+        .collect()
+}
+
+impl ExamScores {
+    fn of(rows: &[&Answered]) -> Option<Self> {
+        let mut scores = Vec::new();
+        let mut chance = 0.0;
+        let mut subjects: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for row in rows {
+            let Some(right) = row.human.first().copied().flatten() else { continue };
+            let guesses = multiple_choice::ranked(&row.probabilities);
+            let score = multiple_choice::score(&right, &guesses);
+            let is_right = guesses.first() == Some(&right);
+            scores.push(score);
+            chance += 1.0 / row.probabilities.len() as f64;
+            if let Some(subject) = &row.group {
+                let entry = subjects.entry(subject.clone()).or_default();
+                entry.0 += usize::from(is_right);
+                entry.1 += 1;
+            }
+        }
+        if scores.is_empty() {
+            return None;
+        }
+        let right = scores.iter().filter(|score| **score == 1.0).count();
+        Some(Self {
+            items: scores.len(),
+            accuracy: WithInterval::share(right, scores.len()),
+            map_at_3: multiple_choice::map_at_3(&scores).into(),
+            chance: chance / scores.len() as f64,
+            by_subject: subjects
+                .into_iter()
+                .map(|(subject, (right, count))| (subject, WithInterval::share(right, count)))
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::task::{Code, Task};
+    use crate::llm::card::ModelIdentity;
+
+    fn row(number: u64, probabilities: &[f64], human: &[Option<usize>]) -> Answered {
+        let index = multiple_choice::ranked(probabilities)[0];
+        Answered {
+            probabilities: probabilities.to_vec(),
+            index: Some(index),
+            human: human.to_vec(),
+            mass: 0.5,
+            problem: None,
+            ..Answered::refused(number, None, String::new())
+        }
+    }
+
+    fn evaluation(coders: &[&str]) -> Evaluation {
+        let code = Code {
+            text: "t".to_owned(),
+            codebook: "c.toml".into(),
+            human: coders.iter().map(|&coder| coder.to_owned()).collect(),
+        };
+        Evaluation {
+            task: Task { data: "d.csv".into(), code: Some(code), ..Task::default() },
+            model: ModelIdentity::default(),
+            adapter_sha256: None,
+            data_sha256: String::new(),
+            codebook_sha256: None,
+            prompt: String::new(),
+            labels: Some(vec!["a".to_owned(), "b".to_owned()]),
+            coders: coders.iter().map(|&coder| coder.to_owned()).collect(),
+            rows: 4,
+            weights: "as stored".to_owned(),
+            program: String::new(),
+            started: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_model_is_held_against_each_coder_and_what_most_say() {
+        let rows = [
+            row(1, &[0.9, 0.1], &[Some(0), Some(0), Some(0)]),
+            row(2, &[0.8, 0.2], &[Some(0), Some(1), Some(1)]),
+            row(3, &[0.3, 0.7], &[Some(1), Some(1), None]),
+            row(4, &[0.4, 0.6], &[Some(1), None, Some(0)]),
+        ];
+        let answered = rows.into_iter().map(|row| (row.row, row)).collect();
+        let report = Report::of(&evaluation(&["x", "y", "z"]), &answered);
+        let x = &report.people[0];
+        assert_eq!((x.items, x.accuracy.value.value), (4, Some(1.0)));
+        assert_eq!(x.kappa.value, Some(1.0));
+        assert_eq!(x.confusion, [[2.0, 0.0], [0.0, 2.0]]);
+        // Row 4 is undecided among the two who said something.
+        let most = &report.people[3];
+        assert_eq!((most.who.as_str(), most.items), ("most coders", 3));
+        assert!((most.accuracy.value.value.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(report.shares[0].count, 2);
+        assert_eq!(report.alternative_annotator.unwrap().passed, None, "four rows are too few");
+    }
+
+    #[test]
+    fn shares_are_corrected_where_only_some_rows_have_a_human_label() {
+        // People say a of half of the 40 rows that they saw; the model says a of all of these.
+        let mut answered = BTreeMap::new();
+        for number in 0..140_u64 {
+            let human = (number < 40).then_some((number % 2) as usize);
+            answered.insert(number, row(number, &[0.9, 0.1], &[human]));
+        }
+        let report = Report::of(&evaluation(&["x"]), &answered);
+        let a = &report.corrected[0];
+        assert_eq!(a.human_only.value.value, Some(0.5));
+        assert_eq!(a.model_only.value.value, Some(1.0));
+        // A model that says the same of every row tells nothing.
+        assert_eq!(a.ppi.value.value, Some(0.5));
+    }
+
+    #[test]
+    fn what_does_not_exist_says_why() {
+        let answered = [row(1, &[0.9, 0.1], &[Some(0)])].map(|row| (row.row, row)).into();
+        let report = Report::of(&evaluation(&["x"]), &answered);
+        let kappa = &report.people[0].kappa;
+        assert_eq!(kappa.value, None);
+        assert!(kappa.because.as_ref().unwrap().contains("one and the same label"));
+    }
+}
