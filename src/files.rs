@@ -156,6 +156,39 @@ pub fn without_position(err: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(problem, _)| problem.to_owned())
 }
 
+/// What is wrong with a file that should be JSON, in words for whoever can only fetch it again or
+/// correct it by hand.
+pub fn mistake_in_json(text: &[u8], err: &serde_json::Error) -> String {
+    let (line, column) = (err.line(), err.column());
+    let start = text.trim_ascii_start();
+    if start.is_empty() {
+        return "it is empty".to_owned();
+    }
+    if start.starts_with(b"<") {
+        return "it is a web page, not JSON: perhaps a page to log in, saved in the file's place. \
+                Fetch it again"
+            .to_owned();
+    }
+    if start.starts_with(b"version https://git-lfs") {
+        return "it is a pointer of Git LFS, not the file: fetch it with git lfs pull".to_owned();
+    }
+    match err.classify() {
+        serde_json::error::Category::Eof => {
+            format!("it ends in the middle, on line {line}: it was cut off. Fetch it again")
+        }
+        serde_json::error::Category::Syntax => {
+            let what = match without_position(err).as_str() {
+                "trailing comma" => "a comma stands before a } or ] with nothing behind it",
+                "key must be a string" => "a name stands without quotation marks",
+                "trailing characters" => "something stands behind the end",
+                _ => "it is not JSON from here on",
+            };
+            format!("line {line}, column {column}: {what}")
+        }
+        serde_json::error::Category::Data | serde_json::error::Category::Io => err.to_string(),
+    }
+}
+
 /// The line (from 1) at which a parser of TOML stopped, and what is wrong there, with what stands in it.
 pub fn mistake_in_toml(text: &str, err: &toml::de::Error) -> (usize, String) {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
@@ -290,5 +323,27 @@ mod tests {
         // FIPS 180-2, "abc"
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256_of_bytes(b"abc"), expected);
+    }
+
+    #[test]
+    fn a_mistake_in_json_is_said_in_words() {
+        for (text, expected) in [
+            ("{\"a\": 1,", "it ends in the middle, on line 1: it was cut off. Fetch it again"),
+            (
+                "{\n\"a\": 1,\n}",
+                "line 3, column 1: a comma stands before a } or ] with nothing behind it",
+            ),
+            ("{a: 1}", "line 1, column 2: a name stands without quotation marks"),
+            ("{'a': 1}", "line 1, column 2: a name stands without quotation marks"),
+            ("{} {}", "line 1, column 4: something stands behind the end"),
+            ("{\"a\": True}", "line 1, column 7: it is not JSON from here on"),
+            (" \n", "it is empty"),
+        ] {
+            let err = serde_json::from_str::<serde_json::Value>(text).unwrap_err();
+            assert_eq!(mistake_in_json(text.as_bytes(), &err), expected, "{text}");
+        }
+        let page = "<!doctype html>";
+        let err = serde_json::from_str::<serde_json::Value>(page).unwrap_err();
+        assert!(mistake_in_json(page.as_bytes(), &err).starts_with("it is a web page"));
     }
 }

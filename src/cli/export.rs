@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::load::load_model;
+use super::load::{load_adapter, load_model};
 use super::out;
 use super::progress::Bar;
 use crate::hub::resolve::resolve_adapter;
+use crate::llm::Weights;
 use crate::llm::adapter_files::{gguf_lora, merge};
-use crate::llm::{Adapter, Weights};
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {
@@ -44,7 +44,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { model, adapter, form, out } = args;
     let adapter = resolve_adapter(adapter)?;
     let model = load_model(model, Weights::AsStored)?;
-    let adapter = Adapter::load(&adapter, &model)?;
+    let adapter = load_adapter(&adapter, &model)?;
     match form {
         Form::Merged => {
             let bar = Bar::new();

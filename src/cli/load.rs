@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::out;
 use super::progress::Bar;
 use crate::hub;
 use crate::hub::resolve;
@@ -76,9 +77,18 @@ impl ModelArgs {
             );
         }
         let model = load(&model, &self.model, self.weights.into())?;
-        let adapter = named.or(adapter).map(|path| Adapter::load(&path, &model));
+        let adapter = named.or(adapter).map(|path| load_adapter(&path, &model));
         Ok((model, adapter.transpose()?))
     }
+}
+
+/// Loads an adapter, and says what there is to know of it.
+pub fn load_adapter(path: &Path, model: &Model) -> anyhow::Result<Adapter> {
+    let adapter = Adapter::load(path, model)?;
+    for warning in adapter.warnings() {
+        out::note(&format!("warning: {}: {warning}", path.display()));
+    }
+    Ok(adapter)
 }
 
 /// Loads a model by whatever a `--model` or a run file may say.
@@ -99,5 +109,9 @@ fn load(path: &Path, name: &str, weights: Weights) -> anyhow::Result<Model> {
     let bar = Bar::new();
     let model = Model::load(&ModelSource::at(path), &LoadOptions { weights }, &bar);
     bar.clear();
-    model.with_context(|| format!("{name} could not be loaded"))
+    let model = model.with_context(|| format!("{name} could not be loaded"))?;
+    for warning in &model.card().facts.warnings {
+        out::note(&format!("warning: {name}: {warning}"));
+    }
+    Ok(model)
 }

@@ -133,6 +133,9 @@ pub struct ModelFacts {
     /// nobody has read it yet.
     pub chat_problem: Option<String>,
 
+    /// What else a person should know of how it was read, a sentence each.
+    pub warnings: Vec<String>,
+
     pub purpose: Purpose,
 
     /// Why this program cannot run it. `None`: it can.

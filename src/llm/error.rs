@@ -25,10 +25,7 @@ pub enum Error {
     #[error("{} is not a model: {problem}", path.display())]
     NotAModel { path: PathBuf, problem: String },
 
-    #[error(
-        "the architecture {architecture} is not supported; supported are {}",
-        super::config::SUPPORTED.join(", ")
-    )]
+    #[error("the architecture {architecture} is not supported{}", instead(architecture))]
     UnsupportedArchitecture { architecture: String },
 
     #[error(
@@ -38,8 +35,8 @@ pub enum Error {
     NotTrainable { architecture: String, part: &'static str },
 
     /// A setting of `config.json` or of a GGUF file that this program cannot honour.
-    #[error("{} has {key} = {found}; {expected}", path.display())]
-    Setting { path: PathBuf, key: String, found: String, expected: String },
+    #[error("{} has {}; {expected}", path.display(), setting(key, found.as_deref()))]
+    Setting { path: PathBuf, key: String, found: Option<String>, expected: String },
 
     #[error("{} lacks tensors that its configuration asks for: {}", path.display(), few(names))]
     MissingTensors { path: PathBuf, names: Vec<String> },
@@ -139,6 +136,31 @@ fn few(names: &[String]) -> String {
         None => shown,
         Some(rest) => format!("{shown} and {} more", rest + 1),
     }
+}
+
+/// What a model of an architecture that is not run here is good for, or what is run.
+fn instead(architecture: &str) -> String {
+    match architecture {
+        "bert" => ": it is an encoder, which turns texts into vectors and writes none; \
+                   `tuning-fork embed` computes with it"
+            .to_owned(),
+        "roberta" | "xlm-roberta" | "distilbert" | "albert" | "electra" | "deberta"
+        | "deberta-v2" | "mpnet" | "modernbert" => ": it is an encoder, which writes no text; of \
+                                                    encoders, BERT's own are computed, with \
+                                                    `tuning-fork embed`"
+            .to_owned(),
+        "t5" | "mt5" | "umt5" | "longt5" | "bart" | "mbart" | "pegasus" | "marian" | "whisper" => {
+            ": it reads with one half (an encoder) and writes with the other; models that are a \
+             decoder alone are run here"
+                .to_owned()
+        }
+        _ => format!("; supported are {}", super::config::SUPPORTED.join(", ")),
+    }
+}
+
+/// `rope_type = "other"`, `no rope_theta`
+fn setting(key: &str, found: Option<&str>) -> String {
+    found.map_or_else(|| format!("no {key}"), |found| format!("{key} = {found}"))
 }
 
 impl Error {

@@ -64,6 +64,25 @@ impl std::ops::DerefMut for Scores {
     }
 }
 
+/// That files hold tensors that are not computed with: a part of the model may be missing from what it
+/// answers.
+fn unused_words(unused: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+
+    let shown = unused.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = unused.len().saturating_sub(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    match unused.len() {
+        0 => None,
+        1 => Some(format!(
+            "a tensor of the files has no place in this model and is not used: {shown}"
+        )),
+        count => Some(format!(
+            "{count} tensors of the files have no place in this model and are not used: {shown}{more}"
+        )),
+    }
+}
+
 /// A model in memory. Share it behind an `Arc`: running it changes nothing in it.
 pub struct Model {
     pub(super) card: ModelCard,
@@ -89,10 +108,9 @@ impl Model {
         let needs = opened.survey(&config, options.weights)?;
         facts.memory_bytes = needs.bytes;
         let unused = opened.weights.unused(&needs.used);
-        if !unused.is_empty() {
-            log::warn!("{}: unused tensors: {}", source.path().display(), unused.join(", "));
-        }
+        facts.warnings.extend(unused_words(&unused));
         let (tokenizer, chat) = opened.text()?;
+        facts.warnings.extend(tokenizer.warnings().iter().cloned());
         let problem = chat.as_ref().and_then(ChatTemplate::problem);
         facts.has_chat_template = chat.is_some() && problem.is_none();
         facts.chat_problem = problem.map(str::to_owned);

@@ -4,7 +4,9 @@
     python special_tokens.py sample OUT.jsonl SAMPLE.jsonl [--count 60]
 
 A line holds the files of a folder and `special_tokens_map`, which is what a chat template sees of
-them. The test `special_tokens_are_those_of_autotokenizer` reads the sample.
+them. The test `special_tokens_are_those_of_autotokenizer` reads the sample, and
+`every_folder_has_the_special_tokens_of_autotokenizer` whatever `make` wrote. The model of every
+`tokenizer.json` is the same, and is left out of the sample.
 
 Left out: classes that need a vocabulary of SentencePiece, models that are not run here.
 """

@@ -160,6 +160,7 @@ pub fn facts() -> ModelFacts {
         layer_count: 30,
         has_chat_template: true,
         chat_problem: None,
+        warnings: Vec::new(),
         purpose: Purpose::Generate,
         unsupported: None,
     }

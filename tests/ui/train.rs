@@ -87,6 +87,7 @@ fn tiny_model() -> ModelSlot {
             layer_count: 2,
             has_chat_template: true,
             chat_problem: None,
+            warnings: Vec::new(),
             purpose: Purpose::Generate,
             unsupported: None,
         },

@@ -27,7 +27,7 @@ impl Work for LoadAdapter {
     /// A PEFT folder, a GGUF file of llama.cpp, or a folder with one of these in it.
     type Request = PathBuf;
     type Event = ();
-    type Output = AdapterCard;
+    type Output = (AdapterCard, Vec<String>);
     type Error = llm::Error;
 
     const RULES: Rules = Rules::short("Loading the adapter");
@@ -36,12 +36,12 @@ impl Work for LoadAdapter {
         folder: PathBuf,
         services: &Services,
         _progress: &dyn Progress<()>,
-    ) -> Result<AdapterCard, llm::Error> {
+    ) -> Result<(AdapterCard, Vec<String>), llm::Error> {
         let model = services.model()?;
         let adapter = Adapter::load(&resolve::adapter_at(&folder), &model)?;
-        let card = adapter.card();
+        let told = (adapter.card(), adapter.warnings().to_vec());
         services.set_adapter(Some(adapter));
-        Ok(card)
+        Ok(told)
     }
 }
 
@@ -50,7 +50,11 @@ impl Task<Workbench> for LoadAdapter {
         app.state.adapter = AdapterSlot::None;
     }
 
-    fn done(self, card: AdapterCard, app: &mut Workbench) {
+    fn done(self, (card, warnings): (AdapterCard, Vec<String>), app: &mut Workbench) {
+        for warning in warnings {
+            let summary = format!("The adapter was loaded, with something to know: {warning}");
+            app.state.notices.push(Notice::problem(PanelId::Playground, summary));
+        }
         app.state.adapter = AdapterSlot::Ready { card, mode: AdapterMode::On };
         if self.compare {
             app.state.playground.answers = Answers::SideBySide;

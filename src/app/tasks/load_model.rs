@@ -70,6 +70,10 @@ impl Task<Workbench> for LoadModel {
             let notice = Notice::problem(PanelId::Models, summary);
             app.state.notices.push(notice.hint("In the Playground, raw mode continues a text"));
         }
+        for warning in &card.facts.warnings {
+            let summary = format!("Loaded, with something to know: {warning}");
+            app.state.notices.push(Notice::problem(PanelId::Models, summary));
+        }
         app.state.model = ModelSlot::Ready(Box::new(card));
         if let Some(adapter) = self.adapter {
             app.load_adapter(adapter, self.compare);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::disk;
 use super::folder;
 use super::folder::RepoFolder;
+use crate::files;
 use crate::hub::error::Error;
 use crate::hub::paths::HubPaths;
 
@@ -149,6 +150,9 @@ fn check_gguf(path: &Path) -> Result<u64, String> {
         Ok(()) if has_ending(path, "safetensors") => {
             Err("it holds weights alone; name the folder that it lies in".to_owned())
         }
+        Ok(()) if has_ending(path, "json") => {
+            Err("it describes a model or a tokenizer; name the folder that it lies in".to_owned())
+        }
         Ok(()) => Err("it is not a GGUF file".to_owned()),
         Err(_too_short) => Err("it is empty".to_owned()),
     }
@@ -168,7 +172,7 @@ fn check_folder(path: &Path) -> Result<u64, String> {
         config => config.map_err(|error| format!("config.json cannot be read ({error})"))?,
     };
     let config: serde_json::Value =
-        serde_json::from_slice(&config).map_err(|err| format!("config.json is damaged: {err}"))?;
+        serde_json::from_slice(&config).map_err(|err| damaged("config.json", &config, &err))?;
     if !config.is_object() {
         return Err("config.json is damaged: it is no object".to_owned());
     }
@@ -196,7 +200,7 @@ fn weight_files(path: &Path, config: &serde_json::Value) -> Result<Vec<PathBuf>,
     }
     if let Ok(bytes) = std::fs::read(&index) {
         let index: serde_json::Value = serde_json::from_slice(&bytes)
-            .map_err(|err| format!("{} is damaged: {err}", file_name(&index)))?;
+            .map_err(|err| damaged(&file_name(&index), &bytes, &err))?;
         let map = index["weight_map"].as_object();
         let names: BTreeSet<&str> =
             map.into_iter().flat_map(|map| map.values()).filter_map(|name| name.as_str()).collect();
@@ -409,6 +413,11 @@ pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
 
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What is wrong with a file that should be JSON.
+fn damaged(name: &str, text: &[u8], err: &serde_json::Error) -> String {
+    format!("{name} is damaged: {}", files::mistake_in_json(text, err))
 }
 
 pub(crate) fn file_name(path: &Path) -> String {

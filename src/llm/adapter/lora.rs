@@ -171,6 +171,11 @@ impl Adapter {
         &self.config
     }
 
+    /// What a person should know of how it was read, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.config.warnings
+    }
+
     pub fn card(&self) -> AdapterCard {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let count = |var: &Var| var.elem_count() as u64;

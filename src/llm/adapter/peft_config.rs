@@ -120,6 +120,9 @@ pub struct PeftConfig {
     init_lora_weights: Value,
     pub base_model_name_or_path: Option<String>,
     pub revision: Option<String>,
+
+    /// What a person should know of how the file was read, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl PeftConfig {
@@ -178,6 +181,7 @@ impl PeftConfig {
             init_lora_weights: Value::Bool(true),
             base_model_name_or_path: None,
             revision: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -211,6 +215,7 @@ impl PeftConfig {
             init_lora_weights: Value::Bool(true),
             base_model_name_or_path: None,
             revision: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -241,9 +246,13 @@ impl PeftConfig {
         }
         // What a later PEFT may have added: whether it matters cannot be known.
         let names = json.as_object().into_iter().flatten();
+        let mut warnings = Vec::new();
         for (key, value) in names.filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
             match value {
-                Value::String(_) => log::warn!("{}: {key} is not known", path.display()),
+                Value::String(text) => warnings.push(format!(
+                    "adapter_config.json has {key} = \"{text}\", which is not known here: whether \
+                     the adapter needs it cannot be told"
+                )),
                 value if off(value) => {}
                 _ => return Err(refuse(key)),
             }
@@ -305,6 +314,9 @@ impl PeftConfig {
         if rank < 1.0 || rank.fract() != 0.0 {
             return Err(refuse_because("r", "a whole number of at least 1 was expected"));
         }
+        let (start, warning) = start(present("init_lora_weights"))
+            .map_err(|why| refuse_because("init_lora_weights", why))?;
+        warnings.extend(warning);
         Ok(Self {
             r: rank as usize,
             lora_alpha: number("lora_alpha", 8.0)?,
@@ -322,11 +334,11 @@ impl PeftConfig {
             },
             rank_pattern: pattern("rank_pattern")?,
             alpha_pattern: pattern("alpha_pattern")?,
-            start: start(present("init_lora_weights"))
-                .map_err(|why| refuse_because("init_lora_weights", why))?,
+            start,
             init_lora_weights: present("init_lora_weights").cloned().unwrap_or(Value::Bool(true)),
             base_model_name_or_path: text("base_model_name_or_path"),
             revision: text("revision"),
+            warnings,
         })
     }
 
@@ -398,23 +410,22 @@ fn none_or(names: &[String]) -> Value {
     if names.is_empty() { Value::Null } else { json!(names) }
 }
 
-/// What `init_lora_weights` did to the layers' weights, or why it cannot be done again.
-fn start(value: Option<&Value>) -> Result<Start, &'static str> {
+/// What `init_lora_weights` did to the layers' weights, with what to know of it, or why it cannot be
+/// done again.
+fn start(value: Option<&Value>) -> Result<(Start, Option<String>), &'static str> {
     let name = match value {
-        None | Some(Value::Bool(_)) => return Ok(Start::Plain),
+        None | Some(Value::Bool(_)) => return Ok((Start::Plain, None)),
         Some(value) => value.as_str().unwrap_or_default().to_lowercase(),
     };
     match name.as_str() {
-        "gaussian" | "eva" | "orthogonal" | "mica" => Ok(Start::Plain),
+        "gaussian" | "eva" | "orthogonal" | "mica" => Ok((Start::Plain, None)),
         "lora_ga" => {
-            log::warn!(
-                "init_lora_weights = lora_ga: as in PEFT, the adapter is laid over the model as it is, \
-                 without what its start took out of it"
-            );
-            Ok(Start::Plain)
+            let warning = "adapter_config.json has init_lora_weights = \"lora_ga\": as in PEFT, the adapter is \
+                 laid over the model as it is, without what its start took out of it";
+            Ok((Start::Plain, Some(warning.to_owned())))
         }
-        "pissa" => Ok(Start::Pissa),
-        "olora" => Ok(Start::Olora),
+        "pissa" => Ok((Start::Pissa, None)),
+        "olora" => Ok((Start::Olora, None)),
         "loftq" => {
             Err("LoftQ laid the adapter over a quantised model of its own, which PEFT makes \
                         with bitsandbytes on a GPU; merge it there, or convert the adapter")

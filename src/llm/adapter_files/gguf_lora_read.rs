@@ -83,23 +83,31 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
 /// Fails where the file is none of LoRA, or of another family.
 fn check_kind(file: &GgufFile, model: &Model) -> Result<(), Error> {
     let path = file.path();
-    let found = |key: &str| file.str(key).unwrap_or("nothing").to_owned();
-    if file.str("general.type") != Some("adapter") {
-        let problem = format!(
-            "its general.type is {}, so it is no adapter; adapter was expected",
-            found("general.type")
-        );
-        return Err(Error::adapter(path, problem));
+    match file.str("general.type") {
+        Some("adapter") => {}
+        None | Some("model") => {
+            let problem = "it is a model, not an adapter. llama.cpp's convert_lora_to_gguf.py makes \
+                           an adapter's file of a PEFT folder";
+            return Err(Error::adapter(path, problem));
+        }
+        Some(other) => {
+            let problem =
+                format!("it says of itself that it is {other} (general.type), not adapter");
+            return Err(Error::adapter(path, problem));
+        }
     }
     if file.str("adapter.type") != Some("lora") {
-        let problem = format!("its adapter.type is {}; lora was expected", found("adapter.type"));
-        return Err(Error::adapter(path, problem));
+        let kind = file
+            .str("adapter.type")
+            .map_or_else(|| "no adapter.type".to_owned(), |kind| format!("adapter.type = {kind}"));
+        return Err(Error::adapter(path, format!("it has {kind}; lora was expected")));
     }
     if file.metadata().contains_key("adapter.alora.invocation_tokens") {
         let problem = "adapter.alora.invocation_tokens: activated LoRA is not computed";
         return Err(Error::adapter(path, problem));
     }
-    let (theirs, ours) = (found("general.architecture"), architecture(model.config()));
+    let theirs = file.str("general.architecture").unwrap_or("nameless");
+    let ours = architecture(model.config());
     if theirs != ours {
         let problem = format!("it is for a {theirs} model, and the model is a {ours}");
         return Err(Error::adapter(path, problem));

@@ -76,7 +76,7 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
     Err(Error::Setting {
         path: path.clone(),
         key,
-        found,
+        found: Some(found),
         expected:
             "in a config.json this program writes rope without scaling, and windows and scales as \
                    the family has them; merge with the transformers folder of the model instead"

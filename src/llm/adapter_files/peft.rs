@@ -242,7 +242,7 @@ pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
     }
     let text = std::fs::read_to_string(&path).map_err(|source| Error::read(&path, source))?;
     let json: Value = serde_json::from_str(&text)
-        .map_err(|err| Error::adapter(&path, format!("it is not JSON: {err}")))?;
+        .map_err(|err| Error::adapter(&path, files::mistake_in_json(text.as_bytes(), &err)))?;
     PeftConfig::from_json(&json, &path)
 }
 

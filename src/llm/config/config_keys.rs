@@ -109,11 +109,14 @@ impl<'a> Keys<'a> {
     }
 
     fn refuse_value(&self, key: &str, found: Option<&Value>, expected: impl Into<String>) -> Error {
-        let mut found = found.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        if let Some((at, _)) = found.char_indices().nth(200) {
-            found.truncate(at);
-            found.push('…');
-        }
+        let found = found.map(|value| {
+            let mut found = value.to_string();
+            if let Some((at, _)) = found.char_indices().nth(200) {
+                found.truncate(at);
+                found.push('…');
+            }
+            found
+        });
         Error::Setting {
             path: self.path.to_owned(),
             key: key.to_owned(),
@@ -354,7 +357,7 @@ impl<'a> Keys<'a> {
                 return Err(Error::Setting {
                     path: self.path.to_owned(),
                     key: "rope_type".to_owned(),
-                    found: other.to_owned(),
+                    found: Some(other.to_owned()),
                     expected: expected.to_owned(),
                 });
             }

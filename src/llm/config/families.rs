@@ -113,7 +113,7 @@ fn refuse_quantised(keys: Keys<'_>) -> Result<(), Error> {
     Err(Error::Setting {
         path: keys.path.to_owned(),
         key: "quantization_config".to_owned(),
-        found,
+        found: Some(found),
         expected: expected.to_owned(),
     })
 }

@@ -93,11 +93,7 @@ impl Keys<'_> {
 
     fn refuse(&self, name: &str, expected: &str) -> Error {
         let key = self.key(name);
-        let found = self.file.metadata().get(&key);
-        let found = match found {
-            None => "nothing".to_owned(),
-            Some(value) => value.to_string(),
-        };
+        let found = self.file.metadata().get(&key).map(ToString::to_string);
         Error::Setting {
             path: self.file.path().to_owned(),
             key,
@@ -239,7 +235,7 @@ impl Keys<'_> {
         Err(Error::Setting {
             path: self.file.path().to_owned(),
             key: name.to_owned(),
-            found: format!("{} {:?}", tensor.kind.name(), tensor.shape),
+            found: Some(format!("{} {:?}", tensor.kind.name(), tensor.shape)),
             expected: format!("{pairs} numbers above 0 in F32 were expected"),
         })
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::mapped::Mapped;
 use super::mxfp4;
 use super::raw_tensor::RawTensor;
+use crate::files;
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType};
 
@@ -185,7 +186,7 @@ fn named_in_config(folder: &Path) -> Option<String> {
 fn shards(index: &Path) -> Result<Vec<PathBuf>, Error> {
     let text = std::fs::read_to_string(index).map_err(|source| Error::read(index, source))?;
     let json: Value = serde_json::from_str(&text)
-        .map_err(|err| Error::not_a_model(index, format!("it is not JSON: {err}")))?;
+        .map_err(|err| Error::not_a_model(index, files::mistake_in_json(text.as_bytes(), &err)))?;
     let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
         return Err(Error::not_a_model(index, "it has no weight_map"));
     };

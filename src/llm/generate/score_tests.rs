@@ -19,7 +19,7 @@ fn tiny() -> Model {
 }
 
 fn chat() -> ChatTemplate {
-    ChatTemplate::from_folder(&tiny_folder()).unwrap().unwrap()
+    ChatTemplate::from_folder(&tiny_folder(), &tokenizer()).unwrap().unwrap()
 }
 
 fn tokenizer() -> Tokenizer {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::survey::{Needs, survey};
+use crate::files;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
 use crate::llm::config::Config;
 use crate::llm::config::{families, gguf_config};
@@ -17,7 +18,6 @@ use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::files::weights::{WeightSource, Weights};
 use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::gguf_ends;
-use crate::llm::text::gguf_vocab::GgufVocab;
 use crate::llm::text::tokenizer::Tokenizer;
 
 /// A model whose headers have been read.
@@ -101,15 +101,13 @@ impl Opened {
         match &self.files {
             Files::Gguf(file) => {
                 let tokenizer = Tokenizer::from_gguf(file)?;
-                for warning in GgufVocab::read(file).iter().flat_map(GgufVocab::warnings) {
-                    log::warn!("{}: {warning}", file.path().display());
-                }
                 let chat = ChatTemplate::from_gguf(file, &tokenizer);
                 Ok((tokenizer, chat))
             }
             Files::Folder { path, .. } => {
                 let tokenizer = Tokenizer::from_folder(path)?;
-                Ok((tokenizer, ChatTemplate::from_folder(path)?))
+                let chat = ChatTemplate::from_folder(path, &tokenizer)?;
+                Ok((tokenizer, chat))
             }
         }
     }
@@ -255,7 +253,7 @@ fn ids(value: &Value) -> Vec<u32> {
 fn read_json(path: &Path) -> Result<Value, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
     serde_json::from_str(&text)
-        .map_err(|err| Error::not_a_model(path, format!("it is not JSON: {err}")))
+        .map_err(|err| Error::not_a_model(path, files::mistake_in_json(text.as_bytes(), &err)))
 }
 
 /// The type that most weights are stored in.
@@ -287,6 +285,7 @@ fn gguf_facts(file: &GgufFile) -> ModelFacts {
         layer_count: number("block_count"),
         has_chat_template: file.str("tokenizer.chat_template").is_some(),
         chat_problem: None,
+        warnings: Vec::new(),
         purpose: Purpose::Generate,
         unsupported: None,
         architecture,
@@ -323,6 +322,7 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         layer_count: number("num_hidden_layers"),
         has_chat_template,
         chat_problem: None,
+        warnings: Vec::new(),
         purpose: Purpose::Generate,
         unsupported: None,
     }

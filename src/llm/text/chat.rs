@@ -11,7 +11,6 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::folder_files::{FolderError, read_json, read_text};
 use super::jinja::{Failure, Kind, Template};
-use super::special_tokens;
 use super::tokenizer::Tokenizer;
 use crate::data::forms::Beside;
 use crate::data::pair::Message;
@@ -128,14 +127,13 @@ impl ChatTemplate {
     /// The template of a transformers folder: `chat_template.jinja` and
     /// `additional_chat_templates/`, else the one or the ones in `tokenizer_config.json`. `None`:
     /// it has none.
-    pub fn from_folder(folder: &Path) -> Result<Option<Self>, ChatError> {
+    pub fn from_folder(folder: &Path, tokenizer: &Tokenizer) -> Result<Option<Self>, ChatError> {
         let config = read_json(&folder.join("tokenizer_config.json"))?;
         let mut named = files(folder)?;
         if named.is_empty() {
             named = templates_of_config(&config["chat_template"]);
         }
-        let tokens = special_tokens::of_folder(folder, &config)?;
-        Ok(Self::among(&named, tokens))
+        Ok(Self::among(&named, tokens_of(tokenizer)))
     }
 
     /// The template in a GGUF file's metadata. `None`: it has none.
@@ -147,7 +145,7 @@ impl ChatTemplate {
         );
         let with_tools = template("tokenizer.chat_template.tool_use");
         named.extend(with_tools.map(|source| ("tool_use".to_owned(), source)));
-        Self::among(&named, special_tokens::of_gguf(file, tokenizer))
+        Self::among(&named, tokens_of(tokenizer))
     }
 
     fn among(named: &[(String, String)], tokens: Map<String, Json>) -> Option<Self> {
@@ -242,6 +240,12 @@ impl ChatTemplate {
             _ => ChatError::Render(Explained::new(failure, &chosen.source)),
         })
     }
+}
+
+/// The texts of the special tokens, by name.
+fn tokens_of(tokenizer: &Tokenizer) -> Map<String, Json> {
+    let named = tokenizer.named_tokens().iter();
+    named.map(|(name, text)| (name.clone(), Json::from(text.as_str()))).collect()
 }
 
 /// A message as a data set spells it.

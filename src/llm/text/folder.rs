@@ -28,6 +28,9 @@ pub(super) struct Assembled {
 
     /// Spaces before punctuation are taken off what is decoded.
     pub cleans_spaces: bool,
+
+    /// What a person should know, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 pub(super) fn assemble(folder: &Path) -> Result<Assembled, FolderError> {
@@ -277,7 +280,7 @@ impl Told {
         });
         let all: Vec<_> = all.collect();
         inner.add_tokens(all)?;
-        self.split_as_mistral(&mut inner)?;
+        let warnings = self.split_as_mistral(&mut inner)?.into_iter().collect();
         self.frame(&mut inner)?;
         self.add_specials(&mut inner, &extra)?;
         let is = |key: &str| self.settings.get(key).and_then(Value::as_bool).unwrap_or(false);
@@ -285,12 +288,13 @@ impl Told {
         let cleans_spaces = is("clean_up_tokenization_spaces")
             && (!inner.get_model().is_bpe()
                 || is("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"));
-        Ok(Assembled { inner, named: self.named, cleans_spaces })
+        Ok(Assembled { inner, named: self.named, cleans_spaces, warnings })
     }
 
     /// `fix_mistral_regex`: Mistral's files of before transformers 5 split text by another rule than
     /// the models were trained with; a folder may ask for the right one.
-    fn split_as_mistral(&self, inner: &mut AnyTokenizer) -> Result<(), Problem> {
+    /// Where none asks, that is worth a warning.
+    fn split_as_mistral(&self, inner: &mut AnyTokenizer) -> Result<Option<String>, Problem> {
         const FAMILIES: [&str; 5] = ["mistral", "mistral3", "voxtral", "ministral", "pixtral"];
 
         let text = |key: &str| self.config.get(key).and_then(Value::as_str);
@@ -299,17 +303,14 @@ impl Told {
         });
         let is_mistral = text("model_type").is_none_or(|family| FAMILIES.contains(&family));
         let is_concerned = inner.get_vocab_size(true) > 100_000 && is_old && is_mistral;
-        let Some(own) = inner.get_pre_tokenizer().filter(|_| is_concerned) else { return Ok(()) };
+        let Some(own) = inner.get_pre_tokenizer().filter(|_| is_concerned) else { return Ok(None) };
         if self.config.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if self.settings.get("fix_mistral_regex").and_then(Value::as_bool) != Some(true) {
-            log::warn!(
-                "{}: this tokenizer splits text by a rule that Mistral has corrected since; with \
-                 \"fix_mistral_regex\": true in tokenizer_config.json it splits as it should",
-                self.folder.display()
-            );
-            return Ok(());
+            let warning = "this tokenizer splits text by a rule that Mistral has corrected since; with \
+                 \"fix_mistral_regex\": true in tokenizer_config.json it splits as it should";
+            return Ok(Some(warning.to_owned()));
         }
         let split = json!({
             "type": "Split",
@@ -328,7 +329,7 @@ impl Told {
         let steps = json!({ "type": "Sequence", "pretokenizers": steps });
         let pre_tokenizer: PreTokenizerWrapper = serde_json::from_value(steps)?;
         inner.with_pre_tokenizer(Some(pre_tokenizer));
-        Ok(())
+        Ok(None)
     }
 
     /// Some classes add their special tokens once more, without flags or as special ones.

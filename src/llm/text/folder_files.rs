@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::files::mistake_in_json;
+
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is wrong with a file of a folder, or with the folder for want of it.
@@ -26,7 +28,7 @@ pub(super) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FolderError>
 pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, FolderError> {
     let Some(bytes) = read_optional(path)? else { return Ok(None) };
     let object = serde_json::from_slice(&bytes);
-    object.map(Some).map_err(|err| FolderError { path: path.to_owned(), source: err.into() })
+    object.map(Some).map_err(|err| not_json(path, &bytes, &err))
 }
 
 /// A file of text. `None`: there is no such file.
@@ -41,8 +43,13 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>, FolderError> {
 /// A file of JSON; null where there is none.
 pub(super) fn read_json(path: &Path) -> Result<Value, FolderError> {
     match read_text(path)? {
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|err| FolderError { path: path.to_owned(), source: err.into() }),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|err| not_json(path, text.as_bytes(), &err))
+        }
         None => Ok(Value::Null),
     }
+}
+
+fn not_json(path: &Path, text: &[u8], err: &serde_json::Error) -> FolderError {
+    FolderError { path: path.to_owned(), source: mistake_in_json(text, err).into() }
 }

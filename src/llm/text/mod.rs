@@ -14,7 +14,6 @@ pub mod gguf_vocab;
 mod jinja;
 mod model_file;
 mod sentencepiece;
-mod special_tokens;
 mod spelling;
 pub mod tokenizer;
 pub(crate) mod tokenizer_check;

@@ -47,13 +47,16 @@ pub struct Tokenizer {
     eos: Option<u32>,
     vocab_size: usize,
     cleans_spaces: bool,
+
+    /// What a person should know of how it was put together, a sentence each.
+    warnings: Vec<String>,
 }
 
 impl Tokenizer {
     /// The tokenizer of a model's folder, as transformers' `AutoTokenizer` puts it together.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let assembled = folder::assemble(folder);
-        let Assembled { inner, named, cleans_spaces } = assembled
+        let Assembled { inner, named, cleans_spaces, warnings } = assembled
             .map_err(|FolderError { path, source }| TokenizerError::File { path, source })?;
         let mut tokenizer = Self::new(inner);
         let id = |name: &str| tokenizer.inner.token_to_id(named.get(name)?);
@@ -61,6 +64,7 @@ impl Tokenizer {
         let named = named.iter().map(|(name, token)| (name.to_owned(), token.content().to_owned()));
         tokenizer.named = named.collect();
         tokenizer.cleans_spaces = cleans_spaces;
+        tokenizer.warnings = warnings;
         Ok(tokenizer)
     }
 
@@ -91,13 +95,17 @@ impl Tokenizer {
             ("bos_token", tokenizer.bos),
             ("eos_token", tokenizer.eos),
             ("unk_token", vocab.unknown_id()),
+            ("sep_token", vocab.separator),
             ("pad_token", vocab.padding),
+            ("cls_token", vocab.class),
+            ("mask_token", vocab.mask),
         ];
         let named = ids.into_iter().filter_map(|(name, id)| {
             Some((name.to_owned(), vocab.tokens.get(id? as usize)?.clone()))
         });
         tokenizer.named = named.collect();
         tokenizer.vocab_size = tokenizer.vocab_size.max(vocab.tokens.len());
+        tokenizer.warnings = vocab.warnings();
         Ok(tokenizer)
     }
 
@@ -121,6 +129,7 @@ impl Tokenizer {
             eos: None,
             vocab_size,
             cleans_spaces: false,
+            warnings: Vec::new(),
         }
     }
 
@@ -229,6 +238,12 @@ impl Tokenizer {
     /// Those of the class that the files name are among them.
     pub fn named_tokens(&self) -> &BTreeMap<String, String> {
         &self.named
+    }
+
+    /// What a person should know of how it was put together, a sentence each: its files say too little,
+    /// or contradict each other.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Whether decoding may leave this id out.

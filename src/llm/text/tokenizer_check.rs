@@ -6,9 +6,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::files::mistake_in_json;
+
 /// Fails with what is wrong, in a sentence.
 pub(crate) fn check(json: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let outline: Outline = serde_json::from_slice(json)?;
+    let outline: Outline =
+        serde_json::from_slice(json).map_err(|err| mistake_in_json(json, &err))?;
     drop(outline.decoder); // it had to be valid as a whole, down to its escapes
     let Some(model) = outline.model else { return Ok(()) };
     if model.continuing_subword_prefix.is_some_and(|prefix| !prefix.is_empty())

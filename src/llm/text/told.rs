@@ -158,6 +158,18 @@ impl Told {
     fn read_special_tokens_map(&mut self) -> Result<(), FolderError> {
         let path = self.folder.join("special_tokens_map.json");
         let Some(map) = read_object(&path)? else { return Ok(()) };
+        // Names of the tokenizer's own count as `tokenizer_config.json` and lists of them have them.
+        let listed = |object: &Map<String, Value>| -> Vec<String> {
+            let extra = object.get("extra_special_tokens").and_then(Value::as_object);
+            extra.into_iter().flat_map(Map::keys).cloned().collect()
+        };
+        let (in_settings, in_map) = (listed(&self.settings), listed(&map));
+        let is_settled = |settings: &Map<String, Value>, key: &String| {
+            !NAMES.contains(&key.as_str())
+                && (settings.get(key).is_some_and(Value::is_string)
+                    || in_settings.contains(key)
+                    || in_map.contains(key))
+        };
         for (key, value) in map {
             match (key.as_str(), value) {
                 ("extra_special_tokens", Value::Array(list)) => {
@@ -173,9 +185,9 @@ impl Told {
                     let list = list.iter().filter_map(Spelled::read).map(Spelled::made_special);
                     self.older_extra = Some(list.collect());
                 }
-                (key, value) if key.ends_with("_token") => {
+                (_, value) if key.ends_with("_token") && !is_settled(&self.settings, &key) => {
                     let token = Spelled::read(&value).map(Spelled::made_special);
-                    self.name(Named { name: key.to_owned(), token });
+                    self.name(Named { name: key, token });
                 }
                 _ => {}
             }
