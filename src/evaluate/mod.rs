@@ -1,6 +1,7 @@
-//! A model answers a question with options about every row of a table: labels from a codebook, exams,
-//! which of two answers is better. What comes out is not a text but the exact probability of every
-//! option.
+//! A model answers a question with options about every row of a table.
+//!
+//! Labels from a codebook, exams, which of two answers is better: what comes out is not a text but
+//! the exact probability of every option.
 //!
 //! A [`task::Task`] is read, its rows become [`question::Questions`], [`run::run`] asks them, and
 //! [`results::Folder`] keeps the answers.
@@ -13,4 +14,5 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod scoring;
+mod table;
 pub mod task;

@@ -281,6 +281,7 @@ impl Question {
     }
 
     /// The same question with another text under `name`.
+    #[must_use]
     pub fn with_part(&self, name: &str, text: &str) -> Self {
         let mut question = self.clone();
         question.parts.push((name.to_owned(), text.to_owned()));

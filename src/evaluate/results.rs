@@ -81,6 +81,7 @@ pub struct Answered {
 impl Answered {
     /// With every number to twelve digits: what is read back from JSON is then what was written, to
     /// the last bit.
+    #[must_use]
     pub fn to_twelve_digits(mut self) -> Self {
         let lists = [&mut self.probabilities, &mut self.logprobs, &mut self.by_place];
         let lists = lists.into_iter().flatten();

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
 use super::results::{Answered, Evaluation, Folder, FolderError};
 use super::scoring::{Asked, Scorer, Unaskable, common};
+use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use crate::data::table::Reading;
 use crate::files;
@@ -128,14 +127,13 @@ pub fn run(
         if answered.contains_key(&row) {
             continue;
         }
-        let answer =
-            asker.answer(question, progress)?.map_err(|source| AskError::Model { row, source })?;
+        let answer = asker.answer(question, progress)?;
         folder.append(&answer)?;
         answered.insert(row, answer.clone());
         progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
         progress.rest();
     }
-    folder.finish(&answered, &table(&prepared.questions, &answered))?;
+    folder.finish(&answered, &table::csv(&prepared.questions, &answered))?;
     Ok(answered)
 }
 
@@ -163,102 +161,93 @@ impl<'a> Asker<'a> {
         Ok(Self { model, prepared, scorer, shared, priors: HashMap::new() })
     }
 
-    /// The answer about one row, whatever was asked before. The inner error is the model's.
+    /// The answer about one row, whatever was asked before.
     pub fn answer<E>(
         &mut self,
         question: &Question,
         progress: &dyn Progress<E>,
-    ) -> Result<Result<Answered, llm::Error>, AskError> {
-        let (row, id) = (question.place.row, question.id.clone());
-        let with_people = |mut answered: Answered| {
-            answered.human.clone_from(&question.human);
-            answered.group.clone_from(&question.group);
-            answered
+    ) -> Result<Answered, AskError> {
+        let row = question.place.row;
+        let mut answered = match &question.problem {
+            Some(problem) => Answered::refused(row, None, problem.clone()),
+            None => match self.fit(question)? {
+                Ok(fitted) => self.ask(question, &fitted, progress)?,
+                Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),
+            },
         };
-        let refused =
-            |problem: String| Ok(Ok(with_people(Answered::refused(row, id.clone(), problem))));
-        if let Some(problem) = &question.problem {
-            return refused(problem.clone());
-        }
-        let (orders, asked, cut) = match self.fit(question)? {
-            Ok(Ok(fitted)) => fitted,
-            Ok(Err(unaskable)) => return refused(sentence(&unaskable)),
-            Err(err) => return Ok(Err(err)),
-        };
-        let logprobs = match self.scorer.score(&self.shared, &asked, progress) {
-            Ok(logprobs) => logprobs,
-            Err(err) => return Ok(Err(err)),
-        };
+        answered.id.clone_from(&question.id);
+        answered.human.clone_from(&question.human);
+        answered.group.clone_from(&question.group);
+        Ok(answered.to_twelve_digits())
+    }
+
+    fn ask<E>(
+        &mut self,
+        question: &Question,
+        fitted: &Fitted,
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, AskError> {
+        let row = question.place.row;
+        let logprobs = self
+            .scorer
+            .score(&self.shared, &fitted.asked, progress)
+            .map_err(|source| AskError::Model { row, source })?;
         let scores = match self.prepared.task.score {
             Scoring::Sum => logprobs.clone(),
             Scoring::Mean => logprobs
                 .iter()
-                .zip(&asked)
+                .zip(&fitted.asked)
                 .map(|(sums, asked)| {
                     let lengths = asked.answers.iter().map(|ids| ids.len() as f64);
                     sums.iter().zip(lengths).map(|(sum, length)| sum / length).collect()
                 })
                 .collect(),
-            Scoring::Prior => match self.less_prior(question, &logprobs, progress)? {
-                Ok(scores) => scores,
-                Err(err) => return Ok(Err(err)),
-            },
+            Scoring::Prior => self.less_prior(question, &logprobs, progress)?,
         };
         let judges = matches!(self.prepared.task.kind()?, Kind::Judge(_));
-        let mut answered = weigh(&orders, &scores, &logprobs, judges);
+        let mut answered = weigh(&fitted.orders, &scores, &logprobs, judges);
         answered.row = row;
-        answered.id.clone_from(&id);
-        answered.cut = cut;
+        answered.cut = fitted.cut;
         answered.answer = answered.index.map(|index| match question.options.get(index) {
             Some(option) => option.trim().to_owned(),
             None => "tie".to_owned(),
         });
-        Ok(Ok(with_people(answered.to_twelve_digits())))
+        Ok(answered)
     }
 
     /// The presentations of a row as ids, its text shortened where they do not fit.
-    #[expect(clippy::type_complexity, reason = "three kinds of outcome, each used once")]
-    fn fit(
-        &self,
-        question: &Question,
-    ) -> Result<
-        Result<Result<(Vec<Vec<usize>>, Vec<Asked>, Option<usize>), Unaskable>, llm::Error>,
-        PromptError,
-    > {
+    fn fit(&self, question: &Question) -> Result<Result<Fitted, Unaskable>, AskError> {
         // A cut text may have other tokens at its new end; a few tries find a length that fits.
         const TRIES: usize = 6;
 
+        let failed = |source| AskError::Model { row: question.place.row, source };
         let mut cut = None;
         let mut question = question.clone();
         let mut tries = 0;
         loop {
             let presentations = self.prepared.form.presentations(&question)?;
-            let encoded: Result<Vec<_>, llm::Error> = presentations
+            let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
                 .map(|presentation| Asked::encode(self.model, presentation))
+                .collect::<Result<Vec<_>, llm::Error>>()
+                .map_err(failed)?
+                .into_iter()
                 .collect();
-            let asked: Result<Vec<Asked>, Unaskable> = match encoded {
-                Ok(encoded) => encoded.into_iter().collect(),
-                Err(err) => return Ok(Err(err)),
-            };
             match asked {
                 Ok(asked) => {
                     let orders = presentations.into_iter().map(|one| one.order).collect();
-                    return Ok(Ok(Ok((orders, asked, cut))));
+                    return Ok(Ok(Fitted { orders, asked, cut }));
                 }
                 Err(Unaskable::TooLong { needed, context }) if tries < TRIES => {
                     tries += 1;
-                    let over = needed - context;
-                    match self.shortened(&question, over) {
-                        Ok(Some((shorter, less))) => {
-                            cut = Some(cut.unwrap_or(0) + less);
-                            question = shorter;
-                        }
-                        Ok(None) => return Ok(Ok(Err(Unaskable::TooLong { needed, context }))),
-                        Err(err) => return Ok(Err(err)),
-                    }
+                    let shorter = self.shortened(&question, needed - context).map_err(failed)?;
+                    let Some((shorter, less)) = shorter else {
+                        return Ok(Err(Unaskable::TooLong { needed, context }));
+                    };
+                    cut = Some(cut.unwrap_or(0) + less);
+                    question = shorter;
                 }
-                Err(unaskable) => return Ok(Ok(Err(unaskable))),
+                Err(unaskable) => return Ok(Err(unaskable)),
             }
         }
     }
@@ -281,41 +270,44 @@ impl<'a> Asker<'a> {
     }
 
     /// Scores less what they would be if the row's own text were empty.
-    #[expect(clippy::type_complexity, reason = "the inner error is the model's")]
     fn less_prior<E>(
         &mut self,
         question: &Question,
         logprobs: &[Vec<f64>],
         progress: &dyn Progress<E>,
-    ) -> Result<Result<Vec<Vec<f64>>, llm::Error>, AskError> {
+    ) -> Result<Vec<Vec<f64>>, AskError> {
         let mut blank = question.clone();
         for name in ["text", "question", "prompt"] {
             if blank.part(name).is_some() {
                 blank = blank.with_part(name, "");
             }
         }
-        let (_, asked, _) = match self.fit(&blank)? {
-            Ok(Ok(fitted)) => fitted,
-            // What fits with a text fits without one.
-            Ok(Err(_)) => return Ok(Ok(logprobs.to_vec())),
-            Err(err) => return Ok(Err(err)),
-        };
+        // What fits with a text fits without one.
+        let Ok(Fitted { asked, .. }) = self.fit(&blank)? else { return Ok(logprobs.to_vec()) };
         let key: Vec<u32> = asked.iter().flat_map(|asked| asked.prompt.clone()).collect();
-        let count = asked.first().map_or(0, |asked| asked.answers.len());
+        let count = asked.first().map_or(1, |asked| asked.answers.len());
         if !self.priors.contains_key(&key) {
-            match self.scorer.score(&self.shared, &asked, progress) {
-                Ok(priors) => {
-                    self.priors.insert(key.clone(), priors.concat());
-                }
-                Err(err) => return Ok(Err(err)),
-            }
+            let priors = self
+                .scorer
+                .score(&self.shared, &asked, progress)
+                .map_err(|source| AskError::Model { row: question.place.row, source })?;
+            self.priors.insert(key.clone(), priors.concat());
         }
-        let priors = self.priors[&key].chunks_exact(count.max(1));
+        let priors = self.priors[&key].chunks_exact(count);
         let less = |(sums, priors): (&Vec<f64>, &[f64])| {
             sums.iter().zip(priors).map(|(sum, prior)| sum - prior).collect()
         };
-        Ok(Ok(logprobs.iter().zip(priors).map(less).collect()))
+        Ok(logprobs.iter().zip(priors).map(less).collect())
     }
+}
+
+/// The presentations of a row as ids.
+struct Fitted {
+    orders: Vec<Vec<usize>>,
+    asked: Vec<Asked>,
+
+    /// Tokens of its text that were left out.
+    cut: Option<usize>,
 }
 
 fn sentence(unaskable: &Unaskable) -> String {
@@ -393,7 +385,7 @@ fn weigh(
         margin: sorted.first().unwrap_or(&0.0) - sorted.get(1).unwrap_or(&0.0),
         mass,
         by_place: if several { by_place } else { Vec::new() },
-        same_answer: several.then(|| commonest as f64 * share),
+        same_answer: several.then_some(commonest as f64 * share),
         probabilities,
         problem: None,
         ..Answered::refused(0, None, String::new())
@@ -422,59 +414,6 @@ fn argmax(values: &[f64]) -> usize {
 fn entropy(probabilities: &[f64]) -> f64 {
     let terms = probabilities.iter().filter(|p| **p > 0.0).map(|p| -p * p.log2());
     terms.sum::<f64>().max(0.0)
-}
-
-/// The table with the answers beside it, as CSV.
-fn table(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
-    let columns = &questions.report.columns;
-    let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
-    let several = answered.values().any(|row| row.same_answer.is_some());
-    let mut header: Vec<String> = columns.clone();
-    header.push("model_answer".to_owned());
-    for index in 0..width {
-        // Where every row has the same options a column is named by its own.
-        let letter = || char::from(b'A' + u8::try_from(index).unwrap_or(25)).to_string();
-        let labels = questions.labels.as_ref();
-        let name = labels.and_then(|labels| labels.get(index)).cloned().unwrap_or_else(letter);
-        header.push(format!("model_p_{name}"));
-    }
-    header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
-    if several {
-        header.push("model_same_answer".to_owned());
-    }
-    header.extend(["model_cut_tokens", "model_problem"].map(str::to_owned));
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut write = |fields: Vec<String>| {
-        writer.write_record(fields).expect("memory can be written, and all rows are as wide");
-    };
-    write(header);
-    for (question, row) in questions.list.iter().zip(&questions.rows) {
-        let Some(answer) = answered.get(&question.place.row) else { continue };
-        let mut fields: Vec<String> =
-            columns.iter().map(|column| in_a_cell(row.fields.get(column))).collect();
-        fields.push(answer.answer.clone().unwrap_or_default());
-        let is_there = answer.problem.is_none();
-        let number = |value: f64| if is_there { value.to_string() } else { String::new() };
-        for index in 0..width {
-            fields.push(answer.probabilities.get(index).map(f64::to_string).unwrap_or_default());
-        }
-        fields.extend([number(answer.entropy), number(answer.margin), number(answer.mass)]);
-        if several {
-            fields.push(answer.same_answer.map(|share| share.to_string()).unwrap_or_default());
-        }
-        fields.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
-        fields.push(answer.problem.clone().unwrap_or_default());
-        write(fields);
-    }
-    writer.into_inner().expect("memory can be written")
-}
-
-fn in_a_cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }
 
 #[cfg(test)]
