@@ -1,6 +1,7 @@
 //! Ratings from comparisons in pairs (Bradley and Terry 1952).
 
 use crate::stats::linear::Square;
+use crate::stats::resample::{Bootstrap, Interval};
 use crate::stats::undefined::Undefined;
 
 /// Points of a rating per unit of log odds: Elo's scale.
@@ -178,7 +179,45 @@ impl Arena {
     }
 }
 
+/// A model's rating each with its percentile interval over resampled battles. A resample without
+/// finite ratings has none: [`Interval::undefined`] says how many there were.
+pub fn bootstrap_ratings(
+    models: usize,
+    battles: &[(usize, usize, Outcome)],
+    bootstrap: Bootstrap,
+) -> Vec<Interval> {
+    bootstrap.intervals(battles.len(), |drawn| {
+        let drawn: Vec<_> = drawn.iter().map(|battle| battles[*battle]).collect();
+        match Arena::new(models, &drawn).ratings() {
+            Ok(of) => of.ratings.into_iter().map(Ok).collect(),
+            Err(reason) => vec![Err(reason); models],
+        }
+    })
+}
+
 /// The multiple of 11ᵀ: its eigenvalue along 1 is `models` times this.
 fn shift_weight(models: usize) -> f64 {
     1.0 / models as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_over_battles_are_about_as_wide_as_the_standard_errors_say() {
+        let battle = |number: usize| {
+            let (first, second) = [(0, 1), (1, 2), (2, 0)][number % 3];
+            let outcome = if number % 5 < 3 { Outcome::FirstWon } else { Outcome::SecondWon };
+            (first, second, outcome)
+        };
+        let battles: Vec<_> = (0..300).map(battle).collect();
+        let errors = Arena::new(3, &battles).ratings().unwrap().standard_errors;
+        let settings = Bootstrap { resamples: 400, ..Default::default() };
+        for (interval, error) in bootstrap_ratings(3, &battles, settings).iter().zip(errors) {
+            let width = interval.high.clone().unwrap() - interval.low.clone().unwrap();
+            assert!((width / (2.0 * 1.96 * error) - 1.0).abs() < 0.25, "{width} for {error}");
+        }
+        assert!(bootstrap_ratings(2, &[], settings).iter().all(|of| of.value.is_err()));
+    }
 }
