@@ -24,6 +24,11 @@ pub fn gigabytes(bytes: u64) -> String {
     }
 }
 
+/// `1 row`, `3 rows`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,6 +68,11 @@ fn cells(history: &History, objective: Objective) -> Vec<Cell> {
         });
         points.filter(|point| point.1.is_finite()).collect()
     };
+    // A tie is not a win in TRL's count. Where all pairs tie, as before the adapter has changed
+    // anything, 0 % would read as "all wrong": there is no point.
+    let unless_all_tie = |accuracy: f64, margin: f64| {
+        if accuracy == 0.0 && margin == 0.0 { f64::NAN } else { accuracy }
+    };
     let held_out = |of: &dyn Fn(&EvalMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
         let points = history.evaluations.iter();
         points.filter_map(|found| Some((found.step as f64, of(found)?))).collect()
@@ -97,8 +102,22 @@ fn cells(history: &History, objective: Objective) -> Vec<Cell> {
         cells.push(Cell {
             title: "Reward accuracy",
             curves: vec![
-                ("training", BLUE, preference(&|metrics| metrics.rewards_accuracies)),
-                ("held out", ORANGE, held_out(&|found| found.rewards_accuracies)),
+                (
+                    "training",
+                    BLUE,
+                    preference(&|metrics| {
+                        unless_all_tie(metrics.rewards_accuracies, metrics.rewards_margins)
+                    }),
+                ),
+                (
+                    "held out",
+                    ORANGE,
+                    held_out(&|found| {
+                        let accuracy =
+                            unless_all_tie(found.rewards_accuracies?, found.rewards_margins?);
+                        accuracy.is_finite().then_some(accuracy)
+                    }),
+                ),
             ],
         });
         cells.push(Cell {
@@ -311,6 +330,32 @@ mod tests {
         let dots = svg.lines().filter(|line| line.trim_start().starts_with("<circle")).count();
         assert_eq!(dots, 1, "60 steps are a line, the held-out loss is a dot");
         assert!(!svg.contains("opacity=\"0.8\""), "no box lies over the curves");
+    }
+
+    /// WINDOW B8: the window's own plot begins where not all pairs tie, too.
+    #[test]
+    fn accuracy_has_no_point_where_all_pairs_tie() {
+        let step = |step, margin, accuracy| StepMetrics {
+            step,
+            preference: Some(PreferenceMetrics {
+                rewards_margins: margin,
+                rewards_accuracies: accuracy,
+                ..PreferenceMetrics::default()
+            }),
+            ..StepMetrics::default()
+        };
+        let steps = vec![step(1, 0.0, 0.0), step(2, 0.1, 0.5), step(3, -0.1, 0.0)];
+        let evaluation = |step, margin, accuracy| EvalMetrics {
+            step,
+            rewards_margins: Some(margin),
+            rewards_accuracies: Some(accuracy),
+            ..EvalMetrics::default()
+        };
+        let evaluations = vec![evaluation(0, 0.0, 0.0), evaluation(3, 0.2, 1.0)];
+        let cells = cells(&History { steps, evaluations }, Objective::Dpo);
+        let cell = cells.iter().find(|cell| cell.title == "Reward accuracy").unwrap();
+        let points: Vec<_> = cell.curves.iter().map(|(_, _, points)| points.clone()).collect();
+        assert_eq!(points, [vec![(2.0, 0.5), (3.0, 0.0)], vec![(3.0, 1.0)]]);
     }
 
     #[test]

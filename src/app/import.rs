@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::data::forms::mapping::Mapping;
 use crate::data::table::Reading;
 use crate::jobs::Progress;
 use crate::state::command::{Command, WindowCommand};
@@ -32,9 +33,10 @@ pub(super) fn activity(at: Reading, name: &str) -> Option<Activity> {
 /// Checks every row.
 pub fn read_training_file(
     path: &Path,
+    columns: Mapping,
     objective: Objective,
     progress: &dyn Progress<Reading>,
 ) -> Result<DataFile, RowsError> {
-    let rows::Rows { rows, report, .. } = rows::read(path, objective, progress)?;
-    Ok(DataFile { path: path.to_owned(), rows: rows.len(), report: Some(report) })
+    let rows::Rows { rows, report, .. } = rows::read(path, &columns, objective, progress)?;
+    Ok(DataFile { path: path.to_owned(), rows: rows.len(), report: Some(report), columns })
 }

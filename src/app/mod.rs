@@ -129,6 +129,7 @@ impl Workbench {
             outward: Vec::new(),
             closing: false,
         };
+        workbench.state.playground.restore(&workbench.state.prefs.chats);
         workbench.open_project(project);
         if options.downloads {
             workbench.unlock();
@@ -197,6 +198,10 @@ impl eframe::App for Workbench {
         for command in commands {
             self.handle(command);
         }
+        let dropped = ui.ctx().input(|input| input.raw.dropped_files.clone());
+        for file in dropped {
+            self.dropped(file.path().to_owned());
+        }
         for outward in self.outward.drain(..) {
             match outward {
                 Outward::Copy(text) => ui.ctx().copy_text(text),
@@ -207,6 +212,7 @@ impl eframe::App for Workbench {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.state.prefs.chats = self.state.playground.kept();
         eframe::set_value(storage, PREFS_KEY, &self.state.prefs);
     }
 

@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::out;
 use super::progress::Bar;
+use super::rows::{self, TableArgs};
+use crate::data::forms::value::{given, kind_of};
 use crate::encoder::{Embedding, Encoder, EncoderCard, cosine};
-use crate::files;
 use crate::hub::resolve;
 
 #[derive(Debug, Args)]
@@ -21,9 +23,13 @@ pub struct EmbedArgs {
     #[arg(long = "text", value_name = "TEXT")]
     texts: Vec<String>,
 
-    /// Texts from a file: .jsonl (strings or {"text"}), or a text a line
+    /// Texts from a file: a table (JSON Lines, CSV, Parquet, Excel, …) with a column "text" or with
+    /// one column alone, or a text a line
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
+
+    #[command(flatten)]
+    table: TableArgs,
 
     /// Put before each text, as some encoders want it (`query: `, `passage: `); without it, the
     /// encoder's own default prompt if it has one
@@ -37,14 +43,6 @@ struct Row<'a> {
     text: &'a str,
     tokens: usize,
     vector: &'a [f32],
-}
-
-/// A row of the input.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Input {
-    Text(String),
-    Row { text: String },
 }
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
@@ -89,17 +87,39 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
 fn texts(args: &EmbedArgs) -> anyhow::Result<Vec<String>> {
     let mut texts = args.texts.clone();
     let Some(path) = &args.file else { return Ok(texts) };
-    let is_jsonl = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl"));
-    if is_jsonl {
-        let rows = files::read_jsonl::<Input>(path)?;
-        texts.extend(rows.into_iter().map(|row| match row.value {
-            Input::Text(text) | Input::Row { text } => text,
-        }));
-    } else {
-        let read = std::fs::read_to_string(path);
-        let read = read.with_context(|| format!("{} could not be read", path.display()))?;
-        let lines = read.trim_start_matches('\u{feff}').lines().map(str::trim);
-        texts.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
+    let rows::Read { report, rows, columns } = rows::read(path, &args.table)?;
+    let column = match report.columns.as_slice() {
+        [only] if columns.get("text").is_none() => only.as_str(),
+        _ => "text",
+    };
+    for (place, row) in rows {
+        let problem = match given(&row, column) {
+            Some(Value::String(text)) => {
+                texts.push(text.clone());
+                continue;
+            }
+            Some(Value::Number(number)) => {
+                texts.push(number.to_string());
+                continue;
+            }
+            Some(other) => format!("\"{column}\" must be text, and it is {}", kind_of(other)),
+            None if report
+                .columns
+                .iter()
+                .any(|known| columns.get("text").unwrap_or(column) == known) =>
+            {
+                format!("its \"{column}\" is empty")
+            }
+            None => {
+                let all = report.columns.iter().map(|name| format!("\"{name}\""));
+                format!(
+                    "it has no column \"text\"; it has {}. Say which one is meant: --columns text=NAME",
+                    all.collect::<Vec<String>>().join(", ")
+                )
+            }
+        };
+        let (key, problem) = columns.explain(Some(column), problem);
+        return Err(report.error(place, key.as_deref(), problem).into());
     }
     Ok(texts)
 }
@@ -107,21 +127,47 @@ fn texts(args: &EmbedArgs) -> anyhow::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
+
+    fn read(name: &str, text: &str, columns: &str) -> anyhow::Result<Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        files::write_atomic(&path, text.as_bytes()).unwrap();
+        let columns = if columns.is_empty() { Vec::new() } else { vec![columns.to_owned()] };
+        texts(&EmbedArgs {
+            model: String::new(),
+            texts: vec!["given".to_owned()],
+            file: Some(path),
+            table: TableArgs { columns },
+            prefix: None,
+        })
+    }
 
     #[test]
-    fn texts_come_from_arguments_and_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let of = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            files::write_atomic(&path, text.as_bytes()).unwrap();
-            let (model, prefix) = (String::new(), None);
-            let texts_given = vec!["given".to_owned()];
-            texts(&EmbedArgs { model, texts: texts_given, file: Some(path), prefix })
-        };
-        let lines = of("a.jsonl", "\"one\"\n{\"text\":\"two\",\"id\":7}\n").unwrap();
-        assert_eq!(lines, ["given", "one", "two"]);
-        assert_eq!(of("a.txt", "one \n\n two").unwrap(), ["given", "one", "two"]);
-        let said = of("b.jsonl", "{\"words\":\"one\"}").unwrap_err().to_string();
-        assert!(said.contains("line 1"), "{said}");
+    fn texts_come_from_arguments_and_from_tables_of_every_format() {
+        for (name, text, columns) in [
+            ("a.jsonl", "\"one\"\n{\"text\":\"two\",\"id\":7}\n", ""),
+            ("a.txt", "one \n\n two", ""),
+            ("a.csv", "id,text\n1,one\n2,two\n", ""),
+            ("a.csv", "abstract\none\ntwo\n", ""),
+            ("a.csv", "id,abstract\n1,one\n2,two\n", "text=abstract"),
+        ] {
+            let found = read(name, text, columns).unwrap_or_else(|err| panic!("{text}: {err:#}"));
+            assert_eq!(found, ["given", "one", "two"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_text_is_named_with_its_place() {
+        let said = |name: &str, text: &str| read(name, text, "").unwrap_err().to_string();
+        let words = said("b.jsonl", "{\"words\":\"one\",\"id\":1}");
+        assert!(words.starts_with("line 1, column 1 of "), "{words}");
+        assert!(words.contains("it has no column \"text\"; it has \"words\", \"id\""), "{words}");
+        let number = said("b.jsonl", "{\"text\":\"a\"}\n{\"text\":[\"b\"]}");
+        assert!(number.starts_with("line 2, "), "{number}");
+        assert!(number.ends_with("\"text\" must be text, and it is a list"), "{number}");
+        let empty = said("b.csv", "id,text\n1,one\n2,\n");
+        assert!(empty.starts_with("line 3, column 2 of "), "{empty}");
+        assert!(empty.ends_with("its \"text\" is empty"), "{empty}");
     }
 }

@@ -14,6 +14,7 @@ use crate::jobs::{Cancelled, Progress};
 use crate::llm::generate;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt};
+use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
@@ -142,7 +143,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let shown = screen.shown.into_inner();
     out::line(answer.text.strip_prefix(&shown).unwrap_or_default())?;
     let rate = tokens as f64 / answer.generation_secs.max(1e-9);
-    out::note(&format!("{tokens} tokens, {rate:.1} tokens/s"));
+    out::note(&format!("{}, {rate:.1} tokens/s", counted(tokens, "token", "tokens")));
     Ok(())
 }
 

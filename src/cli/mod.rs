@@ -16,6 +16,7 @@ mod out;
 mod peak;
 mod progress;
 mod report;
+mod rows;
 mod score;
 mod stats;
 mod train;
@@ -156,12 +157,14 @@ mod tests {
             "tuning-fork generate --model starter --chat Hello --system Short. --temperature 0.2",
             "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",
             "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
+            "tuning-fork score --input a.csv --columns prompt=question,completion=answer",
             "tuning-fork embed ada/encoder --text one --text two",
             "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork train RUN.toml --out runs/1 --json",
+            "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
             "tuning-fork export --adapter runs/1 --as merged --out merged",
             "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",
             "tuning-fork bench generate --model starter",

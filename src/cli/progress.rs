@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::data::table::Reading;
 use crate::encoder::Embedded;
 use crate::hub::cache::keep::Verifying;
 use crate::hub::fetch::event::FetchEvent;
@@ -89,6 +90,22 @@ impl Progress<FetchEvent> for Bar {
             FetchEvent::Bytes { file, done, total } => self.bytes(&file, done, total),
             FetchEvent::Verifying { file } => self.drawn.set_message(format!("Checking {file}")),
             FetchEvent::Elsewhere { file } => self.note_elsewhere(&file),
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Reading> for Bar {
+    fn emit(&self, event: Reading) {
+        let Reading { rows, done, total } = event;
+        // Bytes, where nobody knows how many rows there will be.
+        if rows == done {
+            self.count("Reading", done, total);
+        } else {
+            self.bytes("Reading", done, Some(total));
         }
     }
 

@@ -12,27 +12,34 @@ use serde_json::{Value, json};
 use super::load::ModelArgs;
 use super::out;
 use super::progress::Bar;
+use super::rows::{self, TableArgs};
 use crate::data::forms;
+use crate::data::forms::dataset_info;
+use crate::data::forms::dataset_info::Stanza;
 use crate::data::forms::value::{given, kind_of};
-use crate::data::forms::{Content, Understood, Want};
+use crate::data::forms::{Content, Fields, Form, Problem, Understood, Want};
 use crate::data::pair::{PreferencePair, Text};
+use crate::data::table::{Place, Report};
 use crate::files;
-use crate::files::Row;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::Model;
 use crate::llm::generate::score;
 use crate::llm::generate::score::Scoring;
+use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// JSON Lines: {"text"}, {"prompt", "completion"} (strings or message lists), {"messages"} or
-    /// {"ids"}
+    /// A table (JSON Lines, JSON, CSV, Parquet, Excel, …) with rows of any form that can be trained
+    /// on: "text", "prompt" and "completion" (text or messages), "messages", or with "ids"
     #[arg(long)]
     input: PathBuf,
+
+    #[command(flatten)]
+    table: TableArgs,
 
     /// Where the scores go; without it, to stdout
     #[arg(long)]
@@ -47,9 +54,21 @@ pub struct ScoreArgs {
     json: bool,
 }
 
-/// A row of the input, told apart by its keys.
+/// The rows of a file, and how it was read.
+struct Input {
+    report: Report,
+    rows: Vec<Row>,
+}
+
+/// A row, and its place in the person's own file.
+struct Row {
+    place: Place,
+    asks: Asks,
+}
+
+/// What is to be scored, told apart by a row's keys.
 #[derive(Debug)]
-enum Input {
+enum Asks {
     Ids(Vec<u32>),
 
     /// In any form that can be trained on: of pairs, the better answer.
@@ -82,13 +101,13 @@ struct Scored<'a> {
 
 pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     // The rows first: a mistake in them should not cost the time of loading a model.
-    let rows = read_rows(&args.input)?;
+    let Input { report, rows } = read_rows(&args.input, &args.table)?;
     let (model, adapter) = args.model.load()?;
     let encoded = rows
         .iter()
         .map(|row| {
             encode(&model, row)
-                .with_context(|| format!("line {}: {}", row.line, args.input.display()))
+                .map_err(|err| report.error(row.place, None, format!("{err:#}")).into())
         })
         .collect::<anyhow::Result<Vec<Encoded>>>()?;
     let mut logits_file = match &args.logits {
@@ -115,8 +134,10 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         if let Some(error) = problem.into_inner() {
             return Err(error);
         }
-        let logprobs = scored
-            .with_context(|| format!("line {} of {} failed", row.line, args.input.display()))?;
+        let logprobs = scored.with_context(|| {
+            let number = row.place.number();
+            format!("{} {number} of {} failed", report.format.unit(), args.input.display())
+        })?;
         done += ids.len();
         let sum = |start: usize| -> f64 {
             logprobs[start..].iter().flatten().map(|logprob| f64::from(*logprob)).sum()
@@ -148,51 +169,78 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     if args.json {
         out::json(&json!({ "rows": rows.len(), "tokens": token_count, "output": args.output }))?;
     } else {
-        out::note(&format!("{} rows, {token_count} tokens", rows.len()));
+        let rows = counted(rows.len(), "row", "rows");
+        out::note(&format!("{rows}, {}", counted(token_count, "token", "tokens")));
     }
     Ok(())
 }
 
-fn read_rows(path: &Path) -> anyhow::Result<Vec<Row<Input>>> {
-    let rows = files::read_jsonl::<Value>(path)?;
-    if rows.is_empty() {
-        bail!("{} has no rows", path.display());
+fn read_rows(path: &Path, args: &TableArgs) -> anyhow::Result<Input> {
+    let rows::Read { report, rows, columns } = rows::read(path, args)?;
+    // What the person says of the columns counts before what a file beside theirs says.
+    let stanza = if columns.is_empty() { dataset_info::beside(path)? } else { None };
+    let (places, fields): (Vec<Place>, Vec<Fields>) = rows.into_iter().unzip();
+    let asks = asks(&fields, stanza.as_ref()).map_err(|Problem { row, key, sentence }| {
+        let (key, sentence) = columns.explain(key.as_deref(), sentence);
+        report.error(places[row], key.as_deref(), sentence)
+    })?;
+    let rows = places.into_iter().zip(asks).map(|(place, asks)| Row { place, asks });
+    Ok(Input { rows: rows.collect(), report })
+}
+
+/// What each row asks for. Rows are told apart one by one: other than a run, scores may be of rows
+/// of several forms.
+fn asks(rows: &[Fields], stanza: Option<&Stanza>) -> Result<Vec<Asks>, Problem> {
+    let chained = rows.first().and_then(|first| forms::recognise::form_of(first, Want::Answers));
+    if chained == Some(Form::H2oChain) && stanza.is_none() {
+        let read = forms::understand(rows, Want::Answers, None)?;
+        return Ok(read.rows.into_iter().map(|row| Asks::Row(Box::new(row))).collect());
     }
-    rows.into_iter()
-        .map(|Row { line, value }| match input(value) {
-            Ok(value) => Ok(Row { line, value }),
-            Err(problem) => bail!("line {line} of {}: {problem}", path.display()),
-        })
-        .collect()
+    let asked = |(index, row)| {
+        asked(index, row, stanza)
+            .map_err(|problem| as_the_first(rows, index, stanza).unwrap_or(problem))
+    };
+    rows.iter().enumerate().map(asked).collect()
+}
+
+/// What is wrong with a row of no form, were it of the first one's.
+fn as_the_first(rows: &[Fields], index: usize, stanza: Option<&Stanza>) -> Option<Problem> {
+    let row = &rows[index];
+    if stanza.is_some() || forms::recognise::form_of(row, Want::Answers).is_some() {
+        return None;
+    }
+    let both = [rows.first()?.clone(), row.clone()];
+    let problem = forms::understand(&both, Want::Answers, None).err()?;
+    (problem.row == 1).then_some(Problem { row: index, ..problem })
 }
 
 /// A row, or what is wrong with it: it may have `ids`, or what can be trained on.
-fn input(value: Value) -> Result<Input, String> {
-    let Value::Object(row) = value else {
-        return Err(format!("a row must be an object, and this is {}", kind_of(&value)));
-    };
-    if let Some(ids) = given(&row, "ids") {
+fn asked(index: usize, row: &Fields, stanza: Option<&Stanza>) -> Result<Asks, Problem> {
+    let wrong = |sentence: String| Problem { row: index, key: Some("ids".to_owned()), sentence };
+    if let Some(ids) = given(row, "ids") {
         let list = ids.as_array().ok_or_else(|| {
-            format!("\"ids\" must be a list of token ids, and it is {}", kind_of(ids))
+            wrong(format!("\"ids\" must be a list of token ids, and it is {}", kind_of(ids)))
         })?;
         let id = |id: &Value| {
             id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| {
-                format!("\"ids\" must be whole numbers from 0, and one of them is {id}")
+                wrong(format!("\"ids\" must be whole numbers from 0, and one of them is {id}"))
             })
         };
-        return Ok(Input::Ids(list.iter().map(id).collect::<Result<_, _>>()?));
+        return Ok(Asks::Ids(list.iter().map(id).collect::<Result<_, _>>()?));
     }
-    let read = forms::understand(&[row], Want::Answers, None);
-    match read.map_err(|problem| problem.sentence)?.rows.pop() {
-        Some(row) => Ok(Input::Row(Box::new(row))),
-        None => Err("it does not say which answer is better".to_owned()),
-    }
+    let read = forms::understand(std::slice::from_ref(row), Want::Answers, stanza);
+    let mut read = read.map_err(|problem| Problem { row: index, ..problem })?;
+    let undecided = || {
+        let sentence = "it does not say which answer is better".to_owned();
+        Problem { row: index, key: None, sentence }
+    };
+    read.rows.pop().map(|row| Asks::Row(Box::new(row))).ok_or_else(undecided)
 }
 
-fn encode(model: &Model, row: &Row<Input>) -> anyhow::Result<Encoded> {
-    let encoded = match &row.value {
-        Input::Ids(ids) => Encoded { ids: ids.clone(), completion_start: None },
-        Input::Row(said) => encode_row(model, row.line, said)?,
+fn encode(model: &Model, row: &Row) -> anyhow::Result<Encoded> {
+    let encoded = match &row.asks {
+        Asks::Ids(ids) => Encoded { ids: ids.clone(), completion_start: None },
+        Asks::Row(said) => encode_row(model, row.place, said)?,
     };
     if encoded.ids.is_empty() {
         bail!("there is no token to score");
@@ -209,7 +257,7 @@ fn encode(model: &Model, row: &Row<Input>) -> anyhow::Result<Encoded> {
     Ok(encoded)
 }
 
-fn encode_row(model: &Model, line: usize, said: &Understood) -> anyhow::Result<Encoded> {
+fn encode_row(model: &Model, place: Place, said: &Understood) -> anyhow::Result<Encoded> {
     let (tokenizer, chat) = (model.tokenizer(), model.chat());
     let beside = &said.beside;
     Ok(match &said.content {
@@ -225,8 +273,9 @@ fn encode_row(model: &Model, line: usize, said: &Understood) -> anyhow::Result<E
         | Content::Preference(PreferencePair { prompt, chosen: answer, .. }) => {
             let whole = score::encode_completion(tokenizer, chat, (prompt, answer), beside)?;
             if whole.prompt_differs {
+                let number = place.number();
                 out::note(&format!(
-                    "line {line}: the prompt alone has other tokens than the beginning of the whole"
+                    "row {number}: the prompt alone has other tokens than the beginning of the whole"
                 ));
             }
             Encoded { ids: whole.ids, completion_start: Some(whole.start) }
@@ -311,14 +360,15 @@ impl LogitsFile {
 mod tests {
     use super::*;
 
-    fn row(json: &str) -> Result<Input, String> {
-        input(serde_json::from_str(json).unwrap())
+    fn row(json: &str) -> Result<Asks, String> {
+        let row: Fields = serde_json::from_str(json).unwrap();
+        asked(0, &row, None).map_err(|problem| problem.sentence)
     }
 
     #[test]
     fn rows_are_told_apart_by_their_keys() {
         let content = |json: &str| match row(json) {
-            Ok(Input::Row(row)) => row.content,
+            Ok(Asks::Row(row)) => row.content,
             other => panic!("{json}: {other:?}"),
         };
         let plain = |words: &str| Text::Plain(words.to_owned());
@@ -329,7 +379,7 @@ mod tests {
         assert!(matches!(chat, Content::Completion { prompt: Text::Messages(_), .. }));
         let dialogue = content(r#"{"messages":[{"role":"user","content":"a"}]}"#);
         assert!(matches!(dialogue, Content::Whole(Text::Messages(_))));
-        assert!(matches!(row(r#"{"ids":[1,2]}"#), Ok(Input::Ids(ids)) if ids == [1, 2]));
+        assert!(matches!(row(r#"{"ids":[1,2]}"#), Ok(Asks::Ids(ids)) if ids == [1, 2]));
     }
 
     #[test]
@@ -338,13 +388,65 @@ mod tests {
             (r#"{"text":5}"#, "\"text\" must be text or a list of messages, and it is a number"),
             (r#"{"ids":[-1]}"#, "one of them is -1"),
             (r#"{"ids":7}"#, "and it is a number"),
-            (r#"{"prompt":"a","completion":null,"text":"b"}"#, "its \"completion\" is null"),
+            (
+                r#"{"prompt":"a","completion":null,"text":"b"}"#,
+                "its \"completion\" is empty (null)",
+            ),
             (r#"{"prompt":"a"}"#, "its only key is \"prompt\""),
-            (r#"["a"]"#, "this is a list"),
         ] {
             let problem = row(json).unwrap_err();
             assert!(problem.contains(words), "{json}: {problem}");
         }
+    }
+
+    #[test]
+    fn rows_of_every_format_of_a_table_are_read_and_a_bad_one_is_named_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str, text: &str, columns: &[&str]| {
+            let path = folder.path().join(name);
+            files::write_atomic(&path, text.as_bytes()).unwrap();
+            let columns = columns.iter().map(|columns| (*columns).to_owned()).collect();
+            read_rows(&path, &TableArgs { columns })
+        };
+        let texts = |input: Input| -> Vec<Content> {
+            let rows = input.rows.into_iter();
+            rows.map(|row| match row.asks {
+                Asks::Row(row) => row.content,
+                Asks::Ids(ids) => panic!("{ids:?}"),
+            })
+            .collect()
+        };
+        let expected = [Content::Completion {
+            prompt: Text::Plain("a, b".to_owned()),
+            completion: Text::Plain(" c".to_owned()),
+        }];
+        for (name, text, columns) in [
+            ("a.jsonl", "{\"prompt\":\"a, b\",\"completion\":\" c\"}\n", &[] as &[&str]),
+            ("a.json", "[\n {\"prompt\": \"a, b\",\n  \"completion\": \" c\"}\n]\n", &[]),
+            ("a.csv", "prompt,completion\n\"a, b\", c\n", &[]),
+            ("b.csv", "frage,text,antwort\n\"a, b\",x, c\n", &["prompt=frage,completion=antwort"]),
+        ] {
+            let found = read(name, text, columns).unwrap_or_else(|err| panic!("{name}: {err:#}"));
+            assert_eq!(texts(found), expected, "{name}");
+        }
+        let said = |name: &str, text: &str, columns: &[&str]| {
+            read(name, text, columns).err().unwrap().to_string()
+        };
+        let csv = said("c.csv", "prompt,completion\na,b\nc,\n", &[]);
+        assert!(csv.starts_with("line 3, column 2 of "), "{csv}");
+        assert!(
+            csv.ends_with(
+                "its \"completion\" is empty (null); its keys are: \"prompt\", \"completion\""
+            ),
+            "{csv}"
+        );
+        let list = said("d.jsonl", "{\"text\":\"a\"}\n[\"b\"]\n", &[]);
+        assert!(list.starts_with("line 2, "), "{list}");
+        let missing = said("e.csv", "frage,antwort\na,b\n", &["text=frag"]);
+        assert!(
+            missing.ends_with("there is none of that name; there are \"frage\", \"antwort\""),
+            "{missing}"
+        );
     }
 
     #[test]

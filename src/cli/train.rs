@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::load::load_model;
 use super::out;
 use super::progress::Bar;
+use super::rows::TableArgs;
 use crate::hub::paths::HubPaths;
 use crate::hub::resolve::resolve_model;
 use crate::jobs::{self, Cancelled, Progress};
@@ -26,7 +27,7 @@ use crate::train::record::runs;
 use crate::train::rows::survey::{Concern, Finding};
 use crate::train::run::setup;
 use crate::train::run::setup::Checked;
-use crate::words::gigabytes;
+use crate::words::{counted, gigabytes};
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -46,13 +47,20 @@ pub struct TrainArgs {
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 
+    #[command(flatten)]
+    table: TableArgs,
+
     /// Print each step's metrics, and the result at the end, as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let config = run_file::read(&args.run)?;
+    let mut config = run_file::read(&args.run)?;
+    let columns = args.table.mapping()?;
+    if !columns.is_empty() {
+        config.columns = columns;
+    }
     let problems = config.problems();
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);
@@ -152,7 +160,7 @@ fn estimate(
     if let Some(free) = free {
         line("free here", gigabytes(free))?;
     }
-    line(&format!("{steps} steps"), format!("{:.0} s", time.total_secs()))?;
+    line(&counted(steps, "step", "steps"), format!("{:.0} s", time.total_secs()))?;
     for (name, secs) in [
         ("  a step", step_secs),
         ("  the reference", reference_secs),
@@ -210,7 +218,10 @@ impl Progress<TrainEvent> for Screen {
             TrainEvent::Planned { steps, train_rows, held_out_rows } => {
                 *self.planned.borrow_mut() = steps;
                 self.bar.note(&format!(
-                    "{steps} steps on {train_rows} rows, {held_out_rows} rows held out"
+                    "{} on {}, {} held out",
+                    counted(steps, "step", "steps"),
+                    counted(train_rows, "row", "rows"),
+                    counted(held_out_rows, "row", "rows"),
                 ));
             }
             TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),

@@ -5,12 +5,31 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::data::forms::mapping::Mapping;
+use crate::data::forms::{self, Want};
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
-use crate::data::table::{self, ImportError, Reading, Report, Row, kind_of};
+use crate::data::table::{self, ImportError, Reading, Report, Row, Unmapped, kind_of};
 use crate::jobs::{Progress, Quiet};
 
-/// Where a prompt is looked for, in this order.
+/// Where a prompt is looked for, in this order, before the row's form is asked.
 const PROMPT_COLUMNS: [&str; 4] = ["prompt", "messages", "question", "text"];
+
+/// Where it is looked for last: questions of data sets whose answers are not there.
+const QUESTION_COLUMNS: [&str; 2] = ["instruction", "query"];
+
+/// As many rows are shown of a table whose columns say nothing.
+const SHOWN: u64 = 5;
+
+/// Why there are no prompts.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptsError {
+    #[error(transparent)]
+    Table(#[from] ImportError),
+
+    /// None of the columns is known to hold a prompt, or not those that the person named.
+    #[error(transparent)]
+    Columns(Box<Unmapped>),
+}
 
 /// What was made of a file, and how it was read.
 #[derive(Clone, Debug)]
@@ -20,24 +39,47 @@ pub struct Imported<T> {
 }
 
 /// Reads prompts: a line of prose each, or of a table the column `prompt`, `messages`, `question`
-/// or `text`.
+/// or `text`, or whatever asks in a form of training data. What the person says of the columns counts.
 pub fn prompts(
     path: &Path,
+    columns: &Mapping,
     progress: &dyn Progress<Reading>,
-) -> Result<Imported<Text>, ImportError> {
+) -> Result<Imported<Text>, PromptsError> {
     let mut items = Vec::new();
-    let report = table::read(path, progress, &mut |report, row| {
-        items.push(prompt_of(report, &row)?);
-        Ok(())
-    })?;
-    Ok(Imported { items, report })
+    // Of a table whose columns say nothing, some rows are read to be shown.
+    let (mut unmapped, mut seen) = (None, None);
+    let read = table::read(path, progress, &mut |report, row| {
+        if unmapped.is_none() {
+            let row = Row { place: row.place, fields: columns.apply(row.fields) };
+            if let Some(prompt) = prompt_of(report, &row, columns)? {
+                items.push(prompt);
+                return Ok(());
+            }
+            let error = no_prompt(report, &row);
+            if report.rows > 1 {
+                return Err(error);
+            }
+            let missing = columns.missing(&report.columns);
+            unmapped = Some(missing.map_or(error, |what| report.error(row.place, None, what)));
+        }
+        seen = Some(report.clone());
+        let path = path.to_owned();
+        if report.rows < SHOWN { Ok(()) } else { Err(ImportError::Stopped { path }) }
+    });
+    match (unmapped, seen) {
+        (Some(error), Some(report)) => {
+            Err(PromptsError::Columns(Box::new(Unmapped { report, error })))
+        }
+        _ => Ok(Imported { items, report: read? }),
+    }
 }
 
 /// Prompts from the text of a JSON Lines file; `path` is only for error messages.
 pub fn prompts_from_jsonl(path: &Path, text: &str) -> Result<Vec<Text>, ImportError> {
     let mut items = Vec::new();
     table::read_text(path, text, &mut |report, row| {
-        items.push(prompt_of(report, &row)?);
+        let prompt = prompt_of(report, &row, &Mapping::default())?;
+        items.push(prompt.ok_or_else(|| no_prompt(report, &row))?);
         Ok(())
     })?;
     Ok(items)
@@ -61,15 +103,18 @@ pub fn pairs_from_jsonl(path: &Path, text: &str) -> Result<Vec<PreferencePair>, 
     Ok(pairs.items)
 }
 
-fn prompt_of(report: &Report, row: &Row) -> Result<Text, ImportError> {
-    let Some(key) = PROMPT_COLUMNS.into_iter().find(|key| row.get(key).is_some()) else {
-        let problem = format!(
-            "it has no \"prompt\" (nor \"messages\", \"question\" or \"text\"); it has {}",
-            listed(&row.fields)
-        );
-        return Err(report.error(row.place, Some("prompt"), problem));
+/// What a row asks. `None`: none of its columns says.
+fn prompt_of(report: &Report, row: &Row, columns: &Mapping) -> Result<Option<Text>, ImportError> {
+    let find = |keys: &[&'static str]| keys.iter().copied().find(|key| row.get(key).is_some());
+    let key = match find(&PROMPT_COLUMNS) {
+        Some(key) => key,
+        None => match (asked(row), find(&QUESTION_COLUMNS)) {
+            (Some(asked), _) => return Ok(Some(asked)),
+            (None, Some(key)) => key,
+            (None, None) => return Ok(None),
+        },
     };
-    let mut prompt = text(report, row, key)?;
+    let mut prompt = text(report, row, key, columns)?;
     if let Text::Messages(messages) = &mut prompt {
         // A whole dialogue: its last answer is what is to be written.
         while messages.last().is_some_and(|message| message.role == "assistant") {
@@ -77,10 +122,38 @@ fn prompt_of(report: &Report, row: &Row) -> Result<Text, ImportError> {
         }
         if messages.is_empty() {
             let problem = format!("\"{key}\" asks nothing: it has no message of a user");
-            return Err(report.error(row.place, Some(key), problem));
+            return Err(error(report, row, key, problem, columns));
         }
     }
-    Ok(prompt)
+    if let (Text::Plain(words), Some(more)) = (&mut prompt, row.get("input"))
+        && key == "instruction"
+        && let Some(more) = more.as_str().filter(|more| !more.trim().is_empty())
+    {
+        words.push('\n');
+        words.push_str(more);
+    }
+    Ok(Some(prompt))
+}
+
+/// What a row of training data asks: the same rule, whatever its form.
+fn asked(row: &Row) -> Option<Text> {
+    let read = forms::understand(std::slice::from_ref(&row.fields), Want::Answers, None).ok()?;
+    let asked = read.rows.into_iter().next()?.asked;
+    (!asked.words().trim().is_empty()).then_some(asked)
+}
+
+fn no_prompt(report: &Report, row: &Row) -> ImportError {
+    let problem = format!(
+        "it has no \"prompt\" (nor \"messages\", \"question\" or \"text\"); it has {}",
+        listed(&row.fields)
+    );
+    report.error(row.place, Some("prompt"), problem)
+}
+
+/// What is wrong with what a row has under `key`.
+fn error(report: &Report, row: &Row, key: &str, problem: String, columns: &Mapping) -> ImportError {
+    let (key, problem) = columns.explain(Some(key), problem);
+    report.error(row.place, key.as_deref(), problem)
 }
 
 /// Pairs so far, and what the first row decided.
@@ -95,9 +168,10 @@ impl Pairs {
         let has_prompt = row.get("prompt").is_some();
         let explicit = *self.explicit.get_or_insert(has_prompt);
         // The prompt first: of several missing keys, it is the one to name.
-        let prompt = if explicit || has_prompt { Some(text(report, row, "prompt")?) } else { None };
-        let chosen = text(report, row, "chosen")?;
-        let rejected = text(report, row, "rejected")?;
+        let text = |key| text(report, row, key, &Mapping::default());
+        let prompt = if explicit || has_prompt { Some(text("prompt")?) } else { None };
+        let chosen = text("chosen")?;
+        let rejected = text("rejected")?;
         let pair = match prompt {
             Some(prompt) => with_prompt(prompt, chosen, rejected),
             None => common_beginning(chosen, rejected),
@@ -109,8 +183,8 @@ impl Pairs {
 }
 
 /// A field as a prompt or an answer: a string, or a list of messages. Neither may be empty.
-fn text(report: &Report, row: &Row, key: &str) -> Result<Text, ImportError> {
-    let problem = |problem: String| Err(report.error(row.place, Some(key), problem));
+fn text(report: &Report, row: &Row, key: &str, columns: &Mapping) -> Result<Text, ImportError> {
+    let problem = |problem: String| Err(error(report, row, key, problem, columns));
     let Some(value) = row.get(key) else {
         return problem(format!("it has no \"{key}\"; it has {}", listed(&row.fields)));
     };
@@ -213,7 +287,11 @@ mod tests {
     }
 
     fn prompts(path: &Path) -> Result<Vec<Text>, ImportError> {
-        Ok(super::prompts(path, &Quiet)?.items)
+        match super::prompts(path, &Mapping::default(), &Quiet) {
+            Ok(imported) => Ok(imported.items),
+            Err(PromptsError::Table(error)) => Err(error),
+            Err(PromptsError::Columns(unmapped)) => Err(unmapped.error),
+        }
     }
 
     fn words(prompts: &[Text]) -> Vec<String> {
@@ -357,6 +435,43 @@ mod tests {
         assert_eq!(words(&read("p.jsonl", text, prompts).unwrap()), ["Name a tree."]);
         let err = read("p.jsonl", r#"{"prompt": null, "id": 1}"#, prompts).unwrap_err();
         assert!(err.to_string().ends_with("it has only \"id\""), "{err}");
+    }
+
+    #[test]
+    fn what_rows_of_training_data_ask_are_prompts_whatever_their_form() {
+        for (row, reason) in [
+            (r#"{"instruction":"Why?","input":"","output":"Because."}"#, "Alpaca"),
+            (r#"{"instruction":"Why?","generator":"m"}"#, "an instruction alone"),
+            (
+                r#"{"conversations":[{"from":"human","value":"Why?"},{"from":"gpt","value":"So."}]}"#,
+                "ShareGPT",
+            ),
+            (r#"{"chosen":"Why? Because.","rejected":"Why? No."}"#, "pairs"),
+            (r#"{"query":"Why?","response":"Because."}"#, "query and response"),
+        ] {
+            assert_eq!(words(&read("p.jsonl", row, prompts).unwrap()), ["Why?"], "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_table_whose_columns_say_nothing_is_shown_and_can_be_mapped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        let rows: String = (1..=9).map(|row| format!("{row};Frage {row}?\n")).collect();
+        files::write_atomic(&path, format!("nr;frage\n{rows}").as_bytes()).unwrap();
+        let unmapped = |columns: &Mapping| match super::prompts(&path, columns, &Quiet) {
+            Err(PromptsError::Columns(unmapped)) => unmapped,
+            other => panic!("{other:?}"),
+        };
+        let unknown = unmapped(&Mapping::default());
+        assert_eq!(unknown.report.columns, ["nr", "frage"]);
+        assert_eq!(unknown.report.first.len(), 5);
+        assert!(unknown.to_string().ends_with("it has \"nr\" and \"frage\""), "{unknown}");
+        let missing = unmapped(&Mapping::parse("prompt=Frage").unwrap()).to_string();
+        assert!(missing.contains("should be the column \"Frage\""), "{missing}");
+
+        let mapped = super::prompts(&path, &Mapping::parse("prompt=frage").unwrap(), &Quiet);
+        assert_eq!(words(&mapped.unwrap().items)[8], "Frage 9?");
     }
 
     #[test]

@@ -7,7 +7,10 @@ use crate::data::pair::Verdict;
 use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
 use crate::state::annotate::{AnnotateState, Phase, Side};
-use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
+use crate::state::command::{
+    AnnotateCommand, Commands, MappingCommand, ViewCommand, WindowCommand,
+};
+use crate::state::mapping::Wanted;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::{ActionButton, Weight};
@@ -297,7 +300,9 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
         },
     );
     if let Some(report) = annotate.table() {
-        preview_ui(ui, report);
+        if preview_ui(ui, report) {
+            commands.push(MappingCommand::Change(Wanted::Prompts));
+        }
     }
     let share = judged_count as f32 / prompt_count.max(1) as f32;
     let p = theme::palette(ui);

@@ -190,9 +190,10 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     if pressed(&PALETTE) {
         commands.push(ViewCommand::TogglePalette);
     }
-    // What lies over the panels has the other keys to itself: an open palette, a drop-down (both
+    // What lies over the panels has the other keys to itself: an open palette, a drop-down (they
     // close on Esc by themselves), the list of keys.
-    if state.window.palette.is_some() || egui::Popup::is_any_open(ctx) {
+    let is_asking = state.window.palette.is_some() || state.mapping.is_some();
+    if is_asking || egui::Popup::is_any_open(ctx) {
         return;
     }
     if state.window.keys_open {

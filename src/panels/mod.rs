@@ -3,6 +3,7 @@
 pub mod annotate;
 pub mod bottom_bar;
 pub mod keys;
+pub mod mapping;
 pub mod models;
 pub mod next_token;
 pub mod notices;
@@ -71,6 +72,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             panel_ui(ui, state, commands);
         });
     });
+    mapping::mapping_ui(ui, state, commands);
     palette::palette_ui(ui, state, commands);
     keys::keys_ui(ui, state, commands);
     state.window.was_typing = ui.ctx().text_edit_focused();
@@ -107,6 +109,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         notices,
         activities,
         project,
+        mapping: _,
         window: _,
     } = state;
     let around = Surroundings { model, adapter, notices, activities, project };

@@ -4,18 +4,22 @@
 use eframe::egui::{CollapsingHeader, Grid, Label, ScrollArea, Ui};
 
 use crate::data::table::Report;
+use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::theme;
 
-/// Closed it takes a line; a click shows the rest.
-pub fn preview_ui(ui: &mut Ui, report: &Report) {
+/// Closed it takes a line; a click shows the rest. True: other columns are wanted.
+pub fn preview_ui(ui: &mut Ui, report: &Report) -> bool {
     let title = format!("{} · {} rows", report.words(), format::count(report.rows as usize));
-    CollapsingHeader::new(title).id_salt("how it was read").show(ui, |ui| {
+    let shown = CollapsingHeader::new(title).id_salt("how it was read").show(ui, |ui| {
         ui.label(theme::muted(ui, "The first rows"));
         ScrollArea::horizontal().id_salt("first rows").show(ui, |ui| rows_ui(ui, report));
+        let hint = "Say which columns are meant, whatever their names are";
+        ui.add(ActionButton::quiet("Columns…")).on_hover_text(hint).clicked()
     });
+    let wants_columns = shown.body_returned == Some(true);
     if report.notes.is_empty() {
-        return;
+        return wants_columns;
     }
     let title = match report.notes.len() {
         1 => "1 thing was not taken as it stands".to_owned(),
@@ -29,9 +33,11 @@ pub fn preview_ui(ui: &mut Ui, report: &Report) {
             }
         });
     });
+    wants_columns
 }
 
-fn rows_ui(ui: &mut Ui, report: &Report) {
+/// How it begins.
+pub fn rows_ui(ui: &mut Ui, report: &Report) {
     const MOST_COLUMNS: usize = 12;
 
     let columns = &report.columns[..report.columns.len().min(MOST_COLUMNS)];

@@ -4,6 +4,7 @@
 pub mod annotate;
 pub mod command;
 pub mod hub;
+pub mod mapping;
 pub mod models;
 pub mod notice;
 pub mod playground;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use annotate::AnnotateState;
 use command::ViewCommand;
 use hub::{HubState, ModelsTab};
+use mapping::MappingState;
 use models::ModelsState;
 use notice::Notices;
 use playground::PlaygroundState;
@@ -36,6 +38,9 @@ pub struct AppState {
     pub playground: PlaygroundState,
     pub annotate: AnnotateState,
     pub train: TrainState,
+
+    /// The question for the columns of a file, while it is open.
+    pub mapping: Option<MappingState>,
     pub notices: Notices,
 
     /// What runs now, one line each. Filled by the app before every frame.

@@ -1,5 +1,7 @@
 //! The Playground panel: a prompt, the answers to it, and what else each token could have been.
 
+mod kept;
+
 use std::sync::Arc;
 
 use crate::data::pair::Message;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::hub::HubSettings;
+use crate::data::forms::mapping::Mapping;
 use crate::llm::card::ModelSource;
 use crate::llm::generate::sampling::SamplingParams;
 
@@ -70,6 +71,16 @@ pub enum Theme {
     Projector,
 }
 
+/// A conversation: its questions, each with the answer that it went on from.
+pub type KeptChat = Vec<KeptTurn>;
+
+/// See [`KeptChat`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptTurn {
+    pub question: String,
+    pub answer: String,
+}
+
 /// Kept by eframe; what cannot be read becomes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -87,6 +98,12 @@ pub struct Prefs {
 
     /// Files and folders opened by hand, shown among the models.
     pub opened_models: Vec<PathBuf>,
+
+    /// What the columns of a file were said to be.
+    pub columns: BTreeMap<PathBuf, Mapping>,
+
+    /// Conversations of the Playground, as text, oldest first.
+    pub chats: Vec<KeptChat>,
 
     /// When each model was last loaded: seconds since 1970.
     pub last_used: BTreeMap<PathBuf, i64>,
@@ -107,6 +124,8 @@ impl Default for Prefs {
             project: None,
             last_model: None,
             opened_models: Vec::new(),
+            columns: BTreeMap::new(),
+            chats: Vec::new(),
             last_used: BTreeMap::new(),
             hub: HubSettings::default(),
         }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tuning_fork::data::forms::mapping::Mapping;
 use tuning_fork::data::pair::{Text, Verdict};
 use tuning_fork::eval::comparison::Comparison;
 use tuning_fork::eval::intervals::Interval;
@@ -406,7 +407,7 @@ fn train(train: TrainState) -> AppState {
 fn with_pairs() -> TrainState {
     let mut train = TrainState { project_pairs: 12_345, sample_rows: 60, ..TrainState::default() };
     let path = PathBuf::from("preferences-of-all-annotators-without-duplicates.jsonl");
-    train.use_file(DataFile { path, rows: 200_000, report: None });
+    train.use_file(DataFile { path, rows: 200_000, report: None, columns: Mapping::default() });
     train
 }
 

@@ -7,6 +7,7 @@ use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::data::forms::mapping::Mapping;
 use crate::data::pair::Verdict;
 use crate::data::record::Form;
 use crate::data::samples;
@@ -40,9 +41,16 @@ impl Workbench {
     }
 
     pub(super) fn use_prompts_file(&mut self, path: PathBuf) {
+        let columns = self.known_columns(&path);
+        self.read_prompts(path, columns);
+    }
+
+    /// `columns`: what they are said to be.
+    pub(super) fn read_prompts(&mut self, path: PathBuf, columns: Mapping) {
         self.state.notices.clear(PanelId::Annotate);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.start_instead(ReadPrompts { name, at: Reading::default() }, path);
+        let reading = ReadPrompts { name, columns: columns.clone(), at: Reading::default() };
+        self.start_instead(reading, (path, columns));
     }
 
     pub(super) fn answer_prompt(&mut self) {

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod hub;
+mod mapping;
 mod models;
 mod playground;
 mod project;
@@ -29,6 +30,7 @@ impl Workbench {
             Command::Playground(command) => self.handle_playground(command),
             Command::Annotate(command) => self.handle_annotate(command),
             Command::Train(command) => self.handle_train(command),
+            Command::Mapping(command) => self.handle_mapping(command),
         }
     }
 

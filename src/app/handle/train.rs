@@ -17,6 +17,8 @@ use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::save_run_file::{RunFile, SaveRunFile};
 use crate::app::tasks::survey::SurveyData;
 use crate::app::tasks::train::{Train, TrainWork};
+use crate::data::forms::mapping::Mapping;
+use crate::data::forms::{self, Fields, Want};
 use crate::data::pair::Text;
 use crate::data::table::Reading;
 use crate::eval::preference::Measured;
@@ -78,12 +80,19 @@ impl Workbench {
         }
     }
 
-    /// Counts the rows of a file before it is trained on.
     pub(super) fn use_training_file(&mut self, path: PathBuf) {
+        let columns = self.known_columns(&path);
+        self.read_training_file(path, columns);
+    }
+
+    /// Counts the rows of a file before it is trained on. `columns`: what they are said to be.
+    pub(super) fn read_training_file(&mut self, path: PathBuf, columns: Mapping) {
         self.state.notices.clear(PanelId::Train);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let objective = self.state.train.form.objective;
-        self.start_instead(ReadTrainingFile { name, at: Reading::default() }, (path, objective));
+        let reading =
+            ReadTrainingFile { name, objective, columns: columns.clone(), at: Reading::default() };
+        self.start_instead(reading, (path, objective, columns));
     }
 
     /// Reads the chosen data as a run would.
@@ -194,7 +203,7 @@ impl Workbench {
         let Some(run) = self.run_view(id) else { return };
         self.state.train.form =
             TrainConfig { model: String::new(), data: PathBuf::new(), ..run.config.clone() };
-        self.use_training_file(run.folder.join(DATA_FILE));
+        self.read_training_file(run.folder.join(DATA_FILE), run.config.columns.clone());
         self.state.train.left_tab = LeftTab::Setup;
         let other_model = self.state.model.ready().map(|card| card.identity.name.clone());
         let mut notice = Notice::info(
@@ -260,7 +269,7 @@ impl Workbench {
         };
         self.state.playground.new_chat();
         if self.state.playground.prompt.trim().is_empty() {
-            self.state.playground.prompt = first_prompt(&run_dir);
+            self.state.playground.prompt = first_prompt(&run_dir, &entry.config.columns);
         }
         self.state.prefs.panel = PanelId::Playground;
         let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
@@ -286,11 +295,11 @@ impl Workbench {
     pub(super) fn use_run_file(&mut self, path: &Path) {
         match run_file::read(path) {
             Ok(config) => {
-                let data = config.data.clone();
+                let (data, columns) = (config.data.clone(), config.columns.clone());
                 self.state.train.form = TrainConfig { data: PathBuf::new(), ..config };
                 if !data.as_os_str().is_empty() {
                     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-                    self.use_training_file(folder.join(data));
+                    self.read_training_file(folder.join(data), columns);
                 }
             }
             Err(err) => self.state.notices.push(Notice::error(
@@ -302,15 +311,19 @@ impl Workbench {
     }
 }
 
-/// The first prompt of the run's data, to compare base and adapter on.
-fn first_prompt(run_dir: &Path) -> String {
-    let first_row = || -> Option<serde_json::Value> {
+/// The first prompt of the run's data, to compare base and adapter on: whatever form its rows have,
+/// what is asked and none of the answer.
+fn first_prompt(run_dir: &Path, columns: &Mapping) -> String {
+    let first_row = || -> Option<Fields> {
         let rows = BufReader::new(File::open(run_dir.join(DATA_FILE)).ok()?);
         let line =
             rows.lines().find(|line| line.as_ref().map_or(true, |row| !row.trim().is_empty()));
         serde_json::from_str(&line?.ok()?).ok()
     };
-    let prompt = first_row().and_then(|mut row| row.get_mut("prompt").map(serde_json::Value::take));
-    let text: Option<Text> = prompt.and_then(|prompt| serde_json::from_value(prompt).ok());
-    text.map(|text| text.words()).unwrap_or_default()
+    let asked = || -> Option<Text> {
+        let row = columns.apply(first_row()?);
+        let read = forms::understand(&[row], Want::Answers, None).ok()?;
+        Some(read.rows.into_iter().next()?.asked)
+    };
+    asked().map(|text| text.words()).unwrap_or_default()
 }

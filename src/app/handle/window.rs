@@ -80,6 +80,19 @@ impl Workbench {
         }
     }
 
+    /// A file or folder was dropped onto the window: it is what the panel in front would ask for.
+    pub(in crate::app) fn dropped(&mut self, path: PathBuf) {
+        let is_run_file =
+            path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+        let ask = match self.state.prefs.panel {
+            PanelId::Annotate => Ask::PromptsFile,
+            PanelId::Train if is_run_file => Ask::RunFile,
+            PanelId::Train => Ask::TrainingData,
+            _ => Ask::ModelFile,
+        };
+        self.chosen(ask, path);
+    }
+
     /// A file or folder was picked in a dialog.
     pub(in crate::app) fn chosen(&mut self, ask: Ask, path: PathBuf) {
         match ask {

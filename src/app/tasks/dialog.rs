@@ -1,7 +1,7 @@
 //! A file dialog: the person's choice, or nothing.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::app::Workbench;
 use crate::app::host::{Ask, show_dialog};
@@ -9,6 +9,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
+use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
 /// What it is for, and the panel in front when it was opened.
@@ -21,7 +22,7 @@ impl Work for Dialog {
     type Request = Ask;
     type Event = ();
     type Output = Option<PathBuf>;
-    type Error = Infallible;
+    type Error = NoDialog;
 
     /// Nothing can close it but the person.
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("The file dialog") };
@@ -30,10 +31,23 @@ impl Work for Dialog {
         ask: Ask,
         _services: &Services,
         _progress: &dyn Progress<()>,
-    ) -> Result<Option<PathBuf>, Infallible> {
-        Ok(show_dialog(&ask))
+    ) -> Result<Option<PathBuf>, NoDialog> {
+        let start = Instant::now();
+        let chosen = show_dialog(&ask);
+        // Where there is none to show, the answer is "nothing" at once; nobody closes one so fast.
+        if chosen.is_none() && start.elapsed() < FASTEST_PERSON {
+            return Err(NoDialog);
+        }
+        Ok(chosen)
     }
 }
+
+const FASTEST_PERSON: Duration = Duration::from_millis(250);
+
+/// The system has nothing that shows file dialogs.
+#[derive(Debug, thiserror::Error)]
+#[error("this system shows no file dialogs: on Linux they come from xdg-desktop-portal or zenity")]
+pub struct NoDialog;
 
 impl Task<Workbench> for Dialog {
     fn done(self, chosen: Option<PathBuf>, app: &mut Workbench) {
@@ -42,8 +56,10 @@ impl Task<Workbench> for Dialog {
         }
     }
 
-    fn failed(self, error: Infallible, _app: &mut Workbench) {
-        match error {}
+    fn failed(self, error: NoDialog, app: &mut Workbench) {
+        let notice = Notice::error(self.panel, "No file dialog could be opened", &error)
+            .hint("Install one of them, or drop the file or the folder onto this window");
+        app.state.notices.push(notice);
     }
 
     fn panel(&self) -> PanelId {

@@ -7,11 +7,13 @@ use crate::app::import::activity;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::data::import::{self, Imported};
+use crate::data::forms::mapping::Mapping;
+use crate::data::import::{self, Imported, PromptsError};
 use crate::data::pair::Text;
 use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
 use crate::state::command::AnnotateCommand;
+use crate::state::mapping::{MappingState, Wanted};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
@@ -19,23 +21,25 @@ use crate::state::slots::Activity;
 /// The file's name, and how far it is.
 pub struct ReadPrompts {
     pub name: String,
+    pub columns: Mapping,
     pub at: Reading,
 }
 
 impl Work for ReadPrompts {
-    type Request = PathBuf;
+    /// What the columns are said to be.
+    type Request = (PathBuf, Mapping);
     type Event = Reading;
     type Output = Imported<Text>;
-    type Error = ImportError;
+    type Error = PromptsError;
 
     const RULES: Rules = Rules::short("Reading the prompts");
 
     fn run(
-        path: PathBuf,
+        (path, columns): (PathBuf, Mapping),
         _services: &Services,
         progress: &dyn Progress<Reading>,
-    ) -> Result<Imported<Text>, ImportError> {
-        import::prompts(&path, progress)
+    ) -> Result<Imported<Text>, PromptsError> {
+        import::prompts(&path, &columns, progress)
     }
 }
 
@@ -48,12 +52,17 @@ impl Task<Workbench> for ReadPrompts {
         app.state.annotate.set_imported(&self.name, prompts);
     }
 
-    fn failed(self, error: ImportError, app: &mut Workbench) {
-        if !matches!(error, ImportError::Stopped { .. }) {
-            app.state.notices.push(
+    fn failed(self, error: PromptsError, app: &mut Workbench) {
+        match error {
+            PromptsError::Table(ImportError::Stopped { .. }) => {}
+            PromptsError::Columns(unmapped) => {
+                let asked = MappingState::needed(Wanted::Prompts, unmapped.report, self.columns);
+                app.state.mapping = Some(asked);
+            }
+            error @ PromptsError::Table(_) => app.state.notices.push(
                 Notice::error(PanelId::Annotate, "These prompts cannot be used", &error)
                     .remedy("Choose another…", AnnotateCommand::ChoosePrompts),
-            );
+            ),
         }
     }
 

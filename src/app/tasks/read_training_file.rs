@@ -7,9 +7,11 @@ use crate::app::import;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::data::forms::mapping::Mapping;
 use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
 use crate::state::command::TrainCommand;
+use crate::state::mapping::{MappingState, Wanted};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
@@ -20,11 +22,14 @@ use crate::train::rows::RowsError;
 /// The file's name, and how far it is.
 pub struct ReadTrainingFile {
     pub name: String,
+    pub objective: Objective,
+    pub columns: Mapping,
     pub at: Reading,
 }
 
 impl Work for ReadTrainingFile {
-    type Request = (PathBuf, Objective);
+    /// What the columns are said to be.
+    type Request = (PathBuf, Objective, Mapping);
     type Event = Reading;
     type Output = DataFile;
     type Error = RowsError;
@@ -32,11 +37,11 @@ impl Work for ReadTrainingFile {
     const RULES: Rules = Rules::short("Reading the training data");
 
     fn run(
-        (path, objective): (PathBuf, Objective),
+        (path, objective, columns): Self::Request,
         _services: &Services,
         progress: &dyn Progress<Reading>,
     ) -> Result<DataFile, RowsError> {
-        import::read_training_file(&path, objective, progress)
+        import::read_training_file(&path, columns, objective, progress)
     }
 }
 
@@ -50,11 +55,17 @@ impl Task<Workbench> for ReadTrainingFile {
     }
 
     fn failed(self, error: RowsError, app: &mut Workbench) {
-        if !matches!(error, RowsError::Table(ImportError::Stopped { .. })) {
-            app.state.notices.push(
+        match error {
+            RowsError::Table(ImportError::Stopped { .. }) => {}
+            RowsError::Columns(unmapped) => {
+                let wanted = Wanted::Training(self.objective);
+                let asked = MappingState::needed(wanted, unmapped.report, self.columns);
+                app.state.mapping = Some(asked);
+            }
+            error => app.state.notices.push(
                 Notice::error(PanelId::Train, "This file cannot be trained on", &error)
                     .remedy("Choose another…", TrainCommand::ChooseData),
-            );
+            ),
         }
     }
 

@@ -96,7 +96,15 @@ pub(crate) fn content(row: &Fields, names: Names, want: Want) -> Result<Turned, 
     prompt.push(Message::new("user", &question(row, names.question)?));
     let prompt = Text::Messages(prompt);
     Ok(Turned::Into(match names.answer {
-        Answer::One(answer) => Content::Completion { prompt, completion: said(row, answer)? },
+        Answer::One(answer) => match ranked(row, answer) {
+            Some([chosen, _]) if want == Want::Answers => {
+                Content::Completion { prompt, completion: chosen }
+            }
+            Some([chosen, rejected]) => {
+                Content::Preference(PreferencePair { prompt, chosen, rejected })
+            }
+            None => Content::Completion { prompt, completion: said(row, answer)? },
+        },
         Answer::Pair { chosen, rejected } => {
             let chosen = said(row, chosen)?;
             if want == Want::Answers {
@@ -167,6 +175,17 @@ pub(crate) fn question<'a>(
         }
     }
     Ok(parts.join("\n"))
+}
+
+/// A better and a worse answer as a list of two, as older versions of LLaMA-Factory want them.
+fn ranked(row: &Fields, key: &str) -> Option<[Text; 2]> {
+    let Some([Value::String(chosen), Value::String(rejected)]) =
+        given(row, key).and_then(Value::as_array).map(Vec::as_slice)
+    else {
+        return None;
+    };
+    let answer = |words: &str| Text::Messages(vec![Message::new("assistant", words)]);
+    Some([answer(chosen), answer(rejected)])
 }
 
 /// An answer of the assistant.

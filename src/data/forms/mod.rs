@@ -12,6 +12,7 @@ pub mod dialogues;
 pub mod feedback;
 mod form;
 pub mod labelled;
+pub mod mapping;
 pub mod prompt;
 pub mod recognise;
 pub mod trl;
@@ -22,4 +23,4 @@ pub use content::{
     Beside, Content, Fields, Note, Problem, Understood, Want, Weight, are, has_more,
 };
 pub use form::{Form, Read};
-pub use understand::understand;
+pub use understand::{is_of_columns, understand};

@@ -138,7 +138,7 @@ pub fn unknown(row: &Fields, want: Want) -> String {
         Want::Answers => "completion",
     };
     let missing = if row.contains_key(missing) {
-        format!("its \"{missing}\" is null; ")
+        format!("its \"{missing}\" is empty (null); ")
     } else if given(row, "prompt").is_some() {
         format!("it has no \"{missing}\"; ")
     } else {

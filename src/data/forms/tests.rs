@@ -49,6 +49,11 @@ fn every_form_of_pairs_is_recognised_by_its_keys() {
             asked(),
         ),
         (
+            json!({"instruction": "Why?", "input": "", "output": ["Because.", "No."]}),
+            "Alpaca",
+            asked(),
+        ),
+        (
             json!({"conversations": [{"from": "human", "value": "Why?"}], "chosen": said("Because."), "rejected": said("No.")}),
             "ShareGPT (preference)",
             asked(),

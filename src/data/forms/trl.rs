@@ -27,9 +27,15 @@ pub(crate) fn preference(row: &Fields) -> Result<Turned, Fault> {
     let prompt = text(row, "prompt")?;
     if let (Text::Plain(words), Text::Messages(_)) = (&prompt, &chosen)
         && let Some(pair) = extract_prompt(chosen.clone(), rejected.clone())
-        && says(&pair.prompt, words)
+        && !of_assistant(&chosen)
     {
-        return Ok(Turned::Into(Content::Preference(pair)));
+        if says(&pair.prompt, words) {
+            return Ok(Turned::Into(Content::Preference(pair)));
+        }
+        let sentence = "\"prompt\" is text that none of the messages says that \"chosen\" and \
+                        \"rejected\" begin with, so it is not clear what was asked. Leave the column \
+                        \"prompt\" out: what both dialogues begin with is then the prompt, as in TRL";
+        return Err(Fault::new("prompt", sentence.to_owned()));
     }
     let (prompt, [chosen, rejected]) = in_one_format("chosen", prompt, [chosen, rejected])?;
     Ok(Turned::Into(Content::Preference(PreferencePair { prompt, chosen, rejected })))
@@ -42,10 +48,6 @@ fn in_one_format<const N: usize>(
     prompt: Text,
     answers: [Text; N],
 ) -> Result<(Text, [Text; N]), Fault> {
-    let of_assistant = |text: &Text| match text {
-        Text::Messages(messages) => messages[0].role == "assistant",
-        Text::Plain(_) => false,
-    };
     match &prompt {
         Text::Plain(words) if answers.iter().all(of_assistant) => {
             Ok((Text::Messages(vec![Message::new("user", words)]), answers))
@@ -59,10 +61,18 @@ fn in_one_format<const N: usize>(
         }
         Text::Plain(_) => {
             for answer in &answers {
-                same_format(key, &prompt, answer)?;
+                same_format(("prompt", &prompt), (key, answer))?;
             }
             Ok((prompt, answers))
         }
+    }
+}
+
+/// Whether it begins with an answer.
+fn of_assistant(text: &Text) -> bool {
+    match text {
+        Text::Messages(messages) => messages[0].role == "assistant",
+        Text::Plain(_) => false,
     }
 }
 
@@ -82,7 +92,7 @@ pub(crate) fn implicit_preference(row: &Fields) -> Result<Turned, Fault> {
 
 fn answers(row: &Fields) -> Result<(Text, Text), Fault> {
     let (chosen, rejected) = (text(row, "chosen")?, text(row, "rejected")?);
-    same_format("rejected", &chosen, &rejected)?;
+    same_format(("chosen", &chosen), ("rejected", &rejected))?;
     Ok((chosen, rejected))
 }
 

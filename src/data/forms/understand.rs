@@ -46,6 +46,14 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
     Ok(read)
 }
 
+/// Whether a problem is that of the columns: they are of no form that is known, or of one with other
+/// things in it than those that are wanted. Then a person may say which of them are meant.
+pub fn is_of_columns(problem: &Problem, rows: &[Fields], want: Want) -> bool {
+    problem.row == 0
+        && (problem.sentence == NO_PAIR
+            || rows.first().is_some_and(|first| recognise::form_of(first, want).is_none()))
+}
+
 /// Each row by itself.
 fn one_by_one(
     rows: &[Fields],

@@ -19,11 +19,11 @@ pub fn first_of<'a>(row: &'a Fields, keys: &[&'static str]) -> Option<(&'static 
 pub(crate) fn needed<'a>(row: &'a Fields, key: &str) -> Result<&'a Value, Fault> {
     given(row, key).ok_or_else(|| {
         let what = if row.contains_key(key) {
-            format!("its \"{key}\" is null")
+            format!("its \"{key}\" is empty (null)")
         } else {
             format!("it has no \"{key}\"")
         };
-        Fault::of_row(format!("{what}; its keys are: {}", keys(row)))
+        Fault::new(key, format!("{what}; its keys are: {}", keys(row)))
     })
 }
 
@@ -128,12 +128,22 @@ pub(crate) fn role_of(speaker: &str) -> Option<&'static str> {
     ROLES.iter().find(|(name, _)| *name == speaker).map(|(_, role)| *role)
 }
 
-/// Text goes with text and messages with messages.
-pub(crate) fn same_format(key: &str, one: &Text, other: &Text) -> Result<(), Fault> {
-    if matches!(one, Text::Plain(_)) == matches!(other, Text::Plain(_)) {
+/// Text goes with text and messages with messages. The fault is where the second one is.
+pub(crate) fn same_format(
+    (first_key, first): (&str, &Text),
+    (key, second): (&str, &Text),
+) -> Result<(), Fault> {
+    let kind = |text: &Text| match text {
+        Text::Plain(_) => "text",
+        Text::Messages(_) => "a list of messages",
+    };
+    let (first, second) = (kind(first), kind(second));
+    if first == second {
         return Ok(());
     }
-    let sentence = format!("\"{key}\" is not in the same format (text, messages) as its row");
+    let sentence = format!(
+        "\"{key}\" is {second} and \"{first_key}\" is {first}; both must be in the same format"
+    );
     Err(Fault::new(key, sentence))
 }
 

@@ -136,6 +136,11 @@ impl<'r> Column<'r> {
             if self.texts == 0 && self.bytes >= ENOUGH_BYTES {
                 self.rows = Ok(None);
                 self.lost = Some(why.to_owned());
+                sink.report
+                    .column_left_out(&self.name, "it holds bytes, not text (a picture, a sound)");
+            }
+            if found.texts == 0 {
+                return Value::Null; // nothing of it can be used
             }
         } else if found.texts > 0 {
             self.texts += 1;

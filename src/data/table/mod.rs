@@ -26,6 +26,7 @@ mod report;
 mod row;
 mod sheets;
 mod times;
+mod unmapped;
 
 use std::path::Path;
 
@@ -37,6 +38,7 @@ pub use self::error::ImportError;
 pub use self::open::Packing;
 pub use self::report::{Format, Note, Report, Take};
 pub use self::row::{Place, Reading, Row};
+pub use self::unmapped::Unmapped;
 
 use self::encoding::{Scan, Unreadable};
 use self::feed::Feed;

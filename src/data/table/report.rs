@@ -55,6 +55,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// What a place is a number of: a line of text, or a row where there are no lines.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Parquet | Self::JsonColumns | Self::Sheet { .. } => "row",
+            _ => "line",
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::JsonLines => "JSON Lines".to_owned(),
@@ -89,10 +97,7 @@ impl Note {
     pub fn sentence(&self, format: &Format) -> String {
         const SHOWN: usize = 5;
 
-        let one = match format {
-            Format::Parquet | Format::JsonColumns | Format::Sheet { .. } => "row",
-            _ => "line",
-        };
+        let one = format.unit();
         if self.places.is_empty() {
             return self.what.clone();
         }
@@ -290,6 +295,12 @@ impl Report {
     /// Something about the whole file.
     pub(super) fn note_of_file(&mut self, what: String) {
         self.notes.push(Note { what, column: None, places: Vec::new(), count: 1 });
+    }
+
+    /// No value of a column is taken. What was noted of its rows so far is a part of that.
+    pub(super) fn column_left_out(&mut self, column: &str, why: &str) {
+        self.notes.retain(|note| note.column.as_deref() != Some(column));
+        self.note_of_file(format!("column \"{column}\" was left out: {why}"));
     }
 
     /// A column has no values from a row on. Who asks for one hears why.

@@ -13,6 +13,7 @@ use parquet::schema::parser::parse_message_type;
 use serde_json::json;
 
 use super::*;
+use crate::data::forms::mapping::Mapping;
 use crate::data::import;
 use crate::data::pair::{Message, Text};
 use crate::files;
@@ -257,17 +258,32 @@ fn bytes_are_text_or_left_out_and_never_base64() {
     write(&path, Compression::SNAPPY, &[("prompt", Column::Bytes(&texts))]);
     assert_eq!(all(&path).unwrap(), [json!({"prompt": "Why?"}), json!({"prompt": "Größe?"})]);
     write(&path, Compression::SNAPPY, &[("prompt", Column::Bytes(&pictures))]);
-    let said = import::prompts(&path, &Quiet).unwrap_err().to_string();
+    let said = import::prompts(&path, &Mapping::default(), &Quiet).unwrap_err().to_string();
     assert!(said.starts_with("row 2, column \"prompt\" of "), "{said}");
     assert!(said.ends_with("it holds bytes, not text"), "{said}");
     // What nobody looks at does not stand in the way, and is told.
     let columns = [("prompt", Column::Bytes(&texts)), ("picture", Column::Bytes(&pictures))];
     write(&path, Compression::SNAPPY, &columns);
-    let read = import::prompts(&path, &Quiet).unwrap();
+    let read = import::prompts(&path, &Mapping::default(), &Quiet).unwrap();
     assert_eq!(read.items.len(), 2);
     let told: Vec<String> = read.report.sentences().collect();
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("column \"picture\", row 2: it holds bytes"), "{}", told[0]);
+}
+
+/// Said of the column and not of the rows that were looked at: none of it is taken.
+#[test]
+fn a_column_of_pictures_is_left_out_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    let (texts, pictures) = ([&b"Why?"[..]; 5], [&b"\xff\xd8"[..]; 5]);
+    let columns = [("prompt", Column::Bytes(&texts)), ("picture", Column::Bytes(&pictures))];
+    write(&path, Compression::SNAPPY, &columns);
+    let table = rows(&path, &Quiet).unwrap();
+    let told: Vec<String> = table.report.sentences().collect();
+    let expected = "column \"picture\" was left out: it holds bytes, not text (a picture, a sound)";
+    assert_eq!(told, [expected]);
+    assert!(table.rows.iter().all(|row| row.get("picture").is_none()));
 }
 
 /// A column whose pages are damaged is left out; whoever needs it hears why.

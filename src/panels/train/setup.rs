@@ -8,7 +8,8 @@ use super::fields::{
 };
 use super::{losses, measuring};
 use crate::panels::preview::preview_ui;
-use crate::state::command::{Commands, TrainCommand};
+use crate::state::command::{Commands, MappingCommand, TrainCommand};
+use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
@@ -94,11 +95,14 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if let (DataSource::File, Some(report)) =
         (train.source, train.file.as_ref().and_then(|file| file.report.as_ref()))
     {
-        preview_ui(ui, report);
+        if preview_ui(ui, report) {
+            commands.push(MappingCommand::Change(Wanted::Training(train.form.objective)));
+        }
     }
     if picked {
         train.source = DataSource::File;
     }
+    train.take_columns();
     if chooses || (picked && train.file.is_none()) {
         commands.push(TrainCommand::ChooseData);
     }

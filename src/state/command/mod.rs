@@ -1,6 +1,7 @@
 //! Everything that a person can ask for, panel by panel.
 
 mod annotate;
+mod mapping;
 mod models;
 mod playground;
 mod project;
@@ -9,6 +10,7 @@ mod view;
 mod window;
 
 pub use annotate::AnnotateCommand;
+pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
 pub use playground::PlaygroundCommand;
 pub use project::ProjectCommand;
@@ -27,6 +29,7 @@ pub enum Command {
     Playground(PlaygroundCommand),
     Annotate(AnnotateCommand),
     Train(TrainCommand),
+    Mapping(MappingCommand),
 }
 
 impl From<ViewCommand> for Command {
@@ -68,6 +71,12 @@ impl From<AnnotateCommand> for Command {
 impl From<TrainCommand> for Command {
     fn from(command: TrainCommand) -> Self {
         Self::Train(command)
+    }
+}
+
+impl From<MappingCommand> for Command {
+    fn from(command: MappingCommand) -> Self {
+        Self::Mapping(command)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::forms::mapping::Mapping;
 use crate::data::table::Report;
 use crate::train::config::TrainConfig;
 use crate::train::rows::plan;
@@ -26,6 +27,9 @@ pub struct DataFile {
 
     /// How it was read.
     pub report: Option<Report>,
+
+    /// What its columns were said to be.
+    pub columns: Mapping,
 }
 
 /// The data that the form has chosen, with its rows counted.

@@ -160,6 +160,16 @@ impl TrainState {
     pub fn use_file(&mut self, file: DataFile) {
         self.file = Some(file);
         self.source = DataSource::File;
+        self.take_columns();
+    }
+
+    /// What was said of a file's columns counts for that file alone.
+    pub fn take_columns(&mut self) {
+        let file = self.file.as_ref().filter(|_| self.source == DataSource::File);
+        let columns = file.map(|file| &file.columns);
+        if columns != Some(&self.form.columns) {
+            self.form.columns = columns.cloned().unwrap_or_default();
+        }
     }
 
     /// What the form adds up to. `None`: no data is chosen.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::data::forms::mapping::Mapping;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
 use crate::train::record::history::History;
@@ -174,7 +175,12 @@ fn without_held_out_pairs_all_are_trained_on() {
 fn a_file_is_chosen_when_it_was_opened() {
     let mut train = TrainState { source: DataSource::File, ..TrainState::default() };
     assert_eq!(train.data(), None);
-    train.use_file(DataFile { path: "pairs.jsonl".into(), rows: 12, report: None });
+    train.use_file(DataFile {
+        path: "pairs.jsonl".into(),
+        rows: 12,
+        report: None,
+        columns: Mapping::default(),
+    });
     assert_eq!(train.data().unwrap().rows(), 12);
 }
 

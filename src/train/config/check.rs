@@ -24,6 +24,9 @@ impl TrainConfig {
         if self.data.as_os_str().is_empty() {
             found.add("data", "choose the training data first".to_owned());
         }
+        if let Some(problem) = self.columns.problem() {
+            found.add("columns", format!("cannot be used: {problem}"));
+        }
         found.count("per_device_train_batch_size", self.per_device_train_batch_size, 1..=256);
         found.count("gradient_accumulation_steps", self.gradient_accumulation_steps, 1..=1024);
         match self.max_steps {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::forms::mapping::Mapping;
 use crate::llm::Weights;
 
 /// What a run optimises.
@@ -189,6 +190,10 @@ pub struct TrainConfig {
 
     /// Write a checkpoint to resume from every so many steps. 0: only at the end and at Stop.
     pub save_steps: usize,
+
+    /// Names that count for columns which have others in the file: `columns = { prompt = "question" }`.
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    pub columns: Mapping,
     pub lora: LoraConfig,
 }
 
@@ -321,6 +326,7 @@ impl Default for TrainConfig {
             metric_for_best_model: "eval_loss".to_owned(),
             load_best_model_at_end: false,
             save_steps: 10,
+            columns: Mapping::default(),
             lora: LoraConfig::default(),
         }
     }

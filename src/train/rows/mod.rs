@@ -20,8 +20,9 @@ use crate::data::forms;
 use crate::data::forms::Form;
 use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::InfoError;
+use crate::data::forms::mapping::Mapping;
 use crate::data::forms::{Note, Problem, Understood, Want};
-use crate::data::table::{self, ImportError, Reading, Report};
+use crate::data::table::{self, ImportError, Reading, Report, Unmapped};
 use crate::jobs::Progress;
 use crate::train::config::Objective;
 
@@ -59,6 +60,10 @@ pub enum RowsError {
 
     #[error(transparent)]
     Info(#[from] InfoError),
+
+    /// The columns are of no form that is known, or not those that the person named.
+    #[error(transparent)]
+    Columns(Box<Unmapped>),
 }
 
 impl Objective {
@@ -71,22 +76,39 @@ impl Objective {
     }
 }
 
-/// Reads a training file of any format, and what a `dataset_info.json` beside it says about its
-/// columns.
+/// Reads a training file of any format. What the person says of its columns counts, and else what a
+/// `dataset_info.json` beside it says.
 pub fn read(
     path: &Path,
+    columns: &Mapping,
     objective: Objective,
     progress: &dyn Progress<Reading>,
 ) -> Result<Rows, RowsError> {
     let table::Table { report, rows } = table::rows(path, progress)?;
-    let stanza = dataset_info::beside(path)?;
+    if let Some(problem) = columns.missing(&report.columns) {
+        let path = path.to_owned();
+        let error = ImportError::Table { path, row: None, column: None, problem };
+        return Err(RowsError::Columns(Box::new(Unmapped { report, error })));
+    }
+    let stanza = if columns.is_empty() { dataset_info::beside(path)? } else { None };
     let (places, fields): (Vec<table::Place>, Vec<Map<String, Value>>) =
-        rows.into_iter().map(|row| (row.place, row.fields)).unzip();
+        rows.into_iter().map(|row| (row.place, columns.apply(row.fields))).unzip();
     let lines: Vec<usize> = places.iter().map(|place| place.number() as usize).collect();
-    let read = forms::understand(&fields, objective.want(), stanza.as_ref());
-    let read = read.map_err(|Problem { row, key, sentence }| {
-        report.error(places[row], key.as_deref(), sentence)
-    })?;
+    let read = match forms::understand(&fields, objective.want(), stanza.as_ref()) {
+        Ok(read) => read,
+        Err(problem) => {
+            let is_unmapped =
+                stanza.is_none() && forms::is_of_columns(&problem, &fields, objective.want());
+            let Problem { row, key, sentence } = problem;
+            let (key, sentence) = columns.explain(key.as_deref(), sentence);
+            let error = report.error(places[row], key.as_deref(), sentence);
+            return Err(if is_unmapped {
+                RowsError::Columns(Box::new(Unmapped { report, error }))
+            } else {
+                error.into()
+            });
+        }
+    };
     let rows = read.rows.into_iter();
     let rows = rows.map(|understood| Row { line: lines[understood.row], understood }).collect();
     Ok(Rows { form: read.form, rows, notes: read.notes, lines, report })
@@ -105,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         files::write_atomic(&path, text.as_bytes()).unwrap();
-        Ok(read(&path, objective, &Quiet)?.rows)
+        Ok(read(&path, &Mapping::default(), objective, &Quiet)?.rows)
     }
 
     fn plain(text: &str) -> Text {
@@ -113,12 +135,47 @@ mod tests {
     }
 
     fn problem_of(text: &str, objective: Objective) -> (usize, usize, String) {
-        match read_lines(text, objective).unwrap_err() {
-            RowsError::Table(ImportError::Row { line, column, problem, .. }) => {
-                (line, column, problem)
-            }
+        let error = match read_lines(text, objective).unwrap_err() {
+            RowsError::Table(error) => error,
+            RowsError::Columns(unmapped) => unmapped.error,
+            err @ RowsError::Info(_) => panic!("{err}"),
+        };
+        match error {
+            ImportError::Row { line, column, problem, .. } => (line, column, problem),
             err => panic!("{err}"),
         }
+    }
+
+    #[test]
+    fn columns_that_say_nothing_can_be_mapped_and_are_then_what_they_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        files::write_atomic(&path, b"nr,frage,gut,schlecht\n1,Why?, Because., No.\n2,So?, Yes.,\n")
+            .unwrap();
+        let unmapped = |columns: &str| {
+            let columns = Mapping::parse_all(&[columns.to_owned()]).unwrap_or_default();
+            match read(&path, &columns, Objective::Dpo, &Quiet).unwrap_err() {
+                RowsError::Columns(unmapped) => unmapped,
+                err => panic!("{err}"),
+            }
+        };
+        let unknown = unmapped("");
+        assert_eq!(unknown.report.columns, ["nr", "frage", "gut", "schlecht"]);
+        assert!(unknown.to_string().contains("its keys are: \"nr\", \"frage\""), "{unknown}");
+        let missing = unmapped("prompt=frage,chosen=gut,rejected=schlimm").to_string();
+        assert!(missing.contains("should be the column \"schlimm\""), "{missing}");
+        let one_answer = unmapped("prompt=frage,completion=gut").to_string();
+        assert!(one_answer.contains("DPO learns from pairs"), "{one_answer}");
+
+        let columns = Mapping::parse("prompt=frage,completion=gut").unwrap();
+        let rows = read(&path, &columns, Objective::Sft, &Quiet).unwrap().rows;
+        let expected =
+            Content::Completion { prompt: plain("Why?"), completion: plain(" Because.") };
+        assert_eq!(rows[0].understood.content, expected);
+        let columns = Mapping::parse("prompt=frage,chosen=gut,rejected=schlecht").unwrap();
+        let error = read(&path, &columns, Objective::Dpo, &Quiet).unwrap_err().to_string();
+        assert!(error.starts_with("line 3, column 4 of "), "{error}");
+        assert!(error.ends_with("(\"rejected\" is the column \"schlecht\")"), "{error}");
     }
 
     /// `../shared/cases` d01, d05, d07, q06, and their kinds: what Annotate reads, Train reads.
@@ -126,7 +183,7 @@ mod tests {
     fn every_format_of_a_table_can_be_trained_on() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tables");
         let contents = |name: &str| -> Vec<Content> {
-            let rows = read(&folder.join(name), Objective::Dpo, &Quiet);
+            let rows = read(&folder.join(name), &Mapping::default(), Objective::Dpo, &Quiet);
             let rows = rows.unwrap_or_else(|err| panic!("{name}: {err}")).rows;
             rows.into_iter().map(|row| row.understood.content).collect()
         };
@@ -217,7 +274,7 @@ mod tests {
         assert_eq!(pair.chosen, one("assistant", "c"));
         assert_eq!(pair.rejected, one("assistant", "r"));
         let (_, _, problem) = problem_of(&row("another").to_string(), Objective::Dpo);
-        assert!(problem.contains("same format"), "{problem}");
+        assert!(problem.contains("Leave the column \"prompt\" out"), "{problem}");
     }
 
     #[test]

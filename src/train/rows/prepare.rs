@@ -41,7 +41,8 @@ pub fn look(
     data: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Prepared, Error> {
-    let read = super::read(data, config.objective, &Checks(progress)).map_err(Error::Data)?;
+    let read = super::read(data, &config.columns, config.objective, &Checks(progress))
+        .map_err(Error::Data)?;
     if read.rows.is_empty() {
         return Err(Error::NoRows(data.to_owned()));
     }
