@@ -115,7 +115,9 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
             }
         });
     });
-    let response = response.response.interact(egui::Sense::click());
+    // Under an id of its own: that of the frame cannot have the focus, and would take it away again.
+    let frame = response.response;
+    let response = ui.interact(frame.rect, frame.id.with("click"), egui::Sense::click());
     let words = match model {
         ModelSlot::Empty => "No model is loaded. Click to choose one".to_owned(),
         ModelSlot::Loading { name } => format!("{name} is being loaded"),
