@@ -6,6 +6,9 @@ use crate::stats::undefined::{Number, ratio};
 const NO_PAIRS: &str = "no unit has two or more ratings";
 const ALL_ALIKE: &str = "the pairable ratings are all the same: expected disagreement is 0, 0/0";
 
+const NO_DISTANCE: &str =
+    "the pairable ratings are all 0 apart on this scale: expected disagreement is 0, 0/0";
+
 /// Units × coders; a rating is the index of a category, `None` is missing.
 #[derive(Clone, Debug)]
 pub struct Ratings {
@@ -191,7 +194,8 @@ impl Coincidences {
                 expected += self.totals[*c] * self.totals[*k] * distance;
             }
         }
-        Ok(1.0 - (count - 1.0) * ratio(observed, expected, ALL_ALIKE)?)
+        let reason = if used.len() > 1 { NO_DISTANCE } else { ALL_ALIKE };
+        Ok(1.0 - (count - 1.0) * ratio(observed, expected, reason)?)
     }
 }
 

@@ -15,7 +15,8 @@ fn masses(node: &Node<'_>, options: usize) -> Read<Masses> {
     let masses = option_node.masses()?;
     option_node.check_length(masses.len(), options)?;
     let refusal = match node.optional("refusal")? {
-        Some(refusal) => refusal.masses()?.iter().sum(),
+        // No refusal options sum to -0.
+        Some(refusal) => refusal.masses()?.iter().sum::<f64>() + 0.0,
         None => 0.0,
     };
     Ok(Masses { options: masses, refusal })
