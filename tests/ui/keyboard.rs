@@ -143,7 +143,6 @@ fn behind_the_list_of_keys_no_key_does_anything() {
 }
 
 #[test]
-#[ignore = "Tab does not reach every panel yet (WINDOW C5)"]
 fn tab_walks_through_the_whole_window() {
     let mut state = at(PanelId::Playground);
     state.playground.prompt = "Say hello".to_owned();

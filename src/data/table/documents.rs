@@ -1,6 +1,8 @@
 //! Rows of a JSON file, in whichever form it keeps them: objects one after the other, a list of
 //! them, or one object around all (a list for each column, and what pandas' `to_json` makes).
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
 use super::error::ImportError;
@@ -139,7 +141,8 @@ fn hand_on(sink: &mut Sink<'_>, line: u64, column: u64, row: Value) -> Result<()
 /// The only value of a file: a row, or a table in one of the forms that pandas knows.
 fn alone(sink: &mut Sink<'_>, line: u64, column: u64, value: Value) -> Result<(), ImportError> {
     let Value::Object(object) = value else { return hand_on(sink, line, column, value) };
-    let rows = match table_of(object) {
+    let is_row = is_row_of_lists(&sink.report.path, &object);
+    let rows = match table_of(object, is_row) {
         Ok(Table::Row(fields)) => return sink.row(Some(line), fields),
         Ok(table) => table,
         Err(problem) => return Err(sink.line_error(line, column, problem)),
@@ -197,9 +200,18 @@ enum Table {
     },
 }
 
-/// What an object that is a whole file means. The error is that of a table whose columns differ in
+/// Whether an object of lists is a row all the same: in a file that says that it has a row a line, or
+/// of the token ids of one text.
+fn is_row_of_lists(path: &Path, object: &Map<String, Value>) -> bool {
+    let names = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_lines = names.split('.').any(|part| ["jsonl", "ndjson", "jsonlines"].contains(&part));
+    let is_ids = object.len() == 1 && object.contains_key("ids");
+    (is_lines || is_ids) && object.values().all(Value::is_array)
+}
+
+/// What an object that is a whole file means; lists alone are columns unless `is_row`. The error is that of a table whose columns differ in
 /// length.
-fn table_of(mut object: Map<String, Value>) -> Result<Table, String> {
+fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, String> {
     if object.is_empty() {
         return Ok(Table::Row(object));
     }
@@ -223,7 +235,7 @@ fn table_of(mut object: Map<String, Value>) -> Result<Table, String> {
         return Ok(table);
     }
     if object.values().all(Value::is_array) && !object.values().any(has_messages) {
-        return columns(object);
+        return if is_row { Ok(Table::Row(object)) } else { columns(object) };
     }
     // One list of rows, with what is said about it beside it.
     let is_rows = |value: &Value| {

@@ -271,6 +271,29 @@ fn bytes_are_text_or_left_out_and_never_base64() {
     assert!(told[0].starts_with("column \"picture\", row 2: it holds bytes"), "{}", told[0]);
 }
 
+/// One line of JSON Lines may hold nothing but lists: token ids, for one.
+#[test]
+fn a_single_row_of_lists_is_a_row_in_json_lines_and_columns_in_json() {
+    let table = |name: &str, text: &str| {
+        let mut rows = Vec::new();
+        let path = Path::new(name);
+        let report = read_text(path, text, &mut |_, row| {
+            rows.push(Value::Object(row.fields));
+            Ok(())
+        });
+        (report.unwrap().format, rows)
+    };
+    let text = r#"{"a": [1, 2], "b": ["x", "y"]}"#;
+    let whole = json!({"a": [1, 2], "b": ["x", "y"]});
+    assert_eq!(table("rows.jsonl", text).1, [whole]);
+    let apart = [json!({"a": 1, "b": "x"}), json!({"a": 2, "b": "y"})];
+    assert_eq!(table("rows.json", text), (Format::JsonColumns, apart.to_vec()));
+    let ids = r#"{"ids": [1, 2]}"#;
+    for name in ["ids.jsonl", "ids.json"] {
+        assert_eq!(table(name, ids).1, [json!({"ids": [1, 2]})], "{name}");
+    }
+}
+
 /// Said of the column and not of the rows that were looked at: none of it is taken.
 #[test]
 fn a_column_of_pictures_is_left_out_as_a_whole() {
