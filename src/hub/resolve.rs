@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::cache::disk;
 use super::cache::folder::RepoFolder;
-use super::cache::local::{
-    ADAPTER_CONFIG, LocalModel, Place, adapter_base, check, file_name, has_ending, header_says,
-    is_beside_a_model, is_gguf_name, near_matches, part_number, scan_in,
+use super::cache::local::{LocalModel, Place, near_matches, scan_in};
+use super::cache::model_names::{
+    ADAPTER_CONFIG, adapter_base, file_name, has_ending, header_says, is_beside_a_model,
+    is_gguf_name, part_number,
 };
+use super::cache::whole::check;
 use super::error::Error;
 use super::paths::HubPaths;
 use super::protocol::names::{check_repo_id, is_safe_name};

@@ -1,9 +1,11 @@
 //! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
 
+mod verdicts;
+
 use eframe::egui;
 use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 
-use crate::data::pair::Verdict;
+use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
 use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
 use crate::state::annotate::{AnnotateState, Phase, Side};
@@ -13,72 +15,14 @@ use crate::state::command::{
 use crate::state::mapping::Wanted;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
-use crate::widgets::button::{ActionButton, Weight};
+use crate::widgets::button::ActionButton;
 use crate::widgets::card;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
 const NO_MODEL: &str = "Load a model first";
-/// The height of the two large buttons, in rows.
-const BIG: f32 = 1.5;
-
 const GENERATE: &str = "Generate two answers";
-
-/// A verdict's button and its key.
-struct Choice {
-    verdict: Verdict,
-    words: &'static str,
-
-    /// With the key, for people who do not see the button.
-    name: &'static str,
-    key: Key,
-    key_name: &'static str,
-    hint: &'static str,
-}
-
-const CHOICES: [Choice; 5] = [
-    Choice {
-        verdict: Verdict::Left,
-        words: "Left is better",
-        name: "Left is better (1)",
-        key: Key::Num1,
-        key_name: "1",
-        hint: "Answer A becomes chosen, answer B rejected",
-    },
-    Choice {
-        verdict: Verdict::Right,
-        words: "Right is better",
-        name: "Right is better (2)",
-        key: Key::Num2,
-        key_name: "2",
-        hint: "Answer B becomes chosen, answer A rejected",
-    },
-    Choice {
-        verdict: Verdict::Tie,
-        words: "Tie",
-        name: "Tie (3)",
-        key: Key::Num3,
-        key_name: "3",
-        hint: "Both are equally good. Recorded, but not a pair to train on",
-    },
-    Choice {
-        verdict: Verdict::BothBad,
-        words: "Both bad",
-        name: "Both bad (0)",
-        key: Key::Num0,
-        key_name: "0",
-        hint: "Neither is acceptable. Recorded, but not a pair to train on",
-    },
-    Choice {
-        verdict: Verdict::Skip,
-        words: "Skip",
-        name: "Skip (S)",
-        key: Key::S,
-        key_name: "S",
-        hint: "Take the next prompt without a judgement",
-    },
-];
 
 /// The keys of the panel, for the list that `?` shows: key, what it does.
 pub const KEYS: [(&str, &str); 7] = [
@@ -179,19 +123,6 @@ fn pressed(ui: &Ui, wanted: Modifiers, wanted_key: Key) -> bool {
         input.events.retain(|event| !hit(event));
         input.events.len() < count
     })
-}
-
-/// Gives a verdict and has the next prompt answered.
-fn judge(
-    annotate: &AnnotateState,
-    verdict: Verdict,
-    around: &Surroundings<'_>,
-    commands: &mut Commands,
-) {
-    commands.push(AnnotateCommand::Judge(verdict));
-    if annotate.has_more() && around.model.ready().is_some() {
-        commands.push(AnnotateCommand::AnswerPrompt);
-    }
 }
 
 fn why_not_generate(annotate: &AnnotateState, around: &Surroundings<'_>) -> Option<&'static str> {
@@ -474,86 +405,6 @@ fn next_step_ui(
             }
         }
     });
-}
-
-/// The two that make a pair are large, each under its answer; the others are in a row.
-fn verdict_buttons_ui(
-    ui: &mut Ui,
-    annotate: &AnnotateState,
-    around: &Surroundings<'_>,
-    is_low: bool,
-    commands: &mut Commands,
-) {
-    if is_low {
-        ui.horizontal_wrapped(|ui| {
-            for choice in &CHOICES {
-                choice_button_ui(ui, choice, annotate, around, commands);
-            }
-            undo_button_ui(ui, annotate, commands);
-        });
-        return;
-    }
-    let (pairs, others) = CHOICES.split_at(2);
-    ui.columns(2, |columns| {
-        for (ui, choice) in columns.iter_mut().zip(pairs) {
-            ui.spacing_mut().interact_size.y *= BIG;
-            choice_button_ui(ui, choice, annotate, around, commands);
-        }
-    });
-    ui.horizontal_wrapped(|ui| {
-        for choice in others {
-            choice_button_ui(ui, choice, annotate, around, commands);
-        }
-        undo_button_ui(ui, annotate, commands);
-    });
-}
-
-fn choice_button_ui(
-    ui: &mut Ui,
-    choice: &Choice,
-    annotate: &AnnotateState,
-    around: &Surroundings<'_>,
-    commands: &mut Commands,
-) {
-    let Choice { verdict, words, name, key_name, hint, .. } = choice;
-    let weight = if verdict.is_preference() { Weight::Primary } else { Weight::Normal };
-    let why_not = annotate.why_not(*verdict);
-    let button = ActionButton::new(words).weight(weight).shortcut(key_name);
-    let button = ui
-        .add_enabled(why_not.is_none(), button)
-        .accessible_name(*name)
-        .on_hover_text(*hint)
-        .on_disabled_hover_text(why_not.unwrap_or_default());
-    if button.clicked() {
-        judge(annotate, *verdict, around, commands);
-    }
-}
-
-fn undo_button_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
-    let button = ui
-        .add_enabled(annotate.can_undo(), ActionButton::quiet("Undo").shortcut("Ctrl+Z"))
-        .accessible_name("Undo (Ctrl+Z)")
-        .on_hover_text("Takes the last verdict back and shows its answers again")
-        .on_disabled_hover_text("There is nothing to undo");
-    if button.clicked() {
-        commands.push(AnnotateCommand::UndoVerdict);
-    }
-}
-
-/// The project's verdicts in numbers.
-fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
-    let VerdictCounts { left, right, tie, both_bad, skipped } = *counts;
-    let mut text = format!(
-        "{left} left · {right} right · {tie} {} · {both_bad} both bad · {skipped} skipped",
-        if tie == 1 { "tie" } else { "ties" }
-    );
-    if let Some(share) = counts.left_share() {
-        text = format!("{text} · left chosen {}", format::percent(share as f32));
-    }
-    ui.add(Label::new(theme::muted(ui, text)).wrap()).on_hover_text(
-        "Which lane is on the left is drawn at random. A left share far from a half, over many \
-         pairs, says that the side decided",
-    );
 }
 
 /// `9 pairs`

@@ -1,11 +1,15 @@
 //! Which of two answers is better: the queue of prompts, the two answers as they are written, and
 //! the verdicts so far. No clock: times come in as seconds of any one clock.
 
+mod item;
+
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
+pub use self::item::Phase;
+use self::item::{Asked, Item, Made};
 use super::slots::AdapterSlot;
 use crate::data::import::Imported;
 use crate::data::pair::{Message, Text, Verdict};
@@ -19,23 +23,6 @@ use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Pr
 /// What a person is told to look for, until they write something else.
 pub const DEFAULT_GUIDELINE: &str = "Prefer the answer that is correct, well supported and brief, \
                                      and that says what it does not know";
-
-/// How far the two answers are.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Phase {
-    /// Nothing was asked yet.
-    #[default]
-    Waiting,
-
-    /// The answers are being written.
-    Answering,
-
-    /// Both answers are there, since this second.
-    Ready { since: f64 },
-
-    /// The writing ended before both were there.
-    Halted,
-}
 
 /// The two sides of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,39 +66,6 @@ pub struct AnnotateState {
     /// Decides the seeds of the answers and their sides. From the system's randomness, once a
     /// start.
     seed: u64,
-}
-
-/// A verdict, and its prompt's place in the queue, if it is in the queue.
-#[derive(Clone, Debug)]
-struct Made {
-    record: VerdictRecord,
-    position: Option<usize>,
-}
-
-/// The prompt in front.
-#[derive(Clone, Debug, Default)]
-struct Item {
-    phase: Phase,
-
-    /// What was really asked, which the sliders may have moved away from.
-    asked: Option<Asked>,
-    rendered_prompt: String,
-
-    /// By lane, not by side.
-    answers: [ShownAnswer; 2],
-    left_lane: usize,
-
-    /// How much of the prompt was read, in tokens, before the first token of an answer.
-    reading: Option<(usize, usize)>,
-}
-
-#[derive(Clone, Debug)]
-struct Asked {
-    prompt: Text,
-    model: Value,
-    adapter: Option<AdapterUsed>,
-    sampling: Value,
-    max_new_tokens: usize,
 }
 
 impl AnnotateState {
@@ -476,31 +430,6 @@ impl AnnotateState {
         self.attempt = 0;
         self.item = Item::of(record, now);
         Some(id)
-    }
-}
-
-impl Item {
-    /// The two answers of a verdict that was taken back.
-    fn of(record: VerdictRecord, now: f64) -> Self {
-        let VerdictRecord { left, right, left_lane, rendered_prompt, .. } = record;
-        let phase = match [&left.stop, &right.stop] {
-            [Some(_), Some(_)] => Phase::Ready { since: now },
-            [None, None] if left.text.is_empty() && right.text.is_empty() => {
-                return Self::default();
-            }
-            _ => Phase::Halted,
-        };
-        let asked = Asked {
-            prompt: record.prompt,
-            model: record.model,
-            adapter: record.adapter,
-            sampling: record.sampling,
-            max_new_tokens: record.max_new_tokens,
-        };
-        let answers = if left_lane == 0 { [left, right] } else { [right, left] };
-        // A file may say anything.
-        let left_lane = left_lane.min(1);
-        Self { phase, asked: Some(asked), rendered_prompt, answers, left_lane, reading: None }
     }
 }
 

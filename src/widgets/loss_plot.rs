@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use eframe::egui;
 use eframe::egui::{Color32, Label, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2};
 use egui_plot::{
-    Axis, AxisHints, FilledArea, GridInput, GridMark, HLine, HoverPosition, Line, LineStyle,
-    MarkerShape, Plot, PlotPoints, Points,
+    Axis, AxisHints, FilledArea, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot,
+    PlotPoints, Points,
 };
 
+use super::plot_numbers::{Numbers, round_marks, whole_step};
 use super::theme::{self, Palette};
 
 /// A curve with more points than this is drawn faintly, with its moving average on top.
@@ -65,60 +66,6 @@ pub struct Curve<'a> {
 
     /// The latest value, for the legend.
     pub latest: Option<f64>,
-}
-
-/// How values are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Numbers {
-    #[default]
-    Plain,
-
-    /// A share of 1, as per cent.
-    Percent,
-
-    /// `5e-5`.
-    Scientific,
-}
-
-impl Numbers {
-    /// A value as the legend and the cursor show it.
-    pub fn text(self, value: f64) -> String {
-        match self {
-            _ if !value.is_finite() => "not a number".to_owned(),
-            Self::Percent => format!("{:.0} %", value * 100.0),
-            Self::Scientific => scientific(value),
-            Self::Plain => match value.abs() {
-                size if size >= 1000.0 => format!("{value:.0}"),
-                size if size >= 10.0 => format!("{value:.1}"),
-                _ => format!("{value:.3}"),
-            },
-        }
-    }
-
-    /// A value beside the axis, where the next one is `step` away.
-    fn tick(self, value: f64, step: f64) -> String {
-        match self {
-            Self::Percent => format!("{:.0} %", value * 100.0),
-            Self::Scientific if value == 0.0 => "0".to_owned(),
-            Self::Scientific => scientific(value),
-            Self::Plain => {
-                let decimals = (-step.abs().log10().floor()).clamp(0.0, 6.0) as usize;
-                format!("{value:.decimals$}")
-            }
-        }
-    }
-}
-
-/// `5e-5`, `1.25e-5`.
-fn scientific(value: f64) -> String {
-    let text = format!("{value:.2e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let digits = if digits.contains('.') {
-        digits.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        digits
-    };
-    format!("{digits}e{exponent}")
 }
 
 /// A plot of a few curves over the same steps.
@@ -402,35 +349,6 @@ fn averaged(points: &[[f64; 2]], most: usize) -> Vec<[f64; 2]> {
     average.collect()
 }
 
-/// Steps are whole and not negative: `500`, `20k`.
-fn whole_step(value: f64) -> String {
-    if value < -0.5 || (value - value.round()).abs() > 1e-6 {
-        String::new()
-    } else if value >= 10_000.0 && value % 1000.0 == 0.0 {
-        format!("{:.0}k", value / 1000.0)
-    } else {
-        format!("{value:.0}")
-    }
-}
-
-/// Marks at multiples of 1, 2 or 5 times a power of ten, at least `apart` apart.
-fn round_marks(input: &GridInput, apart: f64) -> Vec<GridMark> {
-    let wanted = apart.max(f64::MIN_POSITIVE);
-    let power = 10_f64.powf(wanted.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|multiple| multiple * power)
-        .into_iter()
-        .find(|step| *step >= wanted * 0.999)
-        .unwrap_or(10.0 * power);
-    let (low, high) = input.bounds;
-    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    // A plot shows a dozen marks; more means bounds that make no sense.
-    if last.saturating_sub(first) > 200 {
-        return Vec::new();
-    }
-    (first..=last).map(|index| GridMark { value: index as f64 * step, step_size: step }).collect()
-}
-
 /// A piece of the curve, for the legend.
 fn sample_ui(ui: &mut Ui, color: Color32, mark: Mark) {
     let em = theme::em(ui);
@@ -474,21 +392,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_for_people() {
-        let table = [
-            (Numbers::Plain, 0.4567, "0.457"),
-            (Numbers::Plain, -123.45, "-123.5"),
-            (Numbers::Percent, 0.8333, "83 %"),
-            (Numbers::Scientific, 5e-5, "5e-5"),
-            (Numbers::Scientific, 1.25e-5, "1.25e-5"),
-            (Numbers::Plain, f64::NAN, "not a number"),
-        ];
-        for (numbers, value, expected) in table {
-            assert_eq!(numbers.text(value), expected);
-        }
-    }
-
-    #[test]
     fn an_average_keeps_both_ends_and_a_straight_line() {
         let line: Vec<_> = (0..1000).map(|x| [f64::from(x), f64::from(x) * 0.5]).collect();
         let average = averaged(&line, 64);
@@ -514,17 +417,6 @@ mod tests {
         assert_eq!(few.iter().map(|range| range[2]).fold(0.0, f64::max), 9.0);
         assert_eq!(few.iter().map(|range| range[1]).fold(0.0, f64::min), -9.0);
         assert_eq!(joined(&ranges[..3], 96), ranges[..3]);
-    }
-
-    #[test]
-    fn marks_are_round_and_steps_whole() {
-        let input = GridInput { bounds: (0.0, 100.0), base_step_size: 13.0 };
-        let values: Vec<_> = round_marks(&input, 13.0).iter().map(|mark| mark.value).collect();
-        assert_eq!(values, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
-        let close = GridInput { bounds: (0.0, 3.0), base_step_size: 0.1 };
-        assert_eq!(round_marks(&close, 1.0).len(), 4);
-        assert_eq!(whole_step(2.5), "");
-        assert_eq!(whole_step(20_000.0), "20k");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What is on the disk: Python's cache, our own models folder, and what the person opened.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::folder;
 use super::folder::RepoFolder;
-use crate::files;
+use super::model_names::{
+    file_name, has_ending, is_beside_a_model, is_gguf_name, part_number, parts_of, stem,
+};
+use super::whole::check;
 use crate::hub::error::Error;
 use crate::hub::paths::HubPaths;
 
@@ -36,9 +37,6 @@ pub enum Place {
     /// Somewhere else: the person opened it.
     Opened,
 }
-
-/// What PEFT calls an adapter's settings.
-pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 
 /// Something that looks like a model and cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,141 +131,6 @@ fn add(scan: &mut Scan, name: String, path: PathBuf, place: Place) {
     }
 }
 
-/// Whether a GGUF file or a transformers folder is whole as far as names and headers tell, and
-/// its size in bytes. The error is a reason, to be shown after its name.
-pub fn check(path: &Path) -> Result<u64, String> {
-    if path.is_dir() { check_folder(path) } else { check_gguf(path) }
-}
-
-fn check_gguf(path: &Path) -> Result<u64, String> {
-    let mut magic = [0; 4];
-    let mut file = File::open(path).map_err(|error| format!("it cannot be opened ({error})"))?;
-    match file.read_exact(&mut magic) {
-        Ok(()) if &magic == b"GGUF" => Ok(parts_of(path).iter().map(|p| disk::file_size(p)).sum()),
-        Ok(()) if magic == LFS[..4] => {
-            Err("it is a pointer of Git LFS, not the model: fetch it with git lfs pull".to_owned())
-        }
-        Ok(()) if has_ending(path, "safetensors") => {
-            Err("it holds weights alone; name the folder that it lies in".to_owned())
-        }
-        Ok(()) if has_ending(path, "json") => {
-            Err("it describes a model or a tokenizer; name the folder that it lies in".to_owned())
-        }
-        Ok(()) => Err("it is not a GGUF file".to_owned()),
-        Err(_too_short) => Err("it is empty".to_owned()),
-    }
-}
-
-fn check_folder(path: &Path) -> Result<u64, String> {
-    let config = std::fs::read(path.join("config.json"));
-    let config = match config {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(match adapter_base(path) {
-                Some(base) => format!("it is an adapter (PEFT) for the model {base}"),
-                None => {
-                    "it has no config.json, which transformers writes beside the weights".to_owned()
-                }
-            });
-        }
-        config => config.map_err(|error| format!("config.json cannot be read ({error})"))?,
-    };
-    let config: serde_json::Value =
-        serde_json::from_slice(&config).map_err(|err| damaged("config.json", &config, &err))?;
-    if !config.is_object() {
-        return Err("config.json is damaged: it is no object".to_owned());
-    }
-    let weights = weight_files(path, &config)?;
-    for file in &weights {
-        check_safetensors(file)?;
-    }
-    let all = disk::files_below(path);
-    Ok(all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum())
-}
-
-/// The safetensors files that transformers reads of a folder: what `config.json` names, else
-/// `model.safetensors`, else its index's shards. As `llm::files` chooses them.
-fn weight_files(path: &Path, config: &serde_json::Value) -> Result<Vec<PathBuf>, String> {
-    const INDEX: &str = "model.safetensors.index.json";
-    let named = config["transformers_weights"].as_str();
-    let single = named.unwrap_or("model.safetensors");
-    let (single, index) = if single.ends_with(".index.json") {
-        (None, path.join(single))
-    } else {
-        (Some(path.join(single)), path.join(INDEX))
-    };
-    if let Some(single) = single.filter(|single| single.exists() || named.is_some()) {
-        return Ok(vec![single]);
-    }
-    if let Ok(bytes) = std::fs::read(&index) {
-        let index: serde_json::Value = serde_json::from_slice(&bytes)
-            .map_err(|err| damaged(&file_name(&index), &bytes, &err))?;
-        let map = index["weight_map"].as_object();
-        let names: BTreeSet<&str> =
-            map.into_iter().flat_map(|map| map.values()).filter_map(|name| name.as_str()).collect();
-        if let Some(missing) = names.iter().find(|name| !path.join(name).exists()) {
-            return Err(format!("{missing} is missing"));
-        }
-        return Ok(names.iter().map(|name| path.join(name)).collect());
-    }
-    let Ok(entries) = std::fs::read_dir(path) else { return Err("it cannot be read".to_owned()) };
-    let names: BTreeSet<String> =
-        entries.filter_map(Result::ok).map(|entry| file_name(&entry.path())).collect();
-    let is_pickle = |name: &&String| name.starts_with("pytorch_model") && name.contains(".bin");
-    if let Some(pickle) = names.iter().find(is_pickle) {
-        return Err(format!(
-            "its weights are {pickle}, a pickle, which can run code and is not loaded; convert it in \
-             Python: AutoModelForCausalLM.from_pretrained(\"…\").save_pretrained(\"…\") writes \
-             model.safetensors"
-        ));
-    }
-    match names.iter().find(|name| name.ends_with(".safetensors")) {
-        Some(other) => Err(format!(
-            "it has no model.safetensors; where {other} is the whole model, rename it to that"
-        )),
-        None => Err("it holds no safetensors file".to_owned()),
-    }
-}
-
-/// What a file begins with that stands for another one, which was not fetched.
-const LFS: &[u8] = b"version https://git-lfs";
-
-/// A file that is shorter than its own header says was cut off.
-fn check_safetensors(path: &Path) -> Result<(), String> {
-    let name = file_name(path);
-    let damaged = || {
-        let mut start = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-        if read.is_ok() && start.starts_with(LFS) {
-            format!("{name} is a pointer of Git LFS, not the weights: fetch them with git lfs pull")
-        } else {
-            format!("{name} is not a safetensors file")
-        }
-    };
-    let unreadable = |err: io::Error| format!("{name} is not a safetensors file: {err}");
-    let mut file = File::open(path).map_err(|err| format!("{name} is missing: {err}"))?;
-    let size = disk::file_size(path);
-    let mut length = [0; 8];
-    if size < length.len() as u64 {
-        return Err(format!("{name} is cut off: it has {size} bytes"));
-    }
-    file.read_exact(&mut length).map_err(unreadable)?;
-    let length = u64::from_le_bytes(length);
-    if length > 100_000_000 || length + 8 > size {
-        return Err(damaged());
-    }
-    let mut header = vec![0; length as usize];
-    file.read_exact(&mut header).map_err(unreadable)?;
-    let header: serde_json::Value =
-        serde_json::from_slice(&header).map_err(|err| format!("{}: {err}", damaged()))?;
-    let tensors = header.as_object().ok_or_else(damaged)?;
-    let ends = tensors.values().filter_map(|tensor| tensor["data_offsets"][1].as_u64());
-    let expected = 8 + length + ends.max().unwrap_or(0);
-    if size < expected {
-        return Err(format!("{name} is cut off: {size} of {expected} bytes"));
-    }
-    Ok(())
-}
-
 /// Up to three of `names` that `name` could have been meant for, nearest first.
 pub fn near_matches<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = name.to_lowercase();
@@ -345,84 +208,6 @@ fn home_of(paths: &HubPaths, path: &Path) -> Option<Home> {
     }
     let inside = path.strip_prefix(&paths.models).ok()?; // elsewhere: not ours
     (inside.components().count() > 0).then_some(Home::Own)
-}
-
-/// `name-00002-of-00003.gguf` is part 2.
-pub(crate) fn part_number(path: &Path) -> Option<u32> {
-    let stem = stem(path);
-    let (front, count) = stem.rsplit_once("-of-")?;
-    let number = front.get(front.len().checked_sub(5)?..)?;
-    (count.len() == 5 && front.as_bytes().get(front.len() - 6) == Some(&b'-'))
-        .then(|| number.parse().ok())?
-}
-
-/// All parts of a GGUF file: itself, or its siblings of the same name and count.
-fn parts_of(path: &Path) -> Vec<PathBuf> {
-    let stem = stem(path);
-    if part_number(path).is_none() {
-        return vec![path.to_owned()];
-    }
-    let Some((front, count)) = stem.rsplit_once("-of-") else { return vec![path.to_owned()] };
-    let front = &front[..front.len() - 5];
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let total: u32 = count.parse().unwrap_or(1).min(1000);
-    (1..=total)
-        .map(|number| folder.join(format!("{front}{number:05}-of-{count}.gguf")))
-        .filter(|part| part.exists())
-        .collect()
-}
-
-pub(crate) fn is_gguf_name(path: &Path) -> bool {
-    has_ending(path, "gguf")
-}
-
-/// Whether a GGUF file belongs to a model that lies in another one: the part that looks at pictures, by
-/// the name that llama.cpp's users give it or by what its header says, or an adapter.
-pub(crate) fn is_beside_a_model(path: &Path) -> bool {
-    file_name(path).to_lowercase().contains("mmproj")
-        || header_says(path, "general.type", "mmproj")
-        || header_says(path, "general.type", "adapter")
-        || header_says(path, "general.architecture", "clip")
-}
-
-/// Whether a GGUF file begins with a header that has `value` under `key`. Strings stand in it as they
-/// are, and what a file is stands among the first.
-pub(crate) fn header_says(path: &Path, key: &str, value: &str) -> bool {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(1 << 12).read_to_end(&mut start));
-    let mut wanted = key.as_bytes().to_vec();
-    wanted.extend(8_u32.to_le_bytes()); // a string
-    wanted.extend((value.len() as u64).to_le_bytes());
-    wanted.extend(value.as_bytes());
-    read.is_ok()
-        && start.starts_with(b"GGUF")
-        && start.windows(wanted.len()).any(|part| part == wanted)
-}
-
-/// The model that a PEFT folder names as its base.
-pub(crate) fn adapter_base(folder: &Path) -> Option<String> {
-    let text = std::fs::read(folder.join(ADAPTER_CONFIG)).ok()?; // it is no adapter
-    let json: serde_json::Value = serde_json::from_slice(&text).ok()?;
-    let base = json["base_model_name_or_path"].as_str()?;
-    (!base.is_empty()).then(|| base.to_owned())
-}
-
-pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// What is wrong with a file that should be JSON.
-fn damaged(name: &str, text: &[u8], err: &serde_json::Error) -> String {
-    format!("{name} is damaged: {}", files::mistake_in_json(text, err))
-}
-
-pub(crate) fn file_name(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.unwrap_or_else(|| path.display().to_string())
 }
 
 fn real(path: &Path) -> Option<PathBuf> {

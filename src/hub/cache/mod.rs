@@ -4,5 +4,7 @@ pub(crate) mod disk;
 pub mod folder;
 pub mod keep;
 pub mod local;
+pub mod model_names;
 pub mod space;
 pub(crate) mod trees;
+pub mod whole;

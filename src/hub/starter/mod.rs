@@ -5,7 +5,7 @@ pub mod pip;
 use std::path::{Path, PathBuf};
 
 use self::pip::{PYTHONS, PipPackage};
-use super::cache::local;
+use super::cache::whole;
 use super::fetch::download::Patience;
 use super::fetch::repo;
 use super::protocol::client::Client;
@@ -138,7 +138,7 @@ fn verified_on_disk(
 fn in_cache(paths: &HubPaths) -> Option<PathBuf> {
     let folder = RepoFolder::new(&paths.cache, REPO);
     let path = folder.snapshot(&folder.main_commit()?);
-    let is_whole = |path: &Path| path.join("tokenizer.json").exists() && local::check(path).is_ok();
+    let is_whole = |path: &Path| path.join("tokenizer.json").exists() && whole::check(path).is_ok();
     is_whole(&path).then_some(path)
 }
 

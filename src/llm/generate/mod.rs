@@ -1,5 +1,6 @@
 //! From a prompt to a stream of tokens.
 
+mod chain;
 pub(crate) mod introspect;
 pub mod sampling;
 pub mod score;

@@ -1,6 +1,7 @@
 //! The chain against transformers, its ties and edges, and its speed.
 
 use super::*;
+use crate::llm::generate::chain::as_written;
 
 /// Everything off.
 fn off() -> SamplingParams {

@@ -6,11 +6,9 @@
 //! and merges in one sorted list: 14 MB.
 
 use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use hashbrown::HashTable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
@@ -18,6 +16,8 @@ use tokenizers::{
     DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
     PreTokenizerWrapper, Token, TokenizerImpl,
 };
+
+use super::tokens::Tokens;
 
 /// The crate's tokenizer, with either model.
 pub type AnyTokenizer = TokenizerImpl<
@@ -27,71 +27,6 @@ pub type AnyTokenizer = TokenizerImpl<
     PostProcessorWrapper,
     DecoderWrapper,
 >;
-
-/// Tokens with their ids, 0 to one less than their number. Of a token that is there twice, the first
-/// id counts.
-#[derive(Clone)]
-pub struct Tokens {
-    text: String,
-
-    /// Where each token ends in `text`.
-    ends: Vec<u32>,
-    ids: HashTable<u32>,
-    hasher: RandomState,
-}
-
-impl Tokens {
-    pub fn new<'a>(tokens: impl Iterator<Item = &'a str>) -> Self {
-        let mut all = Self {
-            text: String::new(),
-            ends: Vec::new(),
-            ids: HashTable::new(),
-            hasher: RandomState::new(),
-        };
-        for token in tokens {
-            all.text.push_str(token);
-            all.ends.push(all.text.len() as u32);
-        }
-        all.text.shrink_to_fit();
-        all.ends.shrink_to_fit();
-        all.ids.reserve(all.ends.len(), |_| 0);
-        for id in 0..all.ends.len() as u32 {
-            let Self { text, ends, ids, hasher } = &mut all;
-            let of = |id: u32| &text[place(ends, id)];
-            let hash = hasher.hash_one(of(id));
-            if ids.find(hash, |other| of(*other) == of(id)).is_none() {
-                ids.insert_unique(hash, id, |other| hasher.hash_one(of(*other)));
-            }
-        }
-        all
-    }
-
-    /// # Panics
-    ///
-    /// If there is no such id.
-    pub fn get(&self, id: u32) -> &str {
-        &self.text[place(&self.ends, id)]
-    }
-
-    pub fn id(&self, token: &str) -> Option<u32> {
-        self.ids.find(self.hasher.hash_one(token), |id| self.get(*id) == token).copied()
-    }
-
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// How many there are, counting those that are there twice once.
-    pub fn distinct(&self) -> usize {
-        self.ids.len()
-    }
-}
-
-fn place(ends: &[u32], id: u32) -> Range<usize> {
-    let id = id as usize;
-    let start = if id == 0 { 0 } else { ends[id - 1] as usize };
-    start..ends[id] as usize
-}
 
 /// Two tokens, and the one that they become.
 pub type Joined = (u32, u32, u32);
@@ -380,8 +315,7 @@ impl Model for AnyModel {
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Self::Bpe(bpe) => {
-                let ids = bpe.tokens.ids.iter();
-                ids.map(|id| (bpe.tokens.get(*id).to_owned(), *id)).collect()
+                bpe.tokens.with_ids().map(|(token, id)| (token.to_owned(), id)).collect()
             }
             Self::Other(model) => model.get_vocab(),
         }
@@ -389,7 +323,7 @@ impl Model for AnyModel {
 
     fn get_vocab_size(&self) -> usize {
         match self {
-            Self::Bpe(bpe) => bpe.tokens.ids.len(),
+            Self::Bpe(bpe) => bpe.tokens.distinct(),
             Self::Other(model) => model.get_vocab_size(),
         }
     }
@@ -490,13 +424,5 @@ mod tests {
             assert_eq!(ours.get_vocab(), theirs.get_vocab());
             assert_eq!(ours.get_vocab_size(), theirs.get_vocab_size());
         }
-    }
-
-    #[test]
-    fn a_token_that_is_there_twice_has_its_first_id() {
-        let tokens = Tokens::new(["a", "b", "a", ""].into_iter());
-        assert_eq!((tokens.id("a"), tokens.id(""), tokens.id("c")), (Some(0), Some(3), None));
-        assert_eq!((tokens.get(2), tokens.len()), ("a", 4));
-        assert_eq!(Tokens::new([].into_iter()).id("a"), None);
     }
 }

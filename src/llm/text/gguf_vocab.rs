@@ -7,11 +7,12 @@
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
-use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined, Tokens};
+use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined};
 use super::classes::{sentence_piece_decoder, space_to_bar};
 use super::frame::template;
 use super::gguf_ends;
 use super::gguf_rules::{self, Rules};
+use super::tokens::Tokens;
 use crate::llm::files::gguf::GgufFile;
 
 /// Why a GGUF file's vocabulary cannot be used.

@@ -3,6 +3,7 @@
 mod added;
 pub(crate) mod bpe;
 pub mod chat;
+mod class_choice;
 mod classes;
 pub mod decode;
 mod folder;
@@ -17,4 +18,5 @@ mod sentencepiece;
 mod spelling;
 pub mod tokenizer;
 pub(crate) mod tokenizer_check;
+mod tokens;
 mod told;

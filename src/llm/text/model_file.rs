@@ -15,7 +15,8 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::models::wordpiece::WordPiece;
 
-use super::bpe::{AnyModel, Bpe, Joined, Tokens};
+use super::bpe::{AnyModel, Bpe, Joined};
+use super::tokens::Tokens;
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 

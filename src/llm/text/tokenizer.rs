@@ -252,6 +252,7 @@ impl Tokenizer {
     }
 
     /// The id of a token as the vocabulary spells it.
+    #[cfg(test)]
     pub fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::added::{NAMES, Named, NamedTokens, Spelled};
+use super::class_choice;
 use super::classes::Class;
 use super::folder_files::{FolderError, read_object};
 use super::model_file::TokenizerFile;
@@ -48,7 +49,7 @@ impl Told {
         let settings = read_object(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let settings = Value::Object(settings);
         let config = Value::Object(config);
-        let class = Class::choose(&config, &settings, is_byte_level);
+        let class = class_choice::choose(&config, &settings, is_byte_level);
         let Value::Object(config) = config else { unreachable!("it was made an object") };
         let Value::Object(mut settings) = settings else { unreachable!("it was made an object") };
         if file.is_some() {

@@ -12,7 +12,8 @@ use crate::state::train::runs::RunView;
 use crate::train::config::Objective;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
-use crate::widgets::loss_plot::{Curve, LossPlot, Mark, Numbers};
+use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
+use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette, icons};
 
 /// Which series a plot shows of every run.

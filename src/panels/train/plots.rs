@@ -7,7 +7,8 @@ use crate::state::train::Span;
 use crate::state::train::curves::Curves;
 use crate::state::train::reading::is_coin_toss;
 use crate::train::config::Objective;
-use crate::widgets::loss_plot::{Curve, LossPlot, Mark, Numbers};
+use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
+use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette};
 
 /// Which curves are drawn, and how far their steps go.

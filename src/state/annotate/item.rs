@@ -1,0 +1,81 @@
+//! The prompt in front, and the verdicts that were given.
+
+use serde_json::Value;
+
+use crate::data::pair::Text;
+use crate::data::record::{AdapterUsed, ShownAnswer, VerdictRecord};
+
+/// How far the two answers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Phase {
+    /// Nothing was asked yet.
+    #[default]
+    Waiting,
+
+    /// The answers are being written.
+    Answering,
+
+    /// Both answers are there, since this second.
+    Ready { since: f64 },
+
+    /// The writing ended before both were there.
+    Halted,
+}
+
+/// A verdict, and its prompt's place in the queue, if it is in the queue.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub record: VerdictRecord,
+    pub position: Option<usize>,
+}
+
+/// The prompt in front.
+#[derive(Clone, Debug, Default)]
+pub struct Item {
+    pub phase: Phase,
+
+    /// What was really asked, which the sliders may have moved away from.
+    pub asked: Option<Asked>,
+    pub rendered_prompt: String,
+
+    /// By lane, not by side.
+    pub answers: [ShownAnswer; 2],
+    pub left_lane: usize,
+
+    /// How much of the prompt was read, in tokens, before the first token of an answer.
+    pub reading: Option<(usize, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub prompt: Text,
+    pub model: Value,
+    pub adapter: Option<AdapterUsed>,
+    pub sampling: Value,
+    pub max_new_tokens: usize,
+}
+
+impl Item {
+    /// The two answers of a verdict that was taken back.
+    pub fn of(record: VerdictRecord, now: f64) -> Self {
+        let VerdictRecord { left, right, left_lane, rendered_prompt, .. } = record;
+        let phase = match [&left.stop, &right.stop] {
+            [Some(_), Some(_)] => Phase::Ready { since: now },
+            [None, None] if left.text.is_empty() && right.text.is_empty() => {
+                return Self::default();
+            }
+            _ => Phase::Halted,
+        };
+        let asked = Asked {
+            prompt: record.prompt,
+            model: record.model,
+            adapter: record.adapter,
+            sampling: record.sampling,
+            max_new_tokens: record.max_new_tokens,
+        };
+        let answers = if left_lane == 0 { [left, right] } else { [right, left] };
+        // A file may say anything.
+        let left_lane = left_lane.min(1);
+        Self { phase, asked: Some(asked), rendered_prompt, answers, left_lane, reading: None }
+    }
+}
