@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eframe::egui;
 use eframe::egui::{Frame, Id, Label, Margin, OutputCommand, ScrollArea, Ui, vec2};
 use egui_commonmark::{CommonMarkCache, CommonMarkViewer};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use super::button::ActionButton;
 use super::theme::{self, icons};
@@ -130,49 +131,44 @@ enum Content {
     Code(String),
 }
 
-/// Takes a text apart at its fences of code and its headings.
+/// Takes a text apart at its blocks of code and its headings. Quotations stay whole.
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let prose = |place: Range<usize>| Block { place, content: Content::Prose };
-    let code_at = |place: Range<usize>, code: &str| Block {
-        place,
-        content: Content::Code(code.trim_end().to_owned()),
-    };
-    let mut prose_start = 0;
-    let mut code: Option<(&str, usize, String)> = None;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let bare = line.trim_start();
-        let indent = line.len() - bare.len();
-        let fence = ["```", "~~~"].into_iter().find(|mark| bare.starts_with(mark));
-        match (&mut code, fence) {
-            (None, Some(mark)) => {
-                blocks.push(prose(prose_start..start));
-                prose_start = start;
-                code = Some((mark, indent, String::new()));
+    let (mut quotations, mut lists) = (0, 0);
+    let mut code: Option<String> = None;
+    let mut start = 0;
+    for (event, place) in Parser::new(text).into_offset_iter() {
+        match event {
+            Event::Start(Tag::BlockQuote(_)) => quotations += 1,
+            Event::End(TagEnd::BlockQuote(_)) => quotations -= 1,
+            Event::Start(Tag::List(_)) => lists += 1,
+            Event::End(TagEnd::List(_)) => lists -= 1,
+            Event::Start(Tag::Heading { .. }) if quotations == 0 && lists == 0 => {
+                blocks.push(prose(start..place.start));
+                start = place.start;
             }
-            (None, None) if bare.starts_with('#') && indent == 0 => {
-                blocks.push(prose(prose_start..start));
-                prose_start = start;
+            Event::Start(Tag::CodeBlock(_)) if quotations == 0 => {
+                let line = text[..place.start].trim_end_matches([' ', '\t']).len().max(start);
+                blocks.push(prose(start..line));
+                start = line;
+                code = Some(String::new());
             }
-            (None, None) => {}
-            (Some((open, _, words)), Some(mark)) if *open == mark => {
-                blocks.push(code_at(prose_start..at, words));
-                prose_start = at;
-                code = None;
+            Event::Text(words) => {
+                if let Some(code) = &mut code {
+                    code.push_str(&words);
+                }
             }
-            (Some((_, indent, code)), _) => {
-                let spaces = line.bytes().take_while(|byte| *byte == b' ').count();
-                code.push_str(&line[spaces.min(*indent)..]);
+            Event::End(TagEnd::CodeBlock) => {
+                let Some(code) = code.take() else { continue };
+                let content = Content::Code(code.trim_end().to_owned());
+                blocks.push(Block { place: start..place.end, content });
+                start = place.end + usize::from(text[place.end..].starts_with('\n'));
             }
+            _ => {}
         }
     }
-    match code {
-        Some((_, _, words)) => blocks.push(code_at(prose_start..at, &words)),
-        None => blocks.push(prose(prose_start..at)),
-    }
+    blocks.push(prose(start..text.len()));
     blocks.retain(|block| match block.content {
         Content::Prose => !text[block.place.clone()].trim().is_empty(),
         Content::Code(_) => true,
@@ -201,5 +197,10 @@ mod tests {
         assert_eq!(told("```\nnever closed"), ["code: never closed"]);
         assert_eq!(told("# A\na\n## B\nb"), ["prose: # A\na\n", "prose: ## B\nb"]);
         assert_eq!(told("\n\n"), [""; 0]);
+        let nested = "````\n```\na\n```\n````\n#b\n\n    c\n> ```\n> d\n> ```\n";
+        assert_eq!(
+            told(nested),
+            ["code: ```\na\n```", "prose: #b\n\n", "code: c", "prose: > ```\n> d\n> ```\n"]
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Model cards: what the Hub's README is for a reader who sees text alone. Front matter, pictures
 //! and HTML go; words, tables, code and links stay.
 
+use pulldown_cmark::{Event, Parser, Tag};
+
 /// Longer cards are cut here.
 pub const MOST_BYTES: usize = 200_000;
 
@@ -9,32 +11,34 @@ pub fn clean(readme: &str) -> String {
     let text = without_front_matter(readme.trim_start_matches('\u{feff}'));
     let text = within(text, MOST_BYTES);
     let mut out = String::with_capacity(text.len());
-    let mut fence: Option<&str> = None;
-    let mut prose = String::new();
-    for line in text.lines() {
-        let start = line.trim_start();
-        let mark = ["```", "~~~"].into_iter().find(|mark| start.starts_with(mark));
-        match (fence, mark) {
-            (None, None) => {
-                prose.push_str(line);
-                prose.push('\n');
-                continue;
+    let mut done = 0;
+    for (event, place) in Parser::new(text).into_offset_iter() {
+        if matches!(event, Event::Start(Tag::CodeBlock(_))) {
+            let start = text[..place.start].trim_end_matches([' ', '\t']).len().max(done);
+            push_folded(&clean_prose(&text[done..start]), &mut out);
+            let code = &text[start..place.end];
+            out.push_str(code);
+            done = place.end;
+            if let Some(fence) = open_fence(code).filter(|_| done == text.len()) {
+                out = format!("{}\n{fence}", out.trim_end()); // cut within a block of code
             }
-            (None, Some(mark)) => {
-                fence = Some(mark);
-                out.push_str(&clean_prose(&std::mem::take(&mut prose)));
-            }
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (Some(_), _) => {}
         }
-        out.push_str(line);
-        out.push('\n');
     }
-    out.push_str(&clean_prose(&prose));
-    if fence.is_some() {
-        out.push_str("```\n"); // cut within a block of code
-    }
-    fold_blank_lines(&out)
+    push_folded(&clean_prose(&text[done..]), &mut out);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The fence of a block of code that has none at its end.
+fn open_fence(code: &str) -> Option<&str> {
+    let code = code.trim_start();
+    let mark = code.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
+    let fence = &code[..code.len() - code.trim_start_matches(mark).len()];
+    let is_closing = |line: &str| {
+        line.trim().starts_with(fence) && line.trim().trim_start_matches(mark).is_empty()
+    };
+    let is_closed = code.lines().skip(1).last().is_some_and(is_closing);
+    (!is_closed).then_some(fence)
 }
 
 /// Whether a link of a card may be opened: pages and mail, no files and no programs.
@@ -152,23 +156,20 @@ fn linked_picture(text: &str) -> Option<usize> {
     Some(inner + 2 + after.find(')')? + 1)
 }
 
-/// What was taken out leaves empty lines behind: two in a row become one.
-fn fold_blank_lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut blank = true;
-    let mut in_code = false;
-    for line in text.lines() {
-        in_code ^= line.trim_start().starts_with("```");
-        let line = if in_code { line } else { line.trim_end() };
-        if line.is_empty() && blank && !in_code {
+/// Adds prose. What was taken out of it leaves empty lines behind: two in a row become one.
+fn push_folded(prose: &str, out: &mut String) {
+    for line in prose.split_inclusive('\n') {
+        let Some(words) = line.strip_suffix('\n') else {
+            out.push_str(line);
+            break;
+        };
+        let words = words.trim_end();
+        if words.is_empty() && (out.is_empty() || out.ends_with("\n\n")) {
             continue;
         }
-        blank = line.is_empty();
-        out.push_str(line);
+        out.push_str(words);
         out.push('\n');
     }
-    out.truncate(out.trim_end().len());
-    out
 }
 
 #[cfg(test)]
@@ -191,6 +192,21 @@ mod tests {
     fn code_stays_as_it_is() {
         let readme = "Use `<pad>` and `![x](y)`:\n\n```python\nif a < b:\n    print(\"<b>\")\n\n\n# <!--\n```\n\na < b";
         assert_eq!(clean(readme), readme);
+    }
+
+    #[test]
+    fn code_is_what_commonmark_says_it_is() {
+        // A fence of four marks is closed by four, so that a template may show its own fences.
+        let nested = "````markdown\n```\n<b>x</b>\n```\n````\n\nthen";
+        assert_eq!(clean(&format!("{nested} <b>bold</b>")), format!("{nested} bold"));
+        // A line that is indented by four is code, and a comment hides the fences in it.
+        assert_eq!(clean("a\n\n    <b>x</b>\n\nb"), "a\n\n    <b>x</b>\n\nb");
+        assert_eq!(clean("<!--\n```\nold\n```\n-->\nnew"), "new");
+        assert_eq!(
+            clean("- a\n\n  ~~~\n  <b>\n\n\n  c\n  ~~~\n- b"),
+            "- a\n\n  ~~~\n  <b>\n\n\n  c\n  ~~~\n- b"
+        );
+        assert_eq!(clean("~~~~\ncode\n~~~"), "~~~~\ncode\n~~~\n~~~~");
     }
 
     #[test]
