@@ -1,5 +1,6 @@
 //! Damaged files: whatever is done to a model's or an adapter's files, loading them ends with a
-//! model or an error, soon, and without more memory than the files and 64 MB.
+//! model or an error, soon, and without more memory than the files and 64 MB. A project's verdicts:
+//! `verdicts.rs`.
 //!
 //! `cargo test` tries some thousands; `TUNING_FORK_FUZZ=100000 cargo test --release --test fuzz`
 //! as many as it says. Case n is the same everywhere; `TUNING_FORK_FUZZ_FROM=n` begins there.
@@ -8,6 +9,7 @@
 
 mod counting;
 mod mutate;
+mod verdicts;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -60,6 +62,11 @@ fn reference(path: &str) -> PathBuf {
 
 fn write(path: &Path, bytes: &[u8]) {
     File::create(path).unwrap().write_all(bytes).unwrap();
+}
+
+/// What a variable says, or `default`.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
 /// Copies a folder; returns what it weighs.
@@ -196,9 +203,6 @@ fn run_case(case: u64, target: &Target, base: &Model, said: &Mutex<String>) -> O
 
 #[test]
 fn damaged_files_are_errors_and_nothing_worse() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |value| value.parse().unwrap())
-    };
     let (count, from) = (number("TUNING_FORK_FUZZ", 3000), number("TUNING_FORK_FUZZ_FROM", 0));
     let work = tempfile::tempdir().unwrap();
     let targets = targets(work.path());
