@@ -4,7 +4,7 @@
 #   tests/kernels/sanitized.sh [FILTER]
 #
 # Only this folder's code is built with it, in a crate of its own, with the dependencies that the
-# kernels have: a minute, against half an hour for everything. The sanitizer is part of the compiler, but
+# kernels have. The sanitizer is part of the compiler, but
 # asking a stable one for it takes RUSTC_BOOTSTRAP. TUNING_FORK_LEVEL chooses the instructions, as in
 # emulated.sh; without it, those of this processor.
 set -euo pipefail
