@@ -10,8 +10,9 @@ use super::progress::Bar;
 use crate::hub;
 use crate::hub::resolve;
 use crate::hub::resolve::Resolved;
+use crate::llm;
 use crate::llm::card::ModelSource;
-use crate::llm::{Adapter, LoadOptions, Model, Weights};
+use crate::llm::{Adapter, ChatTemplate, LoadOptions, Model, Tokenizer, Weights};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
@@ -94,6 +95,13 @@ pub fn load_adapter(path: &Path, model: &Model) -> anyhow::Result<Adapter> {
 /// Loads a model by whatever a `--model` or a run file may say.
 pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
     load(&with_hint(name, resolve::resolve_model(name))?, name, weights)
+}
+
+/// The tokenizer and the chat template of a model or an encoder, without its weights.
+pub fn load_text(name: &str) -> anyhow::Result<(Tokenizer, Option<ChatTemplate>)> {
+    let path = with_hint(name, resolve::resolve_model(name))?;
+    let text = llm::load_text(&ModelSource::at(&path));
+    text.with_context(|| format!("the tokenizer of {name} could not be loaded"))
 }
 
 fn with_hint<T>(name: &str, found: Result<T, hub::Error>) -> anyhow::Result<T> {

@@ -7,6 +7,7 @@ mod bench_fetch;
 mod cache;
 mod embed;
 mod evaluate;
+mod explore;
 mod export;
 mod fetch;
 mod generate;
@@ -19,6 +20,7 @@ mod report;
 mod rows;
 mod score;
 mod stats;
+mod tensor_file;
 mod train;
 
 use std::path::PathBuf;
@@ -69,6 +71,9 @@ pub enum Command {
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
+    /// Look inside a model: tokens, surprise, attention and more, as numbers
+    Explore(explore::ExploreArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -100,6 +105,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Report(args) => report::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Explore(args) => explore::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -119,7 +125,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | evaluate | report | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | evaluate | report | explore | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -163,6 +169,13 @@ mod tests {
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork stats rouge --input cases.json",
+            "tuning-fork explore tokens --model m --model other --text Once",
+            "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",
+            "tuning-fork explore compare --model m --with m --with-weights q4_0 --text Once",
+            "tuning-fork explore compare --model m --text Once --other-text Twice --json",
+            "tuning-fork explore lens --model m --text Once --last 16 --follow 42 --json",
+            "tuning-fork explore attention --model m --text Once --layer 3 --out a.safetensors",
+            "tuning-fork explore tree --model m --text Once --branches 3 --depth 4 --greedy 20",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
             "tuning-fork export --adapter runs/1 --as merged --out merged",

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::data::table::Reading;
 use crate::encoder::Embedded;
+use crate::explore::subject::Looked;
 use crate::hub::cache::keep::Verifying;
 use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::{FileState, ItemState, QueueEvent};
@@ -160,6 +161,16 @@ impl Progress<Verifying> for Bar {
 impl Progress<Embedded> for Bar {
     fn emit(&self, Embedded { done, total }: Embedded) {
         self.count("Computing", done as u64, total as u64);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Looked> for Bar {
+    fn emit(&self, Looked { done, total }: Looked) {
+        self.count("Looking", done as u64, total as u64);
     }
 
     fn check(&self) -> Result<(), Cancelled> {

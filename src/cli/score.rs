@@ -1,7 +1,6 @@
 //! `tuning-fork score`: the log-probability of every token of given texts.
 
 use std::cell::RefCell;
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -13,6 +12,7 @@ use super::load::ModelArgs;
 use super::out;
 use super::progress::Bar;
 use super::rows::{self, TableArgs};
+use super::tensor_file::TensorFile;
 use crate::data::forms;
 use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::Stanza;
@@ -111,7 +111,12 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         })
         .collect::<anyhow::Result<Vec<Encoded>>>()?;
     let mut logits_file = match &args.logits {
-        Some(path) => Some(LogitsFile::create(path, &encoded, model.config().vocab_size)?),
+        Some(path) => {
+            let shape = |row: &Encoded| vec![row.ids.len(), model.config().vocab_size];
+            let tensors = encoded.iter().enumerate();
+            let tensors = tensors.map(|(index, row)| (format!("logits.{index}"), shape(row)));
+            Some(TensorFile::create(path, &tensors.collect::<Vec<_>>())?)
+        }
         None => None,
     };
     let bar = Bar::new();
@@ -300,62 +305,6 @@ impl Progress<Scoring> for Offset<'_> {
     }
 }
 
-/// A safetensors file that is written front to back: the logits of a long text would not fit in
-/// memory beside the model.
-struct LogitsFile {
-    path: PathBuf,
-    file: BufWriter<tempfile::NamedTempFile>,
-}
-
-impl LogitsFile {
-    fn create(path: &Path, rows: &[Encoded], vocab_size: usize) -> anyhow::Result<Self> {
-        let mut header = serde_json::Map::new();
-        let mut offset = 0;
-        for (index, row) in rows.iter().enumerate() {
-            let end = offset + row.ids.len() * vocab_size * size_of::<f32>();
-            let tensor = json!({
-                "dtype": "F32",
-                "shape": [row.ids.len(), vocab_size],
-                "data_offsets": [offset, end],
-            });
-            header.insert(format!("logits.{index}"), tensor);
-            offset = end;
-        }
-        let mut header = serde_json::to_string(&header)?;
-        // Readers map the data as f32, so it has to begin at a multiple of 8.
-        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or_else(|| Path::new("."));
-        let file = std::fs::create_dir_all(folder)
-            .and_then(|()| tempfile::Builder::new().prefix(".writing-").tempfile_in(folder))
-            .with_context(|| format!("{} could not be written", path.display()))?;
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    fn append(&mut self, logits: &[f32]) -> anyhow::Result<()> {
-        for value in logits {
-            self.file.write_all(&value.to_le_bytes())?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> anyhow::Result<()> {
-        let file = self.file.into_inner().map_err(|error| error.into_error())?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // A temporary file is private; what it becomes is a document like any other.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(&self.path)
-            .with_context(|| format!("{} could not be written", self.path.display()))?;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -447,21 +396,5 @@ mod tests {
             missing.ends_with("there is none of that name; there are \"frage\", \"antwort\""),
             "{missing}"
         );
-    }
-
-    #[test]
-    fn logits_are_written_as_safetensors_reads_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/logits.safetensors");
-        let row = |count: usize| Encoded { ids: vec![0; count], completion_start: None };
-        let mut file = LogitsFile::create(&path, &[row(2), row(1)], 3).unwrap();
-        file.append(&[0.0, 1.0, 2.0]).unwrap();
-        file.append(&[3.0, 4.0, 5.0, 6.0, 7.0, 8.5]).unwrap();
-        file.finish().unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        assert_eq!(tensors.tensor("logits.0").unwrap().shape(), [2, 3]);
-        let second = tensors.tensor("logits.1").unwrap();
-        assert_eq!(second.data()[8..], 8.5_f32.to_le_bytes());
     }
 }

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::error::Error;
-use super::subject::{Looked, Subject};
+use super::subject::{Looked, Subject, check_memory};
 use crate::jobs::Progress;
-use crate::memory::free_memory;
+use crate::llm::config::Config;
 
 /// What a layer attends to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -130,7 +130,7 @@ pub fn attention_of<E: From<Error>>(
     subject.check(ids)?;
     let Subject { model, adapter } = subject;
     let (heads, time) = (model.config().heads, ids.len());
-    check_memory(model.config().width, heads, time)?;
+    check_memory("attention", time, memory_needed(model.config(), time))?;
     let mut failure = None;
     let mut done = 0;
     let mut look = |layer: usize, weights: Vec<f32>| -> Result<(), E> {
@@ -155,23 +155,11 @@ pub fn attention_of<E: From<Error>>(
     failure.map_or(Ok(()), Err)
 }
 
-/// What a layer of `time` tokens takes in memory: the weights, and the states of all positions, which
-/// go through the layers together here.
-pub fn memory_needed(width: usize, heads: usize, time: usize) -> u64 {
-    // About a dozen rows of the width are there at once.
-    size_of::<f32>() as u64 * (heads * time * time + 12 * width * time) as u64
-}
-
-fn check_memory(width: usize, heads: usize, time: usize) -> Result<(), Error> {
-    let needed = memory_needed(width, heads, time);
-    match free_memory() {
-        Some(free) if needed > free => {
-            let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
-            let (needed_mb, free_mb) = (megabytes(needed), free / 1_000_000);
-            Err(Error::Memory { tokens: time, needed_mb, free_mb })
-        }
-        _ => Ok(()),
-    }
+/// What looking at a layer of `time` tokens takes in memory: its weights, and what goes through the
+/// layers, here of all positions together.
+pub fn memory_needed(config: &Config, time: usize) -> u64 {
+    let passing = 8 * config.width + 3 * config.mlp_width;
+    (size_of::<f32>() * (config.heads * time * time + passing * time)) as u64
 }
 
 #[cfg(test)]

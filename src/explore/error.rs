@@ -26,10 +26,10 @@ pub enum Error {
     NoCommonTokens,
 
     #[error(
-        "the attention of {tokens} tokens takes {needed_mb} MB, and {free_mb} MB are free: choose a \
+        "the {view} of {tokens} tokens takes {needed_mb} MB, and {free_mb} MB are free: choose a \
          shorter text, or end other programs"
     )]
-    Memory { tokens: usize, needed_mb: u64, free_mb: u64 },
+    Memory { view: &'static str, tokens: usize, needed_mb: u64, free_mb: u64 },
 
     #[error("no layer of this model has attention to show: they all carry a state instead")]
     NoAttention,
@@ -39,6 +39,9 @@ pub enum Error {
          are damaged"
     )]
     NotNumbers { position: usize },
+
+    #[error("there is no token {id}: the tokenizer has {count}, counted from 0")]
+    NoSuchToken { id: u32, count: usize },
 
     #[error("there is no position {position}: the text has {count} tokens, counted from 0")]
     NoSuchPosition { position: usize, count: usize },

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::predictions::Spread;
-use super::subject::{Looked, Subject};
+use super::subject::{Looked, Subject, turned_alike};
 use crate::jobs::Progress;
 use crate::llm::KvCache;
 
@@ -141,11 +141,15 @@ fn answer_logprob(
     // The token before the answer is run, for what it expects next.
     let start = if cut.end == answer { cut.start.checked_sub(1) } else { Some(cut.start) };
     let Some(start) = start else { return Ok(None) };
-    let start = start.min(cache.len());
-    cache.truncate(start);
+    let mut start = start.min(cache.len());
     // The answer's last token is not asked what comes next.
+    let length = ids.len() - 1 - cut.len();
+    if !turned_alike(model.config(), cache.planned(), length) {
+        start = 0;
+    }
+    cache.truncate(start);
     let rest = [&ids[start..cut.start.max(start)], &ids[cut.end..ids.len() - 1]].concat();
-    cache.plan(start + rest.len());
+    cache.plan(length);
     let wanted = rest.len() - (ids.len() - answer)..rest.len();
     let states = model.normed_states(&rest, cache, adapter, wanted)?;
     let (width, vocab_size) = (model.config().width, model.config().vocab_size);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest, rank};
-use super::subject::{Looked, Subject};
+use super::subject::{Looked, Subject, check_memory};
 use crate::jobs;
 use crate::jobs::Progress;
 
@@ -64,6 +64,12 @@ pub struct LensRequest {
 /// Scores that are in memory at once, as a number of values.
 const SCORES: usize = 1 << 22;
 
+/// Positions that go through the layers together.
+const CHUNK: usize = 128;
+
+/// About what a candidate takes, with its text.
+const PLACE_BYTES: usize = size_of::<Candidate>() + 16;
+
 /// Reads a text once, and takes the hidden states of every layer through the model's own final norm
 /// and head. Slow: reports layers, and looks for Stop at each.
 pub fn lens(
@@ -83,29 +89,31 @@ pub fn lens(
         }));
     }
     let first = ids.len() - last.unwrap_or(ids.len()).clamp(1, ids.len());
+    let layer_count = config.layer_count();
+    let places = (layer_count + 1) * (ids.len() - first);
+    let needed = (places * (size_of::<Vec<Candidate>>() + top * PLACE_BYTES)) as u64;
+    check_memory("logit lens", ids.len(), needed)?;
     let mut cache = model.new_cache();
     cache.plan(ids.len());
-    if first > 0 {
-        // Nobody looks at these.
-        for part in ids[..first].chunks(128) {
-            progress.check()?;
-            model.normed_states(part, &mut cache, adapter, 0..0)?;
-        }
+    // Nobody looks at these.
+    for part in ids[..first].chunks(CHUNK) {
+        progress.check()?;
+        model.normed_states(part, &mut cache, adapter, 0..0)?;
     }
-    let layer_count = config.layer_count();
     let mut view = LensView {
         ids: ids.to_vec(),
         tokens: subject.token_texts(ids),
         positions: first..ids.len(),
-        top: Vec::new(),
-        entropy: Vec::new(),
+        top: vec![Vec::new(); layer_count + 1],
+        entropy: vec![Vec::new(); layer_count + 1],
         followed: follow.map(|id| Followed {
             id,
             token: tokenizer.token_text(id),
-            logprobs: Vec::new(),
-            ranks: Vec::new(),
+            logprobs: vec![Vec::new(); layer_count + 1],
+            ranks: vec![Vec::new(); layer_count + 1],
         }),
     };
+    let mut looked = 0;
     let mut look = |layer: usize, hidden: &[f32]| -> Result<(), Error> {
         progress.check()?;
         let normed;
@@ -115,12 +123,10 @@ pub fn lens(
             normed = model.final_normed(hidden);
             &normed
         };
-        let (mut tops, mut entropies) = (Vec::new(), Vec::new());
-        let (mut logprobs, mut ranks) = (Vec::new(), Vec::new());
         let rows_at_once = (SCORES / config.vocab_size.max(1)).max(1);
         for states in states.chunks(rows_at_once * config.width) {
             let mut scores = model.scores_of(states, adapter)?;
-            let done = first + entropies.len();
+            let done = first + view.entropy[layer].len();
             let read = jobs::in_pool(|| {
                 let rows = scores.par_chunks_exact_mut(config.vocab_size).enumerate();
                 let read = rows.map(|(at, row)| {
@@ -136,35 +142,31 @@ pub fn lens(
                 let candidate = |&(id, score): &(u32, f32)| {
                     Candidate::new(tokenizer, id, spread.logprob(score))
                 };
-                tops.push(best.iter().map(candidate).collect());
-                entropies.push(spread.entropy);
-                if let Some((score, rank)) = followed {
-                    logprobs.push(spread.logprob(score));
-                    ranks.push(rank);
+                view.top[layer].push(best.iter().map(candidate).collect());
+                view.entropy[layer].push(spread.entropy);
+                if let (Some(view), Some((score, rank))) = (&mut view.followed, followed) {
+                    view.logprobs[layer].push(spread.logprob(score));
+                    view.ranks[layer].push(rank);
                 }
             }
         }
-        view.top.push(tops);
-        view.entropy.push(entropies);
-        if let Some(followed) = &mut view.followed {
-            followed.logprobs.push(logprobs);
-            followed.ranks.push(ranks);
-        }
-        progress.emit(Looked { done: layer + 1, total: layer_count + 1 });
+        looked += hidden.len() / config.width;
+        progress.emit(Looked { done: looked, total: places });
         Ok(())
     };
     let mut failure = None;
-    model.watch(
-        &ids[first..],
-        &mut cache,
-        adapter,
-        &mut |layer, hidden| match look(layer, hidden) {
+    for part in ids[first..].chunks(CHUNK) {
+        let mut watch = |layer: usize, hidden: &[f32]| match look(layer, hidden) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failure = Some(error);
                 ControlFlow::Break(())
             }
-        },
-    )?;
+        };
+        model.watch(part, &mut cache, adapter, &mut watch)?;
+        if failure.is_some() {
+            break;
+        }
+    }
     failure.map_or(Ok(view), Err)
 }

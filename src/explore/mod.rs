@@ -9,6 +9,7 @@ pub mod attention;
 pub mod compare;
 pub mod compare_words;
 pub mod error;
+pub mod guess;
 pub mod leave_one_out;
 pub mod lens;
 pub mod next_token;

@@ -1,7 +1,9 @@
 //! What is looked at: a model, with an adapter over it or without, and how far the work is.
 
 use super::error::Error;
+use crate::llm::config::Config;
 use crate::llm::{Adapter, KvCache, Model};
+use crate::memory::free_memory;
 
 /// A model as it is asked: with an adapter, or as it is.
 #[derive(Clone, Copy)]
@@ -43,6 +45,26 @@ impl<'a> Subject<'a> {
 pub struct Looked {
     pub done: usize,
     pub total: usize,
+}
+
+/// Whether keys of texts of these two lengths are turned alike, and can be shared: there are ropes that
+/// depend on the length of the whole text.
+pub(super) fn turned_alike(config: &Config, one: usize, other: usize) -> bool {
+    config.ropes.iter().all(|rope| {
+        let [one, other] = [one, other].map(|length| rope.table_within(1, 1, length));
+        one.cos == other.cos && one.sin == other.sin
+    })
+}
+
+/// Fails with the number where a view would take more memory than is free.
+pub(super) fn check_memory(view: &'static str, tokens: usize, needed: u64) -> Result<(), Error> {
+    match free_memory() {
+        Some(free) if needed > free => {
+            let (needed_mb, free_mb) = (needed.div_ceil(1_000_000), free / 1_000_000);
+            Err(Error::Memory { view, tokens, needed_mb, free_mb })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tokens that go through the layers before somebody is asked whether to go on.

@@ -72,10 +72,14 @@ pub fn of_text(tokenizer: &Tokenizer, text: &str, add_special: bool) -> Result<T
     Ok(TokenView { pieces, text: Some(counts) })
 }
 
-/// The same of ids. One that the tokenizer does not have is shown as such.
+/// The same of ids.
 pub fn of_ids(tokenizer: &Tokenizer, ids: &[u32]) -> Result<TokenView, Error> {
     if ids.is_empty() {
         return Err(Error::NoTokens);
+    }
+    let count = tokenizer.vocab_size();
+    if let Some(&id) = ids.iter().find(|id| **id as usize >= count) {
+        return Err(Error::NoSuchToken { id, count });
     }
     let pieces = ids.iter().map(|id| piece(tokenizer, *id, None)).collect();
     Ok(TokenView { pieces, text: None })

@@ -1,0 +1,52 @@
+//! `tuning-fork explore`: the numbers of "Look inside" without a window.
+
+mod attention;
+mod compare;
+mod lens;
+mod rows;
+mod surprise;
+mod table;
+mod tokens;
+mod tree;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    #[command(subcommand)]
+    view: View,
+}
+
+/// The views. Log-probabilities are natural logs, entropy and surprise are in bits, positions and
+/// layers are counted from 0.
+#[derive(Debug, Subcommand)]
+enum View {
+    /// The pieces that a tokenizer makes of a text
+    Tokens(tokens::TokensArgs),
+
+    /// How likely each token of a text is, and what else could have come
+    Surprise(surprise::SurpriseArgs),
+
+    /// Two models on one text, or two prompts' next token: KL, total variation, agreement
+    Compare(compare::CompareArgs),
+
+    /// What every layer would say next, through the model's own final norm and head
+    Lens(lens::LensArgs),
+
+    /// What each position looks at: the weights of every head
+    Attention(attention::AttentionArgs),
+
+    /// A prompt and the ways in which it can go on
+    Tree(tree::TreeArgs),
+}
+
+pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
+    match &args.view {
+        View::Tokens(args) => tokens::run(args),
+        View::Surprise(args) => surprise::run(args),
+        View::Compare(args) => compare::run(args),
+        View::Lens(args) => lens::run(args),
+        View::Attention(args) => attention::run(args),
+        View::Tree(args) => tree::run(args),
+    }
+}
