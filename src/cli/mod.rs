@@ -175,6 +175,7 @@ mod tests {
             "tuning-fork explore compare --model m --text Once --other-text Twice --json",
             "tuning-fork explore lens --model m --text Once --last 16 --follow 42 --json",
             "tuning-fork explore attention --model m --text Once --layer 3 --out a.safetensors",
+            "tuning-fork explore meaning --model m --input items.jsonl --layer 8 --pooling last",
             "tuning-fork explore tree --model m --text Once --branches 3 --depth 4 --greedy 20",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",

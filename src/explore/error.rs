@@ -1,5 +1,6 @@
 //! Why a view cannot be given.
 
+use crate::encoder;
 use crate::jobs::Cancelled;
 use crate::llm;
 use crate::llm::text::tokenizer::TokenizerError;
@@ -51,6 +52,15 @@ pub enum Error {
 
     #[error("the tree has no node {node} any more")]
     NoSuchNode { node: usize },
+
+    #[error(
+        "there are no hidden states {layer}: 0 is the embedding, and the last are {count}, after \
+         the last layer"
+    )]
+    NoSuchState { layer: usize, count: usize },
+
+    #[error(transparent)]
+    Encoder(#[from] encoder::Error),
 
     #[error(transparent)]
     Model(#[from] llm::Error),

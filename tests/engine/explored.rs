@@ -133,6 +133,10 @@ fn two_prompts_branches_and_tokens_come_one_object_a_row() {
         "--json",
     ]));
     assert_eq!(found[0]["by"], "tokens");
+    let layer = ["--input", &input, "--layer", "2", "--json"];
+    let found = rows_of(&explore(&[&["meaning", "--model", &model], &layer[..]].concat()));
+    assert_eq!(found[0]["vectors"].as_array().unwrap().len(), 2);
+    assert!((numbers(&found[0]["variance_share"])[0] - 1.0).abs() < 1e-9);
     let found =
         rows_of(&explore(&["tokens", "--model", &model, "--text", "Ein Wort, 一个词", "--json"]));
     let ids = found[0]["ids"].as_array().unwrap().len();

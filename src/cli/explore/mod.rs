@@ -3,6 +3,7 @@
 mod attention;
 mod compare;
 mod lens;
+mod meaning;
 mod rows;
 mod surprise;
 mod table;
@@ -36,6 +37,9 @@ enum View {
     /// What each position looks at: the weights of every head
     Attention(attention::AttentionArgs),
 
+    /// Texts as vectors of a layer or of an encoder: map, similarities, nearest neighbours
+    Meaning(meaning::MeaningArgs),
+
     /// A prompt and the ways in which it can go on
     Tree(tree::TreeArgs),
 }
@@ -47,6 +51,7 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         View::Compare(args) => compare::run(args),
         View::Lens(args) => lens::run(args),
         View::Attention(args) => attention::run(args),
+        View::Meaning(args) => meaning::run(args),
         View::Tree(args) => tree::run(args),
     }
 }

@@ -76,12 +76,6 @@ mod tests {
         let mut table = Table::new(["token", "bits"]);
         table.push(vec![token(" the\n"), number(Some(12.345), 2)]);
         table.push(vec![token("a"), number(None, 2)]);
-        assert_eq!(
-            table.lines(),
-            ["token  bits", "·the↵  12.35", "a"].map(|line| {
-                // The heading of a column of numbers stands on its right too.
-                if line.starts_with("token") { "token   bits".to_owned() } else { line.to_owned() }
-            })
-        );
+        assert_eq!(table.lines(), ["token   bits", "·the↵  12.35", "a"]);
     }
 }

@@ -1,0 +1,129 @@
+//! `tuning-fork explore meaning`
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::rows::{Content, InputArgs, Row};
+use super::table;
+use super::table::Table;
+use crate::cli::load::ModelArgs;
+use crate::cli::out;
+use crate::cli::progress::Bar;
+use crate::encoder::{Encoder, is_encoder_folder};
+use crate::explore::meaning;
+use crate::explore::meaning::{MeaningView, Pooled};
+use crate::explore::subject::Subject;
+use crate::hub::resolve;
+
+#[derive(Debug, Args)]
+pub struct MeaningArgs {
+    /// A model, of which a layer's hidden states are taken, or a sentence encoder
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The layer: 0 is the embedding, n what the n-th layer gives; without it, the last, after the
+    /// final norm
+    #[arg(long)]
+    layer: Option<usize>,
+
+    /// How the vectors of a text's tokens become one; an encoder has a way of its own
+    #[arg(long, value_enum)]
+    pooling: Option<Pooling>,
+
+    /// Put before each text for an encoder; without it, the encoder's own default prompt
+    #[arg(long)]
+    prefix: Option<String>,
+
+    /// One JSON object for all rows: vectors, map, cosines, neighbours
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Pooling {
+    Mean,
+    Last,
+    First,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    items: Vec<String>,
+
+    /// None of an encoder.
+    layer: Option<usize>,
+    pooling: Option<Pooled>,
+    #[serde(flatten)]
+    view: &'a MeaningView,
+}
+
+pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
+    let rows = args.input.read()?;
+    let bar = Bar::new();
+    let path = resolve::resolve_model(&args.model.model).ok();
+    let (layer, pooling, vectors) = match path.filter(|path| is_encoder_folder(path)) {
+        Some(path) => {
+            if args.layer.is_some() || args.pooling.is_some() || args.model.adapter.is_some() {
+                bail!(
+                    "{} is an encoder, which has its own way from tokens to one vector: leave out \
+                     --layer, --pooling and --adapter",
+                    args.model.model
+                );
+            }
+            let text = |row: &Row| match &row.content {
+                Content::Text(text) => Ok(text.clone()),
+                Content::Ids(_) => bail!("{}: an encoder reads \"text\", not \"ids\"", row.place),
+            };
+            let texts = rows.iter().map(text).collect::<anyhow::Result<Vec<String>>>()?;
+            let encoder = Encoder::load(&path)?;
+            let prompt = args.prefix.as_deref().or(encoder.default_prompt()).unwrap_or_default();
+            (None, None, meaning::vectors_of_encoder(&encoder, prompt, &texts, &bar)?)
+        }
+        None => {
+            if args.prefix.is_some() {
+                bail!("--prefix is for encoders: write it into the texts");
+            }
+            let (model, adapter) = args.model.load()?;
+            let subject = Subject::new(&model, adapter.as_ref());
+            let ids = rows.iter().map(|row| row.ids(subject));
+            let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
+            let layer = args.layer.unwrap_or(model.config().layer_count());
+            let pooled = match args.pooling {
+                None | Some(Pooling::Mean) => Pooled::Mean,
+                Some(Pooling::Last) => Pooled::Last,
+                Some(Pooling::First) => Pooled::First,
+            };
+            let vectors = meaning::vectors_of_layer(subject, &ids, layer, pooled, &bar)?;
+            (Some(layer), Some(pooled), vectors)
+        }
+    };
+    bar.clear();
+    let view = meaning::meaning(vectors);
+    let item = |row: &Row| match &row.content {
+        Content::Text(text) => text.clone(),
+        Content::Ids(ids) => format!("{ids:?}"),
+    };
+    let items: Vec<String> = rows.iter().map(item).collect();
+    if args.json {
+        return out::json(&Line { items, layer, pooling, view: &view });
+    }
+    let mut table = Table::new(["item", "1", "2", "nearest", "cosine"]);
+    for (at, item) in items.iter().enumerate() {
+        let along = |component: usize| view.coordinates[at].get(component).copied();
+        let nearest = view.nearest[at].first();
+        table.push(vec![
+            item.chars().take(40).collect(),
+            table::number(along(0), 3),
+            table::number(along(1), 3),
+            nearest.map(|near| items[near.item].chars().take(40).collect()).unwrap_or_default(),
+            table::number(nearest.map(|near| near.cosine), 4),
+        ]);
+    }
+    table.print()?;
+    let share: f64 = view.variance_share.iter().take(2).sum();
+    out::line(&format!("The map's two directions hold {:.1} % of the variance", 100.0 * share))
+}
