@@ -142,8 +142,9 @@ fn answer_logprob(
     let start = if cut.end == answer { cut.start.checked_sub(1) } else { Some(cut.start) };
     let Some(start) = start else { return Ok(None) };
     let mut start = start.min(cache.len());
-    // The answer's last token is not asked what comes next.
-    let length = ids.len() - 1 - cut.len();
+    // The answer's last token is not asked what comes next. The whole text is that which the other
+    // views read, with that token.
+    let length = if cut.is_empty() { ids.len() } else { ids.len() - 1 - cut.len() };
     if !turned_alike(model.config(), cache.planned(), length) {
         start = 0;
     }

@@ -8,6 +8,8 @@ use candle_core::{DType, Tensor};
 use tuning_fork::explore::attention;
 use tuning_fork::explore::compare;
 use tuning_fork::explore::compare::Divergence;
+use tuning_fork::explore::compare_words;
+use tuning_fork::explore::compare_words::WordDifference;
 use tuning_fork::explore::error::Error;
 use tuning_fork::explore::leave_one_out;
 use tuning_fork::explore::leave_one_out::Unit;
@@ -245,6 +247,33 @@ fn two_models_are_as_far_apart_as_transformers_says() {
     let itself = compare::on_text(a, a, ids, &Quiet).unwrap().summary;
     assert_eq!((itself.mean_kl_ab, itself.mean_total_variation), (0.0, 0.0));
     assert_eq!((itself.top_1_agreement, itself.top_10_agreement), (1.0, 1.0));
+}
+
+#[test]
+fn models_with_different_vocabularies_are_compared_by_words() {
+    let (llama, other) = (model("llama"), model("tiny_smollm3"));
+    let (a, b) = (Subject::new(&llama, None), Subject::new(&other, None));
+    assert!(!compare::same_vocabulary(a.model, b.model));
+    let text = "Which answer is better?  一个词, and one more";
+    let found = compare_words::on_text(a, b, text, &Quiet).unwrap();
+    let words: Vec<&str> = found.words.iter().map(|word| word.word.as_str()).collect();
+    assert_eq!(words.join(" "), "Which answer is better? 一个词, and one more");
+    for (subject, side) in [(a, 0), (b, 1)] {
+        let ids = subject.encode(text).unwrap();
+        let read = surprise::surprise(subject, &ids, 0, &Quiet).unwrap();
+        let places = subject.model.tokenizer().encode_with_places(text, true).unwrap();
+        let own = places.iter().filter(|(_, place)| place.is_some()).count();
+        let of = |word: &WordDifference| match side {
+            0 => (word.tokens_a, word.logprob_a),
+            _ => (word.tokens_b, word.logprob_b),
+        };
+        assert_eq!(found.words.iter().map(|word| of(word).0).sum::<usize>(), own);
+        // All but the first word, which may have nothing before it, together are all their tokens.
+        let first = places.len() - own + of(&found.words[0]).0;
+        let rest: f64 = read.logprobs[first..].iter().map(|it| it.unwrap()).sum();
+        let summed: f64 = found.words[1..].iter().map(|word| of(word).1.unwrap()).sum();
+        assert!((rest - summed).abs() < 1e-9, "{rest} {summed}");
+    }
 }
 
 #[test]
