@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
     ("stats", &[]),
-    ("explore", &["encoder", "jobs", "llm", "memory"]),
+    ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),

@@ -7,10 +7,12 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use serde::Serialize;
 
 use super::error::Error;
-use super::principal::{Components, principal_components};
 use super::subject::{Looked, Subject};
-use crate::encoder::{Embedded, Encoder, cosine};
+use crate::encoder::{Embedded, Encoder};
 use crate::jobs::{Cancelled, Progress};
+use crate::stats::embeddings::cosine;
+use crate::stats::embeddings::principal::{Components, principal_components};
+use crate::stats::moments::{quantile_of_sorted, sorted};
 
 /// Items by their vectors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,16 +144,13 @@ impl Progress<Embedded> for Counted<'_> {
 
 /// How vectors lie to each other.
 pub fn meaning(vectors: Vec<Vec<f32>>) -> MeaningView {
-    let Components { coordinates, variance_share } = principal_components(&vectors, COMPONENTS);
-    let has_direction: Vec<bool> =
-        vectors.iter().map(|vector| vector.iter().any(|value| *value != 0.0)).collect();
-    let angle = |(one, other): (usize, usize)| {
-        let both = has_direction[one] && has_direction[other];
-        both.then(|| cosine(&vectors[one], &vectors[other]))
-    };
-    let items = 0..vectors.len();
-    let row = |one: usize| items.clone().map(|other| angle((one, other))).collect();
-    let cosine: Vec<Vec<Option<f64>>> = items.clone().map(row).collect();
+    let rows: Vec<Vec<f64>> =
+        vectors.iter().map(|row| row.iter().map(|value| f64::from(*value)).collect()).collect();
+    let Components { scores, explained_variance_ratio, .. } = principal_components(&rows);
+    let (mut coordinates, mut variance_share) = (scores, explained_variance_ratio);
+    coordinates.iter_mut().for_each(|row| row.truncate(COMPONENTS));
+    variance_share.truncate(COMPONENTS);
+    let cosine = cosine::similarities(&rows);
     let nearest = cosine.iter().enumerate().map(|(own, row)| nearest(own, row)).collect();
     MeaningView { vectors, coordinates, variance_share, cosine, nearest }
 }
@@ -192,19 +191,12 @@ pub fn along_axis(
         Vec::new()
     };
     let along = vectors.iter().map(|vector| {
-        let mut places: Vec<f64> = axes.iter().map(|axis| axis.position(vector)).collect();
-        places.sort_by(f64::total_cmp);
-        let interval = quantile(&places, 0.025).zip(quantile(&places, 0.975));
+        let places = sorted(axes.iter().map(|axis| axis.position(vector)).collect());
+        let quantile = |q: f64| quantile_of_sorted(&places, q).ok();
+        let interval = quantile(0.025).zip(quantile(0.975));
         Along { position: axis.position(vector), interval }
     });
     Some(along.collect())
-}
-
-/// Between its neighbours, as numpy's default.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let place = q * (sorted.len().checked_sub(1)? as f64);
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
 }
 
 struct Axis {

@@ -15,7 +15,6 @@ pub mod lens;
 pub mod meaning;
 pub mod next_token;
 pub mod predictions;
-mod principal;
 pub mod subject;
 pub mod surprise;
 pub mod tokens;
