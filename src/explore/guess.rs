@@ -48,18 +48,13 @@ pub struct HiddenWord {
 /// The words of `words` (see [`super::leave_one_out::parts`]) that are hidden. The first word never
 /// is: nothing stands before it.
 pub fn hidden(words: &[Range<usize>], hide: &Hide) -> Vec<Range<usize>> {
-    let is_hidden: Box<dyn FnMut(usize) -> bool> = match hide {
-        Hide::Every(count) => {
-            let count = (*count).max(1);
-            Box::new(move |at| (at + 1).is_multiple_of(count))
-        }
-        Hide::Random { share, seed } => {
-            let (mut random, share) = (ChaCha20Rng::seed_from_u64(*seed), *share);
-            Box::new(move |_| f64::from(random.next_u32()) / 2f64.powi(32) < share)
-        }
-        Hide::Chosen(chosen) => Box::new(|at| chosen.contains(&at)),
+    let seed = if let Hide::Random { seed, .. } = hide { *seed } else { 0 };
+    let mut random = ChaCha20Rng::seed_from_u64(seed);
+    let mut is_hidden = |at: usize| match hide {
+        Hide::Every(count) => (at + 1).is_multiple_of((*count).max(1)),
+        Hide::Random { share, .. } => f64::from(random.next_u32()) / 2f64.powi(32) < *share,
+        Hide::Chosen(chosen) => chosen.contains(&at),
     };
-    let mut is_hidden = is_hidden;
     let all = words.iter().enumerate().filter(|(at, _)| is_hidden(*at));
     all.map(|(_, word)| word.clone()).filter(|word| word.start > 0).collect()
 }

@@ -180,7 +180,7 @@ pub fn along_axis(
     let mut random = ChaCha20Rng::seed_from_u64(seed);
     let mut drawn = |group: &[usize]| -> Vec<usize> {
         let draw = |_: &usize| {
-            let below = u64::from(random.next_u32()) * group.len() as u64 >> 32;
+            let below = (u64::from(random.next_u32()) * group.len() as u64) >> 32;
             group[below as usize]
         };
         group.iter().map(draw).collect()

@@ -18,7 +18,7 @@ use crate::hub::resolve;
 
 #[derive(Debug, Args)]
 pub struct MeaningArgs {
-    /// A model, of which a layer's hidden states are taken, or a sentence encoder
+    // A model, of which a layer's hidden states are taken, or a sentence encoder.
     #[command(flatten)]
     model: ModelArgs,
 
