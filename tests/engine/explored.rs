@@ -138,7 +138,7 @@ fn two_prompts_branches_and_tokens_come_one_object_a_row() {
     assert_eq!(found[0]["vectors"].as_array().unwrap().len(), 2);
     assert!((numbers(&found[0]["variance_share"])[0] - 1.0).abs() < 1e-9);
     let found =
-        rows_of(&explore(&["tokens", "--model", &model, "--text", "Ein Wort, 一个词", "--json"]));
+        rows_of(&explore(&["tokens", "--model", &model, "--text", "Une idée, 一个词", "--json"]));
     let ids = found[0]["ids"].as_array().unwrap().len();
     assert_eq!(found[0]["count"], ids);
     let bytes: Vec<u8> = found[0]["pieces"]
@@ -148,7 +148,7 @@ fn two_prompts_branches_and_tokens_come_one_object_a_row() {
         .flat_map(|piece| numbers(&piece["bytes"]))
         .map(|byte| byte as u8)
         .collect();
-    assert!(String::from_utf8(bytes).unwrap().ends_with("Ein Wort, 一个词"));
+    assert!(String::from_utf8(bytes).unwrap().ends_with("Une idée, 一个词"));
 }
 
 #[test]
