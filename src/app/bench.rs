@@ -1,6 +1,6 @@
 //! `tuning-fork bench ui`: the window's own work a frame, and how soon the first frame is there.
 //!
-//! Either a real training run or a download goes on behind it, or the curves of a very long run
+//! Either a real training run or a download is under way behind it, or the curves of a very long run
 //! are drawn, or a long list of what the Hub has is scrolled.
 
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ use crate::state::command::{ModelsCommand, TrainCommand, WindowCommand};
 use crate::state::hub::ModelsTab;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::train::form::DataSource;
-use crate::train::record::metrics::{PreferenceMetrics, StepMetrics, TrainEvent};
+use crate::train::config::metric::Metric;
+use crate::train::record::metrics::{StepMetrics, TrainEvent};
 
 /// The window is drawn this often, as if somebody kept moving the mouse.
 const FRAME: Duration = Duration::from_millis(33);
@@ -204,23 +205,19 @@ impl Measured {
 fn logged(step: usize) -> StepMetrics {
     let noise = (step as f64 * 12.9898).sin();
     let progress = step as f64 / (step as f64 + 1000.0);
-    StepMetrics {
-        step,
-        loss: 0.693 - 0.5 * progress + 0.1 * noise,
-        learning_rate: 1e-4,
-        grad_norm: 2.0 + noise,
-        preference: Some(PreferenceMetrics {
-            rewards_chosen: progress + 0.2 * noise,
-            rewards_rejected: -progress + 0.3 * noise,
-            rewards_accuracies: if noise > -0.5 { 1.0 } else { 0.5 },
-            rewards_margins: 2.0 * progress - 0.1 * noise,
-            logps_chosen: -110.0 + 5.0 * noise,
-            logps_rejected: -125.0 - 10.0 * progress + 5.0 * noise,
-            ..PreferenceMetrics::default()
-        }),
-        step_secs: 1.0,
-        ..StepMetrics::default()
-    }
+    let values = [
+        (Metric::Loss, 0.693 - 0.5 * progress + 0.1 * noise),
+        (Metric::LearningRate, 1e-4),
+        (Metric::GradNorm, 2.0 + noise),
+        (Metric::MeanTokenAccuracy, 0.0),
+        (Metric::RewardsChosen, progress + 0.2 * noise),
+        (Metric::RewardsRejected, -progress + 0.3 * noise),
+        (Metric::RewardsAccuracies, if noise > -0.5 { 1.0 } else { 0.5 }),
+        (Metric::RewardsMargins, 2.0 * progress - 0.1 * noise),
+        (Metric::LogpsChosen, -110.0 + 5.0 * noise),
+        (Metric::LogpsRejected, -125.0 - 10.0 * progress + 5.0 * noise),
+    ];
+    StepMetrics { step, values: values.into(), step_secs: 1.0, ..StepMetrics::default() }
 }
 
 impl eframe::App for Measured {

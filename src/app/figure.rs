@@ -14,8 +14,9 @@ use plotters::style::{FontStyle, IntoTextStyle as _, register_font};
 
 use crate::files;
 use crate::train::config::Objective;
+use crate::train::config::metric::Metric;
+use crate::train::config::objective::Lines;
 use crate::train::record::history::History;
-use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
 use crate::train::record::table;
 
 /// Of the SVG, in pixels of 1/96 inch; a plot in each cell.
@@ -57,86 +58,32 @@ pub fn export(
 }
 
 fn cells(history: &History, objective: Objective) -> Vec<Cell> {
-    let steps = |of: &dyn Fn(&StepMetrics) -> f64| -> Vec<(f64, f64)> {
-        let points = history.steps.iter().map(|step| (step.step as f64, of(step)));
+    let trained = |metric: Metric| -> Vec<(f64, f64)> {
+        let points = history.steps.iter();
+        let points = points.filter_map(|step| Some((step.step as f64, step.values.drawn(metric)?)));
         points.filter(|point| point.1.is_finite()).collect()
     };
-    let preference = |of: &dyn Fn(&PreferenceMetrics) -> f64| -> Vec<(f64, f64)> {
-        let points = history.steps.iter().filter_map(|step| {
-            let metrics = step.preference.as_ref()?;
-            Some((step.step as f64, of(metrics)))
-        });
-        points.filter(|point| point.1.is_finite()).collect()
-    };
-    // A tie is not a win in TRL's count. Where all pairs tie, as before the adapter has changed
-    // anything, 0 % would read as "all wrong": there is no point.
-    let unless_all_tie = |accuracy: f64, margin: f64| {
-        if accuracy == 0.0 && margin == 0.0 { f64::NAN } else { accuracy }
-    };
-    let held_out = |of: &dyn Fn(&EvalMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
+    let held_out = |metric: Metric| -> Vec<(f64, f64)> {
         let points = history.evaluations.iter();
-        points.filter_map(|found| Some((found.step as f64, of(found)?))).collect()
+        points.filter_map(|found| Some((found.step as f64, found.values.drawn(metric)?))).collect()
     };
-    let mut cells = vec![Cell {
-        title: "Loss",
-        curves: vec![
-            ("training", BLUE, steps(&|step| step.loss)),
-            ("held out", ORANGE, held_out(&|found| Some(found.loss))),
-        ],
-    }];
-    if objective == Objective::Dpo {
-        cells.push(Cell {
-            title: "Reward margin",
-            curves: vec![
-                ("training", BLUE, preference(&|metrics| metrics.rewards_margins)),
-                ("held out", ORANGE, held_out(&|found| found.rewards_margins)),
-            ],
-        });
-        cells.push(Cell {
-            title: "Rewards",
-            curves: vec![
-                ("chosen", GREEN, preference(&|metrics| metrics.rewards_chosen)),
-                ("rejected", ORANGE, preference(&|metrics| metrics.rewards_rejected)),
-            ],
-        });
-        cells.push(Cell {
-            title: "Reward accuracy",
-            curves: vec![
-                (
-                    "training",
-                    BLUE,
-                    preference(&|metrics| {
-                        unless_all_tie(metrics.rewards_accuracies, metrics.rewards_margins)
-                    }),
-                ),
-                (
-                    "held out",
-                    ORANGE,
-                    held_out(&|found| {
-                        let accuracy =
-                            unless_all_tie(found.rewards_accuracies?, found.rewards_margins?);
-                        accuracy.is_finite().then_some(accuracy)
-                    }),
-                ),
-            ],
-        });
-        cells.push(Cell {
-            title: "Log-probability of the answers",
-            curves: vec![
-                ("chosen", GREEN, preference(&|metrics| metrics.logps_chosen)),
-                ("rejected", ORANGE, preference(&|metrics| metrics.logps_rejected)),
-            ],
-        });
-    } else {
-        let accuracy = steps(&|step| step.mean_token_accuracy);
-        cells.push(Cell { title: "Token accuracy", curves: vec![("training", BLUE, accuracy)] });
+    let mut cells = Vec::new();
+    for plot in objective.facts().plots {
+        let Some(title) = plot.in_figure else { continue };
+        let mut curves = match plot.lines {
+            Lines::TrainedAndHeldOut(metric) => {
+                vec![("training", BLUE, trained(metric)), ("held out", ORANGE, held_out(metric))]
+            }
+            Lines::ChosenAndRejected(chosen, rejected) => {
+                vec![("chosen", GREEN, trained(chosen)), ("rejected", ORANGE, trained(rejected))]
+            }
+            Lines::Alone(metric) => vec![("", BLUE, trained(metric))],
+        };
+        curves.retain(|(_, _, points)| !points.is_empty());
+        if !curves.is_empty() {
+            cells.push(Cell { title, curves });
+        }
     }
-    let norm = steps(&|step| step.grad_norm);
-    cells.push(Cell { title: "Gradient norm", curves: vec![("", BLUE, norm)] });
-    for cell in &mut cells {
-        cell.curves.retain(|(_, _, points)| !points.is_empty());
-    }
-    cells.retain(|cell| !cell.curves.is_empty());
     cells
 }
 
@@ -286,19 +233,19 @@ fn use_bundled_font() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::record::metrics::{EvalMetrics, StepMetrics};
 
     fn history(steps: usize) -> History {
-        let step = |step: usize| StepMetrics {
-            step,
-            loss: 0.69 / step as f64,
-            grad_norm: f64::NAN,
-            preference: Some(PreferenceMetrics {
-                rewards_margins: step as f64,
-                ..PreferenceMetrics::default()
-            }),
-            ..StepMetrics::default()
+        let step = |step: usize| {
+            let values = [
+                (Metric::Loss, 0.69 / step as f64),
+                (Metric::GradNorm, f64::NAN),
+                (Metric::RewardsMargins, step as f64),
+            ];
+            StepMetrics { step, values: values.into(), ..StepMetrics::default() }
         };
-        let evaluation = EvalMetrics { step: steps, loss: 0.5, ..EvalMetrics::default() };
+        let values = [(Metric::Loss, 0.5)].into();
+        let evaluation = EvalMetrics { step: steps, values, ..EvalMetrics::default() };
         History { steps: (1..=steps).map(step).collect(), evaluations: vec![evaluation] }
     }
 
@@ -335,20 +282,18 @@ mod tests {
     /// WINDOW B8: the window's own plot begins where not all pairs tie, too.
     #[test]
     fn accuracy_has_no_point_where_all_pairs_tie() {
+        let values = |margin, accuracy| {
+            [(Metric::RewardsMargins, margin), (Metric::RewardsAccuracies, accuracy)].into()
+        };
         let step = |step, margin, accuracy| StepMetrics {
             step,
-            preference: Some(PreferenceMetrics {
-                rewards_margins: margin,
-                rewards_accuracies: accuracy,
-                ..PreferenceMetrics::default()
-            }),
+            values: values(margin, accuracy),
             ..StepMetrics::default()
         };
         let steps = vec![step(1, 0.0, 0.0), step(2, 0.1, 0.5), step(3, -0.1, 0.0)];
         let evaluation = |step, margin, accuracy| EvalMetrics {
             step,
-            rewards_margins: Some(margin),
-            rewards_accuracies: Some(accuracy),
+            values: values(margin, accuracy),
             ..EvalMetrics::default()
         };
         let evaluations = vec![evaluation(0, 0.0, 0.0), evaluation(3, 0.2, 1.0)];

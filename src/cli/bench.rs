@@ -16,7 +16,7 @@ use crate::app::bench::UiBenchOptions;
 use crate::jobs::{self, Cancelled, Progress};
 use crate::llm::{Adapter, Model, Positions, kernels};
 use crate::train;
-use crate::train::TrainRequest;
+use crate::train::StartRequest;
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::metrics::{StepMetrics, TrainEvent};
 
@@ -37,7 +37,7 @@ enum What {
     /// Downloading, hashing and keeping a file, from a server in this process
     Fetch(super::bench_fetch::FetchArgs),
 
-    /// The window: its first frame, and its own work a frame while a run goes on behind it
+    /// The window: its first frame, and its own work a frame while a run is under way behind it
     Ui(UiArgs),
 }
 
@@ -244,10 +244,9 @@ fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {
     };
     let model = load_model(&args.model, args.weights.into())?;
     let steps = Steps::default();
-    let request =
-        TrainRequest { config, run_dir: folder.path().join("run"), resume: false, cache: None };
+    let request = StartRequest { config, run_dir: folder.path().join("run"), cache: None };
     jobs::give_way(); // as it would in the window
-    train::run(&model, &request, &steps)?;
+    train::start(&model, &request, &steps)?;
     let steps = steps.0.into_inner();
     // The first step allocates what the others use again.
     let measured = if steps.len() > 1 { &steps[1..] } else { &steps[..] };

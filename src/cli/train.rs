@@ -18,15 +18,15 @@ use crate::llm::Model;
 use crate::llm::card::ModelSource;
 use crate::memory::free_memory;
 use crate::train;
-use crate::train::TrainRequest;
 use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
 use crate::train::estimate::{Estimate, Estimator, Memory, Time};
-use crate::train::record::metrics::{EvalMetrics, StepMetrics, TrainEvent};
+use crate::train::record::metrics::TrainEvent;
 use crate::train::record::runs;
 use crate::train::rows::survey::{Concern, Finding};
 use crate::train::run::setup;
 use crate::train::run::setup::Checked;
+use crate::train::run::{ResumeRequest, StartRequest};
 use crate::words::{counted, gigabytes};
 
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub struct TrainArgs {
     #[arg(long)]
     out: Option<PathBuf>,
 
-    /// Go on from the checkpoint in the run's folder
+    /// Resume the run in that folder from its checkpoint, with its own settings and rows
     #[arg(long, requires = "out")]
     resume: bool,
 
@@ -71,18 +71,29 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let model = load_model(&config.model, config.dtype.weights())?;
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
-    let run_dir = args.out.clone().unwrap_or_else(|| default_run_dir(&config));
     let screen = Screen::new(args.json);
-    let request = TrainRequest { config, run_dir, resume: args.resume, cache };
-    if args.dry_run {
-        // All that the run would be refused for, and all that it would say.
-        let checked = setup::check(&model, &request, &screen)?;
-        screen.bar.clear();
-        checked.tell(&screen);
-        return estimate(&model, &request, &checked, args.json);
-    }
-    jobs::give_way();
-    let summary = train::run(&model, &request, &screen);
+    let summary = match &args.out {
+        // clap lets --resume come only with --out.
+        Some(run_dir) if args.resume => {
+            let run_dir = run_dir.clone();
+            let request = ResumeRequest { run_dir, cache, unused: Some(config) };
+            jobs::give_way();
+            train::resume(&model, &request, &screen)
+        }
+        out => {
+            let run_dir = out.clone().unwrap_or_else(|| default_run_dir(&config));
+            let request = StartRequest { config, run_dir, cache };
+            if args.dry_run {
+                // All that the run would be refused for, and all that it would say.
+                let checked = setup::check_start(&model, &request, &screen)?;
+                screen.bar.clear();
+                checked.tell(&screen);
+                return estimate(&model, &request, &checked, args.json);
+            }
+            jobs::give_way();
+            train::start(&model, &request, &screen)
+        }
+    };
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {
         return Err(error);
@@ -98,7 +109,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         }));
     }
     if let Some(evaluation) = &summary.evaluation {
-        out::note(&eval_line(evaluation));
+        out::note(&evaluation.words());
     }
     out::note(&format!("{} of {} steps", summary.steps_done, summary.steps_planned));
     out::line(&summary.adapter_dir.display().to_string())
@@ -107,7 +118,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
 /// What a run would take.
 fn estimate(
     model: &Model,
-    request: &TrainRequest,
+    request: &StartRequest,
     checked: &Checked,
     json: bool,
 ) -> anyhow::Result<()> {
@@ -231,13 +242,13 @@ impl Progress<TrainEvent> for Screen {
                     self.print(out::json(&step));
                 }
                 let total = *self.planned.borrow() as u64;
-                self.bar.count(&step_words(&step), step.step as u64, total);
+                self.bar.count(&step.words(), step.step as u64, total);
             }
             TrainEvent::Evaluated(evaluation) => {
                 if self.json {
                     self.print(out::json(&evaluation));
                 }
-                self.bar.note(&eval_line(&evaluation));
+                self.bar.note(&evaluation.words());
             }
             TrainEvent::Saved { .. } | TrainEvent::Aside { .. } => {}
             TrainEvent::Sampled(sample) => self.bar.note(&format!(
@@ -249,25 +260,5 @@ impl Progress<TrainEvent> for Screen {
 
     fn check(&self) -> Result<(), Cancelled> {
         if self.broken.borrow().is_some() { Err(Cancelled) } else { Ok(()) }
-    }
-}
-
-fn step_words(step: &StepMetrics) -> String {
-    let secs = step.step_secs;
-    let loss = format!("loss {:.4} · {secs:.1} s a step", step.loss);
-    match &step.preference {
-        Some(preference) => format!("{loss} · margin {:.3}", preference.rewards_margins),
-        None => loss,
-    }
-}
-
-fn eval_line(evaluation: &EvalMetrics) -> String {
-    let words = format!(
-        "after step {}: loss {:.4} on {} held-out rows",
-        evaluation.step, evaluation.loss, evaluation.pair_count
-    );
-    match evaluation.rewards_accuracies {
-        Some(accuracy) => format!("{words}, reward accuracy {accuracy:.2}"),
-        None => words,
     }
 }

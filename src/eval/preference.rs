@@ -2,7 +2,7 @@
 //! pairs of a run, with intervals: see `eval::comparison`.
 //!
 //! Works on weights of any type, quantised ones too: model and tuned model are run the same way.
-//! Measuring while a run goes on: see `train::evaluate`.
+//! The evaluation of a run: see `train::step::evaluation`.
 
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::adapter::lora::Adapter;

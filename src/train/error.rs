@@ -1,4 +1,4 @@
-//! Why a training run could not start or go on.
+//! Why a training run could not be started, resumed or finished.
 
 use std::io;
 use std::path::PathBuf;

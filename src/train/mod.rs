@@ -11,4 +11,4 @@ pub mod run;
 pub mod step;
 
 pub use error::Error;
-pub use run::{TrainRequest, run};
+pub use run::{ResumeRequest, StartRequest, resume, start};

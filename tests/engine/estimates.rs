@@ -9,7 +9,7 @@ use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::cost::pass_cost;
 use tuning_fork::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
 use tuning_fork::train;
-use tuning_fork::train::TrainRequest;
+use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::{LoraConfig, TrainConfig};
 use tuning_fork::train::estimate::{Estimate, Estimator, Memory, Time};
 use tuning_fork::train::objective::logprobs;
@@ -114,14 +114,13 @@ fn an_estimate_is_that_of_the_run() {
     // What the run says of itself
     let run_dir = folder.path().join("run");
     let cache = folder.path().join("cache");
-    let request = TrainRequest {
+    let request = StartRequest {
         config: config.clone(),
         run_dir: run_dir.clone(),
-        resume: false,
         cache: Some(cache.clone()),
     };
     let events = Recorder::default();
-    train::run(&model, &request, &events).unwrap();
+    train::start(&model, &request, &events).unwrap();
     let planned = TrainEvent::Planned { steps, train_rows, held_out_rows };
     assert!(events.into_events().contains(&planned), "{planned:?}");
     let size = |file| std::fs::metadata(run_dir.join(file)).unwrap().len();

@@ -10,7 +10,6 @@ use tuning_fork::files;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::{Model, Weights};
 use tuning_fork::train;
-use tuning_fork::train::TrainRequest;
 use tuning_fork::train::config::{LoraConfig, Objective, TrainConfig};
 use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::record::{RunRecord, RunStatus};
@@ -18,6 +17,7 @@ use tuning_fork::train::rows::prepare;
 use tuning_fork::train::rows::survey::Concern;
 use tuning_fork::train::run::setup;
 use tuning_fork::train::step::sample;
+use tuning_fork::train::{ResumeRequest, StartRequest};
 
 use crate::support::{load, reference};
 
@@ -109,7 +109,7 @@ fn compare(path: &Path) -> usize {
             ..TrainConfig::default()
         };
         let model = &models[case.template.as_str()];
-        let found = prepare::look(model, &config, &data, &Quiet);
+        let found = prepare::prepared(model, &config, &data, &Quiet);
         count += case.rows.len();
         if let Some(error) = case.error {
             // Where TRL fails we may read more, and not without a word.
@@ -177,11 +177,10 @@ impl Given {
         Self { folder, config }
     }
 
-    fn request(&self) -> TrainRequest {
-        TrainRequest {
+    fn request(&self) -> StartRequest {
+        StartRequest {
             config: self.config.clone(),
             run_dir: self.folder.path().join("run"),
-            resume: false,
             cache: None,
         }
     }
@@ -192,8 +191,8 @@ impl Given {
 
     fn run_in(&self, model: &Model, name: &str) -> (Result<(), String>, Vec<TrainEvent>) {
         let events = Recorder::default();
-        let request = TrainRequest { run_dir: self.folder.path().join(name), ..self.request() };
-        let result = train::run(model, &request, &events);
+        let request = StartRequest { run_dir: self.folder.path().join(name), ..self.request() };
+        let result = train::start(model, &request, &events);
         let result = result.map(drop).map_err(|err| tuning_fork::errors::one_line(&err));
         (result, events.into_events())
     }
@@ -228,7 +227,7 @@ fn dialogues_with_the_same_question_are_never_on_both_sides() {
         &[dialogue("Name a tree.", "An oak."), dialogue("Name a tree.", "A fir.")],
     );
     given.config.held_out_share = 0.5;
-    let found = prepare::look(&llama(), &given.config, &given.config.data, &Quiet).unwrap();
+    let found = prepare::prepared(&llama(), &given.config, &given.config.data, &Quiet).unwrap();
     assert_eq!((found.split.train.len(), found.split.held_out.len()), (2, 0));
 }
 
@@ -238,7 +237,7 @@ fn the_fixed_prompt_of_a_run_never_contains_its_answer() {
         Objective::Sft,
         &[dialogue("Name a tree.", "An oak."), dialogue("Name a river.", "The Elbe.")],
     );
-    let found = prepare::look(&llama(), &given.config, &given.config.data, &Quiet).unwrap();
+    let found = prepare::prepared(&llama(), &given.config, &given.config.data, &Quiet).unwrap();
     let asked = sample::prompt("", &found.examples, &[]).unwrap();
     assert_eq!(asked.words(), "Name a tree.");
 }
@@ -302,7 +301,7 @@ fn a_run_that_is_refused_leaves_no_folder_and_a_dry_run_is_refused_too() {
             "it is a number",
         ),
     ] {
-        let checked = setup::check(&model, &given.request(), &Quiet);
+        let checked = setup::check_start(&model, &given.request(), &Quiet);
         let (result, _) = given.run(&model);
         if words.is_empty() {
             // the better answer alone is learned from: not refused
@@ -331,8 +330,9 @@ fn settings_that_a_resumed_run_does_not_use_are_named() {
     given.config.lora.r = 4;
     write_rows(&given.config.data, &pairs[..2]);
     let events = Recorder::default();
-    let request = TrainRequest { resume: true, ..given.request() };
-    train::run(&model, &request, &events).unwrap();
+    let StartRequest { config, run_dir, cache } = given.request();
+    let request = ResumeRequest { run_dir, cache, unused: Some(config) };
+    train::resume(&model, &request, &events).unwrap();
     let events = events.into_events();
     for words in [
         "max_steps = 8 (the run has 1)",
@@ -348,8 +348,8 @@ fn settings_that_a_resumed_run_does_not_use_are_named() {
     let own =
         tuning_fork::train::config::run_file::read(&request.run_dir.join("run.toml")).unwrap();
     let events = Recorder::default();
-    let request = TrainRequest { config: own, ..request };
-    train::run(&model, &request, &events).unwrap();
+    let request = ResumeRequest { unused: Some(own), ..request };
+    train::resume(&model, &request, &events).unwrap();
     assert!(!warnings(&events.into_events()).iter().any(|words| words.contains("not used")));
 }
 
@@ -414,7 +414,7 @@ fn columns_can_be_trained_on_without_a_chat_template() {
     drop(model);
     std::fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
     let model = load(folder.path(), Weights::F32);
-    let found = prepare::look(&model, &given.config, &given.config.data, &Quiet).unwrap();
+    let found = prepare::prepared(&model, &given.config, &given.config.data, &Quiet).unwrap();
     let text = model.tokenizer().decode(&found.examples[0].chosen.ids, true);
     assert!(text.contains("### Instruction:\nName a tree.\n\n### Response:\nAn oak."), "{text}");
     let (result, events) = given.run(&model);

@@ -8,7 +8,8 @@ use tuning_fork::eval::comparison;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet};
 use tuning_fork::llm::{Adapter, Weights};
 use tuning_fork::train;
-use tuning_fork::train::TrainRequest;
+use tuning_fork::train::StartRequest;
+use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::record::metrics::TrainEvent;
 
@@ -20,14 +21,14 @@ impl Progress<TrainEvent> for Print {
     fn emit(&self, event: TrainEvent) {
         match event {
             TrainEvent::Step(step) => {
-                let preference = step.preference.unwrap_or_default();
+                let of = |metric| step.values.get(metric).unwrap_or(f64::NAN);
                 println!(
                     "step {} loss {:.4} margin {:.3} accuracy {:.2} norm {:.2} {:.2} s",
                     step.step,
-                    step.loss,
-                    preference.rewards_margins,
-                    preference.rewards_accuracies,
-                    step.grad_norm,
+                    step.loss(),
+                    of(Metric::RewardsMargins),
+                    of(Metric::RewardsAccuracies),
+                    of(Metric::GradNorm),
                     step.step_secs
                 );
             }
@@ -54,16 +55,11 @@ fn sixty_pairs_teach_the_starter_model_to_prefer_held_out_answers() {
     config.seed = number("TUNING_FORK_SEED").map_or(config.seed, |n| n as u64);
     let folder = tempfile::tempdir().unwrap();
     let run_dir = PathBuf::from(folder.path()).join("run");
-    let request = TrainRequest {
-        config: config.clone(),
-        run_dir: run_dir.clone(),
-        resume: false,
-        cache: None,
-    };
-    let summary = train::run(&model, &request, &Print).unwrap();
+    let request = StartRequest { config: config.clone(), run_dir: run_dir.clone(), cache: None };
+    let summary = train::start(&model, &request, &Print).unwrap();
     println!("peak memory: {}", peak_memory());
     let evaluation = summary.evaluation.unwrap();
-    assert!(evaluation.rewards_accuracies.unwrap() >= 0.9, "{evaluation:?}");
+    assert!(evaluation.values.get(Metric::RewardsAccuracies).unwrap() >= 0.9, "{evaluation:?}");
 
     // Loaded back, the adapter is what it was: the inference path agrees with the training path.
     let adapter = Adapter::load(&run_dir, &model).unwrap();

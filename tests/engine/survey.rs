@@ -7,7 +7,7 @@ use tuning_fork::files;
 use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::Weights;
 use tuning_fork::train;
-use tuning_fork::train::TrainRequest;
+use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::rows::prepare::survey;
@@ -107,9 +107,8 @@ fn the_split_that_is_shown_is_the_split_of_the_run() {
         ..TrainConfig::default()
     };
     let events = Recorder::default();
-    let request =
-        TrainRequest { config, run_dir: folder.path().join("run"), resume: false, cache: None };
-    train::run(&model, &request, &events).unwrap();
+    let request = StartRequest { config, run_dir: folder.path().join("run"), cache: None };
+    train::start(&model, &request, &events).unwrap();
     let planned = events.into_events().into_iter().find_map(|event| match event {
         TrainEvent::Planned { train_rows, held_out_rows, .. } => Some((train_rows, held_out_rows)),
         _ => None,

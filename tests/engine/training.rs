@@ -10,16 +10,17 @@ use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::net::buffers::OutOfMemory;
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 use tuning_fork::train;
-use tuning_fork::train::TrainRequest;
+use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::run_file;
 use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::record::history::History;
-use tuning_fork::train::record::metrics::{RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use tuning_fork::train::record::runs;
 use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::samples;
 use tuning_fork::train::record::{RunRecord, RunStatus};
 use tuning_fork::train::run::best;
+use tuning_fork::train::{ResumeRequest, StartRequest};
 
 use crate::support::{load, reference};
 
@@ -67,19 +68,13 @@ fn start(
     run_dir: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<RunSummary, train::Error> {
-    let request = TrainRequest {
-        config: config.clone(),
-        run_dir: run_dir.to_owned(),
-        resume: false,
-        cache: None,
-    };
-    train::run(model, &request, progress)
+    let request = StartRequest { config: config.clone(), run_dir: run_dir.to_owned(), cache: None };
+    train::start(model, &request, progress)
 }
 
 fn resume(model: &Model, run_dir: &Path) -> Result<RunSummary, train::Error> {
-    let config = TrainConfig::default(); // not looked at
-    let request = TrainRequest { config, run_dir: run_dir.to_owned(), resume: true, cache: None };
-    train::run(model, &request, &Quiet)
+    let request = ResumeRequest { run_dir: run_dir.to_owned(), cache: None, unused: None };
+    train::resume(model, &request, &Quiet)
 }
 
 fn weights(run_dir: &Path) -> Vec<u8> {
@@ -99,10 +94,10 @@ fn first_dpo_loss_is_ln_2() {
     let summary = start(&tiny_model(), &config, &folder.path().join("run"), &Quiet).unwrap();
     let step = summary.last_step.unwrap();
     // Exactly: a new adapter changes nothing, so policy and reference are the same bits.
-    assert_eq!(step.loss, std::f64::consts::LN_2);
-    let preference = step.preference.unwrap();
-    assert_eq!(preference.rewards_accuracies, 0.0); // TRL counts strictly larger rewards
-    assert_eq!(preference.rewards_margins, 0.0);
+    assert_eq!(step.loss(), std::f64::consts::LN_2);
+    // TRL counts strictly larger rewards
+    assert_eq!(step.values.get(Metric::RewardsAccuracies), Some(0.0));
+    assert_eq!(step.values.get(Metric::RewardsMargins), Some(0.0));
 }
 
 #[test]
@@ -111,10 +106,10 @@ fn forty_steps_learn_eight_pairs() {
     let config = config(eight_pairs(folder.path()), 40);
     let summary = start(&tiny_model(), &config, &folder.path().join("run"), &Quiet).unwrap();
     let step = summary.last_step.unwrap();
-    let preference = step.preference.unwrap();
-    assert!(step.loss < 0.1, "{}", step.loss);
-    assert_eq!(preference.rewards_accuracies, 1.0);
-    assert!(preference.rewards_margins > 2.0, "{}", preference.rewards_margins);
+    assert!(step.loss() < 0.1, "{}", step.loss());
+    assert_eq!(step.values.get(Metric::RewardsAccuracies), Some(1.0));
+    let margin = step.values.get(Metric::RewardsMargins).unwrap();
+    assert!(margin > 2.0, "{margin}");
 }
 
 #[test]
@@ -125,10 +120,10 @@ fn supervised_training_learns_the_chosen_answers() {
     let run_dir = folder.path().join("run");
     let summary = start(&tiny_model(), &config, &run_dir, &Quiet).unwrap();
     let first = &numbers(&run_dir)[0];
-    assert!((first.loss - 384.0_f64.ln()).abs() < 1.0, "{}", first.loss); // a guess among 384
+    assert!((first.loss() - 384.0_f64.ln()).abs() < 1.0, "{}", first.loss()); // a guess among 384
     let last = summary.last_step.unwrap();
-    assert!(last.loss < first.loss * 0.6, "{} after {}", last.loss, first.loss);
-    assert_eq!(first.preference, None);
+    assert!(last.loss() < first.loss() * 0.6, "{} after {}", last.loss(), first.loss());
+    assert_eq!(first.values.get(Metric::RewardsMargins), None);
 }
 
 #[test]
@@ -294,11 +289,11 @@ fn held_out_prompts_are_measured_and_not_trained_on() {
     assert_eq!(steps, [10, 20, 30]);
     let evaluation = summary.evaluation.unwrap();
     assert_eq!(evaluation.pair_count, 2);
-    assert_eq!(evaluation.rewards_accuracies, Some(1.0)); // short answers win there too
+    assert_eq!(evaluation.values.get(Metric::RewardsAccuracies), Some(1.0)); // short answers win there too
 }
 
 #[test]
-fn a_run_stops_by_itself_once_its_looks_get_no_better_and_keeps_the_best() {
+fn a_run_stops_by_itself_once_its_evaluations_get_no_better_and_keeps_the_best() {
     let model = tiny_model();
     let folder = tempfile::tempdir().unwrap();
     let config = TrainConfig {
@@ -313,12 +308,13 @@ fn a_run_stops_by_itself_once_its_looks_get_no_better_and_keeps_the_best() {
     let summary = start(&model, &config, &run_dir, &Quiet).unwrap();
     let reason = summary.stopped_early.as_ref().expect("it should have stopped early");
     let found = summary.best.unwrap();
-    assert!(reason.contains(&format!("2 looks since step {}", found.step)), "{reason}");
-    assert_eq!(summary.steps_done, found.step + 4, "two looks of two steps after the best");
+    assert!(reason.contains(&format!("2 evaluations since step {}", found.step)), "{reason}");
+    assert_eq!(summary.steps_done, found.step + 4, "two evaluations of two steps after the best");
     let evaluations = History::read(&run_dir).evaluations;
-    let first = evaluations.iter().find(|look| look.rewards_accuracies == Some(1.0)).unwrap();
+    let all_right = |found: &&EvalMetrics| found.values.get(Metric::RewardsAccuracies) == Some(1.0);
+    let first = evaluations.iter().find(all_right).unwrap();
     assert_eq!((found.step, found.value), (first.step, 1.0));
-    // The run's adapter is that of the best look, which is there in its own folder too.
+    // The run's adapter is that of the best checkpoint, which is there in its own folder too.
     assert_eq!(weights(&run_dir), weights(&best::folder(&run_dir, found.step)));
     let record = RunRecord::read(&run_dir).unwrap();
     assert_eq!((record.status, record.best), (RunStatus::Finished, Some(found)));
@@ -345,8 +341,8 @@ fn a_reference_is_computed_once_for_a_row_and_changes_nothing() {
         let run_dir = folder.path().join(name);
         let events = Recorder::default();
         let config = config.clone();
-        let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache };
-        train::run(&model, &request, &events).unwrap();
+        let request = StartRequest { config, run_dir: run_dir.clone(), cache };
+        train::start(&model, &request, &events).unwrap();
         (references_computed(events).unwrap_or(0), weights(&run_dir), numbers(&run_dir))
     };
     let kept = || std::fs::read_dir(&cache).map_or(0, Iterator::count);
@@ -390,11 +386,11 @@ fn a_short_run_on_many_rows_computes_the_reference_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let config = TrainConfig { held_out_share: 0.25, ..config(eight_pairs(folder.path()), 1) };
     let (run_dir, events) = (folder.path().join("run"), Recorder::default());
-    let request = TrainRequest { config, run_dir: run_dir.clone(), resume: false, cache: None };
-    train::run(&model, &request, &events).unwrap();
+    let request = StartRequest { config, run_dir: run_dir.clone(), cache: None };
+    train::start(&model, &request, &events).unwrap();
     assert_eq!(references_computed(events), Some(4 + 2), "a batch, and what is held out");
     let History { steps, evaluations } = History::read(&run_dir);
-    assert!((steps[0].loss - LN_2).abs() < 1e-9 && evaluations[0].loss.is_finite());
+    assert!((steps[0].loss() - LN_2).abs() < 1e-9 && evaluations[0].loss().is_finite());
 }
 
 /// Takes the memory away as soon as something is computed.
@@ -539,9 +535,10 @@ fn what_changed_is_measured_on_the_rows_that_were_held_out() {
     assert_eq!(found.rows, 2);
     // The run's own last measurement says the same.
     let told = History::read(&run_dir).evaluations.pop().unwrap();
-    assert_eq!(found.accuracy.map(|found| found.value), told.rewards_accuracies);
+    assert_eq!(found.accuracy.map(|found| found.value), told.values.get(Metric::RewardsAccuracies));
     let margin = found.margin.unwrap();
-    assert!((margin.value - told.rewards_margins.unwrap()).abs() < 1e-3, "{margin:?} {told:?}");
+    let told_margin = told.values.get(Metric::RewardsMargins).unwrap();
+    assert!((margin.value - told_margin).abs() < 1e-3, "{margin:?} {told:?}");
     assert!(margin.low <= margin.value && margin.value <= margin.high);
     assert!(found.neutral_kl.value > 0.0, "the adapter moves something");
     // An adapter that changes nothing has moved nothing.

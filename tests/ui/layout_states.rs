@@ -31,11 +31,10 @@ use tuning_fork::state::train::samples::SampleBook;
 use tuning_fork::state::train::{LeftTab, RunEdit, SelectedRun, TrainState};
 use tuning_fork::state::{AppState, Closing, PaletteState};
 use tuning_fork::train::config::Objective;
+use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::Best;
-use tuning_fork::train::record::metrics::{
-    EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
-};
+use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::samples::Sample;
@@ -429,35 +428,30 @@ fn several_losses() -> AppState {
 
 fn step(step: usize) -> StepMetrics {
     let share = step as f64 / 60.0;
+    let values = [
+        (Metric::Loss, 0.693 - 0.4 * share),
+        (Metric::LearningRate, 5e-5 * (1.0 - share)),
+        (Metric::GradNorm, 12.25),
+        (Metric::RewardsChosen, -0.25 * share),
+        (Metric::RewardsRejected, -1.75 * share),
+        (Metric::RewardsAccuracies, 0.75),
+        (Metric::RewardsMargins, 1.5 * share),
+        (Metric::LogpsChosen, -1110.0),
+        (Metric::LogpsRejected, -1125.5),
+    ];
     StepMetrics {
         step,
-        loss: 0.693 - 0.4 * share,
-        learning_rate: 5e-5 * (1.0 - share),
-        grad_norm: 12.25,
         num_tokens: 1_234 * step as u64,
-        preference: Some(PreferenceMetrics {
-            rewards_chosen: -0.25 * share,
-            rewards_rejected: -1.75 * share,
-            rewards_accuracies: 0.75,
-            rewards_margins: 1.5 * share,
-            logps_chosen: -1110.0,
-            logps_rejected: -1125.5,
-            ..PreferenceMetrics::default()
-        }),
+        values: values.into(),
         step_secs: 3.4,
         ..StepMetrics::default()
     }
 }
 
 fn evaluation(step: usize) -> EvalMetrics {
-    EvalMetrics {
-        step,
-        pair_count: 2_469,
-        loss: 0.61,
-        rewards_accuracies: Some(0.75),
-        rewards_margins: Some(0.234),
-        ..EvalMetrics::default()
-    }
+    let values =
+        [(Metric::Loss, 0.61), (Metric::RewardsAccuracies, 0.75), (Metric::RewardsMargins, 0.234)];
+    EvalMetrics { step, pair_count: 2_469, values: values.into() }
 }
 
 fn sample(step: usize) -> Sample {
@@ -490,7 +484,13 @@ fn sft_run() -> AppState {
     made.begin("2026-11-28-112233-sft");
     made.on_event(TrainEvent::Planned { steps: 200, train_rows: 48, held_out_rows: 12 });
     for number in 1..=12 {
-        let plain = StepMetrics { preference: None, mean_token_accuracy: 0.61, ..step(number) };
+        let values = [
+            (Metric::Loss, 0.693 - 0.01 * number as f64),
+            (Metric::LearningRate, 5e-5),
+            (Metric::GradNorm, 12.25),
+            (Metric::MeanTokenAccuracy, 0.61),
+        ];
+        let plain = StepMetrics { values: values.into(), ..step(number) };
         made.on_event(TrainEvent::Step(plain));
     }
     train(made)

@@ -23,13 +23,12 @@ use tuning_fork::state::train::form::DataSource;
 use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
+use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{Objective, TrainConfig};
 use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::Best;
-use tuning_fork::train::record::metrics::{
-    EvalMetrics, PreferenceMetrics, RunSummary, StepMetrics, TrainEvent,
-};
+use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::samples::Sample;
@@ -100,23 +99,19 @@ fn with_pairs(project_pairs: usize) -> TrainState {
 }
 
 fn step(step: usize) -> TrainEvent {
-    TrainEvent::Step(StepMetrics {
-        step,
-        loss: 0.412,
-        learning_rate: 5e-5,
-        grad_norm: 2.25,
-        preference: Some(PreferenceMetrics {
-            rewards_chosen: -0.25,
-            rewards_rejected: -1.75,
-            rewards_accuracies: 0.75,
-            rewards_margins: 1.5,
-            logps_chosen: -110.0,
-            logps_rejected: -125.5,
-            ..PreferenceMetrics::default()
-        }),
-        step_secs: 3.4,
-        ..StepMetrics::default()
-    })
+    let values = [
+        (Metric::Loss, 0.412),
+        (Metric::LearningRate, 5e-5),
+        (Metric::GradNorm, 2.25),
+        (Metric::RewardsChosen, -0.25),
+        (Metric::RewardsRejected, -1.75),
+        (Metric::RewardsAccuracies, 0.75),
+        (Metric::RewardsMargins, 1.5),
+        (Metric::LogpsChosen, -110.0),
+        (Metric::LogpsRejected, -125.5),
+    ];
+    let values = values.into();
+    TrainEvent::Step(StepMetrics { step, values, step_secs: 3.4, ..StepMetrics::default() })
 }
 
 fn running(steps_done: usize) -> TrainState {
@@ -142,10 +137,12 @@ fn ended(steps_done: usize) -> TrainState {
         evaluation: Some(EvalMetrics {
             step: steps_done,
             pair_count: 12,
-            loss: 0.35,
-            rewards_accuracies: Some(0.75),
-            rewards_margins: Some(1.234),
-            ..EvalMetrics::default()
+            values: [
+                (Metric::Loss, 0.35),
+                (Metric::RewardsAccuracies, 0.75),
+                (Metric::RewardsMargins, 1.234),
+            ]
+            .into(),
         }),
     }));
     train
@@ -391,7 +388,8 @@ fn a_run_of_the_list_shows_its_curves() {
     harness.run();
     assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Show("a".to_owned()))]);
     harness.get_by_label("Reading the curves…");
-    let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    let values = [(Metric::Loss, 0.5)].into();
+    let steps = vec![StepMetrics { step: 1, values, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
     harness.state_mut().train.show_run("a", RunPast::of(&history, Vec::new()));
     harness.run();
@@ -458,7 +456,8 @@ fn two_ticked_runs_are_laid_over_each_other() {
     harness.run();
     let shown = |id: &str| Command::Train(TrainCommand::Show(id.to_owned()));
     assert_eq!(harness.state().asked, [shown("first"), shown("second")]);
-    let steps = vec![StepMetrics { step: 1, loss: 0.5, ..StepMetrics::default() }];
+    let values = [(Metric::Loss, 0.5)].into();
+    let steps = vec![StepMetrics { step: 1, values, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
     for id in ["first", "second"] {
         harness.state_mut().train.show_run(id, RunPast::of(&history, Vec::new()));

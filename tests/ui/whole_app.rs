@@ -13,7 +13,7 @@ use tuning_fork::app::tasks::answer::Answering;
 use tuning_fork::app::tasks::estimate::EstimateRun;
 use tuning_fork::app::tasks::load_model::LoadModel;
 use tuning_fork::app::tasks::starter::FetchStarter;
-use tuning_fork::app::tasks::train::Train;
+use tuning_fork::app::tasks::train::{RunWork, Train};
 use tuning_fork::app::training_rows::TrainingRows;
 use tuning_fork::app::work::Held;
 use tuning_fork::app::{WindowOptions, Workbench};
@@ -27,8 +27,9 @@ use tuning_fork::state::command::{
 };
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::testing::{FakeEngine, FakeHost, Script};
+use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::estimate::{Estimate, Memory, Time};
-use tuning_fork::train::record::metrics::{PreferenceMetrics, RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::metrics::{RunSummary, StepMetrics, TrainEvent};
 
 use crate::support::card;
 
@@ -144,13 +145,8 @@ fn answer(text: &str) -> Answer {
 }
 
 fn step(step: usize, loss: f64) -> StepMetrics {
-    StepMetrics {
-        step,
-        loss,
-        preference: Some(PreferenceMetrics::default()),
-        step_secs: 3.0,
-        ..StepMetrics::default()
-    }
+    let values = [(Metric::Loss, loss), (Metric::RewardsMargins, 0.0)].into();
+    StepMetrics { step, values, step_secs: 3.0, ..StepMetrics::default() }
 }
 
 #[test]
@@ -219,9 +215,9 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     app.run(); // the estimate has its line above the button now
     app.click("Start training");
     let held = app.script.borrow_mut().take::<Train>().expect("a run");
-    let Held { request: mut work, feeder } = held;
-    work.prepare().expect("the rows are copied");
-    let request = work.request;
+    let Held { request: work, feeder } = held;
+    let RunWork::Start(run) = work.run else { panic!("it is a new run") };
+    let request = run.placed().expect("the rows are copied");
     assert_eq!(files::read_jsonl::<serde_json::Value>(&request.config.data).unwrap().len(), 60);
     feeder.emit(TrainEvent::Planned { steps: 40, train_rows: 48, held_out_rows: 12 });
     feeder.emit(TrainEvent::Step(step(1, 0.693)));
@@ -262,8 +258,9 @@ fn a_project_that_takes_no_run_says_so_at_once() {
     app.run(); // the estimate has its line above the button now
     app.click("Start training");
     let held = app.script.borrow_mut().take::<Train>().expect("a run");
-    let Held { request: mut work, feeder } = held;
-    feeder.finish(Err(work.prepare().expect_err("a file is in the way")));
+    let Held { request: work, feeder } = held;
+    let RunWork::Start(run) = work.run else { panic!("it is a new run") };
+    feeder.finish(Err(run.placed().expect_err("a file is in the way")));
     app.run();
     app.sees("The training data could not be copied");
     app.sees("Open a project on a disk with free space");

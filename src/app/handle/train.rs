@@ -16,7 +16,7 @@ use crate::app::tasks::read_run::{ReadFor, ReadRun};
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::save_run_file::{RunFile, SaveRunFile};
 use crate::app::tasks::survey::SurveyData;
-use crate::app::tasks::train::{Train, TrainWork};
+use crate::app::tasks::train::{NewRun, RunWork, Train, TrainWork};
 use crate::data::forms::mapping::Mapping;
 use crate::data::forms::{self, Fields, Want};
 use crate::data::pair::Text;
@@ -32,7 +32,7 @@ use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
 use crate::train::record::notes::RunNotes;
 use crate::train::record::{DATA_FILE, runs};
-use crate::train::run::{TrainRequest, best};
+use crate::train::run::{ResumeRequest, StartRequest, best};
 
 /// Which adapter of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +124,9 @@ impl Workbench {
             ..self.state.train.form.clone()
         };
         self.state.train.begin(id);
-        let request = TrainRequest { config, run_dir, resume: false, cache: cache_folder() };
-        self.start(Train, TrainWork { source, rows: Some(rows), request });
+        let request = StartRequest { config, run_dir, cache: cache_folder() };
+        let run = RunWork::Start(NewRun { rows, request });
+        self.start(Train, TrainWork { source, run });
     }
 
     fn pause_training(&mut self, paused: bool) {
@@ -172,9 +173,9 @@ impl Workbench {
             self.state.train.resume(&view, past);
         }
         self.state.prefs.panel = PanelId::Train;
-        let request =
-            TrainRequest { config: entry.config, run_dir, resume: true, cache: cache_folder() };
-        self.start(Train, TrainWork { source, rows: None, request });
+        let request = ResumeRequest { run_dir, cache: cache_folder(), unused: None };
+        let run = RunWork::Resume { config: entry.config, request };
+        self.start(Train, TrainWork { source, run });
     }
 
     fn delete_run(&mut self, id: String) {

@@ -1,4 +1,4 @@
-//! Looks at the chosen data as a run would see it.
+//! Surveys the chosen data as a run would see it.
 
 use std::path::Path;
 

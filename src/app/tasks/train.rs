@@ -19,9 +19,10 @@ use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
 use crate::state::train::live::LiveRun;
 use crate::train;
+use crate::train::config::TrainConfig;
 use crate::train::estimate;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
-use crate::train::run::TrainRequest;
+use crate::train::run::{ResumeRequest, StartRequest};
 
 /// What can go wrong before and in a training run.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +40,33 @@ pub struct Train;
 /// What a run is made of.
 pub struct TrainWork {
     pub source: ModelSource,
-
-    /// `None`: a run that is resumed has its rows.
-    pub rows: Option<TrainingRows>,
-    pub request: TrainRequest,
+    pub run: RunWork,
 }
 
-impl TrainWork {
+/// The run itself.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub enum RunWork {
+    Start(NewRun),
+
+    /// It has its rows and its settings, which are `config`.
+    Resume {
+        config: TrainConfig,
+        request: ResumeRequest,
+    },
+}
+
+/// A run whose rows are still where the person has them.
+pub struct NewRun {
+    pub rows: TrainingRows,
+    pub request: StartRequest,
+}
+
+impl NewRun {
     /// Puts the rows where the run reads them: whether its folder can be written is known then.
-    pub fn prepare(&mut self) -> Result<(), TrainJobError> {
-        if let Some(rows) = self.rows.take() {
-            let data = rows.for_run(&self.request.run_dir).map_err(TrainJobError::Data)?;
-            self.request.config.data = data;
-        }
-        Ok(())
+    pub fn placed(self) -> Result<StartRequest, TrainJobError> {
+        let Self { rows, mut request } = self;
+        request.config.data = rows.for_run(&request.run_dir).map_err(TrainJobError::Data)?;
+        Ok(request)
     }
 }
 
@@ -70,33 +84,40 @@ impl Work for Train {
     };
 
     fn run(
-        mut work: TrainWork,
+        TrainWork { source, run }: TrainWork,
         _services: &Services,
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<RunSummary, TrainJobError> {
-        let made = work.rows.is_some() && !work.request.run_dir.exists();
-        work.prepare()?; // before the model is loaded
-        let TrainWork { source, request, .. } = work;
-        let result = run(&source, &request, progress);
-        if made && result.is_err() {
-            training_rows::take_back(&request.run_dir);
+        match run {
+            RunWork::Start(run) => {
+                let is_new = !run.request.run_dir.exists();
+                let request = run.placed()?; // before the model is loaded
+                let model = load(&source, &request.config, progress);
+                let result = model.and_then(|model| Ok(train::start(&model, &request, progress)?));
+                if is_new && result.is_err() {
+                    training_rows::take_back(&request.run_dir);
+                }
+                result
+            }
+            RunWork::Resume { config, request } => {
+                let model = load(&source, &config, progress)?;
+                Ok(train::resume(&model, &request, progress)?)
+            }
         }
-        result
     }
 }
 
-/// Loads the model and trains.
-fn run(
+/// The model, with its weights as the run keeps them.
+fn load(
     source: &ModelSource,
-    request: &TrainRequest,
+    config: &TrainConfig,
     progress: &dyn Progress<TrainEvent>,
-) -> Result<RunSummary, TrainJobError> {
+) -> Result<Model, TrainJobError> {
     progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
-    estimate::check_load(source, &request.config)?;
-    let options = LoadOptions { weights: request.config.dtype.weights() };
+    estimate::check_load(source, config)?;
+    let options = LoadOptions { weights: config.dtype.weights() };
     let loading = LoadingForTraining(progress, Instant::now());
-    let model = Model::load(source, &options, &loading).map_err(TrainJobError::Model)?;
-    Ok(train::run::run(&model, request, progress)?)
+    Model::load(source, &options, &loading).map_err(TrainJobError::Model)
 }
 
 /// What a run says while its model is loaded.

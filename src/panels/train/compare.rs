@@ -2,75 +2,61 @@
 
 use eframe::egui::{Color32, Grid, Id, Label, RichText, ScrollArea, Ui, Vec2};
 
-use super::plots::{grid_ui, loss_reference};
+use super::plots::{grid_ui, loss_reference, numbers};
 use crate::state::series::Series;
 use crate::state::train::TrainState;
 use crate::state::train::compare::{Compared, differences};
-use crate::state::train::curves::Curves;
-use crate::state::train::reading::loss_at_start;
 use crate::state::train::runs::RunView;
 use crate::train::config::Objective;
+use crate::train::config::metric::{Compared as Axes, Metric, MetricFacts};
+use crate::train::objective::choose::loss_at_start;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
 use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
 use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette, icons};
 
-/// Which series a plot shows of every run.
-type Pick = fn(&Curves) -> &Series;
+/// Whose metric a plot shows of every run.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Steps,
+    HeldOut,
+}
 
-/// The plots: title, explanation, series, how numbers are written.
-const PLOTS: [(&str, &str, Pick, Numbers); 9] = [
-    ("Loss", "Of the steps' own pairs", |curves| &curves.loss, Numbers::Plain),
-    (
-        "Held-out loss",
-        "Of pairs that were not trained on",
-        |curves| &curves.held_out_loss,
-        Numbers::Plain,
-    ),
-    (
-        "Reward margin",
-        "The reward of the chosen answer less that of the rejected one",
-        |curves| &curves.margin,
-        Numbers::Plain,
-    ),
-    (
-        "Held-out margin",
-        "The same for pairs that were not trained on",
-        |curves| &curves.held_out_margin,
-        Numbers::Plain,
-    ),
-    (
-        "Accuracy",
-        "Share of the pairs whose chosen answer has the higher reward",
-        |curves| &curves.accuracy,
-        Numbers::Percent,
-    ),
-    (
-        "Held-out accuracy",
-        "The same for pairs that were not trained on",
-        |curves| &curves.held_out_accuracy,
-        Numbers::Percent,
-    ),
-    (
-        "Log-probability of chosen",
-        "In nats, summed over the answer",
-        |curves| &curves.logps_chosen,
-        Numbers::Plain,
-    ),
-    (
-        "Log-probability of rejected",
-        "In nats, summed over the answer",
-        |curves| &curves.logps_rejected,
-        Numbers::Plain,
-    ),
-    (
-        "Gradient norm",
-        "Joint length of all gradients before they are clipped",
-        |curves| &curves.grad_norm,
-        Numbers::Plain,
-    ),
-];
+/// The plots: which metric, of what, and of the runs of which objective (`None`: of all).
+fn plots(runs: &[(&RunView, &Compared)]) -> Vec<(Metric, Of, Option<Objective>)> {
+    let has = |objective: &Objective| runs.iter().any(|(run, _)| run.objective == *objective);
+    let objectives: Vec<Objective> = Objective::ALL.into_iter().filter(has).collect();
+    let mut all = Vec::new();
+    for metric in Metric::ALL {
+        for of in [Of::Steps, Of::HeldOut] {
+            match metric.facts().compared {
+                Axes::No => {}
+                Axes::ByObjective if objectives.len() > 1 => {
+                    all.extend(objectives.iter().map(|one| (*metric, of, Some(*one))));
+                }
+                Axes::ByObjective | Axes::OnOneAxis => all.push((*metric, of, None)),
+            }
+        }
+    }
+    all
+}
+
+/// `Held-out loss (SFT)`, and what it is.
+fn words(metric: Metric, of: Of, only: Option<Objective>) -> (String, &'static str) {
+    let MetricFacts { title, explanation, .. } = *metric.facts();
+    let (title, explanation) = match of {
+        Of::Steps => (title.to_owned(), explanation),
+        Of::HeldOut => {
+            let title = format!("Held-out {}", title.to_lowercase());
+            (title, "The same of pairs that were not trained on")
+        }
+    };
+    match only {
+        Some(objective) => (format!("{title} ({})", objective.facts().name), explanation),
+        None => (title, explanation),
+    }
+}
 
 pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
     let mut done = false;
@@ -98,35 +84,44 @@ pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
         }
         let last = runs.iter().map(|(run, _)| run.steps_done).max().unwrap_or(1).max(1);
         let group = Id::unique("compare plots");
+        let titled: Vec<_> = plots(&runs)
+            .into_iter()
+            .map(|(metric, of, only)| {
+                let (title, explanation) = words(metric, of, only);
+                (title, explanation, metric, of, only)
+            })
+            .collect();
         let mut plots = Vec::new();
-        for (title, explanation, pick, numbers) in PLOTS {
-            // The losses of DPO and SFT measure different things: each has an axis of its own.
-            for (title, only) in axes(title, &runs) {
-                let of_axis = |run: &RunView| only.is_none_or(|only| run.objective == only);
-                let curves: Vec<_> = runs
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, (run, _))| of_axis(run))
-                    .filter_map(|(index, (run, compared))| {
-                        let series = pick(compared.curves.as_ref()?);
-                        (!series.is_empty()).then(|| curve(run.name(), series, index, &p))
-                    })
-                    .collect();
-                if curves.is_empty() {
-                    continue;
-                }
-                plots.push(LossPlot {
-                    title,
-                    explanation,
-                    curves,
-                    reference: reference(title, &runs, only),
-                    numbers,
-                    in_view: (numbers == Numbers::Percent).then_some(0.0..=1.0),
-                    steps: 0.0..=last as f64,
-                    group,
-                    height: theme::em(ui) * 8.0,
-                });
+        for (title, explanation, metric, of, only) in &titled {
+            let of_axis = |run: &RunView| only.is_none_or(|only| run.objective == only);
+            let curves: Vec<_> = runs
+                .iter()
+                .enumerate()
+                .filter(|(_, (run, _))| of_axis(run))
+                .filter_map(|(index, (run, compared))| {
+                    let curves = compared.curves.as_ref()?;
+                    let series = match of {
+                        Of::Steps => curves.trained(*metric),
+                        Of::HeldOut => curves.held_out(*metric),
+                    };
+                    (!series.is_empty()).then(|| curve(run.name(), series, index, &p))
+                })
+                .collect();
+            if curves.is_empty() {
+                continue;
             }
+            let numbers = numbers(*metric);
+            plots.push(LossPlot {
+                title,
+                explanation,
+                curves,
+                reference: reference(*metric, &runs, *only),
+                numbers,
+                in_view: (numbers == Numbers::Percent).then_some(0.0..=1.0),
+                steps: 0.0..=last as f64,
+                group,
+                height: theme::em(ui) * 8.0,
+            });
         }
         grid_ui(ui, plots);
     });
@@ -135,32 +130,13 @@ pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
     }
 }
 
-/// One axis, or where runs of both objectives are compared one for each.
-fn axes(
-    title: &'static str,
-    runs: &[(&RunView, &Compared)],
-) -> Vec<(&'static str, Option<Objective>)> {
-    let has = |objective| runs.iter().any(|(run, _)| run.objective == objective);
-    let is_mixed = has(Objective::Dpo) && has(Objective::Sft);
-    match title {
-        "Loss" if is_mixed => {
-            vec![("Loss (DPO)", Some(Objective::Dpo)), ("Loss (SFT)", Some(Objective::Sft))]
-        }
-        "Held-out loss" if is_mixed => vec![
-            ("Held-out loss (DPO)", Some(Objective::Dpo)),
-            ("Held-out loss (SFT)", Some(Objective::Sft)),
-        ],
-        _ => vec![(title, None)],
-    }
-}
-
 /// The line that losses are held against, where all runs of a plot began at the same.
 fn reference(
-    title: &str,
+    metric: Metric,
     runs: &[(&RunView, &Compared)],
     only: Option<Objective>,
 ) -> Option<(f64, &'static str)> {
-    if !title.contains("oss") {
+    if metric != Metric::Loss {
         return None;
     }
     let runs = runs.iter().filter(|(run, _)| only.is_none_or(|only| run.objective == only));
@@ -171,7 +147,7 @@ fn reference(
 }
 
 /// Runs are told apart by colour and by mark.
-fn look(index: usize, p: &Palette) -> (Color32, Mark) {
+fn appearance(index: usize, p: &Palette) -> (Color32, Mark) {
     match index {
         0 => (p.accent, Mark::Plain),
         1 => (p.rejected, Mark::Diamonds),
@@ -181,7 +157,7 @@ fn look(index: usize, p: &Palette) -> (Color32, Mark) {
 }
 
 fn curve<'a>(name: &'a str, series: &Series, index: usize, p: &Palette) -> Curve<'a> {
-    let (color, mark) = look(index, p);
+    let (color, mark) = appearance(index, p);
     let points = series.means().map(|point| [point.x, point.y]).collect();
     Curve { name, color, mark, points, ranges: Vec::new(), latest: series.last() }
 }
@@ -199,7 +175,7 @@ fn settings_ui(ui: &mut Ui, runs: &[(&RunView, &Compared)], p: &Palette) {
         .show(ui, |ui| {
             ui.label(theme::muted(ui, "Set differently"));
             for (index, run) in views.iter().enumerate() {
-                let name = theme::strong(ui, run.name()).color(look(index, p).0);
+                let name = theme::strong(ui, run.name()).color(appearance(index, p).0);
                 ui.add(Label::new(name).truncate());
             }
             ui.end_row();

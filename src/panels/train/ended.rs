@@ -6,6 +6,7 @@ use super::measured::measured_ui;
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::live::LiveRun;
 use crate::state::train::runs::RunView;
+use crate::train::config::metric::{Metric, MetricFacts, Written};
 use crate::train::record::metrics::{EvalMetrics, RunSummary};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, decoration_ui};
@@ -99,18 +100,19 @@ fn before_after_ui(
 ) {
     // Before the first step the policy is the reference: each margin is 0, the loss follows from
     // the settings, and no pair is told apart. That needs no measurement.
-    let loss_before = before.map(|found| found.loss).or(loss_at_start);
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let decimals = |value: f64| format!("{value:.3}");
+    let loss_before = before.map(EvalMetrics::loss).or(loss_at_start);
+    let text = |metric: Metric, value: f64| match metric.facts().written {
+        Written::Percent => format!("{:.0} %", value * 100.0),
+        Written::Plain | Written::Scientific => format!("{value:.3}"),
+    };
     let mut rows = Vec::new();
-    if let Some(accuracy) = after.rewards_accuracies {
-        rows.push(("Reward accuracy", "all tied".to_owned(), percent(accuracy)));
+    for (metric, value) in after.values.iter() {
+        let MetricFacts { title, at_start: Some(at_start), .. } = *metric.facts() else { continue };
+        rows.push((title, at_start.to_owned(), text(metric, value)));
     }
-    if let Some(margin) = after.rewards_margins {
-        rows.push(("Reward margin", decimals(0.0), decimals(margin)));
-    }
-    let unknown = || "not measured".to_owned();
-    rows.push(("Loss", loss_before.map_or_else(unknown, decimals), decimals(after.loss)));
+    let before =
+        loss_before.map_or_else(|| "not measured".to_owned(), |found| format!("{found:.3}"));
+    rows.push((Metric::Loss.facts().title, before, text(Metric::Loss, after.loss())));
 
     let p = theme::palette(ui);
     Grid::new("before_after").num_columns(3).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {

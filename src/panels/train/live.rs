@@ -9,10 +9,11 @@ use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
 use crate::state::train::live::{LiveRun, Phase};
-use crate::state::train::reading::{loss_at_start, reading};
+use crate::state::train::reading::reading;
 use crate::state::train::samples::SampleBook;
 use crate::state::train::{Span, TrainState};
 use crate::train::config::Objective;
+use crate::train::objective::choose::loss_at_start;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, title_row_ui};
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -40,7 +41,7 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             let (objective, start) = (live.objective, live.loss_at_start);
             curves_ui(ui, Drawn { curves: &live.curves, objective, start, steps_planned }, span);
         } else if live.is_running() {
-            waiting_ui(ui);
+            waiting_ui(ui, live.objective);
         }
     });
     if stop_pressed {
@@ -50,11 +51,14 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
 }
 
 /// Before the first step there is nothing to draw: what the wait is for.
-fn waiting_ui(ui: &mut Ui) {
+fn waiting_ui(ui: &mut Ui, objective: Objective) {
     ui.add_space(theme::GAP);
-    let text = "The curves begin with the first step. Before it, the model is loaded, and \
-                for DPO every answer is scored once by the model as it is now: the \
-                reference that the run is held to.";
+    let text = match objective.facts().before_the_first_step {
+        Some(more) => format!(
+            "The curves begin with the first step. Before it, the model is loaded, and {more}."
+        ),
+        None => "The curves begin with the first step. Before it, the model is loaded.".to_owned(),
+    };
     ui.add(Label::new(theme::muted(ui, text)).wrap());
 }
 
@@ -85,7 +89,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
         });
         samples_ui(ui, &mut selected.samples);
         match &selected.curves {
-            Some(curves) if curves.loss.is_empty() => {
+            Some(curves) if curves.loss().is_empty() => {
                 ui.add_space(theme::GAP);
                 ui.label(theme::muted(ui, "This run ended before its first step"));
             }
@@ -138,8 +142,8 @@ fn stop_question_ui(ui: &mut Ui, asks_stop: &mut bool) -> bool {
     ui.add(Label::new(theme::strong(ui, question)).wrap());
     let row = ui.horizontal_wrapped(|ui| {
         let sure = ui.add(ActionButton::danger("Stop the run").icon(icons::STOP)).clicked();
-        let goes_on = ui.add(ActionButton::new("Keep training")).clicked();
-        if sure || goes_on {
+        let keep = ui.add(ActionButton::new("Keep training")).clicked();
+        if sure || keep {
             *asks_stop = false;
         }
         sure
@@ -164,11 +168,7 @@ fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
 
 /// What the run trains on, and what is safe on the disk.
 fn details(live: &LiveRun) -> String {
-    let objective = match live.objective {
-        Objective::Dpo => "DPO",
-        Objective::Sft => "SFT",
-    };
-    let mut parts = vec![objective.to_owned(), live.id.clone()];
+    let mut parts = vec![live.objective.facts().name.to_owned(), live.id.clone()];
     if live.train_rows > 0 {
         parts.push(format!("{} pairs to train on", live.train_rows));
     }
@@ -239,7 +239,7 @@ fn curves_ui(ui: &mut Ui, drawn: Drawn<'_>, span: &mut Span) {
     let p = theme::palette(ui);
     ui.add_space(theme::GAP_SMALL);
     let sentence = RichText::new(reading(curves, objective, start)).color(p.strong);
-    if curves.loss.len() > RECENT_POINTS {
+    if curves.loss().len() > RECENT_POINTS {
         span_ui(ui, span);
         ui.add(Label::new(sentence).wrap());
     } else {
@@ -274,9 +274,5 @@ fn span_ui(ui: &mut Ui, span: &mut Span) {
 
 /// A chip that names the objective.
 pub(super) fn objective_chip_ui(ui: &mut Ui, objective: Objective) {
-    let words = match objective {
-        Objective::Dpo => "DPO",
-        Objective::Sft => "SFT",
-    };
-    chip_ui(ui, Tone::Neutral, None, words);
+    chip_ui(ui, Tone::Neutral, None, objective.facts().name);
 }

@@ -1,4 +1,4 @@
-//! What is measured while a run goes on, when it stops by itself, and the seed.
+//! What is measured during a run, when it stops by itself, and the seed.
 
 use eframe::egui::{ComboBox, TextEdit, Ui};
 
@@ -80,7 +80,7 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
             .show_ui(ui, |ui| {
                 for name in config.objective.best_model_metrics() {
                     let metric = &mut config.metric_for_best_model;
-                    ui.selectable_value(metric, (*name).to_owned(), *name);
+                    ui.selectable_value(metric, name.clone(), name);
                 }
             });
         combo.response.accessible_name("metric_for_best_model").on_hover_text(hint);
@@ -91,7 +91,7 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
     problems.show(ui, "load_best_model_at_end");
 }
 
-/// The next of a sequence that visits every six-digit seed and looks like chance.
+/// The next of a sequence that visits every six-digit seed and seems to be chance.
 fn another_seed(seed: u64) -> u64 {
     // A linear congruential generator modulo 10^6. Its period is full since 720 is a multiple of
     // 2, 5 and 4, and 314,159 of neither 2 nor 5 (Hull and Dobell 1962).

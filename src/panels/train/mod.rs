@@ -89,7 +89,7 @@ fn tabs_ui(ui: &mut Ui, train: &mut TrainState, has_results: bool) {
         count => format!("Runs ({count})"),
     };
     let segment = |value, words, explanation| Segment { value, words, explanation };
-    let about_runs = "The runs of this project: look at them, try them, resume them";
+    let about_runs = "The runs of this project: compare them, try them, resume them";
     let segments = [
         segment(Tab::Left(LeftTab::Setup), "New run", "What to train on, and how"),
         segment(Tab::Left(LeftTab::Runs), &runs, about_runs),

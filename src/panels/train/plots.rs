@@ -6,7 +6,8 @@ use crate::state::series::{Point, Series};
 use crate::state::train::Span;
 use crate::state::train::curves::Curves;
 use crate::state::train::reading::is_coin_toss;
-use crate::train::config::Objective;
+use crate::train::config::metric::{Metric, Written};
+use crate::train::config::objective::{self, Lines, Objective};
 use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
 use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette};
@@ -74,140 +75,68 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
     };
     let steps = match span {
         Span::Whole => {
-            let last = curves.loss.last_x().unwrap_or(1.0);
+            let last = curves.loss().last_x().unwrap_or(1.0);
             0.0..=last.max(steps_planned as f64).max(1.0)
         }
-        Span::Recent => recent_steps(&curves.loss),
+        Span::Recent => recent_steps(curves.loss()),
     };
     // Another group for another span: each remembers its own zoom.
     let group = Id::unique(("train plots", span == Span::Recent));
     let height = theme::em(ui) * 8.0;
-    let plot = |title, explanation, curves| LossPlot {
-        title,
-        explanation,
-        curves,
-        reference: None,
-        numbers: Numbers::Plain,
-        in_view: None,
-        steps: steps.clone(),
-        group,
-        height,
-    };
-
-    let mut loss = vec![curve("training", &curves.loss, p.accent, Mark::Plain)];
-    if !curves.held_out_loss.is_empty() {
-        loss.push(curve("held out", &curves.held_out_loss, p.rejected, Mark::Squares));
-    }
-    let mut all = Vec::new();
-    match objective {
-        Objective::Dpo => {
-            let loss = plot(
-                "Loss",
-                if is_coin_toss(start) {
-                    "What the run makes smaller. 0.693 is a coin toss between chosen and \
-                     rejected; held-out pairs are not trained on"
-                } else {
-                    "What the run makes smaller; held-out pairs are not trained on"
-                },
-                loss,
-            );
-            all.push(LossPlot {
-                reference: loss_reference(start),
-                in_view: loss_view(start),
-                ..loss
-            });
-            let mut margin = vec![curve("training", &curves.margin, p.accent, Mark::Plain)];
-            if !curves.held_out_margin.is_empty() {
-                let held_out = &curves.held_out_margin;
-                margin.push(curve("held out", held_out, p.rejected, Mark::Squares));
+    let all = objective.facts().plots.iter().map(|plot| {
+        let objective::Plot { title, explanation, of_coin_toss, lines, across, in_view, .. } =
+            *plot;
+        let curves = match lines {
+            Lines::TrainedAndHeldOut(metric) => {
+                let trained = curves.trained(metric);
+                let mut both = vec![curve("training", trained, p.accent, Mark::Plain)];
+                let held_out = curves.held_out(metric);
+                if !held_out.is_empty() {
+                    both.push(curve("held out", held_out, p.rejected, Mark::Squares));
+                }
+                both
             }
-            let margin = plot(
-                "Reward margin",
-                "The reward of the chosen answer less that of the rejected one: how far they have \
-                 been moved apart",
-                margin,
-            );
-            all.push(LossPlot { reference: Some((0.0, "zero")), ..margin });
-            let rewards = plot(
-                "Rewards",
-                "beta times how much likelier the answer has become than under the model that the \
-                 run began with, in nats",
-                vec![
-                    curve("chosen", &curves.rewards_chosen, p.chosen, Mark::Circles),
-                    curve("rejected", &curves.rewards_rejected, p.rejected, Mark::Diamonds),
-                ],
-            );
-            all.push(LossPlot { reference: Some((0.0, "as at the start")), ..rewards });
-            let mut accuracy = vec![curve("training", &curves.accuracy, p.accent, Mark::Plain)];
-            if !curves.held_out_accuracy.is_empty() {
-                let held_out = &curves.held_out_accuracy;
-                accuracy.push(curve("held out", held_out, p.rejected, Mark::Squares));
-            }
-            let accuracy = plot(
-                "Accuracy",
-                "Share of the pairs whose chosen answer has the higher reward",
-                accuracy,
-            );
-            all.push(LossPlot {
-                numbers: Numbers::Percent,
-                in_view: Some(0.0..=1.0),
-                reference: Some((0.5, "coin toss")),
-                ..accuracy
-            });
-            all.push(plot(
-                "Log-probabilities",
-                "How likely the model finds the whole answers, in nats: sums over their tokens, so \
-                 long answers are lower",
-                vec![
-                    curve("chosen", &curves.logps_chosen, p.chosen, Mark::Circles),
-                    curve("rejected", &curves.logps_rejected, p.rejected, Mark::Diamonds),
-                ],
-            ));
+            Lines::ChosenAndRejected(chosen, rejected) => vec![
+                curve("chosen", curves.trained(chosen), p.chosen, Mark::Circles),
+                curve("rejected", curves.trained(rejected), p.rejected, Mark::Diamonds),
+            ],
+            Lines::Alone(metric) => vec![curve("", curves.trained(metric), p.info, Mark::Plain)],
+        };
+        let is_loss = lines.first() == Metric::Loss;
+        let explanation = of_coin_toss.filter(|_| is_coin_toss(start)).unwrap_or(explanation);
+        let started = if is_loss { loss_reference(start) } else { None };
+        let view = in_view.map(|(low, high)| low..=high);
+        LossPlot {
+            title,
+            explanation,
+            curves,
+            reference: across.or(started),
+            numbers: numbers(lines.first()),
+            in_view: if is_loss { view.or(loss_view(start)) } else { view },
+            steps: steps.clone(),
+            group,
+            height,
         }
-        Objective::Sft => {
-            all.push(plot(
-                "Loss",
-                "What the run makes smaller: the mean surprise at each token of the chosen \
-                 answers, in nats; held-out answers are not trained on",
-                loss,
-            ));
-            let accuracy = plot(
-                "Token accuracy",
-                "Share of the answers' tokens that the model would have picked itself",
-                vec![curve("training", &curves.token_accuracy, p.accent, Mark::Plain)],
-            );
-            all.push(LossPlot { numbers: Numbers::Percent, in_view: Some(0.0..=1.0), ..accuracy });
-        }
-    }
-    let rate = plot(
-        "Learning rate",
-        "How far each step goes, as the schedule says",
-        vec![curve("", &curves.learning_rate, p.info, Mark::Plain)],
-    );
-    all.push(LossPlot { numbers: Numbers::Scientific, in_view: Some(0.0..=0.0), ..rate });
-    let norm = plot(
-        "Gradient norm",
-        "Joint length of all gradients before they are clipped. Spikes are odd pairs; a steady \
-         climb is a learning rate that is too high",
-        vec![curve("", &curves.grad_norm, p.info, Mark::Plain)],
-    );
-    all.push(LossPlot { in_view: Some(0.0..=0.0), ..norm });
-    let speed = plot(
-        "Tokens per second",
-        "Tokens of prompts and answers that were trained on, over the time of the step",
-        vec![curve("", &curves.tokens_per_sec, p.info, Mark::Plain)],
-    );
-    all.push(LossPlot { in_view: Some(0.0..=0.0), ..speed });
-    all
+    });
+    all.collect()
 }
 
-/// The line that a DPO loss is held against: where it began.
+/// How values of a metric are written.
+pub(super) fn numbers(metric: Metric) -> Numbers {
+    match metric.facts().written {
+        Written::Plain => Numbers::Plain,
+        Written::Percent => Numbers::Percent,
+        Written::Scientific => Numbers::Scientific,
+    }
+}
+
+/// The line that a loss is held against: where it began.
 pub(super) fn loss_reference(start: Option<f64>) -> Option<(f64, &'static str)> {
     let words = if is_coin_toss(start) { "0.693: coin toss" } else { "as at the start" };
     start.map(|start| (start, words))
 }
 
-/// Values of a DPO loss that are always in view: from 0 to where it began, unless that is so high
+/// Values of a loss that are always in view: from 0 to where it began, unless that is so high
 /// that the curve would be a line.
 fn loss_view(start: Option<f64>) -> Option<std::ops::RangeInclusive<f64>> {
     match start {

@@ -12,6 +12,7 @@ use crate::state::command::{Commands, MappingCommand, TrainCommand};
 use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
+use crate::train::config::objective::{ObjectiveFacts, Setting};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
@@ -130,32 +131,19 @@ fn source_ui(
 fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
     section_ui(ui, "Objective");
     let before = train.form.objective;
-    let segments = [
-        Segment {
-            value: Objective::Dpo,
-            words: "DPO",
-            explanation: "Direct Preference Optimization: make the chosen answer more likely \
-                          relative to the rejected one",
-        },
-        Segment {
-            value: Objective::Sft,
-            words: "SFT",
-            explanation: "Supervised fine-tuning: imitate the chosen answers; the rejected ones \
-                          are not used",
-        },
-    ];
+    let segments = Objective::ALL.map(|value| {
+        let ObjectiveFacts { name, explanation, .. } = *value.facts();
+        Segment { value, words: name, explanation }
+    });
     ui.horizontal(|ui| {
         segmented_ui(ui, &mut train.form.objective, &segments);
-        let sentence = match train.form.objective {
-            Objective::Dpo => "Prefer the chosen answer",
-            Objective::Sft => "Imitate the chosen answers",
-        };
-        ui.add(Label::new(theme::muted(ui, sentence)).truncate().selectable(false));
+        let aim = train.form.objective.facts().aim;
+        ui.add(Label::new(theme::muted(ui, aim)).truncate().selectable(false));
     });
     if before != train.form.objective {
         train.objective_changed(before);
     }
-    if train.form.objective == Objective::Dpo {
+    if train.form.objective.has(Setting::Beta) {
         SliderRow::new(
             "beta",
             "β in the DPO paper: how strongly the model is held to where it began. Small: it may \
@@ -167,6 +155,8 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
         .decimals(3)
         .show(ui, &mut train.form.beta);
         problems.show(ui, "beta");
+    }
+    if train.form.objective.has(Setting::Losses) {
         losses::losses_ui(ui, &mut train.form, problems);
     }
 }
@@ -370,11 +360,11 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 2..=1_000_000,
             );
             problems.show(ui, "max_length");
-            if config.objective == Objective::Sft {
+            if config.objective.has(Setting::CompletionOnlyLoss) {
                 let hint = "Learn the answers and not their prompts. Off: every token is learned";
                 check_ui(ui, &mut config.completion_only_loss, "completion_only_loss", hint);
             }
-            if config.objective == Objective::Dpo {
+            if config.objective.has(Setting::LabelSmoothing) {
                 number_row_ui(
                     ui,
                     "label_smoothing",
@@ -404,7 +394,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 &mut config.lora.lora_dropout,
                 0.0..=0.99,
             );
-            if config.objective == Objective::Dpo {
+            if config.objective.has(Setting::DisableDropout) {
                 let hint = "As in TRL, DPO trains without dropout: policy and reference then agree \
                             where the adapter changes nothing";
                 check_ui(ui, &mut config.disable_dropout, "disable_dropout", hint);

@@ -35,10 +35,10 @@ pub(super) fn start_ui(
         }
         let has_data = train.data().is_some_and(|data| data.rows() > 0);
         if has_data && around.model.ready().is_some() {
-            let look = ActionButton::new("Look at the data").icon(icons::LOOK);
+            let survey = ActionButton::new("Look at the data").icon(icons::LOOK);
             let hint = "What would be cut or left out, what is odd about it, and every row as the \
                         model sees it";
-            if ui.add(look).on_hover_text(hint).clicked() {
+            if ui.add(survey).on_hover_text(hint).clicked() {
                 train.results_in_front = true;
                 commands.push(TrainCommand::SurveyData);
             }

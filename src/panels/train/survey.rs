@@ -1,4 +1,4 @@
-//! A look at the data before it is trained on: what was found, and each row as the model sees it,
+//! The survey of the data before it is trained on: what was found, and each row as the model sees it,
 //! with what the loss is computed on in colour.
 
 use eframe::egui;
@@ -164,15 +164,15 @@ fn row_ui(ui: &mut Ui, row: &SurveyedRow, max_length: usize, tokenizer: &Tokeniz
     let p = theme::palette(ui);
     let chosen = &row.example.chosen;
     let start = chosen.completion_start.min(chosen.ids.len());
-    let grey = Look { ink: p.muted, ground: p.raised };
+    let grey = Inks { ink: p.muted, ground: p.raised };
     let prompt = &chosen.ids[..start];
     let part = Part { name: "Prompt", note: "not learned from", ids: prompt, kept: start };
     part_ui(ui, part, grey, tokenizer);
-    let green = Look { ink: p.text, ground: p.chosen_soft };
+    let green = Inks { ink: p.text, ground: p.chosen_soft };
     let name = if row.example.rejected.is_some() { "Chosen" } else { "Answer" };
     answer_ui(ui, name, chosen, max_length, green, tokenizer);
     if let Some(rejected) = &row.example.rejected {
-        let orange = Look { ink: p.text, ground: p.rejected_soft };
+        let orange = Inks { ink: p.text, ground: p.rejected_soft };
         answer_ui(ui, "Rejected", rejected, max_length, orange, tokenizer);
     }
 }
@@ -182,7 +182,7 @@ fn answer_ui(
     name: &str,
     sequence: &Sequence,
     max_length: usize,
-    look: Look,
+    inks: Inks,
     tokenizer: &Tokenizer,
 ) {
     let start = sequence.completion_start.min(sequence.ids.len());
@@ -193,7 +193,7 @@ fn answer_ui(
     } else {
         "the loss is computed on these".to_owned()
     };
-    part_ui(ui, Part { name, note: &note, ids: answer, kept }, look, tokenizer);
+    part_ui(ui, Part { name, note: &note, ids: answer, kept }, inks, tokenizer);
 }
 
 /// A stretch of a row's tokens.
@@ -208,14 +208,14 @@ struct Part<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Look {
+struct Inks {
     ink: Color32,
     ground: Color32,
 }
 
 /// Tokens on a ground that is now lighter, now darker, so that each can be told from the next;
 /// what is cut is struck through.
-fn part_ui(ui: &mut Ui, part: Part<'_>, look: Look, tokenizer: &Tokenizer) {
+fn part_ui(ui: &mut Ui, part: Part<'_>, inks: Inks, tokenizer: &Tokenizer) {
     let p = theme::palette(ui);
     let Part { name, note, ids, kept } = part;
     ui.add_space(theme::GAP);
@@ -229,8 +229,8 @@ fn part_ui(ui: &mut Ui, part: Part<'_>, look: Look, tokenizer: &Tokenizer) {
     let font = TextStyle::Body.resolve(ui.style());
     for (index, id) in ids.iter().enumerate() {
         let lighter = !index.is_multiple_of(2);
-        let background = if lighter { look.ground.gamma_multiply(0.5) } else { look.ground };
-        let color = if tokenizer.is_special(*id) { p.accent } else { look.ink };
+        let background = if lighter { inks.ground.gamma_multiply(0.5) } else { inks.ground };
+        let color = if tokenizer.is_special(*id) { p.accent } else { inks.ink };
         let mut format = TextFormat {
             line_height: Some((font.size * 1.5).round()),
             background,

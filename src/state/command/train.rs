@@ -11,7 +11,7 @@ pub enum TrainCommand {
     /// Opens Train with the pairs of a file.
     UseFile(PathBuf),
 
-    /// Looks at the chosen data as a run would see it.
+    /// Surveys the chosen data as a run would see it.
     SurveyData,
     Start,
     Stop,

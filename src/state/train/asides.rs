@@ -1,4 +1,4 @@
-//! What a run does between its steps (looks at what is held out, answers, saves), and how much of
+//! What a run does between its steps (evaluations, sample answers, checkpoints), and how much of
 //! that is still to come.
 
 use crate::train::config::TrainConfig;

@@ -130,7 +130,7 @@ impl LiveRun {
                     self.warnings.push(warning);
                 }
             }
-            // Whoever wants to know looks at the data.
+            // Whoever wants to know surveys the data.
             TrainEvent::Noted(_) => {}
             TrainEvent::Step(metrics) => self.on_step(metrics),
             TrainEvent::Evaluated(metrics) => {

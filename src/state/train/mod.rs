@@ -18,6 +18,7 @@ pub mod survey;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
+use crate::train::objective::choose::loss_at_start;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
 use crate::train::record::notes::RunNotes;
 
@@ -30,7 +31,6 @@ use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use past::RunPast;
-use reading::loss_at_start;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
@@ -49,7 +49,7 @@ pub struct TrainState {
     pub sample_rows: usize,
     pub file: Option<DataFile>,
 
-    /// The look at the data before a run.
+    /// The survey of the data before a run.
     pub survey: SurveySlot,
 
     /// The project's runs, newest first.
@@ -119,7 +119,7 @@ pub struct RunEdit {
 impl Default for TrainState {
     fn default() -> Self {
         Self {
-            form: TrainConfig::suggested(Objective::Dpo),
+            form: TrainConfig::suggested(Objective::default()),
             source: DataSource::default(),
             project_pairs: 0,
             sample_rows: 0,

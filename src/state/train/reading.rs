@@ -3,8 +3,8 @@
 
 use super::curves::Curves;
 use crate::state::series::Series;
-use crate::train::config::{Objective, TrainConfig};
-use crate::train::objective::dpo::{self, LossSettings, PairScores};
+use crate::train::config::Objective;
+use crate::train::config::metric::Metric;
 
 /// The DPO loss of a model that is still its own reference: a coin toss between the answers.
 pub const LN_2: f64 = std::f64::consts::LN_2;
@@ -18,33 +18,16 @@ const STEPS_TO_MEMORISE: usize = 30;
 /// From so many steps on "more of them will change little" is more than a guess.
 const STEPS_TO_LEVEL: usize = 20;
 
-/// The loss of a DPO run before its first step, when policy and reference agree about every pair.
-/// `None`: it depends on the data (`sft` among the losses, or an SFT run).
-pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
-    let losses = config.losses();
-    if config.objective != Objective::Dpo || losses.iter().any(|(name, _)| *name == "sft") {
-        return None;
-    }
-    let pair = PairScores {
-        chosen: 0.0,
-        rejected: 0.0,
-        chosen_tokens: 1,
-        rejected_tokens: 1,
-        chosen_logp: 0.0,
-        chosen_tokens_a_pair: 1.0,
-    };
-    let settings = LossSettings { beta: config.beta, label_smoothing: config.label_smoothing };
-    dpo::loss(&losses, pair, settings).map(|loss| loss.value)
-}
-
 /// Whether a loss at the start is that of a coin toss between the answers.
 pub fn is_coin_toss(start: Option<f64>) -> bool {
     start.is_some_and(|start| (start - LN_2).abs() < 1e-9)
 }
 
 /// What the curves say now. `start`: see [`loss_at_start`].
+///
+/// [`loss_at_start`]: crate::train::objective::choose::loss_at_start
 pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> String {
-    let loss = &curves.loss;
+    let loss = curves.loss();
     if loss.is_empty() && loss.not_numbers() == 0 {
         return "The curves begin with the first step".to_owned();
     }
@@ -71,13 +54,13 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
 
 /// The held-out loss has turned while the training loss falls on.
 fn overfitting(curves: &Curves) -> Option<String> {
-    let held_out = &curves.held_out_loss;
+    let held_out = curves.held_out(Metric::Loss);
     let lowest = held_out.lowest()?;
     let now = held_out.last()?;
     // Three measurements: two cannot show a turn. 2 %: the wobble of a dozen held-out pairs.
     let turned = held_out.len() >= 3 && now > lowest.y * 1.02 + 0.002;
     let still_falling =
-        trend(&curves.loss) == Trend::Falling || direction_since_start(&curves.loss) < 0.0;
+        trend(curves.loss()) == Trend::Falling || direction_since_start(curves.loss()) < 0.0;
     (turned && still_falling).then(|| {
         format!(
             "The training loss falls, but the held-out loss has risen since step {:.0}: the model \
@@ -91,16 +74,18 @@ fn overfitting(curves: &Curves) -> Option<String> {
 /// turned: the loss need not have risen yet.
 fn memorising(curves: &Curves) -> Option<String> {
     // A whole window without a single pair the wrong way round.
-    let all_right = latest(&curves.accuracy) >= 0.999;
-    if !all_right || trend(&curves.margin) != Trend::Rising || curves.loss.len() < STEPS_TO_MEMORISE
+    let all_right = latest(curves.trained(Metric::RewardsAccuracies)) >= 0.999;
+    if !all_right
+        || trend(curves.trained(Metric::RewardsMargins)) != Trend::Rising
+        || curves.loss().len() < STEPS_TO_MEMORISE
     {
         return None;
     }
     let start = "Accuracy is 100 % on the training pairs and the margin still grows";
-    let held_out = &curves.held_out_margin;
+    let held_out = curves.held_out(Metric::RewardsMargins);
     let (Some(peak), Some(now)) = (held_out.highest(), held_out.last()) else {
         // A margin of about 1: as far as a model gets that has only begun to tell them apart.
-        let well_below = latest(&curves.loss) < 0.3;
+        let well_below = latest(curves.loss()) < 0.3;
         return well_below.then(|| {
             format!("{start}: likely overfitting, and no held-out measurement is there to tell")
         });
@@ -112,8 +97,8 @@ fn memorising(curves: &Curves) -> Option<String> {
 }
 
 fn dpo(curves: &Curves, start: Option<f64>) -> String {
-    let loss = latest(&curves.loss);
-    let margin = latest(&curves.margin);
+    let loss = latest(curves.loss());
+    let margin = latest(curves.trained(Metric::RewardsMargins));
     // 0.02 of margin is 0.01 of DPO's own loss: nobody would see it in an answer.
     if margin < -0.02 {
         return "The rewards are the wrong way round: the model leans towards the rejected \
@@ -135,8 +120,11 @@ fn dpo(curves: &Curves, start: Option<f64>) -> String {
                 before"
             .to_owned();
     }
-    let (chosen, rejected) = (latest(&curves.rewards_chosen), latest(&curves.rewards_rejected));
-    let gap = trend(&curves.margin);
+    let (chosen, rejected) = (
+        latest(curves.trained(Metric::RewardsChosen)),
+        latest(curves.trained(Metric::RewardsRejected)),
+    );
+    let gap = trend(curves.trained(Metric::RewardsMargins));
     // Rewards are measured from the reference, so their sign is the direction since the start,
     // free of the noise that answers of different lengths bring into the log-probabilities.
     match (chosen < 0.0, rejected < 0.0, gap) {
@@ -196,7 +184,7 @@ fn sft(loss: &Series) -> String {
 
 /// What the held-out pairs say, where there are some.
 fn held_out(curves: &Curves) -> Option<String> {
-    let share = curves.held_out_accuracy.last()?;
+    let share = curves.held_out(Metric::RewardsAccuracies).last()?;
     Some(format!("On the held-out pairs the chosen answer wins in {:.0} % of pairs", share * 100.0))
 }
 
@@ -255,26 +243,32 @@ fn window(series: &Series) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+    use crate::train::record::metrics::{EvalMetrics, StepMetrics};
+
+    fn step(step: usize, loss: f64, rewards: (f64, f64)) -> StepMetrics {
+        let (chosen, rejected) = rewards;
+        let values = [
+            (Metric::Loss, loss),
+            (Metric::RewardsChosen, chosen),
+            (Metric::RewardsRejected, rejected),
+            (Metric::RewardsMargins, chosen - rejected),
+            (Metric::RewardsAccuracies, 0.0),
+        ];
+        StepMetrics { step, values: values.into(), ..StepMetrics::default() }
+    }
+
+    fn evaluation(step: usize, metric: Metric, value: f64) -> EvalMetrics {
+        EvalMetrics { step, values: [(metric, value)].into(), ..EvalMetrics::default() }
+    }
 
     /// A DPO run whose rewards go in a straight line to `chosen` and `rejected`.
     fn dpo_run(steps: usize, chosen: f64, rejected: f64) -> Curves {
         let mut curves = Curves::default();
-        for step in 1..=steps {
-            let share = step as f64 / steps as f64;
+        for number in 1..=steps {
+            let share = number as f64 / steps as f64;
             let (rewards_chosen, rewards_rejected) = (chosen * share, rejected * share);
-            let rewards_margins = rewards_chosen - rewards_rejected;
-            curves.push(&StepMetrics {
-                step,
-                loss: (1.0 + (-rewards_margins).exp()).ln(),
-                preference: Some(PreferenceMetrics {
-                    rewards_chosen,
-                    rewards_rejected,
-                    rewards_margins,
-                    ..PreferenceMetrics::default()
-                }),
-                ..StepMetrics::default()
-            });
+            let loss = (1.0 + (rewards_rejected - rewards_chosen).exp()).ln();
+            curves.push(&step(number, loss, (rewards_chosen, rewards_rejected)));
         }
         curves
     }
@@ -282,7 +276,8 @@ mod tests {
     fn sft_run(losses: impl IntoIterator<Item = f64>) -> Curves {
         let mut curves = Curves::default();
         for (index, loss) in losses.into_iter().enumerate() {
-            curves.push(&StepMetrics { step: index + 1, loss, ..StepMetrics::default() });
+            let values = [(Metric::Loss, loss)].into();
+            curves.push(&StepMetrics { step: index + 1, values, ..StepMetrics::default() });
         }
         curves
     }
@@ -305,18 +300,8 @@ mod tests {
     #[test]
     fn a_gap_that_stopped_growing_is_not_called_growing() {
         let mut curves = dpo_run(20, -1.0, -3.0);
-        for step in 21..=60 {
-            curves.push(&StepMetrics {
-                step,
-                loss: 0.127,
-                preference: Some(PreferenceMetrics {
-                    rewards_chosen: -1.0,
-                    rewards_rejected: -3.0,
-                    rewards_margins: 2.0,
-                    ..PreferenceMetrics::default()
-                }),
-                ..StepMetrics::default()
-            });
+        for number in 21..=60 {
+            curves.push(&step(number, 0.127, (-1.0, -3.0)));
         }
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("the gap between them holds"), "{sentence}");
@@ -326,7 +311,7 @@ mod tests {
     fn a_held_out_loss_that_turns_is_called_overfitting() {
         let mut curves = dpo_run(60, 1.0, -3.0);
         for (step, loss) in [(20, 0.5), (40, 0.4), (60, 0.45)] {
-            curves.push_evaluation(&EvalMetrics { step, loss, ..EvalMetrics::default() });
+            curves.push_evaluation(&evaluation(step, Metric::Loss, loss));
         }
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.contains("has risen since step 40"), "{sentence}");
@@ -335,18 +320,22 @@ mod tests {
 
     #[test]
     fn a_gap_that_grows_past_full_accuracy_is_held_against_the_held_out_gap() {
-        let mut curves = dpo_run(60, 1.0, -3.0);
-        for step in 1..=60 {
-            curves.accuracy.push(f64::from(step), 1.0);
+        let mut curves = Curves::default();
+        for number in 1..=60 {
+            let share = number as f64 / 60.0;
+            let loss = (1.0 + (-4.0 * share).exp()).ln();
+            let mut all_right = step(number, loss, (share, -3.0 * share));
+            all_right.values.set(Metric::RewardsAccuracies, 1.0);
+            curves.push(&all_right);
         }
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("no held-out measurement is there to tell"), "{sentence}");
-        for (x, margin) in [(20.0, 0.5), (40.0, 0.8)] {
-            curves.held_out_margin.push(x, margin);
+        for (step, margin) in [(20, 0.5), (40, 0.8)] {
+            curves.push_evaluation(&evaluation(step, Metric::RewardsMargins, margin));
         }
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(!sentence.contains("overfitting"), "still growing there: {sentence}");
-        curves.held_out_margin.push(60.0, 0.6);
+        curves.push_evaluation(&evaluation(60, Metric::RewardsMargins, 0.6));
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(sentence.ends_with("The held-out margin peaked at step 40"), "{sentence}");
     }
@@ -355,13 +344,9 @@ mod tests {
     fn a_held_out_loss_that_falls_is_not() {
         let mut curves = dpo_run(60, 1.0, -3.0);
         for (step, loss) in [(20, 0.5), (40, 0.4), (60, 0.35)] {
-            let rewards_accuracies = Some(0.75);
-            curves.push_evaluation(&EvalMetrics {
-                step,
-                loss,
-                rewards_accuracies,
-                ..EvalMetrics::default()
-            });
+            let mut metrics = evaluation(step, Metric::Loss, loss);
+            metrics.values.set(Metric::RewardsAccuracies, 0.75);
+            curves.push_evaluation(&metrics);
         }
         let sentence = reading(&curves, Objective::Dpo, Some(LN_2));
         assert!(!sentence.contains("overfitting"), "{sentence}");
@@ -394,25 +379,9 @@ mod tests {
 
     #[test]
     fn another_loss_is_not_held_against_a_coin_toss() {
-        // IPO: (0 - 1/(2 * 0.1))^2 = 25 before the first step, as TRL's ipo at beta 0.1.
-        let config = TrainConfig { loss_type: vec!["ipo".to_owned()], ..TrainConfig::default() };
-        assert_eq!(loss_at_start(&config), Some(25.0));
-        assert_eq!(loss_at_start(&TrainConfig::default()), Some(LN_2));
-        let sft = TrainConfig { objective: Objective::Sft, ..TrainConfig::default() };
-        assert_eq!(loss_at_start(&sft), None);
         let mut curves = dpo_run(20, 0.1, -0.05);
-        for step in 21..=30 {
-            curves.push(&StepMetrics {
-                step,
-                loss: 24.719,
-                preference: Some(PreferenceMetrics {
-                    rewards_chosen: 0.1,
-                    rewards_rejected: -0.05,
-                    rewards_margins: 0.148,
-                    ..PreferenceMetrics::default()
-                }),
-                ..StepMetrics::default()
-            });
+        for number in 21..=30 {
+            curves.push(&step(number, 24.719, (0.1, -0.048)));
         }
         let sentence = reading(&curves, Objective::Dpo, Some(25.0));
         assert!(sentence.starts_with("Chosen answers have become more likely"), "{sentence}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::eval::comparison::Comparison;
+use crate::train::config::metric::{Metric, Said, Written};
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::metrics::{EvalMetrics, StepMetrics};
 use crate::train::record::notes::RunNotes;
@@ -105,19 +106,26 @@ impl RunView {
         }
     }
 
-    /// `20 of 60 steps · loss 0.412 · held-out accuracy 83 %`.
+    /// `20 of 60 steps · loss 0.412 · held-out reward accuracy 83 %`.
     pub fn numbers(&self) -> String {
         let mut parts = vec![format!("{} of {} steps", self.steps_done, self.steps_planned)];
         if let Some(step) = &self.last_step {
-            parts.push(format!("loss {:.3}", step.loss));
+            parts.push(format!("loss {:.3}", step.loss()));
         }
-        if let Some(accuracy) = self.evaluation.as_ref().and_then(|found| found.rewards_accuracies)
-        {
-            // Non-breaking: a line that begins with "%" is hard to read.
-            parts.push(format!("held-out accuracy {:.0}\u{a0}%", accuracy * 100.0));
-        } else if let Some(evaluation) = &self.evaluation {
-            parts.push(format!("held-out loss {:.3}", evaluation.loss));
-        }
+        parts.extend(self.evaluation.as_ref().map(told_by));
         parts.join(" · ")
+    }
+}
+
+/// What tells most of an evaluation: what the command line says of it, else its loss.
+fn told_by(evaluation: &EvalMetrics) -> String {
+    let said = |metric: &Metric| metric.facts().said == Said::OfEvaluations;
+    let found = evaluation.values.iter().find(|(metric, _)| said(metric));
+    let (metric, value) = found.unwrap_or((Metric::Loss, evaluation.loss()));
+    let title = metric.facts().title.to_lowercase();
+    match metric.facts().written {
+        // Non-breaking: a line that begins with "%" is hard to read.
+        Written::Percent => format!("held-out {title} {:.0}\u{a0}%", value * 100.0),
+        Written::Plain | Written::Scientific => format!("held-out {title} {value:.3}"),
     }
 }

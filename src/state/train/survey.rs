@@ -1,4 +1,4 @@
-//! The look at the data before a run: what was found, and the row in front.
+//! The survey of the data before a run: what was found, and the row in front.
 
 use crate::train::config::TrainConfig;
 use crate::train::rows::survey::{Finding, Survey, SurveyedRow};

@@ -6,6 +6,7 @@ use super::*;
 use crate::data::forms::mapping::Mapping;
 use crate::state::train::live::Phase;
 use crate::train::config::Objective;
+use crate::train::config::metric::Metric;
 use crate::train::record::history::History;
 use crate::train::record::metrics::StepMetrics;
 use crate::train::record::runs::RunState;
@@ -32,12 +33,16 @@ pub(super) fn run_view(id: &str) -> RunView {
 }
 
 fn history(steps: &[usize]) -> History {
-    let steps = steps.iter().map(|step| StepMetrics { step: *step, ..StepMetrics::default() });
+    let values = [(Metric::Loss, 0.6)];
+    let step =
+        |step: &usize| StepMetrics { step: *step, values: values.into(), ..StepMetrics::default() };
+    let steps = steps.iter().map(step);
     History { steps: steps.collect(), evaluations: Vec::new() }
 }
 
 fn step(step: usize, step_secs: f64) -> TrainEvent {
-    TrainEvent::Step(StepMetrics { step, step_secs, loss: 0.6, ..StepMetrics::default() })
+    let values = [(Metric::Loss, 0.6)].into();
+    TrainEvent::Step(StepMetrics { step, step_secs, values, ..StepMetrics::default() })
 }
 
 fn begun() -> TrainState {
@@ -108,7 +113,7 @@ fn a_failure_keeps_the_curves() {
     train.finished(Err("The disk is full".to_owned()));
     let live = train.live.unwrap();
     assert_eq!(live.phase, Phase::Failed("The disk is full".to_owned()));
-    assert_eq!(live.curves.loss.len(), 1);
+    assert_eq!(live.curves.loss().len(), 1);
 }
 
 #[test]
@@ -196,14 +201,14 @@ fn curves_that_arrive_late_go_to_no_other_run() {
 }
 
 #[test]
-fn a_resumed_run_goes_on_where_it_was() {
+fn a_resumed_run_continues_where_it_was() {
     let mut train = TrainState::default();
     let run =
         RunView { objective: Objective::Sft, steps_done: 2, steps_planned: 5, ..run_view("a") };
     train.resume(&run, RunPast::of(&history(&[1, 2]), Vec::new()));
     train.on_event(step(3, 1.0));
     let live = train.live.unwrap();
-    assert_eq!(live.curves.loss.len(), 3);
+    assert_eq!(live.curves.loss().len(), 3);
     assert_eq!(live.headline(), "Step 3 of 5 · 1.0 s a step · 2 s left");
 }
 
@@ -216,7 +221,7 @@ fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
     }
     assert!(!train.toggle_compared("e"), "a fifth line could not be told apart");
     train.show_run("b", RunPast::of(&history(&[1]), Vec::new()));
-    assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss.len()), Some(1));
+    assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss().len()), Some(1));
     assert!(!train.toggle_compared("a"), "unticked: nothing to read");
     train.set_runs(["b", "d"].map(run_view).to_vec());
     let left: Vec<&str> = train.compared.iter().map(|compared| compared.id.as_str()).collect();

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::settings::{LOSS_TYPES, Objective, TrainConfig};
+use super::objective::Setting;
+use super::settings::{LOSS_TYPES, TrainConfig};
 
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,24 +38,30 @@ impl TrainConfig {
         found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
         found.number("weight_decay", self.weight_decay, 0.0..=1.0);
         found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
-        if self.objective == Objective::Dpo {
-            self.dpo_problems(&mut found);
+        if self.objective.has(Setting::Beta) {
+            found.number("beta", self.beta, 0.0001..=100.0);
+        }
+        if self.objective.has(Setting::Losses) {
+            self.loss_problems(&mut found);
+        }
+        if self.objective.has(Setting::LabelSmoothing) {
+            self.smoothing_problems(&mut found);
         }
         found.count("max_length", self.max_length, 2..=1_000_000);
         found.number("held_out_share", self.held_out_share, 0.0..=0.9);
         found.number("early_stopping_threshold", self.early_stopping_threshold, 0.0..=1e6);
         let known = self.objective.best_model_metrics();
-        if !is_known(&self.metric_for_best_model, known) {
+        if !is_known(&self.metric_for_best_model, &known) {
             let (name, known) = (&self.metric_for_best_model, known.join(", "));
             found.add("metric_for_best_model", format!("`{name}` is not one of {known}"));
         }
-        let looks = self.held_out_share > 0.0 && self.eval_steps > 0;
-        if self.early_stopping_patience > 0 && !looks {
-            let message = "needs eval_steps and held_out_share above 0: it counts looks at the \
-                           held-out pairs";
+        let evaluates = self.held_out_share > 0.0 && self.eval_steps > 0;
+        if self.early_stopping_patience > 0 && !evaluates {
+            let message = "needs eval_steps and held_out_share above 0: it counts evaluations on \
+                           the held-out pairs";
             found.add("early_stopping_patience", message.to_owned());
         }
-        if self.load_best_model_at_end && !looks {
+        if self.load_best_model_at_end && !evaluates {
             let message = "needs eval_steps and held_out_share above 0: the best is told by what \
                            is held out";
             found.add("load_best_model_at_end", message.to_owned());
@@ -68,8 +75,7 @@ impl TrainConfig {
         found.0
     }
 
-    fn dpo_problems(&self, found: &mut Problems) {
-        found.number("beta", self.beta, 0.0001..=100.0);
+    fn loss_problems(&self, found: &mut Problems) {
         if self.loss_type.is_empty() {
             found.add("loss_type", "name at least one loss".to_owned());
         }
@@ -87,6 +93,9 @@ impl TrainConfig {
         for weight in &self.loss_weights {
             found.number("loss_weights", *weight, -1e6..=1e6);
         }
+    }
+
+    fn smoothing_problems(&self, found: &mut Problems) {
         found.number("label_smoothing", self.label_smoothing, 0.0..=0.5);
         let uses = |name: &str| self.loss_type.iter().any(|loss| loss == name);
         if uses("exo_pair") && self.label_smoothing == 0.0 {
@@ -100,8 +109,8 @@ impl TrainConfig {
 }
 
 /// As transformers does, the prefix may be left out.
-fn is_known(name: &str, metrics: &[&str]) -> bool {
-    metrics.iter().any(|known| *known == name || known.strip_prefix("eval_") == Some(name))
+fn is_known(name: &str, metrics: &[String]) -> bool {
+    metrics.iter().any(|known| known == name || known.strip_prefix("eval_") == Some(name))
 }
 
 #[derive(Default)]
@@ -133,6 +142,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::train::config::objective::Objective;
 
     fn ready(config: TrainConfig) -> TrainConfig {
         TrainConfig { model: "starter".to_owned(), data: PathBuf::from("pairs.jsonl"), ..config }
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn defaults_and_suggestions_can_start_once_model_and_data_are_chosen() {
         assert_eq!(ready(TrainConfig::default()).problems(), []);
-        for objective in [Objective::Dpo, Objective::Sft] {
+        for objective in Objective::ALL {
             let config = TrainConfig::suggested(objective);
             let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
             assert_eq!(fields, ["model", "data"]);
@@ -182,8 +192,8 @@ mod tests {
     #[test]
     fn a_metric_for_the_best_model_is_one_of_its_objective() {
         let dpo = Objective::Dpo.best_model_metrics();
-        assert!(is_known("eval_loss", dpo) && is_known("rewards/margins", dpo));
+        assert!(is_known("eval_loss", &dpo) && is_known("rewards/margins", &dpo));
         let sft = Objective::Sft.best_model_metrics();
-        assert!(!is_known("bleu", dpo) && !is_known("rewards/margins", sft));
+        assert!(!is_known("bleu", &dpo) && !is_known("rewards/margins", &sft));
     }
 }

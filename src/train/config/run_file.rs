@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::settings::{Objective, TrainConfig};
+use super::settings::TrainConfig;
 use crate::files;
 
 /// Why a run file could not be used.
@@ -18,9 +18,6 @@ pub enum RunFileError {
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
-
-/// TRL's default for SFT; that for DPO is `TrainConfig`'s own.
-const SFT_LEARNING_RATE: f64 = 2e-5;
 
 /// Reads a run file. Relative paths in it are taken from its own folder where something is there,
 /// and from the current folder otherwise.
@@ -56,14 +53,15 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
     let written: toml::Table =
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
-    if config.objective == Objective::Sft && !written.contains_key("learning_rate") {
-        config.learning_rate = SFT_LEARNING_RATE;
+    if !written.contains_key("learning_rate") {
+        config.learning_rate = config.objective.facts().learning_rate;
     }
     Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::train::config::objective::Objective;
     use crate::train::config::run_file::*;
     use crate::train::config::settings::SchedulerType;
 
@@ -71,7 +69,7 @@ mod tests {
     fn a_run_file_comes_back_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("RUN.toml");
-        for objective in [Objective::Dpo, Objective::Sft] {
+        for objective in Objective::ALL {
             let mut config = TrainConfig::suggested(objective);
             config.model = "starter".to_owned();
             config.data = PathBuf::from("elsewhere.jsonl");

@@ -16,6 +16,7 @@ use crate::llm::Shapes;
 use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::model::Model;
+use crate::train::config::objective::Reference;
 use crate::train::config::{Dtype, Objective, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
@@ -103,9 +104,9 @@ impl Estimator {
         let shapes = Shapes::of(model.config());
         let weight_bytes = llm::memory_needed(&model.card().source, weights)?;
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
-        let mut reference = match config.objective {
-            Objective::Dpo => plan::rows_of(&plan, &split.train, &split.held_out),
-            Objective::Sft => Vec::new(),
+        let mut reference = match config.objective.facts().reference {
+            Reference::Measured => plan::rows_of(&plan, &split.train, &split.held_out),
+            Reference::None => Vec::new(),
         };
         let kept = || kept(cache?, (model, weight_bytes), config);
         if !reference.is_empty()

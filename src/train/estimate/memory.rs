@@ -7,7 +7,8 @@ use crate::llm::Shapes;
 use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::PassShape;
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::TrainConfig;
+use crate::train::config::objective::Sequences;
 use crate::train::objective::logprobs;
 use crate::train::rows::batch::{Example, Sequence};
 
@@ -17,7 +18,7 @@ pub struct ModelSize<'a> {
     pub config: &'a Config,
     pub shapes: &'a Shapes,
 
-    /// Of the weights as they are kept while the run goes on: [`Shapes::weight_bytes`] where only
+    /// Of the weights as they are kept during the run: [`Shapes::weight_bytes`] where only
     /// the configuration is known, `llm::memory_needed` where the files are here.
     pub weight_bytes: u64,
 }
@@ -137,7 +138,10 @@ fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
             completion_start,
         };
         let chosen = sequence();
-        let rejected = (config.objective == Objective::Dpo).then(sequence);
+        let rejected = match config.objective.facts().sequences {
+            Sequences::One => None,
+            Sequences::ChosenAndRejected => Some(sequence()),
+        };
         let prompt = Text::Plain(String::new());
         Example { line: index + 1, prompt, group: String::new(), chosen, rejected }
     });

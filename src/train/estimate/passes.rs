@@ -2,7 +2,7 @@
 
 use crate::llm::Keep;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::TrainConfig;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
 use crate::train::rows::batch::{Example, Sequence};
@@ -34,7 +34,7 @@ impl PassPlan<'_> {
         let size = PassSize::of(self.shape.config);
         let passes = passes(examples, batch, size.rows());
         let passes = passes.into_iter().map(|members| {
-            let sequences = self.sequences(examples, members);
+            let sequences = Self::sequences(examples, members);
             let keep = size.keep(&logprobs::tree(&sequences));
             self.of_sequences(&sequences, keep)
         });
@@ -43,7 +43,7 @@ impl PassPlan<'_> {
 
     /// A pass over some examples.
     pub fn of_members(&self, examples: &[Example], members: &[usize], keep: Keep) -> Largest {
-        self.of_sequences(&self.sequences(examples, members), keep)
+        self.of_sequences(&Self::sequences(examples, members), keep)
     }
 
     fn of_sequences(&self, sequences: &[&Sequence], keep: Keep) -> Largest {
@@ -54,18 +54,14 @@ impl PassPlan<'_> {
         Largest { cost, predictions, longest }
     }
 
-    fn sequences<'a>(&self, examples: &'a [Example], members: &[usize]) -> Vec<&'a Sequence> {
-        let members = members.iter().map(|index| &examples[*index]);
-        match self.config.objective {
-            Objective::Dpo => members.flat_map(Example::sequences).collect(),
-            Objective::Sft => members.map(|example| &example.chosen).collect(),
-        }
+    fn sequences<'a>(examples: &'a [Example], members: &[usize]) -> Vec<&'a Sequence> {
+        members.iter().flat_map(|index| examples[*index].sequences()).collect()
     }
 
     /// The most that a pass of the run takes. `train` are the examples that are trained on.
     pub fn largest(&self, examples: &[Example], train: &[usize], plan: &Plan) -> Largest {
         let mut largest = Largest::default();
-        for step in looked_at(plan.steps) {
+        for step in counted(plan.steps) {
             for batch in plan.batches_of(step, train) {
                 for pass in self.of_batch(examples, &batch) {
                     largest = largest.joined(&pass);
@@ -95,9 +91,9 @@ impl Largest {
     }
 }
 
-/// Steps of a run that are looked at: all of a short one, and evenly chosen ones of a long one, so
+/// Steps of a run that are counted: all of a short one, and evenly chosen ones of a long one, so
 /// that an estimate takes no longer than a blink.
-pub(super) fn looked_at(steps: usize) -> impl Iterator<Item = usize> {
+pub(super) fn counted(steps: usize) -> impl Iterator<Item = usize> {
     const MOST: usize = 256;
     steps_of(steps, MOST)
 }
@@ -112,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_run_is_looked_at_from_its_beginning_to_its_end() {
+    fn a_long_run_is_counted_from_its_beginning_to_its_end() {
         assert_eq!(steps_of(3, 256).collect::<Vec<_>>(), [0, 1, 2]);
         let some: Vec<usize> = steps_of(1000, 4).collect();
         assert_eq!(some, [0, 250, 500, 750]);

@@ -7,7 +7,7 @@ use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
 use crate::llm::{Keep, Shapes, Weights};
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::rows::batch::{Example, Sequence};
@@ -73,7 +73,7 @@ pub fn measure(
         targets: &targets,
         rank: adapter.card().rank,
     };
-    let sequences = short_enough(members, config.objective, &shape);
+    let sequences = short_enough(members, &shape);
     let sequences: Vec<&Sequence> = sequences.iter().collect();
     let tree = logprobs::tree(&sequences);
     // As many as are computed at once: the head costs each of few more.
@@ -159,11 +159,7 @@ fn adapter(part: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
 }
 
 /// The sequences of the examples with ids that the part has, cut where they would take too long.
-fn short_enough(
-    members: &[&Example],
-    objective: Objective,
-    shape: &PassShape<'_>,
-) -> Vec<Sequence> {
+fn short_enough(members: &[&Example], shape: &PassShape<'_>) -> Vec<Sequence> {
     let tokens = shape.config.vocab_size as u32;
     let folded = |sequence: &Sequence, length: usize| {
         let ids: Vec<u32> = sequence.ids.iter().take(length).map(|id| id % tokens).collect();
@@ -172,11 +168,8 @@ fn short_enough(
         Sequence { ids, completion_start }
     };
     let of = |length: usize| -> Vec<Sequence> {
-        let kept = |example: &&&Example| {
-            let answers = if objective == Objective::Dpo { 2 } else { 1 };
-            example.sequences().take(answers).map(|one| folded(one, length)).collect::<Vec<_>>()
-        };
-        members.iter().flat_map(|example| kept(&example)).collect()
+        let sequences = members.iter().flat_map(|example| example.sequences());
+        sequences.map(|sequence| folded(sequence, length)).collect()
     };
     let longest = members.iter().flat_map(|example| example.sequences());
     let mut length = longest.map(|sequence| sequence.ids.len()).max().unwrap_or(1);

@@ -1,6 +1,6 @@
 //! How long a run takes: what it multiplies is counted, how fast that goes is measured.
 
-use super::passes::{PassPlan, looked_at};
+use super::passes::{PassPlan, counted};
 use super::speed::Speed;
 use crate::llm::Keep;
 use crate::llm::cost::pass_cost::PassCost;
@@ -25,7 +25,7 @@ pub struct Workload {
     /// The reference of DPO, as far as it is not kept: once, before the first step.
     pub reference: Macs,
 
-    /// One look at what is held out, and how many there are.
+    /// One evaluation, and how many there are.
     pub evaluation: Macs,
     pub evaluations: usize,
 
@@ -50,7 +50,7 @@ pub struct Time {
     pub training_secs: f64,
     pub reference_secs: f64,
 
-    /// All looks at what is held out.
+    /// All evaluations.
     pub evaluation_secs: f64,
 
     /// All answers to the fixed prompt.
@@ -94,9 +94,9 @@ impl Workload {
     ) -> Self {
         let config: &TrainConfig = passes.config;
         let mut training = Macs::default();
-        let mut looked = 0;
-        for step in looked_at(plan.steps) {
-            looked += 1;
+        let mut steps = 0;
+        for step in counted(plan.steps) {
+            steps += 1;
             for batch in plan.batches_of(step, train) {
                 for pass in passes.of_batch(examples, &batch) {
                     training.add(&pass.cost);
@@ -122,7 +122,7 @@ impl Workload {
         let adapter = shape.targets.iter().map(|one| shape.rank * (one.outputs + one.inputs));
         Self {
             steps: plan.steps,
-            training: training.scaled(plan.steps as f64 / f64::from(looked.max(1))),
+            training: training.scaled(plan.steps as f64 / f64::from(steps.max(1))),
             adapter_values: adapter.sum::<usize>() as u64,
             reference: measured(reference),
             evaluation: measured(held_out),

@@ -24,7 +24,7 @@ pub struct PairScores {
     pub chosen: f64,
     pub rejected: f64,
 
-    /// Tokens of the completions; only the length-normalised losses look at them.
+    /// Tokens of the completions; only the length-normalised losses use them.
     pub chosen_tokens: usize,
     pub rejected_tokens: usize,
 

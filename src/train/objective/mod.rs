@@ -1,6 +1,10 @@
-//! What a run minimises: losses, and the log-probabilities that they are made of.
+//! What a run minimises: the losses, and the log-probabilities that they are made of.
 
+pub mod choose;
 pub mod dpo;
 pub mod dual;
 pub mod logprobs;
-pub mod sft;
+pub(crate) mod loss;
+mod preferences;
+mod sft;
+pub(crate) mod sums;

@@ -21,7 +21,7 @@ pub struct History {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Evaluation(EvalMetrics), // first: only it has `eval_loss`
+    Evaluation(Box<EvalMetrics>), // first: only it has `pair_count`
     Step(Box<StepMetrics>),
 }
 
@@ -42,7 +42,7 @@ impl History {
         let text = std::fs::read_to_string(run_dir.join(METRICS_FILE)).unwrap_or_default();
         for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
             match line {
-                Line::Evaluation(metrics) => history.evaluations.push(metrics),
+                Line::Evaluation(metrics) => history.evaluations.push(*metrics),
                 Line::Step(metrics) => history.steps.push(*metrics),
             }
         }
@@ -50,18 +50,19 @@ impl History {
     }
 }
 
-/// Where a run stands, and its latest look at the held-out rows.
+/// Where a run stands, and its latest evaluation.
 pub type Latest = (Option<StepMetrics>, Option<EvalMetrics>);
 
 /// The latest line of each kind, read from the end of the file: that of a long run has some ten
-/// megabytes, and a list of runs wants this much of each. `looks`: whether the run makes any.
-pub fn latest(run_dir: &Path, looks: bool) -> Latest {
+/// megabytes, and a list of runs wants this much of each. `evaluates`: whether the run has
+/// evaluations at all.
+pub fn latest(run_dir: &Path, evaluates: bool) -> Latest {
     const PIECE: u64 = 1 << 16;
     let mut found: Latest = (None, None);
     let Ok(mut file) = File::open(run_dir.join(METRICS_FILE)) else { return found };
     let mut start = file.seek(SeekFrom::End(0)).unwrap_or(0);
     let mut begun = Vec::new(); // of a line whose beginning is still to come
-    while start > 0 && (found.0.is_none() || (looks && found.1.is_none())) {
+    while start > 0 && (found.0.is_none() || (evaluates && found.1.is_none())) {
         let len = start.min(PIECE);
         start -= len;
         let mut piece = vec![0; len as usize];
@@ -78,7 +79,7 @@ pub fn latest(run_dir: &Path, looks: bool) -> Latest {
         begun = piece[..whole].to_vec();
         for line in piece[whole..].split(|byte| *byte == b'\n').rev() {
             match serde_json::from_slice(line) {
-                Ok(Line::Evaluation(metrics)) => found.1 = found.1.or(Some(metrics)),
+                Ok(Line::Evaluation(metrics)) => found.1 = found.1.or(Some(*metrics)),
                 Ok(Line::Step(metrics)) => found.0 = found.0.or(Some(*metrics)),
                 Err(_) => {} // cut short, or empty
             }
@@ -102,15 +103,15 @@ pub fn truncate(run_dir: &Path, step: usize) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::record::metrics::PreferenceMetrics;
+    use crate::train::config::metric::{Metric, Values};
 
     #[test]
     fn steps_and_evaluations_come_back_and_half_a_line_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(METRICS_FILE);
-        let preference = Some(PreferenceMetrics { rewards_chosen: 0.5, ..Default::default() });
-        let step = |step| StepMetrics { step, loss: 0.25, preference, ..Default::default() };
-        let evaluation = EvalMetrics { step: 2, loss: 0.5, ..Default::default() };
+        let values = Values::from([(Metric::Loss, 0.25), (Metric::RewardsChosen, 0.5)]);
+        let step = |step| StepMetrics { step, values, ..Default::default() };
+        let evaluation = EvalMetrics { step: 2, values, ..Default::default() };
         files::append_json(&path, &step(1)).unwrap();
         files::append_json(&path, &step(2)).unwrap();
         files::append_json(&path, &evaluation).unwrap();
@@ -129,10 +130,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(METRICS_FILE);
         assert_eq!(latest(folder.path(), true), (None, None));
-        let evaluation = EvalMetrics { step: 7, loss: 0.5, ..Default::default() };
+        let evaluation =
+            EvalMetrics { step: 7, values: [(Metric::Loss, 0.5)].into(), ..Default::default() };
         let mut text = String::new();
         for step in 1..=3000 {
-            let metrics = StepMetrics { step, loss: 0.25, ..Default::default() };
+            let mut metrics = StepMetrics { step, ..Default::default() };
+            Metric::ALL.iter().for_each(|metric| metrics.values.set(*metric, 0.25));
             text.push_str(&serde_json::to_string(&metrics).unwrap());
             text.push('\n');
             if step == 7 {
@@ -143,16 +146,37 @@ mod tests {
         assert!(text.len() > 4 << 16, "several pieces");
         text.push_str("{\"step\":3001,\"lo");
         files::write_atomic(&path, text.as_bytes()).unwrap();
-        let (step, look) = latest(folder.path(), true);
-        assert_eq!((step.unwrap().step, look), (3000, Some(evaluation)));
+        let (step, found) = latest(folder.path(), true);
+        assert_eq!((step.unwrap().step, found), (3000, Some(evaluation)));
         assert_eq!(latest(folder.path(), false).1, None);
     }
 
     #[test]
     fn supervised_steps_have_no_rewards() {
         let folder = tempfile::tempdir().unwrap();
-        let step = StepMetrics { step: 1, loss: 6.2, ..Default::default() };
+        let values = Values::from([(Metric::Loss, 6.2)]);
+        let step = StepMetrics { step: 1, values, ..Default::default() };
         files::append_json(&folder.path().join(METRICS_FILE), &step).unwrap();
         assert_eq!(History::read(folder.path()).steps, [step]);
+    }
+
+    #[test]
+    fn the_log_of_an_earlier_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(METRICS_FILE);
+        let step = r#"{"step":1,"epoch":0.5,"loss":0.69,"grad_norm":2.5,"learning_rate":0.0001,
+            "entropy":3.25,"num_tokens":240,"mean_token_accuracy":0.5,"rewards/chosen":0.125,
+            "rewards/rejected":-0.5,"rewards/accuracies":1.0,"rewards/margins":0.625,
+            "logps/chosen":-20.0,"logps/rejected":-25.0,"logits/chosen":1.0,"logits/rejected":1.5,
+            "step_secs":0.25}"#;
+        files::append_line(&path, &step.replace('\n', " ")).unwrap();
+        let evaluation = r#"{"step":1,"pair_count":12,"eval_loss":0.5,"eval_rewards/accuracies":0.75,"eval_rewards/margins":0.25}"#;
+        files::append_line(&path, evaluation).unwrap();
+        let History { steps, evaluations } = History::read(folder.path());
+        let StepMetrics { step, epoch, num_tokens, values, step_secs } = &steps[0];
+        assert_eq!((*step, *epoch, *num_tokens, *step_secs), (1, 0.5, 240, 0.25));
+        assert_eq!(values.iter().count(), 13);
+        assert_eq!(values.get(Metric::RewardsRejected), Some(-0.5));
+        assert_eq!((evaluations[0].loss(), evaluations[0].pair_count), (0.5, 12));
     }
 }

@@ -1,4 +1,5 @@
-//! What a run reports: TRL's metrics under TRL's names, one line a step in `metrics.jsonl`.
+//! What a run reports: a line a step and a line an evaluation in `metrics.jsonl`, TRL's metrics under
+//! TRL's names. Which there are: see `config::metric`.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -6,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::samples::Sample;
+use crate::train::config::metric::{Metric, MetricFacts, Said, Values, evaluated};
 
 /// The metrics of one optimizer step, averaged over its micro-batches as TRL does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,49 +15,14 @@ pub struct StepMetrics {
     /// From 1.
     pub step: usize,
     pub epoch: f64,
-    pub loss: f64,
-
-    /// Joint length of all gradients before clipping.
-    pub grad_norm: f64,
-    pub learning_rate: f64,
-
-    /// Mean entropy of the next-token distribution on completion tokens, in nats.
-    pub entropy: f64,
 
     /// Tokens seen since the start of the run.
     pub num_tokens: u64,
-
-    /// Share of (chosen) completion tokens that are the likeliest token.
-    pub mean_token_accuracy: f64,
-
-    /// Only for DPO.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub preference: Option<PreferenceMetrics>,
+    #[serde(flatten)]
+    pub values: Values,
 
     /// Wall time of this step, in seconds.
     pub step_secs: f64,
-}
-
-/// Rewards are β times the summed log-ratio of policy and reference; logps are sums over the
-/// completion's tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PreferenceMetrics {
-    #[serde(rename = "rewards/chosen")]
-    pub rewards_chosen: f64,
-    #[serde(rename = "rewards/rejected")]
-    pub rewards_rejected: f64,
-    #[serde(rename = "rewards/accuracies")]
-    pub rewards_accuracies: f64,
-    #[serde(rename = "rewards/margins")]
-    pub rewards_margins: f64,
-    #[serde(rename = "logps/chosen")]
-    pub logps_chosen: f64,
-    #[serde(rename = "logps/rejected")]
-    pub logps_rejected: f64,
-    #[serde(rename = "logits/chosen")]
-    pub logits_chosen: f64,
-    #[serde(rename = "logits/rejected")]
-    pub logits_rejected: f64,
 }
 
 /// Metrics on the held-out pairs, as TRL has them where all of those are one batch.
@@ -64,33 +31,51 @@ pub struct EvalMetrics {
     /// After this many steps.
     pub step: usize,
     pub pair_count: usize,
-    #[serde(rename = "eval_loss")]
-    pub loss: f64,
-    #[serde(rename = "eval_rewards/accuracies", skip_serializing_if = "Option::is_none")]
-    pub rewards_accuracies: Option<f64>,
-    #[serde(rename = "eval_rewards/margins", skip_serializing_if = "Option::is_none")]
-    pub rewards_margins: Option<f64>,
-
-    // Runs of earlier versions have none of what follows.
-    #[serde(rename = "eval_rewards/chosen", skip_serializing_if = "Option::is_none")]
-    pub rewards_chosen: Option<f64>,
-    #[serde(rename = "eval_rewards/rejected", skip_serializing_if = "Option::is_none")]
-    pub rewards_rejected: Option<f64>,
-    #[serde(rename = "eval_logps/chosen", skip_serializing_if = "Option::is_none")]
-    pub logps_chosen: Option<f64>,
-    #[serde(rename = "eval_logps/rejected", skip_serializing_if = "Option::is_none")]
-    pub logps_rejected: Option<f64>,
-    #[serde(rename = "eval_logits/chosen", skip_serializing_if = "Option::is_none")]
-    pub logits_chosen: Option<f64>,
-    #[serde(rename = "eval_logits/rejected", skip_serializing_if = "Option::is_none")]
-    pub logits_rejected: Option<f64>,
-    #[serde(rename = "eval_entropy", skip_serializing_if = "Option::is_none")]
-    pub entropy: Option<f64>,
-    #[serde(rename = "eval_mean_token_accuracy", skip_serializing_if = "Option::is_none")]
-    pub mean_token_accuracy: Option<f64>,
+    #[serde(flatten, with = "evaluated")]
+    pub values: Values,
 }
 
-/// A look at the held-out rows.
+impl StepMetrics {
+    /// A number that every step has.
+    pub fn loss(&self) -> f64 {
+        self.values.get(Metric::Loss).unwrap_or(f64::NAN)
+    }
+
+    /// `loss 0.6931 · 3.4 s a step · reward margin 0.050`
+    pub fn words(&self) -> String {
+        let mut parts = said(&self.values, Said::OfSteps);
+        parts.insert(parts.len().min(1), format!("{:.1} s a step", self.step_secs));
+        parts.join(" · ")
+    }
+}
+
+impl EvalMetrics {
+    /// A number that every evaluation has.
+    pub fn loss(&self) -> f64 {
+        self.values.get(Metric::Loss).unwrap_or(f64::NAN)
+    }
+
+    /// `after step 10: loss 0.5123, reward accuracy 0.92 on 12 held-out rows`
+    pub fn words(&self) -> String {
+        let parts = said(&self.values, Said::OfEvaluations).join(", ");
+        format!("after step {}: {parts} on {} held-out rows", self.step, self.pair_count)
+    }
+}
+
+/// The metrics that the command line says of a step or of an evaluation.
+fn said(values: &Values, when: Said) -> Vec<String> {
+    let said = values.iter().filter(|(metric, _)| {
+        let said = metric.facts().said;
+        said == when || said == Said::OfBoth
+    });
+    let parts = said.map(|(metric, value)| {
+        let MetricFacts { title, decimals, .. } = *metric.facts();
+        format!("{} {value:.decimals$}", title.to_lowercase())
+    });
+    parts.collect()
+}
+
+/// The best evaluation so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     pub step: usize,
@@ -172,9 +157,47 @@ pub struct RunSummary {
     pub last_step: Option<StepMetrics>,
     pub evaluation: Option<EvalMetrics>,
 
-    /// The best look at the held-out rows.
+    /// Its best evaluation.
     pub best: Option<Best>,
 
     /// Why it ended before its last step by itself.
     pub stopped_early: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_has_trls_names() {
+        let values = Values::from([(Metric::Loss, 0.25), (Metric::RewardsMargins, 1.5)]);
+        let step = StepMetrics { step: 3, epoch: 0.5, num_tokens: 120, values, step_secs: 2.0 };
+        let line = serde_json::to_string(&step).unwrap();
+        let expected = r#"{"step":3,"epoch":0.5,"num_tokens":120,"loss":0.25,"rewards/margins":1.5,"step_secs":2.0}"#;
+        assert_eq!(line, expected);
+        assert_eq!(serde_json::from_str::<StepMetrics>(&line).unwrap(), step);
+        let evaluation = EvalMetrics { step: 3, pair_count: 12, values };
+        let line = serde_json::to_string(&evaluation).unwrap();
+        let expected = r#"{"step":3,"pair_count":12,"eval_loss":0.25,"eval_rewards/margins":1.5}"#;
+        assert_eq!(line, expected);
+        assert_eq!(serde_json::from_str::<EvalMetrics>(&line).unwrap(), evaluation);
+        assert!(serde_json::from_str::<StepMetrics>(&line).is_err(), "an evaluation is no step");
+    }
+
+    #[test]
+    fn what_the_command_line_says_follows_from_the_table() {
+        let values = Values::from([
+            (Metric::Loss, 0.69312),
+            (Metric::GradNorm, 2.0),
+            (Metric::RewardsMargins, 0.05),
+            (Metric::RewardsAccuracies, 11.0 / 12.0),
+        ]);
+        let step = StepMetrics { step: 10, values, step_secs: 3.42, ..StepMetrics::default() };
+        assert_eq!(step.words(), "loss 0.6931 · 3.4 s a step · reward margin 0.050");
+        let evaluation = EvalMetrics { step: 10, pair_count: 12, values };
+        assert_eq!(
+            evaluation.words(),
+            "after step 10: loss 0.6931, reward accuracy 0.92 on 12 held-out rows"
+        );
+    }
 }

@@ -1,5 +1,5 @@
 //! `about.json`: what a person calls a run and says about it. The run itself never reads or writes
-//! it, so that it can be changed while the run goes on.
+//! it, so that it can be changed during the run.
 
 use std::path::Path;
 

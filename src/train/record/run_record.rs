@@ -34,7 +34,7 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 
-    /// The best look at the held-out rows so far; its adapter is in a folder of its own.
+    /// The best evaluation so far; its adapter is in a folder of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
 

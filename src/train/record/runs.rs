@@ -1,4 +1,4 @@
-//! The runs of a project: what is in `runs/`, how each one stands, and which can be gone on with.
+//! The runs of a project: what is in `runs/`, how each one stands, and which can be resumed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
     };
     let (last_step, evaluation) = history::latest(run_dir, record.held_out_rows > 0);
     let has_checkpoint = run_dir.join(folder::CHECKPOINT_FILE).is_file();
-    let can_go_on = has_checkpoint
+    let can_be_resumed = has_checkpoint
         && matches!(state, RunState::Stopped | RunState::Interrupted)
         && record.steps_done < record.steps_planned;
     Ok(RunEntry {
@@ -110,17 +110,14 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         evaluation,
         notes: RunNotes::read(run_dir),
         has_adapter: run_dir.join("adapter_model.safetensors").is_file(),
-        resumable_from: can_go_on.then_some(record.steps_done),
+        resumable_from: can_be_resumed.then_some(record.steps_done),
         record,
     })
 }
 
 /// A name that no run of the project has: `2026-11-21-1432-dpo`, with `-2` where it is taken.
 pub fn new_run_id(project: &Path, objective: Objective, now: OffsetDateTime) -> String {
-    let kind = match objective {
-        Objective::Dpo => "dpo",
-        Objective::Sft => "sft",
-    };
+    let kind = objective.facts().key;
     let (year, month, day) = (now.year(), u8::from(now.month()), now.day());
     let (hour, minute) = (now.hour(), now.minute());
     let id = format!("{year:04}-{month:02}-{day:02}-{hour:02}{minute:02}-{kind}");
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_nobody_holds_was_interrupted_and_can_go_on() {
+    fn a_run_that_nobody_holds_was_interrupted_and_can_be_resumed() {
         let project = tempfile::tempdir().unwrap();
         let run_dir = a_run(project.path(), "one", RunStatus::Running, 4);
         let held = files::lock(&run_dir.join(folder::LOCK_FILE)).unwrap();

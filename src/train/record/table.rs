@@ -59,14 +59,14 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::record::metrics::{EvalMetrics, PreferenceMetrics, StepMetrics};
+    use crate::train::config::metric::{Metric, Values};
+    use crate::train::record::metrics::{EvalMetrics, StepMetrics};
 
     #[test]
     fn a_row_has_its_step_and_the_evaluation_after_it() {
         let step = |step, loss| StepMetrics {
             step,
-            loss,
-            preference: Some(PreferenceMetrics { rewards_margins: 0.5, ..Default::default() }),
+            values: Values::from([(Metric::Loss, loss), (Metric::RewardsMargins, 0.5)]),
             ..Default::default()
         };
         let history = History {
@@ -74,9 +74,7 @@ mod tests {
             evaluations: vec![EvalMetrics {
                 step: 2,
                 pair_count: 12,
-                loss: 0.25,
-                rewards_accuracies: Some(1.0),
-                ..Default::default()
+                values: [(Metric::Loss, 0.25), (Metric::RewardsAccuracies, 1.0)].into(),
             }],
         };
         let table = csv(&history);

@@ -40,7 +40,7 @@ pub fn of(
     found.extend(plain_finding(rows, chat));
     found.extend(length_finding(encoded));
     found.push(split_finding(encoded, parts));
-    found.extend(no_looks_finding(parts, config));
+    found.extend(no_evaluations_finding(parts, config));
     for finding in &mut found {
         let held_out = finding.rows.iter().filter(|row| parts[**row] == Part::HeldOut).count();
         if finding.concern != Concern::Fact && held_out > 0 {
@@ -439,7 +439,7 @@ fn split_finding(encoded: &[Encoded], parts: &[Part]) -> Finding {
 }
 
 /// What is asked for and needs held-out rows, where there are none.
-fn no_looks_finding(parts: &[Part], config: &TrainConfig) -> Option<Finding> {
+fn no_evaluations_finding(parts: &[Part], config: &TrainConfig) -> Option<Finding> {
     let has_held_out = parts.contains(&Part::HeldOut);
     let stops_early = config.early_stopping_patience > 0;
     let asked = match (stops_early, config.load_best_model_at_end) {
@@ -449,8 +449,8 @@ fn no_looks_finding(parts: &[Part], config: &TrainConfig) -> Option<Finding> {
         (false, false) => return None,
     };
     let sentence = format!(
-        "No row is held out, since all have the same prompt: {asked} nothing, and the run goes on \
-         to its last step"
+        "No row is held out, since all have the same prompt: {asked} nothing, and the run ends \
+         with its last step"
     );
     (!has_held_out).then(|| finding(Concern::Problem, sentence, Vec::new()))
 }

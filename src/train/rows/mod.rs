@@ -21,7 +21,7 @@ use crate::data::forms::Form;
 use crate::data::forms::dataset_info;
 use crate::data::forms::dataset_info::InfoError;
 use crate::data::forms::mapping::Mapping;
-use crate::data::forms::{Note, Problem, Understood, Want};
+use crate::data::forms::{Note, Problem, Understood};
 use crate::data::table::{self, ImportError, Reading, Report, Unmapped};
 use crate::jobs::Progress;
 use crate::train::config::Objective;
@@ -66,16 +66,6 @@ pub enum RowsError {
     Columns(Box<Unmapped>),
 }
 
-impl Objective {
-    /// What it learns from.
-    pub fn want(self) -> Want {
-        match self {
-            Self::Dpo => Want::Pairs,
-            Self::Sft => Want::Answers,
-        }
-    }
-}
-
 /// Reads a training file of any format. What the person says of its columns counts, and else what a
 /// `dataset_info.json` beside it says.
 pub fn read(
@@ -94,11 +84,12 @@ pub fn read(
     let (places, fields): (Vec<table::Place>, Vec<Map<String, Value>>) =
         rows.into_iter().map(|row| (row.place, columns.apply(row.fields))).unzip();
     let lines: Vec<usize> = places.iter().map(|place| place.number() as usize).collect();
-    let read = match forms::understand(&fields, objective.want(), stanza.as_ref()) {
+    let want = objective.facts().columns;
+    let read = match forms::understand(&fields, want, stanza.as_ref()) {
         Ok(read) => read,
         Err(problem) => {
             let is_unmapped =
-                stanza.is_none() && forms::is_of_columns(&problem, &fields, objective.want());
+                stanza.is_none() && forms::is_of_columns(&problem, &fields, want);
             let Problem { row, key, sentence } = problem;
             let (key, sentence) = columns.explain(key.as_deref(), sentence);
             let error = report.error(places[row], key.as_deref(), sentence);

@@ -1,4 +1,4 @@
-//! Rows made ready for a run: read, encoded, cut, split, and looked at on the way.
+//! Rows made ready for a run: read, encoded, cut, split, and surveyed on the way.
 
 use std::path::Path;
 
@@ -34,8 +34,8 @@ pub struct Examples {
     pub findings: Vec<Finding>,
 }
 
-/// Reads a file as a run would, and looks at every row.
-pub fn look(
+/// Reads a file as a run would, and surveys every row.
+pub fn prepared(
     model: &Model,
     config: &TrainConfig,
     data: &Path,
@@ -88,7 +88,7 @@ pub fn survey(
     config: &TrainConfig,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Survey, Error> {
-    let Prepared { survey, .. } = look(model, config, &config.data, progress)?;
+    let Prepared { survey, .. } = prepared(model, config, &config.data, progress)?;
     Ok(survey)
 }
 
@@ -99,7 +99,7 @@ pub fn examples(
     data: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Examples, Error> {
-    let Prepared { examples, survey, .. } = look(model, config, data, progress)?;
+    let Prepared { examples, survey, .. } = prepared(model, config, data, progress)?;
     Ok(Examples { examples, findings: survey.findings })
 }
 

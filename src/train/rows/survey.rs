@@ -1,5 +1,5 @@
-//! A look at the data before it is trained on: what would be dropped or cut, what is wrong with it,
-//! and each row as the model sees it. TRL drops and cuts without a word.
+//! The survey of the data before it is trained on: what would be dropped or cut, what is wrong with
+//! it, and each row as the model sees it. TRL drops and cuts without a word.
 
 use super::batch::Example;
 use crate::data::forms::Weight;
@@ -28,8 +28,8 @@ pub struct Finding {
     /// The rows that it is about, as indices into [`Survey::rows`].
     pub rows: Vec<usize>,
 
-    /// Where they stand in their file, from 1; also of rows that were left out before they were
-    /// looked at.
+    /// Where they stand in their file, from 1; also of rows that were left out before the
+    /// survey.
     pub lines: Vec<usize>,
 }
 

@@ -1,42 +1,47 @@
-//! Which look at the held-out rows was the best so far, and when to stop looking: what transformers'
+//! Which evaluation was the best so far, and when to stop early: what transformers'
 //! `EarlyStoppingCallback` and `load_best_model_at_end` do.
 
 use std::path::{Path, PathBuf};
 
 use crate::train::config::TrainConfig;
+use crate::train::config::metric::{Better, Metric};
 use crate::train::error::Error;
 use crate::train::record::metrics::{Best, EvalMetrics};
 
-/// The looks so far. It can be made again from the run's history, so no checkpoint has it.
+/// The evaluations so far. It can be made again from the run's history, so no checkpoint has it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Looks {
+pub struct Evaluations {
     pub best: Option<Best>,
 
-    /// Looks in a row that were no better by more than the threshold.
+    /// Evaluations in a row that were no better by more than the threshold.
     pub patience_used: usize,
 }
 
-/// What a look was.
+/// What an evaluation was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Standing {
     Best,
     NotBest,
 }
 
-impl Looks {
-    /// Those of a run that goes on.
+impl Evaluations {
+    /// Those of a run that is resumed.
     pub fn of(evaluations: &[EvalMetrics], config: &TrainConfig) -> Self {
-        let mut looks = Self::default();
+        let mut all = Self::default();
         for evaluation in evaluations {
-            looks.add(evaluation, config);
+            all.add(evaluation, config);
         }
-        looks
+        all
     }
 
-    pub fn add(&mut self, evaluation: &EvalMetrics, config: &TrainConfig) -> Look {
-        let name = config.metric_for_best_model.as_str();
-        let Some(value) = value(evaluation, name) else { return Look::NotBest };
-        let better = |than: f64| if is_loss(name) { value < than } else { value > than };
+    pub fn add(&mut self, evaluation: &EvalMetrics, config: &TrainConfig) -> Standing {
+        let found = Metric::by_key(&config.metric_for_best_model)
+            .and_then(|metric| Some((metric, evaluation.values.get(metric)?)));
+        let Some((metric, value)) = found else { return Standing::NotBest };
+        let better = |than: f64| match metric.facts().better {
+            Some(Better::Lower) => value < than,
+            Some(Better::Higher) | None => value > than,
+        };
         // transformers compares before it takes the new value for the best.
         let clearly = self.best.as_ref().is_none_or(|best| {
             better(best.value) && (value - best.value).abs() > config.early_stopping_threshold
@@ -44,12 +49,12 @@ impl Looks {
         self.patience_used = if clearly { 0 } else { self.patience_used + 1 };
         if self.best.as_ref().is_none_or(|best| better(best.value)) {
             self.best = Some(Best { step: evaluation.step, value });
-            return Look::Best;
+            return Standing::Best;
         }
-        Look::NotBest
+        Standing::NotBest
     }
 
-    /// Why the run ends here. `None`: it goes on.
+    /// Why the run ends here. `None`: it does not.
     pub fn enough(&self, config: &TrainConfig) -> Option<String> {
         let patience = config.early_stopping_patience;
         let best = self.best.as_ref()?;
@@ -57,23 +62,14 @@ impl Looks {
             format!(
                 "Stopped early: {} has not become better in {} since step {}",
                 config.metric_for_best_model,
-                if patience == 1 { "1 look".to_owned() } else { format!("{patience} looks") },
+                if patience == 1 {
+                    "1 evaluation".to_owned()
+                } else {
+                    format!("{patience} evaluations")
+                },
                 best.step
             )
         })
-    }
-}
-
-fn is_loss(name: &str) -> bool {
-    name.ends_with("loss")
-}
-
-fn value(evaluation: &EvalMetrics, name: &str) -> Option<f64> {
-    match name.strip_prefix("eval_").unwrap_or(name) {
-        "loss" => Some(evaluation.loss),
-        "rewards/accuracies" => evaluation.rewards_accuracies,
-        "rewards/margins" => evaluation.rewards_margins,
-        _ => None,
     }
 }
 
@@ -84,8 +80,8 @@ pub fn folder(run_dir: &Path, step: usize) -> PathBuf {
     run_dir.join(format!("{FOLDER}{step}"))
 }
 
-/// Removes the adapters of other looks than this. Only once a checkpoint knows of it: until then a
-/// run that is gone on with may need the one before.
+/// Removes the adapters of other evaluations than this. Only once a checkpoint knows of it: until
+/// then a run that is resumed may need the one before.
 pub fn remove_others(run_dir: &Path, step: usize) -> Result<(), Error> {
     let kept = folder(run_dir, step);
     let entries = std::fs::read_dir(run_dir)
@@ -104,34 +100,33 @@ pub fn remove_others(run_dir: &Path, step: usize) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    fn looks(config: &TrainConfig, losses: &[f64]) -> Looks {
+    fn evaluated(config: &TrainConfig, losses: &[f64]) -> Evaluations {
         let evaluations: Vec<EvalMetrics> = losses
             .iter()
             .enumerate()
             .map(|(index, loss)| EvalMetrics {
                 step: 10 * (index + 1),
-                loss: *loss,
-                rewards_margins: Some(-loss),
+                values: [(Metric::Loss, *loss), (Metric::RewardsMargins, -loss)].into(),
                 ..EvalMetrics::default()
             })
             .collect();
-        Looks::of(&evaluations, config)
+        Evaluations::of(&evaluations, config)
     }
 
     #[test]
-    fn patience_counts_looks_that_are_no_better() {
+    fn patience_counts_evaluations_that_are_no_better() {
         let config = TrainConfig { early_stopping_patience: 2, ..TrainConfig::default() };
-        assert_eq!(looks(&config, &[0.7, 0.5, 0.6]).enough(&config), None);
-        let found = looks(&config, &[0.7, 0.5, 0.6, 0.55]);
+        assert_eq!(evaluated(&config, &[0.7, 0.5, 0.6]).enough(&config), None);
+        let found = evaluated(&config, &[0.7, 0.5, 0.6, 0.55]);
         assert_eq!(found.best, Some(Best { step: 20, value: 0.5 }));
         let words = found.enough(&config).unwrap();
         assert_eq!(
             words,
-            "Stopped early: eval_loss has not become better in 2 looks since step 20"
+            "Stopped early: eval_loss has not become better in 2 evaluations since step 20"
         );
-        assert_eq!(looks(&config, &[0.7, 0.5, 0.6, 0.4, 0.45]).enough(&config), None);
+        assert_eq!(evaluated(&config, &[0.7, 0.5, 0.6, 0.4, 0.45]).enough(&config), None);
         let patient = TrainConfig { early_stopping_patience: 0, ..config };
-        assert_eq!(looks(&patient, &[0.1, 0.2, 0.3, 0.4]).enough(&patient), None);
+        assert_eq!(evaluated(&patient, &[0.1, 0.2, 0.3, 0.4]).enough(&patient), None);
     }
 
     #[test]
@@ -142,7 +137,7 @@ mod tests {
             early_stopping_threshold: 0.1,
             ..TrainConfig::default()
         };
-        let found = looks(&config, &[0.7, 0.65, 0.6]);
+        let found = evaluated(&config, &[0.7, 0.65, 0.6]);
         assert_eq!((found.best.as_ref().unwrap().step, found.patience_used), (30, 2));
         assert!(found.enough(&config).is_some());
     }
@@ -153,6 +148,6 @@ mod tests {
             metric_for_best_model: "rewards/margins".to_owned(),
             ..TrainConfig::default()
         };
-        assert_eq!(looks(&config, &[0.7, 0.5, 0.6]).best.unwrap().step, 20);
+        assert_eq!(evaluated(&config, &[0.7, 0.5, 0.6]).best.unwrap().step, 20);
     }
 }

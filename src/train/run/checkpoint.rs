@@ -1,4 +1,4 @@
-//! What is needed to go on after a stop, a crash or a power cut, bit for bit.
+//! What is needed to resume after a stop, a crash or a power cut, bit for bit.
 //!
 //! Adapter, optimizer and reference are in `resume.safetensors`, which is written whole or not at
 //! all. The adapter is written beside it in PEFT's format, so that whatever happens a usable one is
@@ -27,7 +27,8 @@ pub struct RunState {
     pub num_tokens: u64,
     pub optimizer: AdamW,
 
-    /// Of every example in the order of the file. Empty until it has been computed, and for SFT.
+    /// Of every example in the order of the file. Empty until it has been computed, and for an objective
+    /// without one.
     pub reference: Vec<Reference>,
 }
 

@@ -1,4 +1,4 @@
-//! A training run from beginning to end, and from wherever it was stopped to its end: `training`.
+//! A training run from beginning to end, and from its checkpoint to its end: `training`.
 
 pub mod best;
 pub mod checkpoint;
@@ -6,5 +6,5 @@ mod request;
 pub mod setup;
 mod training;
 
-pub use request::TrainRequest;
-pub use training::run;
+pub use request::{ResumeRequest, StartRequest};
+pub use training::{resume, start};

@@ -1,12 +1,12 @@
-//! What is to be run, and where it is written to.
+//! What is to be run: a run that is started, or one that is resumed.
 
 use std::path::PathBuf;
 
 use crate::train::config::TrainConfig;
 
-/// A run to be started, or one to be resumed.
+/// A run to be started.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrainRequest {
+pub struct StartRequest {
     pub config: TrainConfig,
 
     /// `runs/<id>`. Made if need be; it must not hold another run.
@@ -15,8 +15,18 @@ pub struct TrainRequest {
     /// Where reference log-probabilities are kept for the next run on the same rows. `None`: they
     /// are not.
     pub cache: Option<PathBuf>,
+}
 
-    /// Go on from the checkpoint in `run_dir`. Settings and data are then those in the folder;
-    /// `config` is not looked at.
-    pub resume: bool,
+/// A run to be resumed from its checkpoint, with the settings and the data in its folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResumeRequest {
+    /// `runs/<id>`, which holds a checkpoint.
+    pub run_dir: PathBuf,
+
+    /// As [`StartRequest::cache`].
+    pub cache: Option<PathBuf>,
+
+    /// Settings that the person named beside it. They are not used: what in them differs from the
+    /// run's own is said.
+    pub unused: Option<TrainConfig>,
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::request::TrainRequest;
+use super::request::{ResumeRequest, StartRequest};
 use crate::data::forms::dataset_info;
 use crate::data::split::Split;
 use crate::data::table;
@@ -35,7 +35,7 @@ use crate::train::step::adapter;
 pub struct Setup {
     pub config: TrainConfig,
     pub run_dir: PathBuf,
-    pub resume: bool,
+    pub begins: Begins,
     pub cache: Option<PathBuf>,
 
     /// All rows, in the order of the file.
@@ -49,6 +49,13 @@ pub struct Setup {
 
     /// Held until the run is over.
     _lock: Lock,
+}
+
+/// Where a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    AtItsFirstStep,
+    AtItsCheckpoint,
 }
 
 /// A run that could begin: nothing stands in its way, and nothing is written yet.
@@ -70,47 +77,93 @@ pub struct Checked {
     stored: Option<RunRecord>,
 }
 
-/// Everything that a run is refused for, before anything is written. Slow: reads all rows.
-pub fn check(
+/// Everything that a new run is refused for, before anything is written. Slow: reads all rows.
+pub fn check_start(
     model: &Model,
-    request: &TrainRequest,
+    request: &StartRequest,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Checked, Error> {
-    model.check_trainable()?;
-    let TrainRequest { config: asked, run_dir, resume, cache: _ } = request;
-    let config = if *resume { stored_config(run_dir)? } else { asked.clone() };
-    let mut problems = config.problems();
-    problems.retain(|problem| problem.field != "model"); // it is here already
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
-    }
-    if !resume && run_dir.join(record::RECORD_FILE).exists() {
+    let StartRequest { config, run_dir, cache: _ } = request;
+    check_settings(model, config)?;
+    if run_dir.join(record::RECORD_FILE).exists() {
         return Err(Error::Occupied(run_dir.clone()));
     }
-    if files::is_locked(&run_dir.join(record::LOCK_FILE)) {
-        return Err(Error::Busy(run_dir.clone()));
-    }
-    writable(run_dir)?;
-    let stored = resume.then(|| stored_record(model, run_dir)).transpose()?;
-    let data = if *resume { run_dir.join(record::DATA_FILE) } else { config.data.clone() };
-    let Prepared { examples, split, survey } = prepare::look(model, &config, &data, progress)?;
-    let plan = Plan::new(&config, split.train.len());
-    estimate::check_run(model, &config, (&examples, &split.train), &plan)?;
+    check_folder(run_dir)?;
+    let rows = Readied::of(model, config, config.data.clone(), progress)?;
+    let adapter = adapter::begin(model, config)?;
+    let notes = unused_lora(config, &adapter).into_iter().collect();
+    Ok(rows.checked(config.clone(), notes, adapter, None))
+}
+
+/// The same of a run that is resumed.
+pub fn check_resume(
+    model: &Model,
+    request: &ResumeRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Checked, Error> {
+    let ResumeRequest { run_dir, cache: _, unused } = request;
+    let config = stored_config(run_dir)?;
+    check_settings(model, &config)?;
+    check_folder(run_dir)?;
+    let stored = stored_record(model, run_dir)?;
+    let rows = Readied::of(model, &config, run_dir.join(record::DATA_FILE), progress)?;
     let mut notes = Vec::new();
-    // A resumed run does not need the adapter that it once continued from.
-    let adapter = if let Some(stored) = &stored {
-        notes.extend(unused_settings(asked, &config, stored, run_dir));
-        if stored.steps_done >= plan.steps {
-            notes.push(format!("all {} steps of this run are done: nothing is left", plan.steps));
-        }
-        adapter::load(model, run_dir)?
-    } else {
-        let adapter = adapter::begin(model, &config)?;
-        notes.extend(unused_lora(&config, &adapter));
-        adapter
-    };
-    let findings = survey.findings;
-    Ok(Checked { config, plan, findings, notes, data, examples, split, adapter, stored })
+    if let Some(unused) = unused {
+        notes.extend(unused_settings(unused, &config, &stored, run_dir));
+    }
+    if stored.steps_done >= rows.plan.steps {
+        notes.push(format!("all {} steps of this run are done: nothing is left", rows.plan.steps));
+    }
+    // It does not need the adapter that it once continued from.
+    let adapter = adapter::load(model, run_dir)?;
+    Ok(rows.checked(config, notes, adapter, Some(stored)))
+}
+
+fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
+    model.check_trainable()?;
+    let mut problems = config.problems();
+    problems.retain(|problem| problem.field != "model"); // it is here already
+    if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+}
+
+fn check_folder(run_dir: &Path) -> Result<(), Error> {
+    if files::is_locked(&run_dir.join(record::LOCK_FILE)) {
+        return Err(Error::Busy(run_dir.to_owned()));
+    }
+    writable(run_dir)
+}
+
+/// The rows of a run that fits into memory.
+struct Readied {
+    data: PathBuf,
+    prepared: Prepared,
+    plan: Plan,
+}
+
+impl Readied {
+    fn of(
+        model: &Model,
+        config: &TrainConfig,
+        data: PathBuf,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let prepared = prepare::prepared(model, config, &data, progress)?;
+        let plan = Plan::new(config, prepared.split.train.len());
+        estimate::check_run(model, config, (&prepared.examples, &prepared.split.train), &plan)?;
+        Ok(Self { data, prepared, plan })
+    }
+
+    fn checked(
+        self,
+        config: TrainConfig,
+        notes: Vec<String>,
+        adapter: Adapter,
+        stored: Option<RunRecord>,
+    ) -> Checked {
+        let Self { data, prepared: Prepared { examples, split, survey }, plan } = self;
+        let findings = survey.findings;
+        Checked { config, plan, findings, notes, data, examples, split, adapter, stored }
+    }
 }
 
 impl Checked {
@@ -129,14 +182,34 @@ impl Checked {
 }
 
 impl Setup {
-    /// The run, and the adapter that it begins with.
-    pub fn new(
+    /// A new run, and the adapter that it begins with.
+    pub fn start(
         model: &Model,
-        request: &TrainRequest,
+        request: &StartRequest,
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<(Self, Adapter), Error> {
-        let checked = check(model, request, progress)?;
-        let TrainRequest { run_dir, resume, cache, .. } = request;
+        let checked = check_start(model, request, progress)?;
+        let StartRequest { run_dir, cache, .. } = request;
+        Self::open(model, checked, (run_dir, cache.as_deref()), progress)
+    }
+
+    /// A run that is resumed, and its adapter as it was saved.
+    pub fn resume(
+        model: &Model,
+        request: &ResumeRequest,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<(Self, Adapter), Error> {
+        let checked = check_resume(model, request, progress)?;
+        let ResumeRequest { run_dir, cache, .. } = request;
+        Self::open(model, checked, (run_dir, cache.as_deref()), progress)
+    }
+
+    fn open(
+        model: &Model,
+        checked: Checked,
+        (run_dir, cache): (&Path, Option<&Path>),
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<(Self, Adapter), Error> {
         let is_new = !run_dir.exists();
         let opened = open(model, run_dir, &checked);
         let (lock, record) = match opened {
@@ -154,12 +227,14 @@ impl Setup {
             held_out_rows: checked.split.held_out.len(),
         });
         checked.tell(progress);
-        let Checked { config, plan, examples, split, adapter, .. } = checked;
+        let Checked { config, plan, examples, split, adapter, stored, .. } = checked;
+        let begins =
+            if stored.is_some() { Begins::AtItsCheckpoint } else { Begins::AtItsFirstStep };
         let setup = Self {
             config,
-            run_dir: run_dir.clone(),
-            resume: *resume,
-            cache: cache.clone(),
+            run_dir: run_dir.to_owned(),
+            begins,
+            cache: cache.map(Path::to_owned),
             examples,
             train: split.train,
             held_out: split.held_out,
@@ -339,7 +414,7 @@ fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
 }
 
 /// The data is the copy in the same folder: what it was copied from may change, and the folder
-/// may be moved. Other paths are absolute: the folder may be looked at from elsewhere.
+/// may be moved. Other paths are absolute: the folder may be read from elsewhere.
 fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
     let stored = TrainConfig {
         data: PathBuf::from(record::DATA_FILE),

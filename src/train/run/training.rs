@@ -1,5 +1,5 @@
-//! A training run from beginning to end, and from wherever it was stopped to its end, in the order
-//! in which it happens: set up, the loop, a step, and what comes between two steps.
+//! A training run from beginning to end, and from its checkpoint to its end, in the order in which it
+//! happens: set up, the loop, a step, and what comes between two steps.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,11 +8,11 @@ use candle_core::Var;
 use time::OffsetDateTime;
 
 use super::best;
-use super::best::{Look, Looks};
+use super::best::{Evaluations, Standing};
 use super::checkpoint;
 use super::checkpoint::RunState;
-use super::request::TrainRequest;
-use super::setup::Setup;
+use super::request::{ResumeRequest, StartRequest};
+use super::setup::{Begins, Setup};
 use crate::errors::one_line;
 use crate::files;
 use crate::jobs;
@@ -21,7 +21,8 @@ use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
 use crate::llm::net::buffers;
 use crate::llm::net::buffers::OutOfMemory;
-use crate::train::config::Objective;
+use crate::train::config::metric::Metric;
+use crate::train::config::objective::Reference;
 use crate::train::error::Error;
 use crate::train::record;
 use crate::train::record::history;
@@ -44,12 +45,28 @@ use crate::train::step::schedule;
 ///
 /// Stopping is a good end: the adapter and a checkpoint of the last complete step are written.
 /// Where a run fails, what was saved last stays.
-pub fn run(
+pub fn start(
     model: &Model,
-    request: &TrainRequest,
+    request: &StartRequest,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<RunSummary, Error> {
-    let (setup, adapter) = Setup::new(model, request, progress)?;
+    run(model, Setup::start(model, request, progress)?, progress)
+}
+
+/// Continues a run from its checkpoint: it ends with the same bits as if it had never stopped.
+pub fn resume(
+    model: &Model,
+    request: &ResumeRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    run(model, Setup::resume(model, request, progress)?, progress)
+}
+
+fn run(
+    model: &Model,
+    (setup, adapter): (Setup, Adapter),
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
     let mut record = setup.record.clone();
     let result = without_aborting(|| {
         let mut training = Training::new(model, (&setup, adapter), progress)?;
@@ -78,9 +95,9 @@ pub fn run(
     }
 }
 
-/// Memory that has run out ends the run, and not the program. Any other panic goes on.
+/// Memory that has run out ends the run, and not the program. Any other panic is passed on.
 fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-    // What the work has changed by then is dropped with it: the run's folder is what is gone on with.
+    // What the work has changed by then is dropped with it: the run's folder is what is resumed.
     buffers::unless_out_of_memory(work)
         .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }))
 }
@@ -98,7 +115,7 @@ struct Training<'a> {
 
     /// The latest step after which the fixed prompt was answered.
     sampled: Option<usize>,
-    looks: Looks,
+    evaluations: Evaluations,
     stopped_early: Option<String>,
 }
 
@@ -110,18 +127,21 @@ impl<'a> Training<'a> {
     ) -> Result<Self, Error> {
         let config = &setup.config;
         let vars = adapter.vars();
-        let state = if setup.resume {
-            let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
-            history::truncate(&setup.run_dir, state.step)?;
-            samples::truncate(&setup.run_dir, state.step)?;
-            state
-        } else {
-            let optimizer = AdamW::new(&vars, config.weight_decay);
-            RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
+        let state = match setup.begins {
+            Begins::AtItsCheckpoint => {
+                let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
+                history::truncate(&setup.run_dir, state.step)?;
+                samples::truncate(&setup.run_dir, state.step)?;
+                state
+            }
+            Begins::AtItsFirstStep => {
+                let optimizer = AdamW::new(&vars, config.weight_decay);
+                RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
+            }
         };
-        let History { mut steps, mut evaluations } = History::read(&setup.run_dir);
-        let looks = Looks::of(&evaluations, config);
-        let (last_step, evaluation) = (steps.pop(), evaluations.pop());
+        let mut history = History::read(&setup.run_dir);
+        let evaluations = Evaluations::of(&history.evaluations, config);
+        let (last_step, evaluation) = (history.steps.pop(), history.evaluations.pop());
         let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
         Ok(Self {
             model,
@@ -133,8 +153,8 @@ impl<'a> Training<'a> {
             last_step,
             evaluation,
             sampled,
-            stopped_early: looks.enough(config),
-            looks,
+            stopped_early: evaluations.enough(config),
+            evaluations,
         })
     }
 
@@ -150,7 +170,8 @@ impl<'a> Training<'a> {
     /// The loop.
     fn steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
         let Setup { config, plan, held_out, .. } = self.setup;
-        if self.state.reference.is_empty() && config.objective == Objective::Dpo {
+        let has_reference = config.objective.facts().reference == Reference::Measured;
+        if has_reference && self.state.reference.is_empty() {
             self.reference()?;
             self.save(record)?;
         }
@@ -208,8 +229,7 @@ impl<'a> Training<'a> {
         };
         let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
         let outcome = forward_backward::run(&input, &batches, &check)?;
-        let StepOutcome { mut gradients, loss, entropy, mean_token_accuracy, preference, tokens } =
-            outcome;
+        let StepOutcome { mut gradients, loss, mut values, tokens } = outcome;
         self.finite("loss", loss)?;
         let grad_norm = gradients.clip(config.max_grad_norm);
         self.finite("gradient", grad_norm)?;
@@ -223,16 +243,14 @@ impl<'a> Training<'a> {
         self.state.num_tokens += tokens;
 
         // What is said of it.
+        values.set(Metric::Loss, loss);
+        values.set(Metric::GradNorm, grad_norm);
+        values.set(Metric::LearningRate, learning_rate);
         let metrics = StepMetrics {
             step: self.state.step,
             epoch: plan.epoch_after(index),
-            loss,
-            grad_norm,
-            learning_rate,
-            entropy,
             num_tokens: self.state.num_tokens,
-            mean_token_accuracy,
-            preference,
+            values,
             step_secs: started.elapsed().as_secs_f64(),
         };
         self.report(&metrics)?;
@@ -260,19 +278,19 @@ impl<'a> Training<'a> {
         let found =
             evaluation::held_out(self.model, &self.adapter, config, rows, held_out, self.progress)?;
         let metrics = EvalMetrics { step: self.state.step, ..found };
-        let look = self.looks.add(&metrics, config);
-        if look == Look::Best && config.eval_steps > 0 {
+        let standing = self.evaluations.add(&metrics, config);
+        if standing == Standing::Best && config.eval_steps > 0 {
             self.save_adapter(&best::folder(&self.setup.run_dir, metrics.step))?;
         }
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
-        self.stopped_early = self.looks.enough(config);
+        self.stopped_early = self.evaluations.enough(config);
         self.evaluation = Some(metrics);
         Ok(())
     }
 
-    /// The fixed prompt, answered by the model as it is now. A run that goes on may have its answer
-    /// at this step already: no time says how long one takes.
+    /// The fixed prompt, answered by the model as it is now. A run that is resumed may have its
+    /// answer at this step already: no time says how long one takes.
     fn sample(&mut self) -> Result<(), Error> {
         if self.sampled == Some(self.state.step) {
             return Ok(());
@@ -299,9 +317,9 @@ impl<'a> Training<'a> {
         self.save_adapter(run_dir)?;
         checkpoint::write(run_dir, &self.vars, &self.state)?;
         record.steps_done = self.state.step;
-        record.best.clone_from(&self.looks.best);
+        record.best.clone_from(&self.evaluations.best);
         record.write(run_dir)?;
-        if let Some(Best { step, .. }) = self.looks.best {
+        if let Some(Best { step, .. }) = self.evaluations.best {
             best::remove_others(run_dir, step)?;
         }
         self.progress.emit(TrainEvent::Saved { step: self.state.step });
@@ -327,10 +345,10 @@ impl<'a> Training<'a> {
         Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
     }
 
-    /// The run's adapter becomes that of its best look.
+    /// The run's adapter becomes that of its best checkpoint.
     fn take_best(&self) -> Result<(), Error> {
         let run_dir = &self.setup.run_dir;
-        let Some(Best { step, .. }) = self.looks.best else { return Ok(()) };
+        let Some(Best { step, .. }) = self.evaluations.best else { return Ok(()) };
         let best = adapter::load(self.model, &best::folder(run_dir, step))?;
         adapter::save(&best, self.model, run_dir)
     }
@@ -343,7 +361,7 @@ impl<'a> Training<'a> {
             steps_planned: self.setup.plan.steps,
             last_step: self.last_step,
             evaluation: self.evaluation,
-            best: self.looks.best,
+            best: self.evaluations.best,
             stopped_early: self.stopped_early,
         }
     }

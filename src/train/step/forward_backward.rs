@@ -6,8 +6,7 @@
 
 use candle_core::Var;
 
-use super::passes::passes;
-use super::sums::{BatchSums, Means, means};
+use super::passes::{of_row, passes};
 use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::backward::dropout::Dropout;
@@ -16,13 +15,16 @@ use crate::llm::cost::pass_cost;
 use crate::llm::model::Model;
 use crate::llm::net::buffers;
 use crate::memory::free_memory;
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::TrainConfig;
+use crate::train::config::metric::Values;
+use crate::train::config::objective::Setting;
 use crate::train::error::Error;
+use crate::train::objective::choose;
 use crate::train::objective::dpo::Reference;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
-use crate::train::objective::sft;
-use crate::train::record::metrics::PreferenceMetrics;
+use crate::train::objective::loss::{Loss, ScoredRow, StepRows};
+use crate::train::objective::sums::{self, BatchSums};
 use crate::train::rows::batch::{Example, Sequence};
 
 /// What a step is computed with.
@@ -36,7 +38,7 @@ pub struct StepInput<'a> {
     pub step: usize,
     pub examples: &'a [Example],
 
-    /// One for each example; empty for SFT.
+    /// One for each example; empty for an objective without one.
     pub reference: &'a [Reference],
 }
 
@@ -44,9 +46,9 @@ pub struct StepInput<'a> {
 pub struct StepOutcome {
     pub gradients: Gradients,
     pub loss: f64,
-    pub entropy: f64,
-    pub mean_token_accuracy: f64,
-    pub preference: Option<PreferenceMetrics>,
+
+    /// What else there is to report of it.
+    pub values: Values,
 
     /// Tokens of all its sequences.
     pub tokens: u64,
@@ -59,7 +61,8 @@ pub fn run(
     check: &dyn Fn() -> Result<(), Error>,
 ) -> Result<StepOutcome, Error> {
     let rows = batches.iter().flatten().map(|index| &input.examples[*index]);
-    let tokens_in_step = sft::tokens_in_step(rows, input.model.config().naming);
+    let tokens = sums::tokens_in_step(rows, input.model.config().naming);
+    let loss = choose::loss(input.config, StepRows { tokens, batches: batches.len() });
     let mut gradients = Gradients::none(input.adapter);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
     let pass_rows = PassSize::of(input.model.config()).rows();
@@ -67,13 +70,8 @@ pub fn run(
         let mut sum = BatchSums::of(input.examples, batch);
         for members in passes(input.examples, batch, pass_rows) {
             check()?;
-            let pass = PassInput {
-                members,
-                // The mean over the pairs of a micro-batch, and over the micro-batches of the step.
-                share: 1.0 / (batch.len() * batches.len()) as f64,
-                tokens_in_step,
-                dropout_seed: dropout_seed(input, number),
-            };
+            let pass =
+                PassInput { members, loss: &*loss, dropout_seed: dropout_seed(input, number) };
             jobs::in_pool(|| run_pass(input, &pass, &mut gradients, &mut sum))?;
         }
         sums.push(sum);
@@ -82,14 +80,16 @@ pub fn run(
     if !missing.is_empty() {
         return Err(Error::NoGradient { names: missing.into_iter().map(str::to_owned).collect() });
     }
-    Ok(outcome(&sums, gradients, input.config.objective, tokens_in_step))
+    let (value, values) = (loss.value(&sums), loss.metrics(&sums));
+    let tokens = sums.iter().map(|sum| sum.tokens).sum();
+    Ok(StepOutcome { gradients, loss: value, values, tokens })
 }
 
 /// Of run, step and micro-batch. `None`: nothing is dropped.
 fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
     let config = input.config;
     // TRL's DPO switches dropout off, the adapter's too, so that policy and reference agree.
-    let off = config.objective == Objective::Dpo && config.disable_dropout;
+    let off = config.objective.has(Setting::DisableDropout) && config.disable_dropout;
     let place = (input.step as u64) << 16 | micro_batch as u64;
     (config.lora.lora_dropout > 0.0 && !off).then(|| config.seed.rotate_left(32) ^ place)
 }
@@ -97,8 +97,7 @@ fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
 /// Some examples that are run together.
 struct PassInput<'a> {
     members: &'a [usize],
-    share: f64,
-    tokens_in_step: usize,
+    loss: &'a dyn Loss,
     dropout_seed: Option<u64>,
 }
 
@@ -111,12 +110,8 @@ fn run_pass(
 ) -> Result<(), Error> {
     let examples: Vec<&Example> =
         pass.members.iter().map(|index| &input.examples[*index]).collect();
-    let is_dpo = input.config.objective == Objective::Dpo;
-    let sequences: Vec<&Sequence> = if is_dpo {
-        examples.iter().flat_map(|example| example.sequences()).collect()
-    } else {
-        examples.iter().map(|example| &example.chosen).collect()
-    };
+    let sequences: Vec<&Sequence> =
+        examples.iter().flat_map(|example| example.sequences()).collect();
     let tree = logprobs::tree(&sequences);
     let config = input.model.config();
     let keep = PassSize::of(config).keep(&tree);
@@ -125,47 +120,18 @@ fn run_pass(
     let dropout =
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
     let scored = logprobs::score(input.model, input.adapter, &tree, &sequences, dropout.as_ref())?;
-    let mut weights = Vec::with_capacity(sequences.len());
-    let mut stats = scored.stats.iter();
+    let mut slopes = Vec::with_capacity(sequences.len());
+    let mut stats = scored.stats.iter().copied();
     for (index, example) in pass.members.iter().zip(examples) {
-        let chosen = stats.next().expect("every sequence has its stats");
-        if is_dpo {
-            let rejected = stats.next().expect("every pair has a rejected answer");
-            let reference = input.reference[*index];
-            let loss = sum.add_pair(example, &(*chosen, *rejected), reference, input.config);
-            sum.loss += loss.value;
-            weights.extend([loss.by_chosen * pass.share, loss.by_rejected * pass.share]);
-        } else {
-            sum.chosen.add(chosen);
-            weights.push(sft::slope(pass.tokens_in_step));
-        }
+        let stats = of_row(example, &mut stats);
+        let reference = input.reference.get(*index).copied().unwrap_or(Reference::UNKNOWN);
+        pass.loss.add(sum, &ScoredRow { example, stats: &stats, reference }, &mut slopes);
         sum.tokens += example.token_count() as u64;
     }
-    scored.backward(&weights, gradients)
+    scored.backward(&slopes, gradients)
 }
 
-fn outcome(
-    sums: &[BatchSums],
-    gradients: Gradients,
-    objective: Objective,
-    tokens_in_step: usize,
-) -> StepOutcome {
-    let of_batch = |sum: &BatchSums| match objective {
-        Objective::Dpo => sum.loss / (sum.pairs * sums.len()) as f64,
-        Objective::Sft => sft::share_of_loss(sum.chosen.logp, tokens_in_step),
-    };
-    let Means { entropy, mean_token_accuracy, preference } = means(sums, objective);
-    StepOutcome {
-        gradients,
-        loss: sums.iter().map(of_batch).sum(),
-        entropy,
-        mean_token_accuracy,
-        preference,
-        tokens: sums.iter().map(|sum| sum.tokens).sum(),
-    }
-}
-
-/// As a run goes on: other programs may have taken what was free when it began.
+/// Other programs may have taken what was free when the run began.
 fn check_memory(bytes: u64) -> Result<(), Error> {
     match free_memory() {
         Some(free) if bytes > free => Err(Error::OutOfMemory { bytes }),

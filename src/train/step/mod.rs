@@ -10,4 +10,3 @@ pub mod reference;
 pub mod reference_cache;
 pub mod sample;
 pub mod schedule;
-pub(crate) mod sums;

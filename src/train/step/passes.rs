@@ -38,21 +38,25 @@ pub(crate) fn measured_passes<'a>(
     rows.chunks(MEASURED_EXAMPLES).flat_map(|rows| passes(examples, rows, MEASURED_ROWS))
 }
 
-/// Of each member: the chosen answer's numbers, and the rejected one's (zeros where there is none).
+/// Of each member: the numbers of its sequences.
 pub(super) fn measured(
     model: &Model,
     adapter: &Adapter,
     examples: &[Example],
     members: &[usize],
-) -> Result<Vec<(CompletionStats, CompletionStats)>, Error> {
+) -> Result<Vec<Vec<CompletionStats>>, Error> {
     let members = members.iter().map(|index| &examples[*index]);
     let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
     let stats = jobs::in_pool(|| logprobs::measure(model, adapter, &sequences))?;
     let mut stats = stats.into_iter();
-    let mut next = || stats.next().expect("every sequence has its stats");
-    let pairs = members.map(|example| {
-        let chosen = next();
-        (chosen, example.rejected.as_ref().map(|_| next()).unwrap_or_default())
-    });
-    Ok(pairs.collect())
+    Ok(members.map(|example| of_row(example, &mut stats)).collect())
+}
+
+/// The numbers of a row's sequences, which come next.
+pub(super) fn of_row(
+    example: &Example,
+    stats: &mut impl Iterator<Item = CompletionStats>,
+) -> Vec<CompletionStats> {
+    let next = |_: &Sequence| stats.next().expect("every sequence has its stats");
+    example.sequences().map(next).collect()
 }

@@ -68,8 +68,10 @@ pub fn compute(
         let what = "Reference log-probabilities";
         progress.emit(TrainEvent::preparing(what, (done, total), since));
         let found = measured(model, adapter, examples, members)?.into_iter();
-        let found = found
-            .map(|(chosen, rejected)| Reference { chosen: chosen.logp, rejected: rejected.logp });
+        let found = found.map(|stats| {
+            let logp = |place: usize| stats.get(place).map_or(0.0, |of| of.logp);
+            Reference { chosen: logp(0), rejected: logp(1) }
+        });
         keep(members, &found.collect::<Vec<_>>());
         done += members.len();
     }

@@ -1,0 +1,22 @@
+//! Which loss an objective has. A new one does not compile until it is here.
+
+use super::loss::{Loss, StepRows};
+use super::preferences::{self, Preferences};
+use super::sft::Completions;
+use crate::train::config::{Objective, TrainConfig};
+
+/// The loss of a step of this run.
+pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
+    match config.objective {
+        Objective::Dpo => Box::new(Preferences::new(config, rows)),
+        Objective::Sft => Box::new(Completions::new(rows)),
+    }
+}
+
+/// The loss before the first step, where it follows from the settings alone.
+pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
+    match config.objective {
+        Objective::Dpo => preferences::loss_at_start(config),
+        Objective::Sft => None,
+    }
+}
