@@ -114,7 +114,7 @@ fn explain(failure: &Failure) -> anyhow::Error {
             format!("Free {} on the disk of {}", out::bytes(*needed), folder.display())
         }
         Help::GoOnline => "Unset HF_HUB_OFFLINE to go online".to_owned(),
-        Help::TryAgain => "What came is kept: the same command goes on from there".to_owned(),
+        Help::TryAgain => "What came is kept: the same command resumes the download".to_owned(),
         Help::None => return anyhow::anyhow!("{}", failure.reason),
     };
     anyhow::anyhow!("{}. {advice}", failure.reason)

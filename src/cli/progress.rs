@@ -15,7 +15,7 @@ use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
 use crate::llm::adapter_files::merge::Merged;
 
-/// One bar that changes its words and its scale as the work goes on.
+/// One bar that changes its words and its scale during the work.
 pub struct Bar {
     drawn: ProgressBar,
     template: RefCell<String>,

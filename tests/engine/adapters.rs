@@ -9,6 +9,7 @@ use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::backward::tree::TokenTree;
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork::train::objective::logprobs;
+use tuning_fork::train::objective::logprobs::Asked;
 use tuning_fork::train::rows::batch::Sequence;
 
 use crate::support;
@@ -99,7 +100,9 @@ fn loss_and_gradients(model: &Model, adapter: &Adapter, dropout: Option<f64>) ->
     let sequences: Vec<&Sequence> = sequences.iter().collect();
     let tree = logprobs::tree(&sequences);
     let dropout = dropout.map(|share| Dropout::new(share, 5, &tree));
-    let scored = logprobs::score(model, adapter, &tree, &sequences, dropout.as_ref()).unwrap();
+    let scored =
+        logprobs::score(model, adapter, &tree, &sequences, &Asked::default(), dropout.as_ref())
+            .unwrap();
     let loss = scored.stats.iter().zip(WEIGHTS).map(|(stats, weight)| stats.logp * weight).sum();
     let mut gradients = Gradients::none(adapter);
     scored.backward(&WEIGHTS, &mut gradients).unwrap();
@@ -154,7 +157,8 @@ fn a_text_of_which_nothing_is_predicted_moves_nothing() {
     let adapter = lively(&model, 2);
     let alone = Sequence { ids: vec![2], completion_start: 0 };
     let tree = logprobs::tree(&[&alone]);
-    let scored = logprobs::score(&model, &adapter, &tree, &[&alone], None).unwrap();
+    let scored =
+        logprobs::score(&model, &adapter, &tree, &[&alone], &Asked::default(), None).unwrap();
     assert_eq!((scored.stats[0].tokens, scored.stats[0].logp), (0, 0.0));
     let mut gradients = Gradients::none(&adapter);
     scored.backward(&[-1.0], &mut gradients).unwrap();
@@ -174,7 +178,9 @@ fn one_tree_gives_the_gradients_of_its_sequences_alone() {
         let mut alone = Gradients::none(&adapter);
         for (sequence, weight) in sequences().iter().zip(WEIGHTS) {
             let tree = logprobs::tree(&[sequence]);
-            let scored = logprobs::score(&model, &adapter, &tree, &[sequence], None).unwrap();
+            let scored =
+                logprobs::score(&model, &adapter, &tree, &[sequence], &Asked::default(), None)
+                    .unwrap();
             scored.backward(&[weight], &mut alone).unwrap();
         }
         for (index, (name, _)) in adapter.vars().iter().enumerate() {
@@ -194,11 +200,12 @@ fn a_log_probability_is_the_same_bits_whatever_is_run_beside_it() {
         let adapter = lively(&model, 2);
         let sequences = sequences();
         let all: Vec<&Sequence> = sequences.iter().collect();
-        let together = logprobs::measure(&model, &adapter, &all).unwrap();
+        let together = logprobs::measure(&model, &adapter, &all, &Asked::default()).unwrap();
         let turned: Vec<&Sequence> = sequences.iter().rev().collect();
-        let turned = logprobs::measure(&model, &adapter, &turned).unwrap();
+        let turned = logprobs::measure(&model, &adapter, &turned, &Asked::default()).unwrap();
         for (index, sequence) in sequences.iter().enumerate() {
-            let alone = logprobs::measure(&model, &adapter, &[sequence]).unwrap();
+            let alone =
+                logprobs::measure(&model, &adapter, &[sequence], &Asked::default()).unwrap();
             assert_eq!(alone[0], together[index], "{family}");
             assert_eq!(alone[0], turned[2 - index], "{family}");
         }

@@ -11,6 +11,7 @@ use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::backward::tree::TokenTree;
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork::train::objective::logprobs;
+use tuning_fork::train::objective::logprobs::Asked;
 use tuning_fork::train::rows::batch::Sequence;
 
 use crate::support;
@@ -217,7 +218,8 @@ fn loss_and_gradients(model: &Model, adapter: &Adapter) -> (f64, Gradients) {
     let sequences = sequences();
     let sequences: Vec<&Sequence> = sequences.iter().collect();
     let tree = logprobs::tree(&sequences);
-    let scored = logprobs::score(model, adapter, &tree, &sequences, None).unwrap();
+    let scored =
+        logprobs::score(model, adapter, &tree, &sequences, &Asked::default(), None).unwrap();
     let loss = scored.stats.iter().zip(SLOPES).map(|(stats, slope)| stats.logp * slope).sum();
     let mut gradients = Gradients::none(adapter);
     scored.backward(&SLOPES, &mut gradients).unwrap();

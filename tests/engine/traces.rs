@@ -2,25 +2,29 @@
 //! PEFT 0.21.2, transformers 5.23.0 and torch 2.15.0 on the CPU in f32).
 
 use std::cmp::Ordering::{Equal, Less};
+use std::collections::HashMap;
 use std::f64::consts::LN_2;
 use std::panic;
 use std::path::{Path, PathBuf};
 
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use serde::Deserialize;
 use serde_json::Value;
 use tuning_fork::jobs::{Quiet, Recorder};
+use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use tuning_fork::train::config::{FDivergence, LoraConfig, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::objective::dpo::Reference;
+use tuning_fork::train::objective::logprobs::PassSize;
 use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
 use tuning_fork::train::rows::batch::Example;
 use tuning_fork::train::rows::plan::Plan;
 use tuning_fork::train::rows::prepare;
 use tuning_fork::train::step::adapter;
 use tuning_fork::train::step::forward_backward::StepInput;
+use tuning_fork::train::step::reference_cache::ReferenceCache;
 use tuning_fork::train::step::{evaluation, forward_backward, reference};
 
 use crate::support::{distance, load, reference, tensors, values};
@@ -46,6 +50,18 @@ struct Trace {
     clip: f64,
     max_length: usize,
     extra: Extra,
+
+    /// What the run is held to: its model without an adapter, or with the one that it begins with.
+    #[serde(default)]
+    reference: HeldTo,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HeldTo {
+    Base,
+    #[default]
+    AdapterInit,
 }
 
 /// What is not as TRL has it by itself.
@@ -56,6 +72,10 @@ struct Extra {
     loss_weights: Option<Vec<f64>>,
     label_smoothing: Option<f64>,
     completion_only_loss: Option<bool>,
+    f_divergence_type: Option<FDivergence>,
+    f_alpha_divergence_coef: Option<f64>,
+    ld_alpha: Option<f64>,
+    use_weighting: Option<bool>,
 
     /// Beside it in the file, too.
     #[serde(rename = "max_length")]
@@ -63,8 +83,12 @@ struct Extra {
 }
 
 fn config(folder: &Path) -> (String, TrainConfig) {
-    let text = std::fs::read_to_string(folder.join("run.json")).unwrap();
-    let trace: Trace = serde_json::from_str(&text).unwrap();
+    let (model, config, _) = settings(folder);
+    (model, config)
+}
+
+fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
+    let trace: Trace = json(&folder.join("run.json"));
     let defaults = TrainConfig::default();
     let config = TrainConfig {
         model: trace.model.clone(),
@@ -86,12 +110,19 @@ fn config(folder: &Path) -> (String, TrainConfig) {
         loss_weights: trace.extra.loss_weights.unwrap_or_default(),
         label_smoothing: trace.extra.label_smoothing.unwrap_or_default(),
         completion_only_loss: trace.extra.completion_only_loss.unwrap_or(true),
+        f_divergence_type: trace.extra.f_divergence_type.unwrap_or_default(),
+        f_alpha_divergence_coef: trace
+            .extra
+            .f_alpha_divergence_coef
+            .unwrap_or(defaults.f_alpha_divergence_coef),
+        ld_alpha: trace.extra.ld_alpha,
+        use_weighting: trace.extra.use_weighting.unwrap_or_default(),
         max_length: trace.max_length,
         // The adapter that is continued says everything else.
         lora: LoraConfig { r: trace.r, lora_alpha: trace.alpha, ..LoraConfig::default() },
         ..TrainConfig::default()
     };
-    (trace.model, config)
+    (trace.model, config, trace.reference)
 }
 
 /// A trace of `tests/reference/traces`, which must be ours in everything.
@@ -102,14 +133,16 @@ fn replay(name: &str) {
 
 /// Where a run of ours differs from a trace by more than the reference's README allows.
 fn differences(folder: &Path, noise: usize) -> Vec<String> {
-    let (model, config) = config(folder);
+    let (model, config, held_to) = settings(folder);
     // A folder of traces may bring models of its own.
     let changed = folder.parent().unwrap().join("models").join(&model);
     let at = if changed.is_dir() { changed } else { reference(&format!("models/{model}")) };
     let model = load(&at, Weights::F32);
-    let mut found = first_gradients(&model, &config, folder);
+    let mut found = first_gradients(&model, &config, (folder, held_to));
     let run_dir = tempfile::tempdir().unwrap();
-    let steps = run(&model, &config, run_dir.path());
+    let cache = (held_to == HeldTo::Base).then(|| base_as_reference(&model, &config));
+    let cache = cache.as_ref().map(|folder| folder.path().to_owned());
+    let steps = run_with(&model, &config, run_dir.path(), cache);
     let log: Vec<Value> = json(&folder.join("log.json"));
     if steps.len() != log.len() {
         found.push(format!("{} steps, not {}", steps.len(), log.len()));
@@ -129,8 +162,17 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
 }
 
 fn run(model: &Model, config: &TrainConfig, run_dir: &Path) -> Vec<StepMetrics> {
+    run_with(model, config, run_dir, None)
+}
+
+fn run_with(
+    model: &Model,
+    config: &TrainConfig,
+    run_dir: &Path,
+    cache: Option<PathBuf>,
+) -> Vec<StepMetrics> {
     let (config, run_dir) = (config.clone(), PathBuf::from(run_dir));
-    let request = StartRequest { config, run_dir, cache: None };
+    let request = StartRequest { config, run_dir, cache };
     let progress = Recorder::default();
     tuning_fork::train::start(model, &request, &progress).unwrap();
     let events = progress.into_events().into_iter();
@@ -192,12 +234,36 @@ fn adapters(found: &Path, expected: &Path, noise: usize) -> Vec<String> {
     differences
 }
 
-fn reference_of(model: &Model, adapter: &Adapter, examples: &[Example]) -> Vec<Reference> {
+fn reference_of(
+    model: &Model,
+    adapter: &Adapter,
+    config: &TrainConfig,
+    examples: &[Example],
+) -> Vec<Reference> {
     let rows: Vec<usize> = (0..examples.len()).collect();
     let mut all = Vec::new();
     let mut keep = |_: &[usize], found: &[Reference]| all.extend_from_slice(found);
-    reference::compute(model, adapter, (examples, &rows), &mut keep, &Quiet).unwrap();
+    let known = (model, adapter);
+    reference::compute(known, config, (examples, &rows), &mut keep, &Quiet).unwrap();
     all
+}
+
+/// An adapter that changes nothing: the model as it is.
+fn base(model: &Model, config: &TrainConfig) -> Adapter {
+    adapter::begin(model, &TrainConfig { adapter: None, ..config.clone() }).unwrap()
+}
+
+/// A cache in which a run finds the model without an adapter as its reference, where it would take
+/// the adapter that it begins with.
+fn base_as_reference(model: &Model, config: &TrainConfig) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let examples = prepare::examples(model, config, &config.data, &Quiet).unwrap().examples;
+    let found = reference_of(model, &base(model, config), config, &examples);
+    let begun = adapter::begin(model, config).unwrap();
+    let bytes = model.card().facts.memory_bytes;
+    let cache = ReferenceCache::open(folder.path(), (model, bytes), Some(&begun), config).unwrap();
+    cache.keep(examples.iter().zip(&found));
+    folder
 }
 
 /// The final adapter of the trace on what is held out, as TRL's `evaluate` measures it.
@@ -206,7 +272,7 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
         prepare::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
     let examples = examples.examples;
     let begun = adapter::begin(model, config).unwrap();
-    let reference = reference_of(model, &begun, &examples);
+    let reference = reference_of(model, &begun, config, &examples);
     let ended = adapter::load(model, &folder.join("adapter_final")).unwrap();
     let rows: Vec<usize> = (0..examples.len()).collect();
     let known = (examples.as_slice(), reference.as_slice());
@@ -221,30 +287,52 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
 }
 
 /// The gradients of the first step, before clipping.
-fn first_gradients(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
+fn first_gradients(
+    model: &Model,
+    config: &TrainConfig,
+    (folder, held_to): (&Path, HeldTo),
+) -> Vec<String> {
     let adapter = adapter::begin(model, config).unwrap();
     let vars = adapter.vars();
     let found = prepare::examples(model, config, &config.data, &Quiet).unwrap();
     let examples = found.examples;
-    let reference = reference_of(model, &adapter, &examples);
-    let input = StepInput {
-        model,
-        adapter: &adapter,
-        vars: &vars,
-        config,
-        step: 0,
-        examples: &examples,
-        reference: &reference,
+    let reference = match held_to {
+        HeldTo::Base => reference_of(model, &base(model, config), config, &examples),
+        HeldTo::AdapterInit => reference_of(model, &adapter, config, &examples),
     };
-    let batches = Plan::new(config, examples.len()).batches(0);
-    let outcome = forward_backward::run(&input, &batches, &|| Ok(())).unwrap();
+    let whole = PassSize::of(model.config()).rows();
     let expected = tensors(&folder.join("grads.safetensors"));
+    let mut differences = Vec::new();
+    let batches = Plan::new(config, examples.len()).batches(0);
+    // A batch at once, and each pair alone, as where memory is short.
+    for pass_rows in [whole, 1] {
+        let input = StepInput {
+            model,
+            adapter: &adapter,
+            vars: &vars,
+            config,
+            step: 0,
+            examples: &examples,
+            reference: &reference,
+            pass_rows,
+        };
+        let outcome = forward_backward::run(&input, &batches, &|| Ok(())).unwrap();
+        differences.extend(gradients_off(&outcome.gradients, &vars, &expected));
+    }
+    differences
+}
+
+fn gradients_off(
+    found: &Gradients,
+    vars: &[(String, Var)],
+    expected: &HashMap<String, Tensor>,
+) -> Vec<String> {
     let mut differences = Vec::new();
     if vars.len() != expected.len() {
         differences.push(format!("{} gradients, not {}", vars.len(), expected.len()));
     }
     for (index, (name, var)) in vars.iter().enumerate() {
-        let gradient = outcome.gradients.get(index).unwrap().to_vec();
+        let gradient = found.get(index).unwrap().to_vec();
         let gradient = Tensor::from_vec(gradient, var.shape(), var.device()).unwrap();
         let largest =
             values(&expected[name]).iter().fold(0.0_f32, |max, value| max.max(value.abs()));
@@ -359,6 +447,31 @@ fn every_loss_and_their_weighted_sum_is_that_of_trl() {
             assert!(off <= 5e-3 * norm, "{losses:?}: norm {found}, not {norm}");
         }
     }
+}
+
+#[test]
+fn dpo_with_the_jensen_shannon_divergence_is_that_of_trl() {
+    replay("dpo_js");
+}
+
+#[test]
+fn dpo_with_an_alpha_divergence_is_that_of_trl() {
+    replay("dpo_alpha");
+}
+
+#[test]
+fn dpo_with_lighter_tails_is_that_of_trl() {
+    replay("dpo_ld");
+}
+
+#[test]
+fn dpo_on_sorted_margins_is_that_of_trl() {
+    replay("dpo_aot");
+}
+
+#[test]
+fn dpo_weighed_by_the_policy_is_that_of_trl() {
+    replay("dpo_wpo");
 }
 
 #[test]

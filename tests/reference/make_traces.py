@@ -7,7 +7,9 @@ Needs torch, transformers 5, TRL 1 and PEFT. Each OUT/NAME/ is a trace as in `tr
 clipping), log.json (what TRL logs at each step); where something is held out, also held_out.jsonl
 and eval.json (what TRL's `evaluate` gives at the end, as one batch). OUT/models/ has the models
 whose tokenizer had to be changed. `tests/engine/traces.rs` replays a whole folder of them:
-TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two are committed.
+TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two are committed;
+`traces/dpo_js`, `dpo_alpha`, `dpo_ld`, `dpo_aot` and `dpo_wpo` are of the same kind, with the model
+without an adapter as their reference (`"reference": "base"`).
 """
 
 import json
@@ -204,7 +206,8 @@ def sft(**more):
 
 def loss(*names, **more):
     extra = {"loss_type": list(names)}
-    for key in ("loss_weights", "label_smoothing"):
+    keys = ("loss_weights", "label_smoothing", "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting")
+    for key in keys:
         if key in more:
             extra[key] = more.pop(key)
     return dpo(extra=extra, data=more.pop("data", long), lr=3e-3, **more)
@@ -258,6 +261,19 @@ CASES = {
     "loss_mpo": loss("sigmoid", "bco_pair", "sft", loss_weights=[0.8, 0.2, 1.0], held_out=4, accum=2),
     "loss_odd_sum": loss("ipo", "robust", "sppo_hard", loss_weights=[0.5, -0.25, 2.0], label_smoothing=0.1),
     "loss_unweighted_sum": loss("hinge", "sft", "apo_zero", batch=2),
+    "loss_forward_kl": loss("sigmoid", f_divergence_type="forward_kl", beta=0.3, held_out=4),
+    "loss_js_hinge": loss("hinge", "sft", f_divergence_type="js_divergence", beta=0.6, accum=2),
+    "loss_js_exo": loss("exo_pair", f_divergence_type="js_divergence", label_smoothing=0.05, beta=0.5),
+    "loss_alpha_ipo": loss("ipo", f_divergence_type="alpha_divergence", f_alpha_divergence_coef=1.6, beta=0.4, held_out=4),
+    "loss_alpha_one": loss("robust", f_divergence_type="alpha_divergence", f_alpha_divergence_coef=1.0, label_smoothing=0.1),
+    "loss_alpha_discopop": loss("discopop", "sigmoid_norm", f_divergence_type="alpha_divergence", beta=0.05),
+    "loss_ld": loss("sigmoid", ld_alpha=0.3, held_out=4, accum=2),
+    "loss_ld_none": loss("ipo", "hinge", ld_alpha=0.0, batch=3),
+    "loss_ld_wpo": loss("sigmoid", "apo_zero", ld_alpha=0.7, use_weighting=True, held_out=4, beta=0.5),
+    "loss_wpo": loss("bco_pair", use_weighting=True, batch=2, accum=2),
+    "loss_aot": loss("aot", batch=4, rows=10, held_out=5, accum=2),
+    "loss_aot_unpaired": loss("aot_unpaired", batch=5, rows=12, label_smoothing=0.1, beta=0.5, held_out=4),
+    "loss_aot_sum": loss("aot", "sigmoid", "aot_unpaired", loss_weights=[0.5, 1.0, -0.25], batch=4, ld_alpha=0.5),
     # Adapters
     "rank_pattern": dpo(lora=dict(rank_pattern={"q_proj": 2, "down_proj": 6}, alpha_pattern={"q_proj": 3})),
     "pattern_paths": dpo(

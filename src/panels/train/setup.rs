@@ -13,7 +13,9 @@ use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::objective::{ObjectiveFacts, Setting};
-use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, SchedulerType, TrainConfig};
+use crate::train::config::{
+    DTYPES, Dtype, F_DIVERGENCES, FDivergence, LoraConfig, Objective, SchedulerType, TrainConfig,
+};
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -319,7 +321,17 @@ fn targets_ui(ui: &mut Ui, targets: &mut Vec<String>) {
 fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     ui.add_space(theme::GAP);
     // A problem in a folded field would block Start invisibly.
-    let fields = ["warmup_steps", "weight_decay", "max_grad_norm", "max_length", "label_smoothing"];
+    let fields = [
+        "warmup_steps",
+        "weight_decay",
+        "max_grad_norm",
+        "max_length",
+        "label_smoothing",
+        "f_divergence_type",
+        "f_alpha_divergence_coef",
+        "ld_alpha",
+        "use_weighting",
+    ];
     let hidden_problem = problems.0.iter().any(|problem| fields.contains(&problem.field));
     CollapsingHeader::new("Advanced").open(hidden_problem.then_some(true)).show_unindented(
         ui,
@@ -374,6 +386,28 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 );
                 problems.show(ui, "label_smoothing");
             }
+            if config.objective.has(Setting::Divergence) {
+                divergence_ui(ui, config, &problems);
+            }
+            if config.objective.has(Setting::LdAlpha) {
+                let mut weight = config.ld_alpha.unwrap_or(1.0);
+                number_row_ui(
+                    ui,
+                    "ld_alpha",
+                    "LD-DPO: how much the tokens of the longer answer count that stand beyond the \
+                     length of the shorter one. 1: as much as the others; 0: not at all",
+                    &mut weight,
+                    0.0..=1.0,
+                );
+                config.ld_alpha = (weight != 1.0).then_some(weight);
+                problems.show(ui, "ld_alpha");
+            }
+            if config.objective.has(Setting::UseWeighting) {
+                let hint = "WPO: a pair counts by how likely the model itself would write its \
+                            answers, so that pairs of other models count less";
+                check_ui(ui, &mut config.use_weighting, "use_weighting", hint);
+                problems.show(ui, "use_weighting");
+            }
             number_row_ui(
                 ui,
                 "save_steps",
@@ -402,6 +436,36 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         },
     );
     problems.show_named(ui, "lora.lora_dropout");
+}
+
+/// How the distance from the reference is measured.
+fn divergence_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    let hint = "How the distance between the model and the one that it began with is measured \
+                (f-DPO). reverse_kl is the DPO paper's";
+    row_ui(ui, "f_divergence_type", hint, |ui| {
+        let chosen = &mut config.f_divergence_type;
+        let name = F_DIVERGENCES.iter().find(|(_, known)| known == chosen).map_or("", |one| one.0);
+        let combo = ComboBox::from_id_salt("f_divergence_type")
+            .selected_text(name)
+            .width(theme::em(ui) * 12.0)
+            .show_ui(ui, |ui| {
+                for (name, choice) in F_DIVERGENCES {
+                    ui.selectable_value(chosen, choice, name);
+                }
+            });
+        combo.response.accessible_name("f_divergence_type").on_hover_text(hint);
+    });
+    problems.show(ui, "f_divergence_type");
+    if config.f_divergence_type == FDivergence::AlphaDivergence {
+        number_row_ui(
+            ui,
+            "f_alpha_divergence_coef",
+            "α of the α-divergence. 1 is reverse_kl",
+            &mut config.f_alpha_divergence_coef,
+            -100.0..=100.0,
+        );
+    }
+    problems.show(ui, "f_alpha_divergence_coef");
 }
 
 fn scheduler_ui(ui: &mut Ui, scheduler: &mut SchedulerType) {

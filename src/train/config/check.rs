@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::objective::Setting;
-use super::settings::{LOSS_TYPES, TrainConfig};
+use super::settings::{DIVERGENCE_LOSSES, FDivergence, LOSS_TYPES, TrainConfig};
 
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,20 @@ impl TrainConfig {
         }
         if self.objective.has(Setting::LabelSmoothing) {
             self.smoothing_problems(&mut found);
+        }
+        if self.objective.has(Setting::Divergence) {
+            self.divergence_problems(&mut found);
+        }
+        if let Some(weight) = self.tail_weight() {
+            found.number("ld_alpha", weight, 0.0..=1.0);
+            if self.loss_type.iter().any(|loss| loss == "sft") {
+                let message =
+                    "must be left out for `sft`, which weighs all tokens alike".to_owned();
+                found.add("ld_alpha", message);
+            }
+        }
+        if self.weighs_pairs() {
+            self.weighting_problems(&mut found);
         }
         found.count("max_length", self.max_length, 2..=1_000_000);
         found.number("held_out_share", self.held_out_share, 0.0..=0.9);
@@ -92,6 +106,25 @@ impl TrainConfig {
         }
         for weight in &self.loss_weights {
             found.number("loss_weights", *weight, -1e6..=1e6);
+        }
+    }
+
+    fn divergence_problems(&self, found: &mut Problems) {
+        found.number("f_alpha_divergence_coef", self.f_alpha_divergence_coef, -100.0..=100.0);
+        let has_no_form = |loss: &&String| !DIVERGENCE_LOSSES.contains(&loss.as_str());
+        let other = self.f_divergence_type != FDivergence::ReverseKl;
+        if let (true, Some(loss)) = (other, self.loss_type.iter().find(has_no_form)) {
+            let known = DIVERGENCE_LOSSES.join(", ");
+            let message = format!("must be `reverse_kl` for `{loss}`; others go with {known}");
+            found.add("f_divergence_type", message);
+        }
+    }
+
+    fn weighting_problems(&self, found: &mut Problems) {
+        let unweighed = ["aot", "aot_unpaired", "sft"];
+        if let Some(loss) = self.loss_type.iter().find(|loss| unweighed.contains(&loss.as_str())) {
+            let message = format!("must be off for `{loss}`, which is not a loss of one pair");
+            found.add("use_weighting", message);
         }
     }
 
@@ -162,7 +195,7 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         type Change = fn(&mut TrainConfig);
-        let changes: [(&str, Change); 17] = [
+        let changes: [(&str, Change); 23] = [
             ("metric_for_best_model", |config| config.metric_for_best_model = "bleu".to_owned()),
             ("early_stopping_patience", |config| config.early_stopping_patience = 3),
             ("load_best_model_at_end", |config| config.load_best_model_at_end = true),
@@ -176,6 +209,24 @@ mod tests {
             ("label_smoothing", |config| config.loss_type = vec!["exo_pair".to_owned()]),
             ("loss_weights", |config| config.loss_weights = vec![1.0, 0.5]),
             ("loss_weights", |config| config.loss_weights = vec![f64::INFINITY]),
+            ("f_divergence_type", |config| {
+                config.f_divergence_type = FDivergence::JsDivergence;
+                config.loss_type = vec!["sigmoid".to_owned(), "nca_pair".to_owned()];
+            }),
+            ("f_alpha_divergence_coef", |config| config.f_alpha_divergence_coef = f64::NAN),
+            ("ld_alpha", |config| config.ld_alpha = Some(1.5)),
+            ("ld_alpha", |config| {
+                config.ld_alpha = Some(0.5);
+                config.loss_type = vec!["sigmoid".to_owned(), "sft".to_owned()];
+            }),
+            ("use_weighting", |config| {
+                config.use_weighting = true;
+                config.loss_type = vec!["sft".to_owned()];
+            }),
+            ("use_weighting", |config| {
+                config.use_weighting = true;
+                config.loss_type = vec!["aot".to_owned()];
+            }),
             ("max_length", |config| config.max_length = 1),
             ("held_out_share", |config| config.held_out_share = 1.0),
             ("lora.r", |config| config.lora.r = 0),

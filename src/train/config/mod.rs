@@ -9,4 +9,6 @@ mod settings;
 
 pub use check::ConfigProblem;
 pub use objective::Objective;
-pub use settings::{DTYPES, Dtype, LOSS_TYPES, LoraConfig, SchedulerType, TrainConfig};
+pub use settings::{
+    DTYPES, Dtype, F_DIVERGENCES, FDivergence, LOSS_TYPES, LoraConfig, SchedulerType, TrainConfig,
+};

@@ -1,6 +1,6 @@
-//! The objectives: what each of them is called, wants, computes and shows. Everything else asks
-//! here, but for four matches, which a new one fails to compile until it has answered: its loss
-//! (`train::objective`), what its curves mean in words (`state::train::reading`).
+//! The objectives: what each of them is called, wants, reports and shows. Everything else asks here,
+//! but for three matches that do not compile without a new one: its loss and where that begins
+//! (`train::objective::choose`), and what its curves mean in words (`state::train::reading`).
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,11 @@ pub enum Setting {
     /// `loss_type` and `loss_weights`.
     Losses,
     LabelSmoothing,
+
+    /// `f_divergence_type` and `f_alpha_divergence_coef`.
+    Divergence,
+    LdAlpha,
+    UseWeighting,
     DisableDropout,
     CompletionOnlyLoss,
 }
@@ -192,7 +197,15 @@ const DPO: ObjectiveFacts = ObjectiveFacts {
     columns: Want::Pairs,
     sequences: Sequences::ChosenAndRejected,
     reference: Reference::Measured,
-    settings: &[Setting::Beta, Setting::Losses, Setting::LabelSmoothing, Setting::DisableDropout],
+    settings: &[
+        Setting::Beta,
+        Setting::Losses,
+        Setting::LabelSmoothing,
+        Setting::Divergence,
+        Setting::LdAlpha,
+        Setting::UseWeighting,
+        Setting::DisableDropout,
+    ],
     learning_rate: 1e-6,
     // Ten times what TRL's documentation suggests for LoRA, which is meant for billions of weights.
     // Measured on SmolLM2-135M-Instruct and the 60 sample pairs (12 held out): accuracy there 0.92

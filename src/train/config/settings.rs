@@ -6,14 +6,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
-use super::objective::Objective;
+use super::objective::{Objective, Setting};
 use crate::data::forms::mapping::Mapping;
 use crate::llm::Weights;
 
 /// The DPO losses that this version knows, under TRL's names.
-///
-/// Not here: `aot` and `aot_unpaired`, which sort a whole batch.
-pub const LOSS_TYPES: [&str; 13] = [
+pub const LOSS_TYPES: [&str; 15] = [
     "sigmoid",
     "hinge",
     "ipo",
@@ -22,12 +20,42 @@ pub const LOSS_TYPES: [&str; 13] = [
     "robust",
     "bco_pair",
     "sppo_hard",
+    "aot",
+    "aot_unpaired",
     "apo_zero",
     "apo_down",
     "discopop",
     "sigmoid_norm",
     "sft",
 ];
+
+/// How far the policy is from its reference, as f-DPO (Wang et al. 2024) measures it, under TRL's
+/// names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FDivergence {
+    /// The DPO paper's.
+    #[default]
+    ReverseKl,
+    ForwardKl,
+    JsDivergence,
+
+    /// With `f_alpha_divergence_coef`.
+    AlphaDivergence,
+}
+
+/// Every divergence by its name in a run file.
+pub const F_DIVERGENCES: [(&str, FDivergence); 4] = [
+    ("reverse_kl", FDivergence::ReverseKl),
+    ("forward_kl", FDivergence::ForwardKl),
+    ("js_divergence", FDivergence::JsDivergence),
+    ("alpha_divergence", FDivergence::AlphaDivergence),
+];
+
+/// The losses that are made of scores, which a divergence other than reverse KL can change. The
+/// others have no such form, and TRL refuses them with one.
+pub const DIVERGENCE_LOSSES: [&str; 8] =
+    ["sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"];
 
 /// How the learning rate moves over the steps, as transformers names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +153,18 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loss_weights: Vec<f64>,
     pub label_smoothing: f64,
+    pub f_divergence_type: FDivergence,
+
+    /// α of the α-divergence. 1 is reverse KL.
+    pub f_alpha_divergence_coef: f64,
+
+    /// LD-DPO (Liu et al. 2024): tokens of a pair's longer answer beyond the length of the shorter one
+    /// count so much, 0 to 1. `None`: as the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ld_alpha: Option<f64>,
+
+    /// WPO (Zhou et al. 2024): a pair counts by how likely the policy itself would write its answers.
+    pub use_weighting: bool,
 
     /// DPO trains without dropout, the adapter's too, as TRL does: policy and reference then agree
     /// where the adapter changes nothing.
@@ -254,6 +294,16 @@ impl TrainConfig {
         (warmup_steps * total_steps as f64).ceil() as usize
     }
 
+    /// By how much a pair's tokens beyond its shorter answer count. `None`: as the others.
+    pub fn tail_weight(&self) -> Option<f64> {
+        self.ld_alpha.filter(|_| self.objective.has(Setting::LdAlpha))
+    }
+
+    /// Whether pairs are weighed by how likely the policy would write their answers.
+    pub fn weighs_pairs(&self) -> bool {
+        self.use_weighting && self.objective.has(Setting::UseWeighting)
+    }
+
     /// The losses with their weights.
     pub fn losses(&self) -> Vec<(&str, f64)> {
         let weights = self.loss_weights.iter().copied().chain(std::iter::repeat(1.0));
@@ -283,6 +333,10 @@ impl Default for TrainConfig {
             loss_type: vec!["sigmoid".to_owned()],
             loss_weights: Vec::new(),
             label_smoothing: 0.0,
+            f_divergence_type: FDivergence::default(),
+            f_alpha_divergence_coef: 0.5,
+            ld_alpha: None,
+            use_weighting: false,
             disable_dropout: true,
             completion_only_loss: true,
             max_length: 1024,

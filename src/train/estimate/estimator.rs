@@ -147,7 +147,7 @@ impl Estimator {
 /// What the `cache` has for such a run. What keeps its adapter from being read is for the run to say.
 fn kept(cache: &Path, model: (&Model, u64), config: &TrainConfig) -> Option<ReferenceCache> {
     let begun = config.adapter.as_deref().map(|path| adapter::load(model.0, path));
-    ReferenceCache::open(cache, model, begun.transpose().ok()?.as_ref()).ok()
+    ReferenceCache::open(cache, model, begun.transpose().ok()?.as_ref(), config).ok()
 }
 
 /// A run, counted.

@@ -10,6 +10,7 @@ use crate::llm::{Keep, Shapes, Weights};
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
+use crate::train::objective::logprobs::Asked;
 use crate::train::rows::batch::{Example, Sequence};
 use crate::train::step::adapter;
 use crate::train::step::optim::AdamW;
@@ -81,12 +82,14 @@ pub fn measure(
     let predictions = logprobs::made_up(&tree, predicted.clamp(1, at_once));
     let cost = shape.cost(&tree, predictions.len(), Keep::Everything);
 
+    let asked = Asked { tails: None, aligned: config.weighs_pairs() };
     let mut found = Vec::new();
     for _ in 0..=TIMED {
         let (pass, forward) =
             timed(|| part.run_tree(&tree, Some(&adapter), None, Keep::Everything));
         let pass = pass?;
-        let (scored, head) = timed(|| logprobs::head(&part, pass.hidden(), &predictions, 1));
+        let (scored, head) =
+            timed(|| logprobs::head(&part, pass.hidden(), &predictions, (1, &asked)));
         let (_, slopes) = scored?;
         let mut grad = vec![0.0; pass.hidden().len()];
         grad.iter_mut().zip(slopes.iter().cycle()).for_each(|(grad, slope)| *grad = *slope);

@@ -49,6 +49,11 @@ impl Dual {
         if self.value > 0.0 { self } else { self.chain(0.0, 0.0) }
     }
 
+    /// min(x, most), with slope 0 above.
+    pub fn at_most(self, most: f64) -> Self {
+        if self.value > most { self.chain(most, 0.0) } else { self }
+    }
+
     pub fn sigmoid(self) -> Self {
         let value = sigmoid(self.value);
         self.chain(value, value * (1.0 - value))

@@ -22,8 +22,9 @@ use crate::llm::kernels;
 use crate::llm::model::{Model, Scores};
 use crate::llm::net::buffers;
 use crate::llm::{Keep, TreePass};
+use crate::train::config::TrainConfig;
 use crate::train::error::Error;
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::batch::{Example, Sequence};
 
 /// Bytes of scores that are in memory at once: 256 rows for a vocabulary of 49152.
 const SCORE_BYTES: usize = 48 << 20;
@@ -49,6 +50,52 @@ pub struct CompletionStats {
 
     /// Tokens that were the likeliest.
     pub correct: usize,
+
+    /// Sum of ln p(token) − ln Σ p², where that was asked for.
+    pub aligned: f64,
+}
+
+/// What an objective wants of the tokens beside what every one wants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// LD-DPO's `ld_alpha`.
+    pub tails: Option<Tails>,
+
+    /// WPO's weights: see [`CompletionStats::aligned`].
+    pub aligned: bool,
+}
+
+/// Tokens that count less, as LD-DPO (Liu et al. 2024) has them: those of a pair's longer answer
+/// beyond the length of the shorter one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tails {
+    weight: f32,
+
+    /// Of each sequence: how many of its learned tokens count in full.
+    full: Vec<usize>,
+}
+
+impl Asked {
+    /// By the settings of a run, of the sequences of these examples.
+    pub fn of<'a>(config: &TrainConfig, examples: impl Iterator<Item = &'a Example>) -> Self {
+        let tails = config.tail_weight().map(|weight| {
+            let full = examples.flat_map(|example| {
+                let lengths = example.sequences().map(|sequence| sequence.targets().len());
+                let shorter = lengths.min().unwrap_or(0);
+                example.sequences().map(move |_| shorter)
+            });
+            Tails { weight: weight as f32, full: full.collect() }
+        });
+        Self { tails, aligned: config.weighs_pairs() }
+    }
+
+    /// By how much a learned token of a sequence counts, both from 0.
+    fn weight(&self, sequence: usize, token: usize) -> f32 {
+        match &self.tails {
+            Some(Tails { weight, full }) if token >= full[sequence] => *weight,
+            _ => 1.0,
+        }
+    }
 }
 
 /// Rows of a tree that may be run at once, and what each pass keeps: what does not fit alone is
@@ -78,18 +125,22 @@ pub(crate) struct Prediction {
     row: usize,
     sequence: usize,
     target: u32,
+
+    /// By how much its log-probability counts in that of its sequence.
+    weight: f32,
 }
 
-fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
+fn predictions(tree: &TokenTree, sequences: &[&Sequence], asked: &Asked) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
         let targets = sequence.targets();
         let first = sequence.ids.len() - targets.len();
         let rows = &tree.rows(index)[first - 1..];
-        all.extend(targets.iter().zip(rows).map(|(target, row)| Prediction {
+        all.extend(targets.iter().zip(rows).enumerate().map(|(token, (target, row))| Prediction {
             row: *row as usize,
             sequence: index,
             target: *target,
+            weight: asked.weight(index, token),
         }));
     }
     all
@@ -98,7 +149,7 @@ fn predictions(tree: &TokenTree, sequences: &[&Sequence]) -> Vec<Prediction> {
 /// So many predictions of one sequence: what they predict makes no difference to how long it takes.
 pub(crate) fn made_up(tree: &TokenTree, count: usize) -> Vec<Prediction> {
     let rows = (0..tree.len()).cycle().take(count);
-    rows.map(|row| Prediction { row, sequence: 0, target: 0 }).collect()
+    rows.map(|row| Prediction { row, sequence: 0, target: 0, weight: 1.0 }).collect()
 }
 
 /// The sequences as a tree, in their order.
@@ -126,7 +177,7 @@ impl Scored<'_> {
         let width = (slopes.len() / predictions.len().max(1)).max(1);
         let mut grad = vec![0.0; pass.hidden().len()];
         for (prediction, slope) in predictions.iter().zip(slopes.chunks_exact(width)) {
-            let weight = weights[prediction.sequence] as f32;
+            let weight = weights[prediction.sequence] as f32 * prediction.weight;
             let row = &mut grad[prediction.row * width..(prediction.row + 1) * width];
             row.iter_mut().zip(slope).for_each(|(sum, slope)| *sum += weight * slope);
         }
@@ -141,13 +192,14 @@ pub fn score<'a>(
     adapter: &'a Adapter,
     tree: &'a TokenTree,
     sequences: &[&Sequence],
+    asked: &Asked,
     dropout: Option<&'a Dropout>,
 ) -> Result<Scored<'a>, Error> {
     let size = PassSize::of(model.config());
     buffers::expect_rows(tree.len(), size.rows());
     let pass = model.run_tree(tree, Some(adapter), dropout, size.keep(tree))?;
-    let predictions = predictions(tree, sequences);
-    let (stats, slopes) = head(model, pass.hidden(), &predictions, sequences.len())?;
+    let predictions = predictions(tree, sequences, asked);
+    let (stats, slopes) = head(model, pass.hidden(), &predictions, (sequences.len(), asked))?;
     Ok(Scored { stats, pass, predictions, slopes })
 }
 
@@ -156,13 +208,13 @@ pub(crate) fn head(
     model: &Model,
     hidden: &[f32],
     predictions: &[Prediction],
-    sequences: usize,
+    (sequences, asked): (usize, &Asked),
 ) -> Result<(Vec<CompletionStats>, Vec<f32>), Error> {
     let mut stats = vec![CompletionStats::default(); sequences];
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
     each_chunk(model, hidden, predictions, |chunk, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
-        add_rows(&mut stats, &mut scores, chunk, Want::Slopes);
+        add_rows(&mut stats, &mut scores, chunk, (Want::Slopes, asked.aligned));
         slopes.extend(model.tree_scores_backward(&capped, &mut scores));
         Ok(())
     })?;
@@ -175,14 +227,15 @@ pub fn measure(
     model: &Model,
     adapter: &Adapter,
     sequences: &[&Sequence],
+    asked: &Asked,
 ) -> Result<Vec<CompletionStats>, Error> {
     let tree = tree(sequences);
     buffers::expect_rows(tree.len(), tree.len());
     let pass = model.run_tree(&tree, Some(adapter), None, Keep::Nothing)?;
-    let predictions = predictions(&tree, sequences);
+    let predictions = predictions(&tree, sequences, asked);
     let mut stats = vec![CompletionStats::default(); sequences.len()];
     each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
-        add_rows(&mut stats, &mut scores, chunk, Want::Stats);
+        add_rows(&mut stats, &mut scores, chunk, (Want::Stats, asked.aligned));
         Ok(())
     })?;
     Ok(stats)
@@ -231,24 +284,32 @@ fn add_rows(
     stats: &mut [CompletionStats],
     scores: &mut [f32],
     predictions: &[Prediction],
-    want: Want,
+    (want, aligned): (Want, bool),
 ) {
     let vocabulary = scores.len() / predictions.len().max(1);
     let rows: Vec<CompletionStats> = scores
         .par_chunks_mut(vocabulary)
         .zip(predictions.par_iter())
-        .map(|(row, prediction)| row_stats(row, prediction.target as usize, want))
+        .map(|(row, prediction)| row_stats(row, prediction.target as usize, (want, aligned)))
         .collect();
     // In order, so that the sum is the same on any number of threads.
-    for (row, prediction) in rows.iter().zip(predictions) {
-        stats[prediction.sequence].add(row);
+    for (row, prediction) in rows.into_iter().zip(predictions) {
+        let logp = row.logp * f64::from(prediction.weight);
+        stats[prediction.sequence].add(&CompletionStats { logp, ..row });
     }
 }
 
-fn row_stats(row: &mut [f32], target: usize, want: Want) -> CompletionStats {
+fn row_stats(row: &mut [f32], target: usize, (want, aligned): (Want, bool)) -> CompletionStats {
     let score = row[target];
     let sums = kernels::score_sums(row);
     let log_sum = sums.powers.ln();
+    let logp = f64::from(score - sums.highest) - log_sum;
+    let aligned = if aligned {
+        let squares: f64 = row.iter().map(|power| f64::from(*power) * f64::from(*power)).sum();
+        logp - (squares.ln() - 2.0 * log_sum)
+    } else {
+        0.0
+    };
     if want == Want::Slopes {
         // d ln p(target) / d score = [is target] − p
         let scale = -(1.0 / sums.powers) as f32;
@@ -258,22 +319,29 @@ fn row_stats(row: &mut [f32], target: usize, want: Want) -> CompletionStats {
         row[target] += 1.0;
     }
     CompletionStats {
-        logp: f64::from(score - sums.highest) - log_sum,
+        logp,
         tokens: 1,
         entropy: log_sum - sums.weighted / sums.powers, // −Σ p ln p
         mean_logits: sums.total / row.len() as f64,
         correct: usize::from(score >= sums.highest),
+        aligned,
     }
 }
 
 impl CompletionStats {
     pub fn add(&mut self, other: &Self) {
-        let Self { logp, tokens, entropy, mean_logits, correct } = other;
+        let Self { logp, tokens, entropy, mean_logits, correct, aligned } = other;
         self.logp += logp;
         self.tokens += tokens;
         self.entropy += entropy;
         self.mean_logits += mean_logits;
         self.correct += correct;
+        self.aligned += aligned;
+    }
+
+    /// [`Self::aligned`] per token, as WPO takes it.
+    pub fn mean_aligned(&self) -> f64 {
+        self.aligned / self.tokens.max(1) as f64
     }
 }
 
@@ -285,9 +353,10 @@ mod tests {
     fn numbers_and_slopes_are_those_of_the_softmax() {
         // ln(e¹ + e² + e³) = 3.407605964; p = 0.09003057, 0.24472847, 0.66524096
         let mut scores = vec![1.0_f32, 2.0, 3.0, 0.0, 0.0, 0.0];
-        let predictions = [2, 0].map(|target| Prediction { row: 0, sequence: 0, target });
+        let predictions =
+            [2, 0].map(|target| Prediction { row: 0, sequence: 0, target, weight: 1.0 });
         let mut stats = [CompletionStats::default()];
-        add_rows(&mut stats, &mut scores, &predictions, Want::Slopes);
+        add_rows(&mut stats, &mut scores, &predictions, (Want::Slopes, true));
         let [stats] = stats;
         let ln_3 = 3.0_f64.ln();
         assert!((stats.logp - (3.0 - 3.407605964 - ln_3)).abs() < 1e-6);
@@ -295,6 +364,9 @@ mod tests {
         assert!((stats.entropy - (0.832395 + ln_3)).abs() < 1e-6, "{}", stats.entropy);
         assert_eq!((stats.tokens, stats.correct), (2, 2)); // a tie with the likeliest counts
         assert!((stats.mean_logits - 2.0).abs() < 1e-9);
+        // ln(0.09003057² + 0.24472847² + 0.66524096²) = ln 0.51054338; of the second row ln 1/3
+        let squares = 0.51054338_f64.ln() - ln_3;
+        assert!((stats.aligned - (stats.logp - squares)).abs() < 1e-6, "{}", stats.aligned);
         let expected = [-0.09003057, -0.24472847, 1.0 - 0.66524096, 2.0 / 3.0, -1.0 / 3.0];
         for (found, expected) in scores.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{scores:?}");
@@ -308,7 +380,7 @@ mod tests {
         let pair = [&chosen, &rejected];
         let tree = tree(&pair);
         assert_eq!(tree.len(), 5);
-        let found: Vec<(usize, usize, u32)> = predictions(&tree, &pair)
+        let found: Vec<(usize, usize, u32)> = predictions(&tree, &pair, &Asked::default())
             .iter()
             .map(|found| (found.row, found.sequence, found.target))
             .collect();

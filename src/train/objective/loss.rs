@@ -7,11 +7,17 @@ use super::sums::BatchSums;
 use crate::train::config::metric::Values;
 use crate::train::rows::batch::Example;
 
-/// The loss of a step, row by row.
+/// The loss of a step.
 pub(crate) trait Loss: Sync {
-    /// Adds a row to the sums of its micro-batch, and to `slopes` how much the loss of the step
-    /// changes with the log-probability of each of the row's sequences.
-    fn add(&self, sums: &mut BatchSums, row: &ScoredRow<'_>, slopes: &mut Vec<f64>);
+    /// Adds rows of a micro-batch to its sums. Returns how much the loss of the step changes with the
+    /// log-probability of each of the rows' sequences, one after another.
+    fn add(&self, sums: &mut BatchSums, rows: &[ScoredRow<'_>]) -> Vec<f64>;
+
+    /// Whether a row's slopes depend on the others of its micro-batch. [`Self::add`] then needs all
+    /// of those at once.
+    fn couples_rows(&self) -> bool {
+        false
+    }
 
     /// The loss of the step with these micro-batches; of an evaluation, there is one.
     fn value(&self, sums: &[BatchSums]) -> f64;
@@ -25,7 +31,7 @@ pub(crate) struct ScoredRow<'a> {
     pub example: &'a Example,
 
     /// One for each of its sequences.
-    pub stats: &'a [CompletionStats],
+    pub stats: Vec<CompletionStats>,
 
     /// Unknown for an objective without one.
     pub reference: Reference,

@@ -2,6 +2,7 @@
 //! [`super::dpo`].
 
 use super::dpo::{self, LossSettings, PairScores};
+use super::dual::Dual;
 use super::logprobs::CompletionStats;
 use super::loss::{Loss, ScoredRow, StepRows};
 use super::sums::{self, BatchSums};
@@ -11,45 +12,90 @@ use crate::train::rows::batch::Sequence;
 
 pub(crate) struct Preferences<'a> {
     losses: Vec<(&'a str, f64)>,
+
+    /// Those that sort a micro-batch.
+    sorted: Vec<(&'a str, f64)>,
     settings: LossSettings,
+    weighs_pairs: bool,
     batches: usize,
 }
 
 impl<'a> Preferences<'a> {
     pub fn new(config: &'a TrainConfig, rows: StepRows) -> Self {
-        Self { losses: config.losses(), settings: settings(config), batches: rows.batches }
+        let (sorted, losses) = config.losses().into_iter().partition(|loss| dpo::is_sorted(loss.0));
+        let weighs_pairs = config.weighs_pairs();
+        let batches = rows.batches;
+        Self { losses, sorted, settings: settings(config), weighs_pairs, batches }
+    }
+
+    /// The loss of each pair.
+    fn losses(&self, pairs: &[PairScores]) -> Vec<Dual> {
+        const KNOWN: &str = "problems() knows every loss type";
+        let alone = |pair: &PairScores| dpo::loss(&self.losses, *pair, self.settings).expect(KNOWN);
+        let mut all: Vec<Dual> = pairs.iter().map(alone).collect();
+        for (name, weight) in &self.sorted {
+            let found = dpo::sorted_losses(name, pairs, self.settings).expect(KNOWN);
+            all.iter_mut().zip(found).for_each(|(sum, loss)| *sum = *sum + loss * *weight);
+        }
+        all
     }
 }
 
 fn settings(config: &TrainConfig) -> LossSettings {
-    LossSettings { beta: config.beta, label_smoothing: config.label_smoothing }
+    LossSettings {
+        beta: config.beta,
+        label_smoothing: config.label_smoothing,
+        divergence: config.f_divergence_type,
+        alpha: config.f_alpha_divergence_coef,
+    }
+}
+
+/// A row's answers.
+fn answers<'a>(row: &'a ScoredRow<'_>) -> &'a [CompletionStats; 2] {
+    row.stats.as_slice().try_into().expect("a pair has two answers")
+}
+
+fn scores(row: &ScoredRow<'_>, chosen_tokens_a_pair: f64) -> PairScores {
+    let ScoredRow { example, reference, .. } = row;
+    let [chosen, rejected] = answers(row);
+    PairScores {
+        chosen: chosen.logp - reference.chosen,
+        rejected: rejected.logp - reference.rejected,
+        chosen_tokens: example.chosen.completion_tokens(),
+        rejected_tokens: example.rejected.as_ref().map_or(0, Sequence::completion_tokens),
+        chosen_logp: chosen.logp,
+        rejected_logp: rejected.logp,
+        chosen_tokens_a_pair,
+    }
 }
 
 impl Loss for Preferences<'_> {
-    fn add(&self, sums: &mut BatchSums, row: &ScoredRow<'_>, slopes: &mut Vec<f64>) {
-        let ScoredRow { example, stats, reference } = row;
-        let [chosen, rejected]: &[CompletionStats; 2] =
-            (*stats).try_into().expect("a pair has two answers");
-        let rejected_tokens = example.rejected.as_ref().map_or(0, Sequence::completion_tokens);
-        let scores = PairScores {
-            chosen: chosen.logp - reference.chosen,
-            rejected: rejected.logp - reference.rejected,
-            chosen_tokens: example.chosen.completion_tokens(),
-            rejected_tokens,
-            chosen_logp: chosen.logp,
-            chosen_tokens_a_pair: sums.tokens_a_row,
-        };
-        let loss = dpo::loss(&self.losses, scores, self.settings)
-            .expect("problems() knows every loss type");
-        sums.chosen.add(chosen);
-        sums.rejected.add(rejected);
-        sums.rewards_chosen += self.settings.beta * scores.chosen;
-        sums.rewards_rejected += self.settings.beta * scores.rejected;
-        sums.wins += usize::from(scores.chosen > scores.rejected);
-        sums.loss += loss.value;
-        // The mean over the pairs of a micro-batch, and over the micro-batches of the step.
-        let share = 1.0 / (sums.rows * self.batches) as f64;
-        slopes.extend([loss.by_chosen * share, loss.by_rejected * share]);
+    fn add(&self, sums: &mut BatchSums, rows: &[ScoredRow<'_>]) -> Vec<f64> {
+        let pairs: Vec<PairScores> =
+            rows.iter().map(|row| scores(row, sums.tokens_a_row)).collect();
+        let mut slopes = Vec::with_capacity(2 * rows.len());
+        for ((row, pair), mut loss) in rows.iter().zip(&pairs).zip(self.losses(&pairs)) {
+            let [chosen, rejected] = answers(row);
+            if self.weighs_pairs {
+                // WPO's weight is no part of what is learned.
+                let weight = (chosen.mean_aligned() + rejected.mean_aligned()).exp();
+                loss = loss * weight;
+            }
+            sums.chosen.add(chosen);
+            sums.rejected.add(rejected);
+            sums.rewards_chosen += self.settings.beta * pair.chosen;
+            sums.rewards_rejected += self.settings.beta * pair.rejected;
+            sums.wins += usize::from(pair.chosen > pair.rejected);
+            sums.loss += loss.value;
+            // The mean over the pairs of a micro-batch, and over the micro-batches of the step.
+            let share = 1.0 / (sums.rows * self.batches) as f64;
+            slopes.extend([loss.by_chosen * share, loss.by_rejected * share]);
+        }
+        slopes
+    }
+
+    fn couples_rows(&self) -> bool {
+        !self.sorted.is_empty()
     }
 
     fn value(&self, sums: &[BatchSums]) -> f64 {
@@ -79,10 +125,10 @@ impl Loss for Preferences<'_> {
 }
 
 /// The loss of a pair about which policy and reference agree. `None`: it depends on the data (`sft`
-/// among the losses).
+/// among the losses, or WPO's weights).
 pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
-    let losses = config.losses();
-    if losses.iter().any(|(name, _)| *name == "sft") {
+    let loss = Preferences::new(config, StepRows { tokens: 0, batches: 1 });
+    if config.weighs_pairs() || loss.losses.iter().any(|(name, _)| *name == "sft") {
         return None;
     }
     let pair = PairScores {
@@ -91,9 +137,10 @@ pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
         chosen_tokens: 1,
         rejected_tokens: 1,
         chosen_logp: 0.0,
+        rejected_logp: 0.0,
         chosen_tokens_a_pair: 1.0,
     };
-    dpo::loss(&losses, pair, settings(config)).map(|loss| loss.value)
+    loss.losses(&[pair]).first().map(|loss| loss.value)
 }
 
 #[cfg(test)]
@@ -111,5 +158,6 @@ mod tests {
         };
         // IPO: (0 - 1/(2 * 0.1))^2 = 25 before the first step, as TRL's ipo at beta 0.1.
         assert_eq!((of("ipo"), of("sft")), (Some(25.0), None));
+        assert_eq!(of("aot"), Some(LN_2));
     }
 }

@@ -18,9 +18,11 @@ impl Completions {
 }
 
 impl Loss for Completions {
-    fn add(&self, sums: &mut BatchSums, row: &ScoredRow<'_>, slopes: &mut Vec<f64>) {
-        sums.chosen.add(&row.stats[0]);
-        slopes.push(-1.0 / self.tokens_in_step as f64);
+    fn add(&self, sums: &mut BatchSums, rows: &[ScoredRow<'_>]) -> Vec<f64> {
+        for row in rows {
+            sums.chosen.add(&row.stats[0]);
+        }
+        vec![-1.0 / self.tokens_in_step as f64; rows.len()]
     }
 
     fn value(&self, sums: &[BatchSums]) -> f64 {

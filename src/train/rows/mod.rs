@@ -88,8 +88,7 @@ pub fn read(
     let read = match forms::understand(&fields, want, stanza.as_ref()) {
         Ok(read) => read,
         Err(problem) => {
-            let is_unmapped =
-                stanza.is_none() && forms::is_of_columns(&problem, &fields, want);
+            let is_unmapped = stanza.is_none() && forms::is_of_columns(&problem, &fields, want);
             let Problem { row, key, sentence } = problem;
             let (key, sentence) = columns.explain(key.as_deref(), sentence);
             let error = report.error(places[row], key.as_deref(), sentence);

@@ -24,6 +24,7 @@ use crate::llm::net::buffers::OutOfMemory;
 use crate::train::config::metric::Metric;
 use crate::train::config::objective::Reference;
 use crate::train::error::Error;
+use crate::train::objective::logprobs::PassSize;
 use crate::train::record;
 use crate::train::record::history;
 use crate::train::record::history::History;
@@ -226,6 +227,7 @@ impl<'a> Training<'a> {
             step: index,
             examples,
             reference: &self.state.reference,
+            pass_rows: PassSize::of(self.model.config()).rows(),
         };
         let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
         let outcome = forward_backward::run(&input, &batches, &check)?;

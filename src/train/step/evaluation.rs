@@ -30,17 +30,17 @@ pub fn held_out(
     let tokens = sums::tokens_in_step(rows, model.config().naming);
     let loss = choose::loss(config, StepRows { tokens, batches: 1 });
     let mut sum = BatchSums::of(examples, held_out);
-    let mut slopes = Vec::new(); // nothing is learned here
+    let mut rows = Vec::with_capacity(held_out.len());
     for members in measured_passes(examples, held_out) {
         progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
-        let all = measured(model, adapter, examples, members)?;
-        for (index, stats) in members.iter().zip(&all) {
+        let all = measured(model, adapter, config, examples, members)?;
+        rows.extend(members.iter().zip(all).map(|(index, stats)| {
             let reference = reference.get(*index).copied().unwrap_or(Reference::UNKNOWN);
-            let row = ScoredRow { example: &examples[*index], stats, reference };
-            loss.add(&mut sum, &row, &mut slopes);
-        }
+            ScoredRow { example: &examples[*index], stats, reference }
+        }));
     }
+    loss.add(&mut sum, &rows); // as one batch; nothing is learned here
     let sums = [sum];
     let mut values = loss.metrics(&sums);
     values.set(Metric::Loss, loss.value(&sums));

@@ -22,7 +22,7 @@ use crate::train::error::Error;
 use crate::train::objective::choose;
 use crate::train::objective::dpo::Reference;
 use crate::train::objective::logprobs;
-use crate::train::objective::logprobs::PassSize;
+use crate::train::objective::logprobs::{Asked, CompletionStats, PassSize, Scored};
 use crate::train::objective::loss::{Loss, ScoredRow, StepRows};
 use crate::train::objective::sums::{self, BatchSums};
 use crate::train::rows::batch::{Example, Sequence};
@@ -40,6 +40,10 @@ pub struct StepInput<'a> {
 
     /// One for each example; empty for an objective without one.
     pub reference: &'a [Reference],
+
+    /// Rows of a tree that are run at once: [`PassSize::rows`] of the model. How a batch is cut
+    /// makes no difference to what is found.
+    pub pass_rows: usize,
 }
 
 /// What a step found, before the optimizer moves anything.
@@ -65,15 +69,39 @@ pub fn run(
     let loss = choose::loss(input.config, StepRows { tokens, batches: batches.len() });
     let mut gradients = Gradients::none(input.adapter);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
-    let pass_rows = PassSize::of(input.model.config()).rows();
     for (number, batch) in batches.iter().enumerate() {
         let mut sum = BatchSums::of(input.examples, batch);
-        for members in passes(input.examples, batch, pass_rows) {
-            check()?;
-            let pass =
-                PassInput { members, loss: &*loss, dropout_seed: dropout_seed(input, number) };
-            jobs::in_pool(|| run_pass(input, &pass, &mut gradients, &mut sum))?;
+        let passes = passes(input.examples, batch, input.pass_rows);
+        let pass = |members| PassInput { members, dropout_seed: dropout_seed(input, number) };
+        // All rows are run before any is learned from, where their slopes depend on each other. In
+        // one pass they are together anyway.
+        let mut slopes = None;
+        if loss.couples_rows() && passes.len() > 1 {
+            let mut stats = Vec::new();
+            for members in &passes {
+                check()?;
+                let found =
+                    jobs::in_pool(|| scored(input, &pass(members), |found| Ok(found.stats)));
+                stats.extend(found?);
+            }
+            slopes = Some(slopes_of(input, batch, stats, (&*loss, &mut sum)).into_iter());
         }
+        for members in passes {
+            check()?;
+            jobs::in_pool(|| {
+                scored(input, &pass(members), |found| {
+                    let slopes: Vec<f64> = match &mut slopes {
+                        Some(known) => known.by_ref().take(found.stats.len()).collect(),
+                        None => {
+                            let stats = found.stats.clone();
+                            slopes_of(input, members, stats, (&*loss, &mut sum))
+                        }
+                    };
+                    found.backward(&slopes, &mut gradients)
+                })
+            })?;
+        }
+        sum.tokens = batch.iter().map(|row| input.examples[*row].token_count() as u64).sum();
         sums.push(sum);
     }
     let missing = gradients.missing(input.vars.iter().map(|(name, _)| name.as_str()));
@@ -97,17 +125,15 @@ fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
 /// Some examples that are run together.
 struct PassInput<'a> {
     members: &'a [usize],
-    loss: &'a dyn Loss,
     dropout_seed: Option<u64>,
 }
 
-/// Some examples forwards and backwards.
-fn run_pass(
+/// Some examples forwards; `work` is handed what is needed for the backward pass.
+fn scored<R>(
     input: &StepInput<'_>,
     pass: &PassInput<'_>,
-    gradients: &mut Gradients,
-    sum: &mut BatchSums,
-) -> Result<(), Error> {
+    work: impl FnOnce(Scored<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
     let examples: Vec<&Example> =
         pass.members.iter().map(|index| &input.examples[*index]).collect();
     let sequences: Vec<&Sequence> =
@@ -119,18 +145,27 @@ fn run_pass(
     check_memory(kept.saturating_sub(buffers::free_bytes()))?;
     let dropout =
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
-    let scored = logprobs::score(input.model, input.adapter, &tree, &sequences, dropout.as_ref())?;
-    let mut slopes = Vec::with_capacity(sequences.len());
-    let mut stats = scored.stats.iter().copied();
-    for (index, example) in pass.members.iter().zip(examples) {
-        let stats = of_row(example, &mut stats);
-        let reference = input.reference.get(*index).copied().unwrap_or(Reference::UNKNOWN);
-        pass.loss.add(sum, &ScoredRow { example, stats: &stats, reference }, &mut slopes);
-        sum.tokens += example.token_count() as u64;
-    }
-    scored.backward(&slopes, gradients)
+    let asked = Asked::of(input.config, examples.iter().copied());
+    let dropout = dropout.as_ref();
+    work(logprobs::score(input.model, input.adapter, &tree, &sequences, &asked, dropout)?)
 }
 
+/// How much the loss of the step changes with each of the members' sequences, which are added to the
+/// sums of their micro-batch.
+fn slopes_of(
+    input: &StepInput<'_>,
+    members: &[usize],
+    stats: Vec<CompletionStats>,
+    (loss, sum): (&dyn Loss, &mut BatchSums),
+) -> Vec<f64> {
+    let mut stats = stats.into_iter();
+    let rows = members.iter().map(|index| {
+        let example = &input.examples[*index];
+        let reference = input.reference.get(*index).copied().unwrap_or(Reference::UNKNOWN);
+        ScoredRow { example, stats: of_row(example, &mut stats), reference }
+    });
+    loss.add(sum, &rows.collect::<Vec<_>>())
+}
 /// Other programs may have taken what was free when the run began.
 fn check_memory(bytes: u64) -> Result<(), Error> {
     match free_memory() {

@@ -3,9 +3,10 @@
 use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
+use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
-use crate::train::objective::logprobs::CompletionStats;
+use crate::train::objective::logprobs::{Asked, CompletionStats};
 use crate::train::rows::batch::{Example, Sequence};
 
 /// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
@@ -42,12 +43,14 @@ pub(crate) fn measured_passes<'a>(
 pub(super) fn measured(
     model: &Model,
     adapter: &Adapter,
+    config: &TrainConfig,
     examples: &[Example],
     members: &[usize],
 ) -> Result<Vec<Vec<CompletionStats>>, Error> {
     let members = members.iter().map(|index| &examples[*index]);
+    let asked = Asked::of(config, members.clone());
     let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
-    let stats = jobs::in_pool(|| logprobs::measure(model, adapter, &sequences))?;
+    let stats = jobs::in_pool(|| logprobs::measure(model, adapter, &sequences, &asked))?;
     let mut stats = stats.into_iter();
     Ok(members.map(|example| of_row(example, &mut stats)).collect())
 }

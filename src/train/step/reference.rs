@@ -25,8 +25,8 @@ pub fn known_or_computed(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Vec<Reference>, Error> {
     let begun = config.adapter.is_some().then_some(adapter);
-    let open =
-        |folder| ReferenceCache::open(folder, (model, model.card().facts.memory_bytes), begun);
+    let weight_bytes = model.card().facts.memory_bytes;
+    let open = |folder| ReferenceCache::open(folder, (model, weight_bytes), begun, config);
     let cache = cache.map(open).transpose()?;
     let mut all = vec![Reference::UNKNOWN; examples.len()];
     let mut missing = Vec::new();
@@ -44,7 +44,7 @@ pub fn known_or_computed(
             cache.keep(rows.iter().map(|row| &examples[*row]).zip(found));
         }
     };
-    compute(model, adapter, (examples, &missing), &mut keep, progress)?;
+    compute((model, adapter), config, (examples, &missing), &mut keep, progress)?;
     Ok(all)
 }
 
@@ -55,8 +55,8 @@ pub fn known_or_computed(
 /// zero), so the policy is the bare model bit for bit; a continued one is its own reference, as in
 /// TRL.
 pub fn compute(
-    model: &Model,
-    adapter: &Adapter,
+    (model, adapter): (&Model, &Adapter),
+    config: &TrainConfig,
     (examples, rows): (&[Example], &[usize]),
     keep: &mut dyn FnMut(&[usize], &[Reference]),
     progress: &dyn Progress<TrainEvent>,
@@ -67,7 +67,7 @@ pub fn compute(
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let what = "Reference log-probabilities";
         progress.emit(TrainEvent::preparing(what, (done, total), since));
-        let found = measured(model, adapter, examples, members)?.into_iter();
+        let found = measured(model, adapter, config, examples, members)?.into_iter();
         let found = found.map(|stats| {
             let logp = |place: usize| stats.get(place).map_or(0.0, |of| of.logp);
             Reference { chosen: logp(0), rejected: logp(1) }

@@ -17,6 +17,7 @@ use crate::files;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::kernels::Level;
 use crate::llm::model::Model;
+use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::dpo::Reference;
 use crate::train::rows::batch::Example;
@@ -41,11 +42,13 @@ pub struct ReferenceCache {
 
 impl ReferenceCache {
     /// The cache in `folder` of a model that takes `weight_bytes` as the run keeps it. `begun`: the
-    /// adapter before the first step, if that one continues another; a new one changes nothing.
+    /// adapter before the first step, if that one continues another; a new one changes nothing. Of the
+    /// settings, those that decide what a log-probability is.
     pub fn open(
         folder: &Path,
         (model, weight_bytes): (&Model, u64),
         begun: Option<&Adapter>,
+        config: &TrainConfig,
     ) -> Result<Self, Error> {
         let mut hash = Sha256::new();
         let card = model.card();
@@ -61,6 +64,10 @@ impl ReferenceCache {
                 }
             }
             hash.update(adapter.strength());
+        }
+        // Where tokens count otherwise, their sums are others.
+        if let Some(weight) = config.tail_weight() {
+            hash.update(format!("ld_alpha {weight:?}\n"));
         }
         Ok(Self::at(folder.join(format!("reference-{}.bin", files::hex(&hash.finalize())))))
     }
