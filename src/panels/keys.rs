@@ -4,7 +4,7 @@
 use eframe::egui;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 
-use super::annotate;
+use super::about;
 use super::shortcuts::{OPEN, PALETTE, RAIL, SEND, command, key, panel_shortcut};
 use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
@@ -263,16 +263,6 @@ fn escape(state: &mut AppState, commands: &mut Commands) {
     }
 }
 
-/// The keys of a panel beside those that work everywhere: key, what it does.
-fn panel_keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
-    match panel {
-        PanelId::Models => &[],
-        PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
-        PanelId::Annotate => &annotate::KEYS,
-        PanelId::Train => &[("Esc", "Ask whether to stop the run")],
-    }
-}
-
 /// The list of keys, while it is open.
 pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
     if !state.window.keys_open {
@@ -286,10 +276,10 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
         ui.label(title);
         ui.add_space(theme::GAP);
         let mut rows: Vec<(String, String)> = Vec::new();
-        if panel == PanelId::Playground {
-            rows.push((ui.ctx().format_shortcut(&SEND), "Send the prompt".to_owned()));
+        if let Some(what) = about::sends(panel) {
+            rows.push((ui.ctx().format_shortcut(&SEND), what.to_owned()));
         }
-        let own = panel_keys(panel).iter();
+        let own = about::keys(panel).iter();
         rows.extend(own.map(|(key, what)| ((*key).to_owned(), (*what).to_owned())));
         rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));
         for action in actions(state) {

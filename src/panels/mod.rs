@@ -1,5 +1,6 @@
 //! The window: bars around one panel. State in, pixels and commands out; a panel starts nothing.
 
+mod about;
 pub mod annotate;
 pub mod bottom_bar;
 pub mod keys;
@@ -67,7 +68,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
                 });
             });
         }
-        Frame::new().inner_margin(margin(place)).show(ui, |ui| {
+        Frame::new().inner_margin(about::margin(place)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             panel_ui(ui, state, commands);
         });
@@ -76,16 +77,6 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     palette::palette_ui(ui, state, commands);
     keys::keys_ui(ui, state, commands);
     state.window.was_typing = ui.ctx().text_edit_focused();
-}
-
-/// What a panel leaves free around itself. Where it is zero, the panel's own scroll areas reach to
-/// the window's edge, and keep the margin inside.
-fn margin(panel: PanelId) -> Margin {
-    match panel {
-        PanelId::Models | PanelId::Playground => Margin { left: 16, right: 0, top: 16, bottom: 0 },
-        PanelId::Annotate => Margin::same(16),
-        PanelId::Train => Margin::ZERO,
-    }
 }
 
 fn look(theme: Theme) -> Look {

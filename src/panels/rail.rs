@@ -5,6 +5,7 @@ use eframe::egui::{
     Align2, Color32, CornerRadius, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, vec2,
 };
 
+use super::about;
 use super::shortcuts;
 use crate::state::AppState;
 use crate::state::command::{Commands, ViewCommand};
@@ -36,7 +37,7 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         area.scroll_bar_visibility(hidden).show(ui, |ui| {
             for panel in PanelId::ALL {
                 let entry = Entry {
-                    icon: icon(panel),
+                    icon: about::icon(panel),
                     words: panel.name(),
                     selected: state.prefs.panel == panel,
                     words_shown: !collapsed,
@@ -58,16 +59,6 @@ fn toggle_ui(ui: &mut Ui, collapsed: bool, commands: &mut Commands) {
     let shortcut = ui.ctx().format_shortcut(&shortcuts::RAIL);
     if entry.show(ui, &shortcut) {
         commands.push(ViewCommand::ToggleRail);
-    }
-}
-
-/// The icon of a panel.
-pub fn icon(panel: PanelId) -> MaterialIcon {
-    match panel {
-        PanelId::Models => icons::MODELS,
-        PanelId::Playground => icons::PLAYGROUND,
-        PanelId::Annotate => icons::ANNOTATE,
-        PanelId::Train => icons::TRAIN,
     }
 }
 

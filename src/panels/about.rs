@@ -1,0 +1,45 @@
+//! What there is to say of each panel beside its contents: icon, margin, keys.
+
+use eframe::egui::Margin;
+
+use super::annotate;
+use crate::state::prefs::PanelId;
+use crate::widgets::theme::{MaterialIcon, icons};
+
+/// What a panel leaves free around itself. Where it is zero, the panel's own scroll areas reach to
+/// the window's edge, and keep the margin inside.
+pub fn margin(panel: PanelId) -> Margin {
+    match panel {
+        PanelId::Models | PanelId::Playground => Margin { left: 16, right: 0, top: 16, bottom: 0 },
+        PanelId::Annotate => Margin::same(16),
+        PanelId::Train => Margin::ZERO,
+    }
+}
+
+/// The icon in the rail.
+pub fn icon(panel: PanelId) -> MaterialIcon {
+    match panel {
+        PanelId::Models => icons::MODELS,
+        PanelId::Playground => icons::PLAYGROUND,
+        PanelId::Annotate => icons::ANNOTATE,
+        PanelId::Train => icons::TRAIN,
+    }
+}
+
+/// What Ctrl+Enter does in a panel, if anything.
+pub fn sends(panel: PanelId) -> Option<&'static str> {
+    match panel {
+        PanelId::Playground => Some("Send the prompt"),
+        PanelId::Models | PanelId::Annotate | PanelId::Train => None,
+    }
+}
+
+/// The keys of a panel beside those that work everywhere: key, what it does.
+pub fn keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
+    match panel {
+        PanelId::Models => &[],
+        PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
+        PanelId::Annotate => &annotate::KEYS,
+        PanelId::Train => &[("Esc", "Ask whether to stop the run")],
+    }
+}
