@@ -404,25 +404,25 @@ pub fn icon(ui: &Ui, icon: MaterialIcon) -> RichText {
     icon.rich_text().size(em(ui) * 1.25)
 }
 
+/// WCAG 2.2, "contrast ratio".
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOOKS: [Look; 3] = [Look::Light, Look::Dark, Look::Projector];
-
-    /// WCAG 2.2, "relative luminance".
-    fn luminance(color: Color32) -> f64 {
+pub fn contrast(one: Color32, other: Color32) -> f64 {
+    let luminance = |color: Color32| {
         let channel = |value: u8| {
             let value = f64::from(value) / 255.0;
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * channel(color.r()) + 0.7152 * channel(color.g()) + 0.0722 * channel(color.b())
-    }
+    };
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
 
-    fn contrast(one: Color32, other: Color32) -> f64 {
-        let (one, other) = (luminance(one), luminance(other));
-        (one.max(other) + 0.05) / (one.min(other) + 0.05)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOKS: [Look; 3] = [Look::Light, Look::Dark, Look::Projector];
 
     #[test]
     fn contrast_is_computed_as_wcag_does() {
