@@ -3,6 +3,7 @@
 use eframe::egui::Margin;
 
 use super::annotate;
+use super::look_inside;
 use crate::state::prefs::PanelId;
 use crate::widgets::theme::{MaterialIcon, icons};
 
@@ -10,7 +11,9 @@ use crate::widgets::theme::{MaterialIcon, icons};
 /// the window's edge, and keep the margin inside.
 pub fn margin(panel: PanelId) -> Margin {
     match panel {
-        PanelId::Models | PanelId::Playground => Margin { left: 16, right: 0, top: 16, bottom: 0 },
+        PanelId::Models | PanelId::Playground | PanelId::LookInside => {
+            Margin { left: 16, right: 0, top: 16, bottom: 0 }
+        }
         PanelId::Annotate => Margin::same(16),
         PanelId::Train => Margin::ZERO,
     }
@@ -21,6 +24,7 @@ pub fn icon(panel: PanelId) -> MaterialIcon {
     match panel {
         PanelId::Models => icons::MODELS,
         PanelId::Playground => icons::PLAYGROUND,
+        PanelId::LookInside => icons::LOOK,
         PanelId::Annotate => icons::ANNOTATE,
         PanelId::Train => icons::TRAIN,
     }
@@ -30,6 +34,7 @@ pub fn icon(panel: PanelId) -> MaterialIcon {
 pub fn sends(panel: PanelId) -> Option<&'static str> {
     match panel {
         PanelId::Playground => Some("Send the prompt"),
+        PanelId::LookInside => Some("Look at the text"),
         PanelId::Models | PanelId::Annotate | PanelId::Train => None,
     }
 }
@@ -39,6 +44,7 @@ pub fn keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
     match panel {
         PanelId::Models => &[],
         PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
+        PanelId::LookInside => &look_inside::KEYS,
         PanelId::Annotate => &annotate::KEYS,
         PanelId::Train => &[("Esc", "Ask whether to stop the run")],
     }

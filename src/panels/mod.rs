@@ -4,6 +4,7 @@ mod about;
 pub mod annotate;
 pub mod bottom_bar;
 pub mod keys;
+pub mod look_inside;
 pub mod mapping;
 pub mod models;
 pub mod next_token;
@@ -95,6 +96,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         models,
         hub,
         playground,
+        look_inside,
         annotate,
         train,
         notices,
@@ -108,6 +110,9 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         PanelId::Models => models::models_panel_ui(ui, models, hub, around, commands),
         PanelId::Playground => {
             playground::playground_panel_ui(ui, playground, prefs, around, commands);
+        }
+        PanelId::LookInside => {
+            look_inside::look_inside_panel_ui(ui, look_inside, playground, &around, commands);
         }
         PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),

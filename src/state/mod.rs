@@ -4,6 +4,7 @@
 pub mod annotate;
 pub mod command;
 pub mod hub;
+pub mod look_inside;
 pub mod mapping;
 pub mod models;
 pub mod notice;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use annotate::AnnotateState;
 use command::ViewCommand;
 use hub::{HubState, ModelsTab};
+use look_inside::LookInsideState;
 use mapping::MappingState;
 use models::ModelsState;
 use notice::Notices;
@@ -36,6 +38,7 @@ pub struct AppState {
     pub models: ModelsState,
     pub hub: HubState,
     pub playground: PlaygroundState,
+    pub look_inside: LookInsideState,
     pub annotate: AnnotateState,
     pub train: TrainState,
 
@@ -131,6 +134,7 @@ impl AppState {
         match self.prefs.panel {
             PanelId::Models => self.hub.wants_cursor = self.hub.tab == ModelsTab::Find,
             PanelId::Playground => self.playground.wants_cursor = true,
+            PanelId::LookInside => self.look_inside.wants_cursor = true,
             // Annotate is worked with keys, and Train's form has no first field.
             PanelId::Annotate | PanelId::Train => {}
         }
@@ -139,7 +143,7 @@ impl AppState {
     /// Closes what lies over the panels or asks something, the topmost first. False: there is
     /// nothing.
     pub fn close_topmost(&mut self) -> bool {
-        let Self { window, prefs, models, hub, train, playground, .. } = self;
+        let Self { window, prefs, models, hub, train, playground, look_inside, .. } = self;
         if window.closing == Closing::Asked {
             window.closing = Closing::No;
             return true;
@@ -154,6 +158,7 @@ impl AppState {
                 playground.keep_answer();
                 is_editing
             }
+            PanelId::LookInside => look_inside.close_topmost(),
             PanelId::Annotate => false,
             PanelId::Train => train.close_topmost(),
         }

@@ -15,6 +15,7 @@ pub enum PanelId {
     #[default]
     Models,
     Playground,
+    LookInside,
     Annotate,
     Train,
 }
@@ -35,7 +36,8 @@ impl PanelId {
     const fn next(self) -> Option<Self> {
         match self {
             Self::Models => Some(Self::Playground),
-            Self::Playground => Some(Self::Annotate),
+            Self::Playground => Some(Self::LookInside),
+            Self::LookInside => Some(Self::Annotate),
             Self::Annotate => Some(Self::Train),
             Self::Train => None,
         }
@@ -55,6 +57,7 @@ impl PanelId {
         match self {
             Self::Models => "Models",
             Self::Playground => "Playground",
+            Self::LookInside => "Look inside",
             Self::Annotate => "Annotate",
             Self::Train => "Train",
         }

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod hub;
+mod look_inside;
 mod mapping;
 mod models;
 mod playground;
@@ -28,6 +29,7 @@ impl Workbench {
             Command::Project(command) => self.handle_project(command),
             Command::Models(command) => self.handle_models(command),
             Command::Playground(command) => self.handle_playground(command),
+            Command::LookInside(command) => self.handle_look_inside(command),
             Command::Annotate(command) => self.handle_annotate(command),
             Command::Train(command) => self.handle_train(command),
             Command::Mapping(command) => self.handle_mapping(command),

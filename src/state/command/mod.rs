@@ -1,6 +1,7 @@
 //! Everything that a person can ask for, panel by panel.
 
 mod annotate;
+mod look_inside;
 mod mapping;
 mod models;
 mod playground;
@@ -10,6 +11,7 @@ mod view;
 mod window;
 
 pub use annotate::AnnotateCommand;
+pub use look_inside::LookInsideCommand;
 pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
 pub use playground::PlaygroundCommand;
@@ -27,6 +29,7 @@ pub enum Command {
     Project(ProjectCommand),
     Models(ModelsCommand),
     Playground(PlaygroundCommand),
+    LookInside(LookInsideCommand),
     Annotate(AnnotateCommand),
     Train(TrainCommand),
     Mapping(MappingCommand),
@@ -59,6 +62,12 @@ impl From<ModelsCommand> for Command {
 impl From<PlaygroundCommand> for Command {
     fn from(command: PlaygroundCommand) -> Self {
         Self::Playground(command)
+    }
+}
+
+impl From<LookInsideCommand> for Command {
+    fn from(command: LookInsideCommand) -> Self {
+        Self::LookInside(command)
     }
 }
 

@@ -1,0 +1,203 @@
+//! Look inside: any text, and what the loaded model makes of it, view by view.
+
+mod heading;
+mod tokens;
+
+use eframe::egui;
+use eframe::egui::{Key, Modifiers, TextEdit, TextStyle, Ui};
+
+use super::shortcuts;
+use crate::llm::card::ModelCard;
+use crate::state::command::{Commands, LookInsideCommand, ViewCommand};
+use crate::state::look_inside::subject::Form;
+use crate::state::look_inside::view::View;
+use crate::state::look_inside::{LookInsideState, last_answer};
+use crate::state::playground::PlaygroundState;
+use crate::state::prefs::PanelId;
+use crate::state::slots::{ModelSlot, Surroundings};
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::layout::scrolled_ui;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme;
+use crate::widgets::theme::icons;
+
+/// The keys of the panel.
+pub const KEYS: [(&str, &str); 2] = [
+    ("← →", "The token before or after"),
+    ("Esc", "Leave the field, then the token, then stop what is computed"),
+];
+
+/// Something to begin with. Ours.
+const EXAMPLE: &str = "The library in the old tower opens at nine. Every morning the librarian \
+     climbs the stairs, unlocks the door and turns on the lamps, and every evening she locks it \
+     again.";
+
+/// Draws the panel.
+pub fn look_inside_panel_ui(
+    ui: &mut Ui,
+    look: &mut LookInsideState,
+    playground: &PlaygroundState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let model = match around.model {
+        ModelSlot::Ready(model) => model,
+        slot => {
+            no_model_ui(ui, slot, commands);
+            return;
+        }
+    };
+    step_with_keys(ui, look);
+    look.follow(around.model, around.adapter);
+    if look.is_due() {
+        commands.push(LookInsideCommand::Renew);
+    }
+    scrolled_ui(ui, "look inside", |ui| {
+        text_ui(ui, look, playground, model, around, commands);
+        ui.add_space(theme::GAP_SMALL);
+        views_ui(ui, look);
+        view_ui(ui, look);
+    });
+    look.reveals = false;
+}
+
+fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
+    if let ModelSlot::Loading { name } = slot {
+        let empty = EmptyState {
+            icon: icons::LOOK,
+            title: &format!("Loading {name}…"),
+            sentence: "It can be looked into in a moment.",
+            actions: &[],
+        };
+        empty.show(ui);
+        return;
+    }
+    let empty = EmptyState {
+        icon: icons::LOOK,
+        title: "Look inside a model",
+        sentence: "Here you see how a model reads a text: the pieces that it is split into, what \
+                   surprises the model, where it looks. It needs a model first.",
+        actions: &["Choose a model"],
+    };
+    if empty.show(ui).is_some() {
+        commands.push(ViewCommand::ShowPanel(PanelId::Models));
+    }
+}
+
+/// Arrows go from token to token, unless somebody writes.
+fn step_with_keys(ui: &Ui, look: &mut LookInsideState) {
+    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    let pressed =
+        |key: Key| ui.ctx().input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
+    let by = pressed(Key::ArrowRight).cast_signed() - pressed(Key::ArrowLeft).cast_signed();
+    if by != 0 {
+        look.step(by);
+    }
+}
+
+fn text_ui(
+    ui: &mut Ui,
+    look: &mut LookInsideState,
+    playground: &PlaygroundState,
+    model: &ModelCard,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let path = model.source.path();
+    card_ui(ui, |ui| {
+        let line = ui.text_style_height(&TextStyle::Body);
+        let field = TextEdit::multiline(&mut look.text)
+            .hint_text("Any text: paste it, or write")
+            .desired_rows(2)
+            .desired_width(f32::INFINITY);
+        // A long text scrolls: what is made of it is more than a page already.
+        let area = egui::ScrollArea::vertical().id_salt("text field").max_height(line * 5.5);
+        let field = area.show(ui, |ui| ui.add(field).accessible_name("Text to look at")).inner;
+        if std::mem::take(&mut look.wants_cursor) {
+            let is_free = ui.memory(|memory| memory.focused().is_none());
+            if is_free {
+                field.request_focus();
+            }
+        }
+        ui.horizontal_wrapped(|ui| {
+            let has_text = !look.text.is_empty();
+            if look.is_running() {
+                let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
+                if ui.add(stop).clicked() {
+                    commands.push(LookInsideCommand::Stop);
+                }
+            } else {
+                let shortcut = ui.ctx().format_shortcut(&shortcuts::SEND);
+                let button = ActionButton::primary("Look").icon(icons::LOOK).shortcut(&shortcut);
+                let button = ui.add_enabled(has_text, button);
+                if button.on_disabled_hover_text("Write or paste a text first").clicked() {
+                    look.look(around.model, around.adapter);
+                }
+            }
+            let is_taken = look.is_taken(path);
+            if is_taken {
+                let chip =
+                    chip_ui(ui, Tone::Info, None, "The Playground's answer, token for token");
+                chip.on_hover_text("Once the text is changed, it is split into tokens anew");
+            } else {
+                form_ui(ui, look, model);
+                let is_there = last_answer(playground).is_some();
+                let button = ActionButton::quiet("Use the Playground's last answer");
+                let button = ui.add_enabled(is_there, button.icon(icons::PLAYGROUND));
+                let button = button.on_disabled_hover_text("Nothing was answered there yet");
+                if button.on_hover_text("With its prompt, as the model read and wrote it").clicked()
+                {
+                    look.take(playground, path);
+                    look.look(around.model, around.adapter);
+                }
+            }
+            if !has_text && ui.add(ActionButton::quiet("An example")).clicked() {
+                EXAMPLE.clone_into(&mut look.text);
+                look.look(around.model, around.adapter);
+            }
+            if has_text && look.question().is_some() && look.is_outdated(path) {
+                let key = ui.ctx().format_shortcut(&shortcuts::SEND);
+                ui.label(theme::muted(ui, format!("The text has changed since. Press {key}")));
+            }
+        });
+    });
+}
+
+fn form_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard) {
+    if !model.facts.has_chat_template {
+        look.form = Form::Text;
+        return;
+    }
+    let segments = [
+        Segment {
+            value: Form::Text,
+            words: "As it stands",
+            explanation: "The text alone, with what the tokenizer puts around any text",
+        },
+        Segment {
+            value: Form::Question,
+            words: "As a question",
+            explanation: "Through the chat template: with the turns that the model is asked in",
+        },
+    ];
+    segmented_ui(ui, &mut look.form, &segments);
+}
+
+fn views_ui(ui: &mut Ui, look: &mut LookInsideState) {
+    let segments = View::ALL.map(|view| Segment {
+        value: view,
+        words: view.name(),
+        explanation: view.question(),
+    });
+    segmented_ui(ui, &mut look.view, &segments);
+}
+
+fn view_ui(ui: &mut Ui, look: &mut LookInsideState) {
+    match look.view {
+        View::Tokens => tokens::tokens_ui(ui, look),
+    }
+}

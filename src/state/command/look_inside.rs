@@ -1,0 +1,8 @@
+//! What the Look inside panel is asked for.
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookInsideCommand {
+    /// Computes what the view in front shows.
+    Renew,
+    Stop,
+}
