@@ -155,6 +155,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("slots", &["command", "notice"]),
             ("annotate", &["slots"]),
             ("playground", &["prefs", "scores", "slots"]),
+            ("look_inside", &["playground", "slots"]),
             ("train", &["command", "series", "slots"]),
         ],
     ),

@@ -9,6 +9,7 @@ use crate::hub;
 use crate::hub::paths::HubPaths;
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::generate::AdapterMode;
 use crate::llm::model::Model;
 use crate::train::estimate::Estimator;
 
@@ -38,6 +39,11 @@ impl Services {
     /// The adapter over it.
     pub fn adapter(&self) -> Option<Arc<Adapter>> {
         lock(&self.loaded).adapter.clone()
+    }
+
+    /// The same, unless it is switched off.
+    pub fn adapter_if(&self, mode: AdapterMode) -> Option<Arc<Adapter>> {
+        self.adapter().filter(|_| mode == AdapterMode::On)
     }
 
     /// Takes the place of the model and the adapter in memory.

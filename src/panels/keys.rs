@@ -10,10 +10,11 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::command::{
-    AnnotateCommand, Command, Commands, ModelsCommand, PlaygroundCommand, ProjectCommand,
-    TrainCommand, ViewCommand, WindowCommand,
+    AnnotateCommand, Command, Commands, LookInsideCommand, ModelsCommand, PlaygroundCommand,
+    ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
 };
 use crate::state::hub::ModelsTab;
+use crate::state::look_inside::last_answer;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::widgets::card;
@@ -100,6 +101,9 @@ fn playground_actions(state: &AppState, actions: &mut Actions) {
         }
     }
     if model.ready().is_some() {
+        if last_answer(playground).is_some() {
+            actions.add("Look inside the last answer", LookInsideCommand::TakeAnswer);
+        }
         actions.add("Unload the model", ModelsCommand::Unload);
         actions.add("Load an adapter…", PlaygroundCommand::ChooseAdapter);
     }
@@ -234,6 +238,11 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
             super::playground::send(ui, &mut state.playground, commands);
         }
     }
+    if state.prefs.panel == PanelId::LookInside && pressed(&SEND) {
+        state.look_inside.look(&state.model, &state.adapter);
+        // From now on arrows go along the tokens.
+        ui.memory_mut(egui::Memory::stop_text_input);
+    }
     if !ctx.text_edit_focused() && asks_for_keys(ctx) {
         commands.push(ViewCommand::ToggleKeys);
     }
@@ -256,7 +265,8 @@ fn escape(state: &mut AppState, commands: &mut Commands) {
     if state.window.was_typing {
         return;
     }
-    if state.playground.running || state.annotate.is_answering() {
+    let is_looking = state.prefs.panel == PanelId::LookInside && state.look_inside.is_running();
+    if state.playground.running || state.annotate.is_answering() || is_looking {
         commands.push(WindowCommand::StopForeground);
     } else if state.prefs.panel == PanelId::Train && state.train.is_running() {
         state.train.asks_stop = true;

@@ -39,9 +39,8 @@ pub fn candidate_bars_ui(
     let p = theme::palette(ui);
     let font = TextStyle::Monospace.resolve(ui.style());
     let width = ui.available_width();
-    let measured = |ui: &Ui, text: String| {
-        ui.painter().layout_no_wrap(text, font.clone(), p.text).size().x
-    };
+    let measured =
+        |ui: &Ui, text: String| ui.painter().layout_no_wrap(text, font.clone(), p.text).size().x;
     let number = measured(ui, "< 0.1 %".to_owned()) + theme::GAP;
     let words = bars.iter().map(|bar| measured(ui, visible_whitespace(bar.text)));
     let widest = words.fold(font.size * 3.0, f32::max) + 2.0 * INSET;

@@ -2,6 +2,7 @@
 //! that every panel can use them and a test can draw one alone.
 
 pub mod button;
+pub mod candidate_bars;
 pub mod card;
 pub mod empty_state;
 pub mod error_card;
@@ -11,6 +12,7 @@ pub mod layout;
 pub mod loss_plot;
 pub mod markdown;
 pub mod one_line;
+pub mod pixel_map;
 pub mod plot_numbers;
 pub mod progress_row;
 pub mod scale;
@@ -18,5 +20,6 @@ pub mod slider_row;
 pub mod switch;
 pub mod theme;
 pub mod token_bars;
+pub mod token_curve;
 pub mod token_flow;
 pub mod token_ribbon;

@@ -81,8 +81,10 @@ impl TokenCurve<'_> {
         for column in columns(self.bars, plot.width()) {
             let left = x(column.first as f32);
             let width = (slot * column.count as f32 - 1.0).clamp(1.0, slot.max(1.0) * 0.8 + 1.0);
-            let bar =
-                Rect::from_min_max(pos2(left, y(column.highest)), pos2(left + width, plot.bottom()));
+            let bar = Rect::from_min_max(
+                pos2(left, y(column.highest)),
+                pos2(left + width, plot.bottom()),
+            );
             painter.rect_filled(bar, 0.0, self.bars_color);
         }
         for line in self.lines {
@@ -123,7 +125,12 @@ impl TokenCurve<'_> {
                     }
                     Some(false) => _ = painter.line_segment(ends, Stroke::new(2.0, color)),
                     Some(true) => {
-                        painter.extend(Shape::dashed_line(&ends, Stroke::new(2.0, color), 5.0, 4.0));
+                        painter.extend(Shape::dashed_line(
+                            &ends,
+                            Stroke::new(2.0, color),
+                            5.0,
+                            4.0,
+                        ));
                     }
                 }
                 ui.label(theme::muted(ui, name).small());

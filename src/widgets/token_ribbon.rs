@@ -42,7 +42,7 @@ pub struct Chip {
 /// How white space is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spaces {
-    /// As in a text; line breaks have a mark.
+    /// As in a text; line breaks have a mark, and what is nothing but white space.
     Plain,
 
     /// Every space and tab has a mark.
@@ -63,6 +63,8 @@ pub struct TokenRibbon<'a> {
     /// Scroll to the selected one.
     pub reveals: bool,
     pub spaces: Spaces,
+
+    /// One that is empty is passed over.
     pub text: &'a dyn Fn(usize) -> &'a str,
 
     /// What stands under it, in small type; for all of them or for none.
@@ -148,7 +150,7 @@ impl TokenRibbon<'_> {
         let from = rows.starts.get(first).copied().unwrap_or(self.count);
         let to = rows.starts.get(last + 1).copied().unwrap_or(self.count);
         let mut clicked = None;
-        for token in from..to {
+        for token in (from..to).filter(|token| !(self.text)(*token).is_empty()) {
             let rect = place(token);
             let response = ui.interact(rect, id.with(token), Sense::click());
             let is_selected = self.selected == Some(token);
@@ -233,13 +235,13 @@ impl TokenRibbon<'_> {
                 // Captions need room between them; texts carry their own.
                 width = width.max(width_of(ui, &caption(token), &fonts.caption) + 4.0);
             }
-            let width = (width + 2.0 * INSET).min(key.width);
+            let width = if text.is_empty() { 0.0 } else { (width + 2.0 * INSET).min(key.width) };
             if begins || x + width > key.width {
                 rows.starts.push(token);
                 x = 0.0;
             }
             rows.spans.push((x, width));
-            x += width + GAP;
+            x += width + if text.is_empty() { 0.0 } else { GAP };
             begins = text.contains('\n');
         }
         let rows = Arc::new(rows);
@@ -271,6 +273,8 @@ pub fn corner(at: Pos2, size: f32, ink: Color32) -> Shape {
 
 /// A token's text as it is drawn: white space that would not be seen has a mark.
 fn shown(text: &str, spaces: Spaces) -> String {
+    // What is nothing but white space would not be seen at all.
+    let spaces = if text.trim().is_empty() { Spaces::Marked } else { spaces };
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

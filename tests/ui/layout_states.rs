@@ -18,6 +18,8 @@ use tuning_fork::state::annotate::AnnotateState;
 use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::DetailTab;
+use tuning_fork::state::look_inside::slot::Slot;
+use tuning_fork::state::look_inside::view::View;
 use tuning_fork::state::models::{FetchView, LoadView};
 use tuning_fork::state::notice::Notice;
 use tuning_fork::state::playground::{Answers, Mode, Turn};
@@ -42,6 +44,7 @@ use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 
 use crate::hub;
+use crate::look_inside;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 
 type Named = (&'static str, fn() -> AppState);
@@ -299,6 +302,96 @@ fn conversation() -> AppState {
 fn pasted() -> AppState {
     let mut state = conversation();
     state.playground.prompt = "A line of an abstract.\n".repeat(30);
+    state
+}
+
+// Look inside
+
+pub const LOOK_INSIDE: [Named; 15] = [
+    ("no model", || inside(empty_state())),
+    ("no text", || inside(loaded_state())),
+    ("tokens with ids", tokens_with_ids),
+    ("tokens of a long text", || look_inside::looked_at(&LONG_TEXT.repeat(200))),
+    ("surprise", || surprised(Some(9))),
+    ("surprise of a long text", long_surprise),
+    ("hide and guess", guessing),
+    ("surprise is measured", measuring),
+    ("attention as lines", || watched(true)),
+    ("attention as a map", || watched(false)),
+    ("the lens", || look_inside::through_the_lens(ANSWER)),
+    ("a token through the lens", followed),
+    ("no adapter to compare", nothing_to_compare),
+    ("base and adapter", || look_inside::compared(ANSWER)),
+    ("base and adapter, a token", || {
+        let mut state = look_inside::compared(ANSWER);
+        state.look_inside.selected = Some(7);
+        state
+    }),
+];
+
+const LONG_TEXT: &str = "The library in the old tower opens at nine. ";
+
+fn inside(mut state: AppState) -> AppState {
+    state.prefs.panel = PanelId::LookInside;
+    state
+}
+
+fn tokens_with_ids() -> AppState {
+    let mut state = look_inside::looked_at(ANSWER);
+    state.look_inside.shows_ids = true;
+    state.look_inside.selected = Some(4);
+    state
+}
+
+fn surprised(selected: Option<usize>) -> AppState {
+    let mut state = look_inside::surprised(ANSWER, View::Surprise);
+    state.look_inside.selected = selected;
+    state.look_inside.shows_bits = true;
+    state
+}
+
+fn long_surprise() -> AppState {
+    let mut state = look_inside::surprised(&LONG_TEXT.repeat(200), View::Surprise);
+    state.look_inside.selected = Some(12);
+    state
+}
+
+fn guessing() -> AppState {
+    let mut state = look_inside::surprised(ANSWER, View::Guess);
+    let look = &mut state.look_inside;
+    let first = look.surprise.ready().expect("it is measured").words[4].start;
+    look.selected = Some(first);
+    look.guess.reveal(4);
+    state
+}
+
+fn watched(as_lines: bool) -> AppState {
+    let mut state = look_inside::watched(ANSWER);
+    state.look_inside.as_lines = as_lines;
+    state.look_inside.selected = Some(7);
+    state
+}
+
+fn followed() -> AppState {
+    let mut state = look_inside::through_the_lens(ANSWER);
+    state.look_inside.lens.follow = Some(70);
+    let tokens = state.look_inside.tokens.ready().expect("it is split");
+    let view = look_inside::lens(tokens, &state.look_inside.lens.request());
+    state.look_inside.lens.view = Slot::Ready(view);
+    state
+}
+
+fn nothing_to_compare() -> AppState {
+    let mut state = look_inside::looked_at(ANSWER);
+    state.look_inside.view = View::Compare;
+    state
+}
+
+fn measuring() -> AppState {
+    let mut state = look_inside::looked_at(ANSWER);
+    state.look_inside.view = View::Surprise;
+    state.look_inside.surprise.begin();
+    state.look_inside.surprise.reached(128, 2048);
     state
 }
 

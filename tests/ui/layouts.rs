@@ -298,6 +298,12 @@ fn nothing_is_cut_in_the_playground() {
 
 #[test]
 #[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+fn nothing_is_cut_in_look_inside() {
+    look_through(&states::LOOK_INSIDE);
+}
+
+#[test]
+#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_annotate() {
     look_through(&states::ANNOTATE);
 }

@@ -10,6 +10,7 @@ mod hub_loopback;
 mod keyboard;
 mod layout_states;
 mod layouts;
+mod look_inside;
 mod mapping;
 mod models;
 mod playground;

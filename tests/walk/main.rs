@@ -51,6 +51,7 @@ fn once_round_the_loop() {
 
     get_the_starter_model(&mut window);
     ask_it(&mut window);
+    look_inside(&mut window);
     label_pairs(&mut window, &project);
     train_on_them(&mut window, &project);
     compare(&mut window);
@@ -88,9 +89,29 @@ fn ask_it(window: &mut Window) {
     key("Return");
 }
 
+fn look_inside(window: &mut Window) {
+    key("ctrl+3");
+    window.click("Use the Playground's last answer", 10);
+    window.sees("a vocabulary of", 20);
+    window.shot("tokens");
+    window.click("Surprise", 5);
+    window.sees("bits a token", 60);
+    key("Right");
+    window.shot("surprise");
+    window.click("Hide and guess", 5);
+    window.sees("words hidden", 20);
+    window.shot("hide-and-guess");
+    window.click("Attention", 5);
+    window.sees("All 9 heads", 60);
+    window.shot("attention");
+    window.click("Logit lens", 5);
+    window.sees("bits open", 60);
+    window.shot("lens");
+}
+
 fn label_pairs(window: &mut Window, project: &Path) {
     let log = project.join("pairs.jsonl");
-    key("ctrl+3");
+    key("ctrl+4");
     window.shot("annotate-empty");
     window.click("Use the sample prompts", 10);
     for count in 1..=PAIRS {
@@ -124,7 +145,7 @@ fn label_pairs(window: &mut Window, project: &Path) {
 }
 
 fn train_on_them(window: &mut Window, project: &Path) {
-    key("ctrl+4");
+    key("ctrl+5");
     window.click("This project's pairs", 10);
     window.click("steps", 5);
     window.fill("max_steps", &STEPS.to_string());
@@ -175,7 +196,7 @@ fn compare(window: &mut Window) {
 /// A run is killed in the middle; the project opens again with everything that was made.
 fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path) -> Window {
     let verdicts = rows(&project.join("pairs.jsonl")).len();
-    key("ctrl+4");
+    key("ctrl+5");
     window.click("Start training", 10);
     let run = || runs(project).pop().expect("a run");
     wait_for("the second run", 60, || runs(project).len() == 2);
@@ -185,7 +206,7 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
 
     let mut window = open();
     window.sees("Tuning Fork", 20);
-    key("ctrl+4");
+    key("ctrl+5");
     window.sees("was interrupted", 20);
     window.shot("after-a-kill");
     window.click("Resume", 30);

@@ -1,13 +1,94 @@
-//! Look inside: what the view in front shows is computed.
+//! Look inside: what the view in front shows is computed, and nothing else.
 
 use crate::app::Workbench;
-use crate::state::command::LookInsideCommand;
+use crate::app::tasks::compare_adapter::CompareAdapter;
+use crate::app::tasks::measure_surprise::MeasureSurprise;
+use crate::app::tasks::read_lens::ReadLens;
+use crate::app::tasks::read_tokens::ReadTokens;
+use crate::app::tasks::watch_attention::WatchAttention;
+use crate::explore::error::Error;
+use crate::llm;
+use crate::state::AppState;
+use crate::state::command::{LookInsideCommand, ViewCommand};
+use crate::state::look_inside::view::Pass;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
 
 impl Workbench {
-    #[expect(clippy::unused_self, reason = "nothing is computed yet")]
     pub(super) fn handle_look_inside(&mut self, command: LookInsideCommand) {
         match command {
-            LookInsideCommand::Renew | LookInsideCommand::Stop => {}
+            LookInsideCommand::Renew => self.renew_look(),
+            LookInsideCommand::TakeAnswer => {
+                let AppState { look_inside, playground, model, adapter, .. } = &mut self.state;
+                if let Some(card) = model.ready() {
+                    look_inside.take(playground, card.source.path());
+                    look_inside.look(model, adapter);
+                    self.state.apply(ViewCommand::ShowPanel(PanelId::LookInside));
+                }
+            }
+            LookInsideCommand::Stop => self.stop_looking(),
+        }
+    }
+
+    /// Starts what the view in front still lacks. What was begun for an older question is dropped.
+    fn renew_look(&mut self) {
+        let look = &mut self.state.look_inside;
+        let number = look.number();
+        let Some(question) = look.question().filter(|_| look.is_due()) else { return };
+        if look.tokens.is_empty() {
+            let subject = question.subject.clone();
+            look.tokens.begin();
+            self.state.notices.clear(PanelId::LookInside);
+            self.drop_passes();
+            self.start_instead(ReadTokens { number }, subject);
+        } else if let Some(request) = look.pass_request() {
+            match look.view.pass() {
+                None => {}
+                Some(Pass::Surprise) => {
+                    look.surprise.begin();
+                    self.start_instead(MeasureSurprise { number }, request);
+                }
+                Some(Pass::Attention) => {
+                    look.attention.begin();
+                    let layer = look.layer;
+                    self.start_instead(WatchAttention { number }, (request, layer));
+                }
+                Some(Pass::Lens) => {
+                    look.lens.view.begin();
+                    let what = look.lens.request();
+                    self.start_instead(ReadLens { number }, (request, what));
+                }
+                Some(Pass::Compare) => {
+                    look.comparison.begin();
+                    self.start_instead(CompareAdapter { number }, request);
+                }
+            }
+        }
+    }
+
+    /// Nobody waits for what belongs to an older question.
+    fn drop_passes(&mut self) {
+        self.tasks.drop_all::<MeasureSurprise>();
+        self.tasks.drop_all::<WatchAttention>();
+        self.tasks.drop_all::<ReadLens>();
+        self.tasks.drop_all::<CompareAdapter>();
+    }
+
+    /// Esc, or the button: what is computed stops.
+    pub(super) fn stop_looking(&mut self) {
+        self.tasks.stop::<ReadTokens>();
+        self.tasks.stop::<MeasureSurprise>();
+        self.tasks.stop::<WatchAttention>();
+        self.tasks.stop::<ReadLens>();
+        self.tasks.stop::<CompareAdapter>();
+    }
+
+    /// Tells why a view stays empty, unless it was stopped or another question is in front.
+    pub(in crate::app) fn tell_look_failed(&mut self, number: u64, summary: &str, error: &Error) {
+        let stopped = matches!(error, Error::Cancelled(_) | Error::Model(llm::Error::Cancelled(_)));
+        let is_told = !stopped;
+        if is_told && self.state.look_inside.number() == number {
+            self.state.notices.push(Notice::error(PanelId::LookInside, summary, error));
         }
     }
 }

@@ -70,6 +70,7 @@ impl Workbench {
         }
         self.handle(WindowCommand::StopReading);
         self.tasks.stop::<Answering>();
+        self.stop_looking();
     }
 
     /// Opens a file dialog, unless one is open.

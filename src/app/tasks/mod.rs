@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod check_files;
+pub mod compare_adapter;
 pub mod delete_model;
 pub mod delete_run;
 pub mod details;
@@ -16,8 +17,11 @@ pub mod load_adapter;
 pub mod load_model;
 pub mod measure_run;
 pub mod measure_speed;
+pub mod measure_surprise;
+pub mod read_lens;
 pub mod read_prompts;
 pub mod read_run;
+pub mod read_tokens;
 pub mod read_training_file;
 pub mod save_run_file;
 pub mod scan_models;
@@ -28,3 +32,4 @@ pub mod suggest;
 pub mod survey;
 pub mod train;
 pub mod updates;
+pub mod watch_attention;

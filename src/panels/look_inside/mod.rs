@@ -1,11 +1,19 @@
 //! Look inside: any text, and what the loaded model makes of it, view by view.
 
+mod attention;
+mod compare;
+mod guess;
 mod heading;
+mod lens;
+mod page;
+mod place;
+mod surprise;
 mod tokens;
 
 use eframe::egui;
 use eframe::egui::{Key, Modifiers, TextEdit, TextStyle, Ui};
 
+use self::page::Page;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
 use crate::state::command::{Commands, LookInsideCommand, ViewCommand};
@@ -14,7 +22,7 @@ use crate::state::look_inside::view::View;
 use crate::state::look_inside::{LookInsideState, last_answer};
 use crate::state::playground::PlaygroundState;
 use crate::state::prefs::PanelId;
-use crate::state::slots::{ModelSlot, Surroundings};
+use crate::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::empty_state::EmptyState;
@@ -54,11 +62,13 @@ pub fn look_inside_panel_ui(
     if look.is_due() {
         commands.push(LookInsideCommand::Renew);
     }
+    let height = ui.available_height();
     scrolled_ui(ui, "look inside", |ui| {
+        let page = Page { top: ui.cursor().top(), height };
         text_ui(ui, look, playground, model, around, commands);
         ui.add_space(theme::GAP_SMALL);
         views_ui(ui, look);
-        view_ui(ui, look);
+        view_ui(ui, look, model, around.adapter, page, commands);
     });
     look.reveals = false;
 }
@@ -196,8 +206,20 @@ fn views_ui(ui: &mut Ui, look: &mut LookInsideState) {
     segmented_ui(ui, &mut look.view, &segments);
 }
 
-fn view_ui(ui: &mut Ui, look: &mut LookInsideState) {
+fn view_ui(
+    ui: &mut Ui,
+    look: &mut LookInsideState,
+    model: &ModelCard,
+    adapter: &AdapterSlot,
+    page: Page,
+    commands: &mut Commands,
+) {
     match look.view {
-        View::Tokens => tokens::tokens_ui(ui, look),
+        View::Tokens => tokens::tokens_ui(ui, look, model.facts.vocab_size, page),
+        View::Surprise => surprise::surprise_ui(ui, look, page),
+        View::Guess => guess::guess_ui(ui, look, page),
+        View::Attention => attention::attention_ui(ui, look, model, page),
+        View::Lens => lens::lens_ui(ui, look, page),
+        View::Compare => compare::compare_ui(ui, look, adapter, page, commands),
     }
 }

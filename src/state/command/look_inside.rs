@@ -4,5 +4,8 @@
 pub enum LookInsideCommand {
     /// Computes what the view in front shows.
     Renew,
+
+    /// Shows the Playground's last answer, with its prompt.
+    TakeAnswer,
     Stop,
 }

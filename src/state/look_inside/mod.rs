@@ -1,18 +1,27 @@
 //! The Look inside panel: a text, and what the loaded model makes of it, view by view.
 
+pub mod guess;
+pub mod heads;
+pub mod lens;
+pub mod reading;
 pub mod slot;
 pub mod subject;
-pub mod tokens;
 pub mod view;
 
 use std::path::{Path, PathBuf};
 
+use self::guess::Guess;
+use self::heads::Heads;
+use self::lens::Lens;
+use self::reading::Reading;
 use self::slot::Slot;
-use self::subject::{Form, Question, Subject};
-use self::tokens::Pieces;
-use self::view::View;
+use self::subject::{Form, PassRequest, Question, Subject};
+use self::view::{Pass, View};
 use super::playground::{LaneView, PlaygroundState, Rendered};
 use super::slots::{AdapterSlot, ModelSlot};
+use crate::explore::compare::TextComparison;
+use crate::explore::surprise::SurpriseView;
+use crate::explore::tokens::TokenView;
 
 /// An answer of the Playground with its prompt, token for token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +36,7 @@ struct Taken {
 }
 
 /// Everything of the panel.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the screen")]
 #[derive(Debug, Default)]
 pub struct LookInsideState {
     pub text: String,
@@ -42,14 +52,36 @@ pub struct LookInsideState {
     /// The token that is looked at was reached with a key: it may be out of sight.
     pub reveals: bool,
 
-    /// What stands under the tokens: their ids.
+    /// What stands under the tokens: their ids, their surprise.
     pub shows_ids: bool,
+    pub shows_bits: bool,
     taken: Option<Taken>,
     question: Option<Question>,
 
     /// Counts the questions: what belongs to an older one is not taken in.
     number: u64,
-    pub tokens: Slot<Pieces>,
+
+    /// The longest text that the model reads, in tokens.
+    context: usize,
+    pub tokens: Slot<TokenView>,
+    pub surprise: Slot<Reading>,
+    pub guess: Guess,
+
+    /// The layer whose attention is looked at, and its head; both counted from 0.
+    pub layer: usize,
+    pub head: usize,
+
+    /// Attention as lines between tokens; else as a map.
+    pub as_lines: bool,
+
+    /// The attention sink is left out.
+    pub hides_first: bool,
+    pub attention: Slot<Heads>,
+    pub lens: Lens,
+
+    /// With the adapter against the base model.
+    pub comparison: Slot<TextComparison>,
+    has_adapter: bool,
 }
 
 impl LookInsideState {
@@ -60,7 +92,22 @@ impl LookInsideState {
             (Some(model), Some(subject)) => Some(Question::new(subject, model, adapter)),
             _ => None,
         };
-        self.ask(question);
+        self.context = model.ready().map_or(0, |card| card.facts.context_length);
+        self.question = question;
+        self.number += 1;
+        self.selected = None;
+        self.tokens = Slot::Empty;
+        self.surprise = Slot::Empty;
+        self.guess.begin();
+        self.attention = Slot::Empty;
+        self.lens.begin();
+        self.comparison = Slot::Empty;
+        self.has_adapter = adapter.ready().is_some();
+    }
+
+    /// Another layer is looked at.
+    pub fn layer_changed(&mut self) {
+        self.attention = Slot::Empty;
     }
 
     /// Looks again where what is in front was computed by another model or adapter; and at every
@@ -71,13 +118,6 @@ impl LookInsideState {
         if is_old || (self.view == View::Tokens && self.is_outdated(card.source.path())) {
             self.look(model, adapter);
         }
-    }
-
-    fn ask(&mut self, question: Option<Question>) {
-        self.question = question;
-        self.number += 1;
-        self.selected = None;
-        self.tokens = Slot::Empty;
     }
 
     pub fn question(&self) -> Option<&Question> {
@@ -133,7 +173,7 @@ impl LookInsideState {
 
     /// Moves to the token so many places on.
     pub fn step(&mut self, by: isize) {
-        let Some(count) = self.tokens.ready().map(|pieces| pieces.list.len()) else { return };
+        let count = self.shown_count();
         let next = match self.selected {
             Some(at) => at.saturating_add_signed(by).min(count.saturating_sub(1)),
             None => 0,
@@ -144,7 +184,55 @@ impl LookInsideState {
 
     /// Whether something has to be computed for the view in front.
     pub fn is_due(&self) -> bool {
-        self.question.is_some() && self.tokens.is_empty()
+        let pass_is_due = match (self.tokens.ready(), self.view.pass()) {
+            (None, _) | (_, None) => false,
+            (Some(_), Some(Pass::Surprise)) => self.surprise.is_empty(),
+            (Some(_), Some(Pass::Attention)) => self.attention.is_empty(),
+            (Some(_), Some(Pass::Lens)) => self.lens.view.is_empty(),
+            (Some(_), Some(Pass::Compare)) => self.has_adapter && self.comparison.is_empty(),
+        };
+        self.question.is_some() && (self.tokens.is_empty() || pass_is_due)
+    }
+
+    /// What goes through the model: as many of the tokens as it reads.
+    pub fn pass_request(&self) -> Option<PassRequest> {
+        let adapter = self.question.as_ref()?.adapter;
+        let tokens = &self.tokens.ready()?.pieces;
+        let ids = tokens.iter().take(self.most_tokens()).map(|piece| piece.id).collect();
+        Some(PassRequest { ids, adapter })
+    }
+
+    /// So many tokens of the text the view in front can show.
+    fn most_tokens(&self) -> usize {
+        match self.view.pass() {
+            None => usize::MAX,
+            Some(Pass::Surprise | Pass::Lens | Pass::Compare) => self.context,
+            Some(Pass::Attention) => self.context.min(heads::MOST_TOKENS),
+        }
+    }
+
+    /// How many tokens the text has.
+    pub fn token_count(&self) -> usize {
+        self.tokens.ready().map_or(0, |view| view.pieces.len())
+    }
+
+    /// How many of them the view in front shows.
+    fn shown_count(&self) -> usize {
+        self.token_count().min(self.most_tokens())
+    }
+
+    /// A click on a token: it is looked at, or no more.
+    pub fn choose(&mut self, clicked: Option<usize>) {
+        if let Some(token) = clicked {
+            self.selected = (self.selected != Some(token)).then_some(token);
+        }
+    }
+
+    /// How much the text surprised the model.
+    pub fn surprised(&mut self, view: SurpriseView) {
+        let tokens = self.tokens.ready().map(|view| view.pieces.as_slice()).unwrap_or_default();
+        let is_special: Vec<bool> = tokens.iter().map(|piece| piece.special).collect();
+        self.surprise = Slot::Ready(Reading::new(view, &is_special));
     }
 
     /// The panel, for whoever has worked on the question of this number; `None`: another is in
@@ -155,6 +243,10 @@ impl LookInsideState {
 
     pub fn is_running(&self) -> bool {
         self.tokens.is_running()
+            || self.surprise.is_running()
+            || self.attention.is_running()
+            || self.lens.view.is_running()
+            || self.comparison.is_running()
     }
 }
 

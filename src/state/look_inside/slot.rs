@@ -31,6 +31,14 @@ impl<T> Slot<T> {
         matches!(self, Self::Running(_))
     }
 
+    /// `done` of `total`, while it is computed.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Running(progress) => *progress,
+            Self::Empty | Self::Ready(_) | Self::Ended => None,
+        }
+    }
+
     /// The work has begun.
     pub fn begin(&mut self) {
         *self = Self::Running(None);

@@ -31,16 +31,23 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// As the model is asked. `None`: it is tokens already.
-    pub fn prompt(&self) -> Option<Prompt> {
+    /// As the model is asked; else the tokens that it is already.
+    pub fn prompt(&self) -> Result<Prompt, &[u32]> {
         match self {
-            Self::Text { text, form: Form::Text } => Some(Prompt::Raw(text.clone())),
+            Self::Text { text, form: Form::Text } => Ok(Prompt::Raw(text.clone())),
             Self::Text { text, form: Form::Question } => {
-                Some(Prompt::Chat(vec![Message::new("user", text)]))
+                Ok(Prompt::Chat(vec![Message::new("user", text)]))
             }
-            Self::Ids(_) => None,
+            Self::Ids(ids) => Err(ids),
         }
     }
+}
+
+/// Tokens that are to go through the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassRequest {
+    pub ids: Vec<u32>,
+    pub adapter: AdapterMode,
 }
 
 /// What is looked at, by which model and adapter.
