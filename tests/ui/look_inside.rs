@@ -250,13 +250,6 @@ fn of_a_long_text_only_what_is_in_sight_is_laid_out() {
     assert!(drawn < 1200, "{drawn} of {count} tokens are drawn");
 }
 
-#[test]
-fn the_tokens_read_out_as_they_look() {
-    let mut state = looked_at("<|im_start|>Größe:\n 3 µm 🙂");
-    state.look_inside.shows_ids = true;
-    insta::assert_snapshot!(Window::new(state).tree());
-}
-
 /// The panel with a text in its field, in front of a view.
 fn looking(text: &str, view: View) -> App {
     let mut app = App::with_model();
@@ -614,11 +607,6 @@ fn attention_reads_out_as_it_looks() {
     let mut state = watched(TEXT);
     state.look_inside.selected = Some(4);
     insta::assert_snapshot!(Window::new(state).tree());
-}
-
-#[test]
-fn the_lens_reads_out_as_it_looks() {
-    insta::assert_snapshot!(Window::new(through_the_lens("The library opens")).tree());
 }
 
 #[test]

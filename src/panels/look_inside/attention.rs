@@ -356,7 +356,7 @@ fn map_ui(ui: &mut Ui, shown: Shown<'_>, room: f32) -> Option<usize> {
     let words = match (place, shown.selected) {
         (Some((row, column)), _) => pair_words(shown, row, column),
         (None, Some(row)) => strongest_words(shown, row),
-        (None, None) => "Point at the map, or choose a token with ← and →".to_owned(),
+        (None, None) => "Point at the map, or choose a token with the arrow keys".to_owned(),
     };
     ui.add(Label::new(theme::number(words)).wrap());
     let axes = "Rows look, columns are looked at; colour by the square root of the share";

@@ -33,7 +33,7 @@ use crate::widgets::theme::icons;
 
 /// The keys of the panel.
 pub const KEYS: [(&str, &str); 2] = [
-    ("← →", "The token before or after"),
+    ("Left, Right", "The token before or after"),
     ("Esc", "Leave the field, then the token, then stop what is computed"),
 ];
 
@@ -61,6 +61,8 @@ pub fn look_inside_panel_ui(
     look.follow(around.model, around.adapter);
     if look.is_due() {
         commands.push(LookInsideCommand::Renew);
+        // Begun at the end of this frame, and said in the next.
+        ui.ctx().request_repaint();
     }
     let height = ui.available_height();
     scrolled_ui(ui, "look inside", |ui| {

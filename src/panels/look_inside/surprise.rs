@@ -62,7 +62,7 @@ pub fn surprise_ui(ui: &mut Ui, look: &mut LookInsideState, page: Page) {
             Some(token) => place_ui(ui, reading, token),
             None => heading::hint_ui(
                 ui,
-                "Click a token, or go along the text with ← and →, to \
+                "Click a token, or go along the text with the arrow keys, to \
                                           see what else could have stood there.",
             ),
         };
