@@ -203,7 +203,7 @@ fn heads_ui(ui: &mut Ui, shown: Shown<'_>, page: Page) -> Option<usize> {
                 } else {
                     Stroke::new(1.0, p.line)
                 };
-                ui.painter().rect_stroke(picture, 2.0, stroke, StrokeKind::Outside);
+                ui.painter().rect_stroke(picture, 2.0, stroke, StrokeKind::Inside);
                 let at =
                     |line: f32| pos2(rect.left(), picture.bottom() + 3.0 + line * small.size * 1.2);
                 let ink = if is_selected { p.accent } else { p.text };

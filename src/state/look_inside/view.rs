@@ -56,8 +56,8 @@ impl View {
                  number. A piece in a frame is one of the model's own and stands for no text."
             }
             Self::Surprise => {
-                "The darker a token, the less the model expected it from what stands before it. \
-                 Surprise is -log2 of its probability: each bit halves it."
+                "The stronger its colour, the less the model expected a token from what stands \
+                 before it. Surprise is -log2 of its probability: each bit halves it."
             }
             Self::Guess => {
                 "The model reads from left to right: it guesses each hidden word from the words \
@@ -69,8 +69,8 @@ impl View {
             }
             Self::Lens => {
                 "Each row is a layer, from the input at the bottom to what the model says at the \
-                 top: the token that it would say next, were that layer the last. The darker, the \
-                 surer."
+                 top: the token that it would say next, were that layer the last. The \
+                 stronger the colour, the surer."
             }
             Self::Compare => {
                 "The same text, read by the base model and with the adapter over it: where the \
