@@ -16,9 +16,14 @@ use crate::app::tasks::delete_model::DeleteModel;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::export_pairs::ExportPairs;
+use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::list_runs::ListRuns;
+use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
+use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::save_run_file::SaveRunFile;
 use crate::app::tasks::secret::{AskKeyring, Question};
 use crate::app::work::{Engine, Held, Launch, Work};
@@ -102,9 +107,14 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<DeleteModel>(),
         TypeId::of::<DeleteRun>(),
         TypeId::of::<ExportPairs>(),
+        TypeId::of::<ListEvaluations>(),
         TypeId::of::<ListRuns>(),
+        TypeId::of::<PrepareEvaluation>(),
+        TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),
+        TypeId::of::<ReadTable>(),
         TypeId::of::<ReadTrainingFile>(),
+        TypeId::of::<SaveDraft>(),
         TypeId::of::<SaveRunFile>(),
     ]
     .contains(&kind)

@@ -33,8 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "state",
         &[
-            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "train",
-            "words",
+            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "stats",
+            "train", "words",
         ],
     ),
     // Views
@@ -154,6 +154,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("series", &[]),
             ("slots", &["command", "notice"]),
             ("annotate", &["slots"]),
+            ("evaluate", &["command", "slots"]),
             ("playground", &["prefs", "scores", "slots"]),
             ("look_inside", &["playground", "slots"]),
             ("train", &["command", "series", "slots"]),

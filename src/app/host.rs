@@ -15,6 +15,9 @@ pub enum Ask {
     AdapterFolder,
     ProjectFolder,
     PromptsFile,
+    TaskFile,
+    EvaluationTable,
+    Codebook,
     TrainingData,
     RunFile,
     SaveElsewhere,
@@ -128,6 +131,18 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             .set_title("Open prompts")
             .add_filter("Tables and texts", &TABLES)
             .add_filter("All files", &["*"])
+            .pick_file(),
+        Ask::TaskFile => {
+            dialog.set_title("Open a task file").add_filter("Task file", &["toml"]).pick_file()
+        }
+        Ask::EvaluationTable => dialog
+            .set_title("Open a table of texts")
+            .add_filter("Tables and texts", &TABLES)
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Ask::Codebook => dialog
+            .set_title("Open a codebook")
+            .add_filter("Codebook", &["toml", "json"])
             .pick_file(),
         Ask::TrainingData => dialog
             .set_title("Open training data")

@@ -26,6 +26,7 @@ use self::work::Engine;
 use crate::allocator;
 use crate::data::project::Project;
 use crate::data::store::PairStore;
+use crate::evaluate::kept::Draft;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;
@@ -81,6 +82,9 @@ pub struct Workbench {
     /// The speed is to be measured as soon as nothing else takes the processor.
     speed_wanted: bool,
 
+    /// The form of Evaluate as it is not kept yet, and since when it is so.
+    draft_changed: Option<(Draft, f64)>,
+
     /// What is asked of egui at the end of this frame.
     outward: Vec<Outward>,
 
@@ -126,6 +130,7 @@ impl Workbench {
             waiting_for_answer: None,
             search_wanted: false,
             speed_wanted: false,
+            draft_changed: None,
             outward: Vec::new(),
             closing: false,
         };
@@ -154,6 +159,7 @@ impl Workbench {
         if !self.closing {
             self.measure_speed();
             self.renew_estimate();
+            self.keep_draft();
         }
         self.state.activities = self.tasks.activities(self);
     }
@@ -186,6 +192,9 @@ impl eframe::App for Workbench {
         let lines = |state: &AppState| (state.activities.len(), state.train.estimate.sentence());
         let before = lines(&self.state);
         self.poll();
+        if self.draft_changed.is_some() {
+            context.request_repaint_after(Duration::from_secs(1)); // it is kept then
+        }
         if lines(&self.state) != before {
             // What is at the bottom takes its new height only in the frame after this one.
             context.request_repaint();

@@ -114,6 +114,11 @@ impl Codebook {
         None
     }
 
+    /// As a file has it.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("texts and lists of them are valid TOML")
+    }
+
     pub fn labels(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.label.trim().to_owned()).collect()
     }

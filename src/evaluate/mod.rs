@@ -7,6 +7,7 @@
 //! [`results::Folder`] keeps the answers.
 
 pub mod codebook;
+pub mod kept;
 pub mod methods;
 pub mod prompt;
 pub mod question;

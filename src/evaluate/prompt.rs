@@ -61,6 +61,11 @@ const JUDGE: &str = "Somebody asked:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B
 const CRITERION: &str = "The better answer is right, helps with what was asked, and is no longer \
                          than it has to be.";
 
+/// The prompt of a task that codes, where nobody has written another.
+pub fn usual_for_code() -> &'static str {
+    CODE
+}
+
 impl Form {
     pub fn of(
         task: &Task,
@@ -120,6 +125,16 @@ impl Form {
         &self.template
     }
 
+    /// The question with its options in the order of the table.
+    pub fn first(&self, question: &Question) -> Result<Presentation, PromptError> {
+        self.presentation(question, (0..question.options.len()).collect())
+    }
+
+    /// In how many orders a question is asked.
+    pub fn order_count(&self, question: &Question) -> usize {
+        orders(question.options.len(), self.orders, self.seed).len()
+    }
+
     /// The question in each order of its options; the first is the order of the table.
     pub fn presentations(&self, question: &Question) -> Result<Vec<Presentation>, PromptError> {
         let orders = orders(question.options.len(), self.orders, self.seed);
@@ -172,6 +187,11 @@ impl Form {
 
     fn with_known(&self, err: PromptError, question: &Question) -> PromptError {
         let PromptError::Unknown { name, .. } = err else { return err };
+        PromptError::Unknown { name, known: self.names(question).join(", ") }
+    }
+
+    /// What the prompt may name, in braces.
+    pub fn names(&self, question: &Question) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let parts = self.fixed.iter().chain(&question.parts).map(|(name, _)| name.as_str());
         for part in parts.chain((!self.judges).then_some("options")) {
@@ -180,7 +200,7 @@ impl Form {
                 names.push(written);
             }
         }
-        PromptError::Unknown { name, known: names.join(", ") }
+        names
     }
 }
 

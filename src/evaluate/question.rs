@@ -6,7 +6,7 @@ use super::codebook::{Codebook, CodebookError};
 use super::task::{Code, Exam, Judge, Kind, Task, TaskError};
 use crate::data::pair::Message;
 use crate::data::table;
-use crate::data::table::{ImportError, Place, Reading, Report, Row};
+use crate::data::table::{ImportError, Place, Reading, Report, Row, Table};
 use crate::jobs::Progress;
 
 /// The three verdicts of a judge; the first two are its options.
@@ -68,12 +68,19 @@ pub enum QuestionError {
 impl Questions {
     /// Reads the table of a task and what belongs to it.
     pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, QuestionError> {
-        let kind = task.kind()?;
-        let codebook = match kind {
+        let codebook = match task.kind()? {
             Kind::Code(code) => Some(Codebook::read(&code.codebook)?),
             Kind::Exam(_) | Kind::Judge(_) => None,
         };
-        let table = table::rows(&task.data, progress)?;
+        Self::of(task, codebook, table::rows(&task.data, progress)?)
+    }
+
+    /// The same of a table and a codebook that are in memory.
+    pub fn of(
+        task: &Task,
+        codebook: Option<Codebook>,
+        table: Table,
+    ) -> Result<Self, QuestionError> {
         let mut rows = table.rows;
         if task.rows > 0 {
             rows.truncate(task.rows);
@@ -89,7 +96,7 @@ impl Questions {
         if let Some(id) = &task.id {
             questions.has(id, "is to name the rows")?;
         }
-        match kind {
+        match task.kind()? {
             Kind::Code(code) => questions.of_codes(code)?,
             Kind::Exam(exam) => questions.of_exam(exam)?,
             Kind::Judge(judge) => questions.of_judge(judge)?,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::codebook::Codebook;
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
 use super::results::{Answered, Evaluation, Folder, FolderError};
@@ -11,8 +12,9 @@ use super::scoring::{Asked, Scorer, Unaskable, common};
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use crate::data::table::Reading;
+use crate::data::table::rows as read_table;
 use crate::files;
-use crate::jobs::Progress;
+use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::{Adapter, Model};
 
@@ -44,6 +46,9 @@ pub enum AskError {
     #[error("the model failed at row {row}")]
     Model { row: u64, source: llm::Error },
 
+    #[error(transparent)]
+    Stopped(#[from] Cancelled),
+
     #[error("the beginning that all prompts share could not be prepared")]
     Beginning(#[source] llm::Error),
 }
@@ -61,15 +66,33 @@ pub struct Prepared {
 impl Prepared {
     /// Reads everything, and finds what is wrong with the prompt before a model is loaded.
     pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, AskError> {
-        let questions = Questions::read(task, progress)?;
-        let form = Form::of(task, task.kind()?, questions.codebook.as_ref())?;
-        if let Some(question) = questions.list.first() {
-            form.presentations(question)?;
-        }
         let codebook_sha256 = match task.kind()? {
             Kind::Code(code) => Some(hash(&code.codebook)?),
             Kind::Exam(_) | Kind::Judge(_) => None,
         };
+        Self::of(task, Questions::read(task, progress)?, codebook_sha256)
+    }
+
+    /// The same with a codebook that is not in a file yet.
+    pub fn read_with(
+        task: &Task,
+        codebook: Codebook,
+        progress: &dyn Progress<Reading>,
+    ) -> Result<Self, AskError> {
+        let sha256 = files::sha256_of_bytes(codebook.to_toml().as_bytes());
+        let table = read_table(&task.data, progress).map_err(QuestionError::Table)?;
+        Self::of(task, Questions::of(task, Some(codebook), table)?, Some(sha256))
+    }
+
+    fn of(
+        task: &Task,
+        questions: Questions,
+        codebook_sha256: Option<String>,
+    ) -> Result<Self, AskError> {
+        let form = Form::of(task, task.kind()?, questions.codebook.as_ref())?;
+        if let Some(question) = questions.list.first() {
+            form.presentations(question)?;
+        }
         let data_sha256 = hash(&task.data)?;
         Ok(Self { task: task.clone(), questions, form, data_sha256, codebook_sha256 })
     }
@@ -127,6 +150,7 @@ pub fn run(
         if answered.contains_key(&row) {
             continue;
         }
+        progress.check()?;
         let answer = asker.answer(question, progress)?;
         folder.append(&answer)?;
         answered.insert(row, answer.clone());

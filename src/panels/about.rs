@@ -3,6 +3,7 @@
 use eframe::egui::Margin;
 
 use super::annotate;
+use super::evaluate;
 use super::look_inside;
 use crate::state::prefs::PanelId;
 use crate::widgets::theme::{MaterialIcon, icons};
@@ -15,7 +16,7 @@ pub fn margin(panel: PanelId) -> Margin {
             Margin { left: 16, right: 0, top: 16, bottom: 0 }
         }
         PanelId::Annotate => Margin::same(16),
-        PanelId::Train => Margin::ZERO,
+        PanelId::Evaluate | PanelId::Train => Margin::ZERO,
     }
 }
 
@@ -26,6 +27,7 @@ pub fn icon(panel: PanelId) -> MaterialIcon {
         PanelId::Playground => icons::PLAYGROUND,
         PanelId::LookInside => icons::LOOK,
         PanelId::Annotate => icons::ANNOTATE,
+        PanelId::Evaluate => icons::EVALUATE,
         PanelId::Train => icons::TRAIN,
     }
 }
@@ -35,7 +37,7 @@ pub fn sends(panel: PanelId) -> Option<&'static str> {
     match panel {
         PanelId::Playground => Some("Send the prompt"),
         PanelId::LookInside => Some("Look at the text"),
-        PanelId::Models | PanelId::Annotate | PanelId::Train => None,
+        PanelId::Models | PanelId::Annotate | PanelId::Evaluate | PanelId::Train => None,
     }
 }
 
@@ -46,6 +48,7 @@ pub fn keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
         PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
         PanelId::LookInside => &look_inside::KEYS,
         PanelId::Annotate => &annotate::KEYS,
+        PanelId::Evaluate => &evaluate::KEYS,
         PanelId::Train => &[("Esc", "Ask whether to stop the run")],
     }
 }

@@ -10,9 +10,10 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::command::{
-    AnnotateCommand, Command, Commands, LookInsideCommand, ModelsCommand, PlaygroundCommand,
-    ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
+    AnnotateCommand, Command, Commands, EvaluateCommand, LookInsideCommand, ModelsCommand,
+    PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
 };
+use crate::state::evaluate::Front;
 use crate::state::hub::ModelsTab;
 use crate::state::look_inside::last_answer;
 use crate::state::prefs::PanelId;
@@ -68,6 +69,7 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     }
     models_actions(state, &mut actions);
     annotate_actions(state, &mut actions);
+    evaluate_actions(state, &mut actions);
     train_actions(state, &mut actions);
     actions.add("Open a project…", ProjectCommand::Choose);
     for (theme, words) in [
@@ -145,6 +147,22 @@ fn annotate_actions(state: &AppState, actions: &mut Actions) {
         actions.add("Export pairs, plain text", export(false));
         actions.add("Export pairs, conversational", export(true));
     }
+}
+
+fn evaluate_actions(state: &AppState, actions: &mut Actions) {
+    let AppState { evaluate, model, .. } = state;
+    if let Some(asking) = &evaluate.asking {
+        if asking.paused {
+            actions.add("Continue the evaluation", EvaluateCommand::Continue);
+        } else {
+            actions.add("Pause the evaluation", EvaluateCommand::Pause);
+        }
+        actions.add("Stop the evaluation", EvaluateCommand::Stop);
+    } else if evaluate.front != Front::List && evaluate.obstacle(model).is_none() {
+        actions.add("Try five rows", EvaluateCommand::Try);
+    }
+    actions.add("Code texts with a model", EvaluateCommand::New);
+    actions.add("Open a task file…", EvaluateCommand::ChooseTask);
 }
 
 fn train_actions(state: &AppState, actions: &mut Actions) {

@@ -3,6 +3,7 @@
 mod about;
 pub mod annotate;
 pub mod bottom_bar;
+pub mod evaluate;
 pub mod keys;
 pub mod look_inside;
 pub mod mapping;
@@ -98,6 +99,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         playground,
         look_inside,
         annotate,
+        evaluate,
         train,
         notices,
         activities,
@@ -115,6 +117,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             look_inside::look_inside_panel_ui(ui, look_inside, playground, &around, commands);
         }
         PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
+        PanelId::Evaluate => evaluate::evaluate_panel_ui(ui, evaluate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
     }
 }

@@ -10,12 +10,23 @@ use crate::widgets::theme;
 
 /// Closed it takes a line; a click shows the rest. True: other columns are wanted.
 pub fn preview_ui(ui: &mut Ui, report: &Report) -> bool {
+    read_as_ui(ui, report, |ui| {
+        let hint = "Say which columns are meant, whatever their names are";
+        ui.add(ActionButton::quiet("Columns…")).on_hover_text(hint).clicked()
+    })
+}
+
+/// The same without that question.
+pub fn look_ui(ui: &mut Ui, report: &Report) {
+    read_as_ui(ui, report, |_| false);
+}
+
+fn read_as_ui(ui: &mut Ui, report: &Report, more: impl FnOnce(&mut Ui) -> bool) -> bool {
     let title = format!("{} · {} rows", report.words(), format::count(report.rows as usize));
     let shown = CollapsingHeader::new(title).id_salt("how it was read").show(ui, |ui| {
         ui.label(theme::muted(ui, "The first rows"));
         ScrollArea::horizontal().id_salt("first rows").show(ui, |ui| rows_ui(ui, report));
-        let hint = "Say which columns are meant, whatever their names are";
-        ui.add(ActionButton::quiet("Columns…")).on_hover_text(hint).clicked()
+        more(ui)
     });
     let wants_columns = shown.body_returned == Some(true);
     if report.notes.is_empty() {

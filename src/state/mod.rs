@@ -3,6 +3,7 @@
 
 pub mod annotate;
 pub mod command;
+pub mod evaluate;
 pub mod hub;
 pub mod look_inside;
 pub mod mapping;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use annotate::AnnotateState;
 use command::ViewCommand;
+use evaluate::EvaluateState;
 use hub::{HubState, ModelsTab};
 use look_inside::LookInsideState;
 use mapping::MappingState;
@@ -40,6 +42,7 @@ pub struct AppState {
     pub playground: PlaygroundState,
     pub look_inside: LookInsideState,
     pub annotate: AnnotateState,
+    pub evaluate: EvaluateState,
     pub train: TrainState,
 
     /// The question for the columns of a file, while it is open.
@@ -135,15 +138,16 @@ impl AppState {
             PanelId::Models => self.hub.wants_cursor = self.hub.tab == ModelsTab::Find,
             PanelId::Playground => self.playground.wants_cursor = true,
             PanelId::LookInside => self.look_inside.wants_cursor = true,
-            // Annotate is worked with keys, and Train's form has no first field.
-            PanelId::Annotate | PanelId::Train => {}
+            // Annotate is worked with keys, and the forms of the others have no first field.
+            PanelId::Annotate | PanelId::Evaluate | PanelId::Train => {}
         }
     }
 
     /// Closes what lies over the panels or asks something, the topmost first. False: there is
     /// nothing.
     pub fn close_topmost(&mut self) -> bool {
-        let Self { window, prefs, models, hub, train, playground, look_inside, .. } = self;
+        let Self { window, prefs, models, hub, train, playground, look_inside, evaluate, .. } =
+            self;
         if window.closing == Closing::Asked {
             window.closing = Closing::No;
             return true;
@@ -160,6 +164,7 @@ impl AppState {
             }
             PanelId::LookInside => look_inside.close_topmost(),
             PanelId::Annotate => false,
+            PanelId::Evaluate => evaluate.close_topmost(),
             PanelId::Train => train.close_topmost(),
         }
     }

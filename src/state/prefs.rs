@@ -17,6 +17,7 @@ pub enum PanelId {
     Playground,
     LookInside,
     Annotate,
+    Evaluate,
     Train,
 }
 
@@ -38,7 +39,8 @@ impl PanelId {
             Self::Models => Some(Self::Playground),
             Self::Playground => Some(Self::LookInside),
             Self::LookInside => Some(Self::Annotate),
-            Self::Annotate => Some(Self::Train),
+            Self::Annotate => Some(Self::Evaluate),
+            Self::Evaluate => Some(Self::Train),
             Self::Train => None,
         }
     }
@@ -59,6 +61,7 @@ impl PanelId {
             Self::Playground => "Playground",
             Self::LookInside => "Look inside",
             Self::Annotate => "Annotate",
+            Self::Evaluate => "Evaluate",
             Self::Train => "Train",
         }
     }

@@ -7,6 +7,7 @@ pub use egui_material_icons::MaterialIcon;
 pub const MODELS: MaterialIcon = icons::ICON_DEPLOYED_CODE;
 pub const PLAYGROUND: MaterialIcon = icons::ICON_CHAT;
 pub const ANNOTATE: MaterialIcon = icons::ICON_BALANCE;
+pub const EVALUATE: MaterialIcon = icons::ICON_FACT_CHECK;
 pub const TRAIN: MaterialIcon = icons::ICON_MODEL_TRAINING;
 pub const ADAPTER: MaterialIcon = icons::ICON_LAYERS;
 

@@ -8,6 +8,8 @@ use tuning_fork::data::forms::mapping::Mapping;
 use tuning_fork::data::pair::{Text, Verdict};
 use tuning_fork::eval::comparison::Comparison;
 use tuning_fork::eval::intervals::Interval;
+use tuning_fork::evaluate::kept::Kept;
+use tuning_fork::evaluate::results::Evaluation;
 use tuning_fork::hub::cache::local::Place;
 use tuning_fork::hub::fetch::queue::{Failure, Help, ItemState};
 use tuning_fork::hub::protocol::repository::RepoKind;
@@ -16,6 +18,7 @@ use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
 use tuning_fork::state::annotate::AnnotateState;
 use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand};
+use tuning_fork::state::evaluate::{Front, LeftTab as EvaluateTab};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::DetailTab;
 use tuning_fork::state::look_inside::slot::Slot;
@@ -43,6 +46,7 @@ use tuning_fork::train::record::samples::Sample;
 use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 
+use crate::evaluate;
 use crate::hub;
 use crate::look_inside;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
@@ -743,6 +747,64 @@ fn surveyed() -> AppState {
     made.survey.begin(&form);
     made.survey.ready(survey);
     train(made)
+}
+
+// Evaluate
+
+pub const EVALUATE: [Named; 8] = [
+    ("nothing yet", || evaluate::at_evaluate(empty_state())),
+    ("the list", evaluations),
+    ("an empty form", empty_form),
+    ("a form", evaluate::filled_form),
+    ("a prompt", evaluate_prompt),
+    ("rows", evaluate::evaluated),
+    ("a row", evaluate_row),
+    ("asking", evaluate::asking),
+];
+
+fn evaluations() -> AppState {
+    let mut state = evaluate::asking();
+    state.evaluate.front = Front::List;
+    let kept = |name: &str, done| Kept {
+        folder: PathBuf::from(format!("evaluations/{name}")),
+        evaluation: Evaluation {
+            task: evaluate::prepared("text,coder_a,coder_b\na,praise,blame\n").task,
+            model: ModelIdentity { name: LONG_NAME.to_owned(), ..ModelIdentity::default() },
+            adapter_sha256: None,
+            data_sha256: String::new(),
+            codebook_sha256: None,
+            prompt: String::new(),
+            labels: None,
+            coders: Vec::new(),
+            rows: 12_345,
+            weights: "as stored".to_owned(),
+            program: "0".to_owned(),
+            started: "2026-11-28T10:15:00.000Z".to_owned(),
+        },
+        done,
+    };
+    state.evaluate.kept = vec![kept("one", 1200), kept("two", 12_345)];
+    state
+}
+
+fn empty_form() -> AppState {
+    let mut state = evaluate::at_evaluate(empty_state());
+    state.evaluate.front = Front::Form;
+    state
+}
+
+fn evaluate_prompt() -> AppState {
+    let mut state = evaluate::filled_form();
+    state.evaluate.left = EvaluateTab::Prompt;
+    state
+}
+
+fn evaluate_row() -> AppState {
+    let mut state = evaluate::evaluated();
+    let open = state.evaluate.open.as_mut().expect("rows are shown");
+    open.grid.selected = Some(3);
+    state.evaluate.rows_in_front = true;
+    state
 }
 
 // The window around the panels

@@ -309,6 +309,12 @@ fn nothing_is_cut_in_annotate() {
 }
 
 #[test]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
+fn nothing_is_cut_in_evaluate() {
+    look_through(&states::EVALUATE);
+}
+
+#[test]
 #[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_train_before_a_run() {
     look_through(&states::TRAIN_SETUP);

@@ -145,7 +145,7 @@ fn label_pairs(window: &mut Window, project: &Path) {
 }
 
 fn train_on_them(window: &mut Window, project: &Path) {
-    key("ctrl+5");
+    key("ctrl+6");
     window.click("This project's pairs", 10);
     window.click("steps", 5);
     window.fill("max_steps", &STEPS.to_string());
@@ -196,7 +196,7 @@ fn compare(window: &mut Window) {
 /// A run is killed in the middle; the project opens again with everything that was made.
 fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path) -> Window {
     let verdicts = rows(&project.join("pairs.jsonl")).len();
-    key("ctrl+5");
+    key("ctrl+6");
     window.click("Start training", 10);
     let run = || runs(project).pop().expect("a run");
     wait_for("the second run", 60, || runs(project).len() == 2);
@@ -206,7 +206,7 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
 
     let mut window = open();
     window.sees("Tuning Fork", 20);
-    key("ctrl+5");
+    key("ctrl+6");
     window.sees("was interrupted", 20);
     window.shot("after-a-kill");
     window.click("Resume", 30);

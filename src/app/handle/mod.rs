@@ -1,6 +1,7 @@
 //! What each command does, panel by panel. The only place that starts work.
 
 mod annotate;
+mod evaluate;
 mod hub;
 mod look_inside;
 mod mapping;
@@ -31,6 +32,7 @@ impl Workbench {
             Command::Playground(command) => self.handle_playground(command),
             Command::LookInside(command) => self.handle_look_inside(command),
             Command::Annotate(command) => self.handle_annotate(command),
+            Command::Evaluate(command) => self.handle_evaluate(command),
             Command::Train(command) => self.handle_train(command),
             Command::Mapping(command) => self.handle_mapping(command),
         }

@@ -90,6 +90,7 @@ impl Workbench {
             self.state.train.source = DataSource::Sample;
         }
         self.list_runs_and(true);
+        self.open_evaluations();
     }
 
     /// Reads `runs/` again.

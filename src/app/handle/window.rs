@@ -6,7 +6,9 @@ use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::check_files::CheckFiles;
 use crate::app::tasks::dialog::Dialog;
+use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
@@ -44,6 +46,8 @@ impl Workbench {
             WindowCommand::StopReading => {
                 self.tasks.stop::<ReadPrompts>();
                 self.tasks.stop::<ReadTrainingFile>();
+                self.tasks.stop::<ReadTable>();
+                self.tasks.stop::<PrepareEvaluation>();
             }
         }
     }
@@ -110,6 +114,9 @@ impl Workbench {
             Ask::AdapterFolder => self.handle(PlaygroundCommand::LoadAdapter(path)),
             Ask::ProjectFolder => self.handle(ProjectCommand::Open(path)),
             Ask::PromptsFile => self.use_prompts_file(path),
+            Ask::TaskFile => self.open_task(path),
+            Ask::EvaluationTable => self.use_table(path),
+            Ask::Codebook => self.use_codebook(path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),
             Ask::ExportPairs { conversational } => self.export_pairs(path, conversational),

@@ -1,6 +1,7 @@
 //! The tasks, a file each: what a kind of work is, how it is done, and what comes of it.
 
 pub mod answer;
+pub mod ask_rows;
 pub mod check_files;
 pub mod compare_adapter;
 pub mod delete_model;
@@ -12,21 +13,27 @@ pub mod estimate;
 pub mod export_adapter;
 pub mod export_pairs;
 pub mod export_run;
+pub mod list_evaluations;
 pub mod list_runs;
 pub mod load_adapter;
 pub mod load_model;
 pub mod measure_run;
 pub mod measure_speed;
 pub mod measure_surprise;
+pub mod prepare_evaluation;
+pub mod read_codebook;
 pub mod read_lens;
 pub mod read_prompts;
 pub mod read_run;
+pub mod read_table;
 pub mod read_tokens;
 pub mod read_training_file;
+pub mod save_draft;
 pub mod save_run_file;
 pub mod scan_models;
 pub mod search;
 pub mod secret;
+pub mod show_prompt;
 pub mod starter;
 pub mod suggest;
 pub mod survey;

@@ -12,18 +12,18 @@ use crate::widgets::slider_row::parse_number;
 use crate::widgets::theme::{self, icons};
 
 /// The problems of the form, by field.
-pub(super) struct Problems(pub Vec<ConfigProblem>);
+pub struct Problems(pub Vec<ConfigProblem>);
 
 impl Problems {
     /// What is wrong with a field, under its row.
-    pub(super) fn show(&self, ui: &mut Ui, field: &str) {
+    pub fn show(&self, ui: &mut Ui, field: &str) {
         for problem in self.0.iter().filter(|problem| problem.field == field) {
             problem_ui(ui, &problem.message);
         }
     }
 
     /// The same with the field's name, where the row does not stand right above.
-    pub(super) fn show_named(&self, ui: &mut Ui, field: &str) {
+    pub fn show_named(&self, ui: &mut Ui, field: &str) {
         for problem in self.0.iter().filter(|problem| problem.field == field) {
             problem_ui(ui, &format!("{field}: {}", problem.message));
         }
@@ -31,7 +31,7 @@ impl Problems {
 }
 
 /// A sentence that says what is wrong, with its sign.
-pub(super) fn problem_ui(ui: &mut Ui, message: &str) {
+pub fn problem_ui(ui: &mut Ui, message: &str) {
     let p = theme::palette(ui);
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = theme::GAP_SMALL;
@@ -41,14 +41,14 @@ pub(super) fn problem_ui(ui: &mut Ui, message: &str) {
 }
 
 /// The title of a group of rows.
-pub(super) fn section_ui(ui: &mut Ui, title: &str) {
+pub fn section_ui(ui: &mut Ui, title: &str) {
     ui.add_space(theme::GAP);
     let text = theme::title(ui, title).size(theme::em(ui) * 1.05);
     ui.add(Label::new(text).selectable(false));
 }
 
 /// A name on the left, `control` on the right.
-pub(super) fn row_ui<R>(
+pub fn row_ui<R>(
     ui: &mut Ui,
     name: &str,
     explanation: &str,
@@ -65,7 +65,7 @@ pub(super) fn row_ui<R>(
 }
 
 /// A name and a number field.
-pub(super) fn number_row_ui<Num: Numeric>(
+pub fn number_row_ui<Num: Numeric>(
     ui: &mut Ui,
     name: &str,
     explanation: &str,
@@ -76,7 +76,7 @@ pub(super) fn number_row_ui<Num: Numeric>(
 }
 
 /// A number field of the form's usual width. It says its name to a screen reader.
-pub(super) fn number_ui<Num: Numeric>(
+pub fn number_ui<Num: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut Num,
@@ -90,11 +90,11 @@ pub(super) fn number_ui<Num: Numeric>(
 }
 
 /// A check box with its explanation.
-pub(super) fn check_ui(ui: &mut Ui, on: &mut bool, name: &str, explanation: &str) -> Response {
+pub fn check_ui(ui: &mut Ui, on: &mut bool, name: &str, explanation: &str) -> Response {
     outlined(ui, |ui| ui.checkbox(on, name)).on_hover_text(explanation)
 }
 
-pub(super) fn radio_ui(ui: &mut Ui, on: bool, name: &str) -> Response {
+pub fn radio_ui(ui: &mut Ui, on: bool, name: &str) -> Response {
     outlined(ui, |ui| ui.radio(on, name))
 }
 
@@ -111,6 +111,6 @@ fn outlined(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> Response) -> Response {
 }
 
 /// A small button that belongs to a row.
-pub(super) fn small_button_ui(ui: &mut Ui, words: &str, explanation: &str) -> bool {
+pub fn small_button_ui(ui: &mut Ui, words: &str, explanation: &str) -> bool {
     ui.add(Button::new(RichText::new(words).small())).on_hover_text(explanation).clicked()
 }

@@ -2,7 +2,7 @@
 
 mod compare;
 mod ended;
-mod fields;
+pub(super) mod fields;
 mod live;
 mod losses;
 mod measured;

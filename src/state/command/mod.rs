@@ -1,6 +1,7 @@
 //! Everything that a person can ask for, panel by panel.
 
 mod annotate;
+mod evaluate;
 mod look_inside;
 mod mapping;
 mod models;
@@ -11,6 +12,7 @@ mod view;
 mod window;
 
 pub use annotate::AnnotateCommand;
+pub use evaluate::EvaluateCommand;
 pub use look_inside::LookInsideCommand;
 pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
@@ -31,6 +33,7 @@ pub enum Command {
     Playground(PlaygroundCommand),
     LookInside(LookInsideCommand),
     Annotate(AnnotateCommand),
+    Evaluate(EvaluateCommand),
     Train(TrainCommand),
     Mapping(MappingCommand),
 }
@@ -74,6 +77,12 @@ impl From<LookInsideCommand> for Command {
 impl From<AnnotateCommand> for Command {
     fn from(command: AnnotateCommand) -> Self {
         Self::Annotate(command)
+    }
+}
+
+impl From<EvaluateCommand> for Command {
+    fn from(command: EvaluateCommand) -> Self {
+        Self::Evaluate(command)
     }
 }
 

@@ -1,0 +1,244 @@
+//! Evaluate: tasks are opened and set up, rows are asked about, answers are kept.
+
+use std::path::PathBuf;
+
+use crate::app::Workbench;
+use crate::app::host::Ask;
+use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
+use crate::app::tasks::list_evaluations::ListEvaluations;
+use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
+use crate::app::tasks::read_codebook::ReadCodebook;
+use crate::app::tasks::read_table::ReadTable;
+use crate::app::tasks::save_draft::SaveDraft;
+use crate::app::tasks::show_prompt::ShowPrompt;
+use crate::data::table::Reading;
+use crate::evaluate::kept;
+use crate::llm::generate::AdapterMode;
+use crate::state::command::{EvaluateCommand, ProjectCommand, ViewCommand};
+use crate::state::evaluate::asking::Asking;
+use crate::state::evaluate::form::file_name;
+use crate::state::evaluate::{Front, KeptIn, Preparing, TRIED_ROWS};
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+
+/// So long after a change the form is kept, in seconds.
+const DRAFT_AFTER: f64 = 1.0;
+
+impl Workbench {
+    pub(super) fn handle_evaluate(&mut self, command: EvaluateCommand) {
+        match command {
+            EvaluateCommand::New => {
+                self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
+                if self.state.evaluate.asking.is_none() {
+                    self.state.evaluate.show_form();
+                }
+            }
+            EvaluateCommand::ChooseTask => self.ask(Ask::TaskFile),
+            EvaluateCommand::OpenTask(path) => self.open_task(path),
+            EvaluateCommand::OpenKept(folder) => {
+                let name = file_name(&folder);
+                self.prepare(Preparing::Open, name, TaskSource::Kept(folder.clone()), Some(folder));
+            }
+            EvaluateCommand::ChooseTable => self.ask(Ask::EvaluationTable),
+            EvaluateCommand::UseTable(path) => self.use_table(path),
+            EvaluateCommand::ChooseCodebook => self.ask(Ask::Codebook),
+            EvaluateCommand::Try => self.begin_asking(Preparing::Try),
+            EvaluateCommand::Start => self.begin_asking(Preparing::All),
+            EvaluateCommand::Resume => self.resume_asking(),
+            EvaluateCommand::Pause => self.pause_asking(true),
+            EvaluateCommand::Continue => self.pause_asking(false),
+            EvaluateCommand::Stop => {
+                if let Some(asking) = &mut self.state.evaluate.asking {
+                    asking.stopping = true;
+                }
+                self.tasks.stop::<AskRows>();
+            }
+            EvaluateCommand::ShowPrompt(content) => {
+                self.start_instead(ShowPrompt { content: content.clone() }, content);
+            }
+        }
+    }
+
+    pub(super) fn open_task(&mut self, path: PathBuf) {
+        self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
+        self.prepare(Preparing::Open, file_name(&path), TaskSource::File(path), None);
+    }
+
+    pub(super) fn use_table(&mut self, path: PathBuf) {
+        if self.state.evaluate.asking.is_none() {
+            self.state.evaluate.show_form();
+        }
+        self.state.notices.clear(PanelId::Evaluate);
+        self.state.evaluate.preparing = Some((Preparing::Table, Reading::default()));
+        let name = file_name(&path);
+        self.start_instead(ReadTable { name, at: Reading::default(), is_draft: false }, path);
+    }
+
+    pub(super) fn use_codebook(&mut self, path: PathBuf) {
+        self.state.notices.clear(PanelId::Evaluate);
+        self.start_instead(ReadCodebook, path);
+    }
+
+    /// Reads a table, and then does what it is read for. Not while rows are asked about: their
+    /// answers are shown.
+    fn prepare(
+        &mut self,
+        then: Preparing,
+        name: String,
+        source: TaskSource,
+        folder: Option<PathBuf>,
+    ) {
+        if self.tasks.has::<AskRows>() {
+            let summary = "Rows are being asked about: stop that before opening another evaluation";
+            self.state.notices.push(Notice::problem(PanelId::Evaluate, summary));
+            return;
+        }
+        self.state.notices.clear(PanelId::Evaluate);
+        self.state.evaluate.preparing = Some((then, Reading::default()));
+        self.start_instead(
+            PrepareEvaluation { then, folder, name, at: Reading::default() },
+            source,
+        );
+    }
+
+    fn begin_asking(&mut self, then: Preparing) {
+        if self.state.evaluate.obstacle(&self.state.model).is_some() {
+            return;
+        }
+        match self.state.evaluate.front {
+            Front::List => {}
+            Front::Form => {
+                let form = &self.state.evaluate.form;
+                let source = TaskSource::Form(Box::new(form.task()), form.codebook.clone());
+                let name = form.table_name().unwrap_or_default();
+                self.prepare(then, name, source, None);
+            }
+            Front::Opened => self.ask_rows(then == Preparing::Try),
+        }
+    }
+
+    /// The rows are ready: asks the loaded model about them.
+    pub(in crate::app) fn ask_rows(&mut self, is_try: bool) {
+        if is_try {
+            self.start_asking(|_| Some(Rows::Few(TRIED_ROWS)));
+            return;
+        }
+        let minute = self.host.timestamp();
+        let minute = minute.get(..16).unwrap_or_default().replace('T', "-").replace(':', "");
+        self.start_asking(|app| {
+            let Some(project) = app.project.as_ref().map(|open| open.folder.clone()) else {
+                let summary = "The answers need a project to be kept in";
+                let notice = Notice::problem(PanelId::Evaluate, summary);
+                let remedy = notice.remedy("Open a project…", ProjectCommand::Choose);
+                app.state.notices.push(remedy);
+                return None;
+            };
+            let open = app.state.evaluate.open.as_ref()?;
+            let task = &open.prepared.task;
+            let table = task.data.file_stem().unwrap_or_default().to_string_lossy();
+            let name: &str = if task.name.is_empty() { &table } else { &task.name };
+            let folder = kept::new_folder(&project, name, &minute);
+            Some(Rows::All { folder, project })
+        });
+    }
+
+    fn resume_asking(&mut self) {
+        self.start_asking(|app| {
+            let kept = app.state.evaluate.open.as_ref()?.kept.as_ref()?;
+            Some(Rows::Rest { folder: kept.folder.clone() })
+        });
+    }
+
+    fn start_asking(&mut self, rows: impl FnOnce(&mut Self) -> Option<Rows>) {
+        let Some(card) = self.state.model.ready() else { return };
+        let model = card.source.path().display().to_string();
+        if self.tasks.has::<AskRows>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Evaluate);
+        let Some(rows) = rows(self) else { return };
+        let (started, now) = (self.host.timestamp(), self.host.seconds());
+        let adapter = &self.state.adapter;
+        let adapter = adapter
+            .ready()
+            .filter(|_| adapter.mode() == AdapterMode::On)
+            .map(|card| card.path.clone());
+        let evaluate = &mut self.state.evaluate;
+        let Some(open) = &mut evaluate.open else { return };
+        let (is_try, folder) = match &rows {
+            Rows::Few(_) => (true, None),
+            Rows::All { folder, .. } | Rows::Rest { folder } => (false, Some(folder.clone())),
+        };
+        let prepared = std::sync::Arc::clone(&open.prepared);
+        let all = open.rows();
+        if !matches!(rows, Rows::Rest { .. }) {
+            open.answers.clear();
+            open.version += 1;
+            open.kept = folder.clone().map(|folder| KeptIn { folder, begun: None });
+        }
+        let total = if is_try { all.min(TRIED_ROWS) } else { all };
+        evaluate.asking = Some(Asking::new(total, is_try, now));
+        evaluate.rows_in_front = true;
+        self.start(
+            AskRows { is_try, folder },
+            RowsToAsk { prepared, rows, model, adapter, started },
+        );
+    }
+
+    fn pause_asking(&mut self, paused: bool) {
+        let now = self.host.seconds();
+        if let Some(asking) = &mut self.state.evaluate.asking {
+            asking.set_paused(paused, now);
+            self.tasks.set_paused::<AskRows>(paused);
+        }
+    }
+
+    /// A project was opened: its evaluations are listed, and its form comes back.
+    pub(in crate::app) fn open_evaluations(&mut self) {
+        self.tasks.drop_all::<PrepareEvaluation>();
+        if !self.tasks.has::<AskRows>() {
+            self.state.evaluate = crate::state::evaluate::EvaluateState::default();
+        }
+        self.list_evaluations_and(true);
+    }
+
+    /// Reads `evaluations/` again.
+    pub(in crate::app) fn list_evaluations(&mut self) {
+        self.list_evaluations_and(false);
+    }
+
+    fn list_evaluations_and(&mut self, takes_draft: bool) {
+        let Some(open) = &self.project else { return };
+        let folder = open.folder.clone();
+        let takes_draft =
+            takes_draft || self.tasks.of::<ListEvaluations>().any(|task| task.takes_draft);
+        self.start_instead(ListEvaluations { takes_draft }, folder);
+    }
+
+    /// Keeps the form once it has not changed for a moment. Called whenever something happens.
+    pub(in crate::app) fn keep_draft(&mut self) {
+        let Some(draft) = self.state.evaluate.draft_to_save() else {
+            self.draft_changed = None;
+            return;
+        };
+        let now = self.host.seconds();
+        match &self.draft_changed {
+            Some((seen, since)) if *seen == draft => {
+                let is_being_read =
+                    self.tasks.has::<ListEvaluations>() || self.tasks.has::<ReadTable>();
+                if now - since < DRAFT_AFTER || is_being_read {
+                    return;
+                }
+            }
+            _ => {
+                self.draft_changed = Some((draft, now));
+                return;
+            }
+        }
+        let Some(open) = &self.project else { return };
+        let folder = open.folder.clone();
+        self.state.evaluate.draft = Some(draft.clone());
+        self.draft_changed = None;
+        self.start(SaveDraft, (folder, draft));
+    }
+}

@@ -1,0 +1,260 @@
+//! Asks the loaded model about the rows of a task: about a few, to look at, or about all, whose
+//! answers are kept as they come.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{OnClosing, Rules, Work};
+use crate::evaluate::kept;
+use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
+use crate::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
+use crate::files;
+use crate::jobs::{Cancelled, Progress};
+use crate::llm;
+use crate::state::command::{EvaluateCommand, WindowCommand};
+use crate::state::evaluate::KeptIn;
+use crate::state::evaluate::asking::Asking;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::slots::Activity;
+
+pub struct AskRows {
+    pub is_try: bool,
+    pub folder: Option<PathBuf>,
+}
+
+/// What is asked of which rows.
+pub struct RowsToAsk {
+    pub prepared: Arc<Prepared>,
+    pub rows: Rows,
+
+    /// The model as `--model` understands it.
+    pub model: String,
+
+    /// The adapter, if answers are given with it.
+    pub adapter: Option<PathBuf>,
+
+    /// RFC 3339, UTC.
+    pub started: String,
+}
+
+pub enum Rows {
+    /// The first ones; nothing is kept.
+    Few(usize),
+
+    /// Into a new folder.
+    All { folder: PathBuf, project: PathBuf },
+
+    /// Those that have no answer yet.
+    Rest { folder: PathBuf },
+}
+
+pub enum AskingEvent {
+    /// The evaluation is written down, and these answers were there.
+    Begun(Box<Evaluation>, BTreeMap<u64, Answered>),
+    Answered {
+        done: usize,
+        total: usize,
+        row: Box<Answered>,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AskRowsError {
+    #[error("the model could not be used")]
+    Model(#[source] llm::Error),
+
+    #[error(transparent)]
+    Ask(#[from] AskError),
+
+    #[error("the codebook could not be saved in the project")]
+    Codebook(#[source] io::Error),
+
+    #[error("{} could not be copied to the evaluation", path.display())]
+    Copy { path: PathBuf, source: io::Error },
+}
+
+impl AskRowsError {
+    fn is_stop(&self) -> bool {
+        match self {
+            Self::Ask(AskError::Stopped(_)) => true,
+            Self::Ask(AskError::Model { source, .. } | AskError::Beginning(source))
+            | Self::Model(source) => matches!(source, llm::Error::Cancelled(_)),
+            _ => false,
+        }
+    }
+}
+
+impl From<FolderError> for AskRowsError {
+    fn from(error: FolderError) -> Self {
+        Self::Ask(AskError::Folder(error))
+    }
+}
+
+impl Work for AskRows {
+    type Request = RowsToAsk;
+    type Event = AskingEvent;
+    type Output = ();
+    type Error = AskRowsError;
+
+    const RULES: Rules = Rules {
+        takes_processor: true,
+        gives_way: true,
+        on_closing: OnClosing::Wait, // what is answered is kept
+        ..Rules::short("The evaluation")
+    };
+
+    fn run(
+        request: RowsToAsk,
+        services: &Services,
+        progress: &dyn Progress<AskingEvent>,
+    ) -> Result<(), AskRowsError> {
+        let RowsToAsk { prepared, rows, model: name, adapter: path, started } = request;
+        let model = services.model().map_err(AskRowsError::Model)?;
+        let adapter = path.as_ref().and_then(|_| services.adapter());
+        let folder = match rows {
+            Rows::Few(count) => {
+                let mut asker = Asker::new(&model, adapter.as_deref(), &prepared)?;
+                let questions = &prepared.questions.list;
+                let total = count.min(questions.len());
+                for (index, question) in questions.iter().take(count).enumerate() {
+                    progress.check().map_err(AskError::Stopped)?;
+                    let row = Box::new(asker.answer(question, progress)?);
+                    progress.emit(AskingEvent::Answered { done: index + 1, total, row });
+                    progress.rest();
+                }
+                return Ok(());
+            }
+            Rows::All { ref folder, .. } | Rows::Rest { ref folder } => folder.clone(),
+        };
+        let adapter_sha256 = path.as_deref().map(run::hash_of_adapter).transpose()?;
+        // As `tuning-fork evaluate` calls it: the window loads models as they are stored.
+        let mut evaluation = prepared.evaluation(&model, adapter_sha256, "as stored", &started);
+        evaluation.task.model = name;
+        evaluation.task.adapter = path.map(|path| path.display().to_string());
+        let resume = matches!(rows, Rows::Rest { .. });
+        if let Rows::All { project, .. } = &rows {
+            keep_codebook(&prepared, project, &folder, &mut evaluation)?;
+        }
+        let (kept, answered) = Folder::begin(&folder, &evaluation, resume)?;
+        progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
+        run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
+        Ok(())
+    }
+}
+
+/// Puts the codebook into the project, and a copy beside the answers: what was asked stays known,
+/// whatever becomes of the first.
+fn keep_codebook(
+    prepared: &Prepared,
+    project: &Path,
+    folder: &Path,
+    evaluation: &mut Evaluation,
+) -> Result<(), AskRowsError> {
+    let (Some(codebook), Some(code)) =
+        (&prepared.questions.codebook, evaluation.task.code.as_mut())
+    else {
+        return Ok(());
+    };
+    let from_form = code.codebook.as_os_str().is_empty();
+    let bytes = if from_form {
+        kept::save_codebook(project, codebook).map_err(AskRowsError::Codebook)?;
+        codebook.to_toml().into_bytes()
+    } else {
+        std::fs::read(&code.codebook)
+            .map_err(|source| AskRowsError::Copy { path: code.codebook.clone(), source })?
+    };
+    let ending = code.codebook.extension().unwrap_or("toml".as_ref());
+    let name = Path::new("codebook").with_extension(ending);
+    let path = folder.join(&name);
+    files::write_atomic(&path, &bytes).map_err(|source| AskRowsError::Copy { path, source })?;
+    code.codebook = name;
+    Ok(())
+}
+
+/// Passes on what the engine says.
+struct Passing<'a>(&'a dyn Progress<AskingEvent>);
+
+impl Progress<AskEvent> for Passing<'_> {
+    fn emit(&self, event: AskEvent) {
+        let AskEvent::Answered { done, total, row } = event;
+        self.0.emit(AskingEvent::Answered { done, total, row });
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        self.0.check()
+    }
+
+    fn rest(&self) {
+        self.0.rest();
+    }
+}
+
+impl Task<Workbench> for AskRows {
+    fn on_event(&mut self, event: AskingEvent, app: &mut Workbench) {
+        let now = app.host.seconds();
+        let evaluate = &mut app.state.evaluate;
+        match event {
+            AskingEvent::Begun(evaluation, answered) => {
+                if let Some(asking) = &mut evaluate.asking {
+                    asking.begin(answered.len(), now);
+                }
+                if let (Some(open), Some(folder)) = (&mut evaluate.open, &self.folder) {
+                    open.answers = answered;
+                    open.version += 1;
+                    let begun = Some(evaluation);
+                    open.kept = Some(KeptIn { folder: folder.clone(), begun });
+                }
+            }
+            AskingEvent::Answered { done, total, row } => {
+                evaluate.on_answer(*row, done, total, now);
+            }
+        }
+    }
+
+    fn ended(&mut self, app: &mut Workbench) {
+        app.state.evaluate.asking = None;
+        if !self.is_try {
+            app.list_evaluations();
+        }
+    }
+
+    fn done(self, (): (), app: &mut Workbench) {
+        let Some(folder) = self.folder else { return };
+        let rows = app.state.evaluate.open.as_ref().map_or(0, |open| open.answers.len());
+        let summary = format!("All {rows} rows are answered; results.csv has them");
+        let results = folder.join(crate::evaluate::results::TABLE);
+        app.state.notices.push(
+            Notice::info(PanelId::Evaluate, summary)
+                .remedy("Show results.csv", WindowCommand::Reveal(results)),
+        );
+    }
+
+    fn failed(self, error: AskRowsError, app: &mut Workbench) {
+        if error.is_stop() {
+            return;
+        }
+        let notice = Notice::error(PanelId::Evaluate, "The rows could not all be asked", &error);
+        let is_kept = app.state.evaluate.open.as_ref().is_some_and(|open| open.kept.is_some());
+        app.state.notices.push(if is_kept && !self.is_try {
+            notice
+                .hint("What was answered so far is kept")
+                .remedy("Resume", EvaluateCommand::Resume)
+        } else {
+            notice
+        });
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Evaluate
+    }
+
+    fn activity(&self, app: &Workbench) -> Option<Activity> {
+        app.state.evaluate.asking.as_ref().map(Asking::activity)
+    }
+}

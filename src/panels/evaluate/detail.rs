@@ -1,0 +1,156 @@
+//! One row: its whole text, the probability of every option, what people said, what the model saw.
+
+use eframe::egui::{
+    CollapsingHeader, Frame, Label, Margin, Rect, ScrollArea, Sense, Sides, TextStyle, Ui,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::grid::{said_words, text_of};
+use super::prompt;
+use crate::evaluate::question::Question;
+use crate::evaluate::results::Answered;
+use crate::panels::train::fields::problem_ui;
+use crate::state::command::Commands;
+use crate::state::evaluate::EvaluateState;
+use crate::state::slots::Surroundings;
+use crate::widgets::button::ActionButton;
+use crate::widgets::format;
+use crate::widgets::one_line::one_line;
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn detail_ui(
+    ui: &mut Ui,
+    evaluate: &mut EvaluateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let p = theme::palette(ui);
+    let frame = Frame::new()
+        .fill(p.card)
+        .stroke(eframe::egui::Stroke::new(theme::HAIRLINE, p.line))
+        .corner_radius(theme::CARD_RADIUS)
+        .inner_margin(Margin::symmetric(12, 8));
+    ui.add_space(theme::GAP);
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.set_height(ui.available_height());
+        let Some(open) = &mut evaluate.open else { return };
+        let Some(question) = open.selected().cloned() else { return };
+        let row = question.place.row;
+        let ((), (by, closes)) = Sides::new().shrink_left().truncate().show(
+            ui,
+            |ui| {
+                ui.label(theme::title(ui, format!("Row {row}")));
+            },
+            |ui| {
+                let close = ActionButton::only_icon(icons::CLOSE, "Close the row");
+                let closes = ui.add(close).clicked();
+                let next = ui.add(ActionButton::only_icon(icons::DOWN, "Next row")).clicked();
+                let last = ui.add(ActionButton::only_icon(icons::UP, "Last row")).clicked();
+                (isize::from(next) - isize::from(last), closes)
+            },
+        );
+        if by != 0 {
+            open.grid.step(&open.prepared.questions, by);
+        }
+        if closes {
+            open.grid.selected = None;
+        }
+        let answered = open.answers.get(&row).cloned();
+        let coders = open.prepared.questions.coders.clone();
+        let first = open.prepared.form.first(&question);
+        // Another id for each row: a reader begins at the top.
+        let area = ScrollArea::vertical().id_salt(("row", row)).auto_shrink(false);
+        area.show(ui, |ui| {
+            if let Some(answered) = &answered {
+                answer_ui(ui, &question, answered);
+                people_ui(ui, &question, answered, &coders);
+            }
+            ui.add(Label::new(text_of(&question)).wrap());
+            for name in ["first", "second"] {
+                if let Some(text) = question.part(name) {
+                    ui.label(theme::muted(ui, format!("{name} answer")));
+                    ui.add(Label::new(text).wrap());
+                }
+            }
+            CollapsingHeader::new("What the model saw").id_salt("seen").show(
+                ui,
+                |ui| match first {
+                    Ok(first) => prompt::seen_ui(ui, evaluate, &first.content, around, commands),
+                    Err(problem) => problem_ui(ui, &problem.to_string()),
+                },
+            );
+        });
+    });
+}
+
+/// A bar for each option.
+fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
+    if let Some(problem) = &answered.problem {
+        problem_ui(ui, problem);
+        return;
+    }
+    let font = TextStyle::Body.resolve(ui.style());
+    let em = theme::em(ui);
+    let longest = question.options.iter().map(|option| option.trim().chars().count()).max();
+    let most = ui.available_width() * 0.45;
+    let name = (longest.unwrap_or(0) as f32 * em * 0.6 + theme::GAP).clamp(em * 3.0, most);
+    for (index, option) in question.options.iter().enumerate() {
+        let share = answered.probabilities.get(index).copied().unwrap_or(0.0);
+        let p = theme::palette(ui);
+        let size = vec2(ui.available_width(), (em * 1.6).round());
+        let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+        let number = format::percent(share as f32);
+        let words = format!("{}: {number}", option.trim());
+        let role = eframe::egui::accesskit::Role::Label;
+        response.widget_info(|| WidgetInfo::labeled(role, true, &words));
+        let is_answer = answered.index == Some(index);
+        let ink = if is_answer { p.strong } else { p.text };
+        let label = one_line(ui, option.trim(), font.clone(), ink, name - theme::GAP);
+        let digits = eframe::egui::FontId::monospace(font.size * 0.92);
+        let number = one_line(ui, &number, digits, ink, em * 5.0);
+        let middle = rect.center().y;
+        let painter = ui.painter();
+        let left = rect.left() + name;
+        let room = (rect.right() - left - em * 5.0).max(0.0);
+        let height = em * 0.7;
+        let bar = |width: f32| {
+            Rect::from_min_size(pos2(left, middle - height / 2.0), vec2(width, height))
+        };
+        painter.rect_filled(bar(room), 2.0, p.raised_press);
+        let color = if is_answer { p.accent } else { p.outline };
+        painter.rect_filled(bar(room * share as f32), 2.0, color);
+        let y = middle - label.size().y / 2.0;
+        painter.galley(pos2(rect.left(), y), label, ink);
+        let x = rect.right() - number.size().x - 4.0;
+        painter.galley(pos2(x, middle - number.size().y / 2.0), number, ink);
+        response.on_hover_text(option.trim());
+    }
+    let mut said = Vec::new();
+    if answered.answer.as_deref() == Some("tie") && answered.index == Some(question.options.len()) {
+        said.push("tie: the two orders disagree".to_owned());
+    }
+    said.push(format!("entropy {:.2} bits", answered.entropy));
+    said.push(format!(
+        "the options are {} of what it could say",
+        format::percent(answered.mass as f32,)
+    ));
+    if let Some(same) = answered.same_answer {
+        said.push(format!("the same answer in {} of the orders", format::percent(same as f32)));
+    }
+    if let Some(cut) = answered.cut {
+        said.push(format!("{} tokens at the text's end did not fit", format::count(cut)));
+    }
+    ui.add(Label::new(theme::muted(ui, said.join(" · "))).wrap());
+}
+
+fn people_ui(ui: &mut Ui, question: &Question, answered: &Answered, coders: &[String]) {
+    let said: Vec<String> = coders
+        .iter()
+        .zip(&answered.human)
+        .map(|(coder, said)| format!("{coder}: {}", said_words(question, *said)))
+        .collect();
+    if !said.is_empty() {
+        ui.add(Label::new(format!("Said by people · {}", said.join(" · "))).wrap());
+    }
+}

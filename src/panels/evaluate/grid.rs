@@ -1,0 +1,254 @@
+//! The rows as a grid. Only those in sight are laid out, so that a table of any length scrolls.
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{
+    Align, Color32, FontId, Rect, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
+
+use crate::evaluate::question::{Question, VERDICTS};
+use crate::evaluate::results::Answered;
+use crate::state::evaluate::OpenEvaluation;
+use crate::state::evaluate::grid::option_name;
+use crate::widgets::format;
+use crate::widgets::one_line::one_line;
+use crate::widgets::theme;
+
+/// The width of each column, from the left; 0: there is no room for it.
+struct Columns {
+    row: f32,
+    text: f32,
+    answer: f32,
+    bar: f32,
+    entropy: f32,
+
+    /// Of each coder, and how many of them have room.
+    coder: f32,
+    coders: usize,
+}
+
+impl Columns {
+    fn fit(width: f32, em: f32, coders: usize, longest_row: usize) -> Self {
+        let row = em * (longest_row as f32 * 0.62 + 1.0);
+        let (answer, bar, coder) = (em * 6.5, em * 7.5, em * 5.5);
+        let least = em * 10.0;
+        let left = |entropy: f32, coders: usize| {
+            width - row - answer - bar - entropy - coder * coders as f32
+        };
+        let entropy = if left(em * 4.0, coders.min(1)) >= least { em * 4.0 } else { 0.0 };
+        let fits = (0..=coders.min(6)).rev().find(|coders| left(entropy, *coders) >= least);
+        let coders = fits.unwrap_or(0);
+        let text = left(entropy, coders).max(em * 4.0);
+        Self { row, text, answer, bar, entropy, coder, coders }
+    }
+}
+
+pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
+    let em = theme::em(ui);
+    let questions = &open.prepared.questions;
+    let digits = questions.list.last().map_or(1, |last| last.place.row.to_string().len());
+    let scroll_bar = ui.spacing().scroll.bar_width + 4.0;
+    let width = ui.available_width() - scroll_bar;
+    let columns = Columns::fit(width, em, questions.coders.len(), digits);
+    header_ui(ui, &columns, open);
+    if open.grid.shown().is_empty() {
+        let words = "No row is of this kind";
+        ui.label(theme::muted(ui, words));
+        return;
+    }
+    let height = (em * 1.8).round();
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let mut area = ScrollArea::vertical().id_salt("evaluate_rows").auto_shrink(false);
+    if std::mem::take(&mut open.grid.scrolls_to_selected)
+        && let Some(at) = place_of_selected(open)
+    {
+        // In the middle of what is seen.
+        let middle = (ui.available_height() - height) / 2.0;
+        area = area.vertical_scroll_offset((at as f32 * height - middle).max(0.0));
+    }
+    let mut clicked = None;
+    area.show_rows(ui, height, open.grid.shown().len(), |ui, range| {
+        for place in &open.grid.shown()[range] {
+            let question = &questions.list[*place as usize];
+            let answered = open.answers.get(&question.place.row);
+            let selected = open.grid.selected == Some(question.place.row);
+            if row_ui(ui, &columns, question, answered, (selected, height)) {
+                clicked = Some(question.place.row);
+            }
+        }
+    });
+    if let Some(row) = clicked {
+        let again = open.grid.selected == Some(row);
+        open.grid.selected = (!again).then_some(row);
+    }
+}
+
+fn place_of_selected(open: &OpenEvaluation) -> Option<usize> {
+    let row = open.grid.selected?;
+    let list = &open.prepared.questions.list;
+    open.grid.shown().iter().position(|place| list[*place as usize].place.row == row)
+}
+
+fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
+    let p = theme::palette(ui);
+    let font = TextStyle::Small.resolve(ui.style());
+    let size = vec2(ui.available_width(), (font.size * 1.6).round());
+    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+    let mut painter = Cells { ui, rect, x: rect.left(), font, ink: p.muted };
+    let task = &open.prepared.task;
+    let text = match (&task.code, &task.exam) {
+        (Some(code), _) => code.text.as_str(),
+        (None, Some(exam)) => exam.question.as_str(),
+        (None, None) => "prompt",
+    };
+    painter.text("row", columns.row, Align::Max);
+    painter.text(text, columns.text, Align::Min);
+    painter.text("answer", columns.answer, Align::Min);
+    painter.text("probability", columns.bar, Align::Min);
+    if columns.entropy > 0.0 {
+        painter.text("entropy", columns.entropy, Align::Min);
+    }
+    for coder in open.prepared.questions.coders.iter().take(columns.coders) {
+        painter.text(coder, columns.coder, Align::Min);
+    }
+}
+
+/// True: it was clicked.
+fn row_ui(
+    ui: &mut Ui,
+    columns: &Columns,
+    question: &Question,
+    answered: Option<&Answered>,
+    (selected, height): (bool, f32),
+) -> bool {
+    let p = theme::palette(ui);
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
+    let row = question.place.row;
+    let words = spoken(question, answered);
+    response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &words));
+    if !ui.is_rect_visible(rect) {
+        return response.clicked();
+    }
+    let ground = match (selected, response.hovered()) {
+        (true, _) => p.accent_soft,
+        (false, true) => p.raised,
+        (false, false) => Color32::TRANSPARENT,
+    };
+    ui.painter().rect_filled(rect, theme::CONTROL_RADIUS, ground);
+    if response.has_focus() {
+        let stroke = eframe::egui::Stroke::new(2.0, p.accent);
+        let kind = eframe::egui::StrokeKind::Inside;
+        ui.painter().rect_stroke(rect, theme::CONTROL_RADIUS, stroke, kind);
+    }
+    let font = TextStyle::Body.resolve(ui.style());
+    let mut cells = Cells { ui, rect, x: rect.left(), font, ink: p.muted };
+    cells.text(&row.to_string(), columns.row, Align::Max);
+    cells.ink = p.text;
+    cells.text(&beginning(text_of(question)), columns.text, Align::Min);
+    let Some(answered) = answered else { return response.clicked() };
+    if let Some(problem) = &answered.problem {
+        cells.ink = p.problem;
+        cells.text(problem, columns.answer + columns.bar + columns.entropy, Align::Min);
+    } else {
+        cells.ink = p.strong;
+        cells.text(answered.answer.as_deref().unwrap_or_default(), columns.answer, Align::Min);
+        cells.bar(probability(answered), columns.bar);
+        if columns.entropy > 0.0 {
+            cells.ink = p.muted;
+            cells.text(&format!("{:.2}", answered.entropy), columns.entropy, Align::Min);
+        }
+    }
+    for said in answered.human.iter().take(columns.coders) {
+        let same = said.is_some() && *said == answered.index;
+        cells.ink = if same || said.is_none() { p.muted } else { p.rejected };
+        cells.text(&said_words(question, *said), columns.coder, Align::Min);
+    }
+    response.clicked()
+}
+
+/// Draws one cell after the other.
+struct Cells<'a> {
+    ui: &'a Ui,
+    rect: Rect,
+    x: f32,
+    font: FontId,
+    ink: Color32,
+}
+
+impl Cells<'_> {
+    fn text(&mut self, text: &str, width: f32, align: Align) {
+        let room = width - theme::GAP;
+        let galley = one_line(self.ui, text, self.font.clone(), self.ink, room);
+        let x = match align {
+            Align::Max => self.x + room - galley.size().x,
+            Align::Min | Align::Center => self.x,
+        };
+        let y = self.rect.center().y - galley.size().y / 2.0;
+        self.ui.painter().galley(pos2(x, y), galley, self.ink);
+        self.x += width;
+    }
+
+    /// A probability as a bar with its number at the right.
+    fn bar(&mut self, share: f64, width: f32) {
+        let p = theme::palette(self.ui);
+        let words = format::percent(share as f32);
+        let font = FontId::monospace(self.font.size * 0.92);
+        let number = one_line(self.ui, &words, font, p.text, width - theme::GAP);
+        let bar = width - number.size().x - theme::GAP * 2.0;
+        let middle = self.rect.center().y;
+        if bar > 12.0 {
+            let height = self.font.size * 0.5;
+            let top = pos2(self.x, middle - height / 2.0);
+            let whole = Rect::from_min_size(top, vec2(bar, height));
+            self.ui.painter().rect_filled(whole, 2.0, p.raised_press);
+            let filled = Rect::from_min_size(top, vec2(bar * share as f32, height));
+            self.ui.painter().rect_filled(filled, 2.0, p.accent);
+        }
+        let x = self.x + width - theme::GAP - number.size().x;
+        self.ui.painter().galley(pos2(x, middle - number.size().y / 2.0), number, p.text);
+        self.x += width;
+    }
+}
+
+/// Of the answer; of a judge's tie that of the likelier side.
+fn probability(answered: &Answered) -> f64 {
+    let of_answer = answered.index.and_then(|index| answered.probabilities.get(index));
+    of_answer.copied().unwrap_or_else(|| answered.probabilities.iter().copied().fold(0.0, f64::max))
+}
+
+/// What the row is about.
+pub(super) fn text_of(question: &Question) -> &str {
+    ["text", "question", "prompt"]
+        .into_iter()
+        .find_map(|name| question.part(name))
+        .unwrap_or_default()
+}
+
+/// What fits into one line of the widest window.
+fn beginning(text: &str) -> String {
+    text.chars().take(240).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// What a person said.
+pub(super) fn said_words(question: &Question, said: Option<usize>) -> String {
+    let Some(index) = said else { return "–".to_owned() };
+    match question.options.get(index) {
+        Some(option) => option.trim().to_owned(),
+        None if index == 2 => VERDICTS[2].to_owned(),
+        None => option_name(index),
+    }
+}
+
+fn spoken(question: &Question, answered: Option<&Answered>) -> String {
+    let text: String = text_of(question).chars().take(60).collect();
+    let row = format!("Row {} · {text}", question.place.row);
+    match answered {
+        None => row,
+        Some(Answered { problem: Some(problem), .. }) => format!("{row} · {problem}"),
+        Some(answered) => {
+            let answer = answered.answer.as_deref().unwrap_or_default();
+            let share = format::percent(probability(answered) as f32);
+            format!("{row} · {answer} · {share}")
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The form that codes texts: the table and its columns, the codebook, how the model is asked.
+
+use eframe::egui::{ComboBox, Label, Sides, Ui};
+
+use super::codebook;
+use crate::evaluate::task::{AnswerForm, Scoring};
+use crate::panels::preview::look_ui;
+use crate::panels::train::fields::{check_ui, number_row_ui, row_ui, section_ui};
+use crate::state::command::{Commands, EvaluateCommand};
+use crate::state::evaluate::form::CodeForm;
+use crate::state::evaluate::{EvaluateState, Preparing};
+use crate::widgets::button::ActionButton;
+use crate::widgets::format;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
+    table_ui(ui, evaluate, commands);
+    codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
+    asking_ui(ui, &mut evaluate.form);
+}
+
+fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
+    section_ui(ui, "Table");
+    let name = match (&evaluate.preparing, evaluate.form.table_name()) {
+        (Some((Preparing::Table, at)), _) => {
+            format!("Reading… {} rows", format::count(at.rows as usize))
+        }
+        (_, Some(name)) => name,
+        (_, None) => "No table yet".to_owned(),
+    };
+    Sides::new().shrink_left().truncate().show(
+        ui,
+        |ui| ui.add(Label::new(name).truncate()),
+        |ui| {
+            let choose = ActionButton::new("Choose table…").icon(icons::FILE);
+            let hint = "CSV, Excel, JSON Lines, Parquet and more: a row for each text";
+            if ui.add(choose).on_hover_text(hint).clicked() {
+                commands.push(EvaluateCommand::ChooseTable);
+            }
+        },
+    );
+    let form = &mut evaluate.form;
+    if form.table.is_none() {
+        let hint = "Choose a table with a text in each row. If people have labelled some of the \
+                    texts, their labels can be columns of it.";
+        ui.add(Label::new(theme::muted(ui, hint)).wrap());
+        return;
+    }
+    if let Some(report) = &form.table {
+        look_ui(ui, report);
+    }
+    let columns = form.columns().to_vec();
+    let hint = "The column with the texts that get a label";
+    column_ui(ui, "Texts", hint, &columns, &mut form.text);
+    let mut id = form.id.clone().unwrap_or_default();
+    let hint = "A column that names each row in the results, so that they can be joined to other \
+                tables";
+    let mut choices = vec![String::new()];
+    choices.extend(columns.iter().cloned());
+    column_ui(ui, "Rows are named by", hint, &choices, &mut id);
+    form.id = Some(id).filter(|id| !id.is_empty());
+    people_ui(ui, form, &columns);
+}
+
+fn column_ui(ui: &mut Ui, name: &str, hint: &str, columns: &[String], chosen: &mut String) {
+    let words = |column: &str| match column {
+        "" => "(none)".to_owned(),
+        column => short(column),
+    };
+    row_ui(ui, name, hint, |ui| {
+        let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
+        let combo = ComboBox::from_id_salt(name)
+            .selected_text(words(chosen))
+            .width(width)
+            .truncate()
+            .show_ui(ui, |ui| {
+                for column in columns {
+                    ui.selectable_value(chosen, column.clone(), words(column));
+                }
+            });
+        combo.response.accessible_name(name).on_hover_text(hint);
+    });
+}
+
+/// A check box for each column that may hold a person's labels.
+fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
+    form.human.retain(|column| *column != form.text);
+    let hint = "Columns with labels that people gave, a coder each. The model does not see them";
+    let label = Label::new("Labels by people").selectable(false);
+    ui.add(label).on_hover_text(hint);
+    ui.horizontal_wrapped(|ui| {
+        for column in columns.iter().filter(|column| **column != form.text) {
+            let mut on = form.human.contains(column);
+            if check_ui(ui, &mut on, &short(column), column).changed() {
+                if on {
+                    form.human.push(column.clone());
+                } else {
+                    form.human.retain(|known| known != column);
+                }
+            }
+        }
+    });
+}
+
+/// A column's name, at most as long as a row of the form.
+fn short(name: &str) -> String {
+    const MOST: usize = 24;
+    let line = name.replace(['\n', '\r'], " ");
+    if line.chars().count() <= MOST {
+        return line;
+    }
+    let kept: String = line.chars().take(MOST - 1).collect();
+    format!("{kept}…")
+}
+
+fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
+    section_ui(ui, "How it is asked");
+    let segments = [
+        Segment {
+            value: AnswerForm::Usual,
+            words: "whole labels",
+            explanation: "The probability of each label's whole text",
+        },
+        Segment {
+            value: AnswerForm::Letter,
+            words: "letters",
+            explanation: "Labels are listed under A, B, C…, and the letter's probability counts",
+        },
+    ];
+    let mut answer = match form.answer {
+        AnswerForm::Letter => AnswerForm::Letter,
+        AnswerForm::Usual | AnswerForm::Text => AnswerForm::Usual,
+    };
+    row_ui(ui, "Answers are", "What of an answer is scored", |ui| {
+        if segmented_ui(ui, &mut answer, &segments) {
+            form.answer = answer;
+        }
+    });
+    number_row_ui(
+        ui,
+        "Orders of the labels",
+        "In how many orders the labels are listed; the probabilities are averaged over them. \
+         Answers that change with the order are counted",
+        &mut form.orders,
+        1..=5040,
+    );
+    if form.orders > 1 {
+        let hint = "Draws the orders where not all of them are asked";
+        number_row_ui(ui, "Seed", hint, &mut form.seed, 0..=1_000_000);
+    }
+    let hint = "How the log-probabilities of a label's tokens become its score";
+    row_ui(ui, "Scored by", hint, |ui| {
+        let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
+        let combo = ComboBox::from_id_salt("scoring")
+            .selected_text(scoring_words(form.score).0)
+            .width(width)
+            .show_ui(ui, |ui| {
+                for choice in [Scoring::Sum, Scoring::Mean, Scoring::Prior] {
+                    let (words, about) = scoring_words(choice);
+                    ui.selectable_value(&mut form.score, choice, words).on_hover_text(about);
+                }
+            });
+        combo.response.accessible_name("Scored by").on_hover_text(scoring_words(form.score).1);
+    });
+}
+
+/// A way to score, and what it does.
+pub(super) fn scoring_words(scoring: Scoring) -> (&'static str, &'static str) {
+    match scoring {
+        Scoring::Sum => ("sum of tokens", "The probability of the whole label"),
+        Scoring::Mean => {
+            ("mean of tokens", "The same by token: long labels are not at a disadvantage")
+        }
+        Scoring::Prior => (
+            "less its prior",
+            "The sum less what it would be without the text: labels that are likely anyway are \
+             not at an advantage",
+        ),
+    }
+}

@@ -1,0 +1,93 @@
+//! A task file, or an evaluation of the project: what is asked of which table.
+
+use eframe::egui::{Label, Ui};
+
+use super::list::kind_words;
+use super::setup::scoring_words;
+use crate::evaluate::task::{AnswerForm, Kind, Task};
+use crate::panels::preview::look_ui;
+use crate::panels::train::fields::section_ui;
+use crate::state::evaluate::form::file_name;
+use crate::state::evaluate::{EvaluateState, OpenEvaluation};
+use crate::state::slots::Surroundings;
+use crate::widgets::button::ActionButton;
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Surroundings<'_>) {
+    let Some(open) = &evaluate.open else { return };
+    let task = &open.prepared.task;
+    let title = if task.name.is_empty() { file_name(&task.data) } else { task.name.clone() };
+    ui.add(Label::new(theme::title(ui, title)).wrap());
+    look_ui(ui, &open.prepared.questions.report);
+    for (name, words) in said(open, around) {
+        section_ui(ui, name);
+        ui.add(Label::new(words).wrap());
+    }
+    let can_change = task.code.is_some() && evaluate.asking.is_none();
+    let codebook = open.prepared.questions.codebook.clone();
+    if let (true, Some(codebook)) = (can_change, codebook) {
+        ui.add_space(theme::GAP);
+        let change = ActionButton::new("Change it in the form").icon(icons::EDIT);
+        let hint = "Takes the table, the codebook and the settings over. This one stays as it is";
+        if ui.add(change).on_hover_text(hint).clicked() {
+            let (task, report) = (task.clone(), open.prepared.questions.report.clone());
+            evaluate.form.take_over(&task, &codebook, Some(report));
+            evaluate.preview_row = 0;
+            evaluate.show_form();
+        }
+    }
+}
+
+/// Name and words of what decides the answers.
+fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
+    let task = &open.prepared.task;
+    let mut said = vec![("Asked", format!("The model {}", asked(task)))];
+    said.push(("Model", model(open, around)));
+    if let Some(labels) = open.prepared.questions.labels.as_ref().filter(|_| task.code.is_some()) {
+        said.push(("Labels", labels.join(" · ")));
+    }
+    if !open.prepared.questions.coders.is_empty() {
+        said.push(("Said by people", open.prepared.questions.coders.join(" · ")));
+    }
+    let form = match (task.answer, task.kind()) {
+        (AnswerForm::Letter, _) | (AnswerForm::Usual, Ok(Kind::Exam(_) | Kind::Judge(_))) => {
+            "Letters are scored"
+        }
+        _ => "Whole texts are scored",
+    };
+    let first = open.prepared.questions.list.first();
+    let orders = first.map_or(1, |question| open.prepared.form.order_count(question));
+    let orders = match orders {
+        1 => "in the order of the table".to_owned(),
+        count => format!("in {count} orders, averaged"),
+    };
+    said.push(("Answers", format!("{form}, by the {}, {orders}", scoring_words(task.score).0)));
+    said
+}
+
+fn asked(task: &Task) -> String {
+    match task.kind() {
+        Ok(Kind::Code(code)) => format!("gives each text of \"{}\" a label", code.text),
+        Ok(Kind::Exam(exam)) => match &exam.answer {
+            Some(answer) => {
+                format!("answers \"{}\"; \"{answer}\" has the right answers", exam.question)
+            }
+            None => format!("answers \"{}\"", exam.question),
+        },
+        Ok(Kind::Judge(judge)) => {
+            let [first, second] = &judge.answers;
+            format!("says whether \"{first}\" or \"{second}\" is the better answer")
+        }
+        Err(_) => kind_words(task).to_owned(),
+    }
+}
+
+fn model(open: &OpenEvaluation, around: &Surroundings<'_>) -> String {
+    let begun = open.kept.as_ref().and_then(|kept| kept.begun.as_ref());
+    let loaded = around.model.ready().map(|card| card.identity.name.clone());
+    match (begun, loaded) {
+        (Some(begun), _) => begun.model.name.clone(),
+        (None, Some(loaded)) => format!("{loaded}, which is loaded"),
+        (None, None) => "None is loaded yet".to_owned(),
+    }
+}

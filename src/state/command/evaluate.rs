@@ -1,0 +1,38 @@
+//! What the Evaluate panel is asked for.
+
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum EvaluateCommand {
+    /// Opens the form that codes texts.
+    New,
+    ChooseTask,
+
+    /// Reads a task file and its table.
+    OpenTask(PathBuf),
+
+    /// An evaluation of the project, by its folder.
+    OpenKept(PathBuf),
+    ChooseTable,
+
+    /// Reads how a table looks, for the form.
+    UseTable(PathBuf),
+    ChooseCodebook,
+
+    /// Asks about a few rows; their answers are only shown.
+    Try,
+
+    /// Asks about all rows, and keeps the answers in the project.
+    Start,
+
+    /// Asks about the rows that have no answer yet.
+    Resume,
+
+    /// The rows that are being asked about rest with everything in memory.
+    Pause,
+    Continue,
+    Stop,
+
+    /// The prompt through the loaded model's chat template.
+    ShowPrompt(String),
+}

@@ -1,0 +1,272 @@
+//! The Evaluate panel: a model answers about every row of a table, and the rows are looked at.
+
+pub mod asking;
+pub mod form;
+pub mod grid;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use asking::Asking;
+use form::{CodeForm, Preview};
+use grid::Grid;
+
+use super::slots::ModelSlot;
+use crate::data::table::Reading;
+use crate::evaluate::kept::{Draft, Kept};
+use crate::evaluate::prompt;
+use crate::evaluate::question::Question;
+use crate::evaluate::results::{Answered, Evaluation};
+use crate::evaluate::run::Prepared;
+
+/// So many rows are tried while the prompt is worked on.
+pub const TRIED_ROWS: usize = 5;
+
+/// Everything that the Evaluate panel shows.
+#[derive(Debug, Default)]
+pub struct EvaluateState {
+    pub front: Front,
+    /// What the list lies over.
+    pub behind: Front,
+    pub left: LeftTab,
+
+    /// In a narrow window: the rows are in front, not the form.
+    pub rows_in_front: bool,
+
+    /// The project's evaluations, the newest first.
+    pub kept: Vec<Kept>,
+    pub form: CodeForm,
+
+    /// The form as it lies on the disk, and when the form was last changed.
+    pub draft: Option<Draft>,
+    pub open: Option<OpenEvaluation>,
+
+    /// A table is being read: what for, and how far it is.
+    pub preparing: Option<(Preparing, Reading)>,
+    pub asking: Option<Asking>,
+
+    /// Which of the first rows the prompt is shown for.
+    pub preview_row: usize,
+    preview: Option<(CodeForm, usize, Result<Preview, String>)>,
+    pub rendered: Option<Rendered>,
+}
+
+/// What the panel shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Front {
+    /// The evaluations of the project.
+    #[default]
+    List,
+
+    /// The form, and the rows that were asked about with it.
+    Form,
+
+    /// A task file or an evaluation of the project.
+    Opened,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeftTab {
+    #[default]
+    Setup,
+    Prompt,
+}
+
+/// What a table is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preparing {
+    /// To choose columns of it.
+    Table,
+
+    /// To try a few rows.
+    Try,
+
+    /// To ask about all of them.
+    All,
+
+    /// To look at what is there.
+    Open,
+}
+
+/// A task with its rows and their answers.
+#[derive(Clone, Debug)]
+pub struct OpenEvaluation {
+    pub prepared: Arc<Prepared>,
+
+    /// What the answers are kept with; `None`: they are only shown.
+    pub kept: Option<KeptIn>,
+    pub answers: BTreeMap<u64, Answered>,
+
+    /// Counts the changes of the answers.
+    pub version: u64,
+    pub grid: Grid,
+}
+
+/// Where answers are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptIn {
+    pub folder: PathBuf,
+
+    /// As it was begun; `None`: it is about to be.
+    pub begun: Option<Box<Evaluation>>,
+}
+
+/// A prompt as a model reads it, with what its chat template puts around.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    pub content: String,
+
+    /// Of the model.
+    pub sha256: String,
+
+    /// `None`: it is not there yet.
+    pub text: Option<Result<String, String>>,
+}
+
+impl OpenEvaluation {
+    pub fn new(prepared: Arc<Prepared>) -> Self {
+        Self { prepared, kept: None, answers: BTreeMap::new(), version: 0, grid: Grid::default() }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.prepared.questions.list.len()
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.kept.is_some() && self.answers.len() >= self.rows()
+    }
+
+    /// The row that is looked at.
+    pub fn selected(&self) -> Option<&Question> {
+        let row = self.grid.selected?;
+        let list = &self.prepared.questions.list;
+        let at = list.binary_search_by_key(&row, |question| question.place.row).ok()?;
+        list.get(at)
+    }
+}
+
+impl EvaluateState {
+    /// Shows the form, as it was left.
+    pub fn show_form(&mut self) {
+        if self.front == Front::Opened {
+            self.open = None;
+        }
+        self.front = Front::Form;
+        self.rows_in_front = false;
+    }
+
+    /// Back to the list. What is being asked about goes on.
+    pub fn show_list(&mut self) {
+        if self.asking.is_none() && self.front == Front::Opened {
+            self.open = None;
+        }
+        self.behind = std::mem::take(&mut self.front);
+    }
+
+    /// Takes a task of the form or of a file with its rows read. Answers to another one are not
+    /// shown any more.
+    pub fn set_prepared(&mut self, prepared: Arc<Prepared>) {
+        let grid = self.open.take().map(|open| (open.grid.order, open.grid.filter));
+        let mut open = OpenEvaluation::new(prepared);
+        if let Some((order, filter)) = grid {
+            (open.grid.order, open.grid.filter) = (order, filter);
+        }
+        self.open = Some(open);
+    }
+
+    /// An answer has come.
+    pub fn on_answer(&mut self, row: Answered, done: usize, total: usize, now_secs: f64) {
+        if let Some(asking) = &mut self.asking {
+            asking.on_answer(done, total, now_secs);
+        }
+        if let Some(open) = &mut self.open {
+            open.answers.insert(row.row, row);
+            open.version += 1;
+        }
+    }
+
+    /// Brings what is shown up to date. Called once a frame.
+    pub fn refresh(&mut self) {
+        if let Some(OpenEvaluation { prepared, answers, version, grid, .. }) = &mut self.open {
+            grid.refresh(&prepared.questions, answers, *version, self.asking.is_some());
+        }
+        let is_fresh = self
+            .preview
+            .as_ref()
+            .is_some_and(|(form, row, _)| *row == self.preview_row && *form == self.form);
+        if !is_fresh {
+            let preview = self.form.preview(self.preview_row);
+            self.preview = Some((self.form.clone(), self.preview_row, preview));
+        }
+    }
+
+    /// What the model is asked about the row that the prompt is shown for, or what is wrong. As of
+    /// the last [`Self::refresh`].
+    pub fn preview(&self) -> Option<&Result<Preview, String>> {
+        self.preview.as_ref().map(|(_, _, preview)| preview)
+    }
+
+    /// The template where nobody has written another.
+    pub fn usual_template(&self) -> String {
+        prompt::usual_for_code().to_owned()
+    }
+
+    /// Whether the answers that are shown were given to another form than the one that is set.
+    pub fn is_outdated(&self) -> bool {
+        let Some(open) = self.open.as_ref().filter(|_| self.front == Front::Form) else {
+            return false;
+        };
+        let mut asked = open.prepared.task.clone();
+        if let Some(code) = &mut asked.code {
+            code.codebook.clear();
+        }
+        let same = self.form.task() == asked
+            && open.prepared.questions.codebook.as_ref() == Some(&self.form.codebook);
+        !same && !open.answers.is_empty()
+    }
+
+    /// Why no rows can be asked about. `None`: they can.
+    pub fn obstacle(&self, model: &ModelSlot) -> Option<String> {
+        if self.asking.is_some() {
+            return Some("Rows are being asked about: stop that first".to_owned());
+        }
+        if self.preparing.is_some() {
+            return Some("The table is being read".to_owned());
+        }
+        if self.front == Front::Form
+            && let Some(Err(problem)) = self.preview()
+        {
+            return Some(problem.clone());
+        }
+        match model {
+            ModelSlot::Ready(_) => None,
+            ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
+            ModelSlot::Empty => Some("Load a model first".to_owned()),
+        }
+    }
+
+    /// Why this evaluation cannot go on with the loaded model. `None`: it can.
+    pub fn why_not_resume(&self, model: &ModelSlot) -> Option<String> {
+        if let Some(obstacle) = self.obstacle(model) {
+            return Some(obstacle);
+        }
+        let begun = self.open.as_ref()?.kept.as_ref()?.begun.as_ref()?;
+        let loaded = &model.ready()?.identity;
+        (loaded.sha256 != begun.model.sha256)
+            .then(|| format!("It was begun with {}: load that model to go on", begun.model.name))
+    }
+
+    /// Closes what lies over the rows. False: nothing does.
+    pub fn close_topmost(&mut self) -> bool {
+        let selected = self.open.as_mut().and_then(|open| open.grid.selected.take());
+        selected.is_some()
+    }
+
+    /// Whether the form differs from what lies on the disk.
+    pub fn draft_to_save(&self) -> Option<Draft> {
+        let draft = self.form.draft();
+        let known = self.draft.clone().unwrap_or_else(|| CodeForm::default().draft());
+        (draft != known).then_some(draft)
+    }
+}

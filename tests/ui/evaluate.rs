@@ -1,0 +1,575 @@
+//! Evaluate: a table and a codebook become a task, rows are tried and asked, answers are looked at,
+//! and what was kept is resumed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::tasks::ask_rows::{AskRows, AskRowsError, AskingEvent, Rows};
+use tuning_fork::app::tasks::show_prompt::ShowPrompt;
+use tuning_fork::app::work::Held;
+use tuning_fork::data::table::{self, Table};
+use tuning_fork::evaluate::codebook::{Class, Codebook};
+use tuning_fork::evaluate::kept;
+use tuning_fork::evaluate::prompt::Form;
+use tuning_fork::evaluate::question::Questions;
+use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
+use tuning_fork::evaluate::run::{AskError, Prepared};
+use tuning_fork::evaluate::task::{Code, Task};
+use tuning_fork::files;
+use tuning_fork::jobs::{Cancelled, Quiet};
+use tuning_fork::state::AppState;
+use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowCommand};
+use tuning_fork::state::evaluate::asking::Asking;
+use tuning_fork::state::evaluate::grid::{Filter, Order};
+use tuning_fork::state::evaluate::{Front, KeptIn, OpenEvaluation};
+use tuning_fork::state::prefs::PanelId;
+
+use crate::support::{Window, card, empty_state, loaded_state};
+use crate::whole_app::App;
+
+const TEXTS: &str = "text,coder_a,coder_b\n\
+    \"The committee praised the clear and open report.\",praise,praise\n\
+    \"Nobody could find the data, and the authors did not answer.\",blame,blame\n\
+    \"The study has 200 participants.\",neither,praise\n\
+    \"\",neither,neither\n";
+
+pub fn codebook() -> Codebook {
+    let class = |label: &str, definition: &str| Class {
+        label: label.to_owned(),
+        definition: definition.to_owned(),
+        ..Class::default()
+    };
+    Codebook {
+        name: "Tone".to_owned(),
+        instruction: "Say which tone the text has.".to_owned(),
+        classes: vec![
+            class("praise", "It says that something is good."),
+            class("blame", "It says that something is bad."),
+            class("neither", "It does neither."),
+        ],
+        ..Codebook::default()
+    }
+}
+
+fn task(data: &Path) -> Task {
+    Task {
+        name: "Tone".to_owned(),
+        data: data.to_owned(),
+        code: Some(Code {
+            text: "text".to_owned(),
+            codebook: PathBuf::new(),
+            human: vec!["coder_a".to_owned(), "coder_b".to_owned()],
+        }),
+        ..Task::default()
+    }
+}
+
+/// A task with the rows of this CSV.
+pub fn prepared(csv: &str) -> Prepared {
+    let task = task(Path::new("abstracts-of-the-last-ten-years.csv"));
+    let mut rows = Vec::new();
+    let report = table::read_text(&task.data, csv, &mut |_, row| {
+        rows.push(row);
+        Ok(())
+    });
+    let table = Table { report: report.unwrap(), rows };
+    let questions = Questions::of(&task, Some(codebook()), table).unwrap();
+    let form = Form::of(&task, task.kind().unwrap(), questions.codebook.as_ref()).unwrap();
+    let data_sha256 = String::new();
+    Prepared { task, questions, form, data_sha256, codebook_sha256: None }
+}
+
+/// The answer with these probabilities.
+pub fn answered(prepared: &Prepared, row: u64, probabilities: [f64; 3]) -> Answered {
+    let question = prepared.questions.list.iter().find(|question| question.place.row == row);
+    let question = question.unwrap();
+    if let Some(problem) = &question.problem {
+        let refused = Answered::refused(row, None, problem.clone());
+        return Answered { human: question.human.clone(), ..refused };
+    }
+    let best = |a: &usize, b: &usize| probabilities[*a].total_cmp(&probabilities[*b]);
+    let index = (0..3).max_by(best).unwrap();
+    Answered {
+        answer: Some(question.options[index].clone()),
+        index: Some(index),
+        probabilities: probabilities.to_vec(),
+        logprobs: probabilities.iter().map(|share| share.ln()).collect(),
+        entropy: probabilities.iter().map(|share| -share * share.log2()).sum(),
+        margin: 0.5,
+        mass: 0.9,
+        human: question.human.clone(),
+        problem: None,
+        ..Answered::refused(row, None, String::new())
+    }
+}
+
+const SHARES: [[f64; 3]; 4] = [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3], [0.0; 3]];
+
+/// Evaluate is in front.
+pub fn at_evaluate(mut state: AppState) -> AppState {
+    state.prefs.panel = PanelId::Evaluate;
+    state
+}
+
+/// All four rows are answered and kept.
+pub fn evaluated() -> AppState {
+    let mut state = at_evaluate(loaded_state());
+    let prepared = prepared(TEXTS);
+    let mut open = OpenEvaluation::new(Arc::new(prepared.clone()));
+    for (place, shares) in SHARES.into_iter().enumerate() {
+        let row = place as u64 + 1;
+        open.answers.insert(row, answered(&prepared, row, shares));
+    }
+    open.version = 4;
+    open.kept = Some(KeptIn { folder: PathBuf::from("evaluations/tone"), begun: None });
+    state.evaluate.front = Front::Opened;
+    state.evaluate.open = Some(open);
+    state
+}
+
+/// The form as somebody filled it in, with the table read.
+pub fn filled_form() -> AppState {
+    let mut state = at_evaluate(loaded_state());
+    let prepared = prepared(TEXTS);
+    let report = prepared.questions.report.clone();
+    state.evaluate.form.take_over(&prepared.task, &codebook(), Some(report));
+    state.evaluate.front = Front::Form;
+    state
+}
+
+#[test]
+fn an_empty_panel_says_what_it_is_for_and_offers_the_next_steps() {
+    let mut window = Window::new(at_evaluate(empty_state()));
+    assert!(window.sees("A model does the coding"));
+    assert!(window.sees("Load a model before you ask"));
+    window.click("New: code texts");
+    window.click("Open a task file…");
+    window.click("Go to Models");
+    assert_eq!(
+        window.asked(),
+        [Command::Evaluate(EvaluateCommand::New), Command::Evaluate(EvaluateCommand::ChooseTask),]
+    );
+    assert_eq!(window.state().prefs.panel, PanelId::Models);
+}
+
+#[test]
+fn what_is_missing_is_said_one_thing_after_the_other() {
+    let mut state = at_evaluate(empty_state());
+    state.evaluate.front = Front::Form;
+    let mut window = Window::new(state);
+    assert!(window.sees("Choose the table with the texts first"));
+    let filled = filled_form().evaluate.form;
+    window.state().evaluate.form = filled.clone();
+    window.state().evaluate.form.codebook.classes.truncate(1);
+    window.run();
+    assert!(window.sees("The codebook is not complete"));
+    window.state().evaluate.form = filled;
+    window.run();
+    assert!(window.sees("Load a model first"));
+    window.click("Go to Models");
+    assert_eq!(window.state().prefs.panel, PanelId::Models);
+}
+
+#[test]
+fn a_prompt_that_names_what_is_not_there_is_refused_in_the_engines_words() {
+    let mut state = filled_form();
+    state.evaluate.form.prompt = Some("{instruction} {abstract} {text}".to_owned());
+    let window = Window::new(state);
+    let said = "the prompt names {abstract}, and there is no such column or part";
+    assert!(window.sees(said), "{}", window.tree());
+    assert!(window.sees("{coder_a}"), "it lists what there is");
+}
+
+#[test]
+fn classes_are_added_and_removed_but_two_stay() {
+    let mut state = at_evaluate(loaded_state());
+    state.evaluate.front = Front::Form;
+    let mut window = Window::sized(state, 1280.0, 1400.0);
+    window.click("Add a class");
+    let label = "Label of class 3";
+    window.0.get_by_role_and_label(Role::TextInput, label).focus();
+    window.run();
+    window.0.get_by_role_and_label(Role::TextInput, label).type_text("neither");
+    window.run();
+    assert_eq!(window.state().evaluate.form.codebook.classes[2].label, "neither");
+    window.click("Remove class 1");
+    assert_eq!(window.state().evaluate.form.codebook.classes[1].label, "neither");
+    window.0.get_by_label("Remove class 1").click();
+    window.run();
+    assert_eq!(window.state().evaluate.form.codebook.classes.len(), 2);
+}
+
+#[test]
+fn rows_are_sorted_by_uncertainty_and_filtered_by_disagreement() {
+    let mut window = Window::new(evaluated());
+    let shown = |window: &mut Window| -> Vec<u32> {
+        window.state().evaluate.open.as_ref().unwrap().grid.shown().to_vec()
+    };
+    assert_eq!(shown(&mut window), [0, 1, 2, 3]);
+    window.click("uncertain first");
+    window.run();
+    // 1.57, 0.92 and 0.57 bits; the row without an answer comes last.
+    assert_eq!(shown(&mut window), [2, 1, 0, 3]);
+    window.click("differ");
+    window.run();
+    assert_eq!(shown(&mut window), [2], "coder_a said neither, the model praise");
+    window.click("problems");
+    window.run();
+    assert_eq!(shown(&mut window), [3]);
+    assert!(window.sees("its \"text\" is empty"));
+}
+
+#[test]
+fn the_numbers_count_answers_and_agreement() {
+    let window = Window::new(evaluated());
+    for words in ["praise 66.7 %", "blame 33.3 %", "neither 0.0 %", "1 not asked"] {
+        assert!(window.sees(words), "{words}");
+    }
+    // Of the three answered rows, two as coder_a and three as coder_b. By chance 3 / 9 would be the
+    // same as coder_a: (6/9 - 3/9) / (1 - 3/9) = 0.5.
+    assert!(window.sees("as coder_a: 66.7 % · κ 0.50"));
+    assert!(window.sees("as coder_b: 100.0 % · κ 1.00"));
+}
+
+#[test]
+fn a_row_is_looked_at_with_mouse_and_keys() {
+    let mut window = Window::new(evaluated());
+    let first = "Row 1 · The committee praised the clear and open report. · praise · 90.0 %";
+    window.click(first);
+    let looked_at =
+        |window: &mut Window| window.state().evaluate.open.as_ref().unwrap().grid.selected;
+    assert_eq!(looked_at(&mut window), Some(1));
+    assert!(window.sees("blame: 5.0 %"), "every option has its bar");
+    assert!(window.sees("coder_b: praise"));
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(looked_at(&mut window), Some(2));
+    window.press(Modifiers::NONE, Key::ArrowUp);
+    window.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(looked_at(&mut window), None);
+    assert_eq!(window.asked(), [], "Esc stopped nothing");
+}
+
+#[test]
+fn of_two_hundred_thousand_rows_only_those_in_sight_are_laid_out() {
+    let mut csv = "text,coder_a,coder_b\n".to_owned();
+    for row in 1..=200_000 {
+        csv.push_str(&format!("text {row},praise,\n"));
+    }
+    let mut state = evaluated();
+    state.evaluate.open = Some(OpenEvaluation::new(Arc::new(prepared(&csv))));
+    let mut window = Window::new(state);
+    let rows = |window: &Window| window.0.get_all_by_role(Role::Row).count();
+    assert!((10..60).contains(&rows(&window)), "{}", rows(&window));
+    let open = window.state().evaluate.open.as_mut().unwrap();
+    open.grid.selected = Some(150_000);
+    open.grid.scrolls_to_selected = true;
+    window.run();
+    assert!(window.sees("Row 150000 · text 150000"), "it scrolls there at once");
+}
+
+#[test]
+fn the_panel_reads_out_as_it_looks() {
+    let mut state = evaluated();
+    state.evaluate.open.as_mut().unwrap().grid.selected = Some(3);
+    insta::assert_snapshot!("looked_at", Window::new(state).tree());
+    insta::assert_snapshot!("form", Window::new(filled_form()).tree());
+}
+
+#[test]
+fn results_are_shown_in_the_file_manager() {
+    let mut window = Window::new(evaluated());
+    window.click("Show results.csv");
+    let path = Path::new("evaluations/tone").join(TABLE);
+    assert_eq!(window.asked(), [Command::Window(WindowCommand::Reveal(path))]);
+}
+
+// The whole window
+
+fn with_texts(csv: &str) -> (App, PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("texts.csv");
+    files::write_atomic(&path, csv.as_bytes()).expect("the folder is ours");
+    let mut app = App::with_model_in(&folder.path().join("project"));
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Evaluate)));
+    (app, path, folder)
+}
+
+/// What one thing leads to comes a frame later, and so on.
+fn settle(app: &mut App) {
+    for _ in 0..4 {
+        app.run();
+    }
+}
+
+fn fill_in(app: &mut App, path: &Path) {
+    app.click("New: code texts");
+    app.script.borrow_mut().picks = Some(path.to_owned());
+    app.click("Choose table…");
+    settle(app);
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    assert_eq!(form.text, "text", "the column with the most words");
+    form.codebook = codebook();
+    form.human = vec!["coder_a".to_owned()];
+    settle(app);
+}
+
+fn answer_event(app: &App, row: u64, done: usize, total: usize) -> AskingEvent {
+    let open = app.harness.state().state.evaluate.open.as_ref().expect("rows are shown");
+    let row = Box::new(answered(&open.prepared, row, [0.7, 0.2, 0.1]));
+    AskingEvent::Answered { done, total, row }
+}
+
+fn stopped() -> AskRowsError {
+    AskRowsError::Ask(AskError::Stopped(Cancelled))
+}
+
+#[test]
+fn five_rows_are_tried_while_the_prompt_is_worked_on() {
+    let (mut app, path, _folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let Held { request, feeder } = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    assert!(matches!(request.rows, Rows::Few(5)));
+    assert_eq!(request.prepared.questions.list.len(), 4);
+    assert_eq!(request.prepared.questions.coders, ["coder_a"]);
+    feeder.emit(answer_event(&app, 1, 1, 4));
+    settle(&mut app);
+    app.sees("1 of 4 rows");
+    app.sees("Row 1 · The committee praised the clear and open report. · praise · 70.0 %");
+    feeder.finish(Ok(()));
+    settle(&mut app);
+    app.sees("1 of 4 rows tried; nothing is kept");
+    // Another prompt: the answers are to an earlier one, and the next try replaces them.
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    form.prompt = Some("{instruction}\n{text}".to_owned());
+    settle(&mut app);
+    app.sees("These answers were given before the last change on the left");
+    app.click("Try 5 rows");
+    settle(&mut app);
+    assert!(app.harness.state().state.evaluate.open.as_ref().unwrap().answers.is_empty());
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    assert_eq!(held.request.prepared.form.template(), "{instruction}\n{text}");
+}
+
+#[test]
+fn all_rows_go_into_the_project_and_can_be_paused_and_stopped() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.click("All rows");
+    settle(&mut app);
+    let Held { request, feeder } = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let Rows::All { folder: answers, project } = request.rows else { panic!("not all rows") };
+    assert_eq!(project, folder.path().join("project"));
+    assert!(answers.starts_with(project.join("evaluations")), "{answers:?}");
+    assert!(answers.to_string_lossy().ends_with("-tone"), "{answers:?}");
+    app.script.borrow_mut().seconds = 2.0;
+    feeder.emit(answer_event(&app, 1, 1, 4));
+    settle(&mut app);
+    app.sees("1 of 4 rows · 30 rows a minute · 6 s left");
+    app.click("Pause");
+    assert!(feeder.is_paused());
+    app.sees("paused");
+    app.click("Continue");
+    assert!(!feeder.is_paused());
+    app.click("Stop asking");
+    assert!(feeder.was_cancelled());
+    feeder.finish(Err(stopped()));
+    settle(&mut app);
+    app.sees("1 of 4 rows answered");
+    let notices = &app.harness.state().state.notices;
+    assert_eq!(notices.at(PanelId::Evaluate).count(), 0, "a stop is no mistake");
+}
+
+#[test]
+fn escape_never_stops_rows_that_are_asked_about() {
+    let (mut app, path, _folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.click("All rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    app.ask(Command::Window(WindowCommand::StopForeground));
+    assert!(!held.feeder.was_cancelled());
+    app.ask(Command::Window(WindowCommand::StopAll));
+    assert!(held.feeder.was_cancelled());
+}
+
+/// An evaluation of the project of which two rows are answered, as a kill leaves it.
+fn begun(project: &Path, data: &Path) -> PathBuf {
+    let prepared = Prepared::read_with(&task(data), codebook(), &Quiet).unwrap();
+    let folder = kept::new_folder(project, "Tone", "2026-11-28-1015");
+    let text = codebook().to_toml();
+    files::write_atomic(&folder.join("codebook.toml"), text.as_bytes()).unwrap();
+    let mut task = prepared.task.clone();
+    task.code.as_mut().unwrap().codebook = PathBuf::from("codebook.toml");
+    let evaluation = Evaluation {
+        task,
+        model: card().identity,
+        adapter_sha256: None,
+        data_sha256: prepared.data_sha256.clone(),
+        codebook_sha256: prepared.codebook_sha256.clone(),
+        prompt: prepared.form.template().to_owned(),
+        labels: prepared.questions.labels.clone(),
+        coders: prepared.questions.coders.clone(),
+        rows: 4,
+        weights: "as stored".to_owned(),
+        program: "0".to_owned(),
+        started: "2026-11-28T10:15:00.000Z".to_owned(),
+    };
+    let (kept, _) = Folder::begin(&folder, &evaluation, false).unwrap();
+    for row in [1, 2] {
+        kept.append(&answered(&prepared, row, [0.7, 0.2, 0.1])).unwrap();
+    }
+    folder
+}
+
+fn with_begun() -> (App, PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("texts.csv");
+    files::write_atomic(&path, TEXTS.as_bytes()).expect("the folder is ours");
+    let project = folder.path().join("project");
+    begun(&project, &path);
+    let mut app = App::with_model_in(&project);
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Evaluate)));
+    (app, path, folder)
+}
+
+#[test]
+fn after_a_restart_an_evaluation_goes_on_where_it_was() {
+    let (mut app, _path, folder) = with_begun();
+    app.sees("2 of 4 rows are answered");
+    app.click("Open to resume");
+    settle(&mut app);
+    app.sees("2 of 4 rows answered");
+    app.sees("Row 2 · Nobody could find the data, and the authors did not answer. · praise");
+    app.ask(Command::Evaluate(EvaluateCommand::Resume));
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let Rows::Rest { folder: answers } = held.request.rows else { panic!("not the rest") };
+    assert!(answers.starts_with(folder.path().join("project/evaluations")));
+    assert_eq!(app.harness.state().state.evaluate.open.as_ref().unwrap().answers.len(), 2);
+}
+
+#[test]
+fn answers_are_not_shown_beside_a_table_that_was_changed() {
+    let (mut app, path, _folder) = with_begun();
+    files::write_atomic(&path, TEXTS.replace("200", "300").as_bytes()).unwrap();
+    app.click("Open to resume");
+    settle(&mut app);
+    app.sees("This evaluation cannot be opened");
+    app.sees("its table was changed since it was begun");
+    assert!(app.harness.state().state.evaluate.open.is_none());
+}
+
+#[test]
+fn another_model_cannot_go_on_with_an_evaluation() {
+    let (mut app, _path, _folder) = with_begun();
+    app.click("Open to resume");
+    settle(&mut app);
+    let open = app.harness.state_mut().state.evaluate.open.as_mut().unwrap();
+    open.kept.as_mut().unwrap().begun.as_mut().unwrap().model.sha256 = "another".to_owned();
+    settle(&mut app);
+    app.sees("It was begun with SmolLM2-135M-Instruct.Q4_1: load that model to go on");
+}
+
+#[test]
+fn the_form_comes_back_after_a_kill() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.script.borrow_mut().seconds = 5.0;
+    settle(&mut app);
+    settle(&mut app);
+    let project = folder.path().join("project");
+    let draft = kept::read_draft(&project).expect("it is on the disk");
+    assert_eq!(draft.codebook, codebook());
+    drop(app);
+    let again = App::with_model_in(&project);
+    let form = &again.harness.state().state.evaluate.form;
+    assert_eq!((&form.codebook, form.text.as_str()), (&codebook(), "text"));
+    assert_eq!(form.table_name().as_deref(), Some("texts.csv"), "the table is read again");
+}
+
+#[test]
+fn a_task_file_is_opened_and_asked() {
+    let (mut app, path, folder) =
+        with_texts("question,A,B,right\nWhat is 1 + 1?,2,3,A\nWhat is 2 + 2?,5,4,B\n");
+    let file = folder.path().join("exam.toml");
+    let text = format!(
+        "data = {:?}\n[exam]\nquestion = 'question'\noptions = ['A', 'B']\nanswer = 'right'\n",
+        path.file_name().unwrap()
+    );
+    files::write_atomic(&file, text.as_bytes()).unwrap();
+    app.script.borrow_mut().picks = Some(file);
+    app.click("Open a task file…");
+    settle(&mut app);
+    app.sees("answers \"question\"; \"right\" has the right answers");
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    assert_eq!(held.request.prepared.questions.list.len(), 2);
+}
+
+#[test]
+fn a_task_that_says_nothing_is_refused_in_the_engines_words() {
+    let (mut app, _path, folder) = with_texts(TEXTS);
+    let file = folder.path().join("empty.toml");
+    files::write_atomic(&file, b"data = 'texts.csv'\n").unwrap();
+    app.ask(Command::Evaluate(EvaluateCommand::OpenTask(file)));
+    settle(&mut app);
+    app.sees("This task cannot be used");
+    app.sees("the task does not say what is asked");
+}
+
+#[test]
+fn a_prompt_rendered_for_an_older_text_is_never_shown() {
+    let (mut app, path, _folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.click("Prompt");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<ShowPrompt>().expect("the prompt");
+    assert!(held.request.contains("The committee praised"), "{}", held.request);
+    app.harness.state_mut().state.evaluate.preview_row = 1;
+    settle(&mut app);
+    held.feeder.finish(Ok("<|older|>".to_owned()));
+    settle(&mut app);
+    let Held { request, feeder } = app.script.borrow_mut().take::<ShowPrompt>().expect("another");
+    assert!(request.contains("Nobody could find the data"), "{request}");
+    feeder.finish(Ok(format!("<|im_start|>user\n{request}<|im_end|>")));
+    settle(&mut app);
+    app.sees("<|im_start|>user");
+    let rendered = &app.harness.state().state.evaluate.rendered;
+    assert!(!format!("{rendered:?}").contains("older"));
+}
+
+/// Rows are being asked about.
+pub fn asking() -> AppState {
+    let mut state = evaluated();
+    let mut asking = Asking::new(12_345, false, 0.0);
+    for row in 1..=40 {
+        asking.on_answer(row, 12_345, row as f64 * 1.4);
+    }
+    state.activities.push(asking.activity());
+    state.evaluate.asking = Some(asking);
+    state
+}
+
+#[test]
+fn while_rows_are_asked_about_nothing_else_can_be_begun() {
+    let mut window = Window::new(asking());
+    assert!(window.sees("40 of 12,345 rows · 43 rows a minute"));
+    window.click("Pause");
+    window.click("Stop asking");
+    assert_eq!(
+        window.asked(),
+        [Command::Evaluate(EvaluateCommand::Pause), Command::Evaluate(EvaluateCommand::Stop)]
+    );
+    window.click("All evaluations");
+    assert!(window.sees("Running"));
+    window.click("Show the rows");
+    assert_eq!(window.state().evaluate.front, Front::Opened);
+    let open = window.state().evaluate.open.as_ref().unwrap();
+    assert_eq!((open.grid.order, open.grid.filter), (Order::Row, Filter::All));
+    assert_eq!(open.answers.len(), 4, "they are still there");
+}
