@@ -13,7 +13,7 @@ use crate::stats::cases::Kind;
 
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// What to compute, as agreement_two, classification, rouge; an unknown one lists all
+    /// What to compute, as `agreement_two`, classification, rouge; an unknown one lists all
     kind: String,
 
     /// JSON: a list of {"name", "input"}; or one such object a line

@@ -457,8 +457,11 @@ mod tests {
     fn a_table_whose_columns_say_nothing_is_shown_and_can_be_mapped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.csv");
-        let rows: String = (1..=9).map(|row| format!("{row};Frage {row}?\n")).collect();
-        files::write_atomic(&path, format!("nr;frage\n{rows}").as_bytes()).unwrap();
+        let mut rows = "nr;frage\n".to_owned();
+        for row in 1..=9 {
+            rows.push_str(&format!("{row};Frage {row}?\n"));
+        }
+        files::write_atomic(&path, rows.as_bytes()).unwrap();
         let unmapped = |columns: &Mapping| match super::prompts(&path, columns, &Quiet) {
             Err(PromptsError::Columns(unmapped)) => unmapped,
             other => panic!("{other:?}"),

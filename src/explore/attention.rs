@@ -117,8 +117,9 @@ pub fn attention(
     found.ok_or(Error::NoAttention)
 }
 
-/// The attention of layers, which are shown one after the other in the order in which they run:
-/// only one is in memory. A layer that has none is refused, see [`layers_with_attention`]. Slow:
+/// The attention of layers.
+///
+/// They are shown one after the other in the order in which they run: only one is in memory. A layer that has none is refused, see [`layers_with_attention`]. Slow:
 /// reports layers, and looks for Stop at each.
 pub fn attention_of<E: From<Error>>(
     subject: Subject<'_>,
@@ -171,9 +172,9 @@ mod tests {
         // Ids 5 6 5: position 2 has seen its token at position 0.
         let weights = [1.0, 0.0, 0.0, 0.25, 0.75, 0.0, 0.5, 0.125, 0.375];
         let found = HeadScores::of(&weights, &[5, 6, 5]);
-        assert_eq!(found.previous, Some((0.25 + 0.125) / 2.0));
+        assert_eq!(found.previous, Some(f64::midpoint(0.25, 0.125)));
         assert_eq!(found.same, Some(0.5));
-        assert_eq!(found.first, Some((0.25 + 0.5) / 2.0));
+        assert_eq!(found.first, Some(f64::midpoint(0.25, 0.5)));
         let alone = HeadScores::of(&[1.0], &[5]);
         assert_eq!((alone.previous, alone.same, alone.first), (None, None, None));
     }

@@ -165,21 +165,21 @@ impl Summary {
     }
 }
 
-/// Two rows of scores, which are used up, and the log-probabilities that both give to a token.
+/// Two rows of scores, and the log-probabilities that both give to a token.
 /// `None`: there are scores that are no numbers.
 pub(super) fn between(
-    row_a: &mut [f32],
-    row_b: &mut [f32],
+    row_a: &[f32],
+    row_b: &[f32],
     id: Option<u32>,
 ) -> Option<(Divergence, Option<[f64; 2]>)> {
-    let best = [&*row_a, &*row_b].map(|row| highest(row, TOP));
+    let best = [row_a, row_b].map(|row| highest(row, TOP));
     let spreads = [Spread::of(&mut row_a.to_vec())?, Spread::of(&mut row_b.to_vec())?];
     let logprobs = id
         .map(|id| [spreads[0].logprob(row_a[id as usize]), spreads[1].logprob(row_b[id as usize])]);
     let (mut kl_ab, mut kl_ba, mut apart) = (0.0, 0.0, 0.0);
     // What is left out of 0 · log 0.
     let share = |p: f64, log_ratio: f64| if p > 0.0 { p * log_ratio } else { 0.0 };
-    for (a, b) in row_a.iter().zip(&*row_b) {
+    for (a, b) in row_a.iter().zip(row_b) {
         let (a, b) = (spreads[0].logprob(*a), spreads[1].logprob(*b));
         let (p, q) = (a.exp(), b.exp());
         kl_ab += share(p, a - b);
@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn distributions_are_as_far_apart_as_their_definitions_say() {
         let scores = |p: [f64; 3]| p.map(|p| p.ln() as f32 + 2.0);
-        let (mut a, mut b) = (scores([0.5, 0.25, 0.25]), scores([0.25, 0.5, 0.25]));
-        let (found, logprobs) = between(&mut a, &mut b, Some(1)).unwrap();
+        let (a, b) = (scores([0.5, 0.25, 0.25]), scores([0.25, 0.5, 0.25]));
+        let (found, logprobs) = between(&a, &b, Some(1)).unwrap();
         // 1/2 ln 2 - 1/4 ln 2
         let kl = 0.25 * 2f64.ln();
         assert!((found.kl_ab - kl).abs() < 1e-6 && (found.kl_ba - kl).abs() < 1e-6);
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn a_token_that_is_ruled_out_makes_an_infinite_divergence_one_way() {
-        let mut a = [0.0, 0.0, f32::NEG_INFINITY];
-        let (found, _) = between(&mut a, &mut [0.0, 0.0, 0.0], None).unwrap();
+        let a = [0.0, 0.0, f32::NEG_INFINITY];
+        let (found, _) = between(&a, &[0.0, 0.0, 0.0], None).unwrap();
         assert!((found.kl_ab - 1.5f64.ln()).abs() < 1e-6);
         assert_eq!(found.kl_ba, f64::INFINITY);
     }

@@ -111,9 +111,9 @@ mod tests {
             top: vec![vec![candidate(9, 0.5), candidate(2, 0.5)], Vec::new(), Vec::new()],
             perplexity: Some(2.0),
         };
-        let found = guess(&view, &[1..3]);
+        let found = guess(&view, std::slice::from_ref(&(1..3)));
         assert_eq!((found[0].word.as_str(), found[0].place), (" cat", Some(1)));
         assert!((found[0].surprisal - 2.0).abs() < 1e-12);
-        assert!(guess(&view, &[0..1]).is_empty());
+        assert!(guess(&view, std::slice::from_ref(&(0..1))).is_empty());
     }
 }

@@ -80,7 +80,9 @@ const NEAREST: usize = 10;
 /// Components that are kept.
 const COMPONENTS: usize = 10;
 
-/// The vectors of texts from a layer's hidden states: layer 0 is the embedding, layer n what the n-th
+/// The vectors of texts from a layer's hidden states.
+///
+/// Layer 0 is the embedding, layer n what the n-th
 /// layer gives, the last one after the final norm. Each text is read as far as that layer. Slow:
 /// reports texts, and looks for Stop at each.
 pub fn vectors_of_layer(
@@ -167,7 +169,9 @@ pub struct Along {
     pub interval: Option<(f64, f64)>,
 }
 
-/// Puts all items on the axis from the mean of the items `from` to that of the items `to`. `None`: a
+/// Puts all items on the axis from the mean of the items `from` to that of the items `to`.
+///
+/// `None`: a
 /// group is empty, or both means are one point. `draws`: how often both groups are drawn anew, with
 /// replacement.
 pub fn along_axis(

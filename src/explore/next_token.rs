@@ -84,8 +84,7 @@ pub fn next_token(
 
     let (raw_a, raw_b) = (row_a.clone(), row_b.clone());
     let not_numbers = |ids: &[u32]| Error::NotNumbers { position: ids.len() - 1 };
-    let (divergence, _) =
-        between(&mut row_a, &mut row_b, None).ok_or_else(|| not_numbers(a.ids))?;
+    let (divergence, _) = between(&row_a, &row_b, None).ok_or_else(|| not_numbers(a.ids))?;
     let spread_a = Spread::of(&mut row_a).ok_or_else(|| not_numbers(a.ids))?;
     let spread_b = Spread::of(&mut row_b).ok_or_else(|| not_numbers(b.ids))?;
     let best = [&raw_a, &raw_b].map(|row| highest(row, top));

@@ -84,7 +84,7 @@ pub(super) fn highest(row: &[f32], count: usize) -> Vec<(u32, f32)> {
     let mut lowest = f32::NEG_INFINITY;
     for (stretch, scores) in row.chunks(STRETCH).enumerate() {
         let is_full = kept.len() == count;
-        if is_full && !scores.iter().fold(false, |any, score| any | (*score > lowest)) {
+        if is_full && !scores.iter().any(|score| *score > lowest) {
             continue;
         }
         for (at, &score) in scores.iter().enumerate() {

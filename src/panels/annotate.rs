@@ -230,10 +230,10 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
             });
         },
     );
-    if let Some(report) = annotate.table() {
-        if preview_ui(ui, report) {
-            commands.push(MappingCommand::Change(Wanted::Prompts));
-        }
+    if let Some(report) = annotate.table()
+        && preview_ui(ui, report)
+    {
+        commands.push(MappingCommand::Change(Wanted::Prompts));
     }
     let share = judged_count as f32 / prompt_count.max(1) as f32;
     let p = theme::palette(ui);

@@ -28,8 +28,10 @@ fn rows_file(folder: &Path, model: &str, count: usize) -> String {
     let expected = tensors(&reference("models").join(model).join("expected.safetensors"));
     let ids = expected["input_ids"].to_dtype(candle_core::DType::U32).unwrap();
     let rows: Vec<Vec<u32>> = ids.to_vec2().unwrap();
-    let lines: String =
-        rows[..count].iter().map(|ids| format!("{}\n", json!({ "ids": ids }))).collect();
+    let mut lines = String::new();
+    for ids in &rows[..count] {
+        lines.push_str(&format!("{}\n", json!({ "ids": ids })));
+    }
     let path = folder.join("rows.jsonl");
     tuning_fork::files::write_atomic(&path, lines.as_bytes()).unwrap();
     path.to_string_lossy().into_owned()

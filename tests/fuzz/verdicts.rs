@@ -44,7 +44,8 @@ fn seed() -> String {
         .collect();
     let undo = json!({ "undo": format!("20261121T203105123Z-{UNDONE:04}"), "created_at": "…" });
     lines.insert(UNDONE + 1, undo.to_string());
-    lines.join("\n") + "\n"
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// The ids that count, read without the store.

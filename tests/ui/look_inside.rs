@@ -62,7 +62,7 @@ pub fn surprise(tokens: &TokenView) -> SurpriseView {
     };
     // What comes after a token: the true one if it is likely, and nine others.
     let after = |at: usize| {
-        let first = if (at + 1) % 7 == 0 { 0.26 } else { 0.5 };
+        let first = if (at + 1).is_multiple_of(7) { 0.26 } else { 0.5 };
         let true_id = ids.get(at + 1).copied().unwrap_or(5);
         let others = (0..9).map(|place| (100 + at as u32 + place) % 384);
         let ids = std::iter::once(true_id).chain(others);
@@ -442,7 +442,7 @@ pub fn comparison(tokens: &TokenView) -> TextComparison {
     let tokenizer = tokenizer();
     let count = ids.len();
     let known = |value: f64, at: usize| (at > 0).then_some(value);
-    let change = |at: usize| if at % 2 == 0 { LN_2 } else { -LN_2 };
+    let change = |at: usize| if at.is_multiple_of(2) { LN_2 } else { -LN_2 };
     let next = Divergence {
         kl_ab: 0.0123,
         kl_ba: 0.0125,

@@ -15,7 +15,7 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
 impl Workbench {
-    pub(super) fn handle_look_inside(&mut self, command: LookInsideCommand) {
+    pub(super) fn handle_look_inside(&mut self, command: &LookInsideCommand) {
         match command {
             LookInsideCommand::Renew => self.renew_look(),
             LookInsideCommand::TakeAnswer => {
@@ -75,7 +75,7 @@ impl Workbench {
     }
 
     /// Esc, or the button: what is computed stops.
-    pub(super) fn stop_looking(&mut self) {
+    pub(super) fn stop_looking(&self) {
         self.tasks.stop::<ReadTokens>();
         self.tasks.stop::<MeasureSurprise>();
         self.tasks.stop::<WatchAttention>();

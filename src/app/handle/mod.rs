@@ -30,7 +30,7 @@ impl Workbench {
             Command::Project(command) => self.handle_project(command),
             Command::Models(command) => self.handle_models(command),
             Command::Playground(command) => self.handle_playground(command),
-            Command::LookInside(command) => self.handle_look_inside(command),
+            Command::LookInside(command) => self.handle_look_inside(&command),
             Command::Annotate(command) => self.handle_annotate(command),
             Command::Evaluate(command) => self.handle_evaluate(command),
             Command::Train(command) => self.handle_train(command),

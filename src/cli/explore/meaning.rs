@@ -65,41 +65,40 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let bar = Bar::new();
     let path = resolve::resolve_model(&args.model.model).ok();
-    let (layer, pooling, vectors) = match path.filter(|path| is_encoder_folder(path)) {
-        Some(path) => {
-            if args.layer.is_some() || args.pooling.is_some() || args.model.adapter.is_some() {
-                bail!(
-                    "{} is an encoder, which has its own way from tokens to one vector: leave out \
-                     --layer, --pooling and --adapter",
-                    args.model.model
-                );
-            }
-            let text = |row: &Row| match &row.content {
-                Content::Text(text) => Ok(text.clone()),
-                Content::Ids(_) => bail!("{}: an encoder reads \"text\", not \"ids\"", row.place),
-            };
-            let texts = rows.iter().map(text).collect::<anyhow::Result<Vec<String>>>()?;
-            let encoder = Encoder::load(&path)?;
-            let prompt = args.prefix.as_deref().or(encoder.default_prompt()).unwrap_or_default();
-            (None, None, meaning::vectors_of_encoder(&encoder, prompt, &texts, &bar)?)
+    let (layer, pooling, vectors) = if let Some(path) = path.filter(|path| is_encoder_folder(path))
+    {
+        if args.layer.is_some() || args.pooling.is_some() || args.model.adapter.is_some() {
+            bail!(
+                "{} is an encoder, which has its own way from tokens to one vector: leave out \
+                 --layer, --pooling and --adapter",
+                args.model.model
+            );
         }
-        None => {
-            if args.prefix.is_some() {
-                bail!("--prefix is for encoders: write it into the texts");
-            }
-            let (model, adapter) = args.model.load()?;
-            let subject = Subject::new(&model, adapter.as_ref());
-            let ids = rows.iter().map(|row| row.ids(subject));
-            let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
-            let layer = args.layer.unwrap_or(model.config().layer_count());
-            let pooled = match args.pooling {
-                None | Some(Pooling::Mean) => Pooled::Mean,
-                Some(Pooling::Last) => Pooled::Last,
-                Some(Pooling::First) => Pooled::First,
-            };
-            let vectors = meaning::vectors_of_layer(subject, &ids, layer, pooled, &bar)?;
-            (Some(layer), Some(pooled), vectors)
+        let text = |row: &Row| match &row.content {
+            Content::Text(text) => Ok(text.clone()),
+            Content::Ids(_) => bail!("{}: an encoder reads \"text\", not \"ids\"", row.place),
+        };
+        let texts = rows.iter().map(text).collect::<anyhow::Result<Vec<String>>>()?;
+        let encoder = Encoder::load(&path)?;
+        let prompt =
+            args.prefix.as_deref().or_else(|| encoder.default_prompt()).unwrap_or_default();
+        (None, None, meaning::vectors_of_encoder(&encoder, prompt, &texts, &bar)?)
+    } else {
+        if args.prefix.is_some() {
+            bail!("--prefix is for encoders: write it into the texts");
         }
+        let (model, adapter) = args.model.load()?;
+        let subject = Subject::new(&model, adapter.as_ref());
+        let ids = rows.iter().map(|row| row.ids(subject));
+        let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
+        let layer = args.layer.unwrap_or_else(|| model.config().layer_count());
+        let pooled = match args.pooling {
+            None | Some(Pooling::Mean) => Pooled::Mean,
+            Some(Pooling::Last) => Pooled::Last,
+            Some(Pooling::First) => Pooled::First,
+        };
+        let vectors = meaning::vectors_of_layer(subject, &ids, layer, pooled, &bar)?;
+        (Some(layer), Some(pooled), vectors)
     };
     bar.clear();
     let view = meaning::meaning(vectors);

@@ -86,11 +86,12 @@ impl Model {
             let table = rope.map(|rope| config.ropes[rope].table(0, ids.len()));
             let Seen { q, k, .. } =
                 layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
-            let mut flow = ControlFlow::Continue(());
-            if layers.contains(&index) {
+            let flow = if layers.contains(&index) {
                 let k = keys_of(index).and_then(|other| lent.get(&other)).unwrap_or(&k);
-                flow = on_layer(index, layer.attention_weights(&q, k, ids.len()));
-            }
+                on_layer(index, layer.attention_weights(&q, k, ids.len()))
+            } else {
+                ControlFlow::Continue(())
+            };
             if lenders.contains(&index) {
                 lent.insert(index, k);
             }

@@ -32,6 +32,9 @@ pub enum TokenizerError {
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A token, and the characters of the text that it stands for.
+pub type PlacedToken = (u32, Option<Range<usize>>);
+
 /// A tokenizer, from a folder's files or from a GGUF file's own metadata.
 #[derive(Debug)]
 pub struct Tokenizer {
@@ -148,7 +151,7 @@ impl Tokenizer {
         &self,
         text: &str,
         add_special: bool,
-    ) -> Result<Vec<(u32, Option<Range<usize>>)>, TokenizerError> {
+    ) -> Result<Vec<PlacedToken>, TokenizerError> {
         let encoding = self.inner.encode_char_offsets(text, add_special);
         let encoding = encoding.map_err(TokenizerError::Encode)?;
         let places = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask());

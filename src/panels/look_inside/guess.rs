@@ -57,7 +57,7 @@ pub fn guess_ui(ui: &mut Ui, look: &mut LookInsideState, page: Page) {
                     chip: &|at| chip(scale, reading, game, at),
                     spoken: &|at| described(reading, game, at, true),
                     hover: &|ui, at| {
-                        _ = ui.label(theme::number(described(reading, game, at, false)))
+                        _ = ui.label(theme::number(described(reading, game, at, false)));
                     },
                 };
                 ribbon.show(ui)

@@ -250,18 +250,15 @@ fn cell_ui(ui: &mut Ui, view: &LensView, cell: Cell) -> Option<u32> {
     let rows = Rows::Clickable("Follow this token through the layers");
     let clicked = candidate_bars_ui(ui, &bars, "followed", rows);
     ui.add_space(theme::GAP_SMALL);
-    match followed {
-        Some(followed) => {
-            let token = visible_whitespace(&followed.token);
-            let rank = format::count(followed.ranks[cell.layer][column]);
-            let share = format::percent(followed.logprobs[cell.layer][column].exp() as f32);
-            let words = format!("{token} has rank {rank} here, {share}. Each cell has its rank.");
-            ui.add(Label::new(theme::strong(ui, words)).wrap());
-        }
-        None => {
-            let words = "Click a token here to follow it through the layers.";
-            heading::hint_ui(ui, words);
-        }
+    if let Some(followed) = followed {
+        let token = visible_whitespace(&followed.token);
+        let rank = format::count(followed.ranks[cell.layer][column]);
+        let share = format::percent(followed.logprobs[cell.layer][column].exp() as f32);
+        let words = format!("{token} has rank {rank} here, {share}. Each cell has its rank.");
+        ui.add(Label::new(theme::strong(ui, words)).wrap());
+    } else {
+        let words = "Click a token here to follow it through the layers.";
+        heading::hint_ui(ui, words);
     }
     clicked.map(|at| top[at].id)
 }

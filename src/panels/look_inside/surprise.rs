@@ -56,7 +56,8 @@ pub fn surprise_ui(ui: &mut Ui, look: &mut LookInsideState, page: Page) {
                 };
                 ribbon.show(ui)
             });
-            at.inner.or(curve_ui(ui, reading, selected, curve_height))
+            let on_curve = curve_ui(ui, reading, selected, curve_height);
+            at.inner.or(on_curve)
         };
         let detail = |ui: &mut Ui| match selected {
             Some(token) => place_ui(ui, reading, token),

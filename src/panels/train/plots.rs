@@ -112,7 +112,7 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
             curves,
             reference: across.or(started),
             numbers: numbers(lines.first()),
-            in_view: if is_loss { view.or(loss_view(start)) } else { view },
+            in_view: if is_loss { view.or_else(|| loss_view(start)) } else { view },
             steps: steps.clone(),
             group,
             height,

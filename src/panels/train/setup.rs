@@ -97,10 +97,9 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     );
     if let (DataSource::File, Some(report)) =
         (train.source, train.file.as_ref().and_then(|file| file.report.as_ref()))
+        && preview_ui(ui, report)
     {
-        if preview_ui(ui, report) {
-            commands.push(MappingCommand::Change(Wanted::Training(train.form.objective)));
-        }
+        commands.push(MappingCommand::Change(Wanted::Training(train.form.objective)));
     }
     if picked {
         train.source = DataSource::File;
@@ -387,7 +386,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 problems.show(ui, "label_smoothing");
             }
             if config.objective.has(Setting::Divergence) {
-                divergence_ui(ui, config, &problems);
+                divergence_ui(ui, config, problems);
             }
             if config.objective.has(Setting::LdAlpha) {
                 let mut weight = config.ld_alpha.unwrap_or(1.0);

@@ -162,7 +162,7 @@ impl LookInsideState {
         let Some((prompt, answer)) = last_answer(playground) else { return };
         let written = answer.tokens.iter().map(|token| token.id);
         let ids: Vec<u32> = prompt.ids.iter().copied().chain(written).collect();
-        self.text = prompt.text.clone() + &answer.text();
+        self.text = [prompt.text.as_str(), &answer.text()].concat();
         self.taken = Some(Taken { ids, text: self.text.clone(), model: model.to_owned() });
     }
 

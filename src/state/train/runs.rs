@@ -121,7 +121,7 @@ impl RunView {
 fn told_by(evaluation: &EvalMetrics) -> String {
     let said = |metric: &Metric| metric.facts().said == Said::OfEvaluations;
     let found = evaluation.values.iter().find(|(metric, _)| said(metric));
-    let (metric, value) = found.unwrap_or((Metric::Loss, evaluation.loss()));
+    let (metric, value) = found.unwrap_or_else(|| (Metric::Loss, evaluation.loss()));
     let title = metric.facts().title.to_lowercase();
     match metric.facts().written {
         // Non-breaking: a line that begins with "%" is hard to read.

@@ -42,7 +42,7 @@ fn history(steps: &[usize]) -> History {
 
 fn step(step: usize, step_secs: f64) -> TrainEvent {
     let values = [(Metric::Loss, 0.6)].into();
-    TrainEvent::Step(StepMetrics { step, step_secs, values, ..StepMetrics::default() })
+    TrainEvent::Step(StepMetrics { step, values, step_secs, ..StepMetrics::default() })
 }
 
 fn begun() -> TrainState {

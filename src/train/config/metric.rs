@@ -162,7 +162,6 @@ table! {
         said: Said::OfEvaluations,
         decimals: 2,
         at_start: Some("all tied"),
-        ..PLAIN
     }
     RewardsMargins {
         key: "rewards/margins",

@@ -1,5 +1,6 @@
-//! The objectives: what each of them is called, wants, reports and shows. Everything else asks here,
-//! but for three matches that do not compile without a new one: its loss and where that begins
+//! The objectives: what each of them is called, wants, reports and shows.
+//!
+//! Everything else asks here, but for three matches that do not compile without a new one: its loss and where that begins
 //! (`train::objective::choose`), and what its curves mean in words (`state::train::reading`).
 
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,9 @@ use crate::train::objective::sums::{self, BatchSums};
 use crate::train::record::metrics::{EvalMetrics, TrainEvent};
 use crate::train::rows::batch::Example;
 
-/// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now. `reference` has
+/// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now.
+///
+/// `reference` has
 /// one entry for each example, of which those of `held_out` are used; it is empty for an objective
 /// without one.
 pub fn held_out(

@@ -75,8 +75,7 @@ pub fn run(
         let pass = |members| PassInput { members, dropout_seed: dropout_seed(input, number) };
         // All rows are run before any is learned from, where their slopes depend on each other. In
         // one pass they are together anyway.
-        let mut slopes = None;
-        if loss.couples_rows() && passes.len() > 1 {
+        let mut slopes = if loss.couples_rows() && passes.len() > 1 {
             let mut stats = Vec::new();
             for members in &passes {
                 check()?;
@@ -84,18 +83,19 @@ pub fn run(
                     jobs::in_pool(|| scored(input, &pass(members), |found| Ok(found.stats)));
                 stats.extend(found?);
             }
-            slopes = Some(slopes_of(input, batch, stats, (&*loss, &mut sum)).into_iter());
-        }
+            Some(slopes_of(input, batch, stats, (&*loss, &mut sum)).into_iter())
+        } else {
+            None
+        };
         for members in passes {
             check()?;
             jobs::in_pool(|| {
                 scored(input, &pass(members), |found| {
-                    let slopes: Vec<f64> = match &mut slopes {
-                        Some(known) => known.by_ref().take(found.stats.len()).collect(),
-                        None => {
-                            let stats = found.stats.clone();
-                            slopes_of(input, members, stats, (&*loss, &mut sum))
-                        }
+                    let slopes: Vec<f64> = if let Some(known) = &mut slopes {
+                        known.by_ref().take(found.stats.len()).collect()
+                    } else {
+                        let stats = found.stats.clone();
+                        slopes_of(input, members, stats, (&*loss, &mut sum))
                     };
                     found.backward(&slopes, &mut gradients)
                 })
