@@ -169,7 +169,7 @@ fn keep_codebook(
         std::fs::read(&code.codebook)
             .map_err(|source| AskRowsError::Copy { path: code.codebook.clone(), source })?
     };
-    let ending = code.codebook.extension().unwrap_or("toml".as_ref());
+    let ending = code.codebook.extension().unwrap_or_else(|| "toml".as_ref());
     let name = Path::new("codebook").with_extension(ending);
     let path = folder.join(&name);
     files::write_atomic(&path, &bytes).map_err(|source| AskRowsError::Copy { path, source })?;

@@ -82,7 +82,7 @@ pub(super) fn opened_ui(
     let template = open.prepared.form.template().to_owned();
     text_ui(ui, "template", &template);
     section_ui(ui, "What the model sees");
-    let question = open.selected().or(open.prepared.questions.list.first());
+    let question = open.selected().or_else(|| open.prepared.questions.list.first());
     let Some(question) = question else { return };
     let row = question.place.row;
     match open.prepared.form.first(question) {
