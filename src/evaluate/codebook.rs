@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_its_line() {
         let (line, problem) =
-            from_toml("instruction = 'a'\n[[classes]]\nlable = 'b'\n").unwrap_err();
+            from_toml("instruction = 'a'\n[[classes]]\nlabels = 'b'\n").unwrap_err();
         assert_eq!(line, 3);
-        assert!(problem.contains("lable"), "{problem}");
+        assert!(problem.contains("labels"), "{problem}");
     }
 }

@@ -87,11 +87,12 @@ impl Workbench {
 
     /// A file or folder was dropped onto the window: it is what the panel in front would ask for.
     pub(in crate::app) fn dropped(&mut self, path: PathBuf) {
-        let is_run_file =
-            path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+        let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let ask = match self.state.prefs.panel {
             PanelId::Annotate => Ask::PromptsFile,
-            PanelId::Train if is_run_file => Ask::RunFile,
+            PanelId::Evaluate if is_toml => Ask::TaskFile,
+            PanelId::Evaluate => Ask::EvaluationTable,
+            PanelId::Train if is_toml => Ask::RunFile,
             PanelId::Train => Ask::TrainingData,
             _ => Ask::ModelFile,
         };

@@ -30,7 +30,6 @@ pub fn evaluate_panel_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    take_dropped_files(ui, evaluate, commands);
     evaluate.refresh();
     if evaluate.front == Front::List {
         list::list_ui(ui, evaluate, around, commands);
@@ -55,19 +54,6 @@ pub fn evaluate_panel_ui(
     CentralPanel::no_frame().frame(canvas).show(ui, |ui| {
         rows::rows_ui(ui, evaluate, around, commands);
     });
-}
-
-/// A task file is opened, any other file is the table of the form.
-fn take_dropped_files(ui: &Ui, evaluate: &EvaluateState, commands: &mut Commands) {
-    let dropped =
-        ui.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-    let Some(path) = dropped else { return };
-    let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
-    if is_toml {
-        commands.push(EvaluateCommand::OpenTask(path));
-    } else if evaluate.asking.is_none() {
-        commands.push(EvaluateCommand::UseTable(path));
-    }
 }
 
 fn handle_keys(ui: &Ui, evaluate: &mut EvaluateState) {
