@@ -98,6 +98,9 @@ enum Outward {
     Copy(String),
     OpenPage(String),
     Close,
+
+    /// Another frame: what was begun after this one was drawn is to be seen.
+    Repaint,
 }
 
 impl Workbench {
@@ -215,6 +218,7 @@ impl eframe::App for Workbench {
             match outward {
                 Outward::Copy(text) => ui.ctx().copy_text(text),
                 Outward::OpenPage(page) => ui.ctx().open_url(egui::OpenUrl::new_tab(page)),
+                Outward::Repaint => ui.ctx().request_repaint(),
                 Outward::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             }
         }

@@ -1,9 +1,11 @@
 //! The sample data, carried in the program, so that the first minute needs no file and no network.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::data::import;
 use crate::data::pair::{PreferencePair, Text};
+use crate::files;
 
 /// `sample_data/prompts.jsonl`, as it is in the repository.
 pub const PROMPTS_JSONL: &str = include_str!("../../sample_data/prompts.jsonl");
@@ -13,6 +15,25 @@ pub const PAIRS_JSONL: &str = include_str!("../../sample_data/pairs.jsonl");
 
 /// `sample_data/neutral.txt`, as it is in the repository.
 const NEUTRAL_TXT: &str = include_str!("../../sample_data/neutral.txt");
+
+/// A task of `sample_data/evaluate`, with the files that it names.
+const ABSTRACTS: [(&str, &str); 3] = [
+    ("abstracts.csv", include_str!("../../sample_data/evaluate/abstracts.csv")),
+    ("contribution.toml", include_str!("../../sample_data/evaluate/contribution.toml")),
+    ("abstracts.toml", include_str!("../../sample_data/evaluate/abstracts.toml")),
+];
+
+/// Puts the task of the 60 sample abstracts into a folder, unless it is there, and says where it is.
+/// A file that somebody changed stays as it is.
+pub fn put_abstracts(folder: &Path) -> io::Result<PathBuf> {
+    for (name, text) in ABSTRACTS {
+        let path = folder.join(name);
+        if !path.exists() {
+            files::write_atomic(&path, text.as_bytes())?;
+        }
+    }
+    Ok(folder.join("abstracts.toml"))
+}
 
 /// Paragraphs on everyday things, which have nothing to do with the pairs.
 pub fn neutral() -> impl Iterator<Item = &'static str> {

@@ -580,9 +580,9 @@ fn a_token_is_followed_through_the_layers() {
 #[test]
 fn a_cell_of_the_lens_shows_what_its_layer_would_say() {
     let mut window = Window::new(through_the_lens(TEXT));
-    window.0.get_by_label_contains("layer 2 after token 5 ").click();
+    window.0.get_by_label_contains("layer 2 after token 12 ").click();
     window.run();
-    assert!(window.sees("After token 5: "));
+    assert!(window.sees("After token 12: "));
     assert!(window.sees("layer 2: 6.0 bits open"));
 }
 

@@ -53,6 +53,7 @@ fn once_round_the_loop() {
     ask_it(&mut window);
     look_inside(&mut window);
     label_pairs(&mut window, &project);
+    code_abstracts(&mut window, &project);
     train_on_them(&mut window, &project);
     compare(&mut window);
     window = survive_a_kill(window, || Window::open(&binary, home.path(), &screenshots), &project);
@@ -141,6 +142,32 @@ fn label_pairs(window: &mut Window, project: &Path) {
     for key in ["left", "right", "left_lane", "sampling", "seconds_taken", "created_at", "program"]
     {
         assert!(!first[key].is_null(), "a verdict without {key}: {first}");
+    }
+}
+
+/// The model gives the sample abstracts labels, and a report says how far to trust them.
+fn code_abstracts(window: &mut Window, project: &Path) {
+    key("ctrl+5");
+    window.sees("A model does the coding", 10);
+    window.shot("evaluate-empty");
+    window.click("Use the sample abstracts", 10);
+    window.sees("60 rows, none of them asked about", 20);
+    window.click("Try 5 rows", 10);
+    window.sees("5 of 60 rows tried", 120);
+    window.shot("rows-tried");
+    window.click("All rows", 10);
+    window.sees("60 of 60 rows answered", 400);
+    window.shot("rows-answered");
+    window.click("Report", 5);
+    let folders = std::fs::read_dir(project.join("evaluations")).expect("they are kept");
+    let mut folders = folders.map(|entry| entry.expect("readable").path());
+    let folder = folders.find(|path| path.is_dir()).expect("an evaluation");
+    wait_for("the report", 10, || folder.join("report.md").exists());
+    window.shot("report");
+    assert_eq!(rows(&folder.join("results.jsonl")).len(), 60);
+    let report = std::fs::read_to_string(folder.join("report.md")).expect("readable");
+    for part in ["Krippendorff's alpha", "Cohen's kappa", "SHA-256", "Against most coders"] {
+        assert!(report.contains(part), "{part} is missing in {report}");
     }
 }
 

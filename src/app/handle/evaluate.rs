@@ -9,6 +9,7 @@ use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_table::ReadTable;
+use crate::app::tasks::report_evaluation::ReportEvaluation;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::show_prompt::ShowPrompt;
 use crate::data::table::Reading;
@@ -34,6 +35,7 @@ impl Workbench {
                 }
             }
             EvaluateCommand::ChooseTask => self.ask(Ask::TaskFile),
+            EvaluateCommand::UseSample => self.use_sample(),
             EvaluateCommand::OpenTask(path) => self.open_task(path),
             EvaluateCommand::OpenKept(folder) => {
                 let name = file_name(&folder);
@@ -53,6 +55,9 @@ impl Workbench {
                 }
                 self.tasks.stop::<AskRows>();
             }
+            EvaluateCommand::Report(folder) => {
+                self.start_instead(ReportEvaluation { folder: folder.clone() }, folder);
+            }
             EvaluateCommand::ShowPrompt(content) => {
                 self.start_instead(ShowPrompt { content: content.clone() }, content);
             }
@@ -62,6 +67,19 @@ impl Workbench {
     pub(super) fn open_task(&mut self, path: PathBuf) {
         self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
         self.prepare(Preparing::Open, file_name(&path), TaskSource::File(path), None);
+    }
+
+    fn use_sample(&mut self) {
+        self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
+        let Some(project) = &self.project else {
+            let summary = "The sample abstracts need a project to lie in";
+            let notice = Notice::problem(PanelId::Evaluate, summary);
+            let remedy = notice.remedy("Open a project…", ProjectCommand::Choose);
+            self.state.notices.push(remedy);
+            return;
+        };
+        let folder = project.datasets_dir().join("sample-abstracts");
+        self.prepare(Preparing::Open, "the sample".to_owned(), TaskSource::Sample(folder), None);
     }
 
     pub(super) fn use_table(&mut self, path: PathBuf) {

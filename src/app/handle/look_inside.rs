@@ -1,11 +1,11 @@
 //! Look inside: what the view in front shows is computed, and nothing else.
 
-use crate::app::Workbench;
 use crate::app::tasks::compare_adapter::CompareAdapter;
 use crate::app::tasks::measure_surprise::MeasureSurprise;
 use crate::app::tasks::read_lens::ReadLens;
 use crate::app::tasks::read_tokens::ReadTokens;
 use crate::app::tasks::watch_attention::WatchAttention;
+use crate::app::{Outward, Workbench};
 use crate::explore::error::Error;
 use crate::llm;
 use crate::state::AppState;
@@ -35,6 +35,7 @@ impl Workbench {
         let look = &mut self.state.look_inside;
         let number = look.number();
         let Some(question) = look.question().filter(|_| look.is_due()) else { return };
+        self.outward.push(Outward::Repaint);
         if look.tokens.is_empty() {
             let subject = question.subject.clone();
             look.tokens.begin();

@@ -28,6 +28,7 @@ pub mod read_run;
 pub mod read_table;
 pub mod read_tokens;
 pub mod read_training_file;
+pub mod report_evaluation;
 pub mod save_draft;
 pub mod save_run_file;
 pub mod scan_models;

@@ -2,6 +2,7 @@
 //! project, also the answers that are there.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::app::import::activity;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::data::samples;
 use crate::data::table::{ImportError, Reading};
 use crate::evaluate::codebook::Codebook;
 use crate::evaluate::question::QuestionError;
@@ -39,6 +41,9 @@ pub enum TaskSource {
     Form(Box<task::Task>, Codebook),
     File(PathBuf),
 
+    /// The sample abstracts, put into this folder.
+    Sample(PathBuf),
+
     /// The folder of an evaluation.
     Kept(PathBuf),
 }
@@ -59,6 +64,9 @@ pub enum PrepareError {
 
     #[error(transparent)]
     Folder(#[from] FolderError),
+
+    #[error("the sample could not be put into {}", path.display())]
+    Sample { path: PathBuf, source: io::Error },
 
     #[error("{what} was changed since it was begun: {}", path.display())]
     Changed { what: &'static str, path: PathBuf },
@@ -89,6 +97,11 @@ impl Work for PrepareEvaluation {
         let prepared = match source {
             TaskSource::Form(task, codebook) => Prepared::read_with(&task, codebook, progress)?,
             TaskSource::File(path) => Prepared::read(&task::Task::read(&path)?, progress)?,
+            TaskSource::Sample(folder) => {
+                let put = samples::put_abstracts(&folder);
+                let path = put.map_err(|source| PrepareError::Sample { path: folder, source })?;
+                Prepared::read(&task::Task::read(&path)?, progress)?
+            }
             TaskSource::Kept(folder) => return kept(&folder, progress),
         };
         Ok(PreparedEvaluation { prepared: Arc::new(prepared), begun: None })

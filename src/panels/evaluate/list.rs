@@ -17,6 +17,7 @@ use crate::widgets::theme::{self, icons};
 
 const NEW: &str = "New: code texts";
 const OPEN: &str = "Open a task file…";
+const SAMPLE: &str = "Use the sample abstracts";
 
 pub(super) fn list_ui(
     ui: &mut Ui,
@@ -55,16 +56,17 @@ fn empty_ui(
                     is the exact probability of every label, beside what people said.";
     let without = format!("{sentence} Load a model before you ask.");
     let (sentence, actions): (&str, &[&str]) = if around.model.ready().is_some() {
-        (sentence, &[NEW, OPEN])
+        (sentence, &[NEW, OPEN, SAMPLE])
     } else {
-        (&without, &[NEW, OPEN, "Go to Models"])
+        (&without, &[NEW, OPEN, SAMPLE, "Go to Models"])
     };
     let title = "A model does the coding";
     let pressed = EmptyState { icon: icons::EVALUATE, title, sentence, actions }.show(ui);
     match pressed {
         Some(0) => commands.push(EvaluateCommand::New),
         Some(1) if evaluate.preparing.is_none() => commands.push(EvaluateCommand::ChooseTask),
-        Some(2) => {
+        Some(2) if evaluate.preparing.is_none() => commands.push(EvaluateCommand::UseSample),
+        Some(3) => {
             let models = crate::state::prefs::PanelId::Models;
             commands.push(crate::state::command::ViewCommand::ShowPanel(models));
         }

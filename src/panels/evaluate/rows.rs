@@ -123,6 +123,11 @@ fn status_ui(
             if ui.add(show).on_hover_text(hint).clicked() {
                 commands.push(WindowCommand::Reveal(kept.folder.join(TABLE)));
             }
+            let report = ActionButton::quiet("Report").icon(icons::VERIFY);
+            let hint = "How far the answers can be trusted, and a paragraph for a methods section";
+            if ui.add(report).on_hover_text(hint).clicked() {
+                commands.push(EvaluateCommand::Report(kept.folder.clone()));
+            }
             return;
         }
         if evaluate.rows_in_front || evaluate.front == Front::Opened {

@@ -61,8 +61,6 @@ pub fn look_inside_panel_ui(
     look.follow(around.model, around.adapter);
     if look.is_due() {
         commands.push(LookInsideCommand::Renew);
-        // Begun at the end of this frame, and said in the next.
-        ui.ctx().request_repaint();
     }
     let height = ui.available_height();
     scrolled_ui(ui, "look inside", |ui| {

@@ -8,6 +8,9 @@ pub enum EvaluateCommand {
     New,
     ChooseTask,
 
+    /// Puts the 60 sample abstracts into the project and opens their task.
+    UseSample,
+
     /// Reads a task file and its table.
     OpenTask(PathBuf),
 
@@ -32,6 +35,9 @@ pub enum EvaluateCommand {
     Pause,
     Continue,
     Stop,
+
+    /// Writes the report of an evaluation of the project, by its folder.
+    Report(PathBuf),
 
     /// The prompt through the loaded model's chat template.
     ShowPrompt(String),

@@ -114,7 +114,7 @@ mod tests {
         for row in 1..=10 {
             asking.on_answer(row, 100, row as f64);
         }
-        assert_eq!(asking.sentence(), "10 of 100 rows · 60 rows a minute · 1 min 30 s left");
+        assert_eq!(asking.sentence(), "10 of 100 rows · 60 rows a minute · 2 min left");
         asking.set_paused(true, 10.0);
         assert_eq!(asking.sentence(), "10 of 100 rows · paused");
         asking.set_paused(false, 500.0);
