@@ -236,7 +236,7 @@ fn a_gguf_adapter_of_another_model_is_refused_in_words() {
     assert!(error.contains("it is a LoRA adapter for a gpt2 model"), "{error}");
     let model = reference("gguf/tiny_phi3_longrope/model.gguf");
     let error = Adapter::load(&model, &llama).err().unwrap().to_string();
-    assert!(error.contains("it is no adapter"), "{error}");
+    assert!(error.contains("it is a model, not an adapter"), "{error}");
 }
 
 /// A copy of a case with one thing changed in its configuration, or a file taken away.

@@ -152,7 +152,11 @@ fn check(name: &str) -> Found {
     let last = ids.len() - 1;
     let left = leave_one_out::leave_one_out(subject, ids, last, &parts, &Quiet).unwrap();
     let differences = left.parts.iter().map(|part| part.difference.unwrap());
-    found.leave_one_out = apart(differences, &expected["leave_one_out"]);
+    // Dynamic rope in transformers keeps the frequencies of the longest text that it has seen: what it
+    // says of the shorter texts here depends on what was run before them.
+    if name != "tiny_llama_dynamic" {
+        found.leave_one_out = apart(differences, &expected["leave_one_out"]);
+    }
 
     let side = |ids| Side { subject, ids };
     let next = next_token::next_token(side(ids), side(&rows[1]), 10, &Quiet).unwrap();
