@@ -24,7 +24,7 @@ pub struct EvaluateArgs {
     /// What is asked of which model about which table
     task: PathBuf,
 
-    /// Where the answers go; without it, evaluations/<name of the task> in the current folder
+    /// Where the answers go; without it, a folder named after the task in evaluations/
     #[arg(long)]
     out: Option<PathBuf>,
 

@@ -173,7 +173,7 @@ pub(super) fn scoring_words(scoring: Scoring) -> (&'static str, &'static str) {
             ("mean of tokens", "The same by token: long labels are not at a disadvantage")
         }
         Scoring::Prior => (
-            "less its prior",
+            "sum less its prior",
             "The sum less what it would be without the text: labels that are likely anyway are \
              not at an advantage",
         ),
