@@ -1,6 +1,9 @@
 //! Buttons in four weights. Their accessible name is their words, without the icon.
 
-use eframe::egui::{Button, Color32, Response, RichText, Stroke, Ui, Vec2, Widget};
+use eframe::egui::{
+    Button, Color32, Response, RichText, Stroke, TextStyle, TextWrapMode, Ui, Vec2, Widget,
+    WidgetText,
+};
 
 use super::theme::{self, MaterialIcon};
 
@@ -65,6 +68,23 @@ impl<'a> ActionButton<'a> {
     }
 }
 
+impl ActionButton<'_> {
+    /// What it takes from one side to the other, in points.
+    fn width(&self, ui: &Ui) -> f32 {
+        let of = |text: WidgetText| {
+            let wrap = Some(TextWrapMode::Extend);
+            text.into_galley(ui, wrap, f32::INFINITY, TextStyle::Button).size().x
+        };
+        let gap = ui.spacing().icon_spacing;
+        let icon = self.icon.map_or(0.0, |icon| of(theme::icon(ui, icon).into()) + gap);
+        let words = if self.words_shown { of(self.words.into()) } else { 0.0 };
+        let shortcut = self
+            .shortcut
+            .map_or(0.0, |shortcut| of(RichText::new(shortcut).small().into()) + 2.0 * gap);
+        icon + words + shortcut + 2.0 * ui.spacing().button_padding.x
+    }
+}
+
 impl Widget for ActionButton<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let p = theme::palette(ui);
@@ -98,6 +118,11 @@ impl Widget for ActionButton<'_> {
         }
         if !self.words_shown {
             button = button.min_size(Vec2::splat(ui.spacing().interact_size.y));
+        }
+        // A scope does not go to the next row where this one is full, as a plain button does.
+        let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
+        if ui.layout().main_wrap && has_neighbour && ui.available_width() < self.width(ui) {
+            ui.end_row();
         }
         let response = ui.scope(|ui| {
             let widgets = &mut ui.visuals_mut().widgets;

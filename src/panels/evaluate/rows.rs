@@ -236,6 +236,7 @@ fn tools_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
         filters.push(filter(Filter::Problems, "problems", about));
         segmented_ui(ui, &mut open.grid.filter, &filters);
         let shown = format::count(open.grid.shown().len());
-        ui.label(theme::muted(ui, format!("{shown} rows")));
+        // As a whole in the next row where this one is full, not wrapped around its end.
+        ui.add(Label::new(theme::muted(ui, format!("{shown} rows"))).extend());
     });
 }
