@@ -198,6 +198,18 @@ pub fn mistake_in_toml(text: &str, err: &toml::de::Error) -> (usize, String) {
     (line, if written.is_empty() { message } else { format!("`{written}`: {message}") })
 }
 
+/// A path that stands in a file: taken from that file's folder where something is there, and from the
+/// current folder otherwise.
+pub fn beside(file: &Path, name: &Path) -> PathBuf {
+    let beside = file.parent().unwrap_or_else(|| Path::new("")).join(name);
+    if !name.as_os_str().is_empty() && beside.exists() { beside } else { name.to_owned() }
+}
+
+/// [`beside`] of something that may be a path, or another name.
+pub fn named_beside(file: &Path, name: &str) -> String {
+    beside(file, Path::new(name)).to_string_lossy().into_owned()
+}
+
 /// A file that this process alone holds. The system lets go of it when the process ends, however
 /// it ends: unlike a process id in a file, a lock cannot be stale.
 #[derive(Debug)]

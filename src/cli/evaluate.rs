@@ -16,7 +16,6 @@ use crate::data::table::Reading;
 use crate::evaluate::results::Folder;
 use crate::evaluate::run::{self, AskEvent, Prepared};
 use crate::evaluate::task::Task;
-use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress};
 
 #[derive(Debug, Args)]
@@ -81,12 +80,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         weights: args.weights,
     };
     let (model, adapter) = named.load()?;
-    let adapter_sha256 = match (&task.adapter, &adapter) {
-        (Some(name), Some(_)) => Some(run::hash_of_adapter(&resolve::resolve_adapter(name)?)?),
-        _ => None,
-    };
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
-    let evaluation = prepared.evaluation(&model, adapter_sha256, args.weights.words(), &started);
+    let evaluation = prepared.evaluation(&model, adapter.as_ref(), args.weights.words(), &started);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.task));
     let (folder, answered) = Folder::begin(&folder, &evaluation, args.resume)?;
     let before = answered.len();

@@ -1,5 +1,7 @@
 //! From a question to what the model reads and to what of it is scored.
 
+use std::borrow::Cow;
+
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -162,12 +164,12 @@ impl Form {
         let options = lines.join("\n");
         let swapped = self.judges && order == [1, 0];
         let content = fill(&self.template, |name| match name {
-            "options" if !self.judges => Some(options.as_str()),
+            "options" if !self.judges => Some(Cow::Borrowed(options.as_str())),
             "first" if swapped => question.part("second"),
             "second" if swapped => question.part("first"),
             _ => {
                 let fixed = self.fixed.iter().rev().find(|(part, _)| part == name);
-                fixed.map(|(_, text)| text.as_str()).or_else(|| question.part(name))
+                fixed.map(|(_, text)| Cow::Borrowed(text.as_str())).or_else(|| question.part(name))
             }
         })
         .map_err(|err| self.with_known(err, question))?;
@@ -193,7 +195,7 @@ impl Form {
     /// What the prompt may name, in braces.
     pub fn names(&self, question: &Question) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        let parts = self.fixed.iter().chain(&question.parts).map(|(name, _)| name.as_str());
+        let parts = self.fixed.iter().map(|(name, _)| name.as_str()).chain(question.names());
         for part in parts.chain((!self.judges).then_some("options")) {
             let written = format!("{{{part}}}");
             if !names.contains(&written) {
@@ -207,7 +209,7 @@ impl Form {
 /// Puts values in the place of `{names}`; two braces are one.
 fn fill<'a>(
     template: &'a str,
-    value: impl Fn(&str) -> Option<&'a str>,
+    value: impl Fn(&str) -> Option<Cow<'a, str>>,
 ) -> Result<String, PromptError> {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
@@ -227,7 +229,7 @@ fn fill<'a>(
         let end = after.find('}').ok_or_else(near)?;
         let name = after[..end].trim();
         let unknown = || PromptError::Unknown { name: name.to_owned(), known: String::new() };
-        filled.push_str(value(name).ok_or_else(unknown)?);
+        filled.push_str(&value(name).ok_or_else(unknown)?);
         rest = &after[end + 1..];
     }
     filled.push_str(rest);
@@ -280,7 +282,7 @@ mod tests {
 
     #[test]
     fn braces_are_filled_and_doubled_ones_stay() {
-        let value = |name: &str| (name == "text").then_some("{odd}");
+        let value = |name: &str| (name == "text").then_some(Cow::Borrowed("{odd}"));
         assert_eq!(fill("a {text} {{b}}", value).unwrap(), "a {odd} {b}");
         assert!(
             matches!(fill("{tex}", value), Err(PromptError::Unknown { name, .. }) if name == "tex")

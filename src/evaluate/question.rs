@@ -1,12 +1,15 @@
 //! What a row of the table asks: its parts for the prompt, its options, and what people said.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::codebook::{Codebook, CodebookError};
 use super::task::{Code, Exam, Judge, Kind, Task, TaskError};
 use crate::data::pair::Message;
 use crate::data::table;
-use crate::data::table::{ImportError, Place, Reading, Report, Row, Table};
+use crate::data::table::{ImportError, Reading, Report, Row, Table};
 use crate::jobs::Progress;
 
 /// The three verdicts of a judge; the first two are its options.
@@ -15,13 +18,17 @@ pub const VERDICTS: [&str; 3] = ["first", "second", "tie"];
 /// A row, made ready to be asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    pub place: Place,
+    /// As the table has it.
+    pub row: Row,
+
+    /// All columns of the table: a row may lack some, and has no words there.
+    pub columns: Arc<[String]>,
 
     /// What names the row in the results.
     pub id: Option<Value>,
 
-    /// The row's own values by the names that a prompt may use.
-    pub parts: Vec<(String, String)>,
+    /// What the task itself gives a name that a prompt may use; a column of that name stands back.
+    pub parts: Vec<(&'static str, String)>,
     pub options: Vec<String>,
 
     /// What each coder said, as an index into the options; a judge's tie is 2. `None`: nothing.
@@ -38,7 +45,6 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Questions {
     pub report: Report,
-    pub rows: Vec<Row>,
     pub list: Vec<Question>,
     pub codebook: Option<Codebook>,
 
@@ -85,10 +91,10 @@ impl Questions {
         if task.rows > 0 {
             rows.truncate(task.rows);
         }
+        let columns: Arc<[String]> = table.report.columns.as_slice().into();
         let mut questions = Self {
             report: table.report,
-            rows,
-            list: Vec::new(),
+            list: rows.into_iter().map(|row| Question::of(row, &columns)).collect(),
             codebook,
             coders: Vec::new(),
             labels: None,
@@ -102,8 +108,8 @@ impl Questions {
             Kind::Judge(judge) => questions.of_judge(judge)?,
         }
         if let Some(id) = &task.id {
-            for (question, row) in questions.list.iter_mut().zip(&questions.rows) {
-                question.id = row.get(id).cloned();
+            for question in &mut questions.list {
+                question.id = question.row.get(id).cloned();
             }
         }
         Ok(questions)
@@ -129,13 +135,12 @@ impl Questions {
             self.has(coder, "the task takes a person's labels from")?;
         }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
-        for row in &self.rows {
-            let text = words(row.get(&code.text));
-            let mut question = Question::of(row);
+        for question in &mut self.list {
+            let row = &question.row;
+            let text = words(row.get(&code.text)).into_owned();
             if text.trim().is_empty() {
                 question.problem = Some(format!("its \"{}\" is empty", code.text));
             }
-            question.parts.push(("text".to_owned(), text));
             question.options.clone_from(&labels);
             question.human = code
                 .human
@@ -156,7 +161,7 @@ impl Questions {
                     })
                 })
                 .collect::<Result<_, ImportError>>()?;
-            self.list.push(question);
+            question.parts.push(("text", text));
         }
         self.coders.clone_from(&code.human);
         self.labels = Some(labels);
@@ -175,13 +180,13 @@ impl Questions {
         if let Some(subject) = &exam.subject {
             self.has(subject, "the results are to be reported by")?;
         }
-        for row in &self.rows {
-            let mut question = Question::of(row);
-            let asked = words(row.get(&exam.question));
+        for question in &mut self.list {
+            let row = &question.row;
+            let asked = words(row.get(&exam.question)).into_owned();
             question.options = match exam.options.as_slice() {
                 [one] => list_of_options(row.get(one)),
                 columns => {
-                    let options = columns.iter().map(|column| words(row.get(column)));
+                    let options = columns.iter().map(|column| words(row.get(column)).into_owned());
                     options.filter(|option| !option.trim().is_empty()).collect()
                 }
             };
@@ -193,13 +198,14 @@ impl Questions {
                 }
                 _ => None,
             };
-            question.parts.push(("question".to_owned(), asked));
-            question.group = exam.subject.as_ref().map(|column| words(row.get(column)));
-            self.list.push(question);
+            let subject = exam.subject.as_ref();
+            question.group = subject.map(|column| words(row.get(column)).into_owned());
+            question.parts.push(("question", asked));
         }
         if let Some(answer) = &exam.answer {
             let first = exam.first.or_else(|| self.first_number(answer));
-            for (question, row) in self.list.iter_mut().zip(&self.rows) {
+            for question in &mut self.list {
+                let row = &question.row;
                 let said = right_answer(row.get(answer), &question.options, first);
                 let said =
                     said.map_err(|problem| self.report.error(row.place, Some(answer), problem))?;
@@ -211,8 +217,8 @@ impl Questions {
 
     /// Whether right answers that are numbers count from 0 or from 1, where the column shows it.
     fn first_number(&self, column: &str) -> Option<u64> {
-        let numbers = self.rows.iter().zip(&self.list).filter_map(|(row, question)| {
-            Some((number(row.get(column)?)?, question.options.len() as u64))
+        let numbers = self.list.iter().filter_map(|question| {
+            Some((number(question.row.get(column)?)?, question.options.len() as u64))
         });
         let mut first = None;
         for (number, count) in numbers {
@@ -236,18 +242,17 @@ impl Questions {
             self.has(human, "the task takes a person's verdicts from")?;
             self.coders.push(human.clone());
         }
-        for row in &self.rows {
-            let mut question = Question::of(row);
-            let answers = judge.answers.each_ref().map(|column| words(row.get(column)));
+        for question in &mut self.list {
+            let row = &question.row;
+            let answers =
+                judge.answers.each_ref().map(|column| words(row.get(column)).into_owned());
             for (column, answer) in judge.answers.iter().zip(&answers) {
                 if answer.trim().is_empty() {
                     question.problem = Some(format!("its \"{column}\" is empty"));
                 }
             }
             let [first, second] = answers;
-            question.parts.push(("prompt".to_owned(), words(row.get(&judge.prompt))));
-            question.parts.push(("first".to_owned(), first));
-            question.parts.push(("second".to_owned(), second));
+            let prompt = words(row.get(&judge.prompt)).into_owned();
             question.options = VERDICTS[..2].iter().map(|&verdict| verdict.to_owned()).collect();
             if let Some(always) = &judge.verdict {
                 let said = verdict(always, &judge.answers);
@@ -258,7 +263,7 @@ impl Questions {
                     said.map_err(|problem| self.report.error(row.place, Some(human), problem))?;
                 question.human = vec![said];
             }
-            self.list.push(question);
+            question.parts.extend([("prompt", prompt), ("first", first), ("second", second)]);
         }
         self.labels = Some(VERDICTS.map(str::to_owned).to_vec());
         Ok(())
@@ -266,15 +271,12 @@ impl Questions {
 }
 
 impl Question {
-    fn of(row: &Row) -> Self {
+    fn of(row: Row, columns: &Arc<[String]>) -> Self {
         Self {
-            place: row.place,
+            row,
+            columns: Arc::clone(columns),
             id: None,
-            parts: row
-                .fields
-                .iter()
-                .map(|(name, value)| (name.clone(), words(Some(value))))
-                .collect(),
+            parts: Vec::new(),
             options: Vec::new(),
             human: Vec::new(),
             group: None,
@@ -282,29 +284,52 @@ impl Question {
         }
     }
 
-    /// The value of a part; of two with one name the later, which is the task's own.
-    pub fn part(&self, name: &str) -> Option<&str> {
-        self.parts.iter().rev().find(|(part, _)| part == name).map(|(_, text)| text.as_str())
+    /// What a prompt has for a name: of the task, the latest that was given; else of a column.
+    pub fn part(&self, name: &str) -> Option<Cow<'_, str>> {
+        let own = self.parts.iter().rev().find(|(part, _)| *part == name);
+        own.map(|(_, text)| Cow::Borrowed(text.as_str())).or_else(|| {
+            let is_column = self.columns.iter().any(|column| column == name);
+            is_column.then(|| words(self.row.get(name)))
+        })
+    }
+
+    /// Every name that a prompt may use for this row.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let own = self.parts.iter().map(|(name, _)| *name);
+        self.columns.iter().map(String::as_str).chain(own)
     }
 
     /// The same question with another text under `name`.
     #[must_use]
-    pub fn with_part(&self, name: &str, text: &str) -> Self {
+    pub fn with_part(&self, name: &'static str, text: &str) -> Self {
         let mut question = self.clone();
-        question.parts.push((name.to_owned(), text.to_owned()));
+        question.parts.push((name, text.to_owned()));
+        question
+    }
+
+    /// The same question with `word` for every name.
+    #[must_use]
+    pub fn filled_with(&self, word: &str) -> Self {
+        let mut question = self.clone();
+        for (_, text) in &mut question.parts {
+            word.clone_into(text);
+        }
+        for column in &*self.columns {
+            question.row.fields.insert(column.clone(), Value::from(word));
+        }
         question
     }
 }
 
 /// A value as a prompt has it; of a dialogue its words.
-fn words(value: Option<&Value>) -> String {
+fn words(value: Option<&Value>) -> Cow<'_, str> {
     match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(turns)) if !turns.is_empty() => {
-            dialogue(turns).unwrap_or_else(|| Value::Array(turns.clone()).to_string())
+        None | Some(Value::Null) => Cow::Borrowed(""),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(value @ Value::Array(turns)) if !turns.is_empty() => {
+            Cow::Owned(dialogue(turns).unwrap_or_else(|| value.to_string()))
         }
-        Some(other) => other.to_string(),
+        Some(other) => Cow::Owned(other.to_string()),
     }
 }
 
@@ -333,10 +358,14 @@ fn list_of_options(value: Option<&Value>) -> Vec<String> {
         other => other,
     };
     match list {
-        Some(Value::Array(options)) => options.iter().map(|option| words(Some(option))).collect(),
+        Some(Value::Array(options)) => {
+            options.iter().map(|option| words(Some(option)).into_owned()).collect()
+        }
         // A list that a table of text could only hold as text.
         Some(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(Value::Array(options)) => options.iter().map(|option| words(Some(option))).collect(),
+            Ok(Value::Array(options)) => {
+                options.iter().map(|option| words(Some(option)).into_owned()).collect()
+            }
             Ok(Value::Object(fields)) => list_of_options(Some(&Value::Object(fields))),
             _ => Vec::new(),
         },
@@ -448,6 +477,24 @@ mod tests {
         assert_eq!(list_of_options(Some(&json!(["a", 2]))), ["a", "2"]);
         assert_eq!(list_of_options(Some(&json!({"text": ["a"], "label": ["A"]}))), ["a"]);
         assert_eq!(list_of_options(Some(&json!("[\"a\", \"b\"]"))), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_row_that_lacks_a_column_of_the_table_has_no_words_there() {
+        let rows = "{\"text\": \"a\", \"source\": \"x\"}\n{\"text\": \"b\"}\n";
+        let mut list = Vec::new();
+        let path = std::path::Path::new("rows.jsonl");
+        let report = table::read_text(path, rows, &mut |_, row| {
+            list.push(row);
+            Ok(())
+        });
+        let code = Code { text: "text".to_owned(), codebook: "c.toml".into(), human: Vec::new() };
+        let task = Task { data: path.into(), code: Some(code), ..Task::default() };
+        let table = Table { report: report.unwrap(), rows: list };
+        let questions = Questions::of(&task, Some(Codebook::default()), table).unwrap();
+        let sources = questions.list.iter().map(|question| question.part("source").unwrap());
+        assert_eq!(sources.collect::<Vec<_>>(), ["x", ""]);
+        assert_eq!(questions.list[1].part("nowhere"), None);
     }
 
     #[test]

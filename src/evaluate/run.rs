@@ -1,6 +1,7 @@
 //! Asks a model about every row of a task, keeps each answer as it comes, and resumes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::f64::consts::LN_2;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,11 @@ use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::{Adapter, Model};
+use crate::stats::classification::probabilities::first_largest;
+use crate::stats::divergence::entropy;
+use crate::stats::ranking::multiple_choice::ranked;
+use crate::stats::survey::orders::{Shown, order_effect};
+use crate::stats::undefined::Undefined;
 
 /// What is worth showing while it runs.
 #[derive(Clone, Debug)]
@@ -101,14 +107,14 @@ impl Prepared {
     pub fn evaluation(
         &self,
         model: &Model,
-        adapter_sha256: Option<String>,
+        adapter: Option<&Adapter>,
         weights: &str,
         started: &str,
     ) -> Evaluation {
         Evaluation {
             task: self.task.clone(),
             model: model.card().identity.clone(),
-            adapter_sha256,
+            adapter_sha256: adapter.map(|adapter| adapter.card().sha256),
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
             prompt: self.form.template().to_owned(),
@@ -120,12 +126,6 @@ impl Prepared {
             started: started.to_owned(),
         }
     }
-}
-
-/// The hash of an adapter's weights: a file's, or that of the file in a PEFT folder.
-pub fn hash_of_adapter(path: &Path) -> Result<String, AskError> {
-    let inside = path.join("adapter_model.safetensors");
-    hash(if inside.exists() { &inside } else { path })
 }
 
 fn hash(path: &Path) -> Result<String, AskError> {
@@ -146,7 +146,7 @@ pub fn run(
     let mut asker = Asker::new(model, adapter, prepared)?;
     let total = prepared.questions.list.len();
     for question in &prepared.questions.list {
-        let row = question.place.row;
+        let row = question.row.place.row;
         if answered.contains_key(&row) {
             continue;
         }
@@ -191,7 +191,7 @@ impl<'a> Asker<'a> {
         question: &Question,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
-        let row = question.place.row;
+        let row = question.row.place.row;
         let mut answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None => match self.fit(question)? {
@@ -211,7 +211,7 @@ impl<'a> Asker<'a> {
         fitted: &Fitted,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
-        let row = question.place.row;
+        let row = question.row.place.row;
         let logprobs = self
             .scorer
             .score(&self.shared, &fitted.asked, progress)
@@ -229,7 +229,11 @@ impl<'a> Asker<'a> {
             Scoring::Prior => self.less_prior(question, &logprobs, progress)?,
         };
         let judges = matches!(self.prepared.task.kind()?, Kind::Judge(_));
-        let mut answered = weigh(&fitted.orders, &scores, &logprobs, judges);
+        let weighed = weigh(&fitted.orders, &scores, &logprobs, judges);
+        let mut answered = match weighed {
+            Ok(answered) => answered,
+            Err(because) => return Ok(Answered::refused(row, None, because.to_string())),
+        };
         answered.row = row;
         answered.cut = fitted.cut;
         answered.answer = answered.index.map(|index| match question.options.get(index) {
@@ -244,7 +248,7 @@ impl<'a> Asker<'a> {
         // A cut text may have other tokens at its new end; a few tries find a length that fits.
         const TRIES: usize = 6;
 
-        let failed = |source| AskError::Model { row: question.place.row, source };
+        let failed = |source| AskError::Model { row: question.row.place.row, source };
         let mut cut = None;
         let mut question = question.clone();
         let mut tries = 0;
@@ -284,7 +288,7 @@ impl<'a> Asker<'a> {
         over: usize,
     ) -> Result<Option<(Question, usize)>, llm::Error> {
         let Some(text) = question.part("text") else { return Ok(None) };
-        let ids = self.model.tokenizer().encode(text, false)?;
+        let ids = self.model.tokenizer().encode(&text, false)?;
         let Some(kept) = ids.len().checked_sub(over).filter(|kept| *kept > 0) else {
             return Ok(None);
         };
@@ -314,7 +318,7 @@ impl<'a> Asker<'a> {
             let priors = self
                 .scorer
                 .score(&self.shared, &asked, progress)
-                .map_err(|source| AskError::Model { row: question.place.row, source })?;
+                .map_err(|source| AskError::Model { row: question.row.place.row, source })?;
             self.priors.insert(key.clone(), priors.concat());
         }
         let priors = self.priors[&key].chunks_exact(count);
@@ -350,10 +354,7 @@ fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
     let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
     let mut prompts = Vec::new();
     for word in ["0", "x"] {
-        let mut probe = question.clone();
-        for (_, text) in &mut probe.parts {
-            word.clone_into(text);
-        }
+        let mut probe = question.filled_with(word);
         if prepared.questions.labels.is_none() {
             probe.options = vec![word.to_owned(), format!("{word}{word}")];
         }
@@ -374,70 +375,55 @@ fn weigh(
     scores: &[Vec<f64>],
     logprobs: &[Vec<f64>],
     judges: bool,
-) -> Answered {
+) -> Result<Answered, Undefined> {
     let count = orders.first().map_or(0, Vec::len);
-    let share = 1.0 / orders.len() as f64;
-    let mut probabilities = vec![0.0; count];
-    let mut by_place = vec![0.0; count];
-    let mut mass = 0.0;
-    let mut first_choices = vec![0_usize; count];
-    for ((order, scores), logprobs) in orders.iter().zip(scores).zip(logprobs) {
-        let shares = softmax(scores);
-        for (place, (&option, shares)) in order.iter().zip(&shares).enumerate() {
-            probabilities[option] += share * shares;
-            by_place[place] += share * shares;
-        }
-        first_choices[order[argmax(&shares)]] += 1;
-        mass += share * logprobs.iter().map(|logprob| logprob.exp()).sum::<f64>();
+    let shown: Vec<Shown> = orders
+        .iter()
+        .zip(scores)
+        .map(|(order, scores)| Shown { order: order.clone(), masses: shifted_masses(scores) })
+        .collect();
+    let effect = order_effect(count, &shown);
+    let probabilities = effect.adjusted?;
+    // Where two places are as likely the first one is the choice: a judge that cannot tell two answers
+    // apart then chooses another one in each order, which is a tie.
+    let mut choices = vec![0_usize; count];
+    for Shown { order, masses } in &shown {
+        choices[order[first_largest(masses)]] += 1;
     }
-    let commonest = first_choices.iter().max().copied().unwrap_or(0);
-    let best = argmax(&probabilities);
-    let disagree = commonest < orders.len();
-    let mut sorted = probabilities.clone();
-    sorted.sort_by(|a, b| b.total_cmp(a));
+    let commonest = choices.into_iter().max().unwrap_or(0);
+    let masses = logprobs.iter().map(|logprobs| logprobs.iter().map(|it| it.exp()).sum::<f64>());
+    let ranked = ranked(&probabilities);
+    let of_rank = |rank: usize| ranked.get(rank).map_or(0.0, |option| probabilities[*option]);
     let several = orders.len() > 1;
+    let disagree = commonest < orders.len();
     let mut in_order_of_table = vec![0.0; count];
     if let (Some(order), Some(logprobs)) = (orders.first(), logprobs.first()) {
         for (&option, logprob) in order.iter().zip(logprobs) {
             in_order_of_table[option] = *logprob;
         }
     }
-    Answered {
-        index: Some(if judges && disagree { count } else { best }),
+    Ok(Answered {
+        index: if judges && disagree { Some(count) } else { ranked.first().copied() },
         logprobs: in_order_of_table,
-        entropy: entropy(&probabilities),
-        margin: sorted.first().unwrap_or(&0.0) - sorted.get(1).unwrap_or(&0.0),
-        mass,
-        by_place: if several { by_place } else { Vec::new() },
-        same_answer: several.then_some(commonest as f64 * share),
+        entropy: in_bits(entropy(&probabilities)),
+        margin: of_rank(0) - of_rank(1),
+        mass: masses.sum::<f64>() / orders.len() as f64,
+        by_place: if several { effect.by_position? } else { Vec::new() },
+        same_answer: several.then_some(commonest as f64 / orders.len() as f64),
         probabilities,
         problem: None,
         ..Answered::refused(0, None, String::new())
-    }
+    })
 }
 
-fn softmax(scores: &[f64]) -> Vec<f64> {
+fn in_bits(nats: f64) -> f64 {
+    nats / LN_2
+}
+
+/// Shifted by the highest first, so that answers of many tokens do not all become 0.
+fn shifted_masses(scores: &[f64]) -> Vec<f64> {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|weight| weight / sum).collect()
-}
-
-/// The first of the largest.
-fn argmax(values: &[f64]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
-}
-
-/// In bits.
-fn entropy(probabilities: &[f64]) -> f64 {
-    let terms = probabilities.iter().filter(|p| **p > 0.0).map(|p| -p * p.log2());
-    terms.sum::<f64>().max(0.0)
+    scores.iter().map(|score| (score - highest).exp()).collect()
 }
 
 #[cfg(test)]
@@ -449,7 +435,7 @@ mod tests {
         // Each order's masses are on letters; what stands there is in `orders`.
         let orders = [vec![0, 1], vec![1, 0]];
         let logprobs = [vec![0.6_f64.ln(), 0.2_f64.ln()], vec![0.5_f64.ln(), 0.5_f64.ln()]];
-        let answered = weigh(&orders, &logprobs, &logprobs, false);
+        let answered = weigh(&orders, &logprobs, &logprobs, false).unwrap();
         assert!((answered.probabilities[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
         assert!((answered.by_place[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
         assert!((answered.mass - 0.9).abs() < 1e-12);
@@ -462,14 +448,14 @@ mod tests {
     fn a_judge_that_follows_the_place_says_tie() {
         let orders = [vec![0, 1], vec![1, 0]];
         let first_place = [vec![-0.1, -3.0], vec![-0.1, -3.0]];
-        assert_eq!(weigh(&orders, &first_place, &first_place, true).index, Some(2));
+        assert_eq!(weigh(&orders, &first_place, &first_place, true).unwrap().index, Some(2));
         let steady = [vec![-0.1, -3.0], vec![-3.0, -0.1]];
-        assert_eq!(weigh(&orders, &steady, &steady, true).index, Some(0));
+        assert_eq!(weigh(&orders, &steady, &steady, true).unwrap().index, Some(0));
     }
 
     #[test]
     fn entropy_is_in_bits() {
-        assert!((entropy(&[0.25; 4]) - 2.0).abs() < 1e-12);
-        assert_eq!(entropy(&[1.0, 0.0]), 0.0);
+        assert!((in_bits(entropy(&[0.25; 4])) - 2.0).abs() < 1e-12);
+        assert_eq!(in_bits(entropy(&[1.0, 0.0])), 0.0);
     }
 }

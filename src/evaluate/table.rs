@@ -31,10 +31,10 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         writer.write_record(fields).expect("memory can be written, and all rows are as wide");
     };
     write(header);
-    for (question, row) in questions.list.iter().zip(&questions.rows) {
-        let Some(answer) = answered.get(&question.place.row) else { continue };
+    for question in &questions.list {
+        let Some(answer) = answered.get(&question.row.place.row) else { continue };
         let mut fields: Vec<String> =
-            columns.iter().map(|column| in_a_cell(row.fields.get(column))).collect();
+            columns.iter().map(|column| in_a_cell(question.row.fields.get(column))).collect();
         fields.push(answer.answer.clone().unwrap_or_default());
         let is_there = answer.problem.is_none();
         let number = |value: f64| if is_there { value.to_string() } else { String::new() };

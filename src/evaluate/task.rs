@@ -200,17 +200,11 @@ impl Task {
             line,
             problem,
         })?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        let beside = |name: &Path| {
-            let beside = folder.join(name);
-            if !name.as_os_str().is_empty() && beside.exists() { beside } else { name.to_owned() }
-        };
-        task.data = beside(&task.data);
-        task.model = beside(Path::new(&task.model)).to_string_lossy().into_owned();
-        task.adapter =
-            task.adapter.map(|name| beside(Path::new(&name)).to_string_lossy().into_owned());
+        task.data = files::beside(path, &task.data);
+        task.model = files::named_beside(path, &task.model);
+        task.adapter = task.adapter.map(|name| files::named_beside(path, &name));
         if let Some(code) = &mut task.code {
-            code.codebook = beside(&code.codebook);
+            code.codebook = files::beside(path, &code.codebook);
         }
         task.kind()?;
         Ok(task)

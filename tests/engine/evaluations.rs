@@ -8,9 +8,9 @@ use tuning_fork::evaluate::run::{self, AskEvent, Prepared};
 use tuning_fork::evaluate::task::Task;
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::llm::{Model, Weights};
+use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 
-use crate::support::load;
+use crate::support::{lively, load};
 
 fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -90,6 +90,28 @@ fn an_evaluation_that_is_stopped_anywhere_resumes_to_the_same_bytes() {
         let sum: f64 = answer.probabilities.iter().sum();
         assert!((sum - 1.0).abs() < 1e-9, "{answer:?}");
     }
+}
+
+#[test]
+fn an_evaluation_names_the_adapter_that_answered_however_it_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let path = folder.path().join("adapter");
+    let spec = LoraSpec {
+        r: 4,
+        lora_alpha: 8.0,
+        lora_dropout: 0.0,
+        use_rslora: false,
+        target_modules: vec!["all-linear".to_owned()],
+    };
+    let made = lively(&model, &spec);
+    made.save(&path, &model.card().identity).unwrap();
+    let adapter = Adapter::load(&path, &model).unwrap();
+    let prepared = Prepared::read(&task(folder.path()), &Quiet).unwrap();
+    let evaluation = prepared.evaluation(&model, Some(&adapter), "as stored", "");
+    let weights = std::fs::read(path.join("adapter_model.safetensors")).unwrap();
+    assert_eq!(evaluation.adapter_sha256, Some(files::sha256_of_bytes(&weights)));
+    assert_eq!(prepared.evaluation(&model, None, "as stored", "").adapter_sha256, None);
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub fn prepared(csv: &str) -> Prepared {
 
 /// The answer with these probabilities.
 pub fn answered(prepared: &Prepared, row: u64, probabilities: [f64; 3]) -> Answered {
-    let question = prepared.questions.list.iter().find(|question| question.place.row == row);
+    let question = prepared.questions.list.iter().find(|question| question.row.place.row == row);
     let question = question.unwrap();
     if let Some(problem) = &question.problem {
         let refused = Answered::refused(row, None, problem.clone());

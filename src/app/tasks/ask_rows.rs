@@ -132,9 +132,8 @@ impl Work for AskRows {
             }
             Rows::All { ref folder, .. } | Rows::Rest { ref folder } => folder.clone(),
         };
-        let adapter_sha256 = path.as_deref().map(run::hash_of_adapter).transpose()?;
         // As `tuning-fork evaluate` calls it: the window loads models as they are stored.
-        let mut evaluation = prepared.evaluation(&model, adapter_sha256, "as stored", &started);
+        let mut evaluation = prepared.evaluation(&model, adapter.as_deref(), "as stored", &started);
         evaluation.task.model = name;
         evaluation.task.adapter = path.map(|path| path.display().to_string());
         let resume = matches!(rows, Rows::Rest { .. });

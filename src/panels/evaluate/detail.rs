@@ -36,7 +36,7 @@ pub(super) fn detail_ui(
         ui.set_height(ui.available_height());
         let Some(open) = &mut evaluate.open else { return };
         let Some(question) = open.selected().cloned() else { return };
-        let row = question.place.row;
+        let row = question.row.place.row;
         let ((), (by, closes)) = Sides::new().shrink_left().truncate().show(
             ui,
             |ui| {
@@ -66,11 +66,11 @@ pub(super) fn detail_ui(
                 answer_ui(ui, &question, answered);
                 people_ui(ui, &question, answered, &coders);
             }
-            ui.add(Label::new(text_of(&question)).wrap());
+            ui.add(Label::new(&*text_of(&question)).wrap());
             for name in ["first", "second"] {
                 if let Some(text) = question.part(name) {
                     ui.label(theme::muted(ui, format!("{name} answer")));
-                    ui.add(Label::new(text).wrap());
+                    ui.add(Label::new(&*text).wrap());
                 }
             }
             CollapsingHeader::new("What the model saw").id_salt("seen").show(

@@ -1,5 +1,7 @@
 //! The rows as a grid. Only those in sight are laid out, so that a table of any length scrolls.
 
+use std::borrow::Cow;
+
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
     Align, Color32, FontId, Rect, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
@@ -45,7 +47,7 @@ impl Columns {
 pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     let em = theme::em(ui);
     let questions = &open.prepared.questions;
-    let digits = questions.list.last().map_or(1, |last| last.place.row.to_string().len());
+    let digits = questions.list.last().map_or(1, |last| last.row.place.row.to_string().len());
     let scroll_bar = ui.spacing().scroll.bar_width + 4.0;
     let width = ui.available_width() - scroll_bar;
     let columns = Columns::fit(width, em, questions.coders.len(), digits);
@@ -69,10 +71,10 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     area.show_rows(ui, height, open.grid.shown().len(), |ui, range| {
         for place in &open.grid.shown()[range] {
             let question = &questions.list[*place as usize];
-            let answered = open.answers.get(&question.place.row);
-            let selected = open.grid.selected == Some(question.place.row);
+            let answered = open.answers.get(&question.row.place.row);
+            let selected = open.grid.selected == Some(question.row.place.row);
             if row_ui(ui, &columns, question, answered, (selected, height)) {
-                clicked = Some(question.place.row);
+                clicked = Some(question.row.place.row);
             }
         }
     });
@@ -85,7 +87,7 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
 fn place_of_selected(open: &OpenEvaluation) -> Option<usize> {
     let row = open.grid.selected?;
     let list = &open.prepared.questions.list;
-    open.grid.shown().iter().position(|place| list[*place as usize].place.row == row)
+    open.grid.shown().iter().position(|place| list[*place as usize].row.place.row == row)
 }
 
 fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
@@ -123,7 +125,7 @@ fn row_ui(
     let p = theme::palette(ui);
     let (rect, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
-    let row = question.place.row;
+    let row = question.row.place.row;
     let words = spoken(question, answered);
     response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &words));
     if !ui.is_rect_visible(rect) {
@@ -144,7 +146,7 @@ fn row_ui(
     let mut cells = Cells { ui, rect, x: rect.left(), font, ink: p.muted };
     cells.text(&row.to_string(), columns.row, Align::Max);
     cells.ink = p.text;
-    cells.text(&beginning(text_of(question)), columns.text, Align::Min);
+    cells.text(&beginning(&text_of(question)), columns.text, Align::Min);
     let Some(answered) = answered else { return response.clicked() };
     if let Some(problem) = &answered.problem {
         cells.ink = p.problem;
@@ -217,7 +219,7 @@ fn probability(answered: &Answered) -> f64 {
 }
 
 /// What the row is about.
-pub(super) fn text_of(question: &Question) -> &str {
+pub(super) fn text_of(question: &Question) -> Cow<'_, str> {
     ["text", "question", "prompt"]
         .into_iter()
         .find_map(|name| question.part(name))
@@ -241,7 +243,7 @@ pub(super) fn said_words(question: &Question, said: Option<usize>) -> String {
 
 fn spoken(question: &Question, answered: Option<&Answered>) -> String {
     let text: String = text_of(question).chars().take(60).collect();
-    let row = format!("Row {} · {text}", question.place.row);
+    let row = format!("Row {} · {text}", question.row.place.row);
     match answered {
         None => row,
         Some(Answered { problem: Some(problem), .. }) => format!("{row} · {problem}"),

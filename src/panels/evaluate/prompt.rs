@@ -84,7 +84,7 @@ pub(super) fn opened_ui(
     section_ui(ui, "What the model sees");
     let question = open.selected().or_else(|| open.prepared.questions.list.first());
     let Some(question) = question else { return };
-    let row = question.place.row;
+    let row = question.row.place.row;
     match open.prepared.form.first(question) {
         Ok(first) => {
             ui.label(format!("Row {row}"));

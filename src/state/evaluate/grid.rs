@@ -111,7 +111,7 @@ impl Grid {
         }
         self.made_of = Some((self.order, self.filter, version));
         self.numbers = numbers(questions, answers);
-        let answer = |question: &Question| answers.get(&question.place.row);
+        let answer = |question: &Question| answers.get(&question.row.place.row);
         let passes = |question: &Question| match (self.filter, answer(question)) {
             (Filter::All, _) => true,
             (_, None) => false,
@@ -135,7 +135,7 @@ impl Grid {
     /// Looks at the row so many places further in the list, as far as there are any.
     pub fn step(&mut self, questions: &Questions, by: isize) {
         let Some(last) = self.shown.len().checked_sub(1) else { return };
-        let row = |place: u32| questions.list[place as usize].place.row;
+        let row = |place: u32| questions.list[place as usize].row.place.row;
         let at = self.shown.iter().position(|place| Some(row(*place)) == self.selected);
         let next = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
         self.selected = Some(row(self.shown[next]));

@@ -141,7 +141,7 @@ impl OpenEvaluation {
     pub fn selected(&self) -> Option<&Question> {
         let row = self.grid.selected?;
         let list = &self.prepared.questions.list;
-        let at = list.binary_search_by_key(&row, |question| question.place.row).ok()?;
+        let at = list.binary_search_by_key(&row, |question| question.row.place.row).ok()?;
         list.get(at)
     }
 }
@@ -246,7 +246,7 @@ impl EvaluateState {
         }
     }
 
-    /// Why this evaluation cannot go on with the loaded model. `None`: it can.
+    /// Why this evaluation cannot be resumed with the loaded model. `None`: it can.
     pub fn why_not_resume(&self, model: &ModelSlot) -> Option<String> {
         if let Some(obstacle) = self.obstacle(model) {
             return Some(obstacle);

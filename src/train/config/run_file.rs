@@ -29,14 +29,9 @@ pub fn read(path: &Path) -> Result<TrainConfig, RunFileError> {
         line,
         problem,
     })?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let beside = |name: &Path| {
-        let beside = folder.join(name);
-        if !name.as_os_str().is_empty() && beside.exists() { beside } else { name.to_owned() }
-    };
-    config.data = beside(&config.data);
-    config.adapter = config.adapter.as_deref().map(beside);
-    config.model = beside(Path::new(&config.model)).to_string_lossy().into_owned();
+    config.data = files::beside(path, &config.data);
+    config.adapter = config.adapter.as_deref().map(|adapter| files::beside(path, adapter));
+    config.model = files::named_beside(path, &config.model);
     Ok(config)
 }
 
