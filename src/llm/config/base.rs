@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::config_keys::{Keys, RopeDefaults};
-use super::names::Naming;
-use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use super::plain::Shape;
+use super::{Config, LayerConfig};
 use crate::llm::error::Error;
 
 /// Layers that are refused: the list of them would take memory before any tensor is looked at.
@@ -142,7 +142,7 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         |key: &str| Ok::<_, Error>(defaults.own.contains(&key) && keys.flag(key, false)?);
     let attention_bias = own_flag("attention_bias")?;
     let layer = LayerConfig { rope: Some(0), ..LayerConfig::new((head_dim as f32).powf(-0.5)) };
-    Ok(Config {
+    let plain = Config::plain(Shape {
         architecture: defaults.name.to_owned(),
         vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
         width,
@@ -153,39 +153,14 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         context_length: stretched(keys, context),
         layers: vec![layer; keys.size_up_to("num_hidden_layers", defaults.layers, MOST_LAYERS)?],
         ropes,
-        restarts_when_long: false,
-        learned_positions: None,
-        alibi: None,
-        embedding_norm: false,
-        embedding_width: None,
-        norm: NormKind::Rms,
         norm_eps: keys.positive("rms_norm_eps", defaults.norm_eps)? as f32,
-        norm_placement: NormPlacement::Before,
-        qk_norm: QkNorm::None,
-        activation: Activation::Silu,
-        mlp: MlpKind::Gated,
-        experts: None,
-        per_layer_width: None,
-        layer_scalars: false,
-        value_norm: false,
-        sinks: false,
-        clip_qkv: None,
-        qkv: QkvLayout::Separate,
-        latent: None,
-        attention_gate: false,
-        recurrent: None,
+        tied_head: keys.flag("tie_word_embeddings", defaults.tied)?,
+    });
+    Ok(Config {
         qkv_bias: attention_bias,
         output_bias: attention_bias,
         mlp_bias: own_flag("mlp_bias")?,
-        head_bias: false,
-        residual_scale: None,
-        logit_scale: None,
-        attention_softcap: None,
-        final_softcap: None,
-        embedding_scale: None,
-        tied_head: keys.flag("tie_word_embeddings", defaults.tied)?,
-        naming: Naming::Llama,
-        with_tower: false,
+        ..plain
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::base::{Defaults, GEMMA2, GEMMA3, LLAMA, MOST_LAYERS, QWEN, base, qwen_windows};
 use super::config_keys::{Keys, RopeDefaults};
 use super::names::Naming;
+use super::plain::Shape;
 use super::{Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use super::{gemma4, latent, like_llama, mixtures, older, recurrent};
 use crate::llm::error::Error;
@@ -323,7 +324,7 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
     let by_layer = keys.flag("scale_attn_by_inverse_layer_idx", false)?;
     let layers = (0..keys.size_up_to("n_layer", 12, MOST_LAYERS)?)
         .map(|index| LayerConfig::new(if by_layer { scale / (index + 1) as f32 } else { scale }));
-    Ok(Config {
+    let plain = Config::plain(Shape {
         architecture: "gpt2".to_owned(),
         vocab_size: keys.size("vocab_size", 50_257)?,
         width,
@@ -334,38 +335,19 @@ fn gpt2(keys: Keys<'_>) -> Result<Config, Error> {
         context_length: keys.size("n_positions", 1024)?,
         layers: layers.collect(),
         ropes: Vec::new(),
-        restarts_when_long: false,
-        learned_positions: Some(0),
-        alibi: None,
-        embedding_norm: false,
-        embedding_width: None,
-        norm: NormKind::Layer,
         norm_eps: keys.positive("layer_norm_epsilon", 1e-5)? as f32,
-        norm_placement: NormPlacement::Before,
-        qk_norm: QkNorm::None,
+        tied_head: keys.flag("tie_word_embeddings", true)?,
+    });
+    Ok(Config {
+        learned_positions: Some(0),
+        norm: NormKind::Layer,
         activation: keys.activation("activation_function", "gelu_new")?,
         mlp: MlpKind::Plain,
-        experts: None,
-        per_layer_width: None,
-        layer_scalars: false,
-        value_norm: false,
-        sinks: false,
-        clip_qkv: None,
         qkv: QkvLayout::Fused,
-        latent: None,
-        attention_gate: false,
-        recurrent: None,
         qkv_bias: true,
         output_bias: true,
         mlp_bias: true,
-        head_bias: false,
-        residual_scale: None,
-        logit_scale: None,
-        attention_softcap: None,
-        final_softcap: None,
-        embedding_scale: None,
-        tied_head: keys.flag("tie_word_embeddings", true)?,
         naming: Naming::Gpt2,
-        with_tower: false,
+        ..plain
     })
 }

@@ -2,6 +2,7 @@
 
 use super::base::{MOST_HEAD_DIMS, MOST_LAYERS};
 use super::names::Naming;
+use super::plain::Shape;
 use super::rope::{Rope, RopeScaling, longrope_magnitude, pair_count, yarn_magnitude};
 use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
@@ -171,7 +172,7 @@ impl Keys<'_> {
         let scale = self.positive("attention.scale")?;
         let scale = scale.unwrap_or_else(|| (head_dim as f32).powf(-0.5));
         let layer = LayerConfig { rope: Some(0), ..LayerConfig::new(scale) };
-        Ok(Config {
+        let plain = Config::plain(Shape {
             architecture: architecture.to_owned(),
             vocab_size,
             width,
@@ -182,39 +183,14 @@ impl Keys<'_> {
             context_length,
             layers: vec![layer; layer_count],
             ropes: vec![self.rope(theta, rotary, context_length)?],
-            restarts_when_long: false,
-            learned_positions: None,
-            alibi: None,
-            embedding_norm: false,
-            embedding_width: None,
-            norm: NormKind::Rms,
             norm_eps: self.positive("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5),
-            norm_placement: NormPlacement::Before,
-            qk_norm: QkNorm::None,
-            activation: Activation::Silu,
-            mlp: MlpKind::Gated,
-            experts: None,
-            per_layer_width: None,
-            layer_scalars: false,
-            value_norm: false,
-            sinks: false,
-            clip_qkv: None,
-            qkv: QkvLayout::Separate,
-            latent: None,
-            attention_gate: false,
-            recurrent: None,
+            tied_head: !self.has("output.weight"),
+        });
+        Ok(Config {
             qkv_bias: self.has("blk.0.attn_q.bias"),
             output_bias: self.has("blk.0.attn_output.bias"),
             mlp_bias: self.has("blk.0.ffn_up.bias"),
-            head_bias: false,
-            residual_scale: None,
-            logit_scale: None,
-            attention_softcap: None,
-            final_softcap: None,
-            embedding_scale: None,
-            tied_head: !self.has("output.weight"),
-            naming: Naming::Llama,
-            with_tower: false,
+            ..plain
         })
     }
 
@@ -361,12 +337,6 @@ impl Keys<'_> {
             norm_eps: self.positive("attention.layer_norm_epsilon")?.unwrap_or(1e-5),
             activation: Activation::GeluTanh,
             mlp: MlpKind::Plain,
-            experts: None,
-            per_layer_width: None,
-            layer_scalars: false,
-            value_norm: false,
-            sinks: false,
-            clip_qkv: None,
             qkv: QkvLayout::Fused,
             qkv_bias: true,
             output_bias: true,

@@ -14,6 +14,7 @@ mod like_llama;
 mod mixtures;
 pub(crate) mod names;
 mod older;
+mod plain;
 mod recurrent;
 mod recurrent_layers;
 pub(crate) mod rope;
