@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::rows;
 use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
@@ -62,7 +63,7 @@ pub fn run(args: &AttentionArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let (model, adapter) = args.model.load()?;
     let subject = Subject::new(&model, adapter.as_ref());
-    let ids = rows.iter().map(|row| row.ids(subject)).collect::<anyhow::Result<Vec<_>>>()?;
+    let ids = rows::ids_of(&rows, subject)?;
     let some = attention::layers_with_attention(subject);
     let layers = args.layer.map_or_else(|| some.clone(), |layer| vec![layer]);
     if layers.is_empty() {

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 
+use super::rows;
 use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
@@ -43,20 +44,11 @@ pub fn run(args: &LensArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let (model, adapter) = args.model.load()?;
     let subject = Subject::new(&model, adapter.as_ref());
-    let ids = rows.iter().map(|row| row.ids(subject)).collect::<anyhow::Result<Vec<_>>>()?;
+    let ids = rows::ids_of(&rows, subject)?;
     let follow = args.follow.as_deref().map(|token| one_token(subject, token)).transpose()?;
     let request = LensRequest { last: args.last, top: args.top, follow };
-    let bar = Bar::new();
-    for ids in &ids {
-        let view = lens::lens(subject, ids, &request, &bar)?;
-        bar.clear();
-        if args.json {
-            out::json(&view)?;
-        } else {
-            show(&view)?;
-        }
-    }
-    Ok(())
+    let view = |ids: &[u32], bar: &Bar| Ok(lens::lens(subject, ids, &request, bar)?);
+    rows::show_each(&ids, args.json, view, show)
 }
 
 /// An id as digits, or a text that is one token.

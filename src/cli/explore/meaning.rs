@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::rows;
 use super::rows::{Content, InputArgs, Row};
 use super::table;
 use super::table::Table;
@@ -89,8 +90,7 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
         }
         let (model, adapter) = args.model.load()?;
         let subject = Subject::new(&model, adapter.as_ref());
-        let ids = rows.iter().map(|row| row.ids(subject));
-        let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
+        let ids = rows::ids_of(&rows, subject)?;
         let layer = args.layer.unwrap_or_else(|| model.config().layer_count());
         let pooled = match args.pooling {
             None | Some(Pooling::Mean) => Pooled::Mean,

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::cli::out;
+use crate::cli::progress::Bar;
 use crate::data::forms::value::kind_of;
 use crate::explore::subject::Subject;
 use crate::files;
@@ -70,6 +73,27 @@ impl Row {
         };
         ids.with_context(|| self.place.clone())
     }
+}
+
+/// The ids of all rows: a mistake in the last should not cost the time that the others take.
+pub fn ids_of(rows: &[Row], subject: Subject<'_>) -> anyhow::Result<Vec<Vec<u32>>> {
+    rows.iter().map(|row| row.ids(subject)).collect()
+}
+
+/// A view of each row, one after the other, as JSON or for a person.
+pub fn show_each<V: Serialize>(
+    ids: &[Vec<u32>],
+    json: bool,
+    view: impl Fn(&[u32], &Bar) -> anyhow::Result<V>,
+    show: impl Fn(&V) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let bar = Bar::new();
+    for ids in ids {
+        let view = view(ids, &bar)?;
+        bar.clear();
+        if json { out::json(&view)? } else { show(&view)? }
+    }
+    Ok(())
 }
 
 /// Rows of a file with their places, which have none but these keys.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::rows;
 use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
@@ -33,18 +34,9 @@ pub fn run(args: &SurpriseArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let (model, adapter) = args.model.load()?;
     let subject = Subject::new(&model, adapter.as_ref());
-    let ids = rows.iter().map(|row| row.ids(subject)).collect::<anyhow::Result<Vec<_>>>()?;
-    let bar = Bar::new();
-    for ids in &ids {
-        let view = surprise::surprise(subject, ids, args.top, &bar)?;
-        bar.clear();
-        if args.json {
-            out::json(&view)?;
-        } else {
-            show(&view)?;
-        }
-    }
-    Ok(())
+    let ids = rows::ids_of(&rows, subject)?;
+    let view = |ids: &[u32], bar: &Bar| Ok(surprise::surprise(subject, ids, args.top, bar)?);
+    rows::show_each(&ids, args.json, view, show)
 }
 
 fn show(view: &SurpriseView) -> anyhow::Result<()> {

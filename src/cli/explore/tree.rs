@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::rows;
 use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
 use crate::cli::load::ModelArgs;
-use crate::cli::out;
 use crate::cli::progress::Bar;
 use crate::explore::subject::Subject;
 use crate::explore::tree::{ROOT, Tree, TreeView};
@@ -44,10 +44,9 @@ pub fn run(args: &TreeArgs) -> anyhow::Result<()> {
     let (model, adapter) = args.model.load()?;
     let (model, adapter) = (Arc::new(model), adapter.map(Arc::new));
     let subject = Subject::new(&model, adapter.as_deref());
-    let ids = rows.iter().map(|row| row.ids(subject)).collect::<anyhow::Result<Vec<_>>>()?;
-    let bar = Bar::new();
-    for ids in &ids {
-        let mut tree = Tree::plant(Arc::clone(&model), adapter.clone(), ids, &bar)?;
+    let ids = rows::ids_of(&rows, subject)?;
+    let view = |ids: &[u32], bar: &Bar| {
+        let mut tree = Tree::plant(Arc::clone(&model), adapter.clone(), ids, bar)?;
         let mut leaves = vec![ROOT];
         for _ in 0..args.depth {
             let mut next = Vec::new();
@@ -65,11 +64,9 @@ pub fn run(args: &TreeArgs) -> anyhow::Result<()> {
             let leaves = tree.leaves();
             tree.go_on_greedily(&leaves, args.greedy, &Quiet)?;
         }
-        bar.clear();
-        let view = tree.view();
-        if args.json { out::json(&view)? } else { show(&view)? }
-    }
-    Ok(())
+        Ok(tree.view())
+    };
+    rows::show_each(&ids, args.json, view, show)
 }
 
 fn show(view: &TreeView) -> anyhow::Result<()> {
