@@ -106,7 +106,7 @@ impl Measured {
     ) -> Self {
         let project = tempfile::tempdir().ok();
         let project_path = project.as_ref().map(|dir| dir.path().to_owned());
-        // What else is on its way to this disk would be measured too.
+        // Other downloads to this disk would be measured too.
         let window = WindowOptions { project: project_path, downloads: options.fetch.is_some() };
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut workbench =

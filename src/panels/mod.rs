@@ -9,6 +9,7 @@ pub mod look_inside;
 pub mod mapping;
 pub mod models;
 pub mod next_token;
+mod no_model;
 pub mod notices;
 pub mod palette;
 pub mod playground;

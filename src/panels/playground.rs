@@ -4,18 +4,18 @@ use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, Rect, RichText, TextEdit, TextStyle, Ui, vec2};
 
 use super::next_token::next_token_ui;
+use super::no_model::NoModel;
 use super::sampling;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::StopReason;
-use crate::state::command::{Commands, PlaygroundCommand, ViewCommand, WindowCommand};
+use crate::state::command::{Commands, PlaygroundCommand, WindowCommand};
 use crate::state::playground::Answers;
 use crate::state::playground::LaneView;
 use crate::state::playground::Mode;
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::Turn;
-use crate::state::prefs::PanelId;
 use crate::state::prefs::Prefs;
 use crate::state::scores::Position;
 use crate::state::slots::AdapterSlot;
@@ -26,7 +26,6 @@ use crate::widgets::card;
 use crate::widgets::card::Tone;
 use crate::widgets::card::card_ui;
 use crate::widgets::card::chip_ui;
-use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
 use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::switch;
@@ -232,26 +231,14 @@ fn column_ui(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut Ui)
 }
 
 fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
-    if let ModelSlot::Loading { name } = slot {
-        let empty = EmptyState {
-            icon: icons::PLAYGROUND,
-            title: &format!("Loading {name}…"),
-            sentence: "It can be asked in a moment.",
-            actions: &[],
-        };
-        empty.show(ui);
-        return;
-    }
-    let empty = EmptyState {
+    let words = NoModel {
         icon: icons::PLAYGROUND,
         title: "Ask a model",
         sentence: "Here you write a prompt, see how the model picks each word of its answer, and \
                    what else it could have said. It needs a model first.",
-        actions: &["Choose a model"],
+        soon: "It can be asked in a moment.",
     };
-    if empty.show(ui).is_some() {
-        commands.push(ViewCommand::ShowPanel(PanelId::Models));
-    }
+    words.show(ui, slot, commands);
 }
 
 /// Asks for an answer, with a new seed if one is wanted each time.

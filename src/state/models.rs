@@ -21,7 +21,7 @@ pub struct ModelsState {
     pub found: Vec<FoundModel>,
     pub scanning: bool,
 
-    /// The starter model is on its way.
+    /// The starter model is being downloaded.
     pub fetch: Option<FetchView>,
     pub load: Option<LoadView>,
 

@@ -69,6 +69,23 @@ impl<'a> ActionButton<'a> {
 }
 
 impl ActionButton<'_> {
+    /// Adds it where it may be off. [`Ui::add_enabled`] would put one that is off into a scope, which
+    /// does not go to the next row where this one is full.
+    pub fn add_enabled(self, ui: &mut Ui, enabled: bool) -> Response {
+        self.make_room(ui);
+        ui.add_enabled(enabled, self)
+    }
+
+    /// Begins the next row where this one is too full for it.
+    fn make_room(&self, ui: &mut Ui) {
+        let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
+        // Before wrapping: `available_width` is that of a whole row.
+        let room = ui.available_size_before_wrap().x;
+        if ui.layout().main_wrap && has_neighbour && room < self.width(ui) {
+            ui.end_row();
+        }
+    }
+
     /// What it takes from one side to the other, in points.
     fn width(&self, ui: &Ui) -> f32 {
         let of = |text: WidgetText| {
@@ -119,11 +136,8 @@ impl Widget for ActionButton<'_> {
         if !self.words_shown {
             button = button.min_size(Vec2::splat(ui.spacing().interact_size.y));
         }
-        // A scope does not go to the next row where this one is full, as a plain button does.
-        let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
-        if ui.layout().main_wrap && has_neighbour && ui.available_width() < self.width(ui) {
-            ui.end_row();
-        }
+        // The scope below does not, as a plain button would.
+        self.make_room(ui);
         let response = ui.scope(|ui| {
             let widgets = &mut ui.visuals_mut().widgets;
             if !self.words_shown {

@@ -68,7 +68,9 @@ pub fn segmented_ui<T: Copy + PartialEq>(
     // A frame does not wrap by itself, and one that is too wide pushes all that follows with it.
     let wraps = ui.layout().main_wrap;
     let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
-    if wraps && has_neighbour && ui.available_width() < segments_width(ui, segments) {
+    // Before wrapping: `available_width` is that of a whole row.
+    let room = ui.available_size_before_wrap().x;
+    if wraps && has_neighbour && room < segments_width(ui, segments) {
         ui.end_row();
     }
     frame.show(ui, |ui| {

@@ -88,7 +88,7 @@ fn buttons_ui(ui: &mut Ui, evaluate: &EvaluateState, commands: &mut Commands) {
     }
 }
 
-/// What is being asked about, and the way back to it.
+/// What is being asked about, and a button that shows it.
 fn running_ui(ui: &mut Ui, evaluate: &mut EvaluateState) {
     let Some(asking) = &evaluate.asking else { return };
     let sentence = asking.sentence();

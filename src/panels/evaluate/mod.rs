@@ -37,7 +37,7 @@ pub fn evaluate_panel_ui(
     }
     handle_keys(ui, evaluate);
     let em = theme::em(ui);
-    if ui.available_width() < em * 46.0 {
+    if ui.available_width() < em * 54.0 {
         one_column_ui(ui, evaluate, around, commands);
         return;
     }
@@ -96,7 +96,7 @@ enum Tab {
     Rows,
 }
 
-/// The way back to the list, and what is in front.
+/// The button that shows the list again, and what is in front.
 fn head_ui(ui: &mut Ui, evaluate: &mut EvaluateState, has_rows: bool) {
     let segment = |value, words, explanation| Segment { value, words, explanation };
     let (setup, about) = match evaluate.front {

@@ -149,7 +149,7 @@ pub(super) fn resume_button_ui(
     let why_not = evaluate.why_not_resume(around.model);
     let resume = ActionButton::new("Resume").icon(icons::PLAY);
     let hint = "Asks about the rows that have no answer yet";
-    let resume = ui.add_enabled(why_not.is_none(), resume).on_hover_text(hint);
+    let resume = resume.add_enabled(ui, why_not.is_none()).on_hover_text(hint);
     if resume.on_disabled_hover_text(why_not.clone().unwrap_or_default()).clicked() {
         commands.push(EvaluateCommand::Resume);
     }

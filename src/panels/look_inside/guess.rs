@@ -121,13 +121,14 @@ fn rule_ui(ui: &mut Ui, guess: &mut Guess, reading: &Reading) {
             }
         }
         let hidden = (0..reading.words.len()).filter(|word| guess.is_hidden(*word)).count();
-        if ui.add_enabled(hidden > 0, ActionButton::quiet("Reveal all")).clicked() {
+        if ActionButton::quiet("Reveal all").add_enabled(ui, hidden > 0).clicked() {
             guess.reveal_all(reading.words.len());
         }
-        if ui.add_enabled(guess.has_revealed(), ActionButton::quiet("Hide again")).clicked() {
+        if ActionButton::quiet("Hide again").add_enabled(ui, guess.has_revealed()).clicked() {
             guess.hide_again();
         }
-        ui.label(theme::muted(ui, score(reading, guess)));
+        // As a whole in the next row where this one is full, not wrapped around its end.
+        ui.add(Label::new(theme::muted(ui, score(reading, guess))).extend());
     });
     ui.add_space(theme::GAP_SMALL);
 }

@@ -103,7 +103,7 @@ fn map_ui(ui: &mut Ui, view: &LensView, chosen: Cell, page: Page) -> Option<Cell
     let column_width = ((width - gutter) / columns.max(1) as f32).min(font.size * 9.0);
     if columns < count {
         let words = format!(
-            "Tokens {} to {} of {}: go on with the arrow keys",
+            "Tokens {} to {} of {}: move with the arrow keys",
             start + 1,
             start + columns,
             view.ids.len()

@@ -14,18 +14,17 @@ use eframe::egui;
 use eframe::egui::{Key, Modifiers, TextEdit, TextStyle, Ui};
 
 use self::page::Page;
+use super::no_model::NoModel;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
-use crate::state::command::{Commands, LookInsideCommand, ViewCommand};
+use crate::state::command::{Commands, LookInsideCommand};
 use crate::state::look_inside::subject::Form;
 use crate::state::look_inside::view::View;
 use crate::state::look_inside::{LookInsideState, last_answer};
 use crate::state::playground::PlaygroundState;
-use crate::state::prefs::PanelId;
 use crate::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
-use crate::widgets::empty_state::EmptyState;
 use crate::widgets::layout::scrolled_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
@@ -74,26 +73,14 @@ pub fn look_inside_panel_ui(
 }
 
 fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
-    if let ModelSlot::Loading { name } = slot {
-        let empty = EmptyState {
-            icon: icons::LOOK,
-            title: &format!("Loading {name}…"),
-            sentence: "It can be looked into in a moment.",
-            actions: &[],
-        };
-        empty.show(ui);
-        return;
-    }
-    let empty = EmptyState {
+    let words = NoModel {
         icon: icons::LOOK,
         title: "Look inside a model",
         sentence: "Here you see how a model reads a text: the pieces that it is split into, what \
                    surprises the model, where it looks. It needs a model first.",
-        actions: &["Choose a model"],
+        soon: "It can be looked into in a moment.",
     };
-    if empty.show(ui).is_some() {
-        commands.push(ViewCommand::ShowPanel(PanelId::Models));
-    }
+    words.show(ui, slot, commands);
 }
 
 /// Arrows go from token to token, unless somebody writes.
@@ -143,7 +130,7 @@ fn text_ui(
             } else {
                 let shortcut = ui.ctx().format_shortcut(&shortcuts::SEND);
                 let button = ActionButton::primary("Look").icon(icons::LOOK).shortcut(&shortcut);
-                let button = ui.add_enabled(has_text, button);
+                let button = button.add_enabled(ui, has_text);
                 if button.on_disabled_hover_text("Write or paste a text first").clicked() {
                     look.look(around.model, around.adapter);
                 }
@@ -157,7 +144,7 @@ fn text_ui(
                 form_ui(ui, look, model);
                 let is_there = last_answer(playground).is_some();
                 let button = ActionButton::quiet("Use the Playground's last answer");
-                let button = ui.add_enabled(is_there, button.icon(icons::PLAYGROUND));
+                let button = button.icon(icons::PLAYGROUND).add_enabled(ui, is_there);
                 let button = button.on_disabled_hover_text("Nothing was answered there yet");
                 if button.on_hover_text("With its prompt, as the model read and wrote it").clicked()
                 {

@@ -29,7 +29,7 @@ use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
-/// Draws what is looked at. `alone`: the search is hidden behind it, so there is a way back.
+/// Draws what is looked at. `alone`: the search is hidden behind it, so there is a button that shows it again.
 pub fn detail_ui(
     ui: &mut Ui,
     models: &ModelsState,

@@ -29,7 +29,7 @@ const LINEARS: [(&str, &str); 7] = [
     ("o_proj", "Attention: how what was found is mixed back in"),
     ("gate_proj", "Feed-forward: which features are switched on"),
     ("up_proj", "Feed-forward: the features themselves"),
-    ("down_proj", "Feed-forward: the way back from features to the token"),
+    ("down_proj", "Feed-forward: from the features back to the width of a token"),
 ];
 const ATTENTION: usize = 4;
 

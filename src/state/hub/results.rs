@@ -28,7 +28,7 @@ pub enum Phase {
     #[default]
     Idle,
 
-    /// The first page is on its way; the rows before it are still shown.
+    /// The first page is being asked for; the rows before it are still shown.
     Asking,
 
     /// The next page is.
@@ -116,7 +116,7 @@ mod tests {
         results.on_page(page(&["a/1", "a/2"], Some("next")));
         assert!(results.wants_more(0));
         results.ask_more();
-        assert!(!results.wants_more(0), "it is on its way");
+        assert!(!results.wants_more(0), "it is being asked for");
         results.on_page(page(&["a/2", "a/3"], Some("next")));
         assert_eq!(ids(&results), ["a/1", "a/2", "a/3"]);
         results.ask_more();

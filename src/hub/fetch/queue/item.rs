@@ -149,7 +149,7 @@ impl Item {
     }
 }
 
-/// All that is on its way, for one line.
+/// All that is being downloaded, for one line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Items that are neither done, nor failed, nor paused.

@@ -1,0 +1,37 @@
+//! What a panel shows while there is no model that it could work with.
+
+use eframe::egui::Ui;
+
+use crate::state::command::{Commands, ViewCommand};
+use crate::state::prefs::PanelId;
+use crate::state::slots::ModelSlot;
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::theme::MaterialIcon;
+
+/// A panel in words.
+pub(super) struct NoModel<'a> {
+    pub icon: MaterialIcon,
+    pub title: &'a str,
+
+    /// What the panel is for; it ends with a model being needed.
+    pub sentence: &'a str,
+
+    /// What can be done once a model that is being loaded is there.
+    pub soon: &'a str,
+}
+
+impl NoModel<'_> {
+    pub fn show(self, ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
+        let Self { icon, title, sentence, soon } = self;
+        if let ModelSlot::Loading { name } = slot {
+            let title = format!("Loading {name}…");
+            EmptyState { icon, title: &title, sentence: soon, actions: &[] }.show(ui);
+            return;
+        }
+        let actions = &["Choose a model"];
+        let empty = EmptyState { icon, title, sentence, actions };
+        if empty.show(ui).is_some() {
+            commands.push(ViewCommand::ShowPanel(PanelId::Models));
+        }
+    }
+}
