@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::codebook::Codebook;
-use super::results::{EVALUATION, Evaluation, RESULTS};
+use super::results::{EVALUATION, Evaluation, RESULTS, TABLE};
 use super::task::Task;
 use crate::files;
 
@@ -70,7 +70,12 @@ pub fn list(project: &Path) -> KeptList {
 
 fn read(folder: &Path) -> Result<Kept, String> {
     let text = std::fs::read_to_string(folder.join(EVALUATION)).map_err(|err| err.to_string())?;
-    let evaluation = serde_json::from_str(&text).map_err(|err| files::without_position(&err))?;
+    let evaluation: Evaluation =
+        serde_json::from_str(&text).map_err(|err| files::without_position(&err))?;
+    // The table is written once all rows are answered: nothing has to be counted then.
+    if folder.join(TABLE).is_file() {
+        return Ok(Kept { folder: folder.to_owned(), done: evaluation.rows, evaluation });
+    }
     let results = match std::fs::read_to_string(folder.join(RESULTS)) {
         Ok(text) => text,
         Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
