@@ -1,6 +1,6 @@
 //! Damaged files: whatever is done to a model's or an adapter's files, loading them ends with a
 //! model or an error, soon, and without more memory than the files and 64 MB. A project's verdicts:
-//! `verdicts.rs`.
+//! `verdicts.rs`; what the Hub answers: `hub.rs`.
 //!
 //! `cargo test` tries some thousands; `TUNING_FORK_FUZZ=100000 cargo test --release --test fuzz`
 //! as many as it says. Case n is the same everywhere; `TUNING_FORK_FUZZ_FROM=n` begins there.
@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod counting;
+mod hub;
 mod mutate;
 mod verdicts;
 

@@ -19,7 +19,7 @@ use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::widgets::theme;
 
-use crate::support::card;
+use crate::support::{card, read_out};
 
 const NOW: &str = "2026-11-21T20:31:05.123Z";
 
@@ -328,4 +328,24 @@ fn answers_are_asked_for_by_button_and_by_key_and_can_be_replaced() {
     harness.run();
     assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::AnswerPrompt)]);
     assert_eq!(harness.state().annotate.answer(Side::Left).text, "");
+}
+
+#[test]
+fn the_panel_reads_out_as_it_looks() {
+    let mut answering = with_prompts(3);
+    start(&mut answering);
+    let mut judged = answered(with_prompts(2));
+    judged.judge(Verdict::Left, 3.0, NOW).unwrap();
+    let mut all_judged = answered(with_prompts(1));
+    all_judged.judge(Verdict::Tie, 3.0, NOW).unwrap();
+    for (name, annotate) in [
+        ("annotate_without_prompts", AnnotateState::new(1)),
+        ("annotate_before_an_answer", with_prompts(3)),
+        ("annotate_while_answers_are_written", answering),
+        ("annotate_two_answers", answered(with_prompts(3))),
+        ("annotate_after_a_verdict", judged),
+        ("annotate_all_judged", all_judged),
+    ] {
+        insta::assert_snapshot!(name, read_out(&open_with(annotate, tiny_model())));
+    }
 }

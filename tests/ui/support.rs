@@ -118,33 +118,38 @@ impl Window {
 
     /// The accessibility tree as text: role, name, value, what is off.
     pub fn tree(&self) -> String {
-        let mut text = String::new();
-        for node in self.0.root().children_recursive() {
-            let node = node.accesskit_node();
-            let name = node.label().unwrap_or_default();
-            let value = node.value().or_else(|| node.numeric_value().map(|n| n.to_string()));
-            // Runs repeat what their label says, as it happens to be cut off.
-            let is_run = node.role() == egui::accesskit::Role::TextRun;
-            if is_run || (name.is_empty() && value.is_none()) {
-                continue;
-            }
-            text.push_str(&format!("{:?}", node.role()));
-            if !name.is_empty() {
-                text.push_str(&format!(" {name:?}"));
-            }
-            if let Some(value) = value.filter(|value| *value != name) {
-                text.push_str(&format!(" = {value:?}"));
-            }
-            if node.is_disabled() {
-                text.push_str(" (disabled)");
-            }
-            if let Some(toggled) = node.toggled() {
-                text.push_str(&format!(" ({toggled:?})"));
-            }
-            text.push('\n');
-        }
-        text
+        read_out(&self.0)
     }
+}
+
+/// See [`Window::tree`].
+pub fn read_out<State>(harness: &Harness<'_, State>) -> String {
+    let mut text = String::new();
+    for node in harness.root().children_recursive() {
+        let node = node.accesskit_node();
+        let name = node.label().unwrap_or_default();
+        let value = node.value().or_else(|| node.numeric_value().map(|n| n.to_string()));
+        // Runs repeat what their label says, as it happens to be cut off.
+        let is_run = node.role() == egui::accesskit::Role::TextRun;
+        if is_run || (name.is_empty() && value.is_none()) {
+            continue;
+        }
+        text.push_str(&format!("{:?}", node.role()));
+        if !name.is_empty() {
+            text.push_str(&format!(" {name:?}"));
+        }
+        if let Some(value) = value.filter(|value| *value != name) {
+            text.push_str(&format!(" = {value:?}"));
+        }
+        if node.is_disabled() {
+            text.push_str(" (disabled)");
+        }
+        if let Some(toggled) = node.toggled() {
+            text.push_str(&format!(" ({toggled:?})"));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 pub fn facts() -> ModelFacts {

@@ -36,6 +36,8 @@ use tuning_fork::train::rows::batch::{Example, Sequence};
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use tuning_fork::widgets::theme;
 
+use crate::support::read_out;
+
 /// The panel alone, and what it asked for.
 struct Panel {
     train: TrainState,
@@ -618,4 +620,23 @@ fn several_losses_are_added_up_with_weights() {
     harness.get_by_label("Without sigmoid").click();
     harness.run();
     assert_eq!(form(&harness), ("sft".to_owned(), vec![]));
+}
+
+#[test]
+fn the_panel_reads_out_as_it_looks() {
+    let mut with_a_problem = with_pairs(60);
+    with_a_problem.form.lora.target_modules.clear();
+    let mut sft = with_pairs(60);
+    sft.form.objective = Objective::Sft;
+    for (name, train) in [
+        ("train_without_pairs", TrainState::default()),
+        ("train_ready", with_pairs(60)),
+        ("train_with_a_problem", with_a_problem),
+        ("train_ready_for_sft", sft),
+        ("train_a_run", running(12)),
+        ("train_a_run_has_ended", ended(200)),
+        ("train_the_list_of_runs", two_runs()),
+    ] {
+        insta::assert_snapshot!(name, read_out(&open(train, tiny_model())));
+    }
 }
