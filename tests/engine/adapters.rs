@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use tuning_fork::files;
 use tuning_fork::llm::backward::dropout::Dropout;
 use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::backward::tree::TokenTree;
+use tuning_fork::llm::net::tree::TokenTree;
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork::train::objective::logprobs;
 use tuning_fork::train::objective::logprobs::Asked;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::backward::tree::TokenTree;
+use tuning_fork::llm::net::tree::{SortedTree, TokenTree};
 use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork::train::objective::logprobs;
 use tuning_fork::train::objective::logprobs::Asked;
@@ -81,6 +81,7 @@ struct Found {
     by_token: f32,
     in_pieces: f32,
     after_going_back: f32,
+    as_tree: f32,
     hidden: f32,
     with_gradients: Option<f32>,
     greedy: bool,
@@ -88,8 +89,8 @@ struct Found {
 
 impl Found {
     fn is_right(&self) -> bool {
-        let Self { at_once, by_token, in_pieces, after_going_back, hidden, .. } = *self;
-        let all = [at_once, by_token, in_pieces, after_going_back, hidden];
+        let Self { at_once, by_token, in_pieces, after_going_back, as_tree, hidden, .. } = *self;
+        let all = [at_once, by_token, in_pieces, after_going_back, as_tree, hidden];
         let trained = self.with_gradients.unwrap_or_default();
         self.greedy && all.into_iter().chain([trained]).all(|value| value <= TOLERANCE)
     }
@@ -124,6 +125,7 @@ fn check(model: &Model, expected: &Path) -> Found {
         let rest = all(&ids[back..], &mut cache);
         let wanted = logits.narrow(0, back, ids.len() - back).unwrap();
         found.after_going_back = found.after_going_back.max(distance(&rest, &wanted));
+        found.as_tree = found.as_tree.max(in_a_tree(model, ids, [back, middle], &wanted));
 
         let wanted = expected["hidden"].narrow(1, row, 1).unwrap().squeeze(1).unwrap();
         let mut states = model.hidden_states(ids, None).unwrap();
@@ -139,6 +141,26 @@ fn check(model: &Model, expected: &Path) -> Found {
         found.with_gradients = Some(trained(model, &whole("input_ids"), &expected["logits"]));
     }
     found
+}
+
+/// By how much the scores are off of a text from `back` on that is one branch of three, and those of
+/// a branch that leaves it at `middle`.
+fn in_a_tree(model: &Model, ids: &[u32], [back, middle]: [usize; 2], wanted: &Tensor) -> f32 {
+    let odd = [5, 4, 3];
+    let other = [&ids[back..middle], &odd].concat();
+    let tree = SortedTree::new(&[ids[back..].to_vec(), odd.to_vec(), other.clone()]);
+    let mut cache = model.new_cache();
+    cache.plan(ids.len());
+    let all = |ids: &[u32], cache: &mut _| model.logits(ids, cache, None, Positions::All).unwrap();
+    all(&ids[..back], &mut cache);
+    let mut scores = |sequence: usize| {
+        let rows: Vec<usize> = tree.rows(sequence).iter().map(|row| *row as usize).collect();
+        model.tree_logits(&tree, &mut cache, None, &rows).unwrap()
+    };
+    let (first, third) = (scores(0), scores(2));
+    assert_eq!(cache.len(), back, "the cache holds what it held");
+    let alone = all(&other, &mut cache);
+    distance(&first, wanted).max(distance(&third, &alone))
 }
 
 /// Whether the model continues the first ids with the others.

@@ -65,7 +65,7 @@ fn adapters_of_peft_compute_what_peft_computes() {
 #[test]
 fn the_training_pass_computes_the_same_with_any_adapter() {
     use tuning_fork::llm::Keep;
-    use tuning_fork::llm::backward::tree::TokenTree;
+    use tuning_fork::llm::net::tree::TokenTree;
     for name in CASES {
         let (folder, model, adapter) = case(name);
         let (ids, logits) = expected(&folder);

@@ -103,9 +103,9 @@ fn answer(stream: &TcpStream, damage: &Damage) -> std::io::Result<()> {
 /// Everything that is asked of a repository before it is fetched, as the Models panel asks it.
 fn ask(client: &Client, paths: &HubPaths) -> Result<(), String> {
     let words = |err: tuning_fork::hub::Error| err.to_string();
-    let all = [
-        search(client, &Query::default(), None, &Quiet).map(drop).map_err(words),
-        suggest(client, RepoKind::Model, "ada/smal", &Quiet).map(drop).map_err(words),
+    let all: [Result<(), String>; 4] = [
+        search::<()>(client, &Query::default(), None, &Quiet).map(drop).map_err(words),
+        suggest::<()>(client, RepoKind::Model, "ada/smal", &Quiet).map(drop).map_err(words),
         details(client, paths, RepoKind::Model, REPO, &Recorder::default()).map_err(words),
         client.list(REPO, "main").map(drop).map_err(words),
     ];
