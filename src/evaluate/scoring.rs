@@ -1,18 +1,30 @@
 //! The exact log-probabilities of given answers, in as few passes as their beginnings allow.
 //!
 //! What all prompts of a task begin with is computed once, what all orders of a row begin with once a
-//! row, and tokens that several answers begin with once a prompt. The pieces are the same whatever
+//! row, and the rest of the row together, as a tree of tokens. The pieces are the same whatever
 //! was computed before, so that a row's numbers do not depend on the rows beside it, nor on whether
 //! the work was interrupted.
+
+use std::ops::Range;
 
 use super::prompt::Presentation;
 use crate::data::pair::Message;
 use crate::jobs::Progress;
 use crate::llm::generate::sampling;
+use crate::llm::net::tree::SortedTree;
 use crate::llm::{Adapter, Error, KvCache, Model, Positions};
 
 /// Tokens of a prompt between two questions whether to stop.
 const CHUNK: usize = 256;
+
+/// Tokens that go through the layers together fastest.
+const STEP: usize = 128;
+
+/// Tokens of different orders that are run together, at most; one order may have more.
+const MOST_TOKENS: usize = 768;
+
+/// Scores of them that are in memory together, at most: 64 MB.
+const MOST_SCORES: usize = 1 << 24;
 
 /// A prompt and what may follow it, as ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,14 +133,19 @@ impl<'a> Scorer<'a> {
         }
         self.cache.truncate(shared.len());
         self.cache.plan(longest);
-        // The last token of a prompt is run for itself: its scores are wanted.
-        let shortest = row.iter().map(|asked| asked.prompt.len() - 1).min().unwrap_or(0);
-        let begin = common(row.iter().map(|asked| asked.prompt.as_slice())).min(shortest);
-        let begin = begin.max(shared.len());
-        if let Some(first) = row.first() {
-            self.read(&first.prompt[shared.len()..begin], progress)?;
+        let begin = beginning(row).max(shared.len());
+        let groups = groups(row, begin, self.model.config().vocab_size);
+        let several = groups.len() > 1;
+        if several {
+            self.read(&row[0].prompt[shared.len()..begin], progress)?;
         }
-        row.iter().map(|asked| self.ask(asked, begin, progress)).collect()
+        let base = if several { begin } else { shared.len() };
+        let mut sums = Vec::with_capacity(row.len());
+        for group in groups {
+            self.cache.truncate(base);
+            sums.extend(self.ask(&row[group], base, progress)?);
+        }
+        Ok(sums)
     }
 
     /// Takes ids into the cache without their scores.
@@ -141,47 +158,86 @@ impl<'a> Scorer<'a> {
         Ok(())
     }
 
+    /// The presentations of a group, as one tree of tokens. The cache holds their first `base` ones.
     fn ask<E>(
         &mut self,
-        asked: &Asked,
-        begin: usize,
+        group: &[Asked],
+        base: usize,
         progress: &dyn Progress<E>,
-    ) -> Result<Vec<f64>, Error> {
-        self.cache.truncate(begin);
-        let rest = &asked.prompt[begin..];
-        let last = rest.len() - 1;
-        self.read(&rest[..last], progress)?;
-        progress.check()?;
-        let vocabulary = self.model.config().vocab_size;
-        // The scores after the prompt, and after each token of the answer that was run last.
-        let mut scores = self.run(&rest[last..])?;
-        let mut path: Vec<u32> = Vec::new();
-        let mut sums = vec![0.0; asked.answers.len()];
-        let mut sorted: Vec<usize> = (0..asked.answers.len()).collect();
-        sorted.sort_by(|a, b| asked.answers[*a].cmp(&asked.answers[*b]));
-        for index in sorted {
-            let ids = &asked.answers[index];
-            path.truncate(common([path.as_slice(), ids].into_iter()));
-            scores.truncate((path.len() + 1) * vocabulary);
-            if path.len() + 1 < ids.len() {
-                progress.check()?;
-                self.cache.truncate(asked.prompt.len() + path.len());
-                let new = &ids[path.len()..ids.len() - 1];
-                let more = self.run(new)?;
-                scores.extend_from_slice(&more);
-                path.extend_from_slice(new);
-            }
-            let rows = scores.chunks_exact(vocabulary);
-            sums[index] =
-                ids.iter().zip(rows).map(|(id, row)| f64::from(sampling::logprob(row, *id))).sum();
+    ) -> Result<Vec<Vec<f64>>, Error> {
+        // Whole steps of what they begin with are read; the rest fills up the tree.
+        let read = base + (beginning(group).max(base) - base) / STEP * STEP;
+        if let Some(first) = group.first() {
+            self.read(&first.prompt[base..read], progress)?;
         }
-        Ok(sums)
+        progress.check()?;
+        let sequences: Vec<Vec<u32>> = group
+            .iter()
+            .flat_map(|asked| asked.answers.iter().map(move |answer| (asked, answer)))
+            // The last token of an answer is scored, and nothing after it.
+            .map(|(asked, answer)| [&asked.prompt[read..], &answer[..answer.len() - 1]].concat())
+            .collect();
+        let tree = SortedTree::new(&sequences);
+        // After which rows of the tree the tokens of each answer come.
+        let mut sequence = 0;
+        let mut places: Vec<Vec<&[u32]>> = Vec::with_capacity(group.len());
+        for asked in group {
+            let before = asked.prompt.len() - read - 1;
+            places.push(
+                (sequence..).take(asked.answers.len()).map(|it| &tree.rows(it)[before..]).collect(),
+            );
+            sequence += asked.answers.len();
+        }
+        let mut rows: Vec<usize> =
+            places.iter().flatten().copied().flatten().map(|row| *row as usize).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let scores = self.model.tree_logits(&tree, &mut self.cache, self.adapter, &rows)?;
+        let scores = scores.flatten_all()?.to_vec1::<f32>()?;
+        let vocabulary = self.model.config().vocab_size;
+        let of_row = |row: u32| {
+            let at = rows.binary_search(&(row as usize)).unwrap_or_default(); // all are in it
+            &scores[at * vocabulary..(at + 1) * vocabulary]
+        };
+        let sum = |ids: &[u32], rows: &[u32]| -> f64 {
+            let tokens = ids.iter().zip(rows);
+            tokens.map(|(id, row)| f64::from(sampling::logprob(of_row(*row), *id))).sum()
+        };
+        let of_group = group.iter().zip(&places).map(|(asked, places)| {
+            asked.answers.iter().zip(places).map(|(ids, rows)| sum(ids, rows)).collect()
+        });
+        Ok(of_group.collect())
     }
+}
 
-    fn run(&mut self, ids: &[u32]) -> Result<Vec<f32>, Error> {
-        let scores = self.model.logits(ids, &mut self.cache, self.adapter, Positions::All)?;
-        Ok(scores.flatten_all()?.to_vec1::<f32>()?)
+/// How many ids all prompts begin with, less the last one of the shortest: its scores are wanted.
+fn beginning(row: &[Asked]) -> usize {
+    let shortest = row.iter().map(|asked| asked.prompt.len() - 1).min().unwrap_or(0);
+    common(row.iter().map(|asked| asked.prompt.as_slice())).min(shortest)
+}
+
+/// Presentations that are run together, which depends on nothing but the row. `begin`: what all of
+/// their prompts begin with.
+fn groups(row: &[Asked], begin: usize, vocabulary: usize) -> Vec<Range<usize>> {
+    let most_scores = (MOST_SCORES / vocabulary).max(1);
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let (mut tokens, mut scores) = (0, 0);
+    for (index, asked) in row.iter().enumerate() {
+        let answers: usize = asked.answers.iter().map(Vec::len).sum();
+        let more = asked.prompt.len() - begin + answers;
+        match groups.last_mut() {
+            Some(group) if tokens + more <= MOST_TOKENS && scores + answers <= most_scores => {
+                group.end = index + 1;
+            }
+            _ => {
+                groups.push(index..index + 1);
+                (tokens, scores) = (0, 0);
+            }
+        }
+        tokens += more;
+        scores += answers;
     }
+    groups
 }
 
 #[cfg(test)]
@@ -195,5 +251,22 @@ mod tests {
         assert_eq!(of(&[&[1, 2]]), 2);
         assert_eq!(of(&[&[1], &[2]]), 0);
         assert_eq!(of(&[]), 0);
+    }
+
+    #[test]
+    fn orders_are_run_together_as_far_as_there_is_room() {
+        let asked = |prompt: usize, answers: usize| Asked {
+            prompt: vec![7; prompt],
+            answers: vec![vec![1, 2]; answers],
+        };
+        let row = vec![asked(400, 5); 6];
+        assert_eq!(groups(&row, 340, 50_000), [0..6], "60 + 10 tokens each");
+        assert_eq!(groups(&row, 100, 50_000), [0..2, 2..4, 4..6], "310 tokens each");
+        assert_eq!(
+            groups(&row, 340, 1 << 20),
+            [0..1, 1..2, 2..3, 3..4, 4..5, 5..6],
+            "10 scores each"
+        );
+        assert_eq!(groups(&[asked(5000, 2)], 0, 50_000), [0..1]);
     }
 }

@@ -11,7 +11,6 @@ use super::adapter::lora::Adapter;
 use super::adapter::spec::LinearInfo;
 use super::backward::differentiable::{Keep, Pass, TreePass};
 use super::backward::dropout::Dropout;
-use super::backward::tree::TokenTree;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::config::Config;
 use super::error::Error;
@@ -23,6 +22,7 @@ use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
 use super::net::loader;
 use super::net::transformer::{LoadEvent, Transformer};
+use super::net::tree::{SortedTree, TokenTree};
 use super::text::chat::ChatTemplate;
 use super::text::tokenizer::Tokenizer;
 use crate::allocator;
@@ -210,6 +210,56 @@ impl Model {
         let rows: Vec<f32> = rows.copied().collect();
         let scores = self.transformer.score(&self.config, &rows, adapter)?;
         Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
+    }
+
+    /// The raw scores after these rows of a tree of tokens that follows what the cache holds, (rows,
+    /// vocabulary). The cache holds afterwards what it held before. A token of the tree is run once,
+    /// however many sequences it is in, and all of them together.
+    pub fn tree_logits(
+        &self,
+        tree: &SortedTree,
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        rows: &[usize],
+    ) -> Result<Tensor, Error> {
+        let tree = tree.tree();
+        self.check(tree.ids(), cache.len() + tree.depth())?;
+        if let Some(&position) = rows.iter().find(|row| **row >= tree.len()) {
+            return Err(Error::NoSuchPosition { position, count: tree.len() });
+        }
+        let config = &self.config;
+        let scores = jobs::in_pool(|| {
+            let hidden = self.run_tree_after(tree, cache, adapter)?;
+            let hidden = rows.iter().flat_map(|row| &hidden[row * config.width..][..config.width]);
+            let hidden: Vec<f32> = hidden.copied().collect();
+            Ok::<_, Error>(self.transformer.score(config, &hidden, adapter)?)
+        })?;
+        Ok(Tensor::from_vec(scores, (rows.len(), config.vocab_size), &Device::Cpu)?)
+    }
+
+    /// Hidden states of all rows, (rows, width). Where a layer carries a state, or rope depends on the
+    /// length of a text, one sequence after the other.
+    fn run_tree_after(
+        &self,
+        tree: &TokenTree,
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<f32>, Error> {
+        let config = &self.config;
+        if config.recurrent.is_none() && !config.restarts_when_long {
+            return Ok(self.transformer.run_tree(config, tree, cache, adapter)?.to_vec());
+        }
+        let (held, width) = (cache.len(), config.width);
+        let mut hidden = vec![0.0; tree.len() * width];
+        for segment in tree.segments() {
+            let before = segment.prefix.iter().map(|row| tree.ids()[*row as usize]);
+            let rows = segment.first_row..segment.first_row + segment.len;
+            let ids: Vec<u32> = before.chain(tree.ids()[rows.clone()].iter().copied()).collect();
+            let new = self.run(&ids, cache, adapter, segment.prefix.len()..ids.len())?;
+            hidden[rows.start * width..rows.end * width].copy_from_slice(&new);
+            cache.truncate(held);
+        }
+        Ok(hidden)
     }
 
     /// Runs checked ids. Where rope depends on the length of the text and what the cache holds was

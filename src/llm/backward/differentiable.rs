@@ -10,7 +10,6 @@ use super::dropout::Dropout;
 use super::feed::FeedTape;
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low, multiply, multiply_back};
-use super::tree::TokenTree;
 use super::tree_attention;
 use super::tree_attention::Inputs;
 use crate::jobs;
@@ -21,6 +20,7 @@ use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;
 use crate::llm::net::transformer::{Adds, Layer, Qkv, Transformer};
+use crate::llm::net::tree::TokenTree;
 
 /// What a pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,23 +154,8 @@ impl<'a> Pass<'a> {
         dropout: Option<&'a Dropout>,
     ) -> Self {
         let depth = tree.depth();
-        let tables = config.ropes.iter().map(|rope| {
-            let by_position = rope.table(0, depth);
-            let pairs = by_position.pairs;
-            let of_rows = |values: &[f32]| {
-                let rows = tree.positions().iter();
-                rows.flat_map(|at| &values[at * pairs..(at + 1) * pairs]).copied().collect()
-            };
-            let scales = &by_position.query_scales;
-            let scale_of = |at: &usize| scales.get(*at).copied();
-            RopeTable {
-                pairs,
-                neighbours: by_position.neighbours,
-                cos: of_rows(&by_position.cos),
-                sin: of_rows(&by_position.sin),
-                query_scales: tree.positions().iter().filter_map(scale_of).collect(),
-            }
-        });
+        let positions = tree.positions();
+        let tables = config.ropes.iter().map(|rope| rope.table(0, depth).at(positions));
         let tables = tables.collect();
         Self { config, tree, learning: Learning { adapter, dropout }, tables }
     }
@@ -187,14 +172,7 @@ impl<'a> Pass<'a> {
 impl Transformer {
     /// Hidden states after the final norm, (rows, width), and what is needed for the backward pass.
     pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Buffer, Tape)> {
-        let width = pass.config.width;
-        let mut hidden = Buffer::any(pass.rows() * width);
-        for segment in pass.tree.segments() {
-            let rows = segment.first_row..segment.first_row + segment.len;
-            let (ids, start) = (&pass.tree.ids()[rows.clone()], segment.prefix.len());
-            let embedded = self.embed(pass.config, ids, start, pass.learning.adapter);
-            hidden[rows.start * width..rows.end * width].copy_from_slice(&embedded);
-        }
+        let mut hidden = self.embed_tree(pass.config, pass.tree, 0, pass.learning.adapter);
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let (out, tape) = layer.forward(pass, &hidden)?;

@@ -1,8 +1,8 @@
 //! Dropout whose mask is a function of what it is for, not of what was drawn before: computing a
 //! layer again, resuming a run or packing its rows otherwise gives the same mask.
 
-use super::tree::TokenTree;
 use crate::llm::net::rows::each_row;
+use crate::llm::net::tree::TokenTree;
 
 /// Dropout on the input of every adapter's A, as PEFT has it.
 #[derive(Clone, Debug)]

@@ -6,5 +6,4 @@ pub(crate) mod experts;
 pub(crate) mod feed;
 pub mod gradients;
 pub(crate) mod linear_grad;
-pub mod tree;
 pub(crate) mod tree_attention;

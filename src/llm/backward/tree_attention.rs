@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tree::{Segment, TokenTree};
 use crate::llm::kernels::gemm;
 use crate::llm::kernels::gemm::{Matrix, Result, Target, gemm_here};
 use crate::llm::net::attention::AttentionShape;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows::{add_scaled, dot, softcap, softmax, softmax_with_sink};
+use crate::llm::net::tree::{Segment, TokenTree};
 
 /// Queries of a task. More read each key less often, and compute more scores that nobody sees.
 const QUERIES: usize = 48;

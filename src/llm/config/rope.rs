@@ -291,6 +291,24 @@ pub struct RopeTable {
     pub query_scales: Vec<f32>,
 }
 
+impl RopeTable {
+    /// The entries of these positions, which may come several times and in any order.
+    pub fn at(&self, positions: &[usize]) -> Self {
+        let of = |values: &[f32], width: usize| {
+            let rows = positions.iter().flat_map(|at| &values[at * width..(at + 1) * width]);
+            rows.copied().collect()
+        };
+        let Self { pairs, neighbours, cos, sin, query_scales } = self;
+        Self {
+            pairs: *pairs,
+            neighbours: *neighbours,
+            cos: of(cos, *pairs),
+            sin: of(sin, *pairs),
+            query_scales: of(query_scales, usize::from(!query_scales.is_empty())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

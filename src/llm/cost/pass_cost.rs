@@ -5,10 +5,10 @@ use super::shapes::Shapes;
 use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::backward::differentiable::{Keep, bytes_a_row};
 use crate::llm::backward::linear_grad;
-use crate::llm::backward::tree::TokenTree;
 use crate::llm::backward::tree_attention;
 use crate::llm::config::Config;
 use crate::llm::net::attention::AttentionShape;
+use crate::llm::net::tree::TokenTree;
 
 /// The sizes that all passes of a run have in common.
 #[derive(Clone, Copy, Debug)]

@@ -345,7 +345,7 @@ impl LayerCache {
         KeysValues { capacity: self.capacity, keys, values, sinks: &[] }
     }
 
-    fn truncate(&mut self, len: usize) {
+    pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 

@@ -7,11 +7,12 @@ use candle_core::Result;
 
 use super::attention::attend;
 use super::buffers::{self, Buffer};
-use super::cache::KvCache;
+use super::cache::{KvCache, LayerCache};
 use super::experts::sigmoid;
 use super::linear::{Linear, Norm, add_pair};
 use super::rows;
 use super::transformer::{Adds, Layer, Qkv, Transformer};
+use super::tree::TokenTree;
 use crate::llm::adapter::lora::{Adapter, HEAD};
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
@@ -86,15 +87,73 @@ impl Transformer {
         cache: &mut KvCache,
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
-        mut watch: Option<&mut Watcher<'_>>,
+        watch: Option<&mut Watcher<'_>>,
     ) -> Result<Option<Buffer>> {
         let start = cache.done();
-        let width = config.width;
-        let mut hidden = self.embed(config, ids, start, adapter);
+        let hidden = self.embed(config, ids, start, adapter);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
-        let tables: Vec<RopeTable> = tables.collect();
-        let everything = 0..ids.len();
-        let per_layer = self.per_layer.as_ref().map(|tables| tables.inputs(ids, &hidden));
+        let lines = [Line { rows: 0..ids.len(), position: start }];
+        let batch = Batch { ids, lines: &lines, tables: tables.collect(), adapter, wanted };
+        let hidden = self.run_batch(config, &batch, hidden, cache, watch)?;
+        if hidden.is_some() {
+            cache.advance(ids.len());
+        }
+        Ok(hidden)
+    }
+
+    /// Runs a tree of tokens after what `cache` holds, all rows at once; the cache holds afterwards
+    /// what it held before. Returns the hidden states after the final norm, (rows of the tree, width).
+    /// The sequences of the tree are sorted, and no layer carries a state.
+    pub fn run_tree(
+        &self,
+        config: &Config,
+        tree: &TokenTree,
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> std::result::Result<Buffer, Error> {
+        let (start, depth) = (cache.done(), tree.depth());
+        let length = cache.planned().max(start + depth);
+        cache.reserve(start + depth);
+        let lines: Vec<Line> = tree
+            .segments()
+            .iter()
+            .map(|segment| Line {
+                rows: segment.first_row..segment.first_row + segment.len,
+                position: start + segment.prefix.len(),
+            })
+            .collect();
+        let positions = tree.positions();
+        let run = buffers::unless_out_of_memory(|| {
+            let hidden = self.embed_tree(config, tree, start, adapter);
+            let tables = config.ropes.iter();
+            let tables = tables.map(|rope| rope.table_within(start, depth, length).at(positions));
+            let batch = Batch {
+                ids: tree.ids(),
+                lines: &lines,
+                tables: tables.collect(),
+                adapter,
+                wanted: 0..tree.len(),
+            };
+            self.run_batch(config, &batch, hidden, cache, None)
+        });
+        cache.rewind(start);
+        Ok(run.map_err(Error::from)??.unwrap_or_default())
+    }
+
+    /// Takes embedded rows through the layers and the final norm: of those that are wanted.
+    fn run_batch(
+        &self,
+        config: &Config,
+        batch: &Batch<'_>,
+        mut hidden: Buffer,
+        cache: &mut KvCache,
+        mut watch: Option<&mut Watcher<'_>>,
+    ) -> Result<Option<Buffer>> {
+        let (width, count) = (config.width, batch.ids.len());
+        let wanted = &batch.wanted;
+        let everything = 0..count;
+        let per_layer = self.per_layer.as_ref().map(|tables| tables.inputs(batch.ids, &hidden));
+        let mut keys_values: Vec<KeysValuesOf> = self.layers.iter().map(|_| None).collect();
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(watch) = &mut watch
                 && watch(&hidden).is_break()
@@ -104,13 +163,11 @@ impl Transformer {
             // Nobody reads what the last layer makes of the other positions, only their keys and
             // values.
             let is_last = index + 1 == self.layers.len();
-            let needed = if is_last && watch.is_none() { &wanted } else { &everything };
-            let table = layer.rope.map(|rope| &tables[rope]);
-            let own = per_layer.as_ref().map(|inputs| inputs.of(index, ids.len()));
-            let place = Place { index, start, adapter, table, needed: needed.clone(), own };
-            layer.run(config, &mut hidden, cache, &place)?;
+            let needed = if is_last && watch.is_none() { wanted } else { &everything };
+            let own = per_layer.as_ref().map(|inputs| inputs.of(index, count));
+            let place = Place { index, batch, needed: needed.clone(), own };
+            layer.run(config, &mut hidden, cache, &place, &mut keys_values)?;
         }
-        cache.advance(ids.len());
         let mut normed = normed(self.final_norm.as_ref(), hidden);
         if let Some(watch) = watch {
             if watch(&normed).is_break() {
@@ -119,6 +176,25 @@ impl Transformer {
             normed.keep(wanted.start * width..wanted.end * width);
         }
         Ok(Some(normed))
+    }
+
+    /// [`Self::embed`] for the rows of a tree that stands after `start` tokens.
+    pub fn embed_tree(
+        &self,
+        config: &Config,
+        tree: &TokenTree,
+        start: usize,
+        adapter: Option<&Adapter>,
+    ) -> Buffer {
+        let width = config.width;
+        let mut hidden = Buffer::any(tree.len() * width);
+        for segment in tree.segments() {
+            let rows = segment.first_row..segment.first_row + segment.len;
+            let position = start + segment.prefix.len();
+            let embedded = self.embed(config, &tree.ids()[rows.clone()], position, adapter);
+            hidden[rows.start * width..rows.end * width].copy_from_slice(&embedded);
+        }
+        hidden
     }
 
     /// (positions, width), scaled and with learned positions where the family has them.
@@ -191,14 +267,36 @@ impl Transformer {
     }
 }
 
+/// Rows whose tokens follow each other, the first one at this position of its text.
+struct Line {
+    rows: Range<usize>,
+    position: usize,
+}
+
+/// What goes through the layers together.
+struct Batch<'a> {
+    /// Of each row.
+    ids: &'a [u32],
+
+    /// A line sees what the cache holds up to its position: where there are several, what the lines
+    /// before it left there counts too.
+    lines: &'a [Line],
+
+    /// Of each of the model's rope kinds, with an entry for each row.
+    tables: Vec<RopeTable>,
+    adapter: Option<&'a Adapter>,
+
+    /// The rows whose hidden states are asked for.
+    wanted: Range<usize>,
+}
+
+/// Keys and values of a layer's rows, kept where another layer sees them and there are several lines.
+type KeysValuesOf = Option<(Buffer, Buffer)>;
+
 /// Where in the run a layer is.
 struct Place<'a> {
     index: usize,
-
-    /// How many tokens the cache held before this run.
-    start: usize,
-    adapter: Option<&'a Adapter>,
-    table: Option<&'a RopeTable>,
+    batch: &'a Batch<'a>,
 
     /// The positions whose hidden states the layer is to give, counted within this run.
     needed: Range<usize>,
@@ -225,24 +323,26 @@ impl Layer {
         hidden: &mut Buffer,
         cache: &mut KvCache,
         place: &Place<'_>,
+        keys_values: &mut [KeysValuesOf],
     ) -> Result<()> {
-        let attended = self.attend(config, hidden, cache, place)?;
+        let adapter = place.batch.adapter;
+        let attended = self.attend(config, hidden, cache, place, keys_values)?;
         if hidden.is_empty() {
             return Ok(());
         }
         if self.adds == Adds::Together {
-            let fed = self.feed(config, hidden, place.adapter)?;
+            let fed = self.feed(config, hidden, adapter)?;
             self.add(hidden, attended, None);
             self.add(hidden, fed, None);
             return Ok(());
         }
         self.add(hidden, attended, self.post_attention_norm.as_ref());
-        let fed = self.feed(config, hidden, place.adapter)?;
+        let fed = self.feed(config, hidden, adapter)?;
         self.add(hidden, fed, self.post_mlp_norm.as_ref());
         if let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) {
             let width = per_layer.gate.weight.rows();
             let own = &own[place.needed.start * width..place.needed.end * width];
-            let more = per_layer.run(hidden, own, place.adapter)?;
+            let more = per_layer.run(hidden, own, adapter)?;
             rows::add(hidden, &more);
         }
         rows::scale(hidden, self.scalar);
@@ -267,8 +367,10 @@ impl Layer {
         hidden: &mut Buffer,
         cache: &mut KvCache,
         place: &Place<'_>,
+        keys_values: &mut [KeysValuesOf],
     ) -> Result<Buffer> {
-        let Place { index, start, adapter, table, ref needed, .. } = *place;
+        let Place { index, batch, ref needed, .. } = *place;
+        let Batch { adapter, lines, .. } = *batch;
         let rows_of = |width: usize| needed.start * width..needed.end * width;
         if let Qkv::Recurrent(recurrent) = &self.qkv {
             let count = hidden.len() / config.width;
@@ -283,21 +385,36 @@ impl Layer {
                 self.output.run(&mixed, needed.len(), adapter)
             };
         }
+        let table = self.rope.map(|rope| &batch.tables[rope]);
         let Seen { mut q, k, v, gate } =
             self.queries_keys_values(config, hidden, adapter, table)?;
-        let cache = if let Some(other) = self.keys_of {
-            cache.layer_mut(other)
+        let mut out = if let [line] = lines {
+            let cache = if let Some(other) = self.keys_of {
+                cache.layer_mut(other)
+            } else {
+                let cache = cache.layer_mut(index);
+                cache.append(&k, &v);
+                cache
+            };
+            q.keep(rows_of(self.attention.query_width()));
+            hidden.keep(rows_of(config.width));
+            if q.is_empty() {
+                return Ok(q);
+            }
+            attend(&self.attention, &self.sinks, &q, cache, line.position + needed.start)
         } else {
-            let cache = cache.layer_mut(index);
-            cache.append(&k, &v);
-            cache
+            let owner = self.keys_of.unwrap_or(index);
+            if self.keys_of.is_none() {
+                keys_values[index] = Some((k, v));
+            }
+            let Some((k, v)) = &keys_values[owner] else {
+                candle_core::bail!("layer {index} sees the keys of layer {owner}, which has none")
+            };
+            let mut out = self.attend_lines(lines, &q, (k, v), cache.layer_mut(owner));
+            out.keep(rows_of(self.attention.query_width()));
+            hidden.keep(rows_of(config.width));
+            out
         };
-        q.keep(rows_of(self.attention.query_width()));
-        hidden.keep(rows_of(config.width));
-        if q.is_empty() {
-            return Ok(q);
-        }
-        let mut out = attend(&self.attention, &self.sinks, &q, cache, start + needed.start);
         if let Qkv::Latent(latent) = &self.qkv {
             out = latent.narrowed(&out);
         }
@@ -306,6 +423,27 @@ impl Layer {
             out.iter_mut().zip(&*gate).for_each(|(out, gate)| *out *= sigmoid(*gate));
         }
         self.output.run(&out, needed.len(), adapter)
+    }
+
+    /// What the queries of several lines see, each of its own text: the cache takes in one line after
+    /// the other, each from its position on.
+    fn attend_lines(
+        &self,
+        lines: &[Line],
+        q: &[f32],
+        (k, v): (&[f32], &[f32]),
+        cache: &mut LayerCache,
+    ) -> Buffer {
+        let (q_width, kv_width) = (self.attention.query_width(), self.attention.kv_width());
+        let mut out = Buffer::any(q.len());
+        for Line { rows, position } in lines {
+            let of = |width: usize| rows.start * width..rows.end * width;
+            cache.truncate(*position);
+            cache.append(&k[of(kv_width)], &v[of(kv_width)]);
+            let seen = attend(&self.attention, &self.sinks, &q[of(q_width)], cache, *position);
+            out[of(q_width)].copy_from_slice(&seen);
+        }
+        out
     }
 
     /// Queries, keys and values of every position, the first two as they meet: normed and turned.

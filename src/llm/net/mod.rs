@@ -17,3 +17,4 @@ pub(crate) mod per_layer;
 pub(crate) mod recurrent;
 pub(crate) mod rows;
 pub(crate) mod transformer;
+pub mod tree;

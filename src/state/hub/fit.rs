@@ -3,10 +3,10 @@
 
 use crate::hub::cache::space;
 use crate::llm::adapter::lora;
-use crate::llm::backward::tree::TokenTree;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::kernels::GgmlType;
+use crate::llm::net::tree::TokenTree;
 use crate::llm::{Keep, Shapes, Weights};
 use crate::state::models::Memory;
 use crate::train::config::TrainConfig;

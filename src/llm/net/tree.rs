@@ -1,4 +1,5 @@
-//! Several sequences as one tree of tokens: what they begin with in common is there once.
+//! Several sequences as one tree of tokens: what they begin with in common is there once. With
+//! gradients, see `backward`; after what a cache holds, [`super::infer`].
 //!
 //! A pair's two answers share their prompt, and all rows of a chat share its system message. A
 //! token sees exactly the tokens before it in its own sequence, so that its hidden state is the
@@ -96,6 +97,38 @@ impl TokenTree {
     /// Length of the longest sequence.
     pub(crate) fn depth(&self) -> usize {
         self.positions.iter().max().map_or(0, |last| last + 1)
+    }
+}
+
+/// A tree whose sequences were sorted, so that a row comes soon after the row before it in its
+/// sequence: what lies between has a longer beginning in common with it than what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SortedTree {
+    tree: TokenTree,
+
+    /// Where each sequence is among the sorted ones.
+    places: Vec<usize>,
+}
+
+impl SortedTree {
+    pub fn new(sequences: &[Vec<u32>]) -> Self {
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_by(|a, b| sequences[*a].cmp(&sequences[*b]));
+        let tree = TokenTree::new(order.iter().map(|index| sequences[*index].as_slice()));
+        let mut places = vec![0; order.len()];
+        for (place, index) in order.into_iter().enumerate() {
+            places[index] = place;
+        }
+        Self { tree, places }
+    }
+
+    pub fn tree(&self) -> &TokenTree {
+        &self.tree
+    }
+
+    /// The rows of a sequence's tokens, by the sequence's number before they were sorted.
+    pub fn rows(&self, sequence: usize) -> &[u32] {
+        self.tree.rows(self.places[sequence])
     }
 }
 
