@@ -161,12 +161,15 @@ fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
 fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
     let counts = annotate.counts();
     counts_ui(ui, &counts);
-    let sentence = format!(
-        "All {} prompts have a verdict. Train on the {} that you made, export them, or continue \
-         with other prompts.",
-        annotate.progress().1,
-        pair_count(counts.pairs())
-    );
+    let sentence = match counts.pairs() {
+        0 => "No verdict makes a pair: ties, prompts with two bad answers and skipped prompts are not \
+              trained on. Continue with other prompts."
+            .to_owned(),
+        pairs => format!(
+            "Train on the {} that you made, export them, or continue with other prompts.",
+            pair_count(pairs)
+        ),
+    };
     let empty = EmptyState {
         icon: icons::DONE,
         title: "Every prompt is judged",

@@ -137,7 +137,7 @@ fn damaged_answers_of_the_hub_are_understood_or_refused() {
         let sent = || String::from_utf8_lossy(&damage.lock().unwrap().1).into_owned();
         let part = ANSWERS[which].0;
         match asked {
-            Err(_) => panic!("case {case}, {part}: a panic at {}", sent()),
+            Err(panic) => panic!("case {case}, {part}: {panic:?} at {}", sent()),
             Ok(Err(words)) => assert!(!words.is_empty(), "case {case}, {part}: {}", sent()),
             Ok(Ok(())) => {}
         }

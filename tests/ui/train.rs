@@ -624,19 +624,25 @@ fn several_losses_are_added_up_with_weights() {
 
 #[test]
 fn the_panel_reads_out_as_it_looks() {
-    let mut with_a_problem = with_pairs(60);
-    with_a_problem.form.lora.target_modules.clear();
-    let mut sft = with_pairs(60);
-    sft.form.objective = Objective::Sft;
-    for (name, train) in [
-        ("train_without_pairs", TrainState::default()),
-        ("train_ready", with_pairs(60)),
-        ("train_with_a_problem", with_a_problem),
-        ("train_ready_for_sft", sft),
-        ("train_a_run", running(12)),
-        ("train_a_run_has_ended", ended(200)),
-        ("train_the_list_of_runs", two_runs()),
-    ] {
-        insta::assert_snapshot!(name, read_out(&open(train, tiny_model())));
+    type Make = fn() -> TrainState;
+    let states: [(&str, Make); 7] = [
+        ("train_without_pairs", TrainState::default),
+        ("train_ready", || with_pairs(60)),
+        ("train_with_a_problem", || {
+            let mut state = with_pairs(60);
+            state.form.lora.target_modules.clear();
+            state
+        }),
+        ("train_ready_for_sft", || {
+            let mut state = with_pairs(60);
+            state.form.objective = Objective::Sft;
+            state
+        }),
+        ("train_a_run", || running(12)),
+        ("train_a_run_has_ended", || ended(200)),
+        ("train_the_list_of_runs", two_runs),
+    ];
+    for (name, train) in states {
+        insta::assert_snapshot!(name, read_out(&open(train(), tiny_model())));
     }
 }

@@ -293,6 +293,7 @@ pub struct RopeTable {
 
 impl RopeTable {
     /// The entries of these positions, which may come several times and in any order.
+    #[must_use]
     pub fn at(&self, positions: &[usize]) -> Self {
         let of = |values: &[f32], width: usize| {
             let rows = positions.iter().flat_map(|at| &values[at * width..(at + 1) * width]);
