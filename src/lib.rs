@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod llm;
 pub mod memory;
 pub mod panels;
+pub mod seq2seq;
 pub mod state;
 pub mod stats;
 #[doc(hidden)]

@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hub", &["errors", "files", "jobs"]),
     ("llm", &["allocator", "data", "files", "jobs"]),
     ("encoder", &["files", "jobs", "llm"]),
+    ("seq2seq", &["encoder", "jobs", "llm"]),
     ("stats", &[]),
     ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
@@ -33,8 +34,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "state",
         &[
-            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "stats",
-            "train", "words",
+            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "seq2seq",
+            "stats", "train", "words",
         ],
     ),
     // Views
@@ -66,7 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "llm", "memory", "stats", "train", "words",
+            "jobs", "llm", "memory", "seq2seq", "stats", "train", "words",
         ],
     ),
 ];
@@ -171,7 +172,7 @@ const MAY_BE_IN_A_CYCLE: &[(&str, &str)] = &[];
 /// Outside things that have a home.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui", &["app", "panels", "widgets"]),
-    ("candle_", &["encoder", "eval", "llm", "train"]),
+    ("candle_", &["encoder", "eval", "llm", "seq2seq", "train"]),
     ("tokenizers::", &["llm"]),
     ("hf_hub", &["hub"]),
     ("use ::keyring", &["hub/account/keyring.rs"]),

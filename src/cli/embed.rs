@@ -1,9 +1,9 @@
 //! `tuning-fork embed`: texts as vectors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::out;
 use super::progress::Bar;
 use super::rows::{self, TableArgs};
 use crate::data::forms::value::{given, kind_of};
+use crate::encoder;
 use crate::encoder::{Embedding, Encoder, EncoderCard, cosine};
 use crate::hub::resolve;
 
@@ -35,6 +36,40 @@ pub struct EmbedArgs {
     /// encoder's own default prompt if it has one
     #[arg(long)]
     prefix: Option<String>,
+
+    /// How the vectors of a text's tokens become one; without it, as the folder says
+    #[arg(long, value_enum)]
+    pooling: Option<Pooling>,
+
+    /// Make each vector one unit long, or leave it as it is; without it, as the folder says
+    #[arg(long, value_name = "true|false")]
+    normalize: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Pooling {
+    Mean,
+    Cls,
+    Last,
+    Max,
+}
+
+impl From<Pooling> for encoder::Pooling {
+    fn from(pooling: Pooling) -> Self {
+        match pooling {
+            Pooling::Mean => Self::Mean,
+            Pooling::Cls => Self::Cls,
+            Pooling::Last => Self::Last,
+            Pooling::Max => Self::Max,
+        }
+    }
+}
+
+/// Where a command's texts come from.
+pub struct TextsArgs<'a> {
+    pub texts: &'a [String],
+    pub file: Option<&'a Path>,
+    pub table: &'a TableArgs,
 }
 
 /// A line of the output.
@@ -47,12 +82,22 @@ struct Row<'a> {
 
 pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
     // The texts first: a mistake in them should not cost the time of loading an encoder.
-    let texts = texts(args)?;
+    let EmbedArgs { texts, file, table, .. } = args;
+    let texts = texts_of(&TextsArgs { texts, file: file.as_deref(), table })?;
     if texts.is_empty() {
         bail!("there is no text: give one with --text, or a file of them with --file");
     }
     let path = resolve::resolve_model(&args.model)?;
-    let encoder = Encoder::load(&path)?;
+    let mut encoder = Encoder::load(&path)?;
+    if let Some(sentence) = encoder.missing_head() {
+        out::note(&format!("warning: {}: {sentence}", path.display()));
+    }
+    if let Some(pooling) = args.pooling {
+        encoder = encoder.pooled(pooling.into());
+    }
+    if let Some(is_normalized) = args.normalize {
+        encoder = encoder.normalized(is_normalized);
+    }
     let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
     let length = if is_normalized { ", of length 1" } else { "" };
     out::note(&format!("Vectors of {width} values{length}: {} of a text", pooling.words()));
@@ -75,8 +120,8 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
         out::json(&Row { text, tokens: *token_count, vector: values })?;
     }
     let cut = embeddings.iter().filter(|embedding| embedding.is_cut).count();
-    if cut > 0 {
-        out::note(&format!("{cut} texts were cut: {most_tokens} tokens of a text are read"));
+    if let Some(most) = most_tokens.filter(|_| cut > 0) {
+        out::note(&format!("{cut} texts were cut: {most} tokens of a text are read"));
     }
     if let [a, b] = embeddings.as_slice() {
         out::note(&format!("Cosine similarity: {:.6}", cosine(&a.values, &b.values)));
@@ -84,10 +129,11 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn texts(args: &EmbedArgs) -> anyhow::Result<Vec<String>> {
-    let mut texts = args.texts.clone();
-    let Some(path) = &args.file else { return Ok(texts) };
-    let rows::Read { report, rows, columns } = rows::read(path, &args.table)?;
+/// All texts that a command was given.
+pub fn texts_of(args: &TextsArgs<'_>) -> anyhow::Result<Vec<String>> {
+    let mut texts = args.texts.to_vec();
+    let Some(path) = args.file else { return Ok(texts) };
+    let rows::Read { report, rows, columns } = rows::read(path, args.table)?;
     let column = match report.columns.as_slice() {
         [only] if columns.get("text").is_none() => only.as_str(),
         _ => "text",
@@ -134,12 +180,10 @@ mod tests {
         let path = folder.path().join(name);
         files::write_atomic(&path, text.as_bytes()).unwrap();
         let columns = if columns.is_empty() { Vec::new() } else { vec![columns.to_owned()] };
-        texts(&EmbedArgs {
-            model: String::new(),
-            texts: vec!["given".to_owned()],
-            file: Some(path),
-            table: TableArgs { columns },
-            prefix: None,
+        texts_of(&TextsArgs {
+            texts: &["given".to_owned()],
+            file: Some(&path),
+            table: &TableArgs { columns },
         })
     }
 

@@ -2,18 +2,23 @@
 
 use std::cell::RefCell;
 use std::io::Read as _;
+use std::path::Path;
+use std::time::Instant;
 
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::load::ModelArgs;
 use super::out;
 use crate::data::pair::Message;
-use crate::jobs::{Cancelled, Progress};
+use crate::encoder::Tokens;
+use crate::hub::resolve;
+use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::generate;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt};
+use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_folder};
 use crate::words::counted;
 
 #[derive(Debug, Args)]
@@ -43,6 +48,19 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 200)]
     max_new_tokens: usize,
 
+    /// Search for the likeliest answer with so many beams (encoder-decoders: T5, BART)
+    #[arg(long, value_name = "COUNT")]
+    num_beams: Option<usize>,
+
+    /// Divide the score of a beam by its length to this power: above 0 longer answers are favoured
+    #[arg(long, default_value_t = 1.0, requires = "num_beams", allow_negative_numbers = true)]
+    length_penalty: f64,
+
+    /// When a beam search ends: by transformers' own rule (false), once as many answers have ended
+    /// as there are beams (true), or only when no longer answer can be better (never)
+    #[arg(long, value_enum, default_value_t = Early::False, requires = "num_beams")]
+    early_stopping: Early,
+
     /// End the answer where this text appears; may be given several times
     #[arg(long)]
     stop: Vec<String>,
@@ -52,8 +70,15 @@ pub struct GenerateArgs {
     json: bool,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Early {
+    False,
+    True,
+    Never,
+}
+
 /// What is not given stays as [`SamplingParams::default`] has it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct SamplingArgs {
     /// Always take the model's likeliest token; no penalty unless one is given
     #[arg(long)]
@@ -112,6 +137,13 @@ impl SamplingArgs {
 
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let prompt = prompt(args)?;
+    let folder = resolve::resolve_model(&args.model.model).ok();
+    if let Some(folder) = folder.filter(|folder| is_pair_folder(folder)) {
+        return answer_of_pair(args, &prompt, &folder);
+    }
+    if args.num_beams.is_some_and(|beams| beams > 1) {
+        bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
+    }
     let (model, adapter) = args.model.load()?;
     let mode = if adapter.is_some() { AdapterMode::On } else { AdapterMode::Off };
     let request = GenerateRequest {
@@ -144,6 +176,77 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     out::line(answer.text.strip_prefix(&shown).unwrap_or_default())?;
     let rate = tokens as f64 / answer.generation_secs.max(1e-9);
     out::note(&format!("{}, {rate:.1} tokens/s", counted(tokens, "token", "tokens")));
+    Ok(())
+}
+
+/// T5, BART: the prompt is read by one half, and the other writes.
+fn answer_of_pair(args: &GenerateArgs, prompt: &Prompt, folder: &Path) -> anyhow::Result<()> {
+    let Prompt::Raw(text) = prompt else {
+        bail!("{} has no chat template: give the text with --prompt", args.model.model);
+    };
+    if args.model.adapter.is_some() || !args.stop.is_empty() {
+        bail!("--adapter and --stop are for decoders: leave them out with an encoder-decoder");
+    }
+    let model = Seq2Seq::load(folder)?;
+    let (ids, is_cut) = model.encode(text)?;
+    if is_cut {
+        out::note(&format!("The text was cut: {} tokens of it are read", ids.len()));
+    }
+    let shown = |ids: &[u32]| {
+        model.tokenizer().map(|tokenizer| tokenizer.decode(ids, true)).unwrap_or_default()
+    };
+    let clock = Instant::now();
+    if let Some(beams) = args.num_beams.filter(|beams| *beams > 1) {
+        let settings = BeamSettings {
+            beams,
+            length_penalty: args.length_penalty,
+            early_stopping: match args.early_stopping {
+                Early::False => EarlyStopping::Heuristic,
+                Early::True => EarlyStopping::AsSoonAsFull,
+                Early::Never => EarlyStopping::Never,
+            },
+            max_new_tokens: args.max_new_tokens,
+            sampling: SamplingArgs { greedy: true, ..args.sampling.clone() }.params(),
+        };
+        let memory = model.read(Tokens::plain(&ids), &mut |_| {})?;
+        let found = model.search(&memory, &settings, &Quiet)?;
+        if args.json {
+            let beams = found.iter().map(|beam| {
+                let Beam { ids, score, is_finished } = beam;
+                json!({ "text": shown(ids), "ids": ids, "score": score, "finished": is_finished })
+            });
+            let beams: Vec<_> = beams.collect();
+            return out::json(&json!({
+                "text": found.first().map(|best| shown(&best.ids)),
+                "beams": beams,
+                "prompt_ids": ids,
+                "generation_secs": clock.elapsed().as_secs_f64(),
+            }));
+        }
+        for Beam { ids, score, .. } in &found {
+            out::line(&format!("{score:>9.4}  {}", shown(ids)))?;
+        }
+        return Ok(());
+    }
+    let request = WriteRequest {
+        sampling: args.sampling.params(),
+        max_new_tokens: args.max_new_tokens,
+        seed: args.seed,
+    };
+    let written = model.write(&ids, &request, &Quiet)?;
+    if args.json {
+        return out::json(&json!({
+            "text": shown(&written.ids),
+            "ids": written.ids,
+            "stop": written.stop,
+            "prompt_ids": ids,
+            "generation_secs": clock.elapsed().as_secs_f64(),
+        }));
+    }
+    out::line(&shown(&written.ids))?;
+    let rate = written.ids.len() as f64 / clock.elapsed().as_secs_f64().max(1e-9);
+    let count = counted(written.ids.len(), "token", "tokens");
+    out::note(&format!("{count}, {rate:.1} tokens/s"));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::hub;
 use crate::hub::resolve;
 use crate::hub::resolve::Resolved;
 use crate::llm;
-use crate::llm::card::ModelSource;
+use crate::llm::card::{ModelSource, Purpose};
 use crate::llm::{Adapter, ChatTemplate, LoadOptions, Model, Tokenizer, Weights};
 
 #[derive(Debug, Args)]
@@ -67,7 +67,20 @@ impl Precision {
 }
 
 impl ModelArgs {
+    /// A model that writes.
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
+        let (model, adapter) = self.load_any()?;
+        if model.card().facts.purpose != Purpose::Generate {
+            anyhow::bail!(
+                "{} has no head that writes: it gives labels, and `tuning-fork classify` uses it",
+                self.model
+            );
+        }
+        Ok((model, adapter))
+    }
+
+    /// A model that writes, or a decoder with a score head.
+    pub fn load_any(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
         let named = self.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
         let found = resolve::resolve_with_adapter(&self.model);
         let Resolved { model, adapter } = with_hint(&self.model, found)?;

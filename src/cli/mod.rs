@@ -5,13 +5,16 @@
 mod bench;
 mod bench_fetch;
 mod cache;
+mod classify;
 mod embed;
 mod evaluate;
 mod explore;
 mod export;
 mod fetch;
+mod fill;
 mod generate;
 mod load;
+mod logits;
 mod models;
 mod out;
 mod peak;
@@ -63,6 +66,15 @@ pub enum Command {
     /// Turn texts into vectors with a sentence encoder
     Embed(embed::EmbedArgs),
 
+    /// Guess masked words with a masked language model
+    Fill(fill::FillArgs),
+
+    /// Give texts labels with a classifier
+    Classify(classify::ClassifyArgs),
+
+    /// Write the hidden states and logits of given token ids
+    Logits(logits::LogitsArgs),
+
     /// Let a model answer about every row of a table: codes, exams, which answer is better
     Evaluate(evaluate::EvaluateArgs),
 
@@ -102,6 +114,9 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Generate(args) => generate::run(args),
         Command::Score(args) => score::run(args),
         Command::Embed(args) => embed::run(args),
+        Command::Fill(args) => fill::run(args),
+        Command::Classify(args) => classify::run(args),
+        Command::Logits(args) => logits::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Report(args) => report::run(args),
         Command::Stats(args) => stats::run(args),
@@ -125,7 +140,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | evaluate | report | explore | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | explore | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -166,6 +181,12 @@ mod tests {
             "tuning-fork score --input a.csv --columns prompt=question,completion=answer",
             "tuning-fork embed ada/encoder --text one --text two",
             "tuning-fork embed ada/encoder --file texts.txt --prefix query:",
+            "tuning-fork embed ada/encoder --text one --pooling max --normalize true",
+            "tuning-fork fill --model m --text [MASK] --top 5 --json",
+            "tuning-fork fill --model m --text Once --likelihood",
+            "tuning-fork classify --model m --text one --text-pair two",
+            "tuning-fork classify --model m --input a.csv --columns text=answer --output b.jsonl",
+            "tuning-fork logits --model m --input rows.jsonl --output out.safetensors",
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork stats rouge --input cases.json",

@@ -11,7 +11,7 @@ use crate::hub::cache::local;
 use crate::hub::cache::local::{LocalModel, Place};
 use crate::hub::paths::HubPaths;
 use crate::llm;
-use crate::llm::card::{ModelFacts, ModelSource, Purpose};
+use crate::llm::card::{ModelFacts, ModelSource};
 
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
@@ -64,8 +64,10 @@ fn in_words(facts: &ModelFacts) -> String {
     );
     match &facts.unsupported {
         Some(why) => format!("{words}; cannot be run: {}", why.sentence),
-        None if facts.purpose == Purpose::Encode => format!("{words}. {}", encoder::ABOUT),
-        None => words,
+        None => match encoder::about(facts.purpose) {
+            Some(about) => format!("{words}. {about}"),
+            None => words,
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::data::table::Reading;
-use crate::encoder::Embedded;
+use crate::encoder::{Classified, Embedded, Scored};
 use crate::explore::subject::Looked;
 use crate::hub::cache::keep::Verifying;
 use crate::hub::fetch::event::FetchEvent;
@@ -161,6 +161,26 @@ impl Progress<Verifying> for Bar {
 impl Progress<Embedded> for Bar {
     fn emit(&self, Embedded { done, total }: Embedded) {
         self.count("Computing", done as u64, total as u64);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Classified> for Bar {
+    fn emit(&self, Classified { done, total }: Classified) {
+        self.count("Classifying", done as u64, total as u64);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Scored> for Bar {
+    fn emit(&self, Scored { done, total }: Scored) {
+        self.count("Masking", done as u64, total as u64);
     }
 
     fn check(&self) -> Result<(), Cancelled> {

@@ -1,9 +1,10 @@
-//! What can go wrong with an encoder.
+//! What can go wrong with an encoder, or with a head.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::jobs::Cancelled;
+use crate::llm;
 use crate::llm::text::tokenizer::TokenizerError;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,10 @@ pub enum Error {
     Setting { path: PathBuf, key: String, found: String, expected: String },
 
     #[error("the weights of {} are not those that its configuration asks for", folder.display())]
-    Weights { folder: PathBuf, source: candle_core::Error },
+    Weights { folder: PathBuf, source: llm::Error },
+
+    #[error("{} has no head that {wanted}: {found}", folder.display())]
+    NoHead { folder: PathBuf, wanted: &'static str, found: String },
 
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -33,9 +37,29 @@ pub enum Error {
     )]
     Token { id: u32, known: usize },
 
+    #[error("a token is of part {kind} of the text, and the network tells {known} parts apart")]
+    Kind { kind: u32, known: usize },
+
+    #[error("there are {ids} token ids, and beside them a list of {found}; both must be as long")]
+    Lengths { ids: usize, found: usize },
+
+    #[error(
+        "the text has {tokens} tokens, and the network reads {longest} at most: make it shorter"
+    )]
+    TooLong { tokens: usize, longest: usize },
+
     #[error("the text has no tokens: the tokenizer adds none that begin or end it")]
     NoTokens,
 
+    #[error("the text has no {mask}: put it where the word to guess is")]
+    NoMask { mask: String },
+
+    #[error("the tokenizer of this model has no token that masks a word")]
+    NoMaskToken,
+
     #[error("the network could not be computed")]
     Compute(#[from] candle_core::Error),
+
+    #[error(transparent)]
+    Model(#[from] llm::Error),
 }

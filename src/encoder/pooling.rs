@@ -8,6 +8,18 @@ pub enum Pooling {
 
     /// The first token, `[CLS]`.
     Cls,
+
+    /// The last token.
+    Last,
+
+    /// The largest value that any token has at each place.
+    Max,
+
+    /// The sum of all tokens over the square root of their number.
+    MeanSqrtLen,
+
+    /// A mean in which the n-th token counts n times.
+    WeightedMean,
 }
 
 impl Pooling {
@@ -15,21 +27,54 @@ impl Pooling {
         match self {
             Self::Mean => "the mean of its tokens",
             Self::Cls => "its first token",
+            Self::Last => "its last token",
+            Self::Max => "the largest value of its tokens at each place",
+            Self::MeanSqrtLen => "the sum of its tokens over the root of their number",
+            Self::WeightedMean => "the mean of its tokens, later ones weighted more",
         }
     }
 
-    /// `hidden`: a vector for each token; at least one.
-    pub(super) fn pool(self, hidden: &[Vec<f32>]) -> Vec<f32> {
-        match self {
-            Self::Cls => hidden[0].clone(),
-            Self::Mean => {
-                let count = hidden.len() as f64;
-                let mean = |at: usize| {
-                    let sum: f64 = hidden.iter().map(|token| f64::from(token[at])).sum();
-                    (sum / count) as f32
-                };
-                (0..hidden[0].len()).map(mean).collect()
+    /// Whether tokens at the beginning can be left out of it.
+    pub(super) fn is_over_all(self) -> bool {
+        !matches!(self, Self::Cls | Self::Last)
+    }
+
+    /// `hidden`: (tokens, width), at least one token, of which the first `skipped` have no part.
+    pub(super) fn pool(self, hidden: &[f32], width: usize, skipped: usize) -> Vec<f32> {
+        let last = hidden.len() - width;
+        let skipped = (skipped * width).min(last);
+        let taken = || hidden.chunks_exact(width).enumerate().skip(skipped / width);
+        let sum = |weight: &dyn Fn(usize) -> f64| {
+            let mut sums = vec![0.0_f64; width];
+            let mut total = 0.0;
+            for (at, row) in taken() {
+                let weight = weight(at);
+                total += weight;
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += weight * f64::from(*value);
+                }
             }
+            (sums, total)
+        };
+        let over = |(sums, by): (Vec<f64>, f64)| -> Vec<f32> {
+            sums.into_iter().map(|sum| (sum / by) as f32).collect()
+        };
+        match self {
+            Self::Cls => hidden[..width].to_vec(),
+            Self::Last => hidden[last..].to_vec(),
+            Self::Max => {
+                let mut most = vec![f32::NEG_INFINITY; width];
+                for (_, row) in taken() {
+                    most.iter_mut().zip(row).for_each(|(most, value)| *most = most.max(*value));
+                }
+                most
+            }
+            Self::Mean => over(sum(&|_| 1.0)),
+            Self::MeanSqrtLen => {
+                let (sums, count) = sum(&|_| 1.0);
+                over((sums, count.sqrt()))
+            }
+            Self::WeightedMean => over(sum(&|at| (at + 1) as f64)),
         }
     }
 }
@@ -50,10 +95,17 @@ mod tests {
 
     #[test]
     fn tokens_become_one_vector_of_length_one() {
-        let hidden = [vec![1.0, 2.0], vec![5.0, 6.0]];
-        assert_eq!(Pooling::Mean.pool(&hidden), [3.0, 4.0]);
-        assert_eq!(Pooling::Cls.pool(&hidden), [1.0, 2.0]);
-        let mut values = Pooling::Mean.pool(&hidden);
+        let hidden = [1.0, 2.0, 5.0, 0.0];
+        let pool = |pooling: Pooling, skipped| pooling.pool(&hidden, 2, skipped);
+        assert_eq!(pool(Pooling::Mean, 0), [3.0, 1.0]);
+        assert_eq!(pool(Pooling::Mean, 1), [5.0, 0.0]);
+        assert_eq!(pool(Pooling::Mean, 5), [5.0, 0.0], "the last token always has a part");
+        assert_eq!(pool(Pooling::Cls, 0), [1.0, 2.0]);
+        assert_eq!(pool(Pooling::Last, 0), [5.0, 0.0]);
+        assert_eq!(pool(Pooling::Max, 0), [5.0, 2.0]);
+        assert_eq!(pool(Pooling::WeightedMean, 0), [11.0 / 3.0, 2.0 / 3.0]);
+        assert_eq!(pool(Pooling::MeanSqrtLen, 0)[0], (6.0 / 2.0_f64.sqrt()) as f32);
+        let mut values = [3.0, 4.0];
         normalize(&mut values);
         assert_eq!(values, [0.6, 0.8]);
         let mut nothing = [0.0, 0.0];

@@ -141,17 +141,18 @@ fn few(names: &[String]) -> String {
 /// What a model of an architecture that is not run here is good for, or what is run.
 fn instead(architecture: &str) -> String {
     match architecture {
-        "bert" => ": it is an encoder, which turns texts into vectors and writes none; \
-                   `tuning-fork embed` computes with it"
+        "bert" | "roberta" | "xlm-roberta" | "distilbert" | "albert" | "electra" | "deberta-v2"
+        | "mpnet" | "modernbert" => {
+            ": it is an encoder, which turns texts into vectors and writes \
+                                     none; `tuning-fork embed` computes with it"
+                .to_owned()
+        }
+        "t5" | "mt5" | "bart" => ": it is an encoder-decoder, which reads one text and writes \
+                                  another; `tuning-fork generate` answers with it"
             .to_owned(),
-        "roberta" | "xlm-roberta" | "distilbert" | "albert" | "electra" | "deberta"
-        | "deberta-v2" | "mpnet" | "modernbert" => ": it is an encoder, which writes no text; of \
-                                                    encoders, BERT's own are computed, with \
-                                                    `tuning-fork embed`"
-            .to_owned(),
-        "t5" | "mt5" | "umt5" | "longt5" | "bart" | "mbart" | "pegasus" | "marian" | "whisper" => {
-            ": it reads with one half (an encoder) and writes with the other; models that are a \
-             decoder alone are run here"
+        "umt5" | "longt5" | "mbart" | "pegasus" | "marian" | "whisper" => {
+            ": it reads with one half (an encoder) and writes with the other; of such models, t5, \
+             mt5 and bart are run here"
                 .to_owned()
         }
         _ => format!("; supported are {}", super::config::SUPPORTED.join(", ")),

@@ -111,16 +111,20 @@ impl FoundModel {
         Some(if inside.is_empty() { order } else { order.with_files(vec![inside]) })
     }
 
-    /// Whether it turns texts into vectors and does not write.
-    pub fn is_encoder(&self) -> bool {
-        self.facts.as_ref().is_ok_and(|facts| facts.purpose == Purpose::Encode)
+    /// Whether it is for something else than writing, such as vectors or labels, and can be run.
+    pub fn is_for_other(&self) -> bool {
+        let is_other =
+            |facts: &ModelFacts| facts.purpose != Purpose::Generate && facts.unsupported.is_none();
+        self.facts.as_ref().is_ok_and(is_other)
     }
 
     /// Why it cannot be loaded into the Playground, if so.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.facts {
-            Ok(_) if self.is_encoder() => Some(encoder::ABOUT),
-            Ok(facts) => facts.unsupported.as_ref().map(|why| why.sentence.as_str()),
+            Ok(facts) => {
+                let problem = facts.unsupported.as_ref().map(|why| why.sentence.as_str());
+                problem.or_else(|| encoder::about(facts.purpose))
+            }
             Err(reason) => Some(reason),
         }
     }

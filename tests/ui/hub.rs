@@ -268,9 +268,9 @@ fn of_many_gguf_files_one_is_picked_and_the_others_say_what_they_cost() {
 #[test]
 fn what_cannot_be_run_is_not_fetched_and_says_why() {
     let mut state = finding();
-    look_at(&mut state, RepoKind::Model, Some(row("ada/roberta", "roberta")), &FOLDER);
+    look_at(&mut state, RepoKind::Model, Some(row("ada/deberta", "deberta")), &FOLDER);
     let mut window = Window::new(state);
-    assert!(window.sees("Cannot be run here. It is an encoder (roberta)"));
+    assert!(window.sees("Cannot be run here. It is an encoder (deberta)"));
     window.click("Download");
     assert_eq!(window.asked(), []);
 }

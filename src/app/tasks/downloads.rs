@@ -110,9 +110,10 @@ fn finished(item: &Item, app: &mut Workbench) {
                 let ending = Path::new(path).extension();
                 ending.is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
             });
-            if gguf.is_none() && encoder::is_encoder_folder(folder) {
+            let about = encoder::folder_purpose(folder).and_then(encoder::about);
+            if let Some(about) = about.filter(|_| gguf.is_none()) {
                 let show = ViewCommand::ShowModelsTab(ModelsTab::Installed);
-                notice.hint(encoder::ABOUT).remedy("Show it", show)
+                notice.hint(about).remedy("Show it", show)
             } else {
                 let path = gguf.map_or_else(|| folder.clone(), |gguf| folder.join(gguf));
                 notice.remedy("Load it", ModelsCommand::Load(ModelSource::named(&path)))

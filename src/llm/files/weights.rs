@@ -13,6 +13,9 @@ use crate::jobs;
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 
+/// The head of a decoder that gives labels, by transformers' name.
+pub(crate) const SCORE: &str = "score.weight";
+
 /// How weights are kept once loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weights {
@@ -128,7 +131,8 @@ impl WeightSource {
         ];
         let known = |name: &String| {
             let inner = name.strip_prefix("model.").unwrap_or(name);
-            COMPUTED.iter().any(|ending| name.ends_with(ending))
+            name == SCORE
+                || COMPUTED.iter().any(|ending| name.ends_with(ending))
                 || name.starts_with("rope_factors_")
                 || PICTURES.iter().any(|part| inner.starts_with(part))
         };

@@ -219,6 +219,17 @@ fn run_chain(
     Ok(chain)
 }
 
+/// What the chain does before it removes tokens, as beam search does it with log-probabilities: the
+/// repetition penalty, and minus infinity for what would repeat a run of tokens.
+pub fn process(scores: &mut [f32], history: &[u32], params: &SamplingParams) {
+    penalise(scores, history, params.repetition_penalty);
+    for id in banned_by_ngrams(history, params.no_repeat_ngram_size) {
+        if let Some(score) = scores.get_mut(id as usize) {
+            *score = f32::NEG_INFINITY;
+        }
+    }
+}
+
 /// Natural log of the probability of `id`, given raw scores; before the chain.
 pub fn logprob(logits: &[f32], id: u32) -> f32 {
     let Some(score) = logits.get(id as usize) else { return f32::NEG_INFINITY };

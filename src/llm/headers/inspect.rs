@@ -15,7 +15,7 @@ use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::gguf_tensors::unsupported_types;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
-use crate::llm::files::weights::{WeightSource, Weights};
+use crate::llm::files::weights::{SCORE, TensorSource as _, WeightSource, Weights};
 use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::gguf_ends;
 use crate::llm::text::tokenizer::Tokenizer;
@@ -323,9 +323,15 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         has_chat_template,
         chat_problem: None,
         warnings: Vec::new(),
-        purpose: Purpose::Generate,
+        purpose: if gives_labels(config, weights) { Purpose::Classify } else { Purpose::Generate },
         unsupported: None,
     }
+}
+
+/// Whether a decoder has a head over one token in the place of the one that writes.
+fn gives_labels(config: &Value, weights: &WeightSource) -> bool {
+    let architecture = config["architectures"][0].as_str().unwrap_or_default();
+    architecture.ends_with("ForSequenceClassification") && weights.has(SCORE)
 }
 
 /// Repository and commit of a path inside a Hugging Face cache:

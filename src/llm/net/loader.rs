@@ -17,7 +17,7 @@ use crate::llm::config::{
     Activation, Config, LatentConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout, Xielu,
 };
 use crate::llm::error::Error;
-use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};
+use crate::llm::files::weights::{MatrixRequest, SCORE, TensorSource, Weights};
 use crate::llm::kernels::QMatrix;
 
 /// Reads all weights of a decoder.
@@ -83,7 +83,7 @@ impl<'a> Loader<'a> {
         } else {
             self.table(tables[1], config.vocab_size, width)?
         };
-        let head_bias = if config.head_bias {
+        let head_bias = if config.head_bias && !self.gives_labels() {
             Some(self.source.vector(&format!("{}.bias", names.head), config.vocab_size)?)
         } else {
             None
@@ -111,6 +111,10 @@ impl<'a> Loader<'a> {
     /// half twice, and a pair with different values is not tied, whatever the configuration says.
     fn table_names(&self) -> [&'static str; 2] {
         let Names { embedding, head, .. } = self.names;
+        if self.gives_labels() {
+            // Its own head is elsewhere (`encoder::ScoreHead`), and this one is not asked.
+            return [embedding, embedding];
+        }
         if !self.config.tied_head {
             return [embedding, head];
         }
@@ -120,6 +124,11 @@ impl<'a> Loader<'a> {
             [true, true, false] => [embedding, head],
             _ => [embedding, embedding],
         }
+    }
+
+    /// Whether the files hold a classifier: a head over one token in the place of the one that writes.
+    fn gives_labels(&self) -> bool {
+        self.source.has(SCORE) && !self.source.has(&format!("{}.weight", self.names.head))
     }
 
     /// A module of a layer by its whole path.

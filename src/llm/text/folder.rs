@@ -12,9 +12,10 @@ use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTok
 
 use super::added::{Named, NamedTokens, Spelled};
 use super::bpe::AnyTokenizer;
+use super::byte_tokens;
 use super::classes::{Class, Files, Frame, sentence_piece_decoder, space_to_bar};
 use super::folder_files::{FolderError, Problem, read_optional};
-use super::frame::template;
+use super::frame::{Second, template};
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
 use super::sentencepiece::{Role, SentencePiece};
@@ -47,6 +48,10 @@ pub(super) fn assemble(folder: &Path) -> Result<Assembled, FolderError> {
             tokenizer_check::check(&bytes).map_err(at(&file_path))?;
             Some(TokenizerFile::read(&bytes).map_err(at(&file_path))?)
         }
+    };
+    let file = match file {
+        None => byte_tokens::file(folder)?,
+        file => file,
     };
     let told = Told::read(folder, file.as_ref(), is_byte_level)?;
     match file {
@@ -367,7 +372,12 @@ impl Told {
             Frame::BosText => (own(bos), own(eos)),
             Frame::TextEos => (None, own(eos)),
         };
-        let post_processor = template(inner, begin.as_deref(), end.as_deref())?;
+        let second = match self.class {
+            Class::Bert | Class::BertFile => Second::AfterEnd,
+            Class::Roberta | Class::Mpnet | Class::XlmRoberta => Second::AfterTwoEnds,
+            _ => Second::Own,
+        };
+        let post_processor = template(inner, begin.as_deref(), end.as_deref(), second)?;
         inner.with_post_processor(Some(post_processor));
         Ok(())
     }

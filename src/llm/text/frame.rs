@@ -6,11 +6,25 @@ use tokenizers::PostProcessorWrapper;
 use super::bpe::AnyTokenizer;
 use super::folder_files::Problem;
 
-/// Puts tokens around a text, and around each of two.
+/// What stands between two texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Second {
+    /// Each text has its own tokens around it.
+    Own,
+
+    /// `[CLS] a [SEP] b [SEP]`: the second one begins with nothing.
+    AfterEnd,
+
+    /// `<s> a </s></s> b </s>`, all of one part.
+    AfterTwoEnds,
+}
+
+/// Puts tokens around a text, and around two of them.
 pub(super) fn template(
     inner: &AnyTokenizer,
     begin: Option<&str>,
     end: Option<&str>,
+    second: Second,
 ) -> Result<PostProcessorWrapper, Problem> {
     let mut special_tokens = Map::new();
     for content in [begin, end].into_iter().flatten() {
@@ -21,16 +35,22 @@ pub(super) fn template(
     }
     let special =
         |content: &str, kind: u32| json!({ "SpecialToken": { "id": content, "type_id": kind } });
-    let sequence = |name: &str, kind: u32| {
+    let framed = |name: &str, kind: u32, begin: Option<&str>| {
         let text = json!({ "Sequence": { "id": name, "type_id": kind } });
         let begin = begin.map(|content| special(content, kind));
         let end = end.map(|content| special(content, kind));
         [begin, Some(text), end].into_iter().flatten().collect::<Vec<Value>>()
     };
-    let pair = [sequence("A", 0), sequence("B", 1)].concat();
+    let first = framed("A", 0, begin);
+    let other = match second {
+        Second::Own => framed("B", 1, begin),
+        Second::AfterEnd => framed("B", 1, None),
+        Second::AfterTwoEnds => framed("B", 0, end),
+    };
+    let pair = [first.clone(), other].concat();
     let processor = serde_json::from_value(json!({
         "type": "TemplateProcessing",
-        "single": sequence("A", 0),
+        "single": first,
         "pair": pair,
         "special_tokens": special_tokens,
     }));

@@ -9,7 +9,7 @@ use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrap
 
 use super::bpe::{AnyModel, AnyTokenizer, Bpe, Joined};
 use super::classes::{sentence_piece_decoder, space_to_bar};
-use super::frame::template;
+use super::frame::{Second, template};
 use super::gguf_ends;
 use super::gguf_rules::{self, Rules};
 use super::tokens::Tokens;
@@ -320,7 +320,8 @@ fn frame(tokenizer: &mut AnyTokenizer, vocab: &GgufVocab, add_bos: bool) -> Resu
         return Ok(());
     }
     let [begin, end] = [bos, eos].map(|id| id.map(|id| vocab.content(id)));
-    let processor = template(tokenizer, begin, end).map_err(VocabError::Inconsistent)?;
+    let processor =
+        template(tokenizer, begin, end, Second::Own).map_err(VocabError::Inconsistent)?;
     tokenizer.with_post_processor(Some(processor));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod added;
 pub(crate) mod bpe;
+mod byte_tokens;
 pub mod chat;
 mod class_choice;
 mod classes;

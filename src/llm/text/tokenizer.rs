@@ -10,7 +10,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tokenizers::Model as _;
+use tokenizers::utils::truncation::{TruncationParams, TruncationStrategy, truncate_encodings};
+use tokenizers::{Model as _, PostProcessor as _};
 
 use super::bpe::AnyTokenizer;
 use super::folder::{self, Assembled};
@@ -159,6 +160,35 @@ impl Tokenizer {
         Ok(encoding.get_ids().iter().copied().zip(places).collect())
     }
 
+    /// The ids of a text, or of a pair of texts, with what the tokenizer puts around them; which of the
+    /// two each token is of; and whether something was cut off. At most `most` tokens stay: of two
+    /// texts the longer one is cut first (transformers' `truncation=True`).
+    pub fn encode_pair(
+        &self,
+        text: &str,
+        second: Option<&str>,
+        most: Option<usize>,
+    ) -> Result<(Vec<u32>, Vec<u32>, bool), TokenizerError> {
+        let encode = |text: &str| self.inner.encode_fast(text, false);
+        let both = encode(text).and_then(|one| Ok((one, second.map(encode).transpose()?)));
+        let (mut one, mut other) = both.map_err(TokenizerError::Encode)?;
+        let around = self.inner.get_post_processor();
+        let added = around.map_or(0, |around| around.added_tokens(other.is_some()));
+        let total = one.len() + other.as_ref().map_or(0, |other| other.len()) + added;
+        let is_cut = most.is_some_and(|most| total > most);
+        if let Some(most) = most.filter(|_| is_cut) {
+            let params = TruncationParams {
+                max_length: most.saturating_sub(added),
+                strategy: TruncationStrategy::LongestFirst,
+                ..TruncationParams::default()
+            };
+            let cut = truncate_encodings(one, other, &params);
+            (one, other) = cut.map_err(|err| TokenizerError::Encode(err.into()))?;
+        }
+        let whole = self.inner.post_process(one, other, true).map_err(TokenizerError::Encode)?;
+        Ok((whole.get_ids().to_vec(), whole.get_type_ids().to_vec(), is_cut))
+    }
+
     /// The text of `ids`, as transformers decodes it. Bytes that are no character become U+FFFD.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
         let text = self.plainly_decoded(ids, skip_special);
@@ -252,6 +282,11 @@ impl Tokenizer {
     /// Whether decoding may leave this id out.
     pub fn is_special(&self, id: u32) -> bool {
         self.special.contains(&id)
+    }
+
+    /// The id of a special token by how it is written.
+    pub fn special_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
     }
 
     /// The id of a token as the vocabulary spells it.

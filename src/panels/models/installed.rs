@@ -317,7 +317,7 @@ impl Row<'_> {
         if let Some(obstacle) = self.model.obstacle() {
             ui.horizontal_wrapped(|ui| {
                 let p = theme::palette(ui);
-                let (icon, ink, words) = if self.model.is_encoder() {
+                let (icon, ink, words) = if self.model.is_for_other() {
                     (icons::INFO, p.muted, obstacle.to_owned())
                 } else {
                     (icons::PROBLEM, p.problem, format!("Cannot be loaded: {obstacle}"))

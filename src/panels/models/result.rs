@@ -10,6 +10,7 @@ use eframe::egui::{
 use crate::hub::browse::known::{KnownModel, Schooling};
 use crate::hub::browse::search::{Found, Gate, Parameters};
 use crate::hub::protocol::repository::RepoKind;
+use crate::llm::card::Purpose;
 use crate::state::hub::fit::Verdict;
 use crate::state::hub::runs::{self, Runs};
 use crate::state::models::Memory;
@@ -37,6 +38,7 @@ pub fn row_ui(ui: &mut Ui, row: &Found, memory: Memory, selected: bool) -> bool 
     let runs = if row.kind == RepoKind::Model { runs::by_row(row) } else { Runs::Yes };
     let badge = match &runs {
         Runs::No(_) => Some((Tone::Neutral, "cannot run")),
+        Runs::For(Purpose::SequenceToSequence) => Some((Tone::Neutral, "encoder-decoder")),
         Runs::For(_) => Some((Tone::Neutral, "encoder")),
         _ => bytes_of(row).and_then(|bytes| badge(Verdict::of_answering(memory, bytes, bytes))),
     };

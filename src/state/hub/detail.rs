@@ -47,7 +47,8 @@ pub struct DetailView {
     /// What a LoRA run takes at the usual settings, once the configuration is known.
     pub training: Option<Training>,
 
-    /// It turns texts into vectors and does not write.
+    /// It turns texts into vectors, or reads one text and writes another: it is not loaded into the
+    /// Playground.
     pub is_encoder: bool,
     here: BTreeSet<String>,
     disk_free: Option<u64>,
@@ -78,10 +79,15 @@ pub enum Pick {
     Data(BTreeSet<usize>),
 }
 
+/// Whether a search's row is of an encoder or of an encoder-decoder.
+fn is_other(row: &Found) -> bool {
+    runs::is_encoder(row) || runs::is_pair(row)
+}
+
 impl DetailView {
     /// `row`: what the search said of it already.
     pub fn new(kind: RepoKind, id: String, row: Option<Found>) -> Self {
-        let is_encoder = row.as_ref().is_some_and(runs::is_encoder);
+        let is_encoder = row.as_ref().is_some_and(is_other);
         Self {
             kind,
             id,
@@ -107,7 +113,7 @@ impl DetailView {
         match event {
             DetailEvent::Row(row) => {
                 self.id.clone_from(&row.id);
-                self.is_encoder |= runs::is_encoder(&row);
+                self.is_encoder |= is_other(&row);
                 self.row = Some(*row);
             }
             DetailEvent::Files { listing, snapshot, here, disk_free } => {
@@ -119,7 +125,9 @@ impl DetailView {
                 self.pick = self.usual_pick(memory);
             }
             // A configuration of another kind, with nothing in it for a decoder.
-            DetailEvent::Config(config) if encoder::is_encoder(&config) => self.is_encoder = true,
+            DetailEvent::Config(config) if encoder::purpose(&config).is_some() => {
+                self.is_encoder = true
+            }
             DetailEvent::Config(config) => {
                 let config = runs::by_config(&config);
                 self.training = config.as_ref().ok().map(Training::of);
@@ -246,8 +254,13 @@ impl DetailView {
             return Runs::Yes;
         }
         let by_row = match &self.row {
-            _ if self.is_encoder && self.pick == Pick::Folder => {
-                return Runs::For(Purpose::Encode);
+            row if self.is_encoder && self.pick == Pick::Folder => {
+                let is_pair = row.as_ref().is_some_and(runs::is_pair);
+                return Runs::For(if is_pair {
+                    Purpose::SequenceToSequence
+                } else {
+                    Purpose::Encode
+                });
             }
             Some(row) => runs::by_row(row),
             None => Runs::Unknown,

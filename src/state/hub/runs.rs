@@ -9,6 +9,7 @@ use crate::hub::browse::search::Found;
 use crate::llm;
 use crate::llm::card::Purpose;
 use crate::llm::config::{Config, GGUF_ARCHITECTURES, SUPPORTED, UNPACKED, WITH_MORE_SENSES};
+use crate::seq2seq;
 
 /// What can be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Runs {
     pub fn note(&self) -> Option<&str> {
         match self {
             Self::WithNote(note) => Some(note),
-            Self::For(_) => Some(encoder::ABOUT),
+            Self::For(purpose) => encoder::about(*purpose),
             Self::Yes | Self::No(_) | Self::Unknown => None,
         }
     }
@@ -64,6 +65,9 @@ pub fn by_row(row: &Found) -> Runs {
     let Some(architecture) = &row.architecture else { return Runs::Unknown };
     if is_encoder(row) {
         return Runs::For(Purpose::Encode);
+    }
+    if is_pair(row) {
+        return Runs::For(Purpose::SequenceToSequence);
     }
     if encoder::FAMILIES.contains(&architecture.as_str()) {
         let reason = "It is an encoder in a GGUF file; encoders are computed here from safetensors \
@@ -91,8 +95,14 @@ pub fn is_encoder(row: &Found) -> bool {
     row.has_safetensors && row.architecture.as_ref().is_some_and(is_one)
 }
 
+/// Whether it is an encoder-decoder that is computed here.
+pub fn is_pair(row: &Found) -> bool {
+    let is_one = |kind: &String| seq2seq::PAIRS.contains(&kind.as_str());
+    row.has_safetensors && row.architecture.as_ref().is_some_and(is_one)
+}
+
 fn unknown_architecture(architecture: &str, has_code: bool) -> String {
-    let encoders = ["bert", "roberta", "xlm-roberta", "distilbert", "deberta", "mpnet", "electra"];
+    let encoders = ["camembert", "convbert", "deberta", "flaubert", "mobilebert", "nomic_bert"];
     if encoders.iter().any(|start| architecture.starts_with(start)) {
         return format!(
             "It is an encoder ({architecture}): it turns texts into vectors and does not write. Of \
@@ -131,7 +141,7 @@ mod tests {
     fn what_cannot_be_run_says_why() {
         assert_eq!(by_row(&row("llama")), Runs::Yes);
         let reason = |row: &Found| by_row(row).obstacle().unwrap().to_owned();
-        assert!(reason(&row("roberta")).contains("encoder"));
+        assert!(reason(&row("deberta")).contains("encoder"));
         let custom = Found { has_code: true, ..row("mamba2") };
         assert!(reason(&custom).contains("mamba2"));
         assert!(reason(&custom).contains("Python code"));
@@ -147,6 +157,9 @@ mod tests {
         assert_eq!(runs, Runs::For(Purpose::Encode));
         let note = runs.note().unwrap();
         assert!(note.contains("does not write") && note.contains("tuning-fork embed"), "{note}");
+        let pair = by_row(&row("t5"));
+        assert_eq!(pair, Runs::For(Purpose::SequenceToSequence));
+        assert!(pair.note().unwrap().contains("tuning-fork generate"));
         let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
         let reason = by_row(&gguf).obstacle().unwrap().to_owned();
         assert!(reason.contains("encoder in a GGUF file"), "{reason}");

@@ -1,0 +1,258 @@
+//! `tuning-fork logits`: hidden states and logits of given token ids, as a safetensors file.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::load::{ModelArgs, Precision};
+use super::out;
+use super::progress::Bar;
+use super::rows::{self, TableArgs};
+use super::tensor_file::TensorFile;
+use crate::data::forms::Fields;
+use crate::data::forms::value::{given, kind_of};
+use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, is_encoder_folder};
+use crate::hub::resolve;
+use crate::llm::{Model, Positions};
+use crate::seq2seq::{Seq2Seq, is_pair_folder};
+use crate::words::counted;
+
+#[derive(Debug, Args)]
+pub struct LogitsArgs {
+    /// A model of any kind: its folder, a .gguf file, or a Hub id that is in the cache
+    #[arg(long)]
+    model: String,
+
+    /// A table (JSON Lines, …) whose rows have "ids", and where they apply "attention_mask",
+    /// "token_type_ids" and "decoder_ids"
+    #[arg(long)]
+    input: PathBuf,
+
+    /// Where the tensors go: hidden.<layer>.<row> (of an encoder-decoder encoder.hidden… and
+    /// decoder.hidden…) and logits.<row>
+    #[arg(long)]
+    output: PathBuf,
+
+    /// Of an encoder-decoder also what the last layer of the decoder looked at:
+    /// cross_attention.<row>
+    #[arg(long)]
+    cross_attention: bool,
+
+    /// Print a summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A row of the input.
+pub struct Row {
+    pub ids: Vec<u32>,
+    pub visible: Option<Vec<bool>>,
+    pub kinds: Option<Vec<u32>>,
+    pub decoder_ids: Option<Vec<u32>>,
+}
+
+/// Tensors by their names: shape and values.
+pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
+    let rows = read(&args.input)?;
+    let folder = resolve::resolve_model(&args.model)?;
+    let mut tensors = Tensors::new();
+    if is_encoder_folder(&folder) {
+        of_encoder(&folder, &rows, &mut tensors)?;
+    } else if is_pair_folder(&folder) {
+        of_pair(args, &folder, &rows, &mut tensors)?;
+    } else {
+        of_decoder(args, &folder, &rows, &mut tensors)?;
+    }
+    let shapes: Vec<(String, Vec<usize>)> =
+        tensors.iter().map(|(name, (shape, _))| (name.clone(), shape.clone())).collect();
+    let mut file = TensorFile::create(&args.output, &shapes)?;
+    for (_, values) in tensors.values() {
+        file.append(values)?;
+    }
+    file.finish()?;
+    if args.json {
+        return out::json(&json!({
+            "rows": rows.len(),
+            "tensors": shapes.len(),
+            "output": args.output,
+        }));
+    }
+    let (rows, tensors) =
+        (counted(rows.len(), "row", "rows"), counted(shapes.len(), "tensor", "tensors"));
+    out::note(&format!("{rows}, {tensors}: {}", args.output.display()));
+    Ok(())
+}
+
+fn of_encoder(folder: &Path, rows: &[Row], tensors: &mut Tensors) -> anyhow::Result<()> {
+    let model = EncoderModel::load_without_tokenizer(folder)?;
+    if let Some(sentence) = model.missing_head() {
+        out::note(&format!("warning: {sentence}"));
+    }
+    for (number, row) in rows.iter().enumerate() {
+        let text =
+            Tokens { ids: &row.ids, kinds: row.kinds.as_deref(), visible: row.visible.as_deref() };
+        let count = row.ids.len();
+        let mut states: Vec<Vec<f32>> = Vec::new();
+        let scores = model.look(text, &mut |_, layer| states.push(layer.to_vec()))?;
+        for (layer, states) in states.into_iter().enumerate() {
+            let shape = vec![count, model.width()];
+            tensors.insert(format!("hidden.{layer}.{number}"), (shape, states));
+        }
+        let scores = match scores {
+            Scores::Words(scores) => (vec![count, model.vocabulary()], scores),
+            Scores::Labels(scores) => (vec![scores.len()], scores),
+            Scores::Nothing => continue,
+        };
+        tensors.insert(format!("logits.{number}"), scores);
+    }
+    Ok(())
+}
+
+fn of_pair(
+    args: &LogitsArgs,
+    folder: &Path,
+    rows: &[Row],
+    tensors: &mut Tensors,
+) -> anyhow::Result<()> {
+    let model = Seq2Seq::load_without_tokenizer(folder)?;
+    for (number, row) in rows.iter().enumerate() {
+        let text = Tokens { ids: &row.ids, kinds: None, visible: row.visible.as_deref() };
+        let mut keep = |side: &str, layers: Vec<Vec<f32>>| {
+            for (layer, states) in layers.into_iter().enumerate() {
+                let shape = vec![states.len() / model.width(), model.width()];
+                tensors.insert(format!("{side}.hidden.{layer}.{number}"), (shape, states));
+            }
+        };
+        let mut layers = Vec::new();
+        let memory = model.read(text, &mut |states| layers.push(states.to_vec()))?;
+        keep("encoder", layers);
+        let start = [model.start()];
+        let ids = row.decoder_ids.as_deref().unwrap_or(&start);
+        let mut layers = Vec::new();
+        let pass = model.follow(&memory, ids, &mut |states| layers.push(states.to_vec()))?;
+        keep("decoder", layers);
+        let shape = vec![ids.len(), model.vocabulary()];
+        tensors.insert(format!("logits.{number}"), (shape, pass.logits));
+        if args.cross_attention {
+            let shape = vec![model.heads(), ids.len(), row.ids.len()];
+            tensors.insert(format!("cross_attention.{number}"), (shape, pass.cross_attention));
+        }
+    }
+    Ok(())
+}
+
+fn of_decoder(
+    args: &LogitsArgs,
+    folder: &Path,
+    rows: &[Row],
+    tensors: &mut Tensors,
+) -> anyhow::Result<()> {
+    let weights = Precision::AsStored;
+    let named = ModelArgs { model: args.model.clone(), adapter: None, weights };
+    let (model, _) = named.load_any()?;
+    let head = if folder.is_dir() { ScoreHead::load(folder, &model)? } else { None };
+    for (number, row) in rows.iter().enumerate() {
+        if row.decoder_ids.is_some() {
+            bail!("row {}: a decoder alone has no \"decoder_ids\"", number + 1);
+        }
+        one_of_decoder(&model, head.as_ref(), (number, row), tensors)?;
+    }
+    Ok(())
+}
+
+fn one_of_decoder(
+    model: &Model,
+    head: Option<&ScoreHead>,
+    (number, row): (usize, &Row),
+    tensors: &mut Tensors,
+) -> anyhow::Result<()> {
+    let config = model.config();
+    let (width, vocabulary, count) = (config.width, config.vocab_size, row.ids.len());
+    // What is hidden is left out; its rows are zeros.
+    let is_seen = |at: &usize| row.visible.as_ref().is_none_or(|visible| visible[*at]);
+    let places: Vec<usize> = (0..count).filter(is_seen).collect();
+    let ids: Vec<u32> = places.iter().map(|place| row.ids[*place]).collect();
+    let spread = |values: &[f32], width: usize| {
+        let mut all = vec![0.0; count * width];
+        for (place, values) in places.iter().zip(values.chunks_exact(width)) {
+            all[place * width..(place + 1) * width].copy_from_slice(values);
+        }
+        all
+    };
+    let mut states: Vec<Vec<f32>> = Vec::new();
+    model.watch(&ids, &mut model.new_cache(), None, &mut |_, layer| {
+        states.push(spread(layer, width));
+        ControlFlow::Continue(())
+    })?;
+    let scores = match head {
+        Some(head) => {
+            let at = head.position(&row.ids);
+            let last = states.last().map(|states| &states[at * width..(at + 1) * width]);
+            let scores = head.run(last.unwrap_or_default())?;
+            (vec![scores.len()], scores)
+        }
+        None => {
+            let scores = model.logits(&ids, &mut model.new_cache(), None, Positions::All)?;
+            let scores = scores.flatten_all()?.to_vec1::<f32>()?;
+            (vec![count, vocabulary], spread(&scores, vocabulary))
+        }
+    };
+    for (layer, states) in states.into_iter().enumerate() {
+        tensors.insert(format!("hidden.{layer}.{number}"), (vec![count, width], states));
+    }
+    tensors.insert(format!("logits.{number}"), scores);
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
+    let bar = Bar::new();
+    let rows::Read { report, rows, .. } = rows::read(path, &TableArgs::default())?;
+    bar.clear();
+    let rows = rows.into_iter().map(|(place, fields)| {
+        row(&fields).map_err(|(key, problem)| report.error(place, Some(key), problem).into())
+    });
+    let rows = rows.collect::<anyhow::Result<Vec<Row>>>()?;
+    if rows.is_empty() {
+        bail!("{} has no rows", path.display());
+    }
+    Ok(rows)
+}
+
+fn row(fields: &Fields) -> Result<Row, (&'static str, String)> {
+    let list = |key: &'static str| -> Result<Option<Vec<u32>>, (&'static str, String)> {
+        let Some(value) = given(fields, key) else { return Ok(None) };
+        let all = value.as_array().ok_or_else(|| {
+            (
+                key,
+                format!("\"{key}\" must be a list of whole numbers, and it is {}", kind_of(value)),
+            )
+        })?;
+        let number = |value: &Value| {
+            value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+                (key, format!("\"{key}\" must be whole numbers from 0, and one of them is {value}"))
+            })
+        };
+        Ok(Some(all.iter().map(number).collect::<Result<_, _>>()?))
+    };
+    let Some(ids) = list("ids")?.filter(|ids| !ids.is_empty()) else {
+        return Err(("ids", "it has no \"ids\"".to_owned()));
+    };
+    let visible = list("attention_mask")?;
+    if let Some(mask) = visible.as_ref().filter(|mask| mask.len() != ids.len()) {
+        let problem =
+            format!("there are {} ids and {} numbers in this mask", ids.len(), mask.len());
+        return Err(("attention_mask", problem));
+    }
+    Ok(Row {
+        visible: visible.map(|mask| mask.into_iter().map(|seen| seen != 0).collect()),
+        kinds: list("token_type_ids")?,
+        decoder_ids: list("decoder_ids")?,
+        ids,
+    })
+}

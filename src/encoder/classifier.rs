@@ -1,0 +1,208 @@
+//! Labels for texts: by an encoder's head, or by the score head of a decoder.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::error::Error;
+use super::heads::SequenceHead;
+use super::labels::Labels;
+use super::model::{Encoded, EncoderModel, is_encoder, read_config};
+use super::network::{Network, Tokens};
+use super::store::Store;
+use crate::jobs::Progress;
+use crate::llm::card::ModelSource;
+use crate::llm::config::config_keys::Keys;
+use crate::llm::net::linear::Linear;
+use crate::llm::{LoadEvent, LoadOptions, Model};
+
+/// A model that gives labels.
+pub struct Classifier {
+    body: Body,
+    labels: Labels,
+}
+
+enum Body {
+    Encoder(Box<EncoderModel>),
+    Decoder(Box<Model>, ScoreHead),
+}
+
+/// A decoder's head over one token: the rightmost that is not padding.
+pub struct ScoreHead {
+    score: Linear,
+    padding: Option<u32>,
+}
+
+/// What a classifier says of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// As the head gives them, one for each label.
+    pub scores: Vec<f32>,
+
+    /// Of a regression the scores.
+    pub probabilities: Vec<f32>,
+    pub token_count: usize,
+
+    /// Whether the text was longer than what is read.
+    pub is_cut: bool,
+}
+
+/// Texts done, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classified {
+    pub done: usize,
+    pub total: usize,
+}
+
+impl ScoreHead {
+    /// Of a decoder's folder. `None`: its weights have no such head.
+    pub fn load(folder: &Path, model: &Model) -> Result<Option<Self>, Error> {
+        let config = read_config(folder)?;
+        let place = |source| Error::Weights { folder: folder.to_owned(), source };
+        let store = Store::open(folder).map_err(place)?;
+        let Some(labels) = store.row_count("score.weight") else { return Ok(None) };
+        let shape = [labels, model.config().width];
+        let score = store.linear("score", shape, store.has("score.bias")).map_err(place)?;
+        let text = config.get("text_config").and_then(|text| text.get("pad_token_id"));
+        let padding = config.get("pad_token_id").or(text);
+        let padding = padding.and_then(|id| u32::try_from(id.as_u64()?).ok());
+        Ok(Some(Self { score, padding }))
+    }
+
+    pub fn label_count(&self) -> usize {
+        self.score.weight.rows()
+    }
+
+    /// The token that the head reads: the rightmost whose id is not the padding's; the last where the
+    /// configuration names no padding.
+    pub fn position(&self, ids: &[u32]) -> usize {
+        let Some(padding) = self.padding else { return ids.len().saturating_sub(1) };
+        ids.iter().rposition(|id| *id != padding).unwrap_or(0)
+    }
+
+    /// `state`: the last hidden state of that token.
+    pub fn run(&self, state: &[f32]) -> Result<Vec<f32>, Error> {
+        Ok(self.score.run(state, 1, None)?.to_vec())
+    }
+}
+
+impl Classifier {
+    pub fn load(folder: &Path, progress: &dyn Progress<LoadEvent>) -> Result<Self, Error> {
+        let config = read_config(folder)?;
+        if is_encoder(&config) {
+            let model = EncoderModel::load(folder)?;
+            let (_, labels) = model.sequence_head()?;
+            let labels = labels.clone();
+            return Ok(Self { body: Body::Encoder(Box::new(model)), labels });
+        }
+        let source = ModelSource::Folder(folder.to_owned());
+        let model = Model::load(&source, &LoadOptions::default(), progress)?;
+        let Some(head) = ScoreHead::load(folder, &model)? else {
+            return Err(Error::NoHead {
+                folder: folder.to_owned(),
+                wanted: "gives labels",
+                found:
+                    "its weights have no score.weight; it writes text, as `tuning-fork generate` \
+                        shows"
+                        .to_owned(),
+            });
+        };
+        let path = folder.join("config.json");
+        let labels = Labels::read(&Keys::new(&config, &path), head.label_count())?;
+        Ok(Self { body: Body::Decoder(Box::new(model), head), labels })
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The most tokens of a text that are read.
+    pub fn longest(&self) -> Option<usize> {
+        match &self.body {
+            Body::Encoder(model) => model.longest(),
+            Body::Decoder(model, _) => Some(model.config().context_length),
+        }
+    }
+
+    /// What this makes of texts, or of pairs of them, in their order.
+    pub fn classify(
+        &self,
+        texts: &[(String, Option<String>)],
+        progress: &dyn Progress<Classified>,
+    ) -> Result<Vec<Verdict>, Error> {
+        let scored = match &self.body {
+            Body::Encoder(model) => by_encoder(model, texts, progress)?,
+            Body::Decoder(model, head) => by_decoder(model, head, texts, progress)?,
+        };
+        progress.emit(Classified { done: texts.len(), total: texts.len() });
+        let verdict = |(scores, token_count, is_cut): (Vec<f32>, usize, bool)| {
+            let probabilities = self.labels.probabilities(&scores);
+            Verdict { scores, probabilities, token_count, is_cut }
+        };
+        Ok(scored.into_iter().map(verdict).collect())
+    }
+}
+
+/// Scores, tokens, whether it was cut.
+type Scored = (Vec<f32>, usize, bool);
+
+fn by_encoder(
+    model: &EncoderModel,
+    texts: &[(String, Option<String>)],
+    progress: &dyn Progress<Classified>,
+) -> Result<Vec<Scored>, Error> {
+    let (head, _): &(SequenceHead, Labels) = model.sequence_head()?;
+    let encoded = texts.iter().map(|(text, second)| model.encode(text, second.as_deref(), None));
+    let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
+    let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
+    let mut found: Vec<Option<Scored>> = vec![None; texts.len()];
+    let mut done = 0;
+    for batch in Network::batches(&lengths) {
+        progress.check()?;
+        progress.emit(Classified { done, total: texts.len() });
+        let read: Vec<Tokens<'_>> = batch.iter().map(|place| encoded[*place].tokens()).collect();
+        let hidden = model.run(&read)?;
+        let scores = head.run(&hidden.states, &hidden.spans, &vec![None; batch.len()])?;
+        for (place, scores) in batch.iter().zip(scores.chunks_exact(head.label_count())) {
+            let Encoded { ids, is_cut, .. } = &encoded[*place];
+            found[*place] = Some((scores.to_vec(), ids.len(), *is_cut));
+        }
+        done += batch.len();
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn by_decoder(
+    model: &Model,
+    head: &ScoreHead,
+    texts: &[(String, Option<String>)],
+    progress: &dyn Progress<Classified>,
+) -> Result<Vec<Scored>, Error> {
+    let mut found = Vec::with_capacity(texts.len());
+    for (done, (text, second)) in texts.iter().enumerate() {
+        progress.check()?;
+        progress.emit(Classified { done, total: texts.len() });
+        let most = Some(model.config().context_length);
+        let (ids, _, is_cut) = model.tokenizer().encode_pair(text, second.as_deref(), most)?;
+        let state = last_state(model, &ids, head.position(&ids))?;
+        found.push((head.run(&state)?, ids.len(), is_cut));
+    }
+    Ok(found)
+}
+
+/// The last hidden state of a decoder at one token.
+fn last_state(model: &Model, ids: &[u32], position: usize) -> Result<Vec<f32>, Error> {
+    if ids.is_empty() {
+        return Err(Error::NoTokens);
+    }
+    // What stands behind the token changes nothing for it.
+    let ids = &ids[..=position];
+    let (width, last) = (model.config().width, model.config().layer_count());
+    let mut state = Vec::new();
+    model.watch(ids, &mut model.new_cache(), None, &mut |index, states| {
+        if index == last {
+            state = states[states.len() - width..].to_vec();
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(state)
+}

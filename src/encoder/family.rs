@@ -1,0 +1,40 @@
+//! Which families of encoders are computed here, and where each is described.
+
+use super::description::Family;
+use super::families::{albert, bert, distilbert, electra, mpnet, roberta};
+use super::families_newer::{deberta, modernbert};
+use crate::llm;
+use crate::llm::config::config_keys::Keys;
+
+/// transformers' `model_type`s that are computed here.
+pub const FAMILIES: [&str; 9] = [
+    "bert",
+    "distilbert",
+    "roberta",
+    "xlm-roberta",
+    "mpnet",
+    "albert",
+    "electra",
+    "modernbert",
+    "deberta-v2",
+];
+
+/// `keys` are those of a `config.json` whose `model_type` is one of [`FAMILIES`].
+pub(crate) fn describe(keys: &Keys<'_>) -> Result<Family, llm::Error> {
+    let family = match keys.text("model_type").unwrap_or_default() {
+        "bert" => bert(keys),
+        "distilbert" => distilbert(keys),
+        "roberta" | "xlm-roberta" => roberta(keys),
+        "mpnet" => mpnet(keys),
+        "albert" => albert(keys),
+        "electra" => electra(keys),
+        "modernbert" => modernbert(keys),
+        "deberta-v2" => deberta(keys),
+        _ => Err(keys.refuse("model_type", format!("computed here are {}", FAMILIES.join(", ")))),
+    }?;
+    let position = keys.text("position_embedding_type").unwrap_or("absolute");
+    if position != "absolute" {
+        return Err(keys.refuse("position_embedding_type", "computed here is \"absolute\""));
+    }
+    Ok(family)
+}

@@ -1,0 +1,104 @@
+//! What the outputs of a classifier are: their names, and how scores become probabilities.
+
+use serde_json::Value;
+
+use crate::llm;
+use crate::llm::config::config_keys::Keys;
+
+/// transformers' `problem_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// One label of several: softmax.
+    #[serde(rename = "single_label_classification")]
+    OneLabel,
+
+    /// Any number of labels: each has a probability of its own.
+    #[serde(rename = "multi_label_classification")]
+    ManyLabels,
+
+    /// Numbers as they are.
+    Regression,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// In the order of the outputs: `LABEL_0` where the file names none, as in transformers.
+    pub names: Vec<String>,
+    pub problem: Problem,
+}
+
+impl Labels {
+    /// From `config.json`, for a head of so many outputs.
+    pub(crate) fn read(keys: &Keys<'_>, count: usize) -> Result<Self, llm::Error> {
+        let named = keys.get("id2label").and_then(Value::as_object);
+        let told = named.map(|named| named.len());
+        let told = told.or_else(|| Some(keys.get("num_labels")?.as_u64()? as usize));
+        if let Some(told) = told.filter(|told| *told != count) {
+            let key = if named.is_some() { "id2label" } else { "num_labels" };
+            let expected =
+                format!("it says {told} labels, and the head in the file has {count} outputs");
+            return Err(keys.refuse(key, expected));
+        }
+        let name = |id: usize| {
+            let name = named.and_then(|named| named.get(&id.to_string())?.as_str());
+            name.map_or_else(|| format!("LABEL_{id}"), str::to_owned)
+        };
+        let problem = match keys.text("problem_type") {
+            Some("single_label_classification") => Problem::OneLabel,
+            Some("multi_label_classification") => Problem::ManyLabels,
+            Some("regression") => Problem::Regression,
+            None if count == 1 => Problem::Regression,
+            None => Problem::OneLabel,
+            Some(_) => {
+                let expected = "single_label_classification, multi_label_classification or \
+                                regression was expected";
+                return Err(keys.refuse("problem_type", expected));
+            }
+        };
+        Ok(Self { names: (0..count).map(name).collect(), problem })
+    }
+
+    /// Scores as probabilities; of a regression the scores themselves.
+    pub fn probabilities(&self, scores: &[f32]) -> Vec<f32> {
+        match self.problem {
+            Problem::Regression => scores.to_vec(),
+            Problem::ManyLabels => {
+                scores.iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect()
+            }
+            Problem::OneLabel => {
+                let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let raised: Vec<f64> =
+                    scores.iter().map(|score| f64::from(score - largest).exp()).collect();
+                let sum: f64 = raised.iter().sum();
+                raised.into_iter().map(|value| (value / sum) as f32).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_and_their_kind_are_read_as_transformers_reads_them() {
+        let read = |config: Value, count| {
+            Labels::read(&Keys::new(&config, Path::new("config.json")), count)
+        };
+        let one = read(json!({}), 1).unwrap();
+        assert_eq!((one.names, one.problem), (vec!["LABEL_0".to_owned()], Problem::Regression));
+        let three = read(json!({"id2label": {"0": "a", "1": "b", "2": "c"}}), 3).unwrap();
+        assert_eq!((three.names.join(""), three.problem), ("abc".to_owned(), Problem::OneLabel));
+        let said = read(json!({"id2label": {"0": "a"}}), 3).unwrap_err().to_string();
+        assert!(said.contains("1 labels") && said.contains("3 outputs"), "{said}");
+        let many = read(json!({"problem_type": "multi_label_classification"}), 2).unwrap();
+        assert_eq!(many.probabilities(&[0.0, 2.0]), [0.5, 0.880_797_1]);
+        let shares = Labels { problem: Problem::OneLabel, ..many }.probabilities(&[1.0, 1.0]);
+        assert_eq!(shares, [0.5, 0.5]);
+    }
+}

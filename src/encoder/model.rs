@@ -1,0 +1,306 @@
+//! An encoder's folder in memory: its body, the heads that its file has, its tokenizer.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::families_pairs;
+use super::family::{FAMILIES, describe};
+use super::heads::{MaskedHead, SequenceHead};
+use super::labels::Labels;
+use super::network::{Hidden, Network, Tokens};
+use super::store::Store;
+use crate::files;
+use crate::jobs;
+use crate::llm::Tokenizer;
+use crate::llm::config::config_keys::Keys;
+
+/// What a configuration says that a folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    Nothing,
+    MaskedHead,
+    SequenceHead,
+}
+
+/// A loaded encoder.
+pub struct EncoderModel {
+    pub(super) folder: PathBuf,
+    pub(super) network: Network,
+    pub(super) masked: Option<MaskedHead>,
+    pub(super) sequence: Option<(SequenceHead, Labels)>,
+    pub(super) tokenizer: Option<Tokenizer>,
+    promise: Promise,
+    has_kinds: bool,
+    longest: Option<usize>,
+}
+
+/// What a head gives for a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scores {
+    /// (tokens, vocabulary)
+    Words(Vec<f32>),
+
+    /// One for each label.
+    Labels(Vec<f32>),
+
+    /// The file has no head.
+    Nothing,
+}
+
+/// Whether a `config.json` is that of an encoder that is computed here.
+pub fn is_encoder(config: &Value) -> bool {
+    let kind = config.get("model_type").and_then(Value::as_str);
+    kind.is_some_and(|kind| FAMILIES.contains(&kind))
+        && config.get("is_decoder").and_then(Value::as_bool) != Some(true)
+}
+
+/// Whether a folder is one, by its `config.json`.
+pub fn is_encoder_folder(folder: &Path) -> bool {
+    let text = std::fs::read(folder.join("config.json")).unwrap_or_default();
+    serde_json::from_slice(&text).is_ok_and(|config| is_encoder(&config))
+}
+
+/// `config.json` of a folder.
+pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
+    let path = folder.join("config.json");
+    let text = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    serde_json::from_slice(&text).map_err(|error| Error::NotAnEncoder {
+        problem: files::mistake_in_json(&text, &error),
+        path,
+    })
+}
+
+/// What the `architectures` of a configuration promise.
+pub(crate) fn promise(config: &Value) -> Promise {
+    let architecture = config["architectures"][0].as_str().unwrap_or_default();
+    if architecture.ends_with("ForSequenceClassification") {
+        Promise::SequenceHead
+    } else if architecture.ends_with("ForMaskedLM") || architecture.ends_with("ForPreTraining") {
+        Promise::MaskedHead
+    } else {
+        Promise::Nothing
+    }
+}
+
+impl EncoderModel {
+    /// Loads a folder with its tokenizer.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let tokenizer = Tokenizer::from_folder(folder)?;
+        let mut model = Self::load_without_tokenizer(folder)?;
+        model.check_tokenizer(&tokenizer)?;
+        model.tokenizer = Some(tokenizer);
+        Ok(model)
+    }
+
+    /// Loads a folder whose texts come as token ids.
+    pub fn load_without_tokenizer(folder: &Path) -> Result<Self, Error> {
+        let config = read_config(folder)?;
+        let path = folder.join("config.json");
+        let keys = Keys::new(&config, &path);
+        let is_half = families_pairs::is_pair(&config);
+        if !is_encoder(&config) && !is_half {
+            let expected = format!("encoders that are computed here are {}", FAMILIES.join(", "));
+            return Err(keys.refuse("model_type", expected).into());
+        }
+        let family = if is_half { families_pairs::as_encoder(&keys)? } else { describe(&keys)? };
+        let is_tied = keys.flag("tie_word_embeddings", true)?;
+        let place = |source| Error::Weights { folder: folder.to_owned(), source };
+        let store = Store::open(folder).map_err(place)?;
+        let mut family = family;
+        let store = store.with_prefix(family.body.prefixes, &family.body.probe());
+        if is_half {
+            families_pairs::find_words(&mut family.body, &store);
+        }
+        let network = Network::load(family.body, &store).map_err(place)?;
+        let masked = MaskedHead::load(&family.masked, &network, &store, is_tied).map_err(place)?;
+        let head = SequenceHead::load(family.sequence, &network, &store).map_err(place)?;
+        let sequence = head.map(|head| {
+            let labels = Labels::read(&keys, head.label_count())?;
+            Ok::<_, Error>((head, labels))
+        });
+        let longest = [network.description.longest, tokenizer_length(folder)];
+        Ok(Self {
+            folder: folder.to_owned(),
+            masked,
+            sequence: sequence.transpose()?,
+            tokenizer: None,
+            promise: promise(&config),
+            has_kinds: family.has_kinds,
+            longest: longest.into_iter().flatten().min(),
+            network,
+        })
+    }
+
+    /// A tokenizer of another model has other ids than the network.
+    fn check_tokenizer(&self, tokenizer: &Tokenizer) -> Result<(), Error> {
+        let known = self.network.description.vocabulary;
+        let largest = tokenizer.vocab_size();
+        // Some files name tokens that the network never learned, such as a mask: they count only
+        // where a text has them.
+        if largest > known + 64 {
+            return Err(Error::Token { id: largest as u32 - 1, known });
+        }
+        Ok(())
+    }
+
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
+        self.tokenizer.as_ref().ok_or_else(|| Error::NotAnEncoder {
+            path: self.folder.clone(),
+            problem: "it was loaded without its tokenizer".to_owned(),
+        })
+    }
+
+    /// Values of a hidden state.
+    pub fn width(&self) -> usize {
+        self.network.width()
+    }
+
+    pub fn layer_count(&self) -> usize {
+        self.network.layer_count()
+    }
+
+    pub fn vocabulary(&self) -> usize {
+        self.network.description.vocabulary
+    }
+
+    /// The most tokens of a text that are read.
+    pub fn longest(&self) -> Option<usize> {
+        self.longest
+    }
+
+    pub fn can_fill(&self) -> bool {
+        self.masked.is_some()
+    }
+
+    pub fn labels(&self) -> Option<&Labels> {
+        self.sequence.as_ref().map(|(_, labels)| labels)
+    }
+
+    /// What the configuration promises and the file lacks, in a sentence.
+    pub fn missing_head(&self) -> Option<String> {
+        let what = match self.promise {
+            Promise::MaskedHead if self.masked.is_none() => "guesses masked words (ForMaskedLM)",
+            Promise::SequenceHead if self.sequence.is_none() => {
+                "gives labels (ForSequenceClassification)"
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "its config.json promises a head that {what}, and its weights have none: transformers \
+             would start one with random numbers; vectors can be computed all the same"
+        ))
+    }
+
+    /// The ids of a text or of a pair of texts, cut to what the network reads; which part each token
+    /// is of, where the network tells; and whether something was cut off.
+    pub(crate) fn encode(
+        &self,
+        text: &str,
+        second: Option<&str>,
+        most: Option<usize>,
+    ) -> Result<Encoded, Error> {
+        let most = [most, self.longest].into_iter().flatten().min();
+        let (ids, kinds, is_cut) = self.tokenizer()?.encode_pair(text, second, most)?;
+        if ids.is_empty() {
+            return Err(Error::NoTokens);
+        }
+        Ok(Encoded { ids, kinds: self.has_kinds.then_some(kinds), is_cut })
+    }
+
+    /// The last hidden states of several texts.
+    pub(crate) fn run(&self, texts: &[Tokens<'_>]) -> Result<Hidden, Error> {
+        self.network.run(texts)
+    }
+
+    /// Hidden states of one text, (tokens, width): those that enter each layer, and the last. With the
+    /// scores of the head that the configuration names, else of the one that the file has.
+    pub fn look(
+        &self,
+        text: Tokens<'_>,
+        on_states: &mut (dyn FnMut(usize, &[f32]) + Send),
+    ) -> Result<Scores, Error> {
+        let mut index = 0;
+        let hidden = self.network.watch(&[text], &mut |states| {
+            on_states(index, states);
+            index += 1;
+            ControlFlow::Continue(())
+        })?;
+        let Some(Hidden { states, spans }) = hidden else { return Ok(Scores::Nothing) };
+        let wants_labels = self.promise != Promise::MaskedHead || self.masked.is_none();
+        match (&self.sequence, &self.masked) {
+            (Some((head, _)), _) if wants_labels => {
+                Ok(Scores::Labels(head.run(&states, &spans, &[text.visible])?))
+            }
+            (_, Some(head)) if self.promise != Promise::SequenceHead => {
+                Ok(Scores::Words(jobs::in_pool(|| head.run(&states))?))
+            }
+            _ => Ok(Scores::Nothing),
+        }
+    }
+
+    /// The scores of every word of the vocabulary at some positions of a text.
+    pub(crate) fn guess(
+        &self,
+        ids: &[u32],
+        kinds: Option<&[u32]>,
+        positions: &[usize],
+    ) -> Result<Vec<f32>, Error> {
+        let head = self.masked_head()?;
+        let text = Tokens { kinds, ..Tokens::plain(ids) };
+        let Hidden { states, .. } = self.network.run(&[text])?;
+        let width = self.width();
+        let rows = positions.iter().flat_map(|at| &states[at * width..(at + 1) * width]);
+        let rows: Vec<f32> = rows.copied().collect();
+        Ok(jobs::in_pool(|| head.run(&rows))?)
+    }
+
+    pub(super) fn masked_head(&self) -> Result<&MaskedHead, Error> {
+        self.masked.as_ref().ok_or_else(|| Error::NoHead {
+            folder: self.folder.clone(),
+            wanted: "guesses masked words",
+            found: self.missing_head().unwrap_or_else(|| self.what_it_has()),
+        })
+    }
+
+    pub(super) fn sequence_head(&self) -> Result<&(SequenceHead, Labels), Error> {
+        self.sequence.as_ref().ok_or_else(|| Error::NoHead {
+            folder: self.folder.clone(),
+            wanted: "gives labels",
+            found: self.missing_head().unwrap_or_else(|| self.what_it_has()),
+        })
+    }
+
+    fn what_it_has(&self) -> String {
+        match (&self.masked, &self.sequence) {
+            (_, Some(_)) => "its weights are those of a classifier; `tuning-fork classify` uses it",
+            (Some(_), _) => "its head guesses masked words; `tuning-fork fill` uses it",
+            _ => "its weights have none; `tuning-fork embed` computes its vectors",
+        }
+        .to_owned()
+    }
+}
+
+/// A text as ids.
+pub(crate) struct Encoded {
+    pub ids: Vec<u32>,
+    pub kinds: Option<Vec<u32>>,
+    pub is_cut: bool,
+}
+
+impl Encoded {
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens { kinds: self.kinds.as_deref(), ..Tokens::plain(&self.ids) }
+    }
+}
+
+/// `model_max_length` of `tokenizer_config.json`, which transformers cuts at; a number of 30 digits
+/// stands for none.
+fn tokenizer_length(folder: &Path) -> Option<usize> {
+    let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
+    let config: Value = serde_json::from_slice(&text).ok()?;
+    let most = config.get("model_max_length")?.as_f64()?;
+    (2.0..1e9).contains(&most).then_some(most as usize)
+}

@@ -1,0 +1,301 @@
+//! Vectors of texts, as sentence-transformers makes them.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::error::Error;
+use super::families_pairs::is_pair;
+use super::model::{Encoded, EncoderModel, is_encoder, read_config};
+use super::network::{Network, Tokens};
+use super::pooling;
+use super::pooling::Pooling;
+use super::sentence::SentenceConfig;
+use crate::jobs::{Progress, Quiet};
+use crate::llm;
+use crate::llm::card::ModelSource;
+use crate::llm::{LoadOptions, Model};
+
+/// A model in memory that makes vectors.
+pub struct Encoder {
+    body: Body,
+    config: SentenceConfig,
+}
+
+enum Body {
+    Encoder(Box<EncoderModel>),
+
+    /// A decoder's last hidden states, as some embedding models have them.
+    Decoder(Box<Model>),
+}
+
+/// What an encoder is, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderCard {
+    /// Values of a vector.
+    pub width: usize,
+
+    /// Tokens of a text that are read; what follows is left out. `None`: all.
+    pub most_tokens: Option<usize>,
+    pub pooling: Pooling,
+
+    /// Whether vectors are made one unit long.
+    pub is_normalized: bool,
+}
+
+/// A text as a vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    pub values: Vec<f32>,
+
+    /// With the ones that begin and end a text.
+    pub token_count: usize,
+
+    /// Whether the text was longer than what is read.
+    pub is_cut: bool,
+}
+
+/// Texts done, of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Embedded {
+    pub done: usize,
+    pub total: usize,
+}
+
+impl Encoder {
+    /// Loads a folder as sentence-transformers keeps it: `config.json`, `tokenizer.json`,
+    /// `model.safetensors`, and `modules.json` with `1_Pooling/config.json`. Without the last two
+    /// the mean of the tokens is taken, as sentence-transformers does.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let config = SentenceConfig::read(folder)?;
+        let told = read_config(folder)?;
+        let is_other = !is_encoder(&told) && !is_pair(&told);
+        let is_decoder = is_other && llm::config_from_json(&told, folder).is_ok();
+        let body = if is_decoder {
+            let source = ModelSource::Folder(folder.to_owned());
+            let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
+            Body::Decoder(Box::new(model))
+        } else {
+            Body::Encoder(Box::new(EncoderModel::load(folder)?))
+        };
+        Ok(Self { body, config })
+    }
+
+    /// What the configuration promises and the file lacks, in a sentence.
+    pub fn missing_head(&self) -> Option<String> {
+        match &self.body {
+            Body::Encoder(model) => model.missing_head(),
+            Body::Decoder(_) => None,
+        }
+    }
+
+    fn width(&self) -> usize {
+        match &self.body {
+            Body::Encoder(model) => model.width(),
+            Body::Decoder(model) => model.config().width,
+        }
+    }
+
+    fn longest(&self) -> Option<usize> {
+        match &self.body {
+            Body::Encoder(model) => model.longest(),
+            Body::Decoder(model) => Some(model.config().context_length),
+        }
+    }
+
+    /// Another way from tokens to one vector than the folder's.
+    #[must_use]
+    pub fn pooled(mut self, pooling: Pooling) -> Self {
+        self.config.pooling = pooling;
+        self
+    }
+
+    /// Whether vectors are made one unit long, whatever the folder says.
+    #[must_use]
+    pub fn normalized(mut self, is_normalized: bool) -> Self {
+        self.config.is_normalized = is_normalized;
+        self
+    }
+
+    pub fn card(&self) -> EncoderCard {
+        let SentenceConfig { pooling, is_normalized, most_tokens, .. } = &self.config;
+        EncoderCard {
+            width: self.width(),
+            most_tokens: [*most_tokens, self.longest()].into_iter().flatten().min(),
+            pooling: *pooling,
+            is_normalized: *is_normalized,
+        }
+    }
+
+    /// What sentence-transformers puts before a text of this encoder where no prompt is named.
+    pub fn default_prompt(&self) -> Option<&str> {
+        self.config.default_prompt.as_deref()
+    }
+
+    /// The vectors of texts, in their order. Each is the same whatever stands beside it.
+    pub fn embed(
+        &self,
+        texts: &[String],
+        progress: &dyn Progress<Embedded>,
+    ) -> Result<Vec<Embedding>, Error> {
+        self.embed_after("", texts, progress)
+    }
+
+    /// As [`Self::embed`], with a prompt before each text.
+    pub fn embed_after(
+        &self,
+        prompt: &str,
+        texts: &[String],
+        progress: &dyn Progress<Embedded>,
+    ) -> Result<Vec<Embedding>, Error> {
+        // As sentence-transformers counts it: the prompt by itself, but for the token that ends it.
+        let leaves_out = !self.config.includes_prompt && self.config.pooling.is_over_all();
+        let skipped = if prompt.is_empty() || !leaves_out {
+            0
+        } else {
+            self.encode(prompt)?.ids.len().saturating_sub(1)
+        };
+        let mut found: Vec<Option<Embedding>> = vec![None; texts.len()];
+        let mut done = 0;
+        // Ids of a few thousand texts at a time: texts of one length are run together.
+        for (chunk, texts) in texts.chunks(CHUNK).enumerate() {
+            progress.check()?;
+            let encoded = texts.iter().map(|text| self.encode(&format!("{prompt}{text}")));
+            let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
+            let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
+            for batch in Network::batches(&lengths) {
+                progress.check()?;
+                progress.emit(Embedded { done, total: found.len() });
+                let read: Vec<Tokens<'_>> =
+                    batch.iter().map(|place| encoded[*place].tokens()).collect();
+                let width = self.width();
+                let all = self.last_states(&read)?;
+                let mut rest = all.as_slice();
+                for (place, text) in batch.iter().zip(&read) {
+                    let states;
+                    (states, rest) = rest.split_at(text.ids.len() * width);
+                    let mut values = self.config.pooling.pool(states, width, skipped);
+                    if self.config.is_normalized {
+                        pooling::normalize(&mut values);
+                    }
+                    let Encoded { ids, is_cut, .. } = &encoded[*place];
+                    let embedding = Embedding { values, token_count: ids.len(), is_cut: *is_cut };
+                    found[chunk * CHUNK + place] = Some(embedding);
+                }
+                done += batch.len();
+            }
+        }
+        progress.emit(Embedded { done: found.len(), total: found.len() });
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn encode(&self, text: &str) -> Result<Encoded, Error> {
+        let lower = self.config.lowers_case.then(|| text.to_lowercase());
+        let text = lower.as_deref().unwrap_or(text);
+        match &self.body {
+            Body::Encoder(model) => model.encode(text, None, self.config.most_tokens),
+            Body::Decoder(model) => {
+                let most = [self.config.most_tokens, self.longest()].into_iter().flatten().min();
+                let (ids, _, is_cut) = model.tokenizer().encode_pair(text, None, most)?;
+                if ids.is_empty() {
+                    return Err(Error::NoTokens);
+                }
+                Ok(Encoded { ids, kinds: None, is_cut })
+            }
+        }
+    }
+
+    /// The last hidden states of several texts, one after the other: (tokens, width).
+    fn last_states(&self, texts: &[Tokens<'_>]) -> Result<Vec<f32>, Error> {
+        let model = match &self.body {
+            Body::Encoder(model) => return Ok(model.run(texts)?.states.to_vec()),
+            Body::Decoder(model) => model,
+        };
+        let last = model.config().layer_count();
+        let mut all = Vec::new();
+        for text in texts {
+            model.watch(text.ids, &mut model.new_cache(), None, &mut |index, states| {
+                if index == last {
+                    all.extend_from_slice(states);
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(all)
+    }
+}
+
+/// Texts whose ids are in memory at a time.
+const CHUNK: usize = 2048;
+
+/// How alike two vectors point: 1 the same way, 0 at a right angle, -1 the other way.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths == 0.0 { 0.0 } else { dot(a, b) / lengths }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::Quiet;
+
+    /// From `tests/reference/make_encoders.py`: transformers' vectors of the same folders.
+    #[test]
+    fn vectors_are_those_of_transformers() {
+        #[derive(serde::Deserialize)]
+        struct Expected {
+            text: String,
+            tokens: usize,
+            vector: Vec<f32>,
+        }
+
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder");
+        for (name, card) in [
+            ("mean", (Some(12), Pooling::Mean, true)),
+            ("cls", (Some(20), Pooling::Cls, false)),
+            ("plain", (Some(24), Pooling::Mean, false)),
+        ] {
+            let folder = root.join(name);
+            let encoder = Encoder::load(&folder).unwrap();
+            let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
+            assert_eq!((width, (most_tokens, pooling, is_normalized)), (16, card));
+            let expected = std::fs::read(folder.join("vectors.json")).unwrap();
+            let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
+            let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
+            let found = encoder.embed(&texts, &Quiet).unwrap();
+            for (row, found) in expected.iter().zip(&found) {
+                assert_eq!(found.token_count, row.tokens, "{name}: {:?}", row.text);
+                for (ours, theirs) in found.values.iter().zip(&row.vector) {
+                    let text = &row.text;
+                    assert!((ours - theirs).abs() <= 1e-5, "{name}: {text:?}: {ours} {theirs}");
+                }
+            }
+            assert!(found.last().unwrap().is_cut && !found[0].is_cut);
+        }
+    }
+
+    #[test]
+    fn weights_of_other_sizes_are_refused() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder/plain");
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["tokenizer.json", "model.safetensors"] {
+            std::fs::copy(root.join(name), folder.path().join(name)).unwrap();
+        }
+        let config = std::fs::read_to_string(root.join("config.json")).unwrap();
+        let wider = config.replace("\"hidden_size\": 16", "\"hidden_size\": 32");
+        let path = folder.path().join("config.json");
+        crate::files::write_atomic(&path, wider.as_bytes()).unwrap();
+        let said = Encoder::load(folder.path()).err().expect("it is refused").to_string();
+        assert!(said.contains("not those that its configuration asks for"), "{said}");
+    }
+
+    #[test]
+    fn a_cosine_says_how_alike_two_vectors_point() {
+        assert_eq!(cosine(&[3.0, 4.0], &[6.0, 8.0]), 1.0);
+        assert_eq!(cosine(&[1.0, 0.0], &[0.0, 2.0]), 0.0);
+        assert_eq!(cosine(&[1.0, 0.0], &[-2.0, 0.0]), -1.0);
+        assert_eq!(cosine(&[0.0, 0.0], &[1.0, 0.0]), 0.0);
+    }
+}

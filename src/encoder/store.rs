@@ -1,0 +1,157 @@
+//! The tensors of a folder as layers, by transformers' names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::llm;
+use crate::llm::files::raw_tensor::RawTensor;
+use crate::llm::files::safetensors_files::SafetensorsFiles;
+use crate::llm::kernels::QMatrix;
+use crate::llm::net::linear::{Linear, Norm};
+use crate::llm::net::ops::RowNorm;
+
+/// What a norm is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum NormKind {
+    /// `LayerNorm`, with or without a bias.
+    Layer {
+        has_bias: bool,
+    },
+    Rms,
+}
+
+/// The safetensors files of a folder.
+pub(crate) struct Store {
+    folder: PathBuf,
+    files: SafetensorsFiles,
+    names: BTreeSet<String>,
+
+    /// What stands before the names of the body: `bert.`, or nothing where a model was saved
+    /// without its head.
+    prefix: &'static str,
+}
+
+impl Store {
+    pub fn open(folder: &Path) -> Result<Self, llm::Error> {
+        let files = SafetensorsFiles::open(folder)?;
+        let names = files.names().cloned().collect();
+        Ok(Self { folder: folder.to_owned(), files, names, prefix: "" })
+    }
+
+    /// Finds which prefix the body's names have, by one tensor that every body has.
+    #[must_use]
+    pub fn with_prefix(mut self, prefixes: &[&'static str], tensor: &str) -> Self {
+        let found = prefixes.iter().find(|prefix| self.has(&format!("{prefix}{tensor}")));
+        self.prefix = found.or(prefixes.first()).copied().unwrap_or_default();
+        self
+    }
+
+    /// A name of the body as the files have it.
+    pub fn body(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn find(&self, name: &str) -> Result<RawTensor, llm::Error> {
+        if !self.has(name) {
+            let (path, names) = (self.folder.clone(), vec![name.to_owned()]);
+            return Err(llm::Error::MissingTensors { path, names });
+        }
+        let raw = self.files.find(name)?;
+        raw.refuse_broken_numbers()?;
+        Ok(raw)
+    }
+
+    /// A matrix (rows, cols): of an embedding, or of a layer.
+    pub fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<QMatrix, llm::Error> {
+        let raw = self.find(name)?;
+        raw.expect_shape(&[rows, cols])?;
+        raw.matrix(rows, cols)
+    }
+
+    /// How many rows a matrix has.
+    pub fn row_count(&self, name: &str) -> Option<usize> {
+        self.files.find(name).ok().filter(|_| self.has(name))?.shape.first().copied()
+    }
+
+    pub fn values(&self, name: &str, len: usize) -> Result<Vec<f32>, llm::Error> {
+        let raw = self.find(name)?;
+        // BART's bias of the head is a matrix of one row.
+        if raw.shape != [1, len] {
+            raw.expect_values(&[len])?;
+        }
+        Ok(raw.matrix(1, len)?.dequantize())
+    }
+
+    pub fn linear(
+        &self,
+        name: &str,
+        [outputs, inputs]: [usize; 2],
+        has_bias: bool,
+    ) -> Result<Linear, llm::Error> {
+        let weight = self.matrix(&format!("{name}.weight"), outputs, inputs)?;
+        let bias = format!("{name}.bias");
+        let bias = if has_bias { Some(self.values(&bias, outputs)?) } else { None };
+        Ok(Linear { name: name.to_owned(), weight, bias })
+    }
+
+    /// Layers that the file holds as one, their rows one after the other.
+    pub fn fused<const N: usize>(
+        &self,
+        name: &str,
+        outputs: [usize; N],
+        inputs: usize,
+        has_bias: bool,
+    ) -> Result<[Linear; N], llm::Error> {
+        let all = self.find(&format!("{name}.weight"))?;
+        let total: usize = outputs.iter().sum();
+        all.expect_shape(&[total, inputs])?;
+        let bias = format!("{name}.bias");
+        let bias = if has_bias { Some(self.values(&bias, total)?) } else { None };
+        let row_len = all.bytes.len() / total.max(1);
+        let mut first = 0;
+        let mut parts = Vec::with_capacity(N);
+        for count in outputs {
+            let bytes = all.bytes.slice(first * row_len..(first + count) * row_len);
+            let weight = bytes.and_then(|bytes| QMatrix::new(all.kind, count, inputs, bytes));
+            let weight =
+                weight.map_err(|err| llm::Error::not_a_model(&self.folder, err.to_string()))?;
+            let bias = bias.as_ref().map(|bias| bias[first..first + count].to_vec());
+            parts.push(Linear { name: name.to_owned(), weight, bias });
+            first += count;
+        }
+        let parts: Result<[Linear; N], _> = parts.try_into();
+        Ok(parts.unwrap_or_else(|_| unreachable!("one part for each number of outputs")))
+    }
+
+    /// Files of before PyTorch call the two vectors of a `LayerNorm` gamma and beta.
+    pub fn norm(
+        &self,
+        name: &str,
+        width: usize,
+        eps: f64,
+        kind: NormKind,
+    ) -> Result<Norm, llm::Error> {
+        let older = format!("{name}.gamma");
+        let weight = format!("{name}.weight");
+        let is_older = !self.has(&weight) && self.has(&older);
+        let weight = self.values(if is_older { &older } else { &weight }, width)?;
+        let (weight, eps) = (weight.into(), eps as f32);
+        Ok(Norm(match kind {
+            NormKind::Rms => RowNorm::Rms { weight, eps },
+            NormKind::Layer { has_bias } => {
+                let bias = format!("{name}.{}", if is_older { "beta" } else { "bias" });
+                let bias = if has_bias { self.values(&bias, width)? } else { vec![0.0; width] };
+                RowNorm::Layer { weight, bias: bias.into(), eps }
+            }
+        }))
+    }
+
+    /// Whether a norm is there, under either name.
+    pub fn has_norm(&self, name: &str) -> bool {
+        self.has(&format!("{name}.weight")) || self.has(&format!("{name}.gamma"))
+    }
+}

@@ -1,0 +1,266 @@
+//! An encoder-decoder in memory: what it reads becomes hidden states, to which each written token
+//! attends.
+
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::encoder::Error;
+use crate::encoder::Tokens;
+use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
+use crate::encoder::model::read_config;
+use crate::encoder::network::{Hidden, Network};
+use crate::encoder::stack::Cache;
+use crate::encoder::store::Store;
+use crate::jobs;
+use crate::llm::Tokenizer;
+use crate::llm::config::config_keys::Keys;
+use crate::llm::kernels::QMatrix;
+use crate::llm::net::rows;
+
+/// A loaded encoder-decoder.
+pub struct Seq2Seq {
+    encoder: Network,
+    decoder: Network,
+    head: QMatrix,
+    head_scale: Option<f32>,
+    head_bias: Option<Vec<f32>>,
+    tokenizer: Option<Tokenizer>,
+    longest: Option<usize>,
+
+    /// What every answer begins with, and what ends one.
+    pub(super) start: u32,
+    pub(super) ends: Vec<u32>,
+
+    /// The first token after the start, and the last one that fits, where the files force them.
+    pub(super) forced_first: Option<u32>,
+    pub(super) forced_last: Option<u32>,
+}
+
+/// What the encoder has made of a text.
+pub struct Memory {
+    /// (tokens, width)
+    pub states: Vec<f32>,
+    pub visible: Option<Vec<bool>>,
+}
+
+/// A decoder's pass over given ids.
+pub struct Pass {
+    /// (tokens, vocabulary)
+    pub logits: Vec<f32>,
+
+    /// What each token of the last layer looked at: (heads, tokens, read tokens).
+    pub cross_attention: Vec<f32>,
+}
+
+impl Seq2Seq {
+    /// Loads a folder with its tokenizer.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let tokenizer = Tokenizer::from_folder(folder)?;
+        let mut model = Self::load_without_tokenizer(folder)?;
+        model.tokenizer = Some(tokenizer);
+        Ok(model)
+    }
+
+    /// Loads a folder whose texts come as token ids.
+    pub fn load_without_tokenizer(folder: &Path) -> Result<Self, Error> {
+        let config = read_config(folder)?;
+        let path = folder.join("config.json");
+        let keys = Keys::new(&config, &path);
+        if !is_pair(&config) {
+            let expected = "encoder-decoders that are computed here are t5, mt5 and bart";
+            return Err(keys.refuse("model_type", expected).into());
+        }
+        let Pair { mut encoder, mut decoder, head_scale, head_bias, start } = describe(&keys)?;
+        let place = |source| Error::Weights { folder: folder.to_owned(), source };
+        let store = Store::open(folder).map_err(place)?;
+        let store = store.with_prefix(encoder.prefixes, &encoder.probe());
+        find_words(&mut encoder, &store);
+        find_words(&mut decoder, &store);
+        let encoder = Network::load(encoder, &store).map_err(place)?;
+        let decoder = Network::load(decoder, &store).map_err(place)?;
+        let (vocabulary, width) = (decoder.description.vocabulary, decoder.width());
+        let head = if store.has("lm_head.weight") {
+            store.matrix("lm_head.weight", vocabulary, width).map_err(place)?
+        } else {
+            decoder.words().clone()
+        };
+        let head_bias = head_bias.filter(|name| store.has(name));
+        let head_bias = head_bias.map(|name| store.values(name, vocabulary)).transpose();
+        let generation = Generation::read(folder, &config);
+        let Some(start) = generation.id("decoder_start_token_id").or(start) else {
+            let expected = "it says with which token every answer begins";
+            return Err(keys.refuse("decoder_start_token_id", expected).into());
+        };
+        Ok(Self {
+            longest: encoder.description.longest,
+            encoder,
+            decoder,
+            head,
+            head_scale,
+            head_bias: head_bias.map_err(place)?,
+            tokenizer: None,
+            start,
+            ends: generation.ids("eos_token_id"),
+            forced_first: generation.id("forced_bos_token_id"),
+            forced_last: generation.id("forced_eos_token_id"),
+        })
+    }
+
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.tokenizer.as_ref()
+    }
+
+    pub fn width(&self) -> usize {
+        self.decoder.width()
+    }
+
+    pub fn vocabulary(&self) -> usize {
+        self.decoder.description.vocabulary
+    }
+
+    pub fn heads(&self) -> usize {
+        self.decoder.description.heads
+    }
+
+    /// The most tokens that an answer may have, the start among them.
+    pub fn longest_answer(&self) -> Option<usize> {
+        self.decoder.description.longest
+    }
+
+    /// The token that every answer begins with.
+    pub fn start(&self) -> u32 {
+        self.start
+    }
+
+    /// The ids of a text to be read, and whether something was cut off.
+    pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool), Error> {
+        let Some(tokenizer) = &self.tokenizer else { return Err(Error::NoTokens) };
+        let (ids, _, is_cut) = tokenizer.encode_pair(text, None, self.longest)?;
+        Ok((ids, is_cut))
+    }
+
+    /// Reads a text; shows the hidden states on their way.
+    pub fn read(
+        &self,
+        text: Tokens<'_>,
+        on_states: &mut (dyn FnMut(&[f32]) + Send),
+    ) -> Result<Memory, Error> {
+        let found = self.encoder.watch(&[text], &mut |states| {
+            on_states(states);
+            ControlFlow::Continue(())
+        })?;
+        let Some(Hidden { states, .. }) = found else { return Err(Error::NoTokens) };
+        let visible = text.visible.map(<[bool]>::to_vec);
+        Ok(Memory { states: states.to_vec(), visible })
+    }
+
+    /// A pass of the decoder over given ids at once; shows the hidden states on their way.
+    pub fn follow(
+        &self,
+        memory: &Memory,
+        ids: &[u32],
+        on_states: &mut (dyn FnMut(&[f32]) + Send),
+    ) -> Result<Pass, Error> {
+        self.check(ids, 0)?;
+        let run = jobs::in_pool(|| {
+            let mut caches = [self.cache(memory)?];
+            let hidden = self.decoder.embed(&[Tokens::plain(ids)], &[0])?;
+            let all = 0..ids.len();
+            let (hidden, maps) = self.decoder.stack.run_after(
+                hidden,
+                std::slice::from_ref(&all),
+                &mut caches,
+                &mut |states| {
+                    on_states(states);
+                    ControlFlow::Continue(())
+                },
+                true,
+            )?;
+            Ok::<_, candle_core::Error>((self.score(&hidden), maps))
+        });
+        let (logits, mut maps) = run?;
+        Ok(Pass { logits, cross_attention: maps.pop().unwrap_or_default() })
+    }
+
+    /// An empty memory of an answer to a text.
+    pub(super) fn cache(&self, memory: &Memory) -> candle_core::Result<Cache> {
+        self.decoder.stack.cache(&memory.states, memory.visible.as_deref())
+    }
+
+    /// The scores after one more token of each answer, (answers, vocabulary).
+    pub(super) fn step(&self, ids: &[u32], caches: &mut [Cache]) -> Result<Vec<f32>, Error> {
+        for (id, cache) in ids.iter().zip(caches.iter()) {
+            self.check(std::slice::from_ref(id), cache.len())?;
+        }
+        let run = jobs::in_pool(|| {
+            let texts: Vec<Tokens<'_>> = ids.chunks(1).map(Tokens::plain).collect();
+            let before: Vec<usize> = caches.iter().map(Cache::len).collect();
+            let hidden = self.decoder.embed(&texts, &before)?;
+            let spans: Vec<Range<usize>> = (0..ids.len()).map(|at| at..at + 1).collect();
+            let watch = &mut |_: &[f32]| ControlFlow::Continue(());
+            let (hidden, _) = self.decoder.stack.run_after(hidden, &spans, caches, watch, false)?;
+            Ok::<_, candle_core::Error>(self.score(&hidden))
+        });
+        Ok(run?)
+    }
+
+    fn check(&self, ids: &[u32], before: usize) -> Result<(), Error> {
+        self.decoder.check(Tokens::plain(ids))?;
+        match self.longest_answer() {
+            Some(longest) if before + ids.len() > longest => {
+                Err(Error::TooLong { tokens: before + ids.len(), longest })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hidden rows to scores, (rows, vocabulary).
+    fn score(&self, hidden: &[f32]) -> Vec<f32> {
+        let count = hidden.len() / self.width();
+        let mut hidden = hidden.to_vec();
+        rows::scale(&mut hidden, self.head_scale);
+        let mut scores = vec![0.0; count * self.head.rows()];
+        self.head.matmul(&hidden, count, &mut scores);
+        if let Some(bias) = &self.head_bias {
+            for row in scores.chunks_exact_mut(bias.len()) {
+                rows::add_scaled(row, 1.0, bias);
+            }
+        }
+        scores
+    }
+}
+
+/// What `generation_config.json` says, and where it is silent `config.json`.
+struct Generation {
+    own: Value,
+    config: Value,
+}
+
+impl Generation {
+    fn read(folder: &Path, config: &Value) -> Self {
+        let text = std::fs::read(folder.join("generation_config.json")).unwrap_or_default();
+        let own = serde_json::from_slice(&text).unwrap_or_default();
+        Self { own, config: config.clone() }
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        let of = |json: &'_ Value| json.get(key).is_some_and(|value| !value.is_null());
+        // Where there is a file for it, only that file counts, as in transformers.
+        if self.own.is_object() {
+            return self.own.get(key).filter(|_| of(&self.own));
+        }
+        self.config.get(key).filter(|_| of(&self.config))
+    }
+
+    fn id(&self, key: &str) -> Option<u32> {
+        self.ids(key).first().copied()
+    }
+
+    fn ids(&self, key: &str) -> Vec<u32> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let all = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
+        all.into_iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+    }
+}

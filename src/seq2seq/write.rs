@@ -1,0 +1,90 @@
+//! An answer token by token: the likeliest each time, or drawn through the sampling chain.
+
+use super::model::{Memory, Seq2Seq};
+use crate::encoder::Error;
+use crate::encoder::Tokens;
+use crate::jobs::Progress;
+use crate::llm;
+use crate::llm::generate::StopReason;
+use crate::llm::generate::sampling::{Sampler, SamplingParams};
+
+/// How an answer is written.
+#[derive(Clone, Debug)]
+pub struct WriteRequest {
+    pub sampling: SamplingParams,
+    pub max_new_tokens: usize,
+    pub seed: u64,
+}
+
+/// A token of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteEvent {
+    pub id: u32,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Without the start and the token that ended it.
+    pub ids: Vec<u32>,
+    pub stop: StopReason,
+}
+
+impl Seq2Seq {
+    /// Answers a text that is given as ids.
+    pub fn write(
+        &self,
+        ids: &[u32],
+        request: &WriteRequest,
+        progress: &dyn Progress<WriteEvent>,
+    ) -> Result<Written, Error> {
+        let memory = self.read(Tokens::plain(ids), &mut |_| {})?;
+        self.write_of(&memory, request, progress)
+    }
+
+    /// Answers what was read.
+    pub fn write_of(
+        &self,
+        memory: &Memory,
+        request: &WriteRequest,
+        progress: &dyn Progress<WriteEvent>,
+    ) -> Result<Written, Error> {
+        let mut sampler = Sampler::new(request.seed);
+        let mut caches = [self.cache(memory)?];
+        let mut history = vec![self.start];
+        let stop = loop {
+            if history.len() > request.max_new_tokens {
+                break StopReason::Length;
+            }
+            if self.longest_answer().is_some_and(|longest| history.len() > longest) {
+                break StopReason::ContextFull;
+            }
+            if progress.check().is_err() {
+                break StopReason::Stopped;
+            }
+            let last = history.last().copied().unwrap_or(self.start);
+            let scores = self.step(&[last], &mut caches)?;
+            let id = match self.forced(history.len(), request.max_new_tokens) {
+                Some(id) => id,
+                None => sampler
+                    .next(&scores, &history, &request.sampling)
+                    .map_err(|err| Error::Model(llm::Error::Sampling(err)))?,
+            };
+            if self.ends.contains(&id) {
+                break StopReason::EndOfTurn;
+            }
+            history.push(id);
+            progress.emit(WriteEvent { id });
+        };
+        Ok(Written { ids: history.split_off(1), stop })
+    }
+
+    /// The token that the files force behind so many tokens, the start among them.
+    pub(super) fn forced(&self, length: usize, max_new_tokens: usize) -> Option<u32> {
+        match self.forced_last {
+            // The last one that fits.
+            Some(last) if length == max_new_tokens => Some(last),
+            _ => self.forced_first.filter(|_| length == 1),
+        }
+    }
+}
