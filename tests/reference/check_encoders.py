@@ -40,7 +40,9 @@ class Worst(dict):
         if ours.shape != theirs.shape:
             self[what] = f"shapes {ours.shape} {theirs.shape}"
             return
-        off = float(numpy.abs(ours - theirs).max()) if ours.size else 0.0
+        # By the largest value, where that is above 1: wild weights make large numbers.
+        scale = max(1.0, float(numpy.abs(theirs).max())) if theirs.size else 1.0
+        off = float(numpy.abs(ours - theirs).max()) / scale if ours.size else 0.0
         if numpy.isnan(off):
             off = float("inf")
         if not isinstance(self.get(what), str):
