@@ -30,7 +30,7 @@ pub struct ClassifyArgs {
     #[arg(long = "text-pair", value_name = "TEXT")]
     pairs: Vec<String>,
 
-    /// A table (JSON Lines, CSV, Parquet, Excel, …) with a column "text", and for pairs "text_pair"
+    /// A table (JSON Lines, CSV, Parquet, Excel, …) with a column `text`, and for pairs `text_pair`
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
 

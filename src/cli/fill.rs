@@ -19,8 +19,8 @@ pub struct FillArgs {
     #[arg(long)]
     model: String,
 
-    /// A text with the model's own mask ([MASK] of BERT, <mask> of RoBERTa), which may stand in it
-    /// several times; may be given several times
+    /// A text with the model's own mask (`[MASK]` of BERT, `<mask>` of RoBERTa), which may stand in
+    /// it several times; may be given several times
     #[arg(long = "text", value_name = "TEXT")]
     texts: Vec<String>,
 

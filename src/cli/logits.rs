@@ -27,18 +27,18 @@ pub struct LogitsArgs {
     #[arg(long)]
     model: String,
 
-    /// A table (JSON Lines, …) whose rows have "ids", and where they apply "attention_mask",
-    /// "token_type_ids" and "decoder_ids"
+    /// A table (JSON Lines, …) whose rows have "ids", and where they apply `attention_mask`,
+    /// `token_type_ids` and `decoder_ids`
     #[arg(long)]
     input: PathBuf,
 
-    /// Where the tensors go: hidden.<layer>.<row> (of an encoder-decoder encoder.hidden… and
-    /// decoder.hidden…) and logits.<row>
+    /// Where the tensors go: `hidden.LAYER.ROW` (of an encoder-decoder `encoder.hidden…` and
+    /// `decoder.hidden…`) and `logits.ROW`
     #[arg(long)]
     output: PathBuf,
 
     /// Of an encoder-decoder also what the last layer of the decoder looked at:
-    /// cross_attention.<row>
+    /// `cross_attention.ROW`
     #[arg(long)]
     cross_attention: bool,
 
@@ -190,18 +190,15 @@ fn one_of_decoder(
         states.push(spread(layer, width));
         ControlFlow::Continue(())
     })?;
-    let scores = match head {
-        Some(head) => {
-            let at = head.position(&row.ids);
-            let last = states.last().map(|states| &states[at * width..(at + 1) * width]);
-            let scores = head.run(last.unwrap_or_default())?;
-            (vec![scores.len()], scores)
-        }
-        None => {
-            let scores = model.logits(&ids, &mut model.new_cache(), None, Positions::All)?;
-            let scores = scores.flatten_all()?.to_vec1::<f32>()?;
-            (vec![count, vocabulary], spread(&scores, vocabulary))
-        }
+    let scores = if let Some(head) = head {
+        let at = head.position(&row.ids);
+        let last = states.last().map(|states| &states[at * width..(at + 1) * width]);
+        let scores = head.run(last.unwrap_or_default())?;
+        (vec![scores.len()], scores)
+    } else {
+        let scores = model.logits(&ids, &mut model.new_cache(), None, Positions::All)?;
+        let scores = scores.flatten_all()?.to_vec1::<f32>()?;
+        (vec![count, vocabulary], spread(&scores, vocabulary))
     };
     for (layer, states) in states.into_iter().enumerate() {
         tensors.insert(format!("hidden.{layer}.{number}"), (vec![count, width], states));

@@ -205,8 +205,8 @@ impl Entangled {
         of_queries: Option<&[f32]>,
         of_keys: Option<&[f32]>,
     ) {
-        let rows = of_queries.map_or_else(|| 0, |found| found.len() / self.count);
-        let key_count = of_keys.map_or_else(|| 0, |found| found.len() / self.count);
+        let rows = of_queries.map_or(0, |found| found.len() / self.count);
+        let key_count = of_keys.map_or(0, |found| found.len() / self.count);
         let key_count = if key_count == 0 { scores.len() / rows.max(1) } else { key_count };
         for (row, scores) in scores.chunks_exact_mut(key_count.max(1)).enumerate() {
             for (key, score) in scores.iter_mut().enumerate() {

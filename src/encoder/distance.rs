@@ -27,7 +27,7 @@ pub(crate) fn shared_bucket(
 /// DeBERTa's bucket of a distance (query minus key), from `-most` to `most`: up to half of `buckets`
 /// exact, beyond that by its logarithm.
 pub(crate) fn log_bucket(distance: i64, buckets: usize, most: usize) -> i64 {
-    let middle = (buckets / 2) as i64;
+    let middle = (buckets / 2).cast_signed() as i64;
     let far = distance.abs();
     if buckets == 0 || far <= middle {
         return distance;
@@ -49,7 +49,7 @@ pub(crate) struct DistanceTable {
 impl DistanceTable {
     /// `learned`: (buckets, heads).
     pub fn new(learned: &[f32], heads: usize, reach: usize, bucket: impl Fn(i64) -> usize) -> Self {
-        let reach = reach as i64;
+        let reach = reach.cast_signed() as i64;
         let at = |head: usize, distance: i64| learned[bucket(distance) * heads + head];
         let of_head = |head: usize| (-reach..=reach).map(move |distance| (head, distance));
         let values = (0..heads).flat_map(of_head).map(|(head, distance)| at(head, distance));

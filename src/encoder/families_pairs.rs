@@ -1,7 +1,7 @@
 //! T5 and BART: an encoder, and a decoder that attends to it. Both halves are described as an encoder
 //! is.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::description::{
     CrossNames, Description, DistanceNames, Family, FeedGate, FirstPosition, LayerNames, Learned,
@@ -92,11 +92,10 @@ fn t5(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
             return Err(keys.refuse("feed_forward_proj", expected));
         }
     };
+    let told = json!({ "feed_forward_proj": name });
     let activation = match feed {
         "gated-gelu" => Activation::GeluTanh,
-        _ => Keys::new(&Value::Null, keys.path)
-            .activation("feed_forward_proj", name)
-            .map_err(|_| keys.refuse("feed_forward_proj", "an activation that is known here"))?,
+        _ => keys.of(&told).activation("feed_forward_proj", "relu")?,
     };
     let buckets = keys.size_up_to("relative_attention_num_buckets", 32, 1 << 16)?;
     let farthest = keys.size_up_to("relative_attention_max_distance", 128, 1 << 20)?;

@@ -58,7 +58,7 @@ impl MaskedHead {
             store.linear(names.dense, [it.embedding_width, it.width], names.has_dense_bias)?;
         let norm_kind = match it.norm {
             NormKind::Rms => NormKind::Layer { has_bias: true },
-            layer => layer,
+            layer @ NormKind::Layer { .. } => layer,
         };
         let norm = store.norm(names.norm, it.embedding_width, names.eps, norm_kind)?;
         let decoder = if store.has(names.decoder) {

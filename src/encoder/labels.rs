@@ -45,11 +45,10 @@ impl Labels {
             name.map_or_else(|| format!("LABEL_{id}"), str::to_owned)
         };
         let problem = match keys.text("problem_type") {
-            Some("single_label_classification") => Problem::OneLabel,
             Some("multi_label_classification") => Problem::ManyLabels,
             Some("regression") => Problem::Regression,
             None if count == 1 => Problem::Regression,
-            None => Problem::OneLabel,
+            None | Some("single_label_classification") => Problem::OneLabel,
             Some(_) => {
                 let expected = "single_label_classification, multi_label_classification or \
                                 regression was expected";

@@ -200,12 +200,13 @@ impl Stack {
     fn entangled(&self, index: usize, block: &Block, longest: usize) -> Result<Option<Entangled>> {
         let Some(places) = &self.places else { return Ok(None) };
         let reach = longest.saturating_sub(1);
-        let span = places.span as i64;
+        let span = places.span.cast_signed() as i64;
         let row = |distance: i64| {
             let bucket = log_bucket(distance, places.buckets, places.most);
             (bucket + span).clamp(0, 2 * span - 1) as usize
         };
-        let rows = row(-(reach as i64))..row(reach as i64) + 1;
+        let far = reach.cast_signed() as i64;
+        let rows = row(-far)..row(far) + 1;
         let width = block.attention.q.weight.cols();
         let learned = &places.learned[rows.start * width..rows.end * width];
         let [own_key, own_query] = &places.own[index];
@@ -215,7 +216,7 @@ impl Stack {
         let run = |is_wanted: bool, layer: &Linear| {
             is_wanted.then(|| layer.run(learned, count, None)).transpose()
         };
-        let distances = -(reach as i64)..=reach as i64;
+        let distances = -far..=far;
         Ok(Some(Entangled {
             keys: run(places.is_for_queries, keys)?,
             queries: run(places.is_for_keys, queries)?,

@@ -42,7 +42,7 @@ impl Store {
     #[must_use]
     pub fn with_prefix(mut self, prefixes: &[&'static str], tensor: &str) -> Self {
         let found = prefixes.iter().find(|prefix| self.has(&format!("{prefix}{tensor}")));
-        self.prefix = found.or(prefixes.first()).copied().unwrap_or_default();
+        self.prefix = found.or_else(|| prefixes.first()).copied().unwrap_or_default();
         self
     }
 
@@ -127,7 +127,7 @@ impl Store {
         Ok(parts.unwrap_or_else(|_| unreachable!("one part for each number of outputs")))
     }
 
-    /// Files of before PyTorch call the two vectors of a `LayerNorm` gamma and beta.
+    /// Older files call the two vectors of a `LayerNorm` gamma and beta.
     pub fn norm(
         &self,
         name: &str,

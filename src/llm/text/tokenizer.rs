@@ -183,7 +183,7 @@ impl Tokenizer {
                 ..TruncationParams::default()
             };
             let cut = truncate_encodings(one, other, &params);
-            (one, other) = cut.map_err(|err| TokenizerError::Encode(err.into()))?;
+            (one, other) = cut.map_err(TokenizerError::Encode)?;
         }
         let whole = self.inner.post_process(one, other, true).map_err(TokenizerError::Encode)?;
         Ok((whole.get_ids().to_vec(), whole.get_type_ids().to_vec(), is_cut))

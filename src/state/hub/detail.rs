@@ -126,7 +126,7 @@ impl DetailView {
             }
             // A configuration of another kind, with nothing in it for a decoder.
             DetailEvent::Config(config) if encoder::purpose(&config).is_some() => {
-                self.is_encoder = true
+                self.is_encoder = true;
             }
             DetailEvent::Config(config) => {
                 let config = runs::by_config(&config);
