@@ -26,7 +26,9 @@ from safetensors.torch import save_file
 from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.utils import logging
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 HERE = Path(__file__).parent
 EOS = "<|im_end|>"
@@ -182,6 +184,21 @@ def only_chosen(rows):
     return [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
 
 
+def labelled(make):
+    """Answers of pairs, each with a label: some batches have one kind alone."""
+
+    def rows(rng, count):
+        found = []
+        for index, row in enumerate(make(rng, count)):
+            label = index % 5 < 3
+            found.append(
+                {"prompt": row["prompt"], "completion": row["chosen" if label else "rejected"], "label": label}
+            )
+        return found
+
+    return rows
+
+
 def whole_text(rng, count):
     return [{"text": row["prompt"] + row["chosen"]} for row in ended(rng, count)]
 
@@ -202,6 +219,10 @@ def dpo(**more):
 
 def sft(**more):
     return DEFAULTS | {"kind": "sft"} | more
+
+
+def of(kind, **more):
+    return DEFAULTS | {"kind": kind, "lr": 3e-3} | more
 
 
 def loss(*names, **more):
@@ -340,6 +361,47 @@ CASES = {
     "sft_whole_pairs_chat": sft(
         data=lambda rng, n: only_chosen(system(rng, n)), extra=dict(completion_only_loss=False), held_out=3
     ),
+    # Packed
+    "pack_pairs": sft(
+        data=lambda rng, n: only_chosen(long(rng, n)), rows=14, batch=2, extra=dict(packing=True, max_length=48)
+    ),
+    "pack_split": sft(
+        data=whole_text, rows=14, batch=2, accum=2, extra=dict(packing=True, packing_strategy="bfd_split", max_length=16)
+    ),
+    "pack_wrapped": sft(
+        data=whole_text, rows=14, batch=2, extra=dict(packing=True, packing_strategy="wrapped", max_length=32)
+    ),
+    # Only so: with bfd, transformers' GPT-2 lets packed rows see each other.
+    "pack_gpt2": sft(
+        model="gpt2", data=whole_text, rows=14, batch=2, targets="all-linear", lora=dict(fan_in_fan_out=True),
+        extra=dict(packing=True, packing_strategy="wrapped", max_length=32),
+    ),
+    "dora_plain": sft(data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_dora=True), accum=2, wd=0.2),
+    "dora_gpt2": sft(model="gpt2", data=whole_text, targets="all-linear", lora=dict(use_dora=True, fan_in_fan_out=True)),
+    "dora_dpo": dpo(model="qwen3", data=system, lora=dict(use_dora=True, use_rslora=True), held_out=4),
+    "pack_gemma3": sft(model="gemma3", data=whole_chat, rows=12, batch=2, extra=dict(packing=True, max_length=64)),
+    # Labelled answers
+    "kto_chat": of("kto", data=labelled(system), rows=14, batch=4, accum=2, held_out=5),
+    "kto_weights": of(
+        "kto", data=labelled(long), rows=14, batch=3, beta=0.5,
+        extra=dict(desirable_weight=1.5, undesirable_weight=0.4, max_length=30),
+    ),
+    "kto_pairs": of("kto", data=plain, rows=7, batch=4, clip=0.05),
+    "kto_apo": of("kto", data=labelled(merging), rows=14, batch=4, extra=dict(loss_type="apo_zero_unpaired"), held_out=4),
+    "kto_bos": of("kto", model="llama_bos", data=labelled(plain), rows=12, batch=4, accum=2),
+    # Pairs without a reference
+    "orpo_chat": of("orpo", data=system, batch=4, accum=2, held_out=5),
+    "orpo_plain": of("orpo", model="mistral", data=merging, beta=0.4, batch=2),
+    "orpo_bos": of("orpo", model="llama_bos", data=no_prompt, batch=3, accum=2),
+    "orpo_implicit": of("orpo", data=implicit, clip=0.1),
+    "cpo_chat": of("cpo", data=system, batch=4, accum=2, held_out=5),
+    "cpo_smoothed": of("cpo", data=ended, extra=dict(label_smoothing=0.2, cpo_alpha=0.3), beta=0.5),
+    "cpo_hinge": of("cpo", data=merging, extra=dict(loss_type="hinge"), beta=0.05, batch=2),
+    "cpo_ipo": of("cpo", model="qwen3", data=long_chat, extra=dict(loss_type="ipo", cpo_alpha=0.5), beta=0.4),
+    "cpo_simpo": of("cpo", model="gemma3", data=system, extra=dict(loss_type="simpo", label_smoothing=0.1), beta=2.0, accum=2),
+    "cpo_alphapo": of("cpo", data=plain, extra=dict(loss_type="alphapo", alpha=0.2, simpo_gamma=0.3), beta=2.0, held_out=4),
+    "cpo_bos": of("cpo", model="llama_bos", data=no_prompt, batch=3),
+    "cpo_implicit_chat": of("cpo", data=implicit_chat),
     "sft_rslora": sft(
         data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_rslora=True, rank_pattern={"k_proj": 9}),
         sched="cosine", warmup=1, wd=0.1,
@@ -446,8 +508,11 @@ def make(out, name, case):
         per_device_eval_batch_size=max(1, len(held_out)), **case["extra"],
     )  # fmt: skip
     kind = case["kind"]
-    base = DPOTrainer if kind == "dpo" else SFTTrainer
-    config = DPOConfig(beta=case["beta"], **settings) if kind == "dpo" else SFTConfig(**settings)
+    base, configured = {
+        "dpo": (DPOTrainer, DPOConfig), "kto": (KTOTrainer, KTOConfig), "orpo": (ORPOTrainer, ORPOConfig),
+        "cpo": (CPOTrainer, CPOConfig), "sft": (SFTTrainer, SFTConfig),
+    }[kind]  # fmt: skip
+    config = configured(**settings, **({} if kind == "sft" else {"beta": case["beta"]}))
 
     class InOrder(base):
         def _get_train_sampler(self, *_args, **_more):
