@@ -17,6 +17,7 @@ use crate::train::Error;
 use crate::train::config::TrainConfig;
 use crate::train::rows::batch::{Example, Sequence};
 use crate::train::rows::prepare;
+use crate::train::rows::prepare::Examples;
 
 /// Tokens of a neutral paragraph that are looked at.
 const NEUTRAL_TOKENS: usize = 96;
@@ -61,10 +62,13 @@ pub fn compare(
     progress: &dyn Progress<Measured>,
 ) -> Result<Comparison, Error> {
     let quiet = OnlyStop(progress);
-    let examples = prepare::examples(model, config, data, &quiet)?.examples;
-    let split = prepare::held_out_split(&examples, config);
+    // Row by row, not as they were packed.
+    let config = &TrainConfig { packing: false, ..config.clone() };
+    let Examples { examples, split, .. } = prepare::examples(model, config, data, &quiet)?;
     let held_out = !split.held_out.is_empty();
-    let measured = if held_out { split.held_out } else { split.train };
+    let mut measured = if held_out { split.held_out } else { split.train };
+    // Of labelled answers, those that the run wants to see more of.
+    measured.retain(|index| examples[*index].is_good != Some(false));
     let paragraphs: Vec<&str> = samples::neutral().collect();
     let total = measured.len() + paragraphs.len();
     let (mut answers, mut pairs) = (Vec::new(), Vec::new());

@@ -21,7 +21,7 @@ pub mod net;
 pub mod text;
 
 pub use adapter::lora::{Adapter, LoraPair};
-pub use adapter::spec::{LinearInfo, LoraSpec};
+pub use adapter::spec::{INITS, Init, LinearInfo, LoraSpec, is_key, is_pattern};
 pub use backward::differentiable::{Keep, TreePass, bytes_a_row};
 pub use config::families::from_json as config_from_json;
 pub use cost::shapes::Shapes;

@@ -46,6 +46,8 @@ const fn role(name: &'static str, words: &'static str) -> Role {
     Role { name, words, is_optional: false }
 }
 
+const LABEL: Role = role("label", "Whether it is good (true, false)");
+
 const SYSTEM: Role = Role { name: "system", words: "System prompt", is_optional: true };
 
 /// The columns of a file, and what they are said to be.
@@ -88,7 +90,11 @@ impl MappingState {
             (true, Wanted::Prompts) => {
                 "The names of its columns do not say which one holds the prompts. Which one does?"
             }
-            (true, Wanted::Training(Objective::Dpo)) => {
+            (true, Wanted::Training(Objective::Kto)) => {
+                "The names of its columns do not say where the question, the answer and its label \
+                 are. Which ones are they?"
+            }
+            (true, Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo)) => {
                 "The names of its columns do not say where the question, the better and the worse \
                  answer are. Which ones are they?"
             }
@@ -106,7 +112,9 @@ impl MappingState {
     pub fn kinds(&self) -> &'static [Texts] {
         match self.wanted {
             Wanted::Prompts => &[],
-            Wanted::Training(Objective::Dpo) => &[Texts::Turns, Texts::Plain],
+            Wanted::Training(
+                Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Kto,
+            ) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(Objective::Sft) => {
                 &[Texts::Turns, Texts::Plain, Texts::Dialogues, Texts::Whole]
             }
@@ -124,10 +132,18 @@ impl MappingState {
         let pair = [role("chosen", "The better answer"), role("rejected", "The worse answer")];
         match (self.wanted, self.texts) {
             (Wanted::Prompts, _) => vec![asked],
-            (Wanted::Training(Objective::Dpo), Texts::Turns) => {
+            (Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo), Texts::Turns) => {
                 vec![asked, pair[0], pair[1], SYSTEM]
             }
-            (Wanted::Training(Objective::Dpo), _) => vec![asked, pair[0], pair[1]],
+            (Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo), _) => {
+                vec![asked, pair[0], pair[1]]
+            }
+            (Wanted::Training(Objective::Kto), Texts::Turns) => {
+                vec![asked, role("answer", "The answer"), LABEL, SYSTEM]
+            }
+            (Wanted::Training(Objective::Kto), _) => {
+                vec![asked, role("completion", "The answer"), LABEL]
+            }
             (Wanted::Training(Objective::Sft), Texts::Turns) => {
                 vec![asked, role("answer", "The answer"), SYSTEM]
             }

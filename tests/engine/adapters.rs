@@ -25,6 +25,7 @@ fn everywhere(r: usize) -> LoraSpec {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec!["all-linear".to_owned()],
+        ..LoraSpec::default()
     }
 }
 
@@ -333,6 +334,7 @@ fn layers_that_a_pattern_means_are_written_by_their_paths() {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec![r"model\.layers\.[02]\..*\.v_proj".to_owned()],
+        ..LoraSpec::default()
     };
     let adapter = Adapter::init(&model, &spec, 1).unwrap();
     assert_eq!(

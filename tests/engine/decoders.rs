@@ -77,6 +77,7 @@ fn everywhere() -> LoraSpec {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec!["all-linear".to_owned()],
+        ..LoraSpec::default()
     }
 }
 

@@ -29,6 +29,7 @@ fn all_linear(model: &Model) -> Adapter {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec!["all-linear".to_owned()],
+        ..LoraSpec::default()
     };
     Adapter::init(model, &spec, 1).unwrap()
 }

@@ -103,6 +103,7 @@ fn an_evaluation_names_the_adapter_that_answered_however_it_was_found() {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec!["all-linear".to_owned()],
+        ..LoraSpec::default()
     };
     let made = lively(&model, &spec);
     made.save(&path, &model.card().identity).unwrap();

@@ -21,6 +21,7 @@ fn lively(model: &Model, use_rslora: bool) -> Adapter {
         lora_dropout: 0.0,
         use_rslora,
         target_modules: vec!["all-linear".to_owned()],
+        ..LoraSpec::default()
     };
     support::lively(model, &spec)
 }

@@ -294,7 +294,7 @@ fn a_run_that_is_refused_leaves_no_folder_and_a_dry_run_is_refused_too() {
             "/nowhere/adapter",
         ),
         (of(&|config| config.objective = Objective::Sft), ""),
-        (Given::new(Objective::Dpo, &[dialogue("a", "b")]), "DPO learns from pairs"),
+        (Given::new(Objective::Dpo, &[dialogue("a", "b")]), "learns from pairs"),
         (Given::new(Objective::Dpo, &[json!({"frage": "a"})]), "Rename the columns"),
         (
             Given::new(Objective::Dpo, &[json!({"prompt": "a", "chosen": 3, "rejected": "c"})]),

@@ -15,7 +15,9 @@ use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{FDivergence, LoraConfig, Objective, SchedulerType, TrainConfig};
+use tuning_fork::train::config::{
+    FDivergence, LoraConfig, Objective, PackingStrategy, SchedulerType, TrainConfig,
+};
 use tuning_fork::train::objective::dpo::Reference;
 use tuning_fork::train::objective::logprobs::PassSize;
 use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
@@ -41,7 +43,7 @@ struct Trace {
     steps: i64,
     epochs: Option<f64>,
     lr: f64,
-    beta: f64,
+    beta: Option<f64>,
     r: usize,
     alpha: f64,
     sched: SchedulerType,
@@ -68,7 +70,7 @@ enum HeldTo {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Extra {
-    loss_type: Option<Vec<String>>,
+    loss_type: Option<OneOrMany>,
     loss_weights: Option<Vec<f64>>,
     label_smoothing: Option<f64>,
     completion_only_loss: Option<bool>,
@@ -76,10 +78,24 @@ struct Extra {
     f_alpha_divergence_coef: Option<f64>,
     ld_alpha: Option<f64>,
     use_weighting: Option<bool>,
+    cpo_alpha: Option<f64>,
+    simpo_gamma: Option<f64>,
+    alpha: Option<f64>,
+    desirable_weight: Option<f64>,
+    undesirable_weight: Option<f64>,
+    packing: Option<bool>,
+    packing_strategy: Option<PackingStrategy>,
 
     /// Beside it in the file, too.
     #[serde(rename = "max_length")]
     _max_length: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 fn config(folder: &Path) -> (String, TrainConfig) {
@@ -105,8 +121,12 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         warmup_steps: trace.warmup,
         weight_decay: trace.wd,
         max_grad_norm: trace.clip,
-        beta: trace.beta,
-        loss_type: trace.extra.loss_type.unwrap_or(defaults.loss_type),
+        beta: trace.beta.unwrap_or(defaults.beta),
+        loss_type: match trace.extra.loss_type {
+            None => trace.kind.usual_loss(),
+            Some(OneOrMany::One(name)) => vec![name],
+            Some(OneOrMany::Many(names)) => names,
+        },
         loss_weights: trace.extra.loss_weights.unwrap_or_default(),
         label_smoothing: trace.extra.label_smoothing.unwrap_or_default(),
         completion_only_loss: trace.extra.completion_only_loss.unwrap_or(true),
@@ -116,6 +136,13 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
             .f_alpha_divergence_coef
             .unwrap_or(defaults.f_alpha_divergence_coef),
         ld_alpha: trace.extra.ld_alpha,
+        cpo_alpha: trace.extra.cpo_alpha.unwrap_or(defaults.cpo_alpha),
+        simpo_gamma: trace.extra.simpo_gamma.unwrap_or(defaults.simpo_gamma),
+        alpha: trace.extra.alpha.unwrap_or_default(),
+        desirable_weight: trace.extra.desirable_weight.unwrap_or(1.0),
+        undesirable_weight: trace.extra.undesirable_weight.unwrap_or(1.0),
+        packing: trace.extra.packing.unwrap_or_default(),
+        packing_strategy: trace.extra.packing_strategy.unwrap_or_default(),
         use_weighting: trace.extra.use_weighting.unwrap_or_default(),
         max_length: trace.max_length,
         // The adapter that is continued says everything else.
@@ -126,7 +153,8 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
 }
 
 /// A trace of `tests/reference/traces`, which must be ours in everything.
-fn replay(name: &str) {
+#[track_caller]
+pub fn replay(name: &str) {
     let differences = differences(&reference(&format!("traces/{name}")), 0);
     assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
 }
@@ -148,13 +176,24 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
         found.push(format!("{} steps, not {}", steps.len(), log.len()));
     }
     for (step, expected) in steps.iter().zip(&log) {
-        found.extend(metrics(&format!("step {}", step.step), step, expected));
+        let mut expected = expected.clone();
+        without_padding(&config, &mut expected);
+        found.extend(metrics(&format!("step {}", step.step), step, &expected));
     }
     found.extend(adapters(run_dir.path(), &folder.join("adapter_final"), noise));
     if folder.join("held_out.jsonl").is_file() {
         found.extend(held_out(&model, &config, folder));
     }
     found
+}
+
+/// Without the scores that TRL's CPO and ORPO average over all positions, padding too: they change with
+/// what a row is beside, and are not reported here.
+fn without_padding(config: &TrainConfig, expected: &mut Value) {
+    if matches!(config.objective, Objective::Orpo | Objective::Cpo) {
+        let keys = expected.as_object_mut().unwrap();
+        keys.retain(|key, _| !key.contains("logits/"));
+    }
 }
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
@@ -198,7 +237,8 @@ fn metrics(what: &str, found: &impl serde::Serialize, expected: &Value) -> Vec<S
             "loss" => 2e-4 * expected.abs().max(1.0), // IPO's loss is about 25
             "grad_norm" => 5e-3 * expected,
             "logps/chosen" | "logps/rejected" | "rewards/chosen" | "rewards/rejected"
-            | "rewards/margins" => 2e-3,
+            | "rewards/margins" | "kl" => 2e-3,
+            "nll_loss" | "log_odds_ratio" | "log_odds_chosen" => 2e-4 * expected.abs().max(1.0),
             "entropy" | "logits/chosen" | "logits/rejected" => 2e-4,
             "mean_token_accuracy" | "rewards/accuracies" => 1e-6,
             "learning_rate" | "epoch" => 1e-12,
@@ -278,6 +318,7 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
     let known = (examples.as_slice(), reference.as_slice());
     let found = evaluation::held_out(model, &ended, config, known, &rows, &Quiet).unwrap();
     let mut expected: Value = json(&folder.join("eval.json"));
+    without_padding(config, &mut expected);
     let keys = expected.as_object_mut().unwrap();
     // How long it took and how far training was says nothing about what is held out.
     keys.retain(|key, _| {
@@ -332,6 +373,9 @@ fn gradients_off(
         differences.push(format!("{} gradients, not {}", vars.len(), expected.len()));
     }
     for (index, (name, var)) in vars.iter().enumerate() {
+        // DoRA's is a module in PEFT's model, and a tensor in its file.
+        let weight = format!("{name}.weight");
+        let name = if expected.contains_key(name) { name } else { &weight };
         let gradient = found.get(index).unwrap().to_vec();
         let gradient = Tensor::from_vec(gradient, var.shape(), var.device()).unwrap();
         let largest =
@@ -371,31 +415,6 @@ fn generated_traces_are_those_of_trl() {
         }
     }
     assert_eq!(failed, 0, "of {} traces differ", traces.len());
-}
-
-#[test]
-fn dpo_sigmoid_is_that_of_trl() {
-    replay("dpo_sigmoid");
-}
-
-#[test]
-fn dpo_on_plain_text_is_that_of_trl() {
-    replay("dpo_plain_text");
-}
-
-#[test]
-fn dpo_ipo_is_that_of_trl() {
-    replay("dpo_ipo");
-}
-
-#[test]
-fn dpo_with_accumulation_clipping_and_warm_up_is_that_of_trl() {
-    replay("dpo_accum_cosine");
-}
-
-#[test]
-fn dpo_on_qwen3_is_that_of_trl() {
-    replay("dpo_qwen3");
 }
 
 /// Losses, their weights, and TRL's losses and gradient norms of three steps.
@@ -447,44 +466,4 @@ fn every_loss_and_their_weighted_sum_is_that_of_trl() {
             assert!(off <= 5e-3 * norm, "{losses:?}: norm {found}, not {norm}");
         }
     }
-}
-
-#[test]
-fn dpo_with_the_jensen_shannon_divergence_is_that_of_trl() {
-    replay("dpo_js");
-}
-
-#[test]
-fn dpo_with_an_alpha_divergence_is_that_of_trl() {
-    replay("dpo_alpha");
-}
-
-#[test]
-fn dpo_with_lighter_tails_is_that_of_trl() {
-    replay("dpo_ld");
-}
-
-#[test]
-fn dpo_on_sorted_margins_is_that_of_trl() {
-    replay("dpo_aot");
-}
-
-#[test]
-fn dpo_weighed_by_the_policy_is_that_of_trl() {
-    replay("dpo_wpo");
-}
-
-#[test]
-fn supervised_fine_tuning_is_that_of_trl() {
-    replay("sft");
-}
-
-#[test]
-fn odd_pairs_under_odd_settings_are_those_of_trl() {
-    replay("odd_dpo");
-}
-
-#[test]
-fn odd_rows_learned_as_a_whole_are_those_of_trl() {
-    replay("odd_sft");
 }

@@ -556,5 +556,6 @@ fn idle_spec() -> LoraSpec {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec!["q_proj".to_owned()],
+        ..LoraSpec::default()
     }
 }

@@ -717,11 +717,13 @@ fn surveyed() -> AppState {
     };
     let row = |line| SurveyedRow {
         example: Example {
-            line,
-            prompt: Text::Plain("What does this abstract claim?".to_owned()),
-            group: String::new(),
-            chosen: sequence(ANSWER),
             rejected: Some(sequence(ANSWER)),
+            ..Example::of_one(
+                line,
+                Text::Plain("What does this abstract claim?".to_owned()),
+                String::new(),
+                sequence(ANSWER),
+            )
         },
         part: Part::Train,
     };

@@ -518,16 +518,15 @@ fn the_data_is_looked_at_row_by_row() {
     let ids = |text: &str| card.tokenizer.encode(text, false).unwrap();
     let prompt = ids("What is a paper?");
     let row = |line, answer: &str| SurveyedRow {
-        example: Example {
+        example: Example::of_one(
             line,
-            prompt: Text::Plain("What is a paper?".to_owned()),
-            group: "What is a paper?".to_owned(),
-            chosen: Sequence {
+            Text::Plain("What is a paper?".to_owned()),
+            "What is a paper?".to_owned(),
+            Sequence {
                 ids: [prompt.clone(), ids(answer)].concat(),
                 completion_start: prompt.len(),
             },
-            rejected: None,
-        },
+        ),
         part: Part::Train,
     };
     let survey = Survey {

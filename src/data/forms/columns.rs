@@ -250,7 +250,7 @@ pub(crate) fn chained(rows: &[Fields], want: Want) -> Result<Read, Problem> {
             .into_iter()
             .find(|key| given(row, key).is_some());
         let content = match (want, rejected) {
-            (Want::Pairs, Some(key)) => {
+            (Want::Pairs | Want::Labelled, Some(key)) => {
                 let rejected = said(row, key).map_err(|fault| fault.at(index))?;
                 Content::Preference(PreferencePair { prompt, chosen, rejected })
             }
@@ -258,7 +258,9 @@ pub(crate) fn chained(rows: &[Fields], want: Want) -> Result<Read, Problem> {
                 let sentence = NO_PAIR.to_owned();
                 return Err(Fault::of_row(sentence).at(index));
             }
-            (Want::Answers, _) => Content::Completion { prompt, completion: chosen },
+            (Want::Answers, _) | (Want::Labelled, None) => {
+                Content::Completion { prompt, completion: chosen }
+            }
         };
         read.rows.push(understood(index, content, Beside::default(), false));
     }

@@ -15,6 +15,9 @@ pub enum Want {
 
     /// Answers and texts to imitate: SFT. Of a pair, the better answer.
     Answers,
+
+    /// Answers that are labelled good or bad: KTO. Of a pair, one of each.
+    Labelled,
 }
 
 /// What a row says.
@@ -66,6 +69,9 @@ pub struct Understood {
     /// The row of the file, counted from 0. Of several that became one, the first.
     pub row: usize,
     pub content: Content,
+
+    /// Whether the answer is a good one, where that is wanted.
+    pub label: Option<bool>,
 
     /// What was asked, without any of its answer: what a fixed prompt asks.
     pub asked: Text,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::columns::{history, question, said, system};
 use super::content::{Content, Fault, Fields, Turned};
+use super::labelled;
 use super::value::{given, kind_of, needed};
 use crate::data::pair::{Message, PreferencePair, Text};
 
@@ -43,6 +44,7 @@ struct Columns {
     system: Option<String>,
     chosen: Option<String>,
     rejected: Option<String>,
+    kto_tag: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -106,6 +108,11 @@ fn of_file(all: Fields, data: &Path) -> Option<(String, Value)> {
 impl Stanza {
     pub(super) fn is_of_columns(&self) -> bool {
         self.formatting == "alpaca"
+    }
+
+    /// Whether the answer of a row is a good one.
+    pub(super) fn label(&self, row: &Fields) -> Option<bool> {
+        labelled::label_in(row, self.columns.kto_tag.as_deref()?)
     }
 
     pub(crate) fn content(&self, row: &Fields) -> Result<Turned, Fault> {

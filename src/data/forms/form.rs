@@ -94,9 +94,15 @@ impl Form {
 }
 
 /// What to say where pairs are needed and rows have one answer.
-pub(super) const NO_PAIR: &str = "DPO learns from pairs, and this row has one answer. Take \
-                                  objective = \"sft\", or rows with \"prompt\", \"chosen\" and \
-                                  \"rejected\"";
+pub(super) const NO_PAIR: &str = "this objective learns from pairs, and this row has one answer. \
+                                  Take objective = \"sft\", or rows with \"prompt\", \"chosen\" \
+                                  and \"rejected\"";
+
+/// What to say where a label is needed and a row has none.
+pub(super) const NO_LABEL: &str = "KTO learns from answers that are labelled, and this row has no \
+                                   \"label\" that is true (a good answer) or false (a bad one). \
+                                   Pairs with \"chosen\" and \"rejected\" will do as well; for \
+                                   answers to imitate, take objective = \"sft\"";
 
 /// Where the parts of a row of columns are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

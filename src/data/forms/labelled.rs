@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::beside::beside;
-use super::content::{Beside, Content, Fault, Fields, Note, Problem, Turned, Weight, are};
+use super::content::{
+    Beside, Content, Fault, Fields, Note, Problem, Turned, Understood, Weight, are,
+};
 use super::dialogues;
-use super::form::{Form, Read};
+use super::form::{Form, NO_LABEL, Read};
 use super::prompt::understood;
 use super::trl;
 use super::value::given;
@@ -18,7 +20,12 @@ const LABELS: [&str; 2] = ["label", "kto_tag"];
 
 /// Whether the answer is a good one.
 pub fn label(row: &Fields) -> Option<bool> {
-    LABELS.iter().find_map(|key| match given(row, key)? {
+    LABELS.iter().find_map(|key| label_in(row, key))
+}
+
+/// The same of a column of another name.
+pub(crate) fn label_in(row: &Fields, key: &str) -> Option<bool> {
+    match given(row, key)? {
         Value::Bool(label) => Some(*label),
         Value::Number(number) => match number.as_i64() {
             Some(1) => Some(true),
@@ -31,7 +38,7 @@ pub fn label(row: &Fields) -> Option<bool> {
             _ => None,
         },
         _ => None,
-    })
+    }
 }
 
 /// A labelled answer with its question.
@@ -47,6 +54,55 @@ pub(crate) fn completion(row: &Fields) -> Result<Turned, Fault> {
     };
     let (prompt, completion) = (Text::Messages(messages), Text::Messages(vec![answer]));
     Ok(Turned::Into(Content::Completion { prompt, completion }))
+}
+
+/// Rows that TRL's `unpair_preference_dataset` takes at once.
+const UNPAIRED_AT_ONCE: usize = 1000;
+
+/// Each row with its label. A pair becomes a good answer and a bad one, as in TRL: of 1,000 pairs, all
+/// the good ones come first.
+pub(crate) fn each(
+    rows: Vec<Understood>,
+    label: impl Fn(usize) -> Option<bool>,
+) -> Result<Vec<Understood>, Problem> {
+    let mut all = Vec::with_capacity(rows.len());
+    for part in rows.chunks(UNPAIRED_AT_ONCE) {
+        let mut bad = Vec::new();
+        for understood in part {
+            let of =
+                |content, label| Understood { content, label: Some(label), ..understood.clone() };
+            match &understood.content {
+                Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
+                    let answer = |completion: &Text| Content::Completion {
+                        prompt: prompt.clone(),
+                        completion: completion.clone(),
+                    };
+                    all.push(of(answer(chosen), true));
+                    bad.push(of(answer(rejected), false));
+                }
+                Content::Completion { .. } => match label(understood.row) {
+                    Some(label) => all.push(of(understood.content.clone(), label)),
+                    None => return Err(Fault::of_row(NO_LABEL.to_owned()).at(understood.row)),
+                },
+                Content::Whole(text) => match (last_answer(text), label(understood.row)) {
+                    (Some(content), Some(label)) => all.push(of(content, label)),
+                    _ => return Err(Fault::of_row(NO_LABEL.to_owned()).at(understood.row)),
+                },
+            }
+        }
+        all.append(&mut bad);
+    }
+    Ok(all)
+}
+
+/// The last answer of a dialogue, with all before it as its prompt.
+fn last_answer(text: &Text) -> Option<Content> {
+    let Text::Messages(messages) = text else { return None };
+    let (answer, before) = messages.split_last()?;
+    (answer.role == "assistant" && !before.is_empty()).then(|| Content::Completion {
+        prompt: Text::Messages(before.to_vec()),
+        completion: Text::Messages(vec![answer.clone()]),
+    })
 }
 
 /// Pairs of what was labelled good and bad of the same prompt, in the order of the file.
@@ -86,9 +142,9 @@ pub(crate) fn pairs(rows: &[Fields]) -> Result<Read, Problem> {
         }
     }
     if read.rows.is_empty() {
-        let sentence = "DPO learns from pairs, and no prompt has both a good and a bad answer here. \
-                        Take objective = \"sft\", or rows with \"prompt\", \"chosen\" and \
-                        \"rejected\"";
+        let sentence = "This objective learns from pairs, and no prompt has both a good and a bad \
+                        answer here. Take objective = \"sft\" or \"kto\", or rows with \"prompt\", \
+                        \"chosen\" and \"rejected\"";
         return Err(Fault::of_row(sentence.to_owned()).at(0));
     }
     read.rows.sort_by_key(|row| row.row);

@@ -81,12 +81,12 @@ pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
         return Some(Form::Messages);
     }
     match want {
-        Want::Pairs if has("chosen") || has("rejected") => {
+        Want::Pairs | Want::Labelled if has("chosen") || has("rejected") => {
             Some(if has("prompt") { Form::Preference } else { Form::ImplicitPreference })
         }
         Want::Answers if has("text") && !row.contains_key("prompt") => Some(Form::Text),
-        Want::Answers if has("completion") => Some(Form::PromptCompletion),
-        Want::Pairs | Want::Answers => None,
+        Want::Answers | Want::Labelled if has("completion") => Some(Form::PromptCompletion),
+        Want::Pairs | Want::Answers | Want::Labelled => None,
     }
 }
 
@@ -130,12 +130,12 @@ pub fn unknown(row: &Fields, want: Want) -> String {
     if given(row, "completions").is_some() && given(row, "labels").is_some() {
         return format!(
             "its keys are: {keys}. These are answers with a label for each step, which reward \
-             models learn from; SFT and DPO do not"
+             models learn from; no objective here does"
         );
     }
     let missing = match want {
         Want::Pairs => "chosen",
-        Want::Answers => "completion",
+        Want::Answers | Want::Labelled => "completion",
     };
     let missing = if row.contains_key(missing) {
         format!("its \"{missing}\" is empty (null); ")
@@ -146,12 +146,15 @@ pub fn unknown(row: &Fields, want: Want) -> String {
     };
     let trls = match want {
         Want::Pairs => "\"prompt\", \"chosen\" and \"rejected\"",
+        Want::Labelled => {
+            "\"prompt\", \"completion\" and \"label\", or pairs with \"chosen\" and \"rejected\""
+        }
         Want::Answers => {
             "\"prompt\" and \"completion\", or \"messages\", or \"text\", or pairs with \"chosen\""
         }
     };
     let others = match want {
-        Want::Pairs => {
+        Want::Pairs | Want::Labelled => {
             "ShareGPT, Alpaca and Axolotl pairs, UltraFeedback, HH transcripts, arenas, and exports \
              of Argilla, Label Studio and Potato"
         }

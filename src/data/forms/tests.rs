@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::data::forms::dataset_info;
+use crate::data::forms::{Understood, dataset_info};
 use crate::data::pair::Message;
 
 fn fields(value: Value) -> Fields {
@@ -304,6 +304,27 @@ fn labelled_answers_become_pairs_of_the_same_prompt() {
     assert!(none.sentence.contains("no prompt has both"), "{}", none.sentence);
     let both = read(&[row("a", "1", true), row("a", "1", false)], Want::Answers).unwrap();
     assert!(both.notes.iter().any(|note| note.sentence.contains("good and as bad")));
+}
+
+#[test]
+fn labelled_answers_keep_their_labels_and_pairs_become_a_good_and_a_bad_one() {
+    let labelled = |rows: &[Value]| {
+        let found = read(rows, Want::Labelled).map_err(|problem| problem.sentence)?;
+        let of = |row: &Understood| (row.content.texts()[1].words(), row.label);
+        Ok::<_, String>(found.rows.iter().map(of).collect::<Vec<_>>())
+    };
+    let answer =
+        |words: &str, label: Value| json!({"prompt": "p", "completion": words, "label": label});
+    let found = labelled(&[answer("a", json!(true)), answer("b", json!(0))]).unwrap();
+    assert_eq!(found, [("a".to_owned(), Some(true)), ("b".to_owned(), Some(false))]);
+    // TRL 1.16.0's unpair_preference_dataset: all chosen answers, then all rejected ones
+    let pair = |good: &str, bad: &str| json!({"prompt": "p", "chosen": good, "rejected": bad});
+    let found = labelled(&[pair("a", "b"), pair("c", "d")]).unwrap();
+    let words: Vec<&str> = found.iter().map(|(words, _)| words.as_str()).collect();
+    assert_eq!(words, ["a", "c", "b", "d"]);
+    assert_eq!(found[2].1, Some(false));
+    let none = labelled(&[json!({"prompt": "p", "completion": "a"})]).unwrap_err();
+    assert!(none.contains("\"label\""), "{none}");
 }
 
 #[test]

@@ -34,6 +34,11 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
         _ => one_by_one(rows, want, |row| content_of(form, row, want)),
     }?;
     read.form = form;
+    if want == Want::Labelled {
+        let label =
+            |row| stanza.and_then(|stanza| stanza.label(row)).or_else(|| labelled::label(row));
+        read.rows = labelled::each(read.rows, |row| label(&rows[row]))?;
+    }
     if read.rows.is_empty() {
         let why: Vec<&str> = read.notes.iter().map(|note| note.sentence.as_str()).collect();
         let sentence = format!("no row is left of this file: {}", why.join("; "));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Var;
 
 use super::peft_config::PeftConfig;
-pub use super::spec::{LinearInfo, LoraSpec, targets};
+pub use super::spec::{INITS, Init, LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
 use crate::llm::error::Error;
 use crate::llm::kernels::QMatrix;
@@ -40,12 +40,14 @@ pub struct LowRank {
 }
 
 /// The lengths of a layer's outputs.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Dora {
-    /// m: one number an output, as the file has it.
-    pub magnitude: Vec<f32>,
+    /// m: one number an output.
+    pub magnitude: Var,
 
-    /// m / ‖W - T + scale · B A‖: what each output is multiplied by before its bias.
+    /// ‖W - T + scale · B A‖ of each output, as A and B stand.
+    pub lengths: Vec<f32>,
+
+    /// m over that: what each output is multiplied by before its bias.
     pub factors: Vec<f32>,
 }
 
@@ -68,8 +70,13 @@ impl LoraPair {
     fn snapshot(&self) -> Result<Self, Error> {
         let copy = |var: &Var| Var::from_tensor(&var.as_tensor().detach().copy()?);
         let Self { a, b, scale, taken, dora } = self;
-        let (taken, dora) = (taken.clone(), dora.clone());
-        Ok(Self { a: copy(a)?, b: copy(b)?, scale: *scale, taken, dora })
+        let copied = |dora: &Dora| -> Result<Dora, Error> {
+            let Dora { magnitude, lengths, factors } = dora;
+            let (lengths, factors) = (lengths.clone(), factors.clone());
+            Ok(Dora { magnitude: copy(magnitude)?, lengths, factors })
+        };
+        let dora = dora.as_ref().map(copied).transpose()?;
+        Ok(Self { a: copy(a)?, b: copy(b)?, scale: *scale, taken: taken.clone(), dora })
     }
 }
 
@@ -113,20 +120,19 @@ impl Adapter {
     /// PEFT puts between a model with pictures and its decoder.
     pub fn vars(&self) -> Vec<(String, Var)> {
         let mut vars = Vec::with_capacity(2 * self.pairs.len());
-        for (module, LoraPair { a, b, .. }) in &self.pairs {
+        for (module, LoraPair { a, b, dora, .. }) in &self.pairs {
             vars.push((format!("base_model.model.{module}.lora_A.weight"), a.clone()));
             vars.push((format!("base_model.model.{module}.lora_B.weight"), b.clone()));
+            if let Some(Dora { magnitude, .. }) = dora {
+                let name = format!("base_model.model.{module}.lora_magnitude_vector");
+                vars.push((name, magnitude.clone()));
+            }
         }
         vars
     }
 
     /// Fails, by its name, where the adapter has something that is read and not trained.
     pub fn check_trainable(&self) -> Result<(), Error> {
-        if self.pairs.values().any(|pair| pair.dora.is_some()) {
-            let problem = "use_dora = true: an adapter with DoRA is run, scored and merged, and not \
-                           trained further; export it as a merged model and train on that";
-            return Err(Error::adapter(&self.path, problem));
-        }
         let changes = if self.changes_head() {
             "lm_head (target_modules or modules_to_save)"
         } else if self.tables.embedding.is_some() {
@@ -180,7 +186,8 @@ impl Adapter {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let count = |var: &Var| var.elem_count() as u64;
         let pairs = self.pairs.values();
-        let lengths = |pair: &LoraPair| pair.dora.as_ref().map_or(0, |dora| dora.magnitude.len());
+        let lengths =
+            |pair: &LoraPair| pair.dora.as_ref().map_or(0, |dora| dora.magnitude.elem_count());
         let values = pairs.map(|pair| count(&pair.a) + count(&pair.b) + lengths(pair) as u64);
         AdapterCard {
             name,

@@ -94,6 +94,15 @@ impl Patterns {
         Some(Self(entries.collect::<Option<_>>()?))
     }
 
+    /// Those of a new adapter. `None`: a key is no regular expression.
+    pub(crate) fn of_keys(entries: &[(String, f64)]) -> Option<Self> {
+        let entries = entries.iter().map(|(key, value)| {
+            let regex = Arc::new(whole_or_last_parts(key)?);
+            Some(Pattern { key: key.clone(), regex, value: *value })
+        });
+        Some(Self(entries.collect::<Option<_>>()?))
+    }
+
     /// One number a module, by whole paths.
     pub(crate) fn of_modules<'a>(values: impl Iterator<Item = (&'a str, f64)>) -> Self {
         let entry = |(module, value): (&str, f64)| {
@@ -119,21 +128,6 @@ impl Patterns {
 /// `None`: it is no regular expression.
 fn whole_or_last_parts(key: &str) -> Option<SysRegex> {
     SysRegex::new(&format!(r"\A(?:.*\.)?(?:{key})\z")).ok()
-}
-
-/// The number of the layer that a module is in: the first numbered part of its path, or the one after
-/// the name that a pattern gives.
-pub(super) fn layer_of(module: &str, patterns: &[String]) -> Option<usize> {
-    if patterns.is_empty() {
-        let parts: Vec<&str> = module.split('.').collect();
-        let inner = parts.get(2..parts.len().checked_sub(1)?)?;
-        return inner.iter().find_map(|part| part.parse().ok());
-    }
-    patterns.iter().find_map(|pattern| {
-        let regex = SysRegex::new(&format!(r"\A(?:.*?\.)??(?:{pattern})\.\d+\.")).ok()?;
-        let (start, end) = regex.find_iter(module).next()?;
-        module.get(start..end)?.trim_end_matches('.').rsplit('.').next()?.parse().ok()
-    })
 }
 
 /// PEFT writes `lora_alpha` as a whole number where it is one.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::modules::{Patterns, TargetModules, layer_of, peft_name, whole_or_float};
-use super::spec::{LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, targets};
+use super::modules::{Patterns, TargetModules, peft_name, whole_or_float};
+use super::spec::{Init, LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, layer_of};
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::{Config, Naming};
 use crate::llm::error::Error;
@@ -134,15 +134,18 @@ impl PeftConfig {
         naming: Naming,
         decoder: Option<&str>,
     ) -> Self {
+        let meant = || spec.targets(layers).into_iter().map(|layer| layer.name.clone());
+        // Where a pattern has to say the path already, PEFT takes no numbers of layers.
+        let by_number = spec.layers_to_transform.is_some();
         // `all-linear` is written out, as PEFT does: readers need not know what it meant.
         let is_all = spec.target_modules.iter().any(|target| target == "all-linear");
-        let has_pattern = spec.target_modules.iter().any(|target| is_pattern(target));
-        let mut names: Vec<String> = if is_all {
+        let has_pattern = spec.target_modules.iter().any(|target| is_pattern(target))
+            || (decoder.is_some() && by_number);
+        let mut names: Vec<String> = if is_all && !(decoder.is_some() && by_number) {
             last_parts(layers).split(", ").map(ToOwned::to_owned).collect()
         } else if has_pattern {
             // In a list PEFT takes a pattern for a name: the layers that were meant, by their paths.
-            let meant = targets(layers, &spec.target_modules).into_iter();
-            meant.map(|layer| layer.name.clone()).collect()
+            meant().collect()
         } else {
             spec.target_modules.clone()
         };
@@ -151,7 +154,7 @@ impl PeftConfig {
         let target_modules = match decoder {
             None => TargetModules::Names(names),
             // By name alone PEFT would change the tower too.
-            Some(_) if !is_all && has_pattern => {
+            Some(_) if has_pattern && (!is_all || by_number) => {
                 TargetModules::Names(names.iter().map(|name| peft_name(name, decoder)).collect())
             }
             Some(decoder) => {
@@ -168,17 +171,26 @@ impl PeftConfig {
             lora_alpha: spec.lora_alpha,
             lora_dropout: spec.lora_dropout,
             use_rslora: spec.use_rslora,
-            use_dora: false,
+            use_dora: spec.use_dora,
             fan_in_fan_out: naming.is_transposed(),
             target_modules,
             exclude_modules: None,
             modules_to_save: Vec::new(),
-            layers_to_transform: None,
-            layers_pattern: Vec::new(),
-            rank_pattern: Patterns::default(),
-            alpha_pattern: Patterns::default(),
-            start: Start::Plain,
-            init_lora_weights: Value::Bool(true),
+            layers_to_transform: spec.layers_to_transform.clone().filter(|_| !has_pattern),
+            layers_pattern: spec.layers_pattern.clone(),
+            rank_pattern: Patterns::of_keys(&spec.rank_pattern).unwrap_or_default(),
+            alpha_pattern: Patterns::of_keys(&spec.alpha_pattern).unwrap_or_default(),
+            start: match spec.init {
+                Init::Usual | Init::Gaussian => Start::Plain,
+                Init::Pissa => Start::Pissa,
+                Init::Olora => Start::Olora,
+            },
+            init_lora_weights: match spec.init {
+                Init::Usual => Value::Bool(true),
+                Init::Gaussian => Value::from("gaussian"),
+                Init::Pissa => Value::from("pissa"),
+                Init::Olora => Value::from("olora"),
+            },
             base_model_name_or_path: None,
             revision: None,
             warnings: Vec::new(),

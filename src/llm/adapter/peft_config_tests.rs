@@ -64,6 +64,7 @@ fn a_new_adapter_of_a_decoder_with_a_tower_means_the_decoder_alone() {
         lora_dropout: 0.0,
         use_rslora: false,
         target_modules: vec![target.to_owned()],
+        ..LoraSpec::default()
     };
     let decoder = Some("model.language_model.");
     for target in ["q_proj", "all-linear", r"model\.layers\.\d\.self_attn.q_proj", Q0] {

@@ -13,6 +13,83 @@ pub struct LoraSpec {
     /// Last parts of module paths (`q_proj`), whole paths, `all-linear`, or a regular expression for
     /// whole paths.
     pub target_modules: Vec<String>,
+    pub use_dora: bool,
+    pub init: Init,
+
+    /// Numbers of layers. `None`: all of them.
+    pub layers_to_transform: Option<Vec<usize>>,
+
+    /// What stands before the number of a layer. Empty: the first number of a path counts.
+    pub layers_pattern: Vec<String>,
+
+    /// Ranks and alphas of their own, by regular expressions for paths or their ends: the first that
+    /// fits counts.
+    pub rank_pattern: Vec<(String, f64)>,
+    pub alpha_pattern: Vec<(String, f64)>,
+}
+
+impl Default for LoraSpec {
+    /// PEFT's defaults.
+    fn default() -> Self {
+        Self {
+            r: 8,
+            lora_alpha: 8.0,
+            lora_dropout: 0.0,
+            use_rslora: false,
+            target_modules: Vec::new(),
+            use_dora: false,
+            init: Init::Usual,
+            layers_to_transform: None,
+            layers_pattern: Vec::new(),
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+        }
+    }
+}
+
+/// What a new adapter begins with: PEFT's `init_lora_weights`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Init {
+    /// `true`: A is drawn evenly, B is zero.
+    #[default]
+    Usual,
+
+    /// A is drawn from a normal distribution of variance 1 / r², B is zero.
+    Gaussian,
+
+    /// The largest singular values of the layer.
+    Pissa,
+
+    /// The directions of the layer's first columns.
+    Olora,
+}
+
+/// Every start by its name in a run file.
+pub const INITS: [(&str, Init); 4] = [
+    ("true", Init::Usual),
+    ("gaussian", Init::Gaussian),
+    ("pissa", Init::Pissa),
+    ("olora", Init::Olora),
+];
+
+impl LoraSpec {
+    /// The layers that are meant.
+    pub fn targets<'a>(&self, layers: &'a [LinearInfo]) -> Vec<&'a LinearInfo> {
+        let mut found = targets(layers, &self.target_modules);
+        if let Some(numbers) = &self.layers_to_transform {
+            found.retain(|layer| {
+                let number = layer_of(&layer.name, &self.layers_pattern);
+                number.is_some_and(|number| numbers.contains(&number))
+            });
+        }
+        found
+    }
+
+    /// The largest rank of any layer.
+    pub fn most_rank(&self) -> usize {
+        let others = self.rank_pattern.iter().map(|(_, rank)| *rank as usize);
+        others.fold(self.r, usize::max)
+    }
 }
 
 /// A linear layer that LoRA can target.
@@ -91,9 +168,29 @@ pub(super) fn whole(pattern: &str) -> Option<SysRegex> {
     SysRegex::new(&format!(r"\A(?:{pattern})\z")).ok()
 }
 
+/// The number of the layer that a module is in: the first numbered part of its path, or the one after
+/// the name that a pattern gives.
+pub(super) fn layer_of(module: &str, patterns: &[String]) -> Option<usize> {
+    if patterns.is_empty() {
+        let parts: Vec<&str> = module.split('.').collect();
+        let inner = parts.get(2..parts.len().checked_sub(1)?)?;
+        return inner.iter().find_map(|part| part.parse().ok());
+    }
+    patterns.iter().find_map(|pattern| {
+        let regex = SysRegex::new(&format!(r"\A(?:.*?\.)??(?:{pattern})\.\d+\.")).ok()?;
+        let (start, end) = regex.find_iter(module).next()?;
+        module.get(start..end)?.trim_end_matches('.').rsplit('.').next()?.parse().ok()
+    })
+}
+
 /// Whether an entry of `target_modules` is more than the path of a module.
-pub(crate) fn is_pattern(name: &str) -> bool {
+pub fn is_pattern(name: &str) -> bool {
     !name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-'))
+}
+
+/// Whether a key of `rank_pattern` is a regular expression.
+pub fn is_key(key: &str) -> bool {
+    whole(key).is_some()
 }
 
 /// `down_proj, gate_proj, …`: what targets are usually called by.

@@ -79,12 +79,11 @@ pub(crate) fn first_directions(
     side.part(weight, &basis, scale)
 }
 
-/// m / ‖W - T + scale · B A‖ for each output; `ab` is scale and the two factors.
+/// ‖W - T + scale · B A‖ of each output; `ab` is scale and the two factors.
 pub(crate) fn lengths(
     weight: Weight<'_>,
     taken: Option<&LowRank>,
     (scale, a, b): (f64, &[f32], &[f32]),
-    magnitude: &[f32],
 ) -> Vec<f32> {
     let Weight { values, rows, cols } = weight;
     let mut whole = values.to_vec();
@@ -99,9 +98,28 @@ pub(crate) fn lengths(
         let negative: Vec<f32> = b.iter().map(|b| -b).collect();
         add(a, &negative, *rank);
     }
-    let rows = whole.chunks_exact(cols).zip(magnitude);
     let length = |row: &[f32]| row.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
-    rows.map(|(row, m)| (f64::from(*m) / length(row)) as f32).collect()
+    whole.chunks_exact(cols).map(|row| length(row) as f32).collect()
+}
+
+/// A and B of `PiSSA`'s start: scale · B A is what was taken out, and each singular value is shared evenly.
+pub(crate) fn balanced(part: &LowRank, scale: f64) -> (Vec<f32>, Vec<f32>) {
+    let LowRank { a, b, rank } = part;
+    let (mut a, mut b) = (a.clone(), b.clone());
+    let cols = a.len() / rank.max(&1);
+    for at in 0..*rank {
+        let row = &mut a[at * cols..(at + 1) * cols];
+        let norm = |values: &mut dyn Iterator<Item = f32>| {
+            values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE)
+        };
+        let of_a = norm(&mut row.iter().copied());
+        let of_b = norm(&mut b.iter().skip(at).step_by(*rank).copied());
+        let each = (of_a * of_b / scale).sqrt();
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) * each / of_a) as f32);
+        let column = b.iter_mut().skip(at).step_by(*rank);
+        column.for_each(|value| *value = (f64::from(*value) * each / of_b) as f32);
+    }
+    (a, b)
 }
 
 /// The space that a basis is of: that of W's columns, or of its rows.
@@ -359,10 +377,23 @@ mod tests {
     }
 
     #[test]
-    fn an_output_gets_the_length_that_is_asked_for() {
+    fn an_output_has_the_length_of_its_row() {
         let values = [3.0, 4.0, 0.0, 2.0];
         let weight = Weight { values: &values, rows: 2, cols: 2 };
-        let factors = lengths(weight, None, (2.0, &[0.0, 1.0], &[0.0, 1.0]), &[10.0, 1.0]);
-        assert_near(&factors, &[2.0, 0.25], 1e-6); // ‖(3, 4)‖ = 5, ‖(0, 2 + 2)‖ = 4
+        let found = lengths(weight, None, (2.0, &[0.0, 1.0], &[0.0, 1.0]));
+        assert_near(&found, &[5.0, 4.0], 1e-6); // ‖(3, 4)‖, ‖(0, 2 + 2)‖
+    }
+
+    #[test]
+    fn a_start_is_shared_evenly_by_its_factors() {
+        let values = known(&[5.0, 4.0, 3.5], 16, 32);
+        let part = largest_singular(Weight { values: &values, rows: 16, cols: 32 }, 2);
+        let (a, b) = balanced(&part, 2.0);
+        let whole = LowRank { a: a.clone(), b: b.iter().map(|b| 2.0 * b).collect(), rank: 2 };
+        assert_near(&product(&whole, 32), &product(&part, 32), 1e-5);
+        let norm = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>();
+        assert!(
+            (norm(&a[..32]) - norm(&b.iter().step_by(2).copied().collect::<Vec<_>>())).abs() < 1e-5
+        );
     }
 }

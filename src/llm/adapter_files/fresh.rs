@@ -1,15 +1,19 @@
 //! A new adapter for a model.
 
 use std::collections::BTreeMap;
+use std::f32::consts::TAU;
 use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use crate::llm::adapter::lora::{Adapter, LoraPair, Tables};
+use crate::jobs;
+use crate::llm::adapter::lora::{Adapter, Dora, LoraPair, Tables};
+use crate::llm::adapter::modules::peft_name;
 use crate::llm::adapter::peft_config::PeftConfig;
-use crate::llm::adapter::spec::{LinearInfo, LoraSpec, last_parts, scale, stray, targets};
+use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, stray};
+use crate::llm::adapter::start::balanced;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
 
@@ -19,27 +23,43 @@ impl Adapter {
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
         let layers = model.linear_layers();
         check_targets(&layers, &spec.target_modules)?;
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let scale = scale(spec.lora_alpha, spec.r, spec.use_rslora);
-        let mut pairs = BTreeMap::new();
-        let mut targets = targets(&layers, &spec.target_modules);
-        targets.sort_by(|one, other| one.name.cmp(&other.name));
-        for layer in targets {
-            let bound = (layer.inputs as f32).sqrt().recip();
-            let values: Vec<f32> = (0..spec.r * layer.inputs)
-                .map(|_| {
-                    let unit = (rng.next_u32() >> 8) as f32 / (1 << 24) as f32; // 24 bits, [0, 1)
-                    bound * (2.0 * unit - 1.0)
-                })
-                .collect();
-            let a = Tensor::from_vec(values, (spec.r, layer.inputs), &Device::Cpu)?;
-            let b = Tensor::zeros((layer.outputs, spec.r), DType::F32, &Device::Cpu)?;
-            let pair = LoraPair::plain(Var::from_tensor(&a)?, Var::from_tensor(&b)?, scale);
-            pairs.insert(layer.name.clone(), pair);
-        }
         let (naming, decoder) = (model.config().naming, model.config().peft_decoder());
         let config = PeftConfig::from_spec(spec, &layers, naming, decoder);
-        Ok(Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut pairs = BTreeMap::new();
+        let mut targets = spec.targets(&layers);
+        if targets.is_empty() {
+            let name = format!("layers_to_transform = {:?}", spec.layers_to_transform);
+            return Err(Error::NoSuchModule { name, known: last_parts(&layers) });
+        }
+        targets.sort_by(|one, other| one.name.cmp(&other.name));
+        for layer in targets {
+            let (rank, alpha) = config.rank_and_alpha(&peft_name(&layer.name, decoder));
+            let bound = (layer.inputs as f32).sqrt().recip();
+            // 24 bits, [0, 1)
+            let mut unit = || (rng.next_u32() >> 8) as f32 / (1 << 24) as f32;
+            let values: Vec<f32> = (0..rank * layer.inputs)
+                .map(|_| match spec.init {
+                    Init::Gaussian => {
+                        // Box and Muller
+                        let (radius, angle) = (1.0 - unit(), TAU * unit());
+                        (-2.0 * radius.ln()).sqrt() * angle.cos() / rank as f32
+                    }
+                    Init::Usual | Init::Pissa | Init::Olora => bound * (2.0 * unit() - 1.0),
+                })
+                .collect();
+            let a = Tensor::from_vec(values, (rank, layer.inputs), &Device::Cpu)?;
+            let b = Tensor::zeros((layer.outputs, rank), DType::F32, &Device::Cpu)?;
+            let scale = scale(alpha, rank, spec.use_rslora);
+            let mut pair = LoraPair::plain(Var::from_tensor(&a)?, Var::from_tensor(&b)?, scale);
+            if spec.use_dora {
+                let magnitude = Tensor::ones(layer.outputs, DType::F32, &Device::Cpu)?;
+                let magnitude = Var::from_tensor(&magnitude)?;
+                pair.dora = Some(Dora { magnitude, lengths: Vec::new(), factors: Vec::new() });
+            }
+            pairs.insert(layer.name.clone(), pair);
+        }
+        let mut adapter = Self {
             pairs,
             tables: Tables::default(),
             beside: BTreeMap::new(),
@@ -47,7 +67,42 @@ impl Adapter {
             decoder,
             path: PathBuf::new(),
             sha256: String::new(),
-        })
+        };
+        jobs::in_pool(|| adapter.meet_weights(model))?;
+        adapter.begin(spec.init, naming.is_transposed())?;
+        if spec.use_dora {
+            // As the layers are: each factor is 1.
+            jobs::in_pool(|| adapter.measure_lengths(model))?;
+            for pair in adapter.pairs.values() {
+                let Some(Dora { magnitude, lengths, .. }) = &pair.dora else { continue };
+                magnitude.set(&Tensor::from_slice(lengths, lengths.len(), &Device::Cpu)?)?;
+            }
+            jobs::in_pool(|| adapter.measure_lengths(model))?;
+        }
+        Ok(adapter)
+    }
+
+    /// A and B of a start that was taken out of the layers.
+    fn begin(&self, init: Init, by_rows: bool) -> Result<(), Error> {
+        for LoraPair { a, b, scale, taken, .. } in self.pairs.values() {
+            let Some(taken) = taken else { continue };
+            let divided = |values: &[f32]| -> Vec<f32> {
+                values.iter().map(|value| (f64::from(*value) / scale) as f32).collect()
+            };
+            let (first, second) = match init {
+                Init::Pissa => balanced(taken, *scale),
+                // Q has unit columns; R carries the rest.
+                _ if by_rows => (taken.a.clone(), divided(&taken.b)),
+                _ => (divided(&taken.a), taken.b.clone()),
+            };
+            if taken.rank != a.dims()[0] {
+                let problem = format!("r is more than the layers have: {} is the most", taken.rank);
+                return Err(Error::adapter(&self.path, problem));
+            }
+            a.set(&Tensor::from_vec(first, a.shape(), &Device::Cpu)?)?;
+            b.set(&Tensor::from_vec(second, b.shape(), &Device::Cpu)?)?;
+        }
+        Ok(())
     }
 }
 

@@ -140,7 +140,7 @@ impl Adapter {
     }
 
     /// What depends on the model's weights: the part that the start took out, and `DoRA`'s lengths.
-    fn meet_weights(&mut self, model: &Model) -> Result<(), Error> {
+    pub(super) fn meet_weights(&mut self, model: &Model) -> Result<(), Error> {
         let (kind, by_rows) = (self.config.start, model.config().naming.is_transposed());
         if kind == Start::Plain && !self.config.use_dora {
             return Ok(());
@@ -150,28 +150,57 @@ impl Adapter {
             .linears()
             .map(|linear| (linear.name.as_str(), &linear.weight))
             .collect();
+        self.pairs.par_iter_mut().filter(|_| kind != Start::Plain).try_for_each(
+            |(module, pair)| {
+                let matrix = linears
+                    .get(module.as_str())
+                    .copied()
+                    .unwrap_or_else(|| &model.transformer().head);
+                let values = matrix.dequantize();
+                let weight = Weight { values: &values, rows: matrix.rows(), cols: matrix.cols() };
+                let rank = pair.a.dims()[0];
+                pair.taken = match kind {
+                    Start::Plain => None,
+                    Start::Pissa => Some(start::largest_singular(weight, rank)),
+                    Start::Olora => {
+                        Some(start::first_directions(weight, rank, pair.scale, by_rows))
+                    }
+                };
+                Ok::<_, Error>(())
+            },
+        )?;
+        self.measure_lengths(model)
+    }
+
+    /// `DoRA`'s lengths as A and B stand now: to be called whenever they have changed.
+    pub fn measure_lengths(&mut self, model: &Model) -> Result<(), Error> {
+        if !self.config.use_dora {
+            return Ok(());
+        }
+        let linears: HashMap<&str, _> = model
+            .transformer()
+            .linears()
+            .map(|linear| (linear.name.as_str(), &linear.weight))
+            .collect();
+        let path = &self.path;
         self.pairs.par_iter_mut().try_for_each(|(module, pair)| {
             let matrix =
                 linears.get(module.as_str()).copied().unwrap_or_else(|| &model.transformer().head);
-            let values = matrix.dequantize();
-            let weight = Weight { values: &values, rows: matrix.rows(), cols: matrix.cols() };
-            let rank = pair.a.dims()[0];
-            pair.taken = match kind {
-                Start::Plain => None,
-                Start::Pissa => Some(start::largest_singular(weight, rank)),
-                Start::Olora => Some(start::first_directions(weight, rank, pair.scale, by_rows)),
-            };
+            let own = matrix.as_f32();
+            let widened = if own.is_none() { matrix.dequantize() } else { Vec::new() };
+            let values = own.unwrap_or(&widened);
+            let weight = Weight { values, rows: matrix.rows(), cols: matrix.cols() };
             let LoraPair { a, b, scale, taken, dora } = pair;
-            if let Some(Dora { magnitude, factors }) = dora {
-                *factors = with_f32(a, |a| {
-                    with_f32(b, |b| {
-                        Ok(start::lengths(weight, taken.as_ref(), (*scale, a, b), magnitude))
-                    })
-                })?;
-                if factors.iter().any(|factor| !factor.is_finite()) {
-                    let (path, name) = (self.path.clone(), module.clone());
-                    return Err(Error::NotFinite { path, name });
-                }
+            let Some(Dora { magnitude, lengths, factors }) = dora else { return Ok(()) };
+            *lengths = with_f32(a, |a| {
+                with_f32(b, |b| Ok(start::lengths(weight, taken.as_ref(), (*scale, a, b))))
+            })?;
+            *factors = with_f32(magnitude, |magnitude| {
+                let pairs = magnitude.iter().zip(&*lengths);
+                Ok(pairs.map(|(m, length)| m / length).collect::<Vec<f32>>())
+            })?;
+            if factors.iter().any(|factor| !factor.is_finite()) {
+                return Err(Error::NotFinite { path: path.clone(), name: module.clone() });
             }
             Ok(())
         })
@@ -192,7 +221,8 @@ impl Adapter {
             }
             if let Some(Dora { magnitude, .. }) = dora {
                 let name = format!("{PREFIX}{module}.lora_magnitude_vector");
-                parts.push((name, vec![magnitude.len()], bytes(magnitude)));
+                let bytes = with_f32(magnitude.as_tensor(), |values| Ok(bytes(values)))?;
+                parts.push((name, vec![magnitude.elem_count()], bytes));
             }
         }
         let is_gpt2 = self.config.fan_in_fan_out;
@@ -387,8 +417,8 @@ fn pair(
     pair.dora = match (config.use_dora, magnitude) {
         (false, None) => None,
         (true, Some(magnitude)) if magnitude.elem_count() == outputs => {
-            let magnitude = with_f32(&magnitude.flatten_all()?, |values| Ok(values.to_vec()))?;
-            Some(Dora { magnitude, factors: Vec::new() })
+            let magnitude = Var::from_tensor(&magnitude.flatten_all()?)?;
+            Some(Dora { magnitude, lengths: Vec::new(), factors: Vec::new() })
         }
         (use_dora, magnitude) => {
             let found = match magnitude {

@@ -7,28 +7,50 @@ use crate::llm::adapter::lora::Adapter;
 pub struct Gradients {
     sums: Vec<Option<Vec<f32>>>,
 
-    /// Module paths, in order: module i has the tensors 2 i (A) and 2 i + 1 (B).
-    modules: Vec<String>,
+    /// Module paths, in order, with the place of the first of each one's tensors: A, B, and with `DoRA`
+    /// the magnitudes.
+    modules: Vec<(String, usize)>,
+}
+
+/// The sums of a module's tensors.
+pub(crate) struct PairSums<'a> {
+    pub a: &'a mut [f32],
+    pub b: &'a mut [f32],
+
+    /// Empty without `DoRA`.
+    pub magnitude: &'a mut [f32],
 }
 
 impl Gradients {
     /// No pass has reached anything yet.
     pub fn none(adapter: &Adapter) -> Self {
-        let modules: Vec<String> = adapter.pairs.keys().cloned().collect();
-        Self { sums: vec![None; 2 * modules.len()], modules }
+        let mut count = 0;
+        let modules = adapter.pairs.iter().map(|(module, pair)| {
+            let first = count;
+            count += if pair.dora.is_some() { 3 } else { 2 };
+            (module.clone(), first)
+        });
+        let modules = modules.collect();
+        Self { sums: vec![None; count], modules }
     }
 
-    /// The sums of a module's A and B, zero where nothing has been added.
+    /// The sums of a module's tensors, zero where nothing has been added.
     pub(crate) fn pair_mut(
         &mut self,
         module: &str,
-        (a_len, b_len): (usize, usize),
-    ) -> Option<(&mut [f32], &mut [f32])> {
-        let place = self.modules.binary_search_by(|known| known.as_str().cmp(module)).ok()?;
-        let [a, b] = &mut self.sums[2 * place..2 * place + 2] else { return None };
-        let a = a.get_or_insert_with(|| vec![0.0; a_len]);
-        let b = b.get_or_insert_with(|| vec![0.0; b_len]);
-        Some((a, b))
+        (a_len, b_len, outputs): (usize, usize, usize),
+    ) -> Option<PairSums<'_>> {
+        let place = self.modules.binary_search_by(|(known, _)| known.as_str().cmp(module)).ok()?;
+        let first = self.modules[place].1;
+        let next = self.modules.get(place + 1).map_or(self.sums.len(), |(_, next)| *next);
+        let [a, b, magnitude @ ..] = &mut self.sums[first..next] else { return None };
+        let magnitude = magnitude.first_mut();
+        Some(PairSums {
+            a: a.get_or_insert_with(|| vec![0.0; a_len]),
+            b: b.get_or_insert_with(|| vec![0.0; b_len]),
+            magnitude: magnitude
+                .map_or(&mut [], |sums| sums.get_or_insert_with(|| vec![0.0; outputs])),
+        })
     }
 
     /// Gradients that are known already, one a tensor.

@@ -9,7 +9,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
-use super::gradients::Gradients;
+use super::gradients::{Gradients, PairSums};
 use crate::llm::adapter::lora;
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
 use crate::llm::kernels::QMatrix;
@@ -177,12 +177,27 @@ impl Linear {
             }
             return Ok(());
         };
-        if dora.is_some() {
-            candle_core::bail!("{} has DoRA, which is not trained", self.name)
-        }
         with_f32(a, |a| {
             with_f32(b, |b| {
                 let rank = a.len() / inputs;
+                let sums = gradients.pair_mut(&self.name, (a.len(), b.len(), outputs));
+                let Some(PairSums { a: a_sum, b: b_sum, magnitude }) = sums else {
+                    candle_core::bail!("{} is not among the gradients", self.name)
+                };
+                // DoRA's lengths are constants here, as in its paper and in PEFT.
+                let turned = dora.as_ref().map(|dora| {
+                    let more = LowRank { values: low, rank, b };
+                    let through = taken.as_ref().map(|taken| (taken, out_of(taken, x, inputs)));
+                    let through = through.as_ref().map(|(taken, values)| LowRank {
+                        values,
+                        rank: taken.rank,
+                        b: &taken.b,
+                    });
+                    let more: Vec<LowRank<'_>> = [more].into_iter().chain(through).collect();
+                    let before = multiply(&self.weight, x, count, &more);
+                    dora.backward((&before, grad), magnitude)
+                });
+                let grad = turned.as_deref().unwrap_or(grad);
                 let all_grad = Matrix::new(grad, count, outputs);
                 let mut low_grad = Buffer::any(count * rank);
                 let b_matrix = Matrix::new(b, outputs, rank);
@@ -191,10 +206,6 @@ impl Linear {
                 scale_by(&mut low_grad, *scale);
                 let low_grad = Matrix::new(&low_grad, count, rank);
 
-                let sums = gradients.pair_mut(&self.name, (a.len(), b.len()));
-                let Some((a_sum, b_sum)) = sums else {
-                    candle_core::bail!("{} is not among the gradients", self.name)
-                };
                 let dropped = learning.dropped(&self.name, x, inputs);
                 let seen = Matrix::new(dropped.as_deref().unwrap_or(x), count, inputs);
                 let target = Target::new(a_sum, rank, inputs, gemm::Result::Add);
@@ -238,6 +249,24 @@ impl Linear {
                 Ok(())
             })
         })
+    }
+}
+
+impl Dora {
+    /// From the gradient by a layer's output (without its bias) to that by what it was before the factors,
+    /// and adds to that by the magnitudes.
+    fn backward(&self, (before, grad): (&[f32], &[f32]), magnitude: &mut [f32]) -> Buffer {
+        let outputs = self.factors.len();
+        for (before, grad) in before.chunks_exact(outputs).zip(grad.chunks_exact(outputs)) {
+            let values = before.iter().zip(grad).zip(&self.lengths);
+            for (sum, ((before, grad), length)) in magnitude.iter_mut().zip(values) {
+                *sum += grad * before / length;
+            }
+        }
+        let mut turned = Buffer::any(grad.len());
+        turned.copy_from_slice(grad);
+        multiply_rows(&mut turned, &self.factors);
+        turned
     }
 }
 

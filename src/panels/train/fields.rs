@@ -4,7 +4,9 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui::emath::Numeric;
-use eframe::egui::{Align, Button, DragValue, Label, Layout, Response, RichText, Sense, Ui, Vec2};
+use eframe::egui::{
+    Align, Button, ComboBox, DragValue, Label, Layout, Response, RichText, Sense, Ui, Vec2,
+};
 
 use crate::train::config::ConfigProblem;
 use crate::widgets::card::decoration_ui;
@@ -87,6 +89,26 @@ pub fn number_ui<Num: Numeric>(
     let mut field = DragValue::new(value).range(range).custom_parser(parse_number);
     field = if Num::INTEGRAL { field.speed(0.1) } else { field.speed((span / 400.0).min(0.01)) };
     ui.add_sized(size, field).accessible_name(name)
+}
+
+/// A list of names of which one is chosen.
+pub fn choice_ui<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    chosen: &mut T,
+    choices: &[(&'static str, T)],
+    explanation: &str,
+) {
+    let shown = choices.iter().find(|(_, known)| known == chosen).map_or("", |(name, _)| *name);
+    let combo = ComboBox::from_id_salt(name)
+        .selected_text(shown)
+        .width(theme::em(ui) * 12.0)
+        .show_ui(ui, |ui| {
+            for (name, choice) in choices {
+                ui.selectable_value(chosen, *choice, *name);
+            }
+        });
+    combo.response.accessible_name(name).on_hover_text(explanation);
 }
 
 /// A check box with its explanation.

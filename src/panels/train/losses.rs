@@ -1,10 +1,11 @@
-//! The losses of a DPO run: usually one; several are added up, each times its weight.
+//! The losses of a run: usually one; DPO adds several up, each times its weight.
 
 use eframe::egui::{ComboBox, Ui};
 
 use super::fields::{Problems, number_ui, row_ui, small_button_ui};
 use crate::train::config;
-use crate::train::config::TrainConfig;
+use crate::train::config::objective::Setting;
+use crate::train::config::{Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 
@@ -12,6 +13,13 @@ const HINT: &str =
     "How a pair's two log-ratios become a loss, by TRL's names. sigmoid is the DPO paper's";
 
 pub(super) fn losses_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    if !config.objective.has(Setting::LossWeights) {
+        row_ui(ui, "loss_type", "How answers become a loss, by TRL's names", |ui| {
+            loss_ui(ui, 0, config.objective, &mut config.loss_type);
+        });
+        problems.show_named(ui, "loss_type");
+        return;
+    }
     let mut removed = None;
     let count = config.loss_type.len();
     for index in 0..count {
@@ -33,7 +41,7 @@ pub(super) fn losses_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Proble
                 let hint = "By how much this loss counts (loss_weights)";
                 number_ui(ui, &name, &mut weights[index], -1e6..=1e6).on_hover_text(hint);
             }
-            loss_ui(ui, index, &mut config.loss_type);
+            loss_ui(ui, index, config.objective, &mut config.loss_type);
         });
     }
     if let Some(index) = removed {
@@ -65,13 +73,13 @@ fn is_used(name: &str, losses: &[String]) -> bool {
     losses.iter().any(|loss| loss == name)
 }
 
-fn loss_ui(ui: &mut Ui, index: usize, losses: &mut [String]) {
+fn loss_ui(ui: &mut Ui, index: usize, objective: Objective, losses: &mut [String]) {
     let shown = losses[index].clone();
     let combo = ComboBox::from_id_salt(("loss_type", index))
         .selected_text(&shown)
         .width(theme::em(ui) * 7.5)
         .show_ui(ui, |ui| {
-            for name in config::LOSS_TYPES {
+            for name in objective.facts().losses.iter().copied() {
                 // The same loss twice is one with another weight.
                 if (name == shown || !is_used(name, losses))
                     && ui.selectable_label(shown == name, name).clicked()

@@ -4,18 +4,18 @@ use eframe::egui;
 use eframe::egui::{CollapsingHeader, ComboBox, Label, Sides, Ui, Vec2};
 
 use super::fields::{
-    Problems, check_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui, small_button_ui,
+    Problems, check_ui, choice_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui,
+    small_button_ui,
 };
-use super::{losses, measuring};
+use super::{losses, measuring, own, schedule};
+use crate::llm::INITS;
 use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
 use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
-use crate::train::config::objective::{ObjectiveFacts, Setting};
-use crate::train::config::{
-    DTYPES, Dtype, F_DIVERGENCES, FDivergence, LoraConfig, Objective, SchedulerType, TrainConfig,
-};
+use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
+use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -136,19 +136,25 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
         let ObjectiveFacts { name, explanation, .. } = *value.facts();
         Segment { value, words: name, explanation }
     });
-    ui.horizontal(|ui| {
-        segmented_ui(ui, &mut train.form.objective, &segments);
-        let aim = train.form.objective.facts().aim;
-        ui.add(Label::new(theme::muted(ui, aim)).truncate().selectable(false));
-    });
+    segmented_ui(ui, &mut train.form.objective, &segments);
+    let aim = train.form.objective.facts().aim;
+    ui.add(Label::new(theme::muted(ui, aim)).truncate().selectable(false));
     if before != train.form.objective {
         train.objective_changed(before);
     }
     if train.form.objective.has(Setting::Beta) {
         SliderRow::new(
             "beta",
-            "β in the DPO paper: how strongly the model is held to where it began. Small: it may \
-             move far; large: it stays close",
+            match train.form.objective.facts().reference {
+                Reference::Measured => {
+                    "β in the papers: how strongly the model is held to where it began. Small: it \
+                     may move far; large: it stays close"
+                }
+                Reference::None => {
+                    "β in the papers: by how much the difference between the answers counts. For \
+                     simpo, 2 is usual"
+                }
+            },
             0.01..=1.0,
         )
         .limits(0.0001..=100.0)
@@ -160,6 +166,7 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
     if train.form.objective.has(Setting::Losses) {
         losses::losses_ui(ui, &mut train.form, problems);
     }
+    own::weights_ui(ui, &mut train.form, problems);
 }
 
 fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
@@ -330,13 +337,20 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         "f_alpha_divergence_coef",
         "ld_alpha",
         "use_weighting",
+        "lr_scheduler_kwargs",
+        "packing",
+        "packing_strategy",
+        "lora.init_lora_weights",
+        "lora.layers_to_transform",
+        "lora.rank_pattern",
+        "lora.alpha_pattern",
     ];
     let hidden_problem = problems.0.iter().any(|problem| fields.contains(&problem.field));
     CollapsingHeader::new("Advanced").open(hidden_problem.then_some(true)).show_unindented(
         ui,
         |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
-            scheduler_ui(ui, &mut config.lr_scheduler_type);
+            schedule::schedule_ui(ui, config, problems);
             number_row_ui(
                 ui,
                 "warmup_steps",
@@ -371,42 +385,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 2..=1_000_000,
             );
             problems.show(ui, "max_length");
-            if config.objective.has(Setting::CompletionOnlyLoss) {
-                let hint = "Learn the answers and not their prompts. Off: every token is learned";
-                check_ui(ui, &mut config.completion_only_loss, "completion_only_loss", hint);
-            }
-            if config.objective.has(Setting::LabelSmoothing) {
-                number_row_ui(
-                    ui,
-                    "label_smoothing",
-                    "Share of the pairs that are taken to be labelled the wrong way round. 0: none",
-                    &mut config.label_smoothing,
-                    0.0..=0.5,
-                );
-                problems.show(ui, "label_smoothing");
-            }
-            if config.objective.has(Setting::Divergence) {
-                divergence_ui(ui, config, problems);
-            }
-            if config.objective.has(Setting::LdAlpha) {
-                let mut weight = config.ld_alpha.unwrap_or(1.0);
-                number_row_ui(
-                    ui,
-                    "ld_alpha",
-                    "LD-DPO: how much the tokens of the longer answer count that stand beyond the \
-                     length of the shorter one. 1: as much as the others; 0: not at all",
-                    &mut weight,
-                    0.0..=1.0,
-                );
-                config.ld_alpha = (weight != 1.0).then_some(weight);
-                problems.show(ui, "ld_alpha");
-            }
-            if config.objective.has(Setting::UseWeighting) {
-                let hint = "WPO: a pair counts by how likely the model itself would write its \
-                            answers, so that pairs of other models count less";
-                check_ui(ui, &mut config.use_weighting, "use_weighting", hint);
-                problems.show(ui, "use_weighting");
-            }
+            own::own_ui(ui, config, problems);
             number_row_ui(
                 ui,
                 "save_steps",
@@ -416,9 +395,28 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             );
             let hint = "Scale the adapter by lora_alpha / √r, which suits large ranks better";
             check_ui(ui, &mut config.lora.use_rslora, "use_rslora", hint);
-            let hint = "Draw the pairs in a seeded random order, anew each epoch. Off: in the \
-                        order of the file";
-            check_ui(ui, &mut config.shuffle, "shuffle", hint);
+            let hint = "DoRA: learn the length of each output apart from its direction. A step takes \
+                        longer";
+            check_ui(ui, &mut config.lora.use_dora, "use_dora", hint);
+            let hint = "What the adapter begins with. true: nothing is changed; pissa and olora take a \
+                        part out of each layer and train that";
+            row_ui(ui, "init_lora_weights", hint, |ui| {
+                let init = &mut config.lora.init_lora_weights;
+                choice_ui(ui, "init_lora_weights", init, &INITS, hint);
+            });
+            for field in [
+                "lora.init_lora_weights",
+                "lora.layers_to_transform",
+                "lora.rank_pattern",
+                "lora.alpha_pattern",
+            ] {
+                problems.show_named(ui, field);
+            }
+            if config.objective.has(Setting::Shuffle) {
+                let hint = "Draw the pairs in a seeded random order, anew each epoch. Off: in the \
+                            order of the file";
+                check_ui(ui, &mut config.shuffle, "shuffle", hint);
+            }
             number_row_ui(
                 ui,
                 "lora_dropout",
@@ -435,59 +433,4 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         },
     );
     problems.show_named(ui, "lora.lora_dropout");
-}
-
-/// How the distance from the reference is measured.
-fn divergence_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
-    let hint = "How the distance between the model and the one that it began with is measured \
-                (f-DPO). reverse_kl is the DPO paper's";
-    row_ui(ui, "f_divergence_type", hint, |ui| {
-        let chosen = &mut config.f_divergence_type;
-        let name = F_DIVERGENCES.iter().find(|(_, known)| known == chosen).map_or("", |one| one.0);
-        let combo = ComboBox::from_id_salt("f_divergence_type")
-            .selected_text(name)
-            .width(theme::em(ui) * 12.0)
-            .show_ui(ui, |ui| {
-                for (name, choice) in F_DIVERGENCES {
-                    ui.selectable_value(chosen, choice, name);
-                }
-            });
-        combo.response.accessible_name("f_divergence_type").on_hover_text(hint);
-    });
-    problems.show(ui, "f_divergence_type");
-    if config.f_divergence_type == FDivergence::AlphaDivergence {
-        number_row_ui(
-            ui,
-            "f_alpha_divergence_coef",
-            "α of the α-divergence. 1 is reverse_kl",
-            &mut config.f_alpha_divergence_coef,
-            -100.0..=100.0,
-        );
-    }
-    problems.show(ui, "f_alpha_divergence_coef");
-}
-
-fn scheduler_ui(ui: &mut Ui, scheduler: &mut SchedulerType) {
-    let hint = "How the learning rate moves over the steps";
-    row_ui(ui, "lr_scheduler_type", hint, |ui| {
-        let combo = ComboBox::from_id_salt("lr_scheduler_type")
-            .selected_text(scheduler_name(*scheduler))
-            .width(theme::em(ui) * 12.0)
-            .show_ui(ui, |ui| {
-                use SchedulerType::{Constant, ConstantWithWarmup, Cosine, Linear};
-                for choice in [Linear, Cosine, Constant, ConstantWithWarmup] {
-                    ui.selectable_value(scheduler, choice, scheduler_name(choice));
-                }
-            });
-        combo.response.accessible_name("lr_scheduler_type").on_hover_text(hint);
-    });
-}
-
-fn scheduler_name(scheduler: SchedulerType) -> &'static str {
-    match scheduler {
-        SchedulerType::Linear => "linear",
-        SchedulerType::Cosine => "cosine",
-        SchedulerType::Constant => "constant",
-        SchedulerType::ConstantWithWarmup => "constant_with_warmup",
-    }
 }

@@ -2,7 +2,6 @@
 //! anything of it is fetched.
 
 use crate::hub::cache::space;
-use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::kernels::GgmlType;
@@ -110,8 +109,8 @@ impl Training {
         let settings = TrainConfig::default();
         let lengths = estimate::Tokens::default();
         let memory = estimate::memory_for(&size, &settings, lengths).peak();
-        let targets = lora::targets(&shapes.linears, &settings.lora.target_modules);
-        let rank = settings.lora.r;
+        let targets = settings.lora.spec().targets(&shapes.linears);
+        let rank = settings.lora.spec().most_rank();
         let shape = PassShape { config, shapes: &shapes, targets: &targets, rank };
         let pair = pair(lengths);
         let cost = |keep| shape.cost(&pair, 2 * lengths.answer, keep);

@@ -18,6 +18,7 @@ pub mod survey;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
+use crate::train::config::objective::Setting;
 use crate::train::objective::choose::loss_at_start;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
 use crate::train::record::notes::RunNotes;
@@ -236,6 +237,17 @@ impl TrainState {
         if self.form.learning_rate == TrainConfig::suggested(before).learning_rate {
             self.form.learning_rate = TrainConfig::suggested(self.form.objective).learning_rate;
         }
+        // Losses are the objective's own.
+        let objective = self.form.objective;
+        let known = objective.facts().losses;
+        let is_known = |loss: &String| known.contains(&loss.as_str());
+        let fits = self.form.loss_type.iter().all(is_known)
+            && (self.form.loss_type.len() == 1 || objective.has(Setting::LossWeights));
+        if !known.is_empty() && !fits {
+            self.form.loss_type = objective.usual_loss();
+            self.form.loss_weights.clear();
+        }
+        self.form.packing &= objective.has(Setting::Packing);
     }
 
     /// A run was started under `id`: the curves are its own from now on.

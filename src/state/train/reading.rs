@@ -43,8 +43,9 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
         return sentence;
     }
     let main = match objective {
-        Objective::Dpo => dpo(curves, start),
+        Objective::Dpo | Objective::Kto => dpo(curves, start),
         Objective::Sft => sft(loss),
+        Objective::Orpo | Objective::Cpo => without_reference(curves),
     };
     match held_out(curves) {
         Some(also) => format!("{main}. {also}"),
@@ -159,11 +160,29 @@ fn dpo(curves: &Curves, start: Option<f64>) -> String {
     }
 }
 
-fn sft(loss: &Series) -> String {
-    match (trend(loss), direction_since_start(loss)) {
-        (Trend::Falling, _) => {
-            "The loss is falling: the model finds the chosen answers likelier than some steps ago"
+/// ORPO and CPO: there is no reference, so a reward says how likely an answer is, not how much likelier
+/// it has become.
+fn without_reference(curves: &Curves) -> String {
+    let loss = loss_words(curves.loss(), "the pairs fit it better than some steps ago");
+    let margin = curves.trained(Metric::RewardsMargins);
+    let gap = direction_since_start(margin);
+    match (latest(margin) > 0.0, gap > 0.0) {
+        (true, true) => format!("{loss}. The chosen answers lead, and by more than at the start"),
+        (true, false) => format!("{loss}. The chosen answers lead, as they did at the start"),
+        (false, true) => {
+            format!("{loss}. The rejected answers are still likelier, by less than at the start")
         }
+        (false, false) => format!("{loss}. The rejected answers are still likelier"),
+    }
+}
+
+fn sft(loss: &Series) -> String {
+    loss_words(loss, "the model finds the chosen answers likelier than some steps ago")
+}
+
+fn loss_words(loss: &Series, falling: &str) -> String {
+    match (trend(loss), direction_since_start(loss)) {
+        (Trend::Falling, _) => return format!("The loss is falling: {falling}"),
         (Trend::Rising, change) if change > 0.0 => {
             "The loss is above where it began. A lower learning rate usually helps"
         }

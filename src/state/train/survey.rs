@@ -101,7 +101,7 @@ mod tests {
         let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };
         let prompt = Text::Plain(String::new());
         let group = String::new();
-        let example = Example { line, prompt, group, chosen, rejected: None };
+        let example = Example::of_one(line, prompt, group, chosen);
         SurveyedRow { example, part: Part::Train }
     }
 

@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::objective::Setting;
-use super::settings::{DIVERGENCE_LOSSES, FDivergence, LOSS_TYPES, TrainConfig};
+use super::objective::{Reference, Setting};
+use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
+use crate::llm::Init;
 
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ impl TrainConfig {
             None => found.number("num_train_epochs", self.num_train_epochs, 0.001..=1000.0),
         }
         found.number("learning_rate", self.learning_rate, 1e-9..=1.0);
+        for problem in self.lr_scheduler_kwargs.problems(self.lr_scheduler_type, self.learning_rate)
+        {
+            found.add("lr_scheduler_kwargs", problem);
+        }
         found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
         found.number("weight_decay", self.weight_decay, 0.0..=1.0);
         found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
@@ -46,6 +51,19 @@ impl TrainConfig {
         }
         if self.objective.has(Setting::LabelSmoothing) {
             self.smoothing_problems(&mut found);
+        }
+        if self.objective.has(Setting::LabelWeights) {
+            found.number("desirable_weight", self.desirable_weight, 0.0..=1000.0);
+            found.number("undesirable_weight", self.undesirable_weight, 0.0..=1000.0);
+        }
+        if self.objective.has(Setting::Cpo) {
+            found.number("cpo_alpha", self.cpo_alpha, 0.0..=1000.0);
+            found.number("simpo_gamma", self.simpo_gamma, -1000.0..=1000.0);
+            found.number("alpha", self.alpha, -100.0..=100.0);
+        }
+        if self.packing && !self.objective.has(Setting::Packing) {
+            let name = self.objective.facts().name;
+            found.add("packing", format!("must be off: {name} compares whole answers"));
         }
         if self.objective.has(Setting::Divergence) {
             self.divergence_problems(&mut found);
@@ -86,6 +104,19 @@ impl TrainConfig {
         if self.lora.target_modules.is_empty() {
             found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
         }
+        for (field, message) in self.lora.problems() {
+            found.add(field, message);
+        }
+        let takes_out = matches!(self.lora.init_lora_weights, Init::Pissa | Init::Olora);
+        let has_reference = self.objective.facts().reference == Reference::Measured;
+        if takes_out && has_reference && self.adapter.is_none() {
+            let message = format!(
+                "must be true or gaussian for {}: without its adapter, a model with this start is not \
+                 the one that the run began with, and that is what PEFT would take for the reference",
+                self.objective.facts().name
+            );
+            found.add("lora.init_lora_weights", message);
+        }
         found.0
     }
 
@@ -94,10 +125,16 @@ impl TrainConfig {
             found.add("loss_type", "name at least one loss".to_owned());
         }
         for name in &self.loss_type {
-            if !LOSS_TYPES.contains(&name.as_str()) {
-                let known = LOSS_TYPES.join(", ");
-                found.add("loss_type", format!("`{name}` is not one of {known}"));
+            let facts = self.objective.facts();
+            if !facts.losses.contains(&name.as_str()) {
+                let known = facts.losses.join(", ");
+                let message = format!("`{name}` is not one of {}'s: {known}", facts.name);
+                found.add("loss_type", message);
             }
+        }
+        if self.loss_type.len() > 1 && !self.objective.has(Setting::LossWeights) {
+            let name = self.objective.facts().name;
+            found.add("loss_type", format!("{name} has one loss; only DPO adds several up"));
         }
         let (weights, losses) = (self.loss_weights.len(), self.loss_type.len());
         if weights != 0 && weights != losses {

@@ -199,6 +199,33 @@ table! {
         explanation: "Over the vocabulary and the answer's tokens",
         ..PLAIN
     }
+    Kl {
+        key: "kl",
+        title: "KL",
+        explanation: "How much likelier answers to other prompts have become than under the \
+                      reference, in nats: what KTO measures its rewards from",
+        ..PLAIN
+    }
+    NllLoss {
+        key: "nll_loss",
+        title: "Surprise at chosen",
+        explanation: "Mean surprise at each token of the chosen answers (ORPO: of the prompts, \
+                      too), in nats",
+        compared: Compared::OnOneAxis,
+        ..PLAIN
+    }
+    LogOddsRatio {
+        key: "log_odds_ratio",
+        title: "Log odds ratio",
+        explanation: "ln σ of the log odds of chosen: what ORPO makes larger",
+        ..PLAIN
+    }
+    LogOddsChosen {
+        key: "log_odds_chosen",
+        title: "Log odds of chosen",
+        explanation: "ln of the odds of the chosen answer over those of the rejected one",
+        ..PLAIN
+    }
     // Follows from the others, so no file has it.
     TokensPerSec {
         key: "tokens_per_sec",

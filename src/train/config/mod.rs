@@ -2,13 +2,20 @@
 //! objectives and the metrics, a table each.
 
 mod check;
+pub mod lora;
 pub mod metric;
 pub mod objective;
+pub mod objective_facts;
+mod objective_table;
 pub mod run_file;
+pub mod scheduler;
 mod settings;
 
 pub use check::ConfigProblem;
+pub use lora::LoraConfig;
 pub use objective::Objective;
+pub use objective_facts::LOSS_TYPES;
+pub use scheduler::SchedulerType;
 pub use settings::{
-    DTYPES, Dtype, F_DIVERGENCES, FDivergence, LOSS_TYPES, LoraConfig, SchedulerType, TrainConfig,
+    DTYPES, Dtype, F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, PackingStrategy, TrainConfig,
 };

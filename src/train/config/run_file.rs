@@ -51,14 +51,17 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
     if !written.contains_key("learning_rate") {
         config.learning_rate = config.objective.facts().learning_rate;
     }
+    if !written.contains_key("loss_type") {
+        config.loss_type = config.objective.usual_loss();
+    }
     Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::train::config::SchedulerType;
     use crate::train::config::objective::Objective;
     use crate::train::config::run_file::*;
-    use crate::train::config::settings::SchedulerType;
 
     #[test]
     fn a_run_file_comes_back_as_it_was_written() {
@@ -80,6 +83,7 @@ mod tests {
         assert_eq!((dpo.learning_rate, dpo.lora.r), (1e-6, 4));
         assert_eq!(dpo.loss_type, ["ipo"]); // one name does not need a list
         assert_eq!(parse("objective = 'sft'").unwrap().learning_rate, 2e-5);
+        assert_eq!(parse("objective = 'kto'").unwrap().loss_type, ["kto"]);
         assert_eq!(parse("max_steps = -1").unwrap().max_steps, None); // as TRL writes it
     }
 

@@ -5,29 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
 use super::objective::{Objective, Setting};
+use super::scheduler::{SchedulerKwargs, SchedulerType};
 use crate::data::forms::mapping::Mapping;
 use crate::llm::Weights;
-
-/// The DPO losses that this version knows, under TRL's names.
-pub const LOSS_TYPES: [&str; 15] = [
-    "sigmoid",
-    "hinge",
-    "ipo",
-    "exo_pair",
-    "nca_pair",
-    "robust",
-    "bco_pair",
-    "sppo_hard",
-    "aot",
-    "aot_unpaired",
-    "apo_zero",
-    "apo_down",
-    "discopop",
-    "sigmoid_norm",
-    "sft",
-];
 
 /// How far the policy is from its reference, as f-DPO (Wang et al. 2024) measures it, under TRL's
 /// names.
@@ -57,16 +40,27 @@ pub const F_DIVERGENCES: [(&str, FDivergence); 4] = [
 pub const DIVERGENCE_LOSSES: [&str; 8] =
     ["sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"];
 
-/// How the learning rate moves over the steps, as transformers names it.
+/// How rows are packed, under TRL's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SchedulerType {
+pub enum PackingStrategy {
+    /// Best fit decreasing: rows stay whole, and what is longer than `max_length` is cut.
     #[default]
-    Linear,
-    Cosine,
-    Constant,
-    ConstantWithWarmup,
+    Bfd,
+
+    /// The same, and what is longer is split over several rows.
+    BfdSplit,
+
+    /// Everything is joined and cut anew: rows see those before them.
+    Wrapped,
 }
+
+/// Every way of packing by its name in a run file.
+pub const PACKING_STRATEGIES: [(&str, PackingStrategy); 3] = [
+    ("bfd", PackingStrategy::Bfd),
+    ("bfd_split", PackingStrategy::BfdSplit),
+    ("wrapped", PackingStrategy::Wrapped),
+];
 
 /// How a run keeps the weights of its base model, under the names of TRL's `dtype`. Whichever it
 /// is, they do not learn, and everything is computed in f32.
@@ -134,6 +128,10 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     pub lr_scheduler_type: SchedulerType,
 
+    /// Settings of the schedule: `lr_scheduler_kwargs = { num_cycles = 3 }`.
+    #[serde(skip_serializing_if = "SchedulerKwargs::is_empty")]
+    pub lr_scheduler_kwargs: SchedulerKwargs,
+
     /// Steps over which the learning rate climbs. Below 1: the share of all steps.
     #[serde(serialize_with = "whole_or_float")]
     pub warmup_steps: f64,
@@ -145,7 +143,8 @@ pub struct TrainConfig {
     /// β in the DPO paper: how strongly the policy is held to the reference.
     pub beta: f64,
 
-    /// The DPO losses by TRL's names ([`LOSS_TYPES`]), summed.
+    /// The losses by TRL's names, of which each objective has its own
+    /// ([`Objective::facts`]). DPO sums several; the others have one.
     #[serde(deserialize_with = "one_or_many")]
     pub loss_type: Vec<String>,
 
@@ -166,13 +165,31 @@ pub struct TrainConfig {
     /// WPO (Zhou et al. 2024): a pair counts by how likely the policy itself would write its answers.
     pub use_weighting: bool,
 
-    /// DPO trains without dropout, the adapter's too, as TRL does: policy and reference then agree
+    /// KTO: by how much a good and a bad answer count.
+    pub desirable_weight: f64,
+    pub undesirable_weight: f64,
+
+    /// CPO: by how much the surprise at the chosen answers counts beside the loss of the pairs. `SimPO`
+    /// is without it.
+    pub cpo_alpha: f64,
+
+    /// `SimPO`'s γ: by how much the chosen answer is to be better.
+    pub simpo_gamma: f64,
+
+    /// `AlphaPO`'s α: what becomes of a log-probability before the loss sees it. 0: nothing.
+    pub alpha: f64,
+
+    /// TRL's preference trainers train without dropout, the adapter's too, as TRL does: policy and reference then agree
     /// where the adapter changes nothing.
     pub disable_dropout: bool,
 
     /// SFT learns from completions alone, not from their prompts. Rows that are one text are learned
     /// from as a whole whatever this says.
     pub completion_only_loss: bool,
+
+    /// SFT puts several short rows into one of up to `max_length` tokens.
+    pub packing: bool,
+    pub packing_strategy: PackingStrategy,
 
     /// Prompt and answer together are cut to this many tokens (the start is kept).
     pub max_length: usize,
@@ -213,23 +230,6 @@ pub struct TrainConfig {
     pub lora: LoraConfig,
 }
 
-/// The adapter's shape, under PEFT's names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoraConfig {
-    /// Rank: how many directions each layer may change in.
-    pub r: usize,
-
-    /// The change is scaled by `lora_alpha / r` (by `lora_alpha / √r` with rsLoRA).
-    pub lora_alpha: f64,
-    pub lora_dropout: f64,
-
-    /// Names of layers (`q_proj`), `all-linear`, or a regular expression for their whole paths.
-    #[serde(deserialize_with = "one_or_many")]
-    pub target_modules: Vec<String>,
-    pub use_rslora: bool,
-}
-
 /// Steps are a whole number, and a share of them is not.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn whole_or_float<S: serde::Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
@@ -248,19 +248,6 @@ fn steps_or_minus_one<'de, D: serde::Deserializer<'de>>(
     })
 }
 
-fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match OneOrMany::deserialize(source)? {
-        OneOrMany::One(name) => vec![name],
-        OneOrMany::Many(names) => names,
-    })
-}
-
 impl TrainConfig {
     /// Settings that a small model learns something visible from within some tens of steps on a
     /// laptop. TRL's own defaults are for large models and thousands of steps.
@@ -271,6 +258,7 @@ impl TrainConfig {
             per_device_train_batch_size: 4,
             max_steps: Some(60),
             learning_rate: objective.facts().suggested_learning_rate,
+            loss_type: objective.usual_loss(),
             warmup_steps: 3.0,
             held_out_share: 0.2,
             eval_steps: 10,
@@ -297,6 +285,23 @@ impl TrainConfig {
     /// By how much a pair's tokens beyond its shorter answer count. `None`: as the others.
     pub fn tail_weight(&self) -> Option<f64> {
         self.ld_alpha.filter(|_| self.objective.has(Setting::LdAlpha))
+    }
+
+    /// By how much CPO's surprise at the chosen answers counts. TRL's `alphapo` is `simpo` without it.
+    pub fn cpo_nll_weight(&self) -> f64 {
+        if self.loss_type.iter().any(|loss| loss == "alphapo") { 0.0 } else { self.cpo_alpha }
+    }
+
+    /// Whether the rows are drawn in a random order. TRL's KTO never does so: its neighbours in the file
+    /// are compared with each other.
+    pub fn shuffles(&self) -> bool {
+        self.shuffle && self.objective.has(Setting::Shuffle)
+    }
+
+    /// How rows are packed. `None`: they are not.
+    pub fn packs(&self) -> Option<PackingStrategy> {
+        let packs = self.packing && self.objective.has(Setting::Packing);
+        packs.then_some(self.packing_strategy)
     }
 
     /// Whether pairs are weighed by how likely the policy would write their answers.
@@ -326,19 +331,27 @@ impl Default for TrainConfig {
             num_train_epochs: 3.0,
             learning_rate: Objective::default().facts().learning_rate,
             lr_scheduler_type: SchedulerType::Linear,
+            lr_scheduler_kwargs: SchedulerKwargs::default(),
             warmup_steps: 0.0,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
             beta: 0.1,
-            loss_type: vec!["sigmoid".to_owned()],
+            loss_type: Objective::default().usual_loss(),
             loss_weights: Vec::new(),
             label_smoothing: 0.0,
             f_divergence_type: FDivergence::default(),
             f_alpha_divergence_coef: 0.5,
             ld_alpha: None,
             use_weighting: false,
+            desirable_weight: 1.0,
+            undesirable_weight: 1.0,
+            cpo_alpha: 1.0,
+            simpo_gamma: 0.5,
+            alpha: 0.0,
             disable_dropout: true,
             completion_only_loss: true,
+            packing: false,
+            packing_strategy: PackingStrategy::Bfd,
             max_length: 1024,
             seed: 42,
             held_out_share: 0.0,
@@ -352,18 +365,6 @@ impl Default for TrainConfig {
             save_steps: 10,
             columns: Mapping::default(),
             lora: LoraConfig::default(),
-        }
-    }
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self {
-            r: 8,
-            lora_alpha: 8.0,
-            lora_dropout: 0.0,
-            target_modules: vec!["q_proj".to_owned(), "v_proj".to_owned()],
-            use_rslora: false,
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::memory::{Memory, ModelSize, memory, pass_plan};
 use crate::llm;
 use crate::llm::Shapes;
-use crate::llm::adapter::lora;
 use crate::llm::model::Model;
 use crate::train::config::{DTYPES, TrainConfig};
 use crate::train::error::Error;
@@ -55,7 +54,7 @@ pub(super) fn changes(
         } else {
             examples
         };
-        let targets = lora::targets(&shapes.linears, &changed.lora.target_modules);
+        let targets = changed.lora.spec().targets(&shapes.linears);
         let plan = Plan::new(&changed, train.len());
         let largest = pass_plan(&size, &changed, &targets).largest(examples, train, &plan);
         let peak = memory(&size, &changed, &largest).peak();

@@ -5,7 +5,6 @@ use super::changes::Change;
 use super::memory::{Memory, ModelSize, memory, pass_plan};
 use crate::llm;
 use crate::llm::Shapes;
-use crate::llm::adapter::lora;
 use crate::llm::card::ModelSource;
 use crate::llm::model::Model;
 use crate::memory::free_memory;
@@ -24,7 +23,7 @@ pub fn check_run(
 ) -> Result<(), Error> {
     let shapes = Shapes::of(model.config());
     let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes: 0 };
-    let targets = lora::targets(&shapes.linears, &config.lora.target_modules);
+    let targets = config.lora.spec().targets(&shapes.linears);
     let largest = pass_plan(&size, config, &targets).largest(examples, train, plan);
     let found = memory(&size, config, &largest);
     let needed = found.peak() - found.program;

@@ -13,11 +13,10 @@ use crate::files;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::Shapes;
-use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::model::Model;
 use crate::train::config::objective::Reference;
-use crate::train::config::{Dtype, Objective, TrainConfig};
+use crate::train::config::{Dtype, LoraConfig, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
@@ -59,6 +58,9 @@ struct RowsKey {
     objective: Objective,
     completion_only_loss: bool,
     max_length: usize,
+
+    /// What rows are packed and compared by: strategy, batch, held-out share, seed.
+    grouped: Option<(Option<PackingStrategy>, usize, u64, u64)>,
 }
 
 /// What the measured speed depends on.
@@ -66,7 +68,7 @@ struct RowsKey {
 struct SpeedKey {
     rows: RowsKey,
     dtype: Dtype,
-    target_modules: Vec<String>,
+    lora: LoraConfig,
 
     /// Tokens of the measured pass, roughly: another shuffle is the same work.
     tokens: usize,
@@ -91,13 +93,20 @@ impl Estimator {
             objective: config.objective,
             completion_only_loss: config.completion_only_loss,
             max_length: config.max_length,
+            grouped: (config.packs().is_some() || config.objective == Objective::Kto).then(|| {
+                let batch = config.per_device_train_batch_size;
+                (config.packs(), batch, config.held_out_share.to_bits(), config.seed)
+            }),
         };
         if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
             let examples = prepare::examples(model, config, data, progress)?;
             self.rows = Some((key.clone(), examples));
         }
-        let (_, Examples { examples, .. }) = self.rows.as_ref().expect("it was read above");
-        let split = prepare::held_out_split(examples, config);
+        let (_, Examples { examples, split, .. }) = self.rows.as_ref().expect("it was read above");
+        let split = match key.grouped {
+            Some(_) => split.clone(),
+            None => prepare::held_out_split(examples, config),
+        };
         let plan = Plan::new(config, split.train.len());
 
         let weights = config.dtype.weights();
@@ -120,7 +129,7 @@ impl Estimator {
         let key = SpeedKey {
             rows: key,
             dtype: config.dtype,
-            target_modules: config.lora.target_modules.clone(),
+            lora: LoraConfig { r: 0, lora_alpha: 0.0, ..config.lora.clone() },
             tokens: tokens / 128,
         };
         let speed = match &self.speed {
@@ -164,7 +173,7 @@ impl Counted {
         (split, reference): (&Split, &[usize]),
         plan: &Plan,
     ) -> Self {
-        let targets = lora::targets(&size.shapes.linears, &config.lora.target_modules);
+        let targets = config.lora.spec().targets(&size.shapes.linears);
         let passes = pass_plan(size, config, &targets);
         let largest = passes.largest(examples, &split.train, plan);
         let rows = (split.train.as_slice(), split.held_out.as_slice(), reference);

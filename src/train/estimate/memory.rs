@@ -2,11 +2,10 @@
 
 use super::passes::{Largest, PassPlan};
 use crate::data::pair::Text;
-use crate::llm::LinearInfo;
 use crate::llm::Shapes;
-use crate::llm::adapter::lora;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::PassShape;
+use crate::llm::{LinearInfo, LoraSpec};
 use crate::train::config::TrainConfig;
 use crate::train::config::objective::Sequences;
 use crate::train::objective::logprobs;
@@ -82,8 +81,12 @@ const HOLES: f64 = 0.22;
 
 /// The memory of a run of which the largest pass is known.
 pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) -> Memory {
-    let targets = lora::targets(&model.shapes.linears, &config.lora.target_modules);
-    let values = targets.iter().map(|one| config.lora.r * (one.outputs + one.inputs));
+    let spec = config.lora.spec();
+    let targets = spec.targets(&model.shapes.linears);
+    let magnitudes = usize::from(spec.use_dora);
+    let values = targets
+        .iter()
+        .map(|one| spec.most_rank() * (one.outputs + one.inputs) + magnitudes * one.outputs);
     let adapter_bytes = (values.sum::<usize>() * size_of::<f32>()) as u64;
     let scores = logprobs::score_bytes(model.config, largest.predictions);
     let used = largest.cost.kept_bytes + largest.cost.work_bytes + scores;
@@ -91,11 +94,27 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
         weights: model.weight_bytes,
         adapter: 4 * adapter_bytes,
         kept: largest.cost.kept_bytes,
-        work: largest.cost.work_bytes + scores + (used as f64 * HOLES) as u64,
+        work: largest.cost.work_bytes
+            + scores
+            + (used as f64 * HOLES) as u64
+            + dora_bytes(&spec, &targets, largest),
         // Adapter and moments as bytes, and once more as the file that they become.
         checkpoint: 2 * 3 * adapter_bytes,
         program: PROGRAM_BYTES + BYTES_A_TOKEN * model.config.vocab_size as u64,
     }
+}
+
+/// What `DoRA` takes beside it: each thread a copy of the layer whose lengths it measures; in the backward
+/// pass the outputs of a layer, twice.
+fn dora_bytes(spec: &LoraSpec, targets: &[&LinearInfo], largest: &Largest) -> u64 {
+    if !spec.use_dora {
+        return 0;
+    }
+    let weight = targets.iter().map(|one| one.outputs * one.inputs).max().unwrap_or(0);
+    let outputs = targets.iter().map(|one| one.outputs).max().unwrap_or(0);
+    let at_once = rayon::current_num_threads().min(targets.len());
+    let values = (at_once * weight).max(2 * largest.cost.rows * outputs);
+    (values * size_of::<f32>()) as u64
 }
 
 /// How a run on a model of this size cuts its batches.
@@ -104,19 +123,23 @@ pub(super) fn pass_plan<'a>(
     config: &'a TrainConfig,
     targets: &'a [&'a LinearInfo],
 ) -> PassPlan<'a> {
-    let shape =
-        PassShape { config: size.config, shapes: size.shapes, targets, rank: config.lora.r };
+    let shape = PassShape {
+        config: size.config,
+        shapes: size.shapes,
+        targets,
+        rank: config.lora.spec().most_rank(),
+    };
     PassPlan { shape, config }
 }
 
 /// The memory of a run on pairs of these lengths: for a model that is not here yet.
 pub fn memory_for(model: &ModelSize<'_>, config: &TrainConfig, tokens: Tokens) -> Memory {
-    let targets = lora::targets(&model.shapes.linears, &config.lora.target_modules);
+    let targets = config.lora.spec().targets(&model.shapes.linears);
     let shape = PassShape {
         config: model.config,
         shapes: model.shapes,
         targets: &targets,
-        rank: config.lora.r,
+        rank: config.lora.spec().most_rank(),
     };
     let examples = made_up(config, tokens);
     let batch: Vec<usize> = (0..examples.len()).collect();
@@ -139,11 +162,16 @@ fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
         };
         let chosen = sequence();
         let rejected = match config.objective.facts().sequences {
-            Sequences::One => None,
+            Sequences::One | Sequences::AnswerAndAnothers => None,
             Sequences::ChosenAndRejected => Some(sequence()),
         };
+        let beside = match config.objective.facts().sequences {
+            Sequences::AnswerAndAnothers => Some(sequence()),
+            Sequences::One | Sequences::ChosenAndRejected => None,
+        };
         let prompt = Text::Plain(String::new());
-        Example { line: index + 1, prompt, group: String::new(), chosen, rejected }
+        let example = Example::of_one(index + 1, prompt, String::new(), chosen);
+        Example { rejected, beside, ..example }
     });
     examples.collect()
 }

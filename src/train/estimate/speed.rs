@@ -6,13 +6,12 @@ use crate::llm::adapter::lora::{Adapter, LinearInfo};
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
-use crate::llm::{Keep, Shapes, Weights};
+use crate::llm::{Init, Keep, LoraSpec, Shapes, Weights};
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::Asked;
 use crate::train::rows::batch::{Example, Sequence};
-use crate::train::step::adapter;
 use crate::train::step::optim::AdamW;
 
 /// Seconds that one unit of each kind of work takes here.
@@ -65,7 +64,7 @@ pub fn measure(
     let size = PartSize::of(model, weights, rows);
     let part = model.part(size.layers, size.tokens, size.weights)?;
     let shapes = Shapes::of(part.config());
-    let adapter = adapter(&part, config)?;
+    let mut adapter = adapter(&part, config)?;
     let targets: Vec<&LinearInfo> =
         shapes.linears.iter().filter(|linear| adapter.pair(&linear.name).is_some()).collect();
     let shape = PassShape {
@@ -100,9 +99,10 @@ pub fn measure(
         let mut optimizer = AdamW::new(&vars, config.weight_decay);
         let (stepped, step) = timed(|| {
             gradients.clip(1.0);
-            optimizer.step(&vars, &gradients, config.learning_rate)
+            let stepped = optimizer.step(&vars, &gradients, config.learning_rate);
+            adapter.measure_lengths(&part).map(|()| stepped)
         });
-        stepped?;
+        stepped??;
         found.push([forward, backward, head, step]);
     }
     // The first one warms caches and threads up. Of the others the middle one: whatever else the
@@ -153,11 +153,13 @@ impl PartSize {
 
 /// As a run would make it; where it names layers that the part does not have, on all of them.
 fn adapter(part: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
-    let spec = adapter::lora_spec(config);
+    // What the start is makes no difference to how long a step takes.
+    let spec = LoraSpec { init: Init::Usual, ..config.lora.spec() };
     if let Ok(adapter) = Adapter::init(part, &spec, config.seed) {
         return Ok(adapter);
     }
-    let spec = crate::llm::LoraSpec { target_modules: vec!["all-linear".to_owned()], ..spec };
+    let target_modules = vec!["all-linear".to_owned()];
+    let spec = LoraSpec { target_modules, layers_to_transform: None, ..spec };
     Ok(Adapter::init(part, &spec, config.seed)?)
 }
 

@@ -1,6 +1,9 @@
 //! Which loss an objective has. A new one does not compile until it is here.
 
+use super::cpo::Contrastive;
+use super::kto::{self, Labelled};
 use super::loss::{Loss, StepRows};
+use super::orpo::OddsRatio;
 use super::preferences::{self, Preferences};
 use super::sft::Completions;
 use crate::train::config::{Objective, TrainConfig};
@@ -10,6 +13,9 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
     match config.objective {
         Objective::Dpo => Box::new(Preferences::new(config, rows)),
         Objective::Sft => Box::new(Completions::new(rows)),
+        Objective::Kto => Box::new(Labelled::new(config, rows)),
+        Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
+        Objective::Cpo => Box::new(Contrastive::new(config, rows)),
     }
 }
 
@@ -17,6 +23,7 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
 pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
     match config.objective {
         Objective::Dpo => preferences::loss_at_start(config),
-        Objective::Sft => None,
+        Objective::Kto => kto::loss_at_start(config),
+        Objective::Sft | Objective::Orpo | Objective::Cpo => None,
     }
 }

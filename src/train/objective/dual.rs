@@ -54,6 +54,18 @@ impl Dual {
         if self.value > most { self.chain(most, 0.0) } else { self }
     }
 
+    /// ln(1 − eˣ), of x below 0.
+    pub fn ln_1m_exp(self) -> Self {
+        let power = self.value.exp();
+        // Each form is exact where the other loses digits (Mächler 2012).
+        let value = if self.value > -std::f64::consts::LN_2 {
+            (-self.value.exp_m1()).ln()
+        } else {
+            (-power).ln_1p()
+        };
+        self.chain(value, -power / (1.0 - power))
+    }
+
     pub fn sigmoid(self) -> Self {
         let value = sigmoid(self.value);
         self.chain(value, value * (1.0 - value))

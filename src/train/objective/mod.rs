@@ -1,10 +1,13 @@
 //! What a run minimises: the losses, and the log-probabilities that they are made of.
 
 pub mod choose;
+mod cpo;
 pub mod dpo;
 pub mod dual;
+mod kto;
 pub mod logprobs;
 pub(crate) mod loss;
+mod orpo;
 mod preferences;
 mod sft;
 pub(crate) mod sums;

@@ -20,9 +20,12 @@ impl Completions {
 impl Loss for Completions {
     fn add(&self, sums: &mut BatchSums, rows: &[ScoredRow<'_>]) -> Vec<f64> {
         for row in rows {
-            sums.chosen.add(&row.stats[0]);
+            for stats in &row.stats {
+                sums.chosen.add(stats);
+            }
         }
-        vec![-1.0 / self.tokens_in_step as f64; rows.len()]
+        let sequences = rows.iter().map(|row| row.stats.len()).sum();
+        vec![-1.0 / self.tokens_in_step as f64; sequences]
     }
 
     fn value(&self, sums: &[BatchSums]) -> f64 {

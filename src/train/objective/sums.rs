@@ -17,6 +17,23 @@ pub(crate) struct BatchSums {
     pub loss: f64,
     pub chosen: CompletionStats,
     pub rejected: CompletionStats,
+
+    /// Rows with a chosen and with a rejected answer, where not all have both.
+    pub chosen_rows: usize,
+    pub rejected_rows: usize,
+
+    /// What the losses without a reference take for the log-probability of an answer: sums, or means.
+    pub logps_chosen: f64,
+    pub logps_rejected: f64,
+
+    /// ORPO's prompts, and learned tokens of prompts and chosen answers as a mean over its rows.
+    pub prompts: CompletionStats,
+    pub whole_tokens_a_row: f64,
+    pub log_odds: f64,
+    pub log_odds_ratio: f64,
+
+    /// KTO's z.
+    pub kl: f64,
     pub rewards_chosen: f64,
     pub rewards_rejected: f64,
     pub wins: usize,
@@ -29,8 +46,11 @@ impl BatchSums {
     /// Of a batch of which nothing has been run yet.
     pub fn of(examples: &[Example], batch: &[usize]) -> Self {
         let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
-        let tokens_a_row = tokens.sum::<usize>() as f64 / batch.len().max(1) as f64;
-        Self { rows: batch.len(), tokens_a_row, ..Self::default() }
+        let rows = batch.len().max(1) as f64;
+        let tokens_a_row = tokens.sum::<usize>() as f64 / rows;
+        let whole = batch.iter().map(|index| examples[*index].chosen.ids.len().saturating_sub(1));
+        let whole_tokens_a_row = whole.sum::<usize>() as f64 / rows;
+        Self { rows: batch.len(), tokens_a_row, whole_tokens_a_row, ..Self::default() }
     }
 }
 
@@ -39,9 +59,9 @@ impl BatchSums {
 /// The first token of a text, which nothing predicts, counts for GPT-2 alone,
 /// whose class name does not tell transformers that its labels are shifted.
 pub(crate) fn tokens_in_step<'a>(rows: impl Iterator<Item = &'a Example>, naming: Naming) -> usize {
-    rows.map(|Example { chosen, .. }| match naming {
-        Naming::Gpt2 => chosen.completion_tokens(),
-        _ => chosen.targets().len(),
+    rows.map(|example| match naming {
+        Naming::Gpt2 => example.chosen.completion_tokens(),
+        _ => example.learned_tokens(),
     })
     .sum()
 }
@@ -49,6 +69,16 @@ pub(crate) fn tokens_in_step<'a>(rows: impl Iterator<Item = &'a Example>, naming
 /// What TRL averages over micro-batches, however many tokens or rows each has.
 pub(crate) fn mean(sums: &[BatchSums], of: &dyn Fn(&BatchSums) -> f64) -> f64 {
     sums.iter().map(of).sum::<f64>() / sums.len().max(1) as f64
+}
+
+/// The same of micro-batches of which not all have it. `None`: none has.
+pub(crate) fn mean_where(
+    sums: &[BatchSums],
+    has: &dyn Fn(&BatchSums) -> bool,
+    of: &dyn Fn(&BatchSums) -> f64,
+) -> Option<f64> {
+    let found: Vec<f64> = sums.iter().filter(|sum| has(sum)).map(of).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
 }
 
 pub(crate) fn per(value: f64, count: usize) -> f64 {
@@ -62,4 +92,17 @@ pub(crate) fn of_answers(sums: &[BatchSums]) -> Values {
     });
     let accuracy = mean(sums, &|sum| per(sum.chosen.correct as f64, sum.chosen.tokens));
     Values::from([(Metric::Entropy, entropy), (Metric::MeanTokenAccuracy, accuracy)])
+}
+
+/// What is reported of pairs that are held to no reference.
+pub(crate) fn without_reference(all: &[BatchSums]) -> Values {
+    let mean = |of: &dyn Fn(&BatchSums) -> f64| mean(all, &|sum| per(of(sum), sum.rows));
+    Values::from([
+        (Metric::RewardsChosen, mean(&|sum| sum.rewards_chosen)),
+        (Metric::RewardsRejected, mean(&|sum| sum.rewards_rejected)),
+        (Metric::RewardsAccuracies, mean(&|sum| sum.wins as f64)),
+        (Metric::RewardsMargins, mean(&|sum| sum.rewards_chosen - sum.rewards_rejected)),
+        (Metric::LogpsChosen, mean(&|sum| sum.logps_chosen)),
+        (Metric::LogpsRejected, mean(&|sum| sum.logps_rejected)),
+    ])
 }

@@ -58,14 +58,46 @@ pub struct Example {
     /// What is learned: the chosen answer, or the completion.
     pub chosen: Sequence,
 
-    /// Only for DPO.
+    /// Only of a pair.
     pub rejected: Option<Sequence>,
+
+    /// What is measured beside it: of ORPO the prompt of the chosen answer, of KTO the prompt with the
+    /// answer of another row.
+    pub beside: Option<Sequence>,
+
+    /// Further rows that are packed with this one.
+    pub packed: Vec<Sequence>,
+
+    /// Whether the answer is a good one, for KTO.
+    pub is_good: Option<bool>,
 }
 
 impl Example {
+    /// A row with one answer, or one text.
+    pub fn of_one(line: usize, prompt: Text, group: String, chosen: Sequence) -> Self {
+        Self {
+            line,
+            prompt,
+            group,
+            chosen,
+            rejected: None,
+            beside: None,
+            packed: Vec::new(),
+            is_good: None,
+        }
+    }
+
     /// The sequences that are run through the model, chosen first.
     pub fn sequences(&self) -> impl Iterator<Item = &Sequence> {
-        std::iter::once(&self.chosen).chain(&self.rejected)
+        std::iter::once(&self.chosen).chain(&self.rejected).chain(&self.beside).chain(&self.packed)
+    }
+
+    /// Learned tokens of a row that has no pair, with those of all that are packed with it.
+    pub fn learned_tokens(&self) -> usize {
+        std::iter::once(&self.chosen)
+            .chain(&self.packed)
+            .map(|sequence| sequence.targets().len())
+            .sum()
     }
 
     /// The same, no longer than this.
@@ -75,12 +107,16 @@ impl Example {
         if let Some(rejected) = &mut cut.rejected {
             rejected.truncate(max_length);
         }
+        if let Some(beside) = &mut cut.beside {
+            beside.truncate(max_length);
+        }
         cut
     }
 
-    /// Tokens of all its sequences, as TRL's `num_tokens` counts them.
+    /// Tokens of all its answers, as TRL's `num_tokens` counts them.
     pub fn token_count(&self) -> usize {
-        self.sequences().map(|sequence| sequence.ids.len()).sum()
+        let answers = std::iter::once(&self.chosen).chain(&self.rejected).chain(&self.packed);
+        answers.map(|sequence| sequence.ids.len()).sum()
     }
 }
 
@@ -96,6 +132,20 @@ pub struct Encoder<'a> {
 
     /// What is learned of a prompt with its completion.
     pub learned: Learned,
+
+    /// Where the answers of a pair begin, and what stands around them.
+    pub borders: Borders,
+}
+
+/// Where the answers of a pair begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Borders {
+    /// Where their tokens and those of the prompt part: TRL's DPO.
+    WhereTheyPart,
+
+    /// After as many tokens as the prompt has, with these tokens around prompt and answer: TRL's CPO and
+    /// ORPO.
+    AtLength { bos: Option<u32>, eos: Option<u32>, measures_prompt: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,13 +191,23 @@ impl Encoder<'_> {
             None => (&understood.content, asked),
         };
         let example = |chosen, rejected| Example {
-            line: row.line,
-            prompt: asked.clone(),
-            group: understood.group.clone(),
-            chosen,
             rejected,
+            is_good: understood.label,
+            ..Example::of_one(row.line, asked.clone(), understood.group.clone(), chosen)
         };
         Ok(match content {
+            Content::Preference(pair) if self.borders != Borders::WhereTheyPart => {
+                let (chosen, rejected, prompt_tokens) = self.at_length(by, pair)?;
+                let beside = match self.borders {
+                    Borders::AtLength { measures_prompt: true, .. } => {
+                        let ids = chosen.ids[..chosen.completion_start].to_vec();
+                        (ids.len() > 1).then_some(Sequence { ids, completion_start: 0 })
+                    }
+                    _ => None,
+                };
+                let example = Example { beside, ..example(chosen, Some(rejected)) };
+                Encoded { example, prompt_tokens }
+            }
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
                 let chosen = self.ids(by, prompt, Some(chosen), Ending::Closed)?;
@@ -187,23 +247,41 @@ impl Encoder<'_> {
         answer: Option<&Text>,
         ending: Ending,
     ) -> Result<Vec<u32>, Error> {
-        let By { line, beside } = by;
-        let tokenize = |text: &str, add_special| self.tokenizer.encode(text, add_special);
+        let mut text = self.text(by, prompt, answer, ending)?;
+        // A template wrote what goes around it.
+        let is_plain = matches!(prompt, Text::Plain(_));
+        if is_plain && ending == Ending::Closed {
+            let is_ended = match answer {
+                Some(Text::Plain(answer)) => answer.ends_with(self.eos), // the prompt does not count
+                Some(Text::Messages(_)) | None => text.ends_with(self.eos),
+            };
+            if !is_ended {
+                text.push_str(self.eos);
+            }
+        }
+        self.tokens(by.line, &text, is_plain)
+    }
+
+    fn tokens(&self, line: usize, text: &str, add_special: bool) -> Result<Vec<u32>, Error> {
+        let ids = self.tokenizer.encode(text, add_special);
+        ids.map_err(|source| Error::Tokenize { line, source: source.into() })
+    }
+
+    /// What is tokenised, without any end-of-sequence token that a template does not write.
+    fn text(
+        &self,
+        By { line, beside }: By<'_>,
+        prompt: &Text,
+        answer: Option<&Text>,
+        ending: Ending,
+    ) -> Result<String, Error> {
         match prompt {
             Text::Plain(prompt) => {
                 let mut text = prompt.clone();
-                let last = match answer {
-                    Some(Text::Plain(answer)) => answer, // the prompt's end does not count
-                    Some(Text::Messages(_)) | None => prompt,
-                };
                 if let Some(Text::Plain(answer)) = answer {
                     text.push_str(answer);
                 }
-                if ending == Ending::Closed && !last.ends_with(self.eos) {
-                    text.push_str(self.eos);
-                }
-                let ids = tokenize(&text, true);
-                ids.map_err(|source| Error::Tokenize { line, source: source.into() })
+                Ok(text)
             }
             Text::Messages(prompt) => {
                 let chat = self.chat.ok_or(Error::NoChatTemplate { line })?;
@@ -215,12 +293,60 @@ impl Encoder<'_> {
                     messages = messages.iter().map(Message::with_joined_parts).collect();
                 }
                 let text = chat.render_beside(&messages, ending == Ending::Open, beside);
-                let text =
-                    text.map_err(|source| Error::Tokenize { line, source: source.into() })?;
-                let ids = tokenize(&text, false); // the template wrote what goes around it
-                ids.map_err(|source| Error::Tokenize { line, source: source.into() })
+                text.map_err(|source| Error::Tokenize { line, source: source.into() })
             }
         }
+    }
+
+    /// The two answers as TRL's `CPOTrainer.tokenize_row` has them, and how many tokens the prompt has.
+    fn at_length(
+        &self,
+        by: By<'_>,
+        pair: &PreferencePair,
+    ) -> Result<(Sequence, Sequence, usize), Error> {
+        let PreferencePair { prompt, chosen, rejected } = pair;
+        let mut prompt_text = self.text(by, prompt, None, Ending::Open)?;
+        let texts = [
+            self.text(by, prompt, Some(chosen), Ending::Closed)?,
+            self.text(by, prompt, Some(rejected), Ending::Closed)?,
+        ];
+        if let Text::Messages(messages) = prompt {
+            // A prompt that ends in the assistant's words is continued, not answered.
+            if let Some(last) = messages.last().filter(|last| last.role == "assistant") {
+                let text = self.text(by, prompt, None, Ending::Closed)?;
+                let words = last.content.trim();
+                let end = text.rfind(words).map(|start| start + words.len());
+                prompt_text = text[..end.unwrap_or(text.len())].to_owned();
+            }
+            for text in &texts {
+                let both = prompt_text.chars().zip(text.chars());
+                let shared = both.take_while(|(one, other)| one == other);
+                let bytes: usize = shared.map(|(one, _)| one.len_utf8()).sum();
+                prompt_text.truncate(bytes);
+            }
+        }
+        let prompt_ids = self.tokens(by.line, &prompt_text, false)?;
+        let answer = |text: &str| -> Result<Sequence, Error> {
+            let mut ids = self.tokens(by.line, text, false)?;
+            let mut start = prompt_ids.len();
+            if ids.get(..start) != Some(prompt_ids.as_slice()) {
+                start = start.saturating_sub(1).min(ids.len());
+            }
+            if let Borders::AtLength { bos, eos, .. } = self.borders {
+                if let Some(bos) = bos.filter(|bos| start == 0 || ids.first() != Some(bos)) {
+                    ids.insert(0, bos);
+                    start += 1;
+                }
+                if let Some(eos) = eos.filter(|eos| ids.len() == start || ids.last() != Some(eos)) {
+                    ids.push(eos);
+                }
+            }
+            Ok(Sequence { ids, completion_start: start })
+        };
+        let (chosen, rejected) = (answer(&texts[0])?, answer(&texts[1])?);
+        let prompt_tokens =
+            prompt_ids.len() + chosen.completion_start.saturating_sub(prompt_ids.len());
+        Ok((chosen, rejected, prompt_tokens))
     }
 }
 
@@ -268,7 +394,8 @@ impl Encoded {
     /// Why nothing of an answer is left to be learned, by TRL's rules: a pair needs a prompt below
     /// `max_length`, a completion a token of its own.
     pub fn left_out(&self, max_length: usize) -> Option<LeftOut> {
-        let is_pair = self.example.rejected.is_some();
+        let Example { rejected, is_good, .. } = &self.example;
+        let is_pair = rejected.is_some() || is_good.is_some();
         self.example.sequences().find_map(|Sequence { ids, completion_start }| {
             if ids.is_empty() {
                 Some(LeftOut::NothingToLearn)

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batch::{Encoded, LeftOut};
+use super::batch::{Encoded, Example, LeftOut};
 use super::limit::Limit;
 use super::survey::{Concern, Finding, Part};
 use super::template::{Reads, UNREAD};
@@ -12,9 +12,10 @@ use crate::data::check::{self, PairProblem, ProblemKind};
 use crate::data::forms::Content;
 use crate::data::forms::{Weight, are};
 use crate::data::pair::PreferencePair;
+use crate::data::split::Split;
 use crate::data::table::Report;
 use crate::llm::text::chat::ChatTemplate;
-use crate::train::config::TrainConfig;
+use crate::train::config::{Objective, TrainConfig};
 
 /// From here on, picking the longer answer is nearly as good as understanding it.
 const LENGTH_TELLS: f64 = 0.65;
@@ -133,7 +134,11 @@ fn cut_findings(
     let max_length = limit.tokens;
     let rows = |is: &dyn Fn(usize) -> bool| (0..encoded.len()).filter(|i| is(*i)).collect();
     let longest = |index: usize| longest(&encoded[index]);
-    let left_out = |why| rows(&|index| encoded[index].left_out(max_length) == Some(why));
+    let left_out = |why| {
+        rows(&|index| {
+            parts[index] == Part::Dropped && encoded[index].left_out(max_length) == Some(why)
+        })
+    };
     let dropped: Vec<usize> = left_out(LeftOut::PromptFills);
     let silent: Vec<usize> = left_out(LeftOut::NothingToLearn);
     let cut: Vec<usize> =
@@ -436,6 +441,38 @@ fn split_finding(encoded: &[Encoded], parts: &[Part]) -> Finding {
         _ => Concern::Problem,
     };
     finding(concern, sentence, Vec::new())
+}
+
+/// Good and bad answers that hardly ever come together in a batch: KTO compares within one.
+pub fn of_labels(examples: &[Example], split: &Split, config: &TrainConfig) -> Option<Finding> {
+    let is_good = |index: &usize| examples[*index].is_good;
+    let batches = split.train.chunks(config.per_device_train_batch_size.max(1));
+    let mut count = 0;
+    let of_one_kind = batches.filter(|batch| {
+        count += 1;
+        let first = is_good(&batch[0]);
+        batch.len() > 1 && first.is_some() && batch.iter().all(|index| is_good(index) == first)
+    });
+    let of_one_kind = of_one_kind.count();
+    let mostly = config.objective == Objective::Kto && 2 * of_one_kind > count;
+    let sentence = format!(
+        "{} all good or all bad answers. TRL's KTO takes the rows in the order of the file (of pairs, \
+         first all chosen answers and then all rejected ones) and compares within a batch: mixed \
+         rows are learned from more evenly",
+        are(of_one_kind, "batch has", "batches have")
+    );
+    mostly.then(|| finding(Concern::Caution, sentence, Vec::new()))
+}
+
+/// How many rows have become how many.
+pub fn of_packing(documents: usize, split: &Split, limit: Limit) -> Finding {
+    let rows = are(split.train.len(), "row", "rows");
+    let sentence = format!(
+        "{} packed into {rows} of at most {} tokens, and a batch counts those",
+        are(documents, "row to train on is", "rows to train on are"),
+        limit.tokens
+    );
+    finding(Concern::Fact, sentence, Vec::new())
 }
 
 /// What is asked for and needs held-out rows, where there are none.

@@ -7,6 +7,7 @@
 pub mod batch;
 mod findings;
 pub mod limit;
+mod packing;
 pub mod plan;
 pub mod prepare;
 pub mod survey;
@@ -155,7 +156,7 @@ mod tests {
         let missing = unmapped("prompt=frage,chosen=gut,rejected=schlimm").to_string();
         assert!(missing.contains("should be the column \"schlimm\""), "{missing}");
         let one_answer = unmapped("prompt=frage,completion=gut").to_string();
-        assert!(one_answer.contains("DPO learns from pairs"), "{one_answer}");
+        assert!(one_answer.contains("learns from pairs"), "{one_answer}");
 
         let columns = Mapping::parse("prompt=frage,completion=gut").unwrap();
         let rows = read(&path, &columns, Objective::Sft, &Quiet).unwrap().rows;

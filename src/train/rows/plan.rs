@@ -26,7 +26,7 @@ impl Plan {
             row_count,
             batch_size: config.per_device_train_batch_size.max(1),
             accumulation: config.gradient_accumulation_steps.max(1),
-            shuffle: config.shuffle.then_some(config.seed),
+            shuffle: config.shuffles().then_some(config.seed),
             steps: 0,
         };
         let by_epochs = (config.num_train_epochs * plan.steps_per_epoch() as f64).ceil() as usize;

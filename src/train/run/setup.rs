@@ -13,6 +13,7 @@ use crate::data::table;
 use crate::files;
 use crate::files::Lock;
 use crate::jobs::{Progress, Quiet};
+use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
 use crate::train::config::run_file;
@@ -91,7 +92,13 @@ pub fn check_start(
     check_folder(run_dir)?;
     let rows = Readied::of(model, config, config.data.clone(), progress)?;
     let adapter = adapter::begin(model, config)?;
-    let notes = unused_lora(config, &adapter).into_iter().collect();
+    let mut notes: Vec<String> = unused_lora(config, &adapter).into_iter().collect();
+    let init = config.lora.init_lora_weights;
+    if config.adapter.is_none() && matches!(init, Init::Pissa | Init::Olora) {
+        let note = "with init_lora_weights pissa and olora a part is taken out of every layer before \
+                    the first step, and that time is not in the estimate";
+        notes.push(note.to_owned());
+    }
     Ok(rows.checked(config.clone(), notes, adapter, None))
 }
 
@@ -376,7 +383,8 @@ fn differences(room: &str, asked: &toml::Table, own: &toml::Table) -> Vec<(Strin
 /// What the settings say otherwise than the adapter that is continued, which keeps its own.
 fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
     config.adapter.as_ref()?;
-    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora } = &config.lora;
+    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora, use_dora, .. } =
+        &config.lora;
     let own = adapter.config();
     let card = adapter.card();
     let (mut kept, mut unused) = (Vec::new(), Vec::new());
@@ -390,6 +398,7 @@ fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
     compare("lora_alpha", lora_alpha.to_string(), own.lora_alpha.to_string());
     compare("lora_dropout", lora_dropout.to_string(), own.lora_dropout.to_string());
     compare("use_rslora", use_rslora.to_string(), own.use_rslora.to_string());
+    compare("use_dora", use_dora.to_string(), own.use_dora.to_string());
     let sorted = |names: &[String]| {
         let names: BTreeSet<String> = names.iter().map(|name| format!("{name:?}")).collect();
         format!("[{}]", names.into_iter().collect::<Vec<_>>().join(", "))

@@ -40,7 +40,7 @@ use crate::train::step::forward_backward::{StepInput, StepOutcome};
 use crate::train::step::optim::AdamW;
 use crate::train::step::reference;
 use crate::train::step::sample;
-use crate::train::step::schedule;
+use crate::train::step::schedule::Schedule;
 
 /// Trains an adapter for `model`, which must have been loaded with f32 weights.
 ///
@@ -123,7 +123,7 @@ struct Training<'a> {
 impl<'a> Training<'a> {
     fn new(
         model: &'a Model,
-        (setup, adapter): (&'a Setup, Adapter),
+        (setup, mut adapter): (&'a Setup, Adapter),
         progress: &'a dyn Progress<TrainEvent>,
     ) -> Result<Self, Error> {
         let config = &setup.config;
@@ -131,6 +131,7 @@ impl<'a> Training<'a> {
         let state = match setup.begins {
             Begins::AtItsCheckpoint => {
                 let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
+                adapter.measure_lengths(model)?;
                 history::truncate(&setup.run_dir, state.step)?;
                 samples::truncate(&setup.run_dir, state.step)?;
                 state
@@ -237,10 +238,16 @@ impl<'a> Training<'a> {
         self.finite("gradient", grad_norm)?;
 
         // The adapter moves.
-        let warmup = config.warmup(plan.steps);
-        let share = schedule::factor(config.lr_scheduler_type, index, warmup, plan.steps);
-        let learning_rate = config.learning_rate * share;
+        let schedule = Schedule {
+            kind: config.lr_scheduler_type,
+            kwargs: &config.lr_scheduler_kwargs,
+            learning_rate: config.learning_rate,
+            warmup_steps: config.warmup(plan.steps),
+            total_steps: plan.steps,
+        };
+        let learning_rate = schedule.rate(index);
         jobs::in_pool(|| self.state.optimizer.step(&self.vars, &gradients, learning_rate))?;
+        jobs::in_pool(|| self.adapter.measure_lengths(self.model))?;
         self.state.step += 1;
         self.state.num_tokens += tokens;
 

@@ -3,23 +3,30 @@
 use std::path::Path;
 
 use crate::llm;
-use crate::llm::adapter::lora::{Adapter, LoraSpec};
+use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
-use crate::train::config::{LoraConfig, TrainConfig};
+use crate::train::config::{ConfigProblem, TrainConfig};
 use crate::train::error::Error;
 
 /// A new adapter, or the one to continue.
 pub fn begin(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
     match &config.adapter {
-        Some(path) => load(model, path),
-        None => Ok(Adapter::init(model, &lora_spec(config), config.seed)?),
+        Some(path) => {
+            let adapter = load(model, path)?;
+            if adapter.config().use_dora && config.lora.lora_dropout > 0.0 {
+                let message =
+                    "must be 0: the adapter that is continued has DoRA, which is trained \
+                               without dropout here"
+                        .to_owned();
+                return Err(Error::Config(vec![ConfigProblem {
+                    field: "lora.lora_dropout",
+                    message,
+                }]));
+            }
+            Ok(adapter)
+        }
+        None => Ok(Adapter::init(model, &config.lora.spec(), config.seed)?),
     }
-}
-
-pub(crate) fn lora_spec(config: &TrainConfig) -> LoraSpec {
-    let LoraConfig { r, lora_alpha, lora_dropout, target_modules, use_rslora } =
-        config.lora.clone();
-    LoraSpec { r, lora_alpha, lora_dropout, use_rslora, target_modules }
 }
 
 pub fn load(model: &Model, path: &Path) -> Result<Adapter, Error> {

@@ -158,13 +158,10 @@ mod tests {
 
     fn example(last: u32) -> Example {
         let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), completion_start: 1 };
-        Example {
-            line: 1,
-            prompt: Text::Plain("p".to_owned()),
-            group: "p".to_owned(),
-            chosen: sequence(&[1, 2, last]),
-            rejected: Some(sequence(&[1, 3])),
-        }
+        let prompt = Text::Plain("p".to_owned());
+        let chosen = sequence(&[1, 2, last]);
+        let rejected = Some(sequence(&[1, 3]));
+        Example { rejected, ..Example::of_one(1, prompt, "p".to_owned(), chosen) }
     }
 
     #[test]

@@ -79,13 +79,8 @@ mod tests {
     use crate::train::rows::batch::Sequence;
 
     fn example(words: &str) -> Example {
-        Example {
-            line: 1,
-            prompt: Text::Plain(words.to_owned()),
-            group: words.to_owned(),
-            chosen: Sequence { ids: vec![1, 2], completion_start: 1 },
-            rejected: None,
-        }
+        let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };
+        Example::of_one(1, Text::Plain(words.to_owned()), words.to_owned(), chosen)
     }
 
     #[test]

@@ -1,0 +1,114 @@
+//! Runs of TRL that are kept in `tests/reference/traces`, each replayed: what the same means is said in
+//! `traces.rs`.
+
+use crate::traces::replay;
+
+#[test]
+fn dpo_sigmoid_is_that_of_trl() {
+    replay("dpo_sigmoid");
+}
+
+#[test]
+fn dpo_on_plain_text_is_that_of_trl() {
+    replay("dpo_plain_text");
+}
+
+#[test]
+fn dpo_ipo_is_that_of_trl() {
+    replay("dpo_ipo");
+}
+
+#[test]
+fn dpo_with_accumulation_clipping_and_warm_up_is_that_of_trl() {
+    replay("dpo_accum_cosine");
+}
+
+#[test]
+fn dpo_on_qwen3_is_that_of_trl() {
+    replay("dpo_qwen3");
+}
+
+#[test]
+fn dpo_with_the_jensen_shannon_divergence_is_that_of_trl() {
+    replay("dpo_js");
+}
+
+#[test]
+fn dpo_with_an_alpha_divergence_is_that_of_trl() {
+    replay("dpo_alpha");
+}
+
+#[test]
+fn dpo_with_lighter_tails_is_that_of_trl() {
+    replay("dpo_ld");
+}
+
+#[test]
+fn dpo_on_sorted_margins_is_that_of_trl() {
+    replay("dpo_aot");
+}
+
+#[test]
+fn dpo_weighed_by_the_policy_is_that_of_trl() {
+    replay("dpo_wpo");
+}
+
+#[test]
+fn supervised_fine_tuning_is_that_of_trl() {
+    replay("sft");
+}
+
+#[test]
+fn odd_pairs_under_odd_settings_are_those_of_trl() {
+    replay("odd_dpo");
+}
+
+#[test]
+fn odd_rows_learned_as_a_whole_are_those_of_trl() {
+    replay("odd_sft");
+}
+
+#[test]
+fn kto_is_that_of_trl() {
+    replay("kto");
+}
+
+#[test]
+fn orpo_is_that_of_trl() {
+    replay("orpo");
+}
+
+#[test]
+fn cpo_is_that_of_trl() {
+    replay("cpo");
+}
+
+#[test]
+fn simpo_is_that_of_trl() {
+    replay("cpo_simpo");
+}
+
+#[test]
+fn packed_rows_are_learned_as_by_trl() {
+    replay("sft_packing");
+}
+
+#[test]
+fn lora_on_every_linear_layer_of_gpt2_is_that_of_trl() {
+    replay("lora_all_linear");
+}
+
+#[test]
+fn lora_on_some_layers_is_that_of_trl() {
+    replay("lora_layers");
+}
+
+#[test]
+fn lora_with_ranks_of_its_own_is_that_of_trl() {
+    replay("lora_patterns");
+}
+
+#[test]
+fn dora_is_that_of_trl() {
+    replay("lora_dora");
+}
