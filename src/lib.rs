@@ -15,6 +15,7 @@ pub mod explore;
 pub mod files;
 pub mod hub;
 pub mod jobs;
+pub mod lecture;
 pub mod llm;
 pub mod memory;
 pub mod panels;

@@ -17,6 +17,7 @@ use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::export_pairs::ExportPairs;
 use crate::app::tasks::list_evaluations::ListEvaluations;
+use crate::app::tasks::list_lectures::ListLectures;
 use crate::app::tasks::list_runs::ListRuns;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::read_codebook::ReadCodebook;
@@ -108,6 +109,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<DeleteRun>(),
         TypeId::of::<ExportPairs>(),
         TypeId::of::<ListEvaluations>(),
+        TypeId::of::<ListLectures>(),
         TypeId::of::<ListRuns>(),
         TypeId::of::<PrepareEvaluation>(),
         TypeId::of::<ReadCodebook>(),

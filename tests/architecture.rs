@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("seq2seq", &["encoder", "jobs", "llm"]),
     ("stats", &[]),
     ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
+    ("lecture", &["data", "explore", "files", "jobs", "llm"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
@@ -34,13 +35,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "state",
         &[
-            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "llm", "seq2seq",
-            "stats", "train", "words",
+            "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "lecture", "llm",
+            "seq2seq", "stats", "train", "words",
         ],
     ),
     // Views
     ("widgets", &["words"]),
-    ("panels", &["data", "eval", "evaluate", "explore", "hub", "llm", "state", "train", "widgets"]),
+    (
+        "panels",
+        &[
+            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "state", "train",
+            "widgets",
+        ],
+    ),
     // Shells: a window and a command line
     (
         "app",
@@ -55,6 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "hub",
             "jobs",
+            "lecture",
             "llm",
             "memory",
             "panels",
@@ -67,7 +75,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "llm", "memory", "seq2seq", "stats", "train", "words",
+            "jobs", "lecture", "llm", "memory", "seq2seq", "stats", "train", "words",
         ],
     ),
 ];
@@ -149,6 +157,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("hub", &["models"]),
             ("prefs", &["hub"]),
             ("mapping", &[]),
+            ("lectures", &[]),
             ("command", &["hub", "mapping", "prefs"]),
             ("notice", &["command", "prefs"]),
             ("scores", &[]),
@@ -181,7 +190,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("encoding_rs", &["data/table"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
-    ("plotters", &["app/figure.rs"]),
+    ("plotters", &["app/figure"]),
 ];
 
 /// Crate roots and test support see everything.

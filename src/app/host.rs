@@ -20,6 +20,7 @@ pub enum Ask {
     Codebook,
     TrainingData,
     RunFile,
+    Lecture,
     SaveElsewhere,
     SaveRunFile,
 
@@ -151,6 +152,9 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             .pick_file(),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()
+        }
+        Ask::Lecture => {
+            dialog.set_title("Open a lecture").add_filter("Lecture", &["toml"]).pick_file()
         }
         Ask::ExportPairs { .. } => dialog
             .set_title("Export the pairs")

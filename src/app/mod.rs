@@ -8,6 +8,7 @@ mod handle;
 pub mod host;
 pub mod import;
 pub mod services;
+pub mod spare_model;
 pub mod task;
 pub mod tasks;
 pub mod training_rows;
@@ -21,6 +22,7 @@ use eframe::egui;
 
 use self::engine::CandleEngine;
 use self::host::{Desktop, Host};
+use self::spare_model::SpareModel;
 use self::task::{Tasks, TellsCrashes};
 use self::work::Engine;
 use crate::allocator;
@@ -85,6 +87,9 @@ pub struct Workbench {
     /// The form of Evaluate as it is not kept yet, and since when it is so.
     draft_changed: Option<(Draft, f64)>,
 
+    /// The model of an open lecture, where it is not the one in memory.
+    spare_model: SpareModel,
+
     /// What is asked of egui at the end of this frame.
     outward: Vec<Outward>,
 
@@ -98,6 +103,9 @@ enum Outward {
     Copy(String),
     OpenPage(String),
     Close,
+
+    /// The window takes the whole screen, or gives it back.
+    FullScreen(bool),
 
     /// Another frame: what was begun after this one was drawn is to be seen.
     Repaint,
@@ -134,6 +142,7 @@ impl Workbench {
             search_wanted: false,
             speed_wanted: false,
             draft_changed: None,
+            spare_model: SpareModel::default(),
             outward: Vec::new(),
             closing: false,
         };
@@ -163,6 +172,7 @@ impl Workbench {
             self.measure_speed();
             self.renew_estimate();
             self.keep_draft();
+            self.prepare_lecture();
         }
         self.state.activities = self.tasks.activities(self);
     }
@@ -219,6 +229,9 @@ impl eframe::App for Workbench {
                 Outward::Copy(text) => ui.ctx().copy_text(text),
                 Outward::OpenPage(page) => ui.ctx().open_url(egui::OpenUrl::new_tab(page)),
                 Outward::Repaint => ui.ctx().request_repaint(),
+                Outward::FullScreen(is_full) => {
+                    ui.ctx().send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_full));
+                }
                 Outward::Close => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             }
         }

@@ -13,6 +13,7 @@ mod export;
 mod fetch;
 mod fill;
 mod generate;
+mod lecture;
 mod load;
 mod logits;
 mod models;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Look inside a model: tokens, surprise, attention and more, as numbers
     Explore(explore::ExploreArgs),
 
+    /// Check a lecture's file, or record what its scenes show
+    Lecture(lecture::LectureArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -121,6 +125,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
+        Command::Lecture(args) => lecture::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -140,7 +145,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | explore | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | explore | lecture | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Spread, highest};
@@ -21,7 +21,7 @@ use crate::llm::Model;
 pub const TOP: usize = 10;
 
 /// A text under two models. All lists are as long as `ids`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextComparison {
     pub ids: Vec<u32>,
 
@@ -41,11 +41,13 @@ pub struct TextComparison {
 }
 
 /// How far two distributions over the same tokens are apart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Divergence {
     /// KL(A‖B) and KL(B‖A), in nats. Infinite (`null` in JSON) where one rules out what the other
     /// does not.
+    #[serde(deserialize_with = "or_infinite")]
     pub kl_ab: f64,
+    #[serde(deserialize_with = "or_infinite")]
     pub kl_ba: f64,
 
     /// Half the sum of |a - b|: 0 the same, 1 nothing in common.
@@ -59,10 +61,12 @@ pub struct Divergence {
 }
 
 /// A text under two models, in a few numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Means over the predictions after every token of the text, the last among them.
+    #[serde(deserialize_with = "or_infinite")]
     pub mean_kl_ab: f64,
+    #[serde(deserialize_with = "or_infinite")]
     pub mean_kl_ba: f64,
     pub mean_total_variation: f64,
 
@@ -76,6 +80,11 @@ pub struct Summary {
     pub perplexity_a: Option<f64>,
     pub perplexity_b: Option<f64>,
     pub mean_difference: Option<f64>,
+}
+
+/// JSON has no infinity, and writes `null`.
+fn or_infinite<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
 }
 
 /// Whether both models have the same tokens under the same ids.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::Spread;
@@ -11,7 +11,7 @@ use crate::jobs::Progress;
 use crate::llm::KvCache;
 
 /// An answer, with and without each part of what stands before it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeaveOneOutView {
     pub ids: Vec<u32>,
 
@@ -27,7 +27,7 @@ pub struct LeaveOneOutView {
 }
 
 /// A part of the prompt that was left out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartLeftOut {
     /// Its tokens, counted from 0, the end not among them.
     pub tokens: Range<usize>,

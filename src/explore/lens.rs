@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest, rank};
@@ -13,7 +13,7 @@ use crate::jobs::Progress;
 
 /// Layers by positions. `[layer][position]` everywhere: layer 0 is the embedding before any layer,
 /// layer n is what the n-th of them gave, and the last one is what the model says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensView {
     pub ids: Vec<u32>,
 
@@ -31,12 +31,12 @@ pub struct LensView {
     pub entropy: Vec<Vec<f64>>,
 
     /// One token through all layers, where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub followed: Option<Followed>,
 }
 
 /// A token through the layers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Followed {
     pub id: u32,
     pub token: String,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{Divergence, between, same_vocabulary};
 use super::error::Error;
@@ -14,7 +14,7 @@ use crate::jobs::Progress;
 use crate::llm::KvCache;
 
 /// What two sides expect next.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextComparison {
     pub divergence: Divergence,
 
@@ -27,7 +27,7 @@ pub struct NextComparison {
 }
 
 /// A token under both sides; natural logs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     pub id: u32,
     pub token: String,

@@ -2,14 +2,14 @@
 
 use std::f64::consts::LN_2;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::llm::Tokenizer;
 use crate::llm::kernels;
 use crate::llm::kernels::ScoreSums;
 
 /// A token that could come next.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     pub id: u32,
 

@@ -3,7 +3,7 @@
 use std::f64::consts::LN_2;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest};
@@ -12,7 +12,7 @@ use crate::jobs;
 use crate::jobs::Progress;
 
 /// A text, token by token. All lists are as long as `ids`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SurpriseView {
     pub ids: Vec<u32>,
 

@@ -2,24 +2,24 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use crate::llm::Tokenizer;
 
 /// A text as tokens.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenView {
     pub pieces: Vec<Piece>,
 
     /// Of the text: stretches between white space, characters, and bytes of UTF-8. `None` where
     /// only ids were given.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextCounts>,
 }
 
 /// How long a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextCounts {
     /// Stretches between white space. A language that writes none has few of them.
     pub words: usize,
@@ -33,7 +33,7 @@ pub struct TextCounts {
 }
 
 /// A token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
     pub id: u32,
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest};
@@ -29,7 +29,7 @@ const KEPT: usize = 100;
 const ROOM: usize = 512;
 
 /// A token of a branch.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TreeNode {
     /// Its number, from 1 on. It keeps it when others are deleted.
     pub node: usize,
@@ -55,7 +55,7 @@ pub struct TreeNode {
 }
 
 /// A tree as plain data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TreeView {
     /// Of the prompt.
     pub ids: Vec<u32>,

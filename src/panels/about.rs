@@ -4,6 +4,7 @@ use eframe::egui::Margin;
 
 use super::annotate;
 use super::evaluate;
+use super::lectures;
 use super::look_inside;
 use crate::state::prefs::PanelId;
 use crate::widgets::theme::{MaterialIcon, icons};
@@ -12,7 +13,7 @@ use crate::widgets::theme::{MaterialIcon, icons};
 /// the window's edge, and keep the margin inside.
 pub fn margin(panel: PanelId) -> Margin {
     match panel {
-        PanelId::Models | PanelId::Playground | PanelId::LookInside => {
+        PanelId::Models | PanelId::Playground | PanelId::LookInside | PanelId::Lectures => {
             Margin { left: 16, right: 0, top: 16, bottom: 0 }
         }
         PanelId::Annotate => Margin::same(16),
@@ -29,6 +30,7 @@ pub fn icon(panel: PanelId) -> MaterialIcon {
         PanelId::Annotate => icons::ANNOTATE,
         PanelId::Evaluate => icons::EVALUATE,
         PanelId::Train => icons::TRAIN,
+        PanelId::Lectures => icons::PROJECTOR,
     }
 }
 
@@ -37,7 +39,11 @@ pub fn sends(panel: PanelId) -> Option<&'static str> {
     match panel {
         PanelId::Playground => Some("Send the prompt"),
         PanelId::LookInside => Some("Look at the text"),
-        PanelId::Models | PanelId::Annotate | PanelId::Evaluate | PanelId::Train => None,
+        PanelId::Models
+        | PanelId::Annotate
+        | PanelId::Evaluate
+        | PanelId::Train
+        | PanelId::Lectures => None,
     }
 }
 
@@ -50,5 +56,6 @@ pub fn keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
         PanelId::Annotate => &annotate::KEYS,
         PanelId::Evaluate => &evaluate::KEYS,
         PanelId::Train => &[("Esc", "Ask whether to stop the run")],
+        PanelId::Lectures => &lectures::KEYS,
     }
 }

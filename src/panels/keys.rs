@@ -7,11 +7,12 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
 use super::about;
 use super::shortcuts::{OPEN, PALETTE, RAIL, SEND, command, key, panel_shortcut};
 use crate::hub::fetch::queue::QueueCommand;
+use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::command::{
-    AnnotateCommand, Command, Commands, EvaluateCommand, LookInsideCommand, ModelsCommand,
-    PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
+    AnnotateCommand, Command, Commands, EvaluateCommand, LecturesCommand, LookInsideCommand,
+    ModelsCommand, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
 };
 use crate::state::evaluate::Front;
 use crate::state::hub::ModelsTab;
@@ -71,6 +72,7 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     annotate_actions(state, &mut actions);
     evaluate_actions(state, &mut actions);
     train_actions(state, &mut actions);
+    lectures_actions(state, &mut actions);
     actions.add("Open a project…", ProjectCommand::Choose);
     for (theme, words) in [
         (Theme::Light, "Theme: light"),
@@ -163,6 +165,15 @@ fn evaluate_actions(state: &AppState, actions: &mut Actions) {
     }
     actions.add("Code texts with a model", EvaluateCommand::New);
     actions.add("Open a task file…", EvaluateCommand::ChooseTask);
+}
+
+fn lectures_actions(state: &AppState, actions: &mut Actions) {
+    if state.lectures.front.as_ref().is_some_and(|front| front.obstacle().is_none()) {
+        actions.add("Start the lecture", LecturesCommand::Start { has_notes: false });
+        actions.add("Start the lecture, with notes", LecturesCommand::Start { has_notes: true });
+    }
+    actions.add("Take the guided tour", LecturesCommand::Open(Place::Tour));
+    actions.add("Open a lecture…", LecturesCommand::Choose);
 }
 
 fn train_actions(state: &AppState, actions: &mut Actions) {

@@ -5,6 +5,7 @@ pub mod annotate;
 pub mod bottom_bar;
 pub mod evaluate;
 pub mod keys;
+pub mod lectures;
 pub mod look_inside;
 pub mod mapping;
 pub mod models;
@@ -17,6 +18,7 @@ pub mod preview;
 pub mod rail;
 pub mod sampling;
 mod shortcuts;
+pub mod stage;
 pub mod top_bar;
 pub mod train;
 
@@ -41,6 +43,9 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         state.enter();
     }
     ask_before_closing(ui, state);
+    if stage::stage_ui(ui, &mut state.lectures, commands) {
+        return;
+    }
     keys::handle(ui, state, commands);
 
     let p = theme::palette(ui);
@@ -102,6 +107,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         annotate,
         evaluate,
         train,
+        lectures,
         notices,
         activities,
         project,
@@ -120,6 +126,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
         PanelId::Evaluate => evaluate::evaluate_panel_ui(ui, evaluate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
+        PanelId::Lectures => lectures::lectures_panel_ui(ui, lectures, commands),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod annotate;
 pub mod command;
 pub mod evaluate;
 pub mod hub;
+pub mod lectures;
 pub mod look_inside;
 pub mod mapping;
 pub mod models;
@@ -22,6 +23,7 @@ use annotate::AnnotateState;
 use command::ViewCommand;
 use evaluate::EvaluateState;
 use hub::{HubState, ModelsTab};
+use lectures::LecturesState;
 use look_inside::LookInsideState;
 use mapping::MappingState;
 use models::ModelsState;
@@ -44,6 +46,7 @@ pub struct AppState {
     pub annotate: AnnotateState,
     pub evaluate: EvaluateState,
     pub train: TrainState,
+    pub lectures: LecturesState,
 
     /// The question for the columns of a file, while it is open.
     pub mapping: Option<MappingState>,
@@ -139,15 +142,25 @@ impl AppState {
             PanelId::Playground => self.playground.wants_cursor = true,
             PanelId::LookInside => self.look_inside.wants_cursor = true,
             // Annotate is worked with keys, and the forms of the others have no first field.
-            PanelId::Annotate | PanelId::Evaluate | PanelId::Train => {}
+            PanelId::Annotate | PanelId::Evaluate | PanelId::Train | PanelId::Lectures => {}
         }
     }
 
     /// Closes what lies over the panels or asks something, the topmost first. False: there is
     /// nothing.
     pub fn close_topmost(&mut self) -> bool {
-        let Self { window, prefs, models, hub, train, playground, look_inside, evaluate, .. } =
-            self;
+        let Self {
+            window,
+            prefs,
+            models,
+            hub,
+            train,
+            playground,
+            look_inside,
+            evaluate,
+            lectures,
+            ..
+        } = self;
         if window.closing == Closing::Asked {
             window.closing = Closing::No;
             return true;
@@ -166,6 +179,7 @@ impl AppState {
             PanelId::Annotate => false,
             PanelId::Evaluate => evaluate.close_topmost(),
             PanelId::Train => train.close_topmost(),
+            PanelId::Lectures => lectures.close_topmost(),
         }
     }
 

@@ -19,6 +19,7 @@ pub enum PanelId {
     Annotate,
     Evaluate,
     Train,
+    Lectures,
 }
 
 impl PanelId {
@@ -41,7 +42,8 @@ impl PanelId {
             Self::LookInside => Some(Self::Annotate),
             Self::Annotate => Some(Self::Evaluate),
             Self::Evaluate => Some(Self::Train),
-            Self::Train => None,
+            Self::Train => Some(Self::Lectures),
+            Self::Lectures => None,
         }
     }
 
@@ -63,6 +65,7 @@ impl PanelId {
             Self::Annotate => "Annotate",
             Self::Evaluate => "Evaluate",
             Self::Train => "Train",
+            Self::Lectures => "Lectures",
         }
     }
 }

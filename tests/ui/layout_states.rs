@@ -48,6 +48,7 @@ use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedR
 
 use crate::evaluate;
 use crate::hub;
+use crate::lectures;
 use crate::look_inside;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 
@@ -308,6 +309,15 @@ fn pasted() -> AppState {
     state.playground.prompt = "A line of an abstract.\n".repeat(30);
     state
 }
+
+// Lectures
+
+pub const LECTURES: [Named; 4] = [
+    ("no lecture", || lectures::panel(empty_state())),
+    ("lectures of a project", lectures::listed),
+    ("a lecture is open", lectures::opened),
+    ("the lecturer's window", lectures::with_notes),
+];
 
 // Look inside
 

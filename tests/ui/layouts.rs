@@ -303,6 +303,12 @@ fn nothing_is_cut_in_look_inside() {
 }
 
 #[test]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
+fn nothing_is_cut_in_lectures() {
+    look_through(&states::LECTURES);
+}
+
+#[test]
 #[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_annotate() {
     look_through(&states::ANNOTATE);

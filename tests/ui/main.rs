@@ -11,6 +11,7 @@ mod hub_loopback;
 mod keyboard;
 mod layout_states;
 mod layouts;
+mod lectures;
 mod look_inside;
 mod mapping;
 mod models;

@@ -1,6 +1,8 @@
 //! Look inside: what the view in front shows is computed, and nothing else.
 
+use crate::app::figure::exported::Exported;
 use crate::app::tasks::compare_adapter::CompareAdapter;
+use crate::app::tasks::export_view::{ExportView, ViewToExport};
 use crate::app::tasks::measure_surprise::MeasureSurprise;
 use crate::app::tasks::read_lens::ReadLens;
 use crate::app::tasks::read_tokens::ReadTokens;
@@ -10,7 +12,8 @@ use crate::explore::error::Error;
 use crate::llm;
 use crate::state::AppState;
 use crate::state::command::{LookInsideCommand, ViewCommand};
-use crate::state::look_inside::view::Pass;
+use crate::state::look_inside::LookInsideState;
+use crate::state::look_inside::view::{Pass, View};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -27,6 +30,7 @@ impl Workbench {
                 }
             }
             LookInsideCommand::Stop => self.stop_looking(),
+            LookInsideCommand::Export => self.export_view(),
         }
     }
 
@@ -67,6 +71,20 @@ impl Workbench {
         }
     }
 
+    /// A folder for each export: an older one is never written over.
+    fn export_view(&mut self) {
+        let Some(exported) = exported(&self.state.look_inside) else { return };
+        let Some(open) = &self.project else { return };
+        let exports = open.folder.join("exports");
+        let names = (1..).map(|number| exports.join(format!("{}-{number}", exported.name())));
+        let mut free = names.filter(|folder| !folder.exists());
+        let folder = free.next().expect("there is no end of numbers");
+        let model = self.state.model.ready().map(|card| card.identity.name.clone());
+        let question = self.state.look_inside.view.question();
+        let title = model.map_or_else(|| question.to_owned(), |name| format!("{question} {name}"));
+        self.start(ExportView, ViewToExport { exported, title, folder });
+    }
+
     /// Nobody waits for what belongs to an older question.
     fn drop_passes(&mut self) {
         self.tasks.drop_all::<MeasureSurprise>();
@@ -92,4 +110,33 @@ impl Workbench {
             self.state.notices.push(Notice::error(PanelId::LookInside, summary, error));
         }
     }
+}
+
+/// What the view in front shows. `None`: nothing yet.
+fn exported(look: &LookInsideState) -> Option<Exported> {
+    Some(match look.view {
+        View::Tokens => Exported::Tokens(look.tokens.ready()?.clone()),
+        View::Surprise => {
+            Exported::Surprise { view: look.surprise.ready()?.view.clone(), is_hidden: None }
+        }
+        View::Guess => {
+            let reading = look.surprise.ready()?;
+            let is_hidden = |token: usize| {
+                reading.word_of(token).is_some_and(|word| look.guess.is_hidden(word))
+            };
+            let is_hidden = (0..reading.view.ids.len()).map(is_hidden).collect();
+            Exported::Surprise { view: reading.view.clone(), is_hidden: Some(is_hidden) }
+        }
+        View::Attention => {
+            let (heads, pieces) = (look.attention.ready()?, &look.tokens.ready()?.pieces);
+            let view = heads.view.clone();
+            let shown = || pieces.iter().take(view.time);
+            let ids = shown().map(|piece| piece.id).collect();
+            let tokens = shown().map(|piece| piece.token.clone()).collect();
+            let head = look.head.min(view.heads.saturating_sub(1));
+            Exported::Attention { ids, tokens, head, view }
+        }
+        View::Lens => Exported::Lens(look.lens.view.ready()?.clone()),
+        View::Compare => Exported::Compare(look.comparison.ready()?.clone()),
+    })
 }

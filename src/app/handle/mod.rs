@@ -3,6 +3,7 @@
 mod annotate;
 mod evaluate;
 mod hub;
+mod lectures;
 mod look_inside;
 mod mapping;
 mod models;
@@ -33,6 +34,7 @@ impl Workbench {
             Command::LookInside(command) => self.handle_look_inside(&command),
             Command::Annotate(command) => self.handle_annotate(command),
             Command::Evaluate(command) => self.handle_evaluate(command),
+            Command::Lectures(command) => self.handle_lectures(command),
             Command::Train(command) => self.handle_train(command),
             Command::Mapping(command) => self.handle_mapping(command),
         }

@@ -91,6 +91,7 @@ impl Workbench {
         }
         self.list_runs_and(true);
         self.open_evaluations();
+        self.list_lectures();
     }
 
     /// Reads `runs/` again.

@@ -14,6 +14,7 @@ use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
 use crate::hub::fetch::queue::QueueCommand;
 use crate::hub::resolve;
+use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
 use crate::state::command::{
     AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
@@ -87,11 +88,15 @@ impl Workbench {
 
     /// A file or folder was dropped onto the window: it is what the panel in front would ask for.
     pub(in crate::app) fn dropped(&mut self, path: PathBuf) {
+        if self.state.lectures.is_on_stage() {
+            return; // nothing changes there by accident
+        }
         let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let ask = match self.state.prefs.panel {
             PanelId::Annotate => Ask::PromptsFile,
             PanelId::Evaluate if is_toml => Ask::TaskFile,
             PanelId::Evaluate => Ask::EvaluationTable,
+            PanelId::Lectures => Ask::Lecture,
             PanelId::Train if is_toml => Ask::RunFile,
             PanelId::Train => Ask::TrainingData,
             _ => Ask::ModelFile,
@@ -120,6 +125,7 @@ impl Workbench {
             Ask::Codebook => self.use_codebook(path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),
+            Ask::Lecture => self.open_lecture(Place::File(path)),
             Ask::ExportPairs { conversational } => self.export_pairs(path, conversational),
             Ask::SaveElsewhere => self.save_elsewhere(&path),
             Ask::SaveRunFile => self.save_run_file(path),

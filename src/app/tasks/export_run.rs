@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::Workbench;
-use crate::app::figure;
+use crate::app::figure::curves;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
@@ -39,7 +39,7 @@ impl Work for ExportRun {
         _progress: &dyn Progress<()>,
     ) -> io::Result<PathBuf> {
         let history = History::read(&folder);
-        figure::export(&history, objective, &title, &folder.join("export"))
+        curves::export(&history, objective, &title, &folder.join("export"))
     }
 }
 

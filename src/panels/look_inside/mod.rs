@@ -17,7 +17,7 @@ use self::page::Page;
 use super::no_model::NoModel;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
-use crate::state::command::{Commands, LookInsideCommand};
+use crate::state::command::{Commands, LecturesCommand, LookInsideCommand};
 use crate::state::look_inside::subject::Form;
 use crate::state::look_inside::view::View;
 use crate::state::look_inside::{LookInsideState, last_answer};
@@ -156,12 +156,30 @@ fn text_ui(
                 EXAMPLE.clone_into(&mut look.text);
                 look.look(around.model, around.adapter);
             }
+            if look.has_view() {
+                keep_ui(ui, commands);
+            }
             if has_text && look.question().is_some() && look.is_outdated(path) {
                 let key = ui.ctx().format_shortcut(&shortcuts::SEND);
                 ui.label(theme::muted(ui, format!("The text has changed since. Press {key}")));
             }
         });
     });
+}
+
+/// The view as files, and as a scene of a lecture.
+fn keep_ui(ui: &mut Ui, commands: &mut Commands) {
+    let about = "The view as a picture (PNG, SVG) and its numbers as a table (CSV), in the project";
+    let export = ActionButton::quiet("Export").icon(icons::EXPORT).add_enabled(ui, true);
+    if export.on_hover_text(about).clicked() {
+        commands.push(LookInsideCommand::Export);
+    }
+    let about = "Adds the view with its text and settings to the scenes of this project, to be \
+                 shown on the whole screen: see Lectures";
+    let keep = ActionButton::quiet("Add to my scenes").icon(icons::PROJECTOR);
+    if keep.add_enabled(ui, true).on_hover_text(about).clicked() {
+        commands.push(LecturesCommand::KeepView);
+    }
 }
 
 fn form_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard) {

@@ -4,8 +4,9 @@ use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
 use crate::hub::cache::local::Place;
+use crate::lecture::place;
 use crate::llm::card::{ModelFacts, ModelSource};
-use crate::state::command::{Commands, ModelsCommand, WindowCommand};
+use crate::state::command::{Commands, LecturesCommand, ModelsCommand, WindowCommand};
 use crate::state::models::FetchView;
 use crate::state::models::Fit;
 use crate::state::models::FoundModel;
@@ -79,6 +80,13 @@ fn starter_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
                 let button = ActionButton::primary("Get the starter model").icon(icons::DOWNLOAD);
                 if ui.add(button).clicked() {
                     commands.push(ModelsCommand::FetchStarter);
+                }
+                ui.add_space(theme::GAP_SMALL);
+                let about = "Fifteen scenes on how a language model writes, in twenty minutes. It \
+                             shows a recording: nothing is downloaded";
+                let tour = ActionButton::new("Take the guided tour").icon(icons::PROJECTOR);
+                if ui.add(tour).on_hover_text(about).clicked() {
+                    commands.push(LecturesCommand::Open(place::Place::Tour));
                 }
             }
             Some(fetch) => fetch_ui(ui, fetch, commands),

@@ -8,4 +8,7 @@ pub enum LookInsideCommand {
     /// Shows the Playground's last answer, with its prompt.
     TakeAnswer,
     Stop,
+
+    /// Writes the view in front as PNG, SVG and CSV into the project.
+    Export,
 }

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod evaluate;
+mod lectures;
 mod look_inside;
 mod mapping;
 mod models;
@@ -13,6 +14,7 @@ mod window;
 
 pub use annotate::AnnotateCommand;
 pub use evaluate::EvaluateCommand;
+pub use lectures::LecturesCommand;
 pub use look_inside::LookInsideCommand;
 pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
@@ -35,6 +37,7 @@ pub enum Command {
     Annotate(AnnotateCommand),
     Evaluate(EvaluateCommand),
     Train(TrainCommand),
+    Lectures(LecturesCommand),
     Mapping(MappingCommand),
 }
 
@@ -89,6 +92,12 @@ impl From<EvaluateCommand> for Command {
 impl From<TrainCommand> for Command {
     fn from(command: TrainCommand) -> Self {
         Self::Train(command)
+    }
+}
+
+impl From<LecturesCommand> for Command {
+    fn from(command: LecturesCommand) -> Self {
+        Self::Lectures(command)
     }
 }
 

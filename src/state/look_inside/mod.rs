@@ -241,6 +241,17 @@ impl LookInsideState {
         (number == self.number).then_some(self)
     }
 
+    /// Whether the view in front is there, and can be written as files.
+    pub fn has_view(&self) -> bool {
+        match self.view {
+            View::Tokens => self.tokens.ready().is_some(),
+            View::Surprise | View::Guess => self.surprise.ready().is_some(),
+            View::Attention => self.attention.ready().is_some(),
+            View::Lens => self.lens.view.ready().is_some(),
+            View::Compare => self.comparison.ready().is_some(),
+        }
+    }
+
     pub fn is_running(&self) -> bool {
         self.tokens.is_running()
             || self.surprise.is_running()

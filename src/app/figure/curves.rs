@@ -2,16 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use eframe::egui;
 use plotters::coord::Shift;
 use plotters::prelude::{
     BitMapBackend, ChartBuilder, Circle, Color as _, DrawingArea, DrawingBackend,
     IntoDrawingArea as _, LineSeries, PathElement, RGBColor, SVGBackend, WHITE,
 };
-use plotters::style::{FontStyle, IntoTextStyle as _, register_font};
+use plotters::style::IntoTextStyle as _;
 
+use super::{font, sheet};
 use crate::files;
 use crate::train::config::Objective;
 use crate::train::config::metric::Metric;
@@ -107,14 +106,7 @@ fn png(cells: &[Cell], title: &str) -> io::Result<Vec<u8>> {
     let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
     draw(&area, cells, title, PNG_SCALE)?;
     drop(area);
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(file)
+    sheet::png_file(&pixels, width, height)
 }
 
 fn draw<B: DrawingBackend>(
@@ -123,7 +115,7 @@ fn draw<B: DrawingBackend>(
     title: &str,
     scale: u32,
 ) -> io::Result<()> {
-    use_bundled_font()?;
+    font::use_bundled()?;
     let drawn = area.fill(&WHITE).and_then(|()| {
         let font = ("sans-serif", 20 * scale);
         let area = area.margin(8 * scale, 0, 0, 0);
@@ -214,20 +206,6 @@ fn tick(value: f64) -> String {
     let rounded = format!("{value:.3}");
     let short = rounded.trim_end_matches('0').trim_end_matches('.');
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
-}
-
-/// The window's own font, so that a figure looks the same on every machine.
-fn use_bundled_font() -> io::Result<()> {
-    static FONT: OnceLock<Option<Vec<u8>>> = OnceLock::new(); // plotters keeps a reference
-    let font = FONT.get_or_init(|| {
-        let fonts = egui::FontDefinitions::default();
-        let names = fonts.families.get(&egui::FontFamily::Proportional)?;
-        let data = fonts.font_data.get(names.first()?)?;
-        Some((*data.font).as_ref().to_vec())
-    });
-    let font = font.as_ref().ok_or_else(|| io::Error::other("the program has no font"))?;
-    register_font("sans-serif", FontStyle::Normal, font)
-        .map_err(|_unreadable| io::Error::other("the program's own font cannot be read"))
 }
 
 #[cfg(test)]

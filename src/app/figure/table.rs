@@ -1,0 +1,162 @@
+//! The numbers of a view as CSV: in full, as `tuning-fork explore` writes them with `--json`.
+
+use std::fmt::Display;
+
+use super::exported::Exported;
+use crate::explore::attention::AttentionView;
+use crate::explore::compare::TextComparison;
+use crate::explore::lens::LensView;
+use crate::explore::surprise::SurpriseView;
+use crate::explore::tokens::TokenView;
+
+/// Candidates that get columns of their own.
+const TOP: usize = 10;
+
+/// A table with a header.
+pub fn csv(exported: &Exported) -> String {
+    let rows = match exported {
+        Exported::Tokens(view) => tokens(view),
+        Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
+        Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
+        Exported::Lens(view) => lens(view),
+        Exported::Compare(view) => compare(view),
+    };
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&row.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// A cell: with quotes where it needs them.
+fn cell(text: &str) -> String {
+    // White space at the ends is part of a token, and some programs take it away.
+    let is_plain = text == text.trim() && !text.contains([',', '"', '\n', '\r']);
+    if is_plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+}
+
+fn maybe(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn header(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn tokens(view: &TokenView) -> Vec<Vec<String>> {
+    let rows = view.pieces.iter().enumerate().map(|(at, piece)| {
+        let bytes = piece.bytes.iter().flatten().map(|byte| format!("{byte:02X}"));
+        let bytes = bytes.collect::<Vec<_>>().join(" ");
+        let special = piece.special.to_string();
+        vec![at.to_string(), piece.id.to_string(), cell(&piece.token), bytes, special]
+    });
+    let names = header(&["position", "id", "token", "bytes", "special"]);
+    std::iter::once(names).chain(rows).collect()
+}
+
+fn surprise(view: &SurpriseView, is_hidden: Option<&[bool]>) -> Vec<Vec<String>> {
+    let mut names = header(&["position", "id", "token", "logprob", "surprisal", "entropy"]);
+    if is_hidden.is_some() {
+        names.push("hidden".to_owned());
+    }
+    let top = view.top.iter().map(Vec::len).max().unwrap_or(0).min(TOP);
+    for place in 1..=top {
+        names.extend([format!("top_{place}_token"), format!("top_{place}_logprob")]);
+    }
+    let rows = (0..view.ids.len()).map(|at| {
+        let mut row = vec![
+            at.to_string(),
+            view.ids[at].to_string(),
+            cell(&view.tokens[at]),
+            maybe(view.logprobs[at]),
+            maybe(view.surprisal[at]),
+            view.entropy[at].to_string(),
+        ];
+        row.extend(is_hidden.map(|hidden| hidden[at].to_string()));
+        for place in 0..top {
+            let candidate = view.top[at].get(place);
+            row.push(candidate.map(|it| cell(&it.token)).unwrap_or_default());
+            row.push(maybe(candidate.map(|it| it.logprob)));
+        }
+        row
+    });
+    let rows: Vec<_> = rows.collect();
+    std::iter::once(names).chain(rows).collect()
+}
+
+fn attention(
+    view: &AttentionView,
+    ids: &[u32],
+    tokens: &[String],
+    head: usize,
+) -> Vec<Vec<String>> {
+    let names =
+        ["layer", "head", "from", "from_id", "from_token", "to", "to_id", "to_token", "weight"];
+    let mut rows = vec![header(&names)];
+    for (from, weights) in view.head(head).chunks_exact(view.time.max(1)).enumerate() {
+        for (to, weight) in weights[..=from].iter().enumerate() {
+            rows.push(vec![
+                view.layer.to_string(),
+                head.to_string(),
+                from.to_string(),
+                ids[from].to_string(),
+                cell(&tokens[from]),
+                to.to_string(),
+                ids[to].to_string(),
+                cell(&tokens[to]),
+                weight.to_string(),
+            ]);
+        }
+    }
+    rows
+}
+
+fn lens(view: &LensView) -> Vec<Vec<String>> {
+    let mut names =
+        header(&["layer", "position", "after_token", "entropy", "place", "id", "token"]);
+    names.extend(header(&["logprob", "probability"]));
+    let mut rows = vec![names];
+    for (layer, positions) in view.top.iter().enumerate() {
+        for (at, candidates) in positions.iter().enumerate() {
+            let position = view.positions.start + at;
+            for (place, candidate) in candidates.iter().enumerate() {
+                rows.push(vec![
+                    layer.to_string(),
+                    position.to_string(),
+                    cell(&view.tokens[position]),
+                    view.entropy[layer][at].to_string(),
+                    (place + 1).to_string(),
+                    candidate.id.to_string(),
+                    cell(&candidate.token),
+                    candidate.logprob.to_string(),
+                    candidate.probability.to_string(),
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+fn compare(view: &TextComparison) -> Vec<Vec<String>> {
+    let mut names = header(&["position", "id", "token", "logprob_adapter", "logprob_base"]);
+    names.extend(header(&["difference", "next_kl_adapter_base", "next_kl_base_adapter"]));
+    names.extend(header(&["next_total_variation", "next_same_top_1", "next_top_10_overlap"]));
+    let rows = (0..view.ids.len()).map(|at| {
+        let next = &view.next[at];
+        vec![
+            at.to_string(),
+            view.ids[at].to_string(),
+            cell(&view.tokens[at]),
+            maybe(view.logprobs_a[at]),
+            maybe(view.logprobs_b[at]),
+            maybe(view.difference[at]),
+            next.kl_ab.to_string(),
+            next.kl_ba.to_string(),
+            next.total_variation.to_string(),
+            next.same_top_1.to_string(),
+            next.top_10_overlap.to_string(),
+        ]
+    });
+    std::iter::once(names).chain(rows).collect()
+}

@@ -1,0 +1,244 @@
+//! A lecture as plain data: its scenes, each a view with a text and settings.
+
+use serde::{Deserialize, Serialize};
+
+/// What `format` says in a file that this version writes.
+pub const FORMAT: i64 = 1;
+
+/// A list of scenes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lecture {
+    pub format: i64,
+    pub title: String,
+
+    /// What it is about, in a sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about: String,
+
+    /// How long it takes, in minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+
+    /// Of every scene that names no other: whatever `--model` understands.
+    pub model: String,
+
+    #[serde(rename = "scene")]
+    pub scenes: Vec<Scene>,
+}
+
+/// A view, prepared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scene {
+    pub title: String,
+    #[serde(flatten)]
+    pub view: View,
+
+    /// What there is to find out stays hidden until the presenter presses R.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reveal: bool,
+
+    /// Another model than the lecture's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+
+    /// Laid over the model: a path beside the lecture's file, or whatever `--adapter` understands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+
+    /// The lecturer's own, never on the stage.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+}
+
+impl Scene {
+    /// The model that it is shown with, as the file names it. `None`: it needs none.
+    pub fn model_in<'a>(&'a self, lecture: &'a Lecture) -> Option<&'a str> {
+        let named = self.model.as_deref().unwrap_or(&lecture.model);
+        (!matches!(self.view, View::Words { .. })).then_some(named)
+    }
+
+    /// How often R does something.
+    pub fn reveals(&self) -> usize {
+        match &self.view {
+            View::Guess { hide, every, .. } => {
+                if hide.is_empty() && *every == 0 {
+                    0
+                } else {
+                    usize::MAX
+                }
+            }
+            _ => usize::from(self.reveal),
+        }
+    }
+}
+
+/// What a scene shows, and the settings that decide it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "view", rename_all = "snake_case")]
+pub enum View {
+    /// Words alone: a question to the room.
+    Words { text: String },
+
+    /// The pieces that a text is split into.
+    Tokens {
+        text: String,
+
+        /// Through the chat template, as a question.
+        chat: bool,
+
+        /// With the numbers of the tokens.
+        ids: bool,
+    },
+
+    /// What could come after a text, before and after the sampler's settings.
+    Next {
+        text: String,
+        chat: bool,
+        top: usize,
+        temperature: f64,
+        top_k: usize,
+        top_p: f64,
+        min_p: f64,
+    },
+
+    /// The same at several temperatures, beside each other.
+    Temperatures { text: String, chat: bool, top: usize, temperatures: Vec<f64> },
+
+    /// How much each token surprised the model.
+    Surprise { text: String },
+
+    /// Words are hidden; R reveals one after the other.
+    Guess {
+        text: String,
+
+        /// These words, or every n-th.
+        hide: Vec<String>,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        every: usize,
+    },
+
+    /// Two prompts that differ in a word: what comes next, side by side.
+    Pair { text: String, other: String, top: usize },
+
+    /// Ways in which a text can go on.
+    Tree { text: String, branches: usize, steps: usize },
+
+    /// Where a head of a layer looks.
+    Attention { text: String, layer: usize, head: usize, hide_first: bool },
+
+    /// What every layer would say next.
+    Lens { text: String, last: usize },
+
+    /// Which word of the prompt the answer hangs on.
+    LeaveOneOut { text: String, answer: String },
+
+    /// Words or texts as a map.
+    Meaning {
+        items: Vec<String>,
+
+        /// Read before each item: a first token gets a state of its own kind, whatever it means.
+        before: String,
+        layer: Option<usize>,
+    },
+
+    /// A text with an adapter and without it.
+    Adapter { text: String },
+
+    /// The model's parts.
+    Machine,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl View {
+    /// As the file names it, in the order in which they are listed.
+    pub const NAMES: [&'static str; 14] = [
+        "words",
+        "tokens",
+        "next",
+        "temperatures",
+        "surprise",
+        "guess",
+        "pair",
+        "tree",
+        "attention",
+        "lens",
+        "leave_one_out",
+        "meaning",
+        "adapter",
+        "machine",
+    ];
+
+    pub fn name(&self) -> &'static str {
+        let at = match self {
+            Self::Words { .. } => 0,
+            Self::Tokens { .. } => 1,
+            Self::Next { .. } => 2,
+            Self::Temperatures { .. } => 3,
+            Self::Surprise { .. } => 4,
+            Self::Guess { .. } => 5,
+            Self::Pair { .. } => 6,
+            Self::Tree { .. } => 7,
+            Self::Attention { .. } => 8,
+            Self::Lens { .. } => 9,
+            Self::LeaveOneOut { .. } => 10,
+            Self::Meaning { .. } => 11,
+            Self::Adapter { .. } => 12,
+            Self::Machine => 13,
+        };
+        Self::NAMES[at]
+    }
+
+    /// As the window calls it.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Words { .. } => "Words",
+            Self::Tokens { .. } => "Tokens",
+            Self::Next { .. } => "Next token",
+            Self::Temperatures { .. } => "Temperatures",
+            Self::Surprise { .. } => "Surprise",
+            Self::Guess { .. } => "Hide and guess",
+            Self::Pair { .. } => "Minimal pair",
+            Self::Tree { .. } => "Branches",
+            Self::Attention { .. } => "Attention",
+            Self::Lens { .. } => "Logit lens",
+            Self::LeaveOneOut { .. } => "Leave one out",
+            Self::Meaning { .. } => "Meaning",
+            Self::Adapter { .. } => "Base and adapter",
+            Self::Machine => "The machine",
+        }
+    }
+
+    /// How it is read, in a sentence for the room.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Words { .. } => "",
+            Self::Tokens { .. } => "The model reads pieces of its vocabulary, each with a number.",
+            Self::Next { .. } => "The probability of each next token, over the whole vocabulary.",
+            Self::Temperatures { .. } => {
+                "The same prediction: a low temperature sharpens it, a high one flattens it."
+            }
+            Self::Surprise { .. } => "Bits of surprise: one bit more is half as likely.",
+            Self::Guess { .. } => "The model guesses each hidden word from the text before it.",
+            Self::Pair { .. } => "What comes next after two prompts that differ in one place.",
+            Self::Tree { .. } => {
+                "Each number is the probability of that token after the one before."
+            }
+            Self::Attention { .. } => {
+                "Each row is a token, and shows from which tokens it gathers."
+            }
+            Self::Lens { .. } => "Each row is a layer: what it would say next, were it the last.",
+            Self::LeaveOneOut { .. } => {
+                "How many bits less likely the answer is when a word is left out."
+            }
+            Self::Meaning { .. } => "Near each other: the model has similar vectors for them.",
+            Self::Adapter { .. } => {
+                "Bits by which the adapter makes each token likelier (+) or less likely (\u{2212})."
+            }
+            Self::Machine => "The text goes through these parts from the top to the bottom.",
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A scene as it is drawn: its title, how it is read, and its view.
+
+use eframe::egui::Rect;
+
+use super::pen::Pen;
+use super::{bars, grid, map, text};
+use crate::lecture::played::Played;
+use crate::lecture::scene::{Scene, View};
+use crate::state::lectures::{Front, Shown};
+
+/// How often R does something in a scene.
+pub fn reveals(front: &Front, at: usize) -> usize {
+    let hidden = match front.results.get(at).and_then(Shown::played) {
+        Some(Played::Guess(view)) => Some(view.hidden.len()),
+        _ => None,
+    };
+    let by_scene = front.scene(at).map_or(0, Scene::reveals);
+    hidden.map_or(by_scene, |hidden| by_scene.min(hidden))
+}
+
+/// Draws a scene over `screen`.
+pub fn draw(pen: &Pen<'_>, screen: Rect, front: &Front, at: usize, revealed: usize) {
+    let Some(scene) = front.scene(at) else { return };
+    let mut page = format!("{} / {}", at + 1, front.scene_count());
+    if let Some(Shown::Ready { is_recorded: true, .. }) = front.results.get(at) {
+        page.insert_str(0, "recorded · ");
+    }
+    let room = pen.frame(screen, &scene.title, scene.view.help(), &page);
+    match front.results.get(at) {
+        Some(Shown::Ready { played, .. }) => {
+            let is_hidden = scene.reveal && revealed == 0;
+            view(pen, room, &scene.view, played, Reveal { is_hidden, count: revealed });
+        }
+        Some(Shown::Failed(problem)) => {
+            pen.waiting(room, &format!("This scene cannot be shown: {problem}"));
+        }
+        Some(Shown::Waiting | Shown::Computing) | None => pen.waiting(room, "One moment…"),
+    }
+}
+
+/// What of a scene may be seen.
+#[derive(Clone, Copy)]
+pub struct Reveal {
+    /// What there is to find out is hidden.
+    pub is_hidden: bool,
+
+    /// How often R was pressed.
+    pub count: usize,
+}
+
+fn view(pen: &Pen<'_>, room: Rect, asked: &View, played: &Played, reveal: Reveal) {
+    let Reveal { is_hidden, count } = reveal;
+    match (asked, played) {
+        (View::Words { text: words }, _) => text::words(pen, room, words),
+        (View::Tokens { ids, .. }, Played::Tokens(view)) => {
+            text::tokens(pen, room, view, *ids, is_hidden);
+        }
+        (View::Next { text: words, .. }, Played::Next(view)) => {
+            bars::next(pen, room, words, view, is_hidden);
+        }
+        (View::Temperatures { text: words, .. }, Played::Temperatures(view)) => {
+            bars::temperatures(pen, room, words, view, is_hidden);
+        }
+        (_, Played::Surprise(view)) => text::surprise(pen, room, view, is_hidden),
+        (_, Played::Guess(view)) => text::guess(pen, room, view, count),
+        (View::Pair { text: one, other, .. }, Played::Pair(view)) => {
+            bars::pair(pen, room, [one, other], view, is_hidden);
+        }
+        (View::Tree { text: words, .. }, Played::Tree(view)) => {
+            text::tree(pen, room, words, view, is_hidden);
+        }
+        (View::Attention { hide_first, .. }, Played::Attention(view)) => {
+            grid::attention(pen, room, view, *hide_first, is_hidden);
+        }
+        (_, Played::Lens(view)) => grid::lens(pen, room, view, is_hidden),
+        (View::LeaveOneOut { answer, .. }, Played::LeaveOneOut(view)) => {
+            bars::leave_one_out(pen, room, view, answer, is_hidden);
+        }
+        (_, Played::Meaning(view)) => map::meaning(pen, room, view, is_hidden),
+        (_, Played::Adapter(view)) => text::adapter(pen, room, view, is_hidden),
+        (_, Played::Machine(view)) => map::machine(pen, room, view),
+        _ => pen.waiting(
+            room,
+            "The recording of this scene belongs to another view. Record the lecture again.",
+        ),
+    }
+}
