@@ -62,7 +62,7 @@ const UNPAIRED_AT_ONCE: usize = 1000;
 /// Each row with its label. A pair becomes a good answer and a bad one, as in TRL: of 1,000 pairs, all
 /// the good ones come first.
 pub(crate) fn each(
-    rows: Vec<Understood>,
+    rows: &[Understood],
     label: impl Fn(usize) -> Option<bool>,
 ) -> Result<Vec<Understood>, Problem> {
     let mut all = Vec::with_capacity(rows.len());

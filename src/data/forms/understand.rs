@@ -37,7 +37,7 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
     if want == Want::Labelled {
         let label =
             |row| stanza.and_then(|stanza| stanza.label(row)).or_else(|| labelled::label(row));
-        read.rows = labelled::each(read.rows, |row| label(&rows[row]))?;
+        read.rows = labelled::each(&read.rows, |row| label(&rows[row]))?;
     }
     if read.rows.is_empty() {
         let why: Vec<&str> = read.notes.iter().map(|note| note.sentence.as_str()).collect();
