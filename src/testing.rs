@@ -6,11 +6,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use crate::app::connection::Connected;
 use crate::app::host::{Ask, Host};
+use crate::app::pace::Pace;
 use crate::app::services::Services;
 use crate::app::tasks::delete_model::DeleteModel;
 use crate::app::tasks::delete_run::DeleteRun;
@@ -50,6 +52,9 @@ pub struct Script {
     pub asked: Vec<Ask>,
     pub revealed: Vec<PathBuf>,
     pub seconds: f64,
+
+    /// What the window has set.
+    pub pace: Arc<Pace>,
 }
 
 impl Default for Script {
@@ -63,6 +68,7 @@ impl Default for Script {
             asked: Vec::new(),
             revealed: Vec::new(),
             seconds: 0.0,
+            pace: Arc::default(),
         }
     }
 }
@@ -142,6 +148,10 @@ impl Engine for FakeEngine {
     fn unload(&mut self) {}
 
     fn unload_adapter(&mut self) {}
+
+    fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.0.borrow().pace)
+    }
 
     fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error> {
         let mut script = self.0.borrow_mut();

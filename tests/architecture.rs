@@ -131,7 +131,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ),
             ("adapter_files", &["adapter", "card", "config", "files", "kernels", "model", "net"]),
             ("cost", &["adapter", "backward", "config", "files", "kernels", "model", "net"]),
-            ("generate", &["adapter", "model", "net", "text"]),
+            ("generate", &["adapter", "kernels", "model", "net", "text"]),
         ],
     ),
     (

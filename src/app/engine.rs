@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::connection::{Connected, Connection, Safe};
+use super::pace::Pace;
 use super::services::Services;
 use super::work::{Engine, Launch};
 use crate::hub;
@@ -35,6 +36,10 @@ impl Engine for CandleEngine {
 
     fn unload_adapter(&mut self) {
         self.services.set_adapter(None);
+    }
+
+    fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.services.pace)
     }
 
     fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error> {

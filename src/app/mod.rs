@@ -7,6 +7,7 @@ mod figure;
 mod handle;
 pub mod host;
 pub mod import;
+pub mod pace;
 pub mod services;
 pub mod spare_model;
 pub mod task;
@@ -32,6 +33,7 @@ use crate::evaluate::kept::Draft;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;
+use crate::state;
 use crate::state::AppState;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{Commands, ModelsCommand};
@@ -175,6 +177,12 @@ impl Workbench {
             self.prepare_lecture();
         }
         self.state.activities = self.tasks.activities(self);
+        // Only what the Playground asked for is held back.
+        let is_annotating = self.state.annotate.is_answering();
+        let state::playground::Speed { limit, one_at_a_time } = self.state.playground.speed;
+        let (limit, one_at_a_time) =
+            if is_annotating { (0, false) } else { (limit, one_at_a_time) };
+        self.engine.pace().set(limit, one_at_a_time);
     }
 
     /// Blocks until everything that should end before the program has ended.

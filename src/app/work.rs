@@ -6,8 +6,10 @@
 use std::any::{Any, TypeId};
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use super::connection::Connected;
+use super::pace::Pace;
 use super::services::Services;
 use crate::hub;
 use crate::hub::fetch::queue::QueueCommand;
@@ -88,6 +90,9 @@ pub trait Engine {
     /// Frees the model in memory, and its adapter.
     fn unload(&mut self);
     fn unload_adapter(&mut self);
+
+    /// What holds the tokens of answers back.
+    fn pace(&self) -> Arc<Pace>;
 
     /// Takes settings, and what is known by now of what was kept.
     fn connect(&mut self, settings: &HubSettings) -> Result<Connected, hub::Error>;

@@ -16,7 +16,7 @@ use crate::encoder::Tokens;
 use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::generate;
-use crate::llm::generate::sampling::SamplingParams;
+use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt};
 use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_folder};
 use crate::words::counted;
@@ -111,6 +111,22 @@ struct SamplingArgs {
     /// Forbid runs of this many tokens from appearing twice; 0 is off
     #[arg(long)]
     no_repeat_ngram_size: Option<usize>,
+
+    /// In whose order these act
+    #[arg(long, value_enum, default_value_t)]
+    sampling_order: SamplingOrder,
+}
+
+/// [`ChainOrder`] by the names of the libraries.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum SamplingOrder {
+    /// Temperature, top-k, top-p, min-p, typical-p
+    #[default]
+    Transformers,
+
+    /// Top-k, typical-p, top-p, min-p, temperature; the penalty counts the last 64 tokens
+    #[value(name = "llama.cpp")]
+    LlamaCpp,
 }
 
 impl SamplingArgs {
@@ -131,6 +147,10 @@ impl SamplingArgs {
             typical_p: self.typical_p.unwrap_or(default.typical_p),
             repetition_penalty: self.repetition_penalty.unwrap_or(default.repetition_penalty),
             no_repeat_ngram_size: self.no_repeat_ngram_size.unwrap_or(default.no_repeat_ngram_size),
+            order: match self.sampling_order {
+                SamplingOrder::Transformers => ChainOrder::Transformers,
+                SamplingOrder::LlamaCpp => ChainOrder::LlamaCpp,
+            },
         }
     }
 }

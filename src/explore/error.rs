@@ -71,3 +71,10 @@ pub enum Error {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
+
+impl Error {
+    /// Stop was pressed: no failure.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Cancelled(_) | Self::Model(llm::Error::Cancelled(_)))
+    }
+}

@@ -176,6 +176,20 @@ impl Tree {
         self.model.tokenizer().decode_after(prompt, branch, false)
     }
 
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The node that one goes on from; the root where there is none.
+    pub fn parent(&self, node: usize) -> usize {
+        self.nodes.get(node).and_then(|node| node.shown.parent).unwrap_or(ROOT)
+    }
+
+    /// The log-probability of the branch up to a node; 0 at the root.
+    pub fn path_logprob(&self, node: usize) -> f64 {
+        self.nodes.get(node).map_or(f64::NEG_INFINITY, |node| node.shown.path_logprob)
+    }
+
     /// What the tree takes in memory, in bytes.
     pub fn byte_len(&self) -> usize {
         let runs = self.nodes.iter().filter_map(|node| node.run.as_ref());
@@ -214,7 +228,7 @@ impl Tree {
         if let Some(there) = self.nodes().find(|other| other.parent == parent && other.id == id) {
             return Ok(there.node);
         }
-        if self.nodes.len() > MOST_NODES {
+        if self.nodes().count() >= MOST_NODES {
             return Err(Error::TreeFull { most: MOST_NODES });
         }
         let vocab_size = self.model.config().vocab_size;

@@ -18,7 +18,7 @@ use crate::explore::tree::{ROOT, Tree};
 use crate::explore::{attention, compare, guess, lens, tokens};
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::generate::sampling::SamplingParams;
+use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
 use crate::llm::{Adapter, Model};
 
 /// Candidates that are kept at each place: as many as a stage has room for.
@@ -129,6 +129,7 @@ fn neutral() -> SamplingParams {
         typical_p: 1.0,
         repetition_penalty: 1.0,
         no_repeat_ngram_size: 0,
+        order: ChainOrder::default(),
     }
 }
 

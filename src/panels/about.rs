@@ -6,6 +6,7 @@ use super::annotate;
 use super::evaluate;
 use super::lectures;
 use super::look_inside;
+use super::playground;
 use crate::state::prefs::PanelId;
 use crate::widgets::theme::{MaterialIcon, icons};
 
@@ -51,7 +52,7 @@ pub fn sends(panel: PanelId) -> Option<&'static str> {
 pub fn keys(panel: PanelId) -> &'static [(&'static str, &'static str)] {
     match panel {
         PanelId::Models => &[],
-        PanelId::Playground => &[("Esc", "Leave the field, then stop the answer")],
+        PanelId::Playground => &playground::KEYS,
         PanelId::LookInside => &look_inside::KEYS,
         PanelId::Annotate => &annotate::KEYS,
         PanelId::Evaluate => &evaluate::KEYS,

@@ -17,6 +17,7 @@ use crate::state::command::{
 use crate::state::evaluate::Front;
 use crate::state::hub::ModelsTab;
 use crate::state::look_inside::last_answer;
+use crate::state::playground::export;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::widgets::card;
@@ -99,6 +100,13 @@ fn playground_actions(state: &AppState, actions: &mut Actions) {
     if playground.has_chat() && !playground.running {
         let commands = vec![ViewCommand::NewChat.into()];
         actions.push("New chat", None, commands);
+        let chat = playground.conversation();
+        if !chat.is_empty() {
+            let copy = WindowCommand::CopyText(export::as_markdown(&chat));
+            actions.add("Copy the chat as Markdown", copy);
+            let copy = WindowCommand::CopyText(export::as_json(&chat));
+            actions.add("Copy the chat as JSON messages", copy);
+        }
         if model.ready().is_some() {
             let commands = vec![ViewCommand::AskAgain.into(), PlaygroundCommand::Generate.into()];
             actions.push("Answer again", None, commands);
@@ -295,7 +303,9 @@ fn escape(state: &mut AppState, commands: &mut Commands) {
         return;
     }
     let is_looking = state.prefs.panel == PanelId::LookInside && state.look_inside.is_running();
-    if state.playground.running || state.annotate.is_answering() || is_looking {
+    let is_growing =
+        state.playground.branches.is_running() || state.playground.repeats.is_running();
+    if state.playground.running || is_growing || state.annotate.is_answering() || is_looking {
         commands.push(WindowCommand::StopForeground);
     } else if state.prefs.panel == PanelId::Train && state.train.is_running() {
         state.train.asks_stop = true;

@@ -6,7 +6,8 @@ use super::sampling::stage_name;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::sampling::{SamplingParams, Stage};
-use crate::state::playground::{CandidateRow, PlaygroundState};
+use crate::state::playground::PlaygroundState;
+use crate::state::playground::candidates::CandidateRow;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::titled_card_ui;
 use crate::widgets::format;
@@ -15,15 +16,25 @@ use crate::widgets::token_bars::TokenBar;
 use crate::widgets::token_bars::token_bars_ui;
 use crate::widgets::token_flow::visible_whitespace;
 
-/// Draws the card. True: "Predict" was pressed.
+/// What was clicked in the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextToken {
+    Predict,
+
+    /// A token, to go on from it.
+    Candidate(u32),
+}
+
+/// Draws the card.
 pub fn next_token_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
     params: &SamplingParams,
     model: &ModelCard,
-) -> bool {
+) -> Option<NextToken> {
     let obstacle = playground.obstacle(Some(model));
     let mut predict = false;
+    let mut candidate = None;
     let aside = |ui: &mut Ui| {
         let button = ui.add_enabled(obstacle.is_none(), ActionButton::new("Predict"));
         let button = match obstacle {
@@ -67,6 +78,13 @@ pub fn next_token_ui(
             let ink = theme::palette(ui).rejected;
             ui.add(Label::new(RichText::new(words).color(ink)).wrap());
         }
+        if playground.vote.hides() {
+            ui.label("Hidden until the room has voted");
+            if ui.add(ActionButton::primary("Reveal")).clicked() {
+                playground.vote.is_revealed = true;
+            }
+            return;
+        }
         match playground.candidates(params, &model.tokenizer) {
             None => {}
             Some(Err(problem)) => {
@@ -90,7 +108,8 @@ pub fn next_token_ui(
                     .collect();
                 // What is left of the card in the window, less its lines above and below.
                 let height = ui.clip_rect().height() - theme::em(ui) * 11.0;
-                token_bars_ui(ui, &bars, height);
+                let clicked = token_bars_ui(ui, &bars, height);
+                candidate = clicked.map(|index| candidates.rows[index].id);
                 let kept = format::count(candidates.kept_count);
                 let all = format::count(model.facts.vocab_size);
                 let mut words = format!("{kept} of {all} tokens can still be picked");
@@ -101,7 +120,7 @@ pub fn next_token_ui(
             }
         }
     });
-    predict
+    if predict { Some(NextToken::Predict) } else { candidate.map(NextToken::Candidate) }
 }
 
 /// What removed a token, as the chain names it. Greedy decoding keeps the likeliest token after the

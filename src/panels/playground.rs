@@ -1,39 +1,48 @@
 //! The Playground: ask the model, look at how it picks its words.
 
-use eframe::egui;
-use eframe::egui::{CollapsingHeader, Label, Rect, RichText, TextEdit, TextStyle, Ui, vec2};
+mod answers;
+mod ask;
+mod branches;
+mod guesses;
+mod repeats;
+mod sampler;
+mod shared;
 
-use super::next_token::next_token_ui;
+use eframe::egui;
+use eframe::egui::{CollapsingHeader, Key, Label, Modifiers, Rect, TextEdit, TextStyle, Ui};
+
+use self::answers::{answers_ui, lane_name, question_ui, rendered_ui, turn_ui};
+use self::shared::{fork, settings_ui};
+use super::next_token::{NextToken, next_token_ui};
 use super::no_model::NoModel;
 use super::sampling;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
-use crate::llm::generate::AdapterMode;
-use crate::llm::generate::StopReason;
 use crate::state::command::{Commands, PlaygroundCommand, WindowCommand};
 use crate::state::playground::Answers;
-use crate::state::playground::LaneView;
 use crate::state::playground::Mode;
 use crate::state::playground::PlaygroundState;
-use crate::state::playground::Turn;
+use crate::state::playground::export;
+use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::Prefs;
-use crate::state::scores::Position;
 use crate::state::slots::AdapterSlot;
 use crate::state::slots::ModelSlot;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
-use crate::widgets::card;
-use crate::widgets::card::Tone;
 use crate::widgets::card::card_ui;
-use crate::widgets::card::chip_ui;
-use crate::widgets::format;
-use crate::widgets::layout::{inset_ui, scrolled_ui};
+use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
-use crate::widgets::token_flow::FlowToken;
-use crate::widgets::token_flow::TokenFlow;
+
+/// The keys of the panel.
+pub const KEYS: [(&str, &str); 4] = [
+    ("Right", "In Talk: the next token, where one comes at a time"),
+    ("Left, Right", "In Sampler: the token of the answer before or after"),
+    ("R", "In Sampler: show what is hidden until the room has voted"),
+    ("Esc", "Leave the field, then stop the answer"),
+];
 
 /// Draws the panel.
 pub fn playground_panel_ui(
@@ -50,6 +59,50 @@ pub fn playground_panel_ui(
             return;
         }
     };
+    inset_ui(ui, |ui| views_ui(ui, playground));
+    match playground.view {
+        PlaygroundView::Talk => talk_view_ui(ui, playground, prefs, around, model, commands),
+        PlaygroundView::Sampler => sampler::sampler_ui(ui, playground, prefs, model, commands),
+        PlaygroundView::Repeats => repeats::repeats_ui(ui, playground, model, commands),
+        PlaygroundView::Branches => {
+            branches::branches_ui(ui, playground, around.adapter, model, commands);
+        }
+    }
+}
+
+/// Which view is in front.
+fn views_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+    let segments = PlaygroundView::ALL.map(|view| Segment {
+        value: view,
+        words: view.name(),
+        explanation: view.question(),
+    });
+    switch::segmented_ui(ui, &mut playground.view, &segments);
+}
+
+/// The right arrow lets the next token come, while an answer waits for it.
+fn step_with_key(ui: &Ui, playground: &PlaygroundState, commands: &mut Commands) {
+    let waits = playground.running && playground.speed.one_at_a_time;
+    if !waits || ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    let presses =
+        ui.ctx().input_mut(|input| input.count_and_consume_key(Modifiers::NONE, Key::ArrowRight));
+    for _ in 0..presses {
+        commands.push(PlaygroundCommand::NextToken);
+    }
+}
+
+/// A prompt and its answers, the next token, and the settings.
+fn talk_view_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    prefs: &mut Prefs,
+    around: Surroundings<'_>,
+    model: &ModelCard,
+    commands: &mut Commands,
+) {
+    step_with_key(ui, playground, commands);
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
     match Plan::of(all.size() / em, playground) {
@@ -192,42 +245,14 @@ fn next_ui(
     model: &ModelCard,
     commands: &mut Commands,
 ) {
-    if next_token_ui(ui, playground, &prefs.sampling, model) {
-        playground.predict_only = true;
-        commands.push(PlaygroundCommand::Generate);
+    match next_token_ui(ui, playground, &prefs.sampling, model) {
+        None => {}
+        Some(NextToken::Predict) => {
+            playground.predict_only = true;
+            commands.push(PlaygroundCommand::Generate);
+        }
+        Some(NextToken::Candidate(id)) => fork(playground, id, commands),
     }
-}
-
-fn settings_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs) {
-    card_ui(ui, |ui| {
-        let title = theme::title(ui, "Settings");
-        egui::Sides::new().show(ui, |ui| ui.label(title), |ui| reset_ui(ui, prefs));
-        sampling::sampling_ui(ui, &mut prefs.sampling);
-        ui.separator();
-        sampling::limits_ui(ui, playground, prefs);
-    });
-}
-
-fn reset_ui(ui: &mut Ui, prefs: &mut Prefs) {
-    let defaults = Prefs::default();
-    let changed =
-        prefs.sampling != defaults.sampling || prefs.max_new_tokens != defaults.max_new_tokens;
-    let reset = ui.add_enabled(changed, ActionButton::quiet("Reset"));
-    if reset.on_hover_text("The settings as they were at the first start").clicked() {
-        prefs.sampling = defaults.sampling;
-        prefs.max_new_tokens = defaults.max_new_tokens;
-    }
-}
-
-/// Draws into exactly this rectangle: what is too wide is cut off, and pushes nothing aside.
-fn column_ui(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut Ui)) {
-    let builder = egui::UiBuilder::new()
-        .id_salt(name)
-        .max_rect(rect)
-        .layout(egui::Layout::top_down(egui::Align::LEFT));
-    let mut column = ui.new_child(builder);
-    column.shrink_clip_rect(rect);
-    contents(&mut column);
 }
 
 fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
@@ -276,12 +301,14 @@ fn talk_ui(
                 system_ui(ui, playground);
                 conversation_ui(ui, playground);
                 answers_ui(ui, playground, commands);
+                answer_actions_ui(ui, playground, commands);
                 rendered_ui(ui, playground, model);
             });
         }
         Mode::Raw => scrolled_ui(ui, "text", |ui| {
             prompt_ui(ui, playground, model, height * 0.5, commands);
             answers_ui(ui, playground, commands);
+            answer_actions_ui(ui, playground, commands);
             rendered_ui(ui, playground, model);
         }),
     }
@@ -389,49 +416,11 @@ fn conversation_ui(ui: &mut Ui, playground: &PlaygroundState) {
     }
 }
 
-/// A question that was answered before the one in front.
-fn turn_ui(ui: &mut Ui, turn: &Turn, shaded: bool) {
-    question_ui(ui, &turn.question);
-    if turn.lanes.is_empty() {
-        ui.add(Label::new(&turn.answer).wrap());
-    }
-    for (index, lane) in turn.lanes.iter().enumerate() {
-        if turn.lanes.len() > 1 {
-            ui.horizontal_wrapped(|ui| {
-                lane_chip_ui(ui, lane.lane.adapter);
-                if index == turn.followed {
-                    ui.label(theme::muted(ui, "the next question follows this answer"));
-                }
-            });
-        }
-        let name = lane_name(lane.lane.adapter);
-        let flow = TokenFlow { name, selected: None, shaded, clickable: false };
-        flow.show(ui, &flow_tokens(lane));
-    }
-}
-
-fn lane_name(adapter: AdapterMode) -> &'static str {
-    match adapter {
-        AdapterMode::Off => "Base",
-        AdapterMode::On => "Adapter",
-    }
-}
-
-fn lane_chip_ui(ui: &mut Ui, adapter: AdapterMode) {
-    let (tone, icon) = match adapter {
-        AdapterMode::On => (Tone::Accent, Some(icons::ADAPTER)),
-        AdapterMode::Off => (Tone::Neutral, None),
-    };
-    chip_ui(ui, tone, icon, lane_name(adapter));
-}
-
-fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {
-    let tokens = lane.tokens.iter();
-    tokens.map(|token| FlowToken { text: &token.text, probability: token.probability }).collect()
-}
-
 /// What can be done with the answers in front.
 fn answer_actions_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
+    if playground.is_prediction() {
+        return;
+    }
     let has_tokens = playground.lanes.iter().any(|lane| !lane.tokens.is_empty());
     if !has_tokens {
         return;
@@ -465,22 +454,16 @@ fn answer_actions_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &m
             if edit.on_hover_text(about).clicked() {
                 playground.edit_last();
             }
+            let copy = ActionButton::quiet("Copy the chat").icon(icons::COPY);
+            let about = "The whole conversation as Markdown. As JSON messages: in the commands";
+            if copy.add_enabled(ui, true).on_hover_text(about).clicked() {
+                let text = export::as_markdown(&playground.conversation());
+                commands.push(WindowCommand::CopyText(text));
+            }
         }
     });
     let about = "Shade the tokens that the model was unsure of: the darker, the less likely";
     switch::switch_ui(ui, &mut playground.shaded, "Shade unsure tokens", about);
-}
-
-fn question_ui(ui: &mut Ui, question: &str) {
-    let p = theme::palette(ui);
-    let frame = egui::Frame::new()
-        .fill(p.accent_soft)
-        .corner_radius(theme::CARD_RADIUS)
-        .inner_margin(egui::Margin::symmetric(12, 8));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.add(Label::new(RichText::new(question).color(p.text)).wrap());
-    });
 }
 
 fn prompt_ui(
@@ -515,6 +498,12 @@ fn prompt_ui(
         }
         ui.horizontal_wrapped(|ui| {
             if playground.running {
+                if playground.speed.one_at_a_time {
+                    let next = ActionButton::primary("Next token").shortcut("Right");
+                    if ui.add(next).clicked() {
+                        commands.push(PlaygroundCommand::NextToken);
+                    }
+                }
                 let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");
                 if ui.add(stop).clicked() {
                     commands.push(PlaygroundCommand::Stop);
@@ -542,140 +531,6 @@ fn prompt_ui(
             if let Some(obstacle) = obstacle.filter(|_| !playground.prompt.is_empty()) {
                 ui.label(theme::muted(ui, obstacle));
             }
-        });
-    });
-}
-
-fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
-    // Only the next token was asked for: there is no answer to show.
-    if playground.is_prediction() {
-        return;
-    }
-    let side_by_side = playground.lanes.len() > 1;
-    let newest = playground.selected;
-    let shaded = playground.shaded;
-    let mut clicked = None;
-    if side_by_side {
-        let gap = ui.spacing().item_spacing.x;
-        let width = (ui.available_width() - gap) / 2.0;
-        ui.horizontal_top(|ui| {
-            for (index, lane) in playground.lanes.iter().enumerate() {
-                ui.allocate_ui_with_layout(
-                    vec2(width, 0.0),
-                    egui::Layout::top_down(egui::Align::LEFT),
-                    |ui| {
-                        ui.set_min_width(width);
-                        let selected = newest.filter(|at| at.lane == index);
-                        let token = answer_ui(ui, lane, true, selected, shaded, commands);
-                        clicked =
-                            clicked.or_else(|| token.map(|token| Position { lane: index, token }));
-                    },
-                );
-            }
-        });
-    } else if let Some(lane) = playground.lanes.first() {
-        let selected = newest.filter(|at| at.lane == 0);
-        let token = answer_ui(ui, lane, false, selected, shaded, commands);
-        clicked = token.map(|token| Position { lane: 0, token });
-    }
-    answer_actions_ui(ui, playground, commands);
-    if let Some(position) = clicked {
-        let again = playground.selected == Some(position);
-        playground.selected = (!again).then_some(position);
-    }
-}
-
-/// One answer. The index of the token that was clicked.
-#[expect(clippy::fn_params_excessive_bools, reason = "named and shaded are independent")]
-fn answer_ui(
-    ui: &mut Ui,
-    lane: &LaneView,
-    named: bool,
-    selected: Option<Position>,
-    shaded: bool,
-    commands: &mut Commands,
-) -> Option<usize> {
-    let name = lane_name(lane.lane.adapter);
-    let frame = card::frame(ui).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        if named || lane.lane.adapter == AdapterMode::On {
-            lane_chip_ui(ui, lane.lane.adapter);
-        }
-        let tokens = flow_tokens(lane);
-        if tokens.is_empty() && lane.answer.is_some() {
-            ui.label(theme::muted(ui, "(an empty answer)"));
-        }
-        let selected = selected.map(|at| at.token);
-        let flow = TokenFlow { name, selected, shaded, clickable: true };
-        let clicked = flow.show(ui, &tokens);
-        footer_ui(ui, lane, commands);
-        clicked
-    });
-    frame.inner
-}
-
-fn footer_ui(ui: &mut Ui, lane: &LaneView, commands: &mut Commands) {
-    let mut words = Vec::new();
-    let count = lane.tokens.len();
-    if let (Some((done, total)), 0) = (lane.reading, count) {
-        words.push(format!("Reading the prompt: {done} of {total} tokens"));
-    } else if count == 0 && lane.answer.is_none() {
-        words.push("Waiting".to_owned());
-    }
-    if count > 0 {
-        words.push(format!("{} tokens", format::count(count)));
-    }
-    if let Some(speed) = lane.tokens_per_sec() {
-        words.push(format!("{speed:.1} tokens/s"));
-    }
-    if let Some(answer) = &lane.answer {
-        if count > 0 {
-            words.push(stop_words(answer.stop).to_owned());
-        }
-        words.push(format!("seed {}", lane.lane.seed));
-    }
-    egui::Sides::new().shrink_left().wrap().show(
-        ui,
-        |ui| {
-            let words = RichText::new(words.join(" · ")).color(theme::palette(ui).muted);
-            ui.add(Label::new(words.text_style(TextStyle::Small)).wrap());
-        },
-        |ui| {
-            let done = lane.answer.is_some() && count > 0;
-            if done && ui.add(ActionButton::only_icon(icons::COPY, "Copy the answer")).clicked() {
-                commands.push(WindowCommand::CopyText(lane.text()));
-            }
-        },
-    );
-}
-
-/// Why an answer ends, in words.
-fn stop_words(stop: StopReason) -> &'static str {
-    match stop {
-        StopReason::EndOfTurn => "the model ended its turn",
-        StopReason::StopString => "a stop string appeared",
-        StopReason::Length => "max new tokens reached",
-        StopReason::ContextFull => "the context is full",
-        StopReason::Stopped => "stopped by you",
-    }
-}
-
-fn rendered_ui(ui: &mut Ui, playground: &PlaygroundState, model: &ModelCard) {
-    let Some(rendered) = &playground.rendered else { return };
-    let title = format!(
-        "What the model sees: {} of {} tokens",
-        format::count(rendered.ids.len()),
-        format::count(model.facts.context_length)
-    );
-    CollapsingHeader::new(title).id_salt("rendered").show(ui, |ui| {
-        let p = theme::palette(ui);
-        let frame = egui::Frame::new()
-            .fill(p.raised)
-            .corner_radius(theme::CONTROL_RADIUS)
-            .inner_margin(egui::Margin::same(12));
-        frame.show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.add(Label::new(theme::number(&rendered.text)).wrap());
         });
     });
 }

@@ -3,13 +3,13 @@
 use eframe::egui;
 use eframe::egui::{DragValue, Label, TextEdit, Ui};
 
-use crate::llm::generate::sampling::SamplingParams;
-use crate::llm::generate::sampling::Stage;
-use crate::state::playground::PlaygroundState;
+use crate::llm::generate::sampling::{ChainOrder, SamplingParams, Stage, Step};
+use crate::state::playground::{PlaygroundState, Speed};
 use crate::state::prefs::Prefs;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch;
+use crate::widgets::switch::Segment;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
@@ -27,7 +27,9 @@ pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
         typical_p,
         repetition_penalty,
         no_repeat_ngram_size,
+        order,
     } = params;
+    order_ui(ui, order);
     let about = "Always take the likeliest token. The penalty and the n-gram ban still apply; the \
                  rest is off";
     switch::switch_ui(ui, greedy, "Greedy", about);
@@ -66,6 +68,49 @@ pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
         .show(ui, no_repeat_ngram_size);
 }
 
+/// Whose order the settings act in.
+fn order_ui(ui: &mut Ui, order: &mut ChainOrder) {
+    let segments = [
+        Segment {
+            value: ChainOrder::Transformers,
+            words: "transformers",
+            explanation: "Penalties, temperature, top-k, top-p, min-p, typical-p. The penalty \
+                          counts all tokens of the prompt and the answer",
+        },
+        Segment {
+            value: ChainOrder::LlamaCpp,
+            words: "llama.cpp",
+            explanation: "Penalties, top-k, typical-p, top-p, min-p, and temperature last. The \
+                          penalty counts the last 64 tokens",
+        },
+    ];
+    ui.horizontal_wrapped(|ui| {
+        let name = Label::new("Order").selectable(false).sense(egui::Sense::hover());
+        ui.add(name).on_hover_text("In which order the settings act on the model's scores");
+        switch::segmented_ui(ui, order, &segments);
+    });
+}
+
+/// A step of the chain, in full and short where there is little room; what it is set to.
+pub fn step_words(step: Step, params: &SamplingParams) -> (&'static str, &'static str, String) {
+    match step {
+        Step::Penalties => {
+            let value = match (params.repetition_penalty, params.no_repeat_ngram_size) {
+                (penalty, 0) => format!("{penalty:.2}"),
+                (1.0, size) => format!("{size}-grams"),
+                (penalty, size) => format!("{penalty:.2} · {size}-grams"),
+            };
+            ("Penalties", "Pen.", value)
+        }
+        Step::Greedy => ("Greedy", "Greedy", "likeliest".to_owned()),
+        Step::Temperature => ("Temperature", "Temp.", format!("{:.2}", params.temperature)),
+        Step::TopK => ("Top-k", "Top-k", params.top_k.to_string()),
+        Step::TopP => ("Top-p", "Top-p", format!("{:.2}", params.top_p)),
+        Step::MinP => ("Min-p", "Min-p", format!("{:.2}", params.min_p)),
+        Step::TypicalP => ("Typical-p", "Typ.-p", format!("{:.2}", params.typical_p)),
+    }
+}
+
 /// Draws what else decides an answer: its length, its seed, where it stops.
 pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs) {
     let about = "The answer ends after this many tokens at the latest";
@@ -76,6 +121,20 @@ pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Pref
         .show(ui, &mut prefs.max_new_tokens);
     seed_ui(ui, playground);
     stop_ui(ui, playground);
+    speed_ui(ui, &mut playground.speed);
+}
+
+/// Slow enough for eyes.
+fn speed_ui(ui: &mut Ui, speed: &mut Speed) {
+    let about = "The answer appears with at most so many tokens a second; 0 is no limit";
+    SliderRow::new("Tokens a second", about, 0.0..=30.0)
+        .limits(0.0..=1000.0)
+        .decimals(0)
+        .enabled(!speed.one_at_a_time)
+        .off_at(0.0)
+        .show(ui, &mut speed.limit);
+    let about = "The answer waits after each token. The right arrow lets the next one come";
+    switch::switch_ui(ui, &mut speed.one_at_a_time, "One token at a time", about);
 }
 
 fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
@@ -87,6 +146,10 @@ fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
         ui.add(number).accessible_name("Seed").on_hover_text(about);
         if ui.add(ActionButton::only_icon(icons::DICE, "Draw another seed")).clicked() {
             playground.draw_seed(entropy(ui));
+        }
+        // A switch does not go to the next row by itself.
+        if ui.available_size_before_wrap().x < theme::em(ui) * 9.5 {
+            ui.end_row();
         }
         let about = "Draw a new seed for each answer; it is shown, so you can reproduce the answer";
         switch::switch_ui(ui, &mut playground.new_seed_each_time, "New each time", about);

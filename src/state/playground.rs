@@ -1,23 +1,30 @@
 //! The Playground panel: a prompt, the answers to it, and what else each token could have been.
 
+pub mod branches;
+mod branching;
+pub mod candidates;
+mod explained;
+pub mod export;
 mod kept;
-
-use std::sync::Arc;
+mod repeating;
+pub mod repeats;
+pub mod view;
+pub mod vote;
 
 use crate::data::pair::Message;
 use crate::llm::card::ModelCard;
-use crate::llm::generate::sampling::{Distribution, SamplingParams, Stage, distribution};
 use crate::llm::generate::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep,
 };
-use crate::llm::text::tokenizer::Tokenizer;
 
+use self::branches::BranchesState;
+use self::candidates::Computed;
+use self::repeats::RepeatsState;
+use self::view::PlaygroundView;
+use self::vote::VoteState;
 use super::prefs::Prefs;
-use super::scores::{Position, ScoreStore, Scores};
+use super::scores::{Position, ScoreStore};
 use super::slots::AdapterSlot;
-
-/// How many tokens the next-token panel shows.
-pub const CANDIDATE_COUNT: usize = 15;
 
 /// So many conversations that were left can be had back.
 const MOST_PAST: usize = 20;
@@ -40,6 +47,16 @@ pub enum Answers {
 
     /// One without and one with the adapter, from the same seed.
     SideBySide,
+}
+
+/// How fast an answer is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speed {
+    /// Tokens a second at most; 0 is no limit.
+    pub limit: u32,
+
+    /// Each token waits for a key.
+    pub one_at_a_time: bool,
 }
 
 /// A finished question of a conversation and its answers.
@@ -130,36 +147,11 @@ impl LaneView {
     }
 }
 
-/// A row of the next-token panel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CandidateRow {
-    pub id: u32,
-    pub text: String,
-    pub before: f32,
-    pub after: f32,
-    pub removed_by: Option<Stage>,
-
-    /// It is in the text already, and the repetition penalty made it less likely.
-    pub penalised: bool,
-    pub taken: bool,
-}
-
-/// The next-token panel's contents at one position, under one setting of the chain.
-#[derive(Clone, Debug)]
-pub struct Candidates {
-    pub rows: Vec<CandidateRow>,
-
-    /// How many tokens of the vocabulary can still be drawn.
-    pub kept_count: usize,
-
-    /// Only the likeliest tokens of this position are still in memory.
-    pub approximate: bool,
-}
-
 /// Everything of the playground but the sliders, which are remembered in [`Prefs`].
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the screen")]
 #[derive(Debug, Default)]
 pub struct PlaygroundState {
+    pub view: PlaygroundView,
     pub mode: Mode,
     pub answers: Answers,
     pub system: String,
@@ -205,9 +197,16 @@ pub struct PlaygroundState {
 
     /// Ask only for the next token's probabilities.
     pub predict_only: bool,
+
+    /// Bars by the logarithm of the probability.
+    pub log_scale: bool,
+    pub vote: VoteState,
+    pub speed: Speed,
+    pub branches: BranchesState,
+    pub repeats: RepeatsState,
     asked_in: Mode,
     scores: ScoreStore,
-    cache: Option<(Position, SamplingParams, u64, Result<Candidates, String>)>,
+    computed: Computed,
 
     /// Counts what invalidates the cache.
     version: u64,
@@ -289,6 +288,7 @@ impl PlaygroundState {
         self.selected = None;
         self.scores.clear();
         self.version += 1;
+        self.vote.start();
         self.running = true;
         self.asked_in = self.mode;
         self.question = if self.mode == Mode::Chat && request.max_new_tokens > 0 {
@@ -482,45 +482,6 @@ impl PlaygroundState {
         })?;
         self.scores.get(newest).is_some().then_some(newest)
     }
-
-    /// The rows at [`Self::position`]. Computed anew only when the position, the settings or the
-    /// answer changed, so that idle frames do no work and a moving slider runs no model.
-    pub fn candidates(
-        &mut self,
-        params: &SamplingParams,
-        tokenizer: &Tokenizer,
-    ) -> Option<&Result<Candidates, String>> {
-        let position = self.position()?;
-        let fresh = self.cache.as_ref().is_some_and(|(at, with, version, _)| {
-            *at == position && with == params && *version == self.version
-        });
-        if !fresh {
-            let scores = self.scores.get(position)?;
-            let result = self.compute(position, scores, params, tokenizer);
-            self.cache = Some((position, params.clone(), self.version, result));
-        }
-        self.cache.as_ref().map(|(_, _, _, result)| result)
-    }
-
-    fn compute(
-        &self,
-        position: Position,
-        scores: &Scores,
-        params: &SamplingParams,
-        tokenizer: &Tokenizer,
-    ) -> Result<Candidates, String> {
-        let lane = &self.lanes[position.lane];
-        let mut history = self.rendered.as_ref().map_or_else(Vec::new, |r| r.ids.clone());
-        history.extend(lane.tokens.iter().take(position.token).map(|token| token.id));
-        let taken = lane.tokens.get(position.token).map(|token| token.id);
-        let logits: Arc<[f32]> = scores.expand();
-        let found = distribution(&logits, &history, params).map_err(|err| err.to_string())?;
-        let penalty_is_on = (params.repetition_penalty - 1.0).abs() > f32::EPSILON;
-        let penalised = |id: u32| penalty_is_on && history.contains(&id);
-        let rows = candidate_rows(&found, taken, penalised, tokenizer);
-        let approximate = matches!(scores, Scores::Likeliest { .. });
-        Ok(Candidates { rows, kept_count: found.kept_count(), approximate })
-    }
 }
 
 /// Whether the prompt goes into the model's context. The turn markers of a chat template are not
@@ -538,31 +499,6 @@ fn check_length(prompt: &Prompt, model: &ModelCard) -> Result<(), String> {
     Err(format!("The prompt has {tokens} tokens; this model's context holds {context}"))
 }
 
-/// The likeliest tokens, and the one that was taken where it is not among them.
-fn candidate_rows(
-    found: &Distribution,
-    taken: Option<u32>,
-    penalised: impl Fn(u32) -> bool,
-    tokenizer: &Tokenizer,
-) -> Vec<CandidateRow> {
-    let mut likeliest = found.top(CANDIDATE_COUNT);
-    if let Some(id) = taken.filter(|id| (*id as usize) < found.before.len())
-        && likeliest.iter().all(|candidate| candidate.id != id)
-    {
-        likeliest.push(found.candidate(id));
-    }
-    let rows = likeliest.into_iter().map(|candidate| CandidateRow {
-        id: candidate.id,
-        text: tokenizer.token_text(candidate.id),
-        before: candidate.before,
-        after: candidate.after,
-        removed_by: candidate.removed_by,
-        penalised: penalised(candidate.id),
-        taken: taken == Some(candidate.id),
-    });
-    rows.collect()
-}
-
 /// `###, \n\n` is the two strings `###` and two line breaks.
 pub fn parse_stop_strings(text: &str) -> Vec<String> {
     let parts = text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
@@ -570,65 +506,5 @@ pub fn parse_stop_strings(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stop_strings_are_separated_by_commas_or_lines() {
-        assert_eq!(parse_stop_strings("###, \\n\\n"), ["###", "\n\n"]);
-        assert_eq!(parse_stop_strings("User:\nEnd."), ["User:", "End."]);
-        assert!(parse_stop_strings(" , \n").is_empty());
-    }
-
-    #[test]
-    fn a_conversation_is_asked_with_all_its_turns() {
-        let mut state = PlaygroundState {
-            system: "Be brief.".to_owned(),
-            prompt: "And in France?".to_owned(),
-            ..PlaygroundState::default()
-        };
-        let turn = |question: &str, answer: &str| Turn {
-            question: question.to_owned(),
-            answer: answer.to_owned(),
-            ..Turn::default()
-        };
-        state.turns.push(turn("What is the h-index?", "A measure."));
-        let roles: Vec<String> = state.messages().into_iter().map(|message| message.role).collect();
-        assert_eq!(roles, ["system", "user", "assistant", "user"]);
-    }
-
-    fn answered(question: &str, answer: &str) -> PlaygroundState {
-        let mut lane = LaneView::new(Lane { seed: 0, adapter: AdapterMode::Off });
-        lane.tokens = vec![ShownToken { id: 1, text: answer.to_owned(), probability: 0.5 }];
-        PlaygroundState {
-            question: question.to_owned(),
-            lanes: vec![lane],
-            ..PlaygroundState::default()
-        }
-    }
-
-    #[test]
-    fn a_question_is_edited_beside_its_answer_and_the_answer_can_be_kept() {
-        let mut state = answered("What is the h-index?", "A measure.");
-        state.prompt = "half a thought".to_owned();
-        state.edit_last();
-        assert_eq!(state.prompt, "What is the h-index?");
-        assert_eq!(state.lanes[0].text(), "A measure.", "it stays until the new one is sent");
-        assert_eq!(state.messages().len(), 1, "the new question replaces the old one");
-        state.keep_answer();
-        assert_eq!(state.prompt, "half a thought");
-        assert_eq!(state.messages().len(), 3);
-    }
-
-    #[test]
-    fn a_conversation_that_was_left_comes_back() {
-        let mut state = answered("What is the h-index?", "A measure.");
-        state.new_chat();
-        assert!(state.lanes.is_empty() && state.has_past());
-        state.new_chat();
-        state.back_to_last();
-        assert_eq!(state.question, "What is the h-index?");
-        assert_eq!(state.lanes[0].text(), "A measure.");
-        assert!(!state.has_past(), "nothing was said in the new one");
-    }
-}
+#[path = "playground/tests.rs"]
+mod tests;

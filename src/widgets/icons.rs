@@ -22,6 +22,7 @@ pub const DONE: MaterialIcon = icons::ICON_CHECK_CIRCLE;
 pub const ADD: MaterialIcon = icons::ICON_ADD;
 pub const BACK: MaterialIcon = icons::ICON_ARROW_BACK;
 pub const DOWN: MaterialIcon = icons::ICON_ARROW_DOWNWARD;
+pub const NEXT: MaterialIcon = icons::ICON_ARROW_FORWARD;
 pub const LOCK: MaterialIcon = icons::ICON_LOCK;
 pub const PAUSE: MaterialIcon = icons::ICON_PAUSE;
 pub const SETTINGS: MaterialIcon = icons::ICON_SETTINGS;

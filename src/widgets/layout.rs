@@ -1,7 +1,7 @@
 //! How a panel is laid out: its heading, and what scrolls in it.
 
 use eframe::egui;
-use eframe::egui::{Frame, Margin, ScrollArea, Ui};
+use eframe::egui::{Frame, Margin, Rect, ScrollArea, Ui};
 
 use super::theme;
 
@@ -24,4 +24,15 @@ pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
     let heading = theme::strong(ui, text).heading();
     egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(heading), aside);
     ui.add_space(theme::GAP);
+}
+
+/// Draws into exactly this rectangle: what is too wide is cut off, and pushes nothing aside.
+pub fn column_ui(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut Ui)) {
+    let builder = egui::UiBuilder::new()
+        .id_salt(name)
+        .max_rect(rect)
+        .layout(egui::Layout::top_down(egui::Align::LEFT));
+    let mut column = ui.new_child(builder);
+    column.shrink_clip_rect(rect);
+    contents(&mut column);
 }

@@ -1,6 +1,7 @@
 //! Reusable pieces of the window: the theme, cards, rows, bars. They know none of our state, so
 //! that every panel can use them and a test can draw one alone.
 
+pub mod branch_tree;
 pub mod button;
 pub mod candidate_bars;
 pub mod card;
@@ -8,10 +9,12 @@ pub mod empty_state;
 pub mod error_card;
 pub mod format;
 pub mod icons;
+pub mod interval_bars;
 pub mod layout;
 pub mod loss_plot;
 pub mod markdown;
 pub mod one_line;
+pub mod pipeline_bars;
 pub mod pixel_map;
 pub mod plot_numbers;
 pub mod progress_row;

@@ -30,8 +30,9 @@ pub struct TokenBar<'a> {
 }
 
 /// Draws a row a token, likeliest first, on a common scale. `height`: what there is for all of
-/// them; rows take more of it than they need, so that they can be seen from the last bench.
-pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>], height: f32) {
+/// them; rows take more of it than they need, so that they can be seen from the last bench. The row
+/// that was clicked.
+pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>], height: f32) -> Option<usize> {
     let p = theme::palette(ui);
     let font = TextStyle::Monospace.resolve(ui.style());
     let longest = bars.iter().flat_map(|bar| [bar.before, bar.after]).fold(0.0_f32, f32::max);
@@ -39,9 +40,13 @@ pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>], height: f32) {
     let columns = Columns::fit(ui, bars, &font, height);
     legend_ui(ui, &columns, &p);
     ui.spacing_mut().item_spacing.y = GAP_OF_ROWS;
-    for bar in bars {
-        row_ui(ui, bar, scale, &columns, &font);
+    let mut clicked = None;
+    for (index, bar) in bars.iter().enumerate() {
+        if row_ui(ui, bar, scale, &columns, &font).clicked() {
+            clicked = Some(index);
+        }
     }
+    clicked
 }
 
 const GAP_OF_ROWS: f32 = 2.0;
@@ -126,14 +131,16 @@ fn row_ui(
 ) -> Response {
     let p = theme::palette(ui);
     let width = ui.available_width();
-    let (rect, response) = ui.allocate_exact_size(vec2(width, columns.height), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, columns.height), Sense::click());
     let removed = bar.removed_by.is_some();
     let spoken = describe(bar, &spoken(bar.text));
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
     if ui.is_rect_visible(rect) {
         let painter = ui.painter();
         if bar.taken {
             painter.rect_filled(rect, 4.0, p.accent_soft);
+        } else if response.hovered() || response.has_focus() {
+            painter.rect_filled(rect, 4.0, p.raised);
         }
         let ink = if removed { p.muted } else { p.text };
         let room = columns.token - 2.0 * INSET;

@@ -56,7 +56,7 @@ impl TokenFlow<'_> {
     /// Draws the tokens. The index of the one that was clicked.
     pub fn show(self, ui: &mut Ui, tokens: &[FlowToken<'_>]) -> Option<usize> {
         let p = theme::palette(ui);
-        let (job, char_counts) = Self::layout(ui, tokens);
+        let (job, char_counts) = Self::layout(ui, tokens, ui.available_width());
         let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
         let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::hover());
         if !self.clickable {
@@ -131,6 +131,12 @@ impl TokenFlow<'_> {
         clicked
     }
 
+    /// How large the tokens are in at most this width.
+    pub fn measured(ui: &Ui, tokens: &[FlowToken<'_>], width: f32) -> egui::Vec2 {
+        let (job, _) = Self::layout(ui, tokens, width);
+        ui.fonts_mut(|fonts| fonts.layout_job(job)).size()
+    }
+
     fn name_token(&self, response: &Response, index: usize, token: &FlowToken<'_>) {
         let name = format!(
             "{} token {}: {}, {}",
@@ -145,7 +151,7 @@ impl TokenFlow<'_> {
     }
 
     /// The text to lay out, and how many characters each token has in it.
-    fn layout(ui: &Ui, tokens: &[FlowToken<'_>]) -> (LayoutJob, Vec<usize>) {
+    fn layout(ui: &Ui, tokens: &[FlowToken<'_>], width: f32) -> (LayoutJob, Vec<usize>) {
         let p = theme::palette(ui);
         let font = TextStyle::Body.resolve(ui.style());
         let plain = TextFormat {
@@ -154,7 +160,7 @@ impl TokenFlow<'_> {
             ..TextFormat::simple(font, p.text)
         };
         let mut job = LayoutJob::default();
-        job.wrap.max_width = ui.available_width();
+        job.wrap.max_width = width;
         let mut counts = Vec::with_capacity(tokens.len());
         for token in tokens {
             // A line break gets a mark, so that it can be pointed at.

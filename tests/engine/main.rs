@@ -20,6 +20,7 @@ mod generated;
 mod killed;
 mod labels;
 mod peft_adapters;
+mod playground;
 mod replayed;
 mod starter;
 mod starter_training;

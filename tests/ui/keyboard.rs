@@ -150,7 +150,7 @@ fn tab_walks_through_the_whole_window() {
     state.playground.prompt = "And then?".to_owned();
     let mut window = Window::new(state);
     let mut seen = Vec::new();
-    for _ in 0..60 {
+    for _ in 0..90 {
         window.press(Modifiers::NONE, Key::Tab);
         seen.extend(focused(&window));
     }

@@ -50,6 +50,7 @@ use crate::evaluate;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
+use crate::playground_views;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 
 type Named = (&'static str, fn() -> AppState);
@@ -175,7 +176,7 @@ fn downloads() -> AppState {
 
 // Playground
 
-pub const PLAYGROUND: [Named; 10] = [
+pub const PLAYGROUND: [Named; 15] = [
     ("no model", no_model),
     ("nothing asked", ask),
     ("an answer", answered),
@@ -186,6 +187,11 @@ pub const PLAYGROUND: [Named; 10] = [
     ("raw", raw),
     ("a conversation", conversation),
     ("thirty lines pasted", pasted),
+    ("the sampler", playground_views::in_sampler),
+    ("a vote", || playground_views::voting(false)),
+    ("a vote that was revealed", || playground_views::voting(true)),
+    ("branches", playground_views::in_branches),
+    ("repeats", playground_views::in_repeats),
 ];
 
 fn no_model() -> AppState {

@@ -16,6 +16,7 @@ mod look_inside;
 mod mapping;
 mod models;
 mod playground;
+mod playground_views;
 mod support;
 mod tasks;
 mod train;

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
+use crate::app::tasks::grow_tree::GrowTree;
 use crate::app::tasks::load_adapter::LoadAdapter;
+use crate::app::tasks::repeat_prompt::RepeatPrompt;
+use crate::app::tasks::score_guesses::{GuessesRequest, ScoreGuesses};
+use crate::app::{Outward, Workbench};
+use crate::explore::growth::Growth;
 use crate::state::AppState;
 use crate::state::command::PlaygroundCommand;
 use crate::state::notice::Notice;
@@ -16,7 +20,13 @@ impl Workbench {
     pub(super) fn handle_playground(&mut self, command: PlaygroundCommand) {
         match command {
             PlaygroundCommand::Generate => self.generate(),
+            PlaygroundCommand::NextToken => self.engine.pace().step(),
             PlaygroundCommand::Stop => self.tasks.stop::<Answering>(),
+            PlaygroundCommand::ScoreGuesses => self.score_guesses(),
+            PlaygroundCommand::Grow(growth) => self.grow(growth),
+            PlaygroundCommand::Repeat => self.repeat_prompt(),
+            PlaygroundCommand::StopRepeats => self.tasks.stop::<RepeatPrompt>(),
+            PlaygroundCommand::StopGrowing => self.tasks.stop::<GrowTree>(),
             PlaygroundCommand::ChooseAdapter => self.ask(Ask::AdapterFolder),
             PlaygroundCommand::LoadAdapter(folder) => self.load_adapter(folder, false),
             PlaygroundCommand::UnloadAdapter => {
@@ -44,6 +54,43 @@ impl Workbench {
         };
         self.state.playground.started(&request);
         self.start(Answering { asker: Asker::Playground }, request);
+    }
+
+    fn grow(&mut self, growth: Growth) {
+        if self.tasks.has::<GrowTree>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Playground);
+        let number = self.state.playground.branches.begin(&growth);
+        self.outward.push(Outward::Repaint);
+        self.start(GrowTree { number }, growth);
+    }
+
+    fn repeat_prompt(&mut self) {
+        if self.tasks.has::<RepeatPrompt>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Playground);
+        let AppState { prefs, adapter, playground, .. } = &mut self.state;
+        match playground.repeats_request(prefs, adapter) {
+            Ok(request) => {
+                let question = playground.prompt.clone();
+                let number = playground.repeats.begin(question, request.clone());
+                self.start(RepeatPrompt { number }, request);
+            }
+            Err(reason) => {
+                self.state.notices.push(Notice::problem(PanelId::Playground, reason));
+            }
+        }
+    }
+
+    fn score_guesses(&mut self) {
+        let playground = &mut self.state.playground;
+        let Some(position) = playground.position() else { return };
+        let Some(guesses) = playground.vote.ask() else { return };
+        let adapter = playground.lanes[position.lane].lane.adapter;
+        let ids = playground.history(position);
+        self.start_instead(ScoreGuesses, GuessesRequest { ids, adapter, guesses });
     }
 
     /// An answer has ended: whoever waits for the model has it now.

@@ -6,10 +6,12 @@ use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::check_files::CheckFiles;
 use crate::app::tasks::dialog::Dialog;
+use crate::app::tasks::grow_tree::GrowTree;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::repeat_prompt::RepeatPrompt;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
 use crate::hub::fetch::queue::QueueCommand;
@@ -75,6 +77,8 @@ impl Workbench {
         }
         self.handle(WindowCommand::StopReading);
         self.tasks.stop::<Answering>();
+        self.tasks.stop::<GrowTree>();
+        self.tasks.stop::<RepeatPrompt>();
         self.stop_looking();
     }
 

@@ -1,6 +1,7 @@
 //! The model answers: in the Playground, or both answers of a pair in Annotate.
 
 use crate::app::Workbench;
+use crate::app::pace::Paced;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
@@ -32,7 +33,8 @@ impl Work for Answering {
         progress: &dyn Progress<GenerateEvent>,
     ) -> Result<Vec<Answer>, llm::Error> {
         let (model, adapter) = (services.model()?, services.adapter());
-        llm::generate::generate(&model, adapter.as_deref(), &request, progress)
+        let paced = Paced::new(progress, &services.pace);
+        llm::generate::generate(&model, adapter.as_deref(), &request, &paced)
     }
 }
 

@@ -95,7 +95,9 @@ impl Chain {
             let (left, right) = (scores[*a as usize], scores[*b as usize]);
             left.total_cmp(&right).then(a.cmp(b))
         };
-        let gone = prefix_by_mass(&mut order, &probabilities, ascending, |mass| mass <= limit);
+        let keys = &probabilities;
+        let gone =
+            prefix_by_mass(&mut order, keys, &probabilities, ascending, |mass| mass <= limit);
         let mut stays = vec![true; scores.len()];
         // The likeliest token always stays.
         for place in &order[..gone.min(scores.len() - 1)] {
@@ -134,7 +136,8 @@ impl Chain {
             let (left, right) = (distance[*a as usize], distance[*b as usize]);
             left.total_cmp(&right).then(a.cmp(b))
         };
-        let below = prefix_by_mass(&mut order, &probabilities, ascending, |sum| sum < mass);
+        let fits = |sum| sum < mass;
+        let below = prefix_by_mass(&mut order, &distance, &probabilities, ascending, fits);
         let limit = distance[order[below.min(scores.len() - 1)] as usize];
         self.retain(Stage::TypicalP, |place| distance[place] <= limit);
     }
@@ -142,16 +145,48 @@ impl Chain {
 
 /// The length of the longest beginning of the sorted order whose running mass `fits`, leaving
 /// `order` sorted around that place: everything before it is smaller, the place itself is right.
+/// `order` comes with every place once; `keys`, none of them negative, never fall along it once it
+/// is sorted by `compare`.
 ///
-/// A quickselect by weight: time grows with the length, not with its logarithm as well.
+/// Time grows with the length, not with its logarithm as well: places are counted into buckets by
+/// their keys, and a quickselect by weight runs in the one bucket that matters.
 fn prefix_by_mass(
     order: &mut [u32],
+    keys: &[f32],
     weights: &[f32],
     compare: impl Fn(&u32, &u32) -> Ordering,
     fits: impl Fn(f32) -> bool,
 ) -> usize {
-    let (mut start, mut end) = (0, order.len());
+    // Of a number that is not negative, the bits grow with it: the exponent and three bits more.
+    const BUCKETS: usize = 1 << 11;
+    let bucket = |place: usize| (keys[place].to_bits() >> 20) as usize % BUCKETS;
+    let mut masses = [0.0_f64; BUCKETS];
+    let mut counts = [0_usize; BUCKETS];
+    for (place, weight) in weights.iter().enumerate() {
+        masses[bucket(place)] += f64::from(*weight);
+        counts[bucket(place)] += 1;
+    }
     let mut below = 0.0_f64;
+    let mut start = 0;
+    let last = counts.iter().rposition(|count| *count > 0).unwrap_or(0);
+    let mut split = 0;
+    // Where all of it fits, the last bucket is sorted: its last place is then the largest.
+    while split < last && fits((below + masses[split]) as f32) {
+        below += masses[split];
+        start += counts[split];
+        split += 1;
+    }
+    let mut end = start + counts[split];
+    let (mut lower, mut within, mut higher) = (0, start, end);
+    for place in 0..keys.len() {
+        let at = match bucket(place).cmp(&split) {
+            Ordering::Less => &mut lower,
+            Ordering::Equal => &mut within,
+            Ordering::Greater => &mut higher,
+        };
+        order[*at] = place as u32;
+        *at += 1;
+    }
     while start < end {
         let middle = start + (end - start) / 2;
         order[start..end].select_nth_unstable_by(middle - start, &compare);

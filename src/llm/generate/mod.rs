@@ -2,6 +2,8 @@
 
 mod chain;
 pub(crate) mod introspect;
+pub mod pipeline;
+pub mod repeats;
 pub mod sampling;
 pub mod score;
 mod stop;

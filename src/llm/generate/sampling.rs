@@ -1,4 +1,5 @@
-//! The sampling chain, in the order of transformers, with every stage kept for display.
+//! The sampling chain, in the order of transformers or of llama.cpp. What each step leaves, for a
+//! screen: `pipeline.rs`.
 //!
 //! It runs on every frame while a slider moves, over vocabularies of a quarter of a million
 //! tokens: no stage sorts them all.
@@ -12,8 +13,60 @@ use serde::{Deserialize, Serialize};
 pub use super::chain::Stage;
 use super::chain::{Chain, largest, softmax};
 
-/// How the next token is picked from the model's scores. The order is transformers': repetition
-/// penalty, no-repeat n-grams, temperature, top-k, top-p, min-p, typical-p.
+/// How many of the last tokens llama.cpp's penalty looks at (`penalty_last_n`).
+const LLAMA_CPP_WINDOW: usize = 64;
+
+/// A step of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The repetition penalty and the ban on repeated n-grams: they come first in either order.
+    Penalties,
+
+    /// Greedy: it stands in place of all that follow.
+    Greedy,
+    Temperature,
+    TopK,
+    TopP,
+    MinP,
+    TypicalP,
+}
+
+/// In which order the chain's steps follow each other. The same settings keep other tokens in the
+/// other order: top-p after a temperature of 2 keeps many more than before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainOrder {
+    /// Temperature first, then top-k, top-p, min-p, typical-p. The penalty counts every token of
+    /// the prompt and the answer.
+    #[default]
+    Transformers,
+
+    /// llama.cpp's default: top-k, typical-p, top-p, min-p, and temperature last. The penalty
+    /// counts the last 64 tokens. Each step by itself is transformers'.
+    LlamaCpp,
+}
+
+impl ChainOrder {
+    /// What comes after the penalties, unless the answer is greedy.
+    pub const fn steps(self) -> [Step; 5] {
+        use Step::{MinP, Temperature, TopK, TopP, TypicalP};
+        match self {
+            Self::Transformers => [Temperature, TopK, TopP, MinP, TypicalP],
+            Self::LlamaCpp => [TopK, TypicalP, TopP, MinP, Temperature],
+        }
+    }
+
+    /// The part of the text that the repetition penalty looks at.
+    fn penalised(self, history: &[u32]) -> &[u32] {
+        match self {
+            Self::Transformers => history,
+            Self::LlamaCpp => &history[history.len().saturating_sub(LLAMA_CPP_WINDOW)..],
+        }
+    }
+}
+
+/// How the next token is picked from the model's scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SamplingParams {
@@ -42,6 +95,9 @@ pub struct SamplingParams {
 
     /// Forbid any run of this many tokens from appearing twice. 0 is off.
     pub no_repeat_ngram_size: usize,
+
+    /// In which order these act.
+    pub order: ChainOrder,
 }
 
 impl Default for SamplingParams {
@@ -56,11 +112,37 @@ impl Default for SamplingParams {
             typical_p: 1.0,
             repetition_penalty: 1.1,
             no_repeat_ngram_size: 0,
+            order: ChainOrder::default(),
         }
     }
 }
 
 impl SamplingParams {
+    /// Whether a step changes anything with these settings.
+    pub fn is_on(&self, step: Step) -> bool {
+        let is_drawn = !self.is_greedy();
+        match step {
+            Step::Penalties => self.repetition_penalty != 1.0 || self.no_repeat_ngram_size != 0,
+            Step::Greedy => self.is_greedy(),
+            Step::Temperature => is_drawn && self.temperature != 1.0,
+            Step::TopK => is_drawn && self.top_k != 0,
+            Step::TopP => is_drawn && self.top_p < 1.0,
+            Step::MinP => is_drawn && self.min_p > 0.0,
+            Step::TypicalP => is_drawn && self.typical_p < 1.0,
+        }
+    }
+
+    /// Every step in the order in which they act, those that are off among them.
+    pub fn steps(&self) -> Vec<Step> {
+        let last: &[Step] = if self.is_greedy() { &[Step::Greedy] } else { &self.order.steps() };
+        [&[Step::Penalties], last].concat()
+    }
+
+    /// The part of the text that the repetition penalty counts.
+    pub fn penalised<'a>(&self, history: &'a [u32]) -> &'a [u32] {
+        self.order.penalised(history)
+    }
+
     /// Whether the likeliest token is taken without drawing.
     pub fn is_greedy(&self) -> bool {
         self.greedy || self.temperature == 0.0
@@ -180,10 +262,20 @@ fn run_chain(
     history: &[u32],
     params: &SamplingParams,
 ) -> Result<Chain, SamplingError> {
+    run_steps(logits, history, params, &mut |_, _| {})
+}
+
+/// Runs the steps that are on; `after` sees what each of them leaves.
+pub(super) fn run_steps(
+    logits: &[f32],
+    history: &[u32],
+    params: &SamplingParams,
+    after: &mut dyn FnMut(Step, &Chain),
+) -> Result<Chain, SamplingError> {
     params.check()?;
     check_scores(logits)?;
     let mut scores = logits.to_vec();
-    penalise(&mut scores, history, params.repetition_penalty);
+    penalise(&mut scores, params.penalised(history), params.repetition_penalty);
 
     let mut removed_by = vec![None; logits.len()];
     for id in banned_by_ngrams(history, params.no_repeat_ngram_size) {
@@ -196,25 +288,20 @@ fn run_chain(
     if chain.alive.is_empty() {
         return Err(SamplingError::NothingLeft);
     }
-
-    if params.is_greedy() {
-        chain.greedy();
-    } else {
-        if params.temperature != 1.0 {
-            chain.temperature(params.temperature);
+    for step in params.steps() {
+        if !params.is_on(step) {
+            continue;
         }
-        if params.top_k != 0 {
-            chain.top_k(params.top_k);
+        match step {
+            Step::Penalties => {}
+            Step::Greedy => chain.greedy(),
+            Step::Temperature => chain.temperature(params.temperature),
+            Step::TopK => chain.top_k(params.top_k),
+            Step::TopP => chain.top_p(params.top_p),
+            Step::MinP => chain.min_p(params.min_p),
+            Step::TypicalP => chain.typical_p(params.typical_p),
         }
-        if params.top_p < 1.0 {
-            chain.top_p(params.top_p);
-        }
-        if params.min_p > 0.0 {
-            chain.min_p(params.min_p);
-        }
-        if params.typical_p < 1.0 {
-            chain.typical_p(params.typical_p);
-        }
+        after(step, &chain);
     }
     Ok(chain)
 }
@@ -239,7 +326,7 @@ pub fn logprob(logits: &[f32], id: u32) -> f32 {
 }
 
 /// Minus infinity is a token that the model rules out; NaN and infinity are broken weights.
-fn check_scores(logits: &[f32]) -> Result<(), SamplingError> {
+pub(super) fn check_scores(logits: &[f32]) -> Result<(), SamplingError> {
     let broken = logits.iter().position(|score| score.is_nan() || *score == f32::INFINITY);
     if let Some(id) = broken {
         return Err(SamplingError::NotFinite { id, value: logits[id] });

@@ -14,6 +14,7 @@ fn params() -> impl Strategy<Value = SamplingParams> {
         prop_oneof![Just(1.0_f32), 0.05_f32..1.0],
         0.5_f32..2.0,
         0_usize..4,
+        prop_oneof![Just(ChainOrder::Transformers), Just(ChainOrder::LlamaCpp)],
     )
         .prop_map(
             |(
@@ -25,6 +26,7 @@ fn params() -> impl Strategy<Value = SamplingParams> {
                 typical_p,
                 repetition_penalty,
                 no_repeat_ngram_size,
+                order,
             )| SamplingParams {
                 greedy,
                 temperature,
@@ -34,6 +36,7 @@ fn params() -> impl Strategy<Value = SamplingParams> {
                 typical_p,
                 repetition_penalty,
                 no_repeat_ngram_size,
+                order,
             },
         )
 }
