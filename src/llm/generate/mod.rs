@@ -1,6 +1,8 @@
 //! From a prompt to a stream of tokens.
 
 mod chain;
+pub mod constrained;
+pub mod grammar;
 pub(crate) mod introspect;
 pub mod pipeline;
 pub mod repeats;
