@@ -187,6 +187,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("use ::keyring", &["hub/account/keyring.rs"]),
     ("parquet::", &["data/table"]),
     ("calamine::", &["data/table/sheets.rs"]),
+    ("llguidance::", &["llm/generate/grammar.rs"]),
     ("encoding_rs", &["data/table"]),
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),

@@ -21,6 +21,7 @@ mod out;
 mod peak;
 mod progress;
 mod report;
+mod reproduce;
 mod rows;
 mod score;
 mod stats;
@@ -81,6 +82,10 @@ pub enum Command {
 
     /// Say how far the answers of an evaluation can be trusted
     Report(report::ReportArgs),
+
+    /// Do an evaluation again and say what differs
+    Reproduce(reproduce::ReproduceArgs),
+
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
@@ -123,6 +128,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Logits(args) => logits::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Report(args) => report::run(args),
+        Command::Reproduce(args) => reproduce::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
@@ -145,7 +151,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | explore | lecture | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | explore | lecture | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -194,6 +200,8 @@ mod tests {
             "tuning-fork logits --model m --input rows.jsonl --output out.safetensors",
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork report evaluations/abstracts --methods",
+            "tuning-fork report evaluations/one --against evaluations/other --out report.docx",
+            "tuning-fork reproduce evaluations/abstracts/evaluation.json --model other",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork explore tokens --model m --model other --text Once",
             "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",

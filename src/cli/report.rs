@@ -1,15 +1,16 @@
 //! `tuning-fork report`: how far the answers of an evaluation can be trusted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
 use super::out;
-use crate::evaluate::methods;
+use crate::evaluate::compare::Comparison;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Evaluation, Folder};
+use crate::evaluate::{documents, methods};
 use crate::files;
 
 #[derive(Debug, Args)]
@@ -17,11 +18,15 @@ pub struct ReportArgs {
     /// The folder of an evaluation
     folder: PathBuf,
 
+    /// Another evaluation of the same rows: what it has over this one, with paired intervals
+    #[arg(long, value_name = "FOLDER", conflicts_with = "methods")]
+    against: Option<PathBuf>,
+
     /// Only the paragraph for a methods section
     #[arg(long, conflicts_with = "json")]
     methods: bool,
 
-    /// Also write it as a Markdown file
+    /// Also write it as a file: Markdown, or by its ending docx or LaTeX (.tex)
     #[arg(long)]
     out: Option<PathBuf>,
 
@@ -31,6 +36,9 @@ pub struct ReportArgs {
 }
 
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    if let Some(other) = &args.against {
+        return compare(args, other);
+    }
     let (evaluation, answered) = Folder::read(&args.folder)?;
     let report = Report::of(&evaluation, &answered);
     let missing = evaluation.rows.saturating_sub(answered.len());
@@ -41,10 +49,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         ));
     }
     let markdown = methods::markdown(&evaluation, &report);
-    if let Some(path) = &args.out {
-        files::write_atomic(path, markdown.as_bytes())
-            .with_context(|| format!("{} could not be written", path.display()))?;
-    }
+    write_out(args, &markdown)?;
     let Evaluation { task, .. } = &evaluation;
     if args.json {
         out::json(&json!({
@@ -58,4 +63,24 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     } else {
         out::line(&markdown)
     }
+}
+
+fn compare(args: &ReportArgs, other: &Path) -> anyhow::Result<()> {
+    let comparison = Comparison::of(&Folder::read(&args.folder)?, &Folder::read(other)?);
+    let comparison = comparison.map_err(anyhow::Error::msg)?;
+    let markdown = comparison.markdown();
+    write_out(args, &markdown)?;
+    if args.json { out::json(&json!(comparison)) } else { out::line(&markdown) }
+}
+
+fn write_out(args: &ReportArgs, markdown: &str) -> anyhow::Result<()> {
+    let Some(path) = &args.out else { return Ok(()) };
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let bytes = match ending.as_deref() {
+        Some("docx") => documents::docx(markdown),
+        Some("tex") => documents::latex(markdown).into_bytes(),
+        _ => markdown.as_bytes().to_vec(),
+    };
+    files::write_atomic(path, &bytes)
+        .with_context(|| format!("{} could not be written", path.display()))
 }

@@ -1,15 +1,19 @@
 //! An evaluation and its report in words: for the screen, for a file, for a methods section.
 
-use super::report::{Figure, Report, WithInterval};
+use super::corrected::Correction;
+use super::field_scores::FieldScores;
+use super::figure::{Figure, WithInterval};
+use super::report::{AltTest, Report};
 use super::results::Evaluation;
 use super::task::{AnswerForm, Kind, Scoring};
 
 /// The report as Markdown.
 pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
     let mut out = format!("# {}\n\n{}\n\n", title(evaluation), paragraph(evaluation, report));
-    out.push_str(
-        "## Answers\n\n| label | rows | share | 95 % interval |\n| --- | ---: | ---: | --- |\n",
-    );
+    if !report.shares.is_empty() {
+        out.push_str("## Answers\n\n| label | rows | share | 95 % interval |\n");
+        out.push_str("| --- | ---: | ---: | --- |\n");
+    }
     for label in &report.shares {
         out.push_str(&format!(
             "| {} | {} | {} | {} |\n",
@@ -50,20 +54,53 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             out.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
         }
     }
-    if !report.corrected.is_empty() {
-        out.push_str("\n## Shares in all rows\n\n| label | people alone | model alone | corrected (PPI++) |\n");
-        out.push_str("| --- | --- | --- | --- |\n");
-        for label in &report.corrected {
-            let cell =
-                |value: &WithInterval| format!("{} ({})", number(&value.value), interval(value));
+    if let Some(test) = &report.alternative_annotator
+        && !test.people.is_empty()
+    {
+        out.push_str(&alternative_annotator(test));
+    }
+    if let Some(calibration) = &report.calibration {
+        out.push_str("\n## Calibration\n\n| stated probability | share that is right | rows |\n");
+        out.push_str("| ---: | ---: | ---: |\n");
+        for (stated, right, rows) in &calibration.bins {
+            out.push_str(&format!("| {stated:.3} | {right:.3} | {rows} |\n"));
+        }
+    }
+    if let Some(accepted) = &report.accepted {
+        let sentence = accepted.sentence();
+        out.push_str(&format!("\n## Labels without a person's look\n\n{sentence}\n"));
+    }
+    if let Some(correction) = &report.correction {
+        out.push_str(&corrected(correction));
+    }
+    if let Some(FieldScores { fields, quotes, .. }) = &report.fields {
+        out.push_str("## Fields\n\n| field | rows | exact | F1 of words | within tolerance |\n");
+        out.push_str("| --- | ---: | --- | --- | --- |\n");
+        for field in fields {
             out.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
-                label.label,
-                cell(&label.human_only),
-                cell(&label.model_only),
-                cell(&label.ppi)
+                "| {} | {} | {} | {} | {} |\n",
+                field.field,
+                field.items,
+                with_interval(&field.exact),
+                with_interval(&field.token_f1),
+                field.within.as_ref().map(with_interval).unwrap_or_default()
             ));
         }
+        if !quotes.is_empty() {
+            out.push_str("\n| quote | words that are in the text |\n| --- | --- |\n");
+        }
+        for (name, share) in quotes {
+            out.push_str(&format!("| {name} | {} |\n", with_interval(share)));
+        }
+    }
+    if let Some(texts) = report.texts.as_ref().filter(|texts| !texts.measures.is_empty()) {
+        out.push_str("## Against the references\n\n| measure | value |\n| --- | --- |\n");
+        for (name, value) in &texts.measures {
+            out.push_str(&format!("| {name} | {} |\n", with_interval(value)));
+        }
+    }
+    if let Some(survey) = &report.survey {
+        out.push_str(&survey.markdown());
     }
     if let Some(exam) = &report.exam {
         out.push_str(
@@ -78,6 +115,89 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
         }
     }
     out
+}
+
+fn alternative_annotator(test: &AltTest) -> String {
+    let mut out = "\n## Alternative annotator test\n\n".to_owned();
+    out.push_str(&format!(
+        "Can the model stand in for a person? It can where it agrees with the other people as well, \
+         but for epsilon = {}. Winning rate {}, mean advantage probability {}: {}.\n\n",
+        test.epsilon,
+        test.winning_rate.map_or("none".to_owned(), |rate| format!("{rate:.2}")),
+        test.advantage_probability.map_or("none".to_owned(), |rate| format!("{rate:.3}")),
+        match test.passed {
+            Some(true) => "passed (the winning rate is 0.5 or more)",
+            Some(false) => "not passed (the winning rate is below 0.5)",
+            None => "not said, for it needs three people with 30 rows each",
+        }
+    ));
+    out.push_str("| person | rows | model as good | person as good | p (adjusted) | stands in |\n");
+    out.push_str("| --- | ---: | ---: | ---: | ---: | --- |\n");
+    for person in &test.people {
+        out.push_str(&format!(
+            "| {} | {} | {:.3} | {:.3} | {:.3} | {} |\n",
+            person.who,
+            person.items,
+            person.model_advantage,
+            person.human_advantage,
+            person.p_adjusted,
+            if person.replaceable { "yes" } else { "no" }
+        ));
+    }
+    out
+}
+
+/// Human-only, naive and corrected estimates side by side.
+fn corrected(correction: &Correction) -> String {
+    let mut out = "\n## Corrected estimates\n\n".to_owned();
+    if let Some(because) = &correction.because {
+        out.push_str(&format!("None: {because}.\n"));
+        return out;
+    }
+    out.push_str(&format!(
+        "{} of {} rows have a label by people. {} “Model alone” takes the model's labels as if they \
+         were right, and its interval says nothing of its mistakes.\n\n",
+        correction.human_labels,
+        correction.rows,
+        if correction.from_column {
+            "They were drawn with the probabilities of the table."
+        } else {
+            "These estimates hold if they were drawn at random, every row as likely: the table says \
+             nothing else."
+        }
+    ));
+    out.push_str("| share of | people alone | model alone | PPI++ | DSL |\n");
+    out.push_str("| --- | --- | --- | --- | --- |\n");
+    for share in &correction.shares {
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} |\n",
+            share.label,
+            with_interval(&share.human_only),
+            with_interval(&share.model_only),
+            with_interval(&share.ppi),
+            with_interval(&share.dsl)
+        ));
+    }
+    if !correction.differences.is_empty() {
+        out.push_str("\n| difference | people alone | model alone | DSL |\n");
+        out.push_str("| --- | --- | --- | --- |\n");
+    }
+    for difference in &correction.differences {
+        out.push_str(&format!(
+            "| {}: {} less {} | {} | {} | {} |\n",
+            difference.label,
+            difference.group,
+            difference.less,
+            with_interval(&difference.human_only),
+            with_interval(&difference.model_only),
+            with_interval(&difference.dsl)
+        ));
+    }
+    out
+}
+
+fn with_interval(value: &WithInterval) -> String {
+    format!("{} ({})", number(&value.value), interval(value))
 }
 
 fn title(evaluation: &Evaluation) -> String {
@@ -105,6 +225,9 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     let (verb, count) = match task.kind() {
         Ok(Kind::Code(_)) => ("labelled", evaluation.labels.as_ref().map_or(0, Vec::len)),
         Ok(Kind::Exam(_)) => ("answered as exam questions", 0),
+        Ok(Kind::Extract(_)) => ("read for fields", 0),
+        Ok(Kind::Write(_)) => ("answered with a text", 0),
+        Ok(Kind::Survey(_)) => ("answered as items of a survey", 0),
         _ => ("judged", 2),
     };
     let mut said = vec![format!(
@@ -119,6 +242,19 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     )];
     if let (Ok(Kind::Code(_)), Some(hash)) = (task.kind(), &evaluation.codebook_sha256) {
         said.push(format!("The codebook has {count} labels (SHA-256 {hash})."));
+    }
+    if let Ok(kind @ (Kind::Extract(_) | Kind::Write(_))) = task.kind() {
+        said.push(format!(
+            "Nothing was drawn at random: an answer is the likeliest token after token, of {} \
+             tokens at most.",
+            kind.room()
+        ));
+        said.extend(written(report));
+        return said.join(" ");
+    }
+    if let (Ok(Kind::Survey(survey)), Some(scores)) = (task.kind(), &report.survey) {
+        said.extend(scores.sentences(survey, task.orders, task.seed));
+        return said.join(" ");
     }
     let scored = match (task.answer, task.kind()) {
         (AnswerForm::Letter, _)
@@ -194,6 +330,25 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
                 .to_owned(),
         });
     }
+    if let Some(accepted) = &report.accepted {
+        said.push(accepted.sentence());
+    }
+    if let Some(correction) = &report.correction {
+        said.push(match &correction.because {
+            Some(because) => format!("Shares were not corrected: {because}."),
+            None => format!(
+                "Shares in all {} rows were estimated from the {} labels of people alone, from the \
+                 model's alone, and from both (PPI++, DSL{}).",
+                correction.rows,
+                correction.human_labels,
+                if correction.from_column {
+                    ", with the probabilities of having been drawn"
+                } else {
+                    ", as if every row had been as likely to be drawn"
+                }
+            ),
+        });
+    }
     if let Some(exam) = &report.exam {
         said.push(format!(
             "{} of {} questions were answered rightly ({}; {:.0} % by chance), with a mean average \
@@ -206,6 +361,67 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         ));
     }
     said.join(" ")
+}
+
+/// Of fields and of texts.
+fn written(report: &Report) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(FieldScores { fields, quotes, ended_early }) = &report.fields {
+        said.push(
+            "The answers were held to a JSON schema: at every token only those were allowed that \
+             keep the answer in its form (llguidance)."
+                .to_owned(),
+        );
+        for field in fields {
+            said.push(format!(
+                "“{}” is exactly as read by hand in {} of {} rows ({}), with a mean F1 of the words \
+                 of {}.",
+                field.field,
+                percent(&field.exact.value),
+                field.items,
+                interval(&field.exact),
+                number(&field.token_f1.value)
+            ));
+        }
+        for (name, share) in quotes {
+            said.push(format!(
+                "The words given as {name} are in the text in {} of the rows that have them ({}).",
+                percent(&share.value),
+                interval(share)
+            ));
+        }
+        if *ended_early > 0 {
+            said.push(format!(
+                "{ended_early} answers came to this length and were brought to an end in their form."
+            ));
+        }
+    }
+    if let Some(texts) = &report.texts {
+        if texts.ended_early > 0 {
+            said.push(format!("{} texts came to this length and were cut.", texts.ended_early));
+        }
+        let values: Vec<String> = texts
+            .measures
+            .iter()
+            .map(|(name, value)| format!("{name} {}", with_interval(value)))
+            .collect();
+        if !values.is_empty() {
+            said.push(format!(
+                "Against the references of {} rows: {}. ROUGE is the F1 with Porter's stems, BLEU and \
+                 chrF are sacreBLEU's over all rows; of several references each measure takes the \
+                 best, and intervals are of 1,000 draws of rows.",
+                texts.items,
+                values.join(", ")
+            ));
+        }
+    }
+    if report.problems > 0 {
+        said.push(format!("{} rows could not be asked.", report.problems));
+    }
+    if report.cut > 0 {
+        said.push(format!("{} texts were shortened at their end to fit.", report.cut));
+    }
+    said
 }
 
 fn number(figure: &Figure) -> String {

@@ -1,19 +1,37 @@
-//! A model answers a question with options about every row of a table.
+//! A model answers a question about every row of a table.
 //!
 //! Labels from a codebook, exams, which of two answers is better: what comes out is not a text but
-//! the exact probability of every option.
+//! the exact probability of every option. Fields that are read out of a text, and texts that are
+//! written, are the likeliest token after token.
 //!
 //! A [`task::Task`] is read, its rows become [`question::Questions`], [`run::run`] asks them, and
 //! [`results::Folder`] keeps the answers.
 
+pub mod accepted;
+pub mod cells;
 pub mod codebook;
+pub mod compare;
+pub mod corrected;
+pub mod documents;
+pub mod field_scores;
+pub mod figure;
+pub mod interviewing;
 pub mod kept;
 pub mod methods;
 pub mod prompt;
 pub mod question;
+pub mod quote;
 pub mod report;
+pub mod reproduce;
 pub mod results;
 pub mod run;
+pub mod schema;
 pub mod scoring;
+pub mod survey;
+pub mod survey_scores;
 mod table;
 pub mod task;
+pub mod text_scores;
+pub mod weighing;
+pub mod writing;
+pub mod written;

@@ -35,6 +35,9 @@ pub struct Form {
     fixed: Vec<(String, String)>,
     letters: bool,
     judges: bool,
+
+    /// The answer is a text of its own; there are no options.
+    writes: bool,
     orders: usize,
     seed: u64,
 }
@@ -51,6 +54,9 @@ pub enum PromptError {
     )]
     Open { near: String },
 
+    #[error("{0}")]
+    Task(String),
+
     #[error("the prompt does not show {{{name}}}, so that the model could not know what to say")]
     Lacks { name: &'static str },
 }
@@ -63,9 +69,21 @@ const JUDGE: &str = "Somebody asked:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B
 const CRITERION: &str = "The better answer is right, helps with what was asked, and is no longer \
                          than it has to be.";
 
-/// The prompt of a task that codes, where nobody has written another.
-pub fn usual_for_code() -> &'static str {
-    CODE
+const EXTRACT: &str = "{instruction}\n\n{fields}\n\nText: {text}\n\n{reminder}";
+const READ_OUT: &str = "Read the text and say what it says about each of these fields.";
+const SURVEY: &str = "{persona}\n\n{question}\n\n{options}\n\n{reminder}";
+const WRITE: &str = "{instruction}\n\n{text}";
+
+/// The prompt of a task where nobody has written another.
+pub fn usual(kind: Kind<'_>) -> &'static str {
+    match kind {
+        Kind::Code(_) => CODE,
+        Kind::Exam(_) => EXAM,
+        Kind::Judge(_) => JUDGE,
+        Kind::Extract(_) => EXTRACT,
+        Kind::Write(_) => WRITE,
+        Kind::Survey(_) => SURVEY,
+    }
 }
 
 impl Form {
@@ -80,7 +98,10 @@ impl Form {
             AnswerForm::Text => judges,
             AnswerForm::Letter => true,
         };
-        let usual_reminder = if judges {
+        let usual_reminder = if kind.writes() {
+            "Answer with one JSON object that has these fields, and with nothing else. Where a \
+             field may be null and the text says nothing of it, it is null."
+        } else if judges {
             "Which answer is better? Say A or B and nothing else."
         } else if letters {
             "Answer with the letter of one option and nothing else."
@@ -88,16 +109,25 @@ impl Form {
             "Answer with one of the options, in its words, and nothing else."
         };
         let mut fixed = vec![("reminder".to_owned(), usual_reminder.to_owned())];
-        let usual = match kind {
-            Kind::Code(_) => CODE,
-            Kind::Exam(_) => EXAM,
+        match kind {
+            Kind::Code(_) | Kind::Exam(_) | Kind::Survey(_) => {}
             Kind::Judge(judge) => {
                 let criterion =
                     if judge.criterion.is_empty() { CRITERION } else { &judge.criterion };
                 fixed.push(("criterion".to_owned(), criterion.to_owned()));
-                JUDGE
             }
-        };
+            Kind::Extract(extract) => {
+                let asked = extract.instruction.trim();
+                let asked = if asked.is_empty() { READ_OUT } else { asked };
+                fixed.push(("instruction".to_owned(), asked.to_owned()));
+                let form = extract.form().map_err(PromptError::Task)?;
+                fixed.push(("fields".to_owned(), form.words()));
+            }
+            Kind::Write(write) => {
+                fixed.retain(|(name, _)| name != "reminder");
+                fixed.push(("instruction".to_owned(), write.instruction.trim().to_owned()));
+            }
+        }
         if let Some(codebook) = codebook {
             fixed.push(("instruction".to_owned(), codebook.instruction.trim().to_owned()));
             fixed.push(("codebook".to_owned(), codebook.words()));
@@ -105,13 +135,15 @@ impl Form {
                 fixed.push(("reminder".to_owned(), codebook.reminder.trim().to_owned()));
             }
         }
-        let template = task.prompt.clone().unwrap_or_else(|| usual.to_owned());
+        let template = task.prompt.clone().unwrap_or_else(|| usual(kind).to_owned());
         let needed: &[&str] = match kind {
             Kind::Code(_) if letters => &["text", "options"],
             Kind::Code(_) => &["text"],
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
             Kind::Judge(_) => &["first", "second"],
+            Kind::Extract(_) | Kind::Write(_) => &["text"],
+            Kind::Survey(_) => &["question", "options"],
         };
         for name in needed {
             if !template.contains(&format!("{{{name}}}")) {
@@ -119,7 +151,16 @@ impl Form {
             }
         }
         let orders = if judges { 2 } else { task.orders.max(1) };
-        Ok(Self { template, fixed, letters, judges, orders, seed: task.seed })
+        let writes = kind.writes();
+        let orders = if writes { 1 } else { orders };
+        Ok(Self { template, fixed, letters, judges, writes, orders, seed: task.seed })
+    }
+
+    /// The same with another end of the prompt.
+    #[must_use]
+    pub fn with_reminder(mut self, words: &str) -> Self {
+        self.fixed.push(("reminder".to_owned(), words.to_owned()));
+        self
     }
 
     /// The prompt as it was written.
@@ -164,7 +205,7 @@ impl Form {
         let options = lines.join("\n");
         let swapped = self.judges && order == [1, 0];
         let content = fill(&self.template, |name| match name {
-            "options" if !self.judges => Some(Cow::Borrowed(options.as_str())),
+            "options" if !self.judges && !self.writes => Some(Cow::Borrowed(options.as_str())),
             "first" if swapped => question.part("second"),
             "second" if swapped => question.part("first"),
             _ => {
@@ -175,6 +216,7 @@ impl Form {
         .map_err(|err| self.with_known(err, question))?;
         let answers = order
             .iter()
+            .filter(|_| !self.writes)
             .enumerate()
             .map(|(place, &option)| {
                 if self.letters {
@@ -184,6 +226,8 @@ impl Form {
                 }
             })
             .collect();
+        // Without a persona the question comes first.
+        let content = content.trim_start_matches('\n').to_owned();
         Ok(Presentation { content, order, answers })
     }
 
@@ -196,7 +240,7 @@ impl Form {
     pub fn names(&self, question: &Question) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let parts = self.fixed.iter().map(|(name, _)| name.as_str()).chain(question.names());
-        for part in parts.chain((!self.judges).then_some("options")) {
+        for part in parts.chain((!self.judges && !self.writes).then_some("options")) {
             let written = format!("{{{part}}}");
             if !names.contains(&written) {
                 names.push(written);

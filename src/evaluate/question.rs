@@ -1,19 +1,18 @@
 //! What a row of the table asks: its parts for the prompt, its options, and what people said.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
 use super::codebook::{Codebook, CodebookError};
-use super::task::{Code, Exam, Judge, Kind, Task, TaskError};
-use crate::data::pair::Message;
+use super::survey::{Field, Poll, Survey, SurveyError, refusals};
+use super::task::{Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
 use crate::jobs::Progress;
-
-/// The three verdicts of a judge; the first two are its options.
-pub const VERDICTS: [&str; 3] = ["first", "second", "tie"];
 
 /// A row, made ready to be asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +33,17 @@ pub struct Question {
     /// What each coder said, as an index into the options; a judge's tie is 2. `None`: nothing.
     pub human: Vec<Option<usize>>,
 
+    /// What people wrote, by field of what is read out of the text, or by column of references.
+    pub said: BTreeMap<String, String>,
+
     /// What the row is reported by.
     pub group: Option<String>,
+
+    /// With which probability it was drawn for people to label.
+    pub inclusion: Option<f64>,
+
+    /// Of an item of a survey, what belongs to it.
+    pub poll: Option<Poll>,
 
     /// Why it cannot be asked.
     pub problem: Option<String>,
@@ -67,6 +75,9 @@ pub enum QuestionError {
     #[error(transparent)]
     Task(#[from] TaskError),
 
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+
     #[error("{} has no column \"{column}\", which {what}; it has {columns}", path.display())]
     NoColumn { path: std::path::PathBuf, column: String, what: &'static str, columns: String },
 }
@@ -76,9 +87,13 @@ impl Questions {
     pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, QuestionError> {
         let codebook = match task.kind()? {
             Kind::Code(code) => Some(Codebook::read(&code.codebook)?),
-            Kind::Exam(_) | Kind::Judge(_) => None,
+            _ => None,
         };
-        Self::of(task, codebook, table::rows(&task.data, progress)?)
+        let mut questions = Self::of(task, codebook, table::rows(&task.data, progress)?)?;
+        if let Kind::Survey(survey) = task.kind()? {
+            questions.put_to(&survey.field(progress)?);
+        }
+        Ok(questions)
     }
 
     /// The same of a table and a codebook that are in memory.
@@ -106,6 +121,9 @@ impl Questions {
             Kind::Code(code) => questions.of_codes(code)?,
             Kind::Exam(exam) => questions.of_exam(exam)?,
             Kind::Judge(judge) => questions.of_judge(judge)?,
+            Kind::Extract(extract) => questions.of_fields(extract)?,
+            Kind::Write(write) => questions.of_texts(write)?,
+            Kind::Survey(survey) => questions.of_items(survey)?,
         }
         if let Some(id) = &task.id {
             for question in &mut questions.list {
@@ -134,6 +152,12 @@ impl Questions {
         for coder in &code.human {
             self.has(coder, "the task takes a person's labels from")?;
         }
+        if let Some(column) = &code.inclusion {
+            self.has(column, "the task takes probabilities of having been drawn from")?;
+        }
+        if let Some(column) = &code.by {
+            self.has(column, "the results are to be compared by")?;
+        }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
         for question in &mut self.list {
             let row = &question.row;
@@ -142,6 +166,21 @@ impl Questions {
                 question.problem = Some(format!("its \"{}\" is empty", code.text));
             }
             question.options.clone_from(&labels);
+            let cell = |column: &String| words(row.get(column)).trim().to_owned();
+            let group = code.by.as_ref().map(cell);
+            question.group = group.filter(|group| !group.is_empty());
+            if let Some(column) = &code.inclusion {
+                let said = cell(column);
+                let share = said.parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);
+                if share.is_none() && !said.is_empty() {
+                    let problem = format!(
+                        "“{said}” is no probability of having been drawn: a number above 0 and at \
+                         most 1"
+                    );
+                    return Err(self.report.error(row.place, Some(column), problem).into());
+                }
+                question.inclusion = share;
+            }
             question.human = code
                 .human
                 .iter()
@@ -268,6 +307,117 @@ impl Questions {
         self.labels = Some(VERDICTS.map(str::to_owned).to_vec());
         Ok(())
     }
+
+    fn of_fields(&mut self, extract: &Extract) -> Result<(), QuestionError> {
+        let form = extract.form().map_err(TaskError::Unusable)?;
+        for (field, column) in &extract.human {
+            if !form.columns.contains(field) {
+                let known = form.columns.join(", ");
+                let problem = format!(
+                    "the task says which column has the field “{field}” by hand, and there is no \
+                     such field; there are {known}"
+                );
+                return Err(TaskError::Unusable(problem).into());
+            }
+            self.has(column, "the task takes a field from that was read by hand")?;
+        }
+        self.of_text(&extract.text)?;
+        let columns = extract.human.iter().map(|(field, column)| (field.clone(), column.clone()));
+        self.take_said(&columns.collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn of_texts(&mut self, write: &Write) -> Result<(), QuestionError> {
+        if write.instruction.trim().is_empty() {
+            let problem = "the task does not say what is to be written: give [write] an \
+                           `instruction`, as “Summarise the text in one sentence.”";
+            return Err(TaskError::Unusable(problem.to_owned()).into());
+        }
+        for column in &write.references {
+            self.has(column, "the task takes a reference from")?;
+        }
+        self.of_text(&write.text)?;
+        let columns = write.references.iter().map(|column| (column.clone(), column.clone()));
+        self.take_said(&columns.collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn of_items(&mut self, survey: &Survey) -> Result<(), QuestionError> {
+        self.has(&survey.question, "the task takes the questions from")?;
+        for option in &survey.options {
+            self.has(option, "the task takes an option from")?;
+        }
+        for question in &mut self.list {
+            let row = &question.row;
+            let asked = words(row.get(&survey.question)).into_owned();
+            question.options = match survey.options.as_slice() {
+                [one] => list_of_options(row.get(one)),
+                columns => {
+                    let options = columns.iter().map(|column| words(row.get(column)).into_owned());
+                    options.filter(|option| !option.trim().is_empty()).collect()
+                }
+            };
+            question.problem = match question.options.len() {
+                _ if asked.trim().is_empty() => {
+                    Some(format!("its \"{}\" is empty", survey.question))
+                }
+                0 | 1 => Some("it has fewer than two options".to_owned()),
+                27.. => Some("it has more than 26 options".to_owned()),
+                _ => None,
+            };
+            let refusals = refusals(&question.options, &survey.refusal);
+            question.poll = Some(Poll { refusals, ..Poll::default() });
+            question.parts.extend([("question", asked), ("persona", String::new())]);
+        }
+        Ok(())
+    }
+
+    /// Asks every person every question: first all questions of the first person.
+    fn put_to(&mut self, field: &Field) {
+        let items = std::mem::take(&mut self.list);
+        let count = items.len() as u64;
+        for (person, number) in field.people.iter().zip(0..) {
+            for (item, place) in items.iter().zip(1..) {
+                let mut question = item.with_part("persona", &person.words);
+                let name = match &item.id {
+                    Some(id) => words(Some(id)).into_owned(),
+                    None => item.part("question").unwrap_or_default().into_owned(),
+                };
+                // Rows are numbered on, person after person.
+                question.row.place.row = number * count + place;
+                question.group.clone_from(&person.group);
+                if let Some(poll) = &mut question.poll {
+                    poll.people = field.shares(&name, person.group.as_deref(), &item.options);
+                    poll.item = name;
+                }
+                self.list.push(question);
+            }
+        }
+    }
+
+    fn of_text(&mut self, column: &str) -> Result<(), QuestionError> {
+        self.has(column, "the task takes the texts from")?;
+        for question in &mut self.list {
+            let text = words(question.row.get(column)).into_owned();
+            if text.trim().is_empty() {
+                question.problem = Some(format!("its \"{column}\" is empty"));
+            }
+            question.parts.push(("text", text));
+        }
+        Ok(())
+    }
+
+    /// What people wrote in these columns, under these names. An empty cell says nothing.
+    fn take_said(&mut self, columns: &[(String, String)]) {
+        for question in &mut self.list {
+            for (name, column) in columns {
+                let said = words(question.row.get(column)).trim().to_owned();
+                if !said.is_empty() {
+                    question.said.insert(name.clone(), said);
+                }
+            }
+        }
+    }
 }
 
 impl Question {
@@ -279,7 +429,10 @@ impl Question {
             parts: Vec::new(),
             options: Vec::new(),
             human: Vec::new(),
+            said: BTreeMap::new(),
             group: None,
+            inclusion: None,
+            poll: None,
             problem: None,
         }
     }
@@ -321,163 +474,11 @@ impl Question {
     }
 }
 
-/// A value as a prompt has it; of a dialogue its words.
-fn words(value: Option<&Value>) -> Cow<'_, str> {
-    match value {
-        None | Some(Value::Null) => Cow::Borrowed(""),
-        Some(Value::String(text)) => Cow::Borrowed(text),
-        Some(value @ Value::Array(turns)) if !turns.is_empty() => {
-            Cow::Owned(dialogue(turns).unwrap_or_else(|| value.to_string()))
-        }
-        Some(other) => Cow::Owned(other.to_string()),
-    }
-}
-
-/// The words of one message, or of several with who said them. `None`: it is no list of messages.
-fn dialogue(turns: &[Value]) -> Option<String> {
-    let messages: Vec<Message> = turns
-        .iter()
-        .map(|turn| turn.as_object().and_then(|turn| Message::from_fields(turn.clone()).ok()))
-        .collect::<Option<_>>()?;
-    if let [only] = messages.as_slice() {
-        return Some(only.content.clone());
-    }
-    let turns = messages.iter().map(|Message { role, content, .. }| format!("{role}: {content}"));
-    Some(turns.collect::<Vec<_>>().join("\n\n"))
-}
-
-fn listed(labels: &[String]) -> String {
-    let quoted: Vec<String> = labels.iter().map(|label| format!("“{label}”")).collect();
-    quoted.join(", ")
-}
-
-/// A list of texts, or what ARC and `OpenBookQA` have: `{"text": [...], "label": [...]}`.
-fn list_of_options(value: Option<&Value>) -> Vec<String> {
-    let list = match value {
-        Some(Value::Object(fields)) => fields.get("text"),
-        other => other,
-    };
-    match list {
-        Some(Value::Array(options)) => {
-            options.iter().map(|option| words(Some(option)).into_owned()).collect()
-        }
-        // A list that a table of text could only hold as text.
-        Some(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(Value::Array(options)) => {
-                options.iter().map(|option| words(Some(option)).into_owned()).collect()
-            }
-            Ok(Value::Object(fields)) => list_of_options(Some(&Value::Object(fields))),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
-}
-
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// The option that a column of right answers means: its words, its letter or its number.
-fn right_answer(
-    value: Option<&Value>,
-    options: &[String],
-    first: Option<u64>,
-) -> Result<Option<usize>, String> {
-    let said = words(value);
-    let said = said.trim();
-    let Some(value) = value.filter(|_| !said.is_empty()) else { return Ok(None) };
-    if let Some(found) = options.iter().position(|option| option.trim() == said) {
-        return Ok(Some(found));
-    }
-    let mut letters = said.chars();
-    if let (Some(letter), None) = (letters.next(), letters.next())
-        && letter.is_ascii_alphabetic()
-    {
-        let index = usize::from(letter.to_ascii_uppercase() as u8 - b'A');
-        return if index < options.len() {
-            Ok(Some(index))
-        } else {
-            Err(format!("the answer {said} is past its {} options", options.len()))
-        };
-    }
-    let Some(number) = number(value) else {
-        return Err(format!("the answer “{said}” is none of its options, no letter and no number"));
-    };
-    let first = first.ok_or_else(|| {
-        "the right answers are numbers, and it cannot be seen whether they count from 0 or from 1: \
-         say `first = 0` or `first = 1` under [exam]"
-            .to_owned()
-    })?;
-    match number.checked_sub(first).and_then(|index| usize::try_from(index).ok()) {
-        Some(index) if index < options.len() => Ok(Some(index)),
-        _ => Err(format!(
-            "the answer {number} is none of its {} options, which count from {first}",
-            options.len()
-        )),
-    }
-}
-
-fn verdict(said: &str, answers: &[String; 2]) -> Result<Option<usize>, String> {
-    let said = said.trim();
-    if let Some(found) = answers.iter().position(|column| column == said) {
-        return Ok(Some(found));
-    }
-    match said.to_lowercase().as_str() {
-        "" => Ok(None),
-        "first" | "1" | "a" | "left" => Ok(Some(0)),
-        "second" | "2" | "b" | "right" => Ok(Some(1)),
-        "tie" | "draw" | "both" | "neither" | "equal" => Ok(Some(2)),
-        _ => Err(format!(
-            "“{said}” is no verdict; one is \"{}\" or \"{}\", first or second, 1 or 2, A or B, or tie",
-            answers[0], answers[1]
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn options(list: &[&str]) -> Vec<String> {
-        list.iter().map(|&option| option.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_right_answer_may_be_words_a_letter_or_a_number() {
-        let of = |value: Value, first| {
-            right_answer(Some(&value), &options(&["4", "5", "six"]), first).unwrap()
-        };
-        assert_eq!(of(json!("six"), None), Some(2));
-        assert_eq!(of(json!("b"), None), Some(1));
-        assert_eq!(of(json!(5), None), Some(1), "its words come before its number");
-        assert_eq!(of(json!(2), Some(0)), Some(2));
-        assert_eq!(of(json!("2"), Some(1)), Some(1));
-        assert_eq!(of(json!(""), None), None);
-    }
-
-    #[test]
-    fn an_answer_that_means_no_option_is_refused() {
-        let of = |value: Value, first| {
-            right_answer(Some(&value), &options(&["x", "y"]), first).unwrap_err()
-        };
-        assert!(of(json!("F"), None).contains("past its 2 options"));
-        assert!(of(json!(1), None).contains("from 0 or from 1"));
-        assert!(of(json!(2), Some(0)).contains("count from 0"));
-        assert!(of(json!("perhaps"), None).contains("none of its options"));
-    }
-
-    #[test]
-    fn options_come_as_a_list_or_as_arc_has_them() {
-        assert_eq!(list_of_options(Some(&json!(["a", 2]))), ["a", "2"]);
-        assert_eq!(list_of_options(Some(&json!({"text": ["a"], "label": ["A"]}))), ["a"]);
-        assert_eq!(list_of_options(Some(&json!("[\"a\", \"b\"]"))), ["a", "b"]);
-    }
 
     #[test]
     fn a_row_that_lacks_a_column_of_the_table_has_no_words_there() {
@@ -488,33 +489,12 @@ mod tests {
             list.push(row);
             Ok(())
         });
-        let code = Code { text: "text".to_owned(), codebook: "c.toml".into(), human: Vec::new() };
+        let code = Code { text: "text".to_owned(), codebook: "c.toml".into(), ..Code::default() };
         let task = Task { data: path.into(), code: Some(code), ..Task::default() };
         let table = Table { report: report.unwrap(), rows: list };
         let questions = Questions::of(&task, Some(Codebook::default()), table).unwrap();
         let sources = questions.list.iter().map(|question| question.part("source").unwrap());
         assert_eq!(sources.collect::<Vec<_>>(), ["x", ""]);
         assert_eq!(questions.list[1].part("nowhere"), None);
-    }
-
-    #[test]
-    fn dialogues_are_read_as_words() {
-        let one = json!([{"role": "user", "content": "Why?"}]);
-        assert_eq!(words(Some(&one)), "Why?");
-        let two =
-            json!([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]);
-        assert_eq!(words(Some(&two)), "user: Why?\n\nassistant: So.");
-        assert_eq!(words(Some(&json!([1, 2]))), "[1,2]");
-    }
-
-    #[test]
-    fn a_verdict_is_the_name_of_a_column_or_a_place() {
-        let columns = ["base".to_owned(), "tuned".to_owned()];
-        for (said, verdict_index) in
-            [("tuned", Some(1)), ("A", Some(0)), ("2", Some(1)), ("Tie", Some(2)), (" ", None)]
-        {
-            assert_eq!(verdict(said, &columns).unwrap(), verdict_index, "{said}");
-        }
-        assert!(verdict("maybe", &columns).unwrap_err().contains("\"base\" or \"tuned\""));
     }
 }

@@ -5,72 +5,27 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::accepted::Accepted;
+use super::corrected::{Correction, Labelled};
+use super::field_scores::FieldScores;
+use super::figure::{Figure, WithInterval};
 use super::results::{Answered, Evaluation};
+use super::survey_scores::SurveyScores;
 use super::task::Kind;
+use super::text_scores::TextScores;
 use crate::stats::agreement::many::{Ratings, Scale, krippendorff_alpha, percent_agreement};
 use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
 use crate::stats::classification::confusion;
 use crate::stats::classification::probabilities::{
     ClassForecast, brier_of_classes, calibration_bins, calibration_error, top_label,
 };
-use crate::stats::correction::prediction_powered::Samples;
 use crate::stats::cross_table::CrossTable;
-use crate::stats::moments::{Estimate, mean};
-use crate::stats::paired::{Share, wilson};
+use crate::stats::moments::mean;
 use crate::stats::ranking::multiple_choice;
 use crate::stats::replacement::alternative_annotator::{
     Labels, Score, Settings, Verdict, alternative_annotator,
 };
-use crate::stats::undefined::{Number, Undefined};
-
-/// 95 %.
-const LEVEL: f64 = 0.95;
-const Z: f64 = 1.959_963_984_540_054;
-
-/// Fewer human labels than this make no correction.
-const FEWEST_HUMAN_LABELS: usize = 30;
-
-/// A number, or why there is none.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figure {
-    pub value: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub because: Option<String>,
-}
-
-impl From<Number> for Figure {
-    fn from(number: Number) -> Self {
-        match number {
-            Ok(value) => Self { value: Some(value), because: None },
-            Err(Undefined(because)) => Self { value: None, because: Some(because.into_owned()) },
-        }
-    }
-}
-
-/// A number with its 95 % interval.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WithInterval {
-    pub value: Figure,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-}
-
-impl WithInterval {
-    fn share(successes: usize, count: usize) -> Self {
-        match wilson(successes as f64, count as f64, LEVEL) {
-            Ok(Share { share, low, high }) => {
-                Self { value: Ok(share).into(), low: Some(low), high: Some(high) }
-            }
-            Err(undefined) => Self { value: Err(undefined).into(), low: None, high: None },
-        }
-    }
-
-    fn estimate(estimate: &Estimate) -> Self {
-        let se = estimate.se.as_ref().ok();
-        let around = |side: f64| Some(*estimate.estimate.as_ref().ok()? + side * Z * se?);
-        Self { value: estimate.estimate.clone().into(), low: around(-1.0), high: around(1.0) }
-    }
-}
+use crate::stats::replacement::selective::Checked;
 
 /// Everything that is said of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,10 +55,22 @@ pub struct Report {
     pub calibration: Option<Calibration>,
     pub alternative_annotator: Option<AltTest>,
 
-    /// The share of each label in all rows, from people's labels and the model's together; where
-    /// some rows have a label of people and some have none.
-    pub corrected: Vec<Corrected>,
+    /// Which labels may be taken without a person's look.
+    pub accepted: Option<Accepted>,
+
+    /// Shares in all rows from people's labels and the model's together; where some rows have a label
+    /// of people and some have none.
+    pub correction: Option<Correction>,
     pub exam: Option<ExamScores>,
+
+    /// Of fields that were read out of texts.
+    pub fields: Option<FieldScores>,
+
+    /// Of texts that were written.
+    pub texts: Option<TextScores>,
+
+    /// Of a survey.
+    pub survey: Option<SurveyScores>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -190,18 +157,25 @@ pub struct AltTest {
 
     /// None: fewer than three people with 30 rows each.
     pub passed: Option<bool>,
+
+    /// Against each person who has enough rows.
+    pub people: Vec<AltPerson>,
 }
 
-/// The share of a label in all rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Corrected {
-    pub label: String,
-    pub human_labels: usize,
+pub struct AltPerson {
+    pub who: String,
+    pub items: usize,
 
-    /// From people's labels alone, from the model's as if they were right, and from both (PPI++).
-    pub human_only: WithInterval,
-    pub model_only: WithInterval,
-    pub ppi: WithInterval,
+    /// The shares of rows in which the model, and the person, agree with the others at least as well.
+    pub model_advantage: f64,
+    pub human_advantage: f64,
+
+    /// By Benjamini and Yekutieli.
+    pub p_adjusted: f64,
+
+    /// The model can stand in for this person.
+    pub replaceable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -254,15 +228,35 @@ impl Report {
             people,
             agreement: several.then(|| Agreement::of(&coders, &model, labels.len())),
             calibration: has_people.then(|| Calibration::of(&with_answer, &most)).flatten(),
-            alternative_annotator: several.then(|| AltTest::of(&coders, &model)),
-            corrected: if is_exam { Vec::new() } else { corrected(&most, &model, &labels) },
+            alternative_annotator: several
+                .then(|| AltTest::of(&evaluation.coders, &coders, &model)),
+            accepted: accepted(&with_answer, &most),
+            correction: if is_exam {
+                None
+            } else {
+                Correction::of(&labelled(&with_answer, &most), &labels)
+            },
             exam: is_exam.then(|| ExamScores::of(&with_answer)).flatten(),
+            fields: match evaluation.task.kind() {
+                Ok(Kind::Extract(extract)) => Some(FieldScores::of(extract, &with_answer)),
+                _ => None,
+            },
+            texts: match evaluation.task.kind() {
+                Ok(Kind::Write(_)) => Some(TextScores::of(&with_answer)),
+                _ => None,
+            },
+            survey: match evaluation.task.kind() {
+                Ok(Kind::Survey(_)) => Some(SurveyScores::of(&with_answer)),
+                _ => None,
+            },
         }
     }
 }
 
 fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {
-    let values: Vec<f64> = rows.iter().map(|row| value(row)).collect();
+    // Of answers that were written nothing was scored.
+    let values: Vec<f64> =
+        rows.iter().filter(|row| row.written.is_none()).map(|row| value(row)).collect();
     mean(&values).into()
 }
 
@@ -406,7 +400,7 @@ impl Calibration {
 
 impl AltTest {
     /// The paper's values for people with some training.
-    fn of(coders: &[Vec<Option<usize>>], model: &[Option<usize>]) -> Self {
+    fn of(names: &[String], coders: &[Vec<Option<usize>>], model: &[Option<usize>]) -> Self {
         const EPSILON: f64 = 0.15;
 
         let numbers = |labels: &[Option<usize>]| -> Vec<Option<f64>> {
@@ -418,49 +412,54 @@ impl AltTest {
         };
         let settings =
             Settings { epsilon: EPSILON, q: 0.05, score: Score::Accuracy, min_items: 30 };
-        let Verdict { items_used, winning_rate, advantage_probability, passed, .. } =
+        let Verdict { items_used, winning_rate, advantage_probability, passed, annotators, .. } =
             alternative_annotator(&labels, settings);
-        Self { epsilon: EPSILON, items: items_used, winning_rate, advantage_probability, passed }
+        let people = annotators.into_iter().map(|person| AltPerson {
+            who: names.get(person.human).cloned().unwrap_or_default(),
+            items: person.items,
+            model_advantage: person.model_advantage,
+            human_advantage: person.human_advantage,
+            p_adjusted: person.p_adjusted,
+            replaceable: person.rejected,
+        });
+        Self {
+            epsilon: EPSILON,
+            items: items_used,
+            winning_rate,
+            advantage_probability,
+            passed,
+            people: people.collect(),
+        }
     }
 }
 
-/// The labels of people on some rows, used to correct those of the model on all.
-fn corrected(most: &[Option<usize>], model: &[Option<usize>], labels: &[String]) -> Vec<Corrected> {
-    let (mut people, mut both, mut alone) = (Vec::new(), Vec::new(), Vec::new());
-    for (human, model) in most.iter().zip(model) {
-        match (human, model) {
-            (Some(human), Some(model)) => {
-                people.push(*human);
-                both.push(*model);
-            }
-            (None, Some(model)) => alone.push(*model),
-            (_, None) => {}
-        }
-    }
-    if people.len() < FEWEST_HUMAN_LABELS || alone.is_empty() {
-        return Vec::new();
-    }
-    let is = |labels: &[usize], wanted: usize| -> Vec<f64> {
-        labels.iter().map(|label| f64::from(u8::from(*label == wanted))).collect()
+/// The rows with an answer, for a correction.
+fn labelled(rows: &[&Answered], most: &[Option<usize>]) -> Vec<Labelled> {
+    // Where people were asked and do not agree there is no label, and it is not one that is missing.
+    let is_split = |row: &Answered, human: &Option<usize>| {
+        human.is_none() && row.human.iter().any(Option::is_some)
     };
-    labels
+    let rows = rows.iter().zip(most).filter(|(row, human)| !is_split(row, human));
+    let rows = rows.filter_map(|(row, human)| {
+        let (inclusion, group) = (row.inclusion, row.group.clone());
+        Some(Labelled { model: row.index?, human: *human, inclusion, group })
+    });
+    rows.collect()
+}
+
+/// How sure the model was of labels that people gave too, and whether it was wrong.
+fn accepted(rows: &[&Answered], most: &[Option<usize>]) -> Option<Accepted> {
+    let sure = |row: &Answered| row.probabilities.iter().copied().fold(0.0, f64::max);
+    let checked: Vec<Checked> = rows
         .iter()
-        .enumerate()
-        .map(|(index, label)| {
-            let samples = Samples {
-                people: is(&people, index),
-                model: is(&both, index),
-                model_only: is(&alone, index),
-            };
-            Corrected {
-                label: label.clone(),
-                human_labels: people.len(),
-                human_only: WithInterval::estimate(&samples.human_only()),
-                model_only: WithInterval::estimate(&samples.naive()),
-                ppi: WithInterval::estimate(&samples.ppi_plus().estimate),
-            }
+        .zip(most)
+        .filter_map(|(row, human)| {
+            let wrong = row.index? != (*human)?;
+            Some(Checked { confidence: sure(row), wrong })
         })
-        .collect()
+        .collect();
+    let all: Vec<f64> = rows.iter().map(|row| sure(row)).collect();
+    Accepted::of(&checked, &all)
 }
 
 impl ExamScores {

@@ -21,6 +21,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         text: "t".to_owned(),
         codebook: "c.toml".into(),
         human: coders.iter().map(|&coder| coder.to_owned()).collect(),
+        ..Code::default()
     };
     Evaluation {
         task: Task { data: "d.csv".into(), code: Some(code), ..Task::default() },
@@ -69,7 +70,7 @@ fn shares_are_corrected_where_only_some_rows_have_a_human_label() {
         answered.insert(number, row(number, &[0.9, 0.1], &[human]));
     }
     let report = Report::of(&evaluation(&["x"]), &answered);
-    let a = &report.corrected[0];
+    let a = &report.correction.unwrap().shares[0];
     assert_eq!(a.human_only.value.value, Some(0.5));
     assert_eq!(a.model_only.value.value, Some(1.0));
     // A model that says the same of every row tells nothing.

@@ -8,9 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
+use super::survey::Surveyed;
 use super::task::Task;
+use super::written::Written;
 use crate::files;
 use crate::llm::card::ModelIdentity;
 
@@ -69,6 +71,18 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 
+    /// With which probability the row was drawn for people to label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inclusion: Option<f64>,
+
+    /// Of an answer that was written, not chosen among options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+
+    /// Of an item of a survey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surveyed: Option<Surveyed>,
+
     /// Tokens of the row's text that did not fit and were left out at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
@@ -86,8 +100,22 @@ impl Answered {
         let lists = [&mut self.probabilities, &mut self.logprobs, &mut self.by_place];
         let lists = lists.into_iter().flatten();
         let numbers = [&mut self.entropy, &mut self.margin, &mut self.mass];
-        for number in lists.chain(numbers).chain(&mut self.same_answer) {
-            *number = format!("{number:.11e}").parse().unwrap_or(*number);
+        let others = self.same_answer.iter_mut().chain(&mut self.inclusion);
+        for number in lists.chain(numbers).chain(others) {
+            *number = to_twelve_digits(*number);
+        }
+        let ways = self.surveyed.iter_mut().flat_map(|surveyed| {
+            let poll = surveyed.poll.people.iter_mut();
+            poll.chain(surveyed.ways.values_mut().flat_map(|way| {
+                let lists = [&mut way.probabilities, &mut way.in_first_order, &mut way.by_place];
+                lists.into_iter().flatten().chain(std::iter::once(&mut way.other))
+            }))
+        });
+        for number in ways {
+            *number = to_twelve_digits(*number);
+        }
+        for value in self.written.iter_mut().flat_map(|written| written.fields.values_mut()) {
+            round(value);
         }
         self
     }
@@ -108,9 +136,30 @@ impl Answered {
             same_answer: None,
             human: Vec::new(),
             group: None,
+            inclusion: None,
+            written: None,
+            surveyed: None,
             cut: None,
             problem: Some(problem),
         }
+    }
+}
+
+fn to_twelve_digits(number: f64) -> f64 {
+    format!("{number:.11e}").parse().unwrap_or(number)
+}
+
+fn round(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let rounded = number.as_f64().map(to_twelve_digits).and_then(Number::from_f64);
+            if let Some(rounded) = rounded {
+                *number = rounded;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(round),
+        Value::Object(fields) => fields.values_mut().for_each(round),
+        _ => {}
     }
 }
 
@@ -277,7 +326,7 @@ impl Folder {
 }
 
 /// What was different when an evaluation was begun, a few words each.
-fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
+pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |is_same: bool, words: String| {
         if !is_same {
@@ -291,13 +340,17 @@ fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
     compare(begun.adapter_sha256 == now.adapter_sha256, "another adapter".to_owned());
     compare(begun.weights == now.weights, format!("its weights kept {}", begun.weights));
     compare(begun.data_sha256 == now.data_sha256, "other data".to_owned());
-    compare(begun.codebook_sha256 == now.codebook_sha256, "another codebook".to_owned());
+    let beside =
+        if begun.task.survey.is_some() { "other people or marginals" } else { "another codebook" };
+    compare(begun.codebook_sha256 == now.codebook_sha256, beside.to_owned());
     compare(begun.prompt == now.prompt, "another prompt".to_owned());
     let settings = |task: &Task| {
-        let Task { orders, seed, answer, score, id, code, exam, judge, .. } = task.clone();
+        let Task {
+            orders, seed, answer, score, id, code, exam, judge, extract, write, survey, ..
+        } = task.clone();
         // Where the codebook lies does not matter; what is in it was compared above.
-        let code = code.map(|code| (code.text, code.human));
-        (orders, seed, answer, score, id, code, exam, judge)
+        let code = code.map(|code| (code.text, code.human, code.inclusion, code.by));
+        (orders, seed, answer, score, id, code, exam, judge, extract, write, survey)
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
     found

@@ -1,28 +1,25 @@
 //! Asks a model about every row of a task, keeps each answer as it comes, and resumes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::f64::consts::LN_2;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::codebook::Codebook;
+use super::interviewing::{InterviewError, Interviewer};
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
 use super::results::{Answered, Evaluation, Folder, FolderError};
-use super::scoring::{Asked, Scorer, Unaskable, common};
+use super::scoring::{Asked, Scorer, Unaskable, common, sentence};
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
+use super::weighing::weigh;
+use super::writing::{Writer, WritingError};
 use crate::data::table::Reading;
 use crate::data::table::rows as read_table;
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::{Adapter, Model};
-use crate::stats::classification::probabilities::first_largest;
-use crate::stats::divergence::entropy;
-use crate::stats::ranking::multiple_choice::ranked;
-use crate::stats::survey::orders::{Shown, order_effect};
-use crate::stats::undefined::Undefined;
 
 /// What is worth showing while it runs.
 #[derive(Clone, Debug)]
@@ -55,6 +52,12 @@ pub enum AskError {
     #[error(transparent)]
     Stopped(#[from] Cancelled),
 
+    #[error(transparent)]
+    Writing(#[from] WritingError),
+
+    #[error("row {row} could not be asked")]
+    Interview { row: u64, source: InterviewError },
+
     #[error("the beginning that all prompts share could not be prepared")]
     Beginning(#[source] llm::Error),
 }
@@ -74,7 +77,13 @@ impl Prepared {
     pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, AskError> {
         let codebook_sha256 = match task.kind()? {
             Kind::Code(code) => Some(hash(&code.codebook)?),
-            Kind::Exam(_) | Kind::Judge(_) => None,
+            Kind::Survey(survey) => {
+                // Who answers, and what real people said.
+                let files = [&survey.personas, &survey.marginals].into_iter().flatten();
+                let hashes = files.map(|path| hash(path)).collect::<Result<Vec<_>, _>>()?;
+                Some(files::sha256_of_bytes(hashes.concat().as_bytes()))
+            }
+            _ => None,
         };
         Self::of(task, Questions::read(task, progress)?, codebook_sha256)
     }
@@ -170,6 +179,12 @@ pub struct Asker<'a> {
     /// What all prompts begin with.
     shared: Vec<u32>,
 
+    /// Where an answer is written, and not one of several options.
+    writer: Option<Writer>,
+
+    /// Where the rows are items of a survey.
+    interviewer: Option<Interviewer>,
+
     /// What the answers are worth without the row's text, by the ids of the prompt.
     priors: HashMap<Vec<u32>, Vec<f64>>,
 }
@@ -182,7 +197,16 @@ impl<'a> Asker<'a> {
     ) -> Result<Self, AskError> {
         let scorer = Scorer::new(model, adapter);
         let shared = shared(model, prepared)?;
-        Ok(Self { model, prepared, scorer, shared, priors: HashMap::new() })
+        let kind = prepared.task.kind()?;
+        let writer = Writer::new(model, kind)?;
+        let interviewer = match kind {
+            Kind::Survey(survey) => {
+                let made = Interviewer::new(model, &prepared.task, survey);
+                Some(made.map_err(|source| AskError::Interview { row: 1, source })?)
+            }
+            _ => None,
+        };
+        Ok(Self { model, prepared, scorer, shared, writer, interviewer, priors: HashMap::new() })
     }
 
     /// The answer about one row, whatever was asked before.
@@ -194,7 +218,11 @@ impl<'a> Asker<'a> {
         let row = question.row.place.row;
         let mut answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
+            None if self.interviewer.is_some() => self.interview(question, progress)?,
             None => match self.fit(question)? {
+                Ok(Fitted { asked, cut, .. }) if self.writer.is_some() => {
+                    self.write(question, &asked, cut, progress)?
+                }
                 Ok(fitted) => self.ask(question, &fitted, progress)?,
                 Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),
             },
@@ -202,6 +230,7 @@ impl<'a> Asker<'a> {
         answered.id.clone_from(&question.id);
         answered.human.clone_from(&question.human);
         answered.group.clone_from(&question.group);
+        answered.inclusion = question.inclusion;
         Ok(answered.to_twelve_digits())
     }
 
@@ -243,6 +272,45 @@ impl<'a> Asker<'a> {
         Ok(answered)
     }
 
+    fn interview<E>(
+        &mut self,
+        question: &Question,
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, AskError> {
+        let row = question.row.place.row;
+        let Some(interviewer) = &self.interviewer else {
+            return Ok(Answered::refused(row, None, "it is no item of a survey".to_owned()));
+        };
+        match interviewer.answer((self.model, &mut self.scorer), question, progress) {
+            Ok(answered) => Ok(answered),
+            Err(InterviewError::Model(source)) => Err(AskError::Model { row, source }),
+            Err(source) => Err(AskError::Interview { row, source }),
+        }
+    }
+
+    fn write<E>(
+        &mut self,
+        question: &Question,
+        asked: &[Asked],
+        cut: Option<usize>,
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, AskError> {
+        let row = question.row.place.row;
+        let (Some(writer), Some(asked)) = (&self.writer, asked.first()) else {
+            return Ok(Answered::refused(row, None, "it has no prompt".to_owned()));
+        };
+        let text = question.part("text").unwrap_or_default();
+        let (scorer, shared) = (&mut self.scorer, &self.shared);
+        let answered = writer.answer((self.model, scorer), shared, &asked.prompt, &text, progress);
+        let mut answered = answered.map_err(|source| AskError::Model { row, source })?;
+        answered.row = row;
+        answered.cut = cut;
+        if let Some(written) = &mut answered.written {
+            written.people.clone_from(&question.said);
+        }
+        Ok(answered)
+    }
+
     /// The presentations of a row as ids, its text shortened where they do not fit.
     fn fit(&self, question: &Question) -> Result<Result<Fitted, Unaskable>, AskError> {
         // A cut text may have other tokens at its new end; a few tries find a length that fits.
@@ -252,11 +320,12 @@ impl<'a> Asker<'a> {
         let mut cut = None;
         let mut question = question.clone();
         let mut tries = 0;
+        let room = self.prepared.task.kind()?.room();
         loop {
             let presentations = self.prepared.form.presentations(&question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
-                .map(|presentation| Asked::encode(self.model, presentation))
+                .map(|presentation| Asked::encode(self.model, presentation, room))
                 .collect::<Result<Vec<_>, llm::Error>>()
                 .map_err(failed)?
                 .into_iter()
@@ -338,17 +407,6 @@ struct Fitted {
     cut: Option<usize>,
 }
 
-fn sentence(unaskable: &Unaskable) -> String {
-    match unaskable {
-        Unaskable::Unsayable { answer } => {
-            format!("the model's tokenizer has no tokens for the answer “{answer}”")
-        }
-        Unaskable::TooLong { needed, context } => {
-            format!("its prompt has {needed} tokens, and the model's context is {context}")
-        }
-    }
-}
-
 /// What the prompts of all rows begin with, told by two rows that have nothing in common.
 fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
     let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
@@ -359,7 +417,7 @@ fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
             probe.options = vec![word.to_owned(), format!("{word}{word}")];
         }
         for presentation in prepared.form.presentations(&probe)? {
-            match Asked::encode(model, &presentation).map_err(AskError::Beginning)? {
+            match Asked::encode(model, &presentation, 0).map_err(AskError::Beginning)? {
                 Ok(asked) => prompts.push(asked.prompt),
                 Err(_) => return Ok(Vec::new()),
             }
@@ -367,95 +425,4 @@ fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
     }
     let count = common(prompts.iter().map(Vec::as_slice));
     Ok(prompts.swap_remove(0)[..count].to_vec())
-}
-
-/// Averages over the orders. `scores`, `logprobs`: of each place, order by order.
-fn weigh(
-    orders: &[Vec<usize>],
-    scores: &[Vec<f64>],
-    logprobs: &[Vec<f64>],
-    judges: bool,
-) -> Result<Answered, Undefined> {
-    let count = orders.first().map_or(0, Vec::len);
-    let shown: Vec<Shown> = orders
-        .iter()
-        .zip(scores)
-        .map(|(order, scores)| Shown { order: order.clone(), masses: shifted_masses(scores) })
-        .collect();
-    let effect = order_effect(count, &shown);
-    let probabilities = effect.adjusted?;
-    // Where two places are as likely the first one is the choice: a judge that cannot tell two answers
-    // apart then chooses another one in each order, which is a tie.
-    let mut choices = vec![0_usize; count];
-    for Shown { order, masses } in &shown {
-        choices[order[first_largest(masses)]] += 1;
-    }
-    let commonest = choices.into_iter().max().unwrap_or(0);
-    let masses = logprobs.iter().map(|logprobs| logprobs.iter().map(|it| it.exp()).sum::<f64>());
-    let ranked = ranked(&probabilities);
-    let of_rank = |rank: usize| ranked.get(rank).map_or(0.0, |option| probabilities[*option]);
-    let several = orders.len() > 1;
-    let disagree = commonest < orders.len();
-    let mut in_order_of_table = vec![0.0; count];
-    if let (Some(order), Some(logprobs)) = (orders.first(), logprobs.first()) {
-        for (&option, logprob) in order.iter().zip(logprobs) {
-            in_order_of_table[option] = *logprob;
-        }
-    }
-    Ok(Answered {
-        index: if judges && disagree { Some(count) } else { ranked.first().copied() },
-        logprobs: in_order_of_table,
-        entropy: in_bits(entropy(&probabilities)),
-        margin: of_rank(0) - of_rank(1),
-        mass: masses.sum::<f64>() / orders.len() as f64,
-        by_place: if several { effect.by_position? } else { Vec::new() },
-        same_answer: several.then_some(commonest as f64 / orders.len() as f64),
-        probabilities,
-        problem: None,
-        ..Answered::refused(0, None, String::new())
-    })
-}
-
-fn in_bits(nats: f64) -> f64 {
-    nats / LN_2
-}
-
-/// Shifted by the highest first, so that answers of many tokens do not all become 0.
-fn shifted_masses(scores: &[f64]) -> Vec<f64> {
-    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    scores.iter().map(|score| (score - highest).exp()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probabilities_are_averaged_over_orders_by_option_and_by_place() {
-        // Each order's masses are on letters; what stands there is in `orders`.
-        let orders = [vec![0, 1], vec![1, 0]];
-        let logprobs = [vec![0.6_f64.ln(), 0.2_f64.ln()], vec![0.5_f64.ln(), 0.5_f64.ln()]];
-        let answered = weigh(&orders, &logprobs, &logprobs, false).unwrap();
-        assert!((answered.probabilities[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
-        assert!((answered.by_place[0] - f64::midpoint(0.75, 0.5)).abs() < 1e-12);
-        assert!((answered.mass - 0.9).abs() < 1e-12);
-        assert_eq!(answered.index, Some(0));
-        // Of the second order the first place is as likely as the second and counts.
-        assert_eq!(answered.same_answer, Some(0.5));
-    }
-
-    #[test]
-    fn a_judge_that_follows_the_place_says_tie() {
-        let orders = [vec![0, 1], vec![1, 0]];
-        let first_place = [vec![-0.1, -3.0], vec![-0.1, -3.0]];
-        assert_eq!(weigh(&orders, &first_place, &first_place, true).unwrap().index, Some(2));
-        let steady = [vec![-0.1, -3.0], vec![-3.0, -0.1]];
-        assert_eq!(weigh(&orders, &steady, &steady, true).unwrap().index, Some(0));
-    }
-
-    #[test]
-    fn entropy_is_in_bits() {
-        assert!((in_bits(entropy(&[0.25; 4])) - 2.0).abs() < 1e-12);
-        assert_eq!(in_bits(entropy(&[1.0, 0.0])), 0.0);
-    }
 }

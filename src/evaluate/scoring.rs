@@ -1,4 +1,5 @@
-//! The exact log-probabilities of given answers, in as few passes as their beginnings allow.
+//! The exact log-probabilities of given answers, in as few passes as their beginnings allow; and
+//! answers that are written token after token.
 //!
 //! What all prompts of a task begin with is computed once, what all orders of a row begin with once a
 //! row, and the rest of the row together, as a tree of tokens. The pieces are the same whatever
@@ -47,10 +48,11 @@ pub enum Unaskable {
 
 impl Asked {
     /// The ids of a presentation: a message through the chat template, or, for a model that has
-    /// none, a text that ends in `Answer:`.
+    /// none, a text that ends in `Answer:`. `room`: so many tokens may follow it at the least.
     pub fn encode(
         model: &Model,
         presentation: &Presentation,
+        room: usize,
     ) -> Result<Result<Self, Unaskable>, Error> {
         let (tokenizer, chat) = (model.tokenizer(), model.chat());
         let (text, lead) = match chat {
@@ -74,7 +76,7 @@ impl Asked {
             }
             answers.push(ids);
         }
-        let longest = answers.iter().map(Vec::len).max().unwrap_or(0);
+        let longest = answers.iter().map(Vec::len).max().unwrap_or(0).max(room);
         let (needed, context) = (prompt.len() + longest, model.config().context_length);
         if needed > context {
             return Ok(Err(Unaskable::TooLong { needed, context }));
@@ -84,6 +86,18 @@ impl Asked {
 
     fn len(&self) -> usize {
         self.prompt.len() + self.answers.iter().map(Vec::len).max().unwrap_or(0)
+    }
+}
+
+/// Why a row cannot be asked.
+pub fn sentence(unaskable: &Unaskable) -> String {
+    match unaskable {
+        Unaskable::Unsayable { answer } => {
+            format!("the model's tokenizer has no tokens for the answer “{answer}”")
+        }
+        Unaskable::TooLong { needed, context } => {
+            format!("its prompt has {needed} tokens, and the model's context is {context}")
+        }
     }
 }
 
@@ -119,20 +133,9 @@ impl<'a> Scorer<'a> {
         row: &[Asked],
         progress: &dyn Progress<E>,
     ) -> Result<Vec<Vec<f64>>, Error> {
-        let is_shared = row
-            .iter()
-            .all(|asked| asked.prompt.len() > shared.len() && asked.prompt.starts_with(shared));
-        let shared = if is_shared { shared } else { &[] };
         let longest = row.iter().map(Asked::len).max().unwrap_or(0);
-        if self.held != shared {
-            self.cache = self.model.new_cache();
-            self.held.clear();
-            self.cache.plan(longest);
-            self.read(shared, progress)?;
-            self.held = shared.to_vec();
-        }
-        self.cache.truncate(shared.len());
-        self.cache.plan(longest);
+        let prompts: Vec<&[u32]> = row.iter().map(|asked| asked.prompt.as_slice()).collect();
+        let shared = self.begin(shared, &prompts, longest, progress)?;
         let begin = beginning(row).max(shared.len());
         let groups = groups(row, begin, self.model.config().vocab_size);
         let several = groups.len() > 1;
@@ -148,6 +151,57 @@ impl<'a> Scorer<'a> {
         Ok(sums)
     }
 
+    /// Answers a prompt token by token. `choose` takes the scores of the next token and says which
+    /// one it is; `None`: the answer is complete. At most `most` tokens.
+    pub fn write<E>(
+        &mut self,
+        shared: &[u32],
+        prompt: &[u32],
+        most: usize,
+        choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
+        progress: &dyn Progress<E>,
+    ) -> Result<Vec<u32>, Error> {
+        let longest = prompt.len() + most;
+        let shared = self.begin(shared, &[prompt], longest, progress)?;
+        let last = prompt.len() - 1;
+        self.read(&prompt[shared.len()..last], progress)?;
+        let mut scores = self.run(&prompt[last..])?;
+        let mut ids = Vec::new();
+        while let Some(id) = choose(&scores) {
+            ids.push(id);
+            if ids.len() >= most {
+                break;
+            }
+            progress.check()?;
+            scores = self.run(&[id])?;
+        }
+        Ok(ids)
+    }
+
+    /// Brings the cache to what all prompts of the task begin with, and says what that is: nothing
+    /// where one of these prompts begins otherwise.
+    fn begin<'s, E>(
+        &mut self,
+        shared: &'s [u32],
+        prompts: &[&[u32]],
+        longest: usize,
+        progress: &dyn Progress<E>,
+    ) -> Result<&'s [u32], Error> {
+        let is_shared =
+            prompts.iter().all(|prompt| prompt.len() > shared.len() && prompt.starts_with(shared));
+        let shared = if is_shared { shared } else { &[] };
+        if self.held != shared {
+            self.cache = self.model.new_cache();
+            self.held.clear();
+            self.cache.plan(longest);
+            self.read(shared, progress)?;
+            self.held = shared.to_vec();
+        }
+        self.cache.truncate(shared.len());
+        self.cache.plan(longest);
+        Ok(shared)
+    }
+
     /// Takes ids into the cache without their scores.
     fn read<E>(&mut self, ids: &[u32], progress: &dyn Progress<E>) -> Result<(), Error> {
         for part in ids.chunks(CHUNK) {
@@ -156,6 +210,11 @@ impl<'a> Scorer<'a> {
             self.model.logits(part, &mut self.cache, self.adapter, none)?;
         }
         Ok(())
+    }
+
+    fn run(&mut self, ids: &[u32]) -> Result<Vec<f32>, Error> {
+        let scores = self.model.logits(ids, &mut self.cache, self.adapter, Positions::Last)?;
+        Ok(scores.flatten_all()?.to_vec1::<f32>()?)
     }
 
     /// The presentations of a group, as one tree of tokens. The cache holds their first `base` ones.

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::question::Questions;
 use super::results::Answered;
+use super::survey::Way;
+use super::written::cell;
 
 /// The table with the answers beside it, as CSV.
 pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
@@ -13,6 +15,19 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
     let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
     let several = answered.values().any(|row| row.same_answer.is_some());
     let mut header: Vec<String> = columns.clone();
+    let is_written = answered.values().any(|row| row.written.is_some());
+    if is_written {
+        return written(questions, answered);
+    }
+    // Of a survey also who answered, and the distributions that were read in other ways.
+    let ways: std::collections::BTreeSet<Way> = answered
+        .values()
+        .filter_map(|row| row.surveyed.as_ref())
+        .flat_map(|surveyed| surveyed.ways.keys().copied())
+        .collect();
+    if !ways.is_empty() {
+        header.extend(["persona", "persona_group"].map(str::to_owned));
+    }
     header.push("model_answer".to_owned());
     for index in 0..width {
         // Where every row has the same options a column is named by its own.
@@ -25,6 +40,12 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
     if several {
         header.push("model_same_answer".to_owned());
     }
+    let name = |way: &Way| way.words().replace(' ', "_");
+    let letter = |index: usize| char::from(b'A' + u8::try_from(index).unwrap_or(25));
+    for way in &ways {
+        header.extend((0..width).map(|index| format!("{}_p_{}", name(way), letter(index))));
+        header.push(format!("{}_other", name(way)));
+    }
     header.extend(["model_cut_tokens", "model_problem"].map(str::to_owned));
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut write = |fields: Vec<String>| {
@@ -35,6 +56,10 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         let Some(answer) = answered.get(&question.row.place.row) else { continue };
         let mut fields: Vec<String> =
             columns.iter().map(|column| in_a_cell(question.row.fields.get(column))).collect();
+        if !ways.is_empty() {
+            fields.push(question.part("persona").unwrap_or_default().into_owned());
+            fields.push(question.group.clone().unwrap_or_default());
+        }
         fields.push(answer.answer.clone().unwrap_or_default());
         let is_there = answer.problem.is_none();
         let number = |value: f64| if is_there { value.to_string() } else { String::new() };
@@ -45,9 +70,72 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         if several {
             fields.push(answer.same_answer.map(|share| share.to_string()).unwrap_or_default());
         }
+        for way in &ways {
+            let found = answer.surveyed.as_ref().and_then(|surveyed| surveyed.ways.get(way));
+            for index in 0..width {
+                let share = found.and_then(|found| found.probabilities.get(index));
+                fields.push(share.map(f64::to_string).unwrap_or_default());
+            }
+            fields.push(found.map(|found| found.other.to_string()).unwrap_or_default());
+        }
         fields.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
         fields.push(answer.problem.clone().unwrap_or_default());
         write(fields);
+    }
+    writer.into_inner().expect("memory can be written")
+}
+
+/// Of answers that were written: one column, or one a field and one a quote.
+fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
+    let columns = &questions.report.columns;
+    let mut fields: Vec<&String> = Vec::new();
+    let mut quotes: Vec<&String> = Vec::new();
+    for written in answered.values().filter_map(|row| row.written.as_ref()) {
+        for name in written.fields.keys() {
+            if !fields.contains(&name) {
+                fields.push(name);
+            }
+        }
+        for name in written.quotes.keys() {
+            if !quotes.contains(&name) {
+                quotes.push(name);
+            }
+        }
+    }
+    let mut header: Vec<String> = columns.clone();
+    if fields.is_empty() {
+        header.push("model_answer".to_owned());
+    }
+    header.extend(fields.iter().map(|name| format!("model_{name}")));
+    header.extend(quotes.iter().map(|name| format!("model_{name}_in_text")));
+    let last = ["model_tokens", "model_ended_early", "model_cut_tokens", "model_problem"];
+    header.extend(last.map(str::to_owned));
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let mut write = |row: Vec<String>| {
+        writer.write_record(row).expect("memory can be written, and all rows are as wide");
+    };
+    write(header);
+    for question in &questions.list {
+        let Some(answer) = answered.get(&question.row.place.row) else { continue };
+        let written = answer.written.as_ref();
+        let mut row: Vec<String> =
+            columns.iter().map(|column| in_a_cell(question.row.fields.get(column))).collect();
+        if fields.is_empty() {
+            row.push(answer.answer.clone().unwrap_or_default());
+        }
+        for name in &fields {
+            let value = written.and_then(|written| written.fields.get(*name));
+            row.push(value.map(cell).unwrap_or_default());
+        }
+        for name in &quotes {
+            let found = written.and_then(|written| written.quotes.get(*name));
+            row.push(found.map(bool::to_string).unwrap_or_default());
+        }
+        row.push(written.map(|written| written.tokens.to_string()).unwrap_or_default());
+        row.push(written.map(|written| written.ended_early.to_string()).unwrap_or_default());
+        row.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
+        row.push(answer.problem.clone().unwrap_or_default());
+        write(row);
     }
     writer.into_inner().expect("memory can be written")
 }

@@ -1,13 +1,17 @@
 //! `TASK.toml`: what a model is asked about every row of a table.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::schema::{Field, Schema};
+use super::survey::Survey;
 use crate::files;
 
-/// A task as its file says it. Exactly one of `code`, `exam` and `judge` is there.
+/// A task as its file says it. Exactly one of its parts, `code` to `survey`, is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Task {
@@ -52,6 +56,12 @@ pub struct Task {
     pub exam: Option<Exam>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judge: Option<Judge>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extract: Option<Extract>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<Write>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Survey>,
 }
 
 impl Default for Task {
@@ -71,12 +81,15 @@ impl Default for Task {
             code: None,
             exam: None,
             judge: None,
+            extract: None,
+            write: None,
+            survey: None,
         }
     }
 }
 
 /// Texts get labels from a codebook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     /// The column of the texts.
@@ -88,6 +101,15 @@ pub struct Code {
     /// Columns with the labels of people, a coder each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub human: Vec<String>,
+
+    /// The column with the probability that a row was drawn for people to label. Without it, every
+    /// row was as likely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inclusion: Option<String>,
+
+    /// A column whose groups are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Questions with options.
@@ -139,6 +161,102 @@ pub struct Judge {
     pub verdict: Option<String>,
 }
 
+/// Fields are read out of texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Extract {
+    /// The column of the texts.
+    pub text: String,
+
+    /// What is asked, said before the fields; without it, a sentence of ours.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub instruction: String,
+
+    /// What is read out of a text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+
+    /// Instead of fields the file of a JSON schema. Once the task is read, it is in `json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<PathBuf>,
+
+    /// A JSON schema as it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json: Option<Value>,
+
+    /// Properties of the schema whose texts must stand in the text that was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotes: Vec<String>,
+
+    /// By field, the column with what a person read out of the text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub human: BTreeMap<String, String>,
+
+    /// So far may a number be from a person's and count as the same.
+    pub tolerance: f64,
+
+    /// An answer that comes to so many tokens is closed in its form.
+    pub max_tokens: usize,
+}
+
+impl Default for Extract {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            instruction: String::new(),
+            fields: Vec::new(),
+            schema: None,
+            json: None,
+            quotes: Vec::new(),
+            human: BTreeMap::new(),
+            tolerance: 0.0,
+            max_tokens: 300,
+        }
+    }
+}
+
+impl Extract {
+    /// What an answer has to look like, or what is wrong with it.
+    pub fn form(&self) -> Result<Schema, String> {
+        match &self.json {
+            Some(_) if !self.fields.is_empty() => {
+                Err("the task has both fields and a schema: leave one of them out".to_owned())
+            }
+            Some(json) => Schema::of_json(json, &self.quotes),
+            None => Schema::of_fields(&self.fields),
+        }
+    }
+}
+
+/// Texts are written about texts: a summary, a translation, anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Write {
+    /// The column of the texts.
+    pub text: String,
+
+    /// What is asked: `Summarise the text in one sentence.`
+    pub instruction: String,
+
+    /// Columns with texts that people wrote for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+
+    /// An answer that comes to so many tokens is cut.
+    pub max_tokens: usize,
+}
+
+impl Default for Write {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            instruction: String::new(),
+            references: Vec::new(),
+            max_tokens: 200,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerForm {
@@ -174,6 +292,25 @@ pub enum Kind<'a> {
     Code(&'a Code),
     Exam(&'a Exam),
     Judge(&'a Judge),
+    Extract(&'a Extract),
+    Write(&'a Write),
+    Survey(&'a Survey),
+}
+
+impl Kind<'_> {
+    /// Whether an answer is a text that is written, not one of several options.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Extract(_) | Self::Write(_))
+    }
+
+    /// The tokens that an answer may have; of an option, as many as it has.
+    pub fn room(&self) -> usize {
+        match self {
+            Self::Extract(extract) => extract.max_tokens,
+            Self::Write(write) => write.max_tokens,
+            Self::Code(_) | Self::Exam(_) | Self::Judge(_) | Self::Survey(_) => 0,
+        }
+    }
 }
 
 /// Why a task cannot be used.
@@ -206,6 +343,23 @@ impl Task {
         if let Some(code) = &mut task.code {
             code.codebook = files::beside(path, &code.codebook);
         }
+        if let Some(survey) = &mut task.survey {
+            for file in [&mut survey.personas, &mut survey.marginals].into_iter().flatten() {
+                *file = files::beside(path, file);
+            }
+        }
+        if let Some(extract) = &mut task.extract
+            && let Some(schema) = extract.schema.take()
+        {
+            let schema = files::beside(path, &schema);
+            let text = std::fs::read(&schema)
+                .map_err(|source| TaskError::Read { path: schema.clone(), source })?;
+            let json = serde_json::from_slice(&text).map_err(|err| {
+                let problem = files::mistake_in_json(&text, &err);
+                TaskError::Line { path: schema, line: err.line().max(1), problem }
+            })?;
+            extract.json = Some(json);
+        }
         task.kind()?;
         Ok(task)
     }
@@ -220,17 +374,31 @@ impl Task {
         if self.data.as_os_str().is_empty() {
             return unusable("the task names no `data`: the table whose rows are asked about");
         }
-        match (&self.code, &self.exam, &self.judge) {
-            (Some(code), None, None) => Ok(Kind::Code(code)),
-            (None, Some(exam), None) => Ok(Kind::Exam(exam)),
-            (None, None, Some(judge)) => Ok(Kind::Judge(judge)),
-            (None, None, None) => unusable(
-                "the task does not say what is asked: it needs one of the parts [code], [exam] \
-                 and [judge]",
+        let parts = [
+            self.code.as_ref().map(Kind::Code),
+            self.exam.as_ref().map(Kind::Exam),
+            self.judge.as_ref().map(Kind::Judge),
+            self.extract.as_ref().map(Kind::Extract),
+            self.write.as_ref().map(Kind::Write),
+            self.survey.as_ref().map(Kind::Survey),
+        ];
+        let mut parts = parts.into_iter().flatten();
+        match (parts.next(), parts.next()) {
+            (Some(Kind::Extract(extract)), None) => {
+                extract.form().map_err(TaskError::Unusable)?;
+                Ok(Kind::Extract(extract))
+            }
+            (Some(Kind::Survey(survey)), None) if survey.ways.is_empty() || survey.samples == 0 => {
+                unusable("[survey] needs one of the `ways` at least, and 1 or more `samples`")
+            }
+            (Some(kind), None) => Ok(kind),
+            (None, _) => unusable(
+                "the task does not say what is asked: it needs one of the parts [code], [exam], \
+                 [judge], [extract], [write] and [survey]",
             ),
-            _ => unusable(
-                "the task has more than one of the parts [code], [exam] and [judge]: make a task \
-                 of each",
+            (Some(_), Some(_)) => unusable(
+                "the task has more than one of the parts [code], [exam], [judge], [extract], \
+                 [write] and [survey]: make a task of each",
             ),
         }
     }

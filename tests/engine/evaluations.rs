@@ -129,6 +129,28 @@ fn the_sample_tasks_are_whole() {
 }
 
 #[test]
+fn the_sample_tasks_of_fields_texts_and_a_survey_are_whole() {
+    for (name, rows) in [("articles", 12), ("summaries", 12), ("survey", 80)] {
+        let path = repository(&format!("sample_data/evaluate/{name}.toml"));
+        let questions = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap().questions;
+        assert_eq!(questions.list.len(), rows, "{name}");
+        for (question, row) in questions.list.iter().zip(1..) {
+            assert_eq!((question.row.place.row, &question.problem), (row, &None), "{name}");
+            let said = question.said.len();
+            let poll = question.poll.as_ref();
+            // Real people answered every item; everything else was read or written by hand.
+            match poll {
+                Some(poll) => {
+                    assert!((poll.people.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{poll:?}");
+                    assert_eq!((poll.refusals.as_slice(), said), (&[4][..], 0));
+                }
+                None => assert_eq!(said, if name == "articles" { 4 } else { 1 }),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_prompt_that_names_a_column_which_is_not_there_is_refused_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     let mut task = task(folder.path());

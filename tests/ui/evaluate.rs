@@ -62,6 +62,7 @@ fn task(data: &Path) -> Task {
             text: "text".to_owned(),
             codebook: PathBuf::new(),
             human: vec!["coder_a".to_owned(), "coder_b".to_owned()],
+            ..Code::default()
         }),
         ..Task::default()
     }

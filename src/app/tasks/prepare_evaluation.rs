@@ -15,6 +15,7 @@ use crate::data::samples;
 use crate::data::table::{ImportError, Reading};
 use crate::evaluate::codebook::Codebook;
 use crate::evaluate::question::QuestionError;
+use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
 use crate::evaluate::run::{AskError, Prepared};
 use crate::evaluate::task;
@@ -95,7 +96,10 @@ impl Work for PrepareEvaluation {
         progress: &dyn Progress<Reading>,
     ) -> Result<PreparedEvaluation, PrepareError> {
         let prepared = match source {
-            TaskSource::Form(task, codebook) => Prepared::read_with(&task, codebook, progress)?,
+            TaskSource::Form(task, codebook) if task.code.is_some() => {
+                Prepared::read_with(&task, codebook, progress)?
+            }
+            TaskSource::Form(task, _) => Prepared::read(&task, progress)?,
             TaskSource::File(path) => Prepared::read(&task::Task::read(&path)?, progress)?,
             TaskSource::Sample(folder) => {
                 let put = samples::put_abstracts(&folder);
@@ -113,15 +117,7 @@ fn kept(
     progress: &dyn Progress<Reading>,
 ) -> Result<PreparedEvaluation, PrepareError> {
     let (evaluation, answered) = Folder::read(folder)?;
-    let mut task = evaluation.task.clone();
-    if let Some(code) = &mut task.code
-        && code.codebook.is_relative()
-        && folder.join(&code.codebook).exists()
-    {
-        code.codebook = folder.join(&code.codebook);
-    }
-    // The prompt of then, whatever the usual one is now.
-    task.prompt = Some(evaluation.prompt.clone());
+    let task = task_of(folder, &evaluation);
     let prepared = Prepared::read(&task, progress)?;
     if prepared.data_sha256 != evaluation.data_sha256 {
         return Err(PrepareError::Changed { what: "its table", path: task.data });

@@ -2,22 +2,23 @@
 //! for a methods section to paste.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::evaluate::methods;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Folder, FolderError};
+use crate::evaluate::{documents, methods};
 use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
+use crate::state::evaluate::ReportPage;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
-/// The report's name in the folder of the evaluation.
+/// The report's name in the folder of the evaluation; there it is as docx and LaTeX too.
 pub const REPORT: &str = "report.md";
 
 /// By the evaluation's folder.
@@ -38,8 +39,7 @@ impl Work for ReportEvaluation {
     type Request = PathBuf;
     type Event = ();
 
-    /// The paragraph for a methods section.
-    type Output = String;
+    type Output = ReportPage;
     type Error = ReportError;
 
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("The report") };
@@ -48,22 +48,31 @@ impl Work for ReportEvaluation {
         folder: PathBuf,
         _services: &Services,
         _progress: &dyn Progress<()>,
-    ) -> Result<String, ReportError> {
-        write(&folder)
+    ) -> Result<ReportPage, ReportError> {
+        write(folder)
     }
 }
 
-fn write(folder: &Path) -> Result<String, ReportError> {
-    let (evaluation, answered) = Folder::read(folder)?;
+fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
+    let (evaluation, answered) = Folder::read(&folder)?;
     let report = Report::of(&evaluation, &answered);
-    let path = folder.join(REPORT);
-    files::write_atomic(&path, methods::markdown(&evaluation, &report).as_bytes())
-        .map_err(|source| ReportError::Write { path, source })?;
-    Ok(methods::paragraph(&evaluation, &report))
+    let markdown = methods::markdown(&evaluation, &report);
+    for (name, bytes) in [
+        (REPORT, markdown.clone().into_bytes()),
+        ("report.docx", documents::docx(&markdown)),
+        ("report.tex", documents::latex(&markdown).into_bytes()),
+    ] {
+        let path = folder.join(name);
+        files::write_atomic(&path, &bytes).map_err(|source| ReportError::Write { path, source })?;
+    }
+    let paragraph = methods::paragraph(&evaluation, &report);
+    Ok(ReportPage { folder, markdown, paragraph })
 }
 
 impl Task<Workbench> for ReportEvaluation {
-    fn done(self, paragraph: String, app: &mut Workbench) {
+    fn done(self, page: ReportPage, app: &mut Workbench) {
+        let paragraph = page.paragraph.clone();
+        app.state.evaluate.report = Some(page);
         let summary = format!("The report is written: {}", self.folder.join(REPORT).display());
         let notice = Notice::info(PanelId::Evaluate, summary)
             .hint("Agreement with people, calibration, what the order changes, and how it was done")

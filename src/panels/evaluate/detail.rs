@@ -7,8 +7,10 @@ use eframe::egui::{
 
 use super::grid::{said_words, text_of};
 use super::prompt;
+use crate::evaluate::field_scores::is_same;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::Answered;
+use crate::evaluate::written::{Written, cell};
 use crate::panels::train::fields::problem_ui;
 use crate::state::command::Commands;
 use crate::state::evaluate::EvaluateState;
@@ -90,6 +92,10 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
         problem_ui(ui, problem);
         return;
     }
+    if let Some(written) = &answered.written {
+        written_ui(ui, answered, written);
+        return;
+    }
     let font = TextStyle::Body.resolve(ui.style());
     let em = theme::em(ui);
     let longest = question.options.iter().map(|option| option.trim().chars().count()).max();
@@ -137,6 +143,43 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
     ));
     if let Some(same) = answered.same_answer {
         said.push(format!("the same answer in {} of the orders", format::percent(same as f32)));
+    }
+    if let Some(cut) = answered.cut {
+        said.push(format!("{} tokens at the text's end did not fit", format::count(cut)));
+    }
+    ui.add(Label::new(theme::muted(ui, said.join(" · "))).wrap());
+}
+
+/// A text, or its fields, each beside what a person wrote.
+fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
+    let p = theme::palette(ui);
+    if written.fields.is_empty() {
+        let answer = answered.answer.as_deref().unwrap_or_default();
+        ui.add(Label::new(theme::strong(ui, answer)).wrap());
+        for (name, text) in &written.people {
+            ui.label(theme::muted(ui, format!("reference · {name}")));
+            ui.add(Label::new(text).wrap());
+        }
+    }
+    for (name, value) in &written.fields {
+        let shown = if value.is_null() { "null".to_owned() } else { cell(value) };
+        ui.horizontal_wrapped(|ui| {
+            ui.label(theme::muted(ui, format!("{name}:")));
+            ui.add(Label::new(theme::strong(ui, shown)).wrap());
+            match written.quotes.get(name) {
+                Some(true) => ui.label(theme::muted(ui, "these words are in the text")),
+                Some(false) => ui.colored_label(p.problem, "these words are not in the text"),
+                None => ui.label(""),
+            };
+            if let Some(person) = written.people.get(name) {
+                let ink = if is_same(value, person) { p.muted } else { p.rejected };
+                ui.colored_label(ink, format!("by hand: {person}"));
+            }
+        });
+    }
+    let mut said = vec![format!("{} tokens", format::count(written.tokens))];
+    if written.ended_early {
+        said.push("it came to the end of its room and was ended there".to_owned());
     }
     if let Some(cut) = answered.cut {
         said.push(format!("{} tokens at the text's end did not fit", format::count(cut)));

@@ -7,8 +7,10 @@ use eframe::egui::{
     Align, Color32, FontId, Rect, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use crate::evaluate::question::{Question, VERDICTS};
+use crate::evaluate::cells::VERDICTS;
+use crate::evaluate::question::Question;
 use crate::evaluate::results::Answered;
+use crate::evaluate::task::Kind;
 use crate::state::evaluate::OpenEvaluation;
 use crate::state::evaluate::grid::option_name;
 use crate::widgets::format;
@@ -44,13 +46,27 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// Answers that are texts take half of the room.
+    fn of_texts(width: f32, em: f32, longest_row: usize) -> Self {
+        let row = em * (longest_row as f32 * 0.62 + 1.0);
+        let half = ((width - row) / 2.0).max(em * 4.0);
+        Self { row, text: half, answer: half, bar: 0.0, entropy: 0.0, coder: 0.0, coders: 0 }
+    }
+}
+
 pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     let em = theme::em(ui);
     let questions = &open.prepared.questions;
     let digits = questions.list.last().map_or(1, |last| last.row.place.row.to_string().len());
     let scroll_bar = ui.spacing().scroll.bar_width + 4.0;
     let width = ui.available_width() - scroll_bar;
-    let columns = Columns::fit(width, em, questions.coders.len(), digits);
+    let writes = open.prepared.task.kind().is_ok_and(|kind| kind.writes());
+    let columns = if writes {
+        Columns::of_texts(width, em, digits)
+    } else {
+        Columns::fit(width, em, questions.coders.len(), digits)
+    };
     header_ui(ui, &columns, open);
     if open.grid.shown().is_empty() {
         let words = "No row is of this kind";
@@ -97,15 +113,20 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
     let mut painter = Cells { ui, rect, x: rect.left(), font, ink: p.muted };
     let task = &open.prepared.task;
-    let text = match (&task.code, &task.exam) {
-        (Some(code), _) => code.text.as_str(),
-        (None, Some(exam)) => exam.question.as_str(),
-        (None, None) => "prompt",
+    let text = match task.kind() {
+        Ok(Kind::Code(code)) => code.text.as_str(),
+        Ok(Kind::Exam(exam)) => exam.question.as_str(),
+        Ok(Kind::Extract(extract)) => extract.text.as_str(),
+        Ok(Kind::Write(write)) => write.text.as_str(),
+        Ok(Kind::Survey(survey)) => survey.question.as_str(),
+        Ok(Kind::Judge(_)) | Err(_) => "prompt",
     };
     painter.text("row", columns.row, Align::Max);
     painter.text(text, columns.text, Align::Min);
     painter.text("answer", columns.answer, Align::Min);
-    painter.text("probability", columns.bar, Align::Min);
+    if columns.bar > 0.0 {
+        painter.text("probability", columns.bar, Align::Min);
+    }
     if columns.entropy > 0.0 {
         painter.text("entropy", columns.entropy, Align::Min);
     }
@@ -154,7 +175,9 @@ fn row_ui(
     } else {
         cells.ink = p.strong;
         cells.text(answered.answer.as_deref().unwrap_or_default(), columns.answer, Align::Min);
-        cells.bar(probability(answered), columns.bar);
+        if columns.bar > 0.0 {
+            cells.bar(probability(answered), columns.bar);
+        }
         if columns.entropy > 0.0 {
             cells.ink = p.muted;
             cells.text(&format!("{:.2}", answered.entropy), columns.entropy, Align::Min);
@@ -247,6 +270,11 @@ fn spoken(question: &Question, answered: Option<&Answered>) -> String {
     match answered {
         None => row,
         Some(Answered { problem: Some(problem), .. }) => format!("{row} · {problem}"),
+        Some(answered) if answered.written.is_some() => {
+            let answer: String =
+                answered.answer.iter().flat_map(|it| it.chars()).take(60).collect();
+            format!("{row} · {answer}")
+        }
         Some(answered) => {
             let answer = answered.answer.as_deref().unwrap_or_default();
             let share = format::percent(probability(answered) as f32);

@@ -52,8 +52,9 @@ fn empty_ui(
     commands: &mut Commands,
 ) {
     let sentence = "A model answers about every row of a table: it gives texts the labels of your \
-                    codebook, sits an exam, or judges which of two answers is better. What you get \
-                    is the exact probability of every label, beside what people said.";
+                    codebook, reads fields out of them, writes about them, sits an exam, or judges \
+                    which of two answers is better. Of labels you get the exact probability, \
+                    beside what people said.";
     let without = format!("{sentence} Load a model before you ask.");
     let (sentence, actions): (&str, &[&str]) = if around.model.ready().is_some() {
         (sentence, &[NEW, OPEN, SAMPLE])
@@ -162,6 +163,9 @@ pub(super) fn kind_words(task: &Task) -> &'static str {
         Ok(Kind::Code(_)) => "codes texts",
         Ok(Kind::Exam(_)) => "sits an exam",
         Ok(Kind::Judge(_)) => "judges answers",
+        Ok(Kind::Extract(_)) => "reads out fields",
+        Ok(Kind::Write(_)) => "writes texts",
+        Ok(Kind::Survey(_)) => "answers a survey",
         Err(_) => "asks about rows",
     }
 }

@@ -2,9 +2,11 @@
 
 mod codebook;
 mod detail;
+mod fields;
 mod grid;
 mod list;
 mod prompt;
+mod report;
 mod rows;
 mod setup;
 mod summary;
@@ -20,8 +22,10 @@ use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
 /// The keys of the panel.
-pub const KEYS: [(&str, &str); 2] =
-    [("↓ ↑", "Look at the next or the last row"), ("Esc", "Close the row that is looked at")];
+pub const KEYS: [(&str, &str); 2] = [
+    ("↓ ↑", "Look at the next or the last row"),
+    ("Esc", "Close the report, or the row that is looked at"),
+];
 
 /// Draws the panel into all the space that is left.
 pub fn evaluate_panel_ui(
@@ -31,6 +35,10 @@ pub fn evaluate_panel_ui(
     commands: &mut Commands,
 ) {
     evaluate.refresh();
+    if evaluate.report.is_some() {
+        report::report_ui(ui, evaluate, commands);
+        return;
+    }
     if evaluate.front == Front::List {
         list::list_ui(ui, evaluate, around, commands);
         return;
@@ -101,7 +109,7 @@ fn head_ui(ui: &mut Ui, evaluate: &mut EvaluateState, has_rows: bool) {
     let segment = |value, words, explanation| Segment { value, words, explanation };
     let (setup, about) = match evaluate.front {
         Front::Opened => ("Task", "What is asked of which table"),
-        _ => ("Set up", "The table, the codebook, and how the model is asked"),
+        _ => ("Set up", "The table, what is asked, and how the model is asked"),
     };
     let segments = [
         segment(Tab::Left(LeftTab::Setup), setup, about),

@@ -29,7 +29,7 @@ pub(super) fn prompt_ui(
     let preview = evaluate.preview().cloned();
     let names = match &preview {
         Some(Ok(preview)) => preview.names.join(" "),
-        _ => "{instruction} {codebook} {text} {options} {reminder} and every column".to_owned(),
+        _ => "{instruction}, {text} and every column".to_owned(),
     };
     let words = format!("It may name {names}. A brace that is meant as one is written twice.");
     ui.add(Label::new(theme::muted(ui, words)).wrap());
@@ -67,6 +67,9 @@ pub(super) fn prompt_ui(
     });
     seen_ui(ui, evaluate, &preview.first.content, around, commands);
     let answers = preview.first.answers.join(" · ");
+    if answers.is_empty() {
+        return;
+    }
     ui.add(Label::new(theme::muted(ui, format!("Scored after it: {answers}"))).wrap());
 }
 

@@ -202,6 +202,11 @@ fn numbers_ui(ui: &mut Ui, numbers: &Numbers) {
             chip_ui(ui, Tone::Problem, Some(icons::PROBLEM), &words)
                 .on_hover_text("Their problem stands beside them");
         }
+        if numbers.ended_early > 0 {
+            let words = format!("{} ended early", format::count(numbers.ended_early));
+            chip_ui(ui, Tone::Info, None, &words)
+                .on_hover_text("Their answers came to the most tokens that are set");
+        }
         if numbers.cut > 0 {
             let words = format!("{} cut", format::count(numbers.cut));
             chip_ui(ui, Tone::Rejected, Some(icons::PROBLEM), &words)

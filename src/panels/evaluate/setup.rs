@@ -2,12 +2,12 @@
 
 use eframe::egui::{ComboBox, Label, Sides, Ui};
 
-use super::codebook;
+use super::{codebook, fields};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, row_ui, section_ui};
 use crate::state::command::{Commands, EvaluateCommand};
-use crate::state::evaluate::form::CodeForm;
+use crate::state::evaluate::form::{CodeForm, What};
 use crate::state::evaluate::{EvaluateState, Preparing};
 use crate::widgets::button::ActionButton;
 use crate::widgets::format;
@@ -15,9 +15,32 @@ use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
+    what_ui(ui, &mut evaluate.form);
     table_ui(ui, evaluate, commands);
-    codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
-    asking_ui(ui, &mut evaluate.form);
+    let columns = evaluate.form.columns().to_vec();
+    match evaluate.form.what {
+        What::Code => {
+            codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
+            asking_ui(ui, &mut evaluate.form);
+        }
+        What::Extract => fields::fields_ui(ui, &mut evaluate.form, &columns),
+        What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
+    }
+}
+
+fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
+    let segment = |value, words, explanation| Segment { value, words, explanation };
+    let segments = [
+        segment(What::Code, "labels", "Each text gets a label of your codebook"),
+        segment(What::Extract, "fields", "Fields are read out of each text: a column each"),
+        segment(What::Write, "texts", "A text is written about each: a summary, a translation"),
+    ];
+    row_ui(ui, "The model gives", "What comes out for each text", |ui| {
+        if segmented_ui(ui, &mut form.what, &segments) {
+            // Another kind of task has another template.
+            form.prompt = None;
+        }
+    });
 }
 
 fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
@@ -51,7 +74,7 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
         look_ui(ui, report);
     }
     let columns = form.columns().to_vec();
-    let hint = "The column with the texts that get a label";
+    let hint = "The column with the texts that the model reads";
     column_ui(ui, "Texts", hint, &columns, &mut form.text);
     let mut id = form.id.clone().unwrap_or_default();
     let hint = "A column that names each row in the results, so that they can be joined to other \
@@ -60,10 +83,18 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     choices.extend(columns.iter().cloned());
     column_ui(ui, "Rows are named by", hint, &choices, &mut id);
     form.id = Some(id).filter(|id| !id.is_empty());
-    people_ui(ui, form, &columns);
+    if form.what == What::Code {
+        people_ui(ui, form, &columns);
+    }
 }
 
-fn column_ui(ui: &mut Ui, name: &str, hint: &str, columns: &[String], chosen: &mut String) {
+pub(super) fn column_ui(
+    ui: &mut Ui,
+    name: &str,
+    hint: &str,
+    columns: &[String],
+    chosen: &mut String,
+) {
     let words = |column: &str| match column {
         "" => "(none)".to_owned(),
         column => short(column),
@@ -86,6 +117,8 @@ fn column_ui(ui: &mut Ui, name: &str, hint: &str, columns: &[String], chosen: &m
 /// A check box for each column that may hold a person's labels.
 fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     form.human.retain(|column| *column != form.text);
+    let mut choices = vec![String::new()];
+    choices.extend(columns.iter().filter(|column| **column != form.text).cloned());
     let hint = "Columns with labels that people gave, a coder each. The model does not see them";
     let label = Label::new("Labels by people").selectable(false);
     ui.add(label).on_hover_text(hint);
@@ -101,10 +134,22 @@ fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
             }
         }
     });
+    if !form.human.is_empty() {
+        let mut column = form.inclusion.take().unwrap_or_default();
+        let hint = "The column with the probability that a row was drawn for people to label, \
+                    above 0 and at most 1. Shares in all rows are corrected with it. Without one, \
+                    every row was as likely";
+        column_ui(ui, "Drawn with probability", hint, &choices, &mut column);
+        form.inclusion = Some(column).filter(|column| !column.is_empty());
+    }
+    let mut column = form.by.take().unwrap_or_default();
+    let hint = "A column whose groups the report compares, as the year or the party";
+    column_ui(ui, "Compare by", hint, &choices, &mut column);
+    form.by = Some(column).filter(|column| !column.is_empty());
 }
 
 /// A column's name, at most as long as a row of the form.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     const MOST: usize = 24;
     let line = name.replace(['\n', '\r'], " ");
     if line.chars().count() <= MOST {

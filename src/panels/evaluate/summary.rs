@@ -23,9 +23,9 @@ pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Sur
         section_ui(ui, name);
         ui.add(Label::new(words).wrap());
     }
-    let can_change = task.code.is_some() && evaluate.asking.is_none();
-    let codebook = open.prepared.questions.codebook.clone();
-    if let (true, Some(codebook)) = (can_change, codebook) {
+    let in_form = task.code.is_some() || task.extract.is_some() || task.write.is_some();
+    let codebook = open.prepared.questions.codebook.clone().unwrap_or_default();
+    if in_form && evaluate.asking.is_none() {
         ui.add_space(theme::GAP);
         let change = ActionButton::new("Change it in the form").icon(icons::EDIT);
         let hint = "Takes the table, the codebook and the settings over. This one stays as it is";
@@ -48,6 +48,33 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
     }
     if !open.prepared.questions.coders.is_empty() {
         said.push(("Said by people", open.prepared.questions.coders.join(" · ")));
+    }
+    match task.kind() {
+        Ok(Kind::Extract(extract)) => {
+            let columns = extract.form().map(|form| form.columns.join(" · "));
+            said.push(("Fields", columns.unwrap_or_else(|problem| problem)));
+            let by_hand: Vec<String> = extract.human.keys().cloned().collect();
+            if !by_hand.is_empty() {
+                said.push(("Read by hand too", by_hand.join(" · ")));
+            }
+            let most = extract.max_tokens;
+            said.push(("Answers", format!("In the form of the fields, of {most} tokens at most")));
+            return said;
+        }
+        Ok(Kind::Write(write)) => {
+            said.push(("Instruction", write.instruction.clone()));
+            if !write.references.is_empty() {
+                said.push(("References", write.references.join(" · ")));
+            }
+            said.push(("Answers", format!("Texts of {} tokens at most", write.max_tokens)));
+            return said;
+        }
+        Ok(Kind::Survey(survey)) => {
+            let ways: Vec<&str> = survey.ways.iter().map(|way| way.words()).collect();
+            said.push(("Read from the model", ways.join(" · ")));
+            return said;
+        }
+        _ => {}
     }
     let form = match (task.answer, task.kind()) {
         (AnswerForm::Letter, _) | (AnswerForm::Usual, Ok(Kind::Exam(_) | Kind::Judge(_))) => {
@@ -77,6 +104,13 @@ fn asked(task: &Task) -> String {
         Ok(Kind::Judge(judge)) => {
             let [first, second] = &judge.answers;
             format!("says whether \"{first}\" or \"{second}\" is the better answer")
+        }
+        Ok(Kind::Extract(extract)) => {
+            format!("reads fields out of each text of \"{}\"", extract.text)
+        }
+        Ok(Kind::Write(write)) => format!("writes about each text of \"{}\"", write.text),
+        Ok(Kind::Survey(survey)) => {
+            format!("answers \"{}\" as different people", survey.question)
         }
         Err(_) => kind_words(task).to_owned(),
     }

@@ -6,13 +6,33 @@ use crate::data::table::{Report, Table};
 use crate::errors::one_line;
 use crate::evaluate::codebook::{Class, Codebook};
 use crate::evaluate::kept::Draft;
-use crate::evaluate::prompt::{Form, Presentation, usual_for_code};
+use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
-use crate::evaluate::task::{AnswerForm, Code, Kind, Scoring, Task};
+use crate::evaluate::schema::{Field, Schema};
+use crate::evaluate::task::{AnswerForm, Code, Extract, Kind, Scoring, Task, Write};
+
+/// What the model does with each text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum What {
+    #[default]
+    Code,
+    Extract,
+    Write,
+}
 
 /// What is set in the form. Nothing of it has to be complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CodeForm {
+    pub what: What,
+
+    /// What an evaluation that does not code is called.
+    pub name: String,
+    pub extract: Extract,
+
+    /// A JSON schema as it was pasted, instead of fields.
+    pub pasted: Option<String>,
+    pub write: Write,
+
     /// How the table looks, and its first rows.
     pub table: Option<Report>,
 
@@ -24,6 +44,12 @@ pub struct CodeForm {
 
     /// The columns with people's labels.
     pub human: Vec<String>,
+
+    /// The column with the probabilities of having been drawn for people to label.
+    pub inclusion: Option<String>,
+
+    /// The column whose groups are compared.
+    pub by: Option<String>,
     pub codebook: Codebook,
     pub orders: usize,
     pub seed: u64,
@@ -38,10 +64,17 @@ impl Default for CodeForm {
     fn default() -> Self {
         let Task { orders, seed, answer, score, .. } = Task::default();
         Self {
+            what: What::Code,
+            name: String::new(),
+            extract: Extract { fields: vec![Field::default()], ..Extract::default() },
+            pasted: None,
+            write: Write::default(),
             table: None,
             text: String::new(),
             id: None,
             human: Vec::new(),
+            inclusion: None,
+            by: None,
             codebook: Codebook {
                 classes: vec![Class::default(), Class::default()],
                 ..Codebook::default()
@@ -73,11 +106,15 @@ impl CodeForm {
     pub fn set_table(&mut self, report: Report) {
         let is_there = |name: &String| report.columns.contains(name);
         self.human.retain(is_there);
-        self.id = self.id.take().filter(is_there);
+        for column in [&mut self.id, &mut self.inclusion, &mut self.by] {
+            *column = column.take().filter(is_there);
+        }
         if !is_there(&self.text) {
             self.text = longest_column(&report).unwrap_or_default();
         }
         self.human.retain(|name| *name != self.text);
+        self.extract.human.retain(|_, column| report.columns.contains(column));
+        self.write.references.retain(|column| report.columns.contains(column));
         self.table = Some(report);
     }
 
@@ -88,8 +125,35 @@ impl CodeForm {
     /// The task that the form says.
     pub fn task(&self) -> Task {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
+        let text = self.text.clone();
+        let (mut code, mut extract, mut write) = (None, None, None);
+        let name = match self.what {
+            What::Code => {
+                code = Some(Code {
+                    text,
+                    codebook: PathBuf::new(), // where it is saved, is known then
+                    human: self.human.clone(),
+                    inclusion: self.inclusion.clone(),
+                    by: self.by.clone(),
+                });
+                &self.codebook.name
+            }
+            What::Extract => {
+                let mut asked = Extract { text, ..self.extract.clone() };
+                if let Some(pasted) = &self.pasted {
+                    asked.fields.clear();
+                    asked.json = serde_json::from_str(pasted).ok();
+                }
+                extract = Some(asked);
+                &self.name
+            }
+            What::Write => {
+                write = Some(Write { text, ..self.write.clone() });
+                &self.name
+            }
+        };
         Task {
-            name: self.codebook.name.trim().to_owned(),
+            name: name.trim().to_owned(),
             data,
             id: self.id.clone(),
             orders: self.orders,
@@ -97,11 +161,9 @@ impl CodeForm {
             answer: self.answer,
             score: self.score,
             prompt: self.prompt.clone(),
-            code: Some(Code {
-                text: self.text.clone(),
-                codebook: PathBuf::new(), // where it is saved, is known then
-                human: self.human.clone(),
-            }),
+            code,
+            extract,
+            write,
             ..Task::default()
         }
     }
@@ -113,24 +175,32 @@ impl CodeForm {
 
     /// Takes over a task and its codebook; `report`: how its table looks, where that is known.
     pub fn take_over(&mut self, task: &Task, codebook: &Codebook, report: Option<Report>) {
-        let Task { id, orders, seed, answer, score, prompt, code, .. } = task.clone();
-        let code = code.unwrap_or(Code {
-            text: String::new(),
-            codebook: PathBuf::new(),
-            human: Vec::new(),
-        });
-        let codebook = codebook.clone();
+        let Task { name, id, orders, seed, answer, score, prompt, code, extract, write, .. } =
+            task.clone();
+        let own = task.kind().ok().map(usual);
+        let mut form = Self { codebook: codebook.clone(), ..Self::default() };
+        if let Some(code) = code {
+            (form.text, form.human) = (code.text, code.human);
+            (form.inclusion, form.by) = (code.inclusion, code.by);
+        } else if let Some(extract) = extract {
+            (form.what, form.name, form.text) = (What::Extract, name, extract.text.clone());
+            form.pasted = extract.json.as_ref().map(|json| format!("{json:#}"));
+            form.extract = Extract { json: None, ..extract };
+        } else if let Some(write) = write {
+            (form.what, form.name, form.text) = (What::Write, name, write.text.clone());
+            form.write = write;
+        }
+        // The text column is the form's own.
+        form.extract.text.clear();
+        form.write.text.clear();
         *self = Self {
-            table: None,
-            text: code.text,
             id,
-            human: code.human,
-            codebook,
             orders,
             seed,
             answer,
             score,
-            prompt: prompt.filter(|prompt| prompt != usual_for_code()),
+            prompt: prompt.filter(|prompt| own != Some(prompt)),
+            ..form
         };
         if let Some(report) = report {
             self.set_table(report);
@@ -145,8 +215,39 @@ impl CodeForm {
         if self.text.is_empty() {
             return Some("Choose the column of the texts".to_owned());
         }
-        let problem = self.codebook.problem()?;
-        Some(format!("The codebook is not complete: {problem}"))
+        match self.what {
+            What::Code => {
+                let problem = self.codebook.problem()?;
+                Some(format!("The codebook is not complete: {problem}"))
+            }
+            What::Extract => {
+                let schema = self.schema();
+                schema.err().map(|problem| format!("The fields are not complete: {problem}"))
+            }
+            What::Write if self.write.instruction.trim().is_empty() => {
+                Some("Say what is to be written".to_owned())
+            }
+            What::Write => None,
+        }
+    }
+
+    /// What an answer in fields has to look like, or what is wrong with it.
+    pub fn schema(&self) -> Result<Schema, String> {
+        match &self.pasted {
+            Some(pasted) => Schema::of_text(pasted, &self.extract.quotes),
+            None => Schema::of_fields(&self.extract.fields),
+        }
+    }
+
+    /// The template where nobody has written another.
+    pub fn usual_template(&self) -> &'static str {
+        let (extract, write) = (&self.extract, &self.write);
+        let code = Code::default();
+        usual(match self.what {
+            What::Code => Kind::Code(&code),
+            What::Extract => Kind::Extract(extract),
+            What::Write => Kind::Write(write),
+        })
     }
 
     /// What the model is asked about a row of the table's beginning, or what is wrong.
@@ -161,12 +262,11 @@ impl CodeForm {
             code.human.clear();
         }
         let table = Table { report: report.clone(), rows: report.first.clone() };
-        let codebook = self.codebook.clone();
-        let questions =
-            Questions::of(&task, Some(codebook), table).map_err(|err| one_line(&err))?;
-        let code = task.code.as_ref().expect("the form makes tasks that code");
-        let form = Form::of(&task, Kind::Code(code), questions.codebook.as_ref())
-            .map_err(|err| one_line(&err))?;
+        let codebook = task.code.is_some().then(|| self.codebook.clone());
+        let questions = Questions::of(&task, codebook, table).map_err(|err| one_line(&err))?;
+        let kind = task.kind().map_err(|err| one_line(&err))?;
+        let form = Form::of(&task, kind, questions.codebook.as_ref());
+        let form = form.map_err(|err| one_line(&err))?;
         let question = questions.list.get(row).ok_or("The table has no such row")?;
         Ok(Preview {
             first: form.first(question).map_err(|err| one_line(&err))?,

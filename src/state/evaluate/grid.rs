@@ -55,6 +55,9 @@ pub struct Numbers {
     pub answered: usize,
     pub problems: usize,
     pub cut: usize,
+
+    /// Texts that came to the end of their room.
+    pub ended_early: usize,
     pub shares: Vec<Share>,
     pub coders: Vec<CoderNumbers>,
 
@@ -117,7 +120,8 @@ impl Grid {
             (_, None) => false,
             (Filter::Differ, Some(answered)) => differs(answered),
             (Filter::Problems, Some(answered)) => {
-                answered.problem.is_some() || answered.cut.is_some()
+                let ended_early = answered.written.as_ref().is_some_and(|it| it.ended_early);
+                answered.problem.is_some() || answered.cut.is_some() || ended_early
             }
         };
         let places = questions.list.iter().enumerate().filter(|(_, question)| passes(question));
@@ -158,6 +162,11 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
     for answered in answers.values() {
         said.push((answered.index, &answered.human));
         found.cut += usize::from(answered.cut.is_some());
+        if let Some(written) = &answered.written {
+            found.answered += 1;
+            found.ended_early += usize::from(written.ended_early);
+            continue;
+        }
         let Some(index) = answered.index else {
             found.problems += 1;
             continue;

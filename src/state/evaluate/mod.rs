@@ -15,7 +15,6 @@ use grid::Grid;
 use super::slots::ModelSlot;
 use crate::data::table::Reading;
 use crate::evaluate::kept::{Draft, Kept};
-use crate::evaluate::prompt;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
 use crate::evaluate::run::Prepared;
@@ -50,6 +49,19 @@ pub struct EvaluateState {
     pub preview_row: usize,
     preview: Option<(CodeForm, usize, Result<Preview, String>)>,
     pub rendered: Option<Rendered>,
+
+    /// A report that lies over everything else.
+    pub report: Option<ReportPage>,
+}
+
+/// A report as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportPage {
+    pub folder: PathBuf,
+    pub markdown: String,
+
+    /// For a methods section.
+    pub paragraph: String,
 }
 
 /// What the panel shows.
@@ -209,7 +221,7 @@ impl EvaluateState {
 
     /// The template where nobody has written another.
     pub fn usual_template(&self) -> String {
-        prompt::usual_for_code().to_owned()
+        self.form.usual_template().to_owned()
     }
 
     /// Whether the answers that are shown were given to another form than the one that is set.
@@ -221,8 +233,9 @@ impl EvaluateState {
         if let Some(code) = &mut asked.code {
             code.codebook.clear();
         }
-        let same = self.form.task() == asked
-            && open.prepared.questions.codebook.as_ref() == Some(&self.form.codebook);
+        let codebook = asked.code.is_some().then_some(&self.form.codebook);
+        let same =
+            self.form.task() == asked && open.prepared.questions.codebook.as_ref() == codebook;
         !same && !open.answers.is_empty()
     }
 
@@ -259,6 +272,9 @@ impl EvaluateState {
 
     /// Closes what lies over the rows. False: nothing does.
     pub fn close_topmost(&mut self) -> bool {
+        if self.report.take().is_some() {
+            return true;
+        }
         let selected = self.open.as_mut().and_then(|open| open.grid.selected.take());
         selected.is_some()
     }

@@ -1,0 +1,42 @@
+//! An answer that is a text: what was read out of it, and what people wrote.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What belongs to an answer that was written token after token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Written {
+    pub tokens: usize,
+
+    /// It came to the end of its room: a text was cut there, fields were brought to an end in their
+    /// form.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
+
+    /// Of an answer in fields, each of them.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+
+    /// Of each quote, whether the text has these words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, bool>,
+
+    /// What people wrote, by field or by column of references.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, String>,
+}
+
+/// A value as a cell of a table has it.
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if !items.iter().any(|item| item.is_array() || item.is_object()) => {
+            items.iter().map(cell).collect::<Vec<String>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}

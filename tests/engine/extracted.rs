@@ -1,0 +1,164 @@
+//! Answers that are held to a JSON schema fit it, whatever the schema and whatever the model; an
+//! evaluation of fields or of texts that was interrupted ends as if it had not been.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tuning_fork::evaluate::report::Report;
+use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
+use tuning_fork::evaluate::run::{self, AskEvent, Prepared};
+use tuning_fork::evaluate::schema::Schema;
+use tuning_fork::evaluate::scoring::Scorer;
+use tuning_fork::evaluate::task::Task;
+use tuning_fork::files;
+use tuning_fork::jobs::{Progress, Quiet, Recorder};
+use tuning_fork::llm::generate::constrained::vocabulary;
+use tuning_fork::llm::generate::grammar::Grammar;
+use tuning_fork::llm::{Model, Weights};
+
+use crate::schemas::{misfit, random_schema};
+use crate::support::{load, reference};
+
+/// Tokenizers of both spellings: bytes, and sentencepiece with bytes to fall back on.
+const MODELS: [&str; 3] = ["models/llama", "models/gpt2", "models/gemma3"];
+
+/// Every answer and its schema, for `check_extracted.py`.
+const KEEP: &str = "EXTRACTED";
+
+#[test]
+fn every_answer_fits_its_schema_and_none_is_cut() {
+    let count: u64 = std::env::var("SCHEMAS").ok().and_then(|it| it.parse().ok()).unwrap_or(45);
+    let models: Vec<Model> =
+        MODELS.iter().map(|name| load(&reference(name), Weights::AsStored)).collect();
+    let vocabularies: Vec<_> = models.iter().map(|model| vocabulary(model).unwrap()).collect();
+    let mut kept = String::new();
+    for seed in 0..count {
+        let at = seed as usize % models.len();
+        let (model, schema) = (&models[at], random_schema(seed));
+        let closed = Schema::of_json(&schema, &[]).unwrap().with_ends();
+        let grammar = Grammar::of_json_schema(&vocabularies[at], &closed)
+            .unwrap_or_else(|err| panic!("{seed}: {err}: {schema}"));
+        let prompt = model.tokenizer().encode("An answer:", true).unwrap();
+        let context = model.config().context_length - prompt.len();
+        // From as little room as there can be.
+        let room = (grammar.shortest() + 2 + (seed as usize * 7) % 120).min(context);
+        let (mut guide, mut left) = (grammar.begin(), room);
+        let mut choose = |scores: &[f32]| {
+            let next = guide.next(scores, left).unwrap();
+            left -= usize::from(next.is_some());
+            next
+        };
+        let quiet: &dyn Progress<()> = &Quiet;
+        Scorer::new(model, None).write(&[], &prompt, room + 1, &mut choose, quiet).unwrap();
+        let text = guide.text();
+        let answer: Value = serde_json::from_str(&text)
+            .unwrap_or_else(|err| panic!("{seed}, {}: {err}: {text}", MODELS[at]));
+        assert_eq!(misfit(&schema, &answer), None, "{seed}, {}", MODELS[at]);
+        kept.push_str(&format!("{}\n", json!({"schema": schema, "answer": text})));
+    }
+    if let Ok(path) = std::env::var(KEEP) {
+        files::write_atomic(Path::new(&path), kept.as_bytes()).unwrap();
+    }
+}
+
+const TABLE_OF_TEXTS: &str = "id,text,n,short\n\
+    a,Twelve people came.,12,people came\n\
+    b,Nobody came at all.,0,nobody\n\
+    c,,1,empty\n\
+    d,In 2024 there were 30 papers.,30,papers\n";
+
+const EXTRACT: &str = "[extract]\ntext = 'text'\nmax_tokens = 60\nhuman = { n = 'n' }\n\
+    [[extract.fields]]\nname = 'n'\ntype = 'integer'\n\
+    [[extract.fields]]\nname = 'kind'\nallowed = ['people', 'papers']\nquote = true\n";
+
+const WRITE: &str = "[write]\ntext = 'text'\ninstruction = 'Say it shorter.'\nmax_tokens = 12\n\
+    references = ['short']\n";
+
+/// The results of a task, asked in one go or interrupted after so many checks.
+fn results(part: &str, stops_after: Option<usize>) -> (String, String, Report) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("task.toml");
+    files::write_atomic(&folder.path().join("texts.csv"), TABLE_OF_TEXTS.as_bytes()).unwrap();
+    let task = format!("data = 'texts.csv'\nid = 'id'\n{part}");
+    files::write_atomic(&path, task.as_bytes()).unwrap();
+    let prepared = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap();
+    let model = load(&reference("models/llama"), Weights::AsStored);
+    let evaluation = prepared.evaluation(&model, None, "as stored", "2026-11-28T00:00:00Z");
+    let out = folder.path().join("out");
+    let (kept, mut answered) = Folder::begin(&out, &evaluation, false).unwrap();
+    if let Some(checks) = stops_after {
+        let recorder: Recorder<AskEvent> = Recorder::stop_after(checks);
+        let stopped = run::run(&model, None, &prepared, &kept, answered, &recorder);
+        assert!(stopped.is_err(), "stopped after {checks} checks");
+        answered = Folder::begin(&out, &evaluation, true).unwrap().1;
+        assert!(answered.len() < 4);
+    }
+    let answered = run::run(&model, None, &prepared, &kept, answered, &Quiet).unwrap();
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let again: BTreeMap<_, _> = Folder::read(&out).unwrap().1;
+    assert_eq!(again, answered, "what is kept is what was answered");
+    (read(RESULTS), read(TABLE), Report::of(&evaluation, &answered))
+}
+
+#[test]
+fn fields_are_read_out_checked_and_kept_whatever_interrupts() {
+    let (lines, table, report) = results(EXTRACT, None);
+    let header = table.lines().next().unwrap();
+    assert!(header.contains("model_n,model_kind,model_kind_quote,model_kind_quote_in_text"));
+    assert_eq!(lines.lines().count(), 4);
+    let fields = report.fields.unwrap();
+    // Of the row without a text nothing is read.
+    assert_eq!((fields.fields[0].field.as_str(), fields.fields[0].items), ("n", 3));
+    assert_eq!(report.problems, 1);
+    for checks in [2, 9, 40] {
+        assert_eq!(results(EXTRACT, Some(checks)).0, lines, "after {checks} checks");
+    }
+}
+
+#[test]
+fn texts_are_written_measured_and_kept_whatever_interrupts() {
+    let (lines, table, report) = results(WRITE, None);
+    assert!(table.lines().next().unwrap().contains("model_answer,model_tokens"), "{table}");
+    let texts = report.texts.unwrap();
+    assert_eq!((texts.items, texts.measures.len()), (3, 8));
+    for checks in [2, 9] {
+        assert_eq!(results(WRITE, Some(checks)).0, lines, "after {checks} checks");
+    }
+}
+
+#[test]
+fn a_survey_is_read_in_every_way_and_kept_whatever_interrupts() {
+    let part = "orders = 3\n[survey]\nquestion = 'text'\noptions = ['n', 'short', 'id']\n\
+        refusal = ['empty']\nways = ['letters', 'texts', 'verbalised', 'sampled']\nsamples = 4\n";
+    let (lines, _, report) = results(part, None);
+    let survey = report.survey.unwrap();
+    assert_eq!(survey.ways.len(), 4);
+    for way in &survey.ways {
+        let refusal = way.refusal.value.value;
+        assert!(refusal.is_none_or(|share| (0.0..=1.0).contains(&share)), "{way:?}");
+    }
+    // What was said of a row adds up, way by way.
+    for row in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let Some(ways) = row["surveyed"]["ways"].as_object() else { continue };
+        for (name, way) in ways {
+            let shares = way["probabilities"].as_array().unwrap().iter();
+            let all: f64 = shares.map(|share| share.as_f64().unwrap()).sum();
+            assert!(all == 0.0 || (all - 1.0).abs() < 1e-9, "{name}: {all}");
+        }
+    }
+    assert_eq!(results(part, Some(60)).0, lines);
+}
+
+#[test]
+fn a_schema_that_needs_more_room_than_there_is_is_refused_before_the_first_row() {
+    let model = load(&reference("models/llama"), Weights::AsStored);
+    let part = EXTRACT.replace("max_tokens = 60", "max_tokens = 5");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("task.toml");
+    files::write_atomic(&folder.path().join("t.csv"), TABLE_OF_TEXTS.as_bytes()).unwrap();
+    files::write_atomic(&path, format!("data = 't.csv'\n{part}").as_bytes()).unwrap();
+    let prepared = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap();
+    let said = run::Asker::new(&model, None, &prepared).err().unwrap().to_string();
+    assert!(said.contains("`max_tokens` is 5"), "{said}");
+}
