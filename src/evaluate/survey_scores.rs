@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::figure::WithInterval;
 use super::results::Answered;
 use super::survey::{Poll, Survey, Way};
-use crate::stats::moments::mean;
 use crate::stats::survey::distribution::{Answer, Masses};
 use crate::stats::undefined::Number;
 

@@ -17,14 +17,16 @@ use tuning_fork::evaluate::prompt::Form;
 use tuning_fork::evaluate::question::Questions;
 use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
 use tuning_fork::evaluate::run::{AskError, Prepared};
+use tuning_fork::evaluate::schema::{Field, FieldKind};
 use tuning_fork::evaluate::task::{Code, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowCommand};
 use tuning_fork::state::evaluate::asking::Asking;
+use tuning_fork::state::evaluate::form::What;
 use tuning_fork::state::evaluate::grid::{Filter, Order};
-use tuning_fork::state::evaluate::{Front, KeptIn, OpenEvaluation};
+use tuning_fork::state::evaluate::{Front, KeptIn, OpenEvaluation, ReportPage};
 use tuning_fork::state::prefs::PanelId;
 
 use crate::support::{Window, card, empty_state, loaded_state};
@@ -201,6 +203,91 @@ fn classes_are_added_and_removed_but_two_stay() {
     window.0.get_by_label("Remove class 1").click();
     window.run();
     assert_eq!(window.state().evaluate.form.codebook.classes.len(), 2);
+}
+
+/// The form that reads fields out of texts.
+pub fn form_of_fields() -> AppState {
+    let mut state = filled_form();
+    let form = &mut state.evaluate.form;
+    form.what = What::Extract;
+    form.extract.fields = vec![
+        Field { name: "tone".to_owned(), quote: true, ..Field::default() },
+        Field { name: "people".to_owned(), kind: FieldKind::Integer, ..Field::default() },
+    ];
+    form.extract.human.insert("tone".to_owned(), "coder_a".to_owned());
+    state
+}
+
+/// A report, as it was written.
+pub fn report() -> AppState {
+    let mut state = evaluated();
+    state.evaluate.report = Some(ReportPage {
+        folder: PathBuf::from("evaluations/tone"),
+        markdown: "# Tone\n\nThree rows.\n\n| label | rows |\n| --- | ---: |\n| praise | 2 |\n"
+            .to_owned(),
+        paragraph: "Three rows were labelled.".to_owned(),
+    });
+    state
+}
+
+#[test]
+fn fields_are_named_one_by_one_or_pasted_as_a_schema() {
+    let mut state = filled_form();
+    state.evaluate.form.codebook.name.clear();
+    let mut window = Window::sized(state, 1280.0, 1400.0);
+    window.click("fields");
+    window.run();
+    assert!(window.sees("field number 1 has no name"), "{}", window.tree());
+    window.0.get_by_role_and_label(Role::TextInput, "Name of field 1").focus();
+    window.run();
+    window.0.get_by_role_and_label(Role::TextInput, "Name of field 1").type_text("people");
+    window.run();
+    assert!(!window.sees("has no name"), "{}", window.tree());
+    assert!(window.sees("Read by hand"));
+    window.click("Add a field");
+    assert_eq!(window.state().evaluate.form.extract.fields.len(), 2);
+    window.click("Remove field 2");
+    window.click("JSON schema");
+    window.run();
+    let pasted = window.state().evaluate.form.pasted.clone().unwrap();
+    assert!(pasted.contains("\"people\""), "what was named is the schema to begin with: {pasted}");
+    window.state().evaluate.form.pasted = Some("{\"$ref\": \"#\"}".to_owned());
+    window.run();
+    assert!(window.sees("refers to itself"), "{}", window.tree());
+}
+
+#[test]
+fn fields_come_back_from_the_draft_as_they_were_left() {
+    let form = form_of_fields().evaluate.form;
+    let draft = form.draft();
+    let mut again = tuning_fork::state::evaluate::form::CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again, form);
+}
+
+#[test]
+fn texts_need_an_instruction_and_may_have_references() {
+    let mut window = Window::sized(filled_form(), 1280.0, 1400.0);
+    window.click("texts");
+    window.run();
+    assert!(window.sees("Say what is to be written"), "{}", window.tree());
+    window.click("coder_a");
+    let state = window.state();
+    assert_eq!(state.evaluate.form.write.references, ["coder_a"]);
+    state.evaluate.form.write.instruction = "Say it shorter.".to_owned();
+    window.run();
+    assert!(!window.sees("Say what is to be written"));
+}
+
+#[test]
+fn a_report_is_read_in_the_window_and_closed_with_escape() {
+    let mut window = Window::new(report());
+    assert!(window.sees("praise"), "{}", window.tree());
+    window.click("Copy the methods paragraph");
+    let text = "Three rows were labelled.".to_owned();
+    assert_eq!(window.asked(), [Command::Window(WindowCommand::CopyText(text))]);
+    assert!(window.state().evaluate.close_topmost());
+    assert!(window.state().evaluate.report.is_none());
 }
 
 #[test]

@@ -769,11 +769,13 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 8] = [
+pub const EVALUATE: [Named; 10] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
     ("a form", evaluate::filled_form),
+    ("fields", evaluate::form_of_fields),
+    ("a report", evaluate::report),
     ("a prompt", evaluate_prompt),
     ("rows", evaluate::evaluated),
     ("a row", evaluate_row),
