@@ -68,11 +68,12 @@ const TABLE_OF_TEXTS: &str = "id,text,n,short\n\
     c,,1,empty\n\
     d,In 2024 there were 30 papers.,30,papers\n";
 
-const EXTRACT: &str = "[extract]\ntext = 'text'\nmax_tokens = 60\nhuman = { n = 'n' }\n\
+/// The tiny models have little room: the prompts are short.
+const EXTRACT: &str = "prompt = 'Read {text}'\n[extract]\ntext = 'text'\nmax_tokens = 60\nhuman = { n = 'n' }\n\
     [[extract.fields]]\nname = 'n'\ntype = 'integer'\n\
     [[extract.fields]]\nname = 'kind'\nallowed = ['people', 'papers']\nquote = true\n";
 
-const WRITE: &str = "[write]\ntext = 'text'\ninstruction = 'Say it shorter.'\nmax_tokens = 12\n\
+const WRITE: &str = "prompt = '{instruction} {text}'\n[write]\ntext = 'text'\ninstruction = 'Say it shorter.'\nmax_tokens = 12\n\
     references = ['short']\n";
 
 /// The results of a task, asked in one go or interrupted after so many checks.
@@ -129,7 +130,7 @@ fn texts_are_written_measured_and_kept_whatever_interrupts() {
 
 #[test]
 fn a_survey_is_read_in_every_way_and_kept_whatever_interrupts() {
-    let part = "orders = 3\n[survey]\nquestion = 'text'\noptions = ['n', 'short', 'id']\n\
+    let part = "orders = 3\nprompt = '{question} {options} {reminder}'\n[survey]\nquestion = 'text'\noptions = ['n', 'short', 'id']\n\
         refusal = ['empty']\nways = ['letters', 'texts', 'verbalised', 'sampled']\nsamples = 4\n";
     let (lines, _, report) = results(part, None);
     let survey = report.survey.unwrap();

@@ -210,6 +210,7 @@ pub fn form_of_fields() -> AppState {
     let mut state = filled_form();
     let form = &mut state.evaluate.form;
     form.what = What::Extract;
+    form.human.clear();
     form.extract.fields = vec![
         Field { name: "tone".to_owned(), quote: true, ..Field::default() },
         Field { name: "people".to_owned(), kind: FieldKind::Integer, ..Field::default() },

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, ComboBox, Frame, Label, Layout, Margin, Stroke, TextEdit, Ui, vec2};
 
-use super::setup::{column_ui, short};
+use super::column::{column_ui, short};
 use crate::evaluate::schema::{Field, FieldKind};
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, section_ui};
 use crate::state::evaluate::form::CodeForm;

@@ -1,6 +1,7 @@
 //! The Evaluate panel: what is asked on the left, the rows with their answers on the right.
 
 mod codebook;
+mod column;
 mod detail;
 mod fields;
 mod grid;

@@ -2,6 +2,7 @@
 
 use eframe::egui::{ComboBox, Label, Sides, Ui};
 
+use super::column::{column_ui, short};
 use super::{codebook, fields};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
@@ -88,32 +89,6 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     }
 }
 
-pub(super) fn column_ui(
-    ui: &mut Ui,
-    name: &str,
-    hint: &str,
-    columns: &[String],
-    chosen: &mut String,
-) {
-    let words = |column: &str| match column {
-        "" => "(none)".to_owned(),
-        column => short(column),
-    };
-    row_ui(ui, name, hint, |ui| {
-        let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
-        let combo = ComboBox::from_id_salt(name)
-            .selected_text(words(chosen))
-            .width(width)
-            .truncate()
-            .show_ui(ui, |ui| {
-                for column in columns {
-                    ui.selectable_value(chosen, column.clone(), words(column));
-                }
-            });
-        combo.response.accessible_name(name).on_hover_text(hint);
-    });
-}
-
 /// A check box for each column that may hold a person's labels.
 fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     form.human.retain(|column| *column != form.text);
@@ -146,17 +121,6 @@ fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     let hint = "A column whose groups the report compares, as the year or the party";
     column_ui(ui, "Compare by", hint, &choices, &mut column);
     form.by = Some(column).filter(|column| !column.is_empty());
-}
-
-/// A column's name, at most as long as a row of the form.
-pub(super) fn short(name: &str) -> String {
-    const MOST: usize = 24;
-    let line = name.replace(['\n', '\r'], " ");
-    if line.chars().count() <= MOST {
-        return line;
-    }
-    let kept: String = line.chars().take(MOST - 1).collect();
-    format!("{kept}…")
 }
 
 fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
