@@ -112,8 +112,9 @@ impl Comparison {
             self.first, self.second, self.rows
         );
         for measure in &self.measures {
-            let number =
-                |value: Option<f64>| value.map_or("none".to_owned(), |it| format!("{it:.3}"));
+            let number = |value: Option<f64>| {
+                value.map_or_else(|| "none".to_owned(), |it| format!("{it:.3}"))
+            };
             let interval = match (measure.difference.low, measure.difference.high) {
                 (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
                 _ => "none".to_owned(),

@@ -101,7 +101,7 @@ fn for_latex(text: &str) -> String {
     out
 }
 
-/// A file that Word, LibreOffice and Google Docs open.
+/// A file that Word and other word processors open.
 pub fn docx(markdown: &str) -> Vec<u8> {
     const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
     const TYPES: &str = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">\

@@ -33,7 +33,7 @@ pub struct FieldScore {
     /// same number.
     pub exact: WithInterval,
 
-    /// The mean F1 of the words, as SQuAD counts it.
+    /// The mean F1 of the words, as `SQuAD` counts it.
     pub token_f1: WithInterval,
 
     /// Of numbers, the share that is within the tolerance.

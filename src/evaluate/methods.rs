@@ -123,8 +123,8 @@ fn alternative_annotator(test: &AltTest) -> String {
         "Can the model stand in for a person? It can where it agrees with the other people as well, \
          but for epsilon = {}. Winning rate {}, mean advantage probability {}: {}.\n\n",
         test.epsilon,
-        test.winning_rate.map_or("none".to_owned(), |rate| format!("{rate:.2}")),
-        test.advantage_probability.map_or("none".to_owned(), |rate| format!("{rate:.3}")),
+        test.winning_rate.map_or_else(|| "none".to_owned(), |rate| format!("{rate:.2}")),
+        test.advantage_probability.map_or_else(|| "none".to_owned(), |rate| format!("{rate:.3}")),
         match test.passed {
             Some(true) => "passed (the winning rate is 0.5 or more)",
             Some(false) => "not passed (the winning rate is below 0.5)",

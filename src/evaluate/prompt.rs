@@ -138,11 +138,10 @@ impl Form {
         let template = task.prompt.clone().unwrap_or_else(|| usual(kind).to_owned());
         let needed: &[&str] = match kind {
             Kind::Code(_) if letters => &["text", "options"],
-            Kind::Code(_) => &["text"],
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
             Kind::Judge(_) => &["first", "second"],
-            Kind::Extract(_) | Kind::Write(_) => &["text"],
+            Kind::Code(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
             Kind::Survey(_) => &["question", "options"],
         };
         for name in needed {

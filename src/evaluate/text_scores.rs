@@ -105,7 +105,7 @@ pub fn all(scores: &[RowScores], drawn: &[usize]) -> Vec<Number> {
         .map(|measure| mean(&rows().map(|row| row.by_row[measure]).collect::<Vec<f64>>()))
         .collect();
     let none = "no row has a reference";
-    let bleu = rows().map(|row| row.bleu.clone()).reduce(|sum, row| sum.plus(&row));
+    let bleu = rows().map(|row| row.bleu).reduce(|sum, row| sum.plus(&row));
     values.push(bleu.map(|sum| sum.bleu(bleu::Orders::Four).score).ok_or_else(|| none.into()));
     let chrf = rows().map(|row| row.chrf.clone()).reduce(|sum, row| sum.plus(&row));
     values.push(chrf.map(|sum| sum.score()).ok_or_else(|| none.into()));

@@ -157,7 +157,7 @@ impl Guide {
                 return Ok(None);
             }
             let mask = self.mask()?;
-            let best = self.likeliest(&mask, scores);
+            let best = Self::likeliest(&mask, scores);
             let Some(best) = best else {
                 return Err(GrammarError::Unmet(format!(
                     "after {} there is no way on",
@@ -196,7 +196,7 @@ impl Guide {
         self.matcher.compute_mask().map_err(|err| GrammarError::Unmet(first_line(&err.to_string())))
     }
 
-    fn likeliest(&self, mask: &SimpleVob, scores: &[f32]) -> Option<u32> {
+    fn likeliest(mask: &SimpleVob, scores: &[f32]) -> Option<u32> {
         let mut best: Option<(u32, f32)> = None;
         mask.iter_set_entries(|id| {
             // An id past the scores is one that the model never says.
@@ -258,11 +258,10 @@ impl Guide {
             let long = usize::MAX - word.len();
             let key = match (in_a_string, first) {
                 (true, b'"') if ends => (0, long),
-                (true, b'"') => (1, word.len()),
+                (true, b'"') | (false, b',') => (1, word.len()),
                 (true, b'\\') => (3, word.len()),
                 (true, _) => (2, long),
                 (false, b'}' | b']') => (0, long),
-                (false, b',') => (1, word.len()),
                 (false, b'"') => (2, word.len()),
                 (false, b'n') => (3, long),
                 (false, b't' | b'f') => (4, long),
