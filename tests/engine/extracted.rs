@@ -46,11 +46,12 @@ fn every_answer_fits_its_schema_and_none_is_cut() {
         let (mut guide, mut left) = (grammar.begin(), room);
         let mut choose = |scores: &[f32]| {
             let next = guide.next(scores, left).unwrap();
-            left -= usize::from(next.is_some());
+            // What cannot be closed in its room goes on into the context, as in an evaluation.
+            left = left.saturating_sub(usize::from(next.is_some()));
             next
         };
         let quiet: &dyn Progress<()> = &Quiet;
-        Scorer::new(model, None).write(&[], &prompt, room + 1, &mut choose, quiet).unwrap();
+        Scorer::new(model, None).write(&[], &prompt, context, &mut choose, quiet).unwrap();
         let text = guide.text();
         let answer: Value = serde_json::from_str(&text)
             .unwrap_or_else(|err| panic!("{seed}, {}: {err}: {text}", MODELS[at]));
