@@ -205,6 +205,8 @@ fn pixels(count: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::LN_2;
+
     use super::*;
     use crate::explore::predictions::Candidate;
     use crate::explore::surprise::SurpriseView;
@@ -219,7 +221,7 @@ mod tests {
         SurpriseView {
             ids: vec![5, 6, 7],
             tokens: ["The", " \"old\",", " tower"].map(str::to_owned).into(),
-            logprobs: vec![None, Some(-0.693_147_180_559_945_3), Some(-8.317_766_166_719_343)],
+            logprobs: vec![None, Some(-LN_2), Some(-12.0 * LN_2)],
             surprisal: vec![None, Some(1.0), Some(12.0)],
             entropy: vec![1.5, 2.5, 0.1],
             top: vec![vec![candidate(6, 0.5), candidate(8, 0.25)]; 3],
