@@ -19,17 +19,18 @@ pub struct ScoredGuess {
     pub logprob: f64,
 }
 
-/// Scores guesses of what comes after `ids`. A guess counts as it is likeliest: with a space before it
-/// or without. What several of them begin with is run once. Slow: looks for Stop while it reads, and
-/// once a guess.
+/// Scores guesses of what comes after `ids`.
+///
+/// A guess counts as it is likeliest: with a space before it or without. What several of them begin
+/// with is run once. Slow: looks for Stop while it reads, and once a guess.
 pub fn score(
-    model: Arc<Model>,
+    model: &Arc<Model>,
     adapter: Option<Arc<Adapter>>,
     ids: &[u32],
     guesses: &[String],
     progress: &dyn Progress<()>,
 ) -> Result<Vec<ScoredGuess>, Error> {
-    let mut tree = Tree::plant(Arc::clone(&model), adapter, ids, &Silent(progress))?;
+    let mut tree = Tree::plant(Arc::clone(model), adapter, ids, &Silent(progress))?;
     let tokenizer = model.tokenizer();
     let mut scored = Vec::with_capacity(guesses.len());
     for text in guesses {

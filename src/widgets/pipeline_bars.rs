@@ -201,7 +201,7 @@ impl PipelineBars<'_> {
             } else if response.hovered() || response.has_focus() {
                 ui.painter().rect_filled(rect, 4.0, p.raised);
             }
-            self.token_ui(ui, row, rect, plan, &p);
+            token_ui(ui, row, rect, plan, &p);
             for at in 0..self.columns.len() {
                 let left = rect.left() + plan.token + plan.column * at as f32;
                 let cell = Rect::from_min_size(
@@ -212,19 +212,6 @@ impl PipelineBars<'_> {
             }
         }
         response.on_hover_text(said).clicked()
-    }
-
-    fn token_ui(&self, ui: &Ui, row: &Row<'_>, rect: Rect, plan: &Plan, p: &Palette) {
-        let ink = if row.removed.is_some() { p.muted } else { p.text };
-        let text = visible_whitespace(row.text);
-        let text = one_line(ui, &text, plan.font.clone(), ink, plan.token - 2.0 * INSET);
-        let left = rect.left() + INSET;
-        let size = text.size();
-        let y = rect.center().y;
-        ui.painter().galley(pos2(left, y - size.y / 2.0), text, ink);
-        if row.removed.is_some() {
-            ui.painter().hline(left..=left + size.x, y, Stroke::new(1.0, p.muted));
-        }
     }
 
     fn cell_ui(&self, ui: &Ui, row: &Row<'_>, at: usize, cell: Rect, plan: &Plan) {
@@ -310,5 +297,19 @@ impl PipelineBars<'_> {
             words.push_str(", taken");
         }
         words
+    }
+}
+
+/// The token at the left of a row, struck out where it was removed.
+fn token_ui(ui: &Ui, row: &Row<'_>, rect: Rect, plan: &Plan, p: &Palette) {
+    let ink = if row.removed.is_some() { p.muted } else { p.text };
+    let text = visible_whitespace(row.text);
+    let text = one_line(ui, &text, plan.font.clone(), ink, plan.token - 2.0 * INSET);
+    let left = rect.left() + INSET;
+    let size = text.size();
+    let y = rect.center().y;
+    ui.painter().galley(pos2(left, y - size.y / 2.0), text, ink);
+    if row.removed.is_some() {
+        ui.painter().hline(left..=left + size.x, y, Stroke::new(1.0, p.muted));
     }
 }

@@ -29,9 +29,10 @@ pub struct TokenBar<'a> {
     pub taken: bool,
 }
 
-/// Draws a row a token, likeliest first, on a common scale. `height`: what there is for all of
-/// them; rows take more of it than they need, so that they can be seen from the last bench. The row
-/// that was clicked.
+/// Draws a row for each token, likeliest first, on a common scale. Returns the row that was clicked.
+///
+/// `height`: what there is for all of them; rows take more of it than they need, so that they can be
+/// seen from the last row of a lecture hall.
 pub fn token_bars_ui(ui: &mut Ui, bars: &[TokenBar<'_>], height: f32) -> Option<usize> {
     let p = theme::palette(ui);
     let font = TextStyle::Monospace.resolve(ui.style());

@@ -54,7 +54,7 @@ fn a_guess_is_worth_what_scoring_it_as_a_text_gives() {
     let tokenizer = model.tokenizer();
     let ids = tokenizer.encode("The library opens", true).unwrap();
     let texts = ["at nine".to_owned(), "at".to_owned()];
-    let scored = guesses::score(Arc::clone(&model), None, &ids, &texts, &Quiet).unwrap();
+    let scored = guesses::score(&model, None, &ids, &texts, &Quiet).unwrap();
     for (guess, text) in scored.iter().zip(&texts) {
         let forms = [format!(" {text}"), text.clone()];
         let worth = forms.iter().map(|form| {

@@ -37,7 +37,7 @@ impl Work for ScoreGuesses {
         progress: &dyn Progress<()>,
     ) -> Result<Vec<ScoredGuess>, Error> {
         let (model, adapter) = (services.model()?, services.adapter_if(request.adapter));
-        guesses::score(model, adapter, &request.ids, &request.guesses, progress)
+        guesses::score(&model, adapter, &request.ids, &request.guesses, progress)
     }
 }
 

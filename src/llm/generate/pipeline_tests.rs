@@ -43,9 +43,10 @@ fn every_step_leaves_what_transformers_leaves_in_either_order() {
         let got = before.run(&history, &params, &shown).unwrap();
         assert_eq!(got.left.len(), left.len(), "{params:?}");
         for (got, expected) in got.left.iter().zip(&left) {
-            let step = got.step.map_or("model".to_owned(), |step| {
-                serde_json::to_value(step).unwrap().as_str().unwrap().to_owned()
-            });
+            let step = got.step.map_or_else(
+                || "model".to_owned(),
+                |step| serde_json::to_value(step).unwrap().as_str().unwrap().to_owned(),
+            );
             assert_eq!(step, expected.step);
             let what = format!("{step} of {params:?}");
             assert_eq!(got.count, expected.count, "{what}");

@@ -55,8 +55,9 @@ pub enum RepeatsEvent {
     },
 }
 
-/// Answers with each seed at each temperature, all temperatures of a seed before the next seed. The
-/// same request gives the same answers, and each is what [`super::generate`] gives with these settings
+/// Answers with each seed at each temperature, all temperatures of a seed before the next seed.
+///
+/// The same request gives the same answers, and each is what [`super::generate`] gives with these settings
 /// and this seed. Slow: reports every answer, and looks for Stop at every token.
 pub fn repeats(
     model: &Model,
@@ -83,7 +84,7 @@ pub fn repeats(
     let first = single(1.0, 0);
     let run = Run { model, adapter, request: &first, prompt: &prompt.ids, progress: &quiet };
     let Some(start) = run.read_prompt(0, &first.lanes[0])? else { return Ok(()) };
-    let (logits, stop_ids) = (Arc::clone(&start.next), model.stop_ids().iter().copied().collect());
+    let (logits, stop_ids) = (Arc::clone(&start.next), model.stop_ids().to_vec());
     progress.emit(RepeatsEvent::First { ids: prompt.ids.clone(), logits, stop_ids });
     for (seed_place, seed) in request.seeds.iter().enumerate() {
         for (place, temperature) in request.temperatures.iter().enumerate() {

@@ -84,12 +84,7 @@ pub fn branches_ui(
 }
 
 /// The tree, which scrolls in both directions.
-fn tree_card_ui(
-    ui: &mut Ui,
-    playground: &mut PlaygroundState,
-    height: f32,
-    commands: &mut Commands,
-) {
+fn tree_card_ui(ui: &mut Ui, playground: &PlaygroundState, height: f32, commands: &mut Commands) {
     let top = ui.cursor().top();
     let mut clicked = None;
     card_ui(ui, |ui| {
