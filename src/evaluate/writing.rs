@@ -66,66 +66,59 @@ impl Writer {
         text: &str,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, llm::Error> {
-        match &self.form {
-            Some((grammar, quotes)) => {
-                // An answer that cannot be closed in its room goes on into what is left of the
-                // context.
-                let context = model.config().context_length.saturating_sub(prompt.len());
-                let mut guide = grammar.begin();
-                let mut left = self.most;
-                let mut problem = None;
-                let mut choose = |scores: &[f32]| match guide.next(scores, left) {
-                    Ok(next) => {
-                        left = left.saturating_sub(1);
-                        next
-                    }
-                    Err(err) => {
-                        problem = Some(err.to_string());
-                        None
-                    }
-                };
-                let ids = scorer.write(shared, prompt, context, &mut choose, progress)?;
-                let answer = guide.text();
-                let mut written = Written {
-                    tokens: ids.len(),
-                    ended_early: guide.was_closed(),
-                    ..Written::default()
-                };
-                match (problem, serde_json::from_str(&answer)) {
-                    (None, Ok(fields)) => written.fields = fields,
-                    (problem, read) => {
-                        let read = read.err().map(|err| err.to_string());
-                        let problem = problem.or(read).unwrap_or_default();
-                        let problem = format!("its answer could not be completed: {problem}");
-                        return Ok(Answered::refused(0, None, problem));
-                    }
-                }
-                for value in written.fields.values_mut() {
-                    without_negative_zero(value);
-                }
-                for name in quotes {
-                    if let Some(said) = written.fields.get(name).and_then(Value::as_str) {
-                        written.quotes.insert(name.clone(), quote::is_in(said, text));
-                    }
-                }
-                Ok(answered(answer, written))
+        let Some((grammar, quotes)) = &self.form else {
+            let stops = model.stop_ids();
+            let mut choose = |scores: &[f32]| {
+                let best = likeliest(scores);
+                (!stops.contains(&best)).then_some(best)
+            };
+            let ids = scorer.write(shared, prompt, self.most, &mut choose, progress)?;
+            let written = Written {
+                tokens: ids.len(),
+                ended_early: ids.len() >= self.most,
+                ..Written::default()
+            };
+            let said = model.tokenizer().decode_after(prompt, &ids, true);
+            return Ok(answered(said.trim().to_owned(), written));
+        };
+        // An answer that cannot be closed in its room goes on into what is left of the
+        // context.
+        let context = model.config().context_length.saturating_sub(prompt.len());
+        let mut guide = grammar.begin();
+        let mut left = self.most;
+        let mut problem = None;
+        let mut choose = |scores: &[f32]| match guide.next(scores, left) {
+            Ok(next) => {
+                left = left.saturating_sub(1);
+                next
             }
-            None => {
-                let stops = model.stop_ids();
-                let mut choose = |scores: &[f32]| {
-                    let best = likeliest(scores);
-                    (!stops.contains(&best)).then_some(best)
-                };
-                let ids = scorer.write(shared, prompt, self.most, &mut choose, progress)?;
-                let written = Written {
-                    tokens: ids.len(),
-                    ended_early: ids.len() >= self.most,
-                    ..Written::default()
-                };
-                let said = model.tokenizer().decode_after(prompt, &ids, true);
-                Ok(answered(said.trim().to_owned(), written))
+            Err(err) => {
+                problem = Some(err.to_string());
+                None
+            }
+        };
+        let ids = scorer.write(shared, prompt, context, &mut choose, progress)?;
+        let answer = guide.text();
+        let mut written =
+            Written { tokens: ids.len(), ended_early: guide.was_closed(), ..Written::default() };
+        match (problem, serde_json::from_str(&answer)) {
+            (None, Ok(fields)) => written.fields = fields,
+            (problem, read) => {
+                let read = read.err().map(|err| err.to_string());
+                let problem = problem.or(read).unwrap_or_default();
+                let problem = format!("its answer could not be completed: {problem}");
+                return Ok(Answered::refused(0, None, problem));
             }
         }
+        for value in written.fields.values_mut() {
+            without_negative_zero(value);
+        }
+        for name in quotes {
+            if let Some(said) = written.fields.get(name).and_then(Value::as_str) {
+                written.quotes.insert(name.clone(), quote::is_in(said, text));
+            }
+        }
+        Ok(answered(answer, written))
     }
 }
 

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 const KEYS: [&str; 10] =
     ["name", "year", "größe", "出典", "is it open?", "a\"b", "path\\to", "n", "Ω", "note_1"];
 
-const PATTERNS: [(&str, fn(&str) -> bool); 4] = [
+type Fits = fn(&str) -> bool;
+
+const PATTERNS: [(&str, Fits); 4] = [
     ("^[a-z]{2,5}$", |text| {
         (2..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
     }),

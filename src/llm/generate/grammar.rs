@@ -15,7 +15,7 @@ use serde_json::Value;
 const LONGEST_CLOSE: usize = 2000;
 
 /// Near the end of its room an answer is looked at after every token: from so many tokens more than
-/// twice the shortest answer.
+/// what the fullest of the short answers takes.
 const WATCHED: usize = 32;
 
 /// Why no answer can be held to a schema.
@@ -80,6 +80,10 @@ pub struct Grammar {
 
     /// The tokens of an answer that is as short as we find one.
     shortest: usize,
+
+    /// The same of an answer in which nothing is missing that may be there: opening a part never takes
+    /// more to close.
+    fullest: usize,
 }
 
 impl fmt::Debug for Grammar {
@@ -91,7 +95,22 @@ impl fmt::Debug for Grammar {
 impl Grammar {
     /// Fails for what is not understood in the schema, and where no answer can fit it.
     pub fn of_json_schema(vocabulary: &Vocabulary, schema: &Value) -> Result<Self, GrammarError> {
-        let mut schema = schema.clone();
+        let mut grammar = Self::parse(vocabulary, schema.clone())?;
+        let Some(close) = grammar.begin().close(LONGEST_CLOSE) else {
+            return Err(GrammarError::Unmet(
+                "no short one was found that this model's tokens can say".to_owned(),
+            ));
+        };
+        grammar.shortest = close.len();
+        let mut filled = schema.clone();
+        fill(&mut filled);
+        let close = Self::parse(vocabulary, filled).ok();
+        let close = close.and_then(|filled| filled.begin().close(LONGEST_CLOSE));
+        grammar.fullest = close.map_or(0, |close| close.len()).max(2 * grammar.shortest);
+        Ok(grammar)
+    }
+
+    fn parse(vocabulary: &Vocabulary, mut schema: Value) -> Result<Self, GrammarError> {
         if let Some(schema) = schema.as_object_mut() {
             // Spaces where people and models write them, and nowhere else: else an answer of
             // spaces would have no end.
@@ -108,15 +127,8 @@ impl Grammar {
                 None => GrammarError::Schema(said),
             }
         })?;
-        let mut grammar =
-            Self { vocabulary: vocabulary.clone(), matcher: Matcher::new(Ok(parser)), shortest: 0 };
-        let Some(close) = grammar.begin().close(LONGEST_CLOSE) else {
-            return Err(GrammarError::Unmet(
-                "no short one was found that this model's tokens can say".to_owned(),
-            ));
-        };
-        grammar.shortest = close.len();
-        Ok(grammar)
+        let matcher = Matcher::new(Ok(parser));
+        Ok(Self { vocabulary: vocabulary.clone(), matcher, shortest: 0, fullest: 0 })
     }
 
     /// The tokens that an answer takes at the least, nearly.
@@ -129,7 +141,7 @@ impl Grammar {
             vocabulary: self.vocabulary.clone(),
             matcher: self.matcher.deep_clone(),
             said: Vec::new(),
-            watched: self.shortest * 2 + WATCHED,
+            watched: self.fullest + WATCHED,
             closing: None,
         }
     }
@@ -277,6 +289,25 @@ impl Guide {
             }
         });
         best.map(|(id, _)| id)
+    }
+}
+
+/// Asks for everything that a schema lets an answer leave out.
+fn fill(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(fill),
+        Value::Object(object) => {
+            object.values_mut().for_each(fill);
+            if let Some(Value::Object(properties)) = object.get("properties") {
+                let names = properties.keys().cloned().map(Value::String).collect();
+                object.insert("required".to_owned(), Value::Array(names));
+            }
+            if object.contains_key("items") && object.get("minItems").is_none_or(|least| least == 0)
+            {
+                object.insert("minItems".to_owned(), Value::from(1));
+            }
+        }
+        _ => {}
     }
 }
 
