@@ -255,9 +255,9 @@ mod tests {
             "line 8, scene 1: there is no key `chta` here (did you mean `chat`?). Known here: view, \
              title, notes, reveal, model, adapter, text, chat, ids"
         );
-        let at_top = SHORT.replace("title = \"One\"", "titel = \"One\"");
+        let at_top = SHORT.replace("title = \"One\"", "tilte = \"One\"");
         let said = problem(&at_top);
-        assert!(said.starts_with("line 2: there is no key `titel` here (did you mean `title`?)"));
+        assert!(said.starts_with("line 2: there is no key `tilte` here (did you mean `title`?)"));
     }
 
     #[test]

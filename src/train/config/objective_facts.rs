@@ -58,7 +58,7 @@ pub enum Sequences {
     ChosenAndRejected,
 
     /// Prompt and answer, and the prompt with the answer of another row.
-    AnswerAndAnothers,
+    AnswerAndMismatched,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -152,7 +152,7 @@ pub(super) const KTO: ObjectiveFacts = ObjectiveFacts {
          held to",
     ),
     columns: Want::Labelled,
-    sequences: Sequences::AnswerAndAnothers,
+    sequences: Sequences::AnswerAndMismatched,
     reference: Reference::Measured,
     losses: &["kto", "apo_zero_unpaired"],
     settings: &[Setting::Beta, Setting::Losses, Setting::LabelWeights, Setting::DisableDropout],

@@ -162,11 +162,11 @@ fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
         };
         let chosen = sequence();
         let rejected = match config.objective.facts().sequences {
-            Sequences::One | Sequences::AnswerAndAnothers => None,
+            Sequences::One | Sequences::AnswerAndMismatched => None,
             Sequences::ChosenAndRejected => Some(sequence()),
         };
         let beside = match config.objective.facts().sequences {
-            Sequences::AnswerAndAnothers => Some(sequence()),
+            Sequences::AnswerAndMismatched => Some(sequence()),
             Sequences::One | Sequences::ChosenAndRejected => None,
         };
         let prompt = Text::Plain(String::new());
