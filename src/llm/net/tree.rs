@@ -1,5 +1,5 @@
 //! Several sequences as one tree of tokens: what they begin with in common is there once. With
-//! gradients, see `backward`; after what a cache holds, [`super::infer`].
+//! gradients, see `backward`; after what a cache holds, `infer.rs`.
 //!
 //! A pair's two answers share their prompt, and all rows of a chat share its system message. A
 //! token sees exactly the tokens before it in its own sequence, so that its hidden state is the
