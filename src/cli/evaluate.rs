@@ -94,7 +94,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         return Err(error);
     }
     let answered = answered.with_context(|| {
-        format!("what was answered so far is in {}; --resume goes on", folder.path().display())
+        format!("what was answered so far is in {}; --resume continues it", folder.path().display())
     })?;
     let problems = answered.values().filter(|row| row.problem.is_some()).count();
     let cut = answered.values().filter(|row| row.cut.is_some()).count();

@@ -44,7 +44,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let missing = evaluation.rows.saturating_sub(answered.len());
     if missing > 0 {
         out::note(&format!(
-            "{missing} of {} rows have no answer yet: tuning-fork evaluate … --resume goes on",
+            "{missing} of {} rows have no answer yet: tuning-fork evaluate … --resume continues it",
             evaluation.rows
         ));
     }

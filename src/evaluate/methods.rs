@@ -20,7 +20,7 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             label.label,
             label.count,
             number(&label.share.value),
-            interval(&label.share)
+            ends(&label.share)
         ));
     }
     for against in &report.people {
@@ -107,11 +107,8 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             "\n## By subject\n\n| subject | right | 95 % interval |\n| --- | ---: | --- |\n",
         );
         for (subject, share) in &exam.by_subject {
-            out.push_str(&format!(
-                "| {subject} | {} | {} |\n",
-                number(&share.value),
-                interval(share)
-            ));
+            let (right, ends) = (number(&share.value), ends(share));
+            out.push_str(&format!("| {subject} | {right} | {ends} |\n"));
         }
     }
     out
@@ -439,10 +436,18 @@ fn percent(figure: &Figure) -> String {
     }
 }
 
-/// `95 % interval 0.42 to 0.61`, or nothing to say.
+/// `95 % interval 0.420 to 0.610`, or that there is none.
 fn interval(value: &WithInterval) -> String {
     match (value.low, value.high) {
-        (Some(low), Some(high)) => format!("95 % interval {low:.3} to {high:.3}"),
+        (Some(_), Some(_)) => format!("95 % interval {}", ends(value)),
+        _ => ends(value),
+    }
+}
+
+/// `0.420 to 0.610`, or that there is none: for a column that says what it holds.
+fn ends(value: &WithInterval) -> String {
+    match (value.low, value.high) {
+        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
         _ => "no interval".to_owned(),
     }
 }

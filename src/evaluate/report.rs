@@ -193,7 +193,8 @@ impl Report {
     pub fn of(evaluation: &Evaluation, answered: &BTreeMap<u64, Answered>) -> Self {
         let with_answer: Vec<&Answered> =
             answered.values().filter(|row| row.problem.is_none()).collect();
-        let is_exam = matches!(evaluation.task.kind(), Ok(Kind::Exam(_)));
+        let kind = evaluation.task.kind();
+        let is_exam = matches!(kind, Ok(Kind::Exam(_)));
         let labels = evaluation.labels.clone().unwrap_or_else(|| {
             let most = with_answer.iter().map(|row| row.probabilities.len()).max().unwrap_or(0);
             (0..most).map(|index| char::from(b'A' + index.min(25) as u8).to_string()).collect()
@@ -237,15 +238,15 @@ impl Report {
                 Correction::of(&labelled(&with_answer, &most), &labels)
             },
             exam: is_exam.then(|| ExamScores::of(&with_answer)).flatten(),
-            fields: match evaluation.task.kind() {
+            fields: match &kind {
                 Ok(Kind::Extract(extract)) => Some(FieldScores::of(extract, &with_answer)),
                 _ => None,
             },
-            texts: match evaluation.task.kind() {
+            texts: match &kind {
                 Ok(Kind::Write(_)) => Some(TextScores::of(&with_answer)),
                 _ => None,
             },
-            survey: match evaluation.task.kind() {
+            survey: match &kind {
                 Ok(Kind::Survey(_)) => Some(SurveyScores::of(&with_answer)),
                 _ => None,
             },

@@ -79,11 +79,12 @@ impl SurveyScores {
         items.dedup();
         groups.sort();
         groups.dedup();
-        let cells = |way: Way| cells(rows, way);
-        let with_people = ways.first().map_or(0, |way| {
-            cells(*way).iter().filter(|cell| !cell.poll.people.is_empty()).count()
+        let by_way: Vec<(Way, Vec<Cell<'_>>)> =
+            ways.into_iter().map(|way| (way, cells(rows, way))).collect();
+        let with_people = by_way.first().map_or(0, |(_, cells)| {
+            cells.iter().filter(|cell| !cell.poll.people.is_empty()).count()
         });
-        let ways = ways.iter().map(|way| WayScores::of(*way, &cells(*way), &groups)).collect();
+        let ways = by_way.iter().map(|(way, cells)| WayScores::of(*way, cells, &groups)).collect();
         Self { items: items.len(), groups, with_people, ways }
     }
 
@@ -142,8 +143,8 @@ impl SurveyScores {
         let ways: Vec<&str> = survey.ways.iter().map(|way| way.words()).collect();
         let mut said = vec![format!(
             "Answers to {} items were read from the model as {}, in {orders} orders of the options \
-             (seed {seed}), and averaged. What refuses an answer was taken apart, and the other options \
-             made to add up to one.",
+             (seed {seed}), and averaged. The share of refusals is reported apart; for \
+             the entropy and against people the other options are scaled to add up to 1.",
             self.items,
             ways.join(", ")
         )];
@@ -161,8 +162,8 @@ impl SurveyScores {
             ));
         }
         said.push(
-            "A model's answers as a person are no answers of people, and agreement with their shares \
-             does not show that it would hold for other items."
+            "Answers that a model gives as a person are not answers of people, and agreement on these \
+             items does not show that there is agreement on others."
                 .to_owned(),
         );
         said

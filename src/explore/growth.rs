@@ -53,7 +53,7 @@ pub enum Growth {
     },
 
     /// The likeliest tokens on every leaf; the node stays selected.
-    GoOn {
+    Continue {
         node: usize,
         count: usize,
     },
@@ -128,7 +128,7 @@ pub fn grow(
         Growth::Plant(_) => ROOT,
         Growth::Look { node } => node,
         Growth::Branch { node, id } => tree.branch(node, id)?,
-        Growth::GoOn { node, count } => {
+        Growth::Continue { node, count } => {
             let leaves = tree.leaves();
             match tree.go_on_greedily(&leaves, count, progress) {
                 Err(error) if !error.is_stop() => return Err(error),

@@ -38,7 +38,7 @@ pub fn icon(panel: PanelId) -> MaterialIcon {
 /// What Ctrl+Enter does in a panel, if anything.
 pub fn sends(panel: PanelId) -> Option<&'static str> {
     match panel {
-        PanelId::Playground => Some("Send the prompt"),
+        PanelId::Playground => Some("Send the prompt, or start what the view does"),
         PanelId::LookInside => Some("Look at the text"),
         PanelId::Models
         | PanelId::Annotate

@@ -18,6 +18,7 @@ use crate::state::evaluate::Front;
 use crate::state::hub::ModelsTab;
 use crate::state::look_inside::last_answer;
 use crate::state::playground::export;
+use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::widgets::card;
@@ -271,7 +272,9 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     }
     if state.prefs.panel == PanelId::Playground && pressed(&SEND) {
         let model = state.model.ready();
-        if state.playground.obstacle(model).is_none() {
+        if state.playground.view != PlaygroundView::Talk {
+            state.playground.start_asked = true;
+        } else if state.playground.obstacle(model).is_none() {
             super::playground::send(ui, &mut state.playground, commands);
         }
     }

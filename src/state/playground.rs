@@ -152,6 +152,9 @@ impl LaneView {
 #[derive(Debug, Default)]
 pub struct PlaygroundState {
     pub view: PlaygroundView,
+
+    /// Ctrl+Enter was pressed in a view that starts its work with a button.
+    pub start_asked: bool,
     pub mode: Mode,
     pub answers: Answers,
     pub system: String,

@@ -79,7 +79,10 @@ pub fn segmented_ui<T: Copy + PartialEq>(
             let height = ui.spacing().interact_size.y - 4.0;
             ui.spacing_mut().interact_size.y = height;
             ui.spacing_mut().button_padding.y = 2.0;
-            for segment in segments {
+            // Read from left to right where a row is filled from its right end, too.
+            let from_right = ui.layout().prefer_right_to_left();
+            for at in 0..segments.len() {
+                let segment = &segments[if from_right { segments.len() - 1 - at } else { at }];
                 let selected = *value == segment.value;
                 let ink = if selected { p.strong } else { p.muted };
                 let text = egui::RichText::new(segment.words).color(ink);

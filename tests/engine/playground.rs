@@ -79,7 +79,7 @@ fn an_answer_forks_where_another_token_is_taken() {
     assert_eq!(path[ids.len()..], [20, 40]);
     assert_eq!(grown.view.nodes.len(), 4);
     assert_eq!(grown.candidates.len(), 20);
-    let after = grow(&mut tree, &Growth::GoOn { node: grown.node, count: 3 }, &Quiet).unwrap();
+    let after = grow(&mut tree, &Growth::Continue { node: grown.node, count: 3 }, &Quiet).unwrap();
     assert!(after.view.nodes.len() > 4);
     let deleted = grow(&mut tree, &Growth::Delete { node: grown.node }, &Quiet).unwrap();
     assert!(deleted.view.nodes.iter().all(|node| node.id != 40 || node.depth != 2));

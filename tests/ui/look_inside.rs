@@ -561,7 +561,7 @@ fn a_token_is_followed_through_the_layers() {
     app.sees("2 of 31 layers");
     feeder.finish(Ok(lens(&pieces(TEXT), &what)));
     app.run();
-    app.sees("output: 4.0 bits open");
+    app.sees("output: entropy 4.0 bits");
     let best = {
         let state = &app.harness.state().state;
         state.look_inside.lens.view.ready().unwrap().top[4].last().unwrap()[0].clone()
@@ -583,7 +583,7 @@ fn a_cell_of_the_lens_shows_what_its_layer_would_say() {
     window.0.get_by_label_contains("layer 2 after token 12 ").click();
     window.run();
     assert!(window.sees("After token 12: "));
-    assert!(window.sees("layer 2: 6.0 bits open"));
+    assert!(window.sees("layer 2: entropy 6.0 bits"));
 }
 
 #[test]

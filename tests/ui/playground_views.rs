@@ -277,7 +277,7 @@ fn a_click_on_another_token_forks_the_answer() {
 fn the_tree_reads_out_its_tokens_and_goes_on_where_it_is_clicked() {
     let mut window = Window::new(in_branches());
     assert!(window.sees("3 branches · 4 tokens · 12 MB in memory"));
-    assert!(window.sees("1.25 bits open"));
+    assert!(window.sees("Entropy 1.25 bits"));
     window.click(",: 70.0 %");
     let branch = Growth::Branch { node: 2, id: 90 };
     assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Grow(branch))]);
@@ -286,8 +286,8 @@ fn the_tree_reads_out_its_tokens_and_goes_on_where_it_is_clicked() {
     let look = Growth::Look { node: 4 };
     assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Grow(look))]);
     window.click("On every leaf");
-    let go_on = Growth::GoOn { node: 2, count: 10 };
-    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Grow(go_on))]);
+    let further = Growth::Continue { node: 2, count: 10 };
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Grow(further))]);
     window.click("Delete from here");
     let delete = Growth::Delete { node: 2 };
     assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Grow(delete))]);
@@ -309,7 +309,7 @@ fn what_grows_is_seen_as_it_comes() {
     app.harness.state_mut().state.playground.view = PlaygroundView::Branches;
     app.harness.state_mut().state.playground.prompt = "Say hello".to_owned();
     app.run();
-    app.click("Plant");
+    app.click("Start a tree");
     let held = app.script.borrow_mut().take::<GrowTree>().expect("a tree is planted");
     assert!(matches!(held.request, Growth::Plant(_)));
     let Held { feeder, .. } = held;
@@ -333,6 +333,17 @@ fn repeats_set_what_came_beside_what_is_likely() {
     window.run();
     window.click("Repeat");
     assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Repeat)]);
+}
+
+#[test]
+fn control_enter_starts_what_the_view_does() {
+    let mut window = Window::new(in_repeats());
+    window.state().playground.repeats.ended();
+    window.run();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Repeat)]);
+    window.run();
+    assert_eq!(window.asked(), [], "once");
 }
 
 #[test]

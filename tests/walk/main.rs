@@ -193,7 +193,7 @@ fn look_inside(window: &mut Window) {
     window.sees("All 9 heads", 60);
     window.shot("attention");
     window.click("Logit lens", 5);
-    window.sees("bits open", 60);
+    window.sees(": entropy ", 60);
     window.shot("lens");
 }
 

@@ -241,7 +241,7 @@ fn cell_ui(ui: &mut Ui, view: &LensView, cell: Cell) -> Option<u32> {
     let title = format!("After token {}: {token}", cell.position + 1);
     ui.add(Label::new(theme::title(ui, title)).wrap());
     let entropy = view.entropy[cell.layer][column];
-    let words = format!("{layer}: {entropy:.1} bits open");
+    let words = format!("{layer}: entropy {entropy:.1} bits");
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     let top = &view.top[cell.layer][column];
     let followed = view.followed.as_ref();

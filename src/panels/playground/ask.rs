@@ -4,6 +4,7 @@ use eframe::egui;
 use eframe::egui::{TextEdit, TextStyle, Ui, vec2};
 
 use crate::llm::card::ModelCard;
+use crate::panels::shortcuts::SEND;
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::{Mode, PlaygroundState};
 use crate::widgets::button::ActionButton;
@@ -41,7 +42,7 @@ impl PlaygroundStop {
     }
 }
 
-/// Draws the field and its buttons. True: the button was pressed.
+/// Draws the field and its buttons. True: the button was pressed, or Ctrl+Enter.
 pub fn ask_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
@@ -57,6 +58,7 @@ pub fn ask_ui(
             .desired_width(f32::INFINITY);
         let area = egui::ScrollArea::vertical().id_salt("prompt line").max_height(line * 3.5);
         area.show(ui, |ui| ui.add(field).accessible_name("Prompt"));
+        let is_asked = std::mem::take(&mut playground.start_asked);
         let mut is_pressed = false;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(theme::GAP, theme::GAP_SMALL);
@@ -67,12 +69,15 @@ pub fn ask_ui(
                 }
             } else {
                 let obstacle = playground.obstacle(Some(model));
-                let button = ActionButton::primary(start.words).add_enabled(ui, obstacle.is_none());
+                let shortcut = ui.ctx().format_shortcut(&SEND);
+                let button = ActionButton::primary(start.words).shortcut(&shortcut);
+                let button = button.add_enabled(ui, obstacle.is_none());
+                let is_asked = is_asked && obstacle.is_none();
                 let button = match obstacle {
                     Some(obstacle) => button.on_disabled_hover_text(obstacle),
                     None => button.on_hover_text(start.about),
                 };
-                is_pressed = button.clicked();
+                is_pressed = button.clicked() || is_asked;
             }
             mode_ui(ui, playground);
         });

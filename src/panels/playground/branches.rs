@@ -19,7 +19,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::candidate_bars::{CandidateBar, Rows, candidate_bars_ui};
 use crate::widgets::card::{card_ui, titled_card_ui};
 use crate::widgets::format;
-use crate::widgets::layout::{column_ui, scrolled_ui};
+use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 use crate::widgets::token_flow::{FlowToken, TokenFlow, visible_whitespace};
@@ -37,7 +37,7 @@ pub fn branches_ui(
 ) {
     playground.branches.follow(model.source.path());
     let start = Start {
-        words: if playground.branches.tree.is_some() { "Plant a new tree" } else { "Plant" },
+        words: if playground.branches.tree.is_some() { "Start a new tree" } else { "Start a tree" },
         about: "Read the prompt. Branches grow from its end",
         stop: PlaygroundStop::Branches,
         is_running: playground.branches.is_running(),
@@ -49,17 +49,20 @@ pub fn branches_ui(
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
     if playground.branches.tree.is_none() {
-        card_ui(ui, |ui| {
+        let what = |ui: &mut Ui| {
             let words = match playground.branches.progress() {
                 Some((done, total)) => format!("{done} of {total} tokens are read"),
                 None if playground.branches.is_running() => "The prompt is read".to_owned(),
-                None => "Write a prompt and press Plant. Then click what could come next: each \
+                None => {
+                    "Write a prompt and press Start a tree. Then click what could come next: each \
                          click is a branch, and every branch can fork again. In Talk and Sampler a \
                          click on another token of an answer leads here."
-                    .to_owned(),
+                        .to_owned()
+                }
             };
             ui.add(Label::new(words).wrap());
-        });
+        };
+        inset_ui(ui, |ui| card_ui(ui, what));
         return;
     }
     if all.width() >= em * 56.0 {
@@ -290,9 +293,10 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
                         is_marked: children.contains(&candidate.id),
                     })
                     .collect();
-                let words = format!("{:.2} bits open. A click goes on with a token", tree.entropy);
+                let words =
+                    format!("Entropy {:.2} bits. Click a token to continue with it", tree.entropy);
                 ui.add(Label::new(theme::muted(ui, words)).wrap());
-                let rows = Rows::Clickable("Go on with this token");
+                let rows = Rows::Clickable("Continue with this token");
                 let clicked = candidate_bars_ui(ui, &bars, "a branch already", rows);
                 if let Some(candidate) = clicked.and_then(|index| tree.candidates.get(index)) {
                     growth = Some(Growth::Branch { node, id: candidate.id });
@@ -309,7 +313,7 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
         |ui| {
             ui.horizontal_wrapped(|ui| {
                 let count = &mut playground.branches.count;
-                ui.label("Go on greedily");
+                ui.label("Continue greedily");
                 let number = DragValue::new(count).range(1..=200);
                 ui.add(number).accessible_name("Tokens for every leaf");
                 ui.label("tokens");
@@ -317,7 +321,7 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
                 let button = button.add_enabled(ui, !is_running);
                 let about = "Each branch goes on with its likeliest tokens. Esc stops it";
                 if button.on_hover_text(about).clicked() {
-                    growth = Some(Growth::GoOn { node, count: *count });
+                    growth = Some(Growth::Continue { node, count: *count });
                 }
             });
             ui.horizontal_wrapped(|ui| {

@@ -141,7 +141,7 @@ pub fn temperatures(
         let left = room.left() + name_width + at as f32 * column;
         let words = format!("Temperature {temperature}");
         pen.text(pos2(left, room.top()), Align2::LEFT_TOP, &words, SMALL, pen.p.strong);
-        let words = format!("{:.1} bits open", view.entropy[at]);
+        let words = format!("entropy {:.1} bits", view.entropy[at]);
         let below = pos2(left, room.top() + pen.line_height(SMALL));
         pen.text(below, Align2::LEFT_TOP, &words, SMALL, pen.p.muted);
     }

@@ -8,6 +8,7 @@ use super::plots::{Shown, plots_ui};
 use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
+use crate::state::train::form::takes_single_answers;
 use crate::state::train::live::{LiveRun, Phase};
 use crate::state::train::reading::reading;
 use crate::state::train::samples::SampleBook;
@@ -170,7 +171,8 @@ fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
 fn details(live: &LiveRun) -> String {
     let mut parts = vec![live.objective.facts().name.to_owned(), live.id.clone()];
     if live.train_rows > 0 {
-        parts.push(format!("{} pairs to train on", live.train_rows));
+        let unit = if takes_single_answers(live.objective) { "answers" } else { "pairs" };
+        parts.push(format!("{} {unit} to train on", live.train_rows));
     }
     if live.held_out_rows > 0 {
         parts.push(format!("{} held out", live.held_out_rows));

@@ -266,8 +266,9 @@ impl EvaluateState {
         }
         let begun = self.open.as_ref()?.kept.as_ref()?.begun.as_ref()?;
         let loaded = &model.ready()?.identity;
-        (loaded.sha256 != begun.model.sha256)
-            .then(|| format!("It was begun with {}: load that model to go on", begun.model.name))
+        (loaded.sha256 != begun.model.sha256).then(|| {
+            format!("It was begun with {}: load that model to resume it", begun.model.name)
+        })
     }
 
     /// Closes what lies over the rows. False: nothing does.

@@ -36,7 +36,7 @@ pub struct Planted {
 pub struct BranchesState {
     pub tree: Option<Grown>,
 
-    /// Tokens that "go on greedily" adds to every leaf.
+    /// Tokens that "Continue greedily" adds to every leaf.
     pub count: usize,
     number: u64,
     rendered: String,

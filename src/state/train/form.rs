@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::data::forms::mapping::Mapping;
 use crate::data::table::Report;
-use crate::train::config::TrainConfig;
+use crate::train::config::objective::Sequences;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::rows::plan;
+use crate::words;
 
 /// Where the rows of a run come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,17 @@ impl TrainingData<'_> {
             Self::File { rows, .. } | Self::Sample { rows } => rows,
         }
     }
+
+    /// The rows that a run with this objective has: KTO takes the two answers of a pair one by one.
+    pub fn rows_for(self, objective: Objective) -> usize {
+        let are_pairs = !matches!(self, Self::File { .. });
+        if are_pairs && takes_single_answers(objective) { 2 * self.rows() } else { self.rows() }
+    }
+}
+
+/// Whether a row is an answer with its label, where others take pairs.
+pub fn takes_single_answers(objective: Objective) -> bool {
+    objective.facts().sequences == Sequences::AnswerAndMismatched
 }
 
 /// What a configuration does with so many rows.
@@ -57,6 +70,7 @@ pub struct Plan {
     pub held_out_rows: usize,
     pub rows_per_step: usize,
     pub steps: usize,
+    pub single_answers: bool,
 }
 
 impl Plan {
@@ -70,19 +84,23 @@ impl Plan {
             0 => 0,
             rows => plan::Plan::new(config, rows).steps,
         };
-        Self { rows, train_rows, held_out_rows, rows_per_step, steps }
+        let single_answers = takes_single_answers(config.objective);
+        Self { rows, train_rows, held_out_rows, rows_per_step, steps, single_answers }
     }
 
     /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs`.
     pub fn sentence(self) -> String {
-        let Self { rows, train_rows, held_out_rows, rows_per_step, steps } = self;
+        let Self { rows, train_rows, held_out_rows, rows_per_step, steps, single_answers } = self;
+        let counted = |count| {
+            if single_answers { words::counted(count, "answer", "answers") } else { pairs(count) }
+        };
         let split = match held_out_rows {
-            0 => format!("{}, all to train on", pairs(rows)),
-            _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", pairs(rows)),
+            0 => format!("{}, all to train on", counted(rows)),
+            _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", counted(rows)),
         };
         let steps_text = match steps {
-            1 => format!("1 step of {}", pairs(rows_per_step)),
-            _ => format!("{steps} steps of {}", pairs(rows_per_step)),
+            1 => format!("1 step of {}", counted(rows_per_step)),
+            _ => format!("{steps} steps of {}", counted(rows_per_step)),
         };
         format!("{split} · {steps_text}")
     }

@@ -175,7 +175,7 @@ impl TrainState {
 
     /// What the form adds up to. `None`: no data is chosen.
     pub fn plan(&self) -> Option<Plan> {
-        self.data().map(|data| Plan::of(&self.form, data.rows()))
+        self.data().map(|data| Plan::of(&self.form, data.rows_for(self.form.objective)))
     }
 
     pub fn is_running(&self) -> bool {
@@ -215,7 +215,7 @@ impl TrainState {
         if let Some(problem) = self.form_problems().into_iter().next() {
             return Some(format!("{}: {}", problem.field, problem.message));
         }
-        let plan = Plan::of(&self.form, data.rows());
+        let plan = Plan::of(&self.form, data.rows_for(self.form.objective));
         if plan.train_rows == 0 {
             return Some("The held-out share leaves no pair to train on".to_owned());
         }

@@ -165,6 +165,22 @@ fn the_plan_counts_as_transformers_does() {
 }
 
 #[test]
+fn kto_takes_the_two_answers_of_a_pair_one_by_one() {
+    let config = TrainConfig {
+        objective: Objective::Kto,
+        max_steps: Some(20),
+        per_device_train_batch_size: 4,
+        held_out_share: 0.2,
+        ..TrainConfig::default()
+    };
+    let rows = TrainingData::Sample { rows: 60 }.rows_for(config.objective);
+    assert_eq!(
+        Plan::of(&config, rows).sentence(),
+        "120 answers: 96 to train on, 24 held out · 20 steps of 4 answers"
+    );
+}
+
+#[test]
 fn without_held_out_pairs_all_are_trained_on() {
     let config = TrainConfig {
         max_steps: Some(1),
