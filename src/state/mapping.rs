@@ -72,6 +72,7 @@ impl MappingState {
     pub fn new(wanted: Wanted, report: Report, known: Mapping) -> Self {
         let texts = match wanted {
             Wanted::Prompts => Texts::Plain,
+            Wanted::Training(objective) if objective.reads_texts() => Texts::Whole,
             Wanted::Training(_) if known.get("messages").is_some() => Texts::Dialogues,
             Wanted::Training(_) if known.get("text").is_some() => Texts::Whole,
             Wanted::Training(_) if known.get("prompt").is_some() => Texts::Plain,
@@ -98,6 +99,13 @@ impl MappingState {
                 "The names of its columns do not say where the question, the better and the worse \
                  answer are. Which ones are they?"
             }
+            (true, Wanted::Training(Objective::Classify | Objective::Regress)) => {
+                "The names of its columns do not say where the texts and their labels are. Which \
+                 ones are they?"
+            }
+            (true, Wanted::Training(Objective::Mlm)) => {
+                "The names of its columns do not say where the texts are. Which one is it?"
+            }
             (true, Wanted::Training(Objective::Sft)) => {
                 "The names of its columns do not say what is to be learned. Which ones are meant?"
             }
@@ -115,6 +123,9 @@ impl MappingState {
             Wanted::Training(
                 Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Kto,
             ) => &[Texts::Turns, Texts::Plain],
+            Wanted::Training(Objective::Classify | Objective::Regress | Objective::Mlm) => {
+                &[Texts::Whole]
+            }
             Wanted::Training(Objective::Sft) => {
                 &[Texts::Turns, Texts::Plain, Texts::Dialogues, Texts::Whole]
             }
@@ -123,6 +134,11 @@ impl MappingState {
 
     /// What a column is asked for.
     pub fn roles(&self) -> Vec<Role> {
+        if let Wanted::Training(objective) = self.wanted
+            && objective.reads_texts()
+        {
+            return roles_of_texts(objective);
+        }
         let asked = match self.texts {
             Texts::Turns => role("question", "What is asked"),
             Texts::Plain => role("prompt", "What is asked"),
@@ -147,7 +163,7 @@ impl MappingState {
             (Wanted::Training(Objective::Sft), Texts::Turns) => {
                 vec![asked, role("answer", "The answer"), SYSTEM]
             }
-            (Wanted::Training(Objective::Sft), _) => {
+            (Wanted::Training(_), _) => {
                 vec![asked, role("completion", "The answer")]
             }
         }
@@ -187,6 +203,20 @@ impl MappingState {
             .find(|role| !role.is_optional && self.column(*role).is_none())?;
         Some(format!("Choose the column for “{}”", missing.words))
     }
+}
+
+/// What is asked of a file whose rows are texts.
+fn roles_of_texts(objective: Objective) -> Vec<Role> {
+    let optional = |name, words| Role { is_optional: true, ..role(name, words) };
+    let text = role("text", "The text");
+    let pair = optional("text_pair", "A second text");
+    let label = match objective {
+        Objective::Classify => role("label", "Its label"),
+        Objective::Regress => role("label", "Its number"),
+        _ => return vec![text],
+    };
+    let split = optional("split", "Train, validation or test");
+    vec![text, label, pair, split, optional("group", "What stays together")]
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::content::Fields;
 use super::value::given;
 
 /// The names that a column can be given, with what each stands for.
-pub const NAMES: [(&str, &str); 16] = [
+pub const NAMES: [(&str, &str); 19] = [
     ("prompt", "what is asked, as text that the answer goes on from"),
     ("completion", "the answer to it"),
     ("chosen", "the better answer"),
@@ -25,10 +25,13 @@ pub const NAMES: [(&str, &str); 16] = [
     ("messages", "a dialogue as a list of messages"),
     ("conversations", "a dialogue as ShareGPT has it"),
     ("text", "a text to learn as a whole"),
-    ("label", "whether an answer is good: true or false, 1 or 0"),
+    ("label", "whether an answer is good: true or false, 1 or 0; or the label of a text"),
     ("instruction", "Alpaca's instruction"),
     ("input", "what Alpaca adds to it"),
     ("output", "Alpaca's answer"),
+    ("text_pair", "the second text of a pair"),
+    ("split", "which part a text belongs to: train, validation or test"),
+    ("group", "what must not be in two parts, such as an author"),
     ("tools", "the functions that a dialogue may call"),
 ];
 

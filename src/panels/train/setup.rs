@@ -132,10 +132,14 @@ fn source_ui(
 fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
     section_ui(ui, "Objective");
     let before = train.form.objective;
-    let segments = Objective::ALL.map(|value| {
-        let ObjectiveFacts { name, explanation, .. } = *value.facts();
-        Segment { value, words: name, explanation }
-    });
+    // Those that train encoders run from a run file so far.
+    let offered = Objective::ALL.into_iter().filter(|objective| !objective.reads_texts());
+    let segments: Vec<_> = offered
+        .map(|value| {
+            let ObjectiveFacts { name, explanation, .. } = *value.facts();
+            Segment { value, words: name, explanation }
+        })
+        .collect();
     segmented_ui(ui, &mut train.form.objective, &segments);
     let aim = train.form.objective.facts().aim;
     ui.add(Label::new(theme::muted(ui, aim)).truncate().selectable(false));

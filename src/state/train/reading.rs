@@ -46,6 +46,9 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
         Objective::Dpo | Objective::Kto => dpo(curves, start),
         Objective::Sft => sft(loss),
         Objective::Orpo | Objective::Cpo => without_reference(curves),
+        Objective::Classify => loss_words(loss, "the right labels become likelier"),
+        Objective::Regress => loss_words(loss, "the numbers come nearer to the right ones"),
+        Objective::Mlm => loss_words(loss, "the hidden words become likelier"),
     };
     match held_out(curves) {
         Some(also) => format!("{main}. {also}"),

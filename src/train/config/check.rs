@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::learning::Method;
 use super::objective::{Reference, Setting};
 use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
 use crate::llm::Init;
@@ -61,6 +62,25 @@ impl TrainConfig {
             found.number("simpo_gamma", self.simpo_gamma, -1000.0..=1000.0);
             found.number("alpha", self.alpha, -100.0..=100.0);
         }
+        if self.objective.has(Setting::TestPart) {
+            found.number("test_share", self.test_share, 0.0..=0.9);
+            if self.test_share + self.held_out_share > 0.9 {
+                let message = "and held_out_share must leave a tenth of the texts to train on";
+                found.add("test_share", message.to_owned());
+            }
+        }
+        if self.objective.has(Setting::Masking) {
+            found.number("mlm_probability", self.mlm_probability, 0.01..=0.9);
+        }
+        if self.objective.has(Setting::Classes) {
+            for weight in self.class_weights.values() {
+                found.number("class_weights", weight, 0.0..=1e6);
+            }
+        }
+        if self.method != Method::Lora && !self.objective.reads_texts() {
+            let name = self.objective.facts().name;
+            found.add("method", format!("must be lora for {name}"));
+        }
         if self.packing && !self.objective.has(Setting::Packing) {
             let name = self.objective.facts().name;
             found.add("packing", format!("must be off: {name} compares whole answers"));
@@ -87,7 +107,8 @@ impl TrainConfig {
             let (name, known) = (&self.metric_for_best_model, known.join(", "));
             found.add("metric_for_best_model", format!("`{name}` is not one of {known}"));
         }
-        let evaluates = self.held_out_share > 0.0 && self.eval_steps > 0;
+        let holds_out = self.held_out_share > 0.0 || self.columns.get("split").is_some();
+        let evaluates = holds_out && self.eval_steps > 0;
         if self.early_stopping_patience > 0 && !evaluates {
             let message = "needs eval_steps and held_out_share above 0: it counts evaluations on \
                            the held-out pairs";
@@ -101,7 +122,7 @@ impl TrainConfig {
         found.count("lora.r", self.lora.r, 1..=1024);
         found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
         found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
-        if self.lora.target_modules.is_empty() {
+        if self.lora.target_modules.is_empty() && !self.objective.reads_texts() {
             found.add("lora.target_modules", "name at least one layer to adapt".to_owned());
         }
         for (field, message) in self.lora.problems() {

@@ -226,6 +226,43 @@ table! {
         explanation: "ln of the odds of the chosen answer over those of the rejected one",
         ..PLAIN
     }
+    Accuracy {
+        key: "accuracy",
+        title: "Accuracy",
+        explanation: "Share of the texts (masked words) whose likeliest label (word) is the right one",
+        written: Written::Percent,
+        better: Some(Better::Higher),
+        compared: Compared::OnOneAxis,
+        said: Said::OfEvaluations,
+        ..PLAIN
+    }
+    MacroF1 {
+        key: "macro_f1",
+        title: "Macro F1",
+        explanation: "The mean of the F1 of all labels: rare ones count as much as frequent ones",
+        better: Some(Better::Higher),
+        compared: Compared::OnOneAxis,
+        said: Said::OfEvaluations,
+        ..PLAIN
+    }
+    MeanAbsoluteError {
+        key: "mean_absolute_error",
+        title: "Mean absolute error",
+        explanation: "How far the numbers are from the right ones in the mean",
+        better: Some(Better::Lower),
+        compared: Compared::OnOneAxis,
+        said: Said::OfEvaluations,
+        ..PLAIN
+    }
+    Correlation {
+        key: "pearson",
+        title: "Correlation",
+        explanation: "Pearson's r of the numbers with the right ones",
+        better: Some(Better::Higher),
+        compared: Compared::OnOneAxis,
+        said: Said::OfEvaluations,
+        ..PLAIN
+    }
     // Follows from the others, so no file has it.
     TokensPerSec {
         key: "tokens_per_sec",

@@ -2,16 +2,19 @@
 //! objectives and the metrics, a table each.
 
 mod check;
+mod learning;
 pub mod lora;
 pub mod metric;
 pub mod objective;
 pub mod objective_facts;
+mod objective_of_texts;
 mod objective_table;
 pub mod run_file;
 pub mod scheduler;
 mod settings;
 
 pub use check::ConfigProblem;
+pub use learning::{ClassWeights, METHODS, Method, PROBLEM_TYPES, ProblemType};
 pub use lora::LoraConfig;
 pub use objective::Objective;
 pub use objective_facts::LOSS_TYPES;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::objective_facts::{Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting};
+use super::objective_of_texts::{CLASSIFY, MLM, REGRESS};
 use super::objective_table::{CPO, DPO, KTO, ORPO, SFT};
 
 /// What a run optimises.
@@ -27,6 +28,15 @@ pub enum Objective {
 
     /// Contrastive Preference Optimization (Xu et al. 2024); with other losses `SimPO` and `AlphaPO`.
     Cpo,
+
+    /// A label for each text, by a head on top of an encoder or a decoder.
+    Classify,
+
+    /// A number for each text.
+    Regress,
+
+    /// Masked language modelling: an encoder guesses words that are hidden.
+    Mlm,
 }
 
 impl Objective {
@@ -47,7 +57,10 @@ impl Objective {
             Self::Sft => Some(Self::Kto),
             Self::Kto => Some(Self::Orpo),
             Self::Orpo => Some(Self::Cpo),
-            Self::Cpo => None,
+            Self::Cpo => Some(Self::Classify),
+            Self::Classify => Some(Self::Regress),
+            Self::Regress => Some(Self::Mlm),
+            Self::Mlm => None,
         }
     }
 
@@ -68,7 +81,16 @@ impl Objective {
             Self::Kto => &KTO,
             Self::Orpo => &ORPO,
             Self::Cpo => &CPO,
+            Self::Classify => &CLASSIFY,
+            Self::Regress => &REGRESS,
+            Self::Mlm => &MLM,
         }
+    }
+
+    /// Whether a row is a text with its label, a number or nothing, and not a prompt with answers:
+    /// see `train::classify`.
+    pub fn reads_texts(self) -> bool {
+        matches!(self, Self::Classify | Self::Regress | Self::Mlm)
     }
 
     /// The losses of a run that names none.

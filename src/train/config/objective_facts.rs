@@ -94,6 +94,15 @@ pub enum Setting {
 
     /// `cpo_alpha`, `simpo_gamma` and `alpha`.
     Cpo,
+
+    /// `class_weights`, `soft_labels` and `problem_type`.
+    Classes,
+
+    /// `test_share`, and the columns `split` and `group`.
+    TestPart,
+
+    /// `mlm_probability`.
+    Masking,
 }
 
 /// A plot over the steps.

@@ -359,14 +359,14 @@ const LOG_PROBABILITIES_A_TOKEN: Plot = Plot {
     ..Plot::of(Lines::ChosenAndRejected(Metric::LogpsChosen, Metric::LogpsRejected))
 };
 
-const LEARNING_RATE: Plot = Plot {
+pub(super) const LEARNING_RATE: Plot = Plot {
     title: "Learning rate",
     explanation: "How far each step goes, as the schedule says",
     in_view: Some((0.0, 0.0)),
     ..Plot::of(Lines::Alone(Metric::LearningRate))
 };
 
-const GRADIENT_NORM: Plot = Plot {
+pub(super) const GRADIENT_NORM: Plot = Plot {
     title: "Gradient norm",
     explanation: "Joint length of all gradients before they are clipped. Spikes are odd pairs; a \
                   steady climb is a learning rate that is too high",
@@ -375,7 +375,7 @@ const GRADIENT_NORM: Plot = Plot {
     ..Plot::of(Lines::Alone(Metric::GradNorm))
 };
 
-const SPEED: Plot = Plot {
+pub(super) const SPEED: Plot = Plot {
     title: "Tokens per second",
     explanation: "Tokens of prompts and answers that were trained on, over the time of the step",
     in_view: Some((0.0, 0.0)),
@@ -383,7 +383,7 @@ const SPEED: Plot = Plot {
 };
 
 impl Plot {
-    const fn of(lines: Lines) -> Self {
+    pub(super) const fn of(lines: Lines) -> Self {
         Self {
             title: "",
             explanation: "",

@@ -54,6 +54,17 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
     if !written.contains_key("loss_type") {
         config.loss_type = config.objective.usual_loss();
     }
+    if config.objective.reads_texts() {
+        // transformers' Trainer trains with the model's own dropout, TRL's preference trainers do not.
+        config.disable_dropout &= written.contains_key("disable_dropout");
+        let names_layers = written
+            .get("lora")
+            .and_then(toml::Value::as_table)
+            .is_some_and(|lora| lora.contains_key("target_modules"));
+        if !names_layers {
+            config.lora.target_modules.clear();
+        }
+    }
     Ok(config)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::learning::{ClassWeights, Method, ProblemType};
 use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
 use super::objective::{Objective, Setting};
@@ -191,6 +192,32 @@ pub struct TrainConfig {
     pub packing: bool,
     pub packing_strategy: PackingStrategy,
 
+    /// Which weights of the model learn.
+    #[serde(skip_serializing_if = "Method::is_usual")]
+    pub method: Method,
+
+    /// What the labels of [`Objective::Classify`] are, under transformers' names. `None`: as the rows
+    /// say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem_type: Option<ProblemType>,
+
+    /// By how much each label counts in the loss.
+    #[serde(skip_serializing_if = "ClassWeights::is_none")]
+    pub class_weights: ClassWeights,
+
+    /// Where several coders labelled a text: learn the share of each label. Off: the label that most
+    /// of them gave.
+    #[serde(skip_serializing_if = "is_off")]
+    pub soft_labels: bool,
+
+    /// Share of the texts that is opened once, after training.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub test_share: f64,
+
+    /// Masked language modelling: the share of the tokens that is to be guessed.
+    #[serde(skip_serializing_if = "is_usual_masking")]
+    pub mlm_probability: f64,
+
     /// Prompt and answer together are cut to this many tokens (the start is kept).
     pub max_length: usize,
     pub seed: u64,
@@ -230,6 +257,24 @@ pub struct TrainConfig {
     pub lora: LoraConfig,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_off(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_nothing(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// transformers' `DataCollatorForLanguageModeling`.
+const USUAL_MASKING: f64 = 0.15;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_usual_masking(value: &f64) -> bool {
+    *value == USUAL_MASKING
+}
+
 /// Steps are a whole number, and a share of them is not.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn whole_or_float<S: serde::Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
@@ -252,6 +297,9 @@ impl TrainConfig {
     /// Settings that a small model learns something visible from within some tens of steps on a
     /// laptop. TRL's own defaults are for large models and thousands of steps.
     pub fn suggested(objective: Objective) -> Self {
+        if objective.reads_texts() {
+            return Self::suggested_for_texts(objective);
+        }
         let linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
         Self {
             objective,
@@ -271,6 +319,43 @@ impl TrainConfig {
             },
             ..Self::default()
         }
+    }
+
+    /// The same for runs that learn from texts with labels.
+    fn suggested_for_texts(objective: Objective) -> Self {
+        let best = match objective {
+            Objective::Classify => Metric::MacroF1,
+            _ => Metric::Loss,
+        };
+        Self {
+            objective,
+            per_device_train_batch_size: 16,
+            num_train_epochs: 6.0,
+            learning_rate: objective.facts().suggested_learning_rate,
+            loss_type: objective.usual_loss(),
+            warmup_steps: 0.1,
+            weight_decay: 0.01,
+            held_out_share: 0.15,
+            test_share: if objective == Objective::Mlm { 0.0 } else { 0.15 },
+            eval_steps: 5,
+            metric_for_best_model: best.evaluated(),
+            load_best_model_at_end: true,
+            max_length: 256,
+            lora: LoraConfig {
+                r: 16,
+                lora_alpha: 32.0,
+                target_modules: Vec::new(),
+                ..LoraConfig::default()
+            },
+            ..Self::for_texts()
+        }
+    }
+
+    /// transformers' defaults where they are others than TRL's: dropout as the model has it, and
+    /// LoRA on the layers that PEFT takes for the model's family.
+    fn for_texts() -> Self {
+        let lora = LoraConfig { target_modules: Vec::new(), ..LoraConfig::default() };
+        Self { disable_dropout: false, lora, ..Self::default() }
     }
 
     /// Steps of the warm-up in a run of so many, as transformers' `get_warmup_steps` has it.
@@ -352,6 +437,12 @@ impl Default for TrainConfig {
             completion_only_loss: true,
             packing: false,
             packing_strategy: PackingStrategy::Bfd,
+            method: Method::default(),
+            problem_type: None,
+            class_weights: ClassWeights::default(),
+            soft_labels: false,
+            test_share: 0.0,
+            mlm_probability: USUAL_MASKING,
             max_length: 1024,
             seed: 42,
             held_out_share: 0.0,

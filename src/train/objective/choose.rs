@@ -12,7 +12,11 @@ use crate::train::config::{Objective, TrainConfig};
 pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
     match config.objective {
         Objective::Dpo => Box::new(Preferences::new(config, rows)),
-        Objective::Sft => Box::new(Completions::new(rows)),
+        // Those that read texts come here only once a decoder is trained on them; `run::setup` refuses
+        // it until then.
+        Objective::Sft | Objective::Classify | Objective::Regress | Objective::Mlm => {
+            Box::new(Completions::new(rows))
+        }
         Objective::Kto => Box::new(Labelled::new(config, rows)),
         Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
         Objective::Cpo => Box::new(Contrastive::new(config, rows)),
@@ -24,6 +28,11 @@ pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
     match config.objective {
         Objective::Dpo => preferences::loss_at_start(config),
         Objective::Kto => kto::loss_at_start(config),
-        Objective::Sft | Objective::Orpo | Objective::Cpo => None,
+        Objective::Sft
+        | Objective::Orpo
+        | Objective::Cpo
+        | Objective::Classify
+        | Objective::Regress
+        | Objective::Mlm => None,
     }
 }

@@ -128,7 +128,12 @@ fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<
         if config.completion_only_loss { Learned::Completion } else { Learned::Everything };
     let tokenizer = model.tokenizer();
     let borders = match config.objective {
-        Objective::Dpo | Objective::Sft | Objective::Kto => Borders::WhereTheyPart,
+        Objective::Dpo
+        | Objective::Sft
+        | Objective::Kto
+        | Objective::Classify
+        | Objective::Regress
+        | Objective::Mlm => Borders::WhereTheyPart,
         Objective::Orpo | Objective::Cpo => Borders::AtLength {
             bos: tokenizer.bos(),
             eos: tokenizer.eos().or_else(|| model.stop_ids().first().copied()),

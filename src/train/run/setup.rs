@@ -16,6 +16,7 @@ use crate::jobs::{Progress, Quiet};
 use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
+use crate::train::config::ConfigProblem;
 use crate::train::config::run_file;
 use crate::train::config::run_file::RunFileError;
 use crate::train::config::{LoraConfig, TrainConfig};
@@ -130,6 +131,11 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
     model.check_trainable()?;
     let mut problems = config.problems();
     problems.retain(|problem| problem.field != "model"); // it is here already
+    if config.objective.reads_texts() {
+        let name = config.objective.facts().name;
+        let message = format!("{name} trains an encoder, and this model is a decoder");
+        problems.push(ConfigProblem { field: "objective", message });
+    }
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
 }
 
