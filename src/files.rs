@@ -103,6 +103,16 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Keeps `tail` in `<path>.damaged` and cuts the file back to `whole`, in this order.
+pub fn move_aside(path: &Path, whole: &[u8], tail: &[u8]) -> io::Result<PathBuf> {
+    let mut damaged = path.as_os_str().to_owned();
+    damaged.push(".damaged");
+    let damaged = PathBuf::from(damaged);
+    append_line(&damaged, &String::from_utf8_lossy(tail))?;
+    write_atomic(path, whole)?;
+    Ok(damaged)
+}
+
 /// [`append_line`] with `value` as JSON.
 pub fn append_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     append_line(path, &serde_json::to_string(value)?)

@@ -22,6 +22,7 @@ pub mod panels;
 pub mod seq2seq;
 pub mod state;
 pub mod stats;
+pub mod study;
 #[doc(hidden)]
 pub mod testing;
 pub mod train;

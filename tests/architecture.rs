@@ -31,12 +31,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
+    ("study", &["data", "files", "stats", "words"]),
     // Workbench state: plain data, no pixels, no tensors
     (
         "state",
         &[
             "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "lecture", "llm",
-            "seq2seq", "stats", "train", "words",
+            "seq2seq", "stats", "study", "train", "words",
         ],
     ),
     // Views
@@ -44,8 +45,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "panels",
         &[
-            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "state", "train",
-            "widgets",
+            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "state", "study",
+            "train", "widgets",
         ],
     ),
     // Shells: a window and a command line
@@ -67,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "memory",
             "panels",
             "state",
+            "study",
             "train",
             "widgets",
         ],
@@ -75,7 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "lecture", "llm", "memory", "seq2seq", "stats", "train", "words",
+            "jobs", "lecture", "llm", "memory", "seq2seq", "stats", "study", "train", "words",
         ],
     ),
 ];
@@ -139,6 +141,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
         &[
             ("pair", &[]),
             ("check", &["pair"]),
+            ("codebook", &[]),
             ("project", &[]),
             ("record", &["pair"]),
             ("forms", &["pair", "record"]),

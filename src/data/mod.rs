@@ -2,6 +2,7 @@
 //! Tensors: see [`crate::train`].
 
 pub mod check;
+pub mod codebook;
 pub mod export;
 pub mod forms;
 pub mod import;

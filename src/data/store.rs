@@ -189,7 +189,7 @@ impl PairStore {
                 Ok(None) => {}
                 Ok(Some(line)) => store.take_in(line),
                 Err(_) if !whole => {
-                    let moved_to = move_aside(path, &bytes[..start], line).ok();
+                    let moved_to = files::move_aside(path, &bytes[..start], line).ok();
                     recovered.cut_short = Some((line.len(), moved_to));
                 }
                 Err(problem) => recovered.bad_lines.push(BadLine { line: index + 1, problem }),
@@ -319,16 +319,6 @@ fn parse(line: &[u8]) -> Result<Option<Line>, String> {
         serde_json::from_value(value).map(Line::Verdict)
     };
     line.map(Some).map_err(|err| format!("it is not a verdict ({err})"))
-}
-
-/// Keeps `tail` in `<path>.damaged` and cuts the file back to `whole`, in this order.
-fn move_aside(path: &Path, whole: &[u8], tail: &[u8]) -> io::Result<PathBuf> {
-    let mut damaged = path.as_os_str().to_owned();
-    damaged.push(".damaged");
-    let damaged = PathBuf::from(damaged);
-    files::append_line(&damaged, &String::from_utf8_lossy(tail))?;
-    files::write_atomic(path, whole)?;
-    Ok(damaged)
 }
 
 #[cfg(test)]

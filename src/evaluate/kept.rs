@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::codebook::Codebook;
 use super::results::{EVALUATION, Evaluation, RESULTS, TABLE};
 use super::task::Task;
+use crate::data::codebook::Codebook;
 use crate::files;
 
 /// An evaluation of the project.
@@ -149,7 +149,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::codebook::Class;
+    use crate::data::codebook::Class;
 
     fn codebook(definition: &str) -> Codebook {
         let class = |label: &str| Class {

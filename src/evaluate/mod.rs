@@ -9,7 +9,6 @@
 
 pub mod accepted;
 pub mod cells;
-pub mod codebook;
 pub mod compare;
 pub mod corrected;
 pub mod documents;

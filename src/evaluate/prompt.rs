@@ -6,9 +6,9 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::codebook::Codebook;
 use super::question::Question;
 use super::task::{AnswerForm, Kind, Task};
+use crate::data::codebook::Codebook;
 
 /// More orders than this are too many to go through.
 const MOST_ORDERS: usize = 5040;

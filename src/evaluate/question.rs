@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
-use super::codebook::{Codebook, CodebookError};
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
+use crate::data::codebook::{Codebook, CodebookError};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
 use crate::jobs::Progress;

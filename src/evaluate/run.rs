@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::codebook::Codebook;
 use super::interviewing::{InterviewError, Interviewer};
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
@@ -14,6 +13,7 @@ use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use super::weighing::weigh;
 use super::writing::{Writer, WritingError};
+use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
 use crate::data::table::rows as read_table;
 use crate::files;

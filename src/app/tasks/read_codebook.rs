@@ -6,7 +6,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::evaluate::codebook::{Codebook, CodebookError};
+use crate::data::codebook::{Codebook, CodebookError};
 use crate::jobs::Progress;
 use crate::state::command::EvaluateCommand;
 use crate::state::notice::Notice;

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Frame, Label, Layout, Margin, Sides, Stroke, TextEdit, Ui, vec2};
 
-use crate::evaluate::codebook::{Class, Codebook};
+use crate::data::codebook::{Class, Codebook};
 use crate::panels::train::fields::section_ui;
 use crate::state::command::{Commands, EvaluateCommand};
 use crate::widgets::button::ActionButton;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
 use crate::errors::one_line;
-use crate::evaluate::codebook::{Class, Codebook};
 use crate::evaluate::kept::Draft;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;

@@ -1,0 +1,16 @@
+//! Hand-coding of texts by people: a study, its coders, and how far they agree. Plain data, no
+//! tensors, no pixels.
+//!
+//! A [`design::Study`] says what is asked of which [`item::Item`]s in which order ([`plan`]); each
+//! coder's verdicts are a log of their own ([`log::CoderLog`]) to which lines are only ever added.
+//! [`folder::Folder`] is a study on the disk, [`package`] what is sent to a colleague and comes back,
+//! [`agreement`] what the coders have in common, and [`forms`] what other programs read and write.
+
+pub mod design;
+pub mod draw;
+pub mod folder;
+pub mod item;
+pub mod log;
+pub mod plan;
+pub mod value;
+pub mod variable;
