@@ -22,6 +22,11 @@ pub struct ClassifyArgs {
     #[arg(long)]
     model: String,
 
+    /// An adapter with a score head to lay over a decoder: a reward model or a classifier that was trained
+    /// with LoRA
+    #[arg(long)]
+    adapter: Option<String>,
+
     /// A text; may be given several times
     #[arg(long = "text", value_name = "TEXT")]
     texts: Vec<String>,
@@ -55,7 +60,11 @@ pub fn run(args: &ClassifyArgs) -> anyhow::Result<()> {
     }
     let bar = Bar::new();
     let folder = resolve::resolve_model(&args.model)?;
-    let classifier = Classifier::load(&folder, &bar);
+    let adapter = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let classifier = match &adapter {
+        Some(adapter) => Classifier::load_adapted(&folder, adapter, &bar),
+        None => Classifier::load(&folder, &bar),
+    };
     bar.clear();
     let classifier = classifier?;
     let verdicts = classifier.classify(&texts, &bar);

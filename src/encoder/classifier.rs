@@ -10,10 +10,11 @@ use super::model::{Encoded, EncoderModel, is_encoder, read_config};
 use super::network::{Network, Tokens};
 use super::store::Store;
 use crate::jobs::Progress;
+use crate::llm;
 use crate::llm::card::ModelSource;
 use crate::llm::config::config_keys::Keys;
 use crate::llm::net::linear::Linear;
-use crate::llm::{LoadEvent, LoadOptions, Model};
+use crate::llm::{Adapter, LoadEvent, LoadOptions, Model};
 
 /// A model that gives labels.
 pub struct Classifier {
@@ -24,6 +25,9 @@ pub struct Classifier {
 enum Body {
     Encoder(Box<EncoderModel>),
     Decoder(Box<Model>, ScoreHead),
+
+    /// With an adapter that brings the score head: a reward model that was trained here, or by TRL.
+    Adapted(Box<Model>, Box<Adapter>),
 }
 
 /// A decoder's head over one token: the rightmost that is not padding.
@@ -111,6 +115,26 @@ impl Classifier {
         Ok(Self { body: Body::Decoder(Box::new(model), head), labels })
     }
 
+    /// A decoder with an adapter that has a score head, as [`Self::load`] reads one that is a folder by itself.
+    pub fn load_adapted(
+        model: &Path,
+        adapter: &Path,
+        progress: &dyn Progress<LoadEvent>,
+    ) -> Result<Self, Error> {
+        let model = Model::load(&ModelSource::at(model), &LoadOptions::default(), progress)?;
+        let loaded = Adapter::load(adapter, &model)?;
+        let Some(head) = loaded.score_head() else {
+            return Err(Error::NoHead {
+                folder: adapter.to_owned(),
+                wanted: "gives labels",
+                found: "it is an adapter without a score head; `tuning-fork generate` uses it"
+                    .to_owned(),
+            });
+        };
+        let labels = Labels::of_head(head);
+        Ok(Self { body: Body::Adapted(Box::new(model), Box::new(loaded)), labels })
+    }
+
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
@@ -119,7 +143,9 @@ impl Classifier {
     pub fn longest(&self) -> Option<usize> {
         match &self.body {
             Body::Encoder(model) => model.longest(),
-            Body::Decoder(model, _) => Some(model.config().context_length),
+            Body::Decoder(model, _) | Body::Adapted(model, _) => {
+                Some(model.config().context_length)
+            }
         }
     }
 
@@ -132,6 +158,7 @@ impl Classifier {
         let scored = match &self.body {
             Body::Encoder(model) => by_encoder(model, texts, progress)?,
             Body::Decoder(model, head) => by_decoder(model, head, texts, progress)?,
+            Body::Adapted(model, adapter) => by_adapted(model, adapter, texts, progress)?,
         };
         progress.emit(Classified { done: texts.len(), total: texts.len() });
         let verdict = |(scores, token_count, is_cut): (Vec<f32>, usize, bool)| {
@@ -183,14 +210,51 @@ fn by_decoder(
         progress.emit(Classified { done, total: texts.len() });
         let most = Some(model.config().context_length);
         let (ids, _, is_cut) = model.tokenizer().encode_pair(text, second.as_deref(), most)?;
-        let state = last_state(model, &ids, head.position(&ids))?;
+        let state = last_state(model, None, &ids, head.position(&ids))?;
         found.push((head.run(&state)?, ids.len(), is_cut));
     }
     Ok(found)
 }
 
+/// The same by the head of an adapter.
+fn by_adapted(
+    model: &Model,
+    adapter: &Adapter,
+    texts: &[(String, Option<String>)],
+    progress: &dyn Progress<Classified>,
+) -> Result<Vec<Scored>, Error> {
+    let mut found = Vec::with_capacity(texts.len());
+    for (done, (text, second)) in texts.iter().enumerate() {
+        progress.check()?;
+        progress.emit(Classified { done, total: texts.len() });
+        let most = Some(model.config().context_length);
+        let (ids, _, is_cut) = model.tokenizer().encode_pair(text, second.as_deref(), most)?;
+        found.push((adapted_scores(model, adapter, &ids)?, ids.len(), is_cut));
+    }
+    Ok(found)
+}
+
+/// What the score head of an adapter says of a text: a number for each label.
+pub fn adapted_scores(model: &Model, adapter: &Adapter, ids: &[u32]) -> Result<Vec<f32>, Error> {
+    let Some(head) = adapter.score_head().filter(|_| !ids.is_empty()) else {
+        return Err(Error::NoTokens);
+    };
+    let state = last_state(model, Some(adapter), ids, head.position(ids))?;
+    let weight = head.weight.flatten_all().and_then(|weight| weight.to_vec1::<f32>());
+    let weight = weight.map_err(llm::Error::from)?;
+    let product = |row: &[f32]| -> f64 {
+        row.iter().zip(&state).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum()
+    };
+    Ok(weight.chunks_exact(state.len()).map(|row| product(row) as f32).collect())
+}
+
 /// The last hidden state of a decoder at one token.
-fn last_state(model: &Model, ids: &[u32], position: usize) -> Result<Vec<f32>, Error> {
+fn last_state(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    ids: &[u32],
+    position: usize,
+) -> Result<Vec<f32>, Error> {
     if ids.is_empty() {
         return Err(Error::NoTokens);
     }
@@ -198,7 +262,7 @@ fn last_state(model: &Model, ids: &[u32], position: usize) -> Result<Vec<f32>, E
     let ids = &ids[..=position];
     let (width, last) = (model.config().width, model.config().layer_count());
     let mut state = Vec::new();
-    model.watch(ids, &mut model.new_cache(), None, &mut |index, states| {
+    model.watch(ids, &mut model.new_cache(), adapter, &mut |index, states| {
         if index == last {
             state = states[states.len() - width..].to_vec();
         }

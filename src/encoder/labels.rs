@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::llm;
+use crate::llm::adapter::score_head::ScoreHead;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `problem_type`.
@@ -29,6 +30,20 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// Of a score head that an adapter brings.
+    pub(crate) fn of_head(head: &ScoreHead) -> Self {
+        let count = head.label_count();
+        let known = |id: usize| head.facts.labels.get(id).cloned();
+        let names = (0..count).map(|id| known(id).unwrap_or_else(|| format!("LABEL_{id}")));
+        let problem = match head.facts.problem_type.as_deref() {
+            Some("multi_label_classification") => Problem::ManyLabels,
+            Some("regression") => Problem::Regression,
+            None if count == 1 => Problem::Regression,
+            _ => Problem::OneLabel,
+        };
+        Self { names: names.collect(), problem }
+    }
+
     /// From `config.json`, for a head of so many outputs.
     pub(crate) fn read(keys: &Keys<'_>, count: usize) -> Result<Self, llm::Error> {
         let named = keys.get("id2label").and_then(Value::as_object);

@@ -95,7 +95,12 @@ impl MappingState {
                 "The names of its columns do not say where the question, the answer and its label \
                  are. Which ones are they?"
             }
-            (true, Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo)) => {
+            (
+                true,
+                Wanted::Training(
+                    Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Reward,
+                ),
+            ) => {
                 "The names of its columns do not say where the question, the better and the worse \
                  answer are. Which ones are they?"
             }
@@ -121,7 +126,11 @@ impl MappingState {
         match self.wanted {
             Wanted::Prompts => &[],
             Wanted::Training(
-                Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Kto,
+                Objective::Dpo
+                | Objective::Orpo
+                | Objective::Cpo
+                | Objective::Reward
+                | Objective::Kto,
             ) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(Objective::Classify | Objective::Regress | Objective::Mlm) => {
                 &[Texts::Whole]
@@ -148,10 +157,20 @@ impl MappingState {
         let pair = [role("chosen", "The better answer"), role("rejected", "The worse answer")];
         match (self.wanted, self.texts) {
             (Wanted::Prompts, _) => vec![asked],
-            (Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo), Texts::Turns) => {
+            (
+                Wanted::Training(
+                    Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Reward,
+                ),
+                Texts::Turns,
+            ) => {
                 vec![asked, pair[0], pair[1], SYSTEM]
             }
-            (Wanted::Training(Objective::Dpo | Objective::Orpo | Objective::Cpo), _) => {
+            (
+                Wanted::Training(
+                    Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Reward,
+                ),
+                _,
+            ) => {
                 vec![asked, pair[0], pair[1]]
             }
             (Wanted::Training(Objective::Kto), Texts::Turns) => {

@@ -86,6 +86,9 @@ pub enum Error {
     #[error("no gradient reaches {}: this is a bug in the model code", .names.join(", "))]
     NoGradient { names: Vec<String> },
 
+    #[error("the adapter has no score head to read: begin it with objective = \"reward\"")]
+    NoScoreHead,
+
     #[error("stopped before the first step")]
     Cancelled,
 }

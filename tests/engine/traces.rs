@@ -85,6 +85,7 @@ struct Extra {
     undesirable_weight: Option<f64>,
     packing: Option<bool>,
     packing_strategy: Option<PackingStrategy>,
+    center_rewards_coefficient: Option<f64>,
 
     /// Beside it in the file, too.
     #[serde(rename = "max_length")]
@@ -144,6 +145,7 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         packing: trace.extra.packing.unwrap_or_default(),
         packing_strategy: trace.extra.packing_strategy.unwrap_or_default(),
         use_weighting: trace.extra.use_weighting.unwrap_or_default(),
+        center_rewards_coefficient: trace.extra.center_rewards_coefficient,
         max_length: trace.max_length,
         // The adapter that is continued says everything else.
         lora: LoraConfig { r: trace.r, lora_alpha: trace.alpha, ..LoraConfig::default() },
@@ -164,7 +166,10 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
     let (model, config, held_to) = settings(folder);
     // A folder of traces may bring models of its own.
     let changed = folder.parent().unwrap().join("models").join(&model);
-    let at = if changed.is_dir() { changed } else { reference(&format!("models/{model}")) };
+    // Those with a score head are beside the encoders.
+    let places =
+        [changed, reference(&format!("models/{model}")), reference(&format!("encoders/{model}"))];
+    let at = places.into_iter().find(|place| place.is_dir()).unwrap();
     let model = load(&at, Weights::F32);
     let mut found = first_gradients(&model, &config, (folder, held_to));
     let run_dir = tempfile::tempdir().unwrap();
@@ -242,7 +247,8 @@ fn metrics(what: &str, found: &impl serde::Serialize, expected: &Value) -> Vec<S
             "logps/chosen" | "logps/rejected" | "rewards/chosen" | "rewards/rejected"
             | "rewards/margins" | "kl" => 2e-3,
             "entropy" | "logits/chosen" | "logits/rejected" => 2e-4,
-            "mean_token_accuracy" | "rewards/accuracies" => 1e-6,
+            "mean_reward" | "min_reward" | "max_reward" | "margin" => 1e-3,
+            "mean_token_accuracy" | "rewards/accuracies" | "accuracy" => 1e-6,
             "learning_rate" | "epoch" => 1e-12,
             _ => 0.0, // counts
         };
@@ -375,9 +381,11 @@ fn gradients_off(
         differences.push(format!("{} gradients, not {}", vars.len(), expected.len()));
     }
     for (index, (name, var)) in vars.iter().enumerate() {
-        // DoRA's is a module in PEFT's model, and a tensor in its file.
+        // DoRA's is a module in PEFT's model, and a tensor in its file; a score head is a copy.
         let weight = format!("{name}.weight");
-        let name = if expected.contains_key(name) { name } else { &weight };
+        let copy = name.replace("score.weight", "score.modules_to_save.weight");
+        let names = [name, &weight, &copy];
+        let name = names.into_iter().find(|name| expected.contains_key(*name)).unwrap();
         let gradient = found.get(index).unwrap().to_vec();
         let gradient = Tensor::from_vec(gradient, var.shape(), var.device()).unwrap();
         let largest =

@@ -73,6 +73,9 @@ pub struct Understood {
     /// Whether the answer is a good one, where that is wanted.
     pub label: Option<bool>,
 
+    /// By how much the better answer of a pair is to be better, where the row says so.
+    pub margin: Option<f64>,
+
     /// What was asked, without any of its answer: what a fixed prompt asks.
     pub asked: Text,
 

@@ -13,11 +13,12 @@ use super::content::Fields;
 use super::value::given;
 
 /// The names that a column can be given, with what each stands for.
-pub const NAMES: [(&str, &str); 19] = [
+pub const NAMES: [(&str, &str); 20] = [
     ("prompt", "what is asked, as text that the answer goes on from"),
     ("completion", "the answer to it"),
     ("chosen", "the better answer"),
     ("rejected", "the worse answer"),
+    ("margin", "by how much the better answer is to be better, for reward models"),
     ("question", "what is asked, as a user's turn of a dialogue"),
     ("answer", "the assistant's answer to it"),
     ("system", "the system prompt"),

@@ -118,7 +118,16 @@ pub(crate) fn understood(
     is_implicit: bool,
 ) -> Understood {
     let Asked { asked, group } = of(&content, is_implicit);
-    Understood { row, content, label: None, asked, group, beside, from_columns: false }
+    Understood {
+        row,
+        content,
+        label: None,
+        margin: None,
+        asked,
+        group,
+        beside,
+        from_columns: false,
+    }
 }
 
 #[cfg(test)]

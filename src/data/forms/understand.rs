@@ -39,6 +39,11 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
             |row| stanza.and_then(|stanza| stanza.label(row)).or_else(|| labelled::label(row));
         read.rows = labelled::each(&read.rows, |row| label(&rows[row]))?;
     }
+    if want == Want::Pairs {
+        for row in &mut read.rows {
+            row.margin = value::given(&rows[row.row], "margin").and_then(Value::as_f64);
+        }
+    }
     if read.rows.is_empty() {
         let why: Vec<&str> = read.notes.iter().map(|note| note.sentence.as_str()).collect();
         let sentence = format!("no row is left of this file: {}", why.join("; "));

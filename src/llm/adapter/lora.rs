@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Var;
 
 use super::peft_config::PeftConfig;
+use super::score_head::{SCORE_HEAD, ScoreHead};
 pub use super::spec::{INITS, Init, LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
 use crate::llm::error::Error;
@@ -87,6 +88,9 @@ pub struct Adapter {
     /// Whole tables that stand in place of the model's (`modules_to_save`).
     pub(crate) tables: Tables,
 
+    /// A score head that is trained whole: the model gives labels, or one reward.
+    pub(crate) score: Option<ScoreHead>,
+
     /// Changes of the parts that look at pictures, by PEFT's module paths. They are kept for whoever
     /// merges or saves the adapter; a text passes by them.
     pub(crate) beside: BTreeMap<String, LoraPair>,
@@ -108,6 +112,7 @@ impl Adapter {
         Ok(Self {
             pairs: copies(&self.pairs)?,
             tables: self.tables.clone(),
+            score: self.score.as_ref().map(ScoreHead::snapshot).transpose()?,
             beside: copies(&self.beside)?,
             config: self.config.clone(),
             decoder: self.decoder,
@@ -128,6 +133,8 @@ impl Adapter {
                 vars.push((name, magnitude.clone()));
             }
         }
+        let score = self.score.iter().map(|head| head.weight.clone());
+        vars.extend(score.map(|weight| (format!("base_model.model.{SCORE_HEAD}.weight"), weight)));
         vars
     }
 
@@ -145,6 +152,10 @@ impl Adapter {
              as a merged model and train on that"
         );
         Err(Error::adapter(&self.path, problem))
+    }
+
+    pub fn score_head(&self) -> Option<&ScoreHead> {
+        self.score.as_ref()
     }
 
     /// Whether scores are computed otherwise, beside what the hidden states are.
@@ -196,7 +207,8 @@ impl Adapter {
             rank: self.config.r,
             alpha: self.config.lora_alpha,
             target_modules: self.config.target_modules.names(),
-            parameter_count: values.sum(),
+            parameter_count: values.sum::<u64>()
+                + self.score.as_ref().map_or(0, |head| count(&head.weight)),
         }
     }
 }

@@ -4,5 +4,6 @@
 pub mod lora;
 pub mod modules;
 pub mod peft_config;
+pub mod score_head;
 pub mod spec;
 pub(crate) mod start;

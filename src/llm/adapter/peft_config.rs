@@ -75,6 +75,25 @@ const KNOWN: &[&str] = &[
     "_custom_modules",
 ];
 
+/// Modules that PEFT saves whole beside every adapter of task `SEQ_CLS`, whichever of them the model has.
+const LABEL_HEADS: [&str; 2] = ["classifier", "score"];
+
+/// Whether a name among `modules_to_save` is that of a head that gives labels.
+pub(crate) fn is_label_head(name: &str) -> bool {
+    LABEL_HEADS.contains(&name.rsplit('.').next().unwrap_or_default())
+}
+
+/// What a model with the adapter is for: PEFT's `task_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskType {
+    /// It continues a text.
+    #[default]
+    CausalLm,
+
+    /// It gives labels, or a reward, by a score head.
+    SequenceClassification,
+}
+
 /// The last parts of a model's embedding and head.
 const TABLES: [&str; 3] = ["embed_tokens", "wte", "lm_head"];
 
@@ -105,6 +124,8 @@ pub struct PeftConfig {
     pub fan_in_fan_out: bool,
     pub target_modules: TargetModules,
     pub exclude_modules: Option<TargetModules>,
+
+    pub task: TaskType,
 
     /// Modules that are saved whole beside the adapter: the embedding, the head.
     pub modules_to_save: Vec<String>,
@@ -175,6 +196,7 @@ impl PeftConfig {
             fan_in_fan_out: naming.is_transposed(),
             target_modules,
             exclude_modules: None,
+            task: TaskType::CausalLm,
             modules_to_save: Vec::new(),
             layers_to_transform: spec.layers_to_transform.clone().filter(|_| !has_pattern),
             layers_pattern: spec.layers_pattern.clone(),
@@ -218,6 +240,7 @@ impl PeftConfig {
             fan_in_fan_out: config.naming.is_transposed(),
             target_modules: TargetModules::Names(names),
             exclude_modules: None,
+            task: TaskType::CausalLm,
             modules_to_save: Vec::new(),
             layers_to_transform: None,
             layers_pattern: Vec::new(),
@@ -315,7 +338,14 @@ impl PeftConfig {
         let modules_to_save =
             modules("modules_to_save")?.map(|modules| modules.names()).unwrap_or_default();
         let last = |name: &String| name.rsplit('.').next().unwrap_or_default().to_owned();
-        let is_table = |name: &String| TABLES.contains(&last(name).as_str());
+        let task = match present("task_type").and_then(Value::as_str) {
+            Some("SEQ_CLS") => TaskType::SequenceClassification,
+            _ => TaskType::CausalLm,
+        };
+        let gives_labels = task == TaskType::SequenceClassification;
+        let is_table = |name: &String| {
+            TABLES.contains(&last(name).as_str()) || (gives_labels && is_label_head(name))
+        };
         if !modules_to_save.iter().all(is_table) {
             let why = "of the layers that may be saved whole beside an adapter, the embedding and the \
                        head are read; merge it in PEFT (merge_and_unload) and open the merged folder";
@@ -338,6 +368,7 @@ impl PeftConfig {
             fan_in_fan_out: flag("fan_in_fan_out")?,
             target_modules: modules("target_modules")?.unwrap_or(TargetModules::Unsaid),
             exclude_modules,
+            task,
             modules_to_save,
             layers_to_transform: layers,
             layers_pattern: match modules("layers_pattern")? {
@@ -376,13 +407,33 @@ impl PeftConfig {
             ("rank_pattern", self.rank_pattern.to_json()),
             ("revision", json!(base.commit)),
             ("target_modules", self.target_modules.to_json()),
-            ("task_type", json!("CAUSAL_LM")),
+            (
+                "task_type",
+                json!(match self.task {
+                    TaskType::CausalLm => "CAUSAL_LM",
+                    TaskType::SequenceClassification => "SEQ_CLS",
+                }),
+            ),
             ("use_dora", json!(self.use_dora)),
             ("use_rslora", json!(self.use_rslora)),
         ];
         Value::Object(
             fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>(),
         )
+    }
+
+    pub(crate) fn gives_labels(&self) -> bool {
+        self.task == TaskType::SequenceClassification
+    }
+
+    /// As PEFT has it of a model whose score head is trained.
+    pub(crate) fn with_score_head(&mut self) {
+        self.task = TaskType::SequenceClassification;
+        for name in LABEL_HEADS {
+            if !self.modules_to_save.iter().any(|known| known == name) {
+                self.modules_to_save.push(name.to_owned());
+            }
+        }
     }
 
     /// Rank and alpha of a module, by PEFT's path: the pattern's where one fits, else the adapter's.

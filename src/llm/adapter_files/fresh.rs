@@ -62,6 +62,7 @@ impl Adapter {
         let mut adapter = Self {
             pairs,
             tables: Tables::default(),
+            score: None,
             beside: BTreeMap::new(),
             config,
             decoder,

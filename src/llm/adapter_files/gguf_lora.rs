@@ -41,6 +41,11 @@ pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Erro
                        merged model";
         return Err(Error::adapter(adapter.path(), problem));
     }
+    if adapter.score.is_some() {
+        let problem = "modules_to_save: llama.cpp's files of adapters cannot hold its score head; use the \
+                       PEFT folder as it is";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
     let mut parts = Vec::with_capacity(2 * adapter.pairs.len());
     for (module, LoraPair { a, b, scale, taken, dora }) in &adapter.pairs {
         if dora.is_some() {

@@ -72,6 +72,7 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
     Ok(Adapter {
         pairs,
         tables: Tables::default(),
+        score: None,
         beside: BTreeMap::new(),
         config: peft,
         decoder: config.peft_decoder(),

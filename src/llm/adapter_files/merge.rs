@@ -99,6 +99,9 @@ fn check_mergeable(adapter: &Adapter, is_tied: bool) -> Result<(), Error> {
     let problem = if adapter.tables.head.is_some() || adapter.tables.embedding.is_some() {
         "modules_to_save: whole tables beside an adapter are not worked in; merge it in PEFT \
          (merge_and_unload)"
+    } else if adapter.score.is_some() {
+        "it has a score head (modules_to_save), which is not worked in; merge it in PEFT \
+         (merge_and_unload), with the model as AutoModelForSequenceClassification"
     } else if adapter.pairs.contains_key(HEAD) && is_tied {
         "lm_head is among its target_modules, and the head of this model is its embedding: worked in, \
          the embedding would be changed too"

@@ -7,3 +7,4 @@ pub(crate) mod gguf_lora_read;
 pub(crate) mod hf_config;
 pub mod merge;
 pub mod peft;
+pub(crate) mod score_head;

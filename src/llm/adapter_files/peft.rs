@@ -14,11 +14,13 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use super::gguf_lora_read;
+use super::score_head;
 use crate::files;
 use crate::jobs;
 use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
 use crate::llm::adapter::modules::{own_name, peft_name, present_name};
-use crate::llm::adapter::peft_config::{PeftConfig, Start};
+use crate::llm::adapter::peft_config::{PeftConfig, Start, is_label_head};
+use crate::llm::adapter::score_head::{SCORE_HEAD, ScoreHead};
 use crate::llm::adapter::spec::{LinearInfo, is_path_or_end, scale};
 use crate::llm::adapter::start;
 use crate::llm::adapter::start::Weight;
@@ -74,7 +76,13 @@ impl Adapter {
         let mut tables = Tables::default();
         let mut pairs = BTreeMap::new();
         let mut beside = BTreeMap::new();
+        let mut score = None;
         for found in found.into_values() {
+            if found.written == SCORE_HEAD {
+                let weight = score_weight(&found, width, &weights)?;
+                score = Some(ScoreHead { weight, facts: score_head::facts(path, model)? });
+                continue;
+            }
             let Some(module) = own_name(&found.written) else {
                 let pair = pair(&found, &config, &found.written, None, &weights)?;
                 beside.insert(found.written, pair);
@@ -110,7 +118,14 @@ impl Adapter {
             let pair = pair(&found, &config, &theirs, Some(layer), &weights)?;
             pairs.insert(module, pair);
         }
-        for name in &config.modules_to_save {
+        if config.gives_labels() && score.is_none() {
+            let problem = format!(
+                "task_type = SEQ_CLS, and {WEIGHTS} has no score head (score.weight): it was not trained, \
+                 or this is an adapter of an encoder"
+            );
+            return Err(Error::adapter(path, problem));
+        }
+        for name in config.modules_to_save.iter().filter(|name| !is_label_head(name)) {
             let is_there = match name.rsplit('.').next() {
                 Some(HEAD) => tables.head.is_some(),
                 _ => tables.embedding.is_some(),
@@ -126,7 +141,8 @@ impl Adapter {
                            layer: the head of this model is its embedding, which would be changed too";
             return Err(Error::adapter(path, problem));
         }
-        if pairs.is_empty() && tables.head.is_none() && tables.embedding.is_none() {
+        let changes_tables = tables.head.is_some() || tables.embedding.is_some();
+        if pairs.is_empty() && score.is_none() && !changes_tables {
             let problem = "it changes only the part of the model that looks at pictures, which is \
                            not run here";
             return Err(Error::adapter(&weights, problem));
@@ -134,7 +150,7 @@ impl Adapter {
         let sha256 = files::sha256_of_bytes(&bytes);
         let decoder = model.config().peft_decoder();
         let mut adapter =
-            Self { pairs, tables, beside, config, decoder, path: path.to_owned(), sha256 };
+            Self { pairs, tables, score, beside, config, decoder, path: path.to_owned(), sha256 };
         jobs::in_pool(|| adapter.meet_weights(model))?;
         Ok(adapter)
     }
@@ -233,6 +249,10 @@ impl Adapter {
                 parts.push((name, vec![table.rows(), table.cols()], bytes(&table.dequantize())));
             }
         }
+        if let Some(ScoreHead { weight, .. }) = &self.score {
+            let bytes = with_f32(weight.as_tensor(), |values| Ok(bytes(values)))?;
+            parts.push((format!("{PREFIX}{SCORE_HEAD}.weight"), weight.dims().to_vec(), bytes));
+        }
         let views = parts.iter().map(|(name, shape, bytes)| {
             TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name, view))
         });
@@ -244,7 +264,11 @@ impl Adapter {
         let mut config = serde_json::to_string_pretty(&self.config.to_json(base))
             .map_err(|err| Error::adapter(folder, err.to_string()))?;
         config.push('\n');
-        for (name, bytes) in [(CONFIG, config.as_bytes()), (WEIGHTS, &weights)] {
+        let facts = self.score.as_ref().map(|head| serde_json::to_vec_pretty(&head.facts));
+        let facts = facts.transpose().map_err(|err| Error::adapter(folder, err.to_string()))?;
+        let facts = facts.iter().map(|bytes| (score_head::FILE, bytes.as_slice()));
+        let others = [(CONFIG, config.as_bytes()), (WEIGHTS, &weights)];
+        for (name, bytes) in facts.chain(others) {
             let path = folder.join(name);
             files::write_atomic(&path, bytes)
                 .map_err(|source| Error::Write { path: path.clone(), source })?;
@@ -342,7 +366,8 @@ fn part_of(name: &str) -> Result<(&str, Part), String> {
     let module = inner.strip_suffix(".modules_to_save").unwrap_or(inner);
     if !inner.contains(".lora_")
         && name.ends_with(".weight")
-        && [".embed_tokens", ".wte", "lm_head"].iter().any(|end| module.ends_with(end))
+        && (module == SCORE_HEAD
+            || [".embed_tokens", ".wte", "lm_head"].iter().any(|end| module.ends_with(end)))
     {
         return Ok((module, Part::Whole));
     }
@@ -381,6 +406,26 @@ fn table(
     }
     let matrix = with_f32(whole, |values| Ok(QMatrix::from_f32(rows, cols, values)))?;
     matrix.map_err(|err| Error::adapter(path, format!("{written} is damaged: {err}")))
+}
+
+/// A score head: as many rows as it has labels.
+fn score_weight(found: &Found, width: usize, path: &Path) -> Result<Var, Error> {
+    let whole = found.whole.as_ref().filter(|_| found.a.is_none() && found.b.is_none());
+    let Some(whole) = whole else {
+        let problem = "its score head is changed by LoRA; a head that is saved whole \
+                       (modules_to_save) was expected";
+        return Err(Error::adapter(path, problem));
+    };
+    match *whole.dims() {
+        [labels, inputs] if labels > 0 && inputs == width => Ok(Var::from_tensor(whole)?),
+        ref shape => {
+            let problem = format!(
+                "its score.weight has the shape {shape:?}, and a row of {width} numbers for each label was \
+                 expected: it belongs to another model"
+            );
+            Err(Error::adapter(path, problem))
+        }
+    }
 }
 
 /// A module's pair, checked against the configuration and, where the model has it, the layer.

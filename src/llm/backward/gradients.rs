@@ -10,6 +10,9 @@ pub struct Gradients {
     /// Module paths, in order, with the place of the first of each one's tensors: A, B, and with `DoRA`
     /// the magnitudes.
     modules: Vec<(String, usize)>,
+
+    /// Whether the last tensor is a score head's.
+    has_score: bool,
 }
 
 /// The sums of a module's tensors.
@@ -31,7 +34,8 @@ impl Gradients {
             (module.clone(), first)
         });
         let modules = modules.collect();
-        Self { sums: vec![None; count], modules }
+        let has_score = adapter.score.is_some();
+        Self { sums: vec![None; count + usize::from(has_score)], modules, has_score }
     }
 
     /// The sums of a module's tensors, zero where nothing has been added.
@@ -42,7 +46,8 @@ impl Gradients {
     ) -> Option<PairSums<'_>> {
         let place = self.modules.binary_search_by(|(known, _)| known.as_str().cmp(module)).ok()?;
         let first = self.modules[place].1;
-        let next = self.modules.get(place + 1).map_or(self.sums.len(), |(_, next)| *next);
+        let end = self.sums.len() - usize::from(self.has_score);
+        let next = self.modules.get(place + 1).map_or(end, |(_, next)| *next);
         let [a, b, magnitude @ ..] = &mut self.sums[first..next] else { return None };
         let magnitude = magnitude.first_mut();
         Some(PairSums {
@@ -53,10 +58,18 @@ impl Gradients {
         })
     }
 
+    /// The sums of a score head of so many values, zero where nothing has been added. `None`: the adapter
+    /// has no such head.
+    pub(crate) fn score_mut(&mut self, len: usize) -> Option<&mut [f32]> {
+        let last = self.sums.last_mut().filter(|_| self.has_score)?;
+        Some(last.get_or_insert_with(|| vec![0.0; len]))
+    }
+
     /// Gradients that are known already, one a tensor.
     #[cfg(test)]
     pub(crate) fn from_values(values: Vec<Vec<f32>>) -> Self {
-        Self { sums: values.into_iter().map(Some).collect(), modules: Vec::new() }
+        let sums = values.into_iter().map(Some).collect();
+        Self { sums, modules: Vec::new(), has_score: false }
     }
 
     /// Those of `names` that no backward pass has reached: a cut that nothing else would show.

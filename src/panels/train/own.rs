@@ -26,6 +26,16 @@ pub(super) fn weights_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Probl
             1000.0,
         );
     }
+    if config.objective.has(Setting::CenterRewards) {
+        let mut weight = config.center_rewards_coefficient.unwrap_or(0.0);
+        row(
+            "center_rewards_coefficient",
+            "Holds the mean of a pair's scores near zero; 0.01 is usual. 0: off",
+            &mut weight,
+            1000.0,
+        );
+        config.center_rewards_coefficient = (weight != 0.0).then_some(weight);
+    }
     if config.objective.has(Setting::Cpo) {
         row(
             "cpo_alpha",

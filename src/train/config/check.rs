@@ -81,6 +81,11 @@ impl TrainConfig {
             let name = self.objective.facts().name;
             found.add("method", format!("must be lora for {name}"));
         }
+        if let Some(weight) = self.center_rewards_coefficient
+            && self.objective.has(Setting::CenterRewards)
+        {
+            found.number("center_rewards_coefficient", weight, 0.0..=1000.0);
+        }
         if self.packing && !self.objective.has(Setting::Packing) {
             let name = self.objective.facts().name;
             found.add("packing", format!("must be off: {name} compares whole answers"));

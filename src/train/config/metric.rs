@@ -199,6 +199,33 @@ table! {
         explanation: "Over the vocabulary and the answer's tokens",
         ..PLAIN
     }
+    Margin {
+        key: "margin",
+        title: "Margin",
+        explanation: "The score of the chosen answer less that of the rejected one",
+        better: Some(Better::Higher),
+        compared: Compared::OnOneAxis,
+        said: Said::OfSteps,
+        ..PLAIN
+    }
+    MeanReward {
+        key: "mean_reward",
+        title: "Mean score",
+        explanation: "Of all answers, chosen and rejected",
+        ..PLAIN
+    }
+    MinReward {
+        key: "min_reward",
+        title: "Lowest score",
+        explanation: "Of all answers, chosen and rejected",
+        ..PLAIN
+    }
+    MaxReward {
+        key: "max_reward",
+        title: "Highest score",
+        explanation: "Of all answers, chosen and rejected",
+        ..PLAIN
+    }
     Kl {
         key: "kl",
         title: "KL",
@@ -229,11 +256,12 @@ table! {
     Accuracy {
         key: "accuracy",
         title: "Accuracy",
-        explanation: "Share of the texts (masked words) whose likeliest label (word) is the right one",
+        explanation: "Share of what is told right: texts with their labels, hidden words, pairs whose better answer has the higher score",
         written: Written::Percent,
         better: Some(Better::Higher),
         compared: Compared::OnOneAxis,
-        said: Said::OfEvaluations,
+        said: Said::OfBoth,
+        decimals: 2,
         ..PLAIN
     }
     MacroF1 {

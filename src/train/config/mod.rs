@@ -9,6 +9,7 @@ pub mod objective;
 pub mod objective_facts;
 mod objective_of_texts;
 mod objective_table;
+mod reward_facts;
 pub mod run_file;
 pub mod scheduler;
 mod settings;

@@ -5,9 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::objective_facts::{Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting};
+pub use super::objective_facts::{
+    Head, Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting,
+};
 use super::objective_of_texts::{CLASSIFY, MLM, REGRESS};
 use super::objective_table::{CPO, DPO, KTO, ORPO, SFT};
+use super::reward_facts::REWARD;
 
 /// What a run optimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub enum Objective {
 
     /// Masked language modelling: an encoder guesses words that are hidden.
     Mlm,
+
+    /// A reward model: a score head that gives the better answer of a pair the higher score.
+    Reward,
 }
 
 impl Objective {
@@ -60,7 +66,8 @@ impl Objective {
             Self::Cpo => Some(Self::Classify),
             Self::Classify => Some(Self::Regress),
             Self::Regress => Some(Self::Mlm),
-            Self::Mlm => None,
+            Self::Mlm => Some(Self::Reward),
+            Self::Reward => None,
         }
     }
 
@@ -84,6 +91,7 @@ impl Objective {
             Self::Classify => &CLASSIFY,
             Self::Regress => &REGRESS,
             Self::Mlm => &MLM,
+            Self::Reward => &REWARD,
         }
     }
 

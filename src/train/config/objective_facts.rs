@@ -27,6 +27,9 @@ pub struct ObjectiveFacts {
     /// The sequences of a row that are run through the model.
     pub sequences: Sequences,
 
+    /// What is read of a sequence.
+    pub head: Head,
+
     /// Whether a run is held to the model that it began with.
     pub reference: Reference,
 
@@ -59,6 +62,15 @@ pub enum Sequences {
 
     /// Prompt and answer, and the prompt with the answer of another row.
     AnswerAndMismatched,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The probabilities of its tokens.
+    Tokens,
+
+    /// The scores of its last token, by a head that is trained with the adapter.
+    Score,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +115,9 @@ pub enum Setting {
 
     /// `mlm_probability`.
     Masking,
+
+    /// `center_rewards_coefficient`.
+    CenterRewards,
 }
 
 /// A plot over the steps.

@@ -2,7 +2,7 @@
 //! [`super::objective`].
 
 use super::metric::Metric;
-use super::objective_facts::{Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting};
+use super::objective_facts::{Head, Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting};
 use super::objective_table::{GRADIENT_NORM, LEARNING_RATE, SPEED};
 use crate::data::forms::Want;
 
@@ -25,6 +25,7 @@ pub(super) const CLASSIFY: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Answers,
     sequences: Sequences::One,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
     settings: &[Setting::Shuffle, Setting::Classes, Setting::TestPart, Setting::DisableDropout],
@@ -68,6 +69,7 @@ pub(super) const REGRESS: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Answers,
     sequences: Sequences::One,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
     settings: &[Setting::Shuffle, Setting::TestPart, Setting::DisableDropout],
@@ -111,6 +113,7 @@ pub(super) const MLM: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Answers,
     sequences: Sequences::One,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
     settings: &[Setting::Shuffle, Setting::Masking, Setting::DisableDropout],

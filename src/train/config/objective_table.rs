@@ -2,7 +2,7 @@
 
 use super::metric::Metric;
 use super::objective_facts::{
-    LOSS_TYPES, Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting,
+    Head, LOSS_TYPES, Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting,
 };
 use crate::data::forms::Want;
 
@@ -18,6 +18,7 @@ pub(super) const DPO: ObjectiveFacts = ObjectiveFacts {
     ),
     columns: Want::Pairs,
     sequences: Sequences::ChosenAndRejected,
+    head: Head::Tokens,
     reference: Reference::Measured,
     losses: &LOSS_TYPES,
     settings: &[
@@ -108,6 +109,7 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Answers,
     sequences: Sequences::One,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
     settings: &[Setting::CompletionOnlyLoss, Setting::Packing, Setting::Shuffle],
@@ -153,6 +155,7 @@ pub(super) const KTO: ObjectiveFacts = ObjectiveFacts {
     ),
     columns: Want::Labelled,
     sequences: Sequences::AnswerAndMismatched,
+    head: Head::Tokens,
     reference: Reference::Measured,
     losses: &["kto", "apo_zero_unpaired"],
     settings: &[Setting::Beta, Setting::Losses, Setting::LabelWeights, Setting::DisableDropout],
@@ -218,6 +221,7 @@ pub(super) const ORPO: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Pairs,
     sequences: Sequences::ChosenAndRejected,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
     settings: &[Setting::Beta, Setting::Shuffle, Setting::DisableDropout],
@@ -272,6 +276,7 @@ pub(super) const CPO: ObjectiveFacts = ObjectiveFacts {
     before_the_first_step: None,
     columns: Want::Pairs,
     sequences: Sequences::ChosenAndRejected,
+    head: Head::Tokens,
     reference: Reference::None,
     losses: &["sigmoid", "hinge", "ipo", "simpo", "alphapo"],
     settings: &[

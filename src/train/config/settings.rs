@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::learning::{ClassWeights, Method, ProblemType};
 use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
-use super::objective::{Objective, Setting};
+use super::objective::{Head, Objective, Setting};
 use super::scheduler::{SchedulerKwargs, SchedulerType};
 use crate::data::forms::mapping::Mapping;
 use crate::llm::Weights;
@@ -180,6 +180,11 @@ pub struct TrainConfig {
     /// `AlphaPO`'s α: what becomes of a log-probability before the loss sees it. 0: nothing.
     pub alpha: f64,
 
+    /// Reward models: by how much the squared sum of a pair's rewards counts, so that they stay around zero
+    /// (Eisenstein et al. 2023).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub center_rewards_coefficient: Option<f64>,
+
     /// TRL's preference trainers train without dropout, the adapter's too, as TRL does: policy and reference then agree
     /// where the adapter changes nothing.
     pub disable_dropout: bool,
@@ -300,6 +305,7 @@ impl TrainConfig {
         if objective.reads_texts() {
             return Self::suggested_for_texts(objective);
         }
+        let writes = objective.facts().head == Head::Tokens;
         let linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
         Self {
             objective,
@@ -310,7 +316,7 @@ impl TrainConfig {
             warmup_steps: 3.0,
             held_out_share: 0.2,
             eval_steps: 10,
-            sample_steps: 10,
+            sample_steps: if writes { 10 } else { 0 },
             lora: LoraConfig {
                 r: 16,
                 lora_alpha: 32.0,
@@ -433,6 +439,7 @@ impl Default for TrainConfig {
             cpo_alpha: 1.0,
             simpo_gamma: 0.5,
             alpha: 0.0,
+            center_rewards_coefficient: None,
             disable_dropout: true,
             completion_only_loss: true,
             packing: false,

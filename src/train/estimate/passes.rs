@@ -3,6 +3,7 @@
 use crate::llm::Keep;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::train::config::TrainConfig;
+use crate::train::config::objective::Head;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
 use crate::train::rows::batch::{Example, Sequence};
@@ -48,7 +49,11 @@ impl PassPlan<'_> {
 
     fn of_sequences(&self, sequences: &[&Sequence], keep: Keep) -> Largest {
         let tree = logprobs::tree(sequences);
-        let predictions = sequences.iter().map(|sequence| sequence.targets().len()).sum();
+        let predictions = match self.config.objective.facts().head {
+            Head::Tokens => sequences.iter().map(|sequence| sequence.targets().len()).sum(),
+            // A few rows of numbers: nothing beside the vocabulary's.
+            Head::Score => 0,
+        };
         let cost = self.shape.cost(&tree, predictions, keep);
         let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
         Largest { cost, predictions, longest }

@@ -5,6 +5,7 @@ use super::kto::{self, Labelled};
 use super::loss::{Loss, StepRows};
 use super::orpo::OddsRatio;
 use super::preferences::{self, Preferences};
+use super::reward::BradleyTerry;
 use super::sft::Completions;
 use crate::train::config::{Objective, TrainConfig};
 
@@ -20,6 +21,7 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
         Objective::Kto => Box::new(Labelled::new(config, rows)),
         Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
         Objective::Cpo => Box::new(Contrastive::new(config, rows)),
+        Objective::Reward => Box::new(BradleyTerry::new(config, rows)),
     }
 }
 
@@ -33,6 +35,7 @@ pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
         | Objective::Cpo
         | Objective::Classify
         | Objective::Regress
-        | Objective::Mlm => None,
+        | Objective::Mlm
+        | Objective::Reward => None,
     }
 }

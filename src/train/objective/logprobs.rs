@@ -53,6 +53,9 @@ pub struct CompletionStats {
 
     /// Sum of ln p(token) − ln Σ p², where that was asked for.
     pub aligned: f64,
+
+    /// What a score head says of it, where that was asked in place of the tokens.
+    pub score: f64,
 }
 
 /// What an objective wants of the tokens beside what every one wants.
@@ -122,15 +125,19 @@ impl PassSize {
 
 /// A token that is predicted: the row that predicts it, and whose it is.
 pub(crate) struct Prediction {
-    row: usize,
-    sequence: usize,
-    target: u32,
+    pub(super) row: usize,
+    pub(super) sequence: usize,
+    pub(super) target: u32,
 
     /// By how much its log-probability counts in that of its sequence.
     weight: f32,
 }
 
-fn predictions(tree: &TokenTree, sequences: &[&Sequence], asked: &Asked) -> Vec<Prediction> {
+pub(super) fn predictions(
+    tree: &TokenTree,
+    sequences: &[&Sequence],
+    asked: &Asked,
+) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
         let targets = sequence.targets();
@@ -255,7 +262,7 @@ pub fn score_bytes(config: &Config, predictions: usize) -> u64 {
 }
 
 /// Calls `work` with some predictions at a time and their scores, (predictions, vocabulary).
-fn each_chunk(
+pub(super) fn each_chunk(
     model: &Model,
     hidden: &[f32],
     predictions: &[Prediction],
@@ -325,18 +332,20 @@ fn row_stats(row: &mut [f32], target: usize, (want, aligned): (Want, bool)) -> C
         mean_logits: sums.total / row.len() as f64,
         correct: usize::from(score >= sums.highest),
         aligned,
+        score: 0.0,
     }
 }
 
 impl CompletionStats {
     pub fn add(&mut self, other: &Self) {
-        let Self { logp, tokens, entropy, mean_logits, correct, aligned } = other;
+        let Self { logp, tokens, entropy, mean_logits, correct, aligned, score } = other;
         self.logp += logp;
         self.tokens += tokens;
         self.entropy += entropy;
         self.mean_logits += mean_logits;
         self.correct += correct;
         self.aligned += aligned;
+        self.score += score;
     }
 
     /// [`Self::aligned`] per token, as WPO takes it.

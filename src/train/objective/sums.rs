@@ -38,6 +38,10 @@ pub(crate) struct BatchSums {
     pub rewards_rejected: f64,
     pub wins: usize,
 
+    /// Of a reward model: the lowest and the highest score.
+    pub lowest: Option<f64>,
+    pub highest: Option<f64>,
+
     /// Of all its sequences.
     pub tokens: u64,
 }

@@ -70,6 +70,9 @@ pub struct Example {
 
     /// Whether the answer is a good one, for KTO.
     pub is_good: Option<bool>,
+
+    /// By how much the chosen answer is to be better, for reward models.
+    pub margin: Option<f64>,
 }
 
 impl Example {
@@ -84,6 +87,7 @@ impl Example {
             beside: None,
             packed: Vec::new(),
             is_good: None,
+            margin: None,
         }
     }
 
@@ -143,6 +147,9 @@ pub enum Borders {
     /// Where their tokens and those of the prompt part: TRL's DPO.
     WhereTheyPart,
 
+    /// Nowhere: prompt and answer are read as one text, which is left out where it is too long.
+    Whole,
+
     /// After as many tokens as the prompt has, with these tokens around prompt and answer: TRL's CPO and
     /// ORPO.
     AtLength { bos: Option<u32>, eos: Option<u32>, measures_prompt: bool },
@@ -193,10 +200,11 @@ impl Encoder<'_> {
         let example = |chosen, rejected| Example {
             rejected,
             is_good: understood.label,
+            margin: understood.margin,
             ..Example::of_one(row.line, asked.clone(), understood.group.clone(), chosen)
         };
         Ok(match content {
-            Content::Preference(pair) if self.borders != Borders::WhereTheyPart => {
+            Content::Preference(pair) if matches!(self.borders, Borders::AtLength { .. }) => {
                 let (chosen, rejected, prompt_tokens) = self.at_length(by, pair)?;
                 let beside = match self.borders {
                     Borders::AtLength { measures_prompt: true, .. } => {
@@ -206,7 +214,7 @@ impl Encoder<'_> {
                     _ => None,
                 };
                 let example = Example { beside, ..example(chosen, Some(rejected)) };
-                Encoded { example, prompt_tokens }
+                Encoded { example, prompt_tokens, is_whole: false }
             }
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
@@ -218,7 +226,8 @@ impl Encoder<'_> {
                 let [chosen, rejected] =
                     [chosen, rejected].map(|ids| Sequence { ids, completion_start });
                 let example = example(chosen, Some(rejected));
-                Encoded { example, prompt_tokens: prompt_ids.len() }
+                let is_whole = self.borders == Borders::Whole;
+                Encoded { example, prompt_tokens: prompt_ids.len(), is_whole }
             }
             Content::Completion { prompt, completion } => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
@@ -230,12 +239,12 @@ impl Encoder<'_> {
                     Learned::Everything => (0, 0),
                 };
                 let example = example(Sequence { ids, completion_start }, None);
-                Encoded { example, prompt_tokens }
+                Encoded { example, prompt_tokens, is_whole: false }
             }
             Content::Whole(text) => {
                 let ids = self.ids(by, text, None, Ending::Closed)?;
                 let example = example(Sequence { ids, completion_start: 0 }, None);
-                Encoded { example, prompt_tokens: 0 }
+                Encoded { example, prompt_tokens: 0, is_whole: false }
             }
         })
     }
@@ -388,6 +397,9 @@ pub(crate) struct Encoded {
 
     /// Of the prompt by itself: where an answer starts earlier, the two are not written apart.
     pub prompt_tokens: usize,
+
+    /// Whether it is read as a whole and never cut.
+    pub is_whole: bool,
 }
 
 impl Encoded {
@@ -396,6 +408,16 @@ impl Encoded {
     pub fn left_out(&self, max_length: usize) -> Option<LeftOut> {
         let Example { rejected, is_good, .. } = &self.example;
         let is_pair = rejected.is_some() || is_good.is_some();
+        if self.is_whole {
+            // As TRL's RewardTrainer has it.
+            let is_long = self.example.sequences().any(|sequence| sequence.ids.len() > max_length);
+            let is_empty = self.example.sequences().any(|sequence| sequence.ids.is_empty());
+            return if is_empty {
+                Some(LeftOut::NothingToLearn)
+            } else {
+                is_long.then_some(LeftOut::TooLong)
+            };
+        }
         self.example.sequences().find_map(|Sequence { ids, completion_start }| {
             if ids.is_empty() {
                 Some(LeftOut::NothingToLearn)
@@ -416,6 +438,9 @@ pub(crate) enum LeftOut {
 
     /// No token is an answer's.
     NothingToLearn,
+
+    /// It is read as a whole, and has more than `max_length` tokens.
+    TooLong,
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -114,6 +114,13 @@ fn longest(encoded: &Encoded) -> usize {
 
 /// Why no row is left.
 pub fn why_nothing(encoded: &[Encoded], limit: Limit) -> String {
+    if encoded.iter().any(|encoded| encoded.left_out(limit.tokens) == Some(LeftOut::TooLong)) {
+        return format!(
+            "every row has more than {}, and a score is given to whole texts. Raise max_length, or take \
+             shorter texts",
+            limit.words()
+        );
+    }
     let is_full = |encoded: &Encoded| encoded.left_out(limit.tokens) == Some(LeftOut::PromptFills);
     if !encoded.iter().any(is_full) {
         return "there is no answer to learn".to_owned();
@@ -141,10 +148,12 @@ fn cut_findings(
     };
     let dropped: Vec<usize> = left_out(LeftOut::PromptFills);
     let silent: Vec<usize> = left_out(LeftOut::NothingToLearn);
+    let long: Vec<usize> = left_out(LeftOut::TooLong);
     let cut: Vec<usize> =
         rows(&|index| parts[index] != Part::Dropped && longest(index) > max_length);
     let diverging: Vec<usize> = rows(&|index| {
-        encoded[index].example.chosen.completion_start < encoded[index].prompt_tokens
+        !encoded[index].is_whole
+            && encoded[index].example.chosen.completion_start < encoded[index].prompt_tokens
     });
     let most = (0..encoded.len()).map(longest).max().unwrap_or(0);
     let mut found = Vec::new();
@@ -169,6 +178,15 @@ fn cut_findings(
         let rows_are = are(silent.len(), "row is", "rows are");
         let sentence = format!("{rows_are} left out: there is no answer to learn");
         found.push(finding(Concern::Problem, sentence, silent));
+    }
+    if !long.is_empty() {
+        let rows_are = are(long.len(), "row is", "rows are");
+        let sentence = format!(
+            "{rows_are} left out: prompt and answer have more than {max_length} tokens, and a score is \
+             given to whole texts. The longest has {most}: {}",
+            limit.advice(most, context)
+        );
+        found.push(finding(Concern::Problem, sentence, long));
     }
     if !cut.is_empty() {
         let rows_are = are(cut.len(), "row is", "rows are");

@@ -22,7 +22,7 @@ use crate::llm::model::Model;
 use crate::llm::net::buffers;
 use crate::llm::net::buffers::OutOfMemory;
 use crate::train::config::metric::Metric;
-use crate::train::config::objective::Reference;
+use crate::train::config::objective::{Head, Reference};
 use crate::train::error::Error;
 use crate::train::objective::logprobs::PassSize;
 use crate::train::record;
@@ -301,7 +301,8 @@ impl<'a> Training<'a> {
     /// The fixed prompt, answered by the model as it is now. A run that is resumed may have its
     /// answer at this step already: no time says how long one takes.
     fn sample(&mut self) -> Result<(), Error> {
-        if self.sampled == Some(self.state.step) {
+        let writes = self.setup.config.objective.facts().head == Head::Tokens;
+        if self.sampled == Some(self.state.step) || !writes {
             return Ok(());
         }
         self.aside(Aside::Sample, |training| {

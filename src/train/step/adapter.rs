@@ -4,12 +4,33 @@ use std::path::Path;
 
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::score_head::ScoreFacts;
 use crate::llm::model::Model;
+use crate::train::config::objective::Head;
 use crate::train::config::{ConfigProblem, TrainConfig};
 use crate::train::error::Error;
 
 /// A new adapter, or the one to continue.
 pub fn begin(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
+    let adapter = without_head(model, config)?;
+    match config.objective.facts().head {
+        Head::Tokens if adapter.score_head().is_some() => {
+            let message = format!(
+                "it has a score head, and {} does not train one: continue it with objective = \"reward\", \
+                 or begin a new adapter",
+                config.objective.facts().name
+            );
+            Err(Error::Config(vec![ConfigProblem { field: "adapter", message }]))
+        }
+        Head::Tokens => Ok(adapter),
+        Head::Score => {
+            let head = (1, ScoreFacts::default());
+            Ok(adapter.with_score_head(model, head, config.seed)?)
+        }
+    }
+}
+
+fn without_head(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
     match &config.adapter {
         Some(path) => {
             let adapter = load(model, path)?;

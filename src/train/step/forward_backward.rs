@@ -22,8 +22,9 @@ use crate::train::error::Error;
 use crate::train::objective::choose;
 use crate::train::objective::dpo::Reference;
 use crate::train::objective::logprobs;
-use crate::train::objective::logprobs::{Asked, CompletionStats, PassSize, Scored};
+use crate::train::objective::logprobs::{Asked, CompletionStats, PassSize};
 use crate::train::objective::loss::{Loss, ScoredRow, StepRows};
+use crate::train::objective::scores::{self, Ran};
 use crate::train::objective::sums::{self, BatchSums};
 use crate::train::rows::batch::{Example, Sequence};
 
@@ -80,7 +81,7 @@ pub fn run(
             for members in &passes {
                 check()?;
                 let found =
-                    jobs::in_pool(|| scored(input, &pass(members), |found| Ok(found.stats)));
+                    jobs::in_pool(|| scored(input, &pass(members), |ran| Ok(ran.stats().to_vec())));
                 stats.extend(found?);
             }
             Some(slopes_of(input, batch, stats, (&*loss, &mut sum)).into_iter())
@@ -92,9 +93,9 @@ pub fn run(
             jobs::in_pool(|| {
                 scored(input, &pass(members), |found| {
                     let slopes: Vec<f64> = if let Some(known) = &mut slopes {
-                        known.by_ref().take(found.stats.len()).collect()
+                        known.by_ref().take(found.stats().len()).collect()
                     } else {
-                        let stats = found.stats.clone();
+                        let stats = found.stats().to_vec();
                         slopes_of(input, members, stats, (&*loss, &mut sum))
                     };
                     found.backward(&slopes, &mut gradients)
@@ -132,7 +133,7 @@ struct PassInput<'a> {
 fn scored<R>(
     input: &StepInput<'_>,
     pass: &PassInput<'_>,
-    work: impl FnOnce(Scored<'_>) -> Result<R, Error>,
+    work: impl FnOnce(Ran<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let examples: Vec<&Example> =
         pass.members.iter().map(|index| &input.examples[*index]).collect();
@@ -147,7 +148,8 @@ fn scored<R>(
         pass.dropout_seed.map(|seed| Dropout::new(input.config.lora.lora_dropout, seed, &tree));
     let asked = Asked::of(input.config, examples.iter().copied());
     let dropout = dropout.as_ref();
-    work(logprobs::score(input.model, input.adapter, &tree, &sequences, &asked, dropout)?)
+    let known = (input.model, input.adapter);
+    work(scores::run(known, input.config, (&tree, &sequences), &asked, dropout)?)
 }
 
 /// How much the loss of the step changes with each of the members' sequences, which are added to the
@@ -159,10 +161,11 @@ fn slopes_of(
     (loss, sum): (&dyn Loss, &mut BatchSums),
 ) -> Vec<f64> {
     let mut stats = stats.into_iter();
+    let outputs = scores::outputs(input.config, input.adapter);
     let rows = members.iter().map(|index| {
         let example = &input.examples[*index];
         let reference = input.reference.get(*index).copied().unwrap_or(Reference::UNKNOWN);
-        ScoredRow { example, stats: of_row(example, &mut stats), reference }
+        ScoredRow { example, stats: of_row(example, outputs, &mut stats), reference }
     });
     loss.add(sum, &rows.collect::<Vec<_>>())
 }

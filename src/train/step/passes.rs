@@ -7,6 +7,7 @@ use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::{Asked, CompletionStats};
+use crate::train::objective::scores;
 use crate::train::rows::batch::{Example, Sequence};
 
 /// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
@@ -50,16 +51,18 @@ pub(super) fn measured(
     let members = members.iter().map(|index| &examples[*index]);
     let asked = Asked::of(config, members.clone());
     let sequences: Vec<&Sequence> = members.clone().flat_map(Example::sequences).collect();
-    let stats = jobs::in_pool(|| logprobs::measure(model, adapter, &sequences, &asked))?;
+    let run = || scores::measure(model, adapter, config, &sequences, &asked);
+    let stats = jobs::in_pool(run)?;
+    let outputs = scores::outputs(config, adapter);
     let mut stats = stats.into_iter();
-    Ok(members.map(|example| of_row(example, &mut stats)).collect())
+    Ok(members.map(|example| of_row(example, outputs, &mut stats)).collect())
 }
 
-/// The numbers of a row's sequences, which come next.
+/// The numbers of a row's sequences, which come next: so many of each.
 pub(super) fn of_row(
     example: &Example,
+    outputs: usize,
     stats: &mut impl Iterator<Item = CompletionStats>,
 ) -> Vec<CompletionStats> {
-    let next = |_: &Sequence| stats.next().expect("every sequence has its stats");
-    example.sequences().map(next).collect()
+    stats.take(outputs * example.sequences().count()).collect()
 }

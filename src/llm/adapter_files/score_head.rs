@@ -1,0 +1,105 @@
+//! Where the score head of an adapter begins: the model's own, or a new one; and what lies beside it.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::Value;
+
+use crate::files;
+use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::score_head::{ScoreFacts, ScoreHead};
+use crate::llm::card::ModelSource;
+use crate::llm::error::Error;
+use crate::llm::files::safetensors_files::SafetensorsFiles;
+use crate::llm::files::weights::SCORE;
+use crate::llm::model::Model;
+
+/// What is known of a head beside its weight, in the folder of its adapter.
+pub(super) const FILE: &str = "score_head.json";
+
+/// What transformers draws new layers with where the configuration does not say.
+const INITIALIZER_RANGE: f64 = 0.02;
+
+impl Adapter {
+    /// With a score head for so many labels, where it has none: the model's own, or one that is drawn from
+    /// `seed` as transformers draws it.
+    pub fn with_score_head(
+        mut self,
+        model: &Model,
+        (count, facts): (usize, ScoreFacts),
+        seed: u64,
+    ) -> Result<Self, Error> {
+        self.config.with_score_head();
+        if self.score.is_none() {
+            let width = model.config().width;
+            let values = match own_values(model, count)? {
+                Some(values) => values,
+                None => drawn(model, count * width, seed),
+            };
+            let weight = Tensor::from_vec(values, (count, width), &Device::Cpu)?;
+            let pad_token_id = facts.pad_token_id.or_else(|| padding(model));
+            let facts = ScoreFacts { pad_token_id, ..facts };
+            self.score = Some(ScoreHead { weight: Var::from_tensor(&weight)?, facts });
+        }
+        Ok(self)
+    }
+}
+
+/// The padding that a text is filled up with, as TRL's `RewardTrainer` finds it: the tokenizer's own, or
+/// else the token that ends a text.
+pub(super) fn padding(model: &Model) -> Option<u32> {
+    let tokenizer = model.tokenizer();
+    let own = tokenizer.named_tokens().get("pad_token");
+    let own = own.and_then(|token| tokenizer.special_id(token));
+    own.or_else(|| config_of(model)?.get("pad_token_id")?.as_u64().map(|id| id as u32))
+        .or_else(|| tokenizer.eos())
+        .or_else(|| model.stop_ids().first().copied())
+}
+
+/// What lies beside an adapter, or what its model says.
+pub(super) fn facts(folder: &Path, model: &Model) -> Result<ScoreFacts, Error> {
+    let path = folder.join(FILE);
+    if !path.is_file() {
+        return Ok(ScoreFacts { pad_token_id: padding(model), ..ScoreFacts::default() });
+    }
+    let text = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
+    serde_json::from_slice(&text)
+        .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))
+}
+
+fn config_of(model: &Model) -> Option<Value> {
+    let ModelSource::Folder(folder) = &model.card().source else { return None };
+    serde_json::from_slice(&std::fs::read(folder.join("config.json")).ok()?).ok()
+}
+
+/// The head that the model's files have. `None`: they have none of so many labels.
+fn own_values(model: &Model, count: usize) -> Result<Option<Vec<f32>>, Error> {
+    let ModelSource::Folder(folder) = &model.card().source else { return Ok(None) };
+    let files = SafetensorsFiles::open(folder)?;
+    if !files.names().any(|name| name == SCORE) {
+        return Ok(None);
+    }
+    let raw = files.find(SCORE)?;
+    let width = model.config().width;
+    if raw.expect_shape(&[count, width]).is_err() {
+        return Ok(None);
+    }
+    raw.refuse_broken_numbers()?;
+    Ok(Some(raw.matrix(count, width)?.dequantize()))
+}
+
+fn drawn(model: &Model, count: usize, seed: u64) -> Vec<f32> {
+    let told = config_of(model).and_then(|config| config.get("initializer_range")?.as_f64());
+    let range = told.unwrap_or(INITIALIZER_RANGE);
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(1); // not what A was drawn with
+    let mut unit = || f64::from(rng.next_u32() >> 8) / f64::from(1 << 24);
+    let normal = |_| {
+        // Box and Muller
+        let (radius, angle) = (1.0 - unit(), std::f64::consts::TAU * unit());
+        (range * (-2.0 * radius.ln()).sqrt() * angle.cos()) as f32
+    };
+    (0..count).map(normal).collect()
+}
