@@ -181,21 +181,22 @@ fn by_encoder(
     let encoded = texts.iter().map(|(text, second)| model.encode(text, second.as_deref(), None));
     let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
     let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
-    let mut found: Vec<Option<Scored>> = vec![None; texts.len()];
-    let mut done = 0;
-    for batch in Network::batches(&lengths) {
+    let before = |done| {
         progress.check()?;
         progress.emit(Classified { done, total: texts.len() });
+        Ok(())
+    };
+    Network::in_batches(&lengths, before, |batch| {
         let read: Vec<Tokens<'_>> = batch.iter().map(|place| encoded[*place].tokens()).collect();
         let hidden = model.run(&read)?;
         let scores = head.run(&hidden.states, &hidden.spans, &vec![None; batch.len()])?;
-        for (place, scores) in batch.iter().zip(scores.chunks_exact(head.label_count())) {
+        let rows = batch.iter().zip(scores.chunks_exact(head.label_count()));
+        let scored = rows.map(|(place, scores)| {
             let Encoded { ids, is_cut, .. } = &encoded[*place];
-            found[*place] = Some((scores.to_vec(), ids.len(), *is_cut));
-        }
-        done += batch.len();
-    }
-    Ok(found.into_iter().flatten().collect())
+            (scores.to_vec(), ids.len(), *is_cut)
+        });
+        Ok(scored.collect())
+    })
 }
 
 fn by_decoder(

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::description::{Description, FeedGate, FirstPosition, PlaceNames};
 use super::error::Error;
 use super::stack::{Attention, Batch, Block, Distances, Feed, Places, Stack, Watcher, looked_up};
@@ -120,23 +122,33 @@ impl Network {
         }
     }
 
-    /// Texts in groups that are run together, the longest first: as places in `lengths`.
-    pub fn batches(lengths: &[usize]) -> Vec<Vec<usize>> {
-        let mut order: Vec<usize> = (0..lengths.len()).collect();
-        order.sort_by_key(|place| std::cmp::Reverse(lengths[*place]));
-        let mut batches: Vec<Vec<usize>> = Vec::new();
-        let mut tokens = TOGETHER;
-        for place in order {
-            if tokens + lengths[place] > TOGETHER {
-                batches.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += lengths[place];
-            if let Some(batch) = batches.last_mut() {
-                batch.push(place);
+    /// Something about each of many texts of these lengths, in their order: `work` gets the places of
+    /// texts that go through the layers together, and answers for each of them.
+    ///
+    /// As many such batches run side by side as there are threads: between two products of its own
+    /// batch a thread waits for nobody. `before` hears how many texts are done, and may end it.
+    pub fn in_batches<T: Send>(
+        lengths: &[usize],
+        mut before: impl FnMut(usize) -> Result<(), Error>,
+        work: impl Fn(&[usize]) -> Result<Vec<T>, Error> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        let batches = batches(lengths);
+        let mut found: Vec<Option<T>> = lengths.iter().map(|_| None).collect();
+        let mut done = 0;
+        for group in batches.chunks(rayon::current_num_threads()) {
+            before(done)?;
+            let worked = jobs::in_pool(|| {
+                let each = group.par_iter().map(|batch| work(batch));
+                each.collect::<Result<Vec<Vec<T>>, Error>>()
+            })?;
+            for (batch, answers) in group.iter().zip(worked) {
+                done += batch.len();
+                for (place, answer) in batch.iter().zip(answers) {
+                    found[*place] = Some(answer);
+                }
             }
         }
-        batches
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// The last hidden states of checked texts.
@@ -214,6 +226,25 @@ impl Network {
         }
         Ok(hidden)
     }
+}
+
+/// Texts in groups that are run together, the longest first: as places in `lengths`.
+fn batches(lengths: &[usize]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(lengths[*place]));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = TOGETHER;
+    for place in order {
+        if tokens + lengths[place] > TOGETHER {
+            batches.push(Vec::new());
+            tokens = 0;
+        }
+        tokens += lengths[place];
+        if let Some(batch) = batches.last_mut() {
+            batch.push(place);
+        }
+    }
+    batches
 }
 
 /// The learned position of each token.

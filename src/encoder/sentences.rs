@@ -154,23 +154,25 @@ impl Encoder {
         } else {
             self.encode(prompt)?.ids.len().saturating_sub(1)
         };
-        let mut found: Vec<Option<Embedding>> = vec![None; texts.len()];
-        let mut done = 0;
+        let mut found = Vec::with_capacity(texts.len());
         // Ids of a few thousand texts at a time: texts of one length are run together.
-        for (chunk, texts) in texts.chunks(CHUNK).enumerate() {
+        for chunk in texts.chunks(CHUNK) {
             progress.check()?;
-            let encoded = texts.iter().map(|text| self.encode(&format!("{prompt}{text}")));
+            let encoded = chunk.iter().map(|text| self.encode(&format!("{prompt}{text}")));
             let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
             let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
-            for batch in Network::batches(&lengths) {
+            let before = |done| {
                 progress.check()?;
-                progress.emit(Embedded { done, total: found.len() });
+                progress.emit(Embedded { done: found.len() + done, total: texts.len() });
+                Ok(())
+            };
+            let embedded = Network::in_batches(&lengths, before, |batch| {
                 let read: Vec<Tokens<'_>> =
                     batch.iter().map(|place| encoded[*place].tokens()).collect();
                 let width = self.width();
                 let all = self.last_states(&read)?;
                 let mut rest = all.as_slice();
-                for (place, text) in batch.iter().zip(&read) {
+                let embeddings = batch.iter().zip(&read).map(|(place, text)| {
                     let states;
                     (states, rest) = rest.split_at(text.ids.len() * width);
                     let mut values = self.config.pooling.pool(states, width, skipped);
@@ -178,14 +180,14 @@ impl Encoder {
                         pooling::normalize(&mut values);
                     }
                     let Encoded { ids, is_cut, .. } = &encoded[*place];
-                    let embedding = Embedding { values, token_count: ids.len(), is_cut: *is_cut };
-                    found[chunk * CHUNK + place] = Some(embedding);
-                }
-                done += batch.len();
-            }
+                    Embedding { values, token_count: ids.len(), is_cut: *is_cut }
+                });
+                Ok(embeddings.collect())
+            })?;
+            found.extend(embedded);
         }
         progress.emit(Embedded { done: found.len(), total: found.len() });
-        Ok(found.into_iter().flatten().collect())
+        Ok(found)
     }
 
     fn encode(&self, text: &str) -> Result<Encoded, Error> {
