@@ -119,9 +119,12 @@ impl Workbench {
             );
             let notice = Notice::info(PanelId::Train, summary);
             self.state.notices.push(if resumable {
-                notice
-                    .hint("Its adapter can be tried as it is, or the run resumed from there")
-                    .remedy("Resume", TrainCommand::Resume(id))
+                let hint = if steps_done > 0 {
+                    "Its adapter can be tried as it is, or the run resumed from there"
+                } else {
+                    "The run can be resumed from there"
+                };
+                notice.hint(hint).remedy("Resume", TrainCommand::Resume(id))
             } else {
                 notice.hint("It had not saved a checkpoint yet")
             });

@@ -15,7 +15,7 @@ use crate::widgets::format;
 use crate::widgets::layout::{heading_ui, inset_ui, scrolled_ui};
 use crate::widgets::theme::{self, icons};
 
-const NEW: &str = "New: code texts";
+const NEW: &str = "New task";
 const OPEN: &str = "Open a task file…";
 const SAMPLE: &str = "Use the sample abstracts";
 

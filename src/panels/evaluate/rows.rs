@@ -24,7 +24,7 @@ pub(super) fn rows_ui(
     if evaluate.open.is_none() {
         let state = EmptyState {
             icon: icons::EVALUATE,
-            title: "No rows are asked about yet",
+            title: "No table is open yet",
             sentence: "Choose a table and write the codebook. Try five rows, look at what the \
                        model says and why, change the prompt; then ask about all rows.",
             actions: &[],

@@ -217,7 +217,7 @@ pub(super) const ORPO: ObjectiveFacts = ObjectiveFacts {
     key: "orpo",
     explanation: "Odds Ratio Preference Optimization: imitate the chosen answers and make them \
                   likelier than the rejected ones at the same time, without a reference model",
-    aim: "Imitate chosen, avoid rejected",
+    aim: "Imitate chosen answers, avoid rejected ones",
     before_the_first_step: None,
     columns: Want::Pairs,
     sequences: Sequences::ChosenAndRejected,
