@@ -64,6 +64,12 @@ impl Precision {
             Self::Q4_0 => "q4_0",
         }
     }
+
+    /// What an evaluation says of how its model's weights were kept.
+    pub fn of_words(words: &str) -> anyhow::Result<Self> {
+        let known = Self::value_variants().iter().find(|known| known.words() == words);
+        known.copied().with_context(|| format!("its weights were kept {words}, which is not known"))
+    }
 }
 
 impl ModelArgs {

@@ -24,6 +24,7 @@ mod report;
 mod reproduce;
 mod rows;
 mod score;
+mod stability;
 mod stats;
 mod tensor_file;
 mod train;
@@ -86,6 +87,10 @@ pub enum Command {
     /// Do an evaluation again and say what differs
     Reproduce(reproduce::ReproduceArgs),
 
+    /// Test whether a model follows a codebook, and whether its answers stay when only the form of the
+    /// question changes
+    Stability(stability::StabilityArgs),
+
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
@@ -129,6 +134,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Report(args) => report::run(args),
         Command::Reproduce(args) => reproduce::run(args),
+        Command::Stability(args) => stability::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
@@ -151,7 +157,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | explore | lecture | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | explore | lecture | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -202,6 +208,7 @@ mod tests {
             "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork report evaluations/one --against evaluations/other --out report.docx",
             "tuning-fork reproduce evaluations/abstracts/evaluation.json --model other",
+            "tuning-fork stability evaluations/abstracts --rows 20 --needed 0.9 --json",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork explore tokens --model m --model other --text Once",
             "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",

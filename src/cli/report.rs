@@ -10,6 +10,7 @@ use super::out;
 use crate::evaluate::compare::Comparison;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Evaluation, Folder};
+use crate::evaluate::stability::Stability;
 use crate::evaluate::{documents, methods};
 use crate::files;
 
@@ -48,7 +49,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
             evaluation.rows
         ));
     }
-    let markdown = methods::markdown(&evaluation, &report);
+    let mut markdown = methods::markdown(&evaluation, &report);
+    let stability = Stability::read(&args.folder)?;
+    if let Some(stability) = &stability {
+        markdown.push_str(&stability.markdown());
+    }
     write_out(args, &markdown)?;
     let Evaluation { task, .. } = &evaluation;
     if args.json {
@@ -57,6 +62,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
             "methods": methods::paragraph(&evaluation, &report),
             "evaluation": evaluation,
             "report": report,
+            "stability": stability,
         }))
     } else if args.methods {
         out::line(&methods::paragraph(&evaluation, &report))

@@ -45,14 +45,7 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
         task.model.clone_from(model);
     }
     let prepared = Prepared::read(&task, &Quiet)?;
-    let weights = match begun.weights.as_str() {
-        words if words == Precision::AsStored.words() => Precision::AsStored,
-        words => {
-            let all = <Precision as clap::ValueEnum>::value_variants();
-            let known = all.iter().find(|known| known.words() == words).copied();
-            known.with_context(|| format!("its weights were kept {words}, which is not known"))?
-        }
-    };
+    let weights = Precision::of_words(&begun.weights)?;
     let named = ModelArgs { model: task.model.clone(), adapter: task.adapter.clone(), weights };
     let (model, adapter) = named.load()?;
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;

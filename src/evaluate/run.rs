@@ -12,7 +12,7 @@ use super::scoring::{Asked, Scorer, Unaskable, common, sentence};
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use super::weighing::weigh;
-use super::writing::{Writer, WritingError};
+use super::writing::{Writer, WritingError, likeliest_text};
 use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
 use crate::data::table::rows as read_table;
@@ -110,6 +110,24 @@ impl Prepared {
         }
         let data_sha256 = hash(&task.data)?;
         Ok(Self { task: task.clone(), questions, form, data_sha256, codebook_sha256 })
+    }
+
+    /// The same rows, asked once each with another codebook, and with another prompt where one is
+    /// given.
+    pub fn varied(&self, codebook: Codebook, prompt: Option<&str>) -> Result<Self, AskError> {
+        let mut varied = self.clone();
+        varied.task.orders = 1;
+        if let Some(prompt) = prompt {
+            varied.task.prompt = Some(prompt.to_owned());
+        }
+        let labels = codebook.labels();
+        for question in &mut varied.questions.list {
+            question.options.clone_from(&labels);
+        }
+        varied.form = Form::of(&varied.task, varied.task.kind()?, Some(&codebook))?;
+        varied.questions.labels = Some(labels);
+        varied.questions.codebook = Some(codebook);
+        Ok(varied)
     }
 
     /// What is written down before the first row.
@@ -232,6 +250,29 @@ impl<'a> Asker<'a> {
         answered.group.clone_from(&question.group);
         answered.inclusion = question.inclusion;
         Ok(answered.to_twelve_digits())
+    }
+
+    /// What the model writes about a row when nothing holds it to the options: of so many tokens more
+    /// than the longest of them, at most. `None`: the row cannot be asked.
+    pub fn reply<E>(
+        &mut self,
+        question: &Question,
+        more: usize,
+        progress: &dyn Progress<E>,
+    ) -> Result<Option<String>, AskError> {
+        let Ok(Fitted { asked, .. }) = self.fit(question)? else { return Ok(None) };
+        let Some(asked) = asked.first() else { return Ok(None) };
+        let most = asked.answers.iter().map(Vec::len).max().unwrap_or(0) + more;
+        let written = likeliest_text(
+            (self.model, &mut self.scorer),
+            &self.shared,
+            &asked.prompt,
+            most,
+            progress,
+        );
+        let row = question.row.place.row;
+        let (text, _) = written.map_err(|source| AskError::Model { row, source })?;
+        Ok(Some(text))
     }
 
     fn ask<E>(

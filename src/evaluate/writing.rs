@@ -67,19 +67,10 @@ impl Writer {
         progress: &dyn Progress<E>,
     ) -> Result<Answered, llm::Error> {
         let Some((grammar, quotes)) = &self.form else {
-            let stops = model.stop_ids();
-            let mut choose = |scores: &[f32]| {
-                let best = likeliest(scores);
-                (!stops.contains(&best)).then_some(best)
-            };
-            let ids = scorer.write(shared, prompt, self.most, &mut choose, progress)?;
-            let written = Written {
-                tokens: ids.len(),
-                ended_early: ids.len() >= self.most,
-                ..Written::default()
-            };
-            let said = model.tokenizer().decode_after(prompt, &ids, true);
-            return Ok(answered(said.trim().to_owned(), written));
+            let most = self.most;
+            let (said, tokens) = likeliest_text((model, scorer), shared, prompt, most, progress)?;
+            let written = Written { tokens, ended_early: tokens >= most, ..Written::default() };
+            return Ok(answered(said, written));
         };
         // An answer that cannot be closed in its room goes on into what is left of the
         // context.
@@ -120,6 +111,25 @@ impl Writer {
         }
         Ok(answered(answer, written))
     }
+}
+
+/// The likeliest token after token, of at most `most`, until the model ends its answer: the text, and
+/// how many tokens it has.
+pub fn likeliest_text<E>(
+    (model, scorer): (&Model, &mut Scorer<'_>),
+    shared: &[u32],
+    prompt: &[u32],
+    most: usize,
+    progress: &dyn Progress<E>,
+) -> Result<(String, usize), llm::Error> {
+    let stops = model.stop_ids();
+    let mut choose = |scores: &[f32]| {
+        let best = likeliest(scores);
+        (!stops.contains(&best)).then_some(best)
+    };
+    let ids = scorer.write(shared, prompt, most, &mut choose, progress)?;
+    let said = model.tokenizer().decode_after(prompt, &ids, true);
+    Ok((said.trim().to_owned(), ids.len()))
 }
 
 fn answered(answer: String, written: Written) -> Answered {

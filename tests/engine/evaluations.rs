@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::path::Path;
 
 use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork::evaluate::run::{self, AskEvent, Prepared};
+use tuning_fork::evaluate::run::{self, AskError, AskEvent, Prepared};
+use tuning_fork::evaluate::stability::{self, Settings, StabilityError, Test, Testing};
 use tuning_fork::evaluate::task::Task;
 use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 
 use crate::support::{lively, load};
@@ -160,4 +161,49 @@ fn a_prompt_that_names_a_column_which_is_not_there_is_refused_before_anything_ru
     task.prompt = Some("Say something. {options}".to_owned());
     let said = Prepared::read(&task, &Quiet).unwrap_err().to_string();
     assert!(said.contains("does not show {text}"), "{said}");
+}
+
+#[test]
+fn stability_asks_as_often_as_it_says_and_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let mut task = task(folder.path());
+    let codebook = "instruction = \"Odd?\"\n[[classes]]\nlabel = \"yes\"\ndefinition = \"It is odd.\"\n\
+                    positive_examples = [\"one\", \"three\"]\n[[classes]]\nlabel = \"no\"\n\
+                    definition = \"It is even.\"\npositive_examples = [\"two\"]\n";
+    files::write_atomic(&folder.path().join("book.toml"), codebook.as_bytes()).unwrap();
+    if let Some(code) = &mut task.code {
+        code.human.clear();
+    }
+    let prepared = Prepared::read(&task, &Quiet).unwrap();
+    let settings =
+        Settings { rows: 4, instructions: vec!["Is it odd?".to_owned()], ..Settings::default() };
+    let events: Recorder<Testing> = Recorder::default();
+    let found = stability::run(&model, None, &prepared, &settings, &events).unwrap();
+    let events = events.into_events();
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!((event.done, event.total), (number, events.len()), "{event:?}");
+    }
+    let asked = |test: Test| {
+        let outcome = found.outcomes.iter().find(|outcome| outcome.test == test);
+        outcome.map(|outcome| outcome.asked)
+    };
+    assert_eq!(found.rows, 4);
+    assert_eq!(asked(Test::LegalLabels), Some(4));
+    assert_eq!(asked(Test::Definitions), Some(2));
+    assert_eq!(asked(Test::Examples), Some(3));
+    assert_eq!(asked(Test::Order), Some(4), "two classes have one other order");
+    assert_eq!(asked(Test::Exclusion), Some(4));
+    assert_eq!(asked(Test::GenericLabels), Some(4));
+    assert_eq!(asked(Test::Prompts), Some(4));
+    for outcome in &found.outcomes {
+        let shares = [outcome.low, outcome.value, outcome.high].map(Option::unwrap_or_default);
+        assert!(shares.is_sorted() && shares[2] <= 1.0, "{outcome:?}");
+        assert_eq!(outcome.value.is_none(), outcome.reason.is_some(), "{outcome:?}");
+    }
+    let again = stability::run(&model, None, &prepared, &settings, &Quiet).unwrap();
+    assert_eq!(again, found);
+    let stopped =
+        stability::run(&model, None, &prepared, &settings, &Recorder::stop_after(9)).unwrap_err();
+    assert!(matches!(stopped, StabilityError::Ask(AskError::Stopped(_))), "{stopped:?}");
 }

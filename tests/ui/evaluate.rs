@@ -148,7 +148,7 @@ fn an_empty_panel_says_what_it_is_for_and_offers_the_next_steps() {
     let mut window = Window::new(at_evaluate(empty_state()));
     assert!(window.sees("A model does the coding"));
     assert!(window.sees("Load a model before you ask"));
-    window.click("New: code texts");
+    window.click("New task");
     window.click("Open a task file…");
     window.click("Go to Models");
     assert_eq!(
@@ -227,6 +227,7 @@ pub fn report() -> AppState {
         markdown: "# Tone\n\nThree rows.\n\n| label | rows |\n| --- | ---: |\n| praise | 2 |\n"
             .to_owned(),
         paragraph: "Three rows were labelled.".to_owned(),
+        testable: state.model.ready().map(|card| card.identity.clone()),
     });
     state
 }
@@ -287,6 +288,9 @@ fn a_report_is_read_in_the_window_and_closed_with_escape() {
     window.click("Copy the methods paragraph");
     let text = "Three rows were labelled.".to_owned();
     assert_eq!(window.asked(), [Command::Window(WindowCommand::CopyText(text))]);
+    window.click("Test the stability");
+    let folder = PathBuf::from("evaluations/tone");
+    assert_eq!(window.asked(), [Command::Evaluate(EvaluateCommand::TestStability(folder))]);
     assert!(window.state().evaluate.close_topmost());
     assert!(window.state().evaluate.report.is_none());
 }
@@ -394,7 +398,7 @@ fn settle(app: &mut App) {
 }
 
 fn fill_in(app: &mut App, path: &Path) {
-    app.click("New: code texts");
+    app.click("New task");
     app.script.borrow_mut().picks = Some(path.to_owned());
     app.click("Choose table…");
     settle(app);

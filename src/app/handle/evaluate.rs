@@ -12,6 +12,7 @@ use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::report_evaluation::ReportEvaluation;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::show_prompt::ShowPrompt;
+use crate::app::tasks::test_stability::TestStability;
 use crate::data::table::Reading;
 use crate::evaluate::kept;
 use crate::llm::generate::AdapterMode;
@@ -58,6 +59,10 @@ impl Workbench {
             EvaluateCommand::Report(folder) => {
                 self.start_instead(ReportEvaluation { folder: folder.clone() }, folder);
             }
+            EvaluateCommand::TestStability(folder) => {
+                self.start(TestStability { folder: folder.clone(), at: None }, folder);
+            }
+            EvaluateCommand::StopTests => self.tasks.stop::<TestStability>(),
             EvaluateCommand::ShowPrompt(content) => {
                 self.start_instead(ShowPrompt { content: content.clone() }, content);
             }

@@ -46,6 +46,7 @@ pub mod show_prompt;
 pub mod starter;
 pub mod suggest;
 pub mod survey;
+pub mod test_stability;
 pub mod train;
 pub mod updates;
 pub mod watch_attention;

@@ -10,6 +10,7 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Folder, FolderError};
+use crate::evaluate::stability::{Stability, StabilityError};
 use crate::evaluate::{documents, methods};
 use crate::files;
 use crate::jobs::Progress;
@@ -30,6 +31,9 @@ pub struct ReportEvaluation {
 pub enum ReportError {
     #[error(transparent)]
     Folder(#[from] FolderError),
+
+    #[error(transparent)]
+    Stability(#[from] StabilityError),
 
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -56,7 +60,10 @@ impl Work for ReportEvaluation {
 fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
     let (evaluation, answered) = Folder::read(&folder)?;
     let report = Report::of(&evaluation, &answered);
-    let markdown = methods::markdown(&evaluation, &report);
+    let mut markdown = methods::markdown(&evaluation, &report);
+    if let Some(stability) = Stability::read(&folder)? {
+        markdown.push_str(&stability.markdown());
+    }
     for (name, bytes) in [
         (REPORT, markdown.clone().into_bytes()),
         ("report.docx", documents::docx(&markdown)),
@@ -66,7 +73,8 @@ fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
         files::write_atomic(&path, &bytes).map_err(|source| ReportError::Write { path, source })?;
     }
     let paragraph = methods::paragraph(&evaluation, &report);
-    Ok(ReportPage { folder, markdown, paragraph })
+    let testable = evaluation.task.code.is_some().then_some(evaluation.model);
+    Ok(ReportPage { folder, markdown, paragraph, testable })
 }
 
 impl Task<Workbench> for ReportEvaluation {

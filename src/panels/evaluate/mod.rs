@@ -37,7 +37,7 @@ pub fn evaluate_panel_ui(
 ) {
     evaluate.refresh();
     if evaluate.report.is_some() {
-        report::report_ui(ui, evaluate, commands);
+        report::report_ui(ui, evaluate, around, commands);
         return;
     }
     if evaluate.front == Front::List {

@@ -2,13 +2,20 @@
 
 use eframe::egui::{Frame, Margin, Ui};
 
-use crate::state::command::{Commands, WindowCommand};
+use crate::llm::card::ModelIdentity;
+use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;
+use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::theme::{self, icons};
 
-pub(super) fn report_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
+pub(super) fn report_ui(
+    ui: &mut Ui,
+    evaluate: &mut EvaluateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
     let Some(page) = &evaluate.report else { return };
     let mut closes = false;
     let margin = Margin { left: 16, right: 0, top: 12, bottom: 0 };
@@ -24,6 +31,16 @@ pub(super) fn report_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mu
             if ui.add(show).on_hover_text(hint).clicked() {
                 commands.push(WindowCommand::Reveal(page.folder.join("report.md")));
             }
+            if let Some(model) = &page.testable {
+                let test = ActionButton::new("Test the stability").icon(icons::VERIFY);
+                let obstacle = why_not_test(model, around);
+                let hint = "Does the model follow the codebook, and do its labels stay when only \
+                            the form of the question changes? Eight tests with 60 rows of the table";
+                let test = ui.add_enabled(obstacle.is_none(), test).on_hover_text(hint);
+                if test.on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
+                    commands.push(EvaluateCommand::TestStability(page.folder.clone()));
+                }
+            }
         });
         ui.add_space(theme::GAP);
         // It has no links.
@@ -31,5 +48,13 @@ pub(super) fn report_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mu
     });
     if closes {
         evaluate.report = None;
+    }
+}
+
+/// Why the stability cannot be tested now. `None`: it can.
+fn why_not_test(model: &ModelIdentity, around: &Surroundings<'_>) -> Option<String> {
+    match around.model.ready() {
+        Some(card) if card.identity.sha256 == model.sha256 => None,
+        _ => Some(format!("The answers are those of {}: load that model first", model.name)),
     }
 }

@@ -39,6 +39,10 @@ pub enum EvaluateCommand {
     /// Writes the report of an evaluation of the project, by its folder.
     Report(PathBuf),
 
+    /// Tests whether the model follows the codebook of an evaluation, by its folder.
+    TestStability(PathBuf),
+    StopTests,
+
     /// The prompt through the loaded model's chat template.
     ShowPrompt(String),
 }

@@ -18,6 +18,7 @@ use crate::evaluate::kept::{Draft, Kept};
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
 use crate::evaluate::run::Prepared;
+use crate::llm::card::ModelIdentity;
 
 /// So many rows are tried while the prompt is worked on.
 pub const TRIED_ROWS: usize = 5;
@@ -62,6 +63,9 @@ pub struct ReportPage {
 
     /// For a methods section.
     pub paragraph: String,
+
+    /// The model whose stability can be tested; of a task without a codebook there is none.
+    pub testable: Option<ModelIdentity>,
 }
 
 /// What the panel shows.
