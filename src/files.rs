@@ -50,6 +50,26 @@ fn write_for(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
     file.write_all(bytes)?;
+    keep(file, path, readers)
+}
+
+/// [`write_atomic`] of what need not be in memory as a whole: `work` writes it piece by piece.
+pub fn write_in_pieces(
+    path: &Path,
+    work: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    let mut buffered = io::BufWriter::new(file);
+    work(&mut buffered)?;
+    let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+    keep(file, path, Readers::Everyone)
+}
+
+/// Flushes a file that is written to the disk, and gives it its name.
+fn keep(file: tempfile::NamedTempFile, path: &Path, readers: Readers) -> io::Result<()> {
     file.as_file().sync_all()?;
     if readers == Readers::Everyone {
         // A temporary file is private; what it becomes is a document like any other.

@@ -131,6 +131,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
                 "model",
                 &["adapter", "backward", "card", "config", "files", "headers", "net", "text"],
             ),
+            ("newborn", &["config", "files", "kernels", "net", "text"]),
             ("adapter_files", &["adapter", "card", "config", "files", "kernels", "model", "net"]),
             ("cost", &["adapter", "backward", "config", "files", "kernels", "model", "net"]),
             ("generate", &["adapter", "kernels", "model", "net", "text"]),

@@ -69,7 +69,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Ok(path) = resolve_model(&config.model) {
         train::estimate::check_load(&ModelSource::at(&path), &config)?;
     }
-    let model = load_model(&config.model, config.dtype.weights())?;
+    let model = load_model(&config.model, config.weights())?;
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     let screen = Screen::new(args.json);
     let summary = match &args.out {
@@ -102,7 +102,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if args.json {
         return out::json(&json!({
             "run_dir": summary.run_dir,
-            "adapter": summary.adapter_dir,
+            "adapter": summary.model_dir.is_none().then_some(&summary.adapter_dir),
+            "model": summary.model_dir,
             "steps_done": summary.steps_done,
             "steps_planned": summary.steps_planned,
             "evaluation": summary.evaluation,
@@ -112,7 +113,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         out::note(&evaluation.words());
     }
     out::note(&format!("{} of {} steps", summary.steps_done, summary.steps_planned));
-    out::line(&summary.adapter_dir.display().to_string())
+    out::line(&summary.model_dir.unwrap_or(summary.adapter_dir).display().to_string())
 }
 
 /// What a run would take.

@@ -140,14 +140,16 @@ impl Store {
         let is_older = !self.has(&weight) && self.has(&older);
         let weight = self.values(if is_older { &older } else { &weight }, width)?;
         let (weight, eps) = (weight.into(), eps as f32);
-        Ok(Norm(match kind {
+        let has_bias = matches!(kind, NormKind::Layer { has_bias: true });
+        let row = match kind {
             NormKind::Rms => RowNorm::Rms { weight, eps },
             NormKind::Layer { has_bias } => {
                 let bias = format!("{name}.{}", if is_older { "beta" } else { "bias" });
                 let bias = if has_bias { self.values(&bias, width)? } else { vec![0.0; width] };
                 RowNorm::Layer { weight, bias: bias.into(), eps }
             }
-        }))
+        };
+        Ok(Norm { name: name.to_owned(), row, has_bias })
     }
 
     /// Whether a norm is there, under either name.

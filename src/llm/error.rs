@@ -34,6 +34,12 @@ pub enum Error {
     )]
     NotTrainable { architecture: String, part: &'static str },
 
+    #[error(
+        "the own weights of this {architecture} cannot be trained yet: it has {part}; train an adapter \
+         (method = \"lora\"), or another model"
+    )]
+    NotOwnable { architecture: String, part: &'static str },
+
     /// A setting of `config.json` or of a GGUF file that this program cannot honour.
     #[error("{} has {}; {expected}", path.display(), setting(key, found.as_deref()))]
     Setting { path: PathBuf, key: String, found: Option<String>, expected: String },

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
-use super::adapter::lora::Adapter;
+use super::adapter::lora::{Adapter, HEAD};
 use super::adapter::spec::LinearInfo;
 use super::backward::differentiable::{Keep, Pass, TreePass};
 use super::backward::dropout::Dropout;
+use super::backward::gradients::Gradients;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::config::Config;
 use super::error::Error;
@@ -21,6 +22,7 @@ use super::headers::inspect::Opened;
 use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
 use super::net::loader;
+use super::net::own::{Own, OwnTensor};
 use super::net::transformer::{LoadEvent, Transformer};
 use super::net::tree::{SortedTree, TokenTree};
 use super::text::chat::ChatTemplate;
@@ -88,10 +90,13 @@ pub struct Model {
     pub(super) card: ModelCard,
     pub(super) config: Config,
     pub(super) transformer: Transformer,
-    pub(super) chat: Option<ChatTemplate>,
+    pub(super) chat: Option<Arc<ChatTemplate>>,
     pub(super) stop_ids: Vec<u32>,
     pub(super) start_id: Option<u32>,
     pub(super) unused: Vec<String>,
+
+    /// The token whose vector learns nothing from being read.
+    pub(super) padding_id: Option<u32>,
 }
 
 impl Model {
@@ -118,6 +123,7 @@ impl Model {
         allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();
         let start_id = opened.start_id(&tokenizer);
+        let padding_id = opened.padding_id(&config);
         let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;
         let card =
@@ -126,7 +132,8 @@ impl Model {
         opened.forget_headers();
         drop(opened);
         allocator::give_back_freed_memory();
-        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused })
+        let chat = chat.map(Arc::new);
+        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused, padding_id })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -143,7 +150,7 @@ impl Model {
 
     /// How messages become text. `None`: the model has no chat template.
     pub fn chat(&self) -> Option<&ChatTemplate> {
-        self.chat.as_ref()
+        self.chat.as_deref()
     }
 
     /// The tokens that end an answer.
@@ -315,24 +322,45 @@ impl Model {
     ) -> Result<TreePass<'a>, Error> {
         self.check_trainable()?;
         self.check(tree.ids(), tree.depth())?;
-        if let Some(adapter) = adapter.filter(|adapter| adapter.changes_head()) {
-            // [`Self::tree_scores`] knows of no adapter.
-            adapter.check_trainable()?;
-        }
-        let pass = Pass::new(&self.config, tree, adapter, dropout);
+        let pass = Pass::new(&self.config, tree, adapter, dropout).padding(self.padding_id);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
-    pub fn tree_scores(&self, hidden: &[f32]) -> Scores {
-        Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden)))
+    pub fn tree_scores(&self, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Scores, Error> {
+        Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden, adapter))?))
     }
 
     /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
     /// `scores` are only looked at where the model caps them.
-    pub fn tree_scores_backward(&self, scores: &[f32], grad: &mut [f32]) -> Vec<f32> {
+    pub fn tree_scores_backward(
+        &self,
+        scores: &[f32],
+        grad: &mut [f32],
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<f32>, Error> {
         let transformer = &self.transformer;
-        jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad))
+        Ok(jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad, adapter))?)
+    }
+
+    /// Whether the head itself learns.
+    pub fn head_learns(&self, gradients: &Gradients) -> bool {
+        gradients.learns(HEAD)
+    }
+
+    /// From the gradient by [`Self::tree_scores`], which is used up, to what the head itself learns.
+    /// `hidden`: what the scores were computed from.
+    pub fn tree_head_backward(
+        &self,
+        (hidden, scores): (&[f32], &[f32]),
+        grad: &mut [f32],
+        adapter: Option<&Adapter>,
+        gradients: &mut Gradients,
+    ) -> Result<(), Error> {
+        let (transformer, config) = (&self.transformer, &self.config);
+        let seen = (hidden, scores);
+        jobs::in_pool(|| transformer.head_backward(config, seen, grad, adapter, gradients))?;
+        Ok(())
     }
 
     /// Fails where the backward pass through a part of this model is not written yet: before a run
@@ -347,6 +375,45 @@ impl Model {
         }
     }
 
+    /// This model with weights of its own, in f32, which learn: see [`Self::own_tensors`]. Fails where
+    /// a part of it could only stand still.
+    pub fn with_own(&self, own: Own) -> Result<Self, Error> {
+        self.check_ownable()?;
+        Ok(Self {
+            card: self.card.clone(),
+            config: self.config.clone(),
+            transformer: jobs::in_pool(|| self.transformer.with_own(own)),
+            chat: self.chat.clone(),
+            stop_ids: self.stop_ids.clone(),
+            start_id: self.start_id,
+            unused: self.unused.clone(),
+            padding_id: self.padding_id,
+        })
+    }
+
+    /// Fails where only an adapter can be trained.
+    pub fn check_ownable(&self) -> Result<(), Error> {
+        self.check_trainable()?;
+        match self.config.fixed() {
+            None => Ok(()),
+            Some(part) => {
+                let architecture = self.config.architecture.clone();
+                Err(Error::NotOwnable { architecture, part })
+            }
+        }
+    }
+
+    /// The tensors that learn of a model with weights of its own, to be changed; then [`Self::settle`] is
+    /// to be called.
+    pub(crate) fn own_tensors(&mut self, own: Own) -> Vec<OwnTensor<'_>> {
+        self.transformer.own_tensors(&self.config, own)
+    }
+
+    /// After a change of [`Self::own_tensors`].
+    pub(crate) fn settle(&mut self) {
+        self.transformer.settle();
+    }
+
     pub(crate) fn transformer(&self) -> &Transformer {
         &self.transformer
     }
@@ -354,6 +421,17 @@ impl Model {
     /// What LoRA can target: every linear layer but the head.
     pub fn linear_layers(&self) -> Vec<LinearInfo> {
         self.transformer.linear_infos()
+    }
+
+    /// The same with embedding and head, which have to be named.
+    pub fn adaptable_layers(&self) -> Vec<LinearInfo> {
+        let Config { vocab_size, width, .. } = self.config;
+        let embedding = self.config.embedding_module();
+        let mut layers = self.linear_layers();
+        // From a token to its vector.
+        layers.push(LinearInfo { name: embedding.to_owned(), outputs: width, inputs: vocab_size });
+        layers.push(LinearInfo { name: HEAD.to_owned(), outputs: vocab_size, inputs: width });
+        layers
     }
 
     /// Fails unless `ids` are of this model and a sequence of `needed` tokens fits.

@@ -41,6 +41,12 @@ pub enum Error {
     #[error("the adapter {} cannot be continued", path.display())]
     Adapter { path: PathBuf, source: llm::error::Error },
 
+    #[error(
+        "nothing of this model would learn: with method = \"bias\" its biases do, and it has none; take \
+         method = \"lora\" or \"full\""
+    )]
+    NothingLearns,
+
     #[error("a computation failed")]
     Tensor(#[from] candle_core::Error),
 

@@ -57,7 +57,8 @@ fn fused_and_differentiable_passes_agree() {
             for (row, ids) in IDS.chunks(24).enumerate() {
                 let rows = tree.rows(row).iter().map(|row| *row as usize * width);
                 let rows = rows.flat_map(|at| &pass.hidden()[at..at + width]);
-                let scores = model.tree_scores(&rows.copied().collect::<Vec<_>>());
+                let scores =
+                    model.tree_scores(&rows.copied().collect::<Vec<_>>(), Some(&adapter)).unwrap();
                 let trained = Tensor::from_slice(&scores, (24, ()), &Device::Cpu).unwrap();
                 let mut cache = model.new_cache();
                 let run = model.logits(ids, &mut cache, Some(&adapter), Positions::All).unwrap();
@@ -300,7 +301,7 @@ fn what_an_adapter_asks_for_and_we_cannot_do_is_refused_by_name() {
     for (key, value) in [
         ("use_dora", serde_json::json!(true)),
         ("modules_to_save", serde_json::json!(["lm_head"])),
-        ("bias", serde_json::json!("all")),
+        ("bias", serde_json::json!("some")),
         ("peft_type", serde_json::json!("IA3")),
         ("use_something_new", serde_json::json!(true)), // of a later PEFT
         ("kasa_config", serde_json::json!({"beta": 1.0})),

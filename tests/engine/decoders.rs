@@ -58,7 +58,7 @@ fn check_training_pass(model: &Model, ids: &[Vec<u32>], logits: &Tensor, name: &
     let adapter = Adapter::init(model, &everywhere(), 1).unwrap();
     for adapter in [None, Some(&adapter)] {
         let pass = model.run_tree(&tree, adapter, None, Keep::Nothing).unwrap();
-        let scores = model.tree_scores(pass.hidden());
+        let scores = model.tree_scores(pass.hidden(), None).unwrap();
         let (rows, vocabulary) = (tree.len(), model.config().vocab_size);
         let scores = Tensor::from_slice(&scores, (rows, vocabulary), &Device::Cpu).unwrap();
         for sequence in 0..ids.len() {

@@ -179,7 +179,7 @@ fn trained(model: &Model, ids: &[Vec<u32>], logits: &Tensor) -> f32 {
     let tree = TokenTree::new(ids.iter().map(Vec::as_slice));
     let adapter = Adapter::init(model, &everywhere(), 1).unwrap();
     let pass = model.run_tree(&tree, Some(&adapter), None, Keep::Nothing).unwrap();
-    let scores = model.tree_scores(pass.hidden());
+    let scores = model.tree_scores(pass.hidden(), None).unwrap();
     let shape = (tree.len(), model.config().vocab_size);
     let scores = Tensor::from_slice(&scores, shape, &Device::Cpu).unwrap();
     let of = |sequence: usize| {

@@ -73,7 +73,7 @@ fn the_training_pass_computes_the_same_with_any_adapter() {
         let pass = model.run_tree(&tree, Some(&adapter), None, Keep::Nothing).unwrap();
         let width = model.config().width;
         let hidden = &pass.hidden()[(ids.len() - 2) * width..];
-        let scores = model.tree_scores(hidden);
+        let scores = model.tree_scores(hidden, None).unwrap();
         let scores = Tensor::from_slice(&scores, logits.dims(), logits.device()).unwrap();
         assert_close(&scores, &logits, 1e-4, name);
     }

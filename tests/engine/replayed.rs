@@ -112,3 +112,33 @@ fn lora_with_ranks_of_its_own_is_that_of_trl() {
 fn dora_is_that_of_trl() {
     replay("lora_dora");
 }
+
+#[test]
+fn full_fine_tuning_of_a_tied_model_is_that_of_trl() {
+    replay("full_llama");
+}
+
+#[test]
+fn full_fine_tuning_of_an_untied_model_is_that_of_trl() {
+    replay("full_mistral");
+}
+
+#[test]
+fn biases_trained_beside_lora_are_those_of_trl() {
+    replay("lora_bias");
+}
+
+#[test]
+fn lora_on_the_embedding_is_that_of_trl() {
+    replay("lora_embed");
+}
+
+#[test]
+fn lora_on_the_head_is_that_of_transformers() {
+    replay("lora_lm_head");
+}
+
+#[test]
+fn a_whole_head_trained_beside_lora_is_that_of_trl() {
+    replay("lora_save_head");
+}

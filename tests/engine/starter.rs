@@ -125,7 +125,7 @@ fn training_and_running_agree_on_the_starter_model() {
     let run = model.logits(&ids, &mut cache, None, Positions::All).unwrap();
     let tree = TokenTree::new([ids.as_slice()]);
     let pass = model.run_tree(&tree, None, None, Keep::Nothing).unwrap();
-    let trained = model.tree_scores(pass.hidden());
+    let trained = model.tree_scores(pass.hidden(), None).unwrap();
     let trained = Tensor::from_slice(&trained, run.shape(), &candle_core::Device::Cpu).unwrap();
     crate::support::assert_close(&run, &trained, 2e-3, "logits");
 }

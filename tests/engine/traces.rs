@@ -7,16 +7,17 @@ use std::f64::consts::LN_2;
 use std::panic;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
 use tuning_fork::jobs::{Quiet, Recorder};
+use tuning_fork::llm::adapter::learned::Learned;
 use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::{Adapter, Model, Weights};
 use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{
-    FDivergence, LoraConfig, Objective, PackingStrategy, SchedulerType, TrainConfig,
+    FDivergence, LoraConfig, Method, Objective, PackingStrategy, SchedulerType, TrainConfig,
 };
 use tuning_fork::train::objective::dpo::Reference;
 use tuning_fork::train::objective::logprobs::PassSize;
@@ -27,6 +28,7 @@ use tuning_fork::train::rows::prepare;
 use tuning_fork::train::step::adapter;
 use tuning_fork::train::step::forward_backward::StepInput;
 use tuning_fork::train::step::reference_cache::ReferenceCache;
+use tuning_fork::train::step::student::Student;
 use tuning_fork::train::step::{evaluation, forward_backward, reference};
 
 use crate::support::{distance, load, reference, tensors, values};
@@ -35,7 +37,7 @@ use crate::support::{distance, load, reference, tensors, values};
 #[derive(Deserialize)]
 struct Trace {
     model: String,
-    kind: Objective,
+    kind: Kind,
     batch: usize,
     accum: usize,
 
@@ -44,18 +46,36 @@ struct Trace {
     epochs: Option<f64>,
     lr: f64,
     beta: Option<f64>,
-    r: usize,
-    alpha: f64,
+    r: Option<usize>,
+    alpha: Option<f64>,
     sched: SchedulerType,
     warmup: f64,
     wd: f64,
     clip: f64,
-    max_length: usize,
+    max_length: Option<usize>,
     extra: Extra,
 
     /// What the run is held to: its model without an adapter, or with the one that it begins with.
     #[serde(default)]
     reference: HeldTo,
+}
+
+/// The objective, or what the trace is of where TRL's name of it says less.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Kind {
+    Of(Objective),
+    Named(Named),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Named {
+    /// SFT of all weights.
+    Full,
+
+    /// SFT by transformers' `Trainer`, which reports the loss alone.
+    Lm,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
@@ -107,10 +127,17 @@ fn config(folder: &Path) -> (String, TrainConfig) {
 fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
     let trace: Trace = json(&folder.join("run.json"));
     let defaults = TrainConfig::default();
+    let (objective, method) = match trace.kind {
+        Kind::Of(objective) => (objective, Method::Lora),
+        Kind::Named(Named::Full) => (Objective::Sft, Method::Full),
+        Kind::Named(Named::Lm) => (Objective::Sft, Method::Lora),
+    };
+    let begun = folder.join("adapter_init");
     let config = TrainConfig {
         model: trace.model.clone(),
-        adapter: Some(folder.join("adapter_init")),
-        objective: trace.kind,
+        method,
+        adapter: begun.is_dir().then_some(begun),
+        objective,
         data: folder.join("data.jsonl"),
         shuffle: false,
         per_device_train_batch_size: trace.batch,
@@ -124,7 +151,7 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         max_grad_norm: trace.clip,
         beta: trace.beta.unwrap_or(defaults.beta),
         loss_type: match trace.extra.loss_type {
-            None => trace.kind.usual_loss(),
+            None => objective.usual_loss(),
             Some(OneOrMany::One(name)) => vec![name],
             Some(OneOrMany::Many(names)) => names,
         },
@@ -146,9 +173,13 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         packing_strategy: trace.extra.packing_strategy.unwrap_or_default(),
         use_weighting: trace.extra.use_weighting.unwrap_or_default(),
         center_rewards_coefficient: trace.extra.center_rewards_coefficient,
-        max_length: trace.max_length,
+        max_length: trace.max_length.unwrap_or(1024),
         // The adapter that is continued says everything else.
-        lora: LoraConfig { r: trace.r, lora_alpha: trace.alpha, ..LoraConfig::default() },
+        lora: LoraConfig {
+            r: trace.r.unwrap_or(8),
+            lora_alpha: trace.alpha.unwrap_or(8.0),
+            ..LoraConfig::default()
+        },
         ..TrainConfig::default()
     };
     (trace.model, config, trace.reference)
@@ -185,7 +216,11 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
         without_padding(&config, &mut expected);
         found.extend(metrics(&format!("step {}", step.step), step, &expected));
     }
-    found.extend(adapters(run_dir.path(), &folder.join("adapter_final"), noise));
+    if config.method == Method::Lora {
+        found.extend(adapters(run_dir.path(), &folder.join("adapter_final"), noise));
+    } else {
+        found.extend(weights(&at, &run_dir.path().join("model"), folder, noise));
+    }
     if folder.join("held_out.jsonl").is_file() {
         found.extend(held_out(&model, &config, folder));
     }
@@ -260,10 +295,33 @@ fn metrics(what: &str, found: &impl serde::Serialize, expected: &Value) -> Vec<S
     differences
 }
 
+/// The model's own weights after the run less those before it, against the trace's differences, which are
+/// in 16 bits.
+fn weights(before: &Path, after: &Path, folder: &Path, noise: usize) -> Vec<String> {
+    let file = "model.safetensors";
+    let (before, after) = (tensors(&before.join(file)), tensors(&after.join(file)));
+    let moved = tensors(&folder.join("final_minus_init.safetensors"));
+    let mut differences = Vec::new();
+    for (name, moved) in &moved {
+        let moved = moved.to_dtype(candle_core::DType::F32).unwrap();
+        let pairs = values(&before[name]).into_iter().zip(values(&after[name]));
+        let off = pairs.zip(values(&moved)).map(|((old, new), moved)| (new - old - moved).abs());
+        let off: Vec<f32> = off.collect();
+        let far = off.iter().filter(|off| !matches!(off.partial_cmp(&&1e-4), Some(Less | Equal)));
+        if far.count() > noise {
+            let worst = off.into_iter().fold(0.0, f32::max);
+            differences.push(format!("{name} moved otherwise, by {worst}"));
+        }
+    }
+    differences
+}
+
 /// `noise`: values of each tensor that may be off.
 fn adapters(found: &Path, expected: &Path, noise: usize) -> Vec<String> {
     let file = "adapter_model.safetensors";
-    let (found, expected) = (tensors(&found.join(file)), tensors(&expected.join(file)));
+    let (found, mut expected) = (tensors(&found.join(file)), tensors(&expected.join(file)));
+    // PEFT writes an embedding or a head of the base beside LoRA on it.
+    expected.retain(|name, _| !name.ends_with(".base_layer.weight"));
     let mut differences = Vec::new();
     if found.len() != expected.len() {
         differences.push(format!("{} tensors, not {}", found.len(), expected.len()));
@@ -342,23 +400,28 @@ fn first_gradients(
     (folder, held_to): (&Path, HeldTo),
 ) -> Vec<String> {
     let adapter = adapter::begin(model, config).unwrap();
-    let vars = adapter.vars();
+    let student = Student::new(model, config.method, adapter).unwrap();
+    let adapter = student.adapter();
     let found = prepare::examples(model, config, &config.data, &Quiet).unwrap();
     let examples = found.examples;
     let reference = match held_to {
         HeldTo::Base => reference_of(model, &base(model, config), config, &examples),
-        HeldTo::AdapterInit => reference_of(model, &adapter, config, &examples),
+        HeldTo::AdapterInit => reference_of(model, adapter, config, &examples),
     };
     let whole = PassSize::of(model.config()).rows();
-    let expected = tensors(&folder.join("grads.safetensors"));
+    let expected = folder.join("grads.safetensors");
+    let expected = if expected.is_file() { tensors(&expected) } else { HashMap::new() };
+    let figures = folder.join("grads.json");
+    let figures: HashMap<String, Figures> =
+        if figures.is_file() { json(&figures) } else { HashMap::new() };
     let mut differences = Vec::new();
     let batches = Plan::new(config, examples.len()).batches(0);
     // A batch at once, and each pair alone, as where memory is short.
     for pass_rows in [whole, 1] {
         let input = StepInput {
-            model,
-            adapter: &adapter,
-            vars: &vars,
+            model: student.model(),
+            adapter,
+            learned: student.learned(),
             config,
             step: 0,
             examples: &examples,
@@ -366,34 +429,62 @@ fn first_gradients(
             pass_rows,
         };
         let outcome = forward_backward::run(&input, &batches, &|| Ok(())).unwrap();
-        differences.extend(gradients_off(&outcome.gradients, &vars, &expected));
+        let known = (&expected, &figures);
+        differences.extend(gradients_off(&outcome.gradients, student.learned(), known));
     }
     differences
 }
 
+/// What a trace keeps of a gradient that is too large.
+#[derive(Deserialize)]
+struct Figures {
+    norm: f64,
+    max: f64,
+    sum: f64,
+    first: Vec<f64>,
+}
+
 fn gradients_off(
     found: &Gradients,
-    vars: &[(String, Var)],
-    expected: &HashMap<String, Tensor>,
+    learned: &[Learned],
+    (expected, figures): (&HashMap<String, Tensor>, &HashMap<String, Figures>),
 ) -> Vec<String> {
     let mut differences = Vec::new();
-    if vars.len() != expected.len() {
-        differences.push(format!("{} gradients, not {}", vars.len(), expected.len()));
+    // Those over 8192 values are left out.
+    let small = learned.iter().filter(|tensor| tensor.len() <= 8192).count();
+    if small > expected.len().max(figures.len()) {
+        differences.push(format!("{small} gradients, not {}", expected.len()));
     }
-    for (index, (name, var)) in vars.iter().enumerate() {
-        // DoRA's is a module in PEFT's model, and a tensor in its file; a score head is a copy.
-        let weight = format!("{name}.weight");
-        let copy = name.replace("score.weight", "score.modules_to_save.weight");
-        let names = [name, &weight, &copy];
-        let name = names.into_iter().find(|name| expected.contains_key(*name)).unwrap();
+    for (index, tensor) in learned.iter().enumerate() {
         let gradient = found.get(index).unwrap().to_vec();
-        let gradient = Tensor::from_vec(gradient, var.shape(), var.device()).unwrap();
-        let largest =
-            values(&expected[name]).iter().fold(0.0_f32, |max, value| max.max(value.abs()));
-        let off = distance(&gradient, &expected[name]);
-        // Without a prompt and with one token to learn, many are zero, and rounding is not.
-        if off.is_nan() || off > (1e-4 * largest).max(1e-8) {
-            differences.push(format!("the gradient of {name} is off by {off} of {largest}"));
+        // DoRA's is a module in PEFT's model, and a tensor in its file; a score head is a copy.
+        let weight = format!("{}.weight", tensor.name);
+        let copy = tensor.name.replace("score.weight", "score.modules_to_save.weight");
+        let keys = [&tensor.name, &weight, &copy];
+        let key = keys.into_iter().find(|key| expected.contains_key(*key));
+        if let Some(key) = key {
+            let gradient = Tensor::from_vec(gradient, tensor.shape.clone(), &Device::Cpu).unwrap();
+            let largest =
+                values(&expected[key]).iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+            let off = distance(&gradient, &expected[key]);
+            // Without a prompt and with one token to learn, many are zero, and rounding is not.
+            if off.is_nan() || off > (1e-4 * largest).max(1e-8) {
+                differences.push(format!("the gradient of {key} is off by {off} of {largest}"));
+            }
+        } else if let Some(Figures { norm, max, sum, first }) = figures.get(&tensor.name) {
+            let values = || gradient.iter().map(|value| f64::from(*value));
+            let square: f64 = values().map(|value| value * value).sum();
+            let largest = values().fold(0.0, |max: f64, value| max.max(value.abs()));
+            let mut pairs = vec![(square.sqrt(), *norm), (largest, *max)];
+            pairs.extend(values().zip(first.iter().copied()));
+            let total: f64 = values().sum();
+            let off = pairs.iter().map(|(one, other)| (one - other).abs());
+            let off = off.fold(0.0, f64::max);
+            // A sum of thousands of values carries the rounding of each.
+            if off > 2e-4 * norm.max(*max) || (total - sum).abs() > 2e-3 * norm {
+                let name = &tensor.name;
+                differences.push(format!("the gradient of {name} is off by {off} of {max}"));
+            }
         }
     }
     differences

@@ -613,6 +613,7 @@ fn summary(steps_done: usize) -> RunSummary {
     RunSummary {
         run_dir: "project/runs/2026-11-28-112233-dpo".into(),
         adapter_dir: "project/runs/2026-11-28-112233-dpo".into(),
+        model_dir: None,
         steps_done,
         steps_planned: 2000,
         best: Some(Best { step: 20, value: 0.41 }),

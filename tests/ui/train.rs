@@ -131,6 +131,7 @@ fn ended(steps_done: usize) -> TrainState {
     train.finished(Ok(RunSummary {
         run_dir: "project/runs/first-run".into(),
         adapter_dir: "project/runs/first-run".into(),
+        model_dir: None,
         steps_done,
         steps_planned: 200,
         best: None,
@@ -246,6 +247,7 @@ fn a_run_that_stopped_early_says_why_and_offers_its_best_checkpoint() {
     train.finished(Ok(RunSummary {
         run_dir: "project/runs/first-run".into(),
         adapter_dir: "project/runs/first-run".into(),
+        model_dir: None,
         steps_done: 40,
         steps_planned: 200,
         best: Some(Best { step: 20, value: 0.41 }),

@@ -235,6 +235,7 @@ fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     let summary = RunSummary {
         run_dir: request.run_dir.clone(),
         adapter_dir: request.run_dir,
+        model_dir: None,
         steps_done: 1,
         steps_planned: 40,
         best: None,

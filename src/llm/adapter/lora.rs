@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Var;
 
+use super::learned::{Learned, Part, Slot};
+use super::modules::peft_name;
 use super::peft_config::PeftConfig;
 use super::score_head::{SCORE_HEAD, ScoreHead};
+use super::spec::is_path_or_end;
 pub use super::spec::{INITS, Init, LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
 use crate::llm::error::Error;
@@ -69,16 +72,19 @@ impl LoraPair {
     }
 
     fn snapshot(&self) -> Result<Self, Error> {
-        let copy = |var: &Var| Var::from_tensor(&var.as_tensor().detach().copy()?);
         let Self { a, b, scale, taken, dora } = self;
-        let copied = |dora: &Dora| -> Result<Dora, Error> {
+        let of_dora = |dora: &Dora| -> Result<Dora, Error> {
             let Dora { magnitude, lengths, factors } = dora;
             let (lengths, factors) = (lengths.clone(), factors.clone());
-            Ok(Dora { magnitude: copy(magnitude)?, lengths, factors })
+            Ok(Dora { magnitude: copied(magnitude)?, lengths, factors })
         };
-        let dora = dora.as_ref().map(copied).transpose()?;
-        Ok(Self { a: copy(a)?, b: copy(b)?, scale: *scale, taken: taken.clone(), dora })
+        let dora = dora.as_ref().map(of_dora).transpose()?;
+        Ok(Self { a: copied(a)?, b: copied(b)?, scale: *scale, taken: taken.clone(), dora })
     }
+}
+
+fn copied(var: &Var) -> Result<Var, Error> {
+    Ok(Var::from_tensor(&var.as_tensor().detach().copy()?)?)
 }
 
 /// A set of changes to a model's linear layers, by module path. Works on weights of any type.
@@ -90,6 +96,11 @@ pub struct Adapter {
 
     /// A score head that is trained whole: the model gives labels, or one reward.
     pub(crate) score: Option<ScoreHead>,
+    /// Biases that stand in place of the model's, by module path (`bias` = `lora_only` or `all`).
+    pub(crate) biases: BTreeMap<String, Var>,
+
+    /// The module path of the model's embedding.
+    pub(crate) embedding: &'static str,
 
     /// Changes of the parts that look at pictures, by PEFT's module paths. They are kept for whoever
     /// merges or saves the adapter; a text passes by them.
@@ -113,6 +124,12 @@ impl Adapter {
             pairs: copies(&self.pairs)?,
             tables: self.tables.clone(),
             score: self.score.as_ref().map(ScoreHead::snapshot).transpose()?,
+            biases: self
+                .biases
+                .iter()
+                .map(|(name, bias)| Ok((name.clone(), copied(bias)?)))
+                .collect::<Result<_, Error>>()?,
+            embedding: self.embedding,
             beside: copies(&self.beside)?,
             config: self.config.clone(),
             decoder: self.decoder,
@@ -121,37 +138,97 @@ impl Adapter {
         })
     }
 
-    /// Everything that can be trained, sorted, by names that are PEFT's tensor names but for what
+    /// Everything that can be trained but whole tables, by names that are PEFT's tensor names but for what
     /// PEFT puts between a model with pictures and its decoder.
     pub fn vars(&self) -> Vec<(String, Var)> {
-        let mut vars = Vec::with_capacity(2 * self.pairs.len());
-        for (module, LoraPair { a, b, dora, .. }) in &self.pairs {
-            vars.push((format!("base_model.model.{module}.lora_A.weight"), a.clone()));
-            vars.push((format!("base_model.model.{module}.lora_B.weight"), b.clone()));
-            if let Some(Dora { magnitude, .. }) = dora {
-                let name = format!("base_model.model.{module}.lora_magnitude_vector");
-                vars.push((name, magnitude.clone()));
+        let vars = self.tensors().map(|(learned, var)| (learned.name, var.clone()));
+        vars.collect()
+    }
+
+    /// All tensors that learn, in the order of [`Self::slots`].
+    pub fn learned(&self) -> Vec<Learned> {
+        let mut learned: Vec<Learned> = self.tensors().map(|(learned, _)| learned).collect();
+        let Tables { embedding, head } = &self.tables;
+        for (module, table) in [(self.embedding, embedding), (HEAD, head)] {
+            if let Some(table) = table {
+                let name = format!("base_model.model.{module}.weight");
+                let shape = vec![table.rows(), table.cols()];
+                learned.push(Learned::new(name, module, Part::Weight, shape));
             }
         }
-        let score = self.score.iter().map(|head| head.weight.clone());
-        vars.extend(score.map(|weight| (format!("base_model.model.{SCORE_HEAD}.weight"), weight)));
-        vars
+        learned
+    }
+
+    /// Where they are kept, in the order of [`Self::learned`].
+    pub fn slots(&mut self) -> Vec<Slot<'_>> {
+        let mut slots: Vec<Slot<'_>> =
+            self.tensors().map(|(_, var)| Slot::Shared(var.clone())).collect();
+        let Tables { embedding, head } = &mut self.tables;
+        for table in [embedding, head].into_iter().flatten() {
+            if table.f32_mut().is_none() {
+                *table = table.own_floats();
+            }
+            slots.push(Slot::Own(table.f32_mut().unwrap_or_default()));
+        }
+        slots
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = (Learned, &Var)> {
+        let of_pairs = self.pairs.iter().flat_map(|(module, LoraPair { a, b, dora, .. })| {
+            let is_table = module == self.embedding;
+            let name = |part: &str| {
+                let kind = if is_table { "embedding_" } else { "" };
+                let end = if is_table { "" } else { ".weight" };
+                format!("base_model.model.{module}.lora_{kind}{part}{end}")
+            };
+            let of = |name: String, part, var: &Var| {
+                Learned::new(name, module, part, var.dims().to_vec())
+            };
+            let mut found = vec![(of(name("A"), Part::A, a), a), (of(name("B"), Part::B, b), b)];
+            if let Some(Dora { magnitude, .. }) = dora {
+                let name = format!("base_model.model.{module}.lora_magnitude_vector");
+                found.push((of(name, Part::Magnitude, magnitude), magnitude));
+            }
+            found
+        });
+        let biases = self.biases.iter().map(|(module, bias)| {
+            let layer = if self.pairs.contains_key(module) { ".base_layer" } else { "" };
+            let name = format!("base_model.model.{module}{layer}.bias");
+            (Learned::new(name, module, Part::Bias, bias.dims().to_vec()), bias)
+        });
+        let score = self.score.iter().map(|ScoreHead { weight, .. }| {
+            let name = format!("base_model.model.{SCORE_HEAD}.weight");
+            let shape = weight.dims().to_vec();
+            (Learned::new(name, SCORE_HEAD, Part::Weight, shape), weight)
+        });
+        of_pairs.chain(biases).chain(score)
     }
 
     /// Fails, by its name, where the adapter has something that is read and not trained.
     pub fn check_trainable(&self) -> Result<(), Error> {
-        let changes = if self.changes_head() {
-            "lm_head (target_modules or modules_to_save)"
-        } else if self.tables.embedding.is_some() {
-            "embed_tokens (modules_to_save)"
-        } else {
-            return Ok(());
+        let Tables { embedding, head } = &self.tables;
+        let is_meant = |module: &str| {
+            let names = &self.config.modules_to_save;
+            let module = peft_name(module, self.decoder);
+            names.iter().any(|name| is_path_or_end(&module, name))
         };
-        let problem = format!(
-            "it changes {changes}: such an adapter is run and scored, and not trained further; export it \
-             as a merged model and train on that"
-        );
-        Err(Error::adapter(&self.path, problem))
+        for (module, table) in [(self.embedding, embedding), (HEAD, head)] {
+            if table.is_some() && !is_meant(module) {
+                let problem = format!(
+                    "it brings {module} as it was before the adapter was begun, because the vocabulary was \
+                     changed: such an adapter is run and scored, and not trained further; export it as a \
+                     merged model and train on that"
+                );
+                return Err(Error::adapter(&self.path, problem));
+            }
+        }
+        let dora = |module: &str| self.pairs.get(module).is_some_and(|pair| pair.dora.is_some());
+        if dora(self.embedding) || dora(HEAD) {
+            let problem = "DoRA on the embedding or the head is not trained here; leave embed_tokens and \
+                           lm_head out of target_modules, or DoRA";
+            return Err(Error::adapter(&self.path, problem));
+        }
+        Ok(())
     }
 
     pub fn score_head(&self) -> Option<&ScoreHead> {

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::modules::{Patterns, TargetModules, peft_name, whole_or_float};
-use super::spec::{Init, LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, layer_of};
+use super::spec::{
+    BIASES, Bias, Init, LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, layer_of,
+};
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::{Config, Naming};
 use crate::llm::error::Error;
@@ -136,6 +138,7 @@ pub struct PeftConfig {
     pub rank_pattern: Patterns,
     pub alpha_pattern: Patterns,
     pub start: Start,
+    pub bias: Bias,
 
     /// `init_lora_weights` as it stands in the file.
     init_lora_weights: Value,
@@ -197,11 +200,12 @@ impl PeftConfig {
             target_modules,
             exclude_modules: None,
             task: TaskType::CausalLm,
-            modules_to_save: Vec::new(),
+            modules_to_save: spec.modules_to_save.clone(),
             layers_to_transform: spec.layers_to_transform.clone().filter(|_| !has_pattern),
             layers_pattern: spec.layers_pattern.clone(),
             rank_pattern: Patterns::of_keys(&spec.rank_pattern).unwrap_or_default(),
             alpha_pattern: Patterns::of_keys(&spec.alpha_pattern).unwrap_or_default(),
+            bias: spec.bias,
             start: match spec.init {
                 Init::Usual | Init::Gaussian => Start::Plain,
                 Init::Pissa => Start::Pissa,
@@ -247,6 +251,7 @@ impl PeftConfig {
             rank_pattern: Patterns::of_modules(others.into_iter()),
             alpha_pattern: Patterns::of_modules(alpha_pattern.into_iter()),
             start: Start::Plain,
+            bias: Bias::None,
             init_lora_weights: Value::Bool(true),
             base_model_name_or_path: None,
             revision: None,
@@ -265,9 +270,15 @@ impl PeftConfig {
         if present("peft_type").and_then(Value::as_str) != Some("LORA") {
             return Err(refuse_because("peft_type", "only LORA is supported"));
         }
-        if present("bias").is_some_and(|bias| bias.as_str() != Some("none")) {
-            return Err(refuse_because("bias", "trained biases are not read; none was expected"));
-        }
+        let bias = match present("bias") {
+            None => Bias::None,
+            Some(value) => {
+                let known = BIASES.iter().find(|(name, _)| value.as_str() == Some(name));
+                let known = known.map(|(_, bias)| *bias);
+                known
+                    .ok_or_else(|| refuse_because("bias", "none, lora_only or all was expected"))?
+            }
+        };
         let off = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
             Value::Array(list) => list.is_empty(),
@@ -378,6 +389,7 @@ impl PeftConfig {
             rank_pattern: pattern("rank_pattern")?,
             alpha_pattern: pattern("alpha_pattern")?,
             start,
+            bias,
             init_lora_weights: present("init_lora_weights").cloned().unwrap_or(Value::Bool(true)),
             base_model_name_or_path: text("base_model_name_or_path"),
             revision: text("revision"),
@@ -392,7 +404,7 @@ impl PeftConfig {
             ("alpha_pattern", self.alpha_pattern.to_json()),
             ("auto_mapping", Value::Null),
             ("base_model_name_or_path", json!(name)),
-            ("bias", json!("none")),
+            ("bias", json!(self.bias)),
             ("exclude_modules", excluded.map_or(Value::Null, TargetModules::to_json)),
             ("fan_in_fan_out", json!(self.fan_in_fan_out)),
             ("inference_mode", json!(true)),

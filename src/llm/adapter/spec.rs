@@ -26,7 +26,29 @@ pub struct LoraSpec {
     /// fits counts.
     pub rank_pattern: Vec<(String, f64)>,
     pub alpha_pattern: Vec<(String, f64)>,
+    pub bias: Bias,
+
+    /// Embedding (`embed_tokens`) and head (`lm_head`), where they learn as a whole.
+    pub modules_to_save: Vec<String>,
 }
+
+/// Which biases learn beside an adapter: PEFT's `bias`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bias {
+    #[default]
+    None,
+
+    /// Those of the layers that have `LoRA`.
+    LoraOnly,
+
+    /// Those of every linear layer.
+    All,
+}
+
+/// Every kind by its name in a run file.
+pub const BIASES: [(&str, Bias); 3] =
+    [("none", Bias::None), ("lora_only", Bias::LoraOnly), ("all", Bias::All)];
 
 impl Default for LoraSpec {
     /// PEFT's defaults.
@@ -43,6 +65,8 @@ impl Default for LoraSpec {
             layers_pattern: Vec::new(),
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
+            bias: Bias::None,
+            modules_to_save: Vec::new(),
         }
     }
 }
@@ -110,6 +134,12 @@ pub(crate) fn scale(alpha: f64, rank: usize, use_rslora: bool) -> f64 {
 /// In `target_modules`: every linear layer but the head.
 const ALL: &str = "all-linear";
 
+/// Whether a module is an embedding or a head.
+pub(crate) fn is_table(module: &str) -> bool {
+    let last = module.rsplit('.').next().unwrap_or(module);
+    ["embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out"].contains(&last)
+}
+
 /// Which of a model's linear layers are meant by a list of names.
 pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
     let wanted: Vec<Target<'_>> = target_modules.iter().map(|name| Target::of(name)).collect();
@@ -149,7 +179,7 @@ impl<'a> Target<'a> {
 
     fn is(&self, module: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::All => !is_table(module),
             Self::Path(path) => is_path_or_end(module, path),
             Self::Pattern(regex) => {
                 regex.as_ref().is_some_and(|regex| regex.find_iter(module).next().is_some())
@@ -195,8 +225,8 @@ pub fn is_key(key: &str) -> bool {
 
 /// `down_proj, gate_proj, …`: what targets are usually called by.
 pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
-    let mut names: Vec<&str> =
-        layers.iter().filter_map(|layer| layer.name.rsplit('.').next()).collect();
+    let layers = layers.iter().filter(|layer| !is_table(&layer.name));
+    let mut names: Vec<&str> = layers.filter_map(|layer| layer.name.rsplit('.').next()).collect();
     names.sort_unstable();
     names.dedup();
     names.join(", ")
@@ -205,6 +235,14 @@ pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_linear_layers_are_not_the_embedding_and_the_head() {
+        let names = ["model.embed_tokens", "model.layers.0.mlp.up_proj", "lm_head"];
+        let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
+        let found = |wanted: &str| targets(&layers, &[wanted.to_owned()]).len();
+        assert_eq!(["all-linear", "lm_head", "embed_tokens"].map(found), [1, 1, 1]);
+    }
 
     #[test]
     fn layers_are_named_by_their_ends_by_their_paths_or_by_a_pattern() {

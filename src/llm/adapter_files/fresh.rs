@@ -2,26 +2,45 @@
 
 use std::collections::BTreeMap;
 use std::f32::consts::TAU;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::jobs;
-use crate::llm::adapter::lora::{Adapter, Dora, LoraPair, Tables};
+use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
 use crate::llm::adapter::modules::peft_name;
 use crate::llm::adapter::peft_config::PeftConfig;
-use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, stray};
+use crate::llm::adapter::spec::{
+    Bias, Init, LinearInfo, LoraSpec, is_path_or_end, last_parts, scale, stray,
+};
 use crate::llm::adapter::start::balanced;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
 
 impl Adapter {
+    /// One that has nothing: for a run in which the model's own weights learn.
+    pub fn empty(model: &Model) -> Self {
+        let config = model.config();
+        Self {
+            pairs: BTreeMap::new(),
+            tables: Tables::default(),
+            score: None,
+            biases: BTreeMap::new(),
+            embedding: config.embedding_module(),
+            beside: BTreeMap::new(),
+            config: PeftConfig::of_pairs(Vec::new(), 1.0, config),
+            decoder: config.peft_decoder(),
+            path: PathBuf::new(),
+            sha256: String::new(),
+        }
+    }
+
     /// A new adapter that changes nothing yet: A is drawn from `seed` as PEFT draws it (uniform
     /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
-        let layers = model.linear_layers();
+        let layers = model.adaptable_layers();
         check_targets(&layers, &spec.target_modules)?;
         let (naming, decoder) = (model.config().naming, model.config().peft_decoder());
         let config = PeftConfig::from_spec(spec, &layers, naming, decoder);
@@ -35,21 +54,25 @@ impl Adapter {
         targets.sort_by(|one, other| one.name.cmp(&other.name));
         for layer in targets {
             let (rank, alpha) = config.rank_and_alpha(&peft_name(&layer.name, decoder));
+            let is_embedding = layer.name == model.config().embedding_module();
+            check_table(spec, &layer.name, model)?;
             let bound = (layer.inputs as f32).sqrt().recip();
-            // 24 bits, [0, 1)
-            let mut unit = || (rng.next_u32() >> 8) as f32 / (1 << 24) as f32;
             let values: Vec<f32> = (0..rank * layer.inputs)
                 .map(|_| match spec.init {
-                    Init::Gaussian => {
-                        // Box and Muller
-                        let (radius, angle) = (1.0 - unit(), TAU * unit());
-                        (-2.0 * radius.ln()).sqrt() * angle.cos() / rank as f32
-                    }
-                    Init::Usual | Init::Pissa | Init::Olora => bound * (2.0 * unit() - 1.0),
+                    Init::Gaussian => normal(&mut rng) / rank as f32,
+                    Init::Usual | Init::Pissa | Init::Olora => bound * (2.0 * unit(&mut rng) - 1.0),
                 })
                 .collect();
             let a = Tensor::from_vec(values, (rank, layer.inputs), &Device::Cpu)?;
             let b = Tensor::zeros((layer.outputs, rank), DType::F32, &Device::Cpu)?;
+            // PEFT draws an embedding's B, and A is zero.
+            let (a, b) = if is_embedding {
+                let values = (0..rank * layer.outputs).map(|_| normal(&mut rng)).collect();
+                let b = Tensor::from_vec(values, (layer.outputs, rank), &Device::Cpu)?;
+                (a.zeros_like()?, b)
+            } else {
+                (a, b)
+            };
             let scale = scale(alpha, rank, spec.use_rslora);
             let mut pair = LoraPair::plain(Var::from_tensor(&a)?, Var::from_tensor(&b)?, scale);
             if spec.use_dora {
@@ -63,12 +86,15 @@ impl Adapter {
             pairs,
             tables: Tables::default(),
             score: None,
+            biases: BTreeMap::new(),
+            embedding: model.config().embedding_module(),
             beside: BTreeMap::new(),
             config,
             decoder,
             path: PathBuf::new(),
             sha256: String::new(),
         };
+        adapter.bring_own(model, spec)?;
         jobs::in_pool(|| adapter.meet_weights(model))?;
         adapter.begin(spec.init, naming.is_transposed())?;
         if spec.use_dora {
@@ -81,6 +107,38 @@ impl Adapter {
             jobs::in_pool(|| adapter.measure_lengths(model))?;
         }
         Ok(adapter)
+    }
+
+    /// The biases and tables that learn beside it, as the model has them.
+    fn bring_own(&mut self, model: &Model, spec: &LoraSpec) -> Result<(), Error> {
+        let transformer = model.transformer();
+        for linear in transformer.linears() {
+            let learns = match spec.bias {
+                Bias::None => false,
+                Bias::LoraOnly => self.pairs.contains_key(&linear.name),
+                Bias::All => true,
+            };
+            if let (true, Some(bias)) = (learns, &linear.bias) {
+                let bias = Tensor::from_slice(bias, bias.len(), &Device::Cpu)?;
+                self.biases.insert(linear.name.clone(), Var::from_tensor(&bias)?);
+            }
+        }
+        let embedding = model.config().embedding_module();
+        for name in &spec.modules_to_save {
+            if is_path_or_end(HEAD, name) {
+                self.tables.head = Some(transformer.head.own_floats());
+            } else if is_path_or_end(embedding, name) {
+                self.tables.embedding = Some(transformer.embedding.own_floats());
+            } else {
+                let known = format!("{embedding}, {HEAD}");
+                return Err(Error::NoSuchModule { name: name.clone(), known });
+            }
+            if self.pairs.keys().any(|module| is_path_or_end(module, name)) {
+                let problem = format!("{name} cannot be among target_modules and modules_to_save");
+                return Err(Error::adapter(&self.path, problem));
+            }
+        }
+        Ok(())
     }
 
     /// A and B of a start that was taken out of the layers.
@@ -105,6 +163,33 @@ impl Adapter {
         }
         Ok(())
     }
+}
+
+/// 24 bits, [0, 1)
+fn unit(rng: &mut ChaCha20Rng) -> f32 {
+    (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
+
+/// Box and Muller's
+fn normal(rng: &mut ChaCha20Rng) -> f32 {
+    let (radius, angle) = (1.0 - unit(rng), TAU * unit(rng));
+    (-2.0 * radius.ln()).sqrt() * angle.cos()
+}
+
+/// Fails where LoRA on the embedding or the head goes with nothing that is computed there.
+fn check_table(spec: &LoraSpec, module: &str, model: &Model) -> Result<(), Error> {
+    if module != HEAD && module != model.config().embedding_module() {
+        return Ok(());
+    }
+    let takes_out = matches!(spec.init, Init::Pissa | Init::Olora);
+    if !spec.use_dora && !takes_out && spec.lora_dropout == 0.0 {
+        return Ok(());
+    }
+    let problem = format!(
+        "{module} is among target_modules, where LoRA is begun plainly: use_dora must be false, lora_dropout \
+         0, and init_lora_weights true or gaussian"
+    );
+    Err(Error::adapter(Path::new("lora"), problem))
 }
 
 /// Fails where an entry of `target_modules` means none of a model's layers, or there is no entry.

@@ -73,6 +73,8 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
         pairs,
         tables: Tables::default(),
         score: None,
+        biases: BTreeMap::new(),
+        embedding: config.embedding_module(),
         beside: BTreeMap::new(),
         config: peft,
         decoder: config.peft_decoder(),

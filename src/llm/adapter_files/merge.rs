@@ -8,14 +8,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::hf_config;
 use crate::files;
@@ -26,6 +25,8 @@ use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
+use crate::llm::files::write_safetensors;
+use crate::llm::files::write_safetensors::Entry;
 use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::{RowNorm, with_f32};
@@ -38,14 +39,14 @@ pub struct Merged {
 }
 
 /// A tensor to be written, computed when its turn comes.
-struct Part<'a> {
-    name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    values: Values<'a>,
+pub(super) struct Part<'a> {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub values: Values<'a>,
 }
 
-enum Values<'a> {
+pub(super) enum Values<'a> {
     /// As the file has them.
     Bytes(&'a [u8]),
 
@@ -57,7 +58,7 @@ enum Values<'a> {
 
 /// How a weight is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     OutputsInputs,
 
     /// GPT-2's `Conv1D`.
@@ -183,7 +184,7 @@ fn tower_path(name: &str) -> String {
 
 /// What is beside the weights: settings, tokenizer, chat template, licence. Not what would have the
 /// folder read otherwise: an index of files that are not in it, an adapter that is worked in.
-fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
+pub(super) fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
     let entries = std::fs::read_dir(from).map_err(|source| Error::read(from, source))?;
     let single = Path::new("model.safetensors");
     let indexed = SafetensorsFiles::paths(from)?.iter().all(|path| !path.ends_with(single));
@@ -206,12 +207,12 @@ fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn order(model: &Model) -> Order {
+pub(super) fn order(model: &Model) -> Order {
     if model.config().naming.is_transposed() { Order::InputsOutputs } else { Order::OutputsInputs }
 }
 
 /// Every tensor of a model that came from a GGUF file, as f32.
-fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
+pub(super) fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
     let (config, transformer) = (model.config(), model.transformer());
     let mut parts = Vec::new();
     let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
@@ -244,7 +245,7 @@ fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
         }
     }
     for (name, norm) in names.norms(transformer) {
-        match &norm.0 {
+        match &norm.row {
             RowNorm::Rms { weight, .. } if names.norms_are_one_less => {
                 let stored = weight.iter().map(|weight| weight - 1.0).collect();
                 vector(format!("{name}.weight"), Cow::Owned(stored));
@@ -267,13 +268,6 @@ fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
 }
 
 impl Part<'_> {
-    fn byte_len(&self) -> usize {
-        match &self.values {
-            Values::Bytes(bytes) | Values::Changed(bytes, ..) => bytes.len(),
-            Values::Matrix(..) | Values::Vector(_) => 4 * self.shape.iter().product::<usize>(),
-        }
-    }
-
     fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
         Ok(match &self.values {
             Values::Bytes(bytes) => Cow::Borrowed(bytes),
@@ -297,9 +291,9 @@ impl Part<'_> {
                 if let Some(pair) = pair {
                     add(&mut values, pair, *order)?;
                 }
-                Cow::Owned(narrowed(&values, Dtype::F32))
+                Cow::Owned(narrowed(&values, self.dtype))
             }
-            Values::Vector(values) => Cow::Owned(narrowed(values, Dtype::F32)),
+            Values::Vector(values) => Cow::Owned(narrowed(values, self.dtype)),
         })
     }
 }
@@ -359,55 +353,37 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
 
 /// A safetensors file, a tensor at a time: a whole model need not be in memory twice. It gets its
 /// name when it is complete.
-fn write_tensors(
+pub(super) fn write_tensors(
     path: &Path,
     parts: &[Part<'_>],
     progress: &dyn Progress<Merged>,
 ) -> Result<(), Error> {
-    let unfinished = path.with_extension("unfinished");
-    let result = stream(&unfinished, parts, progress).and_then(|()| {
-        std::fs::rename(&unfinished, path)
-            .map_err(|source| Error::Write { path: path.to_owned(), source })
-    });
-    if result.is_err() {
-        std::fs::remove_file(&unfinished).ok(); // what went wrong matters more
-    }
-    result
-}
-
-fn stream(
-    path: &PathBuf,
-    parts: &[Part<'_>],
-    progress: &dyn Progress<Merged>,
-) -> Result<(), Error> {
-    let write_error = |source| Error::Write { path: path.clone(), source };
-    let mut header = Map::new();
-    header.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
-    let mut offset = 0;
-    for part in parts {
-        let end = offset + part.byte_len();
-        let dtype = match part.dtype {
-            Dtype::F32 => json!("F32"),
-            Dtype::F16 => json!("F16"),
-            Dtype::BF16 => json!("BF16"),
-            other => json!(format!("{other:?}")),
-        };
-        let entry = json!({ "dtype": dtype, "shape": part.shape, "data_offsets": [offset, end] });
-        header.insert(part.name.clone(), entry);
-        offset = end;
-    }
-    let mut header = Value::Object(header).to_string();
-    // Tensor data begin at a multiple of 8.
-    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
-    let mut file = BufWriter::new(File::create(path).map_err(write_error)?);
-    file.write_all(&(header.len() as u64).to_le_bytes()).map_err(write_error)?;
-    file.write_all(header.as_bytes()).map_err(write_error)?;
+    let of = |part: &Part<'_>| Entry {
+        name: part.name.clone(),
+        dtype: part.dtype,
+        shape: part.shape.clone(),
+    };
+    let entries: Vec<Entry> = parts.iter().map(of).collect();
+    let metadata = Map::from_iter([("format".to_owned(), json!("pt"))]);
     let total = parts.len();
-    for (done, part) in parts.iter().enumerate() {
-        progress.check()?;
-        progress.emit(Merged { done, total });
-        file.write_all(&part.bytes()?).map_err(write_error)?;
+    let mut stopped = None;
+    let written = write_safetensors::write(path, metadata, &entries, &mut |done, file| {
+        let step = || -> Result<Cow<'_, [u8]>, Error> {
+            progress.check()?;
+            progress.emit(Merged { done, total });
+            parts[done].bytes()
+        };
+        match step() {
+            Ok(bytes) => file.write_all(&bytes),
+            Err(err) => {
+                stopped = Some(err);
+                Err(io::Error::other("it was not completed"))
+            }
+        }
+    });
+    match (written, stopped) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(err)) => Err(err),
+        (Err(source), None) => Err(Error::Write { path: path.to_owned(), source }),
     }
-    let file = file.into_inner().map_err(|err| write_error(err.into_error()))?;
-    file.sync_all().map_err(write_error)
 }

@@ -8,3 +8,4 @@ pub(crate) mod hf_config;
 pub mod merge;
 pub mod peft;
 pub(crate) mod score_head;
+pub mod whole;

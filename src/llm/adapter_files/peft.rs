@@ -21,7 +21,7 @@ use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
 use crate::llm::adapter::modules::{own_name, peft_name, present_name};
 use crate::llm::adapter::peft_config::{PeftConfig, Start, is_label_head};
 use crate::llm::adapter::score_head::{SCORE_HEAD, ScoreHead};
-use crate::llm::adapter::spec::{LinearInfo, is_path_or_end, scale};
+use crate::llm::adapter::spec::{Bias, LinearInfo, is_path_or_end, scale};
 use crate::llm::adapter::start;
 use crate::llm::adapter::start::Weight;
 use crate::llm::card::{AdapterCard, ModelIdentity};
@@ -44,6 +44,10 @@ struct Found {
     b: Option<Tensor>,
     magnitude: Option<Tensor>,
     whole: Option<Tensor>,
+    bias: Option<Tensor>,
+
+    /// The model's own weight, which PEFT writes beside LoRA on an embedding or a head.
+    untouched: Option<Tensor>,
 }
 
 /// What a tensor is of its module.
@@ -55,6 +59,10 @@ enum Part {
 
     /// A whole weight, in place of the model's.
     Whole,
+
+    /// A trained bias, in place of the model's.
+    Bias,
+    Untouched,
 }
 
 impl Adapter {
@@ -70,9 +78,10 @@ impl Adapter {
         if found.is_empty() {
             return Err(Error::adapter(&weights, "it holds no tensors"));
         }
-        let mut layers = model.linear_layers();
+        let layers = model.adaptable_layers();
         let Config { vocab_size, width, tied_head, .. } = *model.config();
-        layers.push(LinearInfo { name: HEAD.to_owned(), outputs: vocab_size, inputs: width });
+        let embedding = model.config().embedding_module();
+        let mut biases = BTreeMap::new();
         let mut tables = Tables::default();
         let mut pairs = BTreeMap::new();
         let mut beside = BTreeMap::new();
@@ -106,6 +115,16 @@ impl Adapter {
                 let problem = format!("the model has no layer {module} that LoRA can change");
                 return Err(Error::adapter(&weights, problem));
             };
+            if let Some(untouched) = &found.untouched {
+                check_untouched(model, &module, untouched, &weights)?;
+            }
+            if let Some(bias) = &found.bias {
+                let bias = own_bias(bias, model, &module, config.bias, &weights)?;
+                biases.insert(module.clone(), bias);
+                if found.a.is_none() && found.b.is_none() {
+                    continue;
+                }
+            }
             let theirs = present_name(&found.written);
             if let Some(key) = config.left_out_by(&theirs) {
                 let problem = format!(
@@ -136,21 +155,36 @@ impl Adapter {
                 return Err(Error::adapter(path, problem));
             }
         }
+        if pairs.contains_key(embedding) && (config.use_dora || config.start != Start::Plain) {
+            let problem = "embed_tokens is among its target_modules, with DoRA or a start that changes the \
+                           layer, which is not computed; merge it in PEFT (merge_and_unload)";
+            return Err(Error::adapter(path, problem));
+        }
         if pairs.contains_key(HEAD) && tied_head && config.start != Start::Plain {
             let problem = "lm_head is among its target_modules, with init_lora_weights that changes the \
                            layer: the head of this model is its embedding, which would be changed too";
             return Err(Error::adapter(path, problem));
         }
         let changes_tables = tables.head.is_some() || tables.embedding.is_some();
-        if pairs.is_empty() && score.is_none() && !changes_tables {
+        if pairs.is_empty() && biases.is_empty() && score.is_none() && !changes_tables {
             let problem = "it changes only the part of the model that looks at pictures, which is \
                            not run here";
             return Err(Error::adapter(&weights, problem));
         }
         let sha256 = files::sha256_of_bytes(&bytes);
         let decoder = model.config().peft_decoder();
-        let mut adapter =
-            Self { pairs, tables, score, beside, config, decoder, path: path.to_owned(), sha256 };
+        let mut adapter = Self {
+            pairs,
+            tables,
+            score,
+            biases,
+            embedding,
+            beside,
+            config,
+            decoder,
+            path: path.to_owned(),
+            sha256,
+        };
         jobs::in_pool(|| adapter.meet_weights(model))?;
         Ok(adapter)
     }
@@ -231,7 +265,13 @@ impl Adapter {
         let pairs = self.pairs.iter().map(|(module, pair)| (peft_name(module, self.decoder), pair));
         let beside = self.beside.iter().map(|(module, pair)| (module.clone(), pair));
         for (module, LoraPair { a, b, dora, .. }) in pairs.chain(beside) {
-            for (part, var) in [("lora_A.weight", a), ("lora_B.weight", b)] {
+            let of_table = module == peft_name(self.embedding, self.decoder);
+            let names = if of_table {
+                ["lora_embedding_A", "lora_embedding_B"]
+            } else {
+                ["lora_A.weight", "lora_B.weight"]
+            };
+            for (part, var) in names.into_iter().zip([a, b]) {
                 let bytes = with_f32(var.as_tensor(), |values| Ok(bytes(values)))?;
                 parts.push((format!("{PREFIX}{module}.{part}"), var.dims().to_vec(), bytes));
             }
@@ -241,9 +281,14 @@ impl Adapter {
                 parts.push((name, vec![magnitude.elem_count()], bytes));
             }
         }
-        let is_gpt2 = self.config.fan_in_fan_out;
-        let embedding = if is_gpt2 { "transformer.wte" } else { "model.embed_tokens" };
-        for (module, table) in [(HEAD, &self.tables.head), (embedding, &self.tables.embedding)] {
+        for (module, bias) in &self.biases {
+            let layer = if self.pairs.contains_key(module) { ".base_layer" } else { "" };
+            let name = format!("{PREFIX}{}{layer}.bias", peft_name(module, self.decoder));
+            let bytes = with_f32(bias.as_tensor(), |values| Ok(bytes(values)))?;
+            parts.push((name, vec![bias.elem_count()], bytes));
+        }
+        let tables = [(HEAD, &self.tables.head), (self.embedding, &self.tables.embedding)];
+        for (module, table) in tables {
             if let Some(table) = table {
                 let name = format!("{PREFIX}{}.weight", peft_name(module, self.decoder));
                 parts.push((name, vec![table.rows(), table.cols()], bytes(&table.dequantize())));
@@ -344,6 +389,8 @@ fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> 
             Part::B => found.b = Some(tensor),
             Part::Magnitude => found.magnitude = Some(tensor),
             Part::Whole => found.whole = Some(tensor),
+            Part::Bias => found.bias = Some(tensor),
+            Part::Untouched => found.untouched = Some(tensor),
         }
     }
     Ok(modules)
@@ -356,9 +403,16 @@ fn part_of(name: &str) -> Result<(&str, Part), String> {
     };
     let inner = inner.strip_suffix(".weight").unwrap_or(inner);
     let inner = inner.strip_suffix(".default").unwrap_or(inner);
-    for (ending, part) in
-        [(".lora_A", Part::A), (".lora_B", Part::B), (".lora_magnitude_vector", Part::Magnitude)]
-    {
+    for (ending, part) in [
+        (".lora_A", Part::A),
+        (".lora_B", Part::B),
+        (".lora_embedding_A", Part::A),
+        (".lora_embedding_B", Part::B),
+        (".lora_magnitude_vector", Part::Magnitude),
+        (".base_layer.bias", Part::Bias),
+        (".base_layer", Part::Untouched),
+        (".bias", Part::Bias),
+    ] {
         if let Some(module) = inner.strip_suffix(ending) {
             return Ok((module, part));
         }
@@ -371,9 +425,7 @@ fn part_of(name: &str) -> Result<(&str, Part), String> {
     {
         return Ok((module, Part::Whole));
     }
-    Err(if inner.contains(".lora_embedding_") {
-        format!("the tensor {name} is LoRA on an embedding, which is not computed")
-    } else if inner.contains(".lora_") {
+    Err(if inner.contains(".lora_") {
         format!("the tensor {name} is of a kind of LoRA that is not computed")
     } else {
         format!(
@@ -404,7 +456,7 @@ fn table(
         );
         return Err(Error::adapter(path, problem));
     }
-    let matrix = with_f32(whole, |values| Ok(QMatrix::from_f32(rows, cols, values)))?;
+    let matrix = with_f32(whole, |values| Ok(QMatrix::of_floats(rows, cols, values.to_vec())))?;
     matrix.map_err(|err| Error::adapter(path, format!("{written} is damaged: {err}")))
 }
 
@@ -426,6 +478,62 @@ fn score_weight(found: &Found, width: usize, path: &Path) -> Result<Var, Error> 
             Err(Error::adapter(path, problem))
         }
     }
+}
+
+/// Fails where the weight that PEFT wrote beside LoRA is not the model's: the adapter is another model's.
+fn check_untouched(
+    model: &Model,
+    module: &str,
+    untouched: &Tensor,
+    path: &Path,
+) -> Result<(), Error> {
+    let transformer = model.transformer();
+    let own = match module {
+        HEAD => &transformer.head,
+        _ if module == model.config().embedding_module() => &transformer.embedding,
+        _ => return Ok(()),
+    };
+    let is_same = untouched.dims() == [own.rows(), own.cols()]
+        && with_f32(untouched, |values| {
+            let own = own.dequantize();
+            // Saved in 16 bits or packed, a weight is near what it was.
+            let near = |(one, other): (&f32, &f32)| (one - other).abs() <= 0.02 + 0.1 * other.abs();
+            let near = values.iter().zip(&own).filter(|pair| near(*pair)).count();
+            Ok(near * 100 >= 99 * own.len())
+        })?;
+    if is_same {
+        return Ok(());
+    }
+    let problem = format!(
+        "it brings {module} of the model that it was trained on, and that is not this model's: load that \
+         model"
+    );
+    Err(Error::adapter(path, problem))
+}
+
+/// A trained bias, in place of a layer's.
+fn own_bias(
+    bias: &Tensor,
+    model: &Model,
+    module: &str,
+    config: Bias,
+    path: &Path,
+) -> Result<Var, Error> {
+    if config == Bias::None {
+        let problem = format!("{module} has a trained bias, and {CONFIG} says bias = none");
+        return Err(Error::adapter(path, problem));
+    }
+    let layer = model.transformer().linears().find(|layer| layer.name == module);
+    let own = layer.and_then(|layer| layer.bias.as_ref());
+    if own.is_none_or(|own| bias.dims() != [own.len()]) {
+        let problem = format!(
+            "{module} has a trained bias of the shape {:?}, and the model's layer {}",
+            bias.dims(),
+            own.map_or_else(|| "has no bias".to_owned(), |own| format!("has [{}]", own.len()))
+        );
+        return Err(Error::adapter(path, problem));
+    }
+    Ok(Var::from_tensor(&bias.contiguous()?)?)
 }
 
 /// A module's pair, checked against the configuration and, where the model has it, the layer.
@@ -458,7 +566,8 @@ fn pair(
         return Err(Error::adapter(path, problem));
     }
     let scale = scale(alpha, rank, config.use_rslora);
-    let mut pair = LoraPair::plain(Var::from_tensor(a)?, Var::from_tensor(b)?, scale);
+    let (a, b) = (Var::from_tensor(&a.contiguous()?)?, Var::from_tensor(&b.contiguous()?)?);
+    let mut pair = LoraPair::plain(a, b, scale);
     pair.dora = match (config.use_dora, magnitude) {
         (false, None) => None,
         (true, Some(magnitude)) if magnitude.elem_count() == outputs => {

@@ -1,5 +1,5 @@
-//! The pass with gradients: a tree of tokens at once, an adapter that learns. The same weights as
-//! `infer.rs`, all in f32.
+//! The pass with gradients: a tree of tokens at once, and an adapter that learns, or the weights
+//! themselves. The same weights as `infer.rs`, all in f32.
 //!
 //! There is no graph: a layer's backward pass is written beside its forward pass. What a layer needs
 //! in the backward pass is kept, or computed again from its input where keeping it would take too much.
@@ -9,7 +9,7 @@ use candle_core::Result;
 use super::dropout::Dropout;
 use super::feed::FeedTape;
 use super::gradients::Gradients;
-use super::linear_grad::{Learning, Low, multiply, multiply_back};
+use super::linear_grad::{Learning, Low};
 use super::tree_attention;
 use super::tree_attention::Inputs;
 use crate::jobs;
@@ -35,9 +35,12 @@ pub enum Keep {
 
 /// What a pass is run over, and with.
 pub(crate) struct Pass<'a> {
-    config: &'a Config,
-    tree: &'a TokenTree,
-    learning: Learning<'a>,
+    pub(super) config: &'a Config,
+    pub(super) tree: &'a TokenTree,
+    pub(super) learning: Learning<'a>,
+
+    /// The token whose vector learns nothing from being read, as torch's `padding_idx`.
+    pub(super) padding: Option<u32>,
 
     /// Of each of the model's rope kinds, with an entry for each row of the tree.
     tables: Vec<RopeTable>,
@@ -75,7 +78,7 @@ struct LayerTape {
     lows: Vec<Low>,
 }
 
-/// A tree of tokens that was run through a model, with the backward pass into the adapter.
+/// A tree of tokens that was run through a model, with the backward pass into what learns.
 pub struct TreePass<'a> {
     transformer: &'a Transformer,
     pass: Pass<'a>,
@@ -157,7 +160,12 @@ impl<'a> Pass<'a> {
         let positions = tree.positions();
         let tables = config.ropes.iter().map(|rope| rope.table(0, depth).at(positions));
         let tables = tables.collect();
-        Self { config, tree, learning: Learning { adapter, dropout }, tables }
+        Self { config, tree, learning: Learning { adapter, dropout }, padding: None, tables }
+    }
+
+    #[must_use]
+    pub fn padding(self, padding: Option<u32>) -> Self {
+        Self { padding, ..self }
     }
 
     fn rows(&self) -> usize {
@@ -186,7 +194,7 @@ impl Transformer {
         Ok((normed(self.final_norm.as_ref(), &hidden), Tape { layers, last: hidden }))
     }
 
-    /// From the gradient by the hidden states of [`Self::forward`] to those of the adapter.
+    /// From the gradient by the hidden states of [`Self::forward`] to those of what learns.
     pub fn backward(
         &self,
         pass: &Pass<'_>,
@@ -195,8 +203,9 @@ impl Transformer {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let Tape { mut layers, last } = tape;
+        let learns_input = self.learns_input(pass.config, gradients);
         let mut grad = match &self.final_norm {
-            Some(norm) => norm_grad(norm, &last, grad),
+            Some(norm) => norm_grad(norm, &last, grad, gradients),
             None => normed(None, grad),
         };
         drop(last);
@@ -208,41 +217,21 @@ impl Transformer {
                 Some(tape) => tape,
                 None => layer.forward(pass, &input)?.1,
             };
-            // Nothing learns before the first layer.
-            let wanted = if index == 0 { Wanted::Adapter } else { Wanted::AdapterAndInput };
+            let wanted =
+                if index == 0 && !learns_input { Wanted::Own } else { Wanted::OwnAndInput };
             layer.backward(pass, (&input, tape), &mut grad, gradients, wanted)?;
         }
-        Ok(())
-    }
-
-    /// Hidden rows (count, width) -> scores (count, vocabulary), with the final soft-cap.
-    pub fn scores(&self, config: &Config, hidden: &[f32]) -> Buffer {
-        let mut scores = multiply(&self.head, hidden, hidden.len() / config.width, &[]);
-        self.finish_scores(config, &mut scores);
-        scores
-    }
-
-    /// From the gradient by scores (count, vocabulary) to that by the hidden rows. `scores` are
-    /// looked at where the model caps them.
-    pub fn scores_backward(&self, config: &Config, scores: &[f32], grad: &mut [f32]) -> Vec<f32> {
-        if let Some(cap) = config.final_softcap {
-            for (grad, score) in grad.iter_mut().zip(scores) {
-                let tanh = score / cap;
-                *grad *= 1.0 - tanh * tanh;
-            }
+        if learns_input {
+            self.embed_backward(pass, &grad, gradients)?;
         }
-        rows::scale(grad, config.logit_scale);
-        let count = grad.len() / config.vocab_size;
-        let mut hidden = vec![0.0; count * config.width];
-        multiply_back(&self.head, grad, count, (&mut hidden, gemm::Result::Replace));
-        hidden
+        Ok(())
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
-    Adapter,
-    AdapterAndInput,
+    Own,
+    OwnAndInput,
 }
 
 impl Layer {
@@ -327,14 +316,23 @@ impl Layer {
     }
 
     /// The gradient by what attention or the MLP gave, where it is not that by the sum.
-    fn added_grad(&self, norm: Option<&Norm>, branch: &[f32], grad: &[f32]) -> Option<Buffer> {
+    fn added_grad(
+        &self,
+        norm: Option<&Norm>,
+        branch: &[f32],
+        grad: &[f32],
+        gradients: &mut Gradients,
+    ) -> Option<Buffer> {
         let scaled = self.residual_scale.map(|scale| {
             let mut scaled = normed(None, grad);
             rows::scale(&mut scaled, Some(scale));
             scaled
         });
         match norm {
-            Some(norm) => Some(norm_grad(norm, branch, scaled.as_deref().unwrap_or(grad))),
+            Some(norm) => {
+                let grad = scaled.as_deref().unwrap_or(grad);
+                Some(norm_grad(norm, branch, grad, gradients))
+            }
             None => scaled,
         }
     }
@@ -357,13 +355,13 @@ impl Layer {
         let together = self.adds == Adds::Together;
 
         // Feed-forward
-        let own = self.added_grad(self.post_mlp_norm.as_ref(), &fed, grad);
+        let own = self.added_grad(self.post_mlp_norm.as_ref(), &fed, grad, gradients);
         drop(fed);
         let read = if together { input } else { &*middle };
         let x = || normed(self.mlp_norm.as_ref(), read);
         let fed_grad = own.as_deref().unwrap_or(grad);
         let x_grad = self.feed.backward(x, count, (feed, fed_grad), *learning, gradients)?;
-        let by_read = norm_backward(self.mlp_norm.as_ref(), read, x_grad);
+        let by_read = norm_backward(self.mlp_norm.as_ref(), read, x_grad, gradients);
 
         // Attention, which sees of the feed-forward part's gradient what it was read by.
         let waiting = if together {
@@ -372,7 +370,7 @@ impl Layer {
             rows::add(grad, &by_read);
             None
         };
-        let own = self.added_grad(self.post_attention_norm.as_ref(), &projected, grad);
+        let own = self.added_grad(self.post_attention_norm.as_ref(), &projected, grad, gradients);
         let after = own.as_deref().unwrap_or(grad);
         let mut attended_grad = Buffer::any(attended.len());
         let by = Some((&mut *attended_grad, gemm::Result::Replace));
@@ -381,12 +379,13 @@ impl Layer {
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
         drop((attended, attended_grad, q, k, v, projected));
-        let through_norms = |by: &mut tree_attention::Gradients| {
-            by.q = norm_backward(self.q_norm.as_ref(), &raw_q, std::mem::take(&mut by.q));
-            by.k = norm_backward(self.k_norm.as_ref(), &raw_k, std::mem::take(&mut by.k));
+        let through_norms = |by: &mut tree_attention::Gradients, gradients: &mut Gradients| {
+            let (q, k) = (std::mem::take(&mut by.q), std::mem::take(&mut by.k));
+            by.q = norm_backward(self.q_norm.as_ref(), &raw_q, q, gradients);
+            by.k = norm_backward(self.k_norm.as_ref(), &raw_k, k, gradients);
         };
         if self.norms_turned {
-            through_norms(&mut by);
+            through_norms(&mut by, gradients);
         }
         if let Some(table) = pass.table(self) {
             rows::scale_queries(&mut by.q, shape.query_width(), table);
@@ -395,12 +394,12 @@ impl Layer {
             rows::rotate(&mut by.k, shape.kv_width(), shape.head_dim, table, -1.0);
         }
         if !self.norms_turned {
-            through_norms(&mut by);
+            through_norms(&mut by, gradients);
         }
         let x = normed(self.attention_norm.as_ref(), input);
         let mut x_grad = match wanted {
-            Wanted::Adapter => None,
-            Wanted::AdapterAndInput => Some(Buffer::any(x.len())),
+            Wanted::Own => None,
+            Wanted::OwnAndInput => Some(Buffer::any(x.len())),
         };
         let mut result = gemm::Result::Replace;
         let mut back = |layer: &Linear, grad: &[f32]| {
@@ -433,7 +432,7 @@ impl Layer {
             rows::add(grad, &waiting);
         }
         if let Some(x_grad) = x_grad {
-            rows::add(grad, &norm_backward(self.attention_norm.as_ref(), input, x_grad));
+            rows::add(grad, &norm_backward(self.attention_norm.as_ref(), input, x_grad, gradients));
         }
         Ok(())
     }
@@ -442,22 +441,29 @@ impl Layer {
 fn normed(norm: Option<&Norm>, x: &[f32]) -> Buffer {
     let mut out = Buffer::any(x.len());
     match norm {
-        Some(norm) => norm.0.run(x, &mut out),
+        Some(norm) => norm.row.run(x, &mut out),
         None => out.copy_from_slice(x),
     }
     out
 }
 
-/// From the gradient by what a norm of `x` gives to the one by `x`.
-fn norm_grad(norm: &Norm, x: &[f32], grad: &[f32]) -> Buffer {
+/// From the gradient by what a norm of `x` gives to the one by `x`, and to what the norm learns.
+fn norm_grad(norm: &Norm, x: &[f32], grad: &[f32], gradients: &mut Gradients) -> Buffer {
+    let [weight, bias] = gradients.weight_and_bias(&norm.name);
+    norm.row.backward_own(x, grad, weight, bias);
     let mut out = Buffer::any(x.len());
-    norm.0.backward(x, grad, &mut out);
+    norm.row.backward(x, grad, &mut out);
     out
 }
 
-fn norm_backward(norm: Option<&Norm>, x: &[f32], grad: Buffer) -> Buffer {
+fn norm_backward(
+    norm: Option<&Norm>,
+    x: &[f32],
+    grad: Buffer,
+    gradients: &mut Gradients,
+) -> Buffer {
     match norm {
-        Some(norm) => norm_grad(norm, x, &grad),
+        Some(norm) => norm_grad(norm, x, &grad, gradients),
         None => grad,
     }
 }

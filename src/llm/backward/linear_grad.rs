@@ -1,4 +1,5 @@
-//! Linear layers for training: forwards over all rows of a tree, and back into the adapter.
+//! Linear layers for training: forwards over all rows of a tree, and back into what learns: an adapter,
+//! or the weight and the bias themselves.
 //!
 //! Everything is in f32. Weights that are stored otherwise are widened a tile at a time, for both
 //! directions alike, so that a gradient is exactly that of what was computed.
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::gradients::{Gradients, PairSums};
+use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora;
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
 use crate::llm::kernels::QMatrix;
@@ -18,7 +20,7 @@ use crate::llm::kernels::gemm::{Matrix, Target, gemm};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, multiply_rows};
 use crate::llm::net::ops::with_f32;
-use crate::llm::net::rows::{add_scaled, each_row};
+use crate::llm::net::rows::{add_columns, add_scaled, each_row};
 
 /// Weights that are widened at once: 4 MB.
 pub(crate) const TILE: usize = 1 << 20;
@@ -152,13 +154,75 @@ impl Linear {
                 })
             })?,
         };
+        let mut add =
+            |bias: &[f32]| each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
         if let Some(bias) = &self.bias {
-            each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
+            match learning.adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
+                Some(own) => with_f32(own, |own| {
+                    add(own);
+                    Ok(())
+                })?,
+                None => add(bias),
+            }
         }
         Ok((out, low))
     }
 
-    /// `x` and `low` as they were forwards, `grad` (count, outputs). Adds to the adapter's gradients
+    /// What [`Self::forward`] keeps beside `x`, for a layer without dropout.
+    pub fn low(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<Low> {
+        let Some(LoraPair { a, scale, .. }) = adapter.and_then(|one| one.pair(&self.name)) else {
+            return Ok(Low::default());
+        };
+        with_f32(a, |a| {
+            let inputs = self.weight.cols();
+            let rank = a.len() / inputs;
+            let mut low = Low::any(count * rank);
+            let a = Matrix::new(a, rank, inputs).transposed();
+            let target = Target::new(&mut low, count, rank, gemm::Result::Replace);
+            gemm(target, &[(Matrix::new(x, count, inputs), a)]);
+            scale_by(&mut low, *scale);
+            Ok(low)
+        })
+    }
+
+    /// What of [`Self::backward`] leads to the input, for a layer without dropout and `DoRA`.
+    pub fn back_to_input(
+        &self,
+        grad: &[f32],
+        count: usize,
+        adapter: Option<&Adapter>,
+        (x_grad, result): (&mut [f32], gemm::Result),
+    ) -> Result<()> {
+        let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
+        multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
+        let Some(LoraPair { a, b, scale, taken, .. }) =
+            adapter.and_then(|one| one.pair(&self.name))
+        else {
+            return Ok(());
+        };
+        let mut through = |a: &[f32], b: &[f32], scale: f64| {
+            let rank = a.len() / inputs;
+            let mut low = Buffer::any(count * rank);
+            let target = Target::new(&mut low, count, rank, gemm::Result::Replace);
+            let grad = Matrix::new(grad, count, outputs);
+            gemm(target, &[(grad, Matrix::new(b, outputs, rank))]);
+            scale_by(&mut low, scale);
+            let product = (Matrix::new(&low, count, rank), Matrix::new(a, rank, inputs));
+            gemm(Target::new(&mut *x_grad, count, inputs, gemm::Result::Add), &[product]);
+        };
+        with_f32(a, |a| {
+            with_f32(b, |b| {
+                through(a, b, *scale);
+                Ok(())
+            })
+        })?;
+        if let Some(lora::LowRank { a, b, .. }) = taken {
+            through(a, b, -1.0);
+        }
+        Ok(())
+    }
+
+    /// `x` and `low` as they were forwards, `grad` (count, outputs). Adds to the gradients of what learns
     /// and, where it is wanted, to the gradient by `x`, or writes it.
     pub fn backward(
         &self,
@@ -170,6 +234,14 @@ impl Linear {
     ) -> Result<()> {
         let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
         let count = grad.len() / outputs;
+        if let Some(sum) = gradients.sum(&self.name, Part::Bias) {
+            add_columns(grad, sum);
+        }
+        if let Some(sum) = gradients.sum(&self.name, Part::Weight) {
+            let by_output = Matrix::new(grad, count, outputs).transposed();
+            let target = Target::new(sum, outputs, inputs, gemm::Result::Add);
+            gemm(target, &[(by_output, Matrix::new(x, count, inputs))]);
+        }
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let Some(LoraPair { a, b, scale, taken, dora }) = pair else {
             if let Some(x_grad) = x_grad {
@@ -180,7 +252,7 @@ impl Linear {
         with_f32(a, |a| {
             with_f32(b, |b| {
                 let rank = a.len() / inputs;
-                let sums = gradients.pair_mut(&self.name, (a.len(), b.len(), outputs));
+                let sums = gradients.pair_mut(&self.name);
                 let Some(PairSums { a: a_sum, b: b_sum, magnitude }) = sums else {
                     candle_core::bail!("{} is not among the gradients", self.name)
                 };

@@ -6,4 +6,5 @@ pub(crate) mod experts;
 pub(crate) mod feed;
 pub mod gradients;
 pub(crate) mod linear_grad;
+pub(crate) mod tables;
 pub(crate) mod tree_attention;

@@ -103,6 +103,13 @@ pub enum NormKind {
     Unit,
 }
 
+impl NormKind {
+    /// Whether a file has its weights without the 1 that is added to them.
+    pub fn adds_one(self) -> bool {
+        self == Self::RmsPlusOne
+    }
+}
+
 /// Where in a block the norms are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormPlacement {
@@ -381,6 +388,25 @@ impl Config {
 
     /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can
     /// be trained.
+    /// The module path of the embedding.
+    pub fn embedding_module(&self) -> &'static str {
+        self.naming.names(self.norm_placement).embedding
+    }
+
+    /// The part whose own weights cannot learn here, where only an adapter beside them can.
+    pub fn fixed(&self) -> Option<&'static str> {
+        if self.experts.is_some() {
+            return Some("a mixture of experts");
+        }
+        if self.per_layer_width.is_some() {
+            return Some("embeddings of each layer");
+        }
+        if matches!(self.activation, Activation::Xielu(_)) {
+            return Some("an activation with weights of its own");
+        }
+        (self.qk_norm == QkNorm::EachHead).then_some("a norm of each head")
+    }
+
     pub fn untrainable(&self) -> Option<&'static str> {
         if self.embedding_width.is_some() {
             return Some("an embedding of another width than its layers");

@@ -19,6 +19,9 @@ pub struct PassShape<'a> {
     /// The adapter's layers, and its rank.
     pub targets: &'a [&'a LinearInfo],
     pub rank: usize,
+
+    /// The weights themselves learn.
+    pub own: bool,
 }
 
 /// What a pass takes, forwards and (unless nothing is kept) back.
@@ -80,7 +83,9 @@ impl PassShape<'_> {
         let attention = self.attention(tree);
         let forward = rows * (linear + low_rank) + 2 * attention.score_macs;
         // Five products of a head's size lead back through attention, and two through A and B each.
-        let backward = rows * (linear + 2 * low_rank) + 5 * attention.score_macs;
+        // A weight's own gradient is one more product of its size.
+        let own = if self.own { linear } else { 0 };
+        let backward = rows * (linear + own + 2 * low_rank) + 5 * attention.score_macs;
         let (forward_macs, backward_macs) = match keep {
             Keep::Nothing => (forward, 0),
             Keep::Everything => (forward, backward),
@@ -92,7 +97,12 @@ impl PassShape<'_> {
             work_bytes: self.work_bytes(tree, &attention, keep),
             forward_macs,
             backward_macs,
-            head_macs: if there_and_back { 2 * head } else { head },
+            head_macs: match (there_and_back, self.own) {
+                (false, _) => head,
+                (true, false) => 2 * head,
+                // Once more, and its own gradient.
+                (true, true) => 4 * head,
+            },
         }
     }
 

@@ -9,3 +9,4 @@ pub(crate) mod quantize;
 pub(crate) mod raw_tensor;
 pub(crate) mod safetensors_files;
 pub(crate) mod weights;
+pub mod write_safetensors;

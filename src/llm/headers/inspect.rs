@@ -9,8 +9,7 @@ use serde_json::Value;
 use super::survey::{Needs, survey};
 use crate::files;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
-use crate::llm::config::Config;
-use crate::llm::config::{families, gguf_config};
+use crate::llm::config::{Config, Naming, families, gguf_config};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::gguf_tensors::unsupported_types;
@@ -136,6 +135,35 @@ impl Opened {
             }
         };
         told.or_else(|| tokenizer.bos())
+    }
+
+    /// The token whose vector learns nothing from being read: torch's `padding_idx`, which transformers
+    /// gives the embeddings of most families.
+    pub fn padding_id(&self, config: &Config) -> Option<u32> {
+        let has_none = [Naming::Gpt2, Naming::GptNeox, Naming::GptJ, Naming::Bloom, Naming::Falcon];
+        if has_none.contains(&config.naming) {
+            return None;
+        }
+        let usual = || match config.architecture.as_str() {
+            "gemma" | "gemma2" | "gemma3_text" | "cohere" | "cohere2" | "hunyuan_v1_dense"
+            | "ernie4_5" | "lfm2" => Some(0),
+            "opt" | "olmo" | "olmo2" | "olmo3" | "nanochat" | "seed_oss" => Some(1),
+            "helium" | "apertus" => Some(3),
+            "phi3" => Some(32_000),
+            "smollm3" => Some(128_004),
+            "glm" | "glm4" => Some(151_329),
+            _ => None,
+        };
+        match &self.files {
+            Files::Gguf(file) => file.u32("tokenizer.ggml.padding_token_id"),
+            Files::Folder { config, .. } => {
+                let inner = config.get("text_config").filter(|inner| inner.is_object());
+                match inner.unwrap_or(config).get("pad_token_id") {
+                    None => usual(),
+                    Some(id) => id.as_u64().and_then(|id| u32::try_from(id).ok()),
+                }
+            }
+        }
     }
 
     pub fn facts(&self) -> ModelFacts {

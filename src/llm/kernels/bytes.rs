@@ -25,6 +25,7 @@ pub struct Bytes {
 #[derive(Clone)]
 enum Owner {
     Buffer(Arc<Vec<u8>>),
+    Floats(Arc<Vec<f32>>),
     Map(Arc<Mmap>),
 }
 
@@ -33,6 +34,25 @@ impl Bytes {
     pub fn from_map(map: Arc<Mmap>) -> Self {
         let range = 0..map.len();
         Self { owner: Owner::Map(map), range }
+    }
+
+    /// Numbers of this computer's own, which may change: see [`Self::floats_mut`].
+    pub fn from_floats(floats: Vec<f32>) -> Self {
+        let range = 0..floats.len() * size_of::<f32>();
+        Self { owner: Owner::Floats(Arc::new(floats)), range }
+    }
+
+    /// `None`: they are no numbers of this computer's own, or somebody else reads them too.
+    pub fn floats_mut(&mut self) -> Option<&mut [f32]> {
+        let is_whole = self.range.start == 0;
+        match &mut self.owner {
+            Owner::Floats(floats)
+                if is_whole && self.range.end == floats.len() * size_of::<f32>() =>
+            {
+                Arc::get_mut(floats).map(Vec::as_mut_slice)
+            }
+            _ => None,
+        }
     }
 
     /// The bytes of `range`, counted from the start of `self`.
@@ -48,6 +68,7 @@ impl Bytes {
     pub fn as_slice(&self) -> &[u8] {
         let all = match &self.owner {
             Owner::Buffer(buffer) => buffer.as_slice(),
+            Owner::Floats(floats) => bytemuck::cast_slice(floats.as_slice()),
             Owner::Map(map) => map,
         };
         &all[self.range.clone()]
@@ -94,6 +115,7 @@ impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let owner = match self.owner {
             Owner::Buffer(_) => "buffer",
+            Owner::Floats(_) => "floats",
             Owner::Map(_) => "map",
         };
         write!(f, "Bytes({owner}, {:?})", self.range)

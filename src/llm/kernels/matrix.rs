@@ -51,6 +51,26 @@ impl QMatrix {
         Self::new(GgmlType::F32, rows, cols, Bytes::from(bytes))
     }
 
+    /// A dense F32 matrix, row-major, whose weights may change: see [`Self::f32_mut`].
+    pub fn of_floats(rows: usize, cols: usize, weights: Vec<f32>) -> Result<Self, KernelError> {
+        if cfg!(target_endian = "big") {
+            return Self::from_f32(rows, cols, &weights);
+        }
+        Self::new(GgmlType::F32, rows, cols, Bytes::from_floats(weights))
+    }
+
+    /// The weights, to be changed; `None` where it was not made by [`Self::of_floats`], or has a clone.
+    pub fn f32_mut(&mut self) -> Option<&mut [f32]> {
+        self.bytes.floats_mut()
+    }
+
+    /// The same weights in a matrix of their own, widened, which may change.
+    #[must_use]
+    pub fn own_floats(&self) -> Self {
+        let own = Self::of_floats(self.rows, self.cols, self.dequantize());
+        own.expect("widened weights have the size of their matrix")
+    }
+
     pub fn kind(&self) -> GgmlType {
         self.kind
     }
@@ -76,6 +96,11 @@ impl QMatrix {
     /// Bytes of all weights, as stored.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Whether both are the same weights, not a copy.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        self.rows == other.rows && other.is_of(&self.bytes)
     }
 
     /// Whether the weights are these bytes, not a copy.
@@ -237,6 +262,19 @@ pub(super) mod tests {
 
         let huge = QMatrix::new(GgmlType::F32, usize::MAX, 2, bytes(0)).unwrap_err();
         assert!(matches!(huge, KernelError::TooLarge { .. }));
+    }
+
+    #[test]
+    fn weights_of_ones_own_change_unless_somebody_else_reads_them() {
+        let shared = QMatrix::from_f32(1, 2, &[1.0, 2.0]).unwrap();
+        assert!(shared.clone().f32_mut().is_none());
+        let mut own = shared.own_floats();
+        own.f32_mut().unwrap()[1] = 5.0;
+        assert_eq!((own.as_f32(), shared.as_f32()), (Some(&[1.0, 5.0][..]), Some(&[1.0, 2.0][..])));
+        let reader = own.clone();
+        assert!(own.f32_mut().is_none());
+        drop(reader);
+        assert!(own.f32_mut().is_some());
     }
 
     #[test]

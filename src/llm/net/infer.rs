@@ -10,10 +10,11 @@ use super::buffers::{self, Buffer};
 use super::cache::{KvCache, LayerCache};
 use super::experts::sigmoid;
 use super::linear::{Linear, Norm, add_pair};
+use super::ops::with_f32;
 use super::rows;
 use super::transformer::{Adds, Layer, Qkv, Transformer};
 use super::tree::TokenTree;
-use crate::llm::adapter::lora::{Adapter, HEAD};
+use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
 use crate::llm::kernels::QMatrix;
@@ -205,6 +206,18 @@ impl Transformer {
         start: usize,
         adapter: Option<&Adapter>,
     ) -> Buffer {
+        let hidden = self.embed_plain(config, ids, start, adapter);
+        normed(self.embedding_norm.as_ref(), hidden)
+    }
+
+    /// [`Self::embed`] before its norm.
+    pub fn embed_plain(
+        &self,
+        config: &Config,
+        ids: &[u32],
+        start: usize,
+        adapter: Option<&Adapter>,
+    ) -> Buffer {
         let own = adapter.and_then(|adapter| adapter.tables.embedding.as_ref());
         let embedding = own.unwrap_or(&self.embedding);
         let width = config.width;
@@ -217,6 +230,9 @@ impl Transformer {
                 hidden
             }
         };
+        if let Some(pair) = adapter.and_then(|adapter| adapter.pair(adapter.embedding)) {
+            add_looked_up(pair, config, ids, &mut hidden);
+        }
         if let (Some(positions), Some(skipped)) = (&self.positions, config.learned_positions) {
             let mut position = vec![0.0; width];
             for (index, row) in hidden.chunks_exact_mut(width).enumerate() {
@@ -224,7 +240,7 @@ impl Transformer {
                 rows::add_scaled(row, 1.0, &position);
             }
         }
-        normed(self.embedding_norm.as_ref(), hidden)
+        hidden
     }
 
     /// Hidden rows -> (rows, vocabulary)
@@ -515,6 +531,29 @@ fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {
 }
 
 /// Rows of the embedding, scaled where the family does so.
+/// Adds what LoRA on the embedding changes of some tokens' vectors, (tokens, width).
+fn add_looked_up(pair: &LoraPair, config: &Config, ids: &[u32], hidden: &mut [f32]) {
+    let LoraPair { a, b, scale, .. } = pair;
+    let scale = *scale as f32 * config.embedding_scale.unwrap_or(1.0);
+    let added = with_f32(a, |a| {
+        with_f32(b, |b| {
+            let rank = b.len() / config.width;
+            let vocabulary = a.len() / rank.max(1);
+            let mut column = vec![0.0; rank];
+            for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(config.width)) {
+                for (r, value) in column.iter_mut().enumerate() {
+                    *value = scale * a[r * vocabulary + *id as usize];
+                }
+                for (value, b) in row.iter_mut().zip(b.chunks_exact(rank)) {
+                    *value += rows::dot(&column, b);
+                }
+            }
+            Ok(())
+        })
+    });
+    added.expect("an adapter's tensors are contiguous f32 ones on the CPU");
+}
+
 fn looked_up(embedding: &QMatrix, config: &Config, ids: &[u32], width: usize) -> Buffer {
     let mut hidden = Buffer::any(ids.len() * width);
     for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {

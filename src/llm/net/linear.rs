@@ -49,12 +49,22 @@ impl Linear {
         if let Some(pair) = adapter.and_then(|adapter| adapter.pair(&self.name)) {
             add_pair(pair, x, self.weight.cols(), out)?;
         }
-        if let Some(bias) = &self.bias {
+        let Some(bias) = &self.bias else { return Ok(()) };
+        let mut add = |bias: &[f32]| {
             for row in out.chunks_exact_mut(bias.len()) {
                 add_scaled(row, 1.0, bias);
             }
+        };
+        match adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
+            Some(own) => with_f32(own, |own| {
+                add(own);
+                Ok(())
+            }),
+            None => {
+                add(bias);
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
@@ -109,12 +119,25 @@ pub(crate) fn add_low_rank(
 
 /// A norm of the model.
 #[derive(Clone)]
-pub(crate) struct Norm(pub RowNorm);
+pub(crate) struct Norm {
+    /// Its module path. Empty: it has no weights of its own.
+    pub name: String,
+    pub row: RowNorm,
+
+    /// Whether the model has a bias of it.
+    pub has_bias: bool,
+}
 
 impl Norm {
+    /// Without weights.
+    pub fn unit(width: usize, eps: f32) -> Self {
+        let row = RowNorm::Rms { weight: vec![1.0; width].into(), eps };
+        Self { name: String::new(), row, has_bias: false }
+    }
+
     pub fn run(&self, x: &[f32]) -> Buffer {
         let mut out = Buffer::any(x.len());
-        self.0.run(x, &mut out);
+        self.row.run(x, &mut out);
         out
     }
 }

@@ -193,10 +193,10 @@ impl<'a> Loader<'a> {
     pub fn norm(&self, module: &str, width: usize) -> Result<Norm, Error> {
         let eps = self.config.norm_eps;
         if self.config.norm == NormKind::Unit {
-            return Ok(Norm(RowNorm::Rms { weight: vec![1.0; width].into(), eps }));
+            return Ok(Norm::unit(width, eps));
         }
         let mut weight = self.source.vector(&format!("{module}.weight"), width)?;
-        Ok(Norm(match self.config.norm {
+        let row = match self.config.norm {
             NormKind::Rms | NormKind::Unit => RowNorm::Rms { weight: weight.into(), eps },
             NormKind::RmsPlusOne => {
                 for weight in &mut weight {
@@ -212,7 +212,8 @@ impl<'a> Loader<'a> {
                 let bias = vec![0.0; width].into();
                 RowNorm::Layer { weight: weight.into(), bias, eps }
             }
-        }))
+        };
+        Ok(Norm { name: module.to_owned(), row, has_bias: self.config.norm == NormKind::Layer })
     }
 
     /// A norm of queries or keys: (heads, `head_dim`).
@@ -233,7 +234,8 @@ impl<'a> Loader<'a> {
                     let name = format!("{module}.norms.{head}.weight");
                     weights.extend(self.source.vector(&name, head_dim)?);
                 }
-                Norm(RowNorm::LayerOfHeads { weights: weights.into(), head_dim, eps })
+                let row = RowNorm::LayerOfHeads { weights: weights.into(), head_dim, eps };
+                Norm { name: format!("{module}.norms"), row, has_bias: false }
             }
         }))
     }
@@ -283,8 +285,7 @@ impl<'a> Loader<'a> {
                 self.head_norm(&path(names.k_norm), &shape, shape.kv_heads)?
             },
             v_norm: if config.value_norm {
-                let (weight, eps) = (vec![1.0; shape.head_dim].into(), config.norm_eps);
-                Some(Norm(RowNorm::Rms { weight, eps }))
+                Some(Norm::unit(shape.head_dim, config.norm_eps))
             } else {
                 None
             },
@@ -392,7 +393,8 @@ impl<'a> Loader<'a> {
             let eps = 1e-6;
             let weight =
                 self.source.vector(&format!("{}.weight", self.path(index, module)), width)?;
-            Ok::<_, Error>(Norm(RowNorm::Rms { weight: weight.into(), eps }))
+            let row = RowNorm::Rms { weight: weight.into(), eps };
+            Ok::<_, Error>(Norm { name: self.path(index, module), row, has_bias: false })
         };
         let q_width = heads * (turned + still);
         Ok(Latent {

@@ -39,7 +39,8 @@ impl Loader<'_> {
                 let root = (config.width as f32).powf(-0.5);
                 let mut weight = self.source.vector(&path(names.router_scale), config.width)?;
                 weight.iter_mut().for_each(|weight| *weight *= root);
-                Some(Norm(RowNorm::Rms { weight: weight.into(), eps: config.norm_eps }))
+                let row = RowNorm::Rms { weight: weight.into(), eps: config.norm_eps };
+                Some(Norm { name: router.clone(), row, has_bias: false })
             } else {
                 None
             },

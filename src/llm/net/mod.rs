@@ -13,6 +13,7 @@ mod loader_experts;
 mod loader_recurrent;
 pub(crate) mod mlp;
 pub(crate) mod ops;
+pub mod own;
 pub(crate) mod per_layer;
 pub(crate) mod recurrent;
 pub(crate) mod rows;

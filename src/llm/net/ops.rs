@@ -51,6 +51,41 @@ impl RowNorm {
         }
     }
 
+    /// Adds to `weight` and `bias`, where they are asked for, the gradients of [`Self::run`] by its own.
+    pub fn backward_own(
+        &self,
+        x: &[f32],
+        grad: &[f32],
+        weight: Option<&mut [f32]>,
+        bias: Option<&mut [f32]>,
+    ) {
+        if let Some(bias) = bias {
+            rows::add_columns(grad, bias);
+        }
+        let Some(sum) = weight else { return };
+        match self {
+            Self::Rms { eps, .. } => rows::rms_norm_backward_weight(x, *eps, grad, sum),
+            Self::Layer { eps, .. } => {
+                let width = sum.len();
+                rows::layer_norm_backward_weight((x, width), *eps, grad, sum);
+            }
+            Self::LayerOfHeads { head_dim, eps, .. } => {
+                rows::layer_norm_backward_weight((x, *head_dim), *eps, grad, sum);
+            }
+        }
+    }
+
+    /// Its weight and its bias, to be changed; the latter empty where the kind has none. Those of a norm that
+    /// is shared become its own.
+    pub fn own_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        match self {
+            Self::Rms { weight, .. } | Self::LayerOfHeads { weights: weight, .. } => {
+                (Arc::make_mut(weight), &mut [])
+            }
+            Self::Layer { weight, bias, .. } => (Arc::make_mut(weight), Arc::make_mut(bias)),
+        }
+    }
+
     /// The gradient of [`Self::run`] by x.
     pub fn backward(&self, x: &[f32], grad: &[f32], out: &mut [f32]) {
         match self {

@@ -118,6 +118,51 @@ fn inverse_rms(row: &[f32], eps: f32) -> f32 {
     (dot(row, row) / row.len() as f32 + eps).sqrt().recip()
 }
 
+/// Adds the rows of `x`, (rows, width), to `sum`: in their order, on any number of threads.
+pub fn add_columns(x: &[f32], sum: &mut [f32]) {
+    let width = sum.len();
+    let columns = |first: usize, sum: &mut [f32]| {
+        for row in x.chunks_exact(width) {
+            add_scaled(sum, 1.0, &row[first..first + sum.len()]);
+        }
+    };
+    if x.len() < PARALLEL_FROM {
+        return columns(0, sum);
+    }
+    let part = 256;
+    sum.par_chunks_mut(part).enumerate().for_each(|(index, sum)| columns(index * part, sum));
+}
+
+/// Adds the gradient of [`rms_norm`] by its weight to `sum`.
+pub fn rms_norm_backward_weight(x: &[f32], eps: f32, grad: &[f32], sum: &mut [f32]) {
+    let width = sum.len();
+    for (x, grad) in x.chunks_exact(width).zip(grad.chunks_exact(width)) {
+        let inverse = inverse_rms(x, eps);
+        for ((sum, x), grad) in sum.iter_mut().zip(x).zip(grad) {
+            *sum += grad * x * inverse;
+        }
+    }
+}
+
+/// The same of [`layer_norm`] over parts of `width`, of which a row of `sum` may have several.
+pub fn layer_norm_backward_weight(
+    (x, width): (&[f32], usize),
+    eps: f32,
+    grad: &[f32],
+    sum: &mut [f32],
+) {
+    let whole = sum.len();
+    for (x, grad) in x.chunks_exact(whole).zip(grad.chunks_exact(whole)) {
+        let parts = x.chunks_exact(width).zip(grad.chunks_exact(width));
+        for ((x, grad), sum) in parts.zip(sum.chunks_exact_mut(width)) {
+            let (mean, inverse) = mean_and_inverse_std(x, eps);
+            for ((sum, x), grad) in sum.iter_mut().zip(x).zip(grad) {
+                *sum += grad * (x - mean) * inverse;
+            }
+        }
+    }
+}
+
 /// out = x / rms(x) · weight, row by row of `weight.len()`.
 pub use crate::llm::kernels::rms_norm;
 

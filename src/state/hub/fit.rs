@@ -111,7 +111,7 @@ impl Training {
         let memory = estimate::memory_for(&size, &settings, lengths).peak();
         let targets = settings.lora.spec().targets(&shapes.linears);
         let rank = settings.lora.spec().most_rank();
-        let shape = PassShape { config, shapes: &shapes, targets: &targets, rank };
+        let shape = PassShape { config, shapes: &shapes, targets: &targets, rank, own: false };
         let pair = pair(lengths);
         let cost = |keep| shape.cost(&pair, 2 * lengths.answer, keep);
         let macs = |cost: PassCost| cost.forward_macs + cost.backward_macs + cost.head_macs;

@@ -56,6 +56,7 @@ fn summary(steps_done: usize) -> RunSummary {
     RunSummary {
         run_dir: "runs/a".into(),
         adapter_dir: "runs/a/adapter".into(),
+        model_dir: None,
         steps_done,
         steps_planned: 200,
         best: None,

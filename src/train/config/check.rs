@@ -44,6 +44,9 @@ impl TrainConfig {
         found.number("warmup_steps", self.warmup_steps, 0.0..=1e6);
         found.number("weight_decay", self.weight_decay, 0.0..=1.0);
         found.number("max_grad_norm", self.max_grad_norm, 0.0..=1e6);
+        found.number("adam_beta1", self.adam_beta1, 0.0..=0.999_999);
+        found.number("adam_beta2", self.adam_beta2, 0.0..=0.999_999);
+        found.number("adam_epsilon", self.adam_epsilon, 0.0..=1.0);
         if self.objective.has(Setting::Beta) {
             found.number("beta", self.beta, 0.0001..=100.0);
         }
@@ -77,9 +80,15 @@ impl TrainConfig {
                 found.number("class_weights", weight, 0.0..=1e6);
             }
         }
-        if self.method != Method::Lora && !self.objective.reads_texts() {
-            let name = self.objective.facts().name;
-            found.add("method", format!("must be lora for {name}"));
+        let (name, of_texts) = (self.objective.facts().name, self.objective.reads_texts());
+        match self.method {
+            Method::Head if !of_texts => {
+                found.add("method", format!("must be lora, full or bias for {name}"));
+            }
+            Method::Bias if of_texts => {
+                found.add("method", format!("must be lora, full or head for {name}"));
+            }
+            _ => {}
         }
         if let Some(weight) = self.center_rewards_coefficient
             && self.objective.has(Setting::CenterRewards)
@@ -124,6 +133,17 @@ impl TrainConfig {
                            is held out";
             found.add("load_best_model_at_end", message.to_owned());
         }
+        if self.method == Method::Lora {
+            self.lora_problems(&mut found);
+        } else if self.adapter.is_some() {
+            let message = "must be left out where the model's own weights learn; export the adapter as a \
+                           merged model and train that, or take method = \"lora\"";
+            found.add("adapter", message.to_owned());
+        }
+        found.0
+    }
+
+    fn lora_problems(&self, found: &mut Problems) {
         found.count("lora.r", self.lora.r, 1..=1024);
         found.number("lora.lora_alpha", self.lora.lora_alpha, 0.001..=10_000.0);
         found.number("lora.lora_dropout", self.lora.lora_dropout, 0.0..=0.99);
@@ -143,7 +163,6 @@ impl TrainConfig {
             );
             found.add("lora.init_lora_weights", message);
         }
-        found.0
     }
 
     fn loss_problems(&self, found: &mut Problems) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::llm::Own;
+
 /// Which weights of the model learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,16 +19,29 @@ pub enum Method {
 
     /// The head on top of the model alone.
     Head,
+
+    /// The biases of a decoder alone (`BitFit`).
+    Bias,
 }
 
 /// Every method by its name in a run file, with what it does.
-pub const METHODS: [(&str, Method, &str); 3] = [
+pub const METHODS: [(&str, Method, &str); 4] = [
     ("LoRA", Method::Lora, "Small matrices beside some layers learn, and the head: little memory"),
     ("Full", Method::Full, "Every weight learns: four times the memory of the model"),
     ("Head", Method::Head, "Only the head on top learns: fast, and the text is read as before"),
+    ("Bias", Method::Bias, "Only the biases learn (BitFit): very little, in models that have them"),
 ];
 
 impl Method {
+    /// Which of a decoder's own weights learn. `None`: an adapter beside them does, or a head.
+    pub fn own(self) -> Option<Own> {
+        match self {
+            Self::Lora | Self::Head => None,
+            Self::Full => Some(Own::All),
+            Self::Bias => Some(Own::Biases),
+        }
+    }
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(super) fn is_usual(&self) -> bool {
         *self == Self::default()

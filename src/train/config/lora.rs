@@ -6,7 +6,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::llm::{INITS, Init, LoraSpec, is_pattern};
+use crate::llm::{Bias, INITS, Init, LoraSpec, is_pattern};
 
 /// The adapter's shape, under PEFT's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,19 @@ pub struct LoraConfig {
     /// The same for `lora_alpha`.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub alpha_pattern: Table,
+
+    /// Which biases learn beside the adapter.
+    #[serde(skip_serializing_if = "is_none")]
+    pub bias: Bias,
+
+    /// Embedding and head, where they learn as a whole: `embed_tokens`, `lm_head`.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    pub modules_to_save: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(bias: &Bias) -> bool {
+    *bias == Bias::None
 }
 
 /// Numbers by regular expressions, in the order of the file.
@@ -66,6 +79,8 @@ impl LoraConfig {
             layers_pattern,
             rank_pattern,
             alpha_pattern,
+            bias,
+            modules_to_save,
         } = self.clone();
         LoraSpec {
             r,
@@ -79,6 +94,8 @@ impl LoraConfig {
             layers_pattern,
             rank_pattern: rank_pattern.0,
             alpha_pattern: alpha_pattern.0,
+            bias,
+            modules_to_save,
         }
     }
 
@@ -141,6 +158,8 @@ impl Default for LoraConfig {
             layers_pattern: Vec::new(),
             rank_pattern: Table::default(),
             alpha_pattern: Table::default(),
+            bias: Bias::None,
+            modules_to_save: Vec::new(),
         }
     }
 }

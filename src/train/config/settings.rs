@@ -11,7 +11,7 @@ use super::metric::Metric;
 use super::objective::{Head, Objective, Setting};
 use super::scheduler::{SchedulerKwargs, SchedulerType};
 use crate::data::forms::mapping::Mapping;
-use crate::llm::Weights;
+use crate::llm::{Own, Weights};
 
 /// How far the policy is from its reference, as f-DPO (Wang et al. 2024) measures it, under TRL's
 /// names.
@@ -137,6 +137,11 @@ pub struct TrainConfig {
     #[serde(serialize_with = "whole_or_float")]
     pub warmup_steps: f64,
     pub weight_decay: f64,
+
+    /// β₁, β₂ and ε of AdamW.
+    pub adam_beta1: f64,
+    pub adam_beta2: f64,
+    pub adam_epsilon: f64,
 
     /// Gradients are scaled down so that their joint length is at most this. 0 is off.
     pub max_grad_norm: f64,
@@ -299,6 +304,15 @@ fn steps_or_minus_one<'de, D: serde::Deserializer<'de>>(
 }
 
 impl TrainConfig {
+    /// How the base model's weights are kept. Where they learn, the run has its own copies in f32, and the
+    /// base stays as it is in its file.
+    pub fn weights(&self) -> Weights {
+        match self.method.own() {
+            Some(Own::All) => Weights::AsStored,
+            Some(Own::Biases) | None => self.dtype.weights(),
+        }
+    }
+
     /// Settings that a small model learns something visible from within some tens of steps on a
     /// laptop. TRL's own defaults are for large models and thousands of steps.
     pub fn suggested(objective: Objective) -> Self {
@@ -425,6 +439,9 @@ impl Default for TrainConfig {
             lr_scheduler_kwargs: SchedulerKwargs::default(),
             warmup_steps: 0.0,
             weight_decay: 0.0,
+            adam_beta1: 0.9,
+            adam_beta2: 0.999,
+            adam_epsilon: 1e-8,
             max_grad_norm: 1.0,
             beta: 0.1,
             loss_type: Objective::default().usual_loss(),

@@ -1,6 +1,6 @@
 //! What to change where a run does not fit, each with what it would take then.
 
-use super::memory::{Memory, ModelSize, memory, pass_plan};
+use super::memory::{Memory, ModelSize, memory, pass_plan, targets};
 use crate::llm;
 use crate::llm::Shapes;
 use crate::llm::model::Model;
@@ -44,7 +44,7 @@ pub(super) fn changes(
         let weight_bytes = if changed.dtype == config.dtype {
             now.weights
         } else {
-            llm::memory_needed(&model.card().source, changed.dtype.weights())?
+            llm::memory_needed(&model.card().source, changed.weights())?
         };
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
         let cut: Vec<Example>;
@@ -54,7 +54,7 @@ pub(super) fn changes(
         } else {
             examples
         };
-        let targets = changed.lora.spec().targets(&shapes.linears);
+        let targets = targets(&changed, &shapes);
         let plan = Plan::new(&changed, train.len());
         let largest = pass_plan(&size, &changed, &targets).largest(examples, train, &plan);
         let peak = memory(&size, &changed, &largest).peak();

@@ -2,7 +2,7 @@
 
 use super::changes;
 use super::changes::Change;
-use super::memory::{Memory, ModelSize, memory, pass_plan};
+use super::memory::{Memory, ModelSize, memory, pass_plan, targets};
 use crate::llm;
 use crate::llm::Shapes;
 use crate::llm::card::ModelSource;
@@ -23,14 +23,14 @@ pub fn check_run(
 ) -> Result<(), Error> {
     let shapes = Shapes::of(model.config());
     let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes: 0 };
-    let targets = config.lora.spec().targets(&shapes.linears);
+    let targets = targets(config, &shapes);
     let largest = pass_plan(&size, config, &targets).largest(examples, train, plan);
     let found = memory(&size, config, &largest);
     let needed = found.peak() - found.program;
     if free_memory().is_none_or(|free| needed <= free) {
         return Ok(());
     }
-    let weight_bytes = llm::memory_needed(&model.card().source, config.dtype.weights())?;
+    let weight_bytes = llm::memory_needed(&model.card().source, config.weights())?;
     let whole = Memory { weights: weight_bytes, ..found };
     refuse(needed, &changes::changes(model, config, (examples, train), &whole)?)
 }

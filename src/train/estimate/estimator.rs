@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::changes;
 use super::changes::Change;
-use super::memory::{Memory, ModelSize, memory, pass_plan};
+use super::memory::{Memory, ModelSize, memory, pass_plan, targets};
 use super::speed;
 use super::speed::Speed;
 use super::time::{Time, Workload};
@@ -16,7 +16,7 @@ use crate::llm::Shapes;
 use crate::llm::config::Config;
 use crate::llm::model::Model;
 use crate::train::config::objective::Reference;
-use crate::train::config::{Dtype, LoraConfig, Objective, PackingStrategy, TrainConfig};
+use crate::train::config::{Dtype, LoraConfig, Method, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
@@ -69,6 +69,7 @@ struct SpeedKey {
     rows: RowsKey,
     dtype: Dtype,
     lora: LoraConfig,
+    method: Method,
 
     /// Tokens of the measured pass, roughly: another shuffle is the same work.
     tokens: usize,
@@ -109,7 +110,7 @@ impl Estimator {
         };
         let plan = Plan::new(config, split.train.len());
 
-        let weights = config.dtype.weights();
+        let weights = config.weights();
         let shapes = Shapes::of(model.config());
         let weight_bytes = llm::memory_needed(&model.card().source, weights)?;
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
@@ -130,6 +131,7 @@ impl Estimator {
             rows: key,
             dtype: config.dtype,
             lora: LoraConfig { r: 0, lora_alpha: 0.0, ..config.lora.clone() },
+            method: config.method,
             tokens: tokens / 128,
         };
         let speed = match &self.speed {
@@ -173,7 +175,7 @@ impl Counted {
         (split, reference): (&Split, &[usize]),
         plan: &Plan,
     ) -> Self {
-        let targets = config.lora.spec().targets(&size.shapes.linears);
+        let targets = targets(config, size.shapes);
         let passes = pass_plan(size, config, &targets);
         let largest = passes.largest(examples, &split.train, plan);
         let rows = (split.train.as_slice(), split.held_out.as_slice(), reference);

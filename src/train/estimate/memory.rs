@@ -6,8 +6,8 @@ use crate::llm::Shapes;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::PassShape;
 use crate::llm::{LinearInfo, LoraSpec};
-use crate::train::config::TrainConfig;
 use crate::train::config::objective::Sequences;
+use crate::train::config::{Method, TrainConfig};
 use crate::train::objective::logprobs;
 use crate::train::rows::batch::{Example, Sequence};
 
@@ -82,12 +82,18 @@ const HOLES: f64 = 0.22;
 /// The memory of a run of which the largest pass is known.
 pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) -> Memory {
     let spec = config.lora.spec();
-    let targets = spec.targets(&model.shapes.linears);
-    let magnitudes = usize::from(spec.use_dora);
-    let values = targets
-        .iter()
-        .map(|one| spec.most_rank() * (one.outputs + one.inputs) + magnitudes * one.outputs);
-    let adapter_bytes = (values.sum::<usize>() * size_of::<f32>()) as u64;
+    let targets = targets(config, model.shapes);
+    let floats = size_of::<f32>() as u64;
+    let adapter_bytes = learned_values(config, model.shapes) * floats;
+    let checkpoint = match config.method.own() {
+        None => 2 * 3 * adapter_bytes,
+        // Written a tensor at a time.
+        Some(_) => {
+            let shapes = model.shapes.linears.iter().chain(&model.shapes.tables);
+            let largest = shapes.map(|one| one.outputs * one.inputs).max().unwrap_or(0);
+            2 * largest as u64 * floats
+        }
+    };
     let scores = logprobs::score_bytes(model.config, largest.predictions);
     let used = largest.cost.kept_bytes + largest.cost.work_bytes + scores;
     Memory {
@@ -99,9 +105,33 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
             + (used as f64 * HOLES) as u64
             + dora_bytes(&spec, &targets, largest),
         // Adapter and moments as bytes, and once more as the file that they become.
-        checkpoint: 2 * 3 * adapter_bytes,
+        checkpoint,
         program: PROGRAM_BYTES + BYTES_A_TOKEN * model.config.vocab_size as u64,
     }
+}
+
+/// The layers that get an adapter.
+pub(super) fn targets<'a>(config: &TrainConfig, shapes: &'a Shapes) -> Vec<&'a LinearInfo> {
+    match config.method.own() {
+        Some(_) => Vec::new(),
+        None => config.lora.spec().targets(&shapes.linears),
+    }
+}
+
+/// Values that learn in a run.
+pub fn learned_values(config: &TrainConfig, shapes: &Shapes) -> u64 {
+    match config.method {
+        Method::Full => return shapes.parameter_count(),
+        Method::Bias => return shapes.vector_values as u64,
+        Method::Lora | Method::Head => {}
+    }
+    let spec = config.lora.spec();
+    let magnitudes = usize::from(spec.use_dora);
+    let values = targets(config, shapes)
+        .into_iter()
+        .map(|one| spec.most_rank() * (one.outputs + one.inputs) + magnitudes * one.outputs);
+    let whole = shapes.tables.first().map_or(0, |table| table.outputs * table.inputs);
+    (values.sum::<usize>() + spec.modules_to_save.len() * whole) as u64
 }
 
 /// What `DoRA` takes beside it: each thread a copy of the layer whose lengths it measures; in the backward
@@ -128,18 +158,20 @@ pub(super) fn pass_plan<'a>(
         shapes: size.shapes,
         targets,
         rank: config.lora.spec().most_rank(),
+        own: config.method == Method::Full,
     };
     PassPlan { shape, config }
 }
 
 /// The memory of a run on pairs of these lengths: for a model that is not here yet.
 pub fn memory_for(model: &ModelSize<'_>, config: &TrainConfig, tokens: Tokens) -> Memory {
-    let targets = config.lora.spec().targets(&model.shapes.linears);
+    let targets = targets(config, model.shapes);
     let shape = PassShape {
         config: model.config,
         shapes: model.shapes,
         targets: &targets,
         rank: config.lora.spec().most_rank(),
+        own: config.method == Method::Full,
     };
     let examples = made_up(config, tokens);
     let batch: Vec<usize> = (0..examples.len()).collect();

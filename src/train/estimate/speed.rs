@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
+use crate::llm::adapter::learned::Learned;
 use crate::llm::adapter::lora::{Adapter, LinearInfo};
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
 use crate::llm::{Init, Keep, LoraSpec, Shapes, Weights};
-use crate::train::config::TrainConfig;
+use crate::train::config::{Method, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::Asked;
 use crate::train::rows::batch::{Example, Sequence};
-use crate::train::step::optim::AdamW;
+use crate::train::step::optim::{AdamSettings, AdamW};
+use crate::train::step::student::Student;
 
 /// Seconds that one unit of each kind of work takes here.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,14 +66,15 @@ pub fn measure(
     let size = PartSize::of(model, weights, rows);
     let part = model.part(size.layers, size.tokens, size.weights)?;
     let shapes = Shapes::of(part.config());
-    let mut adapter = adapter(&part, config)?;
-    let targets: Vec<&LinearInfo> =
-        shapes.linears.iter().filter(|linear| adapter.pair(&linear.name).is_some()).collect();
+    let mut student = student(&part, config)?;
+    let has_pair = |linear: &&LinearInfo| student.adapter().pair(&linear.name).is_some();
+    let targets: Vec<&LinearInfo> = shapes.linears.iter().filter(has_pair).collect();
     let shape = PassShape {
         config: part.config(),
         shapes: &shapes,
         targets: &targets,
-        rank: adapter.card().rank,
+        rank: student.adapter().card().rank,
+        own: config.method == Method::Full,
     };
     let sequences = short_enough(members, &shape);
     let sequences: Vec<&Sequence> = sequences.iter().collect();
@@ -79,30 +82,32 @@ pub fn measure(
     // As many as are computed at once: the head costs each of few more.
     let at_once = logprobs::score_rows(model.config()).min(HEAD_ROWS);
     let predictions = logprobs::made_up(&tree, predicted.clamp(1, at_once));
-    let cost = shape.cost(&tree, predictions.len(), Keep::Everything);
+    let cost = PassShape { own: false, ..shape }.cost(&tree, predictions.len(), Keep::Everything);
+    let whole = shape.cost(&tree, predictions.len(), Keep::Everything);
 
     let asked = Asked { tails: None, aligned: config.weighs_pairs() };
     let mut found = Vec::new();
     for _ in 0..=TIMED {
+        let (model, adapter) = (student.model(), student.adapter());
         let (pass, forward) =
-            timed(|| part.run_tree(&tree, Some(&adapter), None, Keep::Everything));
+            timed(|| model.run_tree(&tree, Some(adapter), None, Keep::Everything));
         let pass = pass?;
-        let (scored, head) =
-            timed(|| logprobs::head(&part, pass.hidden(), &predictions, (1, &asked)));
+        let (scored, head) = timed(|| {
+            logprobs::head((model, Some(adapter)), pass.hidden(), &predictions, (1, &asked))
+        });
         let (_, slopes) = scored?;
         let mut grad = vec![0.0; pass.hidden().len()];
         grad.iter_mut().zip(slopes.iter().cycle()).for_each(|(grad, slope)| *grad = *slope);
-        let mut gradients = Gradients::none(&adapter);
+        let mut gradients = Gradients::of(student.learned());
         let (back, backward) = timed(|| pass.backward(&grad, &mut gradients));
         back?;
-        let vars = adapter.vars();
-        let mut optimizer = AdamW::new(&vars, config.weight_decay);
+        let mut optimizer = AdamW::new(student.learned(), AdamSettings::of(config));
         let (stepped, step) = timed(|| {
             gradients.clip(1.0);
-            let stepped = optimizer.step(&vars, &gradients, config.learning_rate);
-            adapter.measure_lengths(&part).map(|()| stepped)
+            optimizer.step(student.slots(), &gradients, config.learning_rate)?;
+            student.settle()
         });
-        stepped??;
+        stepped?;
         found.push([forward, backward, head, step]);
     }
     // The first one warms caches and threads up. Of the others the middle one: whatever else the
@@ -112,15 +117,16 @@ pub fn measure(
         times.sort_by(f64::total_cmp);
         times[TIMED / 2]
     };
-    let PassCost { forward_macs, backward_macs, head_macs, .. } = cost;
-    let adapter_values = adapter.card().parameter_count;
+    // What of the head is done once more for its own gradient is not timed here.
+    let (head_macs, PassCost { forward_macs, backward_macs, .. }) = (cost.head_macs, whole);
+    let learned_values: usize = student.learned().iter().map(Learned::len).sum();
     let per = |secs: f64, count: u64| secs / count.max(1) as f64;
     Ok(Speed {
         forward: per(middle(0), forward_macs),
         backward: per(middle(1), backward_macs),
         head: per(middle(2), head_macs),
-        optimizer: per(middle(3), adapter_values),
-        weight: per(token_secs(&part, &adapter)?, shapes.parameter_count()),
+        optimizer: per(middle(3), learned_values as u64),
+        weight: per(token_secs(student.model(), student.adapter())?, shapes.parameter_count()),
     })
 }
 
@@ -152,6 +158,14 @@ impl PartSize {
 }
 
 /// As a run would make it; where it names layers that the part does not have, on all of them.
+fn student<'a>(part: &'a Model, config: &TrainConfig) -> Result<Student<'a>, Error> {
+    let adapter = match config.method.own() {
+        Some(_) => Adapter::empty(part),
+        None => adapter(part, config)?,
+    };
+    Student::new(part, config.method, adapter)
+}
+
 fn adapter(part: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
     // What the start is makes no difference to how long a step takes.
     let spec = LoraSpec { init: Init::Usual, ..config.lora.spec() };

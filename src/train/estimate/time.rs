@@ -1,5 +1,6 @@
 //! How long a run takes: what it multiplies is counted, how fast that goes is measured.
 
+use super::memory::learned_values;
 use super::passes::{PassPlan, counted};
 use super::speed::Speed;
 use crate::llm::Keep;
@@ -19,8 +20,8 @@ pub struct Workload {
     /// All steps together.
     pub training: Macs,
 
-    /// Values of the adapter.
-    pub adapter_values: u64,
+    /// Values that learn.
+    pub learned_values: u64,
 
     /// The reference of DPO, as far as it is not kept: once, before the first step.
     pub reference: Macs,
@@ -119,11 +120,10 @@ impl Workload {
             every => 1 + plan::times_due(every, 0, plan.steps), // one before the first step
         };
         let shape = &passes.shape;
-        let adapter = shape.targets.iter().map(|one| shape.rank * (one.outputs + one.inputs));
         Self {
             steps: plan.steps,
             training: training.scaled(plan.steps as f64 / f64::from(steps.max(1))),
-            adapter_values: adapter.sum::<usize>() as u64,
+            learned_values: learned_values(config, shape.shapes),
             reference: measured(reference),
             evaluation: measured(held_out),
             evaluations,
@@ -134,7 +134,7 @@ impl Workload {
 
     /// How long that takes at this speed.
     pub fn time(&self, speed: &Speed) -> Time {
-        let optimizer = speed.optimizer * self.adapter_values as f64;
+        let optimizer = speed.optimizer * self.learned_values as f64;
         let training_secs = self.training.secs(speed) + optimizer * self.steps as f64;
         let token_secs = speed.weight * self.weights as f64;
         Time {

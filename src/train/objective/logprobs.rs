@@ -1,5 +1,5 @@
 //! What a model thinks of completions: the summed log-probability of their tokens, what TRL reports
-//! about them, and the backward pass into the adapter.
+//! about them, and the backward pass into what learns.
 //!
 //! Sequences are run together as one tree of tokens, so that a prompt is computed once for both of
 //! its answers. The scores of all tokens (tokens × vocabulary) are the largest thing in a training
@@ -168,6 +168,8 @@ pub fn tree(sequences: &[&Sequence]) -> TokenTree {
 pub struct Scored<'a> {
     /// One for each sequence.
     pub stats: Vec<CompletionStats>,
+    model: &'a Model,
+    adapter: &'a Adapter,
     pass: TreePass<'a>,
     predictions: Vec<Prediction>,
 
@@ -177,9 +179,13 @@ pub struct Scored<'a> {
 }
 
 impl Scored<'_> {
-    /// Adds the gradients of Σ weight · logp with respect to the adapter: a weight a sequence.
+    /// Adds the gradients of Σ weight · logp with respect to what learns: a weight a sequence.
     pub fn backward(self, weights: &[f64], gradients: &mut Gradients) -> Result<(), Error> {
-        let Self { pass, predictions, slopes, .. } = self;
+        let Self { model, adapter, pass, predictions, slopes, .. } = self;
+        if model.head_learns(gradients) {
+            let known = (model, adapter);
+            head_backward(known, pass.hidden(), &predictions, weights, gradients)?;
+        }
         // At least 1, where nothing is predicted: then the gradients are zero.
         let width = (slopes.len() / predictions.len().max(1)).max(1);
         let mut grad = vec![0.0; pass.hidden().len()];
@@ -206,23 +212,47 @@ pub fn score<'a>(
     buffers::expect_rows(tree.len(), size.rows());
     let pass = model.run_tree(tree, Some(adapter), dropout, size.keep(tree))?;
     let predictions = predictions(tree, sequences, asked);
-    let (stats, slopes) = head(model, pass.hidden(), &predictions, (sequences.len(), asked))?;
-    Ok(Scored { stats, pass, predictions, slopes })
+    let known = (model, Some(adapter));
+    let (stats, slopes) = head(known, pass.hidden(), &predictions, (sequences.len(), asked))?;
+    Ok(Scored { stats, model, adapter, pass, predictions, slopes })
+}
+
+/// What the head itself learns of Σ weight · logp. The scores are computed once more: how much each
+/// counts is known only now, and all of them together would be the largest thing in a step.
+fn head_backward(
+    (model, adapter): (&Model, &Adapter),
+    hidden: &[f32],
+    predictions: &[Prediction],
+    weights: &[f64],
+    gradients: &mut Gradients,
+) -> Result<(), Error> {
+    let capped = model.config().final_softcap.is_some();
+    let vocabulary = model.config().vocab_size;
+    each_chunk((model, Some(adapter)), hidden, predictions, |chunk, hidden, mut scores| {
+        let as_they_were = if capped { scores.to_vec() } else { Vec::new() };
+        scores.par_chunks_mut(vocabulary).zip(chunk.par_iter()).for_each(|(row, prediction)| {
+            row_stats(row, prediction.target as usize, (Want::Slopes, false));
+            let weight = weights[prediction.sequence] as f32 * prediction.weight;
+            row.iter_mut().for_each(|slope| *slope *= weight);
+        });
+        let seen = (hidden, as_they_were.as_slice());
+        Ok(model.tree_head_backward(seen, &mut scores, Some(adapter), gradients)?)
+    })
 }
 
 /// Each sequence's numbers, and the slope of each prediction by its hidden row.
 pub(crate) fn head(
-    model: &Model,
+    (model, adapter): (&Model, Option<&Adapter>),
     hidden: &[f32],
     predictions: &[Prediction],
     (sequences, asked): (usize, &Asked),
 ) -> Result<(Vec<CompletionStats>, Vec<f32>), Error> {
     let mut stats = vec![CompletionStats::default(); sequences];
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
-    each_chunk(model, hidden, predictions, |chunk, mut scores| {
+    each_chunk((model, adapter), hidden, predictions, |chunk, _, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
         add_rows(&mut stats, &mut scores, chunk, (Want::Slopes, asked.aligned));
-        slopes.extend(model.tree_scores_backward(&capped, &mut scores));
+        slopes.extend(model.tree_scores_backward(&capped, &mut scores, adapter)?);
         Ok(())
     })?;
     Ok((stats, slopes))
@@ -241,7 +271,8 @@ pub fn measure(
     let pass = model.run_tree(&tree, Some(adapter), None, Keep::Nothing)?;
     let predictions = predictions(&tree, sequences, asked);
     let mut stats = vec![CompletionStats::default(); sequences.len()];
-    each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+    let known = (model, Some(adapter));
+    each_chunk(known, pass.hidden(), &predictions, |chunk, _, mut scores| {
         add_rows(&mut stats, &mut scores, chunk, (Want::Stats, asked.aligned));
         Ok(())
     })?;
@@ -261,18 +292,20 @@ pub fn score_bytes(config: &Config, predictions: usize) -> u64 {
     ((scores + predictions * config.width) * size_of::<f32>()) as u64
 }
 
-/// Calls `work` with some predictions at a time and their scores, (predictions, vocabulary).
+/// Calls `work` with some predictions at a time, the rows that they are made from, and their scores,
+/// (predictions, vocabulary).
 pub(super) fn each_chunk(
-    model: &Model,
+    (model, adapter): (&Model, Option<&Adapter>),
     hidden: &[f32],
     predictions: &[Prediction],
-    mut work: impl FnMut(&[Prediction], Scores) -> Result<(), Error>,
+    mut work: impl FnMut(&[Prediction], &[f32], Scores) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let width = model.config().width;
     for chunk in predictions.chunks(score_rows(model.config())) {
         let rows = chunk.iter().map(|found| &hidden[found.row * width..(found.row + 1) * width]);
         let hidden: Vec<f32> = rows.flatten().copied().collect();
-        work(chunk, model.tree_scores(&hidden))?;
+        let scores = model.tree_scores(&hidden, adapter)?;
+        work(chunk, &hidden, scores)?;
     }
     Ok(())
 }

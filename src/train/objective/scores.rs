@@ -119,7 +119,7 @@ impl HeadScored<'_> {
         let (labels, width) = (head.of.label_count(), head.width);
         let hidden = pass.hidden();
         let mut grad = vec![0.0; hidden.len()];
-        if let Some(sums) = gradients.score_mut(labels * width) {
+        if let Some(sums) = gradients.score_mut() {
             for (row, slopes) in rows.iter().zip(weights.chunks_exact(labels)) {
                 let place = row * width..(row + 1) * width;
                 let each = slopes.iter().zip(sums.chunks_exact_mut(width));

@@ -39,6 +39,9 @@ pub struct Reading {
 pub struct ScoredTokens<'a> {
     /// Of each sequence, of each of its targets.
     pub tokens: Vec<Vec<Token>>,
+    model: &'a Model,
+    adapter: &'a Adapter,
+    reading: Reading,
     pass: TreePass<'a>,
     predictions: Vec<Prediction>,
 
@@ -61,18 +64,20 @@ pub fn score<'a>(
     let predictions = logprobs::predictions(tree, sequences, &Asked::default());
     let mut tokens = vec![Vec::new(); sequences.len()];
     let (mut by_logp, mut by_entropy) = (Vec::new(), Vec::new());
-    logprobs::each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+    let known = (model, Some(adapter));
+    logprobs::each_chunk(known, pass.hidden(), &predictions, |chunk, _, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
         let mut slopes = if reading.learns_entropy { scores.to_vec() } else { Vec::new() };
         let found = rows(&mut scores, &mut slopes, chunk, (Want::Slopes, reading));
         add(&mut tokens, chunk, found);
-        by_logp.extend(model.tree_scores_backward(&capped, &mut scores));
+        by_logp.extend(model.tree_scores_backward(&capped, &mut scores, Some(adapter))?);
         if reading.learns_entropy {
-            by_entropy.extend(model.tree_scores_backward(&capped, &mut slopes));
+            let slopes = model.tree_scores_backward(&capped, &mut slopes, Some(adapter))?;
+            by_entropy.extend(slopes);
         }
         Ok(())
     })?;
-    Ok(ScoredTokens { tokens, pass, predictions, by_logp, by_entropy })
+    Ok(ScoredTokens { tokens, model, adapter, reading, pass, predictions, by_logp, by_entropy })
 }
 
 /// The same without a backward pass: the same bits, whatever is run beside it. `adapter` of `None`: the
@@ -87,7 +92,8 @@ pub fn measure(
     let pass = model.run_tree(&tree, adapter, None, Keep::Nothing)?;
     let predictions = logprobs::predictions(&tree, sequences, &Asked::default());
     let mut tokens = vec![Vec::new(); sequences.len()];
-    logprobs::each_chunk(model, pass.hidden(), &predictions, |chunk, mut scores| {
+    let known = (model, adapter);
+    logprobs::each_chunk(known, pass.hidden(), &predictions, |chunk, _, mut scores| {
         let found = rows(&mut scores, &mut [], chunk, (Want::Tokens, reading));
         add(&mut tokens, chunk, found);
         Ok(())
@@ -104,6 +110,9 @@ impl ScoredTokens<'_> {
         by_entropies: &[Vec<f64>],
         gradients: &mut Gradients,
     ) -> Result<(), Error> {
+        if self.model.head_learns(gradients) {
+            self.head_backward(by_logps, by_entropies, gradients)?;
+        }
         let Self { pass, predictions, by_logp, by_entropy, .. } = self;
         let width = (by_logp.len() / predictions.len().max(1)).max(1);
         let mut grad = vec![0.0; pass.hidden().len()];
@@ -122,6 +131,37 @@ impl ScoredTokens<'_> {
         add(by_entropies, &by_entropy);
         drop((by_logp, by_entropy));
         Ok(pass.backward(&grad, gradients)?)
+    }
+
+    /// What the head itself learns. The scores are computed once more: see [`super::logprobs`].
+    fn head_backward(
+        &self,
+        by_logps: &[Vec<f64>],
+        by_entropies: &[Vec<f64>],
+        gradients: &mut Gradients,
+    ) -> Result<(), Error> {
+        let Self { model, adapter, reading, pass, predictions, .. } = self;
+        let capped = model.config().final_softcap.is_some();
+        let vocabulary = model.config().vocab_size;
+        // The predictions of a sequence follow each other.
+        let mut by_logps = by_logps.iter().flatten();
+        let mut by_entropies = by_entropies.iter().flatten();
+        let known = (*model, Some(*adapter));
+        logprobs::each_chunk(known, pass.hidden(), predictions, |chunk, hidden, mut scores| {
+            let as_they_were = if capped { scores.to_vec() } else { Vec::new() };
+            let mut slopes = if reading.learns_entropy { scores.to_vec() } else { Vec::new() };
+            rows(&mut scores, &mut slopes, chunk, (Want::Slopes, *reading));
+            let mut by_entropy = slopes.chunks_exact(vocabulary);
+            for row in scores.chunks_exact_mut(vocabulary) {
+                let weight = by_logps.next().map_or(0.0, |weight| *weight as f32);
+                row.iter_mut().for_each(|slope| *slope *= weight);
+                let Some(slopes) = by_entropy.next() else { continue };
+                let weight = by_entropies.next().map_or(0.0, |weight| *weight as f32);
+                row.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += weight * slope);
+            }
+            let seen = (hidden, as_they_were.as_slice());
+            Ok(model.tree_head_backward(seen, &mut scores, Some(*adapter), gradients)?)
+        })
     }
 }
 

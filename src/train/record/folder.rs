@@ -6,4 +6,7 @@ pub const CONFIG_FILE: &str = "run.toml";
 pub const DATA_FILE: &str = "data.jsonl";
 pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const CHECKPOINT_FILE: &str = "resume.safetensors";
+
+/// A model whose own weights have learned, as a transformers folder.
+pub const MODEL_FOLDER: &str = "model";
 pub const LOCK_FILE: &str = ".lock";

@@ -152,6 +152,9 @@ pub struct RunSummary {
 
     /// The PEFT folder.
     pub adapter_dir: PathBuf,
+
+    /// The transformers folder, where the model's own weights have learned: there is no adapter then.
+    pub model_dir: Option<PathBuf>,
     pub steps_done: usize,
     pub steps_planned: usize,
     pub last_step: Option<StepMetrics>,

@@ -9,5 +9,7 @@ pub mod runs;
 pub mod samples;
 pub mod table;
 
-pub use folder::{CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, RECORD_FILE};
+pub use folder::{
+    CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, MODEL_FOLDER, RECORD_FILE,
+};
 pub use run_record::{RunRecord, RunStatus, timestamp};

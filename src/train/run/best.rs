@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::train::config::TrainConfig;
 use crate::train::config::metric::{Better, Metric};
 use crate::train::error::Error;
+use crate::train::record::MODEL_FOLDER;
 use crate::train::record::metrics::{Best, EvalMetrics};
 
 /// The evaluations so far. It can be made again from the run's history, so no checkpoint has it.
@@ -78,6 +80,21 @@ const FOLDER: &str = "best-";
 /// The folder of the adapter as it was after a step.
 pub fn folder(run_dir: &Path, step: usize) -> PathBuf {
     run_dir.join(format!("{FOLDER}{step}"))
+}
+
+/// The model of a run becomes that of its best checkpoint: file by file, each whole.
+pub fn take_model(run_dir: &Path, best: &Path) -> Result<(), Error> {
+    let (from, to) = (best.join(MODEL_FOLDER), run_dir.join(MODEL_FOLDER));
+    let entries =
+        std::fs::read_dir(&from).map_err(|source| Error::Read { path: from.clone(), source })?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let file = to.join(path.file_name().unwrap_or_default());
+        let read = |source| Error::Read { path: path.clone(), source };
+        let mut from = std::fs::File::open(&path).map_err(read)?;
+        files::write_in_pieces(&file, |file| std::io::copy(&mut from, file).map(drop))
+            .map_err(|source| Error::Write { path: file.clone(), source })?;
+    }
+    Ok(())
 }
 
 /// Removes the adapters of other evaluations than this. Only once a checkpoint knows of it: until

@@ -19,7 +19,7 @@ use crate::llm::model::Model;
 use crate::train::config::ConfigProblem;
 use crate::train::config::run_file;
 use crate::train::config::run_file::RunFileError;
-use crate::train::config::{LoraConfig, TrainConfig};
+use crate::train::config::{LoraConfig, Method, TrainConfig};
 use crate::train::error::Error;
 use crate::train::estimate;
 use crate::train::record;
@@ -95,7 +95,8 @@ pub fn check_start(
     let adapter = adapter::begin(model, config)?;
     let mut notes: Vec<String> = unused_lora(config, &adapter).into_iter().collect();
     let init = config.lora.init_lora_weights;
-    if config.adapter.is_none() && matches!(init, Init::Pissa | Init::Olora) {
+    let is_new = config.method == Method::Lora && config.adapter.is_none();
+    if is_new && matches!(init, Init::Pissa | Init::Olora) {
         let note = "with init_lora_weights pissa and olora a part is taken out of every layer before \
                     the first step, and that time is not in the estimate";
         notes.push(note.to_owned());
@@ -123,12 +124,15 @@ pub fn check_resume(
         notes.push(format!("all {} steps of this run are done: nothing is left", rows.plan.steps));
     }
     // It does not need the adapter that it once continued from.
-    let adapter = adapter::load(model, run_dir)?;
+    let adapter = adapter::resumed(model, &config, run_dir)?;
     Ok(rows.checked(config, notes, adapter, Some(stored)))
 }
 
 fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
-    model.check_trainable()?;
+    match config.method.own() {
+        None => model.check_trainable()?,
+        Some(_) => model.check_ownable()?,
+    }
     let mut problems = config.problems();
     problems.retain(|problem| problem.field != "model"); // it is here already
     if config.objective.reads_texts() {

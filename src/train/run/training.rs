@@ -1,10 +1,8 @@
 //! A training run from beginning to end, and from its checkpoint to its end, in the order in which it
 //! happens: set up, the loop, a step, and what comes between two steps.
 
-use std::path::Path;
 use std::time::Instant;
 
-use candle_core::Var;
 use time::OffsetDateTime;
 
 use super::best;
@@ -37,10 +35,11 @@ use crate::train::step::adapter;
 use crate::train::step::evaluation;
 use crate::train::step::forward_backward;
 use crate::train::step::forward_backward::{StepInput, StepOutcome};
-use crate::train::step::optim::AdamW;
+use crate::train::step::optim::{AdamSettings, AdamW};
 use crate::train::step::reference;
 use crate::train::step::sample;
 use crate::train::step::schedule::Schedule;
+use crate::train::step::student::Student;
 
 /// Trains an adapter for `model`, which must have been loaded with f32 weights.
 ///
@@ -103,13 +102,19 @@ fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Err
         .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }))
 }
 
+/// What is written beside the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saves {
+    /// What is small.
+    ToResume,
+    Result,
+}
+
 /// A run under way.
 struct Training<'a> {
-    model: &'a Model,
     setup: &'a Setup,
     progress: &'a dyn Progress<TrainEvent>,
-    adapter: Adapter,
-    vars: Vec<(String, Var)>,
+    student: Student<'a>,
     state: RunState,
     last_step: Option<StepMetrics>,
     evaluation: Option<EvalMetrics>,
@@ -123,21 +128,24 @@ struct Training<'a> {
 impl<'a> Training<'a> {
     fn new(
         model: &'a Model,
-        (setup, mut adapter): (&'a Setup, Adapter),
+        (setup, adapter): (&'a Setup, Adapter),
         progress: &'a dyn Progress<TrainEvent>,
     ) -> Result<Self, Error> {
         let config = &setup.config;
-        let vars = adapter.vars();
+        let mut student = Student::new(model, config.method, adapter)?;
+        let learned = student.learned().to_vec();
+        let settings = AdamSettings::of(config);
         let state = match setup.begins {
             Begins::AtItsCheckpoint => {
-                let state = checkpoint::read(&setup.run_dir, &vars, config.weight_decay)?;
-                adapter.measure_lengths(model)?;
+                let slots = student.slots();
+                let state = checkpoint::read(&setup.run_dir, &learned, slots, settings)?;
+                student.settle()?;
                 history::truncate(&setup.run_dir, state.step)?;
                 samples::truncate(&setup.run_dir, state.step)?;
                 state
             }
             Begins::AtItsFirstStep => {
-                let optimizer = AdamW::new(&vars, config.weight_decay);
+                let optimizer = AdamW::new(&learned, settings);
                 RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() }
             }
         };
@@ -146,11 +154,9 @@ impl<'a> Training<'a> {
         let (last_step, evaluation) = (history.steps.pop(), history.evaluations.pop());
         let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
         Ok(Self {
-            model,
             setup,
             progress,
-            adapter,
-            vars,
+            student,
             state,
             last_step,
             evaluation,
@@ -162,9 +168,10 @@ impl<'a> Training<'a> {
 
     /// `Ok` with fewer steps than planned: it was stopped.
     fn all_steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
-        self.save(record)?; // before anything slow: a full or read-only disk is known now
+        // Before anything slow: a full or read-only disk is known now.
+        self.save(record, Saves::ToResume)?;
         match self.steps(record) {
-            Err(Error::Cancelled) => self.save(record),
+            Err(Error::Cancelled) => self.save(record, Saves::Result),
             result => result,
         }
     }
@@ -175,7 +182,7 @@ impl<'a> Training<'a> {
         let has_reference = config.objective.facts().reference == Reference::Measured;
         if has_reference && self.state.reference.is_empty() {
             self.reference()?;
-            self.save(record)?;
+            self.save(record, Saves::ToResume)?;
         }
         if self.state.step == 0 && config.sample_steps > 0 {
             self.sample()?;
@@ -192,7 +199,9 @@ impl<'a> Training<'a> {
                 self.sample()?;
             }
             if last || self.stopped_early.is_some() || is_due(done, config.save_steps) {
-                self.aside(Aside::Save, |training| training.save(record))?;
+                let ends = last || self.stopped_early.is_some();
+                let what = if ends { Saves::Result } else { Saves::ToResume };
+                self.aside(Aside::Save, |training| training.save(record, what))?;
             }
         }
         Ok(())
@@ -203,7 +212,7 @@ impl<'a> Training<'a> {
         let Setup { config, examples, cache, .. } = self.setup;
         let rows = self.setup.rows();
         self.state.reference = reference::known_or_computed(
-            (self.model, &self.adapter),
+            (self.student.model(), self.student.adapter()),
             config,
             (examples, &rows),
             cache.as_deref(),
@@ -221,14 +230,14 @@ impl<'a> Training<'a> {
         // Forwards and backwards.
         let batches = plan.batches_of(index, train);
         let input = StepInput {
-            model: self.model,
-            adapter: &self.adapter,
-            vars: &self.vars,
+            model: self.student.model(),
+            adapter: self.student.adapter(),
+            learned: self.student.learned(),
             config,
             step: index,
             examples,
             reference: &self.state.reference,
-            pass_rows: PassSize::of(self.model.config()).rows(),
+            pass_rows: PassSize::of(self.student.model().config()).rows(),
         };
         let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
         let outcome = forward_backward::run(&input, &batches, &check)?;
@@ -237,7 +246,7 @@ impl<'a> Training<'a> {
         let grad_norm = gradients.clip(config.max_grad_norm);
         self.finite("gradient", grad_norm)?;
 
-        // The adapter moves.
+        // What learns moves.
         let schedule = Schedule {
             kind: config.lr_scheduler_type,
             kwargs: &config.lr_scheduler_kwargs,
@@ -246,8 +255,9 @@ impl<'a> Training<'a> {
             total_steps: plan.steps,
         };
         let learning_rate = schedule.rate(index);
-        jobs::in_pool(|| self.state.optimizer.step(&self.vars, &gradients, learning_rate))?;
-        jobs::in_pool(|| self.adapter.measure_lengths(self.model))?;
+        let Self { student, state, .. } = self;
+        jobs::in_pool(|| state.optimizer.step(student.slots(), &gradients, learning_rate))?;
+        jobs::in_pool(|| student.settle())?;
         self.state.step += 1;
         self.state.num_tokens += tokens;
 
@@ -284,12 +294,12 @@ impl<'a> Training<'a> {
     fn evaluate(&mut self) -> Result<(), Error> {
         let Setup { config, examples, held_out, .. } = self.setup;
         let rows = (examples.as_slice(), self.state.reference.as_slice());
-        let found =
-            evaluation::held_out(self.model, &self.adapter, config, rows, held_out, self.progress)?;
+        let (model, adapter) = (self.student.model(), self.student.adapter());
+        let found = evaluation::held_out(model, adapter, config, rows, held_out, self.progress)?;
         let metrics = EvalMetrics { step: self.state.step, ..found };
         let standing = self.evaluations.add(&metrics, config);
         if standing == Standing::Best && config.eval_steps > 0 {
-            self.save_adapter(&best::folder(&self.setup.run_dir, metrics.step))?;
+            self.student.save(&best::folder(&self.setup.run_dir, metrics.step))?;
         }
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
@@ -310,7 +320,7 @@ impl<'a> Training<'a> {
             let step = training.state.step;
             let asked = sample::prompt(&config.sample_prompt, examples, held_out);
             let Some(prompt) = asked else { return Ok(()) };
-            let (model, adapter) = (training.model, &training.adapter);
+            let (model, adapter) = (training.student.model(), training.student.adapter());
             let sample = sample::answer(model, adapter, &prompt, step, training.progress)?;
             samples::append(run_dir, &sample)?;
             training.sampled = Some(step);
@@ -319,13 +329,19 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Writes the adapter, what is needed to resume, and how far the run is.
-    fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+    /// Writes what a person takes from the run, what is needed to resume, and how far the run is.
+    fn save(&mut self, record: &mut RunRecord, what: Saves) -> Result<(), Error> {
         buffers::release(); // a checkpoint is put together in memory, on top of what a pass took
         let run_dir = &self.setup.run_dir;
-        // First: resuming reads it.
-        self.save_adapter(run_dir)?;
-        checkpoint::write(run_dir, &self.vars, &self.state)?;
+        // First: resuming reads an adapter.
+        if what == Saves::Result || !self.student.is_large() {
+            self.student.save(run_dir)?;
+        }
+        let learned = self.student.learned().to_vec();
+        let slots = self.student.slots();
+        checkpoint::write(run_dir, &learned, &slots, &self.state)?;
+        drop(slots);
+        self.student.restore();
         record.steps_done = self.state.step;
         record.best.clone_from(&self.evaluations.best);
         record.write(run_dir)?;
@@ -334,10 +350,6 @@ impl<'a> Training<'a> {
         }
         self.progress.emit(TrainEvent::Saved { step: self.state.step });
         Ok(())
-    }
-
-    fn save_adapter(&self, folder: &Path) -> Result<(), Error> {
-        adapter::save(&self.adapter, self.model, folder)
     }
 
     /// A line of the run's metrics.
@@ -355,18 +367,27 @@ impl<'a> Training<'a> {
         Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
     }
 
-    /// The run's adapter becomes that of its best checkpoint.
+    /// What is taken from the run becomes that of its best checkpoint.
     fn take_best(&self) -> Result<(), Error> {
         let run_dir = &self.setup.run_dir;
         let Some(Best { step, .. }) = self.evaluations.best else { return Ok(()) };
-        let best = adapter::load(self.model, &best::folder(run_dir, step))?;
-        adapter::save(&best, self.model, run_dir)
+        let best = best::folder(run_dir, step);
+        if self.student.is_large() {
+            return best::take_model(run_dir, &best);
+        }
+        let base = self.student.model();
+        let best = adapter::load(base, &best)?;
+        adapter::save(&best, base, run_dir)
     }
 
     fn summary(self) -> RunSummary {
         RunSummary {
             run_dir: self.setup.run_dir.clone(),
             adapter_dir: self.setup.run_dir.clone(),
+            model_dir: self
+                .student
+                .is_large()
+                .then(|| self.setup.run_dir.join(record::MODEL_FOLDER)),
             steps_done: self.state.step,
             steps_planned: self.setup.plan.steps,
             last_step: self.last_step,

@@ -31,6 +31,9 @@ pub fn begin(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
 }
 
 fn without_head(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
+    if config.method.own().is_some() {
+        return Ok(Adapter::empty(model));
+    }
     match &config.adapter {
         Some(path) => {
             let adapter = load(model, path)?;
@@ -47,6 +50,14 @@ fn without_head(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
             Ok(adapter)
         }
         None => Ok(Adapter::init(model, &config.lora.spec(), config.seed)?),
+    }
+}
+
+/// The adapter of a run that is resumed.
+pub fn resumed(model: &Model, config: &TrainConfig, run_dir: &Path) -> Result<Adapter, Error> {
+    match config.method.own() {
+        Some(_) => Ok(Adapter::empty(model)),
+        None => load(model, run_dir),
     }
 }
 

@@ -4,10 +4,9 @@
 //! scaled to its share of the batch and summed, so that how a batch is cut makes no difference.
 //! Sequences are not padded; the result is that of the padded batch.
 
-use candle_core::Var;
-
 use super::passes::{of_row, passes};
 use crate::jobs;
+use crate::llm::adapter::learned::Learned;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::backward::dropout::Dropout;
 use crate::llm::backward::gradients::Gradients;
@@ -32,7 +31,7 @@ use crate::train::rows::batch::{Example, Sequence};
 pub struct StepInput<'a> {
     pub model: &'a Model,
     pub adapter: &'a Adapter,
-    pub vars: &'a [(String, Var)],
+    pub learned: &'a [Learned],
     pub config: &'a TrainConfig,
 
     /// Which step of the run this is, from 0: another one drops other values.
@@ -68,7 +67,7 @@ pub fn run(
     let rows = batches.iter().flatten().map(|index| &input.examples[*index]);
     let tokens = sums::tokens_in_step(rows, input.model.config().naming);
     let loss = choose::loss(input.config, StepRows { tokens, batches: batches.len() });
-    let mut gradients = Gradients::none(input.adapter);
+    let mut gradients = Gradients::of(input.learned);
     let mut sums: Vec<BatchSums> = Vec::with_capacity(batches.len());
     for (number, batch) in batches.iter().enumerate() {
         let mut sum = BatchSums::of(input.examples, batch);
@@ -105,7 +104,7 @@ pub fn run(
         sum.tokens = batch.iter().map(|row| input.examples[*row].token_count() as u64).sum();
         sums.push(sum);
     }
-    let missing = gradients.missing(input.vars.iter().map(|(name, _)| name.as_str()));
+    let missing = gradients.missing(input.learned.iter().map(|tensor| tensor.name.as_str()));
     if !missing.is_empty() {
         return Err(Error::NoGradient { names: missing.into_iter().map(str::to_owned).collect() });
     }

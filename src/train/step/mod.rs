@@ -10,3 +10,4 @@ pub mod reference;
 pub mod reference_cache;
 pub mod sample;
 pub mod schedule;
+pub mod student;

@@ -2,13 +2,12 @@
 //!
 //! candle's own optimizer keeps its moments private, so it cannot be resumed.
 
-use candle_core::{Tensor, Var};
-use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _,
-    ParallelIterator as _,
-};
+use candle_core::Result;
+use rayon::prelude::*;
 
+use crate::llm::adapter::learned::{Learned, Slot};
 use crate::llm::backward::gradients::Gradients;
+use crate::train::config::TrainConfig;
 
 /// AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` computes it, in f32.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,115 +15,168 @@ pub struct AdamW {
     /// How many steps were taken: the bias correction depends on it.
     pub step_count: u64,
 
-    /// First and second moment of each variable, in the order of the variables.
+    /// First and second moment of each tensor, in the order of the tensors.
     pub moments: Vec<Moments>,
+    pub settings: AdamSettings,
+
+    /// Of each tensor, whether it is subject to weight decay.
+    decays: Vec<bool>,
+}
+
+/// What of a run's settings the optimizer knows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamSettings {
+    /// β₁, β₂ and ε.
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
     pub weight_decay: f64,
 }
 
-/// Running means of one variable's gradient and of its square.
+impl AdamSettings {
+    pub fn of(config: &TrainConfig) -> Self {
+        Self {
+            beta1: config.adam_beta1,
+            beta2: config.adam_beta2,
+            epsilon: config.adam_epsilon,
+            weight_decay: config.weight_decay,
+        }
+    }
+}
+
+impl Default for AdamSettings {
+    /// transformers' `TrainingArguments`.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// Running means of one tensor's gradient and of its square.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
     pub first: Vec<f32>,
     pub second: Vec<f32>,
 }
 
-/// β₁, β₂ and ε of transformers' `TrainingArguments`.
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
+/// Values that a thread takes at once.
+const CHUNK: usize = 1 << 14;
 
 impl AdamW {
-    pub fn new(vars: &[(String, Var)], weight_decay: f64) -> Self {
-        let zeros = |var: &Var| {
-            let count = var.elem_count();
+    pub fn new(learned: &[Learned], settings: AdamSettings) -> Self {
+        let zeros = |tensor: &Learned| {
+            let count = tensor.len();
             Moments { first: vec![0.0; count], second: vec![0.0; count] }
         };
-        let moments = vars.iter().map(|(_, var)| zeros(var)).collect();
-        Self { step_count: 0, moments, weight_decay }
+        let decays = learned.iter().map(|tensor| tensor.decays).collect();
+        Self { step_count: 0, moments: learned.iter().map(zeros).collect(), settings, decays }
     }
 
-    /// Moves every variable that has a gradient.
+    /// Moves every tensor that has a gradient.
     pub fn step(
         &mut self,
-        vars: &[(String, Var)],
+        slots: Vec<Slot<'_>>,
         gradients: &Gradients,
         learning_rate: f64,
-    ) -> candle_core::Result<()> {
+    ) -> Result<()> {
         self.step_count += 1;
         let count = self.step_count as f64;
-        let first_correction = 1.0 - BETA1.powf(count);
-        let second_correction = (1.0 - BETA2.powf(count)).sqrt();
-        let keep = (1.0 - learning_rate * self.weight_decay) as f32;
+        let AdamSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        let first_correction = 1.0 - beta1.powf(count);
+        let second_correction = (1.0 - beta2.powf(count)).sqrt() as f32;
+        let keep = (1.0 - learning_rate * weight_decay) as f32;
         let step_size = (learning_rate / first_correction) as f32;
-        let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
-        let variables = vars.par_iter().zip(self.moments.par_iter_mut()).enumerate();
-        variables.try_for_each(|(index, ((_, var), Moments { first, second }))| {
+        let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+        let tensors = slots.into_par_iter().zip(self.moments.par_iter_mut());
+        let tensors = tensors.zip(self.decays.par_iter()).enumerate();
+        tensors.try_for_each(|(index, ((slot, Moments { first, second }), decays))| {
             let Some(gradient) = gradients.get(index) else { return Ok(()) };
-            let mut values = var.flatten_all()?.to_vec1::<f32>()?;
-            for (((value, gradient), first), second) in
-                values.iter_mut().zip(gradient).zip(first).zip(second)
-            {
-                *first += (1.0 - beta1) * (gradient - *first); // torch's `lerp_`
-                *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                let spread = second.sqrt() / second_correction as f32 + EPSILON as f32;
-                *value = *value * keep - step_size * *first / spread;
-            }
-            var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
+            let keep = if *decays { keep } else { 1.0 };
+            let chunk = |(((values, gradient), first), second): (
+                ((&mut [f32], &[f32]), &mut [f32]),
+                &mut [f32],
+            )| {
+                for (((value, gradient), first), second) in
+                    values.iter_mut().zip(gradient).zip(first).zip(second)
+                {
+                    *first += (1.0 - beta1) * (gradient - *first); // torch's `lerp_`
+                    *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                    let spread = second.sqrt() / second_correction + epsilon;
+                    *value = *value * keep - step_size * *first / spread;
+                }
+            };
+            slot.update(|values| {
+                values
+                    .par_chunks_mut(CHUNK)
+                    .zip(gradient.par_chunks(CHUNK))
+                    .zip(first.par_chunks_mut(CHUNK))
+                    .zip(second.par_chunks_mut(CHUNK))
+                    .for_each(chunk);
+            })
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
+    use crate::llm::adapter::learned::Part;
     use crate::train::step::optim::*;
 
-    fn variable(values: &[f32]) -> Vec<(String, Var)> {
-        let tensor = Tensor::new(values, &Device::Cpu).unwrap();
-        vec![("x".to_owned(), Var::from_tensor(&tensor).unwrap())]
+    fn optimizer(name: &str, len: usize, weight_decay: f64) -> AdamW {
+        let tensor = Learned::new(name.to_owned(), "x", Part::Weight, vec![len]);
+        AdamW::new(&[tensor], AdamSettings { weight_decay, ..AdamSettings::default() })
     }
 
-    fn gradients(values: &[f32]) -> Gradients {
-        Gradients::from_values(vec![values.to_vec()])
-    }
-
-    fn values(vars: &[(String, Var)]) -> Vec<f32> {
-        vars[0].1.to_vec1().unwrap()
+    fn step(optimizer: &mut AdamW, values: &mut [f32], gradient: &[f32], rate: f64) {
+        let gradients = Gradients::from_values(vec![gradient.to_vec()]);
+        optimizer.step(vec![Slot::Own(values)], &gradients, rate).unwrap();
     }
 
     #[test]
     fn the_first_step_moves_by_the_learning_rate_against_the_sign() {
         // From zero moments Adam's first step is lr · g / |g|, whatever the size of g.
-        let vars = variable(&[1.0, -2.0, 3.0]);
-        let mut optimizer = AdamW::new(&vars, 0.0);
-        optimizer.step(&vars, &gradients(&[5.0, -0.001, 1e4]), 0.1).unwrap();
-        for (value, expected) in values(&vars).iter().zip([0.9, -1.9, 2.9]) {
+        let mut values = [1.0, -2.0, 3.0];
+        step(&mut optimizer("x", 3, 0.0), &mut values, &[5.0, -0.001, 1e4], 0.1);
+        for (value, expected) in values.iter().zip([0.9, -1.9, 2.9]) {
             assert!((value - expected).abs() < 1e-5, "{value} {expected}");
         }
     }
 
     #[test]
-    fn weight_decay_shrinks_the_weight_and_not_the_gradient() {
-        let vars = variable(&[10.0]);
-        let mut optimizer = AdamW::new(&vars, 0.5);
-        optimizer.step(&vars, &gradients(&[0.0]), 0.1).unwrap();
-        assert_eq!(values(&vars), [9.5]); // 10 · (1 − 0.1 · 0.5)
+    fn weight_decay_shrinks_the_weight_and_not_the_gradient_and_leaves_biases_alone() {
+        let mut values = [10.0];
+        step(&mut optimizer("q_proj.weight", 1, 0.5), &mut values, &[0.0], 0.1);
+        assert_eq!(values, [9.5]); // 10 · (1 − 0.1 · 0.5)
+        step(&mut optimizer("q_proj.bias", 1, 0.5), &mut values, &[0.0], 0.1);
+        assert_eq!(values, [9.5]);
     }
 
     #[test]
     fn a_restored_optimizer_goes_on_bit_for_bit() {
-        let vars = variable(&[1.0, 2.0]);
-        let mut optimizer = AdamW::new(&vars, 0.01);
-        for step in 0..5 {
-            optimizer.step(&vars, &gradients(&[0.3, step as f32]), 0.01).unwrap();
+        let mut values = [1.0, 2.0];
+        let mut one = optimizer("x", 2, 0.01);
+        for at in 0..5 {
+            step(&mut one, &mut values, &[0.3, at as f32], 0.01);
         }
-        let (restored_vars, mut restored) = (variable(&values(&vars)), optimizer.clone());
+        let (mut restored_values, mut restored) = (values, one.clone());
         for _ in 0..5 {
-            optimizer.step(&vars, &gradients(&[0.1, -0.7]), 0.01).unwrap();
-            restored.step(&restored_vars, &gradients(&[0.1, -0.7]), 0.01).unwrap();
+            step(&mut one, &mut values, &[0.1, -0.7], 0.01);
+            step(&mut restored, &mut restored_values, &[0.1, -0.7], 0.01);
         }
-        assert_eq!(values(&vars), values(&restored_vars));
-        assert_eq!(optimizer, restored);
+        assert_eq!(values, restored_values);
+        assert_eq!(one, restored);
+    }
+
+    #[test]
+    fn a_long_tensor_moves_as_its_values_would_alone() {
+        let len = 2 * CHUNK + 7;
+        let gradient: Vec<f32> = (0..len).map(|at| (at % 13) as f32 - 6.0).collect();
+        let mut values = vec![1.0; len];
+        let mut whole = optimizer("x", len, 0.1);
+        step(&mut whole, &mut values, &gradient, 0.1);
+        for at in [0, CHUNK - 1, CHUNK, len - 1] {
+            let mut alone = [1.0];
+            step(&mut optimizer("x", 1, 0.1), &mut alone, &gradient[at..=at], 0.1);
+            assert_eq!(values[at], alone[0]);
+        }
     }
 }
