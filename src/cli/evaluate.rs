@@ -13,6 +13,7 @@ use super::load::{ModelArgs, Precision};
 use super::out;
 use super::progress::Bar;
 use crate::data::table::Reading;
+use crate::evaluate::frozen;
 use crate::evaluate::results::Folder;
 use crate::evaluate::run::{self, AskEvent, Prepared};
 use crate::evaluate::task::Task;
@@ -84,6 +85,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let evaluation = prepared.evaluation(&model, adapter.as_ref(), args.weights.words(), &started);
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.task));
     let (folder, answered) = Folder::begin(&folder, &evaluation, args.resume)?;
+    frozen::note_opening(folder.path(), &evaluation, &started)?;
     let before = answered.len();
     if before > 0 {
         out::note(&format!("{before} rows were answered before"));

@@ -6,6 +6,7 @@ mod bench;
 mod bench_fetch;
 mod cache;
 mod classify;
+mod configurations;
 mod embed;
 mod evaluate;
 mod explore;
@@ -91,6 +92,9 @@ pub enum Command {
     /// question changes
     Stability(stability::StabilityArgs),
 
+    /// Show every configuration that was tried with a table, and freeze one of them
+    Configurations(configurations::ConfigurationsArgs),
+
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
@@ -135,6 +139,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Reproduce(args) => reproduce::run(args),
         Command::Stability(args) => stability::run(args),
+        Command::Configurations(args) => configurations::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
@@ -157,7 +162,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | explore | lecture | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | configurations | explore | lecture | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -209,6 +214,7 @@ mod tests {
             "tuning-fork report evaluations/one --against evaluations/other --out report.docx",
             "tuning-fork reproduce evaluations/abstracts/evaluation.json --model other",
             "tuning-fork stability evaluations/abstracts --rows 20 --needed 0.9 --json",
+            "tuning-fork configurations --freeze evaluations/abstracts --json",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork explore tokens --model m --model other --text Once",
             "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",

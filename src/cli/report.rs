@@ -11,7 +11,7 @@ use crate::evaluate::compare::Comparison;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Evaluation, Folder};
 use crate::evaluate::stability::Stability;
-use crate::evaluate::{documents, methods};
+use crate::evaluate::{configurations, documents, methods};
 use crate::files;
 
 #[derive(Debug, Args)]
@@ -50,6 +50,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         ));
     }
     let mut markdown = methods::markdown(&evaluation, &report);
+    let mut paragraph = methods::paragraph(&evaluation, &report);
+    if let Some(sentence) = configurations::sentence(&args.folder, &evaluation)? {
+        markdown.push_str(&format!("\n## Configurations\n\n{sentence}\n"));
+        paragraph.push_str(&format!(" {sentence}"));
+    }
     let stability = Stability::read(&args.folder)?;
     if let Some(stability) = &stability {
         markdown.push_str(&stability.markdown());
@@ -59,13 +64,13 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     if args.json {
         out::json(&json!({
             "name": task.name,
-            "methods": methods::paragraph(&evaluation, &report),
+            "methods": paragraph,
             "evaluation": evaluation,
             "report": report,
             "stability": stability,
         }))
     } else if args.methods {
-        out::line(&methods::paragraph(&evaluation, &report))
+        out::line(&paragraph)
     } else {
         out::line(&markdown)
     }

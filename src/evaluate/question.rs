@@ -103,6 +103,10 @@ impl Questions {
         table: Table,
     ) -> Result<Self, QuestionError> {
         let mut rows = table.rows;
+        if let Some(split) = task.split {
+            let mut chosen = split.chosen(rows.len()).into_iter();
+            rows.retain(|_| chosen.next().unwrap_or_default());
+        }
         if task.rows > 0 {
             rows.truncate(task.rows);
         }

@@ -346,11 +346,23 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
     compare(begun.prompt == now.prompt, "another prompt".to_owned());
     let settings = |task: &Task| {
         let Task {
-            orders, seed, answer, score, id, code, exam, judge, extract, write, survey, ..
+            split,
+            orders,
+            seed,
+            answer,
+            score,
+            id,
+            code,
+            exam,
+            judge,
+            extract,
+            write,
+            survey,
+            ..
         } = task.clone();
         // Where the codebook lies does not matter; what is in it was compared above.
         let code = code.map(|code| (code.text, code.human, code.inclusion, code.by));
-        (orders, seed, answer, score, id, code, exam, judge, extract, write, survey)
+        (split, orders, (seed, answer, score, id), code, exam, judge, extract, write, survey)
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
     found

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::schema::{Field, Schema};
+use super::split::Split;
 use super::survey::Survey;
 use crate::files;
 
@@ -32,6 +33,10 @@ pub struct Task {
 
     /// Only so many rows from the beginning; 0: all.
     pub rows: usize,
+
+    /// Rows that are kept for the end, and which part is asked about; without it, all rows are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
 
     /// In how many orders the options are shown; the probabilities are averaged over them. More
     /// than there are: all there are.
@@ -73,6 +78,7 @@ impl Default for Task {
             data: PathBuf::new(),
             id: None,
             rows: 0,
+            split: None,
             orders: 1,
             seed: 0,
             answer: AnswerForm::default(),
@@ -373,6 +379,9 @@ impl Task {
         let unusable = |problem: &str| Err(TaskError::Unusable(problem.to_owned()));
         if self.data.as_os_str().is_empty() {
             return unusable("the task names no `data`: the table whose rows are asked about");
+        }
+        if let Some(problem) = self.split.and_then(|split| split.problem()) {
+            return Err(TaskError::Unusable(problem));
         }
         let parts = [
             self.code.as_ref().map(Kind::Code),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
 use tuning_fork::evaluate::run::{self, AskError, AskEvent, Prepared};
+use tuning_fork::evaluate::split::{Part, Split};
 use tuning_fork::evaluate::stability::{self, Settings, StabilityError, Test, Testing};
 use tuning_fork::evaluate::task::Task;
 use tuning_fork::files;
@@ -206,4 +207,23 @@ fn stability_asks_as_often_as_it_says_and_the_same_again() {
     let stopped =
         stability::run(&model, None, &prepared, &settings, &Recorder::stop_after(9)).unwrap_err();
     assert!(matches!(stopped, StabilityError::Ask(AskError::Stopped(_))), "{stopped:?}");
+}
+
+#[test]
+fn the_parts_of_a_table_share_no_row_and_keep_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut task = task(folder.path());
+    let mut rows = |part| {
+        task.split = Some(Split { test: 0.4, seed: 3, part });
+        let prepared = Prepared::read(&task, &Quiet).unwrap();
+        let rows = prepared.questions.list.iter();
+        rows.map(|question| (question.row.place.row, question.id.clone())).collect::<Vec<_>>()
+    };
+    let (development, test) = (rows(Part::Development), rows(Part::Test));
+    assert_eq!((development.len(), test.len()), (6, 4));
+    let mut all = [development, test].concat();
+    all.sort_by_key(|(row, _)| *row);
+    for (number, (row, id)) in (1..=10).zip(all) {
+        assert_eq!((row, id), (number, Some(format!("r{}", number - 1).into())));
+    }
 }

@@ -12,12 +12,15 @@ use tuning_fork::app::tasks::show_prompt::ShowPrompt;
 use tuning_fork::app::work::Held;
 use tuning_fork::data::codebook::{Class, Codebook};
 use tuning_fork::data::table::{self, Table};
+use tuning_fork::evaluate::configurations::{OfTable, Tried};
+use tuning_fork::evaluate::figure::WithInterval;
 use tuning_fork::evaluate::kept;
 use tuning_fork::evaluate::prompt::Form;
 use tuning_fork::evaluate::question::Questions;
 use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
 use tuning_fork::evaluate::run::{AskError, Prepared};
 use tuning_fork::evaluate::schema::{Field, FieldKind};
+use tuning_fork::evaluate::split::Part;
 use tuning_fork::evaluate::task::{Code, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
@@ -26,7 +29,7 @@ use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowC
 use tuning_fork::state::evaluate::asking::Asking;
 use tuning_fork::state::evaluate::form::What;
 use tuning_fork::state::evaluate::grid::{Filter, Order};
-use tuning_fork::state::evaluate::{Front, KeptIn, OpenEvaluation, ReportPage};
+use tuning_fork::state::evaluate::{ConfigurationsPage, Front, KeptIn, OpenEvaluation, ReportPage};
 use tuning_fork::state::prefs::PanelId;
 
 use crate::support::{Window, card, empty_state, loaded_state};
@@ -293,6 +296,54 @@ fn a_report_is_read_in_the_window_and_closed_with_escape() {
     assert_eq!(window.asked(), [Command::Evaluate(EvaluateCommand::TestStability(folder))]);
     assert!(window.state().evaluate.close_topmost());
     assert!(window.state().evaluate.report.is_none());
+}
+
+/// Two prompts were tried with a table whose end is kept.
+pub fn configurations() -> AppState {
+    let tried = |name: &str, share: f64, standing| Tried {
+        folder: PathBuf::from("evaluations").join(name),
+        configuration: "0123456789ab".to_owned(),
+        model: "tiny".to_owned(),
+        has_adapter: false,
+        part: Some(Part::Development),
+        started: "2026-11-28T10:15:00Z".to_owned(),
+        answered: 30,
+        rows: 30,
+        settings: "{instruction} {codebook} Text: {text}".to_owned(),
+        standing,
+        shares: vec![("praise".to_owned(), WithInterval::share((share * 30.0) as usize, 30))],
+        accuracy: Some(WithInterval::share(24, 30)),
+    };
+    let mut state = evaluated();
+    state.evaluate.configurations = Some(ConfigurationsPage {
+        tables: vec![OfTable {
+            table: "reports.csv".to_owned(),
+            data_sha256: "00".to_owned(),
+            tried: vec![tried("first", 0.5, None), tried("second", 0.7, Some("frozen"))],
+        }],
+        ..ConfigurationsPage::default()
+    });
+    state
+}
+
+#[test]
+fn what_was_tried_is_compared_on_one_scale_and_one_is_frozen() {
+    let mut window = Window::new(configurations());
+    assert!(window.sees("right answers: 0.800, 95 % interval"), "{}", window.tree());
+    window.click("Freeze this one");
+    window.click("Open the test part");
+    let folder = |name: &str| PathBuf::from("evaluations").join(name);
+    assert_eq!(
+        window.asked(),
+        [
+            Command::Evaluate(EvaluateCommand::Freeze(folder("first"))),
+            Command::Evaluate(EvaluateCommand::OpenTestPart(folder("second"))),
+        ]
+    );
+    window.state().evaluate.configurations.as_mut().unwrap().number = 1;
+    window.run();
+    assert!(window.sees("share of praise: 0.700"), "{}", window.tree());
+    assert!(window.state().evaluate.close_topmost());
 }
 
 #[test]

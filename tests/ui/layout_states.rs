@@ -770,13 +770,14 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 10] = [
+pub const EVALUATE: [Named; 11] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
     ("a form", evaluate::filled_form),
     ("fields", evaluate::form_of_fields),
     ("a report", evaluate::report),
+    ("configurations", evaluate::configurations),
     ("a prompt", evaluate_prompt),
     ("rows", evaluate::evaluated),
     ("a row", evaluate_row),

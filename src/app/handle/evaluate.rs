@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
+use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
 use crate::app::tasks::read_codebook::ReadCodebook;
@@ -39,6 +40,7 @@ impl Workbench {
             EvaluateCommand::UseSample => self.use_sample(),
             EvaluateCommand::OpenTask(path) => self.open_task(path),
             EvaluateCommand::OpenKept(folder) => {
+                self.state.evaluate.configurations = None;
                 let name = file_name(&folder);
                 self.prepare(Preparing::Open, name, TaskSource::Kept(folder.clone()), Some(folder));
             }
@@ -63,10 +65,26 @@ impl Workbench {
                 self.start(TestStability { folder: folder.clone(), at: None }, folder);
             }
             EvaluateCommand::StopTests => self.tasks.stop::<TestStability>(),
+            EvaluateCommand::CompareConfigurations => self.list_configurations(None),
+            EvaluateCommand::Freeze(folder) => {
+                let at = self.host.timestamp();
+                self.list_configurations(Some((folder, at)));
+            }
+            EvaluateCommand::OpenTestPart(folder) => {
+                self.state.evaluate.configurations = None;
+                let name = file_name(&folder);
+                self.prepare(Preparing::Open, name, TaskSource::TestPart(folder), None);
+            }
             EvaluateCommand::ShowPrompt(content) => {
                 self.start_instead(ShowPrompt { content: content.clone() }, content);
             }
         }
+    }
+
+    fn list_configurations(&mut self, freeze: Option<(PathBuf, String)>) {
+        let Some(open) = &self.project else { return };
+        let project = open.folder.clone();
+        self.start_instead(ListConfigurations, Asked { project, freeze });
     }
 
     pub(super) fn open_task(&mut self, path: PathBuf) {

@@ -10,6 +10,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::evaluate::frozen::{self, FreezeError};
 use crate::evaluate::kept;
 use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
 use crate::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
@@ -71,6 +72,9 @@ pub enum AskRowsError {
 
     #[error(transparent)]
     Ask(#[from] AskError),
+
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
 
     #[error("the codebook could not be saved in the project")]
     Codebook(#[source] io::Error),
@@ -141,6 +145,7 @@ impl Work for AskRows {
             keep_codebook(&prepared, project, &folder, &mut evaluation)?;
         }
         let (kept, answered) = Folder::begin(&folder, &evaluation, resume)?;
+        frozen::note_opening(&folder, &evaluation, &started)?;
         progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
         run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
         Ok(())

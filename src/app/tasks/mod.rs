@@ -15,6 +15,7 @@ pub mod export_pairs;
 pub mod export_run;
 pub mod export_view;
 pub mod grow_tree;
+pub mod list_configurations;
 pub mod list_evaluations;
 pub mod list_lectures;
 pub mod list_runs;

@@ -18,6 +18,7 @@ use crate::evaluate::question::QuestionError;
 use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
 use crate::evaluate::run::{AskError, Prepared};
+use crate::evaluate::split::Part;
 use crate::evaluate::task;
 use crate::evaluate::task::TaskError;
 use crate::jobs::Progress;
@@ -47,6 +48,9 @@ pub enum TaskSource {
 
     /// The folder of an evaluation.
     Kept(PathBuf),
+
+    /// The same task about the rows that were kept for the end.
+    TestPart(PathBuf),
 }
 
 /// A task with its rows, and what was answered before.
@@ -107,6 +111,14 @@ impl Work for PrepareEvaluation {
                 Prepared::read(&task::Task::read(&path)?, progress)?
             }
             TaskSource::Kept(folder) => return kept(&folder, progress),
+            TaskSource::TestPart(folder) => {
+                let (evaluation, _) = Folder::read(&folder)?;
+                let mut task = task_of(&folder, &evaluation);
+                if let Some(split) = &mut task.split {
+                    split.part = Part::Test;
+                }
+                Prepared::read(&task, progress)?
+            }
         };
         Ok(PreparedEvaluation { prepared: Arc::new(prepared), begun: None })
     }

@@ -8,10 +8,11 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::evaluate::frozen::FreezeError;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Folder, FolderError};
 use crate::evaluate::stability::{Stability, StabilityError};
-use crate::evaluate::{documents, methods};
+use crate::evaluate::{configurations, documents, methods};
 use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
@@ -31,6 +32,9 @@ pub struct ReportEvaluation {
 pub enum ReportError {
     #[error(transparent)]
     Folder(#[from] FolderError),
+
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
 
     #[error(transparent)]
     Stability(#[from] StabilityError),
@@ -61,6 +65,11 @@ fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
     let (evaluation, answered) = Folder::read(&folder)?;
     let report = Report::of(&evaluation, &answered);
     let mut markdown = methods::markdown(&evaluation, &report);
+    let mut paragraph = methods::paragraph(&evaluation, &report);
+    if let Some(sentence) = configurations::sentence(&folder, &evaluation)? {
+        markdown.push_str(&format!("\n## Configurations\n\n{sentence}\n"));
+        paragraph.push_str(&format!(" {sentence}"));
+    }
     if let Some(stability) = Stability::read(&folder)? {
         markdown.push_str(&stability.markdown());
     }
@@ -72,7 +81,6 @@ fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
         let path = folder.join(name);
         files::write_atomic(&path, &bytes).map_err(|source| ReportError::Write { path, source })?;
     }
-    let paragraph = methods::paragraph(&evaluation, &report);
     let testable = evaluation.task.code.is_some().then_some(evaluation.model);
     Ok(ReportPage { folder, markdown, paragraph, testable })
 }

@@ -87,6 +87,14 @@ fn buttons_ui(ui: &mut Ui, evaluate: &EvaluateState, commands: &mut Commands) {
     if open.on_disabled_hover_text(why_not).clicked() {
         commands.push(EvaluateCommand::ChooseTask);
     }
+    if evaluate.kept.len() > 1 {
+        let compare = ActionButton::new("Configurations").icon(icons::LOCK);
+        let hint = "What each prompt and setting that was tried says, and which one is frozen \
+                    before the test part is opened";
+        if ui.add(compare).on_hover_text(hint).clicked() {
+            commands.push(EvaluateCommand::CompareConfigurations);
+        }
+    }
 }
 
 /// What is being asked about, and a button that shows it.

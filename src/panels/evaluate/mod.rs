@@ -2,6 +2,7 @@
 
 mod codebook;
 mod column;
+mod configurations;
 mod detail;
 mod fields;
 mod grid;
@@ -38,6 +39,10 @@ pub fn evaluate_panel_ui(
     evaluate.refresh();
     if evaluate.report.is_some() {
         report::report_ui(ui, evaluate, around, commands);
+        return;
+    }
+    if evaluate.configurations.is_some() {
+        configurations::configurations_ui(ui, evaluate, commands);
         return;
     }
     if evaluate.front == Front::List {

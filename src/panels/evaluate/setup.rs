@@ -84,6 +84,14 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     choices.extend(columns.iter().cloned());
     column_ui(ui, "Rows are named by", hint, &choices, &mut id);
     form.id = Some(id).filter(|id| !id.is_empty());
+    number_row_ui(
+        ui,
+        "Share kept for the end",
+        "This share of the rows, drawn at random, is not asked about while you try prompts and \
+         settings. Freeze one of them, then open these rows: they say how good it is",
+        &mut form.kept_share,
+        0.0..=0.9,
+    );
     if form.what == What::Code {
         people_ui(ui, form, &columns);
     }

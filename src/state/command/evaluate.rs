@@ -43,6 +43,15 @@ pub enum EvaluateCommand {
     TestStability(PathBuf),
     StopTests,
 
+    /// Shows every configuration that was tried, side by side.
+    CompareConfigurations,
+
+    /// Freezes the configuration of an evaluation, by its folder.
+    Freeze(PathBuf),
+
+    /// The rows that were kept for the end, with the configuration of an evaluation.
+    OpenTestPart(PathBuf),
+
     /// The prompt through the loaded model's chat template.
     ShowPrompt(String),
 }

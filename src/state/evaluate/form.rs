@@ -9,6 +9,7 @@ use crate::evaluate::kept::Draft;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
+use crate::evaluate::split::{Part, Split};
 use crate::evaluate::task::{AnswerForm, Code, Extract, Kind, Scoring, Task, Write};
 
 /// What the model does with each text.
@@ -51,6 +52,9 @@ pub struct CodeForm {
     /// The column whose groups are compared.
     pub by: Option<String>,
     pub codebook: Codebook,
+
+    /// The share of rows that are kept for the end; 0: none.
+    pub kept_share: f64,
     pub orders: usize,
     pub seed: u64,
     pub answer: AnswerForm,
@@ -79,6 +83,7 @@ impl Default for CodeForm {
                 classes: vec![Class::default(), Class::default()],
                 ..Codebook::default()
             },
+            kept_share: 0.0,
             orders,
             seed,
             answer,
@@ -156,6 +161,7 @@ impl CodeForm {
             name: name.trim().to_owned(),
             data,
             id: self.id.clone(),
+            split: self.split(),
             orders: self.orders,
             seed: self.seed,
             answer: self.answer,
@@ -168,6 +174,11 @@ impl CodeForm {
         }
     }
 
+    fn split(&self) -> Option<Split> {
+        let split = Split { test: self.kept_share, seed: self.seed, part: Part::Development };
+        (self.kept_share > 0.0).then_some(split)
+    }
+
     /// The form as it is kept. The table is read again.
     pub fn draft(&self) -> Draft {
         Draft { task: self.task(), codebook: self.codebook.clone() }
@@ -175,8 +186,9 @@ impl CodeForm {
 
     /// Takes over a task and its codebook; `report`: how its table looks, where that is known.
     pub fn take_over(&mut self, task: &Task, codebook: &Codebook, report: Option<Report>) {
-        let Task { name, id, orders, seed, answer, score, prompt, code, extract, write, .. } =
-            task.clone();
+        let Task {
+            name, id, split, orders, seed, answer, score, prompt, code, extract, write, ..
+        } = task.clone();
         let own = task.kind().ok().map(usual);
         let mut form = Self { codebook: codebook.clone(), ..Self::default() };
         if let Some(code) = code {
@@ -195,6 +207,7 @@ impl CodeForm {
         form.write.text.clear();
         *self = Self {
             id,
+            kept_share: split.map_or(0.0, |split| split.test),
             orders,
             seed,
             answer,

@@ -14,6 +14,7 @@ use grid::Grid;
 
 use super::slots::ModelSlot;
 use crate::data::table::Reading;
+use crate::evaluate::configurations::OfTable;
 use crate::evaluate::kept::{Draft, Kept};
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
@@ -53,6 +54,19 @@ pub struct EvaluateState {
 
     /// A report that lies over everything else.
     pub report: Option<ReportPage>,
+
+    /// What was tried with each table, over everything else but a report.
+    pub configurations: Option<ConfigurationsPage>,
+}
+
+/// Every configuration that was tried, and what of them is compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConfigurationsPage {
+    pub tables: Vec<OfTable>,
+
+    /// The table that is looked at, and the number of it, by their places.
+    pub table: usize,
+    pub number: usize,
 }
 
 /// A report as it was written.
@@ -277,7 +291,7 @@ impl EvaluateState {
 
     /// Closes what lies over the rows. False: nothing does.
     pub fn close_topmost(&mut self) -> bool {
-        if self.report.take().is_some() {
+        if self.report.take().is_some() || self.configurations.take().is_some() {
             return true;
         }
         let selected = self.open.as_mut().and_then(|open| open.grid.selected.take());
