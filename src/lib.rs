@@ -19,6 +19,7 @@ pub mod lecture;
 pub mod llm;
 pub mod memory;
 pub mod panels;
+pub mod room;
 pub mod seq2seq;
 pub mod state;
 pub mod stats;

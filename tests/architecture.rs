@@ -26,8 +26,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("encoder", &["files", "jobs", "llm"]),
     ("seq2seq", &["encoder", "jobs", "llm"]),
     ("stats", &[]),
+    ("room", &["files", "jobs", "stats"]),
     ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
-    ("lecture", &["data", "explore", "files", "jobs", "llm"]),
+    ("lecture", &["data", "explore", "files", "jobs", "llm", "room"]),
     ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
@@ -37,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "state",
         &[
             "data", "encoder", "errors", "eval", "evaluate", "explore", "hub", "lecture", "llm",
-            "seq2seq", "stats", "study", "train", "words",
+            "room", "seq2seq", "stats", "study", "train", "words",
         ],
     ),
     // Views
@@ -45,7 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "panels",
         &[
-            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "state", "study",
+            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "room", "state", "study",
             "train", "widgets",
         ],
     ),
@@ -67,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "llm",
             "memory",
             "panels",
+            "room",
             "state",
             "study",
             "train",
@@ -77,7 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "lecture", "llm", "memory", "seq2seq", "stats", "study", "train", "words",
+            "jobs", "lecture", "llm", "memory", "room", "seq2seq", "stats", "study", "train", "words",
         ],
     ),
 ];
@@ -196,6 +198,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
     ("plotters", &["app/figure"]),
+    ("hyper::", &["room"]),
+    ("async_io", &["room"]),
+    ("fast_qr", &["room/qr.rs"]),
 ];
 
 /// Crate roots and test support see everything.

@@ -23,6 +23,7 @@ mod peak;
 mod progress;
 mod report;
 mod reproduce;
+mod room;
 mod rows;
 mod score;
 mod stability;
@@ -104,6 +105,9 @@ pub enum Command {
     /// Check a lecture's file, or record what its scenes show
     Lecture(lecture::LectureArgs),
 
+    /// Ask the phones of an audience: a page on the local network, counts, results as files
+    Room(room::RoomArgs),
+
     /// Train a LoRA adapter as a run file says
     Train(train::TrainArgs),
 
@@ -143,6 +147,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
+        Command::Room(args) => room::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args, process_start),
@@ -162,7 +167,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     out::note(&format!(
         "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | configurations | explore | lecture | stats | train | export | bench \
+         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | configurations | explore | lecture | room | stats | train | export | bench \
          (see tuning-fork --help)"
     ));
 }
@@ -224,6 +229,8 @@ mod tests {
             "tuning-fork explore attention --model m --text Once --layer 3 --out a.safetensors",
             "tuning-fork explore meaning --model m --input items.jsonl --layer 8 --pooling last",
             "tuning-fork explore tree --model m --text Once --branches 3 --depth 4 --greedy 20",
+            "tuning-fork room questions.toml --address 192.168.1.20 --port 8080 --each 60 --json",
+            "tuning-fork room --addresses",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
             "tuning-fork export --adapter runs/1 --as merged --out merged",

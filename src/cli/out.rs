@@ -30,6 +30,12 @@ pub fn note(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
 
+/// A piece of it, shown at once.
+pub fn piece_of_note(text: &str) {
+    // As above.
+    write!(io::stderr(), "{text}").ok();
+}
+
 /// What went wrong and why, a line each.
 pub fn error(error: &anyhow::Error) {
     let mut said = String::new();

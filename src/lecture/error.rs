@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::explore;
 use crate::llm;
+use crate::room::error::QuestionError;
 
 /// Why a file is not a lecture. The line is counted from 1.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,15 @@ pub enum FileError {
 
     #[error("{place}: `{key}` is {found}. Expected: {expected}")]
     Value { place: String, key: String, found: String, expected: String },
+
+    #[error("{place}: {source}")]
+    Question { place: String, source: QuestionError },
+
+    #[error(
+        "the file has no question. Begin one with a line [[question]], and give it a `kind` and a \
+         `text`"
+    )]
+    NoQuestions,
 
     #[error("the lecture has no scene. Begin one with a line [[scene]], and give it a `view`")]
     NoScenes,

@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::Table;
 
 use super::error::FileError;
-use super::keys::{Keys, nearest};
+use super::keys::{Keys, nearest, table_lines};
+use super::questions::question_kind;
 use super::scene::{FORMAT, Lecture, Scene, View};
 use crate::files;
 
@@ -58,20 +59,13 @@ pub fn parse(text: &str) -> Result<Lecture, FileError> {
     if tables.is_empty() || tables.len() > MOST_SCENES {
         return Err(FileError::NoScenes);
     }
-    let lines = scene_lines(text);
+    let lines = table_lines(text, "scene");
     let scenes = tables.into_iter().enumerate().map(|(at, table)| {
         let line = lines.get(at).copied().unwrap_or(1);
         scene(Keys::new(table, text, line, format!("scene {}", at + 1)))
     });
     let scenes = scenes.collect::<Result<Vec<_>, _>>()?;
     Ok(Lecture { format: FORMAT, title, about, minutes, model, scenes })
-}
-
-/// The lines at which scenes begin, counted from 1.
-fn scene_lines(text: &str) -> Vec<usize> {
-    let is_scene = |line: &str| line.replace(' ', "").starts_with("[[scene]]");
-    let lines = text.lines().enumerate().filter(|(_, line)| is_scene(line));
-    lines.map(|(at, _)| at + 1).collect()
 }
 
 fn scene(mut keys: Keys<'_>) -> Result<Scene, FileError> {
@@ -186,6 +180,11 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
         }
         "adapter" => View::Adapter { text: keys.needed_text("text", TEXT)? },
         "machine" => View::Machine,
+        "ask" => {
+            let text = keys.needed_text("text", "what the room is asked")?;
+            let about = keys.text("about")?.unwrap_or_default();
+            View::Ask { text, about, kind: question_kind(keys)? }
+        }
         _ => return Ok(None),
     };
     Ok(Some(view))
@@ -237,7 +236,8 @@ mod tests {
             [[scene]]\nview = \"leave_one_out\"\ntext = \"a\"\nanswer = \" b\"\n\
             [[scene]]\nview = \"meaning\"\nitems = [\"a\", \"b\", \"c\"]\n\
             [[scene]]\nview = \"adapter\"\ntext = \"a\"\nadapter = \"runs/one\"\n\
-            [[scene]]\nview = \"machine\"\n";
+            [[scene]]\nview = \"machine\"\n\
+            [[scene]]\nview = \"ask\"\ntext = \"a\"\nkind = \"pair\"\nleft = \"b\"\nright = \"c\"\n";
         let lecture = parse(scenes).unwrap();
         let names: Vec<&str> = lecture.scenes.iter().map(|scene| scene.view.name()).collect();
         assert_eq!(names, View::NAMES);

@@ -120,6 +120,18 @@ impl<'a> Keys<'a> {
         Ok(Some(number))
     }
 
+    /// The same below 0 too.
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, FileError> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let number = value.as_integer().filter(|number| range.contains(number));
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        number.map(Some).ok_or_else(|| self.wrong(key, &value, &expected))
+    }
+
     pub fn number(
         &mut self,
         key: &'static str,
@@ -151,7 +163,7 @@ impl<'a> Keys<'a> {
 
     /// The tables of a list of tables.
     pub fn tables(&mut self, key: &'static str) -> Result<Vec<Table>, FileError> {
-        let expected = "scenes, each beginning with a line [[scene]]";
+        let expected = &format!("{key}s, each beginning with a line [[{key}]]");
         match self.take(key) {
             None => Ok(Vec::new()),
             Some(Value::Array(values)) => {
@@ -172,6 +184,14 @@ impl<'a> Keys<'a> {
         let meant = nearest(&key, &self.known);
         Err(FileError::UnknownKey { place, key, meant, known: self.known.join(", ") })
     }
+}
+
+/// The lines at which the tables of a list begin, counted from 1.
+pub fn table_lines(text: &str, name: &str) -> Vec<usize> {
+    let begin = format!("[[{name}]]");
+    let begins = |line: &str| line.replace(' ', "").starts_with(&begin);
+    let lines = text.lines().enumerate().filter(|(_, line)| begins(line));
+    lines.map(|(at, _)| at + 1).collect()
 }
 
 fn as_number(value: &Value) -> Option<f64> {

@@ -11,6 +11,7 @@ pub mod next;
 pub mod place;
 pub mod play;
 pub mod played;
+pub mod questions;
 pub mod recording;
 pub mod samples;
 pub mod scene;

@@ -33,7 +33,7 @@ pub fn play(
 ) -> Result<Played, PlayError> {
     let subject = Subject::new(model, adapter.map(AsRef::as_ref));
     let played = match view {
-        View::Words { .. } => Played::Words,
+        View::Words { .. } | View::Ask { .. } => Played::Words,
         View::Tokens { text, chat, .. } => {
             let (text, is_chat) = (rendered(model, text, *chat)?, *chat);
             Played::Tokens(tokens::of_text(model.tokenizer(), &text, !is_chat)?)

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::room::question::Kind;
+
 /// What `format` says in a file that this version writes.
 pub const FORMAT: i64 = 1;
 
@@ -54,7 +56,7 @@ impl Scene {
     /// The model that it is shown with, as the file names it. `None`: it needs none.
     pub fn model_in<'a>(&'a self, lecture: &'a Lecture) -> Option<&'a str> {
         let named = self.model.as_deref().unwrap_or(&lecture.model);
-        (!matches!(self.view, View::Words { .. })).then_some(named)
+        (!matches!(self.view, View::Words { .. } | View::Ask { .. })).then_some(named)
     }
 
     /// How often R does something.
@@ -67,6 +69,8 @@ impl Scene {
                     usize::MAX
                 }
             }
+            // The counts of a vote are always hidden first.
+            View::Ask { .. } => 1,
             _ => usize::from(self.reveal),
         }
     }
@@ -146,6 +150,17 @@ pub enum View {
 
     /// The model's parts.
     Machine,
+
+    /// A question to the room: on its phones where it is open, else for a show of hands.
+    Ask {
+        text: String,
+
+        /// What the question is about.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        about: String,
+        #[serde(flatten)]
+        kind: Kind,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -155,7 +170,7 @@ fn is_zero(count: &usize) -> bool {
 
 impl View {
     /// As the file names it, in the order in which they are listed.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "words",
         "tokens",
         "next",
@@ -170,6 +185,7 @@ impl View {
         "meaning",
         "adapter",
         "machine",
+        "ask",
     ];
 
     pub fn name(&self) -> &'static str {
@@ -188,6 +204,7 @@ impl View {
             Self::Meaning { .. } => 11,
             Self::Adapter { .. } => 12,
             Self::Machine => 13,
+            Self::Ask { .. } => 14,
         };
         Self::NAMES[at]
     }
@@ -209,6 +226,7 @@ impl View {
             Self::Meaning { .. } => "Meaning",
             Self::Adapter { .. } => "Base and adapter",
             Self::Machine => "The machine",
+            Self::Ask { .. } => "Ask the room",
         }
     }
 
@@ -238,6 +256,7 @@ impl View {
             Self::Adapter { .. } => {
                 "Bits by which the adapter makes each token likelier (+) or less likely (\u{2212})."
             }
+            Self::Ask { .. } => "",
             Self::Machine => "The text goes through these parts from the top to the bottom.",
         }
     }
