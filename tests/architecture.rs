@@ -46,8 +46,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "panels",
         &[
-            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "room", "state", "study",
-            "train", "widgets",
+            "data", "eval", "evaluate", "explore", "hub", "lecture", "llm", "room", "state",
+            "study", "train", "widgets",
         ],
     ),
     // Shells: a window and a command line
@@ -79,7 +79,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "lecture", "llm", "memory", "room", "seq2seq", "stats", "study", "train", "words",
+            "jobs", "lecture", "llm", "memory", "room", "seq2seq", "stats", "study", "train",
+            "words",
         ],
     ),
 ];
@@ -164,12 +165,13 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("prefs", &["hub"]),
             ("mapping", &[]),
             ("lectures", &[]),
+            ("room", &[]),
             ("command", &["hub", "mapping", "prefs"]),
             ("notice", &["command", "prefs"]),
             ("scores", &[]),
             ("series", &[]),
-            ("slots", &["command", "notice"]),
-            ("annotate", &["slots"]),
+            ("slots", &["command", "notice", "room"]),
+            ("annotate", &["room", "slots"]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["prefs", "scores", "slots"]),
             ("look_inside", &["playground", "slots"]),

@@ -175,6 +175,7 @@ impl Workbench {
             self.renew_estimate();
             self.keep_draft();
             self.prepare_lecture();
+            self.ask_room();
         }
         self.state.activities = self.tasks.activities(self);
         // Only what the Playground asked for is held back.

@@ -1,10 +1,12 @@
 //! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
 
+mod phones;
 mod verdicts;
 
 use eframe::egui;
 use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 
+use self::phones::phones_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
 use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
@@ -63,6 +65,7 @@ pub fn annotate_panel_ui(
         .frame(egui::Frame::new().inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
         .show(ui, |ui| {
             next_step_ui(ui, annotate, around, commands);
+            phones_ui(ui, annotate, around.room, commands);
             verdict_buttons_ui(ui, annotate, around, is_low, commands);
             if !is_low {
                 counts_ui(ui, &annotate.counts());

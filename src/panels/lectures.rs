@@ -3,9 +3,11 @@
 use eframe::egui::{Label, Ui};
 
 use crate::lecture::place::Place;
+use crate::panels::room::room_card_ui;
 use crate::state::command::{Commands, LecturesCommand, ModelsCommand, ViewCommand, WindowCommand};
 use crate::state::hub::ModelsTab;
 use crate::state::lectures::{Front, LecturesState, Listed, Shown};
+use crate::state::room::RoomState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::layout::{heading_ui, inset_ui, scrolled_ui};
@@ -13,25 +15,31 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
 /// The keys of the panel and of the stage.
-pub const KEYS: [(&str, &str); 7] = [
+pub const KEYS: [(&str, &str); 8] = [
     ("Page Down, Space", "On the stage: the next scene"),
     ("Page Up", "On the stage: the scene before"),
     ("R", "On the stage: reveal what is hidden"),
     ("B", "On the stage: make the screen dark, and light again"),
+    ("J", "On the stage, where the room is open to phones: how to join"),
     ("Home, End", "On the stage: the first and the last scene"),
     ("F", "With notes: the stage window takes its whole screen"),
     ("Esc", "Leave the stage, then close the lecture"),
 ];
 
 /// Draws the panel.
-pub fn lectures_panel_ui(ui: &mut Ui, lectures: &mut LecturesState, commands: &mut Commands) {
+pub fn lectures_panel_ui(
+    ui: &mut Ui,
+    lectures: &mut LecturesState,
+    room: &mut RoomState,
+    commands: &mut Commands,
+) {
     match &lectures.front {
-        None => list_ui(ui, &lectures.listed, commands),
-        Some(front) => front_ui(ui, front, commands),
+        None => list_ui(ui, &lectures.listed, room, commands),
+        Some(front) => front_ui(ui, front, room, commands),
     }
 }
 
-fn list_ui(ui: &mut Ui, listed: &[Listed], commands: &mut Commands) {
+fn list_ui(ui: &mut Ui, listed: &[Listed], room: &mut RoomState, commands: &mut Commands) {
     inset_ui(ui, |ui| {
         heading_ui(ui, "Lectures", |ui| {
             let again = ActionButton::only_icon(icons::REFRESH, "Look for lectures again");
@@ -55,6 +63,7 @@ fn list_ui(ui: &mut Ui, listed: &[Listed], commands: &mut Commands) {
             card_ui(ui, |ui| listed_ui(ui, listed, commands));
             ui.add_space(theme::GAP_LARGE);
         }
+        room_card_ui(ui, room, commands);
     });
 }
 
@@ -110,7 +119,7 @@ fn file_ui(ui: &mut Ui, place: &Place, commands: &mut Commands) {
     }
 }
 
-fn front_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
+fn front_ui(ui: &mut Ui, front: &Front, room: &mut RoomState, commands: &mut Commands) {
     let lecture = &front.opened.lecture;
     let title = if lecture.title.is_empty() { "Without a title" } else { &lecture.title };
     inset_ui(ui, |ui| {
@@ -126,6 +135,8 @@ fn front_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
             ui.add_space(theme::GAP_SMALL);
             start_ui(ui, front, commands);
         });
+        ui.add_space(theme::GAP_LARGE);
+        room_card_ui(ui, room, commands);
         ui.add_space(theme::GAP_LARGE);
         card_ui(ui, |ui| scenes_ui(ui, front));
     });

@@ -16,6 +16,7 @@ pub mod palette;
 pub mod playground;
 pub mod preview;
 pub mod rail;
+pub mod room;
 pub mod sampling;
 mod shortcuts;
 pub mod stage;
@@ -43,7 +44,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         state.enter();
     }
     ask_before_closing(ui, state);
-    if stage::stage_ui(ui, &mut state.lectures, commands) {
+    if stage::stage_ui(ui, &mut state.lectures, &state.room, commands) {
         return;
     }
     keys::handle(ui, state, commands);
@@ -108,13 +109,14 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         evaluate,
         train,
         lectures,
+        room,
         notices,
         activities,
         project,
         mapping: _,
         window: _,
     } = state;
-    let around = Surroundings { model, adapter, notices, activities, project };
+    let around = Surroundings { model, adapter, notices, activities, project, room };
     match prefs.panel {
         PanelId::Models => models::models_panel_ui(ui, models, hub, around, commands),
         PanelId::Playground => {
@@ -126,7 +128,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
         PanelId::Evaluate => evaluate::evaluate_panel_ui(ui, evaluate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
-        PanelId::Lectures => lectures::lectures_panel_ui(ui, lectures, commands),
+        PanelId::Lectures => lectures::lectures_panel_ui(ui, lectures, room, commands),
     }
 }
 

@@ -62,7 +62,9 @@ pub fn playground_panel_ui(
     inset_ui(ui, |ui| views_ui(ui, playground));
     match playground.view {
         PlaygroundView::Talk => talk_view_ui(ui, playground, prefs, around, model, commands),
-        PlaygroundView::Sampler => sampler::sampler_ui(ui, playground, prefs, model, commands),
+        PlaygroundView::Sampler => {
+            sampler::sampler_ui(ui, playground, prefs, (model, around.room), commands);
+        }
         PlaygroundView::Repeats => repeats::repeats_ui(ui, playground, model, commands),
         PlaygroundView::Branches => {
             branches::branches_ui(ui, playground, around.adapter, model, commands);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub use self::item::Phase;
 use self::item::{Asked, Item, Made};
+use super::room::PairKey;
 use super::slots::AdapterSlot;
 use crate::data::import::Imported;
 use crate::data::pair::{Message, Text, Verdict};
@@ -126,6 +127,22 @@ impl AnnotateState {
     /// The prompt in front. `None`: there are no prompts, or all have a verdict.
     pub fn prompt(&self) -> Option<&Text> {
         self.prompts.get(self.position)
+    }
+
+    /// Which two answers are in front. `None`: they are not both there.
+    pub fn pair_key(&self) -> Option<PairKey> {
+        let is_ready = matches!(self.item.phase, Phase::Ready { .. });
+        let key = PairKey { prompt: self.position, attempt: self.attempt };
+        (is_ready && self.prompt().is_some()).then_some(key)
+    }
+
+    /// The prompt and the two answers in front, as they stand on the screen.
+    pub fn pair_in_front(&self) -> Option<(String, [&str; 2])> {
+        self.pair_key()?;
+        let [first, second] = &self.item.answers;
+        let (left, right) =
+            if self.item.left_lane == 0 { (first, second) } else { (second, first) };
+        Some((self.prompt()?.words(), [&left.text, &right.text]))
     }
 
     pub fn has_prompts(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod models;
 pub mod notice;
 pub mod playground;
 pub mod prefs;
+pub mod room;
 pub mod scores;
 pub mod series;
 pub mod slots;
@@ -30,6 +31,7 @@ use models::ModelsState;
 use notice::Notices;
 use playground::PlaygroundState;
 use prefs::{PanelId, Prefs};
+use room::RoomState;
 use slots::{Activity, AdapterSlot, ModelSlot};
 use train::TrainState;
 
@@ -47,6 +49,7 @@ pub struct AppState {
     pub evaluate: EvaluateState,
     pub train: TrainState,
     pub lectures: LecturesState,
+    pub room: RoomState,
 
     /// The question for the columns of a file, while it is open.
     pub mapping: Option<MappingState>,

@@ -102,4 +102,7 @@ pub struct Surroundings<'a> {
 
     /// The open project's folder.
     pub project: &'a std::path::Path,
+
+    /// The phones of the audience.
+    pub room: &'a super::room::RoomState,
 }

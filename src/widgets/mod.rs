@@ -19,6 +19,7 @@ pub mod pipeline_bars;
 pub mod pixel_map;
 pub mod plot_numbers;
 pub mod progress_row;
+pub mod qr_code;
 pub mod scale;
 pub mod slider_row;
 pub mod switch;

@@ -16,6 +16,7 @@ use tuning_fork::state::annotate::{AnnotateState, Side};
 use tuning_fork::state::command::{AnnotateCommand, Command, Commands, ViewCommand, WindowCommand};
 use tuning_fork::state::notice::Notices;
 use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::room::RoomState;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::widgets::theme;
 
@@ -52,6 +53,7 @@ fn open_with(annotate: AnnotateState, model: ModelSlot) -> Harness<'static, Pane
                     notices: &Notices::default(),
                     activities: &[],
                     project: Path::new("project"),
+                    room: &RoomState::default(),
                 };
                 let mut commands = Commands::default();
                 annotate_panel_ui(ui, &mut panel.annotate, &around, &mut commands);

@@ -51,6 +51,7 @@ use crate::hub;
 use crate::lectures;
 use crate::look_inside;
 use crate::playground_views;
+use crate::room;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 
 type Named = (&'static str, fn() -> AppState);
@@ -318,11 +319,14 @@ fn pasted() -> AppState {
 
 // Lectures
 
-pub const LECTURES: [Named; 4] = [
+pub const LECTURES: [Named; 7] = [
     ("no lecture", || lectures::panel(empty_state())),
     ("lectures of a project", lectures::listed),
     ("a lecture is open", lectures::opened),
     ("the lecturer's window", lectures::with_notes),
+    ("the room is open to phones", room::panel_with_room),
+    ("the phones are guessing", room::phones_guess),
+    ("the phones are asked about a pair", room::pair_asked),
 ];
 
 // Look inside
@@ -452,7 +456,7 @@ fn half_answered() -> AnnotateState {
     annotate
 }
 
-fn both_answered() -> AnnotateState {
+pub fn both_answered() -> AnnotateState {
     let mut annotate = half_answered();
     for lane in 0..2 {
         let answer = Answer {

@@ -17,6 +17,7 @@ use tuning_fork::panels::train::train_panel_ui;
 use tuning_fork::state::command::{Command, Commands, TrainCommand, ViewCommand, WindowCommand};
 use tuning_fork::state::notice::Notices;
 use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::room::RoomState;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::state::train::estimate::EstimateSlot;
 use tuning_fork::state::train::form::DataSource;
@@ -59,6 +60,7 @@ fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
                     notices: &Notices::default(),
                     activities: &[],
                     project: Path::new("project"),
+                    room: &RoomState::default(),
                 };
                 let mut commands = Commands::default();
                 train_panel_ui(ui, &mut panel.train, &around, &mut commands);

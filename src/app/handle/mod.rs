@@ -9,6 +9,7 @@ mod mapping;
 mod models;
 mod playground;
 mod project;
+mod room;
 mod train;
 mod window;
 
@@ -37,6 +38,7 @@ impl Workbench {
             Command::Lectures(command) => self.handle_lectures(command),
             Command::Train(command) => self.handle_train(command),
             Command::Mapping(command) => self.handle_mapping(command),
+            Command::Room(command) => self.handle_room(command),
         }
     }
 

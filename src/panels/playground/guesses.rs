@@ -3,17 +3,27 @@
 use eframe::egui;
 use eframe::egui::{DragValue, Key, Label, TextEdit, Ui};
 
+use crate::state::command::{Commands, ViewCommand};
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::vote::VoteState;
+use crate::state::prefs::PanelId;
+use crate::state::room::{RoomState, Source};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::titled_card_ui;
 use crate::widgets::format;
+use crate::widgets::switch;
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 use crate::widgets::token_flow::visible_whitespace;
 
 /// Draws the card: the guesses to be typed in, and once all is revealed what each of them is worth.
-pub fn guesses_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+pub fn guesses_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    room: &RoomState,
+    commands: &mut Commands,
+) {
+    let is_there = playground.position().is_some();
     let vote = &mut playground.vote;
     titled_card_ui(
         ui,
@@ -22,6 +32,9 @@ pub fn guesses_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
         |ui| {
             if vote.hides() {
                 field_ui(ui, vote);
+                if is_there {
+                    phones_ui(ui, vote, room, commands);
+                }
             }
             let mut removed = None;
             let votes = vote.votes().max(1);
@@ -96,6 +109,36 @@ pub fn guesses_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
             }
         },
     );
+}
+
+/// Asking the phones, and how many have answered; what they said is seen with the model's bars.
+fn phones_ui(ui: &mut Ui, vote: &mut VoteState, room: &RoomState, commands: &mut Commands) {
+    let Some(open) = room.open() else {
+        ui.horizontal_wrapped(|ui| {
+            let about = "In Lectures, the room can be opened to the phones of the audience";
+            let button = ActionButton::quiet("Let phones guess…");
+            if ui.add(button).on_hover_text(about).clicked() {
+                commands.push(ViewCommand::ShowPanel(PanelId::Lectures));
+            }
+        });
+        return;
+    };
+    if !vote.asks_phones {
+        let about = "The likeliest tokens as buttons, in the order of the alphabet, and a field for \
+                     another word. Off: a field alone";
+        switch::switch_ui(ui, &mut vote.offers_tokens, "Phones choose among tokens", about);
+        if ui.add(ActionButton::primary("Ask the phones")).clicked() {
+            vote.asks_phones = true;
+        }
+        return;
+    }
+    let words = match open.tally(Source::Guess { round: vote.round() }) {
+        Some(_) => open.turnout(),
+        None => "The phones are being asked".to_owned(),
+    };
+    ui.add(Label::new(theme::strong(ui, words)).wrap());
+    let words = format!("{} · code {}", open.address, open.code);
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
 }
 
 fn field_ui(ui: &mut Ui, vote: &mut VoteState) {

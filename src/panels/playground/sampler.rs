@@ -13,6 +13,7 @@ use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::candidates::PipelineView;
 use crate::state::prefs::Prefs;
+use crate::state::room::RoomState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::format;
@@ -29,7 +30,7 @@ pub fn sampler_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
     prefs: &mut Prefs,
-    model: &ModelCard,
+    (model, room): (&ModelCard, &RoomState),
     commands: &mut Commands,
 ) {
     keys(ui, playground);
@@ -55,7 +56,7 @@ pub fn sampler_ui(
         column_ui(ui, "sampler settings", left, |ui| {
             scrolled_ui(ui, "sampler settings", |ui| {
                 if playground.vote.is_on {
-                    guesses_ui(ui, playground);
+                    guesses_ui(ui, playground, room, commands);
                     ui.add_space(theme::GAP);
                 }
                 settings_ui(ui, playground, prefs);
@@ -70,7 +71,7 @@ pub fn sampler_ui(
         column_ui(ui, "pipeline", all, |ui| {
             scrolled_ui(ui, "pipeline", |ui| {
                 if playground.vote.is_on {
-                    guesses_ui(ui, playground);
+                    guesses_ui(ui, playground, room, commands);
                     ui.add_space(theme::GAP);
                 }
                 clicked = pipeline_ui(ui, playground, &prefs.sampling, model, all.height());

@@ -3,8 +3,10 @@
 //! Nothing on it can be clicked, and no other key does anything: settings cannot be changed by
 //! accident. With notes, this window is the lecturer's, and the stage can be another one.
 
+mod ask;
 mod bars;
 mod grid;
+mod join;
 mod map;
 mod notes;
 mod pen;
@@ -18,9 +20,16 @@ use self::pen::Pen;
 use crate::state::command::{Commands, LecturesCommand};
 use crate::state::lectures::stage::Stage;
 use crate::state::lectures::{Front, LecturesState};
+use crate::state::room::{OpenRoom, RoomState};
 
 /// Draws the lecture that is given. False: none is.
-pub fn stage_ui(ui: &mut Ui, lectures: &mut LecturesState, commands: &mut Commands) -> bool {
+pub fn stage_ui(
+    ui: &mut Ui,
+    lectures: &mut LecturesState,
+    room: &RoomState,
+    commands: &mut Commands,
+) -> bool {
+    let open = room.open();
     let Some(front) = lectures.front.as_mut() else { return false };
     let Some(mut stage) = front.stage.take() else { return false };
     if stage.began == 0.0 {
@@ -28,12 +37,12 @@ pub fn stage_ui(ui: &mut Ui, lectures: &mut LecturesState, commands: &mut Comman
     }
     let mut leaves = keys(ui, front, &mut stage);
     if stage.has_notes {
-        leaves |= notes::notes_ui(ui, front, &mut stage);
+        leaves |= notes::notes_ui(ui, front, &mut stage, open);
         if stage.has_window {
-            leaves |= window_ui(ui, front, &mut stage);
+            leaves |= window_ui(ui, front, &mut stage, open);
         }
     } else {
-        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| scene_ui(ui, front, &stage));
+        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| scene_ui(ui, front, &stage, open));
     }
     front.stage = Some(stage);
     if leaves {
@@ -43,7 +52,7 @@ pub fn stage_ui(ui: &mut Ui, lectures: &mut LecturesState, commands: &mut Comman
 }
 
 /// The stage in a window of its own. True: the lecture is left.
-fn window_ui(ui: &Ui, front: &Front, stage: &mut Stage) -> bool {
+fn window_ui(ui: &Ui, front: &Front, stage: &mut Stage, open: Option<&OpenRoom>) -> bool {
     let builder = ViewportBuilder::default()
         .with_title("Tuning Fork: stage")
         .with_app_id("tuning-fork")
@@ -56,7 +65,7 @@ fn window_ui(ui: &Ui, front: &Front, stage: &mut Stage) -> bool {
             let is_full = ui.input(|input| input.viewport().fullscreen.unwrap_or(false));
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Fullscreen(!is_full));
         }
-        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| scene_ui(ui, front, stage));
+        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| scene_ui(ui, front, stage, open));
         ui.input(|input| input.viewport().close_requested())
     });
     if is_closed {
@@ -88,13 +97,17 @@ fn keys(ui: &Ui, front: &Front, stage: &mut Stage) -> bool {
     if any(&[Key::B, Key::Period]) {
         stage.is_blank = !stage.is_blank;
     }
+    if pressed(Key::J) {
+        stage.shows_join = !stage.shows_join;
+        stage.is_blank = false;
+    }
     // The presenter's F5 would start what has started.
     pressed(Key::F5);
     pressed(Key::Escape)
 }
 
 /// The scene in front, over all of `ui`.
-fn scene_ui(ui: &Ui, front: &Front, stage: &Stage) {
+fn scene_ui(ui: &Ui, front: &Front, stage: &Stage, open: Option<&OpenRoom>) {
     let screen = ui.ctx().content_rect();
     let pen = Pen::new(ui, screen, "stage");
     if stage.is_blank {
@@ -102,5 +115,5 @@ fn scene_ui(ui: &Ui, front: &Front, stage: &Stage) {
         pen.say(screen, "The screen is dark. B makes it light again");
         return;
     }
-    scene::draw(&pen, screen, front, stage.at, stage.revealed());
+    scene::draw(&pen, screen, front, stage, open);
 }

@@ -8,6 +8,7 @@ use super::pen::Pen;
 use super::scene;
 use crate::state::lectures::stage::Stage;
 use crate::state::lectures::{Front, Shown};
+use crate::state::room::OpenRoom;
 use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::layout::scrolled_ui;
@@ -15,7 +16,7 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
 /// Draws it. True: the lecture is left.
-pub fn notes_ui(ui: &mut Ui, front: &Front, stage: &mut Stage) -> bool {
+pub fn notes_ui(ui: &mut Ui, front: &Front, stage: &mut Stage, open: Option<&OpenRoom>) -> bool {
     ui.ctx().request_repaint_after(Duration::from_secs(1)); // the clock
     let frame = Frame::new().fill(theme::palette(ui).canvas).inner_margin(Margin::same(16));
     CentralPanel::default()
@@ -27,12 +28,18 @@ pub fn notes_ui(ui: &mut Ui, front: &Front, stage: &mut Stage) -> bool {
             let size = vec2(width, width * 9.0 / 16.0);
             ui.horizontal_top(|ui| {
                 let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-                picture(ui, rect, front, stage);
+                picture(ui, rect, front, stage, open);
                 ui.add_space(theme::GAP);
-                ui.vertical(|ui| clock_ui(ui, front, stage));
+                ui.vertical(|ui| {
+                    clock_ui(ui, front, stage);
+                    if let Some(open) = open {
+                        ui.add_space(theme::GAP);
+                        ui.add(Label::new(theme::strong(ui, open.turnout())).wrap());
+                    }
+                });
             });
             ui.add_space(theme::GAP);
-            leaves |= buttons_ui(ui, front, stage);
+            leaves |= buttons_ui(ui, front, stage, open.is_some());
             ui.add_space(theme::GAP_SMALL);
             let notes = front.scene(stage.at).map(|scene| scene.notes.trim()).unwrap_or_default();
             let notes = if notes.is_empty() { "No notes for this scene" } else { notes };
@@ -45,9 +52,9 @@ pub fn notes_ui(ui: &mut Ui, front: &Front, stage: &mut Stage) -> bool {
 }
 
 /// The stage as it is, in small: dark where it is dark.
-fn picture(ui: &Ui, rect: Rect, front: &Front, stage: &Stage) {
+fn picture(ui: &Ui, rect: Rect, front: &Front, stage: &Stage, open: Option<&OpenRoom>) {
     let pen = Pen::new(ui, rect, "notes");
-    scene::draw(&pen, rect, front, stage.at, stage.revealed());
+    scene::draw(&pen, rect, front, stage, open);
     pen.painter.rect_stroke(rect, 0.0, (1.0, pen.p.outline), eframe::egui::StrokeKind::Outside);
 }
 
@@ -78,7 +85,7 @@ fn clock_ui(ui: &mut Ui, front: &Front, stage: &Stage) {
     ui.add(Label::new(theme::muted(ui, state)).wrap());
 }
 
-fn buttons_ui(ui: &mut Ui, front: &Front, stage: &mut Stage) -> bool {
+fn buttons_ui(ui: &mut Ui, front: &Front, stage: &mut Stage, is_open: bool) -> bool {
     let mut leaves = false;
     ui.horizontal_wrapped(|ui| {
         let back = ActionButton::new("Back").shortcut("Page Up").add_enabled(ui, stage.at > 0);
@@ -99,6 +106,12 @@ fn buttons_ui(ui: &mut Ui, front: &Front, stage: &mut Stage) -> bool {
         let words = if stage.is_blank { "Light" } else { "Dark" };
         if ActionButton::new(words).shortcut("B").add_enabled(ui, true).clicked() {
             stage.is_blank = !stage.is_blank;
+        }
+        if is_open {
+            let words = if stage.shows_join { "The scene" } else { "How to join" };
+            if ActionButton::new(words).shortcut("J").add_enabled(ui, true).clicked() {
+                stage.shows_join = !stage.shows_join;
+            }
         }
         // Where the platform has one window only, the stage is this one.
         if !ui.ctx().embed_viewports() {

@@ -2,11 +2,14 @@
 
 use eframe::egui::Rect;
 
+use super::ask::Ask;
 use super::pen::Pen;
-use super::{bars, grid, map, text};
+use super::{ask, bars, grid, join, map, text};
 use crate::lecture::played::Played;
 use crate::lecture::scene::{Scene, View};
+use crate::state::lectures::stage::Stage;
 use crate::state::lectures::{Front, Shown};
+use crate::state::room::{OpenRoom, Source};
 
 /// How often R does something in a scene.
 pub fn reveals(front: &Front, at: usize) -> usize {
@@ -18,8 +21,13 @@ pub fn reveals(front: &Front, at: usize) -> usize {
     hidden.map_or(by_scene, |hidden| by_scene.min(hidden))
 }
 
-/// Draws a scene over `screen`.
-pub fn draw(pen: &Pen<'_>, screen: Rect, front: &Front, at: usize, revealed: usize) {
+/// Draws the scene in front over `screen`, or how to join the room.
+pub fn draw(pen: &Pen<'_>, screen: Rect, front: &Front, stage: &Stage, open: Option<&OpenRoom>) {
+    if let Some(open) = open.filter(|_| stage.shows_join) {
+        join::join(pen, screen, open);
+        return;
+    }
+    let (at, revealed) = (stage.at, stage.revealed());
     let Some(scene) = front.scene(at) else { return };
     let mut page = format!("{} / {}", at + 1, front.scene_count());
     if let Some(Shown::Ready { is_recorded: true, .. }) = front.results.get(at) {
@@ -28,7 +36,21 @@ pub fn draw(pen: &Pen<'_>, screen: Rect, front: &Front, at: usize, revealed: usi
     let room = pen.frame(screen, &scene.title, scene.view.help(), &page);
     match front.results.get(at) {
         Some(Shown::Ready { played, .. }) => {
-            let is_hidden = scene.reveal && revealed == 0;
+            let is_asked = matches!(scene.view, View::Ask { .. });
+            let is_hidden = (scene.reveal || is_asked) && revealed == 0;
+            let source = Source::Scene { lecture: front.number, at };
+            let tally = open.and_then(|open| open.tally(source));
+            if let View::Ask { text, about, kind } = &scene.view {
+                let question = Ask { text, about, kind };
+                ask::ask(pen, room, &question, open, tally, is_hidden);
+                return;
+            }
+            let is_voted = scene.reveal && matches!(scene.view, View::Next { .. });
+            let room = match (open, tally) {
+                (Some(open), _) if is_voted && is_hidden => join::beside(pen, room, open),
+                (Some(_), Some(tally)) if is_voted => ask::guesses(pen, room, tally),
+                _ => room,
+            };
             view(pen, room, &scene.view, played, Reveal { is_hidden, count: revealed });
         }
         Some(Shown::Failed(problem)) => {

@@ -193,6 +193,7 @@ function showChosen() {
   }
   for (const field of by("answers").querySelectorAll("textarea, input")) {
     field.disabled = Boolean(done);
+    field.parentElement.hidden = Boolean(done) && !field.value;
   }
   by("send").hidden = Boolean(done);
   by("send").disabled = chosen === null;

@@ -8,6 +8,7 @@ mod mapping;
 mod models;
 mod playground;
 mod project;
+mod room;
 mod train;
 mod view;
 mod window;
@@ -20,6 +21,7 @@ pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
 pub use playground::PlaygroundCommand;
 pub use project::ProjectCommand;
+pub use room::RoomCommand;
 pub use train::{AdapterForm, TrainCommand};
 pub use view::ViewCommand;
 pub use window::WindowCommand;
@@ -39,6 +41,7 @@ pub enum Command {
     Train(TrainCommand),
     Lectures(LecturesCommand),
     Mapping(MappingCommand),
+    Room(RoomCommand),
 }
 
 impl From<ViewCommand> for Command {
@@ -98,6 +101,12 @@ impl From<TrainCommand> for Command {
 impl From<LecturesCommand> for Command {
     fn from(command: LecturesCommand) -> Self {
         Self::Lectures(command)
+    }
+}
+
+impl From<RoomCommand> for Command {
+    fn from(command: RoomCommand) -> Self {
+        Self::Room(command)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stage: which scene is in front, what was revealed, whether the screen is dark.
 
 /// The lecture as it is given.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key or a button of its own")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
     /// The scene in front, counted from 0.
@@ -9,6 +10,9 @@ pub struct Stage {
     /// How often R was pressed in each scene. It stays as it is when somebody goes back.
     revealed: Vec<usize>,
     pub is_blank: bool,
+
+    /// How to join the room lies over the scene.
+    pub shows_join: bool,
 
     /// Notes, the next scene and the clock are in this window; else the stage is alone.
     pub has_notes: bool,
@@ -26,6 +30,7 @@ impl Stage {
             at: 0,
             revealed: vec![0; scene_count],
             is_blank: false,
+            shows_join: false,
             has_notes: false,
             has_window: false,
             began: 0.0,
@@ -44,6 +49,7 @@ impl Stage {
     pub fn go_to(&mut self, scene: usize) {
         self.at = scene.min(self.revealed.len().saturating_sub(1));
         self.is_blank = false;
+        self.shows_join = false;
     }
 
     pub fn last(&self) -> usize {
@@ -56,6 +62,7 @@ impl Stage {
             *count = (*count + 1).min(most);
         }
         self.is_blank = false;
+        self.shows_join = false;
     }
 
     pub fn revealed(&self) -> usize {

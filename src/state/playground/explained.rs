@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::PlaygroundState;
 use super::candidates::{CANDIDATE_COUNT, CandidateRow, Candidates};
 use super::candidates::{PIPELINE_COUNT, PipelineRow, PipelineView};
+use super::{Mode, PlaygroundState};
 use crate::llm::generate::pipeline::Before;
 use crate::llm::generate::sampling::{Distribution, SamplingParams, distribution};
 use crate::llm::text::tokenizer::Tokenizer;
@@ -69,6 +69,20 @@ impl PlaygroundState {
         let tokens = lane.iter().flat_map(|lane| lane.tokens.iter().take(position.token));
         history.extend(tokens.map(|token| token.id));
         history
+    }
+
+    /// What stands before [`Self::position`], as the room reads it: the question and the answer so
+    /// far.
+    pub fn text_before(&self) -> String {
+        let Some(position) = self.position() else { return String::new() };
+        let lane = self.lanes.get(position.lane);
+        let tokens = lane.iter().flat_map(|lane| lane.tokens.iter().take(position.token));
+        let answer: String = tokens.map(|token| token.text.as_str()).collect();
+        match self.asked_in {
+            Mode::Raw => format!("{}{answer}", self.question),
+            Mode::Chat if answer.is_empty() => self.question.clone(),
+            Mode::Chat => format!("{}\n\n{answer}", self.question),
+        }
     }
 
     /// The pipeline at [`Self::position`]. Computed anew only when the position, the settings or the

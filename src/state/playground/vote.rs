@@ -34,12 +34,25 @@ impl Verdict {
 }
 
 /// A vote, from the first guess to the reveal.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the screen")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VoteState {
     /// The distribution is hidden until it is revealed.
     pub is_on: bool,
     pub is_revealed: bool,
     pub guesses: Vec<Guess>,
+
+    /// The phones of the room are asked too.
+    pub asks_phones: bool,
+
+    /// They choose among the likeliest tokens, or type another word.
+    pub offers_tokens: bool,
+
+    /// The answers of the phones are among the guesses.
+    has_phones: bool,
+
+    /// Counts the votes: an answer to an older one is not taken in.
+    round: u64,
 
     /// What is being typed.
     pub draft: String,
@@ -60,7 +73,32 @@ impl VoteState {
 
     /// Another prompt: everybody guesses anew.
     pub fn start(&mut self) {
-        *self = Self { is_on: self.is_on, ..Self::default() };
+        let Self { is_on, offers_tokens, round, .. } = *self;
+        *self = Self { is_on, offers_tokens, round: round + 1, ..Self::default() };
+    }
+
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Adds what the phones have answered, once. Where there are too many guesses, the rarest of
+    /// theirs are left out.
+    pub fn take_phones<'a>(&mut self, answers: impl Iterator<Item = (&'a str, usize)>) {
+        if std::mem::replace(&mut self.has_phones, true) {
+            return;
+        }
+        let mut answers: Vec<(&str, usize)> = answers.filter(|(_, votes)| *votes > 0).collect();
+        answers.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
+        for (text, votes) in answers {
+            let votes = u32::try_from(votes).unwrap_or(u32::MAX);
+            let folded = text.trim().to_lowercase();
+            let is_full = self.guesses.len() >= MOST_GUESSES;
+            match self.guesses.iter_mut().find(|guess| guess.text.to_lowercase() == folded) {
+                Some(guess) => guess.votes = guess.votes.saturating_add(votes),
+                None if is_full => {}
+                None => self.guesses.push(Guess { text: text.trim().to_owned(), votes }),
+            }
+        }
     }
 
     /// Takes the guess in the field, or another vote for one that is there: upper and lower case are
@@ -163,6 +201,22 @@ mod tests {
         assert!((vote.verdict("Paris").unwrap().bits() - 1.0).abs() < 1e-9);
         // (3 · 1 + 1 · 5) / 4
         assert!((vote.bits_a_vote().unwrap() - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_answers_of_the_phones_join_those_that_were_typed_in_once() {
+        let mut vote = voted(&["Paris", "Lyon"]);
+        vote.is_revealed = true;
+        for _ in 0..2 {
+            vote.take_phones([("a", 0), ("Nice", 1), ("paris", 11)].into_iter());
+        }
+        let counted: Vec<(&str, u32)> =
+            vote.guesses.iter().map(|guess| (guess.text.as_str(), guess.votes)).collect();
+        assert_eq!(counted, [("Paris", 12), ("Lyon", 1), ("Nice", 1)]);
+        assert!(vote.is_due(), "the model is asked about them");
+        let round = vote.round();
+        vote.start();
+        assert!(vote.round() > round && !vote.asks_phones);
     }
 
     #[test]
