@@ -194,6 +194,13 @@ impl Folder {
         Ok(())
     }
 
+    /// Reads the codes again, after files were added.
+    pub fn read_again(&mut self) -> Result<(), StudyError> {
+        let usage = if self.is_writable() { Use::Write } else { Use::Read };
+        self.logs.clear();
+        self.read_logs(usage)
+    }
+
     fn read_suggestions(&mut self) -> Result<(), StudyError> {
         let path = self.path.join(SUGGESTIONS);
         if !path.exists() {

@@ -66,9 +66,9 @@ impl Verdict {
 struct Line<'a> {
     /// The first line: whose codes of which study.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    coder: Option<Cow<'a, str>>,
+    coder: Option<Name<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    study: Option<Cow<'a, str>>,
+    study: Option<Name<'a>>,
 
     /// The number of the verdict that is taken back, or put back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,21 +80,21 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<usize>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    item: Option<Cow<'a, str>>,
+    item: Option<Name<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pass: Option<u8>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     values: Option<Values<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    at: Option<Cow<'a, str>>,
+    at: Option<Name<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flagged: Option<bool>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    reason: Option<Cow<'a, str>>,
+    reason: Option<Name<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    guideline: Option<Cow<'a, str>>,
+    guideline: Option<Name<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<Suggested>,
 }
@@ -134,10 +134,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
     }
 }
 
-/// A key of JSON, without a copy where it has no escapes.
-#[derive(Deserialize)]
+/// A text of JSON, without a copy where it has no escapes. (Serde's own `Cow` inside an `Option` is
+/// always a copy.)
+#[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
 
 /// What lines are read against: the ids of the items and the names of the variables.
 #[derive(Clone, Copy)]
@@ -265,8 +272,8 @@ impl CoderLog {
         }
         let line: Line<'_> = serde_json::from_str(text)
             .map_err(|err| StudyLine::Bad(format!("it is no verdict ({err})")))?;
-        if let Some(coder) = line.coder {
-            if let Some(study) = line.study
+        if let Some(Name(coder)) = line.coder {
+            if let Some(Name(study)) = line.study
                 && study != self.study
             {
                 return Err(StudyLine::Foreign(format!(
@@ -292,7 +299,7 @@ impl CoderLog {
                 Err(StudyLine::Bad(format!("verdict {number} cannot be put back")))
             };
         }
-        let Some(id) = line.item else {
+        let Some(Name(id)) = line.item else {
             return Err(StudyLine::Bad("it is neither a verdict nor takes one back".to_owned()));
         };
         let Some(item) = known.index.get(id.as_ref()) else {
@@ -321,7 +328,7 @@ impl CoderLog {
                 self.verdicts.len() + 1
             )));
         }
-        let version = line.guideline.unwrap_or_default();
+        let version = line.guideline.map(|Name(version)| version).unwrap_or_default();
         let guideline = match self.verdicts.last() {
             Some(last) if *last.guideline == *version => Arc::clone(&last.guideline),
             _ => Arc::from(version.as_ref()),
@@ -330,10 +337,10 @@ impl CoderLog {
             item: *item,
             pass,
             values,
-            at: line.at.unwrap_or_default().into(),
+            at: line.at.map(|Name(at)| at).unwrap_or_default().into(),
             seconds: line.seconds.unwrap_or_default(),
             flagged: line.flagged.unwrap_or_default(),
-            reason: line.reason.map(|reason| reason.into()),
+            reason: line.reason.map(|Name(reason)| reason.into()),
             guideline,
             suggestion: line.suggestion.map(Box::new),
         });
@@ -468,11 +475,12 @@ impl CoderLog {
     }
 
     fn header(&self) -> String {
-        line(&Line {
-            coder: Some(self.coder.as_str().into()),
-            study: Some(self.study.as_str().into()),
-            ..Line::default()
-        })
+        Self::header_of(&self.coder, &self.study)
+    }
+
+    /// The first line of a coder's log of the study with this hash.
+    pub fn header_of(coder: &str, study: &str) -> String {
+        line(&Line { coder: Some(coder.into()), study: Some(study.into()), ..Line::default() })
     }
 
     fn line_of(&self, verdict: &Verdict, number: usize, known: Known<'_>) -> String {

@@ -6,11 +6,15 @@
 //! [`folder::Folder`] is a study on the disk, [`package`] what is sent to a colleague and comes back,
 //! [`agreement`] what the coders have in common, and [`forms`] what other programs read and write.
 
+pub mod agreement;
 pub mod design;
+pub mod disagreement;
 pub mod draw;
 pub mod folder;
 pub mod item;
 pub mod log;
+pub mod package;
 pub mod plan;
+pub mod ratings;
 pub mod value;
 pub mod variable;

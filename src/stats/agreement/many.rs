@@ -141,16 +141,21 @@ impl Coincidences {
 
     /// Adds the pairs of one more unit.
     pub fn add(&mut self, unit: &[Option<usize>]) {
+        self.add_times(unit, 1.0);
+    }
+
+    /// The same of so many units that are rated alike, as a bootstrap draws them.
+    pub fn add_times(&mut self, unit: &[Option<usize>], times: f64) {
         let others = rated(unit) as f64 - 1.0;
         if others < 1.0 {
             return;
         }
         let given: Vec<usize> = unit.iter().flatten().copied().collect();
         for (i, first) in given.iter().enumerate() {
-            self.totals[*first] += 1.0;
+            self.totals[*first] += times;
             for (j, second) in given.iter().enumerate() {
                 if i != j {
-                    self.cells[first * self.categories + second] += 1.0 / others;
+                    self.cells[first * self.categories + second] += times / others;
                 }
             }
         }
