@@ -17,6 +17,7 @@ pub enum Ask {
     PromptsFile,
     TaskFile,
     EvaluationTable,
+    Documents,
     Codebook,
     TrainingData,
     RunFile,
@@ -141,6 +142,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             .add_filter("Tables and texts", &TABLES)
             .add_filter("All files", &["*"])
             .pick_file(),
+        Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog
             .set_title("Open a codebook")
             .add_filter("Codebook", &["toml", "json"])

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Ask a language model, say which answer is better, train on that, see what changed.
 ///
@@ -165,16 +165,18 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
 
 /// There is nothing to open a window on: says so, and what works all the same.
 pub fn explain_no_window(reason: &dyn std::error::Error) {
+    let commands = Args::command();
+    let commands: Vec<&str> =
+        commands.get_subcommands().map(|command| command.get_name()).collect();
     out::note(&format!(
-        "No window could be opened: {reason}. Without one, these work: \
-         tuning-fork fetch | cache | models | generate | score | embed | fill | classify | logits | evaluate | report | reproduce | stability | configurations | explore | lecture | room | stats | train | export | bench \
-         (see tuning-fork --help)"
+        "No window could be opened: {reason}. Without one, these work: tuning-fork {} (see \
+         tuning-fork --help)",
+        commands.join(" | ")
     ));
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
 
     use super::*;
 

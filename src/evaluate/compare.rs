@@ -67,7 +67,7 @@ impl Comparison {
             .filter(|(a, b)| a.problem.is_none() && b.problem.is_none())
             .collect();
         let measures = match kind {
-            Kind::Write(_) => texts(&pairs),
+            Kind::Write(_) | Kind::Ask(_) => texts(&pairs),
             Kind::Extract(extract) => extract
                 .human
                 .keys()

@@ -92,8 +92,20 @@ pub enum FreezeError {
 /// What decides the answers of an evaluation, as a short hash: model, adapter, weights, codebook,
 /// prompt and settings, whatever rows it was asked about.
 pub fn configuration(evaluation: &Evaluation) -> String {
-    let Task { orders, seed, answer, score, mut code, exam, judge, extract, write, survey, .. } =
-        evaluation.task.clone();
+    let Task {
+        orders,
+        seed,
+        answer,
+        score,
+        mut code,
+        exam,
+        judge,
+        extract,
+        write,
+        survey,
+        ask,
+        ..
+    } = evaluation.task.clone();
     if let Some(code) = &mut code {
         // Where the codebook lies and what people said decide nothing.
         code.codebook.clear();
@@ -113,6 +125,7 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         extract,
         write,
         survey,
+        ask,
         ..Task::default()
     };
     let all = serde_json::json!([

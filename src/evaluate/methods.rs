@@ -224,6 +224,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         Ok(Kind::Exam(_)) => ("answered as exam questions", 0),
         Ok(Kind::Extract(_)) => ("read for fields", 0),
         Ok(Kind::Write(_)) => ("answered with a text", 0),
+        Ok(Kind::Ask(_)) => ("answered as questions about documents", 0),
         Ok(Kind::Survey(_)) => ("answered as items of a survey", 0),
         _ => ("judged", 2),
     };
@@ -240,7 +241,14 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     if let (Ok(Kind::Code(_)), Some(hash)) = (task.kind(), &evaluation.codebook_sha256) {
         said.push(format!("The codebook has {count} labels (SHA-256 {hash})."));
     }
-    if let Ok(kind @ (Kind::Extract(_) | Kind::Write(_))) = task.kind() {
+    if let Ok(Kind::Ask(ask)) = task.kind() {
+        said.push(format!(
+            "Of a document the model read at most {} passages of {} words, those that fit the \
+             question best by BM25 (k1 1.2, b 0.75), in their order; shorter documents it read whole.",
+            ask.passages, ask.passage_words
+        ));
+    }
+    if let Ok(kind @ (Kind::Extract(_) | Kind::Write(_) | Kind::Ask(_))) = task.kind() {
         said.push(format!(
             "Nothing was drawn at random: an answer is the likeliest token after token, of {} \
              tokens at most.",

@@ -19,6 +19,7 @@ pub mod frozen;
 pub mod interviewing;
 pub mod kept;
 pub mod methods;
+pub mod passages;
 pub mod prompt;
 pub mod question;
 pub mod quote;

@@ -72,6 +72,7 @@ const CRITERION: &str = "The better answer is right, helps with what was asked, 
 const EXTRACT: &str = "{instruction}\n\n{fields}\n\nText: {text}\n\n{reminder}";
 const READ_OUT: &str = "Read the text and say what it says about each of these fields.";
 const SURVEY: &str = "{persona}\n\n{question}\n\n{options}\n\n{reminder}";
+const ASK: &str = "Document:\n\n{passages}\n\nQuestion: {question}\n\n{reminder}";
 const WRITE: &str = "{instruction}\n\n{text}";
 
 /// The prompt of a task where nobody has written another.
@@ -83,6 +84,7 @@ pub fn usual(kind: Kind<'_>) -> &'static str {
         Kind::Extract(_) => EXTRACT,
         Kind::Write(_) => WRITE,
         Kind::Survey(_) => SURVEY,
+        Kind::Ask(_) => ASK,
     }
 }
 
@@ -98,7 +100,10 @@ impl Form {
             AnswerForm::Text => judges,
             AnswerForm::Letter => true,
         };
-        let usual_reminder = if kind.writes() {
+        let usual_reminder = if matches!(kind, Kind::Ask(_)) {
+            "Answer in one or two sentences, from the document alone. If it does not say, answer: \
+             The document does not say."
+        } else if kind.writes() {
             "Answer with one JSON object that has these fields, and with nothing else. Where a \
              field may be null and the text says nothing of it, it is null."
         } else if judges {
@@ -110,7 +115,7 @@ impl Form {
         };
         let mut fixed = vec![("reminder".to_owned(), usual_reminder.to_owned())];
         match kind {
-            Kind::Code(_) | Kind::Exam(_) | Kind::Survey(_) => {}
+            Kind::Code(_) | Kind::Exam(_) | Kind::Survey(_) | Kind::Ask(_) => {}
             Kind::Judge(judge) => {
                 let criterion =
                     if judge.criterion.is_empty() { CRITERION } else { &judge.criterion };
@@ -143,6 +148,7 @@ impl Form {
             Kind::Judge(_) => &["first", "second"],
             Kind::Code(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
             Kind::Survey(_) => &["question", "options"],
+            Kind::Ask(_) => &["passages", "question"],
         };
         for name in needed {
             if !template.contains(&format!("{{{name}}}")) {

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
+use super::passages::Excerpt;
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
-use super::task::{Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
+use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
 use crate::data::codebook::{Codebook, CodebookError};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
 use crate::jobs::Progress;
+
+/// The column of the results with what was asked about a document.
+const ASKED: &str = "asked";
 
 /// A row, made ready to be asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +46,9 @@ pub struct Question {
     /// With which probability it was drawn for people to label.
     pub inclusion: Option<f64>,
 
+    /// Of a question about a document, what of that the model reads.
+    pub excerpt: Option<Excerpt>,
+
     /// Of an item of a survey, what belongs to it.
     pub poll: Option<Poll>,
 
@@ -61,6 +68,9 @@ pub struct Questions {
 
     /// What an answer may be where that is the same in every row.
     pub labels: Option<Vec<String>>,
+
+    /// The column of documents that would be repeated for every question about them.
+    pub repeated: Option<String>,
 }
 
 /// Why the rows cannot be asked.
@@ -117,6 +127,7 @@ impl Questions {
             codebook,
             coders: Vec::new(),
             labels: None,
+            repeated: None,
         };
         if let Some(id) = &task.id {
             questions.has(id, "is to name the rows")?;
@@ -128,6 +139,7 @@ impl Questions {
             Kind::Extract(extract) => questions.of_fields(extract)?,
             Kind::Write(write) => questions.of_texts(write)?,
             Kind::Survey(survey) => questions.of_items(survey)?,
+            Kind::Ask(ask) => questions.of_documents(ask)?,
         }
         if let Some(id) = &task.id {
             for question in &mut questions.list {
@@ -399,6 +411,54 @@ impl Questions {
         }
     }
 
+    /// Every question about every document: first all questions about the first one.
+    fn of_documents(&mut self, ask: &Ask) -> Result<(), QuestionError> {
+        self.has(&ask.text, "the task takes the documents from")?;
+        if let Some(column) = &ask.question {
+            self.has(column, "the task takes the questions from")?;
+        }
+        for column in &ask.references {
+            self.has(column, "the task takes a right answer from")?;
+        }
+        let per_document = ask.questions.len().max(1) as u64;
+        let documents = std::mem::take(&mut self.list);
+        if ask.question.is_none() {
+            // The results say what was asked.
+            self.report.columns.push(ASKED.to_owned());
+            self.repeated = Some(ask.text.clone());
+        }
+        let columns: Arc<[String]> = self.report.columns.as_slice().into();
+        for (document, number) in documents.into_iter().zip(0..) {
+            let text = words(document.row.get(&ask.text)).into_owned();
+            let asked = match &ask.question {
+                Some(column) => vec![words(document.row.get(column)).into_owned()],
+                None => ask.questions.clone(),
+            };
+            for (asked, place) in asked.into_iter().zip(1..) {
+                let mut question = document.clone();
+                if ask.question.is_none() {
+                    question.row.place.row = number * per_document + place;
+                    question.row.fields.insert(ASKED.to_owned(), Value::from(asked.as_str()));
+                    question.columns = Arc::clone(&columns);
+                    question.group = Some(asked.clone());
+                }
+                let empty = match (text.trim().is_empty(), asked.trim().is_empty()) {
+                    (true, _) => Some(&ask.text),
+                    (_, true) => ask.question.as_ref(),
+                    _ => None,
+                };
+                question.problem = empty.map(|column| format!("its \"{column}\" is empty"));
+                let excerpt = Excerpt::of(&text, &asked, ask.passages, ask.passage_words);
+                question.parts.extend([("question", asked), ("passages", excerpt.words())]);
+                question.excerpt = Some(excerpt);
+                self.list.push(question);
+            }
+        }
+        let columns = ask.references.iter().map(|column| (column.clone(), column.clone()));
+        self.take_said(&columns.collect::<Vec<_>>());
+        Ok(())
+    }
+
     fn of_text(&mut self, column: &str) -> Result<(), QuestionError> {
         self.has(column, "the task takes the texts from")?;
         for question in &mut self.list {
@@ -436,6 +496,7 @@ impl Question {
             said: BTreeMap::new(),
             group: None,
             inclusion: None,
+            excerpt: None,
             poll: None,
             problem: None,
         }
@@ -462,6 +523,14 @@ impl Question {
         let mut question = self.clone();
         question.parts.push((name, text.to_owned()));
         question
+    }
+
+    /// A question about a document with half of its passages. `None`: it has no more than one.
+    pub fn with_fewer_passages(&self) -> Option<Self> {
+        let excerpt = self.excerpt.as_ref()?.halved()?;
+        let mut question = self.with_part("passages", &excerpt.words());
+        question.excerpt = Some(excerpt);
+        Some(question)
     }
 
     /// The same question with `word` for every name.

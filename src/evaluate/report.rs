@@ -243,7 +243,7 @@ impl Report {
                 _ => None,
             },
             texts: match &kind {
-                Ok(Kind::Write(_)) => Some(TextScores::of(&with_answer)),
+                Ok(Kind::Write(_) | Kind::Ask(_)) => Some(TextScores::of(&with_answer)),
                 _ => None,
             },
             survey: match &kind {

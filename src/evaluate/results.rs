@@ -358,11 +358,12 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             extract,
             write,
             survey,
+            ask,
             ..
         } = task.clone();
         // Where the codebook lies does not matter; what is in it was compared above.
         let code = code.map(|code| (code.text, code.human, code.inclusion, code.by));
-        (split, orders, (seed, answer, score, id), code, exam, judge, extract, write, survey)
+        (split, orders, (seed, answer, score, id), code, exam, judge, (extract, write, survey, ask))
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
     found

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::interviewing::{InterviewError, Interviewer};
+use super::passages::Excerpt;
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
 use super::results::{Answered, Evaluation, Folder, FolderError};
@@ -15,9 +16,9 @@ use super::weighing::weigh;
 use super::writing::{Writer, WritingError, likeliest_text};
 use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
-use crate::data::table::rows as read_table;
+use crate::data::table::{json_lines, rows as read_table};
 use crate::files;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm;
 use crate::llm::{Adapter, Model};
 
@@ -156,6 +157,11 @@ impl Prepared {
 }
 
 fn hash(path: &Path) -> Result<String, AskError> {
+    if path.is_dir() {
+        // Of all documents in it, with their names.
+        let lines = json_lines(path, &Quiet).map_err(QuestionError::Table)?;
+        return Ok(files::sha256_of_bytes(&lines));
+    }
     files::sha256_of_file(path, |_| Ok(()))
         .map_err(|source| AskError::Read { path: path.to_owned(), source })
 }
@@ -238,9 +244,7 @@ impl<'a> Asker<'a> {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None if self.interviewer.is_some() => self.interview(question, progress)?,
             None => match self.fit(question)? {
-                Ok(Fitted { asked, cut, .. }) if self.writer.is_some() => {
-                    self.write(question, &asked, cut, progress)?
-                }
+                Ok(fitted) if self.writer.is_some() => self.write(question, fitted, progress)?,
                 Ok(fitted) => self.ask(question, &fitted, progress)?,
                 Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),
             },
@@ -332,8 +336,7 @@ impl<'a> Asker<'a> {
     fn write<E>(
         &mut self,
         question: &Question,
-        asked: &[Asked],
-        cut: Option<usize>,
+        Fitted { asked, cut, excerpt, .. }: Fitted,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
@@ -348,6 +351,7 @@ impl<'a> Asker<'a> {
         answered.cut = cut;
         if let Some(written) = &mut answered.written {
             written.people.clone_from(&question.said);
+            written.excerpt = excerpt;
         }
         Ok(answered)
     }
@@ -374,10 +378,15 @@ impl<'a> Asker<'a> {
             match asked {
                 Ok(asked) => {
                     let orders = presentations.into_iter().map(|one| one.order).collect();
-                    return Ok(Ok(Fitted { orders, asked, cut }));
+                    let excerpt = question.excerpt;
+                    return Ok(Ok(Fitted { orders, asked, cut, excerpt }));
                 }
                 Err(Unaskable::TooLong { needed, context }) if tries < TRIES => {
                     tries += 1;
+                    if let Some(fewer) = question.with_fewer_passages() {
+                        question = fewer;
+                        continue;
+                    }
                     let shorter = self.shortened(&question, needed - context).map_err(failed)?;
                     let Some((shorter, less)) = shorter else {
                         return Ok(Err(Unaskable::TooLong { needed, context }));
@@ -446,6 +455,9 @@ struct Fitted {
 
     /// Tokens of its text that were left out.
     cut: Option<usize>,
+
+    /// Of a question about a document, what of that fits.
+    excerpt: Option<Excerpt>,
 }
 
 /// What the prompts of all rows begin with, told by two rows that have nothing in common.

@@ -87,7 +87,10 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
 
 /// Of answers that were written: one column, or one a field and one a quote.
 fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
-    let columns = &questions.report.columns;
+    let columns = questions.report.columns.iter();
+    let columns: Vec<&String> =
+        columns.filter(|column| questions.repeated.as_ref() != Some(column)).collect();
+    let has_passages = questions.list.iter().any(|question| question.excerpt.is_some());
     let mut fields: Vec<&String> = Vec::new();
     let mut quotes: Vec<&String> = Vec::new();
     for written in answered.values().filter_map(|row| row.written.as_ref()) {
@@ -102,12 +105,15 @@ fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
             }
         }
     }
-    let mut header: Vec<String> = columns.clone();
+    let mut header: Vec<String> = columns.iter().map(|column| (*column).clone()).collect();
     if fields.is_empty() {
         header.push("model_answer".to_owned());
     }
     header.extend(fields.iter().map(|name| format!("model_{name}")));
     header.extend(quotes.iter().map(|name| format!("model_{name}_in_text")));
+    if has_passages {
+        header.extend(["model_read_passages", "model_left_out_passages"].map(str::to_owned));
+    }
     let last = ["model_tokens", "model_ended_early", "model_cut_tokens", "model_problem"];
     header.extend(last.map(str::to_owned));
     let mut writer = ::csv::Writer::from_writer(Vec::new());
@@ -119,7 +125,7 @@ fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         let Some(answer) = answered.get(&question.row.place.row) else { continue };
         let written = answer.written.as_ref();
         let mut row: Vec<String> =
-            columns.iter().map(|column| in_a_cell(question.row.fields.get(column))).collect();
+            columns.iter().map(|column| in_a_cell(question.row.fields.get(*column))).collect();
         if fields.is_empty() {
             row.push(answer.answer.clone().unwrap_or_default());
         }
@@ -130,6 +136,15 @@ fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         for name in &quotes {
             let found = written.and_then(|written| written.quotes.get(*name));
             row.push(found.map(bool::to_string).unwrap_or_default());
+        }
+        if has_passages {
+            let excerpt = written.and_then(|written| written.excerpt.as_ref());
+            let numbers = excerpt.map(|excerpt| {
+                let numbers = excerpt.passages.iter().map(|passage| passage.number.to_string());
+                numbers.collect::<Vec<String>>().join("; ")
+            });
+            row.push(numbers.unwrap_or_default());
+            row.push(excerpt.map(|excerpt| excerpt.left_out.to_string()).unwrap_or_default());
         }
         row.push(written.map(|written| written.tokens.to_string()).unwrap_or_default());
         row.push(written.map(|written| written.ended_early.to_string()).unwrap_or_default());

@@ -12,7 +12,7 @@ use super::split::Split;
 use super::survey::Survey;
 use crate::files;
 
-/// A task as its file says it. Exactly one of its parts, `code` to `survey`, is there.
+/// A task as its file says it. Exactly one of its parts, `code` to `ask`, is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Task {
@@ -67,6 +67,8 @@ pub struct Task {
     pub write: Option<Write>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub survey: Option<Survey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
 }
 
 impl Default for Task {
@@ -90,6 +92,7 @@ impl Default for Task {
             extract: None,
             write: None,
             survey: None,
+            ask: None,
         }
     }
 }
@@ -263,6 +266,74 @@ impl Default for Write {
     }
 }
 
+/// Questions about documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ask {
+    /// The column of the documents; of a folder of them, `text`.
+    pub text: String,
+
+    /// What is asked about every document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<String>,
+
+    /// Instead of that a column with a question of each row's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+
+    /// Columns with right answers, where each row has its own question.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+
+    /// The model reads so many passages of a document at most, those that fit the question best. A
+    /// document that has no more is read whole.
+    pub passages: usize,
+
+    /// Words of a passage, at most.
+    pub passage_words: usize,
+
+    /// An answer that comes to so many tokens is cut.
+    pub max_tokens: usize,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self {
+            text: "text".to_owned(),
+            questions: Vec::new(),
+            question: None,
+            references: Vec::new(),
+            passages: 6,
+            passage_words: 120,
+            max_tokens: 200,
+        }
+    }
+}
+
+impl Ask {
+    /// What keeps it from being used, as a sentence.
+    fn problem(&self) -> Option<String> {
+        let said = match (self.questions.is_empty(), &self.question) {
+            (true, None) => {
+                "[ask] needs `questions`, a list, or `question`, the column with each row's own"
+            }
+            (false, Some(_)) => "[ask] has both `questions` and `question`: leave one of them out",
+            _ if self.questions.iter().any(|question| question.trim().is_empty()) => {
+                "one of the `questions` of [ask] is empty"
+            }
+            (false, None) if !self.references.is_empty() => {
+                "[ask] has `references`, which say what is right of one question: give each row its \
+                 own with `question`"
+            }
+            _ if self.passages == 0 || self.passage_words == 0 => {
+                "[ask] needs 1 or more `passages` and `passage_words`"
+            }
+            _ => return None,
+        };
+        Some(said.to_owned())
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerForm {
@@ -301,12 +372,13 @@ pub enum Kind<'a> {
     Extract(&'a Extract),
     Write(&'a Write),
     Survey(&'a Survey),
+    Ask(&'a Ask),
 }
 
 impl Kind<'_> {
     /// Whether an answer is a text that is written, not one of several options.
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Extract(_) | Self::Write(_))
+        matches!(self, Self::Extract(_) | Self::Write(_) | Self::Ask(_))
     }
 
     /// The tokens that an answer may have; of an option, as many as it has.
@@ -314,6 +386,7 @@ impl Kind<'_> {
         match self {
             Self::Extract(extract) => extract.max_tokens,
             Self::Write(write) => write.max_tokens,
+            Self::Ask(ask) => ask.max_tokens,
             Self::Code(_) | Self::Exam(_) | Self::Judge(_) | Self::Survey(_) => 0,
         }
     }
@@ -390,6 +463,7 @@ impl Task {
             self.extract.as_ref().map(Kind::Extract),
             self.write.as_ref().map(Kind::Write),
             self.survey.as_ref().map(Kind::Survey),
+            self.ask.as_ref().map(Kind::Ask),
         ];
         let mut parts = parts.into_iter().flatten();
         match (parts.next(), parts.next()) {
@@ -400,14 +474,18 @@ impl Task {
             (Some(Kind::Survey(survey)), None) if survey.ways.is_empty() || survey.samples == 0 => {
                 unusable("[survey] needs one of the `ways` at least, and 1 or more `samples`")
             }
+            (Some(Kind::Ask(ask)), None) => match ask.problem() {
+                Some(problem) => unusable(&problem),
+                None => Ok(Kind::Ask(ask)),
+            },
             (Some(kind), None) => Ok(kind),
             (None, _) => unusable(
                 "the task does not say what is asked: it needs one of the parts [code], [exam], \
-                 [judge], [extract], [write] and [survey]",
+                 [judge], [extract], [write], [survey] and [ask]",
             ),
             (Some(_), Some(_)) => unusable(
                 "the task has more than one of the parts [code], [exam], [judge], [extract], \
-                 [write] and [survey]: make a task of each",
+                 [write], [survey] and [ask]: make a task of each",
             ),
         }
     }

@@ -45,7 +45,7 @@ impl Writer {
         let most = kind.room();
         let extract = match kind {
             Kind::Extract(extract) => extract,
-            Kind::Write(_) => return Ok(Some(Self { most, form: None })),
+            Kind::Write(_) | Kind::Ask(_) => return Ok(Some(Self { most, form: None })),
             Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) | Kind::Survey(_) => return Ok(None),
         };
         let schema = extract.form().map_err(WritingError::Schema)?;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::passages::Excerpt;
+
 /// What belongs to an answer that was written token after token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,6 +25,10 @@ pub struct Written {
     /// Of each quote, whether the text has these words.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub quotes: BTreeMap<String, bool>,
+
+    /// Of an answer about a document, what of that the model read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Excerpt>,
 
     /// What people wrote, by field or by column of references.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

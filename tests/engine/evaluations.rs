@@ -132,7 +132,10 @@ fn the_sample_tasks_are_whole() {
 
 #[test]
 fn the_sample_tasks_of_fields_texts_and_a_survey_are_whole() {
-    for (name, rows) in [("articles", 12), ("summaries", 12), ("survey", 80)] {
+    // Rows, and how many of their answers people wrote.
+    for (name, rows, by_hand) in
+        [("articles", 12, 4), ("summaries", 12, 1), ("survey", 80, 0), ("questions", 24, 0)]
+    {
         let path = repository(&format!("sample_data/evaluate/{name}.toml"));
         let questions = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap().questions;
         assert_eq!(questions.list.len(), rows, "{name}");
@@ -146,7 +149,7 @@ fn the_sample_tasks_of_fields_texts_and_a_survey_are_whole() {
                     assert!((poll.people.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{poll:?}");
                     assert_eq!((poll.refusals.as_slice(), said), (&[4][..], 0));
                 }
-                None => assert_eq!(said, if name == "articles" { 4 } else { 1 }),
+                None => assert_eq!(said, by_hand),
             }
         }
     }
@@ -226,4 +229,42 @@ fn the_parts_of_a_table_share_no_row_and_keep_their_numbers() {
     for (number, (row, id)) in (1..=10).zip(all) {
         assert_eq!((row, id), (number, Some(format!("r{}", number - 1).into())));
     }
+}
+
+#[test]
+fn every_question_is_asked_about_every_document_with_the_passages_that_fit_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let papers = folder.path().join("papers");
+    let long = "Nothing is said here about anything at all.\n".repeat(60);
+    for (name, text) in [
+        ("a.md", format!("{long}The ministry paid.\n{long}")),
+        ("b.txt", "Teachers answered.".to_owned()),
+    ] {
+        files::write_atomic(&papers.join(name), text.as_bytes()).unwrap();
+    }
+    let task = "data = \"papers\"\nid = \"file\"\n[ask]\n\
+                questions = [\"Who paid, a ministry?\", \"Who answered?\"]\n\
+                passages = 4\npassage_words = 20\nmax_tokens = 4\n";
+    files::write_atomic(&folder.path().join("task.toml"), task.as_bytes()).unwrap();
+    let task = Task::read(&folder.path().join("task.toml")).unwrap();
+    let prepared = Prepared::read(&task, &Quiet).unwrap();
+    assert_eq!(prepared.questions.list.len(), 4);
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let out = folder.path().join("out");
+    ask(&model, &prepared, &out, &Quiet);
+    let (evaluation, answered) = Folder::read(&out).unwrap();
+    assert_eq!(
+        prepared.evaluation(&model, None, "as stored", "").data_sha256,
+        evaluation.data_sha256
+    );
+    let excerpt = |row: u64| answered[&row].written.as_ref().unwrap().excerpt.clone().unwrap();
+    assert_eq!(answered[&1].id, Some("a.md".into()));
+    let (first, whole) = (excerpt(1), excerpt(4));
+    assert!(first.left_out > 10 && first.passages.len() <= 4, "{first:?}");
+    assert!(first.words().contains("The ministry paid."), "{first:?}");
+    assert_eq!((whole.left_out, whole.words().as_str()), (0, "Teachers answered."));
+    let table = std::fs::read_to_string(out.join(TABLE)).unwrap();
+    let header = table.lines().next().unwrap();
+    assert!(header.starts_with("file,asked,model_answer,model_read_passages"), "{header}");
+    assert!(table.lines().nth(2).unwrap().starts_with("a.md,Who answered?,"), "{table}");
 }

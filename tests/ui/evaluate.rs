@@ -285,6 +285,21 @@ fn texts_need_an_instruction_and_may_have_references() {
 }
 
 #[test]
+fn questions_are_typed_a_line_each_and_asked_about_every_document() {
+    let mut window = Window::sized(filled_form(), 1280.0, 1400.0);
+    window.click("answers");
+    window.run();
+    assert!(window.sees("Write the questions, a line each"), "{}", window.tree());
+    window.state().evaluate.form.asked = "Who paid?\n\nWho answered?".to_owned();
+    window.run();
+    assert!(!window.sees("Write the questions, a line each"));
+    let task = window.state().evaluate.form.task();
+    assert_eq!(task.ask.unwrap().questions, ["Who paid?", "Who answered?"]);
+    window.click("Choose a folder of documents…");
+    assert_eq!(window.asked(), [Command::Evaluate(EvaluateCommand::ChooseDocuments)]);
+}
+
+#[test]
 fn a_report_is_read_in_the_window_and_closed_with_escape() {
     let mut window = Window::new(report());
     assert!(window.sees("praise"), "{}", window.tree());

@@ -45,6 +45,7 @@ impl Workbench {
                 self.prepare(Preparing::Open, name, TaskSource::Kept(folder.clone()), Some(folder));
             }
             EvaluateCommand::ChooseTable => self.ask(Ask::EvaluationTable),
+            EvaluateCommand::ChooseDocuments => self.ask(Ask::Documents),
             EvaluateCommand::UseTable(path) => self.use_table(path),
             EvaluateCommand::ChooseCodebook => self.ask(Ask::Codebook),
             EvaluateCommand::Try => self.begin_asking(Preparing::Try),

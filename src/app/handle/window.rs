@@ -125,7 +125,7 @@ impl Workbench {
             Ask::ProjectFolder => self.handle(ProjectCommand::Open(path)),
             Ask::PromptsFile => self.use_prompts_file(path),
             Ask::TaskFile => self.open_task(path),
-            Ask::EvaluationTable => self.use_table(path),
+            Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::Codebook => self.use_codebook(path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),

@@ -47,6 +47,9 @@ pub enum Format {
     Lines,
     Parquet,
 
+    /// A folder, a row for each document in it.
+    Documents,
+
     /// The sheet of a workbook.
     Sheet {
         program: &'static str,
@@ -58,7 +61,7 @@ impl Format {
     /// What a place is a number of: a line of text, or a row where there are no lines.
     pub fn unit(&self) -> &'static str {
         match self {
-            Self::Parquet | Self::JsonColumns | Self::Sheet { .. } => "row",
+            Self::Parquet | Self::JsonColumns | Self::Documents | Self::Sheet { .. } => "row",
             _ => "line",
         }
     }
@@ -75,6 +78,7 @@ impl Format {
             Self::Delimited(other) => format!("a table with {other}"),
             Self::Lines => "text, a row a line".to_owned(),
             Self::Parquet => "Parquet".to_owned(),
+            Self::Documents => "a folder of documents".to_owned(),
             Self::Sheet { program, name } => format!("{program}, sheet “{name}”"),
         }
     }
@@ -201,7 +205,7 @@ impl Report {
         };
         let Some(line) = place.line else { return in_table(problem) };
         let (line, column) = match &self.format {
-            Format::Sheet { .. } | Format::Parquet | Format::JsonColumns => {
+            Format::Sheet { .. } | Format::Parquet | Format::JsonColumns | Format::Documents => {
                 return in_table(problem);
             }
             Format::Delimited(_) => {

@@ -177,6 +177,22 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
             }
         });
     }
+    if let Some(excerpt) = &written.excerpt {
+        let title = match excerpt.left_out {
+            0 => "The model read the whole document".to_owned(),
+            left_out => format!(
+                "The model read {} passages; {} others fit the question less",
+                format::count(excerpt.passages.len()),
+                format::count(left_out)
+            ),
+        };
+        CollapsingHeader::new(title).id_salt("passages").show(ui, |ui| {
+            for passage in &excerpt.passages {
+                ui.label(theme::muted(ui, format!("Passage {}", passage.number)));
+                ui.add(Label::new(&passage.text).wrap());
+            }
+        });
+    }
     let mut said = vec![format!("{} tokens", format::count(written.tokens))];
     if written.ended_early {
         said.push("it came to the end of its room and was ended there".to_owned());

@@ -75,6 +75,31 @@ pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     number_row_ui(ui, "Tokens at most", hint, &mut form.write.max_tokens, 1..=8192);
 }
 
+pub(super) fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
+    section_ui(ui, "What is asked");
+    name_ui(ui, &mut form.name, "who paid for the studies");
+    if let Some(column) = &form.ask.question {
+        let words = format!("Each row has its own question, in the column \"{column}\"");
+        ui.add(Label::new(words).wrap());
+    } else {
+        let label = ui.add(Label::new("Questions").selectable(false));
+        let label = label.on_hover_text("Each of them is asked about every document");
+        let field = TextEdit::multiline(&mut form.asked)
+            .desired_width(f32::INFINITY)
+            .desired_rows(3)
+            .hint_text("Who paid for the study?\nHow many people took part?");
+        ui.add(field).labelled_by(label.id);
+    }
+    section_ui(ui, "How it is asked");
+    let hint = "The model reads so many passages of a document, those that fit the question best. A \
+                document that has no more is read whole";
+    number_row_ui(ui, "Passages at most", hint, &mut form.ask.passages, 1..=64);
+    let hint = "Words of a passage, at most";
+    number_row_ui(ui, "Words of a passage", hint, &mut form.ask.passage_words, 20..=1000);
+    let hint = "An answer that comes to so many tokens is cut, and the row says so";
+    number_row_ui(ui, "Tokens at most", hint, &mut form.ask.max_tokens, 1..=8192);
+}
+
 fn name_ui(ui: &mut Ui, name: &mut String, hint: &str) {
     let label = ui.add(Label::new("Name").selectable(false));
     let label = label.on_hover_text("What the evaluation is called in the list");

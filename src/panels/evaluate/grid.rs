@@ -119,6 +119,7 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
         Ok(Kind::Extract(extract)) => extract.text.as_str(),
         Ok(Kind::Write(write)) => write.text.as_str(),
         Ok(Kind::Survey(survey)) => survey.question.as_str(),
+        Ok(Kind::Ask(_)) => "question",
         Ok(Kind::Judge(_)) | Err(_) => "prompt",
     };
     painter.text("row", columns.row, Align::Max);
@@ -243,10 +244,12 @@ fn probability(answered: &Answered) -> f64 {
 
 /// What the row is about.
 pub(super) fn text_of(question: &Question) -> Cow<'_, str> {
-    ["text", "question", "prompt"]
-        .into_iter()
-        .find_map(|name| question.part(name))
-        .unwrap_or_default()
+    // A document is the same in many rows.
+    let names = match question.excerpt {
+        Some(_) => ["question", "text", "prompt"],
+        None => ["text", "question", "prompt"],
+    };
+    names.into_iter().find_map(|name| question.part(name)).unwrap_or_default()
 }
 
 /// What fits into one line of the widest window.

@@ -173,6 +173,7 @@ pub(super) fn kind_words(task: &Task) -> &'static str {
         Ok(Kind::Judge(_)) => "judges answers",
         Ok(Kind::Extract(_)) => "reads out fields",
         Ok(Kind::Write(_)) => "writes texts",
+        Ok(Kind::Ask(_)) => "asks about documents",
         Ok(Kind::Survey(_)) => "answers a survey",
         Err(_) => "asks about rows",
     }

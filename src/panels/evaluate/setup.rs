@@ -26,6 +26,7 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         }
         What::Extract => fields::fields_ui(ui, &mut evaluate.form, &columns),
         What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
+        What::Ask => fields::asking_ui(ui, &mut evaluate.form),
     }
 }
 
@@ -35,6 +36,7 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
         segment(What::Code, "labels", "Each text gets a label of your codebook"),
         segment(What::Extract, "fields", "Fields are read out of each text: a column each"),
         segment(What::Write, "texts", "A text is written about each: a summary, a translation"),
+        segment(What::Ask, "answers", "Your questions are answered about each document"),
     ];
     row_ui(ui, "The model gives", "What comes out for each text", |ui| {
         if segmented_ui(ui, &mut form.what, &segments) {
@@ -61,6 +63,11 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
             let hint = "CSV, Excel, JSON Lines, Parquet and more: a row for each text";
             if ui.add(choose).on_hover_text(hint).clicked() {
                 commands.push(EvaluateCommand::ChooseTable);
+            }
+            let folder = ActionButton::only_icon(icons::FOLDER, "Choose a folder of documents…");
+            let hint = "A row for each .txt, .md, .docx and .pdf file in it";
+            if ui.add(folder).on_hover_text(hint).clicked() {
+                commands.push(EvaluateCommand::ChooseDocuments);
             }
         },
     );

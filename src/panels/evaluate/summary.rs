@@ -69,6 +69,17 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             said.push(("Answers", format!("Texts of {} tokens at most", write.max_tokens)));
             return said;
         }
+        Ok(Kind::Ask(ask)) => {
+            let questions = match &ask.question {
+                Some(column) => format!("Each row's own, in \"{column}\""),
+                None => ask.questions.join("\n"),
+            };
+            said.push(("Questions", questions));
+            let (most, words) = (ask.passages, ask.passage_words);
+            said.push(("Read of a document", format!("At most {most} passages of {words} words")));
+            said.push(("Answers", format!("Texts of {} tokens at most", ask.max_tokens)));
+            return said;
+        }
         Ok(Kind::Survey(survey)) => {
             let ways: Vec<&str> = survey.ways.iter().map(|way| way.words()).collect();
             said.push(("Read from the model", ways.join(" · ")));
@@ -109,6 +120,7 @@ fn asked(task: &Task) -> String {
             format!("reads fields out of each text of \"{}\"", extract.text)
         }
         Ok(Kind::Write(write)) => format!("writes about each text of \"{}\"", write.text),
+        Ok(Kind::Ask(ask)) => format!("answers questions about each document of \"{}\"", ask.text),
         Ok(Kind::Survey(survey)) => {
             format!("answers \"{}\" as different people", survey.question)
         }

@@ -18,6 +18,9 @@ pub enum EvaluateCommand {
     OpenKept(PathBuf),
     ChooseTable,
 
+    /// A folder, whose documents are the rows.
+    ChooseDocuments,
+
     /// Reads how a table looks, for the form.
     UseTable(PathBuf),
     ChooseCodebook,

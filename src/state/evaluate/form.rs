@@ -10,7 +10,7 @@ use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
-use crate::evaluate::task::{AnswerForm, Code, Extract, Kind, Scoring, Task, Write};
+use crate::evaluate::task::{AnswerForm, Ask, Code, Extract, Kind, Scoring, Task, Write};
 
 /// What the model does with each text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub enum What {
     Code,
     Extract,
     Write,
+    Ask,
 }
 
 /// What is set in the form. Nothing of it has to be complete.
@@ -33,6 +34,10 @@ pub struct CodeForm {
     /// A JSON schema as it was pasted, instead of fields.
     pub pasted: Option<String>,
     pub write: Write,
+    pub ask: Ask,
+
+    /// The questions about each document as they were typed, a line each.
+    pub asked: String,
 
     /// How the table looks, and its first rows.
     pub table: Option<Report>,
@@ -73,6 +78,8 @@ impl Default for CodeForm {
             extract: Extract { fields: vec![Field::default()], ..Extract::default() },
             pasted: None,
             write: Write::default(),
+            ask: Ask { text: String::new(), ..Ask::default() },
+            asked: String::new(),
             table: None,
             text: String::new(),
             id: None,
@@ -131,7 +138,7 @@ impl CodeForm {
     pub fn task(&self) -> Task {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
-        let (mut code, mut extract, mut write) = (None, None, None);
+        let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -156,6 +163,12 @@ impl CodeForm {
                 write = Some(Write { text, ..self.write.clone() });
                 &self.name
             }
+            What::Ask => {
+                let lines = self.asked.lines().map(str::trim).filter(|line| !line.is_empty());
+                let questions = lines.map(str::to_owned).collect();
+                ask = Some(Ask { text, questions, ..self.ask.clone() });
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
@@ -170,6 +183,7 @@ impl CodeForm {
             code,
             extract,
             write,
+            ask,
             ..Task::default()
         }
     }
@@ -187,7 +201,19 @@ impl CodeForm {
     /// Takes over a task and its codebook; `report`: how its table looks, where that is known.
     pub fn take_over(&mut self, task: &Task, codebook: &Codebook, report: Option<Report>) {
         let Task {
-            name, id, split, orders, seed, answer, score, prompt, code, extract, write, ..
+            name,
+            id,
+            split,
+            orders,
+            seed,
+            answer,
+            score,
+            prompt,
+            code,
+            extract,
+            write,
+            ask,
+            ..
         } = task.clone();
         let own = task.kind().ok().map(usual);
         let mut form = Self { codebook: codebook.clone(), ..Self::default() };
@@ -201,6 +227,10 @@ impl CodeForm {
         } else if let Some(write) = write {
             (form.what, form.name, form.text) = (What::Write, name, write.text.clone());
             form.write = write;
+        } else if let Some(ask) = ask {
+            (form.what, form.name, form.text) = (What::Ask, name, ask.text.clone());
+            form.asked = ask.questions.join("\n");
+            form.ask = Ask { questions: Vec::new(), text: String::new(), ..ask };
         }
         // The text column is the form's own.
         form.extract.text.clear();
@@ -237,10 +267,13 @@ impl CodeForm {
                 let schema = self.schema();
                 schema.err().map(|problem| format!("The fields are not complete: {problem}"))
             }
+            What::Ask if self.ask.question.is_none() && self.asked.trim().is_empty() => {
+                Some("Write the questions, a line each".to_owned())
+            }
             What::Write if self.write.instruction.trim().is_empty() => {
                 Some("Say what is to be written".to_owned())
             }
-            What::Write => None,
+            What::Write | What::Ask => None,
         }
     }
 
@@ -260,6 +293,7 @@ impl CodeForm {
             What::Code => Kind::Code(&code),
             What::Extract => Kind::Extract(extract),
             What::Write => Kind::Write(write),
+            What::Ask => Kind::Ask(&self.ask),
         })
     }
 
