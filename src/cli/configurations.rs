@@ -68,8 +68,9 @@ fn words(tried: &Tried) -> String {
     let standing = tried.standing.map(|words| format!(", {words}")).unwrap_or_default();
     let adapter = if tried.has_adapter { " with an adapter" } else { "" };
     let mut said = format!(
-        "  {} {} · {}{adapter} · {part}{standing} · {} of {} rows · {}",
+        "  {} {} · {} · {}{adapter} · {part}{standing} · {} of {} rows · {}",
         tried.configuration,
+        tried.name,
         tried.started.get(..16).unwrap_or(&tried.started).replace('T', " "),
         tried.model,
         tried.answered,

@@ -17,6 +17,9 @@ use super::split::Part;
 pub struct Tried {
     pub folder: PathBuf,
 
+    /// What the task is called; without a name, its folder.
+    pub name: String,
+
     /// What decides its answers, as a short hash.
     pub configuration: String,
     pub model: String,
@@ -101,11 +104,18 @@ fn of(path: &Path, evaluation: &Evaluation, report: &Report, standing: &Standing
         count => format!(" · {count} orders"),
     };
     let prompt: String = evaluation.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
-    let shown: String = prompt.chars().take(60).collect();
+    let mut shown: String = prompt.chars().take(60).collect();
+    if shown.len() < prompt.len() {
+        shown.push('…');
+    }
     let codebook = evaluation.codebook_sha256.as_deref().and_then(|hash| hash.get(..6));
     let codebook = codebook.map(|hash| format!(" · codebook {hash}")).unwrap_or_default();
     Tried {
         folder: path.to_owned(),
+        name: match task.name.as_str() {
+            "" => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            name => name.to_owned(),
+        },
         configuration: frozen::configuration(evaluation),
         model: evaluation.model.name.clone(),
         has_adapter: evaluation.adapter_sha256.is_some(),

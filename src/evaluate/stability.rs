@@ -346,6 +346,7 @@ impl Bench<'_> {
         texts: Vec<(usize, String)>,
     ) -> Result<Outcome, AskError> {
         let mut counted = Counted::new(test);
+        counted.nothing = texts.is_empty();
         let Some(question) = base.questions.list.first() else {
             return Ok(counted.outcome(self.settings.needed));
         };
@@ -477,11 +478,14 @@ struct Counted {
     held: usize,
     asked: usize,
     failures: Vec<Failure>,
+
+    /// There was nothing to ask.
+    nothing: bool,
 }
 
 impl Counted {
     fn new(test: Test) -> Self {
-        Self { test, held: 0, asked: 0, failures: Vec::new() }
+        Self { test, held: 0, asked: 0, failures: Vec::new(), nothing: false }
     }
 
     fn count(&mut self, holds: bool, failure: impl FnOnce() -> Failure) {
@@ -496,8 +500,9 @@ impl Counted {
     fn outcome(self, needed: f64) -> Outcome {
         let share = wilson(self.held as f64, self.asked as f64, 0.95).ok();
         let reason = share.is_none().then(|| match self.test {
-            Test::Definitions => "the codebook has no definitions".to_owned(),
-            Test::Examples => "the codebook has no examples".to_owned(),
+            Test::Definitions if self.nothing => "the codebook has no definitions".to_owned(),
+            Test::Examples if self.nothing => "the codebook has no examples".to_owned(),
+            Test::Definitions | Test::Examples => "none of these texts could be asked".to_owned(),
             _ => "no row could be asked".to_owned(),
         });
         Outcome {
@@ -591,7 +596,7 @@ mod tests {
         let outcome = counted.outcome(0.75);
         assert_eq!((outcome.value, outcome.passes()), (Some(0.75), Some(true)));
         assert_eq!(outcome.failures.len(), 1);
-        let none = Counted::new(Test::Examples).outcome(0.95);
+        let none = Counted { nothing: true, ..Counted::new(Test::Examples) }.outcome(0.95);
         assert_eq!(
             (none.passes(), none.reason.as_deref()),
             (None, Some("the codebook has no examples"))

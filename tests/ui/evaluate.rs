@@ -317,6 +317,7 @@ fn a_report_is_read_in_the_window_and_closed_with_escape() {
 pub fn configurations() -> AppState {
     let tried = |name: &str, share: f64, standing| Tried {
         folder: PathBuf::from("evaluations").join(name),
+        name: name.to_owned(),
         configuration: "0123456789ab".to_owned(),
         model: "tiny".to_owned(),
         has_adapter: false,

@@ -8,7 +8,6 @@ use crate::evaluate::figure::WithInterval;
 use crate::evaluate::split::Part;
 use crate::state::command::{Commands, EvaluateCommand};
 use crate::state::evaluate::EvaluateState;
-use crate::state::evaluate::form::file_name;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::dot_plot::{Dot, dot_ui, scale};
@@ -122,7 +121,7 @@ fn tried_ui(
 ) {
     Sides::new().shrink_left().truncate().show(
         ui,
-        |ui| ui.add(Label::new(theme::strong(ui, file_name(&tried.folder))).truncate()),
+        |ui| ui.add(Label::new(theme::strong(ui, tried.name.as_str())).truncate()),
         |ui| {
             if let Some(standing) = tried.standing {
                 let tone = if standing == "frozen" { Tone::Chosen } else { Tone::Problem };

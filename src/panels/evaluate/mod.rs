@@ -198,7 +198,10 @@ fn run_ui(
     ui.horizontal_wrapped(|ui| {
         let is_kept = evaluate.front == Front::Opened && begun;
         let why_not = obstacle.clone().unwrap_or_default();
-        if !is_kept {
+        // Whoever tries rows of the test part has opened it.
+        let is_test = evaluate.front == Front::Opened
+            && evaluate.open.as_ref().is_some_and(OpenEvaluation::is_test_part);
+        if !is_kept && !is_test {
             let words = format!("Try {TRIED_ROWS} rows");
             let few = ActionButton::new(&words).icon(icons::PLAY);
             let hint = "Asks about the first rows, to look at. Nothing is kept";
@@ -206,6 +209,8 @@ fn run_ui(
             if few.on_disabled_hover_text(&why_not).clicked() {
                 commands.push(EvaluateCommand::Try);
             }
+        }
+        if !is_kept {
             let all = ActionButton::primary("All rows").icon(icons::PLAY);
             let hint = "Asks about every row in the background. The answers are kept in the \
                         project as they come";

@@ -25,8 +25,8 @@ pub(super) fn rows_ui(
         let state = EmptyState {
             icon: icons::EVALUATE,
             title: "No table is open yet",
-            sentence: "Choose a table and write the codebook. Try five rows, look at what the \
-                       model says and why, change the prompt; then ask about all rows.",
+            sentence: "Choose a table and say what the model is asked. Try five rows, look at \
+                       what it says and why, change the prompt; then ask about all rows.",
             actions: &[],
         };
         state.show(ui);

@@ -38,12 +38,12 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
         segment(What::Write, "texts", "A text is written about each: a summary, a translation"),
         segment(What::Ask, "answers", "Your questions are answered about each document"),
     ];
-    row_ui(ui, "The model gives", "What comes out for each text", |ui| {
-        if segmented_ui(ui, &mut form.what, &segments) {
-            // Another kind of task has another template.
-            form.prompt = None;
-        }
-    });
+    ui.add(Label::new("The model gives").selectable(false))
+        .on_hover_text("What comes out for each text");
+    if segmented_ui(ui, &mut form.what, &segments) {
+        // Another kind of task has another template.
+        form.prompt = None;
+    }
 }
 
 fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) {
@@ -73,8 +73,16 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     );
     let form = &mut evaluate.form;
     if form.table.is_none() {
-        let hint = "Choose a table with a text in each row. If people have labelled some of the \
-                    texts, their labels can be columns of it.";
+        let hint = match form.what {
+            What::Ask => {
+                "Choose a table with a document in each row, or a folder of documents: text, \
+                 Markdown, Word and PDF files."
+            }
+            _ => {
+                "Choose a table with a text in each row, or a folder of documents. If people have \
+                 labelled some of the texts, their labels can be columns of the table."
+            }
+        };
         ui.add(Label::new(theme::muted(ui, hint)).wrap());
         return;
     }

@@ -4,6 +4,7 @@ use eframe::egui::{Label, Ui};
 
 use super::list::kind_words;
 use super::setup::scoring_words;
+use crate::evaluate::split::Part;
 use crate::evaluate::task::{AnswerForm, Kind, Task};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::section_ui;
@@ -11,6 +12,7 @@ use crate::state::evaluate::form::file_name;
 use crate::state::evaluate::{EvaluateState, OpenEvaluation};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
+use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Surroundings<'_>) {
@@ -43,6 +45,19 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
     let task = &open.prepared.task;
     let mut said = vec![("Asked", format!("The model {}", asked(task)))];
     said.push(("Model", model(open, around)));
+    if let Some(split) = task.split {
+        let rows = format::count(open.rows());
+        said.push((
+            "Rows",
+            match split.part {
+                Part::Development => format!(
+                    "{rows} of the development part; a share of {} is kept for the end",
+                    split.test
+                ),
+                Part::Test => format!("{rows} of the test part, which was kept for the end"),
+            },
+        ));
+    }
     if let Some(labels) = open.prepared.questions.labels.as_ref().filter(|_| task.code.is_some()) {
         said.push(("Labels", labels.join(" · ")));
     }

@@ -19,6 +19,7 @@ use crate::evaluate::kept::{Draft, Kept};
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
 use crate::evaluate::run::Prepared;
+use crate::evaluate::split::Part;
 use crate::llm::card::ModelIdentity;
 
 /// So many rows are tried while the prompt is worked on.
@@ -161,6 +162,11 @@ impl OpenEvaluation {
 
     pub fn rows(&self) -> usize {
         self.prepared.questions.list.len()
+    }
+
+    /// Whether these are rows that were kept for the end.
+    pub fn is_test_part(&self) -> bool {
+        self.prepared.task.split.is_some_and(|split| split.part == Part::Test)
     }
 
     pub fn is_finished(&self) -> bool {
