@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("room", &["files", "jobs", "stats"]),
     ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
     ("lecture", &["data", "explore", "files", "jobs", "llm", "room"]),
-    ("train", &["data", "errors", "files", "jobs", "llm", "memory", "words"]),
+    ("train", &["data", "encoder", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
     ("study", &["data", "files", "stats", "words"]),

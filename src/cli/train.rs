@@ -251,7 +251,7 @@ impl Progress<TrainEvent> for Screen {
                 }
                 self.bar.note(&evaluation.words());
             }
-            TrainEvent::Saved { .. } | TrainEvent::Aside { .. } => {}
+            TrainEvent::Saved { .. } | TrainEvent::Aside { .. } | TrainEvent::Answered(_) => {}
             TrainEvent::Sampled(sample) => self.bar.note(&format!(
                 "After step {}, asked {:?}:\n{}",
                 sample.step, sample.prompt, sample.answer

@@ -135,6 +135,25 @@ impl Classifier {
         Ok(Self { body: Body::Adapted(Box::new(model), Box::new(loaded)), labels })
     }
 
+    /// The decoder that it is. `None`: it is an encoder.
+    pub fn decoder(&self) -> Option<&Model> {
+        match &self.body {
+            Body::Encoder(_) => None,
+            Body::Decoder(model, _) | Body::Adapted(model, _) => Some(model),
+        }
+    }
+
+    /// What the score head of a decoder says of a text that is ids already.
+    pub fn scores_of(&self, ids: &[u32]) -> Result<Vec<f32>, Error> {
+        match &self.body {
+            Body::Encoder(_) => Err(Error::NoTokens),
+            Body::Adapted(model, adapter) => adapted_scores(model, adapter, ids),
+            Body::Decoder(model, head) => {
+                head.run(&last_state(model, None, ids, head.position(ids))?)
+            }
+        }
+    }
+
     pub fn labels(&self) -> &Labels {
         &self.labels
     }

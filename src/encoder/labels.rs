@@ -31,7 +31,7 @@ pub struct Labels {
 
 impl Labels {
     /// Of a score head that an adapter brings.
-    pub(crate) fn of_head(head: &ScoreHead) -> Self {
+    pub fn of_head(head: &ScoreHead) -> Self {
         let count = head.label_count();
         let known = |id: usize| head.facts.labels.get(id).cloned();
         let names = (0..count).map(|id| known(id).unwrap_or_else(|| format!("LABEL_{id}")));

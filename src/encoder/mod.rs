@@ -29,7 +29,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub use self::classifier::{Classified, Classifier, ScoreHead, Verdict};
+pub use self::classifier::{Classified, Classifier, ScoreHead, Verdict, adapted_scores};
 pub use self::error::Error;
 pub use self::family::FAMILIES;
 pub use self::labels::{Labels, Problem};

@@ -197,6 +197,32 @@ impl Model {
         Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
     }
 
+    /// The raw scores after one more token of each of several texts, (texts, vocabulary); each text has a cache
+    /// of its own. The weights are read once for all of them.
+    pub fn lane_logits(
+        &self,
+        ids: &[u32],
+        caches: &mut [KvCache],
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<f32>, Error> {
+        for (id, cache) in ids.iter().zip(&*caches) {
+            self.check(&[*id], cache.len() + 1)?;
+        }
+        let config = &self.config;
+        if config.recurrent.is_some() || config.restarts_when_long {
+            let mut all = Vec::with_capacity(ids.len() * config.vocab_size);
+            for (id, cache) in ids.iter().zip(caches) {
+                let scores = self.logits(&[*id], cache, adapter, Positions::Last)?;
+                all.extend(scores.flatten_all()?.to_vec1::<f32>()?);
+            }
+            return Ok(all);
+        }
+        jobs::in_pool(|| {
+            let hidden = self.transformer.run_lanes(config, ids, caches, adapter)?;
+            Ok(self.transformer.score(config, &hidden, adapter)?)
+        })
+    }
+
     /// As [`Self::logits`], of any positions, counted within `ids`: (positions, vocabulary).
     pub fn logits_at(
         &self,

@@ -111,6 +111,9 @@ impl MappingState {
             (true, Wanted::Training(Objective::Mlm)) => {
                 "The names of its columns do not say where the texts are. Which one is it?"
             }
+            (true, Wanted::Training(Objective::Grpo | Objective::Rloo)) => {
+                "The names of its columns do not say which one holds the prompts. Which one does?"
+            }
             (true, Wanted::Training(Objective::Sft)) => {
                 "The names of its columns do not say what is to be learned. Which ones are meant?"
             }
@@ -135,6 +138,7 @@ impl MappingState {
             Wanted::Training(Objective::Classify | Objective::Regress | Objective::Mlm) => {
                 &[Texts::Whole]
             }
+            Wanted::Training(Objective::Grpo | Objective::Rloo) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(Objective::Sft) => {
                 &[Texts::Turns, Texts::Plain, Texts::Dialogues, Texts::Whole]
             }
@@ -173,6 +177,7 @@ impl MappingState {
             ) => {
                 vec![asked, pair[0], pair[1]]
             }
+            (Wanted::Training(Objective::Grpo | Objective::Rloo), _) => vec![asked],
             (Wanted::Training(Objective::Kto), Texts::Turns) => {
                 vec![asked, role("answer", "The answer"), LABEL, SYSTEM]
             }

@@ -92,6 +92,22 @@ pub enum Error {
     #[error("no gradient reaches {}: this is a bug in the model code", .names.join(", "))]
     NoGradient { names: Vec<String> },
 
+    #[error(
+        "{} was stopped in the middle of round {round}, and the answers of that round are no longer in it; start \
+         a new run with adapter = \"{}\"",
+        run_dir.display(), run_dir.display()
+    )]
+    NoRound { round: usize, run_dir: PathBuf },
+
+    #[error("an answer could not be judged")]
+    Judge(#[source] Box<crate::encoder::Error>),
+
+    #[error(
+        "the KL of step {step} is {kl:.1} nats a token, more than max_kl ({most}), so the run was ended; the \
+         adapter of step {kept_step} is kept. Tighten the leash (a larger beta), or lower the learning rate"
+    )]
+    KlExploded { kl: f64, most: f64, step: usize, kept_step: usize },
+
     #[error("the adapter has no score head to read: begin it with objective = \"reward\"")]
     NoScoreHead,
 

@@ -18,6 +18,7 @@ mod families;
 mod files;
 mod forms;
 mod generated;
+mod grpo;
 mod killed;
 mod labels;
 mod peft_adapters;

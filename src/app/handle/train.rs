@@ -30,6 +30,7 @@ use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
+use crate::train::record::leash;
 use crate::train::record::notes::RunNotes;
 use crate::train::record::{DATA_FILE, runs};
 use crate::train::run::{ResumeRequest, StartRequest, best};
@@ -60,6 +61,7 @@ impl Workbench {
             }
             TrainCommand::Pause => self.pause_training(true),
             TrainCommand::Continue => self.pause_training(false),
+            TrainCommand::Leash(beta) => self.move_leash(beta),
             TrainCommand::Resume(id) => self.resume_run(&id),
             TrainCommand::Delete(id) => self.delete_run(id),
             TrainCommand::Note(id, notes) => self.note_run(&id, &notes),
@@ -182,6 +184,15 @@ impl Workbench {
         let Some(open) = &self.project else { return };
         let folder = open.folder.clone();
         self.start(DeleteRun { id: id.clone() }, (folder, id));
+    }
+
+    /// Writes down what the run under way takes up with its next round.
+    fn move_leash(&mut self, beta: f64) {
+        let (Some(open), Some(live)) = (&self.project, &self.state.train.live) else { return };
+        if let Err(err) = leash::wish(&open.runs_dir().join(&live.id), beta) {
+            let summary = "The run could not be told of the new beta";
+            self.state.notices.push(Notice::error(PanelId::Train, summary, &err));
+        }
     }
 
     fn note_run(&mut self, id: &str, notes: &RunNotes) {

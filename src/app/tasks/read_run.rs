@@ -11,6 +11,7 @@ use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 use crate::state::train::past::RunPast;
 use crate::train::record::history::History;
+use crate::train::record::round::Round;
 use crate::train::record::samples;
 
 /// Why the files of a run are read.
@@ -39,7 +40,8 @@ impl Work for ReadRun {
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<RunPast, Infallible> {
-        Ok(RunPast::of(&History::read(&folder), samples::read(&folder)))
+        let round = Round::last(&folder);
+        Ok(RunPast::of(&History::read(&folder), samples::read(&folder), round))
     }
 }
 

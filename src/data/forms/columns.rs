@@ -258,7 +258,7 @@ pub(crate) fn chained(rows: &[Fields], want: Want) -> Result<Read, Problem> {
                 let sentence = NO_PAIR.to_owned();
                 return Err(Fault::of_row(sentence).at(index));
             }
-            (Want::Answers, _) | (Want::Labelled, None) => {
+            (Want::Answers | Want::Prompts, _) | (Want::Labelled, None) => {
                 Content::Completion { prompt, completion: chosen }
             }
         };

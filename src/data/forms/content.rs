@@ -18,6 +18,9 @@ pub enum Want {
 
     /// Answers that are labelled good or bad: KTO. Of a pair, one of each.
     Labelled,
+
+    /// What is asked, with all columns of its row: GRPO.
+    Prompts,
 }
 
 /// What a row says.
@@ -75,6 +78,9 @@ pub struct Understood {
 
     /// By how much the better answer of a pair is to be better, where the row says so.
     pub margin: Option<f64>,
+
+    /// The columns of the row, where what is rewarded may be in one of them.
+    pub columns: Fields,
 
     /// What was asked, without any of its answer: what a fixed prompt asks.
     pub asked: Text,

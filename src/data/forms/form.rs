@@ -11,6 +11,9 @@ pub enum Form {
     Preference,
     ImplicitPreference,
     Labelled,
+
+    /// What is asked, without any answer.
+    Prompts,
     HhTranscripts,
     UltraFeedback,
     UltraFeedbackBinarized,
@@ -42,6 +45,7 @@ impl Form {
             Self::Preference => "preference pairs with their prompts",
             Self::ImplicitPreference => "preference pairs whose prompt is what both begin with",
             Self::Labelled => "labelled answers (KTO)",
+            Self::Prompts => "prompts",
             Self::HhTranscripts => "Anthropic's HH transcripts",
             Self::UltraFeedback => "UltraFeedback with scored answers",
             Self::UltraFeedbackBinarized => "UltraFeedback, binarized",
@@ -73,6 +77,7 @@ impl Form {
                 | Self::ImplicitPreference
                 | Self::HhTranscripts
                 | Self::Labelled
+                | Self::Prompts
         )
     }
 

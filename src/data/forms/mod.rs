@@ -14,6 +14,7 @@ mod form;
 pub mod labelled;
 pub mod mapping;
 pub mod prompt;
+mod prompts;
 pub mod recognise;
 pub mod trl;
 mod understand;

@@ -1,7 +1,7 @@
 //! What a row asks: one rule for every form, so that no question is both trained on and held out, and
 //! no fixed prompt contains its own answer.
 
-use super::content::{Beside, Content, Understood};
+use super::content::{Beside, Content, Fields, Understood};
 use crate::data::pair::{Message, PreferencePair, Text};
 
 /// What is asked, and what it is held out by.
@@ -123,6 +123,7 @@ pub(crate) fn understood(
         content,
         label: None,
         margin: None,
+        columns: Fields::new(),
         asked,
         group,
         beside,

@@ -9,6 +9,9 @@ use super::form::Form;
 use super::labelled;
 use super::value::{given, keys};
 
+/// Columns that ask, where there is no answer beside them.
+const PROMPT_COLUMNS: [&str; 4] = ["question", "instruction", "query", "text"];
+
 /// The form of a file whose first row this is.
 pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
     let has = |key: &str| given(row, key).is_some();
@@ -86,7 +89,10 @@ pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
         }
         Want::Answers if has("text") && !row.contains_key("prompt") => Some(Form::Text),
         Want::Answers | Want::Labelled if has("completion") => Some(Form::PromptCompletion),
-        Want::Pairs | Want::Answers | Want::Labelled => None,
+        Want::Prompts if has("prompt") || PROMPT_COLUMNS.iter().any(|key| has(key)) => {
+            Some(Form::Prompts)
+        }
+        Want::Pairs | Want::Answers | Want::Labelled | Want::Prompts => None,
     }
 }
 
@@ -136,6 +142,7 @@ pub fn unknown(row: &Fields, want: Want) -> String {
     let missing = match want {
         Want::Pairs => "chosen",
         Want::Answers | Want::Labelled => "completion",
+        Want::Prompts => "prompt",
     };
     let missing = if row.contains_key(missing) {
         format!("its \"{missing}\" is empty (null); ")
@@ -149,6 +156,7 @@ pub fn unknown(row: &Fields, want: Want) -> String {
         Want::Labelled => {
             "\"prompt\", \"completion\" and \"label\", or pairs with \"chosen\" and \"rejected\""
         }
+        Want::Prompts => "\"prompt\", or \"question\"",
         Want::Answers => {
             "\"prompt\" and \"completion\", or \"messages\", or \"text\", or pairs with \"chosen\""
         }
@@ -158,7 +166,7 @@ pub fn unknown(row: &Fields, want: Want) -> String {
             "ShareGPT, Alpaca and Axolotl pairs, UltraFeedback, HH transcripts, arenas, and exports \
              of Argilla, Label Studio and Potato"
         }
-        Want::Answers => {
+        Want::Answers | Want::Prompts => {
             "Alpaca (\"instruction\", \"output\"), ShareGPT (\"conversations\"), question and \
              answer, and exports of Argilla and Label Studio"
         }

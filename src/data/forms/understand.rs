@@ -8,7 +8,7 @@ use super::dataset_info::Stanza;
 use super::form::{Form, NO_PAIR, Read};
 use super::prompt::understood;
 use super::recognise;
-use super::{annotation, columns, dialogues, feedback, labelled, trl, value};
+use super::{annotation, columns, dialogues, feedback, labelled, prompts, trl, value};
 use crate::data::pair::{PreferencePair, Text};
 
 /// Columns that TRL would use for pictures, and this version does not.
@@ -22,6 +22,13 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
     let Some(first) = rows.first() else {
         return Ok(Read { form: Form::Text, rows: Vec::new(), notes: Vec::new() });
     };
+    if want == Want::Prompts {
+        return if prompts::asks(first) {
+            prompts::prompts(rows)
+        } else {
+            Ok(prompts::without_answers(understand(rows, Want::Answers, stanza)?, rows))
+        };
+    }
     let form = match stanza {
         Some(_) => Form::LlamaFactory,
         None => recognise::form_of(first, want)
@@ -122,7 +129,7 @@ fn content_of(form: Form, row: &Fields, want: Want) -> Result<Turned, Fault> {
         Form::LabelStudioMin => annotation::label_studio_min(row),
         Form::Potato => annotation::potato(row),
         Form::Verdicts => annotation::verdict(row),
-        Form::H2oChain | Form::LlamaFactory => {
+        Form::H2oChain | Form::LlamaFactory | Form::Prompts => {
             unreachable!("files of these forms are read as a whole")
         }
     }

@@ -3,6 +3,7 @@
 mod chain;
 pub mod constrained;
 pub mod grammar;
+pub mod groups;
 pub(crate) mod introspect;
 pub mod pipeline;
 pub mod repeats;

@@ -95,7 +95,7 @@ impl Transformer {
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let lines = [Line { rows: 0..ids.len(), position: start }];
         let batch = Batch { ids, lines: &lines, tables: tables.collect(), adapter, wanted };
-        let hidden = self.run_batch(config, &batch, hidden, cache, watch)?;
+        let hidden = self.run_batch(config, &batch, hidden, &mut Caches::One(cache), watch)?;
         if hidden.is_some() {
             cache.advance(ids.len());
         }
@@ -135,19 +135,19 @@ impl Transformer {
                 adapter,
                 wanted: 0..tree.len(),
             };
-            self.run_batch(config, &batch, hidden, cache, None)
+            self.run_batch(config, &batch, hidden, &mut Caches::One(cache), None)
         });
         cache.rewind(start);
         Ok(run.map_err(Error::from)??.unwrap_or_default())
     }
 
     /// Takes embedded rows through the layers and the final norm: of those that are wanted.
-    fn run_batch(
+    pub(super) fn run_batch(
         &self,
         config: &Config,
         batch: &Batch<'_>,
         mut hidden: Buffer,
-        cache: &mut KvCache,
+        caches: &mut Caches<'_>,
         mut watch: Option<&mut Watcher<'_>>,
     ) -> Result<Option<Buffer>> {
         let (width, count) = (config.width, batch.ids.len());
@@ -167,7 +167,7 @@ impl Transformer {
             let needed = if is_last && watch.is_none() { wanted } else { &everything };
             let own = per_layer.as_ref().map(|inputs| inputs.of(index, count));
             let place = Place { index, batch, needed: needed.clone(), own };
-            layer.run(config, &mut hidden, cache, &place, &mut keys_values)?;
+            layer.run(config, &mut hidden, caches, &place, &mut keys_values)?;
         }
         let mut normed = normed(self.final_norm.as_ref(), hidden);
         if let Some(watch) = watch {
@@ -284,26 +284,34 @@ impl Transformer {
 }
 
 /// Rows whose tokens follow each other, the first one at this position of its text.
-struct Line {
-    rows: Range<usize>,
-    position: usize,
+pub(super) struct Line {
+    pub rows: Range<usize>,
+    pub position: usize,
+}
+
+/// What has gone through the layers before.
+pub(super) enum Caches<'a> {
+    One(&'a mut KvCache),
+
+    /// Each row is the next token of a text of its own.
+    Lanes(&'a mut [KvCache]),
 }
 
 /// What goes through the layers together.
-struct Batch<'a> {
+pub(super) struct Batch<'a> {
     /// Of each row.
-    ids: &'a [u32],
+    pub ids: &'a [u32],
 
     /// A line sees what the cache holds up to its position: where there are several, what the lines
     /// before it left there counts too.
-    lines: &'a [Line],
+    pub lines: &'a [Line],
 
     /// Of each of the model's rope kinds, with an entry for each row.
-    tables: Vec<RopeTable>,
-    adapter: Option<&'a Adapter>,
+    pub tables: Vec<RopeTable>,
+    pub adapter: Option<&'a Adapter>,
 
     /// The rows whose hidden states are asked for.
-    wanted: Range<usize>,
+    pub wanted: Range<usize>,
 }
 
 /// Keys and values of a layer's rows, kept where another layer sees them and there are several lines.
@@ -337,12 +345,12 @@ impl Layer {
         &self,
         config: &Config,
         hidden: &mut Buffer,
-        cache: &mut KvCache,
+        caches: &mut Caches<'_>,
         place: &Place<'_>,
         keys_values: &mut [KeysValuesOf],
     ) -> Result<()> {
         let adapter = place.batch.adapter;
-        let attended = self.attend(config, hidden, cache, place, keys_values)?;
+        let attended = self.attend(config, hidden, caches, place, keys_values)?;
         if hidden.is_empty() {
             return Ok(());
         }
@@ -381,7 +389,7 @@ impl Layer {
         &self,
         config: &Config,
         hidden: &mut Buffer,
-        cache: &mut KvCache,
+        caches: &mut Caches<'_>,
         place: &Place<'_>,
         keys_values: &mut [KeysValuesOf],
     ) -> Result<Buffer> {
@@ -389,6 +397,9 @@ impl Layer {
         let Batch { adapter, lines, .. } = *batch;
         let rows_of = |width: usize| needed.start * width..needed.end * width;
         if let Qkv::Recurrent(recurrent) = &self.qkv {
+            let Caches::One(cache) = caches else {
+                candle_core::bail!("a layer that carries a state runs one text at a time")
+            };
             let count = hidden.len() / config.width;
             let read = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
             let x = read.as_deref().unwrap_or(&*hidden);
@@ -404,7 +415,9 @@ impl Layer {
         let table = self.rope.map(|rope| &batch.tables[rope]);
         let Seen { mut q, k, v, gate } =
             self.queries_keys_values(config, hidden, adapter, table)?;
-        let mut out = if let [line] = lines {
+        let mut out = if let Caches::Lanes(caches) = caches {
+            self.attend_lanes(index, caches, &q, (&k, &v))
+        } else if let (Caches::One(cache), [line]) = (&mut *caches, lines) {
             let cache = if let Some(other) = self.keys_of {
                 cache.layer_mut(other)
             } else {
@@ -419,6 +432,7 @@ impl Layer {
             }
             attend(&self.attention, &self.sinks, &q, cache, line.position + needed.start)
         } else {
+            let Caches::One(cache) = caches else { candle_core::bail!("lanes were run above") };
             let owner = self.keys_of.unwrap_or(index);
             if self.keys_of.is_none() {
                 keys_values[index] = Some((k, v));

@@ -6,6 +6,7 @@ pub mod cache;
 pub(crate) mod experts;
 pub(crate) mod feed;
 pub(crate) mod infer;
+mod lanes;
 pub(crate) mod latent;
 pub(crate) mod linear;
 pub(crate) mod loader;

@@ -2,13 +2,14 @@
 
 use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
 
+use super::answers;
 use super::ended::{failed_ui, summary_ui};
 use super::measured::measured_ui;
 use super::plots::{Shown, plots_ui};
 use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
-use crate::state::train::form::takes_single_answers;
+use crate::state::train::form::units;
 use crate::state::train::live::{LiveRun, Phase};
 use crate::state::train::reading::reading;
 use crate::state::train::samples::SampleBook;
@@ -35,7 +36,11 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
                 stop_pressed = running_ui(ui, live, asks_stop, commands);
             }
         }
+        answers::leash_ui(ui, live, commands);
         warnings_ui(ui, &live.warnings);
+        if let Some(round) = &live.round {
+            answers::answers_ui(ui, round);
+        }
         samples_ui(ui, &mut live.samples);
         if live.steps_done() > 0 {
             let steps_planned = live.steps_planned;
@@ -88,6 +93,9 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
             }
             measured_ui(ui, run, commands);
         });
+        if let Some(round) = &selected.round {
+            answers::answers_ui(ui, round);
+        }
         samples_ui(ui, &mut selected.samples);
         match &selected.curves {
             Some(curves) if curves.loss().is_empty() => {
@@ -171,8 +179,8 @@ fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
 fn details(live: &LiveRun) -> String {
     let mut parts = vec![live.objective.facts().name.to_owned(), live.id.clone()];
     if live.train_rows > 0 {
-        let unit = if takes_single_answers(live.objective) { "answers" } else { "pairs" };
-        parts.push(format!("{} {unit} to train on", live.train_rows));
+        let (_, many) = units(live.objective);
+        parts.push(format!("{} {many} to train on", live.train_rows));
     }
     if live.held_out_rows > 0 {
         parts.push(format!("{} held out", live.held_out_rows));

@@ -6,12 +6,15 @@ use crate::eval::comparison::Comparison;
 use crate::eval::intervals::Interval;
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::train::runs::RunView;
+use crate::train::config::objective::Head;
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 
 /// The table, or the button that fills it.
 pub(super) fn measured_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
-    if !run.usable {
+    // It compares answers that are there, by their probabilities.
+    let facts = run.objective.facts();
+    if !run.usable || facts.head == Head::Score || run.objective.samples() {
         return;
     }
     let (words, hint) = match &run.comparison {

@@ -1,5 +1,6 @@
 //! The Train panel: on the left what to train, on the right what a run does and has done.
 
+mod answers;
 mod compare;
 mod ended;
 pub(super) mod fields;
@@ -9,6 +10,7 @@ mod measured;
 mod measuring;
 mod own;
 mod plots;
+mod policy;
 mod runs;
 mod schedule;
 mod setup;

@@ -77,6 +77,7 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
                 id: run.id.clone(),
                 curves: None,
                 samples: SampleBook::default(),
+                round: None,
             });
             commands.push(TrainCommand::Show(run.id.clone()));
         }

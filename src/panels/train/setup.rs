@@ -7,7 +7,7 @@ use super::fields::{
     Problems, check_ui, choice_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
-use super::{losses, measuring, own, schedule};
+use super::{losses, measuring, own, policy, schedule};
 use crate::llm::INITS;
 use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
@@ -154,6 +154,10 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
                     "β in the papers: how strongly the model is held to where it began. Small: it \
                      may move far; large: it stays close"
                 }
+                Reference::EachRound => {
+                    "The KL leash: how strongly the model is held to where it began. 0: no leash, and the KL is \
+                     not measured"
+                }
                 Reference::None => {
                     "β in the papers: by how much the difference between the answers counts. For \
                      simpo, 2 is usual"
@@ -161,7 +165,7 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
             },
             0.01..=1.0,
         )
-        .limits(0.0001..=100.0)
+        .limits(if train.form.objective.samples() { 0.0..=100.0 } else { 0.0001..=100.0 })
         .logarithmic()
         .decimals(3)
         .show(ui, &mut train.form.beta);
@@ -171,6 +175,7 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
         losses::losses_ui(ui, &mut train.form, problems);
     }
     own::weights_ui(ui, &mut train.form, problems);
+    policy::policy_ui(ui, &mut train.form, problems);
 }
 
 fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
@@ -341,6 +346,12 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         "f_alpha_divergence_coef",
         "ld_alpha",
         "use_weighting",
+        "policy.num_iterations",
+        "policy.epsilon",
+        "policy.epsilon_high",
+        "policy.top_entropy_quantile",
+        "policy.entropy_coef",
+        "policy.max_kl",
         "lr_scheduler_kwargs",
         "packing",
         "packing_strategy",
@@ -390,6 +401,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
             );
             problems.show(ui, "max_length");
             own::own_ui(ui, config, problems);
+            policy::loss_ui(ui, config, problems);
             number_row_ui(
                 ui,
                 "save_steps",

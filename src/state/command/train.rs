@@ -19,6 +19,9 @@ pub enum TrainCommand {
     /// The run under way rests with everything in memory.
     Pause,
     Continue,
+
+    /// Another value of beta for the run under way, from its next round on.
+    Leash(f64),
     Resume(String),
     Delete(String),
 

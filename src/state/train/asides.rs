@@ -29,6 +29,8 @@ impl Asides {
             Aside::Evaluation => &mut self.evaluation,
             Aside::Sample => &mut self.sample,
             Aside::Save => &mut self.save,
+            // A part of its step.
+            Aside::Rollout => return,
         };
         *known = Some(known.map_or(secs, |least| least.min(secs)));
     }

@@ -62,6 +62,17 @@ pub fn takes_single_answers(objective: Objective) -> bool {
     objective.facts().sequences == Sequences::AnswerAndMismatched
 }
 
+/// What a row is called, one and several.
+pub fn units(objective: Objective) -> (&'static str, &'static str) {
+    if objective.samples() {
+        ("prompt", "prompts")
+    } else if takes_single_answers(objective) {
+        ("answer", "answers")
+    } else {
+        ("pair", "pairs")
+    }
+}
+
 /// What a configuration does with so many rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -70,7 +81,7 @@ pub struct Plan {
     pub held_out_rows: usize,
     pub rows_per_step: usize,
     pub steps: usize,
-    pub single_answers: bool,
+    pub units: (&'static str, &'static str),
 }
 
 impl Plan {
@@ -78,22 +89,23 @@ impl Plan {
     pub fn of(config: &TrainConfig, rows: usize) -> Self {
         let held_out_rows = ((rows as f64 * config.held_out_share).round() as usize).min(rows);
         let train_rows = rows - held_out_rows;
-        let rows_per_step =
-            config.per_device_train_batch_size.max(1) * config.gradient_accumulation_steps.max(1);
+        let rows_per_step = if config.objective.samples() {
+            plan::Plan::prompts_a_round(config)
+        } else {
+            config.per_device_train_batch_size.max(1) * config.gradient_accumulation_steps.max(1)
+        };
         let steps = match train_rows {
             0 => 0,
             rows => plan::Plan::new(config, rows).steps,
         };
-        let single_answers = takes_single_answers(config.objective);
-        Self { rows, train_rows, held_out_rows, rows_per_step, steps, single_answers }
+        let units = units(config.objective);
+        Self { rows, train_rows, held_out_rows, rows_per_step, steps, units }
     }
 
     /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs`.
     pub fn sentence(self) -> String {
-        let Self { rows, train_rows, held_out_rows, rows_per_step, steps, single_answers } = self;
-        let counted = |count| {
-            if single_answers { words::counted(count, "answer", "answers") } else { pairs(count) }
-        };
+        let Self { rows, train_rows, held_out_rows, rows_per_step, steps, units } = self;
+        let counted = |count| words::counted(count, units.0, units.1);
         let split = match held_out_rows {
             0 => format!("{}, all to train on", counted(rows)),
             _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", counted(rows)),

@@ -7,6 +7,7 @@ use crate::state::command::{Command, TrainCommand};
 use crate::state::slots::Activity;
 use crate::train::config::Objective;
 use crate::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
+use crate::train::record::round::Round;
 use crate::words;
 
 /// How much the latest step counts in the smoothed seconds a step. 0.2: five steps of memory.
@@ -33,6 +34,15 @@ pub struct LiveRun {
 
     /// What the fixed prompt was answered, in the order of the steps.
     pub samples: SampleBook,
+
+    /// Of GRPO and RLOO: the answers of the latest round.
+    pub round: Option<Round>,
+
+    /// The KL leash, as it was set last.
+    pub leash: Option<f64>,
+
+    /// What takes time within a step: `Sampling answers · 512 of 2048`.
+    pub doing: Option<String>,
 
     /// The measurement before the first step, where the engine made one.
     pub evaluation_before: Option<EvalMetrics>,
@@ -92,6 +102,9 @@ impl LiveRun {
             curves: Curves::default(),
             last_step: None,
             samples: SampleBook::default(),
+            round: None,
+            leash: None,
+            doing: None,
             evaluation_before: None,
             evaluation: None,
             step_secs: None,
@@ -115,6 +128,9 @@ impl LiveRun {
 
     pub(super) fn on_event(&mut self, event: TrainEvent) {
         match event {
+            TrainEvent::Preparing { what, done, total, .. } if self.last_step.is_some() => {
+                self.doing = Some(format!("{what} · {done} of {total}"));
+            }
             TrainEvent::Preparing { what, done, total, secs_left } => {
                 if !matches!(self.phase, Phase::Stopping) {
                     self.phase = Phase::Preparing { what, done, total, secs_left };
@@ -140,6 +156,10 @@ impl LiveRun {
                 }
                 self.evaluation = Some(metrics);
             }
+            TrainEvent::Answered(round) => {
+                self.doing = None;
+                self.round = Some(*round);
+            }
             TrainEvent::Sampled(sample) => self.samples.push(sample),
             TrainEvent::Aside { what, secs } => self.asides.add(what, secs),
             TrainEvent::Saved { step } => self.saved_step = Some(step),
@@ -154,6 +174,7 @@ impl LiveRun {
         let secs = metrics.step_secs;
         self.step_secs = Some(self.step_secs.map_or(secs, |mean| mean + SMOOTHING * (secs - mean)));
         self.total_secs += secs;
+        self.doing = None;
         self.last_step = Some(metrics);
     }
 
@@ -177,7 +198,11 @@ impl LiveRun {
             Phase::Preparing { what, done, total, secs_left } => {
                 format!("{what} · {done} of {total}{}", left_text(*secs_left))
             }
-            Phase::Stepping => self.progress_text("Step"),
+            Phase::Stepping => {
+                let doing =
+                    self.doing.as_ref().map_or(String::new(), |doing| format!(" · {doing}"));
+                format!("{}{doing}", self.progress_text("Step"))
+            }
             Phase::Stopping => format!(
                 "Stopping after this step · {} of {} done",
                 self.steps_done(),

@@ -18,10 +18,12 @@ pub mod survey;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
-use crate::train::config::objective::Setting;
+use crate::train::config::metric::Metric;
+use crate::train::config::objective::{Head, Setting};
 use crate::train::objective::choose::loss_at_start;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
 use crate::train::record::notes::RunNotes;
+use crate::train::record::round::Round;
 
 use super::command::{Command, TrainCommand};
 use super::slots::{Activity, ModelSlot};
@@ -108,6 +110,9 @@ pub struct SelectedRun {
     /// Until the app has read `metrics.jsonl`: nothing.
     pub curves: Option<Curves>,
     pub samples: SampleBook,
+
+    /// Of GRPO and RLOO: the answers of its last round.
+    pub round: Option<Round>,
 }
 
 /// A run's name and note, being written.
@@ -248,6 +253,28 @@ impl TrainState {
             self.form.loss_weights.clear();
         }
         self.form.packing &= objective.has(Setting::Packing);
+        if objective.samples() != before.samples() {
+            // Rounds of answers are another kind of batch, and nothing is held out.
+            let suggested = TrainConfig::suggested(objective);
+            self.form.per_device_train_batch_size = suggested.per_device_train_batch_size;
+            self.form.beta = suggested.beta;
+            self.form.held_out_share = suggested.held_out_share;
+            self.form.eval_steps = suggested.eval_steps;
+            self.form.early_stopping_patience = 0;
+            self.form.load_best_model_at_end = false;
+            self.form.max_steps = suggested.max_steps;
+            self.form.save_steps = suggested.save_steps;
+            if self.form.rewards.is_empty() {
+                self.form.rewards = suggested.rewards;
+                self.form.policy = suggested.policy;
+            }
+        }
+        if objective.facts().head == Head::Score {
+            self.form.sample_steps = 0;
+        }
+        if !objective.best_model_metrics().contains(&self.form.metric_for_best_model) {
+            self.form.metric_for_best_model = Metric::Loss.evaluated();
+        }
     }
 
     /// A run was started under `id`: the curves are its own from now on.
@@ -255,13 +282,14 @@ impl TrainState {
         let mut live = LiveRun::new(id, self.form.objective);
         live.asides = Asides::of(&self.form);
         live.loss_at_start = loss_at_start(&self.form);
+        live.leash = Some(self.form.beta);
         self.live = Some(live);
         self.show_live();
     }
 
     /// An interrupted run is resumed: its curves begin with what it did before.
     pub fn resume(&mut self, run: &RunView, past: RunPast) {
-        let RunPast { curves, last_step, samples } = past;
+        let RunPast { curves, last_step, samples, round } = past;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
         live.asides = Asides::of(&run.config);
         live.loss_at_start = loss_at_start(&run.config);
@@ -269,6 +297,8 @@ impl TrainState {
         live.last_step = last_step;
         live.steps_planned = run.steps_planned;
         live.samples = samples;
+        live.leash = Some(round.as_ref().map_or(run.config.beta, |round| round.beta));
+        live.round = round;
         self.live = Some(live);
         self.show_live();
     }
@@ -353,13 +383,14 @@ impl TrainState {
 
     /// The app has read what a selected or compared run left behind.
     pub fn show_run(&mut self, id: &str, past: RunPast) {
-        let RunPast { curves, samples, last_step: _ } = past;
+        let RunPast { curves, samples, round, last_step: _ } = past;
         if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
             compared.curves = Some(curves.clone());
         }
         if let Some(selected) = self.selected.as_mut().filter(|selected| selected.id == id) {
             selected.curves = Some(curves);
             selected.samples = samples;
+            selected.round = round;
         }
     }
 

@@ -4,6 +4,7 @@ use super::curves::Curves;
 use super::samples::SampleBook;
 use crate::train::record::history::History;
 use crate::train::record::metrics::StepMetrics;
+use crate::train::record::round::Round;
 use crate::train::record::samples::Sample;
 
 /// A run's curves and answers. Made where its files are read: 100,000 steps are tens of megabytes.
@@ -12,14 +13,18 @@ pub struct RunPast {
     pub curves: Curves,
     pub last_step: Option<StepMetrics>,
     pub samples: SampleBook,
+
+    /// Of GRPO and RLOO: the answers of its last round.
+    pub round: Option<Round>,
 }
 
 impl RunPast {
-    pub fn of(history: &History, samples: Vec<Sample>) -> Self {
+    pub fn of(history: &History, samples: Vec<Sample>, round: Option<Round>) -> Self {
         Self {
             curves: Curves::of(&history.steps, &history.evaluations),
             last_step: history.steps.last().cloned(),
             samples: SampleBook::of(samples),
+            round,
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
         Objective::Regress => loss_words(loss, "the numbers come nearer to the right ones"),
         Objective::Mlm => loss_words(loss, "the hidden words become likelier"),
         Objective::Reward => reward_model(curves),
+        Objective::Grpo | Objective::Rloo => policy(curves),
     };
     match held_out(curves) {
         Some(also) => format!("{main}. {also}"),
@@ -99,6 +100,32 @@ fn memorising(curves: &Curves) -> Option<String> {
     (now < 0.95 * peak.y).then(|| {
         format!("{start}: likely overfitting. The held-out margin peaked at step {:.0}", peak.x)
     })
+}
+
+/// What a run that samples its answers has come to.
+fn policy(curves: &Curves) -> String {
+    let rewards = curves.trained(Metric::Reward);
+    let same = latest(curves.trained(Metric::FracRewardZeroStd));
+    if same > 0.99 {
+        return "All answers to a prompt get the same reward, so nothing is learned: the rules must tell the \
+                answers apart"
+            .to_owned();
+    }
+    let moved = match trend(rewards) {
+        Trend::Rising => "The reward is rising",
+        Trend::Falling => {
+            "The reward is falling: the steps are too large, or the leash is too tight"
+        }
+        _ => "The reward has not moved much lately",
+    };
+    let lengths = curves.trained(Metric::CompletionsMeanLength);
+    let grows = trend(lengths) == Trend::Rising && trend(rewards) == Trend::Rising;
+    let hint = if grows {
+        ". The answers grow longer with it: read the last ones, the reward may be paid for length alone"
+    } else {
+        ""
+    };
+    format!("{moved}: {:.3} in the latest rounds{hint}", latest(rewards))
 }
 
 /// How well a reward model tells the better answers.

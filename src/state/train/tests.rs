@@ -208,8 +208,12 @@ fn a_file_is_chosen_when_it_was_opened() {
 
 #[test]
 fn curves_that_arrive_late_go_to_no_other_run() {
-    let selected =
-        Some(SelectedRun { id: "b".to_owned(), curves: None, samples: SampleBook::default() });
+    let selected = Some(SelectedRun {
+        id: "b".to_owned(),
+        curves: None,
+        samples: SampleBook::default(),
+        round: None,
+    });
     let mut train = TrainState { selected, ..TrainState::default() };
     train.show_run("a", RunPast::of(&history(&[1]), Vec::new()));
     assert!(train.selected.as_ref().unwrap().curves.is_none());

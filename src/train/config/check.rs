@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::learning::Method;
 use super::objective::{Reference, Setting};
+use super::rewards;
 use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
 use crate::llm::Init;
 
@@ -48,7 +49,9 @@ impl TrainConfig {
         found.number("adam_beta2", self.adam_beta2, 0.0..=0.999_999);
         found.number("adam_epsilon", self.adam_epsilon, 0.0..=1.0);
         if self.objective.has(Setting::Beta) {
-            found.number("beta", self.beta, 0.0001..=100.0);
+            // Without a leash a policy is held to nothing, and its losses do not divide by it.
+            let least = if self.objective.samples() { 0.0 } else { 0.0001 };
+            found.number("beta", self.beta, least..=100.0);
         }
         if self.objective.has(Setting::Losses) {
             self.loss_problems(&mut found);
@@ -94,6 +97,9 @@ impl TrainConfig {
             && self.objective.has(Setting::CenterRewards)
         {
             found.number("center_rewards_coefficient", weight, 0.0..=1000.0);
+        }
+        if self.objective.has(Setting::Policy) {
+            self.policy_problems(&mut found);
         }
         if self.packing && !self.objective.has(Setting::Packing) {
             let name = self.objective.facts().name;
@@ -154,7 +160,7 @@ impl TrainConfig {
             found.add(field, message);
         }
         let takes_out = matches!(self.lora.init_lora_weights, Init::Pissa | Init::Olora);
-        let has_reference = self.objective.facts().reference == Reference::Measured;
+        let has_reference = self.objective.facts().reference != Reference::None;
         if takes_out && has_reference && self.adapter.is_none() {
             let message = format!(
                 "must be true or gaussian for {}: without its adapter, a model with this start is not \
@@ -162,6 +168,22 @@ impl TrainConfig {
                 self.objective.facts().name
             );
             found.add("lora.init_lora_weights", message);
+        }
+    }
+
+    fn policy_problems(&self, found: &mut Problems) {
+        let sizes = (self.per_device_train_batch_size, self.gradient_accumulation_steps);
+        for (field, message) in self.policy.problems(sizes) {
+            found.add(field, message);
+        }
+        for message in rewards::problems(&self.rewards) {
+            found.add("rewards", message);
+        }
+        if self.held_out_share > 0.0 {
+            let name = self.objective.facts().name;
+            let message =
+                format!("must be 0: {name} has no held-out loss, every prompt is answered anew");
+            found.add("held_out_share", message);
         }
     }
 

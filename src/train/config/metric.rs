@@ -226,11 +226,128 @@ table! {
         explanation: "Of all answers, chosen and rejected",
         ..PLAIN
     }
+    Reward {
+        key: "reward",
+        title: "Reward",
+        explanation: "The mean of the answers' rewards: the weighted sum of all rules",
+        better: Some(Better::Higher),
+        compared: Compared::OnOneAxis,
+        said: Said::OfSteps,
+        ..PLAIN
+    }
+    RewardStd {
+        key: "reward_std",
+        title: "Spread of the rewards",
+        explanation: "Standard deviation of the rewards of all answers of the round",
+        ..PLAIN
+    }
+    FracRewardZeroStd {
+        key: "frac_reward_zero_std",
+        title: "Prompts without a difference",
+        explanation: "Share of the answers whose group all got the same reward: nothing is learned from those",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    CompletionsMeanLength {
+        key: "completions/mean_length",
+        title: "Length",
+        explanation: "Mean number of tokens of the answers",
+        compared: Compared::OnOneAxis,
+        said: Said::OfSteps,
+        decimals: 1,
+        ..PLAIN
+    }
+    CompletionsMinLength {
+        key: "completions/min_length",
+        title: "Shortest answer",
+        explanation: "In tokens",
+        ..PLAIN
+    }
+    CompletionsMaxLength {
+        key: "completions/max_length",
+        title: "Longest answer",
+        explanation: "In tokens",
+        ..PLAIN
+    }
+    CompletionsClippedRatio {
+        key: "completions/clipped_ratio",
+        title: "Cut answers",
+        explanation: "Share of the answers that did not end within max_completion_length",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    CompletionsMeanTerminatedLength {
+        key: "completions/mean_terminated_length",
+        title: "Length of ended answers",
+        explanation: "Mean number of tokens of the answers that the model ended itself",
+        ..PLAIN
+    }
+    CompletionsMinTerminatedLength {
+        key: "completions/min_terminated_length",
+        title: "Shortest ended answer",
+        explanation: "In tokens",
+        ..PLAIN
+    }
+    CompletionsMaxTerminatedLength {
+        key: "completions/max_terminated_length",
+        title: "Longest ended answer",
+        explanation: "In tokens",
+        ..PLAIN
+    }
+    ClipRatioLowMean {
+        key: "clip_ratio/low_mean",
+        title: "Clipped below",
+        explanation: "Share of the ratios that are held at 1 - epsilon",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    ClipRatioLowMin {
+        key: "clip_ratio/low_min",
+        title: "Clipped below, least",
+        explanation: "The least share of any answer",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    ClipRatioHighMean {
+        key: "clip_ratio/high_mean",
+        title: "Clipped above",
+        explanation: "Share of the ratios that are held at 1 + epsilon_high",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    ClipRatioHighMax {
+        key: "clip_ratio/high_max",
+        title: "Clipped above, most",
+        explanation: "The largest share of any answer",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    ClipRatioRegionMean {
+        key: "clip_ratio/region_mean",
+        title: "Clip share",
+        explanation: "Share of the ratios that are held at one end or the other",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    CispoClipRatio {
+        key: "cispo_clip_ratio",
+        title: "Clip share (CISPO)",
+        explanation: "Share of the ratios that are held at epsilon_high",
+        written: Written::Percent,
+        ..PLAIN
+    }
+    Beta {
+        key: "beta",
+        title: "KL leash (beta)",
+        explanation: "How strongly the model is held to the one that the run began with",
+        ..PLAIN
+    }
     Kl {
         key: "kl",
         title: "KL",
-        explanation: "How much likelier answers to other prompts have become than under the \
-                      reference, in nats: what KTO measures its rewards from",
+        explanation: "How far the model has gone from the one that the run began with, in nats a token (KTO: \
+                      how much likelier answers to other prompts have become)",
+        compared: Compared::OnOneAxis,
         ..PLAIN
     }
     NllLoss {

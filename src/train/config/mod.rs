@@ -9,9 +9,13 @@ pub mod objective;
 pub mod objective_facts;
 mod objective_of_texts;
 mod objective_table;
+mod policy;
+mod policy_facts;
 mod reward_facts;
+pub mod rewards;
 pub mod run_file;
 pub mod scheduler;
+pub mod schema;
 mod settings;
 
 pub use check::ConfigProblem;
@@ -19,6 +23,7 @@ pub use learning::{ClassWeights, METHODS, Method, PROBLEM_TYPES, ProblemType};
 pub use lora::LoraConfig;
 pub use objective::Objective;
 pub use objective_facts::LOSS_TYPES;
+pub use policy::{AGGREGATIONS, LEVELS, PolicyConfig, SCALES};
 pub use scheduler::SchedulerType;
 pub use settings::{
     DTYPES, Dtype, F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, PackingStrategy, TrainConfig,

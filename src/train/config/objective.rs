@@ -10,6 +10,7 @@ pub use super::objective_facts::{
 };
 use super::objective_of_texts::{CLASSIFY, MLM, REGRESS};
 use super::objective_table::{CPO, DPO, KTO, ORPO, SFT};
+use super::policy_facts::{GRPO, RLOO};
 use super::reward_facts::REWARD;
 
 /// What a run optimises.
@@ -43,6 +44,12 @@ pub enum Objective {
 
     /// A reward model: a score head that gives the better answer of a pair the higher score.
     Reward,
+
+    /// Group Relative Policy Optimization (Shao et al. 2024): answers are sampled and rewarded by rules.
+    Grpo,
+
+    /// REINFORCE Leave-One-Out (Ahmadian et al. 2024).
+    Rloo,
 }
 
 impl Objective {
@@ -67,7 +74,9 @@ impl Objective {
             Self::Classify => Some(Self::Regress),
             Self::Regress => Some(Self::Mlm),
             Self::Mlm => Some(Self::Reward),
-            Self::Reward => None,
+            Self::Reward => Some(Self::Grpo),
+            Self::Grpo => Some(Self::Rloo),
+            Self::Rloo => None,
         }
     }
 
@@ -92,6 +101,8 @@ impl Objective {
             Self::Regress => &REGRESS,
             Self::Mlm => &MLM,
             Self::Reward => &REWARD,
+            Self::Grpo => &GRPO,
+            Self::Rloo => &RLOO,
         }
     }
 
@@ -99,6 +110,11 @@ impl Objective {
     /// see `train::classify`.
     pub fn reads_texts(self) -> bool {
         matches!(self, Self::Classify | Self::Regress | Self::Mlm)
+    }
+
+    /// Whether a row is a prompt whose answers are sampled and rewarded: see `train::step::rollout`.
+    pub fn samples(self) -> bool {
+        matches!(self, Self::Grpo | Self::Rloo)
     }
 
     /// The losses of a run that names none.

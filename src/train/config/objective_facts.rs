@@ -77,6 +77,9 @@ pub enum Head {
 pub enum Reference {
     /// Every row is measured before the first step.
     Measured,
+
+    /// The answers of each round are measured where beta is above 0.
+    EachRound,
     None,
 }
 
@@ -118,6 +121,9 @@ pub enum Setting {
 
     /// `center_rewards_coefficient`.
     CenterRewards,
+
+    /// `[policy]` and `[[rewards]]`.
+    Policy,
 }
 
 /// A plot over the steps.

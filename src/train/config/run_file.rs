@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::objective::Objective;
 use super::settings::TrainConfig;
 use crate::files;
 
@@ -37,7 +38,13 @@ pub fn read(path: &Path) -> Result<TrainConfig, RunFileError> {
 
 /// Writes a run file that [`read`] understands and TRL's users recognise.
 pub fn write(path: &Path, config: &TrainConfig) -> Result<(), RunFileError> {
-    let text = toml::to_string(config).expect("a configuration has only names, numbers and lists");
+    let mut text =
+        toml::to_string(config).expect("a configuration has only names, numbers and lists");
+    if config.objective.samples() && config.policy.is_default() {
+        // Of RLOO another number is the usual one.
+        let count = config.policy.num_generations;
+        text.push_str(&format!("\n[policy]\nnum_generations = {count}\n"));
+    }
     files::write_atomic(path, text.as_bytes())
         .map_err(|source| RunFileError::Write { path: path.to_owned(), source })
 }
@@ -53,6 +60,17 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
     }
     if !written.contains_key("loss_type") {
         config.loss_type = config.objective.usual_loss();
+    }
+    if config.objective.samples() {
+        // TRL's defaults of these two trainers are others than those of its preference trainers.
+        let is_rloo = config.objective == Objective::Rloo;
+        if !written.contains_key("beta") {
+            config.beta = if is_rloo { 0.05 } else { 0.0 };
+        }
+        let policy = written.get("policy").and_then(toml::Value::as_table);
+        if is_rloo && !policy.is_some_and(|policy| policy.contains_key("num_generations")) {
+            config.policy.num_generations = 2;
+        }
     }
     if config.objective.reads_texts() {
         // transformers' Trainer trains with the model's own dropout, TRL's preference trainers do not.

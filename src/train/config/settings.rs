@@ -9,6 +9,8 @@ use super::learning::{ClassWeights, Method, ProblemType};
 use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
 use super::objective::{Head, Objective, Setting};
+use super::policy::PolicyConfig;
+use super::rewards::{Reward, Rule};
 use super::scheduler::{SchedulerKwargs, SchedulerType};
 use crate::data::forms::mapping::Mapping;
 use crate::llm::{Own, Weights};
@@ -261,6 +263,14 @@ pub struct TrainConfig {
     /// Write a checkpoint to resume from every so many steps. 0: only at the end and at Stop.
     pub save_steps: usize,
 
+    /// GRPO and RLOO: how answers are sampled and learned from.
+    #[serde(skip_serializing_if = "PolicyConfig::is_default")]
+    pub policy: PolicyConfig,
+
+    /// GRPO and RLOO: what answers are rewarded for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewards: Vec<Reward>,
+
     /// Names that count for columns which have others in the file: `columns = { prompt = "question" }`.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub columns: Mapping,
@@ -319,6 +329,9 @@ impl TrainConfig {
         if objective.reads_texts() {
             return Self::suggested_for_texts(objective);
         }
+        if objective.samples() {
+            return Self::suggested_for_rewards(objective);
+        }
         let writes = objective.facts().head == Head::Tokens;
         let linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
         Self {
@@ -335,6 +348,29 @@ impl TrainConfig {
                 r: 16,
                 lora_alpha: 32.0,
                 target_modules: linears.map(str::to_owned).to_vec(),
+                ..LoraConfig::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The same for runs that learn from rewards: a rule that pays for length, as something to begin with.
+    fn suggested_for_rewards(objective: Objective) -> Self {
+        Self {
+            objective,
+            per_device_train_batch_size: 16,
+            max_steps: Some(30),
+            learning_rate: objective.facts().suggested_learning_rate,
+            loss_type: objective.usual_loss(),
+            beta: 0.04,
+            sample_steps: 5,
+            save_steps: 5,
+            policy: PolicyConfig::suggested(),
+            rewards: vec![Reward::of(Rule::kinds()[0].1.clone())],
+            lora: LoraConfig {
+                r: 16,
+                lora_alpha: 32.0,
+                target_modules: vec!["all-linear".to_owned()],
                 ..LoraConfig::default()
             },
             ..Self::default()
@@ -467,6 +503,8 @@ impl Default for TrainConfig {
             soft_labels: false,
             test_share: 0.0,
             mlm_probability: USUAL_MASKING,
+            policy: PolicyConfig::default(),
+            rewards: Vec::new(),
             max_length: 1024,
             seed: 42,
             held_out_share: 0.0,

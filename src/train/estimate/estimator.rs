@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::answered::answered;
 use super::changes;
 use super::changes::Change;
 use super::memory::{Memory, ModelSize, memory, pass_plan, targets};
@@ -59,6 +60,9 @@ struct RowsKey {
     completion_only_loss: bool,
     max_length: usize,
 
+    /// Answers to a prompt and their length, where they are sampled.
+    sampled: Option<(usize, usize)>,
+
     /// What rows are packed and compared by: strategy, batch, held-out share, seed.
     grouped: Option<(Option<PackingStrategy>, usize, u64, u64)>,
 }
@@ -94,13 +98,19 @@ impl Estimator {
             objective: config.objective,
             completion_only_loss: config.completion_only_loss,
             max_length: config.max_length,
+            sampled: config
+                .objective
+                .samples()
+                .then_some((config.policy.num_generations, config.policy.max_completion_length)),
             grouped: (config.packs().is_some() || config.objective == Objective::Kto).then(|| {
                 let batch = config.per_device_train_batch_size;
                 (config.packs(), batch, config.held_out_share.to_bits(), config.seed)
             }),
         };
         if self.rows.as_ref().is_none_or(|(known, _)| *known != key) {
-            let examples = prepare::examples(model, config, data, progress)?;
+            let mut examples = prepare::examples(model, config, data, progress)?;
+            let vocabulary = model.config().vocab_size;
+            examples.examples = answered(config, vocabulary, examples.examples);
             self.rows = Some((key.clone(), examples));
         }
         let (_, Examples { examples, split, .. }) = self.rows.as_ref().expect("it was read above");
@@ -116,7 +126,7 @@ impl Estimator {
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
         let mut reference = match config.objective.facts().reference {
             Reference::Measured => plan::rows_of(&plan, &split.train, &split.held_out),
-            Reference::None => Vec::new(),
+            Reference::None | Reference::EachRound => Vec::new(),
         };
         let kept = || kept(cache?, (model, weight_bytes), config);
         if !reference.is_empty()

@@ -1,5 +1,6 @@
 //! What a run will take, before it is started: memory is counted, time is counted and measured.
 
+mod answered;
 mod changes;
 mod check;
 mod estimator;
@@ -8,6 +9,7 @@ mod passes;
 mod speed;
 mod time;
 
+pub(crate) use answered::answered;
 pub use changes::Change;
 pub use check::{check_load, check_run};
 pub use estimator::{Estimate, Estimator};

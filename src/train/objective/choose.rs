@@ -22,6 +22,8 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
         Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
         Objective::Cpo => Box::new(Contrastive::new(config, rows)),
         Objective::Reward => Box::new(BradleyTerry::new(config, rows)),
+        // Its answers are not in the rows: see `step::policy`. Nothing asks for this one.
+        Objective::Grpo | Objective::Rloo => Box::new(Completions::new(rows)),
     }
 }
 
@@ -36,6 +38,8 @@ pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
         | Objective::Classify
         | Objective::Regress
         | Objective::Mlm
-        | Objective::Reward => None,
+        | Objective::Reward
+        | Objective::Grpo
+        | Objective::Rloo => None,
     }
 }

@@ -3,8 +3,8 @@
 
 use candle_core::Tensor;
 
+use super::logprobs;
 use super::logprobs::{Asked, CompletionStats, PassSize, Scored};
-use super::{logprobs, scores};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::score_head::ScoreHead;
 use crate::llm::backward::dropout::Dropout;
@@ -62,7 +62,7 @@ pub fn run<'a>(
         Head::Tokens => {
             Ran::Tokens(logprobs::score(model, adapter, tree, sequences, asked, dropout)?)
         }
-        Head::Score => Ran::Scores(scores::score(model, adapter, tree, sequences, dropout)?),
+        Head::Score => Ran::Scores(score(model, adapter, tree, sequences, dropout)?),
     })
 }
 

@@ -173,7 +173,7 @@ mod tests {
         let evaluation = r#"{"step":1,"pair_count":12,"eval_loss":0.5,"eval_rewards/accuracies":0.75,"eval_rewards/margins":0.25}"#;
         files::append_line(&path, evaluation).unwrap();
         let History { steps, evaluations } = History::read(folder.path());
-        let StepMetrics { step, epoch, num_tokens, values, step_secs } = &steps[0];
+        let StepMetrics { step, epoch, num_tokens, values, named: _, step_secs } = &steps[0];
         assert_eq!((*step, *epoch, *num_tokens, *step_secs), (1, 0.5, 240, 0.25));
         assert_eq!(values.iter().count(), 13);
         assert_eq!(values.get(Metric::RewardsRejected), Some(-0.5));

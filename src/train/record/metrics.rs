@@ -1,11 +1,14 @@
 //! What a run reports: a line a step and a line an evaluation in `metrics.jsonl`, TRL's metrics under
 //! TRL's names. Which there are: see `config::metric`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
+use super::round::Round;
 use super::samples::Sample;
 use crate::train::config::metric::{Metric, MetricFacts, Said, Values, evaluated};
 
@@ -21,8 +24,43 @@ pub struct StepMetrics {
     #[serde(flatten)]
     pub values: Values,
 
+    /// Of GRPO and RLOO: what each reward gave, `rewards/length/mean`.
+    #[serde(flatten)]
+    pub named: Named,
+
     /// Wall time of this step, in seconds.
     pub step_secs: f64,
+}
+
+/// Metrics whose names the run file gives: `rewards/length/mean`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Named(BTreeMap<String, f64>);
+
+impl Named {
+    /// What is no number is left out.
+    pub fn of(values: impl Iterator<Item = (String, f64)>) -> Self {
+        Self(values.filter(|(_, value)| value.is_finite()).collect())
+    }
+
+    pub fn get(&self, key: &str) -> Option<f64> {
+        self.0.get(key).copied()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let all = BTreeMap::<String, Value>::deserialize(from)?;
+        let is_named = |key: &String| {
+            key.starts_with("rewards/") && (key.ends_with("/mean") || key.ends_with("/std"))
+        };
+        let named = all.into_iter().filter(|(key, _)| is_named(key));
+        Ok(Self(named.filter_map(|(key, value)| Some((key, value.as_f64()?))).collect()))
+    }
 }
 
 /// Metrics on the held-out pairs, as TRL has them where all of those are one batch.
@@ -112,6 +150,9 @@ pub enum TrainEvent {
     Step(StepMetrics),
     Evaluated(EvalMetrics),
 
+    /// The answers of a round of GRPO or RLOO, with their rewards and advantages.
+    Answered(Box<Round>),
+
     /// The fixed prompt was answered by the model as it is now.
     Sampled(Sample),
 
@@ -141,6 +182,9 @@ impl TrainEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aside {
     Evaluation,
+
+    /// The answers of a round, at the beginning of a step.
+    Rollout,
     Sample,
     Save,
 }
@@ -174,7 +218,9 @@ mod tests {
     #[test]
     fn a_line_of_the_log_has_trls_names() {
         let values = Values::from([(Metric::Loss, 0.25), (Metric::RewardsMargins, 1.5)]);
-        let step = StepMetrics { step: 3, epoch: 0.5, num_tokens: 120, values, step_secs: 2.0 };
+        let named = Named::default();
+        let step =
+            StepMetrics { step: 3, epoch: 0.5, num_tokens: 120, values, named, step_secs: 2.0 };
         let line = serde_json::to_string(&step).unwrap();
         let expected = r#"{"step":3,"epoch":0.5,"num_tokens":120,"loss":0.25,"rewards/margins":1.5,"step_secs":2.0}"#;
         assert_eq!(line, expected);

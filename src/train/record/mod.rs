@@ -2,8 +2,10 @@
 
 mod folder;
 pub mod history;
+pub mod leash;
 pub mod metrics;
 pub mod notes;
+pub mod round;
 mod run_record;
 pub mod runs;
 pub mod samples;

@@ -6,9 +6,11 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::Row;
-use super::template::{Reads, as_plain_text};
+use super::template;
+use super::template::as_plain_text;
 use crate::data::forms::Beside;
 use crate::data::forms::Content;
+use crate::data::forms::Fields;
 use crate::data::pair::{Message, PreferencePair, Text};
 use crate::jobs::{self, Progress};
 use crate::llm::text::chat::ChatTemplate;
@@ -73,6 +75,9 @@ pub struct Example {
 
     /// By how much the chosen answer is to be better, for reward models.
     pub margin: Option<f64>,
+
+    /// The columns of its row, for rules that look at one of them.
+    pub columns: Fields,
 }
 
 impl Example {
@@ -88,6 +93,7 @@ impl Example {
             packed: Vec::new(),
             is_good: None,
             margin: None,
+            columns: Fields::new(),
         }
     }
 
@@ -147,6 +153,9 @@ pub enum Borders {
     /// Where their tokens and those of the prompt part: TRL's DPO.
     WhereTheyPart,
 
+    /// There is none yet: the prompt is all there is, and answers will be sampled.
+    Open,
+
     /// Nowhere: prompt and answer are read as one text, which is left out where it is too long.
     Whole,
 
@@ -201,6 +210,7 @@ impl Encoder<'_> {
             rejected,
             is_good: understood.label,
             margin: understood.margin,
+            columns: understood.columns.clone(),
             ..Example::of_one(row.line, asked.clone(), understood.group.clone(), chosen)
         };
         Ok(match content {
@@ -214,7 +224,7 @@ impl Encoder<'_> {
                     _ => None,
                 };
                 let example = Example { beside, ..example(chosen, Some(rejected)) };
-                Encoded { example, prompt_tokens, is_whole: false }
+                Encoded { example, prompt_tokens, read: What::Answers }
             }
             Content::Preference(PreferencePair { prompt, chosen, rejected }) => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
@@ -227,7 +237,14 @@ impl Encoder<'_> {
                     [chosen, rejected].map(|ids| Sequence { ids, completion_start });
                 let example = example(chosen, Some(rejected));
                 let is_whole = self.borders == Borders::Whole;
-                Encoded { example, prompt_tokens: prompt_ids.len(), is_whole }
+                let read = if is_whole { What::Whole } else { What::Answers };
+                Encoded { example, prompt_tokens: prompt_ids.len(), read }
+            }
+            Content::Completion { prompt, .. } if self.borders == Borders::Open => {
+                let ids = self.ids(by, prompt, None, Ending::Open)?;
+                let (prompt_tokens, completion_start) = (ids.len(), ids.len());
+                let example = example(Sequence { ids, completion_start }, None);
+                Encoded { example, prompt_tokens, read: What::Prompt }
             }
             Content::Completion { prompt, completion } => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
@@ -239,12 +256,12 @@ impl Encoder<'_> {
                     Learned::Everything => (0, 0),
                 };
                 let example = example(Sequence { ids, completion_start }, None);
-                Encoded { example, prompt_tokens, is_whole: false }
+                Encoded { example, prompt_tokens, read: What::Answers }
             }
             Content::Whole(text) => {
                 let ids = self.ids(by, text, None, Ending::Closed)?;
                 let example = example(Sequence { ids, completion_start: 0 }, None);
-                Encoded { example, prompt_tokens: 0, is_whole: false }
+                Encoded { example, prompt_tokens: 0, read: What::Answers }
             }
         })
     }
@@ -298,7 +315,7 @@ impl Encoder<'_> {
                 if let Some(Text::Messages(answer)) = answer {
                     messages.extend_from_slice(answer);
                 }
-                if !Reads::of(chat).parts {
+                if !template::Reads::of(chat).parts {
                     messages = messages.iter().map(Message::with_joined_parts).collect();
                 }
                 let text = chat.render_beside(&messages, ending == Ending::Open, beside);
@@ -398,8 +415,20 @@ pub(crate) struct Encoded {
     /// Of the prompt by itself: where an answer starts earlier, the two are not written apart.
     pub prompt_tokens: usize,
 
-    /// Whether it is read as a whole and never cut.
-    pub is_whole: bool,
+    pub read: What,
+}
+
+/// What of a row is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Answers behind their prompt, which may be cut.
+    Answers,
+
+    /// All of it, and never a part.
+    Whole,
+
+    /// The prompt alone: what `max_length` leaves out here is the room of an answer.
+    Prompt,
 }
 
 impl Encoded {
@@ -408,7 +437,15 @@ impl Encoded {
     pub fn left_out(&self, max_length: usize) -> Option<LeftOut> {
         let Example { rejected, is_good, .. } = &self.example;
         let is_pair = rejected.is_some() || is_good.is_some();
-        if self.is_whole {
+        if self.read == What::Prompt {
+            let ids = &self.example.chosen.ids;
+            return if ids.is_empty() {
+                Some(LeftOut::NothingToLearn)
+            } else {
+                (ids.len() > max_length).then_some(LeftOut::PromptFills)
+            };
+        }
+        if self.read == What::Whole {
             // As TRL's RewardTrainer has it.
             let is_long = self.example.sequences().any(|sequence| sequence.ids.len() > max_length);
             let is_empty = self.example.sequences().any(|sequence| sequence.ids.is_empty());

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batch::{Encoded, Example, LeftOut};
+use super::batch::{Encoded, Example, LeftOut, What};
 use super::limit::Limit;
 use super::survey::{Concern, Finding, Part};
 use super::template::{Reads, UNREAD};
@@ -152,7 +152,7 @@ fn cut_findings(
     let cut: Vec<usize> =
         rows(&|index| parts[index] != Part::Dropped && longest(index) > max_length);
     let diverging: Vec<usize> = rows(&|index| {
-        !encoded[index].is_whole
+        encoded[index].read == What::Answers
             && encoded[index].example.chosen.completion_start < encoded[index].prompt_tokens
     });
     let most = (0..encoded.len()).map(longest).max().unwrap_or(0);

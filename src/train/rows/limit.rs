@@ -15,7 +15,13 @@ pub struct Limit {
 
 impl Limit {
     pub fn of(model: &Model, config: &TrainConfig) -> Self {
-        let (asked, context) = (config.max_length, model.card().facts.context_length);
+        let context = model.card().facts.context_length;
+        if config.objective.samples() {
+            // A prompt needs the room of an answer behind it.
+            let room = context.saturating_sub(config.policy.max_completion_length);
+            return Self { tokens: room, is_context: true, asked: context };
+        }
+        let asked = config.max_length;
         Self { tokens: asked.min(context), is_context: context < asked, asked }
     }
 

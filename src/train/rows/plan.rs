@@ -14,6 +14,10 @@ pub struct Plan {
     batch_size: usize,
     accumulation: usize,
 
+    /// Steps that the rows of a batch are learned from: more than one where answers to them are sampled.
+    steps_a_round: usize,
+    drops_rest: bool,
+
     /// Draw the rows anew each epoch with this seed. `None`: in the order of the file.
     shuffle: Option<u64>,
     pub steps: usize,
@@ -22,10 +26,17 @@ pub struct Plan {
 impl Plan {
     /// For `row_count` rows to train on, at least 1.
     pub fn new(config: &TrainConfig, row_count: usize) -> Self {
+        let samples = config.objective.samples();
         let plan = Self {
             row_count,
-            batch_size: config.per_device_train_batch_size.max(1),
-            accumulation: config.gradient_accumulation_steps.max(1),
+            batch_size: if samples {
+                Self::prompts_a_round(config)
+            } else {
+                config.per_device_train_batch_size.max(1)
+            },
+            accumulation: if samples { 1 } else { config.gradient_accumulation_steps.max(1) },
+            steps_a_round: if samples { Self::steps_a_round(config) } else { 1 },
+            drops_rest: samples,
             shuffle: config.shuffles().then_some(config.seed),
             steps: 0,
         };
@@ -33,14 +44,39 @@ impl Plan {
         Self { steps: config.max_steps.unwrap_or(by_epochs), ..plan }
     }
 
+    /// Of GRPO and RLOO: how many prompts are answered together.
+    pub fn prompts_a_round(config: &TrainConfig) -> usize {
+        let policy = &config.policy;
+        let together = policy.steps_per_generation.unwrap_or(config.gradient_accumulation_steps);
+        let answers = together * config.per_device_train_batch_size;
+        (answers / policy.num_generations.max(1)).max(1)
+    }
+
+    /// How many steps learn from the answers of a round.
+    pub fn steps_a_round(config: &TrainConfig) -> usize {
+        let policy = &config.policy;
+        let accumulation = config.gradient_accumulation_steps.max(1);
+        let together = policy.steps_per_generation.unwrap_or(accumulation);
+        (together * policy.num_iterations / accumulation).max(1)
+    }
+
+    /// The round of a step, both from 0, and which of its steps it is.
+    pub fn round_of(&self, step: usize) -> (usize, usize) {
+        (step / self.steps_a_round, step % self.steps_a_round)
+    }
+
     /// The last batch of an epoch may be smaller; it is not filled up.
     fn batches_per_epoch(&self) -> usize {
+        if self.drops_rest {
+            // As TRL's sampler: what is left of an epoch is too little for a round.
+            return (self.row_count / self.batch_size).max(1);
+        }
         self.row_count.div_ceil(self.batch_size)
     }
 
     /// The last step of an epoch may have fewer batches.
     fn steps_per_epoch(&self) -> usize {
-        self.batches_per_epoch().div_ceil(self.accumulation)
+        self.batches_per_epoch().div_ceil(self.accumulation) * self.steps_a_round
     }
 
     /// The batches of a step (from 0), as indices of rows.
@@ -76,7 +112,7 @@ impl Plan {
     /// The epoch of a step, and its first batch in there.
     fn place(&self, step: usize) -> (usize, usize) {
         let per_epoch = self.steps_per_epoch();
-        (step / per_epoch, step % per_epoch * self.accumulation)
+        (step / per_epoch, step % per_epoch / self.steps_a_round * self.accumulation)
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {

@@ -135,6 +135,7 @@ fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<
         | Objective::Regress
         | Objective::Mlm => Borders::WhereTheyPart,
         Objective::Reward => Borders::Whole,
+        Objective::Grpo | Objective::Rloo => Borders::Open,
         Objective::Orpo | Objective::Cpo => Borders::AtLength {
             bos: tokenizer.bos(),
             eos: tokenizer.eos().or_else(|| model.stop_ids().first().copied()),

@@ -2,6 +2,7 @@
 
 pub mod best;
 pub mod checkpoint;
+mod policy_run;
 mod request;
 pub mod setup;
 mod training;

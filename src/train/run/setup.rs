@@ -166,7 +166,10 @@ impl Readied {
     ) -> Result<Self, Error> {
         let prepared = prepare::prepared(model, config, &data, progress)?;
         let plan = Plan::new(config, prepared.split.train.len());
-        estimate::check_run(model, config, (&prepared.examples, &prepared.split.train), &plan)?;
+        let examples = prepared.examples.clone();
+        let examples = estimate::answered(config, model.config().vocab_size, examples);
+        estimate::check_run(model, config, (&examples, &prepared.split.train), &plan)?;
+        check_prompts(config, prepared.split.train.len())?;
         Ok(Self { data, prepared, plan })
     }
 
@@ -181,6 +184,20 @@ impl Readied {
         let findings = survey.findings;
         Checked { config, plan, findings, notes, data, examples, split, adapter, stored }
     }
+}
+
+/// Too few prompts for a round.
+fn check_prompts(config: &TrainConfig, prompts: usize) -> Result<(), Error> {
+    let needed = Plan::prompts_a_round(config);
+    if !config.objective.samples() || prompts >= needed {
+        return Ok(());
+    }
+    let message = format!(
+        "asks for {needed} prompts in a round (micro-batches of {} answers, {} answers to a prompt), and there \
+         are {prompts}. Take more prompts, or a smaller batch",
+        config.per_device_train_batch_size, config.policy.num_generations
+    );
+    Err(Error::Config(vec![ConfigProblem { field: "per_device_train_batch_size", message }]))
 }
 
 impl Checked {

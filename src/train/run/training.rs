@@ -9,6 +9,8 @@ use super::best;
 use super::best::{Evaluations, Standing};
 use super::checkpoint;
 use super::checkpoint::RunState;
+use super::policy_run;
+use super::policy_run::PolicyRun;
 use super::request::{ResumeRequest, StartRequest};
 use super::setup::{Begins, Setup};
 use crate::errors::one_line;
@@ -27,7 +29,7 @@ use crate::train::record;
 use crate::train::record::history;
 use crate::train::record::history::History;
 use crate::train::record::metrics::{
-    Aside, Best, EvalMetrics, RunSummary, StepMetrics, TrainEvent,
+    Aside, Best, EvalMetrics, Named, RunSummary, StepMetrics, TrainEvent,
 };
 use crate::train::record::samples;
 use crate::train::record::{RunRecord, RunStatus};
@@ -119,6 +121,9 @@ struct Training<'a> {
     last_step: Option<StepMetrics>,
     evaluation: Option<EvalMetrics>,
 
+    /// Of GRPO and RLOO.
+    policy: Option<PolicyRun<'a>>,
+
     /// The latest step after which the fixed prompt was answered.
     sampled: Option<usize>,
     evaluations: Evaluations,
@@ -153,10 +158,16 @@ impl<'a> Training<'a> {
         let evaluations = Evaluations::of(&history.evaluations, config);
         let (last_step, evaluation) = (history.steps.pop(), history.evaluations.pop());
         let sampled = samples::read(&setup.run_dir).last().map(|sample| sample.step);
+        let policy = if config.objective.samples() {
+            Some(PolicyRun::new(model, setup, &state)?)
+        } else {
+            None
+        };
         Ok(Self {
             setup,
             progress,
             student,
+            policy,
             state,
             last_step,
             evaluation,
@@ -227,6 +238,10 @@ impl<'a> Training<'a> {
         let Setup { config, plan, examples, train, .. } = self.setup;
         let index = self.state.step;
 
+        if self.policy.is_some() {
+            return self.policy_step(started);
+        }
+
         // Forwards and backwards.
         let batches = plan.batches_of(index, train);
         let input = StepInput {
@@ -241,6 +256,37 @@ impl<'a> Training<'a> {
         };
         let check = || self.progress.check().map_err(|_stopped| Error::Cancelled);
         let outcome = forward_backward::run(&input, &batches, &check)?;
+        self.finish_step(outcome, Named::default(), started)
+    }
+
+    /// One optimizer step of GRPO or RLOO: answers are sampled where a round begins.
+    fn policy_step(&mut self, started: Instant) -> Result<(), Error> {
+        let setup = self.setup;
+        let index = self.state.step;
+        let Some(mut policy) = self.policy.take() else { return Ok(()) };
+        let found = policy.step(&self.student, setup, index, self.progress);
+        self.policy = Some(policy);
+        let (outcome, named) = found?;
+        if let Some(kl) = outcome.values.get(Metric::Kl) {
+            self.finite("KL", kl)?;
+            let most = setup.config.policy.max_kl;
+            if kl > most {
+                let kept_step = self.kept_step();
+                return Err(Error::KlExploded { kl, most, step: index + 1, kept_step });
+            }
+        }
+        self.finish_step(outcome, named, started)
+    }
+
+    /// Moves the adapter, and says what a step found.
+    fn finish_step(
+        &mut self,
+        outcome: StepOutcome,
+        named: Named,
+        started: Instant,
+    ) -> Result<(), Error> {
+        let Setup { config, plan, .. } = self.setup;
+        let index = self.state.step;
         let StepOutcome { mut gradients, loss, mut values, tokens } = outcome;
         self.finite("loss", loss)?;
         let grad_norm = gradients.clip(config.max_grad_norm);
@@ -270,6 +316,7 @@ impl<'a> Training<'a> {
             epoch: plan.epoch_after(index),
             num_tokens: self.state.num_tokens,
             values,
+            named,
             step_secs: started.elapsed().as_secs_f64(),
         };
         self.report(&metrics)?;
@@ -348,6 +395,9 @@ impl<'a> Training<'a> {
         if let Some(Best { step, .. }) = self.evaluations.best {
             best::remove_others(run_dir, step)?;
         }
+        if self.policy.is_some() {
+            policy_run::tidy(run_dir, &self.setup.plan, self.state.step)?;
+        }
         self.progress.emit(TrainEvent::Saved { step: self.state.step });
         Ok(())
     }
@@ -363,8 +413,13 @@ impl<'a> Training<'a> {
         if value.is_finite() {
             return Ok(());
         }
-        let kept_step = RunRecord::read(&self.setup.run_dir).map_or(0, |record| record.steps_done);
+        let kept_step = self.kept_step();
         Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
+    }
+
+    /// The step whose adapter is on the disk.
+    fn kept_step(&self) -> usize {
+        RunRecord::read(&self.setup.run_dir).map_or(0, |record| record.steps_done)
     }
 
     /// What is taken from the run becomes that of its best checkpoint.

@@ -115,10 +115,18 @@ pub fn run(
 
 /// Of run, step and micro-batch. `None`: nothing is dropped.
 fn dropout_seed(input: &StepInput<'_>, micro_batch: usize) -> Option<u64> {
-    let config = input.config;
+    dropout_seed_of(input.config, input.step, micro_batch)
+}
+
+/// The same of any run.
+pub(super) fn dropout_seed_of(
+    config: &TrainConfig,
+    step: usize,
+    micro_batch: usize,
+) -> Option<u64> {
     // TRL's DPO switches dropout off, the adapter's too, so that policy and reference agree.
     let off = config.objective.has(Setting::DisableDropout) && config.disable_dropout;
-    let place = (input.step as u64) << 16 | micro_batch as u64;
+    let place = (step as u64) << 16 | micro_batch as u64;
     (config.lora.lora_dropout > 0.0 && !off).then(|| config.seed.rotate_left(32) ^ place)
 }
 
@@ -169,7 +177,7 @@ fn slopes_of(
     loss.add(sum, &rows.collect::<Vec<_>>())
 }
 /// Other programs may have taken what was free when the run began.
-fn check_memory(bytes: u64) -> Result<(), Error> {
+pub(super) fn check_memory(bytes: u64) -> Result<(), Error> {
     match free_memory() {
         Some(free) if bytes > free => Err(Error::OutOfMemory { bytes }),
         _ => Ok(()),

@@ -4,10 +4,13 @@
 pub mod adapter;
 pub mod evaluation;
 pub mod forward_backward;
+pub mod judge;
 pub mod optim;
 pub(crate) mod passes;
+pub mod policy;
 pub mod reference;
 pub mod reference_cache;
+pub mod rollout;
 pub mod sample;
 pub mod schedule;
 pub mod student;

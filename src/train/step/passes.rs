@@ -30,7 +30,7 @@ pub(crate) fn passes<'a>(
 }
 
 /// What is measured at once: more gains nothing, and Stop waits for a pass.
-const MEASURED_ROWS: usize = 768;
+pub(super) const MEASURED_ROWS: usize = 768;
 const MEASURED_EXAMPLES: usize = 8;
 
 pub(crate) fn measured_passes<'a>(

@@ -43,6 +43,11 @@ impl<'a> Student<'a> {
         self.own.as_ref().map_or(self.base, |(own, _)| own)
     }
 
+    /// As it was before the run.
+    pub fn base(&self) -> &'a Model {
+        self.base
+    }
+
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
