@@ -114,12 +114,14 @@ impl Progress<TrainEvent> for StopIn {
 }
 
 #[test]
-fn answers_grow_longer_where_length_is_paid_and_everything_is_reported() {
+fn rewards_rise_where_length_is_paid_and_everything_is_reported() {
     let model = tiny_model();
     let folder = tempfile::tempdir().unwrap();
     let run_dir = folder.path().join("run");
-    let mut config = config(prompts(folder.path()), Objective::Grpo, 12);
-    config.policy.max_completion_length = 24;
+    let mut config = config(prompts(folder.path()), Objective::Grpo, 16);
+    // A random model hardly ever ends an answer: letters are what it can earn more of.
+    config.rewards =
+        vec![Reward::of(Rule::Length { unit: LengthUnit::Characters, target: None, per: 10.0 })];
     config.rewards.push(Reward::of(Rule::ExactMatch {
         column: "answer".to_owned(),
         ignore_case: true,
@@ -128,10 +130,10 @@ fn answers_grow_longer_where_length_is_paid_and_everything_is_reported() {
     let progress = Recorder::default();
     start(&model, &config, &run_dir, &progress).unwrap();
     let steps = History::read(&run_dir).steps;
-    assert_eq!(steps.len(), 12);
-    let length = |step: &StepMetrics| step.values.get(Metric::CompletionsMeanLength).unwrap();
-    let mean = |part: &[StepMetrics]| part.iter().map(length).sum::<f64>() / part.len() as f64;
-    assert!(mean(&steps[8..]) > mean(&steps[..4]), "{} {}", mean(&steps[..4]), mean(&steps[8..]));
+    assert_eq!(steps.len(), 16);
+    let reward = |step: &StepMetrics| step.values.get(Metric::Reward).unwrap();
+    let mean = |part: &[StepMetrics]| part.iter().map(reward).sum::<f64>() / part.len() as f64;
+    assert!(mean(&steps[12..]) > mean(&steps[..4]), "{} {}", mean(&steps[..4]), mean(&steps[12..]));
     let line = std::fs::read_to_string(run_dir.join("metrics.jsonl")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
     for key in [
@@ -157,14 +159,14 @@ fn answers_grow_longer_where_length_is_paid_and_everything_is_reported() {
 
     // The answers of the last round are kept, and said.
     let round = Round::last(&run_dir).unwrap();
-    assert_eq!((round.round, round.answers.len(), round.beta), (11, 8, 0.05));
+    assert_eq!((round.round, round.answers.len(), round.beta), (15, 8, 0.05));
     let answers = &round.answers[..4];
     assert!(answers.iter().all(|answer| answer.line == answers[0].line));
     let sum: f64 = answers.iter().map(|answer| answer.advantage).sum();
     assert!(sum.abs() < 1e-6, "advantages of a group add up to nothing: {sum}");
     let said = progress.into_events();
     let said = said.iter().filter(|event| matches!(event, TrainEvent::Answered(_)));
-    assert_eq!(said.count(), 12);
+    assert_eq!(said.count(), 16);
 }
 
 #[test]
@@ -286,7 +288,7 @@ fn a_run_file_names_rules_and_sampling_under_trls_names() {
 }
 
 #[test]
-fn too_few_prompts_for_a_round_are_refused_with_both_numbers() {
+fn too_few_prompts_and_a_column_that_is_not_there_are_refused() {
     let model = tiny_model();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(prompts(folder.path()), Objective::Grpo, 2);
@@ -294,5 +296,13 @@ fn too_few_prompts_for_a_round_are_refused_with_both_numbers() {
     let run_dir = folder.path().join("run");
     let err = start(&model, &config, &run_dir, &Quiet).unwrap_err().to_string();
     assert!(err.contains("16 prompts") && err.contains("there are 6"), "{err}");
+    config.per_device_train_batch_size = 4;
+    config.rewards = vec![Reward::of(Rule::ExactMatch {
+        column: "solution".to_owned(),
+        ignore_case: true,
+        contains: false,
+    })];
+    let err = start(&model, &config, &run_dir, &Quiet).unwrap_err().to_string();
+    assert!(err.contains("`solution`") && err.contains("answer, prompt"), "{err}");
     assert!(!run_dir.exists());
 }

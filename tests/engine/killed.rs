@@ -18,14 +18,20 @@ fn sample_data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data").join(name)
 }
 
-fn run_file(folder: &Path) -> PathBuf {
+/// DPO with everything that happens between two steps.
+const PREFERENCES: &str = "held_out_share = 0.2\neval_steps = 7\nsample_steps = 20\n\
+     load_best_model_at_end = true\nmetric_for_best_model = \"eval_rewards/margins\"\n";
+
+/// GRPO whose rounds are learned from in four steps, so that most kills are in the middle of one.
+const REWARDS: &str = "objective = \"grpo\"\nbeta = 0.05\nrewards = [{ rule = \"length\", unit = \"tokens\" }]\n\
+     policy = { num_generations = 2, max_completion_length = 6, steps_per_generation = 2, num_iterations = 2 }\n";
+
+fn run_file(folder: &Path, objective: &str) -> PathBuf {
     let path = folder.join("run.toml");
     let (model, data) = (sample_data("tiny_model"), sample_data("pairs.jsonl"));
     let text = format!(
         "model = {:?}\ndata = {:?}\nmax_steps = {STEPS}\nper_device_train_batch_size = 2\nmax_length = 48\n\
-         learning_rate = 1e-3\nlr_scheduler_type = \"cosine\"\nheld_out_share = 0.2\n\
-         eval_steps = 7\nsample_steps = 20\nsave_steps = 2\nload_best_model_at_end = true\n\
-         metric_for_best_model = \"eval_rewards/margins\"\n\
+         learning_rate = 1e-3\nlr_scheduler_type = \"cosine\"\nsave_steps = 2\n{objective}\
          [lora]\nr = 4\nlora_alpha = 8.0\ntarget_modules = [\"all-linear\"]\n",
         model.display().to_string(),
         data.display().to_string(),
@@ -34,9 +40,9 @@ fn run_file(folder: &Path) -> PathBuf {
     path
 }
 
-fn train(folder: &Path, run_dir: &Path, resume: bool) -> Child {
+fn train(folder: &Path, objective: &str, run_dir: &Path, resume: bool) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tuning-fork"));
-    command.arg("train").arg(run_file(folder)).arg("--out").arg(run_dir).arg("--json");
+    command.arg("train").arg(run_file(folder, objective)).arg("--out").arg(run_dir).arg("--json");
     if resume {
         command.arg("--resume");
     }
@@ -84,12 +90,23 @@ impl Left {
 
 #[test]
 fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
+    let expected = killed_ten_times(PREFERENCES);
+    assert_eq!(expected.samples.len(), 3);
+}
+
+#[test]
+fn a_run_on_sampled_answers_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
+    killed_ten_times(REWARDS);
+}
+
+/// What it leaves, which is what an undisturbed run leaves.
+fn killed_ten_times(objective: &str) -> Left {
     let folder = tempfile::tempdir().unwrap();
     let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
-    let output = train(folder.path(), &whole, false).wait_with_output().unwrap();
+    let output = train(folder.path(), objective, &whole, false).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let expected = Left::by(&whole);
-    assert_eq!((expected.steps.len(), expected.samples.len()), (STEPS, 3));
+    assert_eq!(expected.steps.len(), STEPS);
 
     // Where in a step it ends is up to the clock; after how many steps is drawn.
     let mut drawn = 20_261_122_u64;
@@ -99,7 +116,7 @@ fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
             drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (steps, millis) = ((drawn >> 33) as usize % 4, (drawn >> 40) % 12);
         let resume = kills > 0;
-        let mut child = train(folder.path(), &killed, resume);
+        let mut child = train(folder.path(), objective, &killed, resume);
         // The first one must leave a checkpoint to go on from.
         let steps = if resume { steps } else { steps.max(1) };
         let under_way = wait_for_steps(&mut child, steps);
@@ -109,11 +126,12 @@ fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
         child.wait().unwrap();
         kills += 1;
     }
-    let output = train(folder.path(), &killed, true).wait_with_output().unwrap();
+    let output = train(folder.path(), objective, &killed, true).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found = Left::by(&killed);
     assert_eq!(found.steps, expected.steps);
     assert_eq!(found, expected);
+    found
 }
 
 /// With an address space that the run does not fit into, there is a message and no crash.
@@ -121,7 +139,7 @@ fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
 #[test]
 fn a_run_that_does_not_fit_is_refused_with_its_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(run_file(folder.path())).unwrap();
+    let text = std::fs::read_to_string(run_file(folder.path(), PREFERENCES)).unwrap();
     let run_file = folder.path().join("large.toml");
     // What a batch of everything keeps for adapters of this rank.
     let text = text.replace("r = 4", "r = 1024").replace("size = 2", "size = 48");

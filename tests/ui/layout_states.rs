@@ -705,7 +705,7 @@ fn listed() -> TrainState {
 fn past() -> RunPast {
     let steps = (1..=60).map(step).collect();
     let history = History { steps, evaluations: vec![evaluation(30), evaluation(60)] };
-    RunPast::of(&history, vec![sample(0), sample(60)])
+    RunPast::of(&history, vec![sample(0), sample(60)], None)
 }
 
 fn selected() -> TrainState {

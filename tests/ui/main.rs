@@ -17,6 +17,7 @@ mod mapping;
 mod models;
 mod playground;
 mod playground_views;
+mod rewards;
 mod room;
 mod support;
 mod tasks;

@@ -40,14 +40,14 @@ use tuning_fork::widgets::theme;
 use crate::support::read_out;
 
 /// The panel alone, and what it asked for.
-struct Panel {
-    train: TrainState,
+pub struct Panel {
+    pub train: TrainState,
     model: ModelSlot,
-    asked: Vec<Command>,
+    pub asked: Vec<Command>,
 }
 
 /// Tall enough that nothing has to be scrolled to.
-fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
+pub fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
     let mut harness = Harness::builder()
         .with_size([1200.0, 1600.0])
         .with_theme(egui::Theme::Light)
@@ -72,7 +72,7 @@ fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
     harness
 }
 
-fn tiny_model() -> ModelSlot {
+pub fn tiny_model() -> ModelSlot {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
     let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json")).unwrap();
     ModelSlot::Ready(Box::new(ModelCard {
@@ -98,7 +98,7 @@ fn tiny_model() -> ModelSlot {
     }))
 }
 
-fn with_pairs(project_pairs: usize) -> TrainState {
+pub fn with_pairs(project_pairs: usize) -> TrainState {
     TrainState { project_pairs, sample_rows: 60, ..TrainState::default() }
 }
 
@@ -397,7 +397,7 @@ fn a_run_of_the_list_shows_its_curves() {
     let values = [(Metric::Loss, 0.5)].into();
     let steps = vec![StepMetrics { step: 1, values, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
-    harness.state_mut().train.show_run("a", RunPast::of(&history, Vec::new()));
+    harness.state_mut().train.show_run("a", RunPast::of(&history, Vec::new(), None));
     harness.run();
     harness.get_by_label("Loss plot: training 0.500");
 }
@@ -466,7 +466,7 @@ fn two_ticked_runs_are_laid_over_each_other() {
     let steps = vec![StepMetrics { step: 1, values, ..StepMetrics::default() }];
     let history = History { steps, evaluations: Vec::new() };
     for id in ["first", "second"] {
-        harness.state_mut().train.show_run(id, RunPast::of(&history, Vec::new()));
+        harness.state_mut().train.show_run(id, RunPast::of(&history, Vec::new(), None));
     }
     harness.run();
     harness.get_by_label("2 runs compared");

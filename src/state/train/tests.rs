@@ -215,7 +215,7 @@ fn curves_that_arrive_late_go_to_no_other_run() {
         round: None,
     });
     let mut train = TrainState { selected, ..TrainState::default() };
-    train.show_run("a", RunPast::of(&history(&[1]), Vec::new()));
+    train.show_run("a", RunPast::of(&history(&[1]), Vec::new(), None));
     assert!(train.selected.as_ref().unwrap().curves.is_none());
     train.set_runs(Vec::new());
     assert!(train.selected.is_none());
@@ -226,7 +226,7 @@ fn a_resumed_run_continues_where_it_was() {
     let mut train = TrainState::default();
     let run =
         RunView { objective: Objective::Sft, steps_done: 2, steps_planned: 5, ..run_view("a") };
-    train.resume(&run, RunPast::of(&history(&[1, 2]), Vec::new()));
+    train.resume(&run, RunPast::of(&history(&[1, 2]), Vec::new(), None));
     train.on_event(step(3, 1.0));
     let live = train.live.unwrap();
     assert_eq!(live.curves.loss().len(), 3);
@@ -241,7 +241,7 @@ fn up_to_four_runs_are_ticked_and_a_deleted_one_leaves() {
         assert!(train.toggle_compared(id));
     }
     assert!(!train.toggle_compared("e"), "a fifth line could not be told apart");
-    train.show_run("b", RunPast::of(&history(&[1]), Vec::new()));
+    train.show_run("b", RunPast::of(&history(&[1]), Vec::new(), None));
     assert_eq!(train.compared[1].curves.as_ref().map(|curves| curves.loss().len()), Some(1));
     assert!(!train.toggle_compared("a"), "unticked: nothing to read");
     train.set_runs(["b", "d"].map(run_view).to_vec());

@@ -33,14 +33,20 @@ pub fn of(
     found.extend(file_findings(&read.report));
     found.push(form_finding(read));
     found.extend(cut_findings(encoded, parts, (limit, context)));
-    found.extend(empty_finding(rows));
+    // Prompts whose answers are sampled have none, and are not measured with either.
+    let samples = config.objective.samples();
+    if !samples {
+        found.extend(empty_finding(rows));
+    }
     found.extend(pair_findings(rows));
     found.extend(repeated_finding(rows));
     found.extend(same_when_cut(encoded, parts, (limit, context)));
     found.extend(chat.map(|chat| template_findings(rows, chat)).unwrap_or_default());
     found.extend(plain_finding(rows, chat));
     found.extend(length_finding(encoded));
-    found.push(split_finding(encoded, parts));
+    if !samples {
+        found.push(split_finding(encoded, parts));
+    }
     found.extend(no_evaluations_finding(parts, config));
     for finding in &mut found {
         let held_out = finding.rows.iter().filter(|row| parts[**row] == Part::HeldOut).count();

@@ -17,6 +17,7 @@ use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
 use crate::train::config::ConfigProblem;
+use crate::train::config::rewards::Rule;
 use crate::train::config::run_file;
 use crate::train::config::run_file::RunFileError;
 use crate::train::config::{LoraConfig, Method, TrainConfig};
@@ -32,6 +33,7 @@ use crate::train::rows::prepare;
 use crate::train::rows::prepare::Prepared;
 use crate::train::rows::survey::{Concern, Finding};
 use crate::train::step::adapter;
+use crate::train::step::judge::Judge;
 
 /// A run that can begin.
 pub struct Setup {
@@ -91,6 +93,10 @@ pub fn check_start(
         return Err(Error::Occupied(run_dir.clone()));
     }
     check_folder(run_dir)?;
+    if config.objective.samples() {
+        // A rule that cannot be applied is refused before anything is written.
+        Judge::new(model, &config.rewards)?;
+    }
     let rows = Readied::of(model, config, config.data.clone(), progress)?;
     let adapter = adapter::begin(model, config)?;
     let mut notes: Vec<String> = unused_lora(config, &adapter).into_iter().collect();
@@ -170,6 +176,7 @@ impl Readied {
         let examples = estimate::answered(config, model.config().vocab_size, examples);
         estimate::check_run(model, config, (&examples, &prepared.split.train), &plan)?;
         check_prompts(config, prepared.split.train.len())?;
+        check_columns(config, &prepared.examples)?;
         Ok(Self { data, prepared, plan })
     }
 
@@ -198,6 +205,32 @@ fn check_prompts(config: &TrainConfig, prompts: usize) -> Result<(), Error> {
         config.per_device_train_batch_size, config.policy.num_generations
     );
     Err(Error::Config(vec![ConfigProblem { field: "per_device_train_batch_size", message }]))
+}
+
+/// A rule that names a column which no row has would pay for nothing.
+fn check_columns(config: &TrainConfig, examples: &[Example]) -> Result<(), Error> {
+    if !config.objective.samples() {
+        return Ok(());
+    }
+    for reward in &config.rewards {
+        let Rule::ExactMatch { column, .. } = &reward.rule else { continue };
+        if examples.iter().any(|example| example.columns.contains_key(column)) {
+            continue;
+        }
+        let columns: BTreeSet<&str> = examples
+            .iter()
+            .flat_map(|example| example.columns.keys())
+            .map(String::as_str)
+            .collect();
+        let columns = columns.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "{}: no row has the column `{column}`; the columns are {columns}. Name the one that has the right \
+             answer",
+            reward.title()
+        );
+        return Err(Error::Config(vec![ConfigProblem { field: "rewards", message }]));
+    }
+    Ok(())
 }
 
 impl Checked {

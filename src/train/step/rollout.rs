@@ -139,8 +139,7 @@ fn measured(
     for part in passes(&sequences, &all, MEASURED_ROWS) {
         check()?;
         let sequences: Vec<&Sequence> = part.iter().map(|index| &sequences[*index]).collect();
-        let tokens =
-            jobs::in_pool(|| tokens::measure(known, &sequences, reading))?;
+        let tokens = jobs::in_pool(|| tokens::measure(known, &sequences, reading))?;
         found.extend(tokens.into_iter().map(|of| of.iter().map(|token| token.logp).collect()));
     }
     Ok(found)

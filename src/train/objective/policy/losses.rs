@@ -440,6 +440,8 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     /// Two answers, off policy, one masked.
@@ -502,6 +504,94 @@ mod tests {
                         }
                     }
                     assert!(found.by_logps[2].iter().all(|slope| *slope == 0.0), "{loss_type:?}");
+                }
+            }
+        }
+    }
+
+    /// `tests/reference/policy/losses.json`: what TRL 1.16.0's `GRPOTrainer._compute_loss` makes of the same
+    /// numbers (`make_policy_losses.py`).
+    #[test]
+    fn every_setting_gives_the_loss_the_slopes_and_the_metrics_of_trl() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/policy/losses.json");
+        let found: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let numbers = |value: &Value| -> Vec<f64> {
+            value.as_array().unwrap().iter().map(|one| one.as_f64().unwrap()).collect()
+        };
+        let rows = |value: &Value| -> Vec<Vec<f64>> {
+            value.as_array().unwrap().iter().map(numbers).collect()
+        };
+        let of = |name: &str| rows(&found[name]);
+        let (logps, old, held, entropies) =
+            (of("logps"), of("old"), of("reference"), of("entropies"));
+        let advantages = numbers(&found["advantages"]);
+        for case in found["cases"].as_array().unwrap() {
+            let told = &case["settings"];
+            let number = |key: &str| told[key].as_f64();
+            let kind = told["loss_type"].as_str().unwrap();
+            let epsilon = number("epsilon").unwrap_or(0.2);
+            let settings = Settings {
+                loss_type: GRPO_LOSSES.iter().find(|(name, _)| *name == kind).unwrap().1,
+                level: if told["importance_sampling_level"] == "sequence" {
+                    Level::Sequence
+                } else {
+                    Level::Token
+                },
+                epsilon,
+                epsilon_high: number("epsilon_high").unwrap_or(epsilon),
+                delta: number("delta"),
+                beta: number("beta").unwrap_or(0.0),
+                use_bias_correction_kl: told["use_bias_correction_kl"] != false,
+                top_entropy_quantile: number("top_entropy_quantile").unwrap_or(1.0),
+                entropy_coef: number("entropy_coef").unwrap_or(0.0),
+                max_completion_length: 7,
+                sapo_temperatures: [
+                    number("sapo_temperature_pos").unwrap_or(1.0),
+                    number("sapo_temperature_neg").unwrap_or(1.05),
+                ],
+            };
+            let cut: Vec<f64> = told.get("truncated").map(numbers).unwrap_or_default();
+            let answers: Vec<Answer> = (0..logps.len())
+                .map(|row| Answer {
+                    logps: logps[row].clone(),
+                    entropies: entropies[row].clone(),
+                    old: Some(old[row].clone()),
+                    reference: held[row].clone(),
+                    advantage: advantages[row],
+                    is_masked: cut.contains(&(row as f64)),
+                })
+                .collect();
+            let known = answers.iter().filter(|answer| !answer.is_masked);
+            let tokens = known.map(|answer| answer.logps.len()).sum::<usize>() as f64;
+            let own = loss(&answers, &settings, Share { batches: 1, tokens });
+            let close = |own: f64, expected: f64, what: &str| {
+                assert!((own - expected).abs() < 2e-6, "{told}: {what} {own}, not {expected}");
+            };
+            close(own.loss, case["loss"].as_f64().unwrap(), "the loss");
+            let slopes = own.by_logps.iter().flatten();
+            for (own, expected) in slopes.zip(rows(&case["by_logps"]).iter().flatten()) {
+                close(*own, *expected, "a slope");
+            }
+            let expected = rows(&case["by_entropies"]);
+            let slopes = own.by_entropies.iter().flatten();
+            for (own, expected) in slopes.zip(expected.iter().flatten()) {
+                close(*own, *expected, "a slope by entropy");
+            }
+            let metrics = own.metrics;
+            for (name, own) in [
+                ("kl", metrics.kl),
+                ("entropy", Some(metrics.entropy)),
+                ("clip_ratio/low_mean", metrics.clip_low_mean),
+                ("clip_ratio/high_mean", metrics.clip_high_mean),
+                ("clip_ratio/region_mean", metrics.clip_region_mean),
+                ("clip_ratio/low_min", metrics.clip_low_min),
+                ("clip_ratio/high_max", metrics.clip_high_max),
+                ("cispo_clip_ratio", metrics.cispo_clip_ratio),
+            ] {
+                let expected = case["metrics"].get(name).and_then(Value::as_f64);
+                assert_eq!(own.is_some(), expected.is_some(), "{told}: {name}");
+                if let (Some(own), Some(expected)) = (own, expected) {
+                    close(own, expected, name);
                 }
             }
         }
