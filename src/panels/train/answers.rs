@@ -50,7 +50,7 @@ pub(super) fn answers_ui(ui: &mut Ui, round: &Round) {
         for answer in &round.answers {
             groups.entry((answer.line, &answer.prompt)).or_default().push(answer);
         }
-        let most = theme::em(ui) * 24.0;
+        let most = theme::em(ui) * 15.0;
         ScrollArea::both()
             .id_salt("round_answers")
             .max_height(most)

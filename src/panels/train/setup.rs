@@ -192,10 +192,16 @@ fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     problems.show(ui, "learning_rate");
 
     length_ui(ui, config, problems);
+    let samples = config.objective.samples();
     number_row_ui(
         ui,
         "per_device_train_batch_size",
-        "Pairs that go through the model at once. More is steadier and takes more memory",
+        if samples {
+            "Answers that are learned from at once, over all prompts: with num_generations answers to each \
+             prompt, so many prompts are in a round"
+        } else {
+            "Pairs that go through the model at once. More is steadier and takes more memory"
+        },
         &mut config.per_device_train_batch_size,
         1..=256,
     );

@@ -148,12 +148,12 @@ impl PolicyConfig {
         number("policy.sapo_temperature_pos", self.sapo_temperature_pos, 0.001, 1000.0);
         number("policy.max_kl", self.max_kl, 0.001, 1e9);
         let high = self.epsilon_high.unwrap_or(self.epsilon);
-        if self.delta.is_some_and(|delta| !(delta > 1.0 + high)) {
+        if self.delta.is_some_and(|delta| delta.is_nan() || delta <= 1.0 + high) {
             let message = format!("must be more than 1 + epsilon_high, which is {}", 1.0 + high);
             found.push(("policy.delta", message));
         }
         if let Some([low, high]) = self.reward_clip_range
-            && !(low < high)
+            && (low >= high || low.is_nan() || high.is_nan())
         {
             let message =
                 format!("must be the lower and the higher number, and it is [{low}, {high}]");

@@ -174,7 +174,7 @@ fn of_parts(each: &[Vec<Option<f64>>], weights: &[f64], group: usize) -> (Vec<f6
 }
 
 fn leave_one_out(kind: &Advantage, sums: &[f64], scored: &Scored<'_>) -> (Vec<f64>, Vec<f64>) {
-    let Advantage::Rloo { clip, normalize, beta } = kind else { return Default::default() };
+    let Advantage::Rloo { clip, normalize, beta } = kind else { return (Vec::new(), Vec::new()) };
     let group = scored.group.max(1);
     let rewards: Vec<f64> = sums
         .iter()

@@ -292,20 +292,20 @@ pub fn part(answers: &[Answer], settings: &Settings, share: Share, whole: &Whole
         let mut by_logps = vec![0.0; logps.len()];
         // How the loss changes with the one ratio of the answer.
         let mut by_ratio = 0.0;
-        for token in 0..logps.len() {
+        for (token, (logp, entropy)) in logps.iter().zip(entropies).enumerate() {
             let ratio = ratio_of(token);
-            let is_kept = threshold.is_none_or(|least| entropies[token] >= least);
+            let is_kept = threshold.is_none_or(|least| *entropy >= least);
             if !is_masked {
-                entropy_sum += entropies[token];
+                entropy_sum += entropy;
                 if is_kept {
-                    bonus_sum += entropies[token];
+                    bonus_sum += entropy;
                 }
             }
             let mut value = 0.0;
             if is_kept {
                 if settings.loss_type == LossType::Cispo {
                     let capped = ratio.min(settings.epsilon_high);
-                    value = -capped * advantage * logps[token];
+                    value = -capped * advantage * logp;
                     by_logps[token] -= weight * capped * advantage;
                 } else {
                     let found = of_ratio(ratio, advantage, settings);
@@ -318,7 +318,7 @@ pub fn part(answers: &[Answer], settings: &Settings, share: Share, whole: &Whole
                 }
             }
             if settings.beta != 0.0 {
-                let found = kl(logps[token], reference[token]);
+                let found = kl(*logp, reference[token]);
                 let factor = if settings.use_bias_correction_kl { ratio } else { 1.0 };
                 let corrected = found.value * factor;
                 value += settings.beta * corrected;
