@@ -714,6 +714,7 @@ fn selected() -> TrainState {
         id: "2026-11-28-112233-dpo".to_owned(),
         curves: None,
         samples: SampleBook::default(),
+        round: None,
     });
     train.show_run("2026-11-28-112233-dpo", past());
     train
