@@ -26,6 +26,7 @@ mod reproduce;
 mod room;
 mod rows;
 mod score;
+mod shell;
 mod stability;
 mod stats;
 mod tensor_file;
@@ -37,11 +38,26 @@ use std::time::Instant;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+/// Whoever builds a package sets it, with the commit: `0.1.0 (1a2b3c4)`.
+const VERSION: &str = match option_env!("TUNING_FORK_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed and stderr says why, 2 wrong arguments or \
+                           no screen to open a window on. RUST_LOG=debug logs to stderr; NO_COLOR=1 \
+                           leaves colours out.";
+
 /// Ask a language model, say which answer is better, train on that, see what changed.
 ///
 /// Without a command, opens the window.
 #[derive(Debug, Parser)]
-#[command(name = "tuning-fork", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "tuning-fork",
+    version = VERSION,
+    args_conflicts_with_subcommands = true,
+    after_help = EXIT_STATUS
+)]
 pub struct Args {
     /// The project folder to open in the window
     pub project: Option<PathBuf>,
@@ -116,6 +132,12 @@ pub enum Command {
 
     /// Measure how fast this machine is
     Bench(bench::BenchArgs),
+
+    /// Print the script that completes commands in a shell
+    Completions(shell::CompletionsArgs),
+
+    /// Write man pages
+    Man(shell::ManArgs),
 }
 
 impl Command {
@@ -150,6 +172,8 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Room(args) => room::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
         Command::Bench(args) => bench::run(args, process_start),
     };
     match result {
@@ -222,6 +246,8 @@ mod tests {
             "tuning-fork reproduce evaluations/abstracts/evaluation.json --model other",
             "tuning-fork stability evaluations/abstracts --rows 20 --needed 0.9 --json",
             "tuning-fork configurations --freeze evaluations/abstracts --json",
+            "tuning-fork completions bash",
+            "tuning-fork man man/man1",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork explore tokens --model m --model other --text Once",
             "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",
