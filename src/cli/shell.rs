@@ -34,7 +34,7 @@ pub fn man(args: &ManArgs) -> anyhow::Result<()> {
     let pages: Vec<&clap::Command> = std::iter::once(&program).chain(commands).collect();
     for command in &pages {
         // Of a command with the program's: `tuning-fork-train`.
-        let name = command.get_display_name().unwrap_or(command.get_name());
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name());
         let path = args.folder.join(format!("{name}.1"));
         let mut page = Vec::new();
         clap_mangen::Man::new((*command).clone()).render(&mut page)?;

@@ -143,7 +143,7 @@ pub fn configuration(evaluation: &Evaluation) -> String {
 
 /// Where an evaluation's folder lies among the others.
 pub fn beside(folder: &Path) -> &Path {
-    folder.parent().unwrap_or(Path::new(""))
+    folder.parent().unwrap_or_else(|| Path::new(""))
 }
 
 /// All that happened to the test parts of the tables of these evaluations, in order.

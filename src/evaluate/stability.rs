@@ -324,8 +324,8 @@ impl Bench<'_> {
         let texts = classes
             .filter(|(_, class)| !class.definition.trim().is_empty())
             .map(|(index, class)| (index, class.definition.clone()))
-            .collect();
-        self.texts_of_the_codebook(Test::Definitions, base, texts)
+            .collect::<Vec<_>>();
+        self.texts_of_the_codebook(Test::Definitions, base, &texts)
     }
 
     fn examples(&mut self, base: &Prepared) -> Result<Outcome, AskError> {
@@ -334,8 +334,8 @@ impl Bench<'_> {
             .flat_map(|(index, class)| {
                 class.positive_examples.iter().map(move |text| (index, text.clone()))
             })
-            .collect();
-        self.texts_of_the_codebook(Test::Examples, base, texts)
+            .collect::<Vec<_>>();
+        self.texts_of_the_codebook(Test::Examples, base, &texts)
     }
 
     /// Texts from the codebook itself, each with the label that it has to get.
@@ -343,7 +343,7 @@ impl Bench<'_> {
         &mut self,
         test: Test,
         base: &Prepared,
-        texts: Vec<(usize, String)>,
+        texts: &[(usize, String)],
     ) -> Result<Outcome, AskError> {
         let mut counted = Counted::new(test);
         counted.nothing = texts.is_empty();

@@ -138,25 +138,19 @@ fn tried_ui(
         tried.configuration, tried.model, tried.answered, tried.rows, tried.settings
     );
     ui.add(Label::new(theme::muted(ui, about)).wrap());
-    match figure(tried, number) {
-        Some(figure) => match dot(figure) {
-            Some(dot) => {
-                let interval = dot.ends.map_or(String::new(), |(low, high)| {
-                    format!(", 95 % interval {low:.3} to {high:.3}")
-                });
-                let said = format!("{number}: {:.3}{interval}", dot.value);
-                dot_ui(ui, dot, ends, &said);
-                ui.add(Label::new(said).wrap());
-            }
-            None => {
-                let because = figure.value.because.clone().unwrap_or_default();
-                ui.add(Label::new(theme::muted(ui, because)).wrap());
-            }
-        },
-        None => {
-            let words = "It has no such number";
-            ui.add(Label::new(theme::muted(ui, words)).wrap());
-        }
+    let why_not = match figure(tried, number) {
+        None => "It has no such number".to_owned(),
+        Some(figure) => figure.value.because.clone().unwrap_or_default(),
+    };
+    if let Some(dot) = figure(tried, number).and_then(dot) {
+        let interval = dot
+            .ends
+            .map_or(String::new(), |(low, high)| format!(", 95 % interval {low:.3} to {high:.3}"));
+        let said = format!("{number}: {:.3}{interval}", dot.value);
+        dot_ui(ui, dot, ends, &said);
+        ui.add(Label::new(said).wrap());
+    } else {
+        ui.add(Label::new(theme::muted(ui, why_not)).wrap());
     }
     ui.horizontal_wrapped(|ui| {
         if tried.part == Some(Part::Development) {
