@@ -1,5 +1,6 @@
 //! `tuning-fork room`: questions to the phones of an audience, without a window.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,9 @@ struct Hall<'a> {
 
     /// Lines that somebody has typed. `None`: nobody is asked.
     keys: Option<Job<String, (), io::Error>>,
+
+    /// Those that were not answered yet.
+    typed: VecDeque<String>,
     opened: Option<(String, String)>,
     counts: Counts,
 
@@ -108,6 +112,7 @@ impl<'a> Hall<'a> {
             room,
             server,
             keys: None,
+            typed: VecDeque::new(),
             opened: None,
             counts: Counts::default(),
             is_over: false,
@@ -200,13 +205,16 @@ impl<'a> Hall<'a> {
                 }
                 continue;
             }
-            let mut typed = None;
-            let end = self.keys.as_mut().and_then(|keys| keys.poll(|line| typed = Some(line)));
-            self.is_over |= end.is_some() && typed.is_none();
-            if let Some(typed) = typed {
-                self.is_over |= typed.trim().eq_ignore_ascii_case("q");
+            let Self { keys, typed, .. } = self;
+            let end = keys.as_mut().and_then(|keys| keys.poll(|line| typed.push_back(line)));
+            if end.is_some() {
+                self.keys = None;
+            }
+            if let Some(line) = self.typed.pop_front() {
+                self.is_over |= line.trim().eq_ignore_ascii_case("q");
                 break;
             }
+            self.is_over |= self.keys.is_none(); // nobody types any more
         }
         if is_shown {
             out::note("");

@@ -130,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_is_one_of_each_kind() {
+        let read = parse(include_str!("../../sample_data/room.toml")).unwrap();
+        let mut kinds: Vec<&str> = read.questions.iter().map(|of| of.kind.name()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["choice", "pair", "scale", "words"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let said = problem(&FILE.replace("\"scale\"", "\"scales\""));
         assert_eq!(

@@ -49,8 +49,8 @@ fn switch_ui(ui: &mut Ui, room: &RoomState, commands: &mut Commands) {
 
 fn closed_ui(ui: &mut Ui, room: &mut RoomState, commands: &mut Commands) {
     let words = "The audience votes on its own phones, on a page in their browser: no app, no account, \
-                 nothing from the internet, and nothing of a phone is kept. Both have to be in the \
-                 same network.";
+                 nothing from the internet, and nothing of a phone is kept. Phones and this \
+                 computer have to be in the same network.";
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     ui.add_space(theme::GAP_SMALL);
     ui.horizontal_wrapped(|ui| {

@@ -133,7 +133,7 @@ fn counts(pen: &Pen<'_>, room: Rect, kind: &Kind, tally: &Tally) {
         .collect();
     let step = (room.height() / lines.len().max(1) as f32).min(pen.of(64.0));
     let widest = lines.iter().map(|of| pen.width(&of.name, LARGE)).fold(0.0, f32::max);
-    let names = (widest + pen.of(20.0)).min(room.width() * 0.45);
+    let names = (widest + pen.of(20.0)).min(room.width() * 0.5);
     let numbers = lines.iter().map(|of| pen.width(&of.value, LARGE)).fold(0.0, f32::max);
     for (at, of) in lines.iter().enumerate() {
         let row = Rect::from_min_max(
@@ -146,7 +146,7 @@ fn counts(pen: &Pen<'_>, room: Rect, kind: &Kind, tally: &Tally) {
 
 /// So much of an answer that it is known again.
 fn beginning(text: &str) -> String {
-    const MOST: usize = 32;
+    const MOST: usize = 44;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.chars().count() <= MOST {
         return text;
