@@ -154,7 +154,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("export", &["record", "store"]),
             ("table", &[]),
             ("import", &["forms", "pair", "table"]),
-            ("samples", &["import", "pair"]),
+            ("samples", &["codebook", "import", "pair", "table"]),
         ],
     ),
     (

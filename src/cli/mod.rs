@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout (with `--json` for machines), everything else to stderr.
 
+mod annotate;
 mod bench;
 mod bench_fetch;
 mod cache;
@@ -112,6 +113,9 @@ pub enum Command {
     /// Show every configuration that was tried with a table, and freeze one of them
     Configurations(configurations::ConfigurationsArgs),
 
+    /// Let people code texts: make studies, merge coders, say how far they agree
+    Annotate(annotate::AnnotateArgs),
+
     /// Compute agreement, accuracy, scores of texts and other statistics of given cases
     Stats(stats::StatsArgs),
 
@@ -166,6 +170,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Reproduce(args) => reproduce::run(args),
         Command::Stability(args) => stability::run(args),
         Command::Configurations(args) => configurations::run(args),
+        Command::Annotate(args) => annotate::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
@@ -248,6 +253,12 @@ mod tests {
             "tuning-fork configurations --freeze evaluations/abstracts --json",
             "tuning-fork completions bash",
             "tuning-fork man man/man1",
+            "tuning-fork annotate new studies/a --table t.csv --text abstract --codebook c.toml",
+            "tuning-fork annotate new s --table t.csv --text a --codebook c.md --sample 9 --stratify y",
+            "tuning-fork annotate export studies/a --as label-studio --out tasks.json --json",
+            "tuning-fork annotate import studies/a codes.csv --coder Ada",
+            "tuning-fork annotate merge studies/a ben.coding.jsonl eve.coding.jsonl",
+            "tuning-fork annotate agreement studies/a --disagreements --json",
             "tuning-fork stats rouge --input cases.json",
             "tuning-fork explore tokens --model m --model other --text Once",
             "tuning-fork explore surprise --model m --input rows.jsonl --top 5 --json",

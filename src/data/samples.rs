@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::data::codebook::Codebook;
 use crate::data::import;
 use crate::data::pair::{PreferencePair, Text};
+use crate::data::table::{self, Row};
 use crate::files;
 
 /// `sample_data/prompts.jsonl`, as it is in the repository.
@@ -33,6 +35,19 @@ pub fn put_abstracts(folder: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(folder.join("abstracts.toml"))
+}
+
+/// The 60 sample abstracts as rows, with the codes of three people, and the codebook.
+pub fn abstracts() -> (Vec<Row>, Codebook) {
+    let [(name, csv), (_, codebook), _] = ABSTRACTS;
+    let mut rows = Vec::new();
+    table::read_text(Path::new(name), csv, &mut |_, row| {
+        rows.push(row);
+        Ok(())
+    })
+    .expect("a test reads the sample abstracts");
+    let codebook = toml::from_str(codebook).expect("a test reads the sample codebook");
+    (rows, codebook)
 }
 
 /// Paragraphs on everyday things, which have nothing to do with the pairs.

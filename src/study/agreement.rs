@@ -200,7 +200,7 @@ fn summary(folder: &Folder, log: &CoderLog) -> CoderSummary {
     CoderSummary {
         coder: log.coder.clone(),
         coded,
-        hours: seconds.iter().sum::<f64>() / 3600.0,
+        hours: seconds.iter().fold(0.0, |sum, secs| sum + secs) / 3600.0, // `sum` of none is -0
         median_seconds: quantile_of_sorted(&sorted(seconds), 0.5).ok(),
         flagged,
         training,

@@ -51,9 +51,10 @@ fn usual_share() -> f64 {
     0.3
 }
 
-/// Takes the items that are to be coded out of all of a table, each with its probability, in the
-/// table's order; of [`Sampling::Uncertain`] the least certain ones first. Items for training and
-/// checks stay, without a probability. The error is a sentence.
+/// Takes the items that are to be coded out of all of a table, each with its probability.
+///
+/// They keep the table's order; of [`Sampling::Uncertain`] the least certain ones come first. Items
+/// for training and checks stay, without a probability. The error is a sentence.
 pub fn draw(items: Vec<Item>, sampling: &Sampling, seed: u64) -> Result<Vec<Item>, String> {
     let (others, mut coding): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| item.role != Role::Coding);

@@ -1,6 +1,7 @@
-//! A study on the disk: `studies/<name>/` of the project with `study.toml`, `items.jsonl`, a log for
-//! each coder in `codes/`, what was settled where they disagree in `settled.jsonl`, and what a model
-//! suggests in `suggestions.jsonl`.
+//! A study on the disk: `studies/<name>/` of the project.
+//!
+//! `study.toml` says what it is, `items.jsonl` has the texts, `codes/` a log for each coder,
+//! `settled.jsonl` what was settled where they disagree, `suggestions.jsonl` what a model suggests.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::design::{Study, StudyError};
 use super::item::Item;
-use super::log::{CoderLog, Known, Use, Verdict};
+use super::log::{self, CoderLog, Known, Use, Verdict};
 use super::plan::{self, Slot};
 use super::value::Value;
 use crate::files;
@@ -67,6 +68,31 @@ pub fn list(project: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = folders.filter(|folder| folder.join(STUDY).is_file()).collect();
     found.sort();
     found
+}
+
+/// What is known of a study without reading its codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    pub name: String,
+    pub items: usize,
+    pub coders: Vec<String>,
+}
+
+/// Looks at a study: its settings, and the first line of each log.
+pub fn look(path: &Path) -> Result<Look, StudyError> {
+    let study = Study::read(&path.join(STUDY))?;
+    let mut coders = Vec::new();
+    let entries = std::fs::read_dir(path.join(CODES)).into_iter().flatten();
+    for file in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        let Ok(open) = File::open(&file) else { continue };
+        let mut line = String::new();
+        let read = BufReader::new(open).read_line(&mut line);
+        if let (Ok(_), Some(coder)) = (read, log::coder_of(&line)) {
+            coders.push(coder);
+        }
+    }
+    coders.sort();
+    Ok(Look { name: study.name, items: study.items, coders })
 }
 
 /// A folder of a project that is free for a study of this name.
@@ -303,6 +329,12 @@ impl Folder {
     pub fn append(&mut self, log: usize, verdict: Verdict) -> Result<(), StudyError> {
         let Self { logs, items, index, study, .. } = self;
         logs[log].append(verdict, Known { items, index, variables: &study.codebook })
+    }
+
+    /// The same of many at once.
+    pub fn append_all(&mut self, log: usize, verdicts: Vec<Verdict>) -> Result<(), StudyError> {
+        let Self { logs, items, index, study, .. } = self;
+        logs[log].append_all(verdicts, Known { items, index, variables: &study.codebook })
     }
 
     /// Settles what an item is, where coders disagree.

@@ -428,9 +428,23 @@ impl CoderLog {
     /// Adds a verdict and flushes it to the disk. After an error it is in memory all the same, and
     /// written with the next one that can be.
     pub fn append(&mut self, verdict: Verdict, known: Known<'_>) -> Result<(), StudyError> {
-        let line = self.line_of(&verdict, self.verdicts.len() + 1, known);
+        let line = Self::line_of(&verdict, self.verdicts.len() + 1, known);
         self.add(verdict);
         self.write(line)
+    }
+
+    /// The same of many at once, with one wait for the disk.
+    pub fn append_all(
+        &mut self,
+        verdicts: Vec<Verdict>,
+        known: Known<'_>,
+    ) -> Result<(), StudyError> {
+        for verdict in verdicts {
+            let line = Self::line_of(&verdict, self.verdicts.len() + 1, known);
+            self.add(verdict);
+            self.unsaved.push(line);
+        }
+        self.write_unsaved()
     }
 
     /// Takes the latest verdict back and says which item it was about: a line that says so is added.
@@ -483,7 +497,7 @@ impl CoderLog {
         line(&Line { coder: Some(coder.into()), study: Some(study.into()), ..Line::default() })
     }
 
-    fn line_of(&self, verdict: &Verdict, number: usize, known: Known<'_>) -> String {
+    fn line_of(verdict: &Verdict, number: usize, known: Known<'_>) -> String {
         let Verdict { item, pass, values, at, seconds, flagged, reason, guideline, suggestion } =
             verdict;
         let named = values.iter().map(|(place, value)| {
@@ -508,6 +522,12 @@ impl CoderLog {
 
 fn line(line: &Line<'_>) -> String {
     serde_json::to_string(line).expect("texts and numbers are valid JSON")
+}
+
+/// Whose log begins with this line.
+pub fn coder_of(first_line: &str) -> Option<String> {
+    let line: Line<'_> = serde_json::from_str(first_line).ok()?;
+    line.coder.map(|Name(coder)| coder.into_owned())
 }
 
 /// Why a line was not taken.

@@ -112,17 +112,17 @@ fn a_kill_in_the_middle_of_a_line_loses_that_line_only() {
     let mut expected = Vec::new();
     let ends: Vec<usize> = (1..=whole.len()).filter(|end| whole[end - 1] == b'\n').collect();
     for end in &ends {
-        std::fs::write(bench.path(), &whole[..*end]).unwrap();
+        files::write_atomic(&bench.path(), &whole[..*end]).unwrap();
         expected.push(labels(&bench.open().0));
     }
     for length in 0..whole.len() {
-        std::fs::write(bench.path(), &whole[..length]).unwrap();
+        files::write_atomic(&bench.path(), &whole[..length]).unwrap();
         let damaged = bench.folder.path().join("Ada.jsonl.damaged");
         std::fs::remove_file(&damaged).ok();
         let (log, found) = bench.open();
         // A line is whole without its line feed.
         let lines = ends.iter().filter(|end| **end <= length + 1).count();
-        let wanted = lines.checked_sub(1).map_or(vec![None; 5], |at| expected[at].clone());
+        let wanted = lines.checked_sub(1).map_or_else(|| vec![None; 5], |at| expected[at].clone());
         assert_eq!(labels(&log), wanted, "cut at {length}");
         let torn = ends.iter().all(|end| *end != length + 1 && *end != length) && length > 0;
         assert_eq!(damaged.exists(), torn, "cut at {length}: {found:?}");

@@ -7,14 +7,18 @@
 //! [`agreement`] what the coders have in common, and [`forms`] what other programs read and write.
 
 pub mod agreement;
+pub mod agreement_words;
 pub mod design;
 pub mod disagreement;
 pub mod draw;
 pub mod folder;
+pub mod forms;
 pub mod item;
 pub mod log;
+pub mod make;
 pub mod package;
 pub mod plan;
 pub mod ratings;
+pub mod sample;
 pub mod value;
 pub mod variable;

@@ -1,6 +1,7 @@
 //! What is sent to a colleague and comes back: one file with a study's items, codebook, guideline and
-//! order, and with the codes that were made. JSON Lines: what it is, items, suggestions, then each
-//! coder's log as it lies on the disk.
+//! order, and with the codes that were made.
+//!
+//! JSON Lines: what it is, items, suggestions, then each coder's log as it lies on the disk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -86,7 +87,7 @@ pub fn with_codes(folder: &Folder, coders: &[String]) -> Result<Vec<u8>, StudyEr
     for item in &folder.items {
         push(&mut bytes, &Line::Digest(item.id.clone(), digest(item)));
     }
-    for coder in coders.iter().filter(|coder| folder.coder(coder).is_none()) {
+    if let Some(coder) = coders.iter().find(|coder| folder.coder(coder).is_none()) {
         let names: Vec<&str> = folder.logs.iter().map(|log| log.coder.as_str()).collect();
         return Err(StudyError::Foreign(format!(
             "the study has no coder “{coder}”; it has {}",

@@ -127,6 +127,7 @@ impl Coded {
     }
 
     /// One category against all others.
+    #[must_use]
     pub fn one_against_rest(&self, category: usize) -> Self {
         let yes = |code: &Option<usize>| code.map(|code| usize::from(code == category));
         let units = self.ratings.units.iter().map(|unit| unit.iter().map(yes).collect());
@@ -165,7 +166,7 @@ impl<'a> Counted<'a> {
         for unit in &coded.ratings.units {
             is_complete.push(unit.iter().all(Option::is_some));
             let mut sorted: Vec<Option<usize>> =
-                unit.iter().copied().filter(Option::is_some).collect();
+                unit.iter().filter(|code| code.is_some()).copied().collect();
             sorted.sort_unstable();
             let next = patterns.len();
             pattern_of.push(*index.entry(sorted).or_insert_with_key(|sorted| {

@@ -49,6 +49,24 @@ impl Kind {
     }
 }
 
+/// `choice` and so on, as [`Kind`] is written.
+pub fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Choice => "choice",
+        Kind::Choices => "choices",
+        Kind::Scale => "scale",
+        Kind::Number => "number",
+        Kind::Text => "text",
+        Kind::Spans => "spans",
+    }
+}
+
+/// The kind with this word or this name.
+pub fn kind_of(word: &str) -> Option<Kind> {
+    let word = word.trim().to_lowercase();
+    Kind::ALL.into_iter().find(|kind| kind_word(*kind) == word || kind.name() == word)
+}
+
 /// One thing that is asked of every text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -179,7 +197,7 @@ impl Variable {
             (_, Value::DontKnow) if self.must_decide => {
                 Some(format!("“don't know” is no answer to {name}"))
             }
-            (_, Value::DontKnow) => None,
+            (_, Value::DontKnow) | (Kind::Text, Value::Words(_)) => None,
             (Kind::Choice | Kind::Scale, Value::Words(label)) => {
                 (!is_label(label)).then(|| format!("“{label}” is no label of {name}"))
             }
@@ -201,7 +219,6 @@ impl Variable {
                     _ => None,
                 }
             }
-            (Kind::Text, Value::Words(_)) => None,
             (Kind::Spans, Value::Labels(labels)) if labels.is_empty() => None,
             (Kind::Spans, Value::Spans(spans)) => {
                 let length = text.chars().count();
@@ -271,8 +288,10 @@ impl Variable {
                 Value::Labels(labels.iter().filter(|label| said.contains(label)).cloned().collect())
             }
             Kind::Spans => {
-                let value: Value = serde_json::from_str(cell).map_err(|_| {
-                    format!("“{cell}” is no list of places: [{{\"start\", \"end\", \"label\"}}]")
+                let value: Value = serde_json::from_str(cell).map_err(|err| {
+                    format!(
+                        "“{cell}” is no list of places, [{{\"start\", \"end\", \"label\"}}] ({err})"
+                    )
                 })?;
                 match value {
                     Value::Labels(labels) if labels.is_empty() => Value::Spans(Vec::new()),

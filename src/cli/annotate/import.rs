@@ -1,0 +1,120 @@
+//! `tuning-fork annotate import` and `merge`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::open;
+use crate::cli::out;
+use crate::data::table;
+use crate::files;
+use crate::jobs::Quiet;
+use crate::study::folder::Folder;
+use crate::study::forms::said::{Said, take_in};
+use crate::study::forms::{label_studio, potato, tables};
+use crate::study::log::Use;
+use crate::study::package::{self, Merged};
+use crate::words::counted;
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The folder of the study; of a colleague's package, the folder that is made
+    folder: PathBuf,
+
+    /// CSV (long or wide), JSON Lines, Label Studio, Potato, or a coding package
+    file: PathBuf,
+
+    /// Whose codes these are, where the file does not say it
+    #[arg(long, default_value = "")]
+    coder: String,
+
+    /// Say as JSON what was taken in
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The folder of the study
+    folder: PathBuf,
+
+    /// What colleagues have sent back
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+
+    /// Under this name, of one file with one coder
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Say as JSON what was taken in
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+    if !args.folder.exists() {
+        let folder = package::unpack(package::read(&args.file)?, &args.folder)?;
+        if args.json {
+            return out::json(&json!({
+                "folder": folder.path, "hash": folder.hash(), "items": folder.items.len(),
+            }));
+        }
+        let items = counted(folder.items.len(), "item", "items");
+        return out::line(&format!("{items} to be coded in {}", folder.path.display()));
+    }
+    let mut folder = open(&args.folder, Use::Write)?;
+    let said = read(&args.file, &folder, &args.coder)?;
+    let merged = take_in(&mut folder, &said)
+        .with_context(|| format!("{} was not taken in", args.file.display()))?;
+    tell(&merged, args.json)
+}
+
+/// Codes of a file, whatever form it has.
+fn read(path: &Path, folder: &Folder, coder: &str) -> anyhow::Result<Vec<Said>> {
+    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    if is_json {
+        let bytes =
+            std::fs::read(path).with_context(|| format!("{} could not be read", path.display()))?;
+        let parsed: Value = serde_json::from_slice(&bytes).map_err(|err| {
+            anyhow::anyhow!("{}: {}", path.display(), files::mistake_in_json(&bytes, &err))
+        })?;
+        if label_studio::is_ours(&parsed) {
+            return label_studio::read(&parsed, folder).map_err(anyhow::Error::msg);
+        }
+    }
+    let table = table::rows(path, &Quiet)?;
+    if table.rows.first().is_some_and(potato::is_ours) {
+        return Ok(potato::read(&table.rows, folder));
+    }
+    tables::read(&table.rows, folder, coder).map_err(anyhow::Error::msg)
+}
+
+pub fn merge(args: &MergeArgs) -> anyhow::Result<()> {
+    let mut folder = open(&args.folder, Use::Write)?;
+    if args.name.is_some() && args.files.len() > 1 {
+        anyhow::bail!("--name is for one file: merge the others by themselves");
+    }
+    let mut merged = Vec::new();
+    for file in &args.files {
+        let package = package::read(file)?;
+        let taken = package::merge(&mut folder, &package, args.name.as_deref());
+        merged.extend(taken.with_context(|| format!("{} was not merged", file.display()))?);
+    }
+    tell(&merged, args.json)
+}
+
+fn tell(merged: &[Merged], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return out::json(&json!({ "coders": merged }));
+    }
+    for Merged { coder, added, verdicts } in merged {
+        let all = counted(*verdicts, "item is coded", "items are coded");
+        out::line(&match added {
+            0 => format!("{coder}: nothing new, {all}"),
+            _ => format!("{coder}: {} added, {all}", counted(*added, "line", "lines")),
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `tuning-fork annotate`: studies in which people code texts, without a window.
+
+mod export;
+mod import;
+mod new;
+mod numbers;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::study::design::StudyError;
+use crate::study::folder::Folder;
+use crate::study::log::Use;
+
+#[derive(Debug, Args)]
+pub struct AnnotateArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a study of a table of texts and a codebook
+    New(new::NewArgs),
+
+    /// Write codes, the codebook, or a package for a colleague
+    Export(export::ExportArgs),
+
+    /// Take codes of a file in, or make a study of a colleague's package
+    Import(import::ImportArgs),
+
+    /// Take in what colleagues have sent back
+    Merge(import::MergeArgs),
+
+    /// Say how far the coders agree
+    Agreement(numbers::AgreementArgs),
+}
+
+pub fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
+    match &args.command {
+        Command::New(args) => new::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Merge(args) => import::merge(args),
+        Command::Agreement(args) => numbers::run(args),
+    }
+}
+
+/// Opens a study and tells what could not be read of it.
+fn open(path: &Path, usage: Use) -> Result<Folder, StudyError> {
+    let folder = Folder::open(path, usage)?;
+    folder.found.iter().for_each(|sentence| super::out::note(sentence));
+    Ok(folder)
+}
+
+fn now() -> anyhow::Result<String> {
+    Ok(OffsetDateTime::now_utc().format(&Rfc3339)?)
+}
+
+/// The name by which a person knows a file.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// `codes.csv` with another ending, beside it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    path.with_extension(ending)
+}

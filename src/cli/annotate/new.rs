@@ -1,0 +1,211 @@
+//! `tuning-fork annotate new`
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::{file_name, now};
+use crate::cli::out;
+use crate::data::table;
+use crate::files;
+use crate::jobs::Quiet;
+use crate::study::draw::Sampling;
+use crate::study::forms::{codebook, said, tables};
+use crate::study::item::Columns;
+use crate::study::make::{Plans, make};
+use crate::study::plan::Order;
+use crate::study::variable::Variables;
+use crate::words::counted;
+
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder of the study, which must not be there yet
+    folder: PathBuf,
+
+    /// The table of texts
+    #[arg(long)]
+    table: PathBuf,
+
+    /// The column of the texts
+    #[arg(long)]
+    text: String,
+
+    /// The column of the ids; without it, items are called after their row
+    #[arg(long, default_value = "")]
+    id: String,
+
+    /// The codebook: TOML, JSON, CSV or Markdown
+    #[arg(long)]
+    codebook: PathBuf,
+
+    /// What the study is called; without it, as the codebook is
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Decides the sample and the order
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// The share of items that each coder sees a second time, 0 to 0.5
+    #[arg(long, default_value_t = 0.0)]
+    again: f64,
+
+    /// The same random order for all coders
+    #[arg(long, conflicts_with = "as_given")]
+    same_order: bool,
+
+    /// The order of the table
+    #[arg(long)]
+    as_given: bool,
+
+    /// So many items, drawn at random
+    #[arg(long, value_name = "COUNT")]
+    sample: Option<usize>,
+
+    /// Spread the sample over the values of this column
+    #[arg(long, value_name = "COLUMN", requires = "sample")]
+    stratify: Option<String>,
+
+    /// As many items of each value, and not in proportion
+    #[arg(long, requires = "stratify")]
+    equal: bool,
+
+    /// The least certain items first, by these columns of probabilities
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "sample",
+        conflicts_with = "stratify"
+    )]
+    uncertain: Vec<String>,
+
+    /// The share of the sample that is drawn at random from the items that are more certain
+    #[arg(long, default_value_t = 0.3, requires = "uncertain")]
+    random_share: f64,
+
+    /// The column that says `training` or `check` of some rows
+    #[arg(long, default_value = "")]
+    role: String,
+
+    /// The right codes of these rows: `variable=column`
+    #[arg(long, value_name = "VARIABLE=COLUMN")]
+    expected: Vec<String>,
+
+    /// The column that says why they are right, shown after a training item
+    #[arg(long, default_value = "")]
+    feedback: String,
+
+    /// Columns that coders must not see
+    #[arg(long, value_delimiter = ',')]
+    leave_out: Vec<String>,
+
+    /// Columns that hold codes of the first variable already, a coder each
+    #[arg(long, value_delimiter = ',')]
+    coders: Vec<String>,
+
+    /// Remind coders of a break after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    break_after: Option<u32>,
+
+    /// Say as JSON what was made
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &NewArgs) -> anyhow::Result<()> {
+    let codebook = read_codebook(&args.codebook)?;
+    let table = table::rows(&args.table, &Quiet)?;
+    let columns = &table.report.columns;
+    let mut expected = BTreeMap::new();
+    for pair in &args.expected {
+        let Some((variable, column)) = pair.split_once('=') else {
+            bail!("--expected {pair}: the form is variable=column");
+        };
+        expected.insert(variable.to_owned(), column.to_owned());
+    }
+    let named = [&args.text, &args.id, &args.role, &args.feedback];
+    let named = named.into_iter().filter(|name| !name.is_empty());
+    for name in named.chain(&args.leave_out).chain(&args.coders).chain(expected.values()) {
+        if !columns.contains(name) {
+            bail!("the table has no column “{name}”; it has {}", columns.join(", "));
+        }
+    }
+    let sampling = match args.sample {
+        None => Sampling::All,
+        Some(count) if !args.uncertain.is_empty() => Sampling::Uncertain {
+            columns: args.uncertain.clone(),
+            count,
+            random_share: args.random_share,
+        },
+        Some(count) => match &args.stratify {
+            Some(column) => {
+                Sampling::Stratified { column: column.clone(), count, equal: args.equal }
+            }
+            None => Sampling::Random { count },
+        },
+    };
+    let left_out = args.leave_out.iter().chain(&args.coders).cloned().collect();
+    let plans = Plans {
+        name: args.name.clone().unwrap_or_else(|| codebook.name.clone()),
+        columns: Columns {
+            id: args.id.clone(),
+            text: args.text.clone(),
+            role: args.role.clone(),
+            expected,
+            feedback: args.feedback.clone(),
+            left_out,
+        },
+        codebook,
+        sampling,
+        seed: args.seed,
+        order: match (args.same_order, args.as_given) {
+            (true, _) => Order::SameForAll,
+            (_, true) => Order::AsGiven,
+            _ => Order::Random,
+        },
+        again: args.again,
+        break_after: args.break_after,
+        ..Plans::default()
+    };
+    let sha256 = files::sha256_of_file(&args.table, |_| Ok(()))
+        .with_context(|| format!("{} could not be read", args.table.display()))?;
+    let rows = table.rows.clone();
+    let source = (file_name(&args.table), sha256);
+    let mut folder = make(&args.folder, plans, rows, (&source.0, &source.1), &now()?)?;
+    if !args.coders.is_empty() {
+        let said = tables::of_columns(&table.rows, &folder, &args.id, &args.coders);
+        said::take_in(&mut folder, &said)?;
+    }
+    if args.json {
+        return out::json(&json!({
+            "folder": folder.path,
+            "hash": folder.hash(),
+            "items": folder.items.len(),
+            "population": folder.study.population,
+            "coders": folder.logs.iter().map(|log| &log.coder).collect::<Vec<_>>(),
+        }));
+    }
+    out::line(&format!(
+        "{} of {} in {}",
+        counted(folder.items.len(), "item", "items"),
+        folder.study.population,
+        folder.path.display()
+    ))
+}
+
+/// A codebook of any form; tables are read as all tables are.
+pub fn read_codebook(path: &std::path::Path) -> anyhow::Result<Variables> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if !matches!(ending.as_str(), "toml" | "json" | "md" | "markdown") {
+        let table = table::rows(path, &Quiet)?;
+        let mut read = codebook::of_rows(&table.rows).map_err(anyhow::Error::msg)?;
+        read.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok(read);
+    }
+    codebook::read(path).map_err(anyhow::Error::msg)
+}

@@ -1,0 +1,188 @@
+//! Agreement as a text: numbers with their intervals in tables, as a methods section has them.
+
+use std::fmt::Write as _;
+
+use super::agreement::{Agreement, Estimate, Share};
+use super::variable::Kind;
+use crate::words::counted;
+
+/// `.743 [.612, .861]`, or why there is no number.
+pub fn number(estimate: &Estimate) -> String {
+    match (estimate.value, estimate.low, estimate.high) {
+        (Some(value), Some(low), Some(high)) => {
+            format!("{} [{}, {}]", short(value), short(low), short(high))
+        }
+        (Some(value), ..) => short(value),
+        (None, ..) if estimate.reason.is_empty() => "–".to_owned(),
+        (None, ..) => format!("none: {}", estimate.reason),
+    }
+}
+
+/// `.743`, `1.000`, `−.120`
+pub fn short(value: f64) -> String {
+    let text = format!("{:.3}", value.abs());
+    let text = text.strip_prefix('0').unwrap_or(&text);
+    let sign = if value < 0.0 && text != ".000" { "−" } else { "" };
+    format!("{sign}{text}")
+}
+
+/// What alpha says by Krippendorff's own rule.
+pub fn verdict(alpha: &Estimate) -> &'static str {
+    match alpha.value {
+        None => "",
+        Some(value) if value >= 0.8 => "Reliable (Krippendorff: alpha is .800 or more)",
+        Some(value) if value >= 0.667 => {
+            "For tentative conclusions only (Krippendorff: alpha is between .667 and .800)"
+        }
+        Some(_) => "Not reliable (Krippendorff: alpha is below .667)",
+    }
+}
+
+fn share(share: Share) -> String {
+    if share.all == 0 { "–".to_owned() } else { format!("{} of {}", share.right, share.all) }
+}
+
+/// All of it as Markdown.
+pub fn markdown(found: &Agreement) -> String {
+    let mut text = String::new();
+    let mut line = |said: &str| writeln!(text, "{said}").expect("a text can be written");
+    let Agreement { study, items, resamples, seed, coders, variables } = found;
+    line(&format!("# Agreement: {study}\n"));
+    line(&format!(
+        "{} by {}. Intervals: 95 %, percentiles of {resamples} resamples of the items (seed {seed}).\n",
+        counted(*items, "item", "items"),
+        counted(coders.len(), "coder", "coders"),
+    ));
+    line("| coder | items | median seconds | hours | flagged | training right | checks right |");
+    line("| --- | --- | --- | --- | --- | --- | --- |");
+    for coder in coders {
+        let seconds =
+            coder.median_seconds.map_or_else(|| "–".to_owned(), |secs| format!("{secs:.1}"));
+        line(&format!(
+            "| {} | {} | {seconds} | {:.2} | {} | {} | {} |",
+            coder.coder,
+            coder.coded,
+            coder.hours,
+            coder.flagged,
+            share(coder.training),
+            share(coder.checks)
+        ));
+    }
+    for one in variables {
+        line(&format!("\n## {} ({})\n", one.variable, one.kind.name()));
+        line(&format!(
+            "{} with codes of two coders or more, {} coded by all; {} “don't know”, left out. \
+             {} about which coders disagree, {} of them settled.\n",
+            counted(one.pairable, "item", "items"),
+            one.complete,
+            one.dont_know,
+            counted(one.disagreements, "item", "items"),
+            one.settled
+        ));
+        if one.kind != Kind::Spans {
+            line(&format!("- Percent agreement: {}", number(&one.percent)));
+            line(&format!("- Krippendorff's alpha ({}): {}", one.scale, number(&one.alpha)));
+            line(&format!("- Fleiss' kappa: {}", number(&one.fleiss)));
+            let said = verdict(&one.alpha);
+            if !said.is_empty() {
+                line(&format!("- {said}"));
+            }
+        }
+        if let Some(pull) = one.suggestion {
+            line(&format!(
+                "- The code is the model's suggestion: {} where it was seen, {} where it was withheld",
+                share(pull.seen),
+                share(pull.withheld)
+            ));
+        }
+        if !one.labels.is_empty() {
+            line("\n| label | codes | percent | alpha |\n| --- | --- | --- | --- |");
+            for label in &one.labels {
+                line(&format!(
+                    "| {} | {} | {} | {} |",
+                    label.label,
+                    label.codes,
+                    number(&label.percent),
+                    number(&label.alpha)
+                ));
+            }
+        }
+        if !one.pairs.is_empty() {
+            let last = match one.kind {
+                Kind::Spans => "F1 of characters",
+                Kind::Scale => "kappa | weighted kappa (quadratic)",
+                _ => "Cohen's kappa",
+            };
+            line(&format!("\n| coders | items | percent | {last} |"));
+            line(if one.kind == Kind::Scale {
+                "| --- | --- | --- | --- | --- |"
+            } else {
+                "| --- | --- | --- | --- |"
+            });
+            for pair in &one.pairs {
+                let mut numbers = match &pair.characters_f1 {
+                    Some(f1) => number(f1),
+                    None => number(&pair.kappa),
+                };
+                if let Some(weighted) = &pair.weighted_kappa {
+                    numbers = format!("{numbers} | {}", number(weighted));
+                }
+                line(&format!(
+                    "| {} and {} | {} | {} | {numbers} |",
+                    pair.first,
+                    pair.second,
+                    pair.items,
+                    number(&pair.percent)
+                ));
+            }
+        }
+        if !one.again.is_empty() {
+            line("\n| coder, first and second look | items | percent | kappa |");
+            line("| --- | --- | --- | --- |");
+            for again in &one.again {
+                line(&format!(
+                    "| {} | {} | {} | {} |",
+                    again.coder,
+                    again.items,
+                    number(&again.percent),
+                    number(&again.kappa)
+                ));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::agreement::agreement;
+    use crate::study::folder::tests::{code, made};
+
+    #[test]
+    fn numbers_are_written_as_papers_write_them() {
+        for (value, words) in
+            [(0.743_21, ".743"), (1.0, "1.000"), (-0.12, "−.120"), (-0.0001, ".000")]
+        {
+            assert_eq!(short(value), words);
+        }
+        let none = Estimate { reason: "no items".to_owned(), ..Estimate::default() };
+        assert_eq!(number(&none), "none: no items");
+    }
+
+    #[test]
+    fn the_report_says_what_alpha_means_and_names_every_pair() {
+        let (_parent, mut folder) = made(4);
+        code(&mut folder, "Ada", &["good", "bad", "bad", "good"]);
+        code(&mut folder, "Ben", &["good", "bad", "good", "good"]);
+        let text = markdown(&agreement(&folder, 0));
+        for words in [
+            "4 items by 2 coders",
+            "Ada and Ben | 4 | .750",
+            "Krippendorff's alpha (nominal)",
+            "Not reliable",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Every form in which a study's codes or its codebook leave, with the files that each of them has.
+
+use super::data_package::{Table, describe};
+use super::{codebook, codebook_markdown, label_studio, potato, qdpx, tables};
+use crate::study::design::StudyError;
+use crate::study::folder::Folder;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    Long,
+    Wide,
+    JsonLines,
+    LabelStudio,
+    LabelStudioMin,
+    Potato,
+    Qdpx,
+    CodebookJson,
+    CodebookCsv,
+    CodebookMarkdown,
+}
+
+impl Export {
+    pub const ALL: [Self; 10] = [
+        Self::Long,
+        Self::Wide,
+        Self::JsonLines,
+        Self::LabelStudio,
+        Self::LabelStudioMin,
+        Self::Potato,
+        Self::Qdpx,
+        Self::CodebookJson,
+        Self::CodebookCsv,
+        Self::CodebookMarkdown,
+    ];
+
+    /// As a menu names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Long => "CSV, a row a code",
+            Self::Wide => "CSV, a column a coder",
+            Self::JsonLines => "JSON Lines",
+            Self::LabelStudio => "Label Studio (tasks)",
+            Self::LabelStudioMin => "Label Studio (JSON_MIN)",
+            Self::Potato => "Potato",
+            Self::Qdpx => "REFI-QDA (.qdpx)",
+            Self::CodebookJson => "Codebook (JSON)",
+            Self::CodebookCsv => "Codebook (CSV)",
+            Self::CodebookMarkdown => "Codebook (Markdown)",
+        }
+    }
+
+    /// What its file is called at first.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Long => "codes.csv",
+            Self::Wide => "codes-wide.csv",
+            Self::JsonLines => "codes.jsonl",
+            Self::LabelStudio => "label-studio.json",
+            Self::LabelStudioMin => "label-studio-min.json",
+            Self::Potato => "annotated_instances.jsonl",
+            Self::Qdpx => "codes.qdpx",
+            Self::CodebookJson => "codebook.json",
+            Self::CodebookCsv => "codebook.csv",
+            Self::CodebookMarkdown => "codebook.md",
+        }
+    }
+}
+
+/// A file beside the one that was asked for has another ending.
+pub type Written = (Option<&'static str>, Vec<u8>);
+
+/// What is written: the file itself, and what stands beside it under another ending. `name`: of the
+/// file itself.
+pub fn files_of(folder: &Folder, form: Export, name: &str) -> Result<Vec<Written>, StudyError> {
+    let pretty =
+        |value: &serde_json::Value| serde_json::to_vec_pretty(value).expect("it is JSON already");
+    let described = |table, bytes| {
+        let about = describe(folder, &[(table, name)]);
+        vec![(None, bytes), (Some("datapackage.json"), pretty(&about))]
+    };
+    Ok(match form {
+        Export::Long => described(Table::Long, tables::long(folder)),
+        Export::Wide => described(Table::Wide, tables::wide(folder)),
+        Export::JsonLines => vec![(None, tables::json_lines(folder))],
+        Export::LabelStudio => vec![
+            (None, pretty(&label_studio::tasks(folder))),
+            (Some("config.xml"), label_studio::config(&folder.study.codebook).into_bytes()),
+        ],
+        Export::LabelStudioMin => vec![(None, pretty(&label_studio::min(folder)))],
+        Export::Potato => vec![(None, potato::lines(folder))],
+        Export::Qdpx => {
+            let bytes = qdpx::project(folder).map_err(|err| StudyError::Unusable {
+                path: folder.path.clone(),
+                problem: format!("the archive could not be made: {err}"),
+            })?;
+            vec![(None, bytes)]
+        }
+        Export::CodebookJson => vec![(None, codebook::to_json(&folder.study.codebook))],
+        Export::CodebookCsv => described(Table::Codebook, codebook::to_csv(&folder.study.codebook)),
+        Export::CodebookMarkdown => {
+            vec![(None, codebook_markdown::write(&folder.study.codebook).into_bytes())]
+        }
+    })
+}

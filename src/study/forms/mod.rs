@@ -1,0 +1,14 @@
+//! Codes and codebooks as other programs have them, out and in.
+
+pub mod codebook;
+pub mod codebook_markdown;
+pub mod data_package;
+pub mod export;
+pub mod label_studio;
+pub mod potato;
+pub mod qdpx;
+pub mod said;
+pub mod tables;
+
+#[cfg(test)]
+mod tests;
