@@ -15,6 +15,7 @@ pub enum Ask {
     AdapterFolder,
     ProjectFolder,
     PromptsFile,
+    AnswersFile,
     TaskFile,
     EvaluationTable,
     Documents,
@@ -131,6 +132,11 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => dialog
             .set_title("Open prompts")
+            .add_filter("Tables and texts", &TABLES)
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Ask::AnswersFile => dialog
+            .set_title("Open answers to compare")
             .add_filter("Tables and texts", &TABLES)
             .add_filter("All files", &["*"])
             .pick_file(),

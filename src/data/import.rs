@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::data::forms::candidates::Candidates;
 use crate::data::forms::mapping::Mapping;
 use crate::data::forms::{self, Want};
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
@@ -83,6 +84,45 @@ pub fn prompts_from_jsonl(path: &Path, text: &str) -> Result<Vec<Text>, ImportEr
         Ok(())
     })?;
     Ok(items)
+}
+
+/// Reads prompts whose answers are there already, two or more a prompt: the forms of
+/// [`forms::candidates`].
+pub fn candidates(
+    path: &Path,
+    progress: &dyn Progress<Reading>,
+) -> Result<Imported<Candidates>, ImportError> {
+    let comparator = llm_comparator(path);
+    let models = comparator.as_ref().map(|(models, _)| models);
+    let mut items = Vec::new();
+    let mut take = |report: &Report, row: Row| {
+        let candidates = forms::candidates::of_row(&row.fields, models);
+        items.push(candidates.map_err(|what| report.error(row.place, None, what))?);
+        Ok(())
+    };
+    let report = match &comparator {
+        Some((_, examples)) => table::read_text(path, examples, &mut take)?,
+        None => table::read(path, progress, &mut take)?,
+    };
+    Ok(Imported { items, report })
+}
+
+/// Of LLM Comparator's JSON the two models, and its examples as JSON Lines.
+fn llm_comparator(path: &Path) -> Option<([String; 2], String)> {
+    const MOST: u64 = 500_000_000;
+    if std::fs::metadata(path).ok()?.len() > MOST {
+        return None;
+    }
+    let text = std::fs::read_to_string(path).ok()?;
+    if !text.trim_start().starts_with('{') || !text.contains("\"output_text_a\"") {
+        return None;
+    }
+    let whole: Value = serde_json::from_str(&text).ok()?;
+    let models = whole.get("models")?.as_array()?;
+    let name = |at: usize| models.get(at)?.get("name")?.as_str().map(str::to_owned);
+    let examples = whole.get("examples")?.as_array()?;
+    let lines: String = examples.iter().map(|example| example.to_string() + "\n").collect();
+    Some(([name(0)?, name(1)?], lines))
 }
 
 /// Reads preference pairs in TRL's explicit (`prompt`, `chosen`, `rejected`) or implicit form

@@ -1,12 +1,14 @@
 //! Preferences as plain data: what was asked, what was answered, which answer was better.
 //! Tensors: see [`crate::train`].
 
+pub mod battles;
 pub mod check;
 pub mod codebook;
 pub mod export;
 pub mod forms;
 pub mod import;
 pub mod pair;
+pub mod pair_forms;
 pub mod project;
 pub mod record;
 pub mod samples;

@@ -1,5 +1,6 @@
 //! What training changed, measured on a finished adapter.
 
+pub mod arena;
 pub mod comparison;
 pub mod intervals;
 pub mod preference;

@@ -8,6 +8,7 @@ use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, Text
 
 use self::phones::phones_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
+use crate::data::pair_forms::PairForm;
 use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
 use crate::state::annotate::{AnnotateState, Phase, Side};
@@ -152,11 +153,12 @@ fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
         title: "Which answer is better?",
         sentence: "The model answers each prompt twice, and you pick the better answer. Your \
                    choices become training pairs. Start by choosing prompts.",
-        actions: &["Use the sample prompts", "Prompts from a file…"],
+        actions: &["Use the sample prompts", "Prompts from a file…", "Answers from a file…"],
     };
     match empty.show(ui) {
         Some(0) => commands.push(AnnotateCommand::UseSamplePrompts),
-        Some(_) => commands.push(AnnotateCommand::ChoosePrompts),
+        Some(1) => commands.push(AnnotateCommand::ChoosePrompts),
+        Some(_) => commands.push(AnnotateCommand::ChooseAnswers),
         None => {}
     }
 }
@@ -233,6 +235,11 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
                 if ui.button("Prompts from a file…").clicked() {
                     commands.push(AnnotateCommand::ChoosePrompts);
                 }
+                let about = "Two or more answers a prompt that are there already: compared without \
+                             saying where they come from";
+                if ui.button("Answers from a file…").on_hover_text(about).clicked() {
+                    commands.push(AnnotateCommand::ChooseAnswers);
+                }
             });
         },
     );
@@ -269,6 +276,13 @@ fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) 
             ] {
                 if ui.button(words).on_hover_text(hint).clicked() {
                     commands.push(AnnotateCommand::ExportPairs { conversational });
+                }
+            }
+            ui.separator();
+            for form in PairForm::ALL {
+                let hint = "Into the folder exports/pairs of the project";
+                if ui.button(form.words()).on_hover_text(hint).clicked() {
+                    commands.push(AnnotateCommand::ExportFor(form));
                 }
             }
         })
@@ -383,6 +397,9 @@ fn next_step_ui(
                              stop there. Raise it in the Playground and answer again";
                 card::decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.rejected));
                 ui.add(Label::new(words).wrap());
+            }
+            if annotate.is_given() {
+                return;
             }
             let others = ActionButton::quiet("Two other answers").icon(icons::REFRESH);
             let others = ui

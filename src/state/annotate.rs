@@ -1,6 +1,7 @@
 //! Which of two answers is better: the queue of prompts, the two answers as they are written, and
 //! the verdicts so far. No clock: times come in as seconds of any one clock.
 
+mod given;
 mod item;
 
 use rand::Rng as _;
@@ -8,10 +9,12 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
+use self::given::GivenPair;
 pub use self::item::Phase;
 use self::item::{Asked, Item, Made};
 use super::room::PairKey;
 use super::slots::AdapterSlot;
+use crate::data::forms::candidates::Candidates;
 use crate::data::import::Imported;
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{AdapterUsed, RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
@@ -44,6 +47,12 @@ pub struct AnnotateState {
     /// Where the prompts come from: `the sample prompts`, `questions.csv`.
     source: String,
     prompts: Vec<Text>,
+
+    /// The two answers of a prompt that are there already; those of the others the model writes.
+    given: Vec<Option<GivenPair>>,
+
+    /// Seconds of the clock when something was last shown.
+    shown_at: f64,
 
     /// How the file was read that they come from.
     table: Option<Report>,
@@ -86,8 +95,32 @@ impl AnnotateState {
     pub fn set_prompts(&mut self, source: &str, prompts: Vec<Text>) {
         source.clone_into(&mut self.source);
         self.table = None;
+        self.given = vec![None; prompts.len()];
         self.prompts = prompts;
         self.match_prompts();
+    }
+
+    /// Takes prompts whose answers are there already, shown from second `now` on. Of more than two
+    /// answers, each is compared with each.
+    pub fn set_candidates(&mut self, source: &str, imported: Imported<Candidates>, now: f64) {
+        let (mut prompts, mut given) = (Vec::new(), Vec::new());
+        for Candidates { prompt, answers } in imported.items {
+            for (at, one) in answers.iter().enumerate() {
+                for other in &answers[at + 1..] {
+                    prompts.push(prompt.clone());
+                    given.push(Some(GivenPair([one.clone(), other.clone()])));
+                }
+            }
+        }
+        source.clone_into(&mut self.source);
+        (self.prompts, self.given, self.shown_at) = (prompts, given, now);
+        self.table = Some(imported.report);
+        self.match_prompts();
+    }
+
+    /// Whether the answers in front come from a file, not from the model.
+    pub fn is_given(&self) -> bool {
+        self.given.get(self.position).is_some_and(Option::is_some)
     }
 
     /// Prompts of a file, and how it was read.
@@ -101,11 +134,12 @@ impl AnnotateState {
         self.judged = vec![false; self.prompts.len()];
         for made in &mut self.made {
             let words = made.record.prompt.words();
-            made.position = self
-                .prompts
-                .iter()
-                .zip(&self.judged)
-                .position(|(prompt, judged)| !judged && prompt.words().trim() == words.trim());
+            made.position = self.prompts.iter().zip(&self.judged).zip(&self.given).position(
+                |((prompt, judged), given)| {
+                    let is_same = given.as_ref().is_none_or(|given| given.is_of(&made.record));
+                    !judged && is_same && prompt.words().trim() == words.trim()
+                },
+            );
             if let Some(position) = made.position {
                 self.judged[position] = true;
             }
@@ -122,6 +156,12 @@ impl AnnotateState {
         self.position = open(start..count).or_else(|| open(0..start)).unwrap_or(count);
         self.attempt = 0;
         self.item = Item::default();
+        if let (Some(prompt), Some(Some(given))) =
+            (self.prompts.get(self.position), self.given.get(self.position))
+        {
+            let left_lane = self.draw().1;
+            self.item = given.item(prompt, left_lane, self.shown_at);
+        }
     }
 
     /// The prompt in front. `None`: there are no prompts, or all have a verdict.
@@ -228,7 +268,7 @@ impl AnnotateState {
         adapter: AdapterMode,
         as_chat: bool,
     ) -> Option<GenerateRequest> {
-        if !matches!(self.item.phase, Phase::Waiting | Phase::Halted) {
+        if self.is_given() || !matches!(self.item.phase, Phase::Waiting | Phase::Halted) {
             return None;
         }
         let prompt = self.prompt()?;
@@ -345,7 +385,7 @@ impl AnnotateState {
 
     /// Throws the answers away, so that the next request gives others.
     pub fn ask_again(&mut self) {
-        if !self.is_answering() {
+        if !self.is_answering() && !self.is_given() {
             self.attempt += 1;
             self.item = Item::default();
         }
@@ -392,6 +432,8 @@ impl AnnotateState {
             return None;
         }
         let prompt = self.prompt()?.clone();
+        let given = self.given.get(self.position).cloned().flatten();
+        self.shown_at = now;
         let Item { phase, asked, rendered_prompt, answers, left_lane, .. } =
             std::mem::take(&mut self.item);
         let asked = asked.unwrap_or(Asked {
@@ -426,7 +468,7 @@ impl AnnotateState {
             sampling,
             max_new_tokens,
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            more: serde_json::Map::new(),
+            more: given.map(|given| given.origin(left_lane, &self.source)).unwrap_or_default(),
         };
         self.made.push(Made { record: record.clone(), position: Some(self.position) });
         self.judged[self.position] = true;

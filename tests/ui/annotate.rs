@@ -7,7 +7,10 @@ use eframe::egui;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tuning_fork::data::import;
 use tuning_fork::data::pair::{Text, Verdict};
+use tuning_fork::files;
+use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelIdentity;
 use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
@@ -350,4 +353,30 @@ fn the_panel_reads_out_as_it_looks() {
     ] {
         insta::assert_snapshot!(name, read_out(&open_with(annotate, tiny_model())));
     }
+}
+
+#[test]
+fn answers_that_are_there_already_are_compared_without_a_model() {
+    let mut harness = open(AnnotateState::new(1));
+    harness.get_by_label("Answers from a file…").click();
+    harness.run();
+    let asked = &harness.state().asked;
+    assert_eq!(asked[..], [Command::Annotate(AnnotateCommand::ChooseAnswers)]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("answers.csv");
+    let rows =
+        b"prompt,answer_a,answer_b,model_a,model_b\nWhy?,Because.,So it is.,secret-1,secret-2\n";
+    files::write_atomic(&path, rows).expect("it is written");
+    let imported = import::candidates(&path, &Quiet).expect("they are answers");
+    let mut annotate = AnnotateState::new(1);
+    annotate.set_candidates("answers.csv", imported, 0.0);
+    let mut harness = open_with(annotate, ModelSlot::Empty);
+    harness.get_by_label("Because.");
+    harness.get_by_label("So it is.");
+    assert!(harness.query_by_label_contains("secret").is_none(), "nobody is told who wrote it");
+    assert!(harness.query_by_label("Two other answers").is_none());
+    harness.get_by_label("Left is better (1)").click();
+    harness.run();
+    let asked = &harness.state().asked;
+    assert_eq!(asked[..], [Command::Annotate(AnnotateCommand::Judge(Verdict::Left))]);
 }

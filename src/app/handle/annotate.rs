@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
+use crate::app::tasks::export_pair_form::ExportPairForm;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
+use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::data::forms::mapping::Mapping;
 use crate::data::pair::Verdict;
+use crate::data::pair_forms::PairForm;
 use crate::data::record::Form;
 use crate::data::samples;
 use crate::data::store::StoreError;
@@ -22,6 +25,8 @@ impl Workbench {
     pub(super) fn handle_annotate(&mut self, command: AnnotateCommand) {
         match command {
             AnnotateCommand::ChoosePrompts => self.ask(Ask::PromptsFile),
+            AnnotateCommand::ChooseAnswers => self.ask(Ask::AnswersFile),
+            AnnotateCommand::ExportFor(form) => self.export_for(form),
             AnnotateCommand::UseFile(path) => {
                 self.handle(ViewCommand::ShowPanel(PanelId::Annotate));
                 self.use_prompts_file(path);
@@ -38,6 +43,24 @@ impl Workbench {
             }
             AnnotateCommand::SaveElsewhere => self.ask(Ask::SaveElsewhere),
         }
+    }
+
+    /// Answers that are there already: nothing is asked of a model.
+    pub(super) fn use_answers_file(&mut self, path: PathBuf) {
+        self.state.notices.clear(PanelId::Annotate);
+        if self.tasks.has::<Answering>() {
+            self.drop_answers();
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.start_instead(ReadAnswers { name, at: Reading::default() }, path);
+    }
+
+    /// Into a folder of the project.
+    fn export_for(&mut self, form: PairForm) {
+        let Some(open) = &self.project else { return };
+        let path = open.folder.join("exports").join("pairs").join(form.file_name());
+        let request = (self.store.records().to_vec(), form, path.clone());
+        self.start(ExportPairForm { path }, request);
     }
 
     pub(super) fn use_prompts_file(&mut self, path: PathBuf) {

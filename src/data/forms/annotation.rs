@@ -34,7 +34,7 @@ const STEMS: [&str; 11] = [
 ];
 
 /// The two columns with answers to be compared.
-fn two_answers(fields: &Fields) -> Option<[&str; 2]> {
+pub(super) fn two_answers(fields: &Fields) -> Option<[&str; 2]> {
     let find = |name: &str| {
         fields.keys().find(|key| key.to_lowercase().replace(['_', '-', ' '], "") == name)
     };
@@ -48,7 +48,7 @@ fn two_answers(fields: &Fields) -> Option<[&str; 2]> {
 }
 
 /// The question among the fields of a task.
-fn question(fields: &Fields, answers: &[&str]) -> Result<Text, Fault> {
+pub(super) fn question(fields: &Fields, answers: &[&str]) -> Result<Text, Fault> {
     let key = QUESTIONS
         .into_iter()
         .find(|key| given(fields, key).is_some() && !answers.contains(key))

@@ -5,6 +5,7 @@
 
 pub mod annotation;
 mod beside;
+pub mod candidates;
 pub mod columns;
 mod content;
 pub mod dataset_info;

@@ -198,3 +198,57 @@ fn a_model_without_a_chat_template_continues_the_prompt() {
     assert_eq!(request.prompt, Prompt::Raw("The sky is".to_owned()));
     assert!(request.lanes.iter().all(|lane| lane.adapter == AdapterMode::On));
 }
+
+fn with_candidates() -> AnnotateState {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    let rows = "{\"prompt\":\"q\",\"responses\":[\"x\",\"y\",\"z\"],\"models\":[\"a\",\"b\",\"c\"]}\n\
+                {\"prompt\":\"r\",\"answer_a\":\"u\",\"answer_b\":\"v\"}\n";
+    crate::files::write_atomic(&path, rows.as_bytes()).unwrap();
+    let imported = crate::data::import::candidates(&path, &crate::jobs::Quiet).unwrap();
+    let mut state = AnnotateState::new(1);
+    state.set_candidates("answers.jsonl", imported, 5.0);
+    state
+}
+
+#[test]
+fn answers_of_a_file_are_judged_without_a_model_and_each_with_each() {
+    let mut state = with_candidates();
+    assert_eq!(state.progress(), (0, 4));
+    let sampling = SamplingParams::default();
+    assert!(state.request(&sampling, 10, AdapterMode::Off, true).is_none(), "they are there");
+    let record = state.judge(Verdict::Left, 7.5, NOW).unwrap();
+    assert_eq!(record.seconds_taken, 2.5);
+    assert_eq!(record.more["source"], "answers.jsonl");
+    let of = |text: &str| ["a", "b", "c"][["x", "y", "z"].iter().position(|x| *x == text).unwrap()];
+    assert_eq!(record.more["left_model"], of(&record.left.text));
+    assert_eq!(record.more["right_model"], of(&record.right.text));
+    let kept = record.clone();
+    while state.why_not(Verdict::Tie).is_none() {
+        let record = state.judge(Verdict::Tie, 9.0, NOW).unwrap();
+        if record.prompt.words() == "r" {
+            assert!(!record.more.contains_key("left_model"), "the file did not say");
+        }
+    }
+    assert_eq!(state.progress(), (4, 4));
+    // Opened again, with a verdict that was kept: that pair is not asked again, the others are.
+    let mut again = with_candidates();
+    again.set_records(&[kept]);
+    assert_eq!(again.progress(), (1, 4));
+    again.undo(20.0).unwrap();
+    assert_eq!(again.progress(), (0, 4));
+    assert!(again.pair_in_front().is_some());
+}
+
+#[test]
+fn sides_of_given_answers_are_drawn() {
+    let mut state = with_candidates();
+    let mut lanes = Vec::new();
+    for seed in 0..40 {
+        state.seed = seed;
+        state.match_prompts();
+        lanes.push(state.lane(Side::Left));
+    }
+    let first = lanes.iter().filter(|lane| **lane == 0).count();
+    assert!((8..=32).contains(&first), "{first} of 40");
+}

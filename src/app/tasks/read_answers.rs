@@ -1,0 +1,68 @@
+//! Reads prompts whose answers are there already, to be compared blind.
+
+use std::path::PathBuf;
+
+use crate::app::Workbench;
+use crate::app::import::activity;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{Rules, Work};
+use crate::data::forms::candidates::Candidates;
+use crate::data::import::{self, Imported};
+use crate::data::table::{ImportError, Reading};
+use crate::jobs::Progress;
+use crate::state::command::AnnotateCommand;
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::slots::Activity;
+
+/// The file's name, and how far it is.
+pub struct ReadAnswers {
+    pub name: String,
+    pub at: Reading,
+}
+
+impl Work for ReadAnswers {
+    type Request = PathBuf;
+    type Event = Reading;
+    type Output = Imported<Candidates>;
+    type Error = ImportError;
+
+    const RULES: Rules = Rules::short("Reading the answers");
+
+    fn run(
+        path: PathBuf,
+        _services: &Services,
+        progress: &dyn Progress<Reading>,
+    ) -> Result<Imported<Candidates>, ImportError> {
+        import::candidates(&path, progress)
+    }
+}
+
+impl Task<Workbench> for ReadAnswers {
+    fn on_event(&mut self, event: Reading, _app: &mut Workbench) {
+        self.at = event;
+    }
+
+    fn done(self, answers: Imported<Candidates>, app: &mut Workbench) {
+        let now = app.host.seconds();
+        app.state.annotate.set_candidates(&self.name, answers, now);
+    }
+
+    fn failed(self, error: ImportError, app: &mut Workbench) {
+        if !matches!(error, ImportError::Stopped { .. }) {
+            let summary = "These answers cannot be compared";
+            let notice = Notice::error(PanelId::Annotate, summary, &error);
+            let notice = notice.remedy("Choose another…", AnnotateCommand::ChooseAnswers);
+            app.state.notices.push(notice);
+        }
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Annotate
+    }
+
+    fn activity(&self, _app: &Workbench) -> Option<Activity> {
+        activity(self.at, &self.name)
+    }
+}

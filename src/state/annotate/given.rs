@@ -1,0 +1,59 @@
+//! Two answers that a file brought: who gave them stays hidden until the verdict, and is written
+//! into it.
+
+use serde_json::{Map, Value};
+
+use super::item::{Asked, Item, Phase};
+use crate::data::forms::candidates::Candidate;
+use crate::data::pair::Text;
+use crate::data::record::{ShownAnswer, VerdictRecord};
+
+/// Why such an answer ended: nobody knows.
+const GIVEN: &str = "given";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenPair(pub [Candidate; 2]);
+
+impl GivenPair {
+    /// Put up to be judged since second `now`.
+    pub fn item(&self, prompt: &Text, left_lane: usize, now: f64) -> Item {
+        let asked = Asked {
+            prompt: prompt.clone(),
+            model: Value::Null,
+            adapter: None,
+            sampling: Value::Null,
+            max_new_tokens: 0,
+        };
+        let answers = self.0.each_ref().map(|candidate| ShownAnswer {
+            text: candidate.text.clone(),
+            stop: Some(GIVEN.to_owned()),
+            ..ShownAnswer::default()
+        });
+        Item {
+            phase: Phase::Ready { since: now },
+            asked: Some(asked),
+            answers,
+            left_lane,
+            ..Item::default()
+        }
+    }
+
+    /// Whether a verdict is about these two answers.
+    pub fn is_of(&self, record: &VerdictRecord) -> bool {
+        let [one, other] = self.0.each_ref().map(|candidate| candidate.text.as_str());
+        let (left, right) = (record.left.text.as_str(), record.right.text.as_str());
+        (left == one && right == other) || (left == other && right == one)
+    }
+
+    /// What a verdict says of where its answers come from: `left_model`, `right_model`, `source`.
+    pub fn origin(&self, left_lane: usize, source: &str) -> Map<String, Value> {
+        let mut origin = Map::new();
+        for (key, lane) in [("left_model", left_lane), ("right_model", 1 - left_lane)] {
+            if let Some(model) = &self.0[lane].model {
+                origin.insert(key.to_owned(), Value::from(model.as_str()));
+            }
+        }
+        origin.insert("source".to_owned(), Value::from(source));
+        origin
+    }
+}
