@@ -18,12 +18,18 @@ use crate::app::tasks::delete_model::DeleteModel;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::export_pairs::ExportPairs;
+use crate::app::tasks::export_study::ExportStudy;
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::list_lectures::ListLectures;
 use crate::app::tasks::list_runs::ListRuns;
+use crate::app::tasks::list_studies::ListStudies;
+use crate::app::tasks::measure_agreement::MeasureAgreement;
+use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
+use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::save_draft::SaveDraft;
@@ -117,6 +123,12 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ListEvaluations>(),
         TypeId::of::<ListLectures>(),
         TypeId::of::<ListRuns>(),
+        TypeId::of::<ListStudies>(),
+        TypeId::of::<OpenStudy>(),
+        TypeId::of::<MeasureAgreement>(),
+        TypeId::of::<ReadStudyCodebook>(),
+        TypeId::of::<ReadStudyTable>(),
+        TypeId::of::<ExportStudy>(),
         TypeId::of::<PrepareEvaluation>(),
         TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),

@@ -178,6 +178,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("series", &[]),
             ("slots", &["command", "notice", "room"]),
             ("annotate", &["room", "slots"]),
+            ("codes", &[]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["prefs", "scores", "slots"]),
             ("look_inside", &["playground", "slots"]),

@@ -7,6 +7,8 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::study::forms::export::Export;
+
 /// What a file dialog is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -20,6 +22,13 @@ pub enum Ask {
     EvaluationTable,
     Documents,
     Codebook,
+    StudyTable,
+    StudyCodebook,
+    CodingPackage,
+
+    /// What colleagues have sent back.
+    SentCodes,
+    ExportStudy(StudyFile),
     TrainingData,
     RunFile,
     Lecture,
@@ -40,6 +49,26 @@ pub enum Ask {
     ExportPairs {
         conversational: bool,
     },
+}
+
+/// What is written of a study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StudyFile {
+    Export(Export),
+    Package,
+
+    /// The codes of whoever codes here.
+    Codes,
+}
+
+impl StudyFile {
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Export(form) => form.file_name(),
+            Self::Package => "study.coding.jsonl",
+            Self::Codes => "codes.coding.jsonl",
+        }
+    }
 }
 
 pub trait Host {
@@ -153,6 +182,26 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             .set_title("Open a codebook")
             .add_filter("Codebook", &["toml", "json"])
             .pick_file(),
+        Ask::StudyTable => dialog
+            .set_title("Open a table of texts")
+            .add_filter("Tables and texts", &TABLES)
+            .add_filter("All files", &["*"])
+            .pick_file(),
+        Ask::StudyCodebook => dialog
+            .set_title("Open a codebook")
+            .add_filter("Codebook", &["toml", "json", "csv", "md", "xlsx"])
+            .pick_file(),
+        Ask::CodingPackage => dialog
+            .set_title("Open a coding package")
+            .add_filter("Coding package", &["jsonl"])
+            .pick_file(),
+        Ask::SentCodes => dialog
+            .set_title("Merge codes that were sent back")
+            .add_filter("Coding package", &["jsonl"])
+            .pick_file(),
+        Ask::ExportStudy(file) => {
+            dialog.set_title("Export").set_file_name(file.file_name()).save_file()
+        }
         Ask::TrainingData => dialog
             .set_title("Open training data")
             .add_filter("Tables and texts", &TABLES)

@@ -10,6 +10,7 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
+use crate::state::codes::{AnnotateView, Front as CodesFront};
 use crate::state::command::{
     AnnotateCommand, Command, Commands, EvaluateCommand, LecturesCommand, LookInsideCommand,
     ModelsCommand, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
@@ -284,7 +285,17 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         ui.memory_mut(egui::Memory::stop_text_input);
     }
     if !ctx.text_edit_focused() && asks_for_keys(ctx) {
-        commands.push(ViewCommand::ToggleKeys);
+        match &mut state.codes.session {
+            // While texts are coded, `?` is the guideline.
+            Some(session)
+                if state.prefs.panel == PanelId::Annotate
+                    && state.codes.view == AnnotateView::Codes
+                    && state.codes.front == CodesFront::Coding =>
+            {
+                session.guideline_open = !session.guideline_open;
+            }
+            _ => commands.push(ViewCommand::ToggleKeys),
+        }
     }
 }
 
@@ -331,7 +342,9 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
         if let Some(what) = about::sends(panel) {
             rows.push((ui.ctx().format_shortcut(&SEND), what.to_owned()));
         }
-        let own = about::keys(panel).iter();
+        let of_codes = panel == PanelId::Annotate && state.codes.view == AnnotateView::Codes;
+        let own = if of_codes { &super::codes::KEYS[..] } else { about::keys(panel) };
+        let own = own.iter();
         rows.extend(own.map(|(key, what)| ((*key).to_owned(), (*what).to_owned())));
         rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));
         for action in actions(state) {

@@ -3,6 +3,7 @@
 mod about;
 pub mod annotate;
 pub mod bottom_bar;
+pub mod codes;
 pub mod evaluate;
 pub mod keys;
 pub mod lectures;
@@ -28,7 +29,9 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui, ViewportCommand};
 
 use crate::state::AppState;
 use crate::state::Closing;
+use crate::state::codes::AnnotateView;
 use crate::state::command::{Commands, WindowCommand};
+use crate::state::evaluate::EvaluateState;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
 use crate::state::slots::Surroundings;
@@ -106,6 +109,7 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         playground,
         look_inside,
         annotate,
+        codes,
         evaluate,
         train,
         lectures,
@@ -125,11 +129,34 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         PanelId::LookInside => {
             look_inside::look_inside_panel_ui(ui, look_inside, playground, &around, commands);
         }
-        PanelId::Annotate => annotate::annotate_panel_ui(ui, annotate, &around, commands),
+        PanelId::Annotate => {
+            codes::switch_ui(ui, &mut codes.view);
+            ui.add_space(theme::GAP_SMALL);
+            match codes.view {
+                AnnotateView::Pairs => {
+                    annotate::annotate_panel_ui(ui, annotate, &around, commands);
+                }
+                AnnotateView::Codes => {
+                    let suggesting = suggesting(evaluate);
+                    codes::codes_ui(ui, codes, &suggesting, commands);
+                }
+            }
+        }
         PanelId::Evaluate => evaluate::evaluate_panel_ui(ui, evaluate, &around, commands),
         PanelId::Train => train::train_panel_ui(ui, train, &around, commands),
         PanelId::Lectures => lectures::lectures_panel_ui(ui, lectures, room, commands),
     }
+}
+
+/// The evaluations of the project that code texts.
+fn suggesting(evaluate: &EvaluateState) -> Vec<(String, std::path::PathBuf)> {
+    let coding = evaluate.kept.iter().filter(|kept| kept.evaluation.task.code.is_some());
+    coding
+        .map(|kept| {
+            let name = kept.folder.file_name().unwrap_or_default().to_string_lossy();
+            (format!("{} ({})", kept.evaluation.model.name, name), kept.folder.clone())
+        })
+        .collect()
 }
 
 fn ask_before_closing(ui: &Ui, state: &mut AppState) {

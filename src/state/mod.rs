@@ -2,6 +2,7 @@
 //! events change it, and a test can look at it.
 
 pub mod annotate;
+pub mod codes;
 pub mod command;
 pub mod evaluate;
 pub mod hub;
@@ -21,6 +22,7 @@ pub mod train;
 use std::path::PathBuf;
 
 use annotate::AnnotateState;
+use codes::CodesState;
 use command::ViewCommand;
 use evaluate::EvaluateState;
 use hub::{HubState, ModelsTab};
@@ -46,6 +48,7 @@ pub struct AppState {
     pub playground: PlaygroundState,
     pub look_inside: LookInsideState,
     pub annotate: AnnotateState,
+    pub codes: CodesState,
     pub evaluate: EvaluateState,
     pub train: TrainState,
     pub lectures: LecturesState,
@@ -162,6 +165,7 @@ impl AppState {
             look_inside,
             evaluate,
             lectures,
+            codes,
             ..
         } = self;
         if window.closing == Closing::Asked {
@@ -179,7 +183,7 @@ impl AppState {
                 is_editing
             }
             PanelId::LookInside => look_inside.close_topmost(),
-            PanelId::Annotate => false,
+            PanelId::Annotate => codes.close_topmost(),
             PanelId::Evaluate => evaluate.close_topmost(),
             PanelId::Train => train.close_topmost(),
             PanelId::Lectures => lectures.close_topmost(),
@@ -195,6 +199,11 @@ impl AppState {
             0 => {}
             1 => lost.push("1 verdict is only in memory and would be lost".to_owned()),
             count => lost.push(format!("{count} verdicts are only in memory and would be lost")),
+        }
+        match self.codes.unsaved() {
+            0 => {}
+            1 => lost.push("1 code is only in memory and would be lost".to_owned()),
+            count => lost.push(format!("{count} codes are only in memory and would be lost")),
         }
         lost
     }

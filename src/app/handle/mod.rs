@@ -1,6 +1,7 @@
 //! What each command does, panel by panel. The only place that starts work.
 
 mod annotate;
+mod codes;
 mod evaluate;
 mod hub;
 mod lectures;
@@ -34,6 +35,7 @@ impl Workbench {
             Command::Playground(command) => self.handle_playground(command),
             Command::LookInside(command) => self.handle_look_inside(&command),
             Command::Annotate(command) => self.handle_annotate(command),
+            Command::Codes(command) => self.handle_codes(command),
             Command::Evaluate(command) => self.handle_evaluate(command),
             Command::Lectures(command) => self.handle_lectures(command),
             Command::Train(command) => self.handle_train(command),

@@ -42,6 +42,9 @@ impl Workbench {
             );
             return;
         }
+        if !self.close_study() {
+            return;
+        }
         let Some(folder) = folder.or_else(project::default_folder) else {
             self.state.notices.push(
                 Notice::problem(PanelId::Annotate, "There is no home folder for a project")
@@ -91,6 +94,7 @@ impl Workbench {
         }
         self.list_runs_and(true);
         self.open_evaluations();
+        self.open_studies();
         self.list_lectures();
     }
 

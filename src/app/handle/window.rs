@@ -18,6 +18,7 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::hub::resolve;
 use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
+use crate::state::codes::AnnotateView;
 use crate::state::command::{
     AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
 };
@@ -29,7 +30,7 @@ impl Workbench {
     pub(super) fn handle_view(&mut self, command: ViewCommand) {
         let is_annotate = command == ViewCommand::ShowPanel(PanelId::Annotate);
         self.state.apply(command);
-        if is_annotate {
+        if is_annotate && self.state.codes.view == AnnotateView::Pairs {
             self.answer_prompt();
         }
     }
@@ -97,6 +98,7 @@ impl Workbench {
         }
         let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let ask = match self.state.prefs.panel {
+            PanelId::Annotate if self.state.codes.view == AnnotateView::Codes => Ask::StudyTable,
             PanelId::Annotate => Ask::PromptsFile,
             PanelId::Evaluate if is_toml => Ask::TaskFile,
             PanelId::Evaluate => Ask::EvaluationTable,
@@ -128,6 +130,11 @@ impl Workbench {
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::Codebook => self.use_codebook(path),
+            Ask::StudyTable => self.use_study_table(path),
+            Ask::StudyCodebook => self.use_study_codebook(path),
+            Ask::CodingPackage => self.use_package(path),
+            Ask::SentCodes => self.merge_codes(&path),
+            Ask::ExportStudy(file) => self.export_study(file, path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),
             Ask::Lecture => self.open_lecture(Place::File(path)),

@@ -1,7 +1,7 @@
 //! The Evaluate panel: what is asked on the left, the rows with their answers on the right.
 
-mod codebook;
-mod column;
+pub(super) mod codebook;
+pub(super) mod column;
 mod configurations;
 mod detail;
 mod fields;

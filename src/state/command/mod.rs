@@ -1,6 +1,7 @@
 //! Everything that a person can ask for, panel by panel.
 
 mod annotate;
+mod codes;
 mod evaluate;
 mod lectures;
 mod look_inside;
@@ -14,6 +15,7 @@ mod view;
 mod window;
 
 pub use annotate::AnnotateCommand;
+pub use codes::CodesCommand;
 pub use evaluate::EvaluateCommand;
 pub use lectures::LecturesCommand;
 pub use look_inside::LookInsideCommand;
@@ -37,6 +39,7 @@ pub enum Command {
     Playground(PlaygroundCommand),
     LookInside(LookInsideCommand),
     Annotate(AnnotateCommand),
+    Codes(CodesCommand),
     Evaluate(EvaluateCommand),
     Train(TrainCommand),
     Lectures(LecturesCommand),
@@ -83,6 +86,12 @@ impl From<LookInsideCommand> for Command {
 impl From<AnnotateCommand> for Command {
     fn from(command: AnnotateCommand) -> Self {
         Self::Annotate(command)
+    }
+}
+
+impl From<CodesCommand> for Command {
+    fn from(command: CodesCommand) -> Self {
+        Self::Codes(command)
     }
 }
 

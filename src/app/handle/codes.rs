@@ -1,0 +1,351 @@
+//! Codes: studies are made and opened, verdicts are kept, coders are merged and compared.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::Workbench;
+use crate::app::host::{Ask, StudyFile};
+use crate::app::tasks::export_study::{ExportStudy, StudyToExport};
+use crate::app::tasks::list_studies::ListStudies;
+use crate::app::tasks::measure_agreement::MeasureAgreement;
+use crate::app::tasks::open_study::{OpenStudy, Wanted};
+use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
+use crate::app::tasks::read_study_table::ReadStudyTable;
+use crate::data::table::Reading;
+use crate::evaluate::results;
+use crate::state::codes::session::Session;
+use crate::state::codes::{AnnotateView, CodesState, Front};
+use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::study::design::{StudyError, Suggest};
+use crate::study::disagreement;
+use crate::study::folder::{Folder, Suggestion};
+use crate::study::item::cell;
+use crate::study::log::Verdict;
+use crate::study::package;
+use crate::words::counted;
+
+impl Workbench {
+    pub(super) fn handle_codes(&mut self, command: CodesCommand) {
+        match command {
+            CodesCommand::Refresh => self.list_studies(),
+            CodesCommand::ChooseTable => self.ask(Ask::StudyTable),
+            CodesCommand::UseTable(path) => self.use_study_table(path),
+            CodesCommand::ChooseCodebook => self.ask(Ask::StudyCodebook),
+            CodesCommand::Make => self.make_study(),
+            CodesCommand::UseSample => {
+                let now = self.host.timestamp();
+                self.open_study(|project| Wanted::Sample { project, now });
+            }
+            CodesCommand::Open(path) => self.open_study(|_| Wanted::Kept(path)),
+            CodesCommand::ChoosePackage => self.ask(Ask::CodingPackage),
+            CodesCommand::Close => _ = self.close_study(),
+            CodesCommand::Give => self.give_code(),
+            CodesCommand::Back => {
+                let now = self.host.seconds();
+                if let Some(session) = &mut self.state.codes.session {
+                    session.back(now);
+                }
+            }
+            CodesCommand::Undo => self.step_in_history(false),
+            CodesCommand::Redo => self.step_in_history(true),
+            CodesCommand::Agreement => self.measure_agreement(),
+            CodesCommand::Settle { item, variable, value, reason } => {
+                let reason = reason.trim();
+                let verdict = Verdict {
+                    item,
+                    pass: 1,
+                    values: vec![(variable as u16, value)],
+                    at: self.host.timestamp().into(),
+                    reason: (!reason.is_empty()).then(|| reason.into()),
+                    ..Verdict::default()
+                };
+                self.settle(variable, verdict);
+            }
+            CodesCommand::ChooseMerge => self.ask(Ask::SentCodes),
+            CodesCommand::Export(form) => self.ask(Ask::ExportStudy(StudyFile::Export(form))),
+            CodesCommand::ExportPackage => self.ask(Ask::ExportStudy(StudyFile::Package)),
+            CodesCommand::ExportCodes => self.ask(Ask::ExportStudy(StudyFile::Codes)),
+            CodesCommand::UseSuggestions(evaluation) => self.use_suggestions(&evaluation),
+        }
+    }
+
+    /// A project was opened: its studies, and none of another.
+    pub(in crate::app) fn open_studies(&mut self) {
+        let codes = &mut self.state.codes;
+        let (view, coder) = (codes.view, std::mem::take(&mut codes.coder));
+        *codes = CodesState { view, coder, ..CodesState::default() };
+        self.list_studies();
+    }
+
+    pub(in crate::app) fn list_studies(&mut self) {
+        let Some(open) = &self.project else { return };
+        let folder = open.folder.clone();
+        self.start_instead(ListStudies, folder);
+    }
+
+    fn show_codes(&mut self, front: Front) {
+        self.handle(ViewCommand::ShowPanel(PanelId::Annotate));
+        self.state.codes.view = AnnotateView::Codes;
+        self.state.codes.front = front;
+    }
+
+    pub(super) fn use_study_table(&mut self, path: PathBuf) {
+        self.state.notices.clear(PanelId::Annotate);
+        if self.state.codes.session.is_some() {
+            let summary = "A study is open: close it before you set up another";
+            self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
+            return;
+        }
+        self.show_codes(Front::Setup);
+        self.state.codes.busy = Some("Reading the table…");
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.start_instead(ReadStudyTable { name, at: Reading::default() }, path);
+    }
+
+    pub(super) fn use_study_codebook(&mut self, path: PathBuf) {
+        self.state.notices.clear(PanelId::Annotate);
+        self.start_instead(ReadStudyCodebook, path);
+    }
+
+    pub(super) fn use_package(&mut self, file: PathBuf) {
+        self.open_study(|project| Wanted::Package { project, file });
+    }
+
+    fn make_study(&mut self) {
+        let setup = &self.state.codes.setup;
+        if setup.obstacle().is_some() {
+            return;
+        }
+        let Some(report) = &setup.table else { return };
+        let (table, plans) = (report.path.clone(), Box::new(setup.plans()));
+        let now = self.host.timestamp();
+        self.open_study(|project| Wanted::New { project, table, plans, now });
+    }
+
+    fn open_study(&mut self, wanted: impl FnOnce(PathBuf) -> Wanted) {
+        self.state.notices.clear(PanelId::Annotate);
+        let Some(project) = self.project.as_ref().map(|open| open.folder.clone()) else {
+            let summary = "A study needs a project to be kept in";
+            let notice = Notice::problem(PanelId::Annotate, summary);
+            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
+            return;
+        };
+        let coder = self.state.codes.coder.trim().to_owned();
+        if coder.is_empty() {
+            let summary = "Write your name or number as a coder first";
+            self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
+            return;
+        }
+        self.state.codes.busy = Some("Opening the study…");
+        self.start_instead(OpenStudy { coder }, wanted(project));
+    }
+
+    /// A study was read.
+    pub(in crate::app) fn study_opened(&mut self, mut folder: Folder, coder: &str) {
+        for sentence in &folder.found {
+            self.state.notices.push(Notice::info(PanelId::Annotate, sentence.clone()));
+        }
+        match folder.join(coder) {
+            Ok(log) => {
+                self.state.codes.session = Some(Session::new(folder, log, self.host.seconds()));
+                self.show_codes(Front::Coding);
+                self.list_studies();
+            }
+            Err(err) => self.tell_study("The study could not be opened", &err),
+        }
+    }
+
+    fn tell_study(&mut self, summary: &str, err: &StudyError) {
+        self.state.notices.push(Notice::error(PanelId::Annotate, summary, err));
+    }
+
+    /// Leaves the study. False: what is only in memory keeps it open.
+    pub(super) fn close_study(&mut self) -> bool {
+        let Some(session) = &mut self.state.codes.session else { return true };
+        let folder = &mut session.folder;
+        let of_coders = folder.logs.iter_mut().find_map(|log| log.write_unsaved().err());
+        let failed = of_coders.or_else(|| folder.settled.write_unsaved().err());
+        if let Some(err) = failed {
+            self.report_code(Err(err));
+            return false;
+        }
+        let codes = &mut self.state.codes;
+        codes.session = None;
+        codes.agreement = None;
+        codes.front = Front::List;
+        self.list_studies();
+        true
+    }
+
+    fn report_code(&mut self, saved: Result<(), StudyError>) {
+        let Err(err) = saved else { return };
+        let notice = Notice::error(PanelId::Annotate, "The code could not be saved", &err);
+        self.state.notices.push(notice.hint(
+            "It is kept in memory and written with the next one that can be: make room on the \
+             disk, or make the folder writable again",
+        ));
+    }
+
+    fn give_code(&mut self) {
+        let (now, at) = (self.host.seconds(), self.host.timestamp());
+        let Some(session) = &mut self.state.codes.session else { return };
+        let saved = if session.is_changed() {
+            let Some(verdict) = session.verdict(now, &at) else { return };
+            let log = session.log_place();
+            session.folder.append(log, verdict)
+        } else {
+            Ok(())
+        };
+        session.given(now);
+        self.report_code(saved);
+    }
+
+    fn step_in_history(&mut self, forward: bool) {
+        let (now, at) = (self.host.seconds(), self.host.timestamp());
+        let Some(session) = &mut self.state.codes.session else { return };
+        let log = session.log_place();
+        let coder = &mut session.folder.logs[log];
+        let (moved, saved) = match if forward { coder.redo(&at) } else { coder.undo(&at) } {
+            Ok(moved) => (moved, Ok(())),
+            Err(err) => (None, Err(err)),
+        };
+        if let Some(place) = moved {
+            session.show_item(place, now);
+        }
+        self.report_code(saved);
+    }
+
+    fn measure_agreement(&mut self) {
+        let Some(session) = &self.state.codes.session else { return };
+        let path = session.folder.path.clone();
+        self.state.codes.busy = Some("Computing the agreement…");
+        self.start_instead(MeasureAgreement, path);
+    }
+
+    fn settle(&mut self, variable: usize, mut verdict: Verdict) {
+        let Some(session) = &mut self.state.codes.session else { return };
+        let item = verdict.item;
+        // What was settled of the other variables stays.
+        if let Some(before) = session.folder.settled.verdict(item, 1) {
+            let others = before.values.iter().filter(|(place, _)| usize::from(*place) != variable);
+            verdict.values.extend(others.cloned());
+        }
+        let saved = session.folder.settle(verdict);
+        let settled = disagreement::settled(&session.folder, item, variable);
+        if let Some(page) = &mut self.state.codes.agreement {
+            let one = page
+                .disagreements
+                .iter_mut()
+                .find(|one| one.item == item && one.variable == variable);
+            if let Some(one) = one {
+                one.settled = settled;
+            }
+            page.reason.clear();
+            if page.at + 1 < page.disagreements.len() {
+                page.at += 1;
+            }
+        }
+        self.report_code(saved);
+    }
+
+    /// Takes in what a colleague has sent back.
+    pub(super) fn merge_codes(&mut self, path: &Path) {
+        self.state.notices.clear(PanelId::Annotate);
+        let now = self.host.seconds();
+        let Some(session) = &mut self.state.codes.session else { return };
+        let merged = package::read(path)
+            .and_then(|package| package::merge(&mut session.folder, &package, None));
+        match merged {
+            Ok(merged) => {
+                let said: Vec<String> = merged
+                    .iter()
+                    .map(|one| {
+                        let items = counted(one.verdicts, "item", "items");
+                        format!("{}: {items} coded, {} new", one.coder, one.added)
+                    })
+                    .collect();
+                let summary = format!("Merged. {}", said.join(". "));
+                self.state.notices.push(Notice::info(PanelId::Annotate, summary));
+                self.rejoin(now);
+                if self.state.codes.front == Front::Agreement {
+                    self.measure_agreement();
+                }
+            }
+            Err(err) => self.tell_study("The file was not merged, and nothing was changed", &err),
+        }
+    }
+
+    /// The logs were read again: the coder's is at another place among them.
+    fn rejoin(&mut self, now: f64) {
+        let Some(session) = self.state.codes.session.take() else { return };
+        let coder = self.state.codes.coder.trim().to_owned();
+        let mut folder = session.folder;
+        match folder.join(&coder) {
+            Ok(log) => self.state.codes.session = Some(Session::new(folder, log, now)),
+            Err(err) => self.tell_study("The study could not be opened again", &err),
+        }
+    }
+
+    pub(super) fn export_study(&mut self, file: StudyFile, path: PathBuf) {
+        self.state.notices.clear(PanelId::Annotate);
+        let Some(session) = &self.state.codes.session else { return };
+        let study = session.folder.path.clone();
+        let coder = session.coder().coder.clone();
+        let request = StudyToExport { study, file, coder, path: path.clone() };
+        self.start(ExportStudy { path }, request);
+    }
+
+    /// What a model has answered about the same items becomes suggestions.
+    fn use_suggestions(&mut self, evaluation: &Path) {
+        self.state.notices.clear(PanelId::Annotate);
+        let Some(session) = &mut self.state.codes.session else { return };
+        let (about, answers) = match results::Folder::read(evaluation) {
+            Ok(read) => read,
+            Err(err) => {
+                let summary = "The evaluation could not be read";
+                self.state.notices.push(Notice::error(PanelId::Annotate, summary, &err));
+                return;
+            }
+        };
+        let folder = &mut session.folder;
+        let Some(variable) = folder.study.codebook.variables.first().cloned() else { return };
+        let mut found = Vec::new();
+        for answered in answers.values() {
+            let id = answered.id.as_ref().map_or_else(|| answered.row.to_string(), cell);
+            let value = answered.answer.as_ref().and_then(|answer| variable.parse(answer).ok()?);
+            if let (Some(value), Some(_)) = (value, folder.item_named(&id)) {
+                let values = [(variable.name.clone(), value)].into();
+                found.push(Suggestion { item: id, values });
+            }
+        }
+        if found.is_empty() {
+            let summary = "The evaluation has no answer about these items with these labels";
+            let notice = Notice::problem(PanelId::Annotate, summary);
+            self.state.notices.push(notice.hint(
+                "Rows are matched by their id, and answers by the labels of the first question",
+            ));
+            return;
+        }
+        let count = found.len();
+        folder.study.suggestions.from = format!("{}, {}", about.model.name, evaluation.display());
+        if folder.study.suggestions.when == Suggest::Never {
+            folder.study.suggestions.when = Suggest::After;
+        }
+        let saved = folder.set_suggestions(&found).and_then(|()| folder.save_study());
+        match saved {
+            Ok(()) => {
+                let summary = format!(
+                    "{} taken over. They are shown {}",
+                    counted(count, "suggestion", "suggestions"),
+                    match folder.study.suggestions.when {
+                        Suggest::Before => "beside the text",
+                        Suggest::After | Suggest::Never => "after the verdict",
+                    }
+                );
+                self.state.notices.push(Notice::info(PanelId::Annotate, summary));
+            }
+            Err(err) => self.tell_study("The suggestions could not be kept", &err),
+        }
+    }
+}

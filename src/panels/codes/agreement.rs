@@ -1,0 +1,169 @@
+//! How far the coders agree, and the items about which they do not, to be settled.
+
+use eframe::egui::{Label, ScrollArea, Sides, TextEdit, Ui};
+
+use super::list::busy_ui;
+use crate::state::codes::session::Session;
+use crate::state::codes::{AgreementPage, AgreementTab, CodesState, Front};
+use crate::state::command::{CodesCommand, Commands, WindowCommand};
+use crate::study::value::Value;
+use crate::widgets::button::{ActionButton, Weight};
+use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::markdown::markdown_ui;
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Commands) {
+    let mut closes = false;
+    let (Some(page), Some(session)) = (&mut codes.agreement, &codes.session) else {
+        codes.front = Front::Coding;
+        return;
+    };
+    ui.horizontal_wrapped(|ui| {
+        closes = ui.add(ActionButton::only_icon(icons::BACK, "Back to the texts")).clicked();
+        let segments = [
+            Segment {
+                value: AgreementTab::Numbers,
+                words: "Agreement",
+                explanation: "Percent, kappa, alpha, with their intervals",
+            },
+            Segment {
+                value: AgreementTab::Disagreements,
+                words: "Disagreements",
+                explanation: "Items with different codes, to be settled",
+            },
+        ];
+        segmented_ui(ui, &mut page.tab, &segments);
+        let copy = ActionButton::new("Copy").icon(icons::COPY);
+        if ui.add(copy).on_hover_text("The numbers as Markdown").clicked() {
+            commands.push(WindowCommand::CopyText(page.markdown.clone()));
+        }
+        if ui.add(ActionButton::new("Compute again").icon(icons::REFRESH)).clicked() {
+            commands.push(CodesCommand::Agreement);
+        }
+        if ui.add(ActionButton::new("Merge codes of a colleague…")).clicked() {
+            commands.push(CodesCommand::ChooseMerge);
+        }
+    });
+    ui.add_space(theme::GAP_SMALL);
+    match page.tab {
+        AgreementTab::Numbers => markdown_ui(ui, "agreement", &page.markdown, |_| false),
+        AgreementTab::Disagreements => disagreements_ui(ui, page, session, commands),
+    }
+    if closes {
+        codes.front = Front::Coding;
+    }
+    busy_ui(ui, codes);
+}
+
+fn disagreements_ui(
+    ui: &mut Ui,
+    page: &mut AgreementPage,
+    session: &Session,
+    commands: &mut Commands,
+) {
+    let count = page.disagreements.len();
+    page.at = page.at.min(count.saturating_sub(1));
+    let Some(one) = page.disagreements.get(page.at).cloned() else {
+        EmptyState {
+            icon: icons::DONE,
+            title: "No item has different codes",
+            sentence: "Either the coders agree on all that two of them have coded, or no item has \
+                       codes of two coders yet.",
+            actions: &[],
+        }
+        .show(ui);
+        return;
+    };
+    let settled = page.disagreements.iter().filter(|one| one.settled.is_some()).count();
+    let at = page.at;
+    let mut move_to = None;
+    Sides::new().shrink_left().wrap().show(
+        ui,
+        |ui| {
+            let words = format!("{} of {count} · {settled} settled", at + 1);
+            ui.add(Label::new(theme::title(ui, words)).wrap());
+        },
+        |ui| {
+            let next = ui.add_enabled(at + 1 < count, ActionButton::new("Next").icon(icons::NEXT));
+            if next.clicked() {
+                move_to = Some(at + 1);
+            }
+            let back = ui.add_enabled(at > 0, ActionButton::new("Back").icon(icons::BACK));
+            if back.clicked() {
+                move_to = Some(at.saturating_sub(1));
+            }
+        },
+    );
+    let Some(item) = session.folder.items.get(one.item) else { return };
+    let Some(variable) = session.variables().get(one.variable) else { return };
+    ScrollArea::vertical().id_salt("disagreement").auto_shrink(false).show(ui, |ui| {
+        card_ui(ui, |ui| {
+            ui.label(theme::muted(ui, format!("{} · {}", item.id, variable.name)));
+            ui.add(Label::new(&item.text).wrap());
+        });
+        ui.add_space(theme::GAP);
+        ui.horizontal_wrapped(|ui| {
+            for (coder, value, reason) in &one.codes {
+                let words = format!("{coder}: {}", value.shown());
+                let chip = chip_ui(ui, Tone::Neutral, None, &words);
+                if !reason.is_empty() {
+                    chip.on_hover_text(reason);
+                }
+            }
+        });
+        for (coder, _, reason) in one.codes.iter().filter(|(_, _, reason)| !reason.is_empty()) {
+            ui.add(Label::new(theme::muted(ui, format!("{coder}: {reason}"))).wrap());
+        }
+        if let Some((value, reason)) = &one.settled {
+            let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            let words = format!("Settled as {}{because}", value.shown());
+            ui.add(Label::new(theme::strong(ui, words)).wrap());
+        }
+        ui.add_space(theme::GAP);
+        let label = ui.label("Reason for what it is settled as");
+        let field = TextEdit::singleline(&mut page.reason).desired_width(f32::INFINITY);
+        ui.add(field).labelled_by(label.id);
+        ui.horizontal_wrapped(|ui| {
+            ui.label("Settle as");
+            for value in choices(&one.codes, &variable.labels(), variable.kind.has_labels()) {
+                let words = value.shown();
+                let is_it = one.settled.as_ref().is_some_and(|(settled, _)| *settled == value);
+                let mut button = ActionButton::new(&words);
+                if is_it {
+                    button = button.weight(Weight::Primary);
+                }
+                if ui.add(button).accessible_name(format!("Settle as {words}")).clicked() {
+                    commands.push(CodesCommand::Settle {
+                        item: one.item,
+                        variable: one.variable,
+                        value,
+                        reason: page.reason.clone(),
+                    });
+                }
+            }
+        });
+    });
+    if let Some(at) = move_to {
+        page.at = at;
+        page.reason.clear();
+    }
+}
+
+/// What coders have said, then the other labels.
+fn choices(codes: &[(String, Value, String)], labels: &[String], has_labels: bool) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for (_, value, _) in codes.iter().filter(|(_, value, _)| value.is_known()) {
+        if !found.contains(value) {
+            found.push(value.clone());
+        }
+    }
+    let are_words = codes.iter().any(|(_, value, _)| matches!(value, Value::Words(_)));
+    if has_labels && are_words {
+        let others = labels.iter().map(|label| Value::words(label));
+        let others: Vec<Value> = others.filter(|value| !found.contains(value)).collect();
+        found.extend(others);
+    }
+    found
+}

@@ -1,0 +1,244 @@
+//! A text and the questions about it.
+
+use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, Ui};
+
+use super::{Suggesting, head, keys, questions, text};
+use crate::state::codes::CodesState;
+use crate::state::codes::session::{Session, Told};
+use crate::state::command::{CodesCommand, Commands};
+use crate::study::item::Role;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{self, Tone, chip_ui};
+use crate::widgets::empty_state::EmptyState;
+use crate::widgets::markdown::markdown_ui;
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn coding_ui(
+    ui: &mut Ui,
+    codes: &mut CodesState,
+    suggesting: &Suggesting,
+    commands: &mut Commands,
+) {
+    let busy = codes.busy;
+    let Some(session) = &mut codes.session else { return };
+    keys::take_keys(ui, session, commands);
+    head::head_ui(ui, session, suggesting, commands);
+    if let Some(busy) = busy {
+        ui.label(theme::muted(ui, busy));
+    }
+    guideline_ui(ui, session);
+    if session.slot().is_none() {
+        all_coded_ui(ui, commands);
+        return;
+    }
+    ui.add_space(theme::GAP_SMALL);
+    let em = theme::em(ui);
+    Panel::bottom("code buttons")
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO }))
+        .show(ui, |ui| buttons_ui(ui, session, commands));
+    if ui.available_width() < em * 48.0 {
+        // One below the other: the text keeps nearly half.
+        let most = ui.available_height() * 0.45;
+        text::text_ui(ui, session, most);
+        ui.add_space(theme::GAP_SMALL);
+        ScrollArea::vertical().id_salt("questions").auto_shrink(false).show(ui, |ui| {
+            questions_ui(ui, session);
+        });
+        return;
+    }
+    let width = (ui.available_width() * 0.42).clamp(em * 20.0, em * 34.0);
+    Panel::right("questions")
+        .resizable(false)
+        .exact_size(width)
+        .show_separator_line(false)
+        .frame(Frame::new().inner_margin(Margin { left: 12, ..Margin::ZERO }))
+        .show(ui, |ui| {
+            ScrollArea::vertical().id_salt("questions").auto_shrink(false).show(ui, |ui| {
+                questions_ui(ui, session);
+            });
+        });
+    CentralPanel::no_frame().show(ui, |ui| {
+        let height = ui.available_height();
+        text::text_ui(ui, session, height);
+    });
+}
+
+fn questions_ui(ui: &mut Ui, session: &mut Session) {
+    if let Some(told) = session.told.clone() {
+        told_ui(ui, session, &told);
+    }
+    let suggested = session.suggestion();
+    if !suggested.is_empty() && session.told.is_none() {
+        ui.horizontal_wrapped(|ui| {
+            for (name, value) in &suggested {
+                let words = format!("The model suggests for {name}: {}", value.shown());
+                chip_ui(ui, Tone::Info, None, &words);
+            }
+        });
+    }
+    questions::questions_ui(ui, session);
+}
+
+/// What is right, or what a model says, after the verdict.
+fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
+    let p = theme::palette(ui);
+    let frame = card::frame(ui).fill(p.info_soft);
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        match told {
+            Told::Training(rows) => {
+                for (name, said, right) in rows {
+                    let is_right = said.as_ref() == Some(right);
+                    let words = if is_right {
+                        format!("{name}: {} is right", right.shown())
+                    } else {
+                        format!("{name}: {} is right", right.shown())
+                            + &said
+                                .as_ref()
+                                .map(|said| format!(", and you said {}", said.shown()))
+                                .unwrap_or_default()
+                    };
+                    ui.horizontal_top(|ui| {
+                        let (icon, ink) = if is_right {
+                            (icons::DONE, p.chosen)
+                        } else {
+                            (icons::PROBLEM, p.rejected)
+                        };
+                        card::decoration_ui(ui, theme::icon(ui, icon).color(ink));
+                        ui.add(Label::new(theme::strong(ui, words)).wrap());
+                    });
+                }
+                if let Some(item) = session.item().filter(|item| !item.feedback.is_empty()) {
+                    ui.add(Label::new(&item.feedback).wrap());
+                }
+                ui.add(
+                    Label::new(theme::muted(ui, "This was training. Enter shows the next text"))
+                        .wrap(),
+                );
+            }
+            Told::Suggestion(rows) => {
+                for (name, value) in rows {
+                    let words = format!("The model says of {name}: {}", value.shown());
+                    ui.add(Label::new(theme::strong(ui, words)).wrap());
+                }
+                let words = "Your code is kept. Change it if you want to; Enter goes on";
+                ui.add(Label::new(theme::muted(ui, words)).wrap());
+            }
+        }
+    });
+    ui.add_space(theme::GAP_SMALL);
+}
+
+fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
+    let obstacle = if session.told.is_some() { None } else { session.obstacle() };
+    ui.horizontal_wrapped(|ui| {
+        let back = ActionButton::new("Back").icon(icons::BACK).shortcut("Backspace");
+        if back.add_enabled(ui, session.can_go_back()).accessible_name("Back (Backspace)").clicked()
+        {
+            commands.push(CodesCommand::Back);
+        }
+        let next = ActionButton::primary("Next").icon(icons::NEXT).shortcut("Enter");
+        let next = next.add_enabled(ui, obstacle.is_none()).accessible_name("Next (Enter)");
+        if next.on_disabled_hover_text(obstacle.clone().unwrap_or_default()).clicked() {
+            commands.push(CodesCommand::Give);
+        }
+        let undo = ActionButton::quiet("Undo").shortcut("U");
+        let undo = undo.add_enabled(ui, session.coder().can_undo()).accessible_name("Undo (U)");
+        if undo.on_disabled_hover_text("There is nothing to undo").clicked() {
+            commands.push(CodesCommand::Undo);
+        }
+        let redo = ActionButton::quiet("Redo").shortcut("Ctrl+Y");
+        let redo =
+            redo.add_enabled(ui, session.coder().can_redo()).accessible_name("Redo (Ctrl+Y)");
+        if redo.on_disabled_hover_text("Nothing was taken back").clicked() {
+            commands.push(CodesCommand::Redo);
+        }
+        let flag = if session.draft.flagged { "Flagged" } else { "Flag" };
+        let flag = ActionButton::quiet(flag).shortcut("F");
+        let hint = "Marks the item, to be talked about";
+        if ui.add(flag).on_hover_text(hint).clicked() {
+            session.draft.flagged = !session.draft.flagged;
+        }
+        let reason = ActionButton::quiet("Reason").shortcut("R");
+        if ui.add(reason).on_hover_text("Why it is coded so, in your words").clicked() {
+            session.draft.reason_open = !session.draft.reason_open;
+        }
+    });
+    if session.draft.reason_open {
+        let field = egui::TextEdit::singleline(&mut session.draft.reason)
+            .id_salt("reason")
+            .desired_width(f32::INFINITY)
+            .hint_text("Why is it coded so?");
+        let field = ui.add(field).accessible_name("Reason");
+        if std::mem::take(&mut session.draft.wants_reason) {
+            field.request_focus();
+        }
+    }
+    if let Some(obstacle) = obstacle {
+        ui.add(Label::new(theme::muted(ui, obstacle)).wrap());
+    }
+    if session.break_due(ui.input(|input| input.time)) {
+        ui.horizontal_wrapped(|ui| {
+            let words = "You have coded for a long time. A break keeps the codes good";
+            ui.add(Label::new(theme::strong(ui, words)).wrap());
+            if ui.add(ActionButton::new("I am back from my break")).clicked() {
+                session.working_since = ui.input(|input| input.time);
+            }
+        });
+    }
+}
+
+fn all_coded_ui(ui: &mut Ui, commands: &mut Commands) {
+    let empty = EmptyState {
+        icon: icons::DONE,
+        title: "Every text is coded",
+        sentence: "Look at how far you agree with the others, or send your codes back to whoever \
+                   sent you the texts. Backspace shows the last text once more.",
+        actions: &["Agreement", "My codes, to send back…"],
+    };
+    match empty.show(ui) {
+        Some(0) => commands.push(CodesCommand::Agreement),
+        Some(_) => commands.push(CodesCommand::ExportCodes),
+        None => {}
+    }
+}
+
+/// The guideline and the labels, over everything else.
+fn guideline_ui(ui: &Ui, session: &mut Session) {
+    if !session.guideline_open {
+        return;
+    }
+    let codebook = &session.folder.study.codebook;
+    let text = crate::study::forms::codebook_markdown::for_coders(codebook);
+    let modal = egui::Modal::new(egui::Id::unique("guideline")).frame(card::frame(ui));
+    let modal = modal.show(ui.ctx(), |ui| {
+        let room = ui.ctx().content_rect();
+        ui.set_width((theme::em(ui) * 44.0).min(room.width() - 96.0));
+        let mut closes = false;
+        egui::Sides::new().show(
+            ui,
+            |ui| ui.label(theme::title(ui, "Guideline")),
+            |ui| {
+                closes =
+                    ui.add(ActionButton::only_icon(icons::CLOSE, "Close the guideline")).clicked()
+            },
+        );
+        ui.set_height((room.height() - 140.0).max(theme::em(ui) * 8.0));
+        markdown_ui(ui, "guideline", &text, |_| false);
+        closes
+    });
+    if modal.should_close() || modal.inner {
+        session.guideline_open = false;
+    }
+}
+
+/// What an item is there for, said above it where it is not simply to be coded.
+pub(super) fn role_words(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Training => Some("Training: the right code is shown after yours"),
+        // A check that says so would be none.
+        Role::Coding | Role::Check => None,
+    }
+}

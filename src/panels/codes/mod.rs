@@ -1,0 +1,71 @@
+//! The Codes view of Annotate: studies, a new one, texts being coded, and how far coders agree.
+
+mod agreement;
+mod coding;
+mod head;
+mod keys;
+mod list;
+mod questions;
+mod setup;
+mod text;
+mod variables;
+
+use std::path::PathBuf;
+
+use eframe::egui::Ui;
+
+use crate::state::codes::{AnnotateView, CodesState, Front};
+use crate::state::command::Commands;
+use crate::widgets::switch::{Segment, segmented_ui};
+
+/// The keys of the view, for the list that `?` shows.
+pub const KEYS: [(&str, &str); 10] = [
+    ("1 2 3 … a b c …", "Give the question in front the label with this key"),
+    ("0", "Don't know"),
+    ("Enter", "Keep the codes and go to the next item"),
+    ("Backspace", "One item back"),
+    ("↓ ↑", "The next or the previous question"),
+    ("U  Ctrl+Z", "Undo"),
+    ("Ctrl+Shift+Z  Ctrl+Y", "Redo"),
+    ("F", "Flag the item"),
+    ("R", "Write a reason"),
+    ("← →", "Mark words, with Shift more of them"),
+];
+
+/// Evaluations of the project that may suggest codes: name and folder.
+pub type Suggesting = [(String, PathBuf)];
+
+/// Draws the view below the switch.
+pub fn codes_ui(
+    ui: &mut Ui,
+    codes: &mut CodesState,
+    suggesting: &Suggesting,
+    commands: &mut Commands,
+) {
+    if codes.session.is_none() && matches!(codes.front, Front::Coding | Front::Agreement) {
+        codes.front = Front::List;
+    }
+    match codes.front {
+        Front::List => list::list_ui(ui, codes, commands),
+        Front::Setup => setup::setup_ui(ui, codes, commands),
+        Front::Coding => coding::coding_ui(ui, codes, suggesting, commands),
+        Front::Agreement => agreement::agreement_ui(ui, codes, commands),
+    }
+}
+
+/// Pairs or codes.
+pub fn switch_ui(ui: &mut Ui, view: &mut AnnotateView) {
+    let segments = [
+        Segment {
+            value: AnnotateView::Pairs,
+            words: "Pairs",
+            explanation: "Which of two answers is better",
+        },
+        Segment {
+            value: AnnotateView::Codes,
+            words: "Codes",
+            explanation: "Texts get codes from several people",
+        },
+    ];
+    segmented_ui(ui, view, &segments);
+}

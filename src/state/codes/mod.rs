@@ -1,0 +1,102 @@
+//! The Codes view of Annotate: the studies of the project, a new one being set up, one being coded,
+//! and how far its coders agree. No clock: times come in.
+
+pub mod key;
+pub mod session;
+pub mod setup;
+
+use std::path::PathBuf;
+
+use session::Session;
+use setup::Setup;
+
+use crate::study::disagreement::Disagreement;
+
+/// What Annotate shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnnotateView {
+    /// Which of two answers is better.
+    #[default]
+    Pairs,
+
+    /// Texts get codes.
+    Codes,
+}
+
+/// Everything that the view shows.
+#[derive(Debug, Default)]
+pub struct CodesState {
+    pub view: AnnotateView,
+    pub front: Front,
+
+    /// The project's studies.
+    pub studies: Vec<Listed>,
+    pub setup: Setup,
+
+    /// Who codes: a name or a number.
+    pub coder: String,
+    pub session: Option<Session>,
+    pub agreement: Option<AgreementPage>,
+
+    /// What is being read or computed, in words.
+    pub busy: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Front {
+    #[default]
+    List,
+    Setup,
+    Coding,
+    Agreement,
+}
+
+/// A study of the project.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listed {
+    pub path: PathBuf,
+    pub name: String,
+    pub items: usize,
+
+    pub coders: Vec<String>,
+
+    /// Why it cannot be opened.
+    pub problem: Option<String>,
+}
+
+/// How far the coders agree, and where they do not.
+#[derive(Clone, Debug, Default)]
+pub struct AgreementPage {
+    pub markdown: String,
+    pub disagreements: Vec<Disagreement>,
+
+    /// The disagreement in front.
+    pub at: usize,
+    pub reason: String,
+    pub tab: AgreementTab,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgreementTab {
+    #[default]
+    Numbers,
+    Disagreements,
+}
+
+impl CodesState {
+    /// Whether texts are being coded, so that keys are codes.
+    pub fn is_coding(&self) -> bool {
+        self.view == AnnotateView::Codes && self.front == Front::Coding && self.session.is_some()
+    }
+
+    /// Verdicts that are only in memory.
+    pub fn unsaved(&self) -> usize {
+        self.session.as_ref().map_or(0, Session::unsaved)
+    }
+
+    /// Closes what lies over the item. False: there is nothing.
+    pub fn close_topmost(&mut self) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        self.view == AnnotateView::Codes && std::mem::take(&mut session.guideline_open)
+    }
+}

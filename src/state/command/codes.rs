@@ -1,0 +1,52 @@
+//! What the Codes view of Annotate is asked for.
+
+use std::path::PathBuf;
+
+use crate::study::forms::export::Export;
+use crate::study::value::Value;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CodesCommand {
+    /// Reads the project's studies again.
+    Refresh,
+
+    /// Asks for the table of a new study.
+    ChooseTable,
+    UseTable(PathBuf),
+    ChooseCodebook,
+
+    /// Makes the study that the form says.
+    Make,
+
+    /// Makes a study of the sample abstracts, with the codes of three people.
+    UseSample,
+
+    /// Opens a study for the coder that is named.
+    Open(PathBuf),
+    ChoosePackage,
+    Close,
+
+    /// Keeps what is said of the item in front and goes on.
+    Give,
+    Back,
+    Undo,
+    Redo,
+
+    /// Computes how far the coders agree.
+    Agreement,
+
+    /// What an item is, where coders disagree.
+    Settle {
+        item: usize,
+        variable: usize,
+        value: Value,
+        reason: String,
+    },
+    ChooseMerge,
+    Export(Export),
+    ExportPackage,
+    ExportCodes,
+
+    /// Takes what an evaluation of the project says as suggestions.
+    UseSuggestions(PathBuf),
+}
