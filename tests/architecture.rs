@@ -154,13 +154,9 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("export", &["record", "store"]),
             ("table", &[]),
             ("import", &["forms", "pair", "table"]),
-<<<<<<< HEAD
             ("samples", &["codebook", "import", "pair", "table"]),
-=======
             ("battles", &["pair", "record", "store", "table"]),
             ("pair_forms", &["pair", "record"]),
-            ("samples", &["import", "pair"]),
->>>>>>> d4aa0a5 (Compare answers that are there already blind, export pairs for five other programs, and rate models from comparisons in pairs)
         ],
     ),
     (

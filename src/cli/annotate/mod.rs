@@ -1,9 +1,11 @@
 //! `tuning-fork annotate`: studies in which people code texts, without a window.
 
+mod arena;
 mod export;
 mod import;
 mod new;
 mod numbers;
+mod pairs;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +39,12 @@ enum Command {
 
     /// Say how far the coders agree
     Agreement(numbers::AgreementArgs),
+
+    /// Write a project's verdicts on pairs for other programs
+    Pairs(pairs::PairsArgs),
+
+    /// Rate models from comparisons in pairs
+    Arena(arena::ArenaArgs),
 }
 
 pub fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
@@ -46,6 +54,8 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args),
         Command::Merge(args) => import::merge(args),
         Command::Agreement(args) => numbers::run(args),
+        Command::Pairs(args) => pairs::run(args),
+        Command::Arena(args) => arena::run(args),
     }
 }
 
