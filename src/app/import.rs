@@ -37,6 +37,12 @@ pub fn read_training_file(
     objective: Objective,
     progress: &dyn Progress<Reading>,
 ) -> Result<DataFile, RowsError> {
+    if objective == Objective::Pretrain {
+        // Of a text, its characters are counted.
+        let texts = rows::text::texts(path)?;
+        let rows = texts.iter().map(|text| text.chars().count()).sum();
+        return Ok(DataFile { path: path.to_owned(), rows, report: None, columns });
+    }
     let rows::Rows { rows, report, .. } = rows::read(path, &columns, objective, progress)?;
     Ok(DataFile { path: path.to_owned(), rows: rows.len(), report: Some(report), columns })
 }

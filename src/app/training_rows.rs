@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::Workbench;
@@ -16,10 +17,11 @@ use crate::state::command::ProjectCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
-use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
 use crate::train::config::run_file::RunFileError;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::{DATA_FILE, RECORD_FILE};
+use crate::train::rows::text;
 
 /// Why a run file was not saved.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,10 @@ pub enum SaveRunError {
 pub enum TrainingRows {
     File(PathBuf),
     Pairs(Vec<PreferencePair>),
+
+    /// One text, for pretraining.
+    Text(&'static str),
+    TextFile(PathBuf),
 }
 
 impl TrainingRows {
@@ -47,13 +53,13 @@ impl TrainingRows {
     /// one in the place of that copy. The error is also that of a folder that cannot be written.
     pub fn for_run(&self, run_dir: &Path) -> io::Result<PathBuf> {
         match self {
-            Self::File(path) => {
+            Self::File(path) | Self::TextFile(path) => {
                 let folder = run_dir.parent().unwrap_or(run_dir);
                 std::fs::create_dir_all(folder)?;
                 files::check_writable(folder)?;
                 Ok(path.clone())
             }
-            Self::Pairs(_) => {
+            Self::Pairs(_) | Self::Text(_) => {
                 let path = run_dir.join(DATA_FILE);
                 self.write(&path)?;
                 Ok(path)
@@ -99,6 +105,8 @@ impl TrainingRows {
                 let of_disk = err.source().and_then(|source| source.downcast_ref::<io::Error>());
                 io::Error::new(of_disk.map_or(io::ErrorKind::Other, io::Error::kind), err)
             }),
+            Self::Text(text) => Ok(format!("{}\n", json!({ "text": text })).into_bytes()),
+            Self::TextFile(path) => text::json_lines(path).map_err(io::Error::other),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {
@@ -112,7 +120,7 @@ impl TrainingRows {
 
     /// Calls `work` with their file: pairs are in one for as long as that takes.
     pub fn as_file<R>(&self, work: impl FnOnce(&Path) -> R) -> io::Result<R> {
-        if let Self::File(path) = self {
+        if let Self::File(path) | Self::TextFile(path) = self {
             return Ok(work(path));
         }
         let folder: TempDir = tempfile::tempdir()?;
@@ -126,19 +134,22 @@ impl Workbench {
     /// The rows that a run of the form would train on.
     pub(super) fn training_rows(&self) -> Result<TrainingRows, Notice> {
         let train = &self.state.train;
+        let is_text = train.form.objective == Objective::Pretrain;
         Ok(match train.source {
             DataSource::ProjectPairs => {
                 let records = self.store.records().iter();
                 let pairs = records.filter_map(|record| record.own_pair());
                 TrainingRows::Pairs(pairs.collect())
             }
+            DataSource::Sample if is_text => TrainingRows::Text(samples::STORIES_TXT),
             DataSource::Sample => TrainingRows::Pairs(samples::pairs()),
             DataSource::File => {
                 let Some(file) = &train.file else {
                     let summary = "Choose a file with training data";
                     return Err(Notice::problem(PanelId::Train, summary));
                 };
-                TrainingRows::File(file.path.clone())
+                let path = file.path.clone();
+                if is_text { TrainingRows::TextFile(path) } else { TrainingRows::File(path) }
             }
         })
     }

@@ -21,6 +21,8 @@ use crate::train;
 use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
 use crate::train::estimate::{Estimate, Estimator, Memory, Time};
+use crate::train::newborn;
+use crate::train::record::RECORD_FILE;
 use crate::train::record::metrics::TrainEvent;
 use crate::train::record::runs;
 use crate::train::rows::survey::{Concern, Finding};
@@ -69,19 +71,34 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Ok(path) = resolve_model(&config.model) {
         train::estimate::check_load(&ModelSource::at(&path), &config)?;
     }
+    if args.resume
+        && let (Some(run_dir), Some(_)) = (&args.out, &config.newborn)
+    {
+        config.model = newborn::folder(run_dir).display().to_string();
+    }
+    let run_dir = args.out.clone().unwrap_or_else(|| default_run_dir(&config));
+    let is_new = config.newborn.is_some() && !args.resume && !run_dir.exists();
+    if !args.resume {
+        config = newborn::born(&config, &config.data, &run_dir)?;
+    }
+    let result = with_model(args, config, run_dir.clone());
+    if is_new && (args.dry_run || result.is_err() && !run_dir.join(RECORD_FILE).exists()) {
+        newborn::take_back(&run_dir);
+    }
+    result
+}
+
+fn with_model(args: &TrainArgs, config: TrainConfig, run_dir: PathBuf) -> anyhow::Result<()> {
     let model = load_model(&config.model, config.weights())?;
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     let screen = Screen::new(args.json);
-    let summary = match &args.out {
-        // clap lets --resume come only with --out.
-        Some(run_dir) if args.resume => {
-            let run_dir = run_dir.clone();
+    let summary = match args.resume {
+        true => {
             let request = ResumeRequest { run_dir, cache, unused: Some(config) };
             jobs::give_way();
             train::resume(&model, &request, &screen)
         }
-        out => {
-            let run_dir = out.clone().unwrap_or_else(|| default_run_dir(&config));
+        false => {
             let request = StartRequest { config, run_dir, cache };
             if args.dry_run {
                 // All that the run would be refused for, and all that it would say.
@@ -236,6 +253,8 @@ impl Progress<TrainEvent> for Screen {
                     counted(held_out_rows, "row", "rows"),
                 ));
             }
+            // Said in a sentence, too.
+            TrainEvent::Landmarks(_) => {}
             TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),
             TrainEvent::Noted(text) => self.bar.note(&text),
             TrainEvent::Step(step) => {

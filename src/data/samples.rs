@@ -18,6 +18,9 @@ pub const PAIRS_JSONL: &str = include_str!("../../sample_data/pairs.jsonl");
 /// `sample_data/neutral.txt`, as it is in the repository.
 const NEUTRAL_TXT: &str = include_str!("../../sample_data/neutral.txt");
 
+/// `sample_data/texts/stories.txt`, as it is in the repository: a text to pretrain a small model on.
+pub const STORIES_TXT: &str = include_str!("../../sample_data/texts/stories.txt");
+
 /// A task of `sample_data/evaluate`, with the files that it names.
 const ABSTRACTS: [(&str, &str); 3] = [
     ("abstracts.csv", include_str!("../../sample_data/evaluate/abstracts.csv")),

@@ -108,7 +108,7 @@ impl MappingState {
                 "The names of its columns do not say where the texts and their labels are. Which \
                  ones are they?"
             }
-            (true, Wanted::Training(Objective::Mlm)) => {
+            (true, Wanted::Training(Objective::Mlm | Objective::Pretrain)) => {
                 "The names of its columns do not say where the texts are. Which one is it?"
             }
             (true, Wanted::Training(Objective::Grpo | Objective::Rloo)) => {
@@ -135,9 +135,9 @@ impl MappingState {
                 | Objective::Reward
                 | Objective::Kto,
             ) => &[Texts::Turns, Texts::Plain],
-            Wanted::Training(Objective::Classify | Objective::Regress | Objective::Mlm) => {
-                &[Texts::Whole]
-            }
+            Wanted::Training(
+                Objective::Classify | Objective::Regress | Objective::Mlm | Objective::Pretrain,
+            ) => &[Texts::Whole],
             Wanted::Training(Objective::Grpo | Objective::Rloo) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(Objective::Sft) => {
                 &[Texts::Turns, Texts::Plain, Texts::Dialogues, Texts::Whole]

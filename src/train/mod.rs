@@ -4,6 +4,7 @@
 pub mod config;
 pub mod error;
 pub mod estimate;
+pub mod newborn;
 pub mod objective;
 pub mod record;
 pub mod rows;

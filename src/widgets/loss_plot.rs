@@ -78,7 +78,7 @@ pub struct LossPlot<'a> {
     pub curves: Vec<Curve<'a>>,
 
     /// A value to compare with, and its name.
-    pub reference: Option<(f64, &'a str)>,
+    pub references: Vec<(f64, &'a str)>,
     pub numbers: Numbers,
 
     /// Values that are always in view.
@@ -248,12 +248,12 @@ impl LossPlot<'_> {
         if let Some(range) = &self.in_view {
             plot = plot.include_y(*range.start()).include_y(*range.end());
         }
-        let reference = self.reference;
+        let references = self.references;
         let curves = self.curves;
         let detail = Detail::of(ui.available_width());
         let p = *p;
         plot.show(ui, move |plot_ui| {
-            if let Some((value, name)) = reference {
+            for (value, name) in references {
                 let line = HLine::new(name, value).color(p.muted).width(1.0);
                 plot_ui.hline(line.allow_hover(false));
             }

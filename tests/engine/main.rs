@@ -24,6 +24,7 @@ mod labels;
 mod peft_adapters;
 mod playground;
 mod policy;
+mod pretrained;
 mod replayed;
 mod rewards;
 mod schemas;

@@ -38,6 +38,7 @@ use crate::support::{distance, load, reference, tensors, values};
 struct Trace {
     model: String,
     kind: Kind,
+    method: Option<Method>,
     batch: usize,
     accum: usize,
 
@@ -132,6 +133,7 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         Kind::Named(Named::Full) => (Objective::Sft, Method::Full),
         Kind::Named(Named::Lm) => (Objective::Sft, Method::Lora),
     };
+    let method = trace.method.unwrap_or(method);
     let begun = folder.join("adapter_init");
     let config = TrainConfig {
         model: trace.model.clone(),
@@ -457,13 +459,18 @@ fn gradients_off(
     }
     for (index, tensor) in learned.iter().enumerate() {
         let gradient = found.get(index).unwrap().to_vec();
-        // DoRA's is a module in PEFT's model, and a tensor in its file; a score head is a copy.
+        // DoRA's is a module in PEFT's model, and a tensor in its file; what is saved whole is a copy.
         let weight = format!("{}.weight", tensor.name);
-        let copy = tensor.name.replace("score.weight", "score.modules_to_save.weight");
+        let module = tensor.name.strip_suffix(".weight").unwrap_or_default();
+        let copy = format!("{module}.modules_to_save.weight");
         let keys = [&tensor.name, &weight, &copy];
         let key = keys.into_iter().find(|key| expected.contains_key(*key));
         if let Some(key) = key {
             let gradient = Tensor::from_vec(gradient, tensor.shape.clone(), &Device::Cpu).unwrap();
+            // GPT-2 stores its matrices the other way round.
+            let is_turned = gradient.dims() != expected[key].dims();
+            let gradient =
+                if is_turned { gradient.t().unwrap().contiguous().unwrap() } else { gradient };
             let largest =
                 values(&expected[key]).iter().fold(0.0_f32, |max, value| max.max(value.abs()));
             let off = distance(&gradient, &expected[key]);
@@ -498,8 +505,12 @@ fn generated_traces_are_those_of_trl() {
     let folder = folder.expect("TUNING_FORK_TRACES names a folder");
     let mut failed = 0;
     let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut traces: Vec<PathBuf> =
-        entries.filter(|path| path.join("adapter_final").is_dir()).collect();
+    let mut traces: Vec<PathBuf> = entries
+        .filter(|path| {
+            path.join("adapter_final").is_dir()
+                || path.join("final_minus_init.safetensors").is_file()
+        })
+        .collect();
     traces.sort();
     assert!(!traces.is_empty(), "there are no traces in {}", folder.display());
     for trace in &traces {

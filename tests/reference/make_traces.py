@@ -402,6 +402,28 @@ CASES = {
     "cpo_alphapo": of("cpo", data=plain, extra=dict(loss_type="alphapo", alpha=0.2, simpo_gamma=0.3), beta=2.0, held_out=4),
     "cpo_bos": of("cpo", model="llama_bos", data=no_prompt, batch=3),
     "cpo_implicit_chat": of("cpo", data=implicit_chat),
+    # Whole weights: no adapter, but `final_minus_init.safetensors`
+    "full_dpo_qwen3": dpo(model="qwen3", method="full", wd=0.3, lr=5e-4),
+    "full_dpo_gemma2": dpo(model="gemma2", method="full", data=plain, batch=2, accum=2, lr=5e-4),
+    "full_sft_gemma3": sft(model="gemma3", method="full", data=whole_chat, wd=0.3, lr=5e-4),
+    "full_sft_gpt2": sft(model="gpt2", method="full", data=whole_text, wd=0.3, lr=5e-4),
+    "full_orpo_phi3": of("orpo", model="phi3", method="full", data=chat, lr=5e-4),
+    "full_kto_qwen2": of("kto", model="qwen2", method="full", data=labelled(chat), wd=0.3, lr=5e-4),
+    "full_cpo_olmo2": of("cpo", model="tiny_olmo2", method="full", data=plain, lr=5e-4),
+    "full_sft_smollm3": sft(model="tiny_smollm3", method="full", data=lambda rng, n: only_chosen(plain(rng, n)), lr=5e-4),
+    # Whole parts beside LoRA
+    "part_bias_gpt2": sft(
+        model="gpt2", data=lambda rng, n: only_chosen(plain(rng, n)), targets=["c_attn", "c_fc"],
+        lora=dict(fan_in_fan_out=True, bias="lora_only"), wd=0.3,
+    ),
+    "part_saved_gemma3": sft(
+        model="gemma3", data=whole_chat, targets=["v_proj"], lora=dict(modules_to_save=["embed_tokens"]), lr=5e-4
+    ),
+    "part_embed_gemma3": sft(model="gemma3", data=whole_chat, targets=["embed_tokens", "q_proj"]),
+    "part_embed_gpt2": sft(
+        model="gpt2", data=whole_text, targets=["wte", "c_attn"], lora=dict(fan_in_fan_out=True)
+    ),
+    "part_saved_dpo": dpo(targets=["q_proj"], lora=dict(modules_to_save=["lm_head"]), lr=5e-4),
     "sft_rslora": sft(
         data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_rslora=True, rank_pattern={"k_proj": 9}),
         sched="cosine", warmup=1, wd=0.1,
@@ -487,6 +509,8 @@ def make(out, name, case):
     write_rows(folder / "data.jsonl", rows)
 
     torch.manual_seed(len(name))
+    if case.get("method") == "full":
+        return train(out, name, case, (rows, held_out), model_folder, fresh(model_folder))
     lora = LoraConfig(
         r=case["r"], lora_alpha=case["alpha"], lora_dropout=0.0, target_modules=case["targets"],
         task_type="CAUSAL_LM", **case["lora"],
@@ -497,7 +521,14 @@ def make(out, name, case):
             torch.nn.init.normal_(value, std=case["b_std"])
     adapted.save_pretrained(folder / "adapter_init")
     model = PeftModel.from_pretrained(fresh(model_folder), folder / "adapter_init", is_trainable=True)
+    return train(out, name, case, (rows, held_out), model_folder, model)
 
+
+def train(out, name, case, rows_and_held_out, model_folder, model):
+    folder = out / name
+    rows, held_out = rows_and_held_out
+    is_full = case.get("method") == "full"
+    before = {key: value.detach().clone() for key, value in model.named_parameters()} if is_full else {}
     epochs = case.get("epochs")
     settings = dict(
         output_dir=tempfile.gettempdir(), per_device_train_batch_size=case["batch"],
@@ -550,9 +581,14 @@ def make(out, name, case):
         write_rows(folder / "held_out.jsonl", held_out)
         found = trainer.evaluate()
         (folder / "eval.json").write_text(json.dumps(found, indent=1))
-    trainer.model.save_pretrained(folder / "adapter_final")
-    for adapter in ("adapter_init", "adapter_final"):
-        tidy(folder / adapter, case["model"])
+    if is_full:
+        after = dict(trainer.model.named_parameters())
+        moved = {key: (after[key].detach() - value).contiguous() for key, value in before.items()}
+        save_file(moved, folder / "final_minus_init.safetensors")
+    else:
+        trainer.model.save_pretrained(folder / "adapter_final")
+        for adapter in ("adapter_init", "adapter_final"):
+            tidy(folder / adapter, case["model"])
     save_file(gradients, folder / "grads.safetensors")
     (folder / "grads.safetensors").chmod(0o644)
     (folder / "log.json").write_text(json.dumps(log, indent=1))

@@ -22,17 +22,18 @@ use crate::data::forms::{self, Fields, Want};
 use crate::data::pair::Text;
 use crate::data::table::Reading;
 use crate::eval::preference::Measured;
+use crate::llm::card::ModelSource;
 use crate::state::command::{AdapterForm, TrainCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
-use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::leash;
 use crate::train::record::notes::RunNotes;
-use crate::train::record::{DATA_FILE, runs};
+use crate::train::record::{DATA_FILE, MODEL_FOLDER, runs};
 use crate::train::run::{ResumeRequest, StartRequest, best};
 
 /// Which adapter of a run.
@@ -114,8 +115,12 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let (Some(card), Some(open)) = (self.state.model.ready(), &self.project) else { return };
-        let source = card.source.clone();
+        let Some(open) = &self.project else { return };
+        let loaded = self.state.model.ready().map(|card| card.source.clone());
+        let is_born = self.state.train.form.newborn.is_some();
+        // A model that is born takes the place of the one that is loaded.
+        let nothing = is_born.then(|| ModelSource::at(&open.folder));
+        let Some(source) = loaded.or(nothing) else { return };
         let folder = &open.folder;
         let objective = self.state.train.form.objective;
         let id = runs::new_run_id(folder, objective, self.host.now());
@@ -240,6 +245,9 @@ impl Workbench {
     /// The place was picked: the run's model is opened and the adapter written.
     pub(super) fn export_adapter(&mut self, id: &str, form: AdapterForm, to: PathBuf) {
         let Some(run) = self.run_view(id) else { return };
+        if self.is_of_whole_weights(&run) {
+            return;
+        }
         if self.tasks.has::<ExportAdapter>() {
             let reason = "Another adapter is being exported: wait for it or stop it";
             self.state.notices.push(Notice::problem(PanelId::Train, reason));
@@ -250,8 +258,26 @@ impl Workbench {
         self.start(ExportAdapter { form, done: 0, total: 0 }, work);
     }
 
+    /// A run that changed the model itself has no adapter: says where the model is.
+    fn is_of_whole_weights(&mut self, run: &RunView) -> bool {
+        if run.config.method.own().is_none() {
+            return false;
+        }
+        let folder = run.folder.join(MODEL_FOLDER);
+        let notice = Notice::problem(
+            PanelId::Train,
+            format!("{} changed the model itself, so there is no adapter", run.name()),
+        );
+        let hint = format!("The model is the folder {}: Try loads it", folder.display());
+        self.state.notices.push(notice.hint(hint));
+        true
+    }
+
     fn measure_run(&mut self, id: &str) {
         let Some(run) = self.run_view(id) else { return };
+        if self.is_of_whole_weights(&run) {
+            return;
+        }
         if self.tasks.has::<MeasureRun>() {
             let reason = "Another run is being measured: wait for it or stop it";
             self.state.notices.push(Notice::problem(PanelId::Train, reason));
@@ -275,6 +301,20 @@ impl Workbench {
                 return;
             }
         };
+        if entry.config.method.own().is_some() && entry.config.objective != Objective::Classify {
+            let folder = match (which, &entry.record.best) {
+                (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
+                _ => run_dir.clone(),
+            };
+            self.state.playground.new_chat();
+            if self.state.playground.prompt.trim().is_empty() {
+                self.state.playground.prompt = first_prompt(&run_dir, &entry.config.columns);
+            }
+            self.state.prefs.panel = PanelId::Playground;
+            let source = ModelSource::at(&folder.join(MODEL_FOLDER));
+            self.load_model(source, LoadModel { adapter: None, compare: false });
+            return;
+        }
         let adapter = match (which, &entry.record.best) {
             (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
             _ => run_dir.clone(),

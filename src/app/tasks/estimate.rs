@@ -114,7 +114,9 @@ impl Workbench {
         let looked_at =
             self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
         let busy = self.tasks.is_computing_beside::<EstimateRun>();
-        if !looked_at || busy || rows(train) < 2 || !train.form_problems().is_empty() {
+        // What a model that is not born yet takes is said beside its shape.
+        let is_unborn = train.form.newborn.is_some();
+        if !looked_at || busy || is_unborn || rows(train) < 2 || !train.form_problems().is_empty() {
             return None;
         }
         self.state.model.ready()

@@ -10,6 +10,7 @@ use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 use crate::state::train::past::RunPast;
+use crate::train::record::RunRecord;
 use crate::train::record::history::History;
 use crate::train::record::round::Round;
 use crate::train::record::samples;
@@ -40,8 +41,10 @@ impl Work for ReadRun {
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<RunPast, Infallible> {
+        let landmarks = RunRecord::read(&folder).ok().and_then(|record| record.landmarks);
         let round = Round::last(&folder);
-        Ok(RunPast::of(&History::read(&folder), samples::read(&folder), round))
+        let past = RunPast::of(&History::read(&folder), samples::read(&folder), round);
+        Ok(past.with_landmarks(landmarks))
     }
 }
 

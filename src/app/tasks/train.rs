@@ -21,6 +21,7 @@ use crate::state::train::live::LiveRun;
 use crate::train;
 use crate::train::config::TrainConfig;
 use crate::train::estimate;
+use crate::train::newborn;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
 use crate::train::run::{ResumeRequest, StartRequest};
 
@@ -91,10 +92,19 @@ impl Work for Train {
         match run {
             RunWork::Start(run) => {
                 let is_new = !run.request.run_dir.exists();
-                let request = run.placed()?; // before the model is loaded
-                let model = load(&source, &request.config, progress);
+                let mut request = run.placed()?; // before the model is loaded
+                let born = newborn::born(&request.config, &request.config.data, &request.run_dir);
+                let model = born.map_err(TrainJobError::from).and_then(|config| {
+                    let source = match config.newborn {
+                        Some(_) => ModelSource::at(&newborn::folder(&request.run_dir)),
+                        None => source,
+                    };
+                    request.config = config;
+                    load(&source, &request.config, progress)
+                });
                 let result = model.and_then(|model| Ok(train::start(&model, &request, progress)?));
                 if is_new && result.is_err() {
+                    newborn::take_back(&request.run_dir);
                     training_rows::take_back(&request.run_dir);
                 }
                 result

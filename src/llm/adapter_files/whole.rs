@@ -4,7 +4,7 @@
 //! came in bfloat16 is saved in it. What came as GGUF is written in f32.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
@@ -56,7 +56,9 @@ fn save_files(model: &Model, from: &Path, folder: &Path) -> Result<(), Error> {
         };
         let tensors = SafeTensors::deserialize(&map).map_err(damaged)?;
         let mut parts = Vec::new();
-        for name in tensors.names() {
+        // Sorted: the same model gives the same bytes.
+        let names: BTreeSet<&str> = tensors.names().into_iter().collect();
+        for name in names {
             let view = tensors.tensor(name).map_err(damaged)?;
             let (mut dtype, shape) = (view.dtype(), view.shape().to_vec());
             let values = match own.remove(name) {

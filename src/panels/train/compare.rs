@@ -115,7 +115,7 @@ pub(super) fn compare_ui(ui: &mut Ui, train: &mut TrainState) {
                 title,
                 explanation,
                 curves,
-                reference: reference(*metric, &runs, *only),
+                references: reference(*metric, &runs, *only).into_iter().collect(),
                 numbers,
                 in_view: (numbers == Numbers::Percent).then_some(0.0..=1.0),
                 steps: 0.0..=last as f64,

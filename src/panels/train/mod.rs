@@ -8,6 +8,7 @@ mod live;
 mod losses;
 mod measured;
 mod measuring;
+mod newborn;
 mod own;
 mod plots;
 mod policy;

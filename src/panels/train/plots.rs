@@ -86,6 +86,7 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
     let all = objective.facts().plots.iter().map(|plot| {
         let objective::Plot { title, explanation, of_coin_toss, lines, across, in_view, .. } =
             *plot;
+        let landmarks = curves.landmarks;
         let curves = match lines {
             Lines::TrainedAndHeldOut(metric) => {
                 let trained = curves.trained(metric);
@@ -105,12 +106,13 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
         let is_loss = lines.first() == Metric::Loss;
         let explanation = of_coin_toss.filter(|_| is_coin_toss(start)).unwrap_or(explanation);
         let started = if is_loss { loss_reference(start) } else { None };
+        let landmarks = landmarks.filter(|_| is_loss).into_iter().flat_map(|known| known.lines());
         let view = in_view.map(|(low, high)| low..=high);
         LossPlot {
             title,
             explanation,
             curves,
-            reference: across.or(started),
+            references: across.or(started).into_iter().chain(landmarks).collect(),
             numbers: numbers(lines.first()),
             in_view: if is_loss { view.or_else(|| loss_view(start)) } else { view },
             steps: steps.clone(),

@@ -7,7 +7,8 @@ use super::fields::{
     Problems, check_ui, choice_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
-use super::{losses, measuring, own, policy, schedule};
+use super::{losses, measuring, newborn, own, policy, schedule};
+use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
 use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
@@ -15,11 +16,12 @@ use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
 use crate::state::train::form::{DataSource, pairs};
 use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
-use crate::train::config::{DTYPES, Dtype, LoraConfig, Objective, TrainConfig};
+use crate::train::config::{DTYPES, Dtype, LoraConfig, METHODS, Method, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
+use crate::words::thousands;
 
 /// The linear layers of a Llama-like block, and what each one does.
 const LINEARS: [(&str, &str); 7] = [
@@ -38,9 +40,17 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     let problems = Problems(train.form_problems());
     data_ui(ui, train, commands);
     objective_ui(ui, train, &problems);
+    if train.form.objective == Objective::Pretrain {
+        newborn::newborn_ui(ui, train, &problems);
+    }
     let config = &mut train.form;
     steps_ui(ui, config, &problems);
-    adapter_ui(ui, &mut config.lora, &problems);
+    if config.objective != Objective::Pretrain {
+        method_ui(ui, config, &problems);
+    }
+    if config.method == Method::Lora {
+        adapter_ui(ui, &mut config.lora, &problems);
+    }
     measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
     ui.add_space(theme::GAP);
@@ -59,6 +69,9 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
 
 fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     section_ui(ui, "Data");
+    if train.form.objective == Objective::Pretrain {
+        return text_ui(ui, train, commands);
+    }
     let project = pairs(train.project_pairs);
     let hint = "What was labelled in the Annotate panel: every verdict with a winner";
     source_ui(
@@ -105,6 +118,41 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
         train.source = DataSource::File;
     }
     train.take_columns();
+    if chooses || (picked && train.file.is_none()) {
+        commands.push(TrainCommand::ChooseData);
+    }
+}
+
+/// Which text a model is pretrained on.
+fn text_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    let characters = |count: usize| format!("{} characters", thousands(count));
+    let sample = characters(STORIES_TXT.len());
+    let hint = "700 short stories in simple words that come with the program";
+    source_ui(ui, &mut train.source, DataSource::Sample, "Sample stories", hint, &sample);
+    let hint = "A text (.txt, .md), or a table with a column text";
+    let (name, count) = match &train.file {
+        Some(file) => {
+            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+            (name.to_string_lossy().into_owned(), characters(file.rows))
+        }
+        None => ("A file".to_owned(), String::new()),
+    };
+    let (picked, chooses) = Sides::new().shrink_left().truncate().show(
+        ui,
+        |ui| {
+            let file = radio_ui(ui, train.source == DataSource::File, &name);
+            file.on_hover_text(hint).clicked()
+        },
+        |ui| {
+            if !count.is_empty() {
+                ui.add(Label::new(theme::muted(ui, count)).selectable(false));
+            }
+            small_button_ui(ui, "Choose file…", hint)
+        },
+    );
+    if picked {
+        train.source = DataSource::File;
+    }
     if chooses || (picked && train.file.is_none()) {
         commands.push(TrainCommand::ChooseData);
     }
@@ -180,11 +228,13 @@ fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
 
 fn steps_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     section_ui(ui, "Steps");
+    // A model from nothing takes larger steps.
+    let most = if config.objective == Objective::Pretrain { 1e-2 } else { 1e-3 };
     SliderRow::new(
         "learning_rate",
         "How far each step goes. Too small: nothing changes; too large: the loss jumps or is no \
          longer a number",
-        1e-6..=1e-3,
+        1e-6..=most,
     )
     .limits(1e-9..=1.0)
     .scientific()
@@ -268,6 +318,18 @@ fn length_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     }
     problems.show(ui, "max_steps");
     problems.show(ui, "num_train_epochs");
+}
+
+/// What learns: an adapter, or weights of the model itself.
+fn method_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    section_ui(ui, "What learns");
+    let decoders = METHODS.iter().filter(|(_, method, _)| *method != Method::Head);
+    let segments: Vec<_> = decoders
+        .map(|(words, value, explanation)| Segment { value: *value, words, explanation })
+        .collect();
+    segmented_ui(ui, &mut config.method, &segments);
+    problems.show(ui, "method");
+    problems.show(ui, "adapter");
 }
 
 fn adapter_ui(ui: &mut Ui, lora: &mut LoraConfig, problems: &Problems) {

@@ -2,6 +2,7 @@
 
 use super::super::series::Series;
 use crate::train::config::metric::Metric;
+use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::{EvalMetrics, StepMetrics};
 
 /// Every metric of a run over its steps. Those that the objective does not have stay empty.
@@ -11,12 +12,15 @@ pub struct Curves {
     trained: Vec<Series>,
     held_out: Vec<Series>,
     tokens_before: u64,
+
+    /// Of pretraining: losses of whoever only counts the tokens of the text.
+    pub landmarks: Option<Landmarks>,
 }
 
 impl Default for Curves {
     fn default() -> Self {
         let empty = vec![Series::default(); Metric::ALL.len()];
-        Self { trained: empty.clone(), held_out: empty, tokens_before: 0 }
+        Self { trained: empty.clone(), held_out: empty, tokens_before: 0, landmarks: None }
     }
 }
 

@@ -68,6 +68,8 @@ pub fn units(objective: Objective) -> (&'static str, &'static str) {
         ("prompt", "prompts")
     } else if takes_single_answers(objective) {
         ("answer", "answers")
+    } else if objective == Objective::Pretrain {
+        ("window", "windows")
     } else {
         ("pair", "pairs")
     }

@@ -146,6 +146,7 @@ impl LiveRun {
                     self.warnings.push(warning);
                 }
             }
+            TrainEvent::Landmarks(landmarks) => self.curves.landmarks = Some(landmarks),
             // Whoever wants to know surveys the data.
             TrainEvent::Noted(_) => {}
             TrainEvent::Step(metrics) => self.on_step(metrics),

@@ -9,12 +9,14 @@ pub mod estimate;
 pub mod estimate_inputs;
 pub mod form;
 pub mod live;
+pub mod newborn;
 pub mod past;
 pub mod reading;
 pub mod runs;
 pub mod samples;
 pub mod survey;
 
+use crate::data::samples::STORIES_TXT;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
@@ -154,6 +156,9 @@ impl TrainState {
             DataSource::ProjectPairs => {
                 Some(TrainingData::ProjectPairs { count: self.project_pairs })
             }
+            DataSource::Sample if self.form.objective == Objective::Pretrain => {
+                Some(TrainingData::Sample { rows: STORIES_TXT.len() })
+            }
             DataSource::Sample => Some(TrainingData::Sample { rows: self.sample_rows }),
             DataSource::File => {
                 let DataFile { path, rows, .. } = self.file.as_ref()?;
@@ -180,7 +185,16 @@ impl TrainState {
 
     /// What the form adds up to. `None`: no data is chosen.
     pub fn plan(&self) -> Option<Plan> {
-        self.data().map(|data| Plan::of(&self.form, data.rows_for(self.form.objective)))
+        self.data().map(|data| Plan::of(&self.form, self.rows_of(data)))
+    }
+
+    /// Rows that a run has of the data: of a text, its windows, about.
+    fn rows_of(&self, data: TrainingData<'_>) -> usize {
+        if self.form.objective != Objective::Pretrain {
+            return data.rows_for(self.form.objective);
+        }
+        let TrainConfig { stride, max_length, .. } = self.form;
+        data.rows() / if stride == 0 { max_length } else { stride }.max(1)
     }
 
     pub fn is_running(&self) -> bool {
@@ -195,6 +209,7 @@ impl TrainState {
             return Some("A run is under way: wait for it or stop it".to_owned());
         }
         match model {
+            _ if self.form.newborn.is_some() => {}
             ModelSlot::Empty => return Some("Load a model first".to_owned()),
             ModelSlot::Loading { name } => return Some(format!("{name} is still loading")),
             ModelSlot::Ready(_) => {}
@@ -203,6 +218,11 @@ impl TrainState {
             return Some("Choose a file with training data".to_owned());
         };
         match (data, data.rows()) {
+            (TrainingData::ProjectPairs { .. }, _)
+                if self.form.objective == Objective::Pretrain =>
+            {
+                return Some("Choose a text: the sample stories, or a file".to_owned());
+            }
             (TrainingData::ProjectPairs { .. }, 0) => {
                 return Some("No pairs yet: label some, or take the sample pairs".to_owned());
             }
@@ -220,7 +240,7 @@ impl TrainState {
         if let Some(problem) = self.form_problems().into_iter().next() {
             return Some(format!("{}: {}", problem.field, problem.message));
         }
-        let plan = Plan::of(&self.form, data.rows_for(self.form.objective));
+        let plan = Plan::of(&self.form, self.rows_of(data));
         if plan.train_rows == 0 {
             return Some("The held-out share leaves no pair to train on".to_owned());
         }
@@ -274,6 +294,15 @@ impl TrainState {
         }
         if !objective.best_model_metrics().contains(&self.form.metric_for_best_model) {
             self.form.metric_for_best_model = Metric::Loss.evaluated();
+        }
+        if objective == Objective::Pretrain {
+            // Hardly anything of a run that answers is of use to one that begins from nothing.
+            self.form = TrainConfig { seed: self.form.seed, ..TrainConfig::suggested(objective) };
+            if self.source == DataSource::ProjectPairs {
+                self.source = DataSource::Sample;
+            }
+        } else if before == Objective::Pretrain {
+            self.form = TrainConfig { seed: self.form.seed, ..TrainConfig::suggested(objective) };
         }
     }
 

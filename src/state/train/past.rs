@@ -3,6 +3,7 @@
 use super::curves::Curves;
 use super::samples::SampleBook;
 use crate::train::record::history::History;
+use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::StepMetrics;
 use crate::train::record::round::Round;
 use crate::train::record::samples::Sample;
@@ -26,5 +27,12 @@ impl RunPast {
             samples: SampleBook::of(samples),
             round,
         }
+    }
+
+    /// With what a run's record says of its text.
+    #[must_use]
+    pub fn with_landmarks(mut self, landmarks: Option<Landmarks>) -> Self {
+        self.curves.landmarks = landmarks;
+        self
     }
 }

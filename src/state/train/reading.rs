@@ -45,6 +45,7 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
     let main = match objective {
         Objective::Dpo | Objective::Kto => dpo(curves, start),
         Objective::Sft => sft(loss),
+        Objective::Pretrain => pretraining(curves),
         Objective::Orpo | Objective::Cpo => without_reference(curves),
         Objective::Classify => loss_words(loss, "the right labels become likelier"),
         Objective::Regress => loss_words(loss, "the numbers come nearer to the right ones"),
@@ -55,6 +56,23 @@ pub fn reading(curves: &Curves, objective: Objective, start: Option<f64>) -> Str
     match held_out(curves) {
         Some(also) => format!("{main}. {also}"),
         None => main,
+    }
+}
+
+/// Which of the steps that whoever only counts stands on are below the loss now.
+fn pretraining(curves: &Curves) -> String {
+    let loss = curves.loss();
+    let usual = || loss_words(loss, "the next tokens become likelier");
+    let (Some(landmarks), Some(now)) = (curves.landmarks, loss.last()) else { return usual() };
+    if now < landmarks.bigram {
+        "The model knows more than which token follows which: it looks further back".to_owned()
+    } else if now < landmarks.unigram {
+        "The model knows more than how frequent each token is: it is learning which token follows which"
+            .to_owned()
+    } else if now < landmarks.uniform {
+        "The model is learning how frequent each token is".to_owned()
+    } else {
+        usual()
     }
 }
 

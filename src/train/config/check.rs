@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 
 use super::learning::Method;
-use super::objective::{Reference, Setting};
+use super::objective::{Objective, Reference, Setting};
 use super::rewards;
 use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
 use crate::llm::Init;
+use crate::llm::newborn::Newborn;
 
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,9 @@ impl TrainConfig {
     /// What stands in the way of a run, in the order of the fields. Empty: it can start.
     pub fn problems(&self) -> Vec<ConfigProblem> {
         let mut found = Problems::default();
-        if self.model.is_empty() {
+        if let Some(newborn) = &self.newborn {
+            self.newborn_problems(newborn, &mut found);
+        } else if self.model.is_empty() {
             found.add("model", "choose a model first".to_owned());
         }
         if self.data.as_os_str().is_empty() {
@@ -120,6 +123,9 @@ impl TrainConfig {
             self.weighting_problems(&mut found);
         }
         found.count("max_length", self.max_length, 2..=1_000_000);
+        if self.objective.has(Setting::Windows) {
+            found.count("stride", self.stride, 0..=self.max_length);
+        }
         found.number("held_out_share", self.held_out_share, 0.0..=0.9);
         found.number("early_stopping_threshold", self.early_stopping_threshold, 0.0..=1e6);
         let known = self.objective.best_model_metrics();
@@ -147,6 +153,28 @@ impl TrainConfig {
             found.add("adapter", message.to_owned());
         }
         found.0
+    }
+
+    fn newborn_problems(&self, newborn: &Newborn, found: &mut Problems) {
+        for (field, message) in newborn.problems() {
+            found.add(field, message);
+        }
+        if self.objective != Objective::Pretrain {
+            let name = self.objective.facts().name;
+            let message =
+                format!("must be left out for {name}: a model that knows nothing is pretrained");
+            found.add("newborn", message);
+        } else if self.method != Method::Full {
+            let message = "must be full where a model is born: nothing of it has been learned yet";
+            found.add("method", message.to_owned());
+        }
+        if self.max_length > newborn.max_position_embeddings {
+            let message = format!(
+                "must be at most newborn.max_position_embeddings ({}), and it is {}",
+                newborn.max_position_embeddings, self.max_length
+            );
+            found.add("max_length", message);
+        }
     }
 
     fn lora_problems(&self, found: &mut Problems) {

@@ -11,6 +11,7 @@ mod objective_of_texts;
 mod objective_table;
 mod policy;
 mod policy_facts;
+mod pretrain_facts;
 mod reward_facts;
 pub mod rewards;
 pub mod run_file;

@@ -11,6 +11,7 @@ pub use super::objective_facts::{
 use super::objective_of_texts::{CLASSIFY, MLM, REGRESS};
 use super::objective_table::{CPO, DPO, KTO, ORPO, SFT};
 use super::policy_facts::{GRPO, RLOO};
+use super::pretrain_facts::PRETRAIN;
 use super::reward_facts::REWARD;
 
 /// What a run optimises.
@@ -50,6 +51,9 @@ pub enum Objective {
 
     /// REINFORCE Leave-One-Out (Ahmadian et al. 2024).
     Rloo,
+
+    /// The next token of a text, from nothing or on top of a model.
+    Pretrain,
 }
 
 impl Objective {
@@ -76,7 +80,8 @@ impl Objective {
             Self::Mlm => Some(Self::Reward),
             Self::Reward => Some(Self::Grpo),
             Self::Grpo => Some(Self::Rloo),
-            Self::Rloo => None,
+            Self::Rloo => Some(Self::Pretrain),
+            Self::Pretrain => None,
         }
     }
 
@@ -103,6 +108,7 @@ impl Objective {
             Self::Reward => &REWARD,
             Self::Grpo => &GRPO,
             Self::Rloo => &RLOO,
+            Self::Pretrain => &PRETRAIN,
         }
     }
 

@@ -101,6 +101,9 @@ pub enum Setting {
     UseWeighting,
     DisableDropout,
     CompletionOnlyLoss,
+
+    /// `stride`, and the shape of a model that is born: a text is read in windows.
+    Windows,
     Packing,
     Shuffle,
 

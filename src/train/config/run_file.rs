@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::learning::Method;
 use super::objective::Objective;
 use super::settings::TrainConfig;
 use crate::files;
@@ -57,6 +58,9 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
     if !written.contains_key("learning_rate") {
         config.learning_rate = config.objective.facts().learning_rate;
+    }
+    if !written.contains_key("method") && config.objective == Objective::Pretrain {
+        config.method = Method::Full;
     }
     if !written.contains_key("loss_type") {
         config.loss_type = config.objective.usual_loss();

@@ -15,9 +15,11 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
         Objective::Dpo => Box::new(Preferences::new(config, rows)),
         // Those that read texts come here only once a decoder is trained on them; `run::setup` refuses
         // it until then.
-        Objective::Sft | Objective::Classify | Objective::Regress | Objective::Mlm => {
-            Box::new(Completions::new(rows))
-        }
+        Objective::Sft
+        | Objective::Pretrain
+        | Objective::Classify
+        | Objective::Regress
+        | Objective::Mlm => Box::new(Completions::new(rows)),
         Objective::Kto => Box::new(Labelled::new(config, rows)),
         Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
         Objective::Cpo => Box::new(Contrastive::new(config, rows)),
@@ -33,6 +35,7 @@ pub fn loss_at_start(config: &TrainConfig) -> Option<f64> {
         Objective::Dpo => preferences::loss_at_start(config),
         Objective::Kto => kto::loss_at_start(config),
         Objective::Sft
+        | Objective::Pretrain
         | Objective::Orpo
         | Objective::Cpo
         | Objective::Classify

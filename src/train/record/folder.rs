@@ -9,4 +9,7 @@ pub const CHECKPOINT_FILE: &str = "resume.safetensors";
 
 /// A model whose own weights have learned, as a transformers folder.
 pub const MODEL_FOLDER: &str = "model";
+
+/// The model that a run from nothing began with.
+pub const NEWBORN_FOLDER: &str = "newborn";
 pub const LOCK_FILE: &str = ".lock";

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::landmarks::Landmarks;
 use super::round::Round;
 use super::samples::Sample;
 use crate::train::config::metric::{Metric, MetricFacts, Said, Values, evaluated};
@@ -141,6 +142,9 @@ pub enum TrainEvent {
         train_rows: usize,
         held_out_rows: usize,
     },
+
+    /// Of pretraining: the losses of whoever only counts the tokens of the text.
+    Landmarks(Landmarks),
 
     /// Something that the person should know and that does not stop the run.
     Warning(String),

@@ -2,6 +2,7 @@
 
 mod folder;
 pub mod history;
+pub mod landmarks;
 pub mod leash;
 pub mod metrics;
 pub mod notes;
@@ -12,6 +13,7 @@ pub mod samples;
 pub mod table;
 
 pub use folder::{
-    CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, MODEL_FOLDER, RECORD_FILE,
+    CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, MODEL_FOLDER, NEWBORN_FOLDER,
+    RECORD_FILE,
 };
 pub use run_record::{RunRecord, RunStatus, timestamp};

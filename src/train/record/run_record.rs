@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::folder::RECORD_FILE;
+use super::landmarks::Landmarks;
 use super::metrics::Best;
 use crate::files;
 use crate::llm::card::ModelIdentity;
@@ -49,6 +50,10 @@ pub struct RunRecord {
     pub data_sha256: String,
     pub train_rows: usize,
     pub held_out_rows: usize,
+
+    /// Of pretraining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<Landmarks>,
 
     /// RFC 3339, UTC.
     pub started: String,

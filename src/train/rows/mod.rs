@@ -12,8 +12,9 @@ pub mod plan;
 pub mod prepare;
 pub mod survey;
 mod template;
+pub mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -61,6 +62,9 @@ pub enum RowsError {
 
     #[error(transparent)]
     Info(#[from] InfoError),
+
+    #[error("{} is no text to learn from: {problem}", path.display())]
+    Text { path: PathBuf, problem: String },
 
     /// The columns are of no form that is known, or not those that the person named.
     #[error(transparent)]

@@ -7,6 +7,7 @@ use super::findings;
 use super::limit::Limit;
 use super::packing;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
+use super::text;
 use crate::data::split;
 use crate::data::split::Split;
 use crate::jobs::{Checks, Progress};
@@ -14,6 +15,7 @@ use crate::llm::config::Naming;
 use crate::llm::model::Model;
 use crate::train::config::{ConfigProblem, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
+use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::TrainEvent;
 
 /// A file as a run trains on it.
@@ -27,6 +29,9 @@ pub struct Prepared {
 
     /// Every row, and what there is to say.
     pub survey: Survey,
+
+    /// Of pretraining: what the text is worth to whoever only counts.
+    pub landmarks: Option<Landmarks>,
 }
 
 /// All rows as token ids, and what the person should know about them.
@@ -44,6 +49,9 @@ pub fn prepared(
     data: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Prepared, Error> {
+    if config.objective == Objective::Pretrain {
+        return text::prepared(model, config, data, progress);
+    }
     let read = super::read(data, &config.columns, config.objective, &Checks(progress))
         .map_err(Error::Data)?;
     if read.rows.is_empty() {
@@ -98,7 +106,7 @@ pub fn prepared(
         train_rows: documents.0,
         held_out_rows: documents.1,
     };
-    Ok(Prepared { examples, split, survey })
+    Ok(Prepared { examples, split, survey, landmarks: None })
 }
 
 /// What is to know about the data of `config` before a run.
@@ -118,7 +126,7 @@ pub fn examples(
     data: &Path,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Examples, Error> {
-    let Prepared { examples, split, survey } = prepared(model, config, data, progress)?;
+    let Prepared { examples, split, survey, .. } = prepared(model, config, data, progress)?;
     Ok(Examples { examples, split, findings: survey.findings })
 }
 
@@ -130,6 +138,7 @@ fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<
     let borders = match config.objective {
         Objective::Dpo
         | Objective::Sft
+        | Objective::Pretrain
         | Objective::Kto
         | Objective::Classify
         | Objective::Regress

@@ -20,10 +20,11 @@ use crate::train::config::ConfigProblem;
 use crate::train::config::rewards::Rule;
 use crate::train::config::run_file;
 use crate::train::config::run_file::RunFileError;
-use crate::train::config::{LoraConfig, Method, TrainConfig};
+use crate::train::config::{LoraConfig, Method, Objective, TrainConfig};
 use crate::train::error::Error;
 use crate::train::estimate;
 use crate::train::record;
+use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::TrainEvent;
 use crate::train::record::{RunRecord, RunStatus};
 use crate::train::rows::batch::Example;
@@ -32,6 +33,7 @@ use crate::train::rows::plan::Plan;
 use crate::train::rows::prepare;
 use crate::train::rows::prepare::Prepared;
 use crate::train::rows::survey::{Concern, Finding};
+use crate::train::rows::text;
 use crate::train::step::adapter;
 use crate::train::step::judge::Judge;
 
@@ -75,6 +77,7 @@ pub struct Checked {
     data: PathBuf,
     examples: Vec<Example>,
     split: Split,
+    landmarks: Option<Landmarks>,
     adapter: Adapter,
 
     /// Of a run that is resumed.
@@ -187,9 +190,9 @@ impl Readied {
         adapter: Adapter,
         stored: Option<RunRecord>,
     ) -> Checked {
-        let Self { data, prepared: Prepared { examples, split, survey }, plan } = self;
+        let Self { data, prepared: Prepared { examples, split, survey, landmarks }, plan } = self;
         let findings = survey.findings;
-        Checked { config, plan, findings, notes, data, examples, split, adapter, stored }
+        Checked { config, plan, findings, notes, data, examples, split, landmarks, adapter, stored }
     }
 }
 
@@ -293,6 +296,9 @@ impl Setup {
             train_rows: checked.split.train.len(),
             held_out_rows: checked.split.held_out.len(),
         });
+        if let Some(landmarks) = checked.landmarks {
+            progress.emit(TrainEvent::Landmarks(landmarks));
+        }
         checked.tell(progress);
         let Checked { config, plan, examples, split, adapter, stored, .. } = checked;
         let begins =
@@ -320,14 +326,18 @@ impl Setup {
 
 /// Takes the run's folder, and writes into it what the run is.
 fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
-    let Checked { config, plan, data, split, stored, .. } = checked;
+    let Checked { config, plan, data, split, stored, landmarks, .. } = checked;
     let lock = files::lock(&run_dir.join(record::LOCK_FILE))
         .map_err(|source| Error::Write { path: run_dir.to_owned(), source })?
         .ok_or_else(|| Error::Busy(run_dir.to_owned()))?;
     let record = if let Some(stored) = stored {
         RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored.clone() }
     } else {
-        let bytes = table::json_lines(data, &Quiet).map_err(|err| Error::Data(err.into()))?;
+        let bytes = if config.objective == Objective::Pretrain {
+            text::json_lines(data)?
+        } else {
+            table::json_lines(data, &Quiet).map_err(|err| Error::Data(err.into()))?
+        };
         write(&run_dir.join(record::DATA_FILE), &bytes)?;
         if let Some(info) = dataset_info::for_copy(data, record::DATA_FILE) {
             write(&run_dir.join(dataset_info::FILE), info.as_bytes())?;
@@ -345,6 +355,7 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
             data_sha256: files::sha256_of_bytes(&bytes),
             train_rows: split.train.len(),
             held_out_rows: split.held_out.len(),
+            landmarks: *landmarks,
             started: record::timestamp(OffsetDateTime::now_utc()),
             finished: None,
         }

@@ -368,7 +368,8 @@ impl<'a> Training<'a> {
             let asked = sample::prompt(&config.sample_prompt, examples, held_out);
             let Some(prompt) = asked else { return Ok(()) };
             let (model, adapter) = (training.student.model(), training.student.adapter());
-            let sample = sample::answer(model, adapter, &prompt, step, training.progress)?;
+            let sample =
+                sample::answer(model, adapter, (&prompt, config), step, training.progress)?;
             samples::append(run_dir, &sample)?;
             training.sampled = Some(step);
             training.progress.emit(TrainEvent::Sampled(sample));

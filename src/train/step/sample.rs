@@ -8,6 +8,7 @@ use crate::llm::adapter::lora::Adapter;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, generate};
 use crate::llm::model::Model;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::error::Error;
 use crate::train::record::metrics::TrainEvent;
 use crate::train::record::samples::Sample;
@@ -28,24 +29,33 @@ pub fn prompt(words: &str, examples: &[Example], held_out: &[usize]) -> Option<T
     asked.next().map(|example| example.prompt.clone())
 }
 
-/// Answers greedily, so that only the adapter makes a difference.
+/// Answers greedily, so that only what was learned makes a difference; a text that is continued is drawn
+/// with the run's seed.
 pub fn answer(
     model: &Model,
     adapter: &Adapter,
-    prompt: &Text,
+    (prompt, config): (&Text, &TrainConfig),
     step: usize,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Sample, Error> {
     let asked = match (prompt, model.chat()) {
-        (Text::Messages(messages), Some(_)) => Prompt::Chat(messages.clone()),
+        (Text::Messages(messages), Some(_)) if config.objective != Objective::Pretrain => {
+            Prompt::Chat(messages.clone())
+        }
         (text, _) => Prompt::Raw(text.words()),
+    };
+    // A model that has just been born repeats itself without end where nothing is drawn.
+    let sampling = if config.objective == Objective::Pretrain {
+        SamplingParams { temperature: 0.7, ..SamplingParams::default() }
+    } else {
+        SamplingParams { greedy: true, ..SamplingParams::default() }
     };
     let request = GenerateRequest {
         prompt: asked,
-        sampling: SamplingParams { greedy: true, ..SamplingParams::default() },
+        sampling,
         max_new_tokens: MAX_NEW_TOKENS,
         stop_strings: Vec::new(),
-        lanes: vec![Lane { seed: 0, adapter: AdapterMode::On }],
+        lanes: vec![Lane { seed: config.seed, adapter: AdapterMode::On }],
     };
     let answers = generate(model, Some(adapter), &request, &OnlyStop(progress));
     progress.check().map_err(|_stopped| Error::Cancelled)?;
