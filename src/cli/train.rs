@@ -92,24 +92,21 @@ fn with_model(args: &TrainArgs, config: TrainConfig, run_dir: PathBuf) -> anyhow
     let model = load_model(&config.model, config.weights())?;
     let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
     let screen = Screen::new(args.json);
-    let summary = match args.resume {
-        true => {
-            let request = ResumeRequest { run_dir, cache, unused: Some(config) };
-            jobs::give_way();
-            train::resume(&model, &request, &screen)
+    let summary = if args.resume {
+        let request = ResumeRequest { run_dir, cache, unused: Some(config) };
+        jobs::give_way();
+        train::resume(&model, &request, &screen)
+    } else {
+        let request = StartRequest { config, run_dir, cache };
+        if args.dry_run {
+            // All that the run would be refused for, and all that it would say.
+            let checked = setup::check_start(&model, &request, &screen)?;
+            screen.bar.clear();
+            checked.tell(&screen);
+            return estimate(&model, &request, &checked, args.json);
         }
-        false => {
-            let request = StartRequest { config, run_dir, cache };
-            if args.dry_run {
-                // All that the run would be refused for, and all that it would say.
-                let checked = setup::check_start(&model, &request, &screen)?;
-                screen.bar.clear();
-                checked.tell(&screen);
-                return estimate(&model, &request, &checked, args.json);
-            }
-            jobs::give_way();
-            train::start(&model, &request, &screen)
-        }
+        jobs::give_way();
+        train::start(&model, &request, &screen)
     };
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {

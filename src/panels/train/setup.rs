@@ -14,14 +14,13 @@ use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
 use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
-use crate::state::train::form::{DataSource, pairs};
+use crate::state::train::form::{DataSource, characters, pairs};
 use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, METHODS, Method, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
-use crate::words::thousands;
 
 /// The linear layers of a Llama-like block, and what each one does.
 const LINEARS: [(&str, &str); 7] = [
@@ -125,7 +124,6 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
 
 /// Which text a model is pretrained on.
 fn text_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
-    let characters = |count: usize| format!("{} characters", thousands(count));
     let sample = characters(STORIES_TXT.len());
     let hint = "700 short stories in simple words that come with the program";
     source_ui(ui, &mut train.source, DataSource::Sample, "Sample stories", hint, &sample);

@@ -120,6 +120,11 @@ impl Plan {
     }
 }
 
+/// `300,263 characters`.
+pub fn characters(count: usize) -> String {
+    format!("{} characters", words::thousands(count))
+}
+
 /// `1 pair`, `60 pairs`.
 pub fn pairs(count: usize) -> String {
     if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
