@@ -468,7 +468,8 @@ fn gradients_off(
         if let Some(key) = key {
             let gradient = Tensor::from_vec(gradient, tensor.shape.clone(), &Device::Cpu).unwrap();
             // GPT-2 stores its matrices the other way round.
-            let is_turned = gradient.dims() != expected[key].dims();
+            let ends = [".c_attn.weight", ".c_proj.weight", ".c_fc.weight"];
+            let is_turned = ends.iter().any(|end| tensor.name.ends_with(end));
             let gradient =
                 if is_turned { gradient.t().unwrap().contiguous().unwrap() } else { gradient };
             let largest =

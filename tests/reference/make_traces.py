@@ -408,7 +408,7 @@ CASES = {
     "full_sft_gemma3": sft(model="gemma3", method="full", data=whole_chat, wd=0.3, lr=5e-4),
     "full_sft_gpt2": sft(model="gpt2", method="full", data=whole_text, wd=0.3, lr=5e-4),
     "full_orpo_phi3": of("orpo", model="phi3", method="full", data=chat, lr=5e-4),
-    "full_kto_qwen2": of("kto", model="qwen2", method="full", data=labelled(chat), wd=0.3, lr=5e-4),
+    "full_kto_mistral": of("kto", model="mistral", method="full", data=labelled(chat), wd=0.3, lr=5e-4),
     "full_cpo_olmo2": of("cpo", model="tiny_olmo2", method="full", data=plain, lr=5e-4),
     "full_sft_smollm3": sft(model="tiny_smollm3", method="full", data=lambda rng, n: only_chosen(plain(rng, n)), lr=5e-4),
     # Whole parts beside LoRA
