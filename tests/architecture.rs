@@ -73,6 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "study",
             "train",
             "widgets",
+            "words",
         ],
     ),
     (
@@ -115,6 +116,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("step", &["config", "error", "objective", "record", "rows"]),
             ("estimate", &["config", "error", "objective", "record", "rows", "step"]),
             ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
+            ("newborn", &["config", "error", "record", "rows"]),
         ],
     ),
     (

@@ -177,8 +177,8 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Room(args) => room::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
-        Command::Completions(args) => shell::completions(args),
-        Command::Man(args) => shell::man(args),
+        Command::Completions(args) => shell::completions(args, Args::command()),
+        Command::Man(args) => shell::man(args, Args::command()),
         Command::Bench(args) => bench::run(args, process_start),
     };
     match result {
@@ -281,5 +281,18 @@ mod tests {
             let args = Args::try_parse_from(line.split(' '));
             assert!(args.is_ok_and(|args| args.command.is_some()), "{line}");
         }
+    }
+
+    #[test]
+    fn every_command_has_a_page_that_says_what_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["tuning-fork", "man", folder.path().to_str().unwrap()];
+        let args = Args::try_parse_from(words).unwrap();
+        let code = run(&args.command.unwrap(), Instant::now());
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+        let page = std::fs::read_to_string(folder.path().join("tuning-fork-evaluate.1")).unwrap();
+        assert!(page.contains("Let a model answer about every row of a table"), "{page}");
+        let whole = std::fs::read_to_string(folder.path().join("tuning-fork.1")).unwrap();
+        assert!(whole.contains("Exit status: 0 done"), "{whole}");
     }
 }

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::question::{Kind, Question};
-
-/// Of free text: as long as a short message.
-pub const MOST_CHARACTERS: usize = 140;
+use super::question::{Kind, MOST_CHARACTERS, Question};
 
 /// An answer as a page sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

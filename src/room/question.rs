@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::MOST_CHARACTERS;
 use super::error::QuestionError;
 
 const MOST_OPTIONS: usize = 12;
 const MOST_STEPS: i64 = 11;
 const MOST_TEXT: usize = 4_000;
 const MOST_OPTION: usize = 200;
+
+/// Of free text: as long as a short message.
+pub const MOST_CHARACTERS: usize = 140;
 
 /// What the audience is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -13,7 +13,8 @@ use super::design::{FORM, Study, StudyError};
 use super::folder::{self, Folder, Suggestion};
 use super::item::Item;
 use super::log::{self, CoderLog, Use};
-use crate::{files, words};
+use crate::files;
+use crate::words;
 
 /// How the file of a study for a colleague ends.
 pub const ENDING: &str = "coding.jsonl";

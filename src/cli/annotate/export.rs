@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{beside, file_name, open};
+use super::shared::{beside, file_name, open};
 use crate::cli::out;
 use crate::files;
 use crate::study::forms::export::{Export, files_of};

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::open;
+use super::shared::open;
 use crate::cli::out;
 use crate::data::table;
 use crate::files;

@@ -6,16 +6,9 @@ mod import;
 mod new;
 mod numbers;
 mod pairs;
-
-use std::path::{Path, PathBuf};
+mod shared;
 
 use clap::{Args, Subcommand};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use crate::study::design::StudyError;
-use crate::study::folder::Folder;
-use crate::study::log::Use;
 
 #[derive(Debug, Args)]
 pub struct AnnotateArgs {
@@ -57,25 +50,4 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
         Command::Pairs(args) => pairs::run(args),
         Command::Arena(args) => arena::run(args),
     }
-}
-
-/// Opens a study and tells what could not be read of it.
-fn open(path: &Path, usage: Use) -> Result<Folder, StudyError> {
-    let folder = Folder::open(path, usage)?;
-    folder.found.iter().for_each(|sentence| super::out::note(sentence));
-    Ok(folder)
-}
-
-fn now() -> anyhow::Result<String> {
-    Ok(OffsetDateTime::now_utc().format(&Rfc3339)?)
-}
-
-/// The name by which a person knows a file.
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// `codes.csv` with another ending, beside it.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    path.with_extension(ending)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::{file_name, now};
+use super::shared::{file_name, now};
 use crate::cli::out;
 use crate::data::table;
 use crate::files;

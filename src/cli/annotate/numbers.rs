@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::open;
+use super::shared::open;
 use crate::cli::out;
 use crate::study::agreement::agreement;
 use crate::study::agreement_words::markdown;

@@ -16,6 +16,7 @@ mod gguf_rules;
 pub mod gguf_vocab;
 mod jinja;
 mod model_file;
+pub mod regex;
 mod sentencepiece;
 mod spelling;
 pub mod tokenizer;

@@ -2,11 +2,11 @@
 
 use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, Ui};
 
-use super::{Suggesting, head, keys, questions, text};
+use super::suggesting::Suggesting;
+use super::{head, keys, questions, text};
 use crate::state::codes::CodesState;
 use crate::state::codes::session::{Session, Told};
 use crate::state::command::{CodesCommand, Commands};
-use crate::study::item::Role;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{self, Tone, chip_ui};
 use crate::widgets::empty_state::EmptyState;
@@ -231,14 +231,5 @@ fn guideline_ui(ui: &Ui, session: &mut Session) {
     });
     if modal.should_close() || modal.inner {
         session.guideline_open = false;
-    }
-}
-
-/// What an item is there for, said above it where it is not simply to be coded.
-pub(super) fn role_words(role: Role) -> Option<&'static str> {
-    match role {
-        Role::Training => Some("Training: the right code is shown after yours"),
-        // A check that says so would be none.
-        Role::Coding | Role::Check => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Label, Sides, Ui};
 
-use super::Suggesting;
+use super::suggesting::Suggesting;
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::forms::export::Export;

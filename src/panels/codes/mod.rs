@@ -6,14 +6,15 @@ mod head;
 mod keys;
 mod list;
 mod questions;
+mod role;
 mod setup;
+mod suggesting;
 mod text;
 mod variables;
 
-use std::path::PathBuf;
-
 use eframe::egui::Ui;
 
+use self::suggesting::Suggesting;
 use crate::state::codes::{AnnotateView, CodesState, Front};
 use crate::state::command::Commands;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -31,9 +32,6 @@ pub const KEYS: [(&str, &str); 10] = [
     ("R", "Write a reason"),
     ("← →", "Mark words, with Shift more of them"),
 ];
-
-/// Evaluations of the project that may suggest codes: name and folder.
-pub type Suggesting = [(String, PathBuf)];
 
 /// Draws the view below the switch.
 pub fn codes_ui(

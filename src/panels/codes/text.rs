@@ -4,7 +4,7 @@
 use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{self, Color32, Label, ScrollArea, Sense, Stroke, Ui};
 
-use super::coding::role_words;
+use super::role::role_words;
 use crate::state::codes::session::{Session, words_of};
 use crate::study::value::{Span, Value};
 use crate::study::variable::Kind;

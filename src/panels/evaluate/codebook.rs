@@ -51,12 +51,7 @@ pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut C
 }
 
 /// True: it is to be removed.
-pub(in crate::panels) fn class_ui(
-    ui: &mut Ui,
-    class: &mut Class,
-    index: usize,
-    can_remove: bool,
-) -> bool {
+pub(crate) fn class_ui(ui: &mut Ui, class: &mut Class, index: usize, can_remove: bool) -> bool {
     let p = theme::palette(ui);
     let number = index + 1;
     let frame = Frame::new()

@@ -6,7 +6,7 @@ use crate::panels::train::fields::row_ui;
 use crate::widgets::theme;
 
 /// An empty name stands for none.
-pub(in crate::panels) fn column_ui(
+pub(crate) fn column_ui(
     ui: &mut Ui,
     name: &str,
     hint: &str,

@@ -200,12 +200,9 @@ fn a_model_without_a_chat_template_continues_the_prompt() {
 }
 
 fn with_candidates() -> AnnotateState {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("answers.jsonl");
     let rows = "{\"prompt\":\"q\",\"responses\":[\"x\",\"y\",\"z\"],\"models\":[\"a\",\"b\",\"c\"]}\n\
                 {\"prompt\":\"r\",\"answer_a\":\"u\",\"answer_b\":\"v\"}\n";
-    crate::files::write_atomic(&path, rows.as_bytes()).unwrap();
-    let imported = crate::data::import::candidates(&path, &crate::jobs::Quiet).unwrap();
+    let imported = crate::data::import::candidates_of(rows);
     let mut state = AnnotateState::new(1);
     state.set_candidates("answers.jsonl", imported, 5.0);
     state

@@ -6,6 +6,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::llm::text::regex::Regex;
+
 /// A reward function.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reward {
@@ -201,7 +203,7 @@ impl Reward {
                 Some("give a pattern to look for".to_owned())
             }
             Rule::Regex { pattern, .. } => {
-                let wrong = tokenizers::utils::SysRegex::new(pattern).err();
+                let wrong = Regex::new(pattern).err();
                 wrong.map(|err| format!("`{pattern}` is no regular expression: {err}"))
             }
             Rule::ExactMatch { column, .. } if column.is_empty() => {

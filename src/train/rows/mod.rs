@@ -10,6 +10,7 @@ pub mod limit;
 mod packing;
 pub mod plan;
 pub mod prepare;
+pub mod prepared;
 pub mod survey;
 mod template;
 pub mod text;
@@ -133,7 +134,7 @@ mod tests {
         let error = match read_lines(text, objective).unwrap_err() {
             RowsError::Table(error) => error,
             RowsError::Columns(unmapped) => unmapped.error,
-            err @ RowsError::Info(_) => panic!("{err}"),
+            err => panic!("{err}"),
         };
         match error {
             ImportError::Row { line, column, problem, .. } => (line, column, problem),

@@ -6,6 +6,7 @@ use super::batch::{Borders, Encoded, Encoder, Example, Learned, Sequence};
 use super::findings;
 use super::limit::Limit;
 use super::packing;
+use super::prepared::Prepared;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
 use super::text;
 use crate::data::split;
@@ -15,24 +16,7 @@ use crate::llm::config::Naming;
 use crate::llm::model::Model;
 use crate::train::config::{ConfigProblem, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
-use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::TrainEvent;
-
-/// A file as a run trains on it.
-#[derive(Clone, Debug, Default)]
-pub struct Prepared {
-    /// What is trained on or held out, cut, in the order of the file.
-    pub examples: Vec<Example>,
-
-    /// Which of them are trained on.
-    pub split: Split,
-
-    /// Every row, and what there is to say.
-    pub survey: Survey,
-
-    /// Of pretraining: what the text is worth to whoever only counts.
-    pub landmarks: Option<Landmarks>,
-}
 
 /// All rows as token ids, and what the person should know about them.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::RowsError;
 use super::batch::{Example, Sequence};
 use super::limit::Limit;
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use super::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use crate::data::pair::Text;
 use crate::data::split::Split;

@@ -31,7 +31,7 @@ use crate::train::rows::batch::Example;
 use crate::train::rows::plan;
 use crate::train::rows::plan::Plan;
 use crate::train::rows::prepare;
-use crate::train::rows::prepare::Prepared;
+use crate::train::rows::prepared::Prepared;
 use crate::train::rows::survey::{Concern, Finding};
 use crate::train::rows::text;
 use crate::train::step::adapter;

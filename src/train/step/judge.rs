@@ -1,13 +1,13 @@
 //! What answers are paid: the rules of a run, made ready, and what each says of an answer.
 
 use serde_json::Value;
-use tokenizers::utils::SysRegex;
 
 use crate::data::pair::{Message, Text};
 use crate::encoder::{self, Classifier, Labels, Problem};
 use crate::jobs::Quiet;
 use crate::llm::Adapter;
 use crate::llm::model::Model;
+use crate::llm::text::regex::Regex;
 use crate::train::config::rewards::{LengthUnit, Reward, Rule};
 use crate::train::config::{ConfigProblem, schema};
 use crate::train::error::Error;
@@ -37,7 +37,7 @@ enum Ready {
         target: Option<f64>,
         per: f64,
     },
-    Regex(SysRegex, Where),
+    Regex(Regex, Where),
     Exact {
         column: String,
         ignore_case: bool,
@@ -191,7 +191,7 @@ fn ready(model: &Model, reward: &Reward) -> Result<Ready, Error> {
         }
         Rule::Regex { pattern, whole } => {
             let written = if *whole { format!(r"\A(?:{pattern})\z") } else { pattern.clone() };
-            let regex = SysRegex::new(&written);
+            let regex = Regex::new(&written);
             let regex = regex.map_err(|err| refused(format!("`{pattern}`: {err}")))?;
             Ready::Regex(regex, place(*whole))
         }
