@@ -115,6 +115,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("step", &["config", "error", "objective", "record", "rows"]),
             ("estimate", &["config", "error", "objective", "record", "rows", "step"]),
             ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
+            ("classify", &["config", "error", "record", "rows", "run", "step"]),
         ],
     ),
     (
@@ -175,7 +176,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("evaluate", &["command", "slots"]),
             ("playground", &["prefs", "scores", "slots"]),
             ("look_inside", &["playground", "slots"]),
-            ("train", &["command", "series", "slots"]),
+            ("train", &["command", "models", "series", "slots"]),
         ],
     ),
 ];

@@ -8,6 +8,7 @@ use crate::jobs::Progress;
 use crate::state::command::{Command, WindowCommand};
 use crate::state::slots::Activity;
 use crate::state::train::form::DataFile;
+use crate::train::classify;
 use crate::train::config::Objective;
 use crate::train::rows;
 use crate::train::rows::RowsError;
@@ -37,6 +38,11 @@ pub fn read_training_file(
     objective: Objective,
     progress: &dyn Progress<Reading>,
 ) -> Result<DataFile, RowsError> {
+    if objective.reads_texts() {
+        let found = classify::rows::read(path, &columns, objective, progress)?;
+        let (rows, report) = (found.rows.len(), Some(found.report));
+        return Ok(DataFile { path: path.to_owned(), rows, report, columns });
+    }
     let rows::Rows { rows, report, .. } = rows::read(path, &columns, objective, progress)?;
     Ok(DataFile { path: path.to_owned(), rows: rows.len(), report: Some(report), columns })
 }

@@ -35,6 +35,9 @@ pub enum SaveRunError {
 pub enum TrainingRows {
     File(PathBuf),
     Pairs(Vec<PreferencePair>),
+
+    /// JSON Lines that the program carries.
+    Carried(&'static str),
 }
 
 impl TrainingRows {
@@ -53,7 +56,7 @@ impl TrainingRows {
                 files::check_writable(folder)?;
                 Ok(path.clone())
             }
-            Self::Pairs(_) => {
+            Self::Pairs(_) | Self::Carried(_) => {
                 let path = run_dir.join(DATA_FILE);
                 self.write(&path)?;
                 Ok(path)
@@ -99,6 +102,7 @@ impl TrainingRows {
                 let of_disk = err.source().and_then(|source| source.downcast_ref::<io::Error>());
                 io::Error::new(of_disk.map_or(io::ErrorKind::Other, io::Error::kind), err)
             }),
+            Self::Carried(text) => Ok(text.as_bytes().to_vec()),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {
@@ -131,6 +135,9 @@ impl Workbench {
                 let records = self.store.records().iter();
                 let pairs = records.filter_map(|record| record.own_pair());
                 TrainingRows::Pairs(pairs.collect())
+            }
+            DataSource::Sample if train.form.objective.reads_texts() => {
+                TrainingRows::Carried(samples::HEADLINES_JSONL)
             }
             DataSource::Sample => TrainingRows::Pairs(samples::pairs()),
             DataSource::File => {

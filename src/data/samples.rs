@@ -16,6 +16,10 @@ pub const PAIRS_JSONL: &str = include_str!("../../sample_data/pairs.jsonl");
 /// `sample_data/neutral.txt`, as it is in the repository.
 const NEUTRAL_TXT: &str = include_str!("../../sample_data/neutral.txt");
 
+/// `sample_data/headlines.jsonl`, as it is in the repository: 200 invented headlines, each biased or
+/// neutral, with its topic.
+pub const HEADLINES_JSONL: &str = include_str!("../../sample_data/headlines.jsonl");
+
 /// A task of `sample_data/evaluate`, with the files that it names.
 const ABSTRACTS: [(&str, &str); 3] = [
     ("abstracts.csv", include_str!("../../sample_data/evaluate/abstracts.csv")),
@@ -52,6 +56,11 @@ pub fn pairs() -> Vec<PreferencePair> {
         .expect("a test reads the sample pairs")
 }
 
+/// How many headlines there are.
+pub fn headline_count() -> usize {
+    HEADLINES_JSONL.lines().count()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -68,6 +77,9 @@ mod tests {
         let asked: BTreeSet<String> = pairs.iter().map(|pair| pair.prompt.words()).collect();
         assert_eq!((pairs.len(), asked.len()), (60, 60));
         assert_eq!(neutral().count(), 8);
+        assert_eq!(headline_count(), 200);
+        let biased = HEADLINES_JSONL.matches("\"biased\"").count();
+        assert_eq!((biased, HEADLINES_JSONL.matches("\"neutral\"").count()), (100, 100));
     }
 
     #[test]

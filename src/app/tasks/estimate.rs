@@ -114,7 +114,8 @@ impl Workbench {
         let looked_at =
             self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
         let busy = self.tasks.is_computing_beside::<EstimateRun>();
-        if !looked_at || busy || rows(train) < 2 || !train.form_problems().is_empty() {
+        let of_texts = train.form.objective.reads_texts();
+        if !looked_at || busy || of_texts || rows(train) < 2 || !train.form_problems().is_empty() {
             return None;
         }
         self.state.model.ready()

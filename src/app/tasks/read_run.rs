@@ -10,6 +10,8 @@ use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 use crate::state::train::past::RunPast;
+use crate::state::train::texts::Said;
+use crate::train::record::confusion::{Confusion, Tested};
 use crate::train::record::history::History;
 use crate::train::record::round::Round;
 use crate::train::record::samples;
@@ -41,7 +43,10 @@ impl Work for ReadRun {
         _progress: &dyn Progress<()>,
     ) -> Result<RunPast, Infallible> {
         let round = Round::last(&folder);
-        Ok(RunPast::of(&History::read(&folder), samples::read(&folder), round))
+        let confusion = Confusion::read(&folder).pop();
+        let said = Said { confusion, tested: Tested::read(&folder) };
+        let past = RunPast::of(&History::read(&folder), samples::read(&folder), round);
+        Ok(past.saying(said))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
 use crate::state::train::live::LiveRun;
 use crate::train;
+use crate::train::classify;
 use crate::train::config::TrainConfig;
 use crate::train::estimate;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
@@ -92,14 +93,21 @@ impl Work for Train {
             RunWork::Start(run) => {
                 let is_new = !run.request.run_dir.exists();
                 let request = run.placed()?; // before the model is loaded
-                let model = load(&source, &request.config, progress);
-                let result = model.and_then(|model| Ok(train::start(&model, &request, progress)?));
+                let result = if request.config.objective.reads_texts() {
+                    classify::start(source.path(), &request, progress).map_err(TrainJobError::from)
+                } else {
+                    let model = load(&source, &request.config, progress);
+                    model.and_then(|model| Ok(train::start(&model, &request, progress)?))
+                };
                 if is_new && result.is_err() {
                     training_rows::take_back(&request.run_dir);
                 }
                 result
             }
             RunWork::Resume { config, request } => {
+                if config.objective.reads_texts() {
+                    return Ok(classify::resume(source.path(), &request, progress)?);
+                }
                 let model = load(&source, &config, progress)?;
                 Ok(train::resume(&model, &request, progress)?)
             }

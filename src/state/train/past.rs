@@ -2,6 +2,7 @@
 
 use super::curves::Curves;
 use super::samples::SampleBook;
+use super::texts::Said;
 use crate::train::record::history::History;
 use crate::train::record::metrics::StepMetrics;
 use crate::train::record::round::Round;
@@ -16,6 +17,8 @@ pub struct RunPast {
 
     /// Of GRPO and RLOO: the answers of its last round.
     pub round: Option<Round>,
+    /// Of a run that learns labels.
+    pub said: Said,
 }
 
 impl RunPast {
@@ -25,6 +28,13 @@ impl RunPast {
             last_step: history.steps.last().cloned(),
             samples: SampleBook::of(samples),
             round,
+            said: Said::default(),
         }
+    }
+
+    /// With what it said of its held-out texts.
+    #[must_use]
+    pub fn saying(self, said: Said) -> Self {
+        Self { said, ..self }
     }
 }
