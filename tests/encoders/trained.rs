@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use tuning_fork::encoder::learn::{Learner, Learns, Top, known_labels};
-use tuning_fork::jobs::Quiet;
-use tuning_fork::train::StartRequest;
+use tuning_fork::encoder::{Classifier, EncoderModel};
+use tuning_fork::jobs::{Cancelled, Progress, Quiet};
 use tuning_fork::train::classify::labels::{Target, targets};
 use tuning_fork::train::classify::rows::{Content, read};
-use tuning_fork::train::classify::{loss, start};
+use tuning_fork::train::classify::{loss, resume, start};
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
 use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork::train::{ResumeRequest, StartRequest};
 
 /// The folders of runs: those that are kept here, or all of a folder that
 /// `tests/reference/make_trained.py` has made.
@@ -106,6 +108,42 @@ fn assert_relative(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
     }
 }
 
+/// What `classify` makes of a run's texts with what the run has saved: the same as the run's own numbers
+/// are checked by `tests/reference/check_trained.py`, where `ENCODER_KEPT` names a folder for both.
+fn keep(name: &str, folder: &Path, (model, run_dir): (&Path, &Path)) {
+    let is_adapter = run_dir.join("adapter_config.json").is_file();
+    let classifier = if is_adapter {
+        Classifier::load_adapted(model, run_dir, &Quiet)
+    } else {
+        Classifier::load(run_dir, &Quiet)
+    };
+    let Ok(classifier) = classifier else {
+        let words = EncoderModel::load(run_dir).unwrap_or_else(|err| panic!("{name}: {err:?}"));
+        assert!(words.can_fill(), "{name}");
+        return;
+    };
+    let rows = std::fs::read_to_string(folder.join("data.jsonl")).unwrap();
+    let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts: Vec<(String, Option<String>)> = rows
+        .map(|row| {
+            (row["text"].as_str().unwrap().to_owned(), row["text_pair"].as_str().map(str::to_owned))
+        })
+        .collect();
+    let verdicts = classifier.classify(&texts, &Quiet).unwrap();
+    let Some(kept) = std::env::var_os("ENCODER_KEPT") else { return };
+    let to = Path::new(&kept).join(name);
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(run_dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let shares: Vec<Vec<f32>> = verdicts.into_iter().map(|verdict| verdict.probabilities).collect();
+    let said = serde_json::json!({ "model": model, "texts": texts, "probabilities": shares });
+    tuning_fork::files::write_atomic(&to.join("ours.json"), said.to_string().as_bytes()).unwrap();
+}
+
 /// A bias of keys has no gradient but rounding, which Adam turns into steps.
 fn is_of_keys(name: &str) -> bool {
     name.ends_with("key.bias")
@@ -145,6 +183,7 @@ fn every_step_and_every_final_weight_is_that_of_transformers() {
                 "{what}"
             );
         }
+        keep(name, folder, (&model, &run_dir));
         let (theirs, ours) = if folder.join("final.safetensors").is_file() {
             (folder.join("final.safetensors"), run_dir.join("model.safetensors"))
         } else {
@@ -232,4 +271,64 @@ fn every_gradient_of_the_first_step_is_that_of_torch() {
         }
         assert_eq!(seen, theirs.len(), "{name}");
     });
+}
+
+/// A run that was stopped after its third step and resumed ends with the same bytes.
+#[test]
+fn a_resumed_run_ends_with_the_same_bytes() {
+    for name in ["train_cls_accum", "train_cls_full"] {
+        let folder = root().join(name);
+        let (config, model) = config(&folder);
+        let mut config = TrainConfig {
+            save_steps: 1,
+            shuffle: true,
+            held_out_share: 0.2,
+            eval_steps: 2,
+            ..config
+        };
+        config.lora.lora_dropout = 0.1;
+        let out = tempfile::tempdir().unwrap();
+        let whole = out.path().join("whole");
+        let request = StartRequest { config: config.clone(), run_dir: whole.clone(), cache: None };
+        start(&model, &request, &Quiet).unwrap();
+        let parts = out.path().join("parts");
+        let request = StartRequest { config, run_dir: parts.clone(), cache: None };
+        DONE.set(0);
+        let summary = start(&model, &request, &StopAfter(3)).unwrap();
+        assert_eq!(summary.steps_done, 3, "{name}");
+        let request = ResumeRequest { run_dir: parts.clone(), cache: None, unused: None };
+        resume(&model, &request, &Quiet).unwrap();
+        let file =
+            if whole.join("model.safetensors").is_file() { "model" } else { "adapter_model" };
+        let file = format!("{file}.safetensors");
+        let bytes = |folder: &Path| std::fs::read(folder.join(&file)).unwrap();
+        assert!(bytes(&whole) == bytes(&parts), "{name}");
+        let losses = |folder: &Path| -> Vec<f64> {
+            History::read(folder)
+                .steps
+                .iter()
+                .map(|step| step.values.get(Metric::Loss).unwrap())
+                .collect()
+        };
+        assert_eq!(losses(&whole), losses(&parts), "{name}");
+    }
+}
+
+/// Says stop once so many steps are done.
+struct StopAfter(usize);
+
+thread_local! {
+    static DONE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Progress<TrainEvent> for StopAfter {
+    fn emit(&self, event: TrainEvent) {
+        if let TrainEvent::Step(step) = event {
+            DONE.set(step.step);
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if DONE.get() >= self.0 { Err(Cancelled) } else { Ok(()) }
+    }
 }
