@@ -152,7 +152,7 @@ impl Classifier {
     /// The decoder that it is. `None`: it is an encoder.
     pub fn decoder(&self) -> Option<&Model> {
         match &self.body {
-            Body::Encoder(_) => None,
+            Body::Encoder(_) | Body::Learned(_) => None,
             Body::Decoder(model, _) | Body::Adapted(model, _) => Some(model),
         }
     }
@@ -160,7 +160,7 @@ impl Classifier {
     /// What the score head of a decoder says of a text that is ids already.
     pub fn scores_of(&self, ids: &[u32]) -> Result<Vec<f32>, Error> {
         match &self.body {
-            Body::Encoder(_) => Err(Error::NoTokens),
+            Body::Encoder(_) | Body::Learned(_) => Err(Error::NoTokens),
             Body::Adapted(model, adapter) => adapted_scores(model, adapter, ids),
             Body::Decoder(model, head) => {
                 head.run(&last_state(model, None, ids, head.position(ids))?)

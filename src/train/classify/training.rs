@@ -285,6 +285,7 @@ impl<'a> Training<'a> {
             num_tokens: self.state.num_tokens,
             values,
             step_secs: started.elapsed().as_secs_f64(),
+            ..StepMetrics::default()
         };
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Step(metrics.clone()));
