@@ -117,6 +117,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("estimate", &["config", "error", "objective", "record", "rows", "step"]),
             ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
             ("newborn", &["config", "error", "record", "rows"]),
+            ("classify", &["config", "error", "record", "rows", "run", "step"]),
         ],
     ),
     (
@@ -180,7 +181,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("evaluate", &["command", "slots"]),
             ("playground", &["prefs", "scores", "slots"]),
             ("look_inside", &["playground", "slots"]),
-            ("train", &["command", "series", "slots"]),
+            ("train", &["command", "models", "series", "slots"]),
         ],
     ),
 ];

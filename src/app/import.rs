@@ -8,6 +8,7 @@ use crate::jobs::Progress;
 use crate::state::command::{Command, WindowCommand};
 use crate::state::slots::Activity;
 use crate::state::train::form::DataFile;
+use crate::train::classify;
 use crate::train::config::Objective;
 use crate::train::rows;
 use crate::train::rows::RowsError;
@@ -42,6 +43,11 @@ pub fn read_training_file(
         let texts = rows::text::texts(path)?;
         let rows = texts.iter().map(|text| text.chars().count()).sum();
         return Ok(DataFile { path: path.to_owned(), rows, report: None, columns });
+    }
+    if objective.reads_texts() {
+        let found = classify::rows::read(path, &columns, objective, progress)?;
+        let (rows, report) = (found.rows.len(), Some(found.report));
+        return Ok(DataFile { path: path.to_owned(), rows, report, columns });
     }
     let rows::Rows { rows, report, .. } = rows::read(path, &columns, objective, progress)?;
     Ok(DataFile { path: path.to_owned(), rows: rows.len(), report: Some(report), columns })

@@ -41,6 +41,8 @@ pub enum TrainingRows {
     /// One text, for pretraining.
     Text(&'static str),
     TextFile(PathBuf),
+    /// JSON Lines that the program carries.
+    Carried(&'static str),
 }
 
 impl TrainingRows {
@@ -59,7 +61,7 @@ impl TrainingRows {
                 files::check_writable(folder)?;
                 Ok(path.clone())
             }
-            Self::Pairs(_) | Self::Text(_) => {
+            Self::Pairs(_) | Self::Text(_) | Self::Carried(_) => {
                 let path = run_dir.join(DATA_FILE);
                 self.write(&path)?;
                 Ok(path)
@@ -107,6 +109,7 @@ impl TrainingRows {
             }),
             Self::Text(text) => Ok(format!("{}\n", json!({ "text": text })).into_bytes()),
             Self::TextFile(path) => text::json_lines(path).map_err(io::Error::other),
+            Self::Carried(text) => Ok(text.as_bytes().to_vec()),
             Self::Pairs(pairs) => {
                 let mut text = String::new();
                 for pair in pairs {
@@ -142,6 +145,9 @@ impl Workbench {
                 TrainingRows::Pairs(pairs.collect())
             }
             DataSource::Sample if is_text => TrainingRows::Text(samples::STORIES_TXT),
+            DataSource::Sample if train.form.objective.reads_texts() => {
+                TrainingRows::Carried(samples::HEADLINES_JSONL)
+            }
             DataSource::Sample => TrainingRows::Pairs(samples::pairs()),
             DataSource::File => {
                 let Some(file) = &train.file else {

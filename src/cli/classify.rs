@@ -22,8 +22,8 @@ pub struct ClassifyArgs {
     #[arg(long)]
     model: String,
 
-    /// An adapter with a score head to lay over a decoder: a reward model or a classifier that was trained
-    /// with LoRA
+    /// An adapter with a head to lay over the model: a classifier or a reward model that was trained with
+    /// LoRA
     #[arg(long)]
     adapter: Option<String>,
 
@@ -59,8 +59,10 @@ pub fn run(args: &ClassifyArgs) -> anyhow::Result<()> {
         bail!("there is no text: give one with --text, or a table of them with --input");
     }
     let bar = Bar::new();
-    let folder = resolve::resolve_model(&args.model)?;
-    let adapter = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    // The folder of an adapter alone stands for the model that it names, with it.
+    let found = resolve::resolve_with_adapter(&args.model)?;
+    let named = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let (folder, adapter) = (found.model, named.or(found.adapter));
     let classifier = match &adapter {
         Some(adapter) => Classifier::load_adapted(&folder, adapter, &bar),
         None => Classifier::load(&folder, &bar),

@@ -32,6 +32,8 @@ mod stability;
 mod stats;
 mod tensor_file;
 mod train;
+mod train_screen;
+mod train_texts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,19 +1,19 @@
 //! `tuning-fork train`: what the Train panel would run, from a file that the panel can save.
 
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use time::OffsetDateTime;
 
 use super::load::load_model;
 use super::out;
-use super::progress::Bar;
 use super::rows::TableArgs;
+use super::train_screen::{Screen, default_run_dir, finding_json};
+use super::train_texts;
+use super::train_texts::Asked;
 use crate::hub::paths::HubPaths;
 use crate::hub::resolve::resolve_model;
-use crate::jobs::{self, Cancelled, Progress};
+use crate::jobs;
 use crate::llm::Model;
 use crate::llm::card::ModelSource;
 use crate::memory::free_memory;
@@ -23,9 +23,6 @@ use crate::train::config::run_file;
 use crate::train::estimate::{Estimate, Estimator, Memory, Time};
 use crate::train::newborn;
 use crate::train::record::RECORD_FILE;
-use crate::train::record::metrics::TrainEvent;
-use crate::train::record::runs;
-use crate::train::rows::survey::{Concern, Finding};
 use crate::train::run::setup;
 use crate::train::run::setup::Checked;
 use crate::train::run::{ResumeRequest, StartRequest};
@@ -66,6 +63,15 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let problems = config.problems();
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);
+    }
+    if let Some(folder) = train_texts::encoder(&config) {
+        let TrainArgs { out, resume, dry_run, json, .. } = args;
+        let asked = Asked { out: out.as_deref(), resumes: *resume, json: *json };
+        return if *dry_run {
+            train_texts::dry_run(&asked, config, &folder)
+        } else {
+            train_texts::run(&asked, config, &folder)
+        };
     }
     // A model that is not here is reported by loading it.
     if let Ok(path) = resolve_model(&config.model) {
@@ -196,86 +202,4 @@ fn estimate(
         line(name, format!("{secs:.1} s"))?;
     }
     changes.iter().try_for_each(|change| out::line(&change.sentence()))
-}
-
-fn finding_json(finding: &Finding) -> serde_json::Value {
-    let Finding { concern, sentence, lines, rows: _ } = finding;
-    let concern = match concern {
-        Concern::Problem => "problem",
-        Concern::Caution => "caution",
-        Concern::Fact => "fact",
-    };
-    json!({ "concern": concern, "sentence": sentence, "lines": lines })
-}
-
-/// `runs/<id>` in the current folder, as in a project.
-fn default_run_dir(config: &TrainConfig) -> PathBuf {
-    let project = Path::new(".");
-    let id = runs::new_run_id(project, config.objective, OffsetDateTime::now_utc());
-    runs::runs_dir(project).join(id)
-}
-
-/// Steps as a bar, or as JSON Lines.
-struct Screen {
-    bar: Bar,
-    json: bool,
-    planned: RefCell<usize>,
-    broken: RefCell<Option<anyhow::Error>>,
-}
-
-impl Screen {
-    fn new(json: bool) -> Self {
-        Self { bar: Bar::new(), json, planned: RefCell::new(0), broken: RefCell::new(None) }
-    }
-
-    fn print(&self, result: anyhow::Result<()>) {
-        if let Err(error) = result {
-            self.broken.borrow_mut().get_or_insert(error);
-        }
-    }
-}
-
-impl Progress<TrainEvent> for Screen {
-    fn emit(&self, event: TrainEvent) {
-        match event {
-            TrainEvent::Preparing { what, done, total, .. } => {
-                self.bar.count(&what, done as u64, total as u64);
-            }
-            TrainEvent::Planned { steps, train_rows, held_out_rows } => {
-                *self.planned.borrow_mut() = steps;
-                self.bar.note(&format!(
-                    "{} on {}, {} held out",
-                    counted(steps, "step", "steps"),
-                    counted(train_rows, "row", "rows"),
-                    counted(held_out_rows, "row", "rows"),
-                ));
-            }
-            // Said in a sentence, too.
-            TrainEvent::Landmarks(_) => {}
-            TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),
-            TrainEvent::Noted(text) => self.bar.note(&text),
-            TrainEvent::Step(step) => {
-                if self.json {
-                    self.print(out::json(&step));
-                }
-                let total = *self.planned.borrow() as u64;
-                self.bar.count(&step.words(), step.step as u64, total);
-            }
-            TrainEvent::Evaluated(evaluation) => {
-                if self.json {
-                    self.print(out::json(&evaluation));
-                }
-                self.bar.note(&evaluation.words());
-            }
-            TrainEvent::Saved { .. } | TrainEvent::Aside { .. } | TrainEvent::Answered(_) => {}
-            TrainEvent::Sampled(sample) => self.bar.note(&format!(
-                "After step {}, asked {:?}:\n{}",
-                sample.step, sample.prompt, sample.answer
-            )),
-        }
-    }
-
-    fn check(&self) -> Result<(), Cancelled> {
-        if self.broken.borrow().is_some() { Err(Cancelled) } else { Ok(()) }
-    }
 }

@@ -20,6 +20,9 @@ const NEUTRAL_TXT: &str = include_str!("../../sample_data/neutral.txt");
 
 /// `sample_data/texts/stories.txt`, as it is in the repository: a text to pretrain a small model on.
 pub const STORIES_TXT: &str = include_str!("../../sample_data/texts/stories.txt");
+/// `sample_data/headlines.jsonl`, as it is in the repository: 200 invented headlines, each biased or
+/// neutral, with its topic.
+pub const HEADLINES_JSONL: &str = include_str!("../../sample_data/headlines.jsonl");
 
 /// A task of `sample_data/evaluate`, with the files that it names.
 const ABSTRACTS: [(&str, &str); 3] = [
@@ -70,6 +73,11 @@ pub fn pairs() -> Vec<PreferencePair> {
         .expect("a test reads the sample pairs")
 }
 
+/// How many headlines there are.
+pub fn headline_count() -> usize {
+    HEADLINES_JSONL.lines().count()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -86,6 +94,9 @@ mod tests {
         let asked: BTreeSet<String> = pairs.iter().map(|pair| pair.prompt.words()).collect();
         assert_eq!((pairs.len(), asked.len()), (60, 60));
         assert_eq!(neutral().count(), 8);
+        assert_eq!(headline_count(), 200);
+        let biased = HEADLINES_JSONL.matches("\"biased\"").count();
+        assert_eq!((biased, HEADLINES_JSONL.matches("\"neutral\"").count()), (100, 100));
     }
 
     #[test]

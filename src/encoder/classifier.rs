@@ -6,7 +6,8 @@ use std::path::Path;
 use super::error::Error;
 use super::heads::SequenceHead;
 use super::labels::Labels;
-use super::model::{Encoded, EncoderModel, is_encoder, read_config};
+use super::learn::{Example, Learner, Learns, Top, known_labels};
+use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_folder, read_config};
 use super::network::{Network, Tokens};
 use super::store::Store;
 use crate::jobs::Progress;
@@ -25,6 +26,9 @@ pub struct Classifier {
 enum Body {
     Encoder(Box<EncoderModel>),
     Decoder(Box<Model>, ScoreHead),
+
+    /// An encoder with an adapter over it.
+    Learned(Box<Learner>),
 
     /// With an adapter that brings the score head: a reward model that was trained here, or by TRL.
     Adapted(Box<Model>, Box<Adapter>),
@@ -115,12 +119,22 @@ impl Classifier {
         Ok(Self { body: Body::Decoder(Box::new(model), head), labels })
     }
 
-    /// A decoder with an adapter that has a score head, as [`Self::load`] reads one that is a folder by itself.
+    /// A model with an adapter that has a head, as [`Self::load`] reads one that is a folder by itself.
     pub fn load_adapted(
         model: &Path,
         adapter: &Path,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<Self, Error> {
+        if is_encoder_folder(model) {
+            let labels = known_labels(model, Some(adapter))?.ok_or_else(|| Error::NoHead {
+                folder: adapter.to_owned(),
+                wanted: "gives labels",
+                found: "neither the adapter nor its model has one".to_owned(),
+            })?;
+            let learns = Learns::Adapter(adapter.to_owned());
+            let learner = Learner::load(model, Top::Labels(labels.clone()), &learns, 0)?;
+            return Ok(Self { body: Body::Learned(Box::new(learner)), labels });
+        }
         let model = Model::load(&ModelSource::at(model), &LoadOptions::default(), progress)?;
         let loaded = Adapter::load(adapter, &model)?;
         let Some(head) = loaded.score_head() else {
@@ -138,7 +152,7 @@ impl Classifier {
     /// The decoder that it is. `None`: it is an encoder.
     pub fn decoder(&self) -> Option<&Model> {
         match &self.body {
-            Body::Encoder(_) => None,
+            Body::Encoder(_) | Body::Learned(_) => None,
             Body::Decoder(model, _) | Body::Adapted(model, _) => Some(model),
         }
     }
@@ -146,7 +160,7 @@ impl Classifier {
     /// What the score head of a decoder says of a text that is ids already.
     pub fn scores_of(&self, ids: &[u32]) -> Result<Vec<f32>, Error> {
         match &self.body {
-            Body::Encoder(_) => Err(Error::NoTokens),
+            Body::Encoder(_) | Body::Learned(_) => Err(Error::NoTokens),
             Body::Adapted(model, adapter) => adapted_scores(model, adapter, ids),
             Body::Decoder(model, head) => {
                 head.run(&last_state(model, None, ids, head.position(ids))?)
@@ -162,6 +176,7 @@ impl Classifier {
     pub fn longest(&self) -> Option<usize> {
         match &self.body {
             Body::Encoder(model) => model.longest(),
+            Body::Learned(learner) => learner.longest(),
             Body::Decoder(model, _) | Body::Adapted(model, _) => {
                 Some(model.config().context_length)
             }
@@ -176,6 +191,7 @@ impl Classifier {
     ) -> Result<Vec<Verdict>, Error> {
         let scored = match &self.body {
             Body::Encoder(model) => by_encoder(model, texts, progress)?,
+            Body::Learned(learner) => by_learner(learner, texts, progress)?,
             Body::Decoder(model, head) => by_decoder(model, head, texts, progress)?,
             Body::Adapted(model, adapter) => by_adapted(model, adapter, texts, progress)?,
         };
@@ -212,6 +228,34 @@ fn by_encoder(
         let rows = batch.iter().zip(scores.chunks_exact(head.label_count()));
         let scored = rows.map(|(place, scores)| {
             let Encoded { ids, is_cut, .. } = &encoded[*place];
+            (scores.to_vec(), ids.len(), *is_cut)
+        });
+        Ok(scored.collect())
+    })
+}
+
+/// The same with an adapter over the encoder.
+fn by_learner(
+    learner: &Learner,
+    texts: &[(String, Option<String>)],
+    progress: &dyn Progress<Classified>,
+) -> Result<Vec<Scored>, Error> {
+    let encode = |(text, second): &(String, Option<String>)| {
+        learner.encode(text, second.as_deref(), usize::MAX)
+    };
+    let encoded = texts.iter().map(encode).collect::<Result<Vec<Example>, Error>>()?;
+    let lengths: Vec<usize> = encoded.iter().map(|example| example.ids.len()).collect();
+    let before = |done| {
+        progress.check()?;
+        progress.emit(Classified { done, total: texts.len() });
+        Ok(())
+    };
+    Network::in_batches(&lengths, before, |batch| {
+        let read: Vec<Tokens<'_>> = batch.iter().map(|place| encoded[*place].tokens()).collect();
+        let scores = learner.scores(&read, &[]);
+        let rows = batch.iter().zip(scores.chunks_exact(learner.outputs()));
+        let scored = rows.map(|(place, scores)| {
+            let Example { ids, is_cut, .. } = &encoded[*place];
             (scores.to_vec(), ids.len(), *is_cut)
         });
         Ok(scored.collect())

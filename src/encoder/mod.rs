@@ -16,6 +16,7 @@ pub(crate) mod families_pairs;
 mod family;
 mod heads;
 mod labels;
+pub mod learn;
 mod masked;
 pub(crate) mod model;
 pub(crate) mod network;

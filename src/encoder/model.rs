@@ -298,7 +298,7 @@ impl Encoded {
 
 /// `model_max_length` of `tokenizer_config.json`, which transformers cuts at; a number of 30 digits
 /// stands for none.
-fn tokenizer_length(folder: &Path) -> Option<usize> {
+pub(super) fn tokenizer_length(folder: &Path) -> Option<usize> {
     let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
     let config: Value = serde_json::from_slice(&text).ok()?;
     let most = config.get("model_max_length")?.as_f64()?;

@@ -248,7 +248,7 @@ fn batches(lengths: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// The learned position of each token.
-fn places(first: FirstPosition, before: usize, ids: &[u32]) -> Vec<u32> {
+pub(super) fn places(first: FirstPosition, before: usize, ids: &[u32]) -> Vec<u32> {
     match first {
         FirstPosition::From(first) => {
             (0..ids.len()).map(|at| (first + before + at) as u32).collect()

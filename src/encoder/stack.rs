@@ -427,7 +427,7 @@ impl Pass<'_> {
 }
 
 /// Cosines and sines of a plain rotary embedding for the positions from 0 on.
-fn turns(base: f64, head_dim: usize, positions: usize) -> RopeTable {
+pub(super) fn turns(base: f64, head_dim: usize, positions: usize) -> RopeTable {
     let pairs = head_dim / 2;
     // In f32, as torch computes it: far positions turn the difference into 1e-5.
     let slow = |pair: usize| 1.0 / (base as f32).powf((2 * pair) as f32 / head_dim as f32);

@@ -495,7 +495,7 @@ pub fn memory_needed(source: &ModelSource, weights: Weights) -> Result<u64, Erro
 }
 
 /// Name, origin and hash.
-fn identity(
+pub(crate) fn identity(
     source: &ModelSource,
     progress: &dyn Progress<LoadEvent>,
 ) -> Result<ModelIdentity, Error> {

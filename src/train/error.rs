@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::config::ConfigProblem;
 use super::config::run_file::RunFileError;
 use super::rows::RowsError;
+use crate::encoder;
 use crate::llm;
 use crate::words::gigabytes;
 
@@ -37,6 +38,9 @@ pub enum Error {
 
     #[error("the model could not be run")]
     Model(#[from] llm::error::Error),
+
+    #[error(transparent)]
+    Encoder(#[from] encoder::Error),
 
     #[error("the adapter {} cannot be continued", path.display())]
     Adapter { path: PathBuf, source: llm::error::Error },

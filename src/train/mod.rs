@@ -1,6 +1,7 @@
 //! Preference learning: pairs in, a LoRA adapter and its curves out. What it computes is what TRL
 //! computes; where a number comes from is said beside it.
 
+pub mod classify;
 pub mod config;
 pub mod error;
 pub mod estimate;

@@ -7,3 +7,4 @@ mod classifiers;
 mod masked;
 mod pairs;
 mod support;
+mod trained;

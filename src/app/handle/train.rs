@@ -10,6 +10,7 @@ use crate::app::services::cache_folder;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::export_adapter::{AdapterToExport, ExportAdapter};
 use crate::app::tasks::export_run::{ExportRun, RunToExport};
+use crate::app::tasks::label_text::{LabelText, ToLabel};
 use crate::app::tasks::load_model::LoadModel;
 use crate::app::tasks::measure_run::{MeasureRun, RunToMeasure};
 use crate::app::tasks::read_run::{ReadFor, ReadRun};
@@ -29,8 +30,8 @@ use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
+use crate::train::config::TrainConfig;
 use crate::train::config::run_file;
-use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::leash;
 use crate::train::record::notes::RunNotes;
 use crate::train::record::{DATA_FILE, MODEL_FOLDER, runs};
@@ -77,6 +78,7 @@ impl Workbench {
             TrainCommand::StopMeasuring => self.tasks.stop::<MeasureRun>(),
             TrainCommand::Try(id) => self.try_run(&id, Which::Last),
             TrainCommand::TryBest(id) => self.try_run(&id, Which::Best),
+            TrainCommand::Label(id, text) => self.label_text(&id, text),
             TrainCommand::Show(id) => self.read_run(&id, ReadFor::Showing),
             TrainCommand::SaveRunFile => self.ask(Ask::SaveRunFile),
             TrainCommand::ChooseRunFile => self.ask(Ask::RunFile),
@@ -120,7 +122,12 @@ impl Workbench {
         let is_born = self.state.train.form.newborn.is_some();
         // A model that is born takes the place of the one that is loaded.
         let nothing = is_born.then(|| ModelSource::at(&open.folder));
-        let Some(source) = loaded.or(nothing) else { return };
+        let source = if self.state.train.form.objective.reads_texts() {
+            self.state.train.texts.chosen.clone().map(ModelSource::Folder)
+        } else {
+            loaded.or(nothing)
+        };
+        let Some(source) = source else { return };
         let folder = &open.folder;
         let objective = self.state.train.form.objective;
         let id = runs::new_run_id(folder, objective, self.host.now());
@@ -134,6 +141,16 @@ impl Workbench {
         let request = StartRequest { config, run_dir, cache: cache_folder() };
         let run = RunWork::Start(NewRun { rows, request });
         self.start(Train, TrainWork { source, run });
+    }
+
+    /// Asks the classifier of a run about a text.
+    fn label_text(&mut self, id: &str, text: String) {
+        let Some(run) = self.run_view(id) else { return };
+        let Some(source) = self.base_model(&run.config.model, PanelId::Train) else { return };
+        self.state.train.texts.trial.asked = Some(id.to_owned());
+        let base = source.path().to_owned();
+        let to_label = ToLabel { run_dir: run.folder, base, text: text.clone() };
+        self.start_instead(LabelText { id: id.to_owned(), text }, to_label);
     }
 
     fn pause_training(&mut self, paused: bool) {
@@ -301,7 +318,12 @@ impl Workbench {
                 return;
             }
         };
-        if entry.config.method.own().is_some() && entry.config.objective != Objective::Classify {
+        if entry.config.objective.reads_texts() {
+            // It is tried on a text that is typed in beside its curves.
+            self.state.prefs.panel = PanelId::Train;
+            self.state.train.select(id);
+            self.read_run(id, ReadFor::Showing);
+        } else if entry.config.method.own().is_some() {
             let folder = match (which, &entry.record.best) {
                 (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
                 _ => run_dir.clone(),
@@ -334,11 +356,13 @@ impl Workbench {
 
     pub(super) fn save_run_file(&mut self, path: PathBuf) {
         let Some(rows) = self.training_rows_or_notice() else { return };
-        let model = self
-            .state
-            .model
-            .ready()
-            .map_or_else(|| "starter".to_owned(), |card| card.source.path().display().to_string());
+        let train = &self.state.train;
+        let model = if train.form.objective.reads_texts() {
+            train.texts.chosen.as_ref().map(|path| path.display().to_string())
+        } else {
+            self.state.model.ready().map(|card| card.source.path().display().to_string())
+        };
+        let model = model.unwrap_or_else(|| "starter".to_owned());
         let config = TrainConfig { model, ..self.state.train.form.clone() };
         self.start(SaveRunFile, RunFile { config, rows, path });
     }

@@ -115,7 +115,7 @@ impl Workbench {
             self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
         let busy = self.tasks.is_computing_beside::<EstimateRun>();
         // What a model that is not born yet takes is said beside its shape.
-        let is_unborn = train.form.newborn.is_some();
+        let is_unborn = train.form.newborn.is_some() || train.form.objective.reads_texts();
         if !looked_at || busy || is_unborn || rows(train) < 2 || !train.form_problems().is_empty() {
             return None;
         }

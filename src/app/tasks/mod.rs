@@ -19,6 +19,7 @@ pub mod export_view;
 pub mod find_addresses;
 pub mod grow_tree;
 pub mod keep_room;
+pub mod label_text;
 pub mod list_configurations;
 pub mod list_evaluations;
 pub mod list_lectures;

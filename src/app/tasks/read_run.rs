@@ -10,7 +10,9 @@ use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
 use crate::state::prefs::PanelId;
 use crate::state::train::past::RunPast;
+use crate::state::train::texts::Said;
 use crate::train::record::RunRecord;
+use crate::train::record::confusion::{Confusion, Tested};
 use crate::train::record::history::History;
 use crate::train::record::round::Round;
 use crate::train::record::samples;
@@ -43,8 +45,10 @@ impl Work for ReadRun {
     ) -> Result<RunPast, Infallible> {
         let landmarks = RunRecord::read(&folder).ok().and_then(|record| record.landmarks);
         let round = Round::last(&folder);
+        let confusion = Confusion::read(&folder).pop();
+        let said = Said { confusion, tested: Tested::read(&folder) };
         let past = RunPast::of(&History::read(&folder), samples::read(&folder), round);
-        Ok(past.with_landmarks(landmarks))
+        Ok(past.with_landmarks(landmarks).saying(said))
     }
 }
 

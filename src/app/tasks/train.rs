@@ -19,6 +19,7 @@ use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
 use crate::state::train::live::LiveRun;
 use crate::train;
+use crate::train::classify;
 use crate::train::config::TrainConfig;
 use crate::train::estimate;
 use crate::train::newborn;
@@ -93,16 +94,21 @@ impl Work for Train {
             RunWork::Start(run) => {
                 let is_new = !run.request.run_dir.exists();
                 let mut request = run.placed()?; // before the model is loaded
-                let born = newborn::born(&request.config, &request.config.data, &request.run_dir);
-                let model = born.map_err(TrainJobError::from).and_then(|config| {
-                    let source = match config.newborn {
-                        Some(_) => ModelSource::at(&newborn::folder(&request.run_dir)),
-                        None => source,
-                    };
-                    request.config = config;
-                    load(&source, &request.config, progress)
-                });
-                let result = model.and_then(|model| Ok(train::start(&model, &request, progress)?));
+                let result = if request.config.objective.reads_texts() {
+                    classify::start(source.path(), &request, progress).map_err(TrainJobError::from)
+                } else {
+                    let born =
+                        newborn::born(&request.config, &request.config.data, &request.run_dir);
+                    let model = born.map_err(TrainJobError::from).and_then(|config| {
+                        let source = match config.newborn {
+                            Some(_) => ModelSource::at(&newborn::folder(&request.run_dir)),
+                            None => source,
+                        };
+                        request.config = config;
+                        load(&source, &request.config, progress)
+                    });
+                    model.and_then(|model| Ok(train::start(&model, &request, progress)?))
+                };
                 if is_new && result.is_err() {
                     newborn::take_back(&request.run_dir);
                     training_rows::take_back(&request.run_dir);
@@ -110,6 +116,9 @@ impl Work for Train {
                 result
             }
             RunWork::Resume { config, request } => {
+                if config.objective.reads_texts() {
+                    return Ok(classify::resume(source.path(), &request, progress)?);
+                }
                 let model = load(&source, &config, progress)?;
                 Ok(train::resume(&model, &request, progress)?)
             }

@@ -43,7 +43,7 @@ pub use level::instructions;
 pub use matmul::{Product, matmul_all};
 pub use matrix::QMatrix;
 pub use rows::{gelu, gelu_tanh_mul, rms_norm, silu_mul, softmax};
-pub use slopes::{ScoreSums, score_sums, silu_mul_backward};
+pub use slopes::{ScoreSums, gelu_backward, score_sums, silu_mul_backward};
 
 #[cfg(test)]
 mod levels_tests;

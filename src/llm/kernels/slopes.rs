@@ -36,6 +36,35 @@ fn silu_mul_slopes(gate: &mut [f32], up: &mut [f32], grad: &[f32]) {
     }
 }
 
+/// The gradient of [`super::gelu`], written over what it was computed from.
+pub fn gelu_backward(x: &mut [f32], grad: &[f32]) {
+    assert_eq!(x.len(), grad.len(), "one gradient for each value");
+    let level = Level::best();
+    x.par_chunks_mut(TASK).zip(grad.par_chunks(TASK)).for_each(|(x, grad)| {
+        at_level!(level, gelu_slopes, x: &mut [f32], grad: &[f32]);
+    });
+}
+
+/// Φ(x) + x φ(x), with the error function of Abramowitz and Stegun 7.1.26.
+#[inline(always)]
+fn gelu_slopes(x: &mut [f32], grad: &[f32]) {
+    const RATE: f32 = 0.327_591_1;
+    const SERIES: [f32; 5] = [1.061_405_4, -1.453_152_1, 1.421_413_7, -0.284_496_72, 0.254_829_6];
+    const DENSITY: f32 = 0.398_942_3; // 1 / √(2π)
+    for (x, grad) in x.iter_mut().zip(grad) {
+        let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+        let t = 1.0 / (1.0 + RATE * z);
+        let mut sum = 0.0;
+        for factor in SERIES {
+            sum = (sum + factor) * t;
+        }
+        let power = exp(-z * z);
+        let tail = 0.5 * sum * power;
+        let below = if *x < 0.0 { tail } else { 1.0 - tail };
+        *x = (below + *x * DENSITY * power) * grad;
+    }
+}
+
 /// What a row of scores x says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ScoreSums {
@@ -119,6 +148,19 @@ mod tests {
             let slope = (silu(g + 1e-4) - silu(g - 1e-4)) / 2e-4;
             assert!((f64::from(gate[at]) - slope * u * d).abs() < 1e-4, "{at}");
             assert!((f64::from(up[at]) - silu(g) * d).abs() < 1e-5, "{at}");
+        }
+    }
+
+    #[test]
+    fn the_slopes_of_gelu_are_those_of_its_definition() {
+        let (xs, grads) = (values(1000, 6.0), values(1000, 3.0));
+        let mut found = xs.clone();
+        gelu_backward(&mut found, &grads);
+        let gelu = |x: f64| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2));
+        for ((found, x), grad) in found.iter().zip(xs).zip(grads) {
+            let x = f64::from(x);
+            let slope = (gelu(x + 1e-4) - gelu(x - 1e-4)) / 2e-4;
+            assert!((f64::from(*found) - slope * f64::from(grad)).abs() < 2e-6, "{x}");
         }
     }
 

@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn joined_pairs_fill_the_vocabulary_they_are_given() {
-        let text = "seven quick wizards brew the cat's potion while dogs jump over hats\n".repeat(20);
+        let text =
+            "seven quick wizards brew the cat's potion while dogs jump over hats\n".repeat(20);
         let born = tokenizer(TokenKind::Bpe, &text, (280, 64)).unwrap();
         assert_eq!(born.vocab_size, 280);
         assert_eq!(born, tokenizer(TokenKind::Bpe, &text, (280, 64)).unwrap());

@@ -32,31 +32,36 @@ pub(super) fn summary_ui(
                 ui.label(theme::muted(ui, text));
             }
         });
+        let of_texts = live.objective.reads_texts();
         let sentence = if let Some(reason) = &summary.stopped_early {
             reason.as_str()
         } else if summary.steps_done == 0 {
             "It was stopped before the first step: the adapter is still empty"
+        } else if of_texts {
+            "The model is saved as transformers or PEFT saves it"
         } else if summary.steps_done < summary.steps_planned {
             "The adapter is ready to try in the playground. You can resume the run later"
         } else {
             "The adapter is ready to try in the playground"
         };
         ui.add(Label::new(sentence).wrap());
-        if let Some(after) = &live.evaluation {
+        if let Some(after) = live.evaluation.as_ref().filter(|_| !of_texts) {
             ui.add_space(theme::GAP_SMALL);
             before_after_ui(ui, live.loss_at_start, live.evaluation_before.as_ref(), after);
         }
-        if let Some(run) = run {
+        if let Some(run) = run.filter(|_| !of_texts) {
             measured_ui(ui, run, commands);
         }
         ui.add_space(theme::GAP_SMALL);
         ui.horizontal_wrapped(|ui| {
             let try_it = ActionButton::primary("Try it").icon(icons::PLAYGROUND);
             let hint = "Ask the same prompt of the base model and of the trained one, side by side";
-            if ui.add(try_it).on_hover_text(hint).clicked() {
-                commands.push(TrainCommand::Try(live.id.clone()));
+            if !of_texts {
+                if ui.add(try_it).on_hover_text(hint).clicked() {
+                    commands.push(TrainCommand::Try(live.id.clone()));
+                }
+                best_ui(ui, live, summary, run, commands);
             }
-            best_ui(ui, live, summary, run, commands);
             let folder = ActionButton::new("Show the folder").icon(icons::FOLDER);
             let hint = summary.run_dir.display().to_string();
             if ui.add(folder).on_hover_text(hint).clicked() {

@@ -3,9 +3,11 @@
 use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::answers;
+use super::confusion::confusion_ui;
 use super::ended::{failed_ui, summary_ui};
 use super::measured::measured_ui;
 use super::plots::{Shown, plots_ui};
+use super::texts::trial_ui;
 use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
@@ -23,7 +25,7 @@ use crate::widgets::theme::{self, icons};
 
 /// The run under way, or the one that has just ended.
 pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
-    let TrainState { live: Some(live), runs, span, asks_stop, .. } = train else { return };
+    let TrainState { live: Some(live), runs, span, asks_stop, texts, .. } = train else { return };
     let mut stop_pressed = false;
     ScrollArea::vertical().id_salt("train_live").auto_shrink(false).show(ui, |ui| {
         match &live.phase {
@@ -42,6 +44,10 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             answers::answers_ui(ui, round);
         }
         samples_ui(ui, &mut live.samples);
+        if matches!(live.phase, Phase::Done(_)) && gives_labels(live.objective) {
+            trial_ui(ui, &live.id, &mut texts.trial, commands);
+        }
+        confusion_ui(ui, live.confusion.as_ref(), live.tested.as_ref());
         if live.steps_done() > 0 {
             let steps_planned = live.steps_planned;
             let (objective, start) = (live.objective, live.loss_at_start);
@@ -54,6 +60,11 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         train.stopping();
         commands.push(TrainCommand::Stop);
     }
+}
+
+/// Whether a run's result can be asked about a text.
+fn gives_labels(objective: Objective) -> bool {
+    matches!(objective, Objective::Classify | Objective::Regress)
 }
 
 /// Before the first step there is nothing to draw: what the wait is for.
@@ -70,7 +81,9 @@ fn waiting_ui(ui: &mut Ui, objective: Objective) {
 
 /// A run of the list.
 pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
-    let TrainState { selected: Some(selected), runs, live, span, .. } = train else { return };
+    let TrainState { selected: Some(selected), runs, live, span, texts, .. } = train else {
+        return;
+    };
     let Some(run) = runs.iter().find(|run| run.id == selected.id) else { return };
     let mut back = false;
     ScrollArea::vertical().id_salt("train_selected").auto_shrink(false).show(ui, |ui| {
@@ -82,7 +95,8 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
                     back = ui.add(ActionButton::new(words)).clicked();
                 }
                 let try_it = ActionButton::new("Try it").icon(icons::PLAYGROUND);
-                if run.usable && ui.add(try_it).clicked() {
+                let is_of_texts = run.objective.reads_texts();
+                if run.usable && !is_of_texts && ui.add(try_it).clicked() {
                     commands.push(TrainCommand::Try(run.id.clone()));
                 }
             });
@@ -91,12 +105,21 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
             if let Some(note) = &run.note {
                 ui.add(Label::new(note).wrap());
             }
-            measured_ui(ui, run, commands);
+            if !run.objective.reads_texts() {
+                measured_ui(ui, run, commands);
+            }
         });
         if let Some(round) = &selected.round {
             answers::answers_ui(ui, round);
         }
         samples_ui(ui, &mut selected.samples);
+        if run.steps_done > 0 && gives_labels(run.objective) {
+            trial_ui(ui, &run.id, &mut texts.trial, commands);
+        }
+        let said = texts.said_by(&run.id);
+        let parts = said.map(|said| (said.confusion.as_ref(), said.tested.as_ref()));
+        let (confusion, tested) = parts.unwrap_or_default();
+        confusion_ui(ui, confusion, tested);
         match &selected.curves {
             Some(curves) if curves.loss().is_empty() => {
                 ui.add_space(theme::GAP);

@@ -27,6 +27,9 @@ pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Pro
         0..=1_000_000,
     );
     problems.show(ui, "eval_steps");
+    if config.objective.reads_texts() {
+        return after_ui(ui, config, problems);
+    }
     number_row_ui(
         ui,
         "sample_steps",
@@ -42,6 +45,10 @@ pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Pro
             .desired_width(width);
         ui.add(field).accessible_name("sample_prompt");
     }
+    after_ui(ui, config, problems);
+}
+
+fn after_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     early_stopping_ui(ui, config, problems);
     let hint = "The same seed, data and settings give the same adapter";
     row_ui(ui, "seed", hint, |ui| {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod compare;
+mod confusion;
 mod ended;
 pub(super) mod fields;
 mod live;
@@ -17,6 +18,7 @@ mod schedule;
 mod setup;
 mod start;
 mod survey;
+mod texts;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 
@@ -178,6 +180,18 @@ fn right_ui(
 
 /// Nothing has been trained in this window: what this is for, and what comes next.
 fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands: &mut Commands) {
+    if train.form.objective.reads_texts() {
+        let state = EmptyState {
+            icon: icons::TRAIN,
+            title: "Train a classifier",
+            sentence: "A run takes texts with labels and an encoder, and learns to give other texts \
+                       their labels. Its curves and its confusion matrix are drawn here while it \
+                       learns; afterwards you can try it on a text of your own.",
+            actions: &[],
+        };
+        state.show(ui);
+        return;
+    }
     let has_model = around.model.ready().is_some();
     let (title, sentence, action) = match (has_model, train.project_pairs) {
         (false, _) => (

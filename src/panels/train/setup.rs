@@ -7,14 +7,15 @@ use super::fields::{
     Problems, check_ui, choice_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
-use super::{losses, measuring, newborn, own, policy, schedule};
+use super::{losses, measuring, newborn, own, policy, schedule, texts};
+use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
 use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
 use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
-use crate::state::train::form::{DataSource, characters, pairs};
+use crate::state::train::form::{DataSource, characters, counted, pairs};
 use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, METHODS, Method, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
@@ -37,6 +38,20 @@ const ATTENTION: usize = 4;
 pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     ui.spacing_mut().item_spacing.y = 6.0;
     let problems = Problems(train.form_problems());
+    if train.form.objective.reads_texts() {
+        objective_ui(ui, train, &problems);
+        if !train.form.objective.reads_texts() {
+            return; // another one was picked: the form is another
+        }
+        texts::model_ui(ui, &mut train.texts, commands);
+        data_ui(ui, train, commands);
+        let config = &mut train.form;
+        texts::learning_ui(ui, config, &problems);
+        steps_ui(ui, config, &problems);
+        measuring::measuring_ui(ui, config, &problems);
+        advanced_ui(ui, config, &problems);
+        return files_ui(ui, commands);
+    }
     data_ui(ui, train, commands);
     objective_ui(ui, train, &problems);
     if train.form.objective == Objective::Pretrain {
@@ -52,6 +67,10 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     }
     measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
+    files_ui(ui, commands);
+}
+
+fn files_ui(ui: &mut Ui, commands: &mut Commands) {
     ui.add_space(theme::GAP);
     ui.horizontal_wrapped(|ui| {
         let save = ActionButton::quiet("Save as run file…").icon(icons::EXPORT);
@@ -71,25 +90,36 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if train.form.objective == Objective::Pretrain {
         return text_ui(ui, train, commands);
     }
-    let project = pairs(train.project_pairs);
-    let hint = "What was labelled in the Annotate panel: every verdict with a winner";
-    source_ui(
-        ui,
-        &mut train.source,
-        DataSource::ProjectPairs,
-        "This project's pairs",
-        hint,
-        &project,
-    );
-    let sample = pairs(train.sample_rows);
-    let hint = "Pairs that come with the program: the chosen answer is concise and well supported";
-    source_ui(ui, &mut train.source, DataSource::Sample, "Sample pairs", hint, &sample);
-    let hint =
-        "JSON, CSV, Excel or Parquet with prompt, chosen and rejected, or prompt and completion";
+    let of_texts = train.form.objective.reads_texts();
+    let hint = if of_texts {
+        let sample = counted(samples::headline_count(), "headline", "headlines");
+        let hint = "Headlines that come with the program, written for it: half of them biased, half \
+                    neutral";
+        source_ui(ui, &mut train.source, DataSource::Sample, "Sample headlines", hint, &sample);
+        "JSON, CSV, Excel or Parquet with a column of texts and one of labels"
+    } else {
+        let project = pairs(train.project_pairs);
+        let hint = "What was labelled in the Annotate panel: every verdict with a winner";
+        source_ui(
+            ui,
+            &mut train.source,
+            DataSource::ProjectPairs,
+            "This project's pairs",
+            hint,
+            &project,
+        );
+        let sample = pairs(train.sample_rows);
+        let hint =
+            "Pairs that come with the program: the chosen answer is concise and well supported";
+        source_ui(ui, &mut train.source, DataSource::Sample, "Sample pairs", hint, &sample);
+        "JSON, CSV, Excel or Parquet with prompt, chosen and rejected, or prompt and completion"
+    };
     let (name, rows) = match &train.file {
         Some(file) => {
             let name = file.path.file_name().unwrap_or(file.path.as_os_str());
-            (name.to_string_lossy().into_owned(), pairs(file.rows))
+            let rows =
+                if of_texts { counted(file.rows, "text", "texts") } else { pairs(file.rows) };
+            (name.to_string_lossy().into_owned(), rows)
         }
         None => ("A file".to_owned(), String::new()),
     };
@@ -178,9 +208,8 @@ fn source_ui(
 fn objective_ui(ui: &mut Ui, train: &mut TrainState, problems: &Problems) {
     section_ui(ui, "Objective");
     let before = train.form.objective;
-    // Those that train encoders run from a run file so far.
-    let offered = Objective::ALL.into_iter().filter(|objective| !objective.reads_texts());
-    let segments: Vec<_> = offered
+    let segments: Vec<_> = Objective::ALL
+        .into_iter()
         .map(|value| {
             let ObjectiveFacts { name, explanation, .. } = *value.facts();
             Segment { value, words: name, explanation }

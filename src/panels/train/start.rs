@@ -27,14 +27,18 @@ pub(super) fn start_ui(
         let response = if let Some(reason) = &blocked {
             response.on_disabled_hover_text(reason)
         } else {
-            let name = around.model.ready().map_or("the model", |card| &card.identity.name);
-            response.on_hover_text(format!("Train an adapter on {name} with these settings"))
+            let loaded = around.model.ready().map(|card| card.identity.name.as_str());
+            let chosen = train.texts.chosen_name();
+            let name = if train.form.objective.reads_texts() { chosen } else { loaded };
+            let name = name.unwrap_or("the model");
+            response.on_hover_text(format!("Train {name} with these settings"))
         };
         if response.clicked() {
             commands.push(TrainCommand::Start);
         }
         let has_data = train.data().is_some_and(|data| data.rows() > 0);
-        if has_data && around.model.ready().is_some() {
+        let of_texts = train.form.objective.reads_texts();
+        if has_data && !of_texts && around.model.ready().is_some() {
             let survey = ActionButton::new("Look at the data").icon(icons::LOOK);
             let hint = "What would be cut or left out, what is odd about it, and every row as the \
                         model sees it";

@@ -50,6 +50,8 @@ pub enum TrainCommand {
 
     /// The same with the adapter of the run's best evaluation.
     TryBest(String),
+    /// The classifier of a run labels a text.
+    Label(String, String),
     SaveRunFile,
     ChooseRunFile,
 }

@@ -64,7 +64,9 @@ pub fn takes_single_answers(objective: Objective) -> bool {
 
 /// What a row is called, one and several.
 pub fn units(objective: Objective) -> (&'static str, &'static str) {
-    if objective.samples() {
+    if objective.reads_texts() {
+        ("text", "texts")
+    } else if objective.samples() {
         ("prompt", "prompts")
     } else if takes_single_answers(objective) {
         ("answer", "answers")
@@ -81,6 +83,9 @@ pub struct Plan {
     pub rows: usize,
     pub train_rows: usize,
     pub held_out_rows: usize,
+
+    /// Opened once, at the end.
+    pub test_rows: usize,
     pub rows_per_step: usize,
     pub steps: usize,
     pub units: (&'static str, &'static str),
@@ -89,8 +94,12 @@ pub struct Plan {
 impl Plan {
     /// The engine splits by prompt, so its held-out count may differ by a few rows.
     pub fn of(config: &TrainConfig, rows: usize) -> Self {
-        let held_out_rows = ((rows as f64 * config.held_out_share).round() as usize).min(rows);
-        let train_rows = rows - held_out_rows;
+        let share = |share: f64| ((rows as f64 * share).round() as usize).min(rows);
+        let held_out_rows = share(config.held_out_share);
+        let reads_texts = config.objective.reads_texts();
+        let test_rows =
+            if reads_texts { share(config.test_share).min(rows - held_out_rows) } else { 0 };
+        let train_rows = rows - held_out_rows - test_rows;
         let rows_per_step = if config.objective.samples() {
             plan::Plan::prompts_a_round(config)
         } else {
@@ -101,15 +110,19 @@ impl Plan {
             rows => plan::Plan::new(config, rows).steps,
         };
         let units = units(config.objective);
-        Self { rows, train_rows, held_out_rows, rows_per_step, steps, units }
+        Self { rows, train_rows, held_out_rows, test_rows, rows_per_step, steps, units }
     }
 
     /// `60 pairs: 48 to train on, 12 held out · 20 steps of 4 pairs`.
     pub fn sentence(self) -> String {
-        let Self { rows, train_rows, held_out_rows, rows_per_step, steps, units } = self;
+        let Self { rows, train_rows, held_out_rows, test_rows, rows_per_step, steps, units } = self;
         let counted = |count| words::counted(count, units.0, units.1);
         let split = match held_out_rows {
             0 => format!("{}, all to train on", counted(rows)),
+            _ if test_rows > 0 => format!(
+                "{}: {train_rows} to train on, {held_out_rows} to validate with, {test_rows} for the test",
+                counted(rows)
+            ),
             _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", counted(rows)),
         };
         let steps_text = match steps {
@@ -123,6 +136,11 @@ impl Plan {
 /// `300,263 characters`.
 pub fn characters(count: usize) -> String {
     format!("{} characters", words::thousands(count))
+}
+
+/// So many of something.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    words::counted(count, one, many)
 }
 
 /// `1 pair`, `60 pairs`.

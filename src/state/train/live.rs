@@ -6,6 +6,7 @@ use super::samples::SampleBook;
 use crate::state::command::{Command, TrainCommand};
 use crate::state::slots::Activity;
 use crate::train::config::Objective;
+use crate::train::record::confusion::{Confusion, Tested};
 use crate::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
 use crate::train::record::round::Round;
 use crate::words;
@@ -59,6 +60,12 @@ pub struct LiveRun {
 
     /// The last step that could be resumed from.
     pub saved_step: Option<usize>,
+
+    /// Which labels the held-out texts were given at the last evaluation.
+    pub confusion: Option<Confusion>,
+
+    /// What the test part says, after the last step.
+    pub tested: Option<Tested>,
     pub warnings: Vec<String>,
 }
 
@@ -111,6 +118,8 @@ impl LiveRun {
             total_secs: 0.0,
             asides: Asides::default(),
             saved_step: None,
+            confusion: None,
+            tested: None,
             warnings: Vec::new(),
         }
     }
@@ -161,6 +170,8 @@ impl LiveRun {
                 self.doing = None;
                 self.round = Some(*round);
             }
+            TrainEvent::Confused(confusion) => self.confusion = Some(confusion),
+            TrainEvent::Tested(tested) => self.tested = Some(tested),
             TrainEvent::Sampled(sample) => self.samples.push(sample),
             TrainEvent::Aside { what, secs } => self.asides.add(what, secs),
             TrainEvent::Saved { step } => self.saved_step = Some(step),

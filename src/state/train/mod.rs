@@ -15,8 +15,10 @@ pub mod reading;
 pub mod runs;
 pub mod samples;
 pub mod survey;
+pub mod texts;
 
 use crate::data::samples::STORIES_TXT;
+use crate::data::samples::headline_count;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
@@ -39,6 +41,7 @@ use past::RunPast;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
+use texts::{Answer, TextsState};
 
 /// Everything that the Train panel shows.
 #[derive(Clone, Debug)]
@@ -86,6 +89,9 @@ pub struct TrainState {
     pub estimate: EstimateSlot,
     pub left_tab: LeftTab,
     pub span: Span,
+
+    /// Of runs that learn from texts.
+    pub texts: TextsState,
 }
 
 /// What the left column shows.
@@ -145,6 +151,7 @@ impl Default for TrainState {
             estimate: EstimateSlot::default(),
             left_tab: LeftTab::default(),
             span: Span::default(),
+            texts: TextsState::default(),
         }
     }
 }
@@ -158,6 +165,9 @@ impl TrainState {
             }
             DataSource::Sample if self.form.objective == Objective::Pretrain => {
                 Some(TrainingData::Sample { rows: STORIES_TXT.len() })
+            }
+            DataSource::Sample if self.form.objective.reads_texts() => {
+                Some(TrainingData::Sample { rows: headline_count() })
             }
             DataSource::Sample => Some(TrainingData::Sample { rows: self.sample_rows }),
             DataSource::File => {
@@ -208,8 +218,14 @@ impl TrainState {
         if self.is_running() || activities.iter().any(training) {
             return Some("A run is under way: wait for it or stop it".to_owned());
         }
+        let reads_texts = self.form.objective.reads_texts();
         match model {
             _ if self.form.newborn.is_some() => {}
+            _ if reads_texts => {
+                if self.texts.chosen_name().is_none() {
+                    return Some("Choose an encoder first".to_owned());
+                }
+            }
             ModelSlot::Empty => return Some("Load a model first".to_owned()),
             ModelSlot::Loading { name } => return Some(format!("{name} is still loading")),
             ModelSlot::Ready(_) => {}
@@ -222,6 +238,14 @@ impl TrainState {
                 if self.form.objective == Objective::Pretrain =>
             {
                 return Some("Choose a text: the sample stories, or a file".to_owned());
+            }
+            (TrainingData::ProjectPairs { .. }, _) if reads_texts => {
+                return Some(
+                    "Pairs have no labels: choose a file, or the sample headlines".to_owned(),
+                );
+            }
+            (TrainingData::Sample { .. }, _) if self.form.objective == Objective::Regress => {
+                return Some("The sample headlines have no numbers: choose a file".to_owned());
             }
             (TrainingData::ProjectPairs { .. }, 0) => {
                 return Some("No pairs yet: label some, or take the sample pairs".to_owned());
@@ -247,7 +271,7 @@ impl TrainState {
         if plan.steps == 0 {
             return Some("The run would have no steps".to_owned());
         }
-        self.estimate.problem()
+        if reads_texts { None } else { self.estimate.problem() }
     }
 
     /// What is wrong with the form, without the model and the data: the app fills those in.
@@ -259,6 +283,20 @@ impl TrainState {
 
     /// The person chose another objective: a learning rate that was only suggested follows it.
     pub fn objective_changed(&mut self, before: Objective) {
+        let now = self.form.objective;
+        if now.reads_texts() != before.reads_texts() {
+            // Other rows, another kind of model: what was set for the one says nothing of the other.
+            self.form = TrainConfig { seed: self.form.seed, ..TrainConfig::suggested(now) };
+            self.file = None;
+            self.source =
+                if now.reads_texts() { DataSource::Sample } else { DataSource::default() };
+            self.survey = SurveySlot::Closed;
+            return;
+        }
+        if now.reads_texts() && !now.best_model_metrics().contains(&self.form.metric_for_best_model)
+        {
+            self.form.metric_for_best_model = TrainConfig::suggested(now).metric_for_best_model;
+        }
         if self.form.learning_rate == TrainConfig::suggested(before).learning_rate {
             self.form.learning_rate = TrainConfig::suggested(self.form.objective).learning_rate;
         }
@@ -318,7 +356,7 @@ impl TrainState {
 
     /// An interrupted run is resumed: its curves begin with what it did before.
     pub fn resume(&mut self, run: &RunView, past: RunPast) {
-        let RunPast { curves, last_step, samples, round } = past;
+        let RunPast { curves, last_step, samples, round, said } = past;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
         live.asides = Asides::of(&run.config);
         live.loss_at_start = loss_at_start(&run.config);
@@ -328,6 +366,8 @@ impl TrainState {
         live.samples = samples;
         live.leash = Some(round.as_ref().map_or(run.config.beta, |round| round.beta));
         live.round = round;
+        live.confusion = said.confusion;
+        live.tested = said.tested;
         self.live = Some(live);
         self.show_live();
     }
@@ -385,6 +425,25 @@ impl TrainState {
         }
     }
 
+    /// A run's classifier has answered about a text, or could not.
+    pub fn labelled(&mut self, answer: Answer) {
+        self.texts.trial.asked = None;
+        self.texts.trial.answer = Some(answer);
+    }
+
+    /// A run of the list comes to the front; its curves are read by whoever asks for this.
+    pub fn select(&mut self, id: &str) {
+        self.selected = Some(SelectedRun {
+            id: id.to_owned(),
+            curves: None,
+            samples: SampleBook::default(),
+            round: None,
+        });
+        self.compared.clear();
+        self.survey = SurveySlot::Closed;
+        self.results_in_front = true;
+    }
+
     /// The Stop button was pressed; the run still ends through [`Self::finished`].
     pub fn stopping(&mut self) {
         if let Some(live) = self.live.as_mut().filter(|live| live.is_running()) {
@@ -412,7 +471,7 @@ impl TrainState {
 
     /// The app has read what a selected or compared run left behind.
     pub fn show_run(&mut self, id: &str, past: RunPast) {
-        let RunPast { curves, samples, round, last_step: _ } = past;
+        let RunPast { curves, samples, round, last_step: _, said } = past;
         if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
             compared.curves = Some(curves.clone());
         }
@@ -420,6 +479,7 @@ impl TrainState {
             selected.curves = Some(curves);
             selected.samples = samples;
             selected.round = round;
+            self.texts.past = Some((id.to_owned(), said));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::curves::Curves;
 use super::samples::SampleBook;
+use super::texts::Said;
 use crate::train::record::history::History;
 use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::StepMetrics;
@@ -17,6 +18,8 @@ pub struct RunPast {
 
     /// Of GRPO and RLOO: the answers of its last round.
     pub round: Option<Round>,
+    /// Of a run that learns labels.
+    pub said: Said,
 }
 
 impl RunPast {
@@ -26,6 +29,7 @@ impl RunPast {
             last_step: history.steps.last().cloned(),
             samples: SampleBook::of(samples),
             round,
+            said: Said::default(),
         }
     }
 
@@ -34,5 +38,11 @@ impl RunPast {
     pub fn with_landmarks(mut self, landmarks: Option<Landmarks>) -> Self {
         self.curves.landmarks = landmarks;
         self
+    }
+
+    /// With what it said of its held-out texts.
+    #[must_use]
+    pub fn saying(self, said: Said) -> Self {
+        Self { said, ..self }
     }
 }

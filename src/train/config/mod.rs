@@ -20,7 +20,7 @@ pub mod schema;
 mod settings;
 
 pub use check::ConfigProblem;
-pub use learning::{ClassWeights, METHODS, Method, PROBLEM_TYPES, ProblemType};
+pub use learning::{ClassWeights, METHODS, Method, Named, PROBLEM_TYPES, ProblemType};
 pub use lora::LoraConfig;
 pub use objective::Objective;
 pub use objective_facts::LOSS_TYPES;

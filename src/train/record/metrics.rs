@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::confusion::{Confusion, Tested};
 use super::landmarks::Landmarks;
 use super::round::Round;
 use super::samples::Sample;
@@ -156,6 +157,11 @@ pub enum TrainEvent {
 
     /// The answers of a round of GRPO or RLOO, with their rewards and advantages.
     Answered(Box<Round>),
+    /// Which labels the held-out texts were given at the last evaluation.
+    Confused(Confusion),
+
+    /// The test part was opened, after the last step.
+    Tested(Tested),
 
     /// The fixed prompt was answered by the model as it is now.
     Sampled(Sample),

@@ -152,7 +152,7 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
 }
 
-fn check_folder(run_dir: &Path) -> Result<(), Error> {
+pub(crate) fn check_folder(run_dir: &Path) -> Result<(), Error> {
     if files::is_locked(&run_dir.join(record::LOCK_FILE)) {
         return Err(Error::Busy(run_dir.to_owned()));
     }
@@ -365,7 +365,7 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
 }
 
 /// Takes back a folder that was made for a run which is refused after all.
-fn remove(run_dir: &Path) {
+pub(crate) fn remove(run_dir: &Path) {
     for file in [
         record::DATA_FILE,
         dataset_info::FILE,
@@ -485,7 +485,7 @@ fn unused_lora(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
     })
 }
 
-fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
+pub(crate) fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
     let path = run_dir.join(record::CONFIG_FILE);
     if !path.is_file() {
         return Err(Error::NoCheckpoint(run_dir.to_owned()));
@@ -495,7 +495,7 @@ fn stored_config(run_dir: &Path) -> Result<TrainConfig, Error> {
 
 /// The data is the copy in the same folder: what it was copied from may change, and the folder
 /// may be moved. Other paths are absolute: the folder may be read from elsewhere.
-fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
+pub(crate) fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
     let stored = TrainConfig {
         data: PathBuf::from(record::DATA_FILE),
         adapter: config.adapter.as_deref().map(absolute),
@@ -508,11 +508,11 @@ fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), Error> {
     })
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     files::write_atomic(path, bytes)
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -1,0 +1,549 @@
+//! A run of an encoder from beginning to end, and from its checkpoint to its end: the loop, a step,
+//! what comes between two steps, and the test part after the last.
+
+use std::path::Path;
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+use super::checkpoint::{self, State};
+use super::labels::{Target, largest};
+use super::loss;
+use super::optim::Optimizer;
+use super::rows::Part;
+use super::scores::Tally;
+use super::setup::{Checked, Rows, check_resume, check_start};
+use super::split::Parts;
+use crate::data::table;
+use crate::encoder::Labels;
+use crate::encoder::learn::{Grads, Learner, Masks};
+use crate::errors::one_line;
+use crate::files;
+use crate::files::Lock;
+use crate::jobs::{self, Progress, Quiet};
+use crate::llm::card::ModelIdentity;
+use crate::llm::net::buffers;
+use crate::llm::net::buffers::OutOfMemory;
+use crate::train::config::TrainConfig;
+use crate::train::config::metric::{Metric, Values};
+use crate::train::error::Error;
+use crate::train::record::confusion::{Confusion, Tested};
+use crate::train::record::history::{self, History};
+use crate::train::record::metrics::{
+    Aside, Best, EvalMetrics, RunSummary, StepMetrics, TrainEvent,
+};
+use crate::train::record::{self, RunRecord, RunStatus};
+use crate::train::rows::plan::Plan;
+use crate::train::run::best::{self, Evaluations, Standing};
+use crate::train::run::setup::{absolute, remove, store_config, write};
+use crate::train::run::{ResumeRequest, StartRequest};
+use crate::train::step::schedule::Schedule;
+
+/// Trains the encoder in `folder`. Stopping is a good end, and where a run fails, what was saved last
+/// stays.
+pub fn start(
+    folder: &Path,
+    request: &StartRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    without_aborting(|| run(check_start(folder, request, progress)?, &request.run_dir, progress))
+}
+
+/// Continues a run from its checkpoint: it ends with the same bits as if it had never stopped.
+pub fn resume(
+    folder: &Path,
+    request: &ResumeRequest,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    without_aborting(|| run(check_resume(folder, request, progress)?, &request.run_dir, progress))
+}
+
+/// Memory that has run out ends the run, and not the program.
+fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    let result = buffers::unless_out_of_memory(work)
+        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }));
+    buffers::release();
+    result
+}
+
+fn run(
+    checked: Checked,
+    run_dir: &Path,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<RunSummary, Error> {
+    let is_new = !run_dir.exists();
+    let (lock, mut record) = match open(run_dir, &checked) {
+        Ok(opened) => opened,
+        Err(err) => {
+            if is_new {
+                remove(run_dir);
+            }
+            return Err(err);
+        }
+    };
+    progress.emit(TrainEvent::Planned {
+        steps: checked.plan.steps,
+        train_rows: checked.parts.train.len(),
+        held_out_rows: checked.parts.validation.len(),
+    });
+    checked.tell(progress);
+    let result = Training::new(checked, run_dir, progress)
+        .and_then(|mut training| training.all_steps(&mut record).map(|()| training));
+    record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
+    let result = result.and_then(|mut training| {
+        let is_done = training.is_done();
+        record.status = if is_done { RunStatus::Finished } else { RunStatus::Stopped };
+        record.message.clone_from(&training.stopped_early);
+        if is_done {
+            training.finish()?;
+        }
+        record.write(run_dir)?;
+        Ok(training.summary())
+    });
+    drop(lock);
+    result.inspect_err(|err| {
+        record.status = RunStatus::Failed;
+        record.message = Some(one_line(err));
+        // The reason for the failure is worth more than that it could not be written down.
+        record.write(run_dir).ok();
+    })
+}
+
+/// Takes the run's folder, and writes into it what the run is.
+fn open(run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
+    let lock = files::lock(&run_dir.join(record::LOCK_FILE))
+        .map_err(|source| Error::Write { path: run_dir.to_owned(), source })?
+        .ok_or_else(|| Error::Busy(run_dir.to_owned()))?;
+    let Checked { config, plan, parts, identity, data, stored, .. } = checked;
+    let record = if let Some(stored) = stored {
+        RunRecord { status: RunStatus::Running, message: None, finished: None, ..stored.clone() }
+    } else {
+        let bytes = table::json_lines(data, &Quiet).map_err(|err| Error::Data(err.into()))?;
+        write(&run_dir.join(record::DATA_FILE), &bytes)?;
+        store_config(run_dir, config)?;
+        RunRecord {
+            landmarks: None,
+            status: RunStatus::Running,
+            message: None,
+            best: None,
+            steps_done: 0,
+            steps_planned: plan.steps,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: identity.clone(),
+            data: absolute(data),
+            data_sha256: files::sha256_of_bytes(&bytes),
+            train_rows: parts.train.len(),
+            held_out_rows: parts.validation.len(),
+            started: record::timestamp(OffsetDateTime::now_utc()),
+            finished: None,
+        }
+    };
+    record.write(run_dir)?;
+    Ok((lock, record))
+}
+
+/// A run under way.
+struct Training<'a> {
+    config: TrainConfig,
+    plan: Plan,
+    parts: Parts,
+    rows: Rows,
+    labels: Option<Labels>,
+    identity: ModelIdentity,
+    run_dir: &'a Path,
+    progress: &'a dyn Progress<TrainEvent>,
+    learner: Learner,
+    state: State,
+    last_step: Option<StepMetrics>,
+    evaluation: Option<EvalMetrics>,
+    evaluations: Evaluations,
+    stopped_early: Option<String>,
+}
+
+/// What a batch of a step is.
+struct BatchOf {
+    examples: Vec<usize>,
+
+    /// Of hidden words: the ids as they are shown, the places in the batch, and the right words.
+    hidden: Option<(Vec<Vec<u32>>, Vec<usize>, Vec<u32>)>,
+    tokens: usize,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        checked: Checked,
+        run_dir: &'a Path,
+        progress: &'a dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let Checked { config, plan, parts, rows, labels, identity, mut learner, stored, .. } =
+            checked;
+        let state = if stored.is_some() {
+            let state = checkpoint::read(run_dir, &mut learner)?;
+            history::truncate(run_dir, state.step)?;
+            Confusion::truncate(run_dir, state.step)?;
+            state
+        } else {
+            State { optimizer: Optimizer::new(&learner), ..State::default() }
+        };
+        let mut history = History::read(run_dir);
+        let evaluations = Evaluations::of(&history.evaluations, &config);
+        Ok(Self {
+            stopped_early: evaluations.enough(&config),
+            config,
+            plan,
+            parts,
+            rows,
+            labels,
+            identity,
+            run_dir,
+            progress,
+            learner,
+            state,
+            last_step: history.steps.pop(),
+            evaluation: history.evaluations.pop(),
+            evaluations,
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.state.step >= self.plan.steps || self.stopped_early.is_some()
+    }
+
+    /// `Ok` with fewer steps than planned: it was stopped.
+    fn all_steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        self.save(record)?; // before anything slow: a full or read-only disk is known now
+        match self.steps(record) {
+            Err(Error::Cancelled) => self.save(record),
+            result => result,
+        }
+    }
+
+    /// The loop.
+    fn steps(&mut self, record: &mut RunRecord) -> Result<(), Error> {
+        while !self.is_done() {
+            self.progress.rest();
+            self.one_step()?;
+            let done = self.state.step;
+            let last = done == self.plan.steps;
+            if !self.parts.validation.is_empty() && (last || is_due(done, self.config.eval_steps)) {
+                self.aside(Aside::Evaluation, Self::evaluate)?;
+            }
+            if last || self.stopped_early.is_some() || is_due(done, self.config.save_steps) {
+                self.aside(Aside::Save, |training| training.save(record))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.progress.check().map_err(|_stopped| Error::Cancelled)
+    }
+
+    /// One optimizer step. A stop in the middle leaves everything as it was before it.
+    fn one_step(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let index = self.state.step;
+        let batches = self.plan.batches_of(index, &self.parts.train);
+        let mut grads = self.learner.no_grads();
+        let (mut loss, mut right, mut seen, mut tokens) = (0.0, 0, 0, 0);
+        let count = batches.len();
+        for (number, batch) in batches.iter().enumerate() {
+            self.check()?;
+            let batch = self.batch(batch, index);
+            let masks = Some(Masks::new(self.config.seed, index, number));
+            let found = self.learn(&batch, masks, count, &mut grads);
+            loss += found.0 / count as f64;
+            right += found.1;
+            seen += found.2;
+            tokens += batch.tokens as u64;
+        }
+        self.finite("loss", loss)?;
+        let grad_norm = grads.clip(self.config.max_grad_norm);
+        self.finite("gradient", grad_norm)?;
+        let schedule = Schedule {
+            kind: self.config.lr_scheduler_type,
+            kwargs: &self.config.lr_scheduler_kwargs,
+            learning_rate: self.config.learning_rate,
+            warmup_steps: self.config.warmup(self.plan.steps),
+            total_steps: self.plan.steps,
+        };
+        let rate = schedule.rate(index);
+        let Self { state, learner, config, .. } = self;
+        jobs::in_pool(|| state.optimizer.step(learner, &grads, rate, config));
+        self.state.step += 1;
+        self.state.num_tokens += tokens;
+        let mut values = Values::from([
+            (Metric::Loss, loss),
+            (Metric::GradNorm, grad_norm),
+            (Metric::LearningRate, rate),
+        ]);
+        if seen > 0 {
+            values.set(Metric::Accuracy, right as f64 / seen as f64);
+        }
+        let metrics = StepMetrics {
+            step: self.state.step,
+            epoch: self.plan.epoch_after(index),
+            num_tokens: self.state.num_tokens,
+            values,
+            step_secs: started.elapsed().as_secs_f64(),
+            ..StepMetrics::default()
+        };
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Step(metrics.clone()));
+        self.last_step = Some(metrics);
+        Ok(())
+    }
+
+    /// `time`: the step, so that words are hidden anew each time.
+    fn batch(&self, examples: &[usize], time: usize) -> BatchOf {
+        let lengths = examples.iter().map(|at| self.rows.examples[*at].ids.len());
+        let tokens = lengths.sum();
+        let examples = examples.to_vec();
+        if self.labels.is_some() {
+            return BatchOf { examples, hidden: None, tokens };
+        }
+        let (mut shown, mut places, mut words) = (Vec::new(), Vec::new(), Vec::new());
+        let mut before = 0;
+        for at in &examples {
+            let ids = &self.rows.examples[*at].ids;
+            let (ids, own_places, own_words) = match (&self.rows.hidden[*at], &self.rows.masking) {
+                (Some((places, words)), _) => (ids.clone(), places.clone(), words.clone()),
+                (None, Some(masking)) => {
+                    let seed = self.config.seed ^ ((time as u64) << 32) ^ (*at as u64);
+                    let hidden = masking.hide(ids, self.learner.tokenizer(), seed);
+                    (hidden.ids, hidden.places, hidden.words)
+                }
+                (None, None) => (ids.clone(), Vec::new(), Vec::new()),
+            };
+            places.extend(own_places.into_iter().map(|place| before + place));
+            before += ids.len();
+            words.extend(own_words);
+            shown.push(ids);
+        }
+        BatchOf { examples, hidden: Some((shown, places, words)), tokens }
+    }
+
+    /// The loss of a batch, how many were right of how many. The gradients are a mean over `count`
+    /// batches.
+    fn learn(
+        &self,
+        batch: &BatchOf,
+        masks: Option<Masks>,
+        count: usize,
+        grads: &mut Grads,
+    ) -> (f64, usize, usize) {
+        let mut found = (0.0, 0, 0);
+        let share = 1.0 / count as f32;
+        let scaled = |mut slopes: Vec<f32>| {
+            if count > 1 {
+                slopes.iter_mut().for_each(|slope| *slope *= share);
+            }
+            slopes
+        };
+        let examples = || batch.examples.iter().map(|at| &self.rows.examples[*at]);
+        match (&batch.hidden, &self.labels) {
+            (Some((shown, places, words)), _) => {
+                if words.is_empty() {
+                    return found;
+                }
+                let texts: Vec<_> = examples()
+                    .zip(shown)
+                    .map(|(example, ids)| crate::encoder::Tokens { ids, ..example.tokens() })
+                    .collect();
+                let mut slopes = |scores: &[f32]| {
+                    let (sloped, right) = loss::of_words(scores, words);
+                    found = (sloped.loss, right, words.len());
+                    scaled(sloped.slopes)
+                };
+                self.learner.learn(&texts, places, masks, &mut slopes, grads);
+            }
+            (None, Some(labels)) => {
+                let texts: Vec<_> = examples().map(|example| example.tokens()).collect();
+                let targets: Vec<&Target> =
+                    batch.examples.iter().map(|at| &self.rows.targets[*at]).collect();
+                let (problem, weights) = (labels.problem, &self.rows.weights);
+                let mut slopes = |scores: &[f32]| {
+                    let sloped = loss::of_texts(problem, scores, &targets, weights);
+                    let rows = scores.chunks_exact(labels.names.len()).zip(&targets);
+                    let classed = rows
+                        .filter_map(|(scores, target)| Some((largest(scores)?, target.class()?)));
+                    let (right, seen) = classed.fold((0, 0), |(right, seen), (given, class)| {
+                        (right + usize::from(given == class), seen + 1)
+                    });
+                    found = (sloped.loss, right, seen);
+                    scaled(sloped.slopes)
+                };
+                self.learner.learn(&texts, &[], masks, &mut slopes, grads);
+            }
+            (None, None) => {}
+        }
+        found
+    }
+
+    /// Does what takes time between two steps, and says how long that was.
+    fn aside(
+        &mut self,
+        what: Aside,
+        work: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        work(self)?;
+        self.progress.emit(TrainEvent::Aside { what, secs: started.elapsed().as_secs_f64() });
+        Ok(())
+    }
+
+    /// What the model makes of some rows as it is now.
+    fn measured(
+        &self,
+        rows: &[usize],
+        part: Part,
+    ) -> Result<(EvalMetrics, Option<Confusion>), Error> {
+        let mut order = rows.to_vec();
+        // Texts of one length run together.
+        order.sort_by_key(|at| (self.rows.examples[*at].ids.len(), *at));
+        let size = self.config.per_device_train_batch_size.max(8);
+        let mut values = Values::default();
+        let confusion = if let Some(labels) = &self.labels {
+            let count = labels.names.len();
+            let mut scores = vec![0.0; rows.len() * count];
+            let place: std::collections::BTreeMap<usize, usize> =
+                rows.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+            for batch in order.chunks(size) {
+                self.check()?;
+                let texts: Vec<_> =
+                    batch.iter().map(|at| self.rows.examples[*at].tokens()).collect();
+                let found = self.learner.scores(&texts, &[]);
+                for (at, found) in batch.iter().zip(found.chunks_exact(count)) {
+                    scores[place[at] * count..][..count].copy_from_slice(found);
+                }
+            }
+            let targets: Vec<&Target> = rows.iter().map(|at| &self.rows.targets[*at]).collect();
+            let mut tally = Tally::new(labels);
+            for (scores, target) in scores.chunks_exact(count).zip(&targets) {
+                tally.add(scores, target);
+            }
+            values = values.and(&tally.values());
+            let loss = loss::of_texts(labels.problem, &scores, &targets, &self.rows.weights).loss;
+            values.set(Metric::Loss, loss);
+            tally.confusion(self.state.step, part)
+        } else {
+            let (mut loss, mut right, mut seen) = (0.0, 0, 0);
+            for batch in order.chunks(size) {
+                self.check()?;
+                // The same words are hidden at every evaluation.
+                let batch = self.batch(batch, usize::MAX);
+                let Some((shown, places, words)) = &batch.hidden else { continue };
+                let texts: Vec<_> = batch
+                    .examples
+                    .iter()
+                    .zip(shown)
+                    .map(|(at, ids)| crate::encoder::Tokens {
+                        ids,
+                        ..self.rows.examples[*at].tokens()
+                    })
+                    .collect();
+                let scores = self.learner.scores(&texts, places);
+                let (sloped, hits) = loss::of_words(&scores, words);
+                loss += sloped.loss * words.len() as f64;
+                right += hits;
+                seen += words.len();
+            }
+            values.set(Metric::Loss, loss / seen.max(1) as f64);
+            values.set(Metric::Accuracy, right as f64 / seen.max(1) as f64);
+            None
+        };
+        Ok((EvalMetrics { step: self.state.step, pair_count: rows.len(), values }, confusion))
+    }
+
+    /// The validation part, measured. The best model so far is kept.
+    fn evaluate(&mut self) -> Result<(), Error> {
+        let (metrics, confusion) = self.measured(&self.parts.validation, Part::Validation)?;
+        let standing = self.evaluations.add(&metrics, &self.config);
+        if standing == Standing::Best && self.config.eval_steps > 0 {
+            self.learner.save(&best::folder(self.run_dir, metrics.step), &self.identity)?;
+        }
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
+        if let Some(confusion) = confusion {
+            confusion.append(self.run_dir)?;
+            self.progress.emit(TrainEvent::Confused(confusion));
+        }
+        self.stopped_early = self.evaluations.enough(&self.config);
+        self.evaluation = Some(metrics);
+        Ok(())
+    }
+
+    /// Writes the model or the adapter, what is needed to resume, and how far the run is.
+    fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+        buffers::release();
+        // A whole model is written once it has learned something; to resume, the checkpoint is enough.
+        if self.learner.is_adapter() || self.state.step > 0 {
+            self.learner.save(self.run_dir, &self.identity)?;
+        }
+        checkpoint::write(self.run_dir, &self.learner, &self.state)?;
+        record.steps_done = self.state.step;
+        record.best.clone_from(&self.evaluations.best);
+        record.write(self.run_dir)?;
+        if let Some(Best { step, .. }) = self.evaluations.best {
+            best::remove_others(self.run_dir, step)?;
+        }
+        self.progress.emit(TrainEvent::Saved { step: self.state.step });
+        Ok(())
+    }
+
+    /// After the last step: the best model is the run's, and the test part is opened.
+    fn finish(&mut self) -> Result<(), Error> {
+        if self.config.load_best_model_at_end
+            && let Some(Best { step, .. }) = self.evaluations.best
+        {
+            let folder = best::folder(self.run_dir, step);
+            if folder.is_dir() {
+                self.learner.restore(&folder)?;
+                self.learner.save(self.run_dir, &self.identity)?;
+            }
+        }
+        if self.parts.test.is_empty() || Tested::read(self.run_dir).is_some() {
+            return Ok(());
+        }
+        let (metrics, confusion) = self.measured(&self.parts.test, Part::Test)?;
+        let EvalMetrics { step, pair_count: texts, values } = metrics;
+        let tested = Tested { step, texts, values, confusion };
+        tested.write(self.run_dir)?;
+        self.progress.emit(TrainEvent::Tested(tested));
+        Ok(())
+    }
+
+    /// A line of the run's metrics.
+    fn report(&self, line: &impl serde::Serialize) -> Result<(), Error> {
+        let path = self.run_dir.join(record::METRICS_FILE);
+        files::append_json(&path, line).map_err(|source| Error::Write { path, source })
+    }
+
+    /// A run whose numbers are gone is ended before they reach the model.
+    fn finite(&self, what: &'static str, value: f64) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let kept_step = RunRecord::read(self.run_dir).map_or(0, |record| record.steps_done);
+        Err(Error::NotFinite { what, step: self.state.step + 1, kept_step })
+    }
+
+    fn summary(self) -> RunSummary {
+        RunSummary {
+            run_dir: self.run_dir.to_owned(),
+            adapter_dir: self.run_dir.to_owned(),
+            model_dir: (!self.learner.is_adapter()).then(|| self.run_dir.to_owned()),
+            steps_done: self.state.step,
+            steps_planned: self.plan.steps,
+            last_step: self.last_step,
+            evaluation: self.evaluation,
+            best: self.evaluations.best,
+            stopped_early: self.stopped_early,
+        }
+    }
+}
+
+/// Every so many steps; 0 is never.
+fn is_due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}

@@ -1,0 +1,334 @@
+//! Training runs of encoders: every step, gradient and final weight against transformers, PEFT and
+//! torch (`tests/reference/encoders/train_*`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+use tuning_fork::encoder::learn::{Learner, Learns, Top, known_labels};
+use tuning_fork::encoder::{Classifier, EncoderModel};
+use tuning_fork::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork::train::classify::labels::{Target, targets};
+use tuning_fork::train::classify::rows::{Content, read};
+use tuning_fork::train::classify::{loss, resume, start};
+use tuning_fork::train::config::metric::Metric;
+use tuning_fork::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
+use tuning_fork::train::record::history::History;
+use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork::train::{ResumeRequest, StartRequest};
+
+/// The folders of runs: those that are kept here, or all of a folder that
+/// `tests/reference/make_trained.py` has made.
+fn runs() -> Vec<PathBuf> {
+    let Some(made) = std::env::var_os("ENCODER_RUNS") else {
+        let kept = ["train_cls_lora", "train_cls_full", "train_cls_accum", "train_mlm_full"];
+        return kept.map(|name| root().join(name)).to_vec();
+    };
+    let entries = std::fs::read_dir(made).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.join("run.json").is_file()).collect();
+    found.sort();
+    found
+}
+
+/// Each run by itself, so that all that are wrong are named.
+fn each_run(check: impl Fn(&str, &Path) + std::panic::RefUnwindSafe) {
+    let mut wrong = Vec::new();
+    for folder in runs() {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if std::panic::catch_unwind(|| check(&name, &folder)).is_err() {
+            wrong.push(name);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders")
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let found = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let values = |tensor: Tensor| -> Vec<f32> {
+        tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    found.into_iter().map(|(name, tensor)| (name, values(tensor))).collect()
+}
+
+/// The settings of a reference run, and the folder of its model.
+fn config(folder: &Path) -> (TrainConfig, PathBuf) {
+    let run: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+    let number = |key: &str| run[key].as_f64().unwrap();
+    let count = |key: &str| run[key].as_u64().unwrap() as usize;
+    let model = folder.parent().unwrap().join(run["model"].as_str().unwrap());
+    let is_full = run["full"].as_bool().unwrap();
+    let mapping = tuning_fork::data::forms::mapping::Mapping::default();
+    let config = TrainConfig {
+        model: model.display().to_string(),
+        objective: match run["kind"].as_str().unwrap() {
+            "mlm" => Objective::Mlm,
+            "number" => Objective::Regress,
+            _ => Objective::Classify,
+        },
+        adapter: (!is_full).then(|| folder.join("adapter_init")),
+        method: if is_full { Method::Full } else { Method::Lora },
+        data: folder.join("data.jsonl"),
+        shuffle: false,
+        per_device_train_batch_size: count("batch"),
+        gradient_accumulation_steps: count("accum"),
+        max_steps: Some(count("steps")),
+        learning_rate: number("lr"),
+        lr_scheduler_type: if run["sched"] == "cosine" {
+            SchedulerType::Cosine
+        } else {
+            SchedulerType::Linear
+        },
+        warmup_steps: number("warmup"),
+        weight_decay: number("wd"),
+        max_grad_norm: number("clip"),
+        max_length: count("max_length"),
+        disable_dropout: false, // the models have none
+        save_steps: 0,
+        columns: mapping,
+        lora: LoraConfig { target_modules: Vec::new(), ..LoraConfig::default() },
+        ..TrainConfig::default()
+    };
+    (config, model)
+}
+
+fn assert_relative(ours: &[f32], theirs: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let largest = theirs.iter().fold(0.0_f32, |largest, value| largest.max(value.abs())).max(1e-6);
+    for (at, (one, other)) in ours.iter().zip(theirs).enumerate() {
+        assert!(
+            (one - other).abs() <= tolerance * largest,
+            "{what}: value {at} is {one}, and {other} was expected"
+        );
+    }
+}
+
+/// What `classify` makes of a run's texts with what the run has saved: the same as the run's own numbers
+/// are checked by `tests/reference/check_trained.py`, where `ENCODER_KEPT` names a folder for both.
+fn keep(name: &str, folder: &Path, (model, run_dir): (&Path, &Path)) {
+    let is_adapter = run_dir.join("adapter_config.json").is_file();
+    let classifier = if is_adapter {
+        Classifier::load_adapted(model, run_dir, &Quiet)
+    } else {
+        Classifier::load(run_dir, &Quiet)
+    };
+    let Ok(classifier) = classifier else {
+        let words = EncoderModel::load(run_dir).unwrap_or_else(|err| panic!("{name}: {err:?}"));
+        assert!(words.can_fill(), "{name}");
+        return;
+    };
+    let rows = std::fs::read_to_string(folder.join("data.jsonl")).unwrap();
+    let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts: Vec<(String, Option<String>)> = rows
+        .map(|row| {
+            (row["text"].as_str().unwrap().to_owned(), row["text_pair"].as_str().map(str::to_owned))
+        })
+        .collect();
+    let verdicts = classifier.classify(&texts, &Quiet).unwrap();
+    let Some(kept) = std::env::var_os("ENCODER_KEPT") else { return };
+    let to = Path::new(&kept).join(name);
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(run_dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let shares: Vec<Vec<f32>> = verdicts.into_iter().map(|verdict| verdict.probabilities).collect();
+    let said = serde_json::json!({ "model": model, "texts": texts, "probabilities": shares });
+    tuning_fork::files::write_atomic(&to.join("ours.json"), said.to_string().as_bytes()).unwrap();
+}
+
+/// A bias of keys has no gradient but rounding, which Adam turns into steps.
+fn is_of_keys(name: &str) -> bool {
+    name.ends_with("key.bias")
+        || name.ends_with("k_lin.bias")
+        || name.ends_with("attn.k.bias")
+        || name.ends_with("Wqkv.bias")
+}
+
+#[test]
+fn every_step_and_every_final_weight_is_that_of_transformers() {
+    each_run(|name, folder| {
+        let (config, model) = config(folder);
+        let out = tempfile::tempdir().unwrap();
+        let run_dir = out.path().join("run");
+        let request = StartRequest { config, run_dir: run_dir.clone(), cache: None };
+        let summary =
+            start(&model, &request, &Quiet).unwrap_or_else(|err| panic!("{name}: {err:?}"));
+        let log: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("log.json")).unwrap()).unwrap();
+        let log = log.as_array().unwrap();
+        let steps = History::read(&run_dir).steps;
+        assert_eq!((steps.len(), summary.steps_done), (log.len(), log.len()), "{name}");
+        for (ours, theirs) in steps.iter().zip(log) {
+            let what = format!("{name}, step {}", ours.step);
+            let value = |metric: Metric| ours.values.get(metric).unwrap();
+            let expected = |key: &str| theirs[key].as_f64().unwrap();
+            assert!(
+                (value(Metric::Loss) - expected("loss")).abs() < 1e-4,
+                "{what}: {} {}",
+                value(Metric::Loss),
+                expected("loss")
+            );
+            let (norm, right) = (value(Metric::GradNorm), expected("grad_norm"));
+            assert!((norm / right - 1.0).abs() < 1e-3, "{what}: {norm} {right}");
+            assert!(
+                (value(Metric::LearningRate) - expected("learning_rate")).abs() < 1e-9,
+                "{what}"
+            );
+        }
+        keep(name, folder, (&model, &run_dir));
+        let (theirs, ours) = if folder.join("final.safetensors").is_file() {
+            (folder.join("final.safetensors"), run_dir.join("model.safetensors"))
+        } else {
+            let file = "adapter_model.safetensors";
+            (folder.join("adapter_final").join(file), run_dir.join(file))
+        };
+        let (theirs, ours) = (tensors(&theirs), tensors(&ours));
+        let names = |all: &BTreeMap<String, Vec<f32>>| all.keys().cloned().collect::<Vec<String>>();
+        assert_eq!(names(&ours), names(&theirs), "{name}");
+        for (tensor, theirs) in theirs.iter().filter(|(tensor, _)| !is_of_keys(tensor)) {
+            for (one, other) in ours[tensor].iter().zip(theirs) {
+                assert!((one - other).abs() < 1e-4, "{name}, {tensor}: {one} {other}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_gradient_of_the_first_step_is_that_of_torch() {
+    each_run(|name, folder| {
+        let (config, model) = config(folder);
+        let learns = match &config.adapter {
+            Some(adapter) => Learns::Adapter(adapter.clone()),
+            None => Learns::Everything,
+        };
+        let known = known_labels(&model, config.adapter.as_deref()).unwrap();
+        let rows = read(&config.data, &config.columns, config.objective, &Quiet).unwrap().rows;
+        let top = match config.objective {
+            Objective::Mlm => Top::Words,
+            _ => Top::Labels(known.clone().unwrap()),
+        };
+        let learner = Learner::load(&model, top, &learns, 0).unwrap();
+        let mut grads = learner.no_grads();
+        let (batch, accumulation) =
+            (config.per_device_train_batch_size, config.gradient_accumulation_steps);
+        for rows in rows[..batch * accumulation].chunks(batch) {
+            if config.objective == Objective::Mlm {
+                let (mut ids, mut places, mut words) = (Vec::new(), Vec::new(), Vec::new());
+                let mut before = 0;
+                for row in rows {
+                    let Content::Masked { ids: own, labels } = &row.content else { panic!() };
+                    for (at, label) in labels.iter().enumerate().filter(|(_, label)| **label >= 0) {
+                        places.push(before + at);
+                        words.push(*label as u32);
+                    }
+                    before += own.len();
+                    ids.push(own.clone());
+                }
+                let texts: Vec<_> =
+                    ids.iter().map(|ids| tuning_fork::encoder::Tokens::plain(ids)).collect();
+                let mut slopes = |scores: &[f32]| loss::of_words(scores, &words).0.slopes;
+                learner.learn(&texts, &places, None, &mut slopes, &mut grads);
+                continue;
+            }
+            let found = targets(rows, &config, known.as_ref()).unwrap();
+            let examples: Vec<_> = rows
+                .iter()
+                .map(|row| {
+                    let Content::Text { text, second } = &row.content else { panic!() };
+                    learner.encode(text, second.as_deref(), 64).unwrap()
+                })
+                .collect();
+            let texts: Vec<_> = examples.iter().map(|example| example.tokens()).collect();
+            let problem = found.labels.problem;
+            let wanted: Vec<&Target> = found.targets.iter().collect();
+            let mut slopes = |scores: &[f32]| loss::of_texts(problem, scores, &wanted, &[]).slopes;
+            learner.learn(&texts, &[], None, &mut slopes, &mut grads);
+        }
+        grads.scale(1.0 / accumulation as f32);
+        let theirs = tensors(&folder.join("grads.safetensors"));
+        let mut seen = 0;
+        for id in learner.trained() {
+            let own = learner.name(id);
+            let theirs = theirs.get(own).or_else(|| theirs.get(&format!("base_model.model.{own}")));
+            let theirs = theirs.unwrap_or_else(|| panic!("{name}: torch has no gradient of {own}"));
+            let ours = learner
+                .gradient(&grads, id)
+                .unwrap_or_else(|| panic!("{name}: {own} has no gradient"));
+            seen += 1;
+            if is_of_keys(own) {
+                assert!(ours.iter().all(|value| value.abs() < 1e-6), "{name}: {own}");
+            } else {
+                assert_relative(ours, theirs, 1e-4, &format!("{name}: {own}"));
+            }
+        }
+        assert_eq!(seen, theirs.len(), "{name}");
+    });
+}
+
+/// A run that was stopped after its third step and resumed ends with the same bytes.
+#[test]
+fn a_resumed_run_ends_with_the_same_bytes() {
+    for name in ["train_cls_accum", "train_cls_full"] {
+        let folder = root().join(name);
+        let (config, model) = config(&folder);
+        let mut config = TrainConfig {
+            save_steps: 1,
+            shuffle: true,
+            held_out_share: 0.2,
+            eval_steps: 2,
+            ..config
+        };
+        config.lora.lora_dropout = 0.1;
+        let out = tempfile::tempdir().unwrap();
+        let whole = out.path().join("whole");
+        let request = StartRequest { config: config.clone(), run_dir: whole.clone(), cache: None };
+        start(&model, &request, &Quiet).unwrap();
+        let parts = out.path().join("parts");
+        let request = StartRequest { config, run_dir: parts.clone(), cache: None };
+        DONE.set(0);
+        let summary = start(&model, &request, &StopAfter(3)).unwrap();
+        assert_eq!(summary.steps_done, 3, "{name}");
+        let request = ResumeRequest { run_dir: parts.clone(), cache: None, unused: None };
+        resume(&model, &request, &Quiet).unwrap();
+        let file =
+            if whole.join("model.safetensors").is_file() { "model" } else { "adapter_model" };
+        let file = format!("{file}.safetensors");
+        let bytes = |folder: &Path| std::fs::read(folder.join(&file)).unwrap();
+        assert!(bytes(&whole) == bytes(&parts), "{name}");
+        let losses = |folder: &Path| -> Vec<f64> {
+            History::read(folder)
+                .steps
+                .iter()
+                .map(|step| step.values.get(Metric::Loss).unwrap())
+                .collect()
+        };
+        assert_eq!(losses(&whole), losses(&parts), "{name}");
+    }
+}
+
+/// Says stop once so many steps are done.
+struct StopAfter(usize);
+
+thread_local! {
+    static DONE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Progress<TrainEvent> for StopAfter {
+    fn emit(&self, event: TrainEvent) {
+        if let TrainEvent::Step(step) = event {
+            DONE.set(step.step);
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if DONE.get() >= self.0 { Err(Cancelled) } else { Ok(()) }
+    }
+}
