@@ -147,6 +147,15 @@ const TABLES: [&str; 16] = [
     "ods", "gz", "zst", "tab",
 ];
 
+/// Asks for a table of any format.
+fn table_dialog(title: &str) -> Option<PathBuf> {
+    rfd::FileDialog::new()
+        .set_title(title)
+        .add_filter("Tables and texts", &TABLES)
+        .add_filter("All files", &["*"])
+        .pick_file()
+}
+
 /// Opens a file dialog, and waits for it.
 pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
     let dialog = rfd::FileDialog::new();
@@ -159,33 +168,16 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ModelFolder => dialog.set_title("Open a transformers folder").pick_folder(),
         Ask::AdapterFolder => dialog.set_title("Open a PEFT adapter folder").pick_folder(),
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
-        Ask::PromptsFile => dialog
-            .set_title("Open prompts")
-            .add_filter("Tables and texts", &TABLES)
-            .add_filter("All files", &["*"])
-            .pick_file(),
-        Ask::AnswersFile => dialog
-            .set_title("Open answers to compare")
-            .add_filter("Tables and texts", &TABLES)
-            .add_filter("All files", &["*"])
-            .pick_file(),
+        Ask::PromptsFile => table_dialog("Open prompts"),
+        Ask::AnswersFile => table_dialog("Open answers to compare"),
         Ask::TaskFile => {
             dialog.set_title("Open a task file").add_filter("Task file", &["toml"]).pick_file()
         }
-        Ask::EvaluationTable => dialog
-            .set_title("Open a table of texts")
-            .add_filter("Tables and texts", &TABLES)
-            .add_filter("All files", &["*"])
-            .pick_file(),
+        Ask::EvaluationTable | Ask::StudyTable => table_dialog("Open a table of texts"),
         Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog
             .set_title("Open a codebook")
             .add_filter("Codebook", &["toml", "json"])
-            .pick_file(),
-        Ask::StudyTable => dialog
-            .set_title("Open a table of texts")
-            .add_filter("Tables and texts", &TABLES)
-            .add_filter("All files", &["*"])
             .pick_file(),
         Ask::StudyCodebook => dialog
             .set_title("Open a codebook")
@@ -202,11 +194,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ExportStudy(file) => {
             dialog.set_title("Export").set_file_name(file.file_name()).save_file()
         }
-        Ask::TrainingData => dialog
-            .set_title("Open training data")
-            .add_filter("Tables and texts", &TABLES)
-            .add_filter("All files", &["*"])
-            .pick_file(),
+        Ask::TrainingData => table_dialog("Open training data"),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()
         }

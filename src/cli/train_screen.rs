@@ -68,8 +68,6 @@ impl Progress<TrainEvent> for Screen {
                     counted(held_out_rows, "row", "rows"),
                 ));
             }
-            // Said in a sentence, too.
-            TrainEvent::Landmarks(_) => {}
             TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),
             TrainEvent::Noted(text) => self.bar.note(&text),
             TrainEvent::Step(step) => {
@@ -96,7 +94,10 @@ impl Progress<TrainEvent> for Screen {
                 }
                 self.bar.note(&tested_words(&tested));
             }
-            TrainEvent::Saved { .. } | TrainEvent::Aside { .. } | TrainEvent::Answered(_) => {}
+            TrainEvent::Saved { .. }
+            | TrainEvent::Aside { .. }
+            | TrainEvent::Answered(_)
+            | TrainEvent::Landmarks(_) => {} // said in a sentence, too
             TrainEvent::Sampled(sample) => self.bar.note(&format!(
                 "After step {}, asked {:?}:\n{}",
                 sample.step, sample.prompt, sample.answer

@@ -309,7 +309,7 @@ mod tests {
         known.more.insert("left_model".to_owned(), "base".into());
         known.more.insert("right_model".to_owned(), serde_json::json!({"name": "dpo"}));
         let lines = [known, record("2", "b", Verdict::Left)]
-            .map(|record| serde_json::to_string(&record).unwrap() + "\n");
+            .map(|record| format!("{}\n", serde_json::to_string(&record).unwrap()));
         let read = read_text("pairs.jsonl", &lines.concat()).unwrap();
         assert_eq!((winners(&read), read.one_model), (vec![Winner::Second], 1));
         let said = read_text("pairs.jsonl", &lines[1]).unwrap_err().to_string();

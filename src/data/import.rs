@@ -130,8 +130,8 @@ fn llm_comparator(path: &Path) -> Option<([String; 2], String)> {
     let models = whole.get("models")?.as_array()?;
     let name = |at: usize| models.get(at)?.get("name")?.as_str().map(str::to_owned);
     let examples = whole.get("examples")?.as_array()?;
-    let lines: String = examples.iter().map(|example| example.to_string() + "\n").collect();
-    Some(([name(0)?, name(1)?], lines))
+    let lines: Vec<String> = examples.iter().map(|example| format!("{example}\n")).collect();
+    Some(([name(0)?, name(1)?], lines.concat()))
 }
 
 /// Reads preference pairs in TRL's explicit (`prompt`, `chosen`, `rejected`) or implicit form

@@ -73,7 +73,7 @@ pub fn write(records: &[VerdictRecord], form: PairForm, path: &Path) -> io::Resu
         PairForm::Argilla => array(records.iter().filter_map(argilla)),
         PairForm::Potato => {
             let rows: Vec<String> =
-                records.iter().filter_map(potato).map(|row| row.to_string() + "\n").collect();
+                records.iter().filter_map(potato).map(|row| format!("{row}\n")).collect();
             (rows.concat(), rows.len())
         }
         PairForm::Alpaca => array(records.iter().filter_map(alpaca)),

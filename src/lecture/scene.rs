@@ -233,7 +233,7 @@ impl View {
     /// How it is read, in a sentence for the room.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Words { .. } => "",
+            Self::Words { .. } | Self::Ask { .. } => "",
             Self::Tokens { .. } => "The model reads pieces of its vocabulary, each with a number.",
             Self::Next { .. } => "The probability of each next token, over the whole vocabulary.",
             Self::Temperatures { .. } => {
@@ -256,7 +256,6 @@ impl View {
             Self::Adapter { .. } => {
                 "Bits by which the adapter makes each token likelier (+) or less likely (\u{2212})."
             }
-            Self::Ask { .. } => "",
             Self::Machine => "The text goes through these parts from the top to the bottom.",
         }
     }

@@ -1,5 +1,7 @@
-//! A model from nothing: a small decoder with weights as transformers draws them, and a tokenizer made from
-//! the text that it is going to read. Written as a transformers folder, which is loaded like any other.
+//! A model from nothing.
+//!
+//! A small decoder with weights as transformers draws them, and a tokenizer made from the text that it is
+//! going to read. Written as a transformers folder, which is loaded like any other.
 
 use std::cell::RefCell;
 use std::f32::consts::TAU;
@@ -194,7 +196,8 @@ pub fn create(newborn: &Newborn, text: &str, seed: u64, folder: &Path) -> Result
     write_weights(newborn, &families::from_json(&json, folder)?, seed, &weights)?;
     let generation = json!({ "bos_token_id": end_of_text, "eos_token_id": end_of_text });
     let pretty = |value: &Value| {
-        serde_json::to_string_pretty(value).expect("plain values can be written as JSON") + "\n"
+        let text = serde_json::to_string_pretty(value);
+        format!("{}\n", text.expect("plain values can be written as JSON"))
     };
     for (name, text) in [
         ("generation_config.json", pretty(&generation)),
@@ -222,7 +225,7 @@ fn write_weights(newborn: &Newborn, config: &Config, seed: u64, path: &Path) -> 
     write_safetensors::write(path, metadata, &entries, &mut |index, file| {
         let (name, shape) = &tensors[index];
         let count: usize = shape.iter().product();
-        let values = if name.ends_with(".bias") {
+        let values = if name.rsplit_once('.').is_some_and(|(_, part)| part == "bias") {
             vec![0.0; count]
         } else if shape.len() == 1 {
             vec![1.0; count]

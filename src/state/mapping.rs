@@ -88,7 +88,7 @@ impl MappingState {
             (true, _) if !self.columns.is_empty() => {
                 "What was said of its columns before does not fit any more. Which ones are meant?"
             }
-            (true, Wanted::Prompts) => {
+            (true, Wanted::Prompts | Wanted::Training(Objective::Grpo | Objective::Rloo)) => {
                 "The names of its columns do not say which one holds the prompts. Which one does?"
             }
             (true, Wanted::Training(Objective::Kto)) => {
@@ -111,9 +111,6 @@ impl MappingState {
             (true, Wanted::Training(Objective::Mlm | Objective::Pretrain)) => {
                 "The names of its columns do not say where the texts are. Which one is it?"
             }
-            (true, Wanted::Training(Objective::Grpo | Objective::Rloo)) => {
-                "The names of its columns do not say which one holds the prompts. Which one does?"
-            }
             (true, Wanted::Training(Objective::Sft)) => {
                 "The names of its columns do not say what is to be learned. Which ones are meant?"
             }
@@ -133,12 +130,13 @@ impl MappingState {
                 | Objective::Orpo
                 | Objective::Cpo
                 | Objective::Reward
-                | Objective::Kto,
+                | Objective::Kto
+                | Objective::Grpo
+                | Objective::Rloo,
             ) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(
                 Objective::Classify | Objective::Regress | Objective::Mlm | Objective::Pretrain,
             ) => &[Texts::Whole],
-            Wanted::Training(Objective::Grpo | Objective::Rloo) => &[Texts::Turns, Texts::Plain],
             Wanted::Training(Objective::Sft) => {
                 &[Texts::Turns, Texts::Plain, Texts::Dialogues, Texts::Whole]
             }
@@ -160,7 +158,9 @@ impl MappingState {
         };
         let pair = [role("chosen", "The better answer"), role("rejected", "The worse answer")];
         match (self.wanted, self.texts) {
-            (Wanted::Prompts, _) => vec![asked],
+            (Wanted::Prompts | Wanted::Training(Objective::Grpo | Objective::Rloo), _) => {
+                vec![asked]
+            }
             (
                 Wanted::Training(
                     Objective::Dpo | Objective::Orpo | Objective::Cpo | Objective::Reward,
@@ -177,7 +177,6 @@ impl MappingState {
             ) => {
                 vec![asked, pair[0], pair[1]]
             }
-            (Wanted::Training(Objective::Grpo | Objective::Rloo), _) => vec![asked],
             (Wanted::Training(Objective::Kto), Texts::Turns) => {
                 vec![asked, role("answer", "The answer"), LABEL, SYSTEM]
             }

@@ -24,6 +24,7 @@ const MOST_ABOUT: usize = 1_500;
 const MOST_OFFERED: usize = 6;
 
 impl Workbench {
+    #[expect(clippy::needless_pass_by_value, reason = "as every panel's handler takes its command")]
     pub(super) fn handle_room(&mut self, command: RoomCommand) {
         match command {
             RoomCommand::FindAddresses => {

@@ -39,7 +39,7 @@ enum As {
     /// Potato's annotated instances
     Potato,
 
-    /// REFI-QDA for MAXQDA, NVivo, ATLAS.ti
+    /// REFI-QDA for MAXQDA, `NVivo`, ATLAS.ti
     Qdpx,
 
     /// The codebook alone
@@ -92,11 +92,11 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
                 As::CodebookMarkdown | As::Package | As::Codes => Export::CodebookMarkdown,
             };
             let files = files_of(&folder, form, &file_name(&args.out))?;
-            let place = |ending: &Option<&str>| match ending {
+            let place = |ending: Option<&str>| match ending {
                 None => args.out.clone(),
                 Some(ending) => beside(&args.out, ending),
             };
-            files.into_iter().map(|(ending, bytes)| (place(&ending), bytes)).collect()
+            files.into_iter().map(|(ending, bytes)| (place(ending), bytes)).collect()
         }
     };
     for (path, bytes) in &written {

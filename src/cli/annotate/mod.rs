@@ -19,7 +19,7 @@ pub struct AnnotateArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a study of a table of texts and a codebook
-    New(new::NewArgs),
+    New(Box<new::NewArgs>),
 
     /// Write codes, the codebook, or a package for a colleague
     Export(export::ExportArgs),

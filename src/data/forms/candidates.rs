@@ -89,7 +89,7 @@ fn model_of(value: &Value) -> Option<String> {
     model.as_str().map(str::to_owned)
 }
 
-/// A list of answers: UltraFeedback's completions, Potato's responses.
+/// A list of answers: `UltraFeedback`'s completions, Potato's responses.
 fn of_list(fields: &Fields) -> Option<Candidates> {
     let (key, list) = LISTS.iter().find_map(|key| {
         Some((*key, given(fields, key)?.as_array().filter(|list| list.len() >= 2)?))

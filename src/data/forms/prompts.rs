@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::data::forms::{Want, understand};
 
-    fn read(rows: Value) -> Read {
+    fn read(rows: &Value) -> Read {
         let rows: Vec<Fields> =
             rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
         understand(&rows, Want::Prompts, None).unwrap()
@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn a_prompt_is_found_in_whatever_asks_and_keeps_its_columns() {
-        let found = read(json!([{"prompt": "2 + 2 =", "answer": "4"}]));
+        let found = read(&json!([{"prompt": "2 + 2 =", "answer": "4"}]));
         assert_eq!(found.rows[0].asked, Text::Plain("2 + 2 =".to_owned()));
         assert_eq!(found.rows[0].columns["answer"], "4");
         let message = json!({"role": "user", "content": "Why?"});
-        assert_eq!(read(json!([{"prompt": [message]}])).rows[0].asked, user("Why?"));
-        assert_eq!(read(json!([{"question": "Why?"}])).rows[0].asked, user("Why?"));
+        assert_eq!(read(&json!([{"prompt": [message]}])).rows[0].asked, user("Why?"));
+        assert_eq!(read(&json!([{"question": "Why?"}])).rows[0].asked, user("Why?"));
         let answered = json!([message, {"role": "assistant", "content": "So."}]);
-        assert_eq!(read(json!([{"messages": answered}])).rows[0].asked, user("Why?"));
+        assert_eq!(read(&json!([{"messages": answered}])).rows[0].asked, user("Why?"));
         let pair = json!({"prompt": "p", "chosen": "a", "rejected": "b"});
-        assert_eq!(read(json!([pair])).rows[0].asked, Text::Plain("p".to_owned()));
+        assert_eq!(read(&json!([pair])).rows[0].asked, Text::Plain("p".to_owned()));
         let rows = [json!({"prompt": " "}).as_object().unwrap().clone()];
         let problem = understand(&rows, Want::Prompts, None).unwrap_err();
         assert!(

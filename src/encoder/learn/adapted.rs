@@ -173,7 +173,7 @@ pub(crate) fn begin(
     let is_all = spec.target_modules.iter().any(|name| name == "all-linear");
     let is_open = |lin: &Lin| {
         let is_head = HEADS.contains(&lin.module.as_str());
-        !is_excluded(&lin.module, &saved) && !(is_all && is_head)
+        !(is_excluded(&lin.module, &saved) || (is_all && is_head))
     };
     let infos: Vec<LinearInfo> =
         layers.iter().filter(|lin| is_open(lin)).map(|lin| info(lin)).collect();
@@ -310,10 +310,8 @@ impl Adapted {
         named.extend(self.ids().map(|id| (weights.get(id).name.clone(), id)));
         named.sort();
         super::saved::write_tensors(&folder.join(WEIGHTS), weights, &named)?;
-        let mut text = json.to_string();
-        if let Ok(pretty) = serde_json::to_string_pretty(&json) {
-            text = pretty;
-        }
+        let mut text =
+            serde_json::to_string_pretty(&json).expect("plain values can be written as JSON");
         text.push('\n');
         let path = folder.join(CONFIG);
         files::write_atomic(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })

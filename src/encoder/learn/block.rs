@@ -19,7 +19,7 @@ use crate::llm::net::rows;
 use crate::llm::net::rows::Stripes;
 
 pub(crate) enum Projections {
-    Apart([Lin; 3]),
+    Apart(Box<[Lin; 3]>),
 
     /// Rows one after the other in one matrix.
     Fused(Lin),
@@ -249,7 +249,8 @@ impl Block {
         let pass = common.pass;
         let some = only.map(|only| gather(seen, self.o.outputs, only));
         match &self.qkv {
-            Projections::Apart([q, k, v]) => {
+            Projections::Apart(apart) => {
+                let [q, k, v] = &**apart;
                 let of_queries = some.as_deref().unwrap_or(seen);
                 [q.forward(pass, of_queries), k.forward(pass, seen), v.forward(pass, seen)]
             }
@@ -294,7 +295,7 @@ impl Block {
     /// The layers that turn learned distances into keys and into queries.
     fn place_layers(&self) -> [Option<&Lin>; 2] {
         let of_contents = match &self.qkv {
-            Projections::Apart([q, k, _]) => [Some(k), Some(q)],
+            Projections::Apart(apart) => [Some(&apart[1]), Some(&apart[0])],
             Projections::Fused(_) => [None, None],
         };
         let [key, query] = &self.own_places;
@@ -452,6 +453,7 @@ impl Block {
         seen_grad
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a layer's backward pass has at hand")]
     fn project_back(
         &self,
         pass: Pass<'_>,
@@ -463,7 +465,8 @@ impl Block {
     ) {
         let width = self.o.outputs;
         match (&self.qkv, to) {
-            (Projections::Apart([q, k, v]), mut to) => {
+            (Projections::Apart(apart), mut to) => {
+                let [q, k, v] = &**apart;
                 k.backward(
                     pass,
                     seen,

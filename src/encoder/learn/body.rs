@@ -160,17 +160,18 @@ impl Body {
             }
             let wants_x = self.learns_below(grads) || lowest.is_some_and(|lowest| index > lowest);
             let block = &self.blocks[index];
-            match block.backward(&common, tape, grad, (&mut *grads, &mut shared), wants_x) {
-                Some(x_grad) => grad = x_grad,
-                None => {
-                    grad = Buffer::default();
-                    break;
-                }
+            if let Some(x_grad) =
+                block.backward(&common, tape, grad, (&mut *grads, &mut shared), wants_x)
+            {
+                grad = x_grad;
+            } else {
+                grad = Buffer::default();
+                break;
             }
         }
         self.shared_back(pass, (places, &shared), batch, grads);
         if self.learns_below(grads) && !grad.is_empty() {
-            self.embed_back(pass, batch, embedding, grad, grads);
+            self.embed_back(pass, batch, &embedding, grad, grads);
         }
     }
 
@@ -269,11 +270,10 @@ impl Body {
         &self,
         pass: Pass<'_>,
         batch: &Batch,
-        tape: EmbeddingTape,
-        grad: Buffer,
+        tape: &EmbeddingTape,
+        mut grad: Buffer,
         grads: &mut Grads,
     ) {
-        let mut grad = grad;
         let back = |layer: &Lin, x: &[f32], grad: &[f32], grads: &mut Grads| {
             let mut out = Buffer::any(x.len());
             layer.backward(pass, x, grad, (grads, Some((&mut *out, Written::Replace))));

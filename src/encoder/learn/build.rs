@@ -208,11 +208,11 @@ impl<'a> Builder<'a> {
             Some(fused) => {
                 Projections::Fused(self.lin(&name(fused), [3 * attended, it.width], bias)?)
             }
-            None => Projections::Apart([
+            None => Projections::Apart(Box::new([
                 self.lin(&name(names.query), into, bias)?,
                 self.lin(&name(names.key), into, bias)?,
                 self.lin(&name(names.value), into, bias)?,
-            ]),
+            ])),
         };
         let o = self.lin(&name(names.out), [it.width, attended], bias)?;
         let has_norm = index > 0 || !names.first_has_no_norm;

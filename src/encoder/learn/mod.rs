@@ -376,7 +376,7 @@ impl Learner {
 
     /// Bytes of all tensors, and of those that learn.
     pub fn bytes(&self) -> (u64, u64) {
-        let size = |id: Id| (self.weights.values(id).len() * size_of::<f32>()) as u64;
+        let size = |id: Id| std::mem::size_of_val(self.weights.values(id)) as u64;
         let learned = self.weights.trained().into_iter().map(size).sum();
         (self.weights.ids().map(size).sum(), learned)
     }

@@ -1,5 +1,6 @@
-//! A score head that is trained whole beside LoRA: a linear layer without bias from the last hidden state
-//! of one token to labels, or to one reward. As `AutoModelForSequenceClassification` has it of decoders.
+//! A score head that is trained whole beside LoRA.
+//!
+//! A linear layer without bias from the last hidden state of one token to labels, or to one reward. As `AutoModelForSequenceClassification` has it of decoders.
 
 use candle_core::Var;
 use serde::{Deserialize, Serialize};

@@ -20,8 +20,9 @@ use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::model::Model;
 use crate::llm::net::ops::RowNorm;
 
-/// Writes `model`, whose weights are no longer those of the files that it came from, into `folder`. Files
-/// that are there are replaced, each whole; `config.json` comes last, and a folder without it is no model.
+/// Writes `model`, whose weights are no longer those of the files that it came from, into `folder`.
+///
+/// Files that are there are replaced, each whole; `config.json` comes last, and a folder without it is no model.
 pub fn save(model: &Model, folder: &Path) -> Result<(), Error> {
     let write_error = |source| Error::Write { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(write_error)?;

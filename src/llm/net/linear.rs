@@ -55,15 +55,14 @@ impl Linear {
                 add_scaled(row, 1.0, bias);
             }
         };
-        match adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
-            Some(own) => with_f32(own, |own| {
+        if let Some(own) = adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
+            with_f32(own, |own| {
                 add(own);
                 Ok(())
-            }),
-            None => {
-                add(bias);
-                Ok(())
-            }
+            })
+        } else {
+            add(bias);
+            Ok(())
         }
     }
 }

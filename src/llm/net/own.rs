@@ -162,6 +162,7 @@ fn linear<'a>(layer: &'a mut Linear, found: &mut Vec<OwnTensor<'a>>) {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "its parts are handed on as they are borrowed")]
 fn norm<'a>(norm: Option<&'a mut Norm>, found: &mut Vec<OwnTensor<'a>>) {
     let Some(Norm { name, row, has_bias }) = norm else { return };
     if name.is_empty() {

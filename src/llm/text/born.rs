@@ -91,7 +91,7 @@ pub fn tokenizer(
     })
 }
 
-/// ChatML: what a model that is born here is taught to chat in, if it is.
+/// `ChatML`: what a model that is born here is taught to chat in, if it is.
 const CHAT: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + \
                     message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}\
                     {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";

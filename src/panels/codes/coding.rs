@@ -94,11 +94,9 @@ fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
                     let words = if is_right {
                         format!("{name}: {} is right", right.shown())
                     } else {
-                        format!("{name}: {} is right", right.shown())
-                            + &said
-                                .as_ref()
-                                .map(|said| format!(", and you said {}", said.shown()))
-                                .unwrap_or_default()
+                        let said = said.as_ref();
+                        let said = said.map(|said| format!(", and you said {}", said.shown()));
+                        format!("{name}: {} is right{}", right.shown(), said.unwrap_or_default())
                     };
                     ui.horizontal_top(|ui| {
                         let (icon, ink) = if is_right {
@@ -222,7 +220,7 @@ fn guideline_ui(ui: &Ui, session: &mut Session) {
             |ui| ui.label(theme::title(ui, "Guideline")),
             |ui| {
                 closes =
-                    ui.add(ActionButton::only_icon(icons::CLOSE, "Close the guideline")).clicked()
+                    ui.add(ActionButton::only_icon(icons::CLOSE, "Close the guideline")).clicked();
             },
         );
         ui.set_height((room.height() - 140.0).max(theme::em(ui) * 8.0));

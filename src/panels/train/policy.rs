@@ -163,7 +163,7 @@ fn reward_ui(ui: &mut Ui, index: usize, reward: &mut Reward) -> bool {
                     }
                 }
             });
-        combo.response.accessible_name(&format!("rule {}", index + 1)).on_hover_text(about);
+        combo.response.accessible_name(format!("rule {}", index + 1)).on_hover_text(about);
     });
     ui.label(theme::muted(ui, about).small());
     match &mut reward.rule {

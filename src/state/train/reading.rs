@@ -134,7 +134,7 @@ fn policy(curves: &Curves) -> String {
         Trend::Falling => {
             "The reward is falling: the steps are too large, or the leash is too tight"
         }
-        _ => "The reward has not moved much lately",
+        Trend::Level => "The reward has not moved much lately",
     };
     let lengths = curves.trained(Metric::CompletionsMeanLength);
     let grows = trend(lengths) == Trend::Rising && trend(rewards) == Trend::Rising;

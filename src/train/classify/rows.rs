@@ -109,7 +109,7 @@ pub fn read(
     }
     let mut found =
         TextRows { rows: Vec::new(), unlabelled: Vec::new(), empty: Vec::new(), report };
-    for table::Row { place, fields, .. } in rows {
+    for table::Row { place, fields } in rows {
         let line = place.number() as usize;
         let fields: Map<String, Value> = columns.apply(fields);
         let explained = |(key, problem): (&str, String)| {

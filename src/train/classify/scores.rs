@@ -127,10 +127,11 @@ impl Tally {
         } else {
             let count = self.names.len();
             let mut counts = vec![vec![0; count + 1]; count + 1];
-            for label in 0..count {
-                counts[label][label] = self.hits[label];
-                counts[label][count] = self.right[label] - self.hits[label];
-                counts[count][label] = self.given[label] - self.hits[label];
+            let labels = self.hits.iter().zip(&self.right).zip(&self.given).take(count);
+            for (label, ((hits, right), given)) in labels.enumerate() {
+                counts[label][label] = *hits;
+                counts[label][count] = right - hits;
+                counts[count][label] = given - hits;
             }
             counts
         };

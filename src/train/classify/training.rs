@@ -160,12 +160,14 @@ struct Training<'a> {
     stopped_early: Option<String>,
 }
 
+/// Of hidden words: the ids as they are shown, the places in the batch, and the right words.
+type Hidden = (Vec<Vec<u32>>, Vec<usize>, Vec<u32>);
+
 /// What a batch of a step is.
 struct BatchOf {
     examples: Vec<usize>,
 
-    /// Of hidden words: the ids as they are shown, the places in the batch, and the right words.
-    hidden: Option<(Vec<Vec<u32>>, Vec<usize>, Vec<u32>)>,
+    hidden: Option<Hidden>,
     tokens: usize,
 }
 

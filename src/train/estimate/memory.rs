@@ -85,14 +85,13 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
     let targets = targets(config, model.shapes);
     let floats = size_of::<f32>() as u64;
     let adapter_bytes = learned_values(config, model.shapes) * floats;
-    let checkpoint = match config.method.own() {
-        None => 2 * 3 * adapter_bytes,
+    let checkpoint = if config.method.own().is_none() {
+        2 * 3 * adapter_bytes
+    } else {
         // Written a tensor at a time.
-        Some(_) => {
-            let shapes = model.shapes.linears.iter().chain(&model.shapes.tables);
-            let largest = shapes.map(|one| one.outputs * one.inputs).max().unwrap_or(0);
-            2 * largest as u64 * floats
-        }
+        let shapes = model.shapes.linears.iter().chain(&model.shapes.tables);
+        let largest = shapes.map(|one| one.outputs * one.inputs).max().unwrap_or(0);
+        2 * largest as u64 * floats
     };
     let scores = logprobs::score_bytes(model.config, largest.predictions);
     let used = largest.cost.kept_bytes + largest.cost.work_bytes + scores;

@@ -19,13 +19,14 @@ pub(crate) fn loss(config: &TrainConfig, rows: StepRows) -> Box<dyn Loss + '_> {
         | Objective::Pretrain
         | Objective::Classify
         | Objective::Regress
-        | Objective::Mlm => Box::new(Completions::new(rows)),
+        | Objective::Mlm
+        // Their answers are not in the rows: see `step::policy`. Nothing asks for this one.
+        | Objective::Grpo
+        | Objective::Rloo => Box::new(Completions::new(rows)),
         Objective::Kto => Box::new(Labelled::new(config, rows)),
         Objective::Orpo => Box::new(OddsRatio::new(config, rows)),
         Objective::Cpo => Box::new(Contrastive::new(config, rows)),
         Objective::Reward => Box::new(BradleyTerry::new(config, rows)),
-        // Its answers are not in the rows: see `step::policy`. Nothing asks for this one.
-        Objective::Grpo | Objective::Rloo => Box::new(Completions::new(rows)),
     }
 }
 

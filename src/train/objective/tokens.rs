@@ -1,5 +1,6 @@
-//! What a model thinks of every token of an answer: its log-probability and the entropy of what it was drawn
-//! from, at the temperature that it was sampled with, and the backward pass from both. Sums over whole
+//! What a model thinks of every token of an answer, and the backward pass from it.
+//!
+//! Its log-probability and the entropy of what it was drawn from, at the temperature that it was sampled with. Sums over whole
 //! answers: see [`super::logprobs`].
 
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};

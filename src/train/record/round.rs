@@ -1,5 +1,6 @@
-//! The answers of a round of GRPO or RLOO, with what they were rewarded and what is learned from each: kept in
-//! the run's folder, for whoever watches, and for a run that is resumed in the middle of a round.
+//! The answers of a round of GRPO or RLOO, with what they were rewarded and what is learned from each.
+//!
+//! Kept in the run's folder, for whoever watches, and for a run that is resumed in the middle of a round.
 
 use std::path::{Path, PathBuf};
 

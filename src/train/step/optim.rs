@@ -33,6 +33,9 @@ pub struct AdamSettings {
     pub weight_decay: f64,
 }
 
+/// Values, their gradient, and both of their moments.
+type Piece<'a> = (((&'a mut [f32], &'a [f32]), &'a mut [f32]), &'a mut [f32]);
+
 impl AdamSettings {
     pub fn of(config: &TrainConfig) -> Self {
         Self {
@@ -91,10 +94,7 @@ impl AdamW {
         tensors.try_for_each(|(index, ((slot, Moments { first, second }), decays))| {
             let Some(gradient) = gradients.get(index) else { return Ok(()) };
             let keep = if *decays { keep } else { 1.0 };
-            let chunk = |(((values, gradient), first), second): (
-                ((&mut [f32], &[f32]), &mut [f32]),
-                &mut [f32],
-            )| {
+            let chunk = |(((values, gradient), first), second): Piece<'_>| {
                 for (((value, gradient), first), second) in
                     values.iter_mut().zip(gradient).zip(first).zip(second)
                 {

@@ -100,19 +100,18 @@ pub fn run(
             };
         let known = Whole::known(&lengths, &settings);
         // Which tokens keep the policy's part depends on all entropies of the micro-batch.
-        let whole = match known {
-            Some(whole) => whole,
-            None => {
-                let mut answers = Vec::with_capacity(batch.len());
-                for members in &parts {
-                    pass(members, &mut |ran| {
-                        let found = members.iter().zip(&ran.tokens);
-                        answers.extend(found.map(|(index, tokens)| answer(*index, tokens)));
-                        Ok(())
-                    })?;
-                }
-                Whole::of(&answers, &settings)
+        let whole = if let Some(whole) = known {
+            whole
+        } else {
+            let mut answers = Vec::with_capacity(batch.len());
+            for members in &parts {
+                pass(members, &mut |ran| {
+                    let found = members.iter().zip(&ran.tokens);
+                    answers.extend(found.map(|(index, tokens)| answer(*index, tokens)));
+                    Ok(())
+                })?;
             }
+            Whole::of(&answers, &settings)
         };
         let mut answers = Vec::with_capacity(batch.len());
         for members in &parts {
@@ -166,10 +165,13 @@ fn scored(
     work(tokens::score(known, (&tree, sequences), reading, dropout.as_ref())?)
 }
 
+/// What a micro-batch says of a metric.
+type Of = fn(&Metrics) -> Option<f64>;
+
 /// TRL averages over micro-batches what there is of each.
 fn mean_of(all: &[Metrics]) -> Values {
     let mut values = Values::default();
-    let kinds: [(Metric, fn(&Metrics) -> Option<f64>); 8] = [
+    let kinds: [(Metric, Of); 8] = [
         (Metric::Kl, |of| of.kl),
         (Metric::Entropy, |of| Some(of.entropy)),
         (Metric::ClipRatioLowMean, |of| of.clip_low_mean),
