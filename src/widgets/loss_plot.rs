@@ -137,7 +137,8 @@ impl LossPlot<'_> {
     /// What a screen reader says: `Loss: training 0.412, held out 0.455`.
     fn spoken(&self) -> String {
         let values = self.curves.iter().filter_map(|curve| {
-            curve.latest.map(|value| format!("{} {}", curve.name, self.numbers.text(value)))
+            let said = |value| format!("{} {}", curve.name, self.numbers.text(value));
+            curve.latest.map(|value| said(value).trim_start().to_owned())
         });
         let values: Vec<_> = values.collect();
         if values.is_empty() {

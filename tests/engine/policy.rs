@@ -63,7 +63,7 @@ fn advantages_are_those_of_trl() {
         .collect();
     for (name, case) in facts["advantages"].as_object().unwrap() {
         let settings = &case["settings"];
-        let weights = settings.get("reward_weights").map_or(vec![1.0, 1.0], numbers);
+        let weights = settings.get("reward_weights").map_or_else(|| vec![1.0, 1.0], numbers);
         let kind = if case["algorithm"] == "rloo" {
             Advantage::Rloo {
                 clip: settings.get("reward_clip_range").map(|clip| {

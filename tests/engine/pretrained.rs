@@ -10,7 +10,7 @@ use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::newborn::{Architecture, Newborn};
 use tuning_fork::llm::text::born;
 use tuning_fork::llm::text::born::TokenKind;
-use tuning_fork::llm::{Adapter, KvCache, Model, Positions, Weights};
+use tuning_fork::llm::{Adapter, Model, Positions, Weights};
 use tuning_fork::train;
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::run_file;
@@ -181,7 +181,7 @@ fn a_model_is_born_learns_and_goes_on_with_a_chat() {
         // What it became is a model like any other, and is taught to answer.
         let grown = run_dir.join("model");
         let model = load(&grown, Weights::F32);
-        let mut cache: KvCache = model.new_cache();
+        let mut cache = model.new_cache();
         let ids = model.tokenizer().encode("the cat", false).unwrap();
         let scores = model.logits(&ids, &mut cache, None, Positions::All).unwrap();
         assert!(values(&scores).iter().all(|score| score.is_finite()));

@@ -419,7 +419,8 @@ fn every_control_has_a_name() {
     let mut runs = running(12);
     runs.left_tab = LeftTab::Runs;
     runs.set_runs(vec![run("a", RunState::Finished), run("b", RunState::Interrupted)]);
-    for train in vec![with_pairs(60), ended(8), runs] {
+    let states = std::iter::once(with_pairs(60)).chain([ended(8)]).chain([runs]);
+    for train in states {
         let mut harness = open(train, tiny_model());
         if let Some(advanced) = harness.query_by_label("Advanced") {
             advanced.click();

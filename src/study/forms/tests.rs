@@ -49,7 +49,7 @@ fn every_kind() -> Variables {
 fn full() -> (tempfile::TempDir, Folder) {
     let parent = tempfile::tempdir().unwrap();
     let mut list = items(3);
-    list[0].text = "Ein 😀 täuscht, sagt sie.".to_owned(); // one character, two UTF-16 units
+    list[0].text = "One 😀 naïvely, she says.".to_owned(); // one character, two UTF-16 units
     list[1].more.insert("year".to_owned(), 2020.into());
     list[1].inclusion = Some(0.25);
     let design = Study { codebook: every_kind(), ..study() };

@@ -256,8 +256,8 @@ mod tests {
         let written = toml::to_string(&reward).unwrap();
         assert_eq!(toml::from_str::<Reward>(&written).unwrap(), reward);
         let said =
-            toml::from_str::<Reward>("rule = \"length\"\ntaget = 20").unwrap_err().to_string();
-        assert!(said.contains("`taget`") && said.contains("target"), "{said}");
+            toml::from_str::<Reward>("rule = \"length\"\ntargets = 20").unwrap_err().to_string();
+        assert!(said.contains("`targets`") && said.contains("target"), "{said}");
         let said = toml::from_str::<Reward>("rule = \"vibes\"").unwrap_err().to_string();
         assert!(said.contains("exact_match"), "{said}");
         for (kind, rule) in Rule::kinds() {
