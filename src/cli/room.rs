@@ -24,7 +24,7 @@ use crate::room::server::{Place, RoomEvent, serve};
 
 #[derive(Debug, Args)]
 pub struct RoomArgs {
-    /// The questions, as a TOML file with a [[question]] for each
+    /// The questions, as a TOML file with a part `[[question]]` for each
     #[arg(required_unless_present = "addresses")]
     file: Option<PathBuf>,
 

@@ -401,7 +401,7 @@ impl Model {
         }
     }
 
-    /// This model with weights of its own, in f32, which learn: see [`Self::own_tensors`]. Fails where
+    /// This model with weights of its own, in f32, which learn: see `own_tensors`. Fails where
     /// a part of it could only stand still.
     pub fn with_own(&self, own: Own) -> Result<Self, Error> {
         self.check_ownable()?;

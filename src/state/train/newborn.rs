@@ -76,7 +76,7 @@ pub struct Takes {
     /// Tokens that it learns from: all its steps together.
     pub tokens: u64,
 
-    /// At [`MACS_A_SECOND`].
+    /// At `MACS_A_SECOND`.
     pub secs: f64,
 }
 
