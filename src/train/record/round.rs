@@ -108,6 +108,18 @@ pub(crate) fn remove_after(run_dir: &Path, round: usize) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    /// Numbers as they come out of a computation: a run that is resumed in the middle of a round must not
+    /// learn from other ones, not even by the last bit.
+    #[test]
+    fn every_number_of_a_round_comes_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let old: Vec<f64> = (1..=20_000).map(|place| -f64::from(place).sqrt() / 7.0).collect();
+        let answers = vec![Answered { old, ..Answered::default() }];
+        let round = Round { answers, ..Round::default() };
+        round.write(folder.path()).unwrap();
+        assert_eq!(Round::read(folder.path(), 0), Some(round));
+    }
+
     #[test]
     fn a_round_comes_back_to_the_bit_and_the_last_one_is_found() {
         let folder = tempfile::tempdir().unwrap();
