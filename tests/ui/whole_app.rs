@@ -21,6 +21,7 @@ use tuning_fork::files;
 use tuning_fork::hub;
 use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::hub::starter::Fetched;
+use tuning_fork::llm::card::ModelIdentity;
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
 use tuning_fork::state::command::{
     AnnotateCommand, Command, ModelsCommand, TrainCommand, ViewCommand,
@@ -28,8 +29,10 @@ use tuning_fork::state::command::{
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::testing::{FakeEngine, FakeHost, Script};
 use tuning_fork::train::config::metric::Metric;
+use tuning_fork::train::config::{Objective, TrainConfig, run_file};
 use tuning_fork::train::estimate::{Estimate, Memory, Time};
 use tuning_fork::train::record::metrics::{RunSummary, StepMetrics, TrainEvent};
+use tuning_fork::train::record::{CONFIG_FILE, RunRecord, RunStatus};
 
 use crate::support::card;
 
@@ -341,4 +344,36 @@ fn a_panic_in_a_worker_is_a_notice_and_not_the_end() {
     app.run();
     app.sees("Training crashed");
     app.sees("What you made is safe");
+}
+
+#[test]
+fn a_classifier_is_tried_beside_its_curves_and_an_adapter_in_the_playground() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (id, objective) in [("codes", Objective::Classify), ("pairs", Objective::Dpo)] {
+        let run_dir = folder.path().join("runs").join(id);
+        let record = RunRecord {
+            status: RunStatus::Finished,
+            message: None,
+            best: None,
+            steps_done: 6,
+            steps_planned: 6,
+            program_version: "0.1.0".to_owned(),
+            model: ModelIdentity::default(),
+            data: PathBuf::from("rows.jsonl"),
+            data_sha256: String::new(),
+            train_rows: 8,
+            held_out_rows: 2,
+            landmarks: None,
+            started: "2026-11-28T14:32:00Z".to_owned(),
+            finished: None,
+        };
+        record.write(&run_dir).expect("the folder can be written to");
+        let config = TrainConfig { objective, ..TrainConfig::suggested(objective) };
+        run_file::write(&run_dir.join(CONFIG_FILE), &config).expect("as can this");
+    }
+    let mut app = App::open_in(folder);
+    for (id, panel) in [("codes", PanelId::Train), ("pairs", PanelId::Playground)] {
+        app.ask(Command::Train(TrainCommand::Try(id.to_owned())));
+        assert_eq!(app.harness.state().state.prefs.panel, panel, "{id}");
+    }
 }

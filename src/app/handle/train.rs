@@ -323,21 +323,9 @@ impl Workbench {
             self.state.prefs.panel = PanelId::Train;
             self.state.train.select(id);
             self.read_run(id, ReadFor::Showing);
-        } else if entry.config.method.own().is_some() {
-            let folder = match (which, &entry.record.best) {
-                (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
-                _ => run_dir.clone(),
-            };
-            self.state.playground.new_chat();
-            if self.state.playground.prompt.trim().is_empty() {
-                self.state.playground.prompt = first_prompt(&run_dir, &entry.config.columns);
-            }
-            self.state.prefs.panel = PanelId::Playground;
-            let source = ModelSource::at(&folder.join(MODEL_FOLDER));
-            self.load_model(source, LoadModel { adapter: None, compare: false });
             return;
         }
-        let adapter = match (which, &entry.record.best) {
+        let folder = match (which, &entry.record.best) {
             (Which::Best, Some(found)) => best::folder(&run_dir, found.step),
             _ => run_dir.clone(),
         };
@@ -346,11 +334,17 @@ impl Workbench {
             self.state.playground.prompt = first_prompt(&run_dir, &entry.config.columns);
         }
         self.state.prefs.panel = PanelId::Playground;
+        if entry.config.method.own().is_some() {
+            // The model itself has changed: it takes the place of the loaded one.
+            let source = ModelSource::at(&folder.join(MODEL_FOLDER));
+            self.load_model(source, LoadModel { adapter: None, compare: false });
+            return;
+        }
         let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
         if loaded == Some(entry.record.model.sha256.as_str()) {
-            self.load_adapter(adapter, true);
+            self.load_adapter(folder, true);
         } else if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
-            self.load_model(source, LoadModel { adapter: Some(adapter), compare: true });
+            self.load_model(source, LoadModel { adapter: Some(folder), compare: true });
         }
     }
 
