@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use toml::Table;
-
 use super::error::FileError;
 use super::keys::{Keys, nearest, table_lines};
 use super::questions::question_kind;
@@ -40,16 +38,7 @@ pub fn scene_text(lecture: &Lecture, scene: Scene) -> String {
 
 /// The lecture that a file's text says.
 pub fn parse(text: &str) -> Result<Lecture, FileError> {
-    let table: Table = toml::from_str(text).map_err(|err| {
-        let (line, what) = files::mistake_in_toml(text, &err);
-        FileError::Toml { line, what }
-    })?;
-    let found = table.get("format").and_then(toml::Value::as_integer);
-    if let Some(found) = found.filter(|found| *found > FORMAT) {
-        return Err(FileError::Newer { found, known: FORMAT });
-    }
-    let mut keys = Keys::new(table, text, 1, String::new());
-    keys.whole("format", 1..=usize::MAX)?;
+    let mut keys = Keys::of_file(text)?;
     let title = keys.text("title")?.unwrap_or_default();
     let about = keys.text("about")?.unwrap_or_default();
     let minutes = keys.whole("minutes", 1..=1000)?.map(|minutes| minutes as u32);

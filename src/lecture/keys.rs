@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use toml::{Table, Value};
 
 use super::error::FileError;
+use super::scene::FORMAT;
+use crate::files;
 
 /// A table that is read.
 pub struct Keys<'a> {
@@ -24,6 +26,21 @@ pub struct Keys<'a> {
 impl<'a> Keys<'a> {
     pub fn new(table: Table, text: &'a str, line: usize, name: String) -> Self {
         Self { table, text, line, name, known: Vec::new() }
+    }
+
+    /// Those at the top of a file, whose form has to be known here.
+    pub fn of_file(text: &'a str) -> Result<Self, FileError> {
+        let table: Table = toml::from_str(text).map_err(|err| {
+            let (line, what) = files::mistake_in_toml(text, &err);
+            FileError::Toml { line, what }
+        })?;
+        let found = table.get("format").and_then(Value::as_integer);
+        if let Some(found) = found.filter(|found| *found > FORMAT) {
+            return Err(FileError::Newer { found, known: FORMAT });
+        }
+        let mut keys = Self::new(table, text, 1, String::new());
+        keys.whole("format", 1..=usize::MAX)?;
+        Ok(keys)
     }
 
     /// `line 41, scene 3`.

@@ -2,12 +2,8 @@
 
 use std::path::Path;
 
-use toml::Table;
-
 use super::error::FileError;
 use super::keys::{Keys, nearest, table_lines};
-use super::scene::FORMAT;
-use crate::files;
 use crate::room::question::{Kind, Question};
 
 /// What a file asks.
@@ -25,16 +21,7 @@ pub fn read(path: &Path) -> Result<Questions, FileError> {
 
 /// The questions that a file's text says.
 pub fn parse(text: &str) -> Result<Questions, FileError> {
-    let table: Table = toml::from_str(text).map_err(|err| {
-        let (line, what) = files::mistake_in_toml(text, &err);
-        FileError::Toml { line, what }
-    })?;
-    let found = table.get("format").and_then(toml::Value::as_integer);
-    if let Some(found) = found.filter(|found| *found > FORMAT) {
-        return Err(FileError::Newer { found, known: FORMAT });
-    }
-    let mut keys = Keys::new(table, text, 1, String::new());
-    keys.whole("format", 1..=usize::MAX)?;
+    let mut keys = Keys::of_file(text)?;
     let title = keys.text("title")?.unwrap_or_default();
     let tables = keys.tables("question")?;
     keys.end()?;
