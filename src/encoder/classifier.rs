@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::Error;
 use super::heads::SequenceHead;
 use super::labels::Labels;
-use super::learn::{Example, Learner, Learns, Top, known_labels};
+use super::learn::{Learner, Learns, Top, known_labels};
 use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_folder, read_config};
 use super::network::{Network, Tokens};
 use super::store::Store;
@@ -192,8 +192,12 @@ impl Classifier {
         let scored = match &self.body {
             Body::Encoder(model) => by_encoder(model, texts, progress)?,
             Body::Learned(learner) => by_learner(learner, texts, progress)?,
-            Body::Decoder(model, head) => by_decoder(model, head, texts, progress)?,
-            Body::Adapted(model, adapter) => by_adapted(model, adapter, texts, progress)?,
+            Body::Decoder(model, head) => by_decoder(model, texts, progress, |ids| {
+                head.run(&last_state(model, None, ids, head.position(ids))?)
+            })?,
+            Body::Adapted(model, adapter) => {
+                by_decoder(model, texts, progress, |ids| adapted_scores(model, adapter, ids))?
+            }
         };
         progress.emit(Classified { done: texts.len(), total: texts.len() });
         let verdict = |(scores, token_count, is_cut): (Vec<f32>, usize, bool)| {
@@ -215,22 +219,9 @@ fn by_encoder(
     let (head, _): &(SequenceHead, Labels) = model.sequence_head()?;
     let encoded = texts.iter().map(|(text, second)| model.encode(text, second.as_deref(), None));
     let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
-    let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
-    let before = |done| {
-        progress.check()?;
-        progress.emit(Classified { done, total: texts.len() });
-        Ok(())
-    };
-    Network::in_batches(&lengths, before, |batch| {
-        let read: Vec<Tokens<'_>> = batch.iter().map(|place| encoded[*place].tokens()).collect();
-        let hidden = model.run(&read)?;
-        let scores = head.run(&hidden.states, &hidden.spans, &vec![None; batch.len()])?;
-        let rows = batch.iter().zip(scores.chunks_exact(head.label_count()));
-        let scored = rows.map(|(place, scores)| {
-            let Encoded { ids, is_cut, .. } = &encoded[*place];
-            (scores.to_vec(), ids.len(), *is_cut)
-        });
-        Ok(scored.collect())
+    in_batches(&encoded, head.label_count(), progress, |read| {
+        let hidden = model.run(read)?;
+        Ok(head.run(&hidden.states, &hidden.spans, &vec![None; read.len()])?)
     })
 }
 
@@ -243,30 +234,41 @@ fn by_learner(
     let encode = |(text, second): &(String, Option<String>)| {
         learner.encode(text, second.as_deref(), usize::MAX)
     };
-    let encoded = texts.iter().map(encode).collect::<Result<Vec<Example>, Error>>()?;
-    let lengths: Vec<usize> = encoded.iter().map(|example| example.ids.len()).collect();
+    let encoded = texts.iter().map(encode).collect::<Result<Vec<Encoded>, Error>>()?;
+    in_batches(&encoded, learner.outputs(), progress, |read| Ok(learner.scores(read, &[])))
+}
+
+/// `score`: of texts that go through the layers together, so many scores each.
+fn in_batches(
+    encoded: &[Encoded],
+    count: usize,
+    progress: &dyn Progress<Classified>,
+    score: impl Fn(&[Tokens<'_>]) -> Result<Vec<f32>, Error> + Sync,
+) -> Result<Vec<Scored>, Error> {
+    let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
     let before = |done| {
         progress.check()?;
-        progress.emit(Classified { done, total: texts.len() });
+        progress.emit(Classified { done, total: encoded.len() });
         Ok(())
     };
     Network::in_batches(&lengths, before, |batch| {
         let read: Vec<Tokens<'_>> = batch.iter().map(|place| encoded[*place].tokens()).collect();
-        let scores = learner.scores(&read, &[]);
-        let rows = batch.iter().zip(scores.chunks_exact(learner.outputs()));
+        let scores = score(&read)?;
+        let rows = batch.iter().zip(scores.chunks_exact(count));
         let scored = rows.map(|(place, scores)| {
-            let Example { ids, is_cut, .. } = &encoded[*place];
+            let Encoded { ids, is_cut, .. } = &encoded[*place];
             (scores.to_vec(), ids.len(), *is_cut)
         });
         Ok(scored.collect())
     })
 }
 
+/// `score`: of a text's ids.
 fn by_decoder(
     model: &Model,
-    head: &ScoreHead,
     texts: &[(String, Option<String>)],
     progress: &dyn Progress<Classified>,
+    score: impl Fn(&[u32]) -> Result<Vec<f32>, Error>,
 ) -> Result<Vec<Scored>, Error> {
     let mut found = Vec::with_capacity(texts.len());
     for (done, (text, second)) in texts.iter().enumerate() {
@@ -274,26 +276,7 @@ fn by_decoder(
         progress.emit(Classified { done, total: texts.len() });
         let most = Some(model.config().context_length);
         let (ids, _, is_cut) = model.tokenizer().encode_pair(text, second.as_deref(), most)?;
-        let state = last_state(model, None, &ids, head.position(&ids))?;
-        found.push((head.run(&state)?, ids.len(), is_cut));
-    }
-    Ok(found)
-}
-
-/// The same by the head of an adapter.
-fn by_adapted(
-    model: &Model,
-    adapter: &Adapter,
-    texts: &[(String, Option<String>)],
-    progress: &dyn Progress<Classified>,
-) -> Result<Vec<Scored>, Error> {
-    let mut found = Vec::with_capacity(texts.len());
-    for (done, (text, second)) in texts.iter().enumerate() {
-        progress.check()?;
-        progress.emit(Classified { done, total: texts.len() });
-        let most = Some(model.config().context_length);
-        let (ids, _, is_cut) = model.tokenizer().encode_pair(text, second.as_deref(), most)?;
-        found.push((adapted_scores(model, adapter, &ids)?, ids.len(), is_cut));
+        found.push((score(&ids)?, ids.len(), is_cut));
     }
     Ok(found)
 }

@@ -1,5 +1,7 @@
 //! What attention knows of how far two tokens are apart, where a family learns that.
 
+use std::ops::Range;
+
 /// T5's and MPNet's bucket of a distance (key minus query).
 ///
 /// Two-sided: keys behind and before the query have buckets of their own; one-sided: what comes after
@@ -35,6 +37,32 @@ pub(crate) fn log_bucket(distance: i64, buckets: usize, most: usize) -> i64 {
     let share = (far as f32 / middle as f32).ln() / ((most as f32 - 1.0) / middle as f32).ln();
     let more = (share * (middle - 1) as f32).ceil() as i64;
     (more + middle) * distance.signum()
+}
+
+/// DeBERTa's learned distances as far as a text needs them.
+pub(crate) struct NeededPlaces {
+    /// Their rows in the learned table.
+    pub rows: Range<usize>,
+
+    /// For each distance from `-reach` to `reach` (query minus key) its row among those.
+    pub places: Vec<usize>,
+    pub reach: usize,
+}
+
+impl NeededPlaces {
+    /// Of texts that have no more than so many tokens. The table has 2 · `span` rows.
+    pub fn of(longest: usize, span: usize, buckets: usize, most: usize) -> Self {
+        let reach = longest.saturating_sub(1);
+        let span = span.cast_signed() as i64;
+        let row = |distance: i64| {
+            let bucket = log_bucket(distance, buckets, most);
+            (bucket + span).clamp(0, 2 * span - 1) as usize
+        };
+        let far = reach.cast_signed() as i64;
+        let rows = row(-far)..row(far) + 1;
+        let places = (-far..=far).map(|distance| row(distance) - rows.start).collect();
+        Self { rows, places, reach }
+    }
 }
 
 /// What a distance adds to the scores of each head.

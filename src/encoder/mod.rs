@@ -35,7 +35,7 @@ pub use self::error::Error;
 pub use self::family::FAMILIES;
 pub use self::labels::{Labels, Problem};
 pub use self::masked::{Filled, Guess, Guesses, Masked, Scored, fill, pseudo_log_likelihood};
-pub use self::model::{EncoderModel, Promise, Scores, is_encoder, is_encoder_folder};
+pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_folder};
 pub use self::network::Tokens;
 pub use self::pooling::Pooling;
 pub use self::sentences::{Embedded, Embedding, Encoder, EncoderCard, cosine};

@@ -284,7 +284,8 @@ impl EncoderModel {
 }
 
 /// A text as ids.
-pub(crate) struct Encoded {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
     pub ids: Vec<u32>,
     pub kinds: Option<Vec<u32>>,
     pub is_cut: bool,

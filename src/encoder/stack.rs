@@ -7,8 +7,7 @@ use std::sync::Arc;
 use candle_core::Result;
 
 use super::attend::{Attended, Entangled, Rules, Text, attend};
-use super::distance::DistanceTable;
-use super::distance::{log_bucket, shared_bucket};
+use super::distance::{DistanceTable, NeededPlaces, shared_bucket};
 use crate::llm::config::{Activation, RopeTable};
 use crate::llm::kernels;
 use crate::llm::kernels::QMatrix;
@@ -199,14 +198,8 @@ impl Stack {
     /// What DeBERTa's learned distances are to this layer, as far as a text of this length needs them.
     fn entangled(&self, index: usize, block: &Block, longest: usize) -> Result<Option<Entangled>> {
         let Some(places) = &self.places else { return Ok(None) };
-        let reach = longest.saturating_sub(1);
-        let span = places.span.cast_signed() as i64;
-        let row = |distance: i64| {
-            let bucket = log_bucket(distance, places.buckets, places.most);
-            (bucket + span).clamp(0, 2 * span - 1) as usize
-        };
-        let far = reach.cast_signed() as i64;
-        let rows = row(-far)..row(far) + 1;
+        let needed = NeededPlaces::of(longest, places.span, places.buckets, places.most);
+        let NeededPlaces { rows, places: of_distances, reach } = needed;
         let width = block.attention.q.weight.cols();
         let learned = &places.learned[rows.start * width..rows.end * width];
         let [own_key, own_query] = &places.own[index];
@@ -216,11 +209,10 @@ impl Stack {
         let run = |is_wanted: bool, layer: &Linear| {
             is_wanted.then(|| layer.run(learned, count, None)).transpose()
         };
-        let distances = -far..=far;
         Ok(Some(Entangled {
             keys: run(places.is_for_queries, keys)?,
             queries: run(places.is_for_keys, queries)?,
-            places: distances.map(|distance| row(distance) - rows.start).collect(),
+            places: of_distances,
             reach,
             count,
         }))

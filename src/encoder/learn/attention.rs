@@ -1,11 +1,12 @@
 //! Attention of whole texts for training: forwards, and back to queries, keys, values and to what was
-//! learned of distances. What each query looked at is computed again on the way back.
+//! learned of distances. What each query looked at is computed again in the backward pass.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::mask::{Masks, Site};
+use crate::encoder::attend::Entangled;
 use crate::encoder::distance::DistanceTable;
 use crate::llm::kernels;
 use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, Term, gemm_here};
@@ -24,24 +25,10 @@ pub(crate) struct Rules<'a> {
 
     /// What is added to scaled scores, and how far it reaches.
     pub distances: Option<(&'a DistanceTable, usize)>,
-    pub places: Option<&'a LearnedPlaces>,
+    pub places: Option<&'a Entangled>,
 
     /// Of what each query looks at.
     pub dropout: Option<(Masks, Site, f64)>,
-}
-
-/// DeBERTa: contents meet learned distances, as keys and as queries.
-pub(crate) struct LearnedPlaces {
-    /// (distances, heads · `head_dim`): what queries meet.
-    pub keys: Option<Buffer>,
-
-    /// The same, what keys meet.
-    pub queries: Option<Buffer>,
-
-    /// For each distance from `-reach` to `reach` (query minus key) its row in both.
-    pub places: Vec<usize>,
-    pub reach: usize,
-    pub count: usize,
 }
 
 /// A text: its rows among the queries, and among the keys. The first query is at the first key.
@@ -68,7 +55,7 @@ pub(crate) struct Slopes {
     /// For each head and each distance (key minus query) from `-reach` to `reach`.
     pub distances: Vec<f32>,
 
-    /// As [`LearnedPlaces::keys`] and [`LearnedPlaces::queries`].
+    /// As [`Entangled::keys`] and [`Entangled::queries`].
     pub keys: Buffer,
     pub queries: Buffer,
 }

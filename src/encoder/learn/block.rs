@@ -1,15 +1,16 @@
-//! A layer for training: attention and the feed-forward part, forwards with what the way back needs,
+//! A layer for training: attention and the feed-forward part, forwards with what the backward pass needs,
 //! and back.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::attention::{self, Inputs, LearnedPlaces, Rules, Slopes, Text};
+use super::attention::{self, Inputs, Rules, Slopes, Text};
 use super::dropouts::{Dropouts, site};
 use super::layers::{Lin, Pass, RowsNorm, activate, activate_back, copy};
 use super::mask::Site;
 use super::weights::Grads;
+use crate::encoder::attend::Entangled;
 use crate::encoder::distance::DistanceTable;
 use crate::encoder::stack::{Order, turns};
 use crate::llm::config::Activation;
@@ -76,7 +77,7 @@ pub(crate) struct Places<'a> {
     pub is_for_keys: bool,
 }
 
-/// What the way back needs of a layer.
+/// What the backward pass needs of a layer.
 pub(crate) struct BlockTape {
     /// Its input.
     x: Buffer,
@@ -277,7 +278,7 @@ impl Block {
         }
     }
 
-    fn rules<'a>(&self, common: &'a Common<'_>, places: Option<&'a LearnedPlaces>) -> Rules<'a> {
+    fn rules<'a>(&self, common: &'a Common<'_>, places: Option<&'a Entangled>) -> Rules<'a> {
         let share = common.dropouts.shares;
         let masks = common.pass.masks.filter(|_| share > 0.0);
         Rules {
@@ -308,7 +309,7 @@ impl Block {
         common.pass.dropped(site, common.dropouts.places, places.learned)
     }
 
-    fn places(&self, common: &Common<'_>) -> Option<LearnedPlaces> {
+    fn places(&self, common: &Common<'_>) -> Option<Entangled> {
         let places = common.places.as_ref()?;
         let dropped = self.dropped_places(common);
         let learned = dropped.as_deref().unwrap_or(places.learned);
@@ -316,7 +317,7 @@ impl Block {
         let run = |wanted: bool, layer: Option<&Lin>| {
             layer.filter(|_| wanted).map(|layer| layer.forward(common.pass, learned))
         };
-        Some(LearnedPlaces {
+        Some(Entangled {
             keys: run(places.is_for_queries, key),
             queries: run(places.is_for_keys, query),
             places: places.rows.clone(),

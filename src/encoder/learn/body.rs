@@ -8,7 +8,7 @@ use super::layers::{Lin, Pass, RowsNorm, copy, look_up, look_up_back};
 use super::mask::Site;
 use super::weights::{Grads, Id};
 use crate::encoder::description::{FirstPosition, PlaceNames};
-use crate::encoder::distance::{DistanceTable, log_bucket, shared_bucket};
+use crate::encoder::distance::{DistanceTable, NeededPlaces, shared_bucket};
 use crate::encoder::network::{Tokens, places};
 use crate::encoder::stack::Order;
 use crate::llm::kernels::gemm::Result as Written;
@@ -58,7 +58,7 @@ pub(crate) struct Batch {
     positions: Vec<u32>,
 }
 
-/// What the way back needs.
+/// What the backward pass needs.
 pub(crate) struct BodyTape {
     embedding: EmbeddingTape,
     blocks: Vec<BlockTape>,
@@ -106,7 +106,7 @@ impl Body {
     }
 
     /// The last hidden states, (tokens, width); with `only_first` those of each text's first token.
-    /// `keeps`: the way back is gone.
+    /// `keeps`: a backward pass follows.
     pub fn forward(
         &self,
         pass: Pass<'_>,
@@ -306,17 +306,10 @@ impl Body {
     fn places(&self, pass: Pass<'_>, batch: &Batch) -> Option<PlacesOfPass> {
         let PlaceTable { table, norm, names } = self.places.as_ref()?;
         let longest = batch.spans.iter().map(|span| span.len()).max().unwrap_or_default();
-        let reach = longest.saturating_sub(1);
-        let span = names.span.cast_signed() as i64;
-        let row = |distance: i64| {
-            let bucket = log_bucket(distance, names.buckets, names.most);
-            (bucket + span).clamp(0, 2 * span - 1) as usize
-        };
-        let far = reach.cast_signed() as i64;
-        let range = row(-far)..row(far) + 1;
+        let needed = NeededPlaces::of(longest, names.span, names.buckets, names.most);
+        let NeededPlaces { rows: range, places: rows, reach } = needed;
         let all = &pass.weights.values(table.0)[range.start * self.width..range.end * self.width];
         let learned = norm.map_or_else(|| copy(all), |norm| norm.forward(pass, all));
-        let rows = (-far..=far).map(|distance| row(distance) - range.start).collect();
         Some(PlacesOfPass { learned, rows, range, reach })
     }
 

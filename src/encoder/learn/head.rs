@@ -37,7 +37,7 @@ pub(crate) enum Reading {
     Tokens,
 }
 
-/// What the way back needs.
+/// What the backward pass needs.
 pub(crate) struct HeadTape {
     /// What the dense layer saw.
     read: Buffer,

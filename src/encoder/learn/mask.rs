@@ -1,6 +1,7 @@
 //! Dropout whose mask is a function of the run's seed, the step and the place in the model: the
 //! backward pass makes it again, and a run that is resumed has the same.
 
+use crate::llm::backward::dropout::mix;
 use rayon::prelude::*;
 
 /// The masks of one pass.
@@ -67,14 +68,6 @@ impl Site {
     pub fn named(name: &str) -> Self {
         Self(name.bytes().fold(7, |key, byte| mix(key ^ u64::from(byte))))
     }
-}
-
-/// `SplitMix64`'s finaliser (Steele, Lea and Flood 2014) after its increment.
-fn mix(key: u64) -> u64 {
-    let key = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    key ^ (key >> 31)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Encoders that learn: the way back through every family, for LoRA, for every weight, or for the
+//! Encoders that learn: the backward pass through every family, for LoRA, for every weight, or for the
 //! head alone; and classifiers with an adapter of PEFT laid over them.
 //!
 //! Everything is in f32 on our own kernels. Texts lie one after the other, without padding between
@@ -80,20 +80,6 @@ pub struct Learner {
 
     /// Modules that the files lack, and that begin with random numbers.
     made: Vec<String>,
-}
-
-/// A text as ids.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    pub ids: Vec<u32>,
-    pub kinds: Option<Vec<u32>>,
-    pub is_cut: bool,
-}
-
-impl Example {
-    pub fn tokens(&self) -> Tokens<'_> {
-        Tokens { kinds: self.kinds.as_deref(), ..Tokens::plain(&self.ids) }
-    }
 }
 
 impl Learner {
@@ -237,14 +223,14 @@ impl Learner {
     }
 
     /// The ids of a text or a pair, cut to what is read.
-    pub fn encode(&self, text: &str, second: Option<&str>, most: usize) -> Result<Example, Error> {
+    pub fn encode(&self, text: &str, second: Option<&str>, most: usize) -> Result<Encoded, Error> {
         let most = self.longest.map_or(most, |longest| longest.min(most));
         let (ids, kinds, is_cut) = self.tokenizer.encode_pair(text, second, Some(most))?;
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
         self.check(&ids)?;
-        Ok(Example { ids, kinds: self.has_kinds.then_some(kinds), is_cut })
+        Ok(Encoded { ids, kinds: self.has_kinds.then_some(kinds), is_cut })
     }
 
     /// Fails where the network cannot read these ids.
@@ -381,7 +367,7 @@ impl Learner {
         (self.weights.ids().map(size).sum(), learned)
     }
 
-    /// Bytes that a token takes on the way back.
+    /// Bytes that a token takes in the backward pass.
     pub fn bytes_a_token(&self) -> u64 {
         let layer =
             |block: &block::Block| 6 * block.o.outputs + 4 * block.o.inputs + block.first.outputs;
@@ -453,12 +439,5 @@ pub fn known_labels(folder: &Path, adapter: Option<&Path>) -> Result<Option<Labe
     match store.row_count(&out) {
         Some(count) => Ok(Some(Labels::read(&keys, count)?)),
         None => Ok(None),
-    }
-}
-
-impl From<Encoded> for Example {
-    fn from(encoded: Encoded) -> Self {
-        let Encoded { ids, kinds, is_cut } = encoded;
-        Self { ids, kinds, is_cut }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct PairSums<'a> {
     pub magnitude: &'a mut [f32],
 }
 
-/// Values that a thread adds up before another may go on with them: a sum is the same on any number.
+/// Values that a thread adds up before another may continue with them: a sum is the same on any number.
 const CHUNK: usize = 1 << 16;
 
 impl Gradients {

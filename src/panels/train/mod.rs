@@ -13,6 +13,7 @@ mod newborn;
 mod own;
 mod plots;
 mod policy;
+mod rank;
 mod runs;
 mod schedule;
 mod setup;

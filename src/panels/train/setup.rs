@@ -7,6 +7,7 @@ use super::fields::{
     Problems, check_ui, choice_ui, number_row_ui, number_ui, radio_ui, row_ui, section_ui,
     small_button_ui,
 };
+use super::rank::rank_ui;
 use super::{losses, measuring, newborn, own, policy, schedule, texts};
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
@@ -361,27 +362,7 @@ fn method_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
 
 fn adapter_ui(ui: &mut Ui, lora: &mut LoraConfig, problems: &Problems) {
     section_ui(ui, "Adapter (LoRA)");
-    SliderRow::new(
-        "r",
-        "The rank: how many directions each layer may change in. More can learn more, and \
-         takes more memory",
-        1.0..=64.0,
-    )
-    .limits(1.0..=1024.0)
-    .logarithmic()
-    .decimals(0)
-    .show(ui, &mut lora.r);
-    problems.show(ui, "lora.r");
-    SliderRow::new(
-        "lora_alpha",
-        "The adapter's change is multiplied by lora_alpha / r. Twice the rank is usual",
-        1.0..=128.0,
-    )
-    .limits(0.001..=10_000.0)
-    .logarithmic()
-    .decimals(0)
-    .show(ui, &mut lora.lora_alpha);
-    problems.show(ui, "lora.lora_alpha");
+    rank_ui(ui, lora, problems);
     let hint = "Which layers of each block get an adapter";
     row_ui(ui, "target_modules", hint, |ui| {
         let chosen = |count| LINEARS[..count].iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -4,6 +4,7 @@
 use eframe::egui::{ComboBox, Label, TextEdit, Ui};
 
 use super::fields::{Problems, check_ui, choice_ui, number_row_ui, row_ui, section_ui};
+use super::rank::rank_ui;
 use crate::state::command::{Commands, TrainCommand, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::state::train::texts::{Answer, TextsState, Trial};
@@ -52,22 +53,7 @@ pub(super) fn learning_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Prob
     segmented_ui(ui, &mut config.method, &methods);
     problems.show(ui, "method");
     if config.method == Method::Lora {
-        SliderRow::new("r", "The rank: how many directions each layer may change in", 1.0..=64.0)
-            .limits(1.0..=1024.0)
-            .logarithmic()
-            .decimals(0)
-            .show(ui, &mut config.lora.r);
-        problems.show(ui, "lora.r");
-        SliderRow::new(
-            "lora_alpha",
-            "The adapter's change is multiplied by lora_alpha / r. Twice the rank is usual",
-            1.0..=128.0,
-        )
-        .limits(0.001..=10_000.0)
-        .logarithmic()
-        .decimals(0)
-        .show(ui, &mut config.lora.lora_alpha);
-        problems.show(ui, "lora.lora_alpha");
+        rank_ui(ui, &mut config.lora, problems);
         let targets = &mut config.lora.target_modules;
         let mut is_all = targets.iter().any(|target| target == "all-linear");
         let hint = "LoRA on every linear layer. Off: on queries and values, as PEFT has it for the \

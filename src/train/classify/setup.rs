@@ -9,7 +9,8 @@ use super::loss;
 use super::masking::Masking;
 use super::rows::{self, Content, TextRow};
 use super::split::{self, Parts};
-use crate::encoder::learn::{self, Example, Learner, Learns, Top};
+use crate::encoder::Encoded;
+use crate::encoder::learn::{self, Learner, Learns, Top};
 use crate::encoder::{Labels, Problem};
 use crate::jobs::{Cancelled, Checks, Progress};
 use crate::llm::LoadEvent;
@@ -53,7 +54,7 @@ pub struct Memory {
     /// Gradients and the optimizer's values.
     pub learning: u64,
 
-    /// What a batch keeps for the way back.
+    /// What a batch keeps for the backward pass.
     pub kept: u64,
 }
 
@@ -65,7 +66,7 @@ impl Memory {
 
 /// The rows as the run reads them.
 pub(super) struct Rows {
-    pub examples: Vec<Example>,
+    pub examples: Vec<Encoded>,
 
     /// Of texts with labels.
     pub targets: Vec<Target>,
@@ -308,7 +309,7 @@ fn encoded(
                     if words.is_empty() { Ok(()) } else { Err(tokenize(err.into())) }
                 })?;
                 let ids = ids[..kept].to_vec();
-                all.examples.push(Example { ids, kinds: None, is_cut: kept < labels.len() });
+                all.examples.push(Encoded { ids, kinds: None, is_cut: kept < labels.len() });
                 all.hidden.push(Some((places, words)));
             }
         }

@@ -38,6 +38,7 @@ use crate::train::run::best::{self, Evaluations, Standing};
 use crate::train::run::setup::{absolute, remove, store_config, write};
 use crate::train::run::{ResumeRequest, StartRequest};
 use crate::train::step::schedule::Schedule;
+use crate::train::step::schedule::is_due;
 
 /// Trains the encoder in `folder`. Stopping is a good end, and where a run fails, what was saved last
 /// stays.
@@ -543,9 +544,4 @@ impl<'a> Training<'a> {
             stopped_early: self.stopped_early,
         }
     }
-}
-
-/// Every so many steps; 0 is never.
-fn is_due(step: usize, every: usize) -> bool {
-    every > 0 && step.is_multiple_of(every)
 }

@@ -41,6 +41,7 @@ use crate::train::step::optim::{AdamSettings, AdamW};
 use crate::train::step::reference;
 use crate::train::step::sample;
 use crate::train::step::schedule::Schedule;
+use crate::train::step::schedule::is_due;
 use crate::train::step::student::Student;
 
 /// Trains an adapter for `model`, which must have been loaded with f32 weights.
@@ -452,9 +453,4 @@ impl<'a> Training<'a> {
             stopped_early: self.stopped_early,
         }
     }
-}
-
-/// Every so many steps; 0 is never.
-fn is_due(step: usize, every: usize) -> bool {
-    every > 0 && step.is_multiple_of(every)
 }

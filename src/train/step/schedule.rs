@@ -121,6 +121,11 @@ impl Schedule<'_> {
     }
 }
 
+/// Every so many steps; 0 is never.
+pub fn is_due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
