@@ -91,6 +91,15 @@ pub fn check_writable(folder: &Path) -> io::Result<()> {
     file.as_file().sync_all()
 }
 
+/// The text of a file; of one that is not there, nothing.
+pub fn read_if_there(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes a file; one that is not there is deleted already.
 pub fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {

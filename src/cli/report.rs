@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::out;
 use crate::evaluate::compare::Comparison;
+use crate::evaluate::documents;
+use crate::evaluate::page::Page;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Evaluation, Folder};
-use crate::evaluate::stability::Stability;
-use crate::evaluate::{configurations, documents, methods};
 use crate::files;
 
 #[derive(Debug, Args)]
@@ -49,16 +49,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
             evaluation.rows
         ));
     }
-    let mut markdown = methods::markdown(&evaluation, &report);
-    let mut paragraph = methods::paragraph(&evaluation, &report);
-    if let Some(sentence) = configurations::sentence(&args.folder, &evaluation)? {
-        markdown.push_str(&format!("\n## Configurations\n\n{sentence}\n"));
-        paragraph.push_str(&format!(" {sentence}"));
-    }
-    let stability = Stability::read(&args.folder)?;
-    if let Some(stability) = &stability {
-        markdown.push_str(&stability.markdown());
-    }
+    let Page { markdown, paragraph, stability } = Page::of(&args.folder, &evaluation, &report)?;
     write_out(args, &markdown)?;
     let Evaluation { task, .. } = &evaluation;
     if args.json {

@@ -12,8 +12,9 @@ use super::progress::Bar;
 use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::Folder;
 use crate::evaluate::run::Prepared;
-use crate::evaluate::stability::{self, STABILITY, Settings, Stability, Testing};
+use crate::evaluate::stability::{STABILITY, Stability};
 use crate::evaluate::task::Task;
+use crate::evaluate::testing::{self, Settings, Testing};
 use crate::jobs::{Cancelled, Progress, Quiet};
 
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ pub fn run(args: &StabilityArgs) -> anyhow::Result<()> {
     let named = ModelArgs { model: task.model.clone(), adapter: task.adapter.clone(), weights };
     let (model, adapter) = named.load()?;
     let bar = Shown(Bar::new());
-    let found = stability::run(&model, adapter.as_ref(), &prepared, &settings, &bar);
+    let found = testing::run(&model, adapter.as_ref(), &prepared, &settings, &bar);
     bar.0.clear();
     let found = found?;
     if is_folder {

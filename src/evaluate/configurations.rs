@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::figure::WithInterval;
 use super::frozen::{self, FreezeError, Standing};
+use super::kept;
 use super::report::Report;
 use super::results::{Evaluation, Folder};
 use super::split::Part;
@@ -56,8 +57,7 @@ pub struct OfTable {
 impl OfTable {
     /// Configurations that were tried with the rows that are not kept for the end.
     pub fn count(&self) -> usize {
-        let development = self.tried.iter().filter(|tried| tried.part != Some(Part::Test));
-        development.map(|tried| &tried.configuration).collect::<BTreeSet<_>>().len()
+        count(self.tried.iter().map(|tried| (tried.part, tried.configuration.clone())))
     }
 }
 
@@ -65,7 +65,7 @@ impl OfTable {
 pub fn all(folder: &Path) -> Result<Vec<OfTable>, FreezeError> {
     let log = frozen::entries(folder)?;
     let mut tables: BTreeMap<String, OfTable> = BTreeMap::new();
-    for path in frozen::evaluations(folder) {
+    for path in kept::folders(folder) {
         // What cannot be read is said where the evaluations are listed.
         let Ok((evaluation, answered)) = Folder::read(&path) else { continue };
         let report = Report::of(&evaluation, &answered);
@@ -92,9 +92,20 @@ pub fn sentence(folder: &Path, evaluation: &Evaluation) -> Result<Option<String>
     }
     let beside = frozen::beside(folder);
     let standing = frozen::standing(evaluation, &frozen::entries(beside)?);
-    let all = all(beside)?;
-    let own = all.iter().find(|of_table| of_table.data_sha256 == evaluation.data_sha256);
-    Ok(standing.sentence(own.map_or(0, OfTable::count)))
+    let all = kept::folders(beside).into_iter().filter_map(|path| Folder::evaluation(&path).ok());
+    let own = all.filter(|other| other.data_sha256 == evaluation.data_sha256);
+    let tried = own.map(|other| (part(&other), frozen::configuration(&other)));
+    Ok(standing.sentence(count(tried)))
+}
+
+fn part(evaluation: &Evaluation) -> Option<Part> {
+    evaluation.task.split.map(|split| split.part)
+}
+
+/// Configurations that were tried with the rows that are not kept for the end.
+fn count(tried: impl Iterator<Item = (Option<Part>, String)>) -> usize {
+    let tried = tried.filter(|(part, _)| *part != Some(Part::Test));
+    tried.map(|(_, configuration)| configuration).collect::<BTreeSet<_>>().len()
 }
 
 fn of(path: &Path, evaluation: &Evaluation, report: &Report, standing: &Standing) -> Tried {
@@ -119,7 +130,7 @@ fn of(path: &Path, evaluation: &Evaluation, report: &Report, standing: &Standing
         configuration: frozen::configuration(evaluation),
         model: evaluation.model.name.clone(),
         has_adapter: evaluation.adapter_sha256.is_some(),
-        part: task.split.map(|split| split.part),
+        part: part(evaluation),
         started: evaluation.started.clone(),
         answered: report.answered,
         rows: evaluation.rows,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::results::{EVALUATION, Evaluation, Folder, FolderError};
+use super::results::{Evaluation, Folder, FolderError};
 use super::split::Part;
 use super::task::Task;
 use crate::files;
@@ -92,42 +92,25 @@ pub enum FreezeError {
 /// What decides the answers of an evaluation, as a short hash: model, adapter, weights, codebook,
 /// prompt and settings, whatever rows it was asked about.
 pub fn configuration(evaluation: &Evaluation) -> String {
-    let Task {
-        orders,
-        seed,
-        answer,
-        score,
-        mut code,
-        exam,
-        judge,
-        extract,
-        write,
-        survey,
-        ask,
-        ..
-    } = evaluation.task.clone();
-    if let Some(code) = &mut code {
-        // Where the codebook lies and what people said decide nothing.
+    let mut deciding = Task {
+        // What it is called, and where things lie, decide nothing; the hashes below say what they are.
+        name: String::new(),
+        model: String::new(),
+        adapter: None,
+        data: PathBuf::new(),
+        id: None,
+        rows: 0,
+        split: None,
+        prompt: None,
+        ..evaluation.task.clone()
+    };
+    if let Some(code) = &mut deciding.code {
+        // Nor does what people said.
         code.codebook.clear();
         code.human.clear();
         code.inclusion = None;
         code.by = None;
     }
-    let deciding = Task {
-        model: String::new(),
-        orders,
-        seed,
-        answer,
-        score,
-        code,
-        exam,
-        judge,
-        extract,
-        write,
-        survey,
-        ask,
-        ..Task::default()
-    };
     let all = serde_json::json!([
         deciding,
         evaluation.model.sha256,
@@ -149,13 +132,23 @@ pub fn beside(folder: &Path) -> &Path {
 /// All that happened to the test parts of the tables of these evaluations, in order.
 pub fn entries(evaluations: &Path) -> Result<Vec<Entry>, FreezeError> {
     let path = evaluations.join(LOG);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => return Err(FreezeError::Read { path, problem: err.to_string() }),
-    };
-    // A line that a crash cut off says nothing yet.
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let text = files::read_if_there(&path)
+        .map_err(|err| FreezeError::Read { path: path.clone(), problem: err.to_string() })?
+        .unwrap_or_default();
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        match serde_json::from_str(line) {
+            Ok(entry) => found.push(entry),
+            // A last line that a crash cut off says nothing yet.
+            Err(_) if lines.peek().is_none() => {}
+            Err(err) => {
+                let problem = format!("line {}: {}", index + 1, files::without_position(&err));
+                return Err(FreezeError::Read { path, problem });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn append(
@@ -203,7 +196,7 @@ fn is_about(entry: &Entry, evaluation: &Evaluation) -> bool {
 /// Freezes the configuration of an evaluation of the development part: from now on the test part may
 /// be opened with it. Returns its hash.
 pub fn freeze(folder: &Path, at: &str) -> Result<String, FreezeError> {
-    let (evaluation, _) = Folder::read(folder)?;
+    let evaluation = Folder::evaluation(folder)?;
     match evaluation.task.split {
         None => return Err(FreezeError::NoSplit),
         Some(split) if split.part == Part::Test => return Err(FreezeError::IsTest),
@@ -271,16 +264,6 @@ impl Standing {
             ),
         }
     }
-}
-
-/// Every evaluation in a folder, with its place; those that cannot be read are left out.
-pub fn evaluations(folder: &Path) -> Vec<PathBuf> {
-    let Ok(found) = std::fs::read_dir(folder) else { return Vec::new() };
-    let folders = found.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut folders: Vec<PathBuf> =
-        folders.filter(|folder| folder.join(EVALUATION).is_file()).collect();
-    folders.sort();
-    folders
 }
 
 #[cfg(test)]

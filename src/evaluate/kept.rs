@@ -50,13 +50,18 @@ pub fn codebooks_dir(project: &Path) -> PathBuf {
     project.join("codebooks")
 }
 
+/// The folders of the evaluations that lie in a folder.
+pub fn folders(evaluations: &Path) -> Vec<PathBuf> {
+    // Without the folder there is none yet.
+    let Ok(entries) = std::fs::read_dir(evaluations) else { return Vec::new() };
+    let folders = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    folders.filter(|folder| folder.join(EVALUATION).is_file()).collect()
+}
+
 /// Reads what `evaluations/` holds.
 pub fn list(project: &Path) -> KeptList {
     let mut found = KeptList::default();
-    // Without the folder there is none yet.
-    let Ok(entries) = std::fs::read_dir(evaluations_dir(project)) else { return found };
-    let folders = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    for folder in folders.filter(|folder| folder.join(EVALUATION).is_file()) {
+    for folder in folders(&evaluations_dir(project)) {
         match read(&folder) {
             Ok(kept) => found.evaluations.push(kept),
             Err(reason) => found.unreadable.push((folder, reason)),
@@ -76,11 +81,8 @@ fn read(folder: &Path) -> Result<Kept, String> {
     if folder.join(TABLE).is_file() {
         return Ok(Kept { folder: folder.to_owned(), done: evaluation.rows, evaluation });
     }
-    let results = match std::fs::read_to_string(folder.join(RESULTS)) {
-        Ok(text) => text,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(err) => return Err(err.to_string()),
-    };
+    let results = files::read_if_there(&folder.join(RESULTS)).map_err(|err| err.to_string())?;
+    let results = results.unwrap_or_default();
     Ok(Kept { folder: folder.to_owned(), evaluation, done: answered_rows(&results) })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bm25::{Document, SearchEngineBuilder, Tokenizer};
+use bm25::{SearchEngine, SearchEngineBuilder, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 /// A piece of a document.
@@ -27,14 +27,64 @@ pub struct Excerpt {
     ranked: Vec<usize>,
 }
 
-impl Excerpt {
-    /// Of `text`, at most so many passages of about so many words. A text that has no more is whole.
-    pub fn of(text: &str, question: &str, most: usize, words: usize) -> Self {
-        let all = split(text, words);
-        let ranked = ranked(&all, question);
-        Self::best(&all, ranked, most)
+/// A document in passages, ready to be asked about.
+pub struct Document {
+    passages: Vec<Passage>,
+
+    /// The words of each.
+    words: Vec<HashSet<String>>,
+    engine: SearchEngine<u32, u32, Words>,
+}
+
+impl Document {
+    /// In passages of about so many words.
+    pub fn new(text: &str, words: usize) -> Self {
+        let passages = split(text, words);
+        let sets =
+            passages.iter().map(|passage| Words.tokenize(&passage.text).into_iter().collect());
+        let sets = sets.collect();
+        let documents = passages
+            .iter()
+            .map(|passage| bm25::Document::new(passage.number as u32, passage.text.as_str()));
+        let documents: Vec<bm25::Document<u32>> = documents.collect();
+        let builder = SearchEngineBuilder::with_tokenizer_and_documents(Words, documents);
+        Self { words: sets, engine: builder.build(), passages }
     }
 
+    /// At most so many passages, those that fit the question best. A text that has no more is whole.
+    pub fn excerpt(&self, question: &str, most: usize) -> Excerpt {
+        Excerpt::best(&self.passages, self.ranked(question), most)
+    }
+
+    /// The question without words that tell passages of this document hardly apart: those of one
+    /// letter, and those that half of the passages have, if anything else is left.
+    fn telling(&self, question: &str) -> String {
+        let asked = Words.tokenize(question);
+        let tells = |word: &&String| {
+            let count = self.words.iter().filter(|set| set.contains(*word)).count();
+            word.chars().count() > 1 && count > 0 && count * 2 < self.words.len()
+        };
+        let telling: Vec<&str> = asked.iter().filter(tells).map(String::as_str).collect();
+        if telling.is_empty() { question.to_owned() } else { telling.join(" ") }
+    }
+
+    /// The numbers of the passages, the best one first; those without a word of the question come
+    /// last, in their order.
+    fn ranked(&self, question: &str) -> Vec<usize> {
+        let results = self.engine.search(&self.telling(question), self.passages.len());
+        let mut found: Vec<(usize, f32)> =
+            results.into_iter().map(|it| (it.document.id as usize, it.score)).collect();
+        // Where two are as good, the earlier one is first.
+        found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+        let mut ranked: Vec<usize> = found.into_iter().map(|(number, _)| number).collect();
+        let known: HashSet<usize> = ranked.iter().copied().collect();
+        let others = self.passages.iter().map(|passage| passage.number);
+        ranked.extend(others.filter(|number| !known.contains(number)));
+        ranked
+    }
+}
+
+impl Excerpt {
     fn best(all: &[Passage], ranked: Vec<usize>, most: usize) -> Self {
         let kept = &ranked[..most.min(ranked.len())];
         let passages = all.iter().filter(|passage| kept.contains(&passage.number)).cloned();
@@ -76,47 +126,6 @@ impl Tokenizer for Words {
         let words = text.split(|letter: char| !letter.is_alphanumeric());
         words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
     }
-}
-
-/// The question without words that tell passages of this document hardly apart: those of one letter,
-/// and those that half of the passages have, if anything else is left.
-fn telling(passages: &[Passage], question: &str) -> String {
-    let sets: Vec<HashSet<String>> = passages
-        .iter()
-        .map(|passage| Words.tokenize(&passage.text).into_iter().collect())
-        .collect();
-    let asked = Words.tokenize(question);
-    let tells = |word: &&String| {
-        let count = sets.iter().filter(|set| set.contains(*word)).count();
-        word.chars().count() > 1 && count > 0 && count * 2 < sets.len()
-    };
-    let telling: Vec<&str> = asked.iter().filter(tells).map(String::as_str).collect();
-    if telling.is_empty() { question.to_owned() } else { telling.join(" ") }
-}
-
-/// The numbers of the passages, the best one first; those without a word of the question come last,
-/// in their order.
-fn ranked(passages: &[Passage], question: &str) -> Vec<usize> {
-    let documents =
-        passages.iter().map(|passage| Document::new(passage.number as u32, passage.text.as_str()));
-    let documents: Vec<Document<u32>> = documents.collect();
-    let engine =
-        SearchEngineBuilder::<u32, u32, Words>::with_tokenizer_and_documents(Words, documents)
-            .build();
-    let mut found: Vec<(usize, f32)> = engine
-        .search(&telling(passages, question), passages.len())
-        .into_iter()
-        .map(|result| (result.document.id as usize, result.score))
-        .collect();
-    // Where two are as good, the earlier one is first.
-    found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-    let mut ranked: Vec<usize> = found.into_iter().map(|(number, _)| number).collect();
-    for passage in passages {
-        if !ranked.contains(&passage.number) {
-            ranked.push(passage.number);
-        }
-    }
-    ranked
 }
 
 /// A text in passages of at most so many words, cut at the ends of paragraphs where that is possible,
@@ -166,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_passages_with_the_words_of_the_question_are_shown_in_the_documents_order() {
-        let found = Excerpt::of(TEXT, "Who paid for it? A ministry, or the teachers?", 2, 10);
+        let found =
+            Document::new(TEXT, 10).excerpt("Who paid for it? A ministry, or the teachers?", 2);
         let numbers: Vec<usize> = found.passages.iter().map(|passage| passage.number).collect();
         assert_eq!(numbers, [2, 3], "{found:?}");
         assert_eq!(found.left_out, 2);
@@ -178,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_short_document_is_shown_whole_without_numbers() {
-        let found = Excerpt::of(TEXT, "Where?", 5, 100);
+        let found = Document::new(TEXT, 100).excerpt("Where?", 5);
         assert_eq!(found.left_out, 0);
         assert_eq!(found.words(), TEXT.replace("\n\n", "\n"));
     }

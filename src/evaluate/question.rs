@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
-use super::passages::Excerpt;
+use super::passages::{self, Excerpt};
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
 use crate::data::codebook::{Codebook, CodebookError};
@@ -430,6 +430,7 @@ impl Questions {
         let columns: Arc<[String]> = self.report.columns.as_slice().into();
         for (document, number) in documents.into_iter().zip(0..) {
             let text = words(document.row.get(&ask.text)).into_owned();
+            let read = passages::Document::new(&text, ask.passage_words);
             let asked = match &ask.question {
                 Some(column) => vec![words(document.row.get(column)).into_owned()],
                 None => ask.questions.clone(),
@@ -448,7 +449,7 @@ impl Questions {
                     _ => None,
                 };
                 question.problem = empty.map(|column| format!("its \"{column}\" is empty"));
-                let excerpt = Excerpt::of(&text, &asked, ask.passages, ask.passage_words);
+                let excerpt = read.excerpt(&asked, ask.passages);
                 question.parts.extend([("question", asked), ("passages", excerpt.words())]);
                 question.excerpt = Some(excerpt);
                 self.list.push(question);

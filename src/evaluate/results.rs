@@ -258,21 +258,24 @@ impl Folder {
         }
     }
 
-    /// What was asked, and the answers by row.
-    pub fn read(path: &Path) -> Result<(Evaluation, BTreeMap<u64, Answered>), FolderError> {
+    /// What was asked.
+    pub fn evaluation(path: &Path) -> Result<Evaluation, FolderError> {
         let about = path.join(EVALUATION);
         let text = std::fs::read_to_string(&about)
             .map_err(|source| FolderError::Read { path: about.clone(), source })?;
-        let evaluation = serde_json::from_str(&text).map_err(|err| FolderError::NotOne {
+        serde_json::from_str(&text).map_err(|err| FolderError::NotOne {
             path: about,
             problem: files::without_position(&err),
-        })?;
+        })
+    }
+
+    /// What was asked, and the answers by row.
+    pub fn read(path: &Path) -> Result<(Evaluation, BTreeMap<u64, Answered>), FolderError> {
+        let evaluation = Self::evaluation(path)?;
         let results = path.join(RESULTS);
-        let text = match std::fs::read_to_string(&results) {
-            Ok(text) => text,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(FolderError::Read { path: results, source }),
-        };
+        let text = files::read_if_there(&results)
+            .map_err(|source| FolderError::Read { path: results.clone(), source })?
+            .unwrap_or_default();
         let mut answered = BTreeMap::new();
         let lines = text.lines().count();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

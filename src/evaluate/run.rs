@@ -16,9 +16,10 @@ use super::weighing::weigh;
 use super::writing::{Writer, WritingError, likeliest_text};
 use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
-use crate::data::table::{json_lines, rows as read_table};
+use crate::data::table::folder;
+use crate::data::table::rows as read_table;
 use crate::files;
-use crate::jobs::{Cancelled, Progress, Quiet};
+use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::{Adapter, Model};
 
@@ -113,6 +114,27 @@ impl Prepared {
         Ok(Self { task: task.clone(), questions, form, data_sha256, codebook_sha256 })
     }
 
+    /// Some of its rows.
+    #[must_use]
+    pub fn with_rows(&self, list: Vec<Question>) -> Self {
+        let Questions { report, list: _, codebook, coders, labels, repeated } = &self.questions;
+        let questions = Questions {
+            report: report.clone(),
+            list,
+            codebook: codebook.clone(),
+            coders: coders.clone(),
+            labels: labels.clone(),
+            repeated: repeated.clone(),
+        };
+        Self {
+            task: self.task.clone(),
+            questions,
+            form: self.form.clone(),
+            data_sha256: self.data_sha256.clone(),
+            codebook_sha256: self.codebook_sha256.clone(),
+        }
+    }
+
     /// The same rows, asked once each with another codebook, and with another prompt where one is
     /// given.
     pub fn varied(&self, codebook: Codebook, prompt: Option<&str>) -> Result<Self, AskError> {
@@ -157,13 +179,9 @@ impl Prepared {
 }
 
 fn hash(path: &Path) -> Result<String, AskError> {
-    if path.is_dir() {
-        // Of all documents in it, with their names.
-        let lines = json_lines(path, &Quiet).map_err(QuestionError::Table)?;
-        return Ok(files::sha256_of_bytes(&lines));
-    }
-    files::sha256_of_file(path, |_| Ok(()))
-        .map_err(|source| AskError::Read { path: path.to_owned(), source })
+    let hash =
+        if path.is_dir() { folder::sha256(path) } else { files::sha256_of_file(path, |_| Ok(())) };
+    hash.map_err(|source| AskError::Read { path: path.to_owned(), source })
 }
 
 /// Asks about every row that has no answer yet, and writes the table once all have one. Whoever stops

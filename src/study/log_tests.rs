@@ -130,7 +130,7 @@ fn a_kill_in_the_middle_of_a_line_loses_that_line_only() {
         if length % 11 != 0 {
             continue; // each verdict waits for the disk
         }
-        // And it can be gone on with.
+        // And it can be continued.
         let (mut log, _) = bench.open();
         bench.say(&mut log, 4, "good");
         let (again, found) = bench.open();

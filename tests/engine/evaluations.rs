@@ -6,8 +6,9 @@ use std::path::Path;
 use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
 use tuning_fork::evaluate::run::{self, AskError, AskEvent, Prepared};
 use tuning_fork::evaluate::split::{Part, Split};
-use tuning_fork::evaluate::stability::{self, Settings, StabilityError, Test, Testing};
+use tuning_fork::evaluate::stability::{StabilityError, Test};
 use tuning_fork::evaluate::task::Task;
+use tuning_fork::evaluate::testing::{self, Settings, Testing};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
@@ -183,7 +184,7 @@ fn stability_asks_as_often_as_it_says_and_the_same_again() {
     let settings =
         Settings { rows: 4, instructions: vec!["Is it odd?".to_owned()], ..Settings::default() };
     let events: Recorder<Testing> = Recorder::default();
-    let found = stability::run(&model, None, &prepared, &settings, &events).unwrap();
+    let found = testing::run(&model, None, &prepared, &settings, &events).unwrap();
     let events = events.into_events();
     for (number, event) in events.iter().enumerate() {
         assert_eq!((event.done, event.total), (number, events.len()), "{event:?}");
@@ -205,10 +206,10 @@ fn stability_asks_as_often_as_it_says_and_the_same_again() {
         assert!(shares.is_sorted() && shares[2] <= 1.0, "{outcome:?}");
         assert_eq!(outcome.value.is_none(), outcome.reason.is_some(), "{outcome:?}");
     }
-    let again = stability::run(&model, None, &prepared, &settings, &Quiet).unwrap();
+    let again = testing::run(&model, None, &prepared, &settings, &Quiet).unwrap();
     assert_eq!(again, found);
     let stopped =
-        stability::run(&model, None, &prepared, &settings, &Recorder::stop_after(9)).unwrap_err();
+        testing::run(&model, None, &prepared, &settings, &Recorder::stop_after(9)).unwrap_err();
     assert!(matches!(stopped, StabilityError::Ask(AskError::Stopped(_))), "{stopped:?}");
 }
 

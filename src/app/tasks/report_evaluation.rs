@@ -8,11 +8,10 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::evaluate::frozen::FreezeError;
+use crate::evaluate::documents;
+use crate::evaluate::page::{Page, PageError};
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Folder, FolderError};
-use crate::evaluate::stability::{Stability, StabilityError};
-use crate::evaluate::{configurations, documents, methods};
 use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
@@ -34,10 +33,7 @@ pub enum ReportError {
     Folder(#[from] FolderError),
 
     #[error(transparent)]
-    Freeze(#[from] FreezeError),
-
-    #[error(transparent)]
-    Stability(#[from] StabilityError),
+    Page(#[from] PageError),
 
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -64,15 +60,7 @@ impl Work for ReportEvaluation {
 fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
     let (evaluation, answered) = Folder::read(&folder)?;
     let report = Report::of(&evaluation, &answered);
-    let mut markdown = methods::markdown(&evaluation, &report);
-    let mut paragraph = methods::paragraph(&evaluation, &report);
-    if let Some(sentence) = configurations::sentence(&folder, &evaluation)? {
-        markdown.push_str(&format!("\n## Configurations\n\n{sentence}\n"));
-        paragraph.push_str(&format!(" {sentence}"));
-    }
-    if let Some(stability) = Stability::read(&folder)? {
-        markdown.push_str(&stability.markdown());
-    }
+    let Page { markdown, paragraph, .. } = Page::of(&folder, &evaluation, &report)?;
     for (name, bytes) in [
         (REPORT, markdown.clone().into_bytes()),
         ("report.docx", documents::docx(&markdown)),

@@ -10,7 +10,8 @@ use crate::app::work::{Rules, Work};
 use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::{Folder, FolderError};
 use crate::evaluate::run::{AskError, Prepared};
-use crate::evaluate::stability::{self, Settings, StabilityError, Testing};
+use crate::evaluate::stability::StabilityError;
+use crate::evaluate::testing::{self, Settings, Testing};
 use crate::jobs::{Checks, Progress};
 use crate::llm;
 use crate::state::command::{Command, EvaluateCommand};
@@ -85,7 +86,7 @@ impl Work for TestStability {
         let task = task_of(&folder, &evaluation);
         let prepared = Prepared::read(&task, &Checks(progress))?;
         let settings = Settings::default();
-        let found = stability::run(&model, adapter.as_deref(), &prepared, &settings, progress)?;
+        let found = testing::run(&model, adapter.as_deref(), &prepared, &settings, progress)?;
         Ok(found.save(&folder)?)
     }
 }

@@ -16,6 +16,7 @@ use super::encoding::{self, Scan};
 use super::error::ImportError;
 use super::open::{self, Position};
 use super::report::{Format, Sink};
+use crate::files;
 
 /// Folders in folders in folders.
 const DEEPEST: usize = 8;
@@ -76,6 +77,20 @@ pub(super) fn read(folder: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError
         ));
     }
     Ok(())
+}
+
+/// A hash of all files that a folder of documents holds, with their names.
+pub fn sha256(folder: &Path) -> io::Result<String> {
+    let mut found = Vec::new();
+    collect(folder, DEEPEST, &mut found)?;
+    found.sort();
+    let mut lines = String::new();
+    for path in found {
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
+        let hash = files::sha256_of_file(&path, |_| Ok(()))?;
+        lines.push_str(&format!("{hash} {name}\n"));
+    }
+    Ok(files::sha256_of_bytes(lines.as_bytes()))
 }
 
 /// Files that are not hidden.

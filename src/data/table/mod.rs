@@ -16,7 +16,7 @@ mod documents;
 mod encoding;
 pub mod error;
 mod feed;
-mod folder;
+pub mod folder;
 mod footer;
 mod json;
 mod lines;
