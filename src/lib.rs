@@ -27,5 +27,6 @@ pub mod study;
 #[doc(hidden)]
 pub mod testing;
 pub mod train;
+pub mod web;
 pub mod widgets;
 pub mod words;

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("memory", &[]),
     ("words", &[]),
+    ("web", &[]),
     // Engine
     ("data", &["files", "jobs"]),
     ("hub", &["errors", "files", "jobs"]),
@@ -26,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("encoder", &["files", "jobs", "llm"]),
     ("seq2seq", &["encoder", "jobs", "llm"]),
     ("stats", &[]),
-    ("room", &["files", "jobs", "stats"]),
+    ("room", &["files", "jobs", "stats", "web"]),
     ("explore", &["encoder", "jobs", "llm", "memory", "stats"]),
     ("lecture", &["data", "explore", "files", "jobs", "llm", "room"]),
     ("train", &["data", "encoder", "errors", "files", "jobs", "llm", "memory", "words"]),
@@ -72,6 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "study",
             "train",
+            "web",
             "widgets",
             "words",
         ],
@@ -81,7 +83,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
             "jobs", "lecture", "llm", "memory", "room", "seq2seq", "stats", "study", "train",
-            "words",
+            "web", "words",
         ],
     ),
 ];
@@ -206,8 +208,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
     ("plotters", &["app/figure"]),
-    ("hyper::", &["room"]),
-    ("async_io", &["room"]),
+    ("hyper::", &["room", "web"]),
+    ("async_io", &["room", "web"]),
     ("fast_qr", &["room/qr.rs"]),
 ];
 

@@ -16,11 +16,11 @@ use crate::jobs::{self, Job, JobEnd, Quiet};
 use crate::lecture::questions::{self, Questions};
 use crate::room::address::{Address, addresses};
 use crate::room::ballots::{Counts, Room, Tally};
-use crate::room::error::RoomError;
 use crate::room::qr::QrCode;
 use crate::room::question::Question;
 use crate::room::results;
-use crate::room::server::{Place, RoomEvent, serve};
+use crate::room::server::{RoomEvent, serve};
+use crate::web::listen::{ListenError, Place};
 
 #[derive(Debug, Args)]
 pub struct RoomArgs {
@@ -87,7 +87,7 @@ pub fn run(args: &RoomArgs) -> anyhow::Result<()> {
 struct Hall<'a> {
     args: &'a RoomArgs,
     room: Room,
-    server: Job<RoomEvent, (), RoomError>,
+    server: Job<RoomEvent, (), ListenError>,
 
     /// Lines that somebody has typed. `None`: nobody is asked.
     keys: Option<Job<String, (), io::Error>>,

@@ -1,6 +1,6 @@
 //! The addresses of this computer at which phones could reach it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use sysinfo::Networks;
 
@@ -69,14 +69,6 @@ fn rank(address: &Address) -> u8 {
     }
 }
 
-/// The short address that is typed into a phone.
-pub fn short_address(at: SocketAddr) -> String {
-    match at.port() {
-        80 if at.is_ipv4() => format!("http://{}", at.ip()),
-        _ => format!("http://{at}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,12 +91,5 @@ mod tests {
         let ips: Vec<String> = found.iter().map(|address| address.ip.to_string()).collect();
         assert_eq!(ips, ["192.168.1.20", "172.17.0.1", "169.254.3.4", "2001:db8::5"]);
         assert_eq!(found[0].words(), "192.168.1.20 (wlan0)");
-    }
-
-    #[test]
-    fn an_address_is_written_as_a_browser_takes_it() {
-        assert_eq!(short_address("10.0.0.2:8080".parse().unwrap()), "http://10.0.0.2:8080");
-        assert_eq!(short_address("10.0.0.2:80".parse().unwrap()), "http://10.0.0.2");
-        assert_eq!(short_address("[2001:db8::5]:80".parse().unwrap()), "http://[2001:db8::5]:80");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Open, answer, body, request, status};
 use super::question::{Kind, Question};
-use super::service::Patience;
+use crate::web::accept::Patience;
 
 /// A room with a question of free text.
 fn asked() -> Open {
@@ -333,8 +333,9 @@ fn a_phone_that_waits_hears_of_the_next_question() {
 #[test]
 fn more_connections_than_there_is_room_for_keep_nobody_out() {
     let open = asked();
-    let silent: Vec<_> =
-        (0..super::connections::MOST_CONNECTIONS.min(900) - 50).map(|_| open.connect()).collect();
+    let silent: Vec<_> = (0..crate::web::connections::MOST_CONNECTIONS.min(900) - 50)
+        .map(|_| open.connect())
+        .collect();
     still_works(&open, 1);
     drop(silent);
     still_works(&open, 2);

@@ -6,16 +6,16 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::ballots::Room;
-use super::error::RoomError;
-use super::server::{Place, RoomEvent, serve_with};
-use super::service::Patience;
+use super::server::{RoomEvent, serve_with};
 use crate::jobs::Job;
+use crate::web::accept::Patience;
+use crate::web::listen::{ListenError, Place};
 
 /// A room that is open on loopback until this is dropped.
 pub struct Open {
     pub room: Room,
     pub at: SocketAddr,
-    job: Option<Job<RoomEvent, (), RoomError>>,
+    job: Option<Job<RoomEvent, (), ListenError>>,
 }
 
 impl Open {

@@ -8,7 +8,6 @@ pub mod address;
 pub mod answers;
 pub mod ballots;
 pub mod code;
-mod connections;
 pub mod error;
 mod page;
 pub mod qr;
@@ -16,7 +15,6 @@ pub mod question;
 pub mod results;
 pub mod server;
 mod service;
-mod stream;
 
 #[cfg(test)]
 mod attacks;

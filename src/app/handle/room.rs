@@ -10,12 +10,12 @@ use crate::lecture::scene::View;
 use crate::room::answers::folded;
 use crate::room::ballots::{Room, State};
 use crate::room::question::{Kind, Question};
-use crate::room::server::Place;
 use crate::state::command::RoomCommand;
 use crate::state::notice::Notice;
 use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::PanelId;
 use crate::state::room::{PairAsked, Source, Status};
+use crate::web::listen::Place;
 
 /// Of a long text, a phone gets the end: that is where the next token comes.
 const MOST_ABOUT: usize = 1_500;

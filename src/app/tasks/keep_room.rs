@@ -9,14 +9,14 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::jobs::Progress;
 use crate::room::ballots::{Asked, Room};
-use crate::room::error::RoomError;
 use crate::room::results;
-use crate::room::server::{Place, RoomEvent, serve};
+use crate::room::server::{RoomEvent, serve};
 use crate::state::command::{RoomCommand, WindowCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::room::{OpenRoom, Status};
 use crate::state::slots::Activity;
+use crate::web::listen::{ListenError, Place};
 
 pub struct KeepRoom {
     pub room: Room,
@@ -38,7 +38,7 @@ impl Work for KeepRoom {
     type Request = RoomRequest;
     type Event = RoomEvent;
     type Output = Kept;
-    type Error = RoomError;
+    type Error = ListenError;
 
     const RULES: Rules = Rules {
         name: "The room",
@@ -54,7 +54,7 @@ impl Work for KeepRoom {
         RoomRequest { room, place, folder }: RoomRequest,
         _services: &Services,
         progress: &dyn Progress<RoomEvent>,
-    ) -> Result<Kept, RoomError> {
+    ) -> Result<Kept, ListenError> {
         serve(&room, place, progress)?;
         Ok(folder.and_then(|folder| write_votes(&room.asked(), &folder)))
     }
@@ -108,7 +108,7 @@ impl Task<Workbench> for KeepRoom {
         }
     }
 
-    fn failed(self, error: RoomError, app: &mut Workbench) {
+    fn failed(self, error: ListenError, app: &mut Workbench) {
         let summary = "The room could not be opened to phones";
         let notice = Notice::error(PanelId::Lectures, summary, &error);
         app.state
