@@ -130,7 +130,7 @@ pub enum Command {
     /// Ask the phones of an audience: a page on the local network, counts, results as files
     Room(room::RoomArgs),
 
-    /// Train a LoRA adapter as a run file says
+    /// Train a model, or an adapter for one, as a run file says
     Train(train::TrainArgs),
 
     /// Make an adapter into a merged model, or into a file for llama.cpp

@@ -18,6 +18,13 @@ pub enum StoreError {
     #[error("{} could not be read", path.display())]
     Read { path: PathBuf, source: io::Error },
 
+    #[error(
+        "{} holds something else than this program's verdicts (line {line}: {problem}), and verdicts would be \
+         written into it; rename it, or open another folder as the project",
+        path.display()
+    )]
+    NoVerdicts { path: PathBuf, line: usize, problem: String },
+
     #[error("{} could not be written; the verdicts stay in memory ({unsaved} not saved)", path.display())]
     Write { path: PathBuf, unsaved: usize, source: io::Error },
 
@@ -173,7 +180,8 @@ impl PairStore {
 
     /// Reads `path`; a file that is not there is an empty store. A last line that was cut short
     /// (the program was killed in the middle of a write) is moved to `<path>.damaged`; other
-    /// lines that are no verdicts are left where they are and passed over.
+    /// lines that are no verdicts are left where they are and passed over. A file without a single
+    /// verdict is somebody's own: it is refused, and nothing is done to it.
     pub fn open(path: &Path) -> Result<(Self, Recovered), StoreError> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -182,6 +190,9 @@ impl PairStore {
         };
         let mut recovered = Recovered::default();
         let mut store = Self { path: Some(path.to_owned()), ..Self::default() };
+        if let Some(BadLine { line, problem }) = of_somebody_else(&bytes) {
+            return Err(StoreError::NoVerdicts { path: path.to_owned(), line, problem });
+        }
         let mut start = 0;
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let whole = line.ends_with(b"\n");
@@ -302,6 +313,25 @@ impl PairStore {
     }
 }
 
+/// The first line of a file that holds data of another kind, such as training pairs. `None`: the file is
+/// empty, has a verdict, or begins with one that was cut short.
+fn of_somebody_else(bytes: &[u8]) -> Option<BadLine> {
+    let mut first = None;
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        match parse(line) {
+            Ok(None) => {}
+            Ok(Some(_)) => return None,
+            Err(problem) if first.is_none() => {
+                let whole = line.ends_with(b"\n")
+                    || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
+                first = whole.then_some(BadLine { line: index + 1, problem });
+            }
+            Err(_) => {}
+        }
+    }
+    first
+}
+
 /// A line of the file; `None` for a blank one. The error says what is wrong with it.
 fn parse(line: &[u8]) -> Result<Option<Line>, String> {
     let text = std::str::from_utf8(line)
@@ -416,6 +446,19 @@ mod tests {
         assert_eq!(lines, [2, 3]);
         assert!(recovered.bad_lines[1].problem.contains("version"), "{recovered:?}");
         assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_of_training_pairs_is_not_taken_for_verdicts_and_stays_as_it_is() {
+        let (_folder, path) = folder();
+        let pair = r#"{"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}"#;
+        for text in [format!("{pair}\n{pair}\n"), format!("{pair}\n{pair}"), pair.to_owned()] {
+            files::write_atomic(&path, text.as_bytes()).unwrap();
+            let told = PairStore::open(&path).unwrap_err().to_string();
+            assert!(told.contains("(line 1: ") && told.contains("rename it"), "{told}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            assert!(!path.with_extension("jsonl.damaged").exists());
+        }
     }
 
     #[test]

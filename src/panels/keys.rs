@@ -201,12 +201,12 @@ fn train_actions(state: &AppState, actions: &mut Actions) {
         actions.add("Stop the training", TrainCommand::Stop);
     }
     let front = train.selected.as_ref().map(|selected| &selected.id);
-    if let Some(run) = train.runs.iter().find(|run| Some(&run.id) == front && run.usable) {
+    if let Some(run) = train.runs.iter().find(|run| Some(&run.id) == front && run.has_adapter) {
         let words = format!("Measure what {} changed", run.name());
         actions.add(&words, TrainCommand::Measure(run.id.clone()));
     }
     let has_data = train.data().is_some_and(|data| data.rows() > 0);
-    if has_data && model.ready().is_some() {
+    if has_data && !train.says_its_own_size() && model.ready().is_some() {
         actions.add("Look at the data", TrainCommand::SurveyData);
     }
     actions.add("Choose training data…", TrainCommand::ChooseData);

@@ -4,10 +4,12 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui;
-use eframe::egui::{Color32, Label, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2};
+use eframe::egui::{
+    Align2, Color32, Label, Pos2, Rect, Response, RichText, Sense, Shape, Stroke, Ui, Vec2,
+};
 use egui_plot::{
     Axis, AxisHints, FilledArea, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot,
-    PlotPoints, Points,
+    PlotPoint, PlotPoints, Points, Text,
 };
 
 use super::plot_numbers::{Numbers, round_marks, whole_step};
@@ -251,17 +253,36 @@ impl LossPlot<'_> {
         }
         let references = self.references;
         let curves = self.curves;
+        let steps = self.steps.clone();
         let detail = Detail::of(ui.available_width());
         let p = *p;
         plot.show(ui, move |plot_ui| {
             for (value, name) in references {
                 let line = HLine::new(name, value).color(p.muted).width(1.0);
                 plot_ui.hline(line.allow_hover(false));
+                let (at, anchor) = label_place(value, &steps, &curves);
+                let words = RichText::new(format!("{name} {}", numbers.text(value))).small();
+                let label = Text::new(name, PlotPoint::new(at, value), words.color(p.muted));
+                plot_ui.text(label.anchor(anchor).allow_hover(false));
             }
             for curve in curves {
                 draw(plot_ui, curve, detail);
             }
         });
+    }
+}
+
+/// Where the name of a value to compare with stands: on the side where the curves are further from it.
+fn label_place(value: f64, steps: &RangeInclusive<f64>, curves: &[Curve<'_>]) -> (f64, Align2) {
+    let nearest = |point: fn(&[[f64; 2]]) -> Option<&[f64; 2]>| {
+        let distances =
+            curves.iter().filter_map(|curve| Some((point(&curve.points)?[1] - value).abs()));
+        distances.fold(f64::INFINITY, f64::min)
+    };
+    if nearest(<[_]>::first) > nearest(<[_]>::last) {
+        (*steps.start(), Align2::LEFT_BOTTOM)
+    } else {
+        (*steps.end(), Align2::RIGHT_BOTTOM)
     }
 }
 

@@ -681,6 +681,7 @@ fn run(id: &str, status: RunState) -> RunView {
             "The program ended during this run. What it learned up to step 50 is here".to_owned(),
         ),
         usable: true,
+        has_adapter: true,
         resumable: status == RunState::Interrupted,
     }
 }

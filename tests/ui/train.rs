@@ -170,6 +170,7 @@ fn run(id: &str, status: RunState) -> RunView {
         comparison: None,
         note: None,
         usable: true,
+        has_adapter: true,
         resumable: status == RunState::Interrupted,
     }
 }

@@ -79,8 +79,9 @@ impl Workbench {
                     return;
                 }
             };
-        for sentence in recovered.sentences() {
-            self.state.notices.push(Notice::info(PanelId::Annotate, sentence));
+        if let Some((first, others)) = recovered.sentences().split_first() {
+            let notice = Notice::info(PanelId::Annotate, first.clone());
+            self.state.notices.push(notice.hint(others.join(". ")));
         }
         self.store = store;
         self.state.annotate.set_records(self.store.records());

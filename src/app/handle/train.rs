@@ -285,7 +285,7 @@ impl Workbench {
             PanelId::Train,
             format!("{} changed the model itself, so there is no adapter", run.name()),
         );
-        let hint = format!("The model is the folder {}: Try loads it", folder.display());
+        let hint = format!("The model is the folder {}: Try it loads it", folder.display());
         self.state.notices.push(notice.hint(hint));
         true
     }

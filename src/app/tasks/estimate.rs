@@ -82,6 +82,11 @@ impl Workbench {
         if self.tasks.is_computing_beside::<EstimateRun>() {
             self.forget_estimate(); // its measured speed would be too low
         }
+        if self.state.train.says_its_own_size() {
+            self.forget_estimate();
+            self.estimated = None;
+            self.state.train.estimate = EstimateSlot::Unknown;
+        }
         let Some(model) = self.estimable() else { return };
         let train = &self.state.train;
         if self.estimated.as_ref().is_some_and(|asked| asked.still_holds(model, train)) {
@@ -114,9 +119,8 @@ impl Workbench {
         let looked_at =
             self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
         let busy = self.tasks.is_computing_beside::<EstimateRun>();
-        // What a model that is not born yet takes is said beside its shape.
-        let is_unborn = train.form.newborn.is_some() || train.form.objective.reads_texts();
-        if !looked_at || busy || is_unborn || rows(train) < 2 || !train.form_problems().is_empty() {
+        let elsewhere = train.says_its_own_size();
+        if !looked_at || busy || elsewhere || rows(train) < 2 || !train.form_problems().is_empty() {
             return None;
         }
         self.state.model.ready()

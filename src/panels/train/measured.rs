@@ -14,7 +14,7 @@ use crate::widgets::theme::{self, icons};
 pub(super) fn measured_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
     // It compares answers that are there, by their probabilities.
     let facts = run.objective.facts();
-    if !run.usable || facts.head == Head::Score || run.objective.samples() {
+    if !run.has_adapter || facts.head == Head::Score || run.objective.samples() {
         return;
     }
     let (words, hint) = match &run.comparison {

@@ -163,7 +163,13 @@ fn buttons_ui(
         };
         if run.usable {
             let button = ui.add(ActionButton::new("Try it").icon(icons::PLAYGROUND));
-            let hint = "Ask the base model and this adapter the same prompt, side by side";
+            let hint = if run.objective.reads_texts() {
+                "Let it label a text that you type in"
+            } else if run.has_adapter {
+                "Ask the base model and this adapter the same prompt, side by side"
+            } else {
+                "Load the model of this run and ask it something"
+            };
             if named(button, "Try it:").on_hover_text(hint).clicked() {
                 commands.push(TrainCommand::Try(run.id.clone()));
             }
@@ -237,10 +243,10 @@ fn export_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
         );
         let hint = "A GGUF file that llama.cpp lays over the model with --lora";
         let command = Command::Train(TrainCommand::ExportAdapter(id(), AdapterForm::Gguf));
-        entry("Adapter for llama.cpp (GGUF)…", hint, run.usable, command);
+        entry("Adapter for llama.cpp (GGUF)…", hint, run.has_adapter, command);
         let hint = "A transformers folder with the adapter worked into the weights";
         let command = Command::Train(TrainCommand::ExportAdapter(id(), AdapterForm::Merged));
-        entry("Merged model (transformers)…", hint, run.usable, command);
+        entry("Merged model (transformers)…", hint, run.has_adapter, command);
     });
     let button = menu.response.on_hover_text("Export");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Export {}", run.id)));

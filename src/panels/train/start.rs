@@ -28,8 +28,13 @@ pub(super) fn start_ui(
             response.on_disabled_hover_text(reason)
         } else {
             let loaded = around.model.ready().map(|card| card.identity.name.as_str());
-            let chosen = train.texts.chosen_name();
-            let name = if train.form.objective.reads_texts() { chosen } else { loaded };
+            let name = if train.form.objective.reads_texts() {
+                train.texts.chosen_name()
+            } else if train.form.newborn.is_some() {
+                Some("a new model")
+            } else {
+                loaded
+            };
             let name = name.unwrap_or("the model");
             response.on_hover_text(format!("Train {name} with these settings"))
         };
@@ -37,8 +42,9 @@ pub(super) fn start_ui(
             commands.push(TrainCommand::Start);
         }
         let has_data = train.data().is_some_and(|data| data.rows() > 0);
-        let of_texts = train.form.objective.reads_texts();
-        if has_data && !of_texts && around.model.ready().is_some() {
+        // It reads the data as the loaded model would.
+        let of_another = train.says_its_own_size();
+        if has_data && !of_another && around.model.ready().is_some() {
             let survey = ActionButton::new("Look at the data").icon(icons::LOOK);
             let hint = "What would be cut or left out, what is odd about it, and every row as the \
                         model sees it";

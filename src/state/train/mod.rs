@@ -274,6 +274,12 @@ impl TrainState {
         if reads_texts { None } else { self.estimate.problem() }
     }
 
+    /// Whether what the form's run takes is said elsewhere and not estimated of the loaded model: beside the
+    /// shape of a model that is not born yet, and with the encoder that is chosen.
+    pub fn says_its_own_size(&self) -> bool {
+        self.form.newborn.is_some() || self.form.objective.reads_texts()
+    }
+
     /// What is wrong with the form, without the model and the data: the app fills those in.
     pub fn form_problems(&self) -> Vec<ConfigProblem> {
         let mut problems = self.form.problems();

@@ -38,8 +38,9 @@ pub struct RunView {
     /// What somebody should know about it: why it failed, what was recovered.
     pub note: Option<String>,
 
-    /// An adapter is there to be tried.
+    /// An adapter, or a model of its own, is there to be tried.
     pub usable: bool,
+    pub has_adapter: bool,
 
     /// A checkpoint is there to resume from.
     pub resumable: bool,
@@ -57,8 +58,10 @@ impl From<&RunEntry> for RunView {
             evaluation,
             notes,
             has_adapter,
+            has_model,
             resumable_from,
         } = entry;
+        let is_running = *state == RunState::Running;
         let note = match (state, resumable_from) {
             (RunState::Interrupted, Some(step)) => Some(format!(
                 "The program ended during this run. What it learned up to step {step} is here"
@@ -83,7 +86,8 @@ impl From<&RunEntry> for RunView {
             data_sha256: record.data_sha256.clone(),
             comparison: None, // the app reads it
             note,
-            usable: *has_adapter && *state != RunState::Running,
+            usable: (*has_adapter || *has_model) && !is_running,
+            has_adapter: *has_adapter && !is_running,
             resumable: resumable_from.is_some(),
         }
     }

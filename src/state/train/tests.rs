@@ -28,6 +28,7 @@ pub(super) fn run_view(id: &str) -> RunView {
         comparison: None,
         note: None,
         usable: true,
+        has_adapter: true,
         resumable: true,
     }
 }

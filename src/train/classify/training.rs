@@ -496,11 +496,13 @@ impl<'a> Training<'a> {
 
     /// After the last step: the best model is the run's, and the test part is opened.
     fn finish(&mut self) -> Result<(), Error> {
+        let mut step = self.state.step; // after which the model was as it is tested
         if self.config.load_best_model_at_end
-            && let Some(Best { step, .. }) = self.evaluations.best
+            && let Some(best) = &self.evaluations.best
         {
-            let folder = best::folder(self.run_dir, step);
+            let folder = best::folder(self.run_dir, best.step);
             if folder.is_dir() {
+                step = best.step;
                 self.learner.restore(&folder)?;
                 self.learner.save(self.run_dir, &self.identity)?;
             }
@@ -509,7 +511,8 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         let (metrics, confusion) = self.measured(&self.parts.test, Part::Test)?;
-        let EvalMetrics { step, pair_count: texts, values } = metrics;
+        let EvalMetrics { step: _, pair_count: texts, values } = metrics;
+        let confusion = confusion.map(|found| Confusion { step, ..found });
         let tested = Tested { step, texts, values, confusion };
         tested.write(self.run_dir)?;
         self.progress.emit(TrainEvent::Tested(tested));

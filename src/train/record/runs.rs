@@ -46,6 +46,9 @@ pub struct RunEntry {
     /// An adapter is there to be tried.
     pub has_adapter: bool,
 
+    /// The run changed the model itself, or made it, and that model is there.
+    pub has_model: bool,
+
     /// There is a checkpoint, and steps that were planned and not taken.
     pub resumable_from: Option<usize>,
 }
@@ -101,6 +104,12 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
     let can_be_resumed = has_checkpoint
         && matches!(state, RunState::Stopped | RunState::Interrupted)
         && record.steps_done < record.steps_planned;
+    // A classifier's lies in the run's folder itself.
+    let model = if config.objective.reads_texts() {
+        run_dir.to_owned()
+    } else {
+        run_dir.join(folder::MODEL_FOLDER)
+    };
     Ok(RunEntry {
         id: run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         run_dir: run_dir.to_owned(),
@@ -110,6 +119,7 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
         evaluation,
         notes: RunNotes::read(run_dir),
         has_adapter: run_dir.join("adapter_model.safetensors").is_file(),
+        has_model: model.join("model.safetensors").is_file(),
         resumable_from: can_be_resumed.then_some(record.steps_done),
         record,
     })
@@ -183,7 +193,17 @@ mod tests {
         drop(held); // what the system does when the process is killed
         let run = entry(&run_dir).unwrap();
         assert_eq!((run.state, run.resumable_from), (RunState::Interrupted, Some(4)));
-        assert!(!run.has_adapter);
+        assert!(!run.has_adapter && !run.has_model);
+    }
+
+    #[test]
+    fn a_run_without_an_adapter_has_the_model_that_it_made() {
+        let project = tempfile::tempdir().unwrap();
+        let run_dir = a_run(project.path(), "born", RunStatus::Finished, 10);
+        let model = run_dir.join(folder::MODEL_FOLDER).join("model.safetensors");
+        files::write_atomic(&model, b"").unwrap();
+        let run = entry(&run_dir).unwrap();
+        assert!(run.has_model && !run.has_adapter);
     }
 
     #[test]
