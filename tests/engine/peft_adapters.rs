@@ -91,6 +91,38 @@ fn a_merged_folder_holds_what_the_adapter_did() {
     }
 }
 
+/// What stands beside the pairs, and a table that a model reads and writes with: `PEFT`'s `merge_and_unload`
+/// would change both uses of it, so the merged model has a head of its own.
+#[test]
+fn tables_biases_and_both_ends_of_a_model_are_merged_as_they_were_trained() {
+    let ids: Vec<u32> = (3..40).map(|id| id * 7 % 300).collect();
+    for name in ["lora_bias", "lora_embed", "lora_lm_head", "lora_save_head"] {
+        let folder = reference("traces").join(name);
+        let run = std::fs::read_to_string(folder.join("run.json")).unwrap();
+        let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+        let from = reference("models").join(run["model"].as_str().unwrap());
+        let model = load(&from, Weights::F32);
+        let adapter = Adapter::load(&folder.join("adapter_final"), &model).unwrap();
+        let expected = last_two(&model, Some(&adapter), &ids);
+        assert!(support::distance(&last_two(&model, None, &ids), &expected) > 1e-3, "{name}");
+        let home = tempfile::tempdir().unwrap();
+        let to = home.path().join("merged");
+        merge::merge(&model, &adapter, &to, &Quiet).unwrap();
+        let merged = load(&to, Weights::F32);
+        assert_close(&last_two(&merged, None, &ids), &expected, 2e-4, name);
+        let stays_tied = model.config().tied_head && name == "lora_bias";
+        assert_eq!(merged.config().tied_head, stays_tied, "{name}");
+
+        // llama.cpp's files of adapters hold layers, and nothing else.
+        let file = home.path().join("adapter.gguf");
+        let told = gguf_lora::write(&adapter, model.config(), &file).map_err(|err| err.to_string());
+        match name {
+            "lora_lm_head" => told.unwrap(),
+            _ => assert!(told.unwrap_err().contains("export it as a merged model"), "{name}"),
+        }
+    }
+}
+
 /// Both halves of Gemma 3 have `layers.N.self_attn.q_proj`.
 #[test]
 fn merging_leaves_the_tower_untouched() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork::llm::adapter_files::merge;
 use tuning_fork::llm::newborn::{Architecture, Newborn};
 use tuning_fork::llm::text::born;
 use tuning_fork::llm::text::born::TokenKind;
@@ -262,5 +263,14 @@ fn lora_on_both_ends_of_a_tied_model_is_that_of_peft() {
         .map(|id| id as u32)
         .collect();
     let found = model.logits(&ids, &mut model.new_cache(), Some(&adapter), Positions::All).unwrap();
-    assert_close(&found, &expected["logits"].squeeze(0).unwrap(), 2e-4, "with the adapter");
+    let logits = expected["logits"].squeeze(0).unwrap();
+    assert_close(&found, &logits, 2e-4, "with the adapter");
+
+    // Worked in, which needs a head of its own.
+    let home = tempfile::tempdir().unwrap();
+    let to = home.path().join("merged");
+    merge::merge(&model, &adapter, &to, &Quiet).unwrap();
+    let merged = load(&to, Weights::F32);
+    let found = merged.logits(&ids, &mut merged.new_cache(), None, Positions::All).unwrap();
+    assert_close(&found, &logits, 2e-4, "merged");
 }

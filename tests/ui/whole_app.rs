@@ -23,6 +23,7 @@ use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::hub::starter::Fetched;
 use tuning_fork::llm::card::ModelIdentity;
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
+use tuning_fork::llm::newborn::Newborn;
 use tuning_fork::state::command::{
     AnnotateCommand, Command, ModelsCommand, TrainCommand, ViewCommand,
 };
@@ -307,6 +308,12 @@ fn the_estimate_follows_the_form() {
     feeder.finish(Ok(estimate(910_000_000)));
     app.run();
     app.sees("Needs about 910 MB of memory");
+
+    // A model that is not born yet says beside its shape what it takes: not what the loaded one takes.
+    app.harness.state_mut().state.train.form.objective = Objective::Pretrain;
+    app.harness.state_mut().state.train.form.newborn = Some(Newborn::default());
+    app.run();
+    assert_eq!(app.harness.query_all_by_label_contains("Needs about").count(), 0);
 }
 
 fn estimate(bytes: u64) -> Estimate {

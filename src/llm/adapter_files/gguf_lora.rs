@@ -46,6 +46,16 @@ pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Erro
                        PEFT folder as it is";
         return Err(Error::adapter(adapter.path(), problem));
     }
+    if !adapter.biases.is_empty() {
+        let problem = "it has trained biases, which llama.cpp's files of adapters cannot hold; export it as a \
+                       merged model";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
+    if adapter.pairs.contains_key(adapter.embedding) {
+        let problem = "embed_tokens is among its target_modules: llama.cpp's files of adapters change layers \
+                       only; export it as a merged model";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
     let mut parts = Vec::with_capacity(2 * adapter.pairs.len());
     for (module, LoraPair { a, b, scale, taken, dora }) in &adapter.pairs {
         if dora.is_some() {

@@ -1,7 +1,11 @@
 //! A model with an adapter worked into its weights, as a transformers folder that stands alone.
 //!
 //! W - T + scale · B A in place of W, where T is what the adapter's start took out, and each row with
-//! `DoRA`'s length where it has one.
+//! `DoRA`'s length where it has one; trained biases and whole tables (`modules_to_save`) in place of the
+//! model's.
+//!
+//! Where a model reads and writes with one table, and the adapter changes only one of the two uses, the merged
+//! model has two (`tie_word_embeddings` = false). PEFT's `merge_and_unload` changes both uses there.
 //!
 //! A folder's other files and tensors are taken over as they are, and its types are kept. A GGUF
 //! file's weights are widened, under transformers' names; its settings: see `llm::hf_config`.
@@ -13,13 +17,14 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::hf_config;
 use crate::files;
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, LowRank};
+use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, LowRank, Tables};
 use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
@@ -51,9 +56,25 @@ pub(super) enum Values<'a> {
     Bytes(&'a [u8]),
 
     /// Numbers in `dtype`, (rows, columns), and the change of them.
-    Changed(&'a [u8], &'a LoraPair, Order),
-    Matrix(&'a QMatrix, Option<&'a LoraPair>, Order),
+    Changed(&'a [u8], Change<'a>),
+
+    /// A matrix, the change of it, and how it is stored.
+    Matrix(&'a QMatrix, Option<Change<'a>>, Order),
     Vector(Cow<'a, [f32]>),
+}
+
+/// What a pair adds to a weight that is stored in this order.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    pair: &'a LoraPair,
+    order: Order,
+}
+
+/// What stands in the merged model in place of a tensor.
+enum New<'a> {
+    Changed(Change<'a>),
+    Table(&'a QMatrix),
+    Bias(Vec<f32>),
 }
 
 /// How a weight is stored.
@@ -73,7 +94,7 @@ pub fn merge(
     folder: &Path,
     progress: &dyn Progress<Merged>,
 ) -> Result<(), Error> {
-    check_mergeable(adapter, model.config().tied_head)?;
+    check_mergeable(adapter, model.config().vocab_size)?;
     let write_error = |path: &Path, source| Error::Write { path: path.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(|err| write_error(folder, err))?;
     let mut entries = std::fs::read_dir(folder).map_err(|err| write_error(folder, err))?;
@@ -83,11 +104,18 @@ pub fn merge(
     }
     match &model.card().source {
         ModelSource::Folder(from) => {
-            merge_files(model, adapter, from, folder, progress)?;
-            copy_others(from, folder)
+            let head_file = merge_files(model, adapter, from, folder, progress)?;
+            copy_others(from, folder)?;
+            if let Some(file) = head_file {
+                untie(folder, &file)?;
+            }
+            Ok(())
         }
         ModelSource::Gguf(_) => {
-            let config = hf_config::config_json(model)?; // first: it says what cannot be written
+            let mut config = hf_config::config_json(model)?; // first: it says what cannot be written
+            if unties(model, adapter) {
+                config["tie_word_embeddings"] = json!(false);
+            }
             let parts = model_parts(model, adapter);
             write_tensors(&folder.join("model.safetensors"), &parts, progress)?;
             hf_config::write_text_files(model, &config, folder)
@@ -96,72 +124,152 @@ pub fn merge(
 }
 
 /// Fails where a folder of the model's settings could not say what the adapter does.
-fn check_mergeable(adapter: &Adapter, is_tied: bool) -> Result<(), Error> {
-    let problem = if adapter.tables.head.is_some() || adapter.tables.embedding.is_some() {
-        "modules_to_save: whole tables beside an adapter are not worked in; merge it in PEFT \
-         (merge_and_unload)"
+fn check_mergeable(adapter: &Adapter, vocab_size: usize) -> Result<(), Error> {
+    let Tables { embedding, head } = &adapter.tables;
+    let other_size =
+        [embedding, head].into_iter().flatten().find(|table| table.rows() != vocab_size);
+    let problem = if let Some(table) = other_size {
+        format!(
+            "it brings a table of {} tokens, and the model knows {vocab_size}: a vocabulary that was changed is \
+             not worked in; merge it in PEFT (merge_and_unload)",
+            table.rows()
+        )
     } else if adapter.score.is_some() {
         "it has a score head (modules_to_save), which is not worked in; merge it in PEFT \
          (merge_and_unload), with the model as AutoModelForSequenceClassification"
-    } else if adapter.pairs.contains_key(HEAD) && is_tied {
-        "lm_head is among its target_modules, and the head of this model is its embedding: worked in, \
-         the embedding would be changed too"
+            .to_owned()
     } else {
         return Ok(());
     };
     Err(Error::adapter(adapter.path(), problem))
 }
 
-/// Each file of weights again, with the changed tensors in it.
+/// Whether the model reads and writes with one table, and the adapter changes one of the two uses.
+fn unties(model: &Model, adapter: &Adapter) -> bool {
+    let Tables { embedding, head } = &adapter.tables;
+    let changes = |module| adapter.pairs.contains_key(module);
+    let is_changed =
+        embedding.is_some() || head.is_some() || changes(HEAD) || changes(adapter.embedding);
+    model.config().tied_head && is_changed
+}
+
+/// Says in a folder's settings that the head is a table of its own, which lies in `file`.
+fn untie(folder: &Path, file: &str) -> Result<(), Error> {
+    let path = folder.join("config.json");
+    let said = &mut |config: &mut Map<String, Value>| {
+        config.insert("tie_word_embeddings".to_owned(), json!(false));
+        // Of a model with pictures, the decoder's own settings too.
+        if let Some(Value::Object(text)) = config.get_mut("text_config") {
+            text.insert("tie_word_embeddings".to_owned(), json!(false));
+        }
+    };
+    rewrite(&path, said)?;
+    let index = folder.join("model.safetensors.index.json");
+    if !index.is_file() {
+        return Ok(());
+    }
+    rewrite(&index, &mut |index| {
+        if let Some(Value::Object(places)) = index.get_mut("weight_map") {
+            places.insert(format!("{HEAD}.weight"), json!(file));
+        }
+    })
+}
+
+/// Changes a JSON object in its file.
+fn rewrite(path: &Path, change: &mut dyn FnMut(&mut Map<String, Value>)) -> Result<(), Error> {
+    let bytes = std::fs::read(path).map_err(|source| Error::read(path, source))?;
+    let mut found: Map<String, Value> = serde_json::from_slice(&bytes)
+        .map_err(|err| Error::not_a_model(path, format!("it is not a JSON object: {err}")))?;
+    change(&mut found);
+    let text = serde_json::to_vec_pretty(&found).map_err(io::Error::from);
+    text.and_then(|text| files::write_atomic(path, &text))
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// Each file of weights again, with the changed tensors in it. Where the head becomes a table of its own, it
+/// lies in the file of the embedding, whose name is given back.
 fn merge_files(
     model: &Model,
     adapter: &Adapter,
     from: &Path,
     folder: &Path,
     progress: &dyn Progress<Merged>,
-) -> Result<(), Error> {
-    let order = order(model);
-    let changes = changes(adapter, &SafetensorsFiles::open(from)?)?;
+) -> Result<Option<String>, Error> {
+    let files = SafetensorsFiles::open(from)?;
+    let unties = unties(model, adapter);
+    let news = news(model, adapter, &files)?;
+    let head = format!("{HEAD}.weight");
+    let embedding = files.stored_name(&format!("{}.weight", adapter.embedding));
+    let mut head_file = None;
     for path in SafetensorsFiles::paths(from)? {
         let map = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
         let damaged = |err: safetensors::SafeTensorError| {
             Error::not_a_model(&path, format!("it is cut short or damaged: {err}"))
         };
         let tensors = SafeTensors::deserialize(&map).map_err(damaged)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut parts = Vec::new();
         for name in tensors.names() {
+            if unties && name == head {
+                continue; // a copy of the embedding; the head of its own follows
+            }
             let view = tensors.tensor(name).map_err(damaged)?;
-            let values = match changes.get(name) {
-                // Conv1D is a block's; the head is stored as everywhere.
-                Some(pair) if name.ends_with("lm_head.weight") => {
-                    Values::Changed(view.data(), pair, Order::OutputsInputs)
-                }
-                Some(pair) => Values::Changed(view.data(), pair, order),
-                None => Values::Bytes(view.data()),
-            };
-            let (dtype, shape) = (view.dtype(), view.shape().to_vec());
-            parts.push(Part { name: name.to_owned(), dtype, shape, values });
+            parts.push(worked_in(name, &view, news.get(name)));
+            if unties && Some(name) == embedding {
+                parts.push(worked_in(&head, &view, news.get(&head)));
+                head_file = Some(file.clone());
+            }
         }
-        let name = path.file_name().unwrap_or_default();
-        write_tensors(&folder.join(name), &parts, progress)?;
+        write_tensors(&folder.join(&file), &parts, progress)?;
     }
-    Ok(())
+    Ok(head_file)
 }
 
-/// The changes of a folder's tensors, by the names that its files have for them. The decoder's own
+/// A tensor of the merged model, in the type and shape that it had.
+fn worked_in<'a>(name: &str, was: &TensorView<'a>, new: Option<&'a New<'a>>) -> Part<'a> {
+    let values = match new {
+        None => Values::Bytes(was.data()),
+        Some(New::Changed(change)) => Values::Changed(was.data(), *change),
+        Some(New::Table(table)) => Values::Matrix(table, None, Order::OutputsInputs),
+        Some(New::Bias(bias)) => Values::Vector(Cow::Borrowed(bias)),
+    };
+    Part { name: name.to_owned(), dtype: was.dtype(), shape: was.shape().to_vec(), values }
+}
+
+/// What is new in a folder's tensors, by the names that its files have for them. The decoder's own
 /// names are looked up as a load looks them up, so that a tower, whose layers end in the same words,
-/// is left alone; what the adapter changes in the tower is found by PEFT's path of it.
-fn changes<'a>(
+/// is left alone; what the adapter changes in the tower is found by PEFT's path of it. The head of a model that
+/// had none of its own is `lm_head.weight`.
+fn news<'a>(
+    model: &Model,
     adapter: &'a Adapter,
     files: &SafetensorsFiles,
-) -> Result<BTreeMap<String, &'a LoraPair>, Error> {
-    let mut changes = BTreeMap::new();
+) -> Result<BTreeMap<String, New<'a>>, Error> {
+    let mut news = BTreeMap::new();
     let lost = |module: &str| {
         Error::adapter(adapter.path(), format!("the model's files have no tensor for {module}"))
     };
+    let unties = unties(model, adapter);
+    let place = |module: &str, kind: &str| {
+        let name = format!("{module}.{kind}");
+        if unties && module == HEAD && kind == "weight" {
+            return Ok(name);
+        }
+        files.stored_name(&name).map(str::to_owned).ok_or_else(|| lost(module))
+    };
     for (module, pair) in &adapter.pairs {
-        let stored = files.stored_name(&format!("{module}.weight")).ok_or_else(|| lost(module))?;
-        changes.insert(stored.to_owned(), pair);
+        let change = change_of(adapter, module, pair, order(model));
+        news.insert(place(module, "weight")?, New::Changed(change));
+    }
+    let Tables { embedding, head } = &adapter.tables;
+    for (module, table) in [(adapter.embedding, embedding), (HEAD, head)] {
+        if let Some(table) = table {
+            news.insert(place(module, "weight")?, New::Table(table));
+        }
+    }
+    for (module, bias) in &adapter.biases {
+        let bias = with_f32(bias.as_tensor(), |bias| Ok(bias.to_vec()))?;
+        news.insert(place(module, "bias")?, New::Bias(bias));
     }
     let config = adapter.config();
     if !adapter.beside.is_empty() && (config.use_dora || config.start != Start::Plain) {
@@ -172,9 +280,23 @@ fn changes<'a>(
     for (module, pair) in &adapter.beside {
         let wanted = tower_path(&format!("{module}.weight"));
         let stored = files.names().find(|name| tower_path(name) == wanted);
-        changes.insert(stored.ok_or_else(|| lost(module))?.clone(), pair);
+        let change = Change { pair, order: Order::OutputsInputs };
+        news.insert(stored.ok_or_else(|| lost(module))?.clone(), New::Changed(change));
     }
-    Ok(changes)
+    Ok(news)
+}
+
+/// What a pair adds to the weight of `module`. `order`: that of the layers' weights. An embedding has a row a
+/// token, which is its input; a head is stored as everywhere, in GPT-2 too.
+fn change_of<'a>(adapter: &Adapter, module: &str, pair: &'a LoraPair, order: Order) -> Change<'a> {
+    let order = if module == adapter.embedding {
+        Order::InputsOutputs
+    } else if module == HEAD {
+        Order::OutputsInputs
+    } else {
+        order
+    };
+    Change { pair, order }
 }
 
 /// A tower's tensor without what transformers' versions put before it and into it.
@@ -224,24 +346,33 @@ pub(super) fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Par
         parts.push(Part { name: format!("{name}.weight"), dtype: Dtype::F32, shape, values });
     };
     let names = hf_config::Names::of(config);
-    matrix(names.embedding.to_owned(), &transformer.embedding, None, Order::OutputsInputs);
+    let Tables { embedding, head } = &adapter.tables;
+    let change = |module: &str| {
+        let pair = adapter.pair(module)?;
+        Some(change_of(adapter, module, pair, order(model)))
+    };
+    let table = embedding.as_ref().unwrap_or(&transformer.embedding);
+    matrix(names.embedding.to_owned(), table, change(adapter.embedding), Order::OutputsInputs);
     if let Some(positions) = &transformer.positions {
         matrix("transformer.wpe".to_owned(), positions, None, Order::OutputsInputs);
     }
-    if !config.tied_head {
-        matrix(HEAD.to_owned(), &transformer.head, adapter.pair(HEAD), Order::OutputsInputs);
+    if !config.tied_head || unties(model, adapter) {
+        let table = head.as_ref().unwrap_or(&transformer.head);
+        matrix(HEAD.to_owned(), table, change(HEAD), Order::OutputsInputs);
     }
     for linear in transformer.linears() {
-        let pair = adapter.pair(&linear.name);
-        matrix(linear.name.clone(), &linear.weight, pair, order(model));
+        matrix(linear.name.clone(), &linear.weight, change(&linear.name), order(model));
     }
     let mut vector = |name: String, values: Cow<'a, [f32]>| {
         let (shape, values) = (vec![values.len()], Values::Vector(values));
         parts.push(Part { name, dtype: Dtype::F32, shape, values });
     };
     for linear in transformer.linears() {
-        if let Some(bias) = &linear.bias {
-            vector(format!("{}.bias", linear.name), Cow::Borrowed(bias));
+        let trained = adapter.biases.get(&linear.name);
+        let trained = trained.and_then(|bias| with_f32(bias, |bias| Ok(bias.to_vec())).ok());
+        let bias = trained.map(Cow::Owned).or_else(|| Some(Cow::Borrowed(linear.bias.as_deref()?)));
+        if let Some(bias) = bias {
+            vector(format!("{}.bias", linear.name), bias);
         }
     }
     for (name, norm) in names.norms(transformer) {
@@ -271,14 +402,14 @@ impl Part<'_> {
     fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
         Ok(match &self.values {
             Values::Bytes(bytes) => Cow::Borrowed(bytes),
-            Values::Changed(bytes, pair, order) => {
+            Values::Changed(bytes, change) => {
                 let mut values = widened(bytes, self.dtype).ok_or_else(|| {
                     candle_core::Error::Msg(format!("{} is {:?}", self.name, self.dtype))
                 })?;
-                add(&mut values, pair, *order)?;
+                add(&mut values, *change)?;
                 Cow::Owned(narrowed(&values, self.dtype))
             }
-            Values::Matrix(weight, pair, order) => {
+            Values::Matrix(weight, change, order) => {
                 let (outputs, inputs) = (weight.rows(), weight.cols());
                 let mut values = vec![0.0; outputs * inputs];
                 for (index, row) in values.chunks_exact_mut(inputs).enumerate() {
@@ -288,8 +419,8 @@ impl Part<'_> {
                     let place = |at: usize| (at % outputs) * inputs + at / outputs;
                     values = (0..values.len()).map(|at| values[place(at)]).collect();
                 }
-                if let Some(pair) = pair {
-                    add(&mut values, pair, *order)?;
+                if let Some(change) = change {
+                    add(&mut values, *change)?;
                 }
                 Cow::Owned(narrowed(&values, self.dtype))
             }
@@ -299,7 +430,8 @@ impl Part<'_> {
 }
 
 /// Works a pair into a weight.
-fn add(weight: &mut [f32], pair: &LoraPair, order: Order) -> candle_core::Result<()> {
+fn add(weight: &mut [f32], change: Change<'_>) -> candle_core::Result<()> {
+    let Change { pair, order } = change;
     let LoraPair { a, b, scale, taken, dora } = pair;
     let (outputs, inputs) = (b.dims()[0], a.dims()[1]);
     let change = (b.as_tensor().detach().matmul(&a.as_tensor().detach())? * *scale)?;
