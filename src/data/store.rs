@@ -319,14 +319,13 @@ fn of_somebody_else(bytes: &[u8]) -> Option<BadLine> {
     let mut first = None;
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         match parse(line) {
-            Ok(None) => {}
             Ok(Some(_)) => return None,
             Err(problem) if first.is_none() => {
                 let whole = line.ends_with(b"\n")
                     || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
                 first = whole.then_some(BadLine { line: index + 1, problem });
             }
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
     first
