@@ -33,7 +33,7 @@ pub fn dot_ui(ui: &mut Ui, dot: Dot, (low, high): (f64, f64), said: &str) {
     let em = theme::em(ui);
     let size = vec2(ui.available_width(), em * 1.4);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, said));
+    response.widget_info(|| WidgetInfo::labeled(Role::GraphicsSymbol, true, said));
     if ui.is_rect_visible(rect) {
         let radius = em * 0.35;
         let (left, right) = (rect.left() + radius, rect.right() - radius);

@@ -2,6 +2,7 @@
 
 use eframe::egui;
 use eframe::egui::accesskit::Role;
+use eframe::egui::containers::menu::MenuButton;
 use eframe::egui::{
     Button, Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder, WidgetInfo,
 };
@@ -225,10 +226,12 @@ fn more_ui(
 
 /// What a run can be taken out as.
 fn export_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
-    let menu = ui.menu_button(theme::icon(ui, icons::EXPORT), |ui| {
+    // As quiet as the icons beside it.
+    let button = Button::new(theme::icon(ui, icons::EXPORT)).frame_when_inactive(false);
+    let (button, _) = MenuButton::from_button(button).ui(ui, |ui| {
         let mut entry = |words: &str, hint: &str, is_there: bool, command: Command| {
             let button = ui.add_enabled(is_there, Button::new(words));
-            let button = button.on_disabled_hover_text("The run has no adapter yet");
+            let button = button.on_disabled_hover_text("The run has no adapter");
             if button.on_hover_text(hint).clicked() {
                 commands.push(command);
             }
@@ -248,7 +251,7 @@ fn export_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
         let command = Command::Train(TrainCommand::ExportAdapter(id(), AdapterForm::Merged));
         entry("Merged model (transformers)…", hint, run.has_adapter, command);
     });
-    let button = menu.response.on_hover_text("Export");
+    let button = button.on_hover_text("Export");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Export {}", run.id)));
 }
 
