@@ -33,6 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["data", "encoder", "errors", "files", "jobs", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("evaluate", &["data", "files", "jobs", "llm", "stats"]),
+    ("remote", &[]),
+    ("serve", &["data", "encoder", "errors", "evaluate", "jobs", "llm", "web"]),
     ("study", &["data", "files", "stats", "words"]),
     // Workbench state: plain data, no pixels, no tensors
     (
@@ -70,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "memory",
             "panels",
             "room",
+            "serve",
             "state",
             "study",
             "train",
@@ -82,8 +85,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "data", "encoder", "errors", "eval", "evaluate", "explore", "files", "hub",
-            "jobs", "lecture", "llm", "memory", "room", "seq2seq", "stats", "study", "train",
-            "web", "words",
+            "jobs", "lecture", "llm", "memory", "remote", "room", "seq2seq", "serve", "stats",
+            "study", "train", "web", "words",
         ],
     ),
 ];
@@ -167,7 +170,8 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
     (
         "state",
         &[
-            ("models", &[]),
+            ("serving", &[]),
+            ("models", &["serving"]),
             ("hub", &["models"]),
             ("prefs", &["hub"]),
             ("mapping", &[]),
@@ -208,8 +212,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("thread::", &["jobs.rs"]),
     ("rfd::", &["app/host.rs"]),
     ("plotters", &["app/figure"]),
-    ("hyper::", &["room", "web"]),
-    ("async_io", &["room", "web"]),
+    ("hyper::", &["room", "serve", "web"]),
+    ("async_io", &["room", "serve", "web"]),
     ("fast_qr", &["room/qr.rs"]),
 ];
 

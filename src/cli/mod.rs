@@ -21,12 +21,14 @@ mod logits;
 mod models;
 mod out;
 mod peak;
+mod probe;
 mod progress;
 mod report;
 mod reproduce;
 mod room;
 mod rows;
 mod score;
+mod serve;
 mod shell;
 mod stability;
 mod stats;
@@ -130,6 +132,12 @@ pub enum Command {
     /// Ask the phones of an audience: a page on the local network, counts, results as files
     Room(room::RoomArgs),
 
+    /// Serve a model to other programs: OpenAI's interface, with exact log-probabilities
+    Serve(serve::ServeArgs),
+
+    /// Find out what a server with OpenAI's interface can, and whether its log-probabilities hold
+    Probe(probe::ProbeArgs),
+
     /// Train a model, or an adapter for one, as a run file says
     Train(train::TrainArgs),
 
@@ -177,6 +185,8 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Explore(args) => explore::run(args),
         Command::Lecture(args) => lecture::run(args),
         Command::Room(args) => room::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Probe(args) => probe::run(args),
         Command::Train(args) => train::run(args),
         Command::Export(args) => export::run(args),
         Command::Completions(args) => shell::completions(args, Args::command()),
@@ -272,6 +282,8 @@ mod tests {
             "tuning-fork explore tree --model m --text Once --branches 3 --depth 4 --greedy 20",
             "tuning-fork room questions.toml --address 192.168.1.20 --port 8080 --each 60 --json",
             "tuning-fork room --addresses",
+            "tuning-fork probe http://localhost:8000/v1 --model m --json",
+            "tuning-fork serve --model m --adapter a --host 127.0.0.1 --port 8321 --json",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
             "tuning-fork export --adapter runs/1 --as merged --out merged",

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::Error;
 use super::families_pairs::is_pair;
@@ -25,7 +26,7 @@ enum Body {
     Encoder(Box<EncoderModel>),
 
     /// A decoder's last hidden states, as some embedding models have them.
-    Decoder(Box<Model>),
+    Decoder(Arc<Model>),
 }
 
 /// What an encoder is, in numbers.
@@ -73,11 +74,19 @@ impl Encoder {
         let body = if is_decoder {
             let source = ModelSource::Folder(folder.to_owned());
             let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
-            Body::Decoder(Box::new(model))
+            Body::Decoder(Arc::new(model))
         } else {
             Body::Encoder(Box::new(EncoderModel::load(folder)?))
         };
         Ok(Self { body, config })
+    }
+
+    /// A decoder that is in memory already. `None`: it is a GGUF file, beside which nothing says how its
+    /// vectors are made.
+    pub fn of_decoder(model: Arc<Model>) -> Option<Result<Self, Error>> {
+        let ModelSource::Folder(folder) = &model.card().source else { return None };
+        let config = SentenceConfig::read(folder);
+        Some(config.map(|config| Self { body: Body::Decoder(model), config }))
     }
 
     /// What the configuration promises and the file lacks, in a sentence.

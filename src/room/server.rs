@@ -64,7 +64,7 @@ pub(super) fn serve_with(
         let desk = Rc::clone(&desk);
         async move { desk.answer(request, &from).await }
     };
-    let accept = accept(&listener, &executor, (&connections, patience), answer);
+    let accept = async { accept(&listener, &executor, (&connections, patience), answer).await };
     let tell = async {
         let mut told = None;
         loop {

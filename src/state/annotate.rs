@@ -358,6 +358,7 @@ impl AnnotateState {
                     answer.token_count += 1;
                 }
             }
+            GenerateEvent::TurnEnd { .. } => {}
             GenerateEvent::LaneDone { lane, answer, .. } => {
                 item.reading = None;
                 if let Some(shown) = item.answers.get_mut(lane) {

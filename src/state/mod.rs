@@ -16,6 +16,7 @@ pub mod prefs;
 pub mod room;
 pub mod scores;
 pub mod series;
+pub mod serving;
 pub mod slots;
 pub mod train;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::serving::ServingState;
 use crate::encoder;
 use crate::hub::cache::local::{LocalModel, Place};
 use crate::hub::fetch::event::FetchEvent;
@@ -31,6 +32,9 @@ pub struct ModelsState {
 
     /// Multiplications that this computer does in a second, in training. `None`: not measured yet.
     pub pace: Option<f64>,
+
+    /// The model in memory as a server for other programs.
+    pub serving: ServingState,
 
     /// What `main` of each repository was when the Hub was last asked.
     heads: BTreeMap<String, String>,

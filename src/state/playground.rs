@@ -311,6 +311,7 @@ impl PlaygroundState {
                 }
             }
             GenerateEvent::Token { lane, step } => self.on_token(lane, step, now_secs),
+            GenerateEvent::TurnEnd { .. } => {}
             GenerateEvent::LaneDone { lane, answer, next_logits } => {
                 let Some(view) = self.lanes.get_mut(lane) else { return };
                 let position = Position { lane, token: view.tokens.len() };

@@ -43,7 +43,8 @@ pub async fn accept<'a, A, F, B>(
     executor: &LocalExecutor<'a>,
     (connections, patience): (&Rc<Connections>, Patience),
     answer: A,
-) where
+) -> !
+where
     A: Fn(Request<Incoming>, Rc<Connection>) -> F + Clone + 'a,
     F: Future<Output = Response<B>> + 'a,
     B: Body<Data = Bytes, Error = Infallible> + 'static,

@@ -17,6 +17,12 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A body that is there.
 pub struct Whole(Option<Bytes>);
 
+impl Whole {
+    pub fn into_bytes(self) -> Option<Bytes> {
+        self.0
+    }
+}
+
 impl Body for Whole {
     type Data = Bytes;
     type Error = Infallible;

@@ -48,6 +48,7 @@ pub const PLAY: MaterialIcon = icons::ICON_PLAY_ARROW;
 pub const REFRESH: MaterialIcon = icons::ICON_REFRESH;
 pub const SEARCH: MaterialIcon = icons::ICON_SEARCH;
 pub const SEND: MaterialIcon = icons::ICON_SEND;
+pub const SERVE: MaterialIcon = icons::ICON_DNS;
 pub const STOP: MaterialIcon = icons::ICON_STOP;
 pub const TUNE: MaterialIcon = icons::ICON_TUNE;
 pub const LIGHT: MaterialIcon = icons::ICON_LIGHT_MODE;

@@ -28,6 +28,7 @@ mod pretrained;
 mod replayed;
 mod rewards;
 mod schemas;
+mod serving;
 mod starter;
 mod starter_training;
 mod support;

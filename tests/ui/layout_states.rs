@@ -28,6 +28,7 @@ use tuning_fork::state::notice::Notice;
 use tuning_fork::state::playground::{Answers, Mode, Turn};
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::scores::Position;
+use tuning_fork::state::serving::{OpenServer, ServeStatus, ServeTo};
 use tuning_fork::state::slots::{Activity, AdapterSlot};
 use tuning_fork::state::train::form::DataFile;
 use tuning_fork::state::train::past::RunPast;
@@ -66,11 +67,13 @@ const LONG_NAME: &str =
 
 // Models
 
-pub const INSTALLED: [Named; 4] = [
+pub const INSTALLED: [Named; 6] = [
     ("first start", empty_state),
     ("fetching the starter", fetching_starter),
     ("models of all kinds", installed),
     ("a model loads", loading),
+    ("who may ask the model", who_may_ask),
+    ("a model is served", served),
 ];
 
 fn fetching_starter() -> AppState {
@@ -104,6 +107,31 @@ fn installed() -> AppState {
     opened.local.place = Place::Opened;
     state.models.confirm_remove = Some(opened.local.path.clone());
     state.models.found.push(opened);
+    state
+}
+
+fn who_may_ask() -> AppState {
+    let mut state = installed();
+    state.models.serving.is_asked = true;
+    state.models.serving.to = ServeTo::Network;
+    state
+}
+
+fn served() -> AppState {
+    let mut state = installed();
+    state.models.serving.status = ServeStatus::On(OpenServer {
+        addresses: vec![
+            "http://192.168.100.200:8321/v1".to_owned(),
+            "http://127.0.0.1:8321/v1".to_owned(),
+        ],
+        key: Some("tf-ABCDEFGHJKLMNPQRSTUVWXYZabcdefgh".to_owned()),
+        names: vec![format!("{LONG_NAME}+first try"), LONG_NAME.to_owned()],
+        answered: 1234,
+        refused: 5,
+        tokens: 1_234_567,
+        is_busy: true,
+        ..OpenServer::default()
+    });
     state
 }
 

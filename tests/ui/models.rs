@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
+use tuning_fork::app::tasks::serve_model::{ServeModel, ServingEvent};
 use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::llm::card::ModelSource;
 use tuning_fork::llm::card::{ModelFacts, Reason, Unsupported};
-use tuning_fork::state::command::{Command, ModelsCommand};
+use tuning_fork::serve::server::Done;
+use tuning_fork::state::command::{Command, ModelsCommand, WindowCommand};
 use tuning_fork::state::models::FetchView;
 use tuning_fork::state::models::LoadView;
+use tuning_fork::state::serving::{OpenServer, ServeStatus, ServeTo};
 
 use crate::support::Window;
 use crate::support::empty_state;
 use crate::support::facts;
 use crate::support::found;
 use crate::support::loaded_state;
+use crate::whole_app::App;
 
 #[test]
 fn the_starter_model_is_one_click_away_on_the_first_start() {
@@ -106,4 +110,66 @@ fn the_panel_reads_out_as_it_looks() {
 #[test]
 fn the_first_start_reads_out_as_it_looks() {
     insta::assert_snapshot!(Window::new(empty_state()).tree());
+}
+
+#[test]
+fn the_loaded_model_is_served_to_whom_the_person_says() {
+    let mut window = Window::new(loaded_state());
+    window.click("Serve this model…");
+    assert_eq!(window.asked(), []);
+    assert!(window.sees("Other computers cannot reach it"));
+    window.click("The network");
+    assert!(window.sees("A key is made and shown"));
+    window.click("Start the server");
+    assert_eq!(window.asked(), [Command::Models(ModelsCommand::Serve)]);
+    window.click("Cancel");
+    assert!(!window.sees("A key is made and shown"));
+}
+
+#[test]
+fn a_served_model_shows_its_address_its_key_and_what_it_has_answered() {
+    let mut state = loaded_state();
+    let address = "http://192.168.1.20:8321/v1".to_owned();
+    state.models.serving.status = ServeStatus::On(OpenServer {
+        addresses: vec![address.clone()],
+        key: Some("tf-secret".to_owned()),
+        names: vec!["tiny+run".to_owned(), "tiny".to_owned()],
+        answered: 3,
+        tokens: 1200,
+        ..OpenServer::default()
+    });
+    let mut window = Window::new(state);
+    assert!(window.sees("3 requests answered · 1,200 tokens"));
+    assert!(window.sees("tiny+run or tiny; the second one answers without the adapter"));
+    window.click(&format!("Copy {address}"));
+    window.click("Copy tf-secret");
+    window.click("Stop the server");
+    assert_eq!(
+        window.asked(),
+        [
+            Command::Window(WindowCommand::CopyText(address)),
+            Command::Window(WindowCommand::CopyText("tf-secret".to_owned())),
+            Command::Models(ModelsCommand::StopServing),
+        ]
+    );
+}
+
+#[test]
+fn a_server_counts_its_requests_and_ends_when_its_model_leaves() {
+    let mut app = App::with_model();
+    app.ask(Command::Models(ModelsCommand::Serve));
+    let held = app.script.borrow_mut().take::<ServeModel>().expect("it is served");
+    assert_eq!(held.request, ServeTo::ThisComputer);
+    let addresses = vec!["http://127.0.0.1:8321/v1".to_owned()];
+    held.feeder.emit(ServingEvent::Opened(OpenServer { addresses, ..OpenServer::default() }));
+    let usage = tuning_fork::serve::server::Usage { prompt: 10, answer: 5 };
+    let (path, took) = ("/v1/completions", std::time::Duration::from_secs(1));
+    let done = Done { number: 0, path, status: 200, usage, waited: took, took };
+    held.feeder.emit(ServingEvent::Begun);
+    held.feeder.emit(ServingEvent::Done(done));
+    held.feeder.emit(ServingEvent::Refused);
+    app.run();
+    app.sees("1 request answered · 15 tokens · 1 refused");
+    app.ask(Command::Models(ModelsCommand::Unload));
+    assert!(held.feeder.was_cancelled());
 }

@@ -9,6 +9,7 @@ use crate::app::tasks::check_files::{CheckFiles, no_hash};
 use crate::app::tasks::delete_model::DeleteModel;
 use crate::app::tasks::load_model::LoadModel;
 use crate::app::tasks::scan_models::ScanModels;
+use crate::app::tasks::serve_model::ServeModel;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::tasks::updates::CheckUpdates;
 use crate::app::{Outward, tasks};
@@ -22,6 +23,7 @@ use crate::state::command::ModelsCommand;
 use crate::state::models::{FetchView, LoadView, Memory};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
+use crate::state::serving::{ServeStatus, ServingState};
 use crate::state::slots::{AdapterSlot, ModelSlot};
 
 impl Workbench {
@@ -38,6 +40,8 @@ impl Workbench {
             ModelsCommand::ChooseFolder => self.ask(Ask::ModelFolder),
             ModelsCommand::Load(source) => self.load_model(source, LoadModel::default()),
             ModelsCommand::Unload => self.unload_model(),
+            ModelsCommand::Serve => self.serve_model(),
+            ModelsCommand::StopServing => self.tasks.stop::<ServeModel>(),
             ModelsCommand::Remove(path) => self.remove_model(path),
             ModelsCommand::Verify(path) => self.verify_model(&path),
             ModelsCommand::StopVerifying => self.tasks.stop::<CheckFiles>(),
@@ -95,6 +99,7 @@ impl Workbench {
             return;
         }
         self.drop_answers();
+        self.stop_serving();
         self.state.notices.clear(PanelId::Models);
         let name = source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.state.models.load = Some(LoadView { name: name.clone(), ..LoadView::default() });
@@ -103,8 +108,25 @@ impl Workbench {
         self.start(then, source);
     }
 
+    fn serve_model(&mut self) {
+        if self.tasks.has::<ServeModel>() || self.state.model.ready().is_none() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Models);
+        self.state.models.serving.status = ServeStatus::Starting;
+        let to = self.state.models.serving.to;
+        self.start(ServeModel, to);
+    }
+
+    /// The memory of a model that leaves is to be given back: nobody is answered by it any more.
+    fn stop_serving(&mut self) {
+        self.tasks.drop_all::<ServeModel>();
+        self.state.models.serving = ServingState::default();
+    }
+
     fn unload_model(&mut self) {
         self.drop_answers();
+        self.stop_serving();
         self.engine.unload();
         self.state.model = ModelSlot::Empty;
         self.state.adapter = AdapterSlot::None;

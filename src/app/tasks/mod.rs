@@ -55,6 +55,7 @@ pub mod scan_models;
 pub mod score_guesses;
 pub mod search;
 pub mod secret;
+pub mod serve_model;
 pub mod show_prompt;
 pub mod starter;
 pub mod suggest;

@@ -101,6 +101,13 @@ pub enum GenerateEvent {
         step: TokenStep,
     },
 
+    /// The model ended the turn of a lane with this token, which is not part of the answer and has no
+    /// text. Its lane is done with it.
+    TurnEnd {
+        lane: usize,
+        step: TokenStep,
+    },
+
     /// A lane is complete. `next_logits` are the raw scores after its last token: those that the
     /// end of the turn was drawn from, or would be next. A lane that was stopped before its
     /// prompt was read has none, and does not report this.
@@ -184,11 +191,23 @@ pub fn generate(
     request: &GenerateRequest,
     progress: &dyn Progress<GenerateEvent>,
 ) -> Result<Vec<Answer>, Error> {
+    let prompt = render_prompt(model, &request.prompt)?;
+    generate_after(model, adapter, prompt, request, progress)
+}
+
+/// As [`generate`], after a prompt that is rendered already, which `request.prompt` only says the
+/// kind of: raw text is continued, a chat is answered.
+pub fn generate_after(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    prompt: RenderedPrompt,
+    request: &GenerateRequest,
+    progress: &dyn Progress<GenerateEvent>,
+) -> Result<Vec<Answer>, Error> {
     let wants_adapter = request.lanes.iter().any(|lane| lane.adapter == AdapterMode::On);
     if wants_adapter && adapter.is_none() {
         return Err(Error::NoAdapter);
     }
-    let prompt = render_prompt(model, &request.prompt)?;
     let (needed, context) = (prompt.ids.len(), model.config().context_length);
     if needed > context {
         return Err(Error::ContextFull { needed, context });
@@ -295,6 +314,10 @@ impl Run<'_> {
             }
             let id = sampler.next(&next, &history, &request.sampling)?;
             if self.model.stop_ids().contains(&id) {
+                let logprob = sampling::logprob(&next, id);
+                let logits = Arc::clone(&next);
+                let step = TokenStep { id, text: String::new(), logprob, logits };
+                self.progress.emit(GenerateEvent::TurnEnd { lane: index, step });
                 break StopReason::EndOfTurn;
             }
             history.push(id);

@@ -319,10 +319,45 @@ pub fn process(scores: &mut [f32], history: &[u32], params: &SamplingParams) {
 
 /// Natural log of the probability of `id`, given raw scores; before the chain.
 pub fn logprob(logits: &[f32], id: u32) -> f32 {
-    let Some(score) = logits.get(id as usize) else { return f32::NEG_INFINITY };
-    let max = largest(logits);
-    let sum: f64 = logits.iter().map(|score| f64::from((score - max).exp())).sum();
-    (f64::from(score - max) - sum.ln()) as f32
+    LogSoftmax::new(logits).of(id)
+}
+
+/// The same of several tokens, without going through the scores for each.
+pub struct LogSoftmax<'a> {
+    logits: &'a [f32],
+    max: f32,
+    log_sum: f64,
+}
+
+impl<'a> LogSoftmax<'a> {
+    pub fn new(logits: &'a [f32]) -> Self {
+        let max = largest(logits);
+        let sum: f64 = logits.iter().map(|score| f64::from((score - max).exp())).sum();
+        Self { logits, max, log_sum: sum.ln() }
+    }
+
+    pub fn of(&self, id: u32) -> f32 {
+        let Some(score) = self.logits.get(id as usize) else { return f32::NEG_INFINITY };
+        (f64::from(score - self.max) - self.log_sum) as f32
+    }
+
+    /// The `count` likeliest tokens, the likeliest first; ties by id.
+    pub fn likeliest(&self, count: usize) -> Vec<(u32, f32)> {
+        let better = |a: &u32, b: &u32| {
+            let (one, other) = (self.logits[*a as usize], self.logits[*b as usize]);
+            other.total_cmp(&one).then(a.cmp(b))
+        };
+        let mut ids: Vec<u32> = (0..self.logits.len() as u32).collect();
+        if count == 0 {
+            return Vec::new();
+        }
+        if count < ids.len() {
+            ids.select_nth_unstable_by(count - 1, better);
+            ids.truncate(count);
+        }
+        ids.sort_unstable_by(better);
+        ids.into_iter().map(|id| (id, self.of(id))).collect()
+    }
 }
 
 /// Minus infinity is a token that the model rules out; NaN and infinity are broken weights.

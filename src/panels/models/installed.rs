@@ -3,6 +3,7 @@
 use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
+use super::serving::serving_ui;
 use crate::hub::cache::local::Place;
 use crate::lecture::place;
 use crate::llm::card::{ModelFacts, ModelSource};
@@ -160,7 +161,7 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
         }
         let columns = Columns::fit(ui);
         columns.header_ui(ui);
-        let ModelsState { found, confirm_remove, .. } = models;
+        let ModelsState { found, confirm_remove, serving, .. } = models;
         for (index, model) in found.iter().enumerate() {
             ui.push_id(index, |ui| {
                 ui.separator();
@@ -189,6 +190,9 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                         );
                     }
                     None => {}
+                }
+                if row.is_loaded() {
+                    serving_ui(ui, serving, commands);
                 }
             });
         }

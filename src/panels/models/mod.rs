@@ -7,6 +7,7 @@ mod find;
 mod fit;
 mod installed;
 mod result;
+mod serving;
 mod settings;
 
 use eframe::egui::{Sides, Ui};

@@ -17,6 +17,10 @@ pub enum ModelsCommand {
     Load(ModelSource),
     Unload,
 
+    /// Lets other programs ask the model in memory.
+    Serve,
+    StopServing,
+
     /// Deletes it from the disk. The panel has asked before.
     Remove(PathBuf),
 

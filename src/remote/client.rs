@@ -1,0 +1,165 @@
+//! Asks a server with OpenAI's interface.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::error::RemoteError;
+
+/// An answer is read up to so many bytes.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// So much of what a server says is shown.
+const MOST_SHOWN: usize = 300;
+
+pub struct Client {
+    agent: ureq::Agent,
+
+    /// `http://localhost:8000/v1`, without a slash at its end.
+    base: String,
+    key: Option<String>,
+}
+
+impl Client {
+    /// `address`: with or without `/v1` at its end. `time`: for one answer.
+    pub fn new(address: &str, key: Option<&str>, time: Duration) -> Result<Self, RemoteError> {
+        let refuse = || RemoteError::Address { address: address.to_owned() };
+        let text = address.trim().trim_end_matches('/');
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&text).map_err(|_why| refuse())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            return Err(refuse());
+        }
+        let lacks_path = url.path().trim_matches('/').is_empty();
+        let base = if lacks_path { format!("{text}/v1") } else { text };
+        let is_here = match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(time))
+            .timeout_connect(Some(Duration::from_secs(10)))
+            // What is asked, and the key, go to the server that was named and to no other.
+            .max_redirects(0)
+            .http_status_as_error(false);
+        // No proxy leads to this computer itself.
+        let config = if is_here { config.proxy(None) } else { config }.build();
+        Ok(Self { agent: config.into(), base, key: key.map(str::to_owned) })
+    }
+
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
+    pub fn get(&self, path: &str) -> Result<Value, RemoteError> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        self.read(path, request.call())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
+        let text = self.post_text(path, body)?;
+        serde_json::from_str(&text).map_err(|_why| RemoteError::Answer {
+            path: path.to_owned(),
+            problem: format!("no JSON, but {:?}", shown(&text)),
+        })
+    }
+
+    /// The answer as it came, such as a stream of events.
+    pub fn post_text(&self, path: &str, body: &Value) -> Result<String, RemoteError> {
+        let mut request = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("Content-Type", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        self.text(path, request.send(body.to_string()))
+    }
+
+    fn read(
+        &self,
+        path: &str,
+        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Value, RemoteError> {
+        let text = self.text(path, answered)?;
+        serde_json::from_str(&text).map_err(|_why| RemoteError::Answer {
+            path: path.to_owned(),
+            problem: format!("no JSON, but {:?}", shown(&text)),
+        })
+    }
+
+    fn text(
+        &self,
+        path: &str,
+        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<String, RemoteError> {
+        let unreachable = |error: ureq::Error| RemoteError::Unreachable {
+            address: self.base.clone(),
+            reason: error.to_string(),
+        };
+        let mut response = answered.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let read = response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true);
+        let text = read.read_to_string().map_err(unreachable)?;
+        if (200..300).contains(&status) {
+            return Ok(text);
+        }
+        let told = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let message = told["error"]["message"].as_str().or(told["message"].as_str());
+        let message = shown(message.or(told["error"].as_str()).unwrap_or(&text));
+        Err(RemoteError::Refused { path: path.to_owned(), status, message })
+    }
+}
+
+/// The beginning of what a server says, on one line.
+fn shown(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(address: &str) -> Option<String> {
+        let client = Client::new(address, None, Duration::from_secs(1));
+        client.ok().map(|client| client.address().to_owned())
+    }
+
+    #[test]
+    fn an_address_may_lack_what_everybody_forgets() {
+        let expected = Some("http://localhost:8000/v1".to_owned());
+        for address in [
+            "localhost:8000",
+            "http://localhost:8000",
+            "http://localhost:8000/v1/",
+            " localhost:8000/v1",
+        ] {
+            assert_eq!(base(address), expected, "{address}");
+        }
+        assert_eq!(base("https://a.example/api/v3").as_deref(), Some("https://a.example/api/v3"));
+        for address in ["", "file:///etc/passwd", "http://", "ftp://a.example"] {
+            assert_eq!(base(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_said_to_be_so() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        drop(taken);
+        let client = Client::new(&address, None, Duration::from_secs(5)).unwrap();
+        let said = client.get("/models").unwrap_err().to_string();
+        assert!(said.starts_with(&format!("http://{address}/v1 cannot be reached")), "{said}");
+    }
+}
