@@ -111,8 +111,8 @@ impl Client {
             return Ok(text);
         }
         let told = serde_json::from_str::<Value>(&text).unwrap_or_default();
-        let message = told["error"]["message"].as_str().or(told["message"].as_str());
-        let message = shown(message.or(told["error"].as_str()).unwrap_or(&text));
+        let message = told["error"]["message"].as_str().or_else(|| told["message"].as_str());
+        let message = shown(message.or_else(|| told["error"].as_str()).unwrap_or(&text));
         Err(RemoteError::Refused { path: path.to_owned(), status, message })
     }
 }

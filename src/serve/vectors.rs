@@ -23,7 +23,7 @@ pub fn whole(
         );
         return Err(Refusal::of("dimensions", message));
     }
-    let prefix = asked.prefix.as_deref().or(encoder.default_prompt()).unwrap_or_default();
+    let prefix = asked.prefix.as_deref().or_else(|| encoder.default_prompt()).unwrap_or_default();
     let made = match encoder.embed_after(prefix, &asked.texts, watch) {
         Ok(made) => made,
         Err(encoder::Error::Cancelled(_)) => return Err(watch.refusal()),
