@@ -48,7 +48,7 @@ pub fn whole(served: &Served, asked: &Chat, watch: &Watch<'_>) -> Result<(Value,
         choice(decoder, asked, (at, &delta), ("message", message))
     });
     let envelope = Envelope::new("chatcmpl", "chat.completion", asked.adapter, served);
-    let mut answer = envelope.with(choices.collect());
+    let mut answer = envelope.with(&choices.collect::<Vec<_>>());
     answer["usage"] = usage.json();
     Ok((answer, usage))
 }
@@ -77,11 +77,11 @@ pub fn stream(
         if is_silent && !asked.sampled.returns_ids {
             return;
         }
-        say(&envelope.with(vec![choice(decoder, asked, (at, &delta), ("delta", more))]));
+        say(&envelope.with(&[choice(decoder, asked, (at, &delta), ("delta", more))]));
     };
     let usage = answer(decoder, asked, watch, &mut take)?;
     if asked.sampled.streams_usage {
-        let mut last = envelope.with(Vec::new());
+        let mut last = envelope.with(&[]);
         last["usage"] = usage.json();
         say(&last);
     }

@@ -374,7 +374,7 @@ impl<'a> Envelope<'a> {
         Self { id: format!("{prefix}-{number:032x}"), object, created: now(), model, served }
     }
 
-    pub fn with(&self, choices: Vec<Value>) -> Value {
+    pub fn with(&self, choices: &[Value]) -> Value {
         json!({
             "id": self.id,
             "object": self.object,
@@ -399,7 +399,7 @@ pub fn whole(
     let choices =
         all.into_iter().enumerate().map(|(at, delta)| choice(decoder, asked, (at, delta)));
     let envelope = Envelope::new("cmpl", "text_completion", asked.adapter, served);
-    let mut answer = envelope.with(choices.collect());
+    let mut answer = envelope.with(&choices.collect::<Vec<_>>());
     answer["usage"] = usage.json();
     Ok((answer, usage))
 }
@@ -418,11 +418,11 @@ pub fn stream(
         if is_silent && delta.finish.is_none() && !asked.sampled.returns_ids {
             return;
         }
-        say(&envelope.with(vec![choice(decoder, asked, (at, delta))]));
+        say(&envelope.with(&[choice(decoder, asked, (at, delta))]));
     };
     let usage = complete(decoder, asked, watch, &mut take)?;
     if asked.sampled.streams_usage {
-        let mut last = envelope.with(Vec::new());
+        let mut last = envelope.with(&[]);
         last["usage"] = usage.json();
         say(&last);
     }

@@ -14,6 +14,7 @@ pub const MOST_TOP: u64 = 100;
 const MOST_STOPS: usize = 64;
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the request")]
 pub struct Sampled {
     pub sampling: SamplingParams,
 
@@ -34,8 +35,8 @@ pub struct Sampled {
 }
 
 impl Sampled {
-    /// OpenAI's defaults: the model's own distribution, nothing cut off, no penalty. top_k, min_p,
-    /// typical_p, repetition_penalty and no_repeat_ngram_size are ours, by transformers' names.
+    /// OpenAI's defaults: the model's own distribution, nothing cut off, no penalty. `top_k`, `min_p`,
+    /// `typical_p`, `repetition_penalty` and `no_repeat_ngram_size` are ours, by transformers' names.
     pub fn read(fields: &mut Fields) -> Result<Self, Refusal> {
         let off = SamplingParams {
             temperature: 1.0,

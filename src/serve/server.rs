@@ -56,8 +56,8 @@ impl Default for Settings {
             place: Place { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: None },
             key: None,
             most_waiting: 64,
-            most_time: Duration::from_secs(30 * 60),
-            patience: Patience { headers: Duration::from_secs(30), body: Duration::from_secs(60) },
+            most_time: Duration::from_mins(30),
+            patience: Patience { headers: Duration::from_secs(30), body: Duration::from_mins(1) },
             gives_way: false,
         }
     }
