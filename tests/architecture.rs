@@ -122,7 +122,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("estimate", &["config", "error", "objective", "record", "rows", "step"]),
             ("run", &["config", "error", "estimate", "objective", "record", "rows", "step"]),
             ("newborn", &["config", "error", "record", "rows"]),
-            ("classify", &["config", "error", "record", "rows", "run", "step"]),
+            ("classify", &["config", "error", "objective", "record", "rows", "run", "step"]),
         ],
     ),
     (

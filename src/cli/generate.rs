@@ -157,9 +157,10 @@ impl SamplingArgs {
 
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let prompt = prompt(args)?;
-    let folder = resolve::resolve_model(&args.model.model).ok();
-    if let Some(folder) = folder.filter(|folder| is_pair_folder(folder)) {
-        return answer_of_pair(args, &prompt, &folder);
+    // The folder of an adapter alone stands for the model that it names, with it.
+    let found = resolve::resolve_with_adapter(&args.model.model).ok();
+    if let Some(found) = found.filter(|found| is_pair_folder(&found.model)) {
+        return answer_of_pair(args, &prompt, (&found.model, found.adapter.as_deref()));
     }
     if args.num_beams.is_some_and(|beams| beams > 1) {
         bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
@@ -200,14 +201,19 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
 }
 
 /// T5, BART: the prompt is read by one half, and the other writes.
-fn answer_of_pair(args: &GenerateArgs, prompt: &Prompt, folder: &Path) -> anyhow::Result<()> {
+fn answer_of_pair(
+    args: &GenerateArgs,
+    prompt: &Prompt,
+    (folder, adapter): (&Path, Option<&Path>),
+) -> anyhow::Result<()> {
     let Prompt::Raw(text) = prompt else {
         bail!("{} has no chat template: give the text with --prompt", args.model.model);
     };
-    if args.model.adapter.is_some() || !args.stop.is_empty() {
-        bail!("--adapter and --stop are for decoders: leave them out with an encoder-decoder");
+    if !args.stop.is_empty() {
+        bail!("--stop is for decoders: leave it out with an encoder-decoder");
     }
-    let model = Seq2Seq::load(folder)?;
+    let named = args.model.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let model = Seq2Seq::load_adapted(folder, named.as_deref().or(adapter))?;
     let (ids, is_cut) = model.encode(text)?;
     if is_cut {
         out::note(&format!("The text was cut: {} tokens of it are read", ids.len()));

@@ -64,7 +64,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Some(problem) = problems.first() {
         anyhow::bail!("{}: {} {}", args.run.display(), problem.field, problem.message);
     }
-    if let Some(folder) = train_texts::encoder(&config) {
+    if let Some(folder) = train_texts::model(&config) {
         let TrainArgs { out, resume, dry_run, json, .. } = args;
         let asked = Asked { out: out.as_deref(), resumes: *resume, json: *json };
         return if *dry_run {

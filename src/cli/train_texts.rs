@@ -1,4 +1,4 @@
-//! `tuning-fork train` for encoders that learn from texts: labels, numbers, hidden words.
+//! `tuning-fork train` for models that learn from texts: labels, numbers, hidden words.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::out;
 use super::train_screen::{Screen, default_run_dir, finding_json, table};
-use crate::encoder;
 use crate::hub::resolve::resolve_model;
 use crate::jobs;
 use crate::memory::free_memory;
@@ -17,11 +16,10 @@ use crate::train::record::confusion::{Confusion, Tested};
 use crate::train::run::{ResumeRequest, StartRequest};
 use crate::words::{counted, gigabytes};
 
-/// The encoder that a run file names; `None`: its model is something else, or it learns something
-/// else.
-pub(super) fn encoder(config: &TrainConfig) -> Option<PathBuf> {
-    let folder = config.objective.reads_texts().then(|| resolve_model(&config.model).ok())??;
-    encoder::is_encoder_folder(&folder).then_some(folder)
+/// The model that learns from texts; `None`: the run learns something else, or its model is not here.
+pub(super) fn model(config: &TrainConfig) -> Option<PathBuf> {
+    let found = resolve_model(&config.model).ok()?;
+    classify::is_of_texts(config, &found).then_some(found)
 }
 
 /// Where the run is to be, and how it is told of.
@@ -44,9 +42,9 @@ pub(super) fn dry_run(asked: &Asked<'_>, config: TrainConfig, folder: &Path) -> 
     let request = StartRequest { config, run_dir, cache: None };
     let checked = classify::setup::check_start(folder, &request, &screen);
     screen.bar.clear();
-    let checked = checked?;
+    let mut checked = checked?;
     checked.tell(&screen);
-    estimate(&checked, asked.json)
+    estimate(&mut checked, asked.json)
 }
 
 pub(super) fn run(asked: &Asked<'_>, config: TrainConfig, folder: &Path) -> anyhow::Result<()> {
@@ -91,10 +89,10 @@ pub(super) fn run(asked: &Asked<'_>, config: TrainConfig, folder: &Path) -> anyh
 }
 
 /// What a run would take.
-fn estimate(checked: &Checked, json: bool) -> anyhow::Result<()> {
+fn estimate(checked: &mut Checked, json: bool) -> anyhow::Result<()> {
+    let step_secs = checked.step_secs()?;
     let Checked { plan, parts, labels, memory, findings, notes, .. } = checked;
     let Memory { weights, learning, kept } = *memory;
-    let step_secs = checked.step_secs();
     let secs = step_secs * plan.steps as f64;
     let names = labels.as_ref().map(|labels| labels.names.clone()).unwrap_or_default();
     let free = free_memory();

@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::error::Error;
 use super::heads::SequenceHead;
 use super::labels::Labels;
@@ -12,6 +14,7 @@ use super::network::{Network, Tokens};
 use super::store::Store;
 use crate::jobs::Progress;
 use crate::llm;
+use crate::llm::adapter_files::score_head;
 use crate::llm::card::ModelSource;
 use crate::llm::config::config_keys::Keys;
 use crate::llm::net::linear::Linear;
@@ -135,8 +138,9 @@ impl Classifier {
             let learner = Learner::load(model, Top::Labels(labels.clone()), &learns, 0)?;
             return Ok(Self { body: Body::Learned(Box::new(learner)), labels });
         }
-        let model = Model::load(&ModelSource::at(model), &LoadOptions::default(), progress)?;
-        let loaded = Adapter::load(adapter, &model)?;
+        let source = ModelSource::at(model);
+        let decoder = Model::load(&source, &LoadOptions::default(), progress)?;
+        let loaded = Adapter::load(adapter, &decoder)?;
         let Some(head) = loaded.score_head() else {
             return Err(Error::NoHead {
                 folder: adapter.to_owned(),
@@ -145,8 +149,11 @@ impl Classifier {
                     .to_owned(),
             });
         };
-        let labels = Labels::of_head(head);
-        Ok(Self { body: Body::Adapted(Box::new(model), Box::new(loaded)), labels })
+        let labels = match decoder_labels(model, Some(adapter))? {
+            Some(labels) if labels.names.len() == head.label_count() => labels,
+            _ => Labels::of_head(head),
+        };
+        Ok(Self { body: Body::Adapted(Box::new(decoder), Box::new(loaded)), labels })
     }
 
     /// The decoder that it is. `None`: it is an encoder.
@@ -205,6 +212,32 @@ impl Classifier {
             Verdict { scores, probabilities, token_count, is_cut }
         };
         Ok(scored.into_iter().map(verdict).collect())
+    }
+}
+
+/// The labels of a decoder (a folder, or a GGUF file, which has none), or of an adapter over it: the
+/// adapter's own names, or the model's where it has as many. `None`: neither has a score head.
+pub fn decoder_labels(model: &Path, adapter: Option<&Path>) -> Result<Option<Labels>, Error> {
+    let config = if model.is_dir() { read_config(model)? } else { Value::Null };
+    let path = model.join("config.json");
+    let keys = Keys::new(&config, &path);
+    if let Some(adapter) = adapter
+        && let Some((count, facts)) = score_head::stored(adapter)?
+    {
+        let is_named = facts.labels.len() == count;
+        let of_model =
+            || Labels::read(&keys, count).ok().filter(|_| keys.get("id2label").is_some());
+        let labels = if is_named { None } else { of_model() };
+        return Ok(Some(labels.unwrap_or_else(|| Labels::of_facts(count, &facts))));
+    }
+    if !model.is_dir() {
+        return Ok(None);
+    }
+    let store =
+        Store::open(model).map_err(|source| Error::Weights { folder: model.to_owned(), source })?;
+    match store.row_count("score.weight") {
+        Some(count) => Ok(Some(Labels::read(&keys, count)?)),
+        None => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::llm;
-use crate::llm::adapter::score_head::ScoreHead;
+use crate::llm::adapter::score_head::{ScoreFacts, ScoreHead};
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `problem_type`.
@@ -32,10 +32,14 @@ pub struct Labels {
 impl Labels {
     /// Of a score head that an adapter brings.
     pub fn of_head(head: &ScoreHead) -> Self {
-        let count = head.label_count();
-        let known = |id: usize| head.facts.labels.get(id).cloned();
+        Self::of_facts(head.label_count(), &head.facts)
+    }
+
+    /// The same of a head of so many outputs.
+    pub(crate) fn of_facts(count: usize, facts: &ScoreFacts) -> Self {
+        let known = |id: usize| facts.labels.get(id).cloned();
         let names = (0..count).map(|id| known(id).unwrap_or_else(|| format!("LABEL_{id}")));
-        let problem = match head.facts.problem_type.as_deref() {
+        let problem = match facts.problem_type.as_deref() {
             Some("multi_label_classification") => Problem::ManyLabels,
             Some("regression") => Problem::Regression,
             None if count == 1 => Problem::Regression,

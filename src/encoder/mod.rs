@@ -30,7 +30,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub use self::classifier::{Classified, Classifier, ScoreHead, Verdict, adapted_scores};
+pub use self::classifier::{
+    Classified, Classifier, ScoreHead, Verdict, adapted_scores, decoder_labels,
+};
 pub use self::error::Error;
 pub use self::family::FAMILIES;
 pub use self::labels::{Labels, Problem};

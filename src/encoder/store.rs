@@ -1,6 +1,6 @@
 //! The tensors of a folder as layers, by transformers' names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::llm;
@@ -29,13 +29,31 @@ pub(crate) struct Store {
     /// What stands before the names of the body: `bert.`, or nothing where a model was saved
     /// without its head.
     prefix: &'static str,
+
+    /// What an adapter adds, by the names that the files have.
+    changes: BTreeMap<String, Change>,
+}
+
+/// What LoRA adds to a layer: scale · B A.
+pub(crate) struct Change {
+    /// (rank, inputs)
+    pub a: Vec<f32>,
+
+    /// (outputs, rank)
+    pub b: Vec<f32>,
+
+    /// (outputs, inputs)
+    pub shape: [usize; 2],
+    pub rank: usize,
+    pub scale: f32,
 }
 
 impl Store {
     pub fn open(folder: &Path) -> Result<Self, llm::Error> {
         let files = SafetensorsFiles::open(folder)?;
         let names = files.names().cloned().collect();
-        Ok(Self { folder: folder.to_owned(), files, names, prefix: "" })
+        let changes = BTreeMap::new();
+        Ok(Self { folder: folder.to_owned(), files, names, prefix: "", changes })
     }
 
     /// Finds which prefix the body's names have, by one tensor that every body has.
@@ -44,6 +62,35 @@ impl Store {
         let found = prefixes.iter().find(|prefix| self.has(&format!("{prefix}{tensor}")));
         self.prefix = found.or_else(|| prefixes.first()).copied().unwrap_or_default();
         self
+    }
+
+    /// Every matrix that is read from now on has what an adapter adds to it. `adapter`: its folder.
+    pub fn with_changes(
+        mut self,
+        changes: Vec<(String, Change)>,
+        adapter: &Path,
+    ) -> Result<Self, llm::Error> {
+        for (module, change) in changes {
+            // Files of a body that was saved without its head lack what stands before the names.
+            let inner = module.split_once('.').map_or(module.as_str(), |(_, inner)| inner);
+            let names = [format!("{module}.weight"), format!("{inner}.weight")];
+            let Some(name) = names.into_iter().find(|name| self.has(name)) else {
+                let problem = format!("the model has no layer {module}: it is of another model");
+                return Err(llm::Error::adapter(adapter, problem));
+            };
+            let (found, [outputs, inputs]) = (self.files.find(&name)?.shape, change.shape);
+            let fits =
+                change.a.len() == change.rank * inputs && change.b.len() == change.rank * outputs;
+            if found != change.shape || !fits {
+                let problem = format!(
+                    "{module} is changed as {outputs} x {inputs}, and the model's layer is {found:?}: the \
+                     adapter is of another model"
+                );
+                return Err(llm::Error::adapter(adapter, problem));
+            }
+            self.changes.insert(name, change);
+        }
+        Ok(self)
     }
 
     /// A name of the body as the files have it.
@@ -69,7 +116,18 @@ impl Store {
     pub fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<QMatrix, llm::Error> {
         let raw = self.find(name)?;
         raw.expect_shape(&[rows, cols])?;
-        raw.matrix(rows, cols)
+        let matrix = raw.matrix(rows, cols)?;
+        let Some(Change { a, b, rank, scale, .. }) = self.changes.get(name) else {
+            return Ok(matrix);
+        };
+        let mut values = matrix.dequantize();
+        for (row, b) in values.chunks_exact_mut(cols).zip(b.chunks_exact(*rank)) {
+            for (b, a) in b.iter().zip(a.chunks_exact(cols)) {
+                row.iter_mut().zip(a).for_each(|(value, a)| *value += scale * b * a);
+            }
+        }
+        QMatrix::of_floats(rows, cols, values)
+            .map_err(|err| llm::Error::not_a_model(&self.folder, err.to_string()))
     }
 
     /// How many rows a matrix has.

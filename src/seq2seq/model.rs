@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::encoder::Error;
 use crate::encoder::Tokens;
 use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
+use crate::encoder::learn::Stored;
 use crate::encoder::model::read_config;
 use crate::encoder::network::{Hidden, Network};
 use crate::encoder::stack::Cache;
@@ -57,14 +58,23 @@ pub struct Pass {
 impl Seq2Seq {
     /// Loads a folder with its tokenizer.
     pub fn load(folder: &Path) -> Result<Self, Error> {
+        Self::load_adapted(folder, None)
+    }
+
+    /// The same, with what an adapter of PEFT adds worked into the weights.
+    pub fn load_adapted(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let tokenizer = Tokenizer::from_folder(folder)?;
-        let mut model = Self::load_without_tokenizer(folder)?;
+        let mut model = Self::open(folder, adapter)?;
         model.tokenizer = Some(tokenizer);
         Ok(model)
     }
 
     /// Loads a folder whose texts come as token ids.
     pub fn load_without_tokenizer(folder: &Path) -> Result<Self, Error> {
+        Self::open(folder, None)
+    }
+
+    fn open(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let config = read_config(folder)?;
         let path = folder.join("config.json");
         let keys = Keys::new(&config, &path);
@@ -75,7 +85,10 @@ impl Seq2Seq {
         let Pair { mut encoder, mut decoder, head_scale, head_bias, start } = describe(&keys)?;
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let store = Store::open(folder).map_err(place)?;
-        let store = store.with_prefix(encoder.prefixes, &encoder.probe());
+        let mut store = store.with_prefix(encoder.prefixes, &encoder.probe());
+        if let Some(adapter) = adapter {
+            store = store.with_changes(Stored::read(adapter)?.changes()?, adapter)?;
+        }
         find_words(&mut encoder, &store);
         find_words(&mut decoder, &store);
         let encoder = Network::load(encoder, &store).map_err(place)?;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod classifiers;
+mod decoders;
 mod masked;
 mod pairs;
 mod support;

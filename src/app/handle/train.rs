@@ -123,7 +123,7 @@ impl Workbench {
         // A model that is born takes the place of the one that is loaded.
         let nothing = is_born.then(|| ModelSource::at(&open.folder));
         let source = if self.state.train.form.objective.reads_texts() {
-            self.state.train.texts.chosen.clone().map(ModelSource::Folder)
+            self.state.train.texts.chosen.as_deref().map(ModelSource::at)
         } else {
             loaded.or(nothing)
         };

@@ -94,7 +94,7 @@ impl Work for Train {
             RunWork::Start(run) => {
                 let is_new = !run.request.run_dir.exists();
                 let mut request = run.placed()?; // before the model is loaded
-                let result = if request.config.objective.reads_texts() {
+                let result = if classify::is_of_texts(&request.config, source.path()) {
                     classify::start(source.path(), &request, progress).map_err(TrainJobError::from)
                 } else {
                     let born =
@@ -116,7 +116,7 @@ impl Work for Train {
                 result
             }
             RunWork::Resume { config, request } => {
-                if config.objective.reads_texts() {
+                if classify::is_of_texts(&config, source.path()) {
                     return Ok(classify::resume(source.path(), &request, progress)?);
                 }
                 let model = load(&source, &config, progress)?;

@@ -11,6 +11,7 @@ use super::build::Builder;
 use super::layers::{Lin, Lora};
 use super::mask::Site;
 use super::weights::{Id, Weights};
+use crate::encoder::store::Change;
 use crate::files;
 use crate::llm::adapter::peft_config::{PeftConfig, Start};
 use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, stray};
@@ -54,6 +55,8 @@ fn usual_targets(model_type: &str) -> Option<Vec<String>> {
         "distilbert" => ["q_lin", "v_lin"],
         "mpnet" => ["q", "v"],
         "deberta-v2" => ["query_proj", "value_proj"],
+        "t5" | "mt5" => ["q", "v"],
+        "bart" => ["q_proj", "v_proj"],
         "modernbert" => return Some(vec!["Wqkv".to_owned()]),
         _ => return None,
     };
@@ -96,8 +99,8 @@ impl Stored {
         json["modules_to_save"] = Value::Null;
         let config = PeftConfig::from_json(&json, &path)?;
         if config.use_dora || config.start != Start::Plain {
-            let problem = "DoRA, PiSSA and OLoRA are not computed for encoders; merge it in PEFT \
-                           (merge_and_unload) and open the merged folder";
+            let problem = "DoRA, PiSSA and OLoRA are not computed for encoders and encoder-decoders; \
+                           merge it in PEFT (merge_and_unload) and open the merged folder";
             return Err(Error::adapter(&path, problem.to_owned()));
         }
         let path = folder.join(WEIGHTS);
@@ -123,11 +126,59 @@ impl Stored {
         Ok(Self { config, saved, tensors, folder: folder.to_owned() })
     }
 
+    /// What it adds to each layer, by the layer's path. Fails where it brings whole layers too.
+    pub fn changes(&self) -> Result<Vec<(String, Change)>, Error> {
+        let mut changes = Vec::new();
+        for (name, (shape, a)) in &self.tensors {
+            let Some(module) = name.strip_suffix(".lora_A.weight") else {
+                if name.ends_with(".lora_B.weight") {
+                    continue;
+                }
+                let problem = format!(
+                    "it brings {name} whole, which is not laid over an encoder-decoder; merge it in PEFT \
+                     (merge_and_unload) and open the merged folder"
+                );
+                return Err(Error::adapter(&self.folder, problem));
+            };
+            let (rank, inputs) = (shape.first().copied().unwrap_or(0), shape.get(1).copied());
+            let b = self.tensors.get(&format!("{module}.lora_B.weight"));
+            let (Some(inputs), Some((b_shape, b))) = (inputs, b) else {
+                let problem = format!("{module} does not have both of lora_A and lora_B");
+                return Err(Error::adapter(&self.folder, problem));
+            };
+            let outputs = b_shape.first().copied().unwrap_or(0);
+            let (_, alpha) = self.config.rank_and_alpha(module);
+            let scale = scale(alpha, rank, self.config.use_rslora) as f32;
+            let change =
+                Change { a: a.clone(), b: b.clone(), shape: [outputs, inputs], rank, scale };
+            changes.push((module.to_owned(), change));
+        }
+        Ok(changes)
+    }
+
     /// Outputs of the head that it brings.
     pub fn label_count(&self, out: &str) -> Option<usize> {
         let (shape, _) = self.tensors.get(&format!("{out}.weight"))?;
         shape.first().copied()
     }
+}
+
+/// Takes the values of what learns from a folder that holds them.
+pub(crate) fn restore(weights: &mut Weights, is_adapter: bool, folder: &Path) -> Result<(), Error> {
+    let path = folder.join(if is_adapter { WEIGHTS } else { "model.safetensors" });
+    let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
+    let found =
+        SafeTensors::deserialize(&bytes).map_err(|err| Error::adapter(&path, err.to_string()))?;
+    for id in weights.trained() {
+        let name = weights.name(id).to_owned();
+        let view = found.tensor(&name).or_else(|_other| found.tensor(&format!("{PREFIX}{name}")));
+        let values = view.ok().and_then(|view| widened(view.data(), view.dtype()));
+        let values = values.filter(|values| values.len() == weights.values(id).len());
+        let values = values
+            .ok_or_else(|| Error::adapter(&path, format!("it has no {name} of this model")))?;
+        weights.own_mut(id).copy_from_slice(&values);
+    }
+    Ok(())
 }
 
 pub(crate) fn widened(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
@@ -153,8 +204,8 @@ pub(crate) fn begin(
 ) -> Result<Adapted, Error> {
     let mut spec = spec.clone();
     if spec.use_dora || matches!(spec.init, Init::Pissa | Init::Olora) {
-        let problem = "DoRA, PiSSA and OLoRA are not computed for encoders: leave use_dora out, and \
-                       init_lora_weights at true or \"gaussian\"";
+        let problem = "DoRA, PiSSA and OLoRA are not computed for encoders and encoder-decoders: leave \
+                       use_dora out, and init_lora_weights at true or \"gaussian\"";
         return Err(Error::adapter(Path::new("lora"), problem.to_owned()));
     }
     if spec.target_modules.is_empty() {
@@ -285,26 +336,33 @@ impl Adapted {
         self.pairs.values().flat_map(|(a, b)| [*a, *b])
     }
 
-    /// Writes PEFT's folder: A and B, and the modules that are saved whole under their plain names.
+    /// The tensors of the modules that learn whole.
+    pub fn whole(&self, weights: &Weights) -> Vec<Id> {
+        let is_whole = |id: &Id| {
+            let name = &weights.get(*id).name;
+            let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
+            !name.starts_with(PREFIX) && is_saved(module, &self.saved)
+        };
+        weights.ids().filter(is_whole).collect()
+    }
+
+    /// Writes PEFT's folder: A and B, and the modules that are saved whole under their plain names. `task`:
+    /// PEFT's `task_type`.
     pub fn save(
         &self,
         weights: &Weights,
-        (folder, is_classifier): (&Path, bool),
+        (folder, task): (&Path, Option<&str>),
         (base, base_path): (&ModelIdentity, &Path),
     ) -> Result<(), Error> {
         let mut json = self.config.to_json(base);
         json["modules_to_save"] =
             if self.saved.is_empty() { Value::Null } else { json!(self.saved) };
-        json["task_type"] = if is_classifier { json!("SEQ_CLS") } else { Value::Null };
+        json["task_type"] = json!(task);
         if base.repo.is_none() {
             let path = std::path::absolute(base_path).unwrap_or_else(|_| base_path.to_owned());
             json["base_model_name_or_path"] = json!(path);
         }
-        let whole = weights.ids().filter(|id| {
-            let name = &weights.get(*id).name;
-            let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
-            !name.starts_with(PREFIX) && is_saved(module, &self.saved)
-        });
+        let whole = self.whole(weights).into_iter();
         let mut named: Vec<(String, Id)> =
             whole.map(|id| (format!("{PREFIX}{}", weights.get(id).name), id)).collect();
         named.extend(self.ids().map(|id| (weights.get(id).name.clone(), id)));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::attention::{self, Inputs, Rules, Slopes, Text};
+use super::cross::{Around, Cross, CrossTape, Memory};
 use super::dropouts::{Dropouts, site};
 use super::layers::{Lin, Pass, RowsNorm, activate, activate_back, copy};
 use super::mask::Site;
@@ -39,6 +40,9 @@ pub(crate) struct Block {
     pub qkv: Projections,
     pub o: Lin,
     pub attention_norm: Option<RowsNorm>,
+
+    /// Of a decoder.
+    pub cross: Option<Cross>,
     pub first: Lin,
     pub gate: Gate,
     pub last: Lin,
@@ -64,6 +68,26 @@ pub(crate) struct Common<'a> {
     pub spans: &'a [Range<usize>],
     pub table: Option<(DistanceTable, usize)>,
     pub places: Option<Places<'a>>,
+    pub is_causal: bool,
+
+    /// What the layers of a decoder attend to.
+    pub memory: Option<&'a Memory>,
+}
+
+impl Common<'_> {
+    /// For a decoder's attention to what was read.
+    fn around(&self) -> Option<Around<'_>> {
+        Some(Around {
+            pass: self.pass,
+            memory: self.memory?,
+            spans: self.spans,
+            heads: self.heads,
+            head_dim: self.head_dim,
+            scale: self.scale,
+            dropouts: self.dropouts,
+            norms_before: self.order == Order::NormBefore,
+        })
+    }
 }
 
 /// DeBERTa's learned distances as far as a batch needs them.
@@ -89,6 +113,10 @@ pub(crate) struct BlockTape {
     /// The sum after attention, before its norm where that comes after.
     middle: Buffer,
 
+    /// Of a decoder, and the sum after it.
+    cross: Option<CrossTape>,
+    crossed: Buffer,
+
     /// Before the activation; with a gate behind it where both are one matrix.
     inner: Buffer,
     gate: Buffer,
@@ -108,6 +136,9 @@ pub(crate) struct Shared {
 
     /// Of DeBERTa's learned distances, (count, width).
     pub places: Vec<f32>,
+
+    /// Of what a decoder attends to, (tokens, width). Empty: that is not wanted.
+    pub memory: Vec<f32>,
 }
 
 fn gather(x: &[f32], width: usize, rows: &[usize]) -> Buffer {
@@ -126,6 +157,7 @@ impl Block {
             Projections::Fused(fused) => vec![fused],
         };
         all.push(&mut self.o);
+        all.extend(self.cross.iter_mut().flat_map(Cross::linears_mut));
         all.push(&mut self.first);
         if let Gate::Own(gate) = &mut self.gate {
             all.push(gate);
@@ -148,11 +180,19 @@ impl Block {
         all
     }
 
+    /// Numbers that a token takes in the backward pass.
+    pub fn floats_a_token(&self) -> usize {
+        let crossed =
+            self.cross.as_ref().map_or(0, |cross| 2 * cross.o.outputs + 4 * cross.o.inputs);
+        6 * self.o.outputs + 4 * self.o.inputs + self.first.outputs + crossed
+    }
+
     /// Whether anything in it learns.
     pub fn learns(&self, grads: &Grads) -> bool {
         let norms = [self.attention_norm, self.feed_norm];
         self.linears().into_iter().any(|layer| layer.learns(grads))
             || norms.into_iter().flatten().any(|norm| grads.wants(norm.weight))
+            || self.cross.as_ref().is_some_and(|cross| cross.learns(grads))
     }
 
     /// `x` (tokens, width) -> the same; with `only`, of these rows alone.
@@ -184,14 +224,27 @@ impl Block {
             Some(only) => rows::add(&mut middle, &gather(&x, width, only)),
             None => rows::add(&mut middle, &x),
         }
-        let (fed, inner, gate) = self.feed(common, &middle);
+        let (crossed, cross) = self.across(common, &middle);
+        let read = if cross.is_some() { &crossed } else { &middle };
+        let (fed, inner, gate) = self.feed(common, read);
         let mut sum = fed;
-        let normed =
-            self.attention_norm.filter(|_| !before).map(|norm| norm.forward(pass, &middle));
-        rows::add(&mut sum, normed.as_deref().unwrap_or(&middle));
+        let normed = self.middle_norm().filter(|_| !before).map(|norm| norm.forward(pass, read));
+        rows::add(&mut sum, normed.as_deref().unwrap_or(read));
         let only = only.map(<[usize]>::to_vec);
-        let tape =
-            BlockTape { x, q, k, v, attended, middle, inner, gate, sum: Buffer::default(), only };
+        let tape = BlockTape {
+            x,
+            q,
+            k,
+            v,
+            attended,
+            middle,
+            cross,
+            crossed,
+            inner,
+            gate,
+            sum: Buffer::default(),
+            only,
+        };
         match self.feed_norm.filter(|_| !before) {
             Some(norm) => {
                 let out = norm.forward(pass, &sum);
@@ -201,11 +254,29 @@ impl Block {
         }
     }
 
+    /// A decoder's attention to what was read, and the sum after it.
+    fn across(&self, common: &Common<'_>, middle: &[f32]) -> (Buffer, Option<CrossTape>) {
+        let (Some(cross), Some(around)) = (&self.cross, common.around()) else {
+            return (Buffer::default(), None);
+        };
+        let x = match self.attention_norm.filter(|_| common.order == Order::NormAfter) {
+            Some(norm) => norm.forward(common.pass, middle),
+            None => copy(middle),
+        };
+        let (crossed, tape) = cross.forward(around, x);
+        (crossed, Some(tape))
+    }
+
+    /// The norm of the sum before the feed-forward part, where norms come after.
+    fn middle_norm(&self) -> Option<RowsNorm> {
+        self.cross.as_ref().map_or(self.attention_norm, |cross| Some(cross.norm))
+    }
+
     /// What the feed-forward part sees of the sum after attention.
     fn feed_input(&self, common: &Common<'_>, middle: &[f32]) -> Option<Buffer> {
         let norm = match common.order {
             Order::NormBefore => self.feed_norm,
-            Order::NormAfter => self.attention_norm,
+            Order::NormAfter => self.middle_norm(),
         };
         norm.map(|norm| norm.forward(common.pass, middle))
     }
@@ -285,7 +356,7 @@ impl Block {
             heads: common.heads,
             head_dim: common.head_dim,
             scale: common.scale,
-            is_causal: false,
+            is_causal: common.is_causal,
             window: self.window,
             distances: common.table.as_ref().map(|(table, reach)| (table, *reach)),
             places,
@@ -336,33 +407,43 @@ impl Block {
         wants_x: bool,
     ) -> Option<Buffer> {
         let (pass, before) = (common.pass, common.order == Order::NormBefore);
-        let BlockTape { x, q, k, v, attended, middle, inner, gate, sum, only } = tape;
+        let BlockTape { x, q, k, v, attended, middle, cross, crossed, inner, gate, sum, only } =
+            tape;
         let width = self.o.outputs;
         // The feed-forward part.
         let sum_grad = match self.feed_norm.filter(|_| !before) {
             Some(norm) => norm.backward(pass, &sum, &grad, grads),
             None => grad,
         };
-        let read = self.feed_input(common, &middle);
+        let last = if cross.is_some() { &crossed } else { &middle };
+        let read = self.feed_input(common, last);
         let feed_grad = self.feed_back(
             common,
-            (read.as_deref().unwrap_or(&middle), inner, gate),
+            (read.as_deref().unwrap_or(last), inner, gate),
             &sum_grad,
             grads,
         );
         drop(read);
         let mut middle_grad = sum_grad;
-        match (before, self.attention_norm, self.feed_norm) {
+        match (before, self.middle_norm(), self.feed_norm) {
             (true, _, Some(norm)) => {
-                rows::add(&mut middle_grad, &norm.backward(pass, &middle, &feed_grad, grads));
+                rows::add(&mut middle_grad, &norm.backward(pass, last, &feed_grad, grads));
             }
             (false, Some(norm), _) => {
                 rows::add(&mut middle_grad, &feed_grad);
-                middle_grad = norm.backward(pass, &middle, &middle_grad, grads);
+                middle_grad = norm.backward(pass, last, &middle_grad, grads);
             }
             _ => rows::add(&mut middle_grad, &feed_grad),
         }
         drop(feed_grad);
+        if let (Some(part), Some(tape), Some(around)) = (&self.cross, cross, common.around()) {
+            let wanted = !shared.memory.is_empty();
+            let to = wanted.then_some(&mut *shared.memory);
+            middle_grad = part.backward(around, (tape, middle_grad), (grads, to));
+            if let Some(norm) = self.attention_norm.filter(|_| !before) {
+                middle_grad = norm.backward(pass, &middle, &middle_grad, grads);
+            }
+        }
         // Attention.
         let site = Site::new(site::ATTENTION_OUT, self.index);
         let dropped = pass.dropped(site, common.dropouts.attention_out, &middle_grad);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::block::{Block, BlockTape, Common, Places, Shared};
+use super::cross::Memory;
 use super::dropouts::{Dropouts, site};
 use super::layers::{Lin, Pass, RowsNorm, copy, look_up, look_up_back};
 use super::mask::Site;
@@ -20,6 +21,9 @@ pub(crate) type Table = (Id, usize);
 
 pub(crate) struct Body {
     pub words: Table,
+
+    /// What the vectors of words are multiplied with.
+    pub word_scale: Option<f32>,
     pub positions: Option<(Table, FirstPosition)>,
     pub kinds: Option<Table>,
     pub norm: Option<RowsNorm>,
@@ -41,6 +45,12 @@ pub(crate) struct Body {
     /// The token whose vector torch leaves alone.
     pub padding: Option<u32>,
     pub dropouts: Dropouts,
+
+    /// A decoder: what is before a token is all that it sees.
+    pub is_causal: bool,
+
+    /// Where dropout counts its layers from: two bodies of one model differ.
+    pub first_site: usize,
 }
 
 /// DeBERTa's learned distances.
@@ -56,6 +66,9 @@ pub(crate) struct Batch {
     ids: Vec<u32>,
     kinds: Vec<u32>,
     positions: Vec<u32>,
+
+    /// What a decoder attends to.
+    pub memory: Option<Memory>,
 }
 
 /// What the backward pass needs.
@@ -88,8 +101,13 @@ struct PlacesOfPass {
 
 impl Body {
     pub fn batch(&self, texts: &[Tokens<'_>]) -> Batch {
-        let mut batch =
-            Batch { spans: Vec::new(), ids: Vec::new(), kinds: Vec::new(), positions: Vec::new() };
+        let mut batch = Batch {
+            spans: Vec::new(),
+            ids: Vec::new(),
+            kinds: Vec::new(),
+            positions: Vec::new(),
+            memory: None,
+        };
         for text in texts {
             let start = batch.ids.len();
             batch.ids.extend_from_slice(text.ids);
@@ -132,27 +150,39 @@ impl Body {
                 keeps.then(|| BodyTape { embedding, blocks: tapes, last: Buffer::default() });
             return (hidden, tape);
         };
-        let out = norm.forward(pass, &hidden);
+        let mut out = norm.forward(pass, &hidden);
+        pass.drop(self.last_site(), self.dropouts.last, &mut out);
         (out, keeps.then_some(BodyTape { embedding, blocks: tapes, last: hidden }))
     }
 
-    /// From the gradient by the last hidden states into everything that learns.
+    fn last_site(&self) -> Site {
+        Site::new(site::LAST, self.first_site)
+    }
+
+    /// From the gradient by the last hidden states into everything that learns. Gives the gradient by what
+    /// a decoder attends to, where `wants_memory`.
     pub fn backward(
         &self,
         pass: Pass<'_>,
         batch: &Batch,
-        (tape, grad): (BodyTape, Buffer),
+        (tape, grad, wants_memory): (BodyTape, Buffer, bool),
         grads: &mut Grads,
-    ) {
+    ) -> Vec<f32> {
         let BodyTape { embedding, mut blocks, last } = tape;
         let places = self.places(pass, batch);
         let common = self.common(pass, batch, places.as_ref());
         let mut grad = match self.final_norm {
-            Some(norm) => norm.backward(pass, &last, &grad, grads),
+            Some(norm) => {
+                let dropped = pass.dropped(self.last_site(), self.dropouts.last, &grad);
+                norm.backward(pass, &last, dropped.as_deref().unwrap_or(&grad), grads)
+            }
             None => grad,
         };
         let mut shared = Shared::default();
-        let lowest = self.lowest(grads);
+        if let Some(memory) = batch.memory.as_ref().filter(|_| wants_memory) {
+            shared.memory = vec![0.0; memory.states.len()];
+        }
+        let lowest = if wants_memory { Some(0) } else { self.lowest(grads) };
         while let Some(tape) = blocks.pop() {
             let index = blocks.len();
             if lowest.is_none_or(|lowest| index < lowest) && !self.learns_below(grads) {
@@ -173,6 +203,7 @@ impl Body {
         if self.learns_below(grads) && !grad.is_empty() {
             self.embed_back(pass, batch, &embedding, grad, grads);
         }
+        shared.memory
     }
 
     /// Whether anything in it learns.
@@ -210,7 +241,7 @@ impl Body {
         let table = self.distances.map(|(id, buckets, farthest)| {
             let table =
                 DistanceTable::new(pass.weights.values(id), self.heads, reach, |distance| {
-                    shared_bucket(distance, true, buckets, farthest)
+                    shared_bucket(distance, !self.is_causal, buckets, farthest)
                 });
             (table, reach)
         });
@@ -233,12 +264,19 @@ impl Body {
             spans: &batch.spans,
             table,
             places,
+            is_causal: self.is_causal,
+            memory: batch.memory.as_ref(),
         }
+    }
+
+    fn embedding_site(&self) -> Site {
+        Site::new(site::EMBEDDING, self.first_site)
     }
 
     fn embed(&self, pass: Pass<'_>, batch: &Batch) -> (Buffer, EmbeddingTape) {
         let mut hidden = Buffer::any(batch.ids.len() * self.embedding_width);
         look_up(pass.weights.values(self.words.0), &batch.ids, &mut hidden, Written::Replace);
+        rows::scale(&mut hidden, self.word_scale);
         if let Some((id, _)) = self.kinds {
             look_up(pass.weights.values(id), &batch.kinds, &mut hidden, Written::Add);
         }
@@ -258,7 +296,7 @@ impl Body {
             let out = norm.forward(pass, &hidden);
             tape.summed = std::mem::replace(&mut hidden, out);
         }
-        pass.drop(Site::new(site::EMBEDDING, 0), self.dropouts.embedding, &mut hidden);
+        pass.drop(self.embedding_site(), self.dropouts.embedding, &mut hidden);
         if let Some(projection) = self.projection.as_ref().filter(|_| !self.projects_first) {
             let out = projection.forward(pass, &hidden);
             tape.normed = std::mem::replace(&mut hidden, out);
@@ -282,14 +320,13 @@ impl Body {
         if let Some(projection) = self.projection.as_ref().filter(|_| !self.projects_first) {
             grad = back(projection, &tape.normed, &grad, grads);
         }
-        pass.drop(Site::new(site::EMBEDDING, 0), self.dropouts.embedding, &mut grad);
+        pass.drop(self.embedding_site(), self.dropouts.embedding, &mut grad);
         if let Some(norm) = self.norm {
             grad = norm.backward(pass, &tape.summed, &grad, grads);
         }
         if let Some(projection) = self.projection.as_ref().filter(|_| self.projects_first) {
             grad = back(projection, &tape.looked_up, &grad, grads);
         }
-        look_up_back(self.words, &batch.ids, &grad, self.padding, grads);
         if let Some(kinds) = self.kinds {
             look_up_back(kinds, &batch.kinds, &grad, None, grads);
         }
@@ -300,6 +337,8 @@ impl Body {
             };
             look_up_back(positions, &batch.positions, &grad, padding, grads);
         }
+        rows::scale(&mut grad, self.word_scale);
+        look_up_back(self.words, &batch.ids, &grad, self.padding, grads);
     }
 
     /// DeBERTa's learned distances, as far as this batch needs them.
@@ -332,7 +371,7 @@ impl Body {
                     shared.distances.chunks_exact(2 * reach as usize + 1).enumerate()
                 {
                     for (distance, slope) in (-reach..=reach).zip(of_head) {
-                        let bucket = shared_bucket(distance, true, buckets, farthest);
+                        let bucket = shared_bucket(distance, !self.is_causal, buckets, farthest);
                         sums[bucket * self.heads + head] += slope;
                     }
                 }

@@ -6,6 +6,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::block::{Block, Gate, Projections};
 use super::body::{Body, PlaceTable, Table};
+use super::cross::Cross;
 use super::dropouts::Dropouts;
 use super::head::{Dense, Head, Reading};
 use super::layers::{Lin, RowsNorm};
@@ -30,6 +31,9 @@ pub(crate) struct Builder<'a> {
 
     /// Modules that the files lack, and that begin with random numbers.
     pub made: Vec<String>,
+
+    /// Where dropout counts the layers of the body that is built from.
+    pub first_site: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -42,6 +46,7 @@ impl<'a> Builder<'a> {
             rng: ChaCha20Rng::seed_from_u64(seed ^ 0x6865_6164),
             spread: spread.unwrap_or(0.02) as f32,
             made: Vec::new(),
+            first_site: 0,
         }
     }
 
@@ -51,7 +56,11 @@ impl<'a> Builder<'a> {
     }
 
     /// A matrix: its name in the file, and its own.
-    fn matrix(&mut self, (file, own): (&str, &str), shape: [usize; 2]) -> Result<Id, llm::Error> {
+    pub(super) fn matrix(
+        &mut self,
+        (file, own): (&str, &str),
+        shape: [usize; 2],
+    ) -> Result<Id, llm::Error> {
         if let Some(id) = self.weights.find(own) {
             return Ok(id);
         }
@@ -59,7 +68,11 @@ impl<'a> Builder<'a> {
         Ok(self.weights.add_matrix(own, matrix))
     }
 
-    fn vector(&mut self, (file, own): (&str, &str), len: usize) -> Result<Id, llm::Error> {
+    pub(super) fn vector(
+        &mut self,
+        (file, own): (&str, &str),
+        len: usize,
+    ) -> Result<Id, llm::Error> {
         if let Some(id) = self.weights.find(own) {
             return Ok(id);
         }
@@ -72,7 +85,7 @@ impl<'a> Builder<'a> {
         Ok((self.matrix((&file, &own), shape)?, shape[0]))
     }
 
-    fn lin_named(
+    pub(super) fn lin_named(
         &mut self,
         (file, own): (&str, &str),
         [outputs, inputs]: [usize; 2],
@@ -174,10 +187,14 @@ impl<'a> Builder<'a> {
         let padding = match keys.text("model_type").unwrap_or_default() {
             "mpnet" | "roberta" | "xlm-roberta" => Some(padding.unwrap_or(1) as u32),
             "modernbert" => Some(padding.unwrap_or(50_283) as u32),
+            // transformers' embedding of T5 knows no padding.
+            "t5" | "mt5" => None,
+            "bart" => Some(padding.unwrap_or(1) as u32),
             _ => Some(padding.unwrap_or(0) as u32),
         };
         Ok(Body {
             words,
+            word_scale: it.word_scale,
             positions,
             kinds,
             norm,
@@ -195,6 +212,8 @@ impl<'a> Builder<'a> {
             places: places.transpose()?,
             padding,
             dropouts: Dropouts::read(keys),
+            is_causal: it.cross.is_some(),
+            first_site: self.first_site,
         })
     }
 
@@ -240,11 +259,24 @@ impl<'a> Builder<'a> {
                 [load(key, places.is_for_queries)?, load(query, places.is_for_keys)?]
             }
         };
+        let cross = it.cross.map(|names| {
+            let (bias, back) = (it.has_attention_bias, [it.width, attended]);
+            Ok::<_, llm::Error>(Cross {
+                index: self.first_site + index,
+                q: self.lin(&name(names.query), into, bias)?,
+                k: self.lin(&name(names.key), into, bias)?,
+                v: self.lin(&name(names.value), into, bias)?,
+                o: self.lin(&name(names.out), back, bias)?,
+                norm: self.norm(&name(names.norm), it.width, it)?,
+            })
+        });
+        let cross = cross.transpose()?;
         Ok(Block {
-            index,
+            index: self.first_site + index,
             qkv,
             o,
             attention_norm,
+            cross,
             first,
             gate,
             last,

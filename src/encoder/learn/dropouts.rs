@@ -1,4 +1,4 @@
-//! Which values are dropped while an encoder learns, as transformers has it for each family.
+//! Which values are dropped while a model learns, as transformers has it for each family.
 
 use crate::llm::config::config_keys::Keys;
 
@@ -17,6 +17,9 @@ pub(crate) struct Dropouts {
 
     /// Of DeBERTa's learned distances.
     pub places: f64,
+
+    /// Of what the last norm gives.
+    pub last: f64,
 
     /// Before the head's dense layer, and before its last one.
     pub before_dense: f64,
@@ -79,6 +82,29 @@ impl Dropouts {
                     ..usual
                 }
             }
+            "t5" | "mt5" => {
+                let rate = share(&["dropout_rate"], 0.1);
+                Self {
+                    embedding: rate,
+                    shares: rate,
+                    attention_out: rate,
+                    inner: rate,
+                    feed_out: rate,
+                    last: rate,
+                    ..Self::default()
+                }
+            }
+            "bart" => {
+                let rate = share(&["dropout"], 0.1);
+                Self {
+                    embedding: rate,
+                    shares: share(&["attention_dropout"], 0.0),
+                    attention_out: rate,
+                    inner: share(&["activation_dropout"], 0.0),
+                    feed_out: rate,
+                    ..Self::default()
+                }
+            }
             "deberta-v2" => Self {
                 places: hidden,
                 before_dense: share(&["pooler_dropout"], 0.0),
@@ -100,4 +126,7 @@ pub(crate) mod site {
     pub const PLACES: u64 = 6;
     pub const BEFORE_DENSE: u64 = 7;
     pub const BEFORE_OUT: u64 = 8;
+    pub const LAST: u64 = 9;
+    pub const CROSS_SHARES: u64 = 10;
+    pub const CROSS_OUT: u64 = 11;
 }

@@ -1,5 +1,5 @@
-//! Encoders that learn: the backward pass through every family, for LoRA, for every weight, or for the
-//! head alone; and classifiers with an adapter of PEFT laid over them.
+//! Encoders and encoder-decoders that learn: the backward pass through every family, for LoRA, for every
+//! weight, or for the head alone; and classifiers with an adapter of PEFT laid over them.
 //!
 //! Everything is in f32 on our own kernels. Texts lie one after the other, without padding between
 //! them: padding has no gradient in transformers either.
@@ -9,10 +9,13 @@ mod attention;
 mod block;
 mod body;
 mod build;
+mod cross;
 mod dropouts;
 mod head;
 mod layers;
+mod learns;
 mod mask;
+mod pair;
 mod saved;
 mod weights;
 
@@ -20,16 +23,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use self::adapted::{Adapted, Stored};
+use self::adapted::Adapted;
+pub(crate) use self::adapted::Stored;
 use self::body::{Batch, Body};
 use self::build::Builder;
 use self::dropouts::Dropouts;
 use self::head::{Head, Rows};
 use self::layers::{Lin, Pass};
+pub use self::learns::Learns;
 pub use self::mask::Masks;
+pub use self::pair::PairLearner;
+pub(crate) use self::saved::labels_json;
 pub use self::saved::write_safetensors;
-pub use self::weights::Grads;
-use self::weights::{Id, Weights};
+use self::weights::Id;
+pub use self::weights::{Grads, Weights};
 use super::description::Family;
 use super::error::Error;
 use super::family::{FAMILIES, describe};
@@ -39,23 +46,9 @@ use super::network::Tokens;
 use super::store::Store;
 use crate::jobs;
 use crate::llm;
+use crate::llm::Tokenizer;
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::config_keys::Keys;
-use crate::llm::{LoraSpec, Tokenizer};
-
-/// What learns.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Learns {
-    Lora(LoraSpec),
-
-    /// An adapter that another run or PEFT has begun.
-    Adapter(PathBuf),
-    Everything,
-    Head,
-
-    /// Nothing: it is only computed with.
-    Nothing,
-}
 
 /// What stands on top.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,12 +170,7 @@ impl Learner {
             }
             Learns::Lora(_) | Learns::Adapter(_) => {
                 let Some(adapted) = &self.adapted else { return };
-                let whole = self.weights.ids().filter(|id| {
-                    let name = &self.weights.get(*id).name;
-                    let module = name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module);
-                    adapted::is_saved(module, &adapted.saved)
-                });
-                adapted.ids().chain(whole).collect()
+                adapted.ids().chain(adapted.whole(&self.weights)).collect()
             }
         };
         for id in ids {
@@ -297,9 +285,17 @@ impl Learner {
             let grad =
                 self.head.backward(pass, (head_tape, &slopes), (rows, count), grads, wants_body);
             if let (Some(tape), Some(grad)) = (tape, grad) {
-                self.body.backward(pass, &batch, (tape, grad), grads);
+                self.body.backward(pass, &batch, (tape, grad, false), grads);
             }
         });
+    }
+
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    pub fn weights_mut(&mut self) -> &mut Weights {
+        &mut self.weights
     }
 
     pub fn no_grads(&self) -> Grads {
@@ -313,11 +309,11 @@ impl Learner {
 
     /// transformers' (or PEFT's) name of a tensor.
     pub fn name(&self, id: usize) -> &str {
-        &self.weights.get(id).name
+        self.weights.name(id)
     }
 
     pub fn shape(&self, id: usize) -> &[usize] {
-        &self.weights.get(id).shape
+        self.weights.shape(id)
     }
 
     pub fn values(&self, id: usize) -> &[f32] {
@@ -328,50 +324,24 @@ impl Learner {
         self.weights.own_mut(id)
     }
 
-    /// Whether weight decay leaves it alone, by transformers' rule: norms and what has "bias" in its
-    /// name, learned distances included.
-    pub fn keeps_from_decay(&self, id: usize) -> bool {
-        self.weights.get(id).is_of_norm || self.name(id).contains("bias")
-    }
-
     pub fn gradient<'a>(&self, grads: &'a Grads, id: usize) -> Option<&'a [f32]> {
         grads.get(id)
     }
 
     /// Takes the values of what learns from a folder that [`Self::save`] has written.
     pub fn restore(&mut self, folder: &Path) -> Result<(), llm::Error> {
-        let file = if self.is_adapter() { adapted::WEIGHTS } else { "model.safetensors" };
-        let path = folder.join(file);
-        let bytes = std::fs::read(&path).map_err(|source| llm::Error::read(&path, source))?;
-        let found = safetensors::SafeTensors::deserialize(&bytes)
-            .map_err(|err| llm::Error::adapter(&path, err.to_string()))?;
-        for id in self.trained() {
-            let name = self.name(id).to_owned();
-            let view = found
-                .tensor(&name)
-                .or_else(|_other| found.tensor(&format!("{}{name}", adapted::PREFIX)));
-            let values = view.ok().and_then(|view| adapted::widened(view.data(), view.dtype()));
-            let values = values.filter(|values| values.len() == self.values(id).len());
-            let values = values.ok_or_else(|| {
-                llm::Error::adapter(&path, format!("it has no {name} of this model"))
-            })?;
-            self.values_mut(id).copy_from_slice(&values);
-        }
-        Ok(())
+        let is_adapter = self.is_adapter();
+        adapted::restore(&mut self.weights, is_adapter, folder)
     }
 
     /// Bytes of all tensors, and of those that learn.
     pub fn bytes(&self) -> (u64, u64) {
-        let size = |id: Id| std::mem::size_of_val(self.weights.values(id)) as u64;
-        let learned = self.weights.trained().into_iter().map(size).sum();
-        (self.weights.ids().map(size).sum(), learned)
+        self.weights.bytes()
     }
 
     /// Bytes that a token takes in the backward pass.
     pub fn bytes_a_token(&self) -> u64 {
-        let layer =
-            |block: &block::Block| 6 * block.o.outputs + 4 * block.o.inputs + block.first.outputs;
-        let floats: usize = self.body.blocks.iter().map(layer).sum();
+        let floats: usize = self.body.blocks.iter().map(block::Block::floats_a_token).sum();
         (floats * size_of::<f32>()) as u64
     }
 
@@ -391,7 +361,8 @@ impl Learner {
             if let Some(labels) = labels {
                 saved::write_json(&to.join(saved::LABELS), &saved::labels_json(labels))?;
             }
-            adapted.save(&self.weights, (to, labels.is_some()), (base, &self.folder))?;
+            let task = labels.map(|_| "SEQ_CLS");
+            adapted.save(&self.weights, (to, task), (base, &self.folder))?;
             return saved::copy_tokenizer(&self.folder, to);
         }
         let mut named: Vec<(String, Id)> =

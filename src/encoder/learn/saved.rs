@@ -12,7 +12,7 @@ use crate::files;
 use crate::llm::error::Error;
 
 /// Files of a tokenizer, as far as a folder has them.
-const TOKENIZER: [&str; 9] = [
+const TOKENIZER: [&str; 10] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -21,6 +21,7 @@ const TOKENIZER: [&str; 9] = [
     "vocab.json",
     "merges.txt",
     "spm.model",
+    "spiece.model",
     "sentencepiece.bpe.model",
 ];
 
@@ -132,16 +133,17 @@ pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
 
 /// The tokenizer's files of a folder, copied to another.
 pub(crate) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), Error> {
-    for name in TOKENIZER {
-        match std::fs::read(from.join(name)) {
-            Ok(bytes) => {
-                let path = to.join(name);
-                files::write_atomic(&path, &bytes)
-                    .map_err(|source| Error::Write { path, source })?;
-            }
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::read(&from.join(name), source)),
+    TOKENIZER.iter().try_for_each(|name| copy(from, to, name))
+}
+
+/// A file of a folder, copied to another where it is there.
+pub(crate) fn copy(from: &Path, to: &Path, name: &str) -> Result<(), Error> {
+    match std::fs::read(from.join(name)) {
+        Ok(bytes) => {
+            let path = to.join(name);
+            files::write_atomic(&path, &bytes).map_err(|source| Error::Write { path, source })
         }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::read(&from.join(name), source)),
     }
-    Ok(())
 }

@@ -29,18 +29,18 @@ enum Values {
 
 /// Every tensor of a model. Layers that share a tensor have it once.
 #[derive(Default)]
-pub(crate) struct Weights {
+pub struct Weights {
     all: Vec<Weight>,
     places: BTreeMap<String, Id>,
 }
 
 impl Weights {
-    pub fn find(&self, name: &str) -> Option<Id> {
+    pub(crate) fn find(&self, name: &str) -> Option<Id> {
         self.places.get(name).copied()
     }
 
     /// A matrix as its file has it; widened where that is not f32.
-    pub fn add_matrix(&mut self, name: &str, matrix: QMatrix) -> Id {
+    pub(crate) fn add_matrix(&mut self, name: &str, matrix: QMatrix) -> Id {
         let shape = vec![matrix.rows(), matrix.cols()];
         let values = match matrix.as_f32() {
             Some(_) => Values::Stored(matrix),
@@ -49,7 +49,7 @@ impl Weights {
         self.push(name, shape, values)
     }
 
-    pub fn add(&mut self, name: &str, shape: Vec<usize>, values: Vec<f32>) -> Id {
+    pub(crate) fn add(&mut self, name: &str, shape: Vec<usize>, values: Vec<f32>) -> Id {
         self.push(name, shape, Values::Own(values))
     }
 
@@ -61,15 +61,46 @@ impl Weights {
         id
     }
 
-    pub fn values(&self, id: Id) -> &[f32] {
+    /// transformers' (or PEFT's) name of a tensor.
+    pub fn name(&self, id: usize) -> &str {
+        &self.all[id].name
+    }
+
+    pub fn shape(&self, id: usize) -> &[usize] {
+        &self.all[id].shape
+    }
+
+    /// Whether weight decay leaves it alone, by transformers' rule: norms and what has "bias" in its
+    /// name, learned distances included.
+    pub fn keeps_from_decay(&self, id: usize) -> bool {
+        self.all[id].is_of_norm || self.name(id).contains("bias")
+    }
+
+    pub fn values(&self, id: usize) -> &[f32] {
         match &self.all[id].values {
             Values::Stored(matrix) => matrix.as_f32().unwrap_or_default(),
             Values::Own(values) => values,
         }
     }
 
+    /// Bytes of all tensors, and of those that learn.
+    pub fn bytes(&self) -> (u64, u64) {
+        let size = |id: Id| std::mem::size_of_val(self.values(id)) as u64;
+        (self.ids().map(size).sum(), self.trained().into_iter().map(size).sum())
+    }
+
+    /// Drops the tensor that was added last, for another one with the same values.
+    pub(crate) fn forget_last(&mut self, last: Id, same: Id) -> Id {
+        if last + 1 == self.all.len()
+            && let Some(weight) = self.all.pop()
+        {
+            self.places.remove(&weight.name);
+        }
+        same
+    }
+
     /// From now on this tensor learns.
-    pub fn train(&mut self, id: Id) {
+    pub(crate) fn train(&mut self, id: Id) {
         let values = match &self.all[id].values {
             Values::Stored(matrix) => Some(matrix.dequantize()),
             Values::Own(_) => None,
@@ -82,33 +113,33 @@ impl Weights {
     }
 
     /// Other values for a tensor.
-    pub fn set(&mut self, id: Id, values: Vec<f32>) {
+    pub(crate) fn set(&mut self, id: Id, values: Vec<f32>) {
         self.all[id].values = Values::Own(values);
     }
 
-    pub fn get(&self, id: Id) -> &Weight {
+    pub(crate) fn get(&self, id: Id) -> &Weight {
         &self.all[id]
     }
 
-    pub fn mark_norm(&mut self, id: Id) {
+    pub(crate) fn mark_norm(&mut self, id: Id) {
         self.all[id].is_of_norm = true;
     }
 
-    pub fn is_trained(&self, id: Id) -> bool {
+    pub(crate) fn is_trained(&self, id: Id) -> bool {
         self.all[id].is_trained
     }
 
-    pub fn ids(&self) -> std::ops::Range<Id> {
+    pub(crate) fn ids(&self) -> std::ops::Range<Id> {
         0..self.all.len()
     }
 
     /// Those that learn, in the order of their names.
-    pub fn trained(&self) -> Vec<Id> {
+    pub fn trained(&self) -> Vec<usize> {
         self.places.values().copied().filter(|id| self.is_trained(*id)).collect()
     }
 
     /// The values of one that learns.
-    pub fn own_mut(&mut self, id: Id) -> &mut [f32] {
+    pub fn own_mut(&mut self, id: usize) -> &mut [f32] {
         match &mut self.all[id].values {
             Values::Own(values) => values,
             Values::Stored(_) => &mut [],
@@ -138,7 +169,7 @@ impl Grads {
         self.wanted[id].then(|| &mut **self.sums[id].get_or_insert_with(|| vec![0.0; len]))
     }
 
-    pub(crate) fn get(&self, id: Id) -> Option<&[f32]> {
+    pub fn get(&self, id: usize) -> Option<&[f32]> {
         self.sums[id].as_deref()
     }
 

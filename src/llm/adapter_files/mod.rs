@@ -1,6 +1,7 @@
 //! Adapters as files: PEFT's folder, llama.cpp's GGUF, and merged into a model; and a new one, which
 //! is drawn for a model.
 
+pub mod classifier;
 pub mod fresh;
 pub mod gguf_lora;
 pub(crate) mod gguf_lora_read;

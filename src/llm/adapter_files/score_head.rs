@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::files;
@@ -12,6 +13,7 @@ use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::score_head::{ScoreFacts, ScoreHead};
 use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
+use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::files::weights::SCORE;
 use crate::llm::model::Model;
@@ -58,6 +60,20 @@ pub(super) fn padding(model: &Model) -> Option<u32> {
         .or_else(|| model.stop_ids().first().copied())
 }
 
+/// The same of a classifier, as transformers finds it: the configuration's comes first.
+pub(crate) fn padding_of_classifier(model: &Model) -> Option<u32> {
+    told_padding(model).or_else(|| padding(model))
+}
+
+/// What the configuration says; `None`: nothing, and transformers asks for it as soon as a batch has two
+/// texts.
+pub(crate) fn told_padding(model: &Model) -> Option<u32> {
+    let config = config_of(model)?;
+    let of_text = config.get("text_config").and_then(|text| text.get("pad_token_id"));
+    let told = of_text.filter(|id| !id.is_null()).or_else(|| config.get("pad_token_id"));
+    told.and_then(|id| u32::try_from(id.as_u64()?).ok())
+}
+
 /// What lies beside an adapter, or what its model says.
 pub(super) fn facts(folder: &Path, model: &Model) -> Result<ScoreFacts, Error> {
     let path = folder.join(FILE);
@@ -67,6 +83,29 @@ pub(super) fn facts(folder: &Path, model: &Model) -> Result<ScoreFacts, Error> {
     let text = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
     serde_json::from_slice(&text)
         .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))
+}
+
+/// How many labels the head of an adapter's folder has, and what lies beside it. `None`: it has none.
+pub(crate) fn stored(folder: &Path) -> Result<Option<(usize, ScoreFacts)>, Error> {
+    let path = folder.join("adapter_model.safetensors");
+    let Ok(file) = Mapped::open(&path) else { return Ok(None) };
+    let tensors = SafeTensors::deserialize(&file).map_err(|err| {
+        Error::adapter(&path, format!("it is no safetensors file, or it is cut short: {err}"))
+    })?;
+    let is_head = |name: &&str| {
+        let name = name.trim_start_matches("base_model.model.");
+        ["score.weight", "score.modules_to_save.weight"].contains(&name)
+    };
+    let Some(name) = tensors.names().into_iter().find(is_head) else { return Ok(None) };
+    let view = tensors.tensor(name).map_err(|err| Error::adapter(&path, err.to_string()))?;
+    let count = view.shape().first().copied().unwrap_or_default();
+    let path = folder.join(FILE);
+    let facts = match std::fs::read(&path) {
+        Err(_) => ScoreFacts::default(),
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))?,
+    };
+    Ok(Some((count, facts)))
 }
 
 fn config_of(model: &Model) -> Option<Value> {

@@ -80,7 +80,7 @@ fn save_files(model: &Model, from: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 /// Every tensor of a decoder, by transformers' name, as its files have it.
-fn values_of(model: &Model) -> Vec<(String, Values<'_>)> {
+pub(super) fn values_of(model: &Model) -> Vec<(String, Values<'_>)> {
     let (config, transformer) = (model.config(), model.transformer());
     let names = config.naming.names(config.norm_placement);
     let usual = Order::OutputsInputs;

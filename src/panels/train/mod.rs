@@ -185,8 +185,8 @@ fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands
         let state = EmptyState {
             icon: icons::TRAIN,
             title: "Train a classifier",
-            sentence: "A run takes texts with labels and an encoder, and learns to give other texts \
-                       their labels. Its curves and its confusion matrix are drawn here while it \
+            sentence: "A run takes texts with labels and a model (an encoder, or a decoder with a \
+                       score head), and learns to give other texts their labels. Its curves and its confusion matrix are drawn here while it \
                        learns; afterwards you can try it on a text of your own.",
             actions: &[],
         };

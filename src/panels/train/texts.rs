@@ -1,4 +1,4 @@
-//! A run that learns from texts: which encoder, which texts, what learns; and its classifier, tried on
+//! A run that learns from texts: which model, which texts, what learns; and its classifier, tried on
 //! a text that is typed in.
 
 use eframe::egui::{ComboBox, Label, TextEdit, Ui};
@@ -7,7 +7,7 @@ use super::fields::{Problems, check_ui, choice_ui, number_row_ui, row_ui, sectio
 use super::rank::rank_ui;
 use crate::state::command::{Commands, TrainCommand, ViewCommand};
 use crate::state::prefs::PanelId;
-use crate::state::train::texts::{Answer, TextsState, Trial};
+use crate::state::train::texts::{Answer, Kind, TextsState, Trial};
 use crate::train::config::objective::Setting;
 use crate::train::config::{ClassWeights, METHODS, Method, PROBLEM_TYPES, TrainConfig};
 use crate::widgets::button::ActionButton;
@@ -16,11 +16,11 @@ use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
-/// The encoder that the run begins with.
+/// The encoder or decoder that the run begins with.
 pub(super) fn model_ui(ui: &mut Ui, texts: &mut TextsState, commands: &mut Commands) {
-    section_ui(ui, "Encoder");
-    if texts.encoders.is_empty() {
-        let words = "No encoder is on this disk yet. Find one in Models, such as \
+    section_ui(ui, "Model");
+    if texts.models.is_empty() {
+        let words = "No model is on this disk yet. Find an encoder in Models, such as \
                      distilbert-base-uncased or all-MiniLM-L6-v2";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         let find = ActionButton::new("Find an encoder").icon(icons::LOOK);
@@ -29,17 +29,23 @@ pub(super) fn model_ui(ui: &mut Ui, texts: &mut TextsState, commands: &mut Comma
         }
         return;
     }
-    let hint = "The encoder that the run begins with. It need not be loaded";
+    let hint = "The model that the run begins with: an encoder, or a decoder, which gets a score head. It \
+                need not be loaded";
     let name = texts.chosen_name().unwrap_or("Choose one").to_owned();
     let width = ui.available_width();
-    let TextsState { encoders, chosen, .. } = texts;
-    let combo = ComboBox::from_id_salt("encoder").selected_text(name).width(width).truncate();
+    let TextsState { models, chosen, .. } = texts;
+    let combo =
+        ComboBox::from_id_salt("model of texts").selected_text(name).width(width).truncate();
     let combo = combo.show_ui(ui, |ui| {
-        for encoder in encoders.iter() {
-            ui.selectable_value(chosen, Some(encoder.path.clone()), &encoder.name);
+        for model in models.iter() {
+            let name = match model.kind {
+                Kind::Encoder => model.name.clone(),
+                Kind::Decoder => format!("{} (decoder)", model.name),
+            };
+            ui.selectable_value(chosen, Some(model.path.clone()), name);
         }
     });
-    combo.response.accessible_name("encoder").on_hover_text(hint);
+    combo.response.accessible_name("model to train").on_hover_text(hint);
 }
 
 /// What learns, and the settings of labels.

@@ -222,8 +222,8 @@ impl TrainState {
         match model {
             _ if self.form.newborn.is_some() => {}
             _ if reads_texts => {
-                if self.texts.chosen_name().is_none() {
-                    return Some("Choose an encoder first".to_owned());
+                if let Some(problem) = self.texts.problem(self.form.objective) {
+                    return Some(problem.to_owned());
                 }
             }
             ModelSlot::Empty => return Some("Load a model first".to_owned()),

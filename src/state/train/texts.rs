@@ -1,16 +1,18 @@
-//! What the Train panel knows beside its form where a run learns from texts: the encoders on this
+//! What the Train panel knows beside its form where a run learns from texts: the models on this
 //! disk, what a run says of its held-out texts, and a text that its classifier is tried on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::llm::card::{ModelSource, Purpose};
 use crate::state::models::FoundModel;
+use crate::train::config::Objective;
 use crate::train::record::confusion::{Confusion, Tested};
 
 /// Of the panel as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct TextsState {
-    pub encoders: Vec<EncoderChoice>,
+    /// Encoders, and behind them decoders.
+    pub models: Vec<TextModel>,
 
     /// The one that the next run begins with.
     pub chosen: Option<PathBuf>,
@@ -20,11 +22,20 @@ pub struct TextsState {
     pub trial: Trial,
 }
 
-/// An encoder on this disk.
+/// A model on this disk that can learn from texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncoderChoice {
+pub struct TextModel {
     pub name: String,
     pub path: PathBuf,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Encoder,
+
+    /// It gets a score head.
+    Decoder,
 }
 
 /// What a run said of its held-out texts: at its last evaluation, and of the test part.
@@ -57,31 +68,50 @@ pub struct Answer {
 impl TextsState {
     /// The models on the disk were looked through anew.
     pub fn set_found(&mut self, found: &[FoundModel]) {
-        let is_encoder = |model: &&FoundModel| {
-            let facts = model.facts.as_ref();
-            let purposes = [Purpose::Encode, Purpose::FillMask, Purpose::Classify];
-            facts
-                .is_ok_and(|facts| facts.unsupported.is_none() && purposes.contains(&facts.purpose))
+        let kind = |model: &FoundModel| {
+            let facts = model.facts.as_ref().ok().filter(|facts| facts.unsupported.is_none())?;
+            let is_folder = matches!(ModelSource::named(&model.local.path), ModelSource::Folder(_));
+            match facts.purpose {
+                Purpose::Encode | Purpose::FillMask | Purpose::Classify if is_folder => {
+                    Some(Kind::Encoder)
+                }
+                Purpose::Generate | Purpose::Score => Some(Kind::Decoder),
+                Purpose::Encode
+                | Purpose::FillMask
+                | Purpose::Classify
+                | Purpose::SequenceToSequence => None,
+            }
         };
-        let folder = |model: &FoundModel| {
-            let source = ModelSource::named(&model.local.path);
-            matches!(source, ModelSource::Folder(_)).then(|| EncoderChoice {
-                name: model.local.name.clone(),
-                path: model.local.path.clone(),
-            })
+        let of = |model: &FoundModel| {
+            let (name, path) = (model.local.name.clone(), model.local.path.clone());
+            Some(TextModel { name, path, kind: kind(model)? })
         };
-        self.encoders = found.iter().filter(is_encoder).filter_map(folder).collect();
-        let is_there = |path: &Path| self.encoders.iter().any(|encoder| encoder.path == path);
-        if !self.chosen.as_deref().is_some_and(is_there) {
-            self.chosen = self.encoders.first().map(|encoder| encoder.path.clone());
+        self.models = found.iter().filter_map(of).collect();
+        self.models.sort_by_key(|model| model.kind); // stable: each kind in its order
+        if self.chosen().is_none() {
+            self.chosen = self.models.first().map(|model| model.path.clone());
         }
+    }
+
+    fn chosen(&self) -> Option<&TextModel> {
+        let chosen = self.chosen.as_ref()?;
+        self.models.iter().find(|model| model.path == *chosen)
     }
 
     /// The name of the chosen one.
     pub fn chosen_name(&self) -> Option<&str> {
-        let chosen = self.chosen.as_ref()?;
-        let found = self.encoders.iter().find(|encoder| encoder.path == *chosen);
-        found.map(|encoder| encoder.name.as_str())
+        self.chosen().map(|model| model.name.as_str())
+    }
+
+    /// Why the chosen one cannot learn this; `None`: it can.
+    pub fn problem(&self, objective: Objective) -> Option<&'static str> {
+        match self.chosen() {
+            None => Some("Choose a model first"),
+            Some(model) if objective == Objective::Mlm && model.kind == Kind::Decoder => {
+                Some("MLM hides words from an encoder, and the chosen model is a decoder")
+            }
+            Some(_) => None,
+        }
     }
 
     /// What the picked run said, if it is this one.

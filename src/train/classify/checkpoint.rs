@@ -7,16 +7,15 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::optim::Optimizer;
-use crate::encoder::learn::{Learner, write_safetensors};
+use crate::encoder::learn::{Weights, write_safetensors};
 use crate::train::error::Error;
 use crate::train::record::CHECKPOINT_FILE;
 
-/// The parts of a run that change, beside the values of what learns.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
     pub step: usize,
     pub num_tokens: u64,
-    pub optimizer: Optimizer,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,19 +30,19 @@ const METADATA_KEY: &str = "tuning_fork";
 const VERSION: u32 = 1;
 
 /// Writes `resume.safetensors`.
-pub fn write(run_dir: &Path, learner: &Learner, state: &State) -> Result<(), Error> {
+pub fn write(
+    run_dir: &Path,
+    weights: &Weights,
+    (optimizer, counted): (&Optimizer, Counted),
+) -> Result<(), Error> {
     let path = run_dir.join(CHECKPOINT_FILE);
-    let State { step, num_tokens, optimizer } = state;
-    let counters = Counters {
-        version: VERSION,
-        step: *step,
-        num_tokens: *num_tokens,
-        optimizer_steps: optimizer.step_count,
-    };
+    let Counted { step, num_tokens } = counted;
+    let counters =
+        Counters { version: VERSION, step, num_tokens, optimizer_steps: optimizer.step_count };
     let mut named = Vec::new();
-    for (id, (first, second)) in learner.trained().into_iter().zip(&optimizer.moments) {
-        let (name, shape) = (learner.name(id), learner.shape(id));
-        let parts = [("weight", learner.values(id)), ("first", first), ("second", second)];
+    for (id, (first, second)) in weights.trained().into_iter().zip(&optimizer.moments) {
+        let (name, shape) = (weights.name(id), weights.shape(id));
+        let parts = [("weight", weights.values(id)), ("first", first), ("second", second)];
         named
             .extend(parts.map(|(part, values)| (format!("{part}.{name}"), shape.to_vec(), values)));
     }
@@ -53,7 +52,7 @@ pub fn write(run_dir: &Path, learner: &Learner, state: &State) -> Result<(), Err
 }
 
 /// Reads it back.
-pub fn read(run_dir: &Path, learner: &mut Learner) -> Result<State, Error> {
+pub fn read(run_dir: &Path, weights: &mut Weights) -> Result<(Counted, Optimizer), Error> {
     let path = run_dir.join(CHECKPOINT_FILE);
     if !path.is_file() {
         return Err(Error::NoCheckpoint(run_dir.to_owned()));
@@ -80,17 +79,17 @@ pub fn read(run_dir: &Path, learner: &mut Learner) -> Result<State, Error> {
         Ok(four.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<f32>>())
     };
     let mut optimizer = Optimizer { step_count: counters.optimizer_steps, moments: Vec::new() };
-    let ids = learner.trained();
-    let mut weights = Vec::with_capacity(ids.len());
+    let ids = weights.trained();
+    let mut found = Vec::with_capacity(ids.len());
     for id in &ids {
-        let (name, count) = (learner.name(*id).to_owned(), learner.values(*id).len());
+        let (name, count) = (weights.name(*id).to_owned(), weights.values(*id).len());
         optimizer.moments.push((values("first", &name, count)?, values("second", &name, count)?));
-        weights.push(values("weight", &name, count)?);
+        found.push(values("weight", &name, count)?);
     }
     // Only once everything is there, so that a damaged file changes nothing.
-    for (id, values) in ids.into_iter().zip(weights) {
-        learner.values_mut(id).copy_from_slice(&values);
+    for (id, values) in ids.into_iter().zip(found) {
+        weights.own_mut(id).copy_from_slice(&values);
     }
     let Counters { step, num_tokens, .. } = counters;
-    Ok(State { step, num_tokens, optimizer })
+    Ok((Counted { step, num_tokens }, optimizer))
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::encoder::learn::{Grads, Learner};
+use crate::encoder::learn::{Grads, Weights};
 use crate::train::config::TrainConfig;
 
 /// Its state, in the order of the tensors that learn.
@@ -18,16 +18,16 @@ pub struct Optimizer {
 const TASK: usize = 1 << 14;
 
 impl Optimizer {
-    pub fn new(learner: &Learner) -> Self {
+    pub fn new(weights: &Weights) -> Self {
         let zeros = |id: usize| {
-            let count = learner.values(id).len();
+            let count = weights.values(id).len();
             (vec![0.0; count], vec![0.0; count])
         };
-        Self { step_count: 0, moments: learner.trained().into_iter().map(zeros).collect() }
+        Self { step_count: 0, moments: weights.trained().into_iter().map(zeros).collect() }
     }
 
     /// Moves every tensor that has a gradient.
-    pub fn step(&mut self, learner: &mut Learner, grads: &Grads, rate: f64, config: &TrainConfig) {
+    pub fn step(&mut self, weights: &mut Weights, grads: &Grads, rate: f64, config: &TrainConfig) {
         self.step_count += 1;
         let count = self.step_count as f64;
         let TrainConfig { adam_beta1, adam_beta2, adam_epsilon, weight_decay, .. } = *config;
@@ -36,14 +36,11 @@ impl Optimizer {
         let step_size = (rate / first_correction) as f32;
         let epsilon = adam_epsilon as f32;
         let (beta1, beta2) = (adam_beta1 as f32, adam_beta2 as f32);
-        for (id, (first, second)) in learner.trained().into_iter().zip(&mut self.moments) {
-            if learner.gradient(grads, id).is_none() {
-                continue;
-            }
-            let decay = if learner.keeps_from_decay(id) { 0.0 } else { weight_decay };
+        for (id, (first, second)) in weights.trained().into_iter().zip(&mut self.moments) {
+            let Some(gradient) = grads.get(id) else { continue };
+            let decay = if weights.keeps_from_decay(id) { 0.0 } else { weight_decay };
             let keep = (1.0 - rate * decay) as f32;
-            let gradient = learner.gradient(grads, id).map(<[f32]>::to_vec).unwrap_or_default();
-            let values = learner.values_mut(id).par_chunks_mut(TASK);
+            let values = weights.own_mut(id).par_chunks_mut(TASK);
             let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
             values.zip(gradient.par_chunks(TASK)).zip(moments).for_each(
                 |((values, gradient), (first, second))| {

@@ -4,17 +4,23 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::answers::Answered;
 use super::labels::{self, Target, Targets};
 use super::loss;
 use super::masking::Masking;
+use super::pair::PairStudent;
 use super::rows::{self, Content, TextRow};
 use super::split::{self, Parts};
+pub use super::student::Memory;
+use super::student::{Read, Student};
+use super::{answers, open};
+use crate::encoder;
 use crate::encoder::Encoded;
-use crate::encoder::learn::{self, Learner, Learns, Top};
+use crate::encoder::learn::{Learns, Top};
 use crate::encoder::{Labels, Problem};
 use crate::jobs::{Cancelled, Checks, Progress};
 use crate::llm::LoadEvent;
-use crate::llm::card::{ModelIdentity, ModelSource};
+use crate::llm::card::{ModelIdentity, ModelSource, Purpose};
 use crate::llm::model::identity;
 use crate::memory::free_memory;
 use crate::train::config::{ConfigProblem, Method, Objective, TrainConfig};
@@ -37,7 +43,7 @@ pub struct Checked {
     pub labels: Option<Labels>,
     pub parts: Parts,
     pub memory: Memory,
-    pub(super) learner: Learner,
+    pub(super) student: Box<dyn Student>,
     pub(super) identity: ModelIdentity,
     pub(super) data: PathBuf,
     pub(super) rows: Rows,
@@ -46,25 +52,8 @@ pub struct Checked {
     pub(super) stored: Option<RunRecord>,
 }
 
-/// What a run takes, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    pub weights: u64,
-
-    /// Gradients and the optimizer's values.
-    pub learning: u64,
-
-    /// What a batch keeps for the backward pass.
-    pub kept: u64,
-}
-
-impl Memory {
-    pub fn peak(self) -> u64 {
-        self.weights + self.learning + self.kept
-    }
-}
-
 /// The rows as the run reads them.
+#[derive(Default)]
 pub(super) struct Rows {
     pub examples: Vec<Encoded>,
 
@@ -75,6 +64,9 @@ pub(super) struct Rows {
     /// Of rows that are masked already: places and words.
     pub hidden: Vec<Option<(Vec<usize>, Vec<u32>)>>,
     pub masking: Option<Masking>,
+
+    /// Of an encoder-decoder: what is to be written.
+    pub answers: Vec<Vec<u32>>,
 }
 
 /// Everything that a new run is refused for. Slow: reads all rows, and the model.
@@ -89,12 +81,7 @@ pub fn check_start(
         return Err(Error::Occupied(run_dir.clone()));
     }
     check_folder(run_dir)?;
-    let learns = match (&config.adapter, config.method) {
-        (Some(adapter), _) => Learns::Adapter(adapter.clone()),
-        (None, Method::Lora) => Learns::Lora(config.lora.spec()),
-        (None, Method::Full) => Learns::Everything,
-        (None, Method::Head | Method::Bias) => Learns::Head,
-    };
+    let learns = open::learns(config);
     checked(
         folder,
         (config.clone(), config.data.clone()),
@@ -148,6 +135,9 @@ fn checked(
     (learns, adapter): (Learns, Option<&Path>),
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Checked, Error> {
+    if encoder::folder_purpose(folder) == Some(Purpose::SequenceToSequence) {
+        return checked_pair(folder, (config, data), &learns, progress);
+    }
     let found = rows::read(&data, &config.columns, config.objective, &Checks(progress))
         .map_err(Error::Data)?;
     let mut findings = left_out(&found);
@@ -158,7 +148,7 @@ fn checked(
     let mut notes = Vec::new();
     let known = match config.objective {
         Objective::Mlm => None,
-        _ => learn::known_labels(folder, adapter)?,
+        _ => open::known_labels(folder, adapter)?,
     };
     let targets = match config.objective {
         Objective::Mlm => None,
@@ -178,14 +168,15 @@ fn checked(
         Some(targets) => Top::Labels(targets.labels.clone()),
         None => Top::Words,
     };
-    let source = ModelSource::Folder(folder.to_owned());
+    let source = ModelSource::at(folder);
     let identity = identity(&source, &Hashing(progress, Instant::now()))?;
-    let mut learner = Learner::load(folder, top, &learns, config.seed)?;
+    let mut student = open::open(folder, top, &learns, &config)?;
     if config.disable_dropout {
-        learner.without_dropout();
+        student.without_dropout();
     }
-    notes.extend(of_head(&learner, known.as_ref()));
+    notes.extend(student.notes());
     let labels = targets.as_ref().map(|targets| targets.labels.clone());
+    notes.extend(of_head(&*student, labels.as_ref(), known.as_ref()));
     let (targets, mut more) = match targets {
         Some(Targets { targets, findings, .. }) => (targets, findings),
         None => (Vec::new(), Vec::new()),
@@ -199,38 +190,80 @@ fn checked(
     let train: Vec<&Target> = parts.train.iter().filter_map(|at| targets.get(*at)).collect();
     let weights = labels.as_ref().map(|labels| labels::weights(&config, labels, &train));
     let weights = weights.transpose()?.unwrap_or_default();
-    let rows = encoded(&rows, &learner, &config, (targets, weights), &mut findings)?;
-    let plan = Plan::new(&config, parts.train.len());
-    if plan.steps == 0 || parts.train.is_empty() {
-        return Err(Error::NothingLeft {
-            rows: rows.examples.len(),
-            why: "no text is left to train on".to_owned(),
-        });
+    let rows = encoded(&rows, &*student, &config, (targets, weights), &mut findings)?;
+    let found = Found { config, notes, findings, labels, parts, student, identity, data, rows };
+    found.checked()
+}
+
+/// The same of an encoder-decoder, which learns to answer.
+fn checked_pair(
+    folder: &Path,
+    (config, data): (TrainConfig, PathBuf),
+    learns: &Learns,
+    progress: &dyn Progress<TrainEvent>,
+) -> Result<Checked, Error> {
+    answers::check_settings(&config)?;
+    let source = ModelSource::at(folder);
+    let identity = identity(&source, &Hashing(progress, Instant::now()))?;
+    let student = PairStudent::open(folder, learns, &config)?;
+    let notes = student.notes();
+    let found = answers::read(&data, &config, &student, progress)?;
+    let Answered { examples, answers, parts, findings } = found;
+    let rows = Rows { examples, answers, ..Rows::default() };
+    let (student, labels): (Box<dyn Student>, _) = (Box::new(student), None);
+    let found = Found { config, notes, findings, labels, parts, student, identity, data, rows };
+    found.checked()
+}
+
+/// Everything that a run needs, before it is known whether there are steps and memory for it.
+struct Found {
+    config: TrainConfig,
+    notes: Vec<String>,
+    findings: Vec<Finding>,
+    labels: Option<Labels>,
+    parts: Parts,
+    student: Box<dyn Student>,
+    identity: ModelIdentity,
+    data: PathBuf,
+    rows: Rows,
+}
+
+impl Found {
+    fn checked(self) -> Result<Checked, Error> {
+        let Self { config, notes, mut findings, labels, parts, student, identity, data, rows } =
+            self;
+        let plan = Plan::new(&config, parts.train.len());
+        if plan.steps == 0 || parts.train.is_empty() {
+            return Err(Error::NothingLeft {
+                rows: rows.examples.len(),
+                why: "no text is left to train on".to_owned(),
+            });
+        }
+        let memory = memory(&*student, &rows, &config);
+        if let Some(free) = free_memory().filter(|free| memory.peak() > *free) {
+            let changes = vec![
+                "a smaller per_device_train_batch_size".to_owned(),
+                "a smaller max_length".to_owned(),
+                "method = \"lora\"".to_owned(),
+            ];
+            return Err(Error::Memory { needed: memory.peak(), free, changes });
+        }
+        findings.sort_by_key(|finding| finding.concern);
+        Ok(Checked {
+            config,
+            plan,
+            findings,
+            notes,
+            labels,
+            parts,
+            memory,
+            student,
+            identity,
+            data,
+            rows,
+            stored: None,
+        })
     }
-    let memory = memory(&learner, &rows, &config);
-    if let Some(free) = free_memory().filter(|free| memory.peak() > *free) {
-        let changes = vec![
-            "a smaller per_device_train_batch_size".to_owned(),
-            "a smaller max_length".to_owned(),
-            "method = \"lora\"".to_owned(),
-        ];
-        return Err(Error::Memory { needed: memory.peak(), free, changes });
-    }
-    findings.sort_by_key(|finding| finding.concern);
-    Ok(Checked {
-        config,
-        plan,
-        findings,
-        notes,
-        labels,
-        parts,
-        memory,
-        learner,
-        identity,
-        data,
-        rows,
-        stored: None,
-    })
 }
 
 fn left_out(found: &rows::TextRows) -> Vec<Finding> {
@@ -252,12 +285,13 @@ fn left_out(found: &rows::TextRows) -> Vec<Finding> {
 }
 
 /// What to know of the head.
-fn of_head(learner: &Learner, known: Option<&Labels>) -> Option<String> {
-    let Top::Labels(labels) = learner.top() else { return None };
-    if learner.made().is_empty() {
-        return None;
-    }
-    let made = learner.made().join(", ");
+fn of_head(
+    student: &dyn Student,
+    labels: Option<&Labels>,
+    known: Option<&Labels>,
+) -> Option<String> {
+    let labels = labels.filter(|_| !student.made().is_empty())?;
+    let made = student.made().join(", ");
     Some(match known {
         Some(known) if known.names.len() != labels.names.len() => format!(
             "the model's own head gives {} labels and the rows have {}: a new head ({made}) begins with random numbers",
@@ -272,13 +306,12 @@ fn of_head(learner: &Learner, known: Option<&Labels>) -> Option<String> {
 
 fn encoded(
     rows: &[TextRow],
-    learner: &Learner,
+    student: &dyn Student,
     config: &TrainConfig,
     (targets, weights): (Vec<Target>, Vec<f32>),
     findings: &mut Vec<Finding>,
 ) -> Result<Rows, Error> {
-    let mut all =
-        Rows { examples: Vec::new(), targets, weights, hidden: Vec::new(), masking: None };
+    let mut all = Rows { targets, weights, ..Rows::default() };
     let mut cut = Vec::new();
     let most = config.max_length;
     for row in rows {
@@ -288,7 +321,7 @@ fn encoded(
         };
         match &row.content {
             Content::Text { text, second } => {
-                let example = learner
+                let example = student
                     .encode(text, second.as_deref(), most)
                     .map_err(|err| tokenize(err.into()))?;
                 if example.is_cut {
@@ -298,14 +331,14 @@ fn encoded(
                 all.hidden.push(None);
             }
             Content::Masked { ids, labels } => {
-                let kept = ids.len().min(most).min(learner.longest().unwrap_or(usize::MAX));
+                let kept = ids.len().min(most).min(student.longest().unwrap_or(usize::MAX));
                 if kept < ids.len() {
                     cut.push(row.line);
                 }
-                learner.check(&ids[..kept]).map_err(|err| tokenize(err.into()))?;
+                student.check(&ids[..kept]).map_err(|err| tokenize(err.into()))?;
                 let places: Vec<usize> = (0..kept).filter(|at| labels[*at] >= 0).collect();
                 let words: Vec<u32> = places.iter().map(|at| labels[*at] as u32).collect();
-                learner.check(&words).or_else(|err| {
+                student.check(&words).or_else(|err| {
                     if words.is_empty() { Ok(()) } else { Err(tokenize(err.into())) }
                 })?;
                 let ids = ids[..kept].to_vec();
@@ -315,8 +348,8 @@ fn encoded(
         }
     }
     if !cut.is_empty() {
-        let most = learner.longest().map_or(most, |longest| longest.min(most));
-        let longest = learner.longest().is_some_and(|longest| longest <= config.max_length);
+        let most = student.longest().map_or(most, |longest| longest.min(most));
+        let longest = student.longest().is_some_and(|longest| longest <= config.max_length);
         let why = if longest { "the model reads no more" } else { "max_length" };
         let sentence = match cut.len() {
             1 => format!("1 text is cut to {most} tokens ({why})"),
@@ -331,19 +364,17 @@ fn encoded(
     }
     if config.objective == Objective::Mlm && all.hidden.iter().any(Option::is_none) {
         let masking =
-            Masking::new(learner.tokenizer(), learner.vocabulary(), config.mlm_probability);
+            Masking::new(student.tokenizer(), student.vocabulary(), config.mlm_probability);
         all.masking = Some(masking.ok_or(crate::encoder::Error::NoMaskToken)?);
     }
     Ok(all)
 }
 
-fn memory(learner: &Learner, rows: &Rows, config: &TrainConfig) -> Memory {
-    let (weights, learned) = learner.bytes();
-    let longest =
-        rows.examples.iter().map(|example| example.ids.len()).max().unwrap_or_default() as u64;
-    let tokens = longest * config.per_device_train_batch_size as u64;
-    let layer_input = if learned > 0 { learner.bytes_a_token() } else { 0 };
-    Memory { weights, learning: 3 * learned, kept: tokens * layer_input }
+fn memory(student: &dyn Student, rows: &Rows, config: &TrainConfig) -> Memory {
+    let written = |at: usize| rows.answers.get(at).map_or(0, Vec::len);
+    let lengths = rows.examples.iter().enumerate().map(|(at, row)| row.ids.len() + written(at));
+    let longest = lengths.max().unwrap_or_default() as u64;
+    student.memory(longest * config.per_device_train_batch_size as u64)
 }
 
 impl Checked {
@@ -361,23 +392,26 @@ impl Checked {
     }
 
     /// Seconds that a step takes here: one batch is run forth and back, and nothing moves.
-    pub fn step_secs(&self) -> f64 {
-        let batches = self.plan.batches_of(0, &self.parts.train);
-        let Some(batch) = batches.first() else { return 0.0 };
+    pub fn step_secs(&mut self) -> Result<f64, Error> {
+        let Self { plan, parts, rows, labels, student, .. } = self;
+        let batches = plan.batches_of(0, &parts.train);
+        let Some(batch) = batches.first() else { return Ok(0.0) };
         let started = Instant::now();
-        let texts: Vec<_> = batch.iter().map(|at| self.rows.examples[*at].tokens()).collect();
-        let mut grads = self.learner.no_grads();
-        let places = [0];
-        let mut slopes = |scores: &[f32]| match self.labels.as_ref().map(|labels| labels.problem) {
+        let texts = batch.iter().map(|at| rows.examples[*at].tokens()).collect();
+        let written: Vec<&[u32]> =
+            batch.iter().filter_map(|at| rows.answers.get(*at)).map(Vec::as_slice).collect();
+        let words = if written.is_empty() { vec![0] } else { written.concat() };
+        let read = Read { texts, places: &[0], answers: written };
+        let mut slopes = |scores: &[f32]| match labels.as_ref().map(|labels| labels.problem) {
             Some(problem) => {
-                let targets: Vec<&Target> =
-                    batch.iter().map(|at| &self.rows.targets[*at]).collect();
-                loss::of_texts(problem, scores, &targets, &self.rows.weights).slopes
+                let targets: Vec<&Target> = batch.iter().map(|at| &rows.targets[*at]).collect();
+                loss::of_texts(problem, scores, &targets, &rows.weights).slopes
             }
-            None => loss::of_words(scores, &[0]).0.slopes,
+            None => loss::of_words(scores, &words).0.slopes,
         };
-        self.learner.learn(&texts, &places, None, &mut slopes, &mut grads);
-        started.elapsed().as_secs_f64() * batches.len() as f64
+        student.learn(&read, None, &mut slopes)?;
+        student.forget();
+        Ok(started.elapsed().as_secs_f64() * batches.len() as f64)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run of an encoder from beginning to end, and from its checkpoint to its end: the loop, a step,
+//! A run that learns from texts, from beginning to end, and from its checkpoint to its end: the loop, a step,
 //! what comes between two steps, and the test part after the last.
 
 use std::path::Path;
@@ -6,26 +6,25 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-use super::checkpoint::{self, State};
+use super::checkpoint::Counted;
 use super::labels::{Target, largest};
 use super::loss;
-use super::optim::Optimizer;
 use super::rows::Part;
 use super::scores::Tally;
 use super::setup::{Checked, Rows, check_resume, check_start};
 use super::split::Parts;
+use super::student::{Moment, Read, Student};
 use crate::data::table;
-use crate::encoder::Labels;
-use crate::encoder::learn::{Grads, Learner, Masks};
+use crate::encoder::{Labels, Tokens};
 use crate::errors::one_line;
 use crate::files;
 use crate::files::Lock;
-use crate::jobs::{self, Progress, Quiet};
+use crate::jobs::{Progress, Quiet};
 use crate::llm::card::ModelIdentity;
 use crate::llm::net::buffers;
 use crate::llm::net::buffers::OutOfMemory;
-use crate::train::config::TrainConfig;
 use crate::train::config::metric::{Metric, Values};
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::error::Error;
 use crate::train::record::confusion::{Confusion, Tested};
 use crate::train::record::history::{self, History};
@@ -40,7 +39,7 @@ use crate::train::run::{ResumeRequest, StartRequest};
 use crate::train::step::schedule::Schedule;
 use crate::train::step::schedule::is_due;
 
-/// Trains the encoder in `folder`. Stopping is a good end, and where a run fails, what was saved last
+/// Trains the model in `folder` (of a decoder also a GGUF file). Stopping is a good end, and where a run fails, what was saved last
 /// stays.
 pub fn start(
     folder: &Path,
@@ -153,8 +152,8 @@ struct Training<'a> {
     identity: ModelIdentity,
     run_dir: &'a Path,
     progress: &'a dyn Progress<TrainEvent>,
-    learner: Learner,
-    state: State,
+    student: Box<dyn Student>,
+    state: Counted,
     last_step: Option<StepMetrics>,
     evaluation: Option<EvalMetrics>,
     evaluations: Evaluations,
@@ -178,15 +177,15 @@ impl<'a> Training<'a> {
         run_dir: &'a Path,
         progress: &'a dyn Progress<TrainEvent>,
     ) -> Result<Self, Error> {
-        let Checked { config, plan, parts, rows, labels, identity, mut learner, stored, .. } =
+        let Checked { config, plan, parts, rows, labels, identity, mut student, stored, .. } =
             checked;
         let state = if stored.is_some() {
-            let state = checkpoint::read(run_dir, &mut learner)?;
+            let state = student.read_checkpoint(run_dir)?;
             history::truncate(run_dir, state.step)?;
             Confusion::truncate(run_dir, state.step)?;
             state
         } else {
-            State { optimizer: Optimizer::new(&learner), ..State::default() }
+            Counted::default()
         };
         let mut history = History::read(run_dir);
         let evaluations = Evaluations::of(&history.evaluations, &config);
@@ -200,7 +199,7 @@ impl<'a> Training<'a> {
             identity,
             run_dir,
             progress,
-            learner,
+            student,
             state,
             last_step: history.steps.pop(),
             evaluation: history.evaluations.pop(),
@@ -247,21 +246,20 @@ impl<'a> Training<'a> {
         let started = Instant::now();
         let index = self.state.step;
         let batches = self.plan.batches_of(index, &self.parts.train);
-        let mut grads = self.learner.no_grads();
+        self.student.forget();
         let (mut loss, mut right, mut seen, mut tokens) = (0.0, 0, 0, 0);
         let count = batches.len();
         for (number, batch) in batches.iter().enumerate() {
             self.check()?;
             let batch = self.batch(batch, index);
-            let masks = Some(Masks::new(self.config.seed, index, number));
-            let found = self.learn(&batch, masks, count, &mut grads);
+            let found = self.learn(&batch, Moment { step: index, batch: number }, count)?;
             loss += found.0 / count as f64;
             right += found.1;
             seen += found.2;
             tokens += batch.tokens as u64;
         }
         self.finite("loss", loss)?;
-        let grad_norm = grads.clip(self.config.max_grad_norm);
+        let grad_norm = self.student.clip(self.config.max_grad_norm);
         self.finite("gradient", grad_norm)?;
         let schedule = Schedule {
             kind: self.config.lr_scheduler_type,
@@ -271,8 +269,7 @@ impl<'a> Training<'a> {
             total_steps: self.plan.steps,
         };
         let rate = schedule.rate(index);
-        let Self { state, learner, config, .. } = self;
-        jobs::in_pool(|| state.optimizer.step(learner, &grads, rate, config));
+        self.student.step(rate)?;
         self.state.step += 1;
         self.state.num_tokens += tokens;
         let mut values = Values::from([
@@ -281,7 +278,7 @@ impl<'a> Training<'a> {
             (Metric::LearningRate, rate),
         ]);
         if seen > 0 {
-            values.set(Metric::Accuracy, right as f64 / seen as f64);
+            values.set(self.share_of_right(), right as f64 / seen as f64);
         }
         let metrics = StepMetrics {
             step: self.state.step,
@@ -297,12 +294,19 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// What the share of what was right is called.
+    fn share_of_right(&self) -> Metric {
+        let is_written = self.config.objective == Objective::Sft;
+        if is_written { Metric::MeanTokenAccuracy } else { Metric::Accuracy }
+    }
+
     /// `time`: the step, so that words are hidden anew each time.
     fn batch(&self, examples: &[usize], time: usize) -> BatchOf {
-        let lengths = examples.iter().map(|at| self.rows.examples[*at].ids.len());
+        let written = |at: usize| self.rows.answers.get(at).map_or(0, Vec::len);
+        let lengths = examples.iter().map(|at| self.rows.examples[*at].ids.len() + written(*at));
         let tokens = lengths.sum();
         let examples = examples.to_vec();
-        if self.labels.is_some() {
+        if self.labels.is_some() || !self.rows.answers.is_empty() {
             return BatchOf { examples, hidden: None, tokens };
         }
         let (mut shown, mut places, mut words) = (Vec::new(), Vec::new(), Vec::new());
@@ -313,7 +317,7 @@ impl<'a> Training<'a> {
                 (Some((places, words)), _) => (ids.clone(), places.clone(), words.clone()),
                 (None, Some(masking)) => {
                     let seed = self.config.seed ^ ((time as u64) << 32) ^ (*at as u64);
-                    let hidden = masking.hide(ids, self.learner.tokenizer(), seed);
+                    let hidden = masking.hide(ids, self.student.tokenizer(), seed);
                     (hidden.ids, hidden.places, hidden.words)
                 }
                 (None, None) => (ids.clone(), Vec::new(), Vec::new()),
@@ -329,12 +333,12 @@ impl<'a> Training<'a> {
     /// The loss of a batch, how many were right of how many. The gradients are a mean over `count`
     /// batches.
     fn learn(
-        &self,
+        &mut self,
         batch: &BatchOf,
-        masks: Option<Masks>,
+        moment: Moment,
         count: usize,
-        grads: &mut Grads,
-    ) -> (f64, usize, usize) {
+    ) -> Result<(f64, usize, usize), Error> {
+        let Self { rows, labels, student, .. } = self;
         let mut found = (0.0, 0, 0);
         let share = 1.0 / count as f32;
         let scaled = |mut slopes: Vec<f32>| {
@@ -343,28 +347,29 @@ impl<'a> Training<'a> {
             }
             slopes
         };
-        let examples = || batch.examples.iter().map(|at| &self.rows.examples[*at]);
-        match (&batch.hidden, &self.labels) {
+        let examples = || batch.examples.iter().map(|at| &rows.examples[*at]);
+        match (&batch.hidden, &*labels) {
             (Some((shown, places, words)), _) => {
                 if words.is_empty() {
-                    return found;
+                    return Ok(found);
                 }
-                let texts: Vec<_> = examples()
-                    .zip(shown)
-                    .map(|(example, ids)| crate::encoder::Tokens { ids, ..example.tokens() })
-                    .collect();
+                let texts = examples().zip(shown);
+                let texts =
+                    texts.map(|(example, ids)| Tokens { ids, ..example.tokens() }).collect();
+                let read = Read { texts, places, answers: Vec::new() };
                 let mut slopes = |scores: &[f32]| {
                     let (sloped, right) = loss::of_words(scores, words);
                     found = (sloped.loss, right, words.len());
                     scaled(sloped.slopes)
                 };
-                self.learner.learn(&texts, places, masks, &mut slopes, grads);
+                student.learn(&read, Some(moment), &mut slopes)?;
             }
             (None, Some(labels)) => {
-                let texts: Vec<_> = examples().map(|example| example.tokens()).collect();
+                let texts = examples().map(|example| example.tokens()).collect();
+                let read = Read::of(texts);
                 let targets: Vec<&Target> =
-                    batch.examples.iter().map(|at| &self.rows.targets[*at]).collect();
-                let (problem, weights) = (labels.problem, &self.rows.weights);
+                    batch.examples.iter().map(|at| &rows.targets[*at]).collect();
+                let (problem, weights) = (labels.problem, &rows.weights);
                 let mut slopes = |scores: &[f32]| {
                     let sloped = loss::of_texts(problem, scores, &targets, weights);
                     let rows = scores.chunks_exact(labels.names.len()).zip(&targets);
@@ -376,11 +381,23 @@ impl<'a> Training<'a> {
                     found = (sloped.loss, right, seen);
                     scaled(sloped.slopes)
                 };
-                self.learner.learn(&texts, &[], masks, &mut slopes, grads);
+                student.learn(&read, Some(moment), &mut slopes)?;
             }
-            (None, None) => {}
+            (None, None) => {
+                let texts = examples().map(|example| example.tokens()).collect();
+                let answers = batch.examples.iter().map(|at| rows.answers[*at].as_slice());
+                let answers: Vec<&[u32]> = answers.collect();
+                let words = answers.concat();
+                let read = Read { texts, answers, ..Read::default() };
+                let mut slopes = |scores: &[f32]| {
+                    let (sloped, right) = loss::of_words(scores, &words);
+                    found = (sloped.loss, right, words.len());
+                    scaled(sloped.slopes)
+                };
+                student.learn(&read, Some(moment), &mut slopes)?;
+            }
         }
-        found
+        Ok(found)
     }
 
     /// Does what takes time between two steps, and says how long that was.
@@ -413,9 +430,8 @@ impl<'a> Training<'a> {
                 rows.iter().enumerate().map(|(place, at)| (*at, place)).collect();
             for batch in order.chunks(size) {
                 self.check()?;
-                let texts: Vec<_> =
-                    batch.iter().map(|at| self.rows.examples[*at].tokens()).collect();
-                let found = self.learner.scores(&texts, &[]);
+                let texts = batch.iter().map(|at| self.rows.examples[*at].tokens()).collect();
+                let found = self.student.scores(&Read::of(texts))?;
                 for (at, found) in batch.iter().zip(found.chunks_exact(count)) {
                     scores[place[at] * count..][..count].copy_from_slice(found);
                 }
@@ -435,24 +451,27 @@ impl<'a> Training<'a> {
                 self.check()?;
                 // The same words are hidden at every evaluation.
                 let batch = self.batch(batch, usize::MAX);
-                let Some((shown, places, words)) = &batch.hidden else { continue };
-                let texts: Vec<_> = batch
-                    .examples
-                    .iter()
-                    .zip(shown)
-                    .map(|(at, ids)| crate::encoder::Tokens {
-                        ids,
-                        ..self.rows.examples[*at].tokens()
-                    })
-                    .collect();
-                let scores = self.learner.scores(&texts, places);
-                let (sloped, hits) = loss::of_words(&scores, words);
+                let examples = || batch.examples.iter().map(|at| &self.rows.examples[*at]);
+                let (scores, words) = if let Some((shown, places, words)) = &batch.hidden {
+                    let texts = examples().zip(shown);
+                    let texts =
+                        texts.map(|(example, ids)| Tokens { ids, ..example.tokens() }).collect();
+                    let read = Read { texts, places, answers: Vec::new() };
+                    (self.student.scores(&read)?, words.clone())
+                } else {
+                    let texts = examples().map(|example| example.tokens()).collect();
+                    let answers = batch.examples.iter().map(|at| self.rows.answers[*at].as_slice());
+                    let answers: Vec<&[u32]> = answers.collect();
+                    let words = answers.concat();
+                    (self.student.scores(&Read { texts, answers, ..Read::default() })?, words)
+                };
+                let (sloped, hits) = loss::of_words(&scores, &words);
                 loss += sloped.loss * words.len() as f64;
                 right += hits;
                 seen += words.len();
             }
             values.set(Metric::Loss, loss / seen.max(1) as f64);
-            values.set(Metric::Accuracy, right as f64 / seen.max(1) as f64);
+            values.set(self.share_of_right(), right as f64 / seen.max(1) as f64);
             None
         };
         Ok((EvalMetrics { step: self.state.step, pair_count: rows.len(), values }, confusion))
@@ -463,7 +482,7 @@ impl<'a> Training<'a> {
         let (metrics, confusion) = self.measured(&self.parts.validation, Part::Validation)?;
         let standing = self.evaluations.add(&metrics, &self.config);
         if standing == Standing::Best && self.config.eval_steps > 0 {
-            self.learner.save(&best::folder(self.run_dir, metrics.step), &self.identity)?;
+            self.student.save(&best::folder(self.run_dir, metrics.step), &self.identity)?;
         }
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
@@ -477,13 +496,13 @@ impl<'a> Training<'a> {
     }
 
     /// Writes the model or the adapter, what is needed to resume, and how far the run is.
-    fn save(&self, record: &mut RunRecord) -> Result<(), Error> {
+    fn save(&mut self, record: &mut RunRecord) -> Result<(), Error> {
         buffers::release();
         // A whole model is written once it has learned something; to resume, the checkpoint is enough.
-        if self.learner.is_adapter() || self.state.step > 0 {
-            self.learner.save(self.run_dir, &self.identity)?;
+        if self.student.is_adapter() || self.state.step > 0 {
+            self.student.save(self.run_dir, &self.identity)?;
         }
-        checkpoint::write(self.run_dir, &self.learner, &self.state)?;
+        self.student.write_checkpoint(self.run_dir, self.state)?;
         record.steps_done = self.state.step;
         record.best.clone_from(&self.evaluations.best);
         record.write(self.run_dir)?;
@@ -503,8 +522,8 @@ impl<'a> Training<'a> {
             let folder = best::folder(self.run_dir, best.step);
             if folder.is_dir() {
                 step = best.step;
-                self.learner.restore(&folder)?;
-                self.learner.save(self.run_dir, &self.identity)?;
+                self.student.restore(&folder)?;
+                self.student.save(self.run_dir, &self.identity)?;
             }
         }
         if self.parts.test.is_empty() || Tested::read(self.run_dir).is_some() {
@@ -538,7 +557,7 @@ impl<'a> Training<'a> {
         RunSummary {
             run_dir: self.run_dir.to_owned(),
             adapter_dir: self.run_dir.to_owned(),
-            model_dir: (!self.learner.is_adapter()).then(|| self.run_dir.to_owned()),
+            model_dir: (!self.student.is_adapter()).then(|| self.run_dir.to_owned()),
             steps_done: self.state.step,
             steps_planned: self.plan.steps,
             last_step: self.last_step,

@@ -20,7 +20,7 @@ pub(super) const CLASSIFY: ObjectiveFacts = ObjectiveFacts {
     name: "Classify",
     key: "classify",
     explanation: "A classifier: learn to give each text its label (one of several, or any number of \
-                  them) with a head on top of an encoder",
+                  them) with a head on top of an encoder or a decoder",
     aim: "Give texts their labels",
     before_the_first_step: None,
     columns: Want::Answers,
@@ -64,7 +64,7 @@ pub(super) const REGRESS: ObjectiveFacts = ObjectiveFacts {
     name: "Regress",
     key: "regress",
     explanation: "A number for each text (a rating, a score), learned with a head on top of an \
-                  encoder: the loss is the mean squared error",
+                  encoder or a decoder: the loss is the mean squared error",
     aim: "Give texts their numbers",
     before_the_first_step: None,
     columns: Want::Answers,

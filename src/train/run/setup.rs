@@ -146,7 +146,7 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
     problems.retain(|problem| problem.field != "model"); // it is here already
     if config.objective.reads_texts() {
         let name = config.objective.facts().name;
-        let message = format!("{name} trains an encoder, and this model is a decoder");
+        let message = format!("{name} reads texts with labels, which is another kind of run");
         problems.push(ConfigProblem { field: "objective", message });
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
