@@ -26,6 +26,8 @@ use crate::app::tasks::list_studies::ListStudies;
 use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
+use crate::app::tasks::rate_models::RateModels;
+use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
@@ -130,6 +132,8 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadStudyTable>(),
         TypeId::of::<ExportStudy>(),
         TypeId::of::<PrepareEvaluation>(),
+        TypeId::of::<RateModels>(),
+        TypeId::of::<ReadAnswers>(),
         TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),
         TypeId::of::<ReadTable>(),

@@ -18,6 +18,7 @@ pub enum Ask {
     ProjectFolder,
     PromptsFile,
     AnswersFile,
+    Battles,
     TaskFile,
     EvaluationTable,
     Documents,
@@ -170,6 +171,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => table_dialog("Open prompts"),
         Ask::AnswersFile => table_dialog("Open answers to compare"),
+        Ask::Battles => table_dialog("Open comparisons of models"),
         Ask::TaskFile => {
             dialog.set_title("Open a task file").add_filter("Task file", &["toml"]).pick_file()
         }

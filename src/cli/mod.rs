@@ -281,6 +281,7 @@ mod tests {
             "tuning-fork explore meaning --model m --input items.jsonl --layer 8 --pooling last",
             "tuning-fork explore tree --model m --text Once --branches 3 --depth 4 --greedy 20",
             "tuning-fork room questions.toml --address 192.168.1.20 --port 8080 --each 60 --json",
+            "tuning-fork room studies/a --variable tone --each 60",
             "tuning-fork room --addresses",
             "tuning-fork probe http://localhost:8000/v1 --model m --json",
             "tuning-fork serve --model m --adapter a --host 127.0.0.1 --port 8321 --json",

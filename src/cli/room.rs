@@ -11,22 +11,36 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::annotate::shared;
 use super::out;
 use crate::jobs::{self, Job, JobEnd, Quiet};
 use crate::lecture::questions::{self, Questions};
 use crate::room::address::{Address, addresses};
 use crate::room::ballots::{Counts, Room, Tally};
+use crate::room::coding;
 use crate::room::qr::QrCode;
 use crate::room::question::Question;
 use crate::room::results;
 use crate::room::server::{RoomEvent, serve};
+use crate::study::folder::Folder;
+use crate::study::item::Role;
+use crate::study::log::Use;
 use crate::web::listen::{ListenError, Place};
+use crate::words::counted;
+
+/// As many questions as a room takes.
+const MOST_TEXTS: usize = 500;
 
 #[derive(Debug, Args)]
 pub struct RoomArgs {
-    /// The questions, as a TOML file with a part `[[question]]` for each
+    /// The questions, as a TOML file with a part `[[question]]` for each; or the folder of a study,
+    /// whose texts the phones then code
     #[arg(required_unless_present = "addresses")]
     file: Option<PathBuf>,
+
+    /// Of a study: the variable that is asked; without it, the first that phones can be asked
+    #[arg(long, value_name = "NAME")]
+    variable: Option<String>,
 
     /// The address of this computer at which phones reach it; without it, the likeliest one
     #[arg(long, value_name = "IP")]
@@ -66,8 +80,17 @@ pub fn run(args: &RoomArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let file = args.file.as_deref().context("the file with the questions is missing")?;
-    let questions =
-        questions::read(file).with_context(|| format!("{} cannot be asked", file.display()))?;
+    let cannot = || format!("{} cannot be asked", file.display());
+    // Open until the votes are in it: no window writes to it in between.
+    let mut study = if file.is_dir() {
+        Some(shared::open(file, Use::Write).with_context(cannot)?)
+    } else {
+        None
+    };
+    let questions = match &study {
+        Some(folder) => of_study(folder, args.variable.as_deref()).with_context(cannot)?,
+        None => questions::read(file).with_context(cannot)?,
+    };
     let ip = args.address.or_else(|| found.first().map(|address| address.ip)).context(
         "this computer has no address that phones could reach. Connect it to the network that the \
          phones are in. To try the page on this computer alone: --address 127.0.0.1",
@@ -80,7 +103,44 @@ pub fn run(args: &RoomArgs) -> anyhow::Result<()> {
             break;
         }
     }
-    hall.end(&free_name(args.out.as_deref(), file))
+    if let Some(folder) = &mut study {
+        hall.room.take_away();
+        let now = shared::now()?;
+        let digits: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
+        let merged =
+            coding::take_votes(folder, &hall.room.asked(), &format!("room-{digits}"), &now)?;
+        let added = merged.iter().map(|merged| merged.added).sum::<usize>();
+        if args.json {
+            out::json(&json!({"event": "coded", "coders": merged.len(), "verdicts": added}))?;
+        } else {
+            let verdicts = counted(added, "verdict", "verdicts");
+            let coders = counted(merged.len(), "phone", "phones");
+            out::line(&format!("{verdicts} of {coders} are in the study"))?;
+        }
+    }
+    let beside = if file.is_dir() { file.join("phones") } else { file.to_owned() };
+    hall.end(&free_name(args.out.as_deref(), &beside))
+}
+
+/// A study's texts as questions, in the order of its file.
+fn of_study(folder: &Folder, variable: Option<&str>) -> anyhow::Result<Questions> {
+    let place = match variable {
+        Some(name) => {
+            let found = folder.study.codebook.named(name);
+            found.with_context(|| format!("the study has no variable “{name}”"))?.0
+        }
+        None => coding::first_variable(folder).map_err(anyhow::Error::msg)?,
+    };
+    let coded = (0..folder.items.len()).filter(|at| folder.items[*at].role == Role::Coding);
+    let questions = coded.take(MOST_TEXTS).map(|at| {
+        let text = &folder.items[at].id;
+        coding::question(folder, at, place).map_err(|why| anyhow::anyhow!("text {text}: {why}"))
+    });
+    let questions = questions.collect::<anyhow::Result<Vec<_>>>()?;
+    if folder.items.len() > MOST_TEXTS {
+        out::note(&format!("A room is asked at most {MOST_TEXTS} texts: the first ones"));
+    }
+    Ok(Questions { title: folder.study.name.clone(), questions })
 }
 
 /// The room as the terminal shows it.

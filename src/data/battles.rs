@@ -149,12 +149,7 @@ fn comparator(whole: &Value) -> Option<Battles> {
 pub fn of_records(records: &[VerdictRecord]) -> Battles {
     let mut battles = Battles::default();
     for record in records {
-        let named = |key: &str| match record.more.get(key) {
-            Some(Value::String(name)) => Some(name.clone()),
-            Some(Value::Object(model)) => model.get("name")?.as_str().map(str::to_owned),
-            _ => None,
-        };
-        let (Some(first), Some(second)) = (named("left_model"), named("right_model")) else {
+        let Some([first, second]) = record.models() else {
             battles.one_model += 1;
             continue;
         };

@@ -7,7 +7,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::data::pair::Verdict;
+use crate::data::pair_rows;
 use crate::data::record::VerdictRecord;
+use crate::data::remarks::Strength;
 use crate::files;
 
 /// Another program's form.
@@ -18,11 +20,22 @@ pub enum PairForm {
     Argilla,
     Potato,
     Alpaca,
+    Csv,
+    Unpaired,
+    Sft,
 }
 
 impl PairForm {
-    pub const ALL: [Self; 5] =
-        [Self::LabelStudio, Self::LlmComparator, Self::Argilla, Self::Potato, Self::Alpaca];
+    pub const ALL: [Self; 8] = [
+        Self::Csv,
+        Self::Unpaired,
+        Self::Sft,
+        Self::LabelStudio,
+        Self::LlmComparator,
+        Self::Argilla,
+        Self::Potato,
+        Self::Alpaca,
+    ];
 
     /// As the command line names it.
     pub fn name(self) -> &'static str {
@@ -32,6 +45,9 @@ impl PairForm {
             Self::Argilla => "argilla",
             Self::Potato => "potato",
             Self::Alpaca => "alpaca",
+            Self::Csv => "csv",
+            Self::Unpaired => "trl-unpaired",
+            Self::Sft => "sft",
         }
     }
 
@@ -43,6 +59,9 @@ impl PairForm {
             Self::Argilla => "Argilla (records)",
             Self::Potato => "Potato",
             Self::Alpaca => "Alpaca with dataset_info.json (LLaMA-Factory)",
+            Self::Csv => "CSV with everything, a row a verdict",
+            Self::Unpaired => "Unpaired, each answer with a label (TRL, for KTO)",
+            Self::Sft => "The better or own answers (TRL, for SFT)",
         }
     }
 
@@ -54,6 +73,9 @@ impl PairForm {
             Self::Argilla => "argilla.json",
             Self::Potato => "potato.jsonl",
             Self::Alpaca => "alpaca.json",
+            Self::Csv => "pairs.csv",
+            Self::Unpaired => "unpaired.jsonl",
+            Self::Sft => "sft.jsonl",
         }
     }
 
@@ -77,6 +99,9 @@ pub fn write(records: &[VerdictRecord], form: PairForm, path: &Path) -> io::Resu
             (rows.concat(), rows.len())
         }
         PairForm::Alpaca => array(records.iter().filter_map(alpaca)),
+        PairForm::Csv => pair_rows::csv(records)?,
+        PairForm::Unpaired => pair_rows::unpaired(records),
+        PairForm::Sft => pair_rows::sft(records),
     };
     files::write_atomic(path, text.as_bytes())?;
     if form == PairForm::Alpaca {
@@ -146,22 +171,13 @@ fn label_studio((at, record): (usize, &VerdictRecord)) -> Value {
     })
 }
 
-/// The two models that a record knows: of the left and of the right answer.
-pub fn models_of(record: &VerdictRecord) -> Option<[String; 2]> {
-    let named = |key: &str| match record.more.get(key)? {
-        Value::String(name) => Some(name.clone()),
-        other => other.get("name")?.as_str().map(str::to_owned),
-    };
-    Some([named("left_model")?, named("right_model")?])
-}
-
 /// Where all records have the same two models, A and B are these; else A is the left answer and B the
 /// right one. Its score is above 0 where A is better.
 fn llm_comparator(records: &[VerdictRecord]) -> (Value, usize) {
     let mut names: Vec<String> = Vec::new();
     let mut is_known = !records.is_empty();
     for record in records {
-        match models_of(record) {
+        match record.models() {
             Some(models) => {
                 for model in models {
                     if !names.contains(&model) {
@@ -179,13 +195,19 @@ fn llm_comparator(records: &[VerdictRecord]) -> (Value, usize) {
     }
     let mut examples = Vec::new();
     for record in records {
+        // Its scale goes to 1.5: better, much better.
+        let by = match record.remarks.strength {
+            Some(Strength::Little) => 0.5,
+            Some(Strength::Clearly) | None => 1.0,
+            Some(Strength::Much) => 1.5,
+        };
         let score = match record.verdict {
-            Verdict::Left => 1.0,
-            Verdict::Right => -1.0,
+            Verdict::Left => by,
+            Verdict::Right => -by,
             Verdict::Tie | Verdict::BothBad => 0.0,
             Verdict::Skip => continue,
         };
-        let is_flipped = is_known && models_of(record).is_some_and(|[left, _]| left != names[0]);
+        let is_flipped = is_known && record.models().is_some_and(|[left, _]| left != names[0]);
         let (a, b) =
             if is_flipped { (&record.right, &record.left) } else { (&record.left, &record.right) };
         let score: f64 = if is_flipped && score != 0.0 { -score } else { score };
@@ -196,7 +218,7 @@ fn llm_comparator(records: &[VerdictRecord]) -> (Value, usize) {
             "output_text_b": b.text,
             "score": score,
             "individual_rater_scores": [
-                {"is_flipped": is_flipped, "score": score, "rationale": ""}
+                {"is_flipped": is_flipped, "score": score, "rationale": record.remarks.reason}
             ],
             "custom_fields": {"verdict": record.verdict, "seconds": record.seconds_taken},
         }));
@@ -233,7 +255,13 @@ fn argilla(record: &VerdictRecord) -> Option<Value> {
             "answer_a": record.left.text,
             "answer_b": record.right.text,
         },
-        "metadata": {"created_at": record.created_at, "seconds": record.seconds_taken},
+        "metadata": {
+            "created_at": record.created_at,
+            "seconds": record.seconds_taken,
+            "strength": record.remarks.strength,
+            "reason": record.remarks.reason,
+            "flagged": record.remarks.flagged,
+        },
         "suggestions": {},
         "responses": {
             "preference": [{"value": value, "user_id": "00000000-0000-0000-0000-000000000001"}]
@@ -263,8 +291,8 @@ fn alpaca(record: &VerdictRecord) -> Option<Value> {
     Some(json!({
         "instruction": record.prompt.words(),
         "input": "",
-        "chosen": chosen.text,
-        "rejected": rejected.text,
+        "chosen": chosen,
+        "rejected": rejected,
     }))
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::data::pair::{Message, PreferencePair, Text, Verdict};
+use crate::data::remarks::{From as MadeFrom, Remarks};
 
 /// The version of the record's layout that this program writes.
 pub const RECORD_VERSION: u32 = 1;
@@ -56,6 +57,10 @@ pub struct VerdictRecord {
     /// `tuning-fork 0.1.0`
     pub program: String,
 
+    /// How much better, by which criteria, why, and what the person would have answered.
+    #[serde(flatten)]
+    pub remarks: Remarks,
+
     /// What a later version wrote and this one does not know. Kept, so that nothing is lost.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -81,7 +86,7 @@ pub struct AdapterUsed {
     /// Of `adapter_model.safetensors`.
     pub sha256: String,
 
-    /// `on` or `off`: whether it took part.
+    /// `on` or `off`: whether it took part. `compared`: in one of the two answers.
     pub mode: String,
 }
 
@@ -106,12 +111,31 @@ pub enum Form {
 
 impl VerdictRecord {
     /// The better and the worse answer, if the verdict says which.
-    pub fn chosen_and_rejected(&self) -> Option<(&ShownAnswer, &ShownAnswer)> {
-        match self.verdict {
-            Verdict::Left => Some((&self.left, &self.right)),
-            Verdict::Right => Some((&self.right, &self.left)),
+    ///
+    /// An answer that the person wrote is better than both. The worse one is then the one that the
+    /// verdict calls so; where it calls none so, the one that the person began with.
+    pub fn chosen_and_rejected(&self) -> Option<(&str, &str)> {
+        let (left, right) = (self.left.text.as_str(), self.right.text.as_str());
+        let worse = match self.verdict {
+            Verdict::Left => Some((left, right)),
+            Verdict::Right => Some((right, left)),
             Verdict::Tie | Verdict::BothBad | Verdict::Skip => None,
-        }
+        };
+        let Some(written) = &self.remarks.written else { return worse };
+        let begun_with = match written.from {
+            MadeFrom::Left | MadeFrom::Nothing => left,
+            MadeFrom::Right => right,
+        };
+        Some((&written.text, worse.map_or(begun_with, |(_, worse)| worse)))
+    }
+
+    /// The two models that a record knows: of the left and of the right answer.
+    pub fn models(&self) -> Option<[String; 2]> {
+        let named = |key: &str| match self.more.get(key)? {
+            Value::String(name) => Some(name.clone()),
+            other => other.get("name")?.as_str().map(str::to_owned),
+        };
+        Some([named("left_model")?, named("right_model")?])
     }
 
     /// The pair to train on in the form in which it was asked: a prompt of plain text, which a model
@@ -135,13 +159,13 @@ impl VerdictRecord {
     /// continues a plain prompt is left as it is.
     pub fn pair(&self, form: Form) -> Option<PreferencePair> {
         let (chosen, rejected) = self.chosen_and_rejected()?;
-        let answer = |answer: &ShownAnswer| match form {
-            Form::Conversational => Text::Messages(vec![Message::new("assistant", &answer.text)]),
+        let answer = |answer: &str| match form {
+            Form::Conversational => Text::Messages(vec![Message::new("assistant", answer)]),
             Form::Standard => Text::Plain(match &self.prompt {
-                Text::Messages(_) if !answer.text.starts_with(char::is_whitespace) => {
-                    format!(" {}", answer.text)
+                Text::Messages(_) if !answer.starts_with(char::is_whitespace) => {
+                    format!(" {answer}")
                 }
-                Text::Messages(_) | Text::Plain(_) => answer.text.clone(),
+                Text::Messages(_) | Text::Plain(_) => answer.to_owned(),
             }),
         };
         let prompt = match (form, &self.prompt) {
@@ -184,6 +208,7 @@ pub(crate) mod tests {
             sampling: serde_json::json!({"temperature": 0.7}),
             max_new_tokens: 40,
             program: "tuning-fork 0.1.0".to_owned(),
+            remarks: Remarks::default(),
             more: Map::new(),
         }
     }
@@ -200,6 +225,21 @@ pub(crate) mod tests {
         assert_eq!(words(Verdict::Tie), None);
         assert_eq!(words(Verdict::BothBad), None);
         assert_eq!(words(Verdict::Skip), None);
+    }
+
+    #[test]
+    fn an_answer_of_ones_own_is_better_than_what_it_was_made_from() {
+        use crate::data::remarks::Written;
+        let texts = |verdict, from| {
+            let mut record = record("1", "why", verdict);
+            record.remarks.written = Some(Written { text: "mine".to_owned(), from });
+            let (chosen, rejected) = record.chosen_and_rejected().unwrap();
+            assert_eq!(chosen, "mine");
+            rejected.split(' ').next().unwrap_or_default().to_owned()
+        };
+        assert_eq!(texts(Verdict::Left, MadeFrom::Left), "right");
+        assert_eq!(texts(Verdict::BothBad, MadeFrom::Right), "right");
+        assert_eq!(texts(Verdict::Tie, MadeFrom::Nothing), "left");
     }
 
     #[test]

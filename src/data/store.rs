@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,12 @@ pub enum StoreError {
 
     #[error("no project is open; the verdicts stay in memory ({unsaved} not saved)")]
     NoPlace { unsaved: usize },
+
+    #[error(
+        "another window has {} open, and writes its own verdicts to it; the verdicts of this window \
+         stay in memory ({unsaved} not saved)", path.display()
+    )]
+    OtherWindow { path: PathBuf, unsaved: usize },
 }
 
 /// A line that takes a verdict back.
@@ -40,9 +47,18 @@ struct Tombstone {
     created_at: String,
 }
 
-/// A line of the file. A tombstone has the key `undo`, and a verdict has not.
+/// A line that puts back what was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Return {
+    /// The id of the verdict that counts again.
+    redo: String,
+    created_at: String,
+}
+
+/// A line of the file. A tombstone has the key `undo`, a return `redo`, and a verdict neither.
 enum Line {
     Undo(Tombstone),
+    Redo(Return),
     Verdict(Box<VerdictRecord>),
 }
 
@@ -111,6 +127,9 @@ pub struct VerdictCounts {
     pub tie: usize,
     pub both_bad: usize,
     pub skipped: usize,
+
+    /// Of those without a better answer: how many have one that the person wrote.
+    pub written: usize,
 }
 
 impl VerdictCounts {
@@ -124,23 +143,31 @@ impl VerdictCounts {
                 Verdict::BothBad => &mut counts.both_bad,
                 Verdict::Skip => &mut counts.skipped,
             } += 1;
+            if !record.verdict.is_preference() && record.remarks.written.is_some() {
+                counts.written += 1;
+            }
         }
         counts
     }
 
     /// Verdicts that say which answer is better: the pairs to train on.
     pub fn pairs(&self) -> usize {
+        self.decided() + self.written
+    }
+
+    /// Verdicts for one of the two answers that were shown.
+    fn decided(&self) -> usize {
         self.left + self.right
     }
 
     pub fn all(&self) -> usize {
-        self.pairs() + self.tie + self.both_bad + self.skipped
+        self.decided() + self.tie + self.both_bad + self.skipped
     }
 
     /// How often the left answer was the better one, 0 to 1; far from a half says that the side
     /// decided. `None` without pairs.
     pub fn left_share(&self) -> Option<f64> {
-        (self.pairs() > 0).then(|| self.left as f64 / self.pairs() as f64)
+        (self.decided() > 0).then(|| self.left as f64 / self.decided() as f64)
     }
 }
 
@@ -153,8 +180,24 @@ pub struct PairStore {
     /// Those that count, in the order they were made.
     records: Vec<VerdictRecord>,
 
+    /// For each of them, the how manyth verdict of the file it is.
+    numbers: Vec<usize>,
+
+    /// Those whose place another one has taken.
+    replaced: Vec<(usize, VerdictRecord)>,
+
+    /// Those that were taken back and can be put back, the latest last.
+    undone: Vec<(usize, VerdictRecord)>,
+
+    /// Verdicts of the file, whether they count or not.
+    count: usize,
+
     /// Lines that could not be written, oldest first.
     unsaved: Vec<String>,
+
+    /// Whether other windows are kept from writing to the file, and what keeps them.
+    is_shared: bool,
+    lock: Option<Arc<files::Lock>>,
 }
 
 /// A store that was opened, and what came with it.
@@ -170,10 +213,17 @@ pub struct Opened {
 impl PairStore {
     /// Reads `path` as [`Self::open`] does, and writes what `before` could not write there.
     pub fn open_after(path: &Path, before: &Self) -> Result<Opened, StoreError> {
-        let (mut store, recovered) = Self::open(path)?;
-        let waiting = before.unsaved.iter().filter_map(|line| parse(line.as_bytes()).ok()?);
-        waiting.for_each(|line| store.take_in(line));
+        // Before it is read: nobody writes to it in between.
+        let held = match &before.lock {
+            Some(lock) if before.path.as_deref() == Some(path) => Ok(Some(Arc::clone(lock))),
+            _ => hold(path),
+        };
+        // Where no lock can be made, nothing can be written either, and that says why.
+        let is_shared = held.is_ok();
+        let (mut store, recovered) = Self::open_with(path, held.ok().flatten())?;
+        store.is_shared = is_shared;
         store.unsaved.clone_from(&before.unsaved);
+        store.take_in_unsaved();
         let carried_over = store.write_unsaved().map(drop);
         Ok(Opened { store, recovered, carried_over })
     }
@@ -183,13 +233,23 @@ impl PairStore {
     /// lines that are no verdicts are left where they are and passed over. A file without a single
     /// verdict is somebody's own: it is refused, and nothing is done to it.
     pub fn open(path: &Path) -> Result<(Self, Recovered), StoreError> {
+        Self::open_with(path, None)
+    }
+
+    /// `lock`: held from now on.
+    fn open_with(
+        path: &Path,
+        lock: Option<Arc<files::Lock>>,
+    ) -> Result<(Self, Recovered), StoreError> {
+        // Where a window has it, a last line without an end is being written.
+        let is_own = lock.is_some() || !files::is_locked(&lock_path(path));
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(StoreError::Read { path: path.to_owned(), source }),
         };
         let mut recovered = Recovered::default();
-        let mut store = Self { path: Some(path.to_owned()), ..Self::default() };
+        let mut store = Self { path: Some(path.to_owned()), lock, ..Self::default() };
         if let Some(BadLine { line, problem }) = of_somebody_else(&bytes) {
             return Err(StoreError::NoVerdicts { path: path.to_owned(), line, problem });
         }
@@ -200,7 +260,8 @@ impl PairStore {
                 Ok(None) => {}
                 Ok(Some(line)) => store.take_in(line),
                 Err(_) if !whole => {
-                    let moved_to = files::move_aside(path, &bytes[..start], line).ok();
+                    let moved = is_own.then(|| files::move_aside(path, &bytes[..start], line));
+                    let moved_to = moved.and_then(Result::ok);
                     recovered.cut_short = Some((line.len(), moved_to));
                 }
                 Err(problem) => recovered.bad_lines.push(BadLine { line: index + 1, problem }),
@@ -213,13 +274,66 @@ impl PairStore {
 
     fn take_in(&mut self, line: Line) {
         match line {
-            Line::Verdict(record) => self.records.push(*record),
+            Line::Verdict(record) => self.add(*record),
             Line::Undo(tombstone) => {
-                if let Some(at) = self.records.iter().rposition(|r| r.id == tombstone.undo) {
-                    self.records.remove(at);
-                }
+                self.take_back(&tombstone.undo);
+            }
+            Line::Redo(back) => {
+                self.put_back(&back.redo);
             }
         }
+    }
+
+    /// A verdict that was just made: what was taken back before stays so.
+    fn add(&mut self, record: VerdictRecord) {
+        self.undone.clear();
+        self.count += 1;
+        self.count_in(self.count, record);
+    }
+
+    /// Lets a verdict count, in place of the one that it replaces.
+    fn count_in(&mut self, number: usize, record: VerdictRecord) {
+        if let Some(old) = &record.remarks.replaces
+            && let Some(at) = self.records.iter().rposition(|known| known.id == *old)
+        {
+            self.replaced.push((self.numbers.remove(at), self.records.remove(at)));
+        }
+        let at = self.numbers.partition_point(|known| *known <= number);
+        self.numbers.insert(at, number);
+        self.records.insert(at, record);
+    }
+
+    fn take_back(&mut self, id: &str) -> Option<VerdictRecord> {
+        let at = self.records.iter().rposition(|record| record.id == id)?;
+        let (number, record) = (self.numbers.remove(at), self.records.remove(at));
+        if let Some(old) = &record.remarks.replaces
+            && let Some(at) = self.replaced.iter().rposition(|(_, known)| known.id == *old)
+        {
+            let (number, old) = self.replaced.remove(at);
+            let at = self.numbers.partition_point(|known| *known <= number);
+            self.numbers.insert(at, number);
+            self.records.insert(at, old);
+        }
+        self.undone.push((number, record.clone()));
+        Some(record)
+    }
+
+    fn put_back(&mut self, id: &str) -> bool {
+        let Some(at) = self.undone.iter().rposition(|(_, record)| record.id == id) else {
+            return false;
+        };
+        let (number, record) = self.undone.remove(at);
+        self.count_in(number, record);
+        true
+    }
+
+    /// What is not written yet counts, too.
+    fn take_in_unsaved(&mut self) {
+        let waiting = std::mem::take(&mut self.unsaved);
+        for line in waiting.iter().filter_map(|line| parse(line.as_bytes()).ok()?) {
+            self.take_in(line);
+        }
+        self.unsaved = waiting;
     }
 
     /// `None`: no project is open.
@@ -230,6 +344,26 @@ impl PairStore {
     /// The verdicts that count, in the order they were made.
     pub fn records(&self) -> &[VerdictRecord] {
         &self.records
+    }
+
+    /// Every verdict that was not taken back, in the order they were made, also those whose place
+    /// another one has taken.
+    pub fn history(&self) -> Vec<VerdictRecord> {
+        let own = self.numbers.iter().copied().zip(&self.records);
+        let mut all: Vec<_> =
+            own.chain(self.replaced.iter().map(|(number, record)| (*number, record))).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, record)| record.clone()).collect()
+    }
+
+    /// What was taken back and can be put back, the latest last.
+    pub fn undone(&self) -> Vec<VerdictRecord> {
+        self.undone.iter().map(|(_, record)| record.clone()).collect()
+    }
+
+    /// Whether another window writes to the file of this one.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_shared && self.lock.is_none()
     }
 
     pub fn counts(&self) -> VerdictCounts {
@@ -245,7 +379,7 @@ impl PairStore {
     /// and written with the next one that can be.
     pub fn append(&mut self, record: VerdictRecord) -> Result<(), StoreError> {
         let line = serde_json::to_string(&record);
-        self.records.push(record);
+        self.add(record);
         self.write(line)
     }
 
@@ -256,17 +390,42 @@ impl PairStore {
         id: &str,
         created_at: &str,
     ) -> Result<Option<VerdictRecord>, StoreError> {
-        let Some(at) = self.records.iter().rposition(|record| record.id == id) else {
-            return Ok(None);
-        };
-        let record = self.records.remove(at);
+        let Some(record) = self.take_back(id) else { return Ok(None) };
         let tombstone = Tombstone { undo: id.to_owned(), created_at: created_at.to_owned() };
         self.write(serde_json::to_string(&tombstone))?;
         Ok(Some(record))
     }
 
+    /// Puts back a verdict that was taken back, with a line that says so. `Ok(false)`: there is none.
+    pub fn redo(&mut self, id: &str, created_at: &str) -> Result<bool, StoreError> {
+        if !self.put_back(id) {
+            return Ok(false);
+        }
+        let back = Return { redo: id.to_owned(), created_at: created_at.to_owned() };
+        self.write(serde_json::to_string(&back))?;
+        Ok(true)
+    }
+
+    /// Tries to take the file over from a window that has had it. True: done, and what that one wrote
+    /// counts here, too.
+    pub fn take_over(&mut self) -> Result<bool, StoreError> {
+        let Some(path) = self.path.clone().filter(|_| self.is_elsewhere()) else {
+            return Ok(false);
+        };
+        let Some(lock) = hold(&path).ok().flatten() else { return Ok(false) };
+        let (fresh, _) = Self::open_with(&path, Some(lock))?;
+        let unsaved = std::mem::take(&mut self.unsaved);
+        *self = Self { unsaved, is_shared: true, ..fresh };
+        self.take_in_unsaved();
+        Ok(true)
+    }
+
     /// Tries again to write what could not be written; says how many lines that were.
     pub fn write_unsaved(&mut self) -> Result<usize, StoreError> {
+        if self.is_elsewhere() && !self.unsaved.is_empty() && !self.take_over()? {
+            let path = self.path.clone().unwrap_or_default();
+            return Err(StoreError::OtherWindow { path, unsaved: self.unsaved.len() });
+        }
         let mut written = 0;
         while let Some(line) = self.unsaved.first() {
             let unsaved = self.unsaved.len();
@@ -291,13 +450,14 @@ impl PairStore {
             source,
         };
         let mut text = String::new();
-        for record in &self.records {
-            let line = serde_json::to_string(record).map_err(|err| write_error(err.into()))?;
+        for record in self.history() {
+            let line = serde_json::to_string(&record).map_err(|err| write_error(err.into()))?;
             text.push_str(&line);
             text.push('\n');
         }
         files::write_atomic(path, text.as_bytes()).map_err(write_error)?;
         self.path = Some(path.to_owned());
+        (self.lock, self.is_shared) = (None, false);
         self.unsaved.clear();
         Ok(())
     }
@@ -331,6 +491,17 @@ fn of_somebody_else(bytes: &[u8]) -> Option<BadLine> {
     first
 }
 
+/// Beside the verdicts: held by the window that writes them.
+fn lock_path(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.lock"))
+}
+
+/// `None`: another window has it.
+fn hold(path: &Path) -> io::Result<Option<Arc<files::Lock>>> {
+    Ok(files::lock(&lock_path(path))?.map(Arc::new))
+}
+
 /// A line of the file; `None` for a blank one. The error says what is wrong with it.
 fn parse(line: &[u8]) -> Result<Option<Line>, String> {
     let text = std::str::from_utf8(line)
@@ -344,6 +515,8 @@ fn parse(line: &[u8]) -> Result<Option<Line>, String> {
         serde_json::from_str(text).map_err(|err| format!("it is not JSON ({err})"))?;
     let line = if value.get("undo").is_some() {
         serde_json::from_value(value).map(Line::Undo)
+    } else if value.get("redo").is_some() {
+        serde_json::from_value(value).map(Line::Redo)
     } else {
         serde_json::from_value(value).map(Line::Verdict)
     };
@@ -351,162 +524,8 @@ fn parse(line: &[u8]) -> Result<Option<Line>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::record::tests::record;
-
-    fn folder() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pairs.jsonl");
-        (folder, path)
-    }
-
-    fn ids(store: &PairStore) -> Vec<&str> {
-        store.records().iter().map(|record| record.id.as_str()).collect()
-    }
-
-    const LATER: &str = "2026-11-21T20:40:00.000Z";
-
-    #[test]
-    fn a_verdict_is_on_the_disk_before_the_next_one_is_asked_for() {
-        let (_folder, path) = folder();
-        let (mut store, recovered) = PairStore::open(&path).unwrap();
-        assert_eq!(recovered, Recovered::default());
-        store.append(record("1", "a", Verdict::Left)).unwrap();
-        store.append(record("2", "b", Verdict::Tie)).unwrap();
-        let (again, recovered) = PairStore::open(&path).unwrap();
-        assert_eq!(again.records(), store.records());
-        assert!(recovered.is_clean() && recovered.verdict_count == 2);
-        assert_eq!(again.counts().pairs(), 1); // a tie is not a pair
-    }
-
-    #[test]
-    fn undo_adds_a_line_and_rewrites_nothing() {
-        let (_folder, path) = folder();
-        let (mut store, _) = PairStore::open(&path).unwrap();
-        store.append(record("1", "a", Verdict::Left)).unwrap();
-        store.append(record("2", "b", Verdict::Right)).unwrap();
-        let before = std::fs::read_to_string(&path).unwrap();
-        let taken_back = store.undo("2", LATER).unwrap();
-        assert_eq!(taken_back.map(|record| record.id).as_deref(), Some("2"));
-        assert_eq!(store.undo("2", LATER).unwrap(), None); // only once
-        let after = std::fs::read_to_string(&path).unwrap();
-        let added = after.strip_prefix(&before).unwrap();
-        assert_eq!(added, format!("{{\"undo\":\"2\",\"created_at\":\"{LATER}\"}}\n"));
-        assert_eq!(ids(&PairStore::open(&path).unwrap().0), ["1"]);
-    }
-
-    #[test]
-    fn a_kill_at_any_byte_of_a_write_loses_at_most_that_verdict() {
-        let (_folder, path) = folder();
-        let (mut store, _) = PairStore::open(&path).unwrap();
-        store.append(record("1", "a", Verdict::Left)).unwrap();
-        let first = std::fs::read(&path).unwrap();
-        store.append(record("2", "Qualität?", Verdict::Right)).unwrap();
-        let both = std::fs::read(&path).unwrap();
-        let damaged = path.with_extension("jsonl.damaged");
-        // Every seventh byte, and each of the last ones; every single one takes seconds.
-        let all = first.len()..=both.len();
-        for length in all.clone().step_by(7).chain(all.skip(both.len() - first.len() - 3)) {
-            std::fs::remove_file(&damaged).ok();
-            files::write_atomic(&path, &both[..length]).unwrap();
-            let (mut store, recovered) = PairStore::open(&path).unwrap();
-            // All but the line feed is a whole verdict.
-            let whole = length + 1 >= both.len();
-            let expected: &[&str] = if whole { &["1", "2"] } else { &["1"] };
-            assert_eq!(ids(&store), expected, "killed after {length} bytes");
-            let torn = length - first.len();
-            if torn > 0 && !whole {
-                assert_eq!(recovered.cut_short, Some((torn, Some(damaged.clone()))));
-                assert_eq!(std::fs::read(&path).unwrap(), first);
-                assert!(recovered.sentences()[0].contains("was cut short"));
-            } else {
-                assert!(recovered.is_clean());
-            }
-            store.append(record("3", "c", Verdict::Left)).unwrap();
-            let (again, recovered) = PairStore::open(&path).unwrap();
-            assert_eq!(again.records(), store.records());
-            assert!(recovered.is_clean());
-        }
-    }
-
-    #[test]
-    fn a_bad_line_in_the_middle_is_named_and_kept() {
-        let (_folder, path) = folder();
-        let (mut store, _) = PairStore::open(&path).unwrap();
-        store.append(record("1", "a", Verdict::Left)).unwrap();
-        files::append_line(&path, "{\"prompt\": ").unwrap();
-        files::append_line(&path, "{\"id\": \"x\"}").unwrap();
-        store.append(record("2", "b", Verdict::Right)).unwrap();
-        let before = std::fs::read(&path).unwrap();
-        let (again, recovered) = PairStore::open(&path).unwrap();
-        assert_eq!(ids(&again), ["1", "2"]);
-        let lines: Vec<usize> = recovered.bad_lines.iter().map(|bad| bad.line).collect();
-        assert_eq!(lines, [2, 3]);
-        assert!(recovered.bad_lines[1].problem.contains("version"), "{recovered:?}");
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-    }
-
-    #[test]
-    fn a_file_of_training_pairs_is_not_taken_for_verdicts_and_stays_as_it_is() {
-        let (_folder, path) = folder();
-        let pair = r#"{"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}"#;
-        for text in [format!("{pair}\n{pair}\n"), format!("{pair}\n{pair}"), pair.to_owned()] {
-            files::write_atomic(&path, text.as_bytes()).unwrap();
-            let told = PairStore::open(&path).unwrap_err().to_string();
-            assert!(told.contains("(line 1: ") && told.contains("rename it"), "{told}");
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-            assert!(!path.with_extension("jsonl.damaged").exists());
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_written_stays_and_can_be_saved_elsewhere() {
-        let (folder, _) = folder();
-        // A folder in the file's place: no permissions needed, fails for root too.
-        let path = folder.path().join("taken");
-        let (mut store, _) = PairStore::open(&path).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        for (id, prompt) in [("1", "a"), ("2", "b")] {
-            let err = store.append(record(id, prompt, Verdict::Left)).unwrap_err();
-            assert!(err.to_string().contains("stay in memory"));
-        }
-        assert!(store.undo("1", LATER).is_err());
-        assert_eq!((ids(&store), store.unsaved_count()), (vec!["2"], 3));
-
-        let elsewhere = folder.path().join("elsewhere.jsonl");
-        store.save_to(&elsewhere).unwrap();
-        store.append(record("3", "c", Verdict::Tie)).unwrap();
-        assert_eq!(store.unsaved_count(), 0);
-        assert_eq!(ids(&PairStore::open(&elsewhere).unwrap().0), ["2", "3"]);
-    }
-
-    #[test]
-    fn what_waited_is_written_in_order_once_it_can_be() {
-        let (folder, _) = folder();
-        let path = folder.path().join("taken");
-        let (mut store, _) = PairStore::open(&path).unwrap();
-        std::fs::create_dir(&path).unwrap();
-        store.append(record("1", "a", Verdict::Left)).unwrap_err();
-        std::fs::remove_dir(&path).unwrap();
-        store.append(record("2", "b", Verdict::Right)).unwrap();
-        assert_eq!(ids(&PairStore::open(&path).unwrap().0), ["1", "2"]);
-    }
-
-    #[test]
-    fn the_left_share_counts_decided_verdicts_only() {
-        let records = [
-            record("1", "a", Verdict::Left),
-            record("2", "b", Verdict::Left),
-            record("3", "c", Verdict::Right),
-            record("4", "d", Verdict::Tie),
-        ];
-        let counts = VerdictCounts::of(&records);
-        assert_eq!(counts.left_share(), Some(2.0 / 3.0));
-        assert_eq!((counts.pairs(), counts.all()), (3, 4));
-        assert_eq!(VerdictCounts::default().left_share(), None);
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;
 
 #[cfg(test)]
 #[path = "store_properties.rs"]

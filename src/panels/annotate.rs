@@ -1,17 +1,30 @@
 //! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
 
+mod answers;
+pub mod arena;
+mod beside;
+mod list;
 mod phones;
+mod rank;
+mod setup;
 mod verdicts;
 
 use eframe::egui;
-use eframe::egui::{Align, Key, Label, Layout, Modifiers, ScrollArea, Sides, TextEdit, Ui};
+use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 
+use self::answers::answers_ui;
+use self::beside::{CRITERIA, DIGITS, beside_ui, open, strength_ui, write_own};
+use self::list::{list_ui, verdict_words};
 use self::phones::phones_ui;
+use self::rank::{rank_buttons_ui, ranked_ui, take_rank_keys};
+use self::setup::setup_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
 use crate::data::pair_forms::PairForm;
+use crate::data::remarks::Strength;
 use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
-use crate::state::annotate::{AnnotateState, Phase, Side};
+use crate::state::annotate::draft::Field;
+use crate::state::annotate::{AnnotateState, Phase};
 use crate::state::command::{
     AnnotateCommand, Commands, MappingCommand, ViewCommand, WindowCommand,
 };
@@ -28,14 +41,26 @@ const NO_MODEL: &str = "Load a model first";
 const GENERATE: &str = "Generate two answers";
 
 /// The keys of the panel, for the list that `?` shows: key, what it does.
-pub const KEYS: [(&str, &str); 7] = [
+pub const KEYS: [(&str, &str); 19] = [
     ("1", "Left is better"),
     ("2", "Right is better"),
     ("3", "Tie"),
     ("0", "Both bad"),
     ("S", "Skip"),
+    ("1 2 3", "After a better answer: a little, clearly, much, where that is asked"),
+    ("1 2 … T Enter", "Several answers: the best first, as good as the one before, keep the order"),
+    ("C V B N M", "Answer a criterion"),
+    ("F", "Flag the pair"),
+    ("R", "Write a reason"),
+    ("A", "Edit an answer, or write one"),
+    ("D", "Mark where the answers differ"),
+    ("P", "Plain text or Markdown"),
+    ("Y", "Scroll both answers at once"),
+    ("Backspace  Page Down", "The prompt before, the next prompt"),
+    ("L", "The list of prompts"),
     ("G", GENERATE),
-    ("Ctrl+Z", "Undo the last verdict"),
+    ("U  Ctrl+Z", "Undo the last verdict"),
+    ("Ctrl+Shift+Z  Ctrl+Y", "Redo"),
 ];
 
 /// Draws the panel and asks for what was clicked or pressed.
@@ -45,6 +70,8 @@ pub fn annotate_panel_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    setup_ui(ui, annotate, around, commands);
+    list_ui(ui, annotate, commands);
     take_keys(ui, annotate, around, commands);
     if annotate.unsaved_count > 0 {
         unsaved_card_ui(ui, annotate.unsaved_count, commands);
@@ -65,9 +92,18 @@ pub fn annotate_panel_ui(
         .show_separator_line(false)
         .frame(egui::Frame::new().inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
         .show(ui, |ui| {
+            if annotate.ranking().is_some() {
+                rank_buttons_ui(ui, annotate, commands);
+                beside_ui(ui, annotate, commands);
+                return;
+            }
             next_step_ui(ui, annotate, around, commands);
             phones_ui(ui, annotate, around.room, commands);
-            verdict_buttons_ui(ui, annotate, around, is_low, commands);
+            match annotate.draft.side {
+                Some(side) => strength_ui(ui, annotate, side, around, commands),
+                None => verdict_buttons_ui(ui, annotate, around, is_low, commands),
+            }
+            beside_ui(ui, annotate, commands);
             if !is_low {
                 counts_ui(ui, &annotate.counts());
             }
@@ -77,10 +113,14 @@ pub fn annotate_panel_ui(
     ScrollArea::vertical().id_salt("what is judged").auto_shrink(false).show(ui, |ui| {
         let top = ui.cursor().top();
         header_ui(ui, annotate, commands);
-        guideline_ui(ui, annotate);
+        guideline_ui(ui, annotate, commands);
         prompt_card_ui(ui, annotate, height);
         let used = ui.cursor().top() - top;
-        answers_ui(ui, annotate, (height - used).max(least));
+        if annotate.ranking().is_some() {
+            ranked_ui(ui, annotate, (height - used).max(least));
+        } else {
+            answers_ui(ui, annotate, (height - used).max(least));
+        }
         if is_low {
             counts_ui(ui, &annotate.counts());
         }
@@ -90,26 +130,100 @@ pub fn annotate_panel_ui(
 /// Keys work unless something is being typed.
 fn take_keys(
     ui: &Ui,
-    annotate: &AnnotateState,
+    annotate: &mut AnnotateState,
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    let is_covered = annotate.lists || annotate.sets_up;
+    if is_covered || ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
         return;
     }
-    if annotate.can_undo() && pressed(ui, Modifiers::COMMAND, Key::Z) {
+    let plain = |key| pressed(ui, Modifiers::NONE, key);
+    let redo = Modifiers::COMMAND | Modifiers::SHIFT;
+    if annotate.can_redo() && (pressed(ui, redo, Key::Z) || pressed(ui, Modifiers::COMMAND, Key::Y))
+    {
+        commands.push(AnnotateCommand::RedoVerdict);
+        return;
+    }
+    if annotate.can_undo() && (pressed(ui, Modifiers::COMMAND, Key::Z) || plain(Key::U)) {
         commands.push(AnnotateCommand::UndoVerdict);
         return;
     }
-    for choice in &CHOICES {
-        if annotate.why_not(choice.verdict).is_none() && pressed(ui, Modifiers::NONE, choice.key) {
-            judge(annotate, choice.verdict, around, commands);
-            return; // one verdict a frame: the next is about other answers
-        }
+    if annotate.prompt().is_some() && take_item_keys(ui, annotate, around, commands) {
+        return; // one verdict a frame: the next is about other answers
     }
-    if why_not_generate(annotate, around).is_none() && pressed(ui, Modifiers::NONE, Key::G) {
+    let neighbour = if plain(Key::Backspace) || plain(Key::PageUp) {
+        annotate.neighbour(false)
+    } else if plain(Key::PageDown) {
+        annotate.neighbour(true)
+    } else {
+        None
+    };
+    if let Some(position) = neighbour {
+        commands.push(AnnotateCommand::GoTo(position));
+    }
+    annotate.lists |= annotate.has_prompts() && plain(Key::L);
+    annotate.shown.differences ^= plain(Key::D);
+    annotate.shown.markdown ^= plain(Key::P);
+    annotate.shown.together ^= plain(Key::Y);
+    if why_not_generate(annotate, around).is_none() && plain(Key::G) {
         commands.push(AnnotateCommand::AnswerPrompt);
     }
+}
+
+/// The keys that say something of what is in front. True: one did.
+fn take_item_keys(
+    ui: &Ui,
+    annotate: &mut AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) -> bool {
+    let plain = |key| pressed(ui, Modifiers::NONE, key);
+    if annotate.ranking().is_some() {
+        if take_rank_keys(ui, annotate, commands) {
+            return true;
+        }
+    } else if let Some(side) = annotate.draft.side {
+        if let Some(at) = DIGITS[..3].iter().position(|key| plain(*key)) {
+            annotate.draft.strength = Some(Strength::ALL[at]);
+            judge(annotate, side, around, commands);
+            return true;
+        }
+    } else if annotate.draft.focus.is_some() {
+        for (digit, key) in (1..).zip(DIGITS) {
+            if plain(key) {
+                let AnnotateState { draft, judging, .. } = annotate;
+                draft.digit(digit, &judging.criteria);
+                return true;
+            }
+        }
+    } else {
+        for choice in &CHOICES {
+            if annotate.why_not(choice.verdict).is_none() && plain(choice.key) {
+                judge(annotate, choice.verdict, around, commands);
+                return true;
+            }
+        }
+        if annotate.pair_key().is_some() && plain(Key::A) {
+            write_own(annotate);
+            return true;
+        }
+    }
+    for (at, (key, _)) in CRITERIA.iter().enumerate().take(annotate.judging.criteria.len()) {
+        if plain(*key) {
+            annotate.draft.ask(at);
+            return true;
+        }
+    }
+    if plain(Key::F) {
+        annotate.draft.flagged = !annotate.draft.flagged;
+        return true;
+    }
+    if plain(Key::R) {
+        open(&mut annotate.draft, Field::Reason);
+        return true;
+    }
+    false
 }
 
 /// Whether a key went down. A key that is held down does not count again: it would run through the
@@ -163,7 +277,7 @@ fn empty_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
     }
 }
 
-fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+fn all_judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
     let counts = annotate.counts();
     counts_ui(ui, &counts);
     let sentence = match counts.pairs() {
@@ -186,7 +300,11 @@ fn all_judged_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands)
         Some(_) => commands.push(AnnotateCommand::ChoosePrompts),
         None => {}
     }
-    ui.vertical_centered(|ui| undo_button_ui(ui, annotate, commands));
+    ui.vertical_centered(|ui| {
+        undo_button_ui(ui, annotate, commands);
+        let list = ActionButton::quiet("List").shortcut("L");
+        annotate.lists |= ui.add(list).on_hover_text("All prompts and their verdicts").clicked();
+    });
 }
 
 /// What was made is only in memory: said until it is safe.
@@ -213,9 +331,22 @@ fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
     });
 }
 
-fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+/// How answers are shown.
+fn show_menu_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
+    let shown = &mut annotate.shown;
+    ui.menu_button("Show…", |ui| {
+        ui.checkbox(&mut shown.differences, "Where they differ (D)")
+            .on_hover_text("Marks the words that only one of the two answers has");
+        ui.checkbox(&mut shown.markdown, "Markdown (P)")
+            .on_hover_text("Headings, lists and code as they are read");
+        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
+    });
+}
+
+fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
     let (judged_count, prompt_count) = annotate.progress();
     let counts = annotate.counts();
+    let source = annotate.source().to_owned();
     Sides::new().shrink_left().truncate().show(
         ui,
         |ui| {
@@ -223,11 +354,15 @@ fn header_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
             let progress = format!("{judged_count} of {prompt_count} · {pairs}");
             ui.label(theme::title(ui, progress))
                 .on_hover_text("Prompts of this queue with a verdict, and pairs of the project");
-            let source = theme::muted(ui, annotate.source());
+            let source = theme::muted(ui, source);
             ui.add(Label::new(source).truncate());
         },
         |ui| {
             export_menu_ui(ui, &counts, commands);
+            let asks = ActionButton::new("Ask…");
+            let hint = "How much better, criteria, base model against adapter";
+            annotate.sets_up |= ui.add(asks).on_hover_text(hint).clicked();
+            show_menu_ui(ui, annotate);
             ui.menu_button("Prompts…", |ui| {
                 if ui.button("Use the sample prompts").clicked() {
                     commands.push(AnnotateCommand::UseSamplePrompts);
@@ -291,13 +426,16 @@ fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) 
     menu.inner.on_disabled_hover_text("There are no pairs yet");
 }
 
-fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
+fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
     ui.horizontal(|ui| {
         let label = ui
             .label(theme::muted(ui, "Guideline"))
             .on_hover_text("What you look for. It is written into every verdict");
-        let field = TextEdit::singleline(&mut annotate.guideline).desired_width(f32::INFINITY);
-        ui.add(field).labelled_by(label.id);
+        let guideline = &mut annotate.judging.guideline;
+        let field = TextEdit::singleline(guideline).desired_width(f32::INFINITY);
+        if ui.add(field).labelled_by(label.id).lost_focus() {
+            commands.push(AnnotateCommand::KeepJudging);
+        }
     });
 }
 
@@ -311,58 +449,6 @@ fn prompt_card_ui(ui: &mut Ui, annotate: &AnnotateState, height: f32) {
             ui.add(Label::new(theme::title(ui, words)).wrap());
         });
     });
-}
-
-/// The two answers, in cards of equal size.
-fn answers_ui(ui: &mut Ui, annotate: &AnnotateState, height: f32) {
-    ui.columns(2, |columns| {
-        for (ui, (side, name)) in
-            columns.iter_mut().zip([(Side::Left, "Answer A"), (Side::Right, "Answer B")])
-        {
-            let answer = annotate.answer(side);
-            card::card_ui(ui, |ui| {
-                let margin = 34.0; // the frame's, above and below
-                ui.set_height((height - margin).max(0.0));
-                Sides::new().show(
-                    ui,
-                    |ui| ui.label(theme::title(ui, name)),
-                    |ui| {
-                        let note = match answer.stop.as_deref() {
-                            Some("length") => "cut at max new tokens",
-                            Some("context_full") => "cut: the context is full",
-                            Some("stopped") => "stopped",
-                            _ => return,
-                        };
-                        ui.label(theme::muted(ui, note));
-                    },
-                );
-                // Another id once it is complete: a reader begins at the top.
-                let writing = annotate.is_answering();
-                let area = ScrollArea::vertical().id_salt((name, writing)).auto_shrink(false);
-                area.stick_to_bottom(writing).show(ui, |ui| {
-                    // A column is justified, which tears a text apart.
-                    ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                        let text = if answer.text.is_empty() {
-                            theme::muted(ui, placeholder(annotate.phase(), answer.stop.is_some()))
-                        } else {
-                            egui::RichText::new(&answer.text)
-                        };
-                        let line_height = theme::em(ui) * 1.5;
-                        ui.add(Label::new(text.line_height(Some(line_height))).wrap());
-                    });
-                });
-            });
-        }
-    });
-}
-
-/// What stands in an answer that has no text.
-fn placeholder(phase: Phase, is_done: bool) -> &'static str {
-    match phase {
-        _ if is_done => "(an empty answer)",
-        Phase::Answering => "…",
-        Phase::Waiting | Phase::Halted | Phase::Ready { .. } => "No answer yet",
-    }
 }
 
 /// What is being done, or what to do next: one line between the answers and the verdicts.
@@ -383,14 +469,21 @@ fn next_step_ui(
         }
         if let Phase::Ready { .. } = annotate.phase() {
             let equal = annotate.answers_are_equal();
-            ui.label(theme::muted(
-                ui,
-                if equal {
+            let words = match annotate.said_before() {
+                Some(record) => format!(
+                    "You said: {}. Another verdict takes its place; both stay in the file",
+                    verdict_words(record.verdict)
+                ),
+                None if equal => {
                     "The two answers are the same. A higher temperature makes them differ"
-                } else {
-                    "Which answer is better?"
-                },
-            ));
+                        .to_owned()
+                }
+                None => "Which answer is better?".to_owned(),
+            };
+            ui.add(Label::new(theme::muted(ui, words)).wrap());
+            if annotate.shown.differences && annotate.differences().is_none() {
+                ui.label(theme::muted(ui, "They are too long to be compared word by word"));
+            }
             if annotate.has_cut_answer() {
                 let p = theme::palette(ui);
                 let words = "An answer is cut at max new tokens: trained on, the model learns to \

@@ -12,8 +12,9 @@ use crate::llm::card::ModelSource;
 use crate::state::AppState;
 use crate::state::codes::{AnnotateView, Front as CodesFront};
 use crate::state::command::{
-    AnnotateCommand, Command, Commands, EvaluateCommand, LecturesCommand, LookInsideCommand,
-    ModelsCommand, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
+    AnnotateCommand, CodesCommand, Command, Commands, EvaluateCommand, LecturesCommand,
+    LookInsideCommand, ModelsCommand, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand,
+    WindowCommand,
 };
 use crate::state::evaluate::Front;
 use crate::state::hub::ModelsTab;
@@ -22,6 +23,7 @@ use crate::state::playground::export;
 use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
+use crate::study::forms::export::Export;
 use crate::widgets::card;
 use crate::widgets::card::key_ui;
 use crate::widgets::theme;
@@ -73,6 +75,7 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     }
     models_actions(state, &mut actions);
     annotate_actions(state, &mut actions);
+    codes_actions(state, &mut actions);
     evaluate_actions(state, &mut actions);
     train_actions(state, &mut actions);
     lectures_actions(state, &mut actions);
@@ -154,10 +157,50 @@ fn annotate_actions(state: &AppState, actions: &mut Actions) {
         let undo = command(Key::Z);
         actions.with_key("Undo the last verdict", undo, AnnotateCommand::UndoVerdict);
     }
+    if state.annotate.can_redo() {
+        let redo = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+        actions.with_key(
+            "Redo the verdict that was taken back",
+            redo,
+            AnnotateCommand::RedoVerdict,
+        );
+    }
+    actions.add("Compare answers from a file…", AnnotateCommand::ChooseAnswers);
+    actions.add("Rate a file of comparisons…", AnnotateCommand::ChooseBattles);
     if state.annotate.counts().pairs() > 0 {
         let export = |conversational| AnnotateCommand::ExportPairs { conversational };
         actions.add("Export pairs, plain text", export(false));
         actions.add("Export pairs, conversational", export(true));
+    }
+}
+
+fn codes_actions(state: &AppState, actions: &mut Actions) {
+    let codes = &state.codes;
+    if codes.session.is_some() {
+        actions.add("How far do the coders agree?", CodesCommand::Agreement);
+        actions.add("Package for a colleague…", CodesCommand::ExportPackage);
+        actions.add("Send my codes back…", CodesCommand::ExportCodes);
+        actions.add("Merge the codes of a colleague…", CodesCommand::ChooseMerge);
+        for form in Export::ALL {
+            let words = format!("Export the study: {}…", form.name());
+            actions.add(&words, CodesCommand::Export(form));
+        }
+        actions.add("Close the study", CodesCommand::Close);
+        return;
+    }
+    actions.add("New study of texts…", CodesCommand::New);
+    if codes.view == AnnotateView::Codes && codes.front == CodesFront::Setup {
+        let is_ready = codes.setup.obstacle().is_none() && !codes.coder.trim().is_empty();
+        if is_ready && codes.busy.is_none() {
+            actions.add("Begin to code", CodesCommand::Make);
+        }
+    }
+    actions.add("Open a coding package…", CodesCommand::ChoosePackage);
+    if !codes.coder.trim().is_empty() {
+        for listed in codes.studies.iter().filter(|listed| listed.problem.is_none()) {
+            let words = format!("Code {} as {}", listed.name, codes.coder.trim());
+            actions.add(&words, CodesCommand::Open(listed.path.clone()));
+        }
     }
 }
 
@@ -235,7 +278,9 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     }
     // What lies over the panels has the other keys to itself: an open palette, a drop-down (they
     // close on Esc by themselves), the list of keys.
-    let is_asking = state.window.palette.is_some() || state.mapping.is_some();
+    let is_covered =
+        state.prefs.panel == PanelId::Annotate && (state.annotate.lists || state.annotate.sets_up);
+    let is_asking = state.window.palette.is_some() || state.mapping.is_some() || is_covered;
     if is_asking || egui::Popup::is_any_open(ctx) {
         return;
     }
@@ -343,7 +388,12 @@ pub fn keys_ui(ui: &Ui, state: &AppState, commands: &mut Commands) {
             rows.push((ui.ctx().format_shortcut(&SEND), what.to_owned()));
         }
         let of_codes = panel == PanelId::Annotate && state.codes.view == AnnotateView::Codes;
-        let own = if of_codes { &super::codes::KEYS[..] } else { about::keys(panel) };
+        let of_arena = panel == PanelId::Annotate && state.codes.view == AnnotateView::Arena;
+        let own = match (of_codes, of_arena) {
+            (true, _) => &super::codes::KEYS[..],
+            (_, true) => &[],
+            _ => about::keys(panel),
+        };
         let own = own.iter();
         rows.extend(own.map(|(key, what)| ((*key).to_owned(), (*what).to_owned())));
         rows.push((ui.ctx().format_shortcut(&PALETTE), "All commands".to_owned()));

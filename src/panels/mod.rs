@@ -2,6 +2,7 @@
 
 mod about;
 pub mod annotate;
+mod annotate_paths;
 pub mod bottom_bar;
 pub mod codes;
 pub mod evaluate;
@@ -138,7 +139,10 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
                 }
                 AnnotateView::Codes => {
                     let suggesting = suggesting(evaluate);
-                    codes::codes_ui(ui, codes, &suggesting, commands);
+                    codes::codes_ui(ui, codes, &suggesting, room, commands);
+                }
+                AnnotateView::Arena => {
+                    annotate::arena::arena_ui(ui, annotate, &mut codes.view, commands);
                 }
             }
         }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod answers;
 pub mod ballots;
 pub mod code;
+pub mod coding;
 pub mod error;
 mod page;
 pub mod qr;

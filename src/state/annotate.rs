@@ -1,23 +1,36 @@
 //! Which of two answers is better: the queue of prompts, the two answers as they are written, and
 //! the verdicts so far. No clock: times come in as seconds of any one clock.
 
+pub mod arena;
+pub mod difference;
+pub mod draft;
 mod given;
+mod history;
 mod item;
+mod judging;
+pub mod ranking;
+
+use std::collections::HashMap;
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
-use serde_json::Value;
 
+use self::arena::ArenaPage;
+use self::difference::Places;
+use self::draft::Draft;
 use self::given::GivenPair;
-pub use self::item::Phase;
-use self::item::{Asked, Item, Made};
+use self::history::History;
+use self::item::{Asked, Item};
+pub use self::item::{Mark, Phase};
+use self::ranking::{Group, Ranking};
 use super::room::PairKey;
 use super::slots::AdapterSlot;
 use crate::data::forms::candidates::Candidates;
 use crate::data::import::Imported;
+use crate::data::judging::Judging;
 use crate::data::pair::{Message, Text, Verdict};
-use crate::data::record::{AdapterUsed, RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
+use crate::data::record::{AdapterUsed, ShownAnswer, VerdictRecord};
 use crate::data::store::VerdictCounts;
 use crate::data::table::Report;
 use crate::llm::card::ModelIdentity;
@@ -38,8 +51,29 @@ pub enum Side {
 /// The panel's state.
 #[derive(Clone, Debug, Default)]
 pub struct AnnotateState {
-    /// What the person is told to look for; part of every record.
-    pub guideline: String,
+    /// The guideline, which is part of every record, and what is asked beside the verdict.
+    pub judging: Judging,
+
+    /// Whether the page with its criteria is open.
+    pub sets_up: bool,
+
+    /// Whether the two answers come from the base model and from the adapter over it.
+    pub compares_adapter: bool,
+
+    /// Whether several answers to a prompt are put into an order, not compared two by two.
+    pub ranks: bool,
+
+    /// How answers are shown.
+    pub shown: Shown,
+
+    /// Whether the list of prompts is open.
+    pub lists: bool,
+
+    /// What is said of the two in front beside the verdict.
+    pub draft: Draft,
+
+    /// Which models are preferred, as far as the verdicts say.
+    pub arena: ArenaPage,
 
     /// Verdicts that could not be written to the project. The app counts them.
     pub unsaved_count: usize,
@@ -57,8 +91,15 @@ pub struct AnnotateState {
     /// How the file was read that they come from.
     table: Option<Report>,
 
-    /// Which prompts have a verdict.
-    judged: Vec<bool>,
+    /// What was said of each prompt.
+    marks: Vec<Option<Mark>>,
+
+    /// Prompts with more than two answers, in the order of the queue.
+    groups: Vec<Group>,
+    ranking: Ranking,
+
+    /// Comparisons that tell the most come first: of these two models, then of those.
+    preferred: Vec<[String; 2]>,
 
     /// The prompt in front; the number of prompts once all have a verdict.
     position: usize,
@@ -67,27 +108,44 @@ pub struct AnnotateState {
     attempt: u64,
     item: Item,
 
-    /// The verdicts that count, oldest first.
-    made: Vec<Made>,
+    /// The verdict that the next one takes the place of.
+    revising: Option<String>,
 
-    /// Verdicts ever made, those taken back included, so that no id comes twice.
-    made_count: usize,
+    /// Where the two in front differ, once it was asked.
+    differences: Option<(PairKey, Option<[Places; 2]>)>,
+    history: History,
 
     /// Decides the seeds of the answers and their sides. From the system's randomness, once a
     /// start.
     seed: u64,
 }
 
+/// How the two answers are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shown {
+    /// What only one of them has is marked.
+    pub differences: bool,
+
+    /// Both are scrolled at once.
+    pub together: bool,
+
+    /// As Markdown is read, not as it is written.
+    pub markdown: bool,
+
+    /// How far both are scrolled down.
+    pub offset: f32,
+}
+
 impl AnnotateState {
     pub fn new(seed: u64) -> Self {
-        Self { guideline: DEFAULT_GUIDELINE.to_owned(), seed, ..Self::default() }
+        let judging = Judging { guideline: DEFAULT_GUIDELINE.to_owned(), ..Judging::default() };
+        Self { judging, seed, ranks: true, ..Self::default() }
     }
 
-    /// Takes the verdicts of a project that was opened.
-    pub fn set_records(&mut self, records: &[VerdictRecord]) {
-        self.made_count = self.made_count.max(records.len());
-        self.made =
-            records.iter().map(|record| Made { record: record.clone(), position: None }).collect();
+    /// Takes the verdicts of a project that was opened: what was said, with what was replaced, and
+    /// what was taken back.
+    pub fn set_records(&mut self, done: Vec<VerdictRecord>, undone: Vec<VerdictRecord>) {
+        self.history.set(done, undone);
         self.match_prompts();
     }
 
@@ -97,6 +155,7 @@ impl AnnotateState {
         self.table = None;
         self.given = vec![None; prompts.len()];
         self.prompts = prompts;
+        self.groups.clear();
         self.match_prompts();
     }
 
@@ -104,7 +163,11 @@ impl AnnotateState {
     /// answers, each is compared with each.
     pub fn set_candidates(&mut self, source: &str, imported: Imported<Candidates>, now: f64) {
         let (mut prompts, mut given) = (Vec::new(), Vec::new());
+        self.groups.clear();
         for Candidates { prompt, answers } in imported.items {
+            if answers.len() > 2 {
+                self.groups.push(Group { first: prompts.len(), answers: answers.clone() });
+            }
             for (at, one) in answers.iter().enumerate() {
                 for other in &answers[at + 1..] {
                     prompts.push(prompt.clone());
@@ -131,36 +194,72 @@ impl AnnotateState {
 
     /// Finds the prompts that have a verdict, and goes to the first that has none.
     fn match_prompts(&mut self) {
-        self.judged = vec![false; self.prompts.len()];
-        for made in &mut self.made {
-            let words = made.record.prompt.words();
-            made.position = self.prompts.iter().zip(&self.judged).zip(&self.given).position(
-                |((prompt, judged), given)| {
-                    let is_same = given.as_ref().is_none_or(|given| given.is_of(&made.record));
-                    !judged && is_same && prompt.words().trim() == words.trim()
-                },
-            );
+        self.marks = vec![None; self.prompts.len()];
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, prompt) in self.prompts.iter().enumerate() {
+            places.entry(prompt.words().trim().to_owned()).or_default().push(at);
+        }
+        let mut taken = vec![false; self.prompts.len()];
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for made in self.history.all_mut() {
+            let replaced = made.record.remarks.replaces.as_ref();
+            let before = replaced.and_then(|id| known.get(id).copied());
+            made.position = before.or_else(|| {
+                let same = places.get(made.record.prompt.words().trim())?;
+                let is_free = |at: &&usize| {
+                    let given = self.given[**at].as_ref();
+                    !taken[**at] && given.is_none_or(|given| given.is_of(&made.record))
+                };
+                same.iter().find(is_free).copied()
+            });
             if let Some(position) = made.position {
-                self.judged[position] = true;
+                taken[position] = true;
+                known.insert(made.record.id.clone(), position);
+            }
+        }
+        for made in self.history.done() {
+            if let Some(position) = made.position {
+                self.marks[position] = Some(Mark::of(&made.record));
             }
         }
         self.position = 0;
-        self.go_on();
+        self.advance();
     }
 
-    /// Goes to the next prompt without a verdict, at or after the position, then before it.
-    fn go_on(&mut self) {
-        let open = |range: std::ops::Range<usize>| range.into_iter().find(|at| !self.judged[*at]);
+    /// Goes to the next prompt without a verdict: to one that tells the most, where that is known,
+    /// else at or after the position, then before it.
+    fn advance(&mut self) {
         let count = self.prompts.len();
         let start = self.position.min(count);
-        self.position = open(start..count).or_else(|| open(0..start)).unwrap_or(count);
+        let open = |at: &usize| self.marks[*at].is_none();
+        let telling = self.preferred.iter().find_map(|models| {
+            let is_of = |at: &usize| {
+                open(at) && self.given[*at].as_ref().is_some_and(|given| given.is_between(models))
+            };
+            (0..count).find(is_of)
+        });
+        let next = telling.or_else(|| (start..count).chain(0..start).find(open));
+        self.show(next.unwrap_or(count));
+    }
+
+    /// Puts a prompt up that has no verdict, or none any more.
+    fn show(&mut self, position: usize) {
+        self.position = position;
         self.attempt = 0;
         self.item = Item::default();
+        self.draft = Draft::default();
+        self.revising = None;
+        let (_, left_lane) = self.draw();
         if let (Some(prompt), Some(Some(given))) =
-            (self.prompts.get(self.position), self.given.get(self.position))
+            (self.prompts.get(position), self.given.get(position))
         {
-            let left_lane = self.draw().1;
             self.item = given.item(prompt, left_lane, self.shown_at);
+        }
+        self.ranking = Ranking::default();
+        if let Some(group) = self.group() {
+            let mut random = ChaCha20Rng::seed_from_u64(self.seed);
+            random.set_stream((group.first as u64) << 20 | 0xf_ffff);
+            self.ranking = Ranking::of(group.answers.len(), &mut random);
         }
     }
 
@@ -208,7 +307,7 @@ impl AnnotateState {
 
     /// Prompts with a verdict, and all prompts.
     pub fn progress(&self) -> (usize, usize) {
-        (self.judged.iter().filter(|judged| **judged).count(), self.prompts.len())
+        (self.marks.iter().filter(|mark| mark.is_some()).count(), self.prompts.len())
     }
 
     /// Whether a prompt remains after the one in front.
@@ -219,11 +318,15 @@ impl AnnotateState {
 
     /// Of the whole project.
     pub fn counts(&self) -> VerdictCounts {
-        VerdictCounts::of(self.made.iter().map(|made| &made.record))
+        self.history.counts()
     }
 
     pub fn can_undo(&self) -> bool {
-        !self.made.is_empty()
+        self.history.can_undo()
+    }
+
+    pub fn can_redo(&self) -> bool {
+        self.history.can_redo()
     }
 
     /// What is on a side of the screen.
@@ -283,14 +386,30 @@ impl AnnotateState {
             sampling: sampling.clone(),
             max_new_tokens,
             stop_strings: Vec::new(),
-            lanes: seeds.map(|seed| Lane { seed, adapter }).to_vec(),
+            lanes: if self.compares_adapter {
+                let [first, second] = seeds;
+                vec![
+                    Lane { seed: first, adapter: AdapterMode::Off },
+                    Lane { seed: second, adapter: AdapterMode::On },
+                ]
+            } else {
+                seeds.map(|seed| Lane { seed, adapter }).to_vec()
+            },
         })
     }
 
     /// The two seeds, and the lane on the left, of this prompt and this attempt.
     fn draw(&self) -> ([u64; 2], usize) {
+        self.draw_of(self.position, self.attempt)
+    }
+
+    fn draw_at(&self, position: usize) -> ([u64; 2], usize) {
+        self.draw_of(position, 0)
+    }
+
+    fn draw_of(&self, position: usize, attempt: u64) -> ([u64; 2], usize) {
         let mut random = ChaCha20Rng::seed_from_u64(self.seed);
-        random.set_stream(((self.position as u64) << 20) | self.attempt);
+        random.set_stream(((position as u64) << 20) | attempt);
         let left_lane = (random.next_u32() & 1) as usize;
         // 32 bits: every reader of JSON keeps them exactly.
         let first = u64::from(random.next_u32());
@@ -313,9 +432,11 @@ impl AnnotateState {
             ..ShownAnswer::default()
         });
         let adapter = adapter.ready().map(|card| {
-            let mode = match request.lanes.first().map(|lane| lane.adapter) {
-                Some(AdapterMode::On) => "on",
-                Some(AdapterMode::Off) | None => "off",
+            let modes: Vec<AdapterMode> = request.lanes.iter().map(|lane| lane.adapter).collect();
+            let mode = match modes[..] {
+                [AdapterMode::Off, AdapterMode::On] => "compared",
+                [AdapterMode::On, ..] => "on",
+                _ => "off",
             };
             AdapterUsed {
                 name: card.name.clone(),
@@ -323,6 +444,10 @@ impl AnnotateState {
                 mode: mode.to_owned(),
             }
         });
+        let models = adapter
+            .as_ref()
+            .filter(|adapter| adapter.mode == "compared")
+            .map(|adapter| [model.name.clone(), format!("{} with {}", model.name, adapter.name)]);
         let asked = Asked {
             prompt: match &request.prompt {
                 Prompt::Raw(text) => Text::Plain(text.clone()),
@@ -332,6 +457,7 @@ impl AnnotateState {
             adapter,
             sampling: to_json(&request.sampling),
             max_new_tokens: request.max_new_tokens,
+            models,
         };
         self.item = Item {
             phase: Phase::Answering,
@@ -424,76 +550,9 @@ impl AnnotateState {
         };
         matches!(self.item.phase, Phase::Ready { .. }) && self.item.answers.iter().any(is_cut)
     }
-
-    /// Gives a verdict at second `now` (`created_at`: the same in RFC 3339, UTC, with
-    /// milliseconds) and goes on to the next prompt. The record is for the store. `None`: see
-    /// [`Self::why_not`].
-    pub fn judge(&mut self, verdict: Verdict, now: f64, created_at: &str) -> Option<VerdictRecord> {
-        if self.why_not(verdict).is_some() {
-            return None;
-        }
-        let prompt = self.prompt()?.clone();
-        let given = self.given.get(self.position).cloned().flatten();
-        self.shown_at = now;
-        let Item { phase, asked, rendered_prompt, answers, left_lane, .. } =
-            std::mem::take(&mut self.item);
-        let asked = asked.unwrap_or(Asked {
-            prompt,
-            model: Value::Null,
-            adapter: None,
-            sampling: Value::Null,
-            max_new_tokens: 0,
-        });
-        let Asked { prompt, model, adapter, sampling, max_new_tokens } = asked;
-        let [first, second] = answers;
-        let (left, right) = if left_lane == 0 { (first, second) } else { (second, first) };
-        let seconds_taken = match phase {
-            Phase::Ready { since } => (now - since).max(0.0),
-            Phase::Waiting | Phase::Answering | Phase::Halted => 0.0,
-        };
-        self.made_count += 1;
-        let record = VerdictRecord {
-            version: RECORD_VERSION,
-            id: record_id(created_at, self.made_count),
-            created_at: created_at.to_owned(),
-            prompt,
-            rendered_prompt,
-            left,
-            right,
-            left_lane,
-            verdict,
-            seconds_taken: (seconds_taken * 1000.0).round() / 1000.0,
-            guideline: self.guideline.trim().to_owned(),
-            model,
-            adapter,
-            sampling,
-            max_new_tokens,
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            more: given.map(|given| given.origin(left_lane, &self.source)).unwrap_or_default(),
-        };
-        self.made.push(Made { record: record.clone(), position: Some(self.position) });
-        self.judged[self.position] = true;
-        self.go_on();
-        Some(record)
-    }
-
-    /// Takes the last verdict back and puts its two answers up again, on the same sides. The id
-    /// is for the store. Work on another prompt's answers should be stopped first.
-    pub fn undo(&mut self, now: f64) -> Option<String> {
-        let Made { record, position } = self.made.pop()?;
-        let id = record.id.clone();
-        let Some(position) = position else {
-            return Some(id); // not a prompt of this queue
-        };
-        self.judged[position] = false;
-        self.position = position;
-        self.attempt = 0;
-        self.item = Item::of(record, now);
-        Some(id)
-    }
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> Value {
+fn to_json<T: serde::Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).expect("our own types are valid JSON")
 }
 

@@ -167,6 +167,7 @@ impl AppState {
             evaluate,
             lectures,
             codes,
+            annotate,
             ..
         } = self;
         if window.closing == Closing::Asked {
@@ -184,7 +185,7 @@ impl AppState {
                 is_editing
             }
             PanelId::LookInside => look_inside.close_topmost(),
-            PanelId::Annotate => codes.close_topmost(),
+            PanelId::Annotate => codes.close_topmost() || annotate.close_topmost(),
             PanelId::Evaluate => evaluate.close_topmost(),
             PanelId::Train => train.close_topmost(),
             PanelId::Lectures => lectures.close_topmost(),

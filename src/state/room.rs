@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::room::address::Address;
 use crate::room::ballots::{Counts, Room, Tally};
+use crate::room::coding;
 use crate::room::qr::QrCode;
 
 /// Everything of it.
@@ -23,6 +24,9 @@ pub struct RoomState {
 
     /// The pair of Annotate that the room is asked about.
     pub pair: Option<PairAsked>,
+
+    /// The text of a study that the room is asked about.
+    pub item: Option<ItemAsked>,
 }
 
 /// How far it is.
@@ -40,6 +44,20 @@ pub enum Status {
 pub struct PairAsked {
     pub key: PairKey,
     pub is_revealed: bool,
+}
+
+/// A text of a study that is shown to the phones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemAsked {
+    pub key: ItemKey,
+    pub is_revealed: bool,
+}
+
+/// Which text of the study, and which of its questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemKey {
+    pub item: usize,
+    pub variable: usize,
 }
 
 /// Two answers: which prompt of the queue, and which attempt at answering it.
@@ -63,6 +81,7 @@ pub enum Source {
         round: u64,
     },
     Pair(PairKey),
+    Item(ItemKey),
 }
 
 impl Source {
@@ -74,6 +93,7 @@ impl Source {
             Self::Pair(PairKey { prompt, attempt }) => {
                 format!("pair-{}-{}", prompt + 1, attempt + 1)
             }
+            Self::Item(ItemKey { item, variable }) => coding::id(item, variable),
         }
     }
 }

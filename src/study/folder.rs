@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::design::{Study, StudyError};
@@ -205,8 +206,11 @@ impl Folder {
             .unwrap_or_default();
         files.retain(|file| file.extension().is_some_and(|ending| ending == "jsonl"));
         files.sort();
-        for file in files {
-            let (log, found) = CoderLog::open(&file, self.known(), &self.hash, usage)?;
+        // A million verdicts of ten coders are seconds of work.
+        let (known, hash) = (self.known(), self.hash.as_str());
+        let open = |file: &PathBuf| CoderLog::open(file, known, hash, usage);
+        let read: Vec<_> = files.par_iter().map(open).collect::<Result<_, _>>()?;
+        for (log, found) in read {
             self.logs.push(log);
             self.found.extend(found);
         }

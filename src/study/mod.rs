@@ -22,3 +22,6 @@ pub mod ratings;
 pub mod sample;
 pub mod value;
 pub mod variable;
+
+#[cfg(test)]
+mod kills;

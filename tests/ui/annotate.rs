@@ -8,7 +8,9 @@ use eframe::egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::data::import;
+use tuning_fork::data::judging::Criterion;
 use tuning_fork::data::pair::{Text, Verdict};
+use tuning_fork::data::remarks::{Rating, Strength};
 use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelIdentity;
@@ -379,4 +381,93 @@ fn answers_that_are_there_already_are_compared_without_a_model() {
     harness.run();
     let asked = &harness.state().asked;
     assert_eq!(asked[..], [Command::Annotate(AnnotateCommand::Judge(Verdict::Left))]);
+}
+
+fn press(harness: &mut Harness<'_, Panel>, key: Key) {
+    harness.key_press(key);
+    harness.run();
+}
+
+#[test]
+fn by_how_much_and_by_which_criteria_is_said_with_keys_alone() {
+    let mut annotate = answered(with_prompts(3));
+    annotate.judging.asks_strength = true;
+    annotate.judging.criteria = vec![
+        Criterion { name: "correct".to_owned(), points: None },
+        Criterion { name: "polite".to_owned(), points: Some(5) },
+    ];
+    let mut harness = open(annotate);
+    harness.get_by_label("correct: –");
+    for key in [Key::C, Key::Num2, Key::V, Key::Num4, Key::Num1, Key::F] {
+        press(&mut harness, key);
+    }
+    harness.get_by_label("correct: right");
+    harness.get_by_label("polite: 4 : 1");
+    harness.get_by_label("Flagged");
+    assert_eq!(harness.state().asked, [], "a digit for a criterion is no verdict");
+    press(&mut harness, Key::Num1);
+    harness.get_by_label("How much better is answer A?");
+    assert_eq!(harness.state().asked, []);
+    press(&mut harness, Key::Num3);
+    let expected = [Command::Annotate(AnnotateCommand::Judge(Verdict::Left))];
+    assert_eq!(harness.state().asked, expected);
+    let record = harness.state_mut().annotate.judge(Verdict::Left, 9.0, NOW).unwrap();
+    assert_eq!(record.remarks.strength, Some(Strength::Much));
+    assert_eq!(record.remarks.criteria["polite"], Rating::Points { left: 4, right: 1 });
+    assert!(record.remarks.flagged);
+}
+
+#[test]
+fn a_reason_and_an_own_answer_are_typed_and_give_no_verdict() {
+    let mut harness = open(answered(with_prompts(3)));
+    press(&mut harness, Key::R);
+    harness.run();
+    harness.event(egui::Event::Text("1 s f".to_owned()));
+    harness.run();
+    assert_eq!(harness.state().annotate.draft.reason, "1 s f");
+    press(&mut harness, Key::Enter);
+    assert_eq!(harness.state().annotate.draft.open, None);
+    press(&mut harness, Key::A);
+    harness.run();
+    let left = harness.state().annotate.answer(Side::Left).text.clone();
+    let written = harness.state().annotate.draft.written.clone();
+    assert_eq!(written.map(|written| written.text), Some(left));
+    assert_eq!(harness.state().asked, []);
+}
+
+#[test]
+fn several_answers_are_put_into_an_order_with_keys() {
+    let rows = "{\"prompt\":\"q\",\"responses\":[\"one\",\"two\",\"three\"]}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    files::write_atomic(&path, rows.as_bytes()).unwrap();
+    let mut annotate = AnnotateState::new(1);
+    annotate.set_candidates("answers.jsonl", import::candidates(&path, &Quiet).unwrap(), 0.0);
+    let mut harness = open(annotate);
+    press(&mut harness, Key::Num2);
+    press(&mut harness, Key::Num3);
+    harness.get_by_label("Place 1");
+    press(&mut harness, Key::T);
+    press(&mut harness, Key::Enter);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::KeepRanking)]);
+    let records = harness.state_mut().annotate.keep_ranking(5.0, NOW);
+    let ties = records.iter().filter(|record| record.verdict == Verdict::Tie).count();
+    assert_eq!((records.len(), ties), (3, 1));
+}
+
+#[test]
+fn any_prompt_can_be_gone_to_from_the_list() {
+    let mut annotate = answered(with_prompts(3));
+    annotate.judge(Verdict::Tie, 3.0, NOW).unwrap();
+    let mut harness = open(annotate);
+    press(&mut harness, Key::Backspace);
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::GoTo(0))]);
+    press(&mut harness, Key::L);
+    harness.run();
+    harness.get_by_label("1 · tie · Question 1?");
+    harness.get_by_label("3 · not judged · Question 3?").click();
+    harness.run();
+    let last = harness.state().asked.last().cloned();
+    assert_eq!(last, Some(Command::Annotate(AnnotateCommand::GoTo(2))));
+    assert!(!harness.state().annotate.lists);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use window::{Window, key};
+use window::{Window, key, type_text};
 
 /// Verdicts that are given, and steps that are trained.
 const PAIRS: usize = 6;
@@ -54,6 +54,7 @@ fn once_round_the_loop() {
     look_inside(&mut window);
     label_pairs(&mut window, &project);
     code_abstracts(&mut window, &project);
+    code_by_keyboard(&mut window, home.path(), &project);
     train_on_them(&mut window, &project);
     compare(&mut window);
     window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
@@ -256,6 +257,80 @@ fn code_abstracts(window: &mut Window, project: &Path) {
     for part in ["Krippendorff's alpha", "Cohen's kappa", "SHA-256", "Against most coders"] {
         assert!(report.contains(part), "{part} is missing in {report}");
     }
+}
+
+/// What is asked of six sentences, and what each of two coders says: one key an item.
+const CODEBOOK: &str = r#"
+name = "Mood"
+guideline_version = "1"
+guideline = "Read the whole sentence."
+[[variables]]
+name = "mood"
+question = "Which mood has the sentence?"
+classes = [{ label = "glad" }, { label = "sad" }]
+"#;
+
+/// A study from a CSV of texts to the agreement of two coders and an export, without the mouse.
+fn code_by_keyboard(window: &mut Window, home: &Path, project: &Path) {
+    let texts = ["It rains.", "We won!", "He left.", "What a day!", "She cried.", "They danced."];
+    let rows_of_table = texts.iter().enumerate().map(|(at, text)| format!("s{},{text}\n", at + 1));
+    let csv = format!("id,text\n{}", rows_of_table.collect::<String>());
+    let (table, book, out) =
+        (home.join("texts.csv"), home.join("mood.toml"), home.join("codes.csv"));
+    std::fs::write(&table, csv).expect("writable");
+    std::fs::write(&book, CODEBOOK).expect("writable");
+    let path = |path: &Path| path.display().to_string();
+
+    command(window, "code as Ada", "Code as Ada");
+    command(window, &path(&table), &format!("Code the texts of {}", path(&table)));
+    window.sees("New study", 10);
+    command(window, &path(&book), &format!("Use the codebook {}", path(&book)));
+    window.shot("keyboard-setup");
+    command(window, "begin to code", "Begin to code");
+    code_all(window, project, "ada.jsonl", &["1", "2", "1", "2", "1", "2"]);
+    command(window, "close the study", "Close the study");
+    command(window, "code as Ben", "Code as Ben");
+    command(window, "code mood as ben", "Code Mood as Ben");
+    code_all(window, project, "ben.jsonl", &["1", "2", "1", "2", "2", "2"]);
+    command(window, "how far do the coders", "How far do the coders agree?");
+    window.sees("Disagreements", 20);
+    window.shot("keyboard-agreement");
+    command(window, &path(&out), &format!("Export the codes, a row a code, to {}", path(&out)));
+    wait_for("the export", 20, || out.is_file());
+    let exported = std::fs::read_to_string(&out).expect("readable");
+    assert_eq!(exported.lines().count(), 1 + 2 * texts.len(), "{exported}");
+    command(window, "close the study", "Close the study");
+}
+
+/// Picks a command in the palette by typing.
+fn command(window: &mut Window, typed: &str, words: &str) {
+    key("ctrl+k");
+    window.sees("Command", 5);
+    type_text(typed);
+    window.sees(words, 10);
+    key("Return");
+    wait_until_gone(window, "Command");
+}
+
+fn wait_until_gone(window: &mut Window, name: &str) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while window.controls().iter().any(|control| control.label == name) {
+        assert!(Instant::now() < deadline, "{name} stays");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Gives every item the code of a key, and waits for each on the disk.
+fn code_all(window: &mut Window, project: &Path, file: &str, keys: &[&str]) {
+    window.sees("Which mood has the sentence?", 20);
+    let log = project.join("studies").join("mood").join("codes").join(file);
+    let given = || rows(&log).iter().filter(|row| !row["values"].is_null()).count();
+    for (at, label) in keys.iter().enumerate() {
+        key(label);
+        key("Return");
+        wait_for("the code on the disk", 10, || given() == at + 1);
+    }
+    window.shot(&format!("keyboard-{}", file.trim_end_matches(".jsonl")));
 }
 
 fn train_on_them(window: &mut Window, project: &Path) {

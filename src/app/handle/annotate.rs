@@ -7,15 +7,18 @@ use crate::app::host::Ask;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::export_pair_form::ExportPairForm;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
+use crate::app::tasks::rate_models::{Comparisons, RateModels};
 use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::data::forms::mapping::Mapping;
+use crate::data::judging;
 use crate::data::pair::Verdict;
 use crate::data::pair_forms::PairForm;
-use crate::data::record::Form;
+use crate::data::record::{Form, VerdictRecord};
 use crate::data::samples;
 use crate::data::store::StoreError;
 use crate::data::table::Reading;
+use crate::state::codes::AnnotateView;
 use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
@@ -27,6 +30,11 @@ impl Workbench {
             AnnotateCommand::ChoosePrompts => self.ask(Ask::PromptsFile),
             AnnotateCommand::ChooseAnswers => self.ask(Ask::AnswersFile),
             AnnotateCommand::ExportFor(form) => self.export_for(form),
+            AnnotateCommand::UseAnswers(path) => {
+                self.handle(ViewCommand::ShowPanel(PanelId::Annotate));
+                self.state.codes.view = AnnotateView::Pairs;
+                self.use_answers_file(path);
+            }
             AnnotateCommand::UseFile(path) => {
                 self.handle(ViewCommand::ShowPanel(PanelId::Annotate));
                 self.use_prompts_file(path);
@@ -38,6 +46,20 @@ impl Workbench {
             AnnotateCommand::AnswerPrompt => self.answer_prompt(),
             AnnotateCommand::Judge(verdict) => self.judge(verdict),
             AnnotateCommand::UndoVerdict => self.undo_verdict(),
+            AnnotateCommand::RedoVerdict => self.redo_verdict(),
+            AnnotateCommand::GoTo(position) => {
+                self.leave_answers();
+                self.state.annotate.go_to(position, self.host.seconds());
+            }
+            AnnotateCommand::KeepRanking => self.keep_ranking(),
+            AnnotateCommand::KeepJudging => self.keep_judging(),
+            AnnotateCommand::RateModels => self.rate_models(None),
+            AnnotateCommand::ChooseBattles => self.ask(Ask::Battles),
+            AnnotateCommand::PreferTelling(first) => {
+                let annotate = &mut self.state.annotate;
+                let next = if first { annotate.arena.next() } else { Vec::new() };
+                annotate.prefer(next);
+            }
             AnnotateCommand::ExportPairs { conversational } => {
                 self.ask(Ask::ExportPairs { conversational });
             }
@@ -104,18 +126,82 @@ impl Workbench {
     fn judge(&mut self, verdict: Verdict) {
         let (now, created_at) = (self.host.seconds(), self.host.timestamp());
         let Some(record) = self.state.annotate.judge(verdict, now, &created_at) else { return };
-        let saved = self.store.append(record);
-        self.report_saving(saved);
+        self.keep_verdicts(vec![record]);
     }
 
-    fn undo_verdict(&mut self) {
-        let Some(id) = self.state.annotate.undo(self.host.seconds()) else { return };
+    fn keep_ranking(&mut self) {
+        let (now, created_at) = (self.host.seconds(), self.host.timestamp());
+        let records = self.state.annotate.keep_ranking(now, &created_at);
+        self.keep_verdicts(records);
+    }
+
+    fn keep_verdicts(&mut self, records: Vec<VerdictRecord>) {
+        let was_elsewhere = self.store.is_elsewhere();
+        let mut saved = Ok(());
+        for record in records {
+            saved = self.store.append(record);
+        }
+        if was_elsewhere && !self.store.is_elsewhere() {
+            // The other window is closed: what was said there counts here from now on.
+            let (done, undone) = (self.store.history(), self.store.undone());
+            self.state.annotate.set_records(done, undone);
+        }
+        self.report_saving(saved);
+        if self.state.annotate.prefers() {
+            self.rate_models(None);
+        }
+    }
+
+    /// Answers that are being written for the prompt in front are not waited for.
+    fn leave_answers(&mut self) {
         if self.tasks.of::<Answering>().any(|answering| answering.asker == Asker::Annotate) {
             self.drop_answers();
         }
+    }
+
+    fn undo_verdict(&mut self) {
+        let ids = self.state.annotate.undo(self.host.seconds());
+        self.leave_answers();
         let created_at = self.host.timestamp();
-        let saved = self.store.undo(&id, &created_at).map(drop);
+        let mut saved = Ok(());
+        for id in ids {
+            saved = self.store.undo(&id, &created_at).map(drop);
+        }
         self.report_saving(saved);
+    }
+
+    fn redo_verdict(&mut self) {
+        self.leave_answers();
+        let ids = self.state.annotate.redo(self.host.seconds());
+        let created_at = self.host.timestamp();
+        let mut saved = Ok(());
+        for id in ids {
+            saved = self.store.redo(&id, &created_at).map(drop);
+        }
+        self.report_saving(saved);
+    }
+
+    /// Into the project: the next start asks the same.
+    fn keep_judging(&mut self) {
+        let Some(open) = &self.project else { return };
+        let path = open.folder.join(judging::FILE);
+        if let Err(err) = self.state.annotate.judging.write(&path) {
+            let summary = format!("What is asked could not be kept in {}", judging::FILE);
+            self.state.notices.push(Notice::error(PanelId::Annotate, summary, &err));
+        }
+    }
+
+    /// `file`: of comparisons. Without one, the verdicts of the project.
+    pub(super) fn rate_models(&mut self, file: Option<PathBuf>) {
+        let name = file.as_ref().and_then(|path| path.file_name());
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        let request = match file {
+            Some(path) => Comparisons::File(path),
+            None => Comparisons::Verdicts(self.store.records().to_vec()),
+        };
+        self.state.annotate.arena.busy = true;
+        let verdicts = self.store.records().len();
+        self.start_instead(RateModels { file: name, verdicts }, request);
     }
 
     /// Counts anew, and says so where a verdict is only in memory.

@@ -30,7 +30,18 @@ impl Workbench {
         match command {
             CodesCommand::Refresh => self.list_studies(),
             CodesCommand::ChooseTable => self.ask(Ask::StudyTable),
+            CodesCommand::New => {
+                if self.state.codes.session.is_none() {
+                    self.show_codes(Front::Setup);
+                }
+            }
             CodesCommand::UseTable(path) => self.use_study_table(path),
+            CodesCommand::UseCodebook(path) => self.use_study_codebook(path),
+            CodesCommand::CodeAs(name) => {
+                if self.state.codes.session.is_none() {
+                    self.state.codes.coder = name;
+                }
+            }
             CodesCommand::ChooseCodebook => self.ask(Ask::StudyCodebook),
             CodesCommand::Make => self.make_study(),
             CodesCommand::UseSample => {
@@ -63,6 +74,8 @@ impl Workbench {
                 self.settle(variable, verdict);
             }
             CodesCommand::ChooseMerge => self.ask(Ask::SentCodes),
+            CodesCommand::MergeFile(path) => self.merge_codes(&path),
+            CodesCommand::ExportTo(form, path) => self.export_study(StudyFile::Export(form), path),
             CodesCommand::Export(form) => self.ask(Ask::ExportStudy(StudyFile::Export(form))),
             CodesCommand::ExportPackage => self.ask(Ask::ExportStudy(StudyFile::Package)),
             CodesCommand::ExportCodes => self.ask(Ask::ExportStudy(StudyFile::Codes)),

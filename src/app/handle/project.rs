@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::list_runs::ListRuns;
+use crate::data::judging::{self, Judging};
 use crate::data::project::{self, Access, Project};
 use crate::data::samples;
 use crate::data::store::{Opened, PairStore};
+use crate::state::annotate::arena::ArenaPage;
 use crate::state::command::{AnnotateCommand, ProjectCommand, TrainCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -84,7 +86,30 @@ impl Workbench {
             self.state.notices.push(notice.hint(others.join(". ")));
         }
         self.store = store;
-        self.state.annotate.set_records(self.store.records());
+        self.state.annotate.set_records(self.store.history(), self.store.undone());
+        self.state.annotate.arena = ArenaPage::default();
+        match Judging::read(&project.folder.join(judging::FILE)) {
+            Ok(kept) => {
+                if let Some(kept) = kept {
+                    self.state.annotate.judging = kept;
+                }
+            }
+            Err(err) => {
+                let summary = format!("{} could not be used", judging::FILE);
+                let notice = Notice::error(PanelId::Annotate, summary, &err);
+                let hint =
+                    "What is asked beside a verdict is as before; mend the file or remove it";
+                self.state.notices.push(notice.hint(hint));
+            }
+        }
+        if self.store.is_elsewhere() {
+            let summary = "This project is open in another window, which writes its own verdicts on \
+                           pairs";
+            self.state.notices.push(Notice::problem(PanelId::Annotate, summary).hint(
+                "Verdicts of this window stay in memory and are written once the other window is \
+                     closed. They can be saved elsewhere at any time",
+            ));
+        }
         self.state.project.clone_from(&project.folder);
         self.state.prefs.project = Some(project.folder.clone());
         self.project = Some(project);

@@ -9,13 +9,15 @@ use crate::app::tasks::save_votes::SaveVotes;
 use crate::lecture::scene::View;
 use crate::room::answers::folded;
 use crate::room::ballots::{Room, State};
+use crate::room::coding;
 use crate::room::question::{Kind, Question};
 use crate::state::command::RoomCommand;
 use crate::state::notice::Notice;
 use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::PanelId;
-use crate::state::room::{PairAsked, Source, Status};
+use crate::state::room::{ItemAsked, ItemKey, PairAsked, Source, Status};
 use crate::web::listen::Place;
+use crate::words::counted;
 
 /// Of a long text, a phone gets the end: that is where the next token comes.
 const MOST_ABOUT: usize = 1_500;
@@ -42,6 +44,15 @@ impl Workbench {
                 }
             }
             RoomCommand::TakePairAway => self.state.room.pair = None,
+            RoomCommand::AskItem(key) => {
+                self.state.room.item = Some(ItemAsked { key, is_revealed: false });
+            }
+            RoomCommand::RevealItem => {
+                if let Some(item) = &mut self.state.room.item {
+                    item.is_revealed = true;
+                }
+            }
+            RoomCommand::TakeItemAway => self.state.room.item = None,
         }
     }
 
@@ -101,7 +112,31 @@ impl Workbench {
         self.set_front(wanted);
         if is_revealed {
             self.save_votes();
+            if let Source::Item(_) = source {
+                self.take_room_into_study(&room);
+            }
         }
+    }
+
+    /// What phones said of texts becomes verdicts of coders without a name.
+    fn take_room_into_study(&mut self, room: &Room) {
+        let at = self.host.timestamp();
+        let name = format!("room-{}", room.code());
+        let Some(session) = &mut self.state.codes.session else { return };
+        let taken = coding::take_votes(&mut session.folder, &room.asked(), &name, &at);
+        self.state.notices.push(match taken {
+            Ok(coders) => {
+                let summary = format!(
+                    "The votes of {} are in the study: Agreement counts them as coders",
+                    counted(coders.len(), "phone", "phones")
+                );
+                Notice::info(PanelId::Annotate, summary)
+            }
+            Err(err) => {
+                let summary = "The votes of the phones could not be taken into the study";
+                Notice::error(PanelId::Annotate, summary, &err)
+            }
+        });
     }
 
     fn set_front(&mut self, front: Option<(Source, bool)>) {
@@ -132,6 +167,12 @@ impl Workbench {
             && state.annotate.pair_key() == Some(pair.key)
         {
             return Some((Source::Pair(pair.key), pair.is_revealed));
+        }
+        if let Some(item) = state.room.item
+            && state.codes.is_coding()
+            && state.codes.session.as_ref().is_some_and(|session| session.has_in_front(item.key))
+        {
+            return Some((Source::Item(item.key), item.is_revealed));
         }
         let vote = &state.playground.vote;
         let is_asked = vote.is_on && vote.asks_phones;
@@ -170,6 +211,19 @@ impl Workbench {
                 };
                 let question = Question::new(&id, "What comes next?", kind);
                 Some(Question { about: end_of(&self.state.playground.text_before()), ..question })
+            }
+            Source::Item(ItemKey { item, variable }) => {
+                let session = self.state.codes.session.as_ref()?;
+                match coding::question(&session.folder, item, variable) {
+                    Ok(question) => Some(question),
+                    Err(why) => {
+                        self.state.room.item = None;
+                        let summary = "The phones cannot be asked about this text";
+                        let notice = Notice::problem(PanelId::Annotate, summary);
+                        self.state.notices.push(notice.hint(why));
+                        None
+                    }
+                }
             }
             Source::Pair(_) => {
                 let (prompt, [left, right]) = self.state.annotate.pair_in_front()?;

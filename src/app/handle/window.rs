@@ -99,6 +99,7 @@ impl Workbench {
         let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let ask = match self.state.prefs.panel {
             PanelId::Annotate if self.state.codes.view == AnnotateView::Codes => Ask::StudyTable,
+            PanelId::Annotate if self.state.codes.view == AnnotateView::Arena => Ask::Battles,
             PanelId::Annotate => Ask::PromptsFile,
             PanelId::Evaluate if is_toml => Ask::TaskFile,
             PanelId::Evaluate => Ask::EvaluationTable,
@@ -127,6 +128,7 @@ impl Workbench {
             Ask::ProjectFolder => self.handle(ProjectCommand::Open(path)),
             Ask::PromptsFile => self.use_prompts_file(path),
             Ask::AnswersFile => self.use_answers_file(path),
+            Ask::Battles => self.rate_models(Some(path)),
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::Codebook => self.use_codebook(path),

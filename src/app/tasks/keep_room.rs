@@ -90,6 +90,7 @@ impl Task<Workbench> for KeepRoom {
     fn ended(&mut self, app: &mut Workbench) {
         app.state.room.status = Status::Closed;
         app.state.room.pair = None;
+        app.state.room.item = None;
     }
 
     fn done(self, kept: Kept, app: &mut Workbench) {

@@ -35,6 +35,7 @@ pub mod open_lecture;
 pub mod open_study;
 pub mod play_scene;
 pub mod prepare_evaluation;
+pub mod rate_models;
 pub mod read_answers;
 pub mod read_codebook;
 pub mod read_lens;

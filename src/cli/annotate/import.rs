@@ -6,24 +6,27 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::shared::open;
+use super::shared::{file_name, now, open};
 use crate::cli::out;
 use crate::data::table;
 use crate::files;
 use crate::jobs::Quiet;
 use crate::study::folder::Folder;
 use crate::study::forms::said::{Said, take_in};
-use crate::study::forms::{label_studio, potato, tables};
+use crate::study::forms::{label_studio, potato, qdpx_read, tables};
+use crate::study::item::Columns;
 use crate::study::log::Use;
+use crate::study::make::{Plans, make};
 use crate::study::package::{self, Merged};
 use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The folder of the study; of a colleague's package, the folder that is made
+    /// The folder of the study; of a colleague's package and of a REFI-QDA file, the folder that may
+    /// be made
     folder: PathBuf,
 
-    /// CSV (long or wide), JSON Lines, Label Studio, Potato, or a coding package
+    /// CSV (long or wide), JSON Lines, Label Studio, Potato, REFI-QDA (.qdpx), or a coding package
     file: PathBuf,
 
     /// Whose codes these are, where the file does not say it
@@ -54,6 +57,9 @@ pub struct MergeArgs {
 }
 
 pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+    if !args.folder.exists() && is_qdpx(&args.file) {
+        make_of_qdpx(args)?;
+    }
     if !args.folder.exists() {
         let folder = package::unpack(package::read(&args.file)?, &args.folder)?;
         if args.json {
@@ -71,8 +77,34 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     tell(&merged, args.json)
 }
 
+fn is_qdpx(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("qdpx"))
+}
+
+/// A study of the texts and the codes of a REFI-QDA file; who gave which is taken in afterwards.
+fn make_of_qdpx(args: &ImportArgs) -> anyhow::Result<()> {
+    let project = qdpx_read::read(&args.file).map_err(anyhow::Error::msg)?;
+    let codebook = project.codebook();
+    let name = if project.name.is_empty() { file_name(&args.file) } else { project.name.clone() };
+    let plans = Plans {
+        name,
+        columns: Columns { id: "name".to_owned(), text: "text".to_owned(), ..Columns::default() },
+        codebook,
+        ..Plans::default()
+    };
+    let sha256 = files::sha256_of_file(&args.file, |_| Ok(()))
+        .with_context(|| format!("{} could not be read", args.file.display()))?;
+    let source = file_name(&args.file);
+    make(&args.folder, plans, project.rows(), (&source, &sha256), &now()?)?;
+    Ok(())
+}
+
 /// Codes of a file, whatever form it has.
 fn read(path: &Path, folder: &Folder, coder: &str) -> anyhow::Result<Vec<Said>> {
+    if is_qdpx(path) {
+        let project = qdpx_read::read(path).map_err(anyhow::Error::msg)?;
+        return project.said(folder, coder).map_err(anyhow::Error::msg);
+    }
     let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
     if is_json {
         let bytes =

@@ -6,7 +6,7 @@ mod import;
 mod new;
 mod numbers;
 mod pairs;
-mod shared;
+pub(super) mod shared;
 
 use clap::{Args, Subcommand};
 

@@ -69,13 +69,17 @@ pub const CHOICES: [Choice; 5] = [
     },
 ];
 
-/// Gives a verdict and has the next prompt answered.
+/// Gives a verdict and has the next prompt answered; asks first by how much, where that is wanted.
 pub fn judge(
-    annotate: &AnnotateState,
+    annotate: &mut AnnotateState,
     verdict: Verdict,
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    if annotate.wants_strength(verdict) {
+        annotate.draft.side = Some(verdict);
+        return;
+    }
     commands.push(AnnotateCommand::Judge(verdict));
     if annotate.has_more() && around.model.ready().is_some() {
         commands.push(AnnotateCommand::AnswerPrompt);
@@ -85,7 +89,7 @@ pub fn judge(
 /// The two that make a pair are large, each under its answer; the others are in a row.
 pub fn verdict_buttons_ui(
     ui: &mut Ui,
-    annotate: &AnnotateState,
+    annotate: &mut AnnotateState,
     around: &Surroundings<'_>,
     is_low: bool,
     commands: &mut Commands,
@@ -117,7 +121,7 @@ pub fn verdict_buttons_ui(
 fn choice_button_ui(
     ui: &mut Ui,
     choice: &Choice,
-    annotate: &AnnotateState,
+    annotate: &mut AnnotateState,
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
@@ -144,15 +148,25 @@ pub fn undo_button_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Comm
     if button.clicked() {
         commands.push(AnnotateCommand::UndoVerdict);
     }
+    if annotate.can_redo() {
+        let button = ActionButton::quiet("Redo").shortcut("Ctrl+Y");
+        let button = ui.add(button).accessible_name("Redo (Ctrl+Y)");
+        if button.on_hover_text("Puts back what was taken back").clicked() {
+            commands.push(AnnotateCommand::RedoVerdict);
+        }
+    }
 }
 
 /// The project's verdicts in numbers.
 pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
-    let VerdictCounts { left, right, tie, both_bad, skipped } = *counts;
+    let VerdictCounts { left, right, tie, both_bad, skipped, written } = *counts;
     let mut text = format!(
         "{left} left · {right} right · {tie} {} · {both_bad} both bad · {skipped} skipped",
         if tie == 1 { "tie" } else { "ties" }
     );
+    if written > 0 {
+        text = format!("{text} · {written} of them with an own answer");
+    }
     if let Some(share) = counts.left_share() {
         text = format!("{text} · left chosen {}", format::percent(share as f32));
     }

@@ -2,11 +2,13 @@
 
 use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, Ui};
 
+use super::phones::phones_ui;
 use super::suggesting::Suggesting;
 use super::{head, keys, questions, text};
 use crate::state::codes::CodesState;
 use crate::state::codes::session::{Session, Told};
 use crate::state::command::{CodesCommand, Commands};
+use crate::state::room::RoomState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{self, Tone, chip_ui};
 use crate::widgets::empty_state::EmptyState;
@@ -17,6 +19,7 @@ pub(super) fn coding_ui(
     ui: &mut Ui,
     codes: &mut CodesState,
     suggesting: &Suggesting,
+    room: &RoomState,
     commands: &mut Commands,
 ) {
     let busy = codes.busy;
@@ -37,7 +40,10 @@ pub(super) fn coding_ui(
         .resizable(false)
         .show_separator_line(false)
         .frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO }))
-        .show(ui, |ui| buttons_ui(ui, session, commands));
+        .show(ui, |ui| {
+            phones_ui(ui, session, room, commands);
+            buttons_ui(ui, session, commands);
+        });
     if ui.available_width() < em * 48.0 {
         // One below the other: the text keeps nearly half.
         let most = ui.available_height() * 0.45;

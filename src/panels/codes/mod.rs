@@ -5,6 +5,7 @@ mod coding;
 mod head;
 mod keys;
 mod list;
+mod phones;
 mod questions;
 mod role;
 mod setup;
@@ -17,6 +18,7 @@ use eframe::egui::Ui;
 use self::suggesting::Suggesting;
 use crate::state::codes::{AnnotateView, CodesState, Front};
 use crate::state::command::Commands;
+use crate::state::room::RoomState;
 use crate::widgets::switch::{Segment, segmented_ui};
 
 /// The keys of the view, for the list that `?` shows.
@@ -38,6 +40,7 @@ pub fn codes_ui(
     ui: &mut Ui,
     codes: &mut CodesState,
     suggesting: &Suggesting,
+    room: &RoomState,
     commands: &mut Commands,
 ) {
     if codes.session.is_none() && matches!(codes.front, Front::Coding | Front::Agreement) {
@@ -46,12 +49,12 @@ pub fn codes_ui(
     match codes.front {
         Front::List => list::list_ui(ui, codes, commands),
         Front::Setup => setup::setup_ui(ui, codes, commands),
-        Front::Coding => coding::coding_ui(ui, codes, suggesting, commands),
+        Front::Coding => coding::coding_ui(ui, codes, suggesting, room, commands),
         Front::Agreement => agreement::agreement_ui(ui, codes, commands),
     }
 }
 
-/// Pairs or codes.
+/// Pairs, codes, or the arena.
 pub fn switch_ui(ui: &mut Ui, view: &mut AnnotateView) {
     let segments = [
         Segment {
@@ -63,6 +66,11 @@ pub fn switch_ui(ui: &mut Ui, view: &mut AnnotateView) {
             value: AnnotateView::Codes,
             words: "Codes",
             explanation: "Texts get codes from several people",
+        },
+        Segment {
+            value: AnnotateView::Arena,
+            words: "Arena",
+            explanation: "Which of several models your verdicts prefer",
         },
     ];
     segmented_ui(ui, view, &segments);

@@ -23,6 +23,7 @@ impl GivenPair {
             adapter: None,
             sampling: Value::Null,
             max_new_tokens: 0,
+            models: None,
         };
         let answers = self.0.each_ref().map(|candidate| ShownAnswer {
             text: candidate.text.clone(),
@@ -43,6 +44,13 @@ impl GivenPair {
         let [one, other] = self.0.each_ref().map(|candidate| candidate.text.as_str());
         let (left, right) = (record.left.text.as_str(), record.right.text.as_str());
         (left == one && right == other) || (left == other && right == one)
+    }
+
+    /// Whether the two models are these, either way round.
+    pub fn is_between(&self, models: &[String; 2]) -> bool {
+        let own = self.0.each_ref().map(|candidate| candidate.model.as_deref());
+        let [one, other] = models.each_ref().map(|model| Some(model.as_str()));
+        own == [one, other] || own == [other, one]
     }
 
     /// What a verdict says of where its answers come from: `left_model`, `right_model`, `source`.

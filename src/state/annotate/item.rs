@@ -1,8 +1,8 @@
-//! The prompt in front, and the verdicts that were given.
+//! The prompt in front, what was said of the others, and the verdicts that were given.
 
 use serde_json::Value;
 
-use crate::data::pair::Text;
+use crate::data::pair::{Text, Verdict};
 use crate::data::record::{AdapterUsed, ShownAnswer, VerdictRecord};
 
 /// How far the two answers are.
@@ -29,6 +29,19 @@ pub struct Made {
     pub position: Option<usize>,
 }
 
+/// What was said of a prompt of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub verdict: Verdict,
+    pub flagged: bool,
+}
+
+impl Mark {
+    pub fn of(record: &VerdictRecord) -> Self {
+        Self { verdict: record.verdict, flagged: record.remarks.flagged }
+    }
+}
+
 /// The prompt in front.
 #[derive(Clone, Debug, Default)]
 pub struct Item {
@@ -53,11 +66,17 @@ pub struct Asked {
     pub adapter: Option<AdapterUsed>,
     pub sampling: Value,
     pub max_new_tokens: usize,
+
+    /// Which model gave which answer, by lane, where they differ.
+    pub models: Option<[String; 2]>,
 }
 
 impl Item {
     /// The two answers of a verdict that was taken back.
     pub fn of(record: VerdictRecord, now: f64) -> Self {
+        let models = record
+            .models()
+            .map(|[left, right]| if record.left_lane == 0 { [left, right] } else { [right, left] });
         let VerdictRecord { left, right, left_lane, rendered_prompt, .. } = record;
         let phase = match [&left.stop, &right.stop] {
             [Some(_), Some(_)] => Phase::Ready { since: now },
@@ -72,6 +91,7 @@ impl Item {
             adapter: record.adapter,
             sampling: record.sampling,
             max_new_tokens: record.max_new_tokens,
+            models,
         };
         let answers = if left_lane == 0 { [left, right] } else { [right, left] };
         // A file may say anything.

@@ -154,7 +154,7 @@ fn undo_puts_the_same_answers_up_again() {
     let shown = [state.answer(Side::Left).clone(), state.answer(Side::Right).clone()];
     let first = state.judge(Verdict::Left, 11.0, NOW).unwrap();
     ask(&mut state); // the next prompt is already being answered
-    assert_eq!(state.undo(20.0), Some(first.id.clone()));
+    assert_eq!(state.undo(20.0), [first.id.clone()]);
     assert_eq!(state.prompt().unwrap().words(), "a");
     assert_eq!([state.answer(Side::Left).clone(), state.answer(Side::Right).clone()], shown);
     state.on_event(token(0, "late"), 20.0); // from the work that is being stopped
@@ -166,7 +166,7 @@ fn undo_puts_the_same_answers_up_again() {
     assert_eq!((second.model, second.sampling), (first.model, first.sampling));
     assert_eq!(state.counts().pairs(), 1);
     state.undo(30.0);
-    assert_eq!(state.undo(30.0), None);
+    assert!(state.undo(30.0).is_empty());
 }
 
 #[test]
@@ -178,14 +178,14 @@ fn an_opened_project_goes_on_where_it_was_left() {
     let second = earlier.judge(Verdict::Skip, 11.0, NOW).unwrap();
 
     let mut state = state(&["a", "b", "c"]);
-    state.set_records(&[first, second.clone()]);
+    state.set_records(vec![first, second.clone()], Vec::new());
     assert_eq!(state.progress(), (2, 3));
     assert_eq!(state.prompt().unwrap().words(), "c");
-    assert_eq!(state.undo(5.0), Some(second.id));
+    assert_eq!(state.undo(5.0), [second.id]);
     assert_eq!(state.prompt().unwrap().words(), "b");
     // The other way round: first the project, then its prompts.
     let mut late = AnnotateState::new(1);
-    late.set_records(&[earlier.made[0].record.clone()]);
+    late.set_records(vec![earlier.history.done()[0].record.clone()], Vec::new());
     late.set_prompts("x", vec![Text::Plain("a".to_owned())]);
     assert_eq!((late.prompt(), late.has_prompts()), (None, true));
     assert_eq!(late.counts().left_share(), Some(0.0));
@@ -214,6 +214,7 @@ fn answers_of_a_file_are_judged_without_a_model_and_each_with_each() {
     assert_eq!(state.progress(), (0, 4));
     let sampling = SamplingParams::default();
     assert!(state.request(&sampling, 10, AdapterMode::Off, true).is_none(), "they are there");
+    state.ranks = false;
     let record = state.judge(Verdict::Left, 7.5, NOW).unwrap();
     assert_eq!(record.seconds_taken, 2.5);
     assert_eq!(record.more["source"], "answers.jsonl");
@@ -230,9 +231,9 @@ fn answers_of_a_file_are_judged_without_a_model_and_each_with_each() {
     assert_eq!(state.progress(), (4, 4));
     // Opened again, with a verdict that was kept: that pair is not asked again, the others are.
     let mut again = with_candidates();
-    again.set_records(&[kept]);
+    again.set_records(vec![kept], Vec::new());
     assert_eq!(again.progress(), (1, 4));
-    again.undo(20.0).unwrap();
+    assert_eq!(again.undo(20.0).len(), 1);
     assert_eq!(again.progress(), (0, 4));
     assert!(again.pair_in_front().is_some());
 }
@@ -248,4 +249,107 @@ fn sides_of_given_answers_are_drawn() {
     }
     let first = lanes.iter().filter(|lane| **lane == 0).count();
     assert!((8..=32).contains(&first), "{first} of 40");
+}
+
+#[test]
+fn any_verdict_can_be_changed_and_the_old_one_is_kept() {
+    let mut state = state(&["a", "b", "c"]);
+    answered(&mut state);
+    state.draft.reason = "first thought".to_owned();
+    let first = state.judge(Verdict::Left, 11.0, NOW).unwrap();
+    answered(&mut state);
+    state.judge(Verdict::Tie, 12.0, NOW).unwrap();
+    state.go_to(0, 20.0);
+    assert_eq!((state.place(), state.draft.reason.as_str()), ((0, true), "first thought"));
+    assert_eq!(state.said_before().map(|record| record.verdict), Some(Verdict::Left));
+    assert_eq!(state.answer(Side::Left).text, first.left.text);
+    let changed = state.judge(Verdict::BothBad, 25.0, NOW).unwrap();
+    assert_eq!(changed.remarks.replaces, Some(first.id.clone()));
+    assert_eq!((changed.seconds_taken, state.prompt().unwrap().words().as_str()), (5.0, "c"));
+    let counts = state.counts();
+    assert_eq!((counts.left, counts.tie, counts.both_bad, state.progress()), (0, 1, 1, (2, 3)));
+    // Taken back, the old one counts; put back, the new one.
+    assert_eq!(state.undo(30.0), [changed.id.clone()]);
+    assert_eq!((state.counts().left, state.progress(), state.place()), (1, (2, 3), (0, true)));
+    assert_eq!(state.redo(31.0), [changed.id.clone()]);
+    assert_eq!((state.counts().left, state.counts().both_bad), (0, 1));
+    // Opened again, the same.
+    let mut again = self::state(&["a", "b", "c"]);
+    again.set_records(vec![first, changed.clone()], Vec::new());
+    assert_eq!((again.progress(), again.counts().both_bad), ((1, 3), 1));
+    assert_eq!(again.undo(1.0), [changed.id]);
+    assert_eq!((again.counts().left, again.progress()), (1, (1, 3)));
+}
+
+#[test]
+fn the_whole_history_can_be_taken_back_and_put_back() {
+    let mut state = state(&["a", "b", "c"]);
+    let mut ids = Vec::new();
+    for verdict in [Verdict::Left, Verdict::Tie, Verdict::Right] {
+        answered(&mut state);
+        ids.push(state.judge(verdict, 11.0, NOW).unwrap().id);
+    }
+    assert_eq!(state.prompt(), None);
+    let back: Vec<String> = (0..3).flat_map(|_| state.undo(12.0)).collect();
+    assert_eq!(back, ids.iter().rev().cloned().collect::<Vec<_>>());
+    assert_eq!((state.can_undo(), state.progress()), (false, (0, 3)));
+    let forth: Vec<String> = (0..3).flat_map(|_| state.redo(13.0)).collect();
+    assert_eq!((forth, state.can_redo(), state.progress()), (ids, false, (3, 3)));
+}
+
+#[test]
+fn by_how_much_is_asked_only_of_a_better_answer() {
+    let mut state = state(&["a"]);
+    state.judging.asks_strength = true;
+    answered(&mut state);
+    assert!(state.wants_strength(Verdict::Left) && !state.wants_strength(Verdict::Tie));
+    state.draft.strength = Some(crate::data::remarks::Strength::Much);
+    let record = state.judge(Verdict::Left, 11.0, NOW).unwrap();
+    assert_eq!(record.remarks.strength, Some(crate::data::remarks::Strength::Much));
+}
+
+#[test]
+fn an_order_of_answers_gives_a_verdict_for_every_pair() {
+    let mut state = with_candidates();
+    let (texts, _) = state.ranking().unwrap();
+    let best: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+    for place in [1, 2] {
+        state.ranking_mut().press(place);
+    }
+    let records = state.keep_ranking(8.0, NOW);
+    assert_eq!((records.len(), state.progress(), records[0].seconds_taken), (3, (3, 4), 1.0));
+    for record in &records {
+        let (chosen, rejected) = record.chosen_and_rejected().unwrap();
+        let rank = |text: &str| [&best[1], &best[2], &best[0]].iter().position(|t| *t == text);
+        assert!(rank(chosen) < rank(rejected), "{chosen} {rejected}");
+        assert_eq!(record.more["ranking"]["id"], records[0].id);
+        assert!(record.models().is_some());
+    }
+    assert_eq!(state.prompt().unwrap().words(), "r");
+    // Taken back as a whole, and asked as a whole again.
+    assert_eq!(state.undo(9.0).len(), 3);
+    assert_eq!((state.progress(), state.ranking().is_some()), ((0, 4), true));
+    assert_eq!(state.redo(9.0).len(), 3);
+    assert_eq!(state.progress(), (3, 4));
+}
+
+#[test]
+fn the_comparison_that_tells_the_most_comes_first() {
+    let mut state = with_candidates();
+    state.ranks = false;
+    state.prefer(vec![["c".to_owned(), "b".to_owned()]]);
+    let (_, [left, right]) = state.pair_in_front().unwrap();
+    assert!([left, right].contains(&"y") && [left, right].contains(&"z"));
+    state.judge(Verdict::Tie, 6.0, NOW).unwrap();
+    assert_eq!(state.progress(), (1, 4));
+    assert!(state.prompt().is_some());
+}
+
+#[test]
+fn base_and_adapter_are_compared_without_saying_which_is_which() {
+    let mut state = state(&["a"]);
+    state.compares_adapter = true;
+    let request = state.request(&SamplingParams::default(), 8, AdapterMode::On, true).unwrap();
+    let modes: Vec<AdapterMode> = request.lanes.iter().map(|lane| lane.adapter).collect();
+    assert_eq!(modes, [AdapterMode::Off, AdapterMode::On]);
 }

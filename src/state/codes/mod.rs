@@ -21,6 +21,9 @@ pub enum AnnotateView {
 
     /// Texts get codes.
     Codes,
+
+    /// Which models the verdicts prefer.
+    Arena,
 }
 
 /// Everything that the view shows.

@@ -1,5 +1,6 @@
 //! A study while somebody codes it: the item in front, what was said of it so far, and what comes next.
 
+use crate::state::room::ItemKey;
 use crate::study::design::Suggest;
 use crate::study::folder::Folder;
 use crate::study::item::{Item, Role};
@@ -111,6 +112,19 @@ impl Session {
 
     pub fn item(&self) -> Option<&Item> {
         self.folder.items.get(self.slot()?.item)
+    }
+
+    /// The text in front and the question in front, for the phones of a room. `None`: all is coded, or
+    /// the text is there to learn or to check.
+    pub fn in_front(&self) -> Option<ItemKey> {
+        let item = self.slot()?.item;
+        let is_coded = self.folder.items.get(item)?.role == Role::Coding;
+        is_coded.then_some(ItemKey { item, variable: self.draft.question })
+    }
+
+    /// Whether this text is in front, whichever of its questions is.
+    pub fn has_in_front(&self, key: ItemKey) -> bool {
+        self.slot().is_some_and(|slot| slot.item == key.item)
     }
 
     pub fn variables(&self) -> &[Variable] {

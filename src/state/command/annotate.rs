@@ -15,6 +15,9 @@ pub enum AnnotateCommand {
     /// Writes the verdicts into the project in another program's form.
     ExportFor(PairForm),
 
+    /// Takes the answers of a file, to be compared.
+    UseAnswers(PathBuf),
+
     /// Takes the prompts of a file.
     UseFile(PathBuf),
     UseSamplePrompts,
@@ -23,6 +26,25 @@ pub enum AnnotateCommand {
     AnswerPrompt,
     Judge(Verdict),
     UndoVerdict,
+    RedoVerdict,
+
+    /// Shows the prompt at this place of the queue.
+    GoTo(usize),
+
+    /// Gives the verdicts that follow from the order of several answers.
+    KeepRanking,
+
+    /// Keeps the guideline and what is asked beside the verdict.
+    KeepJudging,
+
+    /// Works out which models the verdicts of the project prefer.
+    RateModels,
+
+    /// Asks for a file of comparisons, to be rated.
+    ChooseBattles,
+
+    /// Has the comparisons come first that tell the most, or no longer.
+    PreferTelling(bool),
 
     /// `conversational`: messages. Otherwise plain text.
     ExportPairs {

@@ -12,8 +12,15 @@ pub enum CodesCommand {
 
     /// Asks for the table of a new study.
     ChooseTable,
+
+    /// Shows the form of a new study.
+    New,
     UseTable(PathBuf),
     ChooseCodebook,
+    UseCodebook(PathBuf),
+
+    /// Who codes: a name or a number.
+    CodeAs(String),
 
     /// Makes the study that the form says.
     Make,
@@ -43,7 +50,11 @@ pub enum CodesCommand {
         reason: String,
     },
     ChooseMerge,
+    MergeFile(PathBuf),
     Export(Export),
+
+    /// The same to a place that is known.
+    ExportTo(Export, PathBuf),
     ExportPackage,
     ExportCodes,
 

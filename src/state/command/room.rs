@@ -1,5 +1,7 @@
 //! What the room is asked for: the phones of the audience.
 
+use crate::state::room::ItemKey;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomCommand {
     /// Looks for the addresses of this computer.
@@ -19,4 +21,11 @@ pub enum RoomCommand {
 
     /// Takes them off the phones.
     TakePairAway,
+
+    /// Puts the text of a study to the room, with one of its questions.
+    AskItem(ItemKey),
+
+    /// Closes the vote on it, shows the counts, and takes the votes into the study.
+    RevealItem,
+    TakeItemAway,
 }

@@ -7,6 +7,7 @@ pub mod export;
 pub mod label_studio;
 pub mod potato;
 pub mod qdpx;
+pub mod qdpx_read;
 pub mod said;
 pub mod tables;
 

@@ -91,7 +91,7 @@ fn xml(folder: &Folder) -> String {
             let class = variable.classes.iter().find(|class| class.label.trim() == code);
             let about = class.map(|class| class.definition.trim()).unwrap_or_default();
             let shown = if code == DONT_KNOW { "don't know".to_owned() } else { code };
-            let shown: String = escaped(&shown).chars().take(200).collect();
+            let shown = escaped(&shown);
             if about.is_empty() {
                 out.push_str(&format!(
                     "        <Code guid=\"{own}\" name=\"{shown}\" isCodable=\"true\"/>\n"

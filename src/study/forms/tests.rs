@@ -260,3 +260,31 @@ fn the_description_of_a_table_names_its_columns() {
         assert_eq!(header.iter().collect::<Vec<_>>(), named);
     }
 }
+
+#[test]
+fn a_project_of_other_programs_is_read_back_as_the_same_codes() {
+    let (_parent, folder) = full();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("study.qdpx");
+    crate::files::write_atomic(&path, &qdpx::project(&folder).unwrap()).unwrap();
+    let project = qdpx_read::read(&path).unwrap();
+    assert_eq!(project.rows().len(), folder.items.len());
+    let (_other, taken) = taken(&folder, &project.said(&folder, "").unwrap());
+    // No label at all is no code there.
+    let kept = |folder: &Folder| -> Vec<Codes> {
+        let with = |(coder, item, mut values): Codes| {
+            values.retain(|(_, value)| *value != Value::Labels(Vec::new()));
+            (coder, item, values)
+        };
+        codes(folder).into_iter().map(with).collect()
+    };
+    assert_eq!(kept(&taken), kept(&folder));
+    let kinds: Vec<Kind> = project.codebook().variables.iter().map(|v| v.kind).collect();
+    assert_eq!(kinds.last(), Some(&Kind::Spans));
+    // A code that the study does not have.
+    let mut other = folder.study.clone();
+    other.codebook.variables.remove(0);
+    let small = create(&place.path().join("small"), other, &folder.items).unwrap();
+    let refused = project.said(&small, "").unwrap_err();
+    assert!(refused.ends_with("no label for the code “tone > bad <&>”"), "{refused}");
+}

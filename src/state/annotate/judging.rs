@@ -1,0 +1,280 @@
+//! Verdicts given, taken back, put back and changed; answers put into an order.
+
+use serde_json::{Map, Value, json};
+
+use super::difference::{Places, differences};
+use super::draft::Draft;
+use super::item::{Asked, Item, Made, Mark, Phase};
+use super::ranking::{Group, Ranking};
+use super::{AnnotateState, Side};
+use crate::data::pair::{Text, Verdict};
+use crate::data::record::{RECORD_VERSION, VerdictRecord, record_id};
+use crate::data::remarks::Remarks;
+
+impl AnnotateState {
+    /// Whether it is asked by how much before this verdict is given.
+    pub fn wants_strength(&self, verdict: Verdict) -> bool {
+        self.judging.asks_strength && verdict.is_preference() && self.draft.strength.is_none()
+    }
+
+    /// Gives a verdict at second `now` (`created_at`: the same in RFC 3339, UTC, with
+    /// milliseconds) and goes on to the next prompt. The record is for the store. `None`: see
+    /// [`Self::why_not`].
+    pub fn judge(&mut self, verdict: Verdict, now: f64, created_at: &str) -> Option<VerdictRecord> {
+        if self.why_not(verdict).is_some() {
+            return None;
+        }
+        let position = self.position;
+        let item = std::mem::take(&mut self.item);
+        let seconds = match item.phase {
+            Phase::Ready { since } => (now - since).max(0.0),
+            Phase::Waiting | Phase::Answering | Phase::Halted => 0.0,
+        };
+        let remarks = std::mem::take(&mut self.draft).into_remarks(verdict, self.revising.take());
+        let record = self.record(position, item, (verdict, remarks), seconds, created_at);
+        self.shown_at = now;
+        self.marks[position] = Some(Mark::of(&record));
+        self.history.push(vec![Made { record: record.clone(), position: Some(position) }]);
+        self.advance();
+        Some(record)
+    }
+
+    fn record(
+        &mut self,
+        position: usize,
+        item: Item,
+        (verdict, remarks): (Verdict, Remarks),
+        seconds: f64,
+        created_at: &str,
+    ) -> VerdictRecord {
+        let Item { asked, rendered_prompt, answers, left_lane, .. } = item;
+        let asked = asked.unwrap_or_else(|| Asked {
+            prompt: self.prompts[position].clone(),
+            model: Value::Null,
+            adapter: None,
+            sampling: Value::Null,
+            max_new_tokens: 0,
+            models: None,
+        });
+        let Asked { prompt, model, adapter, sampling, max_new_tokens, models } = asked;
+        let more = match (&self.given[position], models) {
+            (Some(given), _) => given.origin(left_lane, &self.source),
+            (None, Some(models)) => {
+                let name = |lane: usize| Value::from(models[lane].as_str());
+                let named = [("left_model", left_lane), ("right_model", 1 - left_lane)];
+                named.map(|(key, lane)| (key.to_owned(), name(lane))).into_iter().collect()
+            }
+            (None, None) => Map::new(),
+        };
+        let [first, second] = answers;
+        let (left, right) = if left_lane == 0 { (first, second) } else { (second, first) };
+        self.history.made_count += 1;
+        VerdictRecord {
+            version: RECORD_VERSION,
+            id: record_id(created_at, self.history.made_count),
+            created_at: created_at.to_owned(),
+            prompt,
+            rendered_prompt,
+            left,
+            right,
+            left_lane,
+            verdict,
+            seconds_taken: (seconds * 1000.0).round() / 1000.0,
+            guideline: self.judging.guideline.trim().to_owned(),
+            model,
+            adapter,
+            sampling,
+            max_new_tokens,
+            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            remarks,
+            more,
+        }
+    }
+
+    /// Closes what lies over the answers. False: there is nothing. The list and the page with the
+    /// criteria close themselves.
+    pub fn close_topmost(&mut self) -> bool {
+        if self.lists || self.sets_up {
+            return true;
+        }
+        let draft = &mut self.draft;
+        draft.open.take().is_some() || draft.focus.take().is_some() || draft.side.take().is_some()
+    }
+
+    /// Takes the last verdict back and puts its two answers up again, on the same sides. Of a
+    /// ranking all pairs. The ids are for the store, the latest first. Work on another prompt's
+    /// answers should be stopped first.
+    pub fn undo(&mut self, now: f64) -> Vec<String> {
+        let back = self.history.undo();
+        let ids = back.iter().map(|made| made.record.id.clone()).collect();
+        for made in &back {
+            self.mark_again(made.position);
+        }
+        self.shown_at = now;
+        let Some(Made { record, position: Some(position) }) = back.last() else {
+            return ids; // nothing, or not a prompt of this queue
+        };
+        self.show(*position);
+        if self.ranked_group().is_none() {
+            self.draft = Draft::of(&record.remarks);
+            self.revising.clone_from(&record.remarks.replaces);
+            self.item = Item::of(record.clone(), now);
+        }
+        ids
+    }
+
+    /// Puts back what was taken back last. The ids are for the store, the earliest first.
+    pub fn redo(&mut self, now: f64) -> Vec<String> {
+        let back = self.history.redo();
+        for made in &back {
+            self.mark_again(made.position);
+        }
+        self.shown_at = now;
+        if let Some(position) = back.last().and_then(|made| made.position) {
+            self.position = position;
+        }
+        self.advance();
+        back.into_iter().map(|made| made.record.id).collect()
+    }
+
+    fn mark_again(&mut self, position: Option<usize>) {
+        if let Some(position) = position {
+            self.marks[position] = self.history.at(position).map(Mark::of);
+        }
+    }
+
+    /// Goes to any prompt of the queue. What was said of it is shown, and the next verdict takes its
+    /// place. Work on another prompt's answers should be stopped first.
+    pub fn go_to(&mut self, position: usize, now: f64) {
+        if position >= self.prompts.len() {
+            return;
+        }
+        self.shown_at = now;
+        self.show(position);
+        let Some(record) = self.history.at(position).cloned() else { return };
+        if self.marks[position].is_some() {
+            self.draft = Draft::of(&record.remarks);
+            self.revising = Some(record.id.clone());
+            self.item = Item::of(record, now);
+        }
+    }
+
+    /// The place of the prompt in front, from 0, and whether it has a verdict that the next one takes
+    /// the place of.
+    pub fn place(&self) -> (usize, bool) {
+        (self.position, self.revising.is_some())
+    }
+
+    /// The place before or after the one in front.
+    pub fn neighbour(&self, forward: bool) -> Option<usize> {
+        if forward {
+            (self.position + 1 < self.prompts.len()).then_some(self.position + 1)
+        } else {
+            self.position.checked_sub(1)
+        }
+    }
+
+    /// What stands at a place of the queue, and what was said of it.
+    pub fn listed(&self, position: usize) -> Option<(&Text, Option<Mark>)> {
+        Some((self.prompts.get(position)?, self.marks[position]))
+    }
+
+    /// What was said of the prompt in front, while it is being changed.
+    pub fn said_before(&self) -> Option<&VerdictRecord> {
+        self.history.at(self.position).filter(|record| self.revising.as_ref() == Some(&record.id))
+    }
+
+    /// Where the two answers in front differ: of the left one, of the right one. `None`: they are not
+    /// both there, or too long.
+    pub fn differences(&mut self) -> Option<[Places; 2]> {
+        let key = self.pair_key()?;
+        if self.differences.as_ref().is_none_or(|(known, _)| *known != key) {
+            let [left, right] = [Side::Left, Side::Right].map(|side| self.answer(side));
+            self.differences = Some((key, differences(&left.text, &right.text)));
+        }
+        self.differences.as_ref()?.1.clone()
+    }
+
+    /// The answers to the prompt in front, of which there are more than two.
+    pub(super) fn group(&self) -> Option<&Group> {
+        let at = self.groups.partition_point(|group| group.first <= self.position);
+        self.groups[..at].last().filter(|group| group.has(self.position))
+    }
+
+    /// The same, where they are put into an order: none of their pairs was judged yet.
+    fn ranked_group(&self) -> Option<&Group> {
+        let group = self.group().filter(|_| self.ranks)?;
+        let own = &self.marks[group.first..group.first + group.pairs()];
+        own.iter().all(Option::is_none).then_some(group)
+    }
+
+    /// Whether the queue has prompts with more than two answers.
+    pub fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// The answers that are put into an order, as they stand on the screen, and the order so far.
+    pub fn ranking(&self) -> Option<(Vec<&str>, &Ranking)> {
+        let group = self.ranked_group()?;
+        let shown = &self.ranking.shown;
+        let texts = shown.iter().map(|answer| group.answers[*answer].text.as_str()).collect();
+        Some((texts, &self.ranking))
+    }
+
+    pub fn ranking_mut(&mut self) -> &mut Ranking {
+        &mut self.ranking
+    }
+
+    /// Gives the verdicts that follow from the order, and goes on to the next prompt.
+    pub fn keep_ranking(&mut self, now: f64, created_at: &str) -> Vec<VerdictRecord> {
+        let Some(group) = self.ranked_group().cloned().filter(|_| self.ranking.is_complete())
+        else {
+            return Vec::new();
+        };
+        let seconds = (now - self.shown_at).max(0.0) / group.pairs() as f64;
+        let draft = std::mem::take(&mut self.draft);
+        let ranking = std::mem::take(&mut self.ranking);
+        let mut made = Vec::new();
+        for (position, (one, other)) in (group.first..).zip(group.compared()) {
+            let Some(given) = self.given[position].clone() else { continue };
+            let left_lane = self.draw_at(position).1;
+            let (left, right) = if left_lane == 0 { (one, other) } else { (other, one) };
+            let Some(verdict) = ranking.verdict(left, right) else { continue };
+            let item = given.item(&self.prompts[position], left_lane, self.shown_at);
+            // The order has one reason and one flag; its pairs have no strength of their own.
+            let said = Draft { strength: None, written: None, ..draft.clone() };
+            let said = (verdict, said.into_remarks(verdict, None));
+            let mut record = self.record(position, item, said, seconds, created_at);
+            let id = made.first().map_or(&record.id, |made: &Made| &made.record.id).clone();
+            record
+                .more
+                .insert("ranking".to_owned(), json!({"id": id, "answers": group.answers.len()}));
+            self.marks[position] = Some(Mark::of(&record));
+            made.push(Made { record, position: Some(position) });
+        }
+        let records = made.iter().map(|made| made.record.clone()).collect();
+        self.history.push(made);
+        self.shown_at = now;
+        self.advance();
+        records
+    }
+
+    /// Has pairs of these models come first, from the next one on: what is being read stays.
+    pub fn prefer_next(&mut self, models: Vec<[String; 2]>) {
+        self.preferred = models;
+    }
+
+    /// Has pairs of these models come first.
+    pub fn prefer(&mut self, models: Vec<[String; 2]>) {
+        self.preferred = models;
+        let is_untouched = self.draft == Draft::default() && !self.ranking.is_begun();
+        if self.is_given() && self.revising.is_none() && is_untouched {
+            self.advance();
+        }
+    }
+
+    /// Whether the comparisons that tell the most come first.
+    pub fn prefers(&self) -> bool {
+        !self.preferred.is_empty()
+    }
+}
