@@ -4,7 +4,9 @@ mod answers;
 pub mod arena;
 mod beside;
 mod list;
+mod menus;
 mod phones;
+mod pressed;
 mod rank;
 mod setup;
 mod verdicts;
@@ -15,13 +17,13 @@ use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 use self::answers::answers_ui;
 use self::beside::{CRITERIA, DIGITS, beside_ui, open, strength_ui, write_own};
 use self::list::{list_ui, verdict_words};
+use self::menus::{export_menu_ui, show_menu_ui};
 use self::phones::phones_ui;
+use self::pressed::pressed;
 use self::rank::{rank_buttons_ui, ranked_ui, take_rank_keys};
 use self::setup::setup_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
-use crate::data::pair_forms::PairForm;
 use crate::data::remarks::Strength;
-use crate::data::store::VerdictCounts;
 use crate::panels::preview::preview_ui;
 use crate::state::annotate::draft::Field;
 use crate::state::annotate::{AnnotateState, Phase};
@@ -226,23 +228,6 @@ fn take_item_keys(
     false
 }
 
-/// Whether a key went down. A key that is held down does not count again: it would run through the
-/// prompts.
-fn pressed(ui: &Ui, wanted: Modifiers, wanted_key: Key) -> bool {
-    ui.input_mut(|input| {
-        let hit = |event: &egui::Event| {
-            matches!(
-                event,
-                egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. }
-                    if *key == wanted_key && modifiers.matches_exact(wanted)
-            )
-        };
-        let count = input.events.len();
-        input.events.retain(|event| !hit(event));
-        input.events.len() < count
-    })
-}
-
 fn why_not_generate(annotate: &AnnotateState, around: &Surroundings<'_>) -> Option<&'static str> {
     match annotate.phase() {
         _ if annotate.prompt().is_none() => Some("There is no prompt left to answer"),
@@ -331,18 +316,6 @@ fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
     });
 }
 
-/// How answers are shown.
-fn show_menu_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
-    let shown = &mut annotate.shown;
-    ui.menu_button("Show…", |ui| {
-        ui.checkbox(&mut shown.differences, "Where they differ (D)")
-            .on_hover_text("Marks the words that only one of the two answers has");
-        ui.checkbox(&mut shown.markdown, "Markdown (P)")
-            .on_hover_text("Headings, lists and code as they are read");
-        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
-    });
-}
-
 fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
     let (judged_count, prompt_count) = annotate.progress();
     let counts = annotate.counts();
@@ -390,40 +363,6 @@ fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands)
         let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(p.accent);
         ui.add(bar).accessible_name(format!("Prompts judged: {:.0} %", share * 100.0));
     });
-}
-
-fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) {
-    let has_pairs = counts.pairs() > 0;
-    let menu = ui.add_enabled_ui(has_pairs, |ui| {
-        ui.menu_button("Export…", |ui| {
-            for (words, hint, conversational) in [
-                (
-                    "Conversational (messages)…",
-                    "TRL's explicit preference format with messages, for models with a chat \
-                     template",
-                    true,
-                ),
-                (
-                    "Plain text (standard)…",
-                    "TRL's explicit preference format with plain strings, joined as they stand",
-                    false,
-                ),
-            ] {
-                if ui.button(words).on_hover_text(hint).clicked() {
-                    commands.push(AnnotateCommand::ExportPairs { conversational });
-                }
-            }
-            ui.separator();
-            for form in PairForm::ALL {
-                let hint = "Into the folder exports/pairs of the project";
-                if ui.button(form.words()).on_hover_text(hint).clicked() {
-                    commands.push(AnnotateCommand::ExportFor(form));
-                }
-            }
-        })
-        .response
-    });
-    menu.inner.on_disabled_hover_text("There are no pairs yet");
 }
 
 fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {

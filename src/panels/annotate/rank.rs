@@ -3,7 +3,7 @@
 use eframe::egui::{self, Key, Label, ScrollArea, Ui};
 
 use super::beside::DIGITS;
-use super::pressed;
+use super::pressed::pressed;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::{ActionButton, Weight};

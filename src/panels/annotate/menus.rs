@@ -1,0 +1,54 @@
+//! The menus above the answers: how they are shown, and into which files pairs go.
+
+use eframe::egui::Ui;
+
+use crate::data::pair_forms::PairForm;
+use crate::data::store::VerdictCounts;
+use crate::state::annotate::AnnotateState;
+use crate::state::command::{AnnotateCommand, Commands};
+
+/// How answers are shown.
+pub(super) fn show_menu_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
+    let shown = &mut annotate.shown;
+    ui.menu_button("Show…", |ui| {
+        ui.checkbox(&mut shown.differences, "Where they differ (D)")
+            .on_hover_text("Marks the words that only one of the two answers has");
+        ui.checkbox(&mut shown.markdown, "Markdown (P)")
+            .on_hover_text("Headings, lists and code as they are read");
+        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
+    });
+}
+
+pub(super) fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) {
+    let has_pairs = counts.pairs() > 0;
+    let menu = ui.add_enabled_ui(has_pairs, |ui| {
+        ui.menu_button("Export…", |ui| {
+            for (words, hint, conversational) in [
+                (
+                    "Conversational (messages)…",
+                    "TRL's explicit preference format with messages, for models with a chat \
+                     template",
+                    true,
+                ),
+                (
+                    "Plain text (standard)…",
+                    "TRL's explicit preference format with plain strings, joined as they stand",
+                    false,
+                ),
+            ] {
+                if ui.button(words).on_hover_text(hint).clicked() {
+                    commands.push(AnnotateCommand::ExportPairs { conversational });
+                }
+            }
+            ui.separator();
+            for form in PairForm::ALL {
+                let hint = "Into the folder exports/pairs of the project";
+                if ui.button(form.words()).on_hover_text(hint).clicked() {
+                    commands.push(AnnotateCommand::ExportFor(form));
+                }
+            }
+        })
+        .response
+    });
+    menu.inner.on_disabled_hover_text("There are no pairs yet");
+}
