@@ -58,6 +58,7 @@ rows = json.loads(next(converted.glob("*.json")).read_text())
 chosen = {row["prompt"]: row.get("comparison") for row in rows}
 for record in decided:
     said = chosen[record["prompt"][0]["content"]]
+    said = said[0] if isinstance(said, list) else said  # since label-studio-sdk 2
     said = said.get("selected") if isinstance(said, dict) else said
     assert said == record["verdict"], (record, said)
 print(f"label-studio-sdk: {len(rows)} tasks, {len(decided)} comparisons as they were given")
