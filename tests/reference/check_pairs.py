@@ -122,7 +122,10 @@ tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>
 tokenizer.chat_template = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}{% if add_generation_prompt %}assistant {% endif %}"
 model = LlamaForCausalLM(LlamaConfig(vocab_size=len(vocabulary), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=1))
 settings = DPOConfig(output_dir=str(scratch / "dpo"), max_steps=1, per_device_train_batch_size=2, report_to=[], use_cpu=True, save_strategy="no", bf16=False)
-trainer = DPOTrainer(model=model, args=settings, train_dataset=data, processing_class=tokenizer)
+# TRL loads the reference model again by its name: the model has to lie somewhere.
+model.save_pretrained(scratch / "model")
+tokenizer.save_pretrained(scratch / "model")
+trainer = DPOTrainer(model=str(scratch / "model"), args=settings, train_dataset=data, processing_class=tokenizer)
 loss = trainer.train().training_loss
 assert abs(loss - 0.6931) < 1e-3, loss  # ln 2 before anything was learned
 print(f"trl: one step of DPO on {len(data)} pairs, loss {loss:.4f}")
