@@ -7,6 +7,7 @@ pub mod allocator;
 pub mod app;
 pub mod cli;
 pub mod data;
+pub mod elsewhere;
 pub mod encoder;
 pub mod errors;
 pub mod eval;

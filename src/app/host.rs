@@ -32,6 +32,12 @@ pub enum Ask {
     ExportStudy(StudyFile),
     TrainingData,
     RunFile,
+
+    /// The new folder of a bundle.
+    Bundle,
+
+    /// What another engine left.
+    Results,
     Lecture,
     SaveElsewhere,
     SaveRunFile,
@@ -197,6 +203,10 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             dialog.set_title("Export").set_file_name(file.file_name()).save_file()
         }
         Ask::TrainingData => table_dialog("Open training data"),
+        Ask::Bundle => {
+            dialog.set_title("Make a bundle").set_file_name("bundle").save_file()
+        }
+        Ask::Results => dialog.set_title("Take results back").pick_folder(),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()
         }

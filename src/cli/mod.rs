@@ -5,6 +5,7 @@
 mod annotate;
 mod bench;
 mod bench_fetch;
+mod bundle;
 mod cache;
 mod classify;
 mod configurations;
@@ -15,6 +16,7 @@ mod export;
 mod fetch;
 mod fill;
 mod generate;
+mod import_run;
 mod lecture;
 mod load;
 mod logits;
@@ -27,6 +29,7 @@ mod report;
 mod reproduce;
 mod room;
 mod rows;
+mod run_on;
 mod score;
 mod serve;
 mod shell;
@@ -141,6 +144,15 @@ pub enum Command {
     /// Train a model, or an adapter for one, as a run file says
     Train(train::TrainArgs),
 
+    /// Make a run into a folder that TRL, LLaMA-Factory, Axolotl or Hugging Face Jobs runs
+    Bundle(bundle::BundleArgs),
+
+    /// Start such a folder here or on a host, and follow it
+    RunOn(run_on::RunOnArgs),
+
+    /// Take the results of such a run back as a run of the project
+    ImportRun(import_run::ImportRunArgs),
+
     /// Make an adapter into a merged model, or into a file for llama.cpp
     Export(export::ExportArgs),
 
@@ -158,7 +170,7 @@ impl Command {
     /// Whether texts are made into ids on all threads at once, which would wait for each other
     /// wherever they take memory from one place.
     pub fn reads_many_rows(&self) -> bool {
-        matches!(self, Self::Train(_))
+        matches!(self, Self::Train(_) | Self::ImportRun(_))
     }
 }
 
@@ -188,6 +200,9 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Train(args) => train::run(args),
+        Command::Bundle(args) => bundle::run(args),
+        Command::RunOn(args) => run_on::run(args),
+        Command::ImportRun(args) => import_run::run(args),
         Command::Export(args) => export::run(args),
         Command::Completions(args) => shell::completions(args, Args::command()),
         Command::Man(args) => shell::man(args, Args::command()),
@@ -287,6 +302,12 @@ mod tests {
             "tuning-fork serve --model m --adapter a --host 127.0.0.1 --port 8321 --json",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
+            "tuning-fork bundle RUN.toml --for trl --preset zero2 --gpus 8 --out bundle --json",
+            "tuning-fork bundle RUN.toml --base o/m@1a --set bf16=false --out bundle",
+            "tuning-fork run-on local bundle --python venv/bin/python --json",
+            "tuning-fork run-on ada@cluster bundle --folder work/run --follow",
+            "tuning-fork import-run bundle --out runs/1 --json",
+            "tuning-fork import-run out --bundle bundle --no-recompute",
             "tuning-fork export --adapter runs/1 --as merged --out merged",
             "tuning-fork export --model m --adapter a --as gguf-adapter --out a.gguf",
             "tuning-fork bench generate --model starter",

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod codes;
+mod elsewhere;
 mod evaluate;
 mod hub;
 mod lectures;

@@ -10,6 +10,7 @@ use crate::app::services::cache_folder;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::export_adapter::{AdapterToExport, ExportAdapter};
 use crate::app::tasks::export_run::{ExportRun, RunToExport};
+use crate::app::tasks::import_run::ImportRun;
 use crate::app::tasks::label_text::{LabelText, ToLabel};
 use crate::app::tasks::load_model::LoadModel;
 use crate::app::tasks::measure_run::{MeasureRun, RunToMeasure};
@@ -82,6 +83,9 @@ impl Workbench {
             TrainCommand::Show(id) => self.read_run(&id, ReadFor::Showing),
             TrainCommand::SaveRunFile => self.ask(Ask::SaveRunFile),
             TrainCommand::ChooseRunFile => self.ask(Ask::RunFile),
+            TrainCommand::MakeBundle => self.ask(Ask::Bundle),
+            TrainCommand::TakeResults => self.ask(Ask::Results),
+            TrainCommand::StopTakingBack => self.tasks.stop::<ImportRun>(),
         }
     }
 

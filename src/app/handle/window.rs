@@ -139,6 +139,8 @@ impl Workbench {
             Ask::ExportStudy(file) => self.export_study(file, path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::RunFile => self.use_run_file(&path),
+            Ask::Bundle => self.make_bundle(path),
+            Ask::Results => self.take_results(path),
             Ask::Lecture => self.open_lecture(Place::File(path)),
             Ask::ExportPairs { conversational } => self.export_pairs(path, conversational),
             Ask::SaveElsewhere => self.save_elsewhere(&path),

@@ -3,6 +3,7 @@
 mod answers;
 mod compare;
 mod confusion;
+mod elsewhere;
 mod ended;
 pub(super) mod fields;
 mod live;

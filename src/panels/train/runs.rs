@@ -7,6 +7,7 @@ use eframe::egui::{
     Button, Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder, WidgetInfo,
 };
 
+use super::elsewhere;
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
 use crate::state::command::{AdapterForm, Command, Commands, TrainCommand, WindowCommand};
@@ -26,8 +27,10 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         let text = "No runs yet. Each run gets a folder in the project with its settings, its \
                     curves and its adapter, and a line here to try it or to resume it.";
         ui.add(Label::new(theme::muted(ui, text)).wrap());
+        elsewhere::results_ui(ui, commands);
         return;
     }
+    elsewhere::results_ui(ui, commands);
     let busy = train.is_running();
     // Always there: a line that came with the first tick would push the list from under the mouse.
     if train.runs.len() > 1 {

@@ -8,7 +8,7 @@ use super::fields::{
     small_button_ui,
 };
 use super::rank::rank_ui;
-use super::{losses, measuring, newborn, own, policy, schedule, texts};
+use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, texts};
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
@@ -69,6 +69,7 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
     files_ui(ui, commands);
+    elsewhere::bundle_ui(ui, train, commands);
 }
 
 fn files_ui(ui: &mut Ui, commands: &mut Commands) {

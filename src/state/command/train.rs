@@ -54,6 +54,13 @@ pub enum TrainCommand {
     Label(String, String),
     SaveRunFile,
     ChooseRunFile,
+
+    /// Makes the run in the form into a folder for another engine. Asks where to.
+    MakeBundle,
+
+    /// Takes the results of another engine back. Asks where they are.
+    TakeResults,
+    StopTakingBack,
 }
 
 /// What is made of an adapter.

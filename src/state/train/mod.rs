@@ -5,6 +5,7 @@
 pub mod asides;
 pub mod compare;
 pub mod curves;
+pub mod elsewhere;
 pub mod estimate;
 pub mod estimate_inputs;
 pub mod form;
@@ -34,6 +35,7 @@ use super::slots::{Activity, ModelSlot};
 use asides::Asides;
 use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
+use elsewhere::ElsewhereForm;
 use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
@@ -92,6 +94,9 @@ pub struct TrainState {
 
     /// Of runs that learn from texts.
     pub texts: TextsState,
+
+    /// Of a run that is made into a bundle.
+    pub elsewhere: ElsewhereForm,
 }
 
 /// What the left column shows.
@@ -152,6 +157,7 @@ impl Default for TrainState {
             left_tab: LeftTab::default(),
             span: Span::default(),
             texts: TextsState::default(),
+            elsewhere: ElsewhereForm::default(),
         }
     }
 }

@@ -127,7 +127,15 @@ pub fn entry(run_dir: &Path) -> Result<RunEntry, Error> {
 
 /// A name that no run of the project has: `2026-11-21-1432-dpo`, with `-2` where it is taken.
 pub fn new_run_id(project: &Path, objective: Objective, now: OffsetDateTime) -> String {
-    let kind = objective.facts().key;
+    new_id(project, objective.facts().key, now)
+}
+
+/// The same of a run that another program did.
+pub fn new_imported_id(project: &Path, now: OffsetDateTime) -> String {
+    new_id(project, "imported", now)
+}
+
+fn new_id(project: &Path, kind: &str, now: OffsetDateTime) -> String {
     let (year, month, day) = (now.year(), u8::from(now.month()), now.day());
     let (hour, minute) = (now.hour(), now.minute());
     let id = format!("{year:04}-{month:02}-{day:02}-{hour:02}{minute:02}-{kind}");

@@ -1,0 +1,90 @@
+//! Takes results of another engine back as a run of the project.
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{OnClosing, Rules, Work};
+use crate::elsewhere::{self, ImportOrder, Imported};
+use crate::hub::resolve::resolve_model;
+use crate::jobs::Progress;
+use crate::state::command::{Command, TrainCommand};
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+use crate::state::slots::Activity;
+use crate::state::train::LeftTab;
+use crate::train::record::metrics::TrainEvent;
+
+/// How far it is.
+#[derive(Default)]
+pub struct ImportRun {
+    what: String,
+    done: usize,
+    total: usize,
+}
+
+impl Work for ImportRun {
+    type Request = ImportOrder;
+    type Event = TrainEvent;
+    type Output = Imported;
+    type Error = elsewhere::Error;
+
+    const RULES: Rules = Rules {
+        takes_processor: true,
+        gives_way: true,
+        on_closing: OnClosing::Wait,
+        ..Rules::short("Taking results back")
+    };
+
+    fn run(
+        order: ImportOrder,
+        _services: &Services,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Imported, elsewhere::Error> {
+        elsewhere::import(&order, &|name| resolve_model(name).ok(), progress)
+    }
+}
+
+impl Task<Workbench> for ImportRun {
+    fn on_event(&mut self, event: TrainEvent, _app: &mut Workbench) {
+        if let TrainEvent::Preparing { what, done, total, .. } = event {
+            *self = Self { what, done, total };
+        }
+    }
+
+    fn done(self, imported: Imported, app: &mut Workbench) {
+        app.list_runs();
+        app.state.train.left_tab = LeftTab::Runs;
+        let mut summary =
+            format!("{} steps of {} are among the runs", imported.steps_done, imported.engine);
+        for words in imported.words().iter().chain(&imported.notes) {
+            summary.push_str("\n• ");
+            summary.push_str(words);
+        }
+        app.state.notices.push(Notice::info(PanelId::Train, summary));
+    }
+
+    fn failed(self, error: elsewhere::Error, app: &mut Workbench) {
+        let is_stopped = matches!(
+            error,
+            elsewhere::Error::Cancelled | elsewhere::Error::Train(crate::train::Error::Cancelled)
+        );
+        if !is_stopped {
+            let notice = Notice::error(PanelId::Train, "The results were not taken back", &error);
+            app.state.notices.push(notice.remedy("Take results back…", TrainCommand::TakeResults));
+        }
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Train
+    }
+
+    fn activity(&self, _app: &Workbench) -> Option<Activity> {
+        let Self { what, done, total } = self;
+        let what = if what.is_empty() { "Reading the results".to_owned() } else { what.clone() };
+        Some(Activity {
+            fraction: (*total > 0).then(|| *done as f32 / *total as f32),
+            stop: Some(Command::Train(TrainCommand::StopTakingBack)),
+            ..Activity::new("Taking results back", what)
+        })
+    }
+}
