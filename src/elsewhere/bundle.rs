@@ -135,7 +135,7 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
         }
     });
     if let Some(memory) = memory.as_ref().filter(|_| !layout.is_cpu()) {
-        bundle.notes.extend(memory_note(memory, order.preset));
+        bundle.notes.push(memory_note(memory, order.preset));
     }
     if !base.is_on_hub() && !order.with_model && order.base.is_none() {
         bundle.notes.push(format!(
@@ -190,7 +190,7 @@ fn refused(config: &TrainConfig, base: &Base, rows: &[Row], engine: Engine) -> R
     }
 }
 
-fn memory_note(memory: &Memory, preset: Preset) -> Option<String> {
+fn memory_note(memory: &Memory, preset: Preset) -> String {
     let gigabytes = |bytes: u64| bytes.div_ceil(1_000_000_000);
     let needs = gigabytes(memory.need.total());
     let fits = gpu::smallest(memory.need.total());
@@ -199,7 +199,7 @@ fn memory_note(memory: &Memory, preset: Preset) -> Option<String> {
         format!("the smallest that fits is {gpus} with {room} GB ({})", choice.preset.key())
     });
     let smallest = smallest.unwrap_or_else(|| "no preset of one machine fits".to_owned());
-    Some(match fits {
+    match fits {
         Some((room, names)) => format!(
             "with the preset {} each GPU needs about {needs} GB, so one with {room} GB ({names}); {smallest}",
             preset.key()
@@ -208,7 +208,7 @@ fn memory_note(memory: &Memory, preset: Preset) -> Option<String> {
             "with the preset {} each GPU needs about {needs} GB, more than any has; {smallest}",
             preset.key()
         ),
-    })
+    }
 }
 
 /// A bundle before it is written: file by file.
@@ -302,7 +302,7 @@ impl Bundle {
         let requirements = scripts::requirements(config, layout, *engine);
         self.add("run.sh", scripts::shell(layout, *engine));
         self.add("slurm.sbatch", scripts::slurm(layout, config.objective.facts().key));
-        self.add("requirements.txt", requirements.join("\n") + "\n");
+        self.add("requirements.txt", format!("{}\n", requirements.join("\n")));
         self.add("README.md", scripts::readme(*engine, layout, base, &self.notes));
         let run = TrainConfig { data: PathBuf::from(record::DATA_FILE), ..config.clone() };
         let text =
@@ -392,7 +392,8 @@ fn given_nothing(order: &Order) -> Result<(), Error> {
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("plain values can be written") + "\n"
+    let text = serde_json::to_string_pretty(value).expect("plain values can be written");
+    format!("{text}\n")
 }
 
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Error> {

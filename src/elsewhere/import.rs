@@ -154,34 +154,32 @@ pub fn import(
         (Learned::Model, method) => method,
     };
     let source = base_source(&config, manifest.as_ref(), resolve);
-    let identity = match &source {
-        Some(source) => {
-            let identity = model::identity(source, &Quiet).map_err(Error::Model)?;
-            check_identity(&identity, manifest.as_ref())?;
-            config.model = source.path().display().to_string();
-            identity
-        }
-        None => {
-            let name = manifest.as_ref().map_or(&config.model, |manifest| &manifest.base.name);
-            notes.push(format!(
+    let identity = if let Some(source) = &source {
+        let identity = model::identity(source, &Quiet).map_err(Error::Model)?;
+        check_identity(&identity, manifest.as_ref())?;
+        config.model = source.path().display().to_string();
+        identity
+    } else {
+        let name = manifest.as_ref().map_or(&config.model, |manifest| &manifest.base.name);
+        notes.push(format!(
                 "the base model {name} is not on this disk, so the adapter was not tried and nothing was \
                  computed here: fetch it to use the run"
             ));
-            identity_of(&config, manifest.as_ref())
-        }
+        identity_of(&config, manifest.as_ref())
     };
     let rows = rows(&config, manifest.as_ref(), bundle.as_deref())?;
     let mut history = found.history.clone();
     for evaluation in &mut history.evaluations {
         evaluation.pair_count = rows.held_out;
     }
-    let mut beside = Vec::new();
-    if let Some(source) = source.filter(|_| order.recomputes) {
+    let beside = if let Some(source) = source.filter(|_| order.recomputes) {
         let test = bundle.as_ref().map(|bundle| test_rows(bundle));
         let test = test.filter(|path| path.is_file());
         let asked = Asked { found: &found, config: &config, source: &source, test };
-        beside = compared(&asked, &history, &mut notes, progress)?;
-    }
+        compared(&asked, &history, &mut notes, progress)?
+    } else {
+        Vec::new()
+    };
     progress.check().map_err(|_stopped| Error::Cancelled)?;
     let imported = Imported {
         run_dir: order.run_dir.clone(),
@@ -439,7 +437,8 @@ fn write(
         beside: imported.beside.clone(),
         notes: imported.notes.clone(),
     };
-    let text = serde_json::to_string_pretty(&text).expect("plain values can be written") + "\n";
+    let text = serde_json::to_string_pretty(&text).expect("plain values can be written");
+    let text = format!("{text}\n");
     setup::write(&run_dir.join(IMPORTED_FILE), text.as_bytes())?;
     let mut note = format!("Trained with {}", imported.engine);
     if let Some(words) = imported.words() {
@@ -481,7 +480,8 @@ fn bundle_data(order: &ImportOrder, config: &TrainConfig) -> PathBuf {
 
 /// A line of `metrics.jsonl`.
 fn json_line(row: &impl Serialize) -> String {
-    serde_json::to_string(row).expect("numbers can be written") + "\n"
+    let text = serde_json::to_string(row).expect("numbers can be written");
+    format!("{text}\n")
 }
 
 /// The objective that a manifest names.

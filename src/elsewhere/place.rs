@@ -179,7 +179,8 @@ impl Running {
 
     fn write(&self, bundle: &Path) -> Result<(), Error> {
         let path = bundle.join(RUNNING_FILE);
-        let text = serde_json::to_string_pretty(self).expect("plain values can be written") + "\n";
+        let text = serde_json::to_string_pretty(self).expect("plain values can be written");
+        let text = format!("{text}\n");
         files::write_atomic(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
     }
 

@@ -129,7 +129,7 @@ impl Layout {
         self.parts == Parts::Cpu
     }
 
-    /// DeepSpeed's stage.
+    /// The stage of `DeepSpeed`.
     pub(super) fn zero_stage(self) -> Option<u8> {
         match self.parts {
             Parts::Zero2 => Some(2),
@@ -143,9 +143,8 @@ impl Layout {
         let processes = self.processes();
         let kind = match self.parts {
             // With MULTI_CPU accelerate expects MPI; `use_cpu` of config.yaml makes this gloo.
-            Parts::Cpu => "MULTI_GPU",
             Parts::Whole if processes == 1 => "NO",
-            Parts::Whole => "MULTI_GPU",
+            Parts::Cpu | Parts::Whole => "MULTI_GPU",
             Parts::Zero2 | Parts::Zero3 => "DEEPSPEED",
             Parts::Fsdp2 => "FSDP",
         };
@@ -193,7 +192,7 @@ impl Layout {
         keys
     }
 
-    /// DeepSpeed's file. transformers fills in what is `auto` from `config.yaml`.
+    /// The file of `DeepSpeed`. transformers fills in what is `auto` from `config.yaml`.
     pub(super) fn deepspeed(self) -> Option<Value> {
         let stage = self.zero_stage()?;
         let mut zero = json!({

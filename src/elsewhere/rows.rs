@@ -95,7 +95,7 @@ fn messages(text: &Text, role: &str) -> Vec<Message> {
 }
 
 /// One list of `messages`, with `chosen`, `rejected` and `kto_tag` beside it: its `sharegpt` form with
-/// OpenAI's tags.
+/// the tags of `OpenAI`.
 fn llama_factory(row: &Understood) -> Value {
     let mut fields = Map::new();
     match &row.content {

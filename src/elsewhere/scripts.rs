@@ -6,7 +6,7 @@ use super::preset::Layout;
 use crate::train::config::TrainConfig;
 use crate::train::config::rewards::Rule;
 
-/// The versions that a bundle is checked with (tests/reference/check_bundles.py).
+/// The versions that a bundle is checked with (`tests/reference/check_bundles.py`).
 const TRL: &[&str] = &[
     "accelerate==1.15.0",
     "datasets==5.2.0",
