@@ -17,7 +17,7 @@ use crate::data::forms::Fields;
 use crate::data::forms::value::{given, kind_of};
 use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, is_encoder_folder};
 use crate::hub::resolve;
-use crate::llm::{Model, Positions};
+use crate::llm::{Adapter, Model, Positions};
 use crate::seq2seq::{Seq2Seq, is_pair_folder};
 use crate::words::counted;
 
@@ -26,6 +26,10 @@ pub struct LogitsArgs {
     /// A model of any kind: its folder, a .gguf file, or a Hub id that is in the cache
     #[arg(long)]
     model: String,
+
+    /// An adapter to lay over a decoder: a PEFT folder, a LoRA as .gguf, or a Hub id in the cache
+    #[arg(long)]
+    adapter: Option<String>,
 
     /// A table (JSON Lines, …) whose rows have "ids", and where they apply `attention_mask`,
     /// `token_type_ids` and `decoder_ids`
@@ -62,6 +66,10 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     let rows = read(&args.input)?;
     let folder = resolve::resolve_model(&args.model)?;
     let mut tensors = Tensors::new();
+    let is_decoder = !is_encoder_folder(&folder) && !is_pair_folder(&folder);
+    if args.adapter.is_some() && !is_decoder {
+        bail!("{} is no decoder: --adapter goes with decoders here; leave it out", args.model);
+    }
     if is_encoder_folder(&folder) {
         of_encoder(&folder, &rows, &mut tensors)?;
     } else if is_pair_folder(&folder) {
@@ -154,20 +162,20 @@ fn of_decoder(
     tensors: &mut Tensors,
 ) -> anyhow::Result<()> {
     let weights = Precision::AsStored;
-    let named = ModelArgs { model: args.model.clone(), adapter: None, weights };
-    let (model, _) = named.load_any()?;
+    let named = ModelArgs { model: args.model.clone(), adapter: args.adapter.clone(), weights };
+    let (model, adapter) = named.load_any()?;
     let head = if folder.is_dir() { ScoreHead::load(folder, &model)? } else { None };
     for (number, row) in rows.iter().enumerate() {
         if row.decoder_ids.is_some() {
             bail!("row {}: a decoder alone has no \"decoder_ids\"", number + 1);
         }
-        one_of_decoder(&model, head.as_ref(), (number, row), tensors)?;
+        one_of_decoder((&model, adapter.as_ref()), head.as_ref(), (number, row), tensors)?;
     }
     Ok(())
 }
 
 fn one_of_decoder(
-    model: &Model,
+    (model, adapter): (&Model, Option<&Adapter>),
     head: Option<&ScoreHead>,
     (number, row): (usize, &Row),
     tensors: &mut Tensors,
@@ -186,7 +194,7 @@ fn one_of_decoder(
         all
     };
     let mut states: Vec<Vec<f32>> = Vec::new();
-    model.watch(&ids, &mut model.new_cache(), None, &mut |_, layer| {
+    model.watch(&ids, &mut model.new_cache(), adapter, &mut |_, layer| {
         states.push(spread(layer, width));
         ControlFlow::Continue(())
     })?;
@@ -196,7 +204,7 @@ fn one_of_decoder(
         let scores = head.run(last.unwrap_or_default())?;
         (vec![scores.len()], scores)
     } else {
-        let scores = model.logits(&ids, &mut model.new_cache(), None, Positions::All)?;
+        let scores = model.logits(&ids, &mut model.new_cache(), adapter, Positions::All)?;
         let scores = scores.flatten_all()?.to_vec1::<f32>()?;
         (vec![count, vocabulary], spread(&scores, vocabulary))
     };

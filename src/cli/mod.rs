@@ -20,6 +20,7 @@ mod import_run;
 mod lecture;
 mod load;
 mod logits;
+mod methods;
 mod models;
 mod out;
 mod peak;
@@ -144,6 +145,9 @@ pub enum Command {
     /// Train a model, or an adapter for one, as a run file says
     Train(train::TrainArgs),
 
+    /// Train the same rows with several methods in turn, and compare what each took and learned
+    CompareMethods(methods::MethodsArgs),
+
     /// Make a run into a folder that TRL, LLaMA-Factory, Axolotl or Hugging Face Jobs runs
     Bundle(bundle::BundleArgs),
 
@@ -170,7 +174,7 @@ impl Command {
     /// Whether texts are made into ids on all threads at once, which would wait for each other
     /// wherever they take memory from one place.
     pub fn reads_many_rows(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::ImportRun(_))
+        matches!(self, Self::Train(_) | Self::CompareMethods(_) | Self::ImportRun(_))
     }
 }
 
@@ -200,6 +204,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Train(args) => train::run(args),
+        Command::CompareMethods(args) => methods::run(args),
         Command::Bundle(args) => bundle::run(args),
         Command::RunOn(args) => run_on::run(args),
         Command::ImportRun(args) => import_run::run(args),

@@ -26,7 +26,7 @@ use crate::train::record::RECORD_FILE;
 use crate::train::run::setup;
 use crate::train::run::setup::Checked;
 use crate::train::run::{ResumeRequest, StartRequest};
-use crate::words::{counted, gigabytes};
+use crate::words::{counted, gigabytes, thousands};
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -147,7 +147,16 @@ fn estimate(
     let screen = Screen::new(json);
     let found = Estimator::default().estimate(model, config, (&config.data, cache), &screen);
     screen.bar.clear();
-    let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found?;
+    let Estimate {
+        memory,
+        time,
+        steps,
+        train_rows,
+        held_out_rows,
+        trained_parameters,
+        parameters,
+        changes,
+    } = found?;
     let Memory { weights, adapter, kept, work, checkpoint, program } = memory;
     let Time { step_secs, training_secs, reference_secs, evaluation_secs, sample_secs } = time;
     let free = free_memory();
@@ -160,6 +169,8 @@ fn estimate(
             "steps": steps,
             "train_rows": train_rows,
             "held_out_rows": held_out_rows,
+            "trained_parameters": trained_parameters,
+            "parameters": parameters,
             "peak_memory_bytes": memory.peak(),
             "free_memory_bytes": free,
             "memory_bytes": {
@@ -178,6 +189,11 @@ fn estimate(
         }));
     }
     let line = |name: &str, value: String| out::line(&format!("{name:<28}{value:>10}"));
+    for (name, count) in
+        [("parameters that learn", trained_parameters), ("of the model", parameters)]
+    {
+        line(name, thousands(count as usize))?;
+    }
     line("memory at its peak", gigabytes(memory.peak()))?;
     for (name, bytes) in [
         ("  weights", weights),

@@ -119,7 +119,7 @@ fn paragraph_kl(model: &Model, adapter: &Adapter, text: &str) -> Result<(f64, f6
         Error::Model(crate::llm::Error::Tokenizer(err))
     };
     let mut ids = model.tokenizer().encode(text, true).map_err(tokenize)?;
-    ids.truncate(NEUTRAL_TOKENS.min(model.config().context_length));
+    ids.truncate(NEUTRAL_TOKENS.min(model.context_with(Some(adapter))));
     if ids.is_empty() {
         return Ok((0.0, 0.0));
     }

@@ -80,7 +80,7 @@ impl Interviewer {
             let presentations = form.presentations(question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
-                .map(|one| Asked::encode(model, one, room))
+                .map(|one| Asked::encode(model, one, (room, scorer.context())))
                 .collect::<Result<Vec<_>, llm::Error>>()?
                 .into_iter()
                 .collect();

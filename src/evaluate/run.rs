@@ -384,11 +384,12 @@ impl<'a> Asker<'a> {
         let mut question = question.clone();
         let mut tries = 0;
         let room = self.prepared.task.kind()?.room();
+        let context = self.scorer.context();
         loop {
             let presentations = self.prepared.form.presentations(&question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
-                .map(|presentation| Asked::encode(self.model, presentation, room))
+                .map(|presentation| Asked::encode(self.model, presentation, (room, context)))
                 .collect::<Result<Vec<_>, llm::Error>>()
                 .map_err(failed)?
                 .into_iter()
@@ -488,7 +489,9 @@ fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
             probe.options = vec![word.to_owned(), format!("{word}{word}")];
         }
         for presentation in prepared.form.presentations(&probe)? {
-            match Asked::encode(model, &presentation, 0).map_err(AskError::Beginning)? {
+            match Asked::encode(model, &presentation, (0, model.config().context_length))
+                .map_err(AskError::Beginning)?
+            {
                 Ok(asked) => prompts.push(asked.prompt),
                 Err(_) => return Ok(Vec::new()),
             }

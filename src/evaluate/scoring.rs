@@ -48,11 +48,12 @@ pub enum Unaskable {
 
 impl Asked {
     /// The ids of a presentation: a message through the chat template, or, for a model that has
-    /// none, a text that ends in `Answer:`. `room`: so many tokens may follow it at the least.
+    /// none, a text that ends in `Answer:`. `room`: so many tokens may follow it at the least, in a
+    /// `context` of so many.
     pub fn encode(
         model: &Model,
         presentation: &Presentation,
-        room: usize,
+        (room, context): (usize, usize),
     ) -> Result<Result<Self, Unaskable>, Error> {
         let (tokenizer, chat) = (model.tokenizer(), model.chat());
         let (text, lead) = match chat {
@@ -77,7 +78,7 @@ impl Asked {
             answers.push(ids);
         }
         let longest = answers.iter().map(Vec::len).max().unwrap_or(0).max(room);
-        let (needed, context) = (prompt.len() + longest, model.config().context_length);
+        let needed = prompt.len() + longest;
         if needed > context {
             return Ok(Err(Unaskable::TooLong { needed, context }));
         }
@@ -122,6 +123,11 @@ pub struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     pub fn new(model: &'a Model, adapter: Option<&'a Adapter>) -> Self {
         Self { model, adapter, cache: model.new_cache(), held: Vec::new() }
+    }
+
+    /// The longest text that it reads.
+    pub fn context(&self) -> usize {
+        self.model.context_with(self.adapter)
     }
 
     /// Natural logs of the probability of every answer after its prompt, the sum over its tokens,

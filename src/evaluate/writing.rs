@@ -74,7 +74,7 @@ impl Writer {
         };
         // An answer that cannot be closed in its room goes on into what is left of the
         // context.
-        let context = model.config().context_length.saturating_sub(prompt.len());
+        let context = scorer.context().saturating_sub(prompt.len());
         let mut guide = grammar.begin();
         let mut left = self.most;
         let mut problem = None;

@@ -36,7 +36,7 @@ impl<'a> Subject<'a> {
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
-        Ok(self.model.check(ids, ids.len())?)
+        Ok(self.model.check_after(ids, ids.len(), self.adapter)?)
     }
 }
 

@@ -159,7 +159,7 @@ impl Tree {
     /// Whether nothing can come after a node: the model ends its turn there, or the context is full.
     pub fn is_at_end(&self, node: usize) -> bool {
         let TreeNode { ends, depth, .. } = self.nodes[node].shown;
-        ends || self.prompt.len() + depth > self.model.config().context_length
+        ends || self.prompt.len() + depth > self.model.context_with(self.adapter.as_deref())
     }
 
     /// The ids of the prompt and the branch up to this node, for a chat that goes on from there.

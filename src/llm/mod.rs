@@ -22,6 +22,7 @@ pub mod newborn;
 pub mod text;
 
 pub use adapter::lora::{Adapter, LoraPair};
+pub use adapter::soft::{SoftInit, SoftKind, SoftSpec};
 pub use adapter::spec::{BIASES, Bias, INITS, Init, LinearInfo, LoraSpec, is_key, is_pattern};
 pub use backward::differentiable::{Keep, TreePass, bytes_a_row};
 pub use config::families::from_json as config_from_json;

@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
 use super::adapter::lora::{Adapter, HEAD};
+use super::adapter::soft::{SoftKind, SoftPrompt};
 use super::adapter::spec::LinearInfo;
 use super::backward::differentiable::{Keep, Pass, TreePass};
 use super::backward::dropout::Dropout;
@@ -189,8 +190,9 @@ impl Model {
             Positions::All => 0..ids.len(),
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
-        self.check(ids, cache.len() + ids.len())?;
+        self.check_after(ids, cache.len() + ids.len(), adapter)?;
         let scores = jobs::in_pool(|| {
+            self.begin_with(cache, adapter)?;
             let hidden = self.run(ids, cache, adapter, wanted.clone())?;
             Ok::<_, Error>(self.transformer.score(&self.config, &hidden, adapter)?)
         })?;
@@ -206,7 +208,10 @@ impl Model {
         adapter: Option<&Adapter>,
     ) -> Result<Vec<f32>, Error> {
         for (id, cache) in ids.iter().zip(&*caches) {
-            self.check(&[*id], cache.len() + 1)?;
+            self.check_after(&[*id], cache.len() + 1, adapter)?;
+        }
+        for cache in &mut *caches {
+            self.begin_with(cache, adapter)?;
         }
         let config = &self.config;
         if config.recurrent.is_some() || config.restarts_when_long {
@@ -231,12 +236,13 @@ impl Model {
         adapter: Option<&Adapter>,
         positions: &[usize],
     ) -> Result<Tensor, Error> {
-        self.check(ids, cache.len() + ids.len())?;
+        self.check_after(ids, cache.len() + ids.len(), adapter)?;
         if let Some(&position) = positions.iter().find(|position| **position >= ids.len()) {
             return Err(Error::NoSuchPosition { position, count: ids.len() });
         }
         let first = positions.iter().copied().min().unwrap_or(ids.len());
         let past_last = positions.iter().copied().max().map_or(ids.len(), |last| last + 1);
+        self.begin_with(cache, adapter)?;
         let hidden = self.run(ids, cache, adapter, first..past_last)?;
         let width = self.config.width;
         let rows = positions.iter().flat_map(|at| &hidden[(at - first) * width..][..width]);
@@ -256,12 +262,13 @@ impl Model {
         rows: &[usize],
     ) -> Result<Tensor, Error> {
         let tree = tree.tree();
-        self.check(tree.ids(), cache.len() + tree.depth())?;
+        self.check_after(tree.ids(), cache.len() + tree.depth(), adapter)?;
         if let Some(&position) = rows.iter().find(|row| **row >= tree.len()) {
             return Err(Error::NoSuchPosition { position, count: tree.len() });
         }
         let config = &self.config;
         let scores = jobs::in_pool(|| {
+            self.begin_with(cache, adapter)?;
             let hidden = self.run_tree_after(tree, cache, adapter)?;
             let hidden = rows.iter().flat_map(|row| &hidden[row * config.width..][..config.width]);
             let hidden: Vec<f32> = hidden.copied().collect();
@@ -347,8 +354,8 @@ impl Model {
         keep: Keep,
     ) -> Result<TreePass<'a>, Error> {
         self.check_trainable()?;
-        self.check(tree.ids(), tree.depth())?;
-        let pass = Pass::new(&self.config, tree, adapter, dropout).padding(self.padding_id);
+        self.check_after(tree.ids(), tree.depth(), adapter)?;
+        let pass = Pass::new(&self.config, tree, adapter, dropout)?.padding(self.padding_id);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
     }
 
@@ -458,6 +465,56 @@ impl Model {
         layers.push(LinearInfo { name: embedding.to_owned(), outputs: width, inputs: vocab_size });
         layers.push(LinearInfo { name: HEAD.to_owned(), outputs: vocab_size, inputs: width });
         layers
+    }
+
+    /// The longest text that is read with an adapter: a soft prompt stands in the same context.
+    pub fn context_with(&self, adapter: Option<&Adapter>) -> usize {
+        self.config.context_length.saturating_sub(adapter.map_or(0, Adapter::virtual_tokens))
+    }
+
+    /// As [`Self::check`], where the virtual tokens of an adapter stand before them.
+    pub(crate) fn check_after(
+        &self,
+        ids: &[u32],
+        needed: usize,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
+        self.check(ids, needed + adapter.map_or(0, Adapter::virtual_tokens))
+    }
+
+    /// Puts the virtual tokens of an adapter's soft prompt before what is run next, where the cache holds
+    /// nothing yet. What another one left there is forgotten.
+    pub(crate) fn begin_with(
+        &self,
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
+        let soft = adapter.and_then(Adapter::soft);
+        if !cache.is_empty() || cache.front_of() == soft.map(SoftPrompt::id) {
+            return Ok(());
+        }
+        cache.clear();
+        let Some(soft) = soft else { return Ok(()) };
+        match soft.kind {
+            SoftKind::Prompt => {
+                let run = || {
+                    let transformer = &self.transformer;
+                    transformer.run(&self.config, &soft.ids(), cache, adapter, 0..0, None)
+                };
+                jobs::in_pool(run)?;
+            }
+            SoftKind::Prefix => {
+                let layers = self.transformer.layers.len();
+                let prefix = soft.keys_values(layers)?;
+                for layer in 0..layers {
+                    let [keys, values] = [0, 1].map(|part| prefix.of_layer(layer, part));
+                    cache.layer_mut(layer).append(&keys, &values);
+                }
+                cache.advance(soft.tokens());
+            }
+        }
+        cache.set_front(Some(soft.id()));
+        Ok(())
     }
 
     /// Fails unless `ids` are of this model and a sequence of `needed` tokens fits.

@@ -90,7 +90,8 @@ fn an_estimate_is_that_of_the_run() {
     };
     let mut estimator = Estimator::default();
     let found = estimator.estimate(&model, &config, (&config.data, None), &Quiet).unwrap();
-    let Estimate { memory, time, steps, train_rows, held_out_rows, changes } = found;
+    let Estimate { trained_parameters, parameters, .. } = found;
+    let Estimate { memory, time, steps, train_rows, held_out_rows, changes, .. } = found;
 
     // Memory, against what is there
     let adapter = adapter::begin(&model, &config).unwrap();
@@ -99,6 +100,8 @@ fn an_estimate_is_that_of_the_run() {
     assert_eq!(weights, llm::memory_needed(&model.card().source, Weights::F32).unwrap());
     let values: usize = adapter.vars().iter().map(|(_, var)| var.elem_count()).sum();
     assert_eq!(learned, 4 * 4 * values as u64); // values, gradients and two moments, in f32
+    assert_eq!(trained_parameters, values as u64);
+    assert!(parameters > trained_parameters);
     let most = most_kept(&model, &config, &adapter);
     assert_eq!(kept, most);
     assert!(work > 0 && program > 0);

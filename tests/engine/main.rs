@@ -29,6 +29,7 @@ mod replayed;
 mod rewards;
 mod schemas;
 mod serving;
+mod soft_prompts;
 mod starter;
 mod starter_training;
 mod support;

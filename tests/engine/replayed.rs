@@ -142,3 +142,34 @@ fn lora_on_the_head_is_that_of_transformers() {
 fn a_whole_head_trained_beside_lora_is_that_of_trl() {
     replay("lora_save_head");
 }
+
+#[test]
+fn prompt_tuning_from_a_text_is_that_of_trl() {
+    replay("prompt_text_init");
+}
+
+#[test]
+fn prompt_tuning_on_whole_texts_is_that_of_trl() {
+    replay("prompt_given_init");
+}
+
+#[test]
+fn prefix_tuning_is_that_of_trl() {
+    replay("prefix");
+}
+
+/// GPT-2 counts the first token of a text; what is held out is measured, too.
+#[test]
+fn prompt_tuning_of_gpt2_is_that_of_trl() {
+    replay("soft_prompt_gpt2");
+}
+
+#[test]
+fn dpo_of_a_soft_prompt_is_that_of_trl() {
+    replay("soft_prompt_dpo");
+}
+
+#[test]
+fn prefix_tuning_of_gemma3_is_that_of_trl() {
+    replay("soft_prefix_gemma3");
+}

@@ -6,18 +6,20 @@ use std::collections::HashMap;
 use std::f64::consts::LN_2;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
-use tuning_fork::jobs::{Quiet, Recorder};
+use tuning_fork::files;
+use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::adapter::learned::Learned;
 use tuning_fork::llm::backward::gradients::Gradients;
 use tuning_fork::llm::{Adapter, Model, Weights};
-use tuning_fork::train::StartRequest;
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{
-    FDivergence, LoraConfig, Method, Objective, PackingStrategy, SchedulerType, TrainConfig,
+    FDivergence, LoraConfig, Method, Objective, PackingStrategy, PromptInit, SchedulerType,
+    SoftPromptConfig, TrainConfig,
 };
 use tuning_fork::train::objective::dpo::Reference;
 use tuning_fork::train::objective::logprobs::PassSize;
@@ -30,6 +32,7 @@ use tuning_fork::train::step::forward_backward::StepInput;
 use tuning_fork::train::step::reference_cache::ReferenceCache;
 use tuning_fork::train::step::student::Student;
 use tuning_fork::train::step::{evaluation, forward_backward, reference};
+use tuning_fork::train::{ResumeRequest, StartRequest};
 
 use crate::support::{distance, load, reference, tensors, values};
 
@@ -56,9 +59,45 @@ struct Trace {
     max_length: Option<usize>,
     extra: Extra,
 
+    /// A soft prompt in place of LoRA.
+    soft: Option<Soft>,
+
     /// What the run is held to: its model without an adapter, or with the one that it begins with.
     #[serde(default)]
     reference: HeldTo,
+}
+
+#[derive(Deserialize)]
+struct Soft {
+    #[serde(rename = "type")]
+    kind: SoftName,
+    num_virtual_tokens: usize,
+    prompt_tuning_init: Option<PromptInit>,
+    prompt_tuning_init_text: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SoftName {
+    Prompt,
+    Prefix,
+}
+
+impl Soft {
+    fn method(&self) -> Method {
+        match self.kind {
+            SoftName::Prompt => Method::PromptTuning,
+            SoftName::Prefix => Method::PrefixTuning,
+        }
+    }
+
+    fn settings(&self) -> SoftPromptConfig {
+        SoftPromptConfig {
+            num_virtual_tokens: self.num_virtual_tokens,
+            prompt_tuning_init: self.prompt_tuning_init.unwrap_or_default(),
+            prompt_tuning_init_text: self.prompt_tuning_init_text.clone().unwrap_or_default(),
+        }
+    }
 }
 
 /// The objective, or what the trace is of where TRL's name of it says less.
@@ -134,11 +173,14 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
         Kind::Named(Named::Lm) => (Objective::Sft, Method::Lora),
     };
     let method = trace.method.unwrap_or(method);
+    let method = trace.soft.as_ref().map_or(method, Soft::method);
     let begun = folder.join("adapter_init");
     let config = TrainConfig {
         model: trace.model.clone(),
         method,
-        adapter: begun.is_dir().then_some(begun),
+        // A soft prompt is not continued: see `run_from`.
+        adapter: (begun.is_dir() && trace.soft.is_none()).then_some(begun),
+        soft_prompt: trace.soft.as_ref().map(Soft::settings).unwrap_or_default(),
         objective,
         data: folder.join("data.jsonl"),
         shuffle: false,
@@ -205,6 +247,7 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
     let at = places.into_iter().find(|place| place.is_dir()).unwrap();
     let model = load(&at, Weights::F32);
     let mut found = first_gradients(&model, &config, (folder, held_to));
+    found.extend(first_words(&model, &config));
     let run_dir = tempfile::tempdir().unwrap();
     let cache = (held_to == HeldTo::Base).then(|| base_as_reference(&model, &config));
     let cache = cache.as_ref().map(|folder| folder.path().to_owned());
@@ -218,7 +261,7 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
         without_padding(&config, &mut expected);
         found.extend(metrics(&format!("step {}", step.step), step, &expected));
     }
-    if config.method == Method::Lora {
+    if config.method.own().is_none() {
         found.extend(adapters(run_dir.path(), &folder.join("adapter_final"), noise));
     } else {
         found.extend(weights(&at, &run_dir.path().join("model"), folder, noise));
@@ -253,9 +296,13 @@ fn run_with(
     cache: Option<PathBuf>,
 ) -> Vec<StepMetrics> {
     let (config, run_dir) = (config.clone(), PathBuf::from(run_dir));
-    let request = StartRequest { config, run_dir, cache };
     let progress = Recorder::default();
-    tuning_fork::train::start(model, &request, &progress).unwrap();
+    if config.method.soft().is_some() {
+        run_from(model, config, run_dir, &progress);
+    } else {
+        let request = StartRequest { config, run_dir, cache };
+        tuning_fork::train::start(model, &request, &progress).unwrap();
+    }
     let events = progress.into_events().into_iter();
     events
         .filter_map(|event| match event {
@@ -263,6 +310,64 @@ fn run_with(
             _ => None,
         })
         .collect()
+}
+
+/// Stops before the first step.
+#[derive(Default)]
+struct StopAtOnce(AtomicBool);
+
+impl Progress<TrainEvent> for StopAtOnce {
+    fn emit(&self, event: TrainEvent) {
+        self.0.fetch_or(matches!(event, TrainEvent::Planned { .. }), Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.0.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// A run that begins with the soft prompt that TRL began with, which only a checkpoint can say: PEFT trains no
+/// loaded one, and neither do we.
+fn run_from(model: &Model, config: TrainConfig, run_dir: PathBuf, progress: &Recorder<TrainEvent>) {
+    let begun = begun(model, &config);
+    let request = StartRequest { config, run_dir: run_dir.clone(), cache: None };
+    tuning_fork::train::start(model, &request, &StopAtOnce::default()).unwrap();
+    let path = run_dir.join("resume.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let at = &header["adapter.prompt_embeddings"]["data_offsets"][0];
+    let at = 8 + length + usize::try_from(at.as_u64().unwrap()).unwrap();
+    let numbers = begun.soft().unwrap().numbers().unwrap();
+    for (place, number) in bytes[at..].chunks_exact_mut(4).zip(&numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    files::write_atomic(&path, &bytes).unwrap();
+    let request = ResumeRequest { run_dir, cache: None, unused: None };
+    tuning_fork::train::resume(model, &request, progress).unwrap();
+}
+
+/// What a run of TRL begins with.
+fn begun(model: &Model, config: &TrainConfig) -> Adapter {
+    match config.method.soft() {
+        Some(_) => Adapter::load(&config.data.with_file_name("adapter_init"), model).unwrap(),
+        None => adapter::begin(model, config).unwrap(),
+    }
+}
+
+/// A soft prompt that begins as a text is PEFT's.
+fn first_words(model: &Model, config: &TrainConfig) -> Vec<String> {
+    if config.method != Method::PromptTuning
+        || config.soft_prompt.prompt_tuning_init != PromptInit::Text
+    {
+        return Vec::new();
+    }
+    let numbers = |adapter: Adapter| adapter.soft().unwrap().numbers().unwrap();
+    let (ours, theirs) =
+        (numbers(adapter::begin(model, config).unwrap()), numbers(begun(model, config)));
+    let off = ours.iter().zip(&theirs).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+    let is_same = ours.len() == theirs.len() && off < 1e-6;
+    if is_same { Vec::new() } else { vec![format!("it begins otherwise, by {off}")] }
 }
 
 /// Metrics under TRL's names.
@@ -358,6 +463,9 @@ fn reference_of(
 
 /// An adapter that changes nothing: the model as it is.
 fn base(model: &Model, config: &TrainConfig) -> Adapter {
+    if config.method.soft().is_some() {
+        return Adapter::empty(model);
+    }
     adapter::begin(model, &TrainConfig { adapter: None, ..config.clone() }).unwrap()
 }
 
@@ -367,7 +475,7 @@ fn base_as_reference(model: &Model, config: &TrainConfig) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let examples = prepare::examples(model, config, &config.data, &Quiet).unwrap().examples;
     let found = reference_of(model, &base(model, config), config, &examples);
-    let begun = adapter::begin(model, config).unwrap();
+    let begun = begun(model, config);
     let bytes = model.card().facts.memory_bytes;
     let cache = ReferenceCache::open(folder.path(), (model, bytes), Some(&begun), config).unwrap();
     cache.keep(examples.iter().zip(&found));
@@ -379,8 +487,11 @@ fn held_out(model: &Model, config: &TrainConfig, folder: &Path) -> Vec<String> {
     let examples =
         prepare::examples(model, config, &folder.join("held_out.jsonl"), &Quiet).unwrap();
     let examples = examples.examples;
-    let begun = adapter::begin(model, config).unwrap();
-    let reference = reference_of(model, &begun, config, &examples);
+    let held_to = match config.method.soft() {
+        Some(_) => base(model, config),
+        None => begun(model, config),
+    };
+    let reference = reference_of(model, &held_to, config, &examples);
     let ended = adapter::load(model, &folder.join("adapter_final")).unwrap();
     let rows: Vec<usize> = (0..examples.len()).collect();
     let known = (examples.as_slice(), reference.as_slice());
@@ -401,7 +512,7 @@ fn first_gradients(
     config: &TrainConfig,
     (folder, held_to): (&Path, HeldTo),
 ) -> Vec<String> {
-    let adapter = adapter::begin(model, config).unwrap();
+    let adapter = begun(model, config);
     let student = Student::new(model, config.method, adapter).unwrap();
     let adapter = student.adapter();
     let found = prepare::examples(model, config, &config.data, &Quiet).unwrap();
@@ -463,7 +574,8 @@ fn gradients_off(
         let weight = format!("{}.weight", tensor.name);
         let module = tensor.name.strip_suffix(".weight").unwrap_or_default();
         let copy = format!("{module}.modules_to_save.weight");
-        let keys = [&tensor.name, &weight, &copy];
+        let soft = "prompt_encoder.embedding.weight".to_owned(); // a module in PEFT's model, too
+        let keys = [&tensor.name, &weight, &copy, &soft];
         let key = keys.into_iter().find(|key| expected.contains_key(*key));
         if let Some(key) = key {
             let gradient = Tensor::from_vec(gradient, tensor.shape.clone(), &Device::Cpu).unwrap();

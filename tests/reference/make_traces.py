@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
@@ -219,6 +219,13 @@ def dpo(**more):
 
 def sft(**more):
     return DEFAULTS | {"kind": "sft"} | more
+
+
+def soft(what, **more):
+    """A soft prompt that TRL makes of the model: what it is held to is the model without one."""
+    own = {key: more.pop(key) for key in list(more) if key.startswith("prompt_tuning") or key == "num_virtual_tokens"}
+    settings = {"kind": "sft", "lr": 3e-2, "soft": {"type": what, "num_virtual_tokens": 3} | own}
+    return DEFAULTS | settings | ({"reference": "base"} if more.get("kind", "sft") != "sft" else {}) | more
 
 
 def of(kind, **more):
@@ -424,6 +431,32 @@ CASES = {
         model="gpt2", data=whole_text, targets=["wte", "c_attn"], lora=dict(fan_in_fan_out=True)
     ),
     "part_saved_dpo": dpo(targets=["q_proj"], lora=dict(modules_to_save=["lm_head"]), lr=5e-4),
+    # Soft prompts; the first three are committed
+    "soft_prompt_gpt2": soft(
+        "prompt", model="gpt2", data=whole_text, rows=7, batch=2, accum=2, held_out=4, wd=0.1, num_virtual_tokens=5
+    ),
+    "soft_prompt_dpo": soft("prompt", kind="dpo", model="qwen3", data=implicit_chat, held_out=4, rows=8, batch=2, accum=2),
+    "soft_prefix_gemma3": soft("prefix", model="gemma3", data=whole_chat, held_out=4, extra=dict(max_length=30)),
+    "soft_prompt_gemma3": soft(
+        "prompt", model="gemma3", data=whole_chat, prompt_tuning_init="TEXT",
+        prompt_tuning_init_text="tone fork answer", num_virtual_tokens=7,
+    ),
+    "soft_prompt_vocabulary": soft("prompt", model="gemma2", data=whole_text, prompt_tuning_init="SAMPLE_VOCAB", clip=0.01),
+    "soft_prompt_bos": soft("prompt", model="llama_bos", data=whole_text, held_out=3, wd=0.3),
+    "soft_prompt_whole_pairs": soft(
+        "prompt", data=lambda rng, n: only_chosen(plain(rng, n)), extra=dict(completion_only_loss=False), held_out=3
+    ),
+    "soft_prompt_pairs_bos": soft("prompt", model="mistral", data=lambda rng, n: only_chosen(no_prompt(rng, n)), held_out=4),
+    "soft_prompt_olmo2": soft("prompt", model="tiny_olmo2", data=whole_text, num_virtual_tokens=1),
+    "soft_prompt_kto": soft("prompt", kind="kto", data=labelled(system), rows=14, batch=4, accum=2, held_out=5),
+    "soft_prompt_dpo_ld": soft(
+        "prompt", kind="dpo", data=long, extra=dict(ld_alpha=0.5, loss_type=["sigmoid", "ipo"]), beta=0.3
+    ),
+    "soft_prefix_gpt2": soft("prefix", model="gpt2", data=whole_text, held_out=3, num_virtual_tokens=6),
+    "soft_prefix_qwen2": soft("prefix", model="qwen2", data=plain, kind="dpo", held_out=4),
+    "soft_prefix_mistral": soft("prefix", model="mistral", data=whole_text, accum=2, batch=2, num_virtual_tokens=9),
+    "soft_prefix_phi3": soft("prefix", model="phi3", data=lambda rng, n: only_chosen(system(rng, n)), wd=0.2),
+    "soft_prefix_kto": soft("prefix", kind="kto", model="qwen3", data=labelled(plain), rows=12, batch=4, held_out=4),
     "sft_rslora": sft(
         data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_rslora=True, rank_pattern={"k_proj": 9}),
         sched="cosine", warmup=1, wd=0.1,
@@ -490,6 +523,8 @@ def tidy(adapter, model):
     (adapter / "README.md").unlink(missing_ok=True)
     path = adapter / "adapter_config.json"
     config = json.loads(path.read_text()) | {"base_model_name_or_path": model}
+    if config.get("tokenizer_name_or_path"):
+        config["tokenizer_name_or_path"] = model
     path.write_text(json.dumps(config, indent=2) + "\n")
     for path in adapter.iterdir():
         path.chmod(0o644)
@@ -511,6 +546,8 @@ def make(out, name, case):
     torch.manual_seed(len(name))
     if case.get("method") == "full":
         return train(out, name, case, (rows, held_out), model_folder, fresh(model_folder))
+    if case.get("soft"):
+        return train(out, name, case, (rows, held_out), model_folder, fresh(model_folder))
     lora = LoraConfig(
         r=case["r"], lora_alpha=case["alpha"], lora_dropout=0.0, target_modules=case["targets"],
         task_type="CAUSAL_LM", **case["lora"],
@@ -522,6 +559,13 @@ def make(out, name, case):
     adapted.save_pretrained(folder / "adapter_init")
     model = PeftModel.from_pretrained(fresh(model_folder), folder / "adapter_init", is_trainable=True)
     return train(out, name, case, (rows, held_out), model_folder, model)
+
+
+def soft_config(soft, model_folder):
+    soft = dict(soft)
+    if soft.pop("type") == "prefix":
+        return PrefixTuningConfig(task_type="CAUSAL_LM", **soft)
+    return PromptTuningConfig(task_type="CAUSAL_LM", tokenizer_name_or_path=str(model_folder), **soft)
 
 
 def train(out, name, case, rows_and_held_out, model_folder, model):
@@ -562,11 +606,13 @@ def train(out, name, case, rows_and_held_out, model_folder, model):
                 keep(model)
 
     trainer = InOrder(
-        model=model, args=config, train_dataset=Dataset.from_list(rows),
+        model=model, peft_config=soft_config(case["soft"], model_folder) if case.get("soft") else None, args=config, train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(held_out) if held_out else None,
         # Not AutoTokenizer, which splits words as Qwen does for every `qwen2`, whatever the file says.
         processing_class=PreTrainedTokenizerFast.from_pretrained(model_folder), callbacks=[Unclipped()],
     )  # fmt: skip
+    if case.get("soft"):
+        trainer.model.save_pretrained(folder / "adapter_init")
     clip = trainer.accelerator.clip_grad_norm_
 
     def keep_and_clip(*args, **more):

@@ -25,7 +25,7 @@ use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{Objective, TrainConfig};
+use tuning_fork::train::config::{Method, Objective, PromptInit, TrainConfig};
 use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::Best;
@@ -206,6 +206,8 @@ fn estimated(free: u64) -> EstimateSlot {
         steps: 200,
         train_rows: 48,
         held_out_rows: 12,
+        trained_parameters: 81_920,
+        parameters: 134_515_008,
         changes: vec![Change { setting: "dtype = \"auto\"".to_owned(), peak: 300_000_000 }],
     };
     EstimateSlot::Known { estimate: Box::new(estimate), free: Some(free) }
@@ -217,6 +219,29 @@ fn what_a_run_takes_is_said_before_start() {
     let harness = open(train, tiny_model());
     harness.get_by_label("Needs about 1.2 GB of memory (9.1 GB are free here) and about 11 min");
     assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn a_soft_prompt_has_settings_of_its_own_beside_its_parameters() {
+    let train = TrainState { estimate: estimated(9_100_000_000), ..with_pairs(60) };
+    let mut harness = open(train, tiny_model());
+    harness.get_by_label("81,920 parameters learn; the model has 134,515,008");
+    let is_there = |harness: &Harness<'_, Panel>, name: &str| {
+        harness.query_all_by_label(name).next().is_some()
+    };
+    assert!(is_there(&harness, "target_modules") && !is_there(&harness, "num_virtual_tokens"));
+    harness.get_by_label("Prompt").click();
+    harness.run();
+    assert_eq!(harness.state().train.form.method, Method::PromptTuning);
+    assert!(!is_there(&harness, "target_modules") && is_there(&harness, "num_virtual_tokens"));
+    harness.state_mut().train.form.soft_prompt.prompt_tuning_init = PromptInit::Text;
+    harness.run();
+    assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    assert!(is_there(&harness, "prompt_tuning_init_text"));
+    harness.get_by_label("Prefix").click();
+    harness.run();
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+    assert!(!is_there(&harness, "prompt_tuning_init"), "a prefix always begins at random");
 }
 
 #[test]

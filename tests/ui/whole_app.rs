@@ -323,6 +323,8 @@ fn estimate(bytes: u64) -> Estimate {
         steps: 60,
         train_rows: 48,
         held_out_rows: 12,
+        trained_parameters: 81_920,
+        parameters: 134_515_008,
         changes: Vec::new(),
     }
 }

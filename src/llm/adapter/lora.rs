@@ -12,6 +12,7 @@ use super::learned::{Learned, Part, Slot};
 use super::modules::peft_name;
 use super::peft_config::PeftConfig;
 use super::score_head::{SCORE_HEAD, ScoreHead};
+use super::soft::SoftPrompt;
 use super::spec::is_path_or_end;
 pub use super::spec::{INITS, Init, LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
@@ -99,6 +100,9 @@ pub struct Adapter {
     /// Biases that stand in place of the model's, by module path (`bias` = `lora_only` or `all`).
     pub(crate) biases: BTreeMap<String, Var>,
 
+    /// Virtual tokens before every text: then it has nothing else.
+    pub(crate) soft: Option<SoftPrompt>,
+
     /// The module path of the model's embedding.
     pub(crate) embedding: &'static str,
 
@@ -129,6 +133,12 @@ impl Adapter {
                 .iter()
                 .map(|(name, bias)| Ok((name.clone(), copied(bias)?)))
                 .collect::<Result<_, Error>>()?,
+            soft: match &self.soft {
+                None => None,
+                Some(SoftPrompt { kind, values }) => {
+                    Some(SoftPrompt { kind: *kind, values: copied(values)? })
+                }
+            },
             embedding: self.embedding,
             beside: copies(&self.beside)?,
             config: self.config.clone(),
@@ -201,7 +211,8 @@ impl Adapter {
             let shape = weight.dims().to_vec();
             (Learned::new(name, SCORE_HEAD, Part::Weight, shape), weight)
         });
-        of_pairs.chain(biases).chain(score)
+        let soft = self.soft.iter().map(|soft| (soft.learned(), &soft.values));
+        of_pairs.chain(biases).chain(score).chain(soft)
     }
 
     /// Fails, by its name, where the adapter has something that is read and not trained.
@@ -229,6 +240,15 @@ impl Adapter {
             return Err(Error::adapter(&self.path, problem));
         }
         Ok(())
+    }
+
+    pub fn soft(&self) -> Option<&SoftPrompt> {
+        self.soft.as_ref()
+    }
+
+    /// Tokens that stand before every text and are none of it: so much less has room after them.
+    pub fn virtual_tokens(&self) -> usize {
+        self.soft.as_ref().map_or(0, SoftPrompt::tokens)
     }
 
     pub fn score_head(&self) -> Option<&ScoreHead> {
@@ -285,7 +305,8 @@ impl Adapter {
             alpha: self.config.lora_alpha,
             target_modules: self.config.target_modules.names(),
             parameter_count: values.sum::<u64>()
-                + self.score.as_ref().map_or(0, |head| count(&head.weight)),
+                + self.score.as_ref().map_or(0, |head| count(&head.weight))
+                + self.soft.as_ref().map_or(0, |soft| count(&soft.values)),
         }
     }
 }

@@ -6,5 +6,7 @@ pub mod lora;
 pub mod modules;
 pub mod peft_config;
 pub mod score_head;
+pub mod soft;
+pub mod soft_config;
 pub mod spec;
 pub(crate) mod start;

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::modules::{Patterns, TargetModules, peft_name, whole_or_float};
+use super::soft_config;
+use super::soft_config::SoftConfig;
 use super::spec::{
     BIASES, Bias, Init, LinearInfo, LoraSpec, is_path_or_end, is_pattern, last_parts, layer_of,
 };
@@ -145,6 +147,9 @@ pub struct PeftConfig {
     pub base_model_name_or_path: Option<String>,
     pub revision: Option<String>,
 
+    /// Of a soft prompt, which has nothing of the above.
+    pub soft: Option<SoftConfig>,
+
     /// What a person should know of how the file was read, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -219,6 +224,7 @@ impl PeftConfig {
             },
             base_model_name_or_path: None,
             revision: None,
+            soft: None,
             warnings: Vec::new(),
         }
     }
@@ -255,7 +261,35 @@ impl PeftConfig {
             init_lora_weights: Value::Bool(true),
             base_model_name_or_path: None,
             revision: None,
+            soft: None,
             warnings: Vec::new(),
+        }
+    }
+
+    /// Of a soft prompt.
+    pub(crate) fn of_soft(soft: SoftConfig, warnings: Vec<String>) -> Self {
+        Self {
+            r: 0,
+            lora_alpha: 0.0,
+            lora_dropout: 0.0,
+            use_rslora: false,
+            use_dora: false,
+            fan_in_fan_out: false,
+            target_modules: TargetModules::Unsaid,
+            exclude_modules: None,
+            task: TaskType::CausalLm,
+            modules_to_save: Vec::new(),
+            layers_to_transform: None,
+            layers_pattern: Vec::new(),
+            rank_pattern: Patterns::default(),
+            alpha_pattern: Patterns::default(),
+            start: Start::Plain,
+            bias: Bias::None,
+            init_lora_weights: Value::Bool(true),
+            base_model_name_or_path: None,
+            revision: None,
+            soft: Some(soft),
+            warnings,
         }
     }
 
@@ -267,8 +301,16 @@ impl PeftConfig {
         };
         let refuse = |key: &str| refuse_because(key, "this is not supported");
         let present = |key: &str| json.get(key).filter(|value| !value.is_null());
-        if present("peft_type").and_then(Value::as_str) != Some("LORA") {
-            return Err(refuse_because("peft_type", "only LORA is supported"));
+        match present("peft_type").and_then(Value::as_str) {
+            Some("LORA") => {}
+            peft_type => {
+                let Some(kind) = peft_type.and_then(soft_config::kind_of) else {
+                    let why = "LORA, PROMPT_TUNING, P_TUNING and PREFIX_TUNING are supported";
+                    return Err(refuse_because("peft_type", why));
+                };
+                let (soft, warnings) = SoftConfig::from_json(kind, json, path)?;
+                return Ok(Self::of_soft(soft, warnings));
+            }
         }
         let bias = match present("bias") {
             None => Bias::None,
@@ -393,11 +435,15 @@ impl PeftConfig {
             init_lora_weights: present("init_lora_weights").cloned().unwrap_or(Value::Bool(true)),
             base_model_name_or_path: text("base_model_name_or_path"),
             revision: text("revision"),
+            soft: None,
             warnings,
         })
     }
 
     pub(crate) fn to_json(&self, base: &ModelIdentity) -> Value {
+        if let Some(soft) = &self.soft {
+            return soft.to_json(base);
+        }
         let name = base.repo.clone().or_else(|| Some(base.name.clone()));
         let excluded = self.exclude_modules.as_ref();
         let fields = [

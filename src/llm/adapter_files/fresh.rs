@@ -28,6 +28,7 @@ impl Adapter {
             tables: Tables::default(),
             score: None,
             biases: BTreeMap::new(),
+            soft: None,
             embedding: config.embedding_module(),
             beside: BTreeMap::new(),
             config: PeftConfig::of_pairs(Vec::new(), 1.0, config),
@@ -87,6 +88,7 @@ impl Adapter {
             tables: Tables::default(),
             score: None,
             biases: BTreeMap::new(),
+            soft: None,
             embedding: model.config().embedding_module(),
             beside: BTreeMap::new(),
             config,
@@ -171,7 +173,7 @@ fn unit(rng: &mut ChaCha20Rng) -> f32 {
 }
 
 /// Box and Muller's
-fn normal(rng: &mut ChaCha20Rng) -> f32 {
+pub(super) fn normal(rng: &mut ChaCha20Rng) -> f32 {
     let (radius, angle) = (1.0 - unit(rng), TAU * unit(rng));
     (-2.0 * radius.ln()).sqrt() * angle.cos()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::Result as TensorResult;
 
+use super::soft;
 use crate::files;
 use crate::llm::adapter::lora::{Adapter, LoraPair, LowRank};
 use crate::llm::config::Config;
@@ -33,6 +34,7 @@ struct Part {
 /// `alpha_pattern`), the difference goes into B. What a start took out of a layer becomes further
 /// ranks. `DoRA` cannot be said in such a file.
 pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Error> {
+    soft::check_none(adapter, "llama.cpp's files of adapters cannot hold it")?;
     let architecture = architecture(config);
     // 0 would mean to llama.cpp that B is scaled already.
     let alpha = Some(adapter.config().lora_alpha).filter(|alpha| *alpha != 0.0).unwrap_or(1.0);

@@ -74,6 +74,7 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
         tables: Tables::default(),
         score: None,
         biases: BTreeMap::new(),
+        soft: None,
         embedding: config.embedding_module(),
         beside: BTreeMap::new(),
         config: peft,

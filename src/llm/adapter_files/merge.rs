@@ -22,6 +22,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use super::hf_config;
+use super::soft;
 use crate::files;
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, LowRank, Tables};
@@ -125,6 +126,7 @@ pub fn merge(
 
 /// Fails where a folder of the model's settings could not say what the adapter does.
 fn check_mergeable(adapter: &Adapter, vocab_size: usize) -> Result<(), Error> {
+    soft::check_none(adapter, "there is nothing to merge")?;
     let Tables { embedding, head } = &adapter.tables;
     let other_size =
         [embedding, head].into_iter().flatten().find(|table| table.rows() != vocab_size);

@@ -9,4 +9,6 @@ pub(crate) mod hf_config;
 pub mod merge;
 pub mod peft;
 pub(crate) mod score_head;
+mod soft;
+mod stored;
 pub mod whole;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -15,6 +15,8 @@ use serde_json::Value;
 
 use super::gguf_lora_read;
 use super::score_head;
+use super::soft;
+use super::stored::to_f32;
 use crate::files;
 use crate::jobs;
 use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
@@ -73,6 +75,9 @@ impl Adapter {
         }
         let config = read_config(path)?;
         let weights = weights_path(path)?;
+        if let Some(kind) = config.soft.clone() {
+            return soft::read((path, weights), model, (config, &kind));
+        }
         let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
         let found = modules(&weights, &bytes)?;
         if found.is_empty() {
@@ -178,6 +183,7 @@ impl Adapter {
             tables,
             score,
             biases,
+            soft: None,
             embedding,
             beside,
             config,
@@ -297,6 +303,9 @@ impl Adapter {
         if let Some(ScoreHead { weight, .. }) = &self.score {
             let bytes = with_f32(weight.as_tensor(), |values| Ok(bytes(values)))?;
             parts.push((format!("{PREFIX}{SCORE_HEAD}.weight"), weight.dims().to_vec(), bytes));
+        }
+        if let Some(soft) = &self.soft {
+            parts.push(soft::part(soft)?);
         }
         let views = parts.iter().map(|(name, shape, bytes)| {
             TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name, view))
@@ -584,16 +593,4 @@ fn pair(
         }
     };
     Ok(pair)
-}
-
-/// `None`: a type that is no floating-point one.
-fn to_f32(view: &TensorView<'_>) -> Option<candle_core::Result<Tensor>> {
-    let dtype = match view.dtype() {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        _ => return None,
-    };
-    let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu);
-    Some(tensor.and_then(|tensor| tensor.to_dtype(DType::F32)))
 }

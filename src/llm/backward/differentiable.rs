@@ -4,6 +4,8 @@
 //! There is no graph: a layer's backward pass is written beside its forward pass. What a layer needs
 //! in the backward pass is kept, or computed again from its input where keeping it would take too much.
 
+use std::borrow::Cow;
+
 use candle_core::Result;
 
 use super::dropout::Dropout;
@@ -13,7 +15,9 @@ use super::linear_grad::{Learning, Low};
 use super::tree_attention;
 use super::tree_attention::Inputs;
 use crate::jobs;
+use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::soft::{KeysValues, SOFT, SoftPrompt};
 use crate::llm::config::{Config, LayerConfig, NormPlacement, QkNorm, RopeTable};
 use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
@@ -36,11 +40,15 @@ pub enum Keep {
 /// What a pass is run over, and with.
 pub(crate) struct Pass<'a> {
     pub(super) config: &'a Config,
-    pub(super) tree: &'a TokenTree,
+    /// Its first rows are an adapter's virtual tokens, where it has a soft prompt.
+    pub(super) tree: Cow<'a, TokenTree>,
     pub(super) learning: Learning<'a>,
 
     /// The token whose vector learns nothing from being read, as torch's `padding_idx`.
     pub(super) padding: Option<u32>,
+
+    /// Keys and values that stand in place of those of the virtual tokens.
+    prefix: KeysValues,
 
     /// Of each of the model's rope kinds, with an entry for each row of the tree.
     tables: Vec<RopeTable>,
@@ -94,7 +102,17 @@ impl<'a> TreePass<'a> {
 
     /// Hidden states after the final norm, (rows of the tree, width).
     pub fn hidden(&self) -> &[f32] {
+        &self.hidden[self.virtual_rows() * self.pass.config.width..]
+    }
+
+    /// The same with those of an adapter's virtual tokens, which come first.
+    pub fn all_hidden(&self) -> &[f32] {
         &self.hidden
+    }
+
+    /// How many virtual tokens there are.
+    pub fn virtual_rows(&self) -> usize {
+        self.pass.virtual_rows()
     }
 
     /// Bytes that are kept for the backward pass, counted where they are: what `pass_cost` foretells.
@@ -106,11 +124,14 @@ impl<'a> TreePass<'a> {
         (layers.sum::<usize>() * size_of::<f32>()) as u64
     }
 
-    /// Adds to `gradients`; `grad` is the gradient by [`Self::hidden`]. Fails where the pass kept
-    /// nothing for the backward pass.
+    /// Adds to `gradients`; `grad` is the gradient by [`Self::hidden`], or by [`Self::all_hidden`]. Fails
+    /// where the pass kept nothing for the backward pass.
     pub fn backward(self, grad: &[f32], gradients: &mut Gradients) -> Result<()> {
         let Self { transformer, pass, tape, hidden } = self;
+        let missing = hidden.len() - grad.len();
         drop(hidden);
+        let whole = (missing > 0).then(|| [vec![0.0; missing].as_slice(), grad].concat());
+        let grad = whole.as_deref().unwrap_or(grad);
         jobs::in_pool(|| transformer.backward(&pass, tape, grad, gradients))
     }
 }
@@ -155,12 +176,20 @@ impl<'a> Pass<'a> {
         tree: &'a TokenTree,
         adapter: Option<&'a Adapter>,
         dropout: Option<&'a Dropout>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let soft = adapter.and_then(Adapter::soft);
+        let tree = match soft {
+            None => Cow::Borrowed(tree),
+            Some(soft) => Cow::Owned(tree.after(&soft.ids())),
+        };
+        let prefix = soft.map(|soft| soft.keys_values(config.layers.len())).transpose()?;
+        let prefix = prefix.unwrap_or_default();
         let depth = tree.depth();
         let positions = tree.positions();
         let tables = config.ropes.iter().map(|rope| rope.table(0, depth).at(positions));
         let tables = tables.collect();
-        Self { config, tree, learning: Learning { adapter, dropout }, padding: None, tables }
+        let learning = Learning { adapter, dropout };
+        Ok(Self { config, tree, learning, padding: None, prefix, tables })
     }
 
     #[must_use]
@@ -172,6 +201,14 @@ impl<'a> Pass<'a> {
         self.tree.len()
     }
 
+    pub(super) fn soft(&self) -> Option<&'a SoftPrompt> {
+        self.learning.adapter.and_then(Adapter::soft)
+    }
+
+    fn virtual_rows(&self) -> usize {
+        self.soft().map_or(0, SoftPrompt::tokens)
+    }
+
     fn table(&self, layer: &Layer) -> Option<&RopeTable> {
         layer.rope.map(|rope| &self.tables[rope])
     }
@@ -180,10 +217,10 @@ impl<'a> Pass<'a> {
 impl Transformer {
     /// Hidden states after the final norm, (rows, width), and what is needed for the backward pass.
     pub fn forward(&self, pass: &Pass<'_>, keep: Keep) -> Result<(Buffer, Tape)> {
-        let mut hidden = self.embed_tree(pass.config, pass.tree, 0, pass.learning.adapter);
+        let mut hidden = self.embed_tree(pass.config, &pass.tree, 0, pass.learning.adapter);
         let mut layers = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let (out, tape) = layer.forward(pass, &hidden)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (out, tape) = layer.forward(pass, index, &hidden)?;
             match keep {
                 Keep::Nothing => {}
                 Keep::LayerInputs => layers.push((hidden, None)),
@@ -203,7 +240,7 @@ impl Transformer {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let Tape { mut layers, last } = tape;
-        let learns_input = self.learns_input(pass.config, gradients);
+        let learns_input = self.learns_input(pass, gradients);
         let mut grad = match &self.final_norm {
             Some(norm) => norm_grad(norm, &last, grad, gradients),
             None => normed(None, grad),
@@ -215,11 +252,11 @@ impl Transformer {
             };
             let tape = match tape {
                 Some(tape) => tape,
-                None => layer.forward(pass, &input)?.1,
+                None => layer.forward(pass, index, &input)?.1,
             };
             let wanted =
                 if index == 0 && !learns_input { Wanted::Own } else { Wanted::OwnAndInput };
-            layer.backward(pass, (&input, tape), &mut grad, gradients, wanted)?;
+            layer.backward((pass, index), (&input, tape), &mut grad, gradients, wanted)?;
         }
         if learns_input {
             self.embed_backward(pass, &grad, gradients)?;
@@ -236,7 +273,7 @@ enum Wanted {
 
 impl Layer {
     /// (rows, width) -> the same
-    fn forward(&self, pass: &Pass<'_>, input: &[f32]) -> Result<(Buffer, LayerTape)> {
+    fn forward(&self, pass: &Pass<'_>, index: usize, input: &[f32]) -> Result<(Buffer, LayerTape)> {
         let Pass { tree, learning, .. } = pass;
         let shape = &self.attention;
         let count = pass.rows();
@@ -247,7 +284,7 @@ impl Layer {
         };
 
         let x = normed(self.attention_norm.as_ref(), input);
-        let (mut q, mut k, v) = match &self.qkv {
+        let (mut q, mut k, mut v) = match &self.qkv {
             Qkv::Separate { q, k, v } => (
                 keep(q.forward(&x, count, *learning)?),
                 keep(k.forward(&x, count, *learning)?),
@@ -286,6 +323,10 @@ impl Layer {
         }
         if self.norms_turned {
             through_norms(&mut q, &mut k);
+        }
+        if !pass.prefix.is_empty() {
+            pass.prefix.put(index, 0, &mut k);
+            pass.prefix.put(index, 1, &mut v);
         }
         let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
         let attended = tree_attention::forward(&self.attention, tree, inputs);
@@ -340,7 +381,7 @@ impl Layer {
     /// `grad` is the gradient by the layer's output, and becomes that by its input, where wanted.
     fn backward(
         &self,
-        pass: &Pass<'_>,
+        (pass, index): (&Pass<'_>, usize),
         (input, tape): (&[f32], LayerTape),
         grad: &mut [f32],
         gradients: &mut Gradients,
@@ -379,6 +420,10 @@ impl Layer {
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
         drop((attended, attended_grad, q, k, v, projected));
+        if let (false, Some(sum)) = (pass.prefix.is_empty(), gradients.sum(SOFT, Part::Weight)) {
+            pass.prefix.take_gradient(index, 0, &mut by.k, sum);
+            pass.prefix.take_gradient(index, 1, &mut by.v, sum);
+        }
         let through_norms = |by: &mut tree_attention::Gradients, gradients: &mut Gradients| {
             let (q, k) = (std::mem::take(&mut by.q), std::mem::take(&mut by.k));
             by.q = norm_backward(self.q_norm.as_ref(), &raw_q, q, gradients);

@@ -7,6 +7,7 @@ use super::gradients::{Gradients, PairSums};
 use super::linear_grad::Learning;
 use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
+use crate::llm::adapter::soft::{SOFT, SoftKind};
 use crate::llm::config::Config;
 use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
@@ -17,7 +18,11 @@ use crate::llm::net::transformer::Transformer;
 
 impl Transformer {
     /// Whether anything learns that the first layer's input is made of.
-    pub(super) fn learns_input(&self, config: &Config, gradients: &Gradients) -> bool {
+    pub(super) fn learns_input(&self, pass: &Pass<'_>, gradients: &Gradients) -> bool {
+        if let Some(soft) = pass.soft() {
+            return soft.kind == SoftKind::Prompt && gradients.learns(SOFT);
+        }
+        let config = pass.config;
         let names = config.naming.names(config.norm_placement);
         let norm = self.embedding_norm.as_ref().map_or("", |norm| &norm.name);
         [names.embedding, names.positions, norm].iter().any(|module| gradients.learns(module))
@@ -43,6 +48,13 @@ impl Transformer {
             out
         });
         let grad = through_norm.as_deref().unwrap_or(grad);
+        if pass.soft().is_some() {
+            if let Some(sum) = gradients.sum(SOFT, Part::Weight) {
+                // The first rows are the virtual tokens.
+                sum.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
+            }
+            return Ok(()); // it has nothing else
+        }
         if let (Some(skipped), Some(sum)) =
             (config.learned_positions, gradients.sum(names.positions, Part::Weight))
         {

@@ -135,7 +135,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn write(&self, lanes: &mut [Lane], (done, total): (&mut usize, usize)) -> Result<(), Error> {
         let (request, model) = (self.request, self.model);
-        let context = model.config().context_length;
+        let context = model.context_with(self.adapter);
         let mut active: Vec<usize> = (0..lanes.len()).collect();
         for _ in 0..request.max_new_tokens {
             self.progress.check()?;

@@ -36,7 +36,8 @@ impl Model {
     }
 
     /// What each position of a layer attends to, (heads, time, time): row i holds the weights of
-    /// the positions up to i, which sum to 1; transformers' `output_attentions`. Layers are
+    /// the positions up to i, which sum to 1; transformers' `output_attentions`. Before a soft prompt the
+    /// weights of its virtual tokens are left out: what is missing from 1 is theirs. Layers are
     /// counted from 0. Takes heads · time² numbers: 36 million for 2,000 tokens of `SmolLM2`.
     pub fn attention_weights(
         &self,
@@ -77,18 +78,25 @@ impl Model {
         let lenders: Vec<usize> = layers.iter().filter_map(|index| keys_of(*index)).collect();
         let mut lent: BTreeMap<usize, Buffer> = BTreeMap::new();
         let mut failure = None;
+        let mut cache = self.new_cache();
+        self.begin_with(&mut cache, adapter)?;
+        // What the layers know of the virtual tokens, before the text.
+        let mut begun = cache.clone();
+        let front = begun.virtual_tokens();
         let mut look = |index: usize, hidden: &[f32]| -> Result<ControlFlow<()>, Error> {
             if !layers.contains(&index) && !lenders.contains(&index) {
                 return Ok(ControlFlow::Continue(()));
             }
             let layer = &self.transformer().layers[index];
             let rope = config.layers[index].rope;
-            let table = rope.map(|rope| config.ropes[rope].table(0, ids.len()));
+            let table = rope.map(|rope| config.ropes[rope].table(front, ids.len()));
             let Seen { q, k, .. } =
                 layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
             let flow = if layers.contains(&index) {
                 let k = keys_of(index).and_then(|other| lent.get(&other)).unwrap_or(&k);
-                on_layer(index, layer.attention_weights(&q, k, ids.len()))
+                let [mut keys, _] = begun.layer_mut(keys_of(index).unwrap_or(index)).rows_from(0);
+                keys.extend_from_slice(k);
+                on_layer(index, layer.attention_weights(&q, &keys, (ids.len(), front)))
             } else {
                 ControlFlow::Continue(())
             };
@@ -97,7 +105,7 @@ impl Model {
             }
             Ok(if index == last { ControlFlow::Break(()) } else { flow })
         };
-        self.watch(ids, &mut self.new_cache(), adapter, &mut |index, hidden| {
+        self.watch(ids, &mut cache, adapter, &mut |index, hidden| {
             look(index, hidden).unwrap_or_else(|error| {
                 failure = Some(error);
                 ControlFlow::Break(())
@@ -116,7 +124,8 @@ impl Model {
         adapter: Option<&Adapter>,
         on_states: &mut dyn FnMut(usize, &[f32]) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.check(ids, cache.len() + ids.len())?;
+        self.check_after(ids, cache.len() + ids.len(), adapter)?;
+        self.begin_with(cache, adapter)?;
         let mut index = 0;
         let mut watch = |hidden: &[f32]| {
             index += 1;
@@ -136,7 +145,8 @@ impl Model {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
     ) -> Result<Vec<f32>, Error> {
-        self.check(ids, cache.len() + ids.len())?;
+        self.check_after(ids, cache.len() + ids.len(), adapter)?;
+        self.begin_with(cache, adapter)?;
         jobs::in_pool(|| self.run(ids, cache, adapter, wanted))
     }
 
@@ -155,16 +165,18 @@ impl Model {
 }
 
 impl Layer {
-    /// (heads, time, time)
-    fn attention_weights(&self, q: &[f32], k: &[f32], time: usize) -> Vec<f32> {
+    /// (heads, time, time). `k` has `front` more rows, before those of the text, whose weights are left out.
+    fn attention_weights(&self, q: &[f32], k: &[f32], (time, front): (usize, usize)) -> Vec<f32> {
         let shape = &self.attention;
         let (dim, group) = (shape.head_dim, shape.heads / shape.kv_heads);
         let mut out = vec![0.0; shape.heads * time * time];
         out.par_chunks_exact_mut(time).enumerate().for_each(|(index, row)| {
-            let (head, position) = (index / time, index % time);
-            let q = &q[(position * shape.heads + head) * dim..][..dim];
+            let (head, row_of) = (index / time, index % time);
+            let q = &q[(row_of * shape.heads + head) * dim..][..dim];
+            let position = front + row_of;
             let first = shape.first_visible(position);
-            let scores = &mut row[first..=position];
+            let mut all = vec![0.0; front + time];
+            let scores = &mut all[first..=position];
             for (at, score) in scores.iter_mut().enumerate() {
                 let k = &k[((first + at) * shape.kv_heads + head / group) * dim..][..dim];
                 *score = dot(q, k) * shape.scale;
@@ -179,6 +191,7 @@ impl Layer {
                 None => softmax(scores),
                 Some(sink) => softmax_with_sink(scores, *sink),
             }
+            row.copy_from_slice(&all[front..]);
         });
         out
     }

@@ -208,7 +208,8 @@ pub fn generate_after(
     if wants_adapter && adapter.is_none() {
         return Err(Error::NoAdapter);
     }
-    let (needed, context) = (prompt.ids.len(), model.config().context_length);
+    let used = adapter.filter(|_| wants_adapter).map_or(0, Adapter::virtual_tokens);
+    let (needed, context) = (prompt.ids.len() + used, model.config().context_length);
     if needed > context {
         return Err(Error::ContextFull { needed, context });
     }
@@ -329,7 +330,7 @@ impl Run<'_> {
             if shown.is_stopped() {
                 break StopReason::StopString;
             }
-            if cache.len() == self.model.config().context_length {
+            if cache.len() >= self.model.context_with(adapter) {
                 break StopReason::ContextFull;
             }
             let logits = self.model.logits(&[id], &mut cache, adapter, Positions::Last)?;

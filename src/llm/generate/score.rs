@@ -46,7 +46,7 @@ pub fn score_with(
     progress: &dyn Progress<Scoring>,
     on_logits: &mut dyn FnMut(&Tensor) -> Result<(), Error>,
 ) -> Result<Vec<Option<f32>>, Error> {
-    let (total, context) = (ids.len(), model.config().context_length);
+    let (total, context) = (ids.len(), model.context_with(adapter));
     if total > context {
         return Err(Error::ContextFull { needed: total, context });
     }

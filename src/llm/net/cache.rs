@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use candle_core::TensorId;
 use half::f16;
 
 use crate::llm::kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
@@ -12,8 +13,12 @@ use crate::llm::kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
 pub struct KvCache {
     layers: Vec<LayerCache>,
 
-    /// Tokens that the layers have taken in.
+    /// Tokens that the layers have taken in, with the virtual ones of a soft prompt in front.
     len: usize,
+
+    /// How many of them are virtual, and of which soft prompt. Whoever asks for lengths and places counts
+    /// the text alone.
+    front: Option<(usize, TensorId)>,
 
     /// Of a model with recurrent layers, which cannot go back by a token.
     states: Option<States>,
@@ -41,7 +46,8 @@ impl KvCache {
         });
         let (planned, turned_for) = (0, 0);
         let layers = layers.collect();
-        Self { layers, len: 0, states: None, planned, ids: Vec::new(), turned_for }
+        let front = None;
+        Self { layers, len: 0, front, states: None, planned, ids: Vec::new(), turned_for }
     }
 
     /// The same, empty, for a model of which some layers carry states.
@@ -63,16 +69,39 @@ impl KvCache {
         self
     }
 
-    /// How many tokens it holds.
+    /// How many tokens of a text it holds.
     pub fn len(&self) -> usize {
-        if self.states.is_some() { self.ids.len() } else { self.len }
+        if self.states.is_some() { self.ids.len() } else { self.len - self.virtual_tokens() }
+    }
+
+    /// How many virtual tokens stand before them.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        self.front.map_or(0, |(count, _)| count)
+    }
+
+    /// The soft prompt that they are of.
+    pub(crate) fn front_of(&self) -> Option<TensorId> {
+        self.front.map(|(_, of)| of)
+    }
+
+    /// Takes what it holds for the virtual tokens of a soft prompt; without one, for nothing that counts.
+    pub(crate) fn set_front(&mut self, of: Option<TensorId>) {
+        self.front = of.map(|of| (self.len, of));
+    }
+
+    /// Forgets everything, the virtual tokens too.
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0);
+        self.front = None;
+        self.truncate(0);
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many of them the layers have taken in. The others were there, and are to be run again.
+    /// How many tokens the layers have taken in, virtual ones too: the place of the next one. Others that
+    /// the cache holds were there, and are to be run again.
     pub(crate) fn done(&self) -> usize {
         self.len
     }
@@ -83,7 +112,7 @@ impl KvCache {
             return;
         }
         self.ids.truncate(len);
-        let len = self.go_back(len);
+        let len = self.go_back(len + self.virtual_tokens());
         self.len = self.len.min(len);
         for layer in &mut self.layers {
             layer.truncate(len);
@@ -133,7 +162,7 @@ impl KvCache {
     }
 
     pub(crate) fn planned(&self) -> usize {
-        self.planned
+        if self.planned == 0 { 0 } else { self.planned + self.virtual_tokens() }
     }
 
     /// What it takes in memory, with the room that it keeps to grow into.
@@ -212,13 +241,14 @@ impl Piece {
 impl KvCache {
     /// What the tokens from `start` on left in it.
     pub(crate) fn piece(&self, start: usize) -> Piece {
+        let first = start + self.virtual_tokens();
         Piece {
             start,
-            rows: self.layers.iter().map(|layer| layer.rows_from(start)).collect(),
+            rows: self.layers.iter().map(|layer| layer.rows_from(first)).collect(),
             ids: self.ids.get(start..).unwrap_or_default().to_vec(),
             turned_for: self.turned_for,
             states: self.states.as_ref().map(|states| states.now.clone()),
-            len: self.len - start,
+            len: self.len - first,
         }
     }
 
@@ -228,8 +258,9 @@ impl KvCache {
     pub(crate) fn put_back(&mut self, pieces: &[&Piece]) {
         let Some(held) = pieces.first() else { return };
         let end = held.end();
+        let virtual_tokens = self.virtual_tokens();
         for layer in &mut self.layers {
-            layer.truncate(end);
+            layer.truncate(end + virtual_tokens);
         }
         self.ids.truncate(end);
         for piece in &pieces[1..] {
@@ -241,7 +272,7 @@ impl KvCache {
             self.ids.extend(&piece.ids);
         }
         let last = pieces[pieces.len() - 1];
-        self.len = last.end();
+        self.len = last.end() + virtual_tokens;
         self.turned_for = last.turned_for;
         if let (Some(States { now, kept }), Some(states)) = (&mut self.states, &last.states) {
             now.clone_from(states);
@@ -320,7 +351,7 @@ impl LayerCache {
     }
 
     /// Keys and values from position `start` on, as they were appended.
-    fn rows_from(&self, start: usize) -> [Vec<f32>; 2] {
+    pub(crate) fn rows_from(&self, start: usize) -> [Vec<f32>; 2] {
         let Self { kv_heads, head_dim, len, capacity, .. } = *self;
         let count = len.saturating_sub(start) * kv_heads;
         let of = |store: &Store, place: &dyn Fn(usize, usize) -> (usize, usize)| {

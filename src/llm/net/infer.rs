@@ -15,6 +15,7 @@ use super::rows;
 use super::transformer::{Adds, Layer, Qkv, Transformer};
 use super::tree::TokenTree;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
+use crate::llm::adapter::soft::VIRTUAL;
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
 use crate::llm::kernels::QMatrix;
@@ -230,6 +231,13 @@ impl Transformer {
                 hidden
             }
         };
+        if let Some(soft) = adapter.and_then(Adapter::soft) {
+            for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {
+                if *id >= VIRTUAL {
+                    soft.embed(*id, row);
+                }
+            }
+        }
         if let Some(pair) = adapter.and_then(|adapter| adapter.pair(adapter.embedding)) {
             add_looked_up(pair, config, ids, &mut hidden);
         }
@@ -571,6 +579,9 @@ fn add_looked_up(pair: &LoraPair, config: &Config, ids: &[u32], hidden: &mut [f3
 fn looked_up(embedding: &QMatrix, config: &Config, ids: &[u32], width: usize) -> Buffer {
     let mut hidden = Buffer::any(ids.len() * width);
     for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {
+        if *id >= VIRTUAL {
+            continue; // its vector is the adapter's
+        }
         embedding.dequantize_row(*id as usize, row);
         rows::scale(row, config.embedding_scale);
     }

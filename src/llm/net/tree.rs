@@ -67,6 +67,28 @@ impl TokenTree {
         tree
     }
 
+    /// The same tree after some tokens that all its sequences then begin with, which are its first rows.
+    #[must_use]
+    pub fn after(&self, first: &[u32]) -> Self {
+        let count = first.len();
+        let begun = || 0..count as u32;
+        let shifted = |rows: &[u32]| -> Vec<u32> {
+            begun().chain(rows.iter().map(|row| row + count as u32)).collect()
+        };
+        let begin = Segment { first_row: 0, len: count, prefix: Vec::new() };
+        let segments = self.segments.iter().map(|Segment { first_row, len, prefix }| Segment {
+            first_row: first_row + count,
+            len: *len,
+            prefix: shifted(prefix),
+        });
+        Self {
+            ids: [first, &self.ids].concat(),
+            positions: (0..count).chain(self.positions.iter().map(|at| at + count)).collect(),
+            segments: (count > 0).then_some(begin).into_iter().chain(segments).collect(),
+            sequences: self.sequences.iter().map(|rows| shifted(rows)).collect(),
+        }
+    }
+
     /// Rows of the tree.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -148,5 +170,17 @@ mod tests {
         let second = &tree.segments()[1];
         assert_eq!((0..4).map(|at| second.row(at)).collect::<Vec<_>>(), [0, 1, 3, 4]);
         assert_eq!((tree.len(), tree.depth()), (6, 4));
+    }
+
+    #[test]
+    fn a_tree_after_some_tokens_is_that_of_its_sequences_after_them() {
+        let sequences: [&[u32]; 3] = [&[1, 2, 3], &[1, 2, 4, 5], &[7]];
+        let whole = sequences.map(|ids| [&[8, 9], ids].concat());
+        let expected = TokenTree::new(whole.iter().map(Vec::as_slice));
+        let tree = TokenTree::new(sequences).after(&[8, 9]);
+        assert_eq!((tree.ids(), tree.positions()), (expected.ids(), expected.positions()));
+        assert_eq!((tree.rows(1), tree.rows(2)), (expected.rows(1), expected.rows(2)));
+        assert_eq!(tree.segments()[2], Segment { first_row: 5, len: 2, prefix: vec![0, 1, 2, 3] });
+        assert_eq!(tree.depth(), 6);
     }
 }

@@ -18,6 +18,7 @@ mod rank;
 mod runs;
 mod schedule;
 mod setup;
+mod soft;
 mod start;
 mod survey;
 mod texts;

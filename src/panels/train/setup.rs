@@ -8,7 +8,7 @@ use super::fields::{
     small_button_ui,
 };
 use super::rank::rank_ui;
-use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, texts};
+use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, soft, texts};
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
@@ -58,13 +58,20 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     if train.form.objective == Objective::Pretrain {
         newborn::newborn_ui(ui, train, &problems);
     }
+    let parameters = train.estimate.parameters_sentence();
     let config = &mut train.form;
     steps_ui(ui, config, &problems);
     if config.objective != Objective::Pretrain {
         method_ui(ui, config, &problems);
+        if let Some(words) = parameters {
+            ui.add(Label::new(theme::muted(ui, words)).wrap());
+        }
     }
     if config.method == Method::Lora {
         adapter_ui(ui, &mut config.lora, &problems);
+    }
+    if let Some(kind) = config.method.soft() {
+        soft::soft_ui(ui, kind, &mut config.soft_prompt, &problems);
     }
     measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
@@ -352,7 +359,7 @@ fn length_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
 /// What learns: an adapter, or weights of the model itself.
 fn method_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     section_ui(ui, "What learns");
-    let decoders = METHODS.iter().filter(|(_, method, _)| *method != Method::Head);
+    let decoders = METHODS.iter().filter(|(_, method, _)| method.is_for(false));
     let segments: Vec<_> = decoders
         .map(|(words, value, explanation)| Segment { value: *value, words, explanation })
         .collect();

@@ -53,7 +53,7 @@ pub(super) fn learning_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Prob
     section_ui(ui, "What learns");
     let methods: Vec<Segment<'_, Method>> = METHODS
         .iter()
-        .filter(|(_, method, _)| *method != Method::Bias)
+        .filter(|(_, method, _)| method.is_for(true))
         .map(|(words, value, explanation)| Segment { value: *value, words, explanation })
         .collect();
     segmented_ui(ui, &mut config.method, &methods);

@@ -51,6 +51,14 @@ impl EstimateSlot {
         ))
     }
 
+    /// `49,152 parameters learn, of 134,515,008`
+    pub fn parameters_sentence(&self) -> Option<String> {
+        let Self::Known { estimate, .. } = self else { return None };
+        let [trained, all] = [estimate.trained_parameters, estimate.parameters]
+            .map(|count| words::thousands(count as usize));
+        Some(format!("{trained} parameters learn; the model has {all}"))
+    }
+
     /// What the numbers are made of, a line each.
     pub fn breakdown(&self) -> Option<String> {
         let Self::Known { estimate, .. } = self else { return None };
@@ -129,8 +137,16 @@ mod tests {
         let memory = Memory { weights: 1_000_000_000, kept: 200_000_000, ..Memory::default() };
         let time = Time { step_secs: 3.4, training_secs: 680.0, ..Time::default() };
         let changes = vec![Change { setting: "dtype = \"auto\"".to_owned(), peak: 300_000_000 }];
-        let estimate =
-            Estimate { memory, time, steps: 200, train_rows: 48, held_out_rows: 12, changes };
+        let estimate = Estimate {
+            memory,
+            time,
+            steps: 200,
+            train_rows: 48,
+            held_out_rows: 12,
+            trained_parameters: 81_920,
+            parameters: 134_515_008,
+            changes,
+        };
         EstimateSlot::Known { estimate: Box::new(estimate), free: Some(free) }
     }
 
@@ -142,6 +158,8 @@ mod tests {
             "Needs about 1.2 GB of memory (9.1 GB are free here) and about 11 min"
         );
         assert_eq!(fits.problem(), None);
+        let parameters = fits.parameters_sentence().unwrap();
+        assert_eq!(parameters, "81,920 parameters learn; the model has 134,515,008");
         let breakdown = fits.breakdown().unwrap();
         assert!(breakdown.contains("1.0 GB  the base model's weights"), "{breakdown}");
         assert!(breakdown.contains("3.4 s a step"), "{breakdown}");

@@ -6,8 +6,8 @@ use super::learning::Method;
 use super::objective::{Objective, Reference, Setting};
 use super::rewards;
 use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
-use crate::llm::Init;
 use crate::llm::newborn::Newborn;
+use crate::llm::{Init, SoftKind};
 
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +89,10 @@ impl TrainConfig {
         let (name, of_texts) = (self.objective.facts().name, self.objective.reads_texts());
         match self.method {
             Method::Head if !of_texts => {
-                found.add("method", format!("must be lora, full or bias for {name}"));
+                let methods = "lora, full, bias, prompt_tuning or prefix_tuning";
+                found.add("method", format!("must be {methods} for {name}"));
             }
-            Method::Bias if of_texts => {
+            Method::Bias | Method::PromptTuning | Method::PrefixTuning if of_texts => {
                 found.add("method", format!("must be lora, full or head for {name}"));
             }
             _ => {}
@@ -147,6 +148,8 @@ impl TrainConfig {
         }
         if self.method == Method::Lora {
             self.lora_problems(&mut found);
+        } else if let Some(kind) = self.method.soft() {
+            self.soft_problems(kind, &mut found);
         } else if self.adapter.is_some() {
             let message = "must be left out where the model's own weights learn; export the adapter as a \
                            merged model and train that, or take method = \"lora\"";
@@ -174,6 +177,28 @@ impl TrainConfig {
                 newborn.max_position_embeddings, self.max_length
             );
             found.add("max_length", message);
+        }
+    }
+
+    fn soft_problems(&self, kind: SoftKind, found: &mut Problems) {
+        for (field, message) in self.soft_prompt.problems(kind) {
+            found.add(field, message);
+        }
+        let trained = [Objective::Sft, Objective::Dpo, Objective::Kto];
+        if !trained.contains(&self.objective) && !self.objective.reads_texts() {
+            let name = self.objective.facts().name;
+            let message = format!(
+                "must be lora, full or bias for {name}: soft prompts are trained by SFT, DPO and KTO"
+            );
+            found.add("method", message);
+        }
+        if self.packing && self.objective.has(Setting::Packing) {
+            let message = "must be off with a soft prompt: it would stand before the first of the packed rows                            alone";
+            found.add("packing", message.to_owned());
+        }
+        if self.adapter.is_some() {
+            let message = "must be left out: a soft prompt is begun anew, and as in PEFT one that was loaded is                            not trained further";
+            found.add("adapter", message.to_owned());
         }
     }
 

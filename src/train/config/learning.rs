@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::llm::Own;
+use crate::llm::{Own, SoftKind};
 
 /// Which weights of the model learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,23 +22,57 @@ pub enum Method {
 
     /// The biases of a decoder alone (`BitFit`).
     Bias,
+
+    /// The vectors of virtual tokens before every text of a decoder.
+    PromptTuning,
+
+    /// The keys and values of virtual tokens, in every layer of a decoder.
+    PrefixTuning,
 }
 
 /// Every method by its name in a run file, with what it does.
-pub const METHODS: [(&str, Method, &str); 4] = [
+pub const METHODS: [(&str, Method, &str); 6] = [
     ("LoRA", Method::Lora, "Small matrices beside some layers learn, and the head: little memory"),
     ("Full", Method::Full, "Every weight learns: four times the memory of the model"),
     ("Head", Method::Head, "Only the head on top learns: fast, and the text is read as before"),
     ("Bias", Method::Bias, "Only the biases learn (BitFit): very little, in models that have them"),
+    (
+        "Prompt",
+        Method::PromptTuning,
+        "Virtual tokens before every text learn (prompt tuning): very little, and no weight changes",
+    ),
+    (
+        "Prefix",
+        Method::PrefixTuning,
+        "What every layer sees of virtual tokens learns (prefix tuning): little, and no weight changes",
+    ),
 ];
 
 impl Method {
     /// Which of a decoder's own weights learn. `None`: an adapter beside them does, or a head.
     pub fn own(self) -> Option<Own> {
         match self {
-            Self::Lora | Self::Head => None,
+            Self::Lora | Self::Head | Self::PromptTuning | Self::PrefixTuning => None,
             Self::Full => Some(Own::All),
             Self::Bias => Some(Own::Biases),
+        }
+    }
+
+    /// What learns of the virtual tokens. `None`: there are none.
+    pub fn soft(self) -> Option<SoftKind> {
+        match self {
+            Self::PromptTuning => Some(SoftKind::Prompt),
+            Self::PrefixTuning => Some(SoftKind::Prefix),
+            Self::Lora | Self::Full | Self::Head | Self::Bias => None,
+        }
+    }
+
+    /// Whether it is one for encoders, or for decoders.
+    pub fn is_for(self, encoders: bool) -> bool {
+        match self {
+            Self::Lora | Self::Full => true,
+            Self::Head => encoders,
+            Self::Bias | Self::PromptTuning | Self::PrefixTuning => !encoders,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod run_file;
 pub mod scheduler;
 pub mod schema;
 mod settings;
+mod soft_prompt;
 
 pub use check::ConfigProblem;
 pub use learning::{ClassWeights, METHODS, Method, Named, PROBLEM_TYPES, ProblemType};
@@ -29,3 +30,4 @@ pub use scheduler::SchedulerType;
 pub use settings::{
     DTYPES, Dtype, F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, PackingStrategy, TrainConfig,
 };
+pub use soft_prompt::{PROMPT_INITS, PromptInit, SoftPromptConfig};

@@ -12,6 +12,7 @@ use super::objective::{Head, Objective, Setting};
 use super::policy::PolicyConfig;
 use super::rewards::{Reward, Rule};
 use super::scheduler::{SchedulerKwargs, SchedulerType};
+use super::soft_prompt::SoftPromptConfig;
 use crate::data::forms::mapping::Mapping;
 use crate::llm::newborn::Newborn;
 use crate::llm::{Own, Weights};
@@ -284,6 +285,10 @@ pub struct TrainConfig {
     /// Names that count for columns which have others in the file: `columns = { prompt = "question" }`.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub columns: Mapping,
+
+    /// The virtual tokens of prompt tuning and of prefix tuning.
+    #[serde(skip_serializing_if = "SoftPromptConfig::is_usual")]
+    pub soft_prompt: SoftPromptConfig,
     pub lora: LoraConfig,
 }
 
@@ -336,6 +341,17 @@ impl TrainConfig {
             Some(Own::All) => Weights::AsStored,
             Some(Own::Biases) | None => self.dtype.weights(),
         }
+    }
+
+    /// Tokens that stand before every text and are none of it.
+    pub fn virtual_tokens(&self) -> usize {
+        self.method.soft().map_or(0, |_| self.soft_prompt.num_virtual_tokens)
+    }
+
+    /// Whether the first token of a text is scored: with prompt tuning the last virtual token predicts it, and
+    /// TRL's SFT adds that to the loss.
+    pub fn scores_first_token(&self) -> bool {
+        self.method == Method::PromptTuning && self.objective == Objective::Sft
     }
 
     /// Settings that a small model learns something visible from within some tens of steps on a
@@ -561,6 +577,7 @@ impl Default for TrainConfig {
             load_best_model_at_end: false,
             save_steps: 10,
             columns: Mapping::default(),
+            soft_prompt: SoftPromptConfig::default(),
             lora: LoraConfig::default(),
         }
     }

@@ -40,6 +40,10 @@ pub struct Estimate {
     pub train_rows: usize,
     pub held_out_rows: usize,
 
+    /// Values that learn, and values of the model.
+    pub trained_parameters: u64,
+    pub parameters: u64,
+
     /// Settings that would take less memory, the least first.
     pub changes: Vec<Change>,
 }
@@ -160,6 +164,8 @@ impl Estimator {
             steps: plan.steps,
             train_rows: split.train.len(),
             held_out_rows: split.held_out.len(),
+            trained_parameters: counted.workload.learned_values,
+            parameters: shapes.parameter_count(),
             changes: changes::changes(model, config, (examples, &split.train), &counted.memory)?,
         })
     }

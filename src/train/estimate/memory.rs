@@ -84,7 +84,7 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
     let spec = config.lora.spec();
     let targets = targets(config, model.shapes);
     let floats = size_of::<f32>() as u64;
-    let adapter_bytes = learned_values(config, model.shapes) * floats;
+    let adapter_bytes = learned_values(config, model.shapes, model.config) * floats;
     let checkpoint = if config.method.own().is_none() {
         2 * 3 * adapter_bytes
     } else {
@@ -111,17 +111,24 @@ pub fn memory(model: &ModelSize<'_>, config: &TrainConfig, largest: &Largest) ->
 
 /// The layers that get an adapter.
 pub(super) fn targets<'a>(config: &TrainConfig, shapes: &'a Shapes) -> Vec<&'a LinearInfo> {
-    match config.method.own() {
-        Some(_) => Vec::new(),
-        None => config.lora.spec().targets(&shapes.linears),
+    match (config.method.own(), config.method.soft()) {
+        (None, None) => config.lora.spec().targets(&shapes.linears),
+        _ => Vec::new(),
     }
 }
 
 /// Values that learn in a run.
-pub fn learned_values(config: &TrainConfig, shapes: &Shapes) -> u64 {
+pub fn learned_values(config: &TrainConfig, shapes: &Shapes, of: &Config) -> u64 {
     match config.method {
         Method::Full => return shapes.parameter_count(),
         Method::Bias => return shapes.vector_values as u64,
+        Method::PromptTuning | Method::PrefixTuning => {
+            let width = match config.method {
+                Method::PrefixTuning => of.layer_count() * 2 * of.kv_width(),
+                _ => of.width,
+            };
+            return (config.virtual_tokens() * width) as u64;
+        }
         Method::Lora | Method::Head => {}
     }
     let spec = config.lora.spec();

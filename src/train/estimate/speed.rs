@@ -7,7 +7,7 @@ use crate::llm::adapter::lora::{Adapter, LinearInfo};
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
 use crate::llm::model::{Model, Positions};
-use crate::llm::{Init, Keep, LoraSpec, Shapes, Weights};
+use crate::llm::{Init, Keep, LoraSpec, Shapes, SoftInit, SoftSpec, Weights};
 use crate::train::config::{Method, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
@@ -82,10 +82,12 @@ pub fn measure(
     // As many as are computed at once: the head costs each of few more.
     let at_once = logprobs::score_rows(model.config()).min(HEAD_ROWS);
     let predictions = logprobs::made_up(&tree, predicted.clamp(1, at_once));
-    let cost = PassShape { own: false, ..shape }.cost(&tree, predictions.len(), Keep::Everything);
-    let whole = shape.cost(&tree, predictions.len(), Keep::Everything);
+    let whole_tree = tree.after(&vec![0; student.adapter().virtual_tokens()]);
+    let cost =
+        PassShape { own: false, ..shape }.cost(&whole_tree, predictions.len(), Keep::Everything);
+    let whole = shape.cost(&whole_tree, predictions.len(), Keep::Everything);
 
-    let asked = Asked { tails: None, aligned: config.weighs_pairs() };
+    let asked = Asked { aligned: config.weighs_pairs(), ..Asked::default() };
     let mut found = Vec::new();
     for _ in 0..=TIMED {
         let (model, adapter) = (student.model(), student.adapter());
@@ -159,9 +161,14 @@ impl PartSize {
 
 /// As a run would make it; where it names layers that the part does not have, on all of them.
 fn student<'a>(part: &'a Model, config: &TrainConfig) -> Result<Student<'a>, Error> {
-    let adapter = match config.method.own() {
-        Some(_) => Adapter::empty(part),
-        None => adapter(part, config)?,
+    let adapter = match (config.method.own(), config.method.soft()) {
+        (Some(_), _) => Adapter::empty(part),
+        // What it begins as makes no difference.
+        (None, Some(kind)) => {
+            let spec = SoftSpec { init: SoftInit::Random, ..config.soft_prompt.spec(kind) };
+            Adapter::soft_prompt(part, &spec, config.seed)?
+        }
+        (None, None) => adapter(part, config)?,
     };
     Student::new(part, config.method, adapter)
 }

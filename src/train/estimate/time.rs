@@ -142,7 +142,7 @@ impl Workload {
         Self {
             steps: plan.steps,
             training: training.scaled(plan.steps as f64 / f64::from(steps.max(1))),
-            learned_values: learned_values(config, shape.shapes),
+            learned_values: learned_values(config, shape.shapes, shape.config),
             reference: measured(reference),
             evaluation: measured(held_out),
             evaluations,

@@ -66,6 +66,9 @@ pub struct Asked {
 
     /// WPO's weights: see [`CompletionStats::aligned`].
     pub aligned: bool,
+
+    /// The first token of a text too, which the last virtual token predicts.
+    pub first: bool,
 }
 
 /// Tokens that count less, as LD-DPO (Liu et al. 2024) has them: those of a pair's longer answer
@@ -89,7 +92,16 @@ impl Asked {
             });
             Tails { weight: weight as f32, full: full.collect() }
         });
-        Self { tails, aligned: config.weighs_pairs() }
+        Self { tails, aligned: config.weighs_pairs(), first: config.scores_first_token() }
+    }
+
+    /// The ids of a sequence that are predicted.
+    fn targets<'a>(&self, sequence: &'a Sequence) -> &'a [u32] {
+        if self.first && sequence.completion_start == 0 {
+            &sequence.ids
+        } else {
+            sequence.targets()
+        }
     }
 
     /// By how much a learned token of a sequence counts, both from 0.
@@ -133,18 +145,22 @@ pub(crate) struct Prediction {
     weight: f32,
 }
 
+/// `virtual_rows`: so many rows stand before those of the tree.
 pub(super) fn predictions(
     tree: &TokenTree,
     sequences: &[&Sequence],
     asked: &Asked,
+    virtual_rows: usize,
 ) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
-        let targets = sequence.targets();
+        let targets = asked.targets(sequence);
         let first = sequence.ids.len() - targets.len();
-        let rows = &tree.rows(index)[first - 1..];
+        let before = (first == 0).then(|| virtual_rows.saturating_sub(1));
+        let rows = tree.rows(index)[first.saturating_sub(1)..].iter();
+        let rows = before.into_iter().chain(rows.map(|row| virtual_rows + *row as usize));
         all.extend(targets.iter().zip(rows).enumerate().map(|(token, (target, row))| Prediction {
-            row: *row as usize,
+            row,
             sequence: index,
             target: *target,
             weight: asked.weight(index, token),
@@ -184,11 +200,11 @@ impl Scored<'_> {
         let Self { model, adapter, pass, predictions, slopes, .. } = self;
         if model.head_learns(gradients) {
             let known = (model, adapter);
-            head_backward(known, pass.hidden(), &predictions, weights, gradients)?;
+            head_backward(known, pass.all_hidden(), &predictions, weights, gradients)?;
         }
         // At least 1, where nothing is predicted: then the gradients are zero.
         let width = (slopes.len() / predictions.len().max(1)).max(1);
-        let mut grad = vec![0.0; pass.hidden().len()];
+        let mut grad = vec![0.0; pass.all_hidden().len()];
         for (prediction, slope) in predictions.iter().zip(slopes.chunks_exact(width)) {
             let weight = weights[prediction.sequence] as f32 * prediction.weight;
             let row = &mut grad[prediction.row * width..(prediction.row + 1) * width];
@@ -211,9 +227,9 @@ pub fn score<'a>(
     let size = PassSize::of(model.config());
     buffers::expect_rows(tree.len(), size.rows());
     let pass = model.run_tree(tree, Some(adapter), dropout, size.keep(tree))?;
-    let predictions = predictions(tree, sequences, asked);
+    let predictions = predictions(tree, sequences, asked, pass.virtual_rows());
     let known = (model, Some(adapter));
-    let (stats, slopes) = head(known, pass.hidden(), &predictions, (sequences.len(), asked))?;
+    let (stats, slopes) = head(known, pass.all_hidden(), &predictions, (sequences.len(), asked))?;
     Ok(Scored { stats, model, adapter, pass, predictions, slopes })
 }
 
@@ -269,10 +285,10 @@ pub fn measure(
     let tree = tree(sequences);
     buffers::expect_rows(tree.len(), tree.len());
     let pass = model.run_tree(&tree, Some(adapter), None, Keep::Nothing)?;
-    let predictions = predictions(&tree, sequences, asked);
+    let predictions = predictions(&tree, sequences, asked, pass.virtual_rows());
     let mut stats = vec![CompletionStats::default(); sequences.len()];
     let known = (model, Some(adapter));
-    each_chunk(known, pass.hidden(), &predictions, |chunk, _, mut scores| {
+    each_chunk(known, pass.all_hidden(), &predictions, |chunk, _, mut scores| {
         add_rows(&mut stats, &mut scores, chunk, (Want::Stats, asked.aligned));
         Ok(())
     })?;

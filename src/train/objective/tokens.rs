@@ -62,7 +62,7 @@ pub fn score<'a>(
     let size = PassSize::of(model.config());
     buffers::expect_rows(tree.len(), size.rows());
     let pass = model.run_tree(tree, Some(adapter), dropout, size.keep(tree))?;
-    let predictions = logprobs::predictions(tree, sequences, &Asked::default());
+    let predictions = logprobs::predictions(tree, sequences, &Asked::default(), 0);
     let mut tokens = vec![Vec::new(); sequences.len()];
     let (mut by_logp, mut by_entropy) = (Vec::new(), Vec::new());
     let known = (model, Some(adapter));
@@ -91,7 +91,7 @@ pub fn measure(
     let tree = logprobs::tree(sequences);
     buffers::expect_rows(tree.len(), tree.len());
     let pass = model.run_tree(&tree, adapter, None, Keep::Nothing)?;
-    let predictions = logprobs::predictions(&tree, sequences, &Asked::default());
+    let predictions = logprobs::predictions(&tree, sequences, &Asked::default(), 0);
     let mut tokens = vec![Vec::new(); sequences.len()];
     let known = (model, adapter);
     logprobs::each_chunk(known, pass.hidden(), &predictions, |chunk, _, mut scores| {

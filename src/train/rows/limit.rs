@@ -15,7 +15,8 @@ pub struct Limit {
 
 impl Limit {
     pub fn of(model: &Model, config: &TrainConfig) -> Self {
-        let context = model.card().facts.context_length;
+        // Virtual tokens stand in the same context.
+        let context = model.card().facts.context_length.saturating_sub(config.virtual_tokens());
         if config.objective.samples() {
             // A prompt needs the room of an answer behind it.
             let room = context.saturating_sub(config.policy.max_completion_length);

@@ -223,8 +223,11 @@ impl<'a> Training<'a> {
     fn reference(&mut self) -> Result<(), Error> {
         let Setup { config, examples, cache, .. } = self.setup;
         let rows = self.setup.rows();
+        // Without its soft prompt a model is what it was; a new adapter changes nothing.
+        let bare = Adapter::empty(self.student.base());
+        let adapter = if config.method.soft().is_some() { &bare } else { self.student.adapter() };
         self.state.reference = reference::known_or_computed(
-            (self.student.model(), self.student.adapter()),
+            (self.student.model(), adapter),
             config,
             (examples, &rows),
             cache.as_deref(),

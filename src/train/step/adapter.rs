@@ -34,9 +34,18 @@ fn without_head(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
     if config.method.own().is_some() {
         return Ok(Adapter::empty(model));
     }
+    if let Some(kind) = config.method.soft() {
+        let spec = config.soft_prompt.spec(kind);
+        return Ok(Adapter::soft_prompt(model, &spec, config.seed)?);
+    }
     match &config.adapter {
         Some(path) => {
             let adapter = load(model, path)?;
+            if adapter.soft().is_some() {
+                let message = "is a soft prompt, which is run and scored, and not trained further, as in PEFT;                                begin a new one with method = \"prompt_tuning\" or \"prefix_tuning\""
+                    .to_owned();
+                return Err(Error::Config(vec![ConfigProblem { field: "adapter", message }]));
+            }
             if adapter.config().use_dora && config.lora.lora_dropout > 0.0 {
                 let message =
                     "must be 0: the adapter that is continued has DoRA, which is trained \

@@ -13,7 +13,7 @@ use crate::train::objective::dpo::Reference;
 use crate::train::objective::loss::{ScoredRow, StepRows};
 use crate::train::objective::sums::{self, BatchSums};
 use crate::train::record::metrics::{EvalMetrics, TrainEvent};
-use crate::train::rows::batch::Example;
+use crate::train::rows::batch::{Example, Sequence};
 
 /// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now.
 ///
@@ -29,7 +29,12 @@ pub fn held_out(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<EvalMetrics, Error> {
     let rows = held_out.iter().map(|index| &examples[*index]);
-    let tokens = sums::tokens_in_step(rows, model.config().naming);
+    // Of a step TRL does not count the first token of a text, of an evaluation it does.
+    let tokens = if config.scores_first_token() {
+        rows.flat_map(Example::sequences).map(Sequence::completion_tokens).sum()
+    } else {
+        sums::tokens_in_step(rows, model.config().naming)
+    };
     let loss = choose::loss(config, StepRows { tokens, batches: 1 });
     let mut sum = BatchSums::of(examples, held_out);
     let mut rows = Vec::with_capacity(held_out.len());

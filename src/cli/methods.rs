@@ -1,0 +1,348 @@
+//! `tuning-fork compare-methods`: one run file, several methods in turn on the same rows and seed, one table.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::load::load_model;
+use super::out;
+use super::train_screen::{Screen, default_run_dir};
+use crate::files;
+use crate::hub::paths::HubPaths;
+use crate::jobs;
+use crate::llm::{Init, Model, Weights};
+use crate::train;
+use crate::train::config::metric::Metric;
+use crate::train::config::run_file;
+use crate::train::config::{Dtype, Method, TrainConfig};
+use crate::train::estimate::Estimator;
+use crate::train::record::RECORD_FILE;
+use crate::train::record::history::History;
+use crate::train::run::{ResumeRequest, StartRequest};
+use crate::words::{duration, gigabytes, thousands};
+
+#[derive(Debug, Args)]
+pub struct MethodsArgs {
+    /// The run file: TRL's and PEFT's keys, as TOML. Its own method is not used
+    run: PathBuf,
+
+    /// Which methods, in their order
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "lora,dora,full,bias,prompt_tuning,prefix_tuning"
+    )]
+    methods: Vec<String>,
+
+    /// A learning rate of its own for a method: prompt_tuning=0.03
+    #[arg(long = "learning-rate", value_name = "METHOD=RATE")]
+    rates: Vec<String>,
+
+    /// A folder for the runs and methods.csv; without it, a new one under runs/ in the current folder. A
+    /// comparison that was stopped goes on in its folder
+    #[arg(long)]
+    out: Option<PathBuf>,
+
+    /// Print the table as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Every method by its name here, and what it changes in a run's settings.
+const METHODS: [(&str, fn(&mut TrainConfig)); 10] = [
+    ("lora", |_| ()),
+    ("dora", |config| config.lora.use_dora = true),
+    ("rslora", |config| config.lora.use_rslora = true),
+    ("pissa", |config| config.lora.init_lora_weights = Init::Pissa),
+    ("olora", |config| config.lora.init_lora_weights = Init::Olora),
+    ("qlora", |config| config.dtype = Dtype::Auto),
+    ("full", |config| config.method = Method::Full),
+    ("bias", |config| config.method = Method::Bias),
+    ("prompt_tuning", |config| config.method = Method::PromptTuning),
+    ("prefix_tuning", |config| config.method = Method::PrefixTuning),
+];
+
+/// What a method took and learned.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Outcome {
+    method: String,
+    learning_rate: f64,
+    parameters: Option<u64>,
+
+    /// Counted before the run, as the Train panel says it.
+    memory: Option<u64>,
+
+    /// All steps together.
+    secs: Option<f64>,
+    steps: usize,
+    loss: Option<f64>,
+    held_out_loss: Option<f64>,
+    held_out_accuracy: Option<f64>,
+    folder: PathBuf,
+
+    /// Why there is no result.
+    problem: Option<String>,
+}
+
+pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
+    let given = run_file::read(&args.run)?;
+    if given.newborn.is_some() || given.objective.reads_texts() {
+        let name = given.objective.facts().name;
+        bail!("methods are compared on a decoder that is there, and this run file is of {name}");
+    }
+    let rates = rates(&args.rates)?;
+    let mut configs = Vec::new();
+    for name in &args.methods {
+        let mut config = with_method(&given, name)?;
+        if let Some((_, rate)) = rates.iter().find(|(method, _)| method == name) {
+            config.learning_rate = *rate;
+        }
+        configs.push((name.as_str(), config));
+    }
+    if let Some((method, _)) = rates.iter().find(|(method, _)| !args.methods.contains(method)) {
+        bail!("--learning-rate names {method}, which is not among --methods");
+    }
+    let folder = args.out.clone().unwrap_or_else(|| default_run_dir(&given));
+    let mut loaded: Option<(Weights, Model)> = None;
+    let mut outcomes = Vec::new();
+    for (name, config) in configs {
+        let weights = config.weights();
+        let model = match loaded.take() {
+            Some((kept, model)) if kept == weights => model,
+            other => {
+                drop(other); // before the next one takes its memory
+                load_model(&config.model, weights)?
+            }
+        };
+        out::note(&format!("{name}:"));
+        let outcome = one(&model, name, config, &folder.join(name));
+        if let Some(problem) = &outcome.problem {
+            out::note(&format!("{name} was not trained: {problem}"));
+        }
+        outcomes.push(outcome);
+        loaded = Some((weights, model));
+        // After each: what is done is seen though the next one is stopped.
+        write_csv(&folder.join("methods.csv"), &outcomes)?;
+    }
+    if args.json {
+        return out::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
+    }
+    table(&outcomes).iter().try_for_each(|line| out::line(line))?;
+    out::note(&folder.join("methods.csv").display().to_string());
+    Ok(())
+}
+
+/// The run file with a method. Nothing else is another.
+fn with_method(given: &TrainConfig, name: &str) -> anyhow::Result<TrainConfig> {
+    let known = METHODS.iter().find(|(known, _)| *known == name);
+    let Some((_, change)) = known else {
+        let names = METHODS.map(|(name, _)| name).join(", ");
+        bail!("there is no method {name}; known are {names}");
+    };
+    let mut config = given.clone();
+    config.method = Method::Lora;
+    config.lora.use_dora = false;
+    config.lora.use_rslora = false;
+    config.lora.init_lora_weights = Init::Usual;
+    change(&mut config);
+    Ok(config)
+}
+
+fn rates(given: &[String]) -> anyhow::Result<Vec<(String, f64)>> {
+    let rate = |text: &String| {
+        let (method, rate) = text.split_once('=')?;
+        Some((method.trim().to_owned(), rate.trim().parse().ok()?))
+    };
+    let rates = given.iter().map(|text| {
+        rate(text).with_context(|| format!("--learning-rate {text}: METHOD=RATE was expected"))
+    });
+    rates.collect()
+}
+
+/// One run; a run that is in the folder already goes on, or is read.
+fn one(model: &Model, name: &str, config: TrainConfig, run_dir: &Path) -> Outcome {
+    let mut outcome = Outcome {
+        method: name.to_owned(),
+        learning_rate: config.learning_rate,
+        folder: run_dir.to_owned(),
+        ..Outcome::default()
+    };
+    if let Err(error) = trained(model, config, run_dir, &mut outcome) {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        outcome.problem = Some(causes.join(": "));
+    }
+    outcome
+}
+
+fn trained(
+    model: &Model,
+    config: TrainConfig,
+    run_dir: &Path,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    if let Some(problem) = config.problems().first() {
+        bail!("{} {}", problem.field, problem.message);
+    }
+    let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
+    let screen = Screen::new(false);
+    let data = (config.data.as_path(), cache.as_deref());
+    let estimate = Estimator::default().estimate(model, &config, data, &screen)?;
+    outcome.parameters = Some(estimate.trained_parameters);
+    outcome.memory = Some(estimate.memory.peak());
+    jobs::give_way();
+    let run_dir = run_dir.to_owned();
+    let summary = if run_dir.join(RECORD_FILE).is_file() {
+        let request = ResumeRequest { run_dir, cache, unused: Some(config) };
+        train::resume(model, &request, &screen)
+    } else {
+        let request = StartRequest { config, run_dir, cache };
+        train::start(model, &request, &screen)
+    };
+    screen.bar.clear();
+    let summary = summary?;
+    let steps = History::read(&summary.run_dir).steps;
+    outcome.secs = Some(steps.iter().map(|step| step.step_secs).sum());
+    outcome.steps = summary.steps_done;
+    outcome.loss = summary.last_step.map(|step| step.loss());
+    if let Some(evaluation) = summary.evaluation {
+        outcome.held_out_loss = evaluation.values.get(Metric::Loss);
+        let accuracies = [Metric::RewardsAccuracies, Metric::MeanTokenAccuracy];
+        outcome.held_out_accuracy =
+            accuracies.into_iter().find_map(|metric| evaluation.values.get(metric));
+    }
+    Ok(())
+}
+
+impl Outcome {
+    fn json(&self) -> Value {
+        json!({
+            "method": self.method,
+            "learning_rate": self.learning_rate,
+            "trained_parameters": self.parameters,
+            "peak_memory_bytes": self.memory,
+            "secs": self.secs,
+            "steps": self.steps,
+            "loss": self.loss,
+            "eval_loss": self.held_out_loss,
+            "eval_accuracy": self.held_out_accuracy,
+            "run_dir": self.folder,
+            "problem": self.problem,
+        })
+    }
+
+    /// In the order of [`HEADS`].
+    fn cells(&self) -> [String; 8] {
+        let number =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |it| format!("{it:.4}"));
+        [
+            self.method.clone(),
+            self.parameters.map_or_else(|| "–".to_owned(), |count| thousands(count as usize)),
+            self.memory.map_or_else(|| "–".to_owned(), gigabytes),
+            self.secs.map_or_else(|| "–".to_owned(), duration),
+            format!("{}", self.learning_rate),
+            number(self.loss),
+            number(self.held_out_loss),
+            number(self.held_out_accuracy),
+        ]
+    }
+}
+
+const HEADS: [&str; 8] = [
+    "method",
+    "parameters",
+    "memory",
+    "time",
+    "learning_rate",
+    "loss",
+    "eval_loss",
+    "eval_accuracy",
+];
+
+/// The table, a line each; then why a method has no result.
+fn table(outcomes: &[Outcome]) -> Vec<String> {
+    let rows: Vec<[String; 8]> = std::iter::once(HEADS.map(str::to_owned))
+        .chain(outcomes.iter().map(Outcome::cells))
+        .collect();
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    let problems = outcomes.iter().filter_map(|outcome| {
+        let problem = outcome.problem.as_ref()?;
+        Some(format!("{} was not trained: {problem}", outcome.method))
+    });
+    rows.iter().map(line).chain(problems).collect()
+}
+
+fn write_csv(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let number = |value: Option<f64>| value.map_or_else(String::new, |it| it.to_string());
+    let count = |value: Option<u64>| value.map_or_else(String::new, |it| it.to_string());
+    let mut text =
+        "method,trained_parameters,peak_memory_bytes,secs,learning_rate,steps,loss,eval_loss,\
+                    eval_accuracy,run_dir,problem\n"
+            .to_owned();
+    for outcome in outcomes {
+        let cells = [
+            outcome.method.clone(),
+            count(outcome.parameters),
+            count(outcome.memory),
+            number(outcome.secs),
+            outcome.learning_rate.to_string(),
+            outcome.steps.to_string(),
+            number(outcome.loss),
+            number(outcome.held_out_loss),
+            number(outcome.held_out_accuracy),
+            quoted(&outcome.folder.display().to_string()),
+            quoted(outcome.problem.as_deref().unwrap_or_default()),
+        ];
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    files::write_atomic(path, text.as_bytes())
+        .with_context(|| format!("{} could not be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_changes_nothing_else_of_a_run() {
+        let given = TrainConfig { method: Method::Full, ..TrainConfig::default() };
+        for (name, _) in METHODS {
+            let mut config = with_method(&given, name).unwrap();
+            config.method = given.method;
+            config.dtype = given.dtype;
+            config.lora = given.lora.clone();
+            assert_eq!(config, given, "{name}");
+        }
+        let said = with_method(&given, "adalora").unwrap_err().to_string();
+        assert!(said.contains("prefix_tuning"), "{said}");
+    }
+
+    #[test]
+    fn learning_rates_are_given_by_method() {
+        let found = rates(&["prompt_tuning=0.03".to_owned()]).unwrap();
+        assert_eq!(found, [("prompt_tuning".to_owned(), 0.03)]);
+        assert!(rates(&["0.03".to_owned()]).unwrap_err().to_string().contains("METHOD=RATE"));
+    }
+
+    #[test]
+    fn a_method_that_cannot_be_trained_is_a_row_with_its_reason() {
+        let fine = Outcome { method: "lora".to_owned(), loss: Some(2.5), ..Outcome::default() };
+        let problem = Some("nothing learns".to_owned());
+        let not = Outcome { method: "bias".to_owned(), problem, ..Outcome::default() };
+        let lines = table(&[fine, not]);
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("lora") && lines[1].contains("2.5000"), "{lines:?}");
+        assert_eq!(lines[3], "bias was not trained: nothing learns");
+    }
+}
