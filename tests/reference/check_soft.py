@@ -30,7 +30,7 @@ TEXT = 'prompt_tuning_init = "TEXT"\nprompt_tuning_init_text = "answer the quest
 CASES = [
     ("llama", "prompt_tuning", TEXT), ("gemma3", "prompt_tuning", TEXT), ("gpt2", "prompt_tuning", ""),
     ("qwen2", "prompt_tuning", 'prompt_tuning_init = "SAMPLE_VOCAB"'), ("qwen3", "prefix_tuning", ""),
-    ("gemma2", "prefix_tuning", ""), ("phi3", "prefix_tuning", ""),
+    ("gemma2", "prefix_tuning", ""), ("mistral", "prefix_tuning", ""),
 ]  # fmt: skip
 
 

@@ -149,6 +149,13 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
         let message = format!("{name} reads texts with labels, which is another kind of run");
         problems.push(ConfigProblem { field: "objective", message });
     }
+    let (tokens, context) = (config.virtual_tokens(), model.config().context_length);
+    if tokens + 2 > context {
+        let message = format!(
+            "must leave room for a text: the model's context is {context}, and it is {tokens}"
+        );
+        problems.push(ConfigProblem { field: "soft_prompt.num_virtual_tokens", message });
+    }
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
 }
 

@@ -29,12 +29,12 @@ pub fn held_out(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<EvalMetrics, Error> {
     let rows = held_out.iter().map(|index| &examples[*index]);
-    // Of a step TRL does not count the first token of a text, of an evaluation it does.
-    let tokens = if config.scores_first_token() {
-        rows.flat_map(Example::sequences).map(Sequence::completion_tokens).sum()
-    } else {
-        sums::tokens_in_step(rows, model.config().naming)
+    // Unlike a step, an evaluation of TRL counts every token that is scored, of GPT-2 too.
+    let scored = |example: &Example| match config.scores_first_token() {
+        true => example.sequences().map(Sequence::completion_tokens).sum(),
+        false => example.learned_tokens(),
     };
+    let tokens = rows.map(scored).sum();
     let loss = choose::loss(config, StepRows { tokens, batches: 1 });
     let mut sum = BatchSums::of(examples, held_out);
     let mut rows = Vec::with_capacity(held_out.len());
