@@ -393,6 +393,21 @@ fn a_soft_prompt_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
     }
 }
 
+/// What `compare-methods` found: the bias of the first norm stands before everything that learns, and got no
+/// gradient.
+#[test]
+fn every_bias_of_gpt2_learns_where_only_biases_do() {
+    let model = load(&reference("models/gpt2"), Weights::F32);
+    let home = tempfile::tempdir().unwrap();
+    let config = TrainConfig { max_steps: Some(2), ..settings(home.path(), Method::Bias) };
+    let run_dir = home.path().join("run");
+    start(&model, &config, &run_dir, &Quiet).unwrap();
+    let before = tensors(&reference("models/gpt2/model.safetensors"));
+    let after = tensors(&run_dir.join("model/model.safetensors"));
+    let first = before.keys().find(|name| name.ends_with("h.0.ln_1.bias")).unwrap();
+    assert!(crate::support::distance(&before[first], &after[first]) > 1e-3);
+}
+
 #[test]
 fn a_soft_prompt_is_not_trained_further_and_settings_that_cannot_be_are_named() {
     let model = load(&reference("models/llama"), Weights::F32);

@@ -455,7 +455,7 @@ CASES = {
     "soft_prefix_gpt2": soft("prefix", model="gpt2", data=whole_text, held_out=3, num_virtual_tokens=6),
     "soft_prefix_dpo": soft("prefix", model="qwen3", data=plain, kind="dpo", held_out=4),
     "soft_prefix_mistral": soft("prefix", model="mistral", data=whole_text, accum=2, batch=2, num_virtual_tokens=9),
-    "soft_prefix_smollm3": soft("prefix", model="tiny_smollm3", data=lambda rng, n: only_chosen(system(rng, n)), wd=0.2),
+    "soft_prefix_smollm3": soft("prefix", model="tiny_smollm3", data=lambda rng, n: only_chosen(plain(rng, n)), wd=0.2),
     "soft_prefix_kto": soft("prefix", kind="kto", model="qwen3", data=labelled(plain), rows=12, batch=4, held_out=4),
     "sft_rslora": sft(
         data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_rslora=True, rank_pattern={"k_proj": 9}),

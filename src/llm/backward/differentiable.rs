@@ -241,6 +241,8 @@ impl Transformer {
     ) -> Result<()> {
         let Tape { mut layers, last } = tape;
         let learns_input = self.learns_input(pass, gradients);
+        let first_norm = self.layers.first().and_then(|layer| layer.attention_norm.as_ref());
+        let norm_learns = first_norm.is_some_and(|norm| gradients.learns(&norm.name));
         let mut grad = match &self.final_norm {
             Some(norm) => norm_grad(norm, &last, grad, gradients),
             None => normed(None, grad),
@@ -254,8 +256,11 @@ impl Transformer {
                 Some(tape) => tape,
                 None => layer.forward(pass, index, &input)?.1,
             };
-            let wanted =
-                if index == 0 && !learns_input { Wanted::Own } else { Wanted::OwnAndInput };
+            let wanted = if index > 0 || learns_input || norm_learns {
+                Wanted::OwnAndInput
+            } else {
+                Wanted::Own
+            };
             layer.backward((pass, index), (&input, tape), &mut grad, gradients, wanted)?;
         }
         if learns_input {

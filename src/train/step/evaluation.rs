@@ -11,7 +11,7 @@ use crate::train::error::Error;
 use crate::train::objective::choose;
 use crate::train::objective::dpo::Reference;
 use crate::train::objective::loss::{ScoredRow, StepRows};
-use crate::train::objective::sums::{self, BatchSums};
+use crate::train::objective::sums::BatchSums;
 use crate::train::record::metrics::{EvalMetrics, TrainEvent};
 use crate::train::rows::batch::{Example, Sequence};
 
@@ -30,9 +30,12 @@ pub fn held_out(
 ) -> Result<EvalMetrics, Error> {
     let rows = held_out.iter().map(|index| &examples[*index]);
     // Unlike a step, an evaluation of TRL counts every token that is scored, of GPT-2 too.
-    let scored = |example: &Example| match config.scores_first_token() {
-        true => example.sequences().map(Sequence::completion_tokens).sum(),
-        false => example.learned_tokens(),
+    let scored = |example: &Example| {
+        if config.scores_first_token() {
+            example.sequences().map(Sequence::completion_tokens).sum()
+        } else {
+            example.learned_tokens()
+        }
     };
     let tokens = rows.map(scored).sum();
     let loss = choose::loss(config, StepRows { tokens, batches: 1 });
