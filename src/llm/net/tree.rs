@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_tree_after_some_tokens_is_that_of_its_sequences_after_them() {
         let sequences: [&[u32]; 3] = [&[1, 2, 3], &[1, 2, 4, 5], &[7]];
-        let whole = sequences.map(|ids| [&[8, 9], ids].concat());
+        let whole = sequences.map(|ids| [[8, 9].as_slice(), ids].concat());
         let expected = TokenTree::new(whole.iter().map(Vec::as_slice));
         let tree = TokenTree::new(sequences).after(&[8, 9]);
         assert_eq!((tree.ids(), tree.positions()), (expected.ids(), expected.positions()));
