@@ -438,7 +438,7 @@ mod tests {
         let pair = [&chosen, &rejected];
         let tree = tree(&pair);
         assert_eq!(tree.len(), 5);
-        let found: Vec<(usize, usize, u32)> = predictions(&tree, &pair, &Asked::default())
+        let found: Vec<(usize, usize, u32)> = predictions(&tree, &pair, &Asked::default(), 0)
             .iter()
             .map(|found| (found.row, found.sequence, found.target))
             .collect();
