@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -260,11 +261,15 @@ pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
         std::fs::create_dir_all(folder)?;
     }
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(err)) => Err(err),
+    // Whoever asks [`is_locked`] holds it for a moment: only who still has it afterwards has it.
+    for _ in 0..10 {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::Error(err)) => return Err(err),
+        }
     }
+    Ok(None)
 }
 
 /// Whether somebody holds `path` now.
@@ -367,6 +372,25 @@ mod tests {
         assert!(lock(&path).unwrap().is_none());
         drop(held);
         assert!(!is_locked(&path));
+    }
+
+    /// A list of studies or runs asks of each whether it is open, just when somebody opens one.
+    #[test]
+    fn who_asks_whether_a_file_is_locked_keeps_nobody_from_locking_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".lock");
+        drop(lock(&path).unwrap());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_locked(&path);
+                }
+            });
+            let refused = (0..200).filter(|_| lock(&path).unwrap().is_none()).count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
     }
 
     #[test]
