@@ -37,6 +37,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
+use crate::widgets::layout;
 use crate::widgets::theme::{self, icons};
 
 const NO_MODEL: &str = "Load a model first";
@@ -137,7 +138,7 @@ fn take_keys(
     commands: &mut Commands,
 ) {
     let is_covered = annotate.lists || annotate.sets_up;
-    if is_covered || ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    if is_covered || ui.ctx().text_edit_focused() || layout::is_covered(ui.ctx()) {
         return;
     }
     let plain = |key| pressed(ui, Modifiers::NONE, key);

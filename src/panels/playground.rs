@@ -30,6 +30,7 @@ use crate::state::slots::ModelSlot;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::layout;
 use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
@@ -85,7 +86,7 @@ fn views_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
 /// The right arrow lets the next token come, while an answer waits for it.
 fn step_with_key(ui: &Ui, playground: &PlaygroundState, commands: &mut Commands) {
     let waits = playground.running && playground.speed.one_at_a_time;
-    if !waits || ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    if !waits || ui.ctx().text_edit_focused() || layout::is_covered(ui.ctx()) {
         return;
     }
     let presses =

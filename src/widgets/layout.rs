@@ -36,3 +36,8 @@ pub fn column_ui(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut
     column.shrink_clip_rect(rect);
     contents(&mut column);
 }
+
+/// Whether a menu or a window in front of the panels takes the keys.
+pub fn is_covered(ctx: &egui::Context) -> bool {
+    egui::Popup::is_any_open(ctx) || ctx.memory(|memory| memory.top_modal_layer().is_some())
+}

@@ -321,6 +321,21 @@ fn a_package_goes_out_and_codes_come_back() {
     assert!(table.with_extension("datapackage.json").exists());
 }
 
+/// The palette stands in front of the text that is coded: what is typed and Enter are for it.
+#[test]
+fn keys_go_to_what_is_in_front_of_a_study() {
+    let parent = tempfile::tempdir().unwrap();
+    let project = parent.path().join("project");
+    let path = made(&project).path.clone();
+    let mut app = opened(&project);
+    ask(&mut app, CodesCommand::Open(path));
+    assert!(app.harness.state().state.codes.session.is_some());
+    press(&mut app, Modifiers::COMMAND, Key::K);
+    say(&mut app, "close the study");
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    assert!(app.harness.state().state.codes.session.is_none(), "the palette closed the study");
+}
+
 #[test]
 fn a_study_needs_a_name_and_one_that_cannot_be_read_is_named() {
     let parent = tempfile::tempdir().unwrap();

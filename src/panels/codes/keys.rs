@@ -6,6 +6,7 @@ use crate::state::codes::key::{DONT_KNOW, keys_of};
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::variable::Kind;
+use crate::widgets::layout;
 
 /// What one key press asks for.
 enum Press {
@@ -21,7 +22,7 @@ enum Press {
 /// Keys work unless something is being typed; Enter and Escape leave a field.
 pub(super) fn take_keys(ui: &Ui, session: &mut Session, commands: &mut Commands) {
     let ctx = ui.ctx();
-    if session.guideline_open || egui::Popup::is_any_open(ctx) {
+    if session.guideline_open || layout::is_covered(ctx) {
         return;
     }
     if ctx.text_edit_focused() {

@@ -25,6 +25,7 @@ use crate::state::playground::PlaygroundState;
 use crate::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::layout;
 use crate::widgets::layout::scrolled_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
@@ -85,7 +86,7 @@ fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
 
 /// Arrows go from token to token, unless somebody writes.
 fn step_with_keys(ui: &Ui, look: &mut LookInsideState) {
-    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    if ui.ctx().text_edit_focused() || layout::is_covered(ui.ctx()) {
         return;
     }
     let pressed =

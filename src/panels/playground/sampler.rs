@@ -1,6 +1,5 @@
 //! The sampler as a pipeline: what the model gives, and what each setting leaves of it.
 
-use eframe::egui;
 use eframe::egui::{Key, Label, Modifiers, Ui};
 
 use super::ask::{PlaygroundStop, Start, ask_ui};
@@ -17,6 +16,7 @@ use crate::state::room::RoomState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::format;
+use crate::widgets::layout;
 use crate::widgets::layout::{column_ui, scrolled_ui};
 use crate::widgets::pipeline_bars::{Column, PipelineBars, Row};
 use crate::widgets::switch;
@@ -88,7 +88,7 @@ pub fn sampler_ui(
 
 /// R reveals, arrows go along the answer, unless somebody writes.
 fn keys(ui: &Ui, playground: &mut PlaygroundState) {
-    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    if ui.ctx().text_edit_focused() || layout::is_covered(ui.ctx()) {
         return;
     }
     let pressed =
