@@ -473,22 +473,29 @@ impl PairStore {
     }
 }
 
-/// The first line of a file that holds data of another kind, such as training pairs. `None`: the file is
-/// empty, has a verdict, or begins with one that was cut short.
+/// The first line of a file that holds data of another kind, such as training pairs. `None`: the file has a
+/// verdict, or nothing but what may be left of some.
 fn of_somebody_else(bytes: &[u8]) -> Option<BadLine> {
     let mut first = None;
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         match parse(line) {
             Ok(Some(_)) => return None,
-            Err(problem) if first.is_none() => {
-                let whole = line.ends_with(b"\n")
-                    || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
-                first = whole.then_some(BadLine { line: index + 1, problem });
+            Err(problem) if first.is_none() && is_other_row(line) => {
+                first = Some(BadLine { line: index + 1, problem });
             }
             Ok(None) | Err(_) => {}
         }
     }
     first
+}
+
+/// Whether a line is a whole row with nothing of a verdict in it.
+fn is_other_row(line: &[u8]) -> bool {
+    let row = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
+    row.is_ok_and(|row| {
+        !row.is_empty()
+            && !["version", "id", "verdict", "undo"].iter().any(|key| row.contains_key(*key))
+    })
 }
 
 /// Beside the verdicts: held by the window that writes them.

@@ -25,9 +25,10 @@ impl Client {
     /// `address`: with or without `/v1` at its end. `time`: for one answer.
     pub fn new(address: &str, key: Option<&str>, time: Duration) -> Result<Self, RemoteError> {
         let refuse = || RemoteError::Address { address: address.to_owned() };
-        let text = address.trim().trim_end_matches('/');
+        let text = address.trim();
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&text).map_err(|_why| refuse())?;
+        let text = text.trim_end_matches('/').to_owned();
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
             return Err(refuse());
         }
