@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use eframe::egui::accesskit::Role;
+use eframe::egui::epaint::text::PlacedRow;
 use eframe::egui::{self, Pos2, Rect, Shape, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::state::AppState;
@@ -38,6 +39,9 @@ struct Painted {
     words: String,
     rect: Rect,
     clip: Rect,
+
+    /// Of each line: a text that begins behind another one and goes on below it covers nothing.
+    lines: Vec<Rect>,
 }
 
 fn painted(window: &Window) -> Vec<Painted> {
@@ -47,8 +51,12 @@ fn painted(window: &Window) -> Vec<Painted> {
             Shape::Text(text) if !text.galley.mesh_bounds.is_negative() => {
                 let rect = text.galley.mesh_bounds.translate(text.pos.to_vec2());
                 let words = text.galley.text().to_owned();
+                let line = |row: &PlacedRow| {
+                    row.visuals.mesh_bounds.translate(row.pos.to_vec2() + text.pos.to_vec2())
+                };
+                let lines = text.galley.rows.iter().map(line).collect();
                 if !words.trim().is_empty() && rect.intersects(clip) {
-                    found.push(Painted { words, rect, clip });
+                    found.push(Painted { words, rect, clip, lines });
                 }
             }
             _ => {}
@@ -162,11 +170,15 @@ fn faults(window: &mut Window) -> Vec<String> {
 
 fn overlaps(texts: &[Painted]) -> Vec<String> {
     let mut found = Vec::new();
-    let seen = |text: &Painted| text.rect.intersect(text.clip);
     for (index, one) in texts.iter().enumerate() {
         for other in &texts[index + 1..] {
-            let both = seen(one).intersect(seen(other));
-            if both.width() > TOUCH && both.height() > TOUCH {
+            let seen = one.rect.intersect(one.clip).intersect(other.rect).intersect(other.clip);
+            let is_covered = |both: &Rect| both.width() > TOUCH && both.height() > TOUCH;
+            if !is_covered(&seen) {
+                continue;
+            }
+            let lines = one.lines.iter().flat_map(|a| other.lines.iter().map(|b| a.intersect(*b)));
+            if let Some(both) = lines.map(|both| both.intersect(seen)).find(is_covered) {
                 found.push(format!(
                     "one over the other: {:?} and {:?} at {:.0?}",
                     short(&one.words),
