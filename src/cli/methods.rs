@@ -36,7 +36,7 @@ pub struct MethodsArgs {
     )]
     methods: Vec<String>,
 
-    /// A learning rate of its own for a method: prompt_tuning=0.03
+    /// A learning rate of its own for a method: `prompt_tuning=0.03`
     #[arg(long = "learning-rate", value_name = "METHOD=RATE")]
     rates: Vec<String>,
 
@@ -50,8 +50,11 @@ pub struct MethodsArgs {
     json: bool,
 }
 
-/// Every method by its name here, and what it changes in a run's settings.
-const METHODS: [(&str, fn(&mut TrainConfig)); 10] = [
+/// What a method changes in a run's settings.
+type Changes = fn(&mut TrainConfig);
+
+/// Every method by its name here.
+const METHODS: [(&str, Changes); 10] = [
     ("lora", |_| ()),
     ("dora", |config| config.lora.use_dora = true),
     ("rslora", |config| config.lora.use_rslora = true),

@@ -162,9 +162,9 @@ pub fn import(
     } else {
         let name = manifest.as_ref().map_or(&config.model, |manifest| &manifest.base.name);
         notes.push(format!(
-                "the base model {name} is not on this disk, so the adapter was not tried and nothing was \
-                 computed here: fetch it to use the run"
-            ));
+            "the base model {name} is not on this disk, so the adapter was not tried and nothing was \
+             computed here: fetch it to use the run"
+        ));
         identity_of(&config, manifest.as_ref())
     };
     let rows = rows(&config, manifest.as_ref(), bundle.as_deref())?;
@@ -480,8 +480,8 @@ fn bundle_data(order: &ImportOrder, config: &TrainConfig) -> PathBuf {
 
 /// A line of `metrics.jsonl`.
 fn json_line(row: &impl Serialize) -> String {
-    let text = serde_json::to_string(row).expect("numbers can be written");
-    format!("{text}\n")
+    let line = serde_json::to_string(row).expect("numbers can be written");
+    format!("{line}\n")
 }
 
 /// The objective that a manifest names.

@@ -127,10 +127,7 @@ pub(super) fn settings(
     put("adam_epsilon", json!(config.adam_epsilon));
     put("max_grad_norm", json!(config.max_grad_norm));
     put("num_train_epochs", json!(config.num_train_epochs));
-    put(
-        "max_steps",
-        json!(config.max_steps.map_or(-1, |steps| i64::try_from(steps).unwrap_or(i64::MAX))),
-    );
+    put("max_steps", config.max_steps.map_or_else(|| json!(-1), |steps| json!(steps)));
     put("seed", json!(config.seed));
     put("disable_shuffling", json!(!config.shuffles()));
     put("bf16", json!(!layout.is_cpu()));

@@ -129,7 +129,7 @@ impl Layout {
         self.parts == Parts::Cpu
     }
 
-    /// The stage of `DeepSpeed`.
+    /// `DeepSpeed`'s stage.
     pub(super) fn zero_stage(self) -> Option<u8> {
         match self.parts {
             Parts::Zero2 => Some(2),
@@ -142,8 +142,8 @@ impl Layout {
     pub(super) fn accelerate(self, bf16: bool) -> Map<String, Value> {
         let processes = self.processes();
         let kind = match self.parts {
-            // With MULTI_CPU accelerate expects MPI; `use_cpu` of config.yaml makes this gloo.
             Parts::Whole if processes == 1 => "NO",
+            // With MULTI_CPU accelerate expects MPI; `use_cpu` of config.yaml makes this gloo.
             Parts::Cpu | Parts::Whole => "MULTI_GPU",
             Parts::Zero2 | Parts::Zero3 => "DEEPSPEED",
             Parts::Fsdp2 => "FSDP",
@@ -192,7 +192,7 @@ impl Layout {
         keys
     }
 
-    /// The file of `DeepSpeed`. transformers fills in what is `auto` from `config.yaml`.
+    /// `DeepSpeed`'s file. transformers fills in what is `auto` from `config.yaml`.
     pub(super) fn deepspeed(self) -> Option<Value> {
         let stage = self.zero_stage()?;
         let mut zero = json!({

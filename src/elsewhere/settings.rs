@@ -111,10 +111,7 @@ fn optimizer(config: &TrainConfig, batches: Batches, layout: Layout, keys: &mut 
     keys.put("per_device_eval_batch_size", batches.per_device);
     keys.put("gradient_accumulation_steps", batches.accumulation);
     keys.put("num_train_epochs", config.num_train_epochs);
-    keys.put(
-        "max_steps",
-        config.max_steps.map_or(-1, |steps| i64::try_from(steps).unwrap_or(i64::MAX)),
-    );
+    keys.put("max_steps", config.max_steps.map_or_else(|| json!(-1), |steps| json!(steps)));
     keys.put("learning_rate", config.learning_rate);
     keys.put("lr_scheduler_type", config.lr_scheduler_type.name());
     keys.put("lr_scheduler_kwargs", scheduler_kwargs(&config.lr_scheduler_kwargs));

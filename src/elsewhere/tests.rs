@@ -33,7 +33,7 @@ impl Room {
         let pairs = std::fs::read_to_string(root("sample_data/pairs.jsonl")).unwrap();
         let eight: Vec<&str> = pairs.lines().take(8).collect();
         let path = folder.path().join("pairs.jsonl");
-        files::write_atomic(&path, (eight.join("\n") + "\n").as_bytes()).unwrap();
+        files::write_atomic(&path, format!("{}\n", eight.join("\n")).as_bytes()).unwrap();
         Self { folder }
     }
 
@@ -126,8 +126,9 @@ fn the_other_engines_get_settings_and_rows_of_their_own() {
         (Engine::HfJobs, ["job.py", "bundle/run.sh"]),
     ] {
         let made = room.made(Objective::Dpo, engine, Preset::Zero2);
-        let mut all: String =
+        let pieces: Vec<String> =
             names.iter().map(|name| format!("--- {name}\n{}", text(&made, name))).collect();
+        let mut all = pieces.concat();
         let rows =
             if engine == Engine::HfJobs { "bundle/data/train.jsonl" } else { "data/train.jsonl" };
         let rows = text(&made, rows);
@@ -206,13 +207,13 @@ fn settings_that_were_changed_by_hand_are_checked_again() {
     let made = room.made(Objective::Dpo, Engine::Trl, Preset::OneGpu);
     let manifest = super::manifest::Manifest::read(&made.out).unwrap();
     bundle::check_settings(&made.out, &manifest).unwrap();
-    let yaml = text(&made, "config.yaml") + "# mine\nmax_prompt_length: 128\n";
+    let yaml = format!("{}# mine\nmax_prompt_length: 128\n", text(&made, "config.yaml"));
     files::write_atomic(&made.out.join("config.yaml"), yaml.as_bytes()).unwrap();
     let said = bundle::check_settings(&made.out, &manifest).unwrap_err().to_string();
     assert!(said.contains("`max_prompt_length`"), "{said}");
 }
 
-/// What TRL 1.16 left of a bundle of the tiny model: tests/reference/make_bundle_results.py.
+/// What TRL 1.16 left of a bundle of the tiny model: `tests/reference/make_bundle_results.py`.
 fn results() -> PathBuf {
     root("tests/reference/bundle")
 }

@@ -77,6 +77,11 @@ pub struct NextPair {
     pub reason: String,
 }
 
+/// As a window shows it, which asks again and again: with fewer resamples than a paper would have.
+pub fn quick_report(battles: &[Battle]) -> ArenaReport {
+    report(battles, Bootstrap { resamples: 1000, ..Bootstrap::default() })
+}
+
 /// Works everything out.
 pub fn report(battles: &[Battle], bootstrap: Bootstrap) -> ArenaReport {
     let names: BTreeSet<&str> =

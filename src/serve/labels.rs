@@ -18,6 +18,7 @@ pub fn whole(
 ) -> Result<(Value, Usage), Refusal> {
     let decoder = served.writer()?;
     let adapter = decoder.adapter(asked.adapter);
+    let mut scorer = Scorer::new(&decoder.model, adapter);
     let mut questions = Vec::with_capacity(asked.prompts.len());
     for prompt in &asked.prompts {
         let presentation = Presentation {
@@ -25,7 +26,7 @@ pub fn whole(
             order: (0..asked.labels.len()).collect(),
             answers: asked.labels.clone(),
         };
-        match Asked::encode(&decoder.model, &presentation, 0)? {
+        match Asked::encode(&decoder.model, &presentation, (0, scorer.context()))? {
             Ok(question) => questions.push(question),
             Err(unaskable) => {
                 let param = match &unaskable {
@@ -37,7 +38,6 @@ pub fn whole(
             }
         }
     }
-    let mut scorer = Scorer::new(&decoder.model, adapter);
     let mut results = Vec::with_capacity(questions.len());
     let mut usage = Usage::default();
     for (at, question) in questions.into_iter().enumerate() {

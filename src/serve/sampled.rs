@@ -14,7 +14,10 @@ pub const MOST_TOP: u64 = 100;
 const MOST_STOPS: usize = 64;
 
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the request")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "fields of a request that a client sets one by one"
+)]
 pub struct Sampled {
     pub sampling: SamplingParams,
 

@@ -49,6 +49,10 @@ pub enum Side {
 
 /// The panel's state.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the panel that do not depend on each other"
+)]
 pub struct AnnotateState {
     /// The guideline, which is part of every record, and what is asked beside the verdict.
     pub judging: Judging,

@@ -23,9 +23,12 @@ fn reference(name: &str) -> PathBuf {
 fn rows(folder: &Path, count: usize) -> PathBuf {
     let path = folder.join("rows.jsonl");
     let row = |at: usize| {
-        let (label, words) =
-            if at % 2 == 0 { ("survey", "that survey shared") } else { ("news", "best headline") };
-        json!({ "text": format!("{words} {at}"), "label": label }).to_string() + "\n"
+        let (label, words) = if at.is_multiple_of(2) {
+            ("survey", "that survey shared")
+        } else {
+            ("news", "best headline")
+        };
+        format!("{}\n", json!({ "text": format!("{words} {at}"), "label": label }))
     };
     let lines: String = (0..count).map(row).collect();
     files::write_atomic(&path, lines.as_bytes()).unwrap();
@@ -89,21 +92,18 @@ fn a_decoder_learns_labels_in_every_way_and_is_read_back_with_their_names() {
         let tested = Tested::read(&run_dir).unwrap();
         assert_eq!((summary.steps_done, tested.texts), (6, 6), "{method:?}");
         assert_eq!(Confusion::read(&run_dir).len(), 3, "{method:?}");
-        let classifier = match method {
-            Method::Lora => {
-                let told = json_of(&run_dir.join("adapter_config.json"));
-                assert_eq!(told["task_type"], "SEQ_CLS");
-                assert_eq!(told["target_modules"], json!(["q_proj", "v_proj"])); // PEFT's usual
-                assert!(told["modules_to_save"].as_array().unwrap().contains(&json!("score")));
-                Classifier::load_adapted(&model, &run_dir, &Quiet).unwrap()
-            }
-            _ => {
-                let told = json_of(&run_dir.join("config.json"));
-                assert_eq!(told["architectures"], json!(["LlamaForSequenceClassification"]));
-                assert_eq!(told["id2label"], json!({ "0": "news", "1": "survey" }));
-                assert_eq!(told["dtype"], "float32");
-                Classifier::load(&run_dir, &Quiet).unwrap()
-            }
+        let classifier = if method == Method::Lora {
+            let told = json_of(&run_dir.join("adapter_config.json"));
+            assert_eq!(told["task_type"], "SEQ_CLS");
+            assert_eq!(told["target_modules"], json!(["q_proj", "v_proj"])); // PEFT's usual
+            assert!(told["modules_to_save"].as_array().unwrap().contains(&json!("score")));
+            Classifier::load_adapted(&model, &run_dir, &Quiet).unwrap()
+        } else {
+            let told = json_of(&run_dir.join("config.json"));
+            assert_eq!(told["architectures"], json!(["LlamaForSequenceClassification"]));
+            assert_eq!(told["id2label"], json!({ "0": "news", "1": "survey" }));
+            assert_eq!(told["dtype"], "float32");
+            Classifier::load(&run_dir, &Quiet).unwrap()
         };
         assert_eq!(classifier.labels().names, ["news", "survey"], "{method:?}");
         assert_eq!(classifier.labels().problem, Problem::OneLabel, "{method:?}");

@@ -83,11 +83,11 @@ fn config(folder: &Path) -> (TrainConfig, PathBuf) {
     let count = |key: &str| run[key].as_u64().unwrap() as usize;
     let model = folder.parent().unwrap().join(run["model"].as_str().unwrap());
     let is_full = run["full"].as_bool().unwrap();
-    let mut mapping = Mapping::default();
-    if run["kind"] == "seq2seq" {
-        mapping =
-            serde_json::from_value(json!({ "prompt": "input", "completion": "target" })).unwrap();
-    }
+    let mapping = if run["kind"] == "seq2seq" {
+        serde_json::from_value(json!({ "prompt": "input", "completion": "target" })).unwrap()
+    } else {
+        Mapping::default()
+    };
     let config = TrainConfig {
         model: model.display().to_string(),
         objective: match run["kind"].as_str().unwrap() {
@@ -177,7 +177,7 @@ fn keep(name: &str, folder: &Path, (model, run_dir): (&Path, &Path)) {
     } else {
         Classifier::load(run_dir, &Quiet)
     };
-    let Ok(classifier) = classifier.inspect_err(|err| eprintln!("{name}: {err:?}")) else {
+    let Ok(classifier) = classifier else {
         let words = EncoderModel::load(run_dir).unwrap_or_else(|err| panic!("{name}: {err:?}"));
         assert!(words.can_fill(), "{name}");
         return;

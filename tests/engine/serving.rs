@@ -450,7 +450,8 @@ fn labels_are_scored_as_evaluate_scores_them() {
     let labels = ["yes".to_owned(), "no".to_owned(), "not sure".to_owned()];
     let presentation =
         Presentation { content: TEXT.to_owned(), order: vec![0, 1, 2], answers: labels.to_vec() };
-    let asked = Asked::encode(&model, &presentation, 0).unwrap().unwrap();
+    let asked =
+        Asked::encode(&model, &presentation, (0, model.config().context_length)).unwrap().unwrap();
     let scored = Scorer::new(&model, None).score::<()>(&[], &[asked], &Quiet).unwrap();
     let expected = weigh(&[vec![0, 1, 2]], &scored, &scored, false).unwrap();
     let said = open.good("/v1/labels", &json!({"prompt": TEXT, "labels": labels}));

@@ -49,7 +49,7 @@ pub struct Panel {
 /// Tall enough that nothing has to be scrolled to.
 pub fn open(train: TrainState, model: ModelSlot) -> Harness<'static, Panel> {
     let mut harness = Harness::builder()
-        .with_size([1200.0, 1600.0])
+        .with_size([1200.0, 2000.0])
         .with_theme(egui::Theme::Light)
         .with_context_setup(theme::install)
         .build_ui_state(

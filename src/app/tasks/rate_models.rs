@@ -9,12 +9,11 @@ use crate::app::work::{Rules, Work};
 use crate::data::battles::{self, BattlesError};
 use crate::data::record::VerdictRecord;
 use crate::data::table::Reading;
-use crate::eval::arena::{ArenaReport, report};
+use crate::eval::arena::{ArenaReport, quick_report};
 use crate::jobs::Progress;
 use crate::state::annotate::arena::ArenaPage;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::stats::resample::Bootstrap;
 
 /// What was asked: a file's name, and how many verdicts the project had.
 pub struct RateModels {
@@ -50,7 +49,7 @@ impl Work for RateModels {
         if battles.battles.is_empty() {
             return Ok(None);
         }
-        Ok(Some(report(&battles.battles, Bootstrap { resamples: 1000, seed: 0, level: 0.95 })))
+        Ok(Some(quick_report(&battles.battles)))
     }
 }
 

@@ -53,9 +53,8 @@ fn usual_targets(model_type: &str) -> Option<Vec<String>> {
     let names = match model_type {
         "bert" | "roberta" | "xlm-roberta" | "electra" | "albert" => ["query", "value"],
         "distilbert" => ["q_lin", "v_lin"],
-        "mpnet" => ["q", "v"],
         "deberta-v2" => ["query_proj", "value_proj"],
-        "t5" | "mt5" => ["q", "v"],
+        "mpnet" | "t5" | "mt5" => ["q", "v"],
         "bart" => ["q_proj", "v_proj"],
         "modernbert" => return Some(vec!["Wqkv".to_owned()]),
         _ => return None,

@@ -106,16 +106,13 @@ impl Cross {
         let slopes =
             attention::backward(Self::rules(around, self.index), inputs, &texts, &attended_grad);
         let Slopes { q: of_q, k: of_k, v: of_v, .. } = slopes;
-        match memory_grad {
-            Some(to) => {
-                let to_k = Some((&mut *to, Written::Add));
-                self.k.backward(pass, &memory.states, &of_k, (grads, to_k));
-                self.v.backward(pass, &memory.states, &of_v, (grads, Some((to, Written::Add))));
-            }
-            None => {
-                self.k.backward(pass, &memory.states, &of_k, (grads, None));
-                self.v.backward(pass, &memory.states, &of_v, (grads, None));
-            }
+        if let Some(to) = memory_grad {
+            let to_k = Some((&mut *to, Written::Add));
+            self.k.backward(pass, &memory.states, &of_k, (grads, to_k));
+            self.v.backward(pass, &memory.states, &of_v, (grads, Some((to, Written::Add))));
+        } else {
+            self.k.backward(pass, &memory.states, &of_k, (grads, None));
+            self.v.backward(pass, &memory.states, &of_v, (grads, None));
         }
         let read = self.before(around).map(|norm| norm.forward(pass, &x));
         let mut read_grad = Buffer::any(x.len());

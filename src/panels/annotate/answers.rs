@@ -83,15 +83,12 @@ fn text_ui(ui: &mut Ui, annotate: &AnnotateState, side: Side, places: Option<&[R
             ui.add(Label::new(theme::muted(ui, words).line_height(Some(line_height))).wrap());
             return;
         }
-        match places {
-            Some(places) => {
-                let job = marked(ui, &answer.text, places, line_height);
-                ui.add(Label::new(job).wrap());
-            }
-            None => {
-                let text = eframe::egui::RichText::new(&answer.text);
-                ui.add(Label::new(text.line_height(Some(line_height))).wrap());
-            }
+        if let Some(places) = places {
+            let job = marked(ui, &answer.text, places, line_height);
+            ui.add(Label::new(job).wrap());
+        } else {
+            let text = eframe::egui::RichText::new(&answer.text);
+            ui.add(Label::new(text.line_height(Some(line_height))).wrap());
         }
     });
 }

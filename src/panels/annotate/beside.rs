@@ -72,14 +72,14 @@ pub(super) fn beside_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mu
             annotate.draft.flagged = !flagged;
         }
         let has_reason = !annotate.draft.reason.trim().is_empty();
-        let words = if has_reason { "Reason…  ✓" } else { "Reason…" };
+        let words = if has_reason { "Reason given…" } else { "Reason…" };
         let reason = ui.add(ActionButton::quiet(words).shortcut("R")).accessible_name("Reason (R)");
         if reason.on_hover_text("Why you decide like this, in your own words").clicked() {
             open(&mut annotate.draft, Field::Reason);
         }
         if annotate.ranking().is_none() {
             let has_own = annotate.draft.written.is_some();
-            let words = if has_own { "Own answer…  ✓" } else { "Own answer…" };
+            let words = if has_own { "Own answer written…" } else { "Own answer…" };
             let hint = "Edit an answer, or write one: it becomes chosen";
             let own = ui.add_enabled(
                 annotate.pair_key().is_some(),

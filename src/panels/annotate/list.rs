@@ -19,7 +19,7 @@ enum Filter {
     Flagged,
 }
 
-pub(super) fn list_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
+pub(super) fn list_ui(ui: &Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
     if !annotate.lists {
         return;
     }

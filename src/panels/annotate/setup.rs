@@ -13,7 +13,7 @@ use crate::widgets::switch::{Segment, segmented_ui, switch_ui};
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn setup_ui(
-    ui: &mut Ui,
+    ui: &Ui,
     annotate: &mut AnnotateState,
     around: &Surroundings<'_>,
     commands: &mut Commands,

@@ -154,7 +154,7 @@ fn undo_puts_the_same_answers_up_again() {
     let shown = [state.answer(Side::Left).clone(), state.answer(Side::Right).clone()];
     let first = state.judge(Verdict::Left, 11.0, NOW).unwrap();
     ask(&mut state); // the next prompt is already being answered
-    assert_eq!(state.undo(20.0), [first.id.clone()]);
+    assert_eq!(state.undo(20.0), std::slice::from_ref(&first.id));
     assert_eq!(state.prompt().unwrap().words(), "a");
     assert_eq!([state.answer(Side::Left).clone(), state.answer(Side::Right).clone()], shown);
     state.on_event(token(0, "late"), 20.0); // from the work that is being stopped
@@ -269,9 +269,9 @@ fn any_verdict_can_be_changed_and_the_old_one_is_kept() {
     let counts = state.counts();
     assert_eq!((counts.left, counts.tie, counts.both_bad, state.progress()), (0, 1, 1, (2, 3)));
     // Taken back, the old one counts; put back, the new one.
-    assert_eq!(state.undo(30.0), [changed.id.clone()]);
+    assert_eq!(state.undo(30.0), std::slice::from_ref(&changed.id));
     assert_eq!((state.counts().left, state.progress(), state.place()), (1, (2, 3), (0, true)));
-    assert_eq!(state.redo(31.0), [changed.id.clone()]);
+    assert_eq!(state.redo(31.0), std::slice::from_ref(&changed.id));
     assert_eq!((state.counts().left, state.counts().both_bad), (0, 1));
     // Opened again, the same.
     let mut again = self::state(&["a", "b", "c"]);

@@ -150,12 +150,11 @@ impl Reading {
                 Event::CData(words) => self.say(&words),
                 Event::GeneralRef(name) => {
                     let letter = name.resolve_char_ref().map_err(|err| err.to_string())?;
-                    match letter {
-                        Some(letter) => self.say(&letter.to_string()),
-                        None => {
-                            let known = quick_xml::escape::resolve_xml_entity(&name);
-                            self.say(known.unwrap_or_default());
-                        }
+                    if let Some(letter) = letter {
+                        self.say(&letter.to_string());
+                    } else {
+                        let known = quick_xml::escape::resolve_xml_entity(&name);
+                        self.say(known.unwrap_or_default());
                     }
                 }
                 Event::Eof => return Ok(()),
@@ -300,12 +299,12 @@ impl Project {
             tops.into_iter().partition(|top| below(*top).len() > 1);
         let mut variables: Vec<Variable> = heads
             .into_iter()
-            .map(|top| self.variable(&self.codes[top].name, &self.codes[top].about, below(top)))
+            .map(|top| self.variable(&self.codes[top].name, &self.codes[top].about, &below(top)))
             .collect();
         let single: Vec<usize> =
             single.into_iter().flat_map(|top| [vec![top], below(top)].concat()).collect();
         if !single.is_empty() {
-            variables.push(self.variable("codes", "Which codes fit?", single));
+            variables.push(self.variable("codes", "Which codes fit?", &single));
         }
         Variables {
             name: self.name.clone(),
@@ -315,7 +314,7 @@ impl Project {
         }
     }
 
-    fn variable(&self, name: &str, question: &str, codes: Vec<usize>) -> Variable {
+    fn variable(&self, name: &str, question: &str, codes: &[usize]) -> Variable {
         let used = |coding: &&Coding| codes.contains(&coding.code);
         let all = self.sources.iter().flat_map(|source| &source.codings);
         let has_places = all.filter(used).any(|coding| coding.place.is_some());

@@ -45,7 +45,7 @@ pub(super) fn with_targets(spec: &LoraSpec, layers: &[LinearInfo]) -> LoraSpec {
         *name == "all-linear"
             || layers.iter().any(|layer| layer.name.ends_with(&format!(".{name}")))
     };
-    let usual = USUAL_TARGETS.iter().find(|names| names.iter().all(|name| has(name)));
+    let usual = USUAL_TARGETS.iter().find(|names| names.iter().all(&has));
     let usual = usual.copied().unwrap_or_default();
     spec.target_modules = usual.iter().map(|name| (*name).to_owned()).collect();
     spec

@@ -1,7 +1,7 @@
 //! Models that learn from texts: labels and numbers by encoders and decoders, hidden words by encoders,
-//! answers by encoder-decoders. Rows in, a model as transformers
-//! saves it or an adapter as PEFT does out, with curves and a confusion matrix.
+//! answers by encoder-decoders.
 //!
+//! Rows in, a model as transformers saves it or an adapter as PEFT does out, with curves and a confusion matrix.
 //! Settings, records, plan, schedule and what counts as the best are those of every run. What learns is a
 //! `student`: an encoder with the pass of [`crate::encoder::learn`], or a decoder with that of
 //! [`crate::llm`].

@@ -57,6 +57,7 @@ pub(super) fn learns(config: &TrainConfig) -> Learns {
         (Some(adapter), _) => Learns::Adapter(adapter.clone()),
         (None, Method::Lora) => Learns::Lora(config.lora.spec()),
         (None, Method::Full) => Learns::Everything,
+        // The others are none of texts, which the settings refuse before.
         (None, _) => Learns::Head,
     }
 }
