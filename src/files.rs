@@ -4,7 +4,6 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -262,10 +261,10 @@ pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
     }
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     // Whoever asks [`is_locked`] holds it for a moment: only who still has it afterwards has it.
-    for _ in 0..10 {
+    for _ in 0..10_000 {
         match file.try_lock() {
             Ok(()) => return Ok(Some(Lock(file))),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
             Err(TryLockError::Error(err)) => return Err(err),
         }
     }
@@ -381,16 +380,17 @@ mod tests {
         let path = folder.path().join(".lock");
         drop(lock(&path).unwrap());
         let done = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    is_locked(&path);
-                }
-            });
+        let opens = || {
             let refused = (0..200).filter(|_| lock(&path).unwrap().is_none()).count();
             done.store(true, std::sync::atomic::Ordering::Relaxed);
-            assert_eq!(refused, 0);
-        });
+            refused
+        };
+        let asks = || {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                is_locked(&path);
+            }
+        };
+        assert_eq!(rayon::join(opens, asks).0, 0);
     }
 
     #[test]
