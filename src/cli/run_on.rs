@@ -18,7 +18,7 @@ pub struct RunOnArgs {
     /// The bundle
     bundle: PathBuf,
 
-    /// The folder on the host; without it, tuning-fork/<name of the bundle> in the home there
+    /// The folder on the host; without it, the folder tuning-fork/NAME in the home there
     #[arg(long)]
     folder: Option<String>,
 

@@ -66,7 +66,7 @@ impl Open {
 
     /// The first event of a kind, now or soon.
     fn wait_for(&mut self, is_it: impl Fn(&ServeEvent) -> bool) -> ServeEvent {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let Self { events, job, .. } = self;
             job.as_mut().unwrap().poll(|event| events.push(event));
@@ -80,7 +80,7 @@ impl Open {
 
     fn connect(&self) -> TcpStream {
         let tcp = TcpStream::connect(self.at).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         tcp
     }
 
@@ -246,7 +246,7 @@ fn a_completion_is_what_generate_gives() {
             };
             let text: String = of_choice().map(|choice| choice["text"].as_str().unwrap()).collect();
             assert_eq!(text, expected.text);
-            assert_eq!(of_choice().last().unwrap()["finish_reason"], "length");
+            assert_eq!(of_choice().next_back().unwrap()["finish_reason"], "length");
         }
     }
 }
@@ -598,7 +598,7 @@ fn a_huge_body_is_refused_before_it_is_read() {
     let mut pieces = head.replace("Content-Length: 0", "Transfer-Encoding: chunked").into_bytes();
     for _ in 0..300 {
         pieces.extend_from_slice(b"10000\r\n");
-        pieces.extend_from_slice(&[b' '; 0x10000]);
+        pieces.extend_from_slice(&vec![b' '; 0x10000]);
         pieces.extend_from_slice(b"\r\n");
     }
     assert!(matches!(open.send(&pieces).0, 413 | 0));
@@ -709,7 +709,7 @@ fn a_request_that_takes_too_long_is_ended_with_a_sentence() {
 fn a_probe_finds_our_own_server_exact() {
     let open = Open::tiny();
     let address = open.at.to_string();
-    let client = Client::new(&address, None, Duration::from_secs(60)).unwrap();
+    let client = Client::new(&address, None, Duration::from_mins(1)).unwrap();
     let found = probe(&client, None).unwrap();
     assert_eq!(found.lies, Vec::<String>::new());
     assert_eq!((found.exactness, found.model.as_str()), (Exactness::Exact, "llama"));

@@ -312,7 +312,7 @@ fn a_text_fits_into_what_a_soft_prompt_leaves_of_the_context() {
 fn settings(folder: &Path, method: Method) -> TrainConfig {
     let data = folder.join("rows.jsonl");
     let row = |at: usize| json!({ "prompt": format!("question {at}:"), "completion": format!(" answer {}", at % 3) });
-    let rows: Vec<String> = (0..8).map(|at| row(at).to_string() + "\n").collect();
+    let rows: Vec<String> = (0..8).map(|at| format!("{}\n", row(at))).collect();
     files::write_atomic(&data, rows.concat().as_bytes()).unwrap();
     TrainConfig {
         model: "llama".to_owned(),

@@ -31,6 +31,15 @@ GROUPED = WIDE | dict(num_key_value_heads=2)
 QUIET = dict(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
 
 
+def tidy(folder):
+    """Leaves out of an adapter what is PEFT's own text, and where the model lies on this machine."""
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = Path(config["base_model_name_or_path"]).name
+    path.write_text(json.dumps(config, indent=2))
+
+
 def decoder(name):
     """The same of decoders, which get a score head."""
     return {
@@ -186,6 +195,7 @@ def make(run_name, name, kind, full, labels):
                 if "lora_B" in key:
                     value.normal_(std=0.1)
         model.save_pretrained(folder / "adapter_init")
+        tidy(folder / "adapter_init")
     if run["method"] == "head":
         for key, value in model.named_parameters():
             value.requires_grad = key == "score.weight"
@@ -232,6 +242,8 @@ def make(run_name, name, kind, full, labels):
         log.append(dict(step=step + 1, loss=total, grad_norm=norm, learning_rate=rate))
     (folder / "log.json").write_text(json.dumps(log))
     model.save_pretrained(folder / "final" if full else folder / "adapter_final")
+    if not full:
+        tidy(folder / "adapter_final")
     if full:
         shutil.move(folder / "final" / "model.safetensors", folder / "final.safetensors")
         shutil.rmtree(folder / "final")
