@@ -18,8 +18,8 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         return;
     }
     let query = state.window.palette.as_ref().map(|palette| palette.query.clone());
-    let mut actions = keys::actions(state);
-    actions.extend(annotate_paths::actions(state, &query.unwrap_or_default()));
+    let actions = keys::actions(state);
+    let typed = annotate_paths::actions(state, &query.unwrap_or_default());
     let Some(palette) = &mut state.window.palette else { return };
     let ctx = ui.ctx();
     let (up, down, enter) = ctx.input_mut(|i| {
@@ -52,6 +52,9 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
             .collect();
         // Stable: equal scores keep the order of the list.
         ranked.sort_by_key(|(score, _)| -score);
+        // What is made of the typed words has them whole and its own order, the most likely first.
+        let ranked: Vec<&keys::Action> =
+            typed.iter().chain(ranked.into_iter().map(|(_, action)| action)).collect();
         let last = ranked.len().saturating_sub(1);
         palette.row = palette.row.min(last);
         if down {
@@ -71,7 +74,7 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         let area = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
         area.auto_shrink([false, true]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            for (index, (_, action)) in ranked.iter().enumerate() {
+            for (index, action) in ranked.iter().enumerate() {
                 let in_front = index == palette.row;
                 let clicked = row_ui(ui, action, in_front, up || down || is_new);
                 if clicked || (in_front && enter) {

@@ -330,6 +330,12 @@ fn keys_go_to_what_is_in_front_of_a_study() {
     let mut app = opened(&project);
     ask(&mut app, CodesCommand::Open(path));
     assert!(app.harness.state().state.codes.session.is_some());
+    // A path of a file that is not there yet: the codes are written to it.
+    let written = parent.path().join("codes.csv");
+    press(&mut app, Modifiers::COMMAND, Key::K);
+    say(&mut app, &written.display().to_string());
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    assert!(std::fs::read_to_string(&written).unwrap().contains("coder"));
     press(&mut app, Modifiers::COMMAND, Key::K);
     say(&mut app, "close the study");
     press(&mut app, Modifiers::NONE, Key::Enter);

@@ -270,12 +270,13 @@ question = "Which mood has the sentence?"
 classes = [{ label = "glad" }, { label = "sad" }]
 "#;
 
-/// A study from a CSV of texts to the agreement of two coders, without the mouse.
+/// A study from a CSV of texts to the agreement of two coders and an export, without the mouse.
 fn code_by_keyboard(window: &mut Window, home: &Path, project: &Path) {
     let texts = ["It rains.", "We won!", "He left.", "What a day!", "She cried.", "They danced."];
     let rows_of_table = texts.iter().enumerate().map(|(at, text)| format!("s{},{text}\n", at + 1));
     let csv = format!("id,text\n{}", rows_of_table.collect::<String>());
-    let (table, book) = (home.join("texts.csv"), home.join("mood.toml"));
+    let (table, book, out) =
+        (home.join("texts.csv"), home.join("mood.toml"), home.join("codes.csv"));
     tuning_fork::files::write_atomic(&table, csv.as_bytes()).expect("writable");
     tuning_fork::files::write_atomic(&book, CODEBOOK.as_bytes()).expect("writable");
     let path = |path: &Path| path.display().to_string();
@@ -294,6 +295,11 @@ fn code_by_keyboard(window: &mut Window, home: &Path, project: &Path) {
     command(window, "how far do the coders", "How far do the coders agree?");
     window.sees("Disagreements", 20);
     window.shot("keyboard-agreement");
+    command(window, &path(&out), &format!("Export the codes, a row a code, to {}", path(&out)));
+    wait_for("the export", 20, || out.is_file());
+    let exported = std::fs::read_to_string(&out).expect("readable");
+    // Six keys of each of the two: one item comes twice, and its repeat is a row of its own.
+    assert_eq!(exported.lines().count(), 1 + 2 * texts.len(), "{exported}");
     command(window, "close the study", "Close the study");
 }
 
