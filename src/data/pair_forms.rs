@@ -61,7 +61,7 @@ impl PairForm {
             Self::Alpaca => "Alpaca with dataset_info.json (LLaMA-Factory)",
             Self::Csv => "CSV with everything, a row a verdict",
             Self::Unpaired => "Unpaired, each answer with a label (TRL, for KTO)",
-            Self::Sft => "The better or own answers (TRL, for SFT)",
+            Self::Sft => "The better answers, or your own (TRL, for SFT)",
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::VerdictRecord;
-use crate::data::remarks::{Rating, Which};
+use crate::data::remarks::Rating;
 
 /// A row a verdict, for pandas and R. Each criterion has a column `criterion.<name>`; one with points
 /// has two, `….left` and `….right`.
@@ -53,11 +53,7 @@ pub fn csv(records: &[VerdictRecord]) -> io::Result<(String, usize)> {
     writer.write_record(&header)?;
     for record in records {
         let remarks = &record.remarks;
-        let model = |key: &str| match record.more.get(key) {
-            Some(Value::String(name)) => name.clone(),
-            Some(other) => other.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            None => String::new(),
-        };
+        let model = |key: &str| record.model_named(key).unwrap_or_default().to_owned();
         let written = remarks.written.as_ref();
         let from = written.map(|written| json!(written.from));
         let mut row = vec![
@@ -85,15 +81,7 @@ pub fn csv(records: &[VerdictRecord]) -> io::Result<(String, usize)> {
                     row.extend([left.to_string(), right.to_string()]);
                 }
                 (true, _) => row.extend([String::new(), String::new()]),
-                (false, Some(Rating::Which(which))) => row.push(
-                    match which {
-                        Which::Left => "left",
-                        Which::Right => "right",
-                        Which::Equal => "equal",
-                    }
-                    .to_owned(),
-                ),
-                (false, _) => row.push(String::new()),
+                (false, rating) => row.push(rating.map(Rating::shown).unwrap_or_default()),
             }
         }
         writer.write_record(&row)?;
@@ -164,7 +152,7 @@ fn lines(rows: &[Value]) -> (String, usize) {
 mod tests {
     use super::*;
     use crate::data::record::tests::record;
-    use crate::data::remarks::{From, Strength, Written};
+    use crate::data::remarks::{From, Strength, Which, Written};
 
     fn records() -> Vec<VerdictRecord> {
         let mut left = record("1", "a", Verdict::Left);

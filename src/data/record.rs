@@ -131,11 +131,16 @@ impl VerdictRecord {
 
     /// The two models that a record knows: of the left and of the right answer.
     pub fn models(&self) -> Option<[String; 2]> {
-        let named = |key: &str| match self.more.get(key)? {
-            Value::String(name) => Some(name.clone()),
-            other => other.get("name")?.as_str().map(str::to_owned),
-        };
+        let named = |key| self.model_named(key).map(str::to_owned);
         Some([named("left_model")?, named("right_model")?])
+    }
+
+    /// The model behind one answer, by its key: `left_model` or `right_model`.
+    pub fn model_named(&self, key: &str) -> Option<&str> {
+        match self.more.get(key)? {
+            Value::String(name) => Some(name),
+            other => other.get("name")?.as_str(),
+        }
     }
 
     /// The pair to train on in the form in which it was asked: a prompt of plain text, which a model

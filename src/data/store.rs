@@ -20,7 +20,7 @@ pub enum StoreError {
     Read { path: PathBuf, source: io::Error },
 
     #[error(
-        "{} holds something else than this program's verdicts (line {line}: {problem}), and verdicts would be \
+        "{} holds something other than this program's verdicts (line {line}: {problem}), and verdicts would be \
          written into it; rename it, or open another folder as the project",
         path.display()
     )]
@@ -298,6 +298,11 @@ impl PairStore {
         {
             self.replaced.push((self.numbers.remove(at), self.records.remove(at)));
         }
+        self.insert(number, record);
+    }
+
+    /// In the order in which they were made.
+    fn insert(&mut self, number: usize, record: VerdictRecord) {
         let at = self.numbers.partition_point(|known| *known <= number);
         self.numbers.insert(at, number);
         self.records.insert(at, record);
@@ -310,9 +315,7 @@ impl PairStore {
             && let Some(at) = self.replaced.iter().rposition(|(_, known)| known.id == *old)
         {
             let (number, old) = self.replaced.remove(at);
-            let at = self.numbers.partition_point(|known| *known <= number);
-            self.numbers.insert(at, number);
-            self.records.insert(at, old);
+            self.insert(number, old);
         }
         self.undone.push((number, record.clone()));
         Some(record)
@@ -349,11 +352,19 @@ impl PairStore {
     /// Every verdict that was not taken back, in the order they were made, also those whose place
     /// another one has taken.
     pub fn history(&self) -> Vec<VerdictRecord> {
+        self.with(&self.replaced).into_iter().cloned().collect()
+    }
+
+    /// Those that count and these others, in the order they were made.
+    fn with<'a>(
+        &'a self,
+        others: impl IntoIterator<Item = &'a (usize, VerdictRecord)>,
+    ) -> Vec<&'a VerdictRecord> {
         let own = self.numbers.iter().copied().zip(&self.records);
-        let mut all: Vec<_> =
-            own.chain(self.replaced.iter().map(|(number, record)| (*number, record))).collect();
+        let others = others.into_iter().map(|(number, record)| (*number, record));
+        let mut all: Vec<_> = own.chain(others).collect();
         all.sort_by_key(|(number, _)| *number);
-        all.into_iter().map(|(_, record)| record.clone()).collect()
+        all.into_iter().map(|(_, record)| record).collect()
     }
 
     /// What was taken back and can be put back, the latest last.
@@ -441,8 +452,8 @@ impl PairStore {
         Ok(written)
     }
 
-    /// Writes every verdict that counts to another file, whole or not at all. The next verdict is
-    /// appended to that one.
+    /// Writes every verdict to another file, also what can be put back, whole or not at all. The next
+    /// verdict is appended to that one.
     pub fn save_to(&mut self, path: &Path) -> Result<(), StoreError> {
         let write_error = |source| StoreError::Write {
             path: path.to_owned(),
@@ -450,9 +461,15 @@ impl PairStore {
             source,
         };
         let mut text = String::new();
-        for record in self.history() {
-            let line = serde_json::to_string(&record).map_err(|err| write_error(err.into()))?;
-            text.push_str(&line);
+        let made = self.with(self.replaced.iter().chain(&self.undone));
+        let lines = made.into_iter().map(serde_json::to_string);
+        // When they were taken back is not known any more.
+        let taken_back = self.undone.iter().map(|(_, record)| {
+            let (undo, created_at) = (record.id.clone(), record.created_at.clone());
+            serde_json::to_string(&Tombstone { undo, created_at })
+        });
+        for line in lines.chain(taken_back) {
+            text.push_str(&line.map_err(|err| write_error(err.into()))?);
             text.push('\n');
         }
         files::write_atomic(path, text.as_bytes()).map_err(write_error)?;

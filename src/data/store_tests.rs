@@ -185,6 +185,21 @@ fn what_was_taken_back_can_be_put_back_until_something_else_is_said() {
 }
 
 #[test]
+fn what_was_taken_back_can_be_put_back_in_another_file() {
+    let (folder, path) = folder();
+    let (mut store, _) = PairStore::open(&path).unwrap();
+    for id in ["1", "2", "3"] {
+        store.append(record(id, id, Verdict::Left)).unwrap();
+    }
+    store.undo("3", LATER).unwrap();
+    let elsewhere = folder.path().join("elsewhere.jsonl");
+    store.save_to(&elsewhere).unwrap();
+    assert_eq!(ids(&PairStore::open(&elsewhere).unwrap().0), ["1", "2"]);
+    assert!(store.redo("3", LATER).unwrap());
+    assert_eq!(ids(&PairStore::open(&elsewhere).unwrap().0), ["1", "2", "3"]);
+}
+
+#[test]
 fn two_windows_do_not_write_to_one_file() {
     let (_folder, path) = folder();
     let none = PairStore::default();

@@ -15,7 +15,7 @@ use eframe::egui;
 use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 
 use self::answers::answers_ui;
-use self::beside::{CRITERIA, DIGITS, beside_ui, open, strength_ui, write_own};
+use self::beside::{CRITERIA, beside_ui, open, strength_ui, write_own};
 use self::list::{list_ui, verdict_words};
 use self::menus::{export_menu_ui, show_menu_ui};
 use self::phones::phones_ui;
@@ -25,6 +25,7 @@ use self::setup::setup_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
 use crate::data::remarks::Strength;
 use crate::panels::preview::preview_ui;
+use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::draft::Field;
 use crate::state::annotate::{AnnotateState, Phase};
 use crate::state::command::{
@@ -182,14 +183,10 @@ fn take_item_keys(
     commands: &mut Commands,
 ) -> bool {
     let plain = |key| pressed(ui, Modifiers::NONE, key);
+    // An order has no criteria: they are about two answers.
+    let criteria = if annotate.ranking().is_some() { 0 } else { annotate.judging.criteria.len() };
     if annotate.ranking().is_some() {
         if take_rank_keys(ui, annotate, commands) {
-            return true;
-        }
-    } else if let Some(side) = annotate.draft.side {
-        if let Some(at) = DIGITS[..3].iter().position(|key| plain(*key)) {
-            annotate.draft.strength = Some(Strength::ALL[at]);
-            judge(annotate, side, around, commands);
             return true;
         }
     } else if annotate.draft.focus.is_some() {
@@ -199,6 +196,12 @@ fn take_item_keys(
                 draft.digit(digit, &judging.criteria);
                 return true;
             }
+        }
+    } else if let Some(side) = annotate.draft.side {
+        if let Some(at) = DIGITS[..3].iter().position(|key| plain(*key)) {
+            annotate.draft.strength = Some(Strength::ALL[at]);
+            judge(annotate, side, around, commands);
+            return true;
         }
     } else {
         for choice in &CHOICES {
@@ -212,7 +215,7 @@ fn take_item_keys(
             return true;
         }
     }
-    for (at, (key, _)) in CRITERIA.iter().enumerate().take(annotate.judging.criteria.len()) {
+    for (at, (key, _)) in CRITERIA.iter().enumerate().take(criteria) {
         if plain(*key) {
             annotate.draft.ask(at);
             return true;
@@ -333,9 +336,8 @@ fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands)
         },
         |ui| {
             export_menu_ui(ui, &counts, commands);
-            let asks = ActionButton::new("Ask…");
             let hint = "How much better, criteria, base model against adapter";
-            annotate.sets_up |= ui.add(asks).on_hover_text(hint).clicked();
+            annotate.sets_up |= ui.button("Ask…").on_hover_text(hint).clicked();
             show_menu_ui(ui, annotate);
             ui.menu_button("Prompts…", |ui| {
                 if ui.button("Use the sample prompts").clicked() {

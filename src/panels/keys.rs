@@ -256,7 +256,7 @@ fn train_actions(state: &AppState, actions: &mut Actions) {
     actions.add("Save the run file…", TrainCommand::SaveRunFile);
     actions.add("Open a run file…", TrainCommand::ChooseRunFile);
     actions.add("Make a bundle…", TrainCommand::MakeBundle);
-    actions.add("Take results back…", TrainCommand::TakeResults);
+    actions.add("Import results…", TrainCommand::TakeResults);
 }
 
 /// A shortcut as the keyboard has it: `Ctrl+K`, `?`.

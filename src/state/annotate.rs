@@ -114,7 +114,7 @@ pub struct AnnotateState {
     /// The verdict that the next one takes the place of.
     revising: Option<String>,
 
-    /// Where the two in front differ, once it was asked.
+    /// Where the two in front differ, once it was asked. Forgotten when others are put up.
     differences: Option<(PairKey, Option<[Places; 2]>)>,
     history: History,
 
@@ -242,10 +242,11 @@ impl AnnotateState {
         (self.marks.iter().filter(|mark| mark.is_some()).count(), self.prompts.len())
     }
 
-    /// Whether a prompt remains after the one in front.
+    /// Whether a prompt without a verdict remains after the one in front.
     pub fn has_more(&self) -> bool {
         let (judged_count, count) = self.progress();
-        judged_count + 1 < count
+        let is_open = self.marks.get(self.position).is_some_and(Option::is_none);
+        judged_count + usize::from(is_open) < count
     }
 
     /// Of the whole project.
@@ -447,6 +448,7 @@ impl AnnotateState {
         if !self.is_answering() && !self.is_given() {
             self.attempt += 1;
             self.item = Item::default();
+            self.differences = None;
         }
     }
 
@@ -469,10 +471,9 @@ impl AnnotateState {
         }
     }
 
-    /// Whether both answers are there and have the same words, as greedy decoding makes them.
+    /// Whether both answers are there and have the same words.
     pub fn answers_are_equal(&self) -> bool {
-        let [first, second] = &self.item.answers;
-        matches!(self.item.phase, Phase::Ready { .. }) && first.text.trim() == second.text.trim()
+        matches!(self.item.phase, Phase::Ready { .. }) && self.item.has_equal_answers()
     }
 
     /// Whether an answer in front ends where it was cut, not where the model ended it.

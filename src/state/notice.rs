@@ -100,6 +100,11 @@ impl Notices {
         self.shown.retain(|notice| notice.place != place || notice.severity == Severity::Info);
     }
 
+    /// What a notice of a panel said is no longer so.
+    pub fn withdraw(&mut self, place: PanelId, summary: &str) {
+        self.shown.retain(|notice| notice.place != place || notice.summary != summary);
+    }
+
     /// The person has left a panel: its good news are old now. What has a button stays.
     pub fn leave(&mut self, place: PanelId) {
         self.shown.retain(|notice| {

@@ -10,6 +10,7 @@ use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::rate_models::{Comparisons, RateModels};
 use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_prompts::ReadPrompts;
+use crate::data::battles;
 use crate::data::forms::mapping::Mapping;
 use crate::data::judging;
 use crate::data::pair::Verdict;
@@ -23,6 +24,9 @@ use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::{PanelId, Prefs};
 use crate::state::slots::Asker;
+
+/// Withdrawn when a later verdict takes the waiting ones to the disk.
+const NOT_SAVED: &str = "The verdict could not be saved";
 
 impl Workbench {
     pub(super) fn handle_annotate(&mut self, command: AnnotateCommand) {
@@ -142,9 +146,7 @@ impl Workbench {
             saved = self.store.append(record);
         }
         if was_elsewhere && !self.store.is_elsewhere() {
-            // The other window is closed: what was said there counts here from now on.
-            let (done, undone) = (self.store.history(), self.store.undone());
-            self.state.annotate.set_records(done, undone);
+            self.take_in_other_window();
         }
         self.report_saving(saved);
         if self.state.annotate.prefers() {
@@ -159,7 +161,22 @@ impl Workbench {
         }
     }
 
+    /// The other window is closed: what was said there counts here from now on.
+    fn take_in_other_window(&mut self) {
+        let (done, undone) = (self.store.history(), self.store.undone());
+        self.state.annotate.set_records(done, undone);
+    }
+
+    /// Before a step in the history: it is that of both windows once the other one is closed.
+    fn take_over(&mut self) {
+        // An error comes again when the step is written.
+        if matches!(self.store.take_over(), Ok(true)) {
+            self.take_in_other_window();
+        }
+    }
+
     fn undo_verdict(&mut self) {
+        self.take_over();
         let ids = self.state.annotate.undo(self.host.seconds());
         self.leave_answers();
         let created_at = self.host.timestamp();
@@ -171,6 +188,7 @@ impl Workbench {
     }
 
     fn redo_verdict(&mut self) {
+        self.take_over();
         self.leave_answers();
         let ids = self.state.annotate.redo(self.host.seconds());
         let created_at = self.host.timestamp();
@@ -197,7 +215,7 @@ impl Workbench {
         let name = name.map(|name| name.to_string_lossy().into_owned());
         let request = match file {
             Some(path) => Comparisons::File(path),
-            None => Comparisons::Verdicts(self.store.records().to_vec()),
+            None => Comparisons::Verdicts(battles::of_records(self.store.records())),
         };
         self.state.annotate.arena.busy = true;
         let verdicts = self.store.records().len();
@@ -207,8 +225,11 @@ impl Workbench {
     /// Counts anew, and says so where a verdict is only in memory.
     pub(super) fn report_saving(&mut self, saved: Result<(), StoreError>) {
         self.count_verdicts();
+        if self.store.unsaved_count() == 0 {
+            self.state.notices.withdraw(PanelId::Annotate, NOT_SAVED);
+        }
         let Err(err) = saved else { return };
-        let notice = Notice::error(PanelId::Annotate, "The verdict could not be saved", &err);
+        let notice = Notice::error(PanelId::Annotate, NOT_SAVED, &err);
         self.state.notices.push(if self.project.is_some() {
             notice
                 .hint("It is kept in memory and written with the next one that can be")

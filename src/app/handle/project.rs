@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::list_runs::ListRuns;
+use crate::app::tasks::rate_models::RateModels;
 use crate::data::judging::{self, Judging};
 use crate::data::project::{self, Access, Project};
 use crate::data::samples;
@@ -87,6 +88,7 @@ impl Workbench {
         }
         self.store = store;
         self.state.annotate.set_records(self.store.history(), self.store.undone());
+        self.tasks.drop_all::<RateModels>(); // of the verdicts before
         self.state.annotate.arena = ArenaPage::default();
         match Judging::read(&project.folder.join(judging::FILE)) {
             Ok(kept) => {

@@ -6,8 +6,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::data::battles::{self, BattlesError};
-use crate::data::record::VerdictRecord;
+use crate::data::battles::{self, Battles, BattlesError};
 use crate::data::table::Reading;
 use crate::eval::arena::{ArenaReport, quick_report};
 use crate::jobs::Progress;
@@ -23,7 +22,7 @@ pub struct RateModels {
 
 /// Where the comparisons come from.
 pub enum Comparisons {
-    Verdicts(Vec<VerdictRecord>),
+    Verdicts(Battles),
     File(PathBuf),
 }
 
@@ -43,7 +42,7 @@ impl Work for RateModels {
         progress: &dyn Progress<Reading>,
     ) -> Result<Option<ArenaReport>, BattlesError> {
         let battles = match comparisons {
-            Comparisons::Verdicts(records) => battles::of_records(&records),
+            Comparisons::Verdicts(battles) => battles,
             Comparisons::File(path) => battles::read(&path, progress)?,
         };
         if battles.battles.is_empty() {

@@ -17,7 +17,7 @@ use crate::widgets::theme::{self, icons};
 
 pub fn arena_ui(
     ui: &mut Ui,
-    annotate: &mut AnnotateState,
+    annotate: &AnnotateState,
     view: &mut AnnotateView,
     commands: &mut Commands,
 ) {
@@ -27,19 +27,19 @@ pub fn arena_ui(
     if is_new && !page.busy && verdicts > 0 {
         commands.push(AnnotateCommand::RateModels);
     }
-    let Some(report) = page.report.clone() else {
+    let Some(report) = &page.report else {
         empty_ui(ui, annotate, view, commands);
         return;
     };
-    head_ui(ui, annotate, &report, commands);
+    head_ui(ui, annotate, report, commands);
     ui.add_space(theme::GAP_SMALL);
     ScrollArea::vertical().id_salt("arena").auto_shrink(false).show(ui, |ui| {
         for note in &report.notes {
             chip_line_ui(ui, note);
         }
-        titled_card_ui(ui, "Ratings", |_| {}, |ui| ratings_ui(ui, &report));
+        titled_card_ui(ui, "Ratings", |_| {}, |ui| ratings_ui(ui, report));
         ui.add_space(theme::GAP);
-        titled_card_ui(ui, "Who wins against whom", |_| {}, |ui| matrix_ui(ui, &report));
+        titled_card_ui(ui, "Who wins against whom", |_| {}, |ui| matrix_ui(ui, report));
         ui.add_space(theme::GAP);
         titled_card_ui(ui, "The side", |_| {}, |ui| position_ui(ui, &report.position));
         ui.add_space(theme::GAP);
@@ -48,7 +48,7 @@ pub fn arena_ui(
             "Compare next",
             |_| {},
             |ui| {
-                next_ui(ui, annotate, &report, view, commands);
+                next_ui(ui, annotate, report, view, commands);
             },
         );
     });
@@ -114,8 +114,8 @@ fn head_ui(ui: &mut Ui, annotate: &AnnotateState, report: &ArenaReport, commands
         if page.busy {
             ui.label(theme::muted(ui, "Rating the models…"));
         } else if page.file.is_none() && new > 0 {
-            let words = format!("{new} newer verdicts are not counted yet");
-            ui.label(theme::muted(ui, words));
+            let are = if new == 1 { "verdict is" } else { "verdicts are" };
+            ui.label(theme::muted(ui, format!("{new} newer {are} not counted yet")));
         }
     });
 }

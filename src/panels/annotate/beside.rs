@@ -19,19 +19,6 @@ use crate::widgets::theme::{self, icons};
 pub(super) const CRITERIA: [(Key, &str); 5] =
     [(Key::C, "C"), (Key::V, "V"), (Key::B, "B"), (Key::N, "N"), (Key::M, "M")];
 
-/// The digits that answer something.
-pub(super) const DIGITS: [Key; 9] = [
-    Key::Num1,
-    Key::Num2,
-    Key::Num3,
-    Key::Num4,
-    Key::Num5,
-    Key::Num6,
-    Key::Num7,
-    Key::Num8,
-    Key::Num9,
-];
-
 /// In place of the verdicts: by how much is the answer better?
 pub(super) fn strength_ui(
     ui: &mut Ui,
@@ -68,7 +55,7 @@ pub(super) fn beside_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mu
         let weight = if flagged { Weight::Primary } else { Weight::Quiet };
         let words = if flagged { "Flagged" } else { "Flag" };
         let flag = ui.add(ActionButton::new(words).weight(weight).shortcut("F"));
-        if flag.on_hover_text("Marks it, to be talked about").clicked() {
+        if flag.on_hover_text("Marks the pair, so that you can discuss it later").clicked() {
             annotate.draft.flagged = !flagged;
         }
         let has_reason = !annotate.draft.reason.trim().is_empty();
@@ -89,8 +76,8 @@ pub(super) fn beside_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mu
             if own.on_disabled_hover_text("The answers are not there yet").clicked() {
                 write_own(annotate);
             }
+            criteria_ui(ui, annotate);
         }
-        criteria_ui(ui, annotate);
     });
     match annotate.draft.open {
         Some(Field::Reason) => reason_ui(ui, &mut annotate.draft),
@@ -185,24 +172,24 @@ fn reason_ui(ui: &mut Ui, draft: &mut Draft) {
         .desired_width(f32::INFINITY)
         .hint_text("Why you decide like this. Enter closes the field");
     let field = ui.add(field).accessible_name("Reason");
-    keep_typing(ui, &field, &mut draft.open);
+    focus_opened(ui, &field);
+    if field.lost_focus() {
+        draft.open = None;
+    }
 }
 
-/// A field has the cursor when it is opened, and is closed when it loses it.
-fn keep_typing(ui: &Ui, field: &eframe::egui::Response, open: &mut Option<Field>) {
+/// A field has the cursor when it is opened.
+fn focus_opened(ui: &Ui, field: &eframe::egui::Response) {
     let id = field.id.with("was open");
     let frame = ui.ctx().cumulative_frame_nr();
     let before: Option<u64> = ui.data(|data| data.get_temp(id));
     ui.data_mut(|data| data.insert_temp(id, frame));
     if before.is_none_or(|before| before + 1 < frame) {
         field.request_focus();
-    } else if field.lost_focus() {
-        *open = None;
     }
 }
 
 fn written_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
-    let texts = [Side::Left, Side::Right].map(|side| annotate.answer(side).text.clone());
     let Some(mut written) = annotate.draft.written.clone() else { return };
     let mut closes = false;
     ui.horizontal_wrapped(|ui| {
@@ -212,8 +199,8 @@ fn written_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
                 .map(|(value, words)| Segment { value, words, explanation: "What you write from" });
         if segmented_ui(ui, &mut written.from, &segments) {
             written.text = match written.from {
-                From::Left => texts[0].clone(),
-                From::Right => texts[1].clone(),
+                From::Left => annotate.answer(Side::Left).text.clone(),
+                From::Right => annotate.answer(Side::Right).text.clone(),
                 From::Nothing => String::new(),
             };
         }
@@ -229,8 +216,7 @@ fn written_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
     let area = eframe::egui::ScrollArea::vertical().id_salt("own answer");
     area.max_height(theme::em(ui) * 8.0).show(ui, |ui| {
         let field = ui.add(field).accessible_name("Own answer");
-        let mut open = Some(Field::Written);
-        keep_typing(ui, &field, &mut open);
+        focus_opened(ui, &field);
     });
     let is_empty = written.text.trim().is_empty();
     annotate.draft.written = (!closes || !is_empty).then_some(written);

@@ -1,6 +1,6 @@
 //! All prompts of the queue with what was said of them, to go to any of them.
 
-use eframe::egui::{self, Button, RichText, ScrollArea, Ui};
+use eframe::egui::{self, Align, Button, Layout, RichText, ScrollArea, Ui};
 
 use crate::data::pair::{Text, Verdict};
 use crate::state::annotate::{AnnotateState, Mark};
@@ -67,8 +67,9 @@ pub(super) fn list_ui(ui: &Ui, annotate: &mut AnnotateState, commands: &mut Comm
                 let words = row_words(*at, prompt, mark);
                 let text = RichText::new(words);
                 let button = Button::selectable(*at == front, text).truncate();
-                let size = egui::vec2(ui.available_width(), row);
-                if ui.add_sized(size, button).clicked() {
+                let layout = Layout::top_down_justified(Align::LEFT);
+                let button = button.min_size(egui::vec2(0.0, row));
+                if ui.with_layout(layout, |ui| ui.add(button)).inner.clicked() {
                     picked = Some(*at);
                 }
             }

@@ -2,8 +2,8 @@
 
 use eframe::egui::{self, Key, Label, ScrollArea, Ui};
 
-use super::beside::DIGITS;
 use super::pressed::pressed;
+use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::{ActionButton, Weight};

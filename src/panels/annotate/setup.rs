@@ -70,7 +70,7 @@ pub(super) fn setup_ui(
 }
 
 /// Closes the page, and keeps what it says.
-pub(super) fn close(annotate: &mut AnnotateState, commands: &mut Commands) {
+fn close(annotate: &mut AnnotateState, commands: &mut Commands) {
     annotate.sets_up = false;
     annotate.draft.focus = None;
     commands.push(AnnotateCommand::KeepJudging);

@@ -165,7 +165,7 @@ pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
         if tie == 1 { "tie" } else { "ties" }
     );
     if written > 0 {
-        text = format!("{text} · {written} of them with an own answer");
+        text = format!("{text} · {written} of them with your own answer");
     }
     if let Some(share) = counts.left_share() {
         text = format!("{text} · left chosen {}", format::percent(share as f32));

@@ -161,7 +161,7 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
         }
         let flag = if session.draft.flagged { "Flagged" } else { "Flag" };
         let flag = ActionButton::quiet(flag).shortcut("F");
-        let hint = "Marks the item, to be talked about";
+        let hint = "Marks the item, so that you can discuss it later";
         if ui.add(flag).on_hover_text(hint).clicked() {
             session.draft.flagged = !session.draft.flagged;
         }

@@ -18,8 +18,8 @@ pub(super) fn bundle_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
         return;
     }
     let form = &mut train.elsewhere;
-    let hint = "Who trains: the bundle has this engine's settings, the data in its form, and scripts \
-                that start it";
+    let hint = "The program that trains: the bundle has its settings, the data in its format, and \
+                scripts that start it";
     let engines = Engine::ALL.map(|engine| (engine.name(), engine));
     row_ui(ui, "Engine", hint, |ui| choice_ui(ui, "Engine", &mut form.engine, &engines, hint));
     let hint = form.preset.words();
@@ -39,7 +39,7 @@ pub(super) fn bundle_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
 
 pub(super) fn results_ui(ui: &mut Ui, commands: &mut Commands) {
     ui.horizontal_wrapped(|ui| {
-        let button = ActionButton::quiet("Take results back…").icon(icons::DOWNLOAD);
+        let button = ActionButton::quiet("Import results…").icon(icons::DOWNLOAD);
         let hint = "A folder that TRL, LLaMA-Factory, Axolotl or Unsloth wrote becomes a run of this \
                     project";
         if ui.add(button).on_hover_text(hint).clicked() {

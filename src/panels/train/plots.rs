@@ -134,7 +134,7 @@ pub(super) fn numbers(metric: Metric) -> Numbers {
 
 /// The line that a loss is held against: where it began.
 pub(super) fn loss_reference(start: Option<f64>) -> Option<(f64, &'static str)> {
-    let words = if is_coin_toss(start) { "0.693: coin toss" } else { "as at the start" };
+    let words = if is_coin_toss(start) { "coin toss" } else { "as at the start" };
     start.map(|start| (start, words))
 }
 

@@ -72,6 +72,12 @@ pub struct Asked {
 }
 
 impl Item {
+    /// Whether both answers have the same words, as greedy decoding makes them.
+    pub fn has_equal_answers(&self) -> bool {
+        let [first, second] = &self.answers;
+        first.text.trim() == second.text.trim()
+    }
+
     /// The two answers of a verdict that was taken back.
     pub fn of(record: VerdictRecord, now: f64) -> Self {
         let models = record

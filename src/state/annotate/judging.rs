@@ -14,7 +14,8 @@ use crate::data::remarks::Remarks;
 impl AnnotateState {
     /// Whether it is asked by how much before this verdict is given.
     pub fn wants_strength(&self, verdict: Verdict) -> bool {
-        self.judging.asks_strength && verdict.is_preference() && self.draft.strength.is_none()
+        let was_asked = self.draft.side == Some(verdict);
+        self.judging.asks_strength && verdict.is_preference() && !was_asked
     }
 
     /// Gives a verdict at second `now` (`created_at`: the same in RFC 3339, UTC, with
@@ -25,6 +26,13 @@ impl AnnotateState {
             return None;
         }
         let position = self.position;
+        // One of the two answers as it stands is nobody's own.
+        let shown = [Side::Left, Side::Right].map(|side| self.answer(side).text.trim());
+        let is_own =
+            self.draft.written.as_ref().is_some_and(|own| !shown.contains(&own.text.trim()));
+        if !is_own {
+            self.draft.written = None;
+        }
         let item = std::mem::take(&mut self.item);
         let seconds = match item.phase {
             Phase::Ready { since } => (now - since).max(0.0),
@@ -129,11 +137,11 @@ impl AnnotateState {
         for made in &back {
             self.mark_again(made.position);
         }
-        self.shown_at = now;
         if let Some(position) = back.last().and_then(|made| made.position) {
+            self.shown_at = now;
             self.position = position;
+            self.advance();
         }
-        self.advance();
         back.into_iter().map(|made| made.record.id).collect()
     }
 
@@ -165,12 +173,13 @@ impl AnnotateState {
         (self.position, self.revising.is_some())
     }
 
-    /// The place before or after the one in front.
+    /// The place before or after what is in front: one pair, or all pairs of a ranking.
     pub fn neighbour(&self, forward: bool) -> Option<usize> {
+        let front = self.ranked_group().map_or(self.position..self.position + 1, Group::places);
         if forward {
-            (self.position + 1 < self.prompts.len()).then_some(self.position + 1)
+            (front.end < self.prompts.len()).then_some(front.end)
         } else {
-            self.position.checked_sub(1)
+            front.start.checked_sub(1)
         }
     }
 
@@ -181,7 +190,8 @@ impl AnnotateState {
 
     /// What was said of the prompt in front, while it is being changed.
     pub fn said_before(&self) -> Option<&VerdictRecord> {
-        self.history.at(self.position).filter(|record| self.revising.as_ref() == Some(&record.id))
+        let id = self.revising.as_ref()?;
+        self.history.at(self.position).filter(|record| record.id == *id)
     }
 
     /// Where the two answers in front differ: of the left one, of the right one. `None`: they are not
@@ -198,14 +208,13 @@ impl AnnotateState {
     /// The answers to the prompt in front, of which there are more than two.
     pub(super) fn group(&self) -> Option<&Group> {
         let at = self.groups.partition_point(|group| group.first <= self.position);
-        self.groups[..at].last().filter(|group| group.has(self.position))
+        self.groups[..at].last().filter(|group| group.places().contains(&self.position))
     }
 
     /// The same, where they are put into an order: none of their pairs was judged yet.
     fn ranked_group(&self) -> Option<&Group> {
         let group = self.group().filter(|_| self.ranks)?;
-        let own = &self.marks[group.first..group.first + group.pairs()];
-        own.iter().all(Option::is_none).then_some(group)
+        self.marks[group.places()].iter().all(Option::is_none).then_some(group)
     }
 
     /// Whether the queue has prompts with more than two answers.
@@ -232,7 +241,7 @@ impl AnnotateState {
             return Vec::new();
         };
         let seconds = (now - self.shown_at).max(0.0) / group.pairs() as f64;
-        let draft = std::mem::take(&mut self.draft);
+        let Draft { reason, flagged, .. } = std::mem::take(&mut self.draft);
         let ranking = std::mem::take(&mut self.ranking);
         let mut made = Vec::new();
         for (position, (one, other)) in (group.first..).zip(group.compared()) {
@@ -241,8 +250,10 @@ impl AnnotateState {
             let (left, right) = if left_lane == 0 { (one, other) } else { (other, one) };
             let Some(verdict) = ranking.verdict(left, right) else { continue };
             let item = given.item(&self.prompts[position], left_lane, self.shown_at);
-            // The order has one reason and one flag; its pairs have no strength of their own.
-            let said = Draft { strength: None, written: None, ..draft.clone() };
+            // The same words are a tie, whatever their places in the order.
+            let verdict = if item.has_equal_answers() { Verdict::Tie } else { verdict };
+            // The order has one reason and one flag; nothing else is said of its pairs.
+            let said = Draft { reason: reason.clone(), flagged, ..Draft::default() };
             let said = (verdict, said.into_remarks(verdict, None));
             let mut record = self.record(position, item, said, seconds, created_at);
             let id = made.first().map_or(&record.id, |made: &Made| &made.record.id).clone();

@@ -66,6 +66,7 @@ impl AnnotateState {
         self.position = position;
         self.attempt = 0;
         self.item = Item::default();
+        self.differences = None;
         self.draft = Draft::default();
         self.revising = None;
         let (_, left_lane) = self.draw();

@@ -1,5 +1,7 @@
 //! More than two answers to a prompt, put into an order: every pair of them follows from it.
 
+use std::ops::Range;
+
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -19,8 +21,9 @@ impl Group {
         self.answers.len() * (self.answers.len() - 1) / 2
     }
 
-    pub fn has(&self, position: usize) -> bool {
-        (self.first..self.first + self.pairs()).contains(&position)
+    /// The places of its pairs in the queue.
+    pub fn places(&self) -> Range<usize> {
+        self.first..self.first + self.pairs()
     }
 
     /// Which two answers are compared at each place of the queue, in its order.

@@ -353,3 +353,50 @@ fn base_and_adapter_are_compared_without_saying_which_is_which() {
     let modes: Vec<AdapterMode> = request.lanes.iter().map(|lane| lane.adapter).collect();
     assert_eq!(modes, [AdapterMode::Off, AdapterMode::On]);
 }
+
+#[test]
+fn by_how_much_is_asked_again_of_a_changed_verdict() {
+    let mut state = state(&["a"]);
+    state.judging.asks_strength = true;
+    answered(&mut state);
+    state.draft.strength = Some(crate::data::remarks::Strength::Much);
+    state.judge(Verdict::Left, 11.0, NOW).unwrap();
+    state.go_to(0, 12.0);
+    assert!(state.wants_strength(Verdict::Right));
+    state.draft.side = Some(Verdict::Right);
+    assert!(!state.wants_strength(Verdict::Right), "it is being asked");
+}
+
+#[test]
+fn an_answer_that_nobody_changed_is_nobodys_own() {
+    let mut state = state(&["a"]);
+    answered(&mut state);
+    let left = state.answer(Side::Left).text.clone();
+    state.draft.write_from(crate::data::remarks::From::Left, &left);
+    let record = state.judge(Verdict::Right, 11.0, NOW).unwrap();
+    assert_eq!(record.remarks.written, None);
+    let expected = (record.right.text.as_str(), left.as_str());
+    assert_eq!(record.chosen_and_rejected(), Some(expected));
+}
+
+#[test]
+fn a_ranking_is_passed_as_a_whole() {
+    let mut state = with_candidates();
+    assert_eq!((state.neighbour(false), state.neighbour(true)), (None, Some(3)));
+    state.go_to(3, 6.0);
+    assert_eq!((state.neighbour(false), state.neighbour(true)), (Some(2), None));
+    state.go_to(2, 7.0);
+    assert_eq!((state.neighbour(false), state.neighbour(true)), (None, Some(3)));
+    state.ranks = false;
+    assert_eq!((state.neighbour(false), state.neighbour(true)), (Some(1), Some(3)));
+}
+
+#[test]
+fn differences_are_those_of_the_answers_in_front() {
+    let mut state = with_candidates();
+    state.ranks = false;
+    assert_eq!(state.differences().unwrap().map(|places| places[0].start), [0, 0]);
+    let row = "{\"prompt\":\"s\",\"answer_a\":\"a b\",\"answer_b\":\"a c\"}\n";
+    state.set_candidates("others.jsonl", crate::data::import::candidates_of(row), 6.0);
+    assert_eq!(state.differences().unwrap().map(|places| places[0].start), [2, 2]);
+}

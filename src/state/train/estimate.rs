@@ -51,7 +51,7 @@ impl EstimateSlot {
         ))
     }
 
-    /// `49,152 parameters learn, of 134,515,008`
+    /// `81,920 parameters learn; the model has 134,515,008`
     pub fn parameters_sentence(&self) -> Option<String> {
         let Self::Known { estimate, .. } = self else { return None };
         let [trained, all] = [estimate.trained_parameters, estimate.parameters]

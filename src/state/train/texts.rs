@@ -108,7 +108,7 @@ impl TextsState {
         match self.chosen() {
             None => Some("Choose a model first"),
             Some(model) if objective == Objective::Mlm && model.kind == Kind::Decoder => {
-                Some("MLM hides words from an encoder, and the chosen model is a decoder")
+                Some("MLM needs an encoder, and the chosen model is a decoder")
             }
             Some(_) => None,
         }

@@ -63,7 +63,7 @@ pub struct Coding {
 
 /// Reads a file; the error is a sentence.
 pub fn read(path: &Path) -> Result<Project, String> {
-    let damaged = |err: &dyn std::fmt::Display| format!("it is no REFI-QDA file ({err})");
+    let damaged = |err: &dyn std::fmt::Display| format!("it is not a REFI-QDA file ({err})");
     let file = File::open(path).map_err(|err| err.to_string())?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|err| damaged(&err))?;
     let named: Vec<String> =

@@ -68,7 +68,7 @@ fn what_is_missing_in_a_file_is_said() {
     assert!(read(&path).is_ok_and(|project| project.sources.is_empty()));
     let broken = XML.replace("targetGUID=\"c2\"", "targetGUID=\"c9\"");
     let (_folder, path) = file(&broken, &[("sources/s1.txt", "a")]);
-    assert_eq!(read(&path).unwrap_err(), "it is no REFI-QDA file (no code has the GUID c9)");
+    assert_eq!(read(&path).unwrap_err(), "it is not a REFI-QDA file (no code has the GUID c9)");
     crate::files::write_atomic(&path, b"no zip").unwrap();
-    assert!(read(&path).unwrap_err().starts_with("it is no REFI-QDA file"));
+    assert!(read(&path).unwrap_err().starts_with("it is not a REFI-QDA file"));
 }
