@@ -204,7 +204,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         }
         Ask::TrainingData => table_dialog("Open training data"),
         Ask::Bundle => dialog.set_title("Make a bundle").set_file_name("bundle").save_file(),
-        Ask::Results => dialog.set_title("Take results back").pick_folder(),
+        Ask::Results => dialog.set_title("Import results").pick_folder(),
         Ask::RunFile => {
             dialog.set_title("Open a run file").add_filter("Run file", &["toml"]).pick_file()
         }

@@ -22,19 +22,19 @@ pub struct BundleArgs {
     /// The run file: TRL's and PEFT's keys, as TOML
     run: PathBuf,
 
-    /// Who is to train
+    /// The program that trains
     #[arg(long = "for", value_name = "ENGINE", default_value = "trl", value_parser = engines())]
     engine: Engine,
 
-    /// How the run is laid over processors
+    /// How the run is distributed over GPUs
     #[arg(long, default_value = "one-gpu", value_parser = presets())]
     preset: Preset,
 
-    /// GPUs on a machine; without it, what is usual for the preset
+    /// GPUs per machine; without it, as many as the preset usually has
     #[arg(long)]
     gpus: Option<usize>,
 
-    /// Machines, for the preset machines
+    /// How many machines, for the preset machines
     #[arg(long)]
     machines: Option<usize>,
 
@@ -57,7 +57,7 @@ pub struct BundleArgs {
     #[command(flatten)]
     table: TableArgs,
 
-    /// Print what was made, and what it takes of a GPU, as JSON
+    /// Print what was made, and the GPU memory that it needs, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -125,9 +125,12 @@ fn print_memory(memory: &Memory) -> anyhow::Result<()> {
     }
     for Choice { preset, gpus, bytes } in &memory.choices {
         let room = elsewhere::gpu::smallest(*bytes);
-        let room = room.map_or_else(|| "none".to_owned(), |(room, _)| format!("{room} GB"));
+        let room = room.map_or_else(
+            || "more than any GPU has".to_owned(),
+            |(room, _)| format!("fits a GPU with {room} GB"),
+        );
         let name = format!("  {} with {}", preset.key(), counted(*gpus, "GPU", "GPUs"));
-        out::line(&format!("{name:<28}{:>10} each: {room}", gigabytes(*bytes)))?;
+        out::line(&format!("{name:<28}{:>10} each, {room}", gigabytes(*bytes)))?;
     }
     Ok(())
 }
@@ -138,11 +141,11 @@ fn parts(memory: &Memory) -> [(&'static str, u64); 8] {
         ("memory of each GPU", need.total()),
         ("  weights", need.weights),
         ("  gradients", need.gradients),
-        ("  optimizer", need.optimizer),
-        ("  reference", need.reference),
+        ("  optimizer states", need.optimizer),
+        ("  reference model", need.reference),
         ("  kept for the backward pass", need.activations),
         ("  logits", need.logits),
-        ("  CUDA and what is lost", need.overhead),
+        ("  CUDA and fragmentation", need.overhead),
     ]
 }
 

@@ -17,11 +17,11 @@ pub struct ImportRunArgs {
     /// The folder of results, or a bundle with its results in out
     results: PathBuf,
 
-    /// The bundle that the results are of, where they do not lie in it
+    /// The bundle of these results, if they are not in it
     #[arg(long)]
     bundle: Option<PathBuf>,
 
-    /// The run file, where there is no bundle: results of a run that was set up elsewhere
+    /// The run file, if there is no bundle: results of a run that was set up elsewhere
     #[arg(long = "run", conflicts_with = "bundle")]
     run_file: Option<PathBuf>,
 
@@ -29,18 +29,19 @@ pub struct ImportRunArgs {
     #[arg(long)]
     out: Option<PathBuf>,
 
-    /// Do not compute the held-out numbers here
+    /// Do not evaluate the held-out rows here
     #[arg(long)]
     no_recompute: bool,
 
-    /// Print what was taken back as JSON
+    /// Print what was imported as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &ImportRunArgs) -> anyhow::Result<()> {
     let ImportRunArgs { results, bundle, run_file, out: run_dir, no_recompute, json } = args;
-    let run_dir = run_dir.clone().unwrap_or_else(|| new_run_dir(Path::new(".")));
+    let new_dir = || runs::new_imported_dir(Path::new("."), OffsetDateTime::now_utc());
+    let run_dir = run_dir.clone().unwrap_or_else(new_dir);
     let order = ImportOrder {
         results: results.clone(),
         bundle: bundle.clone(),
@@ -69,12 +70,6 @@ pub fn run(args: &ImportRunArgs) -> anyhow::Result<()> {
         out::note(&words);
     }
     out::line(&imported.run_dir.display().to_string())
-}
-
-/// `runs/<time>-imported` of a project.
-fn new_run_dir(project: &Path) -> PathBuf {
-    let id = runs::new_imported_id(project, OffsetDateTime::now_utc());
-    runs::runs_dir(project).join(id)
 }
 
 fn as_json(imported: &Imported) -> serde_json::Value {

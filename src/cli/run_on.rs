@@ -18,7 +18,7 @@ pub struct RunOnArgs {
     /// The bundle
     bundle: PathBuf,
 
-    /// The folder on the host; without it, the folder tuning-fork/NAME in the home there
+    /// The folder on the host; without it, tuning-fork/NAME in the home directory there
     #[arg(long)]
     folder: Option<String>,
 
@@ -26,7 +26,7 @@ pub struct RunOnArgs {
     #[arg(long)]
     python: Option<String>,
 
-    /// Do not submit to SLURM, also where sbatch is
+    /// Do not use SLURM, even where sbatch is available
     #[arg(long)]
     no_slurm: bool,
 
@@ -38,7 +38,7 @@ pub struct RunOnArgs {
     #[arg(long, conflicts_with = "stop")]
     follow: bool,
 
-    /// End the run that was started before
+    /// Stop the run that was started before
     #[arg(long)]
     stop: bool,
 
@@ -53,7 +53,7 @@ pub fn run(args: &RunOnArgs) -> anyhow::Result<()> {
     let running = if *follow || *stop {
         let running = Running::read(bundle)?;
         if running.place != place {
-            anyhow::bail!("this bundle runs as {}: name that place", running.words());
+            anyhow::bail!("this bundle runs as {}: name that machine", running.words());
         }
         running
     } else {
@@ -68,7 +68,7 @@ pub fn run(args: &RunOnArgs) -> anyhow::Result<()> {
     };
     if *stop {
         running.stop()?;
-        return out::line(&format!("ended: {}", running.words()));
+        return out::line(&format!("stopped: {}", running.words()));
     }
     if *detach {
         return if *json {
@@ -78,13 +78,13 @@ pub fn run(args: &RunOnArgs) -> anyhow::Result<()> {
         };
     }
     out::note(&format!(
-        "{}. It continues when this command ends; follow it again with --follow, end it with --stop",
+        "{}. It continues when this command ends; follow it again with --follow, stop it with --stop",
         running.words()
     ));
     let screen = Screen::new(*json);
     let ended = running.follow(bundle, &screen);
     screen.bar.clear();
     ended?;
-    out::note("done; take its results back with: tuning-fork import-run");
+    out::note("done; import its results with: tuning-fork import-run");
     out::line(&bundle.join("out").display().to_string())
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::error::Error;
+use crate::data::table::Reading;
 use crate::files;
-use crate::jobs::Quiet;
+use crate::jobs::{Checks, Progress};
 use crate::llm;
 use crate::llm::card::ModelSource;
 use crate::llm::config::Config;
@@ -40,10 +41,11 @@ impl Base {
         source: Option<&ModelSource>,
         given: Option<&str>,
         with_model: bool,
+        progress: &dyn Progress<Reading>,
     ) -> Result<Self, Error> {
         let mut base = Self { name: named.to_owned(), ..Self::default() };
         if let Some(source) = source {
-            base.read(source)?;
+            base.read(source, progress)?;
         }
         if with_model {
             base.name = format!("./{BASE_FOLDER}");
@@ -67,8 +69,12 @@ impl Base {
         Ok(base)
     }
 
-    fn read(&mut self, source: &ModelSource) -> Result<(), Error> {
-        let identity = model::identity(source, &Quiet).map_err(Error::Model)?;
+    fn read(
+        &mut self,
+        source: &ModelSource,
+        progress: &dyn Progress<Reading>,
+    ) -> Result<(), Error> {
+        let identity = model::identity(source, &Checks(progress)).map_err(Error::Model)?;
         let facts = llm::inspect(source).map_err(Error::Model)?;
         self.local.clone_from(&identity.name);
         self.architecture.clone_from(&facts.architecture);

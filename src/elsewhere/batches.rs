@@ -1,4 +1,4 @@
-//! The rows of a step, shared out over processes.
+//! The rows of a step, divided over processes.
 
 use super::preset::Layout;
 use crate::train::config::{Objective, TrainConfig};
@@ -15,7 +15,7 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// A step learns from as many rows as in the run file wherever they can be shared out evenly.
+    /// A step learns from as many rows as in the run file wherever they can be divided evenly.
     pub fn of(config: &TrainConfig, layout: Layout) -> Self {
         let processes = layout.processes();
         let (batch, accumulation) =
@@ -45,7 +45,7 @@ impl Batches {
         let rows = config.per_device_train_batch_size * config.gradient_accumulation_steps;
         (self.factor > 1.0).then(|| {
             format!(
-                "{} cannot be shared out evenly over {} processes, so each step learns from {} there. For the \
+                "{} cannot be divided evenly over {} processes, so each step there uses {} rows. For the \
                  same steps, choose per_device_train_batch_size times gradient_accumulation_steps as a \
                  multiple of {}",
                 counted(rows, "row a step", "rows a step"),

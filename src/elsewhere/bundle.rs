@@ -114,6 +114,7 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
         order.source.as_ref(),
         order.base.as_deref(),
         order.with_model,
+        progress,
     )?;
     // Before the rows are read: what they are does not matter there.
     refused(config, &base, &[], order.engine)?;
@@ -139,8 +140,8 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
     }
     if !base.is_on_hub() && !order.with_model && order.base.is_none() {
         bundle.notes.push(format!(
-            "the model is the folder {} of this machine: for another machine, name it as it is called there \
-             (--base), or send it along (--with-model)",
+            "the base model is the folder {} on this machine: for another machine, give its name or path there \
+             (--base), or copy it into the bundle (--with-model)",
             base.name
         ));
     }
@@ -196,16 +197,16 @@ fn memory_note(memory: &Memory, preset: Preset) -> String {
     let fits = gpu::smallest(memory.need.total());
     let smallest = memory.smallest.as_ref().map(|(choice, room)| {
         let gpus = crate::words::counted(choice.gpus, "GPU", "GPUs");
-        format!("the smallest that fits is {gpus} with {room} GB ({})", choice.preset.key())
+        format!("the smallest choice that fits is {gpus} with {room} GB ({})", choice.preset.key())
     });
-    let smallest = smallest.unwrap_or_else(|| "no preset of one machine fits".to_owned());
+    let smallest = smallest.unwrap_or_else(|| "no preset for one machine fits".to_owned());
     match fits {
         Some((room, names)) => format!(
             "with the preset {} each GPU needs about {needs} GB, so one with {room} GB ({names}); {smallest}",
             preset.key()
         ),
         None => format!(
-            "with the preset {} each GPU needs about {needs} GB, more than any has; {smallest}",
+            "with the preset {} each GPU needs about {needs} GB, more than any GPU has; {smallest}",
             preset.key()
         ),
     }
@@ -313,7 +314,7 @@ impl Bundle {
             .iter()
             .map(|(name, bytes)| (name.clone(), files::sha256_of_bytes(bytes)))
             .collect();
-        let source = std::fs::read(&config.data)
+        let source_sha256 = files::sha256_of_file(&config.data, |_bytes| Ok(()))
             .map_err(|source| Error::Read { path: config.data.clone(), source })?;
         let manifest = Manifest {
             made_by: format!("Tuning Fork {}", env!("CARGO_PKG_VERSION")),
@@ -330,7 +331,7 @@ impl Bundle {
             },
             tokenizer_sha256: base.tokenizer_sha256.clone(),
             chat_template_sha256: base.chat_template_sha256.clone(),
-            source_sha256: files::sha256_of_bytes(&source),
+            source_sha256,
             files: hashes,
             train_rows: split.train.len(),
             held_out: split.held_out.clone(),
@@ -342,8 +343,8 @@ impl Bundle {
             let flavor = scripts::flavor(layout.gpus, room);
             if flavor.is_none() || layout.machines > 1 {
                 let words = format!(
-                    "Hugging Face Jobs has no machine with {} and {room} GB each: take another preset, or \
-                     --gpus 1, 2, 4 or 8 on one machine",
+                    "Hugging Face Jobs has no machine with {} and {room} GB each: choose another preset, \
+                     or --gpus 1, 2, 4 or 8 on one machine",
                     crate::words::counted(layout.processes(), "GPU", "GPUs")
                 );
                 return Err(Error::Preset(words));
@@ -385,7 +386,7 @@ fn given_nothing(order: &Order) -> Result<(), Error> {
     match order.given.first() {
         None => Ok(()),
         Some(given) => Err(Error::Preset(format!(
-            "--set {given} is of TRL's settings, and this bundle is for {}: write it into its YAML",
+            "--set {given} is for TRL's settings, and this bundle is for {}: write it into its YAML file",
             order.engine.name()
         ))),
     }
@@ -410,13 +411,15 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     }
 }
 
-/// The files of a model's folder, not what lies in folders of it.
+/// The files of a model's folder, not what lies in folders of it, nor what a Trainer's checkpoint has
+/// for resuming (`optimizer.pt` is twice the model), nor weights as a pickle.
 pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
     let entries =
         std::fs::read_dir(from).map_err(|source| Error::Read { path: from.to_owned(), source })?;
-    for entry in entries.flatten() {
-        if entry.path().is_file() {
-            copy(&entry.path(), &to.join(entry.file_name()))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_pickle = path.extension().is_some_and(|end| end == "pt" || end == "pth");
+        if path.is_file() && !is_pickle {
+            copy(&path, &to.join(path.file_name().unwrap_or_default()))?;
         }
     }
     Ok(())
@@ -430,10 +433,7 @@ pub fn check_settings(bundle: &Path, manifest: &Manifest) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let objective = crate::train::config::Objective::ALL
-        .into_iter()
-        .find(|objective| objective.facts().key == manifest.objective);
-    let Some(objective) = objective else { return Ok(()) };
+    let Some(objective) = manifest.objective() else { return Ok(()) };
     let top = text.lines().filter(|line| !line.starts_with([' ', '#', '-']));
     let names = top.filter_map(|line| line.split_once(':')).map(|(key, _)| key.trim());
     let keys: Map<String, Value> =
@@ -443,9 +443,5 @@ pub fn check_settings(bundle: &Path, manifest: &Manifest) -> Result<(), Error> {
 
 /// The settings of the run that a bundle is of.
 pub fn read_run(bundle: &Path) -> Result<TrainConfig, Error> {
-    let path = bundle.join(RUN_FILE);
-    run_file::read(&path).map_err(|err| Error::Settings {
-        path: path.clone(),
-        problem: crate::errors::one_line(&err),
-    })
+    Ok(run_file::read(&bundle.join(RUN_FILE)).map_err(crate::train::Error::RunFile)?)
 }

@@ -1,4 +1,4 @@
-//! Why a run could not be carried over, started elsewhere, or taken back.
+//! Why a run could not be exported, started elsewhere, or imported.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use crate::train::rows::RowsError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("this run cannot be carried over to {engine}: {}", problems.join("; "))]
+    #[error("this run cannot be exported to {engine}: {}", problems.join("; "))]
     NotCarried { engine: &'static str, problems: Vec<String> },
 
     #[error("{0}")]
     Preset(String),
 
     #[error(
-        "{file}: `{key}` is no setting of TRL 1.16 for {objective}, and TRL would stop at it{near}"
+        "{file}: `{key}` is not a setting of TRL 1.16 for {objective}, and TRL would refuse it{near}"
     )]
     UnknownKey { file: String, key: String, objective: &'static str, near: String },
 
@@ -36,32 +36,32 @@ pub enum Error {
     Occupied(PathBuf),
 
     #[error(
-        "{} holds no bundle: it has no manifest.json. Name the folder that `tuning-fork bundle` wrote",
+        "{} is not a bundle: it has no manifest.json. Name the folder that `tuning-fork bundle` wrote",
         .0.display()
     )]
     NoManifest(PathBuf),
 
-    #[error("{} is no manifest of a bundle: {problem}", path.display())]
+    #[error("{} is not the manifest of a bundle: {problem}", path.display())]
     Manifest { path: PathBuf, problem: String },
 
-    #[error("{} differs from what the bundle was made with: its SHA-256 is {found}, and {expected} is expected. Take the bundle's own file, or make the bundle again", path.display())]
+    #[error("{} differs from what the bundle was made with: its SHA-256 is {found}, and {expected} is expected. Put the original file back, or make the bundle again", path.display())]
     OtherFile { path: PathBuf, expected: String, found: String },
 
     #[error(
-        "these results are of another base model: {what} has the SHA-256 {found}, and the bundle was made \
-         for {name} with {expected}. Take the results of this bundle, or the bundle of these results"
+        "these results have another base model: {what} has the SHA-256 {found}, and the bundle was made \
+         for {name} with {expected}. Import the results of this bundle, or name the bundle of these results"
     )]
     OtherBase { what: String, name: String, expected: String, found: String },
 
     #[error(
-        "these results are of another base model: the adapter names {found}, and the bundle was made for \
+        "these results have another base model: the adapter names {found}, and the bundle was made for \
          {expected}"
     )]
     OtherName { expected: String, found: String },
 
     #[error(
-        "{} has no results of a run: neither adapter_config.json nor config.json with weights is in it, in \
-         its folder out, or in a checkpoint. Has the run ended?",
+        "{} has no results of a run: neither an adapter (adapter_config.json) nor a model (config.json) with \
+         safetensors weights is in it, in its folder out, or in a checkpoint. Has the run ended?",
         .0.display()
     )]
     NoResults(PathBuf),
@@ -98,4 +98,17 @@ pub enum Error {
 
     #[error("stopped")]
     Cancelled,
+}
+
+impl Error {
+    /// Whether somebody pressed Stop, so that nothing went wrong.
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Cancelled | Self::Train(train::Error::Cancelled) => true,
+            Self::Model(error) | Self::Train(train::Error::Model(error)) => {
+                matches!(error, llm::Error::Cancelled(_))
+            }
+            _ => false,
+        }
+    }
 }

@@ -75,8 +75,9 @@ impl Need {
 
     pub fn of(size: &Size, config: &TrainConfig, layout: Layout) -> Self {
         let processes = layout.processes() as u64;
-        let is_full = config.method == Method::Full;
-        let bytes = if config.dtype == Dtype::Float32 || is_full { 4 } else { 2 };
+        // What changes the model itself is trained in f32 and held to a copy of it (`settings::model`).
+        let changes_model = config.method.own().is_some();
+        let bytes = if config.dtype == Dtype::Float32 || changes_model { 4 } else { 2 };
         let shared = |value: u64, is_shared: bool| {
             if is_shared { value.div_ceil(processes) } else { value }
         };
@@ -86,7 +87,7 @@ impl Need {
         let has_reference = config.objective.facts().reference != Reference::None
             && !(config.objective.samples() && config.beta == 0.0);
         // A LoRA's reference is the same model without it.
-        let reference = if has_reference && is_full { all } else { 0 };
+        let reference = if has_reference && changes_model { all } else { 0 };
         let batches = Batches::of(config, layout);
         let sequences = match config.objective.facts().sequences {
             Sequences::One => 1,

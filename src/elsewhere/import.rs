@@ -15,18 +15,22 @@ use super::results::{self, Learned, Results};
 use crate::data::table;
 use crate::files;
 use crate::jobs::{Cancelled, Progress, Quiet};
+use crate::llm::SoftKind;
+use crate::llm::adapter::soft_config;
 use crate::llm::card::{ModelIdentity, ModelSource};
 use crate::llm::model;
 use crate::llm::model::{LoadOptions, Model};
 use crate::llm::net::transformer::LoadEvent;
 use crate::train::config::run_file;
-use crate::train::config::{Method, Objective, TrainConfig};
+use crate::train::config::{Method, TrainConfig};
+use crate::train::estimate;
 use crate::train::record;
 use crate::train::record::history::History;
 use crate::train::record::metrics::{EvalMetrics, TrainEvent};
 use crate::train::record::notes::RunNotes;
 use crate::train::record::{MODEL_FOLDER, RunRecord, RunStatus};
 use crate::train::run::setup;
+use crate::words::gigabytes;
 
 /// What is beside the log, in the run's folder.
 const IMPORTED_FILE: &str = "imported.json";
@@ -80,13 +84,13 @@ impl Imported {
         self.beside.iter().max_by(|one, other| one.difference().total_cmp(&other.difference()))
     }
 
-    /// `held-out numbers agree with the log: largest difference 0.00002 (eval_loss)`
+    /// `the held-out metrics, computed here, agree with the log: largest difference 2.0e-5 (eval_loss: …`
     pub fn words(&self) -> Option<String> {
         let largest = self.largest()?;
         let difference = largest.difference();
         let verdict = if difference <= AGREES { "agree with" } else { "differ from" };
         Some(format!(
-            "the held-out numbers, computed here, {verdict} the log: largest difference {difference:.1e} ({}: \
+            "the held-out metrics, computed here, {verdict} the log: largest difference {difference:.1e} ({}: \
              {:.5} in the log, {:.5} here)",
             largest.metric, largest.logged, largest.recomputed
         ))
@@ -120,15 +124,12 @@ impl Origin {
             return Ok(Self { config, manifest: Some(manifest), bundle: Some(bundle) });
         }
         if let Some(path) = &order.run_file {
-            let config = run_file::read(path).map_err(|err| Error::Settings {
-                path: path.clone(),
-                problem: crate::errors::one_line(&err),
-            })?;
+            let config = run_file::read(path).map_err(crate::train::Error::RunFile)?;
             return Ok(Self { config, manifest: None, bundle: None });
         }
         Err(Error::NeedsRun(format!(
-            "{} is in no bundle, so nothing says which model and which rows these results are of: name the \
-             bundle with --bundle, or a run file with --run",
+            "{} is not in a bundle, so nothing says which base model and which data these results belong to: \
+             give the bundle with --bundle, or a run file with --run",
             results.display()
         )))
     }
@@ -148,22 +149,26 @@ pub fn import(
     let found = results::find(&order.results)?;
     let mut notes = found.notes.clone();
     check_base(&found, manifest.as_ref())?;
-    config.method = match (found.learned, config.method) {
-        (Learned::Adapter, _) => Method::Lora,
-        (Learned::Model, Method::Lora) => Method::Full,
-        (Learned::Model, method) => method,
-    };
+    as_learned(&found, &mut config);
     let source = base_source(&config, manifest.as_ref(), resolve);
+    let mut base = None;
     let identity = if let Some(source) = &source {
-        let identity = model::identity(source, &Quiet).map_err(Error::Model)?;
+        let identity = if order.recomputes && has_room(source, &config, &mut notes)? {
+            // The hash comes with the load: a large model is read for it once.
+            let loaded = load(source, &config, progress)?;
+            base.insert(loaded).card().identity.clone()
+        } else {
+            let hashing = Loading(progress, Instant::now());
+            model::identity(source, &hashing).map_err(Error::Model)?
+        };
         check_identity(&identity, manifest.as_ref())?;
         config.model = source.path().display().to_string();
         identity
     } else {
         let name = manifest.as_ref().map_or(&config.model, |manifest| &manifest.base.name);
         notes.push(format!(
-            "the base model {name} is not on this disk, so the adapter was not tried and nothing was \
-             computed here: fetch it to use the run"
+            "the base model {name} is not on this disk, so the results were not loaded and nothing was \
+             evaluated here: download it to use the run"
         ));
         identity_of(&config, manifest.as_ref())
     };
@@ -172,10 +177,10 @@ pub fn import(
     for evaluation in &mut history.evaluations {
         evaluation.pair_count = rows.held_out;
     }
-    let beside = if let Some(source) = source.filter(|_| order.recomputes) {
+    let beside = if let Some(base) = &base {
         let test = bundle.as_ref().map(|bundle| test_rows(bundle));
         let test = test.filter(|path| path.is_file());
-        let asked = Asked { found: &found, config: &config, source: &source, test };
+        let asked = Asked { found: &found, config: &config, base, test };
         compared(&asked, &history, &mut notes, progress)?
     } else {
         Vec::new()
@@ -194,13 +199,56 @@ pub fn import(
     Ok(imported)
 }
 
+/// Whether the base model fits into memory. A run may have been elsewhere because it does not.
+fn has_room(
+    source: &ModelSource,
+    config: &TrainConfig,
+    notes: &mut Vec<String>,
+) -> Result<bool, Error> {
+    match estimate::check_load(source, config) {
+        Err(crate::train::Error::Memory { needed, free, .. }) => {
+            notes.push(format!(
+                "the held-out metrics were not computed here: the base model needs {} of memory, and {} \
+                 are free",
+                gigabytes(needed),
+                gigabytes(free)
+            ));
+            Ok(false)
+        }
+        checked => Ok(checked.map(|()| true)?),
+    }
+}
+
+/// The method of the results: what lies in their folder counts, not what the run file planned.
+fn as_learned(found: &Results, config: &mut TrainConfig) {
+    if found.learned == Learned::Model {
+        // An adapter that was merged into the weights.
+        if config.method.own().is_none() {
+            config.method = Method::Full;
+        }
+        return;
+    }
+    let adapter = results::read_json(&found.folder.join(results::ADAPTER)).unwrap_or_default();
+    let soft = adapter["peft_type"].as_str().and_then(soft_config::kind_of);
+    config.method = match soft {
+        None => Method::Lora,
+        Some(SoftKind::Prompt) => Method::PromptTuning,
+        Some(SoftKind::Prefix) => Method::PrefixTuning,
+    };
+    if soft.is_some()
+        && let Some(tokens) = adapter["num_virtual_tokens"].as_u64()
+    {
+        config.soft_prompt.num_virtual_tokens = tokens as usize;
+    }
+}
+
 /// Refuses results of another base than the bundle's, with both hashes.
 fn check_base(found: &Results, manifest: Option<&Manifest>) -> Result<(), Error> {
     let Some(base) = manifest.map(|manifest| &manifest.base) else { return Ok(()) };
     if let (Some(expected), Some(other)) = (&base.sha256, &found.trained.base_sha256) {
         if expected != other {
             return Err(Error::OtherBase {
-                what: "the model that they were trained on".to_owned(),
+                what: "the model they were trained on".to_owned(),
                 name: base.local.clone(),
                 expected: expected.clone(),
                 found: other.clone(),
@@ -211,7 +259,7 @@ fn check_base(found: &Results, manifest: Option<&Manifest>) -> Result<(), Error>
     if found.learned == Learned::Model {
         return Ok(());
     }
-    let path = found.folder.join("adapter_config.json");
+    let path = found.folder.join(results::ADAPTER);
     let bytes =
         std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     let json: Value = serde_json::from_slice(&bytes)
@@ -316,7 +364,7 @@ fn test_rows(bundle: &Path) -> PathBuf {
 struct Asked<'a> {
     found: &'a Results,
     config: &'a TrainConfig,
-    source: &'a ModelSource,
+    base: &'a Model,
     test: Option<PathBuf>,
 }
 
@@ -327,14 +375,13 @@ fn compared(
     notes: &mut Vec<String>,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Vec<Beside>, Error> {
-    let Asked { found, config, source, test } = asked;
-    let base = load(source, config, progress)?;
+    let Asked { found, config, base, test } = asked;
     let whole = match found.learned {
         Learned::Adapter => None,
         Learned::Model => Some(load(&ModelSource::at(&found.folder), config, progress)?),
     };
-    let trained = whole.as_ref().unwrap_or(&base);
-    let adapter = recompute::adapter_of(found.learned, &found.folder, &base, trained)?;
+    let trained = whole.as_ref().unwrap_or(base);
+    let adapter = recompute::adapter_of(found.learned, &found.folder, base, trained)?;
     let Some(test) = test.as_ref().filter(|_| !config.objective.samples()) else {
         return Ok(Vec::new());
     };
@@ -342,14 +389,14 @@ fn compared(
     let Some(logged) = logged else {
         if !history.evaluations.is_empty() {
             notes.push(
-                "the log has no evaluation of the last step, so there is nothing to compare ours with"
+                "the log has no evaluation at the step of these weights, so there is nothing to compare with"
                     .to_owned(),
             );
         }
         return Ok(Vec::new());
     };
     let measure = Measure {
-        base: &base,
+        base,
         trained,
         adapter: &adapter,
         config,
@@ -361,7 +408,7 @@ fn compared(
     let apart = beside.iter().any(|pair| pair.difference() > AGREES);
     if apart && found.trained.dtype.as_deref() != Some("float32") {
         notes.push(
-            "there the numbers were computed in half precision or in other batches, here in f32: small \
+            "there the evaluation ran in half precision or with other batches, here in f32: small \
              differences are to be expected"
                 .to_owned(),
         );
@@ -370,14 +417,18 @@ fn compared(
 }
 
 const LOADING: &str = "Loading the base model";
+const HASHING: &str = "Checking the hash of the base model (MB)";
 
 struct Loading<'a>(&'a dyn Progress<TrainEvent>, Instant);
 
 impl Progress<LoadEvent> for Loading<'_> {
     fn emit(&self, event: LoadEvent) {
-        if let LoadEvent::Tensors { done, total } = event {
-            self.0.emit(TrainEvent::preparing(LOADING, (done, total), self.1));
-        }
+        let megabytes = |bytes: u64| (bytes >> 20) as usize;
+        let (what, counted) = match event {
+            LoadEvent::Tensors { done, total } => (LOADING, (done, total)),
+            LoadEvent::Hashing { done, total } => (HASHING, (megabytes(done), megabytes(total))),
+        };
+        self.0.emit(TrainEvent::preparing(what, counted, self.1));
     }
 
     fn check(&self) -> Result<(), Cancelled> {
@@ -419,7 +470,7 @@ fn write(
     setup::write(&run_dir.join(record::METRICS_FILE), log.as_bytes())?;
     match found.learned {
         Learned::Adapter => {
-            for name in ["adapter_config.json", "adapter_model.safetensors"] {
+            for name in [results::ADAPTER, "adapter_model.safetensors"] {
                 bundle::copy(&found.folder.join(name), &run_dir.join(name))?;
             }
         }
@@ -430,10 +481,7 @@ fn write(
         engine: imported.engine.clone(),
         results: setup::absolute(&order.results),
         bundle,
-        trained: std::fs::read(found.folder.join("trained.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default(),
+        trained: results::read_json(&found.folder.join("trained.json")).unwrap_or_default(),
         beside: imported.beside.clone(),
         notes: imported.notes.clone(),
     };
@@ -484,7 +532,27 @@ fn json_line(row: &impl Serialize) -> String {
     format!("{line}\n")
 }
 
-/// The objective that a manifest names.
-pub fn objective_of(manifest: &Manifest) -> Option<Objective> {
-    Objective::ALL.into_iter().find(|objective| objective.facts().key == manifest.objective)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_adapter_says_which_method_its_run_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            files::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+        };
+        write("adapter_model.safetensors", "");
+        for (text, method) in [
+            (r#"{"peft_type": "LORA"}"#, Method::Lora),
+            (r#"{"peft_type": "P_TUNING", "num_virtual_tokens": 3}"#, Method::PromptTuning),
+            (r#"{"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}"#, Method::PrefixTuning),
+        ] {
+            write("adapter_config.json", text);
+            let mut config = TrainConfig { method: Method::Full, ..TrainConfig::default() };
+            as_learned(&results::find(folder.path()).unwrap(), &mut config);
+            assert_eq!(config.method, method);
+            assert_eq!(config.virtual_tokens(), if method == Method::Lora { 0 } else { 3 });
+        }
+    }
 }

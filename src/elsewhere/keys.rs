@@ -27,7 +27,7 @@ pub fn check(keys: &Map<String, Value>, objective: Objective, file: &str) -> Res
         file: file.to_owned(),
         key: key.clone(),
         objective: objective.facts().name,
-        near: near.map(|name| format!(". Is `{name}` meant?")).unwrap_or_default(),
+        near: near.map(|name| format!(". Did you mean `{name}`?")).unwrap_or_default(),
     })
 }
 
@@ -55,11 +55,11 @@ mod tests {
         };
         assert_eq!(said("lora_r", Objective::Dpo), "");
         let lora = said("lora_rank", Objective::Dpo);
-        assert!(lora.contains("`lora_rank` is no setting of TRL 1.16 for DPO"), "{lora}");
-        assert!(lora.contains("Is `lora_"), "{lora}");
+        assert!(lora.contains("`lora_rank` is not a setting of TRL 1.16 for DPO"), "{lora}");
+        assert!(lora.contains("Did you mean `lora_"), "{lora}");
         assert_eq!(said("num_generations", Objective::Grpo), "");
         assert!(said("num_generations", Objective::Dpo).contains("num_generations"));
-        assert!(!said("xyzzy", Objective::Dpo).contains("meant"));
+        assert!(!said("xyzzy", Objective::Dpo).contains("Did you mean"));
     }
 
     #[test]

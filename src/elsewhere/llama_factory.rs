@@ -59,7 +59,7 @@ pub(super) fn settings(
             let bias = BIASES.iter().find(|(_, known)| *known == lora.bias);
             let name = bias.map_or("none", |(name, _)| name);
             notes.push(format!(
-                "LLaMA-Factory has no key for lora.bias = \"{name}\": no bias learns there"
+                "LLaMA-Factory has no key for lora.bias = \"{name}\": biases are not trained there"
             ));
         }
     } else {
@@ -99,7 +99,7 @@ pub(super) fn settings(
     put("template", json!(template));
     if !is_known && stage != "pt" {
         notes.push(format!(
-            "LLaMA-Factory has templates of its own: `{template}` is set, check that it is the model's"
+            "LLaMA-Factory has chat templates of its own: `{template}` is set; check that it is the model's"
         ));
     }
     put("cutoff_len", json!(config.max_length));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use crate::files;
+use crate::train::config::Objective;
 
 pub const MANIFEST_FILE: &str = "manifest.json";
 
@@ -64,6 +65,11 @@ impl Manifest {
             let problem = files::mistake_in_json(&bytes, &err);
             Error::Manifest { path, problem }
         })
+    }
+
+    /// `None`: another version of this program made the bundle, and this one does not know it.
+    pub fn objective(&self) -> Option<Objective> {
+        Objective::ALL.into_iter().find(|objective| objective.facts().key == self.objective)
     }
 
     /// The first file of the bundle that is not what it was when the bundle was made. Settings may be

@@ -43,7 +43,7 @@ impl Place {
         let is_host = |letter: char| letter.is_alphanumeric() || "._-@:[]%".contains(letter);
         if name.is_empty() || name.starts_with('-') || !name.chars().all(is_host) {
             return Err(Error::NotStarted(format!(
-                "`{name}` is no host: write local, or a host as ssh knows it, such as ada@cluster.example"
+                "`{name}` is not a host name: write local, or a host as ssh knows it, such as ada@cluster.example"
             )));
         }
         Ok(Self::Host(name.to_owned()))
@@ -104,6 +104,12 @@ impl Place {
         let mut command = Command::new("rsync");
         command.args(["-a", "-e", "ssh -o BatchMode=yes -o ConnectTimeout=20"]);
         command.args(without.iter().map(|name| format!("--exclude={name}")));
+        // Before rsync 3.2.4 the shell there reads the folder's name, too; -s keeps it from that. Not
+        // always: the rsync of macOS has no -s. A path of this machine is absolute.
+        let is_plain = |letter: char| letter.is_alphanumeric() || "_-./@:[]%".contains(letter);
+        if [from, to].iter().any(|path| !path.starts_with('/') && !path.chars().all(is_plain)) {
+            command.arg("-s");
+        }
         command.arg(from).arg(to);
         let advice = "Install rsync on both machines";
         let what = "rsync".to_owned();
@@ -171,10 +177,15 @@ impl Running {
                 bundle.display()
             )));
         };
-        serde_json::from_str(&text).map_err(|err| Error::Settings {
+        let running: Self = serde_json::from_str(&text).map_err(|err| Error::Settings {
             problem: files::mistake_in_json(text.as_bytes(), &err),
             path,
-        })
+        })?;
+        // The bundle may have come from somebody else.
+        if let Place::Host(host) = &running.place {
+            Place::named(host)?;
+        }
+        Ok(running)
     }
 
     fn write(&self, bundle: &Path) -> Result<(), Error> {
@@ -288,9 +299,11 @@ impl Running {
     pub fn fetch(&self, bundle: &Path) -> Result<(), Error> {
         let Place::Host(host) = &self.place else { return Ok(()) };
         let there = self.folder.strip_prefix("~/").unwrap_or(&self.folder);
-        let to = format!("{}/", bundle.join("out").display());
-        let made = std::fs::create_dir_all(bundle.join("out"));
-        made.map_err(|source| Error::Write { path: bundle.join("out"), source })?;
+        let out = std::path::absolute(bundle.join("out"))
+            .map_err(|source| Error::Read { path: bundle.to_owned(), source })?;
+        let made = std::fs::create_dir_all(&out);
+        made.map_err(|source| Error::Write { path: out.clone(), source })?;
+        let to = format!("{}/", out.display());
         self.place.copy(&format!("{host}:{there}/out/"), &to, &["optimizer.pt", "rng_state*"])
     }
 
@@ -379,12 +392,13 @@ fn start_script(folder: &str, python: Option<&str>, slurm: bool) -> String {
     } else {
         ""
     };
+    // In a process group of its own, which Stop ends as a whole: macOS has no setsid.
     format!(
         "cd {folder} || exit 1\n\
          mkdir -p out || exit 1\n\
          rm -f out/exit_status out/metrics.jsonl\n\
          {python}{submit}\
-         apart=$(command -v setsid || true)\n\
+         apart=$(command -v setsid) || set -m\n\
          nohup $apart sh run.sh >out/log.txt 2>&1 </dev/null &\n\
          echo \"process $!\"\n"
     )
@@ -467,6 +481,12 @@ mod tests {
         };
         let said = Running::read(&bundle).unwrap_err().to_string();
         assert!(said.contains("no run of"), "{said}");
+        write(
+            "running.json",
+            r#"{"place":{"host":"-oProxyCommand=x"},"folder":"x","job":{"process":7}}"#,
+        );
+        let said = Running::read(&bundle).unwrap_err().to_string();
+        assert!(said.contains("is not a host name"), "{said}");
         write(
             "run.sh",
             "cd \"$(dirname \"$0\")\"\necho '{\"planned_steps\": 1}' > out/metrics.jsonl\necho 0 > out/exit_status\n",

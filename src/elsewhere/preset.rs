@@ -50,16 +50,20 @@ impl Preset {
     /// As a person would say it.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Cpu => "two processes without a GPU (a trial)",
+            Self::Cpu => "two processes on the CPU, to try the bundle",
             Self::OneGpu => "one GPU",
-            Self::SeveralGpus => "several GPUs, each with the whole model",
+            Self::SeveralGpus => "several GPUs, each with the whole model (DDP)",
             Self::Zero2 => {
-                "several GPUs, DeepSpeed ZeRO-2 (gradients and optimizer are shared out)"
+                "several GPUs, DeepSpeed ZeRO-2 (gradients and optimizer states are sharded)"
             }
-            Self::Zero3 => "several GPUs, DeepSpeed ZeRO-3 (weights are shared out too)",
-            Self::Fsdp2 => "several GPUs, FSDP2 (weights are shared out)",
-            Self::Machines => "several machines with several GPUs each",
-            Self::Llama2 => "Llama-2-13B, every weight, eight GPUs, ZeRO-2, cosine",
+            Self::Zero3 => "several GPUs, DeepSpeed ZeRO-3 (weights are sharded, too)",
+            Self::Fsdp2 => {
+                "several GPUs, FSDP2 (weights, gradients and optimizer states are sharded)"
+            }
+            Self::Machines => "several machines with several GPUs each (FSDP2)",
+            Self::Llama2 => {
+                "Llama-2-13B, full fine-tuning, eight GPUs, DeepSpeed ZeRO-2, cosine schedule"
+            }
         }
     }
 
@@ -82,17 +86,20 @@ impl Preset {
         let gpus = gpus.unwrap_or(usual_gpus);
         let machines = machines.unwrap_or(usual_machines);
         if !(1..=64).contains(&gpus) || !(1..=256).contains(&machines) {
-            let found = format!("{gpus} on each of {machines}");
-            let words =
-                format!("a run is on 1 to 64 GPUs a machine and 1 to 256 machines, not {found}");
+            let found = format!("{gpus} GPUs on each of {machines} machines");
+            let words = format!(
+                "a run can have 1 to 64 GPUs per machine and 1 to 256 machines, not {found}"
+            );
             return Err(Error::Preset(words));
         }
         if self == Self::OneGpu && (gpus, machines) != (1, 1) {
-            let words = "the preset one-gpu has one GPU: take several-gpus, zero2, zero3 or fsdp2";
+            let words =
+                "the preset one-gpu has one GPU: choose several-gpus, zero2, zero3 or fsdp2";
             return Err(Error::Preset(words.to_owned()));
         }
         if self != Self::Machines && machines != 1 {
-            let words = format!("the preset {} is of one machine: take machines", self.key());
+            let words =
+                format!("the preset {} is for one machine: choose the preset machines", self.key());
             return Err(Error::Preset(words));
         }
         Ok(Layout { parts, gpus, machines })

@@ -7,7 +7,6 @@ use super::results::Learned;
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
-use crate::train;
 use crate::train::config::TrainConfig;
 use crate::train::config::metric::{Metric, Values};
 use crate::train::config::objective::Reference;
@@ -120,9 +119,3 @@ pub fn beside(logged: &EvalMetrics, recomputed: &EvalMetrics) -> Vec<Beside> {
 
 /// How far numbers that are the same may be apart: the sum of rounding in f32 on another machine.
 pub const AGREES: f64 = 2e-3;
-
-impl From<train::rows::RowsError> for Error {
-    fn from(error: train::rows::RowsError) -> Self {
-        Self::Data(error)
-    }
-}

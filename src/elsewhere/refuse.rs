@@ -1,4 +1,4 @@
-//! What cannot be carried over to an engine, found before anything is written: the engine would
+//! What cannot be exported to an engine, found before anything is written: the engine would
 //! stop at it, or would compute something else.
 
 use super::base::Base;
@@ -9,7 +9,7 @@ use crate::train::config::rewards::Rule;
 use crate::train::config::{FDivergence, Method, Objective, TrainConfig};
 use crate::train::rows::Row;
 
-/// The reasons, in words. Empty: it can be carried over.
+/// The reasons, in words. Empty: it can be exported.
 pub(super) fn problems(
     config: &TrainConfig,
     base: &Base,
@@ -34,13 +34,13 @@ pub(super) fn problems(
     }
     if !matches!(config.method, Method::Lora | Method::Full | Method::Bias) {
         found.push(
-            "of the methods lora, full and bias are carried over, and this run has another"
+            "its method is trained only here: runs with method lora, full or bias can be exported"
                 .to_owned(),
         );
     }
     if config.newborn.is_some() {
         found.push(
-            "a model from nothing is only made here: train it first, then name its folder"
+            "a model with new random weights is made only here: pretrain it first, then name its folder"
                 .to_owned(),
         );
     }
@@ -85,7 +85,7 @@ pub(super) fn problems(
     for reward in &config.rewards {
         if let (Rule::Model { .. }, true) = (&reward.rule, config.objective.samples()) {
             found.push(format!(
-                "the reward `{}` is a model of this machine, and only rules are carried over: length, regex, \
+                "the reward `{}` is a model on this machine, and only rules are exported: length, regex, \
                  exact_match, json",
                 reward.title()
             ));
@@ -109,7 +109,9 @@ fn beyond_trl(config: &TrainConfig, engine: &str, found: &mut Vec<String>) {
         ));
     }
     if config.method == Method::Bias {
-        found.push(format!("{engine} cannot train the biases alone; --for trl can"));
+        found.push(format!(
+            "{engine} cannot train the biases alone (method = \"bias\"); --for trl can"
+        ));
     }
     let is_plain = config.f_divergence_type == FDivergence::ReverseKl
         && config.ld_alpha.is_none()
@@ -120,7 +122,7 @@ fn beyond_trl(config: &TrainConfig, engine: &str, found: &mut Vec<String>) {
         ));
     }
     if config.early_stopping_patience > 0 {
-        found.push(format!("early_stopping_patience is carried over to TRL only, not to {engine}"));
+        found.push(format!("early_stopping_patience is exported to TRL only, not to {engine}"));
     }
 }
 
@@ -144,7 +146,7 @@ fn llama_factory(config: &TrainConfig, _rows: &[Row], found: &mut Vec<String>) {
             losses(config, &["simpo"], engine, found);
             if config.cpo_alpha != 0.0 {
                 found.push(
-                    "LLaMA-Factory's simpo is without the loss on chosen answers: cpo_alpha = 0"
+                    "LLaMA-Factory's simpo is without the loss on chosen answers: set cpo_alpha = 0"
                         .to_owned(),
                 );
             }
@@ -165,12 +167,15 @@ fn axolotl(config: &TrainConfig, rows: &[Row], found: &mut Vec<String>) {
         Objective::Cpo => {
             losses(config, &["simpo"], engine, found);
             if config.cpo_alpha != 0.0 {
-                found.push("Axolotl's simpo is carried over without the loss on chosen answers: cpo_alpha = 0".to_owned());
+                found.push(
+                    "Axolotl's simpo is without the loss on chosen answers: set cpo_alpha = 0"
+                        .to_owned(),
+                );
             }
         }
         Objective::Grpo | Objective::Rloo | Objective::Reward => {
             let name = config.objective.facts().name;
-            found.push(format!("{name} is not carried over to {engine}; --for trl has it"));
+            found.push(format!("{name} is not exported to {engine}; --for trl has it"));
         }
         _ => {}
     }

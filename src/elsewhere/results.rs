@@ -74,7 +74,7 @@ impl Trained {
     }
 }
 
-const ADAPTER: &str = "adapter_config.json";
+pub(super) const ADAPTER: &str = "adapter_config.json";
 const STATE: &str = "trainer_state.json";
 
 /// Looks into a folder, its `out`, and their checkpoints.
@@ -170,7 +170,8 @@ fn checkpoints(room: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read_json(path: &Path) -> Option<Value> {
+/// `None`: it is not there, or no JSON.
+pub(super) fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 

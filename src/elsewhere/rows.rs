@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::engine::Engine;
 use crate::data::forms::{Content, Understood};
-use crate::data::pair::{Message, Text};
+use crate::data::pair::{Message, PreferencePair, Text};
 use crate::data::split;
 use crate::data::split::Split;
 use crate::train::config::TrainConfig;
@@ -94,17 +94,20 @@ fn messages(text: &Text, role: &str) -> Vec<Message> {
     }
 }
 
+/// The prompt as `messages`, and the two answers as the last message of each.
+fn put_pair(pair: &PreferencePair, fields: &mut Map<String, Value>) {
+    fields.insert("messages".to_owned(), json!(messages(&pair.prompt, "user")));
+    let last = |text: &Text| json!(messages(text, "assistant").last());
+    fields.insert("chosen".to_owned(), last(&pair.chosen));
+    fields.insert("rejected".to_owned(), last(&pair.rejected));
+}
+
 /// One list of `messages`, with `chosen`, `rejected` and `kto_tag` beside it: its `sharegpt` form with
 /// the tags of `OpenAI`.
 fn llama_factory(row: &Understood) -> Value {
     let mut fields = Map::new();
     match &row.content {
-        Content::Preference(pair) => {
-            fields.insert("messages".to_owned(), json!(messages(&pair.prompt, "user")));
-            let last = |text: &Text| json!(messages(text, "assistant").last());
-            fields.insert("chosen".to_owned(), last(&pair.chosen));
-            fields.insert("rejected".to_owned(), last(&pair.rejected));
-        }
+        Content::Preference(pair) => put_pair(pair, &mut fields),
         Content::Completion { prompt, completion } => {
             let mut all = messages(prompt, "user");
             all.extend(messages(completion, "assistant"));
@@ -128,12 +131,7 @@ fn llama_factory(row: &Understood) -> Value {
 fn axolotl(row: &Understood, config: &TrainConfig) -> Value {
     let mut fields = Map::new();
     match &row.content {
-        Content::Preference(pair) => {
-            fields.insert("messages".to_owned(), json!(messages(&pair.prompt, "user")));
-            let last = |text: &Text| json!(messages(text, "assistant").last());
-            fields.insert("chosen".to_owned(), last(&pair.chosen));
-            fields.insert("rejected".to_owned(), last(&pair.rejected));
-        }
+        Content::Preference(pair) => put_pair(pair, &mut fields),
         Content::Completion {
             prompt: Text::Plain(prompt),
             completion: Text::Plain(completion),

@@ -180,7 +180,7 @@ pub(super) fn readme(engine: Engine, layout: Layout, base: &Base, notes: &[Strin
             "The model comes from the Hub at the first start; without a network, first:\n\n    {fetch}\n"
         )
     } else {
-        format!("The model is the folder {} in the settings.\n", base.name)
+        format!("The model is not downloaded: the settings name the folder {}.\n", base.name)
     };
     let start = match engine {
         Engine::HfJobs => {
@@ -205,7 +205,7 @@ pub(super) fn readme(engine: Engine, layout: Layout, base: &Base, notes: &[Strin
         "# A run for {}\n\n\
          Made by Tuning Fork. `manifest.json` says what it is made of.\n\n\
          ## Start it\n\n    {install}\n{start}\n\n{get}\n\
-         ## Take its results back\n\n    tuning-fork import-run .\n\n\
+         ## Import its results\n\n    tuning-fork import-run .\n\n\
          in this folder, with `out` in it.\n{notes}",
         engine.name()
     )

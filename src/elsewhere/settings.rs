@@ -54,14 +54,18 @@ pub(super) fn trl(
     log_and_save(config, held_out, &mut keys);
     objective(config, rows, &mut keys);
     if config.sample_steps > 0 && !config.objective.samples() {
-        notes.push("answers to a fixed prompt (sample_steps) are only written here".to_owned());
+        notes.push(
+            "answers to a fixed prompt (sample_steps) are generated only in runs here".to_owned(),
+        );
     }
     if config.objective.samples() && config.held_out_share > 0.0 {
-        notes.push("GRPO and RLOO train on all prompts there: none is held out".to_owned());
+        notes.push(
+            "GRPO and RLOO train on all prompts there: none are held out for evaluation".to_owned(),
+        );
     }
     if config.rewards.iter().any(|reward| reward.rule.kind() == "regex") {
         notes.push(
-            "patterns of rewards are read by Python's re there, which knows most of what is known here"
+            "regex rewards use Python's re there, which does not have all of the syntax that is allowed here"
                 .to_owned(),
         );
     }
@@ -155,11 +159,14 @@ fn log_and_save(config: &TrainConfig, held_out: usize, keys: &mut Keys) {
     keys.put("eval_strategy", if evaluates { "steps" } else { "no" });
     keys.maybe("eval_steps", evaluates.then_some(config.eval_steps));
     keys.put("save_strategy", "steps");
-    let save = if config.save_steps == 0 { NEVER } else { config.save_steps };
     let takes_best = evaluates && config.load_best_model_at_end;
     // transformers saves only where it evaluates, if the best checkpoint is wanted.
-    let save = if takes_best { save.min(NEVER).next_multiple_of(config.eval_steps) } else { save };
-    let save = if takes_best && config.save_steps == 0 { config.eval_steps } else { save };
+    let save = match (config.save_steps, takes_best) {
+        (0, false) => NEVER,
+        (0, true) => config.eval_steps,
+        (steps, false) => steps,
+        (steps, true) => steps.min(NEVER).next_multiple_of(config.eval_steps),
+    };
     keys.put("save_steps", save);
     keys.put("save_total_limit", 3);
     keys.put("load_best_model_at_end", takes_best);

@@ -173,7 +173,7 @@ fn what_an_engine_would_stop_at_is_refused_before_anything_is_written() {
         ),
         (TrainConfig { use_weighting: true, ..dpo() }, Engine::Axolotl, "--for trl has all"),
         (TrainConfig { method: Method::Bias, ..dpo() }, Engine::Axolotl, "biases alone"),
-        (room.config(Objective::Reward), Engine::Axolotl, "not carried over to Axolotl"),
+        (room.config(Objective::Reward), Engine::Axolotl, "not exported to Axolotl"),
     ] {
         let said = room.refused(config, engine);
         assert!(said.contains(words), "{said}");
@@ -185,11 +185,11 @@ fn what_an_engine_would_stop_at_is_refused_before_anything_is_written() {
     let model = Reward::of(Rule::Model { path: PathBuf::from("judge"), label: None });
     let grpo = TrainConfig { rewards: vec![model], ..TrainConfig::suggested(Objective::Grpo) };
     let grpo = TrainConfig { model: dpo().model, data: dpo().data, ..grpo };
-    assert!(room.refused(grpo, Engine::Trl).contains("only rules are carried over"));
+    assert!(room.refused(grpo, Engine::Trl).contains("only rules are exported"));
     let mut order = room.order(dpo(), Engine::Trl, Preset::OneGpu);
     order.given = vec!["lora_rank=8".to_owned()];
     let said = bundle::make(&order, &Quiet).unwrap_err().to_string();
-    assert!(said.contains("`lora_rank` is no setting of TRL 1.16 for DPO"), "{said}");
+    assert!(said.contains("`lora_rank` is not a setting of TRL 1.16 for DPO"), "{said}");
     order.given = vec!["bf16=false".to_owned()];
     let made = bundle::make(&order, &Quiet).unwrap();
     assert!(text(&made, "config.yaml").contains("bf16: false\n"));
@@ -307,5 +307,5 @@ fn results_without_a_bundle_say_what_is_missing() {
     copied(&results(), &damaged);
     files::write_atomic(&damaged.join("manifest.json"), b"{\"made_by\": ").unwrap();
     let said = taken(&room, &damaged, None).unwrap_err().to_string();
-    assert!(said.contains("is no manifest of a bundle"), "{said}");
+    assert!(said.contains("is not the manifest of a bundle"), "{said}");
 }

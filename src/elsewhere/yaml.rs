@@ -30,7 +30,7 @@ fn nested(value: &Value, depth: usize, text: &mut String) {
             for item in items {
                 let mut one = String::new();
                 match item {
-                    Value::Object(keys) => block(keys, depth + 2, &mut one),
+                    Value::Object(keys) if !keys.is_empty() => block(keys, depth + 2, &mut one),
                     other => one = format!("{}{}\n", "  ".repeat(depth + 2), inline(other)),
                 }
                 text.push_str(&"  ".repeat(depth + 1));
@@ -86,7 +86,21 @@ fn words(text: &str) -> String {
     let begins =
         text.starts_with(|first: char| first.is_ascii_alphabetic() || "_/.".contains(first));
     let is_word = begins && text.chars().all(is_plain) && !text.ends_with('.') && !is_taken(text);
-    if is_word { text.to_owned() } else { Value::from(text).to_string() }
+    if is_word {
+        return text.to_owned();
+    }
+    // JSON leaves these as they are; YAML ends a line there, or refuses them.
+    let is_odd =
+        |letter| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+    let mut quoted = String::new();
+    for letter in Value::from(text).to_string().chars() {
+        if is_odd(letter) {
+            quoted.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            quoted.push(letter);
+        }
+    }
+    quoted
 }
 
 /// What YAML 1.1 reads as something else than text.
@@ -108,7 +122,7 @@ mod tests {
         let Value::Object(keys) = json!({
             "learning_rate": 1e-5, "beta": 0.1, "r": 8, "big": 1e9, "none": null, "off": false,
             "strategy": "no", "mixed_precision": "bf16", "model": "org/name", "revision": "1e5",
-            "pattern": ".*\\.q_proj", "path": "./data", "loss": ["sigmoid", "sft"],
+            "pattern": ".*\\.q_proj", "odd": "a\u{85}b\u{2028}", "path": "./data", "loss": ["sigmoid", "sft"],
             "kwargs": {"num_cycles": 3.0}, "empty": {},
             "datasets": [{"path": "a b", "type": "x"}, {"path": "c"}],
         }) else {
@@ -117,7 +131,7 @@ mod tests {
         // Read back by PyYAML's safe_load as the same values: tests/reference/check_bundles.py
         let expected = "learning_rate: 1.0e-5\nbeta: 0.1\nr: 8\nbig: 1.0e+9\nnone: null\n\"off\": false\n\
              strategy: \"no\"\nmixed_precision: bf16\nmodel: org/name\nrevision: \"1e5\"\n\
-             pattern: \".*\\\\.q_proj\"\npath: ./data\nloss: [sigmoid, sft]\nkwargs:\n  num_cycles: 3.0\n\
+             pattern: \".*\\\\.q_proj\"\nodd: \"a\\u0085b\\u2028\"\npath: ./data\nloss: [sigmoid, sft]\nkwargs:\n  num_cycles: 3.0\n\
              empty: {}\ndatasets:\n  - path: \"a b\"\n    type: x\n  - path: c\n";
         assert_eq!(document(&keys), expected);
     }

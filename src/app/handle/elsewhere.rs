@@ -43,8 +43,7 @@ impl Workbench {
         }
         self.state.notices.clear(PanelId::Train);
         let Some(open) = &self.project else { return };
-        let id = runs::new_imported_id(&open.folder, self.host.now());
-        let run_dir = runs::runs_dir(&open.folder).join(id);
+        let run_dir = runs::new_imported_dir(&open.folder, self.host.now());
         let order =
             ImportOrder { results, bundle: None, run_file: None, run_dir, recomputes: true };
         self.start(ImportRun::default(), order);

@@ -9,7 +9,7 @@ use crate::app::tasks::measure_run::load_with_adapter;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::adapter_files::merge::Merged;
+use crate::llm::adapter_files::parts::Merged;
 use crate::llm::adapter_files::{gguf_lora, merge};
 use crate::llm::card::ModelSource;
 use crate::state::command::{AdapterForm, Command, TrainCommand, WindowCommand};

@@ -1,4 +1,4 @@
-//! Takes results of another engine back as a run of the project.
+//! Imports results of another engine as a run of the project.
 
 use crate::app::Workbench;
 use crate::app::services::Services;
@@ -32,7 +32,7 @@ impl Work for ImportRun {
         takes_processor: true,
         gives_way: true,
         on_closing: OnClosing::Wait,
-        ..Rules::short("Taking results back")
+        ..Rules::short("Importing results")
     };
 
     fn run(
@@ -55,7 +55,7 @@ impl Task<Workbench> for ImportRun {
         app.list_runs();
         app.state.train.left_tab = LeftTab::Runs;
         let mut summary =
-            format!("{} steps of {} are among the runs", imported.steps_done, imported.engine);
+            format!("Imported as a run: {} steps of {}", imported.steps_done, imported.engine);
         for words in imported.words().iter().chain(&imported.notes) {
             summary.push_str("\n• ");
             summary.push_str(words);
@@ -64,13 +64,9 @@ impl Task<Workbench> for ImportRun {
     }
 
     fn failed(self, error: elsewhere::Error, app: &mut Workbench) {
-        let is_stopped = matches!(
-            error,
-            elsewhere::Error::Cancelled | elsewhere::Error::Train(crate::train::Error::Cancelled)
-        );
-        if !is_stopped {
-            let notice = Notice::error(PanelId::Train, "The results were not taken back", &error);
-            app.state.notices.push(notice.remedy("Take results back…", TrainCommand::TakeResults));
+        if !error.is_stop() {
+            let notice = Notice::error(PanelId::Train, "The results were not imported", &error);
+            app.state.notices.push(notice.remedy("Import results…", TrainCommand::TakeResults));
         }
     }
 
@@ -84,7 +80,7 @@ impl Task<Workbench> for ImportRun {
         Some(Activity {
             fraction: (*total > 0).then(|| *done as f32 / *total as f32),
             stop: Some(Command::Train(TrainCommand::StopTakingBack)),
-            ..Activity::new("Taking results back", what)
+            ..Activity::new("Importing results", what)
         })
     }
 }

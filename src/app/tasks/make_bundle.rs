@@ -10,7 +10,6 @@ use crate::jobs::{Checks, Progress};
 use crate::state::command::{TrainCommand, WindowCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::train::config::TrainConfig;
 
 pub struct MakeBundle;
 
@@ -38,13 +37,13 @@ impl Work for MakeBundle {
     const RULES: Rules = Rules { on_closing: OnClosing::Wait, ..Rules::short("Making the bundle") };
 
     fn run(
-        BundleToMake { order, rows }: BundleToMake,
+        BundleToMake { mut order, rows }: BundleToMake,
         _services: &Services,
         progress: &dyn Progress<()>,
     ) -> Result<Made, BundleError> {
         let made = rows.as_file(|data| {
-            let config = TrainConfig { data: data.to_owned(), ..order.config.clone() };
-            elsewhere::make(&Order { config, ..order.clone() }, &Checks(progress))
+            order.config.data = data.to_owned();
+            elsewhere::make(&order, &Checks(progress))
         });
         Ok(made.map_err(BundleError::Rows)??)
     }
@@ -52,7 +51,7 @@ impl Work for MakeBundle {
 
 impl Task<Workbench> for MakeBundle {
     fn done(self, made: Made, app: &mut Workbench) {
-        let mut summary = format!("The bundle for {} is made", made.engine.name());
+        let mut summary = format!("The bundle for {} was made", made.engine.name());
         for note in &made.notes {
             summary.push_str("\n• ");
             summary.push_str(note);

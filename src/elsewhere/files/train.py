@@ -85,14 +85,28 @@ def sha256_of(path):
     return digest.hexdigest()
 
 
+def weights_files(folder):
+    """The files that transformers loads: the one, or the shards that the index names. Not others beside them."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / name for name in sorted(set(names))]
+    return sorted(folder.glob("*.safetensors"))
+
+
 def weights_hash(name, revision):
     """The hash of a model's weights: of its file, or of its shards' hashes by name."""
     folder = Path(name)
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=["*.safetensors"]))
-    hashes = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+        wanted = ["*.safetensors", "model.safetensors.index.json"]
+        # Mistral's repositories have the same weights twice.
+        twice = ["consolidated*"]
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=wanted, ignore_patterns=twice))
+    hashes = [sha256_of(path) for path in weights_files(folder)]
     if len(hashes) < 2:
         return hashes[0] if hashes else None
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -227,7 +241,7 @@ def write_record(trainer, args, base_sha256, secs):
         "per_device_eval_batch_size": args.per_device_eval_batch_size,
         "device": torch.cuda.get_device_name(0) if has_gpu else platform.processor() or platform.machine(),
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if has_gpu else None,
-        "dtype": str(args.bf16 and "bfloat16" or args.fp16 and "float16" or "float32"),
+        "dtype": "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32",
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
