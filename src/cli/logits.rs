@@ -68,7 +68,7 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     let mut tensors = Tensors::new();
     let is_decoder = !is_encoder_folder(&folder) && !is_pair_folder(&folder);
     if args.adapter.is_some() && !is_decoder {
-        bail!("{} is no decoder: --adapter goes with decoders here; leave it out", args.model);
+        bail!("{} is not a decoder, and --adapter is for decoders: leave it out", args.model);
     }
     if is_encoder_folder(&folder) {
         of_encoder(&folder, &rows, &mut tensors)?;

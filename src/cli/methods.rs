@@ -41,7 +41,7 @@ pub struct MethodsArgs {
     rates: Vec<String>,
 
     /// A folder for the runs and methods.csv; without it, a new one under runs/ in the current folder. A
-    /// comparison that was stopped goes on in its folder
+    /// comparison that was stopped continues in its folder
     #[arg(long)]
     out: Option<PathBuf>,
 
@@ -93,7 +93,10 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
     let given = run_file::read(&args.run)?;
     if given.newborn.is_some() || given.objective.reads_texts() {
         let name = given.objective.facts().name;
-        bail!("methods are compared on a decoder that is there, and this run file is of {name}");
+        bail!(
+            "methods are compared on a decoder that exists already and writes texts, and this run file is for \
+             {name}"
+        );
     }
     let rates = rates(&args.rates)?;
     let mut configs = Vec::new();
@@ -126,7 +129,7 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
         }
         outcomes.push(outcome);
         loaded = Some((weights, model));
-        // After each: what is done is seen though the next one is stopped.
+        // After each method: what is done is there even where the next one is stopped.
         write_csv(&folder.join("methods.csv"), &outcomes)?;
     }
     if args.json {
@@ -137,7 +140,7 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The run file with a method. Nothing else is another.
+/// The run file with a method. Nothing else changes.
 fn with_method(given: &TrainConfig, name: &str) -> anyhow::Result<TrainConfig> {
     let known = METHODS.iter().find(|(known, _)| *known == name);
     let Some((_, change)) = known else {
@@ -164,7 +167,7 @@ fn rates(given: &[String]) -> anyhow::Result<Vec<(String, f64)>> {
     rates.collect()
 }
 
-/// One run; a run that is in the folder already goes on, or is read.
+/// One run; a run that is in the folder already is resumed, or read where it is complete.
 fn one(model: &Model, name: &str, config: TrainConfig, run_dir: &Path) -> Outcome {
     let mut outcome = Outcome {
         method: name.to_owned(),
@@ -285,15 +288,24 @@ fn table(outcomes: &[Outcome]) -> Vec<String> {
 }
 
 fn write_csv(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let number = |value: Option<f64>| value.map_or_else(String::new, |it| it.to_string());
     let count = |value: Option<u64>| value.map_or_else(String::new, |it| it.to_string());
-    let mut text =
-        "method,trained_parameters,peak_memory_bytes,secs,learning_rate,steps,loss,eval_loss,\
-                    eval_accuracy,run_dir,problem\n"
-            .to_owned();
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record([
+        "method",
+        "trained_parameters",
+        "peak_memory_bytes",
+        "secs",
+        "learning_rate",
+        "steps",
+        "loss",
+        "eval_loss",
+        "eval_accuracy",
+        "run_dir",
+        "problem",
+    ])?;
     for outcome in outcomes {
-        let cells = [
+        table.write_record([
             outcome.method.clone(),
             count(outcome.parameters),
             count(outcome.memory),
@@ -303,13 +315,12 @@ fn write_csv(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
             number(outcome.loss),
             number(outcome.held_out_loss),
             number(outcome.held_out_accuracy),
-            quoted(&outcome.folder.display().to_string()),
-            quoted(outcome.problem.as_deref().unwrap_or_default()),
-        ];
-        text.push_str(&cells.join(","));
-        text.push('\n');
+            outcome.folder.display().to_string(),
+            outcome.problem.clone().unwrap_or_default(),
+        ])?;
     }
-    files::write_atomic(path, text.as_bytes())
+    let bytes = table.into_inner().map_err(|err| err.into_error())?;
+    files::write_atomic(path, &bytes)
         .with_context(|| format!("{} could not be written", path.display()))
 }
 

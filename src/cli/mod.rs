@@ -148,13 +148,13 @@ pub enum Command {
     /// Train the same rows with several methods in turn, and compare what each took and learned
     CompareMethods(methods::MethodsArgs),
 
-    /// Make a run into a folder that TRL, LLaMA-Factory, Axolotl or Hugging Face Jobs runs
+    /// Export a run as a folder that TRL, LLaMA-Factory, Axolotl or Hugging Face Jobs can run
     Bundle(bundle::BundleArgs),
 
     /// Start such a folder here or on a host, and follow it
     RunOn(run_on::RunOnArgs),
 
-    /// Take the results of such a run back as a run of the project
+    /// Import the results of such a run as a run of the project
     ImportRun(import_run::ImportRunArgs),
 
     /// Make an adapter into a merged model, or into a file for llama.cpp

@@ -17,11 +17,11 @@ pub struct ProbeArgs {
     #[arg(long)]
     model: Option<String>,
 
-    /// The key that it wants
+    /// The API key that it wants
     #[arg(long)]
     key: Option<String>,
 
-    /// So long it may take for one answer
+    /// How long it may take to answer one request, at most
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     most_seconds: u64,
 

@@ -13,7 +13,7 @@ use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::{FileState, ItemState, QueueEvent};
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::LoadEvent;
-use crate::llm::adapter_files::merge::Merged;
+use crate::llm::adapter_files::parts::Merged;
 
 /// One bar that changes its words and its scale during the work.
 pub struct Bar {

@@ -16,7 +16,7 @@ use super::out;
 use crate::jobs::{self, Job, JobEnd, Quiet};
 use crate::lecture::questions::{self, Questions};
 use crate::room::address::{Address, addresses};
-use crate::room::ballots::{Counts, Room, Tally};
+use crate::room::ballots::{Counts, MOST_QUESTIONS, Room, Tally};
 use crate::room::coding;
 use crate::room::qr::QrCode;
 use crate::room::question::Question;
@@ -27,9 +27,6 @@ use crate::study::item::Role;
 use crate::study::log::Use;
 use crate::web::listen::{ListenError, Place};
 use crate::words::counted;
-
-/// As many questions as a room takes.
-const MOST_TEXTS: usize = 500;
 
 #[derive(Debug, Args)]
 pub struct RoomArgs {
@@ -103,12 +100,15 @@ pub fn run(args: &RoomArgs) -> anyhow::Result<()> {
             break;
         }
     }
+    let beside = if file.is_dir() { file.join("phones") } else { file.to_owned() };
+    let room = hall.room.clone();
+    // Whatever the study says of them, the votes are on the disk first.
+    hall.end(&free_name(args.out.as_deref(), &beside))?;
     if let Some(folder) = &mut study {
-        hall.room.take_away();
         let now = shared::now()?;
         let digits: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
-        let merged =
-            coding::take_votes(folder, &hall.room.asked(), &format!("room-{digits}"), &now)?;
+        let merged = coding::take_votes(folder, &room.asked(), &format!("room-{digits}"), &now)
+            .context("the votes could not be taken into the study")?;
         let added = merged.iter().map(|merged| merged.added).sum::<usize>();
         if args.json {
             out::json(&json!({"event": "coded", "coders": merged.len(), "verdicts": added}))?;
@@ -118,8 +118,7 @@ pub fn run(args: &RoomArgs) -> anyhow::Result<()> {
             out::line(&format!("{verdicts} of {coders} are in the study"))?;
         }
     }
-    let beside = if file.is_dir() { file.join("phones") } else { file.to_owned() };
-    hall.end(&free_name(args.out.as_deref(), &beside))
+    Ok(())
 }
 
 /// A study's texts as questions, in the order of its file.
@@ -131,14 +130,15 @@ fn of_study(folder: &Folder, variable: Option<&str>) -> anyhow::Result<Questions
         }
         None => coding::first_variable(folder).map_err(anyhow::Error::msg)?,
     };
-    let coded = (0..folder.items.len()).filter(|at| folder.items[*at].role == Role::Coding);
-    let questions = coded.take(MOST_TEXTS).map(|at| {
+    let is_coded = |at: &usize| folder.items[*at].role == Role::Coding;
+    let coded: Vec<usize> = (0..folder.items.len()).filter(is_coded).collect();
+    let questions = coded.iter().take(MOST_QUESTIONS).map(|&at| {
         let text = &folder.items[at].id;
         coding::question(folder, at, place).map_err(|why| anyhow::anyhow!("text {text}: {why}"))
     });
     let questions = questions.collect::<anyhow::Result<Vec<_>>>()?;
-    if folder.items.len() > MOST_TEXTS {
-        out::note(&format!("A room is asked at most {MOST_TEXTS} texts: the first ones"));
+    if coded.len() > MOST_QUESTIONS {
+        out::note(&format!("A room is asked at most {MOST_QUESTIONS} texts: the first ones"));
     }
     Ok(Questions { title: folder.study.name.clone(), questions })
 }

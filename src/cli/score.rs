@@ -23,9 +23,9 @@ use crate::data::table::{Place, Report};
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
-use crate::llm::Model;
 use crate::llm::generate::score;
 use crate::llm::generate::score::Scoring;
+use crate::llm::{Adapter, Model};
 use crate::words::counted;
 
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let encoded = rows
         .iter()
         .map(|row| {
-            encode(&model, row)
+            encode((&model, adapter.as_ref()), row)
                 .map_err(|err| report.error(row.place, None, format!("{err:#}")).into())
         })
         .collect::<anyhow::Result<Vec<Encoded>>>()?;
@@ -242,7 +242,7 @@ fn asked(index: usize, row: &Fields, stanza: Option<&Stanza>) -> Result<Asks, Pr
     read.rows.pop().map(|row| Asks::Row(Box::new(row))).ok_or_else(undecided)
 }
 
-fn encode(model: &Model, row: &Row) -> anyhow::Result<Encoded> {
+fn encode((model, adapter): (&Model, Option<&Adapter>), row: &Row) -> anyhow::Result<Encoded> {
     let encoded = match &row.asks {
         Asks::Ids(ids) => Encoded { ids: ids.clone(), completion_start: None },
         Asks::Row(said) => encode_row(model, row.place, said)?,
@@ -251,7 +251,7 @@ fn encode(model: &Model, row: &Row) -> anyhow::Result<Encoded> {
         bail!("there is no token to score");
     }
     // Found now, and not after an hour of scoring what comes before.
-    let (count, context) = (encoded.ids.len(), model.config().context_length);
+    let (count, context) = (encoded.ids.len(), model.context_with(adapter));
     if count > context {
         bail!("it has {count} tokens, and the model reads {context} at most");
     }

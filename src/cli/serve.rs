@@ -41,11 +41,11 @@ pub struct ServeArgs {
     #[arg(long)]
     key: Option<String>,
 
-    /// So many requests may wait while another one is computed
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
-    queue: usize,
+    /// How many requests may wait while another one is computed
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    queue: u32,
 
-    /// So long a request may be computed
+    /// How long the answer to one request may be computed, at most
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..))]
     most_seconds: u64,
 
@@ -76,7 +76,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let settings = Settings {
         place: Place { ip: args.host, port: args.port },
         key,
-        most_waiting: args.queue,
+        most_waiting: args.queue as usize,
         most_time: Duration::from_secs(args.most_seconds),
         ..Settings::default()
     };
@@ -154,7 +154,8 @@ impl Screen<'_> {
                 let rest = format!("{tokens} read, {} written, {secs:.2} s", usage.answer);
                 let rest = match status {
                     200 => rest,
-                    499 => "whoever asked has left".to_owned(),
+                    499 => "the client has left".to_owned(),
+                    500.. => "not answered".to_owned(),
                     _ => "refused".to_owned(),
                 };
                 out::line(&format!("{status} {path}: {rest}"))?;

@@ -1,4 +1,5 @@
-//! `tuning-fork train` for models that learn from texts: labels, numbers, hidden words.
+//! `tuning-fork train` for models that learn from texts: labels, numbers, hidden words, answers of
+//! encoder-decoders.
 
 use std::path::{Path, PathBuf};
 

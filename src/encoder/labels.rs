@@ -22,6 +22,17 @@ pub enum Problem {
     Regression,
 }
 
+impl Problem {
+    /// What `config.json` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneLabel => "single_label_classification",
+            Self::ManyLabels => "multi_label_classification",
+            Self::Regression => "regression",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// In the order of the outputs: `LABEL_0` where the file names none, as in transformers.

@@ -98,18 +98,12 @@ impl Network {
     /// Fails where the network cannot read a text.
     pub fn check(&self, text: Tokens<'_>) -> Result<(), Error> {
         let Tokens { ids, kinds, visible } = text;
-        if ids.is_empty() {
-            return Err(Error::NoTokens);
-        }
         if let Some(longest) = self.description.longest
             && ids.len() > longest
         {
             return Err(Error::TooLong { tokens: ids.len(), longest });
         }
-        let known = self.description.vocabulary;
-        if let Some(id) = ids.iter().copied().find(|id| *id as usize >= known) {
-            return Err(Error::Token { id, known });
-        }
+        check_ids(ids, self.description.vocabulary)?;
         let lengths = [kinds.map(<[u32]>::len), visible.map(<[bool]>::len)];
         if let Some(found) = lengths.into_iter().flatten().find(|len| *len != ids.len()) {
             return Err(Error::Lengths { ids: ids.len(), found });
@@ -389,4 +383,15 @@ fn block(it: &Description, store: &Store, index: usize) -> Result<Block, llm::Er
         window: it.windows.get(index).copied().flatten(),
         turn: it.turns.get(index).copied(),
     })
+}
+
+/// Fails where a network that knows so many tokens cannot read these ids.
+pub(crate) fn check_ids(ids: &[u32], known: usize) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Err(Error::NoTokens);
+    }
+    match ids.iter().copied().find(|id| *id as usize >= known) {
+        Some(id) => Err(Error::Token { id, known }),
+        None => Ok(()),
+    }
 }

@@ -79,12 +79,12 @@ impl Store {
                 return Err(llm::Error::adapter(adapter, problem));
             };
             let (found, [outputs, inputs]) = (self.files.find(&name)?.shape, change.shape);
-            let fits =
-                change.a.len() == change.rank * inputs && change.b.len() == change.rank * outputs;
+            let Change { a, b, rank, .. } = &change;
+            let fits = *rank > 0 && a.len() == rank * inputs && b.len() == rank * outputs;
             if found != change.shape || !fits {
                 let problem = format!(
-                    "{module} is changed as {outputs} x {inputs}, and the model's layer is {found:?}: the \
-                     adapter is of another model"
+                    "{module} is {outputs} x {inputs} in the adapter, and {found:?} in the model: the adapter \
+                     is damaged or of another model"
                 );
                 return Err(llm::Error::adapter(adapter, problem));
             }

@@ -190,9 +190,8 @@ impl Model {
             Positions::All => 0..ids.len(),
             Positions::From(first) => first.min(ids.len())..ids.len(),
         };
-        self.check_after(ids, cache.len() + ids.len(), adapter)?;
+        self.begin(ids, cache, adapter)?;
         let scores = jobs::in_pool(|| {
-            self.begin_with(cache, adapter)?;
             let hidden = self.run(ids, cache, adapter, wanted.clone())?;
             Ok::<_, Error>(self.transformer.score(&self.config, &hidden, adapter)?)
         })?;
@@ -472,65 +471,71 @@ impl Model {
         self.config.context_length.saturating_sub(adapter.map_or(0, Adapter::virtual_tokens))
     }
 
-    /// As [`Self::check`], where the virtual tokens of an adapter stand before them.
+    /// Fails where a text of so many tokens does not fit into the context, in which the virtual tokens of an
+    /// adapter's soft prompt stand before it.
+    pub fn check_fits(&self, tokens: usize, adapter: Option<&Adapter>) -> Result<(), Error> {
+        let needed = tokens + adapter.map_or(0, Adapter::virtual_tokens);
+        let context = self.config.context_length;
+        if needed > context { Err(Error::ContextFull { needed, context }) } else { Ok(()) }
+    }
+
+    /// Fails unless `ids` are of this model and a text of `needed` tokens fits: see [`Self::check_fits`].
     pub(crate) fn check_after(
         &self,
         ids: &[u32],
         needed: usize,
         adapter: Option<&Adapter>,
     ) -> Result<(), Error> {
-        self.check(ids, needed + adapter.map_or(0, Adapter::virtual_tokens))
+        if ids.is_empty() {
+            return Err(Error::NoTokens);
+        }
+        self.check_fits(needed, adapter)?;
+        let vocab_size = self.config.vocab_size;
+        match ids.iter().find(|id| **id as usize >= vocab_size) {
+            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    /// Before `ids` are run after what the cache holds: [`Self::check_after`] and [`Self::begin_with`].
+    pub(crate) fn begin(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
+        self.check_after(ids, cache.len() + ids.len(), adapter)?;
+        self.begin_with(cache, adapter)
     }
 
     /// Puts the virtual tokens of an adapter's soft prompt before what is run next, where the cache holds
     /// nothing yet. What another one left there is forgotten.
-    pub(crate) fn begin_with(
-        &self,
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-    ) -> Result<(), Error> {
+    fn begin_with(&self, cache: &mut KvCache, adapter: Option<&Adapter>) -> Result<(), Error> {
         let soft = adapter.and_then(Adapter::soft);
         if !cache.is_empty() || cache.front_of() == soft.map(SoftPrompt::id) {
             return Ok(());
         }
         cache.clear();
         let Some(soft) = soft else { return Ok(()) };
-        match soft.kind {
-            SoftKind::Prompt => {
-                let run = || {
+        jobs::in_pool(|| {
+            match soft.kind {
+                SoftKind::Prompt => {
                     let transformer = &self.transformer;
-                    transformer.run(&self.config, &soft.ids(), cache, adapter, 0..0, None)
-                };
-                jobs::in_pool(run)?;
-            }
-            SoftKind::Prefix => {
-                let layers = self.transformer.layers.len();
-                let prefix = soft.keys_values(layers)?;
-                for layer in 0..layers {
-                    let [keys, values] = [0, 1].map(|part| prefix.of_layer(layer, part));
-                    cache.layer_mut(layer).append(&keys, &values);
+                    transformer.run(&self.config, &soft.ids(), cache, adapter, 0..0, None)?;
                 }
-                cache.advance(soft.tokens());
+                SoftKind::Prefix => {
+                    let layers = self.transformer.layers.len();
+                    let prefix = soft.keys_values(layers)?;
+                    for layer in 0..layers {
+                        let [keys, values] = [0, 1].map(|part| prefix.of_layer(layer, part));
+                        cache.layer_mut(layer).append(&keys, &values);
+                    }
+                    cache.advance(soft.tokens());
+                }
             }
-        }
-        cache.set_front(Some(soft.id()));
-        Ok(())
-    }
-
-    /// Fails unless `ids` are of this model and a sequence of `needed` tokens fits.
-    pub(crate) fn check(&self, ids: &[u32], needed: usize) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Err(Error::NoTokens);
-        }
-        let context = self.config.context_length;
-        if needed > context {
-            return Err(Error::ContextFull { needed, context });
-        }
-        let vocab_size = self.config.vocab_size;
-        match ids.iter().find(|id| **id as usize >= vocab_size) {
-            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(()),
-        }
+            cache.set_front(soft.id());
+            Ok::<_, Error>(())
+        })
     }
 }
 

@@ -56,43 +56,26 @@ impl Client {
     }
 
     pub fn get(&self, path: &str) -> Result<Value, RemoteError> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("Authorization", format!("Bearer {key}"));
-        }
-        self.read(path, request.call())
+        let request = self.with_key(self.agent.get(format!("{}{path}", self.base)));
+        json_of(path, &self.text(path, request.call())?)
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
-        let text = self.post_text(path, body)?;
-        serde_json::from_str(&text).map_err(|_why| RemoteError::Answer {
-            path: path.to_owned(),
-            problem: format!("no JSON, but {:?}", shown(&text)),
-        })
+        json_of(path, &self.post_text(path, body)?)
     }
 
     /// The answer as it came, such as a stream of events.
     pub fn post_text(&self, path: &str, body: &Value) -> Result<String, RemoteError> {
-        let mut request = self
-            .agent
-            .post(format!("{}{path}", self.base))
-            .header("Content-Type", "application/json");
-        if let Some(key) = &self.key {
-            request = request.header("Authorization", format!("Bearer {key}"));
-        }
+        let request = self.with_key(self.agent.post(format!("{}{path}", self.base)));
+        let request = request.header("Content-Type", "application/json");
         self.text(path, request.send(body.to_string()))
     }
 
-    fn read(
-        &self,
-        path: &str,
-        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Value, RemoteError> {
-        let text = self.text(path, answered)?;
-        serde_json::from_str(&text).map_err(|_why| RemoteError::Answer {
-            path: path.to_owned(),
-            problem: format!("no JSON, but {:?}", shown(&text)),
-        })
+    fn with_key<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.key {
+            Some(key) => request.header("Authorization", format!("Bearer {key}")),
+            None => request,
+        }
     }
 
     fn text(
@@ -116,6 +99,13 @@ impl Client {
         let message = shown(message.or_else(|| told["error"].as_str()).unwrap_or(&text));
         Err(RemoteError::Refused { path: path.to_owned(), status, message })
     }
+}
+
+fn json_of(path: &str, text: &str) -> Result<Value, RemoteError> {
+    serde_json::from_str(text).map_err(|_why| RemoteError::Answer {
+        path: path.to_owned(),
+        problem: format!("no JSON, but {:?}", shown(text)),
+    })
 }
 
 /// The beginning of what a server says, on one line.

@@ -16,10 +16,3 @@ pub enum RemoteError {
     #[error("{path} was answered with something that is not expected: {problem}")]
     Answer { path: String, problem: String },
 }
-
-impl RemoteError {
-    /// Whether the server does not know the path, or something in the request.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { status: 400..=499, .. })
-    }
-}

@@ -66,17 +66,17 @@ impl Probe {
     /// What it can be used for, in a sentence.
     pub fn verdict(&self) -> &'static str {
         if !self.lies.is_empty() {
-            return "Its log-probabilities contradict each other: do not use them. Answers that are \
-                    written can be used.";
+            return "Its log-probabilities contradict each other: do not use them. The answers that it \
+                    generates can be used.";
         }
         match self.exactness {
-            Exactness::Exact => "The exact probabilities of labels and texts can be had from it.",
+            Exactness::Exact => "It gives the exact probabilities of labels and texts.",
             Exactness::TopOnly => {
-                "Approximate: it tells the probabilities of the likeliest tokens only. A label that is \
+                "Approximate: it gives the probabilities of the likeliest tokens only. A label that is \
                  not among them has no probability."
             }
             Exactness::None => {
-                "It tells no probabilities: only answers that it writes can be used."
+                "It gives no probabilities: only the answers that it generates can be used."
             }
         }
     }

@@ -17,7 +17,7 @@ use super::question::{Kind, Question};
 pub const MOST_PHONES: usize = 5_000;
 
 /// With [`MOST_PHONES`], 2.5 million votes.
-const MOST_QUESTIONS: usize = 500;
+pub const MOST_QUESTIONS: usize = 500;
 
 /// A phone that has not asked for that long has left. It asks every 20 seconds at least.
 const GONE_AFTER: Duration = Duration::from_secs(45);

@@ -26,10 +26,6 @@ const MOST_BODY: usize = 4_096;
 /// So long a phone waits for something else to see before it asks again.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// So long a wrong code waits for its answer, and so many wait at once.
-const WRONG_CODE_TIME: Duration = Duration::from_millis(900);
-const MOST_WRONG: usize = 64;
-
 /// What a page sends the code and its own number in. A page of another site cannot send them
 /// without asking, and nobody answers that question.
 const CODE: HeaderName = HeaderName::from_static("x-room-code");
@@ -101,22 +97,11 @@ impl Desk {
     /// is closed; where many wait already, it is closed at once.
     async fn wrong_code(&self, from: &Connection) -> Response<Whole> {
         self.room.wrong_code();
-        let waiting = &self.connections.wrong;
-        if from.is_known() || waiting.get() >= MOST_WRONG {
+        if from.is_known() || !self.connections.delay_wrong().await {
             let mut response = last(problem(StatusCode::TOO_MANY_REQUESTS, "code"));
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
             return response;
         }
-        // Counted down even where the connection is left meanwhile.
-        struct Waiting<'a>(&'a std::cell::Cell<usize>);
-        impl Drop for Waiting<'_> {
-            fn drop(&mut self) {
-                self.0.set(self.0.get() - 1);
-            }
-        }
-        waiting.set(waiting.get() + 1);
-        let _waiting = Waiting(waiting);
-        Timer::after(WRONG_CODE_TIME).await;
         last(problem(StatusCode::FORBIDDEN, "code"))
     }
 

@@ -153,11 +153,7 @@ fn top(count: Option<usize>, fields: &mut Fields) -> Result<Option<Top>, Refusal
     let named = match fields.take(NAME) {
         None => Vec::new(),
         Some(Value::Array(all)) if all.len() <= MOST_NAMED => {
-            let id = |value: &Value| {
-                let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-                id.ok_or_else(|| wrong(NAME, value, expected))
-            };
-            all.iter().map(id).collect::<Result<_, _>>()?
+            all.iter().map(|value| token_id(NAME, value, expected)).collect::<Result<_, _>>()?
         }
         Some(other) => {
             return Err(wrong(NAME, &other, &format!("{expected}, {MOST_NAMED} at most")));
@@ -169,13 +165,15 @@ fn top(count: Option<usize>, fields: &mut Fields) -> Result<Option<Top>, Refusal
     Ok(count.map(|count| Top { count, named }))
 }
 
+fn token_id(name: &str, value: &Value, expected: &str) -> Result<u32, Refusal> {
+    let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+    id.ok_or_else(|| wrong(name, value, expected))
+}
+
 /// A prompt, or several of one kind.
 fn prompts(value: Value, expected: &str) -> Result<Vec<PromptText>, Refusal> {
     let refuse = |found: &Value| wrong("prompt", found, expected);
-    let id = |value: &Value| {
-        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-        id.ok_or_else(|| wrong("prompt", value, "whole numbers as token ids"))
-    };
+    let id = |value: &Value| token_id("prompt", value, "whole numbers as token ids");
     let all = match value {
         Value::String(text) => return Ok(vec![PromptText::Text(text)]),
         Value::Array(all) if !all.is_empty() => all,

@@ -48,9 +48,7 @@ pub fn whole(served: &Served, asked: &Chat, watch: &Watch<'_>) -> Result<(Value,
         choice(decoder, asked, (at, &delta), ("message", message))
     });
     let envelope = Envelope::new("chatcmpl", "chat.completion", asked.adapter, served);
-    let mut answer = envelope.with(&choices.collect::<Vec<_>>());
-    answer["usage"] = usage.json();
-    Ok((answer, usage))
+    Ok((envelope.with_usage(&choices.collect::<Vec<_>>(), usage), usage))
 }
 
 /// A piece at a time, each as it is computed.
@@ -81,9 +79,7 @@ pub fn stream(
     };
     let usage = answer(decoder, asked, watch, &mut take)?;
     if asked.sampled.streams_usage {
-        let mut last = envelope.with(&[]);
-        last["usage"] = usage.json();
-        say(&last);
+        say(&envelope.with_usage(&[], usage));
     }
     Ok(usage)
 }

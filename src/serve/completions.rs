@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use rand::RngExt as _;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::asked::{Completion, PromptText};
@@ -10,6 +11,7 @@ use super::error::Refusal;
 use super::likelihoods::{Likelihood, Names, Top};
 use super::served::{Decoder, Served, now};
 use super::watch::{Hears, Watch};
+use crate::jobs;
 use crate::llm;
 use crate::llm::Tokenizer;
 use crate::llm::generate::sampling::Sampler;
@@ -70,7 +72,7 @@ pub fn complete(
     watch: &Watch<'_>,
     take: &mut Take<'_>,
 ) -> Result<Usage, Refusal> {
-    let prompts = rendered(decoder, asked)?;
+    let prompts = rendered(decoder, asked, watch)?;
     let choices = asked.sampled.choices;
     let mut usage = Usage::default();
     for (at, prompt) in prompts.into_iter().enumerate() {
@@ -83,12 +85,17 @@ pub fn complete(
 }
 
 /// All prompts as ids, before the first of them is computed: a mistake in the last one is told at once.
-fn rendered(decoder: &Decoder, asked: &Completion) -> Result<Vec<RenderedPrompt>, Refusal> {
+fn rendered(
+    decoder: &Decoder,
+    asked: &Completion,
+    watch: &Watch<'_>,
+) -> Result<Vec<RenderedPrompt>, Refusal> {
     let model = &decoder.model;
-    let (tokenizer, config) = (model.tokenizer(), model.config());
+    let (tokenizer, adapter) = (model.tokenizer(), decoder.adapter(asked.adapter));
     let mut all = Vec::with_capacity(asked.prompts.len());
     let mut likelihoods = 0;
     for prompt in &asked.prompts {
+        watch.still_wanted()?;
         let prompt = match prompt {
             PromptText::Text(text) if asked.adds_special => {
                 generate::render_prompt(model, &Prompt::Raw(text.clone()))?
@@ -105,14 +112,13 @@ fn rendered(decoder: &Decoder, asked: &Completion) -> Result<Vec<RenderedPrompt>
             return Err(llm::Error::NoTokens.into());
         }
         decoder.knows(&prompt.ids)?;
-        let (needed, context) = (prompt.ids.len(), config.context_length);
-        if needed > context {
-            return Err(llm::Error::ContextFull { needed, context }.into());
-        }
+        let count = prompt.ids.len();
+        model.check_fits(count, adapter)?;
         if let Some(top) = &asked.top {
-            let echoed = if asked.echoes { needed } else { 0 };
-            let answered = asked.max_tokens.min(context - needed) * asked.sampled.choices;
-            likelihoods += (echoed + answered) * (top.most() + 1);
+            let echoed = if asked.echoes { count } else { 0 };
+            let room = model.context_with(adapter) - count;
+            let of_choice = echoed + asked.max_tokens.min(room);
+            likelihoods += of_choice * asked.sampled.choices * (top.most() + 1);
         }
         all.push(prompt);
     }
@@ -182,12 +188,16 @@ impl Continuing<'_> {
         let adapter = decoder.adapter(asked.adapter);
         let logprobs = score_with(model, adapter, ids, watch, &mut |logits| {
             let rows = logits.flatten_all()?.to_vec1::<f32>()?;
-            for row in rows.chunks_exact(vocabulary) {
-                match ids.get(all.len()) {
-                    Some(&id) => all.push(Likelihood::of(row, id, top, offsets[all.len()])),
-                    None => last = Some(row.to_vec()),
-                }
-            }
+            // What each row comes before; the last row of all comes after the whole prompt.
+            let (next, offsets) = (&ids[all.len()..], &offsets[all.len()..]);
+            last = rows.chunks_exact(vocabulary).nth(next.len()).map(<[f32]>::to_vec);
+            let more = jobs::in_pool(|| {
+                let known = rows.par_chunks_exact(vocabulary).zip(next).zip(offsets);
+                let likelihood =
+                    known.map(|((row, id), offset)| Likelihood::of(row, *id, top, *offset));
+                likelihood.collect::<Vec<_>>()
+            });
+            all.extend(more);
             Ok(())
         });
         match logprobs {
@@ -355,23 +365,23 @@ fn offsets(tokenizer: &Tokenizer, prompt: &RenderedPrompt) -> Vec<usize> {
 
 /// What an answer of this path has in common with each piece of it.
 pub struct Envelope<'a> {
-    pub id: String,
-    pub object: &'static str,
-    pub created: u64,
-    pub model: String,
-    pub served: &'a Served,
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    fingerprint: Option<String>,
 }
 
 impl<'a> Envelope<'a> {
     pub fn new(prefix: &str, object: &'static str, mode: AdapterMode, served: &'a Served) -> Self {
         let number: u128 = rand::rng().random();
-        let names = served.names();
-        let model = match mode {
-            AdapterMode::On => names.first(),
-            AdapterMode::Off => names.last(),
-        };
-        let model = model.copied().unwrap_or_default().to_owned();
-        Self { id: format!("{prefix}-{number:032x}"), object, created: now(), model, served }
+        Self {
+            id: format!("{prefix}-{number:032x}"),
+            object,
+            created: now(),
+            model: served.name_with(mode),
+            fingerprint: served.fingerprint(),
+        }
     }
 
     pub fn with(&self, choices: &[Value]) -> Value {
@@ -380,9 +390,15 @@ impl<'a> Envelope<'a> {
             "object": self.object,
             "created": self.created,
             "model": self.model,
-            "system_fingerprint": self.served.fingerprint(),
+            "system_fingerprint": self.fingerprint,
             "choices": choices,
         })
+    }
+
+    pub fn with_usage(&self, choices: &[Value], usage: Usage) -> Value {
+        let mut answer = self.with(choices);
+        answer["usage"] = usage.json();
+        answer
     }
 }
 
@@ -399,9 +415,7 @@ pub fn whole(
     let choices =
         all.into_iter().enumerate().map(|(at, delta)| choice(decoder, asked, (at, delta)));
     let envelope = Envelope::new("cmpl", "text_completion", asked.adapter, served);
-    let mut answer = envelope.with(&choices.collect::<Vec<_>>());
-    answer["usage"] = usage.json();
-    Ok((answer, usage))
+    Ok((envelope.with_usage(&choices.collect::<Vec<_>>(), usage), usage))
 }
 
 /// A piece at a time, each as it is computed.
@@ -422,9 +436,7 @@ pub fn stream(
     };
     let usage = complete(decoder, asked, watch, &mut take)?;
     if asked.sampled.streams_usage {
-        let mut last = envelope.with(&[]);
-        last["usage"] = usage.json();
-        say(&last);
+        say(&envelope.with_usage(&[], usage));
     }
     Ok(usage)
 }

@@ -27,10 +27,6 @@ use crate::web::exchange;
 const MOST_BODY: usize = 16 << 20;
 const MOST_BODIES: usize = 256 << 20;
 
-/// So long a wrong key waits for its answer, and so many wait at once.
-const WRONG_KEY_TIME: Duration = Duration::from_millis(900);
-const MOST_WRONG: usize = 64;
-
 const HEALTH: &str = "/health";
 const MODELS: &str = "/v1/models";
 
@@ -83,7 +79,6 @@ impl Drop for Held {
 impl Desk {
     pub async fn answer(&self, request: Request<Incoming>, from: &Connection) -> Response<Answer> {
         let path = request.uri().path().to_owned();
-        from.set(Standing::Busy);
         let response = match self.route(&path, request, from).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -102,7 +97,10 @@ impl Desk {
                 }
             }
         };
-        from.set(Standing::Guest);
+        // Whoever has not shown the key stays a stranger, who has to leave first.
+        if from.is_known() {
+            from.set(Standing::Guest);
+        }
         response
     }
 
@@ -116,13 +114,16 @@ impl Desk {
         if !has_key {
             self.let_in_without_key(&request)?;
         }
+        let is_let_in = has_key || self.key.is_none();
+        if is_let_in {
+            from.set(Standing::Busy);
+        }
         if path == HEALTH {
             allow(&request, &Method::GET)?;
             // Without the key nothing is told but that somebody is here.
-            let is_told = self.key.is_none() || has_key;
-            return Ok(json_of(&if is_told { self.health() } else { json!({"status": "ok"}) }));
+            return Ok(json_of(&if is_let_in { self.health() } else { json!({"status": "ok"}) }));
         }
-        if self.key.is_some() && !has_key {
+        if !is_let_in {
             return Err(self.wrong_key(&request, from).await);
         }
         match path {
@@ -169,9 +170,10 @@ impl Desk {
             return Err(Refusal::with(421, message));
         }
         if !exchange::is_from_own_page(request.headers(), &self.hosts) {
-            let message = "A web page made this request, and pages are not answered without a key: \
-                           any page that you visit could use this model. Start the server with --key, \
-                           and give the key to the page that may use it.";
+            let message = "A web page made this request, and pages are not answered without the key: \
+                           any page that you visit could use this model. A program that sends an \
+                           Origin header, as pages do, has to send the key too: start the server with \
+                           --key.";
             return Err(Refusal::with(403, message));
         }
         Ok(())
@@ -188,20 +190,9 @@ impl Desk {
             "Incorrect API key provided. The right one was printed when the server was started."
         };
         let refusal = Refusal::with(401, message).code("invalid_api_key");
-        let waiting = &self.connections.wrong;
-        if is_missing || waiting.get() >= MOST_WRONG {
-            return refusal;
+        if !is_missing {
+            self.connections.delay_wrong().await;
         }
-        // Counted down even where the connection is left meanwhile.
-        struct Waiting<'a>(&'a Cell<usize>);
-        impl Drop for Waiting<'_> {
-            fn drop(&mut self) {
-                self.0.set(self.0.get() - 1);
-            }
-        }
-        waiting.set(waiting.get() + 1);
-        let _waiting = Waiting(waiting);
-        Timer::after(WRONG_KEY_TIME).await;
         refusal
     }
 

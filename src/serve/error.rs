@@ -40,8 +40,8 @@ impl Refusal {
 
     /// Our own fault.
     pub fn crashed() -> Self {
-        let message = "The program made a mistake over this request, which is not yours. The server \
-                       goes on; please report the request that caused it.";
+        let message = "The server failed at this request, which is a mistake in the program and not \
+                       yours. It continues to answer others; please report the request.";
         Self::with(500, message)
     }
 

@@ -9,6 +9,7 @@ use super::served::{Served, now};
 use super::watch::Watch;
 use crate::evaluate::prompt::Presentation;
 use crate::evaluate::scoring::{Asked, Scorer, Unaskable, sentence};
+use crate::evaluate::weighing::weigh;
 use crate::llm;
 
 pub fn whole(
@@ -21,6 +22,7 @@ pub fn whole(
     let mut scorer = Scorer::new(&decoder.model, adapter);
     let mut questions = Vec::with_capacity(asked.prompts.len());
     for prompt in &asked.prompts {
+        watch.still_wanted()?;
         let presentation = Presentation {
             content: prompt.clone(),
             order: (0..asked.labels.len()).collect(),
@@ -47,13 +49,12 @@ pub fn whole(
             Err(llm::Error::Cancelled(_)) => return Err(watch.refusal()),
             Err(error) => return Err(error.into()),
         };
-        results.push(result(at, &asked.labels, &scored));
+        results.push(result(at, &asked.labels, scored)?);
     }
-    let names = served.names();
     let answer = json!({
         "object": "list",
         "created": now(),
-        "model": if adapter.is_some() { names.first() } else { names.last() },
+        "model": served.name_with(asked.adapter),
         "system_fingerprint": served.fingerprint(),
         "data": results,
         "usage": {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt},
@@ -62,20 +63,19 @@ pub fn whole(
 }
 
 /// One prompt with its labels. `mass`: how much of all that could be answered they are together.
-fn result(at: usize, labels: &[String], logprobs: &[f64]) -> Value {
-    let highest = logprobs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let masses: Vec<f64> = logprobs.iter().map(|logprob| (logprob - highest).exp()).collect();
-    let sum: f64 = masses.iter().sum();
-    let best = logprobs.iter().position(|logprob| *logprob == highest);
-    let each = labels.iter().zip(logprobs).zip(&masses).map(|((label, logprob), mass)| {
-        json!({"label": label, "logprob": logprob, "probability": mass / sum})
+fn result(at: usize, labels: &[String], scored: Vec<f64>) -> Result<Value, Refusal> {
+    let (order, scored) = ([(0..labels.len()).collect::<Vec<_>>()], [scored]);
+    let weighed = weigh(&order, &scored, &scored, false)
+        .map_err(|why| Refusal::with(500, format!("The labels have no probabilities: {why}.")))?;
+    let each = labels.iter().zip(&weighed.logprobs).zip(&weighed.probabilities);
+    let each = each.map(|((label, logprob), probability)| {
+        json!({"label": label, "logprob": logprob, "probability": probability})
     });
-    let each: Vec<Value> = each.collect();
-    json!({
+    Ok(json!({
         "object": "labels",
         "index": at,
-        "label": best.and_then(|best| labels.get(best)),
-        "labels": each,
-        "mass": logprobs.iter().map(|logprob| logprob.exp()).sum::<f64>(),
-    })
+        "label": weighed.index.and_then(|best| labels.get(best)),
+        "labels": each.collect::<Vec<_>>(),
+        "mass": weighed.mass,
+    }))
 }

@@ -55,6 +55,8 @@ impl Sampled {
             }
             let expected = if most.is_finite() {
                 format!("a number from {least} to {most}")
+            } else if least > 0.0 {
+                "a number above 0".to_owned()
             } else {
                 format!("a number from {least} on")
             };
@@ -137,6 +139,7 @@ mod tests {
             "\"temperature\" is -1.0; expected is a number from 0 on."
         );
         assert!(said(&json!({"top_p": 1.5})).ends_with("expected is a number from 0 to 1."));
+        assert!(said(&json!({"repetition_penalty": 0})).ends_with("expected is a number above 0."));
         assert!(said(&json!({"n": 0})).contains("from 1 to 32"));
         assert!(said(&json!({"seed": 1.5})).contains("a whole number"));
         assert!(said(&json!({"logit_bias": {"5": -100}})).contains("not computed by this server"));

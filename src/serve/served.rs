@@ -98,6 +98,14 @@ impl Served {
         std::iter::once(self.name.as_str()).chain(base).collect()
     }
 
+    /// How the model is called with its adapter, or without it.
+    pub fn name_with(&self, mode: AdapterMode) -> &str {
+        match (mode, &self.base) {
+            (AdapterMode::Off, Some(base)) => base,
+            _ => &self.name,
+        }
+    }
+
     /// Whether the adapter takes part where a request names this model; without a name, it does.
     pub fn mode(&self, named: Option<&str>) -> Result<AdapterMode, Refusal> {
         let has_adapter = matches!(&self.what, What::Decoder(decoder) if decoder.adapter.is_some());
@@ -110,9 +118,9 @@ impl Served {
             return Ok(AdapterMode::Off);
         }
         let message = format!(
-            "The model {named:?} is not served here. Served is {}: give that as \"model\", or leave \
-             \"model\" out.",
-            self.names().join(", and ")
+            "The model {named:?} is not served here. This server has {}: give that as \"model\", or \
+             leave \"model\" out.",
+            self.names().join(" and ")
         );
         let refusal = Refusal { status: 404, ..Refusal::of("model", message) };
         Err(refusal.code("model_not_found"))
@@ -168,7 +176,9 @@ impl Served {
         });
         match &self.what {
             What::Decoder(decoder) => {
-                card["max_model_len"] = decoder.model.config().context_length.into();
+                let is_base = self.base.as_deref() == Some(name);
+                let mode = if is_base { AdapterMode::Off } else { AdapterMode::On };
+                card["max_model_len"] = decoder.model.context_with(decoder.adapter(mode)).into();
                 card["sha256"] = decoder.model.card().identity.sha256.as_str().into();
             }
             What::Encoder(encoder) => {

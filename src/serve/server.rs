@@ -84,7 +84,7 @@ pub enum ServeEvent {
     },
 }
 
-/// Serves a model until the caller loses interest.
+/// Serves a model until the caller loses interest. Whoever waits for an answer then is told so.
 pub fn serve(
     served: &Arc<Served>,
     settings: &Settings,
@@ -92,7 +92,7 @@ pub fn serve(
 ) -> Result<(), ListenError> {
     let (listener, at) = listen(settings.place, &PORTS)?;
     let queue = Arc::new(Queue::new(settings.most_waiting));
-    let worker = start_worker(served, &queue, settings).map_err(ListenError::Threads)?;
+    let mut worker = start_worker(served, &queue, settings).map_err(ListenError::Threads)?;
     progress.emit(ServeEvent::Opened { address: format!("{}/v1", short_address(at)) });
     let executor = LocalExecutor::new();
     let connections = Rc::new(Connections::default());
@@ -117,40 +117,38 @@ pub fn serve(
     };
     let known = (&connections, settings.patience);
     let accept = async { accept(&listener, &executor, known, answer).await };
-    let mut worker = Some(worker);
     let tell = async {
-        while progress.check().is_ok() {
+        loop {
+            if progress.check().is_err() {
+                // It refuses whoever waits, and ends.
+                worker.cancel();
+            }
             for refused in desk.refused.take() {
                 let (path, status) = (refused.path, refused.status);
                 progress.emit(ServeEvent::Refused { path, status });
             }
-            let end = worker.as_mut().and_then(|worker| {
-                worker.poll(|told| match told {
-                    Told::Begun { number } => {
-                        desk.is_busy.set(true);
-                        progress.emit(ServeEvent::Begun { number });
-                    }
-                    Told::Done(done) => {
-                        desk.is_busy.set(false);
-                        progress.emit(ServeEvent::Done(done));
-                    }
-                })
+            let end = worker.poll(|told| match told {
+                Told::Begun { number } => {
+                    desk.is_busy.set(true);
+                    progress.emit(ServeEvent::Begun { number });
+                }
+                Told::Done(done) => {
+                    desk.is_busy.set(false);
+                    progress.emit(ServeEvent::Done(done));
+                }
             });
             if let Some(end) = end {
                 if let JobEnd::Crashed(message) = end {
                     log::error!("the server: {message}");
                 }
-                worker = None;
-                return;
+                break;
             }
             Timer::after(TOLD_EVERY).await;
         }
+        // The last answers are sent before the connections are closed.
+        Timer::after(TOLD_EVERY).await;
     };
     async_io::block_on(executor.run(or(tell, accept)));
-    if let Some(worker) = worker {
-        worker.cancel();
-        worker.wait(drop);
-    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use super::error::Refusal;
 use super::served::Served;
 use super::watch::Watch;
 use crate::encoder;
+use crate::llm::text::base64::base64;
 
 pub fn whole(
     served: &Served,
@@ -50,45 +51,8 @@ pub fn whole(
     let answer = json!({
         "object": "list",
         "data": data,
-        "model": served.names().last().copied().unwrap_or_default(),
+        "model": served.name_with(asked.adapter),
         "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
     });
     Ok((answer, Usage { prompt, answer: 0 }))
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for part in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(part.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= part.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_written_as_rfc_4648_has_them() {
-        // Its own examples.
-        for (bytes, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
-    }
 }

@@ -43,6 +43,11 @@ impl<'a> Watch<'a> {
         Err(Cancelled)
     }
 
+    /// Fails once nobody waits for it, the server stops or its time is up.
+    pub fn still_wanted(&self) -> Result<(), Refusal> {
+        self.look().map_err(|Cancelled| self.refusal())
+    }
+
     /// Whether it was stopped because nobody waits for it any more.
     pub fn was_left(&self) -> bool {
         self.why.get() == Some(Why::Left)

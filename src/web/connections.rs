@@ -4,13 +4,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use async_io::Timer;
 use event_listener::{Event, EventListener};
 
 /// As many as a system lets a program have open (256 on macOS, 1,024 on Linux), less what the rest
 /// of the program needs. A phone has one or two, and gets another one whenever it needs it.
 pub const MOST_CONNECTIONS: usize = if cfg!(target_os = "macos") { 180 } else { 800 };
+
+/// So long a wrong code or key waits for its answer, and so many wait at once.
+const WRONG_TIME: Duration = Duration::from_millis(900);
+const MOST_WRONG: usize = 64;
 
 /// Who has to leave first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +35,8 @@ pub struct Connections {
     open: RefCell<BTreeMap<u64, Rc<Connection>>>,
     count: Cell<u64>,
 
-    /// How many wrong codes are being answered: slowly, so that they cannot be tried by machine.
-    pub wrong: Cell<usize>,
+    /// How many wrong codes wait for their answer.
+    wrong: Cell<usize>,
 }
 
 pub struct Connection {
@@ -92,6 +97,27 @@ impl Connections {
         }
         true
     }
+
+    /// A wrong code or key is answered after a while, so that they cannot be tried by machine. False, at
+    /// once: too many wait already.
+    pub async fn delay_wrong(&self) -> bool {
+        if self.wrong.get() >= MOST_WRONG {
+            return false;
+        }
+        self.wrong.set(self.wrong.get() + 1);
+        let _waiting = Waiting(&self.wrong);
+        Timer::after(WRONG_TIME).await;
+        true
+    }
+}
+
+/// Counted down even where the connection is left meanwhile.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Drop for Entry {
@@ -102,8 +128,6 @@ impl Drop for Entry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use event_listener::Listener as _;
 
     use super::*;

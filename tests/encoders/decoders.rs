@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tuning_fork::encoder::{Classifier, Problem};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::train::classify::setup::check_start;
+use tuning_fork::train::classify::setup::{check_resume, check_start};
 use tuning_fork::train::classify::start;
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::config::{LoraConfig, Method, Objective, TrainConfig};
 use tuning_fork::train::record::confusion::{Confusion, Tested};
 use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::{Error, StartRequest};
+use tuning_fork::train::{Error, ResumeRequest, StartRequest};
 
 fn reference(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders").join(name)
@@ -112,6 +112,21 @@ fn a_decoder_learns_labels_in_every_way_and_is_read_back_with_their_names() {
         assert!(verdicts[0].probabilities[1] > 0.5, "{method:?}: {verdicts:?}");
         assert!(verdicts[1].probabilities[0] > 0.5, "{method:?}: {verdicts:?}");
     }
+}
+
+#[test]
+fn a_resumed_run_does_not_say_that_its_head_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = reference("cls_llama");
+    let config = config(&model, rows(folder.path(), 20), Method::Head);
+    let run_dir = folder.path().join("run");
+    let request = StartRequest { config, run_dir: run_dir.clone(), cache: None };
+    let begun = check_start(&model, &request, &Quiet).unwrap().notes.join("\n");
+    assert!(begun.contains("random weights"), "{begun}");
+    start(&model, &request, &Quiet).unwrap();
+    let request = ResumeRequest { run_dir, cache: None, unused: None };
+    let resumed = check_resume(&model, &request, &Quiet).unwrap().notes.join("\n");
+    assert!(!resumed.contains("random weights"), "{resumed}");
 }
 
 /// A folder of the same model without this key, and without a token that ends a text.

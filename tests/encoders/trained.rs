@@ -1,5 +1,5 @@
-//! Training runs of encoders and of decoders with a score head: every step, gradient and final weight against transformers, PEFT and
-//! torch (`tests/reference/encoders/train_*`).
+//! Training runs of encoders, of encoder-decoders and of decoders with a score head: every step, gradient and
+//! final weight against transformers, PEFT and torch (`tests/reference/encoders/train_*`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

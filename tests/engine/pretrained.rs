@@ -2,11 +2,10 @@
 //! whole weights that are stopped and resumed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork::jobs::{Quiet, Recorder};
 use tuning_fork::llm::adapter_files::merge;
 use tuning_fork::llm::newborn::{Architecture, Newborn};
 use tuning_fork::llm::text::born;
@@ -20,7 +19,7 @@ use tuning_fork::train::newborn;
 use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
 use tuning_fork::train::{ResumeRequest, StartRequest};
 
-use crate::support::{assert_close, load, reference, tensors, values};
+use crate::support::{StopAfter, assert_close, load, reference, tensors, values};
 
 fn json(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -206,21 +205,6 @@ fn a_model_is_born_learns_and_goes_on_with_a_chat() {
     }
 }
 
-/// Stops a run after so many steps.
-struct StopAfter(usize, AtomicUsize);
-
-impl Progress<TrainEvent> for StopAfter {
-    fn emit(&self, event: TrainEvent) {
-        if matches!(event, TrainEvent::Step(_)) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn check(&self) -> Result<(), Cancelled> {
-        if self.1.load(Ordering::Relaxed) < self.0 { Ok(()) } else { Err(Cancelled) }
-    }
-}
-
 #[test]
 fn a_run_of_whole_weights_that_was_stopped_ends_as_if_it_had_not_been() {
     let folder = tempfile::tempdir().unwrap();
@@ -231,7 +215,7 @@ fn a_run_of_whole_weights_that_was_stopped_ends_as_if_it_had_not_been() {
     let at = |name: &str| folder.path().join(name);
     run(&model, &config, &at("whole"));
     let request = StartRequest { config, run_dir: at("stopped"), cache: None };
-    let stopped = train::start(&model, &request, &StopAfter(5, AtomicUsize::new(0))).unwrap();
+    let stopped = train::start(&model, &request, &StopAfter::steps(5)).unwrap();
     assert_eq!(stopped.steps_done, 5);
     let there = PathBuf::from("model/model.safetensors");
     assert!(bytes(&at("whole").join(&there)) != bytes(&at("stopped").join(&there)));

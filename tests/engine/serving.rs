@@ -407,7 +407,29 @@ fn an_adapter_is_a_model_of_its_own_beside_its_base() {
     }
     let (status, said) = open.refused("/v1/completions", &json!({"model": "gpt-4", "prompt": "a"}));
     assert_eq!(status, 404);
-    assert!(said.contains(&format!("Served is llama+{called}, and llama")), "{said}");
+    assert!(said.contains(&format!("This server has llama+{called} and llama:")), "{said}");
+}
+
+#[test]
+fn a_soft_prompt_takes_its_part_of_the_context() {
+    let model = tiny();
+    let folder = reference("soft/prompt_llama/adapter");
+    let adapter = Arc::new(Adapter::load(&folder, &model).unwrap());
+    let context = model.config().context_length;
+    let room = model.context_with(Some(&*adapter));
+    assert!(room < context);
+    let open = Open::new(Served::decoder(model, Some(adapter), None), settings());
+    let (_, list) = open.get("/v1/models");
+    let lengths = list["data"].as_array().unwrap().iter().map(|it| &it["max_model_len"]);
+    assert_eq!(lengths.collect::<Vec<_>>(), [&json!(room), &json!(context)]);
+    // Of several prompts the last one, before the first is computed.
+    let sent = |length: usize| {
+        let prompts = [vec![5; 3], vec![5; length]];
+        json!({"prompt": prompts, "max_tokens": 0, "echo": true})
+    };
+    open.good("/v1/completions", &sent(room));
+    let (status, said) = open.refused("/v1/completions", &sent(room + 1));
+    assert!(status == 400 && said.contains("tokens do not fit"), "{said}");
 }
 
 #[test]
@@ -687,6 +709,26 @@ fn requests_wait_for_each_other_and_too_many_are_sent_away() {
         let (status, said) = answer(&mut tcp);
         let said: Value = serde_json::from_str(&said).unwrap();
         assert_eq!((status, &said["choices"][0]["text"]), (200, &json!(text)), "each its own");
+    }
+}
+
+#[test]
+fn whoever_waits_when_the_server_stops_is_told_so() {
+    let mut open = Open::tiny();
+    let request = open.request("POST", "/v1/completions", "", &long().to_string());
+    let mut first = open.connect();
+    first.write_all(&request).unwrap();
+    open.wait_for(|event| matches!(event, ServeEvent::Begun { .. }));
+    let mut second = open.connect();
+    second.write_all(&request).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while open.get("/health").1["waiting"] != 1 {
+        assert!(Instant::now() < until);
+    }
+    drop(open);
+    for tcp in [&mut first, &mut second] {
+        let (status, said) = answer(tcp);
+        assert!(status == 503 && said.contains("is being stopped"), "{status}: {said}");
     }
 }
 

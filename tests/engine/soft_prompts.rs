@@ -2,12 +2,11 @@
 //! train one. Whole runs of TRL: see `replayed.rs`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 use serde_json::{Value, json};
 use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork::jobs::{Progress, Quiet};
 use tuning_fork::llm::adapter_files::{gguf_lora, merge};
 use tuning_fork::llm::generate::score::score;
 use tuning_fork::llm::{Adapter, KvCache, Model, Positions, SoftInit, SoftKind, SoftSpec, Weights};
@@ -17,7 +16,7 @@ use tuning_fork::train::estimate::Estimator;
 use tuning_fork::train::record::metrics::TrainEvent;
 use tuning_fork::train::{ResumeRequest, StartRequest};
 
-use crate::support::{argmax, assert_close, load, reference, tensors, values};
+use crate::support::{StopAfter, argmax, assert_close, load, reference, tensors, values};
 
 /// Each with the folder of its model.
 const CASES: [(&str, &str); 10] = [
@@ -306,6 +305,10 @@ fn a_text_fits_into_what_a_soft_prompt_leaves_of_the_context() {
     };
     assert!(logits(&ids, None) && !logits(&ids, Some(&case.adapter)));
     assert!(logits(&ids[1..], Some(&case.adapter)));
+    // What is asked before any work begins.
+    let (fits, adapter) =
+        (|count, of| case.model.check_fits(count, of).is_ok(), Some(&case.adapter));
+    assert!(fits(context - 3, adapter) && !fits(context - 2, adapter) && fits(context, None));
 }
 
 /// Rows, and settings that train a soft prompt on them.
@@ -345,21 +348,6 @@ fn start(
     train::start(model, &request, progress).map(drop)
 }
 
-/// Stops after so many steps.
-struct StopAfter(usize, AtomicUsize);
-
-impl Progress<TrainEvent> for StopAfter {
-    fn emit(&self, event: TrainEvent) {
-        if matches!(event, TrainEvent::Step(_)) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn check(&self) -> Result<(), Cancelled> {
-        if self.1.load(Ordering::Relaxed) < self.0 { Ok(()) } else { Err(Cancelled) }
-    }
-}
-
 #[test]
 fn a_soft_prompt_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
     let model = load(&reference("models/llama"), Weights::F32);
@@ -379,7 +367,7 @@ fn a_soft_prompt_that_is_stopped_and_resumed_ends_in_the_same_bytes() {
             }
             let (whole, parts) = (home.path().join("whole"), home.path().join("parts"));
             start(&model, &config, &whole, &Quiet).unwrap();
-            start(&model, &config, &parts, &StopAfter(3, AtomicUsize::new(0))).unwrap();
+            start(&model, &config, &parts, &StopAfter::steps(3)).unwrap();
             let request = ResumeRequest { run_dir: parts.clone(), cache: None, unused: None };
             train::resume(&model, &request, &Quiet).unwrap();
             for file in ["adapter_model.safetensors", "adapter_config.json", "resume.safetensors"] {

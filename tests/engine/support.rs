@@ -1,12 +1,14 @@
-//! Where the reference numbers are, and how they are compared.
+//! Where the reference numbers are, how they are compared, and what stops a run.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
-use tuning_fork::jobs::Quiet;
+use tuning_fork::jobs::{Cancelled, Progress, Quiet};
 use tuning_fork::llm::card::ModelSource;
 use tuning_fork::llm::{Adapter, LoadOptions, LoraSpec, Model, Weights};
+use tuning_fork::train::record::metrics::TrainEvent;
 
 pub fn reference(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
@@ -57,4 +59,28 @@ pub fn lively(model: &Model, spec: &LoraSpec) -> Adapter {
         }
     }
     adapter
+}
+
+/// Stops a run after so many steps.
+pub struct StopAfter {
+    steps: usize,
+    done: AtomicUsize,
+}
+
+impl StopAfter {
+    pub fn steps(steps: usize) -> Self {
+        Self { steps, done: AtomicUsize::new(0) }
+    }
+}
+
+impl Progress<TrainEvent> for StopAfter {
+    fn emit(&self, event: TrainEvent) {
+        if matches!(event, TrainEvent::Step(_)) {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        if self.done.load(Ordering::Relaxed) < self.steps { Ok(()) } else { Err(Cancelled) }
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::build::Builder;
 use super::layers::{Lin, Lora};
 use super::mask::Site;
+use super::saved;
 use super::weights::{Id, Weights};
 use crate::encoder::store::Change;
 use crate::files;
@@ -18,6 +19,7 @@ use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, s
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::Naming;
 use crate::llm::error::Error;
+use crate::llm::files::mapped::Mapped;
 
 pub(crate) const CONFIG: &str = "adapter_config.json";
 pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
@@ -134,8 +136,8 @@ impl Stored {
                     continue;
                 }
                 let problem = format!(
-                    "it brings {name} whole, which is not laid over an encoder-decoder; merge it in PEFT \
-                     (merge_and_unload) and open the merged folder"
+                    "it has a full weight for {name} (modules_to_save), which is not applied to an \
+                     encoder-decoder here; merge it in PEFT (merge_and_unload) and open the merged folder"
                 );
                 return Err(Error::adapter(&self.folder, problem));
             };
@@ -155,6 +157,11 @@ impl Stored {
         Ok(changes)
     }
 
+    /// Whether it brings this module whole.
+    pub fn brings(&self, module: &str) -> bool {
+        self.tensors.contains_key(&format!("{module}.weight"))
+    }
+
     /// Outputs of the head that it brings.
     pub fn label_count(&self, out: &str) -> Option<usize> {
         let (shape, _) = self.tensors.get(&format!("{out}.weight"))?;
@@ -165,7 +172,7 @@ impl Stored {
 /// Takes the values of what learns from a folder that holds them.
 pub(crate) fn restore(weights: &mut Weights, is_adapter: bool, folder: &Path) -> Result<(), Error> {
     let path = folder.join(if is_adapter { WEIGHTS } else { "model.safetensors" });
-    let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
+    let bytes = Mapped::open(&path).map_err(|source| Error::read(&path, source))?;
     let found =
         SafeTensors::deserialize(&bytes).map_err(|err| Error::adapter(&path, err.to_string()))?;
     for id in weights.trained() {
@@ -366,11 +373,7 @@ impl Adapted {
             whole.map(|id| (format!("{PREFIX}{}", weights.get(id).name), id)).collect();
         named.extend(self.ids().map(|id| (weights.get(id).name.clone(), id)));
         named.sort();
-        super::saved::write_tensors(&folder.join(WEIGHTS), weights, &named)?;
-        let mut text =
-            serde_json::to_string_pretty(&json).expect("plain values can be written as JSON");
-        text.push('\n');
-        let path = folder.join(CONFIG);
-        files::write_atomic(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
+        saved::write_tensors(&folder.join(WEIGHTS), weights, &named)?;
+        saved::write_json(&folder.join(CONFIG), &json)
     }
 }

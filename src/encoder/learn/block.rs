@@ -41,7 +41,7 @@ pub(crate) struct Block {
     pub o: Lin,
     pub attention_norm: Option<RowsNorm>,
 
-    /// Of a decoder.
+    /// Cross-attention, of a decoder.
     pub cross: Option<Cross>,
     pub first: Lin,
     pub gate: Gate,
@@ -184,7 +184,11 @@ impl Block {
     pub fn floats_a_token(&self) -> usize {
         let crossed =
             self.cross.as_ref().map_or(0, |cross| 2 * cross.o.outputs + 4 * cross.o.inputs);
-        6 * self.o.outputs + 4 * self.o.inputs + self.first.outputs + crossed
+        let gate = match &self.gate {
+            Gate::Own(gate) => gate.outputs,
+            Gate::None | Gate::Fused => 0, // a fused one is among the outputs of `first`
+        };
+        6 * self.o.outputs + 4 * self.o.inputs + self.first.outputs + gate + crossed
     }
 
     /// Whether anything in it learns.
@@ -319,17 +323,20 @@ impl Block {
 
     fn project(&self, common: &Common<'_>, seen: &[f32], only: Option<&[usize]>) -> [Buffer; 3] {
         let pass = common.pass;
-        let some = only.map(|only| gather(seen, self.o.outputs, only));
         match &self.qkv {
             Projections::Apart(apart) => {
                 let [q, k, v] = &**apart;
+                let some = only.map(|only| gather(seen, self.o.outputs, only));
                 let of_queries = some.as_deref().unwrap_or(seen);
                 [q.forward(pass, of_queries), k.forward(pass, seen), v.forward(pass, seen)]
             }
             Projections::Fused(fused) => {
                 let all = fused.forward(pass, seen);
                 let [q, k, v] = Stripes::of([self.o.inputs; 3], 1).map(|part| part.take(&all));
-                let q = only.map_or_else(|| copy(&q), |only| gather(&q, self.o.inputs, only));
+                let q = match only {
+                    Some(only) => gather(&q, self.o.inputs, only),
+                    None => q,
+                };
                 [q, k, v]
             }
         }

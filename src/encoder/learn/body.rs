@@ -71,6 +71,13 @@ pub(crate) struct Batch {
     pub memory: Option<Memory>,
 }
 
+impl Batch {
+    /// Tokens of the longest text.
+    fn longest(&self) -> usize {
+        self.spans.iter().map(|span| span.len()).max().unwrap_or_default()
+    }
+}
+
 /// What the backward pass needs.
 pub(crate) struct BodyTape {
     embedding: EmbeddingTape,
@@ -236,8 +243,7 @@ impl Body {
         batch: &'a Batch,
         places: Option<&'a PlacesOfPass>,
     ) -> Common<'a> {
-        let longest = batch.spans.iter().map(|span| span.len()).max().unwrap_or_default();
-        let reach = longest.saturating_sub(1);
+        let reach = batch.longest().saturating_sub(1);
         let table = self.distances.map(|(id, buckets, farthest)| {
             let table =
                 DistanceTable::new(pass.weights.values(id), self.heads, reach, |distance| {
@@ -344,8 +350,7 @@ impl Body {
     /// DeBERTa's learned distances, as far as this batch needs them.
     fn places(&self, pass: Pass<'_>, batch: &Batch) -> Option<PlacesOfPass> {
         let PlaceTable { table, norm, names } = self.places.as_ref()?;
-        let longest = batch.spans.iter().map(|span| span.len()).max().unwrap_or_default();
-        let needed = NeededPlaces::of(longest, names.span, names.buckets, names.most);
+        let needed = NeededPlaces::of(batch.longest(), names.span, names.buckets, names.most);
         let NeededPlaces { rows: range, places: rows, reach } = needed;
         let all = &pass.weights.values(table.0)[range.start * self.width..range.end * self.width];
         let learned = norm.map_or_else(|| copy(all), |norm| norm.forward(pass, all));
@@ -364,8 +369,7 @@ impl Body {
             (self.distances, shared.distances.is_empty())
         {
             let len = pass.weights.values(id).len();
-            let longest = batch.spans.iter().map(|span| span.len()).max().unwrap_or_default();
-            let reach = longest.saturating_sub(1).cast_signed() as i64;
+            let reach = batch.longest().saturating_sub(1).cast_signed() as i64;
             if let Some(sums) = grads.of(id, len) {
                 for (head, of_head) in
                     shared.distances.chunks_exact(2 * reach as usize + 1).enumerate()

@@ -1,5 +1,5 @@
-//! A decoder's attention to what an encoder has read, for training: forwards with what the backward pass
-//! needs, and back to both texts.
+//! Cross-attention, a decoder's to what an encoder has read, for training: forwards with what the backward
+//! pass needs, and back to both texts.
 
 use std::ops::Range;
 

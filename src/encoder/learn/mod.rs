@@ -42,7 +42,7 @@ use super::error::Error;
 use super::family::{FAMILIES, describe};
 use super::labels::Labels;
 use super::model::{Encoded, is_encoder, read_config, tokenizer_length};
-use super::network::Tokens;
+use super::network::{Tokens, check_ids};
 use super::store::Store;
 use crate::jobs;
 use crate::llm;
@@ -122,7 +122,13 @@ impl Learner {
         let is_classifier = matches!(top, Top::Labels(_));
         let model_type = keys.text("model_type").unwrap_or_default();
         let adapted = match (learns, stored) {
-            (_, Some(stored)) => Some(adapted::lay(&mut builder.weights, layers, prefix, stored)?),
+            (_, Some(stored)) => {
+                builder.made.retain(|module| !stored.brings(module));
+                let mut adapted = adapted::lay(&mut builder.weights, layers, prefix, stored)?;
+                // What is made now would else stay random, and be lost when the adapter is saved.
+                adapted.saved.extend(builder.made.iter().cloned());
+                Some(adapted)
+            }
             (Learns::Lora(spec), _) => {
                 Some(adapted::begin(&mut builder, layers, spec, (model_type, is_classifier))?)
             }
@@ -214,9 +220,6 @@ impl Learner {
     pub fn encode(&self, text: &str, second: Option<&str>, most: usize) -> Result<Encoded, Error> {
         let most = self.longest.map_or(most, |longest| longest.min(most));
         let (ids, kinds, is_cut) = self.tokenizer.encode_pair(text, second, Some(most))?;
-        if ids.is_empty() {
-            return Err(Error::NoTokens);
-        }
         self.check(&ids)?;
         Ok(Encoded { ids, kinds: self.has_kinds.then_some(kinds), is_cut })
     }
@@ -228,11 +231,7 @@ impl Learner {
         {
             return Err(Error::TooLong { tokens: ids.len(), longest });
         }
-        match ids.iter().copied().find(|id| *id as usize >= self.vocabulary) {
-            Some(id) => Err(Error::Token { id, known: self.vocabulary }),
-            None if ids.is_empty() => Err(Error::NoTokens),
-            None => Ok(()),
-        }
+        check_ids(ids, self.vocabulary)
     }
 
     fn pass(&self, masks: Option<Masks>) -> Pass<'_> {

@@ -19,7 +19,7 @@ use super::weights::{Grads, Id, Weights};
 use crate::encoder::error::Error;
 use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
 use crate::encoder::model::read_config;
-use crate::encoder::network::Tokens;
+use crate::encoder::network::{Tokens, check_ids};
 use crate::encoder::store::Store;
 use crate::jobs;
 use crate::llm;
@@ -163,11 +163,7 @@ impl PairLearner {
 
     /// Fails where the network cannot read these ids.
     pub fn check(&self, ids: &[u32]) -> Result<(), Error> {
-        match ids.iter().copied().find(|id| *id as usize >= self.vocabulary) {
-            Some(id) => Err(Error::Token { id, known: self.vocabulary }),
-            None if ids.is_empty() => Err(Error::NoTokens),
-            None => Ok(()),
-        }
+        check_ids(ids, self.vocabulary)
     }
 
     /// Nothing is dropped from now on.

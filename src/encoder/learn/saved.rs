@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::weights::{Id, Weights};
-use crate::encoder::labels::{Labels, Problem};
+use crate::encoder::labels::Labels;
 use crate::files;
 use crate::llm::error::Error;
 
@@ -116,12 +116,7 @@ pub(crate) fn labels_json(labels: &Labels) -> Value {
     let by_id: Map<String, Value> =
         names().map(|(id, name)| (id.to_string(), json!(name))).collect();
     let by_name: Map<String, Value> = names().map(|(id, name)| (name.clone(), json!(id))).collect();
-    let problem = match labels.problem {
-        Problem::OneLabel => "single_label_classification",
-        Problem::ManyLabels => "multi_label_classification",
-        Problem::Regression => "regression",
-    };
-    json!({ "id2label": by_id, "label2id": by_name, "problem_type": problem })
+    json!({ "id2label": by_id, "label2id": by_name, "problem_type": labels.problem.name() })
 }
 
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Error> {

@@ -133,12 +133,7 @@ impl Adapter {
                 .iter()
                 .map(|(name, bias)| Ok((name.clone(), copied(bias)?)))
                 .collect::<Result<_, Error>>()?,
-            soft: match &self.soft {
-                None => None,
-                Some(SoftPrompt { kind, values }) => {
-                    Some(SoftPrompt { kind: *kind, values: copied(values)? })
-                }
-            },
+            soft: self.soft.as_ref().map(SoftPrompt::snapshot).transpose()?,
             embedding: self.embedding,
             beside: copies(&self.beside)?,
             config: self.config.clone(),

@@ -135,6 +135,16 @@ pub(super) fn whole_or_float(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
 }
 
+/// Whether a setting of `adapter_config.json` is off.
+pub(super) fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
 /// PEFT's path of one of our modules: `decoder` is what stands before the decoder's own path where a
 /// model has other parts too.
 ///

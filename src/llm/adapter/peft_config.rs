@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::modules::{Patterns, TargetModules, peft_name, whole_or_float};
+use super::modules::{Patterns, TargetModules, is_off, peft_name, whole_or_float};
 use super::soft_config;
 use super::soft_config::SoftConfig;
 use super::spec::{
@@ -203,8 +203,6 @@ impl PeftConfig {
             use_dora: spec.use_dora,
             fan_in_fan_out: naming.is_transposed(),
             target_modules,
-            exclude_modules: None,
-            task: TaskType::CausalLm,
             modules_to_save: spec.modules_to_save.clone(),
             layers_to_transform: spec.layers_to_transform.clone().filter(|_| !has_pattern),
             layers_pattern: spec.layers_pattern.clone(),
@@ -222,10 +220,7 @@ impl PeftConfig {
                 Init::Pissa => Value::from("pissa"),
                 Init::Olora => Value::from("olora"),
             },
-            base_model_name_or_path: None,
-            revision: None,
-            soft: None,
-            warnings: Vec::new(),
+            ..Self::bare()
         }
     }
 
@@ -244,30 +239,21 @@ impl PeftConfig {
         Self {
             r,
             lora_alpha: if alpha == 0.0 { r as f64 } else { alpha },
-            lora_dropout: 0.0,
-            use_rslora: false,
-            use_dora: false,
             fan_in_fan_out: config.naming.is_transposed(),
             target_modules: TargetModules::Names(names),
-            exclude_modules: None,
-            task: TaskType::CausalLm,
-            modules_to_save: Vec::new(),
-            layers_to_transform: None,
-            layers_pattern: Vec::new(),
             rank_pattern: Patterns::of_modules(others.into_iter()),
             alpha_pattern: Patterns::of_modules(alpha_pattern.into_iter()),
-            start: Start::Plain,
-            bias: Bias::None,
-            init_lora_weights: Value::Bool(true),
-            base_model_name_or_path: None,
-            revision: None,
-            soft: None,
-            warnings: Vec::new(),
+            ..Self::bare()
         }
     }
 
     /// Of a soft prompt.
     pub(crate) fn of_soft(soft: SoftConfig, warnings: Vec<String>) -> Self {
+        Self { soft: Some(soft), warnings, ..Self::bare() }
+    }
+
+    /// Of an adapter that has nothing yet.
+    fn bare() -> Self {
         Self {
             r: 0,
             lora_alpha: 0.0,
@@ -288,8 +274,8 @@ impl PeftConfig {
             init_lora_weights: Value::Bool(true),
             base_model_name_or_path: None,
             revision: None,
-            soft: Some(soft),
-            warnings,
+            soft: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -321,14 +307,8 @@ impl PeftConfig {
                     .ok_or_else(|| refuse_because("bias", "none, lora_only or all was expected"))?
             }
         };
-        let off = |value: &Value| match value {
-            Value::Null | Value::Bool(false) => true,
-            Value::Array(list) => list.is_empty(),
-            Value::Object(map) => map.is_empty(),
-            _ => false,
-        };
         for (key, why) in UNSUPPORTED {
-            if json.get(*key).is_some_and(|value| !off(value)) {
+            if json.get(*key).is_some_and(|value| !is_off(value)) {
                 return Err(refuse_because(key, why));
             }
         }
@@ -341,7 +321,7 @@ impl PeftConfig {
                     "adapter_config.json has {key} = \"{text}\", which is not known here: whether \
                      the adapter needs it cannot be told"
                 )),
-                value if off(value) => {}
+                value if is_off(value) => {}
                 _ => return Err(refuse(key)),
             }
         }

@@ -19,6 +19,16 @@ pub enum SoftKind {
     Prefix,
 }
 
+impl SoftKind {
+    /// Numbers of a virtual token, all of which learn.
+    pub(crate) fn numbers_a_token(self, config: &Config) -> usize {
+        match self {
+            Self::Prompt => config.width,
+            Self::Prefix => config.layers.len() * 2 * config.kv_width(),
+        }
+    }
+}
+
 /// What a new soft prompt begins as: PEFT's `prompt_tuning_init`. A prefix is always random.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SoftInit {
@@ -58,6 +68,11 @@ impl SoftPrompt {
     /// Virtual tokens.
     pub fn tokens(&self) -> usize {
         self.values.dims()[0]
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Self> {
+        let values = Var::from_tensor(&self.values.as_tensor().detach().copy()?)?;
+        Ok(Self { kind: self.kind, values })
     }
 
     /// Which one it is, as long as it is in memory.
@@ -151,7 +166,7 @@ impl KeysValues {
     }
 }
 
-/// Numbers of a virtual token, or why such a soft prompt is not computed on a model.
+/// [`SoftKind::numbers_a_token`], or why such a soft prompt is not computed on a model.
 pub(crate) fn numbers_a_token(
     kind: SoftKind,
     config: &Config,
@@ -180,14 +195,17 @@ pub(crate) fn numbers_a_token(
             SoftKind::Prefix => "a prefix",
         };
         return Err(format!(
-            "{name} is not computed on {} models with {part}: take LoRA there",
+            "{name} is not computed on {} models with {part}: use LoRA there",
             config.architecture
         ));
     }
-    Ok(match kind {
-        SoftKind::Prompt => config.width,
-        SoftKind::Prefix => config.layers.len() * 2 * config.kv_width(),
-    })
+    Ok(kind.numbers_a_token(config))
+}
+
+/// Whether a text has room after so many virtual tokens: one of two tokens, the shortest that can be trained
+/// on.
+pub(crate) fn leaves_room(virtual_tokens: usize, config: &Config) -> bool {
+    virtual_tokens + 2 <= config.context_length
 }
 
 #[cfg(test)]

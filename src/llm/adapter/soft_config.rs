@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::modules::is_off;
 use super::soft::{SoftInit, SoftKind, SoftSpec};
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::Config;
@@ -57,7 +58,7 @@ const KNOWN: [&str; 24] = [
 ];
 
 /// Of a file's `peft_type`. `None`: it is of no soft prompt.
-pub(super) fn kind_of(peft_type: &str) -> Option<SoftKind> {
+pub(crate) fn kind_of(peft_type: &str) -> Option<SoftKind> {
     TYPES.iter().find(|(name, _)| *name == peft_type).map(|(_, kind)| *kind)
 }
 
@@ -132,10 +133,7 @@ impl SoftConfig {
         }
         let mut warnings = Vec::new();
         for (key, value) in keys.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
-            let off = matches!(value, Value::Null | Value::Bool(false))
-                || *value == json!([])
-                || *value == json!({});
-            if !off {
+            if !is_off(value) {
                 warnings.push(format!(
                     "adapter_config.json has {key} = {value}, which is not known here: whether the \
                      soft prompt needs it cannot be told"

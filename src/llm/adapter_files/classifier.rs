@@ -9,7 +9,8 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
 use super::hf_config;
-use super::merge::{Part, Values, copy_others, model_parts, write_tensors};
+use super::merge::{copy_others, model_parts};
+use super::parts::{Part, Values, write_tensors};
 use super::whole::values_of;
 use crate::files;
 use crate::jobs::Quiet;
@@ -107,7 +108,7 @@ pub fn config_of(model: &Model) -> Result<Value, Error> {
         .map_err(|err| Error::not_a_model(&path, files::mistake_in_json(&text, &err)))
 }
 
-/// Writes `model` with its head into `folder`. `told`: `id2label`, `label2id` and `problem_type`.
+/// Writes `model` with its head into `folder`. `told` has `id2label`, `label2id` and `problem_type`.
 pub fn save(
     model: &Model,
     (head, body): (&ScoreHead, Body),
@@ -128,7 +129,7 @@ pub fn save(
     let to = folder.join(WEIGHTS);
     let ModelSource::Folder(from) = &model.card().source else {
         let nothing = Adapter::empty(model);
-        let mut parts = model_parts(model, &nothing);
+        let mut parts = model_parts(model, &nothing)?;
         parts.retain(|part| !is_writing_head(&part.name));
         parts.push(score());
         write_tensors(&to, &parts, &Quiet)?;
@@ -196,7 +197,7 @@ fn with_labels(mut config: Value, head: &ScoreHead, told: &Value) -> Value {
     for key in ["id2label", "label2id", "problem_type"] {
         config[key] = told[key].clone();
     }
-    // Half a precision less would be another model's answers.
+    // Its weights are written in f32: in half precision it would give other answers.
     for key in ["dtype", "torch_dtype"] {
         if config.get(key).is_some() {
             config[key] = json!("float32");

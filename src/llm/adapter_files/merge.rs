@@ -15,76 +15,30 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
-use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use super::hf_config;
+use super::parts::{Change, Merged, Order, Part, Values, order, write_tensors};
 use super::soft;
 use crate::files;
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, LowRank, Tables};
+use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair, Tables};
 use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
-use crate::llm::files::write_safetensors;
-use crate::llm::files::write_safetensors::Entry;
 use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::{RowNorm, with_f32};
-
-/// `done` of `total` tensors are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Merged {
-    pub done: usize,
-    pub total: usize,
-}
-
-/// A tensor to be written, computed when its turn comes.
-pub(super) struct Part<'a> {
-    pub name: String,
-    pub dtype: Dtype,
-    pub shape: Vec<usize>,
-    pub values: Values<'a>,
-}
-
-pub(super) enum Values<'a> {
-    /// As the file has them.
-    Bytes(&'a [u8]),
-
-    /// Numbers in `dtype`, (rows, columns), and the change of them.
-    Changed(&'a [u8], Change<'a>),
-
-    /// A matrix, the change of it, and how it is stored.
-    Matrix(&'a QMatrix, Option<Change<'a>>, Order),
-    Vector(Cow<'a, [f32]>),
-}
-
-/// What a pair adds to a weight that is stored in this order.
-#[derive(Clone, Copy)]
-pub(super) struct Change<'a> {
-    pair: &'a LoraPair,
-    order: Order,
-}
 
 /// What stands in the merged model in place of a tensor.
 enum New<'a> {
     Changed(Change<'a>),
     Table(&'a QMatrix),
     Bias(Vec<f32>),
-}
-
-/// How a weight is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    OutputsInputs,
-
-    /// GPT-2's `Conv1D`.
-    InputsOutputs,
 }
 
 /// Writes the merged model into `folder`, which is made and must be empty. Stopped or failed, it
@@ -117,7 +71,7 @@ pub fn merge(
             if unties(model, adapter) {
                 config["tie_word_embeddings"] = json!(false);
             }
-            let parts = model_parts(model, adapter);
+            let parts = model_parts(model, adapter)?;
             write_tensors(&folder.join("model.safetensors"), &parts, progress)?;
             hf_config::write_text_files(model, &config, folder)
         }
@@ -331,12 +285,11 @@ pub(super) fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn order(model: &Model) -> Order {
-    if model.config().naming.is_transposed() { Order::InputsOutputs } else { Order::OutputsInputs }
-}
-
 /// Every tensor of a model that came from a GGUF file, as f32.
-pub(super) fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Part<'a>> {
+pub(super) fn model_parts<'a>(
+    model: &'a Model,
+    adapter: &'a Adapter,
+) -> Result<Vec<Part<'a>>, Error> {
     let (config, transformer) = (model.config(), model.transformer());
     let mut parts = Vec::new();
     let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
@@ -370,12 +323,14 @@ pub(super) fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Par
         parts.push(Part { name, dtype: Dtype::F32, shape, values });
     };
     for linear in transformer.linears() {
-        let trained = adapter.biases.get(&linear.name);
-        let trained = trained.and_then(|bias| with_f32(bias, |bias| Ok(bias.to_vec())).ok());
-        let bias = trained.map(Cow::Owned).or_else(|| Some(Cow::Borrowed(linear.bias.as_deref()?)));
-        if let Some(bias) = bias {
-            vector(format!("{}.bias", linear.name), bias);
-        }
+        let bias = match (adapter.biases.get(&linear.name), &linear.bias) {
+            (Some(trained), _) => {
+                Cow::Owned(with_f32(trained.as_tensor(), |bias| Ok(bias.to_vec()))?)
+            }
+            (None, Some(bias)) => Cow::Borrowed(bias.as_slice()),
+            (None, None) => continue,
+        };
+        vector(format!("{}.bias", linear.name), bias);
     }
     for (name, norm) in names.norms(transformer) {
         match &norm.row {
@@ -397,127 +352,5 @@ pub(super) fn model_parts<'a>(model: &'a Model, adapter: &'a Adapter) -> Vec<Par
             }
         }
     }
-    parts
-}
-
-impl Part<'_> {
-    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
-        Ok(match &self.values {
-            Values::Bytes(bytes) => Cow::Borrowed(bytes),
-            Values::Changed(bytes, change) => {
-                let mut values = widened(bytes, self.dtype).ok_or_else(|| {
-                    candle_core::Error::Msg(format!("{} is {:?}", self.name, self.dtype))
-                })?;
-                add(&mut values, *change)?;
-                Cow::Owned(narrowed(&values, self.dtype))
-            }
-            Values::Matrix(weight, change, order) => {
-                let (outputs, inputs) = (weight.rows(), weight.cols());
-                let mut values = vec![0.0; outputs * inputs];
-                for (index, row) in values.chunks_exact_mut(inputs).enumerate() {
-                    weight.dequantize_row(index, row);
-                }
-                if *order == Order::InputsOutputs {
-                    let place = |at: usize| (at % outputs) * inputs + at / outputs;
-                    values = (0..values.len()).map(|at| values[place(at)]).collect();
-                }
-                if let Some(change) = change {
-                    add(&mut values, *change)?;
-                }
-                Cow::Owned(narrowed(&values, self.dtype))
-            }
-            Values::Vector(values) => Cow::Owned(narrowed(values, self.dtype)),
-        })
-    }
-}
-
-/// Works a pair into a weight.
-fn add(weight: &mut [f32], change: Change<'_>) -> candle_core::Result<()> {
-    let Change { pair, order } = change;
-    let LoraPair { a, b, scale, taken, dora } = pair;
-    let (outputs, inputs) = (b.dims()[0], a.dims()[1]);
-    let change = (b.as_tensor().detach().matmul(&a.as_tensor().detach())? * *scale)?;
-    let change = match taken {
-        None => change,
-        Some(LowRank { a, b, rank }) => {
-            let a = Tensor::from_slice(a, (*rank, inputs), &Device::Cpu)?;
-            let b = Tensor::from_slice(b, (outputs, *rank), &Device::Cpu)?;
-            (change - b.matmul(&a)?)?
-        }
-    };
-    let change = match order {
-        Order::OutputsInputs => change,
-        Order::InputsOutputs => change.t()?.contiguous()?,
-    };
-    with_f32(&change, |change| {
-        for (weight, change) in weight.iter_mut().zip(change) {
-            *weight += change;
-        }
-        Ok(())
-    })?;
-    if let Some(Dora { factors, .. }) = dora {
-        for (at, weight) in weight.iter_mut().enumerate() {
-            *weight *= match order {
-                Order::OutputsInputs => factors[at / inputs],
-                Order::InputsOutputs => factors[at % outputs],
-            };
-        }
-    }
-    Ok(())
-}
-
-/// `None`: a type that no layer of ours has.
-fn widened(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
-    let pairs = || bytes.as_chunks::<2>().0.iter();
-    Some(match dtype {
-        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F16 => pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-        _ => return None,
-    })
-}
-
-fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
-    match dtype {
-        Dtype::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-        Dtype::BF16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
-        _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-    }
-}
-
-/// A safetensors file, a tensor at a time: a whole model need not be in memory twice. It gets its
-/// name when it is complete.
-pub(super) fn write_tensors(
-    path: &Path,
-    parts: &[Part<'_>],
-    progress: &dyn Progress<Merged>,
-) -> Result<(), Error> {
-    let of = |part: &Part<'_>| Entry {
-        name: part.name.clone(),
-        dtype: part.dtype,
-        shape: part.shape.clone(),
-    };
-    let entries: Vec<Entry> = parts.iter().map(of).collect();
-    let metadata = Map::from_iter([("format".to_owned(), json!("pt"))]);
-    let total = parts.len();
-    let mut stopped = None;
-    let written = write_safetensors::write(path, metadata, &entries, &mut |done, file| {
-        let step = || -> Result<Cow<'_, [u8]>, Error> {
-            progress.check()?;
-            progress.emit(Merged { done, total });
-            parts[done].bytes()
-        };
-        match step() {
-            Ok(bytes) => file.write_all(&bytes),
-            Err(err) => {
-                stopped = Some(err);
-                Err(io::Error::other("it was not completed"))
-            }
-        }
-    });
-    match (written, stopped) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(err)) => Err(err),
-        (Err(source), None) => Err(Error::Write { path: path.to_owned(), source }),
-    }
+    Ok(parts)
 }

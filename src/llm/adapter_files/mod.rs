@@ -7,6 +7,7 @@ pub mod gguf_lora;
 pub(crate) mod gguf_lora_read;
 pub(crate) mod hf_config;
 pub mod merge;
+pub mod parts;
 pub mod peft;
 pub(crate) mod score_head;
 mod soft;

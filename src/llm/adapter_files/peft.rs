@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Tensor, Var};
 use rayon::prelude::*;
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use super::gguf_lora_read;
 use super::score_head;
 use super::soft;
-use super::stored::to_f32;
+use super::stored::{finite_f32, opened};
 use crate::files;
 use crate::jobs;
 use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
@@ -76,7 +76,7 @@ impl Adapter {
         let config = read_config(path)?;
         let weights = weights_path(path)?;
         if let Some(kind) = config.soft.clone() {
-            return soft::read((path, weights), model, (config, &kind));
+            return soft::read((path, &weights), model, (config, &kind));
         }
         let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
         let found = modules(&weights, &bytes)?;
@@ -373,24 +373,11 @@ fn weights_path(folder: &Path) -> Result<PathBuf, Error> {
 
 /// The tensors of a file, by the modules that they belong to.
 fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|err| {
-        let problem = format!("it is no safetensors file, or it is cut short: {err}");
-        Error::adapter(path, problem)
-    })?;
+    let tensors = opened(bytes, path)?;
     let mut modules: BTreeMap<String, Found> = BTreeMap::new();
     for (name, view) in tensors.iter() {
         let (module, part) = part_of(name).map_err(|problem| Error::adapter(path, problem))?;
-        let tensor = to_f32(&view).ok_or_else(|| {
-            let dtype = view.dtype();
-            Error::adapter(
-                path,
-                format!("the tensor {name} is {dtype:?}; F32, F16 or BF16 was expected"),
-            )
-        })??;
-        let is_finite = with_f32(&tensor, |values| Ok(values.iter().all(|v| v.is_finite())))?;
-        if !is_finite {
-            return Err(Error::NotFinite { path: path.to_owned(), name: name.to_owned() });
-        }
+        let tensor = finite_f32(&view, name, path)?;
         let found = modules.entry(module.to_owned()).or_default();
         module.clone_into(&mut found.written);
         match part {

@@ -5,9 +5,9 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use safetensors::SafeTensors;
 use serde_json::Value;
 
+use super::stored::opened;
 use crate::files;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::score_head::{ScoreFacts, ScoreHead};
@@ -36,10 +36,11 @@ impl Adapter {
         self.config.with_score_head();
         if self.score.is_none() {
             let width = model.config().width;
-            let values = match own_values(model, count)? {
-                Some(values) => values,
-                None => drawn(model, count * width, seed),
+            let own = match &model.card().source {
+                ModelSource::Folder(folder) => of_model_files(folder, [count, width])?,
+                ModelSource::Gguf(_) => None,
             };
+            let values = own.unwrap_or_else(|| drawn(model, count * width, seed));
             let weight = Tensor::from_vec(values, (count, width), &Device::Cpu)?;
             let pad_token_id = facts.pad_token_id.or_else(|| padding(model));
             let facts = ScoreFacts { pad_token_id, ..facts };
@@ -76,22 +77,27 @@ pub(crate) fn told_padding(model: &Model) -> Option<u32> {
 
 /// What lies beside an adapter, or what its model says.
 pub(super) fn facts(folder: &Path, model: &Model) -> Result<ScoreFacts, Error> {
+    let of_model = || ScoreFacts { pad_token_id: padding(model), ..ScoreFacts::default() };
+    Ok(facts_beside(folder)?.unwrap_or_else(of_model))
+}
+
+/// What lies beside an adapter. `None`: nothing does.
+fn facts_beside(folder: &Path) -> Result<Option<ScoreFacts>, Error> {
     let path = folder.join(FILE);
     if !path.is_file() {
-        return Ok(ScoreFacts { pad_token_id: padding(model), ..ScoreFacts::default() });
+        return Ok(None);
     }
     let text = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
-    serde_json::from_slice(&text)
-        .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))
+    let facts = serde_json::from_slice(&text)
+        .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))?;
+    Ok(Some(facts))
 }
 
 /// How many labels the head of an adapter's folder has, and what lies beside it. `None`: it has none.
 pub(crate) fn stored(folder: &Path) -> Result<Option<(usize, ScoreFacts)>, Error> {
     let path = folder.join("adapter_model.safetensors");
     let Ok(file) = Mapped::open(&path) else { return Ok(None) };
-    let tensors = SafeTensors::deserialize(&file).map_err(|err| {
-        Error::adapter(&path, format!("it is no safetensors file, or it is cut short: {err}"))
-    })?;
+    let tensors = opened(&file, &path)?;
     let is_head = |name: &&str| {
         let name = name.trim_start_matches("base_model.model.");
         ["score.weight", "score.modules_to_save.weight"].contains(&name)
@@ -99,13 +105,7 @@ pub(crate) fn stored(folder: &Path) -> Result<Option<(usize, ScoreFacts)>, Error
     let Some(name) = tensors.names().into_iter().find(is_head) else { return Ok(None) };
     let view = tensors.tensor(name).map_err(|err| Error::adapter(&path, err.to_string()))?;
     let count = view.shape().first().copied().unwrap_or_default();
-    let path = folder.join(FILE);
-    let facts = match std::fs::read(&path) {
-        Err(_) => ScoreFacts::default(),
-        Ok(text) => serde_json::from_slice(&text)
-            .map_err(|err| Error::adapter(&path, files::mistake_in_json(&text, &err)))?,
-    };
-    Ok(Some((count, facts)))
+    Ok(Some((count, facts_beside(folder)?.unwrap_or_default())))
 }
 
 fn config_of(model: &Model) -> Option<Value> {
@@ -113,15 +113,17 @@ fn config_of(model: &Model) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(folder.join("config.json")).ok()?).ok()
 }
 
-/// The head that the model's files have. `None`: they have none of so many labels.
-fn own_values(model: &Model, count: usize) -> Result<Option<Vec<f32>>, Error> {
-    let ModelSource::Folder(folder) = &model.card().source else { return Ok(None) };
+/// The head (labels, width) that the files of a model in this folder have. `None`: they have none of this
+/// shape.
+pub(crate) fn of_model_files(
+    folder: &Path,
+    [count, width]: [usize; 2],
+) -> Result<Option<Vec<f32>>, Error> {
     let files = SafetensorsFiles::open(folder)?;
     if !files.names().any(|name| name == SCORE) {
         return Ok(None);
     }
     let raw = files.find(SCORE)?;
-    let width = model.config().width;
     if raw.expect_shape(&[count, width]).is_err() {
         return Ok(None);
     }

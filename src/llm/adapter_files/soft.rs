@@ -1,22 +1,22 @@
 //! A soft prompt in PEFT's folder, and a new one for a model.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use safetensors::SafeTensors;
 
 use super::fresh::normal;
-use super::stored::to_f32;
+use super::stored::{finite_f32, opened};
 use crate::files;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::peft_config::PeftConfig;
-use crate::llm::adapter::soft::{SOFT, SoftInit, SoftKind, SoftPrompt, SoftSpec, numbers_a_token};
+use crate::llm::adapter::soft::{
+    SOFT, SoftInit, SoftKind, SoftPrompt, SoftSpec, leaves_room, numbers_a_token,
+};
 use crate::llm::adapter::soft_config::SoftConfig;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
-use crate::llm::net::ops::with_f32;
 use crate::llm::net::rows;
 
 impl Adapter {
@@ -26,10 +26,10 @@ impl Adapter {
         let width = numbers_a_token(spec.kind, model.config())
             .map_err(|problem| Error::adapter(name, problem))?;
         let tokens = spec.num_virtual_tokens;
-        let room = model.config().context_length;
-        if tokens + 2 > room {
+        if !leaves_room(tokens, model.config()) {
+            let context = model.config().context_length;
             let problem = format!(
-                "num_virtual_tokens = {tokens} leaves no room for a text: the model's context is {room}"
+                "num_virtual_tokens = {tokens} leaves no room for a text: the model's context is {context}"
             );
             return Err(Error::adapter(name, problem));
         }
@@ -65,7 +65,7 @@ impl Adapter {
 
 /// What the layers get of these tokens, row by row.
 fn vectors(model: &Model, ids: &[u32]) -> Result<Vec<f32>, Error> {
-    model.check(ids, 0)?;
+    model.check_after(ids, 0, None)?;
     let (config, embedding) = (model.config(), &model.transformer().embedding);
     let mut all = vec![0.0; ids.len() * config.width];
     for (id, row) in ids.iter().zip(all.chunks_exact_mut(config.width)) {
@@ -77,38 +77,29 @@ fn vectors(model: &Model, ids: &[u32]) -> Result<Vec<f32>, Error> {
 
 /// Reads one whose `adapter_config.json` is `config`, and holds it against the model.
 pub(super) fn read(
-    (path, weights): (&Path, PathBuf),
+    (path, weights): (&Path, &Path),
     model: &Model,
     (config, soft): (PeftConfig, &SoftConfig),
 ) -> Result<Adapter, Error> {
     let kind = soft.kind;
     let width =
         numbers_a_token(kind, model.config()).map_err(|problem| Error::adapter(path, problem))?;
-    let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|err| {
-        let problem = format!("it is no safetensors file, or it is cut short: {err}");
-        Error::adapter(&weights, problem)
-    })?;
+    let bytes = std::fs::read(weights).map_err(|source| Error::read(weights, source))?;
+    let tensors = opened(&bytes, weights)?;
     if let Some(name) = tensors.names().into_iter().find(|name| *name != SOFT) {
         let problem =
             format!("a soft prompt has the tensor {SOFT} alone, and this one has {name} too");
-        return Err(Error::adapter(&weights, problem));
+        return Err(Error::adapter(weights, problem));
     }
     let view = tensors.tensor(SOFT).map_err(|_missing| {
-        let problem = format!("it has no tensor {SOFT}, which a soft prompt is");
-        Error::adapter(&weights, problem)
+        let problem = format!("it has no tensor {SOFT}, which holds the soft prompt");
+        Error::adapter(weights, problem)
     })?;
-    let tensor = to_f32(&view).ok_or_else(|| {
-        let dtype = view.dtype();
-        Error::adapter(&weights, format!("{SOFT} is {dtype:?}; F32, F16 or BF16 was expected"))
-    })??;
+    let tensor = finite_f32(&view, SOFT, weights)?;
     let expected = [soft.num_virtual_tokens, width];
     if tensor.dims() != expected {
         let problem = misfit(tensor.dims(), expected, model, soft);
-        return Err(Error::adapter(&weights, problem));
-    }
-    if !with_f32(&tensor, |values| Ok(values.iter().all(|value| value.is_finite())))? {
-        return Err(Error::NotFinite { path: weights, name: SOFT.to_owned() });
+        return Err(Error::adapter(weights, problem));
     }
     let values = Var::from_tensor(&tensor.contiguous()?)?;
     let sha256 = files::sha256_of_bytes(&bytes);

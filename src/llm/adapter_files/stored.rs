@@ -1,17 +1,37 @@
 //! Tensors of an adapter's file as numbers.
 
-use candle_core::{DType, Device, Tensor};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
+use std::path::Path;
 
-/// `None`: a type that is no floating-point one.
-pub(super) fn to_f32(view: &TensorView<'_>) -> Option<candle_core::Result<Tensor>> {
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::llm::error::Error;
+use crate::llm::net::ops::with_f32;
+
+/// The tensors in the bytes of a file. `path` is for error messages, here and below.
+pub(super) fn opened<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, Error> {
+    SafeTensors::deserialize(bytes).map_err(|err| {
+        let problem = format!("it is no safetensors file, or it is cut short: {err}");
+        Error::adapter(path, problem)
+    })
+}
+
+/// A tensor in f32. Fails where it is of no floating-point type, or not all of it is finite.
+pub(super) fn finite_f32(view: &TensorView<'_>, name: &str, path: &Path) -> Result<Tensor, Error> {
     let dtype = match view.dtype() {
         Dtype::F32 => DType::F32,
         Dtype::F16 => DType::F16,
         Dtype::BF16 => DType::BF16,
-        _ => return None,
+        other => {
+            let problem = format!("the tensor {name} is {other:?}; F32, F16 or BF16 was expected");
+            return Err(Error::adapter(path, problem));
+        }
     };
-    let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu);
-    Some(tensor.and_then(|tensor| tensor.to_dtype(DType::F32)))
+    let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+    let tensor = tensor.to_dtype(DType::F32)?;
+    if !with_f32(&tensor, |values| Ok(values.iter().all(|value| value.is_finite())))? {
+        return Err(Error::NotFinite { path: path.to_owned(), name: name.to_owned() });
+    }
+    Ok(tensor)
 }

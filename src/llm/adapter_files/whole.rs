@@ -10,7 +10,8 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use super::hf_config;
-use super::merge::{Order, Part, Values, copy_others, model_parts, order, write_tensors};
+use super::merge::{copy_others, model_parts};
+use super::parts::{Order, Part, Values, order, write_tensors};
 use crate::jobs::Quiet;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::ModelSource;
@@ -34,7 +35,7 @@ pub fn save(model: &Model, folder: &Path) -> Result<(), Error> {
         ModelSource::Gguf(_) => {
             let config = hf_config::config_json(model)?;
             let nothing = Adapter::empty(model);
-            let parts = model_parts(model, &nothing);
+            let parts = model_parts(model, &nothing)?;
             write_tensors(&folder.join("model.safetensors"), &parts, &Quiet)?;
             hf_config::write_text_files(model, &config, folder)
         }

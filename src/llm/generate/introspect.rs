@@ -36,7 +36,7 @@ impl Model {
     }
 
     /// What each position of a layer attends to, (heads, time, time): row i holds the weights of
-    /// the positions up to i, which sum to 1; transformers' `output_attentions`. Before a soft prompt the
+    /// the positions up to i, which sum to 1; transformers' `output_attentions`. With a soft prompt the
     /// weights of its virtual tokens are left out: what is missing from 1 is theirs. Layers are
     /// counted from 0. Takes heads · time² numbers: 36 million for 2,000 tokens of `SmolLM2`.
     pub fn attention_weights(
@@ -79,7 +79,7 @@ impl Model {
         let mut lent: BTreeMap<usize, Buffer> = BTreeMap::new();
         let mut failure = None;
         let mut cache = self.new_cache();
-        self.begin_with(&mut cache, adapter)?;
+        self.begin(ids, &mut cache, adapter)?;
         // What the layers know of the virtual tokens, before the text.
         let mut begun = cache.clone();
         let front = begun.virtual_tokens();
@@ -124,8 +124,7 @@ impl Model {
         adapter: Option<&Adapter>,
         on_states: &mut dyn FnMut(usize, &[f32]) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.check_after(ids, cache.len() + ids.len(), adapter)?;
-        self.begin_with(cache, adapter)?;
+        self.begin(ids, cache, adapter)?;
         let mut index = 0;
         let mut watch = |hidden: &[f32]| {
             index += 1;
@@ -145,8 +144,7 @@ impl Model {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
     ) -> Result<Vec<f32>, Error> {
-        self.check_after(ids, cache.len() + ids.len(), adapter)?;
-        self.begin_with(cache, adapter)?;
+        self.begin(ids, cache, adapter)?;
         jobs::in_pool(|| self.run(ids, cache, adapter, wanted))
     }
 

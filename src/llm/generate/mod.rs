@@ -208,11 +208,7 @@ pub fn generate_after(
     if wants_adapter && adapter.is_none() {
         return Err(Error::NoAdapter);
     }
-    let used = adapter.filter(|_| wants_adapter).map_or(0, Adapter::virtual_tokens);
-    let (needed, context) = (prompt.ids.len() + used, model.config().context_length);
-    if needed > context {
-        return Err(Error::ContextFull { needed, context });
-    }
+    model.check_fits(prompt.ids.len(), adapter.filter(|_| wants_adapter))?;
     progress.emit(GenerateEvent::Prompt { text: prompt.text, ids: prompt.ids.clone() });
 
     let run = Run { model, adapter, request, prompt: &prompt.ids, progress };

@@ -65,14 +65,12 @@ pub fn repeats(
     request: &RepeatsRequest,
     progress: &dyn Progress<RepeatsEvent>,
 ) -> Result<(), Error> {
-    if request.adapter == AdapterMode::On && adapter.is_none() {
+    let is_on = request.adapter == AdapterMode::On;
+    if is_on && adapter.is_none() {
         return Err(Error::NoAdapter);
     }
     let prompt = render_prompt(model, &request.prompt)?;
-    let (needed, context) = (prompt.ids.len(), model.config().context_length);
-    if needed > context {
-        return Err(Error::ContextFull { needed, context });
-    }
+    model.check_fits(prompt.ids.len(), adapter.filter(|_| is_on))?;
     let quiet = OnlyReading(progress);
     let single = |temperature: f32, seed: u64| GenerateRequest {
         prompt: request.prompt.clone(),

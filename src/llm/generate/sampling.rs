@@ -347,10 +347,10 @@ impl<'a> LogSoftmax<'a> {
             let (one, other) = (self.logits[*a as usize], self.logits[*b as usize]);
             other.total_cmp(&one).then(a.cmp(b))
         };
-        let mut ids: Vec<u32> = (0..self.logits.len() as u32).collect();
         if count == 0 {
             return Vec::new();
         }
+        let mut ids: Vec<u32> = (0..self.logits.len() as u32).collect();
         if count < ids.len() {
             ids.select_nth_unstable_by(count - 1, better);
             ids.truncate(count);

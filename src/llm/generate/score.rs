@@ -46,10 +46,8 @@ pub fn score_with(
     progress: &dyn Progress<Scoring>,
     on_logits: &mut dyn FnMut(&Tensor) -> Result<(), Error>,
 ) -> Result<Vec<Option<f32>>, Error> {
-    let (total, context) = (ids.len(), model.context_with(adapter));
-    if total > context {
-        return Err(Error::ContextFull { needed: total, context });
-    }
+    let total = ids.len();
+    model.check_fits(total, adapter)?;
     let vocab_size = model.config().vocab_size;
     let chunk = CHUNK.min(CHUNK_SCORES / vocab_size.max(1)).max(1);
     let mut cache = model.new_cache();

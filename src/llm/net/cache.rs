@@ -84,15 +84,14 @@ impl KvCache {
         self.front.map(|(_, of)| of)
     }
 
-    /// Takes what it holds for the virtual tokens of a soft prompt; without one, for nothing that counts.
-    pub(crate) fn set_front(&mut self, of: Option<TensorId>) {
-        self.front = of.map(|of| (self.len, of));
+    /// What it holds now are the virtual tokens of this soft prompt.
+    pub(crate) fn set_front(&mut self, of: TensorId) {
+        self.front = Some((self.len, of));
     }
 
     /// Forgets everything, the virtual tokens too.
     pub(crate) fn clear(&mut self) {
-        self.truncate(0);
-        self.front = None;
+        self.front = None; // what it held of a soft prompt is then as any text
         self.truncate(0);
     }
 

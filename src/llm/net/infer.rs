@@ -552,7 +552,6 @@ fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {
     }
 }
 
-/// Rows of the embedding, scaled where the family does so.
 /// Adds what LoRA on the embedding changes of some tokens' vectors, (tokens, width).
 fn add_looked_up(pair: &LoraPair, config: &Config, ids: &[u32], hidden: &mut [f32]) {
     let LoraPair { a, b, scale, .. } = pair;
@@ -576,6 +575,7 @@ fn add_looked_up(pair: &LoraPair, config: &Config, ids: &[u32], hidden: &mut [f3
     added.expect("an adapter's tensors are contiguous f32 ones on the CPU");
 }
 
+/// Rows of the embedding, scaled where the family does so.
 fn looked_up(embedding: &QMatrix, config: &Config, ids: &[u32], width: usize) -> Buffer {
     let mut hidden = Buffer::any(ids.len() * width);
     for (id, row) in ids.iter().zip(hidden.chunks_exact_mut(width)) {

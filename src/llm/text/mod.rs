@@ -1,6 +1,7 @@
 //! Text and tokens: tokenizers from every file they come in, and chat templates.
 
 mod added;
+pub mod base64;
 pub mod born;
 pub(crate) mod bpe;
 mod byte_tokens;

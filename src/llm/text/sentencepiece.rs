@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::base64::base64;
 use super::model_file::{Kind, ModelParts, Pair, Vocabulary};
 
 /// What is read of a model file.
@@ -243,37 +244,12 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// As JSON carries bytes.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn message(number: u8, bytes: &[u8]) -> Vec<u8> {
         [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
-    }
-
-    #[test]
-    fn bytes_in_json_are_padded() {
-        let cases =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
-        for (bytes, expected) in cases {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn check_settings(config: &TrainConfig) -> Result<(), Error> {
         problems.push(problem("method", "must be lora or full for an encoder-decoder"));
     }
     if config.packing {
-        let message = "must be off for an encoder-decoder: each answer is written to one text";
+        let message = "must be off: prompts and answers of an encoder-decoder are not packed";
         problems.push(problem("packing", message));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }

@@ -1,5 +1,5 @@
-//! What is needed to resume a run of an encoder, bit for bit: the values of what learns, and the
-//! optimizer's.
+//! What is needed to resume a run of an encoder or an encoder-decoder, bit for bit: the values of what learns,
+//! and the optimizer's.
 
 use std::path::Path;
 
@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::optim::Optimizer;
 use crate::encoder::learn::{Weights, write_safetensors};
+use crate::llm::files::mapped::Mapped;
 use crate::train::error::Error;
 use crate::train::record::CHECKPOINT_FILE;
+use crate::train::step::optim::Moments;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub fn write(
     let counters =
         Counters { version: VERSION, step, num_tokens, optimizer_steps: optimizer.step_count };
     let mut named = Vec::new();
-    for (id, (first, second)) in weights.trained().into_iter().zip(&optimizer.moments) {
+    for (id, Moments { first, second }) in weights.trained().into_iter().zip(&optimizer.moments) {
         let (name, shape) = (weights.name(id), weights.shape(id));
         let parts = [("weight", weights.values(id)), ("first", first), ("second", second)];
         named
@@ -57,8 +59,7 @@ pub fn read(run_dir: &Path, weights: &mut Weights) -> Result<(Counted, Optimizer
     if !path.is_file() {
         return Err(Error::NoCheckpoint(run_dir.to_owned()));
     }
-    let bytes =
-        std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let bytes = Mapped::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     let damaged = |problem: String| Error::Checkpoint { path: path.clone(), problem };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|err| damaged(err.to_string()))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|err| damaged(err.to_string()))?;
@@ -83,7 +84,8 @@ pub fn read(run_dir: &Path, weights: &mut Weights) -> Result<(Counted, Optimizer
     let mut found = Vec::with_capacity(ids.len());
     for id in &ids {
         let (name, count) = (weights.name(*id).to_owned(), weights.values(*id).len());
-        optimizer.moments.push((values("first", &name, count)?, values("second", &name, count)?));
+        let (first, second) = (values("first", &name, count)?, values("second", &name, count)?);
+        optimizer.moments.push(Moments { first, second });
         found.push(values("weight", &name, count)?);
     }
     // Only once everything is there, so that a damaged file changes nothing.

@@ -4,19 +4,23 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
+
 use super::checkpoint::Counted;
 use super::decoder_parts::{name_outputs, with_targets};
 use super::student::{Memory, Moment, Read, Slopes, Student};
 use crate::encoder;
 use crate::encoder::learn::{Learns, labels_json};
+use crate::encoder::network::check_ids;
 use crate::encoder::{Encoded, Labels};
+use crate::jobs;
 use crate::jobs::Quiet;
 use crate::llm;
 use crate::llm::adapter::learned::{Learned, Slot};
 use crate::llm::adapter::lora::HEAD;
 use crate::llm::adapter::score_head::{SCORE_HEAD, ScoreFacts, ScoreHead};
 use crate::llm::adapter_files::classifier::{self, Body};
-use crate::llm::adapter_files::score_head::{padding_of_classifier, told_padding};
+use crate::llm::adapter_files::score_head::{of_model_files, padding_of_classifier, told_padding};
 use crate::llm::backward::dropout::{Dropout, mix};
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::card::{ModelIdentity, ModelSource};
@@ -32,16 +36,21 @@ use crate::train::step::adapter;
 use crate::train::step::optim::{AdamSettings, AdamW};
 
 pub(super) struct DecoderStudent {
+    scorer: Scorer,
+    learned: Vec<Learned>,
+    gradients: Gradients,
+    state: RunState,
+    made: Vec<String>,
+}
+
+/// A decoder with its score head.
+struct Scorer {
     model: Model,
     way: Way,
 
     /// With the score head in it; beside that empty where no adapter learns.
     adapter: Adapter,
-    learned: Vec<Learned>,
-    gradients: Gradients,
-    state: RunState,
     labels: Labels,
-    made: Vec<String>,
     config: TrainConfig,
 }
 
@@ -68,7 +77,7 @@ impl DecoderStudent {
             _ => model.check_trainable()?,
         }
         let (way, adapter) = match learns {
-            Learns::Adapter(folder) => (Way::Adapter, adapter::load(&model, folder)?),
+            Learns::Adapter(folder) => (Way::Adapter, adapter::continued(&model, config, folder)?),
             Learns::Lora(spec) => {
                 let spec = with_targets(spec, &model.linear_layers());
                 (Way::Adapter, Adapter::init(&model, &spec, config.seed)?)
@@ -78,9 +87,9 @@ impl DecoderStudent {
         };
         let pad_token_id = padding_of_classifier(&model);
         if pad_token_id.is_none() && config.per_device_train_batch_size > 1 {
-            let message = "must be 1: neither the model's config.json nor its tokenizer names a token that \
-                           fills up texts (pad_token_id) or ends one, and transformers refuses larger \
-                           batches without it; or write a pad_token_id into config.json"
+            let message = "must be 1: neither the model's config.json nor its tokenizer names a padding token \
+                           (pad_token_id) or an end-of-sequence token, and transformers refuses larger \
+                           batches without one; or write a pad_token_id into config.json"
                 .to_owned();
             let field = "per_device_train_batch_size";
             return Err(Error::Config(vec![ConfigProblem { field, message }]));
@@ -93,29 +102,19 @@ impl DecoderStudent {
         let head = (labels.names.len(), facts);
         let mut adapter = adapter.with_score_head(&model, head, config.seed)?;
         name_outputs(&mut adapter, &labels)?;
-        let mut student = Self {
-            model: if way == Way::Everything { model.with_own(Own::All)? } else { model },
-            way,
-            adapter,
-            learned: Vec::new(),
-            gradients: Gradients::of(&[]),
-            state: RunState {
-                step: 0,
-                num_tokens: 0,
-                optimizer: AdamW::new(&[], AdamSettings::of(config)),
-                reference: Vec::new(),
-            },
-            labels,
-            made,
-            config: config.clone(),
-        };
-        student.learned = student.tensors().into_iter().map(|(learned, _)| learned).collect();
-        student.settle()?;
-        student.state.optimizer = AdamW::new(&student.learned, AdamSettings::of(config));
-        student.forget();
-        Ok(student)
+        let model = if way == Way::Everything { model.with_own(Own::All)? } else { model };
+        let mut scorer = Scorer { model, way, adapter, labels, config: config.clone() };
+        let learned: Vec<Learned> =
+            scorer.tensors().into_iter().map(|(learned, _)| learned).collect();
+        scorer.settle()?;
+        let gradients = Gradients::of(&learned);
+        let optimizer = AdamW::new(&learned, AdamSettings::of(config));
+        let state = RunState { step: 0, num_tokens: 0, optimizer, reference: Vec::new() };
+        Ok(Self { scorer, learned, gradients, state, made })
     }
+}
 
+impl Scorer {
     /// Everything that learns, with its values. Afterwards [`Self::settle`] is to be called.
     fn tensors(&mut self) -> Vec<(Learned, Slot<'_>)> {
         let Self { model, way, adapter, .. } = self;
@@ -126,6 +125,11 @@ impl DecoderStudent {
             own.map(|(learned, values)| (learned, Slot::Own(values))).collect();
         all.extend(adapter.learned().into_iter().zip(adapter.slots()));
         all
+    }
+
+    /// Where the values are, in the order of the tensors that learn.
+    fn slots(&mut self) -> Vec<Slot<'_>> {
+        self.tensors().into_iter().map(|(_, slot)| slot).collect()
     }
 
     /// What follows from the tensors as they stand.
@@ -236,7 +240,7 @@ impl DecoderStudent {
         Ok(all)
     }
 
-    fn learn_into(
+    fn learn(
         &self,
         read: &Read<'_>,
         moment: Option<Moment>,
@@ -256,19 +260,36 @@ impl DecoderStudent {
         }
         Ok(())
     }
+
+    /// Takes what learns from a folder that a run has written.
+    fn restore(&mut self, folder: &Path) -> Result<(), Error> {
+        if self.way == Way::Adapter {
+            self.adapter = adapter::load(&self.model, folder)?;
+            return self.settle();
+        }
+        if self.way == Way::Everything {
+            let source = ModelSource::Folder(folder.to_owned());
+            let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
+            self.model = model.with_own(Own::All)?;
+        }
+        let (count, width) = (self.labels.names.len(), self.model.config().width);
+        let values = of_model_files(folder, [count, width])?.ok_or(Error::NoScoreHead)?;
+        self.head()?.weight.set(&Tensor::from_vec(values, (count, width), &Device::Cpu)?)?;
+        self.settle()
+    }
 }
 
 impl Student for DecoderStudent {
     fn tokenizer(&self) -> &Tokenizer {
-        self.model.tokenizer()
+        self.scorer.model.tokenizer()
     }
 
     fn longest(&self) -> Option<usize> {
-        Some(self.model.config().context_length)
+        Some(self.scorer.model.config().context_length)
     }
 
     fn vocabulary(&self) -> usize {
-        self.model.config().vocab_size
+        self.scorer.model.config().vocab_size
     }
 
     fn encode(
@@ -277,21 +298,14 @@ impl Student for DecoderStudent {
         second: Option<&str>,
         most: usize,
     ) -> Result<Encoded, encoder::Error> {
-        let most = most.min(self.model.config().context_length);
+        let most = most.min(self.scorer.model.config().context_length);
         let (ids, _, is_cut) = self.tokenizer().encode_pair(text, second, Some(most))?;
         self.check(&ids)?;
         Ok(Encoded { ids, kinds: None, is_cut })
     }
 
     fn check(&self, ids: &[u32]) -> Result<(), encoder::Error> {
-        if ids.is_empty() {
-            return Err(encoder::Error::NoTokens);
-        }
-        let known = self.vocabulary();
-        match ids.iter().copied().find(|id| *id as usize >= known) {
-            Some(id) => Err(encoder::Error::Token { id, known }),
-            None => Ok(()),
-        }
+        check_ids(ids, self.vocabulary())
     }
 
     fn made(&self) -> &[String] {
@@ -300,12 +314,12 @@ impl Student for DecoderStudent {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let padding = self.adapter.score_head().and_then(|head| head.facts.pad_token_id);
-        if let (None, Some(id)) = (told_padding(&self.model), padding) {
+        let padding = self.scorer.adapter.score_head().and_then(|head| head.facts.pad_token_id);
+        if let (None, Some(id)) = (told_padding(&self.scorer.model), padding) {
             let token = self.tokenizer().token(id).unwrap_or_default();
             let place = if self.is_adapter() {
                 format!(
-                    "for transformers and PEFT, say model.config.pad_token_id = {id} after loading the model"
+                    "in transformers and PEFT, set model.config.pad_token_id = {id} after loading the model"
                 )
             } else {
                 "config.json of the result says so".to_owned()
@@ -315,37 +329,38 @@ impl Student for DecoderStudent {
                  of a text: {id} ({token}) is taken; {place}"
             ));
         }
-        if let Ok(config) = classifier::config_of(&self.model)
+        if let Ok(config) = classifier::config_of(&self.scorer.model)
             && classifier::class_of(&config).is_none()
         {
             let kind = config["model_type"].as_str().unwrap_or("this family").to_owned();
             notes.push(format!(
-                "transformers has no class for labels by {kind}: the result is read here, and not by \
-                 AutoModelForSequenceClassification"
+                "transformers has no {kind} class for sequence classification: the result can be loaded \
+                 here, and not with AutoModelForSequenceClassification"
             ));
         }
         notes
     }
 
-    /// Decoders are trained without dropout but LoRA's.
+    /// The only dropout of decoders here is LoRA's.
     fn without_dropout(&mut self) {}
 
     fn memory(&self, tokens: u64) -> Memory {
         let learned = self.learned.iter().map(|tensor| 4 * tensor.len() as u64).sum::<u64>();
-        let config = self.model.config();
+        let config = self.scorer.model.config();
         let rows = tokens.min(PassSize::of(config).rows() as u64);
-        let kept = if self.way == Way::Head { 0 } else { rows * llm::bytes_a_row(config) as u64 };
-        let own = if self.way == Way::Everything { learned } else { 0 };
-        let weights = self.model.card().facts.memory_bytes + own;
+        let kept =
+            if self.scorer.way == Way::Head { 0 } else { rows * llm::bytes_a_row(config) as u64 };
+        let own = if self.scorer.way == Way::Everything { learned } else { 0 };
+        let weights = self.scorer.model.card().facts.memory_bytes + own;
         Memory { weights, learning: 3 * learned, kept }
     }
 
     fn is_adapter(&self) -> bool {
-        self.way == Way::Adapter
+        self.scorer.way == Way::Adapter
     }
 
     fn scores(&self, read: &Read<'_>) -> Result<Vec<f32>, Error> {
-        self.all_scores(read, None)
+        self.scorer.all_scores(read, None)
     }
 
     fn learn(
@@ -354,13 +369,11 @@ impl Student for DecoderStudent {
         moment: Option<Moment>,
         slopes: Slopes<'_>,
     ) -> Result<(), Error> {
-        let mut gradients = std::mem::replace(&mut self.gradients, Gradients::of(&[]));
-        let result = self.learn_into(read, moment, (slopes, &mut gradients));
-        let names = self.learned.iter().map(|tensor| tensor.name.as_str());
+        let Self { scorer, learned, gradients, .. } = self;
+        scorer.learn(read, moment, (slopes, &mut *gradients))?;
+        let names = learned.iter().map(|tensor| tensor.name.as_str());
         let missing: Vec<String> =
             gradients.missing(names).into_iter().map(str::to_owned).collect();
-        self.gradients = gradients;
-        result?;
         if missing.is_empty() { Ok(()) } else { Err(Error::NoGradient { names: missing }) }
     }
 
@@ -373,88 +386,54 @@ impl Student for DecoderStudent {
     }
 
     fn step(&mut self, rate: f64) -> Result<(), Error> {
-        let gradients = std::mem::replace(&mut self.gradients, Gradients::of(&[]));
-        let mut optimizer = std::mem::replace(
-            &mut self.state.optimizer,
-            AdamW::new(&[], AdamSettings::of(&self.config)),
-        );
-        let slots = self.tensors().into_iter().map(|(_, slot)| slot).collect();
-        let moved = crate::jobs::in_pool(|| optimizer.step(slots, &gradients, rate));
-        self.state.optimizer = optimizer;
-        self.settle()?;
+        let Self { scorer, learned, gradients, state, .. } = self;
+        let slots = scorer.slots();
+        let moved = jobs::in_pool(|| state.optimizer.step(slots, gradients, rate));
+        *gradients = Gradients::of(learned);
+        scorer.settle()?;
         Ok(moved?)
     }
 
     fn write_checkpoint(&mut self, run_dir: &Path, counted: Counted) -> Result<(), Error> {
-        let Counted { step, num_tokens } = counted;
-        (self.state.step, self.state.num_tokens) = (step, num_tokens);
-        let nothing = RunState {
-            step: 0,
-            num_tokens: 0,
-            optimizer: AdamW::new(&[], AdamSettings::of(&self.config)),
-            reference: Vec::new(),
-        };
-        let state = std::mem::replace(&mut self.state, nothing);
-        let learned = std::mem::take(&mut self.learned);
-        let slots: Vec<Slot<'_>> = self.tensors().into_iter().map(|(_, slot)| slot).collect();
-        let written = checkpoint::write(run_dir, &learned, &slots, &state);
+        let Self { scorer, learned, state, .. } = self;
+        (state.step, state.num_tokens) = (counted.step, counted.num_tokens);
+        let slots = scorer.slots();
+        let written = checkpoint::write(run_dir, learned, &slots, state);
         drop(slots);
-        (self.state, self.learned) = (state, learned);
-        self.settle()?;
+        scorer.settle()?;
         written
     }
 
     fn read_checkpoint(&mut self, run_dir: &Path) -> Result<Counted, Error> {
-        let learned = std::mem::take(&mut self.learned);
-        let settings = AdamSettings::of(&self.config);
-        let slots = self.tensors().into_iter().map(|(_, slot)| slot).collect();
-        let read = checkpoint::read(run_dir, &learned, slots, settings);
-        self.learned = learned;
-        self.settle()?;
-        self.state = read?;
-        let RunState { step, num_tokens, .. } = self.state;
-        Ok(Counted { step, num_tokens })
+        let Self { scorer, learned, state, .. } = self;
+        let settings = AdamSettings::of(&scorer.config);
+        let read = checkpoint::read(run_dir, learned, scorer.slots(), settings);
+        scorer.settle()?;
+        *state = read?;
+        Ok(Counted { step: state.step, num_tokens: state.num_tokens })
     }
 
     fn save(&self, to: &Path, base: &ModelIdentity) -> Result<(), Error> {
-        match self.way {
+        match self.scorer.way {
             Way::Adapter => {
                 // Where the model is no repository of the Hub, PEFT finds it by its path.
-                let name = match (&base.repo, &self.model.card().source) {
+                let name = match (&base.repo, &self.scorer.model.card().source) {
                     (None, ModelSource::Folder(folder)) => absolute(folder).display().to_string(),
                     _ => base.name.clone(),
                 };
-                self.adapter.save(to, &ModelIdentity { name, ..base.clone() })?;
+                self.scorer.adapter.save(to, &ModelIdentity { name, ..base.clone() })?;
             }
             Way::Everything | Way::Head => {
-                let body = if self.way == Way::Head { Body::Untouched } else { Body::Own };
-                let told = labels_json(&self.labels);
-                classifier::save(&self.model, (self.head()?, body), &told, to)?;
+                let body = if self.scorer.way == Way::Head { Body::Untouched } else { Body::Own };
+                let told = labels_json(&self.scorer.labels);
+                classifier::save(&self.scorer.model, (self.scorer.head()?, body), &told, to)?;
             }
         }
         Ok(())
     }
 
     fn restore(&mut self, folder: &Path) -> Result<(), Error> {
-        match self.way {
-            Way::Adapter => {
-                self.adapter = adapter::load(&self.model, folder)?;
-                self.settle()?;
-            }
-            Way::Everything | Way::Head => {
-                let source = ModelSource::Folder(folder.to_owned());
-                let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
-                let facts = self.head()?.facts.clone();
-                let head = (self.labels.names.len(), facts);
-                let mut adapter =
-                    Adapter::empty(&model).with_score_head(&model, head, self.config.seed)?;
-                name_outputs(&mut adapter, &self.labels)?;
-                self.adapter = adapter;
-                self.model =
-                    if self.way == Way::Everything { model.with_own(Own::All)? } else { model };
-            }
-        }
-        Ok(())
+        self.scorer.restore(folder)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What of a decoder gets LoRA when it learns labels, and what its head is told of them.
 
-use crate::encoder::{Labels, Problem};
+use crate::encoder::Labels;
 use crate::llm::{Adapter, LinearInfo, LoraSpec};
 use crate::train::config::ConfigProblem;
 use crate::train::error::Error;
@@ -26,12 +26,7 @@ pub(super) fn name_outputs(adapter: &mut Adapter, labels: &Labels) -> Result<(),
         return Err(Error::Config(vec![ConfigProblem { field: "adapter", message }]));
     }
     head.facts.labels.clone_from(&labels.names);
-    let problem = match labels.problem {
-        Problem::OneLabel => "single_label_classification",
-        Problem::ManyLabels => "multi_label_classification",
-        Problem::Regression => "regression",
-    };
-    head.facts.problem_type = Some(problem.to_owned());
+    head.facts.problem_type = Some(labels.problem.name().to_owned());
     Ok(())
 }
 

@@ -90,26 +90,45 @@ fn log_softmax(scores: &[f32]) -> Vec<f64> {
     shifted.into_iter().map(|score| score - total.ln()).collect()
 }
 
-/// The mean surprise at hidden words: `scores` (words, vocabulary). With how many were guessed.
+/// The mean cross-entropy of words: `scores` (words, vocabulary). With how many were guessed.
 pub fn of_words(scores: &[f32], words: &[u32]) -> (Sloped, usize) {
+    let share = 1.0 / words.len().max(1) as f64;
+    let mut slopes = Vec::with_capacity(scores.len());
+    let (loss, right) = each_word(scores, words, |scores, word, (largest, total)| {
+        let first = slopes.len();
+        let factor = share / total;
+        slopes.extend(
+            scores.iter().map(|score| (f64::from((score - largest).exp()) * factor) as f32),
+        );
+        slopes[first + word] -= share as f32;
+    });
+    (Sloped { loss, slopes }, right)
+}
+
+/// The same without the slopes, which are as large as the scores.
+pub fn of_words_alone(scores: &[f32], words: &[u32]) -> (f64, usize) {
+    each_word(scores, words, |_, _, _| {})
+}
+
+/// `then` is given a word's scores, the word, and of its scores the largest and the sum of the exponentials
+/// below that.
+fn each_word(
+    scores: &[f32],
+    words: &[u32],
+    mut then: impl FnMut(&[f32], usize, (f32, f64)),
+) -> (f64, usize) {
     let vocabulary = scores.len() / words.len().max(1);
     let share = 1.0 / words.len().max(1) as f64;
     let (mut loss, mut right) = (0.0, 0);
-    let mut slopes = Vec::with_capacity(scores.len());
     for (scores, word) in scores.chunks_exact(vocabulary.max(1)).zip(words) {
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let total: f64 = scores.iter().map(|score| f64::from((score - largest).exp())).sum();
         let own = scores[*word as usize];
         loss -= share * (f64::from(own - largest) - total.ln());
         right += usize::from(own >= largest);
-        let first = slopes.len();
-        let factor = share / total;
-        slopes.extend(
-            scores.iter().map(|score| (f64::from((score - largest).exp()) * factor) as f32),
-        );
-        slopes[first + *word as usize] -= share as f32;
+        then(scores, *word as usize, (largest, total));
     }
-    (Sloped { loss, slopes }, right)
+    (loss, right)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //!
 //! Rows in, a model as transformers saves it or an adapter as PEFT does out, with curves and a confusion matrix.
 //! Settings, records, plan, schedule and what counts as the best are those of every run. What learns is a
-//! `student`: an encoder with the pass of [`crate::encoder::learn`], or a decoder with that of
-//! [`crate::llm`].
+//! `student`: an encoder or an encoder-decoder with the pass of [`crate::encoder::learn`], or a decoder with
+//! that of [`crate::llm`].
 
 mod answers;
 mod checkpoint;

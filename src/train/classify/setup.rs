@@ -81,13 +81,9 @@ pub fn check_start(
         return Err(Error::Occupied(run_dir.clone()));
     }
     check_folder(run_dir)?;
-    let learns = open::learns(config);
-    checked(
-        folder,
-        (config.clone(), config.data.clone()),
-        (learns, config.adapter.as_deref()),
-        progress,
-    )
+    let adapter = config.adapter.as_deref();
+    let begins = Begins { learns: open::learns(config), adapter, is_resumed: false };
+    checked(folder, (config.clone(), config.data.clone()), &begins, progress)
 }
 
 /// The same of a run that is resumed.
@@ -109,7 +105,8 @@ pub fn check_resume(
     };
     let adapter = is_adapter.then_some(run_dir.as_path());
     let data = run_dir.join(record::DATA_FILE);
-    let mut found = checked(folder, (config, data), (learns, adapter), progress)?;
+    let begins = Begins { learns, adapter, is_resumed: true };
+    let mut found = checked(folder, (config, data), &begins, progress)?;
     if stored.model.sha256 != found.identity.sha256 {
         let (started_with, loaded) = (stored.model.name, found.identity.name);
         return Err(Error::OtherModel { started_with, loaded });
@@ -129,14 +126,26 @@ fn check_settings(config: &TrainConfig) -> Result<(), Error> {
     if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
 }
 
+/// What a run begins with beside its model.
+struct Begins<'a> {
+    learns: Learns,
+
+    /// The one that is continued, or that of the run that is resumed.
+    adapter: Option<&'a Path>,
+
+    /// The values of what learns come from a checkpoint.
+    is_resumed: bool,
+}
+
 fn checked(
     folder: &Path,
     (config, data): (TrainConfig, PathBuf),
-    (learns, adapter): (Learns, Option<&Path>),
+    begins: &Begins<'_>,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Checked, Error> {
+    let Begins { learns, adapter, is_resumed } = begins;
     if encoder::folder_purpose(folder) == Some(Purpose::SequenceToSequence) {
-        return checked_pair(folder, (config, data), &learns, progress);
+        return checked_pair(folder, (config, data), learns, progress);
     }
     let found = rows::read(&data, &config.columns, config.objective, &Checks(progress))
         .map_err(Error::Data)?;
@@ -148,7 +157,7 @@ fn checked(
     let mut notes = Vec::new();
     let known = match config.objective {
         Objective::Mlm => None,
-        _ => open::known_labels(folder, adapter)?,
+        _ => open::known_labels(folder, *adapter)?,
     };
     let targets = match config.objective {
         Objective::Mlm => None,
@@ -170,13 +179,15 @@ fn checked(
     };
     let source = ModelSource::at(folder);
     let identity = identity(&source, &Hashing(progress, Instant::now()))?;
-    let mut student = open::open(folder, top, &learns, &config)?;
+    let mut student = open::open(folder, top, learns, &config)?;
     if config.disable_dropout {
         student.without_dropout();
     }
     notes.extend(student.notes());
     let labels = targets.as_ref().map(|targets| targets.labels.clone());
-    notes.extend(of_head(&*student, labels.as_ref(), known.as_ref()));
+    if !is_resumed {
+        notes.extend(of_head(&*student, labels.as_ref(), known.as_ref()));
+    }
     let (targets, mut more) = match targets {
         Some(Targets { targets, findings, .. }) => (targets, findings),
         None => (Vec::new(), Vec::new()),
@@ -241,11 +252,13 @@ impl Found {
         }
         let memory = memory(&*student, &rows, &config);
         if let Some(free) = free_memory().filter(|free| memory.peak() > *free) {
-            let changes = vec![
+            let mut changes = vec![
                 "a smaller per_device_train_batch_size".to_owned(),
                 "a smaller max_length".to_owned(),
-                "method = \"lora\"".to_owned(),
             ];
+            if !student.is_adapter() {
+                changes.push("method = \"lora\"".to_owned());
+            }
             return Err(Error::Memory { needed: memory.peak(), free, changes });
         }
         findings.sort_by_key(|finding| finding.concern);
@@ -294,12 +307,12 @@ fn of_head(
     let made = student.made().join(", ");
     Some(match known {
         Some(known) if known.names.len() != labels.names.len() => format!(
-            "the model's own head gives {} labels and the rows have {}: a new head ({made}) begins with random numbers",
+            "the model's own head gives {} labels and the rows have {}: a new head ({made}) begins with random weights",
             known.names.len(),
             labels.names.len()
         ),
         _ => format!(
-            "the model has no head for labels yet: a new one ({made}) begins with random numbers"
+            "the model has no head for labels yet: a new one ({made}) begins with random weights"
         ),
     })
 }

@@ -1,6 +1,7 @@
 //! A run that learns from texts, from beginning to end, and from its checkpoint to its end: the loop, a step,
 //! what comes between two steps, and the test part after the last.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -39,8 +40,8 @@ use crate::train::run::{ResumeRequest, StartRequest};
 use crate::train::step::schedule::Schedule;
 use crate::train::step::schedule::is_due;
 
-/// Trains the model in `folder` (of a decoder also a GGUF file). Stopping is a good end, and where a run fails, what was saved last
-/// stays.
+/// Trains the model in `folder` (of a decoder also a GGUF file). Stopping is a good end, and where a run fails,
+/// what was saved last stays.
 pub fn start(
     folder: &Path,
     request: &StartRequest,
@@ -166,9 +167,25 @@ type Hidden = (Vec<Vec<u32>>, Vec<usize>, Vec<u32>);
 /// What a batch of a step is.
 struct BatchOf {
     examples: Vec<usize>,
-
     hidden: Option<Hidden>,
     tokens: usize,
+}
+
+impl BatchOf {
+    /// Of hidden words and of answers: what is read, and the right words.
+    fn words<'b>(&'b self, rows: &'b Rows) -> (Read<'b>, Cow<'b, [u32]>) {
+        let examples = self.examples.iter().map(|at| &rows.examples[*at]);
+        if let Some((shown, places, words)) = &self.hidden {
+            let texts = examples.zip(shown);
+            let texts = texts.map(|(example, ids)| Tokens { ids, ..example.tokens() }).collect();
+            return (Read { texts, places, answers: Vec::new() }, Cow::Borrowed(words.as_slice()));
+        }
+        let texts = examples.map(|example| example.tokens()).collect();
+        let answers = self.examples.iter().map(|at| rows.answers[*at].as_slice());
+        let answers: Vec<&[u32]> = answers.collect();
+        let words = answers.concat();
+        (Read { texts, answers, ..Read::default() }, Cow::Owned(words))
+    }
 }
 
 impl<'a> Training<'a> {
@@ -347,56 +364,35 @@ impl<'a> Training<'a> {
             }
             slopes
         };
-        let examples = || batch.examples.iter().map(|at| &rows.examples[*at]);
-        match (&batch.hidden, &*labels) {
-            (Some((shown, places, words)), _) => {
-                if words.is_empty() {
-                    return Ok(found);
-                }
-                let texts = examples().zip(shown);
-                let texts =
-                    texts.map(|(example, ids)| Tokens { ids, ..example.tokens() }).collect();
-                let read = Read { texts, places, answers: Vec::new() };
-                let mut slopes = |scores: &[f32]| {
-                    let (sloped, right) = loss::of_words(scores, words);
-                    found = (sloped.loss, right, words.len());
-                    scaled(sloped.slopes)
-                };
-                student.learn(&read, Some(moment), &mut slopes)?;
+        let Some(labels) = labels else {
+            let (read, words) = batch.words(rows);
+            if words.is_empty() {
+                return Ok(found);
             }
-            (None, Some(labels)) => {
-                let texts = examples().map(|example| example.tokens()).collect();
-                let read = Read::of(texts);
-                let targets: Vec<&Target> =
-                    batch.examples.iter().map(|at| &rows.targets[*at]).collect();
-                let (problem, weights) = (labels.problem, &rows.weights);
-                let mut slopes = |scores: &[f32]| {
-                    let sloped = loss::of_texts(problem, scores, &targets, weights);
-                    let rows = scores.chunks_exact(labels.names.len()).zip(&targets);
-                    let classed = rows
-                        .filter_map(|(scores, target)| Some((largest(scores)?, target.class()?)));
-                    let (right, seen) = classed.fold((0, 0), |(right, seen), (given, class)| {
-                        (right + usize::from(given == class), seen + 1)
-                    });
-                    found = (sloped.loss, right, seen);
-                    scaled(sloped.slopes)
-                };
-                student.learn(&read, Some(moment), &mut slopes)?;
-            }
-            (None, None) => {
-                let texts = examples().map(|example| example.tokens()).collect();
-                let answers = batch.examples.iter().map(|at| rows.answers[*at].as_slice());
-                let answers: Vec<&[u32]> = answers.collect();
-                let words = answers.concat();
-                let read = Read { texts, answers, ..Read::default() };
-                let mut slopes = |scores: &[f32]| {
-                    let (sloped, right) = loss::of_words(scores, &words);
-                    found = (sloped.loss, right, words.len());
-                    scaled(sloped.slopes)
-                };
-                student.learn(&read, Some(moment), &mut slopes)?;
-            }
-        }
+            let mut slopes = |scores: &[f32]| {
+                let (sloped, right) = loss::of_words(scores, &words);
+                found = (sloped.loss, right, words.len());
+                scaled(sloped.slopes)
+            };
+            student.learn(&read, Some(moment), &mut slopes)?;
+            return Ok(found);
+        };
+        let texts = batch.examples.iter().map(|at| rows.examples[*at].tokens()).collect();
+        let read = Read::of(texts);
+        let targets: Vec<&Target> = batch.examples.iter().map(|at| &rows.targets[*at]).collect();
+        let (problem, weights) = (labels.problem, &rows.weights);
+        let mut slopes = |scores: &[f32]| {
+            let sloped = loss::of_texts(problem, scores, &targets, weights);
+            let rows = scores.chunks_exact(labels.names.len()).zip(&targets);
+            let classed =
+                rows.filter_map(|(scores, target)| Some((largest(scores)?, target.class()?)));
+            let (right, seen) = classed.fold((0, 0), |(right, seen), (given, class)| {
+                (right + usize::from(given == class), seen + 1)
+            });
+            found = (sloped.loss, right, seen);
+            scaled(sloped.slopes)
+        };
+        student.learn(&read, Some(moment), &mut slopes)?;
         Ok(found)
     }
 
@@ -451,22 +447,10 @@ impl<'a> Training<'a> {
                 self.check()?;
                 // The same words are hidden at every evaluation.
                 let batch = self.batch(batch, usize::MAX);
-                let examples = || batch.examples.iter().map(|at| &self.rows.examples[*at]);
-                let (scores, words) = if let Some((shown, places, words)) = &batch.hidden {
-                    let texts = examples().zip(shown);
-                    let texts =
-                        texts.map(|(example, ids)| Tokens { ids, ..example.tokens() }).collect();
-                    let read = Read { texts, places, answers: Vec::new() };
-                    (self.student.scores(&read)?, words.clone())
-                } else {
-                    let texts = examples().map(|example| example.tokens()).collect();
-                    let answers = batch.examples.iter().map(|at| self.rows.answers[*at].as_slice());
-                    let answers: Vec<&[u32]> = answers.collect();
-                    let words = answers.concat();
-                    (self.student.scores(&Read { texts, answers, ..Read::default() })?, words)
-                };
-                let (sloped, hits) = loss::of_words(&scores, &words);
-                loss += sloped.loss * words.len() as f64;
+                let (read, words) = batch.words(&self.rows);
+                let scores = self.student.scores(&read)?;
+                let (mean, hits) = loss::of_words_alone(&scores, &words);
+                loss += mean * words.len() as f64;
                 right += hits;
                 seen += words.len();
             }

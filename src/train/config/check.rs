@@ -9,6 +9,9 @@ use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
 use crate::llm::newborn::Newborn;
 use crate::llm::{Init, SoftKind};
 
+/// The objectives that train soft prompts.
+const SOFT_OBJECTIVES: [Objective; 3] = [Objective::Sft, Objective::Dpo, Objective::Kto];
+
 /// Something about a configuration that stands in the way of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
@@ -89,7 +92,11 @@ impl TrainConfig {
         let (name, of_texts) = (self.objective.facts().name, self.objective.reads_texts());
         match self.method {
             Method::Head if !of_texts => {
-                let methods = "lora, full, bias, prompt_tuning or prefix_tuning";
+                let methods = if SOFT_OBJECTIVES.contains(&self.objective) {
+                    "lora, full, bias, prompt_tuning or prefix_tuning"
+                } else {
+                    "lora, full or bias"
+                };
                 found.add("method", format!("must be {methods} for {name}"));
             }
             Method::Bias | Method::PromptTuning | Method::PrefixTuning if of_texts => {
@@ -184,8 +191,7 @@ impl TrainConfig {
         for (field, message) in self.soft_prompt.problems(kind) {
             found.add(field, message);
         }
-        let trained = [Objective::Sft, Objective::Dpo, Objective::Kto];
-        if !trained.contains(&self.objective) && !self.objective.reads_texts() {
+        if !SOFT_OBJECTIVES.contains(&self.objective) && !self.objective.reads_texts() {
             let name = self.objective.facts().name;
             let message = format!(
                 "must be lora, full or bias for {name}: soft prompts are trained by SFT, DPO and KTO"
@@ -193,11 +199,13 @@ impl TrainConfig {
             found.add("method", message);
         }
         if self.packing && self.objective.has(Setting::Packing) {
-            let message = "must be off with a soft prompt: it would stand before the first of the packed rows                            alone";
+            let message = "must be off with a soft prompt: it would stand before the first of the packed \
+                           rows alone";
             found.add("packing", message.to_owned());
         }
         if self.adapter.is_some() {
-            let message = "must be left out: a soft prompt is begun anew, and as in PEFT one that was loaded is                            not trained further";
+            let message = "must be left out: a soft prompt is begun anew, and as in PEFT one that was \
+                           loaded is not trained further";
             found.add("adapter", message.to_owned());
         }
     }

@@ -119,17 +119,13 @@ pub(super) fn targets<'a>(config: &TrainConfig, shapes: &'a Shapes) -> Vec<&'a L
 
 /// Values that learn in a run.
 pub fn learned_values(config: &TrainConfig, shapes: &Shapes, of: &Config) -> u64 {
+    if let Some(kind) = config.method.soft() {
+        return (config.virtual_tokens() * kind.numbers_a_token(of)) as u64;
+    }
     match config.method {
         Method::Full => return shapes.parameter_count(),
         Method::Bias => return shapes.vector_values as u64,
-        Method::PromptTuning | Method::PrefixTuning => {
-            let width = match config.method {
-                Method::PrefixTuning => of.layer_count() * 2 * of.kv_width(),
-                _ => of.width,
-            };
-            return (config.virtual_tokens() * width) as u64;
-        }
-        Method::Lora | Method::Head => {}
+        Method::Lora | Method::Head | Method::PromptTuning | Method::PrefixTuning => {}
     }
     let spec = config.lora.spec();
     let magnitudes = usize::from(spec.use_dora);

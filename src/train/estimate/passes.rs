@@ -54,7 +54,10 @@ impl PassPlan<'_> {
             // A few rows of numbers: nothing beside the vocabulary's.
             Head::Score => 0,
         };
-        let tree = tree.after(&vec![0; self.config.virtual_tokens()]);
+        let tree = match self.config.virtual_tokens() {
+            0 => tree, // most runs: no copy
+            count => tree.after(&vec![0; count]),
+        };
         let cost = self.shape.cost(&tree, predictions, keep);
         let longest = sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
         Largest { cost, predictions, longest }

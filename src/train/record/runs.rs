@@ -130,9 +130,9 @@ pub fn new_run_id(project: &Path, objective: Objective, now: OffsetDateTime) -> 
     new_id(project, objective.facts().key, now)
 }
 
-/// The same of a run that another program did.
-pub fn new_imported_id(project: &Path, now: OffsetDateTime) -> String {
-    new_id(project, "imported", now)
+/// The folder of a new run that another program did: `runs/2026-11-21-1432-imported`.
+pub fn new_imported_dir(project: &Path, now: OffsetDateTime) -> PathBuf {
+    runs_dir(project).join(new_id(project, "imported", now))
 }
 
 fn new_id(project: &Path, kind: &str, now: OffsetDateTime) -> String {

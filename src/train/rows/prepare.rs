@@ -66,7 +66,8 @@ pub fn prepared(
             parts[kept[*index]] = part;
         }
     }
-    let context = model.card().facts.context_length;
+    // Virtual tokens stand in the same context.
+    let context = model.card().facts.context_length.saturating_sub(config.virtual_tokens());
     let mut findings =
         findings::of(&read, &encoded, &parts, (limit, context), (config, model.chat()));
     let documents = (split.train.len(), split.held_out.len());

@@ -15,6 +15,7 @@ use crate::files::Lock;
 use crate::jobs::{Progress, Quiet};
 use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::soft::leaves_room;
 use crate::llm::model::Model;
 use crate::train::config::ConfigProblem;
 use crate::train::config::rewards::Rule;
@@ -150,7 +151,7 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
         problems.push(ConfigProblem { field: "objective", message });
     }
     let (tokens, context) = (config.virtual_tokens(), model.config().context_length);
-    if tokens + 2 > context {
+    if !leaves_room(tokens, model.config()) {
         let message = format!(
             "must leave room for a text: the model's context is {context}, and it is {tokens}"
         );

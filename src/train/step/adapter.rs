@@ -39,27 +39,27 @@ fn without_head(model: &Model, config: &TrainConfig) -> Result<Adapter, Error> {
         return Ok(Adapter::soft_prompt(model, &spec, config.seed)?);
     }
     match &config.adapter {
-        Some(path) => {
-            let adapter = load(model, path)?;
-            if adapter.soft().is_some() {
-                let message = "is a soft prompt, which is run and scored, and not trained further, as in PEFT;                                begin a new one with method = \"prompt_tuning\" or \"prefix_tuning\""
-                    .to_owned();
-                return Err(Error::Config(vec![ConfigProblem { field: "adapter", message }]));
-            }
-            if adapter.config().use_dora && config.lora.lora_dropout > 0.0 {
-                let message =
-                    "must be 0: the adapter that is continued has DoRA, which is trained \
-                               without dropout here"
-                        .to_owned();
-                return Err(Error::Config(vec![ConfigProblem {
-                    field: "lora.lora_dropout",
-                    message,
-                }]));
-            }
-            Ok(adapter)
-        }
+        Some(path) => continued(model, config, path),
         None => Ok(Adapter::init(model, &config.lora.spec(), config.seed)?),
     }
+}
+
+/// An adapter that is trained further. Fails where it cannot be.
+pub fn continued(model: &Model, config: &TrainConfig, path: &Path) -> Result<Adapter, Error> {
+    let adapter = load(model, path)?;
+    if adapter.soft().is_some() {
+        let message = "is a soft prompt, which is run and scored, and not trained further, as in \
+                       PEFT; begin a new one with method = \"prompt_tuning\" or \"prefix_tuning\""
+            .to_owned();
+        return Err(Error::Config(vec![ConfigProblem { field: "adapter", message }]));
+    }
+    if adapter.config().use_dora && config.lora.lora_dropout > 0.0 {
+        let message = "must be 0: the adapter that is continued has DoRA, which is trained \
+                       without dropout here"
+            .to_owned();
+        return Err(Error::Config(vec![ConfigProblem { field: "lora.lora_dropout", message }]));
+    }
+    Ok(adapter)
 }
 
 /// The adapter of a run that is resumed.

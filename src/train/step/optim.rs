@@ -82,37 +82,68 @@ impl AdamW {
         learning_rate: f64,
     ) -> Result<()> {
         self.step_count += 1;
-        let count = self.step_count as f64;
-        let AdamSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
-        let first_correction = 1.0 - beta1.powf(count);
-        let second_correction = (1.0 - beta2.powf(count)).sqrt() as f32;
-        let keep = (1.0 - learning_rate * weight_decay) as f32;
-        let step_size = (learning_rate / first_correction) as f32;
-        let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+        let update = Update::new(self.settings, self.step_count, learning_rate);
         let tensors = slots.into_par_iter().zip(self.moments.par_iter_mut());
         let tensors = tensors.zip(self.decays.par_iter()).enumerate();
-        tensors.try_for_each(|(index, ((slot, Moments { first, second }), decays))| {
+        tensors.try_for_each(|(index, ((slot, moments), decays))| {
             let Some(gradient) = gradients.get(index) else { return Ok(()) };
-            let keep = if *decays { keep } else { 1.0 };
-            let chunk = |(((values, gradient), first), second): Piece<'_>| {
-                for (((value, gradient), first), second) in
-                    values.iter_mut().zip(gradient).zip(first).zip(second)
-                {
-                    *first += (1.0 - beta1) * (gradient - *first); // torch's `lerp_`
-                    *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
-                    let spread = second.sqrt() / second_correction + epsilon;
-                    *value = *value * keep - step_size * *first / spread;
-                }
-            };
-            slot.update(|values| {
-                values
-                    .par_chunks_mut(CHUNK)
-                    .zip(gradient.par_chunks(CHUNK))
-                    .zip(first.par_chunks_mut(CHUNK))
-                    .zip(second.par_chunks_mut(CHUNK))
-                    .for_each(chunk);
-            })
+            slot.update(|values| update.apply(values, gradient, moments, *decays))
         })
+    }
+}
+
+/// What a step does to values, the same for every tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    step_size: f32,
+
+    /// Of the second moment.
+    second_correction: f32,
+
+    /// What weight decay leaves of a value.
+    keep: f32,
+}
+
+impl Update {
+    /// `step_count`: the steps taken, with this one.
+    pub fn new(settings: AdamSettings, step_count: u64, learning_rate: f64) -> Self {
+        let count = step_count as f64;
+        let AdamSettings { beta1, beta2, epsilon, weight_decay } = settings;
+        let first_correction = 1.0 - beta1.powf(count);
+        Self {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            epsilon: epsilon as f32,
+            step_size: (learning_rate / first_correction) as f32,
+            second_correction: (1.0 - beta2.powf(count)).sqrt() as f32,
+            keep: (1.0 - learning_rate * weight_decay) as f32,
+        }
+    }
+
+    /// Moves the values of a tensor. `decays`: whether it is subject to weight decay.
+    pub fn apply(self, values: &mut [f32], gradient: &[f32], moments: &mut Moments, decays: bool) {
+        let Self { beta1, beta2, epsilon, step_size, second_correction, keep } = self;
+        let keep = if decays { keep } else { 1.0 };
+        let Moments { first, second } = moments;
+        let chunk = |(((values, gradient), first), second): Piece<'_>| {
+            for (((value, gradient), first), second) in
+                values.iter_mut().zip(gradient).zip(first).zip(second)
+            {
+                *first += (1.0 - beta1) * (gradient - *first); // torch's `lerp_`
+                *second = beta2 * *second + (1.0 - beta2) * gradient * gradient;
+                let spread = second.sqrt() / second_correction + epsilon;
+                *value = *value * keep - step_size * *first / spread;
+            }
+        };
+        values
+            .par_chunks_mut(CHUNK)
+            .zip(gradient.par_chunks(CHUNK))
+            .zip(first.par_chunks_mut(CHUNK))
+            .zip(second.par_chunks_mut(CHUNK))
+            .for_each(chunk);
     }
 }
 
