@@ -27,6 +27,7 @@ pub mod serve;
 pub mod state;
 pub mod stats;
 pub mod study;
+pub mod sweep;
 #[doc(hidden)]
 pub mod testing;
 pub mod train;

@@ -1,6 +1,6 @@
 //! The arguments that name a model and an adapter, and loading them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -114,6 +114,11 @@ pub fn load_adapter(path: &Path, model: &Model) -> anyhow::Result<Adapter> {
 /// Loads a model by whatever a `--model` or a run file may say.
 pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
     load(&with_hint(name, resolve::resolve_model(name))?, name, weights)
+}
+
+/// Where a model lies, without loading it.
+pub fn find_model(name: &str) -> anyhow::Result<PathBuf> {
+    with_hint(name, resolve::resolve_model(name))
 }
 
 /// The tokenizer and the chat template of a model or an encoder, without its weights.

@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::load::load_model;
+use super::columns::columns;
+use super::load;
 use super::out;
-use super::train_screen::{Screen, default_run_dir};
+use super::sweep::OnScreen;
+use super::train_screen::default_run_dir;
 use crate::files;
 use crate::hub::paths::HubPaths;
 use crate::jobs;
-use crate::llm::{Init, Model, Weights};
-use crate::train;
+use crate::llm::Init;
+use crate::sweep::expand::Planned;
+use crate::sweep::queue::{Entry, Held, QUEUE_FILE, Queue, State};
+use crate::sweep::table::{Row, Table};
+use crate::sweep::work;
+use crate::sweep::worker::Worker;
 use crate::train::config::metric::Metric;
 use crate::train::config::run_file;
 use crate::train::config::{Dtype, Method, TrainConfig};
-use crate::train::estimate::Estimator;
-use crate::train::record::RECORD_FILE;
-use crate::train::record::history::History;
-use crate::train::run::{ResumeRequest, StartRequest};
 use crate::words::{duration, gigabytes, thousands};
 
 #[derive(Debug, Args)]
@@ -110,34 +112,87 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
     if let Some((method, _)) = rates.iter().find(|(method, _)| !args.methods.contains(method)) {
         bail!("--learning-rate names {method}, which is not among --methods");
     }
+    load::find_model(&given.model)?;
     let folder = args.out.clone().unwrap_or_else(|| default_run_dir(&given));
-    let mut loaded: Option<(Weights, Model)> = None;
-    let mut outcomes = Vec::new();
-    for (name, config) in configs {
-        let weights = config.weights();
-        let model = match loaded.take() {
-            Some((kept, model)) if kept == weights => model,
-            other => {
-                drop(other); // before the next one takes its memory
-                load_model(&config.model, weights)?
-            }
-        };
-        out::note(&format!("{name}:"));
-        let outcome = one(&model, name, config, &folder.join(name));
-        if let Some(problem) = &outcome.problem {
-            out::note(&format!("{name} was not trained: {problem}"));
+    let mut held = queue(&configs, &folder)?;
+    let mut worker = Worker::new(HubPaths::from_env().ok().map(|paths| paths.cached));
+    // After each method: what is done is there even where the next one is stopped.
+    let write = |table: &Table| write_csv(&folder.join("methods.csv"), &outcomes(table));
+    let keep = |table: &Table| {
+        if let Err(error) = write(table) {
+            out::note(&format!("warning: {error:#}"));
         }
-        outcomes.push(outcome);
-        loaded = Some((weights, model));
-        // After each method: what is done is there even where the next one is stopped.
-        write_csv(&folder.join("methods.csv"), &outcomes)?;
-    }
+    };
+    jobs::give_way();
+    let screen = OnScreen::new(held.queue.runs.len(), &keep);
+    let ended = work::work(&mut held, &mut worker, &screen);
+    screen.screen.bar.clear();
+    ended?;
+    let table = Table::of(&folder, &held.queue)?;
+    write(&table)?;
+    let outcomes = outcomes(&table);
     if args.json {
         return out::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
     }
-    table(&outcomes).iter().try_for_each(|line| out::line(line))?;
+    lines(&outcomes).iter().try_for_each(|line| out::line(line))?;
     out::note(&folder.join("methods.csv").display().to_string());
     Ok(())
+}
+
+/// The methods as the runs of a queue. One that is in the folder already is continued: what is done stays done,
+/// and methods that are new come behind.
+fn queue(configs: &[(&str, TrainConfig)], folder: &Path) -> anyhow::Result<Held> {
+    let planned: Vec<Planned> = configs
+        .iter()
+        .enumerate()
+        .map(|(configuration, (name, config))| Planned {
+            label: (*name).to_owned(),
+            configuration,
+            variation: Some((*name).to_owned()),
+            values: Map::new(),
+            seed: config.seed,
+            config: config.clone(),
+        })
+        .collect();
+    let queue = Queue::new(&planned, |_, run| PathBuf::from(&run.label))?;
+    if !folder.join(QUEUE_FILE).exists() {
+        return Ok(Held::create(folder, queue)?);
+    }
+    let mut held = Held::open(folder)?;
+    held.queue.data_sha256.extend(queue.data_sha256);
+    for run in queue.runs {
+        let count = held.queue.runs.len();
+        match held.queue.runs.iter_mut().find(|known| known.label == run.label) {
+            Some(known) if known.state == State::Failed => known.state = State::Waiting,
+            Some(_) => {}
+            None => held.queue.runs.push(Entry { configuration: count, ..run }),
+        }
+    }
+    Ok(held)
+}
+
+/// What each method took and learned so far.
+fn outcomes(table: &Table) -> Vec<Outcome> {
+    let of_row = |row: &Row| {
+        let found = row.outcome.as_ref();
+        let last =
+            |key: String| found.and_then(|found| found.number(&key)).map(|number| number.last);
+        let accuracies = [Metric::RewardsAccuracies, Metric::MeanTokenAccuracy];
+        Outcome {
+            method: row.label.clone(),
+            learning_rate: row.learning_rate,
+            parameters: row.parameters,
+            memory: row.memory,
+            secs: found.map(|found| found.secs),
+            steps: found.map_or(0, |found| found.steps),
+            loss: found.and_then(|found| found.loss),
+            held_out_loss: last(Metric::Loss.evaluated()),
+            held_out_accuracy: accuracies.into_iter().find_map(|metric| last(metric.evaluated())),
+            folder: row.run_dir.clone(),
+            problem: row.message.clone(),
+        }
+    };
+    table.rows.iter().map(of_row).collect()
 }
 
 /// The run file with a method. Nothing else changes.
@@ -165,60 +220,6 @@ fn rates(given: &[String]) -> anyhow::Result<Vec<(String, f64)>> {
         rate(text).with_context(|| format!("--learning-rate {text}: METHOD=RATE was expected"))
     });
     rates.collect()
-}
-
-/// One run; a run that is in the folder already is resumed, or read where it is complete.
-fn one(model: &Model, name: &str, config: TrainConfig, run_dir: &Path) -> Outcome {
-    let mut outcome = Outcome {
-        method: name.to_owned(),
-        learning_rate: config.learning_rate,
-        folder: run_dir.to_owned(),
-        ..Outcome::default()
-    };
-    if let Err(error) = trained(model, config, run_dir, &mut outcome) {
-        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-        outcome.problem = Some(causes.join(": "));
-    }
-    outcome
-}
-
-fn trained(
-    model: &Model,
-    config: TrainConfig,
-    run_dir: &Path,
-    outcome: &mut Outcome,
-) -> anyhow::Result<()> {
-    if let Some(problem) = config.problems().first() {
-        bail!("{} {}", problem.field, problem.message);
-    }
-    let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
-    let screen = Screen::new(false);
-    let data = (config.data.as_path(), cache.as_deref());
-    let estimate = Estimator::default().estimate(model, &config, data, &screen)?;
-    outcome.parameters = Some(estimate.trained_parameters);
-    outcome.memory = Some(estimate.memory.peak());
-    jobs::give_way();
-    let run_dir = run_dir.to_owned();
-    let summary = if run_dir.join(RECORD_FILE).is_file() {
-        let request = ResumeRequest { run_dir, cache, unused: Some(config) };
-        train::resume(model, &request, &screen)
-    } else {
-        let request = StartRequest { config, run_dir, cache };
-        train::start(model, &request, &screen)
-    };
-    screen.bar.clear();
-    let summary = summary?;
-    let steps = History::read(&summary.run_dir).steps;
-    outcome.secs = Some(steps.iter().map(|step| step.step_secs).sum());
-    outcome.steps = summary.steps_done;
-    outcome.loss = summary.last_step.map(|step| step.loss());
-    if let Some(evaluation) = summary.evaluation {
-        outcome.held_out_loss = evaluation.values.get(Metric::Loss);
-        let accuracies = [Metric::RewardsAccuracies, Metric::MeanTokenAccuracy];
-        outcome.held_out_accuracy =
-            accuracies.into_iter().find_map(|metric| evaluation.values.get(metric));
-    }
-    Ok(())
 }
 
 impl Outcome {
@@ -267,24 +268,15 @@ const HEADS: [&str; 8] = [
 ];
 
 /// The table, a line each; then why a method has no result.
-fn table(outcomes: &[Outcome]) -> Vec<String> {
+fn lines(outcomes: &[Outcome]) -> Vec<String> {
     let rows: Vec<[String; 8]> = std::iter::once(HEADS.map(str::to_owned))
         .chain(outcomes.iter().map(Outcome::cells))
         .collect();
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
-    let line = |row: &[String; 8]| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        cells.collect::<Vec<_>>().join("  ")
-    };
     let problems = outcomes.iter().filter_map(|outcome| {
         let problem = outcome.problem.as_ref()?;
         Some(format!("{} was not trained: {problem}", outcome.method))
     });
-    rows.iter().map(line).chain(problems).collect()
+    columns(&rows).into_iter().chain(problems).collect()
 }
 
 fn write_csv(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
@@ -354,7 +346,7 @@ mod tests {
         let fine = Outcome { method: "lora".to_owned(), loss: Some(2.5), ..Outcome::default() };
         let problem = Some("nothing learns".to_owned());
         let not = Outcome { method: "bias".to_owned(), problem, ..Outcome::default() };
-        let lines = table(&[fine, not]);
+        let lines = lines(&[fine, not]);
         assert_eq!(lines.len(), 4);
         assert!(lines[1].starts_with("lora") && lines[1].contains("2.5000"), "{lines:?}");
         assert_eq!(lines[3], "bias was not trained: nothing learns");

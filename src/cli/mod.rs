@@ -8,6 +8,7 @@ mod bench_fetch;
 mod bundle;
 mod cache;
 mod classify;
+mod columns;
 mod configurations;
 mod embed;
 mod evaluate;
@@ -20,6 +21,7 @@ mod import_run;
 mod lecture;
 mod load;
 mod logits;
+mod lr_find;
 mod methods;
 mod models;
 mod out;
@@ -36,6 +38,7 @@ mod serve;
 mod shell;
 mod stability;
 mod stats;
+mod sweep;
 mod tensor_file;
 mod train;
 mod train_screen;
@@ -148,6 +151,12 @@ pub enum Command {
     /// Train the same rows with several methods in turn, and compare what each took and learned
     CompareMethods(methods::MethodsArgs),
 
+    /// Train a small grid of settings or several seeds, in a queue that survives a restart, with one table
+    Sweep(sweep::SweepArgs),
+
+    /// Find a learning rate for a run: a few steps at growing rates, on weights that are thrown away
+    LrFind(lr_find::LrFindArgs),
+
     /// Export a run as a folder that TRL, LLaMA-Factory, Axolotl or Hugging Face Jobs can run
     Bundle(bundle::BundleArgs),
 
@@ -174,7 +183,14 @@ impl Command {
     /// Whether texts are made into ids on all threads at once, which would wait for each other
     /// wherever they take memory from one place.
     pub fn reads_many_rows(&self) -> bool {
-        matches!(self, Self::Train(_) | Self::CompareMethods(_) | Self::ImportRun(_))
+        matches!(
+            self,
+            Self::Train(_)
+                | Self::CompareMethods(_)
+                | Self::Sweep(_)
+                | Self::LrFind(_)
+                | Self::ImportRun(_)
+        )
     }
 }
 
@@ -205,6 +221,8 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Probe(args) => probe::run(args),
         Command::Train(args) => train::run(args),
         Command::CompareMethods(args) => methods::run(args),
+        Command::Sweep(args) => sweep::run(args),
+        Command::LrFind(args) => lr_find::run(args),
         Command::Bundle(args) => bundle::run(args),
         Command::RunOn(args) => run_on::run(args),
         Command::ImportRun(args) => import_run::run(args),
@@ -307,6 +325,9 @@ mod tests {
             "tuning-fork serve --model m --adapter a --host 127.0.0.1 --port 8321 --json",
             "tuning-fork train RUN.toml --out runs/1 --json",
             "tuning-fork train RUN.toml --dry-run --columns prompt=question,chosen=better",
+            "tuning-fork sweep SWEEP.toml --out sweeps/1 --resume --json",
+            "tuning-fork sweep SWEEP.toml --dry-run",
+            "tuning-fork lr-find RUN.toml --min 1e-6 --max 0.1 --steps 60 --out rates.csv --json",
             "tuning-fork bundle RUN.toml --for trl --preset zero2 --gpus 8 --out bundle --json",
             "tuning-fork bundle RUN.toml --base o/m@1a --set bf16=false --out bundle",
             "tuning-fork run-on local bundle --python venv/bin/python --json",

@@ -16,6 +16,7 @@ pub mod linear;
 pub mod moments;
 pub mod paired;
 pub mod ranking;
+pub mod repeats;
 pub mod replacement;
 pub mod resample;
 pub mod special;

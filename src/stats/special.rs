@@ -220,6 +220,15 @@ pub fn student_at_most(t: f64, degrees: f64) -> f64 {
     if t > 0.0 { 1.0 - tail } else { tail }
 }
 
+/// The t with P(T > t) = `tail` for Student's t with `degrees` degrees of freedom; `tail` in (0, 1).
+pub fn student_upper_quantile(tail: f64, degrees: f64) -> f64 {
+    if tail > 0.5 {
+        return -student_upper_quantile(1.0 - tail, degrees);
+    }
+    let share = beta_quantile(2.0 * tail, degrees / 2.0, 0.5); // degrees / (degrees + t²)
+    (degrees * (1.0 - share) / share).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +247,22 @@ mod tests {
         assert_close(binomial_at_most(499_000, 1_000_000, 0.5), 0.0228041499326948);
         assert_close(student_at_most(-40.0, 200.0), 1.1243698267601098e-97);
         assert_close(beta_quantile(0.95, 4.0, 999_997.0), 7.75363809884006e-06);
+    }
+
+    #[test]
+    fn quantiles_of_students_t_are_scipys() {
+        // scipy 1.17.1: t.isf(tail, degrees)
+        for (tail, degrees, expected) in [
+            (0.025, 1.0, 12.706204736174705),
+            (0.025, 2.0, 4.302652729749464),
+            (0.025, 29.0, 2.045229642132704),
+            (0.005, 4.0, 4.604094871349993),
+            (0.6, 3.0, -0.2766706623326898),
+        ] {
+            assert_close(student_upper_quantile(tail, degrees), expected);
+        }
+        let many = student_upper_quantile(0.025, 1e6);
+        assert!((many - 1.9599663568141072).abs() < 1e-9, "{many}");
     }
 
     #[test]

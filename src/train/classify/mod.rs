@@ -11,6 +11,7 @@ mod checkpoint;
 mod decoder;
 mod decoder_parts;
 mod encoder;
+pub mod finder;
 pub mod labels;
 pub mod loss;
 mod masking;

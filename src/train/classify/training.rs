@@ -60,7 +60,7 @@ pub fn resume(
 }
 
 /// Memory that has run out ends the run, and not the program.
-fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+pub(super) fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     let result = buffers::unless_out_of_memory(work)
         .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }));
     buffers::release();
@@ -144,7 +144,7 @@ fn open(run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
 }
 
 /// A run under way.
-struct Training<'a> {
+pub(super) struct Training<'a> {
     config: TrainConfig,
     plan: Plan,
     parts: Parts,
@@ -159,6 +159,17 @@ struct Training<'a> {
     evaluation: Option<EvalMetrics>,
     evaluations: Evaluations,
     stopped_early: Option<String>,
+}
+
+/// What the batches of a step gave.
+#[derive(Default)]
+pub(super) struct Learned {
+    pub loss: f64,
+
+    /// So many were right of so many.
+    right: usize,
+    seen: usize,
+    tokens: u64,
 }
 
 /// Of hidden words: the ids as they are shown, the places in the batch, and the right words.
@@ -189,7 +200,7 @@ impl BatchOf {
 }
 
 impl<'a> Training<'a> {
-    fn new(
+    pub(super) fn new(
         checked: Checked,
         run_dir: &'a Path,
         progress: &'a dyn Progress<TrainEvent>,
@@ -258,23 +269,39 @@ impl<'a> Training<'a> {
         self.progress.check().map_err(|_stopped| Error::Cancelled)
     }
 
-    /// One optimizer step. A stop in the middle leaves everything as it was before it.
-    fn one_step(&mut self) -> Result<(), Error> {
-        let started = Instant::now();
-        let index = self.state.step;
+    /// Forwards and backwards over the batches of a step. Nothing has moved yet.
+    pub(super) fn gradients(&mut self, index: usize) -> Result<Learned, Error> {
         let batches = self.plan.batches_of(index, &self.parts.train);
         self.student.forget();
-        let (mut loss, mut right, mut seen, mut tokens) = (0.0, 0, 0, 0);
+        let mut learned = Learned::default();
         let count = batches.len();
         for (number, batch) in batches.iter().enumerate() {
             self.check()?;
             let batch = self.batch(batch, index);
             let found = self.learn(&batch, Moment { step: index, batch: number }, count)?;
-            loss += found.0 / count as f64;
-            right += found.1;
-            seen += found.2;
-            tokens += batch.tokens as u64;
+            learned.loss += found.0 / count as f64;
+            learned.right += found.1;
+            learned.seen += found.2;
+            learned.tokens += batch.tokens as u64;
         }
+        Ok(learned)
+    }
+
+    /// Moves what learns at a rate that no schedule says, and gives the length of the gradients before they
+    /// were clipped; where that is no number, nothing moves.
+    pub(super) fn move_by(&mut self, rate: f64) -> Result<f64, Error> {
+        let grad_norm = self.student.clip(self.config.max_grad_norm);
+        if grad_norm.is_finite() {
+            self.student.step(rate)?;
+        }
+        Ok(grad_norm)
+    }
+
+    /// One optimizer step. A stop in the middle leaves everything as it was before it.
+    fn one_step(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let index = self.state.step;
+        let Learned { loss, right, seen, tokens } = self.gradients(index)?;
         self.finite("loss", loss)?;
         let grad_norm = self.student.clip(self.config.max_grad_norm);
         self.finite("gradient", grad_norm)?;

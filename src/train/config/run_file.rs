@@ -39,6 +39,12 @@ pub fn read(path: &Path) -> Result<TrainConfig, RunFileError> {
 
 /// Writes a run file that [`read`] understands and TRL's users recognise.
 pub fn write(path: &Path, config: &TrainConfig) -> Result<(), RunFileError> {
+    files::write_atomic(path, text(config).as_bytes())
+        .map_err(|source| RunFileError::Write { path: path.to_owned(), source })
+}
+
+/// What stands in it.
+pub fn text(config: &TrainConfig) -> String {
     let mut text =
         toml::to_string(config).expect("a configuration has only names, numbers and lists");
     if config.objective.samples() && config.policy.is_default() {
@@ -46,8 +52,7 @@ pub fn write(path: &Path, config: &TrainConfig) -> Result<(), RunFileError> {
         let count = config.policy.num_generations;
         text.push_str(&format!("\n[policy]\nnum_generations = {count}\n"));
     }
-    files::write_atomic(path, text.as_bytes())
-        .map_err(|source| RunFileError::Write { path: path.to_owned(), source })
+    text
 }
 
 /// The configuration, or the line (from 1) and what is wrong with it.

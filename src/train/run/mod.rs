@@ -2,7 +2,9 @@
 
 pub mod best;
 pub mod checkpoint;
+pub mod finder;
 mod policy_run;
+pub mod rates;
 mod request;
 pub mod setup;
 mod training;

@@ -76,10 +76,10 @@ pub struct Checked {
     /// What there is to know about the settings.
     pub notes: Vec<String>,
     data: PathBuf,
-    examples: Vec<Example>,
-    split: Split,
+    pub(super) examples: Vec<Example>,
+    pub(super) split: Split,
     landmarks: Option<Landmarks>,
-    adapter: Adapter,
+    pub(super) adapter: Adapter,
 
     /// Of a run that is resumed.
     stored: Option<RunRecord>,
