@@ -20,6 +20,7 @@ pub mod pixel_map;
 pub mod plot_numbers;
 pub mod progress_row;
 pub mod qr_code;
+pub mod range_plot;
 pub mod scale;
 pub mod slider_row;
 pub mod switch;

@@ -54,6 +54,7 @@ use crate::look_inside;
 use crate::playground_views;
 use crate::room;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
+use crate::sweep;
 
 type Named = (&'static str, fn() -> AppState);
 
@@ -529,7 +530,7 @@ pub const TRAIN_SETUP: [Named; 4] = [
     ("several losses", several_losses),
 ];
 
-pub const TRAIN_RUNS: [Named; 9] = [
+pub const TRAIN_RUNS: [Named; 12] = [
     ("a run", || train(running(60))),
     ("an SFT run", sft_run),
     ("a run before its first step", || train(running(0))),
@@ -539,6 +540,9 @@ pub const TRAIN_RUNS: [Named; 9] = [
     ("a run of the list", || train(selected())),
     ("runs compared", compared),
     ("the data looked at", surveyed),
+    ("a sweep is set up", || train(sweep::set_up())),
+    ("a sweep", || train(sweep::under_way())),
+    ("a learning rate", || train(sweep::rate_found())),
 ];
 
 fn train(train: TrainState) -> AppState {

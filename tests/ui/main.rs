@@ -21,6 +21,7 @@ mod playground_views;
 mod rewards;
 mod room;
 mod support;
+mod sweep;
 mod tasks;
 mod train;
 mod whole_app;

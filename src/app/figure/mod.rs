@@ -4,5 +4,6 @@ pub mod curves;
 pub mod exported;
 mod font;
 mod sheet;
+pub mod sweep;
 pub mod table;
 pub mod views;

@@ -12,6 +12,7 @@ mod models;
 mod playground;
 mod project;
 mod room;
+mod sweep;
 mod train;
 mod window;
 

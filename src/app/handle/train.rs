@@ -10,12 +10,14 @@ use crate::app::services::cache_folder;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::export_adapter::{AdapterToExport, ExportAdapter};
 use crate::app::tasks::export_run::{ExportRun, RunToExport};
+use crate::app::tasks::find_rate::FindRate;
 use crate::app::tasks::import_run::ImportRun;
 use crate::app::tasks::label_text::{LabelText, ToLabel};
 use crate::app::tasks::load_model::LoadModel;
 use crate::app::tasks::measure_run::{MeasureRun, RunToMeasure};
 use crate::app::tasks::read_run::{ReadFor, ReadRun};
 use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::run_sweep::RunSweep;
 use crate::app::tasks::save_run_file::{RunFile, SaveRunFile};
 use crate::app::tasks::survey::SurveyData;
 use crate::app::tasks::train::{NewRun, RunWork, Train, TrainWork};
@@ -58,6 +60,7 @@ impl Workbench {
             }
             TrainCommand::SurveyData => self.survey_data(),
             TrainCommand::Start => self.start_training(),
+            TrainCommand::Stop if self.tasks.has::<RunSweep>() => self.stop_sweep(),
             TrainCommand::Stop => {
                 self.state.train.stopping();
                 self.tasks.stop::<Train>();
@@ -86,6 +89,14 @@ impl Workbench {
             TrainCommand::MakeBundle => self.ask(Ask::Bundle),
             TrainCommand::TakeResults => self.ask(Ask::Results),
             TrainCommand::StopTakingBack => self.tasks.stop::<ImportRun>(),
+            TrainCommand::StartSweep => self.start_sweep(),
+            TrainCommand::StopSweep => self.stop_sweep(),
+            TrainCommand::ContinueSweep(folder) => self.continue_sweep(folder),
+            TrainCommand::ShowSweep(folder) => self.show_sweep(&folder),
+            TrainCommand::ExportSweep => self.export_sweep(),
+            TrainCommand::FindRate => self.find_rate(),
+            TrainCommand::StopFindingRate => self.tasks.stop::<FindRate>(),
+            TrainCommand::ExportRates => self.export_rates(),
         }
     }
 
@@ -117,7 +128,7 @@ impl Workbench {
     }
 
     fn start_training(&mut self) {
-        if self.tasks.has::<Train>() {
+        if self.tasks.has::<Train>() || self.tasks.has::<RunSweep>() {
             return;
         }
         self.state.notices.clear(PanelId::Train);
@@ -158,8 +169,10 @@ impl Workbench {
     }
 
     fn pause_training(&mut self, paused: bool) {
-        if let (true, Some(live)) = (self.tasks.has::<Train>(), &mut self.state.train.live) {
+        let trains = self.tasks.has::<Train>() || self.tasks.has::<RunSweep>();
+        if let (true, Some(live)) = (trains, &mut self.state.train.live) {
             self.tasks.set_paused::<Train>(paused);
+            self.tasks.set_paused::<RunSweep>(paused);
             live.paused = paused;
         }
     }
@@ -168,7 +181,7 @@ impl Workbench {
     fn resume_run(&mut self, id: &str) {
         let is_resuming =
             self.tasks.of::<ReadRun>().any(|reading| reading.what_for == ReadFor::Resuming);
-        if self.tasks.has::<Train>() || is_resuming {
+        if self.tasks.has::<Train>() || self.tasks.has::<RunSweep>() || is_resuming {
             return;
         }
         self.state.notices.clear(PanelId::Train);
@@ -183,7 +196,7 @@ impl Workbench {
 
     pub(in crate::app) fn resume_from(&mut self, id: &str, past: RunPast) {
         let Some(open) = &self.project else { return };
-        if self.tasks.has::<Train>() {
+        if self.tasks.has::<Train>() || self.tasks.has::<RunSweep>() {
             return; // another was started meanwhile
         }
         let run_dir = open.runs_dir().join(id);

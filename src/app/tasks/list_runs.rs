@@ -12,6 +12,9 @@ use crate::jobs::Progress;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::runs::RunView;
+use crate::state::train::sweep::{SweepEntry, name};
+use crate::sweep::queue;
+use crate::sweep::queue::State;
 use crate::train::record::runs;
 
 pub struct ListRuns {
@@ -23,6 +26,7 @@ pub struct ListRuns {
 pub struct RunList {
     pub runs: Vec<RunView>,
     pub unreadable: Vec<(PathBuf, String)>,
+    pub sweeps: Vec<SweepEntry>,
 }
 
 impl Work for ListRuns {
@@ -44,20 +48,31 @@ impl Work for ListRuns {
             comparison: read_comparison(&entry.run_dir),
             ..RunView::from(entry)
         });
-        Ok(RunList { runs: runs.collect(), unreadable: listing.unreadable })
+        let sweeps = queue::list(&project).into_iter().map(|(folder, queue)| SweepEntry {
+            id: name(&folder),
+            folder,
+            count: queue.runs.len(),
+            done: queue.count(State::Done),
+            failed: queue.count(State::Failed),
+            left: queue.left(),
+        });
+        let sweeps = sweeps.collect();
+        Ok(RunList { runs: runs.collect(), unreadable: listing.unreadable, sweeps })
     }
 }
 
 impl Task<Workbench> for ListRuns {
-    fn done(self, RunList { runs, unreadable }: RunList, app: &mut Workbench) {
+    fn done(self, RunList { runs, unreadable, sweeps }: RunList, app: &mut Workbench) {
         for (folder, reason) in unreadable {
             let summary = format!("{} is not a run that can be read", folder.display());
             let notice = Notice::problem(PanelId::Train, summary);
             app.state.notices.push(Notice { causes: vec![reason], ..notice });
         }
         app.state.train.set_runs(runs);
+        app.state.train.sweep.list = sweeps;
         if self.report_interrupted {
             app.report_interrupted_runs();
+            app.report_open_sweeps();
         }
     }
 

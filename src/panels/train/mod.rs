@@ -15,12 +15,14 @@ mod own;
 mod plots;
 mod policy;
 mod rank;
+mod rates;
 mod runs;
 mod schedule;
 mod setup;
 mod soft;
 mod start;
 mod survey;
+mod sweep;
 mod texts;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
@@ -168,6 +170,15 @@ fn right_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    if train.rates.is_open() {
+        rates::rates_ui(ui, train, around, commands);
+        return;
+    }
+    if train.sweep.is_open() {
+        sweep::sweep_ui(ui, train, around, commands);
+        return;
+    }
+    sweep::strip_ui(ui, train);
     if train.survey.is_open() {
         survey::survey_ui(ui, train, around, commands);
     } else if train.compared.len() > 1 {

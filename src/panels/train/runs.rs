@@ -10,12 +10,11 @@ use eframe::egui::{
 use super::elsewhere;
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
+use super::sweep;
 use crate::state::command::{AdapterForm, Command, Commands, TrainCommand, WindowCommand};
 use crate::state::train::compare::MOST_COMPARED;
 use crate::state::train::runs::RunView;
-use crate::state::train::samples::SampleBook;
-use crate::state::train::survey::SurveySlot;
-use crate::state::train::{RunEdit, SelectedRun, TrainState};
+use crate::state::train::{RunEdit, TrainState};
 use crate::train::record::notes::RunNotes;
 use crate::train::record::runs::RunState;
 use crate::widgets::button::ActionButton;
@@ -24,6 +23,7 @@ use crate::widgets::theme::{self, icons};
 
 pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if train.runs.is_empty() {
+        sweep::list_ui(ui, train, commands);
         let text = "No runs yet. Each run gets a folder in the project with its settings, its \
                     curves and its adapter, and a line here to try it or to resume it.";
         ui.add(Label::new(theme::muted(ui, text)).wrap());
@@ -31,7 +31,8 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         return;
     }
     elsewhere::results_ui(ui, commands);
-    let busy = train.is_running();
+    sweep::list_ui(ui, train, commands);
+    let busy = train.is_running() || train.sweep.is_running();
     // Always there: a line that came with the first tick would push the list from under the mouse.
     if train.runs.len() > 1 {
         let text = match train.compared.len() {
@@ -41,10 +42,8 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
         };
         ui.add(Label::new(theme::muted(ui, text)).truncate());
     }
-    let mut toggled = None;
-    let TrainState {
-        runs, selected, compared, editing, asks_delete, survey, results_in_front, ..
-    } = train;
+    let (mut toggled, mut picked) = (None, None);
+    let TrainState { runs, selected, compared, editing, asks_delete, .. } = train;
     let room = compared.len() < MOST_COMPARED;
     for run in runs.iter() {
         let is_selected =
@@ -74,17 +73,12 @@ pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             }
         });
         if clicked && !is_selected {
-            compared.clear();
-            *results_in_front = true;
-            *survey = SurveySlot::Closed;
-            *selected = Some(SelectedRun {
-                id: run.id.clone(),
-                curves: None,
-                samples: SampleBook::default(),
-                round: None,
-            });
+            picked = Some(run.id.clone());
             commands.push(TrainCommand::Show(run.id.clone()));
         }
+    }
+    if let Some(id) = picked {
+        train.select(&id);
     }
     if let Some(id) = toggled.filter(|id| train.toggle_compared(id)) {
         commands.push(TrainCommand::Show(id));

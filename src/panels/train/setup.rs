@@ -8,7 +8,7 @@ use super::fields::{
     small_button_ui,
 };
 use super::rank::rank_ui;
-use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, soft, texts};
+use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, soft, sweep, texts};
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
@@ -51,6 +51,7 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
         steps_ui(ui, config, &problems);
         measuring::measuring_ui(ui, config, &problems);
         advanced_ui(ui, config, &problems);
+        sweep::several_ui(ui, train);
         return files_ui(ui, commands);
     }
     data_ui(ui, train, commands);
@@ -75,6 +76,7 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     }
     measuring::measuring_ui(ui, config, &problems);
     advanced_ui(ui, config, &problems);
+    sweep::several_ui(ui, train);
     files_ui(ui, commands);
     elsewhere::bundle_ui(ui, train, commands);
 }

@@ -61,6 +61,26 @@ pub enum TrainCommand {
     /// Takes the results of another engine back. Asks where they are.
     TakeResults,
     StopTakingBack,
+
+    /// The settings in the form with several values, one run after the other.
+    StartSweep,
+    StopSweep,
+
+    /// The runs of a sweep that are left.
+    ContinueSweep(PathBuf),
+
+    /// Read a sweep of the list and hand its table over.
+    ShowSweep(PathBuf),
+
+    /// The tables and the plot of the sweep that is shown, into its folder.
+    ExportSweep,
+
+    /// A few steps at growing rates on weights that are thrown away.
+    FindRate,
+    StopFindingRate,
+
+    /// What was found, as files in the project.
+    ExportRates,
 }
 
 /// What is made of an adapter.

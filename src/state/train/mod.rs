@@ -12,10 +12,12 @@ pub mod form;
 pub mod live;
 pub mod newborn;
 pub mod past;
+pub mod rates;
 pub mod reading;
 pub mod runs;
 pub mod samples;
 pub mod survey;
+pub mod sweep;
 pub mod texts;
 
 use crate::data::samples::STORIES_TXT;
@@ -40,9 +42,11 @@ use estimate::EstimateSlot;
 use form::{DataFile, DataSource, Plan, TrainingData};
 use live::{LiveRun, Phase};
 use past::RunPast;
+use rates::RateState;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
+use sweep::SweepState;
 use texts::{Answer, TextsState};
 
 /// Everything that the Train panel shows.
@@ -97,6 +101,12 @@ pub struct TrainState {
 
     /// Of a run that is made into a bundle.
     pub elsewhere: ElsewhereForm,
+
+    /// Of several runs in a queue.
+    pub sweep: SweepState,
+
+    /// Of the learning-rate finder.
+    pub rates: RateState,
 }
 
 /// What the left column shows.
@@ -158,6 +168,8 @@ impl Default for TrainState {
             span: Span::default(),
             texts: TextsState::default(),
             elsewhere: ElsewhereForm::default(),
+            sweep: SweepState::default(),
+            rates: RateState::default(),
         }
     }
 }
@@ -204,6 +216,11 @@ impl TrainState {
         self.data().map(|data| Plan::of(&self.form, self.rows_of(data)))
     }
 
+    /// Rows that a run of the form has of the data.
+    pub fn rows_of_data(&self, data: TrainingData<'_>) -> usize {
+        self.rows_of(data)
+    }
+
     /// Rows that a run has of the data: of a text, its windows, about.
     fn rows_of(&self, data: TrainingData<'_>) -> usize {
         if self.form.objective != Objective::Pretrain {
@@ -219,6 +236,12 @@ impl TrainState {
 
     /// Why Start is not possible, in a sentence that says what to do. `None`: it is.
     pub fn blocked_reason(&self, model: &ModelSlot, activities: &[Activity]) -> Option<String> {
+        if self.sweep.is_running() {
+            return Some("A sweep is under way: wait for it or stop it".to_owned());
+        }
+        if self.rates.is_searching() {
+            return Some("A learning rate is being looked for: wait for it or stop it".to_owned());
+        }
         let training =
             |activity: &Activity| activity.stop == Some(Command::Train(TrainCommand::Stop));
         if self.is_running() || activities.iter().any(training) {
@@ -366,6 +389,17 @@ impl TrainState {
         self.show_live();
     }
 
+    /// A run of a sweep begins, or continues after what it did before.
+    pub fn begin_of_sweep(&mut self, id: impl Into<String>, config: &TrainConfig, past: Curves) {
+        let mut live = LiveRun::new(id, config.objective);
+        live.asides = Asides::of(config);
+        live.loss_at_start = loss_at_start(config);
+        live.leash = Some(config.beta);
+        live.curves = past;
+        self.live = Some(live);
+        self.asks_stop = false;
+    }
+
     /// An interrupted run is resumed: its curves begin with what it did before.
     pub fn resume(&mut self, run: &RunView, past: RunPast) {
         let RunPast { curves, last_step, samples, round, said } = past;
@@ -405,6 +439,14 @@ impl TrainState {
         {
             return true;
         }
+        if self.rates.is_open() && !self.rates.is_searching() {
+            self.rates.slot = rates::RateSlot::Closed;
+            return true;
+        }
+        if self.sweep.is_open() {
+            self.sweep.front = sweep::Front::Nothing;
+            return true;
+        }
         let was_open = self.survey.is_open();
         self.survey = SurveySlot::Closed;
         was_open
@@ -416,7 +458,15 @@ impl TrainState {
         self.asks_stop = false;
         self.selected = None;
         self.compared.clear();
+        self.close_what_lies_over();
+    }
+
+    fn close_what_lies_over(&mut self) {
         self.survey = SurveySlot::Closed;
+        self.sweep.front = sweep::Front::Nothing;
+        if !self.rates.is_searching() {
+            self.rates.slot = rates::RateSlot::Closed;
+        }
     }
 
     /// Ticks or unticks a run to be compared. True: its curves must be read.
@@ -427,7 +477,7 @@ impl TrainState {
             return false;
         }
         self.compared.push(Compared { id: id.to_owned(), curves: None });
-        self.survey = SurveySlot::Closed;
+        self.close_what_lies_over();
         true
     }
 
@@ -452,7 +502,7 @@ impl TrainState {
             round: None,
         });
         self.compared.clear();
-        self.survey = SurveySlot::Closed;
+        self.close_what_lies_over();
         self.results_in_front = true;
     }
 
