@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser as _;
 use tuning_fork::allocator;
 use tuning_fork::app;
 use tuning_fork::app::WindowOptions;
 use tuning_fork::cli;
+use tuning_fork::logging;
 
 fn main() -> ExitCode {
     let process_start = Instant::now();
     calm_candle();
-    env_logger::init();
-    let args = cli::Args::parse();
+    let args = cli::Args::of_process();
+    let log = logging::start(&args.logging());
+    if let Err(err) = &log {
+        // A program without a log is better than none.
+        cli::explain_no_log(err);
+    }
     match &args.command {
         Some(command) => {
             if !command.reads_many_rows() {
@@ -23,7 +27,7 @@ fn main() -> ExitCode {
             }
             cli::run(command, process_start)
         }
-        None => open_window(args.project),
+        None => open_window(args.open),
     }
 }
 
@@ -45,13 +49,32 @@ fn calm_candle() {
 }
 
 /// 2: there is nothing to open a window on.
-fn open_window(project: Option<PathBuf>) -> ExitCode {
-    match app::run_window(WindowOptions { project, downloads: true }) {
+fn open_window(open: Option<PathBuf>) -> ExitCode {
+    // It is remembered, and the next start is in another folder.
+    let open = open.map(|path| std::path::absolute(&path).unwrap_or(path));
+    #[cfg(windows)]
+    leave_own_console();
+    match app::run_window(WindowOptions { open, downloads: true }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             log::error!("{err}");
             cli::explain_no_window(&err);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Windows gives a program that is started from the menu a terminal window of its own, since this one
+/// is a command, too. Where nobody else is in that terminal, it closes.
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "calls of Windows that no safe library offers")]
+fn leave_own_console() {
+    use windows_sys::Win32::System::Console::{FreeConsole, GetConsoleProcessList};
+    let mut processes = [0_u32; 2];
+    // SAFETY: it writes at most as many numbers as it is told that there is room for.
+    let count = unsafe { GetConsoleProcessList(processes.as_mut_ptr(), processes.len() as u32) };
+    if count == 1 {
+        // SAFETY: it takes nothing; what is written to the terminal from now on goes nowhere.
+        unsafe { FreeConsole() };
     }
 }

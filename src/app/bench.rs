@@ -107,7 +107,7 @@ impl Measured {
         let project = tempfile::tempdir().ok();
         let project_path = project.as_ref().map(|dir| dir.path().to_owned());
         // Other downloads to this disk would be measured too.
-        let window = WindowOptions { project: project_path, downloads: options.fetch.is_some() };
+        let window = WindowOptions { open: project_path, downloads: options.fetch.is_some() };
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut workbench =
             Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);

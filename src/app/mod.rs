@@ -4,10 +4,13 @@ pub mod bench;
 pub mod connection;
 pub mod engine;
 mod figure;
+mod fonts;
 mod handle;
 pub mod host;
 pub mod import;
+mod opened;
 pub mod pace;
+mod report;
 pub mod services;
 pub mod spare_model;
 pub mod task;
@@ -22,7 +25,9 @@ use std::time::Duration;
 use eframe::egui;
 
 use self::engine::CandleEngine;
+use self::fonts::MissingScripts;
 use self::host::{Desktop, Host};
+use self::opened::Opened;
 use self::spare_model::SpareModel;
 use self::task::{Tasks, TellsCrashes};
 use self::work::Engine;
@@ -55,8 +60,8 @@ const CLOSING_PATIENCE: Duration = Duration::from_mins(1);
 /// What the command line asked the window for.
 #[derive(Clone, Debug, Default)]
 pub struct WindowOptions {
-    /// A project folder to open instead of the last one.
-    pub project: Option<PathBuf>,
+    /// What to open: a project folder instead of the last one, or a file in the last project.
+    pub open: Option<PathBuf>,
 
     /// Whether the Hub may be asked and unfinished downloads go on.
     pub downloads: bool,
@@ -95,6 +100,9 @@ pub struct Workbench {
     /// What is asked of egui at the end of this frame.
     outward: Vec<Outward>,
 
+    /// Scripts that were drawn and that no font shows.
+    missing_scripts: MissingScripts,
+
     /// The window is being closed: what ends is not started again.
     closing: bool,
 }
@@ -124,7 +132,17 @@ impl Workbench {
     ) -> Self {
         let repaint = context.clone();
         let wake: Wake = Arc::new(move || repaint.request_repaint_after(FRAME));
-        let project = options.project.clone().or_else(|| prefs.project.clone());
+        let given = options.open.as_ref().map(|path| (path, opened::kind_of(path)));
+        let project = given.as_ref().and_then(|(path, kind)| match kind {
+            Some(Opened::Project(folder)) => Some(folder.clone()),
+            // Any other folder becomes one, and so does one that is not there yet.
+            None if !path.is_file() => Some((*path).clone()),
+            Some(_) | None => None,
+        });
+        let (given, project) = match project {
+            Some(project) => (None, Some(project)),
+            None => (given, prefs.project.clone()),
+        };
         let last_model = prefs.last_model.clone();
         widgets::theme::install(context);
         let mut workbench = Self {
@@ -146,8 +164,10 @@ impl Workbench {
             draft_changed: None,
             spare_model: SpareModel::default(),
             outward: Vec::new(),
+            missing_scripts: MissingScripts::default(),
             closing: false,
         };
+        workbench.missing_scripts.install(context);
         workbench.state.playground.restore(&workbench.state.prefs.chats);
         workbench.open_project(project);
         if options.downloads {
@@ -155,8 +175,15 @@ impl Workbench {
             workbench.connect();
         }
         workbench.handle(ModelsCommand::Refresh);
-        if let Some(source) = last_model.filter(|source| source.path().exists()) {
+        // A model that was given is the one that is wanted.
+        let has_model = matches!(given, Some((_, Some(Opened::Model(_)))));
+        if let Some(source) = last_model.filter(|source| !has_model && source.path().exists()) {
             workbench.handle(ModelsCommand::Load(source));
+        }
+        match given {
+            Some((_, Some(kind))) => workbench.open_given(kind),
+            Some((path, None)) => workbench.tell_not_opened(path),
+            None => {}
         }
         workbench
     }
@@ -176,6 +203,9 @@ impl Workbench {
             self.keep_draft();
             self.prepare_lecture();
             self.ask_room();
+        }
+        if let Some(notice) = self.missing_scripts.notice(self.state.prefs.panel) {
+            self.state.notices.push(notice);
         }
         self.state.activities = self.tasks.activities(self);
         // Only what the Playground asked for is held back.

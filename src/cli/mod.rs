@@ -48,31 +48,43 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use log::LevelFilter;
 
-/// Whoever builds a package sets it, with the commit: `0.1.0 (1a2b3c4)`.
-const VERSION: &str = match option_env!("TUNING_FORK_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
-};
+use crate::logging;
+use crate::logging::Logging;
+use crate::program;
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed and stderr says why, 2 wrong arguments or \
-                           no screen to open a window on. RUST_LOG=debug logs to stderr; NO_COLOR=1 \
-                           leaves colours out.";
+const EXIT_STATUS: &str = "Exit status:
+  0    done
+  1    failed, and stderr says why
+  2    wrong arguments, or no screen to open a window on
+  130  stopped with Ctrl+C (128 and the number of the signal)
+
+Environment:
+  NO_COLOR=1          no colours; there are none outside a terminal anyway
+  RUST_LOG=debug      what is logged, as env_logger reads it; --log goes before it
+  HF_HOME, HF_TOKEN, HF_HUB_CACHE, HF_ENDPOINT   as huggingface_hub reads them";
 
 /// Ask a language model, say which answer is better, train on that, see what changed.
 ///
 /// Without a command, opens the window.
 #[derive(Debug, Parser)]
-#[command(
-    name = "tuning-fork",
-    version = VERSION,
-    args_conflicts_with_subcommands = true,
-    after_help = EXIT_STATUS
-)]
+#[command(name = "tuning-fork", version = program::VERSION_WITH_COMMIT, after_help = EXIT_STATUS)]
 pub struct Args {
-    /// The project folder to open in the window
-    pub project: Option<PathBuf>,
+    /// What to open in the window: a project folder, a model (GGUF file or transformers folder), an
+    /// adapter, a lecture, a coding package, a task file or a run file
+    #[arg(value_name = "FILE OR FOLDER")]
+    pub open: Option<PathBuf>,
+
+    /// What is logged, beginning with the least: off, error, warn, info, debug, trace
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Log")]
+    pub log: Option<LevelFilter>,
+
+    /// Write the log into this file instead of stderr (the window's: log.txt beside its settings)
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Log")]
+    pub log_file: Option<PathBuf>,
 
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -179,6 +191,66 @@ pub enum Command {
     Man(shell::ManArgs),
 }
 
+impl Args {
+    /// The arguments of this process. Ends it where they make no sense, with 2.
+    pub fn of_process() -> Self {
+        let args = Self::parse();
+        match args.contradiction() {
+            Some(message) => Self::command().error(ErrorKind::ArgumentConflict, message).exit(),
+            None => args,
+        }
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        if self.command.is_some() {
+            return Some(format!(
+                "{} comes before a command: only the window opens files. Put what the command is to \
+                 read after it, and see `tuning-fork COMMAND --help`",
+                open.display()
+            ));
+        }
+        if open.exists() {
+            return None;
+        }
+        let word = open.to_str().unwrap_or_default();
+        let is_word = !word.contains(['/', '\\', '.']);
+        let commands = Self::command();
+        let names = commands.get_subcommands().map(|command| command.get_name());
+        let meant = names.filter(|name| strsim::osa_distance(name, word) <= 2).min();
+        match meant.filter(|_| is_word) {
+            Some(meant) => Some(format!(
+                "there is no command and no file {word}: is `tuning-fork {meant}` meant? (For a new \
+                 project of that name: tuning-fork ./{word})"
+            )),
+            // A folder that is not there becomes a project; a file that is not there is a slip.
+            None => open.extension().map(|_| {
+                format!(
+                    "there is no file {word}: look at its name and at the folder that it is in \
+                     ({})",
+                    std::env::current_dir().unwrap_or_default().display()
+                )
+            }),
+        }
+    }
+
+    /// Where the log goes.
+    pub fn logging(&self) -> Logging {
+        let mut logging = Logging { level: self.log, file: self.log_file.clone() };
+        if self.command.is_none() && logging.file.is_none() {
+            logging.file = logging::window_file();
+            if let Some(file) = &logging.file {
+                logging::put_aside(file);
+            }
+            // Enough to tell what happened before a fault.
+            if std::env::var_os("RUST_LOG").is_none() {
+                logging.level = logging.level.or(Some(LevelFilter::Info));
+            }
+        }
+        logging
+    }
+}
+
 impl Command {
     /// Whether texts are made into ids on all threads at once, which would wait for each other
     /// wherever they take memory from one place.
@@ -242,13 +314,39 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
     }
 }
 
+/// The log could not be begun: says so, and that the rest goes on.
+pub fn explain_no_log(reason: &dyn std::error::Error) {
+    out::note(&format!(
+        "No log is written: {reason}. Name a file that can be written with --log-file"
+    ));
+}
+
+/// What to do, where the reason says what is missing.
+fn window_hint(reason: &str) -> &'static str {
+    let is_about = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if is_about(&["glutin", "OpenGL", "EGL", "GLX", "glow"]) {
+        if cfg!(target_os = "linux") {
+            return " It needs OpenGL 2.1 or newer. Without a graphics driver, Mesa's software renderer \
+                    (llvmpipe) draws it: on Debian and Ubuntu `sudo apt install libgl1-mesa-dri \
+                    libegl1`, and LIBGL_ALWAYS_SOFTWARE=1 chooses it.";
+        }
+        return " It needs OpenGL 2.1 or newer: install the driver of the graphics card.";
+    }
+    if cfg!(target_os = "linux") && is_about(&["DISPLAY", "display", "compositor"]) {
+        return " There is no screen here: over ssh, use `ssh -X`.";
+    }
+    ""
+}
+
 /// There is nothing to open a window on: says so, and what works all the same.
 pub fn explain_no_window(reason: &dyn std::error::Error) {
     let commands = Args::command();
     let commands: Vec<&str> =
         commands.get_subcommands().map(|command| command.get_name()).collect();
+    let reason = reason.to_string();
+    let hint = window_hint(&reason);
     out::note(&format!(
-        "No window could be opened: {reason}. Without one, these work: tuning-fork {} (see \
+        "No window could be opened: {reason}.{hint} Without one, these work: tuning-fork {} (see \
          tuning-fork --help)",
         commands.join(" | ")
     ));
@@ -267,9 +365,48 @@ mod tests {
     #[test]
     fn a_folder_alone_opens_the_window() {
         let args = Args::try_parse_from(["tuning-fork", "my project"]).unwrap();
-        assert_eq!(args.project.unwrap(), PathBuf::from("my project"));
+        assert_eq!(args.open.unwrap(), PathBuf::from("my project"));
         assert!(args.command.is_none());
         assert!(Args::try_parse_from(["tuning-fork"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn a_window_that_cannot_open_says_what_to_install() {
+        assert!(
+            window_hint("found no glutin configs matching the template").contains("OpenGL 2.1")
+        );
+        if cfg!(target_os = "linux") {
+            let said = window_hint("neither WAYLAND_DISPLAY nor DISPLAY is set");
+            assert!(said.contains("no screen"), "{said}");
+        }
+        assert_eq!(window_hint("something else"), "");
+    }
+
+    #[test]
+    fn the_log_is_asked_for_before_a_command_and_after_it() {
+        for line in [
+            "tuning-fork --log debug --log-file l.txt train RUN.toml",
+            "tuning-fork train RUN.toml --log debug --log-file l.txt",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert!(matches!(args.command, Some(Command::Train(_))), "{line}");
+            let logging = args.logging();
+            assert_eq!(logging.level, Some(LevelFilter::Debug), "{line}");
+            assert_eq!(logging.file, Some(PathBuf::from("l.txt")), "{line}");
+        }
+        assert!(Args::try_parse_from(["tuning-fork", "--log", "loud"]).is_err());
+    }
+
+    #[test]
+    fn a_slip_is_no_new_project() {
+        let said = |line: &str| {
+            Args::try_parse_from(line.split(' ')).unwrap().contradiction().unwrap_or_default()
+        };
+        assert!(said("tuning-fork generate2").contains("is `tuning-fork generate` meant?"));
+        assert!(said("tuning-fork nowhere/model.gguf").contains("there is no file"));
+        assert!(said("tuning-fork folder train RUN.toml").contains("comes before a command"));
+        assert_eq!(said("tuning-fork my-new-project"), "");
+        assert_eq!(said("tuning-fork ./generate2"), "");
     }
 
     #[test]
@@ -355,6 +492,6 @@ mod tests {
         let page = std::fs::read_to_string(folder.path().join("tuning-fork-evaluate.1")).unwrap();
         assert!(page.contains("Let a model answer about every row of a table"), "{page}");
         let whole = std::fs::read_to_string(folder.path().join("tuning-fork.1")).unwrap();
-        assert!(whole.contains("Exit status: 0 done"), "{whole}");
+        assert!(whole.contains("Exit status:"), "{whole}");
     }
 }

@@ -71,7 +71,13 @@ impl Place {
                 command
             }
         };
-        let advice = "Install OpenSSH, and try `ssh HOST` in a terminal";
+        let advice = match self {
+            Self::Here if cfg!(windows) => {
+                "Windows has no `sh`: start the bundle in WSL, from Git Bash, or on a host with ssh"
+            }
+            Self::Here => "Put `sh` where the PATH of this program finds it",
+            Self::Host(_) => "Install OpenSSH, and try `ssh HOST` in a terminal",
+        };
         let what = command.get_program().to_string_lossy().into_owned();
         let failed = |source: io::Error| Error::Start { what: what.clone(), advice, source };
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

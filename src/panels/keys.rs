@@ -10,6 +10,7 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
 use crate::state::AppState;
+use crate::state::about::AboutPage;
 use crate::state::codes::{AnnotateView, Front as CodesFront};
 use crate::state::command::{
     AnnotateCommand, CodesCommand, Command, Commands, EvaluateCommand, LecturesCommand,
@@ -93,8 +94,15 @@ pub fn actions(state: &AppState) -> Vec<Action> {
     actions.with_key("Zoom out", command(Key::Minus), ViewCommand::ZoomOut);
     actions.with_key("Zoom to 100 %", command(Key::Num0), ViewCommand::ZoomReset);
     actions.with_key("Collapse or expand the sidebar", RAIL, ViewCommand::ToggleRail);
+    actions
+        .add("About Tuning Fork: version, licences, how to cite", about_page(AboutPage::Program));
+    actions.add("Copy report for a bug…", about_page(AboutPage::Report));
     actions.with_key("Show the keys", key(Key::Questionmark), ViewCommand::ToggleKeys);
     actions.0
+}
+
+fn about_page(page: AboutPage) -> WindowCommand {
+    WindowCommand::ShowAbout(page)
 }
 
 fn playground_actions(state: &AppState, actions: &mut Actions) {
@@ -284,6 +292,12 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         state.prefs.panel == PanelId::Annotate && (state.annotate.lists || state.annotate.sets_up);
     let is_asking = state.window.palette.is_some() || state.mapping.is_some() || is_covered;
     if is_asking || egui::Popup::is_any_open(ctx) {
+        return;
+    }
+    if state.window.about.is_some() {
+        if pressed(&key(Key::Escape)) {
+            commands.push(ViewCommand::CloseAbout);
+        }
         return;
     }
     if state.window.keys_open {

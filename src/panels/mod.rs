@@ -17,6 +17,7 @@ pub mod notices;
 pub mod palette;
 pub mod playground;
 pub mod preview;
+mod program;
 pub mod rail;
 pub mod room;
 pub mod sampling;
@@ -89,6 +90,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     mapping::mapping_ui(ui, state, commands);
     palette::palette_ui(ui, state, commands);
     keys::keys_ui(ui, state, commands);
+    program::program_ui(ui, state, commands);
     state.window.was_typing = ui.ctx().text_edit_focused();
 }
 

@@ -8,7 +8,8 @@ use eframe::egui::{
 use super::about;
 use super::shortcuts;
 use crate::state::AppState;
-use crate::state::command::{Commands, ViewCommand};
+use crate::state::about::AboutPage;
+use crate::state::command::{Commands, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::widgets::theme;
 use crate::widgets::theme::MaterialIcon;
@@ -27,10 +28,13 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     rail.show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
         if !is_narrow {
-            Panel::bottom("rail toggle")
-                .frame(Frame::NONE)
-                .show_separator_line(false)
-                .show(ui, |ui| toggle_ui(ui, collapsed, commands));
+            Panel::bottom("rail toggle").frame(Frame::NONE).show_separator_line(false).show(
+                ui,
+                |ui| {
+                    about_ui(ui, collapsed, commands);
+                    toggle_ui(ui, collapsed, commands);
+                },
+            );
         }
         let area = egui::ScrollArea::vertical().id_salt("rail").auto_shrink(false);
         let hidden = egui::scroll_area::ScrollBarVisibility::AlwaysHidden;
@@ -50,6 +54,14 @@ pub fn rail_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             }
         });
     });
+}
+
+fn about_ui(ui: &mut Ui, collapsed: bool, commands: &mut Commands) {
+    let entry =
+        Entry { icon: icons::INFO, words: "About", selected: false, words_shown: !collapsed };
+    if entry.show(ui, "") {
+        commands.push(WindowCommand::ShowAbout(AboutPage::Program));
+    }
 }
 
 fn toggle_ui(ui: &mut Ui, collapsed: bool, commands: &mut Commands) {

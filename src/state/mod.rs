@@ -1,6 +1,7 @@
 //! What the screen is a picture of. No pixels, no tensors, no files: panels edit it, the engine's
 //! events change it, and a test can look at it.
 
+pub mod about;
 pub mod annotate;
 pub mod codes;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod train;
 
 use std::path::PathBuf;
 
+use about::AboutState;
 use annotate::AnnotateState;
 use codes::CodesState;
 use command::ViewCommand;
@@ -75,6 +77,9 @@ pub struct WindowState {
 
     /// Whether the list of keys is shown.
     pub keys_open: bool,
+
+    /// The page About, while it is open.
+    pub about: Option<AboutState>,
 
     /// The panel of the start was entered.
     pub is_entered: bool,
@@ -133,6 +138,7 @@ impl AppState {
                 self.window.palette = (!is_open).then(PaletteState::default);
             }
             ViewCommand::ToggleKeys => self.window.keys_open = !self.window.keys_open,
+            ViewCommand::CloseAbout => self.window.about = None,
             ViewCommand::DismissNotice(id) => self.notices.dismiss(id),
             ViewCommand::NewChat => self.playground.new_chat(),
             ViewCommand::AskAgain => {

@@ -116,6 +116,11 @@ impl Notices {
         self.shown.iter().filter(move |notice| notice.place == place)
     }
 
+    /// The newest first, so many at most.
+    pub fn newest(&self, most: usize) -> impl Iterator<Item = &Notice> {
+        self.shown.iter().rev().take(most)
+    }
+
     pub fn last(&self) -> Option<&Notice> {
         self.shown.last()
     }

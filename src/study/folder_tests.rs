@@ -118,6 +118,7 @@ fn a_study_has_a_free_folder_and_a_coder_a_name() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // it reads /proc
 #[ignore = "a measurement: cargo test --release a_large_study -- --ignored --nocapture"]
 fn a_large_study_opens_fast_and_small() {
     let parent = tempfile::tempdir().unwrap();

@@ -92,6 +92,47 @@ fn what_was_said_of_a_file_is_used_again_until_it_does_not_fit() {
 }
 
 #[test]
+fn a_file_that_can_only_be_one_thing_is_opened_whatever_is_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("monday.lecture.toml");
+    files::write_atomic(&path, b"title = \"Monday\"\n[[scene]]\nview = \"text\"\ntext = \"a\"\n")
+        .unwrap();
+    let mut app = App::open();
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
+    app.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    app.run();
+    assert_eq!(app.harness.state().state.prefs.panel, PanelId::Lectures);
+
+    // Nobody codes without a name: the package waits for it.
+    let path = folder.path().join("tone.coding.jsonl");
+    files::write_atomic(&path, b"{\"package\":{\"form\":1}}\n").unwrap();
+    app.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    app.run();
+    assert_eq!(app.harness.state().state.prefs.panel, PanelId::Annotate);
+    app.sees("tone.coding.jsonl is opened once it is known who codes");
+    app.sees("Open it");
+}
+
+#[test]
+fn about_says_the_version_how_to_cite_and_makes_a_report() {
+    let mut app = App::open();
+    app.click("About");
+    app.sees("How to cite");
+    app.sees("Copy BibTeX");
+    app.click("Licences");
+    app.sees("Hack, the font of numbers and tokens");
+    app.click("Report a fault");
+    app.sees("Copy report for a bug");
+    let report = app.harness.state().state.window.about.as_ref().unwrap().report.clone();
+    assert!(report.starts_with("Tuning Fork 0."), "{report}");
+    assert!(report.contains("Model: none"), "{report}");
+    let project = app.harness.state().state.project.display().to_string();
+    assert!(!report.contains(&project), "{report}");
+    app.click("Close");
+    assert!(app.harness.state().state.window.about.is_none());
+}
+
+#[test]
 fn a_file_that_is_dropped_onto_a_panel_is_what_the_panel_asks_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prompts.txt");

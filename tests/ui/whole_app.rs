@@ -64,7 +64,7 @@ impl App {
     fn open_at(folder: PathBuf, project: tempfile::TempDir, prefs: Prefs) -> Self {
         let script = Rc::new(RefCell::new(Script::default()));
         let (engine, host) = (FakeEngine(Rc::clone(&script)), FakeHost::new(&script));
-        let options = WindowOptions { project: Some(folder), downloads: true };
+        let options = WindowOptions { open: Some(folder), downloads: true };
         let mut harness = Harness::builder()
             .with_size(egui::vec2(1280.0, 800.0))
             .with_max_steps(16)

@@ -50,6 +50,7 @@ impl Workbench {
             }
             CodesCommand::Open(path) => self.open_study(|_| Wanted::Kept(path)),
             CodesCommand::ChoosePackage => self.ask(Ask::CodingPackage),
+            CodesCommand::OpenPackage(path) => self.use_package(path),
             CodesCommand::Close => _ = self.close_study(),
             CodesCommand::Give => self.give_code(),
             CodesCommand::Back => {
@@ -95,6 +96,13 @@ impl Workbench {
         let Some(open) = &self.project else { return };
         let folder = open.folder.clone();
         self.start_instead(ListStudies, folder);
+    }
+
+    /// The list of studies, where the coder's name is written. An open study stays open.
+    pub(super) fn show_codes_list(&mut self) {
+        if self.state.codes.session.is_none() {
+            self.show_codes(Front::List);
+        }
     }
 
     fn show_codes(&mut self, front: Front) {

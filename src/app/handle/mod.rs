@@ -9,6 +9,7 @@ mod lectures;
 mod look_inside;
 mod mapping;
 mod models;
+mod opening;
 mod playground;
 mod project;
 mod room;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::host::Ask;
+use crate::app::opened;
 use crate::app::tasks::answer::Answering;
 use crate::app::tasks::check_files::CheckFiles;
 use crate::app::tasks::dialog::Dialog;
@@ -15,9 +16,12 @@ use crate::app::tasks::repeat_prompt::RepeatPrompt;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
 use crate::hub::fetch::queue::QueueCommand;
+use crate::hub::paths::HubPaths;
 use crate::hub::resolve;
 use crate::lecture::place::Place;
 use crate::llm::card::ModelSource;
+use crate::logging;
+use crate::state::about::{AboutPage, AboutState};
 use crate::state::codes::AnnotateView;
 use crate::state::command::{
     AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
@@ -41,6 +45,7 @@ impl Workbench {
             WindowCommand::OpenPage(page) => self.outward.push(Outward::OpenPage(page)),
             WindowCommand::CloseAnyway => self.outward.push(Outward::Close),
             WindowCommand::Reveal(path) => self.reveal(&path),
+            WindowCommand::ShowAbout(page) => self.show_about(page),
             WindowCommand::StopForeground => self.stop_foreground(),
             WindowCommand::StopAll => {
                 self.state.train.stopping();
@@ -54,6 +59,22 @@ impl Workbench {
                 self.tasks.stop::<PrepareEvaluation>();
             }
         }
+    }
+
+    fn show_about(&mut self, page: AboutPage) {
+        let mut places = vec![("The project", self.state.project.clone())];
+        if let Ok(paths) = HubPaths::from_env() {
+            places.push(("Models of Hugging Face, Python's too", paths.cache));
+            places.push(("Models of this program", paths.models));
+        }
+        if let Some(folder) = eframe::storage_dir("tuning-fork") {
+            places.push(("Settings of the window", folder));
+        }
+        if let Some(file) = logging::window_file() {
+            places.push(("The log", file));
+        }
+        let report = self.report();
+        self.state.window.about = Some(AboutState { page, places, report });
     }
 
     fn reveal(&mut self, path: &Path) {
@@ -91,10 +112,17 @@ impl Workbench {
         }
     }
 
-    /// A file or folder was dropped onto the window: it is what the panel in front would ask for.
+    /// A file or folder was dropped onto the window: it is what it says of itself, else what the panel
+    /// in front would ask for.
     pub(in crate::app) fn dropped(&mut self, path: PathBuf) {
         if self.state.lectures.is_on_stage() {
             return; // nothing changes there by accident
+        }
+        // What can only be one thing is opened whatever is in front; a table is what the panel makes of
+        // it.
+        if let Some(given) = opened::kind_of(&path) {
+            self.open_given(given);
+            return;
         }
         let is_toml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let ask = match self.state.prefs.panel {

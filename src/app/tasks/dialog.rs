@@ -32,6 +32,8 @@ impl Work for Dialog {
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<Option<PathBuf>, NoDialog> {
+        // Not on the thread of the window, which goes on; macOS wants its dialogs there, and rfd takes them
+        // there by itself once the window is open.
         let start = Instant::now();
         let chosen = show_dialog(&ask);
         // Where there is none to show, the answer is "nothing" at once; nobody closes one so fast.

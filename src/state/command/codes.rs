@@ -31,6 +31,7 @@ pub enum CodesCommand {
     /// Opens a study for the coder that is named.
     Open(PathBuf),
     ChoosePackage,
+    OpenPackage(PathBuf),
     Close,
 
     /// Keeps what is said of the item in front and goes on.

@@ -14,6 +14,7 @@ pub enum ViewCommand {
     ZoomReset,
     TogglePalette,
     ToggleKeys,
+    CloseAbout,
     DismissNotice(u64),
 
     /// Begins a new conversation in the Playground.

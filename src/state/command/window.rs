@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::state::about::AboutPage;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum WindowCommand {
     CopyText(String),
@@ -11,6 +13,9 @@ pub enum WindowCommand {
 
     /// Opens an address in the browser.
     OpenPage(String),
+
+    /// Version, licences, a report of a fault.
+    ShowAbout(AboutPage),
 
     /// Esc: stops what the panel in front is doing, else whatever runs.
     StopForeground,

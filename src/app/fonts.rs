@@ -1,0 +1,133 @@
+//! Scripts that no font of this system shows: found when something is drawn in them, said once.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eframe::egui;
+use eframe::egui::epaint::text::{FallbackRequest, FontInsert, FontProvider};
+use unicode_script::{Script, UnicodeScript as _};
+
+use crate::state::notice::Notice;
+use crate::state::prefs::PanelId;
+
+/// What was asked for and is not there, by name.
+#[derive(Clone, Debug, Default)]
+pub struct MissingScripts(Arc<Mutex<BTreeSet<&'static str>>>);
+
+const EMOJI: &str = "emoji and symbols";
+
+/// What a letter's script is called. `None`: it belongs to no script that a font is made for.
+fn name_of(letter: char) -> Option<&'static str> {
+    match letter.script() {
+        Script::Hiragana | Script::Katakana => Some("Japanese"),
+        Script::Han | Script::Bopomofo => Some("Chinese"),
+        Script::Hangul => Some("Korean"),
+        Script::Common if u32::from(letter) >= 0x2190 => Some(EMOJI),
+        // Letters for private use have no meaning that anybody could show.
+        Script::Common | Script::Inherited | Script::Unknown => None,
+        script => Some(script.full_name()),
+    }
+}
+
+impl MissingScripts {
+    /// Hears of what no font has: to be called last, when the fonts of the system are asked before.
+    pub fn install(&self, context: &egui::Context) {
+        context.add_font_provider(Arc::new(self.clone()));
+    }
+
+    /// What was found since the last time, to tell.
+    pub fn notice(&self, place: PanelId) -> Option<Notice> {
+        let found = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let names: Vec<&str> = found.into_iter().collect();
+        let (last, others) = names.split_last()?;
+        let named = match others {
+            [] => (*last).to_owned(),
+            others => format!("{} and {last}", others.join(", ")),
+        };
+        let summary =
+            format!("No font of this computer shows {named}: boxes stand for the letters");
+        let notice = Notice::problem(place, summary);
+        Some(notice.hint(format!(
+            "{}, and start Tuning Fork again. Nothing is lost: models, files and exports have the \
+             letters themselves",
+            where_fonts_come_from(&names)
+        )))
+    }
+}
+
+fn where_fonts_come_from(names: &[&str]) -> String {
+    if cfg!(target_os = "windows") {
+        return "In Settings, Apps, Optional features, add the supplemental fonts of the language"
+            .to_owned();
+    }
+    if cfg!(target_os = "macos") {
+        return "Add a font of the language with Font Book, for example one of Google's Noto fonts"
+            .to_owned();
+    }
+    let is_east_asian = |name: &str| ["Chinese", "Japanese", "Korean"].contains(&name);
+    let mut packages = Vec::new();
+    if names.iter().any(|name| is_east_asian(name)) {
+        packages.push("fonts-noto-cjk");
+    }
+    if names.contains(&EMOJI) {
+        packages.push("fonts-noto-color-emoji");
+        packages.push("fonts-symbola");
+    }
+    if names.iter().any(|name| !is_east_asian(name) && *name != EMOJI) {
+        packages.push("fonts-noto-core");
+    }
+    format!(
+        "Install a font for it (Debian, Ubuntu: `sudo apt install {}`; Fedora: `google-noto-…`; Arch: \
+         `noto-fonts`)",
+        packages.join(" ")
+    )
+}
+
+impl FontProvider for MissingScripts {
+    fn font_for(&self, request: &FallbackRequest<'_>) -> Option<FontInsert> {
+        let first = request.cluster.chars().next()?;
+        if let Some(name) = name_of(first) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        }
+        None // nobody has one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::FontFamily;
+
+    use super::*;
+
+    fn said(letters: &str) -> Option<Notice> {
+        let missing = MissingScripts::default();
+        for letter in letters.chars() {
+            let request =
+                FallbackRequest { cluster: &letter.to_string(), family: &FontFamily::Proportional };
+            assert!(missing.font_for(&request).is_none());
+        }
+        let notice = missing.notice(PanelId::Playground);
+        assert!(missing.notice(PanelId::Playground).is_none(), "said once");
+        notice
+    }
+
+    #[test]
+    fn scripts_without_a_font_are_named_with_where_fonts_come_from() {
+        let notice = said("สวัสดี今日न").unwrap();
+        assert_eq!(
+            notice.summary,
+            "No font of this computer shows Chinese, Devanagari and Thai: boxes stand for the \
+             letters"
+        );
+        let hint = notice.hint.unwrap();
+        if cfg!(target_os = "linux") {
+            assert!(hint.contains("fonts-noto-cjk fonts-noto-core"), "{hint}");
+        }
+        assert!(said("🫠").unwrap().summary.contains("emoji"));
+    }
+
+    #[test]
+    fn what_no_font_can_show_is_not_asked_for() {
+        assert!(said("\u{e000}\u{10ffff}").is_none(), "private use, and no letter at all");
+    }
+}
