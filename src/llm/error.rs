@@ -1,5 +1,6 @@
 //! What can go wrong with a model.
 
+use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,12 @@ pub enum Error {
 
     #[error("the architecture {architecture} is not supported{}", instead(architecture))]
     UnsupportedArchitecture { architecture: String },
+
+    #[error(
+        "GGUF files of the architecture {architecture} are not supported{}",
+        near(architecture)
+    )]
+    UnsupportedGguf { architecture: String },
 
     #[error(
         "this {architecture} can be run, but not trained yet: it has {part}; train another model, \
@@ -165,6 +172,35 @@ fn instead(architecture: &str) -> String {
     }
 }
 
+/// What is run in the place of an architecture of llama.cpp's.
+fn near(architecture: &str) -> String {
+    let all = super::config::GGUF_ARCHITECTURES;
+    let alike = |other: &str| {
+        let pairs = architecture.bytes().zip(other.bytes());
+        pairs.take_while(|(one, other)| one.eq_ignore_ascii_case(other)).count()
+    };
+    let apart = |other: &str| Reverse(other.len().abs_diff(architecture.len()));
+    // Of several that are as near the first one.
+    let nearest = all.iter().rev().copied().max_by_key(|other| (alike(other), apart(other)));
+    match nearest.filter(|other| alike(other) >= 3) {
+        Some(nearest) => {
+            format!("; the nearest that is: {nearest}. Supported are {}", all.join(", "))
+        }
+        None => instead_of_gguf(architecture)
+            .unwrap_or_else(|| format!("; supported are {}", all.join(", "))),
+    }
+}
+
+/// What a GGUF file is good for that holds no decoder.
+fn instead_of_gguf(architecture: &str) -> Option<String> {
+    let is_encoder = architecture.ends_with("bert") || architecture == "t5encoder";
+    is_encoder.then(|| {
+        ": it is an encoder, which turns texts into vectors and writes none; open the model's folder \
+         of safetensors with `tuning-fork embed`"
+            .to_owned()
+    })
+}
+
 /// `rope_type = "other"`, `no rope_theta`
 fn setting(key: &str, found: Option<&str>) -> String {
     found.map_or_else(|| format!("no {key}"), |found| format!("{key} = {found}"))
@@ -174,7 +210,9 @@ impl Error {
     /// Why a model cannot be run, of an error that its headers gave.
     pub(crate) fn unsupported(&self) -> Unsupported {
         let reason = match self {
-            Self::UnsupportedArchitecture { .. } => Reason::Architecture,
+            Self::UnsupportedArchitecture { .. } | Self::UnsupportedGguf { .. } => {
+                Reason::Architecture
+            }
             Self::Setting { .. } => Reason::Setting,
             Self::TensorTypes { .. } => Reason::Weights,
             _ => Reason::Files,

@@ -18,6 +18,7 @@ mod families;
 mod files;
 mod forms;
 mod generated;
+mod gguf_families;
 mod grpo;
 mod killed;
 mod labels;

@@ -125,7 +125,11 @@ impl Variant {
             "Q6_K" => "hardly to be told from the original",
             "Q5_0" | "Q5_1" | "Q5_K_S" | "Q5_K_M" => "very close to the original",
             "Q4_K_M" => "the usual choice: small, and little is lost",
-            "Q4_0" | "Q4_1" | "Q4_K_S" => "small, a little coarser than Q4_K_M",
+            "Q4_0" | "Q4_1" | "Q4_K_S" | "IQ4_NL" | "IQ4_XS" => {
+                "small, a little coarser than Q4_K_M"
+            }
+            "MXFP4" | "MXFP4_MOE" => "small; gpt-oss was trained so",
+            "TQ1_0" | "TQ2_0" => "three values a weight: only for models that were trained so",
             "Q3_K_S" | "Q3_K_M" | "Q3_K_L" => "noticeably coarser",
             "Q2_K" | "Q2_K_S" | "Q2_K_L" => "much coarser: only where nothing else fits",
             _ => "",
@@ -182,7 +186,8 @@ fn storage_type(stem: &str) -> Option<String> {
 fn is_computed(name: &str) -> bool {
     matches!(name, "F32" | "F16" | "BF16")
         || ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"].iter().any(|start| name.starts_with(start))
-        || ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"].contains(&name)
+        || ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "IQ4_XS"].contains(&name)
+        || ["MXFP4", "MXFP4_MOE", "TQ1_0", "TQ2_0"].contains(&name)
 }
 
 /// `model-00001-of-00002`

@@ -67,7 +67,9 @@ pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Erro
         }
         let name = gguf_tensors::gguf_name(&format!("{module}.weight"), Some(architecture));
         let name = name.ok_or_else(|| {
-            let problem = format!("llama.cpp has no name for {module}");
+            let problem = format!(
+                "llama.cpp has no name for {module}, or holds it in another order: export a merged model"
+            );
             Error::adapter(adapter.path(), problem)
         })?;
         let (own_rank, inputs) = a.dims2()?;
@@ -107,11 +109,7 @@ fn beside(b: &[f32], rank: usize, other: &LowRank) -> Vec<f32> {
 
 /// llama.cpp's name for the family.
 pub(super) fn architecture(config: &Config) -> &str {
-    match config.architecture.as_str() {
-        "mistral" => "llama",
-        "gemma3_text" => "gemma3",
-        same => same,
-    }
+    gguf_tensors::gguf_architecture(&config.architecture).unwrap_or(&config.architecture)
 }
 
 /// The heads whose rows llama.cpp has in another order: pairs that turn together lie side by side.

@@ -58,6 +58,20 @@ fn is_gemma(config: &Config) -> bool {
     matches!(config.architecture.as_str(), "gemma2" | "gemma3_text")
 }
 
+/// The families whose `config.json` says all that is known of them.
+const WRITTEN: &[&str] = &[
+    "gemma2",
+    "gemma3_text",
+    "gpt2",
+    "llama",
+    "mistral",
+    "olmo2",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+];
+
 /// `config.json` for a model that came from a GGUF file. What was written is read again: settings
 /// that cannot be said in it are an error, not a model that answers otherwise.
 pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
@@ -66,6 +80,17 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
     };
     let file = GgufFile::open(path)?;
     let config = model.config();
+    if !WRITTEN.contains(&config.architecture.as_str()) {
+        return Err(Error::Setting {
+            path: path.clone(),
+            key: "general.architecture".to_owned(),
+            found: Some(file.str("general.architecture").unwrap_or_default().to_owned()),
+            expected:
+                "a transformers folder cannot be made of a GGUF file of this architecture; merge \
+                       with the transformers folder of the model instead"
+                    .to_owned(),
+        });
+    }
     let json = written(config, &file, model);
     let read = families::from_json(&json, path)?;
     let norm = if is_gemma(config) { NormKind::RmsPlusOne } else { config.norm };
@@ -128,7 +153,7 @@ fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
         "qwen2" => "Qwen2ForCausalLM",
         "qwen3" => "Qwen3ForCausalLM",
         "smollm3" => "SmolLM3ForCausalLM",
-        _ => "LlamaForCausalLM",
+        _ => "LlamaForCausalLM", // see `WRITTEN`
     };
     let tokenizer = model.tokenizer();
     let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());

@@ -11,7 +11,7 @@ use super::{Config, NormKind, QkNorm};
 use crate::llm::error::Error;
 
 /// Experts that are refused: a list of them would take memory before any tensor is looked at.
-const MOST_EXPERTS: usize = 4096;
+pub(super) const MOST_EXPERTS: usize = 4096;
 
 /// The experts of a family, all of whose layers have them.
 pub(super) fn with_experts(

@@ -9,6 +9,9 @@ mod experts;
 pub(crate) mod families;
 mod gemma4;
 pub(crate) mod gguf_config;
+mod gguf_dense;
+mod gguf_keys;
+mod gguf_mixtures;
 mod latent;
 mod like_llama;
 mod mixtures;
@@ -81,8 +84,45 @@ pub const WITH_MORE_SENSES: &[&str] = &["gemma3", "gemma4", "mistral3", "qwen3_5
 pub const UNPACKED: &[&str] = &["mxfp4"];
 
 /// `general.architecture` of every GGUF file that can be run.
-pub const GGUF_ARCHITECTURES: &[&str] =
-    &["gemma2", "gemma3", "gpt2", "llama", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"];
+pub const GGUF_ARCHITECTURES: &[&str] = &[
+    "apertus",
+    "cohere2",
+    "deepseek2",
+    "ernie4_5",
+    "exaone4",
+    "falcon",
+    "gemma2",
+    "gemma3",
+    "gemma4",
+    "glm4",
+    "gpt-oss",
+    "gpt2",
+    "gptneox",
+    "granite",
+    "granitehybrid",
+    "granitemoe",
+    "hunyuan-dense",
+    "lfm2",
+    "lfm2moe",
+    "llama",
+    "minicpm3",
+    "mistral3",
+    "mistral4",
+    "olmo2",
+    "olmoe",
+    "phi3",
+    "qwen2",
+    "qwen2moe",
+    "qwen3",
+    "qwen35",
+    "qwen35moe",
+    "qwen3moe",
+    "qwen3next",
+    "seed_oss",
+    "smollm3",
+    "stablelm",
+    "starcoder2",
+];
 
 /// How a row is brought to length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

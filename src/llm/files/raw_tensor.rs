@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::mxfp4;
+use super::{mxfp4, trits};
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 
 /// A tensor as it is stored.
+#[derive(Clone)]
 pub(crate) struct RawTensor {
     pub name: String,
+
+    /// Further tensors of the file that it is made of.
+    pub beside: Vec<String>,
     pub path: PathBuf,
     pub kind: GgmlType,
 
@@ -18,9 +22,12 @@ pub(crate) struct RawTensor {
     pub shape: Vec<usize>,
     pub bytes: Bytes,
 
-    /// The bytes are MXFP4's, and these are their scales: `unpacked` makes `kind` of
-    /// them.
+    /// The bytes are MXFP4's as transformers has it, and these are their scales: `unpack` makes `kind`
+    /// of them.
     pub scales: Option<Bytes>,
+
+    /// The bytes are `TQ1_0`'s, of which `unpack` makes `kind`.
+    pub trits: bool,
 }
 
 /// Where a matrix is in a tensor of all experts: (experts, rows, inputs), or (experts, inputs, rows)
@@ -37,6 +44,17 @@ pub(crate) struct ExpertPart {
 }
 
 impl RawTensor {
+    /// A tensor that is stored as it is kept.
+    pub fn new(
+        name: String,
+        path: PathBuf,
+        kind: GgmlType,
+        shape: Vec<usize>,
+        bytes: Bytes,
+    ) -> Self {
+        Self { name, beside: Vec::new(), path, kind, shape, bytes, scales: None, trits: false }
+    }
+
     pub fn expect_shape(&self, expected: &[usize]) -> Result<(), Error> {
         if self.shape == expected {
             return Ok(());
@@ -64,19 +82,60 @@ impl RawTensor {
     }
 
     /// Undoes llama.cpp's order of q and k: row (head, pair, half) back to (head, half, pair).
-    /// A row is a whole number of blocks, so this is exact for every type.
     pub fn separate_heads(&mut self, heads: usize) {
-        let rows = self.shape[0];
-        let (head_dim, bytes) = (rows / heads, self.bytes.as_slice());
-        let row_len = bytes.len() / rows;
-        let mut out = Vec::with_capacity(bytes.len());
-        for row in 0..rows {
+        let head_dim = self.shape.first().copied().unwrap_or(0) / heads;
+        if head_dim < 2 {
+            return;
+        }
+        self.reorder_rows(|row| {
             let (head, at) = (row / head_dim, row % head_dim);
             let (half, pair) = (at / (head_dim / 2), at % (head_dim / 2));
-            let from = (head * head_dim + 2 * pair + half) * row_len;
+            head * head_dim + 2 * pair + half
+        });
+    }
+
+    /// Row after row the one that `from` says. A row is a whole number of blocks, so this is exact for
+    /// every type.
+    pub fn reorder_rows(&mut self, from: impl Fn(usize) -> usize) {
+        let rows = self.shape.first().copied().unwrap_or(0);
+        let bytes = self.bytes.as_slice();
+        let row_len = bytes.len() / rows.max(1);
+        let mut out = Vec::with_capacity(bytes.len());
+        for row in 0..rows {
+            let from = from(row) * row_len;
             out.extend_from_slice(&bytes[from..from + row_len]);
         }
         self.bytes = Bytes::from(out);
+    }
+
+    /// These rows alone.
+    pub fn take_row_range(&mut self, range: std::ops::Range<usize>) -> Result<(), Error> {
+        let rows = self.shape.first().copied().unwrap_or(0).max(1);
+        let len = self.bytes.as_slice().len() / rows;
+        self.bytes = self.slice(&self.bytes, range.start * len..range.end * len)?;
+        self.shape[0] = range.len();
+        Ok(())
+    }
+
+    /// All values.
+    pub fn numbers(&self) -> Result<Vec<f32>, Error> {
+        if self.trits {
+            let mut unpacked = self.clone();
+            unpacked.unpack();
+            return unpacked.numbers();
+        }
+        let columns = self.shape.last().copied().unwrap_or(1);
+        let rows: usize = self.shape.iter().rev().skip(1).product();
+        Ok(self.matrix(rows, columns)?.dequantize())
+    }
+
+    /// The same numbers in f32.
+    pub fn widen(&mut self) -> Result<(), Error> {
+        self.unpack();
+        self.refuse_broken_numbers()?;
+        self.bytes = Bytes::from_floats(self.numbers()?);
+        self.kind = GgmlType::F32;
+        Ok(())
     }
 
     /// One expert's matrix of a tensor of them.
@@ -114,13 +173,15 @@ impl RawTensor {
         Ok(())
     }
 
-    /// Makes of MXFP4 what it is kept as.
-    pub fn unpack(&mut self) -> Result<(), Error> {
+    /// Makes of types that have no kernel what they are kept as.
+    pub fn unpack(&mut self) {
         if let Some(scales) = self.scales.take() {
             let (bytes, scales) = (self.bytes.as_slice(), scales.as_slice());
-            self.bytes = mxfp4::as_q5_0(bytes, scales, &self.name, &self.path)?;
+            self.bytes = mxfp4::with_scales(bytes, scales);
         }
-        Ok(())
+        if std::mem::take(&mut self.trits) {
+            self.bytes = trits::as_tq2_0(self.bytes.as_slice());
+        }
     }
 
     fn slice(&self, bytes: &Bytes, range: std::ops::Range<usize>) -> Result<Bytes, Error> {
@@ -172,10 +233,15 @@ impl RawTensor {
                     GgmlType::Q2K => &[80, 82],
                     GgmlType::Q3K => &[108],
                     GgmlType::Q6K => &[208],
+                    GgmlType::TQ2_0 => &[64],
+                    GgmlType::MXFP4 => &[], // every exponent but the last is a number
                     _ => &[0],
                 };
                 let blocks = bytes.par_chunks_exact(kind.block_bytes()).with_min_len(1 << 12);
-                blocks.any(|block| scales.iter().any(|at| broken_f16([block[*at], block[*at + 1]])))
+                blocks.any(|block| {
+                    kind == GgmlType::MXFP4 && block[0] == u8::MAX
+                        || scales.iter().any(|at| broken_f16([block[*at], block[*at + 1]]))
+                })
             }
         };
         if broken {

@@ -144,8 +144,9 @@ impl SafetensorsFiles {
             return refuse(scales_name, &scales_shape, shape);
         }
         shape[2] *= 2 * mxfp4::BLOCK;
-        let (name, path, kind) = (stored_name.clone(), path.clone(), GgmlType::Q5_0);
-        Ok(RawTensor { name, path, kind, shape, bytes, scales: Some(scales) })
+        let (name, path) = (stored_name.clone(), path.clone());
+        let raw = RawTensor::new(name, path, GgmlType::MXFP4, shape, bytes);
+        Ok(RawTensor { scales: Some(scales), ..raw })
     }
 
     pub fn find(&self, name: &str) -> Result<RawTensor, Error> {
@@ -171,7 +172,7 @@ impl SafetensorsFiles {
             .map_err(|err| Error::not_a_model(path, err.to_string()))?;
         let shape = place.shape.clone();
         let (name, path) = (stored_name.clone(), path.clone());
-        Ok(RawTensor { name, path, kind, shape, bytes, scales: None })
+        Ok(RawTensor::new(name, path, kind, shape, bytes))
     }
 }
 

@@ -98,6 +98,14 @@ impl WeightSource {
         }
     }
 
+    /// What a tensor is called, its type and its shape; its bytes may be in another order.
+    pub fn look(&self, name: &str) -> Result<RawTensor, Error> {
+        match self {
+            Self::Gguf(file) => gguf_tensors::look(file, name),
+            Self::Safetensors(files) => files.find(name),
+        }
+    }
+
     /// Only Hugging Face's GPT-2 and gpt-oss store (in, out); GGUF has it the usual way round.
     pub fn is_transposed(&self, request: &MatrixRequest<'_>) -> bool {
         match self {
@@ -137,7 +145,10 @@ impl WeightSource {
                 || PICTURES.iter().any(|part| inner.starts_with(part))
         };
         let names: Vec<String> = match self {
-            Self::Gguf(file) => file.tensors().map(|tensor| tensor.name.clone()).collect(),
+            Self::Gguf(file) => {
+                let names = file.tensors().map(|tensor| tensor.name.clone());
+                names.filter(|name| !guesses_ahead(file, name)).collect()
+            }
             Self::Safetensors(files) => files.names().cloned().collect(),
         };
         // MXFP4's scales are used with their blocks.
@@ -168,7 +179,7 @@ impl WeightSource {
         if let Some(heads) = heads {
             raw.separate_heads(heads);
         }
-        raw.unpack()?;
+        raw.unpack();
         raw.refuse_broken_numbers()?;
         let matrix = raw.matrix(outputs, inputs)?;
         let kind = keep.kind(raw.kind, inputs);
@@ -189,10 +200,22 @@ impl WeightSource {
     }
 }
 
+/// Whether a tensor is of the layers after the last one, which some files have to guess several tokens
+/// at once.
+fn guesses_ahead(file: &GgufFile, name: &str) -> bool {
+    let architecture = file.str("general.architecture").unwrap_or_default();
+    let number = |key: &str| file.u64(&format!("{architecture}.{key}")).unwrap_or(0);
+    let (layers, ahead) = (number("block_count"), number("nextn_predict_layers"));
+    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+    let layer = layer.and_then(|layer| layer.parse::<u64>().ok());
+    ahead > 0 && layer.is_some_and(|layer| layer + ahead >= layers)
+}
+
 impl TensorSource for WeightSource {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let raw = self.find(name)?;
+        let mut raw = self.find(name)?;
         raw.expect_values(shape)?;
+        raw.unpack();
         raw.refuse_broken_numbers()?;
         Ok(raw.matrix(1, shape.iter().product())?.dequantize())
     }
@@ -202,7 +225,7 @@ impl TensorSource for WeightSource {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.find(name).is_ok()
+        self.look(name).is_ok()
     }
 
     fn interleaves_heads(&self) -> bool {

@@ -60,9 +60,11 @@ struct Survey<'a> {
 impl Survey<'_> {
     /// `None`: it is missing, which is written down.
     fn find(&self, name: &str) -> Result<Option<RawTensor>, Error> {
-        match self.source.find(name) {
+        match self.source.look(name) {
             Ok(raw) => {
-                self.used.borrow_mut().insert(raw.name.clone());
+                let mut used = self.used.borrow_mut();
+                used.insert(raw.name.clone());
+                used.extend(raw.beside.iter().cloned());
                 Ok(Some(raw))
             }
             Err(Error::MissingTensors { path, names: more }) => {

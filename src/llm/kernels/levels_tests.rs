@@ -46,6 +46,7 @@ fn packed_in_order(weights: &QMatrix, x: &[f32], m: usize) -> Vec<f32> {
         GgmlType::Q5_0 => 16,
         GgmlType::Q3K => 4,
         GgmlType::Q6K => 32,
+        GgmlType::TQ2_0 => 1,
         _ => 0,
     };
     let mut blocks = vec![Block::ZERO; cols / 32];
@@ -62,7 +63,9 @@ fn packed_in_order(weights: &QMatrix, x: &[f32], m: usize) -> Vec<f32> {
                     let whole: i32 = pairs.map(|(&q, &x)| i32::from(q + zero) * i32::from(x)).sum();
                     let scale = weights.scale[part];
                     *sum = (whole as f32).mul_add(scale * x.scale, *sum);
-                    if kind != GgmlType::Q8_0 {
+                    let signed =
+                        [GgmlType::Q8_0, GgmlType::IQ4NL, GgmlType::IQ4XS, GgmlType::MXFP4];
+                    if !signed.contains(&kind) {
                         let less = scale * -f32::from(zero);
                         let offset = if zero == 0 { weights.offset[part] } else { less };
                         let x_sum = if parts == 1 { x.sum } else { x.half_sums[part] };

@@ -86,7 +86,8 @@ fn extreme_integers_do_not_overflow_the_kernels() {
                     block[80..82].copy_from_slice(&one);
                     block[82..84].copy_from_slice(&one);
                 }
-                GgmlType::Q3K | GgmlType::Q6K => {
+                GgmlType::MXFP4 => block[0] = 128,
+                GgmlType::Q3K | GgmlType::Q6K | GgmlType::TQ2_0 => {
                     let end = block.len();
                     block[end - 2..].copy_from_slice(&one);
                 }

@@ -23,6 +23,10 @@ macro_rules! with_format {
             GgmlType::Q4K => $format!(q4k, 144, 8, false, 1),
             GgmlType::Q5K => $format!(q5k, 176, 8, false, 1),
             GgmlType::Q6K => $format!(q6k, 210, 8, false, 2),
+            GgmlType::IQ4NL => $format!(iq4nl, 18, 1, true, 1),
+            GgmlType::IQ4XS => $format!(iq4xs, 136, 8, true, 1),
+            GgmlType::MXFP4 => $format!(mxfp4, 17, 1, true, 1),
+            GgmlType::TQ2_0 => $format!(tq2_0, 66, 8, false, 1),
         }
     };
 }

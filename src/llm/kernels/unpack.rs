@@ -35,6 +35,10 @@ pub(super) fn unpack_row(kind: GgmlType, row: &[u8], blocks: &mut [Block]) {
         GgmlType::Q4K => q4k,
         GgmlType::Q5K => q5k,
         GgmlType::Q6K => q6k,
+        GgmlType::IQ4NL => iq4nl,
+        GgmlType::IQ4XS => iq4xs,
+        GgmlType::MXFP4 => mxfp4,
+        GgmlType::TQ2_0 => tq2_0,
     };
     let packed = row.chunks_exact(kind.block_bytes());
     for (bytes, blocks) in packed.zip(blocks.chunks_exact_mut(per_block)) {
@@ -249,6 +253,84 @@ fn q6k(bytes: &[u8], blocks: &mut [Block]) {
         for half in 0..2 {
             block.scale[half] = d * f32::from(scales[2 * i + half].cast_signed());
             block.offset[half] = 0.0;
+        }
+    }
+}
+
+// Formats whose nibbles stand for numbers of a table.
+
+/// What the nibbles of the `IQ4` formats stand for.
+pub(super) const IQ4: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// Twice what those of `MXFP4` stand for.
+pub(super) const FP4: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+fn looked_up(qs: &[u8], table: [i8; 16]) -> [i8; 32] {
+    nibbles(qs, 0).map(|nibble| table[usize::from(nibble.cast_unsigned())])
+}
+
+/// f16 d, 16 bytes of nibbles: d · table[q].
+fn iq4nl(bytes: &[u8], blocks: &mut [Block]) {
+    let d = half_at(bytes, 0);
+    blocks[0] = Block { q: looked_up(&bytes[2..], IQ4), scale: [d; 2], offset: [0.0; 2] };
+}
+
+/// f16 d, two bytes of high and four of low parts of 6-bit scales, 128 bytes of nibbles:
+/// d · (scale - 32) · table[q].
+fn iq4xs(bytes: &[u8], blocks: &mut [Block]) {
+    let d = half_at(bytes, 0);
+    let high = u16::from_le_bytes([bytes[2], bytes[3]]);
+    for (i, block) in blocks.iter_mut().enumerate() {
+        let low = bytes[4 + i / 2] >> (i % 2 * 4) & 15;
+        let scale = f32::from(low) + f32::from((high >> (2 * i) & 3) << 4) - 32.0;
+        let q = looked_up(&bytes[8 + 16 * i..], IQ4);
+        *block = Block { q, scale: [d * scale; 2], offset: [0.0; 2] };
+    }
+}
+
+/// One byte of exponent, 16 bytes of nibbles: half of 2^(e - 127) · twice the number.
+fn mxfp4(bytes: &[u8], blocks: &mut [Block]) {
+    let d = half_of_power(bytes[0]);
+    blocks[0] = Block { q: looked_up(&bytes[1..], FP4), scale: [d; 2], offset: [0.0; 2] };
+}
+
+/// 2^(e - 128)
+pub(super) fn half_of_power(e: u8) -> f32 {
+    let bits = if e < 2 { 0x0020_0000 << e } else { (u32::from(e) - 1) << 23 };
+    f32::from_bits(bits)
+}
+
+/// 64 bytes of 2-bit weights, f16 d: d · (q - 1).
+fn tq2_0(bytes: &[u8], blocks: &mut [Block]) {
+    let d = half_at(bytes, 64);
+    for (i, block) in blocks.iter_mut().enumerate() {
+        let (from, shift) = (i / 4 * 32, i % 4 * 2);
+        for (q, byte) in block.q.iter_mut().zip(&bytes[from..from + 32]) {
+            *q = centred(byte >> shift & 3, 1);
+        }
+        (block.scale, block.offset) = ([d; 2], [0.0; 2]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::kernels::{Bytes, QMatrix};
+    use candle_core::Device;
+
+    /// `make_gguf_types.py`: random blocks, and what the Python package gguf makes of them.
+    #[test]
+    fn types_that_candle_lacks_are_dequantised_as_gguf_does() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/gguf_types/");
+        for kind in [GgmlType::IQ4NL, GgmlType::IQ4XS, GgmlType::MXFP4, GgmlType::TQ2_0] {
+            let path = format!("{folder}{kind}.safetensors");
+            let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+            let bytes = tensors["bytes"].flatten_all().unwrap().to_vec1::<u8>().unwrap();
+            let expected = tensors["values"].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let rows = expected.len() / 256;
+            let matrix = QMatrix::new(kind, rows, 256, Bytes::from(bytes)).unwrap();
+            assert_eq!(matrix.dequantize(), expected, "{kind}");
         }
     }
 }

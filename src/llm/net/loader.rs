@@ -489,6 +489,9 @@ pub(super) struct Extra {
 /// The bias that goes with reordered rows.
 fn separate_heads(stored: &[f32], heads: usize) -> Vec<f32> {
     let head_dim = stored.len() / heads;
+    if head_dim < 2 {
+        return stored.to_vec();
+    }
     let from = |row: usize| {
         let (head, at) = (row / head_dim, row % head_dim);
         let (half, pair) = (at / (head_dim / 2), at % (head_dim / 2));

@@ -27,6 +27,9 @@ const CL100K: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 /// As [`CL100K`], but every digit for itself.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// As [`QWEN2`], with line breaks apart from what stands before them.
+const SEED: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+";
+
 /// As [`QWEN2`], with accents as parts of words.
 const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -75,6 +78,7 @@ impl Rules {
             }
             "qwen35" => Self { nfc: true, ..plain(&[QWEN35]) },
             "stablelm2" | "hunyuan" | "solar-open" | "grok-2" => plain(&[QWEN2]),
+            "seed-coder" => plain(&[SEED]),
             "laguna" => plain(&[r"[^\n]+|[\n]+", QWEN2]),
             "tekken" => Self { ignore_merges: true, add_bos: true, ..plain(&[TEKKEN]) },
             "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => plain(&[O200K]),

@@ -1,8 +1,8 @@
 //! A tokenizer from what a GGUF file says about it.
 //!
-//! Two kinds: byte-level BPE (`gpt2`), with the splitting rules that `tokenizer.ggml.pre` names, and
-//! SentencePiece BPE (`llama`, also Gemma's), whose merges are read off the scores. What a file
-//! leaves out is as llama.cpp has it.
+//! Three kinds: byte-level BPE (`gpt2`), with the splitting rules that `tokenizer.ggml.pre` names;
+//! SentencePiece BPE (`llama`, also Gemma's), whose merges are read off the scores; and Gemma 4's, which
+//! is SentencePiece's way with listed merges. What a file leaves out is as llama.cpp has it.
 
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
@@ -22,7 +22,7 @@ pub enum VocabError {
     Missing(&'static str),
 
     #[error(
-        "{0:?} is not a kind of tokenizer that is known; gpt2 and llama are. Put the model's \
+        "{0:?} is not a kind of tokenizer that is known; gpt2, llama and gemma4 are. Put the model's \
          tokenizer.json beside the file"
     )]
     Model(String),
@@ -45,7 +45,7 @@ pub enum VocabError {
 /// The `tokenizer.ggml.*` metadata of a GGUF file.
 #[derive(Clone, Debug, Default)]
 pub struct GgufVocab {
-    /// `gpt2` or `llama`.
+    /// `gpt2`, `llama` or `gemma4`.
     pub model: String,
 
     /// The name of the splitting rules, for `gpt2`.
@@ -58,7 +58,7 @@ pub struct GgufVocab {
     /// 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
     pub token_types: Option<Vec<i32>>,
 
-    /// For `gpt2`: `Ġ t`, the first one first.
+    /// For `gpt2` and `gemma4`: `Ġ t`, the first one first.
     pub merges: Option<Vec<String>>,
     pub bos: Option<u32>,
     pub eos: Option<u32>,
@@ -192,7 +192,18 @@ pub(crate) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     vocab.check()?;
     let mut tokenizer = match vocab.model.as_str() {
         "gpt2" => byte_level(vocab)?,
-        "llama" => sentence_piece(vocab)?,
+        "llama" => {
+            let scores =
+                vocab.scores.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.scores"))?;
+            let tokens = tokens(vocab);
+            let merges = merges_from_scores(vocab, &tokens, scores);
+            sentence_piece(vocab, tokens, merges, true)?
+        }
+        "gemma4" => {
+            let tokens = tokens(vocab);
+            let merges = listed_merges(vocab, &tokens)?;
+            sentence_piece(vocab, tokens, merges, false)?
+        }
         other => return Err(VocabError::Model(other.to_owned())),
     };
 
@@ -219,13 +230,8 @@ pub(crate) fn build(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
 fn byte_level(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
     let pre = vocab.pre.as_deref().unwrap_or("default");
     let rules = Rules::named(pre).ok_or_else(|| VocabError::Pre(pre.to_owned()))?;
-    let merges = vocab.merges.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.merges"))?;
     let tokens = tokens(vocab);
-    let merges = merges.iter().enumerate().map(|(index, merge)| {
-        let ids = listed_merge(&tokens, merge);
-        ids.ok_or_else(|| VocabError::Merge { index, merge: merge.clone() })
-    });
-    let merges: Vec<_> = merges.collect::<Result<_, _>>()?;
+    let merges = listed_merges(vocab, &tokens)?;
     let model = Bpe::new(tokens, merges.into_iter()).ignoring_merges(rules.ignore_merges);
 
     let mut tokenizer = AnyTokenizer::new(AnyModel::Bpe(model));
@@ -243,15 +249,17 @@ fn byte_level(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
 
 /// SentencePiece's kind: no words, spaces are `▁`, a character that is not in the vocabulary
 /// becomes its bytes.
-fn sentence_piece(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
-    let scores = vocab.scores.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.scores"))?;
-    let tokens = tokens(vocab);
-    let merges = merges_from_scores(vocab, &tokens, scores);
+fn sentence_piece(
+    vocab: &GgufVocab,
+    tokens: Tokens,
+    merges: Vec<Joined>,
+    adds_space: bool,
+) -> Result<AnyTokenizer, VocabError> {
     let model = Bpe::new(tokens, merges.into_iter()).falling_back();
     let model = model.with_unknown(vocab.unknown_id(), true);
     let mut tokenizer = AnyTokenizer::new(AnyModel::Bpe(model));
 
-    let add_space = vocab.add_space_prefix.unwrap_or(true);
+    let add_space = vocab.add_space_prefix.unwrap_or(adds_space);
     let bar = space_to_bar();
     let normalizer = if add_space {
         let prepend = json!({ "type": "Prepend", "prepend": "▁" });
@@ -270,6 +278,15 @@ fn sentence_piece(vocab: &GgufVocab) -> Result<AnyTokenizer, VocabError> {
 
 fn tokens(vocab: &GgufVocab) -> Tokens {
     Tokens::new(vocab.tokens.iter().map(String::as_str))
+}
+
+fn listed_merges(vocab: &GgufVocab, tokens: &Tokens) -> Result<Vec<Joined>, VocabError> {
+    let merges = vocab.merges.as_ref().ok_or(VocabError::Missing("tokenizer.ggml.merges"))?;
+    let merges = merges.iter().enumerate().map(|(index, merge)| {
+        let ids = listed_merge(tokens, merge);
+        ids.ok_or_else(|| VocabError::Merge { index, merge: merge.clone() })
+    });
+    merges.collect()
 }
 
 /// `Ġ t` is `Ġ` and `t`, which become `Ġt`. The first character may itself be a space.

@@ -86,6 +86,26 @@ fn llama2_like() -> Tokenizer {
     Tokenizer::from_gguf_vocab(&vocab).unwrap()
 }
 
+/// transformers' tokenizer of the same tokens and merges: spaces become `▁` and are merged like letters,
+/// also across words; what is no token becomes its bytes.
+#[test]
+fn gemma_4_merges_what_its_list_says() {
+    let mut vocab =
+        sentence_piece(&["▁", "a", "b", "ab", "▁a", "▁ab", "b▁"].map(|token| (token, 0.0)));
+    vocab.model = "gemma4".to_owned();
+    vocab.scores = None;
+    vocab.merges = Some(["a b", "▁ ab", "b ▁", "▁ a"].map(str::to_owned).to_vec());
+    let tokenizer = Tokenizer::from_gguf_vocab(&vocab).unwrap();
+    let pieces = |text: &str| -> Vec<String> {
+        let ids = tokenizer.encode(text, false).unwrap();
+        ids.iter().map(|id| vocab.tokens[*id as usize].clone()).collect()
+    };
+    assert_eq!(pieces("ab ab"), ["ab", "▁ab"]);
+    assert_eq!(pieces("b a\n"), ["b▁", "a", "<0x0A>"]);
+    let ids = tokenizer.encode("ab é", false).unwrap();
+    assert_eq!(tokenizer.decode(&ids, true), "ab é");
+}
+
 fn streamed(tokenizer: &Tokenizer, ids: &[u32], skip_special: bool) -> Vec<String> {
     let mut stream = StreamDecoder::new(tokenizer, skip_special);
     let mut pieces: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();

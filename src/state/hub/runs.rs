@@ -177,6 +177,8 @@ mod tests {
         let gguf = Found { has_gguf: true, has_safetensors: false, ..row("gemma3") };
         assert_eq!(by_row(&gguf), Runs::Yes);
         let gguf = Found { has_gguf: true, has_safetensors: false, ..row("gpt-oss") };
+        assert_eq!(by_row(&gguf), Runs::Yes);
+        let gguf = Found { has_gguf: true, has_safetensors: false, ..row("mamba2") };
         assert!(by_row(&gguf).obstacle().is_some());
     }
 

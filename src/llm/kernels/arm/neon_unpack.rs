@@ -9,6 +9,7 @@
 use std::arch::aarch64::*;
 
 use super::neon_registers::{LANES, Scales, load_bytes, transposed};
+use crate::llm::kernels::unpack::{FP4, IQ4, half_of_power};
 
 /// The same block of four rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];
@@ -74,7 +75,7 @@ format!(
     |row, _run| or(nibbles(row, 8), fifth_bits(row, 4))
 );
 
-// The one format with signed weights, and no offset.
+// Signed weights, and no offset.
 format!(
     q8_0(34),
     |rows, scales, at| {
@@ -156,6 +157,61 @@ format!(
         or(low, high.map(|high| vshlq_n_u8::<4>(high)))
     }
 );
+
+format!(
+    iq4nl(18),
+    |rows, scales, at| {
+        let (d, _) = halves(words_at(rows, 0));
+        scales.scale[at][0] = d;
+    },
+    |row, _run| looked_up(nibbles(row, 2), IQ4)
+);
+
+format!(
+    iq4xs(136),
+    |rows, scales, at| {
+        let (d, _) = halves(words_at(rows, 0));
+        let (high, low) = (words_at(rows, 2), words_at(rows, 4));
+        for i in 0..8 {
+            let low = vandq_u32(shifted(low, 4 * i), vdupq_n_u32(15));
+            let high = vandq_u32(shifted(high, 2 * i), vdupq_n_u32(3));
+            let scale = vreinterpretq_s32_u32(vorrq_u32(low, vshlq_n_u32::<4>(high)));
+            scales.scale[at + i][0] = signed_times(d, vsubq_s32(scale, vdupq_n_s32(32)));
+        }
+    },
+    |row, run| looked_up(nibbles(row, 8 + 16 * run), IQ4)
+);
+
+format!(
+    mxfp4(17),
+    |rows, scales, at| {
+        let powers = rows.map(|row| half_of_power(row[0]));
+        // SAFETY: four numbers can be read.
+        scales.scale[at][0] = unsafe { vld1q_f32(powers.as_ptr()) };
+    },
+    |row, _run| looked_up(nibbles(row, 1), FP4)
+);
+
+format!(
+    tq2_0(66),
+    |rows, scales, at| {
+        // The block ends after d, so a word that holds it starts before it.
+        let (_, d) = halves(words_at(rows, 62));
+        for i in 0..8 {
+            set(scales, at + i, 0, d, vnegq_f32(d));
+        }
+    },
+    |row, run| bits(load_32(row, run / 4 * 32), run % 4 * 2, 3)
+);
+
+/// What the nibbles in each byte stand for.
+#[target_feature(enable = "neon")]
+#[inline]
+fn looked_up(nibbles: [uint8x16_t; 2], table: [i8; 16]) -> [uint8x16_t; 2] {
+    // SAFETY: sixteen bytes can be read.
+    let table = vreinterpretq_u8_s8(unsafe { vld1q_s8(table.as_ptr()) });
+    nibbles.map(|nibbles| vqtbl1q_u8(table, nibbles))
+}
 
 /// The first 16 bytes of a `Q4_K` or `Q5_K` block: d and dmin, then three words of 6-bit numbers.
 #[target_feature(enable = "neon")]

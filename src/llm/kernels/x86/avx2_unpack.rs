@@ -18,6 +18,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2_registers::{LANES, Scales};
+use crate::llm::kernels::unpack::{FP4, IQ4, half_of_power};
 
 /// The same block of eight rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];
@@ -90,7 +91,7 @@ pub(crate) mod q5_1 {
     }
 }
 
-/// The one format with signed weights, and no offset.
+/// Signed weights, and no offset.
 pub(crate) mod q8_0 {
     use super::*;
 
@@ -215,6 +216,96 @@ pub(crate) mod q6k {
         let high = and(shift_right(load_32(row, 128 + 32 * half), quarter * 2), 3);
         _mm256_or_si256(low, _mm256_slli_epi16::<4>(high))
     }
+}
+
+pub(crate) mod iq4nl {
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 18>, scales: &mut Scales, at: usize) {
+        let (d, _) = halves(words_at(rows, 0));
+        scales.scale[at][0] = d;
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 18], _run: usize) -> __m256i {
+        looked_up(nibbles(row, 2), IQ4)
+    }
+}
+
+pub(crate) mod iq4xs {
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 136>, scales: &mut Scales, at: usize) {
+        let (d, _) = halves(words_at(rows, 0));
+        let (high, low) = (words_at(rows, 2), words_at(rows, 4));
+        for i in 0..8 {
+            let low = _mm256_and_si256(_mm256_srl_epi32(low, shift(4 * i)), _mm256_set1_epi32(15));
+            let high = _mm256_and_si256(_mm256_srl_epi32(high, shift(2 * i)), _mm256_set1_epi32(3));
+            let scale = _mm256_or_si256(low, _mm256_slli_epi32::<4>(high));
+            scales.scale[at + i][0] = times(d, _mm256_sub_epi32(scale, _mm256_set1_epi32(32)));
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 136], run: usize) -> __m256i {
+        looked_up(nibbles(row, 8 + 16 * run), IQ4)
+    }
+}
+
+pub(crate) mod mxfp4 {
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 17>, scales: &mut Scales, at: usize) {
+        let mut powers = [0.0; LANES];
+        for (power, row) in powers.iter_mut().zip(rows) {
+            *power = half_of_power(row[0]);
+        }
+        let [a, b, c, d, e, f, g, h] = powers;
+        scales.scale[at][0] = _mm256_setr_ps(a, b, c, d, e, f, g, h);
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 17], _run: usize) -> __m256i {
+        looked_up(nibbles(row, 1), FP4)
+    }
+}
+
+pub(crate) mod tq2_0 {
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn scales(rows: Rows<'_, 66>, scales: &mut Scales, at: usize) {
+        // The block ends after d, so a word that holds it starts before it.
+        let (_, d) = halves(words_at(rows, 62));
+        for i in 0..8 {
+            set(scales, at + i, 0, d, negated(d));
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn integers(row: &[u8; 66], run: usize) -> __m256i {
+        and(shift_right(load_32(row, run / 4 * 32), run % 4 * 2), 3)
+    }
+}
+
+/// What the nibbles in each byte stand for.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn looked_up(nibbles: __m256i, table: [i8; 16]) -> __m256i {
+    // SAFETY: sixteen bytes can be read.
+    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles)
 }
 
 /// The first 16 bytes of a `Q4_K` or `Q5_K` block: d and dmin, then three words of 6-bit numbers.

@@ -1,0 +1,456 @@
+//! Architectures of GGUF files with experts, states or compressed keys, and Gemma 4, from their
+//! metadata. Each becomes what `mixtures.rs`, `recurrent.rs` and their neighbours make of the same
+//! model's `config.json`.
+
+use super::base::MOST_HEAD_DIMS;
+use super::experts::{ExpertGate, ExpertsConfig, Packing, Routing, SharedExpertConfig};
+use super::gguf_dense::{GRANITE, with_growth};
+use super::gguf_keys::{Asked, Keys};
+use super::like_llama::turned_in_neighbours;
+use super::mixtures::MOST_EXPERTS;
+use super::names::Naming;
+use super::recurrent_layers::{MambaDims, RecurrentConfig};
+use super::rope::{Rope, RopeScaling, yarn_magnitude_scaled};
+use super::{Activation, Config, LatentConfig, MlpKind, NormPlacement, QkNorm};
+use crate::llm::error::Error;
+
+const EXPERTS: Asked<'static> = Asked {
+    own: &["expert_count"],
+    head_dim: None,
+    rotary: None,
+    all_heads: false,
+    without_rope: false,
+};
+
+impl Keys<'_> {
+    /// Llama and Mistral, or Mixtral, which llama.cpp calls the same.
+    pub(super) fn llama(&self) -> Result<Config, Error> {
+        if self.optional_size("expert_count")?.is_none() {
+            return self.windowed(self.base("llama", 10_000.0)?);
+        }
+        let config = self.windowed(self.base_of("mixtral", 10_000.0, EXPERTS)?)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        Ok(Config { naming: Naming::Mixtral, ..config })
+    }
+
+    /// The experts that the file tells of, which all layers have but the first ones of some files.
+    fn with_experts(&self, mut config: Config, routing: Routing) -> Result<Config, Error> {
+        let count = self.size("expert_count")?;
+        if count > MOST_EXPERTS {
+            let expected = format!("at most {MOST_EXPERTS} was expected");
+            return Err(self.refuse("expert_count", &expected));
+        }
+        let chosen = self.size("expert_used_count")?;
+        if chosen > count {
+            let expected = format!("at most the {count} experts that there are were expected");
+            return Err(self.refuse("expert_used_count", &expected));
+        }
+        if self.optional_size("expert_group_count")?.is_some_and(|groups| groups > 1) {
+            let expected = "experts that are not in groups were expected";
+            return Err(self.refuse("expert_group_count", expected));
+        }
+        // 1: a softmax, 2: a sigmoid of each, 3: a softmax over those that are chosen.
+        let gating = self.optional_size("expert_gating_func")?;
+        let as_told = match routing {
+            Routing::Sigmoid { .. } => matches!(gating, None | Some(2)),
+            _ => matches!(gating, None | Some(1 | 3)),
+        };
+        if !as_told {
+            let expected = "another way from scores to weights was expected of this architecture";
+            return Err(self.refuse("expert_gating_func", expected));
+        }
+        let dense = self.optional_size("leading_dense_block_count")?.unwrap_or(0);
+        for (index, layer) in config.layers.iter_mut().enumerate() {
+            layer.experts = index >= dense;
+        }
+        let width = self.optional_size("expert_feed_forward_length")?;
+        config.experts = Some(ExpertsConfig {
+            count,
+            chosen,
+            width: width.unwrap_or(config.mlp_width),
+            routing,
+            groups: None,
+            scale: self
+                .positive_or_zero("expert_weights_scale")?
+                .filter(|scale| *scale != 0.0)
+                .unwrap_or(1.0),
+            gate: ExpertGate::Activation,
+            router_bias: false,
+            correction: false,
+            beside_mlp: false,
+            bias: false,
+            packing: Packing::Halves,
+            shared: None,
+        });
+        Ok(config)
+    }
+
+    /// An expert that every token goes through, behind a gate.
+    fn with_gated_expert(&self, mut config: Config) -> Result<Config, Error> {
+        let width = match self.optional_size("expert_shared_feed_forward_length")? {
+            Some(width) => width,
+            // Files from before this key: as wide as the tensor is.
+            None => self
+                .file
+                .tensor("blk.0.ffn_up_shexp.weight")
+                .and_then(|tensor| tensor.shape.first().copied())
+                .ok_or_else(|| {
+                    self.refuse("expert_shared_feed_forward_length", "a whole number was expected")
+                })?,
+        };
+        if let Some(experts) = &mut config.experts {
+            experts.shared = Some(SharedExpertConfig { width, is_mlp: false, gated: true });
+        }
+        Ok(config)
+    }
+
+    pub(super) fn olmoe(&self) -> Result<Config, Error> {
+        let config = self.base_of("olmoe", 10_000.0, EXPERTS)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: false })?;
+        Ok(Config { qk_norm: QkNorm::Whole, ..config })
+    }
+
+    pub(super) fn qwen2_moe(&self) -> Result<Config, Error> {
+        let config = self.base_of("qwen2_moe", 10_000.0, EXPERTS)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: false })?;
+        self.with_gated_expert(config)
+    }
+
+    pub(super) fn qwen3_moe(&self) -> Result<Config, Error> {
+        let config = self.windowed(self.base_of("qwen3_moe", 10_000.0, EXPERTS)?)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        Ok(Config { qk_norm: QkNorm::PerHead, ..config })
+    }
+
+    pub(super) fn gpt_oss(&self) -> Result<Config, Error> {
+        let config = self.base_of("gpt_oss", 10_000.0, EXPERTS)?;
+        let mut config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        config.sinks = true;
+        config.naming = Naming::GptOss;
+        let window = self.optional_size("attention.sliding_window")?.unwrap_or(128);
+        let sliding = self.sliding(config.layer_count(), 2)?;
+        for (layer, sliding) in config.layers.iter_mut().zip(sliding) {
+            layer.window = sliding.then_some(window);
+        }
+        if let Some(experts) = &mut config.experts {
+            experts.gate = ExpertGate::Clamped { slope: 1.702, limit: 7.0 };
+            (experts.router_bias, experts.bias) = (true, true);
+        }
+        Ok(config)
+    }
+
+    pub(super) fn granite_moe(&self) -> Result<Config, Error> {
+        let asked = Asked { own: GRANITE, ..Asked::default() };
+        let config = self.granite_multipliers(self.base_of("granitemoe", 10_000.0, asked)?)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        if self.optional_size("expert_shared_feed_forward_length")?.is_none() {
+            return Ok(Config { naming: Naming::GraniteMoe, ..config });
+        }
+        // Granite 4 where every layer is attention.
+        let config = self.with_shared_mlp(config)?;
+        Ok(Config { architecture: "granitemoehybrid".to_owned(), ..config })
+    }
+
+    /// Granite 4's MLP beside the experts, or alone.
+    fn with_shared_mlp(&self, mut config: Config) -> Result<Config, Error> {
+        config.naming = Naming::GraniteHybrid;
+        config.mlp = MlpKind::GatedFused;
+        if let Some(width) = self.optional_size("expert_shared_feed_forward_length")? {
+            config.mlp_width = width;
+        }
+        let width = config.mlp_width;
+        if let Some(experts) = &mut config.experts {
+            experts.shared = Some(SharedExpertConfig { width, is_mlp: true, gated: false });
+        }
+        Ok(config)
+    }
+
+    pub(super) fn granite_hybrid(&self) -> Result<Config, Error> {
+        let turns = self.file.bool(&self.key("rope.scaling.finetuned")).unwrap_or(true);
+        let asked = Asked { own: GRANITE, without_rope: !turns, ..Asked::default() };
+        let config = self.base_of("granitemoehybrid", 10_000.0, asked)?;
+        let mut config = self.granite_multipliers(config)?;
+        if self.optional_size("expert_count")?.is_some() {
+            config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        }
+        let mut config = self.with_shared_mlp(config)?;
+        let first = self.recurrent_by_heads(&mut config)?;
+        let (heads, inner) = (self.size("ssm.time_step_rank")?, self.size("ssm.inner_size")?);
+        let groups = self.optional_size("ssm.group_count")?.unwrap_or(1);
+        if !inner.is_multiple_of(heads) || !heads.is_multiple_of(groups) {
+            let expected = format!("{inner} in all, in groups of equal size, were expected");
+            return Err(self.refuse("ssm.time_step_rank", &expected));
+        }
+        let has = |part: &str| self.has(&format!("blk.{first}.{part}"));
+        config.recurrent = Some(RecurrentConfig::Mamba2(MambaDims {
+            kernel: self.kernel("ssm.conv_kernel")?,
+            heads,
+            head_dim: inner / heads,
+            state: self.size("ssm.state_size")?,
+            groups,
+            conv_bias: has("ssm_conv1d.bias"),
+            bias: has("ssm_in.bias"),
+        }));
+        Ok(config)
+    }
+
+    /// Layers without key heads carry a state. Returns the first of them.
+    fn recurrent_by_heads(&self, config: &mut Config) -> Result<usize, Error> {
+        let heads = self.by_layer("attention.head_count_kv", config.layer_count())?;
+        for (layer, heads) in config.layers.iter_mut().zip(heads.unwrap_or_default()) {
+            layer.recurrent = heads == 0;
+            if layer.recurrent {
+                layer.rope = None;
+            } else if heads != config.kv_heads {
+                let expected = "as many key heads in all layers that have some were expected";
+                return Err(self.refuse("attention.head_count_kv", expected));
+            }
+        }
+        Ok(config.layers.iter().position(|layer| layer.recurrent).unwrap_or(0))
+    }
+
+    /// Tokens that a convolution sees.
+    fn kernel(&self, name: &str) -> Result<usize, Error> {
+        match self.size(name)? {
+            kernel if kernel <= MOST_HEAD_DIMS => Ok(kernel),
+            _ => Err(self.refuse(name, &format!("at most {MOST_HEAD_DIMS} was expected"))),
+        }
+    }
+
+    pub(super) fn lfm2(&self) -> Result<Config, Error> {
+        self.lfm2_of("lfm2", Asked::default())
+    }
+
+    fn lfm2_of(&self, name: &str, asked: Asked<'_>) -> Result<Config, Error> {
+        let mut config = self.base_of(name, 10_000.0, asked)?;
+        config.qk_norm = QkNorm::PerHead;
+        config.naming = Naming::Lfm2;
+        let first = self.recurrent_by_heads(&mut config)?;
+        config.recurrent = Some(RecurrentConfig::ShortConv {
+            kernel: self.kernel("shortconv.l_cache")?,
+            bias: self.has(&format!("blk.{first}.shortconv.conv.bias")),
+        });
+        Ok(config)
+    }
+
+    pub(super) fn lfm2_moe(&self) -> Result<Config, Error> {
+        let config = self.lfm2_of("lfm2_moe", EXPERTS)?;
+        let mut config = self.with_experts(config, Routing::Sigmoid { normalised: true })?;
+        let first = config.layers.iter().position(|layer| layer.experts).unwrap_or(0);
+        if let Some(experts) = &mut config.experts {
+            let names = ["bias", "weight"].map(|end| format!("blk.{first}.exp_probs_b.{end}"));
+            experts.correction = names.iter().any(|name| self.has(name))
+                || self.has(&format!("blk.{first}.exp_probs_b"));
+        }
+        Ok(config)
+    }
+
+    /// Qwen's blocks since Qwen3-Next.
+    fn qwen_hybrid(&self, name: &str, by_head: bool, asked: Asked<'_>) -> Result<Config, Error> {
+        let mut config = self.base_of(name, 10_000_000.0, asked)?;
+        config.qk_norm = QkNorm::PerHead;
+        config.attention_gate = true;
+        config.naming = Naming::QwenHybrid;
+        let every = self.optional_size("full_attention_interval")?.unwrap_or(4);
+        for (index, layer) in config.layers.iter_mut().enumerate() {
+            layer.recurrent = !(index + 1).is_multiple_of(every);
+            if layer.recurrent {
+                layer.rope = None;
+            }
+        }
+        let (key_heads, value_heads) =
+            (self.size("ssm.group_count")?, self.size("ssm.time_step_rank")?);
+        let values = self.size("ssm.inner_size")?;
+        if !value_heads.is_multiple_of(key_heads) || !values.is_multiple_of(value_heads) {
+            let expected = format!("{values} in all, in groups of equal size, were expected");
+            return Err(self.refuse("ssm.time_step_rank", &expected));
+        }
+        config.recurrent = Some(RecurrentConfig::DeltaNet {
+            kernel: self.kernel("ssm.conv_kernel")?,
+            key_heads,
+            value_heads,
+            key_dim: self.size("ssm.state_size")?,
+            value_dim: values / value_heads,
+            by_head,
+        });
+        Ok(config)
+    }
+
+    pub(super) fn qwen35(&self) -> Result<Config, Error> {
+        self.qwen_hybrid("qwen3_5_text", false, Asked::default())
+    }
+
+    pub(super) fn qwen35_moe(&self) -> Result<Config, Error> {
+        let config = self.qwen_hybrid("qwen3_5_moe_text", false, EXPERTS)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        self.with_gated_expert(config)
+    }
+
+    pub(super) fn qwen3_next(&self) -> Result<Config, Error> {
+        let config = self.qwen_hybrid("qwen3_next", true, EXPERTS)?;
+        let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        self.with_gated_expert(config)
+    }
+
+    /// Multi-head latent attention. `values`: the length of a head's values, where the file does not
+    /// say it.
+    fn latent(
+        &self,
+        name: &str,
+        own: &[&str],
+        values: impl FnOnce(usize, usize) -> usize,
+    ) -> Result<Config, Error> {
+        let most = |name: &str, size: usize| {
+            let expected = format!("at most {MOST_HEAD_DIMS} was expected");
+            if size > MOST_HEAD_DIMS { Err(self.refuse(name, &expected)) } else { Ok(size) }
+        };
+        // Files with compressed keys in the cache tell the heads' own lengths apart.
+        let told = |name: &str| match self.optional_size(&format!("{name}_mla"))? {
+            Some(size) => Ok(Some(size)),
+            None => self.optional_size(name),
+        };
+        let turned = most("rope.dimension_count", self.size("rope.dimension_count")?)?;
+        let keys = most("attention.key_length", told("attention.key_length")?.unwrap_or(0))?;
+        let Some(still) = keys.checked_sub(turned).filter(|still| *still > 0) else {
+            let expected = format!("more than the {turned} dimensions that turn were expected");
+            return Err(self.refuse("attention.key_length", &expected));
+        };
+        let (width, heads) = (self.size("embedding_length")?, self.size("attention.head_count")?);
+        let values = told("attention.value_length")?.unwrap_or_else(|| values(width, heads));
+        let latent = LatentConfig {
+            q_rank: self.optional_size("attention.q_lora_rank")?,
+            kv_rank: self.size("attention.kv_lora_rank")?,
+            turned,
+            still,
+            values: most("attention.value_length", values)?,
+            bias: self.has("blk.0.attn_kv_a_mqa.bias"),
+        };
+        let head_dim = Some(keys.max(latent.values));
+        let rotary = Some(turned);
+        let asked = Asked { own, head_dim, rotary, all_heads: true, without_rope: false };
+        let mut config = self.base_of(name, 10_000.0, asked)?;
+        config.qkv_bias = false;
+        config.latent = Some(latent);
+        let mut scale = (keys as f32).powf(-0.5);
+        // `YaRN`'s magnitude goes into the scores as well.
+        if let (Some(weight), Some(factor)) =
+            (self.yarn_weight()?, self.positive("rope.scaling.factor")?)
+        {
+            scale *= yarn_magnitude_scaled(f64::from(factor), weight).powi(2) as f32;
+        }
+        config.layers.iter_mut().for_each(|layer| layer.scale = scale);
+        Ok(config)
+    }
+
+    fn latent_mixture(&self, name: &str) -> Result<Config, Error> {
+        const OWN: &[&str] =
+            &["expert_count", "attention.temperature_scale", "rope.scaling.yarn_log_multiplier"];
+
+        let config = turned_in_neighbours(self.latent(name, OWN, |width, heads| width / heads)?);
+        let mut config = with_growth(config, self.growth()?);
+        config.naming = Naming::DeepSeek;
+        if self.optional_size("expert_count")?.is_none() {
+            return Ok(config);
+        }
+        let normalised = self.file.bool(&self.key("expert_weights_norm")).unwrap_or(false);
+        let mut config = self.with_experts(config, Routing::Softmax { normalised })?;
+        let shared = self.optional_size("expert_shared_count")?.unwrap_or(0);
+        if let Some(experts) = &mut config.experts
+            && shared > 0
+        {
+            let width = shared * experts.width;
+            experts.shared = Some(SharedExpertConfig { width, is_mlp: false, gated: false });
+        }
+        Ok(config)
+    }
+
+    pub(super) fn deepseek2(&self) -> Result<Config, Error> {
+        self.latent_mixture("deepseek_v2")
+    }
+
+    pub(super) fn mistral4(&self) -> Result<Config, Error> {
+        self.latent_mixture("mistral4")
+    }
+
+    /// What it multiplies by, llama.cpp knows by heart.
+    pub(super) fn minicpm3(&self) -> Result<Config, Error> {
+        let mut config = self.latent("minicpm3", &[], |width, heads| width / heads)?;
+        config.embedding_scale = Some(12.0);
+        config.residual_scale = Some((1.4 / (config.layer_count() as f64).sqrt()) as f32);
+        config.logit_scale = Some(256.0 / config.width as f32);
+        Ok(config)
+    }
+
+    pub(super) fn gemma4(&self) -> Result<Config, Error> {
+        let layers = self.layer_count()?;
+        let long = self.size("attention.key_length")?;
+        let head_dim = self.optional_size("attention.key_length_swa")?.unwrap_or(long);
+        if long.max(head_dim) > MOST_HEAD_DIMS {
+            let expected = format!("at most {MOST_HEAD_DIMS} was expected");
+            return Err(self.refuse("attention.key_length", &expected));
+        }
+        let asked = Asked { head_dim: Some(long), ..EXPERTS };
+        let mut config = self.base_of("gemma4_text", 1e6, asked)?;
+        config.head_dim = head_dim;
+        config.norm_placement = NormPlacement::Around;
+        config.naming = Naming::Gemma4;
+        config.activation = Activation::GeluTanh;
+        config.embedding_scale = Some((config.width as f32).sqrt());
+        config.qk_norm = QkNorm::PerHead;
+        config.value_norm = true;
+        config.layer_scalars = self.has("blk.0.layer_output_scale.weight");
+        let softcap = self.positive_or_zero("final_logit_softcapping")?;
+        config.final_softcap = softcap.filter(|softcap| *softcap != 0.0);
+        config.per_layer_width = self.optional_size("embedding_length_per_layer_input")?;
+
+        let local = f64::from(self.positive("rope.freq_base_swa")?.unwrap_or(1e4));
+        let dims = self.optional_size("rope.dimension_count_swa")?.unwrap_or(head_dim);
+        if dims.div_ceil(2) * 2 > head_dim {
+            let expected = format!("an even number of up to {head_dim} was expected");
+            return Err(self.refuse("rope.dimension_count_swa", &expected));
+        }
+        config.ropes.push(Rope::new(local, dims, RopeScaling::None));
+        let window = self.optional_size("attention.sliding_window")?.unwrap_or(512);
+        let heads = self.by_layer("attention.head_count_kv", layers)?;
+        let heads = heads.unwrap_or_else(|| vec![config.heads; layers]);
+        let sliding = self.sliding(layers, 6)?;
+        let of_windows = sliding.iter().position(|sliding| *sliding);
+        config.kv_heads = heads[of_windows.unwrap_or(0)];
+        for (index, layer) in config.layers.iter_mut().enumerate() {
+            layer.scale = 1.0;
+            layer.rope = Some(usize::from(sliding[index]));
+            if heads[index] == 0 || !config.heads.is_multiple_of(heads[index]) {
+                let expected = "it must divide the number of heads";
+                return Err(self.refuse("attention.head_count_kv", expected));
+            }
+            if sliding[index] {
+                layer.window = Some(window);
+            } else {
+                layer.own_heads = Some((heads[index], long));
+                layer.values_are_keys = !self.has(&format!("blk.{index}.attn_v.weight"));
+            }
+        }
+        let sharing = self.optional_size("attention.shared_kv_layers")?.unwrap_or(0);
+        let Some(own) = layers.checked_sub(sharing).filter(|own| *own > 0) else {
+            let expected = format!("fewer than the {layers} layers were expected");
+            return Err(self.refuse("attention.shared_kv_layers", &expected));
+        };
+        for index in own..layers {
+            let from = (0..own).rev().find(|from| sliding[*from] == sliding[index]);
+            let Some(from) = from else {
+                let expected = "a layer of each kind that has keys and values was expected";
+                return Err(self.refuse("attention.shared_kv_layers", expected));
+            };
+            config.layers[index].keys_of = Some(from);
+            config.layers[index].values_are_keys = false;
+        }
+        if self.optional_size("expert_count")?.is_none() {
+            return Ok(config);
+        }
+        let mut config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        if let Some(experts) = &mut config.experts {
+            experts.beside_mlp = true;
+        }
+        Ok(config)
+    }
+}
