@@ -24,6 +24,7 @@ use crate::sweep::worker::Worker;
 use crate::words::{counted, duration, gigabytes};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct SweepArgs {
     /// The sweep file: a run file (`run`), lists of values ([grid]), `seeds`, named variations
     file: PathBuf,

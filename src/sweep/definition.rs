@@ -175,7 +175,7 @@ fn parsed(path: &Path, table: &Table, base: Table) -> Result<Definition, String>
                         .to_owned(),
                 );
             }
-            seeds = Seeds::List(list.iter().map(|value| seed(value)).collect::<Result<_, _>>()?);
+            seeds = Seeds::List(list.iter().map(seed).collect::<Result<_, _>>()?);
             continue;
         }
         if let Some(problem) = keys::problem(&key) {

@@ -23,6 +23,9 @@ pub enum Error {
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },
 
+    #[error("a temporary folder could not be made: is the disk full?")]
+    Temporary(#[source] io::Error),
+
     #[error("{} is damaged: {problem}", path.display())]
     Damaged { path: PathBuf, problem: String },
 
@@ -52,7 +55,7 @@ pub enum Error {
     Train(#[from] train::Error),
 
     #[error("{label}: nothing was started, because this run would be refused")]
-    Refused { label: String, source: Box<Error> },
+    Refused { label: String, source: Box<Self> },
 
     #[error("stopped")]
     Stopped,

@@ -1,4 +1,5 @@
 //! Every run of a sweep, before anything starts: each variation with each combination of the grid, with each seed.
+//!
 //! A combination that a run would be refused for is refused here, with the key and the value that are wrong.
 
 use std::path::PathBuf;

@@ -78,7 +78,7 @@ impl PlotData {
     /// `against`: one of [`axes`]; another one is the first of them.
     pub fn of(table: &Table, against: &str, which: Which) -> Self {
         let axes = axes(table);
-        let against = axes.iter().find(|known| *known == against).or(axes.first());
+        let against = axes.iter().find(|known| *known == against).or_else(|| axes.first());
         let against = against.cloned().unwrap_or_default();
         let values: Vec<Value> =
             table.summaries.iter().map(|summary| value(summary, &against)).collect();

@@ -299,7 +299,7 @@ fn settle(folder: &Path, run: &mut Entry) {
     };
     if run.state == State::Failed {
         let entry = runs::entry(&run_dir).ok();
-        run.message = entry.and_then(|entry| entry.record.message).or(run.message.take());
+        run.message = entry.and_then(|entry| entry.record.message).or_else(|| run.message.take());
     }
 }
 

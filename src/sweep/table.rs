@@ -80,8 +80,7 @@ impl Table {
             let outcome = outcome::read(&run.run_dir(folder), &config);
             rows.push(Row { learning_rate: config.learning_rate, ..Row::of(run, folder, outcome) });
         }
-        let measure =
-            measure.unwrap_or_else(|| Measure { metric: Metric::Loss, of: outcome::Of::HeldOut });
+        let measure = measure.unwrap_or(Measure { metric: Metric::Loss, of: outcome::Of::HeldOut });
         let mut keys: Vec<String> = Vec::new();
         for key in rows.iter().flat_map(|row| row.values.keys()) {
             if !keys.contains(key) {

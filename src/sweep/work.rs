@@ -16,6 +16,7 @@ use crate::train::record::notes::RunNotes;
 
 /// What a sweep says while it runs.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most of them are steps of a run")]
 pub enum SweepEvent {
     /// How every run stands.
     Standing(Box<Table>),
@@ -51,19 +52,16 @@ pub fn estimate(
         progress.check().map_err(|Cancelled| Error::Stopped)?;
         let configuration = held.queue.runs[index].configuration;
         let first = held.queue.runs.iter().position(|run| run.configuration == configuration);
-        let (parameters, memory, secs) = match first.filter(|first| *first < index) {
-            Some(first) => {
-                let run = &held.queue.runs[first];
-                (run.trained_parameters, run.peak_memory_bytes, run.estimated_secs)
-            }
-            None => {
-                let run = &held.queue.runs[index];
-                let takes = worker.takes(&run.config()?, progress).map_err(|err| match err {
-                    Error::Train(train::Error::Cancelled) => Error::Stopped,
-                    err => Error::Refused { label: run.label.clone(), source: Box::new(err) },
-                })?;
-                (takes.parameters, Some(takes.memory), Some(takes.secs))
-            }
+        let (parameters, memory, secs) = if let Some(first) = first.filter(|first| *first < index) {
+            let run = &held.queue.runs[first];
+            (run.trained_parameters, run.peak_memory_bytes, run.estimated_secs)
+        } else {
+            let run = &held.queue.runs[index];
+            let takes = worker.takes(&run.config()?, progress).map_err(|err| match err {
+                Error::Train(train::Error::Cancelled) => Error::Stopped,
+                err => Error::Refused { label: run.label.clone(), source: Box::new(err) },
+            })?;
+            (takes.parameters, Some(takes.memory), Some(takes.secs))
         };
         let run = &mut held.queue.runs[index];
         run.trained_parameters = parameters;

@@ -178,7 +178,7 @@ impl Worker {
 
 /// A folder that is gone with what is in it.
 fn apart() -> Result<TempDir, Error> {
-    tempfile::tempdir().map_err(|source| Error::Write { path: std::env::temp_dir(), source })
+    tempfile::tempdir().map_err(Error::Temporary)
 }
 
 /// The folder of a model that learns from texts. `None`: the run learns something else.

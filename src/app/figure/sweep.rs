@@ -235,19 +235,15 @@ fn draw_figure<B: DrawingBackend>(
         let dot = Circle::new((*x, *y), radius * unit, color.filled());
         chart.draw_series(std::iter::once(dot))?;
     }
-    for (place, (x, words)) in figure.places.iter().enumerate() {
-        let color = COLORS[(place + 1) % COLORS.len()];
+    for (place, (x, words)) in (0_i32..).zip(&figure.places) {
+        let color = COLORS[(place as usize + 1) % COLORS.len()];
         let line = vec![(*x, low), (*x, high)];
         chart.draw_series(std::iter::once(PathElement::new(line, color.stroke_width(scale))))?;
         let small = ("sans-serif", 12 * scale).into_text_style(&below).color(&color);
         let at = chart.backend_coord(&(*x, high));
         let origin = below.get_pixel_range();
         let (across, down) = (at.0 - origin.0.start, at.1 - origin.1.start);
-        below.draw_text(
-            words,
-            &small,
-            (across + 4 * unit, down + (4 + 16 * place as i32) * unit),
-        )?;
+        below.draw_text(words, &small, (across + 4 * unit, down + (4 + 16 * place) * unit))?;
     }
     Ok(())
 }

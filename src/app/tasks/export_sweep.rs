@@ -19,7 +19,6 @@ use crate::train::run::rates::RateTrace;
 pub struct ExportSweep;
 
 /// What is written, and where.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum SweepToExport {
     Sweep { table: Table, plot: PlotData, to: PathBuf },
     Rates { trace: RateTrace, to: PathBuf },

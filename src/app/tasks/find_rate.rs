@@ -53,7 +53,7 @@ impl Work for FindRate {
             let config = TrainConfig { data: data.to_owned(), ..config };
             Worker::new(cache_folder()).find_rate(&config, &search, progress)
         };
-        rows.as_file(find).map_err(|source| Error::Write { path: std::env::temp_dir(), source })?
+        rows.as_file(find).map_err(Error::Temporary)?
     }
 }
 

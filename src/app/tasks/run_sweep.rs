@@ -48,6 +48,7 @@ pub struct NewSweep {
 }
 
 /// What it says on the way.
+#[expect(clippy::large_enum_variant, reason = "most of them are steps of a run")]
 pub enum SweepNews {
     /// What is done before the first run, in words.
     Preparing(String),
@@ -201,7 +202,7 @@ impl Task<Workbench> for RunSweep {
                     (Some(problem), _) => train.finished(Err(problem)),
                     (None, Some(Some(summary))) => train.finished(Ok(summary)),
                     (None, _) => {
-                        train.finished(Err("It was stopped before its first step".to_owned()))
+                        train.finished(Err("It was stopped before its first step".to_owned()));
                     }
                 }
                 app.list_runs();

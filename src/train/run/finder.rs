@@ -77,19 +77,15 @@ fn searched(
     let Checked { config, plan, examples, split, adapter, .. } = checked;
     let check = || progress.check().map_err(|_stopped| Error::Cancelled);
     let has_reference = config.objective.facts().reference == Reference::Measured;
-    let mut reference = Vec::new();
-    if has_reference {
+    let reference = if has_reference {
         let bare = Adapter::empty(model);
         let held_to = if config.method.soft().is_some() { &bare } else { &adapter };
         let rows = plan::rows_of(&plan, &split.train, &[]);
-        reference = reference::known_or_computed(
-            (model, held_to),
-            &config,
-            (&examples, &rows),
-            cache,
-            progress,
-        )?;
-    }
+        let rows = (examples.as_slice(), rows.as_slice());
+        reference::known_or_computed((model, held_to), &config, rows, cache, progress)?
+    } else {
+        Vec::new()
+    };
     let mut student = Student::new(model, config.method, adapter)?;
     let learned = student.learned().to_vec();
     let mut optimizer = AdamW::new(&learned, AdamSettings::of(&config));

@@ -1,5 +1,7 @@
 //! The learning-rate finder's numbers (Smith 2017): a rate that grows from step to step, the loss smoothed, and
-//! the rates that two named rules suggest. The formulas are those of PyTorch Lightning's `lr_find` and fastai's.
+//! the rates that two named rules suggest.
+//!
+//! The formulas are those of `PyTorch` Lightning's `lr_find` and fastai's.
 
 use serde::{Deserialize, Serialize};
 
@@ -109,8 +111,8 @@ impl RateTrace {
             return false;
         }
         self.average = KEPT * self.average + (1.0 - KEPT) * loss;
-        let count = self.points.len() as i32 + 1;
-        let smoothed = self.average / (1.0 - KEPT.powi(count));
+        let count = self.points.len() + 1;
+        let smoothed = self.average / (1.0 - KEPT.powf(count as f64));
         self.points.push(RatePoint { learning_rate, loss, smoothed });
         let lowest = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
         if count > 1 && smoothed > EXPLODED * lowest {
