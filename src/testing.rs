@@ -43,6 +43,8 @@ use crate::hub::account::vault::Secret;
 use crate::hub::fetch::queue::QueueCommand;
 use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Wake;
+use crate::remote::error::RemoteError;
+use crate::remote::probe::Probe;
 use crate::state::hub::HubSettings;
 
 /// What the window has started and asked, and what a test lets happen.
@@ -164,6 +166,10 @@ impl Engine for FakeEngine {
     fn unload(&mut self) {}
 
     fn unload_adapter(&mut self) {}
+
+    fn use_server(&mut self, _probe: Arc<Probe>) -> Result<(), RemoteError> {
+        Ok(())
+    }
 
     fn pace(&self) -> Arc<Pace> {
         Arc::clone(&self.0.borrow().pace)

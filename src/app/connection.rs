@@ -49,11 +49,12 @@ impl Safe {
 
     /// Waits for the keyring.
     pub(super) fn unlock(&self) -> Result<(), hub::Error> {
-        let Secrets { token, proxy, trouble } = self.vault.open();
+        let Secrets { token, proxy, servers, trouble } = self.vault.open();
         let mut known = lock(&self.known);
         // What is known by now is younger than the question.
         known.token = known.token.take().or(token);
         known.proxy = known.proxy.take().or(proxy);
+        known.servers = known.servers.take().or(servers);
         trouble.map_or(Ok(()), |reason| Err(hub::Error::Keyring { reason }))
     }
 

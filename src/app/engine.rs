@@ -11,6 +11,9 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::hub::paths::HubPaths;
 use crate::hub::protocol::repository::RepoKind;
 use crate::jobs::Wake;
+use crate::remote::error::RemoteError;
+use crate::remote::probe::Probe;
+use crate::remote::server::Server;
 use crate::state::hub::HubSettings;
 
 /// Does work on threads of its own.
@@ -36,6 +39,12 @@ impl Engine for CandleEngine {
 
     fn unload_adapter(&mut self) {
         self.services.set_adapter(None);
+    }
+
+    fn use_server(&mut self, probe: Arc<Probe>) -> Result<(), RemoteError> {
+        let key = self.services.server_key(&probe.address);
+        self.services.set_server(Server::new(probe, key.as_deref())?);
+        Ok(())
     }
 
     fn pace(&self) -> Arc<Pace> {

@@ -60,7 +60,7 @@ impl<'a> Paced<'a> {
 
 impl Progress<GenerateEvent> for Paced<'_> {
     fn emit(&self, event: GenerateEvent) {
-        if matches!(event, GenerateEvent::Token { .. }) {
+        if matches!(event, GenerateEvent::Token { .. } | GenerateEvent::Told { .. }) {
             self.last_token.set(Some(Instant::now()));
         }
         self.inner.emit(event);

@@ -1,6 +1,7 @@
 //! What work behind the window is done with: the model and the adapter in memory, the Hub, the
 //! keyring, and what was measured of this computer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,7 @@ use crate::llm;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::generate::AdapterMode;
 use crate::llm::model::Model;
+use crate::remote::server::Server;
 use crate::train::estimate::Estimator;
 
 /// Everything is shared: a clone is the same.
@@ -22,6 +24,10 @@ pub struct Services {
 
     /// The branches of the Playground, with what the model computed for them.
     tree: Arc<Mutex<Option<Tree>>>,
+
+    /// The keys of servers that were typed since the start, by address.
+    server_keys: Arc<Mutex<BTreeMap<String, String>>>,
+
     /// How fast answers of the Playground are shown.
     pub pace: Arc<Pace>,
     pub(super) estimator: Arc<Mutex<Estimator>>,
@@ -35,6 +41,9 @@ pub struct Services {
 struct Loaded {
     model: Option<Arc<Model>>,
     adapter: Option<Arc<Adapter>>,
+
+    /// Answers in place of a model in memory.
+    server: Option<Server>,
 }
 
 impl Services {
@@ -55,9 +64,36 @@ impl Services {
 
     /// Takes the place of the model and the adapter in memory.
     pub fn set_model(&self, model: Option<Model>) {
-        *lock(&self.loaded) = Loaded { model: model.map(Arc::new), adapter: None };
+        *lock(&self.loaded) = Loaded { model: model.map(Arc::new), ..Loaded::default() };
         // It holds on to the model that it was grown with.
         *lock(&self.tree) = None;
+    }
+
+    /// The server whose model answers, if one does.
+    pub fn server(&self) -> Option<Server> {
+        lock(&self.loaded).server.clone()
+    }
+
+    /// Takes the place of the model in memory.
+    pub fn set_server(&self, server: Server) {
+        self.set_model(None);
+        lock(&self.loaded).server = Some(server);
+    }
+
+    /// The key of a server, by its address: typed since the start, or kept before.
+    pub fn server_key(&self, address: &str) -> Option<String> {
+        let typed = lock(&self.server_keys).get(address).cloned();
+        typed.or_else(|| self.safe.as_ref()?.known().server_key(address))
+    }
+
+    /// Remembers a key while the program runs. The keys of all servers, to be kept.
+    pub fn keep_server_key(&self, address: &str, key: String) -> String {
+        let mut keys =
+            self.safe.as_ref().map(|safe| safe.known().server_keys()).unwrap_or_default();
+        let mut typed = lock(&self.server_keys);
+        typed.insert(address.to_owned(), key);
+        keys.extend(typed.clone());
+        serde_json::to_string(&keys).expect("texts are valid JSON")
     }
 
     pub fn set_adapter(&self, adapter: Option<Adapter>) {

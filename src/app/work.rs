@@ -16,6 +16,8 @@ use crate::hub::fetch::queue::QueueCommand;
 use crate::hub::protocol::repository::RepoKind;
 use crate::jobs;
 use crate::jobs::{Feeder, Job, Progress, Wake};
+use crate::remote::error::RemoteError;
+use crate::remote::probe::Probe;
 use crate::state::hub::HubSettings;
 
 /// One kind of work behind the window: what it needs, what it says, and how it is done.
@@ -90,6 +92,9 @@ pub trait Engine {
     /// Frees the model in memory, and its adapter.
     fn unload(&mut self);
     fn unload_adapter(&mut self);
+
+    /// Has the model of a server take the place of the one in memory.
+    fn use_server(&mut self, probe: Arc<Probe>) -> Result<(), RemoteError>;
 
     /// What holds the tokens of answers back.
     fn pace(&self) -> Arc<Pace>;

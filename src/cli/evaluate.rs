@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -12,12 +14,17 @@ use time::format_description::well_known::Rfc3339;
 use super::load::{ModelArgs, Precision};
 use super::out;
 use super::progress::Bar;
+use super::remote::RemoteArgs;
 use crate::data::table::Reading;
+use crate::evaluate::at_server::{self, AT_ONCE};
 use crate::evaluate::frozen;
 use crate::evaluate::results::Folder;
 use crate::evaluate::run::{self, AskEvent, Prepared};
 use crate::evaluate::task::Task;
 use crate::jobs::{Cancelled, Progress};
+use crate::llm::{Adapter, Model};
+use crate::remote::client::Client;
+use crate::remote::server::Server;
 
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
@@ -36,13 +43,20 @@ pub struct EvaluateArgs {
     #[arg(long)]
     rows: Option<usize>,
 
-    /// Another model than the task names
+    /// Another model than the task names, or the address of a server
     #[arg(long)]
     model: Option<String>,
 
     /// Another adapter than the task names
     #[arg(long)]
     adapter: Option<String>,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+
+    /// So many rows are asked about at once, of a model on a server
+    #[arg(long, value_name = "COUNT", default_value_t = AT_ONCE as u32, value_parser = clap::value_parser!(u32).range(1..=256))]
+    at_once: u32,
 
     /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
@@ -64,6 +78,13 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(adapter) = &args.adapter {
         task.adapter = Some(adapter.clone());
     }
+    if let Some(address) = &args.remote.remote {
+        task.model = Client::new(address, None, Duration::from_secs(1))?.address().to_owned();
+        task.adapter = None;
+    }
+    if args.remote.remote.is_some() || args.remote.remote_model.is_some() {
+        task.remote_model.clone_from(&args.remote.remote_model);
+    }
     let screen = Screen::new(args.json);
     let prepared = Prepared::read(&task, &screen)?;
     screen.bar.clear();
@@ -75,14 +96,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     for note in prepared.questions.report.sentences() {
         out::note(&note);
     }
-    let named = ModelArgs {
-        model: task.model.clone(),
-        adapter: task.adapter.clone(),
-        weights: args.weights,
-    };
-    let (model, adapter) = named.load()?;
+    let asked = Asked::open(args, &task)?;
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
-    let evaluation = prepared.evaluation(&model, adapter.as_ref(), args.weights.words(), &started);
+    let evaluation = match &asked {
+        Asked::Here(model, adapter) => {
+            prepared.evaluation(model, adapter.as_ref(), args.weights.words(), &started)
+        }
+        Asked::Server(server) => at_server::evaluation(&prepared, server, &started)?,
+    };
+    if let Some(way) = evaluation.way {
+        out::note(way.note());
+    }
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.task));
     let (folder, answered) = Folder::begin(&folder, &evaluation, args.resume)?;
     frozen::note_opening(folder.path(), &evaluation, &started)?;
@@ -90,7 +114,15 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if before > 0 {
         out::note(&format!("{before} rows were answered before"));
     }
-    let answered = run::run(&model, adapter.as_ref(), &prepared, &folder, answered, &screen);
+    let answered = match &asked {
+        Asked::Here(model, adapter) => {
+            run::run(model, adapter.as_ref(), &prepared, &folder, answered, &screen)
+        }
+        Asked::Server(server) => {
+            let (prepared, at_once) = (Arc::new(prepared), args.at_once as usize);
+            at_server::run(server, &prepared, &folder, answered, at_once, &screen)
+        }
+    };
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {
         return Err(error);
@@ -123,6 +155,29 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who answers.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
+enum Asked {
+    Here(Model, Option<Adapter>),
+    Server(Server),
+}
+
+impl Asked {
+    fn open(args: &EvaluateArgs, task: &Task) -> anyhow::Result<Self> {
+        if let Some(address) = task.server() {
+            let server = args.remote.key.open(address, task.remote_model.as_deref())?;
+            return Ok(Self::Server(server));
+        }
+        let named = ModelArgs {
+            model: task.model.clone(),
+            adapter: task.adapter.clone(),
+            weights: args.weights,
+        };
+        let (model, adapter) = named.load()?;
+        Ok(Self::Here(model, adapter))
+    }
 }
 
 fn default_folder(task: &Path) -> PathBuf {

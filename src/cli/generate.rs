@@ -11,13 +11,16 @@ use serde_json::json;
 
 use super::load::ModelArgs;
 use super::out;
+use super::remote::RemoteArgs;
 use crate::data::pair::Message;
 use crate::encoder::Tokens;
 use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::generate;
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
-use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt};
+use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, ToldToken};
+use crate::remote::server::Server;
+use crate::remote::{self, ability, lacking};
 use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_folder};
 use crate::words::counted;
 
@@ -25,6 +28,9 @@ use crate::words::counted;
 pub struct GenerateArgs {
     #[command(flatten)]
     model: ModelArgs,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
 
     /// Continue this text (`-`: read it from stdin)
     #[arg(long, required_unless_present = "chat", conflicts_with_all = ["chat", "system"])]
@@ -157,6 +163,9 @@ impl SamplingArgs {
 
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let prompt = prompt(args)?;
+    if let Some(server) = args.remote.open_named()? {
+        return answer_of_server(args, prompt, &server);
+    }
     // The folder of an adapter alone stands for the model that it names, with it.
     let found = resolve::resolve_with_adapter(&args.model.model).ok();
     if let Some(found) = found.filter(|found| is_pair_folder(&found.model)) {
@@ -198,6 +207,52 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let rate = tokens as f64 / answer.generation_secs.max(1e-9);
     out::note(&format!("{}, {rate:.1} tokens/s", counted(tokens, "token", "tokens")));
     Ok(())
+}
+
+/// Of a model on a server.
+fn answer_of_server(args: &GenerateArgs, prompt: Prompt, server: &Server) -> anyhow::Result<()> {
+    if args.num_beams.is_some_and(|beams| beams > 1) {
+        bail!("a server searches with no beams: leave out --num-beams");
+    }
+    let asked = args.sampling.params();
+    if let Some(words) = lacking::sentence(&asked, &server.probe) {
+        out::note(&words);
+    }
+    if !server.probe.has(ability::SEED) && !asked.is_greedy() {
+        out::note(
+            "The seed is not used: the server does not give the same answer to the same seed",
+        );
+    }
+    let request = GenerateRequest {
+        prompt,
+        sampling: lacking::used(&asked, &server.probe),
+        max_new_tokens: args.max_new_tokens,
+        stop_strings: args.stop.clone(),
+        lanes: vec![Lane { seed: args.seed, adapter: AdapterMode::Off }],
+    };
+    let screen = Screen { quiet: args.json, ..Screen::default() };
+    let answers = remote::answer::generate(server, &request, &screen);
+    if let Some(error) = screen.broken.into_inner() {
+        return Err(error);
+    }
+    let answer = answers?.into_iter().next().context("no answer came")?;
+    let told = screen.told.into_inner();
+    if args.json {
+        let tokens = told
+            .iter()
+            .map(|token| json!({"text": token.text, "logprob": token.logprob, "top": token.top}));
+        return out::json(&json!({
+            "text": answer.text,
+            "stop": answer.stop,
+            "server": server.probe.address,
+            "model": server.probe.model,
+            "tokens": tokens.collect::<Vec<_>>(),
+            "not_used": lacking::left_out(&asked, &server.probe),
+            "prompt_secs": answer.prompt_secs,
+            "generation_secs": answer.generation_secs,
+        }));
+    }
+    out::line("")
 }
 
 /// T5, BART: the prompt is read by one half, and the other writes.
@@ -299,6 +354,7 @@ struct Screen {
     quiet: bool,
     shown: RefCell<String>,
     prompt_ids: RefCell<Vec<u32>>,
+    told: RefCell<Vec<ToldToken>>,
     broken: RefCell<Option<anyhow::Error>>,
 }
 
@@ -306,6 +362,14 @@ impl Progress<GenerateEvent> for Screen {
     fn emit(&self, event: GenerateEvent) {
         match event {
             GenerateEvent::Prompt { ids, .. } => *self.prompt_ids.borrow_mut() = ids,
+            GenerateEvent::Told { token, .. } => {
+                if !self.quiet
+                    && let Err(error) = out::piece(&token.text)
+                {
+                    self.broken.borrow_mut().get_or_insert(error);
+                }
+                self.told.borrow_mut().push(token);
+            }
             GenerateEvent::Token { step, .. } if !self.quiet => {
                 self.shown.borrow_mut().push_str(&step.text);
                 if let Err(error) = out::piece(&step.text) {

@@ -28,6 +28,7 @@ mod out;
 mod peak;
 mod probe;
 mod progress;
+mod remote;
 mod report;
 mod reproduce;
 mod room;

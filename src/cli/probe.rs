@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::out;
+use super::remote::KeyArgs;
 use crate::remote::client::Client;
 use crate::remote::probe::probe;
 
@@ -17,9 +18,13 @@ pub struct ProbeArgs {
     #[arg(long)]
     model: Option<String>,
 
-    /// The API key that it wants
-    #[arg(long)]
+    /// The API key that it wants. Other programs can see what stands in a command: --key-env keeps it
+    /// to itself
+    #[arg(long, conflicts_with = "key_env")]
     key: Option<String>,
+
+    #[command(flatten)]
+    kept: KeyArgs,
 
     /// How long it may take to answer one request, at most
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
@@ -32,7 +37,12 @@ pub struct ProbeArgs {
 
 pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     let time = Duration::from_secs(args.most_seconds);
-    let client = Client::new(&args.address, args.key.as_deref(), time)?;
+    let plain = Client::new(&args.address, None, time)?;
+    let key = match &args.key {
+        Some(key) => Some(key.clone()),
+        None => args.kept.key(plain.address())?,
+    };
+    let client = Client::new(&args.address, key.as_deref(), time)?;
     let found = probe(&client, args.model.as_deref())?;
     if args.json {
         return out::json(&found);

@@ -53,6 +53,9 @@ pub struct StabilityArgs {
     json: bool,
 }
 
+const AT_SERVER: &str = "the tests ask a loaded model: name one with --model, a model on a server \
+                         cannot be tested yet";
+
 pub fn run(args: &StabilityArgs) -> anyhow::Result<()> {
     anyhow::ensure!(args.rows > 0, "--rows is 0: the tests need rows");
     anyhow::ensure!(
@@ -63,6 +66,7 @@ pub fn run(args: &StabilityArgs) -> anyhow::Result<()> {
     let is_folder = args.task.is_dir();
     let (mut task, weights) = if is_folder {
         let (evaluation, _) = Folder::read(&args.task)?;
+        anyhow::ensure!(evaluation.model.server.is_none(), AT_SERVER);
         (task_of(&args.task, &evaluation), Precision::of_words(&evaluation.weights)?)
     } else {
         (Task::read(&args.task)?, Precision::AsStored)
@@ -73,6 +77,7 @@ pub fn run(args: &StabilityArgs) -> anyhow::Result<()> {
     if let Some(adapter) = &args.adapter {
         task.adapter = Some(adapter.clone());
     }
+    anyhow::ensure!(task.server().is_none(), AT_SERVER);
     let settings = Settings {
         rows: args.rows,
         needed: args.needed,

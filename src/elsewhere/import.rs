@@ -311,6 +311,7 @@ fn identity_of(config: &TrainConfig, manifest: Option<&Manifest>) -> ModelIdenti
             repo: base.revision.as_ref().map(|_| base.name.clone()),
             commit: base.revision.clone(),
             sha256: base.sha256.clone().unwrap_or_default(),
+            server: None,
         },
         None => ModelIdentity { name: config.model.clone(), ..ModelIdentity::default() },
     }

@@ -96,6 +96,7 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         // What it is called, and where things lie, decide nothing; the hashes below say what they are.
         name: String::new(),
         model: String::new(),
+        remote_model: None,
         adapter: None,
         data: PathBuf::new(),
         id: None,
@@ -111,15 +112,20 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         code.inclusion = None;
         code.by = None;
     }
-    let all = serde_json::json!([
+    let mut all = vec![serde_json::json!([
         deciding,
         evaluation.model.sha256,
         evaluation.adapter_sha256,
         evaluation.weights,
         evaluation.codebook_sha256,
         evaluation.prompt,
-    ]);
-    let mut hash = files::sha256_of_bytes(all.to_string().as_bytes());
+    ])];
+    // Of a model behind a server there is no hash.
+    if evaluation.model.server.is_some() {
+        all.push(serde_json::json!([evaluation.model, evaluation.way]));
+    }
+    let all: Vec<String> = all.iter().map(serde_json::Value::to_string).collect();
+    let mut hash = files::sha256_of_bytes(all.concat().as_bytes());
     hash.truncate(12);
     hash
 }
@@ -283,6 +289,7 @@ mod tests {
             labels: None,
             coders: Vec::new(),
             rows: 2,
+            way: None,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
             started: "2026-11-28T00:00:00Z".to_owned(),

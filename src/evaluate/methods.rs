@@ -5,6 +5,7 @@ use super::field_scores::FieldScores;
 use super::figure::{Figure, WithInterval};
 use super::report::{AltTest, Report};
 use super::results::Evaluation;
+use super::server_way::ServerWay;
 use super::task::{AnswerForm, Kind, Scoring};
 
 /// The report as Markdown.
@@ -210,6 +211,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     let task = &evaluation.task;
     let model = &evaluation.model;
     let origin = match (&model.repo, &model.commit) {
+        _ if model.server.is_some() => model.words(),
         (Some(repo), Some(commit)) => format!("{repo}, commit {commit}"),
         (Some(repo), None) => repo.clone(),
         _ => model.name.clone(),
@@ -228,13 +230,17 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         Ok(Kind::Survey(_)) => ("answered as items of a survey", 0),
         _ => ("judged", 2),
     };
+    let weights = match &model.server {
+        None => format!("SHA-256 of the weights {}, kept {}", model.sha256, evaluation.weights),
+        Some(_) => "a server that says its name and nothing else of it: no hash of its weights is \
+                    known"
+            .to_owned(),
+    };
     let mut said = vec![format!(
-        "{} rows of {data} (SHA-256 {}) were {verb} by {origin}{adapter} (SHA-256 of the weights {}, \
-         kept {}) with Tuning Fork {} on {}.",
+        "{} rows of {data} (SHA-256 {}) were {verb} by {origin}{adapter} ({weights}) with Tuning Fork \
+         {} on {}.",
         report.rows,
         evaluation.data_sha256,
-        model.sha256,
-        evaluation.weights,
         evaluation.program,
         evaluation.started.get(..10).unwrap_or(&evaluation.started)
     )];
@@ -248,13 +254,17 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
             ask.passages, ask.passage_words
         ));
     }
+    said.extend(evaluation.way.map(|way| way.sentence().to_owned()));
     if let Ok(kind @ (Kind::Extract(_) | Kind::Write(_) | Kind::Ask(_))) = task.kind() {
-        said.push(format!(
-            "Nothing was drawn at random: an answer is the likeliest token after token, of {} \
-             tokens at most.",
-            kind.room()
-        ));
-        said.extend(written(report));
+        said.push(match &model.server {
+            None => format!(
+                "Nothing was drawn at random: an answer is the likeliest token after token, of {} \
+                 tokens at most.",
+                kind.room()
+            ),
+            Some(_) => format!("An answer has {} tokens at most.", kind.room()),
+        });
+        said.extend(written(report, model.server.is_some()));
         return said.join(" ");
     }
     if let (Ok(Kind::Survey(survey)), Some(scores)) = (task.kind(), &report.survey) {
@@ -272,13 +282,19 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         Scoring::Mean => ", as the mean over its tokens",
         Scoring::Prior => ", less its log-probability without the text",
     };
-    said.push(format!(
-        "Nothing was sampled: an answer is the option with the highest probability, computed from the \
-         log-probability of {scored}{scoring} after the prompt, and made to add up to one over the options."
-    ));
+    if evaluation.way.is_none_or(|way| !way.is_approximate()) {
+        said.push(format!(
+            "Nothing was sampled: an answer is the option with the highest probability, computed from \
+             the log-probability of {scored}{scoring} after the prompt, and made to add up to one over \
+             the options."
+        ));
+    }
     if let Some(orders) = &report.orders {
         let how_many = match task.kind() {
             Ok(Kind::Judge(_)) => "Both orders of the answers were asked and averaged".to_owned(),
+            _ if evaluation.way.is_some_and(ServerWay::is_approximate) => {
+                format!("{} orders of the options were asked (seed {})", task.orders, task.seed)
+            }
             _ => format!(
                 "Probabilities were averaged over {} orders of the options (seed {})",
                 task.orders, task.seed
@@ -369,14 +385,18 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
 }
 
 /// Of fields and of texts.
-fn written(report: &Report) -> Vec<String> {
+fn written(report: &Report, is_at_server: bool) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(FieldScores { fields, quotes, ended_early }) = &report.fields {
-        said.push(
+        said.push(if is_at_server {
+            "The server was asked for a JSON object of a schema; an answer that does not fit it counts \
+             as a row that could not be asked."
+                .to_owned()
+        } else {
             "The answers were held to a JSON schema: at every token only those were allowed that \
              keep the answer in its form (llguidance)."
-                .to_owned(),
-        );
+                .to_owned()
+        });
         for field in fields {
             said.push(format!(
                 "“{}” is exactly as read by hand in {} of {} rows ({}), with a mean F1 of the words \

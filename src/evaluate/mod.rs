@@ -5,9 +5,10 @@
 //! written, are the likeliest token after token.
 //!
 //! A [`task::Task`] is read, its rows become [`question::Questions`], [`run::run`] asks them, and
-//! [`results::Folder`] keeps the answers.
+//! [`results::Folder`] keeps the answers. Of a model behind a server [`at_server::run`] does.
 
 pub mod accepted;
+pub mod at_server;
 pub mod cells;
 pub mod compare;
 pub mod configurations;
@@ -30,6 +31,7 @@ pub mod results;
 pub mod run;
 pub mod schema;
 pub mod scoring;
+pub mod server_way;
 pub mod split;
 pub mod stability;
 pub mod survey;
@@ -38,6 +40,7 @@ mod table;
 pub mod task;
 pub mod testing;
 pub mod text_scores;
+mod told;
 pub mod variations;
 pub mod weighing;
 pub mod writing;

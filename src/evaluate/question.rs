@@ -534,6 +534,18 @@ impl Question {
         Some(question)
     }
 
+    /// The same question without the row's own text.
+    #[must_use]
+    pub fn blank(&self) -> Self {
+        let mut blank = self.clone();
+        for name in ["text", "question", "prompt"] {
+            if blank.part(name).is_some() {
+                blank = blank.with_part(name, "");
+            }
+        }
+        blank
+    }
+
     /// The same question with `word` for every name.
     #[must_use]
     pub fn filled_with(&self, word: &str) -> Self {

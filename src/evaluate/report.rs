@@ -217,6 +217,8 @@ impl Report {
             }
         }
         let several = has_people && coders.len() > 1 && !is_exam;
+        // Of what was only written there are no probabilities.
+        let is_approximate = with_answer.iter().any(|row| row.approximate);
         Self {
             rows: answered.len(),
             answered: with_answer.len(),
@@ -228,10 +230,12 @@ impl Report {
             orders: Orders::of(&with_answer),
             people,
             agreement: several.then(|| Agreement::of(&coders, &model, labels.len())),
-            calibration: has_people.then(|| Calibration::of(&with_answer, &most)).flatten(),
+            calibration: (has_people && !is_approximate)
+                .then(|| Calibration::of(&with_answer, &most))
+                .flatten(),
             alternative_annotator: several
                 .then(|| AltTest::of(&evaluation.coders, &coders, &model)),
-            accepted: accepted(&with_answer, &most),
+            accepted: accepted(&with_answer, &most).filter(|_| !is_approximate),
             correction: if is_exam {
                 None
             } else {
@@ -256,8 +260,11 @@ impl Report {
 
 fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {
     // Of answers that were written nothing was scored.
-    let values: Vec<f64> =
-        rows.iter().filter(|row| row.written.is_none()).map(|row| value(row)).collect();
+    let values: Vec<f64> = rows
+        .iter()
+        .filter(|row| row.written.is_none() && !row.approximate)
+        .map(|row| value(row))
+        .collect();
     mean(&values).into()
 }
 

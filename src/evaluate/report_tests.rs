@@ -33,6 +33,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         labels: Some(vec!["a".to_owned(), "b".to_owned()]),
         coders: coders.iter().map(|&coder| coder.to_owned()).collect(),
         rows: 4,
+        way: None,
         weights: "as stored".to_owned(),
         program: String::new(),
         started: String::new(),

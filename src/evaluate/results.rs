@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use super::server_way::ServerWay;
 use super::survey::Surveyed;
 use super::task::Task;
 use super::written::Written;
@@ -36,7 +37,8 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
 
-    /// Of each option, averaged over the orders; they add up to 1.
+    /// Of each option, averaged over the orders; they add up to 1. Of an approximate answer the shares
+    /// of the orders in which it was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probabilities: Vec<f64>,
 
@@ -82,6 +84,10 @@ pub struct Answered {
     /// Of an item of a survey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surveyed: Option<Surveyed>,
+
+    /// It was read from what the model of a server wrote: there are no probabilities of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approximate: bool,
 
     /// Tokens of the row's text that did not fit and were left out at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +145,7 @@ impl Answered {
             inclusion: None,
             written: None,
             surveyed: None,
+            approximate: false,
             cut: None,
             problem: Some(problem),
         }
@@ -185,6 +192,10 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coders: Vec<String>,
     pub rows: usize,
+
+    /// Of a model behind a server, how its answers were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<ServerWay>,
 
     /// How the weights were kept in memory.
     pub weights: String,
@@ -336,10 +347,8 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             found.push(words);
         }
     };
-    compare(
-        begun.model.sha256 == now.model.sha256,
-        format!("another model ({})", begun.model.name),
-    );
+    compare(begun.model.is_same(&now.model), format!("another model ({})", begun.model.words()));
+    compare(begun.way == now.way, "a server that could do other things".to_owned());
     compare(begun.adapter_sha256 == now.adapter_sha256, "another adapter".to_owned());
     compare(begun.weights == now.weights, format!("its weights kept {}", begun.weights));
     compare(begun.data_sha256 == now.data_sha256, "other data".to_owned());
@@ -387,6 +396,7 @@ mod tests {
             labels: None,
             coders: Vec::new(),
             rows: 2,
+            way: None,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
             started: "2026-11-28T00:00:00Z".to_owned(),

@@ -21,7 +21,9 @@ use crate::data::table::rows as read_table;
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
+use crate::llm::card::ModelIdentity;
 use crate::llm::{Adapter, Model};
+use crate::remote::error::RemoteError;
 
 /// What is worth showing while it runs.
 #[derive(Clone, Debug)]
@@ -59,6 +61,13 @@ pub enum AskError {
 
     #[error("row {row} could not be asked")]
     Interview { row: u64, source: InterviewError },
+
+    #[error("row {row} could not be asked")]
+    Server { row: u64, source: RemoteError },
+
+    /// Of a model behind a server.
+    #[error("{0}")]
+    Unservable(String),
 
     #[error("the beginning that all prompts share could not be prepared")]
     Beginning(#[source] llm::Error),
@@ -161,16 +170,29 @@ impl Prepared {
         weights: &str,
         started: &str,
     ) -> Evaluation {
+        let adapter = adapter.map(|adapter| adapter.card().sha256);
+        self.evaluation_by(model.card().identity.clone(), adapter, weights, started)
+    }
+
+    /// The same of any model.
+    pub fn evaluation_by(
+        &self,
+        model: ModelIdentity,
+        adapter_sha256: Option<String>,
+        weights: &str,
+        started: &str,
+    ) -> Evaluation {
         Evaluation {
             task: self.task.clone(),
-            model: model.card().identity.clone(),
-            adapter_sha256: adapter.map(|adapter| adapter.card().sha256),
+            model,
+            adapter_sha256,
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
             prompt: self.form.template().to_owned(),
             labels: self.questions.labels.clone(),
             coders: self.questions.coders.clone(),
             rows: self.questions.list.len(),
+            way: None,
             weights: weights.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             started: started.to_owned(),
@@ -442,12 +464,7 @@ impl<'a> Asker<'a> {
         logprobs: &[Vec<f64>],
         progress: &dyn Progress<E>,
     ) -> Result<Vec<Vec<f64>>, AskError> {
-        let mut blank = question.clone();
-        for name in ["text", "question", "prompt"] {
-            if blank.part(name).is_some() {
-                blank = blank.with_part(name, "");
-            }
-        }
+        let blank = question.blank();
         // What fits with a text fits without one.
         let Ok(Fitted { asked, .. }) = self.fit(&blank)? else { return Ok(logprobs.to_vec()) };
         let key: Vec<u32> = asked.iter().flat_map(|asked| asked.prompt.clone()).collect();

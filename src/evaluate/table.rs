@@ -46,6 +46,11 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         header.extend((0..width).map(|index| format!("{}_p_{}", name(way), letter(index))));
         header.push(format!("{}_other", name(way)));
     }
+    // Answers of a server that gives no probabilities of them.
+    let is_approximate = answered.values().any(|row| row.approximate);
+    if is_approximate {
+        header.push("model_approximate".to_owned());
+    }
     header.extend(["model_cut_tokens", "model_problem"].map(str::to_owned));
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut write = |fields: Vec<String>| {
@@ -61,7 +66,7 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
             fields.push(question.group.clone().unwrap_or_default());
         }
         fields.push(answer.answer.clone().unwrap_or_default());
-        let is_there = answer.problem.is_none();
+        let is_there = answer.problem.is_none() && !answer.approximate;
         let number = |value: f64| if is_there { value.to_string() } else { String::new() };
         for index in 0..width {
             fields.push(answer.probabilities.get(index).map(f64::to_string).unwrap_or_default());
@@ -77,6 +82,9 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
                 fields.push(share.map(f64::to_string).unwrap_or_default());
             }
             fields.push(found.map(|found| found.other.to_string()).unwrap_or_default());
+        }
+        if is_approximate {
+            fields.push(if answer.approximate { "yes".to_owned() } else { String::new() });
         }
         fields.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
         fields.push(answer.problem.clone().unwrap_or_default());

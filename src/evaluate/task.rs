@@ -19,8 +19,12 @@ pub struct Task {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
 
-    /// Whatever `--model` understands.
+    /// Whatever `--model` understands, or the address of a server: `http://localhost:8000/v1`.
     pub model: String,
+
+    /// Of a server, which of its models; without it, the first that it lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
 
@@ -76,6 +80,7 @@ impl Default for Task {
         Self {
             name: String::new(),
             model: "starter".to_owned(),
+            remote_model: None,
             adapter: None,
             data: PathBuf::new(),
             id: None,
@@ -446,6 +451,12 @@ impl Task {
     /// The task, or the line (from 1) and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))
+    }
+
+    /// The address of the server that the task names as its model.
+    pub fn server(&self) -> Option<&str> {
+        let is_address = self.model.starts_with("http://") || self.model.starts_with("https://");
+        is_address.then_some(self.model.as_str())
     }
 
     pub fn kind(&self) -> Result<Kind<'_>, TaskError> {

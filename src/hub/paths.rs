@@ -21,6 +21,9 @@ pub struct HubPaths {
     /// The same of a proxy's address with its password.
     pub own_proxy: PathBuf,
 
+    /// The same of the keys of servers that other models answer at.
+    pub own_server_keys: PathBuf,
+
     /// Which of these the system's keyring keeps; nothing secret.
     pub in_keyring: PathBuf,
 
@@ -66,6 +69,7 @@ impl HubPaths {
             token_file: folder("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token")),
             own_token: own_data.join("token"),
             own_proxy: own_data.join("proxy"),
+            own_server_keys: own_data.join("server-keys"),
             in_keyring: own_data.join("in-keyring.json"),
             models: own_data.join("models"),
             downloads: own_data.join("downloads"),

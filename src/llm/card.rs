@@ -54,8 +54,36 @@ pub struct ModelIdentity {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
 
-    /// SHA-256 of the weights: of the file, or of the shards' hashes in the order of their names.
+    /// SHA-256 of the weights: of the file, or of the shards' hashes in the order of their names. Of a
+    /// model behind a server it is not known, and empty.
     pub sha256: String,
+
+    /// The address of the server that it answered behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+impl ModelIdentity {
+    /// A model behind a server: its name there is all that is known of it.
+    pub fn at_server(address: &str, name: &str) -> Self {
+        Self { name: name.to_owned(), server: Some(address.to_owned()), ..Self::default() }
+    }
+
+    /// Whether it is the same model. Behind a server, only as far as a name says it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.server, &other.server) {
+            (None, None) => self.sha256 == other.sha256,
+            (one, another) => one == another && self.name == other.name,
+        }
+    }
+
+    /// `llama at http://localhost:8000/v1`, or its name.
+    pub fn words(&self) -> String {
+        match &self.server {
+            Some(server) => format!("{} at {server}", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// What a model is for.

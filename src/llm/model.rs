@@ -575,7 +575,7 @@ pub(crate) fn identity(
         _ => own_name,
     };
     let (repo, commit) = origin.unzip();
-    Ok(ModelIdentity { name, repo, commit, sha256: hash(&weights, progress)? })
+    Ok(ModelIdentity { name, repo, commit, sha256: hash(&weights, progress)?, server: None })
 }
 
 fn hash(paths: &[std::path::PathBuf], progress: &dyn Progress<LoadEvent>) -> Result<String, Error> {

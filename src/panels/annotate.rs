@@ -237,7 +237,7 @@ fn why_not_generate(annotate: &AnnotateState, around: &Surroundings<'_>) -> Opti
         _ if annotate.prompt().is_none() => Some("There is no prompt left to answer"),
         Phase::Answering => Some("The answers are still being written"),
         Phase::Ready { .. } => Some("The answers are there"),
-        Phase::Waiting | Phase::Halted if around.model.ready().is_none() => Some(NO_MODEL),
+        Phase::Waiting | Phase::Halted if !around.model.answers() => Some(NO_MODEL),
         Phase::Waiting | Phase::Halted => None,
     }
 }
@@ -438,7 +438,7 @@ fn next_step_ui(
             }
             let others = ActionButton::quiet("Two other answers").icon(icons::REFRESH);
             let others = ui
-                .add_enabled(around.model.ready().is_some(), others)
+                .add_enabled(around.model.answers(), others)
                 .on_hover_text("Throws these two away and generates two with other seeds")
                 .on_disabled_hover_text(NO_MODEL);
             if others.clicked() {
@@ -456,7 +456,7 @@ fn next_step_ui(
         if annotate.phase() == Phase::Halted {
             ui.label(theme::muted(ui, "The answers are not complete"));
         }
-        if around.model.ready().is_none() {
+        if !around.model.answers() {
             ui.label(theme::muted(ui, "No model is loaded"));
             if ui.add(ActionButton::new("Go to Models").icon(icons::MODELS)).clicked() {
                 commands.push(ViewCommand::ShowPanel(PanelId::Models));

@@ -107,7 +107,7 @@ fn about_page(page: AboutPage) -> WindowCommand {
 
 fn playground_actions(state: &AppState, actions: &mut Actions) {
     let AppState { playground, model, adapter, .. } = state;
-    if playground.obstacle(model.ready()).is_none() {
+    if playground.obstacle_in(model).is_none() {
         actions.with_key("Send the prompt", SEND, PlaygroundCommand::Generate);
     }
     if playground.has_chat() && !playground.running {
@@ -120,10 +120,13 @@ fn playground_actions(state: &AppState, actions: &mut Actions) {
             let copy = WindowCommand::CopyText(export::as_json(&chat));
             actions.add("Copy the chat as JSON messages", copy);
         }
-        if model.ready().is_some() {
+        if model.answers() {
             let commands = vec![ViewCommand::AskAgain.into(), PlaygroundCommand::Generate.into()];
             actions.push("Answer again", None, commands);
         }
+    }
+    if model.remote().is_some() {
+        actions.add("Leave the model on the server", ModelsCommand::Unload);
     }
     if model.ready().is_some() {
         if last_answer(playground).is_some() {
@@ -333,11 +336,12 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         commands.push(ModelsCommand::ChooseFile);
     }
     if state.prefs.panel == PanelId::Playground && pressed(&SEND) {
-        let model = state.model.ready();
-        if state.playground.view != PlaygroundView::Talk {
+        let is_talk =
+            state.model.remote().is_some() || state.playground.view == PlaygroundView::Talk;
+        if !is_talk {
             state.playground.start_asked = true;
-        } else if state.playground.obstacle(model).is_none() {
-            super::playground::send(ui, &mut state.playground, commands);
+        } else if state.playground.obstacle_in(&state.model).is_none() {
+            super::playground::talk::send(ui, &mut state.playground, commands);
         }
     }
     if state.prefs.panel == PanelId::LookInside && pressed(&SEND) {

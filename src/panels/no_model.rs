@@ -28,6 +28,18 @@ impl NoModel<'_> {
             EmptyState { icon, title: &title, sentence: soon, actions: &[] }.show(ui);
             return;
         }
+        if let ModelSlot::Remote(probe) = slot {
+            let sentence = format!(
+                "{} answers on a server ({}). What is shown here is computed from a model's weights and \
+                 from the scores of all tokens, and a server sends neither. Load a model for it.",
+                probe.model, probe.address
+            );
+            let actions = &["Choose a model"];
+            if (EmptyState { icon, title, sentence: &sentence, actions }).show(ui).is_some() {
+                commands.push(ViewCommand::ShowPanel(PanelId::Models));
+            }
+            return;
+        }
         let actions = &["Choose a model"];
         let empty = EmptyState { icon, title, sentence, actions };
         if empty.show(ui).is_some() {

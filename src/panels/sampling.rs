@@ -4,6 +4,7 @@ use eframe::egui;
 use eframe::egui::{DragValue, Label, TextEdit, Ui};
 
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams, Stage, Step};
+use crate::remote::ability;
 use crate::state::playground::{PlaygroundState, Speed};
 use crate::state::prefs::Prefs;
 use crate::widgets::button::ActionButton;
@@ -18,6 +19,20 @@ const MOST_NEW_TOKENS: u32 = 32_768;
 
 /// Draws every knob of the chain. A new field of [`SamplingParams`] fails to compile here.
 pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
+    settings_ui(ui, params, None);
+}
+
+/// The same for a model on a server: `knows` says which of the settings it computes, by their fields of
+/// a request.
+pub fn sampling_at_server_ui(
+    ui: &mut Ui,
+    params: &mut SamplingParams,
+    knows: &dyn Fn(&str) -> bool,
+) {
+    settings_ui(ui, params, Some(knows));
+}
+
+fn settings_ui(ui: &mut Ui, params: &mut SamplingParams, knows: Option<&dyn Fn(&str) -> bool>) {
     let SamplingParams {
         greedy,
         temperature,
@@ -29,7 +44,11 @@ pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
         no_repeat_ngram_size,
         order,
     } = params;
-    order_ui(ui, order);
+    // A server has its own order.
+    if knows.is_none() {
+        order_ui(ui, order);
+    }
+    let has = |name: &str| knows.is_none_or(|knows| knows(name));
     let about = "Always take the likeliest token. The penalty and the n-gram ban still apply; the \
                  rest is off";
     switch::switch_ui(ui, greedy, "Greedy", about);
@@ -44,26 +63,34 @@ pub fn sampling_ui(ui: &mut Ui, params: &mut SamplingParams) {
     SliderRow::new("Top-k", about, 0.0..=200.0)
         .limits(0.0..=100_000.0)
         .decimals(0)
-        .enabled(drawn)
+        .enabled(drawn && has(ability::TOP_K))
         .off_at(0.0)
         .show(ui, top_k);
     let about =
         "Keep the smallest set of tokens whose probabilities sum to at least p; 1 keeps all";
     SliderRow::new("Top-p", about, 0.0..=1.0).enabled(drawn).off_at(1.0).show(ui, top_p);
     let about = "Remove tokens less likely than this share of the likeliest one; 0 removes none";
-    SliderRow::new("Min-p", about, 0.0..=1.0).enabled(drawn).off_at(0.0).show(ui, min_p);
+    SliderRow::new("Min-p", about, 0.0..=1.0)
+        .enabled(drawn && has(ability::MIN_P))
+        .off_at(0.0)
+        .show(ui, min_p);
     let about = "Keep the tokens whose surprise is closest to the expected one, up to this mass; 1 \
                  keeps all";
-    SliderRow::new("Typical-p", about, 0.0..=1.0).enabled(drawn).off_at(1.0).show(ui, typical_p);
+    SliderRow::new("Typical-p", about, 0.0..=1.0)
+        .enabled(drawn && has(ability::TYPICAL_P))
+        .off_at(1.0)
+        .show(ui, typical_p);
     let about = "Makes every token that is already there less likely; 1 is off";
     SliderRow::new("Repetition penalty", about, 1.0..=2.0)
         .limits(0.1..=10.0)
+        .enabled(has(ability::REPETITION_PENALTY))
         .off_at(1.0)
         .show(ui, repetition_penalty);
     let about = "Forbids any run of this many tokens from appearing twice; 0 is off";
     SliderRow::new("No-repeat n-gram", about, 0.0..=10.0)
         .limits(0.0..=1000.0)
         .decimals(0)
+        .enabled(has(ability::NGRAM))
         .off_at(0.0)
         .show(ui, no_repeat_ngram_size);
 }

@@ -98,6 +98,15 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
                 let words = theme::muted(ui, format!("Loading {name}…"));
                 ui.add(Label::new(words).selectable(false).truncate());
             }
+            ModelSlot::Remote(probe) => {
+                decoration_ui(ui, theme::icon(ui, icons::SERVE).color(p.accent));
+                let name = theme::strong(ui, &probe.model);
+                ui.add(Label::new(name).selectable(false).truncate());
+                if roomy {
+                    let words = theme::muted(ui, "on a server");
+                    ui.add(Label::new(words).selectable(false).truncate());
+                }
+            }
             ModelSlot::Ready(card) => {
                 decoration_ui(ui, theme::icon(ui, icons::MODELS).color(p.accent));
                 let name = theme::strong(ui, &card.identity.name);
@@ -121,6 +130,9 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
     let words = match model {
         ModelSlot::Empty => "No model is loaded. Click to choose one".to_owned(),
         ModelSlot::Loading { name } => format!("{name} is being loaded"),
+        ModelSlot::Remote(probe) => {
+            format!("{}\non the server {}\n{}", probe.model, probe.address, probe.verdict())
+        }
         ModelSlot::Ready(card) => {
             let facts = &card.facts;
             format!(

@@ -1,5 +1,7 @@
 //! Asks a server with OpenAI's interface.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +15,11 @@ const MOST_BYTES: u64 = 64 << 20;
 /// So much of what a server says is shown.
 const MOST_SHOWN: usize = 300;
 
+/// A line of a stream has so many bytes at most.
+const MOST_LINE: u64 = 4 << 20;
+
+/// A clone asks the same server, over the same connections.
+#[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
 
@@ -71,6 +78,47 @@ impl Client {
         self.text(path, request.send(body.to_string()))
     }
 
+    /// Hands over the events of a stream as they come. `on_event` may end it.
+    pub fn stream(
+        &self,
+        path: &str,
+        body: &Value,
+        on_event: &mut dyn FnMut(Value) -> ControlFlow<()>,
+    ) -> Result<(), RemoteError> {
+        let request = self.with_key(self.agent.post(format!("{}{path}", self.base)));
+        let request = request.header("Content-Type", "application/json");
+        let response = self.good(path, request.send(body.to_string()))?;
+        let mut reader = BufReader::new(response.into_body().into_reader());
+        let cut = |_| RemoteError::Cut { path: path.to_owned() };
+        let mut is_complete = false;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.by_ref().take(MOST_LINE).read_until(b'\n', &mut line);
+            let count = match read {
+                // What comes after the end of the answer is not missed.
+                Err(_) if is_complete => return Ok(()),
+                read => read.map_err(cut)?,
+            };
+            if count == 0 {
+                return if is_complete { Ok(()) } else { Err(cut(std::io::Error::other("ended"))) };
+            }
+            let text = String::from_utf8_lossy(&line);
+            let Some(data) = text.trim().strip_prefix("data:").map(str::trim) else { continue };
+            if data == "[DONE]" {
+                return Ok(());
+            }
+            let event = json_of(path, data)?;
+            if let Some(problem) = told_error(&event) {
+                return Err(RemoteError::Answer { path: path.to_owned(), problem });
+            }
+            is_complete |= event["choices"][0]["finish_reason"].is_string();
+            if on_event(event).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
     fn with_key<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         match &self.key {
             Some(key) => request.header("Authorization", format!("Bearer {key}")),
@@ -83,22 +131,45 @@ impl Client {
         path: &str,
         answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<String, RemoteError> {
-        let unreachable = |error: ureq::Error| RemoteError::Unreachable {
-            address: self.base.clone(),
-            reason: error.to_string(),
-        };
-        let mut response = answered.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let read = response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true);
-        let text = read.read_to_string().map_err(unreachable)?;
-        if (200..300).contains(&status) {
-            return Ok(text);
-        }
-        let told = serde_json::from_str::<Value>(&text).unwrap_or_default();
-        let message = told["error"]["message"].as_str().or_else(|| told["message"].as_str());
-        let message = shown(message.or_else(|| told["error"].as_str()).unwrap_or(&text));
-        Err(RemoteError::Refused { path: path.to_owned(), status, message })
+        self.read(&mut self.good(path, answered)?)
     }
+
+    fn read(&self, response: &mut ureq::http::Response<ureq::Body>) -> Result<String, RemoteError> {
+        let read = response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true);
+        read.read_to_string().map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> RemoteError {
+        RemoteError::Unreachable { address: self.base.clone(), reason: error.to_string() }
+    }
+
+    /// A response that is not read yet, unless it is a refusal.
+    fn good(
+        &self,
+        path: &str,
+        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<ureq::http::Response<ureq::Body>, RemoteError> {
+        let mut response = answered.map_err(|error| self.unreachable(&error))?;
+        let status = response.status().as_u16();
+        if (200..300).contains(&status) {
+            return Ok(response);
+        }
+        let wait = response.headers().get("Retry-After").and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        // A refusal says the same without its words.
+        let text = self.read(&mut response).unwrap_or_default();
+        let told = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let message = told_error(&told).or_else(|| told["message"].as_str().map(str::to_owned));
+        let message = shown(&message.unwrap_or(text));
+        Err(RemoteError::Refused { path: path.to_owned(), status, message, wait })
+    }
+}
+
+/// What a body says went wrong, if it says so.
+fn told_error(told: &Value) -> Option<String> {
+    let error = &told["error"];
+    let message = error["message"].as_str().or_else(|| error.as_str());
+    message.map(shown)
 }
 
 fn json_of(path: &str, text: &str) -> Result<Value, RemoteError> {

@@ -1,9 +1,10 @@
-//! What a server can, found out with a dozen small requests; and whether its log-probabilities hold
+//! What a server can, found out with two dozen small requests; and whether its log-probabilities hold
 //! together, since some servers send numbers that only look so.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::ability;
 use super::client::Client;
 use super::error::RemoteError;
 
@@ -17,8 +18,16 @@ const NEAR: f64 = 0.1;
 /// An id that is not among the likeliest after any text: of a rare word in every usual vocabulary.
 const UNLIKELY_ID: u32 = 300;
 
+/// After it a model likes to say the same once more.
+const REPEATING: &str = "one two one two one two one two one two";
+
+/// So many likeliest tokens are asked for: no known server gives more.
+const MOST_TOP: usize = 20;
+
+const CANNOT_TELL: &str = "it cannot be told: the answers are the same without it";
+
 /// How exactly the probabilities of given answers can be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exactness {
     /// Of any answer: by `/v1/labels`, by the log-probabilities of prompts, or of named tokens.
@@ -28,6 +37,7 @@ pub enum Exactness {
     TopOnly,
 
     /// No log-probabilities, or such that contradict each other.
+    #[default]
     None,
 }
 
@@ -43,7 +53,7 @@ pub struct Ability {
 }
 
 /// What was found out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Probe {
     pub address: String,
     pub model: String,
@@ -52,6 +62,10 @@ pub struct Probe {
     pub models: Vec<String>,
     pub abilities: Vec<Ability>,
     pub exactness: Exactness,
+
+    /// How many of the likeliest tokens come beside each token of a chat, and of a completion.
+    pub chat_top: usize,
+    pub top: usize,
 
     /// What contradicts itself in its answers, a sentence each. Its log-probabilities are not to be
     /// used then.
@@ -93,34 +107,43 @@ pub fn probe(client: &Client, model: Option<&str>) -> Result<Probe, RemoteError>
         let problem = "it lists no model, and none was named".to_owned();
         return Err(RemoteError::Answer { path: "/models".to_owned(), problem });
     };
-    let mut asking = Asking { client, model: &model, abilities: Vec::new(), lies: Vec::new() };
+    let mut asking = Asking {
+        client,
+        model: &model,
+        abilities: Vec::new(),
+        lies: Vec::new(),
+        chat_top: 0,
+        top: 0,
+    };
     asking.chat()?;
     let is_top = asking.completions()?;
     let is_echoed = asking.echo()?;
     let is_named = asking.named_ids()?;
     let is_labels = asking.labels()?;
     asking.embeddings()?;
-    let Asking { abilities, lies, .. } = asking;
-    let chat_top = abilities.iter().any(|it| it.name == CHAT_LOGPROBS && it.has);
+    asking.schema()?;
+    asking.settings()?;
+    let Asking { abilities, lies, chat_top, top, .. } = asking;
     let exactness = if !lies.is_empty() {
         Exactness::None
     } else if is_echoed || is_named || is_labels {
         Exactness::Exact
-    } else if is_top || chat_top {
+    } else if is_top || chat_top > 0 {
         Exactness::TopOnly
     } else {
         Exactness::None
     };
-    Ok(Probe { address: client.address().to_owned(), model, models, abilities, exactness, lies })
+    let address = client.address().to_owned();
+    Ok(Probe { address, model, models, abilities, exactness, chat_top, top, lies })
 }
-
-const CHAT_LOGPROBS: &str = "log-probabilities of chats";
 
 struct Asking<'a> {
     client: &'a Client,
     model: &'a str,
     abilities: Vec<Ability>,
     lies: Vec<String>,
+    chat_top: usize,
+    top: usize,
 }
 
 /// An answer, or what the server said against it.
@@ -155,7 +178,7 @@ impl Asking<'_> {
             let text = text.as_str().ok_or("the answer has no text")?;
             Ok(format!("it answers {text:?}"))
         });
-        if !self.tell("chat", found) {
+        if !self.tell(ability::CHAT, found) {
             return Ok(());
         }
         let mut streamed = plain.clone();
@@ -168,11 +191,16 @@ impl Asking<'_> {
             Ok(_) => Err("the answer is no stream of events".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        self.tell("streaming", found);
+        self.tell(ability::STREAMING, found);
         let mut asked = plain;
         asked["logprobs"] = true.into();
-        asked["top_logprobs"] = 20.into();
-        let said = self.try_post("/chat/completions", asked)?;
+        asked["top_logprobs"] = MOST_TOP.into();
+        let mut said = self.try_post("/chat/completions", asked.clone())?;
+        if said.is_err() {
+            asked["top_logprobs"] = 5.into();
+            said = self.try_post("/chat/completions", asked)?;
+        }
+        let mut count = 0;
         let found = said.and_then(|said| {
             let content = said["choices"][0]["logprobs"]["content"].as_array().cloned();
             let content = content.filter(|content| !content.is_empty());
@@ -180,9 +208,11 @@ impl Asking<'_> {
             let top = content[0]["top_logprobs"].as_array().cloned().unwrap_or_default();
             let logprobs: Vec<f64> = top.iter().filter_map(|one| one["logprob"].as_f64()).collect();
             self.lies.extend(contradiction(&logprobs));
-            Ok(format!("{} likeliest tokens", logprobs.len()))
+            count = logprobs.len();
+            Ok(format!("{count} likeliest tokens"))
         });
-        self.tell(CHAT_LOGPROBS, found);
+        self.tell(ability::CHAT_LOGPROBS, found);
+        self.chat_top = count;
         Ok(())
     }
 
@@ -194,18 +224,19 @@ impl Asking<'_> {
             let text = said["choices"][0]["text"].as_str().ok_or("the answer has no text")?;
             Ok(format!("it continues with {text:?}"))
         });
-        if !self.tell("completions", found) {
+        if !self.tell(ability::COMPLETIONS, found) {
             return Ok(false);
         }
         let first = said.unwrap_or_default();
         let top = top_of(&first, 0);
         self.lies.extend(contradiction(&top));
-        let count = top.len();
+        let count = self.most_top(top.len())?;
+        self.top = count;
         let found = match count {
             0 => Err("the answer has none".to_owned()),
             count => Ok(format!("{count} likeliest tokens")),
         };
-        let has = self.tell("log-probabilities", found);
+        let has = self.tell(ability::LOGPROBS, found);
         let again = self.try_post("/completions", asked)?;
         let found = match again {
             Ok(again) => {
@@ -224,7 +255,7 @@ impl Asking<'_> {
 
     /// Whether the log-probabilities of prompts can be had, and are those of answers.
     fn echo(&mut self) -> Result<bool, RemoteError> {
-        const NAME: &str = "log-probabilities of prompts";
+        const NAME: &str = ability::PROMPT_LOGPROBS;
 
         let one = json!({"prompt": TEXT, "max_tokens": 1, "temperature": 0, "logprobs": 1});
         let Ok(one) = self.try_post("/completions", one)? else {
@@ -281,7 +312,7 @@ impl Asking<'_> {
                 Err("the token that was named did not come back".to_owned())
             }
         });
-        Ok(self.tell("log-probabilities of named tokens", found))
+        Ok(self.tell(ability::NAMED_LOGPROBS, found))
     }
 
     /// Our own path.
@@ -298,7 +329,7 @@ impl Asking<'_> {
                 Err("the answer has no probabilities".to_owned())
             }
         });
-        Ok(self.tell("probabilities of labels", found))
+        Ok(self.tell(ability::LABELS, found))
     }
 
     fn embeddings(&mut self) -> Result<(), RemoteError> {
@@ -312,7 +343,120 @@ impl Asking<'_> {
                 Ok(format!("{count} values"))
             }
         });
-        self.tell("vectors", found);
+        self.tell(ability::VECTORS, found);
+        Ok(())
+    }
+
+    /// OpenAI's own completions give 5 at most; where there are more, more are asked for.
+    fn most_top(&self, few: usize) -> Result<usize, RemoteError> {
+        if few < 5 {
+            return Ok(few);
+        }
+        let asked = json!({
+            "prompt": TEXT, "max_tokens": 1, "temperature": 0, "logprobs": MOST_TOP,
+        });
+        let many = self.try_post("/completions", asked)?;
+        // The token itself may come beside the likeliest ones.
+        Ok(many.map_or(few, |said| top_of(&said, 0).len().min(MOST_TOP)).max(few))
+    }
+
+    /// OpenAI's `response_format`.
+    fn schema(&mut self) -> Result<(), RemoteError> {
+        let schema = json!({
+            "type": "object",
+            "properties": {"capital": {"type": "string", "enum": ["Paris", "London"]}},
+            "required": ["capital"],
+            "additionalProperties": false,
+        });
+        let messages = json!([{"role": "user", "content": "What is the capital of France?"}]);
+        let asked = json!({
+            "messages": messages, "max_tokens": 60, "temperature": 0,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": schema, "strict": true},
+            },
+        });
+        let said = self.try_post("/chat/completions", asked)?;
+        let found = said.and_then(|said| {
+            let text = said["choices"][0]["message"]["content"].as_str().unwrap_or_default();
+            let read: Value = serde_json::from_str(text).unwrap_or_default();
+            let fits = read.as_object().is_some_and(|fields| fields.len() == 1)
+                && matches!(read["capital"].as_str(), Some("Paris" | "London"));
+            if fits {
+                Ok(format!("it answers {text}"))
+            } else {
+                Err(format!("it answers {text:?}"))
+            }
+        });
+        self.tell(ability::SCHEMA, found);
+        Ok(())
+    }
+
+    /// What comes in a chat, or after a text, with these settings.
+    fn drawn(&self, settings: Value) -> Result<Result<String, String>, RemoteError> {
+        let is_chat = self.abilities.iter().any(|it| it.name == ability::CHAT && it.has);
+        let mut asked = settings;
+        asked["max_tokens"] = 8.into();
+        let path = if is_chat {
+            asked["messages"] = json!([{"role": "user", "content": REPEATING}]);
+            "/chat/completions"
+        } else {
+            asked["prompt"] = REPEATING.into();
+            "/completions"
+        };
+        Ok(self.try_post(path, asked)?.and_then(|said| {
+            let choice = &said["choices"][0];
+            let text = choice["message"]["content"].as_str().or_else(|| choice["text"].as_str());
+            text.map(str::to_owned).ok_or_else(|| "the answer has no text".to_owned())
+        }))
+    }
+
+    /// Which settings of the sampling it computes: many servers take whatever is sent and compute
+    /// nothing of it, so that what they answer is looked at.
+    fn settings(&mut self) -> Result<(), RemoteError> {
+        let plain = |seed: u64| self.drawn(json!({"temperature": 2, "seed": seed}));
+        let (one, again, other) = (plain(1)?, plain(1)?, plain(2)?);
+        let found = match (&one, &again) {
+            (Ok(one), Ok(again)) if one == again => {
+                Ok("the same seed gave the same answer twice".to_owned())
+            }
+            (Ok(_), Ok(_)) => Err("the same seed gave two different answers".to_owned()),
+            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+        };
+        self.tell(ability::SEED, found);
+        // Each of these leaves one token: whatever the seed is, the answer is the same.
+        for (name, value) in [
+            (ability::TOP_K, json!(1)),
+            (ability::MIN_P, json!(1)),
+            (ability::TYPICAL_P, json!(1e-6)),
+        ] {
+            let with = |seed: u64| self.drawn(json!({"temperature": 2, "seed": seed, name: value}));
+            let (first, second) = (with(1)?, with(2)?);
+            let found = match (first, second) {
+                _ if one == other => Err(CANNOT_TELL.to_owned()),
+                (Ok(first), Ok(second)) if first == second => {
+                    Ok(format!("{name} = {value} left one answer"))
+                }
+                (Ok(_), Ok(_)) => Err(format!("{name} = {value} is taken and not computed")),
+                (Err(why), _) | (_, Err(why)) => Err(why),
+            };
+            self.tell(name, found);
+        }
+        // These change what the likeliest answer is, where that repeats words.
+        let likeliest = self.drawn(json!({"temperature": 0}))?;
+        for (name, value) in [(ability::REPETITION_PENALTY, json!(50)), (ability::NGRAM, json!(1))]
+        {
+            let changed = self.drawn(json!({"temperature": 0, name: value}))?;
+            let found = match (&likeliest, changed) {
+                (Ok(before), Ok(after)) if *before != after => {
+                    Ok(format!("{name} changed the likeliest answer"))
+                }
+                (Ok(_), Ok(_)) => Err(format!("{name} is taken and changed nothing")),
+                (Err(why), _) => Err(why.clone()),
+                (_, Err(why)) => Err(why),
+            };
+            self.tell(name, found);
+        }
         Ok(())
     }
 }
@@ -348,14 +492,7 @@ mod tests {
 
     #[test]
     fn a_server_that_contradicts_itself_is_exact_in_nothing() {
-        let probe = Probe {
-            address: String::new(),
-            model: String::new(),
-            models: Vec::new(),
-            abilities: Vec::new(),
-            exactness: Exactness::None,
-            lies: vec!["x".to_owned()],
-        };
+        let probe = Probe { lies: vec!["x".to_owned()], ..Probe::default() };
         assert!(probe.verdict().contains("do not use them"));
         let honest = Probe { lies: Vec::new(), exactness: Exactness::TopOnly, ..probe };
         assert!(honest.verdict().starts_with("Approximate"));

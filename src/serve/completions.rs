@@ -340,7 +340,9 @@ impl Writing<'_, '_> {
                     Delta { text: rest.to_owned(), finish: Some(finish), ..Delta::default() };
                 (self.take)(lane, delta);
             }
-            GenerateEvent::Prompt { .. } | GenerateEvent::Reading { .. } => {}
+            GenerateEvent::Prompt { .. }
+            | GenerateEvent::Reading { .. }
+            | GenerateEvent::Told { .. } => {}
         }
     }
 }

@@ -44,12 +44,13 @@ pub fn whole(
     let mut usage = Usage::default();
     for (at, question) in questions.into_iter().enumerate() {
         usage.prompt += question.prompt.len();
+        let lengths: Vec<usize> = question.answers.iter().map(Vec::len).collect();
         let scored = match scorer.score::<()>(&[], &[question], watch) {
             Ok(scored) => scored.into_iter().next().unwrap_or_default(),
             Err(llm::Error::Cancelled(_)) => return Err(watch.refusal()),
             Err(error) => return Err(error.into()),
         };
-        results.push(result(at, &asked.labels, scored)?);
+        results.push(result(at, (&asked.labels, &lengths), scored)?);
     }
     let answer = json!({
         "object": "list",
@@ -63,13 +64,20 @@ pub fn whole(
 }
 
 /// One prompt with its labels. `mass`: how much of all that could be answered they are together.
-fn result(at: usize, labels: &[String], scored: Vec<f64>) -> Result<Value, Refusal> {
+/// `tokens`: how many a label has.
+fn result(
+    at: usize,
+    (labels, lengths): (&[String], &[usize]),
+    scored: Vec<f64>,
+) -> Result<Value, Refusal> {
     let (order, scored) = ([(0..labels.len()).collect::<Vec<_>>()], [scored]);
     let weighed = weigh(&order, &scored, &scored, false)
         .map_err(|why| Refusal::with(500, format!("The labels have no probabilities: {why}.")))?;
-    let each = labels.iter().zip(&weighed.logprobs).zip(&weighed.probabilities);
-    let each = each.map(|((label, logprob), probability)| {
-        json!({"label": label, "logprob": logprob, "probability": probability})
+    let each = labels.iter().zip(lengths).zip(&weighed.logprobs).zip(&weighed.probabilities);
+    let each = each.map(|(((label, tokens), logprob), probability)| {
+        json!({
+            "label": label, "logprob": logprob, "probability": probability, "tokens": tokens,
+        })
     });
     Ok(json!({
         "object": "labels",

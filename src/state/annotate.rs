@@ -417,12 +417,21 @@ impl AnnotateState {
                     answer.token_count += 1;
                 }
             }
+            GenerateEvent::Told { lane, token } => {
+                if let Some(answer) = item.answers.get_mut(lane) {
+                    answer.text.push_str(&token.text);
+                    answer.token_count += 1;
+                }
+            }
             GenerateEvent::TurnEnd { .. } => {}
             GenerateEvent::LaneDone { lane, answer, .. } => {
                 item.reading = None;
                 if let Some(shown) = item.answers.get_mut(lane) {
                     shown.text = answer.text;
-                    shown.token_count = answer.ids.len();
+                    // Of a server the pieces were counted.
+                    if !answer.ids.is_empty() {
+                        shown.token_count = answer.ids.len();
+                    }
                     shown.stop = to_json(&answer.stop).as_str().map(str::to_owned);
                     if answer.stop == StopReason::Stopped {
                         item.phase = Phase::Halted;

@@ -14,6 +14,7 @@ pub mod models;
 pub mod notice;
 pub mod playground;
 pub mod prefs;
+pub mod remote;
 pub mod room;
 pub mod scores;
 pub mod series;

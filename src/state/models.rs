@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::remote::RemoteState;
 use super::serving::ServingState;
 use crate::encoder;
 use crate::hub::cache::local::{LocalModel, Place};
@@ -35,6 +36,9 @@ pub struct ModelsState {
 
     /// The model in memory as a server for other programs.
     pub serving: ServingState,
+
+    /// A model behind a server.
+    pub remote: RemoteState,
 
     /// What `main` of each repository was when the Hub was last asked.
     heads: BTreeMap<String, String>,

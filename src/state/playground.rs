@@ -14,8 +14,9 @@ pub mod vote;
 use crate::data::pair::Message;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::{
-    AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep,
+    AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep, ToldToken,
 };
+use crate::remote::{answer, lacking};
 
 use self::branches::BranchesState;
 use self::candidates::Computed;
@@ -24,7 +25,7 @@ use self::view::PlaygroundView;
 use self::vote::VoteState;
 use super::prefs::Prefs;
 use super::scores::{Position, ScoreStore};
-use super::slots::AdapterSlot;
+use super::slots::{AdapterSlot, ModelSlot};
 
 /// So many conversations that were left can be had back.
 const MOST_PAST: usize = 20;
@@ -110,6 +111,9 @@ pub struct LaneView {
     pub reading: Option<(usize, usize)>,
     pub answer: Option<Answer>,
 
+    /// Of a server's answer, what it says of each of [`Self::tokens`]. Else empty.
+    pub told: Vec<ToldToken>,
+
     /// Whether the scores after the last token are there.
     pub has_next: bool,
     first_token_secs: Option<f64>,
@@ -123,6 +127,7 @@ impl LaneView {
             tokens: Vec::new(),
             reading: None,
             answer: None,
+            told: Vec::new(),
             has_next: false,
             first_token_secs: None,
             last_token_secs: None,
@@ -139,8 +144,10 @@ impl LaneView {
 
     pub fn tokens_per_sec(&self) -> Option<f64> {
         if let Some(answer) = &self.answer {
-            let any = answer.generation_secs > 0.0 && !answer.ids.is_empty();
-            return any.then(|| answer.ids.len() as f64 / answer.generation_secs);
+            // A server says no ids, and its first token is there when the time begins.
+            let count = if self.told.is_empty() { answer.ids.len() } else { self.told.len() - 1 };
+            let any = answer.generation_secs > 0.0 && count > 0;
+            return any.then(|| count as f64 / answer.generation_secs);
         }
         let elapsed = self.last_token_secs? - self.first_token_secs?;
         (elapsed > 0.0).then(|| (self.tokens.len() - 1) as f64 / elapsed)
@@ -232,22 +239,38 @@ impl PlaygroundState {
         }
     }
 
+    /// The same of the model in memory or behind a server.
+    pub fn obstacle_in(&self, slot: &ModelSlot) -> Option<&'static str> {
+        let Some(probe) = slot.remote() else { return self.obstacle(slot.ready()) };
+        if self.running {
+            return Some("An answer is being written");
+        }
+        let obstacle = answer::obstacle(probe, self.mode == Mode::Chat);
+        let is_empty = self.prompt.trim().is_empty();
+        obstacle.or_else(|| is_empty.then_some("Write a prompt first"))
+    }
+
     /// What Send asks for, or why it cannot, in a sentence.
     pub fn request(
         &self,
         prefs: &Prefs,
-        model: Option<&ModelCard>,
+        slot: &ModelSlot,
         adapter: &AdapterSlot,
     ) -> Result<GenerateRequest, String> {
-        let model = match (model, self.obstacle(model)) {
-            (Some(model), None) => model,
-            (_, obstacle) => return Err(obstacle.unwrap_or("Load a model first").to_owned()),
-        };
+        if let Some(obstacle) = self.obstacle_in(slot) {
+            return Err(obstacle.to_owned());
+        }
         let prompt = match self.mode {
             Mode::Raw => Prompt::Raw(self.prompt.clone()),
             Mode::Chat => Prompt::Chat(self.messages()),
         };
-        check_length(&prompt, model)?;
+        if let Some(model) = slot.ready() {
+            check_length(&prompt, model)?;
+        }
+        let sampling = match slot.remote() {
+            Some(probe) => lacking::used(&prefs.sampling, probe),
+            None => prefs.sampling.clone(),
+        };
         let modes = match (self.answers, adapter.ready()) {
             (Answers::SideBySide, Some(_)) => vec![AdapterMode::Off, AdapterMode::On],
             _ => vec![adapter.mode()],
@@ -255,7 +278,7 @@ impl PlaygroundState {
         let lanes = modes.into_iter().map(|adapter| Lane { seed: self.seed, adapter }).collect();
         Ok(GenerateRequest {
             prompt,
-            sampling: prefs.sampling.clone(),
+            sampling,
             max_new_tokens: if self.predict_only { 0 } else { prefs.max_new_tokens },
             stop_strings: parse_stop_strings(&self.stop_text),
             lanes,
@@ -311,6 +334,7 @@ impl PlaygroundState {
                 }
             }
             GenerateEvent::Token { lane, step } => self.on_token(lane, step, now_secs),
+            GenerateEvent::Told { lane, token } => self.on_told(lane, token, now_secs),
             GenerateEvent::TurnEnd { .. } => {}
             GenerateEvent::LaneDone { lane, answer, next_logits } => {
                 let Some(view) = self.lanes.get_mut(lane) else { return };
@@ -334,6 +358,28 @@ impl PlaygroundState {
         view.last_token_secs = Some(now_secs);
         self.scores.keep(position, logits);
         self.version += 1;
+    }
+
+    fn on_told(&mut self, lane: usize, token: ToldToken, now_secs: f64) {
+        let Some(view) = self.lanes.get_mut(lane) else { return };
+        // Where the server says nothing, nothing is shaded.
+        let probability = token.logprob.map_or(1.0, f32::exp);
+        let text = token.text.clone();
+        view.tokens.push(ShownToken { id: u32::MAX, text, probability });
+        view.told.push(token);
+        view.first_token_secs.get_or_insert(now_secs);
+        view.last_token_secs = Some(now_secs);
+        self.version += 1;
+    }
+
+    /// The token of a server's answer that is looked at: the clicked one, else the newest.
+    pub fn told_position(&self) -> Option<Position> {
+        let is_there =
+            |at: &Position| self.lanes.get(at.lane).is_some_and(|lane| at.token < lane.told.len());
+        let newest = self.lanes.iter().enumerate().rev().find_map(|(lane, view)| {
+            Some(Position { lane, token: view.told.len().checked_sub(1)? })
+        });
+        self.selected.filter(is_there).or(newest)
     }
 
     /// The request has ended. What came stays on the screen, whatever the end.

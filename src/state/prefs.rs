@@ -119,6 +119,9 @@ pub struct Prefs {
 
     /// How the Hub is reached.
     pub hub: HubSettings,
+
+    /// The address of the server whose model was looked at last.
+    pub server: String,
 }
 
 impl Default for Prefs {
@@ -137,6 +140,7 @@ impl Default for Prefs {
             chats: Vec::new(),
             last_used: BTreeMap::new(),
             hub: HubSettings::default(),
+            server: String::new(),
         }
     }
 }

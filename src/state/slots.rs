@@ -1,11 +1,14 @@
 //! What is loaded and what runs, as every panel sees it.
 
-use crate::llm::card::{AdapterCard, ModelCard};
+use std::sync::Arc;
+
+use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
 use crate::llm::generate::AdapterMode;
+use crate::remote::probe::Probe;
 
 use super::command::Command;
 
-/// The one model in memory.
+/// The one model in memory, or the one of a server that stands in its place.
 #[derive(Clone, Debug, Default)]
 pub enum ModelSlot {
     #[default]
@@ -14,12 +17,35 @@ pub enum ModelSlot {
         name: String,
     },
     Ready(Box<ModelCard>),
+
+    /// Behind a server: what is known of it.
+    Remote(Arc<Probe>),
 }
 
 impl ModelSlot {
     pub fn ready(&self) -> Option<&ModelCard> {
         match self {
             Self::Ready(card) => Some(card),
+            Self::Empty | Self::Loading { .. } | Self::Remote(_) => None,
+        }
+    }
+
+    pub fn remote(&self) -> Option<&Probe> {
+        match self {
+            Self::Remote(probe) => Some(probe),
+            Self::Empty | Self::Loading { .. } | Self::Ready(_) => None,
+        }
+    }
+
+    /// Whether it can be asked: in memory or behind a server.
+    pub fn answers(&self) -> bool {
+        matches!(self, Self::Ready(_) | Self::Remote(_))
+    }
+
+    pub fn identity(&self) -> Option<ModelIdentity> {
+        match self {
+            Self::Ready(card) => Some(card.identity.clone()),
+            Self::Remote(probe) => Some(ModelIdentity::at_server(&probe.address, &probe.model)),
             Self::Empty | Self::Loading { .. } => None,
         }
     }

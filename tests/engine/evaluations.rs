@@ -15,12 +15,12 @@ use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 
 use crate::support::{lively, load};
 
-fn repository(path: &str) -> std::path::PathBuf {
+pub fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// Loses interest after so many answers.
-struct StopAfter(Cell<usize>);
+pub struct StopAfter(pub Cell<usize>);
 
 impl Progress<AskEvent> for StopAfter {
     fn emit(&self, _: AskEvent) {
@@ -32,7 +32,7 @@ impl Progress<AskEvent> for StopAfter {
     }
 }
 
-fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Progress<AskEvent>) {
+pub fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Progress<AskEvent>) {
     let evaluation = prepared.evaluation(model, None, "as stored", "2026-11-28T00:00:00Z");
     let (folder, answered) = Folder::begin(folder, &evaluation, true).unwrap();
     let ended = run::run(model, None, prepared, &folder, answered, progress);
@@ -43,7 +43,7 @@ fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Progres
 }
 
 /// Ten texts, one of them empty and one far too long for the tiny model.
-fn task(folder: &Path) -> Task {
+pub fn task(folder: &Path) -> Task {
     let mut rows = String::from("id,text,person\n");
     for index in 0..10 {
         let text = match index {

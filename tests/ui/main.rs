@@ -18,6 +18,7 @@ mod mapping;
 mod models;
 mod playground;
 mod playground_views;
+mod remote;
 mod rewards;
 mod room;
 mod support;

@@ -131,7 +131,7 @@ impl App {
         assert!(found.count() > 0, "{text:?} is not on the screen");
     }
 
-    fn pairs(&self) -> Vec<serde_json::Value> {
+    pub fn pairs(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.project.path().join("pairs.jsonl"));
         let text = text.unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()

@@ -19,6 +19,7 @@ use crate::data::record::{Form, VerdictRecord};
 use crate::data::samples;
 use crate::data::store::StoreError;
 use crate::data::table::Reading;
+use crate::remote::{ability, lacking};
 use crate::state::codes::AnnotateView;
 use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
@@ -103,7 +104,7 @@ impl Workbench {
     }
 
     pub(super) fn answer_prompt(&mut self) {
-        let Some(card) = self.state.model.ready() else { return };
+        let Some(identity) = self.state.model.identity() else { return };
         if self.tasks.has::<Answering>() {
             if !self.state.annotate.is_answering() {
                 self.tasks.stop::<Answering>();
@@ -113,14 +114,26 @@ impl Workbench {
         }
         let Prefs { sampling, max_new_tokens, .. } = &self.state.prefs;
         let mode = self.state.adapter.mode();
-        let as_chat = card.facts.has_chat_template;
+        let card = self.state.model.ready();
+        let probe = self.state.model.remote();
+        let as_chat = match probe {
+            Some(probe) => probe.has(ability::CHAT),
+            None => card.is_some_and(|card| card.facts.has_chat_template),
+        };
+        // What a server does not compute is not recorded as if it did.
+        let used = probe.map_or_else(|| sampling.clone(), |it| lacking::used(sampling, it));
+        let unused = probe.and_then(|probe| lacking::sentence(sampling, probe));
+        let chat_problem = card.and_then(|card| card.facts.chat_problem.clone());
         let annotate = &mut self.state.annotate;
-        let Some(request) = annotate.request(sampling, *max_new_tokens, mode, as_chat) else {
+        let Some(request) = annotate.request(&used, *max_new_tokens, mode, as_chat) else {
             return;
         };
-        annotate.started(&request, &card.identity, &self.state.adapter);
+        annotate.started(&request, &identity, &self.state.adapter);
         self.state.notices.clear(PanelId::Annotate);
-        if let Some(problem) = &card.facts.chat_problem {
+        if let Some(unused) = unused {
+            self.state.notices.push(Notice::problem(PanelId::Annotate, unused));
+        }
+        if let Some(problem) = chat_problem {
             let summary = format!("The prompt is continued as it stands, because {problem}");
             self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
         }

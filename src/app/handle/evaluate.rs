@@ -192,8 +192,11 @@ impl Workbench {
     }
 
     fn start_asking(&mut self, rows: impl FnOnce(&mut Self) -> Option<Rows>) {
-        let Some(card) = self.state.model.ready() else { return };
-        let model = card.source.path().display().to_string();
+        let model = match (self.state.model.ready(), self.state.model.remote()) {
+            (Some(card), _) => card.source.path().display().to_string(),
+            (None, Some(probe)) => probe.address.clone(),
+            (None, None) => return,
+        };
         if self.tasks.has::<AskRows>() {
             return;
         }

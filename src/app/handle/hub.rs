@@ -100,12 +100,14 @@ impl Workbench {
         }
     }
 
-    fn set_secret(&mut self, secret: Secret, text: Option<String>) {
+    pub(super) fn set_secret(&mut self, secret: Secret, text: Option<String>) {
         let summary = match (secret, &text) {
             (Secret::Token, Some(_)) => "The token could not be saved",
             (Secret::Token, None) => "The token could not be deleted",
             (Secret::Proxy, Some(_)) => "The proxy's password could not be saved",
             (Secret::Proxy, None) => "The proxy's password could not be deleted",
+            (Secret::Servers, Some(_)) => "The server's key could not be saved",
+            (Secret::Servers, None) => "The servers' keys could not be deleted",
         };
         self.ask_keyring(summary, Question::Keep(secret, text));
     }
@@ -133,7 +135,8 @@ impl Workbench {
         let form = &mut self.state.hub.settings;
         match secret {
             Secret::Token if form.token.is_empty() => form.token = text,
-            Secret::Token => {}
+            // The keys are in memory until the program ends.
+            Secret::Token | Secret::Servers => {}
             Secret::Proxy => {
                 // There it waits for the next start.
                 let is_in_prefs = self.state.prefs.hub.proxy.trim() == text;

@@ -12,6 +12,7 @@ mod models;
 mod opening;
 mod playground;
 mod project;
+mod remote;
 mod room;
 mod sweep;
 mod train;

@@ -42,6 +42,9 @@ impl Workbench {
             ModelsCommand::Unload => self.unload_model(),
             ModelsCommand::Serve => self.serve_model(),
             ModelsCommand::StopServing => self.tasks.stop::<ServeModel>(),
+            ModelsCommand::ProbeServer => self.probe_server(),
+            ModelsCommand::StopProbing => self.stop_probing(),
+            ModelsCommand::UseServer => self.use_server(),
             ModelsCommand::Remove(path) => self.remove_model(path),
             ModelsCommand::Verify(path) => self.verify_model(&path),
             ModelsCommand::StopVerifying => self.tasks.stop::<CheckFiles>(),
@@ -124,7 +127,7 @@ impl Workbench {
         self.state.models.serving = ServingState::default();
     }
 
-    fn unload_model(&mut self) {
+    pub(super) fn unload_model(&mut self) {
         self.drop_answers();
         self.stop_serving();
         self.engine.unload();

@@ -45,7 +45,7 @@ impl Workbench {
         }
         self.state.notices.clear(PanelId::Playground);
         let AppState { prefs, model, adapter, playground, .. } = &self.state;
-        let request = match playground.request(prefs, model.ready(), adapter) {
+        let request = match playground.request(prefs, model, adapter) {
             Ok(request) => request,
             Err(reason) => {
                 self.state.notices.push(Notice::problem(PanelId::Playground, reason));

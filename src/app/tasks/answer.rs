@@ -1,4 +1,5 @@
-//! The model answers: in the Playground, or both answers of a pair in Annotate.
+//! The model in memory, or that of a server, answers: in the Playground, or both answers of a pair in
+//! Annotate.
 
 use crate::app::Workbench;
 use crate::app::pace::Paced;
@@ -8,6 +9,8 @@ use crate::app::work::{OnClosing, Rules, Work};
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::remote;
+use crate::remote::error::RemoteError;
 use crate::state::command::{Command, PlaygroundCommand};
 use crate::state::notice::Notice;
 use crate::state::playground::PlaygroundState;
@@ -18,11 +21,29 @@ pub struct Answering {
     pub asker: Asker,
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    #[error(transparent)]
+    Model(#[from] llm::Error),
+
+    #[error(transparent)]
+    Server(#[from] RemoteError),
+}
+
+impl AnswerError {
+    fn is_stop(&self) -> bool {
+        match self {
+            Self::Model(error) => matches!(error, llm::Error::Cancelled(_)),
+            Self::Server(error) => error.is_stop(),
+        }
+    }
+}
+
 impl Work for Answering {
     type Request = GenerateRequest;
     type Event = GenerateEvent;
     type Output = Vec<Answer>;
-    type Error = llm::Error;
+    type Error = AnswerError;
 
     const RULES: Rules =
         Rules { takes_processor: true, on_closing: OnClosing::Wait, ..Rules::short("Answering") };
@@ -31,10 +52,13 @@ impl Work for Answering {
         request: GenerateRequest,
         services: &Services,
         progress: &dyn Progress<GenerateEvent>,
-    ) -> Result<Vec<Answer>, llm::Error> {
-        let (model, adapter) = (services.model()?, services.adapter());
+    ) -> Result<Vec<Answer>, AnswerError> {
         let paced = Paced::new(progress, &services.pace);
-        llm::generate::generate(&model, adapter.as_deref(), &request, &paced)
+        if let Some(server) = services.server() {
+            return Ok(remote::answer::generate(&server, &request, &paced)?);
+        }
+        let (model, adapter) = (services.model()?, services.adapter());
+        Ok(llm::generate::generate(&model, adapter.as_deref(), &request, &paced)?)
     }
 }
 
@@ -58,8 +82,8 @@ impl Task<Workbench> for Answering {
         app.ask_what_waits();
     }
 
-    fn failed(self, error: llm::Error, app: &mut Workbench) {
-        if !matches!(error, llm::Error::Cancelled(_)) {
+    fn failed(self, error: AnswerError, app: &mut Workbench) {
+        if !error.is_stop() {
             let summary = "The model could not answer";
             app.state.notices.push(Notice::error(self.panel(), summary, &error));
         }

@@ -10,6 +10,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::evaluate::at_server::{self, AT_ONCE};
 use crate::evaluate::frozen::{self, FreezeError};
 use crate::evaluate::kept;
 use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
@@ -17,6 +18,7 @@ use crate::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
+use crate::remote::server::Server;
 use crate::state::command::{EvaluateCommand, WindowCommand};
 use crate::state::evaluate::KeptIn;
 use crate::state::evaluate::asking::Asking;
@@ -34,7 +36,7 @@ pub struct RowsToAsk {
     pub prepared: Arc<Prepared>,
     pub rows: Rows,
 
-    /// The model as `--model` understands it.
+    /// The model as `--model` understands it, or the server's address.
     pub model: String,
 
     /// The adapter, if answers are given with it.
@@ -118,6 +120,9 @@ impl Work for AskRows {
         services: &Services,
         progress: &dyn Progress<AskingEvent>,
     ) -> Result<(), AskRowsError> {
+        if let Some(server) = services.server() {
+            return ask_server(&server, request, progress);
+        }
         let RowsToAsk { prepared, rows, model: name, adapter: path, started } = request;
         let model = services.model().map_err(AskRowsError::Model)?;
         let adapter = path.as_ref().and_then(|_| services.adapter());
@@ -150,6 +155,39 @@ impl Work for AskRows {
         run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
         Ok(())
     }
+}
+
+/// The same of a model behind a server.
+fn ask_server(
+    server: &Server,
+    request: RowsToAsk,
+    progress: &dyn Progress<AskingEvent>,
+) -> Result<(), AskRowsError> {
+    let RowsToAsk { prepared, rows, started, .. } = request;
+    let folder = match &rows {
+        Rows::Few(count) => {
+            let total = (*count).min(prepared.questions.list.len());
+            let places: Vec<usize> = (0..total).collect();
+            let mut done = 0;
+            at_server::ask(server, &prepared, &places, AT_ONCE, progress, &mut |row| {
+                done += 1;
+                progress.emit(AskingEvent::Answered { done, total, row: Box::new(row) });
+                Ok(())
+            })?;
+            return Ok(());
+        }
+        Rows::All { folder, .. } | Rows::Rest { folder } => folder.clone(),
+    };
+    let mut evaluation = at_server::evaluation(&prepared, server, &started)?;
+    if let Rows::All { project, .. } = &rows {
+        keep_codebook(&prepared, project, &folder, &mut evaluation)?;
+    }
+    let resume = matches!(rows, Rows::Rest { .. });
+    let (kept, answered) = Folder::begin(&folder, &evaluation, resume)?;
+    frozen::note_opening(&folder, &evaluation, &started)?;
+    progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
+    at_server::run(server, &prepared, &kept, answered, AT_ONCE, &Passing(progress))?;
+    Ok(())
 }
 
 /// Puts the codebook into the project, and a copy beside the answers: what was asked stays known,

@@ -83,7 +83,7 @@ impl Task<Workbench> for LoadModel {
     fn failed(self, error: llm::Error, app: &mut Workbench) {
         let name = match std::mem::take(&mut app.state.model) {
             ModelSlot::Loading { name } => name,
-            ModelSlot::Empty | ModelSlot::Ready(_) => "the model".to_owned(),
+            ModelSlot::Empty | ModelSlot::Ready(_) | ModelSlot::Remote(_) => "the model".to_owned(),
         };
         if !matches!(error, llm::Error::Cancelled(_)) {
             let summary = format!("Could not load {name}");

@@ -39,6 +39,7 @@ pub mod open_lecture;
 pub mod open_study;
 pub mod play_scene;
 pub mod prepare_evaluation;
+pub mod probe_server;
 pub mod rate_models;
 pub mod read_answers;
 pub mod read_codebook;

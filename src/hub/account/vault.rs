@@ -8,7 +8,7 @@
 //! question has an end, and the window asks from a job. One that holds nothing of ours is not
 //! asked at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,16 +41,20 @@ pub enum Secret {
 
     /// A proxy's whole address, with its password: so it is never sent to another proxy.
     Proxy,
+
+    /// The keys of servers that other models answer at, as a JSON object with their addresses.
+    Servers,
 }
 
 impl Secret {
-    const ALL: [Self; 2] = [Self::Token, Self::Proxy];
+    const ALL: [Self; 3] = [Self::Token, Self::Proxy, Self::Servers];
 
     /// Its entry in the keyring.
     fn name(self) -> &'static str {
         match self {
             Self::Token => "hub-token",
             Self::Proxy => "proxy",
+            Self::Servers => "server-keys",
         }
     }
 
@@ -59,6 +63,7 @@ impl Secret {
         match self {
             Self::Token => &paths.own_token,
             Self::Proxy => &paths.own_proxy,
+            Self::Servers => &paths.own_server_keys,
         }
     }
 }
@@ -70,6 +75,9 @@ pub struct Secrets {
 
     /// `http://user:password@host:port`
     pub proxy: Option<(String, Kept)>,
+
+    /// See [`Secret::Servers`].
+    pub servers: Option<(String, Kept)>,
 
     /// Why some of it could not be read, in a sentence.
     pub trouble: Option<String>,
@@ -83,23 +91,37 @@ impl Secrets {
                 self.token = found.and_then(|(text, kept)| Some((Token::parse(&text)?, kept)));
             }
             Secret::Proxy => self.proxy = found,
+            Secret::Servers => self.servers = found,
         }
+    }
+
+    /// The key of a server, by its address.
+    pub fn server_key(&self, address: &str) -> Option<String> {
+        self.server_keys().remove(address)
+    }
+
+    /// The keys of all servers by their addresses.
+    pub fn server_keys(&self) -> BTreeMap<String, String> {
+        let text = self.servers.as_ref().map_or("", |(text, _)| text);
+        serde_json::from_str(text).unwrap_or_default() // none, or from another version
     }
 
     fn has(&self, secret: Secret) -> bool {
         match secret {
             Secret::Token => self.token.is_some(),
             Secret::Proxy => self.proxy.is_some(),
+            Secret::Servers => self.servers.is_some(),
         }
     }
 }
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { token, proxy, trouble } = self;
+        let Self { token, proxy, servers, trouble } = self;
         f.debug_struct("Secrets")
             .field("token", &token.as_ref().map(|(_, kept)| kept))
             .field("proxy", &proxy.as_ref().map(|(_, kept)| kept))
+            .field("servers", &servers.as_ref().map(|(_, kept)| kept))
             .field("trouble", trouble)
             .finish()
     }
@@ -286,8 +308,6 @@ fn remove(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     /// A keyring in memory.

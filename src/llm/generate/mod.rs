@@ -81,6 +81,19 @@ pub struct TokenStep {
     pub logits: Arc<[f32]>,
 }
 
+/// A token of an answer that comes from a server, which says nothing of ids and sends no scores.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToldToken {
+    /// Empty while a character is not complete. Several tokens at once where the server says no more.
+    pub text: String,
+
+    /// As the server says it. `None`: it does not.
+    pub logprob: Option<f32>,
+
+    /// The likeliest tokens in its place with their log-probabilities, the likeliest first.
+    pub top: Vec<(String, f32)>,
+}
+
 #[derive(Clone, Debug)]
 pub enum GenerateEvent {
     /// The prompt as the model sees it.
@@ -101,6 +114,11 @@ pub enum GenerateEvent {
         step: TokenStep,
     },
 
+    Told {
+        lane: usize,
+        token: ToldToken,
+    },
+
     /// The model ended the turn of a lane with this token, which is not part of the answer and has no
     /// text. Its lane is done with it.
     TurnEnd {
@@ -110,7 +128,7 @@ pub enum GenerateEvent {
 
     /// A lane is complete. `next_logits` are the raw scores after its last token: those that the
     /// end of the turn was drawn from, or would be next. A lane that was stopped before its
-    /// prompt was read has none, and does not report this.
+    /// prompt was read has none, and does not report this. Of a server there are none: they are empty.
     LaneDone {
         lane: usize,
         answer: Answer,

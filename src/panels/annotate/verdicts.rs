@@ -81,7 +81,7 @@ pub fn judge(
         return;
     }
     commands.push(AnnotateCommand::Judge(verdict));
-    if annotate.has_more() && around.model.ready().is_some() {
+    if annotate.has_more() && around.model.answers() {
         commands.push(AnnotateCommand::AnswerPrompt);
     }
 }

@@ -96,6 +96,18 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
         written_ui(ui, answered, written);
         return;
     }
+    if answered.approximate {
+        let p = theme::palette(ui);
+        let words = "Approximate: the model wrote this answer; the server gives no probabilities of the \
+                     options";
+        ui.label(theme::strong(ui, answered.answer.as_deref().unwrap_or_default()));
+        ui.add(Label::new(eframe::egui::RichText::new(words).color(p.rejected)).wrap());
+        if let Some(same) = answered.same_answer {
+            let share = format::percent(same as f32);
+            ui.label(theme::muted(ui, format!("the same answer in {share} of the orders")));
+        }
+        return;
+    }
     let font = TextStyle::Body.resolve(ui.style());
     let em = theme::em(ui);
     let longest = question.options.iter().map(|option| option.trim().chars().count()).max();

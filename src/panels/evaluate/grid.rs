@@ -176,10 +176,13 @@ fn row_ui(
     } else {
         cells.ink = p.strong;
         cells.text(answered.answer.as_deref().unwrap_or_default(), columns.answer, Align::Min);
-        if columns.bar > 0.0 {
+        if answered.approximate && columns.bar > 0.0 {
+            cells.ink = p.rejected;
+            cells.text("approximate", columns.bar + columns.entropy, Align::Min);
+        } else if columns.bar > 0.0 {
             cells.bar(probability(answered), columns.bar);
         }
-        if columns.entropy > 0.0 {
+        if columns.entropy > 0.0 && !answered.approximate {
             cells.ink = p.muted;
             cells.text(&format!("{:.2}", answered.entropy), columns.entropy, Align::Min);
         }
@@ -277,6 +280,10 @@ fn spoken(question: &Question, answered: Option<&Answered>) -> String {
             let answer: String =
                 answered.answer.iter().flat_map(|it| it.chars()).take(60).collect();
             format!("{row} · {answer}")
+        }
+        Some(answered) if answered.approximate => {
+            let answer = answered.answer.as_deref().unwrap_or_default();
+            format!("{row} · {answer} · approximate")
         }
         Some(answered) => {
             let answer = answered.answer.as_deref().unwrap_or_default();

@@ -56,7 +56,7 @@ fn empty_ui(
                     which of two answers is better. Of labels you get the exact probability, \
                     beside what people said.";
     let without = format!("{sentence} Load a model before you ask.");
-    let (sentence, actions): (&str, &[&str]) = if around.model.ready().is_some() {
+    let (sentence, actions): (&str, &[&str]) = if around.model.answers() {
         (sentence, &[NEW, OPEN, SAMPLE])
     } else {
         (&without, &[NEW, OPEN, SAMPLE, "Go to Models"])
@@ -144,7 +144,7 @@ fn kept_ui(ui: &mut Ui, kept: &Kept, busy: bool, commands: &mut Commands) {
         let words = [
             kind_words(&evaluation.task).to_owned(),
             file_name(&evaluation.task.data),
-            evaluation.model.name.clone(),
+            evaluation.model.words(),
             format!("{when} UTC"),
         ];
         ui.add(Label::new(theme::muted(ui, words.join(" · "))).wrap());

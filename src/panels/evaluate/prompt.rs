@@ -107,7 +107,11 @@ pub(super) fn seen_ui(
 ) {
     let Some(card) = around.model.ready() else {
         text_ui(ui, "seen", content);
-        let words = "Once a model is loaded, its chat template's tokens are shown around it";
+        let words = if around.model.remote().is_some() {
+            "The server puts the tokens of its chat template around it, which it does not show"
+        } else {
+            "Once a model is loaded, its chat template's tokens are shown around it"
+        };
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         return;
     };

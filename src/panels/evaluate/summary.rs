@@ -145,10 +145,14 @@ fn asked(task: &Task) -> String {
 
 fn model(open: &OpenEvaluation, around: &Surroundings<'_>) -> String {
     let begun = open.kept.as_ref().and_then(|kept| kept.begun.as_ref());
-    let loaded = around.model.ready().map(|card| card.identity.name.clone());
+    let loaded = around.model.identity();
     match (begun, loaded) {
-        (Some(begun), _) => begun.model.name.clone(),
-        (None, Some(loaded)) => format!("{loaded}, which is loaded"),
+        (Some(begun), _) => match begun.way {
+            Some(way) => format!("{}. {}", begun.model.words(), way.note()),
+            None => begun.model.words(),
+        },
+        (None, Some(loaded)) if loaded.server.is_some() => loaded.words(),
+        (None, Some(loaded)) => format!("{}, which is loaded", loaded.name),
         (None, None) => "None is loaded yet".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use eframe::egui;
 use eframe::egui::{Align, Label, Layout, Ui, vec2};
 
+use super::remote::remote_ui;
 use super::serving::serving_ui;
 use crate::hub::cache::local::Place;
 use crate::lecture::place;
@@ -46,6 +47,8 @@ pub fn installed_ui(
             starter_ui(ui, models, commands);
             ui.add_space(theme::GAP_LARGE);
         }
+        remote_ui(ui, &mut models.remote, slot, commands);
+        ui.add_space(theme::GAP_LARGE);
         found_ui(ui, models, slot, commands);
     });
 }

@@ -6,6 +6,7 @@ mod filters;
 mod find;
 mod fit;
 mod installed;
+mod remote;
 mod result;
 mod serving;
 mod settings;

@@ -21,6 +21,13 @@ pub enum ModelsCommand {
     Serve,
     StopServing,
 
+    /// Asks the server in the card what it can.
+    ProbeServer,
+    StopProbing,
+
+    /// The model that was found there takes the place of the one in memory.
+    UseServer,
+
     /// Deletes it from the disk. The panel has asked before.
     Remove(PathBuf),
 

@@ -19,8 +19,10 @@ use crate::evaluate::kept::{Draft, Kept};
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
 use crate::evaluate::run::Prepared;
+use crate::evaluate::server_way::ServerWay;
 use crate::evaluate::split::Part;
 use crate::llm::card::ModelIdentity;
+use crate::remote::probe::Probe;
 
 /// So many rows are tried while the prompt is worked on.
 pub const TRIED_ROWS: usize = 5;
@@ -278,9 +280,26 @@ impl EvaluateState {
         }
         match model {
             ModelSlot::Ready(_) => None,
+            ModelSlot::Remote(probe) => self.way(probe).and_then(Result::err),
             ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
             ModelSlot::Empty => Some("Load a model first".to_owned()),
         }
+    }
+
+    /// How a server would be asked what is in front, or why it cannot be. `None`: nothing is.
+    pub fn way(&self, probe: &Probe) -> Option<Result<ServerWay, String>> {
+        let own;
+        let task = match (self.front, &self.open) {
+            (Front::Opened, Some(open)) => &open.prepared.task,
+            (Front::Form, _) => {
+                own = self.form.task();
+                &own
+            }
+            _ => return None,
+        };
+        // What is wrong with a task is said elsewhere.
+        let kind = task.kind().ok()?;
+        Some(ServerWay::of(probe, task, kind))
     }
 
     /// Why this evaluation cannot be resumed with the loaded model. `None`: it can.
@@ -289,9 +308,10 @@ impl EvaluateState {
             return Some(obstacle);
         }
         let begun = self.open.as_ref()?.kept.as_ref()?.begun.as_ref()?;
-        let loaded = &model.ready()?.identity;
-        (loaded.sha256 != begun.model.sha256).then(|| {
-            format!("It was begun with {}: load that model to resume it", begun.model.name)
+        let loaded = model.identity()?;
+        (!loaded.is_same(&begun.model)).then(|| {
+            let words = begun.model.words();
+            format!("It was begun with {words}: choose that model in Models to resume it")
         })
     }
 

@@ -258,6 +258,12 @@ impl TrainState {
             ModelSlot::Empty => return Some("Load a model first".to_owned()),
             ModelSlot::Loading { name } => return Some(format!("{name} is still loading")),
             ModelSlot::Ready(_) => {}
+            ModelSlot::Remote(_) => {
+                return Some(
+                    "The weights of a model on a server are not here: load a model to train it"
+                        .to_owned(),
+                );
+            }
         }
         let Some(data) = self.data() else {
             return Some("Choose a file with training data".to_owned());
