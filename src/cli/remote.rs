@@ -35,7 +35,7 @@ pub struct RemoteArgs {
 
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// The environment variable that holds the server's key; without it, TUNING_FORK_SERVER_KEY, then
+    /// The environment variable that holds the server's key; without it, `TUNING_FORK_SERVER_KEY`, then
     /// the key that the window has kept for this address
     #[arg(long, value_name = "VARIABLE")]
     pub key_env: Option<String>,

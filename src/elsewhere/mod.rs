@@ -22,8 +22,10 @@ pub mod results;
 mod rows;
 mod scripts;
 mod settings;
+mod tail;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 mod yaml;
 
 pub use bundle::{Made, Order, make};

@@ -122,7 +122,7 @@ fn lane_answer(
         ids: Vec::new(),
         stop,
         prompt_secs: first.as_secs_f64(),
-        generation_secs: (clock.elapsed() - first).as_secs_f64(),
+        generation_secs: clock.elapsed().saturating_sub(first).as_secs_f64(),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod export;
 mod kept;
 mod repeating;
 pub mod repeats;
+mod told;
 pub mod view;
 pub mod vote;
 
@@ -239,17 +240,6 @@ impl PlaygroundState {
         }
     }
 
-    /// The same of the model in memory or behind a server.
-    pub fn obstacle_in(&self, slot: &ModelSlot) -> Option<&'static str> {
-        let Some(probe) = slot.remote() else { return self.obstacle(slot.ready()) };
-        if self.running {
-            return Some("An answer is being written");
-        }
-        let obstacle = answer::obstacle(probe, self.mode == Mode::Chat);
-        let is_empty = self.prompt.trim().is_empty();
-        obstacle.or_else(|| is_empty.then_some("Write a prompt first"))
-    }
-
     /// What Send asks for, or why it cannot, in a sentence.
     pub fn request(
         &self,
@@ -358,28 +348,6 @@ impl PlaygroundState {
         view.last_token_secs = Some(now_secs);
         self.scores.keep(position, logits);
         self.version += 1;
-    }
-
-    fn on_told(&mut self, lane: usize, token: ToldToken, now_secs: f64) {
-        let Some(view) = self.lanes.get_mut(lane) else { return };
-        // Where the server says nothing, nothing is shaded.
-        let probability = token.logprob.map_or(1.0, f32::exp);
-        let text = token.text.clone();
-        view.tokens.push(ShownToken { id: u32::MAX, text, probability });
-        view.told.push(token);
-        view.first_token_secs.get_or_insert(now_secs);
-        view.last_token_secs = Some(now_secs);
-        self.version += 1;
-    }
-
-    /// The token of a server's answer that is looked at: the clicked one, else the newest.
-    pub fn told_position(&self) -> Option<Position> {
-        let is_there =
-            |at: &Position| self.lanes.get(at.lane).is_some_and(|lane| at.token < lane.told.len());
-        let newest = self.lanes.iter().enumerate().rev().find_map(|(lane, view)| {
-            Some(Position { lane, token: view.told.len().checked_sub(1)? })
-        });
-        self.selected.filter(is_there).or(newest)
     }
 
     /// The request has ended. What came stays on the screen, whatever the end.

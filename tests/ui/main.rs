@@ -4,6 +4,7 @@
 #![expect(clippy::format_push_string, clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod annotate;
+mod away;
 mod codes;
 mod evaluate;
 mod hub;

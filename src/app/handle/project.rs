@@ -121,6 +121,7 @@ impl Workbench {
             self.state.train.source = DataSource::Sample;
         }
         self.list_runs_and(true);
+        self.find_away();
         self.open_evaluations();
         self.open_studies();
         self.list_lectures();

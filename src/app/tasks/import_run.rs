@@ -1,5 +1,7 @@
 //! Imports results of another engine as a run of the project.
 
+use std::path::PathBuf;
+
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
@@ -17,9 +19,18 @@ use crate::train::record::metrics::TrainEvent;
 /// How far it is.
 #[derive(Default)]
 pub struct ImportRun {
+    /// The bundle of a run elsewhere, which leaves the list once its results are here.
+    bundle: Option<PathBuf>,
     what: String,
     done: usize,
     total: usize,
+}
+
+impl ImportRun {
+    /// `bundle`: of a run elsewhere.
+    pub fn of(bundle: Option<PathBuf>) -> Self {
+        Self { bundle, ..Self::default() }
+    }
 }
 
 impl Work for ImportRun {
@@ -47,12 +58,15 @@ impl Work for ImportRun {
 impl Task<Workbench> for ImportRun {
     fn on_event(&mut self, event: TrainEvent, _app: &mut Workbench) {
         if let TrainEvent::Preparing { what, done, total, .. } = event {
-            *self = Self { what, done, total };
+            (self.what, self.done, self.total) = (what, done, total);
         }
     }
 
     fn done(self, imported: Imported, app: &mut Workbench) {
         app.list_runs();
+        if let Some(bundle) = &self.bundle {
+            app.forget_away(bundle);
+        }
         app.state.train.left_tab = LeftTab::Runs;
         let mut summary =
             format!("Imported as a run: {} steps of {}", imported.steps_done, imported.engine);
@@ -75,7 +89,7 @@ impl Task<Workbench> for ImportRun {
     }
 
     fn activity(&self, _app: &Workbench) -> Option<Activity> {
-        let Self { what, done, total } = self;
+        let Self { what, done, total, .. } = self;
         let what = if what.is_empty() { "Reading the results".to_owned() } else { what.clone() };
         Some(Activity {
             fraction: (*total > 0).then(|| *done as f32 / *total as f32),

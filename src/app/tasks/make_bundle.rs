@@ -10,8 +10,13 @@ use crate::jobs::{Checks, Progress};
 use crate::state::command::{TrainCommand, WindowCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
+use crate::state::train::away::RunOnForm;
 
-pub struct MakeBundle;
+#[derive(Default)]
+pub struct MakeBundle {
+    /// Where it is started once it is made.
+    pub then: Option<RunOnForm>,
+}
 
 /// What is made; its rows are still where the person has them.
 pub struct BundleToMake {
@@ -51,6 +56,7 @@ impl Work for MakeBundle {
 
 impl Task<Workbench> for MakeBundle {
     fn done(self, made: Made, app: &mut Workbench) {
+        let bundle = made.out.clone();
         let mut summary = format!("The bundle for {} was made", made.engine.name());
         for note in &made.notes {
             summary.push_str("\n• ");
@@ -58,11 +64,19 @@ impl Task<Workbench> for MakeBundle {
         }
         let notice = Notice::info(PanelId::Train, summary);
         app.state.notices.push(notice.remedy("Show the folder", WindowCommand::Reveal(made.out)));
+        if let Some(form) = self.then {
+            app.start_away(bundle, &form);
+        }
     }
 
     fn failed(self, error: BundleError, app: &mut Workbench) {
         let notice = Notice::error(PanelId::Train, "No bundle was made", &error);
-        app.state.notices.push(notice.remedy("Make a bundle…", TrainCommand::MakeBundle));
+        let again = if self.then.is_some() {
+            notice.remedy("Try again", TrainCommand::RunOn)
+        } else {
+            notice.remedy("Make a bundle…", TrainCommand::MakeBundle)
+        };
+        app.state.notices.push(again);
     }
 
     fn panel(&self) -> PanelId {

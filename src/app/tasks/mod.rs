@@ -54,6 +54,7 @@ pub mod read_tokens;
 pub mod read_training_file;
 pub mod repeat_prompt;
 pub mod report_evaluation;
+pub mod run_away;
 pub mod run_sweep;
 pub mod save_draft;
 pub mod save_recording;

@@ -3,6 +3,7 @@
 
 use eframe::egui::{Label, Ui};
 
+use super::away;
 use super::fields::{choice_ui, number_row_ui, row_ui, section_ui};
 use crate::elsewhere::{Engine, Preset};
 use crate::state::command::{Commands, TrainCommand};
@@ -35,6 +36,7 @@ pub(super) fn bundle_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
             commands.push(TrainCommand::MakeBundle);
         }
     });
+    away::run_on_ui(ui, train, commands);
 }
 
 pub(super) fn results_ui(ui: &mut Ui, commands: &mut Commands) {

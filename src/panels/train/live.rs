@@ -257,17 +257,17 @@ fn warnings_ui(ui: &mut Ui, warnings: &[String]) {
 
 /// Of which run the curves are drawn.
 #[derive(Clone, Copy)]
-struct Drawn<'a> {
-    curves: &'a Curves,
-    objective: Objective,
+pub(super) struct Drawn<'a> {
+    pub curves: &'a Curves,
+    pub objective: Objective,
 
     /// The loss before the first step.
-    start: Option<f64>,
-    steps_planned: usize,
+    pub start: Option<f64>,
+    pub steps_planned: usize,
 }
 
 /// What the curves mean, which steps to show, and the curves.
-fn curves_ui(ui: &mut Ui, drawn: Drawn<'_>, span: &mut Span) {
+pub(super) fn curves_ui(ui: &mut Ui, drawn: Drawn<'_>, span: &mut Span) {
     let Drawn { curves, objective, start, steps_planned } = drawn;
     let p = theme::palette(ui);
     ui.add_space(theme::GAP_SMALL);

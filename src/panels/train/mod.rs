@@ -1,6 +1,7 @@
 //! The Train panel: on the left what to train, on the right what a run does and has done.
 
 mod answers;
+mod away;
 mod compare;
 mod confusion;
 mod elsewhere;
@@ -96,7 +97,7 @@ enum Tab {
 }
 
 fn tabs_ui(ui: &mut Ui, train: &mut TrainState, has_results: bool) {
-    let runs = match train.runs.len() {
+    let runs = match train.runs.len() + train.away.len() {
         0 => "Runs".to_owned(),
         count => format!("Runs ({count})"),
     };
@@ -183,6 +184,8 @@ fn right_ui(
         survey::survey_ui(ui, train, around, commands);
     } else if train.compared.len() > 1 {
         compare::compare_ui(ui, train);
+    } else if train.away_selected.is_some() {
+        away::away_ui(ui, train, commands);
     } else if train.selected.is_some() {
         live::selected_ui(ui, train, commands);
     } else if train.live.is_some() {

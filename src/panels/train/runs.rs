@@ -7,6 +7,7 @@ use eframe::egui::{
     Button, Frame, Key, Label, Margin, RichText, Sense, Stroke, TextEdit, Ui, UiBuilder, WidgetInfo,
 };
 
+use super::away;
 use super::elsewhere;
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
@@ -22,6 +23,7 @@ use crate::widgets::card::{Tone, chip_ui};
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn runs_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    away::list_ui(ui, train, commands);
     if train.runs.is_empty() {
         sweep::list_ui(ui, train, commands);
         let text = "No runs yet. Each run gets a folder in the project with its settings, its \

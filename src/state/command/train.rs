@@ -58,6 +58,16 @@ pub enum TrainCommand {
     /// Makes the run in the form into a folder for another engine. Asks where to.
     MakeBundle,
 
+    /// Makes such a folder in the project and starts it where the form says.
+    RunOn,
+
+    /// Of a run elsewhere, by its bundle.
+    StopAway(PathBuf),
+    ImportAway(PathBuf),
+
+    /// Takes it off the list. Whatever runs there goes on.
+    ForgetAway(PathBuf),
+
     /// Takes the results of another engine back. Asks where they are.
     TakeResults,
     StopTakingBack,

@@ -3,6 +3,7 @@
 //! What a run computes: see `train`. What is drawn: see `panels::train`.
 
 pub mod asides;
+pub mod away;
 pub mod compare;
 pub mod curves;
 pub mod elsewhere;
@@ -35,6 +36,7 @@ use crate::train::record::round::Round;
 use super::command::{Command, TrainCommand};
 use super::slots::{Activity, ModelSlot};
 use asides::Asides;
+use away::{AwayRun, RunOnForm};
 use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
 use elsewhere::ElsewhereForm;
@@ -107,6 +109,15 @@ pub struct TrainState {
 
     /// Of the learning-rate finder.
     pub rates: RateState,
+
+    /// Where such a run is to be done.
+    pub run_on: RunOnForm,
+
+    /// Runs that were started elsewhere, the newest first.
+    pub away: Vec<AwayRun>,
+
+    /// The bundle of the one whose curves are shown.
+    pub away_selected: Option<std::path::PathBuf>,
 }
 
 /// What the left column shows.
@@ -170,6 +181,9 @@ impl Default for TrainState {
             elsewhere: ElsewhereForm::default(),
             sweep: SweepState::default(),
             rates: RateState::default(),
+            run_on: RunOnForm::default(),
+            away: Vec::new(),
+            away_selected: None,
         }
     }
 }
@@ -467,7 +481,17 @@ impl TrainState {
         self.close_what_lies_over();
     }
 
+    /// A run elsewhere comes to the front.
+    pub fn select_away(&mut self, bundle: std::path::PathBuf) {
+        self.selected = None;
+        self.compared.clear();
+        self.close_what_lies_over();
+        self.away_selected = Some(bundle);
+        self.results_in_front = true;
+    }
+
     fn close_what_lies_over(&mut self) {
+        self.away_selected = None;
         self.survey = SurveySlot::Closed;
         self.sweep.front = sweep::Front::Nothing;
         if !self.rates.is_searching() {
