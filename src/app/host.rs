@@ -21,6 +21,7 @@ pub enum Ask {
     Battles,
     TaskFile,
     EvaluationTable,
+    MapTable,
     Documents,
     Codebook,
     StudyTable,
@@ -181,7 +182,9 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::TaskFile => {
             dialog.set_title("Open a task file").add_filter("Task file", &["toml"]).pick_file()
         }
-        Ask::EvaluationTable | Ask::StudyTable => table_dialog("Open a table of texts"),
+        Ask::EvaluationTable | Ask::StudyTable | Ask::MapTable => {
+            table_dialog("Open a table of texts")
+        }
         Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog
             .set_title("Open a codebook")

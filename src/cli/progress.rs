@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::data::table::Reading;
 use crate::encoder::{Classified, Embedded, Scored};
 use crate::explore::subject::Looked;
+use crate::explore::vectors::worked::Worked;
 use crate::hub::cache::keep::Verifying;
 use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::{FileState, ItemState, QueueEvent};
@@ -191,6 +192,16 @@ impl Progress<Scored> for Bar {
 impl Progress<Looked> for Bar {
     fn emit(&self, Looked { done, total }: Looked) {
         self.count("Looking", done as u64, total as u64);
+    }
+
+    fn check(&self) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+impl Progress<Worked> for Bar {
+    fn emit(&self, Worked { stage, done, total }: Worked) {
+        self.count(stage.words(), done as u64, total as u64);
     }
 
     fn check(&self) -> Result<(), Cancelled> {

@@ -1,5 +1,7 @@
 //! Why a view cannot be given.
 
+use super::vectors;
+use crate::data::table::ImportError;
 use crate::encoder;
 use crate::jobs::Cancelled;
 use crate::llm;
@@ -60,6 +62,12 @@ pub enum Error {
     NoSuchState { layer: usize, count: usize },
 
     #[error(transparent)]
+    Table(ImportError),
+
+    #[error(transparent)]
+    Vectors(vectors::error::Error),
+
+    #[error(transparent)]
     Encoder(#[from] encoder::Error),
 
     #[error(transparent)]
@@ -75,6 +83,20 @@ pub enum Error {
 impl Error {
     /// Stop was pressed: no failure.
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Cancelled(_) | Self::Model(llm::Error::Cancelled(_)))
+        matches!(
+            self,
+            Self::Cancelled(_)
+                | Self::Model(llm::Error::Cancelled(_))
+                | Self::Encoder(encoder::Error::Cancelled(_))
+        )
+    }
+}
+
+impl From<vectors::error::Error> for Error {
+    fn from(error: vectors::error::Error) -> Self {
+        match error {
+            vectors::error::Error::Cancelled(stop) => Self::Cancelled(stop),
+            other => Self::Vectors(other),
+        }
     }
 }

@@ -21,3 +21,4 @@ pub mod subject;
 pub mod surprise;
 pub mod tokens;
 pub mod tree;
+pub mod vectors;

@@ -18,6 +18,7 @@ pub mod one_line;
 pub mod pipeline_bars;
 pub mod pixel_map;
 pub mod plot_numbers;
+pub mod point_map;
 pub mod progress_row;
 pub mod qr_code;
 pub mod range_plot;

@@ -51,6 +51,7 @@ use crate::evaluate;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
+use crate::map;
 use crate::playground_views;
 use crate::room;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
@@ -360,7 +361,7 @@ pub const LECTURES: [Named; 7] = [
 
 // Look inside
 
-pub const LOOK_INSIDE: [Named; 15] = [
+pub const LOOK_INSIDE: [Named; 20] = [
     ("no model", || inside(empty_state())),
     ("no text", || inside(loaded_state())),
     ("tokens with ids", tokens_with_ids),
@@ -380,6 +381,11 @@ pub const LOOK_INSIDE: [Named; 15] = [
         state.look_inside.selected = Some(7);
         state
     }),
+    ("no map of texts yet", map::empty),
+    ("a map of texts", || map::made(60)),
+    ("the nearest texts on a map", map::near_one),
+    ("clusters of texts", map::grouped),
+    ("a linear probe", map::probed),
 ];
 
 const LONG_TEXT: &str = "The library in the old tower opens at nine. ";

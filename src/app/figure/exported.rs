@@ -1,10 +1,15 @@
 //! What is written of a view of Look inside.
 
+use std::sync::Arc;
+
 use crate::explore::attention::AttentionView;
 use crate::explore::compare::TextComparison;
 use crate::explore::lens::LensView;
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
+use crate::explore::vectors::groups::Groups;
+use crate::explore::vectors::probe::Probed;
+use crate::state::look_inside::map::Mapped;
 
 /// What is exported.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +29,26 @@ pub enum Exported {
     },
     Lens(LensView),
     Compare(TextComparison),
+    Map(MapFigure),
+    Clusters {
+        mapped: Arc<Mapped>,
+        groups: Groups,
+    },
+    Probe(Probed),
+}
+
+/// A map as it is seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapFigure {
+    pub mapped: Arc<Mapped>,
+
+    /// Of each point, which of `legend` it is.
+    pub labels: Vec<Option<usize>>,
+    pub legend: Vec<String>,
+    pub groups: Option<Groups>,
+
+    /// `None`: all.
+    pub picked: Option<Vec<usize>>,
 }
 
 impl Exported {
@@ -36,6 +61,10 @@ impl Exported {
             Self::Attention { .. } => "attention",
             Self::Lens(_) => "lens",
             Self::Compare(_) => "compare",
+            Self::Map(MapFigure { picked: None, .. }) => "map",
+            Self::Map(_) => "selection",
+            Self::Clusters { .. } => "clusters",
+            Self::Probe(_) => "probe",
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod curves;
 pub mod exported;
 mod font;
+mod maps;
 mod sheet;
 pub mod sweep;
 pub mod table;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::exported::Exported;
+use super::maps;
 use crate::explore::attention::AttentionView;
 use crate::explore::compare::TextComparison;
 use crate::explore::lens::LensView;
@@ -13,20 +14,23 @@ use crate::explore::tokens::TokenView;
 const TOP: usize = 10;
 
 /// A table with a header.
-pub fn csv(exported: &Exported) -> String {
+pub fn csv(exported: &Exported) -> Vec<u8> {
     let rows = match exported {
         Exported::Tokens(view) => tokens(view),
         Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
         Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
         Exported::Lens(view) => lens(view),
         Exported::Compare(view) => compare(view),
+        Exported::Map(figure) => return maps::map_csv(figure),
+        Exported::Clusters { mapped, groups } => return maps::clusters_csv(mapped, groups),
+        Exported::Probe(probed) => return maps::probe_csv(probed),
     };
     let mut text = String::new();
     for row in rows {
         text.push_str(&row.join(","));
         text.push('\n');
     }
-    text
+    text.into_bytes()
 }
 
 /// A cell: with quotes where it needs them.

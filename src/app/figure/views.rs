@@ -7,7 +7,7 @@ use plotters::prelude::RGBColor;
 
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, table};
+use super::{font, maps, table};
 use crate::explore::attention::AttentionView;
 use crate::explore::lens::LensView;
 use crate::files;
@@ -38,7 +38,7 @@ pub fn export(exported: &Exported, title: &str, folder: &Path) -> io::Result<Pat
     std::fs::create_dir_all(folder)?;
     let sheet = sheet(exported, title);
     let path = |ending: &str| folder.join(format!("{}.{ending}", exported.name()));
-    files::write_atomic(&path("csv"), table::csv(exported).as_bytes())?;
+    files::write_atomic(&path("csv"), &table::csv(exported))?;
     files::write_atomic(&path("svg"), sheet.svg()?.as_bytes())?;
     files::write_atomic(&path("png"), &sheet.png()?)?;
     Ok(folder.to_owned())
@@ -84,6 +84,9 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             attention(&mut sheet, top, view, tokens, *head);
         }
         Exported::Lens(view) => lens(&mut sheet, top, view),
+        Exported::Map(figure) => maps::map(&mut sheet, top, figure),
+        Exported::Clusters { groups, .. } => maps::clusters(&mut sheet, top, groups),
+        Exported::Probe(probed) => maps::probe(&mut sheet, top, probed),
     }
     sheet
 }
@@ -211,6 +214,10 @@ mod tests {
     use crate::explore::predictions::Candidate;
     use crate::explore::surprise::SurpriseView;
 
+    fn text(exported: &Exported) -> String {
+        String::from_utf8(table::csv(exported)).unwrap()
+    }
+
     fn surprise() -> SurpriseView {
         let candidate = |id: u32, probability: f64| Candidate {
             id,
@@ -266,7 +273,7 @@ mod tests {
         font::use_bundled().unwrap();
         let svg = sheet(&exported, "").svg().unwrap();
         assert!(!svg.contains("tower") && svg.contains("____"));
-        assert!(table::csv(&exported).contains("\" tower\""));
+        assert!(text(&exported).contains("\" tower\""));
     }
 
     #[test]
@@ -282,7 +289,7 @@ mod tests {
         };
         let attention =
             Exported::Attention { view, ids: vec![1, 2], tokens: tokens.clone(), head: 0 };
-        assert!(table::csv(&attention).ends_with("1,0,1,2,\" b\",1,2,\" b\",0.75\n"));
+        assert!(text(&attention).ends_with("1,0,1,2,\" b\",1,2,\" b\",0.75\n"));
         assert!(sheet(&attention, "").svg().unwrap().contains("Layer 1, head 0"));
         let best = vec![Candidate { id: 3, token: "x".into(), logprob: -0.5, probability: 0.6 }];
         let lens = Exported::Lens(LensView {
@@ -293,7 +300,7 @@ mod tests {
             entropy: vec![vec![1.0]; 3],
             followed: None,
         });
-        assert_eq!(table::csv(&lens).lines().count(), 4);
+        assert_eq!(text(&lens).lines().count(), 4);
         let svg = sheet(&lens, "").svg().unwrap();
         assert!(svg.contains("layer 1") && svg.contains("output") && svg.contains("60 %"));
         assert_eq!(shortened("abcdefghijklmnopqrstuvwxyz", 0), "");

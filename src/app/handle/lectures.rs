@@ -226,6 +226,7 @@ fn scene_of(state: &AppState) -> Option<Scene> {
         // As many positions as a stage has room for.
         Look::Lens => View::Lens { text, last: look.lens.last.min(5) },
         Look::Compare => View::Adapter { text },
+        Look::Map => return None,
     };
     let path = card.source.path();
     let is_starter = resolve::resolve_model("starter").is_ok_and(|starter| starter == path);

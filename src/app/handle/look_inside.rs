@@ -1,8 +1,8 @@
 //! Look inside: what the view in front shows is computed, and nothing else.
 
+use super::map;
 use crate::app::figure::exported::Exported;
 use crate::app::tasks::compare_adapter::CompareAdapter;
-use crate::app::tasks::export_view::{ExportView, ViewToExport};
 use crate::app::tasks::measure_surprise::MeasureSurprise;
 use crate::app::tasks::read_lens::ReadLens;
 use crate::app::tasks::read_tokens::ReadTokens;
@@ -30,7 +30,12 @@ impl Workbench {
                 }
             }
             LookInsideCommand::Stop => self.stop_looking(),
-            LookInsideCommand::Export => self.export_view(),
+            LookInsideCommand::Export => {
+                if let Some(exported) = exported(&self.state.look_inside) {
+                    self.write_view(exported);
+                }
+            }
+            LookInsideCommand::Map(command) => self.handle_map(command),
         }
     }
 
@@ -71,20 +76,6 @@ impl Workbench {
         }
     }
 
-    /// A folder for each export: an older one is never written over.
-    fn export_view(&mut self) {
-        let Some(exported) = exported(&self.state.look_inside) else { return };
-        let Some(open) = &self.project else { return };
-        let exports = open.folder.join("exports");
-        let names = (1..).map(|number| exports.join(format!("{}-{number}", exported.name())));
-        let mut free = names.filter(|folder| !folder.exists());
-        let folder = free.next().expect("there is no end of numbers");
-        let model = self.state.model.ready().map(|card| card.identity.name.clone());
-        let question = self.state.look_inside.view.question();
-        let title = model.map_or_else(|| question.to_owned(), |name| format!("{question} {name}"));
-        self.start(ExportView, ViewToExport { exported, title, folder });
-    }
-
     /// Nobody waits for what belongs to an older question.
     fn drop_passes(&mut self) {
         self.tasks.drop_all::<MeasureSurprise>();
@@ -95,6 +86,7 @@ impl Workbench {
 
     /// Esc, or the button: what is computed stops.
     pub(super) fn stop_looking(&self) {
+        self.stop_mapping();
         self.tasks.stop::<ReadTokens>();
         self.tasks.stop::<MeasureSurprise>();
         self.tasks.stop::<WatchAttention>();
@@ -138,5 +130,6 @@ fn exported(look: &LookInsideState) -> Option<Exported> {
         }
         View::Lens => Exported::Lens(look.lens.view.ready()?.clone()),
         View::Compare => Exported::Compare(look.comparison.ready()?.clone()),
+        View::Map => map::exported(&look.map)?,
     })
 }

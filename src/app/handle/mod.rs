@@ -7,6 +7,7 @@ mod evaluate;
 mod hub;
 mod lectures;
 mod look_inside;
+mod map;
 mod mapping;
 mod models;
 mod opening;

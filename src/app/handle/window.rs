@@ -27,6 +27,7 @@ use crate::state::command::{
     AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
 };
 use crate::state::hub::ModelsTab;
+use crate::state::look_inside::view::View;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -131,6 +132,7 @@ impl Workbench {
             PanelId::Annotate => Ask::PromptsFile,
             PanelId::Evaluate if is_toml => Ask::TaskFile,
             PanelId::Evaluate => Ask::EvaluationTable,
+            PanelId::LookInside if self.state.look_inside.view == View::Map => Ask::MapTable,
             PanelId::Lectures => Ask::Lecture,
             PanelId::Train if is_toml => Ask::RunFile,
             PanelId::Train => Ask::TrainingData,
@@ -159,6 +161,7 @@ impl Workbench {
             Ask::Battles => self.rate_models(Some(path)),
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
+            Ask::MapTable => self.use_map_table(path),
             Ask::Codebook => self.use_codebook(path),
             Ask::StudyTable => self.use_study_table(path),
             Ask::StudyCodebook => self.use_study_codebook(path),

@@ -1,14 +1,19 @@
 //! `tuning-fork explore`: the numbers of "Look inside" without a window.
 
 mod attention;
+mod clusters;
 mod compare;
+mod constructs;
 mod lens;
+mod map;
 mod meaning;
+mod probe;
 mod rows;
 mod surprise;
 mod table;
 mod tokens;
 mod tree;
+mod vectors;
 
 use clap::{Args, Subcommand};
 
@@ -40,6 +45,18 @@ enum View {
     /// Texts as vectors of a layer or of an encoder: map, similarities, nearest neighbours
     Meaning(meaning::MeaningArgs),
 
+    /// The texts of a table as points: PCA or UMAP of their vectors, and the rows nearest to a sentence
+    Map(map::MapArgs),
+
+    /// The texts of a table in clusters, which are named by their words and compared with a column
+    Clusters(clusters::ClustersArgs),
+
+    /// How well a column can be predicted from the vectors of texts alone, by cross-validation
+    Probe(probe::ProbeArgs),
+
+    /// The items of a questionnaire by what they mean: constructs, and answers that they predict
+    Constructs(constructs::ConstructsArgs),
+
     /// A prompt and the ways in which it can go on
     Tree(tree::TreeArgs),
 }
@@ -52,6 +69,10 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         View::Lens(args) => lens::run(args),
         View::Attention(args) => attention::run(args),
         View::Meaning(args) => meaning::run(args),
+        View::Map(args) => map::run(args),
+        View::Clusters(args) => clusters::run(args),
+        View::Probe(args) => probe::run(args),
+        View::Constructs(args) => constructs::run(args),
         View::Tree(args) => tree::run(args),
     }
 }

@@ -5,6 +5,10 @@ mod compare;
 mod guess;
 mod heading;
 mod lens;
+mod map;
+mod map_controls;
+mod map_lists;
+mod map_parts;
 mod page;
 mod place;
 mod surprise;
@@ -50,10 +54,22 @@ pub fn look_inside_panel_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    if look.view == View::Map {
+        let height = ui.available_height();
+        scrolled_ui(ui, "map of texts", |ui| {
+            let page = Page { top: ui.cursor().top(), height };
+            // First, as the other views have the text first: an encoder needs no model in memory.
+            map::setup_ui(ui, &mut look.map, around, commands);
+            ui.add_space(theme::GAP_SMALL);
+            views_ui(ui, look);
+            map::map_ui(ui, &mut look.map, page, commands);
+        });
+        return;
+    }
     let model = match around.model {
         ModelSlot::Ready(model) => model,
         slot => {
-            no_model_ui(ui, slot, commands);
+            no_model_ui(ui, slot, look, commands);
             return;
         }
     };
@@ -73,7 +89,14 @@ pub fn look_inside_panel_ui(
     look.reveals = false;
 }
 
-fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
+fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, look: &mut LookInsideState, commands: &mut Commands) {
+    let about =
+        "An encoder, which need not be loaded, lays out the texts of a table by what they mean";
+    let map = ActionButton::quiet("Map the texts of a table").icon(icons::LOOK);
+    if ui.add(map).on_hover_text(about).clicked() {
+        look.view = View::Map;
+    }
+    ui.add_space(theme::GAP_SMALL);
     let words = NoModel {
         icon: icons::LOOK,
         title: "Look inside a model",
@@ -227,5 +250,6 @@ fn view_ui(
         View::Attention => attention::attention_ui(ui, look, model, page),
         View::Lens => lens::lens_ui(ui, look, page),
         View::Compare => compare::compare_ui(ui, look, adapter, page, commands),
+        View::Map => {} // has a page of its own
     }
 }

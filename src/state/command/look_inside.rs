@@ -11,4 +11,31 @@ pub enum LookInsideCommand {
 
     /// Writes the view in front as PNG, SVG and CSV into the project.
     Export,
+
+    /// Of the texts of a table.
+    Map(MapCommand),
+}
+
+/// What the map is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MapCommand {
+    ChooseTable,
+
+    /// Reads the texts and lays them out.
+    Make,
+
+    /// The texts nearest to this one.
+    NearPoint(usize),
+
+    /// The texts nearest to the sentence that is typed.
+    NearSentence,
+
+    /// Finds clusters.
+    Group,
+
+    /// Predicts a column.
+    Probe,
+
+    /// Writes what was drawn around as a table into the project.
+    SavePicked,
 }

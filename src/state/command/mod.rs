@@ -18,7 +18,7 @@ pub use annotate::AnnotateCommand;
 pub use codes::CodesCommand;
 pub use evaluate::EvaluateCommand;
 pub use lectures::LecturesCommand;
-pub use look_inside::LookInsideCommand;
+pub use look_inside::{LookInsideCommand, MapCommand};
 pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
 pub use playground::PlaygroundCommand;
@@ -74,6 +74,12 @@ impl From<ModelsCommand> for Command {
 impl From<PlaygroundCommand> for Command {
     fn from(command: PlaygroundCommand) -> Self {
         Self::Playground(command)
+    }
+}
+
+impl From<MapCommand> for Command {
+    fn from(command: MapCommand) -> Self {
+        Self::LookInside(LookInsideCommand::Map(command))
     }
 }
 

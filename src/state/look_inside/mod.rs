@@ -3,6 +3,7 @@
 pub mod guess;
 pub mod heads;
 pub mod lens;
+pub mod map;
 pub mod reading;
 pub mod slot;
 pub mod subject;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use self::guess::Guess;
 use self::heads::Heads;
 use self::lens::Lens;
+use self::map::MapState;
 use self::reading::Reading;
 use self::slot::Slot;
 use self::subject::{Form, PassRequest, Question, Subject};
@@ -82,6 +84,9 @@ pub struct LookInsideState {
     /// With the adapter against the base model.
     pub comparison: Slot<TextComparison>,
     has_adapter: bool,
+
+    /// The texts of a table.
+    pub map: MapState,
 }
 
 impl LookInsideState {
@@ -168,6 +173,9 @@ impl LookInsideState {
 
     /// Closes what is in front of the panel. False: there is nothing.
     pub fn close_topmost(&mut self) -> bool {
+        if self.view == View::Map {
+            return self.map.close_topmost();
+        }
         self.selected.take().is_some()
     }
 
@@ -184,6 +192,9 @@ impl LookInsideState {
 
     /// Whether something has to be computed for the view in front.
     pub fn is_due(&self) -> bool {
+        if self.view == View::Map {
+            return false; // its own button starts it
+        }
         let pass_is_due = match (self.tokens.ready(), self.view.pass()) {
             (None, _) | (_, None) => false,
             (Some(_), Some(Pass::Surprise)) => self.surprise.is_empty(),
@@ -249,6 +260,7 @@ impl LookInsideState {
             View::Attention => self.attention.ready().is_some(),
             View::Lens => self.lens.view.ready().is_some(),
             View::Compare => self.comparison.ready().is_some(),
+            View::Map => self.map.has_part(),
         }
     }
 
@@ -258,6 +270,7 @@ impl LookInsideState {
             || self.attention.is_running()
             || self.lens.view.is_running()
             || self.comparison.is_running()
+            || self.map.is_running()
     }
 }
 

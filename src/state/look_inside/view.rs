@@ -10,6 +10,7 @@ pub enum View {
     Attention,
     Lens,
     Compare,
+    Map,
 }
 
 /// What is run to show a view, beside splitting the text.
@@ -22,8 +23,15 @@ pub enum Pass {
 }
 
 impl View {
-    pub const ALL: [Self; 6] =
-        [Self::Tokens, Self::Surprise, Self::Guess, Self::Attention, Self::Lens, Self::Compare];
+    pub const ALL: [Self; 7] = [
+        Self::Tokens,
+        Self::Surprise,
+        Self::Guess,
+        Self::Attention,
+        Self::Lens,
+        Self::Compare,
+        Self::Map,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -33,6 +41,7 @@ impl View {
             Self::Attention => "Attention",
             Self::Lens => "Logit lens",
             Self::Compare => "Base and adapter",
+            Self::Map => "Map of texts",
         }
     }
 
@@ -45,6 +54,7 @@ impl View {
             Self::Attention => "Where does the model look?",
             Self::Lens => "When does the model know what comes next?",
             Self::Compare => "What did the adapter change?",
+            Self::Map => "Which texts mean the same?",
         }
     }
 
@@ -76,13 +86,17 @@ impl View {
                 "The same text, read by the base model and with the adapter over it: where the \
                  colour is strong, training moved the model."
             }
+            Self::Map => {
+                "Each point is a text of the table. The model turns a text into a list of numbers, \
+                 and texts with similar numbers lie near to each other."
+            }
         }
     }
 
     /// `None`: its tokens are enough.
     pub fn pass(self) -> Option<Pass> {
         match self {
-            Self::Tokens => None,
+            Self::Tokens | Self::Map => None,
             Self::Surprise | Self::Guess => Some(Pass::Surprise),
             Self::Attention => Some(Pass::Attention),
             Self::Lens => Some(Pass::Lens),

@@ -1,0 +1,50 @@
+//! How far the work on vectors is.
+
+use crate::jobs::{Cancelled, Progress};
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    ReadingTable,
+    Embedding,
+    Components,
+    Neighbours,
+    Layout,
+    Clusters,
+    Probe,
+}
+
+impl Stage {
+    /// As a person reads it while it goes on.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ReadingTable => "Reading the table",
+            Self::Embedding => "Computing vectors",
+            Self::Components => "Finding principal components",
+            Self::Neighbours => "Finding nearest neighbours",
+            Self::Layout => "Laying out the map",
+            Self::Clusters => "Finding clusters",
+            Self::Probe => "Training on the folds",
+        }
+    }
+}
+
+/// `done` of `total` parts of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worked {
+    pub stage: Stage,
+    pub done: usize,
+    pub total: usize,
+}
+
+/// Reports, and fails once nobody waits any more.
+pub fn reached(
+    progress: &dyn Progress<Worked>,
+    stage: Stage,
+    done: usize,
+    total: usize,
+) -> Result<(), Cancelled> {
+    progress.check()?;
+    progress.emit(Worked { stage, done, total });
+    Ok(())
+}
