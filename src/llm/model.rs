@@ -606,3 +606,7 @@ fn hash(paths: &[std::path::PathBuf], progress: &dyn Progress<LoadEvent>) -> Res
         }
     }
 }
+
+#[cfg(test)]
+#[path = "packed_tests.rs"]
+mod packed_tests;

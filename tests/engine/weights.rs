@@ -232,7 +232,7 @@ fn settings_of_other_families_are_refused_by_their_names() {
         ("is_causal", json!(false)),
         ("clip_qkv", json!(6.0)),
         ("num_local_experts", json!(8)),
-        ("quantization_config", json!({ "quant_method": "gptq", "bits": 4 })),
+        ("quantization_config", json!({ "quant_method": "bitsandbytes", "load_in_4bit": true })),
         ("rope_scaling", json!({ "type": "spiral", "factor": 2.0 })),
         ("hidden_act", json!("mish")),
     ] {

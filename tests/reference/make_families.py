@@ -25,6 +25,8 @@ SIZES = dict(
 )
 EPS = 2e-3  # so that another family's would show
 EAGER = dict(attn_implementation="eager", experts_implementation="eager")
+# transformers 5.23 adds the bias of Falcon's alibi twice where attention is eager, and once in its usual attention.
+USUAL = dict(EAGER, attn_implementation="sdpa")
 
 
 def rope(kind="default", theta=10000.0, **more):
@@ -60,7 +62,7 @@ CASES = {
     "phi4_mini": ("phi3", dict(num_attention_heads=2, tie_word_embeddings=True, original_max_position_embeddings=10, rope_parameters=rope(
         "longrope", short_factor=[1.0, 1.3, 1.9], long_factor=[2.0, 4.5, 9.0], partial_rotary_factor=0.75))),
     "stablelm": ("stablelm", dict(use_qkv_bias=True, layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
-    "stablelm_head_norms": ("stablelm", dict(qk_layernorm=True, use_parallel_residual=True)),
+    "stablelm_head_norms": ("stablelm", dict(qk_layernorm=True, use_parallel_residual=True, rope_parameters=rope(partial_rotary_factor=0.5))),
     "ministral3": ("ministral3", dict(head_dim=6, sliding_window=7, rope_parameters=dict(
         YARN, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3))),
     "granite": ("granite", dict(attention_multiplier=0.2, embedding_multiplier=3.0, residual_multiplier=0.6,
@@ -155,12 +157,13 @@ def make(folder, seed, family, settings):
         build, read = Mistral4ForCausalLM._from_config, Mistral4ForCausalLM.from_pretrained
     else:
         build, read = AutoModelForCausalLM.from_config, AutoModelForCausalLM.from_pretrained
-    model = build(config, dtype=torch.float32, **EAGER).eval()
+    ways = USUAL if settings.get("alibi") else EAGER
+    model = build(config, dtype=torch.float32, **ways).eval()
     enliven(model)
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    model = read(folder, dtype=torch.float32, **EAGER).eval()
+    model = read(folder, dtype=torch.float32, **ways).eval()
     ids = torch.randint(3, settings["vocab_size"], (2, 14), generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         out = model(input_ids=ids, output_hidden_states=True)

@@ -55,7 +55,7 @@ pub struct Found {
     /// Python code of its own comes with it.
     pub has_code: bool,
 
-    /// `gptq`, `awq`, …: weights packed in a way that only other programs unpack.
+    /// `gptq`, `awq`, …: by which method another library has packed its weights.
     pub packing: Option<String>,
 
     /// What it was quantised from: `owner/name`.

@@ -61,7 +61,6 @@ const FOREIGN: &[&str] = &[
     "num_experts",
     "num_local_experts",
     "n_routed_experts",
-    "quantization_config",
 ];
 
 impl<'a> Keys<'a> {

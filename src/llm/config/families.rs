@@ -13,6 +13,7 @@ use super::plain::Shape;
 use super::{Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use super::{gemma4, latent, like_llama, mixtures, older, recurrent};
 use crate::llm::error::Error;
+use crate::llm::files::packed::{self, quantization};
 
 /// Reads a decoder's description. `path` is for error messages.
 pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
@@ -77,7 +78,9 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
             Some(text) if text.get("text_config").is_none() => from_json(text, path),
             _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
+        "bloom" => older::bloom(keys),
         "falcon" => older::falcon(keys),
+        "phimoe" => mixtures::phimoe(keys),
         "gpt_neox" => older::gpt_neox(keys),
         "gptj" => older::gptj(keys),
         "opt" => older::opt(keys),
@@ -90,23 +93,22 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
 
 /// Weights that another library has packed: GPTQ, AWQ, bitsandbytes, …
 fn refuse_quantised(keys: Keys<'_>) -> Result<(), Error> {
-    let inner = keys.get("text_config").unwrap_or(&Value::Null);
-    let settings = [keys.json, inner].into_iter().find_map(|json| {
-        let names = ["quantization_config", "compression_config"];
-        names.iter().find_map(|name| json.get(*name)).filter(|value| value.is_object())
-    });
-    let Some(settings) = settings else { return Ok(()) };
+    let Some(settings) = quantization(keys.json) else { return Ok(()) };
     if settings.get("quant_method").and_then(Value::as_str) == Some("mxfp4") {
         return Ok(()); // whoever reads the tensors knows it
     }
+    let why = match packed::method(settings) {
+        Ok(_) => return Ok(()),
+        Err(why) => why.map(|why| format!(" ({why})")).unwrap_or_default(),
+    };
     let on = |key: &str| settings.get(key).and_then(Value::as_bool) == Some(true);
     let bits = ["bits", "w_bit", "num_bits"].iter().find_map(|key| settings.get(*key)?.as_u64());
     let bits = bits.or_else(|| on("load_in_4bit").then_some(4));
     let bits = bits.or_else(|| on("load_in_8bit").then_some(8));
     let method = settings.get("quant_method").and_then(Value::as_str).unwrap_or("a method unsaid");
     let found = match bits {
-        Some(bits) => format!("{method}, {bits} bits"),
-        None => method.to_owned(),
+        Some(bits) => format!("{method}, {bits} bits{why}"),
+        None => format!("{method}{why}"),
     };
     let expected = "weights packed like this are not computed; open a GGUF file of this model (on the \
                     Hub mostly in a repository whose name ends in -GGUF), or the folder that it was \

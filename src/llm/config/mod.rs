@@ -33,6 +33,7 @@ use super::kernels::Alibi;
 /// `model_type` of every family that can be run.
 pub const SUPPORTED: &[&str] = &[
     "apertus",
+    "bloom",
     "cohere2",
     "deepseek_v2",
     "ernie4_5",
@@ -64,6 +65,7 @@ pub const SUPPORTED: &[&str] = &[
     "olmoe",
     "opt",
     "phi3",
+    "phimoe",
     "qwen2",
     "qwen2_moe",
     "qwen3",
@@ -81,7 +83,7 @@ pub const SUPPORTED: &[&str] = &[
 pub const WITH_MORE_SENSES: &[&str] = &["gemma3", "gemma4", "mistral3", "qwen3_5", "qwen3_5_moe"];
 
 /// How weights can be packed and are unpacked all the same, by `quant_method`.
-pub const UNPACKED: &[&str] = &["mxfp4"];
+pub const UNPACKED: &[&str] = &["mxfp4", "fp8", "fbgemm_fp8", "gptq", "awq"];
 
 /// `general.architecture` of every GGUF file that can be run.
 pub const GGUF_ARCHITECTURES: &[&str] = &[
@@ -492,10 +494,15 @@ impl Config {
         switches.filter(|switch| length > *switch).count()
     }
 
+    /// Whether the same positions turn by the same angles in texts of these two lengths.
+    pub fn turns_alike(&self, one: usize, other: usize) -> bool {
+        self.ropes.iter().all(|rope| rope.turns_alike(one, other))
+    }
+
     /// What one token takes in the KV cache, in bytes, for weights that are mostly stored as
     /// `precision`: packed ones come with 16-bit keys and values, see `Model::new_cache`.
     pub fn cache_bytes_per_token(&self, precision: &str) -> u64 {
-        let is_dense = matches!(precision, "F32" | "F16" | "BF16");
+        let is_dense = matches!(precision, "F32" | "F16" | "BF16" | "F8_E4M3");
         let value = if is_dense { size_of::<f32>() } else { size_of::<half::f16>() };
         let heads = self.layers.iter().filter(|layer| layer.keys_of.is_none() && !layer.recurrent);
         let heads = heads.map(|layer| layer.own_heads.unwrap_or((self.kv_heads, self.head_dim)));

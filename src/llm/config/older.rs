@@ -99,7 +99,6 @@ pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
     })
 }
 
-#[expect(dead_code, reason = "its numbers were not compared with transformers' yet")]
 pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
     let keys = keys.called(&[
         ("hidden_size", "n_embed"),
@@ -127,6 +126,8 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
     }
     let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
     Ok(Config {
+        // Whatever else the file says.
+        mlp_width: 4 * config.width,
         activation: super::Activation::GeluTanh,
         alibi: Some(Alibi { heads: config.heads, rounded: false }),
         embedding_norm: true,
@@ -170,7 +171,8 @@ pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
         (false, _) => NormPlacement::Before,
     };
     if keys.flag("alibi", false)? {
-        return Err(keys.refuse("alibi", "only Falcon with rotary positions is computed here"));
+        config.alibi = Some(Alibi { heads: config.heads, rounded: true });
+        config = without_rope(config);
     }
     let bias = keys.flag("bias", false)?;
     Ok(Config {
@@ -239,11 +241,6 @@ pub(super) fn stablelm(keys: Keys<'_>) -> Result<Config, Error> {
     let config = base(keys, defaults)?;
     let parallel = keys.flag("use_parallel_residual", false)?;
     let by_head = keys.flag("qk_layernorm", false)?;
-    if by_head {
-        // As far as it was written, its numbers are not transformers' yet.
-        let expected = "only models without norms of queries and keys are computed here";
-        return Err(keys.refuse("qk_layernorm", expected));
-    }
     Ok(Config {
         activation: keys.activation("hidden_act", "silu")?,
         norm: NormKind::Layer,

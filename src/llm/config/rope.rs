@@ -253,6 +253,15 @@ impl Rope {
         RopeTable { pairs, neighbours: self.neighbours, cos, sin, query_scales }
     }
 
+    /// See [`super::Config::turns_alike`].
+    pub(super) fn turns_alike(&self, one: usize, other: usize) -> bool {
+        match self.beyond {
+            Beyond::Nothing => true,
+            Beyond::Long { trained, .. } => (one > trained) == (other > trained),
+            Beyond::Dynamic { trained, .. } => one == other || one.max(other) <= trained,
+        }
+    }
+
     /// The longest text whose keys are of no use in a longer one.
     pub fn switches_after(&self) -> Option<usize> {
         match self.beyond {

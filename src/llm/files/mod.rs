@@ -8,6 +8,7 @@ pub(crate) mod gguf_tensors;
 mod gguf_value;
 pub mod mapped;
 mod mxfp4;
+pub(crate) mod packed;
 pub(crate) mod quantize;
 pub(crate) mod raw_tensor;
 pub(crate) mod safetensors_files;

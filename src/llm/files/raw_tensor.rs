@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use super::packed::Packed;
 use super::{mxfp4, trits};
 use crate::llm::error::Error;
 use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
@@ -28,6 +29,9 @@ pub(crate) struct RawTensor {
 
     /// The bytes are `TQ1_0`'s, of which `unpack` makes `kind`.
     pub trits: bool,
+
+    /// The bytes are packed in another way: as above.
+    pub packed: Option<Packed>,
 }
 
 /// Where a matrix is in a tensor of all experts: (experts, rows, inputs), or (experts, inputs, rows)
@@ -52,7 +56,8 @@ impl RawTensor {
         shape: Vec<usize>,
         bytes: Bytes,
     ) -> Self {
-        Self { name, beside: Vec::new(), path, kind, shape, bytes, scales: None, trits: false }
+        let (scales, packed) = (None, None);
+        Self { name, beside: Vec::new(), path, kind, shape, bytes, scales, trits: false, packed }
     }
 
     pub fn expect_shape(&self, expected: &[usize]) -> Result<(), Error> {
@@ -171,6 +176,15 @@ impl RawTensor {
             self.scales = Some(change(self, scales)?);
         }
         Ok(())
+    }
+
+    /// Makes of what another library has packed its own kind; `F32` where that is asked for.
+    pub fn unpack_whole(&mut self, is_widened: bool) {
+        let (Some(packed), [rows, cols]) = (self.packed.take(), &self.shape[..]) else { return };
+        if is_widened && self.kind.is_dense() {
+            self.kind = GgmlType::F32;
+        }
+        self.bytes = packed.unpacked(self.bytes.as_slice(), [*rows, *cols], self.kind);
     }
 
     /// Makes of types that have no kernel what they are kept as.

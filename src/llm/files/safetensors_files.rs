@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::mapped::Mapped;
 use super::mxfp4;
+use super::packed::{self, Floats, Groups, Kind, Method, Order, Packed, Whole};
 use super::raw_tensor::RawTensor;
 use crate::files;
 use crate::llm::error::Error;
@@ -19,6 +20,9 @@ pub(crate) struct SafetensorsFiles {
     folder: PathBuf,
     files: Vec<(PathBuf, Mapped)>,
     tensors: BTreeMap<String, Place>,
+
+    /// How its weights are packed, where they are and it is known here.
+    method: Option<Method>,
 }
 
 struct Place {
@@ -78,7 +82,9 @@ impl SafetensorsFiles {
             }
             files.push((path, map));
         }
-        Ok(Self { folder: folder.to_owned(), files, tensors })
+        let settings = config(folder).and_then(|config| packed::quantization(&config).cloned());
+        let method = settings.and_then(|settings| packed::method(&settings).ok());
+        Ok(Self { folder: folder.to_owned(), files, tensors, method })
     }
 
     /// The name that the files have for a tensor of transformers.
@@ -90,11 +96,26 @@ impl SafetensorsFiles {
         self.tensors.keys()
     }
 
-    /// Type, number of elements and bytes of every tensor, for a model's facts.
-    pub fn summary(&self) -> impl Iterator<Item = (Dtype, u64, u64)> {
-        self.tensors.values().map(|place| {
-            let elements = place.shape.iter().map(|dim| *dim as u64).product();
-            (place.dtype, elements, place.range.len() as u64)
+    /// Type, number of elements and bytes of every tensor, for a model's facts. Of packed weights the
+    /// elements are the weights, and what lies beside them is none.
+    pub fn summary(&self) -> impl Iterator<Item = (String, u64, u64)> {
+        self.tensors.iter().map(|(name, place)| {
+            let elements: u64 = place.shape.iter().map(|dim| *dim as u64).product();
+            let bytes = place.range.len() as u64;
+            let whole = match self.method {
+                Some(Method::Gptq { bits, .. }) => Some((format!("GPTQ, {bits} bits"), bits)),
+                Some(Method::Awq { .. }) => Some(("AWQ, 4 bits".to_owned(), 4)),
+                Some(Method::Fp8 { .. }) | None => None,
+            };
+            match whole {
+                Some((label, bits)) if name.ends_with(".qweight") => {
+                    (label, elements * 32 / u64::from(bits), bytes)
+                }
+                Some(_) if name.ends_with(".qzeros") || name.ends_with(".g_idx") => {
+                    (format!("{:?}", place.dtype), 0, bytes)
+                }
+                _ => (format!("{:?}", place.dtype), elements, bytes),
+            }
         })
     }
 
@@ -154,6 +175,9 @@ impl SafetensorsFiles {
             if self.is_mxfp4(name) {
                 return self.find_mxfp4(name);
             }
+            if let Some(whole) = self.find_whole(name) {
+                return whole;
+            }
             let names = vec![name.to_owned()];
             return Err(Error::MissingTensors { path: self.folder.clone(), names });
         };
@@ -162,6 +186,7 @@ impl SafetensorsFiles {
             Dtype::F32 => GgmlType::F32,
             Dtype::F16 => GgmlType::F16,
             Dtype::BF16 => GgmlType::BF16,
+            Dtype::F8_E4M3 => return self.find_fp8(stored_name, place),
             other => {
                 let types = format!("{other:?} ({name})");
                 return Err(Error::TensorTypes { path: path.clone(), types });
@@ -174,13 +199,165 @@ impl SafetensorsFiles {
         let (name, path) = (stored_name.clone(), path.clone());
         Ok(RawTensor::new(name, path, kind, shape, bytes))
     }
+
+    /// The bytes of a tensor of this type and shape.
+    fn bytes_of(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Bytes, Error> {
+        let (place, bytes) = self.stored(name)?;
+        let path = self.files[place.file].0.clone();
+        if place.dtype != dtype {
+            let types = format!("{:?} ({name})", place.dtype);
+            return Err(Error::TensorTypes { path, types });
+        }
+        if place.shape != shape {
+            let (name, found, expected) = (name.to_owned(), place.shape.clone(), shape.to_vec());
+            return Err(Error::Shape { path, name, found, expected });
+        }
+        Ok(bytes)
+    }
+
+    fn stored(&self, name: &str) -> Result<(&Place, Bytes), Error> {
+        let Some(place) = self.tensors.get(name) else {
+            let names = vec![name.to_owned()];
+            return Err(Error::MissingTensors { path: self.folder.clone(), names });
+        };
+        let (path, map) = &self.files[place.file];
+        let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
+        Ok((place, bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?))
+    }
+
+    fn floats(&self, name: &str) -> Result<(Floats, &[usize]), Error> {
+        let (place, bytes) = self.stored(name)?;
+        let kind = match place.dtype {
+            Dtype::F32 => Kind::F32,
+            Dtype::F16 => Kind::F16,
+            Dtype::BF16 => Kind::Bf16,
+            Dtype::U8 | Dtype::F8_E8M0 => Kind::Exponent,
+            other => {
+                let types = format!("{other:?} ({name})");
+                return Err(Error::TensorTypes { path: self.files[place.file].0.clone(), types });
+            }
+        };
+        Ok((Floats { bytes, kind }, &place.shape))
+    }
+
+    /// A matrix of FP8 with the scales beside it.
+    fn find_fp8(&self, name: &str, place: &Place) -> Result<RawTensor, Error> {
+        let path = self.files[place.file].0.clone();
+        let refuse = |problem: String| Err(Error::not_a_model(&path, problem));
+        let endings = ["_scale_inv", "_scale"].map(|ending| format!("{name}{ending}"));
+        let Some(scale_name) = endings.iter().find(|name| self.tensors.contains_key(*name)) else {
+            let names = vec![endings[0].clone()];
+            return Err(Error::MissingTensors { path: self.folder.clone(), names });
+        };
+        let (scales, found) = self.floats(scale_name)?;
+        let (&[rows, cols], grid) = (&place.shape[..], found) else {
+            return refuse(format!(
+                "the tensor {name} has FP8 numbers in the shape {:?}; a matrix was expected",
+                place.shape
+            ));
+        };
+        let grid = match *grid {
+            [] => [1, 1],
+            [count] => [count, 1],
+            [rows, cols] => [rows, cols],
+            _ => [0, 0],
+        };
+        let of_config = match self.method {
+            Some(Method::Fp8 { block }) => block,
+            _ => None,
+        };
+        let fits = |block: &[usize; 2]| [rows.div_ceil(block[0]), cols.div_ceil(block[1])] == grid;
+        let divided = || {
+            let fits = grid.iter().all(|count| *count > 0)
+                && rows.is_multiple_of(grid[0])
+                && cols.is_multiple_of(grid[1]);
+            fits.then(|| [rows / grid[0], cols / grid[1]]).filter(|block| !block.contains(&0))
+        };
+        let Some(block) = of_config.filter(fits).or_else(divided) else {
+            return refuse(format!(
+                "the tensor {scale_name} has the shape {found:?}, which is no grid over the {rows} × {cols} \
+                 numbers of {name}"
+            ));
+        };
+        let bytes = self.bytes_of(name, Dtype::F8_E4M3, &place.shape)?;
+        let packed = Packed::Fp8 { scales, grid, block };
+        let (kind, shape) = (packed.kind(cols), place.shape.clone());
+        let raw = RawTensor::new(name.to_owned(), path, kind, shape, bytes);
+        Ok(RawTensor { packed: Some(packed), ..raw })
+    }
+
+    /// A matrix of whole numbers, by GPTQ or AWQ. `None`: it is not there as such.
+    fn find_whole(&self, name: &str) -> Option<Result<RawTensor, Error>> {
+        let (order, bits, group, adds_one) = match self.method? {
+            Method::Gptq { bits, group, adds_one } => (Order::Inputs, bits, group, adds_one),
+            Method::Awq { group } => (Order::OutputsInterleaved, 4, group, false),
+            Method::Fp8 { .. } => return None,
+        };
+        let module = name.strip_suffix(".weight")?;
+        let (stored_name, place) = self.place(&format!("{module}.qweight"))?;
+        Some(self.whole((stored_name, place), (order, bits), group, adds_one))
+    }
+
+    fn whole(
+        &self,
+        (name, place): (&String, &Place),
+        (order, bits): (Order, u32),
+        group: Option<usize>,
+        adds_one: bool,
+    ) -> Result<RawTensor, Error> {
+        let path = self.files[place.file].0.clone();
+        let refuse = |problem: String| Err(Error::not_a_model(&path, problem));
+        let per_word = (32 / bits) as usize;
+        let &[rows, cols] = &place.shape[..] else {
+            return refuse(format!("the tensor {name} has the shape {:?}", place.shape));
+        };
+        let [outputs, inputs] = match order {
+            Order::Inputs => [cols, rows * per_word],
+            Order::OutputsInterleaved => [cols * per_word, rows],
+        };
+        let run = group.unwrap_or(inputs).max(1);
+        let groups = inputs.div_ceil(run);
+        if inputs == 0 || !outputs.is_multiple_of(per_word) {
+            return refuse(format!("the tensor {name} is of {outputs} × {inputs} weights"));
+        }
+        let bytes = self.bytes_of(name, Dtype::I32, &place.shape)?;
+        let module = name.strip_suffix("qweight").unwrap_or(name);
+        let beside = |ending: &str| format!("{module}{ending}");
+        let zeros = self.bytes_of(&beside("qzeros"), Dtype::I32, &[groups, outputs / per_word])?;
+        let (scales, shape) = self.floats(&beside("scales"))?;
+        if shape != [groups, outputs] || scales.kind == Kind::Exponent {
+            let (found, expected) = (shape.to_vec(), vec![groups, outputs]);
+            return Err(Error::Shape { path, name: beside("scales"), found, expected });
+        }
+        let mut listed = Groups::Runs(run);
+        if order == Order::Inputs && self.tensors.contains_key(&beside("g_idx")) {
+            let of_inputs = self.bytes_of(&beside("g_idx"), Dtype::I32, &[inputs])?;
+            let of_inputs = of_inputs.as_slice().as_chunks::<4>().0.iter();
+            let of_inputs: Vec<u32> = of_inputs.map(|group| u32::from_le_bytes(*group)).collect();
+            if let Some(group) = of_inputs.iter().find(|group| **group as usize >= groups) {
+                return refuse(format!(
+                    "the tensor {} names the group {group}, of {groups}",
+                    beside("g_idx")
+                ));
+            }
+            listed = Groups::listed(of_inputs, run);
+        }
+        let whole = Whole { order, bits, zeros, adds_one, scales, groups: listed };
+        let packed = Packed::Whole(whole);
+        let (kind, shape) = (packed.kind(inputs), vec![outputs, inputs]);
+        let raw = RawTensor::new(name.clone(), path, kind, shape, bytes);
+        Ok(RawTensor { packed: Some(packed), ..raw })
+    }
 }
 
 /// `transformers_weights` of `config.json`: the file to read in place of the usual ones.
 fn named_in_config(folder: &Path) -> Option<String> {
+    Some(config(folder)?.get("transformers_weights")?.as_str()?.to_owned())
+}
+
+fn config(folder: &Path) -> Option<Value> {
     let text = std::fs::read_to_string(folder.join(CONFIG)).ok()?; // who reads it first says why not
-    let json: Value = serde_json::from_str(&text).ok()?;
-    Some(json.get("transformers_weights")?.as_str()?.to_owned())
+    serde_json::from_str(&text).ok()
 }
 
 /// The files that an index names.

@@ -137,6 +137,16 @@ impl WeightSource {
             "v.",
             "mm.",
         ];
+        const BESIDE: [&str; 8] = [
+            ".qzeros",
+            ".scales",
+            ".g_idx",
+            ".weight_scale_inv",
+            ".weight_scale",
+            ".input_scale",
+            ".activation_scale",
+            ".input_scale_ub",
+        ];
         let known = |name: &String| {
             let inner = name.strip_prefix("model.").unwrap_or(name);
             name == SCORE
@@ -151,10 +161,16 @@ impl WeightSource {
             }
             Self::Safetensors(files) => files.names().cloned().collect(),
         };
-        // MXFP4's scales are used with their blocks.
+        // MXFP4's scales are used with their blocks, and what lies beside packed numbers with those.
         let is_scales = |name: &String| {
-            name.strip_suffix("_scales")
-                .is_some_and(|name| used.contains(&format!("{name}_blocks")))
+            let of_blocks = name.strip_suffix("_scales").map(|name| format!("{name}_blocks"));
+            let beside = BESIDE.iter().find_map(|ending| name.strip_suffix(ending));
+            of_blocks.is_some_and(|name| used.contains(&name))
+                || beside.is_some_and(|module| {
+                    ["weight", "qweight"]
+                        .iter()
+                        .any(|own| used.contains(&format!("{module}.{own}")))
+                })
         };
         let unused = |name: &String| !used.contains(name) && !known(name) && !is_scales(name);
         names.into_iter().filter(unused).collect()
@@ -167,6 +183,7 @@ impl WeightSource {
         let stored = raw.bytes.clone();
         let transposed = self.is_transposed(request);
         raw.expect_shape(&request.stored_shape(transposed))?;
+        raw.unpack_whole(keep != Weights::AsStored);
         if let Some(part) = request.expert {
             raw.take_expert(part.index)?;
         }
@@ -214,6 +231,7 @@ fn guesses_ahead(file: &GgufFile, name: &str) -> bool {
 impl TensorSource for WeightSource {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let mut raw = self.find(name)?;
+        raw.unpack_whole(true);
         raw.expect_values(shape)?;
         raw.unpack();
         raw.refuse_broken_numbers()?;

@@ -325,7 +325,7 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
     let (mut parameter_count, mut bytes) = (0, 0);
     if let WeightSource::Safetensors(files) = weights {
         for (dtype, elements, size) in files.summary() {
-            *counts.entry(format!("{dtype:?}")).or_default() += elements;
+            *counts.entry(dtype).or_default() += elements;
             parameter_count += elements;
             bytes += size;
         }

@@ -145,8 +145,8 @@ mod tests {
         let custom = Found { has_code: true, ..row("mamba2") };
         assert!(reason(&custom).contains("mamba2"));
         assert!(reason(&custom).contains("Python code"));
-        let packed = Found { packing: Some("gptq".to_owned()), ..row("llama") };
-        assert!(reason(&packed).contains("gptq"));
+        let packed = Found { packing: Some("bitsandbytes".to_owned()), ..row("llama") };
+        assert!(reason(&packed).contains("bitsandbytes"));
         let pickle = Found { has_safetensors: false, ..row("llama") };
         assert!(reason(&pickle).contains("pickle"));
     }
