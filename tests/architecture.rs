@@ -256,7 +256,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("annotate", &["room", "slots"]),
             ("codes", &["room"]),
             ("evaluate", &["command", "slots"]),
-            ("playground", &["prefs", "scores", "slots"]),
+            ("playground", &["models", "prefs", "scores", "slots"]),
             ("look_inside", &["models", "playground", "slots"]),
             ("train", &["command", "models", "series", "slots"]),
         ],

@@ -87,7 +87,8 @@ mod tests {
     use crate::llm::generate::TokenStep;
 
     fn token() -> GenerateEvent {
-        let step = TokenStep { id: 1, text: String::new(), logprob: 0.0, logits: [0.0].into() };
+        let (text, logits) = (String::new(), [0.0].into());
+        let step = TokenStep { id: 1, text, logprob: 0.0, logits, is_guessed: false };
         GenerateEvent::Token { lane: 0, step }
     }
 

@@ -2,7 +2,7 @@
 //! keyring, and what was measured of this computer.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::connection::{Connection, Safe, lock};
@@ -10,10 +10,14 @@ use super::pace::Pace;
 use crate::explore::tree::Tree;
 use crate::hub;
 use crate::hub::paths::HubPaths;
+use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::card::ModelSource;
 use crate::llm::generate::AdapterMode;
-use crate::llm::model::Model;
+use crate::llm::generate::guess::check_draft;
+use crate::llm::model::{LoadOptions, Model};
+use crate::llm::net::transformer::LoadEvent;
 use crate::remote::server::Server;
 use crate::train::estimate::Estimator;
 
@@ -44,6 +48,9 @@ struct Loaded {
 
     /// Answers in place of a model in memory.
     server: Option<Server>,
+
+    /// What guesses for the model, and where it lies.
+    draft: Option<(PathBuf, Arc<Model>)>,
 }
 
 impl Services {
@@ -96,6 +103,30 @@ impl Services {
         serde_json::to_string(&keys).expect("texts are valid JSON")
     }
 
+    /// The model that guesses for `model`, the one in memory. Slow where it is not in memory yet.
+    pub fn draft<E>(
+        &self,
+        path: &Path,
+        model: &Model,
+        progress: &dyn Progress<E>,
+    ) -> Result<Arc<Model>, llm::Error> {
+        let held = lock(&self.loaded).draft.clone();
+        if let Some((_, draft)) = held.filter(|(at, _)| at == path) {
+            return Ok(draft);
+        }
+        self.forget_draft(); // first: two at once may not fit
+        let source = ModelSource::at(path);
+        let draft = Model::load(&source, &LoadOptions::default(), &OnlyStop(progress))?;
+        check_draft(&draft, model)?;
+        let draft = Arc::new(draft);
+        lock(&self.loaded).draft = Some((path.to_owned(), Arc::clone(&draft)));
+        Ok(draft)
+    }
+
+    pub fn forget_draft(&self) {
+        lock(&self.loaded).draft = None;
+    }
+
     pub fn set_adapter(&self, adapter: Option<Adapter>) {
         lock(&self.loaded).adapter = adapter.map(Arc::new);
     }
@@ -116,6 +147,17 @@ impl Services {
 
     pub(super) fn connection(&self) -> Result<&Connection, hub::Error> {
         self.connection.as_deref().ok_or(hub::Error::NoHome)
+    }
+}
+
+/// Of a load, nothing is shown.
+struct OnlyStop<'a, E>(&'a dyn Progress<E>);
+
+impl<E> Progress<LoadEvent> for OnlyStop<'_, E> {
+    fn emit(&self, _event: LoadEvent) {}
+
+    fn check(&self) -> Result<(), Cancelled> {
+        self.0.check()
     }
 }
 

@@ -8,12 +8,16 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::guesser::{GuesserArgs, guessed_words};
 use super::load::{ModelArgs, Precision, load_model};
 use super::out;
 use super::peak::{peak_memory, print_peak};
 use crate::app;
 use crate::app::bench::UiBenchOptions;
-use crate::jobs::{self, Cancelled, Progress};
+use crate::jobs::{self, Cancelled, Progress, Quiet};
+use crate::llm::generate::guess::Guesser;
+use crate::llm::generate::sampling::SamplingParams;
+use crate::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate_guessed};
 use crate::llm::{Adapter, Model, Positions, kernels};
 use crate::train;
 use crate::train::StartRequest;
@@ -80,6 +84,13 @@ struct GenerateArgs {
     /// Tokens to read before them: writing slows down as the text grows
     #[arg(long, default_value_t = 16)]
     after: usize,
+
+    /// With --draft or --lookup: the text to continue, whose answers are measured without and with guesses
+    #[arg(long, default_value = "Once upon a time", value_name = "TEXT")]
+    text: String,
+
+    #[command(flatten)]
+    guesser: GuesserArgs,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -165,6 +176,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
         prompts.push((length, length as f64 / secs));
     }
     let write_rate = write_answer(&model, adapter, args.after, args.tokens)?;
+    let guessed = args.guesser.is_on().then(|| bench_guesses(args, &model, adapter)).transpose()?;
     let peak = peak_memory();
     if args.json {
         let prompts: Vec<_> = prompts
@@ -178,6 +190,15 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             "prompt": prompts,
             "generation_after_tokens": args.after,
             "generation_tokens_per_sec": write_rate,
+            "guesses": guessed.as_ref().map(|[alone, guessed]| json!({
+                "tokens": guessed.ids.len(),
+                "is_same_text": alone.ids == guessed.ids,
+                "tokens_per_sec_alone": rate(alone),
+                "tokens_per_sec": rate(guessed),
+                "drafted": guessed.guesses.drafted,
+                "accepted": guessed.guesses.accepted,
+                "passes": guessed.guesses.passes,
+            })),
             "peak_memory_bytes": peak,
         }));
     }
@@ -187,7 +208,52 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
         out::line(&format!("prompt, {length:>3} tokens  {rate:>8.1} tokens/s"))?;
     }
     out::line(&format!("generation at {:>4}  {write_rate:>10.1} tokens/s", args.after))?;
+    if let Some([alone, guessed]) = guessed {
+        let (slow, fast) = (rate(&alone), rate(&guessed));
+        out::line(&format!("the text, alone     {slow:>8.1} tokens/s"))?;
+        out::line(&format!(
+            "the text, guessed   {fast:>8.1} tokens/s, {:.2} times{}",
+            fast / slow.max(1e-9),
+            guessed_words(guessed.guesses)
+        ))?;
+    }
     print_peak(peak)
+}
+
+/// A greedy answer without guesses, and with them: the faster of two each, in turn.
+fn bench_guesses(
+    args: &GenerateArgs,
+    model: &Model,
+    adapter: Option<&Adapter>,
+) -> anyhow::Result<[Answer; 2]> {
+    let draft = args.guesser.load_draft(model)?;
+    let guessers = [Guesser::Nobody, args.guesser.guesser(draft.as_ref())];
+    let mode = if adapter.is_some() { AdapterMode::On } else { AdapterMode::Off };
+    let sampling =
+        SamplingParams { greedy: true, repetition_penalty: 1.0, ..SamplingParams::default() };
+    let request = GenerateRequest {
+        prompt: Prompt::Raw(args.text.clone()),
+        sampling,
+        max_new_tokens: args.tokens,
+        stop_strings: Vec::new(),
+        lanes: vec![Lane { seed: 0, adapter: mode }],
+    };
+    let answer = |guesser| -> anyhow::Result<Answer> {
+        let answers = generate_guessed(model, adapter, guesser, &request, &Quiet)?;
+        answers.into_iter().next().context("no answer came")
+    };
+    let first = [answer(guessers[0])?, answer(guessers[1])?];
+    let second = [answer(guessers[0])?, answer(guessers[1])?];
+    let mut best = first
+        .into_iter()
+        .zip(second)
+        .map(|(one, other)| if one.generation_secs <= other.generation_secs { one } else { other });
+    let (alone, guessed) = (best.next(), best.next());
+    Ok([alone.context("no answer came")?, guessed.context("no answer came")?])
+}
+
+fn rate(answer: &Answer) -> f64 {
+    answer.ids.len() as f64 / answer.generation_secs.max(1e-9)
 }
 
 /// Seconds for a prompt of `length` tokens. Which tokens they are makes no difference.

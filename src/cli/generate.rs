@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::guesser::{GuesserArgs, guessed_words};
 use super::load::ModelArgs;
 use super::out;
 use super::remote::RemoteArgs;
@@ -46,6 +47,9 @@ pub struct GenerateArgs {
 
     #[command(flatten)]
     sampling: SamplingArgs,
+
+    #[command(flatten)]
+    guesser: GuesserArgs,
 
     /// Same seed, same settings: same answer
     #[arg(long, default_value_t = 0)]
@@ -175,6 +179,8 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
     }
     let (model, adapter) = args.model.load()?;
+    let draft = args.guesser.load_draft(&model)?;
+    let guesser = args.guesser.guesser(draft.as_ref());
     let mode = if adapter.is_some() { AdapterMode::On } else { AdapterMode::Off };
     let request = GenerateRequest {
         prompt,
@@ -184,12 +190,13 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         lanes: vec![Lane { seed: args.seed, adapter: mode }],
     };
     let screen = Screen { quiet: args.json, ..Screen::default() };
-    let answers = generate::generate(&model, adapter.as_ref(), &request, &screen);
+    let answers = generate::generate_guessed(&model, adapter.as_ref(), guesser, &request, &screen);
     if let Some(error) = screen.broken.into_inner() {
         return Err(error);
     }
     let answer = answers?.into_iter().next().context("no answer came")?;
     let tokens = answer.ids.len();
+    let rate = tokens as f64 / answer.generation_secs.max(1e-9);
     if args.json {
         let prompt_ids = screen.prompt_ids.into_inner();
         return out::json(&json!({
@@ -199,13 +206,20 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
             "prompt_ids": prompt_ids,
             "prompt_secs": answer.prompt_secs,
             "generation_secs": answer.generation_secs,
+            "tokens_per_sec": rate,
+            "drafted": answer.guesses.drafted,
+            "accepted": answer.guesses.accepted,
+            "passes": answer.guesses.passes,
         }));
     }
     // What was held back, because a stop string could have begun there.
     let shown = screen.shown.into_inner();
     out::line(answer.text.strip_prefix(&shown).unwrap_or_default())?;
-    let rate = tokens as f64 / answer.generation_secs.max(1e-9);
-    out::note(&format!("{}, {rate:.1} tokens/s", counted(tokens, "token", "tokens")));
+    let mut words = format!("{}, {rate:.1} tokens/s", counted(tokens, "token", "tokens"));
+    if args.guesser.is_on() {
+        words.push_str(&guessed_words(answer.guesses));
+    }
+    out::note(&words);
     Ok(())
 }
 
@@ -264,6 +278,9 @@ fn answer_of_pair(
     let Prompt::Raw(text) = prompt else {
         bail!("{} has no chat template: give the text with --prompt", args.model.model);
     };
+    if args.guesser.is_on() {
+        bail!("--draft and --lookup are for decoders: leave them out with an encoder-decoder");
+    }
     if !args.stop.is_empty() {
         bail!("--stop is for decoders: leave it out with an encoder-decoder");
     }

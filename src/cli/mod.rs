@@ -17,6 +17,7 @@ mod export;
 mod fetch;
 mod fill;
 mod generate;
+mod guesser;
 mod import_run;
 mod lecture;
 mod load;

@@ -112,6 +112,12 @@ pub enum Error {
     #[error("an answer with the adapter was asked for, but no adapter is loaded")]
     NoAdapter,
 
+    #[error(
+        "{draft} cannot guess for {model}: token {id} is {found:?} in one vocabulary and {expected:?} in the \
+         other; choose a smaller model of the same family, or the lookup, which needs no model"
+    )]
+    DraftVocabulary { draft: String, model: String, id: u32, found: String, expected: String },
+
     #[error("no model is loaded")]
     NoModel,
 

@@ -95,7 +95,7 @@ fn talk_view_ui(
                 talk_ui(ui, playground, around.adapter, model, commands);
             });
             next_column_ui(ui, middle, playground, prefs, model, commands);
-            settings_column_ui(ui, right, playground, prefs);
+            settings_column_ui(ui, right, playground, prefs, model);
         }
         Plan::Stacked { talk, next } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
@@ -105,7 +105,7 @@ fn talk_view_ui(
                 talk_ui(ui, playground, around.adapter, model, commands);
             });
             next_column_ui(ui, upper, playground, prefs, model, commands);
-            settings_column_ui(ui, lower, playground, prefs);
+            settings_column_ui(ui, lower, playground, prefs, model);
         }
         Plan::Beside { talk } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
@@ -146,9 +146,10 @@ fn settings_column_ui(
     rect: Rect,
     playground: &mut PlaygroundState,
     prefs: &mut Prefs,
+    model: &ModelCard,
 ) {
     column_ui(ui, "settings column", rect, |ui| {
-        scrolled_ui(ui, "settings", |ui| settings_ui(ui, playground, prefs));
+        scrolled_ui(ui, "settings", |ui| settings_ui(ui, playground, prefs, model));
     });
 }
 
@@ -163,7 +164,7 @@ fn tools_ui(
     scrolled_ui(ui, "tools", |ui| {
         next_ui(ui, playground, prefs, model, commands);
         ui.add_space(theme::GAP);
-        settings_ui(ui, playground, prefs);
+        settings_ui(ui, playground, prefs, model);
     });
 }
 

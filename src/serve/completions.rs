@@ -14,6 +14,7 @@ use super::watch::{Hears, Watch};
 use crate::jobs;
 use crate::llm;
 use crate::llm::Tokenizer;
+use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::sampling::Sampler;
 use crate::llm::generate::score::score_with;
 use crate::llm::generate::{
@@ -284,7 +285,14 @@ pub fn written(
     let hears = Hears { watch, hear };
     let mode = request.lanes.first().map_or(AdapterMode::Off, |lane| lane.adapter);
     let adapter = decoder.adapter(mode);
-    let answers = generate::generate_after(&decoder.model, adapter, prompt, request, &hears)?;
+    let answers = generate::generate_after(
+        &decoder.model,
+        adapter,
+        Guesser::Nobody,
+        prompt,
+        request,
+        &hears,
+    )?;
     if answers.iter().any(|answer| answer.stop == StopReason::Stopped) {
         return Err(watch.refusal());
     }

@@ -12,8 +12,10 @@ mod told;
 pub mod view;
 pub mod vote;
 
+use std::path::PathBuf;
+
 use crate::data::pair::Message;
-use crate::llm::card::ModelCard;
+use crate::llm::card::{ModelCard, Purpose};
 use crate::llm::generate::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep, ToldToken,
 };
@@ -24,6 +26,7 @@ use self::candidates::Computed;
 use self::repeats::RepeatsState;
 use self::view::PlaygroundView;
 use self::vote::VoteState;
+use super::models::FoundModel;
 use super::prefs::Prefs;
 use super::scores::{Position, ScoreStore};
 use super::slots::{AdapterSlot, ModelSlot};
@@ -59,6 +62,27 @@ pub struct Speed {
 
     /// Each token waits for a key.
     pub one_at_a_time: bool,
+}
+
+/// A model on the disk that could guess what another one says next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub name: String,
+    pub path: PathBuf,
+    vocab_size: usize,
+    memory_bytes: u64,
+}
+
+impl Draft {
+    /// Whether it could guess for this model: it is smaller, and its vocabulary is about as large. Whether
+    /// that is the same one, loading says.
+    pub fn suits(&self, model: &ModelCard) -> bool {
+        /// Of two models of a family one often has room for tokens that do not exist.
+        const ROOM: usize = 1024;
+        self.vocab_size.abs_diff(model.facts.vocab_size) <= ROOM
+            && 2 * self.memory_bytes <= model.facts.memory_bytes
+            && self.path != model.source.path()
+    }
 }
 
 /// A finished question of a conversation and its answers.
@@ -100,6 +124,9 @@ pub struct ShownToken {
 
     /// Before the sampling chain.
     pub probability: f32,
+
+    /// Whether it was guessed before the model computed it.
+    pub is_guessed: bool,
 }
 
 /// One answer as it grows.
@@ -215,6 +242,9 @@ pub struct PlaygroundState {
     pub speed: Speed,
     pub branches: BranchesState,
     pub repeats: RepeatsState,
+
+    /// Models on this disk that could guess for another one.
+    pub drafts: Vec<Draft>,
     asked_in: Mode,
     scores: ScoreStore,
     computed: Computed,
@@ -224,6 +254,21 @@ pub struct PlaygroundState {
 }
 
 impl PlaygroundState {
+    /// What is on the disk now.
+    pub fn set_found(&mut self, found: &[FoundModel]) {
+        let draft = |found: &FoundModel| {
+            let facts = found.facts.as_ref().ok()?;
+            let runs = facts.purpose == Purpose::Generate && facts.unsupported.is_none();
+            runs.then(|| Draft {
+                name: found.local.name.clone(),
+                path: found.local.path.clone(),
+                vocab_size: facts.vocab_size,
+                memory_bytes: facts.memory_bytes,
+            })
+        };
+        self.drafts = found.iter().filter_map(draft).collect();
+    }
+
     /// Why Send cannot be pressed, in a sentence. Cheap: asked every frame.
     pub fn obstacle(&self, model: Option<&ModelCard>) -> Option<&'static str> {
         let Some(model) = model else { return Some("Load a model first") };
@@ -341,9 +386,9 @@ impl PlaygroundState {
 
     fn on_token(&mut self, lane: usize, step: TokenStep, now_secs: f64) {
         let Some(view) = self.lanes.get_mut(lane) else { return };
-        let TokenStep { id, text, logprob, logits } = step;
+        let TokenStep { id, text, logprob, logits, is_guessed } = step;
         let position = Position { lane, token: view.tokens.len() };
-        view.tokens.push(ShownToken { id, text, probability: logprob.exp() });
+        view.tokens.push(ShownToken { id, text, probability: logprob.exp(), is_guessed });
         view.first_token_secs.get_or_insert(now_secs);
         view.last_token_secs = Some(now_secs);
         self.scores.keep(position, logits);

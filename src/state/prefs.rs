@@ -80,6 +80,20 @@ pub enum Theme {
     Projector,
 }
 
+/// What guesses the next tokens of an answer in the Playground, so that it comes faster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guessing {
+    #[default]
+    Off,
+
+    /// The text itself.
+    Lookup,
+
+    /// A smaller model. `None`: none is chosen yet.
+    Draft(Option<PathBuf>),
+}
+
 /// A conversation: its questions, each with the answer that it went on from.
 pub type KeptChat = Vec<KeptTurn>;
 
@@ -100,6 +114,7 @@ pub struct Prefs {
     pub rail_collapsed: bool,
     pub sampling: SamplingParams,
     pub max_new_tokens: usize,
+    pub guessing: Guessing,
     pub project: Option<PathBuf>,
 
     /// Loaded again at the next start.
@@ -133,6 +148,7 @@ impl Default for Prefs {
             rail_collapsed: false,
             sampling: SamplingParams::default(),
             max_new_tokens: 200,
+            guessing: Guessing::default(),
             project: None,
             last_model: None,
             opened_models: Vec::new(),

@@ -15,6 +15,9 @@ pub struct FlowToken<'a> {
 
     /// What the model gave it before the sampling chain.
     pub probability: f32,
+
+    /// A thin line stands under it.
+    pub is_underlined: bool,
 }
 
 /// Running text of tokens.
@@ -30,6 +33,9 @@ pub struct TokenFlow<'a> {
     /// Whether a click on a token is an answer to "what else could it have been?".
     pub clickable: bool,
 }
+
+/// How thick the line under a token is.
+pub const UNDERLINE: f32 = 1.5;
 
 /// Whitespace as it is shown where it would otherwise be invisible.
 pub fn visible_whitespace(text: &str) -> String {
@@ -111,6 +117,16 @@ impl TokenFlow<'_> {
                 if segment.is_positive() && self.selected != Some(*index) {
                     ui.painter().rect_filled(segment, 0.0, ground);
                 }
+            }
+        }
+        for (index, segment) in &segments {
+            let segment = segment.translate(rect.min.to_vec2()).intersect(rect);
+            if tokens[*index].is_underlined && segment.is_positive() {
+                let stroke = Stroke::new(UNDERLINE, p.accent);
+                // A gap shows where one token ends and the next begins.
+                let x = segment.x_range();
+                let x = egui::Rangef::new(x.min, (x.max - 1.5).max(x.min));
+                ui.painter().hline(x, segment.bottom() - 1.0, stroke);
             }
         }
         let mark = |index: usize, fill: Color32, stroke: Stroke| {

@@ -14,6 +14,7 @@ use tuning_fork::data::remarks::{Rating, Strength};
 use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::llm::card::ModelIdentity;
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
 use tuning_fork::panels::annotate::annotate_panel_ui;
@@ -91,6 +92,7 @@ fn done(lane: usize, text: &str) -> GenerateEvent {
         stop: StopReason::EndOfTurn,
         prompt_secs: 0.0,
         generation_secs: 1.0,
+        guesses: Guesses::default(),
     };
     GenerateEvent::LaneDone { lane, answer, next_logits: Arc::from([0.0_f32]) }
 }
@@ -166,7 +168,8 @@ fn while_answers_stream_there_is_a_stop_and_no_verdict() {
     let mut annotate = with_prompts(3);
     start(&mut annotate);
     let logits = Arc::from([0.0_f32]);
-    let step = TokenStep { id: 1, text: "Half an".to_owned(), logprob: -1.0, logits };
+    let step =
+        TokenStep { id: 1, text: "Half an".to_owned(), logprob: -1.0, logits, is_guessed: false };
     annotate.on_event(GenerateEvent::Token { lane: 0, step }, 1.0);
     let mut harness = open(annotate);
     harness.get_by_label("Half an");

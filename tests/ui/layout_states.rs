@@ -14,6 +14,7 @@ use tuning_fork::hub::cache::local::Place;
 use tuning_fork::hub::fetch::queue::{Failure, Help, ItemState};
 use tuning_fork::hub::protocol::repository::RepoKind;
 use tuning_fork::llm::card::{AdapterCard, ModelIdentity};
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
 use tuning_fork::state::annotate::AnnotateState;
@@ -252,6 +253,7 @@ fn play(state: &mut AppState, is_done: bool) {
                 text: word.to_owned(),
                 logprob: -0.5,
                 logits: scores(50 + place as u32 % 200),
+                is_guessed: false,
             };
             state.playground.on_event(GenerateEvent::Token { lane, step }, place as f64 * 0.1);
         }
@@ -264,6 +266,7 @@ fn play(state: &mut AppState, is_done: bool) {
             stop: StopReason::Length,
             prompt_secs: 0.1,
             generation_secs: 6.4,
+            guesses: Guesses::default(),
         };
         let next_logits = scores(5);
         state.playground.on_event(GenerateEvent::LaneDone { lane, answer, next_logits }, 9.0);
@@ -485,8 +488,8 @@ fn half_answered() -> AnnotateState {
     let request = annotate.request(&sampling, 40, AdapterMode::Off, true);
     let request = request.expect("there is a prompt to answer");
     annotate.started(&request, &ModelIdentity::default(), &AdapterSlot::None);
-    let step =
-        TokenStep { id: 1, text: ANSWER.to_owned(), logprob: -1.0, logits: Arc::from([0.0_f32]) };
+    let (text, logits) = (ANSWER.to_owned(), Arc::from([0.0_f32]));
+    let step = TokenStep { id: 1, text, logprob: -1.0, logits, is_guessed: false };
     annotate.on_event(GenerateEvent::Token { lane: 0, step }, 1.0);
     annotate
 }
@@ -500,6 +503,7 @@ pub fn both_answered() -> AnnotateState {
             stop: StopReason::Length,
             prompt_secs: 0.0,
             generation_secs: 1.0,
+            guesses: Guesses::default(),
         };
         let next_logits = Arc::from([0.0_f32]);
         annotate.on_event(GenerateEvent::LaneDone { lane, answer, next_logits }, 2.0);

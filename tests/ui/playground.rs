@@ -7,12 +7,15 @@ use eframe::egui::Modifiers;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use tuning_fork::llm::card::AdapterCard;
+use tuning_fork::llm::card::ModelFacts;
 use tuning_fork::llm::generate::AdapterMode;
 use tuning_fork::llm::generate::Prompt;
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, PlaygroundCommand, WindowCommand};
 use tuning_fork::state::playground::Answers;
 use tuning_fork::state::playground::Mode;
+use tuning_fork::state::prefs::Guessing;
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::prefs::Theme;
 use tuning_fork::state::scores::Position;
@@ -21,6 +24,8 @@ use tuning_fork::state::slots::AdapterSlot;
 use crate::support::Window;
 use crate::support::answer;
 use crate::support::empty_state;
+use crate::support::facts;
+use crate::support::found as found_model;
 use crate::support::loaded_state;
 
 const IDS: [u32; 6] = [50, 60, 70, 80, 90, 100];
@@ -99,6 +104,38 @@ fn a_running_answer_can_be_stopped_by_button_and_by_key() {
 fn an_answer_says_how_long_it_took_and_why_it_ended() {
     let window = Window::new(answered());
     assert!(window.sees("6 tokens · 10.0 tokens/s · the model ended its turn · seed 0"));
+}
+
+#[test]
+fn guessed_tokens_are_counted_and_the_share_that_was_accepted_is_said() {
+    let mut state = answered();
+    let lane = &mut state.playground.lanes[0];
+    lane.tokens[2].is_guessed = true;
+    lane.tokens[3].is_guessed = true;
+    let answer = lane.answer.as_mut().expect("it is done");
+    answer.guesses = Guesses { drafted: 5, accepted: 2, passes: 4 };
+    let window = Window::new(state);
+    let words = "guessed, then checked: 2 of 6 tokens. 2 of 5 guesses were accepted (40 %); the model made \
+                 4 passes";
+    assert!(window.sees(words), "{}", window.tree());
+}
+
+#[test]
+fn only_smaller_models_with_as_many_tokens_are_offered_to_guess() {
+    let mut state = answered();
+    let small = ModelFacts { memory_bytes: facts().memory_bytes / 4, ..facts() };
+    let other = ModelFacts { vocab_size: facts().vocab_size + 5000, ..small.clone() };
+    let found = [("small", small), ("other", other), ("large", facts())];
+    let found = found.map(|(name, facts)| found_model(name, Ok(facts)));
+    state.playground.set_found(&found);
+    let mut window = Window::new(state);
+    window.click("Draft model");
+    assert_eq!(window.state().prefs.guessing, Guessing::Draft(None));
+    window.0.get_by_role_and_label(Role::ComboBox, "Draft model").click();
+    window.run();
+    assert!(window.sees("small") && !window.sees("other") && !window.sees("large"));
+    window.click("small");
+    assert!(matches!(&window.state().prefs.guessing, Guessing::Draft(Some(_))));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tuning_fork::app::work::Held;
 use tuning_fork::explore::growth::{Grown, Growth, Plant, Seed};
 use tuning_fork::explore::predictions::Candidate;
 use tuning_fork::explore::tree::{TreeNode, TreeView};
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::generate::repeats::RepeatsEvent;
 use tuning_fork::llm::generate::sampling::ChainOrder;
 use tuning_fork::llm::generate::{Answer, StopReason};
@@ -131,6 +132,7 @@ pub fn in_repeats() -> AppState {
             stop: if seed == 1 { StopReason::EndOfTurn } else { StopReason::Length },
             prompt_secs: 0.0,
             generation_secs: 0.1,
+            guesses: Guesses::default(),
         };
         repeats.on_event(RepeatsEvent::Answer { temperature: 0, seed, answer }, &tokenizer);
     }

@@ -19,6 +19,7 @@ use tuning_fork::llm::generate::Answer;
 use tuning_fork::llm::generate::GenerateEvent;
 use tuning_fork::llm::generate::StopReason;
 use tuning_fork::llm::generate::TokenStep;
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::text::tokenizer::Tokenizer;
 use tuning_fork::panels;
 use tuning_fork::state::AppState;
@@ -237,6 +238,7 @@ pub fn answer(state: &mut AppState, ids: &[u32]) {
                 text: tokenizer.token_text(*id),
                 logprob: -0.5,
                 logits: scores(*id),
+                is_guessed: false,
             };
             playground.on_event(GenerateEvent::Token { lane, step }, place as f64 * 0.1);
         }
@@ -246,6 +248,7 @@ pub fn answer(state: &mut AppState, ids: &[u32]) {
             stop: StopReason::EndOfTurn,
             prompt_secs: 0.1,
             generation_secs: 0.1 * ids.len() as f64,
+            guesses: Guesses::default(),
         };
         let next_logits = scores(5);
         playground.on_event(GenerateEvent::LaneDone { lane, answer, next_logits }, 1.0);

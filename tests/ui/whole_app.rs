@@ -22,6 +22,7 @@ use tuning_fork::hub;
 use tuning_fork::hub::fetch::event::FetchEvent;
 use tuning_fork::hub::starter::Fetched;
 use tuning_fork::llm::card::ModelIdentity;
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason};
 use tuning_fork::llm::newborn::Newborn;
 use tuning_fork::state::command::{
@@ -145,6 +146,7 @@ fn answer(text: &str) -> Answer {
         stop: StopReason::EndOfTurn,
         prompt_secs: 0.1,
         generation_secs: 0.2,
+        guesses: Guesses::default(),
     }
 }
 

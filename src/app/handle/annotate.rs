@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::tasks::answer::Answering;
+use crate::app::tasks::answer::{AnswerRequest, Answering};
 use crate::app::tasks::export_pair_form::ExportPairForm;
 use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::rate_models::{Comparisons, RateModels};
@@ -23,7 +23,7 @@ use crate::remote::{ability, lacking};
 use crate::state::codes::AnnotateView;
 use crate::state::command::{AnnotateCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
-use crate::state::prefs::{PanelId, Prefs};
+use crate::state::prefs::{Guessing, PanelId, Prefs};
 use crate::state::slots::Asker;
 
 /// Withdrawn when a later verdict takes the waiting ones to the disk.
@@ -137,7 +137,9 @@ impl Workbench {
             let summary = format!("The prompt is continued as it stands, because {problem}");
             self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
         }
-        self.start(Answering { asker: Asker::Annotate }, request);
+        // As without guesses, draw by draw: what is kept with a verdict is reproduced from its seed.
+        let guessing = Guessing::Off;
+        self.start(Answering { asker: Asker::Annotate }, AnswerRequest { request, guessing });
     }
 
     fn judge(&mut self, verdict: Verdict) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::host::Ask;
-use crate::app::tasks::answer::Answering;
+use crate::app::tasks::answer::{AnswerRequest, Answering};
 use crate::app::tasks::grow_tree::GrowTree;
 use crate::app::tasks::load_adapter::LoadAdapter;
 use crate::app::tasks::repeat_prompt::RepeatPrompt;
@@ -53,7 +53,8 @@ impl Workbench {
             }
         };
         self.state.playground.started(&request);
-        self.start(Answering { asker: Asker::Playground }, request);
+        let guessing = self.state.prefs.guessing.clone();
+        self.start(Answering { asker: Asker::Playground }, AnswerRequest { request, guessing });
     }
 
     fn grow(&mut self, growth: Growth) {

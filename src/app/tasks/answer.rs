@@ -8,13 +8,14 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest};
+use crate::llm::generate::guess::Guesser;
+use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest, generate_guessed};
 use crate::remote;
 use crate::remote::error::RemoteError;
 use crate::state::command::{Command, PlaygroundCommand};
 use crate::state::notice::Notice;
 use crate::state::playground::PlaygroundState;
-use crate::state::prefs::PanelId;
+use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::{Activity, Asker};
 
 pub struct Answering {
@@ -39,8 +40,14 @@ impl AnswerError {
     }
 }
 
+/// What is asked, and what guesses the next tokens.
+pub struct AnswerRequest {
+    pub request: GenerateRequest,
+    pub guessing: Guessing,
+}
+
 impl Work for Answering {
-    type Request = GenerateRequest;
+    type Request = AnswerRequest;
     type Event = GenerateEvent;
     type Output = Vec<Answer>;
     type Error = AnswerError;
@@ -49,7 +56,7 @@ impl Work for Answering {
         Rules { takes_processor: true, on_closing: OnClosing::Wait, ..Rules::short("Answering") };
 
     fn run(
-        request: GenerateRequest,
+        AnswerRequest { request, guessing }: AnswerRequest,
         services: &Services,
         progress: &dyn Progress<GenerateEvent>,
     ) -> Result<Vec<Answer>, AnswerError> {
@@ -58,7 +65,19 @@ impl Work for Answering {
             return Ok(remote::answer::generate(&server, &request, &paced)?);
         }
         let (model, adapter) = (services.model()?, services.adapter());
-        Ok(llm::generate::generate(&model, adapter.as_deref(), &request, &paced)?)
+        let draft = match &guessing {
+            Guessing::Draft(Some(path)) => Some(services.draft(path, &model, progress)?),
+            _ => {
+                services.forget_draft();
+                None
+            }
+        };
+        let guesser = match (&draft, &guessing) {
+            (Some(draft), _) => Guesser::Draft(draft, None),
+            (None, Guessing::Lookup) => Guesser::Lookup(None),
+            (None, _) => Guesser::Nobody,
+        };
+        Ok(generate_guessed(&model, adapter.as_deref(), guesser, &request, &paced)?)
     }
 }
 

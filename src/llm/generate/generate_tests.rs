@@ -61,7 +61,14 @@ fn greedy_answers_are_transformers() {
 
     let mut request = request("", expected.len());
     request.sampling = greedy();
-    let run = Run { model: &model, adapter: None, request: &request, prompt, progress: &Quiet };
+    let run = Run {
+        model: &model,
+        adapter: None,
+        guesser: Guesser::Nobody,
+        request: &request,
+        prompt,
+        progress: &Quiet,
+    };
     let start = run.read_prompt(0, &off(0)).unwrap().unwrap();
     let answer = run.answer(0, &off(0), start, 0.0).unwrap();
     // transformers keeps the token that ends the turn.

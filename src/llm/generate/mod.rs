@@ -1,9 +1,13 @@
 //! From a prompt to a stream of tokens.
 
+mod accept;
 mod chain;
 pub mod constrained;
 pub mod grammar;
 pub mod groups;
+pub mod guess;
+pub mod guessing;
+mod how_many;
 pub(crate) mod introspect;
 pub mod pipeline;
 pub mod repeats;
@@ -16,6 +20,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use self::guess::{Drafting, Guesser};
+use self::guessing::{Drawn, Guesses, Guessing};
 use self::sampling::{Sampler, SamplingParams};
 use self::stop::UntilStop;
 use super::adapter::lora::Adapter;
@@ -79,6 +85,9 @@ pub struct TokenStep {
 
     /// The raw scores (vocabulary) that it was drawn from.
     pub logits: Arc<[f32]>,
+
+    /// Whether it was guessed before the model computed it: see [`Guesser`].
+    pub is_guessed: bool,
 }
 
 /// A token of an answer that comes from a server, which says nothing of ids and sends no scores.
@@ -168,6 +177,9 @@ pub struct Answer {
     /// Seconds for reading the prompt (0 where it was shared) and for all tokens after it.
     pub prompt_secs: f64,
     pub generation_secs: f64,
+
+    /// All zero but for the passes where nobody guessed.
+    pub guesses: Guesses,
 }
 
 /// How many tokens of a prompt are read between two looks at the Stop button.
@@ -209,15 +221,31 @@ pub fn generate(
     request: &GenerateRequest,
     progress: &dyn Progress<GenerateEvent>,
 ) -> Result<Vec<Answer>, Error> {
-    let prompt = render_prompt(model, &request.prompt)?;
-    generate_after(model, adapter, prompt, request, progress)
+    generate_guessed(model, adapter, Guesser::Nobody, request, progress)
 }
 
-/// As [`generate`], after a prompt that is rendered already, which `request.prompt` only says the
+/// As [`generate`], faster where something can guess what comes next.
+///
+/// Guesses change no distribution: a greedy answer, and any answer with [`Guesser::Lookup`], has the tokens that it has without them; where a
+/// draft model's guesses are drawn, the same seed gives another answer, which is drawn from the same
+/// distribution. Models that carry a state round several tokens at once otherwise than one after the other.
+pub fn generate_guessed(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    guesser: Guesser<'_>,
+    request: &GenerateRequest,
+    progress: &dyn Progress<GenerateEvent>,
+) -> Result<Vec<Answer>, Error> {
+    let prompt = render_prompt(model, &request.prompt)?;
+    generate_after(model, adapter, guesser, prompt, request, progress)
+}
+
+/// As [`generate_guessed`], after a prompt that is rendered already, which `request.prompt` only says the
 /// kind of: raw text is continued, a chat is answered.
 pub fn generate_after(
     model: &Model,
     adapter: Option<&Adapter>,
+    guesser: Guesser<'_>,
     prompt: RenderedPrompt,
     request: &GenerateRequest,
     progress: &dyn Progress<GenerateEvent>,
@@ -229,8 +257,8 @@ pub fn generate_after(
     model.check_fits(prompt.ids.len(), adapter.filter(|_| wants_adapter))?;
     progress.emit(GenerateEvent::Prompt { text: prompt.text, ids: prompt.ids.clone() });
 
-    let run = Run { model, adapter, request, prompt: &prompt.ids, progress };
-    let mut read: Vec<(AdapterMode, ReadPrompt)> = Vec::new();
+    let run = Run { model, adapter, guesser, request, prompt: &prompt.ids, progress };
+    let mut read: Vec<(AdapterMode, ReadPrompt<'_>)> = Vec::new();
     let mut answers = Vec::with_capacity(request.lanes.len());
     for (index, lane) in request.lanes.iter().enumerate() {
         let prompt_clock = Instant::now();
@@ -256,35 +284,39 @@ pub fn generate_after(
 
 impl Answer {
     fn empty(stop: StopReason) -> Self {
-        Self { text: String::new(), ids: Vec::new(), stop, prompt_secs: 0.0, generation_secs: 0.0 }
+        let (text, ids, guesses) = (String::new(), Vec::new(), Guesses::default());
+        Self { text, ids, stop, prompt_secs: 0.0, generation_secs: 0.0, guesses }
     }
 }
 
 /// The state after the prompt, which lanes fork.
 #[derive(Clone)]
-struct ReadPrompt {
+struct ReadPrompt<'a> {
     cache: KvCache,
     next: Arc<[f32]>,
+    drafting: Option<Drafting<'a>>,
 }
 
 struct Run<'a> {
     model: &'a Model,
     adapter: Option<&'a Adapter>,
+    guesser: Guesser<'a>,
     request: &'a GenerateRequest,
     prompt: &'a [u32],
     progress: &'a dyn Progress<GenerateEvent>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn adapter(&self, mode: AdapterMode) -> Option<&Adapter> {
         self.adapter.filter(|_| mode == AdapterMode::On)
     }
 
     /// `None`: stopped.
-    fn read_prompt(&self, index: usize, lane: &Lane) -> Result<Option<ReadPrompt>, Error> {
+    fn read_prompt(&self, index: usize, lane: &Lane) -> Result<Option<ReadPrompt<'a>>, Error> {
         let adapter = self.adapter(lane.adapter);
         let mut cache = self.model.new_cache();
         let total = self.prompt.len();
+        cache.plan(total); // as transformers reads it, at once
         let mut next = None;
         for chunk in self.prompt.chunks(READ_CHUNK) {
             if self.progress.check().is_err() {
@@ -299,20 +331,30 @@ impl Run<'_> {
             let done = cache.len();
             self.progress.emit(GenerateEvent::Reading { lane: index, done, total });
         }
-        Ok(Some(ReadPrompt { cache, next: next.ok_or(Error::NoTokens)? }))
+        let mut drafting = None;
+        if let Guesser::Draft(draft, _) = self.guesser {
+            let drafting = drafting.insert(Drafting::new(draft));
+            match drafting.read(self.prompt, self.progress) {
+                Err(Error::Cancelled(_)) => return Ok(None),
+                read => read?,
+            }
+        }
+        Ok(Some(ReadPrompt { cache, next: next.ok_or(Error::NoTokens)?, drafting }))
     }
 
     fn answer(
         &self,
         index: usize,
         lane: &Lane,
-        start: ReadPrompt,
+        start: ReadPrompt<'_>,
         prompt_secs: f64,
     ) -> Result<Answer, Error> {
         let clock = Instant::now();
         let request = self.request;
         let adapter = self.adapter(lane.adapter);
-        let ReadPrompt { mut cache, mut next } = start;
+        let ReadPrompt { mut cache, mut next, drafting } = start;
+        let settings = (lane.seed, &request.sampling);
+        let mut guessing = Guessing::new(self.model, self.guesser, drafting, settings);
         let mut history = self.prompt.to_vec();
         let mut sampler = Sampler::new(lane.seed);
         let is_continued = matches!(request.prompt, Prompt::Raw(_));
@@ -327,11 +369,12 @@ impl Run<'_> {
             if self.progress.check().is_err() {
                 break StopReason::Stopped;
             }
-            let id = sampler.next(&next, &history, &request.sampling)?;
+            let Drawn { id, is_guessed } =
+                guessing.draw(&next, &history, &request.sampling, &mut sampler)?;
             if self.model.stop_ids().contains(&id) {
                 let logprob = sampling::logprob(&next, id);
                 let logits = Arc::clone(&next);
-                let step = TokenStep { id, text: String::new(), logprob, logits };
+                let step = TokenStep { id, text: String::new(), logprob, logits, is_guessed };
                 self.progress.emit(GenerateEvent::TurnEnd { lane: index, step });
                 break StopReason::EndOfTurn;
             }
@@ -339,17 +382,19 @@ impl Run<'_> {
             answer.ids.push(id);
             let text = shown.push(id);
             let logprob = sampling::logprob(&next, id);
-            let step = TokenStep { id, text, logprob, logits: Arc::clone(&next) };
+            let step = TokenStep { id, text, logprob, logits: Arc::clone(&next), is_guessed };
             self.progress.emit(GenerateEvent::Token { lane: index, step });
             if shown.is_stopped() {
                 break StopReason::StopString;
             }
-            if cache.len() >= self.model.context_with(adapter) {
+            if history.len() > self.model.context_with(adapter) {
                 break StopReason::ContextFull;
             }
-            let logits = self.model.logits(&[id], &mut cache, adapter, Positions::Last)?;
-            next = scores_of(&logits)?;
+            let room = request.max_new_tokens - answer.ids.len();
+            let model = (self.model, adapter);
+            next = guessing.next(model, &mut cache, &history, (room, &request.sampling))?;
         };
+        answer.guesses = guessing.tally;
         answer.text = shown.whole(&answer.ids);
         answer.generation_secs = clock.elapsed().as_secs_f64();
         let done = answer.clone();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::guess::Guesser;
 use super::sampling::SamplingParams;
 use super::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, Run, render_prompt,
@@ -80,15 +81,28 @@ pub fn repeats(
         lanes: vec![Lane { seed, adapter: request.adapter }],
     };
     let first = single(1.0, 0);
-    let run = Run { model, adapter, request: &first, prompt: &prompt.ids, progress: &quiet };
+    let run = Run {
+        model,
+        adapter,
+        guesser: Guesser::Nobody,
+        request: &first,
+        prompt: &prompt.ids,
+        progress: &quiet,
+    };
     let Some(start) = run.read_prompt(0, &first.lanes[0])? else { return Ok(()) };
     let (logits, stop_ids) = (Arc::clone(&start.next), model.stop_ids().to_vec());
     progress.emit(RepeatsEvent::First { ids: prompt.ids.clone(), logits, stop_ids });
     for (seed_place, seed) in request.seeds.iter().enumerate() {
         for (place, temperature) in request.temperatures.iter().enumerate() {
             let single = single(*temperature, *seed);
-            let run =
-                Run { model, adapter, request: &single, prompt: &prompt.ids, progress: &quiet };
+            let run = Run {
+                model,
+                adapter,
+                guesser: Guesser::Nobody,
+                request: &single,
+                prompt: &prompt.ids,
+                progress: &quiet,
+            };
             let answer = run.answer(0, &single.lanes[0], start.clone(), 0.0)?;
             if answer.stop == StopReason::Stopped {
                 return Ok(());

@@ -306,6 +306,34 @@ pub(super) fn run_steps(
     Ok(chain)
 }
 
+/// What the chain leaves to draw from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// In their order.
+    pub ids: Vec<u32>,
+
+    /// Of each of them.
+    pub probabilities: Vec<f32>,
+}
+
+impl Kept {
+    /// 0 for a token that is not left.
+    pub fn of(&self, id: u32) -> f32 {
+        self.ids.binary_search(&id).map_or(0.0, |place| self.probabilities[place])
+    }
+}
+
+/// As [`distribution`], without what only a screen needs.
+pub fn kept(
+    logits: &[f32],
+    history: &[u32],
+    params: &SamplingParams,
+) -> Result<Kept, SamplingError> {
+    let chain = run_chain(logits, history, params)?;
+    let probabilities = softmax(&chain.alive_scores());
+    Ok(Kept { ids: chain.alive, probabilities })
+}
+
 /// What the chain does before it removes tokens, as beam search does it with log-probabilities: the
 /// repetition penalty, and minus infinity for what would repeat a run of tokens.
 pub fn process(scores: &mut [f32], history: &[u32], params: &SamplingParams) {
@@ -410,6 +438,13 @@ impl Sampler {
         Self { random: ChaCha20Rng::seed_from_u64(seed) }
     }
 
+    /// Draws that have nothing to do with those of [`Self::new`] with the same seed, or of another stream.
+    pub(super) fn of_stream(seed: u64, stream: u64) -> Self {
+        let mut sampler = Self::new(seed);
+        sampler.random.set_stream(stream);
+        sampler
+    }
+
     /// The id at which the running sum of the probabilities, in the order of the ids, passes a
     /// number drawn evenly from 0 to 1. Draws once, whatever the distribution.
     pub fn pick(&mut self, distribution: &Distribution) -> u32 {
@@ -424,14 +459,22 @@ impl Sampler {
         history: &[u32],
         params: &SamplingParams,
     ) -> Result<u32, SamplingError> {
-        let chain = run_chain(logits, history, params)?;
-        let place = self.place(&softmax(&chain.alive_scores()));
-        Ok(chain.alive[place])
+        Ok(self.draw(&kept(logits, history, params)?))
+    }
+
+    /// One of the tokens that are left, which are some.
+    pub(super) fn draw(&mut self, kept: &Kept) -> u32 {
+        kept.ids[self.place(&kept.probabilities)]
+    }
+
+    /// A number from 0 to 1, without 1.
+    pub(super) fn uniform(&mut self) -> f64 {
+        // 53 random bits: every f64 step between 0 and 1.
+        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn place(&mut self, probabilities: &[f32]) -> usize {
-        // 53 random bits: every f64 step between 0 and 1.
-        let drawn = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let drawn = self.uniform();
         let kept = || probabilities.iter().enumerate().filter(|(_, value)| **value > 0.0);
         let total: f64 = kept().map(|(_, value)| f64::from(*value)).sum();
         let target = drawn * total;

@@ -1,11 +1,14 @@
 //! The answers in front and those before them.
 
+use std::fmt::Write as _;
+
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, Label, RichText, TextStyle, Ui, vec2};
+use eframe::egui::{CollapsingHeader, Label, RichText, Sense, Stroke, TextStyle, Ui, vec2};
 
 use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::StopReason;
+use crate::llm::generate::guessing::Guesses;
 use crate::state::command::{Commands, WindowCommand};
 use crate::state::playground::LaneView;
 use crate::state::playground::PlaygroundState;
@@ -20,6 +23,7 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 use crate::widgets::token_flow::FlowToken;
 use crate::widgets::token_flow::TokenFlow;
+use crate::widgets::token_flow::UNDERLINE;
 
 pub fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
     // Only the next token was asked for: there is no answer to show.
@@ -82,6 +86,7 @@ fn answer_ui(
         let selected = selected.map(|at| at.token);
         let flow = TokenFlow { name, selected, shaded, clickable: true };
         let clicked = flow.show(ui, &tokens);
+        legend_ui(ui, lane);
         footer_ui(ui, lane, commands);
         clicked
     });
@@ -121,6 +126,37 @@ fn footer_ui(ui: &mut Ui, lane: &LaneView, commands: &mut Commands) {
             }
         },
     );
+}
+
+/// What the lines under tokens mean, and how often the guesses were right.
+fn legend_ui(ui: &mut Ui, lane: &LaneView) {
+    let guessed = lane.tokens.iter().filter(|token| token.is_guessed).count();
+    let Guesses { drafted, accepted, passes } =
+        lane.answer.as_ref().map(|answer| answer.guesses).unwrap_or_default();
+    if guessed == 0 && drafted == 0 {
+        return;
+    }
+    let mut words = format!("guessed, then checked: {guessed} of {} tokens", lane.tokens.len());
+    if drafted > 0 {
+        let share = format::percent(accepted as f32 / drafted as f32);
+        let times = if passes == 1 { "pass" } else { "passes" };
+        let _ = write!(
+            words,
+            ". {accepted} of {drafted} guesses were accepted ({share}); the model made {passes} {times}"
+        );
+    }
+    let about = "A small model, or the text itself, guesses the next tokens. The model checks several guesses \
+                 in one pass and keeps those that it would have written itself. This changes the speed, and \
+                 not what answers are likely";
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GAP_SMALL;
+        let size = vec2(theme::em(ui) * 1.6, ui.text_style_height(&TextStyle::Small));
+        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+        let stroke = Stroke::new(UNDERLINE, theme::palette(ui).accent);
+        ui.painter().hline(rect.x_range(), rect.bottom() - 2.0, stroke);
+        let words = theme::muted(ui, words).text_style(TextStyle::Small);
+        ui.add(Label::new(words).wrap()).on_hover_text(about);
+    });
 }
 
 /// Why an answer ends, in words.
@@ -192,7 +228,13 @@ fn lane_chip_ui(ui: &mut Ui, adapter: AdapterMode) {
 
 fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {
     let tokens = lane.tokens.iter();
-    tokens.map(|token| FlowToken { text: &token.text, probability: token.probability }).collect()
+    tokens
+        .map(|token| FlowToken {
+            text: &token.text,
+            probability: token.probability,
+            is_underlined: token.is_guessed,
+        })
+        .collect()
 }
 
 pub fn question_ui(ui: &mut Ui, question: &str) {

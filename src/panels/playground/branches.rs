@@ -145,7 +145,11 @@ fn tree_ui(
         .map(|stretch| {
             let nodes = stretch.nodes.iter().filter_map(|node| find(&tree.view, *node));
             nodes
-                .map(|node| FlowToken { text: &node.token, probability: node.logprob.exp() as f32 })
+                .map(|node| FlowToken {
+                    text: &node.token,
+                    probability: node.logprob.exp() as f32,
+                    is_underlined: false,
+                })
                 .collect()
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{Answer, TokenStep};
 
 const NOW: &str = "2026-11-21T20:31:05.123Z";
@@ -24,7 +25,7 @@ fn ask(state: &mut AnnotateState) -> GenerateRequest {
 
 fn token(lane: usize, text: &str) -> GenerateEvent {
     let logits = Arc::from([0.0_f32]);
-    let step = TokenStep { id: 5, text: text.to_owned(), logprob: -1.0, logits };
+    let step = TokenStep { id: 5, text: text.to_owned(), logprob: -1.0, logits, is_guessed: false };
     GenerateEvent::Token { lane, step }
 }
 
@@ -35,6 +36,7 @@ fn done(lane: usize, text: &str, stop: StopReason) -> GenerateEvent {
         stop,
         prompt_secs: 0.0,
         generation_secs: 1.0,
+        guesses: Guesses::default(),
     };
     GenerateEvent::LaneDone { lane, answer, next_logits: Arc::from([0.0_f32]) }
 }

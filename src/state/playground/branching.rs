@@ -4,6 +4,7 @@ use super::branches::Planted;
 use super::view::PlaygroundView;
 use super::{LaneView, Mode, PlaygroundState, Rendered, ShownToken};
 use crate::explore::growth::{Growth, Plant, Seed};
+use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{Answer, Lane, Prompt, StopReason};
 use crate::state::scores::Position;
 use crate::state::slots::AdapterSlot;
@@ -56,6 +57,7 @@ impl PlaygroundState {
                 id: node.id,
                 text: node.token.clone(),
                 probability: node.logprob.exp() as f32,
+                is_guessed: false,
             })
             .collect();
         let rendered =
@@ -66,6 +68,7 @@ impl PlaygroundState {
             stop: if ends { StopReason::EndOfTurn } else { StopReason::Length },
             prompt_secs: 0.0,
             generation_secs: 0.0,
+            guesses: Guesses::default(),
         };
         let Planted { question, is_chat, adapter, is_answer } = self.branches.planted.clone();
         if is_answer || !is_chat {

@@ -242,6 +242,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::llm::generate::guessing::Guesses;
     use crate::llm::generate::sampling::SamplingParams;
     use crate::llm::generate::{AdapterMode, Prompt};
 
@@ -274,6 +275,7 @@ mod tests {
             stop: StopReason::Length,
             prompt_secs: 0.0,
             generation_secs: 0.0,
+            guesses: Guesses::default(),
         }
     }
 

@@ -28,7 +28,8 @@ fn a_conversation_is_asked_with_all_its_turns() {
 
 fn answered(question: &str, answer: &str) -> PlaygroundState {
     let mut lane = LaneView::new(Lane { seed: 0, adapter: AdapterMode::Off });
-    lane.tokens = vec![ShownToken { id: 1, text: answer.to_owned(), probability: 0.5 }];
+    lane.tokens =
+        vec![ShownToken { id: 1, text: answer.to_owned(), probability: 0.5, is_guessed: false }];
     PlaygroundState {
         question: question.to_owned(),
         lanes: vec![lane],
