@@ -123,6 +123,7 @@ fn lane_answer(
         stop,
         prompt_secs: first.as_secs_f64(),
         generation_secs: clock.elapsed().saturating_sub(first).as_secs_f64(),
+        guesses: Guesses::default(),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::llm::card::{ModelCard, Purpose};
 use crate::llm::generate::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep, ToldToken,
 };
-use crate::remote::{answer, lacking};
+use crate::remote::lacking;
 
 use self::branches::BranchesState;
 use self::candidates::Computed;

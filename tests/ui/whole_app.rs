@@ -195,8 +195,8 @@ fn a_verdict_is_on_the_disk_before_the_next_prompt() {
     app.click("Use the sample prompts");
     let Held { request, feeder } =
         app.script.borrow_mut().take::<Answering>().expect("two answers");
-    assert_eq!(request.lanes.len(), 2);
-    assert_ne!(request.lanes[0].seed, request.lanes[1].seed);
+    assert_eq!(request.request.lanes.len(), 2);
+    assert_ne!(request.request.lanes[0].seed, request.request.lanes[1].seed);
     for (lane, text) in ["one", "two"].into_iter().enumerate() {
         let next_logits = Arc::from([0.0_f32]);
         feeder.emit(GenerateEvent::LaneDone { lane, answer: answer(text), next_logits });

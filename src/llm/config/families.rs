@@ -80,7 +80,6 @@ pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
         },
         "bloom" => older::bloom(keys),
         "falcon" => older::falcon(keys),
-        "phimoe" => mixtures::phimoe(keys),
         "gpt_neox" => older::gpt_neox(keys),
         "gptj" => older::gptj(keys),
         "opt" => older::opt(keys),

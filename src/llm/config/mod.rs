@@ -65,7 +65,6 @@ pub const SUPPORTED: &[&str] = &[
     "olmoe",
     "opt",
     "phi3",
-    "phimoe",
     "qwen2",
     "qwen2_moe",
     "qwen3",

@@ -148,11 +148,12 @@ fn pairs_of(model: &Model, request: &GenerateRequest) -> BTreeMap<Vec<u32>, f64>
     pairs
 }
 
-// 20,000 answers of two tokens, of which the second one is guessed by another model: Pearson's statistic
-// against the exact probabilities. Rare pairs are counted together.
+// 2,000 answers of two tokens, of which the second one is guessed by another model: Pearson's statistic
+// against the exact probabilities. Rare pairs are counted together. The rule itself is drawn from 20,000 times in
+// `accept.rs`.
 #[test]
 fn drawn_guesses_give_answers_of_the_models_own_distribution() {
-    const SEEDS: u64 = 20_000;
+    const SEEDS: u64 = 2000;
     let (model, draft) = (reference("llama"), reference("qwen2"));
     let sampling = SamplingParams {
         temperature: 0.8,
@@ -168,7 +169,7 @@ fn drawn_guesses_give_answers_of_the_models_own_distribution() {
     let answers = generate_guessed(&model, None, draft, &request, &Quiet).unwrap();
     let drafted: usize = answers.iter().map(|answer| answer.guesses.drafted).sum();
     let accepted: usize = answers.iter().map(|answer| answer.guesses.accepted).sum();
-    assert!(accepted > 100 && drafted > accepted + 1000, "{accepted} of {drafted}");
+    assert!(accepted > 10 && drafted > accepted + 500, "{accepted} of {drafted}");
 
     let mut seen: BTreeMap<Vec<u32>, f64> = BTreeMap::new();
     answers.iter().for_each(|answer| *seen.entry(answer.ids.clone()).or_default() += 1.0);

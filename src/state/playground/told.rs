@@ -23,7 +23,7 @@ impl PlaygroundState {
         // Where the server says nothing, nothing is shaded.
         let probability = token.logprob.map_or(1.0, f32::exp);
         let text = token.text.clone();
-        view.tokens.push(ShownToken { id: u32::MAX, text, probability });
+        view.tokens.push(ShownToken { id: u32::MAX, text, probability, is_guessed: false });
         view.told.push(token);
         view.first_token_secs.get_or_insert(now_secs);
         view.last_token_secs = Some(now_secs);
