@@ -241,8 +241,7 @@ fn ask() -> AppState {
 
 /// Plays an answer of many words.
 fn play(state: &mut AppState, is_done: bool) {
-    let request =
-        state.playground.request(&state.prefs, state.model.ready(), &state.adapter).unwrap();
+    let request = state.playground.request(&state.prefs, &state.model, &state.adapter).unwrap();
     state.playground.started(&request);
     let prompt = GenerateEvent::Prompt { text: ANSWER.to_owned(), ids: vec![1, 2, 3] };
     state.playground.on_event(prompt, 0.0);

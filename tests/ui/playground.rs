@@ -195,8 +195,7 @@ fn the_adapter_is_switched_off_in_the_top_bar() {
 fn the_next_question_carries_the_conversation() {
     let mut state = answered();
     state.playground.prompt = "And then?".to_owned();
-    let request =
-        state.playground.request(&state.prefs, state.model.ready(), &state.adapter).unwrap();
+    let request = state.playground.request(&state.prefs, &state.model, &state.adapter).unwrap();
     let Prompt::Chat(messages) = request.prompt else { panic!("a chat stays a chat") };
     let roles: Vec<&str> = messages.iter().map(|message| message.role.as_str()).collect();
     assert_eq!(roles, ["user", "assistant", "user"]);
@@ -217,8 +216,7 @@ fn predict_asks_only_for_the_next_token() {
     window.click("Predict");
     assert_eq!(window.asked(), [Command::Playground(PlaygroundCommand::Generate)]);
     let state = window.state();
-    let request =
-        state.playground.request(&state.prefs, state.model.ready(), &state.adapter).unwrap();
+    let request = state.playground.request(&state.prefs, &state.model, &state.adapter).unwrap();
     assert_eq!(request.max_new_tokens, 0);
 }
 

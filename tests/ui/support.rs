@@ -224,8 +224,7 @@ pub fn scores(id: u32) -> Arc<[f32]> {
 
 /// Plays the events of an answer to what the state would ask now.
 pub fn answer(state: &mut AppState, ids: &[u32]) {
-    let request =
-        state.playground.request(&state.prefs, state.model.ready(), &state.adapter).unwrap();
+    let request = state.playground.request(&state.prefs, &state.model, &state.adapter).unwrap();
     let playground = &mut state.playground;
     playground.started(&request);
     let prompt = GenerateEvent::Prompt { text: "user: hello".to_owned(), ids: vec![1, 2, 3] };
