@@ -22,6 +22,7 @@ pub mod logging;
 pub mod memory;
 pub mod panels;
 pub mod program;
+pub mod prompts;
 pub mod remote;
 pub mod room;
 pub mod seq2seq;

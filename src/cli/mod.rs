@@ -29,6 +29,7 @@ mod out;
 mod peak;
 mod probe;
 mod progress;
+mod prompt;
 mod remote;
 mod report;
 mod reproduce;
@@ -106,6 +107,9 @@ pub enum Command {
 
     /// Answer a prompt
     Generate(generate::GenerateArgs),
+
+    /// Use the prompts of a project: list them, fill them, run chains and keep what they did
+    Prompt(prompt::PromptArgs),
 
     /// Give the log-probability of every token of given texts
     Score(score::ScoreArgs),
@@ -276,6 +280,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Cache(args) => cache::run(args),
         Command::Models(args) => models::run(args),
         Command::Generate(args) => generate::run(args),
+        Command::Prompt(args) => prompt::run(args),
         Command::Score(args) => score::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Fill(args) => fill::run(args),
@@ -424,6 +429,10 @@ mod tests {
             "tuning-fork models --json",
             "tuning-fork generate --model starter --chat Hello --system Short. --temperature 0.2",
             "tuning-fork generate --prompt Once --greedy --max-new-tokens 5 --adapter runs/1/adapter",
+            "tuning-fork prompt list --project p --json",
+            "tuning-fork prompt show label-a-text --set text=Rain --examples 4 --model m",
+            "tuning-fork prompt run mine --set text=Rain --chain chain-of-thought --model m --json",
+            "tuning-fork prompt run react --set question=Why? --texts texts --preset greedy",
             "tuning-fork score --model m --input a.jsonl --output b.jsonl --logits l.safetensors",
             "tuning-fork score --input a.csv --columns prompt=question,completion=answer",
             "tuning-fork embed ada/encoder --text one --text two",

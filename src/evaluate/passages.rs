@@ -130,7 +130,7 @@ impl Tokenizer for Words {
 
 /// A text in passages of at most so many words, cut at the ends of paragraphs where that is possible,
 /// else at those of sentences.
-fn split(text: &str, words: usize) -> Vec<Passage> {
+pub fn split(text: &str, words: usize) -> Vec<Passage> {
     let count = |text: &str| text.split_whitespace().count();
     let mut pieces: Vec<String> = Vec::new();
     for paragraph in text.split('\n').map(str::trim).filter(|paragraph| !paragraph.is_empty()) {

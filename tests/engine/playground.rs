@@ -10,6 +10,11 @@ use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::score::score;
 use tuning_fork::llm::generate::{AdapterMode, GenerateRequest, Lane, Prompt, generate};
 use tuning_fork::llm::{Model, Weights};
+use tuning_fork::prompts::filled::Values;
+use tuning_fork::prompts::material::{Manner, Material};
+use tuning_fork::prompts::record::{Ended, Record};
+use tuning_fork::prompts::run::{RunRequest, run};
+use tuning_fork::prompts::writer::ModelWriter;
 
 use crate::support::{load, reference};
 
@@ -84,4 +89,62 @@ fn an_answer_forks_where_another_token_is_taken() {
     let deleted = grow(&mut tree, &Growth::Delete { node: grown.node }, &Quiet).unwrap();
     assert!(deleted.view.nodes.iter().all(|node| node.id != 40 || node.depth != 2));
     assert!(deleted.view.nodes.len() < after.view.nodes.len());
+}
+
+/// A chain asks the model what `generate` is asked: the second step with the first one's answer in
+/// its prompt, and the seed plus one. What is kept says all of it.
+#[test]
+fn a_chain_answers_as_its_steps_alone_would() {
+    let model = tiny();
+    let text = "mode = \"raw\"\n[settings]\nmax_new_tokens = 5\n[[step]]\nprompt = \"The {thing}\"\n\
+                [[step]]\nprompt = \"It said: {step1}. So\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("answers/chain-1.json");
+    let sampling = SamplingParams { top_k: 0, temperature: 1.0, ..SamplingParams::default() };
+    let request = RunRequest {
+        name: "chain".to_owned(),
+        material: Material::from_toml(text).unwrap(),
+        values: Values::from([("thing".to_owned(), "library".to_owned())]),
+        examples: None,
+        manner: Manner {
+            sampling: sampling.clone(),
+            max_new_tokens: 99,
+            stop: Vec::new(),
+            seed: 11,
+        },
+        presets: Vec::new(),
+        texts: None,
+        to: Some(to.clone()),
+        started_at: "2026-11-29T03:00:00Z".to_owned(),
+        model: model.card().identity.clone(),
+        adapter: None,
+    };
+    let writer = ModelWriter { model: &model, adapter: None };
+    let record = run(&request, &writer, &Quiet).unwrap();
+    let alone = |prompt: &str, seed: u64| {
+        let request = GenerateRequest {
+            prompt: Prompt::Raw(prompt.to_owned()),
+            sampling: sampling.clone(),
+            max_new_tokens: 5,
+            stop_strings: Vec::new(),
+            lanes: vec![Lane { seed, adapter: AdapterMode::Off }],
+        };
+        generate(&model, None, &request, &Quiet).unwrap()[0].text.clone()
+    };
+    let first = alone("The library", 11);
+    assert_eq!(record.steps[0].turns[0].written, first);
+    let asked = format!("It said: {}. So", first.trim());
+    assert_eq!(record.steps[1].prompt, asked);
+    assert_eq!(record.steps[1].turns[0].written, alone(&asked, 12));
+    let kept: Record = serde_json::from_slice(&std::fs::read(&to).unwrap()).unwrap();
+    assert_eq!((kept.ended, kept.steps.len()), (Ended::Complete, 2));
+    assert_eq!(kept.steps[1].turns[0].seed, 12);
+
+    // A prompt that does not fit is said with its step, and what there was is kept.
+    let long = RunRequest {
+        values: Values::from([("thing".to_owned(), "library ".repeat(5000))]),
+        ..request
+    };
+    let err = run(&long, &writer, &Quiet).unwrap_err().to_string();
+    assert!(err.starts_with("step 1: its prompt does not fit"), "{err}");
 }

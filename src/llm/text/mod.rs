@@ -17,6 +17,7 @@ mod gguf_rules;
 pub mod gguf_vocab;
 mod jinja;
 mod model_file;
+pub mod reasoning;
 pub mod regex;
 mod sentencepiece;
 mod spelling;
