@@ -19,8 +19,10 @@ use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::export_pairs::ExportPairs;
 use crate::app::tasks::export_study::ExportStudy;
+use crate::app::tasks::list_chats::ListChats;
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::list_lectures::ListLectures;
+use crate::app::tasks::list_prompts::ListPrompts;
 use crate::app::tasks::list_runs::ListRuns;
 use crate::app::tasks::list_studies::ListStudies;
 use crate::app::tasks::measure_agreement::MeasureAgreement;
@@ -34,6 +36,7 @@ use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::save_chats::SaveChats;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::save_run_file::SaveRunFile;
 use crate::app::tasks::secret::{AskKeyring, Question};
@@ -124,9 +127,12 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<DeleteModel>(),
         TypeId::of::<DeleteRun>(),
         TypeId::of::<ExportPairs>(),
+        TypeId::of::<ListChats>(),
         TypeId::of::<ListEvaluations>(),
         TypeId::of::<ListLectures>(),
+        TypeId::of::<ListPrompts>(),
         TypeId::of::<ListRuns>(),
+        TypeId::of::<SaveChats>(),
         TypeId::of::<ListStudies>(),
         TypeId::of::<OpenStudy>(),
         TypeId::of::<MeasureAgreement>(),

@@ -202,6 +202,8 @@ impl Workbench {
             self.measure_speed();
             self.renew_estimate();
             self.keep_draft();
+            self.keep_chats();
+            self.prepare_prompt();
             self.prepare_lecture();
             self.ask_room();
         }
@@ -227,6 +229,7 @@ impl Workbench {
             // Nothing stops the waiting but the end of the tasks.
             jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(10)).ok();
         }
+        self.keep_last_chats();
     }
 }
 

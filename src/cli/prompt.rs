@@ -292,8 +292,7 @@ impl Ready {
         let path = examples::find_table(&wanted.table, file, self.project.as_deref());
         let table = ExampleTable::read(&path, &Quiet)?;
         let encoder = match wanted.encoder.as_str() {
-            "" => None,
-            _ if wanted.choose != Choose::Nearest => None,
+            name if name.is_empty() || wanted.choose != Choose::Nearest => None,
             name => Some((Encoder::load(&resolve::resolve_model(name)?)?, name)),
         };
         let asked = self.values.get(&wanted.compare).map_or("", String::as_str);

@@ -3,22 +3,27 @@
 mod answers;
 mod ask;
 mod branches;
+mod chats;
 mod guesses;
+mod library;
+mod presets;
+mod prompt;
 mod remote;
 mod repeats;
 mod sampler;
 mod shared;
+mod sheet;
 pub mod talk;
+mod turns;
 
 use eframe::egui;
 use eframe::egui::{Rect, Ui};
 
 use self::answers::{answers_ui, rendered_ui};
 use self::shared::{fork, settings_ui};
-use self::talk::{
-    Plan, answer_actions_ui, conversation_ui, modes_ui, part_ui, prompt_ui, step_with_key,
-    system_ui, views_ui,
-};
+use self::sheet::{sheet_ui, split_for_sheet};
+use self::talk::{Plan, modes_ui, part_ui, prompt_ui, step_with_key, system_ui, views_ui};
+use self::turns::{answer_actions_ui, conversation_ui};
 use super::next_token::{NextToken, next_token_ui};
 use super::no_model::NoModel;
 use crate::llm::card::ModelCard;
@@ -87,6 +92,19 @@ fn talk_view_ui(
     step_with_key(ui, playground, commands);
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
+    if let Some(sheet) = playground.sheet {
+        let (left, right) = split_for_sheet(ui, all);
+        if let Some(left) = left {
+            column_ui(ui, "talk column", left, |ui| {
+                talk_ui(ui, playground, around.adapter, model, commands);
+            });
+        }
+        column_ui(ui, "sheet column", right, |ui| {
+            sheet_ui(ui, sheet, playground, prefs, Some(model), commands);
+        });
+        ui.advance_cursor_after_rect(all);
+        return;
+    }
     match Plan::of(all.size() / em, playground) {
         Plan::Columns { talk, settings } => {
             let (left, rest) = all.split_left_right_at_x(all.left() + talk * em);
@@ -95,7 +113,7 @@ fn talk_view_ui(
                 talk_ui(ui, playground, around.adapter, model, commands);
             });
             next_column_ui(ui, middle, playground, prefs, model, commands);
-            settings_column_ui(ui, right, playground, prefs, model);
+            settings_column_ui(ui, right, playground, prefs, (model, commands));
         }
         Plan::Stacked { talk, next } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
@@ -105,7 +123,7 @@ fn talk_view_ui(
                 talk_ui(ui, playground, around.adapter, model, commands);
             });
             next_column_ui(ui, upper, playground, prefs, model, commands);
-            settings_column_ui(ui, lower, playground, prefs, model);
+            settings_column_ui(ui, lower, playground, prefs, (model, commands));
         }
         Plan::Beside { talk } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
@@ -146,10 +164,10 @@ fn settings_column_ui(
     rect: Rect,
     playground: &mut PlaygroundState,
     prefs: &mut Prefs,
-    model: &ModelCard,
+    (model, commands): (&ModelCard, &mut Commands),
 ) {
     column_ui(ui, "settings column", rect, |ui| {
-        scrolled_ui(ui, "settings", |ui| settings_ui(ui, playground, prefs, model));
+        scrolled_ui(ui, "settings", |ui| settings_ui(ui, playground, prefs, (model, commands)));
     });
 }
 
@@ -164,7 +182,7 @@ fn tools_ui(
     scrolled_ui(ui, "tools", |ui| {
         next_ui(ui, playground, prefs, model, commands);
         ui.add_space(theme::GAP);
-        settings_ui(ui, playground, prefs, model);
+        settings_ui(ui, playground, prefs, (model, commands));
     });
 }
 
@@ -206,6 +224,8 @@ fn talk_ui(
     inset_ui(ui, |ui| modes_ui(ui, playground, Some(adapter), commands));
     let height = ui.available_height();
     let obstacle = playground.obstacle(Some(model));
+    let counts = playground.mode == Mode::Chat && playground.has_chat();
+    let left = counts.then(|| playground.left_of_context(model));
     match playground.mode {
         // A conversation grows upwards from where it is written.
         Mode::Chat => {
@@ -213,21 +233,23 @@ fn talk_ui(
             egui::Panel::bottom("composer")
                 .frame(egui::Frame::new().inner_margin(margin))
                 .show_separator_line(false)
-                .show(ui, |ui| prompt_ui(ui, playground, obstacle, height * 0.35, commands));
+                .show(ui, |ui| {
+                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands)
+                });
             let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
             let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
             // An answer that grows is followed, unless somebody has scrolled up to read.
             area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
                 no_chat_ui(ui, playground, model);
                 system_ui(ui, playground);
-                conversation_ui(ui, playground);
+                conversation_ui(ui, playground, commands);
                 answers_ui(ui, playground, commands);
                 answer_actions_ui(ui, playground, commands);
                 rendered_ui(ui, playground, model);
             });
         }
         Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, obstacle, height * 0.5, commands);
+            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
             answers_ui(ui, playground, commands);
             answer_actions_ui(ui, playground, commands);
             rendered_ui(ui, playground, model);

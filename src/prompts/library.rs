@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::check::check;
 use super::error::{PromptError, listed, nearest};
 use super::material::Material;
 use crate::errors::one_line;
@@ -102,8 +103,9 @@ pub fn find(project: Option<&Path>, name: &str) -> Result<Entry, PromptError> {
     })
 }
 
-/// Writes a prompt into the project. A name that is taken there is refused.
+/// Writes a prompt into the project. One that contradicts itself is refused, and a name that is taken.
 pub fn save(project: &Path, title: &str, material: &Material) -> Result<PathBuf, PromptError> {
+    check(material)?;
     let name = file_name(title);
     let path = project.join(FOLDER).join(format!("{name}.toml"));
     if path.exists() {

@@ -298,7 +298,8 @@ impl Running<'_> {
             return Err(PromptError::Calculation { step, source });
         }
         let named = lines.iter().rfind(|line| line.name.as_deref() == Some("answer"));
-        let last = named.or(lines.last()).ok_or(PromptError::NothingToCalculate { step })?;
+        let last =
+            named.or_else(|| lines.last()).ok_or(PromptError::NothingToCalculate { step })?;
         done.result = last.value.as_ref().ok().map(calculator::words);
         Ok(())
     }

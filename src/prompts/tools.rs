@@ -164,9 +164,10 @@ pub enum Move {
     Nothing,
 }
 
-/// Reads the first action or final answer of a turn, in the forms of the `ReAct` paper (Yao et al.
-/// 2023) and of its followers: `Action: search[words]`, `Action 2: Calculator(2 + 3)`,
-/// `Finish[42]`, `Final answer: 42`. And how much of the text stands before what follows it.
+/// Reads the first action or final answer of a turn, and where in the text it ends.
+///
+/// In the forms of the `ReAct` paper (Yao et al. 2023) and of its followers: `Action: search[words]`,
+/// `Action 2: Calculator(2 + 3)`, `Finish[42]`, `Final answer: 42`.
 pub fn read_move(text: &str) -> (Move, usize) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {

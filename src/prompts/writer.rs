@@ -66,7 +66,7 @@ impl Writer for ModelWriter<'_> {
         let mut rendered = render_prompt(self.model, prompt)?;
         if !begun.is_empty() {
             let is_raw = matches!(prompt, Prompt::Raw(_));
-            let text = rendered.text + begun;
+            let text = format!("{}{begun}", rendered.text);
             let ids =
                 self.model.tokenizer().encode(&text, is_raw).map_err(crate::llm::Error::from)?;
             rendered = RenderedPrompt { text, ids };

@@ -36,6 +36,7 @@ use mapping::MappingState;
 use models::ModelsState;
 use notice::Notices;
 use playground::PlaygroundState;
+use playground::view::PlaygroundView;
 use prefs::{PanelId, Prefs};
 use room::RoomState;
 use slots::{Activity, AdapterSlot, ModelSlot};
@@ -189,7 +190,10 @@ impl AppState {
             PanelId::Playground => {
                 let is_editing = playground.is_editing();
                 playground.keep_answer();
-                is_editing
+                // While a chain runs, Esc stops it.
+                let has_sheet =
+                    playground.view == PlaygroundView::Talk && !playground.library.is_running();
+                is_editing || (has_sheet && playground.sheet.take().is_some())
             }
             PanelId::LookInside => look_inside.close_topmost(),
             PanelId::Annotate => codes.close_topmost() || annotate.close_topmost(),

@@ -6,33 +6,36 @@ pub mod candidates;
 mod explained;
 pub mod export;
 mod kept;
+pub mod library;
 mod repeating;
 pub mod repeats;
+mod talk;
 mod told;
+pub mod turn;
+mod using;
 pub mod view;
 pub mod vote;
 
 use std::path::PathBuf;
 
-use crate::data::pair::Message;
-use crate::llm::card::{ModelCard, Purpose};
-use crate::llm::generate::{
-    AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep, ToldToken,
-};
+use crate::llm::card::ModelCard;
+use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep};
 use crate::remote::lacking;
 
 use self::branches::BranchesState;
 use self::candidates::Computed;
+use self::library::{LibraryState, Sheet};
 use self::repeats::RepeatsState;
+use self::turn::{Chat, Editing, Keeping, Others};
+pub use self::turn::{LaneView, ShownToken, Turn};
 use self::view::PlaygroundView;
 use self::vote::VoteState;
 use super::models::FoundModel;
 use super::prefs::Prefs;
 use super::scores::{Position, ScoreStore};
 use super::slots::{AdapterSlot, ModelSlot};
-
-/// So many conversations that were left can be had back.
-const MOST_PAST: usize = 20;
+use crate::prompts::chats::Asked;
+use crate::prompts::presets::Preset;
 
 /// Whether the prompt goes through the chat template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,101 +88,11 @@ impl Draft {
     }
 }
 
-/// A finished question of a conversation and its answers.
-#[derive(Clone, Debug, Default)]
-pub struct Turn {
-    pub question: String,
-
-    /// What the conversation goes on from.
-    pub answer: String,
-
-    /// The answers as they were shown, token by token. Empty where only the text is known.
-    pub lanes: Vec<LaneView>,
-
-    /// Which of [`Self::lanes`] is [`Self::answer`].
-    pub followed: usize,
-}
-
-/// A conversation that was left for a new one.
-#[derive(Clone, Debug)]
-struct Chat {
-    turns: Vec<Turn>,
-    question: String,
-    lanes: Vec<LaneView>,
-    rendered: Option<Rendered>,
-}
-
 /// The prompt as the model sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     pub text: String,
     pub ids: Vec<u32>,
-}
-
-/// A token of an answer.
-#[derive(Clone, Debug)]
-pub struct ShownToken {
-    pub id: u32,
-    pub text: String,
-
-    /// Before the sampling chain.
-    pub probability: f32,
-
-    /// Whether it was guessed before the model computed it.
-    pub is_guessed: bool,
-}
-
-/// One answer as it grows.
-#[derive(Clone, Debug)]
-pub struct LaneView {
-    pub lane: Lane,
-    pub tokens: Vec<ShownToken>,
-
-    /// Tokens of the prompt that are read, of all.
-    pub reading: Option<(usize, usize)>,
-    pub answer: Option<Answer>,
-
-    /// Of a server's answer, what it says of each of [`Self::tokens`]. Else empty.
-    pub told: Vec<ToldToken>,
-
-    /// Whether the scores after the last token are there.
-    pub has_next: bool,
-    first_token_secs: Option<f64>,
-    last_token_secs: Option<f64>,
-}
-
-impl LaneView {
-    fn new(lane: Lane) -> Self {
-        Self {
-            lane,
-            tokens: Vec::new(),
-            reading: None,
-            answer: None,
-            told: Vec::new(),
-            has_next: false,
-            first_token_secs: None,
-            last_token_secs: None,
-        }
-    }
-
-    /// What has been answered so far.
-    pub fn text(&self) -> String {
-        match &self.answer {
-            Some(answer) => answer.text.clone(),
-            None => self.tokens.iter().map(|token| token.text.as_str()).collect(),
-        }
-    }
-
-    pub fn tokens_per_sec(&self) -> Option<f64> {
-        if let Some(answer) = &self.answer {
-            // A server says no ids, and its first token is there when the time begins.
-            let count = if self.told.is_empty() { answer.ids.len() } else { self.told.len() - 1 };
-            let any = answer.generation_secs > 0.0 && count > 0;
-            return any.then(|| count as f64 / answer.generation_secs);
-        }
-        let elapsed = self.last_token_secs? - self.first_token_secs?;
-        (elapsed > 0.0).then(|| (self.tokens.len() - 1) as f64 / elapsed)
-    }
 }
 
 /// Everything of the playground but the sliders, which are remembered in [`Prefs`].
@@ -205,12 +118,38 @@ pub struct PlaygroundState {
     /// Finished turns of the conversation, oldest first.
     pub turns: Vec<Turn>,
 
-    /// Conversations that were left for a new one, the latest last.
+    /// The versions of the answer in front that are not shown.
+    others: Others,
+
+    /// How the answer in front came about.
+    asked: Option<Asked>,
+
+    /// How the conversation in front is kept.
+    keeping: Keeping,
+
+    /// Turns that were taken out of it, the latest last, each with its place.
+    removed: Vec<(usize, Turn)>,
+
+    /// The conversations that are not in front, the latest last.
     past: Vec<Chat>,
 
-    /// The question in front is being edited: its answer stays until the new one is sent. What was
-    /// in the field before.
-    editing: Option<String>,
+    /// A question is being edited: its answer stays until the new one is sent.
+    editing: Option<Editing>,
+
+    /// What lies beside the conversation.
+    pub sheet: Option<Sheet>,
+    pub chat_query: String,
+    pub library: LibraryState,
+
+    /// Named settings of the project.
+    pub presets: Vec<Preset>,
+
+    /// The name under which the settings are to be kept.
+    pub preset_name: String,
+
+    /// Tokens of the prompt in the field, and of a conversation that was read from a file; and what
+    /// was counted.
+    counted: ((u64, String), usize),
 
     /// The prompt's field wants the cursor in the next frame.
     pub wants_cursor: bool,
@@ -320,29 +259,9 @@ impl PlaygroundState {
         })
     }
 
-    /// The conversation with the prompt as its newest question.
-    fn messages(&self) -> Vec<Message> {
-        let mut messages = Vec::new();
-        if !self.system.trim().is_empty() {
-            messages.push(Message::new("system", &self.system));
-        }
-        for turn in self.turns.iter().chain(self.pending_turn().as_ref()) {
-            messages.push(Message::new("user", &turn.question));
-            messages.push(Message::new("assistant", &turn.answer));
-        }
-        messages.push(Message::new("user", &self.prompt));
-        messages
-    }
-
     /// A request has been sent. In a conversation the question moves up and the field empties.
     pub fn started(&mut self, request: &GenerateRequest) {
-        if let Some(turn) = self.pending_turn() {
-            self.turns.push(turn);
-        }
-        if self.editing.take().is_some() {
-            // The answer that is replaced can be had back.
-            self.leave(self.turns.clone());
-        }
+        self.turn_over(request);
         self.predicted = request.max_new_tokens == 0;
         self.lanes = request.lanes.iter().cloned().map(LaneView::new).collect();
         self.rendered = None;
@@ -400,25 +319,12 @@ impl PlaygroundState {
         self.running = false;
         self.predict_only = false;
         self.wants_cursor = true;
+        if self.asked_in == Mode::Chat && !self.predicted {
+            self.touch();
+        }
         for lane in &mut self.lanes {
             lane.reading = None;
         }
-    }
-
-    /// The answer in front as a turn of the conversation: what the next question follows.
-    fn pending_turn(&self) -> Option<Turn> {
-        let replaced = self.editing.is_some();
-        if self.asked_in != Mode::Chat || self.question.is_empty() || replaced {
-            return None;
-        }
-        let followed = self.followed_lane();
-        let answer = self.lanes.get(followed)?.text();
-        (!answer.is_empty()).then(|| Turn {
-            question: self.question.clone(),
-            answer,
-            lanes: self.lanes.clone(),
-            followed,
-        })
     }
 
     /// Which of the answers in front the next question follows: the one with the selected token,
@@ -446,91 +352,6 @@ impl PlaygroundState {
         self.seed = (mixed ^ (mixed >> 31)) % 1_000_000;
     }
 
-    /// Begins a new conversation. The one in front can be had back with [`Self::back_to_last`].
-    pub fn new_chat(&mut self) {
-        let turns = std::mem::take(&mut self.turns);
-        self.leave(turns);
-        self.editing = None;
-        self.wants_cursor = true;
-        self.clear_answers();
-    }
-
-    /// Keeps the conversation in front, with these turns before it.
-    fn leave(&mut self, turns: Vec<Turn>) {
-        let chat = Chat {
-            turns,
-            question: std::mem::take(&mut self.question),
-            lanes: std::mem::take(&mut self.lanes),
-            rendered: self.rendered.take(),
-        };
-        if !chat.turns.is_empty() || chat.lanes.iter().any(|lane| !lane.tokens.is_empty()) {
-            self.past.push(chat);
-            let too_many = self.past.len().saturating_sub(MOST_PAST);
-            self.past.drain(..too_many);
-        }
-    }
-
-    /// Whether anything was asked and answered.
-    pub fn has_chat(&self) -> bool {
-        !self.turns.is_empty() || !self.lanes.is_empty()
-    }
-
-    pub fn has_past(&self) -> bool {
-        !self.past.is_empty()
-    }
-
-    /// The conversation before this one comes back; this one takes its place among those that
-    /// were left.
-    pub fn back_to_last(&mut self) {
-        let Some(chat) = self.past.pop() else { return };
-        let waiting = std::mem::take(&mut self.past);
-        self.new_chat();
-        let left = std::mem::replace(&mut self.past, waiting);
-        self.past.splice(0..0, left);
-        let Chat { turns, question, lanes, rendered } = chat;
-        (self.turns, self.question, self.lanes, self.rendered) = (turns, question, lanes, rendered);
-        self.asked_in = Mode::Chat;
-        self.predicted = false;
-    }
-
-    /// Asks the question in front once more: the answer in front is replaced.
-    pub fn ask_again(&mut self) {
-        if self.editing.is_none() {
-            self.edit_last();
-        }
-    }
-
-    /// Puts the last question back into the field. Its answer stays until the new question is
-    /// sent, and [`Self::keep_answer`] calls it off.
-    pub fn edit_last(&mut self) {
-        if self.question.is_empty() || self.editing.is_some() {
-            return;
-        }
-        let draft = std::mem::replace(&mut self.prompt, self.question.clone());
-        self.editing = Some(draft);
-        self.wants_cursor = true;
-    }
-
-    pub fn is_editing(&self) -> bool {
-        self.editing.is_some()
-    }
-
-    /// The edited question is not asked after all.
-    pub fn keep_answer(&mut self) {
-        if let Some(draft) = self.editing.take() {
-            self.prompt = draft;
-        }
-    }
-
-    fn clear_answers(&mut self) {
-        self.question.clear();
-        self.lanes.clear();
-        self.rendered = None;
-        self.selected = None;
-        self.scores.clear();
-        self.version += 1;
-    }
-
     /// What the next-token panel explains: the clicked token, else what comes next.
     pub fn position(&self) -> Option<Position> {
         if let Some(selected) = self.selected
@@ -544,6 +365,28 @@ impl PlaygroundState {
             Some(Position { lane, token })
         })?;
         self.scores.get(newest).is_some().then_some(newest)
+    }
+}
+
+impl PlaygroundState {
+    /// Tokens that are left of the context: after the conversation, and after what is in the field.
+    /// The marks of a chat template around a new question are not counted.
+    pub fn left_of_context(&mut self, model: &ModelCard) -> usize {
+        let key = (self.version, self.prompt.clone());
+        if self.counted.0 != key {
+            let count = |text: &str| model.tokenizer.encode(text, false).map_or(0, |ids| ids.len());
+            let said = self.exchanges().into_iter();
+            let said: usize = match &self.rendered {
+                Some(_) => 0,
+                None => said.map(|(question, answer)| count(&question) + count(&answer)).sum(),
+            };
+            self.counted = (key, said + count(&self.prompt));
+        }
+        let lane = self.lanes.get(self.followed_lane()).filter(|_| self.rendered.is_some());
+        let read = self.rendered.as_ref().map_or(0, |rendered| rendered.ids.len());
+        let written = lane.map_or(0, |lane| lane.tokens.len());
+        let asked = self.counted.1;
+        model.facts.context_length.saturating_sub(read + written + asked)
     }
 }
 

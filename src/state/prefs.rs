@@ -126,7 +126,7 @@ pub struct Prefs {
     /// What the columns of a file were said to be.
     pub columns: BTreeMap<PathBuf, Mapping>,
 
-    /// Conversations of the Playground, as text, oldest first.
+    /// Conversations of the Playground that no project keeps, as text, oldest first.
     pub chats: Vec<KeptChat>,
 
     /// When each model was last loaded: seconds since 1970.

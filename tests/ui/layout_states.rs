@@ -54,6 +54,7 @@ use crate::lectures;
 use crate::look_inside;
 use crate::map;
 use crate::playground_views;
+use crate::prompts;
 use crate::room;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 use crate::sweep;
@@ -208,7 +209,7 @@ fn downloads() -> AppState {
 
 // Playground
 
-pub const PLAYGROUND: [Named; 15] = [
+pub const PLAYGROUND: [Named; 19] = [
     ("no model", no_model),
     ("nothing asked", ask),
     ("an answer", answered),
@@ -224,6 +225,10 @@ pub const PLAYGROUND: [Named; 15] = [
     ("a vote that was revealed", || playground_views::voting(true)),
     ("branches", playground_views::in_branches),
     ("repeats", playground_views::in_repeats),
+    ("the list of prompts", prompts::in_library),
+    ("a chain that is open", prompts::in_chain),
+    ("the list of chats", prompts::in_chats),
+    ("a version of an answer", prompts::in_versions),
 ];
 
 fn no_model() -> AppState {

@@ -20,6 +20,7 @@ mod mapping;
 mod models;
 mod playground;
 mod playground_views;
+mod prompts;
 mod remote;
 mod rewards;
 mod room;

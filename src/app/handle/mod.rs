@@ -13,6 +13,7 @@ mod models;
 mod opening;
 mod playground;
 mod project;
+mod prompts;
 mod remote;
 mod room;
 mod sweep;

@@ -7,6 +7,7 @@ use crate::app::tasks::answer::{AnswerRequest, Answering};
 use crate::app::tasks::grow_tree::GrowTree;
 use crate::app::tasks::load_adapter::LoadAdapter;
 use crate::app::tasks::repeat_prompt::RepeatPrompt;
+use crate::app::tasks::run_prompt::RunPrompt;
 use crate::app::tasks::score_guesses::{GuessesRequest, ScoreGuesses};
 use crate::app::{Outward, Workbench};
 use crate::explore::growth::Growth;
@@ -27,6 +28,13 @@ impl Workbench {
             PlaygroundCommand::Repeat => self.repeat_prompt(),
             PlaygroundCommand::StopRepeats => self.tasks.stop::<RepeatPrompt>(),
             PlaygroundCommand::StopGrowing => self.tasks.stop::<GrowTree>(),
+            PlaygroundCommand::ListPrompts => self.list_prompts(),
+            PlaygroundCommand::RunPrompt => self.run_prompt(),
+            PlaygroundCommand::StopPrompt => self.tasks.stop::<RunPrompt>(),
+            PlaygroundCommand::SavePrompt => self.save_prompt(),
+            PlaygroundCommand::KeepPreset => self.keep_preset(),
+            PlaygroundCommand::RemovePreset(name) => self.remove_preset(&name),
+            PlaygroundCommand::ExportChat => self.export_chat(),
             PlaygroundCommand::ChooseAdapter => self.ask(Ask::AdapterFolder),
             PlaygroundCommand::LoadAdapter(folder) => self.load_adapter(folder, false),
             PlaygroundCommand::UnloadAdapter => {
@@ -54,6 +62,12 @@ impl Workbench {
         };
         self.state.playground.started(&request);
         let guessing = self.state.prefs.guessing.clone();
+        if let Some(card) = self.state.model.ready() {
+            let adapter = self.state.adapter.ready().map(|card| card.name.as_str());
+            self.state.playground.note_model(&card.identity.name, adapter);
+        } else if let Some(probe) = self.state.model.remote() {
+            self.state.playground.note_model(&probe.model, None);
+        }
         self.start(Answering { asker: Asker::Playground }, AnswerRequest { request, guessing });
     }
 

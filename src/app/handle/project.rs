@@ -125,6 +125,7 @@ impl Workbench {
         self.open_evaluations();
         self.open_studies();
         self.list_lectures();
+        self.open_prompts();
     }
 
     /// Reads `runs/` again.

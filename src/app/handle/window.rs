@@ -13,6 +13,7 @@ use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::repeat_prompt::RepeatPrompt;
+use crate::app::tasks::run_prompt::RunPrompt;
 use crate::app::tasks::starter::FetchStarter;
 use crate::app::{Outward, Workbench};
 use crate::hub::fetch::queue::QueueCommand;
@@ -102,6 +103,7 @@ impl Workbench {
         self.tasks.stop::<Answering>();
         self.tasks.stop::<GrowTree>();
         self.tasks.stop::<RepeatPrompt>();
+        self.tasks.stop::<RunPrompt>();
         self.stop_looking();
     }
 

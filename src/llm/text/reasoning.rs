@@ -1,5 +1,5 @@
 //! The reasoning of a thinking model, told from its answer: what stands between `<think>` and
-//! `</think>`, as DeepSeek-R1, Qwen3 and others write it.
+//! `</think>`, as `DeepSeek-R1`, Qwen3 and others write it.
 
 use std::ops::Range;
 

@@ -9,10 +9,10 @@ use crate::llm::card::ModelCard;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::StopReason;
 use crate::llm::generate::guessing::Guesses;
+use crate::llm::text::reasoning;
 use crate::state::command::{Commands, WindowCommand};
 use crate::state::playground::LaneView;
 use crate::state::playground::PlaygroundState;
-use crate::state::playground::Turn;
 use crate::state::scores::Position;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card;
@@ -33,6 +33,7 @@ pub fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut 
     let side_by_side = playground.lanes.len() > 1;
     let newest = playground.selected;
     let shaded = playground.shaded;
+    let prompt = playground.rendered.as_ref().map_or("", |rendered| rendered.text.as_str());
     let mut clicked = None;
     if side_by_side {
         let gap = ui.spacing().item_spacing.x;
@@ -45,7 +46,7 @@ pub fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut 
                     |ui| {
                         ui.set_min_width(width);
                         let selected = newest.filter(|at| at.lane == index);
-                        let token = answer_ui(ui, lane, true, selected, shaded, commands);
+                        let token = answer_ui(ui, (lane, prompt), true, selected, shaded, commands);
                         clicked =
                             clicked.or_else(|| token.map(|token| Position { lane: index, token }));
                     },
@@ -54,7 +55,7 @@ pub fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut 
         });
     } else if let Some(lane) = playground.lanes.first() {
         let selected = newest.filter(|at| at.lane == 0);
-        let token = answer_ui(ui, lane, false, selected, shaded, commands);
+        let token = answer_ui(ui, (lane, prompt), false, selected, shaded, commands);
         clicked = token.map(|token| Position { lane: 0, token });
     }
     if let Some(position) = clicked {
@@ -67,7 +68,7 @@ pub fn answers_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut 
 #[expect(clippy::fn_params_excessive_bools, reason = "named and shaded are independent")]
 fn answer_ui(
     ui: &mut Ui,
-    lane: &LaneView,
+    (lane, prompt): (&LaneView, &str),
     named: bool,
     selected: Option<Position>,
     shaded: bool,
@@ -85,7 +86,7 @@ fn answer_ui(
         }
         let selected = selected.map(|at| at.token);
         let flow = TokenFlow { name, selected, shaded, clickable: true };
-        let clicked = flow.show(ui, &tokens);
+        let clicked = lane_flow_ui(ui, lane, prompt, flow);
         legend_ui(ui, lane);
         footer_ui(ui, lane, commands);
         clicked
@@ -190,27 +191,6 @@ pub fn rendered_ui(ui: &mut Ui, playground: &PlaygroundState, model: &ModelCard)
     });
 }
 
-/// A question that was answered before the one in front.
-pub fn turn_ui(ui: &mut Ui, turn: &Turn, shaded: bool) {
-    question_ui(ui, &turn.question);
-    if turn.lanes.is_empty() {
-        ui.add(Label::new(&turn.answer).wrap());
-    }
-    for (index, lane) in turn.lanes.iter().enumerate() {
-        if turn.lanes.len() > 1 {
-            ui.horizontal_wrapped(|ui| {
-                lane_chip_ui(ui, lane.lane.adapter);
-                if index == turn.followed {
-                    ui.label(theme::muted(ui, "the next question follows this answer"));
-                }
-            });
-        }
-        let name = lane_name(lane.lane.adapter);
-        let flow = TokenFlow { name, selected: None, shaded, clickable: false };
-        flow.show(ui, &flow_tokens(lane));
-    }
-}
-
 pub fn lane_name(adapter: AdapterMode) -> &'static str {
     match adapter {
         AdapterMode::Off => "Base",
@@ -218,12 +198,42 @@ pub fn lane_name(adapter: AdapterMode) -> &'static str {
     }
 }
 
-fn lane_chip_ui(ui: &mut Ui, adapter: AdapterMode) {
+pub fn lane_chip_ui(ui: &mut Ui, adapter: AdapterMode) {
     let (tone, icon) = match adapter {
         AdapterMode::On => (Tone::Accent, Some(icons::ADAPTER)),
         AdapterMode::Off => (Tone::Neutral, None),
     };
     chip_ui(ui, tone, icon, lane_name(adapter));
+}
+
+/// An answer as running text, with the reasoning of a thinking model folded. `prompt`: what the model
+/// saw. The index of the token that was clicked.
+pub fn lane_flow_ui(
+    ui: &mut Ui,
+    lane: &LaneView,
+    prompt: &str,
+    flow: TokenFlow<'_>,
+) -> Option<usize> {
+    let tokens = flow_tokens(lane);
+    let text: String = tokens.iter().map(|token| token.text).collect();
+    let Some(found) = reasoning::find(&text, prompt) else { return flow.show(ui, &tokens) };
+    let mut end = 0;
+    let split = tokens.iter().take_while(|token| {
+        end += token.text.len();
+        end <= found.answer
+    });
+    let split = split.count();
+    let TokenFlow { name, selected, shaded, clickable } = flow;
+    let is_over = found.answer < text.len() || lane.answer.is_some();
+    let words = if is_over { "Reasoning" } else { "Reasoning, going on" };
+    let title = format!("{words}: {} tokens", format::count(split));
+    let header = CollapsingHeader::new(title).id_salt("reasoning").show(ui, |ui| {
+        let selected = selected.filter(|at| *at < split);
+        TokenFlow { name, selected, shaded, clickable }.show(ui, &tokens[..split])
+    });
+    let selected = selected.and_then(|at| at.checked_sub(split));
+    let after = TokenFlow { name, selected, shaded, clickable }.show(ui, &tokens[split..]);
+    header.body_returned.flatten().or(after.map(|at| at + split))
 }
 
 fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {
@@ -235,16 +245,4 @@ fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {
             is_underlined: token.is_guessed,
         })
         .collect()
-}
-
-pub fn question_ui(ui: &mut Ui, question: &str) {
-    let p = theme::palette(ui);
-    let frame = egui::Frame::new()
-        .fill(p.accent_soft)
-        .corner_radius(theme::CARD_RADIUS)
-        .inner_margin(egui::Margin::symmetric(12, 8));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.add(Label::new(RichText::new(question).color(p.text)).wrap());
-    });
 }

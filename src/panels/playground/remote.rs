@@ -5,10 +5,9 @@ use eframe::egui;
 use eframe::egui::{Label, RichText, Ui};
 
 use super::answers::{answers_ui, lane_name};
-use super::talk::{
-    Plan, answer_actions_ui, conversation_ui, modes_ui, part_ui, prompt_ui, step_with_key,
-    system_ui, views_ui,
-};
+use super::sheet::{sheet_ui, split_for_sheet};
+use super::talk::{Plan, modes_ui, part_ui, prompt_ui, step_with_key, system_ui, views_ui};
+use super::turns::{answer_actions_ui, conversation_ui};
 use crate::panels::sampling;
 use crate::remote::ability;
 use crate::remote::lacking;
@@ -49,7 +48,15 @@ pub(super) fn remote_ui(
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
     let width = all.width() / em;
-    if Plan::of(all.size() / em, playground) == Plan::OneAtATime {
+    if let Some(sheet) = playground.sheet {
+        let (left, right) = split_for_sheet(ui, all);
+        if let Some(left) = left {
+            column_ui(ui, "talk column", left, |ui| talk_ui(ui, playground, around, commands));
+        }
+        column_ui(ui, "sheet column", right, |ui| {
+            sheet_ui(ui, sheet, playground, prefs, None, commands);
+        });
+    } else if Plan::of(all.size() / em, playground) == Plan::OneAtATime {
         column_ui(ui, "one column", all, |ui| {
             inset_ui(ui, |ui| part_ui(ui, playground));
             if playground.tools_in_front {
@@ -82,18 +89,20 @@ fn talk_ui(
             egui::Panel::bottom("composer")
                 .frame(egui::Frame::new().inner_margin(margin))
                 .show_separator_line(false)
-                .show(ui, |ui| prompt_ui(ui, playground, obstacle, height * 0.35, commands));
+                .show(ui, |ui| {
+                    prompt_ui(ui, playground, (obstacle, None), height * 0.35, commands)
+                });
             let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
             let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
             area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
                 system_ui(ui, playground);
-                conversation_ui(ui, playground);
+                conversation_ui(ui, playground, commands);
                 answers_ui(ui, playground, commands);
                 answer_actions_ui(ui, playground, commands);
             });
         }
         Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, obstacle, height * 0.5, commands);
+            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
             answers_ui(ui, playground, commands);
             answer_actions_ui(ui, playground, commands);
         }),

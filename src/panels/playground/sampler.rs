@@ -59,7 +59,7 @@ pub fn sampler_ui(
                     guesses_ui(ui, playground, room, commands);
                     ui.add_space(theme::GAP);
                 }
-                settings_ui(ui, playground, prefs, model);
+                settings_ui(ui, playground, prefs, (model, commands));
             });
         });
         column_ui(ui, "pipeline", right, |ui| {
@@ -76,7 +76,7 @@ pub fn sampler_ui(
                 }
                 clicked = pipeline_ui(ui, playground, &prefs.sampling, model, all.height());
                 ui.add_space(theme::GAP);
-                settings_ui(ui, playground, prefs, model);
+                settings_ui(ui, playground, prefs, (model, commands));
             });
         });
     }

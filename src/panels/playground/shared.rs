@@ -1,8 +1,9 @@
 //! What more than one view of the Playground draws or does.
 
 use eframe::egui;
-use eframe::egui::{ComboBox, Label, Ui};
+use eframe::egui::{ComboBox, Label, TextEdit, Ui};
 
+use super::presets::presets_ui;
 use crate::llm::card::ModelCard;
 use crate::panels::sampling;
 use crate::state::command::{Commands, PlaygroundCommand};
@@ -28,11 +29,18 @@ pub fn settings_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
     prefs: &mut Prefs,
-    model: &ModelCard,
+    (model, commands): (&ModelCard, &mut Commands),
 ) {
     card_ui(ui, |ui| {
         let title = theme::title(ui, "Settings");
-        egui::Sides::new().show(ui, |ui| ui.label(title), |ui| reset_ui(ui, prefs));
+        egui::Sides::new().show(
+            ui,
+            |ui| ui.label(title),
+            |ui| {
+                reset_ui(ui, prefs);
+                presets_ui(ui, playground, prefs, commands);
+            },
+        );
         sampling::sampling_ui(ui, &mut prefs.sampling);
         ui.separator();
         sampling::limits_ui(ui, playground, prefs);
@@ -126,4 +134,18 @@ fn reset_ui(ui: &mut Ui, prefs: &mut Prefs) {
         prefs.sampling = defaults.sampling;
         prefs.max_new_tokens = defaults.max_new_tokens;
     }
+}
+
+/// A field that a list is searched with.
+pub fn search_ui(ui: &mut Ui, query: &mut String, name: &str) {
+    let field = TextEdit::singleline(query)
+        .hint_text(theme::muted(ui, "Search"))
+        .desired_width(f32::INFINITY);
+    ui.add(field).accessible_name(name);
+    ui.add_space(theme::GAP_SMALL);
+}
+
+/// A sentence in place of a list.
+pub fn instead_ui(ui: &mut Ui, words: &str) {
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
 }

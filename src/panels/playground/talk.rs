@@ -2,16 +2,17 @@
 //! memory and for one on a server.
 
 use eframe::egui;
-use eframe::egui::{CollapsingHeader, Key, Label, Modifiers, TextEdit, TextStyle, Ui};
+use eframe::egui::{CollapsingHeader, Key, Label, Modifiers, RichText, TextEdit, TextStyle, Ui};
 
-use super::answers::{lane_name, question_ui, turn_ui};
 use crate::panels::{sampling, shortcuts};
-use crate::state::command::{Commands, PlaygroundCommand, WindowCommand};
+use crate::state::command::{Commands, PlaygroundCommand};
+use crate::state::playground::library::Sheet;
 use crate::state::playground::view::PlaygroundView;
-use crate::state::playground::{Answers, Mode, PlaygroundState, export};
+use crate::state::playground::{Answers, Mode, PlaygroundState};
 use crate::state::slots::AdapterSlot;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::format;
 use crate::widgets::layout;
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
@@ -147,19 +148,41 @@ pub(super) fn modes_ui(
         if playground.mode == Mode::Chat && playground.has_chat() {
             let button = ActionButton::quiet("New chat").icon(icons::ADD);
             let button = ui.add_enabled(!playground.running, button);
-            let about = "This conversation is kept: Last chat brings it back";
+            let about = "This conversation is kept: it is found under Chats";
             if button.on_hover_text(about).clicked() {
                 playground.new_chat();
             }
         }
-        if playground.mode == Mode::Chat && playground.has_past() {
-            let button = ActionButton::quiet("Last chat").icon(icons::BACK);
-            let button = ui.add_enabled(!playground.running, button);
-            if button.on_hover_text("The conversation before this one, as it was left").clicked() {
-                playground.back_to_last();
-            }
+        let has_past = playground.has_past();
+        let sheet = &mut playground.sheet;
+        if has_past || *sheet == Some(Sheet::Chats) {
+            let about = "The conversations of the project";
+            sheet_button_ui(ui, sheet, Sheet::Chats, ("Chats", about), icons::HISTORY);
+        }
+        // A server's model has no tokens to count and no file to keep a run of.
+        let about = "Prompts with variables and examples, and chains, as files of the project";
+        let own = Sheet::Prompts;
+        if adapter.is_some() && sheet_button_ui(ui, sheet, own, ("Prompts", about), icons::LIBRARY)
+        {
+            commands.push(PlaygroundCommand::ListPrompts);
         }
     });
+}
+
+/// Opens a sheet, or closes it. True: it was opened.
+fn sheet_button_ui(
+    ui: &mut Ui,
+    sheet: &mut Option<Sheet>,
+    own: Sheet,
+    (words, about): (&str, &str),
+    icon: theme::MaterialIcon,
+) -> bool {
+    let button = ActionButton::quiet(words).icon(icon).add_enabled(ui, true);
+    if !button.on_hover_text(about).clicked() {
+        return false;
+    }
+    *sheet = (*sheet != Some(own)).then_some(own);
+    sheet.is_some()
 }
 
 pub(super) fn system_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
@@ -177,74 +200,11 @@ pub(super) fn system_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
     );
 }
 
-pub(super) fn conversation_ui(ui: &mut Ui, playground: &PlaygroundState) {
-    for (index, turn) in playground.turns.iter().enumerate() {
-        ui.push_id(("turn", index), |ui| turn_ui(ui, turn, playground.shaded));
-        ui.add_space(theme::GAP);
-    }
-    if !playground.question.is_empty() && !playground.lanes.is_empty() {
-        question_ui(ui, &playground.question);
-    }
-}
-
-/// What can be done with the answers in front.
-pub(super) fn answer_actions_ui(
-    ui: &mut Ui,
-    playground: &mut PlaygroundState,
-    commands: &mut Commands,
-) {
-    if playground.is_prediction() {
-        return;
-    }
-    let has_tokens = playground.lanes.iter().any(|lane| !lane.tokens.is_empty());
-    if !has_tokens {
-        return;
-    }
-    let can_go_on = playground.mode == Mode::Chat && !playground.running;
-    if let Some(followed) =
-        playground.lanes.get(playground.followed_lane()).filter(|_| playground.lanes.len() > 1)
-        && can_go_on
-    {
-        let words = format!(
-            "The next question follows the answer of {}, in both. Click a word of the other answer \
-             to follow that one",
-            lane_name(followed.lane.adapter)
-        );
-        ui.add(Label::new(theme::muted(ui, words)).wrap());
-    }
-    ui.horizontal_wrapped(|ui| {
-        if can_go_on {
-            let again = ActionButton::quiet("Answer again").icon(icons::REFRESH);
-            let about =
-                "Ask the same once more, with a new seed. Last chat brings this answer back";
-            if ui.add(again).on_hover_text(about).clicked() {
-                playground.ask_again();
-                playground.draw_seed(sampling::entropy(ui));
-                playground.predict_only = false;
-                commands.push(PlaygroundCommand::Generate);
-            }
-            let edit = ActionButton::quiet("Edit the question").icon(icons::EDIT);
-            let about = "Puts it back into the field. Its answer stays until you send";
-            let edit = ui.add_enabled(!playground.is_editing(), edit);
-            if edit.on_hover_text(about).clicked() {
-                playground.edit_last();
-            }
-            let copy = ActionButton::quiet("Copy the chat").icon(icons::COPY);
-            let about = "The whole conversation as Markdown. As JSON messages: in the commands";
-            if copy.add_enabled(ui, true).on_hover_text(about).clicked() {
-                let text = export::as_markdown(&playground.conversation());
-                commands.push(WindowCommand::CopyText(text));
-            }
-        }
-    });
-    let about = "Shade the tokens that the model was unsure of: the darker, the less likely";
-    switch::switch_ui(ui, &mut playground.shaded, "Shade unsure tokens", about);
-}
-
+/// The field and what sends it. `left`: tokens of the context that are left, where they are counted.
 pub(super) fn prompt_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
-    obstacle: Option<&str>,
+    (obstacle, left): (Option<&str>, Option<usize>),
     most_height: f32,
     commands: &mut Commands,
 ) {
@@ -304,7 +264,23 @@ pub(super) fn prompt_ui(
             }
             if let Some(obstacle) = obstacle.filter(|_| !playground.prompt.is_empty()) {
                 ui.label(theme::muted(ui, obstacle));
+            } else if let Some(left) = left
+                // Where it would take a row of its own, the field needs that more.
+                && ui.available_size_before_wrap().x > theme::em(ui) * 9.0
+            {
+                left_ui(ui, left);
             }
         });
     });
+}
+
+/// What is left of the context.
+fn left_ui(ui: &mut Ui, left: usize) {
+    let about = "Tokens of the model's context that are left after the conversation and the prompt";
+    let words = match left {
+        0 => RichText::new("The context is full: begin a new chat, or delete turns")
+            .color(theme::palette(ui).problem),
+        left => theme::muted(ui, format!("{} tokens left", format::count(left))),
+    };
+    ui.add(Label::new(words.small()).wrap()).on_hover_text(about);
 }

@@ -22,6 +22,23 @@ pub enum PlaygroundCommand {
     /// Fills the grid of repeats.
     Repeat,
     StopRepeats,
+
+    /// Reads the prompts of the project again.
+    ListPrompts,
+
+    /// Runs the open prompt or chain.
+    RunPrompt,
+    StopPrompt,
+
+    /// Keeps the prompt in the field under the name that was typed.
+    SavePrompt,
+
+    /// Keeps the settings under the name that was typed.
+    KeepPreset,
+    RemovePreset(String),
+
+    /// Writes the conversation in front as Markdown and as JSON messages.
+    ExportChat,
     ChooseAdapter,
     LoadAdapter(PathBuf),
     UnloadAdapter,

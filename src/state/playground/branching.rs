@@ -1,8 +1,9 @@
 //! From the conversation to its branches and back.
 
 use super::branches::Planted;
+use super::turn::{LaneView, ShownToken};
 use super::view::PlaygroundView;
-use super::{LaneView, Mode, PlaygroundState, Rendered, ShownToken};
+use super::{Mode, PlaygroundState, Rendered};
 use crate::explore::growth::{Growth, Plant, Seed};
 use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{Answer, Lane, Prompt, StopReason};
@@ -71,16 +72,11 @@ impl PlaygroundState {
             guesses: Guesses::default(),
         };
         let Planted { question, is_chat, adapter, is_answer } = self.branches.planted.clone();
-        if is_answer || !is_chat {
-            self.leave(self.turns.clone());
-        } else if let Some(turn) = self.pending_turn() {
-            self.turns.push(turn);
-        }
+        self.make_way(is_answer || !is_chat);
         let mut lane = LaneView::new(Lane { seed: self.seed, adapter });
         lane.tokens = tokens;
         lane.answer = Some(answer);
         self.editing = None;
-        self.clear_answers();
         if is_chat && self.prompt == question {
             self.prompt.clear();
         }
@@ -88,6 +84,9 @@ impl PlaygroundState {
         let mode = if is_chat { Mode::Chat } else { Mode::Raw };
         (self.asked_in, self.mode, self.predicted) = (mode, mode, false);
         self.view = PlaygroundView::Talk;
+        if is_chat {
+            self.touch();
+        }
     }
 }
 

@@ -13,9 +13,9 @@ impl PlaygroundState {
         if !self.system.trim().is_empty() {
             messages.push(Message::new("system", &self.system));
         }
-        for turn in self.turns.iter().chain(self.pending_turn().as_ref()) {
-            messages.push(Message::new("user", &turn.question));
-            messages.push(Message::new("assistant", &turn.answer));
+        for (question, answer) in self.exchanges() {
+            messages.push(Message::new("user", &question));
+            messages.push(Message::new("assistant", &answer));
         }
         messages
     }

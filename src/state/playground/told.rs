@@ -1,6 +1,7 @@
 //! Answers of a model on a server: tokens without ids, with what the server says of them.
 
-use super::{Mode, PlaygroundState, ShownToken};
+use super::turn::ShownToken;
+use super::{Mode, PlaygroundState};
 use crate::llm::generate::ToldToken;
 use crate::remote::answer;
 use crate::state::scores::Position;

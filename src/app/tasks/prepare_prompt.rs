@@ -1,0 +1,135 @@
+//! Fills the prompt that is open, chooses its examples, and counts what fits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::app::Workbench;
+use crate::app::services::Services;
+use crate::app::task::Task;
+use crate::app::work::{Rules, Work};
+use crate::encoder::Encoder;
+use crate::errors::one_line;
+use crate::hub;
+use crate::hub::resolve;
+use crate::jobs::{Progress, Quiet};
+use crate::prompts::check::{Meaning, check, meaning};
+use crate::prompts::error::PromptError;
+use crate::prompts::examples::{self, Chosen, ExampleTable};
+use crate::prompts::filled::Filled;
+use crate::prompts::fit::{Space, fit};
+use crate::prompts::material::Choose;
+use crate::state::playground::library::{Inputs, Prepared, shown_step};
+use crate::state::prefs::PanelId;
+
+pub struct PreparePrompt {
+    /// Which prompt it is.
+    pub number: u64,
+    pub inputs: Inputs,
+}
+
+pub struct PrepareRequest {
+    pub inputs: Inputs,
+    pub table: Option<Arc<ExampleTable>>,
+    pub file: Option<PathBuf>,
+    pub project: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+
+    #[error("the encoder that chooses the examples was not found")]
+    Encoder(#[from] hub::Error),
+}
+
+impl Work for PreparePrompt {
+    type Request = PrepareRequest;
+    type Event = Arc<ExampleTable>;
+    type Output = Prepared;
+    type Error = PrepareError;
+
+    const RULES: Rules = Rules::short("Filling the prompt");
+
+    fn run(
+        request: PrepareRequest,
+        services: &Services,
+        progress: &dyn Progress<Arc<ExampleTable>>,
+    ) -> Result<Prepared, PrepareError> {
+        let PrepareRequest { inputs: Inputs { material, values, manner }, table, file, project } =
+            request;
+        check(&material)?;
+        let mut chosen = None;
+        if let Some(wanted) = &material.examples {
+            let table = if let Some(table) = table {
+                table
+            } else {
+                let path = examples::find_table(&wanted.table, file.as_deref(), project.as_deref());
+                let table = Arc::new(ExampleTable::read(&path, &Quiet)?);
+                progress.emit(Arc::clone(&table));
+                table
+            };
+            let encoder = match wanted.encoder.as_str() {
+                name if !name.is_empty() && wanted.choose == Choose::Nearest => {
+                    let folder = resolve::resolve_model(name)?;
+                    Some((Encoder::load(&folder).map_err(PromptError::from)?, name))
+                }
+                _ => None,
+            };
+            let asked = values.get(&wanted.compare).map_or("", String::as_str);
+            let encoder = encoder.as_ref().map(|(encoder, name)| (encoder, *name));
+            chosen = Some(examples::choose(wanted, &table, asked, encoder, &Quiet)?);
+        }
+        let model = services.model().map_err(PromptError::from)?;
+        let adapter = services.adapter();
+        let space = Space {
+            tokenizer: model.tokenizer(),
+            chat: model.chat(),
+            context: model.context_with(adapter.as_deref()),
+        };
+        let fit = fit(&material, &values, chosen.as_ref(), &manner, &space)?;
+        let block = chosen.as_ref().map(Chosen::block).unwrap_or_default();
+        let steps = material.all_steps();
+        // What earlier steps will answer is named as it stands.
+        let value = |name: &str| match meaning(name, &steps) {
+            Meaning::Examples => Some(block.clone()),
+            Meaning::Answer { .. } => Some(format!("{{{name}}}")),
+            Meaning::Value => None,
+        };
+        let filled = Filled::new(&material, &steps[shown_step(&material)], &values, &value)?;
+        Ok(Prepared { filled, chosen, fit })
+    }
+}
+
+impl PreparePrompt {
+    fn told(self, prepared: Result<Prepared, String>, app: &mut Workbench) {
+        if let Some(open) = app.state.playground.library.of(self.number) {
+            open.preparing = None;
+            open.prepared = Some((self.inputs, prepared));
+        }
+    }
+}
+
+impl Task<Workbench> for PreparePrompt {
+    fn on_event(&mut self, table: Arc<ExampleTable>, app: &mut Workbench) {
+        if let Some(open) = app.state.playground.library.of(self.number) {
+            open.table = Some(table);
+        }
+    }
+
+    fn done(self, prepared: Prepared, app: &mut Workbench) {
+        self.told(Ok(prepared), app);
+    }
+
+    fn failed(self, error: PrepareError, app: &mut Workbench) {
+        self.told(Err(one_line(&error)), app);
+    }
+
+    fn crashed(self, message: &str, app: &mut Workbench) {
+        self.told(Err(message.to_owned()), app);
+    }
+
+    fn panel(&self) -> PanelId {
+        PanelId::Playground
+    }
+}
