@@ -4,6 +4,7 @@ use super::error::PromptError;
 use super::material::Manner;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::{
     AdapterMode, Answer, GenerateEvent, GenerateRequest, Lane, Prompt, RenderedPrompt, StopReason,
     generate_after, render_prompt,
@@ -81,7 +82,14 @@ impl Writer for ModelWriter<'_> {
             stop_strings: manner.stop.clone(),
             lanes: vec![Lane { seed: manner.seed, adapter }],
         };
-        let answers = generate_after(self.model, self.adapter, rendered, &request, listener)?;
+        let answers = generate_after(
+            self.model,
+            self.adapter,
+            Guesser::Nobody,
+            rendered,
+            &request,
+            listener,
+        )?;
         let stopped = PromptError::Cancelled(Cancelled);
         let Answer { text, ids, stop, .. } = answers.into_iter().next().ok_or(stopped)?;
         Ok(Said { seen, prompt_tokens, text, tokens: ids.len(), stop })

@@ -13,6 +13,7 @@ use super::patience::{Patience, again};
 use super::probe::Probe;
 use super::server::Server;
 use crate::jobs::{self, Job, JobEnd, Progress};
+use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{
     Answer, GenerateEvent, GenerateRequest, Lane, Prompt, StopReason, ToldToken,
 };

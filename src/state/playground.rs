@@ -18,7 +18,7 @@ pub mod vote;
 
 use std::path::PathBuf;
 
-use crate::llm::card::ModelCard;
+use crate::llm::card::{ModelCard, Purpose};
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, TokenStep};
 use crate::remote::lacking;
 

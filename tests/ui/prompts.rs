@@ -10,6 +10,7 @@ use tuning_fork::app::tasks::prepare_prompt::PreparePrompt;
 use tuning_fork::app::tasks::run_prompt::RunPrompt;
 use tuning_fork::app::work::Held;
 use tuning_fork::files;
+use tuning_fork::llm::generate::guessing::Guesses;
 use tuning_fork::llm::generate::{Answer, GenerateEvent, StopReason, TokenStep};
 use tuning_fork::prompts::filled::Filled;
 use tuning_fork::prompts::fit::Fit;
@@ -225,6 +226,7 @@ fn words(text: &str) -> Answer {
         stop: StopReason::EndOfTurn,
         prompt_secs: 0.1,
         generation_secs: 0.1,
+        guesses: Guesses::default(),
     }
 }
 
@@ -235,8 +237,13 @@ fn talk(app: &mut App, question: &str, text: &str) {
     app.ask(PlaygroundCommand::Generate.into());
     let Held { feeder, .. } = app.script.borrow_mut().take::<Answering>().expect("an answer");
     let logits: Arc<[f32]> = vec![0.0; 384].into();
-    let step =
-        TokenStep { id: 1, text: text.to_owned(), logprob: -0.5, logits: Arc::clone(&logits) };
+    let step = TokenStep {
+        id: 1,
+        text: text.to_owned(),
+        logprob: -0.5,
+        logits: Arc::clone(&logits),
+        is_guessed: false,
+    };
     feeder.emit(GenerateEvent::Token { lane: 0, step });
     feeder.emit(GenerateEvent::LaneDone { lane: 0, answer: words(text), next_logits: logits });
     feeder.finish(Ok(vec![words(text)]));

@@ -144,7 +144,9 @@ fn a_server_takes_the_place_of_the_model_and_its_key_goes_into_the_keyring() {
     app.harness.state_mut().state.playground.prompt = "Hello".to_owned();
     app.ask(Command::Playground(PlaygroundCommand::Generate));
     let Held { request, .. } = app.script.borrow_mut().take::<Answering>().expect("an answer");
-    let GenerateRequest { prompt: Prompt::Chat(messages), lanes, .. } = request else { panic!() };
+    let GenerateRequest { prompt: Prompt::Chat(messages), lanes, .. } = request.request else {
+        panic!()
+    };
     assert_eq!((messages.len(), lanes.len()), (1, 1));
     app.ask(Command::Models(ModelsCommand::Unload));
     assert!(!app.harness.state().state.model.answers());
@@ -157,7 +159,9 @@ fn a_verdict_names_the_server_and_no_hash() {
     app.ask(Command::Models(ModelsCommand::UseServer));
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
     app.click("Use the sample prompts");
-    assert_eq!(app.script.borrow().started::<Answering>().expect("asked").request.lanes.len(), 2);
+    let lanes =
+        app.script.borrow().started::<Answering>().expect("asked").request.request.lanes.len();
+    assert_eq!(lanes, 2);
     app.answer_pair();
     app.click("Left is better (1)");
     let verdicts = app.pairs();

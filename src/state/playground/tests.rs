@@ -72,8 +72,13 @@ fn ask(state: &mut PlaygroundState, answer: &str) {
         lanes: vec![Lane { seed: 0, adapter: AdapterMode::Off }],
     };
     state.started(&request);
-    let step =
-        TokenStep { id: 1, text: answer.to_owned(), logprob: -0.5, logits: Vec::new().into() };
+    let step = TokenStep {
+        id: 1,
+        text: answer.to_owned(),
+        logprob: -0.5,
+        logits: Vec::new().into(),
+        is_guessed: false,
+    };
     state.on_event(GenerateEvent::Token { lane: 0, step }, 0.0);
     state.finished();
 }

@@ -12,6 +12,9 @@ pub struct ShownToken {
 
     /// Before the sampling chain.
     pub probability: f32,
+
+    /// Whether it was guessed before the model computed it.
+    pub is_guessed: bool,
 }
 
 /// One answer as it grows.
