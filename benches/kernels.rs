@@ -11,8 +11,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use tuning_fork::jobs;
-use tuning_fork::llm::kernels::gemm::{Matrix, Result, Target, gemm};
-use tuning_fork::llm::kernels::{Bytes, GgmlType, QMatrix, instructions};
+use tuning_fork_kernels::gemm::{Matrix, Result, Target, gemm};
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix, instructions};
 
 /// Outputs, inputs, and rows of activations.
 const SHAPES: [(usize, usize, &[usize]); 3] =

@@ -3,9 +3,10 @@
 
 use std::env::consts;
 
+use tuning_fork_kernels as kernels;
+
 use super::Workbench;
 use crate::llm::card::ModelCard;
-use crate::llm::kernels;
 use crate::logging;
 use crate::program;
 use crate::state::notice::{Notice, Severity};

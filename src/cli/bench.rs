@@ -18,7 +18,7 @@ use crate::jobs::{self, Cancelled, Progress, Quiet};
 use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate_guessed};
-use crate::llm::{Adapter, Model, Positions, kernels};
+use crate::llm::{Adapter, Model, Positions};
 use crate::train;
 use crate::train::StartRequest;
 use crate::train::config::{Objective, TrainConfig};
@@ -185,7 +185,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             .collect();
         return out::json(&json!({
             "model": model.card().identity.name,
-            "instructions": kernels::instructions(),
+            "instructions": tuning_fork_kernels::instructions(),
             "load_secs": load_secs,
             "prompt": prompts,
             "generation_after_tokens": args.after,
@@ -202,7 +202,7 @@ fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
             "peak_memory_bytes": peak,
         }));
     }
-    out::line(&format!("instructions        {}", kernels::instructions()))?;
+    out::line(&format!("instructions        {}", tuning_fork_kernels::instructions()))?;
     out::line(&format!("load                {load_secs:>8.2} s"))?;
     for (length, rate) in prompts {
         out::line(&format!("prompt, {length:>3} tokens  {rate:>8.1} tokens/s"))?;

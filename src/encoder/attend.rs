@@ -5,10 +5,10 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, gemm_here};
 
 use super::distance::DistanceTable;
-use crate::llm::kernels;
-use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, gemm_here};
 use crate::llm::net::buffers::Buffer;
 
 /// What is the same for all texts of a batch.

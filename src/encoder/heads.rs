@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use tuning_fork_kernels::QMatrix;
+
 use super::description::{DenseNames, MaskedNames, Reads, SequenceNames};
 use super::network::Network;
 use super::stack::activate;
 use super::store::{NormKind, Store};
 use crate::llm;
 use crate::llm::config::Activation;
-use crate::llm::kernels::QMatrix;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;

@@ -5,6 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use tuning_fork_kernels::QMatrix;
 
 use super::description::{Description, FeedGate, FirstPosition, PlaceNames};
 use super::error::Error;
@@ -12,7 +13,6 @@ use super::stack::{Attention, Batch, Block, Distances, Feed, Places, Stack, Watc
 use super::store::Store;
 use crate::jobs;
 use crate::llm;
-use crate::llm::kernels::QMatrix;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;

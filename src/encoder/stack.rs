@@ -5,12 +5,12 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use candle_core::Result;
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::QMatrix;
 
 use super::attend::{Attended, Entangled, Rules, Text, attend};
 use super::distance::{DistanceTable, NeededPlaces, shared_bucket};
 use crate::llm::config::{Activation, RopeTable};
-use crate::llm::kernels;
-use crate::llm::kernels::QMatrix;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use tuning_fork_kernels::QMatrix;
+
 use crate::llm;
 use crate::llm::files::raw_tensor::RawTensor;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
-use crate::llm::kernels::QMatrix;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::ops::RowNorm;
 

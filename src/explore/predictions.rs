@@ -3,10 +3,10 @@
 use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::ScoreSums;
 
 use crate::llm::Tokenizer;
-use crate::llm::kernels;
-use crate::llm::kernels::ScoreSums;
 
 /// A token that could come next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

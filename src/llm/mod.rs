@@ -1,6 +1,6 @@
 //! One transformer: load it, run it, sample from it. No pixels, no training loop.
 //!
-//! From the bottom up: `kernels` multiply, `files` hold weights, `config` describes a decoder, `text`
+//! From the bottom up: `tuning_fork_kernels` multiply, `files` hold weights, `config` describes a decoder, `text`
 //! turns text into tokens, `adapter` is what LoRA adds, `net` runs, `backward` trains. A [`Model`]
 //! puts them together; `headers` says what is known without loading one, `cost` what it takes,
 //! `generate` samples from it, and `adapter_files` reads and writes what was trained.
@@ -15,7 +15,6 @@ pub mod error;
 pub mod files;
 pub mod generate;
 pub mod headers;
-pub mod kernels;
 pub mod model;
 pub mod net;
 pub mod newborn;

@@ -13,13 +13,13 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::config::{Config, families};
 use super::error::Error;
 use super::files::weights::{MatrixRequest, TensorSource, Weights};
 use super::files::write_safetensors;
 use super::files::write_safetensors::{Entry, write_floats};
-use super::kernels::{Bytes, GgmlType, QMatrix};
 use super::net::loader;
 use super::text::born::{self, Born, TokenKind};
 use crate::files;

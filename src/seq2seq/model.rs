@@ -5,6 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use serde_json::Value;
+use tuning_fork_kernels::QMatrix;
 
 use crate::encoder::Error;
 use crate::encoder::Tokens;
@@ -17,7 +18,6 @@ use crate::encoder::store::Store;
 use crate::jobs;
 use crate::llm::Tokenizer;
 use crate::llm::config::config_keys::Keys;
-use crate::llm::kernels::QMatrix;
 use crate::llm::net::rows;
 
 /// A loaded encoder-decoder.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module's path: `llm/kernels/rows.rs` and `llm/rows/mod.rs` are `["llm", "kernels", "rows"]` and
+/// A module's path: `llm/net/rows.rs` and `llm/rows/mod.rs` are `["llm", "net", "rows"]` and
 /// `["llm", "rows"]`.
 pub type Module = Vec<String>;
 
@@ -94,9 +94,12 @@ impl Graph {
     }
 }
 
-/// `llm/kernels/mod.rs` is `["llm", "kernels"]`.
+/// The crate that lies in a folder of `src`, and its name in the other.
+pub const INNER: (&str, &str) = ("kernels", "tuning_fork_kernels");
+
+/// `llm/net/mod.rs` is `["llm", "net"]`, `kernels/lib.rs` is `["kernels"]`.
 pub fn module_of(file: &str) -> Module {
-    let stem = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let stem = file.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("/lib");
     stem.split('/').map(str::to_owned).collect()
 }
 
@@ -141,7 +144,7 @@ impl Code {
 
     /// Every path that the file names, from the root of the crate on.
     fn paths(&self, module: &Module, known: &BTreeSet<&Module>) -> Vec<Vec<String>> {
-        let passes_on = self.file.ends_with("/mod.rs");
+        let passes_on = self.file.ends_with("/mod.rs") || self.file.ends_with("/lib.rs");
         let mut found = Vec::new();
         let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for Import { path, name, is_public } in &self.uses {
@@ -335,7 +338,11 @@ fn paths_in(words: &[String]) -> Vec<Vec<String>> {
 fn absolute(module: &Module, path: &[String], known: &BTreeSet<&Module>) -> Option<Module> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
+        "crate" if module.first().is_some_and(|root| root == INNER.0) => {
+            Some([&[INNER.0.to_owned()], rest].concat())
+        }
         "crate" => Some(rest.to_vec()),
+        inner if inner == INNER.1 => Some([&[INNER.0.to_owned()], rest].concat()),
         "self" => Some([module.as_slice(), rest].concat()),
         "super" => {
             let ups = path.iter().take_while(|word| *word == "super").count();

@@ -18,14 +18,14 @@ arm() {
         level=NEON
         if [ "$cpu" = max ]; then level=NEON-with-dot-products; fi
         TUNING_FORK_LEVEL=$level CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu" \
-            cargo test --locked --lib --target aarch64-unknown-linux-gnu llm::kernels
+            cargo test --locked -p tuning-fork-kernels --lib --target aarch64-unknown-linux-gnu
     done
 }
 
 avx512() {
     local binary=${1:-}
     if [ -z "$binary" ]; then
-        binary=$(cargo test --locked --lib --no-run 2>&1 | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+        binary=$(cargo test --locked -p tuning-fork-kernels --lib --no-run 2>&1 | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
     fi
     folder=$(mktemp -d)
     bochs_pid=
@@ -45,7 +45,7 @@ avx512() {
 default tests
 label tests
 kernel /vmlinuz
-append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet nokaslr mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-llm::kernels} --test-threads=1
+append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet nokaslr mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-} --test-threads=1
 EOF
     xorriso -as mkisofs -quiet -o "$folder/boot.iso" -b isolinux/isolinux.bin \
         -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$folder/iso"

@@ -4,12 +4,12 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, Term, gemm_here};
 
 use super::mask::{Masks, Site};
 use crate::encoder::attend::Entangled;
 use crate::encoder::distance::DistanceTable;
-use crate::llm::kernels;
-use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, Term, gemm_here};
 use crate::llm::net::buffers::Buffer;
 
 /// What is the same for all texts of a batch.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tuning_fork_kernels::gemm::Result as Written;
 
 use super::attention::{self, Inputs, Rules, Slopes, Text};
 use super::cross::{Around, Cross, CrossTape, Memory};
@@ -15,7 +16,6 @@ use crate::encoder::attend::Entangled;
 use crate::encoder::distance::DistanceTable;
 use crate::encoder::stack::{Order, turns};
 use crate::llm::config::Activation;
-use crate::llm::kernels::gemm::Result as Written;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
 use crate::llm::net::rows::Stripes;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tuning_fork_kernels::gemm::Result as Written;
+
 use super::block::{Block, BlockTape, Common, Places, Shared};
 use super::cross::Memory;
 use super::dropouts::{Dropouts, site};
@@ -12,7 +14,6 @@ use crate::encoder::description::{FirstPosition, PlaceNames};
 use crate::encoder::distance::{DistanceTable, NeededPlaces, shared_bucket};
 use crate::encoder::network::{Tokens, places};
 use crate::encoder::stack::Order;
-use crate::llm::kernels::gemm::Result as Written;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
 

@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
+use tuning_fork_kernels::gemm::Result as Written;
+
 use super::attention::{self, Inputs, Rules, Slopes, Text};
 use super::dropouts::{Dropouts, site};
 use super::layers::{Lin, Pass, RowsNorm};
 use super::mask::Site;
 use super::weights::Grads;
-use crate::llm::kernels::gemm::Result as Written;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
 

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use tuning_fork_kernels::gemm::Result as Written;
+
 use super::dropouts::{Dropouts, site};
 use super::layers::{Lin, Pass, RowsNorm, activate, activate_back, copy};
 use super::mask::Site;
 use super::weights::Grads;
 use crate::encoder::description::Reads;
 use crate::llm::config::Activation;
-use crate::llm::kernels::gemm::Result as Written;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows::add_scaled;
 

@@ -1,11 +1,12 @@
 //! Linear layers, norms and tables of vectors: forwards, and back into what learns.
 
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::gemm;
+use tuning_fork_kernels::gemm::{Matrix, Target, gemm};
+
 use super::mask::{Masks, Site};
 use super::weights::{Grads, Id, Weights};
 use crate::llm::config::Activation;
-use crate::llm::kernels;
-use crate::llm::kernels::gemm;
-use crate::llm::kernels::gemm::{Matrix, Target, gemm};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
 use crate::llm::net::rows::{add_scaled, dot, each_row};

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tuning_fork_kernels::gemm::Result as Written;
 
 use super::adapted::{self, Adapted, Stored};
 use super::block::Block;
@@ -26,7 +27,6 @@ use crate::llm;
 use crate::llm::Tokenizer;
 use crate::llm::card::ModelIdentity;
 use crate::llm::config::config_keys::Keys;
-use crate::llm::kernels::gemm::Result as Written;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
 

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-
-use crate::llm::kernels::QMatrix;
+use tuning_fork_kernels::QMatrix;
 
 /// The place of a tensor.
 pub(crate) type Id = usize;

@@ -2,12 +2,13 @@
 //!
 //! All components of few rows, to the last digit: see `stats::embeddings::principal`.
 
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, gemm};
+
 use super::error::Error;
 use super::matrix::{Vectors, square};
 use super::symmetric::{Effort, largest_axes};
 use super::worked::{Stage, Worked, reached};
 use crate::jobs::{Progress, in_pool};
-use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, gemm};
 
 /// Rows whose products are summed in f32; the sums of such blocks are added in f64.
 const BLOCK: usize = 512;

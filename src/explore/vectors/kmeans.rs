@@ -5,12 +5,12 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, gemm};
 
 use super::error::Error;
 use super::matrix::{Vectors, distance_square, square};
 use super::worked::{Stage, Worked, reached};
 use crate::jobs::{Cancelled, Progress, in_pool};
-use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, gemm};
 
 /// More clusters than that are no help to a reader.
 pub const MOST_CLUSTERS: usize = 200;

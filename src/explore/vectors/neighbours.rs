@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use serde::Serialize;
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, gemm_here};
 
 use super::components::components_by;
 use super::error::Error;
@@ -9,7 +10,6 @@ use super::matrix::{Vectors, dot, square};
 use super::symmetric::Effort;
 use super::worked::{Stage, Worked, reached};
 use crate::jobs::{Progress, in_pool};
-use crate::llm::kernels::gemm::{Matrix, Result as Written, Target, gemm_here};
 
 /// Rows that are compared with all others at once, and columns of that.
 const BLOCK: usize = 64;

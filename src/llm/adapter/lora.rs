@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Var;
+use tuning_fork_kernels::QMatrix;
 
 use super::learned::{Learned, Part, Slot};
 use super::modules::peft_name;
@@ -17,7 +18,6 @@ use super::spec::is_path_or_end;
 pub use super::spec::{INITS, Init, LinearInfo, LoraSpec, targets};
 use crate::llm::card::AdapterCard;
 use crate::llm::error::Error;
-use crate::llm::kernels::QMatrix;
 
 /// The two factors of one layer's change, and by how much it counts.
 pub struct LoraPair {

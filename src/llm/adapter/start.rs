@@ -2,9 +2,10 @@
 //! what stays (`PiSSA`, `OLoRA`). PEFT takes the same part out again whenever it reads the adapter:
 //! T follows from W alone.
 
+use tuning_fork_kernels::gemm;
+use tuning_fork_kernels::gemm::{Matrix, Target, gemm};
+
 use crate::llm::adapter::lora::LowRank;
-use crate::llm::kernels::gemm;
-use crate::llm::kernels::gemm::{Matrix, Target, gemm};
 
 /// A layer's weight, (rows, cols) row by row.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::gguf_lora::{architecture, interleaved_heads};
 use crate::files;
@@ -13,7 +14,6 @@ use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::error::Error;
 use crate::llm::files::gguf::{GgufFile, GgufTensor};
 use crate::llm::files::gguf_tensors;
-use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 use crate::llm::model::Model;
 
 /// Reads `path` and holds it against the model.

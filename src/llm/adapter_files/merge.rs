@@ -18,6 +18,7 @@ use std::path::Path;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
+use tuning_fork_kernels::QMatrix;
 
 use super::hf_config;
 use super::parts::{Change, Merged, Order, Part, Values, order, write_tensors};
@@ -30,7 +31,6 @@ use crate::llm::card::ModelSource;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
-use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::{RowNorm, with_f32};
 

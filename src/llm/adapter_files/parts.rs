@@ -9,13 +9,13 @@ use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use serde_json::{Map, json};
+use tuning_fork_kernels::QMatrix;
 
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Dora, LoraPair, LowRank};
 use crate::llm::error::Error;
 use crate::llm::files::write_safetensors;
 use crate::llm::files::write_safetensors::Entry;
-use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::with_f32;
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
+use tuning_fork_kernels::QMatrix;
 
 use super::gguf_lora_read;
 use super::score_head;
@@ -29,7 +30,6 @@ use crate::llm::adapter::start::Weight;
 use crate::llm::card::{AdapterCard, ModelIdentity};
 use crate::llm::config::Config;
 use crate::llm::error::Error;
-use crate::llm::kernels::QMatrix;
 use crate::llm::model::Model;
 use crate::llm::net::ops::with_f32;
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use candle_core::Result;
+use tuning_fork_kernels::gemm;
 
 use super::dropout::Dropout;
 use super::feed::FeedTape;
@@ -19,7 +20,6 @@ use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::soft::{KeysValues, SOFT, SoftPrompt};
 use crate::llm::config::{Config, LayerConfig, NormPlacement, QkNorm, RopeTable};
-use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, Norm};
 use crate::llm::net::rows;

@@ -2,11 +2,11 @@
 //! their input goes on. Everything is computed again in the backward pass: a pass keeps nothing of it.
 
 use candle_core::Result;
+use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, multiply, multiply_back};
 use crate::llm::config::{ExpertGate, Routing};
-use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::experts::{Expert, Experts, SharedExpert, Visit, gather, scatter, sigmoid};
 use crate::llm::net::rows;

@@ -1,11 +1,11 @@
 //! The feed-forward part of a layer for training: over all rows of a tree, and back.
 
 use candle_core::Result;
+use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low};
 use crate::llm::config::{Activation, Config, LayerConfig, MlpKind};
-use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::feed::Feed;
 use crate::llm::net::mlp::{Mlp, MlpInputs};

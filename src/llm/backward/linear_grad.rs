@@ -8,15 +8,15 @@ use std::cell::RefCell;
 
 use candle_core::Result;
 use rayon::prelude::*;
+use tuning_fork_kernels::QMatrix;
+use tuning_fork_kernels::gemm;
+use tuning_fork_kernels::gemm::{Matrix, Target, gemm};
 
 use super::dropout::Dropout;
 use super::gradients::{Gradients, PairSums};
 use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora;
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
-use crate::llm::kernels::QMatrix;
-use crate::llm::kernels::gemm;
-use crate::llm::kernels::gemm::{Matrix, Target, gemm};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, multiply_rows};
 use crate::llm::net::ops::with_f32;

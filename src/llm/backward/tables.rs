@@ -1,6 +1,7 @@
 //! The embedding and the head for training: what a token's vector and a token's score learn.
 
 use candle_core::Result;
+use tuning_fork_kernels::gemm;
 
 use super::differentiable::Pass;
 use super::gradients::{Gradients, PairSums};
@@ -9,7 +10,6 @@ use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
 use crate::llm::adapter::soft::{SOFT, SoftKind};
 use crate::llm::config::Config;
-use crate::llm::kernels::gemm;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::Linear;
 use crate::llm::net::ops::with_f32;

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tuning_fork_kernels::gemm;
+use tuning_fork_kernels::gemm::{Matrix, Result, Target, gemm_here};
 
-use crate::llm::kernels::gemm;
-use crate::llm::kernels::gemm::{Matrix, Result, Target, gemm_here};
 use crate::llm::net::attention::AttentionShape;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows::{add_scaled, dot, softcap, softmax, softmax_with_sink};

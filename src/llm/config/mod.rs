@@ -22,13 +22,14 @@ mod recurrent;
 mod recurrent_layers;
 pub(crate) mod rope;
 
+use tuning_fork_kernels::Alibi;
+
 pub use self::experts::{
     ExpertGate, ExpertGroups, ExpertsConfig, Packing, Routing, SharedExpertConfig,
 };
 pub use self::names::Naming;
 pub use self::recurrent_layers::{MambaDims, RecurrentConfig};
 pub use self::rope::{Rope, RopeScaling, RopeTable};
-use super::kernels::Alibi;
 
 /// `model_type` of every family that can be run.
 pub const SUPPORTED: &[&str] = &[

@@ -1,13 +1,14 @@
 //! Families from before Llama, and those that kept their ways: `LayerNorm` with biases, an MLP
 //! without a gate, attention and MLP side by side, positions as a bias or from a table.
 
+use tuning_fork_kernels::Alibi;
+
 use super::base::{Defaults, LLAMA, base};
 use super::config_keys::Keys;
 use super::like_llama::turned_in_neighbours;
 use super::names::Naming;
 use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
-use crate::llm::kernels::Alibi;
 
 /// `LayerNorm`, a plain MLP, and a bias wherever there can be one.
 fn with_biases(config: Config) -> Config {

@@ -5,8 +5,9 @@
 
 use std::time::Instant;
 
+use tuning_fork_kernels::gemm::{Matrix, Result, Target, gemm};
+
 use crate::jobs;
-use crate::llm::kernels::gemm::{Matrix, Result, Target, gemm};
 
 /// Tokens of a pair, and a layer of a model of some hundred million parameters.
 const ROWS: usize = 384;

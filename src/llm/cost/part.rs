@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::Result;
+use tuning_fork_kernels::{Bytes, QMatrix};
 
 use crate::llm::config::Config;
 use crate::llm::files::quantize::quantize;
 use crate::llm::files::weights::Weights;
-use crate::llm::kernels::{Bytes, QMatrix};
 use crate::llm::model::Model;
 use crate::llm::net::transformer::Transformer;
 

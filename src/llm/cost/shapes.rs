@@ -3,12 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
+
 use crate::jobs::Quiet;
 use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, Weights};
-use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 use crate::llm::net::loader;
 
 /// The matrices of a decoder.

@@ -10,9 +10,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use tuning_fork_kernels::Bytes;
+
 pub use super::gguf_value::{GgufArray, GgufValue, TensorType};
 use super::mapped::Mapped;
-use crate::llm::kernels::Bytes;
 
 /// Why a GGUF file could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,12 @@
 //! Tensors of transformers that a GGUF file holds in another form: experts all in one, rows or heads in
 //! another order, two tensors for one, numbers that the converter worked out.
 
+use tuning_fork_kernels::{Bytes, GgmlType};
+
 use super::gguf::GgufFile;
 use super::gguf_stored::{as_stored, missing};
 use super::raw_tensor::RawTensor;
 use crate::llm::error::Error;
-use crate::llm::kernels::{Bytes, GgmlType};
 
 /// The tensor that transformers calls `part` in a layer. `whole`: with its bytes in transformers'
 /// order, not only its type and shape. `Ok(None)`: no GGUF file has anything of the kind.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tuning_fork_kernels::{Bytes, GgmlType};
+
 use super::gguf::{GgufFile, TensorType};
 use super::raw_tensor::RawTensor;
 use crate::llm::error::Error;
-use crate::llm::kernels::{Bytes, GgmlType};
 
 pub(super) fn missing(file: &GgufFile, name: &str) -> Error {
     Error::MissingTensors { path: file.path().to_owned(), names: vec![name.to_owned()] }

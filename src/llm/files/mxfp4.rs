@@ -1,7 +1,7 @@
 //! MXFP4 as transformers stores it: blocks of 32 numbers of 4 bits, and a power of two for each in another
 //! tensor. In GGUF files the power lies before its block, and the numbers in another order.
 
-use crate::llm::kernels::Bytes;
+use tuning_fork_kernels::Bytes;
 
 /// Bytes of 32 numbers, without their scale.
 pub(super) const BLOCK: usize = 16;
@@ -21,7 +21,7 @@ pub(super) fn with_scales(blocks: &[u8], scales: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::kernels::{GgmlType, QMatrix};
+    use tuning_fork_kernels::{GgmlType, QMatrix};
 
     #[test]
     fn every_number_comes_through_exactly() {

@@ -8,8 +8,7 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 use serde_json::Value;
-
-use crate::llm::kernels::{Bytes, GgmlType};
+use tuning_fork_kernels::{Bytes, GgmlType};
 
 /// How a folder's weights are packed, by `quantization_config` of its `config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,7 +329,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::llm::kernels::QMatrix;
+    use tuning_fork_kernels::QMatrix;
 
     // torch.tensor([0, 1, 7, 8, 0x38, 0x7e, 0xfe, 0x80, 0x45], dtype=torch.uint8).view(torch.float8_e4m3fn)
     #[test]

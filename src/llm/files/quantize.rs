@@ -2,8 +2,7 @@
 
 use half::{bf16, f16};
 use rayon::prelude::*;
-
-use crate::llm::kernels::{GgmlType, QMatrix};
+use tuning_fork_kernels::{GgmlType, QMatrix};
 
 /// Weights in a block of `Q8_0` and `Q4_0`.
 const BLOCK: usize = 32;
@@ -79,7 +78,7 @@ fn q4_0(block: &[f32; BLOCK], out: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::kernels::Bytes;
+    use tuning_fork_kernels::Bytes;
 
     fn values() -> Vec<f32> {
         (0..192).map(|at| ((at * 37 + 11) % 97) as f32 / 24.0 - 2.0).collect()

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use rayon::prelude::*;
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::packed::Packed;
 use super::{mxfp4, trits};
 use crate::llm::error::Error;
-use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 
 /// A tensor as it is stored.
 #[derive(Clone)]

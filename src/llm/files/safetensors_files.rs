@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use tuning_fork_kernels::{Bytes, GgmlType};
 
 use super::mapped::Mapped;
 use super::mxfp4;
@@ -13,7 +14,6 @@ use super::packed::{self, Floats, Groups, Kind, Method, Order, Packed, Whole};
 use super::raw_tensor::RawTensor;
 use crate::files;
 use crate::llm::error::Error;
-use crate::llm::kernels::{Bytes, GgmlType};
 
 /// The safetensors files of a folder, mapped.
 pub(crate) struct SafetensorsFiles {

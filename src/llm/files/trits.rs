@@ -1,7 +1,7 @@
 //! `TQ1_0`, five numbers of three values in a byte, as `TQ2_0`, which holds the same numbers in two bits
 //! each and can be computed with.
 
-use crate::llm::kernels::Bytes;
+use tuning_fork_kernels::Bytes;
 
 /// Bytes of 256 numbers: 48 of five, 4 of four, f16 d.
 const BLOCK: usize = 54;
@@ -38,8 +38,8 @@ fn trits(block: &[u8; BLOCK]) -> impl Iterator<Item = u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::kernels::{GgmlType, QMatrix};
     use candle_core::Device;
+    use tuning_fork_kernels::{GgmlType, QMatrix};
 
     /// `make_gguf_types.py`: random numbers in `TQ1_0`, and what the Python package gguf makes of them.
     #[test]

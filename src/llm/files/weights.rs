@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
+
 use super::gguf::GgufFile;
 use super::gguf_tensors::{self, has_interleaved_heads};
 use super::quantize::quantize;
@@ -11,7 +13,6 @@ use super::raw_tensor::{ExpertPart, RawTensor};
 use super::safetensors_files::SafetensorsFiles;
 use crate::jobs;
 use crate::llm::error::Error;
-use crate::llm::kernels::{Bytes, GgmlType, QMatrix};
 
 /// The head of a decoder that gives labels, by transformers' name.
 pub(crate) const SCORE: &str = "score.weight";

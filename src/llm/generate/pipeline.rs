@@ -7,10 +7,11 @@
 use std::f64::consts::LN_2;
 use std::sync::Arc;
 
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::ScoreSums;
+
 use super::chain::{Chain, largest};
 use super::sampling::{SamplingError, SamplingParams, Stage, Step, check_scores, run_steps};
-use crate::llm::kernels;
-use crate::llm::kernels::ScoreSums;
 
 /// The model's own distribution at one position, at temperature 1 and before any setting.
 #[derive(Clone, Debug)]

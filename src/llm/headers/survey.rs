@@ -4,12 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
+use tuning_fork_kernels::{Bytes, QMatrix};
+
 use crate::jobs::Quiet;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::raw_tensor::RawTensor;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, WeightSource, Weights};
-use crate::llm::kernels::{Bytes, QMatrix};
 use crate::llm::net::loader;
 
 /// What a load would take.
@@ -93,7 +94,7 @@ impl TensorSource for Survey<'_> {
             self.count(outputs * inputs / kind.block_len() * kind.block_bytes());
         }
         let nothing =
-            QMatrix::new(crate::llm::kernels::GgmlType::F32, 0, inputs, Bytes::from(vec![]));
+            QMatrix::new(tuning_fork_kernels::GgmlType::F32, 0, inputs, Bytes::from(vec![]));
         nothing.map_err(|err| {
             Error::not_a_model(std::path::Path::new(name), err.to_string()) // 0 bytes are 0 rows
         })

@@ -1,11 +1,12 @@
 //! Causal attention with grouped heads, windows and soft-caps over the cache. With a gradient, over
 //! a tree of tokens: see `tree_attention.rs`.
 
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::{Alibi, KeysValues};
+
 use super::buffers::Buffer;
 use super::cache::LayerCache;
 use crate::llm::config::{Config, LayerConfig};
-use crate::llm::kernels;
-use crate::llm::kernels::{Alibi, KeysValues};
 
 /// What attention needs to know about a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use candle_core::TensorId;
 use half::f16;
-
-use crate::llm::kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
+use tuning_fork_kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
 
 /// Keys and values of the tokens that have been run. A clone is a fork: both share what is there
 /// until one of them grows.

@@ -4,6 +4,8 @@
 //! of an expert that nobody goes to not at all. With a gradient: see `backward/experts.rs`.
 
 use candle_core::Result;
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::{Product, QMatrix};
 
 use super::buffers::Buffer;
 use super::linear::{Linear, Norm};
@@ -11,8 +13,6 @@ use super::mlp::Mlp;
 use super::rows;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::{Activation, ExpertGate, ExpertGroups, ExpertsConfig, Routing};
-use crate::llm::kernels;
-use crate::llm::kernels::{Product, QMatrix};
 
 #[derive(Clone)]
 pub(crate) struct Experts {

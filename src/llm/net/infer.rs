@@ -4,6 +4,7 @@
 use std::ops::{ControlFlow, Range};
 
 use candle_core::Result;
+use tuning_fork_kernels::QMatrix;
 
 use super::attention::attend;
 use super::buffers::{self, Buffer};
@@ -18,7 +19,6 @@ use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
 use crate::llm::adapter::soft::VIRTUAL;
 use crate::llm::config::{Config, RopeTable};
 use crate::llm::error::Error;
-use crate::llm::kernels::QMatrix;
 
 /// Something that wants to see the hidden states on their way through, (positions, width) each:
 /// the embedding, every layer's result but the last, and the result of the final norm. It says

@@ -1,13 +1,13 @@
 //! A linear layer: its weight as it is kept, its bias, and what an adapter adds.
 
 use candle_core::Result;
+use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::{Product, QMatrix};
 
 use super::buffers::Buffer;
 use super::ops::{RowNorm, with_f32};
 use super::rows::{add_scaled, dot, each_row};
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair, LowRank};
-use crate::llm::kernels;
-use crate::llm::kernels::{Product, QMatrix};
 
 /// A linear layer by its module path.
 #[derive(Clone)]

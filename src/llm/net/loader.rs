@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tuning_fork_kernels::QMatrix;
+
 use super::attention::AttentionShape;
 use super::feed::Feed;
 use super::latent::{Latent, LatentQueries};
@@ -18,7 +20,6 @@ use crate::llm::config::{
 };
 use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, SCORE, TensorSource, Weights};
-use crate::llm::kernels::QMatrix;
 
 /// Reads all weights of a decoder.
 pub(crate) fn load(

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tuning_fork_kernels::QMatrix;
+
 use super::feed::Feed;
 use super::linear::{Linear, Norm};
 use super::ops::RowNorm;
@@ -9,7 +11,6 @@ use super::transformer::{Layer, Qkv, Transformer};
 use crate::llm::adapter::learned::{Learned, Part};
 use crate::llm::adapter::lora::HEAD;
 use crate::llm::config::Config;
-use crate::llm::kernels::QMatrix;
 
 /// Which of a model's own weights learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! through a gate.
 
 use candle_core::Result;
+use tuning_fork_kernels::QMatrix;
 
 use super::buffers::Buffer;
 use super::linear::{Linear, Norm};
@@ -9,7 +10,6 @@ use super::rows;
 use super::rows::Stripes;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::Activation;
-use crate::llm::kernels::QMatrix;
 
 /// What the vectors of all layers come from.
 #[derive(Clone)]

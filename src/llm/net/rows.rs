@@ -3,10 +3,10 @@
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
 use rayon::prelude::*;
+use tuning_fork_kernels as kernels;
 
 use super::buffers::Buffer;
 use crate::llm::config::{Activation, RopeTable, Xielu};
-use crate::llm::kernels;
 
 /// Below this many values, handing rows to other threads costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 16;
@@ -164,7 +164,7 @@ pub fn layer_norm_backward_weight(
 }
 
 /// out = x / rms(x) · weight, row by row of `weight.len()`.
-pub use crate::llm::kernels::rms_norm;
+pub use tuning_fork_kernels::rms_norm;
 
 /// The gradient of [`rms_norm`] by x.
 pub fn rms_norm_backward(x: &[f32], weight: &[f32], eps: f32, grad: &[f32], out: &mut [f32]) {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tuning_fork_kernels::QMatrix;
+
 use super::attention::AttentionShape;
 use super::feed::Feed;
 use super::latent::Latent;
@@ -11,7 +13,6 @@ use super::per_layer::{PerLayer, PerLayerTables};
 use super::recurrent::Recurrent;
 use super::rows::Stripes;
 use crate::llm::adapter::spec::LinearInfo;
-use crate::llm::kernels::QMatrix;
 
 /// All weights of a decoder.
 pub(crate) struct Transformer {

@@ -1,10 +1,11 @@
 //! Whether a model fits this machine, in plain words with the numbers behind them, before
 //! anything of it is fetched.
 
+use tuning_fork_kernels::GgmlType;
+
 use crate::hub::cache::space;
 use crate::llm::config::Config;
 use crate::llm::cost::pass_cost::{PassCost, PassShape};
-use crate::llm::kernels::GgmlType;
 use crate::llm::net::tree::TokenTree;
 use crate::llm::{Keep, Shapes, Weights};
 use crate::state::models::Memory;

@@ -11,13 +11,13 @@ use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
 };
 use rayon::slice::ParallelSliceMut as _;
+use tuning_fork_kernels as kernels;
 
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::backward::dropout::Dropout;
 use crate::llm::backward::gradients::Gradients;
 use crate::llm::config::Config;
-use crate::llm::kernels;
 use crate::llm::model::{Model, Scores};
 use crate::llm::net::buffers;
 use crate::llm::net::tree::TokenTree;

@@ -5,13 +5,13 @@
 
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
+use tuning_fork_kernels as kernels;
 
 use super::logprobs;
 use super::logprobs::{Asked, PassSize, Prediction};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::backward::dropout::Dropout;
 use crate::llm::backward::gradients::Gradients;
-use crate::llm::kernels;
 use crate::llm::model::Model;
 use crate::llm::net::buffers;
 use crate::llm::net::tree::TokenTree;

@@ -12,10 +12,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tuning_fork_kernels::Level;
 
 use crate::files;
 use crate::llm::adapter::lora::Adapter;
-use crate::llm::kernels::Level;
 use crate::llm::model::Model;
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;

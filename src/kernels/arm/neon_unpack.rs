@@ -9,7 +9,7 @@
 use std::arch::aarch64::*;
 
 use super::neon_registers::{LANES, Scales, load_bytes, transposed};
-use crate::llm::kernels::unpack::{FP4, IQ4, half_of_power};
+use crate::unpack::{FP4, IQ4, half_of_power};
 
 /// The same block of four rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];

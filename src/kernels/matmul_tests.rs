@@ -3,9 +3,9 @@
 use half::f16;
 
 use super::*;
-use crate::llm::kernels::bytes::Bytes;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::tests::{activations, odd_cols, random};
+use crate::bytes::Bytes;
+use crate::ggml_type::GgmlType;
+use crate::matrix::tests::{activations, odd_cols, random};
 
 /// The exact products, and the norms of each weight row and each row of x, in f64.
 fn exact(weights: &QMatrix, x: &[f32], m: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {

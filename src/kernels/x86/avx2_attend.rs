@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::avx2_registers::{load, prefetch, store};
-use crate::llm::kernels::attention::{KEY_LANES, KEY_TILE};
+use crate::attention::{KEY_LANES, KEY_TILE};
 
 /// Keys in registers at once: four times eight.
 const SIDE: usize = 4;

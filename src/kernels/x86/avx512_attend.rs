@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use super::avx2_registers as avx2;
 use super::avx512::{joined, load, store};
-use crate::llm::kernels::attention::{KEY_LANES, KEY_TILE};
+use crate::attention::{KEY_LANES, KEY_TILE};
 
 /// Registers of a tile of keys, each two times eight side by side.
 const SIDE: usize = KEY_TILE / KEY_LANES / 2;

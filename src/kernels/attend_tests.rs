@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::*;
-use crate::llm::kernels::Alibi;
+use crate::Alibi;
 
 fn wave(len: usize, step: f32) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * step + 0.3).sin() * 1.5).collect()

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm512_storeu_ps,
 };
 
-use crate::llm::kernels::tile::{Result, TILE_COLS, Tile};
+use crate::tile::{Result, TILE_COLS, Tile};
 
 /// Rows of a tile: one register each hides how long a multiplication takes, two are loaded for half
 /// as often.

@@ -316,7 +316,7 @@ fn tq2_0(bytes: &[u8], blocks: &mut [Block]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::kernels::{Bytes, QMatrix};
+    use crate::{Bytes, QMatrix};
     use candle_core::Device;
 
     /// `make_gguf_types.py`: random blocks, and what the Python package gguf makes of them.

@@ -11,10 +11,10 @@ use std::arch::aarch64::*;
 use std::ops::Range;
 
 use super::neon_registers::{self, load, store};
-use crate::llm::kernels::columns::Columns;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::QMatrix;
-use crate::llm::kernels::unpack;
+use crate::columns::Columns;
+use crate::ggml_type::GgmlType;
+use crate::matrix::QMatrix;
+use crate::unpack;
 
 /// Columns of a panel: 16 KiB, a quarter of the first cache.
 const DEPTH: usize = 256;

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
-use crate::llm::kernels::tile::{Result, TILE_COLS, Tile};
+use crate::tile::{Result, TILE_COLS, Tile};
 
 /// # Safety
 /// The processor has AVX2 and FMA; every value that the tile's strides reach may be read, every

@@ -11,10 +11,10 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::avx2_registers::{load, store};
-use crate::llm::kernels::columns::Columns;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::QMatrix;
-use crate::llm::kernels::unpack;
+use crate::columns::Columns;
+use crate::ggml_type::GgmlType;
+use crate::matrix::QMatrix;
+use crate::unpack;
 
 /// Columns of a panel: 16 KiB, half of the first cache.
 pub(crate) const DEPTH: usize = 256;

@@ -15,11 +15,11 @@ use std::ops::Range;
 
 use super::avx2_registers::{AHEAD, LANES, Scales, load, prefetch, store};
 use super::avx2_unpack as unpack;
-use crate::llm::kernels::activations::{ActBlock, Activations, LARGEST, SMALLEST};
-use crate::llm::kernels::columns::Columns;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::QMatrix;
-use crate::llm::kernels::packed_rows::{PackedRows, with_format};
+use crate::activations::{ActBlock, Activations, LARGEST, SMALLEST};
+use crate::columns::Columns;
+use crate::ggml_type::GgmlType;
+use crate::matrix::QMatrix;
+use crate::packed_rows::{PackedRows, with_format};
 
 /// Most activation rows that share one unpacking; their sums are 12 KiB.
 const TILE: usize = 192;

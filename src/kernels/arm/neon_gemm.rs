@@ -6,7 +6,7 @@ use std::arch::aarch64::{float32x4_t, vaddq_f32, vdupq_n_f32, vfmaq_n_f32, vld1q
 
 use super::neon_dense;
 use super::neon_registers::{load, store};
-use crate::llm::kernels::tile::{Result, TILE_COLS, Tile};
+use crate::tile::{Result, TILE_COLS, Tile};
 
 /// Registers of a row of a tile.
 const SIDE: usize = TILE_COLS / 4;

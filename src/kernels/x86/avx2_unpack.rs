@@ -18,7 +18,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2_registers::{LANES, Scales};
-use crate::llm::kernels::unpack::{FP4, IQ4, half_of_power};
+use crate::unpack::{FP4, IQ4, half_of_power};
 
 /// The same block of eight rows.
 type Rows<'a, const BYTES: usize> = [&'a [u8; BYTES]; LANES];

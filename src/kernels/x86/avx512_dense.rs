@@ -13,9 +13,9 @@ use std::ops::Range;
 
 use super::avx2_dense::{DEPTH, Panel, TILE, fill, rows_of, widen_bf16, widen_f16, widen_f32};
 use super::avx512::store;
-use crate::llm::kernels::columns::Columns;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::QMatrix;
+use crate::columns::Columns;
+use crate::ggml_type::GgmlType;
+use crate::matrix::QMatrix;
 
 /// Activation rows at once: their sums hide how long a multiplication takes, and there is a register
 /// for the address of each.

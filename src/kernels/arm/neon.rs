@@ -14,11 +14,11 @@ use std::ops::Range;
 use super::neon_dot::{Direct, Dot, Wide};
 use super::neon_registers::{LANES, Scales, load, load_bytes, store, transposed};
 use super::neon_unpack as unpack;
-use crate::llm::kernels::activations::{ActBlock, Activations, LARGEST, SMALLEST};
-use crate::llm::kernels::columns::Columns;
-use crate::llm::kernels::ggml_type::GgmlType;
-use crate::llm::kernels::matrix::QMatrix;
-use crate::llm::kernels::packed_rows::{PackedRows, with_format};
+use crate::activations::{ActBlock, Activations, LARGEST, SMALLEST};
+use crate::columns::Columns;
+use crate::ggml_type::GgmlType;
+use crate::matrix::QMatrix;
+use crate::packed_rows::{PackedRows, with_format};
 
 /// Registers of rows in a panel.
 const SIDE: usize = 4;

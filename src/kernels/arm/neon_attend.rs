@@ -10,7 +10,7 @@ use std::arch::aarch64::{
 use half::f16;
 
 use super::neon_registers::{load, store};
-use crate::llm::kernels::attention::{KEY_LANES, KEY_TILE};
+use crate::attention::{KEY_LANES, KEY_TILE};
 
 /// Keys in registers at once: four times eight.
 const SIDE: usize = 4;

@@ -1,7 +1,8 @@
 //! The arithmetic of the CPU fast path: weights stay in their file's blocks, activations are f32.
 //!
 //! [`QMatrix`] multiplies; `rows` and `attend` hold what stands between two products. Plain slices
-//! in, plain slices out: no tensors, no graph, no gradient. Models and files: see the rest of `llm`.
+//! in, plain slices out: no tensors, no graph, no gradient. A crate of its own, so that it is optimised
+//! whatever the rest is built with. Models and files: see `llm` of the workbench.
 //!
 //! A quantised product rounds each activation row to 16 bits in blocks of 32 (two bytes), and
 //! sums each block in integers. A dense one (F32, F16, BF16) is computed in f32.
@@ -38,7 +39,7 @@ pub use attention::{Alibi, Attention, KEY_LANES, KEY_TILE, KeysValues, Numbers};
 pub use bytes::Bytes;
 pub use error::KernelError;
 pub use ggml_type::GgmlType;
-pub(crate) use level::Level;
+pub use level::Level;
 pub use level::instructions;
 pub use matmul::{Product, matmul_all};
 pub use matrix::QMatrix;

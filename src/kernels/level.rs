@@ -4,7 +4,7 @@
 ///
 /// All but the portable one compute the same bits in every product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
     /// Any processor.
     Portable,
 
@@ -46,7 +46,7 @@ impl Level {
     }
 
     /// The best that this processor can do.
-    pub(crate) fn best() -> Self {
+    pub fn best() -> Self {
         Self::all().next_back().expect("the portable level runs everywhere")
     }
 
