@@ -10,6 +10,4 @@ trap 'kill "$xvfb" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 for _ in $(seq 100); do [ -s "$scratch/display" ] && break; sleep 0.1; done
 DISPLAY=":$(cat "$scratch/display")"
 export DISPLAY
-# Our own crate as a release has it (less optimised, it writes a tenth as fast), the dependencies as
-# the tests have built them.
-CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --locked --test walk -- --ignored --nocapture
+cargo test --locked --test walk -- --ignored --nocapture
