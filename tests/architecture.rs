@@ -238,6 +238,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("export", &["record", "store"]),
             ("table", &[]),
             ("import", &["forms", "pair", "table"]),
+            ("joined", &["forms", "import", "table"]),
             ("samples", &["codebook", "import", "pair", "table"]),
             ("battles", &["pair", "record", "store", "table"]),
             ("pair_rows", &["pair", "record", "remarks"]),

@@ -18,6 +18,7 @@ pub enum Ask {
     ProjectFolder,
     PromptsFile,
     AnswersFile,
+    AnswersFolder,
     Battles,
     TaskFile,
     EvaluationTable,
@@ -178,6 +179,9 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => table_dialog("Open prompts"),
         Ask::AnswersFile => table_dialog("Open answers to compare"),
+        Ask::AnswersFolder => {
+            dialog.set_title("Open a folder with a file of answers for each model").pick_folder()
+        }
         Ask::Battles => table_dialog("Open comparisons of models"),
         Ask::TaskFile => {
             dialog.set_title("Open a task file").add_filter("Task file", &["toml"]).pick_file()

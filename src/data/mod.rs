@@ -7,6 +7,7 @@ pub mod codebook;
 pub mod export;
 pub mod forms;
 pub mod import;
+pub mod joined;
 pub mod judging;
 pub mod pair;
 pub mod pair_forms;

@@ -351,6 +351,11 @@ fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands)
                 if ui.button("Answers from a file…").on_hover_text(about).clicked() {
                     commands.push(AnnotateCommand::ChooseAnswers);
                 }
+                let about = "A folder with a table of answers for each model, joined by their \
+                             prompts: compared without saying which model they are of";
+                if ui.button("Answers of several models…").on_hover_text(about).clicked() {
+                    commands.push(AnnotateCommand::ChooseAnswersFolder);
+                }
             });
         },
     );

@@ -177,6 +177,7 @@ fn annotate_actions(state: &AppState, actions: &mut Actions) {
         );
     }
     actions.add("Compare answers from a file…", AnnotateCommand::ChooseAnswers);
+    actions.add("Compare answers of several models…", AnnotateCommand::ChooseAnswersFolder);
     actions.add("Rate a file of comparisons…", AnnotateCommand::ChooseBattles);
     if state.annotate.counts().pairs() > 0 {
         let export = |conversational| AnnotateCommand::ExportPairs { conversational };

@@ -34,6 +34,7 @@ impl Workbench {
         match command {
             AnnotateCommand::ChoosePrompts => self.ask(Ask::PromptsFile),
             AnnotateCommand::ChooseAnswers => self.ask(Ask::AnswersFile),
+            AnnotateCommand::ChooseAnswersFolder => self.ask(Ask::AnswersFolder),
             AnnotateCommand::ExportFor(form) => self.export_for(form),
             AnnotateCommand::UseAnswers(path) => {
                 self.handle(ViewCommand::ShowPanel(PanelId::Annotate));

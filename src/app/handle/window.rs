@@ -159,7 +159,7 @@ impl Workbench {
             Ask::AdapterFolder => self.handle(PlaygroundCommand::LoadAdapter(path)),
             Ask::ProjectFolder => self.handle(ProjectCommand::Open(path)),
             Ask::PromptsFile => self.use_prompts_file(path),
-            Ask::AnswersFile => self.use_answers_file(path),
+            Ask::AnswersFile | Ask::AnswersFolder => self.use_answers_file(path),
             Ask::Battles => self.rate_models(Some(path)),
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),

@@ -9,6 +9,7 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::forms::candidates::Candidates;
 use crate::data::import::{self, Imported};
+use crate::data::joined;
 use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
 use crate::state::command::AnnotateCommand;
@@ -35,6 +36,10 @@ impl Work for ReadAnswers {
         _services: &Services,
         progress: &dyn Progress<Reading>,
     ) -> Result<Imported<Candidates>, ImportError> {
+        // A folder has a file for each model.
+        if path.is_dir() {
+            return joined::candidates(&path, progress);
+        }
         import::candidates(&path, progress)
     }
 }

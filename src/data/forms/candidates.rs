@@ -24,7 +24,7 @@ pub struct Candidates {
 }
 
 /// More answers to a prompt make more pairs than anybody compares.
-const MOST_ANSWERS: usize = 6;
+pub const MOST_ANSWERS: usize = 6;
 
 /// Where a list of answers may be.
 const LISTS: [&str; 6] =
@@ -70,6 +70,45 @@ pub fn of_row(row: &Fields, models: Option<&[String; 2]>) -> Result<Candidates, 
         ));
     }
     Ok(Candidates { prompt, answers })
+}
+
+/// What the answer is called where there is one to a row.
+const ANSWERS: [&str; 7] =
+    ["response", "answer", "output", "completion", "generation", "generated_text", "prediction"];
+
+/// The prompt of a row and the one answer to it, with the model that the row names. The error says what
+/// is missing.
+pub fn one_answer(row: &Fields) -> Result<(Text, Candidate), String> {
+    let named = ["model", "model_name", "generator"].iter().find_map(|key| given(row, key));
+    let model = named.and_then(Value::as_str).map(str::to_owned);
+    let of_column = || {
+        let (key, value) = ANSWERS.iter().find_map(|key| Some((*key, given(row, key)?)))?;
+        Some((question(row, &[key]).ok()?, words(value)?))
+    };
+    let Some((prompt, text)) = of_column().or_else(|| of_conversation(row)) else {
+        return Err(format!(
+            "there is no prompt with an answer here. Expected: \"prompt\" with \"response\", or \"messages\" \
+             that end with the assistant's; found: {}",
+            super::value::keys(row)
+        ));
+    };
+    if text.trim().is_empty() {
+        return Err("the answer is empty".to_owned());
+    }
+    Ok((prompt, Candidate { text, model }))
+}
+
+/// Of a row that can be trained on: what is asked, and the answer.
+fn of_conversation(row: &Fields) -> Option<(Text, String)> {
+    let read = understand(std::slice::from_ref(row), Want::Answers, None).ok()?;
+    match read.rows.into_iter().next()?.content {
+        Content::Completion { prompt, completion } => Some((prompt, completion.words())),
+        Content::Whole(Text::Messages(mut messages)) => {
+            let answer = messages.pop().filter(|last| last.role == "assistant")?;
+            (!messages.is_empty()).then_some((Text::Messages(messages), answer.content))
+        }
+        Content::Preference(_) | Content::Whole(Text::Plain(_)) => None,
+    }
 }
 
 fn words(value: &Value) -> Option<String> {

@@ -12,6 +12,9 @@ pub enum AnnotateCommand {
     /// Asks for a file with prompts whose answers are there already.
     ChooseAnswers,
 
+    /// Asks for a folder with a file of answers for each model.
+    ChooseAnswersFolder,
+
     /// Writes the verdicts into the project in another program's form.
     ExportFor(PairForm),
 
