@@ -37,9 +37,9 @@ pub fn thousands(count: usize) -> String {
     words
 }
 
-/// `1 row`, `3 rows`.
+/// `1 row`, `3,000 rows`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+    if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count)) }
 }
 
 #[cfg(test)]

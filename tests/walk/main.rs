@@ -28,6 +28,13 @@ fn wait_for(what: &str, limit_secs: u64, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Whether the record of a run says that it came to its end.
+fn is_finished(run: &Path) -> bool {
+    let record = std::fs::read_to_string(run.join("run.json")).unwrap_or_default();
+    let record: Value = serde_json::from_str(&record).unwrap_or_default();
+    record["status"] == "finished"
+}
+
 /// The folders in `runs/`, in the order of their names.
 fn runs(project: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(project.join("runs")).expect("the project has runs");
@@ -58,6 +65,8 @@ fn once_round_the_loop() {
     train_on_them(&mut window, &project);
     compare(&mut window);
     window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
+    be_born(&mut window, &project);
+    learn_labels(&mut window, &project);
     window.kill();
     println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
 }
@@ -405,4 +414,62 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
     let metrics = rows(&run().join("metrics.jsonl"));
     assert_eq!(metrics.iter().filter(|row| !row["loss"].is_null()).count(), STEPS);
     window
+}
+
+/// Where the form of a run is.
+const FORM: (f64, f64) = (400.0, 400.0);
+
+/// Steps of a model from nothing, and of a classifier.
+const BORN_STEPS: usize = 60;
+const LABEL_STEPS: usize = 4;
+
+/// A model from nothing, on the sample stories: its loss begins at ln V and falls.
+fn be_born(window: &mut Window, project: &Path) {
+    let before = runs(project).len();
+    key("ctrl+6");
+    window.scroll_to("Pretrain", FORM);
+    window.click("Pretrain", 10);
+    window.click("Sample stories", 10);
+    window.click("2 minutes", 10);
+    window.scroll_to("max_steps", FORM);
+    window.fill("max_steps", &BORN_STEPS.to_string());
+    key("Return");
+    window.click("Start training", 10);
+    wait_for("a run of the newborn", 60, || runs(project).len() == before + 1);
+    wait_for("its last step", 240, || is_finished(&runs(project)[before]));
+    window.sees("Try it", 60);
+    window.shot("born");
+    let run = runs(project).remove(before);
+    let metrics = rows(&run.join("metrics.jsonl"));
+    let losses: Vec<f64> = metrics.iter().filter_map(|row| row["loss"].as_f64()).collect();
+    assert_eq!(losses.len(), BORN_STEPS);
+    assert!(
+        losses[BORN_STEPS - 1] < losses[0] - 0.5,
+        "{} to {}",
+        losses[0],
+        losses[BORN_STEPS - 1]
+    );
+    assert!(run.join("model").join("model.safetensors").is_file(), "{}", run.display());
+}
+
+/// The starter model learns labels of the sample headlines; the confusion matrix is there, and a
+/// typed headline gets its label.
+fn learn_labels(window: &mut Window, project: &Path) {
+    let before = runs(project).len();
+    window.scroll_to("Classify", FORM);
+    window.click("Classify", 10);
+    window.click("Sample headlines", 10);
+    window.scroll_to("max_steps", FORM);
+    window.fill("max_steps", &LABEL_STEPS.to_string());
+    key("Return");
+    window.click("Start training", 20);
+    wait_for("a run of the classifier", 60, || runs(project).len() == before + 1);
+    wait_for("its last step", 240, || is_finished(&runs(project)[before]));
+    window.sees("Try the classifier", 60);
+    window.sees("accuracy", 10);
+    window.shot("classifier");
+    window.fill("A text to be labelled", "Minister resigns after report");
+    key("Return");
+    window.sees("Minister resigns", 60);
+    window.shot("classified");
 }

@@ -154,6 +154,24 @@ impl Window {
         type_text(text);
     }
 
+    /// Turns the wheel over `at` until the control with this name can be seen there.
+    pub fn scroll_to(&mut self, name: &str, at: (f64, f64)) {
+        const SEEN: std::ops::Range<f64> = 120.0..600.0;
+
+        for _ in 0..100 {
+            let limit = Duration::from_secs(10);
+            let control = self.wait(&format!("{name:?}"), limit, |control| control.label == name);
+            if SEEN.contains(&control.center.1) {
+                return;
+            }
+            let (x, y) = (format!("{:.0}", at.0), format!("{:.0}", at.1));
+            run("xdotool", &["mousemove", "--window", &self.id, &x, &y]);
+            run("xdotool", &["click", if control.center.1 < SEEN.start { "4" } else { "5" }]);
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        panic!("{name} cannot be scrolled to");
+    }
+
     /// Saves a picture of the window as `NN-name.png`.
     pub fn shot(&mut self, name: &str) {
         if let Response::Screenshot(png) =

@@ -117,17 +117,18 @@ impl Plan {
     pub fn sentence(self) -> String {
         let Self { rows, train_rows, held_out_rows, test_rows, rows_per_step, steps, units } = self;
         let counted = |count| words::counted(count, units.0, units.1);
+        let [train, held_out, test] = [train_rows, held_out_rows, test_rows].map(words::thousands);
         let split = match held_out_rows {
             0 => format!("{}, all to train on", counted(rows)),
             _ if test_rows > 0 => format!(
-                "{}: {train_rows} to train on, {held_out_rows} to validate with, {test_rows} for the test",
+                "{}: {train} to train on, {held_out} to validate with, {test} for the test",
                 counted(rows)
             ),
-            _ => format!("{}: {train_rows} to train on, {held_out_rows} held out", counted(rows)),
+            _ => format!("{}: {train} to train on, {held_out} held out", counted(rows)),
         };
         let steps_text = match steps {
             1 => format!("1 step of {}", counted(rows_per_step)),
-            _ => format!("{steps} steps of {}", counted(rows_per_step)),
+            _ => format!("{} steps of {}", words::thousands(steps), counted(rows_per_step)),
         };
         format!("{split} · {steps_text}")
     }
@@ -145,5 +146,5 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
 
 /// `1 pair`, `60 pairs`.
 pub fn pairs(count: usize) -> String {
-    if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
+    words::counted(count, "pair", "pairs")
 }
