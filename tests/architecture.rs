@@ -112,6 +112,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "hub",
             "jobs",
+            "kernels",
             "lecture",
             "llm",
             "logging",

@@ -29,8 +29,11 @@ pub enum Opened {
     RunFile(PathBuf),
 }
 
+/// What a path is opened as.
+type Opening = fn(PathBuf) -> Opened;
+
 /// The files that make a folder what it is.
-const IN_FOLDERS: [(&str, fn(PathBuf) -> Opened); 4] = [
+const IN_FOLDERS: [(&str, Opening); 4] = [
     ("project.toml", Opened::Project),
     (folder::STUDY, Opened::Study),
     ("adapter_config.json", Opened::Model),

@@ -396,7 +396,7 @@ fn answer(args: &RunArgs) -> anyhow::Result<()> {
     }
     let mut chosen = ready.choose()?;
     if let Some(chain) = &args.chain {
-        ready = ready.through(chain, chosen.take())?;
+        ready = ready.through(chain, chosen.take().as_ref())?;
     }
     let own = match &ready.project {
         Some(project) => presets::read(project)?,
@@ -454,7 +454,7 @@ fn answer(args: &RunArgs) -> anyhow::Result<()> {
 
 impl Ready {
     /// The chain `name`, asked the filled prompt.
-    fn through(self, name: &str, chosen: Option<Chosen>) -> anyhow::Result<Self> {
+    fn through(self, name: &str, chosen: Option<&Chosen>) -> anyhow::Result<Self> {
         if self.material.is_chain() {
             bail!("{} is a chain itself: --chain is for a prompt", self.entry.name);
         }
@@ -466,7 +466,7 @@ impl Ready {
         if !material.asked_for().iter().any(|asked| asked == "question") {
             bail!("{name} has no variable {{question}} that the prompt could be put into");
         }
-        let block = chosen.as_ref().map(Chosen::block).unwrap_or_default();
+        let block = chosen.map(Chosen::block).unwrap_or_default();
         let value = |name: &str| (name == "examples").then(|| block.clone());
         let steps = self.material.all_steps();
         let filled = Filled::new(&self.material, &steps[0], &self.values, &value)?;

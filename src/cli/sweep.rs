@@ -26,7 +26,7 @@ use crate::words::{counted, duration, gigabytes};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct SweepArgs {
-    /// The sweep file: a run file (`run`), lists of values ([grid]), `seeds`, named variations
+    /// The sweep file: a run file (`run`), lists of values (`grid`), `seeds`, named variations
     file: PathBuf,
 
     /// A folder for the runs and their table; without it, a new one under sweeps/ in the current folder
@@ -292,7 +292,7 @@ mod tests {
     fn how_many_runs_there_are_is_said_first() {
         let config = TrainConfig {
             model: "m".to_owned(),
-            data: std::env::temp_dir(), // a folder is not hashed
+            data: env!("CARGO_MANIFEST_DIR").into(), // a folder is not hashed
             ..TrainConfig::default()
         };
         let definition = Definition {

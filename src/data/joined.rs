@@ -13,8 +13,10 @@ const ENDINGS: [&str; 9] =
     [".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".ods"];
 
 /// Reads every table of a folder: the answers of one model, which is called as the file, unless its
-/// rows name a model. Prompts are the same where their words are; one that only one file answers is
-/// left out, and the report says how many were.
+/// rows name a model.
+///
+/// Prompts are the same where their words are; one that only one file answers is left out, and the
+/// report says how many were.
 ///
 /// # Errors
 /// A folder with fewer than two tables, or with more than are compared; a row without a prompt and an
@@ -164,7 +166,7 @@ mod tests {
         assert!(said.ends_with("2 to 6 of them; found: 1"), "{said}");
         let said = read(&[("a.jsonl", &row("p")), ("b.jsonl", &row("q"))]).unwrap_err();
         assert!(said.contains("none of the 2 prompts stands in two of the files"), "{said}");
-        let twice = row("p") + &row("p");
+        let twice = row("p").repeat(2);
         let said = read(&[("a.jsonl", &twice), ("b.jsonl", &row("p"))]).unwrap_err();
         assert!(said.contains("line 2") && said.contains("the same prompt"), "{said}");
         let empty = "{\"prompt\": \"p\", \"completion\": \" \"}\n";

@@ -98,9 +98,9 @@ mod tests {
 
     fn bundle(folder: &Path, script: &str) -> std::path::PathBuf {
         let bundle = folder.join("bundle");
-        let manifest = serde_json::to_string(&Manifest::default()).unwrap();
+        let manifest = serde_json::to_string(&Manifest::default()).expect("it is JSON");
         for (name, text) in [("manifest.json", manifest.as_str()), ("run.sh", script)] {
-            files::write_atomic(&bundle.join(name), text.as_bytes()).unwrap();
+            files::write_atomic(&bundle.join(name), text.as_bytes()).expect("writable");
         }
         let order = StartOrder {
             bundle: bundle.clone(),
@@ -109,7 +109,7 @@ mod tests {
             python: None,
             slurm: false,
         };
-        Running::start(&order).unwrap();
+        Running::start(&order).expect("it starts");
         bundle
     }
 

@@ -270,14 +270,14 @@ fn looked_up(qs: &[u8], table: [i8; 16]) -> [i8; 32] {
     nibbles(qs, 0).map(|nibble| table[usize::from(nibble.cast_unsigned())])
 }
 
-/// f16 d, 16 bytes of nibbles: d · table[q].
+/// f16 d, 16 bytes of nibbles: d · `table[q]`.
 fn iq4nl(bytes: &[u8], blocks: &mut [Block]) {
     let d = half_at(bytes, 0);
     blocks[0] = Block { q: looked_up(&bytes[2..], IQ4), scale: [d; 2], offset: [0.0; 2] };
 }
 
 /// f16 d, two bytes of high and four of low parts of 6-bit scales, 128 bytes of nibbles:
-/// d · (scale - 32) · table[q].
+/// d · (scale - 32) · `table[q]`.
 fn iq4xs(bytes: &[u8], blocks: &mut [Block]) {
     let d = half_at(bytes, 0);
     let high = u16::from_le_bytes([bytes[2], bytes[3]]);
@@ -322,7 +322,7 @@ mod tests {
     /// `make_gguf_types.py`: random blocks, and what the Python package gguf makes of them.
     #[test]
     fn types_that_candle_lacks_are_dequantised_as_gguf_does() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/gguf_types/");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/gguf_types/");
         for kind in [GgmlType::IQ4NL, GgmlType::IQ4XS, GgmlType::MXFP4, GgmlType::TQ2_0] {
             let path = format!("{folder}{kind}.safetensors");
             let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();

@@ -375,6 +375,11 @@ fn asks_for_keys(ctx: &egui::Context) -> bool {
 /// Esc closes the topmost thing: a question, a view over the panel; then it leaves a field; then
 /// it stops an answer. It never stops a training run: in Train it asks whether to.
 fn escape(state: &mut AppState, commands: &mut Commands) {
+    // The sheet that shows it stays.
+    if state.prefs.panel == PanelId::Playground && state.playground.library.is_running() {
+        commands.push(WindowCommand::StopForeground);
+        return;
+    }
     if state.close_topmost() {
         return;
     }

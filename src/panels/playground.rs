@@ -234,7 +234,7 @@ fn talk_ui(
                 .frame(egui::Frame::new().inner_margin(margin))
                 .show_separator_line(false)
                 .show(ui, |ui| {
-                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands)
+                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands);
                 });
             let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
             let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);

@@ -1,5 +1,7 @@
 //! A calculator of arithmetic in exact fractions: what a model may be given in place of sums in its
-//! head. It knows numbers, + - * / // % ^ and parentheses, and names that were worked out before; it
+//! head.
+//!
+//! It knows numbers, + - * / // % ^ and parentheses, and names that were worked out before; it
 //! runs nothing.
 
 use std::collections::BTreeMap;
@@ -152,13 +154,12 @@ impl Reader<'_> {
     }
 
     fn unexpected(&mut self) -> CalculatorError {
-        match self.peek() {
-            None => CalculatorError::EndsEarly(self.whole.to_owned()),
-            Some(_) => {
-                let found = self.letters[self.at..].iter().take(12).collect();
-                CalculatorError::Unexpected { found, whole: self.whole.to_owned() }
-            }
+        let whole = self.whole.to_owned();
+        if self.peek().is_none() {
+            return CalculatorError::EndsEarly(whole);
         }
+        let found = self.letters[self.at..].iter().take(12).collect();
+        CalculatorError::Unexpected { found, whole }
     }
 
     fn small(&self, number: Number) -> Result<Number, CalculatorError> {
@@ -176,9 +177,9 @@ impl Reader<'_> {
         let mut value = self.product()?;
         loop {
             if self.takes("+") {
-                value = value + self.product()?;
+                value += self.product()?;
             } else if self.takes("-") || self.takes("−") || self.takes("–") {
-                value = value - self.product()?;
+                value -= self.product()?;
             } else {
                 self.depth -= 1;
                 return Ok(value);
@@ -196,9 +197,9 @@ impl Reader<'_> {
                 value = (value / divisor).floor();
             } else if self.takes("/") || self.takes("÷") {
                 let divisor = self.divisor()?;
-                value = value / divisor;
+                value /= divisor;
             } else if self.takes("*") || self.takes("×") || self.takes("·") {
-                value = value * self.signed()?;
+                value *= self.signed()?;
             } else if self.takes("%") {
                 // Of two numbers the remainder, with the sign of the divisor as in Python; after one
                 // number, hundredths.
@@ -296,22 +297,23 @@ impl Reader<'_> {
         };
         let mut whole = digits(self);
         let has_groups = (1..=3).contains(&whole.len());
-        while has_groups {
+        loop {
             let group = self.letters.get(self.at + 1..self.at + 4);
             let is_group = self.letters.get(self.at) == Some(&',')
                 && group.is_some_and(|group| group.iter().all(char::is_ascii_digit))
                 && !self.letters.get(self.at + 4).is_some_and(char::is_ascii_digit);
-            if !is_group {
+            if !has_groups || !is_group {
                 break;
             }
             whole.extend(group.into_iter().flatten());
             self.at += 4;
         }
-        let mut decimals = String::new();
-        if self.letters.get(self.at) == Some(&'.') {
+        let decimals = if self.letters.get(self.at) == Some(&'.') {
             self.at += 1;
-            decimals = digits(self);
-        }
+            digits(self)
+        } else {
+            String::new()
+        };
         if whole.is_empty() && decimals.is_empty() {
             return Err(self.unexpected());
         }
@@ -337,7 +339,9 @@ pub struct Line {
 }
 
 /// Works out the lines of arithmetic in a text, one after the other: `price = 3 * 12`, or an
-/// expression alone. Prose between them, comments after `#` and fences of code are passed over; a
+/// expression alone.
+///
+/// Prose between them, comments after `#` and fences of code are passed over; a
 /// line that gives a name a value and cannot be worked out is an error in its place.
 pub fn program(text: &str) -> Vec<Line> {
     let mut names = Names::new();

@@ -116,9 +116,10 @@ pub fn choose(
     let too_few = |rows: usize| PromptError::TooFewRows { table: table.name.clone(), rows, wanted };
     let rows: Vec<usize> = match examples.choose {
         Choose::Hand => by_hand(&examples.rows, table, &is_whole)?,
-        Choose::First if whole.len() < wanted => return Err(too_few(whole.len())),
+        Choose::First | Choose::Random if whole.len() < wanted => {
+            return Err(too_few(whole.len()));
+        }
         Choose::First => whole[..wanted].to_vec(),
-        Choose::Random if whole.len() < wanted => return Err(too_few(whole.len())),
         Choose::Random => {
             let mut order = whole;
             order.shuffle(&mut ChaCha20Rng::seed_from_u64(examples.seed));

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn repeats_have_students_interval() {
         // scipy 1.17.1: stats.t.interval(0.95, n - 1, mean, stats.sem(x)); numpy std(ddof=1)
-        let cases: [(&[f64], f64, f64, (f64, f64)); 3] = [
+        type Case<'a> = (&'a [f64], f64, f64, (f64, f64));
+        let cases: [Case<'_>; 3] = [
             (&[0.61, 0.64, 0.58], 0.61, 0.030000000000000027, (0.53547586864749, 0.68452413135251)),
             (&[0.693, 0.412], 0.5525, 0.19869700551341982, (-1.232721765432544, 2.337721765432544)),
             (

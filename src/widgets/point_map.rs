@@ -231,10 +231,12 @@ impl PointMap<'_> {
     /// The line that is being drawn, kept while it is.
     fn line_around(&self, ui: &Ui, response: &Response, view: &View) -> Option<Vec<[f32; 2]>> {
         let id = self.id.with("line");
-        let mut line: Vec<Pos2> = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-        if response.drag_started_by(PointerButton::Primary) {
-            line.clear();
-        }
+        let mut line: Vec<Pos2> = if response.drag_started_by(PointerButton::Primary) {
+            // It begins where the button went down, not where the pointer was known to be dragged.
+            ui.input(|input| input.pointer.press_origin()).into_iter().collect()
+        } else {
+            ui.data(|data| data.get_temp(id)).unwrap_or_default()
+        };
         if response.dragged_by(PointerButton::Primary)
             && let Some(pointer) = response.interact_pointer_pos()
             && line.last().is_none_or(|last| last.distance(pointer) > 3.0)
@@ -262,14 +264,13 @@ impl PointMap<'_> {
         painter.rect_filled(view.rect, theme::CONTROL_RADIUS, p.field);
         let key = Key { version: self.version, rect: view.rect, look, centre: view.centre, zoom };
         let kept: Option<Kept> = ui.data(|data| data.get_temp(self.id));
-        let mesh = match kept.filter(|kept| kept.key == key) {
-            Some(kept) => kept.mesh,
-            None => {
-                let mesh = Arc::new(self.mesh(view, look, &marks(ui)));
-                let kept = Kept { key, mesh: mesh.clone() };
-                ui.data_mut(|data| data.insert_temp(self.id, kept));
-                mesh
-            }
+        let mesh = if let Some(kept) = kept.filter(|kept| kept.key == key) {
+            kept.mesh
+        } else {
+            let mesh = Arc::new(self.mesh(view, look, &marks(ui)));
+            let kept = Kept { key, mesh: mesh.clone() };
+            ui.data_mut(|data| data.insert_temp(self.id, kept));
+            mesh
         };
         painter.add(Shape::Mesh(mesh));
         if let Some(point) = hovered.and_then(|place| self.points.get(place)) {

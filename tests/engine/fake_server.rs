@@ -60,8 +60,10 @@ impl FakeServer {
                         send(&mut tcp, status, &wait.unwrap_or_default(), &body);
                     }
                     Reply::Stream(events, is_whole) => {
-                        let mut body: String =
-                            events.iter().map(|event| format!("data: {event}\n\n")).collect();
+                        let mut body = String::new();
+                        events
+                            .iter()
+                            .for_each(|event| body.push_str(&format!("data: {event}\n\n")));
                         if is_whole {
                             body.push_str("data: [DONE]\n\n");
                         }

@@ -632,7 +632,9 @@ fn another_model_cannot_go_on_with_an_evaluation() {
     let open = app.harness.state_mut().state.evaluate.open.as_mut().unwrap();
     open.kept.as_mut().unwrap().begun.as_mut().unwrap().model.sha256 = "another".to_owned();
     settle(&mut app);
-    app.sees("It was begun with SmolLM2-135M-Instruct.Q4_1: load that model to resume it");
+    app.sees(
+        "It was begun with SmolLM2-135M-Instruct.Q4_1: choose that model in Models to resume it",
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
-use tuning_fork::app::tasks::dialog::Dialog;
 use tuning_fork::app::tasks::make_map::MakeMap;
 use tuning_fork::app::tasks::probe_column::ProbeColumn;
 use tuning_fork::app::tasks::read_map_table::ReadMapTable;
@@ -175,7 +174,8 @@ fn a_point_that_is_clicked_asks_for_its_neighbours_and_they_are_listed() {
     let span = (high[0] - low[0]).max(high[1] - low[1]);
     let whole = canvas.width().min(canvas.height()) - 24.0;
     let at = |point: [f32; 2]| {
-        let by = [0, 1].map(|axis| (point[axis] - (low[axis] + high[axis]) / 2.0) / span * whole);
+        let by =
+            [0, 1].map(|axis| (point[axis] - f32::midpoint(low[axis], high[axis])) / span * whole);
         canvas.center() + eframe::egui::vec2(by[0], -by[1])
     };
     let rightmost = (0..60).max_by(|a, b| points[*a][0].total_cmp(&points[*b][0])).unwrap();
@@ -221,7 +221,7 @@ fn clusters_are_named_and_compared_and_a_column_is_predicted() {
     assert!(window.sees("20 texts, 33.3 %"), "{}", window.tree());
     window.click("Find clusters");
     assert_eq!(asked(&mut window), [MapCommand::Group]);
-    window.click("Show them on the map");
+    window.press_unseen("Show them on the map");
     assert_eq!(window.state().look_inside.map.part, Part::Map);
     let mut window = Window::new(probed());
     assert!(window.sees("Accuracy 1.000") && window.sees("Macro F1 1.000"));
@@ -271,9 +271,8 @@ fn a_table_that_was_picked_is_read_and_one_that_cannot_be_is_told() {
     let mut app = App::open();
     app.ask(ViewCommand::ShowPanel(PanelId::LookInside).into());
     app.click("Map the texts of a table");
+    app.script.borrow_mut().picks = Some(PathBuf::from("/data/headlines.csv"));
     app.ask(MapCommand::ChooseTable.into());
-    let held = app.script.borrow_mut().take::<Dialog>().expect("a dialog");
-    held.feeder.finish(Ok(Some(PathBuf::from("/data/headlines.csv"))));
     app.run();
     let held = app.script.borrow_mut().take::<ReadMapTable>().expect("a table is read");
     held.feeder.finish(Ok(vec!["id".to_owned(), "text".to_owned()]));

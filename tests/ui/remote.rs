@@ -71,7 +71,7 @@ fn a_server_is_looked_at_before_its_model_is_used() {
     ] {
         assert!(window.sees(words), "{words}: {}", window.tree());
     }
-    window.click("Use this model");
+    window.press_unseen("Use this model");
     assert_eq!(window.asked(), [Command::Models(ModelsCommand::UseServer)]);
 }
 

@@ -78,6 +78,12 @@ impl Window {
         self.0.run();
     }
 
+    /// As [`Self::click`], of a button that has to be scrolled to.
+    pub fn press_unseen(&mut self, name: &str) {
+        self.0.get_by_role_and_label(egui::accesskit::Role::Button, name).click_accesskit();
+        self.0.run();
+    }
+
     /// Clicks the one button (link, tab, row) with this name.
     pub fn click(&mut self, name: &str) {
         let clickable = |node: &egui_kittest::kittest::AccessKitNode<'_>| {

@@ -232,7 +232,7 @@ fn a_rate_that_was_found_goes_into_the_settings() {
     assert!(said(&harness, "The loss falls the fastest at"));
     assert!(said(&harness, "Loss over learning rate"));
     harness.get_by_label(&format!("Use {found:.1e}")).click();
-    harness.run();
+    harness.run_steps(60); // the view scrolls to where it was set
     let taken = harness.state().train.form.learning_rate;
     assert_eq!(taken, format!("{found:.1e}").parse::<f64>().unwrap());
     assert!(said(&harness, "in the settings"));

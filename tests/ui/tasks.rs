@@ -98,7 +98,7 @@ fn verdicts_made_without_a_project_go_into_the_one_that_is_opened_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let in_the_way = folder.path().join("file");
     files::write_atomic(&in_the_way, b"a file").expect("the folder is ours");
-    let mut app = App::with_model_in(&in_the_way);
+    let mut app = App::with_model_in(&in_the_way.join("project"));
     label_one(&mut app);
     assert_eq!(app.harness.state().state.annotate.unsaved_count, 1);
     app.sees("It is kept in memory, and goes into the project that you open next");

@@ -99,7 +99,7 @@ pub(super) fn clusters(sheet: &mut Sheet, top: i32, groups: &Groups) {
     for (number, group) in groups.groups.iter().take(MOST_ROWS).enumerate() {
         let words = format!("{}  {}", number + 1, group.name);
         sheet.text((MARGIN, y), SMALL, INK, &short(&words, 340));
-        let width = (480 * group.size / most) as i32;
+        let width = pixels(480 * group.size / most);
         sheet.rect((MARGIN + 360, y + 1), (width.max(1), 14), BAR);
         sheet.text((MARGIN + 366 + width, y), SMALL, INK, &group.size.to_string());
         y += 22;
@@ -141,12 +141,12 @@ fn labels(sheet: &mut Sheet, top: i32, probe: &LabelProbe) {
     let (step, name_width) = (64, 200);
     let top = top + 48;
     for (row, label) in probe.labels.iter().take(12).enumerate() {
-        let y = top + 22 + row as i32 * 26;
+        let y = top + 22 + pixels(row) * 26;
         sheet.text((MARGIN, y + 4), SMALL, INK, &short(&label.label, name_width - 10));
-        let x = MARGIN + name_width + row as i32 * step;
+        let x = MARGIN + name_width + pixels(row) * step;
         sheet.text((x + 2, top), SMALL, MUTED, &short(&label.label, step - 4));
         for (column, count) in probe.confusion[row].iter().take(12).enumerate() {
-            let x = MARGIN + name_width + column as i32 * step;
+            let x = MARGIN + name_width + pixels(column) * step;
             let share = *count as f64 / label.rows.max(1) as f64;
             let ink = if row == column { BAR } else { INKS[1] };
             sheet.rect((x, y), (step - 2, 24), lightened(ink, share * 0.6));
@@ -242,6 +242,11 @@ pub(super) fn probe_csv(probed: &Probed) -> Vec<u8> {
         }
     }
     writer.into_inner().expect(in_memory)
+}
+
+/// A number as a place on the sheet, which is small.
+fn pixels(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX / 256)
 }
 
 #[cfg(test)]

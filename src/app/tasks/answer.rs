@@ -65,12 +65,11 @@ impl Work for Answering {
             return Ok(remote::answer::generate(&server, &request, &paced)?);
         }
         let (model, adapter) = (services.model()?, services.adapter());
-        let draft = match &guessing {
-            Guessing::Draft(Some(path)) => Some(services.draft(path, &model, progress)?),
-            _ => {
-                services.forget_draft();
-                None
-            }
+        let draft = if let Guessing::Draft(Some(path)) = &guessing {
+            Some(services.draft(path, &model, progress)?)
+        } else {
+            services.forget_draft();
+            None
         };
         let guesser = match (&draft, &guessing) {
             (Some(draft), _) => Guesser::Draft(draft, None),

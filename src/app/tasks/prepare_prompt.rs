@@ -17,7 +17,7 @@ use crate::prompts::error::PromptError;
 use crate::prompts::examples::{self, Chosen, ExampleTable};
 use crate::prompts::filled::Filled;
 use crate::prompts::fit::{Space, fit};
-use crate::prompts::material::Choose;
+use crate::prompts::material::{Choose, Examples};
 use crate::state::playground::library::{Inputs, Prepared, shown_step};
 use crate::state::prefs::PanelId;
 
@@ -59,16 +59,14 @@ impl Work for PreparePrompt {
         let PrepareRequest { inputs: Inputs { material, values, manner }, table, file, project } =
             request;
         check(&material)?;
-        let mut chosen = None;
-        if let Some(wanted) = &material.examples {
-            let table = if let Some(table) = table {
-                table
-            } else {
-                let path = examples::find_table(&wanted.table, file.as_deref(), project.as_deref());
-                let table = Arc::new(ExampleTable::read(&path, &Quiet)?);
-                progress.emit(Arc::clone(&table));
-                table
-            };
+        let read = |wanted: &Examples| -> Result<Arc<ExampleTable>, PromptError> {
+            let path = examples::find_table(&wanted.table, file.as_deref(), project.as_deref());
+            let table = Arc::new(ExampleTable::read(&path, &Quiet)?);
+            progress.emit(Arc::clone(&table));
+            Ok(table)
+        };
+        let choose = |wanted: &Examples| -> Result<Chosen, PrepareError> {
+            let table = table.map_or_else(|| read(wanted), Ok)?;
             let encoder = match wanted.encoder.as_str() {
                 name if !name.is_empty() && wanted.choose == Choose::Nearest => {
                     let folder = resolve::resolve_model(name)?;
@@ -78,8 +76,9 @@ impl Work for PreparePrompt {
             };
             let asked = values.get(&wanted.compare).map_or("", String::as_str);
             let encoder = encoder.as_ref().map(|(encoder, name)| (encoder, *name));
-            chosen = Some(examples::choose(wanted, &table, asked, encoder, &Quiet)?);
-        }
+            Ok(examples::choose(wanted, &table, asked, encoder, &Quiet)?)
+        };
+        let chosen = material.examples.as_ref().map(choose).transpose()?;
         let model = services.model().map_err(PromptError::from)?;
         let adapter = services.adapter();
         let space = Space {

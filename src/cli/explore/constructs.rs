@@ -119,7 +119,7 @@ pub fn run(args: &ConstructsArgs) -> anyhow::Result<()> {
 
 /// What people answered to each item.
 fn read_answers(
-    path: &PathBuf,
+    path: &std::path::Path,
     names: &[String],
     column: &str,
 ) -> anyhow::Result<Vec<Vec<Option<f64>>>> {

@@ -43,7 +43,7 @@ pub struct ProbeArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// Folds in the order of the rows, as scikit-learn's StratifiedKFold and KFold make them
+    /// Folds in the order of the rows, as scikit-learn's `StratifiedKFold` and `KFold` make them
     #[arg(long)]
     in_order: bool,
 

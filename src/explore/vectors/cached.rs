@@ -22,6 +22,9 @@ const MOST: usize = 200_000;
 /// Texts that are computed between two looks at what is to be kept.
 const BATCH: usize = 4096;
 
+/// Makes vectors of texts.
+type Compute<'a> = &'a mut dyn FnMut(&[String]) -> Result<Vec<Vec<f32>>, Error>;
+
 /// The vectors of one model, pooled in one way.
 pub struct Cache {
     /// `None`: nothing is kept.
@@ -39,11 +42,7 @@ impl Cache {
 
     /// The vectors of texts: those that are kept, and the others by `compute`, each text once. What
     /// was computed is kept also where it was stopped on the way.
-    pub fn vectors(
-        &self,
-        texts: &[String],
-        compute: &mut dyn FnMut(&[String]) -> Result<Vec<Vec<f32>>, Error>,
-    ) -> Result<Vectors, Error> {
+    pub fn vectors(&self, texts: &[String], compute: Compute<'_>) -> Result<Vectors, Error> {
         let mut known = self.read();
         let keys: Vec<Key> = texts.iter().map(|text| key(text)).collect();
         let mut missing: BTreeMap<Key, &String> = BTreeMap::new();

@@ -233,7 +233,7 @@ pub fn predicted(vectors: &Vectors, answers: &[Vec<Option<f64>>]) -> Predicted {
     let r_absolute = correlation(f64::abs, &all).ok();
     let fewest_answers = if pairs.is_empty() { 0 } else { fewest_answers };
     let [r, low, high] = [value, low, high].map(Result::ok);
-    Predicted { r, low, high, r_absolute, fewest_answers, pairs }
+    Predicted { pairs, r, low, high, r_absolute, fewest_answers }
 }
 
 #[cfg(test)]

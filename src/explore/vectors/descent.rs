@@ -6,13 +6,12 @@ use crate::jobs::Cancelled;
 const MEMORY: usize = 12;
 const MOST_STEPS: usize = 5000;
 
+/// The value and the slope at a point.
+type At<'a> = &'a mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>), Cancelled>;
+
 /// Walks down until the slope's largest part is at most `small`. `at`: the value and the slope at a
 /// point.
-pub fn descend(
-    start: Vec<f64>,
-    small: f64,
-    at: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>), Cancelled>,
-) -> Result<(f64, Vec<f64>), Cancelled> {
+pub fn descend(start: Vec<f64>, small: f64, at: At<'_>) -> Result<(f64, Vec<f64>), Cancelled> {
     let mut point = start;
     let (mut value, mut slope) = at(&point)?;
     // Step, change of slope, and 1 / (step · change).
@@ -65,7 +64,7 @@ fn step(
     value: f64,
     (direction, fall): (&[f64], f64),
     first: f64,
-    at: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>), Cancelled>,
+    at: At<'_>,
 ) -> Result<Option<Next>, Cancelled> {
     let (mut low, mut high, mut length) = (0.0, f64::INFINITY, first);
     let mut best: Option<Next> = None;

@@ -64,7 +64,7 @@ fn shuffle(turns: &mut [usize], random: &mut ChaCha20Rng) {
 mod tests {
     use super::*;
 
-    /// From tests/reference/make_vectors.py: scikit-learn's `StratifiedKFold(3)` and `KFold(3)`.
+    /// From `tests/reference/make_vectors.py`: scikit-learn's `StratifiedKFold(3)` and `KFold(3)`.
     #[test]
     fn folds_are_those_of_scikit_learn() {
         let classes = [2, 0, 0, 1, 2, 0, 1, 0, 2, 1, 0];

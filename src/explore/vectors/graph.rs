@@ -1,4 +1,4 @@
-//! The weighted graph of neighbours that UMAP lays out (McInnes, Healy and Melville 2018).
+//! The weighted graph of neighbours that UMAP lays out (`McInnes`, Healy and Melville 2018).
 
 use super::neighbours::Neighbours;
 
@@ -83,7 +83,7 @@ fn widths(distances: &[f64], mean_of_all: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// From tests/reference/make_vectors.py: `umap.umap_.fuzzy_simplicial_set` of umap-learn with
+    /// From `tests/reference/make_vectors.py`: `umap.umap_.fuzzy_simplicial_set` of umap-learn with
     /// five neighbours (the point itself among them) of points on a line.
     #[test]
     fn the_weights_are_those_of_umap_learn() {

@@ -18,7 +18,7 @@ use crate::stats::embeddings::clusters::{adjusted_rand, v_measure};
 pub enum Method {
     Kmeans(KmeansSettings),
 
-    /// Of the vectors after UMAP has reduced them to so many dimensions, as BERTopic does; `None`:
+    /// Of the vectors after UMAP has reduced them to so many dimensions, as `BERTopic` does; `None`:
     /// of the vectors themselves.
     Hdbscan {
         settings: HdbscanSettings,
@@ -27,7 +27,7 @@ pub enum Method {
     },
 }
 
-/// UMAP's dimensions before HDBSCAN: BERTopic's.
+/// UMAP's dimensions before HDBSCAN: `BERTopic`'s.
 pub const REDUCED_TO: usize = 5;
 
 /// The texts, each in a cluster or in none.

@@ -195,7 +195,7 @@ mod tests {
         assert!(said.contains("at most 14142 texts"), "{said}");
     }
 
-    /// scikit-learn 1.9.1, tests/reference/make_vectors.py: three uneven groups and noise; a letter a
+    /// scikit-learn 1.9.1, `tests/reference/make_vectors.py`: three uneven groups and noise; a letter a
     /// cluster, a dot for none.
     #[test]
     fn clusters_are_those_of_scikit_learn() {

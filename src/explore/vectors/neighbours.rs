@@ -43,7 +43,9 @@ pub struct Near {
     pub cosine: f64,
 }
 
-/// `units`: of length 1. Exact for up to 12,000 vectors, and of narrow ones always. Of more, a
+/// `units`: of length 1.
+///
+/// Exact for up to 12,000 vectors, and of narrow ones always. Of more, a
 /// neighbour is missed where it is not among four times as many by the first 96 principal
 /// components, which is rare.
 pub fn neighbours(

@@ -341,7 +341,7 @@ mod tests {
 
     const IN_ORDER: ProbeSettings = ProbeSettings { folds: 4, c: 10.0, alpha: 0.5, seed: None };
 
-    /// scikit-learn 1.9.1, tests/reference/make_vectors.py: cross_val_predict over
+    /// scikit-learn 1.9.1, `tests/reference/make_vectors.py`: `cross_val_predict` over
     /// StratifiedKFold(4) with LogisticRegression(C=10), labels by
     /// sin(0.7 i + 0.9) + 0.8 sin(2.9 i).
     #[test]
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(found.labels[0].label, "high");
     }
 
-    /// The same script: cross_val_predict over KFold(4) with Ridge(alpha=0.5), values cos(i).
+    /// The same script: `cross_val_predict` over KFold(4) with Ridge(alpha=0.5), values cos(i).
     #[test]
     fn predicted_numbers_are_those_of_scikit_learn() {
         let values: Vec<String> = (0..60).map(|i| f64::from(i).cos().to_string()).collect();

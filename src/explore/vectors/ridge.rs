@@ -64,14 +64,14 @@ fn products(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
 fn solved(lower: &[Vec<f64>], side: Vec<f64>, alpha: f64) -> Vec<f64> {
     let size = lower.len();
     let mut factor: Vec<Vec<f64>> = Vec::with_capacity(size);
-    for row in 0..size {
+    for (row, lower) in lower.iter().enumerate() {
         let mut own: Vec<f64> = Vec::with_capacity(row + 1);
-        for column in 0..row {
-            let rest = lower[row][column] - dot(&own, &factor[column][..column]);
-            own.push(rest / factor[column][column]);
+        for (column, known) in factor.iter().enumerate() {
+            let rest = lower[column] - dot(&own, &known[..column]);
+            own.push(rest / known[column]);
         }
         // α keeps it above 0 but for rounding.
-        let rest = lower[row][row] + alpha - dot(&own, &own);
+        let rest = lower[row] + alpha - dot(&own, &own);
         own.push(rest.max(f64::MIN_POSITIVE).sqrt());
         factor.push(own);
     }
@@ -91,7 +91,7 @@ fn solved(lower: &[Vec<f64>], side: Vec<f64>, alpha: f64) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// scikit-learn 1.9.1, tests/reference/make_vectors.py: Ridge(alpha=0.5) on rows
+    /// scikit-learn 1.9.1, `tests/reference/make_vectors.py`: Ridge(alpha=0.5) on rows
     /// sin(0.7 i + 1.3 j) / (j + 1), targets cos(i): of 30 rows of 5, and of 4 rows of 5.
     #[test]
     fn the_weights_are_those_of_scikit_learn() {

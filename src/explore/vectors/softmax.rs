@@ -152,8 +152,8 @@ mod tests {
         }
     }
 
-    /// scikit-learn 1.9.1, tests/reference/make_vectors.py: LogisticRegression(C=1, tol=1e-10,
-    /// max_iter=10000) on rows sin(0.7 i + 1.3 j) / (j + 1), classes i % 3.
+    /// scikit-learn 1.9.1, `tests/reference/make_vectors.py`: LogisticRegression(C=1, tol=1e-10,
+    /// `max_iter=10000`) on rows sin(0.7 i + 1.3 j) / (j + 1), classes i % 3.
     #[test]
     fn the_loss_at_the_minimum_is_that_of_scikit_learn() {
         let value = |at: usize| {

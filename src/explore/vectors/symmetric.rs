@@ -157,10 +157,10 @@ fn jacobi(mut matrix: Vec<Vec<f64>>) -> Vec<Axis> {
                     let (a, b) = (row[p], row[q]);
                     (row[p], row[q]) = (cosine * a - sine * b, sine * a + cosine * b);
                 }
-                for column in 0..size {
-                    let (a, b) = (matrix[p][column], matrix[q][column]);
-                    matrix[p][column] = cosine * a - sine * b;
-                    matrix[q][column] = sine * a + cosine * b;
+                let (above, below) = matrix.split_at_mut(q);
+                for (first, second) in above[p].iter_mut().zip(&mut below[0]) {
+                    let (a, b) = (*first, *second);
+                    (*first, *second) = (cosine * a - sine * b, sine * a + cosine * b);
                 }
                 for row in &mut turned {
                     let (a, b) = (row[p], row[q]);

@@ -1,4 +1,4 @@
-//! Words that name a group of texts: class-based TF-IDF (Grootendorst 2022, BERTopic).
+//! Words that name a group of texts: class-based TF-IDF (Grootendorst 2022, `BERTopic`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

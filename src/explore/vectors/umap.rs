@@ -1,6 +1,6 @@
 //! UMAP: vectors that are near to each other stay near in two dimensions, or in a few more.
 //!
-//! McInnes, Healy and Melville (2018), with umap-learn's settings: each vector's neighbours by
+//! `McInnes`, Healy and Melville (2018), with umap-learn's settings: each vector's neighbours by
 //! cosine become a graph, whose edges pull their ends together while drawn pairs push each other
 //! away. It begins from the principal components (umap-learn: `init="pca"`) and moves one edge after
 //! the other, so that the same seed gives the same map on any machine. Distances between groups on
@@ -31,8 +31,8 @@ impl Spread {
     /// a and b of 1 / (1 + a d^2b), as umap-learn fits them to its `min_dist`.
     fn curve(self) -> (f32, f32) {
         match self {
-            Self::Map => (1.576_943_5, 0.895_060_88),
-            Self::Dense => (1.932_808_4, 0.790_494_97),
+            Self::Map => (1.576_943_5, 0.895_060_9),
+            Self::Dense => (1.932_808_4, 0.790_495),
         }
     }
 }

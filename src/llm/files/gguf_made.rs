@@ -78,7 +78,7 @@ pub(super) fn find(
     found.map(Some)
 }
 
-/// `3.gate_proj.weight` -> (3, "ffn_gate")
+/// `3.gate_proj.weight` -> (3, "`ffn_gate`")
 fn expert(rest: &str) -> Option<(usize, &'static str)> {
     let (index, part) = rest.split_once('.')?;
     let part = match part.strip_suffix(".weight")? {
@@ -130,7 +130,7 @@ impl Made<'_> {
     }
 
     /// Refuses a tensor that cannot be taken apart as it should.
-    fn shape_error(&self, raw: &RawTensor, expected: Vec<usize>) -> Error {
+    fn shape_error(raw: &RawTensor, expected: Vec<usize>) -> Error {
         Error::Shape {
             path: raw.path.clone(),
             name: raw.name.clone(),
@@ -152,10 +152,10 @@ impl Made<'_> {
         let mut raw = self.stored(if in_both { both } else { &packed })?;
         let count = self.size("expert_count");
         let [experts, rows, inputs] = raw.shape[..] else {
-            return Err(self.shape_error(&raw, vec![count, 0, 0]));
+            return Err(Self::shape_error(&raw, vec![count, 0, 0]));
         };
         if experts != count || index >= experts || (in_both && rows % 2 != 0) {
-            return Err(self.shape_error(&raw, vec![count, rows, inputs]));
+            return Err(Self::shape_error(&raw, vec![count, rows, inputs]));
         }
         raw.take_expert(index)?;
         if in_both {
@@ -170,7 +170,7 @@ impl Made<'_> {
     fn both_biases(&self) -> Result<RawTensor, Error> {
         let (gate, up) = (self.stored("ffn_gate_exps.bias")?, self.stored("ffn_up_exps.bias")?);
         let [experts, width] = gate.shape[..] else {
-            return Err(self.shape_error(&gate, vec![self.size("expert_count"), 0]));
+            return Err(Self::shape_error(&gate, vec![self.size("expert_count"), 0]));
         };
         up.expect_shape(&gate.shape)?;
         let shape = vec![experts, 2 * width];
@@ -216,7 +216,7 @@ impl Made<'_> {
         let gate = self.first_of(&["ffn_gate_shexp.weight", "ffn_gate.weight"])?;
         let up = self.first_of(&["ffn_up_shexp.weight", "ffn_up.weight"])?;
         let [width, inputs] = gate.shape[..] else {
-            return Err(self.shape_error(&gate, vec![0, self.size("embedding_length")]));
+            return Err(Self::shape_error(&gate, vec![0, self.size("embedding_length")]));
         };
         up.expect_shape(&gate.shape)?;
         self.of_rows(vec![gate, up], vec![2 * width, inputs], |raws| {
@@ -236,7 +236,7 @@ impl Made<'_> {
         let rows = raw.shape[0];
         if !rows.is_multiple_of(all) || !heads.is_multiple_of(kv_heads) {
             let width = self.size("embedding_length");
-            return Err(self.shape_error(&raw, vec![width / heads * all, width]));
+            return Err(Self::shape_error(&raw, vec![width / heads * all, width]));
         }
         if self.whole {
             let (head_dim, group) = (rows / all, heads / kv_heads);
@@ -263,10 +263,10 @@ impl Made<'_> {
         let rank = self.size("attention.kv_lora_rank");
         let heads = self.size("attention.head_count");
         let [key_heads, compressed, still] = keys.shape[..] else {
-            return Err(self.shape_error(&keys, vec![heads, rank, 0]));
+            return Err(Self::shape_error(&keys, vec![heads, rank, 0]));
         };
         if [key_heads, compressed] != [heads, rank] {
-            return Err(self.shape_error(&keys, vec![heads, rank, still]));
+            return Err(Self::shape_error(&keys, vec![heads, rank, still]));
         }
         let of_values = values.shape.get(1).copied().unwrap_or(0);
         values.expect_shape(&[heads, of_values, rank])?;
@@ -346,7 +346,7 @@ impl Made<'_> {
         };
         let head = of_values / (keys * each);
         if head == 0 || of_values > rows || !of_values.is_multiple_of(keys * each) {
-            return Err(self.shape_error(&raw, vec![keys * each]));
+            return Err(Self::shape_error(&raw, vec![keys * each]));
         }
         let before = rows - of_values;
         raw.reorder_rows(|row| match row.checked_sub(before) {
@@ -365,11 +365,11 @@ impl Made<'_> {
         let Some((keys, each)) = self.in_turn() else { return Ok(raw) };
         let [rows, columns] = raw.shape[..] else {
             let width = self.size("embedding_length");
-            return Err(self.shape_error(&raw, vec![width, self.size("ssm.inner_size")]));
+            return Err(Self::shape_error(&raw, vec![width, self.size("ssm.inner_size")]));
         };
         let head = columns / (keys * each);
         if head == 0 || !columns.is_multiple_of(keys * each) {
-            return Err(self.shape_error(&raw, vec![rows, self.size("ssm.inner_size")]));
+            return Err(Self::shape_error(&raw, vec![rows, self.size("ssm.inner_size")]));
         }
         if !head.is_multiple_of(raw.kind.block_len()) {
             if self.whole {
@@ -399,7 +399,7 @@ impl Made<'_> {
         qkv.expect_shape(&[2 * heads * key + values, width])?;
         gates.expect_shape(&[values, width])?;
         if heads == 0 || !values.is_multiple_of(heads) {
-            return Err(self.shape_error(&gates, vec![heads, width]));
+            return Err(Self::shape_error(&gates, vec![heads, width]));
         }
         let value = values / heads;
         let shape = vec![2 * (heads * key + values), width];

@@ -223,7 +223,7 @@ fn e4m3() -> [f32; 256] {
         let value = match (exponent, mantissa) {
             (15, 7) => f32::NAN,
             (0, mantissa) => mantissa as f32 * (1.0 / 512.0),
-            _ => (8 + mantissa) as f32 * 2f32.powi(exponent as i32 - 10),
+            _ => (8 + mantissa) as f32 * f32::from_bits((exponent as u32 + 117) << 23),
         };
         if sign == 1 { -value } else { value }
     })

@@ -329,8 +329,7 @@ impl SafetensorsFiles {
             let (found, expected) = (shape.to_vec(), vec![groups, outputs]);
             return Err(Error::Shape { path, name: beside("scales"), found, expected });
         }
-        let mut listed = Groups::Runs(run);
-        if order == Order::Inputs && self.tensors.contains_key(&beside("g_idx")) {
+        let listed = if order == Order::Inputs && self.tensors.contains_key(&beside("g_idx")) {
             let of_inputs = self.bytes_of(&beside("g_idx"), Dtype::I32, &[inputs])?;
             let of_inputs = of_inputs.as_slice().as_chunks::<4>().0.iter();
             let of_inputs: Vec<u32> = of_inputs.map(|group| u32::from_le_bytes(*group)).collect();
@@ -340,8 +339,10 @@ impl SafetensorsFiles {
                     beside("g_idx")
                 ));
             }
-            listed = Groups::listed(of_inputs, run);
-        }
+            Groups::listed(of_inputs, run)
+        } else {
+            Groups::Runs(run)
+        };
         let whole = Whole { order, bits, zeros, adds_one, scales, groups: listed };
         let packed = Packed::Whole(whole);
         let (kind, shape) = (packed.kind(inputs), vec![outputs, inputs]);

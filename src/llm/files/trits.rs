@@ -29,7 +29,7 @@ fn trits(block: &[u8; BLOCK]) -> impl Iterator<Item = u8> {
         (0..digits).flat_map(move |digit| {
             bytes.iter().map(move |byte| {
                 let moved = byte.wrapping_mul(3_u8.pow(digit));
-                (u16::from(moved) * 3 >> 8) as u8
+                ((u16::from(moved) * 3) >> 8) as u8
             })
         })
     })

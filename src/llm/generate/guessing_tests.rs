@@ -11,6 +11,7 @@ use super::super::{
 use super::*;
 use crate::jobs::{Quiet, Recorder};
 use crate::llm::card::ModelSource;
+use crate::llm::files::weights::Weights;
 use crate::llm::model::LoadOptions;
 
 fn reference(name: &str) -> Model {
@@ -154,7 +155,11 @@ fn pairs_of(model: &Model, request: &GenerateRequest) -> BTreeMap<Vec<u32>, f64>
 #[test]
 fn drawn_guesses_give_answers_of_the_models_own_distribution() {
     const SEEDS: u64 = 2000;
-    let (model, draft) = (reference("llama"), reference("qwen2"));
+    let model = reference("llama");
+    // Rounded, so that it is often right and often wrong.
+    let coarse = LoadOptions { weights: Weights::Q4_0 };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama");
+    let draft = Model::load(&ModelSource::Folder(folder.into()), &coarse, &Quiet).unwrap();
     let sampling = SamplingParams {
         temperature: 0.8,
         top_k: 6,
@@ -169,7 +174,7 @@ fn drawn_guesses_give_answers_of_the_models_own_distribution() {
     let answers = generate_guessed(&model, None, draft, &request, &Quiet).unwrap();
     let drafted: usize = answers.iter().map(|answer| answer.guesses.drafted).sum();
     let accepted: usize = answers.iter().map(|answer| answer.guesses.accepted).sum();
-    assert!(accepted > 10 && drafted > accepted + 500, "{accepted} of {drafted}");
+    assert!(accepted > 500 && drafted > accepted + 50, "{accepted} of {drafted}");
 
     let mut seen: BTreeMap<Vec<u32>, f64> = BTreeMap::new();
     answers.iter().for_each(|answer| *seen.entry(answer.ids.clone()).or_default() += 1.0);

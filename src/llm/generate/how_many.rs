@@ -101,7 +101,7 @@ impl HowMany {
 
     /// What became of the guesses of a pass.
     pub fn learn(&mut self, right: usize, judged: usize) {
-        let fades = FADES.powi(judged as i32);
+        let fades = FADES.powf(judged as f64);
         self.right = self.right * fades + right as f64;
         self.judged = self.judged * fades + judged as f64;
         if right > 0 && self.best() > 0 && self.judged > 2.0 * PRIOR.0 {

@@ -207,7 +207,7 @@ fn matrix_ui(ui: &mut Ui, probe: &LabelProbe) {
     let font = TextStyle::Body.resolve(ui.style());
     ScrollArea::horizontal().id_salt("probe matrix").show(ui, |ui| {
         Grid::new("probe grid").spacing(vec2(3.0, 3.0)).show(ui, |ui| {
-            ui.label(theme::muted(ui, "right ↓  predicted →"));
+            ui.label(theme::muted(ui, "rows: right, columns: predicted"));
             for label in &probe.labels[..shown] {
                 let words = Label::new(theme::muted(ui, &label.label)).truncate();
                 ui.add_sized([em * 5.0, em * 1.4], words);

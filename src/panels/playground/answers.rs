@@ -1,7 +1,5 @@
 //! The answers in front and those before them.
 
-use std::fmt::Write as _;
-
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Label, RichText, Sense, Stroke, TextStyle, Ui, vec2};
 
@@ -141,10 +139,9 @@ fn legend_ui(ui: &mut Ui, lane: &LaneView) {
     if drafted > 0 {
         let share = format::percent(accepted as f32 / drafted as f32);
         let times = if passes == 1 { "pass" } else { "passes" };
-        let _ = write!(
-            words,
+        words.push_str(&format!(
             ". {accepted} of {drafted} guesses were accepted ({share}); the model made {passes} {times}"
-        );
+        ));
     }
     let about = "A small model, or the text itself, guesses the next tokens. The model checks several guesses \
                  in one pass and keeps those that it would have written itself. This changes the speed, and \
@@ -233,7 +230,7 @@ pub fn lane_flow_ui(
     });
     let selected = selected.and_then(|at| at.checked_sub(split));
     let after = TokenFlow { name, selected, shaded, clickable }.show(ui, &tokens[split..]);
-    header.body_returned.flatten().or(after.map(|at| at + split))
+    header.body_returned.flatten().or_else(|| after.map(|at| at + split))
 }
 
 fn flow_tokens(lane: &LaneView) -> Vec<FlowToken<'_>> {

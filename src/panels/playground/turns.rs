@@ -41,7 +41,7 @@ pub fn conversation_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: 
             let action = question_ui(ui, &turn.question, answer, (at, is_free), commands);
             answer_ui(ui, turn, playground.shaded);
             let stepped = versions_ui(ui, turn.others.place(), is_free);
-            asked = asked.or(action.or(stepped).map(|action| (at, action)));
+            asked = asked.or_else(|| action.or(stepped).map(|action| (at, action)));
         });
         ui.add_space(theme::GAP);
     }
@@ -51,7 +51,7 @@ pub fn conversation_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: 
         let answer = (!answer.is_empty()).then_some(answer.as_str());
         let question = playground.question.clone();
         let action = question_ui(ui, &question, answer, (at, is_free), commands);
-        asked = asked.or(action.map(|action| (at, action)));
+        asked = asked.or_else(|| action.map(|action| (at, action)));
     }
     if let Some((at, action)) = asked {
         act(ui, playground, at, action, commands);

@@ -56,7 +56,7 @@ fn matrix_ui(ui: &mut Ui, confusion: &Confusion, salt: &str) {
     let em = theme::em(ui);
     ScrollArea::horizontal().id_salt(("confusion", salt)).show(ui, |ui| {
         Grid::new(("confusion_grid", salt)).spacing(Vec2::new(3.0, 3.0)).show(ui, |ui| {
-            ui.label(theme::muted(ui, "right ↓  given →"));
+            ui.label(theme::muted(ui, "rows: right, columns: given"));
             if is_square {
                 for label in &labels[..shown] {
                     ui.add_sized(

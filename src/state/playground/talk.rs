@@ -109,12 +109,12 @@ impl PlaygroundState {
         };
         let editing = self.editing.take();
         let mut path = self.take_path();
-        let mut others = Others::default();
-        if let Some(Editing { at, .. }) = editing.filter(|editing| editing.at < path.len()) {
+        let edited = editing.filter(|editing| editing.at < path.len());
+        let others = edited.map_or_else(Others::default, |Editing { at, .. }| {
             let later = path.split_off(at + 1);
             let old = path.pop().expect("the place is one of the path's");
-            others = old.replaced(later);
-        }
+            old.replaced(later)
+        });
         self.turns = path;
         (self.others, self.asked) = (others, Some(asked));
     }
