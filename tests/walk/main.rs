@@ -353,9 +353,9 @@ fn train_on_them(window: &mut Window, project: &Path) {
     key("Return");
     window.shot("ready-to-train");
     window.click("Start training", 10);
-    window.sees("tep 3 of 20", 120);
+    window.sees("tep 3 of 20", 240);
     window.shot("training");
-    window.sees("Try it", 240);
+    window.sees("Try it", 600);
     window.shot("trained");
 
     let run = runs(project).pop().expect("a run");
@@ -409,7 +409,7 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
     window.sees("was interrupted", 20);
     window.shot("after-a-kill");
     window.click("Resume", 30);
-    window.sees("Try it", 240);
+    window.sees("Try it", 600);
     window.shot("gone-on");
     let metrics = rows(&run().join("metrics.jsonl"));
     assert_eq!(metrics.iter().filter(|row| !row["loss"].is_null()).count(), STEPS);
@@ -436,7 +436,7 @@ fn be_born(window: &mut Window, project: &Path) {
     key("Return");
     window.click("Start training", 10);
     wait_for("a run of the newborn", 60, || runs(project).len() == before + 1);
-    wait_for("its last step", 240, || is_finished(&runs(project)[before]));
+    wait_for("its last step", 480, || is_finished(&runs(project)[before]));
     window.sees("Try it", 60);
     window.shot("born");
     let run = runs(project).remove(before);
@@ -464,7 +464,7 @@ fn learn_labels(window: &mut Window, project: &Path) {
     key("Return");
     window.click("Start training", 20);
     wait_for("a run of the classifier", 60, || runs(project).len() == before + 1);
-    wait_for("its last step", 240, || is_finished(&runs(project)[before]));
+    wait_for("its last step", 480, || is_finished(&runs(project)[before]));
     window.sees("Try the classifier", 60);
     window.sees("accuracy", 10);
     window.shot("classifier");
