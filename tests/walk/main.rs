@@ -66,7 +66,6 @@ fn once_round_the_loop() {
     compare(&mut window);
     window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
     be_born(&mut window, &project);
-    learn_labels(&mut window, &project);
     window.kill();
     println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
 }
@@ -419,9 +418,8 @@ fn survive_a_kill(mut window: Window, open: impl Fn() -> Window, project: &Path)
 /// Where the form of a run is.
 const FORM: (f64, f64) = (400.0, 400.0);
 
-/// Steps of a model from nothing, and of a classifier.
+/// Steps of a model from nothing.
 const BORN_STEPS: usize = 60;
-const LABEL_STEPS: usize = 4;
 
 /// A model from nothing, on the sample stories: its loss begins at ln V and falls.
 fn be_born(window: &mut Window, project: &Path) {
@@ -450,26 +448,4 @@ fn be_born(window: &mut Window, project: &Path) {
         losses[BORN_STEPS - 1]
     );
     assert!(run.join("model").join("model.safetensors").is_file(), "{}", run.display());
-}
-
-/// The starter model learns labels of the sample headlines; the confusion matrix is there, and a
-/// typed headline gets its label.
-fn learn_labels(window: &mut Window, project: &Path) {
-    let before = runs(project).len();
-    window.scroll_to("Classify", FORM);
-    window.click("Classify", 10);
-    window.click("Sample headlines", 10);
-    window.scroll_to("max_steps", FORM);
-    window.fill("max_steps", &LABEL_STEPS.to_string());
-    key("Return");
-    window.click("Start training", 20);
-    wait_for("a run of the classifier", 60, || runs(project).len() == before + 1);
-    wait_for("its last step", 480, || is_finished(&runs(project)[before]));
-    window.sees("Try the classifier", 60);
-    window.sees("accuracy", 10);
-    window.shot("classifier");
-    window.fill("A text to be labelled", "Minister resigns after report");
-    key("Return");
-    window.sees("Minister resigns", 60);
-    window.shot("classified");
 }
