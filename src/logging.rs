@@ -39,7 +39,7 @@ pub fn window_file() -> Option<PathBuf> {
 pub fn put_aside(file: &Path) {
     let length = std::fs::metadata(file).map_or(0, |facts| facts.len());
     if length > MOST_BYTES {
-        // Where another window holds it (Windows), it goes on growing.
+        // Where another window holds it (Windows), it keeps growing.
         std::fs::rename(file, file.with_extension("old.txt")).ok();
     }
 }

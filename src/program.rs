@@ -1,6 +1,7 @@
 //! What this program is: its version, its commit, what it is made of, how it is cited.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,12 +44,16 @@ pub struct Part {
 }
 
 /// All crates that any system's program is built from, by name.
-pub fn parts() -> Vec<Part> {
-    let parts = LICENCES.lines().filter_map(|line| {
-        let mut cells = line.split('\t');
-        Some(Part { name: cells.next()?, version: cells.next()?, licence: cells.next()? })
+pub fn parts() -> &'static [Part] {
+    // Read once: About asks in every frame in which it shows them.
+    static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
+        let parts = LICENCES.lines().filter_map(|line| {
+            let mut cells = line.split('\t');
+            Some(Part { name: cells.next()?, version: cells.next()?, licence: cells.next()? })
+        });
+        parts.collect()
     });
-    parts.collect()
+    &PARTS
 }
 
 /// A form in which the program is cited.

@@ -49,6 +49,11 @@ def shipped(found):
     return sorted(packages, key=lambda package: (package["name"], package["version"]))
 
 
+def of_others(packages):
+    """Without this repository's own crates, which come from no registry."""
+    return [package for package in packages if package["source"]]
+
+
 def licence(package):
     """As SPDX writes it; `MIT/Apache-2.0` is how it was written once."""
     written = package["license"] or "see its licence file"
@@ -56,9 +61,7 @@ def licence(package):
 
 
 def write_list():
-    found = metadata(None)
-    root = found["resolve"]["root"]
-    packages = [package for package in found["packages"] if package["id"] != root]
+    packages = of_others(metadata(None)["packages"])
     packages.sort(key=lambda package: (package["name"], package["version"]))
     lines = [f"{p['name']}\t{p['version']}\t{licence(p)}\n" for p in packages]
     (ROOT / "assets/licences.tsv").write_text("".join(lines))
@@ -76,7 +79,7 @@ def licence_files(package):
 
 
 def write_texts(path, target):
-    packages = shipped(metadata(target))
+    packages = of_others(shipped(metadata(target)))
     texts, silent = {}, []
     for package in packages:
         name = f"{package['name']} {package['version']} ({licence(package)})"

@@ -46,7 +46,7 @@ impl MissingScripts {
         };
         let summary =
             format!("No font of this computer shows {named}: boxes stand for the letters");
-        let notice = Notice::problem(place, summary);
+        let notice = Notice::info(place, summary);
         Some(notice.hint(format!(
             "{}, and start Tuning Fork again. Nothing is lost: models, files and exports have the \
              letters themselves",

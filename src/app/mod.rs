@@ -63,7 +63,7 @@ pub struct WindowOptions {
     /// What to open: a project folder instead of the last one, or a file in the last project.
     pub open: Option<PathBuf>,
 
-    /// Whether the Hub may be asked and unfinished downloads go on.
+    /// Whether the Hub may be asked and unfinished downloads continue.
     pub downloads: bool,
 }
 

@@ -10,14 +10,13 @@ use super::pace::Pace;
 use crate::explore::tree::Tree;
 use crate::hub;
 use crate::hub::paths::HubPaths;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{Checks, Progress};
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::ModelSource;
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::guess::check_draft;
 use crate::llm::model::{LoadOptions, Model};
-use crate::llm::net::transformer::LoadEvent;
 use crate::remote::server::Server;
 use crate::train::estimate::Estimator;
 
@@ -49,7 +48,7 @@ struct Loaded {
     /// Answers in place of a model in memory.
     server: Option<Server>,
 
-    /// What guesses for the model, and where it lies.
+    /// The draft model, and where it lies.
     draft: Option<(PathBuf, Arc<Model>)>,
 }
 
@@ -103,7 +102,8 @@ impl Services {
         serde_json::to_string(&keys).expect("texts are valid JSON")
     }
 
-    /// The model that guesses for `model`, the one in memory. Slow where it is not in memory yet.
+    /// The draft model at `path` for `model`, which is the one in memory. Slow where the draft model is not in
+    /// memory yet.
     pub fn draft<E>(
         &self,
         path: &Path,
@@ -116,10 +116,14 @@ impl Services {
         }
         self.forget_draft(); // first: two at once may not fit
         let source = ModelSource::at(path);
-        let draft = Model::load(&source, &LoadOptions::default(), &OnlyStop(progress))?;
+        let draft = Model::load(&source, &LoadOptions::default(), &Checks(progress))?;
         check_draft(&draft, model)?;
         let draft = Arc::new(draft);
-        lock(&self.loaded).draft = Some((path.to_owned(), Arc::clone(&draft)));
+        let mut loaded = lock(&self.loaded);
+        // Meanwhile another model may have taken its place, for which this one was not checked.
+        if loaded.model.as_deref().is_some_and(|held| std::ptr::eq(held, model)) {
+            loaded.draft = Some((path.to_owned(), Arc::clone(&draft)));
+        }
         Ok(draft)
     }
 
@@ -147,17 +151,6 @@ impl Services {
 
     pub(super) fn connection(&self) -> Result<&Connection, hub::Error> {
         self.connection.as_deref().ok_or(hub::Error::NoHome)
-    }
-}
-
-/// Of a load, nothing is shown.
-struct OnlyStop<'a, E>(&'a dyn Progress<E>);
-
-impl<E> Progress<LoadEvent> for OnlyStop<'_, E> {
-    fn emit(&self, _event: LoadEvent) {}
-
-    fn check(&self) -> Result<(), Cancelled> {
-        self.0.check()
     }
 }
 

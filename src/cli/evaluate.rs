@@ -1,9 +1,9 @@
 //! `tuning-fork evaluate`: a model answers about every row of a table.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,16 +14,16 @@ use time::format_description::well_known::Rfc3339;
 use super::load::{ModelArgs, Precision};
 use super::out;
 use super::progress::Bar;
-use super::remote::RemoteArgs;
+use super::remote::{KeyArgs, RemoteArgs};
 use crate::data::table::Reading;
 use crate::evaluate::at_server::{self, AT_ONCE};
 use crate::evaluate::frozen;
-use crate::evaluate::results::Folder;
-use crate::evaluate::run::{self, AskEvent, Prepared};
+use crate::evaluate::results::{Answered, Evaluation, Folder};
+use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
 use crate::evaluate::task::Task;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::{Adapter, Model};
-use crate::remote::client::Client;
+use crate::remote::client::base_of;
 use crate::remote::server::Server;
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     remote: RemoteArgs,
 
-    /// So many rows are asked about at once, of a model on a server
+    /// How many rows a model on a server is asked about at once
     #[arg(long, value_name = "COUNT", default_value_t = AT_ONCE as u32, value_parser = clap::value_parser!(u32).range(1..=256))]
     at_once: u32,
 
@@ -79,14 +79,14 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         task.adapter = Some(adapter.clone());
     }
     if let Some(address) = &args.remote.remote {
-        task.model = Client::new(address, None, Duration::from_secs(1))?.address().to_owned();
+        task.model = base_of(address)?;
         task.adapter = None;
     }
     if args.remote.remote.is_some() || args.remote.remote_model.is_some() {
         task.remote_model.clone_from(&args.remote.remote_model);
     }
     let screen = Screen::new(args.json);
-    let prepared = Prepared::read(&task, &screen)?;
+    let prepared = Arc::new(Prepared::read(&task, &screen)?);
     screen.bar.clear();
     out::note(&format!(
         "{} rows from {}",
@@ -96,14 +96,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     for note in prepared.questions.report.sentences() {
         out::note(&note);
     }
-    let asked = Asked::open(args, &task)?;
+    let asked = Asked::open(&task, args.weights, &args.remote.key)?;
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
-    let evaluation = match &asked {
-        Asked::Here(model, adapter) => {
-            prepared.evaluation(model, adapter.as_ref(), args.weights.words(), &started)
-        }
-        Asked::Server(server) => at_server::evaluation(&prepared, server, &started)?,
-    };
+    let evaluation = asked.evaluation(&prepared, &started)?;
     if let Some(way) = evaluation.way {
         out::note(way.note());
     }
@@ -114,15 +109,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if before > 0 {
         out::note(&format!("{before} rows were answered before"));
     }
-    let answered = match &asked {
-        Asked::Here(model, adapter) => {
-            run::run(model, adapter.as_ref(), &prepared, &folder, answered, &screen)
-        }
-        Asked::Server(server) => {
-            let (prepared, at_once) = (Arc::new(prepared), args.at_once as usize);
-            at_server::run(server, &prepared, &folder, answered, at_once, &screen)
-        }
-    };
+    let answered = asked.run(&prepared, &folder, answered, args.at_once as usize, &screen);
     screen.bar.clear();
     if let Some(error) = screen.broken.into_inner() {
         return Err(error);
@@ -159,24 +146,53 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
 
 /// Who answers.
 #[expect(clippy::large_enum_variant, reason = "there is one")]
-enum Asked {
-    Here(Model, Option<Adapter>),
+pub(super) enum Asked {
+    Here { model: Model, adapter: Option<Adapter>, weights: Precision },
     Server(Server),
 }
 
 impl Asked {
-    fn open(args: &EvaluateArgs, task: &Task) -> anyhow::Result<Self> {
+    /// `weights`: of a model that is loaded.
+    pub(super) fn open(task: &Task, weights: Precision, key: &KeyArgs) -> anyhow::Result<Self> {
         if let Some(address) = task.server() {
-            let server = args.remote.key.open(address, task.remote_model.as_deref())?;
-            return Ok(Self::Server(server));
+            return Ok(Self::Server(key.open(address, task.remote_model.as_deref())?));
         }
-        let named = ModelArgs {
-            model: task.model.clone(),
-            adapter: task.adapter.clone(),
-            weights: args.weights,
-        };
+        let named = ModelArgs { model: task.model.clone(), adapter: task.adapter.clone(), weights };
         let (model, adapter) = named.load()?;
-        Ok(Self::Here(model, adapter))
+        Ok(Self::Here { model, adapter, weights })
+    }
+
+    /// What is written down before the first row.
+    pub(super) fn evaluation(
+        &self,
+        prepared: &Prepared,
+        started: &str,
+    ) -> Result<Evaluation, AskError> {
+        match self {
+            Self::Here { model, adapter, weights } => {
+                Ok(prepared.evaluation(model, adapter.as_ref(), weights.words(), started))
+            }
+            Self::Server(server) => at_server::evaluation(prepared, server, started),
+        }
+    }
+
+    /// `at_once`: so many rows, of a model on a server.
+    pub(super) fn run(
+        &self,
+        prepared: &Arc<Prepared>,
+        folder: &Folder,
+        answered: BTreeMap<u64, Answered>,
+        at_once: usize,
+        progress: &dyn Progress<AskEvent>,
+    ) -> Result<BTreeMap<u64, Answered>, AskError> {
+        match self {
+            Self::Here { model, adapter, .. } => {
+                run::run(model, adapter.as_ref(), prepared, folder, answered, progress)
+            }
+            Self::Server(server) => {
+                at_server::run(server, prepared, folder, answered, at_once, progress)
+            }
+        }
     }
 }
 

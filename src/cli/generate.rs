@@ -226,7 +226,12 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
 /// Of a model on a server.
 fn answer_of_server(args: &GenerateArgs, prompt: Prompt, server: &Server) -> anyhow::Result<()> {
     if args.num_beams.is_some_and(|beams| beams > 1) {
-        bail!("a server searches with no beams: leave out --num-beams");
+        bail!("a server has no beam search: leave --num-beams out with --remote");
+    }
+    if args.guesser.is_on() {
+        bail!(
+            "--draft and --lookup are for a model on this computer: leave them out with --remote"
+        );
     }
     let asked = args.sampling.params();
     if let Some(words) = lacking::sentence(&asked, &server.probe) {
@@ -375,23 +380,27 @@ struct Screen {
     broken: RefCell<Option<anyhow::Error>>,
 }
 
+impl Screen {
+    fn show(&self, text: &str) {
+        if !self.quiet
+            && let Err(error) = out::piece(text)
+        {
+            self.broken.borrow_mut().get_or_insert(error);
+        }
+    }
+}
+
 impl Progress<GenerateEvent> for Screen {
     fn emit(&self, event: GenerateEvent) {
         match event {
             GenerateEvent::Prompt { ids, .. } => *self.prompt_ids.borrow_mut() = ids,
             GenerateEvent::Told { token, .. } => {
-                if !self.quiet
-                    && let Err(error) = out::piece(&token.text)
-                {
-                    self.broken.borrow_mut().get_or_insert(error);
-                }
+                self.show(&token.text);
                 self.told.borrow_mut().push(token);
             }
             GenerateEvent::Token { step, .. } if !self.quiet => {
                 self.shown.borrow_mut().push_str(&step.text);
-                if let Err(error) = out::piece(&step.text) {
-                    self.broken.borrow_mut().get_or_insert(error);
-                }
+                self.show(&step.text);
             }
             _ => {}
         }

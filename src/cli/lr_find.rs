@@ -11,11 +11,10 @@ use super::out;
 use super::rows::TableArgs;
 use super::train_screen::Screen;
 use crate::files;
-use crate::hub::paths::HubPaths;
 use crate::jobs;
 use crate::sweep::worker::Worker;
 use crate::train::config::run_file;
-use crate::train::run::rates::{RateSearch, RateTrace, Suggestion};
+use crate::train::run::rates::{RateSearch, Suggestion};
 
 #[derive(Debug, Args)]
 pub struct LrFindArgs {
@@ -59,14 +58,14 @@ pub fn run(args: &LrFindArgs) -> anyhow::Result<()> {
         load::find_model(&config.model)?;
     }
     let search = RateSearch { min: args.min, max: args.max, steps: args.steps };
-    let mut worker = Worker::new(HubPaths::from_env().ok().map(|paths| paths.cached));
+    let mut worker = Worker::with_cache();
     let screen = Screen::new(false);
     jobs::give_way();
     let found = worker.find_rate(&config, &search, &screen);
     screen.bar.clear();
     let found = found?;
     if let Some(path) = &args.out {
-        files::write_atomic(path, csv(&found).as_bytes())
+        files::write_atomic(path, found.csv().as_bytes())
             .with_context(|| format!("{} could not be written", path.display()))?;
     }
     let rate = |found: Option<Suggestion>| found.map(|found| found.learning_rate);
@@ -85,17 +84,4 @@ pub fn run(args: &LrFindArgs) -> anyhow::Result<()> {
         |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.2e}"));
     out::line(&format!("steepest descent  {:>8}", words(steepest)))?;
     out::line(&format!("minimum / 10      {:>8}", words(minimum)))
-}
-
-/// A row a step.
-pub fn csv(found: &RateTrace) -> String {
-    let mut text = "step,learning_rate,loss,smoothed_loss\n".to_owned();
-    for (place, point) in found.points.iter().enumerate() {
-        let step = place + 1;
-        text.push_str(&format!(
-            "{step},{},{},{}\n",
-            point.learning_rate, point.loss, point.smoothed
-        ));
-    }
-    text
 }

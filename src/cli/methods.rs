@@ -12,7 +12,6 @@ use super::out;
 use super::sweep::OnScreen;
 use super::train_screen::default_run_dir;
 use crate::files;
-use crate::hub::paths::HubPaths;
 use crate::jobs;
 use crate::llm::Init;
 use crate::sweep::expand::Planned;
@@ -115,7 +114,7 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
     load::find_model(&given.model)?;
     let folder = args.out.clone().unwrap_or_else(|| default_run_dir(&given));
     let mut held = queue(&configs, &folder)?;
-    let mut worker = Worker::new(HubPaths::from_env().ok().map(|paths| paths.cached));
+    let mut worker = Worker::with_cache();
     // After each method: what is done is there even where the next one is stopped.
     let write = |table: &Table| write_csv(&folder.join("methods.csv"), &outcomes(table));
     let keep = |table: &Table| {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::out;
 use super::remote::KeyArgs;
-use crate::remote::client::Client;
+use crate::remote::client::{Client, base_of};
 use crate::remote::probe::probe;
 
 #[derive(Debug, Args)]
@@ -18,8 +18,8 @@ pub struct ProbeArgs {
     #[arg(long)]
     model: Option<String>,
 
-    /// The API key that it wants. Other programs can see what stands in a command: --key-env keeps it
-    /// to itself
+    /// The API key that it wants. Other programs can see the arguments of a command, but not what
+    /// --key-env names
     #[arg(long, conflicts_with = "key_env")]
     key: Option<String>,
 
@@ -37,10 +37,9 @@ pub struct ProbeArgs {
 
 pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     let time = Duration::from_secs(args.most_seconds);
-    let plain = Client::new(&args.address, None, time)?;
     let key = match &args.key {
         Some(key) => Some(key.clone()),
-        None => args.kept.key(plain.address())?,
+        None => args.kept.key(&base_of(&args.address)?)?,
     };
     let client = Client::new(&args.address, key.as_deref(), time)?;
     let found = probe(&client, args.model.as_deref())?;

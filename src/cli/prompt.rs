@@ -20,8 +20,8 @@ use crate::llm::card::ModelSource;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::prompts::error::PromptError;
 use crate::prompts::examples::{self, Chosen, ExampleTable};
-use crate::prompts::filled::{Filled, Values, check_values, missing};
-use crate::prompts::fit::{Space, fit};
+use crate::prompts::filled::{Values, check_values, missing, value_of};
+use crate::prompts::fit::{Space, fit, shown};
 use crate::prompts::library::{self, Entry};
 use crate::prompts::material::{Choose, Manner, Material};
 use crate::prompts::presets;
@@ -291,13 +291,13 @@ impl Ready {
         let file = self.entry.path.as_deref();
         let path = examples::find_table(&wanted.table, file, self.project.as_deref());
         let table = ExampleTable::read(&path, &Quiet)?;
-        let encoder = match wanted.encoder.as_str() {
-            name if name.is_empty() || wanted.choose != Choose::Nearest => None,
-            name => Some((Encoder::load(&resolve::resolve_model(name)?)?, name)),
+        let encoder = match wanted.encoder_name() {
+            Some(name) => Some((Encoder::load(&resolve::resolve_model(name)?)?, name)),
+            None => None,
         };
-        let asked = self.values.get(&wanted.compare).map_or("", String::as_str);
+        let asked = value_of(&self.material, &self.values, &wanted.compare).unwrap_or_default();
         let encoder = encoder.as_ref().map(|(encoder, name)| (encoder, *name));
-        let chosen = examples::choose(wanted, &table, asked, encoder, &Quiet)?;
+        let chosen = examples::choose(wanted, &table, &asked, encoder, &Quiet)?;
         if !chosen.left_out.is_empty() {
             let rows = counted(chosen.left_out.len(), "row", "rows");
             out::note(&format!("{rows} with the very text that is asked about: left out"));
@@ -320,10 +320,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<()> {
     let mut filled = None;
     let mut counted_fit = None;
     if is_missing.is_none() {
-        let block = chosen.as_ref().map(Chosen::block).unwrap_or_default();
-        let steps = material.all_steps();
-        let value = |name: &str| (name == "examples").then(|| block.clone());
-        filled = Some(Filled::new(material, &steps[0], values, &value)?);
+        filled = Some(shown(material, values, chosen.as_ref())?);
         if let Some(name) = &args.model {
             let (tokenizer, chat) = load::load_text(name)?;
             let facts = llm::inspect(&ModelSource::at(&resolve::resolve_model(name)?))?;
@@ -466,10 +463,7 @@ impl Ready {
         if !material.asked_for().iter().any(|asked| asked == "question") {
             bail!("{name} has no variable {{question}} that the prompt could be put into");
         }
-        let block = chosen.map(Chosen::block).unwrap_or_default();
-        let value = |name: &str| (name == "examples").then(|| block.clone());
-        let steps = self.material.all_steps();
-        let filled = Filled::new(&self.material, &steps[0], &self.values, &value)?;
+        let filled = shown(&self.material, &self.values, chosen)?;
         let question = if filled.system.is_empty() {
             filled.prompt
         } else {

@@ -1,6 +1,4 @@
-//! The arguments that name a model on a server, its key, and asking what it can.
-
-use std::time::Duration;
+//! The arguments that name a model on a server, its key, and asking what it can do.
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -8,20 +6,17 @@ use clap::Args;
 use super::out;
 use crate::hub::account::vault::{Secret, Vault};
 use crate::hub::paths::HubPaths;
-use crate::remote::client::Client;
-use crate::remote::probe::probe;
+use crate::remote::client::{Client, base_of};
+use crate::remote::probe::{MOST_TIME, probe};
 use crate::remote::server::Server;
 
 /// Where a key is looked for.
 const KEY_VARIABLE: &str = "TUNING_FORK_SERVER_KEY";
 
-/// A small request takes so long at most: a model may have to be loaded first.
-const MOST_TIME: Duration = Duration::from_mins(3);
-
 #[derive(Debug, Args)]
 pub struct RemoteArgs {
-    /// Ask the model of a server with OpenAI's interface, such as `localhost:8000` or
-    /// `https://host/v1`, and not one of this computer. `tuning-fork probe` says what it can
+    /// Ask a model on a server with OpenAI's interface, such as `localhost:8000` or
+    /// `https://host/v1`, instead of one on this computer. `tuning-fork probe` says what it can do
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["model", "adapter"])]
     pub remote: Option<String>,
 
@@ -42,7 +37,7 @@ pub struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// `address`: as the client has it.
+    /// `address`: as [`base_of`] gives it.
     pub fn key(&self, address: &str) -> anyhow::Result<Option<String>> {
         if let Some(name) = &self.key_env {
             let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -60,6 +55,18 @@ impl KeyArgs {
         }
         Ok(secrets.server_key(address))
     }
+
+    /// Asks a server what it can do, and says what is not to be relied on.
+    pub fn open(&self, address: &str, model: Option<&str>) -> anyhow::Result<Server> {
+        let key = self.key(&base_of(address)?)?;
+        let client = Client::new(address, key.as_deref(), MOST_TIME)?;
+        let probe = probe(&client, model)?;
+        out::note(&format!("{} at {}", probe.model, probe.address));
+        for lie in &probe.lies {
+            out::note(&format!("warning: {lie}"));
+        }
+        Ok(Server::new(probe.into(), key.as_deref())?)
+    }
 }
 
 impl RemoteArgs {
@@ -70,20 +77,5 @@ impl RemoteArgs {
             None if self.remote_model.is_some() => bail!("--remote-model needs --remote"),
             None => Ok(None),
         }
-    }
-}
-
-impl KeyArgs {
-    /// Asks a server what it can, and says what is not to be relied on.
-    pub fn open(&self, address: &str, model: Option<&str>) -> anyhow::Result<Server> {
-        let plain = Client::new(address, None, MOST_TIME)?;
-        let key = self.key(plain.address())?;
-        let client = Client::new(address, key.as_deref(), MOST_TIME)?;
-        let probe = probe(&client, model)?;
-        out::note(&format!("{} at {}", probe.model, probe.address));
-        for lie in &probe.lies {
-            out::note(&format!("warning: {lie}"));
-        }
-        Ok(Server::new(probe.into(), key.as_deref())?)
     }
 }

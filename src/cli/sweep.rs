@@ -10,7 +10,6 @@ use super::columns::columns;
 use super::load;
 use super::out;
 use super::train_screen::Screen;
-use crate::hub::paths::HubPaths;
 use crate::jobs;
 use crate::jobs::{Cancelled, Progress};
 use crate::stats::repeats::Repeats;
@@ -33,15 +32,15 @@ pub struct SweepArgs {
     #[arg(long)]
     out: Option<PathBuf>,
 
-    /// Continue the sweep in that folder: runs that were cut continue from their checkpoints
+    /// Continue the sweep in that folder: runs that were interrupted continue from their checkpoints
     #[arg(long, requires = "out")]
     resume: bool,
 
-    /// With --resume, do the runs again that failed
+    /// With --resume, do the failed runs again
     #[arg(long, requires = "resume")]
     retry_failed: bool,
 
-    /// Only say which runs there are and what they would take
+    /// Only list the runs with the memory and time that they would take
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 
@@ -57,7 +56,7 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
             load::find_model(&run.config.model)?;
         }
     }
-    let mut worker = Worker::new(HubPaths::from_env().ok().map(|paths| paths.cached));
+    let mut worker = Worker::with_cache();
     if args.dry_run {
         return dry_run(args, &planned, &mut worker);
     }
@@ -70,8 +69,8 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
             let failed = held.queue.runs.iter_mut().filter(|run| run.state == State::Failed);
             failed.for_each(|run| run.state = State::Waiting);
         }
-        let count = held.queue.runs.len();
-        out::note(&format!("{} of {} are left", held.queue.left(), counted(count, "run", "runs")));
+        let (left, count) = (held.queue.left(), held.queue.runs.len());
+        out::note(&format!("{} left of {count}", counted(left, "run is", "runs are")));
         held
     } else {
         let is_new = !folder.exists();
@@ -183,11 +182,7 @@ fn told(queue: &Queue) -> String {
 /// A sweep that is continued keeps its own runs: what the file says otherwise is told.
 fn note_other_runs(queue: &Queue, planned: &[Planned], folder: &Path) {
     let same = queue.runs.len() == planned.len()
-        && queue
-            .runs
-            .iter()
-            .zip(planned)
-            .all(|(run, planned)| run.config().is_ok_and(|config| config == planned.config));
+        && queue.runs.iter().zip(planned).all(|(run, planned)| run.is(planned));
     if !same {
         out::note(&format!(
             "warning: the sweep in {} keeps its own runs; what the file says otherwise is not used. For other runs, \

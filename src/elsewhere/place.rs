@@ -55,6 +55,14 @@ impl Place {
         }
     }
 
+    /// How long to wait between two looks at a run there.
+    pub(super) fn look_every(&self) -> Duration {
+        match self {
+            Self::Here => Duration::from_millis(500),
+            Self::Host(_) => Duration::from_secs(3),
+        }
+    }
+
     /// Has a shell there run `script`.
     fn shell(&self, script: &str) -> Result<String, Error> {
         let mut command = match self {
@@ -315,10 +323,6 @@ impl Running {
     /// Follows it to its end: each row of its log is an event. A stop asks it to end.
     pub fn follow(&self, bundle: &Path, progress: &dyn Progress<TrainEvent>) -> Result<(), Error> {
         let manifest = Manifest::read(bundle)?;
-        let pause = match self.place {
-            Place::Here => Duration::from_millis(500),
-            Place::Host(_) => Duration::from_secs(3),
-        };
         let mut tail = Tail::of(&manifest);
         loop {
             let seen = self.look(tail.bytes())?;
@@ -331,7 +335,7 @@ impl Running {
                 let last_lines = self.last_lines().unwrap_or_default();
                 return Err(Error::Died { status, last_lines: last_lines.trim().to_owned() });
             }
-            if jobs::pause(progress, pause).is_err() {
+            if jobs::pause(progress, self.place.look_every()).is_err() {
                 self.stop()?;
                 return Err(Error::Cancelled);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::manifest::Manifest;
-use super::place::{Place, Running};
+use super::place::Running;
 use super::tail::Tail;
 use crate::errors;
 use crate::jobs::{self, Cancelled, Progress};
@@ -14,7 +14,7 @@ use crate::train::record::metrics::TrainEvent;
 /// A host that cannot be reached is tried again after so long at most.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The last lines are asked for with every so-manieth look.
+/// The last lines are asked for with one look of so many.
 const LINES_EVERY: usize = 3;
 
 /// What is seen of it.
@@ -25,7 +25,7 @@ pub enum Watched {
     /// The last lines of what it says.
     Lines(String),
 
-    /// It cannot be reached now, and why. It is looked for again.
+    /// It cannot be reached now, and why. It is tried again.
     Lost(String),
 }
 
@@ -47,34 +47,40 @@ impl Ended {
 pub fn watch(bundle: &Path, progress: &dyn Progress<Watched>) -> Result<Ended, Error> {
     let running = Running::read(bundle)?;
     let mut tail = Tail::of(&Manifest::read(bundle)?);
-    let usual = match running.place {
-        Place::Here => Duration::from_millis(500),
-        Place::Host(_) => Duration::from_secs(3),
-    };
+    let usual = running.place.look_every();
     let mut lost = 0;
     for look in 0_usize.. {
-        let seen = running.look(tail.bytes());
+        let seen = look_once(&running, bundle, &mut tail, (look % LINES_EVERY == 0, progress));
         lost = if seen.is_ok() { 0 } else { lost + 1 };
         match seen {
-            Ok(seen) => {
-                tail.take(&seen.rows, &Passing(progress));
-                if look % LINES_EVERY == 0 || seen.ended.is_some() {
-                    // They are asked for again with a later look.
-                    let lines = running.last_lines().unwrap_or_default().trim().to_owned();
-                    progress.emit(Watched::Lines(lines));
-                }
-                if let Some(status) = seen.ended {
-                    running.fetch(bundle)?;
-                    let last_lines = running.last_lines().unwrap_or_default();
-                    return Ok(Ended { status, last_lines: last_lines.trim().to_owned() });
-                }
-            }
+            Ok(Some(ended)) => return Ok(ended),
+            Ok(None) => {}
             Err(error) => progress.emit(Watched::Lost(errors::one_line(&error))),
         }
         let wait = usual.saturating_mul(1 << lost.min(8)).min(LONGEST.max(usual));
         jobs::pause(progress, wait).map_err(|Cancelled| Error::Cancelled)?;
     }
     Err(Error::Cancelled)
+}
+
+/// Looks once. `None`: it runs. An error may pass, also one of fetching the results.
+fn look_once(
+    running: &Running,
+    bundle: &Path,
+    tail: &mut Tail,
+    (with_lines, progress): (bool, &dyn Progress<Watched>),
+) -> Result<Option<Ended>, Error> {
+    let seen = running.look(tail.bytes())?;
+    tail.take(&seen.rows, &Passing(progress));
+    if !with_lines && seen.ended.is_none() {
+        return Ok(None);
+    }
+    // Where they cannot be had, they are asked for again with a later look.
+    let last_lines = running.last_lines().unwrap_or_default().trim().to_owned();
+    progress.emit(Watched::Lines(last_lines.clone()));
+    let Some(status) = seen.ended else { return Ok(None) };
+    running.fetch(bundle)?;
+    Ok(Some(Ended { status, last_lines }))
 }
 
 struct Passing<'a>(&'a dyn Progress<Watched>);
@@ -91,7 +97,7 @@ impl Progress<TrainEvent> for Passing<'_> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::super::place::StartOrder;
+    use super::super::place::{Place, StartOrder};
     use super::*;
     use crate::files;
     use crate::jobs::Recorder;

@@ -108,7 +108,8 @@ impl Store {
             let (path, names) = (self.folder.clone(), vec![name.to_owned()]);
             return Err(llm::Error::MissingTensors { path, names });
         }
-        let raw = self.files.find(name)?;
+        let mut raw = self.files.find(name)?;
+        raw.unpack_whole(false);
         raw.refuse_broken_numbers()?;
         Ok(raw)
     }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -22,16 +21,14 @@ use super::written::Written;
 use crate::jobs::{self, Job, JobEnd, Progress};
 use crate::llm::card::ModelIdentity;
 use crate::remote::ability;
+use crate::remote::client::text_of;
 use crate::remote::error::RemoteError;
-use crate::remote::patience::{Patience, post};
+use crate::remote::patience::{LOOK_EVERY, Patience, post};
 use crate::remote::server::Server;
 
 /// So many rows are asked about at once: a server that computes several together is then busy, and one
 /// that does not is not flooded.
 pub const AT_ONCE: usize = 4;
-
-/// How often the rows under way are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is written down before the first row.
 pub fn evaluation(
@@ -88,7 +85,7 @@ pub fn ask<E>(
 ) -> Result<(), AskError> {
     let way = way(prepared, server)?;
     let mut open = places.iter().copied();
-    let mut under_way: Vec<Job<(), Answered, AskError>> = Vec::new();
+    let mut under_way: Vec<(u64, Job<(), Answered, AskError>)> = Vec::new();
     loop {
         // Those under way are dropped with this: they stop by themselves.
         progress.check()?;
@@ -99,21 +96,21 @@ pub fn ask<E>(
             let job = Job::spawn("row", Arc::new(|| {}), move |thread| asker.answer(place, thread));
             let row = prepared.questions.list[place].row.place.row;
             let failed = |source| AskError::Server { row, source: RemoteError::Thread(source) };
-            under_way.push(job.map_err(failed)?);
+            under_way.push((row, job.map_err(failed)?));
         }
         if under_way.is_empty() {
             return Ok(());
         }
         let mut failed = None;
         let mut still = Vec::with_capacity(under_way.len());
-        for mut job in under_way {
+        for (row, mut job) in under_way {
             match job.poll(|()| {}) {
-                None => still.push(job),
+                None => still.push((row, job)),
                 Some(JobEnd::Done(answer)) => take(answer)?,
                 Some(JobEnd::Failed(error)) => _ = failed.get_or_insert(error),
                 Some(JobEnd::Crashed(problem)) => {
                     let source = RemoteError::Answer { path: "a row".to_owned(), problem };
-                    failed.get_or_insert(AskError::Server { row: 0, source });
+                    failed.get_or_insert(AskError::Server { row, source });
                 }
             }
         }
@@ -140,7 +137,7 @@ impl RowAsker {
     fn answer(&self, place: usize, progress: &dyn Progress<()>) -> Result<Answered, AskError> {
         let question = &self.prepared.questions.list[place];
         let row = question.row.place.row;
-        let mut answered = match &question.problem {
+        let answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None => match self.asked(question, progress) {
                 Ok(answered) => answered,
@@ -152,12 +149,7 @@ impl RowAsker {
                 Err(RowError::Server(source)) => return Err(AskError::Server { row, source }),
             },
         };
-        answered.row = row;
-        answered.id.clone_from(&question.id);
-        answered.human.clone_from(&question.human);
-        answered.group.clone_from(&question.group);
-        answered.inclusion = question.inclusion;
-        Ok(answered.to_twelve_digits())
+        Ok(answered.about(question))
     }
 
     fn asked(
@@ -385,8 +377,7 @@ impl RowAsker {
         };
         let said = self.post(path, asked, progress)?.map_err(RowError::Refused)?;
         let choice = &said["choices"][0];
-        let text = choice["message"]["content"].as_str().or_else(|| choice["text"].as_str());
-        let Some(text) = text else {
+        let Some(text) = text_of(choice) else {
             let problem = "it has no text".to_owned();
             return Err(RemoteError::Answer { path: path.to_owned(), problem }.into());
         };

@@ -232,9 +232,9 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     };
     let weights = match &model.server {
         None => format!("SHA-256 of the weights {}, kept {}", model.sha256, evaluation.weights),
-        Some(_) => "a server that says its name and nothing else of it: no hash of its weights is \
-                    known"
-            .to_owned(),
+        Some(_) => {
+            "a server that tells only the model's name: no hash of its weights is known".to_owned()
+        }
     };
     let mut said = vec![format!(
         "{} rows of {data} (SHA-256 {}) were {verb} by {origin}{adapter} ({weights}) with Tuning Fork \

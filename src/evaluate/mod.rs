@@ -25,6 +25,7 @@ pub mod passages;
 pub mod prompt;
 pub mod question;
 pub mod quote;
+pub mod ranked;
 pub mod report;
 pub mod reproduce;
 pub mod results;

@@ -1,9 +1,11 @@
-//! The passages of a document that fit a question best, by BM25 (Robertson and Zaragoza 2009).
+//! The passages of a document that fit a question best, by BM25.
 
 use std::collections::HashSet;
 
-use bm25::{SearchEngine, SearchEngineBuilder, Tokenizer};
+use bm25::Tokenizer as _;
 use serde::{Deserialize, Serialize};
+
+use super::ranked::{Ranked, Words};
 
 /// A piece of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,7 @@ pub struct Document {
 
     /// The words of each.
     words: Vec<HashSet<String>>,
-    engine: SearchEngine<u32, u32, Words>,
+    engine: Ranked,
 }
 
 impl Document {
@@ -43,12 +45,8 @@ impl Document {
         let sets =
             passages.iter().map(|passage| Words.tokenize(&passage.text).into_iter().collect());
         let sets = sets.collect();
-        let documents = passages
-            .iter()
-            .map(|passage| bm25::Document::new(passage.number as u32, passage.text.as_str()));
-        let documents: Vec<bm25::Document<u32>> = documents.collect();
-        let builder = SearchEngineBuilder::with_tokenizer_and_documents(Words, documents);
-        Self { words: sets, engine: builder.build(), passages }
+        let engine = Ranked::new(passages.iter().map(|passage| passage.text.as_str()));
+        Self { words: sets, engine, passages }
     }
 
     /// At most so many passages, those that fit the question best. A text that has no more is whole.
@@ -71,16 +69,8 @@ impl Document {
     /// The numbers of the passages, the best one first; those without a word of the question come
     /// last, in their order.
     fn ranked(&self, question: &str) -> Vec<usize> {
-        let results = self.engine.search(&self.telling(question), self.passages.len());
-        let mut found: Vec<(usize, f32)> =
-            results.into_iter().map(|it| (it.document.id as usize, it.score)).collect();
-        // Where two are as good, the earlier one is first.
-        found.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-        let mut ranked: Vec<usize> = found.into_iter().map(|(number, _)| number).collect();
-        let known: HashSet<usize> = ranked.iter().copied().collect();
-        let others = self.passages.iter().map(|passage| passage.number);
-        ranked.extend(others.filter(|number| !known.contains(number)));
-        ranked
+        let order = self.engine.order(&self.telling(question));
+        order.into_iter().map(|at| self.passages[at].number).collect()
     }
 }
 
@@ -115,16 +105,6 @@ impl Excerpt {
         let numbered: Vec<String> =
             numbered.map(|passage| format!("[{}] {}", passage.number, passage.text)).collect();
         numbered.join("\n\n")
-    }
-}
-
-/// Words in lower case; an apostrophe ends one.
-struct Words;
-
-impl Tokenizer for Words {
-    fn tokenize(&self, text: &str) -> Vec<String> {
-        let words = text.split(|letter: char| !letter.is_alphanumeric());
-        words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use super::question::Question;
 use super::server_way::ServerWay;
 use super::survey::Surveyed;
 use super::task::Task;
@@ -124,6 +125,17 @@ impl Answered {
             round(value);
         }
         self
+    }
+
+    /// As it is kept: with what the table says of the row.
+    #[must_use]
+    pub fn about(mut self, question: &Question) -> Self {
+        self.row = question.row.place.row;
+        self.id.clone_from(&question.id);
+        self.human.clone_from(&question.human);
+        self.group.clone_from(&question.group);
+        self.inclusion = question.inclusion;
+        self.to_twelve_digits()
     }
 
     /// A row without an answer.

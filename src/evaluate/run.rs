@@ -280,7 +280,7 @@ impl<'a> Asker<'a> {
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
-        let mut answered = match &question.problem {
+        let answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None if self.interviewer.is_some() => self.interview(question, progress)?,
             None => match self.fit(question)? {
@@ -289,11 +289,7 @@ impl<'a> Asker<'a> {
                 Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),
             },
         };
-        answered.id.clone_from(&question.id);
-        answered.human.clone_from(&question.human);
-        answered.group.clone_from(&question.group);
-        answered.inclusion = question.inclusion;
-        Ok(answered.to_twelve_digits())
+        Ok(answered.about(question))
     }
 
     /// What the model writes about a row when nothing holds it to the options: of so many tokens more

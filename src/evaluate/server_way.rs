@@ -38,8 +38,8 @@ impl ServerWay {
         }
         if task.adapter.is_some() {
             return Err(
-                "An adapter is laid over a loaded model; a server chooses its own: take the adapter \
-                 out of the task, or load the model"
+                "An adapter needs a loaded model, and a server takes none: remove the adapter from \
+                 the task, or load the model"
                     .to_owned(),
             );
         }

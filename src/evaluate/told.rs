@@ -38,9 +38,7 @@ pub fn echoed(said: &Value, ending: usize) -> Option<(f64, usize, bool)> {
 
 /// Which of the options was written. A model may write more than it was asked for.
 pub fn written_place(reply: &str, answers: &[String]) -> Option<usize> {
-    // What a model thought before it answered.
-    let reply = reply.rsplit("</think>").next().unwrap_or(reply);
-    let said = plain(reply);
+    let said = plain(without_thinking(reply));
     let answers: Vec<String> = answers.iter().map(|answer| plain(answer)).collect();
     if let Some(place) = answers.iter().position(|answer| *answer == said) {
         return Some(place);
@@ -69,6 +67,11 @@ pub fn written_place(reply: &str, answers: &[String]) -> Option<usize> {
     }
 }
 
+/// What comes after the model's reasoning.
+fn without_thinking(reply: &str) -> &str {
+    reply.rsplit("</think>").next().unwrap_or(reply)
+}
+
 /// In small letters, without marks around it.
 fn plain(text: &str) -> String {
     text.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase()
@@ -76,12 +79,12 @@ fn plain(text: &str) -> String {
 
 /// The fields of an answer, in the order of the schema, or what is wrong with it.
 pub fn fields(reply: &str, schema: &Schema) -> Result<Map<String, Value>, String> {
-    let reply = reply.rsplit("</think>").next().unwrap_or(reply);
+    let reply = without_thinking(reply);
     // Often there is a fence of Markdown around it.
     let object = reply.find('{').zip(reply.rfind('}')).and_then(|(from, to)| reply.get(from..=to));
-    let object = object.ok_or("it is no JSON object")?;
+    let object = object.ok_or("it is not a JSON object")?;
     let mut found: Map<String, Value> =
-        serde_json::from_str(object).map_err(|err| format!("it is no JSON: {err}"))?;
+        serde_json::from_str(object).map_err(|err| format!("it is not JSON: {err}"))?;
     let required = schema.json["required"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut fields = Map::new();
     for name in &schema.columns {
@@ -181,8 +184,8 @@ mod tests {
         let good = read("```json\n{\"kind\": \"a\", \"year\": 2026}\n```").unwrap();
         assert_eq!(good.keys().collect::<Vec<_>>(), ["year", "kind"]);
         for (reply, problem) in [
-            ("no", "no JSON object"),
-            ("{\"year\": }", "no JSON"),
+            ("no", "not a JSON object"),
+            ("{\"year\": }", "not JSON"),
             ("{\"year\": 1}", "lacks the field “kind”"),
             ("{\"year\": 1, \"kind\": \"c\"}", "“kind” is \"c\""),
             ("{\"year\": 1.5, \"kind\": \"a\"}", "“year” is 1.5"),

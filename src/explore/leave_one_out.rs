@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::Spread;
-use super::subject::{Looked, Subject, turned_alike};
+use super::subject::{Looked, Subject};
 use crate::jobs::Progress;
 use crate::llm::KvCache;
 
@@ -145,7 +145,7 @@ fn answer_logprob(
     // The answer's last token is not asked what comes next. The whole text is that which the other
     // views read, with that token.
     let length = if cut.is_empty() { ids.len() } else { ids.len() - 1 - cut.len() };
-    if !turned_alike(model.config(), cache.planned(), length) {
+    if !model.config().turns_alike(cache.planned(), length) {
         start = 0;
     }
     cache.truncate(start);

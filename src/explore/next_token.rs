@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::{Divergence, between, same_vocabulary};
 use super::error::Error;
 use super::predictions::{Spread, highest};
-use super::subject::{Looked, Subject, turned_alike};
+use super::subject::{Looked, Subject};
 use crate::jobs::Progress;
 use crate::llm::KvCache;
 
@@ -72,7 +72,7 @@ pub fn next_token(
     };
     let mut shared = 0;
     let config = a.subject.model.config();
-    if is_same(a.subject, b.subject) && turned_alike(config, a.ids.len(), b.ids.len()) {
+    if is_same(a.subject, b.subject) && config.turns_alike(a.ids.len(), b.ids.len()) {
         shared = a.ids.iter().zip(b.ids).take_while(|(one, other)| one == other).count();
         shared = shared.min(b.ids.len() - 1);
         cache.truncate(shared);

@@ -1,7 +1,6 @@
 //! What is looked at: a model, with an adapter over it or without, and how far the work is.
 
 use super::error::Error;
-use crate::llm::config::Config;
 use crate::llm::{Adapter, KvCache, Model};
 use crate::memory::free_memory;
 
@@ -45,15 +44,6 @@ impl<'a> Subject<'a> {
 pub struct Looked {
     pub done: usize,
     pub total: usize,
-}
-
-/// Whether keys of texts of these two lengths are turned alike, and can be shared: there are ropes that
-/// depend on the length of the whole text.
-pub(super) fn turned_alike(config: &Config, one: usize, other: usize) -> bool {
-    config.ropes.iter().all(|rope| {
-        let [one, other] = [one, other].map(|length| rope.table_within(1, 1, length));
-        one.cos == other.cos && one.sin == other.sin
-    })
 }
 
 /// Fails with the number where a view would take more memory than is free.

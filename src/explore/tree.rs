@@ -1,4 +1,4 @@
-//! Branches: a prompt and the ways in which it can go on, as a tree.
+//! Branches: a prompt and the ways in which it can continue, as a tree.
 //!
 //! Every token is run once, whatever the order in which branches are looked at: what it left in the
 //! cache is kept with its node and put back. Only a model whose rope changes with the length of the

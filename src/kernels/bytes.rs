@@ -36,14 +36,14 @@ impl Bytes {
         Self { owner: Owner::Map(map), range }
     }
 
-    /// Numbers of this computer's own, which may change: see [`Self::floats_mut`].
+    /// Numbers of this computer's own, which may change: see `QMatrix::f32_mut`.
     pub fn from_floats(floats: Vec<f32>) -> Self {
         let range = 0..floats.len() * size_of::<f32>();
         Self { owner: Owner::Floats(Arc::new(floats)), range }
     }
 
     /// `None`: they are no numbers of this computer's own, or somebody else reads them too.
-    pub fn floats_mut(&mut self) -> Option<&mut [f32]> {
+    pub(crate) fn floats_mut(&mut self) -> Option<&mut [f32]> {
         let is_whole = self.range.start == 0;
         match &mut self.owner {
             Owner::Floats(floats)

@@ -54,7 +54,7 @@ impl GgmlType {
     }
 
     /// The number in a GGUF header.
-    pub fn id(self) -> u32 {
+    pub(crate) fn id(self) -> u32 {
         match self {
             Self::F32 => 0,
             Self::F16 => 1,

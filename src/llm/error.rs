@@ -190,7 +190,7 @@ fn near(architecture: &str) -> String {
     let nearest = all.iter().rev().copied().max_by_key(|other| (alike(other), apart(other)));
     match nearest.filter(|other| alike(other) >= 3) {
         Some(nearest) => {
-            format!("; the nearest that is: {nearest}. Supported are {}", all.join(", "))
+            format!("; the nearest supported one is {nearest}. Supported are {}", all.join(", "))
         }
         None => instead_of_gguf(architecture)
             .unwrap_or_else(|| format!("; supported are {}", all.join(", "))),

@@ -426,7 +426,12 @@ impl Model {
     /// Fails where only an adapter can be trained.
     pub fn check_ownable(&self) -> Result<(), Error> {
         self.check_trainable()?;
-        match self.config.fixed() {
+        let is_packed = match &self.card.source {
+            ModelSource::Folder(folder) => SafetensorsFiles::are_packed(folder),
+            ModelSource::Gguf(_) => false,
+        };
+        let packed = is_packed.then_some("weights that are packed (FP8, GPTQ or AWQ)");
+        match self.config.fixed().or(packed) {
             None => Ok(()),
             Some(part) => {
                 let architecture = self.config.architecture.clone();

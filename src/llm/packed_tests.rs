@@ -72,6 +72,16 @@ fn four_bits_in_runs_stay_small() {
 }
 
 #[test]
+fn packed_weights_cannot_learn_since_they_could_not_be_saved() {
+    for method in ["gptq", "awq", "fp8"] {
+        let packed = folder(method, |_| {});
+        let model = load(packed.path(), Weights::AsStored).unwrap();
+        let message = model.check_ownable().unwrap_err().to_string();
+        assert!(message.contains("weights that are packed"), "{method}: {message}");
+    }
+}
+
+#[test]
 fn packed_weights_that_cannot_be_read_say_what_is_in_the_way() {
     let refused = |method: &str, key: &str, value: serde_json::Value| {
         let packed = folder(method, |config| config["quantization_config"][key] = value);

@@ -2,7 +2,6 @@
 
 mod about;
 pub mod annotate;
-mod annotate_paths;
 pub mod bottom_bar;
 pub mod codes;
 pub mod evaluate;
@@ -25,6 +24,7 @@ mod shortcuts;
 pub mod stage;
 pub mod top_bar;
 pub mod train;
+mod typed_paths;
 
 use eframe::egui;
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui, ViewportCommand};

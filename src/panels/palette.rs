@@ -3,7 +3,7 @@
 use eframe::egui;
 use eframe::egui::{Align2, Key, Modifiers, Sense, TextEdit, Ui, WidgetInfo, vec2};
 
-use super::{annotate_paths, keys};
+use super::{keys, typed_paths};
 use crate::state::AppState;
 use crate::state::command::{Commands, ViewCommand};
 use crate::widgets::one_line::one_line;
@@ -19,7 +19,7 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     }
     let query = state.window.palette.as_ref().map(|palette| palette.query.clone());
     let actions = keys::actions(state);
-    let typed = annotate_paths::actions(state, &query.unwrap_or_default());
+    let typed = typed_paths::actions(state, &query.unwrap_or_default());
     let Some(palette) = &mut state.window.palette else { return };
     let ctx = ui.ctx();
     let (up, down, enter) = ctx.input_mut(|i| {

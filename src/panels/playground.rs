@@ -14,28 +14,24 @@ mod sampler;
 mod shared;
 mod sheet;
 pub mod talk;
+mod talk_column;
 mod turns;
 
-use eframe::egui;
 use eframe::egui::{Rect, Ui};
 
-use self::answers::{answers_ui, rendered_ui};
 use self::shared::{fork, settings_ui};
 use self::sheet::{sheet_ui, split_for_sheet};
-use self::talk::{Plan, modes_ui, part_ui, prompt_ui, step_with_key, system_ui, views_ui};
-use self::turns::{answer_actions_ui, conversation_ui};
+use self::talk::{Plan, part_ui, step_with_key, views_ui};
+use self::talk_column::talk_ui;
 use super::next_token::{NextToken, next_token_ui};
 use super::no_model::NoModel;
 use crate::llm::card::ModelCard;
 use crate::state::command::{Commands, PlaygroundCommand};
-use crate::state::playground::Mode;
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::view::PlaygroundView;
 use crate::state::prefs::Prefs;
-use crate::state::slots::AdapterSlot;
 use crate::state::slots::ModelSlot;
 use crate::state::slots::Surroundings;
-use crate::widgets::button::ActionButton;
 use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
@@ -96,7 +92,7 @@ fn talk_view_ui(
         let (left, right) = split_for_sheet(ui, all);
         if let Some(left) = left {
             column_ui(ui, "talk column", left, |ui| {
-                talk_ui(ui, playground, around.adapter, model, commands);
+                talk_ui(ui, playground, around, commands);
             });
         }
         column_ui(ui, "sheet column", right, |ui| {
@@ -110,7 +106,7 @@ fn talk_view_ui(
             let (left, rest) = all.split_left_right_at_x(all.left() + talk * em);
             let (middle, right) = rest.split_left_right_at_x(rest.right() - settings * em);
             column_ui(ui, "talk column", left, |ui| {
-                talk_ui(ui, playground, around.adapter, model, commands);
+                talk_ui(ui, playground, around, commands);
             });
             next_column_ui(ui, middle, playground, prefs, model, commands);
             settings_column_ui(ui, right, playground, prefs, (model, commands));
@@ -120,7 +116,7 @@ fn talk_view_ui(
             let (upper, lower) = right.split_top_bottom_at_y(right.top() + next * em);
             let lower = lower.with_min_y(lower.top() + theme::GAP); // two areas that scroll
             column_ui(ui, "talk column", left, |ui| {
-                talk_ui(ui, playground, around.adapter, model, commands);
+                talk_ui(ui, playground, around, commands);
             });
             next_column_ui(ui, upper, playground, prefs, model, commands);
             settings_column_ui(ui, lower, playground, prefs, (model, commands));
@@ -128,7 +124,7 @@ fn talk_view_ui(
         Plan::Beside { talk } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
             column_ui(ui, "talk column", left, |ui| {
-                talk_ui(ui, playground, around.adapter, model, commands);
+                talk_ui(ui, playground, around, commands);
             });
             column_ui(ui, "tools column", right, |ui| {
                 tools_ui(ui, playground, prefs, model, commands);
@@ -139,7 +135,7 @@ fn talk_view_ui(
             if playground.tools_in_front {
                 tools_ui(ui, playground, prefs, model, commands);
             } else {
-                talk_ui(ui, playground, around.adapter, model, commands);
+                talk_ui(ui, playground, around, commands);
             }
         }),
     }
@@ -212,66 +208,4 @@ fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, commands: &mut Commands) {
         soon: "It can be asked in a moment.",
     };
     words.show(ui, slot, commands);
-}
-
-fn talk_ui(
-    ui: &mut Ui,
-    playground: &mut PlaygroundState,
-    adapter: &AdapterSlot,
-    model: &ModelCard,
-    commands: &mut Commands,
-) {
-    inset_ui(ui, |ui| modes_ui(ui, playground, Some(adapter), commands));
-    let height = ui.available_height();
-    let obstacle = playground.obstacle(Some(model));
-    let counts = playground.mode == Mode::Chat && playground.has_chat();
-    let left = counts.then(|| playground.left_of_context(model));
-    match playground.mode {
-        // A conversation grows upwards from where it is written.
-        Mode::Chat => {
-            let margin = egui::Margin { left: 0, right: 16, top: 8, bottom: 16 };
-            egui::Panel::bottom("composer")
-                .frame(egui::Frame::new().inner_margin(margin))
-                .show_separator_line(false)
-                .show(ui, |ui| {
-                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands);
-                });
-            let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
-            let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
-            // An answer that grows is followed, unless somebody has scrolled up to read.
-            area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
-                no_chat_ui(ui, playground, model);
-                system_ui(ui, playground);
-                conversation_ui(ui, playground, commands);
-                answers_ui(ui, playground, commands);
-                answer_actions_ui(ui, playground, commands);
-                rendered_ui(ui, playground, model);
-            });
-        }
-        Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
-            answers_ui(ui, playground, commands);
-            answer_actions_ui(ui, playground, commands);
-            rendered_ui(ui, playground, model);
-        }),
-    }
-}
-
-/// Why there can be no conversation, where it would be.
-fn no_chat_ui(ui: &mut Ui, playground: &mut PlaygroundState, model: &ModelCard) {
-    if model.facts.has_chat_template {
-        return;
-    }
-    let why = match &model.facts.chat_problem {
-        Some(problem) => {
-            format!("The model cannot be asked as an assistant: {problem}. It can continue a text.")
-        }
-        None => "The model has no chat template: it can only continue a text.".to_owned(),
-    };
-    ui.horizontal_wrapped(|ui| {
-        ui.label(why);
-        if ui.add(ActionButton::quiet("Use raw mode")).clicked() {
-            playground.mode = Mode::Raw;
-        }
-    });
 }

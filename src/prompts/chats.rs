@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PromptError;
 use super::material::Manner;
+use super::record::write_json;
 use crate::files;
 use crate::llm::generate::AdapterMode;
 
@@ -31,7 +32,7 @@ pub struct Chat {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Turn {
-    /// Which of the versions the conversation goes on from.
+    /// Which of the versions the conversation continues from.
     pub shown: usize,
     pub versions: Vec<Version>,
 }
@@ -84,33 +85,6 @@ pub struct Asked {
     pub settings: Manner,
 }
 
-impl Chat {
-    /// Its first question, for a list.
-    pub fn title(&self) -> &str {
-        let first = self.turns.first().and_then(|turn| turn.versions.get(turn.shown));
-        first.map_or("", |version| version.question.trim())
-    }
-
-    /// Whether all words of a query stand in it, in any version.
-    pub fn fits(&self, query: &str) -> bool {
-        fn gather(turns: &[Turn], all: &mut String) {
-            for version in turns.iter().flat_map(|turn| &turn.versions) {
-                for text in [&version.question, &version.answer] {
-                    all.push_str(&text.to_lowercase());
-                    all.push('\n');
-                }
-                gather(&version.later, all);
-            }
-        }
-        if query.trim().is_empty() {
-            return true;
-        }
-        let mut all = self.system.to_lowercase();
-        gather(&self.turns, &mut all);
-        query.split_whitespace().all(|word| all.contains(&word.to_lowercase()))
-    }
-}
-
 /// Where a conversation is kept.
 pub fn path(project: &Path, id: &str) -> PathBuf {
     project.join(FOLDER).join(format!("{id}.json"))
@@ -146,11 +120,7 @@ fn is_whole(turn: &Turn) -> bool {
 
 /// Writes a conversation whole.
 pub fn write(project: &Path, chat: &Chat) -> Result<(), PromptError> {
-    let path = path(project, &chat.id);
-    let mut text = serde_json::to_string_pretty(chat).expect("texts and numbers are JSON");
-    text.push('\n');
-    files::write_atomic(&path, text.as_bytes())
-        .map_err(|source| PromptError::Write { path, source })
+    write_json(&path(project, &chat.id), chat)
 }
 
 #[cfg(test)]
@@ -179,7 +149,5 @@ mod tests {
         let (chats, problems) = list(folder.path());
         assert_eq!(chats, [chat]);
         assert_eq!(problems, ["b.json has a turn without a version"]);
-        assert_eq!(chats[0].title(), "Weather?");
-        assert!(chats[0].fits("RAIN sun") && !chats[0].fits("snow"));
     }
 }

@@ -45,7 +45,7 @@ impl Material {
 pub enum Meaning {
     Examples,
 
-    /// The answer of a step, by its place from 0; or what was worked out there.
+    /// The answer of a step, by its place from 0; or what was calculated there.
     Answer {
         step: usize,
         is_result: bool,
@@ -124,7 +124,7 @@ pub fn check(material: &Material) -> Result<(), PromptError> {
                 }
                 Meaning::Answer { step: other, is_result: true } if !steps[other].calculate => {
                     return refuse(format!(
-                        "{place} names {{{name}}}, and step {} works nothing out: give that step \
+                        "{place} names {{{name}}}, and step {} calculates nothing: give that step \
                          `calculate = true`, or name its answer {{step{}}}",
                         other + 1,
                         other + 1
@@ -280,7 +280,7 @@ mod tests {
             (two("a {step2}", "b"), "step 1 names {step2}, which is answered later"),
             (two("a {step1}", "b"), "which is answered only by itself"),
             (two("a", "{step7}"), "step 2 names {step7}, and the chain has 2 steps"),
-            (two("a", "{step1.result}"), "step 1 works nothing out"),
+            (two("a", "{step1.result}"), "step 1 calculates nothing"),
             (two("a", "{step1}"), "none"),
             (String::new(), "it has no `prompt`, and no [[step]]"),
             ("prompt = \"{examples}\"".to_owned(), "the file has no [examples]"),

@@ -87,7 +87,7 @@ pub enum PromptError {
     )]
     StepDoesNotFit { step: usize, source: llm::Error },
 
-    #[error("step {step}: the calculation could not be worked out: {source}")]
+    #[error("step {step}: the calculation failed: {source}")]
     Calculation { step: usize, source: CalculatorError },
 
     #[error(
@@ -139,7 +139,8 @@ fn no_such_prompt(name: &str, meant: Option<&str>, known: &str) -> String {
     format!("there is no prompt \"{name}\"{}. There are: {known}", suggested(meant))
 }
 
-fn suggested(meant: Option<&str>) -> String {
+/// ` (did you mean "…"?)`, where something is near.
+pub fn suggested(meant: Option<&str>) -> String {
     meant.map_or_else(String::new, |meant| format!(" (did you mean \"{meant}\"?)"))
 }
 

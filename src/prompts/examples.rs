@@ -1,6 +1,7 @@
 //! Zero-, one- and few-shot: rows of a table as examples in a prompt.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha20Rng;
@@ -10,11 +11,11 @@ use serde_json::{Map, Value};
 
 use super::error::{PromptError, listed, nearest};
 use super::material::{Choose, Examples};
-use super::ranked::Ranked;
 use super::template::Template;
 use crate::data::table::{self, Reading};
-use crate::encoder::{Encoder, cosine};
-use crate::jobs::{Progress, Quiet};
+use crate::encoder::{Embedding, Encoder, cosine};
+use crate::evaluate::ranked::Ranked;
+use crate::jobs::{Checks, Progress};
 
 /// A table whose rows can be examples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,18 @@ pub struct ExampleTable {
     pub name: String,
     pub columns: Vec<String>,
     pub rows: Vec<Map<String, Value>>,
+
+    /// Made once: what is asked changes with every letter that is typed, and the rows do not.
+    vectors: OnceLock<RowVectors>,
+}
+
+/// The vectors of some rows, in a column.
+#[derive(Clone, Debug, PartialEq)]
+struct RowVectors {
+    encoder: String,
+    column: String,
+    rows: Vec<usize>,
+    vectors: Vec<Embedding>,
 }
 
 /// Which rows were chosen, and what stands in the prompt for them.
@@ -51,7 +64,7 @@ impl ExampleTable {
         let table = table::rows(path, progress)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         let rows = table.rows.into_iter().map(|row| row.fields).collect();
-        Ok(Self { name, columns: table.report.columns, rows })
+        Ok(Self { name, columns: table.report.columns, rows, vectors: OnceLock::new() })
     }
 
     /// A cell as a prompt has it. `None`: it is empty.
@@ -129,26 +142,30 @@ pub fn choose(
         Choose::Nearest => {
             let text = |row: usize| table.cell(row, &examples.compare).unwrap_or_default();
             let is_asked = |row: &usize| text(*row).trim() == asked.trim();
-            let (same, others): (Vec<usize>, Vec<usize>) = whole.into_iter().partition(is_asked);
+            let (same, others): (Vec<usize>, Vec<usize>) =
+                whole.iter().copied().partition(is_asked);
             if others.len() < wanted {
                 return Err(too_few(others.len()));
             }
             chosen.left_out = same.into_iter().map(|row| row + 1).collect();
-            let texts: Vec<String> = others.iter().map(|row| text(*row)).collect();
-            let order = match encoder {
+            let order: Vec<usize> = match encoder {
                 _ if wanted == 0 => Vec::new(),
                 Some((encoder, name)) => {
                     chosen.compared_by = Some(name.to_owned());
-                    check.check()?;
-                    by_vectors(&texts, asked, encoder)?
+                    let of = (examples.compare.as_str(), whole.as_slice());
+                    let mut order = by_vectors(table, of, asked, (encoder, name), check)?;
+                    order.retain(|row| !is_asked(row));
+                    order
                 }
                 None => {
                     chosen.compared_by = Some("BM25".to_owned());
-                    Ranked::new(texts.iter().map(String::as_str)).order(asked)
+                    let texts: Vec<String> = others.iter().map(|row| text(*row)).collect();
+                    let order = Ranked::new(texts.iter().map(String::as_str)).order(asked);
+                    order.into_iter().map(|at| others[at]).collect()
                 }
             };
             // The nearest stands last, beside what is asked.
-            order.into_iter().take(wanted).rev().map(|at| others[at]).collect()
+            order.into_iter().take(wanted).rev().collect()
         }
     };
     for row in &rows {
@@ -182,18 +199,38 @@ fn by_hand(
     rows.iter().map(place).collect()
 }
 
-fn by_vectors(texts: &[String], asked: &str, encoder: &Encoder) -> Result<Vec<usize>, PromptError> {
-    let all: Vec<String> = texts.iter().cloned().chain([asked.to_owned()]).collect();
-    let vectors =
-        encoder.embed_after(encoder.default_prompt().unwrap_or_default(), &all, &Quiet)?;
-    let Some((asked, vectors)) = vectors.split_last() else { return Ok(Vec::new()) };
-    let mut near: Vec<(usize, f64)> = vectors
-        .iter()
-        .enumerate()
-        .map(|(at, vector)| (at, cosine(&vector.values, &asked.values)))
-        .collect();
+/// Rows in the order of their cosine with what is asked, the nearest first.
+fn by_vectors(
+    table: &ExampleTable,
+    (column, rows): (&str, &[usize]),
+    asked: &str,
+    (encoder, name): (&Encoder, &str),
+    check: &dyn Progress<Reading>,
+) -> Result<Vec<usize>, PromptError> {
+    let prompt = encoder.default_prompt().unwrap_or_default();
+    let embed = |texts: &[String]| encoder.embed_after(prompt, texts, &Checks(check));
+    let is_of = |of: &&RowVectors| of.encoder == name && of.column == column && of.rows == rows;
+    let made;
+    let known = if let Some(known) = table.vectors.get().filter(is_of) {
+        known
+    } else {
+        let texts = rows.iter().map(|row| table.cell(*row, column).unwrap_or_default());
+        let texts: Vec<String> = texts.collect();
+        made = RowVectors {
+            encoder: name.to_owned(),
+            column: column.to_owned(),
+            rows: rows.to_vec(),
+            vectors: embed(&texts)?,
+        };
+        table.vectors.get_or_init(|| made.clone());
+        &made
+    };
+    let asked = embed(&[asked.to_owned()])?;
+    let Some(asked) = asked.first() else { return Ok(Vec::new()) };
+    let likeness = known.vectors.iter().map(|vector| cosine(&vector.values, &asked.values));
+    let mut near: Vec<(usize, f64)> = rows.iter().copied().zip(likeness).collect();
     near.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-    Ok(near.into_iter().map(|(at, _)| at).collect())
+    Ok(near.into_iter().map(|(row, _)| row).collect())
 }
 
 impl Chosen {
@@ -228,6 +265,7 @@ impl Chosen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::Quiet;
 
     fn table() -> ExampleTable {
         let row = |text: &str, label: &str| {
@@ -244,6 +282,7 @@ mod tests {
                 row("no label", ""),
                 row("team wins the cup", "sport"),
             ],
+            vectors: OnceLock::new(),
         }
     }
 

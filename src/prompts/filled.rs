@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::PromptError;
+use super::error::{PromptError, listed, nearest, suggested};
 use super::material::{Material, Mode, Step};
 use super::template::Template;
 use crate::data::pair::Message;
@@ -29,9 +29,7 @@ impl Filled {
         values: &Values,
         value: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, PromptError> {
-        let all = |name: &str| {
-            value(name).or_else(|| values.get(name).cloned()).or_else(|| default(material, name))
-        };
+        let all = |name: &str| value(name).or_else(|| value_of(material, values, name));
         let fill = |text: &str| {
             Template::parse(text).fill(&all).map_err(|name| PromptError::NoValue { name })
         };
@@ -58,6 +56,11 @@ impl Filled {
     }
 }
 
+/// What a variable is set to, else its default.
+pub fn value_of(material: &Material, values: &Values, name: &str) -> Option<String> {
+    values.get(name).cloned().or_else(|| default(material, name))
+}
+
 fn default(material: &Material, name: &str) -> Option<String> {
     material.variables.get(name)?.default.clone()
 }
@@ -67,11 +70,11 @@ pub fn check_values(material: &Material, values: &Values) -> Result<(), PromptEr
     let asked = material.asked_for();
     let Some(unknown) = values.keys().find(|name| !asked.contains(name)) else { return Ok(()) };
     let known = || asked.iter().map(String::as_str);
-    let meant = super::error::nearest(unknown, known())
-        .map_or_else(String::new, |meant| format!(" (did you mean \"{meant}\"?)"));
+    let meant = nearest(unknown, known());
     Err(PromptError::Unusable(format!(
-        "the prompt has no variable \"{unknown}\"{meant}; it has {}",
-        super::error::listed(known())
+        "the prompt has no variable \"{unknown}\"{}; it has {}",
+        suggested(meant.as_deref()),
+        listed(known())
     )))
 }
 

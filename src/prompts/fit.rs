@@ -1,10 +1,11 @@
-//! How many tokens a prompt takes, and how many of its examples fit into the context.
+//! A prompt before it is asked: its filled text, how many tokens it takes, and how many of its examples
+//! fit into the context.
 
 use super::check::{Meaning, meaning};
 use super::error::PromptError;
 use super::examples::Chosen;
 use super::filled::{Filled, Values};
-use super::material::{Manner, Material};
+use super::material::{Manner, Material, Step};
 use super::template::{EXAMPLES, Template};
 use crate::llm::Error;
 use crate::llm::generate::Prompt;
@@ -68,8 +69,28 @@ impl Space<'_> {
     }
 }
 
-/// Counts the step that has the examples, else the first one. Answers of earlier steps are not known
-/// yet and count nothing.
+/// The step of a prompt that is shown and counted: the one with the examples, else the first.
+fn shown_step(steps: &[Step]) -> &Step {
+    let has_examples = |step: &&Step| Template::parse(&step.prompt).names().contains(&EXAMPLES);
+    steps.iter().find(has_examples).unwrap_or(&steps[0])
+}
+
+/// That step with its values. Answers of earlier steps are not known yet: their names stay in braces.
+pub fn shown(
+    material: &Material,
+    values: &Values,
+    chosen: Option<&Chosen>,
+) -> Result<Filled, PromptError> {
+    let steps = material.all_steps();
+    let value = |name: &str| match meaning(name, &steps) {
+        Meaning::Examples => Some(chosen.map(Chosen::block).unwrap_or_default()),
+        Meaning::Answer { .. } => Some(format!("{{{name}}}")),
+        Meaning::Value => None,
+    };
+    Filled::new(material, shown_step(&steps), values, &value)
+}
+
+/// Counts the tokens of that step. Answers of earlier steps are not known yet and count nothing.
 pub fn fit(
     material: &Material,
     values: &Values,
@@ -78,8 +99,7 @@ pub fn fit(
     space: &Space<'_>,
 ) -> Result<Fit, PromptError> {
     let steps = material.all_steps();
-    let has_examples = |text: &str| Template::parse(text).names().contains(&EXAMPLES);
-    let step = steps.iter().find(|step| has_examples(&step.prompt)).unwrap_or(&steps[0]);
+    let step = shown_step(&steps);
     let count = |examples: Option<&Chosen>| {
         let block = examples.map(Chosen::block).unwrap_or_default();
         let value = |name: &str| match meaning(name, &steps) {

@@ -44,6 +44,9 @@ impl Entry {
 
     /// Whether its name, title or texts have all words of a query.
     pub fn fits(&self, query: &str) -> bool {
+        if query.trim().is_empty() {
+            return true;
+        }
         let mut all = format!("{} {}", self.name, self.title());
         if let Ok(material) = &self.material {
             for text in [&material.about, &material.source, &material.prompt] {

@@ -132,6 +132,14 @@ impl Default for Examples {
     }
 }
 
+impl Examples {
+    /// The encoder that finds the nearest rows, where one does.
+    pub fn encoder_name(&self) -> Option<&str> {
+        let is_used = self.choose == Choose::Nearest && !self.encoder.is_empty();
+        is_used.then_some(self.encoder.as_str())
+    }
+}
+
 /// Which rows become examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,6 @@ pub mod fit;
 pub mod library;
 pub mod material;
 pub mod presets;
-pub mod ranked;
 pub mod record;
 pub mod run;
 pub mod template;

@@ -121,11 +121,16 @@ impl StepRecord {
 impl Record {
     /// Written whole, after each step.
     pub fn write(&self, path: &Path) -> Result<(), PromptError> {
-        let mut text = serde_json::to_string_pretty(self).expect("texts and numbers are JSON");
-        text.push('\n');
-        files::write_atomic(path, text.as_bytes())
-            .map_err(|source| PromptError::Write { path: path.to_owned(), source })
+        write_json(path, self)
     }
+}
+
+/// Texts and numbers as JSON that people can read, whole or not at all.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PromptError> {
+    let mut text = serde_json::to_string_pretty(value).expect("texts and numbers are JSON");
+    text.push('\n');
+    files::write_atomic(path, text.as_bytes())
+        .map_err(|source| PromptError::Write { path: path.to_owned(), source })
 }
 
 /// A file of a run that is not there yet: `prompts/answers/<name>-<number>.json`.

@@ -15,7 +15,7 @@ use super::presets::{self, Preset};
 use super::record::{Ended, Record, StepRecord, Turn};
 use super::tools::{Move, Texts, Tool, ToolUse, Tools, read_move};
 use super::writer::{Listener, Said, Writer};
-use crate::jobs::Progress;
+use crate::jobs::{Checks, Progress};
 use crate::llm;
 use crate::llm::card::ModelIdentity;
 use crate::llm::generate::StopReason;
@@ -127,7 +127,7 @@ impl Running<'_> {
         let steps = material.all_steps();
         let searches = steps.iter().any(|step| step.tools.contains(&Tool::Search));
         let texts = match texts {
-            Some(folder) if searches => Some(Texts::read(folder, &|| self.progress.check())?),
+            Some(folder) if searches => Some(Texts::read(folder, &Checks(self.progress))?),
             None if searches => return Err(PromptError::NoTexts { name: material.texts.clone() }),
             _ => None,
         };

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calculator::{self, Names};
 use super::error::PromptError;
-use super::ranked::Ranked;
-use crate::data::table::{self, ImportError};
+use crate::data::table::{self, ImportError, Reading};
 use crate::evaluate::passages;
+use crate::evaluate::ranked::Ranked;
 use crate::jobs::{Cancelled, Progress};
 
 /// Passages that a search gives.
@@ -60,28 +60,14 @@ pub struct Texts {
     ranked: Ranked,
 }
 
-/// What a reading of the texts is stopped by.
-struct Checked<'a>(&'a dyn Fn() -> Result<(), Cancelled>);
-
-impl<E> Progress<E> for Checked<'_> {
-    fn emit(&self, _event: E) {}
-
-    fn check(&self) -> Result<(), Cancelled> {
-        (self.0)()
-    }
-}
-
 impl Texts {
     /// Every document of a folder, in passages.
-    pub fn read(
-        folder: &Path,
-        check: &dyn Fn() -> Result<(), Cancelled>,
-    ) -> Result<Self, PromptError> {
+    pub fn read(folder: &Path, progress: &dyn Progress<Reading>) -> Result<Self, PromptError> {
         if !folder.is_dir() {
             let name = folder.file_name().unwrap_or(folder.as_os_str());
             return Err(PromptError::NoTexts { name: name.to_string_lossy().into_owned() });
         }
-        let table = table::rows(folder, &Checked(check)).map_err(|source| match source {
+        let table = table::rows(folder, progress).map_err(|source| match source {
             ImportError::Stopped { .. } => PromptError::Cancelled(Cancelled),
             source => PromptError::Texts { path: folder.to_owned(), source },
         })?;

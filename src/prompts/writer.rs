@@ -21,7 +21,7 @@ pub struct Said {
 }
 
 pub trait Writer {
-    /// Answers `prompt`; where `begun` is not empty, goes on from it. `on_text` hears what is written
+    /// Answers `prompt`; where `begun` is not empty, continues it. `on_text` hears what is written
     /// as it comes.
     fn write(
         &self,

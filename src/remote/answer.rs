@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::ability;
 use super::error::RemoteError;
 use super::lacking;
-use super::patience::{Patience, again};
+use super::patience::{LOOK_EVERY, Patience, again};
 use super::probe::Probe;
 use super::server::Server;
 use crate::jobs::{self, Job, JobEnd, Progress};
@@ -17,9 +17,6 @@ use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{
     Answer, GenerateEvent, GenerateRequest, Lane, Prompt, StopReason, ToldToken,
 };
-
-/// How often a stream is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A person waits for the answer: a server that is not there is said soon.
 const PATIENCE: Patience =

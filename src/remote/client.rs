@@ -31,16 +31,7 @@ pub struct Client {
 impl Client {
     /// `address`: with or without `/v1` at its end. `time`: for one answer.
     pub fn new(address: &str, key: Option<&str>, time: Duration) -> Result<Self, RemoteError> {
-        let refuse = || RemoteError::Address { address: address.to_owned() };
-        let text = address.trim();
-        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url = Url::parse(&text).map_err(|_why| refuse())?;
-        let text = text.trim_end_matches('/').to_owned();
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            return Err(refuse());
-        }
-        let lacks_path = url.path().trim_matches('/').is_empty();
-        let base = if lacks_path { format!("{text}/v1") } else { text };
+        let (base, url) = parsed(address)?;
         let is_here = match url.host() {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
             Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -73,9 +64,7 @@ impl Client {
 
     /// The answer as it came, such as a stream of events.
     pub fn post_text(&self, path: &str, body: &Value) -> Result<String, RemoteError> {
-        let request = self.with_key(self.agent.post(format!("{}{path}", self.base)));
-        let request = request.header("Content-Type", "application/json");
-        self.text(path, request.send(body.to_string()))
+        self.text(path, self.send(path, body))
     }
 
     /// Hands over the events of a stream as they come. `on_event` may end it.
@@ -85,11 +74,9 @@ impl Client {
         body: &Value,
         on_event: &mut dyn FnMut(Value) -> ControlFlow<()>,
     ) -> Result<(), RemoteError> {
-        let request = self.with_key(self.agent.post(format!("{}{path}", self.base)));
-        let request = request.header("Content-Type", "application/json");
-        let response = self.good(path, request.send(body.to_string()))?;
+        let response = self.good(path, self.send(path, body))?;
         let mut reader = BufReader::new(response.into_body().into_reader());
-        let cut = |_| RemoteError::Cut { path: path.to_owned() };
+        let cut = || RemoteError::Cut { path: path.to_owned() };
         let mut is_complete = false;
         let mut line = Vec::new();
         loop {
@@ -98,10 +85,10 @@ impl Client {
             let count = match read {
                 // What comes after the end of the answer is not missed.
                 Err(_) if is_complete => return Ok(()),
-                read => read.map_err(cut)?,
+                read => read.map_err(|_why| cut())?,
             };
             if count == 0 {
-                return if is_complete { Ok(()) } else { Err(cut(std::io::Error::other("ended"))) };
+                return if is_complete { Ok(()) } else { Err(cut()) };
             }
             let text = String::from_utf8_lossy(&line);
             let Some(data) = text.trim().strip_prefix("data:").map(str::trim) else { continue };
@@ -117,6 +104,15 @@ impl Client {
                 return Ok(());
             }
         }
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let request = self.with_key(self.agent.post(format!("{}{path}", self.base)));
+        request.header("Content-Type", "application/json").send(body.to_string())
     }
 
     fn with_key<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
@@ -165,11 +161,35 @@ impl Client {
     }
 }
 
+/// An address as requests begin with it: `localhost:8000` is `http://localhost:8000/v1`.
+pub fn base_of(address: &str) -> Result<String, RemoteError> {
+    Ok(parsed(address)?.0)
+}
+
+fn parsed(address: &str) -> Result<(String, Url), RemoteError> {
+    let refuse = || RemoteError::Address { address: address.to_owned() };
+    let text = address.trim();
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&text).map_err(|_why| refuse())?;
+    let text = text.trim_end_matches('/').to_owned();
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(refuse());
+    }
+    let lacks_path = url.path().trim_matches('/').is_empty();
+    let base = if lacks_path { format!("{text}/v1") } else { text };
+    Ok((base, url))
+}
+
 /// What a body says went wrong, if it says so.
 fn told_error(told: &Value) -> Option<String> {
     let error = &told["error"];
     let message = error["message"].as_str().or_else(|| error.as_str());
     message.map(shown)
+}
+
+/// The text of a choice, of a chat or of a completion.
+pub fn text_of(choice: &Value) -> Option<&str> {
+    choice["message"]["content"].as_str().or_else(|| choice["text"].as_str())
 }
 
 fn json_of(path: &str, text: &str) -> Result<Value, RemoteError> {

@@ -6,7 +6,7 @@ use crate::jobs::Cancelled;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    #[error("{address} is no address of a server. Expected: http://localhost:8000/v1")]
+    #[error("{address} is not the address of a server. Expected: http://localhost:8000/v1")]
     Address { address: String },
 
     #[error(

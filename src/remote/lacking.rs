@@ -35,35 +35,25 @@ pub fn left_out(sampling: &SamplingParams, probe: &Probe) -> Vec<String> {
 
 /// The settings without those that a server does not compute: what decides its answers.
 pub fn used(sampling: &SamplingParams, probe: &Probe) -> SamplingParams {
-    let off = SamplingParams {
-        top_k: 0,
-        min_p: 0.0,
-        typical_p: 1.0,
-        repetition_penalty: 1.0,
-        no_repeat_ngram_size: 0,
-        ..SamplingParams::default()
-    };
-    let mut used = sampling.clone();
-    used.order = ChainOrder::default();
-    if !probe.has(ability::TOP_K) {
-        used.top_k = off.top_k;
+    let SamplingParams {
+        top_k, min_p, typical_p, repetition_penalty, no_repeat_ngram_size, ..
+    } = *sampling;
+    SamplingParams {
+        top_k: if probe.has(ability::TOP_K) { top_k } else { 0 },
+        min_p: if probe.has(ability::MIN_P) { min_p } else { 0.0 },
+        typical_p: if probe.has(ability::TYPICAL_P) { typical_p } else { 1.0 },
+        repetition_penalty: if probe.has(ability::REPETITION_PENALTY) {
+            repetition_penalty
+        } else {
+            1.0
+        },
+        no_repeat_ngram_size: if probe.has(ability::NGRAM) { no_repeat_ngram_size } else { 0 },
+        order: ChainOrder::default(),
+        ..sampling.clone()
     }
-    if !probe.has(ability::MIN_P) {
-        used.min_p = off.min_p;
-    }
-    if !probe.has(ability::TYPICAL_P) {
-        used.typical_p = off.typical_p;
-    }
-    if !probe.has(ability::REPETITION_PENALTY) {
-        used.repetition_penalty = off.repetition_penalty;
-    }
-    if !probe.has(ability::NGRAM) {
-        used.no_repeat_ngram_size = off.no_repeat_ngram_size;
-    }
-    used
 }
 
-/// The same as a sentence. `None`: everything that is set is used.
+/// What is left out, as a sentence. `None`: everything that is set is used.
 pub fn sentence(sampling: &SamplingParams, probe: &Probe) -> Option<String> {
     let left_out = left_out(sampling, probe);
     (!left_out.is_empty()).then(|| {

@@ -9,8 +9,8 @@ use super::client::Client;
 use super::error::RemoteError;
 use crate::jobs::{self, Job, JobEnd, Progress};
 
-/// How often a request is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often a request under way is looked at.
+pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How often the same is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,13 @@
-//! What a server can, found out with two dozen small requests; and whether its log-probabilities hold
+//! What a server can do, found out with two dozen small requests; and whether its log-probabilities hold
 //! together, since some servers send numbers that only look so.
+
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ability;
-use super::client::Client;
+use super::client::{Client, text_of};
 use super::error::RemoteError;
 
 /// A text that every model of language has something to say after.
@@ -14,6 +16,9 @@ const TEXT: &str = "The capital of France is";
 /// So far the same log-probability may differ between two passes: servers compute in 16 bits and in
 /// batches.
 const NEAR: f64 = 0.1;
+
+/// One of these requests takes so long at most: the server may have to load the model first.
+pub const MOST_TIME: Duration = Duration::from_mins(3);
 
 /// An id that is not among the likeliest after any text: of a rare word in every usual vocabulary.
 const UNLIKELY_ID: u32 = 300;
@@ -188,7 +193,7 @@ impl Asking<'_> {
             Ok(text) if text.contains("data:") && text.contains("[DONE]") => {
                 Ok(format!("{} events", text.matches("data:").count() - 1))
             }
-            Ok(_) => Err("the answer is no stream of events".to_owned()),
+            Ok(_) => Err("the answer is not a stream of events".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         self.tell(ability::STREAMING, found);
@@ -405,8 +410,7 @@ impl Asking<'_> {
             "/completions"
         };
         Ok(self.try_post(path, asked)?.and_then(|said| {
-            let choice = &said["choices"][0];
-            let text = choice["message"]["content"].as_str().or_else(|| choice["text"].as_str());
+            let text = text_of(&said["choices"][0]);
             text.map(str::to_owned).ok_or_else(|| "the answer has no text".to_owned())
         }))
     }

@@ -372,15 +372,17 @@ impl PlaygroundState {
     /// Tokens that are left of the context: after the conversation, and after what is in the field.
     /// The marks of a chat template around a new question are not counted.
     pub fn left_of_context(&mut self, model: &ModelCard) -> usize {
-        let key = (self.version, self.prompt.clone());
-        if self.counted.0 != key {
-            let count = |text: &str| model.tokenizer.encode(text, false).map_or(0, |ids| ids.len());
-            let said = self.exchanges().into_iter();
-            let said: usize = match &self.rendered {
-                Some(_) => 0,
-                None => said.map(|(question, answer)| count(&question) + count(&answer)).sum(),
+        let (version, prompt) = &self.counted.0;
+        if *version != self.version || *prompt != self.prompt {
+            let count = |text: &str| token_count(text, model);
+            let said: usize = if self.rendered.is_some() {
+                0
+            } else {
+                let said = self.exchanges().into_iter();
+                said.map(|(question, answer)| count(&question) + count(&answer)).sum()
             };
-            self.counted = (key, said + count(&self.prompt));
+            let count = said + count(&self.prompt);
+            self.counted = ((self.version, self.prompt.clone()), count);
         }
         let lane = self.lanes.get(self.followed_lane()).filter(|_| self.rendered.is_some());
         let read = self.rendered.as_ref().map_or(0, |rendered| rendered.ids.len());
@@ -393,16 +395,21 @@ impl PlaygroundState {
 /// Whether the prompt goes into the model's context. The turn markers of a chat template are not
 /// counted: the engine counts again, exactly.
 fn check_length(prompt: &Prompt, model: &ModelCard) -> Result<(), String> {
-    let count = |text: &str| model.tokenizer.encode(text, false).map_or(0, |ids| ids.len());
     let tokens = match prompt {
-        Prompt::Raw(text) => count(text),
-        Prompt::Chat(messages) => messages.iter().map(|message| count(&message.content)).sum(),
+        Prompt::Raw(text) => token_count(text, model),
+        Prompt::Chat(messages) => {
+            messages.iter().map(|message| token_count(&message.content, model)).sum()
+        }
     };
     let context = model.facts.context_length;
     if tokens < context {
         return Ok(());
     }
     Err(format!("The prompt has {tokens} tokens; this model's context holds {context}"))
+}
+
+fn token_count(text: &str, model: &ModelCard) -> usize {
+    model.tokenizer.encode(text, false).map_or(0, |ids| ids.len())
 }
 
 /// `###, \n\n` is the two strings `###` and two line breaks.

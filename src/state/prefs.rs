@@ -94,7 +94,7 @@ pub enum Guessing {
     Draft(Option<PathBuf>),
 }
 
-/// A conversation: its questions, each with the answer that it went on from.
+/// A conversation: its questions, each with the answer that it continued from.
 pub type KeptChat = Vec<KeptTurn>;
 
 /// See [`KeptChat`].

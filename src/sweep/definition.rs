@@ -96,8 +96,7 @@ impl Definition {
             if checked.iter().any(|(known, _)| *known == key) {
                 return Err(format!("`{key}` is there twice: put all of its values into one list"));
             }
-            let values =
-                list_of(&key, Value::Array(values)).map_err(|said| said.replace("[grid]: ", ""))?;
+            let values = list_of(&key, Value::Array(values))?;
             checked.push((key, values));
         }
         Ok(Self { grid: checked, seeds, ..Self::of(config) })
@@ -167,7 +166,7 @@ fn parsed(path: &Path, table: &Table, base: Table) -> Result<Definition, String>
     }
     let mut values = Vec::new();
     for (key, value) in grid {
-        let mut list = list_of(&key, value)?;
+        let mut list = list_of(&key, value).map_err(|problem| format!("[grid]: {problem}"))?;
         if key == "seed" {
             if seeds != Seeds::Own {
                 return Err(
@@ -195,16 +194,16 @@ fn list_of(key: &str, value: Value) -> Result<Vec<Value>, String> {
     let list = match value {
         Value::Array(list) => list,
         other => {
-            return Err(format!("[grid]: `{key}` needs a list of values, as in {key} = [{other}]"));
+            return Err(format!("`{key}` needs a list of values, as in {key} = [{other}]"));
         }
     };
     if list.is_empty() {
-        return Err(format!("[grid]: the list of `{key}` is empty: give it at least one value"));
+        return Err(format!("the list of `{key}` is empty: give it at least one value"));
     }
     for (place, value) in list.iter().enumerate() {
         if list[..place].iter().any(|before| is_same(before, value)) {
             return Err(format!(
-                "[grid]: `{key}` has {value} twice, and the same run would be done twice: take one of them out"
+                "`{key}` has {value} twice, and the same run would be done twice: take one of them out"
             ));
         }
     }
@@ -225,9 +224,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 /// Tables within tables as keys with dots; a value is what is no table.
-fn flatten(room: &str, table: &Table, into: &mut Vec<(String, Value)>) {
+fn flatten(prefix: &str, table: &Table, into: &mut Vec<(String, Value)>) {
     for (key, value) in table {
-        let name = if room.is_empty() { key.clone() } else { format!("{room}.{key}") };
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::Table(inner) => flatten(&name, inner, into),
             value => into.push((name, value.clone())),
@@ -245,8 +244,7 @@ fn seeds(given: Option<&Value>) -> Result<Seeds, String> {
         None => Ok(Seeds::Own),
         Some(Value::Integer(count)) if *count >= 1 => Ok(Seeds::Count(count.unsigned_abs())),
         Some(list @ Value::Array(_)) => {
-            let list =
-                list_of("seeds", list.clone()).map_err(|said| said.replace("[grid]: ", ""))?;
+            let list = list_of("seeds", list.clone())?;
             Ok(Seeds::List(list.iter().map(seed).collect::<Result<_, _>>()?))
         }
         Some(other) => Err(format!(

@@ -151,8 +151,8 @@ fn set(table: &mut Table, key: &str, value: Value) {
         None => {
             table.insert(key.to_owned(), value);
         }
-        Some((room, key)) => {
-            let inner = table.entry(room).or_insert_with(|| Value::Table(Table::new()));
+        Some((outer, key)) => {
+            let inner = table.entry(outer).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = inner {
                 set(inner, key, value);
             }

@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::train::config::TrainConfig;
-use crate::train::config::metric::{Better, Compared, Metric, Values};
+use crate::train::config::metric::{Compared, Metric, Values};
 use crate::train::record::confusion::Tested;
 use crate::train::record::history::History;
 
 /// Steps whose mean stands for the last one where nothing is held out: a single step says little.
 const LAST_STEPS: usize = 10;
 
-/// A number that runs are told apart by.
+/// The number that runs are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measure {
     pub metric: Metric,
@@ -29,7 +29,7 @@ pub enum Of {
 }
 
 impl Measure {
-    /// What a run's settings say that the best is told by.
+    /// The metric that a run's settings name for the best checkpoint; where nothing is held out, that of its steps.
     pub fn of(config: &TrainConfig) -> Self {
         let holds_out = config.held_out_share > 0.0 || config.columns.get("split").is_some();
         if holds_out {
@@ -84,7 +84,7 @@ pub struct Outcome {
     /// Of the last step, on what is trained on.
     pub loss: Option<f64>,
 
-    /// The one that runs are told apart by first.
+    /// First the one that runs are compared by.
     pub numbers: Vec<Number>,
 
     /// Of the test part, which was opened once: `test_accuracy`.
@@ -92,7 +92,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The number that runs are told apart by.
+    /// The number that runs are compared by.
     pub fn main(&self) -> Option<&Number> {
         self.numbers.first()
     }
@@ -153,13 +153,10 @@ fn number(measure: Measure, points: &[(usize, f64)]) -> Option<Number> {
     let better = measure.metric.facts().better;
     // The first of several that are equal, as transformers keeps it.
     let best = better.and_then(|better| {
-        points.iter().copied().reduce(|best, point| {
-            let is_better = match better {
-                Better::Lower => point.1 < best.1,
-                Better::Higher => point.1 > best.1,
-            };
-            if is_better { point } else { best }
-        })
+        let better = |best: (usize, f64), point: (usize, f64)| {
+            if better.is_better(point.1, best.1) { point } else { best }
+        };
+        points.iter().copied().reduce(better)
     });
     Some(Number { key, last, best: best.map(|best| best.1), best_step: best.map(|best| best.0) })
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::expand::number_words;
+use super::queue::State;
 use super::table::{Row, Summary, Table};
 use crate::stats::repeats::Repeats;
 
@@ -112,10 +114,17 @@ impl PlotData {
         };
         Self { x_name: against, y_name, scale, series }
     }
+
+    /// What stands below the axis.
+    pub fn x_title(&self) -> String {
+        match self.scale {
+            Scale::Log => format!("{} (logarithmic)", self.x_name),
+            Scale::Linear | Scale::Names(_) => self.x_name.clone(),
+        }
+    }
 }
 
 fn single(row: &Row, key: &str, which: Which) -> Option<f64> {
-    use super::queue::State;
     let number = row.outcome.as_ref().filter(|_| row.state == State::Done)?.number(key)?;
     match which {
         Which::Last => Some(number.last),
@@ -142,7 +151,7 @@ fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => super::expand::number_words(float),
+            Some(float) if number.is_f64() => number_words(float),
             _ => number.to_string(),
         },
         other => other.to_string(),
@@ -180,11 +189,11 @@ impl Scale {
     /// An x as a person reads it.
     pub fn words(&self, x: f64) -> String {
         match self {
-            Self::Linear => super::expand::number_words((x * 1e9).round() / 1e9),
+            Self::Linear => number_words((x * 1e9).round() / 1e9),
             Self::Log => {
                 let value = 10_f64.powf(x);
                 let digits = 10_f64.powf(2.0 - x.floor());
-                super::expand::number_words((value * digits).round() / digits)
+                number_words((value * digits).round() / digits)
             }
             Self::Names(names) => {
                 let is_place = (x - x.round()).abs() < 1e-6 && x > -0.5;

@@ -84,16 +84,15 @@ impl State {
             Self::Failed => "failed",
         }
     }
+
+    /// Whether there is something left to do.
+    pub fn is_left(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running | Self::Stopped)
+    }
 }
 
 impl Entry {
     pub fn of(planned: &Planned, folder: PathBuf) -> Self {
-        let config = TrainConfig {
-            data: absolute(&planned.config.data),
-            adapter: planned.config.adapter.as_deref().map(absolute),
-            model: absolute(Path::new(&planned.config.model)).to_string_lossy().into_owned(),
-            ..planned.config.clone()
-        };
         Self {
             folder,
             label: planned.label.clone(),
@@ -106,7 +105,7 @@ impl Entry {
             trained_parameters: None,
             peak_memory_bytes: None,
             estimated_secs: None,
-            settings: run_file::text(&config),
+            settings: run_file::text(&from_anywhere(&planned.config)),
         }
     }
 
@@ -119,7 +118,12 @@ impl Entry {
 
     /// Whether there is something left to do.
     pub fn is_left(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Running | State::Stopped)
+        self.state.is_left()
+    }
+
+    /// Whether it is the run that is planned.
+    pub fn is(&self, planned: &Planned) -> bool {
+        self.config().is_ok_and(|config| config == from_anywhere(&planned.config))
     }
 
     pub fn run_dir(&self, folder: &Path) -> PathBuf {
@@ -262,8 +266,17 @@ pub fn is_held(folder: &Path) -> bool {
     files::is_locked(&folder.join(HELD_FILE))
 }
 
-/// A path that is there, as it can be opened from anywhere: a sweep may be continued from another folder. What is
-/// no path, as `starter`, stays.
+/// The same settings with paths that can be opened from anywhere: a sweep may be continued from another folder.
+fn from_anywhere(config: &TrainConfig) -> TrainConfig {
+    TrainConfig {
+        data: absolute(&config.data),
+        adapter: config.adapter.as_deref().map(absolute),
+        model: absolute(Path::new(&config.model)).to_string_lossy().into_owned(),
+        ..config.clone()
+    }
+}
+
+/// A path that is there, from the root on. What is no path, as `starter`, stays.
 fn absolute(path: &Path) -> PathBuf {
     if !path.exists() {
         return path.to_owned();
@@ -289,7 +302,7 @@ fn settle(folder: &Path, run: &mut Entry) {
     }
     let run_dir = run.run_dir(folder);
     let found = run_dir.join(RECORD_FILE).is_file().then(|| runs::entry(&run_dir).ok()).flatten();
-    run.state = match found.map(|found| found.state) {
+    run.state = match found.as_ref().map(|found| found.state) {
         Some(RunState::Finished) => State::Done,
         Some(RunState::Running) => State::Running,
         Some(RunState::Failed) => State::Failed,
@@ -298,8 +311,7 @@ fn settle(folder: &Path, run: &mut Entry) {
         None => State::Waiting,
     };
     if run.state == State::Failed {
-        let entry = runs::entry(&run_dir).ok();
-        run.message = entry.and_then(|entry| entry.record.message).or_else(|| run.message.take());
+        run.message = found.and_then(|found| found.record.message).or_else(|| run.message.take());
     }
 }
 
@@ -330,6 +342,18 @@ mod tests {
         assert!(!is_held(&sweep));
         assert_eq!(Held::open(&sweep).unwrap().queue, queue);
         assert!(matches!(Held::create(&sweep, queue), Err(Error::Occupied(_))));
+    }
+
+    #[test]
+    fn a_run_is_what_was_planned_however_its_paths_are_written() {
+        let data = PathBuf::from("src"); // beside Cargo.toml, where tests run
+        let config = TrainConfig { model: "m".to_owned(), data, ..TrainConfig::default() };
+        let definition = Definition { seeds: Seeds::Count(2), ..Definition::of(&config) };
+        let planned = expand(&definition).unwrap();
+        let entry = Entry::of(&planned[0], PathBuf::from("run"));
+        assert!(entry.config().unwrap().data.is_absolute());
+        assert!(entry.is(&planned[0]));
+        assert!(!entry.is(&planned[1]), "another seed");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const JSON_FILE: &str = "table.json";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// What the runs are told apart by: `eval_loss`, and as a person calls it.
+    /// The number that the runs are compared by: `eval_loss`, and as a person calls it.
     pub key: String,
     pub title: String,
     pub better: Option<Better>,
@@ -99,8 +99,7 @@ impl Table {
 
     /// Runs that are to be done or to be continued.
     pub fn left(&self) -> usize {
-        let is_left = |row: &&Row| !matches!(row.state, State::Done | State::Failed);
-        self.rows.iter().filter(is_left).count()
+        self.rows.iter().filter(|row| row.state.is_left()).count()
     }
 
     /// Seconds that the runs that are left would take, by how long those took that are done, and else by the
@@ -115,7 +114,7 @@ impl Table {
         let (took, estimated) =
             done.iter().fold((0.0, 0.0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
         let factor = if estimated > 0.0 && took > 0.0 { took / estimated } else { 1.0 };
-        let left = self.rows.iter().filter(|row| !matches!(row.state, State::Done | State::Failed));
+        let left = self.rows.iter().filter(|row| row.state.is_left());
         let left = left.map(|row| Some(row.estimated_secs? * factor));
         left.sum::<Option<f64>>()
     }
@@ -128,13 +127,7 @@ impl Table {
         });
         let better = self.better?;
         means
-            .reduce(|best, one| {
-                let is_better = match better {
-                    Better::Lower => one.1 < best.1,
-                    Better::Higher => one.1 > best.1,
-                };
-                if is_better { one } else { best }
-            })
+            .reduce(|best, one| if better.is_better(one.1, best.1) { one } else { best })
             .map(|(place, _)| place)
     }
 

@@ -7,10 +7,11 @@ use tempfile::TempDir;
 
 use super::error::Error;
 use crate::files;
+use crate::hub::paths::HubPaths;
 use crate::hub::resolve;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::Progress;
 use crate::llm::card::ModelSource;
-use crate::llm::{LoadEvent, LoadOptions, Model, Weights};
+use crate::llm::{LoadOptions, Model, Weights};
 use crate::train;
 use crate::train::classify;
 use crate::train::config::TrainConfig;
@@ -20,6 +21,7 @@ use crate::train::newborn;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
 use crate::train::record::{CHECKPOINT_FILE, LOCK_FILE, RECORD_FILE};
 use crate::train::run::finder;
+use crate::train::run::loading::Loading;
 use crate::train::run::rates::{RateSearch, RateTrace};
 use crate::train::run::{ResumeRequest, StartRequest};
 
@@ -48,7 +50,9 @@ pub struct Takes {
 }
 
 impl Worker {
-    pub fn new(cache: Option<PathBuf>) -> Self {
+    /// With this computer's cache.
+    pub fn with_cache() -> Self {
+        let cache = HubPaths::from_env().ok().map(|paths| paths.cached);
         Self { cache, ..Self::default() }
     }
 
@@ -112,10 +116,11 @@ impl Worker {
         let Self { loaded, estimator, .. } = self;
         let model = &loaded.as_ref().expect("it was loaded above").model;
         let data = (config.data.as_path(), cache.as_deref());
-        let found = estimator.estimate(model, &config, data, progress)?;
+        let found = estimator.estimate(model, &config, data, progress);
         if config.newborn.is_some() {
             self.loaded = None; // its folder is taken back
         }
+        let found = found?;
         Ok(Takes {
             parameters: Some(found.trained_parameters),
             memory: found.memory.peak(),
@@ -139,7 +144,12 @@ impl Worker {
         let config = newborn::born(config, &config.data, &run_dir)?;
         let cache = self.cache.clone();
         let model = self.model(&config, progress)?;
-        Ok(finder::find_rate(model, &config, search, (&run_dir, cache.as_deref()), progress)?)
+        let found =
+            finder::find_rate(model, &config, search, (&run_dir, cache.as_deref()), progress);
+        if config.newborn.is_some() {
+            self.loaded = None; // its folder is taken back
+        }
+        Ok(found?)
     }
 
     fn model(
@@ -176,7 +186,7 @@ impl Worker {
     }
 }
 
-/// A folder that is gone with what is in it.
+/// A temporary folder, deleted when it is dropped.
 fn apart() -> Result<TempDir, Error> {
     tempfile::tempdir().map_err(Error::Temporary)
 }
@@ -210,19 +220,4 @@ fn is_begun(run_dir: &Path) -> Result<bool, Error> {
     std::fs::remove_dir_all(run_dir)
         .map_err(|source| Error::Write { path: run_dir.to_owned(), source })?;
     Ok(false)
-}
-
-/// What a run says while its model is loaded.
-struct Loading<'a>(&'a dyn Progress<TrainEvent>, Instant);
-
-impl Progress<LoadEvent> for Loading<'_> {
-    fn emit(&self, event: LoadEvent) {
-        if let LoadEvent::Tensors { done, total } = event {
-            self.0.emit(TrainEvent::preparing("Loading the base model", (done, total), self.1));
-        }
-    }
-
-    fn check(&self) -> Result<(), Cancelled> {
-        self.0.check()
-    }
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them in a window.
 
-pub use crate::words::duration;
+pub use crate::words::{counted, duration};
 
 /// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
 pub fn bytes(count: u64) -> String {

@@ -55,19 +55,22 @@ const MARK: usize = 32;
 /// How far the pointer may be from a point that it means.
 const REACH: f32 = 12.0;
 
-/// Okabe and Ito's colours, which people with any colour vision tell apart; dark first.
+/// Okabe and Ito's colours, which people with any colour vision tell apart; dark first. In red, green
+/// and blue: figures have them too.
+pub const INKS: [[u8; 3]; COLORS] = [
+    [0, 114, 178],
+    [213, 94, 0],
+    [0, 158, 115],
+    [204, 121, 167],
+    [86, 140, 220],
+    [190, 140, 0],
+    [120, 80, 200],
+    [110, 110, 110],
+];
+
+/// A label's colour. `None`: it has no label.
 #[expect(clippy::disallowed_methods, reason = "a scale of its own: hues without a meaning")]
 pub fn color(look: Look, label: Option<usize>) -> Color32 {
-    const INKS: [[u8; 3]; COLORS] = [
-        [0, 114, 178],
-        [213, 94, 0],
-        [0, 158, 115],
-        [204, 121, 167],
-        [86, 140, 220],
-        [190, 140, 0],
-        [120, 80, 200],
-        [110, 110, 110],
-    ];
     let lift = if look == Look::Dark { 40 } else { 0 };
     let Some(label) = label else {
         return if look == Look::Dark { Color32::from_gray(110) } else { Color32::from_gray(165) };

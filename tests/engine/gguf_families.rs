@@ -128,10 +128,13 @@ fn experts_of_another_number_are_named_with_both_shapes() {
 }
 
 #[test]
-fn an_unknown_architecture_is_named_with_the_nearest_that_runs() {
+fn an_unknown_architecture_is_named_with_the_nearest_supported_one() {
     let (_folder, path) = changed("lfm2", "lfm2", "lfm9");
     let message = refused(&path);
-    assert!(message.contains("lfm9") && message.contains("nearest that is: lfm2"), "{message}");
+    assert!(
+        message.contains("lfm9") && message.contains("nearest supported one is lfm2"),
+        "{message}"
+    );
 }
 
 /// An adapter's module is the same in a file and in a folder: its rows must be in the same order.

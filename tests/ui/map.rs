@@ -62,7 +62,7 @@ pub fn mapped(count: usize) -> Mapped {
         empty: 1,
     };
     let map = layout::map(&vectors, layout::Method::Pca, 0, &Quiet).unwrap();
-    Mapped { request: request(), units: vectors.unit(), texts, vectors, map }
+    Mapped { request: request(), units: vectors.unit(), texts, way: None, vectors, map }
 }
 
 fn chosen(map: &mut MapState) {

@@ -54,13 +54,17 @@ fn prepared(state: &mut AppState, fit: Fit) {
     let manner = state.playground.manner(&state.prefs);
     let open = state.playground.library.open.as_mut().unwrap();
     let inputs = open.inputs(manner).unwrap();
-    let filled = Filled {
+    let prepared = Prepared { filled: filled("How many?"), chosen: None, fit };
+    open.prepared = Some((inputs, Ok(prepared)));
+}
+
+fn filled(prompt: &str) -> Filled {
+    Filled {
         mode: Mode::Chat,
         system: String::new(),
-        prompt: "How many?".to_owned(),
+        prompt: prompt.to_owned(),
         begin: String::new(),
-    };
-    open.prepared = Some((inputs, Ok(Prepared { filled, chosen: None, fit })));
+    }
 }
 
 const FITS: Fit = Fit { tokens: 40, context: 2048, max_new_tokens: 200, wanted: 0, fits: Some(0) };
@@ -307,13 +311,7 @@ fn a_prompt_of_the_project_is_filled_and_run_and_its_file_is_named() {
     app.run();
     let Held { feeder, request } = app.script.borrow_mut().take::<PreparePrompt>().unwrap();
     assert_eq!(request.inputs.values["who"], "Ada");
-    let filled = Filled {
-        mode: Mode::Chat,
-        system: String::new(),
-        prompt: "Greet Ada".to_owned(),
-        begin: String::new(),
-    };
-    feeder.finish(Ok(Prepared { filled, chosen: None, fit: FITS }));
+    feeder.finish(Ok(Prepared { filled: filled("Greet Ada"), chosen: None, fit: FITS }));
     app.run();
     app.click("Put into the field");
     let state = &app.harness.state().state;
@@ -321,15 +319,9 @@ fn a_prompt_of_the_project_is_filled_and_run_and_its_file_is_named() {
     assert!(state.prefs.sampling.is_greedy(), "its settings are taken, too");
     // The settings changed: it is counted again.
     let Held { feeder, .. } = app.script.borrow_mut().take::<PreparePrompt>().unwrap();
-    let filled = Filled {
-        mode: Mode::Chat,
-        system: String::new(),
-        prompt: "Greet Ada".to_owned(),
-        begin: String::new(),
-    };
-    feeder.finish(Ok(Prepared { filled, chosen: None, fit: FITS }));
+    feeder.finish(Ok(Prepared { filled: filled("Greet Ada"), chosen: None, fit: FITS }));
     app.run();
-    app.click("Run and keep");
+    app.click("Run and save");
     let Held { request, .. } = app.script.borrow_mut().take::<RunPrompt>().unwrap();
     let to = request.0.to.unwrap();
     assert!(to.ends_with("prompts/answers/greeting-1.json"), "{}", to.display());

@@ -65,7 +65,7 @@ fn a_server_is_looked_at_before_its_model_is_used() {
     window.run();
     for words in [
         "Approximate: it gives the probabilities of the likeliest tokens only",
-        "What it can: 4 of 6",
+        "What it can do: 4 of 6",
         "no probabilities of labels",
         "404: no such path",
     ] {

@@ -196,7 +196,7 @@ fn a_sweep_under_way_can_be_stopped_and_stands_above_the_curves() {
     harness.get_by_label("Stop the sweep").click();
     harness.run();
     assert_eq!(harness.state().asked, [Command::Train(TrainCommand::StopSweep)]);
-    harness.get_by_label("Done").click();
+    harness.get_by_label("Close").click();
     harness.run();
     assert!(said(&harness, "Sweep: 5 of 6 runs are done"));
     assert!(said(&harness, "A sweep is under way: wait for it or stop it"), "no run beside it");

@@ -21,6 +21,7 @@ use tuning_fork::state::room::RoomState;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::state::train::estimate::EstimateSlot;
 use tuning_fork::state::train::form::DataSource;
+use tuning_fork::state::train::live::Phase;
 use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
@@ -357,6 +358,19 @@ fn stop_asks_to_stop_once_and_says_so() {
     assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Stop)]);
     harness.get_by_label("Stopping after this step · 12 of 200 done");
     assert!(harness.get_by_label("Stop training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn a_run_that_made_a_model_says_so_and_counts_windows() {
+    let mut train = ended(200);
+    let live = train.live.as_mut().unwrap();
+    live.objective = Objective::Pretrain;
+    if let Phase::Done(summary) = &mut live.phase {
+        summary.model_dir = Some("project/runs/first-run/model".into());
+    }
+    let harness = open(train, tiny_model());
+    harness.get_by_label("The model is ready to try in the playground");
+    harness.get_by_label("12 held-out windows");
 }
 
 #[test]

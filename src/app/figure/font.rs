@@ -28,3 +28,19 @@ pub fn width(text: &str, size: u32) -> i32 {
     // Without the font nothing is drawn either.
     measured.map_or(0, |(width, _)| width.cast_signed())
 }
+
+/// A text that is no wider than that.
+pub fn shortened(text: &str, size: u32, room: i32) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    // A letter is at least a pixel wide: more of them need not be measured one by one.
+    let mut kept: String = text.chars().take(usize::try_from(room).unwrap_or(0)).collect();
+    while kept.pop().is_some() {
+        let short = format!("{kept}\u{2026}");
+        if width(&short, size) <= room {
+            return short;
+        }
+    }
+    String::new()
+}

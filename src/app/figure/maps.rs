@@ -9,23 +9,13 @@ use crate::explore::vectors::groups::Groups;
 use crate::explore::vectors::layout::Method;
 use crate::explore::vectors::probe::{Estimate, LabelProbe, NumberProbe, Probed};
 use crate::state::look_inside::map::Mapped;
+use crate::widgets::point_map::INKS;
 
 const INK: RGBColor = RGBColor(20, 22, 28);
 const MUTED: RGBColor = RGBColor(85, 94, 110);
 const GROUND: RGBColor = RGBColor(247, 248, 250);
 const BAR: RGBColor = RGBColor(0, 114, 178);
 
-/// As on the screen: `widgets::point_map`.
-const INKS: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 140, 220),
-    RGBColor(190, 140, 0),
-    RGBColor(120, 80, 200),
-    RGBColor(110, 110, 110),
-];
 const NO_LABEL: RGBColor = RGBColor(190, 194, 200);
 
 const SIDE: i32 = 640;
@@ -89,8 +79,12 @@ pub(super) fn map(sheet: &mut Sheet, top: i32, figure: &MapFigure) {
     }
 }
 
+/// As on the screen.
 fn color(label: Option<usize>) -> RGBColor {
-    label.map_or(NO_LABEL, |label| INKS[label % INKS.len()])
+    label.map_or(NO_LABEL, |label| {
+        let [red, green, blue] = INKS[label % INKS.len()];
+        RGBColor(red, green, blue)
+    })
 }
 
 pub(super) fn clusters(sheet: &mut Sheet, top: i32, groups: &Groups) {
@@ -118,7 +112,7 @@ pub(super) fn probe(sheet: &mut Sheet, top: i32, probed: &Probed) {
 }
 
 /// A number with its interval.
-pub fn estimate(Estimate { value, low, high }: Estimate) -> String {
+fn estimate(Estimate { value, low, high }: Estimate) -> String {
     match (value, low, high) {
         (Some(value), Some(low), Some(high)) => format!("{value:.3} ({low:.3} to {high:.3})"),
         (Some(value), _, _) => format!("{value:.3}"),
@@ -148,7 +142,7 @@ fn labels(sheet: &mut Sheet, top: i32, probe: &LabelProbe) {
         for (column, count) in probe.confusion[row].iter().take(12).enumerate() {
             let x = MARGIN + name_width + pixels(column) * step;
             let share = *count as f64 / label.rows.max(1) as f64;
-            let ink = if row == column { BAR } else { INKS[1] };
+            let ink = if row == column { BAR } else { color(Some(1)) };
             sheet.rect((x, y), (step - 2, 24), lightened(ink, share * 0.6));
             sheet.text((x + 6, y + 4), SMALL, INK, &count.to_string());
         }
@@ -173,20 +167,15 @@ fn numbers(sheet: &mut Sheet, top: i32, probe: &NumberProbe) {
 }
 
 fn short(text: &str, room: i32) -> String {
-    let mut kept = text.to_owned();
-    while font::width(&kept, SMALL) > room && kept.pop().is_some() {}
-    if kept.len() < text.len() { format!("{kept}\u{2026}") } else { kept }
+    font::shortened(text, SMALL, room)
 }
 
 /// All texts with their places on the map, or those that were picked.
 pub(super) fn map_csv(figure: &MapFigure) -> Vec<u8> {
     let MapFigure { mapped, groups, picked, .. } = figure;
     let Mapped { texts, map, .. } = mapped.as_ref();
-    let along = |axis: usize| map.points.iter().map(|point| point[axis].to_string()).collect();
-    let mut extra = vec![("x", along(0)), ("y", along(1))];
-    if let Some(groups) = groups {
-        extra.extend(group_columns(groups));
-    }
+    let mut extra = Vec::from(map.columns());
+    extra.extend(groups.iter().flat_map(Groups::columns));
     let all: Vec<usize> = (0..map.points.len()).collect();
     texts.csv(picked.as_ref().unwrap_or(&all), &extra)
 }
@@ -194,19 +183,7 @@ pub(super) fn map_csv(figure: &MapFigure) -> Vec<u8> {
 /// All texts with their clusters.
 pub(super) fn clusters_csv(mapped: &Mapped, groups: &Groups) -> Vec<u8> {
     let all: Vec<usize> = (0..mapped.map.points.len()).collect();
-    mapped.texts.csv(&all, &group_columns(groups))
-}
-
-fn group_columns(groups: &Groups) -> [(&'static str, Vec<String>); 2] {
-    let number = |label: &Option<usize>| label.map(|own| (own + 1).to_string());
-    let name = |label: &Option<usize>| label.map(|own| groups.groups[own].name.clone());
-    [
-        ("cluster", groups.labels.iter().map(|label| number(label).unwrap_or_default()).collect()),
-        (
-            "cluster_name",
-            groups.labels.iter().map(|label| name(label).unwrap_or_default()).collect(),
-        ),
-    ]
+    mapped.texts.csv(&all, &groups.columns())
 }
 
 /// What a probe found, a line a label or a number.
@@ -278,6 +255,7 @@ mod tests {
         Arc::new(Mapped {
             request,
             texts: Texts { texts, columns, rows, places: vec![2, 3, 5], empty: 1 },
+            way: None,
             units: vectors.unit(),
             vectors,
             map: Map { method: Method::Pca, points, shares: vec![0.8, 0.1] },

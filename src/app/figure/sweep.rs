@@ -12,8 +12,8 @@ use plotters::style::IntoTextStyle as _;
 
 use super::{font, sheet};
 use crate::files;
-use crate::sweep::plot::{PlotData, Scale};
-use crate::train::run::rates::{RatePoint, RateTrace};
+use crate::sweep::plot::PlotData;
+use crate::train::run::rates::RateTrace;
 
 /// Of the SVG, in pixels of 1/96 inch.
 const SIZE: (u32, u32) = (640, 420);
@@ -53,11 +53,7 @@ pub fn export(plot: &PlotData, folder: &Path) -> io::Result<()> {
 
 /// Writes `learning-rate.csv`, `.svg` and `.png` into a folder.
 pub fn export_rates(trace: &RateTrace, folder: &Path) -> io::Result<()> {
-    let mut csv = "step,learning_rate,loss,smoothed_loss\n".to_owned();
-    for (place, RatePoint { learning_rate, loss, smoothed }) in trace.points.iter().enumerate() {
-        csv.push_str(&format!("{},{learning_rate},{loss},{smoothed}\n", place + 1));
-    }
-    files::write_atomic(&folder.join("learning-rate.csv"), csv.as_bytes())?;
+    files::write_atomic(&folder.join("learning-rate.csv"), trace.csv().as_bytes())?;
     write(&of_rates(trace), folder, "learning-rate")
 }
 
@@ -76,35 +72,22 @@ fn of_sweep(plot: &PlotData) -> Figure {
             names.push((color, series.name.clone()));
         }
     }
-    let x_name = match plot.scale {
-        Scale::Log => format!("{} (logarithmic)", plot.x_name),
-        Scale::Linear | Scale::Names(_) => plot.x_name.clone(),
-    };
+    let x_name = plot.x_title();
     let (scale, title) = (plot.scale.clone(), plot.y_name.clone());
     let x_words = Box::new(move |x| scale.words(x));
     Figure { title, x_name, x_words, lines, bars, dots, places: Vec::new(), names }
 }
 
 fn of_rates(trace: &RateTrace) -> Figure {
-    let first = trace.points.first().map_or(1.0, |point| point.smoothed);
-    let most = first.abs() * 2.0 + 1.0; // what explodes would make a line of everything before it
-    let points = |value: fn(&RatePoint) -> f64| -> Vec<(f64, f64)> {
-        let points = trace.points.iter().map(|point| (point.learning_rate.log10(), value(point)));
-        points.filter(|point| point.1 <= most).collect()
-    };
-    let found =
-        [(trace.steepest(), "steepest descent"), (trace.tenth_of_minimum(), "minimum / 10")];
-    let places = found.into_iter().filter_map(|(found, rule)| {
-        let rate = found?.learning_rate;
-        Some((rate.log10(), format!("{rule} {rate:.1e}")))
-    });
+    let places = trace.suggestions().into_iter();
+    let places = places.map(|(rule, rate)| (rate.log10(), format!("{} {rate:.1e}", rule.name())));
     Figure {
         title: "Loss over learning rate".to_owned(),
         x_name: "learning_rate (logarithmic)".to_owned(),
         x_words: Box::new(|x| format!("{:.0e}", 10_f64.powf(x))),
         lines: vec![
-            (RGBColor(170, 170, 170), points(|point| point.loss), 1),
-            (COLORS[0], points(|point| point.smoothed), 2),
+            (RGBColor(170, 170, 170), trace.drawn(|point| point.loss), 1),
+            (COLORS[0], trace.drawn(|point| point.smoothed), 2),
         ],
         bars: Vec::new(),
         dots: Vec::new(),
@@ -251,7 +234,7 @@ fn draw_figure<B: DrawingBackend>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::plot::{PlotPoint, Series};
+    use crate::sweep::plot::{PlotPoint, Scale, Series};
     use crate::train::run::rates::RateSearch;
 
     #[test]

@@ -172,7 +172,7 @@ fn lens(sheet: &mut Sheet, top: i32, view: &LensView) {
             sheet.rect((x, y), (column - 2, step - 2), mixed(COOL, best.probability * MOST));
             let number = format!("{:.0} %", best.probability * 100.0);
             let number_width = font::width(&number, SMALL);
-            let name = shortened(&visible(&best.token), column - number_width - 16);
+            let name = font::shortened(&visible(&best.token), SMALL, column - number_width - 16);
             sheet.text((x + 4, y + 4), SMALL, INK, &name);
             sheet.text((x + column - number_width - 6, y + 4), SMALL, INK, &number);
         }
@@ -181,24 +181,9 @@ fn lens(sheet: &mut Sheet, top: i32, view: &LensView) {
     sheet.rect((MARGIN, y - 4), (name_width + column * pixels(count), 1), GREY);
     sheet.text((MARGIN, y), SMALL, INK, "after");
     for (at, position) in view.positions.clone().enumerate() {
-        let name = shortened(&visible(&view.tokens[position]), column - 8);
+        let name = font::shortened(&visible(&view.tokens[position]), SMALL, column - 8);
         sheet.text((MARGIN + name_width + pixels(at) * column + 4, y), SMALL, INK, &name);
     }
-}
-
-/// A text that is no wider than that.
-fn shortened(text: &str, room: i32) -> String {
-    if font::width(text, SMALL) <= room {
-        return text.to_owned();
-    }
-    let mut kept = text.to_owned();
-    while kept.pop().is_some() {
-        let short = format!("{kept}\u{2026}");
-        if font::width(&short, SMALL) <= room {
-            return short;
-        }
-    }
-    String::new()
 }
 
 /// A count as a number of pixels, or of steps.
@@ -303,6 +288,6 @@ mod tests {
         assert_eq!(text(&lens).lines().count(), 4);
         let svg = sheet(&lens, "").svg().unwrap();
         assert!(svg.contains("layer 1") && svg.contains("output") && svg.contains("60 %"));
-        assert_eq!(shortened("abcdefghijklmnopqrstuvwxyz", 0), "");
+        assert_eq!(font::shortened("abcdefghijklmnopqrstuvwxyz", SMALL, 0), "");
     }
 }

@@ -15,7 +15,7 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::LeftTab;
 use crate::state::train::away::{AwayRun, AwayStatus, RunOnForm, of_bundle};
-use crate::train::config::TrainConfig;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::runs;
 
 /// In a bundle that a person took off the list.
@@ -47,6 +47,7 @@ impl Workbench {
         let model = source.as_ref().map(|source| source.path().display().to_string());
         let model = model.unwrap_or_else(|| train.form.model.clone());
         let config = TrainConfig { model, ..train.form.clone() };
+        let objective = config.objective;
         let form = train.elsewhere;
         let order = Order {
             config,
@@ -60,6 +61,7 @@ impl Workbench {
             given: Vec::new(),
             out,
         };
+        let then = then.map(|form| (form, objective));
         self.start(MakeBundle { then }, BundleToMake { order, rows });
     }
 
@@ -81,9 +83,13 @@ impl Workbench {
     }
 
     /// A bundle was made: it is started, and followed from then on.
-    pub(in crate::app) fn start_away(&mut self, bundle: PathBuf, form: &RunOnForm) {
+    pub(in crate::app) fn start_away(
+        &mut self,
+        bundle: PathBuf,
+        form: &RunOnForm,
+        objective: Objective,
+    ) {
         let Ok(place) = place_of(form) else { return };
-        let objective = self.state.train.form.objective;
         let train = &mut self.state.train;
         train.away.insert(0, AwayRun::new(bundle.clone(), objective));
         train.select_away(bundle.clone());

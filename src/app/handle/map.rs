@@ -14,7 +14,7 @@ use crate::app::tasks::read_map_table::ReadMapTable;
 use crate::explore::vectors::groups::{Method, REDUCED_TO};
 use crate::explore::vectors::hdbscan::HdbscanSettings;
 use crate::explore::vectors::kmeans::KmeansSettings;
-use crate::state::command::MapCommand;
+use crate::state::command::{MapCommand, ViewCommand};
 use crate::state::look_inside::map::{ClusterForm, Listed, MapState, Part};
 use crate::state::look_inside::slot::Slot;
 use crate::state::look_inside::view::View;
@@ -24,6 +24,10 @@ impl Workbench {
     pub(super) fn handle_map(&mut self, command: &MapCommand) {
         match command {
             MapCommand::ChooseTable => self.ask(Ask::MapTable),
+            MapCommand::UseTable(path) => {
+                self.handle(ViewCommand::ShowPanel(PanelId::LookInside));
+                self.use_map_table(path.clone());
+            }
             MapCommand::Make => self.make_map(),
             MapCommand::NearPoint(place) => self.find_near(NearTo::Point(*place)),
             MapCommand::NearSentence => {

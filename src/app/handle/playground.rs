@@ -40,6 +40,7 @@ impl Workbench {
             PlaygroundCommand::UnloadAdapter => {
                 self.engine.unload_adapter();
                 self.state.adapter = AdapterSlot::None;
+                self.state.playground.library.count_again();
             }
         }
     }

@@ -141,11 +141,12 @@ impl Workbench {
         self.start_instead(ListRuns { report_interrupted }, folder);
     }
 
-    /// After a crash or a kill: which runs were cut short, and what is left of them.
-    pub(in crate::app) fn report_interrupted_runs(&mut self) {
-        let runs = &self.state.train.runs;
-        let cut: Vec<_> =
-            runs.iter().filter(|run| run.status == RunState::Interrupted).cloned().collect();
+    /// After a crash or a kill: which runs were cut short, and what is left of them. `of_sweeps`: those
+    /// that a sweep resumes, which says so itself.
+    pub(in crate::app) fn report_interrupted_runs(&mut self, of_sweeps: &[String]) {
+        let interrupted =
+            self.state.train.runs.iter().filter(|run| run.status == RunState::Interrupted);
+        let cut: Vec<_> = interrupted.filter(|run| !of_sweeps.contains(&run.id)).cloned().collect();
         for run in cut {
             let RunView { id, steps_done, steps_planned, resumable, .. } = run;
             let summary = format!(

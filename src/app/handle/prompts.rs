@@ -151,13 +151,13 @@ impl Workbench {
             Ok(path) => {
                 playground.library.save_name.clear();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let summary = format!("The prompt is kept as prompts/{name}");
+                let summary = format!("The prompt is saved as prompts/{name}");
                 let notice = Notice::info(PanelId::Playground, summary);
                 let notice = notice.remedy("Show the file", WindowCommand::Reveal(path));
                 self.state.notices.push(notice);
                 self.list_prompts();
             }
-            Err(err) => self.tell_prompt("The prompt was not kept", &err),
+            Err(err) => self.tell_prompt("The prompt was not saved", &err),
         }
     }
 
@@ -171,7 +171,7 @@ impl Workbench {
                 playground.presets = all;
                 playground.preset_name.clear();
             }
-            Err(err) => self.tell_prompt("The preset was not kept", &err),
+            Err(err) => self.tell_prompt("The preset was not saved", &err),
         }
     }
 

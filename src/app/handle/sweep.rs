@@ -12,10 +12,11 @@ use crate::llm::card::ModelSource;
 use crate::state::command::TrainCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::state::train::sweep::name;
+use crate::state::train::sweep::{name, verb};
 use crate::sweep::plot::PlotData;
 use crate::sweep::queue::new_dir;
 use crate::train::config::TrainConfig;
+use crate::words::counted;
 
 impl Workbench {
     /// The form's settings, with the model that they would train. `None`: there is none yet.
@@ -130,9 +131,9 @@ impl Workbench {
         let open: Vec<_> =
             self.state.train.sweep.list.iter().filter(|sweep| sweep.left > 0).cloned().collect();
         for sweep in open {
-            let (left, count) = (sweep.left, sweep.count);
-            let verb = if left == 1 { "is" } else { "are" };
-            let summary = format!("{left} of {count} runs of the sweep {} {verb} left", sweep.id);
+            let (left, runs) = (sweep.left, counted(sweep.count, "run", "runs"));
+            let verb = verb(left);
+            let summary = format!("{left} of {runs} of the sweep {} {verb} left", sweep.id);
             let notice = Notice::info(PanelId::Train, summary);
             let command = TrainCommand::ContinueSweep(sweep.folder);
             self.state.notices.push(notice.remedy("Continue", command));

@@ -145,13 +145,7 @@ impl Work for AskRows {
         let mut evaluation = prepared.evaluation(&model, adapter.as_deref(), "as stored", &started);
         evaluation.task.model = name;
         evaluation.task.adapter = path.map(|path| path.display().to_string());
-        let resume = matches!(rows, Rows::Rest { .. });
-        if let Rows::All { project, .. } = &rows {
-            keep_codebook(&prepared, project, &folder, &mut evaluation)?;
-        }
-        let (kept, answered) = Folder::begin(&folder, &evaluation, resume)?;
-        frozen::note_opening(&folder, &evaluation, &started)?;
-        progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
+        let (kept, answered) = begin(&prepared, &rows, &folder, evaluation, progress)?;
         run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
         Ok(())
     }
@@ -178,16 +172,28 @@ fn ask_server(
         }
         Rows::All { folder, .. } | Rows::Rest { folder } => folder.clone(),
     };
-    let mut evaluation = at_server::evaluation(&prepared, server, &started)?;
-    if let Rows::All { project, .. } = &rows {
-        keep_codebook(&prepared, project, &folder, &mut evaluation)?;
-    }
-    let resume = matches!(rows, Rows::Rest { .. });
-    let (kept, answered) = Folder::begin(&folder, &evaluation, resume)?;
-    frozen::note_opening(&folder, &evaluation, &started)?;
-    progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
+    let evaluation = at_server::evaluation(&prepared, server, &started)?;
+    let (kept, answered) = begin(&prepared, &rows, &folder, evaluation, progress)?;
     at_server::run(server, &prepared, &kept, answered, AT_ONCE, &Passing(progress))?;
     Ok(())
+}
+
+/// Writes the evaluation down, and hands it over with the answers that are there.
+fn begin(
+    prepared: &Prepared,
+    rows: &Rows,
+    folder: &Path,
+    mut evaluation: Evaluation,
+    progress: &dyn Progress<AskingEvent>,
+) -> Result<(Folder, BTreeMap<u64, Answered>), AskRowsError> {
+    if let Rows::All { project, .. } = rows {
+        keep_codebook(prepared, project, folder, &mut evaluation)?;
+    }
+    let resume = matches!(rows, Rows::Rest { .. });
+    let (kept, answered) = Folder::begin(folder, &evaluation, resume)?;
+    frozen::note_opening(folder, &evaluation, &evaluation.started)?;
+    progress.emit(AskingEvent::Begun(Box::new(evaluation), answered.clone()));
+    Ok((kept, answered))
 }
 
 /// Puts the codebook into the project, and a copy beside the answers: what was asked stays known,

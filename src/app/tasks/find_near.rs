@@ -8,6 +8,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::explore::error::Error;
+use crate::explore::vectors::error::Error as VectorsError;
 use crate::explore::vectors::neighbours::{Near, nearest_to};
 use crate::explore::vectors::worked::Worked;
 use crate::jobs::Progress;
@@ -40,12 +41,17 @@ impl Work for FindNear {
         services: &Services,
         progress: &dyn Progress<Worked>,
     ) -> Result<Vec<Near>, Error> {
-        let Mapped { units, request, .. } = mapped.as_ref();
+        let Mapped { units, request, way, .. } = mapped.as_ref();
         Ok(match to {
             NearTo::Point(place) => nearest_to(units, units.row(place), LISTED, Some(place)),
             NearTo::Sentence(text) => {
-                let vector =
-                    with_source(&request.model, services, |source| source.vector(&text, progress))?;
+                let vector = with_source(&request.model, services, |source| {
+                    // Vectors of two models say nothing of each other.
+                    if source.way() != *way {
+                        return Err(VectorsError::AnotherModel.into());
+                    }
+                    source.vector(&text, progress)
+                })?;
                 nearest_to(units, &vector, LISTED, None)
             }
         })

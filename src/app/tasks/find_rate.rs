@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::Workbench;
-use crate::app::services::{Services, cache_folder};
+use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::training_rows::TrainingRows;
 use crate::app::work::{Rules, Work};
@@ -51,7 +51,7 @@ impl Work for FindRate {
     ) -> Result<RateTrace, Error> {
         let find = |data: &Path| {
             let config = TrainConfig { data: data.to_owned(), ..config };
-            Worker::new(cache_folder()).find_rate(&config, &search, progress)
+            Worker::with_cache().find_rate(&config, &search, progress)
         };
         rows.as_file(find).map_err(Error::Temporary)?
     }

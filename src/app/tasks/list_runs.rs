@@ -27,6 +27,9 @@ pub struct RunList {
     pub runs: Vec<RunView>,
     pub unreadable: Vec<(PathBuf, String)>,
     pub sweeps: Vec<SweepEntry>,
+
+    /// Runs that a sweep resumes.
+    pub of_sweeps: Vec<String>,
 }
 
 impl Work for ListRuns {
@@ -48,7 +51,10 @@ impl Work for ListRuns {
             comparison: read_comparison(&entry.run_dir),
             ..RunView::from(entry)
         });
-        let sweeps = queue::list(&project).into_iter().map(|(folder, queue)| SweepEntry {
+        let queues = queue::list(&project);
+        let left = queues.iter().flat_map(|(_, queue)| &queue.runs).filter(|run| run.is_left());
+        let of_sweeps = left.map(|run| name(&run.folder)).collect();
+        let sweeps = queues.into_iter().map(|(folder, queue)| SweepEntry {
             id: name(&folder),
             folder,
             count: queue.runs.len(),
@@ -57,12 +63,14 @@ impl Work for ListRuns {
             left: queue.left(),
         });
         let sweeps = sweeps.collect();
-        Ok(RunList { runs: runs.collect(), unreadable: listing.unreadable, sweeps })
+        let (runs, unreadable) = (runs.collect(), listing.unreadable);
+        Ok(RunList { runs, unreadable, sweeps, of_sweeps })
     }
 }
 
 impl Task<Workbench> for ListRuns {
-    fn done(self, RunList { runs, unreadable, sweeps }: RunList, app: &mut Workbench) {
+    fn done(self, found: RunList, app: &mut Workbench) {
+        let RunList { runs, unreadable, sweeps, of_sweeps } = found;
         for (folder, reason) in unreadable {
             let summary = format!("{} is not a run that can be read", folder.display());
             let notice = Notice::problem(PanelId::Train, summary);
@@ -71,7 +79,7 @@ impl Task<Workbench> for ListRuns {
         app.state.train.set_runs(runs);
         app.state.train.sweep.list = sweeps;
         if self.report_interrupted {
-            app.report_interrupted_runs();
+            app.report_interrupted_runs(&of_sweeps);
             app.report_open_sweeps();
         }
     }

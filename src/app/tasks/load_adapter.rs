@@ -56,6 +56,7 @@ impl Task<Workbench> for LoadAdapter {
             app.state.notices.push(Notice::problem(PanelId::Playground, summary));
         }
         app.state.adapter = AdapterSlot::Ready { card, mode: AdapterMode::On };
+        app.state.playground.library.count_again();
         if self.compare {
             app.state.playground.answers = Answers::SideBySide;
             app.handle(PlaygroundCommand::Generate);

@@ -65,6 +65,7 @@ impl Task<Workbench> for LoadModel {
         app.date_models();
         app.state.prefs.last_model = Some(card.source.clone());
         app.state.playground.new_chat();
+        app.state.playground.library.count_again();
         if let Some(problem) = &card.facts.chat_problem {
             let summary = format!("Loaded, but {problem}");
             let notice = Notice::problem(PanelId::Models, summary);

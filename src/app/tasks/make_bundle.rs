@@ -11,11 +11,12 @@ use crate::state::command::{TrainCommand, WindowCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::train::away::RunOnForm;
+use crate::train::config::Objective;
 
 #[derive(Default)]
 pub struct MakeBundle {
-    /// Where it is started once it is made.
-    pub then: Option<RunOnForm>,
+    /// Where it is started once it is made, and what it learns: the form may be changed meanwhile.
+    pub then: Option<(RunOnForm, Objective)>,
 }
 
 /// What is made; its rows are still where the person has them.
@@ -64,8 +65,8 @@ impl Task<Workbench> for MakeBundle {
         }
         let notice = Notice::info(PanelId::Train, summary);
         app.state.notices.push(notice.remedy("Show the folder", WindowCommand::Reveal(made.out)));
-        if let Some(form) = self.then {
-            app.start_away(bundle, &form);
+        if let Some((form, objective)) = self.then {
+            app.start_away(bundle, &form, objective);
         }
     }
 

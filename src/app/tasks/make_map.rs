@@ -11,7 +11,7 @@ use crate::explore::subject::Subject;
 use crate::explore::vectors::layout;
 use crate::explore::vectors::source::Source;
 use crate::explore::vectors::texts::read_texts;
-use crate::explore::vectors::worked::{Stage, Worked};
+use crate::explore::vectors::worked::Worked;
 use crate::jobs::Progress;
 use crate::state::command::{Command, LookInsideCommand};
 use crate::state::look_inside::map::{MapModel, MapRequest, Mapped};
@@ -43,12 +43,12 @@ impl Work for MakeMap {
     ) -> Result<Mapped, Error> {
         let texts = read_texts(&request.table, Some(&request.column), progress)?;
         let kept_in = cache_folder();
-        let vectors = with_source(&request.model, services, |source| {
-            source.vectors(&texts.texts, kept_in.as_deref(), progress)
+        let (way, vectors) = with_source(&request.model, services, |source| {
+            Ok((source.way(), source.vectors(&texts.texts, kept_in.as_deref(), progress)?))
         })?;
         let map = layout::map(&vectors, request.method, SEED, progress)?;
         let units = vectors.unit();
-        Ok(Mapped { request, texts, vectors, units, map })
+        Ok(Mapped { request, texts, way, vectors, units, map })
     }
 }
 
@@ -75,10 +75,12 @@ pub fn with_source<T>(
 
 /// The line of what is made of vectors.
 pub fn working(what: &str, at: Option<Worked>) -> Activity {
-    let detail = at.map_or_else(String::new, |Worked { stage, done, total }| match stage {
-        // Bytes, or steps that end before they are counted out: no number that helps.
-        Stage::ReadingTable | Stage::Components => stage.words().to_owned(),
-        _ => format!("{} · {done} of {total}", stage.words()),
+    let detail = at.map_or_else(String::new, |Worked { stage, done, total }| {
+        if stage.is_counted() {
+            format!("{} · {done} of {total}", stage.words())
+        } else {
+            stage.words().to_owned()
+        }
     });
     Activity {
         fraction: at.map(|at| at.done as f32 / at.total.max(1) as f32),

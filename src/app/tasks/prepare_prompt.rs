@@ -11,14 +11,14 @@ use crate::encoder::Encoder;
 use crate::errors::one_line;
 use crate::hub;
 use crate::hub::resolve;
-use crate::jobs::{Progress, Quiet};
-use crate::prompts::check::{Meaning, check, meaning};
+use crate::jobs::{Checks, Progress};
+use crate::prompts::check::check;
 use crate::prompts::error::PromptError;
 use crate::prompts::examples::{self, Chosen, ExampleTable};
-use crate::prompts::filled::Filled;
-use crate::prompts::fit::{Space, fit};
-use crate::prompts::material::{Choose, Examples};
-use crate::state::playground::library::{Inputs, Prepared, shown_step};
+use crate::prompts::filled::value_of;
+use crate::prompts::fit::{Space, fit, shown};
+use crate::prompts::material::Examples;
+use crate::state::playground::library::{Inputs, Prepared};
 use crate::state::prefs::PanelId;
 
 pub struct PreparePrompt {
@@ -49,7 +49,8 @@ impl Work for PreparePrompt {
     type Output = Prepared;
     type Error = PrepareError;
 
-    const RULES: Rules = Rules::short("Filling the prompt");
+    // A newer one takes its place, and nothing else stops it.
+    const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("Filling the prompt") };
 
     fn run(
         request: PrepareRequest,
@@ -61,22 +62,22 @@ impl Work for PreparePrompt {
         check(&material)?;
         let read = |wanted: &Examples| -> Result<Arc<ExampleTable>, PromptError> {
             let path = examples::find_table(&wanted.table, file.as_deref(), project.as_deref());
-            let table = Arc::new(ExampleTable::read(&path, &Quiet)?);
+            let table = Arc::new(ExampleTable::read(&path, &Checks(progress))?);
             progress.emit(Arc::clone(&table));
             Ok(table)
         };
         let choose = |wanted: &Examples| -> Result<Chosen, PrepareError> {
             let table = table.map_or_else(|| read(wanted), Ok)?;
-            let encoder = match wanted.encoder.as_str() {
-                name if !name.is_empty() && wanted.choose == Choose::Nearest => {
+            let encoder = match wanted.encoder_name() {
+                Some(name) => {
                     let folder = resolve::resolve_model(name)?;
                     Some((Encoder::load(&folder).map_err(PromptError::from)?, name))
                 }
-                _ => None,
+                None => None,
             };
-            let asked = values.get(&wanted.compare).map_or("", String::as_str);
+            let asked = value_of(&material, &values, &wanted.compare).unwrap_or_default();
             let encoder = encoder.as_ref().map(|(encoder, name)| (encoder, *name));
-            Ok(examples::choose(wanted, &table, asked, encoder, &Quiet)?)
+            Ok(examples::choose(wanted, &table, &asked, encoder, &Checks(progress))?)
         };
         let chosen = material.examples.as_ref().map(choose).transpose()?;
         let model = services.model().map_err(PromptError::from)?;
@@ -87,15 +88,7 @@ impl Work for PreparePrompt {
             context: model.context_with(adapter.as_deref()),
         };
         let fit = fit(&material, &values, chosen.as_ref(), &manner, &space)?;
-        let block = chosen.as_ref().map(Chosen::block).unwrap_or_default();
-        let steps = material.all_steps();
-        // What earlier steps will answer is named as it stands.
-        let value = |name: &str| match meaning(name, &steps) {
-            Meaning::Examples => Some(block.clone()),
-            Meaning::Answer { .. } => Some(format!("{{{name}}}")),
-            Meaning::Value => None,
-        };
-        let filled = Filled::new(&material, &steps[shown_step(&material)], &values, &value)?;
+        let filled = shown(&material, &values, chosen.as_ref())?;
         Ok(Prepared { filled, chosen, fit })
     }
 }

@@ -1,23 +1,19 @@
-//! Asks a server what it can, before its model is chosen.
+//! Asks a server what it can do, before its model is chosen.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::jobs::Progress;
-use crate::remote::client::Client;
+use crate::remote::client::{Client, base_of};
 use crate::remote::error::RemoteError;
-use crate::remote::probe::{Probe, probe};
+use crate::remote::probe::{MOST_TIME, Probe, probe};
 use crate::state::command::ModelsCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
-
-/// A small request takes so long at most: a model may have to be loaded first.
-const MOST_TIME: Duration = Duration::from_mins(3);
 
 pub struct ProbeServer;
 
@@ -52,11 +48,11 @@ impl Work for ProbeServer {
         _progress: &dyn Progress<()>,
     ) -> Result<Probed, RemoteError> {
         let ServerToProbe { address, model, key } = request;
-        let plain = Client::new(&address, None, MOST_TIME)?;
-        let known = key.clone().or_else(|| services.server_key(plain.address()));
+        let base = base_of(&address)?;
+        let known = key.clone().or_else(|| services.server_key(&base));
         let client = Client::new(&address, known.as_deref(), MOST_TIME)?;
         let probe = probe(&client, model.as_deref())?;
-        let keys = key.map(|key| services.keep_server_key(client.address(), key));
+        let keys = key.map(|key| services.keep_server_key(&base, key));
         Ok(Probed { probe, keys })
     }
 }

@@ -78,7 +78,7 @@ impl Work for WatchAway {
     type Output = Ended;
     type Error = elsewhere::Error;
 
-    // The run itself goes on when the window is closed, and is found again.
+    // The run itself continues when the window is closed, and is found again.
     const RULES: Rules =
         Rules { stops_with_all: false, ..Rules::short("Watching a run elsewhere") };
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
-use crate::app::services::{Services, cache_folder};
+use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::training_rows::TrainingRows;
 use crate::app::work::{OnClosing, Rules, Work};
@@ -13,7 +13,7 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
 use crate::state::train::curves::Curves;
-use crate::state::train::sweep::name;
+use crate::state::train::sweep::{ShownSweep, name};
 use crate::sweep::error::Error;
 use crate::sweep::expand::Planned;
 use crate::sweep::queue::{Held, Queue};
@@ -83,7 +83,7 @@ impl Work for RunSweep {
         _services: &Services,
         progress: &dyn Progress<SweepNews>,
     ) -> Result<Ended, Error> {
-        let mut worker = Worker::new(cache_folder());
+        let mut worker = Worker::with_cache();
         let mut held = match new {
             None => Held::open(&folder)?,
             Some(new) => {
@@ -212,19 +212,22 @@ impl Task<Workbench> for RunSweep {
     }
 
     fn ended(&mut self, app: &mut Workbench) {
-        app.state.train.sweep.under_way = None;
+        app.state.train.sweep.ended(&self.id);
         app.list_runs();
         app.measure_memory();
     }
 
     fn done(self, ended: Ended, app: &mut Workbench) {
-        let Some(shown) = &app.state.train.sweep.shown else { return };
-        let Some(table) = &shown.table else { return };
-        if ended == Ended::Done {
-            let count = table.rows.len();
-            let summary = format!("The sweep is done: {count} runs are in its table");
-            app.state.notices.push(Notice::info(PanelId::Train, summary));
+        if ended == Ended::Stopped {
+            return;
         }
+        // Another sweep may be shown by now.
+        let shown = app.state.train.sweep.shown.as_ref().filter(|shown| shown.id == self.id);
+        let summary = match shown.and_then(ShownSweep::sentence) {
+            Some(sentence) => format!("The sweep {} has ended: {sentence}", self.id),
+            None => format!("The sweep {} has ended", self.id),
+        };
+        app.state.notices.push(Notice::info(PanelId::Train, summary));
     }
 
     fn failed(self, error: Error, app: &mut Workbench) {

@@ -9,11 +9,10 @@ use crate::app::training_rows;
 use crate::app::training_rows::{TrainingRows, not_copied};
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::errors::one_line;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::card::ModelSource;
 use crate::llm::model::{LoadOptions, Model};
-use crate::llm::net::transformer::LoadEvent;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
@@ -24,6 +23,7 @@ use crate::train::config::TrainConfig;
 use crate::train::estimate;
 use crate::train::newborn;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
+use crate::train::run::loading::{LOADING, Loading};
 use crate::train::run::{ResumeRequest, StartRequest};
 
 /// What can go wrong before and in a training run.
@@ -135,26 +135,8 @@ fn load(
     progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
     estimate::check_load(source, config)?;
     let options = LoadOptions { weights: config.weights() };
-    let loading = LoadingForTraining(progress, Instant::now());
+    let loading = Loading(progress, Instant::now());
     Model::load(source, &options, &loading).map_err(TrainJobError::Model)
-}
-
-/// What a run says while its model is loaded.
-const LOADING: &str = "Loading the base model";
-
-/// Passes a Stop on to the loader, and its progress on as a run's.
-struct LoadingForTraining<'a>(&'a dyn Progress<TrainEvent>, Instant);
-
-impl Progress<LoadEvent> for LoadingForTraining<'_> {
-    fn emit(&self, event: LoadEvent) {
-        if let LoadEvent::Tensors { done, total } = event {
-            self.0.emit(TrainEvent::preparing(LOADING, (done, total), self.1));
-        }
-    }
-
-    fn check(&self) -> Result<(), Cancelled> {
-        self.0.check()
-    }
 }
 
 impl Train {

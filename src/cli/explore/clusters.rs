@@ -21,15 +21,16 @@ pub struct ClustersArgs {
     #[command(flatten)]
     vectors: VectorsArgs,
 
-    /// So many clusters, by k-means
+    /// The number of clusters that k-means finds
     #[arg(long, value_name = "NUMBER", default_value_t = 8, conflicts_with = "hdbscan")]
     clusters: usize,
 
-    /// k-means: how often it begins from other first centres
+    /// k-means: how often it starts anew from other first centres; the best result is kept
     #[arg(long, default_value_t = 10)]
     starts: usize,
 
-    /// As many clusters as there are, by HDBSCAN: of so many texts at least
+    /// HDBSCAN in place of k-means: it finds the number of clusters itself, each of at least so many
+    /// texts
     #[arg(long, value_name = "TEXTS")]
     hdbscan: Option<usize>,
 
@@ -90,13 +91,8 @@ pub fn run(args: &ClustersArgs) -> anyhow::Result<()> {
     let found = found?;
     let compared = known.as_ref().and_then(|(_, known)| against(&found, known));
     if let Some(path) = &args.out {
-        let number = |label: &Option<usize>| label.map(|own| (own + 1).to_string());
-        let name = |label: &Option<usize>| label.map(|own| found.groups[own].name.clone());
-        let numbers = found.labels.iter().map(|label| number(label).unwrap_or_default()).collect();
-        let names = found.labels.iter().map(|label| name(label).unwrap_or_default()).collect();
         let places: Vec<usize> = (0..found.labels.len()).collect();
-        let csv = texts.csv(&places, &[("cluster", numbers), ("cluster_name", names)]);
-        files::write_atomic(path, &csv)?;
+        files::write_atomic(path, &texts.csv(&places, &found.columns()))?;
         out::note(&format!("The clusters are in {}", path.display()));
     }
     if args.json {

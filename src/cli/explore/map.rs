@@ -32,7 +32,7 @@ pub struct MapArgs {
     #[arg(long, value_name = "SENTENCE")]
     nearest: Option<String>,
 
-    /// How many of those
+    /// How many rows --nearest lists
     #[arg(long, default_value_t = 10)]
     top: usize,
 
@@ -77,13 +77,12 @@ pub fn run(args: &MapArgs) -> anyhow::Result<()> {
     let bar = Bar::new();
     let map = layout::map(&vectors, method, args.seed, &bar);
     bar.clear();
-    let Map { points, shares, .. } = map?;
+    let map = map?;
     let nearest = query.map(|query| nearest_to(&vectors.unit(), &query, args.top, None));
-    let along = |axis: usize| points.iter().map(|point| point[axis].to_string()).collect();
+    let Map { points, shares, .. } = &map;
     if let Some(path) = &args.out {
         let places: Vec<usize> = (0..points.len()).collect();
-        let csv = texts.csv(&places, &[("x", along(0)), ("y", along(1))]);
-        files::write_atomic(path, &csv)?;
+        files::write_atomic(path, &texts.csv(&places, &map.columns()))?;
         out::note(&format!("The map is in {}", path.display()));
     }
     if args.json {
@@ -92,8 +91,8 @@ pub fn run(args: &MapArgs) -> anyhow::Result<()> {
             seed: args.seed,
             texts: &texts.texts,
             rows: &texts.places,
-            points: &points,
-            variance_share: &shares,
+            points,
+            variance_share: shares,
             nearest,
         });
     }

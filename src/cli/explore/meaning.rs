@@ -1,13 +1,14 @@
 //! `tuning-fork explore meaning`
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::rows;
 use super::rows::{Content, InputArgs, Row};
 use super::table;
 use super::table::Table;
+use super::vectors::{Pooling, refuse_layer_of_encoder};
 use crate::cli::load::ModelArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
@@ -44,13 +45,6 @@ pub struct MeaningArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Pooling {
-    Mean,
-    Last,
-    First,
-}
-
 #[derive(Serialize)]
 struct Line<'a> {
     items: Vec<String>,
@@ -68,13 +62,7 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     let path = resolve::resolve_model(&args.model.model).ok();
     let (layer, pooling, vectors) = if let Some(path) = path.filter(|path| is_encoder_folder(path))
     {
-        if args.layer.is_some() || args.pooling.is_some() || args.model.adapter.is_some() {
-            bail!(
-                "{} is an encoder, which has its own way from tokens to one vector: leave out \
-                 --layer, --pooling and --adapter",
-                args.model.model
-            );
-        }
+        refuse_layer_of_encoder(&args.model, args.layer, args.pooling)?;
         let text = |row: &Row| match &row.content {
             Content::Text(text) => Ok(text.clone()),
             Content::Ids(_) => bail!("{}: an encoder reads \"text\", not \"ids\"", row.place),
@@ -92,11 +80,7 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
         let subject = Subject::new(&model, adapter.as_ref());
         let ids = rows::ids_of(&rows, subject)?;
         let layer = args.layer.unwrap_or_else(|| model.config().layer_count());
-        let pooled = match args.pooling {
-            None | Some(Pooling::Mean) => Pooled::Mean,
-            Some(Pooling::Last) => Pooled::Last,
-            Some(Pooling::First) => Pooled::First,
-        };
+        let pooled = args.pooling.map(Pooled::from).unwrap_or_default();
         let vectors = meaning::vectors_of_layer(subject, &ids, layer, pooled, &bar)?;
         (Some(layer), Some(pooled), vectors)
     };

@@ -57,7 +57,7 @@ enum View {
     /// The items of a questionnaire by what they mean: constructs, and answers that they predict
     Constructs(constructs::ConstructsArgs),
 
-    /// A prompt and the ways in which it can go on
+    /// A prompt and the ways in which it can continue
     Tree(tree::TreeArgs),
 }
 

@@ -23,7 +23,7 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "COLUMN")]
     target: String,
 
-    /// It holds numbers: ridge regression in place of logistic regression
+    /// The column holds numbers: ridge regression in place of logistic regression
     #[arg(long)]
     numbers: bool,
 
@@ -39,7 +39,7 @@ pub struct ProbeArgs {
     #[arg(long, default_value_t = ProbeSettings::default().alpha)]
     alpha: f64,
 
-    /// Rows are shuffled into folds by it
+    /// The random seed that shuffles rows into folds
     #[arg(long, default_value_t = 0)]
     seed: u64,
 

@@ -22,7 +22,7 @@ pub struct TreeArgs {
     #[command(flatten)]
     input: InputArgs,
 
-    /// How many of the likeliest tokens each node goes on with
+    /// How many of the likeliest tokens each node continues with
     #[arg(long, default_value_t = 3)]
     branches: usize,
 
@@ -30,7 +30,7 @@ pub struct TreeArgs {
     #[arg(long, default_value_t = 3)]
     depth: usize,
 
-    /// Then go on from every leaf with the likeliest token, this many times
+    /// Then continue every leaf with the likeliest token, this many times
     #[arg(long, default_value_t = 0)]
     greedy: usize,
 

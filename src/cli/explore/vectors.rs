@@ -51,7 +51,7 @@ pub struct VectorsArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Pooling {
+pub enum Pooling {
     Mean,
     Last,
     First,
@@ -65,6 +65,22 @@ impl From<Pooling> for Pooled {
             Pooling::First => Self::First,
         }
     }
+}
+
+/// An encoder has no layers to choose from, and makes one vector of a text's tokens in its own way.
+pub fn refuse_layer_of_encoder(
+    model: &ModelArgs,
+    layer: Option<usize>,
+    pooling: Option<Pooling>,
+) -> anyhow::Result<()> {
+    if layer.is_some() || pooling.is_some() || model.adapter.is_some() {
+        bail!(
+            "{} is an encoder, which has its own way from tokens to one vector: leave out --layer, \
+             --pooling and --adapter",
+            model.model
+        );
+    }
+    Ok(())
 }
 
 /// Texts with their vectors, and the vector of a sentence where one was given.
@@ -99,13 +115,7 @@ impl VectorsArgs {
         };
         let path = resolve::resolve_model(&self.model.model).ok();
         let found = if let Some(folder) = path.filter(|path| is_encoder_folder(path)) {
-            if self.layer.is_some() || self.pooling.is_some() || self.model.adapter.is_some() {
-                bail!(
-                    "{} is an encoder, which has its own way from tokens to one vector: leave out \
-                     --layer, --pooling and --adapter",
-                    self.model.model
-                );
-            }
+            refuse_layer_of_encoder(&self.model, self.layer, self.pooling)?;
             let encoder = Encoder::load(&folder)?;
             let prompt = self.prefix.as_deref().or_else(|| encoder.default_prompt());
             let prompt = prompt.unwrap_or_default();

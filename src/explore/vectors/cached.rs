@@ -1,6 +1,6 @@
 //! Vectors that were computed before, by model and text: a file for each model and way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,16 +45,14 @@ impl Cache {
     pub fn vectors(&self, texts: &[String], compute: Compute<'_>) -> Result<Vectors, Error> {
         let mut known = self.read();
         let keys: Vec<Key> = texts.iter().map(|text| key(text)).collect();
-        let mut missing: BTreeMap<Key, &String> = BTreeMap::new();
-        let mut wanted = Vec::new();
-        for (key, text) in keys.iter().zip(texts) {
-            if !known.contains_key(key) && missing.insert(*key, text).is_none() {
-                wanted.push((*key, text.clone()));
-            }
-        }
+        let mut missing = BTreeSet::new();
+        let pairs = keys.iter().copied().zip(texts);
+        let wanted: Vec<(Key, &String)> =
+            pairs.filter(|(key, _)| !known.contains_key(key) && missing.insert(*key)).collect();
+        let known_before = known.len();
         let mut outcome = Ok(());
         for batch in wanted.chunks(BATCH) {
-            let batch_texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
+            let batch_texts: Vec<String> = batch.iter().map(|(_, text)| (*text).clone()).collect();
             match compute(&batch_texts) {
                 Ok(vectors) => {
                     known.extend(batch.iter().map(|(key, _)| *key).zip(vectors));
@@ -65,7 +63,7 @@ impl Cache {
                 }
             }
         }
-        if !wanted.is_empty() {
+        if known.len() > known_before {
             self.keep(&known, &keys);
         }
         outcome?;

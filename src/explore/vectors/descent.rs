@@ -1,5 +1,6 @@
 //! The minimum of a smooth convex function: L-BFGS (Liu and Nocedal 1989).
 
+use super::matrix::dot_f64 as dot;
 use crate::jobs::Cancelled;
 
 /// Steps whose slopes are remembered.
@@ -104,8 +105,4 @@ fn towards(slope: &[f64], memory: &[(Vec<f64>, Vec<f64>, f64)]) -> Vec<f64> {
         direction.iter_mut().zip(moved).for_each(|(d, moved)| *d += (share - back) * moved);
     }
     direction
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

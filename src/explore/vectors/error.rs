@@ -104,6 +104,12 @@ pub enum Error {
     )]
     NoAnswers { missing: usize, count: usize, example: String, column: String },
 
+    #[error(
+        "the map was made by another model or adapter than the one that is loaded now: make the map \
+         again"
+    )]
+    AnotherModel,
+
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }

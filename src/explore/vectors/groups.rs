@@ -43,6 +43,18 @@ pub struct Groups {
     pub outside: usize,
 }
 
+impl Groups {
+    /// The cluster of each text, counted from 1, and its name, as two columns of a table: empty for a
+    /// text in no cluster.
+    pub fn columns(&self) -> [(&'static str, Vec<String>); 2] {
+        let number = |own: usize| (own + 1).to_string();
+        let name = |own: usize| self.groups[own].name.clone();
+        let numbers = self.labels.iter().map(|label| label.map(number).unwrap_or_default());
+        let names = self.labels.iter().map(|label| label.map(name).unwrap_or_default());
+        [("cluster", numbers.collect()), ("cluster_name", names.collect())]
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// Its first words.

@@ -59,7 +59,7 @@ pub fn kmeans(
     for start in 0..starts.max(1) {
         reached(progress, Stage::Clusters, start, starts.max(1))?;
         let centres = first_centres(vectors, &squares, clusters, &mut random)?;
-        let found = lloyd(vectors, &squares, centres, progress)?;
+        let found = lloyd(vectors, centres, progress)?;
         if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
             best = Some(found);
         }
@@ -78,19 +78,12 @@ fn first_centres(
     let count = vectors.count();
     let draws = 2 + (clusters as f64).ln() as usize;
     let mut chosen = vec![((uniform() * count as f64) as usize).min(count.saturating_sub(1))];
-    let mut nearest: Vec<f64> = Vec::new();
-    while chosen.len() <= clusters {
-        if nearest.is_empty() {
-            nearest = distances(vectors, squares, &vectors.chosen(&chosen)).concat();
-        }
+    let mut nearest = distances(vectors, squares, &vectors.chosen(&chosen)).concat();
+    while chosen.len() < clusters {
         // What rounding leaves of equal vectors is no distance.
         let total: f64 = nearest.iter().sum();
         let scale: f64 = squares.iter().sum::<f64>() / count as f64;
-        let is_over = total <= 1e-6 * scale.max(f64::MIN_POSITIVE);
-        if chosen.len() == clusters {
-            break;
-        }
-        if is_over {
+        if total <= 1e-6 * scale.max(f64::MIN_POSITIVE) {
             return Err(Error::TooFewForClusters { wanted: clusters, found: chosen.len() });
         }
         let mut sums = nearest.clone();
@@ -123,18 +116,16 @@ fn distances(vectors: &Vectors, squares: &[f64], points: &Vectors) -> Vec<Vec<f6
     let products = products(vectors, points);
     let few = points.count();
     let of_points: Vec<f64> = points.rows().map(square).collect();
-    (0..few)
-        .into_par_iter()
-        .map(|point| {
-            let products = products.iter().skip(point).step_by(few);
-            let apart = |(product, square): (&f32, &f64)| {
-                let distance = square + of_points[point] - 2.0 * f64::from(*product);
-                // Below this it is rounding of f32.
-                if distance <= 1e-6 * (square + of_points[point]) { 0.0 } else { distance }
-            };
-            products.zip(squares).map(apart).collect()
-        })
-        .collect()
+    let to = |point: usize| {
+        let products = products.iter().skip(point).step_by(few);
+        let apart = |(product, square): (&f32, &f64)| {
+            let distance = square + of_points[point] - 2.0 * f64::from(*product);
+            // Below this it is rounding of f32.
+            if distance <= 1e-6 * (square + of_points[point]) { 0.0 } else { distance }
+        };
+        products.zip(squares).map(apart).collect()
+    };
+    in_pool(|| (0..few).into_par_iter().map(to).collect())
 }
 
 /// x·c, (vectors, points).
@@ -149,7 +140,6 @@ fn products(vectors: &Vectors, points: &Vectors) -> Vec<f32> {
 
 fn lloyd(
     vectors: &Vectors,
-    squares: &[f64],
     mut centres: Vectors,
     progress: &dyn Progress<Worked>,
 ) -> Result<Kmeans, Cancelled> {
@@ -159,23 +149,21 @@ fn lloyd(
         progress.check()?;
         let halves: Vec<f32> = centres.rows().map(|centre| (square(centre) / 2.0) as f32).collect();
         let products = products(vectors, &centres);
-        let next: Vec<usize> = products
-            .par_chunks_exact(few)
-            .map(|row| {
-                let (mut best, mut most) = (0, f32::NEG_INFINITY);
-                for (place, (product, half)) in row.iter().zip(&halves).enumerate() {
-                    if product - half > most {
-                        (best, most) = (place, product - half);
-                    }
+        let nearest = |row: &[f32]| {
+            let (mut best, mut most) = (0, f32::NEG_INFINITY);
+            for (place, (product, half)) in row.iter().zip(&halves).enumerate() {
+                if product - half > most {
+                    (best, most) = (place, product - half);
                 }
-                best
-            })
-            .collect();
+            }
+            best
+        };
+        let next: Vec<usize> = in_pool(|| products.par_chunks_exact(few).map(nearest).collect());
         if next == labels {
             break;
         }
         labels = next;
-        centres = means(vectors, squares, &mut labels, &centres);
+        centres = means(vectors, &mut labels, &centres);
     }
     let apart = |(row, label): (&[f32], &usize)| distance_square(row, centres.row(*label));
     let inertia = vectors.rows().zip(&labels).map(apart).sum();
@@ -184,7 +172,7 @@ fn lloyd(
 
 /// The mean of each cluster. One that has no vector takes the one that lies farthest from its own
 /// centre.
-fn means(vectors: &Vectors, squares: &[f64], labels: &mut [usize], old: &Vectors) -> Vectors {
+fn means(vectors: &Vectors, labels: &mut [usize], old: &Vectors) -> Vectors {
     let (few, width) = (old.count(), vectors.width());
     let mut sizes = vec![0_usize; few];
     labels.iter().for_each(|label| sizes[*label] += 1);
@@ -207,7 +195,6 @@ fn means(vectors: &Vectors, squares: &[f64], labels: &mut [usize], old: &Vectors
             }
         }
     }
-    debug_assert_eq!(squares.len(), labels.len());
     let mut sums = vec![0.0_f64; few * width];
     for (row, label) in vectors.rows().zip(labels.iter()) {
         let sum = &mut sums[label * width..(label + 1) * width];

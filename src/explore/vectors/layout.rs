@@ -33,6 +33,14 @@ pub struct Map {
     pub shares: Vec<f64>,
 }
 
+impl Map {
+    /// The points as two columns of a table.
+    pub fn columns(&self) -> [(&'static str, Vec<String>); 2] {
+        let along = |axis: usize| self.points.iter().map(|point| point[axis].to_string()).collect();
+        [("x", along(0)), ("y", along(1))]
+    }
+}
+
 /// Slow: see [`umap`].
 pub fn map(
     vectors: &Vectors,

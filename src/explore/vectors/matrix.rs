@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::error::Error;
+use crate::jobs::in_pool;
 
 /// `count` vectors of `width` values, row after row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,11 +61,13 @@ impl Vectors {
     #[must_use]
     pub fn unit(&self) -> Self {
         let mut values = self.values.clone();
-        values.par_chunks_mut(self.width.max(1)).for_each(|row| {
-            let length = square(row).sqrt();
-            if length > 0.0 {
-                row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
-            }
+        in_pool(|| {
+            values.par_chunks_mut(self.width.max(1)).for_each(|row| {
+                let length = square(row).sqrt();
+                if length > 0.0 {
+                    row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+                }
+            });
         });
         Self { width: self.width, values }
     }
@@ -79,10 +82,12 @@ impl Vectors {
         let count = self.count().max(1) as f64;
         sums.iter_mut().for_each(|sum| *sum /= count);
         let mut values = self.values.clone();
-        values.par_chunks_mut(self.width.max(1)).for_each(|row| {
-            for (value, mean) in row.iter_mut().zip(&sums) {
-                *value = (f64::from(*value) - mean) as f32;
-            }
+        in_pool(|| {
+            values.par_chunks_mut(self.width.max(1)).for_each(|row| {
+                for (value, mean) in row.iter_mut().zip(&sums) {
+                    *value = (f64::from(*value) - mean) as f32;
+                }
+            });
         });
         Self { width: self.width, values }
     }
@@ -106,6 +111,11 @@ pub fn square(x: &[f32]) -> f64 {
 pub fn distance_square(x: &[f32], y: &[f32]) -> f64 {
     let apart = |(x, y): (&f32, &f32)| f64::from(*x) - f64::from(*y);
     x.iter().zip(y).map(apart).map(|by| by * by).sum()
+}
+
+/// x·y, summed from the first to the last.
+pub fn dot_f64(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
 /// x·y in eight sums, which a processor adds side by side.

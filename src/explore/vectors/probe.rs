@@ -15,6 +15,7 @@ use super::worked::{Stage, Worked, reached};
 use super::{ridge, softmax};
 use crate::jobs::Progress;
 use crate::stats::classification::confusion;
+use crate::stats::classification::probabilities::first_largest;
 use crate::stats::cross_table::CrossTable;
 use crate::stats::moments::pearson;
 use crate::stats::resample::{Bootstrap, Interval};
@@ -33,7 +34,7 @@ pub struct ProbeSettings {
     /// Its strength for numbers: scikit-learn's `alpha`.
     pub alpha: f64,
 
-    /// Rows are shuffled into folds by it. `None`: in their order.
+    /// The random seed that shuffles rows into folds. `None`: they stay in their order.
     pub seed: Option<u64>,
 }
 
@@ -304,16 +305,6 @@ pub fn probe_numbers(
 /// The places that are trained on, and those that are tested, in one fold.
 fn parts(fold_of: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
     (0..fold_of.len()).partition(|place| fold_of[*place] != fold)
-}
-
-fn first_largest(values: &[f64]) -> usize {
-    let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = place;
-        }
-    }
-    best
 }
 
 fn r_squared(values: &[f64], found: &[f64]) -> Number {

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::matrix::Vectors;
+use super::matrix::{Vectors, dot_f64 as dot};
+use crate::jobs::in_pool;
 
 /// The last weight is the intercept.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,21 +44,18 @@ pub fn fit(vectors: &Vectors, rows: &[usize], targets: &[f64], alpha: f64) -> Ri
     } else {
         let columns: Vec<Vec<f64>> =
             (0..width).map(|column| centred.iter().map(|row| row[column]).collect()).collect();
-        let side: Vec<f64> = columns.par_iter().map(|column| dot(column, &around)).collect();
+        let side: Vec<f64> =
+            in_pool(|| columns.par_iter().map(|column| dot(column, &around)).collect());
         solved(&products(&columns), side, alpha)
     };
     let intercept = middle - dot(&weights, &means);
     Ridge { weights: weights.into_iter().chain([intercept]).collect() }
 }
 
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
-}
-
 /// x·y of each with those up to itself.
 fn products(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let of = |own: usize| rows[..=own].iter().map(|other| dot(&rows[own], other)).collect();
-    (0..rows.len()).into_par_iter().map(of).collect()
+    in_pool(|| (0..rows.len()).into_par_iter().map(of).collect())
 }
 
 /// (A + α) x = y by Cholesky's factors; `lower`: A's lower half.

@@ -40,7 +40,7 @@ impl Source<'_> {
 
     /// Everything that a vector depends on but its text. `None`: vectors are not kept, because an
     /// adapter has no name that stays.
-    fn way(&self) -> Option<String> {
+    pub fn way(&self) -> Option<String> {
         match self {
             Self::Encoder { encoder, folder, prompt } => {
                 let EncoderCard { most_tokens, pooling, is_normalized, .. } = encoder.card();

@@ -4,8 +4,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 
+use super::matrix::dot_f64 as dot;
 use super::worked::{Stage, Worked, reached};
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{Cancelled, Progress, in_pool};
 
 /// Vectors that are carried along beside those that are wanted: the more, the faster it settles.
 const BESIDE: usize = 16;
@@ -57,12 +58,13 @@ pub fn largest_axes(
     for step in 0..most_steps {
         reached(progress, Stage::Components, step, most_steps)?;
         let products: Vec<Vec<f64>> =
-            vectors.par_iter().map(|vector| times(cells, size, vector)).collect();
+            in_pool(|| vectors.par_iter().map(|vector| times(cells, size, vector)).collect());
         // Ritz: the best vectors within the space that these span.
-        let inner: Vec<Vec<f64>> = vectors
-            .par_iter()
-            .map(|left| products.iter().map(|right| dot(left, right)).collect())
-            .collect();
+        let inner: Vec<Vec<f64>> = in_pool(|| {
+            let with_each =
+                |left: &Vec<f64>| products.iter().map(|right| dot(left, right)).collect();
+            vectors.par_iter().map(with_each).collect()
+        });
         let turned = jacobi(inner);
         let combined = |of: &[Vec<f64>]| -> Vec<Vec<f64>> {
             let combine = |(_, weights): &Axis| {
@@ -72,7 +74,7 @@ pub fn largest_axes(
                 }
                 sum
             };
-            turned.par_iter().map(combine).collect()
+            in_pool(|| turned.par_iter().map(combine).collect())
         };
         let (ritz, images) = (combined(&vectors), combined(&products));
         values = turned.iter().map(|(value, _)| *value).collect();
@@ -92,10 +94,6 @@ pub fn largest_axes(
     let mut axes: Vec<Axis> = values.into_iter().zip(vectors).collect();
     axes.truncate(wanted);
     Ok(axes)
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
 fn times(cells: &[f64], size: usize, vector: &[f64]) -> Vec<f64> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::Error as VectorsError;
 use super::worked::{Stage, Worked};
-use crate::data::table::{self, ImportError, Reading, Report};
+use crate::data::table::{self, ImportError, Reading, Table};
 use crate::explore::error::Error;
 use crate::jobs::{Cancelled, Progress};
 
@@ -35,16 +35,12 @@ pub fn read_texts(
     column: Option<&str>,
     progress: &dyn Progress<Worked>,
 ) -> Result<Texts, Error> {
-    let mut rows = Vec::new();
-    let mut keep = |_: &Report, row: table::Row| {
-        rows.push(row);
-        Ok(())
-    };
-    let report = table::read(path, &InTable(progress), &mut keep).map_err(|error| match error {
+    let table = table::rows(path, &InTable(progress)).map_err(|error| match error {
         ImportError::Stopped { .. } => Error::Cancelled(Cancelled),
         other => Error::Table(other),
     })?;
-    let columns = report.columns.clone();
+    let Table { report, rows } = table;
+    let columns = report.columns;
     let column = match (column, columns.as_slice()) {
         (Some(column), _) => column,
         (None, [only]) => only.as_str(),

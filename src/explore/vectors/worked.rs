@@ -15,7 +15,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// As a person reads it while it goes on.
+    /// As a person reads it while it runs.
     pub fn words(self) -> &'static str {
         match self {
             Self::ReadingTable => "Reading the table",
@@ -26,6 +26,12 @@ impl Stage {
             Self::Clusters => "Finding clusters",
             Self::Probe => "Training on the folds",
         }
+    }
+
+    /// Whether `done` of `total` tells a person something: bytes do not, nor do steps that end before
+    /// the last.
+    pub fn is_counted(self) -> bool {
+        !matches!(self, Self::ReadingTable | Self::Components)
     }
 }
 

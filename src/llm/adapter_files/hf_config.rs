@@ -58,19 +58,23 @@ fn is_gemma(config: &Config) -> bool {
     matches!(config.architecture.as_str(), "gemma2" | "gemma3_text")
 }
 
-/// The families whose `config.json` says all that is known of them.
-const WRITTEN: &[&str] = &[
-    "gemma2",
-    "gemma3_text",
-    "gpt2",
-    "llama",
-    "mistral",
-    "olmo2",
-    "phi3",
-    "qwen2",
-    "qwen3",
-    "smollm3",
-];
+/// transformers' class of a family whose `config.json` is written here. `None`: not all that is known of the
+/// family can be said in what is written.
+fn class(architecture: &str) -> Option<&'static str> {
+    Some(match architecture {
+        "gemma2" => "Gemma2ForCausalLM",
+        "gemma3_text" => "Gemma3ForCausalLM",
+        "gpt2" => "GPT2LMHeadModel",
+        "llama" => "LlamaForCausalLM",
+        "mistral" => "MistralForCausalLM",
+        "olmo2" => "Olmo2ForCausalLM",
+        "phi3" => "Phi3ForCausalLM",
+        "qwen2" => "Qwen2ForCausalLM",
+        "qwen3" => "Qwen3ForCausalLM",
+        "smollm3" => "SmolLM3ForCausalLM",
+        _ => return None,
+    })
+}
 
 /// `config.json` for a model that came from a GGUF file. What was written is read again: settings
 /// that cannot be said in it are an error, not a model that answers otherwise.
@@ -80,7 +84,7 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
     };
     let file = GgufFile::open(path)?;
     let config = model.config();
-    if !WRITTEN.contains(&config.architecture.as_str()) {
+    let Some(class) = class(&config.architecture) else {
         return Err(Error::Setting {
             path: path.clone(),
             key: "general.architecture".to_owned(),
@@ -90,8 +94,8 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
                        with the transformers folder of the model instead"
                     .to_owned(),
         });
-    }
-    let json = written(config, &file, model);
+    };
+    let json = written(class, config, &file, model);
     let read = families::from_json(&json, path)?;
     let norm = if is_gemma(config) { NormKind::RmsPlusOne } else { config.norm };
     if read == (Config { norm, ..config.clone() }) {
@@ -140,21 +144,9 @@ fn unwritable(config: &Config, read: &Config, file: &GgufFile) -> (String, Strin
     known.unwrap_or_else(|| ("general.architecture".to_owned(), arch.to_owned()))
 }
 
-fn written(config: &Config, file: &GgufFile, model: &Model) -> Value {
+fn written(class: &str, config: &Config, file: &GgufFile, model: &Model) -> Value {
     let arch = file.str("general.architecture").unwrap_or_default();
     let theta = file.f32(&format!("{arch}.rope.freq_base"));
-    let class = match config.architecture.as_str() {
-        "gpt2" => "GPT2LMHeadModel",
-        "gemma2" => "Gemma2ForCausalLM",
-        "gemma3_text" => "Gemma3ForCausalLM",
-        "mistral" => "MistralForCausalLM",
-        "olmo2" => "Olmo2ForCausalLM",
-        "phi3" => "Phi3ForCausalLM",
-        "qwen2" => "Qwen2ForCausalLM",
-        "qwen3" => "Qwen3ForCausalLM",
-        "smollm3" => "SmolLM3ForCausalLM",
-        _ => "LlamaForCausalLM", // see `WRITTEN`
-    };
     let tokenizer = model.tokenizer();
     let eos = tokenizer.eos().or_else(|| model.stop_ids().first().copied());
     let mut keys: Vec<(&str, Value)> = vec![

@@ -151,6 +151,11 @@ fn merge_files(
     folder: &Path,
     progress: &dyn Progress<Merged>,
 ) -> Result<Option<String>, Error> {
+    if SafetensorsFiles::are_packed(from) {
+        let problem = "the model's weights are packed (FP8, GPTQ or AWQ), and changed weights are not packed \
+                       again here; load the same model in 16 bits with this adapter, and merge that one";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
     let files = SafetensorsFiles::open(from)?;
     let unties = unties(model, adapter);
     let news = news(model, adapter, &files)?;

@@ -123,10 +123,11 @@ pub(crate) fn of_model_files(
     if !files.names().any(|name| name == SCORE) {
         return Ok(None);
     }
-    let raw = files.find(SCORE)?;
+    let mut raw = files.find(SCORE)?;
     if raw.expect_shape(&[count, width]).is_err() {
         return Ok(None);
     }
+    raw.unpack_whole(true);
     raw.refuse_broken_numbers()?;
     Ok(Some(raw.matrix(count, width)?.dequantize()))
 }

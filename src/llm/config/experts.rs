@@ -32,6 +32,27 @@ pub struct ExpertsConfig {
     pub shared: Option<SharedExpertConfig>,
 }
 
+impl ExpertsConfig {
+    /// As most families have them: whatever only some have is off.
+    pub(super) fn plain(count: usize, chosen: usize, width: usize, routing: Routing) -> Self {
+        Self {
+            count,
+            chosen,
+            width,
+            routing,
+            groups: None,
+            scale: 1.0,
+            gate: ExpertGate::Activation,
+            router_bias: false,
+            beside_mlp: false,
+            correction: false,
+            bias: false,
+            packing: Packing::Halves,
+            shared: None,
+        }
+    }
+}
+
 /// How a token's scores become the weights of its experts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Routing {

@@ -127,11 +127,22 @@ impl Keys<'_> {
         let mut config = self.gemma("gemma3_text", 1e6, 62)?;
         config.qk_norm = QkNorm::PerHead;
         config.final_softcap = self.positive("final_logit_softcapping")?;
-        let local = f64::from(self.positive("rope.freq_base_swa")?.unwrap_or(1e4));
-        config.ropes.push(Rope::new(local, config.head_dim, RopeScaling::None));
+        let theta = self.positive("rope.freq_base_swa")?.unwrap_or(1e4);
         let window = self.optional_size("attention.sliding_window")?.unwrap_or(1024);
-        let layers = config.layer_count();
-        for (layer, sliding) in config.layers.iter_mut().zip(self.sliding(layers, 6)?) {
+        self.turning_otherwise_in_windows(config, theta, window, 6)
+    }
+
+    /// Layers with a window turn from another base, as if nothing were stretched.
+    pub(super) fn turning_otherwise_in_windows(
+        &self,
+        mut config: Config,
+        theta: f32,
+        window: usize,
+        pattern: usize,
+    ) -> Result<Config, Error> {
+        config.ropes.push(Rope::new(f64::from(theta), config.head_dim, RopeScaling::None));
+        let sliding = self.sliding(config.layer_count(), pattern)?;
+        for (layer, sliding) in config.layers.iter_mut().zip(sliding) {
             layer.window = sliding.then_some(window);
             layer.rope = Some(usize::from(sliding));
         }

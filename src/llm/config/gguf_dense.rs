@@ -4,7 +4,7 @@
 use super::gguf_keys::{Asked, Keys};
 use super::like_llama::turned_in_neighbours;
 use super::names::Naming;
-use super::rope::{QueryGrowth, Rope, RopeScaling};
+use super::rope::QueryGrowth;
 use super::{Activation, Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout, Xielu};
 use crate::llm::error::Error;
 
@@ -24,17 +24,9 @@ impl Keys<'_> {
         config.qk_norm = QkNorm::Whole;
         let Some(window) = window else { return Ok(config) };
 
-        // OLMo 3: layers with a window turn as if nothing were stretched.
+        // OLMo 3
         let theta = self.positive("rope.freq_base_swa")?.or(self.positive("rope.freq_base")?);
-        let local =
-            Rope::new(f64::from(theta.unwrap_or(10_000.0)), config.head_dim, RopeScaling::None);
-        config.ropes.push(local);
-        let sliding = self.sliding(config.layer_count(), 4)?;
-        for (layer, sliding) in config.layers.iter_mut().zip(sliding) {
-            layer.window = sliding.then_some(window);
-            layer.rope = Some(usize::from(sliding));
-        }
-        Ok(config)
+        self.turning_otherwise_in_windows(config, theta.unwrap_or(10_000.0), window, 4)
     }
 
     /// Mistral Small 3 and Ministral 3, whose queries grow.

@@ -3,7 +3,7 @@
 //! model's `config.json`.
 
 use super::base::MOST_HEAD_DIMS;
-use super::experts::{ExpertGate, ExpertsConfig, Packing, Routing, SharedExpertConfig};
+use super::experts::{ExpertGate, ExpertsConfig, Routing, SharedExpertConfig};
 use super::gguf_dense::{GRANITE, with_growth};
 use super::gguf_keys::{Asked, Keys};
 use super::like_llama::turned_in_neighbours;
@@ -13,6 +13,7 @@ use super::recurrent_layers::{MambaDims, RecurrentConfig};
 use super::rope::{Rope, RopeScaling, yarn_magnitude_scaled};
 use super::{Activation, Config, LatentConfig, MlpKind, NormPlacement, QkNorm};
 use crate::llm::error::Error;
+use crate::llm::files::gguf_tensors::EXPERT_CORRECTION;
 
 const EXPERTS: Asked<'static> = Asked {
     own: &["expert_count"],
@@ -64,23 +65,11 @@ impl Keys<'_> {
             layer.experts = index >= dense;
         }
         let width = self.optional_size("expert_feed_forward_length")?;
+        let width = width.unwrap_or(config.mlp_width);
+        let scale = self.positive_or_zero("expert_weights_scale")?.filter(|scale| *scale != 0.0);
         config.experts = Some(ExpertsConfig {
-            count,
-            chosen,
-            width: width.unwrap_or(config.mlp_width),
-            routing,
-            groups: None,
-            scale: self
-                .positive_or_zero("expert_weights_scale")?
-                .filter(|scale| *scale != 0.0)
-                .unwrap_or(1.0),
-            gate: ExpertGate::Activation,
-            router_bias: false,
-            correction: false,
-            beside_mlp: false,
-            bias: false,
-            packing: Packing::Halves,
-            shared: None,
+            scale: scale.unwrap_or(1.0),
+            ..ExpertsConfig::plain(count, chosen, width, routing)
         });
         Ok(config)
     }
@@ -238,9 +227,8 @@ impl Keys<'_> {
         let mut config = self.with_experts(config, Routing::Sigmoid { normalised: true })?;
         let first = config.layers.iter().position(|layer| layer.experts).unwrap_or(0);
         if let Some(experts) = &mut config.experts {
-            let names = ["bias", "weight"].map(|end| format!("blk.{first}.exp_probs_b.{end}"));
-            experts.correction = names.iter().any(|name| self.has(name))
-                || self.has(&format!("blk.{first}.exp_probs_b"));
+            let mut names = EXPERT_CORRECTION.iter();
+            experts.correction = names.any(|name| self.has(&format!("blk.{first}.{name}")));
         }
         Ok(config)
     }

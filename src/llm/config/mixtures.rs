@@ -28,21 +28,7 @@ pub(super) fn with_experts(
         return Err(keys.refuse("num_experts_per_tok", expected));
     }
     config.layers.iter_mut().for_each(|layer| layer.experts = true);
-    config.experts = Some(ExpertsConfig {
-        count,
-        chosen,
-        width,
-        routing,
-        groups: None,
-        scale: 1.0,
-        gate: ExpertGate::Activation,
-        router_bias: false,
-        correction: false,
-        beside_mlp: false,
-        bias: false,
-        packing: Packing::Halves,
-        shared: None,
-    });
+    config.experts = Some(ExpertsConfig::plain(count, chosen, width, routing));
     config.activation = keys.activation("hidden_act", "silu")?;
     Ok(config)
 }

@@ -494,7 +494,8 @@ impl Config {
         switches.filter(|switch| length > *switch).count()
     }
 
-    /// Whether the same positions turn by the same angles in texts of these two lengths.
+    /// Whether the same positions turn by the same angles in texts of these two lengths, whose keys can then
+    /// be shared: there are ropes that depend on the length of the whole text.
     pub fn turns_alike(&self, one: usize, other: usize) -> bool {
         self.ropes.iter().all(|rope| rope.turns_alike(one, other))
     }

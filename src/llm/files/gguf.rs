@@ -160,6 +160,12 @@ impl GgufFile {
         }
     }
 
+    /// A whole number of the file's architecture: `block_count` is `llama.block_count` in a Llama's file.
+    pub fn of_architecture(&self, name: &str) -> Option<u64> {
+        let architecture = self.str("general.architecture").unwrap_or_default();
+        self.u64(&format!("{architecture}.{name}"))
+    }
+
     pub fn u32(&self, key: &str) -> Option<u32> {
         u32::try_from(self.u64(key)?).ok()
     }

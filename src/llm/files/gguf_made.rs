@@ -4,6 +4,7 @@
 use tuning_fork_kernels::{Bytes, GgmlType};
 
 use super::gguf::GgufFile;
+use super::gguf_names::EXPERT_CORRECTION;
 use super::gguf_stored::{as_stored, missing};
 use super::raw_tensor::RawTensor;
 use crate::llm::error::Error;
@@ -28,9 +29,7 @@ pub(super) fn find(
         "router.per_expert_scale" => made.stored("ffn_down_exps.scale"),
         "layer_scalar" => made.stored("layer_output_scale.weight"),
         "self_attn.sinks" => made.stored("attn_sinks.weight"),
-        "feed_forward.expert_bias" => {
-            made.first_of(&["exp_probs_b.bias", "exp_probs_b", "exp_probs_b.weight"])
-        }
+        "feed_forward.expert_bias" => made.first_of(&EXPERT_CORRECTION),
         "mlp.shared_expert_gate.weight" => made.one_row("ffn_gate_inp_shexp.weight"),
         "shared_mlp.input_linear.weight" => made.gate_and_up(),
         "shared_mlp.output_linear.weight" => {
@@ -124,8 +123,7 @@ impl Made<'_> {
 
     /// A number of the metadata. 0: it is not there.
     fn size(&self, key: &str) -> usize {
-        let architecture = self.file.str("general.architecture").unwrap_or_default();
-        let size = self.file.u64(&format!("{architecture}.{key}"));
+        let size = self.file.of_architecture(key);
         size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
     }
 

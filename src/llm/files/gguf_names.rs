@@ -32,6 +32,10 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
     })
 }
 
+/// What files of several ages call the tensor in a layer that corrects which experts are chosen.
+pub(crate) const EXPERT_CORRECTION: [&str; 3] =
+    ["exp_probs_b.bias", "exp_probs_b", "exp_probs_b.weight"];
+
 /// The layer that a tensor of transformers belongs to, and its name within it.
 pub(super) fn in_layer(name: &str) -> Option<(&str, &str)> {
     let prefixes = ["model.layers.", "transformer.h.", "gpt_neox.layers."];

@@ -1,7 +1,9 @@
 //! The tensors of a GGUF file by transformers' names.
 
 use super::gguf::GgufFile;
-pub(crate) use super::gguf_names::{gguf_architecture, gguf_name, has_interleaved_heads};
+pub(crate) use super::gguf_names::{
+    EXPERT_CORRECTION, gguf_architecture, gguf_name, has_interleaved_heads,
+};
 pub(crate) use super::gguf_stored::unsupported_types;
 use super::gguf_stored::{as_stored, missing};
 use super::raw_tensor::RawTensor;

@@ -232,8 +232,8 @@ fn e4m3() -> [f32; 256] {
 /// Outputs that are unpacked together: their words fill whole lines of the cache.
 const TOGETHER: usize = 128;
 
-/// Where the outputs of a word of AWQ are: of eight that follow each other, the one at each place.
-const INTERLEAVED: [usize; 8] = [0, 2, 4, 6, 1, 3, 5, 7];
+/// The place in a word of AWQ of each of eight outputs that follow each other: the even ones come first.
+const INTERLEAVED: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
 
 impl Whole {
     fn unpacked(&self, bytes: &[u8], [outputs, inputs]: [usize; 2], kind: GgmlType) -> Bytes {
@@ -277,9 +277,7 @@ impl Whole {
         let along_outputs = |bytes: &[u8], row: usize, output: usize| {
             let place = match self.order {
                 Order::Inputs => output % per_word,
-                Order::OutputsInterleaved => {
-                    INTERLEAVED.iter().position(|at| *at == output % per_word).unwrap_or(0)
-                }
+                Order::OutputsInterleaved => INTERLEAVED[output % per_word],
             };
             let word = word(bytes, row * (outputs / per_word) + output / per_word);
             word >> (place as u32 * self.bits) & mask

@@ -82,9 +82,13 @@ impl SafetensorsFiles {
             }
             files.push((path, map));
         }
-        let settings = config(folder).and_then(|config| packed::quantization(&config).cloned());
-        let method = settings.and_then(|settings| packed::method(&settings).ok());
-        Ok(Self { folder: folder.to_owned(), files, tensors, method })
+        Ok(Self { folder: folder.to_owned(), files, tensors, method: method_of(folder) })
+    }
+
+    /// Whether another library has packed a folder's weights in a way that is unpacked here: files with changed
+    /// weights cannot be written as they were.
+    pub fn are_packed(folder: &Path) -> bool {
+        method_of(folder).is_some()
     }
 
     /// The name that the files have for a tensor of transformers.
@@ -141,14 +145,12 @@ impl SafetensorsFiles {
             let Some((stored_name, place)) = self.place(&name) else {
                 return Err(Error::MissingTensors { path: self.folder.clone(), names: vec![name] });
             };
-            let (path, map) = &self.files[place.file];
+            let path = &self.files[place.file].0;
             if place.dtype != Dtype::U8 {
                 let types = format!("{:?} ({name})", place.dtype);
                 return Err(Error::TensorTypes { path: path.clone(), types });
             }
-            let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
-            let bytes = bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?;
-            Ok((stored_name, path, place.shape.clone(), bytes))
+            Ok((stored_name, path, place.shape.clone(), self.bytes_at(place)?))
         };
         let (stored_name, path, mut shape, bytes) = bytes_of("_blocks")?;
         let (scales_name, _, scales_shape, scales) = bytes_of("_scales")?;
@@ -181,7 +183,7 @@ impl SafetensorsFiles {
             let names = vec![name.to_owned()];
             return Err(Error::MissingTensors { path: self.folder.clone(), names });
         };
-        let (path, map) = &self.files[place.file];
+        let path = &self.files[place.file].0;
         let kind = match place.dtype {
             Dtype::F32 => GgmlType::F32,
             Dtype::F16 => GgmlType::F16,
@@ -192,12 +194,15 @@ impl SafetensorsFiles {
                 return Err(Error::TensorTypes { path: path.clone(), types });
             }
         };
-        let bytes = Bytes::from_map(map.share())
-            .slice(place.range.clone())
-            .map_err(|err| Error::not_a_model(path, err.to_string()))?;
-        let shape = place.shape.clone();
+        let (bytes, shape) = (self.bytes_at(place)?, place.shape.clone());
         let (name, path) = (stored_name.clone(), path.clone());
         Ok(RawTensor::new(name, path, kind, shape, bytes))
+    }
+
+    fn bytes_at(&self, place: &Place) -> Result<Bytes, Error> {
+        let (path, map) = &self.files[place.file];
+        let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
+        bytes.map_err(|err| Error::not_a_model(path, err.to_string()))
     }
 
     /// The bytes of a tensor of this type and shape.
@@ -220,9 +225,7 @@ impl SafetensorsFiles {
             let names = vec![name.to_owned()];
             return Err(Error::MissingTensors { path: self.folder.clone(), names });
         };
-        let (path, map) = &self.files[place.file];
-        let bytes = Bytes::from_map(map.share()).slice(place.range.clone());
-        Ok((place, bytes.map_err(|err| Error::not_a_model(path, err.to_string()))?))
+        Ok((place, self.bytes_at(place)?))
     }
 
     fn floats(&self, name: &str) -> Result<(Floats, &[usize]), Error> {
@@ -354,6 +357,11 @@ impl SafetensorsFiles {
 /// `transformers_weights` of `config.json`: the file to read in place of the usual ones.
 fn named_in_config(folder: &Path) -> Option<String> {
     Some(config(folder)?.get("transformers_weights")?.as_str()?.to_owned())
+}
+
+fn method_of(folder: &Path) -> Option<Method> {
+    let config = config(folder)?;
+    packed::method(packed::quantization(&config)?).ok()
 }
 
 fn config(folder: &Path) -> Option<Value> {

@@ -157,8 +157,14 @@ impl WeightSource {
         };
         let names: Vec<String> = match self {
             Self::Gguf(file) => {
-                let names = file.tensors().map(|tensor| tensor.name.clone());
-                names.filter(|name| !guesses_ahead(file, name)).collect()
+                let decoder_layers = decoder_layers(file);
+                let is_ahead = |name: &str| {
+                    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+                    let layer = layer.and_then(|layer| layer.parse::<u64>().ok());
+                    layer.zip(decoder_layers).is_some_and(|(layer, count)| layer >= count)
+                };
+                let names = file.tensors().map(|tensor| &tensor.name);
+                names.filter(|name| !is_ahead(name)).cloned().collect()
             }
             Self::Safetensors(files) => files.names().cloned().collect(),
         };
@@ -218,15 +224,11 @@ impl WeightSource {
     }
 }
 
-/// Whether a tensor is of the layers after the last one, which some files have to guess several tokens
-/// at once.
-fn guesses_ahead(file: &GgufFile, name: &str) -> bool {
-    let architecture = file.str("general.architecture").unwrap_or_default();
-    let number = |key: &str| file.u64(&format!("{architecture}.{key}")).unwrap_or(0);
-    let (layers, ahead) = (number("block_count"), number("nextn_predict_layers"));
-    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
-    let layer = layer.and_then(|layer| layer.parse::<u64>().ok());
-    ahead > 0 && layer.is_some_and(|layer| layer + ahead >= layers)
+/// How many layers make up the decoder, where further ones follow, which some files have to guess several
+/// tokens at once.
+fn decoder_layers(file: &GgufFile) -> Option<u64> {
+    let ahead = file.of_architecture("nextn_predict_layers").filter(|ahead| *ahead > 0)?;
+    Some(file.of_architecture("block_count").unwrap_or(0).saturating_sub(ahead))
 }
 
 impl TensorSource for WeightSource {

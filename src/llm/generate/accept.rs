@@ -26,8 +26,8 @@ pub(super) enum Verdict {
 
 /// Judges a guess by what the model leaves to draw from.
 ///
-/// A guess that was drawn from q is accepted with the probability min(1, p / q); else the token comes from
-/// what p has more than q. Of a guess that was not drawn, q is 1: that rule is then to draw from p and to
+/// A guess that was drawn from q is accepted with the probability min(1, p / q); else the token is drawn from
+/// max(0, p - q), normalised. For a guess that was not drawn, q is 1: the rule then is to draw from p and to
 /// compare, so that the answer is the very one that `sampler` gives without guesses.
 pub(super) fn judge(
     model: &Kept,

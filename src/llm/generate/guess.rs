@@ -67,7 +67,7 @@ impl<'a> Drafting<'a> {
         Self { model, cache: model.new_cache(), held: Vec::new() }
     }
 
-    /// What one of its passes takes beside one of another model, by the bytes that both read.
+    /// What one of its passes takes compared with one of another model, by the bytes that each of them reads.
     pub fn cost_beside(&self, model: &Model) -> f64 {
         let bytes = |model: &Model| model.card().facts.memory_bytes.max(1) as f64;
         (bytes(self.model) / bytes(model)).clamp(0.01, 1.0)

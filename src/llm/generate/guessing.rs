@@ -190,8 +190,9 @@ impl<'a> Guessing<'a> {
         let context = model.context_with(adapter).saturating_sub(history.len());
         let mut most = room.min(context);
         let config = model.config();
+        let length = adapter.map_or(0, Adapter::virtual_tokens) + history.len();
         // Else keys would be turned for a text that may not become so long.
-        while most > 0 && !config.turns_alike(history.len(), history.len() + most) {
+        while most > 0 && !config.turns_alike(length, length + most) {
             most -= 1;
         }
         if most == 0 {

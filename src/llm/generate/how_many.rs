@@ -118,9 +118,11 @@ impl HowMany {
     pub fn measured(&mut self, rows: usize, pass: f64, guessing: f64) {
         const NEW: f64 = 0.3; // other programs take their turn too: one measurement is not much
         if rows == 1 {
-            // The first one finds cold caches.
-            let new = if self.is_measured() { self.one + NEW * (pass - self.one) } else { pass };
-            self.one = if self.is_measured() { new } else { self.one.min(new) };
+            self.one = if self.is_measured() {
+                self.one + NEW * (pass - self.one)
+            } else {
+                self.one.min(pass) // the first one finds cold caches
+            };
             self.measured += 1;
             return;
         }
@@ -142,8 +144,8 @@ mod tests {
 
     const DRAFT: Costs = Costs { row: 0.15, guess: 0.1 };
 
-    /// Tokens a pass of one token's cost, over a text of which each guess is right with a chance that
-    /// `right` says by its place.
+    /// Tokens for what one pass with one token costs, over a text where `right` says of each place whether a
+    /// guess there is right.
     fn gain(costs: Costs, right: impl Fn(usize) -> bool) -> f64 {
         let mut how_many = HowMany::new(costs, 8, None);
         let (mut tokens, mut cost) = (0, 0.0);

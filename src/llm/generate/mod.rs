@@ -226,9 +226,10 @@ pub fn generate(
 
 /// As [`generate`], faster where something can guess what comes next.
 ///
-/// Guesses change no distribution: a greedy answer, and any answer with [`Guesser::Lookup`], has the tokens that it has without them; where a
-/// draft model's guesses are drawn, the same seed gives another answer, which is drawn from the same
-/// distribution. Models that carry a state round several tokens at once otherwise than one after the other.
+/// Guesses change no distribution: a greedy answer, and any answer with [`Guesser::Lookup`], has the tokens
+/// that it has without them; where a draft model's guesses are drawn, the same seed gives another answer,
+/// which is drawn from the same distribution. Models that carry a state round several tokens at once
+/// otherwise than one after the other.
 pub fn generate_guessed(
     model: &Model,
     adapter: Option<&Adapter>,

@@ -230,11 +230,8 @@ fn run_ui(
         ui.add(eframe::egui::Label::new(theme::muted(ui, obstacle)).wrap());
     }
     if let Some(Ok(way)) = around.model.remote().and_then(|probe| evaluate.way(probe)) {
-        let ink = if way.is_approximate() {
-            theme::palette(ui).rejected
-        } else {
-            theme::palette(ui).muted
-        };
+        let p = theme::palette(ui);
+        let ink = if way.is_approximate() { p.rejected } else { p.muted };
         let words = eframe::egui::RichText::new(way.note()).color(ink);
         ui.add(eframe::egui::Label::new(words).wrap());
     }

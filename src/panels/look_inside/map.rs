@@ -52,8 +52,8 @@ pub(super) fn setup_ui(
                 Segment {
                     value: Method::Pca,
                     words: "PCA",
-                    explanation: "The two directions that hold the most variance. Much is not seen, \
-                                  and nothing is bent",
+                    explanation: "The two directions that hold the most variance. Nothing is \
+                                  distorted, but what lies along other directions is not seen",
                 },
             ];
             segmented_ui(ui, &mut map.method, &segments);

@@ -26,7 +26,11 @@ pub(super) fn progress_ui(ui: &mut Ui, at: Option<Worked>) {
         ui.add(Label::new(theme::muted(ui, "Being computed…")).wrap());
         return;
     };
-    let words = format!("{}: {} of {}", stage.words(), format::count(done), format::count(total));
+    let words = if stage.is_counted() {
+        format!("{}: {} of {}", stage.words(), format::count(done), format::count(total))
+    } else {
+        stage.words().to_owned()
+    };
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     let share = done as f32 / total.max(1) as f32;
     let fill = theme::palette(ui).accent;

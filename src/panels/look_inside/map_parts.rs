@@ -24,12 +24,12 @@ pub(super) fn clusters_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, comman
         let segments = [
             Segment {
                 value: false,
-                words: "So many (k-means)",
-                explanation: "Every text belongs to one of so many clusters; the best of ten starts",
+                words: "A fixed number (k-means)",
+                explanation: "Every text belongs to one cluster; of ten starts the best is kept",
             },
             Segment {
                 value: true,
-                words: "As many as there are (HDBSCAN)",
+                words: "As many as it finds (HDBSCAN)",
                 explanation: "Dense groups of any shape, after UMAP to 5 dimensions as BERTopic does; \
                               some texts belong to none",
             },
@@ -41,7 +41,7 @@ pub(super) fn clusters_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, comman
         }
     });
     if form.finds_number {
-        let about = "Fewer texts are no cluster";
+        let about = "A group of fewer texts does not count as a cluster";
         SliderRow::new("Texts in a cluster, at least", about, 2.0..=100.0)
             .decimals(0)
             .show(ui, &mut form.least);
@@ -53,10 +53,14 @@ pub(super) fn clusters_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, comman
     if map.groups.is_running() {
         progress_ui(ui, map.at);
     }
-    let Some(found) = map.groups.ready().cloned() else { return };
+    if map.groups.ready().is_none() {
+        return;
+    }
     against_ui(ui, map, made);
     ui.add_space(theme::GAP_SMALL);
-    table_ui(ui, map, made, &found);
+    if map.groups.ready().is_some_and(|found| table_ui(ui, made, found)) {
+        map.part = Part::Map;
+    }
 }
 
 fn against_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped) {
@@ -93,11 +97,12 @@ fn against_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped) {
     });
 }
 
-fn table_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, found: &Groups) {
+/// The clusters. True: they are to be shown on the map.
+fn table_ui(ui: &mut Ui, made: &Mapped, found: &Groups) -> bool {
     if found.groups.is_empty() {
         let words = "No cluster was found: allow fewer texts in a cluster, or use k-means";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
-        return;
+        return false;
     }
     for (number, group) in found.groups.iter().enumerate() {
         ui.horizontal_wrapped(|ui| {
@@ -122,9 +127,7 @@ fn table_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, found: &Groups) {
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
     let show = ActionButton::quiet("Show them on the map").icon(icons::NEXT);
-    if show.add_enabled(ui, true).clicked() {
-        map.part = Part::Map;
-    }
+    show.add_enabled(ui, true).clicked()
 }
 
 pub(super) fn probe_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, commands: &mut Commands) {
@@ -207,7 +210,7 @@ fn matrix_ui(ui: &mut Ui, probe: &LabelProbe) {
     let font = TextStyle::Body.resolve(ui.style());
     ScrollArea::horizontal().id_salt("probe matrix").show(ui, |ui| {
         Grid::new("probe grid").spacing(vec2(3.0, 3.0)).show(ui, |ui| {
-            ui.label(theme::muted(ui, "rows: right, columns: predicted"));
+            ui.label(theme::muted(ui, "rows: true label, columns: predicted"));
             for label in &probe.labels[..shown] {
                 let words = Label::new(theme::muted(ui, &label.label)).truncate();
                 ui.add_sized([em * 5.0, em * 1.4], words);

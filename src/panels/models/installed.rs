@@ -48,7 +48,6 @@ pub fn installed_ui(
             ui.add_space(theme::GAP_LARGE);
         }
         remote_ui(ui, &mut models.remote, slot, commands);
-        ui.add_space(theme::GAP_LARGE);
         found_ui(ui, models, slot, commands);
     });
 }

@@ -17,7 +17,7 @@ use crate::state::command::{Commands, ModelsCommand};
 use crate::state::hub::HubState;
 use crate::state::hub::ModelsTab;
 use crate::state::models::ModelsState;
-use crate::state::slots::Surroundings;
+use crate::state::slots::{ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
 use crate::widgets::layout::inset_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -32,7 +32,7 @@ pub fn models_panel_ui(
     around: Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    inset_ui(ui, |ui| tabs_ui(ui, models, hub, commands));
+    inset_ui(ui, |ui| tabs_ui(ui, models, around.model, hub, commands));
     match hub.tab {
         ModelsTab::Installed => installed::installed_ui(ui, models, around.model, commands),
         ModelsTab::Find => find::find_ui(ui, models, hub, commands),
@@ -40,8 +40,14 @@ pub fn models_panel_ui(
     }
 }
 
-fn tabs_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut Commands) {
-    let roomy = ui.available_width() > theme::em(ui) * 54.0;
+fn tabs_ui(
+    ui: &mut Ui,
+    models: &mut ModelsState,
+    slot: &ModelSlot,
+    hub: &mut HubState,
+    commands: &mut Commands,
+) {
+    let roomy = ui.available_width() > theme::em(ui) * 66.0;
     let installed = match models.found.len() {
         0 => "On this computer".to_owned(),
         count => format!("On this computer ({count})"),
@@ -90,6 +96,15 @@ fn tabs_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: &mut
             let about = "A GGUF file, anywhere on this disk";
             if ui.add(button(icons::FILE, "Use a file…")).on_hover_text(about).clicked() {
                 commands.push(ModelsCommand::ChooseFile);
+            }
+            if slot.remote().is_none() && !models.remote.is_asked {
+                let about = "A model that vLLM, llama.cpp, Ollama, LM Studio, another Tuning Fork or \
+                             any other server with OpenAI's interface runs: it answers in the \
+                             Playground, in Annotate and in Evaluate";
+                let server = button(icons::SERVE, "A model on a server…");
+                if ui.add(server).on_hover_text(about).clicked() {
+                    models.remote.is_asked = true;
+                }
             }
         },
     );

@@ -1,5 +1,5 @@
-//! "A model on a server…": a server's model takes the place of the one in memory, once it was looked at
-//! what the server can.
+//! "A model on a server…": a server's model takes the place of the one in memory, after the server was
+//! asked what it can do.
 
 use eframe::egui::{CollapsingHeader, ComboBox, Grid, Label, RichText, TextEdit, Ui};
 
@@ -11,21 +11,16 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, titled_card_ui};
 use crate::widgets::theme::{self, icons};
 
-/// Draws the button, the form, or the model that is used.
+/// Draws the form, or the model that is used; nothing before the button was pressed.
 pub fn remote_ui(ui: &mut Ui, remote: &mut RemoteState, slot: &ModelSlot, commands: &mut Commands) {
     if let ModelSlot::Remote(probe) = slot {
         card_ui(ui, |ui| used_ui(ui, probe, commands));
     } else if remote.is_asked {
         form_ui(ui, remote, commands);
     } else {
-        let about = "Ask a model that vLLM, llama.cpp, Ollama, LM Studio, another Tuning Fork or any \
-                     other server with OpenAI's interface answers with, in the Playground, in Annotate \
-                     and in Evaluate";
-        let button = ActionButton::new("A model on a server…").icon(icons::SERVE);
-        if ui.add(button).on_hover_text(about).clicked() {
-            remote.is_asked = true;
-        }
+        return;
     }
+    ui.add_space(theme::GAP_LARGE);
 }
 
 fn used_ui(ui: &mut Ui, probe: &Probe, commands: &mut Commands) {
@@ -42,7 +37,8 @@ fn used_ui(ui: &mut Ui, probe: &Probe, commands: &mut Commands) {
         probe.address
     );
     ui.add(Label::new(theme::muted(ui, words)).wrap());
-    found_ui(ui, probe);
+    verdict_ui(ui, probe);
+    abilities_ui(ui, probe);
     ui.add_space(theme::GAP_SMALL);
     if ui.add(ActionButton::new("Leave this server").icon(icons::EJECT)).clicked() {
         commands.push(ModelsCommand::Unload);
@@ -55,14 +51,15 @@ fn form_ui(ui: &mut Ui, remote: &mut RemoteState, commands: &mut Commands) {
         closes = ui.add(ActionButton::only_icon(icons::CLOSE, "Close")).clicked();
     };
     titled_card_ui(ui, "A model on a server", aside, |ui| {
-        fields_ui(ui, remote);
+        // What is found is of the address that was asked.
+        ui.add_enabled_ui(!remote.is_probing, |ui| fields_ui(ui, remote));
         let words = "What you ask, and the texts of your tables, go to this server. It is asked two \
-                     dozen short questions first, to find out what it can.";
+                     dozen short questions first, to find out what it can do.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         ui.add_space(theme::GAP_SMALL);
         if remote.is_probing {
             ui.horizontal_wrapped(|ui| {
-                ui.label("The server is being asked what it can…");
+                ui.label("The server is being asked what it can do…");
                 if ui.add(ActionButton::new("Stop").icon(icons::STOP)).clicked() {
                     commands.push(ModelsCommand::StopProbing);
                 }
@@ -81,7 +78,7 @@ fn form_ui(ui: &mut Ui, remote: &mut RemoteState, commands: &mut Commands) {
         if models_ui(ui, remote, &probe) {
             commands.push(ModelsCommand::ProbeServer);
         }
-        found_ui(ui, &probe);
+        verdict_ui(ui, &probe);
         ui.add_space(theme::GAP_SMALL);
         ui.horizontal_wrapped(|ui| {
             if ui.add(ActionButton::primary("Use this model").icon(icons::PLAY)).clicked() {
@@ -91,6 +88,7 @@ fn form_ui(ui: &mut Ui, remote: &mut RemoteState, commands: &mut Commands) {
                 commands.push(ModelsCommand::ProbeServer);
             }
         });
+        abilities_ui(ui, &probe);
     });
     if closes {
         remote.is_asked = false;
@@ -151,15 +149,19 @@ fn exactness_ui(ui: &mut Ui, probe: &Probe) {
     chip_ui(ui, tone, None, words).on_hover_text(probe.verdict());
 }
 
-/// What was found out about it.
-fn found_ui(ui: &mut Ui, probe: &Probe) {
+/// What was found out about it, in a sentence, and where it contradicts itself.
+fn verdict_ui(ui: &mut Ui, probe: &Probe) {
     let p = theme::palette(ui);
     ui.add(Label::new(probe.verdict()).wrap());
     for lie in &probe.lies {
         ui.add(Label::new(RichText::new(lie).color(p.problem)).wrap());
     }
+}
+
+fn abilities_ui(ui: &mut Ui, probe: &Probe) {
+    let p = theme::palette(ui);
     let count = probe.abilities.iter().filter(|ability| ability.has).count();
-    let title = format!("What it can: {count} of {}", probe.abilities.len());
+    let title = format!("What it can do: {count} of {}", probe.abilities.len());
     CollapsingHeader::new(title).id_salt("abilities").default_open(true).show(ui, |ui| {
         for ability in &probe.abilities {
             ui.horizontal_wrapped(|ui| {

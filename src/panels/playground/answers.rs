@@ -222,7 +222,7 @@ pub fn lane_flow_ui(
     let split = split.count();
     let TokenFlow { name, selected, shaded, clickable } = flow;
     let is_over = found.answer < text.len() || lane.answer.is_some();
-    let words = if is_over { "Reasoning" } else { "Reasoning, going on" };
+    let words = if is_over { "Reasoning" } else { "Reasoning so far" };
     let title = format!("{words}: {} tokens", format::count(split));
     let header = CollapsingHeader::new(title).id_salt("reasoning").show(ui, |ui| {
         let selected = selected.filter(|at| *at < split);

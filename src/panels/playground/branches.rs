@@ -1,4 +1,4 @@
-//! Branches: an answer as a tree. A click on a candidate goes on from it.
+//! Branches: an answer as a tree. A click on a candidate continues from it.
 
 use std::collections::BTreeSet;
 
@@ -323,7 +323,7 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
                 ui.label("tokens");
                 let button = ActionButton::new("On every leaf").icon(icons::PLAY);
                 let button = button.add_enabled(ui, !is_running);
-                let about = "Each branch goes on with its likeliest tokens. Esc stops it";
+                let about = "Each branch continues with its likeliest tokens. Esc stops it";
                 if button.on_hover_text(about).clicked() {
                     growth = Some(Growth::Continue { node, count: *count });
                 }
@@ -333,7 +333,7 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
                 let take = ActionButton::new("Use as the answer").icon(icons::PLAYGROUND);
                 let take = take.add_enabled(ui, is_branch);
                 let about = "The branch up to the selected token becomes the answer in Talk; the \
-                         conversation goes on from it";
+                         conversation continues from it";
                 if take.on_hover_text(about).clicked() {
                     taken = true;
                 }

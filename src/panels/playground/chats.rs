@@ -5,8 +5,9 @@ use eframe::egui::{Button, Ui};
 use super::shared::{instead_ui, search_ui};
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::PlaygroundState;
-use crate::state::playground::turn::{Chat, Turn};
+use crate::state::playground::turn::Chat;
 use crate::widgets::button::ActionButton;
+use crate::widgets::format;
 use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
@@ -27,10 +28,9 @@ pub fn chats_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Co
     });
     let mut opened = None;
     scrolled_ui(ui, "chats", |ui| {
-        let query = playground.chat_query.trim().to_lowercase();
         let mut shown = 0;
         for (at, chat) in playground.past_chats().iter().enumerate().rev() {
-            if !fits(chat, &query) {
+            if !chat.fits(&playground.chat_query) {
                 continue;
             }
             shown += 1;
@@ -60,33 +60,14 @@ pub fn chats_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Co
     }
 }
 
-/// Whether all words stand in it.
-fn fits(chat: &Chat, query: &str) -> bool {
-    fn any(turns: &[Turn], word: &str) -> bool {
-        turns.iter().any(|turn| {
-            let versions = turn.others.before.iter().chain(&turn.others.after);
-            turn.question.to_lowercase().contains(word)
-                || turn.answer.to_lowercase().contains(word)
-                || versions.into_iter().any(|other| {
-                    any(std::slice::from_ref(&other.turn), word) || any(&other.later, word)
-                })
-        })
-    }
-    query
-        .split_whitespace()
-        .all(|word| chat.system.to_lowercase().contains(word) || any(&chat.turns, word))
-}
-
 fn title(chat: &Chat) -> String {
-    let first = chat.turns.first().map(|turn| turn.question.trim()).unwrap_or_default();
-    let words: Vec<&str> = first.split_whitespace().take(14).collect();
+    let words: Vec<&str> = chat.title().split_whitespace().take(14).collect();
     if words.is_empty() { "(no question)".to_owned() } else { words.join(" ") }
 }
 
 /// `2026-11-29 02:28 · 3 turns`.
 fn about(chat: &Chat) -> String {
-    let count = chat.turns.len();
-    let turns = if count == 1 { "1 turn".to_owned() } else { format!("{count} turns") };
+    let turns = format::counted(chat.turns.len(), "turn", "turns");
     let changed = &chat.keeping.changed_at;
     match (changed.get(..10), changed.get(11..16)) {
         (Some(day), Some(time)) => format!("{day} {time} UTC · {turns}"),

@@ -71,27 +71,27 @@ fn entry_ui(ui: &mut Ui, entry: &Entry) -> bool {
             ui.add(Label::new(eframe::egui::RichText::new(words).small().color(p.problem)).wrap());
         }
         Ok(material) => {
-            let kind = if material.is_chain() {
-                format!("chain of {} steps", material.steps.len())
-            } else {
-                "prompt".to_owned()
-            };
             let kind = match material.steps.len() {
+                0 => "prompt".to_owned(),
                 1 => "chain with tools".to_owned(),
-                _ => kind,
+                count => format!("chain of {count} steps"),
             };
             let whose = if entry.path.is_some() { "of the project" } else { "ready-made" };
-            ui.label(theme::muted(ui, format!("{kind} · {whose}")).small());
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 0.0;
+                ui.add_space(ui.spacing().button_padding.x); // under the title
+                ui.label(theme::muted(ui, format!("{kind} · {whose}")).small());
+            });
         }
     }
     ui.add_space(theme::GAP_SMALL);
     is_clicked
 }
 
-/// Keeps what is in the prompt's field.
+/// Saves what is in the prompt's field.
 fn save_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
     let has_prompt = !playground.prompt.trim().is_empty();
-    ui.label(theme::strong(ui, "Keep the prompt in the field"));
+    ui.label(theme::strong(ui, "Save the prompt in the field"));
     let words = "As a file of the project, with its settings. Write {name} in it for each part that \
                  changes";
     instead_ui(ui, words);
@@ -101,7 +101,7 @@ fn save_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
             .desired_width(theme::em(ui) * 12.0);
         ui.add(field).accessible_name("Name of the prompt");
         let has_name = !playground.library.save_name.trim().is_empty();
-        let save = ActionButton::new("Keep").add_enabled(ui, has_prompt && has_name);
+        let save = ActionButton::new("Save").add_enabled(ui, has_prompt && has_name);
         let obstacle =
             if has_prompt { "Write a name first" } else { "Write a prompt into the field first" };
         if save.on_disabled_hover_text(obstacle).clicked() {

@@ -30,7 +30,6 @@ pub fn prompt_ui(
     commands: &mut Commands,
 ) {
     let outside = playground.manner(prefs);
-    let own = playground.presets.clone();
     let is_busy = playground.running;
     let Some(open) = &mut playground.library.open else { return };
     about_ui(ui, open);
@@ -38,21 +37,22 @@ pub fn prompt_ui(
     examples_ui(ui, open);
     let obstacle = open.obstacle();
     let inputs = open.inputs(outside.clone());
-    let known = inputs.as_ref().and_then(|inputs| open.known(inputs)).cloned();
+    let known = inputs.as_ref().and_then(|inputs| open.known(inputs));
     let mut fewer = None;
-    match (&obstacle, &known) {
+    match (&obstacle, known) {
         (Some(obstacle), _) => _ = ui.label(theme::muted(ui, obstacle)),
         (None, None) => _ = ui.label(theme::muted(ui, "Counting tokens")),
         (None, Some(Err(problem))) => problem_ui(ui, problem),
         (None, Some(Ok(prepared))) => fewer = prepared_ui(ui, prepared),
     }
+    let is_ready = matches!(known, Some(Ok(prepared)) if prepared.fit.check().is_ok());
     if let (Some(count), Some(examples)) = (fewer, &mut open.material.examples) {
         examples.count = count;
     }
-    let ready = known.and_then(Result::ok).filter(|prepared| prepared.fit.check().is_ok());
     let is_chain = open.material.is_chain();
     let is_running = open.run.as_ref().is_some_and(|run| run.is_running);
-    let settings = open.material.settings.over(&outside, &|name| presets::find(name, &own));
+    let preset = |name: &str| presets::find(name, &playground.presets);
+    let settings = open.material.settings.over(&outside, &preset);
     let mut put_back = None;
     let mut used: Option<(Prepared, Manner)> = None;
     ui.horizontal_wrapped(|ui| {
@@ -62,20 +62,25 @@ pub fn prompt_ui(
             }
             return;
         }
-        let why = obstacle.as_deref().unwrap_or("It does not fit or is not filled yet");
+        let why = match &obstacle {
+            Some(obstacle) => obstacle.as_str(),
+            None if is_busy => "An answer is being written",
+            None => "It does not fit or is not filled yet",
+        };
         if !is_chain {
             let button = ActionButton::primary("Put into the field");
-            let button = button.add_enabled(ui, ready.is_some() && !is_busy);
+            let button = button.add_enabled(ui, is_ready && !is_busy);
             let about = "The filled prompt goes into the Playground's field, and its settings into \
                          the settings";
             if button.on_hover_text(about).on_disabled_hover_text(why).clicked() {
-                used = ready.clone().zip(settings.as_ref().ok().cloned());
+                let prepared = inputs.as_ref().and_then(|inputs| open.known(inputs)).cloned();
+                used = prepared.and_then(Result::ok).zip(settings.as_ref().ok().cloned());
             }
         }
-        let words = if is_chain { "Run the chain" } else { "Run and keep" };
+        let words = if is_chain { "Run the chain" } else { "Run and save" };
         let button = if is_chain { ActionButton::primary(words) } else { ActionButton::new(words) };
-        let button = button.icon(icons::PLAY).add_enabled(ui, ready.is_some() && !is_busy);
-        let about = "Every step is shown here and kept in prompts/answers of the project";
+        let button = button.icon(icons::PLAY).add_enabled(ui, is_ready && !is_busy);
+        let about = "Every step is shown here and saved in prompts/answers of the project";
         if button.on_hover_text(about).on_disabled_hover_text(why).clicked() {
             commands.push(PlaygroundCommand::RunPrompt);
         }
@@ -247,7 +252,7 @@ fn run_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
         problem_ui(ui, problem);
     }
     if run.ended == Some(Ended::Stopped) {
-        ui.label(theme::muted(ui, "Stopped by you: what there is by now is kept"));
+        ui.label(theme::muted(ui, "Stopped by you: what was written so far is saved"));
     }
     if let Some(answer) = &run.answer {
         egui::Sides::new().shrink_left().wrap().show(

@@ -1,13 +1,12 @@
 //! The Playground of a model on a server: a conversation, the likeliest tokens as far as the server says
 //! them, and the settings that it computes.
 
-use eframe::egui;
 use eframe::egui::{Label, RichText, Ui};
 
-use super::answers::{answers_ui, lane_name};
+use super::answers::lane_name;
 use super::sheet::{sheet_ui, split_for_sheet};
-use super::talk::{Plan, modes_ui, part_ui, prompt_ui, step_with_key, system_ui, views_ui};
-use super::turns::{answer_actions_ui, conversation_ui};
+use super::talk::{Plan, part_ui, step_with_key, views_ui};
+use super::talk_column::talk_ui;
 use crate::panels::sampling;
 use crate::remote::ability;
 use crate::remote::lacking;
@@ -72,41 +71,6 @@ pub(super) fn remote_ui(
         column_ui(ui, "tools column", right, |ui| tools_ui(ui, playground, prefs, probe));
     }
     ui.advance_cursor_after_rect(all);
-}
-
-fn talk_ui(
-    ui: &mut Ui,
-    playground: &mut PlaygroundState,
-    around: Surroundings<'_>,
-    commands: &mut Commands,
-) {
-    inset_ui(ui, |ui| modes_ui(ui, playground, None, commands));
-    let height = ui.available_height();
-    let obstacle = playground.obstacle_in(around.model);
-    match playground.mode {
-        Mode::Chat => {
-            let margin = egui::Margin { left: 0, right: 16, top: 8, bottom: 16 };
-            egui::Panel::bottom("composer")
-                .frame(egui::Frame::new().inner_margin(margin))
-                .show_separator_line(false)
-                .show(ui, |ui| {
-                    prompt_ui(ui, playground, (obstacle, None), height * 0.35, commands);
-                });
-            let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
-            let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
-            area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
-                system_ui(ui, playground);
-                conversation_ui(ui, playground, commands);
-                answers_ui(ui, playground, commands);
-                answer_actions_ui(ui, playground, commands);
-            });
-        }
-        Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
-            answers_ui(ui, playground, commands);
-            answer_actions_ui(ui, playground, commands);
-        }),
-    }
 }
 
 fn tools_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs, probe: &Probe) {

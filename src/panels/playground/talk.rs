@@ -4,6 +4,7 @@
 use eframe::egui;
 use eframe::egui::{CollapsingHeader, Key, Label, Modifiers, RichText, TextEdit, TextStyle, Ui};
 
+use super::ask::mode_ui;
 use crate::panels::{sampling, shortcuts};
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::library::Sheet;
@@ -112,19 +113,7 @@ pub(super) fn modes_ui(
     commands: &mut Commands,
 ) {
     ui.horizontal_wrapped(|ui| {
-        let segments = [
-            Segment {
-                value: Mode::Chat,
-                words: "Chat",
-                explanation: "The prompt goes through the model's chat template, as a question",
-            },
-            Segment {
-                value: Mode::Raw,
-                words: "Raw",
-                explanation: "The model continues the text as it stands",
-            },
-        ];
-        switch::segmented_ui(ui, &mut playground.mode, &segments);
+        mode_ui(ui, playground);
         if adapter.is_some_and(|adapter| adapter.ready().is_some()) {
             let segments = [
                 Segment {

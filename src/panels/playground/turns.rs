@@ -49,8 +49,7 @@ pub fn conversation_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: 
         let at = playground.turns.len();
         let answer = playground.lanes[playground.followed_lane()].text();
         let answer = (!answer.is_empty()).then_some(answer.as_str());
-        let question = playground.question.clone();
-        let action = question_ui(ui, &question, answer, (at, is_free), commands);
+        let action = question_ui(ui, &playground.question, answer, (at, is_free), commands);
         asked = asked.or_else(|| action.map(|action| (at, action)));
     }
     if let Some((at, action)) = asked {

@@ -27,16 +27,17 @@ pub(super) fn run_on_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
         let field = TextEdit::singleline(&mut form.python).hint_text("python3");
         ui.add(field).accessible_name("Python").on_hover_text(hint)
     });
-    let hint = "Submitted with sbatch where that is there; otherwise started as a process";
-    check_ui(ui, &mut form.slurm, "Use SLURM where it is", hint);
-    let hint = "The bundle holds the loaded model's files, so that the machine downloads nothing";
-    check_ui(ui, &mut form.with_model, "Copy the model along", hint);
+    let hint = "Submitted with sbatch where that is available; otherwise started as a process";
+    check_ui(ui, &mut form.slurm, "Use SLURM where it is available", hint);
+    let hint = "The bundle has the files of the base model, so that the machine downloads nothing";
+    check_ui(ui, &mut form.with_model, "Copy the model into the bundle", hint);
     let place = form.place.trim();
     let words = match place {
         "" | "local" => "Run on this computer".to_owned(),
         host => format!("Run on {host}"),
     };
-    let why_not = (engine != Engine::Trl).then_some("Bundles for TRL are started and followed");
+    let why_not = (engine != Engine::Trl)
+        .then_some("Only bundles for TRL can be started and followed from here");
     let button = ActionButton::new(&words).icon(icons::PLAY);
     let button = ui.add_enabled(why_not.is_none(), button);
     let hint = "Makes a bundle in the project, starts it there, and follows it in the list of runs. It \
@@ -88,14 +89,14 @@ fn buttons_ui(ui: &mut Ui, run: &AwayRun, commands: &mut Commands) {
     if run.is_running() {
         let can_stop = !matches!(run.status, AwayStatus::Starting | AwayStatus::Stopping);
         let stop = ui.add_enabled(can_stop, ActionButton::new("Stop it there").icon(icons::STOP));
-        let hint = "Ends the run on that machine. What it has saved can be imported";
+        let hint = "Stops the run on that machine. What it has saved can be imported";
         if stop.on_hover_text(hint).clicked() {
             commands.push(TrainCommand::StopAway(run.bundle.clone()));
         }
     }
     if run.has_results() {
         let import = ActionButton::primary("Import its results").icon(icons::DOWNLOAD);
-        let hint = "They become a run of this project; its held-out numbers are computed here, too";
+        let hint = "They become a run of this project; its held-out rows are evaluated here, too";
         if ui.add(import).on_hover_text(hint).clicked() {
             commands.push(TrainCommand::ImportAway(run.bundle.clone()));
         }

@@ -4,6 +4,7 @@ use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
 
 use super::measured::measured_ui;
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
+use crate::state::train::form::{counted, units};
 use crate::state::train::live::LiveRun;
 use crate::state::train::runs::RunView;
 use crate::train::config::metric::{Metric, MetricFacts, Written};
@@ -33,21 +34,24 @@ pub(super) fn summary_ui(
             }
         });
         let of_texts = live.objective.reads_texts();
+        let what = learned(summary);
         let sentence = if let Some(reason) = &summary.stopped_early {
-            reason.as_str()
+            reason.clone()
+        } else if summary.steps_done == 0 && summary.model_dir.is_some() {
+            "It was stopped before the first step: the model has learned nothing yet".to_owned()
         } else if summary.steps_done == 0 {
-            "It was stopped before the first step: the adapter is still empty"
+            "It was stopped before the first step: the adapter is still empty".to_owned()
         } else if of_texts {
-            "The model is saved as transformers or PEFT saves it"
+            "The model is saved as transformers or PEFT saves it".to_owned()
         } else if summary.steps_done < summary.steps_planned {
-            "The adapter is ready to try in the playground. You can resume the run later"
+            format!("The {what} is ready to try in the playground. You can resume the run later")
         } else {
-            "The adapter is ready to try in the playground"
+            format!("The {what} is ready to try in the playground")
         };
         ui.add(Label::new(sentence).wrap());
         if let Some(after) = live.evaluation.as_ref().filter(|_| !of_texts) {
             ui.add_space(theme::GAP_SMALL);
-            before_after_ui(ui, live.loss_at_start, live.evaluation_before.as_ref(), after);
+            before_after_ui(ui, live, after);
         }
         if let Some(run) = run.filter(|_| !of_texts) {
             measured_ui(ui, run, commands);
@@ -55,7 +59,11 @@ pub(super) fn summary_ui(
         ui.add_space(theme::GAP_SMALL);
         ui.horizontal_wrapped(|ui| {
             let try_it = ActionButton::primary("Try it").icon(icons::PLAYGROUND);
-            let hint = "Ask the same prompt of the base model and of the trained one, side by side";
+            let hint = if summary.model_dir.is_some() {
+                "Load the model of this run and ask it something"
+            } else {
+                "Ask the same prompt of the base model and of the trained one, side by side"
+            };
             if !of_texts {
                 if ui.add(try_it).on_hover_text(hint).clicked() {
                     commands.push(TrainCommand::Try(live.id.clone()));
@@ -71,7 +79,12 @@ pub(super) fn summary_ui(
     });
 }
 
-/// The adapter of the best evaluation on the held-out pairs, where it is not the run's own.
+/// What a run leaves behind, in a word.
+fn learned(summary: &RunSummary) -> &'static str {
+    if summary.model_dir.is_some() { "model" } else { "adapter" }
+}
+
+/// The best checkpoint, where it is not what the run ended with.
 fn best_ui(
     ui: &mut Ui,
     live: &LiveRun,
@@ -85,27 +98,25 @@ fn best_ui(
     };
     let finished = summary.stopped_early.is_some() || summary.steps_done == summary.steps_planned;
     if taken && finished {
-        let text = format!("The adapter is that of step {}, the best checkpoint", best.step);
+        let what = learned(summary);
+        let text = format!("The {what} is that of step {}, the best checkpoint", best.step);
         ui.label(theme::muted(ui, text));
         return;
     }
     let words = format!("Try step {}, the best checkpoint", best.step);
-    let hint = "The adapter as it was when it did best on the held-out pairs";
+    let (_, many) = units(live.objective);
+    let hint = format!("What the run had learned when it did best on the held-out {many}");
     if ui.add(ActionButton::new(&words)).on_hover_text(hint).clicked() {
         commands.push(TrainCommand::TryBest(live.id.clone()));
     }
 }
 
-/// The held-out pairs before and after, as a small table.
-fn before_after_ui(
-    ui: &mut Ui,
-    loss_at_start: Option<f64>,
-    before: Option<&EvalMetrics>,
-    after: &EvalMetrics,
-) {
+/// The held-out rows before and after, as a small table.
+fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
     // Before the first step the policy is the reference: each margin is 0, the loss follows from
     // the settings, and no pair is told apart. That needs no measurement.
-    let loss_before = before.map(EvalMetrics::loss).or(loss_at_start);
+    let measured = live.evaluation_before.as_ref().map(EvalMetrics::loss);
+    let loss_before = measured.or(live.loss_at_start);
     let text = |metric: Metric, value: f64| match metric.facts().written {
         Written::Percent => format!("{:.0} %", value * 100.0),
         Written::Plain | Written::Scientific => format!("{value:.3}"),
@@ -121,10 +132,10 @@ fn before_after_ui(
 
     let p = theme::palette(ui);
     Grid::new("before_after").num_columns(3).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
+        let (one, many) = units(live.objective);
         let count = match after.pair_count {
-            0 => "Held-out pairs".to_owned(),
-            1 => "1 held-out pair".to_owned(),
-            count => format!("{count} held-out pairs"),
+            0 => format!("Held-out {many}"),
+            count => counted(count, &format!("held-out {one}"), &format!("held-out {many}")),
         };
         ui.label(theme::muted(ui, count));
         ui.label(theme::muted(ui, "before"));

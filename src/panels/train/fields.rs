@@ -102,13 +102,19 @@ pub fn choice_ui<T: Copy + PartialEq>(
     let shown = choices.iter().find(|(_, known)| known == chosen).map_or("", |(name, _)| *name);
     let combo = ComboBox::from_id_salt(name)
         .selected_text(shown)
-        .width(theme::em(ui) * 12.0)
+        .width(choice_width(ui))
+        .truncate()
         .show_ui(ui, |ui| {
             for (name, choice) in choices {
                 ui.selectable_value(chosen, *choice, *name);
             }
         });
     combo.response.accessible_name(name).on_hover_text(explanation);
+}
+
+/// How wide a list is: no wider than what the name in front of it leaves.
+pub fn choice_width(ui: &Ui) -> f32 {
+    (theme::em(ui) * 12.0).min(ui.available_width())
 }
 
 /// A check box with its explanation.

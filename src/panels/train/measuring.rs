@@ -2,11 +2,14 @@
 
 use eframe::egui::{ComboBox, TextEdit, Ui};
 
-use super::fields::{Problems, check_ui, number_row_ui, number_ui, row_ui, section_ui};
+use super::fields::{
+    Problems, check_ui, choice_width, number_row_ui, number_ui, row_ui, section_ui,
+};
+use crate::state::train::form::units;
 use crate::train::config::TrainConfig;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
-use crate::widgets::theme::{self, icons};
+use crate::widgets::theme::icons;
 
 pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     section_ui(ui, "Measuring");
@@ -19,10 +22,11 @@ pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Pro
     .limits(0.0..=0.9)
     .show(ui, &mut config.held_out_share);
     problems.show(ui, "held_out_share");
+    let (_, rows) = units(config.objective);
     number_row_ui(
         ui,
         "eval_steps",
-        "Measure on the held-out pairs every so many steps. 0: only at the end",
+        &format!("Measure on the held-out {rows} every so many steps. 0: only at the end"),
         &mut config.eval_steps,
         0..=1_000_000,
     );
@@ -79,11 +83,14 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
             0.0..=1e6,
         );
     }
-    let hint = "What tells the best evaluation on the held-out pairs";
+    let (_, rows) = units(config.objective);
+    let hint =
+        &format!("The metric that names the best checkpoint, measured on the held-out {rows}");
     row_ui(ui, "metric_for_best_model", hint, |ui| {
         let combo = ComboBox::from_id_salt("metric_for_best_model")
             .selected_text(config.metric_for_best_model.as_str())
-            .width(theme::em(ui) * 12.0)
+            .width(choice_width(ui))
+            .truncate()
             .show_ui(ui, |ui| {
                 for name in config.objective.best_model_metrics() {
                     let metric = &mut config.metric_for_best_model;

@@ -7,7 +7,7 @@ use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::rates::{RateSlot, RateState};
-use crate::train::run::rates::{RateTrace, Suggestion};
+use crate::train::run::rates::{RatePoint, RateTrace, Rule};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
 use crate::widgets::plot_numbers::Numbers;
@@ -36,8 +36,8 @@ pub(super) fn rates_ui(
                     close = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked();
                 }
             });
-            let words = "The rate grows by the same factor from step to step, on weights that are thrown away. Nothing \
-                         of the settings changes unless you take a rate over.";
+            let words = "The rate grows by the same factor from step to step, on weights that are thrown away. The \
+                         settings stay as they are until you use one of the suggested rates.";
             ui.add(Label::new(theme::muted(ui, words)).wrap());
             ui.add_space(theme::GAP_SMALL);
             if is_searching {
@@ -73,7 +73,7 @@ fn search_ui(ui: &mut Ui, rates: &mut RateState, blocked: Option<&str>, commands
         ("First rate", "Of the first step", &mut search.min),
         (
             "Last rate",
-            "Of the last step. The search ends before where the loss explodes",
+            "Of the last step. The search ends earlier if the loss explodes",
             &mut search.max,
         ),
     ] {
@@ -140,23 +140,20 @@ fn found_ui(
     ui.add_space(theme::GAP);
     ui.add(Label::new(trace.sentence()).wrap());
     if is_of_others {
-        let words = "The settings have changed since: search again before you take a rate over";
+        let words = "The settings have changed since: search again before you use a rate";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
     let mut used = None;
-    for (rule, hint, found) in [
-        (
-            "Steepest descent",
-            "Where the smoothed loss falls the fastest over the logarithm of the rate, as in PyTorch Lightning",
-            trace.steepest(),
-        ),
-        (
-            "Minimum / 10",
-            "A tenth of the rate at the lowest smoothed loss, as in fastai",
-            trace.tenth_of_minimum(),
-        ),
-    ] {
-        let Some(Suggestion { learning_rate, .. }) = found else { continue };
+    for (rule, learning_rate) in trace.suggestions() {
+        let (rule, hint) = match rule {
+            Rule::Steepest => (
+                "Steepest descent",
+                "Where the smoothed loss falls the fastest over the logarithm of the rate, as in PyTorch Lightning",
+            ),
+            Rule::TenthOfMinimum => {
+                ("Minimum / 10", "A tenth of the rate at the lowest smoothed loss, as in fastai")
+            }
+        };
         ui.horizontal_wrapped(|ui| {
             let words = format!("{rule}: {}", rate_words(learning_rate));
             ui.add(Label::new(words)).on_hover_text(hint);
@@ -193,20 +190,16 @@ fn rate_words(rate: f64) -> String {
 
 fn chart_ui(ui: &mut Ui, trace: &RateTrace) {
     let p = theme::palette(ui);
-    // What explodes would make a line of everything before it.
-    let first = trace.points.first().map_or(1.0, |point| point.smoothed);
-    let most = first.abs() * 2.0 + 1.0;
-    let points = |value: fn(&crate::train::run::rates::RatePoint) -> f64| -> Vec<[f64; 2]> {
-        let points = trace.points.iter().map(|point| [point.learning_rate.log10(), value(point)]);
-        points.filter(|point| point[1] <= most).collect()
+    let points = |value: fn(&RatePoint) -> f64| -> Vec<[f64; 2]> {
+        trace.drawn(value).into_iter().map(|(x, y)| [x, y]).collect()
     };
-    let (steepest, minimum) = (trace.steepest(), trace.tenth_of_minimum());
-    let places = [(steepest, "steepest descent"), (minimum, "minimum / 10")];
-    let places = places.into_iter().filter_map(|(found, rule)| {
-        let rate = found?.learning_rate;
-        let words = format!("{rule} {}", rate_words(rate));
-        let color = if rule == "minimum / 10" { p.info } else { p.chosen };
-        Some(Place { x: rate.log10(), words, color })
+    let places = trace.suggestions().into_iter().map(|(rule, rate)| {
+        let words = format!("{} {}", rule.name(), rate_words(rate));
+        let color = match rule {
+            Rule::Steepest => p.chosen,
+            Rule::TenthOfMinimum => p.info,
+        };
+        Place { x: rate.log10(), words, color }
     });
     let places: Vec<Place> = places.collect();
     let mut spoken = format!("Loss over learning rate, {} steps", trace.points.len());
@@ -214,9 +207,8 @@ fn chart_ui(ui: &mut Ui, trace: &RateTrace) {
         spoken.push_str(&format!(", {}", place.words));
     }
     let (low, high) = (trace.points.first(), trace.points.last());
-    let exponent = |point: Option<&crate::train::run::rates::RatePoint>| {
-        point.map_or(0.0, |point| point.learning_rate.log10())
-    };
+    let exponent =
+        |point: Option<&RatePoint>| point.map_or(0.0, |point| point.learning_rate.log10());
     let marks = (exponent(low).floor() as i32..=exponent(high).ceil() as i32).map(f64::from);
     RangePlot {
         title: "Loss over learning rate",

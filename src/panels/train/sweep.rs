@@ -7,16 +7,16 @@ use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::sweep::{
-    Front, KeyRow, ShownSweep, SweepEntry, UnderWay, memory_words, number, sentence, spread,
-    time_words,
+    Front, KeyRow, ShownSweep, UnderWay, memory_words, number, sentence, spread,
 };
 use crate::sweep::keys;
-use crate::sweep::plot::{PlotData, Scale, Which, axes};
+use crate::sweep::plot::{PlotData, Which, axes};
 use crate::sweep::queue::State;
-use crate::sweep::table::{Row, Summary, Table};
+use crate::sweep::table::{Summary, Table};
 use crate::train::config::metric::Metric;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, title_row_ui};
+use crate::widgets::format;
 use crate::widgets::loss_plot::Mark;
 use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::range_plot::{Measured, Measurements, RangePlot};
@@ -85,12 +85,12 @@ fn form_ui(
     commands: &mut Commands,
 ) {
     let blocked = train.blocked_reason(around.model, around.activities);
-    let rows = train.data().map(|data| train.rows_of_data(data));
+    let rows = train.data().map(|data| train.rows_of(data));
     let TrainState { sweep, form: config, estimate, .. } = train;
     let mut close = false;
     card_ui(ui, |ui| {
         title_row_ui(ui, "Sweep", |ui| {
-            close = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked();
+            close = ui.add(ActionButton::new("Close").icon(icons::CLOSE)).clicked();
         });
         let words = "The settings on the left are run once for each combination of these values and each seed, one \
                      run after the other. What is not listed here stays as it is on the left.";
@@ -188,7 +188,7 @@ fn queue_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     let mut close = false;
     card_ui(ui, |ui| {
         title_row_ui(ui, &format!("Sweep {}", shown.id), |ui| {
-            close = ui.add(ActionButton::new("Done").icon(icons::CLOSE)).clicked();
+            close = ui.add(ActionButton::new("Close").icon(icons::CLOSE)).clicked();
         });
         head_ui(ui, shown, under_way, others_run, commands);
         if let Some(table) = &shown.table {
@@ -198,13 +198,14 @@ fn queue_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
             ui.add(Label::new(theme::muted(ui, "Reading the runs…")));
         }
     });
-    if let Some(table) = shown.table.clone()
+    let ShownSweep { table, against, which, .. } = shown;
+    if let Some(table) = table
         && table.summaries.iter().any(|summary| summary.last.is_some())
     {
         ui.add_space(theme::GAP);
-        card_ui(ui, |ui| summary_ui(ui, &table));
+        card_ui(ui, |ui| summary_ui(ui, table));
         ui.add_space(theme::GAP);
-        chart_ui(ui, shown, &table);
+        chart_ui(ui, table, against, which);
     }
     if close {
         train.sweep.front = Front::Nothing;
@@ -220,22 +221,8 @@ fn head_ui(
 ) {
     let table = shown.table.as_ref();
     let left = table.map_or(0, Table::left);
-    match (under_way, table) {
-        (Some(under_way), _) => {
-            ui.add(Label::new(under_way.sentence()).wrap());
-        }
-        (None, Some(table)) => {
-            let entry = SweepEntry {
-                id: shown.id.clone(),
-                folder: shown.folder.clone(),
-                count: table.rows.len(),
-                done: table.count(State::Done),
-                failed: table.count(State::Failed),
-                left,
-            };
-            ui.add(Label::new(entry.sentence()).wrap());
-        }
-        (None, None) => {}
+    if let Some(sentence) = under_way.map(UnderWay::sentence).or_else(|| shown.sentence()) {
+        ui.add(Label::new(sentence).wrap());
     }
     ui.horizontal_wrapped(|ui| {
         if let Some(under_way) = under_way {
@@ -278,7 +265,6 @@ fn state_tone(state: State) -> Tone {
 /// A line for each run.
 fn rows_ui(ui: &mut Ui, table: &Table, under_way: Option<&UnderWay>) {
     let p = theme::palette(ui);
-    let main = |row: &Row| row.outcome.as_ref().and_then(|found| found.number(&table.key)).cloned();
     ScrollArea::horizontal().id_salt("sweep runs").show(ui, |ui| {
         Grid::new("sweep_runs").num_columns(6).spacing(Vec2::new(theme::GAP_LARGE, 4.0)).show(
             ui,
@@ -293,15 +279,15 @@ fn rows_ui(ui: &mut Ui, table: &Table, under_way: Option<&UnderWay>) {
                     let state = if runs { State::Running } else { row.state };
                     ui.label(&row.label);
                     chip_ui(ui, state_tone(state), None, state.word());
-                    let main = main(row);
+                    let main = row.outcome.as_ref().and_then(|found| found.number(&table.key));
                     let cell =
                         |value: Option<f64>| theme::number(value.map_or_else(String::new, number));
-                    ui.label(cell(main.as_ref().map(|main| main.last)));
-                    ui.label(cell(main.as_ref().and_then(|main| main.best)));
+                    ui.label(cell(main.map(|main| main.last)));
+                    ui.label(cell(main.and_then(|main| main.best)));
                     ui.label(
                         row.outcome
                             .as_ref()
-                            .map_or_else(String::new, |found| time_words(found.secs)),
+                            .map_or_else(String::new, |found| format::duration(found.secs)),
                     );
                     ui.label(row.memory.map_or_else(String::new, memory_words));
                     ui.end_row();
@@ -321,7 +307,7 @@ fn rows_ui(ui: &mut Ui, table: &Table, under_way: Option<&UnderWay>) {
 fn summary_ui(ui: &mut Ui, table: &Table) {
     title_row_ui(ui, "Over the seeds", |_| ());
     let words = "Mean, standard deviation and the 95 % interval of the mean (Student's t). The time is the mean, the \
-                 memory the most.";
+                 memory the maximum.";
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     ui.add_space(theme::GAP_SMALL);
     let best = table.best();
@@ -342,7 +328,7 @@ fn summary_ui(ui: &mut Ui, table: &Table) {
                 ui.label(last.map_or(0, |found| found.n).to_string());
                 ui.label(theme::number(spread(*last)));
                 ui.label(theme::number(spread(*lowest)));
-                ui.label(secs.map_or_else(String::new, time_words));
+                ui.label(secs.map_or_else(String::new, format::duration));
                 ui.label(memory.map_or_else(String::new, memory_words));
                 ui.end_row();
             }
@@ -350,9 +336,9 @@ fn summary_ui(ui: &mut Ui, table: &Table) {
     });
 }
 
-fn chart_ui(ui: &mut Ui, shown: &mut ShownSweep, table: &Table) {
+fn chart_ui(ui: &mut Ui, table: &Table, against: &mut String, which: &mut Which) {
     let p = theme::palette(ui);
-    let data = PlotData::of(table, &shown.against, shown.which);
+    let data = PlotData::of(table, against, *which);
     ui.horizontal_wrapped(|ui| {
         let axes = axes(table);
         if axes.len() > 1 {
@@ -363,7 +349,7 @@ fn chart_ui(ui: &mut Ui, shown: &mut ShownSweep, table: &Table) {
                     for axis in axes {
                         let is_chosen = axis == data.x_name;
                         if ui.selectable_label(is_chosen, &axis).clicked() {
-                            shown.against = axis;
+                            *against = axis;
                         }
                     }
                 },
@@ -374,7 +360,7 @@ fn chart_ui(ui: &mut Ui, shown: &mut ShownSweep, table: &Table) {
             Segment { value: Which::Last, words: "final", explanation: "At the last evaluation" },
             Segment { value: Which::Best, words: "best", explanation: "At the best evaluation" },
         ];
-        segmented_ui(ui, &mut shown.which, &segments);
+        segmented_ui(ui, which, &segments);
     });
     let looks = [
         (p.accent, Mark::Circles),
@@ -404,10 +390,7 @@ fn chart_ui(ui: &mut Ui, shown: &mut ShownSweep, table: &Table) {
         });
         Measurements { name: series.name.clone(), color, mark, points: points.collect() }
     });
-    let x_name = match data.scale {
-        Scale::Log => format!("{} (logarithmic)", data.x_name),
-        Scale::Linear | Scale::Names(_) => data.x_name.clone(),
-    };
+    let x_name = data.x_title();
     let scale = data.scale.clone();
     RangePlot {
         title: &data.y_name,

@@ -1,5 +1,7 @@
 //! What the Look inside panel is asked for.
 
+use std::path::PathBuf;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum LookInsideCommand {
     /// Computes what the view in front shows.
@@ -20,6 +22,9 @@ pub enum LookInsideCommand {
 #[derive(Clone, Debug, PartialEq)]
 pub enum MapCommand {
     ChooseTable,
+
+    /// Opens this table.
+    UseTable(PathBuf),
 
     /// Reads the texts and lays them out.
     Make,

@@ -40,6 +40,9 @@ pub struct MapRequest {
 pub struct Mapped {
     pub request: MapRequest,
     pub texts: Texts,
+
+    /// What made the vectors: `Source::way`.
+    pub way: Option<String>,
     pub vectors: Vectors,
 
     /// The same, each of length 1.
@@ -92,7 +95,7 @@ pub enum Listed {
 /// How clusters are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterForm {
-    /// As many as there are (HDBSCAN); else so many (k-means).
+    /// As many as HDBSCAN finds; else a fixed number by k-means.
     pub finds_number: bool,
     pub clusters: usize,
     pub least: usize,
@@ -218,8 +221,6 @@ impl MapState {
 
     /// A new map is there.
     pub fn made(&mut self, mapped: Mapped) {
-        self.labels = Vec::new();
-        self.legend = Vec::new();
         self.listed = Listed::Nothing;
         self.groups = Slot::Empty;
         self.against = None;

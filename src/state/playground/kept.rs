@@ -43,7 +43,7 @@ impl PlaygroundState {
     /// this one.
     pub fn set_chats(&mut self, chats: Vec<chats::Chat>) {
         if self.running {
-            // It goes on, as a conversation of this project.
+            // It continues, as a conversation of this project.
             self.keeping = Keeping { is_dirty: true, ..Keeping::default() };
         } else if self.keeping.is_saved || self.keeping.is_dirty {
             self.new_chat();
@@ -238,6 +238,9 @@ mod tests {
             ..chats::Chat::default()
         };
         state.set_chats(vec![chat.clone()]);
+        let listed = &state.past_chats()[0];
+        assert_eq!(listed.title(), "Q");
+        assert!(listed.fits("LATER one three") && !listed.fits("four"));
         state.open_chat(0);
         assert_eq!((state.versions(0), state.turns[0].answer.as_str()), ((2, 3), "two"));
         state.step_version(0, false);

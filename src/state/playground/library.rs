@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::prompts::check::{Meaning, meaning};
 use crate::prompts::examples::{Chosen, ExampleTable};
 use crate::prompts::filled::{Filled, Values, missing};
 use crate::prompts::fit::Fit;
@@ -147,6 +146,13 @@ impl LibraryState {
         self.open.as_mut().filter(|open| open.number == number)
     }
 
+    /// Another model or adapter is there: it counts other tokens, or has another context.
+    pub fn count_again(&mut self) {
+        if let Some(open) = &mut self.open {
+            (open.prepared, open.preparing) = (None, None);
+        }
+    }
+
     pub fn is_running(&self) -> bool {
         self.open.as_ref().and_then(|open| open.run.as_ref()).is_some_and(|run| run.is_running)
     }
@@ -234,16 +240,6 @@ fn parse_rows(text: &str) -> Option<Vec<usize>> {
     let rows: Option<Vec<usize>> =
         parts.filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect();
     rows.filter(|rows| !rows.is_empty())
-}
-
-/// The step of a prompt that is shown filled: the one with the examples, else the first.
-pub fn shown_step(material: &Material) -> usize {
-    let steps = material.all_steps();
-    let has_examples = |text: &str| {
-        let template = crate::prompts::template::Template::parse(text);
-        template.names().into_iter().any(|name| meaning(name, &steps) == Meaning::Examples)
-    };
-    steps.iter().position(|step| has_examples(&step.prompt)).unwrap_or(0)
 }
 
 #[cfg(test)]

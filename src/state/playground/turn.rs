@@ -75,7 +75,7 @@ impl LaneView {
 pub struct Turn {
     pub question: String,
 
-    /// What the conversation goes on from.
+    /// What the conversation continues from.
     pub answer: String,
 
     /// The answers as they were shown, token by token. Empty where only the text is known.
@@ -172,6 +172,35 @@ pub struct Chat {
     pub keeping: Keeping,
     pub system: String,
     pub turns: Vec<Turn>,
+}
+
+impl Chat {
+    /// Its first question, for a list.
+    pub fn title(&self) -> &str {
+        self.turns.first().map_or("", |turn| turn.question.trim())
+    }
+
+    /// Whether all words of a query stand in it, in any version.
+    pub fn fits(&self, query: &str) -> bool {
+        fn gather(turns: &[Turn], all: &mut String) {
+            for turn in turns {
+                for text in [&turn.question, &turn.answer] {
+                    all.push('\n');
+                    all.push_str(&text.to_lowercase());
+                }
+                for other in turn.others.before.iter().chain(&turn.others.after) {
+                    gather(std::slice::from_ref(&other.turn), all);
+                    gather(&other.later, all);
+                }
+            }
+        }
+        if query.trim().is_empty() {
+            return true;
+        }
+        let mut all = self.system.to_lowercase();
+        gather(&self.turns, &mut all);
+        query.split_whitespace().all(|word| all.contains(&word.to_lowercase()))
+    }
 }
 
 /// A question is being edited or asked again.

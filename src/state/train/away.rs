@@ -101,7 +101,7 @@ impl AwayRun {
             AwayStatus::Stopping => "Stopping",
             AwayStatus::Finished => "Finished",
             AwayStatus::Died(_) => "Ended with an error",
-            AwayStatus::Failed(_) => "Not started",
+            AwayStatus::Failed(_) => "Failed",
         }
     }
 
@@ -109,12 +109,12 @@ impl AwayRun {
     pub fn problem(&self) -> Option<String> {
         match &self.status {
             AwayStatus::Lost(why) => Some(format!(
-                "It cannot be reached now, and is looked for again. It goes on there if the machine \
-                 does. {why}"
+                "It cannot be reached now, and is tried again. It continues there as long as the \
+                 machine runs. {why}"
             )),
             AwayStatus::Died(status) => Some(format!(
-                "It ended with the exit status {status}. Its last lines say why; what it saved until \
-                 then can be imported"
+                "It ended with the exit status {status}. The last lines of its log say why; what it \
+                 saved until then can be imported"
             )),
             AwayStatus::Failed(why) => Some(why.clone()),
             _ => None,

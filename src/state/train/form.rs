@@ -8,6 +8,7 @@ use crate::train::config::objective::Sequences;
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::rows::plan;
 use crate::words;
+pub use crate::words::counted;
 
 /// Where the rows of a run come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,22 +127,14 @@ impl Plan {
             ),
             _ => format!("{}: {train} to train on, {held_out} held out", counted(rows)),
         };
-        let steps_text = match steps {
-            1 => format!("1 step of {}", counted(rows_per_step)),
-            _ => format!("{} steps of {}", words::thousands(steps), counted(rows_per_step)),
-        };
-        format!("{split} · {steps_text}")
+        let steps = words::counted(steps, "step", "steps");
+        format!("{split} · {steps} of {}", counted(rows_per_step))
     }
 }
 
 /// `300,263 characters`.
 pub fn characters(count: usize) -> String {
     format!("{} characters", words::thousands(count))
-}
-
-/// So many of something.
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    words::counted(count, one, many)
 }
 
 /// `1 pair`, `60 pairs`.

@@ -230,13 +230,8 @@ impl TrainState {
         self.data().map(|data| Plan::of(&self.form, self.rows_of(data)))
     }
 
-    /// Rows that a run of the form has of the data.
-    pub fn rows_of_data(&self, data: TrainingData<'_>) -> usize {
-        self.rows_of(data)
-    }
-
-    /// Rows that a run has of the data: of a text, its windows, about.
-    fn rows_of(&self, data: TrainingData<'_>) -> usize {
+    /// Rows that a run of the form has of the data: of a text, its windows, about.
+    pub fn rows_of(&self, data: TrainingData<'_>) -> usize {
         if self.form.objective != Objective::Pretrain {
             return data.rows_for(self.form.objective);
         }
@@ -254,7 +249,7 @@ impl TrainState {
             return Some("A sweep is under way: wait for it or stop it".to_owned());
         }
         if self.rates.is_searching() {
-            return Some("A learning rate is being looked for: wait for it or stop it".to_owned());
+            return Some("The learning-rate finder is running: wait for it or stop it".to_owned());
         }
         let training =
             |activity: &Activity| activity.stop == Some(Command::Train(TrainCommand::Stop));
@@ -401,20 +396,13 @@ impl TrainState {
 
     /// A run was started under `id`: the curves are its own from now on.
     pub fn begin(&mut self, id: impl Into<String>) {
-        let mut live = LiveRun::new(id, self.form.objective);
-        live.asides = Asides::of(&self.form);
-        live.loss_at_start = loss_at_start(&self.form);
-        live.leash = Some(self.form.beta);
-        self.live = Some(live);
+        self.live = Some(live_run(id, &self.form));
         self.show_live();
     }
 
     /// A run of a sweep begins, or continues after what it did before.
     pub fn begin_of_sweep(&mut self, id: impl Into<String>, config: &TrainConfig, past: Curves) {
-        let mut live = LiveRun::new(id, config.objective);
-        live.asides = Asides::of(config);
-        live.loss_at_start = loss_at_start(config);
-        live.leash = Some(config.beta);
+        let mut live = live_run(id, config);
         live.curves = past;
         self.live = Some(live);
         self.asks_stop = false;
@@ -590,6 +578,15 @@ impl TrainState {
         }
         self.runs = runs;
     }
+}
+
+/// A run with these settings, before its first step.
+fn live_run(id: impl Into<String>, config: &TrainConfig) -> LiveRun {
+    let mut live = LiveRun::new(id, config.objective);
+    live.asides = Asides::of(config);
+    live.loss_at_start = loss_at_start(config);
+    live.leash = Some(config.beta);
+    live
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::train::config::TrainConfig;
 use crate::train::config::metric::Metric;
 use crate::train::record::metrics::{StepMetrics, TrainEvent};
+use crate::train::run::loading::LOADING;
 use crate::train::run::rates::{RateSearch, RateTrace};
 
 /// What the finder shows.
@@ -50,7 +51,7 @@ impl RateState {
     }
 
     pub fn begin(&mut self) {
-        self.slot = RateSlot::Preparing("Loading the base model".to_owned());
+        self.slot = RateSlot::Preparing(LOADING.to_owned());
     }
 
     pub fn on_event(&mut self, event: TrainEvent) {

@@ -10,6 +10,7 @@ use crate::stats::repeats::Repeats;
 use crate::sweep::definition::{Definition, Seeds};
 use crate::sweep::expand::{Planned, expand};
 use crate::sweep::plot::Which;
+use crate::sweep::queue::State;
 use crate::sweep::table::Table;
 use crate::train::config::TrainConfig;
 use crate::words;
@@ -256,6 +257,18 @@ impl SweepState {
         self.front = Front::Queue;
     }
 
+    /// No task works on a sweep any more. One that was refused before it had a table is gone: its form is in front
+    /// again.
+    pub fn ended(&mut self, id: &str) {
+        self.under_way = None;
+        if self.shown.as_ref().is_some_and(|shown| shown.id == id && shown.table.is_none()) {
+            self.shown = None;
+            if self.front == Front::Queue {
+                self.front = Front::Form;
+            }
+        }
+    }
+
     /// A table has been read, or has changed.
     pub fn standing(&mut self, id: &str, table: Table) {
         if let Some(under_way) = self.under_way.as_mut().filter(|under_way| under_way.id == id) {
@@ -267,6 +280,22 @@ impl SweepState {
         if let Some(shown) = self.shown.as_mut().filter(|shown| shown.id == id) {
             shown.table = Some(table);
         }
+    }
+}
+
+impl ShownSweep {
+    /// `5 of 8 runs are done, 3 are left`. `None`: it was not read yet.
+    pub fn sentence(&self) -> Option<String> {
+        let table = self.table.as_ref()?;
+        let entry = SweepEntry {
+            id: self.id.clone(),
+            folder: self.folder.clone(),
+            count: table.rows.len(),
+            done: table.count(State::Done),
+            failed: table.count(State::Failed),
+            left: table.left(),
+        };
+        Some(entry.sentence())
     }
 }
 
@@ -291,20 +320,18 @@ impl SweepEntry {
         let Self { count, done, failed, left, .. } = self;
         let mut sentence =
             format!("{done} of {} {} done", words::counted(*count, "run", "runs"), verb(*done));
-        for (number, what) in [(failed, "failed"), (left, "left")] {
-            match (number, what) {
-                (0, _) => {}
-                (number, "failed") => sentence.push_str(&format!(", {number} failed")),
-                (number, what) => {
-                    sentence.push_str(&format!(", {number} {} {what}", verb(*number)));
-                }
-            }
+        if *failed > 0 {
+            sentence.push_str(&format!(", {failed} failed"));
+        }
+        if *left > 0 {
+            sentence.push_str(&format!(", {left} {} left", verb(*left)));
         }
         sentence
     }
 }
 
-fn verb(count: usize) -> &'static str {
+/// `is`, `are`
+pub fn verb(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
@@ -322,14 +349,11 @@ pub fn spread(found: Option<Repeats>) -> String {
     format!("{}{deviation}{interval}", number(mean))
 }
 
-pub fn time_words(secs: f64) -> String {
-    words::duration(secs)
-}
-
 pub fn memory_words(bytes: u64) -> String {
     words::gigabytes(bytes)
 }
 
+/// What a sweep is called: as its folder.
 pub fn name(folder: &Path) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -379,6 +403,16 @@ mod tests {
             let said = form(rows, seeds).planned(&config).unwrap_err();
             assert!(said.contains(words), "{rows:?}: {said}");
         }
+    }
+
+    #[test]
+    fn a_sweep_that_was_refused_leads_back_to_its_form() {
+        let mut sweep = SweepState::default();
+        sweep.begin(Path::new("sweeps/one"));
+        assert_eq!((sweep.front, sweep.is_running()), (Front::Queue, true));
+        sweep.ended("one");
+        assert_eq!((sweep.front, sweep.is_running()), (Front::Form, false));
+        assert!(sweep.shown.is_none(), "there is no table to wait for");
     }
 
     #[test]

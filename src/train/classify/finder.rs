@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use super::setup;
-use super::training::{Training, without_aborting};
+use super::training::Training;
 use crate::jobs::Progress;
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;
 use crate::train::record::metrics::TrainEvent;
-use crate::train::run::StartRequest;
 use crate::train::run::finder::{settings, tell};
 use crate::train::run::rates::{RateEnd, RateSearch, RateTrace};
+use crate::train::run::{StartRequest, without_aborting};
 
 /// Searches. `apart`: a folder that no run has; it is not made. Stopping is a good end.
 pub fn find_rate(

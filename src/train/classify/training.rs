@@ -23,7 +23,6 @@ use crate::files::Lock;
 use crate::jobs::{Progress, Quiet};
 use crate::llm::card::ModelIdentity;
 use crate::llm::net::buffers;
-use crate::llm::net::buffers::OutOfMemory;
 use crate::train::config::metric::{Metric, Values};
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::error::Error;
@@ -36,7 +35,7 @@ use crate::train::record::{self, RunRecord, RunStatus};
 use crate::train::rows::plan::Plan;
 use crate::train::run::best::{self, Evaluations, Standing};
 use crate::train::run::setup::{absolute, remove, store_config, write};
-use crate::train::run::{ResumeRequest, StartRequest};
+use crate::train::run::{ResumeRequest, StartRequest, without_aborting};
 use crate::train::step::schedule::Schedule;
 use crate::train::step::schedule::is_due;
 
@@ -57,14 +56,6 @@ pub fn resume(
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<RunSummary, Error> {
     without_aborting(|| run(check_resume(folder, request, progress)?, &request.run_dir, progress))
-}
-
-/// Memory that has run out ends the run, and not the program.
-pub(super) fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-    let result = buffers::unless_out_of_memory(work)
-        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }));
-    buffers::release();
-    result
 }
 
 fn run(
@@ -287,8 +278,8 @@ impl<'a> Training<'a> {
         Ok(learned)
     }
 
-    /// Moves what learns at a rate that no schedule says, and gives the length of the gradients before they
-    /// were clipped; where that is no number, nothing moves.
+    /// Moves what learns at a rate, and gives the length of the gradients before they were clipped; where that
+    /// is no number, nothing moves.
     pub(super) fn move_by(&mut self, rate: f64) -> Result<f64, Error> {
         let grad_norm = self.student.clip(self.config.max_grad_norm);
         if grad_norm.is_finite() {
@@ -303,8 +294,6 @@ impl<'a> Training<'a> {
         let index = self.state.step;
         let Learned { loss, right, seen, tokens } = self.gradients(index)?;
         self.finite("loss", loss)?;
-        let grad_norm = self.student.clip(self.config.max_grad_norm);
-        self.finite("gradient", grad_norm)?;
         let schedule = Schedule {
             kind: self.config.lr_scheduler_type,
             kwargs: &self.config.lr_scheduler_kwargs,
@@ -313,7 +302,8 @@ impl<'a> Training<'a> {
             total_steps: self.plan.steps,
         };
         let rate = schedule.rate(index);
-        self.student.step(rate)?;
+        let grad_norm = self.move_by(rate)?;
+        self.finite("gradient", grad_norm)?;
         self.state.step += 1;
         self.state.num_tokens += tokens;
         let mut values = Values::from([

@@ -50,6 +50,16 @@ pub enum Better {
     Higher,
 }
 
+impl Better {
+    /// Whether a value is better than another one.
+    pub fn is_better(self, value: f64, than: f64) -> bool {
+        match self {
+            Self::Lower => value < than,
+            Self::Higher => value > than,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
     No,

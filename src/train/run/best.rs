@@ -40,10 +40,8 @@ impl Evaluations {
         let found = Metric::by_key(&config.metric_for_best_model)
             .and_then(|metric| Some((metric, evaluation.values.get(metric)?)));
         let Some((metric, value)) = found else { return Standing::NotBest };
-        let better = |than: f64| match metric.facts().better {
-            Some(Better::Lower) => value < than,
-            Some(Better::Higher) | None => value > than,
-        };
+        let direction = metric.facts().better.unwrap_or(Better::Higher);
+        let better = |than: f64| direction.is_better(value, than);
         // transformers compares before it takes the new value for the best.
         let clearly = self.best.as_ref().is_none_or(|best| {
             better(best.value) && (value - best.value).abs() > config.early_stopping_threshold

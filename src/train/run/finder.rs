@@ -7,12 +7,11 @@ use super::rates::{RateEnd, RateSearch, RateTrace};
 use super::request::StartRequest;
 use super::setup;
 use super::setup::Checked;
+use super::training::without_aborting;
 use crate::jobs;
 use crate::jobs::Progress;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::Model;
-use crate::llm::net::buffers;
-use crate::llm::net::buffers::OutOfMemory;
 use crate::train::config::metric::{Metric, Values};
 use crate::train::config::objective::Reference;
 use crate::train::config::{ConfigProblem, TrainConfig};
@@ -60,11 +59,7 @@ pub fn find_rate(
     let config = settings(config, search)?;
     let request = StartRequest { config, run_dir: apart.to_owned(), cache: None };
     let checked = setup::check_start(model, &request, progress)?;
-    let result =
-        buffers::unless_out_of_memory(|| searched(model, checked, search, cache, progress))
-            .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }));
-    buffers::release();
-    result
+    without_aborting(|| searched(model, checked, search, cache, progress))
 }
 
 fn searched(

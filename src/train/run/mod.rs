@@ -3,6 +3,7 @@
 pub mod best;
 pub mod checkpoint;
 pub mod finder;
+pub mod loading;
 mod policy_run;
 pub mod rates;
 mod request;
@@ -10,4 +11,5 @@ pub mod setup;
 mod training;
 
 pub use request::{ResumeRequest, StartRequest};
+pub(crate) use training::without_aborting;
 pub use training::{resume, start};

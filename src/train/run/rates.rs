@@ -103,6 +103,23 @@ pub struct Suggestion {
     pub point: usize,
 }
 
+/// By what a rate is suggested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Steepest,
+    TenthOfMinimum,
+}
+
+impl Rule {
+    /// As plots and tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steepest => "steepest descent",
+            Self::TenthOfMinimum => "minimum / 10",
+        }
+    }
+}
+
 impl RateTrace {
     /// Takes in a step. False: the search is over.
     pub fn add(&mut self, learning_rate: f64, loss: f64) -> bool {
@@ -139,6 +156,32 @@ impl RateTrace {
         let (point, _) = lowest(&losses)?;
         (point > 0 && self.inner().is_some())
             .then(|| Suggestion { learning_rate: self.points[point].learning_rate / 10.0, point })
+    }
+
+    /// The rates that the rules suggest.
+    pub fn suggestions(&self) -> Vec<(Rule, f64)> {
+        let found =
+            [(Rule::Steepest, self.steepest()), (Rule::TenthOfMinimum, self.tenth_of_minimum())];
+        let found = found.into_iter();
+        found.filter_map(|(rule, found)| Some((rule, found?.learning_rate))).collect()
+    }
+
+    /// The points of a plot, over the logarithm to the base 10 of the rate. What explodes is left out: it would
+    /// make a line of everything before it.
+    pub fn drawn(&self, value: fn(&RatePoint) -> f64) -> Vec<(f64, f64)> {
+        let first = self.points.first().map_or(1.0, |point| point.smoothed);
+        let most = first.abs() * 2.0 + 1.0;
+        let points = self.points.iter().map(|point| (point.learning_rate.log10(), value(point)));
+        points.filter(|point| point.1 <= most).collect()
+    }
+
+    /// A row for each step.
+    pub fn csv(&self) -> String {
+        let mut text = "step,learning_rate,loss,smoothed_loss\n".to_owned();
+        for (place, RatePoint { learning_rate, loss, smoothed }) in self.points.iter().enumerate() {
+            text.push_str(&format!("{},{learning_rate},{loss},{smoothed}\n", place + 1));
+        }
+        text
     }
 
     /// What the search says, in a sentence.

@@ -75,7 +75,6 @@ fn run(
         let mut training = Training::new(model, (&setup, adapter), progress)?;
         training.all_steps(&mut record).map(|()| training)
     });
-    buffers::release();
     record.finished = Some(record::timestamp(OffsetDateTime::now_utc()));
     match result {
         Ok(training) => {
@@ -99,10 +98,12 @@ fn run(
 }
 
 /// Memory that has run out ends the run, and not the program. Any other panic is passed on.
-fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+pub(crate) fn without_aborting<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     // What the work has changed by then is dropped with it: the run's folder is what is resumed.
-    buffers::unless_out_of_memory(work)
-        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }))
+    let result = buffers::unless_out_of_memory(work)
+        .unwrap_or_else(|OutOfMemory { bytes }| Err(Error::OutOfMemory { bytes }));
+    buffers::release();
+    result
 }
 
 /// What is written beside the checkpoint.

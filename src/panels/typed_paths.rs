@@ -1,12 +1,13 @@
-//! What is typed into the palette for Annotate: a path, so that a file is opened without a dialog, and
-//! the name of a coder.
+//! What is typed into the palette beside the names of commands: a path, so that a file is opened without a
+//! dialog, and the name of a coder.
 
 use std::path::PathBuf;
 
 use super::keys::Action;
 use crate::state::AppState;
 use crate::state::codes::{AnnotateView, Front};
-use crate::state::command::{AnnotateCommand, CodesCommand, Command};
+use crate::state::command::{AnnotateCommand, CodesCommand, Command, MapCommand};
+use crate::state::prefs::PanelId;
 use crate::study::forms::export::Export;
 
 /// In front of a coder's name.
@@ -59,7 +60,12 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
     }
     actions
         .push(action("Compare the answers of", AnnotateCommand::UseAnswers(file.clone()).into()));
-    actions.push(action("Label answers to the prompts of", AnnotateCommand::UseFile(file).into()));
+    let prompts = AnnotateCommand::UseFile(file.clone()).into();
+    actions.push(action("Label answers to the prompts of", prompts));
+    actions.push(action("Map the texts of", MapCommand::UseTable(file).into()));
+    if state.prefs.panel == PanelId::LookInside {
+        actions.rotate_right(1);
+    }
     actions
 }
 
@@ -75,6 +81,8 @@ mod tests {
         (state.codes.view, state.codes.front) = (AnnotateView::Codes, Front::Setup);
         assert_eq!(actions(&state, "/a/book.toml")[0].words, "Use the codebook /a/book.toml");
         assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Code the texts of /a/texts.csv");
+        state.prefs.panel = PanelId::LookInside;
+        assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Map the texts of /a/texts.csv");
     }
 
     #[test]

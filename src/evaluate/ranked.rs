@@ -39,8 +39,8 @@ impl Ranked {
     }
 }
 
-/// Words in lower case.
-struct Words;
+/// Words in lower case; an apostrophe ends one.
+pub struct Words;
 
 impl Tokenizer for Words {
     fn tokenize(&self, text: &str) -> Vec<String> {

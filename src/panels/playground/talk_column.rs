@@ -1,0 +1,83 @@
+//! The column in which one talks: what was said, the answer, and the field for what comes next.
+
+use eframe::egui;
+use eframe::egui::Ui;
+
+use super::answers::{answers_ui, rendered_ui};
+use super::talk::{modes_ui, prompt_ui, system_ui};
+use super::turns::{answer_actions_ui, conversation_ui};
+use crate::llm::card::ModelCard;
+use crate::state::command::Commands;
+use crate::state::playground::{Mode, PlaygroundState};
+use crate::state::slots::Surroundings;
+use crate::widgets::button::ActionButton;
+use crate::widgets::layout::{inset_ui, scrolled_ui};
+
+/// The conversation, or the text and how it continues: with the model in memory, or with one on a server.
+pub(super) fn talk_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    around: Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let model = around.model.ready();
+    inset_ui(ui, |ui| modes_ui(ui, playground, model.map(|_| around.adapter), commands));
+    let height = ui.available_height();
+    let obstacle = playground.obstacle_in(around.model);
+    let counts = playground.mode == Mode::Chat && playground.has_chat();
+    let left = model.filter(|_| counts).map(|model| playground.left_of_context(model));
+    match playground.mode {
+        // A conversation grows upwards from where it is written.
+        Mode::Chat => {
+            let margin = egui::Margin { left: 0, right: 16, top: 8, bottom: 16 };
+            egui::Panel::bottom("composer")
+                .frame(egui::Frame::new().inner_margin(margin))
+                .show_separator_line(false)
+                .show(ui, |ui| {
+                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands);
+                });
+            let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
+            let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
+            // An answer that grows is followed, unless somebody has scrolled up to read.
+            area.stick_to_bottom(true).content_margin(margin).show(ui, |ui| {
+                if let Some(model) = model {
+                    no_chat_ui(ui, playground, model);
+                }
+                system_ui(ui, playground);
+                conversation_ui(ui, playground, commands);
+                answers_ui(ui, playground, commands);
+                answer_actions_ui(ui, playground, commands);
+                if let Some(model) = model {
+                    rendered_ui(ui, playground, model);
+                }
+            });
+        }
+        Mode::Raw => scrolled_ui(ui, "text", |ui| {
+            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
+            answers_ui(ui, playground, commands);
+            answer_actions_ui(ui, playground, commands);
+            if let Some(model) = model {
+                rendered_ui(ui, playground, model);
+            }
+        }),
+    }
+}
+
+/// Why there can be no conversation, where it would be.
+fn no_chat_ui(ui: &mut Ui, playground: &mut PlaygroundState, model: &ModelCard) {
+    if model.facts.has_chat_template {
+        return;
+    }
+    let why = match &model.facts.chat_problem {
+        Some(problem) => {
+            format!("The model cannot be asked as an assistant: {problem}. It can continue a text.")
+        }
+        None => "The model has no chat template: it can only continue a text.".to_owned(),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.label(why);
+        if ui.add(ActionButton::quiet("Use raw mode")).clicked() {
+            playground.mode = Mode::Raw;
+        }
+    });
+}
