@@ -19,6 +19,10 @@ const MOST_STEPS: u64 = 20_000_000;
 /// How deep calls may nest. Python gives up at 1000 of its own, which are fewer of ours.
 const DEEPEST: u32 = 400;
 
+/// The bytes of the stack that a template may take. A level takes several times as many where
+/// nothing is optimised; the smallest stack of all, that of the first thread on Windows, has a MiB.
+const MOST_STACK: usize = 512 << 10;
+
 const ALONE: &str = "a chat template stands alone: there is no other template to take";
 
 /// How deep lists in lists may nest.
@@ -35,6 +39,15 @@ pub struct Rendering<'a> {
     pub autoescape: Cell<bool>,
     steps: Cell<u64>,
     depth: Cell<u32>,
+    /// Where on the stack the outermost level lies.
+    stack_top: usize,
+}
+
+/// About where the top of the stack is.
+#[inline(never)]
+fn stack_place() -> usize {
+    let here = 0_u8;
+    std::hint::black_box(&raw const here).addr()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +84,7 @@ pub fn render(
         autoescape: Cell::new(false),
         steps: Cell::new(0),
         depth: Cell::new(0),
+        stack_top: stack_place(),
     };
     let variables = Activation::new(tree.slots, None);
     if let Some(slot) = tree.itself {
@@ -95,7 +109,7 @@ impl Rendering<'_> {
     pub fn deeper<T>(&self, run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         self.count_step()?;
         let depth = self.depth.get() + 1;
-        if depth > DEEPEST {
+        if depth > DEEPEST || self.stack_top.abs_diff(stack_place()) > MOST_STACK {
             return Err(Failure::new(Kind::Recursion, "maximum recursion depth exceeded"));
         }
         self.depth.set(depth);
