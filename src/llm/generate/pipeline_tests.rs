@@ -109,6 +109,7 @@ fn an_even_distribution_has_its_logarithm_as_entropy() {
 }
 
 #[test]
+#[ignore = "measures time: cargo test --release --lib within_a_frame -- --ignored --nocapture, on a quiet machine"]
 fn a_slider_over_a_quarter_of_a_million_tokens_moves_within_a_frame() {
     let before = Before::of(many_scores(262_144).into(), 30).unwrap();
     let history: Vec<u32> = (0..500).collect();
@@ -128,7 +129,6 @@ fn a_slider_over_a_quarter_of_a_million_tokens_moves_within_a_frame() {
         });
         let best = best.fold(f64::INFINITY, f64::min);
         println!("{best:.2} ms for {params:?}");
-        // 8 ms in a release build; a test build on a busy machine gets much more.
-        assert!(best < 400.0, "{best:.1} ms");
+        assert!(best < 8.0, "{best:.1} ms");
     }
 }

@@ -199,6 +199,7 @@ fn log_probabilities_are_those_of_the_softmax() {
 }
 
 #[test]
+#[ignore = "measures time: cargo test --release --lib fast_enough -- --ignored --nocapture, on a quiet machine"]
 fn the_chain_is_fast_enough_to_follow_a_slider() {
     let scores = many_scores(49_152);
     let history: Vec<u32> = (0..500).collect();
@@ -216,7 +217,6 @@ fn the_chain_is_fast_enough_to_follow_a_slider() {
         });
         let best = best.fold(f64::INFINITY, f64::min);
         println!("{best:.2} ms for {params:?}");
-        // 5 ms in a release build; a test build on a busy machine gets ten times that.
-        assert!(best < 50.0, "{best:.1} ms");
+        assert!(best < 5.0, "{best:.1} ms");
     }
 }
