@@ -14,6 +14,22 @@ pub fn duration(secs: f64) -> String {
     }
 }
 
+/// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
 /// `1.2 GB`, `640 MB`.
 pub fn gigabytes(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;
@@ -37,6 +53,21 @@ pub fn thousands(count: usize) -> String {
     words
 }
 
+/// `0.001`, and `1e-4` for what is smaller: a setting as run files have it.
+pub fn number(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-3..1e6).contains(&size) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
+/// The same to two digits: `0.0035`, `3.5e-4`, `1`.
+pub fn about(value: f64) -> String {
+    number(format!("{value:.1e}").parse().unwrap_or(value))
+}
+
 /// `1 row`, `3,000 rows`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count)) }
@@ -45,6 +76,18 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_settings_are_written_as_run_files_have_them() {
+        let cases = [(0.0, "0"), (1.0, "1"), (0.25, "0.25"), (0.001, "0.001"), (1e-4, "1e-4")];
+        for (value, words) in cases {
+            assert_eq!(number(value), words);
+        }
+        let cases = [(1.0, "1"), (0.0034551, "0.0035"), (3.46e-4, "3.5e-4"), (f64::NAN, "NaN")];
+        for (value, words) in cases {
+            assert_eq!(about(value), words);
+        }
+    }
 
     #[test]
     fn durations_are_as_exact_as_an_estimate_deserves() {

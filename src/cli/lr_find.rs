@@ -15,6 +15,7 @@ use crate::jobs;
 use crate::sweep::worker::Worker;
 use crate::train::config::run_file;
 use crate::train::run::rates::{RateSearch, Suggestion};
+use crate::words;
 
 #[derive(Debug, Args)]
 pub struct LrFindArgs {
@@ -80,8 +81,7 @@ pub fn run(args: &LrFindArgs) -> anyhow::Result<()> {
         }));
     }
     out::note(&found.sentence());
-    let words =
-        |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.2e}"));
-    out::line(&format!("steepest descent  {:>8}", words(steepest)))?;
-    out::line(&format!("minimum / 10      {:>8}", words(minimum)))
+    let shown = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), words::about);
+    out::line(&format!("steepest descent  {:>8}", shown(steepest)))?;
+    out::line(&format!("minimum / 10      {:>8}", shown(minimum)))
 }

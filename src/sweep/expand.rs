@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::definition::{Definition, Seeds};
 use super::error::Error;
 use crate::train::config::{TrainConfig, run_file};
+use crate::words;
 
 /// So many runs are a sweep; more are a mistake in a list.
 const MOST: usize = 1000;
@@ -17,7 +18,7 @@ const MOST: usize = 1000;
 /// A run that is planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// What differs between the runs, in words: `beta 0.2, learning_rate 0.0001, seed 2`.
+    /// What differs between the runs, in words: `beta 0.2, learning_rate 1e-4, seed 2`.
     pub label: String,
 
     /// Runs of one configuration differ in their seed alone. From 0.
@@ -165,18 +166,8 @@ fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(words).collect::<Vec<_>>().join("+"),
-        Value::Float(number) => number_words(*number),
+        Value::Float(number) => words::number(*number),
         other => other.to_string(),
-    }
-}
-
-/// `0.0001`, and `1e-5` for what is smaller.
-pub fn number_words(number: f64) -> String {
-    let size = number.abs();
-    if size == 0.0 || (1e-4..1e6).contains(&size) {
-        number.to_string()
-    } else {
-        format!("{number:e}")
     }
 }
 
@@ -267,7 +258,7 @@ mod tests {
         let all = expand(&definition).unwrap();
         let found: Vec<_> = all.iter().map(|run| (run.label.as_str(), run.config.lora.r)).collect();
         assert_eq!(found[0], ("as it is, learning_rate 1e-5", 8));
-        assert_eq!(found[3], ("small, learning_rate 0.0001", 4));
+        assert_eq!(found[3], ("small, learning_rate 1e-4", 4));
         assert_eq!(all[3].configuration, 3);
     }
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::expand::number_words;
 use super::queue::State;
 use super::table::{Row, Summary, Table};
 use crate::stats::repeats::Repeats;
+use crate::words;
 
 /// What is on the axis from the left to the right, where nothing varies but the seed or the variation.
 const VARIATION: &str = "variation";
@@ -151,7 +151,7 @@ fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => number_words(float),
+            Some(float) if number.is_f64() => words::number(float),
             _ => number.to_string(),
         },
         other => other.to_string(),
@@ -189,11 +189,11 @@ impl Scale {
     /// An x as a person reads it.
     pub fn words(&self, x: f64) -> String {
         match self {
-            Self::Linear => number_words((x * 1e9).round() / 1e9),
+            Self::Linear => words::number((x * 1e9).round() / 1e9),
             Self::Log => {
                 let value = 10_f64.powf(x);
                 let digits = 10_f64.powf(2.0 - x.floor());
-                number_words((value * digits).round() / digits)
+                words::number((value * digits).round() / digits)
             }
             Self::Names(names) => {
                 let is_place = (x - x.round()).abs() < 1e-6 && x > -0.5;

@@ -56,7 +56,7 @@ pub struct Row {
 /// The runs of one configuration that are done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// What its runs have in common: `learning_rate 0.0001`.
+    /// What its runs have in common: `learning_rate 1e-4`.
     pub label: String,
     pub variation: Option<String>,
     pub values: Map<String, Value>,

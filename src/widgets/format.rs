@@ -1,22 +1,6 @@
 //! Numbers as people read them in a window.
 
-pub use crate::words::{counted, duration};
-
-/// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let mut value = count as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let decimals = usize::from(value < 9.95);
-    format!("{value:.decimals$} {}", UNITS[unit])
-}
+pub use crate::words::{bytes, counted, duration};
 
 /// `212 of 269 MB · 8.0 MB/s · 7 s left`: a transfer, as far as it is known.
 pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f64>) -> String {

@@ -258,8 +258,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         export(&plot, folder.path()).unwrap();
         let svg = std::fs::read_to_string(folder.path().join("sweep.svg")).unwrap();
-        for words in ["Held-out loss", "learning_rate (logarithmic)", "1e-5", "0.0001", "beta 0.5"]
-        {
+        for words in ["Held-out loss", "learning_rate (logarithmic)", "1e-5", "1e-4", "beta 0.5"] {
             assert!(svg.contains(words), "{words}");
         }
         let dots = svg.lines().filter(|line| line.trim_start().starts_with("<circle")).count();

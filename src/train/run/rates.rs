@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words;
+
 /// How a learning rate is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateSearch {
@@ -41,7 +43,9 @@ impl RateSearch {
         let Self { min, max, steps } = *self;
         if !(min > 0.0 && min < max && max <= 100.0) {
             return Some(format!(
-                "the rates must grow from above 0 to at most 100, and these are {min:e} to {max:e}"
+                "the rates must grow from above 0 to at most 100, and these are {} to {}",
+                words::number(min),
+                words::number(max)
             ));
         }
         let most = 10_000;
@@ -187,20 +191,22 @@ impl RateTrace {
     /// What the search says, in a sentence.
     pub fn sentence(&self) -> String {
         let last = self.points.last().map_or(0.0, |point| point.learning_rate);
+        let last = words::about(last);
         let end = match self.ended {
             Some(RateEnd::Exploded) => format!(
-                "The search ended at {last:.1e}, where the loss had become four times its lowest"
+                "The search ended at {last}, where the loss had become four times its lowest"
             ),
             Some(RateEnd::NotFinite) => {
-                format!("The search ended after {last:.1e}, where the loss was no longer a number")
+                format!("The search ended after {last}, where the loss was no longer a number")
             }
-            Some(RateEnd::Stopped) => format!("The search was stopped at {last:.1e}"),
-            None => format!("The search went up to {last:.1e}"),
+            Some(RateEnd::Stopped) => format!("The search was stopped at {last}"),
+            None => format!("The search went up to {last}"),
         };
         let fewest = FEWEST;
         match (self.steepest(), self.inner()) {
             (Some(found), _) => {
-                format!("{end}. The loss falls the fastest at {:.1e}", found.learning_rate)
+                let rate = words::about(found.learning_rate);
+                format!("{end}. The loss falls the fastest at {rate}")
             }
             (None, Some(_)) => format!(
                 "{end}. The loss never falls, so no rate is suggested: take more steps, or look at the data"
