@@ -396,7 +396,11 @@ impl Progress<GenerateEvent> for Screen {
             GenerateEvent::Prompt { ids, .. } => *self.prompt_ids.borrow_mut() = ids,
             GenerateEvent::Told { token, .. } => {
                 self.show(&token.text);
-                self.told.borrow_mut().push(token);
+                let mut told = self.told.borrow_mut();
+                match told.last_mut().filter(|_| token.is_rest) {
+                    Some(last) => last.text.push_str(&token.text),
+                    None => told.push(token),
+                }
             }
             GenerateEvent::Token { step, .. } if !self.quiet => {
                 self.shown.borrow_mut().push_str(&step.text);

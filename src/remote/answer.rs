@@ -66,6 +66,7 @@ fn lane_answer(
     let (path, body) = asked(&server.probe, request, lane)?;
     let clock = Instant::now();
     let mut first = None;
+    let mut says_more = false;
     let mut text = String::new();
     let mut stop = StopReason::Length;
     let streamed = again(PATIENCE, progress, || {
@@ -84,7 +85,10 @@ fn lane_answer(
             let ended = job.poll(|event| {
                 let piece = Piece::read(&event);
                 stop = piece.stop.unwrap_or(stop);
-                for token in piece.tokens {
+                for mut token in piece.tokens {
+                    // A server that says something of each token says nothing of a rest.
+                    token.is_rest = says_more && token.logprob.is_none();
+                    says_more |= token.logprob.is_some();
                     first.get_or_insert_with(|| clock.elapsed());
                     text.push_str(&token.text);
                     progress.emit(GenerateEvent::Told { lane: index, token });
@@ -227,7 +231,8 @@ fn of_chat(token: &Value) -> ToldToken {
     let number = |value: &Value| value["logprob"].as_f64().map(|value| value as f32);
     let top = token["top_logprobs"].as_array().map(Vec::as_slice).unwrap_or_default();
     let top = top.iter().filter_map(|one| Some((name(one), number(one)?)));
-    ToldToken { text: name(token), logprob: number(token), top: likeliest_first(top.collect()) }
+    let top = likeliest_first(top.collect());
+    ToldToken { text: name(token), logprob: number(token), top, is_rest: false }
 }
 
 fn of_completion(logprobs: &Value) -> Vec<ToldToken> {
@@ -240,6 +245,7 @@ fn of_completion(logprobs: &Value) -> Vec<ToldToken> {
             text: name.as_str().unwrap_or_default().to_owned(),
             logprob: logprobs["token_logprobs"][at].as_f64().map(|value| value as f32),
             top: likeliest_first(top.collect()),
+            is_rest: false,
         }
     };
     tokens.iter().enumerate().map(token).collect()
@@ -264,6 +270,7 @@ mod tests {
             text: " Paris".to_owned(),
             logprob: Some(-0.25),
             top: vec![(" Paris".to_owned(), -0.25), (" a".to_owned(), -2.0)],
+            is_rest: false,
         };
         assert_eq!((piece.tokens, piece.stop), (vec![expected.clone()], None));
         let completion = json!({"choices": [{"text": " Paris", "finish_reason": "length",

@@ -98,8 +98,14 @@ fn answers_of_a_server_show_its_likeliest_tokens_as_approximate_and_the_settings
         text: "Paris".to_owned(),
         logprob: Some(-0.25),
         top: vec![("Paris".to_owned(), -0.25), ("Lyon".to_owned(), -2.0)],
+        is_rest: false,
     };
     state.playground.on_event(GenerateEvent::Told { lane: 0, token }, 1.0);
+    // What the server held back until the end is no second token.
+    let token = ToldToken { text: "!".to_owned(), is_rest: true, ..ToldToken::default() };
+    state.playground.on_event(GenerateEvent::Told { lane: 0, token }, 2.0);
+    let lane = &state.playground.lanes[0];
+    assert_eq!((lane.text().as_str(), lane.tokens.len(), lane.told.len()), ("Paris!", 1, 1));
     state.playground.finished();
     let window = Window::new(state);
     for words in [

@@ -101,6 +101,10 @@ pub struct ToldToken {
 
     /// The likeliest tokens in its place with their log-probabilities, the likeliest first.
     pub top: Vec<(String, f32)>,
+
+    /// It is no token, but the rest of the text of the one before: servers hold text back that could
+    /// become a stop string.
+    pub is_rest: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -21,6 +21,14 @@ impl PlaygroundState {
 
     pub(super) fn on_told(&mut self, lane: usize, token: ToldToken, now_secs: f64) {
         let Some(view) = self.lanes.get_mut(lane) else { return };
+        if token.is_rest
+            && let (Some(shown), Some(told)) = (view.tokens.last_mut(), view.told.last_mut())
+        {
+            shown.text.push_str(&token.text);
+            told.text.push_str(&token.text);
+            self.version += 1;
+            return;
+        }
         // Where the server says nothing, nothing is shaded.
         let probability = token.logprob.map_or(1.0, f32::exp);
         let text = token.text.clone();
