@@ -41,12 +41,23 @@ pub struct PartLeftOut {
     pub difference: Option<f64>,
 }
 
+impl LeaveOneOutView {
+    /// Which parts the answer hangs on, the strongest first.
+    pub fn by_strength(&self) -> Vec<usize> {
+        let strength = |at: &usize| self.parts[*at].difference.unwrap_or(0.0).abs();
+        let mut order: Vec<usize> = (0..self.parts.len()).collect();
+        order.sort_by(|one, other| strength(other).total_cmp(&strength(one)));
+        order
+    }
+}
+
 /// What is left out at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
     Token,
 
     /// What stands between white space, with the white space before it.
+    #[default]
     Word,
 
     /// Up to a full stop, question or exclamation mark, or the end of a line.
@@ -76,6 +87,27 @@ pub fn parts(tokens: &[String], unit: Unit) -> Vec<Range<usize>> {
             Some(part) if !begins(at) => part.end = at + 1,
             _ => parts.push(at..at + 1),
         }
+    }
+    parts
+}
+
+/// The parts of what stands before `answer` that say something: a part that is nothing but marks, white
+/// space or special tokens is never left out by itself, unless single tokens are.
+pub fn telling_parts(
+    subject: Subject<'_>,
+    ids: &[u32],
+    answer: usize,
+    unit: Unit,
+) -> Vec<Range<usize>> {
+    let before = &ids[..answer.min(ids.len())];
+    let tokens = subject.token_texts(before);
+    let tokenizer = subject.model.tokenizer();
+    let mut parts = parts(&tokens, unit);
+    if unit != Unit::Token {
+        parts.retain(|part| {
+            tokens[part.clone()].concat().chars().any(char::is_alphanumeric)
+                && !before[part.clone()].iter().any(|id| tokenizer.is_special(*id))
+        });
     }
     parts
 }

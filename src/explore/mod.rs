@@ -14,6 +14,7 @@ pub mod guess;
 pub mod guesses;
 pub mod leave_one_out;
 pub mod lens;
+pub mod machine;
 pub mod meaning;
 pub mod next_token;
 pub mod predictions;

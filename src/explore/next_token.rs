@@ -26,6 +26,21 @@ pub struct NextComparison {
     pub candidates: Vec<Pair>,
 }
 
+impl NextComparison {
+    /// So many of the candidates, those that are the likeliest on either side: in their order.
+    pub fn likeliest(&self, most: usize) -> Vec<&Pair> {
+        let share = |at: &usize| {
+            let pair = &self.candidates[*at];
+            pair.logprob_a.max(pair.logprob_b)
+        };
+        let mut order: Vec<usize> = (0..self.candidates.len()).collect();
+        order.sort_by(|one, other| share(other).total_cmp(&share(one)));
+        order.truncate(most);
+        order.sort_unstable();
+        order.into_iter().map(|at| &self.candidates[at]).collect()
+    }
+}
+
 /// A token under both sides; natural logs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {

@@ -87,17 +87,9 @@ pub fn play(
         View::LeaveOneOut { text, answer } => {
             let mut ids = subject.encode(text)?;
             let begins = ids.len();
-            let texts = subject.token_texts(&ids);
-            let tokenizer = model.tokenizer();
-            ids.extend(
-                tokenizer.encode(answer, false).map_err(crate::explore::error::Error::from)?,
-            );
-            let is_word = |part: &std::ops::Range<usize>| {
-                texts[part.clone()].concat().chars().any(char::is_alphanumeric)
-                    && !ids[part.clone()].iter().any(|id| tokenizer.is_special(*id))
-            };
-            let mut parts = leave_one_out::parts(&texts, Unit::Word);
-            parts.retain(is_word);
+            let answer = model.tokenizer().encode(answer, false);
+            ids.extend(answer.map_err(crate::explore::error::Error::from)?);
+            let parts = leave_one_out::telling_parts(subject, &ids, begins, Unit::Word);
             let found = leave_one_out::leave_one_out(subject, &ids, begins, &parts, progress)?;
             Played::LeaveOneOut(found)
         }

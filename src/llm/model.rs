@@ -20,6 +20,7 @@ use super::files::safetensors_files::SafetensorsFiles;
 use super::files::weights::Weights;
 use super::headers::inspect;
 use super::headers::inspect::Opened;
+use super::headers::survey::TensorNeed;
 use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
 use super::net::loader;
@@ -95,6 +96,7 @@ pub struct Model {
     pub(super) stop_ids: Vec<u32>,
     pub(super) start_id: Option<u32>,
     pub(super) unused: Vec<String>,
+    pub(super) kept: Weights,
 
     /// The token whose vector learns nothing from being read.
     pub(super) padding_id: Option<u32>,
@@ -134,7 +136,8 @@ impl Model {
         drop(opened);
         allocator::give_back_freed_memory();
         let chat = chat.map(Arc::new);
-        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused, padding_id })
+        let kept = options.weights;
+        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused, kept, padding_id })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -419,6 +422,7 @@ impl Model {
             stop_ids: self.stop_ids.clone(),
             start_id: self.start_id,
             unused: self.unused.clone(),
+            kept: self.kept,
             padding_id: self.padding_id,
         })
     }
@@ -453,6 +457,11 @@ impl Model {
 
     pub(crate) fn transformer(&self) -> &Transformer {
         &self.transformer
+    }
+
+    /// The tensors that it computes with, in the order of a load, from the headers of its files.
+    pub fn tensors(&self) -> Result<Vec<TensorNeed>, Error> {
+        Ok(Opened::open(&self.card.source)?.survey(&self.config, self.kept)?.tensors)
     }
 
     /// What LoRA can target: every linear layer but the head.

@@ -14,6 +14,7 @@ pub mod interval_bars;
 pub mod layout;
 pub mod loss_plot;
 pub mod markdown;
+pub mod mirrored_bars;
 pub mod one_line;
 pub mod pipeline_bars;
 pub mod pixel_map;

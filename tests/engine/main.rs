@@ -23,6 +23,7 @@ mod gguf_families;
 mod grpo;
 mod killed;
 mod labels;
+mod machines;
 mod peft_adapters;
 mod playground;
 mod policy;

@@ -52,6 +52,7 @@ use crate::evaluate;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
+use crate::look_parts;
 use crate::map;
 use crate::playground_views;
 use crate::prompts;
@@ -368,7 +369,7 @@ pub const LECTURES: [Named; 7] = [
 
 // Look inside
 
-pub const LOOK_INSIDE: [Named; 20] = [
+pub const LOOK_INSIDE: [Named; 22] = [
     ("no model", || inside(empty_state())),
     ("no text", || inside(loaded_state())),
     ("tokens with ids", tokens_with_ids),
@@ -388,6 +389,8 @@ pub const LOOK_INSIDE: [Named; 20] = [
         state.look_inside.selected = Some(7);
         state
     }),
+    ("what the answer hangs on", || look_parts::hanging(ANSWER)),
+    ("the machine and a part of it", || look_parts::taken_apart(Some(2))),
     ("no map of texts yet", map::empty),
     ("a map of texts", || map::made(60)),
     ("the nearest texts on a map", map::near_one),

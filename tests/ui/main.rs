@@ -15,6 +15,7 @@ mod layout_states;
 mod layouts;
 mod lectures;
 mod look_inside;
+mod look_parts;
 mod map;
 mod mapping;
 mod models;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::explore::attention::AttentionView;
 use crate::explore::compare::TextComparison;
+use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
+use crate::explore::machine::Machine;
+use crate::explore::next_token::NextComparison;
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 use crate::explore::vectors::groups::Groups;
@@ -28,6 +31,11 @@ pub enum Exported {
         head: usize,
     },
     Lens(LensView),
+    LeaveOneOut(LeaveOneOutView),
+    Pair {
+        prompts: [String; 2],
+        view: NextComparison,
+    },
     Compare(TextComparison),
     Map(MapFigure),
     Clusters {
@@ -35,6 +43,12 @@ pub enum Exported {
         groups: Groups,
     },
     Probe(Probed),
+    Machine {
+        machine: Machine,
+
+        /// So many tokens stand before the one whose work is shown.
+        before: usize,
+    },
 }
 
 /// A map as it is seen.
@@ -60,11 +74,14 @@ impl Exported {
             Self::Surprise { .. } => "hide-and-guess",
             Self::Attention { .. } => "attention",
             Self::Lens(_) => "lens",
+            Self::LeaveOneOut(_) => "leave-one-out",
+            Self::Pair { .. } => "pair",
             Self::Compare(_) => "compare",
             Self::Map(MapFigure { picked: None, .. }) => "map",
             Self::Map(_) => "selection",
             Self::Clusters { .. } => "clusters",
             Self::Probe(_) => "probe",
+            Self::Machine { .. } => "machine",
         }
     }
 }

@@ -6,7 +6,10 @@ use super::exported::Exported;
 use super::maps;
 use crate::explore::attention::AttentionView;
 use crate::explore::compare::TextComparison;
+use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
+use crate::explore::machine::Machine;
+use crate::explore::next_token::NextComparison;
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 
@@ -20,7 +23,10 @@ pub fn csv(exported: &Exported) -> Vec<u8> {
         Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
         Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
         Exported::Lens(view) => lens(view),
+        Exported::LeaveOneOut(view) => leave_one_out(view),
+        Exported::Pair { view, .. } => pair(view),
         Exported::Compare(view) => compare(view),
+        Exported::Machine { machine, before } => parts(machine, *before),
         Exported::Map(figure) => return maps::map_csv(figure),
         Exported::Clusters { mapped, groups } => return maps::clusters_csv(mapped, groups),
         Exported::Probe(probed) => return maps::probe_csv(probed),
@@ -137,6 +143,63 @@ fn lens(view: &LensView) -> Vec<Vec<String>> {
                     candidate.probability.to_string(),
                 ]);
             }
+        }
+    }
+    rows
+}
+
+fn leave_one_out(view: &LeaveOneOutView) -> Vec<Vec<String>> {
+    let mut rows =
+        vec![header(&["from", "to", "part", "logprob_without", "logprob", "difference"])];
+    rows.extend(view.parts.iter().map(|part| {
+        vec![
+            part.tokens.start.to_string(),
+            part.tokens.end.to_string(),
+            cell(&view.tokens[part.tokens.clone()].concat()),
+            maybe(part.logprob),
+            view.logprob.to_string(),
+            maybe(part.difference),
+        ]
+    }));
+    rows
+}
+
+fn pair(view: &NextComparison) -> Vec<Vec<String>> {
+    let mut rows = vec![header(&["id", "token", "logprob_a", "logprob_b", "difference"])];
+    rows.extend(view.candidates.iter().map(|pair| {
+        vec![
+            pair.id.to_string(),
+            cell(&pair.token),
+            pair.logprob_a.to_string(),
+            pair.logprob_b.to_string(),
+            pair.difference.to_string(),
+        ]
+    }));
+    rows
+}
+
+/// A row a tensor.
+fn parts(machine: &Machine, before: usize) -> Vec<Vec<String>> {
+    let mut names = header(&["part", "first_layer", "layers", "tensor", "shape", "count", "types"]);
+    names.extend(header(&["part_parameters", "part_bytes", "part_multiplications"]));
+    names.push(format!("part_share_after_{before}_tokens"));
+    let mut rows = vec![names];
+    for part in &machine.parts {
+        for tensor in &part.tensors {
+            let sides: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+            rows.push(vec![
+                part.kind.name().to_owned(),
+                maybe(part.layers.map(|(first, _)| first)),
+                maybe(part.layers.map(|(_, count)| count)),
+                cell(&tensor.name),
+                sides.join("x"),
+                tensor.count.to_string(),
+                tensor.types.join(" "),
+                part.parameters.to_string(),
+                part.bytes.to_string(),
+                part.multiplications.to_string(),
+                machine.share(part, before).to_string(),
+            ]);
         }
     }
     rows

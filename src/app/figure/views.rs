@@ -9,7 +9,10 @@ use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
 use super::{font, maps, table};
 use crate::explore::attention::AttentionView;
+use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
+use crate::explore::machine::Machine;
+use crate::explore::next_token::NextComparison;
 use crate::files;
 
 const INK: RGBColor = RGBColor(20, 22, 28);
@@ -80,6 +83,9 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             });
             flow(&mut sheet, top, &chips.collect::<Vec<_>>());
         }
+        Exported::Pair { prompts, view } => pair(&mut sheet, top, prompts, view),
+        Exported::LeaveOneOut(view) => left_out(&mut sheet, top, view),
+        Exported::Machine { machine, before } => parts(&mut sheet, top, machine, *before),
         Exported::Attention { view, tokens, head, .. } => {
             attention(&mut sheet, top, view, tokens, *head);
         }
@@ -183,6 +189,84 @@ fn lens(sheet: &mut Sheet, top: i32, view: &LensView) {
     for (at, position) in view.positions.clone().enumerate() {
         let name = font::shortened(&visible(&view.tokens[position]), SMALL, column - 8);
         sheet.text((MARGIN + name_width + pixels(at) * column + 4, y), SMALL, INK, &name);
+    }
+}
+
+/// The text with what each part adds under its first token; the answer is framed by its name.
+fn left_out(sheet: &mut Sheet, top: i32, view: &LeaveOneOutView) {
+    let part_of = |at: usize| view.parts.iter().find(|part| part.tokens.contains(&at));
+    let chips = view.tokens.iter().enumerate().map(|(at, token)| {
+        if view.answer.contains(&at) {
+            let caption = if at == view.answer.start { "answer" } else { "" };
+            return (visible(token), caption.to_owned(), GREY);
+        }
+        let part = part_of(at);
+        let bits = part.and_then(|part| part.difference).map(|nats| nats / std::f64::consts::LN_2);
+        let is_first = part.is_some_and(|part| part.tokens.start == at);
+        let caption = bits.filter(|_| is_first).map(|bits| format!("{bits:+.1}"));
+        let bits = bits.unwrap_or(0.0);
+        let ink = if bits < 0.0 { WARM } else { GREEN };
+        (visible(token), caption.unwrap_or_default(), mixed(ink, bits.abs() / 3.0 * MOST))
+    });
+    flow(sheet, top, &chips.collect::<Vec<_>>());
+}
+
+/// What each prompt gives the tokens, to the left and to the right of their names.
+fn pair(sheet: &mut Sheet, top: i32, prompts: &[String; 2], view: &NextComparison) {
+    let inks = [WARM, GREEN];
+    for (row, (words, ink)) in prompts.iter().zip(inks).enumerate() {
+        let words = font::shortened(words, SIZE, WIDTH - 2 * MARGIN);
+        sheet.text((MARGIN, top + pixels(row) * 24), SIZE, ink, &words);
+    }
+    let top = top + 58;
+    let step = 24;
+    let (name, number) = (200, 60);
+    let room = (WIDTH - 2 * MARGIN - name) / 2 - number;
+    let most = view.candidates.iter().map(|pair| pair.logprob_a.max(pair.logprob_b).exp());
+    let most = most.fold(1e-9, f64::max);
+    for (row, pair) in view.candidates.iter().enumerate() {
+        let y = top + pixels(row) * step;
+        let words = font::shortened(&visible(&pair.token), SMALL, name - 16);
+        let x = WIDTH / 2 - font::width(&words, SMALL) / 2;
+        sheet.text((x, y + 4), SMALL, INK, &words);
+        for (side, logprob) in [pair.logprob_a, pair.logprob_b].into_iter().enumerate() {
+            let share = logprob.exp();
+            let width = ((f64::from(room) * share / most).round() as i32).max(1);
+            let words = format!("{:.1} %", share * 100.0);
+            let (x, at) = if side == 0 {
+                let x = WIDTH / 2 - name / 2 - width;
+                (x, x - font::width(&words, SMALL) - 6)
+            } else {
+                (WIDTH / 2 + name / 2, WIDTH / 2 + name / 2 + width + 6)
+            };
+            sheet.rect((x, y + 2), (width, step - 8), mixed(inks[side], MOST));
+            sheet.text((at, y + 4), SMALL, INK, &words);
+        }
+    }
+}
+
+/// A row a part, with its share of what is computed.
+fn parts(sheet: &mut Sheet, top: i32, machine: &Machine, before: usize) {
+    let words = format!("Shares of the multiplications for a token after {before} others");
+    sheet.text((MARGIN, top), SMALL, MUTED, &words);
+    let step = 26;
+    for (row, part) in machine.parts.iter().enumerate() {
+        let y = top + 26 + pixels(row) * step;
+        let layers = match part.layers {
+            None => String::new(),
+            Some((layer, 1)) => format!(", layer {layer}"),
+            Some((first, count)) => format!(", layers {first} to {}", first + count - 1),
+        };
+        let share = machine.share(part, before);
+        let room = WIDTH - 2 * MARGIN;
+        sheet.rect((MARGIN, y), (room, step - 3), mixed(COOL, 0.08));
+        let width = (f64::from(room) * share).round() as i32;
+        sheet.rect((MARGIN, y), (width, step - 3), mixed(COOL, 0.35));
+        let name = format!("{}{layers}", part.kind.name());
+        sheet.text((MARGIN + 6, y + 4), SMALL, INK, &name);
+        let number = format!("{:.1} %", share * 100.0);
+        let x = WIDTH - MARGIN - font::width(&number, SMALL) - 6;
+        sheet.text((x, y + 4), SMALL, INK, &number);
     }
 }
 

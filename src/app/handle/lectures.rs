@@ -8,6 +8,7 @@ use crate::app::tasks::open_lecture::OpenLecture;
 use crate::app::tasks::play_scene::{PlayScene, SceneRequest};
 use crate::app::tasks::save_recording::SaveRecording;
 use crate::app::{Outward, Workbench};
+use crate::explore::tokens::Piece;
 use crate::files;
 use crate::hub::resolve;
 use crate::lecture::error::FileError;
@@ -226,6 +227,19 @@ fn scene_of(state: &AppState) -> Option<Scene> {
         // As many positions as a stage has room for.
         Look::Lens => View::Lens { text, last: look.lens.last.min(5) },
         Look::Compare => View::Adapter { text },
+        Look::LeaveOneOut => {
+            let begins = look.answer();
+            let pieces = &look.tokens.ready()?.pieces;
+            // A scene is encoded again, and gets what the tokenizer puts around a text once more.
+            let own = |part: &[Piece]| -> String {
+                let pieces = part.iter().filter(|piece| !piece.special);
+                pieces.map(|piece| piece.token.as_str()).collect()
+            };
+            let (text, answer) = pieces.split_at_checked(begins)?;
+            View::LeaveOneOut { text: own(text), answer: own(answer) }
+        }
+        Look::Pair => View::Pair { text, other: look.pair.asked().to_owned(), top: 8 },
+        Look::Machine => View::Machine,
         Look::Map => return None,
     };
     let path = card.source.path();

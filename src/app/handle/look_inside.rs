@@ -3,8 +3,11 @@
 use super::map;
 use crate::app::figure::exported::Exported;
 use crate::app::tasks::compare_adapter::CompareAdapter;
+use crate::app::tasks::compare_pair::ComparePair;
+use crate::app::tasks::leave_out::LeaveOut;
 use crate::app::tasks::measure_surprise::MeasureSurprise;
 use crate::app::tasks::read_lens::ReadLens;
+use crate::app::tasks::read_machine::ReadMachine;
 use crate::app::tasks::read_tokens::ReadTokens;
 use crate::app::tasks::watch_attention::WatchAttention;
 use crate::app::{Outward, Workbench};
@@ -42,6 +45,12 @@ impl Workbench {
     /// Starts what the view in front still lacks. What was begun for an older question is dropped.
     fn renew_look(&mut self) {
         let look = &mut self.state.look_inside;
+        if look.view == View::Machine {
+            look.machine.view.begin();
+            let number = look.machine.number();
+            self.start_instead(ReadMachine { number }, ());
+            return;
+        }
         let number = look.number();
         let Some(question) = look.question().filter(|_| look.is_due()) else { return };
         self.outward.push(Outward::Repaint);
@@ -68,6 +77,17 @@ impl Workbench {
                     let what = look.lens.request();
                     self.start_instead(ReadLens { number }, (request, what));
                 }
+                Some(Pass::LeaveOneOut) => {
+                    let (answer, unit) = (look.answer(), look.left_out.unit);
+                    look.left_out.view.begin();
+                    self.start_instead(LeaveOut { number }, (request, answer, unit));
+                }
+                Some(Pass::Pair) => {
+                    if let Some(other) = look.pair.subject(look.form) {
+                        look.pair.view.begin();
+                        self.start_instead(ComparePair { number }, (request, other));
+                    }
+                }
                 Some(Pass::Compare) => {
                     look.comparison.begin();
                     self.start_instead(CompareAdapter { number }, request);
@@ -81,6 +101,8 @@ impl Workbench {
         self.tasks.drop_all::<MeasureSurprise>();
         self.tasks.drop_all::<WatchAttention>();
         self.tasks.drop_all::<ReadLens>();
+        self.tasks.drop_all::<LeaveOut>();
+        self.tasks.drop_all::<ComparePair>();
         self.tasks.drop_all::<CompareAdapter>();
     }
 
@@ -91,6 +113,8 @@ impl Workbench {
         self.tasks.stop::<MeasureSurprise>();
         self.tasks.stop::<WatchAttention>();
         self.tasks.stop::<ReadLens>();
+        self.tasks.stop::<LeaveOut>();
+        self.tasks.stop::<ComparePair>();
         self.tasks.stop::<CompareAdapter>();
     }
 
@@ -129,7 +153,16 @@ fn exported(look: &LookInsideState) -> Option<Exported> {
             Exported::Attention { ids, tokens, head, view }
         }
         View::Lens => Exported::Lens(look.lens.view.ready()?.clone()),
+        View::LeaveOneOut => Exported::LeaveOneOut(look.left_out.view.ready()?.clone()),
+        View::Pair => {
+            let (text, other) = (look.text.clone(), look.pair.asked().to_owned());
+            Exported::Pair { prompts: [text, other], view: look.pair.view.ready()?.clone() }
+        }
         View::Compare => Exported::Compare(look.comparison.ready()?.clone()),
         View::Map => map::exported(&look.map)?,
+        View::Machine => {
+            let before = look.machine.before;
+            Exported::Machine { machine: look.machine.view.ready()?.clone(), before }
+        }
     })
 }

@@ -9,6 +9,7 @@ use crate::explore::tokens;
 use crate::explore::tokens::TokenView;
 use crate::jobs::Progress;
 use crate::llm;
+use crate::llm::Model;
 use crate::llm::generate::Prompt;
 use crate::state::look_inside::slot::Slot;
 use crate::state::look_inside::subject::Subject;
@@ -32,17 +33,21 @@ impl Work for ReadTokens {
         services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<TokenView, Error> {
-        let model = services.model()?;
-        let tokenizer = model.tokenizer();
-        match subject.prompt() {
-            Ok(Prompt::Raw(text)) => tokens::of_text(tokenizer, &text, true),
-            Ok(Prompt::Chat(messages)) => {
-                let chat = model.chat().ok_or(llm::Error::NoChatTemplate)?;
-                let text = chat.render(&messages, true).map_err(llm::Error::from)?;
-                tokens::of_text(tokenizer, &text, false)
-            }
-            Err(ids) => tokens::of_ids(tokenizer, ids),
+        split(&*services.model()?, &subject)
+    }
+}
+
+/// The tokens of what is looked at, as the model reads it.
+pub fn split(model: &Model, subject: &Subject) -> Result<TokenView, Error> {
+    let tokenizer = model.tokenizer();
+    match subject.prompt() {
+        Ok(Prompt::Raw(text)) => tokens::of_text(tokenizer, &text, true),
+        Ok(Prompt::Chat(messages)) => {
+            let chat = model.chat().ok_or(llm::Error::NoChatTemplate)?;
+            let text = chat.render(&messages, true).map_err(llm::Error::from)?;
+            tokens::of_text(tokenizer, &text, false)
         }
+        Err(ids) => tokens::of_ids(tokenizer, ids),
     }
 }
 

@@ -4,7 +4,9 @@ mod attention;
 mod clusters;
 mod compare;
 mod constructs;
+mod leave_one_out;
 mod lens;
+mod machine;
 mod map;
 mod meaning;
 mod probe;
@@ -36,6 +38,12 @@ enum View {
     /// Two models on one text, or two prompts' next token: KL, total variation, agreement
     Compare(compare::CompareArgs),
 
+    /// Which words, sentences or tokens of a text an answer hangs on
+    LeaveOneOut(leave_one_out::LeaveOneOutArgs),
+
+    /// The parts of a model in their order: shapes, parameters, bytes, and how much each computes
+    Machine(machine::MachineArgs),
+
     /// What every layer would say next, through the model's own final norm and head
     Lens(lens::LensArgs),
 
@@ -66,6 +74,8 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         View::Tokens(args) => tokens::run(args),
         View::Surprise(args) => surprise::run(args),
         View::Compare(args) => compare::run(args),
+        View::LeaveOneOut(args) => leave_one_out::run(args),
+        View::Machine(args) => machine::run(args),
         View::Lens(args) => lens::run(args),
         View::Attention(args) => attention::run(args),
         View::Meaning(args) => meaning::run(args),

@@ -49,6 +49,7 @@ impl Model {
             stop_ids: Vec::new(),
             start_id: None,
             unused: Vec::new(),
+            kept: weights,
             padding_id: self.padding_id,
         })
     }

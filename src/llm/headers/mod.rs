@@ -1,4 +1,4 @@
 //! What a model's headers say, and what loading it would take.
 
 pub mod inspect;
-pub(crate) mod survey;
+pub mod survey;

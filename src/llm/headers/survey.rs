@@ -13,6 +13,27 @@ use crate::llm::files::raw_tensor::RawTensor;
 use crate::llm::files::weights::{MatrixRequest, TensorSource, WeightSource, Weights};
 use crate::llm::net::loader;
 
+/// A tensor that a model computes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorNeed {
+    /// transformers' name: `model.layers.0.self_attn.q_proj.weight`. The matrices of the experts may be
+    /// parts of one tensor, and then have its name.
+    pub name: String,
+
+    /// A matrix is (outputs, inputs).
+    pub shape: Vec<usize>,
+
+    /// The type that its weights have in memory: `Q4_K`.
+    pub kind: &'static str,
+
+    /// What it takes in memory.
+    pub bytes: u64,
+
+    /// A linear layer: each token is multiplied by all of it. The embedding is none, of which a token
+    /// takes one row, unless it is the head too.
+    pub is_matrix: bool,
+}
+
 /// What a load would take.
 pub(crate) struct Needs {
     /// What the weights will take in memory.
@@ -20,6 +41,9 @@ pub(crate) struct Needs {
 
     /// The tensors that are needed, by the names that the files have for them.
     pub used: BTreeSet<String>,
+
+    /// The tensors in the order in which a load asks for them.
+    pub tensors: Vec<TensorNeed>,
 }
 
 /// Walks through a load. Fails with every tensor that is missing, or with the first that has
@@ -34,11 +58,15 @@ pub(crate) fn survey(
         bytes: Cell::new(0),
         used: RefCell::default(),
         missing: RefCell::default(),
+        tensors: RefCell::default(),
     };
     loader::load(config, &survey, keep, &Quiet)?;
-    let Survey { bytes, used, missing, .. } = survey;
+    let Survey { bytes, used, missing, tensors, .. } = survey;
     match missing.into_inner() {
-        None => Ok(Needs { bytes: bytes.into_inner(), used: used.into_inner() }),
+        None => {
+            let (bytes, used) = (bytes.into_inner(), used.into_inner());
+            Ok(Needs { bytes, used, tensors: tensors.into_inner() })
+        }
         Some(Error::MissingTensors { path, mut names }) => {
             if !config.tied_head && names.iter().any(|name| name == "lm_head.weight") {
                 names.retain(|name| name != "lm_head.weight");
@@ -56,6 +84,7 @@ struct Survey<'a> {
     bytes: Cell<u64>,
     used: RefCell<BTreeSet<String>>,
     missing: RefCell<Option<Error>>,
+    tensors: RefCell<Vec<TensorNeed>>,
 }
 
 impl Survey<'_> {
@@ -80,8 +109,9 @@ impl Survey<'_> {
         }
     }
 
-    fn count(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get() + bytes as u64);
+    fn count(&self, tensor: TensorNeed) {
+        self.bytes.set(self.bytes.get() + tensor.bytes);
+        self.tensors.borrow_mut().push(tensor);
     }
 }
 
@@ -91,7 +121,13 @@ impl TensorSource for Survey<'_> {
         if let Some(raw) = self.find(name)? {
             raw.expect_shape(&request.stored_shape(self.source.is_transposed(request)))?;
             let kind = keep.kind(raw.kind, inputs);
-            self.count(outputs * inputs / kind.block_len() * kind.block_bytes());
+            self.count(TensorNeed {
+                name: name.to_owned(),
+                shape: vec![outputs, inputs],
+                kind: kind.name(),
+                bytes: (outputs * inputs / kind.block_len() * kind.block_bytes()) as u64,
+                is_matrix: true,
+            });
         }
         let nothing =
             QMatrix::new(tuning_fork_kernels::GgmlType::F32, 0, inputs, Bytes::from(vec![]));
@@ -103,7 +139,13 @@ impl TensorSource for Survey<'_> {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let Some(raw) = self.find(name)? else { return Ok(Vec::new()) };
         raw.expect_values(shape)?;
-        self.count(shape.iter().product::<usize>() * size_of::<f32>());
+        self.count(TensorNeed {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            kind: tuning_fork_kernels::GgmlType::F32.name(),
+            bytes: (shape.iter().product::<usize>() * size_of::<f32>()) as u64,
+            is_matrix: false,
+        });
         Ok(Vec::new())
     }
 

@@ -4,12 +4,15 @@ mod attention;
 mod compare;
 mod guess;
 mod heading;
+mod leave_one_out;
 mod lens;
+mod machine;
 mod map;
 mod map_controls;
 mod map_lists;
 mod map_parts;
 mod page;
+mod pair;
 mod place;
 mod surprise;
 mod tokens;
@@ -26,7 +29,7 @@ use crate::state::look_inside::subject::Form;
 use crate::state::look_inside::view::View;
 use crate::state::look_inside::{LookInsideState, last_answer};
 use crate::state::playground::PlaygroundState;
-use crate::state::slots::{AdapterSlot, ModelSlot, Surroundings};
+use crate::state::slots::{ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::layout;
@@ -73,6 +76,24 @@ pub fn look_inside_panel_ui(
             return;
         }
     };
+    look.machine.follow(model);
+    if look.view == View::Machine {
+        if look.is_due() {
+            commands.push(LookInsideCommand::Renew);
+        }
+        let height = ui.available_height();
+        scrolled_ui(ui, "the machine", |ui| {
+            let page = Page { top: ui.cursor().top(), height };
+            views_ui(ui, look);
+            ui.horizontal_wrapped(|ui| {
+                if look.has_view() {
+                    keep_ui(ui, commands);
+                }
+            });
+            machine::machine_ui(ui, &mut look.machine, model, page);
+        });
+        return;
+    }
     step_with_keys(ui, look);
     look.follow(around.model, around.adapter);
     if look.is_due() {
@@ -84,7 +105,7 @@ pub fn look_inside_panel_ui(
         text_ui(ui, look, playground, model, around, commands);
         ui.add_space(theme::GAP_SMALL);
         views_ui(ui, look);
-        view_ui(ui, look, model, around.adapter, page, commands);
+        view_ui(ui, look, model, around, page, commands);
     });
     look.reveals = false;
 }
@@ -239,7 +260,7 @@ fn view_ui(
     ui: &mut Ui,
     look: &mut LookInsideState,
     model: &ModelCard,
-    adapter: &AdapterSlot,
+    around: &Surroundings<'_>,
     page: Page,
     commands: &mut Commands,
 ) {
@@ -249,7 +270,13 @@ fn view_ui(
         View::Guess => guess::guess_ui(ui, look, page),
         View::Attention => attention::attention_ui(ui, look, model, page),
         View::Lens => lens::lens_ui(ui, look, page),
-        View::Compare => compare::compare_ui(ui, look, adapter, page, commands),
-        View::Map => {} // has a page of its own
+        View::LeaveOneOut => leave_one_out::leave_one_out_ui(ui, look, page),
+        View::Pair => {
+            if pair::pair_ui(ui, look, page) {
+                look.look(around.model, around.adapter);
+            }
+        }
+        View::Compare => compare::compare_ui(ui, look, around.adapter, page, commands),
+        View::Map | View::Machine => {} // they have pages of their own
     }
 }

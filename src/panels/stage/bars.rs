@@ -195,7 +195,7 @@ pub fn pair(
         view.divergence.kl_ab / std::f64::consts::LN_2
     );
     let room = foot_line(pen, room, &foot);
-    let shown = few(&view.candidates, (room.height() / pen.of(46.0)).floor().max(1.0) as usize);
+    let shown = view.likeliest((room.height() / pen.of(46.0)).floor().max(1.0) as usize);
     let step = (room.height() / shown.len().max(1) as f32).min(pen.of(60.0));
     let names = shown.iter().map(|pair| pen.width(&token(&pair.token), SMALL));
     let name_width = (names.fold(0.0, f32::max) + pen.of(24.0)).min(room.width() * 0.3);
@@ -225,19 +225,6 @@ pub fn pair(
             pen.text(at, align, &percent(share), SMALL, pen.p.text);
         }
     }
-}
-
-/// Of a list that is sorted by difference, the likeliest of either side: in their order.
-fn few(
-    candidates: &[crate::explore::next_token::Pair],
-    most: usize,
-) -> Vec<&crate::explore::next_token::Pair> {
-    let mut by_share: Vec<usize> = (0..candidates.len()).collect();
-    let share = |at: &usize| candidates[*at].logprob_a.max(candidates[*at].logprob_b);
-    by_share.sort_by(|one, other| share(other).total_cmp(&share(one)));
-    by_share.truncate(most);
-    by_share.sort_unstable();
-    by_share.into_iter().map(|at| &candidates[at]).collect()
 }
 
 pub fn leave_one_out(
@@ -284,9 +271,7 @@ pub fn leave_one_out(
 
 /// The words that the answer hangs on most, in the order of the text.
 fn strongest(view: &LeaveOneOutView, most: usize) -> Vec<&PartLeftOut> {
-    let strength = |at: &usize| view.parts[*at].difference.unwrap_or(0.0).abs();
-    let mut places: Vec<usize> = (0..view.parts.len()).collect();
-    places.sort_by(|one, other| strength(other).total_cmp(&strength(one)));
+    let mut places = view.by_strength();
     places.truncate(most);
     places.sort_unstable();
     places.into_iter().map(|at| &view.parts[at]).collect()

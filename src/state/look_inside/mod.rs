@@ -2,8 +2,11 @@
 
 pub mod guess;
 pub mod heads;
+pub mod left_out;
 pub mod lens;
+pub mod machine;
 pub mod map;
+pub mod pair;
 pub mod reading;
 pub mod slot;
 pub mod subject;
@@ -13,8 +16,11 @@ use std::path::{Path, PathBuf};
 
 use self::guess::Guess;
 use self::heads::Heads;
+use self::left_out::LeftOut;
 use self::lens::Lens;
+use self::machine::MachineState;
 use self::map::MapState;
+use self::pair::PairState;
 use self::reading::Reading;
 use self::slot::Slot;
 use self::subject::{Form, PassRequest, Question, Subject};
@@ -35,6 +41,9 @@ struct Taken {
 
     /// Its ids mean nothing to another model.
     model: PathBuf,
+
+    /// Where the answer begins.
+    answer: usize,
 }
 
 /// Everything of the panel.
@@ -80,6 +89,8 @@ pub struct LookInsideState {
     pub hides_first: bool,
     pub attention: Slot<Heads>,
     pub lens: Lens,
+    pub left_out: LeftOut,
+    pub pair: PairState,
 
     /// With the adapter against the base model.
     pub comparison: Slot<TextComparison>,
@@ -87,6 +98,9 @@ pub struct LookInsideState {
 
     /// The texts of a table.
     pub map: MapState,
+
+    /// The model without a text.
+    pub machine: MachineState,
 }
 
 impl LookInsideState {
@@ -106,6 +120,10 @@ impl LookInsideState {
         self.guess.begin();
         self.attention = Slot::Empty;
         self.lens.begin();
+        let is_taken = model.ready().is_some_and(|card| self.is_taken(card.source.path()));
+        let begins = self.taken.as_ref().filter(|_| is_taken).map(|taken| taken.answer);
+        self.left_out.begin(begins);
+        self.pair.begin();
         self.comparison = Slot::Empty;
         self.has_adapter = adapter.ready().is_some();
     }
@@ -168,7 +186,8 @@ impl LookInsideState {
         let written = answer.tokens.iter().map(|token| token.id);
         let ids: Vec<u32> = prompt.ids.iter().copied().chain(written).collect();
         self.text = [prompt.text.as_str(), &answer.text()].concat();
-        self.taken = Some(Taken { ids, text: self.text.clone(), model: model.to_owned() });
+        let (text, model, answer) = (self.text.clone(), model.to_owned(), prompt.ids.len());
+        self.taken = Some(Taken { ids, text, model, answer });
     }
 
     /// Closes what is in front of the panel. False: there is nothing.
@@ -195,11 +214,20 @@ impl LookInsideState {
         if self.view == View::Map {
             return false; // its own button starts it
         }
+        if self.view == View::Machine {
+            return self.machine.view.is_empty();
+        }
         let pass_is_due = match (self.tokens.ready(), self.view.pass()) {
             (None, _) | (_, None) => false,
             (Some(_), Some(Pass::Surprise)) => self.surprise.is_empty(),
             (Some(_), Some(Pass::Attention)) => self.attention.is_empty(),
             (Some(_), Some(Pass::Lens)) => self.lens.view.is_empty(),
+            (Some(_), Some(Pass::LeaveOneOut)) => {
+                self.left_out.view.is_empty() && self.answer() > 0
+            }
+            (Some(_), Some(Pass::Pair)) => {
+                self.pair.view.is_empty() && !self.pair.asked().is_empty()
+            }
             (Some(_), Some(Pass::Compare)) => self.has_adapter && self.comparison.is_empty(),
         };
         self.question.is_some() && (self.tokens.is_empty() || pass_is_due)
@@ -213,11 +241,19 @@ impl LookInsideState {
         Some(PassRequest { ids, adapter })
     }
 
+    /// The first token of the answer that parts of the text are left out for. 0: there is none.
+    pub fn answer(&self) -> usize {
+        let pieces = self.tokens.ready().map(|view| view.pieces.as_slice()).unwrap_or_default();
+        self.left_out.answer(&pieces[..pieces.len().min(self.most_tokens())])
+    }
+
     /// So many tokens of the text the view in front can show.
     fn most_tokens(&self) -> usize {
         match self.view.pass() {
             None => usize::MAX,
-            Some(Pass::Surprise | Pass::Lens | Pass::Compare) => self.context,
+            Some(Pass::Surprise | Pass::Lens | Pass::LeaveOneOut | Pass::Pair | Pass::Compare) => {
+                self.context
+            }
             Some(Pass::Attention) => self.context.min(heads::MOST_TOKENS),
         }
     }
@@ -259,8 +295,11 @@ impl LookInsideState {
             View::Surprise | View::Guess => self.surprise.ready().is_some(),
             View::Attention => self.attention.ready().is_some(),
             View::Lens => self.lens.view.ready().is_some(),
+            View::LeaveOneOut => self.left_out.view.ready().is_some(),
+            View::Pair => self.pair.view.ready().is_some(),
             View::Compare => self.comparison.ready().is_some(),
             View::Map => self.map.has_part(),
+            View::Machine => self.machine.view.ready().is_some(),
         }
     }
 
@@ -269,6 +308,8 @@ impl LookInsideState {
             || self.surprise.is_running()
             || self.attention.is_running()
             || self.lens.view.is_running()
+            || self.left_out.view.is_running()
+            || self.pair.view.is_running()
             || self.comparison.is_running()
             || self.map.is_running()
     }

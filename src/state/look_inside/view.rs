@@ -9,8 +9,11 @@ pub enum View {
     Guess,
     Attention,
     Lens,
+    LeaveOneOut,
+    Pair,
     Compare,
     Map,
+    Machine,
 }
 
 /// What is run to show a view, beside splitting the text.
@@ -19,18 +22,23 @@ pub enum Pass {
     Surprise,
     Attention,
     Lens,
+    LeaveOneOut,
+    Pair,
     Compare,
 }
 
 impl View {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Tokens,
         Self::Surprise,
         Self::Guess,
         Self::Attention,
         Self::Lens,
+        Self::LeaveOneOut,
+        Self::Pair,
         Self::Compare,
         Self::Map,
+        Self::Machine,
     ];
 
     pub fn name(self) -> &'static str {
@@ -40,8 +48,11 @@ impl View {
             Self::Guess => "Hide and guess",
             Self::Attention => "Attention",
             Self::Lens => "Logit lens",
+            Self::LeaveOneOut => "Leave one out",
+            Self::Pair => "Minimal pair",
             Self::Compare => "Base and adapter",
             Self::Map => "Map of texts",
+            Self::Machine => "The machine",
         }
     }
 
@@ -53,8 +64,11 @@ impl View {
             Self::Guess => "Which word is missing?",
             Self::Attention => "Where does the model look?",
             Self::Lens => "When does the model know what comes next?",
+            Self::LeaveOneOut => "What does the answer hang on?",
+            Self::Pair => "What does one word change?",
             Self::Compare => "What did the adapter change?",
             Self::Map => "Which texts mean the same?",
+            Self::Machine => "What is the model built of?",
         }
     }
 
@@ -82,6 +96,14 @@ impl View {
                  top: the token that it would say next, were that layer the last. The \
                  stronger the colour, the surer."
             }
+            Self::LeaveOneOut => {
+                "Each part of the text is left out once, and the model is asked how likely the \
+                 answer is without it. Where the colour is strong, the answer hangs on that part."
+            }
+            Self::Pair => {
+                "Two prompts that differ in one place, and what the model would say next after either: \
+                 the probability of each token, over the whole vocabulary."
+            }
             Self::Compare => {
                 "The same text, read by the base model and with the adapter over it: where the \
                  colour is strong, training moved the model."
@@ -90,16 +112,22 @@ impl View {
                 "Each point is a text of the table. The model turns a text into a list of numbers, \
                  and texts with similar numbers lie near to each other."
             }
+            Self::Machine => {
+                "Every token goes through these parts, from the top to the bottom. The bar is the \
+                 share of all multiplications that a part takes for one token."
+            }
         }
     }
 
     /// `None`: its tokens are enough.
     pub fn pass(self) -> Option<Pass> {
         match self {
-            Self::Tokens | Self::Map => None,
+            Self::Tokens | Self::Map | Self::Machine => None,
             Self::Surprise | Self::Guess => Some(Pass::Surprise),
             Self::Attention => Some(Pass::Attention),
             Self::Lens => Some(Pass::Lens),
+            Self::LeaveOneOut => Some(Pass::LeaveOneOut),
+            Self::Pair => Some(Pass::Pair),
             Self::Compare => Some(Pass::Compare),
         }
     }
