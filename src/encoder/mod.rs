@@ -15,6 +15,7 @@ mod families_newer;
 pub(crate) mod families_pairs;
 mod family;
 mod heads;
+mod identity;
 mod labels;
 pub mod learn;
 mod masked;
@@ -35,6 +36,7 @@ pub use self::classifier::{
 };
 pub use self::error::Error;
 pub use self::family::FAMILIES;
+pub use self::identity::EncoderIdentity;
 pub use self::labels::{Labels, Problem};
 pub use self::masked::{Filled, Guess, Guesses, Masked, Scored, fill, pseudo_log_likelihood};
 pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_folder};

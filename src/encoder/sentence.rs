@@ -18,6 +18,10 @@ pub(super) struct SentenceConfig {
     /// What is put before a text, if a person names nothing else.
     pub default_prompt: Option<String>,
 
+    /// What sentence-transformers' `encode_query` and `encode_document` put before a text.
+    pub question_prompt: Option<String>,
+    pub text_prompt: Option<String>,
+
     /// Whether a prompt's tokens take part in the vector.
     pub includes_prompt: bool,
 
@@ -30,11 +34,16 @@ impl SentenceConfig {
         let Modules { pooling, is_normalized, includes_prompt } = modules(folder)?;
         let (most_tokens, lowers_case) = cut(folder)?;
         let default_prompt = default_prompt(folder)?;
+        let named = |names: &[&str]| named_prompt(folder, names, default_prompt.as_deref());
+        let question_prompt = named(&["query"])?;
+        let text_prompt = named(&["document", "passage", "corpus"])?;
         Ok(Self {
             pooling,
             is_normalized,
             most_tokens,
             default_prompt,
+            question_prompt,
+            text_prompt,
             includes_prompt,
             lowers_case,
         })
@@ -122,6 +131,18 @@ fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
         let expected = format!("one of its prompts was expected: {}", names.join(", "));
         Err(setting(&path, "default_prompt_name", name, &expected))
     }
+}
+
+/// The first of these prompts that the folder has; without any, what stands before every text.
+fn named_prompt(
+    folder: &Path,
+    names: &[&str],
+    default: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let path = folder.join("config_sentence_transformers.json");
+    let config = if path.is_file() { read_json(&path)? } else { Value::Null };
+    let found = names.iter().find_map(|name| config["prompts"].get(name)?.as_str());
+    Ok(found.or(default).filter(|prompt| !prompt.is_empty()).map(str::to_owned))
 }
 
 /// Where sentence-transformers cuts texts, and whether it makes them lower case.
@@ -231,5 +252,23 @@ mod tests {
         assert_eq!(prompt(named(Value::Null)).unwrap(), None);
         assert_eq!(prompt(json!({})).unwrap(), None);
         assert!(prompt(named(json!("passage"))).is_err());
+    }
+
+    #[test]
+    fn a_question_and_a_text_have_prompts_of_their_own_or_the_default_one() {
+        let config = |config: Value| {
+            let read = read(&[("config_sentence_transformers.json", config)]).unwrap();
+            (read.question_prompt, read.text_prompt)
+        };
+        let own = |prompt: &str| Some(prompt.to_owned());
+        let both = json!({"query": "query: ", "passage": "passage: ", "other": "x"});
+        assert_eq!(config(json!({"prompts": both})), (own("query: "), own("passage: ")));
+        // sentence-transformers' encode_document looks for "document" first
+        let empty = json!({"query": "q: ", "document": "", "passage": "p: "});
+        let config_of = json!({"prompts": empty, "default_prompt_name": "query"});
+        assert_eq!(config(config_of), (own("q: "), None));
+        let other = json!({"prompts": {"other": "o: "}, "default_prompt_name": "other"});
+        assert_eq!(config(other), (own("o: "), own("o: ")));
+        assert_eq!(config(json!({})), (None, None));
     }
 }

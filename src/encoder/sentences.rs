@@ -140,6 +140,15 @@ impl Encoder {
         self.config.default_prompt.as_deref()
     }
 
+    /// The same before a question, and before a text that may answer it.
+    pub fn question_prompt(&self) -> Option<&str> {
+        self.config.question_prompt.as_deref()
+    }
+
+    pub fn text_prompt(&self) -> Option<&str> {
+        self.config.text_prompt.as_deref()
+    }
+
     /// The vectors of texts, in their order. Each is the same whatever stands beside it.
     pub fn embed(
         &self,
