@@ -28,12 +28,35 @@ WORDS = (
     "İstanbul Привет 你好 世界 R&D &quot;so&quot; &amp; 1,234.56 3.5 e-mail U.S.A. (sic) well-known -5 10-20 "
     "a an the, and. what? no! 'quoted' “curly” <skipped> ... ,comma /slash/ [b] {c} ~ ^ _under_ don't its"
 ).split()
+# What programs disagree about: marks that combine, spaces of all sorts, letters without case, digits of
+# other scripts, signs of more than one code point.
+SIGNS = (
+    list("aAbzZ09._-,;:!?'\"()[]{}&<>/%$@#*+=|~^`\\") + list(" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2003\u2028\u202f\u3000\u200b\ufeff")
+    + list("\u0301\u0308\u093f\u094d\u0e31\u3099\u20dd") + list("äßÄŒſıİǅΣσςЖжաאب١٢हि你好ひカ한ｶＡ１①½²ªº⁵ⅷ") + list("“”‘’«»…–—·¿、。「」！") + list("😀👍🏽🇩🇪𝒜𐐀")
+)
 TOLERANCE = {"bradley_terry": 1e-6, "dsl": 1e-7, "human_ceiling": 1e-7, "pca": 1e-7, "logistic": 1e-6}
 
 
 def text(rng, most=14):
     space = rng.choice([" ", " ", " ", "  ", "\t", "\u00a0"])
     return space.join(rng.choice(WORDS) for _ in range(rng.randint(0, most)))
+
+
+def odd(rng, most=30):
+    """Signs of every kind, with words of English between them so that something is the same."""
+    parts = [rng.choice(SIGNS) if rng.random() < 0.6 else rng.choice(["a", "the", " an ", "The", "word", " ", "is "]) for _ in range(rng.randint(0, most))]
+    return "".join(parts)
+
+
+def changed(rng, line):
+    signs = list(line)
+    for _ in range(rng.randint(0, 4)):
+        at = rng.randint(0, len(signs))
+        if rng.random() < 0.5:
+            signs.insert(at, rng.choice(SIGNS))
+        elif signs:
+            signs.pop(at % len(signs))
+    return "".join(signs)
 
 
 def edited(rng, line):
@@ -101,7 +124,7 @@ def agreement_many(rng):
     units, coders = rng.randint(1, 25), rng.randint(1, 6)
     truth = [rng.choice(labels) for _ in range(units)]
     ratings = [holes(rng, [t if rng.random() < 0.6 else rng.choice(labels) for _ in range(coders)], 0.15) for t in truth]
-    expected = {"n_units": units, "n_coders": coders}
+    expected = {"n_units": units, "n_coders": coders} | agreement_by_definition(labels, ratings)
     data = np.array([[np.nan if v is None else v for v in unit] for unit in ratings], dtype=float).T
     pairable = [[v for v in unit if v is not None] for unit in ratings]
     pairable = [unit for unit in pairable if len(unit) > 1]
@@ -116,6 +139,23 @@ def agreement_many(rng):
         table, _ = aggregate_raters(np.array([[labels.index(v) for v in unit] for unit in complete]), len(labels))
         expected["fleiss_kappa"] = number(fleiss_kappa(table))
     return {"categories": labels, "ratings": ratings}, expected
+
+
+def agreement_by_definition(labels, ratings):
+    """Percent agreement and Gwet's AC1, as irrCAC defines them."""
+    counts = [[unit.count(label) for label in labels] for unit in ratings]
+    rated = [(row, sum(row)) for row in counts if sum(row)]
+    several = [(row, r) for row, r in rated if r > 1]
+    found = {"n_pairable_units": len(several)}
+    if not several:
+        return found | {"percent_agreement": None, "gwet_ac1": None}
+    agree = sum(sum(n * (n - 1) for n in row) / (r * (r - 1)) for row, r in several) / len(several)
+    found["percent_agreement"] = agree
+    if len(labels) > 1:
+        shares = [sum(row[k] / r for row, r in rated) / len(rated) for k in range(len(labels))]
+        chance = sum(p * (1 - p) for p in shares) / (len(labels) - 1)
+        found["gwet_ac1"] = (agree - chance) / (1 - chance) if chance < 1 else None
+    return found
 
 
 def icc(rng):
@@ -213,8 +253,25 @@ def probabilities_binary(rng):
         "log_loss": float(metrics.log_loss(y, p, labels=[0, 1], **more)),
         "auroc": float(metrics.roc_auc_score(y, p, **more)) if len(set(y)) == 2 else None,
         "average_precision": float(metrics.average_precision_score(y, p, **more)) if any(y) else None,
-    }
+    } | calibration(p, y, w)
     return {"y": y, "p": p} | ({"weights": w} if w else {}), expected
+
+
+def calibration(p, y, w=None, key="ece"):
+    w = [1] * len(p) if w is None else w
+    bins = {}
+    for one, right, weight in zip(p, y, w):
+        place = next((b for b in range(10) if one <= (b + 1) / 10), 9)
+        bins.setdefault(place, []).append((one, right, weight))
+    shown, error = [], 0.0
+    for place, items in sorted(bins.items()):
+        total = sum(i[2] for i in items)
+        if total == 0:
+            continue
+        mean_p, mean_y = (sum(i[k] * i[2] for i in items) / total for k in (0, 1))
+        shown.append([place, len(items), mean_p, mean_y])
+        error += total / sum(w) * abs(mean_y - mean_p)
+    return {key: error, "ece_bins": shown}
 
 
 def probabilities_multiclass(rng):
@@ -232,7 +289,7 @@ def probabilities_multiclass(rng):
         "brier": float(np.mean(((p - np.eye(k)[y]) ** 2).sum(axis=1))),
         "log_loss": float(metrics.log_loss(y, p, labels=list(range(k)))),
         "accuracy": float(np.mean(p.argmax(axis=1) == y)),
-    }
+    } | calibration(p.max(axis=1).tolist(), (p.argmax(axis=1) == y).astype(int).tolist(), key="ece_top_label")
     if len(set(y)) == k:
         one = [metrics.roc_auc_score(np.array(y) == c, p[:, c]) for c in range(k)]
         expected["auroc_ovr_macro"] = float(np.mean(one))
@@ -279,8 +336,9 @@ def paired_bootstrap(rng):
 def rouge(rng):
     from rouge_score import rouge_scorer
 
-    target = "\n".join(text(rng) for _ in range(rng.randint(1, 4)))
-    prediction = "\n".join(edited(rng, line) if rng.random() < 0.7 else text(rng) for line in target.split("\n"))
+    make, change = (odd, changed) if rng.random() < 0.4 else (text, edited)
+    target = "\n".join(make(rng) for _ in range(rng.randint(1, 4)))
+    prediction = "\n".join(change(rng, line) if rng.random() < 0.7 else make(rng) for line in target.split("\n"))
     expected = {}
     for name, stem in (("plain", False), ("stem", True)):
         kinds = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
@@ -302,6 +360,7 @@ def stems(rng):
         word = stem + rng.choice(ends) + (rng.choice(ends) if rng.random() < 0.3 else "")
         words.append(word.capitalize() if rng.random() < 0.1 else word)
     words += [rng.choice(WORDS) for _ in range(5)]
+    words += [odd(rng, 3).strip() + rng.choice(ends) for _ in range(3)]
     stemmer = PorterStemmer()
     return {"words": words}, {"stems": [stemmer.stem(word) for word in words]}
 
@@ -310,9 +369,10 @@ def translation(rng):
     from sacrebleu.metrics import BLEU, CHRF, TER
 
     count, references = rng.randint(1, 4), rng.randint(1, 3)
-    lines = [text(rng, rng.choice([3, 12, 40])) for _ in range(count)]
-    hypotheses = [edited(rng, line) for line in lines]
-    lists = [[line] + [edited(rng, line) for _ in range(references - 1)] for line in lines]
+    make, change = (odd, changed) if rng.random() < 0.4 else (text, edited)
+    lines = [make(rng, rng.choice([3, 12, 40])) for _ in range(count)]
+    hypotheses = [change(rng, line) for line in lines]
+    lists = [[line] + [change(rng, line) for _ in range(references - 1)] for line in lines]
     streams = [list(stream) for stream in zip(*lists)]
     scorers = BLEU(), CHRF(), CHRF(word_order=2), TER()
     bleu, chrf, chrf_pp, ter = (scorer.corpus_score(hypotheses, streams) for scorer in scorers)
@@ -347,8 +407,9 @@ def squad(rng):
             return float(a == b)
         return 2 * same / (len(a) + len(b)) if same else 0.0
 
-    prediction = text(rng, 6)
-    answers = [edited(rng, prediction) for _ in range(rng.randint(1, 3))]
+    make, change = (odd, changed) if rng.random() < 0.5 else (text, edited)
+    prediction = make(rng, 6)
+    answers = [change(rng, prediction) for _ in range(rng.randint(1, 3))]
     p, n = normal(prediction), [normal(answer) for answer in answers]
     expected = {"normalised_prediction": p, "normalised_answers": n, "exact_match": int(p in n), "f1": max(f1(p, a) for a in n)}
     return {"prediction": prediction, "answers": answers}, expected
@@ -723,7 +784,92 @@ def divergence(rng):
     return {"p": p, "q": q}, expected
 
 
+def mcq(rng):
+    options = ["A", "B", "C", "D", "E"][: rng.randint(2, 5)]
+    count = rng.randint(1, 20)
+    answers = [rng.choice(options) for _ in range(count)]
+    if rng.random() < 0.5:
+        probs = [[round(rng.random(), rng.choice([0, 1, 3])) for _ in options] for _ in range(count)]
+        ranked = [[options[i] for i in sorted(range(len(options)), key=lambda i: -row[i])] for row in probs]
+        given = {"answers": answers, "options": options, "probs": probs}
+    else:
+        ranked = [rng.sample(options, rng.randint(0, len(options))) for _ in range(count)]
+        given = {"answers": answers, "ranked": ranked}
+    each = [next((1 / (r + 1) for r, guess in enumerate(row[:3]) if guess == answer), 0.0) for row, answer in zip(ranked, answers)]
+    return given, {"accuracy": float(np.mean([v == 1 for v in each])), "map_at_3": float(np.mean(each)), "per_item": each}
+
+
+def difference_estimator(rng):
+    z = 1.959963984540054
+    items = []
+    for stratum in range(rng.randint(1, 4)):
+        pi = rng.choice([0.3, 0.5, 1.0])
+        size = rng.randint(2, 30)
+        drawn = set(rng.sample(range(size), size if pi == 1 else max(2, round(size * pi))))
+        for i in range(size):
+            y = rng.choice([0, 1]) if rng.random() < 0.5 else round(rng.gauss(1, 1), 2)
+            f = y if rng.random() < 0.7 else rng.choice([0, 1])
+            items.append([stratum, f, y if i in drawn else None, pi])
+    N = len(items)
+    kept = [item for item in items if item[2] is not None]
+    row = lambda e, v: {"estimate": float(e), "se": math.sqrt(v), "low": float(e - z * math.sqrt(v)), "high": float(e + z * math.sqrt(v))}
+    mean_f = np.mean([item[1] for item in items])
+    estimate, variance = mean_f, 0.0
+    for h in sorted({item[0] for item in items}):
+        own, labelled = [i for i in items if i[0] == h], [i for i in kept if i[0] == h]
+        d = np.array([i[2] - i[1] for i in labelled], dtype=float)
+        estimate += len(own) / N * d.mean()
+        if len(own) != len(labelled):
+            variance += (len(own) / N) ** 2 * (1 - len(labelled) / len(own)) * d.var(ddof=1) / len(labelled)
+
+    def thompson(model):
+        d = [(i[2] - model * i[1], i[3]) for i in kept]
+        return row(model * mean_f + sum(v / p for v, p in d) / N, sum((1 - p) / p**2 * v * v for v, p in d) / N**2)
+
+    expected = {"N": N, "n": len(kept), "model_only": float(mean_f), "stratified": row(estimate, variance), "horvitz_thompson": thompson(1),
+                "human_only_horvitz_thompson": thompson(0), "human_only_hajek": sum(i[2] / i[3] for i in kept) / sum(1 / i[3] for i in kept)}
+    return {"columns": ["stratum", "f", "y", "pi"], "items": items}, expected
+
+
+def option_orders(rng):
+    k = rng.randint(2, 5)
+    every = list(itertools.permutations(range(k)))
+    orders = rng.sample(every, rng.randint(1, min(len(every), 12)))
+    orders = [list(order) for order in orders] + ([orders[0]] if rng.random() < 0.1 else [])
+    masses = [[round(rng.random() / k * rng.choice([0, 1, 1]), 4) + 1e-4 for _ in range(k)] for _ in orders]
+    rows = [np.array(row) / sum(row) for row in masses]
+    adjusted, places = np.zeros(k), np.zeros(k)
+    tops = []
+    for order, row in zip(orders, rows):
+        for place, option in enumerate(order):
+            adjusted[option] += row[place] / len(orders)
+        places += row / len(orders)
+        by_option = np.zeros(k)
+        by_option[list(order)] = row
+        if len(set(by_option)) < k:
+            return None  # a tie that rounding decides
+        tops.append(int(by_option.argmax()))
+    expected = {"orders": len(orders), "adjusted": adjusted.tolist(), "by_position": places.tolist(), "p_first": float(places[0]), "a_bias": float(places[0] - 1 / k),
+                "valid_mass": float(np.mean([sum(row) for row in masses])), "share_of_orders_with_the_commonest_answer": max(map(tops.count, tops)) / len(tops)}
+    own = [list(row) for order, row in zip(orders, rows) if list(order) == list(range(k))]
+    if own:
+        expected["unadjusted"] = [float(v) for v in own[0]]
+    return {"k": k, "orders": orders, "masses": masses}, expected
+
+
+def sequence(rng):
+    count = rng.choice([1, 2, 30, 5000])
+    logs = [None if rng.random() < 0.1 else -abs(rng.gauss(0, rng.choice([0.01, 3, 40]))) for _ in range(count)]
+    scored = [v for v in logs if v is not None]
+    if not scored or -np.mean(scored) > 100:
+        return None
+    loss = -math.fsum(scored) / len(scored)
+    return {"log_probabilities": logs}, {"tokens": len(scored), "mean_negative_log_probability": loss, "perplexity": math.exp(loss),
+                                         "total_bits": -math.fsum(scored) / math.log(2)}
+
+
 KINDS = [
+    mcq, difference_estimator, option_orders, sequence,
     agreement_two, agreement_many, icc, classification, multilabel, probabilities_binary, probabilities_multiclass, wilson, mcnemar,
     paired_bootstrap, rouge, stems, translation, squad, bradley_terry, correlation, ppi_mean, dsl, alt_test, selective_risk,
     human_ceiling, survey, variance_ratio, cosine, pca, kmeans, cluster_scores, logistic, next_token, divergence,
