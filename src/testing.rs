@@ -30,6 +30,7 @@ use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::rate_models::RateModels;
 use crate::app::tasks::read_answers::ReadAnswers;
+use crate::app::tasks::read_beside::ReadBeside;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
@@ -144,6 +145,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadAnswers>(),
         TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),
+        TypeId::of::<ReadBeside>(),
         TypeId::of::<ReadTable>(),
         TypeId::of::<ReadTrainingFile>(),
         TypeId::of::<SaveDraft>(),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::evaluate::survey::Beside;
 use crate::study::forms::export::Export;
 
 /// What a file dialog is for.
@@ -24,6 +25,7 @@ pub enum Ask {
     EvaluationTable,
     MapTable,
     Documents,
+    BesideItems(Beside),
     Codebook,
     StudyTable,
     StudyCodebook,
@@ -188,6 +190,10 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         }
         Ask::EvaluationTable | Ask::StudyTable | Ask::MapTable => {
             table_dialog("Open a table of texts")
+        }
+        Ask::BesideItems(Beside::People) => table_dialog("Open a table of people"),
+        Ask::BesideItems(Beside::Marginals) => {
+            table_dialog("Open a table of what real people said")
         }
         Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog

@@ -11,12 +11,13 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::load::{ModelArgs, Precision};
+use super::load::{ModelArgs, Precision, load_finder};
 use super::out;
 use super::progress::Bar;
 use super::remote::{KeyArgs, RemoteArgs};
 use crate::data::table::Reading;
 use crate::evaluate::at_server::{self, AT_ONCE};
+use crate::evaluate::finder::Finder;
 use crate::evaluate::frozen;
 use crate::evaluate::results::{Answered, Evaluation, Folder};
 use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
@@ -51,6 +52,11 @@ pub struct EvaluateArgs {
     #[arg(long)]
     adapter: Option<String>,
 
+    /// Another encoder than the task names: the passages for [ask] are chosen by its vectors. A folder,
+    /// or a Hub id that is in the cache
+    #[arg(long)]
+    encoder: Option<String>,
+
     #[command(flatten)]
     remote: RemoteArgs,
 
@@ -78,6 +84,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(adapter) = &args.adapter {
         task.adapter = Some(adapter.clone());
     }
+    if let Some(encoder) = &args.encoder {
+        task.encoder = Some(encoder.clone());
+    }
     if let Some(address) = &args.remote.remote {
         task.model = base_of(address)?;
         task.adapter = None;
@@ -85,8 +94,15 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if args.remote.remote.is_some() || args.remote.remote_model.is_some() {
         task.remote_model.clone_from(&args.remote.remote_model);
     }
+    // `reproduce` finds the files from wherever it is called.
+    let mut task = task.with_whole_paths();
+    if let Some(code) = &mut task.code
+        && let Ok(whole) = std::path::absolute(&code.codebook)
+    {
+        code.codebook = whole;
+    }
     let screen = Screen::new(args.json);
-    let prepared = Arc::new(Prepared::read(&task, &screen)?);
+    let mut prepared = Prepared::read(&task, &screen)?;
     screen.bar.clear();
     out::note(&format!(
         "{} rows from {}",
@@ -96,6 +112,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     for note in prepared.questions.report.sentences() {
         out::note(&note);
     }
+    prepared.finder = finder(&task)?;
+    let prepared = Arc::new(prepared);
     let asked = Asked::open(&task, args.weights, &args.remote.key)?;
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
     let evaluation = asked.evaluation(&prepared, &started)?;
@@ -142,6 +160,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What chooses the passages, where the task names an encoder.
+pub(super) fn finder(task: &Task) -> anyhow::Result<Option<Arc<Finder>>> {
+    task.encoder.as_deref().map(|name| Ok(Arc::new(load_finder(name)?))).transpose()
 }
 
 /// Who answers.

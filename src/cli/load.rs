@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::out;
 use super::progress::Bar;
+use crate::evaluate::finder::Finder;
 use crate::hub;
 use crate::hub::resolve;
 use crate::hub::resolve::Resolved;
@@ -100,6 +101,17 @@ impl ModelArgs {
         let adapter = named.or(adapter).map(|path| load_adapter(&path, &model));
         Ok((model, adapter.transpose()?))
     }
+}
+
+/// Loads the encoder that a task chooses passages by.
+pub fn load_finder(name: &str) -> anyhow::Result<Finder> {
+    let folder = with_hint(name, resolve::resolve_model(name))?;
+    let finder = Finder::load(&folder);
+    let finder = finder.with_context(|| format!("the encoder {name} could not be loaded"))?;
+    if let Some(sentence) = finder.missing_head() {
+        out::note(&format!("warning: {name}: {sentence}"));
+    }
+    Ok(finder)
 }
 
 /// Loads an adapter, and says what there is to know of it.

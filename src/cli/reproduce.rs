@@ -8,7 +8,7 @@ use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::evaluate::Asked;
+use super::evaluate::{Asked, finder};
 use super::load::Precision;
 use super::out;
 use super::remote::KeyArgs;
@@ -31,6 +31,10 @@ pub struct ReproduceArgs {
     #[arg(long)]
     model: Option<String>,
 
+    /// Another encoder than it names: where the same files lie now
+    #[arg(long)]
+    encoder: Option<String>,
+
     #[command(flatten)]
     key: KeyArgs,
 
@@ -51,7 +55,12 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     if let Some(model) = &args.model {
         task.model.clone_from(model);
     }
-    let prepared = Arc::new(Prepared::read(&task, &Quiet)?);
+    if let Some(encoder) = &args.encoder {
+        task.encoder = Some(encoder.clone());
+    }
+    let mut prepared = Prepared::read(&task, &Quiet)?;
+    prepared.finder = finder(&task)?;
+    let prepared = Arc::new(prepared);
     let weights = match task.server() {
         Some(_) => Precision::AsStored, // nothing is loaded
         None => Precision::of_words(&begun.weights)?,

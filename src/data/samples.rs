@@ -31,16 +31,34 @@ const ABSTRACTS: [(&str, &str); 3] = [
     ("abstracts.toml", include_str!("../../sample_data/evaluate/abstracts.toml")),
 ];
 
+const SURVEY: [(&str, &str); 4] = [
+    ("survey.csv", include_str!("../../sample_data/evaluate/survey.csv")),
+    ("survey_personas.csv", include_str!("../../sample_data/evaluate/survey_personas.csv")),
+    ("survey_marginals.csv", include_str!("../../sample_data/evaluate/survey_marginals.csv")),
+    ("survey.toml", include_str!("../../sample_data/evaluate/survey.toml")),
+];
+
 /// Puts the task of the 60 sample abstracts into a folder, unless it is there, and says where it is.
 /// A file that somebody changed stays as it is.
 pub fn put_abstracts(folder: &Path) -> io::Result<PathBuf> {
-    for (name, text) in ABSTRACTS {
+    put(folder, &ABSTRACTS)?;
+    Ok(folder.join("abstracts.toml"))
+}
+
+/// The same of the 20 items of the sample survey.
+pub fn put_survey(folder: &Path) -> io::Result<PathBuf> {
+    put(folder, &SURVEY)?;
+    Ok(folder.join("survey.toml"))
+}
+
+fn put(folder: &Path, sample: &[(&str, &str)]) -> io::Result<()> {
+    for (name, text) in sample {
         let path = folder.join(name);
         if !path.exists() {
             files::write_atomic(&path, text.as_bytes())?;
         }
     }
-    Ok(folder.join("abstracts.toml"))
+    Ok(())
 }
 
 /// The 60 sample abstracts as rows, with the codes of three people, and the codebook.

@@ -304,6 +304,7 @@ impl RowAsker {
         question: &Question,
         progress: &dyn Progress<()>,
     ) -> Result<Answered, RowError> {
+        let question = self.prepared.placed(question, progress)?;
         let kind = self.prepared.task.kind().map_err(AskError::from)?;
         let schema = match kind {
             Kind::Extract(extract) => Some(extract.form().map_err(RowError::Refused)?),
@@ -314,7 +315,7 @@ impl RowAsker {
             let schema = json!({"name": "answer", "schema": schema.with_ends(), "strict": true});
             json!({"type": "json_schema", "json_schema": schema})
         });
-        let mut question = question.clone();
+        let mut question = question.into_owned();
         let reply = loop {
             let mut content = self.prepared.form.first(&question).map_err(AskError::from)?.content;
             if let Some(schema) = schema.as_ref().filter(|_| format.is_null()) {

@@ -98,6 +98,7 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         model: String::new(),
         remote_model: None,
         adapter: None,
+        encoder: None,
         data: PathBuf::new(),
         id: None,
         rows: 0,
@@ -112,6 +113,11 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         code.inclusion = None;
         code.by = None;
     }
+    if let Some(survey) = &mut deciding.survey {
+        for path in [&mut survey.personas, &mut survey.marginals].into_iter().flatten() {
+            path.clear();
+        }
+    }
     let mut all = vec![serde_json::json!([
         deciding,
         evaluation.model.sha256,
@@ -123,6 +129,9 @@ pub fn configuration(evaluation: &Evaluation) -> String {
     // Of a model behind a server there is no hash.
     if evaluation.model.server.is_some() {
         all.push(serde_json::json!([evaluation.model, evaluation.way]));
+    }
+    if let Some(encoder) = &evaluation.encoder {
+        all.push(serde_json::json!([encoder.model.sha256, encoder.settings_sha256]));
     }
     let all: Vec<String> = all.iter().map(serde_json::Value::to_string).collect();
     let mut hash = files::sha256_of_bytes(all.concat().as_bytes());
@@ -283,6 +292,7 @@ mod tests {
             task: Task { split: Some(Split { test: 0.5, seed: 1, part }), ..Task::default() },
             model: ModelIdentity::default(),
             adapter_sha256: None,
+            encoder: None,
             data_sha256: "d".to_owned(),
             codebook_sha256: None,
             prompt: prompt.to_owned(),

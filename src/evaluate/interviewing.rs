@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::manner::{Manner, Way, Wording};
 use super::prompt::{Form, Presentation, PromptError};
 use super::question::Question;
 use super::results::Answered;
 use super::scoring::{Asked, Scorer, Unaskable, sentence};
-use super::survey::{Distribution, Survey, Surveyed, Way, meant, said_shares};
+use super::survey::{Distribution, Survey, Surveyed, meant, meant_freely, said_shares};
 use super::task::{AnswerForm, Kind, Scoring, Task};
 use super::weighing::weigh;
 use crate::jobs::Progress;
@@ -18,8 +19,9 @@ use crate::llm::generate::constrained::vocabulary;
 use crate::llm::generate::grammar::{Grammar, GrammarError, Vocabulary};
 use crate::llm::generate::sampling::{Sampler, SamplingParams};
 
-/// A drawn answer has so many tokens at most.
+/// A drawn answer has so many tokens at most; one that is not held to the options more.
 const DRAWN_TOKENS: usize = 12;
+const FREE_TOKENS: usize = 48;
 
 const PERCENT: &str = "Of 100 people like this, how many would choose each option? Answer with one \
                        JSON object that has a whole number for each letter, and with nothing else.";
@@ -39,7 +41,7 @@ pub enum InterviewError {
 /// How the questions of a survey are put to a model.
 #[derive(Debug)]
 pub struct Interviewer {
-    forms: Vec<(Way, Form)>,
+    forms: Vec<(Manner, Form)>,
     score: Scoring,
     samples: usize,
     seed: u64,
@@ -48,13 +50,14 @@ pub struct Interviewer {
 
 impl Interviewer {
     pub fn new(model: &Model, task: &Task, survey: &Survey) -> Result<Self, InterviewError> {
-        let form = |way: Way| -> Result<(Way, Form), PromptError> {
+        let form = |manner: Manner| -> Result<(Manner, Form), PromptError> {
+            let Manner { wording, way } = manner;
             let answer = if way == Way::Texts { AnswerForm::Text } else { AnswerForm::Letter };
             let form = Form::of(&Task { answer, ..task.clone() }, Kind::Survey(survey), None)?;
             let form = if way == Way::Verbalised { form.with_reminder(PERCENT) } else { form };
-            Ok((way, form))
+            Ok((manner, form.worded(wording)))
         };
-        let forms = survey.ways.iter().map(|way| form(*way)).collect::<Result<_, _>>()?;
+        let forms = survey.manners().into_iter().map(form).collect::<Result<_, _>>()?;
         let says = survey.ways.contains(&Way::Verbalised);
         let vocabulary = if says { Some(vocabulary(model)?) } else { None };
         let (score, samples, seed) = (task.score, survey.samples, task.seed);
@@ -71,11 +74,12 @@ impl Interviewer {
         let row = question.row.place.row;
         let mut main = None;
         let mut ways = BTreeMap::new();
-        for (way, form) in &self.forms {
-            let room = match way {
+        for (manner, form) in &self.forms {
+            let most = drawn_tokens(manner.wording);
+            let room = match manner.way {
                 Way::Letters | Way::Texts => 0,
                 Way::Verbalised => question.options.len() * 12 + 8,
-                Way::Sampled => DRAWN_TOKENS,
+                Way::Sampled => most,
             };
             let presentations = form.presentations(question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
@@ -88,7 +92,7 @@ impl Interviewer {
                 Ok(asked) => asked,
                 Err(unaskable) => return Ok(Answered::refused(row, None, sentence(&unaskable))),
             };
-            let found = match way {
+            let found = match manner.way {
                 Way::Letters | Way::Texts => {
                     let orders: Vec<Vec<usize>> =
                         presentations.into_iter().map(|one| one.order).collect();
@@ -110,14 +114,15 @@ impl Interviewer {
                 }
                 Way::Verbalised => self.said(scorer, question, &asked, progress)?,
                 Way::Sampled => {
-                    self.drawn((model, scorer), question, (&presentations, &asked), progress)?
+                    let asked = (manner.wording, presentations.as_slice(), asked.as_slice());
+                    self.drawn((model, scorer), question, asked, progress)?
                 }
             };
-            ways.insert(*way, found);
+            ways.insert(*manner, found);
         }
         let poll = question.poll.clone().unwrap_or_default();
         let mut answered = main.unwrap_or_else(|| {
-            let first = self.forms.first().and_then(|(way, _)| ways.get(way));
+            let first = self.forms.first().and_then(|(manner, _)| ways.get(manner));
             let probabilities = first.map(|it| it.probabilities.clone()).unwrap_or_default();
             Answered { probabilities, ..Answered::refused(row, None, String::new()) }
         });
@@ -128,10 +133,8 @@ impl Interviewer {
             .index
             .and_then(|index| question.options.get(index))
             .map(|option| option.trim().to_owned());
+        // Where none of the options was said there is no answer, and that is what was found.
         answered.surveyed = Some(Surveyed { poll, ways });
-        if answered.index.is_none() {
-            answered.problem = Some("none of the options was said".to_owned());
-        }
         Ok(answered)
     }
 
@@ -196,7 +199,7 @@ impl Interviewer {
         &self,
         (model, scorer): (&Model, &mut Scorer<'_>),
         question: &Question,
-        (presentations, asked): (&[Presentation], &[Asked]),
+        (wording, presentations, asked): (Wording, &[Presentation], &[Asked]),
         progress: &dyn Progress<E>,
     ) -> Result<Distribution, InterviewError> {
         let plain = SamplingParams {
@@ -230,13 +233,18 @@ impl Interviewer {
                     }
                 };
                 let before = &asked.prompt[..asked.prompt.len() - 1];
-                let ids =
-                    scorer.write(before, &asked.prompt, DRAWN_TOKENS, &mut choose, progress)?;
+                let most = drawn_tokens(wording);
+                let ids = scorer.write(before, &asked.prompt, most, &mut choose, progress)?;
                 if let Some(err) = failed {
                     return Err(llm::Error::from(err).into());
                 }
                 let said = model.tokenizer().decode_after(&asked.prompt, &ids, true);
-                match meant(&said, &shown) {
+                let meant = match wording {
+                    Wording::Forced => meant(&said, &shown),
+                    Wording::Unforced => meant_freely(&said, &shown, true),
+                    Wording::Open => meant_freely(&said, &shown, false),
+                };
+                match meant {
                     Some(at) => counts[presentation.order[at]] += 1,
                     None => others += 1,
                 }
@@ -248,6 +256,13 @@ impl Interviewer {
             if valid == 0 { Vec::new() } else { counts.iter().map(share).collect() };
         let other = others as f64 / (valid + others).max(1) as f64;
         Ok(Distribution { probabilities, other, ..Distribution::default() })
+    }
+}
+
+fn drawn_tokens(wording: Wording) -> usize {
+    match wording {
+        Wording::Forced => DRAWN_TOKENS,
+        Wording::Unforced | Wording::Open => FREE_TOKENS,
     }
 }
 

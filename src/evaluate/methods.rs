@@ -7,15 +7,18 @@ use super::report::{AltTest, Report};
 use super::results::Evaluation;
 use super::server_way::ServerWay;
 use super::task::{AnswerForm, Kind, Scoring};
+use crate::encoder::EncoderIdentity;
 
 /// The report as Markdown.
 pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
     let mut out = format!("# {}\n\n{}\n\n", title(evaluation), paragraph(evaluation, report));
-    if !report.shares.is_empty() {
+    // The options of a survey are others in every item.
+    let shares = if report.survey.is_some() { &[] } else { report.shares.as_slice() };
+    if !shares.is_empty() {
         out.push_str("## Answers\n\n| label | rows | share | 95 % interval |\n");
         out.push_str("| --- | ---: | ---: | --- |\n");
     }
-    for label in &report.shares {
+    for label in shares {
         out.push_str(&format!(
             "| {} | {} | {} | {} |\n",
             label.label,
@@ -145,6 +148,33 @@ fn alternative_annotator(test: &AltTest) -> String {
     out
 }
 
+/// What the passages of documents were chosen by.
+fn ranked_by(encoder: Option<&EncoderIdentity>) -> String {
+    let Some(encoder) = encoder else { return "BM25 (k1 1.2, b 0.75)".to_owned() };
+    let origin = match (&encoder.model.repo, &encoder.model.commit) {
+        (Some(repo), Some(commit)) => format!("{repo}, commit {commit}"),
+        (Some(repo), None) => repo.clone(),
+        _ => encoder.name().to_owned(),
+    };
+    let read = match encoder.most_tokens {
+        Some(most) => format!(", of at most {most} tokens"),
+        None => String::new(),
+    };
+    let prompt = |what: &str, prompt: &str| match prompt {
+        "" => String::new(),
+        prompt => format!("; before a {what} stands “{}”", prompt.trim_end()),
+    };
+    format!(
+        "the cosine of the vectors of question and passage, which the encoder “{origin}” made (SHA-256 \
+         of the weights {}, of tokenizer and settings {}; a vector is {}{read}{}{})",
+        encoder.model.sha256,
+        encoder.settings_sha256,
+        encoder.pooling,
+        prompt("question", &encoder.question_prompt),
+        prompt("passage", &encoder.text_prompt)
+    )
+}
+
 /// Human-only, naive and corrected estimates side by side.
 fn corrected(correction: &Correction) -> String {
     let mut out = "\n## Corrected estimates\n\n".to_owned();
@@ -250,8 +280,10 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     if let Ok(Kind::Ask(ask)) = task.kind() {
         said.push(format!(
             "Of a document the model read at most {} passages of {} words, those that fit the \
-             question best by BM25 (k1 1.2, b 0.75), in their order; shorter documents it read whole.",
-            ask.passages, ask.passage_words
+             question best by {}, in their order; shorter documents it read whole.",
+            ask.passages,
+            ask.passage_words,
+            ranked_by(evaluation.encoder.as_ref())
         ));
     }
     said.extend(evaluation.way.map(|way| way.sentence().to_owned()));
@@ -285,7 +317,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     if evaluation.way.is_none_or(|way| !way.is_approximate()) {
         said.push(format!(
             "Nothing was sampled: an answer is the option with the highest probability, computed from \
-             the log-probability of {scored}{scoring} after the prompt, and made to add up to one over \
+             the log-probability of {scored} after the prompt{scoring}, and made to add up to one over \
              the options."
         ));
     }
@@ -423,7 +455,10 @@ fn written(report: &Report, is_at_server: bool) -> Vec<String> {
     }
     if let Some(texts) = &report.texts {
         if texts.ended_early > 0 {
-            said.push(format!("{} texts came to this length and were cut.", texts.ended_early));
+            said.push(match texts.ended_early {
+                1 => "1 text came to this length and was cut.".to_owned(),
+                count => format!("{count} texts came to this length and were cut."),
+            });
         }
         let values: Vec<String> = texts
             .measures

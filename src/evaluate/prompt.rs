@@ -6,6 +6,7 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::manner::Wording;
 use super::question::Question;
 use super::task::{AnswerForm, Kind, Task};
 use crate::data::codebook::Codebook;
@@ -38,6 +39,9 @@ pub struct Form {
 
     /// The answer is a text of its own; there are no options.
     writes: bool,
+
+    /// Of a survey, how far the model is held to the options.
+    wording: Wording,
     orders: usize,
     seed: u64,
 }
@@ -158,7 +162,8 @@ impl Form {
         let orders = if judges { 2 } else { task.orders.max(1) };
         let writes = kind.writes();
         let orders = if writes { 1 } else { orders };
-        Ok(Self { template, fixed, letters, judges, writes, orders, seed: task.seed })
+        let wording = Wording::Forced;
+        Ok(Self { template, fixed, letters, judges, writes, wording, orders, seed: task.seed })
     }
 
     /// The same with another end of the prompt.
@@ -166,6 +171,17 @@ impl Form {
     pub fn with_reminder(mut self, words: &str) -> Self {
         self.fixed.push(("reminder".to_owned(), words.to_owned()));
         self
+    }
+
+    /// The same that holds the model to the options so far. What it should say is not said then, and
+    /// options that are not shown have one order.
+    #[must_use]
+    pub fn worded(self, wording: Wording) -> Self {
+        if wording == Wording::Forced {
+            return self;
+        }
+        let orders = if wording == Wording::Open { 1 } else { self.orders };
+        Self { wording, orders, ..self.with_reminder("") }
     }
 
     /// The prompt as it was written.
@@ -207,7 +223,8 @@ impl Form {
                 }
             })
             .collect();
-        let options = lines.join("\n");
+        let shows_options = self.wording != Wording::Open;
+        let options = if shows_options { lines.join("\n") } else { String::new() };
         let swapped = self.judges && order == [1, 0];
         let content = fill(&self.template, |name| match name {
             "options" if !self.judges && !self.writes => Some(Cow::Borrowed(options.as_str())),
@@ -232,7 +249,14 @@ impl Form {
             })
             .collect();
         // Without a persona the question comes first.
-        let content = content.trim_start_matches('\n').to_owned();
+        let mut content = content.trim_start_matches('\n').to_owned();
+        if self.wording != Wording::Forced {
+            // What is left out leaves no hole.
+            while content.contains("\n\n\n") {
+                content = content.replace("\n\n\n", "\n\n");
+            }
+            content.truncate(content.trim_end().len());
+        }
         Ok(Presentation { content, order, answers })
     }
 

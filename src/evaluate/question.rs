@@ -101,7 +101,7 @@ impl Questions {
         };
         let mut questions = Self::of(task, codebook, table::rows(&task.data, progress)?)?;
         if let Kind::Survey(survey) = task.kind()? {
-            questions.put_to(&survey.field(progress)?);
+            questions.put_to(&survey.field(progress)?)?;
         }
         Ok(questions)
     }
@@ -382,23 +382,31 @@ impl Questions {
                 _ => None,
             };
             let refusals = refusals(&question.options, &survey.refusal);
-            question.poll = Some(Poll { refusals, ..Poll::default() });
+            let options = question.options.iter().map(|option| option.trim().to_owned()).collect();
+            let poll = Poll { refusals, question: asked.clone(), options, ..Poll::default() };
+            question.poll = Some(poll);
             question.parts.extend([("question", asked), ("persona", String::new())]);
         }
         Ok(())
     }
 
     /// Asks every person every question: first all questions of the first person.
-    fn put_to(&mut self, field: &Field) {
+    fn put_to(&mut self, field: &Field) -> Result<(), SurveyError> {
         let items = std::mem::take(&mut self.list);
+        let name = |item: &Question| match &item.id {
+            Some(id) => words(Some(id)).into_owned(),
+            None => item.part("question").unwrap_or_default().into_owned(),
+        };
+        let named: Vec<(String, &[String])> =
+            items.iter().map(|item| (name(item), item.options.as_slice())).collect();
+        if let Some(problem) = field.stray(&named) {
+            return Err(SurveyError::Unusable(problem));
+        }
         let count = items.len() as u64;
         for (person, number) in field.people.iter().zip(0..) {
             for (item, place) in items.iter().zip(1..) {
                 let mut question = item.with_part("persona", &person.words);
-                let name = match &item.id {
-                    Some(id) => words(Some(id)).into_owned(),
-                    None => item.part("question").unwrap_or_default().into_owned(),
-                };
+                let name = name(item);
                 // Rows are numbered on, person after person.
                 question.row.place.row = number * count + place;
                 question.group.clone_from(&person.group);
@@ -409,6 +417,7 @@ impl Questions {
                 self.list.push(question);
             }
         }
+        Ok(())
     }
 
     /// Every question about every document: first all questions about the first one.

@@ -27,6 +27,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         task: Task { data: "d.csv".into(), code: Some(code), ..Task::default() },
         model: ModelIdentity::default(),
         adapter_sha256: None,
+        encoder: None,
         data_sha256: String::new(),
         codebook_sha256: None,
         prompt: String::new(),

@@ -21,6 +21,9 @@ pub struct Reproduced {
     /// Rows with another answer, by their number.
     pub other_answers: Vec<u64>,
 
+    /// Rows whose answer rests on other passages of the document.
+    pub other_passages: Vec<u64>,
+
     /// The largest difference between two probabilities.
     pub largest: f64,
 }
@@ -43,6 +46,9 @@ impl Reproduced {
             if before.answer != after.answer || before.problem != after.problem {
                 found.other_answers.push(*row);
             }
+            if passages(before) != passages(after) {
+                found.other_passages.push(*row);
+            }
             for (one, other) in before.probabilities.iter().zip(&after.probabilities) {
                 found.largest = found.largest.max((one - other).abs());
             }
@@ -55,6 +61,7 @@ impl Reproduced {
         self.setting.is_empty()
             && self.only_once == 0
             && self.other_answers.is_empty()
+            && self.other_passages.is_empty()
             && self.largest == 0.0
     }
 
@@ -76,6 +83,12 @@ impl Reproduced {
             let count = self.other_answers.len();
             format!("{count} of {rows} rows have another answer: {}{more}.", shown.join(", "))
         });
+        if !self.other_passages.is_empty() {
+            said.push(format!(
+                "{} rows were answered from other passages of the document.",
+                self.other_passages.len()
+            ));
+        }
         if self.largest > 0.0 {
             said.push(format!("No probability differs by more than {:.2e}.", self.largest));
         }
@@ -84,6 +97,12 @@ impl Reproduced {
         }
         said.join("\n")
     }
+}
+
+/// The numbers of the passages that were read.
+fn passages(answered: &Answered) -> Option<Vec<usize>> {
+    let excerpt = answered.written.as_ref()?.excerpt.as_ref()?;
+    Some(excerpt.passages.iter().map(|passage| passage.number).collect())
 }
 
 /// The task of an evaluation as it was asked then: with the prompt of then, and the copy of the

@@ -12,9 +12,10 @@ use serde_json::{Number, Value};
 
 use super::question::Question;
 use super::server_way::ServerWay;
-use super::survey::Surveyed;
+use super::survey::{Survey, Surveyed};
 use super::task::Task;
 use super::written::Written;
+use crate::encoder::EncoderIdentity;
 use crate::files;
 use crate::llm::card::ModelIdentity;
 
@@ -121,6 +122,13 @@ impl Answered {
         for number in ways {
             *number = to_twelve_digits(*number);
         }
+        let excerpts = self.written.iter_mut().filter_map(|written| written.excerpt.as_mut());
+        for excerpt in excerpts {
+            let scores = excerpt.passages.iter_mut().filter_map(|passage| passage.score.as_mut());
+            for score in scores.chain(&mut excerpt.best_left_out) {
+                *score = to_twelve_digits(*score);
+            }
+        }
         for value in self.written.iter_mut().flat_map(|written| written.fields.values_mut()) {
             round(value);
         }
@@ -189,6 +197,10 @@ pub struct Evaluation {
     pub model: ModelIdentity,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter_sha256: Option<String>,
+
+    /// What chose the passages for questions about documents; without it, BM25 did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderIdentity>,
     pub data_sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codebook_sha256: Option<String>,
@@ -362,6 +374,15 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
     compare(begun.model.is_same(&now.model), format!("another model ({})", begun.model.words()));
     compare(begun.way == now.way, "a server that could do other things".to_owned());
     compare(begun.adapter_sha256 == now.adapter_sha256, "another adapter".to_owned());
+    let is_same = match (&begun.encoder, &now.encoder) {
+        (Some(begun), Some(now)) => begun.is_same(now),
+        (begun, now) => begun.is_none() && now.is_none(),
+    };
+    let encoder = match &begun.encoder {
+        Some(encoder) => format!("another encoder ({})", encoder.name()),
+        None => "no encoder".to_owned(),
+    };
+    compare(is_same, encoder);
     compare(begun.weights == now.weights, format!("its weights kept {}", begun.weights));
     compare(begun.data_sha256 == now.data_sha256, "other data".to_owned());
     let beside =
@@ -385,7 +406,12 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             ask,
             ..
         } = task.clone();
-        // Where the codebook lies does not matter; what is in it was compared above.
+        // Where codebook, people and marginals lie does not matter; what is in them was compared above.
+        let nowhere = |path: Option<PathBuf>| path.map(|_| PathBuf::new());
+        let survey = survey.map(|survey| {
+            let (personas, marginals) = (nowhere(survey.personas), nowhere(survey.marginals));
+            Survey { personas, marginals, ..survey }
+        });
         let code = code.map(|code| (code.text, code.human, code.inclusion, code.by));
         (split, orders, (seed, answer, score, id), code, exam, judge, (extract, write, survey, ask))
     };
@@ -402,6 +428,7 @@ mod tests {
             task: Task::default(),
             model: ModelIdentity { name: "m".to_owned(), ..ModelIdentity::default() },
             adapter_sha256: None,
+            encoder: None,
             data_sha256: "d".to_owned(),
             codebook_sha256: None,
             prompt: "p".to_owned(),

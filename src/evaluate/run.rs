@@ -1,9 +1,12 @@
 //! Asks a model about every row of a task, keeps each answer as it comes, and resumes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::finder::Finder;
 use super::interviewing::{InterviewError, Interviewer};
 use super::passages::Excerpt;
 use super::prompt::{Form, PromptError};
@@ -18,6 +21,7 @@ use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
 use crate::data::table::folder;
 use crate::data::table::rows as read_table;
+use crate::encoder;
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
@@ -69,6 +73,12 @@ pub enum AskError {
     #[error("{0}")]
     Unservable(String),
 
+    #[error("the passages for row {row} could not be chosen")]
+    Passages { row: u64, source: encoder::Error },
+
+    #[error("the task names the encoder {name}, and it is not loaded")]
+    NoEncoder { name: String },
+
     #[error("the beginning that all prompts share could not be prepared")]
     Beginning(#[source] llm::Error),
 }
@@ -81,6 +91,9 @@ pub struct Prepared {
     pub form: Form,
     pub data_sha256: String,
     pub codebook_sha256: Option<String>,
+
+    /// Chooses the passages for questions about documents; without it, BM25 does.
+    pub finder: Option<Arc<Finder>>,
 }
 
 impl Prepared {
@@ -120,7 +133,8 @@ impl Prepared {
             form.presentations(question)?;
         }
         let data_sha256 = hash(&task.data)?;
-        Ok(Self { task: task.clone(), questions, form, data_sha256, codebook_sha256 })
+        let task = task.clone();
+        Ok(Self { task, questions, form, data_sha256, codebook_sha256, finder: None })
     }
 
     /// Some of its rows.
@@ -141,6 +155,26 @@ impl Prepared {
             form: self.form.clone(),
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
+            finder: self.finder.clone(),
+        }
+    }
+
+    /// A question as it is asked: of a document, with the passages that the encoder chooses.
+    pub fn placed<'a, E>(
+        &self,
+        question: &'a Question,
+        progress: &dyn Progress<E>,
+    ) -> Result<Cow<'a, Question>, AskError> {
+        let finder = match (&self.finder, &self.task.encoder) {
+            (Some(finder), _) => finder,
+            (None, None) => return Ok(Cow::Borrowed(question)),
+            (None, Some(name)) => return Err(AskError::NoEncoder { name: name.clone() }),
+        };
+        let Kind::Ask(ask) = self.task.kind()? else { return Ok(Cow::Borrowed(question)) };
+        match finder.place(question, ask, progress) {
+            Ok(placed) => Ok(Cow::Owned(placed)),
+            Err(encoder::Error::Cancelled(stop)) => Err(AskError::Stopped(stop)),
+            Err(source) => Err(AskError::Passages { row: question.row.place.row, source }),
         }
     }
 
@@ -186,6 +220,7 @@ impl Prepared {
             task: self.task.clone(),
             model,
             adapter_sha256,
+            encoder: self.finder.as_ref().map(|finder| finder.identity().clone()),
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
             prompt: self.form.template().to_owned(),
@@ -283,7 +318,7 @@ impl<'a> Asker<'a> {
         let answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None if self.interviewer.is_some() => self.interview(question, progress)?,
-            None => match self.fit(question)? {
+            None => match self.fit(self.prepared.placed(question, progress)?.as_ref())? {
                 Ok(fitted) if self.writer.is_some() => self.write(question, fitted, progress)?,
                 Ok(fitted) => self.ask(question, &fitted, progress)?,
                 Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),

@@ -2,12 +2,13 @@
 //! people said.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cells::words;
+use super::manner::{Manner, Way, Wording};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Row};
 use crate::jobs::Progress;
@@ -46,6 +47,10 @@ pub struct Survey {
     /// How answers are read from the model; side by side in the report.
     pub ways: Vec<Way>,
 
+    /// How far the model is held to the options; side by side too.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub forms: Vec<Wording>,
+
     /// How many answers are drawn where they are sampled.
     pub samples: usize,
 }
@@ -61,37 +66,14 @@ impl Default for Survey {
             by: None,
             marginals: None,
             ways: vec![Way::Letters],
+            forms: vec![Wording::Forced],
             samples: 20,
         }
     }
 }
 
-/// How a distribution over options is read from a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// The probabilities of the letters that the options are listed under.
-    Letters,
-
-    /// The probabilities of the options' whole texts.
-    Texts,
-
-    /// The model says percentages.
-    Verbalised,
-
-    /// Answers are drawn and counted.
-    Sampled,
-}
-
-impl Way {
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Letters => "letters",
-            Self::Texts => "whole texts",
-            Self::Verbalised => "said in per cent",
-            Self::Sampled => "drawn answers",
-        }
-    }
+fn is_usual(forms: &[Wording]) -> bool {
+    forms == [Wording::Forced]
 }
 
 /// What belongs to one question to one person.
@@ -99,6 +81,12 @@ impl Way {
 #[serde(default)]
 pub struct Poll {
     pub item: String,
+
+    /// What was asked, and the options.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub question: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 
     /// The options that refuse an answer, by place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -114,7 +102,7 @@ pub struct Poll {
 #[serde(default)]
 pub struct Surveyed {
     pub poll: Poll,
-    pub ways: BTreeMap<Way, Distribution>,
+    pub ways: BTreeMap<Manner, Distribution>,
 }
 
 /// Over the options of a question.
@@ -143,6 +131,16 @@ pub struct Person {
     pub group: Option<String>,
 }
 
+/// The tables beside that of the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Who answers, a row each.
+    People,
+
+    /// What real people said.
+    Marginals,
+}
+
 /// What is read beside the items.
 #[derive(Clone, Debug, Default)]
 pub struct Field {
@@ -161,6 +159,41 @@ pub enum SurveyError {
 }
 
 impl Survey {
+    /// Every way in every wording that allows it, the wordings one after the other.
+    pub fn manners(&self) -> Vec<Manner> {
+        let of = |wording: &Wording| {
+            let wording = *wording;
+            let ways = self.ways.iter().filter(move |way| wording.allows(**way));
+            ways.map(move |way| Manner { wording, way: *way })
+        };
+        let mut found: Vec<Manner> = self.forms.iter().flat_map(of).collect();
+        let mut known = std::collections::BTreeSet::new();
+        found.retain(|manner| known.insert(*manner));
+        found
+    }
+
+    /// What keeps it from being used, as a sentence.
+    pub fn problem(&self) -> Option<String> {
+        if self.ways.is_empty() || self.samples == 0 {
+            let said = "[survey] needs one of the `ways` at least, and 1 or more `samples`";
+            return Some(said.to_owned());
+        }
+        if self.forms.is_empty() {
+            let said = "[survey] needs one of the `forms` at least: forced, unforced, open";
+            return Some(said.to_owned());
+        }
+        let manners = self.manners();
+        let without =
+            self.forms.iter().find(|form| manners.iter().all(|manner| manner.wording != **form))?;
+        let needed = match without {
+            Wording::Open => {
+                "shows no options, so that there are no letters: add \"texts\" or \"sampled\""
+            }
+            _ => "does not ask for per cents: add \"letters\", \"texts\" or \"sampled\"",
+        };
+        Some(format!("the form \"{}\" of [survey] {needed} to its `ways`", without.words()))
+    }
+
     /// Reads the people, and what real people said.
     pub fn field(&self, progress: &dyn Progress<Reading>) -> Result<Field, SurveyError> {
         let mut field = Field { people: vec![Person::default()], ..Field::default() };
@@ -176,6 +209,9 @@ impl Survey {
         }
         if let Some(path) = &self.marginals {
             let table = table::rows(path, progress)?;
+            if let Some(problem) = lacking(path, &table.report.columns) {
+                return Err(SurveyError::Unusable(problem));
+            }
             for row in &table.rows {
                 let cell = |name: &str| words(row.get(name)).trim().to_owned();
                 let share = cell("share");
@@ -191,7 +227,8 @@ impl Survey {
         Ok(field)
     }
 
-    fn person(&self, row: &Row) -> Result<Person, SurveyError> {
+    /// A row of the table of people.
+    pub fn person(&self, row: &Row) -> Result<Person, SurveyError> {
         let mut said = self.persona.clone();
         for (name, value) in &row.fields {
             said = said.replace(&format!("{{{name}}}"), &words(Some(value)));
@@ -218,7 +255,47 @@ impl Survey {
     }
 }
 
+/// What a table of marginals lacks, as a sentence.
+pub fn lacking(path: &Path, columns: &[String]) -> Option<String> {
+    let missing = ["item", "option", "share"]
+        .into_iter()
+        .find(|name| columns.iter().all(|column| column != name))?;
+    Some(format!(
+        "{} has no column \"{missing}\": of what real people said a row has `item` (as the row of the \
+         item is named), `option` (its words), `share`, and `group` where shares are of a group; it has \
+         {}",
+        path.display(),
+        columns.join(", ")
+    ))
+}
+
 impl Field {
+    /// What of the marginals belongs to no option of an item, as a sentence. `items`: each with its
+    /// options.
+    pub fn stray(&self, items: &[(String, &[String])]) -> Option<String> {
+        let mut found = 0;
+        for ((item, _), shares) in &self.marginals {
+            let Some((_, options)) = items.iter().find(|(name, _)| name == item) else { continue };
+            found += 1;
+            let is_known =
+                |option: &&String| options.iter().any(|known| known.trim() == option.as_str());
+            if let Some(stray) = shares.keys().find(|option| !is_known(option)) {
+                let known: Vec<&str> = options.iter().map(|option| option.trim()).collect();
+                return Some(format!(
+                    "the marginals have a share of “{stray}” of the item {item}, which has no such \
+                     option; it has “{}”",
+                    known.join("”, “")
+                ));
+            }
+        }
+        let (first, _) = self.marginals.keys().next().filter(|_| found == 0)?;
+        let (own, _) = items.first()?;
+        Some(format!(
+            "none of the items of the marginals is in the table: they begin with “{first}”, and the \
+             table with “{own}”. `id` says which column names an item"
+        ))
+    }
+
     /// What real people of a group said of an item, or of all people where there is no such group.
     pub fn shares(&self, item: &str, group: Option<&str>, options: &[String]) -> Vec<f64> {
         let of =
@@ -260,6 +337,41 @@ pub fn meant(answer: &str, options: &[&str]) -> Option<usize> {
     (place < options.len()).then_some(place)
 }
 
+/// The same of an answer that is not held to the options: the only option that it names counts too.
+///
+/// A letter has a mark after it, or stands alone: `A person` means no option. Without letters in the
+/// question there are none in the answer.
+pub fn meant_freely(answer: &str, options: &[&str], has_letters: bool) -> Option<usize> {
+    let mut letters = answer.trim().trim_start_matches(['(', '"', '*', ' ']).chars().skip(1);
+    let is_marked = letters.next().is_none_or(|next| matches!(next, '.' | ')' | ':' | ',' | '*'));
+    let begun = (has_letters && is_marked).then_some(answer);
+    begun.and_then(|answer| meant(answer, options)).or_else(|| {
+        let said = answer.to_lowercase();
+        let mut named: Vec<(usize, usize, usize)> = Vec::new();
+        for (place, option) in options.iter().enumerate() {
+            let option = option.trim().to_lowercase();
+            let whole = |at: &(usize, &str)| {
+                let before = said[..at.0].chars().next_back();
+                let after = said[at.0 + option.len()..].chars().next();
+                ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+            };
+            // A single letter is a word of English, too.
+            let is_name = option.chars().count() > 1;
+            let found = said.match_indices(&option).filter(|_| is_name).find(whole);
+            named.extend(found.map(|(at, found)| (at, at + found.len(), place)));
+        }
+        // `agree` within `agree a lot` is not named.
+        let is_within = |one: &(usize, usize, usize)| {
+            named.iter().any(|it| it.2 != one.2 && it.0 <= one.0 && one.1 <= it.1)
+        };
+        let mut alone = named.iter().filter(|one| !is_within(one));
+        match (alone.next(), alone.next()) {
+            (Some((_, _, place)), None) => Some(*place),
+            _ => None,
+        }
+    })
+}
+
 /// The percentages that a model said, made to add up to 1.
 pub fn said_shares(fields: &serde_json::Map<String, Value>, count: usize) -> Vec<f64> {
     let value = |place: usize| {
@@ -290,6 +402,81 @@ mod tests {
         ] {
             assert_eq!(meant(answer, &options), place, "{answer}");
         }
+    }
+
+    #[test]
+    fn a_free_answer_counts_where_it_names_one_option() {
+        let options = ["agree", "agree a lot", "don't know"];
+        for (answer, place) in [
+            ("Well, I would agree a lot with that", Some(1)),
+            ("I think I agree.", Some(0)),
+            ("I don't know, or I agree", None),
+            ("Honestly, I don't know.", Some(2)),
+            ("disagree", None),
+            ("B) yes", Some(1)),
+            ("It depends.", None),
+            ("A person like me would not say.", None),
+            ("A", Some(0)),
+        ] {
+            assert_eq!(meant_freely(answer, &options, true), place, "{answer}");
+        }
+        assert_eq!(
+            meant_freely("A. yes", &options, false),
+            None,
+            "an open question has no letters"
+        );
+        assert_eq!(meant_freely("Agree.", &options, false), Some(0));
+    }
+
+    #[test]
+    fn a_wording_is_read_in_the_ways_that_it_allows() {
+        let survey = |ways: &[Way], forms: &[Wording]| Survey {
+            ways: ways.to_vec(),
+            forms: forms.to_vec(),
+            ..Survey::default()
+        };
+        let all = survey(&Way::ALL, &Wording::ALL);
+        let names: Vec<String> = all.manners().into_iter().map(String::from).collect();
+        assert_eq!(
+            names,
+            [
+                "letters",
+                "texts",
+                "verbalised",
+                "sampled",
+                "letters_unforced",
+                "texts_unforced",
+                "sampled_unforced",
+                "texts_open",
+                "sampled_open",
+            ]
+        );
+        assert_eq!(all.problem(), None);
+        for manner in all.manners() {
+            assert_eq!(Manner::try_from(String::from(manner)), Ok(manner));
+        }
+        let said = survey(&[Way::Letters], &[Wording::Open]).problem().unwrap();
+        assert!(said.contains("no letters: add \"texts\" or \"sampled\""), "{said}");
+        assert!(survey(&[], &[Wording::Forced]).problem().is_some());
+        assert!(survey(&[Way::Letters], &[]).problem().is_some());
+    }
+
+    #[test]
+    fn marginals_that_fit_no_option_are_named() {
+        let options = ["yes", "no"].map(str::to_owned);
+        let items = [("q".to_owned(), &options[..])];
+        let field = |item: &str, option: &str| {
+            let shares = BTreeMap::from([(option.to_owned(), 1.0)]);
+            let marginals = BTreeMap::from([((item.to_owned(), None), shares)]);
+            Field { marginals, ..Field::default() }
+        };
+        assert_eq!(field("q", "yes").stray(&items), None);
+        assert!(field("q", "Yes").stray(&items).unwrap().contains("“Yes” of the item q"));
+        assert!(field("other", "yes").stray(&items).unwrap().contains("none of the items"));
+        assert_eq!(Field::default().stray(&items), None);
+        let columns = ["item", "share"].map(str::to_owned);
+        let said = lacking(Path::new("m.csv"), &columns).unwrap();
+        assert!(said.contains("has no column \"option\""), "{said}");
     }
 
     #[test]

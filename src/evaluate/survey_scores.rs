@@ -1,14 +1,13 @@
 //! What a model answered in a survey, against what real people said, way by way and group by group.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::figure::WithInterval;
+use super::manner::{Manner, Way, Wording};
 use super::results::Answered;
-use super::survey::{Poll, Survey, Way};
-use crate::stats::survey::distribution::{Answer, Masses};
-use crate::stats::undefined::Number;
+use super::survey::Survey;
+use super::survey_cells::{Cell, Measure, cells, compared, masses};
+use super::survey_shares::{ItemShares, distributions, in_words};
 
 /// What is said of all items.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,12 +18,15 @@ pub struct SurveyScores {
     /// Items and groups of which it is known what real people said.
     pub with_people: usize,
     pub ways: Vec<WayScores>,
+
+    /// Every item in every group.
+    pub distributions: Vec<ItemShares>,
 }
 
 /// One way of reading answers from the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WayScores {
-    pub way: Way,
+    pub way: Manner,
 
     /// Means over items and groups: of what refuses an answer, and of anything but an option.
     pub refusal: WithInterval,
@@ -48,23 +50,22 @@ pub struct WayScores {
     /// The variance of the model's answers over that of people, the mean over items.
     pub variance_ratio: WithInterval,
 
-    /// Representativeness and total variation by group.
-    pub by_group: Vec<(String, WithInterval, WithInterval)>,
+    pub by_group: Vec<GroupScores>,
 }
 
-/// An item in a group: the mean over its people.
-struct Cell<'a> {
-    group: Option<&'a str>,
-    poll: &'a Poll,
-    probabilities: Vec<f64>,
-    in_first_order: Vec<f64>,
-    by_place: Vec<f64>,
-    other: f64,
+/// The same of one group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupScores {
+    pub group: String,
+    pub refusal: WithInterval,
+    pub representativeness: WithInterval,
+    pub total_variation: WithInterval,
+    pub variance_ratio: WithInterval,
 }
 
 impl SurveyScores {
     pub fn of(rows: &[&Answered]) -> Self {
-        let mut ways: Vec<Way> = Vec::new();
+        let mut ways: Vec<Manner> = Vec::new();
         let mut items: Vec<&str> = Vec::new();
         let mut groups: Vec<String> = Vec::new();
         for row in rows {
@@ -79,20 +80,22 @@ impl SurveyScores {
         items.dedup();
         groups.sort();
         groups.dedup();
-        let by_way: Vec<(Way, Vec<Cell<'_>>)> =
+        let by_way: Vec<(Manner, Vec<Cell<'_>>)> =
             ways.into_iter().map(|way| (way, cells(rows, way))).collect();
         let with_people = by_way.first().map_or(0, |(_, cells)| {
             cells.iter().filter(|cell| !cell.poll.people.is_empty()).count()
         });
         let ways = by_way.iter().map(|(way, cells)| WayScores::of(*way, cells, &groups)).collect();
-        Self { items: items.len(), groups, with_people, ways }
+        let distributions = distributions(&by_way);
+        Self { items: items.len(), groups, with_people, ways, distributions }
     }
 
     pub fn markdown(&self) -> String {
-        let mut out = "\n## Ways of reading the answers\n\n| way | refusal | anything else | entropy \
-                       (0 to 1) | first option, one order | first option, averaged | first place |\n\
+        let mut out =
+            "\n## Ways of reading the answers\n\n| way | refusal | anything else | entropy \
+                       (0 to 1) | A-bias, one order | A-bias, averaged | first letter |\n\
                        | --- | --- | --- | --- | --- | --- | --- |\n"
-            .to_owned();
+                .to_owned();
         for way in &self.ways {
             let cells = [
                 &way.refusal,
@@ -102,14 +105,18 @@ impl SurveyScores {
                 &way.first_option_averaged,
                 &way.first_place,
             ];
-            out.push_str(&line(way.way.words(), &cells));
+            out.push_str(&line(&way.way.words(), &cells));
         }
         out.push_str(
-            "\nOf the first option and the first place: what they have beyond an equal share; without \
-             an effect of the place the last column is 0.\n",
+            "\n“Anything else” is the share of answers that are none of the options; of answers that \
+             are not forced, the share of valid ones is what is left. A-bias is what the option that \
+             the table lists first has beyond an equal share, before and after averaging over the \
+             orders. “First letter” is what the first place in the list has beyond an equal share, \
+             whichever option stands there: without an effect of the place it is 0.\n",
         );
         if self.with_people == 0 {
             out.push_str("\nWhat real people said of these items is not known.\n");
+            out.push_str(&in_words(&self.distributions, &self.manners()));
             return out;
         }
         out.push_str(
@@ -123,33 +130,64 @@ impl SurveyScores {
                 &way.total_variation,
                 &way.variance_ratio,
             ];
-            out.push_str(&line(way.way.words(), &cells));
+            out.push_str(&line(&way.way.words(), &cells));
         }
         if !self.groups.is_empty() {
-            out.push_str("\n| way and group | representativeness | total variation |\n");
-            out.push_str("| --- | --- | --- |\n");
+            out.push_str(
+                "\n| way and group | refusal | representativeness | total variation | variance ratio |\n\
+                 | --- | --- | --- | --- | --- |\n",
+            );
         }
         for way in &self.ways {
-            for (group, representativeness, variation) in &way.by_group {
-                let name = format!("{}: {group}", way.way.words());
-                out.push_str(&line(&name, &[representativeness, variation]));
+            for group in &way.by_group {
+                let GroupScores { refusal, representativeness, total_variation, .. } = group;
+                let name = format!("{}: {}", way.way.words(), group.group);
+                let cells = [refusal, representativeness, total_variation, &group.variance_ratio];
+                out.push_str(&line(&name, &cells));
             }
         }
+        out.push_str(&in_words(&self.distributions, &self.manners()));
         out
+    }
+
+    fn manners(&self) -> Vec<Manner> {
+        self.ways.iter().map(|way| way.way).collect()
     }
 
     /// For a methods section.
     pub fn sentences(&self, survey: &Survey, orders: usize, seed: u64) -> Vec<String> {
-        let ways: Vec<&str> = survey.ways.iter().map(|way| way.words()).collect();
+        let ways: Vec<String> = survey.manners().into_iter().map(Manner::words).collect();
         let mut said = vec![format!(
             "Answers to {} items were read from the model as {}, in {orders} orders of the options \
              (seed {seed}), and averaged. The share of refusals is reported apart; for \
              the entropy and against people the other options are scaled to add up to 1.",
             self.items,
-            ways.join(", ")
+            ways.join("; ")
         )];
         if survey.ways.contains(&Way::Sampled) {
             said.push(format!("Drawn answers: {} a question, temperature 1.", survey.samples));
+        }
+        if survey.forms.contains(&Wording::Unforced) {
+            said.push(
+                "Unforced questions show the options and do not say that one of them must be chosen."
+                    .to_owned(),
+            );
+        }
+        if survey.forms.contains(&Wording::Open) {
+            said.push(
+                "Open questions do not show the options; a drawn answer counts for the only option \
+                 that it names."
+                    .to_owned(),
+            );
+        }
+        for way in self.ways.iter().filter(|way| way.way.wording != Wording::Forced) {
+            if way.way.way == Way::Sampled {
+                said.push(format!(
+                    "Of {}, the share that is none of the options is {}.",
+                    way.way.words(),
+                    words(&way.other)
+                ));
+            }
         }
         for way in self.ways.iter().filter(|_| self.with_people > 0) {
             said.push(format!(
@@ -184,7 +222,7 @@ fn words(value: &WithInterval) -> String {
 }
 
 impl WayScores {
-    fn of(way: Way, cells: &[Cell<'_>], groups: &[String]) -> Self {
+    fn of(way: Manner, cells: &[Cell<'_>], groups: &[String]) -> Self {
         let of = |value: &dyn Fn(&Cell<'_>) -> Option<f64>| {
             WithInterval::mean(&cells.iter().filter_map(value).collect::<Vec<f64>>())
         };
@@ -194,21 +232,23 @@ impl WayScores {
             compared(model, cell.poll, what)
         };
         let by_group = groups.iter().map(|group| {
+            let own = || cells.iter().filter(|cell| cell.group == Some(group.as_str()));
             let of = |what: Measure| {
-                let cells = cells.iter().filter(|cell| cell.group == Some(group.as_str()));
                 let values: Vec<f64> =
-                    cells.filter_map(|cell| against(cell, false, what)).collect();
+                    own().filter_map(|cell| against(cell, false, what)).collect();
                 WithInterval::mean(&values)
             };
-            (group.clone(), of(Measure::Representativeness), of(Measure::TotalVariation))
+            GroupScores {
+                group: group.clone(),
+                refusal: WithInterval::mean(&own().filter_map(Cell::refusal).collect::<Vec<_>>()),
+                representativeness: of(Measure::Representativeness),
+                total_variation: of(Measure::TotalVariation),
+                variance_ratio: of(Measure::VarianceRatio),
+            }
         });
         Self {
             way,
-            refusal: of(&|cell| {
-                let refusals = cell.poll.refusals.iter();
-                let is_there = !cell.probabilities.is_empty();
-                is_there.then(|| refusals.map(|at| cell.probabilities[*at]).sum())
-            }),
+            refusal: of(&|cell| cell.refusal()),
             other: of(&|cell| Some(cell.other)),
             entropy: of(&|cell| {
                 let masses = masses(&cell.probabilities, &cell.poll.refusals);
@@ -228,96 +268,23 @@ impl WayScores {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Measure {
-    Representativeness,
-    TotalVariation,
-    VarianceRatio,
-}
-
-/// A distribution without what refuses, each option at its place on the scale.
-struct OnScale {
-    masses: Masses,
-    positions: Vec<f64>,
-}
-
-impl OnScale {
-    fn entropy(&self) -> Option<f64> {
-        self.masses.answer(&self.positions)?.entropy_share().ok()
-    }
-}
-
-fn masses(probabilities: &[f64], refusals: &[usize]) -> OnScale {
-    let kept = probabilities.iter().enumerate().filter(|(at, _)| !refusals.contains(at));
-    let options: Vec<f64> = kept.map(|(_, share)| *share).collect();
-    let positions = (1..=options.len()).map(|place| place as f64).collect();
-    OnScale { masses: Masses { options, refusal: 0.0 }, positions }
-}
-
-fn compared(model: &[f64], poll: &Poll, what: Measure) -> Option<f64> {
-    let (model, people) = (masses(model, &poll.refusals), masses(&poll.people, &poll.refusals));
-    let (a, b) = (model.masses.answer(&model.positions)?, people.masses.answer(&people.positions)?);
-    if a.distribution.len() != b.distribution.len() {
-        return None;
-    }
-    let found: Number = match what {
-        Measure::Representativeness => a.representativeness(&b),
-        Measure::TotalVariation => Ok(a.total_variation(&b)),
-        Measure::VarianceRatio => ratio(&a, &b),
-    };
-    found.ok()
-}
-
-fn ratio(model: &Answer<'_>, people: &Answer<'_>) -> Number {
-    let (own, theirs) = (model.sd().powi(2), people.sd().powi(2));
-    crate::stats::undefined::ratio(own, theirs, "people all said the same")
-}
-
-/// The mean over the people of each item and group.
-fn cells<'a>(rows: &[&'a Answered], way: Way) -> Vec<Cell<'a>> {
-    let mut found: BTreeMap<(&str, Option<&str>), (usize, Cell<'a>)> = BTreeMap::new();
-    for row in rows {
-        let Some(surveyed) = &row.surveyed else { continue };
-        let Some(said) = surveyed.ways.get(&way) else { continue };
-        let (poll, group) = (&surveyed.poll, row.group.as_deref());
-        let empty = Cell {
-            group,
-            poll,
-            probabilities: Vec::new(),
-            in_first_order: Vec::new(),
-            by_place: Vec::new(),
-            other: 0.0,
-        };
-        let (people, cell) = found.entry((&poll.item, group)).or_insert((0, empty));
-        *people += 1;
-        cell.other += said.other;
-        add(&mut cell.probabilities, &said.probabilities);
-        add(&mut cell.in_first_order, &said.in_first_order);
-        add(&mut cell.by_place, &said.by_place);
-    }
-    let cells = found.into_values().map(|(people, mut cell)| {
-        cell.other /= people as f64;
-        for list in [&mut cell.probabilities, &mut cell.in_first_order, &mut cell.by_place] {
-            let all: f64 = list.iter().sum();
-            list.iter_mut().for_each(|share| *share /= all);
-        }
-        cell
-    });
-    cells.collect()
-}
-
-fn add(sum: &mut Vec<f64>, more: &[f64]) {
-    sum.resize(sum.len().max(more.len()), 0.0);
-    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::evaluate::survey::{Distribution, Surveyed};
+    use crate::evaluate::survey::{Distribution, Poll, Surveyed};
+
+    const LETTERS: Manner = Manner { wording: Wording::Forced, way: Way::Letters };
 
     fn row(number: u64, group: &str, shares: &[f64], people: &[f64]) -> Answered {
-        let poll = Poll { item: "q".to_owned(), refusals: vec![3], people: people.to_vec() };
+        let poll = Poll {
+            item: "q".to_owned(),
+            options: ["yes", "so so", "no", "don't know"].map(str::to_owned).to_vec(),
+            refusals: vec![3],
+            people: people.to_vec(),
+            ..Poll::default()
+        };
         let said = Distribution {
             probabilities: shares.to_vec(),
             in_first_order: vec![0.7, 0.1, 0.1, 0.1],
@@ -326,7 +293,7 @@ mod tests {
         };
         Answered {
             group: Some(group.to_owned()),
-            surveyed: Some(Surveyed { poll, ways: BTreeMap::from([(Way::Letters, said)]) }),
+            surveyed: Some(Surveyed { poll, ways: BTreeMap::from([(LETTERS, said)]) }),
             problem: None,
             ..Answered::refused(number, None, String::new())
         }
@@ -352,7 +319,13 @@ mod tests {
         near(&way.first_option_averaged, 0.4 - 0.25);
         near(&way.first_place, 0.45 - 0.25);
         assert_eq!((scores.items, scores.with_people), (1, 1));
-        assert!(scores.markdown().contains("| letters: old | 0.750"), "{}", scores.markdown());
+        let words = scores.markdown();
+        assert!(words.contains("| letters: old | 0.200 (0.200 to 0.200) | 0.750"), "{words}");
+        assert!(words.contains("| q | old | yes | 25.0 | 50.0 |"), "{words}");
+        assert!(words.contains("| q | old | (refusal) | 0.0 | 20.0 |"), "{words}");
+        let shares = &scores.distributions[0];
+        assert_eq!(shares.options, ["yes", "so so", "no"]);
+        assert!((shares.model[0].total_variation.unwrap() - 0.25).abs() < 1e-12);
     }
 
     #[test]

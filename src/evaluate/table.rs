@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::manner::Manner;
 use super::question::Questions;
 use super::results::Answered;
-use super::survey::Way;
 use super::written::cell;
 
 /// The table with the answers beside it, as CSV.
@@ -20,7 +20,7 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         return written(questions, answered);
     }
     // Of a survey also who answered, and the distributions that were read in other ways.
-    let ways: std::collections::BTreeSet<Way> = answered
+    let ways: std::collections::BTreeSet<Manner> = answered
         .values()
         .filter_map(|row| row.surveyed.as_ref())
         .flat_map(|surveyed| surveyed.ways.keys().copied())
@@ -40,7 +40,7 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
     if several {
         header.push("model_same_answer".to_owned());
     }
-    let name = |way: &Way| way.words().replace(' ', "_");
+    let name = |way: &Manner| way.words().replace(", ", "_").replace(' ', "_");
     let letter = |index: usize| char::from(b'A' + u8::try_from(index).unwrap_or(25));
     for way in &ways {
         header.extend((0..width).map(|index| format!("{}_p_{}", name(way), letter(index))));
@@ -120,7 +120,8 @@ fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
     header.extend(fields.iter().map(|name| format!("model_{name}")));
     header.extend(quotes.iter().map(|name| format!("model_{name}_in_text")));
     if has_passages {
-        header.extend(["model_read_passages", "model_left_out_passages"].map(str::to_owned));
+        let names = ["model_read_passages", "model_passage_scores", "model_left_out_passages"];
+        header.extend(names.map(str::to_owned));
     }
     let last = ["model_tokens", "model_ended_early", "model_cut_tokens", "model_problem"];
     header.extend(last.map(str::to_owned));
@@ -152,6 +153,11 @@ fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
                 numbers.collect::<Vec<String>>().join("; ")
             });
             row.push(numbers.unwrap_or_default());
+            let scores = excerpt.map(|excerpt| {
+                let scores = excerpt.passages.iter().filter_map(|passage| passage.score);
+                scores.map(|score| format!("{score:.4}")).collect::<Vec<String>>().join("; ")
+            });
+            row.push(scores.unwrap_or_default());
             row.push(excerpt.map(|excerpt| excerpt.left_out.to_string()).unwrap_or_default());
         }
         row.push(written.map(|written| written.tokens.to_string()).unwrap_or_default());

@@ -28,6 +28,10 @@ pub struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
 
+    /// An encoder, by whose vectors the passages for [ask] are chosen; without one, by their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+
     /// A table in any format that is read here.
     pub data: PathBuf,
 
@@ -82,6 +86,7 @@ impl Default for Task {
             model: "starter".to_owned(),
             remote_model: None,
             adapter: None,
+            encoder: None,
             data: PathBuf::new(),
             id: None,
             rows: 0,
@@ -424,6 +429,7 @@ impl Task {
         task.data = files::beside(path, &task.data);
         task.model = files::named_beside(path, &task.model);
         task.adapter = task.adapter.map(|name| files::named_beside(path, &name));
+        task.encoder = task.encoder.map(|name| files::named_beside(path, &name));
         if let Some(code) = &mut task.code {
             code.codebook = files::beside(path, &code.codebook);
         }
@@ -453,6 +459,34 @@ impl Task {
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))
     }
 
+    /// With paths from the root, of models too where they are files; the copy of a codebook stays beside
+    /// the task.
+    #[must_use]
+    pub fn with_whole_paths(mut self) -> Self {
+        let named = [Some(&mut self.model), self.adapter.as_mut(), self.encoder.as_mut()];
+        for name in named.into_iter().flatten() {
+            let path = Path::new(name.as_str());
+            if path.exists()
+                && let Ok(whole) = std::path::absolute(path)
+            {
+                *name = whole.to_string_lossy().into_owned();
+            }
+        }
+        let survey = self.survey.iter_mut();
+        let beside = survey.flat_map(|survey| [&mut survey.personas, &mut survey.marginals]);
+        for path in beside.flatten().chain([&mut self.data]) {
+            if let Ok(whole) = std::path::absolute(&*path) {
+                *path = whole;
+            }
+        }
+        self
+    }
+
+    /// As a file has it. `None`: its JSON schema has a null, which TOML does not have.
+    pub fn to_toml(&self) -> Option<String> {
+        toml::to_string_pretty(self).ok()
+    }
+
     /// The address of the server that the task names as its model.
     pub fn server(&self) -> Option<&str> {
         let is_address = self.model.starts_with("http://") || self.model.starts_with("https://");
@@ -466,6 +500,11 @@ impl Task {
         }
         if let Some(problem) = self.split.and_then(|split| split.problem()) {
             return Err(TaskError::Unusable(problem));
+        }
+        if self.encoder.is_some() && self.ask.is_none() {
+            return unusable(
+                "the task names an `encoder`, which chooses the passages for [ask], and has no [ask]",
+            );
         }
         let parts = [
             self.code.as_ref().map(Kind::Code),
@@ -482,9 +521,14 @@ impl Task {
                 extract.form().map_err(TaskError::Unusable)?;
                 Ok(Kind::Extract(extract))
             }
-            (Some(Kind::Survey(survey)), None) if survey.ways.is_empty() || survey.samples == 0 => {
-                unusable("[survey] needs one of the `ways` at least, and 1 or more `samples`")
-            }
+            (Some(Kind::Survey(_)), None) if self.score == Scoring::Prior => unusable(
+                "options of a [survey] are scored by the sum or the mean of their tokens: leave \
+                 `score = \"prior\"` out",
+            ),
+            (Some(Kind::Survey(survey)), None) => match survey.problem() {
+                Some(problem) => unusable(&problem),
+                None => Ok(Kind::Survey(survey)),
+            },
             (Some(Kind::Ask(ask)), None) => match ask.problem() {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Ask(ask)),
@@ -503,28 +547,5 @@ impl Task {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_says_one_thing() {
-        let of = |text: &str| Task::parse(text).unwrap();
-        let code = "data = 'a.csv'\n[code]\ntext = 't'\ncodebook = 'c.toml'\n";
-        assert!(matches!(of(code).kind(), Ok(Kind::Code(_))));
-        let both = format!("{code}[judge]\nprompt = 'p'\nanswers = ['a', 'b']\n");
-        for (text, words) in [
-            ("data = 'a.csv'", "needs one of"),
-            (both.as_str(), "more than one"),
-            ("", "no `data`"),
-        ] {
-            let said = of(text).kind().unwrap_err().to_string();
-            assert!(said.contains(words), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_key_is_named_with_its_line() {
-        let (line, problem) = Task::parse("data = 'a'\n[exam]\nquestions = 'q'\n").unwrap_err();
-        assert!(line >= 2 && problem.contains("questions"), "{line}: {problem}");
-    }
-}
+#[path = "task_tests.rs"]
+mod tests;

@@ -2,9 +2,16 @@
 
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
 
-use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork::evaluate::run::{self, AskError, AskEvent, Prepared};
+use tuning_fork::encoder::{Encoder, cosine};
+use tuning_fork::evaluate::finder::Finder;
+use tuning_fork::evaluate::frozen::configuration;
+use tuning_fork::evaluate::methods;
+use tuning_fork::evaluate::passages::Ranking;
+use tuning_fork::evaluate::report::Report;
+use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE, differences};
+use tuning_fork::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
 use tuning_fork::evaluate::split::{Part, Split};
 use tuning_fork::evaluate::stability::{StabilityError, Test};
 use tuning_fork::evaluate::task::Task;
@@ -13,7 +20,7 @@ use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
 
-use crate::support::{lively, load};
+use crate::support::{lively, load, reference};
 
 pub fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -268,4 +275,66 @@ fn every_question_is_asked_about_every_document_with_the_passages_that_fit_it() 
     let header = table.lines().next().unwrap();
     assert!(header.starts_with("file,asked,model_answer,model_read_passages"), "{header}");
     assert!(table.lines().nth(2).unwrap().starts_with("a.md,Who answered?,"), "{table}");
+}
+
+#[test]
+fn passages_are_ranked_by_an_encoder_that_the_evaluation_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let encoder = reference("encoder/mean");
+    let rows = "question,text\nWho paid?,\"One day it rained.\nThe ministry paid.\nNobody came.\"\n\
+                Who came?,\"One day it rained.\nThe ministry paid.\nNobody came.\"\n\
+                Who?,Teachers.\n";
+    files::write_atomic(&folder.path().join("rows.csv"), rows.as_bytes()).unwrap();
+    let task = format!(
+        "data = 'rows.csv'\nencoder = {:?}\nprompt = '{{passages}} {{question}}'\n[ask]\n\
+         question = 'question'\npassages = 2\npassage_words = 4\nmax_tokens = 4\n",
+        encoder.display().to_string()
+    );
+    files::write_atomic(&folder.path().join("task.toml"), task.as_bytes()).unwrap();
+    let task = Task::read(&folder.path().join("task.toml")).unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let mut prepared = Prepared::read(&task, &Quiet).unwrap();
+    // A task that names an encoder is never asked without one.
+    let asked = Asker::new(&model, None, &prepared)
+        .unwrap()
+        .answer(&prepared.questions.list[0], &Quiet as &dyn Progress<()>);
+    let said = asked.unwrap_err().to_string();
+    assert!(said.contains("it is not loaded"), "{said}");
+    prepared.finder = Some(Arc::new(Finder::load(&encoder).unwrap()));
+    let out = folder.path().join("out");
+    ask(&model, &prepared, &out, &Quiet);
+    let (evaluation, answered) = Folder::read(&out).unwrap();
+
+    // The vectors of the encoder, taken by themselves.
+    let texts = ["One day it rained.", "The ministry paid.", "Nobody came.", "Who paid?"];
+    let own = Encoder::load(&encoder).unwrap();
+    let own = own.embed(&texts.map(str::to_owned), &Quiet).unwrap();
+    let near = |at: usize| cosine(&own[at].values, &own[3].values);
+    let excerpt = |row: u64| answered[&row].written.as_ref().unwrap().excerpt.clone().unwrap();
+    let first = excerpt(1);
+    assert_eq!(
+        (first.ranking, first.passages.len(), first.left_out),
+        (Some(Ranking::Cosine), 2, 1)
+    );
+    let mut scores = vec![first.best_left_out.unwrap()];
+    for passage in &first.passages {
+        let score = passage.score.unwrap();
+        assert!((score - near(passage.number - 1)).abs() < 1e-11, "{passage:?}");
+        scores.push(score);
+    }
+    assert!(scores[0] <= scores[1] && scores[0] <= scores[2], "the best ones are read: {scores:?}");
+    assert_eq!((excerpt(3).ranking, excerpt(3).left_out), (None, 0), "a short one is read whole");
+
+    let identity = evaluation.encoder.clone().unwrap();
+    assert_eq!(identity.name(), "mean");
+    let said = methods::paragraph(&evaluation, &Report::of(&evaluation, &answered));
+    assert!(said.contains("by the cosine of the vectors of question and passage"), "{said}");
+    assert!(said.contains(&identity.model.sha256) && !said.contains("BM25"), "{said}");
+    // Another encoder is another evaluation, and so is none.
+    let mut other = evaluation.clone();
+    other.encoder.as_mut().unwrap().settings_sha256 = "0".to_owned();
+    assert_eq!(differences(&other, &evaluation), ["another encoder (mean)"]);
+    other.encoder = None;
+    assert_eq!(differences(&other, &evaluation), ["no encoder"]);
+    assert_ne!(configuration(&other), configuration(&evaluation));
 }

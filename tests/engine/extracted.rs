@@ -133,10 +133,19 @@ fn texts_are_written_measured_and_kept_whatever_interrupts() {
 #[test]
 fn a_survey_is_read_in_every_way_and_kept_whatever_interrupts() {
     let part = "orders = 3\nprompt = '{question} {options} {reminder}'\n[survey]\nquestion = 'text'\noptions = ['n', 'short', 'id']\n\
-        refusal = ['empty']\nways = ['letters', 'texts', 'verbalised', 'sampled']\nsamples = 4\n";
-    let (lines, _, report) = results(part, None);
+        refusal = ['empty']\nways = ['letters', 'texts', 'verbalised', 'sampled']\n\
+        forms = ['forced', 'unforced', 'open']\nsamples = 4\n";
+    let (lines, table, report) = results(part, None);
     let survey = report.survey.unwrap();
-    assert_eq!(survey.ways.len(), 4);
+    let names: Vec<String> = survey.ways.iter().map(|way| way.way.words()).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    assert!(table.lines().next().unwrap().contains("drawn_answers_open_other"), "{table}");
+    // Letters are told apart by what the prompt says, and nobody shows options in an open question.
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let ways = &first["surveyed"]["ways"];
+    assert_ne!(ways["letters"]["probabilities"], ways["letters_unforced"]["probabilities"]);
+    assert_ne!(ways["texts_unforced"]["probabilities"], ways["texts_open"]["probabilities"]);
+    assert_eq!(ways["letters_open"], Value::Null);
     for way in &survey.ways {
         let refusal = way.refusal.value.value;
         assert!(refusal.is_none_or(|share| (0.0..=1.0).contains(&share)), "{way:?}");

@@ -15,21 +15,26 @@ use tuning_fork::data::table::{self, Table};
 use tuning_fork::evaluate::configurations::{OfTable, Tried};
 use tuning_fork::evaluate::figure::WithInterval;
 use tuning_fork::evaluate::kept;
+use tuning_fork::evaluate::manner::{Manner, Way, Wording};
 use tuning_fork::evaluate::prompt::Form;
 use tuning_fork::evaluate::question::Questions;
 use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
 use tuning_fork::evaluate::run::{AskError, Prepared};
 use tuning_fork::evaluate::schema::{Field, FieldKind};
 use tuning_fork::evaluate::split::Part;
+use tuning_fork::evaluate::survey::{Distribution, Poll, Surveyed};
+use tuning_fork::evaluate::survey_scores::SurveyScores;
 use tuning_fork::evaluate::task::{Code, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowCommand};
 use tuning_fork::state::evaluate::asking::Asking;
-use tuning_fork::state::evaluate::form::What;
+use tuning_fork::state::evaluate::form::{CodeForm, What};
 use tuning_fork::state::evaluate::grid::{Filter, Order};
-use tuning_fork::state::evaluate::{ConfigurationsPage, Front, KeptIn, OpenEvaluation, ReportPage};
+use tuning_fork::state::evaluate::{
+    ConfigurationsPage, Front, KeptIn, OpenEvaluation, ReportPage, SurveyPage,
+};
 use tuning_fork::state::prefs::PanelId;
 
 use crate::support::{Window, card, empty_state, loaded_state};
@@ -85,7 +90,7 @@ pub fn prepared(csv: &str) -> Prepared {
     let questions = Questions::of(&task, Some(codebook()), table).unwrap();
     let form = Form::of(&task, task.kind().unwrap(), questions.codebook.as_ref()).unwrap();
     let data_sha256 = String::new();
-    Prepared { task, questions, form, data_sha256, codebook_sha256: None }
+    Prepared { task, questions, form, data_sha256, codebook_sha256: None, finder: None }
 }
 
 /// The answer with these probabilities.
@@ -231,6 +236,7 @@ pub fn report() -> AppState {
             .to_owned(),
         paragraph: "Three rows were labelled.".to_owned(),
         testable: state.model.ready().map(|card| card.identity.clone()),
+        survey: None,
     });
     state
 }
@@ -297,6 +303,150 @@ fn questions_are_typed_a_line_each_and_asked_about_every_document() {
     assert_eq!(task.ask.unwrap().questions, ["Who paid?", "Who answered?"]);
     window.click("Choose a folder of documents…");
     assert_eq!(window.asked(), [Command::Evaluate(EvaluateCommand::ChooseDocuments)]);
+}
+
+#[test]
+fn passages_are_chosen_by_words_or_by_an_encoder_of_this_disk() {
+    let mut state = filled_form();
+    state.evaluate.form.what = What::Ask;
+    state.evaluate.form.asked = "Who paid?".to_owned();
+    state.evaluate.encoders = vec![("minilm".to_owned(), PathBuf::from("/models/minilm"))];
+    let mut window = Window::sized(state, 1280.0, 1400.0);
+    assert_eq!(window.state().evaluate.form.task().encoder, None);
+    window.click("Passages are chosen by");
+    window.run();
+    window.click("minilm");
+    window.run();
+    let form = window.state().evaluate.form.clone();
+    assert_eq!(form.task().encoder.as_deref(), Some("/models/minilm"));
+    let draft = form.draft();
+    let mut again = CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again.encoder, form.encoder, "it comes back with the draft");
+    let other = CodeForm { what: What::Write, ..form };
+    assert_eq!(other.task().encoder, None, "only documents have passages");
+}
+
+const ITEMS: &str = "id,question,option_1,option_2,option_3\n\
+    q1,Do you trust the press?,yes,no,don't know\n\
+    q2,Do you read the press?,yes,no,don't know\n";
+const PEOPLE: &str = "person,age,place\np1,30,a town\np2,60,a village\n";
+const MARGINALS: &str =
+    "item,option,share\nq1,yes,30\nq1,no,60\nq1,don't know,10\nq2,yes,50\nq2,no,50\n";
+
+#[test]
+fn a_survey_is_set_up_from_three_tables_and_comes_back_from_its_draft() {
+    let (mut app, path, folder) = with_texts(ITEMS);
+    app.click("New task");
+    app.click("survey answers");
+    settle(&mut app);
+    app.sees("Choose the table with the items first");
+    app.script.borrow_mut().picks = Some(path.clone());
+    app.click("Choose table…");
+    settle(&mut app);
+    let form = &app.harness.state().state.evaluate.form;
+    assert_eq!(form.text, "question", "the column with the most words");
+    assert_eq!(form.survey.survey.options, ["option_1", "option_2", "option_3"]);
+    app.sees("2 items to 1 person: 2 rows");
+    for (name, text, button) in
+        [("people.csv", PEOPLE, "Choose people…"), ("m.csv", MARGINALS, "Choose marginals…")]
+    {
+        let beside = folder.path().join(name);
+        files::write_atomic(&beside, text.as_bytes()).unwrap();
+        app.script.borrow_mut().picks = Some(beside);
+        app.click(button);
+        settle(&mut app);
+    }
+    app.sees("people.csv · 2 rows");
+    app.sees("2 items to 2 people: 4 rows");
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    assert_eq!(form.survey.survey.persona, "Answer as this person. age: {age}. place: {place}.");
+    "You are {ages} years old.".clone_into(&mut form.survey.survey.persona);
+    settle(&mut app);
+    app.sees("`persona` names {ages} years old., and the table of people has no such column");
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    "You are {age} years old.".clone_into(&mut form.survey.survey.persona);
+    "don't know".clone_into(&mut form.survey.refusal);
+    form.id = Some("id".to_owned());
+    form.orders = 3;
+    settle(&mut app);
+    app.click("drawn answers");
+    app.click("open");
+    settle(&mut app);
+    let form = app.harness.state().state.evaluate.form.clone();
+    let preview = form.preview(0).unwrap();
+    let words = &preview.first.content;
+    assert!(words.starts_with("You are 30 years old.\n\nDo you trust the press?"), "{words}");
+    let survey = form.task().survey.unwrap();
+    assert_eq!((survey.ways.len(), survey.forms.len()), (2, 2));
+    assert_eq!(survey.refusal, ["don't know"]);
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let questions = &held.request.prepared.questions.list;
+    assert_eq!(questions.len(), 4, "every item to everybody");
+    assert_eq!(questions[0].poll.as_ref().unwrap().people, [0.3, 0.6, 0.1]);
+    drop(held);
+    let draft = form.draft();
+    let mut again = CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again.draft(), draft);
+    assert_eq!(again.survey.unread().len(), 2, "the tables beside the items are read again");
+}
+
+/// The result of a survey with two groups.
+pub fn survey_report() -> AppState {
+    let letters = Manner { wording: Wording::Forced, way: Way::Letters };
+    let row = |number: u64, item: &str, group: &str, shares: [f64; 3]| {
+        let poll = Poll {
+            item: item.to_owned(),
+            question: "Do you trust the press?".to_owned(),
+            options: ["yes", "no", "don't know"].map(str::to_owned).to_vec(),
+            refusals: vec![2],
+            people: vec![0.3, 0.6, 0.1],
+        };
+        let said = Distribution {
+            probabilities: shares.to_vec(),
+            in_first_order: shares.to_vec(),
+            by_place: vec![0.5, 0.3, 0.2],
+            other: 0.05,
+        };
+        Answered {
+            group: Some(group.to_owned()),
+            surveyed: Some(Surveyed { poll, ways: [(letters, said)].into() }),
+            problem: None,
+            ..Answered::refused(number, None, String::new())
+        }
+    };
+    let rows = [
+        row(1, "q1", "old", [0.6, 0.2, 0.2]),
+        row(2, "q1", "young", [0.2, 0.7, 0.1]),
+        row(3, "q2", "old", [0.5, 0.4, 0.1]),
+        row(4, "q2", "young", [0.4, 0.5, 0.1]),
+    ];
+    let scores = SurveyScores::of(&rows.iter().collect::<Vec<_>>());
+    let mut state = report();
+    if let Some(page) = &mut state.evaluate.report {
+        page.survey = Some(SurveyPage::new(scores));
+        page.testable = None;
+    }
+    state
+}
+
+#[test]
+fn the_result_of_a_survey_shows_each_item_beside_real_people() {
+    let mut window = Window::new(survey_report());
+    // 0.6 and 0.2 without the refusal, against 0.3 and 0.6.
+    assert!(window.sees("yes: people 33.3 %, model 75.0 %"), "{}", window.tree());
+    assert!(window.sees("refusals: 10.0 % of people, 20.0 % of the model's"), "{}", window.tree());
+    assert!(window.sees("total variation 0.417"), "{}", window.tree());
+    window.click("Next item");
+    window.run();
+    assert_eq!(window.state().evaluate.report.as_ref().unwrap().survey.as_ref().unwrap().item, 1);
+    assert!(window.sees("yes: people 33.3 %, model 55.6 %"), "{}", window.tree());
+    window.click("Report");
+    window.run();
+    assert!(window.sees("praise"), "the text is there too: {}", window.tree());
 }
 
 #[test]
@@ -569,6 +719,7 @@ fn begun(project: &Path, data: &Path) -> PathBuf {
         task,
         model: card().identity,
         adapter_sha256: None,
+        encoder: None,
         data_sha256: prepared.data_sha256.clone(),
         codebook_sha256: prepared.codebook_sha256.clone(),
         prompt: prepared.form.template().to_owned(),

@@ -848,6 +848,7 @@ fn evaluations() -> AppState {
             task: evaluate::prepared("text,coder_a,coder_b\na,praise,blame\n").task,
             model: ModelIdentity { name: LONG_NAME.to_owned(), ..ModelIdentity::default() },
             adapter_sha256: None,
+            encoder: None,
             data_sha256: String::new(),
             codebook_sha256: None,
             prompt: String::new(),

@@ -8,6 +8,7 @@ use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
 use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
+use crate::app::tasks::read_beside::ReadBeside;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_table::ReadTable;
 use crate::app::tasks::report_evaluation::ReportEvaluation;
@@ -16,11 +17,12 @@ use crate::app::tasks::show_prompt::ShowPrompt;
 use crate::app::tasks::test_stability::TestStability;
 use crate::data::table::Reading;
 use crate::evaluate::kept;
+use crate::evaluate::survey::Beside;
 use crate::llm::generate::AdapterMode;
 use crate::state::command::{EvaluateCommand, ProjectCommand, ViewCommand};
 use crate::state::evaluate::asking::Asking;
 use crate::state::evaluate::form::file_name;
-use crate::state::evaluate::{Front, KeptIn, Preparing, TRIED_ROWS};
+use crate::state::evaluate::{EvaluateState, Front, KeptIn, Preparing, TRIED_ROWS};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -37,7 +39,12 @@ impl Workbench {
                 }
             }
             EvaluateCommand::ChooseTask => self.ask(Ask::TaskFile),
-            EvaluateCommand::UseSample => self.use_sample(),
+            EvaluateCommand::UseSample => {
+                self.use_sample("sample-abstracts", TaskSource::Sample);
+            }
+            EvaluateCommand::UseSampleSurvey => {
+                self.use_sample("sample-survey", TaskSource::SampleSurvey);
+            }
             EvaluateCommand::OpenTask(path) => self.open_task(path),
             EvaluateCommand::OpenKept(folder) => {
                 self.state.evaluate.configurations = None;
@@ -48,6 +55,9 @@ impl Workbench {
             EvaluateCommand::ChooseDocuments => self.ask(Ask::Documents),
             EvaluateCommand::UseTable(path) => self.use_table(path),
             EvaluateCommand::ChooseCodebook => self.ask(Ask::Codebook),
+            EvaluateCommand::ChooseBeside(beside) => self.ask(Ask::BesideItems(beside)),
+            EvaluateCommand::UseBeside(beside, path) => self.read_beside(beside, path, false),
+            EvaluateCommand::ReadBeside => self.read_all_beside(),
             EvaluateCommand::Try => self.begin_asking(Preparing::Try),
             EvaluateCommand::Start => self.begin_asking(Preparing::All),
             EvaluateCommand::Resume => self.resume_asking(),
@@ -93,17 +103,17 @@ impl Workbench {
         self.prepare(Preparing::Open, file_name(&path), TaskSource::File(path), None);
     }
 
-    fn use_sample(&mut self) {
+    fn use_sample(&mut self, name: &str, source: fn(PathBuf) -> TaskSource) {
         self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
         let Some(project) = &self.project else {
-            let summary = "The sample abstracts need a project to lie in";
+            let summary = "The sample needs a project to lie in";
             let notice = Notice::problem(PanelId::Evaluate, summary);
             let remedy = notice.remedy("Open a project…", ProjectCommand::Choose);
             self.state.notices.push(remedy);
             return;
         };
-        let folder = project.datasets_dir().join("sample-abstracts");
-        self.prepare(Preparing::Open, "the sample".to_owned(), TaskSource::Sample(folder), None);
+        let folder = project.datasets_dir().join(name);
+        self.prepare(Preparing::Open, "the sample".to_owned(), source(folder), None);
     }
 
     pub(super) fn use_table(&mut self, path: PathBuf) {
@@ -119,6 +129,24 @@ impl Workbench {
     pub(super) fn use_codebook(&mut self, path: PathBuf) {
         self.state.notices.clear(PanelId::Evaluate);
         self.start_instead(ReadCodebook, path);
+    }
+
+    /// Reads a table beside the items of a survey.
+    fn read_beside(&mut self, beside: Beside, path: PathBuf, is_draft: bool) {
+        if !is_draft {
+            self.state.notices.clear(PanelId::Evaluate);
+        }
+        let name = file_name(&path);
+        let at = Reading::default();
+        // Not instead: two different ones may be read at the same time.
+        self.start(ReadBeside { beside, name, at, is_draft }, path);
+    }
+
+    /// The same of those that the form names.
+    pub(in crate::app) fn read_all_beside(&mut self) {
+        for (beside, path) in self.state.evaluate.form.survey.unread() {
+            self.read_beside(beside, path, true);
+        }
     }
 
     /// Reads a table, and then does what it is read for. Not while rows are asked about: their
@@ -242,7 +270,9 @@ impl Workbench {
     pub(in crate::app) fn open_evaluations(&mut self) {
         self.tasks.drop_all::<PrepareEvaluation>();
         if !self.tasks.has::<AskRows>() {
-            self.state.evaluate = crate::state::evaluate::EvaluateState::default();
+            let encoders = std::mem::take(&mut self.state.evaluate.encoders);
+            self.state.evaluate = EvaluateState::default();
+            self.state.evaluate.encoders = encoders;
         }
         self.list_evaluations_and(true);
     }

@@ -25,7 +25,8 @@ use crate::logging;
 use crate::state::about::{AboutPage, AboutState};
 use crate::state::codes::AnnotateView;
 use crate::state::command::{
-    AdapterForm, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand, WindowCommand,
+    AdapterForm, EvaluateCommand, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand,
+    WindowCommand,
 };
 use crate::state::hub::ModelsTab;
 use crate::state::look_inside::view::View;
@@ -163,6 +164,7 @@ impl Workbench {
             Ask::Battles => self.rate_models(Some(path)),
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
+            Ask::BesideItems(beside) => self.handle(EvaluateCommand::UseBeside(beside, path)),
             Ask::MapTable => self.use_map_table(path),
             Ask::Codebook => self.use_codebook(path),
             Ask::StudyTable => self.use_study_table(path),

@@ -10,12 +10,16 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::encoder;
 use crate::evaluate::at_server::{self, AT_ONCE};
+use crate::evaluate::finder::Finder;
 use crate::evaluate::frozen::{self, FreezeError};
 use crate::evaluate::kept;
 use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
 use crate::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
 use crate::files;
+use crate::hub;
+use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::remote::server::Server;
@@ -75,6 +79,12 @@ pub enum AskRowsError {
     #[error(transparent)]
     Ask(#[from] AskError),
 
+    #[error("the encoder {name}, which the task names, could not be found")]
+    FindEncoder { name: String, source: hub::Error },
+
+    #[error("the encoder {name}, which the task names, could not be loaded")]
+    Encoder { name: String, source: encoder::Error },
+
     #[error(transparent)]
     Freeze(#[from] FreezeError),
 
@@ -120,6 +130,7 @@ impl Work for AskRows {
         services: &Services,
         progress: &dyn Progress<AskingEvent>,
     ) -> Result<(), AskRowsError> {
+        let request = with_finder(request)?;
         if let Some(server) = services.server() {
             return ask_server(&server, request, progress);
         }
@@ -149,6 +160,18 @@ impl Work for AskRows {
         run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
         Ok(())
     }
+}
+
+/// With the encoder that chooses passages, where the task names one.
+fn with_finder(mut request: RowsToAsk) -> Result<RowsToAsk, AskRowsError> {
+    let Some(name) = request.prepared.task.encoder.clone() else { return Ok(request) };
+    let folder = resolve::resolve_model(&name)
+        .map_err(|source| AskRowsError::FindEncoder { name: name.clone(), source })?;
+    let finder = Finder::load(&folder).map_err(|source| AskRowsError::Encoder { name, source })?;
+    let mut prepared = Prepared::clone(&request.prepared);
+    prepared.finder = Some(Arc::new(finder));
+    request.prepared = Arc::new(prepared);
+    Ok(request)
 }
 
 /// The same of a model behind a server.
@@ -189,6 +212,14 @@ fn begin(
     if let Rows::All { project, .. } = rows {
         keep_codebook(prepared, project, folder, &mut evaluation)?;
     }
+    if matches!(rows, Rows::All { .. }) {
+        // The same without a window: `tuning-fork evaluate task.toml`, from wherever it is called.
+        if let Some(text) = evaluation.task.clone().with_whole_paths().to_toml() {
+            let path = folder.join(TASK);
+            files::write_atomic(&path, text.as_bytes())
+                .map_err(|source| AskRowsError::Copy { path, source })?;
+        }
+    }
     let resume = matches!(rows, Rows::Rest { .. });
     let (kept, answered) = Folder::begin(folder, &evaluation, resume)?;
     frozen::note_opening(folder, &evaluation, &evaluation.started)?;
@@ -224,6 +255,9 @@ fn keep_codebook(
     code.codebook = name;
     Ok(())
 }
+
+/// The task in an evaluation's folder.
+pub const TASK: &str = "task.toml";
 
 /// Passes on what the engine says.
 struct Passing<'a>(&'a dyn Progress<AskingEvent>);

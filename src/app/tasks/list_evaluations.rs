@@ -50,6 +50,7 @@ impl Task<Workbench> for ListEvaluations {
         app.state.evaluate.form.take_over(&draft.task, &draft.codebook, None);
         let table = draft.task.data.clone();
         app.state.evaluate.draft = Some(draft);
+        app.read_all_beside();
         if !table.as_os_str().is_empty() {
             let name = crate::state::evaluate::form::file_name(&table);
             app.start_instead(ReadTable { name, at: Reading::default(), is_draft: true }, table);

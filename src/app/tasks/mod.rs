@@ -51,6 +51,7 @@ pub mod probe_column;
 pub mod probe_server;
 pub mod rate_models;
 pub mod read_answers;
+pub mod read_beside;
 pub mod read_codebook;
 pub mod read_lens;
 pub mod read_machine;

@@ -46,6 +46,9 @@ pub enum TaskSource {
     /// The sample abstracts, put into this folder.
     Sample(PathBuf),
 
+    /// The sample survey, put into this folder.
+    SampleSurvey(PathBuf),
+
     /// The folder of an evaluation.
     Kept(PathBuf),
 
@@ -99,14 +102,16 @@ impl Work for PrepareEvaluation {
         _services: &Services,
         progress: &dyn Progress<Reading>,
     ) -> Result<PreparedEvaluation, PrepareError> {
+        let is_survey = matches!(source, TaskSource::SampleSurvey(_));
         let prepared = match source {
             TaskSource::Form(task, codebook) if task.code.is_some() => {
                 Prepared::read_with(&task, codebook, progress)?
             }
             TaskSource::Form(task, _) => Prepared::read(&task, progress)?,
             TaskSource::File(path) => Prepared::read(&task::Task::read(&path)?, progress)?,
-            TaskSource::Sample(folder) => {
-                let put = samples::put_abstracts(&folder);
+            TaskSource::Sample(folder) | TaskSource::SampleSurvey(folder) => {
+                let put = if is_survey { samples::put_survey } else { samples::put_abstracts };
+                let put = put(&folder);
                 let path = put.map_err(|source| PrepareError::Sample { path: folder, source })?;
                 Prepared::read(&task::Task::read(&path)?, progress)?
             }

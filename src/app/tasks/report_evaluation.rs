@@ -15,7 +15,7 @@ use crate::evaluate::results::{Folder, FolderError};
 use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
-use crate::state::evaluate::ReportPage;
+use crate::state::evaluate::{ReportPage, SurveyPage};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -70,7 +70,8 @@ fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
         files::write_atomic(&path, &bytes).map_err(|source| ReportError::Write { path, source })?;
     }
     let testable = evaluation.task.code.is_some().then_some(evaluation.model);
-    Ok(ReportPage { folder, markdown, paragraph, testable })
+    let survey = report.survey.map(SurveyPage::new);
+    Ok(ReportPage { folder, markdown, paragraph, testable, survey })
 }
 
 impl Task<Workbench> for ReportEvaluation {

@@ -54,6 +54,7 @@ impl Task<Workbench> for ScanModels {
     fn done(self, found: Vec<FoundModel>, app: &mut Workbench) {
         app.state.train.texts.set_found(&found);
         app.state.look_inside.map.set_found(&found);
+        app.state.evaluate.encoders = app.state.look_inside.map.encoders();
         app.state.playground.set_found(&found);
         app.state.models.set_found(found);
         app.date_models();

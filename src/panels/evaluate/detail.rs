@@ -8,8 +8,10 @@ use eframe::egui::{
 use super::grid::{said_words, text_of};
 use super::prompt;
 use crate::evaluate::field_scores::is_same;
+use crate::evaluate::passages::Excerpt;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::Answered;
+use crate::evaluate::survey::Surveyed;
 use crate::evaluate::written::{Written, cell};
 use crate::panels::train::fields::problem_ui;
 use crate::state::command::Commands;
@@ -60,7 +62,8 @@ pub(super) fn detail_ui(
         }
         let answered = open.answers.get(&row).cloned();
         let coders = open.prepared.questions.coders.clone();
-        let first = open.prepared.form.first(&question);
+        let first = open.prepared.form.first(&open.as_asked(&question));
+        let awaits_passages = open.awaits_passages(&question);
         // Another id for each row: a reader begins at the top.
         let area = ScrollArea::vertical().id_salt(("row", row)).auto_shrink(false);
         area.show(ui, |ui| {
@@ -78,7 +81,12 @@ pub(super) fn detail_ui(
             CollapsingHeader::new("What the model saw").id_salt("seen").show(
                 ui,
                 |ui| match first {
-                    Ok(first) => prompt::seen_ui(ui, evaluate, &first.content, around, commands),
+                    Ok(first) => {
+                        prompt::seen_ui(ui, evaluate, &first.content, around, commands);
+                        if awaits_passages {
+                            prompt::awaits_passages_ui(ui);
+                        }
+                    }
                     Err(problem) => problem_ui(ui, &problem.to_string()),
                 },
             );
@@ -144,6 +152,10 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
         painter.galley(pos2(x, middle - number.size().y / 2.0), number, ink);
         response.on_hover_text(option.trim());
     }
+    if let Some(surveyed) = &answered.surveyed {
+        ways_ui(ui, question, surveyed);
+        return;
+    }
     let mut said = Vec::new();
     if answered.answer.as_deref() == Some("tie") && answered.index == Some(question.options.len()) {
         said.push("tie: the two orders disagree".to_owned());
@@ -160,6 +172,22 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
         said.push(format!("{} tokens at the text's end did not fit", format::count(cut)));
     }
     ui.add(Label::new(theme::muted(ui, said.join(" · "))).wrap());
+}
+
+/// The answer to an item of a survey as it was read in every way; the bars are those of the first.
+fn ways_ui(ui: &mut Ui, question: &Question, surveyed: &Surveyed) {
+    for (manner, found) in &surveyed.ways {
+        let shares = question.options.iter().zip(&found.probabilities);
+        let mut said: Vec<String> = shares
+            .map(|(option, share)| format!("{} {}", option.trim(), format::percent(*share as f32)))
+            .collect();
+        if found.probabilities.is_empty() {
+            said.push("none of the options was said".to_owned());
+        }
+        said.push(format!("anything else {}", format::percent(found.other as f32)));
+        let words = format!("{}: {}", manner.words(), said.join(" · "));
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
 }
 
 /// A text, or its fields, each beside what a person wrote.
@@ -190,20 +218,7 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
         });
     }
     if let Some(excerpt) = &written.excerpt {
-        let title = match excerpt.left_out {
-            0 => "The model read the whole document".to_owned(),
-            left_out => format!(
-                "The model read {} passages; {} others fit the question less",
-                format::count(excerpt.passages.len()),
-                format::count(left_out)
-            ),
-        };
-        CollapsingHeader::new(title).id_salt("passages").show(ui, |ui| {
-            for passage in &excerpt.passages {
-                ui.label(theme::muted(ui, format!("Passage {}", passage.number)));
-                ui.add(Label::new(&passage.text).wrap());
-            }
-        });
+        passages_ui(ui, excerpt);
     }
     let mut said = vec![format!("{} tokens", format::count(written.tokens))];
     if written.ended_early {
@@ -213,6 +228,22 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
         said.push(format!("{} tokens at the text's end did not fit", format::count(cut)));
     }
     ui.add(Label::new(theme::muted(ui, said.join(" · "))).wrap());
+}
+
+/// What of a document the answer rests on, with how well each passage fits the question.
+fn passages_ui(ui: &mut Ui, excerpt: &Excerpt) {
+    ui.add(Label::new(theme::muted(ui, excerpt.sentence())).wrap());
+    let title = match excerpt.ranking {
+        Some(ranking) => format!("Passages, with their {}", ranking.words()),
+        None => "Passages".to_owned(),
+    };
+    CollapsingHeader::new(title).id_salt("passages").default_open(true).show(ui, |ui| {
+        for passage in &excerpt.passages {
+            let score = passage.score.map(|score| format!(" · {score:.3}")).unwrap_or_default();
+            ui.label(theme::strong(ui, format!("Passage {}{score}", passage.number)));
+            ui.add(Label::new(&passage.text).wrap());
+        }
+    });
 }
 
 fn people_ui(ui: &mut Ui, question: &Question, answered: &Answered, coders: &[String]) {

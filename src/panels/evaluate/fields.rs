@@ -1,11 +1,13 @@
 //! The fields that are read out of texts, or what is written about them, as the form has it.
 
+use std::path::{Path, PathBuf};
+
 use eframe::egui::{Align, ComboBox, Frame, Label, Layout, Margin, Stroke, TextEdit, Ui, vec2};
 
 use super::column::{column_ui, short};
 use crate::evaluate::schema::{Field, FieldKind};
-use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, section_ui};
-use crate::state::evaluate::form::CodeForm;
+use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
+use crate::state::evaluate::form::{CodeForm, file_name};
 use crate::widgets::button::ActionButton;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -75,7 +77,8 @@ pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     number_row_ui(ui, "Tokens at most", hint, &mut form.write.max_tokens, 1..=8192);
 }
 
-pub(super) fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
+/// `encoders`: those on this disk, name and folder.
+pub(super) fn asking_ui(ui: &mut Ui, form: &mut CodeForm, encoders: &[(String, PathBuf)]) {
     section_ui(ui, "What is asked");
     name_ui(ui, &mut form.name, "who paid for the studies");
     if let Some(column) = &form.ask.question {
@@ -96,11 +99,38 @@ pub(super) fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
     number_row_ui(ui, "Passages at most", hint, &mut form.ask.passages, 1..=64);
     let hint = "Words of a passage, at most";
     number_row_ui(ui, "Words of a passage", hint, &mut form.ask.passage_words, 20..=1000);
+    ranking_ui(ui, &mut form.encoder, encoders);
     let hint = "An answer that comes to so many tokens is cut, and the row says so";
     number_row_ui(ui, "Tokens at most", hint, &mut form.ask.max_tokens, 1..=8192);
 }
 
-fn name_ui(ui: &mut Ui, name: &mut String, hint: &str) {
+/// What passages are chosen by.
+fn ranking_ui(ui: &mut Ui, chosen: &mut Option<String>, encoders: &[(String, PathBuf)]) {
+    const WORDS: &str = "the words they share";
+    let hint = "Passages are ranked by the words that they share with the question (BM25), or by what \
+                they mean: the cosine of vectors that an encoder makes. An encoder, such as \
+                all-MiniLM-L6-v2, can be fetched in Models";
+    let shown = match chosen.as_deref() {
+        None => WORDS.to_owned(),
+        Some(folder) => {
+            let known = encoders.iter().find(|(_, path)| path.as_os_str() == folder);
+            known.map_or_else(|| file_name(Path::new(folder)), |(name, _)| name.clone())
+        }
+    };
+    row_ui(ui, "Passages are chosen by", hint, |ui| {
+        let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
+        let combo = ComboBox::from_id_salt("passages are chosen by").selected_text(shown);
+        let combo = combo.width(width).truncate().show_ui(ui, |ui| {
+            ui.selectable_value(chosen, None, WORDS);
+            for (name, folder) in encoders {
+                ui.selectable_value(chosen, Some(folder.display().to_string()), name);
+            }
+        });
+        combo.response.accessible_name("Passages are chosen by").on_hover_text(hint);
+    });
+}
+
+pub(super) fn name_ui(ui: &mut Ui, name: &mut String, hint: &str) {
     let label = ui.add(Label::new("Name").selectable(false));
     let label = label.on_hover_text("What the evaluation is called in the list");
     let field = TextEdit::singleline(name).desired_width(f32::INFINITY).hint_text(hint);

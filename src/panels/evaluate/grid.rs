@@ -247,6 +247,12 @@ fn probability(answered: &Answered) -> f64 {
 
 /// What the row is about.
 pub(super) fn text_of(question: &Question) -> Cow<'_, str> {
+    // An item of a survey is the same for everybody who answers it.
+    if let (Some(_), Some(group), Some(asked)) =
+        (&question.poll, &question.group, question.part("question"))
+    {
+        return Cow::Owned(format!("{group}: {asked}"));
+    }
     // A document is the same in many rows.
     let names = match question.excerpt {
         Some(_) => ["question", "text", "prompt"],

@@ -18,6 +18,7 @@ use crate::widgets::theme::{self, icons};
 const NEW: &str = "New task";
 const OPEN: &str = "Open a task file…";
 const SAMPLE: &str = "Use the sample abstracts";
+const SURVEY: &str = "Use the sample survey";
 
 pub(super) fn list_ui(
     ui: &mut Ui,
@@ -54,12 +55,12 @@ fn empty_ui(
     let sentence = "A model answers about every row of a table: it gives texts the labels of your \
                     codebook, reads fields out of them, writes about them, sits an exam, or judges \
                     which of two answers is better. Of labels you get the exact probability, \
-                    beside what people said.";
+                    beside what people said. It can also answer a survey as different people.";
     let without = format!("{sentence} Load a model before you ask.");
     let (sentence, actions): (&str, &[&str]) = if around.model.answers() {
-        (sentence, &[NEW, OPEN, SAMPLE])
+        (sentence, &[NEW, OPEN, SAMPLE, SURVEY])
     } else {
-        (&without, &[NEW, OPEN, SAMPLE, "Go to Models"])
+        (&without, &[NEW, OPEN, SAMPLE, SURVEY, "Go to Models"])
     };
     let title = "A model does the coding";
     let pressed = EmptyState { icon: icons::EVALUATE, title, sentence, actions }.show(ui);
@@ -67,7 +68,10 @@ fn empty_ui(
         Some(0) => commands.push(EvaluateCommand::New),
         Some(1) if evaluate.preparing.is_none() => commands.push(EvaluateCommand::ChooseTask),
         Some(2) if evaluate.preparing.is_none() => commands.push(EvaluateCommand::UseSample),
-        Some(3) => {
+        Some(3) if evaluate.preparing.is_none() => {
+            commands.push(EvaluateCommand::UseSampleSurvey);
+        }
+        Some(4) => {
             let models = crate::state::prefs::PanelId::Models;
             commands.push(crate::state::command::ViewCommand::ShowPanel(models));
         }

@@ -4,6 +4,7 @@ pub(super) mod codebook;
 pub(super) mod column;
 mod configurations;
 mod detail;
+mod distributions;
 mod fields;
 mod grid;
 mod list;
@@ -12,6 +13,7 @@ mod report;
 mod rows;
 mod setup;
 mod summary;
+mod survey;
 
 use eframe::egui::{CentralPanel, Frame, Key, Margin, Modifiers, Panel, ScrollArea, Ui};
 
@@ -175,7 +177,9 @@ fn left_ui(
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 6.0;
             match (evaluate.left, evaluate.front) {
-                (LeftTab::Setup, Front::Opened) => summary::summary_ui(ui, evaluate, around),
+                (LeftTab::Setup, Front::Opened) => {
+                    summary::summary_ui(ui, evaluate, around, commands);
+                }
                 (LeftTab::Setup, _) => setup::setup_ui(ui, evaluate, commands),
                 (LeftTab::Prompt, Front::Opened) => {
                     prompt::opened_ui(ui, evaluate, around, commands);

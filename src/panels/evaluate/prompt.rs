@@ -4,6 +4,7 @@ use eframe::egui::{Frame, Label, Margin, ScrollArea, TextEdit, Ui};
 
 use crate::panels::train::fields::{problem_ui, section_ui};
 use crate::state::command::{Commands, EvaluateCommand};
+use crate::state::evaluate::form::What;
 use crate::state::evaluate::{EvaluateState, Rendered};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
@@ -66,6 +67,9 @@ pub(super) fn prompt_ui(
         }
     });
     seen_ui(ui, evaluate, &preview.first.content, around, commands);
+    if evaluate.form.what == What::Ask && evaluate.form.encoder.is_some() {
+        awaits_passages_ui(ui);
+    }
     let answers = preview.first.answers.join(" · ");
     if answers.is_empty() {
         return;
@@ -88,13 +92,24 @@ pub(super) fn opened_ui(
     let question = open.selected().or_else(|| open.prepared.questions.list.first());
     let Some(question) = question else { return };
     let row = question.row.place.row;
-    match open.prepared.form.first(question) {
+    let awaits_passages = open.awaits_passages(question);
+    match open.prepared.form.first(&open.as_asked(question)) {
         Ok(first) => {
             ui.label(format!("Row {row}"));
             seen_ui(ui, evaluate, &first.content, around, commands);
+            if awaits_passages {
+                awaits_passages_ui(ui);
+            }
         }
         Err(problem) => problem_ui(ui, &problem.to_string()),
     }
+}
+
+/// The passages that are shown may be others than those that an encoder will choose.
+pub(super) fn awaits_passages_ui(ui: &mut Ui) {
+    let words = "These are the passages with the words of the question. The encoder chooses its own when \
+                 the row is asked";
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
 }
 
 /// A prompt with what the loaded model's chat template puts around it, as soon as that is known.

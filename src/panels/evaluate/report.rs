@@ -2,12 +2,14 @@
 
 use eframe::egui::{Frame, Margin, Ui};
 
+use super::distributions::distributions_ui;
 use crate::llm::card::ModelIdentity;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::markdown::markdown_ui;
+use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn report_ui(
@@ -16,7 +18,7 @@ pub(super) fn report_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    let Some(page) = &evaluate.report else { return };
+    let Some(page) = &mut evaluate.report else { return };
     let mut closes = false;
     let margin = Margin { left: 16, right: 0, top: 12, bottom: 0 };
     Frame::new().inner_margin(margin).show(ui, |ui| {
@@ -43,6 +45,19 @@ pub(super) fn report_ui(
             }
         });
         ui.add_space(theme::GAP);
+        if let Some(survey) = &mut page.survey {
+            let segment = |value, words, explanation| Segment { value, words, explanation };
+            let segments = [
+                segment(false, "Distributions", "The answers to each item, beside those of real people"),
+                segment(true, "Report", "All numbers and the methods paragraph, as they are written"),
+            ];
+            segmented_ui(ui, &mut survey.in_words, &segments);
+            ui.add_space(theme::GAP_SMALL);
+            if !survey.in_words {
+                distributions_ui(ui, survey);
+                return;
+            }
+        }
         // It has no links.
         markdown_ui(ui, &page.folder.display().to_string(), &page.markdown, |_| false);
     });

@@ -3,7 +3,7 @@
 use eframe::egui::{ComboBox, Label, Sides, Ui};
 
 use super::column::{column_ui, short};
-use super::{codebook, fields};
+use super::{codebook, fields, survey};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, row_ui, section_ui};
@@ -26,7 +26,8 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         }
         What::Extract => fields::fields_ui(ui, &mut evaluate.form, &columns),
         What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
-        What::Ask => fields::asking_ui(ui, &mut evaluate.form),
+        What::Survey => survey::survey_ui(ui, &mut evaluate.form, &columns, commands),
+        What::Ask => fields::asking_ui(ui, &mut evaluate.form, &evaluate.encoders),
     }
 }
 
@@ -37,6 +38,11 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
         segment(What::Extract, "fields", "Fields are read out of each text: a column each"),
         segment(What::Write, "texts", "A text is written about each: a summary, a translation"),
         segment(What::Ask, "answers", "Your questions are answered about each document"),
+        segment(
+            What::Survey,
+            "survey answers",
+            "The items of a survey are answered, as different people",
+        ),
     ];
     ui.add(Label::new("The model gives").selectable(false))
         .on_hover_text("What comes out for each text");
@@ -78,6 +84,10 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with a document in each row, or a folder of documents: text, \
                  Markdown, Word and PDF files."
             }
+            What::Survey => {
+                "Choose a table with an item of the survey in each row: its question, and its options in \
+                 a column each or as a list."
+            }
             _ => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
@@ -90,8 +100,11 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
         look_ui(ui, report);
     }
     let columns = form.columns().to_vec();
-    let hint = "The column with the texts that the model reads";
-    column_ui(ui, "Texts", hint, &columns, &mut form.text);
+    let (name, hint) = match form.what {
+        What::Survey => ("Questions", "The column with what is asked"),
+        _ => ("Texts", "The column with the texts that the model reads"),
+    };
+    column_ui(ui, name, hint, &columns, &mut form.text);
     let mut id = form.id.clone().unwrap_or_default();
     let hint = "A column that names each row in the results, so that they can be joined to other \
                 tables";
@@ -99,6 +112,9 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     choices.extend(columns.iter().cloned());
     column_ui(ui, "Rows are named by", hint, &choices, &mut id);
     form.id = Some(id).filter(|id| !id.is_empty());
+    if form.what == What::Survey {
+        return; // its rows are not examples of others
+    }
     number_row_ui(
         ui,
         "Share kept for the end",

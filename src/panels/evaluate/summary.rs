@@ -4,10 +4,12 @@ use eframe::egui::{Label, Ui};
 
 use super::list::kind_words;
 use super::setup::scoring_words;
+use crate::evaluate::manner::Manner;
 use crate::evaluate::split::Part;
 use crate::evaluate::task::{AnswerForm, Kind, Task};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::section_ui;
+use crate::state::command::{Commands, EvaluateCommand};
 use crate::state::evaluate::form::file_name;
 use crate::state::evaluate::{EvaluateState, OpenEvaluation};
 use crate::state::slots::Surroundings;
@@ -15,7 +17,12 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
-pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Surroundings<'_>) {
+pub(super) fn summary_ui(
+    ui: &mut Ui,
+    evaluate: &mut EvaluateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
     let Some(open) = &evaluate.open else { return };
     let task = &open.prepared.task;
     let title = if task.name.is_empty() { file_name(&task.data) } else { task.name.clone() };
@@ -25,7 +32,7 @@ pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Sur
         section_ui(ui, name);
         ui.add(Label::new(words).wrap());
     }
-    let in_form = task.code.is_some() || task.extract.is_some() || task.write.is_some();
+    let in_form = !(task.exam.is_some() || task.judge.is_some());
     let codebook = open.prepared.questions.codebook.clone().unwrap_or_default();
     if in_form && evaluate.asking.is_none() {
         ui.add_space(theme::GAP);
@@ -36,6 +43,7 @@ pub(super) fn summary_ui(ui: &mut Ui, evaluate: &mut EvaluateState, around: &Sur
             evaluate.form.take_over(&task, &codebook, Some(report));
             evaluate.preview_row = 0;
             evaluate.show_form();
+            commands.push(EvaluateCommand::ReadBeside);
         }
     }
 }
@@ -92,12 +100,26 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             said.push(("Questions", questions));
             let (most, words) = (ask.passages, ask.passage_words);
             said.push(("Read of a document", format!("At most {most} passages of {words} words")));
+            let chosen = match &task.encoder {
+                Some(encoder) => format!(
+                    "The cosine of vectors, by the encoder {}",
+                    file_name(std::path::Path::new(encoder))
+                ),
+                None => "The words that they share with the question (BM25)".to_owned(),
+            };
+            said.push(("Passages are chosen by", chosen));
             said.push(("Answers", format!("Texts of {} tokens at most", ask.max_tokens)));
             return said;
         }
         Ok(Kind::Survey(survey)) => {
-            let ways: Vec<&str> = survey.ways.iter().map(|way| way.words()).collect();
+            let ways: Vec<String> = survey.manners().into_iter().map(Manner::words).collect();
             said.push(("Read from the model", ways.join(" · ")));
+            if let Some(path) = &survey.personas {
+                said.push(("People", file_name(path)));
+            }
+            let marginals = survey.marginals.as_deref();
+            let known = marginals.map_or_else(|| "Not known".to_owned(), file_name);
+            said.push(("What real people said", known));
             return said;
         }
         _ => {}

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::emath::Numeric;
 use eframe::egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, Response, RichText, Sense, Ui, Vec2,
+    Align, Button, ComboBox, DragValue, Label, Layout, Response, RichText, Sense, TextStyle,
+    TextWrapMode, Ui, Vec2, WidgetText,
 };
 
 use crate::train::config::ConfigProblem;
@@ -119,6 +120,16 @@ pub fn choice_width(ui: &Ui) -> f32 {
 
 /// A check box with its explanation.
 pub fn check_ui(ui: &mut Ui, on: &mut bool, name: &str, explanation: &str) -> Response {
+    // What is drawn within a scope is not moved to the next row by itself.
+    let spacing = ui.spacing();
+    let (box_width, gap) = (spacing.icon_width + spacing.icon_spacing, spacing.item_spacing.x);
+    let text = WidgetText::from(name);
+    let text = text.into_galley(ui, Some(TextWrapMode::Extend), f32::INFINITY, TextStyle::Button);
+    let has_neighbour = ui.cursor().left() > ui.max_rect().left() + 1.0;
+    let room = ui.available_size_before_wrap().x;
+    if ui.layout().main_wrap && has_neighbour && room < box_width + text.size().x + gap {
+        ui.end_row();
+    }
     outlined(ui, |ui| ui.checkbox(on, name)).on_hover_text(explanation)
 }
 

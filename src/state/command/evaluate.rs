@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::evaluate::survey::Beside;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum EvaluateCommand {
     /// Opens the form that codes texts.
@@ -10,6 +12,9 @@ pub enum EvaluateCommand {
 
     /// Puts the 60 sample abstracts into the project and opens their task.
     UseSample,
+
+    /// The same with the 20 items of the sample survey.
+    UseSampleSurvey,
 
     /// Reads a task file and its table.
     OpenTask(PathBuf),
@@ -24,6 +29,13 @@ pub enum EvaluateCommand {
     /// Reads how a table looks, for the form.
     UseTable(PathBuf),
     ChooseCodebook,
+
+    /// A table beside the items of a survey.
+    ChooseBeside(Beside),
+    UseBeside(Beside, PathBuf),
+
+    /// Reads the tables beside the items that the form names and that were not read yet.
+    ReadBeside,
 
     /// Asks about a few rows; their answers are only shown.
     Try,

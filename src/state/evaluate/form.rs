@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
 use crate::errors::one_line;
@@ -20,6 +21,7 @@ pub enum What {
     Extract,
     Write,
     Ask,
+    Survey,
 }
 
 /// What is set in the form. Nothing of it has to be complete.
@@ -35,6 +37,11 @@ pub struct CodeForm {
     pub pasted: Option<String>,
     pub write: Write,
     pub ask: Ask,
+
+    /// The encoder's folder by whose vectors passages are chosen; without one, by their words.
+    pub encoder: Option<String>,
+
+    pub survey: SurveyForm,
 
     /// The questions about each document as they were typed, a line each.
     pub asked: String,
@@ -79,6 +86,8 @@ impl Default for CodeForm {
             pasted: None,
             write: Write::default(),
             ask: Ask { text: String::new(), ..Ask::default() },
+            encoder: None,
+            survey: SurveyForm::default(),
             asked: String::new(),
             table: None,
             text: String::new(),
@@ -127,6 +136,7 @@ impl CodeForm {
         self.human.retain(|name| *name != self.text);
         self.extract.human.retain(|_, column| report.columns.contains(column));
         self.write.references.retain(|column| report.columns.contains(column));
+        self.survey.set_columns(&report.columns);
         self.table = Some(report);
     }
 
@@ -138,7 +148,8 @@ impl CodeForm {
     pub fn task(&self) -> Task {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
-        let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
+        let (mut code, mut extract, mut write, mut ask, mut survey) =
+            (None, None, None, None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -169,11 +180,16 @@ impl CodeForm {
                 ask = Some(Ask { text, questions, ..self.ask.clone() });
                 &self.name
             }
+            What::Survey => {
+                survey = Some(self.survey.survey(&text));
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
             data,
             id: self.id.clone(),
+            encoder: self.encoder.clone().filter(|_| self.what == What::Ask),
             split: self.split(),
             orders: self.orders,
             seed: self.seed,
@@ -184,6 +200,7 @@ impl CodeForm {
             extract,
             write,
             ask,
+            survey,
             ..Task::default()
         }
     }
@@ -203,6 +220,7 @@ impl CodeForm {
         let Task {
             name,
             id,
+            encoder,
             split,
             orders,
             seed,
@@ -213,6 +231,7 @@ impl CodeForm {
             extract,
             write,
             ask,
+            survey,
             ..
         } = task.clone();
         let own = task.kind().ok().map(usual);
@@ -231,12 +250,16 @@ impl CodeForm {
             (form.what, form.name, form.text) = (What::Ask, name, ask.text.clone());
             form.asked = ask.questions.join("\n");
             form.ask = Ask { questions: Vec::new(), text: String::new(), ..ask };
+        } else if let Some(survey) = survey {
+            (form.what, form.name, form.text) = (What::Survey, name, survey.question.clone());
+            form.survey = SurveyForm::of(survey);
         }
         // The text column is the form's own.
         form.extract.text.clear();
         form.write.text.clear();
         *self = Self {
             id,
+            encoder,
             kept_share: split.map_or(0.0, |split| split.test),
             orders,
             seed,
@@ -253,10 +276,12 @@ impl CodeForm {
     /// What is missing, as a sentence.
     pub fn obstacle(&self) -> Option<String> {
         if self.table.is_none() {
-            return Some("Choose the table with the texts first".to_owned());
+            let what = if self.what == What::Survey { "items" } else { "texts" };
+            return Some(format!("Choose the table with the {what} first"));
         }
         if self.text.is_empty() {
-            return Some("Choose the column of the texts".to_owned());
+            let what = if self.what == What::Survey { "questions" } else { "texts" };
+            return Some(format!("Choose the column of the {what}"));
         }
         match self.what {
             What::Code => {
@@ -273,6 +298,7 @@ impl CodeForm {
             What::Write if self.write.instruction.trim().is_empty() => {
                 Some("Say what is to be written".to_owned())
             }
+            What::Survey => self.survey.obstacle(),
             What::Write | What::Ask => None,
         }
     }
@@ -288,12 +314,13 @@ impl CodeForm {
     /// The template where nobody has written another.
     pub fn usual_template(&self) -> &'static str {
         let (extract, write) = (&self.extract, &self.write);
-        let code = Code::default();
+        let (code, survey) = (Code::default(), &self.survey.survey);
         usual(match self.what {
             What::Code => Kind::Code(&code),
             What::Extract => Kind::Extract(extract),
             What::Write => Kind::Write(write),
             What::Ask => Kind::Ask(&self.ask),
+            What::Survey => Kind::Survey(survey),
         })
     }
 
@@ -315,6 +342,10 @@ impl CodeForm {
         let form = Form::of(&task, kind, questions.codebook.as_ref());
         let form = form.map_err(|err| one_line(&err))?;
         let question = questions.list.get(row).ok_or("The table has no such row")?;
+        let question = &match self.what {
+            What::Survey => question.with_part("persona", &self.survey.first_person()?),
+            _ => question.clone(),
+        };
         Ok(Preview {
             first: form.first(question).map_err(|err| one_line(&err))?,
             order_count: form.order_count(question),

@@ -167,6 +167,10 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
             found.ended_early += usize::from(written.ended_early);
             continue;
         }
+        if answered.index.is_none() && answered.surveyed.is_some() {
+            found.answered += 1;
+            continue;
+        }
         let Some(index) = answered.index else {
             found.problems += 1;
             continue;

@@ -3,6 +3,7 @@
 pub mod asking;
 pub mod form;
 pub mod grid;
+pub mod survey_form;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,11 +17,14 @@ use super::slots::ModelSlot;
 use crate::data::table::Reading;
 use crate::evaluate::configurations::OfTable;
 use crate::evaluate::kept::{Draft, Kept};
+use crate::evaluate::passages::Excerpt;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::{Answered, Evaluation};
 use crate::evaluate::run::Prepared;
 use crate::evaluate::server_way::ServerWay;
 use crate::evaluate::split::Part;
+use crate::evaluate::survey_scores::SurveyScores;
+use crate::evaluate::survey_shares::ItemShares;
 use crate::llm::card::ModelIdentity;
 use crate::remote::probe::Probe;
 
@@ -41,6 +45,9 @@ pub struct EvaluateState {
     /// The project's evaluations, the newest first.
     pub kept: Vec<Kept>,
     pub form: CodeForm,
+
+    /// The encoders on this disk: name and folder.
+    pub encoders: Vec<(String, PathBuf)>,
 
     /// The form as it lies on the disk, and when the form was last changed.
     pub draft: Option<Draft>,
@@ -73,7 +80,7 @@ pub struct ConfigurationsPage {
 }
 
 /// A report as it was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReportPage {
     pub folder: PathBuf,
     pub markdown: String,
@@ -83,6 +90,41 @@ pub struct ReportPage {
 
     /// The model whose stability can be tested; of a task without a codebook there is none.
     pub testable: Option<ModelIdentity>,
+
+    /// Of a survey, what is drawn.
+    pub survey: Option<SurveyPage>,
+}
+
+/// How the answers to a survey are distributed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyPage {
+    pub scores: SurveyScores,
+
+    /// The text of the report is shown instead.
+    pub in_words: bool,
+
+    /// Which item and which way of reading answers is shown, by their places.
+    pub item: usize,
+    pub way: usize,
+}
+
+impl SurveyPage {
+    pub fn new(scores: SurveyScores) -> Self {
+        Self { scores, in_words: false, item: 0, way: 0 }
+    }
+
+    /// The names of the items.
+    pub fn items(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.scores.distributions.iter().map(|shares| shares.item.clone()).collect();
+        names.dedup();
+        names
+    }
+
+    /// An item in every group.
+    pub fn of_item(&self, item: &str) -> Vec<&ItemShares> {
+        self.scores.distributions.iter().filter(|shares| shares.item == item).collect()
+    }
 }
 
 /// What the panel shows.
@@ -173,6 +215,25 @@ impl OpenEvaluation {
 
     pub fn is_finished(&self) -> bool {
         self.kept.is_some() && self.answers.len() >= self.rows()
+    }
+
+    /// A question as it is asked: once it was, with what was read of its document.
+    pub fn as_asked(&self, question: &Question) -> Question {
+        match self.excerpt(question) {
+            Some(excerpt) => question.with_part("passages", &excerpt.words()),
+            None => question.clone(),
+        }
+    }
+
+    fn excerpt(&self, question: &Question) -> Option<&Excerpt> {
+        self.answers.get(&question.row.place.row)?.written.as_ref()?.excerpt.as_ref()
+    }
+
+    /// Whether an encoder is still to choose the passages of a question.
+    pub fn awaits_passages(&self, question: &Question) -> bool {
+        self.prepared.task.encoder.is_some()
+            && question.problem.is_none()
+            && self.excerpt(question).is_none()
     }
 
     /// The row that is looked at.

@@ -201,6 +201,15 @@ impl MapState {
         }
     }
 
+    /// The encoders on the disk: name and folder.
+    pub fn encoders(&self) -> Vec<(String, PathBuf)> {
+        let encoders = self.models.iter().filter_map(|model| match model {
+            MapModel::Encoder { name, folder } => Some((name.clone(), folder.clone())),
+            MapModel::Loaded => None,
+        });
+        encoders.collect()
+    }
+
     /// The table was read: the column "text" holds the texts, or else the first.
     pub fn set_columns(&mut self, table: PathBuf, columns: Vec<String>) {
         self.reading = false;
