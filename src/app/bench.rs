@@ -130,7 +130,7 @@ impl Measured {
     /// Starts the run as soon as the model is there; true once everything is measured.
     fn is_done(&mut self) -> bool {
         let Some(since) = self.measuring_since else {
-            if self.options.model.is_some() && self.workbench.state.model.ready().is_none() {
+            if self.options.model.is_some() && self.workbench.state.model.in_memory().is_none() {
                 return false;
             }
             let has_begun = self.begin();

@@ -32,9 +32,10 @@ impl Pace {
 }
 
 /// An answer's progress that holds the next token back.
-pub struct Paced<'a> {
-    inner: &'a dyn Progress<GenerateEvent>,
+pub struct Paced<'a, E = GenerateEvent> {
+    inner: &'a dyn Progress<E>,
     pace: &'a Pace,
+    is_token: fn(&E) -> bool,
     last_token: Cell<Option<Instant>>,
 
     /// Steps that were used up.
@@ -43,8 +44,17 @@ pub struct Paced<'a> {
 
 impl<'a> Paced<'a> {
     pub fn new(inner: &'a dyn Progress<GenerateEvent>, pace: &'a Pace) -> Self {
+        Self::of(inner, pace, |event| {
+            matches!(event, GenerateEvent::Token { .. } | GenerateEvent::Told { .. })
+        })
+    }
+}
+
+impl<'a, E> Paced<'a, E> {
+    /// `is_token`: whether an event is one that is held back.
+    pub fn of(inner: &'a dyn Progress<E>, pace: &'a Pace, is_token: fn(&E) -> bool) -> Self {
         let used = Cell::new(pace.steps.load(Ordering::Relaxed));
-        Self { inner, pace, last_token: Cell::new(None), used }
+        Self { inner, pace, is_token, last_token: Cell::new(None), used }
     }
 
     fn is_due(&self, last_token: Instant) -> bool {
@@ -58,9 +68,9 @@ impl<'a> Paced<'a> {
     }
 }
 
-impl Progress<GenerateEvent> for Paced<'_> {
-    fn emit(&self, event: GenerateEvent) {
-        if matches!(event, GenerateEvent::Token { .. } | GenerateEvent::Told { .. }) {
+impl<E> Progress<E> for Paced<'_, E> {
+    fn emit(&self, event: E) {
+        if (self.is_token)(&event) {
             self.last_token.set(Some(Instant::now()));
         }
         self.inner.emit(event);

@@ -29,7 +29,7 @@ impl Workbench {
             ),
             format!("Memory: {:.1} GB free of {:.1} GB", gigabytes(free), gigabytes(all)),
             format!("Panel: {}", self.state.prefs.panel.name()),
-            match self.state.model.ready() {
+            match self.state.model.in_memory() {
                 Some(card) => model(card),
                 None => "Model: none".to_owned(),
             },

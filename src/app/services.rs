@@ -18,6 +18,7 @@ use crate::llm::generate::AdapterMode;
 use crate::llm::generate::guess::check_draft;
 use crate::llm::model::{LoadOptions, Model};
 use crate::remote::server::Server;
+use crate::seq2seq::Seq2Seq;
 use crate::train::estimate::Estimator;
 
 /// Everything is shared: a clone is the same.
@@ -45,6 +46,9 @@ struct Loaded {
     model: Option<Arc<Model>>,
     adapter: Option<Arc<Adapter>>,
 
+    /// In place of a decoder.
+    seq2seq: Option<Arc<Seq2Seq>>,
+
     /// Answers in place of a model in memory.
     server: Option<Server>,
 
@@ -55,7 +59,23 @@ struct Loaded {
 impl Services {
     /// The model in memory.
     pub fn model(&self) -> Result<Arc<Model>, llm::Error> {
-        lock(&self.loaded).model.clone().ok_or(llm::Error::NoModel)
+        let loaded = lock(&self.loaded);
+        let why = || match &loaded.seq2seq {
+            Some(_) => llm::Error::OnlyDecoders,
+            None => llm::Error::NoModel,
+        };
+        loaded.model.clone().ok_or_else(why)
+    }
+
+    /// The encoder-decoder in memory.
+    pub fn seq2seq(&self) -> Result<Arc<Seq2Seq>, llm::Error> {
+        lock(&self.loaded).seq2seq.clone().ok_or(llm::Error::NoModel)
+    }
+
+    /// Takes the place of the model in memory.
+    pub fn set_seq2seq(&self, model: Seq2Seq) {
+        self.set_model(None);
+        lock(&self.loaded).seq2seq = Some(Arc::new(model));
     }
 
     /// The adapter over it.

@@ -80,11 +80,22 @@ pub struct GenerateArgs {
     json: bool,
 }
 
+/// transformers' values of `early_stopping`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Early {
+pub enum Early {
     False,
     True,
     Never,
+}
+
+impl From<Early> for EarlyStopping {
+    fn from(early: Early) -> Self {
+        match early {
+            Early::False => Self::Heuristic,
+            Early::True => Self::AsSoonAsFull,
+            Early::Never => Self::Never,
+        }
+    }
 }
 
 /// What is not given stays as [`SamplingParams::default`] has it.
@@ -303,11 +314,7 @@ fn answer_of_pair(
         let settings = BeamSettings {
             beams,
             length_penalty: args.length_penalty,
-            early_stopping: match args.early_stopping {
-                Early::False => EarlyStopping::Heuristic,
-                Early::True => EarlyStopping::AsSoonAsFull,
-                Early::Never => EarlyStopping::Never,
-            },
+            early_stopping: args.early_stopping.into(),
             max_new_tokens: args.max_new_tokens,
             sampling: SamplingArgs { greedy: true, ..args.sampling.clone() }.params(),
         };

@@ -143,13 +143,16 @@ fn of_pair(
         let start = [model.start()];
         let ids = row.decoder_ids.as_deref().unwrap_or(&start);
         let mut layers = Vec::new();
-        let pass = model.follow(&memory, ids, &mut |states| layers.push(states.to_vec()))?;
+        let last = model.layers()[1].saturating_sub(1);
+        let kept = if args.cross_attention { last..last + 1 } else { 0..0 };
+        let watch = &mut |states: &[f32]| layers.push(states.to_vec());
+        let pass = model.follow(&memory, ids, kept, watch)?;
         keep("decoder", layers);
         let shape = vec![ids.len(), model.vocabulary()];
         tensors.insert(format!("logits.{number}"), (shape, pass.logits));
-        if args.cross_attention {
+        if let Some(weights) = pass.cross_attention.into_iter().next() {
             let shape = vec![model.heads(), ids.len(), row.ids.len()];
-            tensors.insert(format!("cross_attention.{number}"), (shape, pass.cross_attention));
+            tensors.insert(format!("cross_attention.{number}"), (shape, weights));
         }
     }
     Ok(())

@@ -63,3 +63,10 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] llm::Error),
 }
+
+impl Error {
+    /// Stop was pressed: no failure.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Cancelled(_) | Self::Model(llm::Error::Cancelled(_)))
+    }
+}

@@ -63,14 +63,19 @@ pub fn about(purpose: Purpose) -> Option<&'static str> {
              fill\" and \"tuning-fork embed\" compute with it",
         ),
         Purpose::SequenceToSequence => Some(
-            "It is an encoder-decoder: it reads one text and writes another, and is not loaded into \
-             the Playground yet. The command \"tuning-fork generate\" answers with it",
+            "It is an encoder-decoder: it reads one text and writes another. Once it is loaded, the \
+             Playground shows both sides, its beams and its cross-attention",
         ),
         Purpose::Classify | Purpose::Score => Some(
             "It gives texts labels and does not write, so it is not loaded into the Playground. The \
              command \"tuning-fork classify\" computes with it",
         ),
     }
+}
+
+/// Why a model of this purpose is not loaded into the Playground. `None`: it is.
+pub fn obstacle(purpose: Purpose) -> Option<&'static str> {
+    about(purpose).filter(|_| purpose != Purpose::SequenceToSequence)
 }
 
 /// What a folder is for, by its `config.json` alone. `None`: it is neither an encoder nor an
@@ -91,6 +96,19 @@ pub fn folder_purpose(folder: &Path) -> Option<Purpose> {
     purpose(&model::read_config(folder).ok()?)
 }
 
+/// What an encoder-decoder's halves are, where the names of a decoder's configuration say nothing.
+fn of_pair(pair: &families_pairs::Pair, keys: &Keys<'_>, facts: &mut ModelFacts) {
+    let families_pairs::Pair { encoder, decoder, .. } = pair;
+    // T5 has no last position; this is what it was trained with.
+    let trained = keys.size_up_to("n_positions", 512, 1 << 24).unwrap_or(512);
+    facts.context_length = encoder.longest.unwrap_or(trained);
+    facts.vocab_size = decoder.vocabulary;
+    facts.layer_count = encoder.paths.len() + decoder.paths.len();
+    // Keys and values in f32: of the answer's own tokens, and of those that were read.
+    let width = decoder.heads * decoder.head_dim;
+    facts.cache_bytes_per_token = (2 * 2 * 4 * decoder.paths.len() * width) as u64;
+}
+
 /// What the headers of a model say, and of an encoder or an encoder-decoder what it is.
 pub fn inspect(source: &ModelSource) -> Result<ModelFacts, llm::Error> {
     let mut facts = llm::inspect(source)?;
@@ -102,7 +120,10 @@ pub fn inspect(source: &ModelSource) -> Result<ModelFacts, llm::Error> {
     let path = folder.join("config.json");
     let keys = Keys::new(&config, &path);
     if purpose == Purpose::SequenceToSequence {
-        facts.unsupported = families_pairs::describe(&keys).err().map(|err| err.unsupported());
+        match families_pairs::describe(&keys) {
+            Err(err) => facts.unsupported = Some(err.unsupported()),
+            Ok(pair) => of_pair(&pair, &keys, &mut facts),
+        }
         return Ok(facts);
     }
     match family::describe(&keys) {

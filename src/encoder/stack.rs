@@ -125,8 +125,9 @@ struct CachedLayer {
 /// whether it wants to see more.
 pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]) -> ControlFlow<()>;
 
-/// The maps of one layer's attention to the encoder: for each text (heads, queries, keys).
-pub(crate) type CrossMaps = Vec<Vec<f32>>;
+/// The maps of the wanted layers' attention to the encoder: of each layer for each text (heads, queries,
+/// keys).
+pub(crate) type CrossMaps = Vec<Vec<Vec<f32>>>;
 
 impl Stack {
     /// Hidden states of all texts, (tokens, width); `None` where the watcher has seen enough.
@@ -151,32 +152,34 @@ impl Stack {
         Ok(watch(&hidden).is_continue().then_some(hidden))
     }
 
-    /// A decoder's: as [`Self::run`], after what the caches hold of each text, which grow. `keeps_maps`:
-    /// the last layer's attention to the encoder is wanted.
+    /// A decoder's: as [`Self::run`], after what the caches hold of each text, which grow. `kept`: the
+    /// layers whose attention to the encoder is wanted.
     pub fn run_after(
         &self,
         hidden: Buffer,
         spans: &[Range<usize>],
         caches: &mut [Cache],
         watch: Watcher<'_>,
-        keeps_maps: bool,
+        kept: Range<usize>,
     ) -> Result<(Buffer, CrossMaps)> {
         let added = spans.iter().zip(caches.iter()).map(|(span, cache)| cache.length + span.len());
         let longest = added.max().unwrap_or_default();
         let mut pass = Pass { stack: self, table: self.table(longest), maps: None };
         let mut hidden = hidden;
+        let mut maps = CrossMaps::new();
         for (index, block) in self.blocks.iter().enumerate() {
-            let wants_more = watch(&hidden).is_continue();
-            pass.maps = (keeps_maps && index + 1 == self.blocks.len() && wants_more).then(Vec::new);
+            let _enough = watch(&hidden);
+            pass.maps = kept.contains(&index).then(Vec::new);
             pass.attend_after(block, index, &mut hidden, (spans, &mut *caches))?;
             self.feed(block, &mut hidden)?;
+            maps.extend(pass.maps.take());
         }
         for (cache, span) in caches.iter_mut().zip(spans) {
             cache.length += span.len();
         }
         let hidden = self.finish(hidden);
         let _enough = watch(&hidden);
-        Ok((hidden, pass.maps.unwrap_or_default()))
+        Ok((hidden, maps))
     }
 
     fn finish(&self, hidden: Buffer) -> Buffer {
@@ -278,8 +281,8 @@ struct Pass<'a> {
     stack: &'a Stack,
     table: Option<DistanceTable>,
 
-    /// Where the attention to the encoder is kept.
-    maps: Option<CrossMaps>,
+    /// Where this layer's attention to the encoder is kept, a map a text.
+    maps: Option<Vec<Vec<f32>>>,
 }
 
 impl Pass<'_> {

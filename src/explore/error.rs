@@ -61,6 +61,24 @@ pub enum Error {
     )]
     NoSuchState { layer: usize, count: usize },
 
+    #[error("there is no layer {layer}: the decoder has {count}, counted from 0")]
+    NoSuchLayer { layer: usize, count: usize },
+
+    #[error("no word of the text is hidden: hide at least one")]
+    NothingHidden,
+
+    #[error("{count} spans are hidden, and T5 has sentinels for {most}: hide fewer")]
+    TooManySpans { count: usize, most: usize },
+
+    #[error(
+        "this model's tokenizer has no sentinels (<extra_id_0>, <extra_id_1>, …): hidden spans are how \
+         T5, mT5 and FLAN-T5 were trained, and this model was trained otherwise"
+    )]
+    NoSentinels,
+
+    #[error("the text is too long: only {read} tokens of it would be read. Make it shorter")]
+    TextTooLong { read: usize },
+
     #[error(transparent)]
     Table(ImportError),
 
@@ -83,12 +101,8 @@ pub enum Error {
 impl Error {
     /// Stop was pressed: no failure.
     pub fn is_stop(&self) -> bool {
-        matches!(
-            self,
-            Self::Cancelled(_)
-                | Self::Model(llm::Error::Cancelled(_))
-                | Self::Encoder(encoder::Error::Cancelled(_))
-        )
+        matches!(self, Self::Cancelled(_) | Self::Model(llm::Error::Cancelled(_)))
+            || matches!(self, Self::Encoder(error) if error.is_stop())
     }
 }
 

@@ -6,6 +6,7 @@
 //! `panels`; the same without a window: `tuning-fork explore`.
 
 pub mod attention;
+pub mod beams;
 pub mod compare;
 pub mod compare_words;
 pub mod error;
@@ -18,6 +19,8 @@ pub mod machine;
 pub mod meaning;
 pub mod next_token;
 pub mod predictions;
+pub mod read_write;
+pub mod spans;
 pub mod subject;
 pub mod surprise;
 pub mod tokens;

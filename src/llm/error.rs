@@ -121,6 +121,11 @@ pub enum Error {
     #[error("no model is loaded")]
     NoModel,
 
+    #[error(
+        "the model in memory is an encoder-decoder, and this works with decoders only: load a decoder for it"
+    )]
+    OnlyDecoders,
+
     #[error("the background thread could not be started")]
     Thread(#[source] io::Error),
 

@@ -42,6 +42,8 @@ use crate::widgets::layout;
 use crate::widgets::theme::{self, icons};
 
 const NO_MODEL: &str = "Load a model first";
+const ONLY_DECODERS: &str =
+    "An encoder-decoder is loaded, and pairs are answered by a decoder: load one";
 const GENERATE: &str = "Generate two answers";
 
 /// The keys of the panel, for the list that `?` shows: key, what it does.
@@ -237,7 +239,10 @@ fn why_not_generate(annotate: &AnnotateState, around: &Surroundings<'_>) -> Opti
         _ if annotate.prompt().is_none() => Some("There is no prompt left to answer"),
         Phase::Answering => Some("The answers are still being written"),
         Phase::Ready { .. } => Some("The answers are there"),
-        Phase::Waiting | Phase::Halted if !around.model.answers() => Some(NO_MODEL),
+        Phase::Waiting | Phase::Halted if !around.model.answers() => {
+            let is_other = around.model.encoder_decoder().is_some();
+            Some(if is_other { ONLY_DECODERS } else { NO_MODEL })
+        }
         Phase::Waiting | Phase::Halted => None,
     }
 }

@@ -132,8 +132,15 @@ fn playground_actions(state: &AppState, actions: &mut Actions) {
         if last_answer(playground).is_some() {
             actions.add("Look inside the last answer", LookInsideCommand::TakeAnswer);
         }
-        actions.add("Unload the model", ModelsCommand::Unload);
         actions.add("Load an adapter…", PlaygroundCommand::ChooseAdapter);
+    }
+    if model.in_memory().is_some() {
+        actions.add("Unload the model", ModelsCommand::Unload);
+    }
+    if model.encoder_decoder().is_some()
+        && playground.seq2seq.obstacle(&playground.prompt).is_none()
+    {
+        actions.with_key(playground.seq2seq.view.start(), SEND, PlaygroundCommand::ReadAndWrite);
     }
     if adapter.ready().is_some() {
         actions.add("Unload the adapter", PlaygroundCommand::UnloadAdapter);
@@ -280,7 +287,7 @@ pub fn shortcut_words(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> Strin
 }
 
 fn is_loaded(state: &AppState, path: &std::path::Path) -> bool {
-    state.model.ready().is_some_and(|card| card.source.path() == path)
+    state.model.in_memory().is_some_and(|card| card.source.path() == path)
 }
 
 /// Turns key presses into commands, before any field sees them.
@@ -337,6 +344,12 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         commands.push(ModelsCommand::ChooseFile);
     }
     if state.prefs.panel == PanelId::Playground && pressed(&SEND) {
+        if state.model.encoder_decoder().is_some() {
+            if state.playground.seq2seq.obstacle(&state.playground.prompt).is_none() {
+                super::playground::seq2seq::shared::start(ui, &mut state.playground, commands);
+            }
+            return;
+        }
         let is_talk =
             state.model.remote().is_some() || state.playground.view == PlaygroundView::Talk;
         if !is_talk {
@@ -390,7 +403,13 @@ fn escape(state: &mut AppState, commands: &mut Commands) {
     let is_looking = state.prefs.panel == PanelId::LookInside && state.look_inside.is_running();
     let is_growing =
         state.playground.branches.is_running() || state.playground.repeats.is_running();
-    if state.playground.running || is_growing || state.annotate.is_answering() || is_looking {
+    let is_writing = state.playground.seq2seq.doing.is_some();
+    if state.playground.running
+        || is_growing
+        || is_writing
+        || state.annotate.is_answering()
+        || is_looking
+    {
         commands.push(WindowCommand::StopForeground);
     } else if state.prefs.panel == PanelId::Train && state.train.is_running() {
         state.train.asks_stop = true;

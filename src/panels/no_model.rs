@@ -28,6 +28,21 @@ impl NoModel<'_> {
             EmptyState { icon, title: &title, sentence: soon, actions: &[] }.show(ui);
             return;
         }
+        if let ModelSlot::EncoderDecoder(card) = slot {
+            let sentence = format!(
+                "{} is an encoder-decoder: it reads one text and writes another. What is shown here is \
+                 computed by a decoder alone, and is not available for it. Load a decoder, or ask the \
+                 encoder-decoder in the Playground.",
+                card.identity.name
+            );
+            let actions = &["Choose a model", "Open the Playground"];
+            let panels = [PanelId::Models, PanelId::Playground];
+            let pressed = EmptyState { icon, title, sentence: &sentence, actions }.show(ui);
+            if let Some(panel) = pressed.and_then(|action| panels.get(action)) {
+                commands.push(ViewCommand::ShowPanel(*panel));
+            }
+            return;
+        }
         if let ModelSlot::Remote(probe) = slot {
             let sentence = format!(
                 "{} answers on a server ({}). What is shown here is computed from a model's weights and \

@@ -11,6 +11,7 @@ mod prompt;
 mod remote;
 mod repeats;
 mod sampler;
+pub mod seq2seq;
 mod shared;
 mod sheet;
 pub mod talk;
@@ -56,6 +57,10 @@ pub fn playground_panel_ui(
         ModelSlot::Ready(model) => model,
         ModelSlot::Remote(probe) => {
             remote::remote_ui(ui, playground, prefs, probe, around, commands);
+            return;
+        }
+        ModelSlot::EncoderDecoder(model) => {
+            seq2seq::seq2seq_ui(ui, playground, prefs, model, commands);
             return;
         }
         slot => {

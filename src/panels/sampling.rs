@@ -80,19 +80,30 @@ fn settings_ui(ui: &mut Ui, params: &mut SamplingParams, knows: Option<&dyn Fn(&
         .enabled(drawn && has(ability::TYPICAL_P))
         .off_at(1.0)
         .show(ui, typical_p);
+    let knows = [ability::REPETITION_PENALTY, ability::NGRAM].map(has);
+    repeats_ui(ui, repetition_penalty, no_repeat_ngram_size, knows);
+}
+
+/// Of the chain only what a beam search uses: what keeps an answer from repeating itself.
+pub fn penalties_ui(ui: &mut Ui, params: &mut SamplingParams) {
+    let SamplingParams { repetition_penalty, no_repeat_ngram_size, .. } = params;
+    repeats_ui(ui, repetition_penalty, no_repeat_ngram_size, [true, true]);
+}
+
+fn repeats_ui(ui: &mut Ui, penalty: &mut f32, ngram: &mut usize, enabled: [bool; 2]) {
     let about = "Makes every token that is already there less likely; 1 is off";
     SliderRow::new("Repetition penalty", about, 1.0..=2.0)
         .limits(0.1..=10.0)
-        .enabled(has(ability::REPETITION_PENALTY))
+        .enabled(enabled[0])
         .off_at(1.0)
-        .show(ui, repetition_penalty);
+        .show(ui, penalty);
     let about = "Forbids any run of this many tokens from appearing twice; 0 is off";
     SliderRow::new("No-repeat n-gram", about, 0.0..=10.0)
         .limits(0.0..=1000.0)
         .decimals(0)
-        .enabled(has(ability::NGRAM))
+        .enabled(enabled[1])
         .off_at(0.0)
-        .show(ui, no_repeat_ngram_size);
+        .show(ui, ngram);
 }
 
 /// Whose order the settings act in.
@@ -140,19 +151,24 @@ pub fn step_words(step: Step, params: &SamplingParams) -> (&'static str, &'stati
 
 /// Draws what else decides an answer: its length, its seed, where it stops.
 pub fn limits_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs) {
+    length_ui(ui, prefs);
+    seed_ui(ui, playground);
+    stop_ui(ui, playground);
+    speed_ui(ui, &mut playground.speed);
+}
+
+/// Its length alone.
+pub fn length_ui(ui: &mut Ui, prefs: &mut Prefs) {
     let about = "The answer ends after this many tokens at the latest";
     SliderRow::new("Max new tokens", about, 1.0..=1024.0)
         .limits(1.0..=f64::from(MOST_NEW_TOKENS))
         .decimals(0)
         .logarithmic()
         .show(ui, &mut prefs.max_new_tokens);
-    seed_ui(ui, playground);
-    stop_ui(ui, playground);
-    speed_ui(ui, &mut playground.speed);
 }
 
 /// Slow enough for eyes.
-fn speed_ui(ui: &mut Ui, speed: &mut Speed) {
+pub fn speed_ui(ui: &mut Ui, speed: &mut Speed) {
     let about = "The answer appears with at most so many tokens a second; 0 is no limit";
     SliderRow::new("Tokens a second", about, 0.0..=30.0)
         .limits(0.0..=1000.0)
@@ -164,7 +180,8 @@ fn speed_ui(ui: &mut Ui, speed: &mut Speed) {
     switch::switch_ui(ui, &mut speed.one_at_a_time, "One token at a time", about);
 }
 
-fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
+/// Which draw it is.
+pub fn seed_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
     let about = "The same prompt, settings and seed give the same answer again";
     ui.horizontal_wrapped(|ui| {
         let name = Label::new("Seed").selectable(false).sense(egui::Sense::hover());

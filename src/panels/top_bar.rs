@@ -107,14 +107,15 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
                     ui.add(Label::new(words).selectable(false).truncate());
                 }
             }
-            ModelSlot::Ready(card) => {
+            ModelSlot::Ready(card) | ModelSlot::EncoderDecoder(card) => {
                 decoration_ui(ui, theme::icon(ui, icons::MODELS).color(p.accent));
                 let name = theme::strong(ui, &card.identity.name);
                 ui.add(Label::new(name).selectable(false).truncate());
                 if roomy {
                     let facts = &card.facts;
+                    let kind = if model.ready().is_some() { "" } else { "encoder-decoder · " };
                     let details = format!(
-                        "{} · {} · {} tokens",
+                        "{kind}{} · {} · {} tokens",
                         facts.precision,
                         format::bytes(facts.memory_bytes),
                         format::count(facts.context_length)
@@ -133,7 +134,7 @@ fn model_chip_ui(ui: &mut Ui, model: &ModelSlot, roomy: bool, commands: &mut Com
         ModelSlot::Remote(probe) => {
             format!("{}\non the server {}\n{}", probe.model, probe.address, probe.verdict())
         }
-        ModelSlot::Ready(card) => {
+        ModelSlot::Ready(card) | ModelSlot::EncoderDecoder(card) => {
             let facts = &card.facts;
             format!(
                 "{}\n{} {}, {} parameters\n{} of memory, {} tokens of context",

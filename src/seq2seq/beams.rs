@@ -6,7 +6,6 @@
 use std::cmp::Ordering;
 
 use super::model::{Memory, Seq2Seq};
-use super::write::WriteEvent;
 use crate::encoder::Error;
 use crate::encoder::stack::Cache;
 use crate::jobs::Progress;
@@ -53,6 +52,42 @@ pub struct Beam {
     pub is_finished: bool,
 }
 
+/// A step of the search, as it was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeamStep {
+    /// Of the answers with these tokens: 1 at the first step.
+    pub length: usize,
+
+    /// What could have come next, over all running answers, the best first.
+    pub candidates: Vec<BeamCandidate>,
+}
+
+/// A running answer with one more token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BeamCandidate {
+    /// The place that the answer ran in after the step before; 0 at the first step.
+    pub beam: usize,
+    pub id: u32,
+
+    /// Of this token, after the penalties: a natural log.
+    pub logprob: f32,
+
+    /// Of all tokens of the answer up to this one.
+    pub sum: f32,
+    pub fate: Fate,
+}
+
+/// What becomes of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fate {
+    /// It runs on in this place, counted from 0.
+    Runs(usize),
+
+    /// It ends an answer with this score: its sum over the power of its length.
+    Ends(f32),
+    Dropped,
+}
+
 /// What no answer is as bad as.
 const WORST: f32 = -1e9;
 
@@ -67,17 +102,18 @@ struct Running {
 struct Candidate {
     beam: usize,
     id: u32,
+    logprob: f32,
     score: f32,
     ends: bool,
 }
 
 impl Seq2Seq {
-    /// The likeliest answers to what was read, the best first.
+    /// The likeliest answers to what was read, the best first. Says every step on the way.
     pub fn search(
         &self,
         memory: &Memory,
         settings: &BeamSettings,
-        progress: &dyn Progress<WriteEvent>,
+        progress: &dyn Progress<BeamStep>,
     ) -> Result<Vec<Beam>, Error> {
         let BeamSettings { beams, length_penalty, early_stopping, max_new_tokens, .. } = *settings;
         let beams = beams.max(1);
@@ -98,12 +134,14 @@ impl Seq2Seq {
             let is_full = found.iter().all(|beam| beam.is_finished)
                 && early_stopping == EarlyStopping::AsSoonAsFull;
             let mut merged = found;
+            let mut ending = vec![None; candidates.len()];
             for (place, candidate) in candidates.iter().enumerate() {
                 let counts = candidate.ends && place < beams;
                 let mut score = over(candidate.score, length);
                 for is_out in [is_full, !can_improve, !counts] {
                     score += if is_out { WORST } else { 0.0 };
                 }
+                ending[place] = (score > WORST / 2.0).then_some(score);
                 let mut ids = running[candidate.beam].ids[1..].to_vec();
                 ids.push(candidate.id);
                 merged.push(Beam { ids, score, is_finished: counts });
@@ -112,10 +150,9 @@ impl Seq2Seq {
             merged.truncate(beams);
             found = merged;
             let may_go_on = candidates.iter().any(|candidate| !candidate.ends);
-            running = next(&running, candidates, beams);
-            if let Some(id) = running.first().and_then(|best| best.ids.last()) {
-                progress.emit(WriteEvent { id: *id });
-            }
+            let going = going_on(&candidates, beams);
+            progress.emit(step(length, &candidates, &going, &ending));
+            running = next(&running, &going);
             let reach = match early_stopping {
                 EarlyStopping::Never if length_penalty > 0.0 => max_new_tokens,
                 _ => length,
@@ -172,6 +209,7 @@ impl Seq2Seq {
                 .map(|(id, logprob)| Candidate {
                     beam: at,
                     id,
+                    logprob,
                     score: logprob + beam.score,
                     ends: is_last || self.ends.contains(&id),
                 })
@@ -188,19 +226,52 @@ impl Seq2Seq {
     }
 }
 
-/// The answers that run on: the best that have not ended.
-fn next(running: &[Running], mut candidates: Vec<Candidate>, beams: usize) -> Vec<Running> {
-    for candidate in &mut candidates {
+/// Those that run on, with their places among the candidates: the best that have not ended.
+fn going_on(candidates: &[Candidate], beams: usize) -> Vec<(usize, Candidate)> {
+    let mut going: Vec<(usize, Candidate)> = candidates.iter().copied().enumerate().collect();
+    for (_, candidate) in &mut going {
         candidate.score += if candidate.ends { WORST } else { 0.0 };
     }
-    candidates.sort_by(|one, other| other.score.total_cmp(&one.score));
-    candidates.truncate(beams);
-    let go_on = candidates.into_iter().map(|Candidate { beam, id, score, .. }| {
-        let Running { ids, cache, .. } = &running[beam];
-        let ids = ids.iter().copied().chain([id]).collect();
-        Running { ids, score, cache: cache.clone() }
+    going.sort_by(|(_, one), (_, other)| other.score.total_cmp(&one.score));
+    going.truncate(beams);
+    going
+}
+
+fn next(running: &[Running], going: &[(usize, Candidate)]) -> Vec<Running> {
+    let go_on = going.iter().map(|(_, Candidate { beam, id, score, .. })| {
+        let Running { ids, cache, .. } = &running[*beam];
+        let ids = ids.iter().copied().chain([*id]).collect();
+        Running { ids, score: *score, cache: cache.clone() }
     });
     go_on.collect()
+}
+
+/// What is said of a step. At the first one all beams but one are placeholders, and what they would
+/// have continued with is no candidate.
+fn step(
+    length: usize,
+    candidates: &[Candidate],
+    going: &[(usize, Candidate)],
+    ending: &[Option<f32>],
+) -> BeamStep {
+    let is_real = |score: f32| score > WORST / 2.0;
+    let fate = |at: usize| {
+        let runs = going.iter().position(|(place, next)| *place == at && is_real(next.score));
+        match (runs, ending[at]) {
+            (Some(place), _) => Fate::Runs(place),
+            (None, Some(score)) => Fate::Ends(score),
+            (None, None) => Fate::Dropped,
+        }
+    };
+    let real = candidates.iter().enumerate().filter(|(_, candidate)| is_real(candidate.score));
+    let candidates = real.map(|(at, Candidate { beam, id, logprob, score, .. })| BeamCandidate {
+        beam: *beam,
+        id: *id,
+        logprob: *logprob,
+        sum: *score,
+        fate: fate(at),
+    });
+    BeamStep { length, candidates: candidates.collect() }
 }
 
 /// Log-probabilities in f32, as torch gives them.

@@ -9,14 +9,10 @@ mod write;
 
 use std::path::Path;
 
-pub use self::beams::{Beam, BeamSettings, EarlyStopping};
+pub use self::beams::{Beam, BeamCandidate, BeamSettings, BeamStep, EarlyStopping, Fate};
 pub use self::model::{Memory, Pass, Seq2Seq};
 pub use self::write::{WriteEvent, WriteRequest, Written};
 pub use crate::encoder::families_pairs::{PAIRS, is_pair};
-
-/// What a person has to know who looks for it in the Playground.
-pub const ABOUT: &str = "It reads one text and writes another, so it is not loaded into the \
-                         Playground. The command \"tuning-fork generate\" answers with it";
 
 /// Whether a folder is an encoder-decoder that is computed here, by its `config.json`.
 pub fn is_pair_folder(folder: &Path) -> bool {

@@ -3,10 +3,12 @@
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tuning_fork_kernels::QMatrix;
 
+use crate::encoder;
 use crate::encoder::Error;
 use crate::encoder::Tokens;
 use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
@@ -16,9 +18,13 @@ use crate::encoder::network::{Hidden, Network};
 use crate::encoder::stack::Cache;
 use crate::encoder::store::Store;
 use crate::jobs;
-use crate::llm::Tokenizer;
+use crate::jobs::Progress;
+use crate::llm::card::{ModelCard, ModelSource};
 use crate::llm::config::config_keys::Keys;
+use crate::llm::model::identity;
 use crate::llm::net::rows;
+use crate::llm::net::transformer::LoadEvent;
+use crate::llm::text::tokenizer::Tokenizer;
 
 /// A loaded encoder-decoder.
 pub struct Seq2Seq {
@@ -27,7 +33,7 @@ pub struct Seq2Seq {
     head: QMatrix,
     head_scale: Option<f32>,
     head_bias: Option<Vec<f32>>,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Arc<Tokenizer>>,
     longest: Option<usize>,
 
     /// What every answer begins with, and what ends one.
@@ -51,8 +57,8 @@ pub struct Pass {
     /// (tokens, vocabulary)
     pub logits: Vec<f32>,
 
-    /// What each token of the last layer looked at: (heads, tokens, read tokens).
-    pub cross_attention: Vec<f32>,
+    /// What each token looked at, of each wanted layer: (heads, tokens, read tokens).
+    pub cross_attention: Vec<Vec<f32>>,
 }
 
 impl Seq2Seq {
@@ -65,8 +71,22 @@ impl Seq2Seq {
     pub fn load_adapted(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let tokenizer = Tokenizer::from_folder(folder)?;
         let mut model = Self::open(folder, adapter)?;
-        model.tokenizer = Some(tokenizer);
+        model.tokenizer = Some(Arc::new(tokenizer));
         Ok(model)
+    }
+
+    /// The same with what a person is told of it; hashes the weights.
+    pub fn load_with_card(
+        folder: &Path,
+        progress: &dyn Progress<LoadEvent>,
+    ) -> Result<(Self, ModelCard), Error> {
+        let source = ModelSource::Folder(folder.to_owned());
+        let facts = encoder::inspect(&source)?;
+        let tokenizer = Arc::new(Tokenizer::from_folder(folder)?);
+        let mut model = Self::open(folder, None)?;
+        let identity = identity(&source, progress)?;
+        model.tokenizer = Some(Arc::clone(&tokenizer));
+        Ok((model, ModelCard { source, identity, facts, tokenizer }))
     }
 
     /// Loads a folder whose texts come as token ids.
@@ -121,7 +141,7 @@ impl Seq2Seq {
         })
     }
 
-    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+    pub fn tokenizer(&self) -> Option<&Arc<Tokenizer>> {
         self.tokenizer.as_ref()
     }
 
@@ -133,8 +153,14 @@ impl Seq2Seq {
         self.decoder.description.vocabulary
     }
 
+    /// Of the decoder.
     pub fn heads(&self) -> usize {
         self.decoder.description.heads
+    }
+
+    /// Layers of the encoder, and of the decoder.
+    pub fn layers(&self) -> [usize; 2] {
+        [&self.encoder, &self.decoder].map(|half| half.stack.blocks.len())
     }
 
     /// The most tokens that an answer may have, the start among them.
@@ -169,11 +195,13 @@ impl Seq2Seq {
         Ok(Memory { states: states.to_vec(), visible })
     }
 
-    /// A pass of the decoder over given ids at once; shows the hidden states on their way.
+    /// A pass of the decoder over given ids at once; shows the hidden states on their way. `layers`: those
+    /// whose attention to the encoder is wanted.
     pub fn follow(
         &self,
         memory: &Memory,
         ids: &[u32],
+        layers: Range<usize>,
         on_states: &mut (dyn FnMut(&[f32]) + Send),
     ) -> Result<Pass, Error> {
         self.check(ids, 0)?;
@@ -189,12 +217,13 @@ impl Seq2Seq {
                     on_states(states);
                     ControlFlow::Continue(())
                 },
-                true,
+                layers,
             )?;
             Ok::<_, candle_core::Error>((self.score(&hidden), maps))
         });
-        let (logits, mut maps) = run?;
-        Ok(Pass { logits, cross_attention: maps.pop().unwrap_or_default() })
+        let (logits, maps) = run?;
+        // One text: one map a layer.
+        Ok(Pass { logits, cross_attention: maps.into_iter().flatten().collect() })
     }
 
     /// An empty memory of an answer to a text.
@@ -213,7 +242,7 @@ impl Seq2Seq {
             let hidden = self.decoder.embed(&texts, &before)?;
             let spans: Vec<Range<usize>> = (0..ids.len()).map(|at| at..at + 1).collect();
             let watch = &mut |_: &[f32]| ControlFlow::Continue(());
-            let (hidden, _) = self.decoder.stack.run_after(hidden, &spans, caches, watch, false)?;
+            let (hidden, _) = self.decoder.stack.run_after(hidden, &spans, caches, watch, 0..0)?;
             Ok::<_, candle_core::Error>(self.score(&hidden))
         });
         Ok(run?)

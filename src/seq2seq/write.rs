@@ -20,6 +20,9 @@ pub struct WriteRequest {
 #[derive(Clone, Copy, Debug)]
 pub struct WriteEvent {
     pub id: u32,
+
+    /// How likely the model itself found it, before the sampling settings: a natural log.
+    pub logprob: f32,
 }
 
 /// An answer.
@@ -74,7 +77,7 @@ impl Seq2Seq {
                 break StopReason::EndOfTurn;
             }
             history.push(id);
-            progress.emit(WriteEvent { id });
+            progress.emit(WriteEvent { id, logprob: logprob(&scores, id) });
         };
         Ok(Written { ids: history.split_off(1), stop })
     }
@@ -87,4 +90,11 @@ impl Seq2Seq {
             _ => self.forced_first.filter(|_| length == 1),
         }
     }
+}
+
+/// The log-probability of a token by raw scores.
+fn logprob(scores: &[f32], id: u32) -> f32 {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|score| f64::from(score - most).exp()).sum();
+    scores.get(id as usize).map_or(f32::NEG_INFINITY, |score| score - most - sum.ln() as f32)
 }

@@ -126,12 +126,18 @@ impl FoundModel {
         self.facts.as_ref().is_ok_and(is_other)
     }
 
+    /// What it is for, of one that can be loaded and does not continue a text.
+    pub fn note(&self) -> Option<&'static str> {
+        let facts = self.facts.as_ref().ok()?;
+        encoder::about(facts.purpose).filter(|_| self.obstacle().is_none())
+    }
+
     /// Why it cannot be loaded into the Playground, if so.
     pub fn obstacle(&self) -> Option<&str> {
         match &self.facts {
             Ok(facts) => {
                 let problem = facts.unsupported.as_ref().map(|why| why.sentence.as_str());
-                problem.or_else(|| encoder::about(facts.purpose))
+                problem.or_else(|| encoder::obstacle(facts.purpose))
             }
             Err(reason) => Some(reason),
         }

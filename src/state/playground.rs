@@ -9,6 +9,7 @@ mod kept;
 pub mod library;
 mod repeating;
 pub mod repeats;
+pub mod seq2seq;
 mod talk;
 mod told;
 pub mod turn;
@@ -26,6 +27,7 @@ use self::branches::BranchesState;
 use self::candidates::Computed;
 use self::library::{LibraryState, Sheet};
 use self::repeats::RepeatsState;
+use self::seq2seq::Seq2SeqState;
 use self::turn::{Chat, Editing, Keeping, Others};
 pub use self::turn::{LaneView, ShownToken, Turn};
 use self::view::PlaygroundView;
@@ -181,6 +183,9 @@ pub struct PlaygroundState {
     pub speed: Speed,
     pub branches: BranchesState,
     pub repeats: RepeatsState,
+
+    /// Of an encoder-decoder.
+    pub seq2seq: Seq2SeqState,
 
     /// Models on this disk that could guess for another one.
     pub drafts: Vec<Draft>,

@@ -18,14 +18,34 @@ pub enum ModelSlot {
     },
     Ready(Box<ModelCard>),
 
+    /// An encoder-decoder (T5, BART) in memory: it reads one text and writes another. What works with
+    /// a decoder's scores does not work with it.
+    EncoderDecoder(Box<ModelCard>),
+
     /// Behind a server: what is known of it.
     Remote(Arc<Probe>),
 }
 
 impl ModelSlot {
+    /// A decoder in memory.
     pub fn ready(&self) -> Option<&ModelCard> {
         match self {
             Self::Ready(card) => Some(card),
+            Self::Empty | Self::Loading { .. } | Self::Remote(_) | Self::EncoderDecoder(_) => None,
+        }
+    }
+
+    pub fn encoder_decoder(&self) -> Option<&ModelCard> {
+        match self {
+            Self::EncoderDecoder(card) => Some(card),
+            Self::Empty | Self::Loading { .. } | Self::Remote(_) | Self::Ready(_) => None,
+        }
+    }
+
+    /// Whatever is in memory.
+    pub fn in_memory(&self) -> Option<&ModelCard> {
+        match self {
+            Self::Ready(card) | Self::EncoderDecoder(card) => Some(card),
             Self::Empty | Self::Loading { .. } | Self::Remote(_) => None,
         }
     }
@@ -33,18 +53,28 @@ impl ModelSlot {
     pub fn remote(&self) -> Option<&Probe> {
         match self {
             Self::Remote(probe) => Some(probe),
-            Self::Empty | Self::Loading { .. } | Self::Ready(_) => None,
+            Self::Empty | Self::Loading { .. } | Self::Ready(_) | Self::EncoderDecoder(_) => None,
         }
     }
 
-    /// Whether it can be asked: in memory or behind a server.
+    /// Why something that works with a decoder does not work with the encoder-decoder in memory.
+    /// `None`: there is no encoder-decoder in memory.
+    pub fn only_decoders(&self) -> Option<String> {
+        let card = self.encoder_decoder()?;
+        Some(format!(
+            "{} is an encoder-decoder, and this works with decoders only: load a decoder for it",
+            card.identity.name
+        ))
+    }
+
+    /// Whether it can hold a conversation: a decoder in memory, or a model behind a server.
     pub fn answers(&self) -> bool {
         matches!(self, Self::Ready(_) | Self::Remote(_))
     }
 
     pub fn identity(&self) -> Option<ModelIdentity> {
         match self {
-            Self::Ready(card) => Some(card.identity.clone()),
+            Self::Ready(card) | Self::EncoderDecoder(card) => Some(card.identity.clone()),
             Self::Remote(probe) => Some(ModelIdentity::at_server(&probe.address, &probe.model)),
             Self::Empty | Self::Loading { .. } => None,
         }

@@ -1,4 +1,4 @@
-//! Numbers in a square as a picture: a point a number. Made once, and kept on the graphics card.
+//! Numbers in a rectangle as a picture: a point a number. Made once, and kept on the graphics card.
 
 use eframe::egui::{Color32, ColorImage, Id, TextureHandle, TextureOptions, Ui};
 
@@ -29,6 +29,17 @@ pub fn square_texture(
     side: usize,
     shares: impl FnOnce() -> Vec<f32>,
 ) -> TextureHandle {
+    texture(ui, id, key, [side, side], shares)
+}
+
+/// The same of a rectangle, of so many columns and rows.
+pub fn texture(
+    ui: &Ui,
+    id: Id,
+    key: PictureKey,
+    size: [usize; 2],
+    shares: impl FnOnce() -> Vec<f32>,
+) -> TextureHandle {
     let look = theme::look(ui.ctx());
     let kept: Option<Kept> = ui.data(|data| data.get_temp(id));
     if let Some(kept) = kept.filter(|kept| kept.key == key && kept.look == look) {
@@ -38,7 +49,7 @@ pub fn square_texture(
     let shades: Vec<Color32> = (0..=255).map(|step| scale.weight(step as f32 / 255.0)).collect();
     let shade = |share: f32| shades[(share.clamp(0.0, 1.0).sqrt() * 255.0) as usize];
     let pixels = shares().into_iter().map(shade).collect();
-    let image = ColorImage::new([side, side], pixels);
+    let image = ColorImage::new(size, pixels);
     // A large picture is shown small, a small one large with its points as squares.
     let options = TextureOptions {
         minification: eframe::egui::TextureFilter::Linear,

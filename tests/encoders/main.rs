@@ -9,3 +9,4 @@ mod masked;
 mod pairs;
 mod support;
 mod trained;
+mod views;

@@ -34,9 +34,11 @@ fn hidden_states_logits_and_cross_attention_are_those_of_transformers() {
                 assert_close(&states[..len], &expected[..len], &format!("{name}, layer {layer}"));
             }
             let written = reference.ids("decoder_input_ids", &[row]);
-            let pass = model.follow(&memory, &written, &mut |_| {}).unwrap();
+            let last = model.layers()[1] - 1;
+            let pass = model.follow(&memory, &written, last..last + 1, &mut |_| {}).unwrap();
             assert_close(&pass.logits, &reference.values("logits", &[row]), name);
-            assert_close(&pass.cross_attention, &reference.values("cross_attention", &[row]), name);
+            let expected = reference.values("cross_attention", &[row]);
+            assert_close(&pass.cross_attention[0], &expected, name);
         }
     }
 }
@@ -94,7 +96,7 @@ fn the_sampling_chain_sees_what_the_decoder_has_written() {
             (1, vec![reference.ids("decoder_input_ids", &[0])[0]]),
             (5, reference.ids("chain_prefix_5", &[])),
         ] {
-            let pass = model.follow(&memory, &prefix, &mut |_| {}).unwrap();
+            let pass = model.follow(&memory, &prefix, 0..0, &mut |_| {}).unwrap();
             let logits = &pass.logits[pass.logits.len() - model.vocabulary()..];
             assert_close(logits, &reference.values(&format!("chain_logits_{count}"), &[]), name);
             let found = distribution(logits, &prefix, &params).unwrap();

@@ -325,7 +325,7 @@ fn the_speed_is_measured_while_nothing_else_runs() {
     app.ask(Command::Models(ModelsCommand::Load(source.clone())));
     app.ask(Command::Models(ModelsCommand::ShowDetails(RepoKind::Model, "ada/small".to_owned())));
     assert!(app.script.borrow().started::<MeasureSpeed>().is_none(), "a model is being loaded");
-    let failed = || Err(llm::Error::Cancelled(Cancelled));
+    let failed = || Err(llm::Error::Cancelled(Cancelled).into());
     let Held { feeder: load, .. } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
     load.finish(failed());
     app.run();

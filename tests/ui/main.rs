@@ -25,6 +25,7 @@ mod prompts;
 mod remote;
 mod rewards;
 mod room;
+mod seq2seq;
 mod support;
 mod sweep;
 mod tasks;

@@ -1,6 +1,7 @@
 //! The walk-through: once round the loop on the starter model, in the real window, with mouse and
 //! keyboard, from an empty home folder. `tests/walk/run.sh` starts it under Xvfb.
 
+mod read_write;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -68,6 +69,16 @@ fn once_round_the_loop() {
     be_born(&mut window, &project);
     window.kill();
     println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
+}
+
+#[test]
+#[ignore = "needs a display: tests/walk/run.sh"]
+fn an_encoder_decoder_reads_and_writes() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let screenshots = std::env::var_os("TUNING_FORK_SCREENSHOTS")
+        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from);
+    read_write::read_and_write(binary, home.path(), &screenshots);
 }
 
 /// The scenes of the tour.

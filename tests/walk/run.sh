@@ -10,4 +10,5 @@ trap 'kill "$xvfb" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 for _ in $(seq 100); do [ -s "$scratch/display" ] && break; sleep 0.1; done
 DISPLAY=":$(cat "$scratch/display")"
 export DISPLAY
-cargo test --locked --test walk -- --ignored --nocapture
+# One after the other: they share the mouse.
+cargo test --locked --test walk -- --ignored --nocapture --test-threads 1

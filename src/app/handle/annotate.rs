@@ -105,7 +105,9 @@ impl Workbench {
     }
 
     pub(super) fn answer_prompt(&mut self) {
-        let Some(identity) = self.state.model.identity() else { return };
+        // An encoder-decoder has no chat and no candidates to choose from.
+        let answers = self.state.model.answers();
+        let Some(identity) = self.state.model.identity().filter(|_| answers) else { return };
         if self.tasks.has::<Answering>() {
             if !self.state.annotate.is_answering() {
                 self.tasks.stop::<Answering>();

@@ -16,6 +16,7 @@ mod project;
 mod prompts;
 mod remote;
 mod room;
+mod seq2seq;
 mod sweep;
 mod train;
 mod window;

@@ -79,7 +79,7 @@ impl Workbench {
     /// An adapter was opened where a model was asked for: the model that it names is loaded with it, or
     /// it is laid over the one in memory.
     pub(super) fn open_adapter(&mut self, path: PathBuf) {
-        let loaded = self.state.model.ready().map(|card| card.source.path().to_owned());
+        let loaded = self.state.model.in_memory().map(|card| card.source.path().to_owned());
         match resolve::resolve_with_adapter(&path.to_string_lossy()) {
             Ok(Resolved { model, .. }) if path.is_dir() && loaded.as_ref() != Some(&model) => {
                 let then = LoadModel { adapter: Some(path), compare: false };
@@ -138,7 +138,7 @@ impl Workbench {
     }
 
     fn remove_model(&mut self, path: PathBuf) {
-        if self.state.model.ready().is_some_and(|card| card.source.path() == path) {
+        if self.state.model.in_memory().is_some_and(|card| card.source.path() == path) {
             self.handle(ModelsCommand::Unload);
         }
         self.state.models.confirm_remove = None;

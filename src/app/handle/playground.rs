@@ -34,6 +34,9 @@ impl Workbench {
             PlaygroundCommand::SavePrompt => self.save_prompt(),
             PlaygroundCommand::KeepPreset => self.keep_preset(),
             PlaygroundCommand::RemovePreset(name) => self.remove_preset(&name),
+            PlaygroundCommand::ReadAndWrite => self.read_and_write(),
+            PlaygroundCommand::StopWriting => self.stop_writing(),
+            PlaygroundCommand::WatchCrossAttention => self.watch_cross_attention(),
             PlaygroundCommand::ExportChat => self.export_chat(),
             PlaygroundCommand::ChooseAdapter => self.ask(Ask::AdapterFolder),
             PlaygroundCommand::LoadAdapter(folder) => self.load_adapter(folder, false),
@@ -130,6 +133,7 @@ impl Workbench {
             }
         }
         self.waiting_for_answer = None;
+        self.drop_writing();
     }
 
     /// `compare`: base and adapter are asked the same as soon as it is there.
@@ -138,6 +142,16 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Playground);
+        if self.state.model.encoder_decoder().is_some() {
+            let notice = Notice::problem(
+                PanelId::Playground,
+                "In the window an adapter is laid over decoders only, and an encoder-decoder is loaded",
+            );
+            let hint =
+                "On the command line, \"tuning-fork generate --adapter FOLDER\" answers with it";
+            self.state.notices.push(notice.hint(hint));
+            return;
+        }
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.state.adapter = AdapterSlot::Loading { name };
         self.start(LoadAdapter { compare }, folder);

@@ -105,6 +105,7 @@ impl Workbench {
         self.tasks.stop::<GrowTree>();
         self.tasks.stop::<RepeatPrompt>();
         self.tasks.stop::<RunPrompt>();
+        self.stop_writing();
         self.stop_looking();
     }
 

@@ -110,7 +110,7 @@ fn finished(item: &Item, app: &mut Workbench) {
                 let ending = Path::new(path).extension();
                 ending.is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
             });
-            let about = encoder::folder_purpose(folder).and_then(encoder::about);
+            let about = encoder::folder_purpose(folder).and_then(encoder::obstacle);
             if let Some(about) = about.filter(|_| gguf.is_none()) {
                 let show = ViewCommand::ShowModelsTab(ModelsTab::Installed);
                 notice.hint(about).remedy("Show it", show)

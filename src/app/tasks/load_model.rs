@@ -6,11 +6,12 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::encoder;
 use crate::jobs::Progress;
-use crate::llm;
-use crate::llm::card::{ModelCard, ModelSource};
+use crate::llm::card::{ModelCard, ModelSource, Purpose};
 use crate::llm::model::{LoadOptions, Model};
 use crate::llm::net::transformer::LoadEvent;
+use crate::seq2seq::{Seq2Seq, is_pair_folder};
 use crate::state::models::LoadView;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -30,7 +31,7 @@ impl Work for LoadModel {
     type Request = ModelSource;
     type Event = LoadEvent;
     type Output = ModelCard;
-    type Error = llm::Error;
+    type Error = encoder::Error;
 
     const RULES: Rules = Rules { takes_processor: true, ..Rules::short("Loading") };
 
@@ -38,8 +39,15 @@ impl Work for LoadModel {
         source: ModelSource,
         services: &Services,
         progress: &dyn Progress<LoadEvent>,
-    ) -> Result<ModelCard, llm::Error> {
+    ) -> Result<ModelCard, encoder::Error> {
         services.set_model(None); // first: two models at once may not fit
+        if let ModelSource::Folder(folder) = &source
+            && is_pair_folder(folder)
+        {
+            let (model, card) = Seq2Seq::load_with_card(folder, progress)?;
+            services.set_seq2seq(model);
+            return Ok(card);
+        }
         let model = Model::load(&source, &LoadOptions::default(), progress)?;
         let card = model.card().clone();
         services.set_model(Some(model));
@@ -66,6 +74,7 @@ impl Task<Workbench> for LoadModel {
         app.state.prefs.last_model = Some(card.source.clone());
         app.state.playground.new_chat();
         app.state.playground.library.count_again();
+        app.state.playground.seq2seq.forget();
         if let Some(problem) = &card.facts.chat_problem {
             let summary = format!("Loaded, but {problem}");
             let notice = Notice::problem(PanelId::Models, summary);
@@ -75,18 +84,22 @@ impl Task<Workbench> for LoadModel {
             let summary = format!("Loaded, with something to know: {warning}");
             app.state.notices.push(Notice::problem(PanelId::Models, summary));
         }
-        app.state.model = ModelSlot::Ready(Box::new(card));
+        let card = Box::new(card);
+        app.state.model = match card.facts.purpose {
+            Purpose::SequenceToSequence => ModelSlot::EncoderDecoder(card),
+            _ => ModelSlot::Ready(card),
+        };
         if let Some(adapter) = self.adapter {
             app.load_adapter(adapter, self.compare);
         }
     }
 
-    fn failed(self, error: llm::Error, app: &mut Workbench) {
+    fn failed(self, error: encoder::Error, app: &mut Workbench) {
         let name = match std::mem::take(&mut app.state.model) {
             ModelSlot::Loading { name } => name,
-            ModelSlot::Empty | ModelSlot::Ready(_) | ModelSlot::Remote(_) => "the model".to_owned(),
+            _ => "the model".to_owned(),
         };
-        if !matches!(error, llm::Error::Cancelled(_)) {
+        if !error.is_stop() {
             let summary = format!("Could not load {name}");
             app.state.notices.push(Notice::error(PanelId::Models, summary, &error));
         }

@@ -1,16 +1,20 @@
 //! `tuning-fork explore`: the numbers of "Look inside" without a window.
 
 mod attention;
+mod beams;
 mod clusters;
 mod compare;
 mod constructs;
+mod cross_attention;
 mod leave_one_out;
 mod lens;
 mod machine;
 mod map;
 mod meaning;
 mod probe;
+mod read_write;
 mod rows;
+mod spans;
 mod surprise;
 mod table;
 mod tokens;
@@ -50,6 +54,15 @@ enum View {
     /// What each position looks at: the weights of every head
     Attention(attention::AttentionArgs),
 
+    /// The beams of an encoder-decoder (T5, BART): each step's candidates, what was dropped, the scores
+    Beams(beams::BeamsArgs),
+
+    /// What each token of an encoder-decoder's answer looked at in the text that was read
+    CrossAttention(cross_attention::CrossAttentionArgs),
+
+    /// Hide words of a text behind T5's sentinels, and see what the model fills in
+    Spans(spans::SpansArgs),
+
     /// Texts as vectors of a layer or of an encoder: map, similarities, nearest neighbours
     Meaning(meaning::MeaningArgs),
 
@@ -78,6 +91,9 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         View::Machine(args) => machine::run(args),
         View::Lens(args) => lens::run(args),
         View::Attention(args) => attention::run(args),
+        View::Beams(args) => beams::run(args),
+        View::CrossAttention(args) => cross_attention::run(args),
+        View::Spans(args) => spans::run(args),
         View::Meaning(args) => meaning::run(args),
         View::Map(args) => map::run(args),
         View::Clusters(args) => clusters::run(args),

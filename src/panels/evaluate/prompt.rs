@@ -124,6 +124,8 @@ pub(super) fn seen_ui(
         text_ui(ui, "seen", content);
         let words = if around.model.remote().is_some() {
             "The server puts the tokens of its chat template around it, which it does not show"
+        } else if around.model.encoder_decoder().is_some() {
+            "An encoder-decoder has no chat template, and Evaluate asks decoders only"
         } else {
             "Once a model is loaded, its chat template's tokens are shown around it"
         };

@@ -13,7 +13,7 @@ use crate::hub::fetch::choose::{LeftOut, Variant};
 use crate::hub::fetch::queue::{Help, ItemState};
 use crate::hub::protocol::repository::RemoteFile;
 use crate::hub::protocol::repository::RepoKind;
-use crate::llm::card::ModelSource;
+use crate::llm::card::{ModelSource, Purpose};
 use crate::state::command::{Command, Commands, ModelsCommand, ViewCommand, WindowCommand};
 use crate::state::hub::detail::{DetailTab, DetailView, Pick};
 use crate::state::hub::runs::Runs;
@@ -247,7 +247,9 @@ fn fetch_ui(ui: &mut Ui, detail: &DetailView, state: Option<&ItemState>, command
     ui.horizontal_wrapped(|ui| {
         if detail.has_all() {
             chip_ui(ui, Tone::Chosen, Some(icons::DONE), "On this computer");
-            if let Some(path) = detail.path_here().filter(|_| !detail.is_encoder) {
+            let is_pair = detail.runs() == Runs::For(Purpose::SequenceToSequence);
+            let path = detail.path_here().filter(|_| is_pair || !detail.is_encoder);
+            if let Some(path) = path {
                 let load = ActionButton::primary("Load it").icon(icons::PLAY);
                 let possible = detail.runs().obstacle().is_none();
                 if ui.add_enabled(possible, load).clicked() {

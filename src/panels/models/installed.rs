@@ -193,7 +193,7 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                     }
                     None => {}
                 }
-                if row.is_loaded() {
+                if row.is_loaded() && slot.ready().is_some() {
                     serving_ui(ui, serving, commands);
                 }
             });
@@ -328,6 +328,13 @@ impl Row<'_> {
                 }
             });
         }
+        if let Some(note) = self.model.note() {
+            ui.horizontal_wrapped(|ui| {
+                let ink = theme::palette(ui).muted;
+                decoration_ui(ui, theme::icon(ui, icons::INFO).color(ink));
+                ui.add(Label::new(note).wrap());
+            });
+        }
         if let Some(obstacle) = self.model.obstacle() {
             ui.horizontal_wrapped(|ui| {
                 let p = theme::palette(ui);
@@ -347,7 +354,7 @@ impl Row<'_> {
     }
 
     fn is_loaded(&self) -> bool {
-        self.slot.ready().is_some_and(|card| card.source.path() == self.model.local.path)
+        self.slot.in_memory().is_some_and(|card| card.source.path() == self.model.local.path)
     }
 
     fn name_ui(&self, ui: &mut Ui) {

@@ -37,6 +37,13 @@ pub enum PlaygroundCommand {
     KeepPreset,
     RemovePreset(String),
 
+    /// Does what the view in front of an encoder-decoder is for: answers, searches, fills in.
+    ReadAndWrite,
+    StopWriting,
+
+    /// Computes the attention that is looked at.
+    WatchCrossAttention,
+
     /// Writes the conversation in front as Markdown and as JSON messages.
     ExportChat,
     ChooseAdapter,

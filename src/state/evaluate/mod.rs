@@ -344,6 +344,7 @@ impl EvaluateState {
             ModelSlot::Remote(probe) => self.way(probe).and_then(Result::err),
             ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
             ModelSlot::Empty => Some("Load a model first".to_owned()),
+            ModelSlot::EncoderDecoder(_) => model.only_decoders(),
         }
     }
 

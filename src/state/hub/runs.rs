@@ -19,7 +19,7 @@ pub enum Runs {
     /// It does, and there is something to know.
     WithNote(String),
 
-    /// It is not loaded into the Playground, since it is for something else.
+    /// It does not continue a text, but is for something else.
     For(Purpose),
     No(String),
 
@@ -159,7 +159,7 @@ mod tests {
         assert!(note.contains("does not write") && note.contains("tuning-fork embed"), "{note}");
         let pair = by_row(&row("t5"));
         assert_eq!(pair, Runs::For(Purpose::SequenceToSequence));
-        assert!(pair.note().unwrap().contains("tuning-fork generate"));
+        assert!(pair.note().unwrap().contains("the Playground shows both sides"));
         let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
         let reason = by_row(&gguf).obstacle().unwrap().to_owned();
         assert!(reason.contains("encoder in a GGUF file"), "{reason}");

@@ -267,6 +267,7 @@ impl TrainState {
             ModelSlot::Empty => return Some("Load a model first".to_owned()),
             ModelSlot::Loading { name } => return Some(format!("{name} is still loading")),
             ModelSlot::Ready(_) => {}
+            ModelSlot::EncoderDecoder(_) => return model.only_decoders(),
             ModelSlot::Remote(_) => {
                 return Some(
                     "The weights of a model on a server are not here: load a model to train it"

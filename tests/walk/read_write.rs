@@ -1,0 +1,43 @@
+//! An encoder-decoder in the real window: the tiny T5 of the reference, from the list of models to its
+//! beams, its cross-attention and the hidden spans.
+
+use std::path::Path;
+
+use crate::window::{Window, key};
+
+pub fn read_and_write(binary: &Path, home: &Path, screenshots: &Path) {
+    let models = home.join(".local/share/tuning-fork/models/tiny-t5");
+    std::fs::create_dir_all(&models).expect("a folder can be made");
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders/s2s_t5");
+    for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(reference.join(name), models.join(name)).expect("a file can be copied");
+    }
+    let mut window = Window::open(binary, home, screenshots);
+    window.sees("It is an encoder-decoder", 20);
+    window.shot("encoder-decoder-in-models");
+    window.click("Load tiny-t5", 10);
+    window.sees("Loaded", 20);
+    key("ctrl+2");
+    window.fill("Max new tokens, number", "24");
+    key("Return");
+    window.fill("Text", "small course so most answer trained?");
+    key("ctrl+Return");
+    window.sees("24 tokens", 60);
+    window.shot("encoder-decoder-answer");
+    window.click("Cross-attention", 5);
+    window.sees("Map of the cross-attention", 30);
+    window.shot("encoder-decoder-cross-attention");
+    window.click("Beams", 5);
+    window.click("Search", 5);
+    window.sees("Answers, the best first", 60);
+    window.shot("encoder-decoder-beams");
+    window.click("Hidden spans", 5);
+    window.click("Fill in", 5);
+    window.sees("Written: ", 60);
+    window.click("Show the hidden words", 5);
+    window.shot("encoder-decoder-hidden-spans");
+    key("ctrl+3");
+    window.sees("not available for it", 10);
+    window.shot("encoder-decoder-look-inside");
+    window.kill();
+}
