@@ -24,6 +24,9 @@ pub enum Ask {
     TaskFile,
     EvaluationTable,
     MapTable,
+
+    /// What people answered to the items of a questionnaire.
+    ItemAnswers,
     Documents,
     BesideItems(Beside),
     Codebook,
@@ -191,6 +194,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::EvaluationTable | Ask::StudyTable | Ask::MapTable => {
             table_dialog("Open a table of texts")
         }
+        Ask::ItemAnswers => table_dialog("Open a table of people's answers"),
         Ask::BesideItems(Beside::People) => table_dialog("Open a table of people"),
         Ask::BesideItems(Beside::Marginals) => {
             table_dialog("Open a table of what real people said")

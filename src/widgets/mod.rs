@@ -24,6 +24,7 @@ pub mod progress_row;
 pub mod qr_code;
 pub mod range_plot;
 pub mod scale;
+pub mod scatter;
 pub mod slider_row;
 pub mod switch;
 pub mod theme;

@@ -1,5 +1,5 @@
 //! The Playground's views of an encoder-decoder: cross-attention of every layer, and every step of a beam
-//! search. Right values: tests/reference/make_seq2seq_views.py (transformers 5.23).
+//! search. Right values: `tests/reference/make_seq2seq_views.py` (transformers 5.23).
 
 use std::path::{Path, PathBuf};
 

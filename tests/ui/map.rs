@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::tasks::compare_items::CompareItems;
 use tuning_fork::app::tasks::make_map::MakeMap;
 use tuning_fork::app::tasks::probe_column::ProbeColumn;
 use tuning_fork::app::tasks::read_map_table::ReadMapTable;
-use tuning_fork::app::work::Held;
+use tuning_fork::app::work::{Held, Work as _};
 use tuning_fork::explore::vectors::groups::{Method, groups};
 use tuning_fork::explore::vectors::kmeans::KmeansSettings;
 use tuning_fork::explore::vectors::layout;
@@ -16,6 +17,7 @@ use tuning_fork::explore::vectors::neighbours::nearest_to;
 use tuning_fork::explore::vectors::probe::{ProbeSettings, Probed, probe_labels};
 use tuning_fork::explore::vectors::texts::Texts;
 use tuning_fork::explore::vectors::worked::{Stage, Worked};
+use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, LookInsideCommand, MapCommand, ViewCommand};
@@ -303,4 +305,89 @@ fn fifty_thousand_points_are_one_mesh() {
     }
     println!("a frame with 50,000 points: {fastest:?}");
     assert!(corners >= 200_000, "{corners}");
+}
+
+/// Twelve items of three constructs, with what they are called.
+fn items() -> AppState {
+    let mut state = made(12);
+    let map = &mut state.look_inside.map;
+    let mut mapped = Mapped::clone(map.made.ready().unwrap());
+    for (at, row) in mapped.texts.rows.iter_mut().enumerate() {
+        row.push(format!("q{at}"));
+    }
+    mapped.texts.columns.push("item".to_owned());
+    map.made(mapped);
+    map.part = Part::Items;
+    map.items.form.construct = "subject".to_owned();
+    map.items.form.keep = 2;
+    state
+}
+
+/// What people answer: those who agree with one item agree with the others of its construct.
+fn answers(folder: &std::path::Path) -> PathBuf {
+    let mut table = (0..12).map(|at| format!("q{at}")).collect::<Vec<_>>().join(",");
+    for person in 0..30_u32 {
+        let answer = |at: u32| {
+            let of_construct = (f64::from(person) * (0.7 + f64::from(at % 3))).sin();
+            let noise = (f64::from(person) * 2.3 + f64::from(at)).sin();
+            format!("{:.0}", 3.0 + 1.5 * of_construct + 0.5 * noise)
+        };
+        table.push_str(&format!("\n{}", (0..12).map(answer).collect::<Vec<_>>().join(",")));
+    }
+    let path = folder.join("answers.csv");
+    files::write_atomic(&path, table.as_bytes()).unwrap();
+    path
+}
+
+#[test]
+fn items_of_a_questionnaire_are_compared_with_peoples_answers_and_made_fewer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = items();
+    let map = &mut state.look_inside.map;
+    assert_eq!(map.items.form.item.as_deref(), Some("item"), "its own column is found");
+    map.items.form.answers = Some(answers(folder.path()));
+    let mut window = Window::new(state);
+    window.click("Compare the items");
+    assert_eq!(asked(&mut window), [MapCommand::CompareItems]);
+    let map = &mut window.state().look_inside.map;
+    let request = (map.made.ready().unwrap().clone(), map.items.form.clone());
+    let services = tuning_fork::app::services::Services::default();
+    let found = CompareItems::run(request, &services, &Quiet).unwrap();
+    assert_eq!(found.shorter.kept.len(), 6);
+    let r = found.predicted.as_ref().unwrap().r.unwrap();
+    assert!(r > 0.8, "the vectors hold the constructs: {r}");
+    map.items.set_found(found);
+    window.run();
+    for words in [
+        "items are nearest to their own of 3 constructs",
+        "Matrix of the cosines",
+        &format!("r = {r:.3} (95 % interval"),
+        "Scatter plot of cosines and correlations",
+        "A shorter questionnaire: 6 of 12 items",
+        "Alpha, shorter",
+    ] {
+        assert!(window.sees(words), "{words}: {}", window.tree());
+    }
+    window.state().look_inside.map.items.form.keep = 3;
+    window.run();
+    assert!(window.sees("was found with other settings"));
+    // A small window and none of the themes makes it fall over.
+    window.state().prefs.theme = tuning_fork::state::prefs::Theme::Projector;
+    window.0.set_size(eframe::egui::vec2(640.0, 480.0));
+    window.run();
+}
+
+#[test]
+fn answers_without_a_column_for_an_item_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.csv");
+    files::write_atomic(&path, b"q0,q1\n1,2\n").unwrap();
+    let state = items();
+    let map = &state.look_inside.map;
+    let mut form = map.items.form.clone();
+    form.answers = Some(path);
+    let services = tuning_fork::app::services::Services::default();
+    let request = (map.made.ready().unwrap().clone(), form);
+    let said = CompareItems::run(request, &services, &Quiet).unwrap_err().to_string();
+    assert!(said.contains("no column for 10 of 12 items, such as \"q2\""), "{said}");
 }

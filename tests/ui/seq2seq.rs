@@ -1,5 +1,5 @@
 //! The Playground of an encoder-decoder. What it shows is computed by a tiny T5, and held against what
-//! transformers computes (tests/reference/make_seq2seq_views.py).
+//! transformers computes (`tests/reference/make_seq2seq_views.py`).
 
 use std::path::{Path, PathBuf};
 

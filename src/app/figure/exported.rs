@@ -12,6 +12,7 @@ use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 use crate::explore::vectors::groups::Groups;
 use crate::explore::vectors::probe::Probed;
+use crate::state::look_inside::items::ItemsFound;
 use crate::state::look_inside::map::Mapped;
 
 /// What is exported.
@@ -49,6 +50,10 @@ pub enum Exported {
         /// So many tokens stand before the one whose work is shown.
         before: usize,
     },
+    Items {
+        mapped: Arc<Mapped>,
+        found: Arc<ItemsFound>,
+    },
 }
 
 /// A map as it is seen.
@@ -81,6 +86,7 @@ impl Exported {
             Self::Map(_) => "selection",
             Self::Clusters { .. } => "clusters",
             Self::Probe(_) => "probe",
+            Self::Items { .. } => "questionnaire",
             Self::Machine { .. } => "machine",
         }
     }

@@ -3,6 +3,7 @@
 pub mod curves;
 pub mod exported;
 mod font;
+mod items;
 mod maps;
 mod sheet;
 pub mod sweep;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::exported::Exported;
+use super::items;
 use super::maps;
 use crate::explore::attention::AttentionView;
 use crate::explore::compare::TextComparison;
@@ -30,6 +31,7 @@ pub fn csv(exported: &Exported) -> Vec<u8> {
         Exported::Map(figure) => return maps::map_csv(figure),
         Exported::Clusters { mapped, groups } => return maps::clusters_csv(mapped, groups),
         Exported::Probe(probed) => return maps::probe_csv(probed),
+        Exported::Items { mapped, found } => return items::items_csv(mapped, found),
     };
     let mut text = String::new();
     for row in rows {

@@ -7,7 +7,7 @@ use plotters::prelude::RGBColor;
 
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, maps, table};
+use super::{font, items, maps, table};
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -93,6 +93,7 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
         Exported::Map(figure) => maps::map(&mut sheet, top, figure),
         Exported::Clusters { groups, .. } => maps::clusters(&mut sheet, top, groups),
         Exported::Probe(probed) => maps::probe(&mut sheet, top, probed),
+        Exported::Items { found, .. } => items::items(&mut sheet, top, found),
     }
     sheet
 }

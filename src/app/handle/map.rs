@@ -1,10 +1,12 @@
 //! The map of Look inside: what is asked of it starts here.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::app::Workbench;
 use crate::app::figure::exported::{Exported, MapFigure};
 use crate::app::host::Ask;
+use crate::app::tasks::compare_items::CompareItems;
 use crate::app::tasks::export_view::{ExportView, ViewToExport};
 use crate::app::tasks::find_near::{FindNear, NearTo};
 use crate::app::tasks::group_texts::GroupTexts;
@@ -38,6 +40,8 @@ impl Workbench {
             }
             MapCommand::Group => self.group_texts(),
             MapCommand::Probe => self.probe_column(),
+            MapCommand::CompareItems => self.compare_items(),
+            MapCommand::ChooseAnswers => self.ask(Ask::ItemAnswers),
             MapCommand::SavePicked => self.save_picked(),
         }
     }
@@ -58,11 +62,13 @@ impl Workbench {
         map.made.begin();
         map.groups = Slot::Empty;
         map.probed = Slot::Empty;
+        map.items.found = Slot::Empty;
         map.listed = Listed::Nothing;
         self.state.notices.clear(PanelId::LookInside);
         // They belong to the map before.
         self.tasks.drop_all::<GroupTexts>();
         self.tasks.drop_all::<ProbeColumn>();
+        self.tasks.drop_all::<CompareItems>();
         self.tasks.drop_all::<FindNear>();
         self.start_instead(MakeMap, request);
     }
@@ -98,6 +104,15 @@ impl Workbench {
         self.start_instead(ProbeColumn, (mapped, form));
     }
 
+    fn compare_items(&mut self) {
+        let map = &mut self.state.look_inside.map;
+        let Some(mapped) = map.made.ready().cloned() else { return };
+        map.items.found.begin();
+        let form = map.items.form.clone();
+        self.state.notices.clear(PanelId::LookInside);
+        self.start_instead(CompareItems, (mapped, form));
+    }
+
     /// What was drawn around, as a table and a picture in the project.
     fn save_picked(&mut self) {
         let map = &self.state.look_inside.map;
@@ -129,6 +144,7 @@ impl Workbench {
         self.tasks.stop::<FindNear>();
         self.tasks.stop::<GroupTexts>();
         self.tasks.stop::<ProbeColumn>();
+        self.tasks.stop::<CompareItems>();
     }
 }
 
@@ -152,5 +168,9 @@ pub(super) fn exported(map: &MapState) -> Option<Exported> {
             groups: map.groups.ready()?.clone(),
         },
         Part::Probe => Exported::Probe(map.probed.ready()?.clone()),
+        Part::Items => Exported::Items {
+            mapped: map.made.ready()?.clone(),
+            found: Arc::clone(map.items.found.ready()?),
+        },
     })
 }

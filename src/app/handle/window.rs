@@ -167,6 +167,7 @@ impl Workbench {
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::BesideItems(beside) => self.handle(EvaluateCommand::UseBeside(beside, path)),
             Ask::MapTable => self.use_map_table(path),
+            Ask::ItemAnswers => self.state.look_inside.map.items.form.answers = Some(path),
             Ask::Codebook => self.use_codebook(path),
             Ask::StudyTable => self.use_study_table(path),
             Ask::StudyCodebook => self.use_study_codebook(path),

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod ask_rows;
 pub mod check_files;
 pub mod compare_adapter;
+pub mod compare_items;
 pub mod compare_pair;
 pub mod delete_model;
 pub mod delete_run;

@@ -10,9 +10,9 @@ use super::table::Table;
 use super::vectors::{Found, VectorsArgs, short};
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::data::table as data_table;
+use crate::explore::vectors::answers::read_answers;
 use crate::explore::vectors::constructs::{ConstructView, Items, Predicted, constructs, predicted};
-use crate::explore::vectors::error::Error;
+use crate::explore::vectors::shorter::{Shortened, shortened};
 use crate::files;
 
 #[derive(Debug, Args)]
@@ -32,6 +32,11 @@ pub struct ConstructsArgs {
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
 
+    /// Make the questionnaire shorter: so many items of each construct stay, and those go that say nearly
+    /// the same as another
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
+
     /// Write the pairs of items with their cosine and correlation
     #[arg(long, value_name = "FILE.csv", requires = "answers")]
     out: Option<PathBuf>,
@@ -47,6 +52,7 @@ struct Line<'a> {
     #[serde(flatten)]
     view: &'a ConstructView,
     predicted: Option<&'a Predicted>,
+    shortened: Option<&'a Shortened>,
 }
 
 pub fn run(args: &ConstructsArgs) -> anyhow::Result<()> {
@@ -58,12 +64,17 @@ pub fn run(args: &ConstructsArgs) -> anyhow::Result<()> {
         (None, Err(_)) => texts.texts.clone(),
         (Some(_), Err(error)) => return Err(error.into()),
     };
-    let answers = args.answers.as_ref().map(|path| read_answers(path, &names, &args.item));
-    let answers = answers.transpose()?;
+    let bar = Bar::new();
+    let read = |path: &PathBuf| read_answers(path, &names, &args.item, &bar);
+    let answers = args.answers.as_ref().map(read).transpose()?;
+    bar.clear();
     let Found { texts, vectors, .. } = args.vectors.with_vectors(texts, None)?;
     let items = Items { names: &names, constructs: &of, column: &args.construct };
     let view = constructs(&vectors, &items)?;
-    let compared = answers.map(|answers| predicted(&vectors, &answers));
+    let compared = answers.as_ref().map(|answers| predicted(&vectors, answers));
+    let own: Vec<usize> = view.items.iter().map(|place| place.own).collect();
+    let shorter =
+        args.keep.map(|keep| shortened(&vectors, &own, keep as usize, answers.as_deref()));
     if let (Some(path), Some(compared)) = (&args.out, &compared) {
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(["item", "other", "cosine", "correlation"])?;
@@ -76,7 +87,8 @@ pub fn run(args: &ConstructsArgs) -> anyhow::Result<()> {
         out::note(&format!("The pairs are in {}", path.display()));
     }
     if args.json {
-        return out::json(&Line { items: &names, view: &view, predicted: compared.as_ref() });
+        let (predicted, shortened) = (compared.as_ref(), shorter.as_ref());
+        return out::json(&Line { items: &names, view: &view, predicted, shortened });
     }
     let mut table = Table::new(["construct", "items", "nearest to their own"]);
     for (number, construct) in view.constructs.iter().enumerate() {
@@ -114,34 +126,42 @@ pub fn run(args: &ConstructsArgs) -> anyhow::Result<()> {
             number(r_absolute)
         ))?;
     }
+    if let Some(shorter) = &shorter {
+        show_shorter(shorter, &view, &texts.texts)?;
+    }
     Ok(())
 }
 
-/// What people answered to each item.
-fn read_answers(
-    path: &std::path::Path,
-    names: &[String],
-    column: &str,
-) -> anyhow::Result<Vec<Vec<Option<f64>>>> {
-    let bar = Bar::new();
-    let table = data_table::rows(path, &bar);
-    bar.clear();
-    let table = table?;
-    let is_there = |name: &&String| table.report.columns.contains(name);
-    let missing: Vec<&String> = names.iter().filter(|name| !is_there(name)).collect();
-    if let Some(example) = missing.first() {
-        return Err(Error::NoAnswers {
-            missing: missing.len(),
-            count: names.len(),
-            example: (*example).clone(),
-            column: column.to_owned(),
-        }
-        .into());
+fn show_shorter(shorter: &Shortened, view: &ConstructView, texts: &[String]) -> anyhow::Result<()> {
+    out::line("Items that go, and the item that says nearly the same and stays longer:")?;
+    let mut table = Table::new(["cosine", "goes", "like"]);
+    for dropped in &shorter.dropped {
+        let text = |at: usize| short(&texts[at]);
+        let cosine = table::number(Some(dropped.cosine), 4);
+        table.push(vec![cosine, text(dropped.item), text(dropped.like)]);
     }
-    let answer = |row: &data_table::Row, name: &String| match row.get(name)? {
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        value => value.as_f64(),
-    };
-    let of = |name: &String| table.rows.iter().map(|row| answer(row, name)).collect();
-    Ok(names.iter().map(of).collect())
+    table.print()?;
+    let mut table = Table::new([
+        "construct",
+        "items",
+        "kept",
+        "people",
+        "alpha",
+        "alpha short",
+        "r with whole",
+    ]);
+    for scale in &shorter.scales {
+        let answers = scale.answers;
+        let number = |value: Option<f64>| table::number(value, 4);
+        table.push(vec![
+            view.constructs[scale.construct].clone(),
+            scale.items.to_string(),
+            scale.kept.to_string(),
+            answers.map(|answers| answers.people.to_string()).unwrap_or_default(),
+            number(answers.and_then(|answers| answers.alpha)),
+            number(answers.and_then(|answers| answers.alpha_short)),
+            number(answers.and_then(|answers| answers.r)),
+        ]);
+    }
+    table.print()
 }

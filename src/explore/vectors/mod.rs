@@ -5,6 +5,7 @@
 //! every machine and on any number of threads. Vectors come from `encoder` or from a layer of a
 //! decoder ([`source`]); the window shows them in Look inside, `tuning-fork explore` without one.
 
+pub mod answers;
 pub mod cached;
 pub mod components;
 pub mod constructs;
@@ -20,6 +21,7 @@ pub mod matrix;
 pub mod neighbours;
 pub mod probe;
 pub mod ridge;
+pub mod shorter;
 pub mod softmax;
 pub mod source;
 pub mod symmetric;

@@ -29,16 +29,21 @@ pub struct Texts {
     pub empty: usize,
 }
 
+/// All rows of a table.
+pub(super) fn table_rows(path: &Path, progress: &dyn Progress<Worked>) -> Result<Table, Error> {
+    table::rows(path, &InTable(progress)).map_err(|error| match error {
+        ImportError::Stopped { .. } => Error::Cancelled(Cancelled),
+        other => Error::Table(other),
+    })
+}
+
 /// Reads a table. `column`: which one holds the texts; `None`: "text", or the only one.
 pub fn read_texts(
     path: &Path,
     column: Option<&str>,
     progress: &dyn Progress<Worked>,
 ) -> Result<Texts, Error> {
-    let table = table::rows(path, &InTable(progress)).map_err(|error| match error {
-        ImportError::Stopped { .. } => Error::Cancelled(Cancelled),
-        other => Error::Table(other),
-    })?;
+    let table = table_rows(path, progress)?;
     let Table { report, rows } = table;
     let columns = report.columns;
     let column = match (column, columns.as_slice()) {

@@ -3,6 +3,7 @@
 use eframe::egui;
 use eframe::egui::{ComboBox, Id, Key, Label, TextEdit, Ui};
 
+use super::items::items_ui;
 use super::map_controls::{column_ui, progress_ui};
 use super::map_lists::{Asked, aside_ui, legend_ui};
 use super::map_parts::{clusters_ui, probe_ui};
@@ -144,6 +145,12 @@ pub(super) fn map_ui(ui: &mut Ui, map: &mut MapState, page: Page, commands: &mut
                 words: "Linear probe",
                 explanation: "How well a column can be predicted from the vectors alone",
             },
+            Segment {
+                value: Part::Items,
+                words: "Questionnaire",
+                explanation: "The texts as items: constructs, what they predict of people's answers, and \
+                              which items are one too many",
+            },
         ];
         segmented_ui(ui, &mut map.part, &segments);
         ui.add_space(theme::GAP_SMALL);
@@ -151,6 +158,7 @@ pub(super) fn map_ui(ui: &mut Ui, map: &mut MapState, page: Page, commands: &mut
             Part::Map => points_ui(ui, map, &made, page, commands),
             Part::Clusters => clusters_ui(ui, map, &made, commands),
             Part::Probe => probe_ui(ui, map, &made, commands),
+            Part::Items => items_ui(ui, map, &made, commands),
         }
     });
 }

@@ -4,6 +4,7 @@ mod attention;
 mod compare;
 mod guess;
 mod heading;
+mod items;
 mod leave_one_out;
 mod lens;
 mod machine;

@@ -41,6 +41,12 @@ pub enum MapCommand {
     /// Predicts a column.
     Probe,
 
+    /// Compares the texts as items of a questionnaire.
+    CompareItems,
+
+    /// Asks for the table of people's answers.
+    ChooseAnswers,
+
     /// Writes what was drawn around as a table into the project.
     SavePicked,
 }

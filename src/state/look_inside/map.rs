@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::models::FoundModel;
+use super::items::ItemsState;
 use super::slot::Slot;
 use crate::explore::vectors::groups::{Against, Groups, against};
 use crate::explore::vectors::layout::{Map, Method};
@@ -57,6 +58,9 @@ pub enum Part {
     Map,
     Clusters,
     Probe,
+
+    /// The texts as items of a questionnaire.
+    Items,
 }
 
 /// What dragging on the map does.
@@ -147,6 +151,7 @@ pub struct MapState {
     pub against: Option<Against>,
     pub probe_form: ProbeForm,
     pub probed: Slot<Probed>,
+    pub items: ItemsState,
 }
 
 impl Default for MapState {
@@ -178,6 +183,7 @@ impl Default for MapState {
             against: None,
             probe_form: ProbeForm { column: String::new(), is_number: false, folds: 5 },
             probed: Slot::Empty,
+            items: ItemsState::default(),
         }
     }
 }
@@ -234,6 +240,7 @@ impl MapState {
         self.groups = Slot::Empty;
         self.against = None;
         self.probed = Slot::Empty;
+        self.items.follow(&mapped.texts.columns, &mapped.request.column);
         self.made = Slot::Ready(Arc::new(mapped));
         let kept = self.has_column(&self.probe_form.column);
         if !kept {
@@ -305,6 +312,7 @@ impl MapState {
         self.made.is_running()
             || self.groups.is_running()
             || self.probed.is_running()
+            || self.items.found.is_running()
             || self.seeking
     }
 
@@ -314,6 +322,7 @@ impl MapState {
             Part::Map => self.made.ready().is_some(),
             Part::Clusters => self.groups.ready().is_some(),
             Part::Probe => self.probed.ready().is_some(),
+            Part::Items => self.items.found.ready().is_some(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod guess;
 pub mod heads;
+pub mod items;
 pub mod left_out;
 pub mod lens;
 pub mod machine;
