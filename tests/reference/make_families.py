@@ -51,6 +51,12 @@ MAMBA = dict(
     mamba_d_conv=3, mamba_expand=2, mamba_chunk_size=4, shared_intermediate_size=10,
 )
 
+FALCON_H1 = dict(
+    mamba_n_heads=4, mamba_d_ssm=24, mamba_d_head=6, mamba_d_state=5, mamba_n_groups=2, mamba_d_conv=3, mamba_chunk_size=4,
+    attention_in_multiplier=1.2, attention_out_multiplier=0.9, key_multiplier=0.5, ssm_in_multiplier=1.25, ssm_out_multiplier=0.7,
+    ssm_multipliers=[0.7, 0.9, 0.6, 1.3, 0.8], mlp_multipliers=[0.8, 0.6], embedding_multiplier=5.6, lm_head_multiplier=0.4,
+)
+
 # Name: family, what differs from SIZES (`None` takes a key away).
 CASES = {
     "olmo3": ("olmo3", dict(num_hidden_layers=3, sliding_window=5, rms_norm_eps=EPS, rope_parameters=dict(
@@ -127,6 +133,17 @@ CASES = {
     "granite_hybrid_dense": ("granitemoehybrid", dict(MAMBA, num_local_experts=0, mamba_proj_bias=True, mamba_n_groups=1, rms_norm_eps=EPS)),
     "qwen3_next": ("qwen3_next", dict(DELTA, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, shared_expert_intermediate_size=6,
                    norm_topk_prob=False, decoder_sparse_step=1, rope_parameters=rope(partial_rotary_factor=0.5))),
+    "falcon_h1": ("falcon_h1", dict(FALCON_H1, rms_norm_eps=EPS)),
+    "falcon_h1_normed": ("falcon_h1", dict(FALCON_H1, mamba_d_ssm=None, mamba_expand=1, mamba_d_head="auto", mamba_rms_norm=True, mamba_norm_before_gate=True,
+                         projectors_bias=True, mamba_proj_bias=True, attention_bias=True, mlp_bias=True, mamba_conv_bias=False)),
+    "lfm3": ("lfm3", dict(head_dim=6, conv_L_cache=5, sliding_window=5, norm_eps=EPS, num_hidden_layers=3,
+             layer_types=["conv", "full_attention", "sliding_attention"])),
+    "ernie4_5_moe": ("ernie4_5_moe", dict(moe_num_experts=5, moe_k=2, moe_intermediate_size=10, moe_num_shared_experts=2, use_bias=True, rms_norm_eps=EPS)),
+    "hunyuan_moe": ("hunyuan_v1_moe", dict(head_dim=8, num_experts=4, moe_topk=2, rms_norm_eps=EPS, rope_parameters=rope("dynamic", factor=1.0, alpha=100.0))),
+    "gemma4_dense": ("gemma4_text", dict(GEMMA4, hidden_size_per_layer_input=0, attention_k_eq_v=True, num_global_key_value_heads=1,
+                     layer_types=["sliding_attention", "full_attention"])),
+    "bloom_to_normed": ("bloom", dict(n_layer=2, n_head=4, apply_residual_connection_post_layernorm=True)),
+    "opt_unit_norms": ("opt", dict(ffn_dim=20, word_embed_proj_dim=16, layer_norm_elementwise_affine=False)),
 }
 
 
@@ -143,7 +160,7 @@ def enliven(model):
                 parameter.add_(0.2 * torch.randn_like(parameter))
             parameter.copy_(parameter.bfloat16())
         for name, buffer in model.named_buffers():
-            if name.endswith("expert_bias"):
+            if name.endswith(("expert_bias", "e_score_correction_bias")):
                 buffer.copy_((0.3 * torch.randn_like(buffer)).bfloat16())
             if name.endswith("layer_scalar"):
                 buffer.copy_((0.5 + torch.rand_like(buffer)).bfloat16())

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import gguf
 import numpy as np
 import torch
-from make_families import DELTA, EAGER, EPS, GEMMA4, LLAMA3, MAMBA, MLA, SIZES, YARN, enliven, rope
+from make_families import DELTA, EAGER, EPS, FALCON_H1, GEMMA4, LLAMA3, MAMBA, MLA, SIZES, YARN, enliven, rope
 from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Mistral4ForCausalLM
 from transformers.utils import logging
@@ -32,6 +32,9 @@ SHARED = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, sha
 GRANITE = dict(attention_multiplier=0.2, embedding_multiplier=3.0, residual_multiplier=0.6, logits_scaling=2.5)
 SLIDING = dict(sliding_window=5, layer_types=["sliding_attention", "full_attention"])
 QWEN = dict(DELTA, linear_value_head_dim=4)  # as long as a key's for llama.cpp
+# Multiplied into the weights, these stay exact.
+TWOS = dict(attention_in_multiplier=2.0, attention_out_multiplier=0.5, key_multiplier=0.25, ssm_in_multiplier=0.5, ssm_out_multiplier=2.0,
+            ssm_multipliers=[0.5, 2.0, 0.25, 4.0, 0.5], mlp_multipliers=[2.0, 0.5], embedding_multiplier=4.0, lm_head_multiplier=0.5)
 DEEPSEEK = dict(MLA, moe_intermediate_size=8, n_routed_experts=5, n_shared_experts=2, num_experts_per_tok=2)
 
 # Name: transformers' family, llama.cpp's, what differs from SIZES.
@@ -83,6 +86,13 @@ CASES = {
     "falcon_7b": ("falcon", "falcon", dict(ffn_hidden_size=64, layer_norm_epsilon=EPS)),
     "falcon_40b": ("falcon", "falcon", dict(new_decoder_architecture=True, num_kv_heads=2, ffn_hidden_size=64)),
     "gptneox": ("gpt_neox", "gptneox", dict(layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
+    "bloom": ("bloom", "bloom", dict(n_layer=2, n_head=4, layer_norm_epsilon=EPS)),
+    "falcon_h1": ("falcon_h1", "falcon-h1", dict(FALCON_H1, **TWOS, rms_norm_eps=EPS)),
+    "falcon_h1_normed": ("falcon_h1", "falcon-h1", dict(FALCON_H1, **TWOS, mamba_rms_norm=True, mamba_norm_before_gate=False)),
+    "ernie4_5_moe": ("ernie4_5_moe", "ernie4_5-moe", dict(moe_num_experts=5, moe_k=2, moe_intermediate_size=10, moe_num_shared_experts=2, rms_norm_eps=EPS)),
+    "hunyuan_moe": ("hunyuan_v1_moe", "hunyuan-moe", dict(head_dim=8, num_experts=4, moe_topk=2, rms_norm_eps=EPS,
+                    rope_parameters=rope("dynamic", factor=1.0, alpha=100.0))),
+    "phimoe": ("phimoe", "phimoe", dict(num_local_experts=4, intermediate_size=10, attention_bias=True, lm_head_bias=True, rms_norm_eps=EPS)),
 }
 INTERLEAVED = ("llama", "mistral3", "granite", "granitemoe", "granitehybrid")
 NORMED_BY_ONE_MORE = ("qwen35", "qwen35moe", "qwen3next")
@@ -103,7 +113,8 @@ def build(family, settings, seed):
         model.to(torch.bfloat16).save_pretrained(folder)
         model = read(folder, dtype=torch.float32, **EAGER).eval()
         tensors = load_file(Path(folder) / "model.safetensors")
-    return SimpleNamespace(**config.to_dict()), model, {name: tensor.float().numpy() for name, tensor in tensors.items()}
+    usual = {name: getattr(config, name) for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")}
+    return SimpleNamespace(**{**config.to_dict(), **usual}), model, {name: tensor.float().numpy() for name, tensor in tensors.items()}
 
 
 def value(config, *names, default=None):
@@ -136,7 +147,7 @@ def llama3_factors(config, dims):
 
 def add_metadata(writer, config, arch, tensors):
     layers, heads, width = config.num_hidden_layers, config.num_attention_heads, config.hidden_size
-    kv_heads = value(config, "num_key_value_heads", default=heads)
+    kv_heads = heads if arch == "bloom" else value(config, "num_key_value_heads", default=heads)
     head_dim = value(config, "head_dim", default=width // heads)
     key = lambda name: f"{arch}.{name}"
     types = value(config, "layer_types", default=[])
@@ -147,6 +158,8 @@ def add_metadata(writer, config, arch, tensors):
     writer.add_embedding_length(width)
     writer.add_head_count(heads)
     ffn = value(config, *["ffn_hidden_size"] if arch == "falcon" else [], "intermediate_size")
+    if arch == "bloom":
+        ffn = 4 * width
     if arch == "lfm2":
         ffn = next(array.shape[0] for name, array in tensors.items() if name.endswith("feed_forward.w1.weight"))
     if arch == "gemma4" and config.use_double_wide_mlp:
@@ -184,7 +197,7 @@ def add_metadata(writer, config, arch, tensors):
         writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
     elif arch != "gptneox":
         writer.add_head_count_kv(kv_heads)
-        if head_dim != width // heads:
+        if head_dim != width // heads or arch == "falcon-h1":
             writer.add_key_length(head_dim)
             writer.add_value_length(head_dim)
     if arch in ("deepseek2", "mistral4", "minicpm3"):
@@ -195,7 +208,7 @@ def add_metadata(writer, config, arch, tensors):
 
     # Norms
     eps = value(config, "rms_norm_eps", "norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon")
-    if arch in ("gptneox", "falcon", "starcoder2", "stablelm", "cohere2"):
+    if arch in ("gptneox", "falcon", "starcoder2", "stablelm", "cohere2", "bloom"):
         writer.add_layer_norm_eps(eps)
     else:
         writer.add_layer_norm_rms_eps(eps)
@@ -222,14 +235,22 @@ def add_metadata(writer, config, arch, tensors):
         writer.add_attn_temperature_scale(config.rope_parameters["llama_4_scaling_beta"])
 
     # Experts
-    count = value(config, "num_local_experts", "num_experts", "n_routed_experts", default=0)
+    count = value(config, "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", default=0)
     if count:
         writer.add_expert_count(count)
-        writer.add_expert_used_count(value(config, "num_experts_per_tok", "top_k_experts"))
+        writer.add_expert_used_count(value(config, "num_experts_per_tok", "top_k_experts", "moe_k", "moe_topk"))
         if arch in ("gpt-oss",) or value(config, "moe_intermediate_size"):
             writer.add_expert_feed_forward_length(value(config, "moe_intermediate_size", default=ffn))
         if value(config, "shared_expert_intermediate_size"):
             writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
+        if arch == "ernie4_5-moe":
+            writer.add_interleave_moe_layer_step(config.moe_layer_interval)
+            writer.add_leading_dense_block_count(config.moe_layer_start_index)
+            writer.add_expert_shared_count(config.moe_num_shared_experts)
+        if arch == "hunyuan-moe":
+            writer.add_expert_shared_feed_forward_length(ffn)
+            writer.add_expert_feed_forward_length(ffn)
+            writer.add_expert_shared_count(1)
         if arch == "lfm2moe":
             writer.add_leading_dense_block_count(config.num_dense_layers)
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
@@ -239,13 +260,14 @@ def add_metadata(writer, config, arch, tensors):
             writer.add_expert_weights_scale(config.routed_scaling_factor)
             if value(config, "norm_topk_prob"):
                 writer.add_expert_weights_norm(True)
-    if arch == "granitehybrid":
-        writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
+    if arch in ("granitehybrid", "falcon-h1"):
         writer.add_ssm_conv_kernel(config.mamba_d_conv)
         writer.add_ssm_state_size(config.mamba_d_state)
         writer.add_ssm_group_count(config.mamba_n_groups)
-        writer.add_ssm_inner_size(config.mamba_expand * width)
+        writer.add_ssm_inner_size(value(config, "mamba_d_ssm", default=value(config, "mamba_expand") * width))
         writer.add_ssm_time_step_rank(config.mamba_n_heads)
+    if arch == "granitehybrid":
+        writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
         writer.add_rope_scaling_finetuned(False)
     if arch.startswith("lfm2"):
         writer.add_shortconv_l_cache(config.conv_L_cache)
@@ -259,6 +281,8 @@ def add_metadata(writer, config, arch, tensors):
 
 
 def add_rope(writer, config, arch, head_dim, sliding):
+    if arch == "bloom":
+        return
     if arch == "granitehybrid":
         writer.add_rope_freq_base(10000.0)
         return
@@ -350,7 +374,12 @@ def convert(config, arch, tensors):
             yield f"{block}ffn_gate_exps.weight", gate
             yield f"{block}ffn_up_exps.weight", up
             continue
-        if "shared_mlp" in name:
+        if arch == "falcon-h1":
+            array = multiplied(config, name, array)
+        if arch == "ernie4_5-moe" and name.endswith("e_score_correction_bias"):
+            yield f"{block}exp_probs_b.bias", array.reshape(-1)
+            continue
+        if "shared_mlp" in name and arch != "hunyuan-moe":
             ending = "_shexp" if config.num_local_experts else ""
             if "input_linear" in name:
                 gate, up = np.split(array, 2)
@@ -372,7 +401,7 @@ def convert(config, arch, tensors):
             yield f"{block}attn_v_b.weight", both[:, config.qk_nope_head_dim:]
             continue
         if "query_key_value" in name:
-            groups = heads if arch == "gptneox" else config.num_kv_heads if config.new_decoder_architecture else 1
+            groups = heads if arch in ("gptneox", "bloom") else config.num_kv_heads if config.new_decoder_architecture else 1
             by_group = array.reshape(groups, heads // groups + 2, config.hidden_size // heads, *array.shape[1:])
             parts = [by_group[:, :-2], by_group[:, -2:-1], by_group[:, -1:]]
             array = np.concatenate([part.reshape(-1, *array.shape[1:]) for part in parts])
@@ -384,6 +413,29 @@ def convert(config, arch, tensors):
         layer = re.search(r"layers\.(\d+)\.", prefix).group(1)
         name = f"layers.{layer}.feed_forward.experts.{part}.weight" if part.startswith("w") else f"{prefix}.{part}.weight"
         yield name, array
+
+
+def multiplied(config, name, array):
+    """Falcon-H1: the converter multiplies every multiplier into the weights."""
+    if "feed_forward.down_proj" in name:
+        return array * config.mlp_multipliers[1]
+    if "feed_forward.gate_proj" in name:
+        return array * config.mlp_multipliers[0]
+    if "k_proj" in name:
+        return array * config.key_multiplier * config.attention_in_multiplier
+    if "q_proj" in name or "v_proj" in name:
+        return array * config.attention_in_multiplier
+    if "o_proj" in name:
+        return array * config.attention_out_multiplier
+    if "out_proj" in name:
+        return array * config.ssm_out_multiplier
+    if "in_proj" in name:
+        inner, vectors = config.mamba_d_ssm, config.mamba_n_groups * config.mamba_d_state
+        lens = [inner, inner, vectors, vectors, config.mamba_n_heads]
+        return array * config.ssm_in_multiplier * np.repeat(config.ssm_multipliers, lens)[:, None].astype(np.float32)
+    if "lm_head" in name:
+        return array * config.lm_head_multiplier
+    return array * config.embedding_multiplier if "embed_tokens" in name else array
 
 
 def mamba(config, name, array, block):
@@ -465,7 +517,8 @@ def make(folder, seed, family, arch, settings, f32):
             continue
         stored = name
         if not re.match(r"blk\.\d+\.", name):
-            stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
+            named = name.removeprefix("transformer.") if arch == "bloom" else name
+            stored = names.get_name(named, try_suffixes=(".weight", ".bias"))
             assert stored, f"gguf has no name for {name}"
         array = np.ascontiguousarray(array, dtype=np.float32)
         small = array.ndim < 2 or f32 or any(part in stored for part in ("ffn_gate_inp", "ssm_a", "ssm_d.", "ssm_conv1d", "shortconv.conv", "norm"))

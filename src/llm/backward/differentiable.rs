@@ -155,7 +155,7 @@ impl LayerTape {
         // Input and middle; what attention and the MLP gave.
         let states = match config.norm_placement {
             NormPlacement::Parallel | NormPlacement::ParallelShared => width,
-            NormPlacement::Before => 2 * width,
+            NormPlacement::Before | NormPlacement::BeforeAdding => 2 * width,
             NormPlacement::After | NormPlacement::AfterSum | NormPlacement::Around => 4 * width,
         };
         // Queries and what attention gave, keys and values

@@ -132,6 +132,7 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         dims: rotary_dims,
         context,
         original_context: defaults.original_context,
+        by_layer: false,
     };
     let ropes = if defaults.ropes_by_layer {
         Vec::new()

@@ -35,6 +35,10 @@ pub(crate) struct RopeDefaults {
     /// The family has a default of its own for `original_max_position_embeddings`, which then
     /// stands outside the rope settings.
     pub original_context: Option<usize>,
+
+    /// The settings are those of one kind of layers. transformers then looks for some of them only
+    /// within, and does not look for `truncate`.
+    pub by_layer: bool,
 }
 
 /// Settings that change numbers and are other families'. They may be there, but only switched off.
@@ -280,6 +284,7 @@ impl<'a> Keys<'a> {
         let RopeDefaults { dims, context, .. } = defaults;
         let original_context = || -> Result<f64, Error> {
             let outside = self.get("original_max_position_embeddings");
+            let outside = outside.filter(|_| !defaults.by_layer);
             match (outside, defaults.original_context) {
                 (Some(_), _) => self.positive("original_max_position_embeddings", 1.0),
                 (None, Some(default)) => Ok(default as f64),
@@ -324,7 +329,8 @@ impl<'a> Keys<'a> {
                     beta_fast: number("beta_fast")?.unwrap_or(32.0),
                     beta_slow: number("beta_slow")?.unwrap_or(1.0),
                     magnitude,
-                    truncate: inside("truncate").and_then(Value::as_bool).unwrap_or(true),
+                    truncate: defaults.by_layer
+                        || inside("truncate").and_then(Value::as_bool).unwrap_or(true),
                 }
             }
             "longrope" | "su" => {

@@ -127,7 +127,7 @@ fn ropes(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
     let full = config.layers.iter().find(|layer| layer.window.is_none());
     let (_, dims) = full.and_then(|layer| layer.own_heads).unwrap_or((0, config.head_dim));
     let (context, original_context) = (config.context_length, None);
-    let defaults = RopeDefaults { theta: 1e6, dims, context, original_context };
+    let defaults = RopeDefaults { theta: 1e6, dims, context, original_context, by_layer: true };
     let full = of("full_attention").unwrap_or(&proportional);
     let global = keys.of(full).rope(Some(full), "", defaults)?;
     let defaults = RopeDefaults { theta: 1e4, dims: config.head_dim, ..defaults };

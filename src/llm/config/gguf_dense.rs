@@ -1,6 +1,8 @@
 //! Architectures of GGUF files without experts or states, from their metadata. Each becomes what
 //! `families.rs` makes of the same model's `config.json`.
 
+use tuning_fork_kernels::Alibi;
+
 use super::gguf_keys::{Asked, Keys};
 use super::like_llama::turned_in_neighbours;
 use super::names::Naming;
@@ -68,8 +70,7 @@ impl Keys<'_> {
     }
 
     pub(super) fn hunyuan(&self) -> Result<Config, Error> {
-        let config = self.base("hunyuan_v1_dense", 10_000.0)?;
-        Ok(Config { qk_norm: QkNorm::PerHeadTurned, naming: Naming::Hunyuan, ..config })
+        Ok(hunyuan_heads(self.base("hunyuan_v1_dense", 10_000.0)?))
     }
 
     pub(super) fn glm4(&self) -> Result<Config, Error> {
@@ -167,6 +168,24 @@ impl Keys<'_> {
         })
     }
 
+    pub(super) fn bloom(&self) -> Result<Config, Error> {
+        let own = &["attention.max_alibi_bias"];
+        let asked = Asked { own, without_rope: true, ..Asked::default() };
+        let config = self.base_of("bloom", 10_000.0, asked)?;
+        Ok(Config {
+            norm: NormKind::Layer,
+            norm_eps: self.layer_norm_eps()?,
+            mlp: MlpKind::Plain,
+            activation: Activation::GeluTanh,
+            alibi: Some(Alibi { heads: config.heads, rounded: false }),
+            embedding_norm: true,
+            qkv: QkvLayout::FusedByHead,
+            qkv_bias: self.has("blk.0.attn_qkv.bias"),
+            naming: Naming::Bloom,
+            ..config
+        })
+    }
+
     pub(super) fn falcon(&self) -> Result<Config, Error> {
         let config = self.older("falcon", Activation::Gelu, Naming::Falcon)?;
         let two = self.has("blk.0.attn_norm_2.weight");
@@ -206,6 +225,11 @@ impl Keys<'_> {
             ..config
         })
     }
+}
+
+/// Queries and keys are turned before their norms.
+pub(super) fn hunyuan_heads(config: Config) -> Config {
+    Config { qk_norm: QkNorm::PerHeadTurned, naming: Naming::Hunyuan, ..config }
 }
 
 pub(super) fn with_growth(mut config: Config, growth: Option<QueryGrowth>) -> Config {

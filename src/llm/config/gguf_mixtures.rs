@@ -4,14 +4,14 @@
 
 use super::base::MOST_HEAD_DIMS;
 use super::experts::{ExpertGate, ExpertsConfig, Routing, SharedExpertConfig};
-use super::gguf_dense::{GRANITE, with_growth};
+use super::gguf_dense::{GRANITE, hunyuan_heads, with_growth};
 use super::gguf_keys::{Asked, Keys};
 use super::like_llama::turned_in_neighbours;
 use super::mixtures::MOST_EXPERTS;
 use super::names::Naming;
-use super::recurrent_layers::{MambaDims, RecurrentConfig};
+use super::recurrent_layers::{BesideAttention, MambaDims, MambaNorm, RecurrentConfig};
 use super::rope::{Rope, RopeScaling, yarn_magnitude_scaled};
-use super::{Activation, Config, LatentConfig, MlpKind, NormPlacement, QkNorm};
+use super::{Activation, Config, LatentConfig, MlpKind, NormKind, NormPlacement, QkNorm};
 use crate::llm::error::Error;
 use crate::llm::files::gguf_tensors::EXPERT_CORRECTION;
 
@@ -164,6 +164,15 @@ impl Keys<'_> {
         }
         let mut config = self.with_shared_mlp(config)?;
         let first = self.recurrent_by_heads(&mut config)?;
+        config.recurrent = Some(RecurrentConfig::Mamba2(MambaDims {
+            norm: MambaNorm::AfterGate,
+            ..self.mamba2(first)?
+        }));
+        Ok(config)
+    }
+
+    /// A Mamba-2 layer as the first layer that has one, `first`, has it.
+    fn mamba2(&self, first: usize) -> Result<MambaDims, Error> {
         let (heads, inner) = (self.size("ssm.time_step_rank")?, self.size("ssm.inner_size")?);
         let groups = self.optional_size("ssm.group_count")?.unwrap_or(1);
         if !inner.is_multiple_of(heads) || !heads.is_multiple_of(groups) {
@@ -171,7 +180,7 @@ impl Keys<'_> {
             return Err(self.refuse("ssm.time_step_rank", &expected));
         }
         let has = |part: &str| self.has(&format!("blk.{first}.{part}"));
-        config.recurrent = Some(RecurrentConfig::Mamba2(MambaDims {
+        Ok(MambaDims {
             kernel: self.kernel("ssm.conv_kernel")?,
             heads,
             head_dim: inner / heads,
@@ -179,7 +188,67 @@ impl Keys<'_> {
             groups,
             conv_bias: has("ssm_conv1d.bias"),
             bias: has("ssm_in.bias"),
-        }));
+            output_bias: has("ssm_out.bias"),
+            norm: if has("ssm_norm.weight") { MambaNorm::AfterGate } else { MambaNorm::None },
+            steps: [0.0, f32::INFINITY],
+            scales: None,
+        })
+    }
+
+    /// Whatever it multiplies by, the converter has multiplied into the weights.
+    pub(super) fn falcon_h1(&self) -> Result<Config, Error> {
+        let mut config = self.base("falcon_h1", 10_000.0)?;
+        config.naming = Naming::FalconH1;
+        config.beside_attention =
+            Some(BesideAttention { attention: [1.0; 2], recurrent: [1.0; 2] });
+        config.recurrent = Some(RecurrentConfig::Mamba2(self.mamba2(0)?));
+        Ok(config)
+    }
+
+    pub(super) fn ernie_moe(&self) -> Result<Config, Error> {
+        let config = turned_in_neighbours(self.base_of("ernie4_5_moe", 10_000.0, EXPERTS)?);
+        let mut config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        config.naming = Naming::Ernie;
+        let every = self.optional_size("interleave_moe_layer_step")?.unwrap_or(1);
+        for (index, layer) in config.layers.iter_mut().enumerate() {
+            layer.experts &= (index + 1).is_multiple_of(every);
+        }
+        let first = config.layers.iter().position(|layer| layer.experts).unwrap_or(0);
+        let shared = self.optional_size("expert_shared_feed_forward_length")?;
+        let count = self.optional_size("expert_shared_count")?;
+        if let Some(experts) = &mut config.experts {
+            let mut names = EXPERT_CORRECTION.iter();
+            experts.correction = names.any(|name| self.has(&format!("blk.{first}.{name}")));
+            let width = shared.or(count.map(|count| count * experts.width));
+            experts.shared =
+                width.map(|width| SharedExpertConfig { width, is_mlp: false, gated: false });
+        }
+        Ok(config)
+    }
+
+    pub(super) fn hunyuan_moe(&self) -> Result<Config, Error> {
+        let config = hunyuan_heads(self.base_of("hunyuan_v1_moe", 10_000.0, EXPERTS)?);
+        let mut config = self.with_experts(config, Routing::Softmax { normalised: true })?;
+        let shared = self.optional_size("expert_shared_feed_forward_length")?;
+        let width = shared.unwrap_or(config.mlp_width);
+        if let Some(experts) = &mut config.experts {
+            experts.shared = Some(SharedExpertConfig { width, is_mlp: false, gated: false });
+        }
+        Ok(config)
+    }
+
+    /// The router is transformers': llama.cpp weights the two best by a softmax over all instead.
+    pub(super) fn phimoe(&self) -> Result<Config, Error> {
+        let config = self.windowed(self.base_of("phimoe", 10_000.0, EXPERTS)?)?;
+        let mut config = self.with_experts(config, Routing::SparseMixer { jitter: 0.01 })?;
+        if config.experts.as_ref().is_some_and(|experts| experts.chosen != 2) {
+            return Err(self.refuse("expert_used_count", "2, as the router has it, was expected"));
+        }
+        config.norm = NormKind::Layer;
+        config.naming = Naming::Mixtral;
+        config.head_bias = self.has("output.bias");
+        // As in transformers, long texts turn as short ones do.
+        config.ropes = config.ropes.into_iter().map(Rope::always_short).collect();
         Ok(config)
     }
 

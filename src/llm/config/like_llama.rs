@@ -10,17 +10,14 @@ use super::rope::{QueryGrowth, Rope};
 use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm};
 use crate::llm::error::Error;
 
-/// Rope settings that a family has where its file says nothing of them, put into the description.
-pub(super) fn with_rope_default(keys: Keys<'_>, mut default: Value) -> Value {
+/// Rope settings that a family has where its file says nothing of them, put into the description. A base
+/// among them is kept, also where the file has one outside, as transformers keeps it.
+pub(super) fn with_rope_default(keys: Keys<'_>, default: Value) -> Value {
     let mut json = keys.json.clone();
     if keys.rope_settings().is_none()
         && let Some(map) = json.as_object_mut()
     {
         map.remove("rope_scaling");
-        let theta = map.get("rope_theta").filter(|value| !value.is_null()).cloned();
-        if let (Some(theta), Some(rope)) = (theta, default.as_object_mut()) {
-            rope.insert("rope_theta".to_owned(), theta);
-        }
         map.insert("rope_parameters".to_owned(), default);
     }
     json
@@ -146,13 +143,16 @@ pub(super) fn turned_in_neighbours(mut config: Config) -> Config {
 }
 
 pub(super) fn hunyuan(keys: Keys<'_>) -> Result<Config, Error> {
-    let defaults = Defaults {
-        name: "hunyuan_v1_dense",
-        vocab_size: 290_943,
-        norm_eps: 1e-5,
-        own: &["attention_bias"],
-        ..LLAMA
-    };
+    hunyuan_base(keys, "hunyuan_v1_dense", &["attention_bias"])
+}
+
+/// What Hunyuan's dense models and its mixtures share.
+pub(super) fn hunyuan_base(
+    keys: Keys<'_>,
+    name: &'static str,
+    own: &'static [&'static str],
+) -> Result<Config, Error> {
+    let defaults = Defaults { name, vocab_size: 290_943, norm_eps: 1e-5, own, ..LLAMA };
     // `dynamic` with an `alpha` is another base, whatever the length of the text.
     let mut json = keys.json.clone();
     if let Some(settings) = keys.rope_settings() {
@@ -349,6 +349,7 @@ pub(super) fn olmo3(keys: Keys<'_>) -> Result<Config, Error> {
         dims: config.head_dim,
         context: keys.size("max_position_embeddings", LLAMA.context)?,
         original_context: None,
+        by_layer: true,
     };
     let global = keys.rope(full, "rope_theta", defaults)?;
     let has_theta = full.is_some_and(|full| full.get("rope_theta").is_some());

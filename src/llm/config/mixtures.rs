@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 
-use super::base::{Defaults, LLAMA, QWEN, base, qwen_windows};
+use super::base::{Defaults, LLAMA, QWEN, base};
 use super::config_keys::Keys;
 use super::experts::{ExpertGate, ExpertsConfig, Packing, Routing, SharedExpertConfig};
-use super::like_llama::{granite_multipliers, with_rope_default};
+use super::like_llama::{
+    granite_multipliers, hunyuan_base, turned_in_neighbours, with_rope_default,
+};
 use super::names::Naming;
+use super::rope::Rope;
 use super::{Config, NormKind, QkNorm};
 use crate::llm::error::Error;
 
@@ -110,7 +113,15 @@ pub(super) fn qwen2_moe(keys: Keys<'_>) -> Result<Config, Error> {
     };
     let mut config = base(keys, defaults)?;
     config.qkv_bias = keys.flag("qkv_bias", true)?;
-    qwen_windows(keys, &mut config)?;
+    if keys.flag("use_sliding_window", false)? {
+        // Otherwise than in Qwen 2: every second layer, up to a number of them.
+        let window = keys.optional_size("sliding_window", Some(4096))?;
+        let most = match keys.get("max_window_layers").and_then(Value::as_u64) {
+            Some(0) => 0,
+            _ => keys.size("max_window_layers", 28)?,
+        };
+        keys.windows(&mut config, window, |layer| layer.is_multiple_of(2) && layer < most)?;
+    }
     let width = keys.size("moe_intermediate_size", 1408)?;
     let normalised = keys.flag("norm_topk_prob", false)?;
     let mut config = with_experts(keys, config, (60, 4), width, Routing::Softmax { normalised })?;
@@ -159,7 +170,6 @@ pub(super) fn granitemoe(keys: Keys<'_>) -> Result<Config, Error> {
     with_experts(keys, config, (8, 2), width, Routing::Softmax { normalised: true })
 }
 
-#[expect(dead_code, reason = "what it generates past a length is not what transformers does yet")]
 pub(super) fn phimoe(keys: Keys<'_>) -> Result<Config, Error> {
     let keys = keys.called(&[("num_experts", "num_local_experts")]);
     let defaults = Defaults {
@@ -186,12 +196,97 @@ pub(super) fn phimoe(keys: Keys<'_>) -> Result<Config, Error> {
         let settings = keys.of(settings);
         let [short, long] = ["short_mscale", "long_mscale"].map(|key| settings.positive(key, 1.0));
         let (short, long) = (short? as f32, long? as f32);
-        config.ropes = config.ropes.into_iter().map(|rope| rope.of_phimoe(short, long)).collect();
+        let outside = keys.get("original_max_position_embeddings").is_some();
+        let whose = if outside { keys } else { settings };
+        let trained = whose.size("original_max_position_embeddings", config.context_length)?;
+        let turned = |rope: Rope| rope.of_phimoe(short, long, trained);
+        config.ropes = config.ropes.into_iter().map(turned).collect();
+        config.restarts_when_long = true;
     }
     config.naming = Naming::Mixtral;
     let width = config.mlp_width;
     let jitter = keys.positive("router_jitter_noise", 0.01)? as f32;
     with_experts(keys, config, (16, 2), width, Routing::SparseMixer { jitter })
+}
+
+pub(super) fn ernie_moe(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("num_experts", "moe_num_experts"), ("num_experts_per_tok", "moe_k")]);
+    let defaults = Defaults {
+        name: "ernie4_5_moe",
+        vocab_size: 103_424,
+        width: 2560,
+        mlp_width: 12_288,
+        layers: 28,
+        heads: 20,
+        kv_heads: Some(4),
+        context: 131_072,
+        norm_eps: 1e-5,
+        rope_theta: 500_000.0,
+        tied: true,
+        own: &["num_experts"],
+        ..LLAMA
+    };
+    let mut config = turned_in_neighbours(base(keys, defaults)?);
+    let bias = keys.flag("use_bias", false)?;
+    (config.qkv_bias, config.output_bias, config.mlp_bias) = (bias, bias, bias);
+    config.head_bias = bias;
+    config.naming = Naming::Ernie;
+    let width = keys.size("moe_intermediate_size", 1536)?;
+    let mut config =
+        with_experts(keys, config, (64, 6), width, Routing::Softmax { normalised: true })?;
+    let shared = match keys.get("moe_num_shared_experts").and_then(Value::as_u64) {
+        Some(0) => 0,
+        _ => keys.size("moe_num_shared_experts", 2)? * width,
+    };
+    if let Some(experts) = &mut config.experts {
+        experts.correction = true;
+        experts.shared = (shared > 0).then_some(SharedExpertConfig {
+            width: shared,
+            is_mlp: false,
+            gated: false,
+        });
+    }
+    let place = |key: &str, default: i64| match keys.get(key) {
+        None => Ok(default),
+        Some(value) => {
+            value.as_i64().ok_or_else(|| keys.refuse(key, "a whole number was expected"))
+        }
+    };
+    let count = config.layer_count() as i64;
+    let first = place("moe_layer_start_index", 1)?;
+    let last = match place("moe_layer_end_index", -1)? {
+        -1 => count - 1,
+        last => last,
+    };
+    let every = keys.size("moe_layer_interval", 1)?;
+    for (index, layer) in config.layers.iter_mut().enumerate() {
+        let within = (first..=last).contains(&(index as i64));
+        layer.experts = within && (index + 1).is_multiple_of(every);
+    }
+    Ok(config)
+}
+
+pub(super) fn hunyuan_moe(keys: Keys<'_>) -> Result<Config, Error> {
+    let config = hunyuan_base(keys, "hunyuan_v1_moe", &["attention_bias", "num_experts"])?;
+    let keys = keys.called(&[("num_experts_per_tok", "moe_topk")]);
+    // Each layer may have a number of its own; those that differ are not computed.
+    let mut json = keys.json.clone();
+    for key in ["num_experts", "moe_topk"] {
+        let Some(list) = json.get(key).and_then(Value::as_array) else { continue };
+        let same = list.iter().all(|number| Some(number) == list.first());
+        let Some(first) = list.first().filter(|_| same && list.len() >= config.layer_count())
+        else {
+            return Err(keys.refuse(key, "one number for all layers was expected"));
+        };
+        json[key] = first.clone();
+    }
+    let width = config.mlp_width;
+    let routing = Routing::Softmax { normalised: true };
+    let mut config = with_experts(keys.of(&json), config, (1, 1), width, routing)?;
+    if let Some(experts) = &mut config.experts {
+        experts.shared = Some(SharedExpertConfig { width, is_mlp: false, gated: false });
+    }
+    Ok(config)
 }
 
 pub(super) fn gpt_oss(keys: Keys<'_>) -> Result<Config, Error> {
@@ -219,8 +314,8 @@ pub(super) fn gpt_oss(keys: Keys<'_>) -> Result<Config, Error> {
     let json = with_rope_default(
         keys,
         serde_json::json!({
-            "rope_type": "yarn", "rope_theta": 150_000.0, "factor": 32.0, "beta_fast": 32.0,
-            "beta_slow": 1.0, "truncate": false, "original_max_position_embeddings": 4096,
+            "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+            "truncate": false, "original_max_position_embeddings": 4096,
         }),
     );
     let keys = keys.of(&json);

@@ -21,6 +21,8 @@ mod plain;
 mod recurrent;
 mod recurrent_layers;
 pub(crate) mod rope;
+#[cfg(test)]
+mod spelling_tests;
 
 use tuning_fork_kernels::Alibi;
 
@@ -28,7 +30,7 @@ pub use self::experts::{
     ExpertGate, ExpertGroups, ExpertsConfig, Packing, Routing, SharedExpertConfig,
 };
 pub use self::names::Naming;
-pub use self::recurrent_layers::{MambaDims, RecurrentConfig};
+pub use self::recurrent_layers::{BesideAttention, MambaDims, MambaNorm, RecurrentConfig};
 pub use self::rope::{Rope, RopeScaling, RopeTable};
 
 /// `model_type` of every family that can be run.
@@ -38,8 +40,10 @@ pub const SUPPORTED: &[&str] = &[
     "cohere2",
     "deepseek_v2",
     "ernie4_5",
+    "ernie4_5_moe",
     "exaone4",
     "falcon",
+    "falcon_h1",
     "gemma2",
     "gemma3_text",
     "gemma4_text",
@@ -52,8 +56,10 @@ pub const SUPPORTED: &[&str] = &[
     "granitemoe",
     "granitemoehybrid",
     "hunyuan_v1_dense",
+    "hunyuan_v1_moe",
     "lfm2",
     "lfm2_moe",
+    "lfm3",
     "llama",
     "minicpm3",
     "ministral3",
@@ -66,6 +72,7 @@ pub const SUPPORTED: &[&str] = &[
     "olmoe",
     "opt",
     "phi3",
+    "phimoe",
     "qwen2",
     "qwen2_moe",
     "qwen3",
@@ -88,11 +95,14 @@ pub const UNPACKED: &[&str] = &["mxfp4", "fp8", "fbgemm_fp8", "gptq", "awq"];
 /// `general.architecture` of every GGUF file that can be run.
 pub const GGUF_ARCHITECTURES: &[&str] = &[
     "apertus",
+    "bloom",
     "cohere2",
     "deepseek2",
     "ernie4_5",
+    "ernie4_5-moe",
     "exaone4",
     "falcon",
+    "falcon-h1",
     "gemma2",
     "gemma3",
     "gemma4",
@@ -104,6 +114,7 @@ pub const GGUF_ARCHITECTURES: &[&str] = &[
     "granitehybrid",
     "granitemoe",
     "hunyuan-dense",
+    "hunyuan-moe",
     "lfm2",
     "lfm2moe",
     "llama",
@@ -113,6 +124,7 @@ pub const GGUF_ARCHITECTURES: &[&str] = &[
     "olmo2",
     "olmoe",
     "phi3",
+    "phimoe",
     "qwen2",
     "qwen2moe",
     "qwen3",
@@ -143,6 +155,9 @@ pub enum NormKind {
 
     /// x / rms(x): the file has no weights for it (nanochat).
     Unit,
+
+    /// (x - mean) / std, likewise (an option of OPT).
+    UnitLayer,
 }
 
 impl NormKind {
@@ -157,6 +172,10 @@ impl NormKind {
 pub enum NormPlacement {
     /// Before attention and before the MLP.
     Before,
+
+    /// The same, and what attention and the MLP give is added to what their norm gave (an option of
+    /// BLOOM).
+    BeforeAdding,
 
     /// After attention and after the MLP, before they are added (`OLMo` 2).
     After,
@@ -380,7 +399,15 @@ pub struct Config {
 
     /// Queries come with a gate for what attention gives, head by head (Qwen 3.5).
     pub attention_gate: bool,
+
+    /// A matrix of its own gives each head one number that gates what it gives (LFM3).
+    pub head_gate: bool,
+
+    /// Of the layers that are recurrent; of all, where [`Self::beside_attention`] is set.
     pub recurrent: Option<RecurrentConfig>,
+
+    /// Every layer has both attention and [`Self::recurrent`] (Falcon-H1).
+    pub beside_attention: Option<BesideAttention>,
 
     /// In place of `qkv`. `head_dim` is then the longest of queries and values, and every head has
     /// keys of its own.
@@ -392,6 +419,10 @@ pub struct Config {
 
     /// What attention and the MLP give is multiplied by this before it is added (Granite).
     pub residual_scale: Option<f32>,
+
+    /// What the MLP's gate matrix gives is multiplied by the first, what the MLP gives by the second
+    /// (Falcon-H1).
+    pub mlp_scales: Option<[f32; 2]>,
 
     /// Scores of the vocabulary are multiplied by this (Granite, Cohere).
     pub logit_scale: Option<f32>,
@@ -475,6 +506,7 @@ impl Config {
         }
         match self.norm_placement {
             NormPlacement::AfterSum => Some("norms after the sums of its layers"),
+            NormPlacement::BeforeAdding => Some("layers that add to what a norm gave"),
             _ => None,
         }
     }

@@ -13,7 +13,9 @@ pub enum Naming {
     Apertus,
     Bloom,
     DeepSeek,
+    Ernie,
     Falcon,
+    FalconH1,
     Gemma4,
     Glm4,
     GptJ,
@@ -23,6 +25,7 @@ pub enum Naming {
     GraniteMoe,
     Hunyuan,
     Lfm2,
+    Lfm3,
     Mixtral,
     NanoChat,
     Opt,
@@ -71,6 +74,9 @@ pub(crate) struct Names {
     pub gate_up: &'static str,
     pub down: &'static str,
     pub sinks: &'static str,
+
+    /// Gives each head a number that gates what it gives.
+    pub head_gate: &'static str,
     pub router: &'static str,
     pub correction: &'static str,
 
@@ -125,6 +131,7 @@ const LLAMA: Names = Names {
     gate_up: "mlp.gate_up_proj",
     down: "mlp.down_proj",
     sinks: "self_attn.sinks",
+    head_gate: "self_attn.gate_proj",
     router: "mlp.gate",
     correction: "mlp.expert_bias",
     experts: "mlp.experts",
@@ -201,6 +208,11 @@ impl Naming {
                 ..LLAMA
             },
             Self::DeepSeek => Names { shared_expert: "mlp.shared_experts", ..LLAMA },
+            Self::Ernie => Names {
+                shared_expert: "mlp.shared_experts",
+                correction: "mlp.moe_statics.e_score_correction_bias",
+                ..LLAMA
+            },
             Self::Falcon if placement == NormPlacement::Parallel => {
                 Names { attention_norm: "ln_attn", mlp_norm: "ln_mlp", ..BLOOM }
             }
@@ -250,7 +262,19 @@ impl Naming {
                 expert_parts: ["w1", "w3", "w2"],
                 ..LLAMA
             },
+            Self::FalconH1 => Names {
+                final_norm: "model.final_layernorm",
+                mlp_norm: "pre_ff_layernorm",
+                recurrent: "mamba",
+                recurrent_output: "mamba.out_proj",
+                gate: "feed_forward.gate_proj",
+                up: "feed_forward.up_proj",
+                down: "feed_forward.down_proj",
+                ..LLAMA
+            },
             Self::Hunyuan => Names {
+                router: "mlp.gate.wg",
+                shared_expert: "mlp.shared_mlp",
                 q_norm: "self_attn.query_layernorm",
                 k_norm: "self_attn.key_layernorm",
                 ..LLAMA
@@ -276,6 +300,14 @@ impl Naming {
                     "feed_forward.experts.down_proj",
                 ],
                 ..LLAMA
+            },
+            Self::Lfm3 => Names {
+                post_attention_norm: "post_operator_norm",
+                post_mlp_norm: "post_ffn_norm",
+                q_norm: "self_attn.q_norm",
+                k_norm: "self_attn.k_norm",
+                output: "self_attn.o_proj",
+                ..Self::Lfm2.names(placement)
             },
             Self::QwenHybrid => LLAMA,
             Self::NanoChat => Names { up: "mlp.fc1", down: "mlp.fc2", ..LLAMA },

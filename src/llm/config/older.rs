@@ -121,10 +121,7 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
         own: &[],
         ..LLAMA
     };
-    if keys.flag("apply_residual_connection_post_layernorm", false)? {
-        let expected = "only models that add to what is before the norm are supported";
-        return Err(keys.refuse("apply_residual_connection_post_layernorm", expected));
-    }
+    let to_normed = keys.flag("apply_residual_connection_post_layernorm", false)?;
     let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
     Ok(Config {
         // Whatever else the file says.
@@ -132,6 +129,7 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
         activation: super::Activation::GeluTanh,
         alibi: Some(Alibi { heads: config.heads, rounded: false }),
         embedding_norm: true,
+        norm_placement: if to_normed { NormPlacement::BeforeAdding } else { NormPlacement::Before },
         qkv: QkvLayout::FusedByHead,
         naming: Naming::Bloom,
         ..config
@@ -201,9 +199,7 @@ pub(super) fn opt(keys: Keys<'_>) -> Result<Config, Error> {
         own: &[],
         ..LLAMA
     };
-    if !keys.flag("layer_norm_elementwise_affine", true)? {
-        return Err(keys.refuse("layer_norm_elementwise_affine", "norms with weights are needed"));
-    }
+    let weighted = keys.flag("layer_norm_elementwise_affine", true)?;
     if keys.flag("_remove_final_layer_norm", false)? {
         return Err(keys.refuse("_remove_final_layer_norm", "a norm before the head is needed"));
     }
@@ -214,6 +210,7 @@ pub(super) fn opt(keys: Keys<'_>) -> Result<Config, Error> {
     Ok(Config {
         activation: keys.activation("activation_function", "relu")?,
         norm_placement: if before { NormPlacement::Before } else { NormPlacement::AfterSum },
+        norm: if weighted { NormKind::Layer } else { NormKind::UnitLayer },
         // The first two rows were for padding.
         learned_positions: Some(2),
         embedding_width: (embedding_width != config.width).then_some(embedding_width),

@@ -1,7 +1,7 @@
 //! What recurrent layers are, whatever family they are of.
 
 /// Layers that carry a state from token to token in place of attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RecurrentConfig {
     /// LFM2's: a convolution over the last tokens, `kernel` with its own.
     ShortConv { kernel: usize, bias: bool },
@@ -18,12 +18,12 @@ pub enum RecurrentConfig {
         by_head: bool,
     },
 
-    /// Granite 4's.
+    /// Granite 4's and Falcon-H1's.
     Mamba2(MambaDims),
 }
 
 /// Shapes of a Mamba-2 layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MambaDims {
     pub kernel: usize,
     pub heads: usize,
@@ -35,7 +35,36 @@ pub struct MambaDims {
     /// Heads of a group are written and read by the same vectors.
     pub groups: usize,
     pub conv_bias: bool,
+
+    /// Of its first matrix, and of its last.
     pub bias: bool,
+    pub output_bias: bool,
+    pub norm: MambaNorm,
+
+    /// The least and the longest step.
+    pub steps: [f32; 2],
+
+    /// What its first matrix gives is multiplied by these: the gate, the values, what writes, what
+    /// reads, the steps.
+    pub scales: Option<[f32; 5]>,
+}
+
+/// The norm over what each group of a Mamba-2 layer gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MambaNorm {
+    None,
+    BeforeGate,
+    AfterGate,
+}
+
+/// How a recurrent layer and attention that read the same are added together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BesideAttention {
+    /// What attention reads and gives is multiplied by these.
+    pub attention: [f32; 2],
+
+    /// The same of the recurrent layer.
+    pub recurrent: [f32; 2],
 }
 
 impl RecurrentConfig {
@@ -48,10 +77,11 @@ impl RecurrentConfig {
         }
     }
 
-    /// Whether the layer's matrices have biases.
-    pub fn has_biases(&self) -> bool {
+    /// Whether the layer's last matrix has a bias.
+    pub fn has_output_bias(&self) -> bool {
         match *self {
-            Self::ShortConv { bias, .. } | Self::Mamba2(MambaDims { bias, .. }) => bias,
+            Self::ShortConv { bias, .. } => bias,
+            Self::Mamba2(MambaDims { output_bias, .. }) => output_bias,
             Self::DeltaNet { .. } => false,
         }
     }

@@ -191,13 +191,17 @@ impl Rope {
         Self { growth: Some(growth), ..self }
     }
 
-    /// `LongRoPE` as transformers 5 has it for Phi 3.5's mixture: the short divisors always.
-    pub(crate) fn of_phimoe(mut self, short: f32, long: f32) -> Self {
-        if let Beyond::Long { frequencies, magnitude, .. } = &mut self.beyond {
-            frequencies.clone_from(&self.frequencies);
-            (self.magnitude, *magnitude) = (short, long);
-        }
-        self
+    /// As transformers 5 has it for Phi 3.5's mixture: a long text turns as a short one does, and only
+    /// the magnitude is another.
+    pub(crate) fn of_phimoe(self, short: f32, long: f32, trained: usize) -> Self {
+        let frequencies = self.frequencies.clone();
+        let beyond = Beyond::Long { frequencies, magnitude: long, trained };
+        Self { magnitude: short, beyond, ..self }
+    }
+
+    /// `LongRoPE` whose long divisors nobody uses.
+    pub(crate) fn always_short(self) -> Self {
+        Self { beyond: Beyond::Nothing, ..self }
     }
 
     /// Turns the other way (nanochat).

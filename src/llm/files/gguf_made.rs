@@ -25,11 +25,14 @@ pub(super) fn find(
     let found = match part {
         "mlp.experts.gate_up_proj_bias" => made.both_biases(),
         "mlp.experts.down_proj_bias" => made.stored("ffn_down_exps.bias"),
+        // Falcon-H1, whose files have it without an ending.
+        "pre_ff_layernorm.weight" => made.first_of(&["ffn_norm.weight", "ffn_norm"]),
         "router.scale" => made.stored("ffn_gate_inp.scale"),
         "router.per_expert_scale" => made.stored("ffn_down_exps.scale"),
         "layer_scalar" => made.stored("layer_output_scale.weight"),
         "self_attn.sinks" => made.stored("attn_sinks.weight"),
         "feed_forward.expert_bias" => made.first_of(&EXPERT_CORRECTION),
+        "mlp.moe_statics.e_score_correction_bias" => made.first_of(&EXPERT_CORRECTION).map(one_row),
         "mlp.shared_expert_gate.weight" => made.one_row("ffn_gate_inp_shexp.weight"),
         "shared_mlp.input_linear.weight" => made.gate_and_up(),
         "shared_mlp.output_linear.weight" => {
@@ -87,6 +90,14 @@ fn expert(rest: &str) -> Option<(usize, &'static str)> {
         _ => return None,
     };
     Some((index.parse().ok()?, part))
+}
+
+/// (inputs) -> (1, inputs)
+fn one_row(mut raw: RawTensor) -> RawTensor {
+    if let [inputs] = raw.shape[..] {
+        raw.shape = vec![1, inputs];
+    }
+    raw
 }
 
 /// Which rows of a tensor belong to the value heads.
@@ -296,11 +307,7 @@ impl Made<'_> {
     }
 
     fn one_row(&self, part: &str) -> Result<RawTensor, Error> {
-        let mut raw = self.stored(part)?;
-        if let [inputs] = raw.shape[..] {
-            raw.shape = vec![1, inputs];
-        }
-        Ok(raw)
+        self.stored(part).map(one_row)
     }
 
     /// (channels, kernel) -> (channels, 1, kernel)

@@ -15,10 +15,13 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
         "gemma3_text" => "gemma3",
         "gemma4_text" => "gemma4",
         "deepseek_v2" => "deepseek2",
+        "ernie4_5_moe" => "ernie4_5-moe",
+        "falcon_h1" => "falcon-h1",
         "gpt_neox" => "gptneox",
         "gpt_oss" => "gpt-oss",
         "granitemoehybrid" => "granitehybrid",
         "hunyuan_v1_dense" => "hunyuan-dense",
+        "hunyuan_v1_moe" => "hunyuan-moe",
         "lfm2_moe" => "lfm2moe",
         "ministral3" => "mistral3",
         "olmo3" => "olmo2",
@@ -27,7 +30,7 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
         "qwen3_next" => "qwen3next",
         "qwen3_5_text" => "qwen35",
         "qwen3_5_moe_text" => "qwen35moe",
-        "gptj" | "nanochat" | "opt" => return None,
+        "gptj" | "lfm3" | "nanochat" | "opt" => return None,
         same => same,
     })
 }
@@ -53,9 +56,12 @@ pub(crate) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String
         | "transformer.word_embeddings"
         | "gpt_neox.embed_in" => Some("token_embd"),
         "transformer.wpe" => Some("position_embd"),
-        "model.norm" | "transformer.ln_f" | "gpt_neox.final_layer_norm" => Some("output_norm"),
+        "model.norm"
+        | "model.final_layernorm"
+        | "transformer.ln_f"
+        | "gpt_neox.final_layer_norm" => Some("output_norm"),
         // LFM2's last norm has this name, though it stands before the head.
-        "model.embedding_norm" => Some("token_embd_norm"),
+        "model.embedding_norm" | "transformer.word_embeddings_layernorm" => Some("token_embd_norm"),
         "lm_head" | "embed_out" => Some("output"),
         "model.embed_tokens_per_layer" => Some("per_layer_token_embd"),
         "model.per_layer_model_projection" => Some("per_layer_model_proj"),
@@ -98,19 +104,34 @@ fn attention(part: &str) -> Option<&'static str> {
 
 fn feed_forward(part: &str) -> Option<&'static str> {
     Some(match part {
-        "mlp.gate_proj" | "feed_forward.w1" => "ffn_gate",
-        "mlp.up_proj" | "mlp.gate_up_proj" | "mlp.c_fc" | "mlp.dense_h_to_4h"
-        | "feed_forward.w3" => "ffn_up",
-        "mlp.down_proj" | "mlp.c_proj" | "mlp.dense_4h_to_h" | "feed_forward.w2" => "ffn_down",
+        "mlp.gate_proj" | "feed_forward.w1" | "feed_forward.gate_proj" => "ffn_gate",
+        "mlp.up_proj"
+        | "mlp.gate_up_proj"
+        | "mlp.c_fc"
+        | "mlp.dense_h_to_4h"
+        | "feed_forward.w3"
+        | "feed_forward.up_proj" => "ffn_up",
+        "mlp.down_proj"
+        | "mlp.c_proj"
+        | "mlp.dense_4h_to_h"
+        | "feed_forward.w2"
+        | "feed_forward.down_proj" => "ffn_down",
         "mlp.gate"
+        | "mlp.gate.wg"
         | "mlp.router"
         | "block_sparse_moe.gate"
         | "block_sparse_moe.router.layer"
         | "router.proj"
         | "feed_forward.gate" => "ffn_gate_inp",
-        "mlp.shared_expert.gate_proj" | "mlp.shared_experts.gate_proj" => "ffn_gate_shexp",
-        "mlp.shared_expert.up_proj" | "mlp.shared_experts.up_proj" => "ffn_up_shexp",
-        "mlp.shared_expert.down_proj" | "mlp.shared_experts.down_proj" => "ffn_down_shexp",
+        "mlp.shared_expert.gate_proj"
+        | "mlp.shared_experts.gate_proj"
+        | "mlp.shared_mlp.gate_proj" => "ffn_gate_shexp",
+        "mlp.shared_expert.up_proj" | "mlp.shared_experts.up_proj" | "mlp.shared_mlp.up_proj" => {
+            "ffn_up_shexp"
+        }
+        "mlp.shared_expert.down_proj"
+        | "mlp.shared_experts.down_proj"
+        | "mlp.shared_mlp.down_proj" => "ffn_down_shexp",
         "per_layer_input_gate" => "inp_gate",
         "per_layer_projection" => "proj",
         _ => return None,

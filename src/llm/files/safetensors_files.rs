@@ -36,6 +36,19 @@ const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// What transformers 5 calls modules in memory, where its files keep their old names: it also reads
+/// files that were saved by the new ones.
+const RENAMED: &[(&str, &str)] = &[
+    (".block_sparse_moe.gate.", ".mlp.gate."),
+    (".block_sparse_moe.gate.", ".mlp.router."),
+    (".block_sparse_moe.input_linear.weight", ".block_sparse_moe.experts.gate_up_proj"),
+    (".block_sparse_moe.output_linear.weight", ".block_sparse_moe.experts.down_proj"),
+    (".block_sparse_moe.router.layer.", ".block_sparse_moe.router."),
+    (".mlp.moe_statics.", ".mlp.gate.moe_statics."),
+    (".self_attn.gate_proj.", ".self_attn.g_proj."),
+    ("embed_out.", "lm_head."),
+];
+
 impl SafetensorsFiles {
     /// The files that a folder's weights are in, in the order of their names, as transformers chooses
     /// them: what `config.json` names, else `model.safetensors`, else the shards of its index. Where
@@ -130,7 +143,11 @@ impl SafetensorsFiles {
         let inner = name.split_once('.').map_or(name, |(_, inner)| inner);
         let own = [name.to_owned(), inner.to_owned(), format!("language_model.{name}")];
         let newer = name.strip_prefix("model.").map(|rest| format!("model.language_model.{rest}"));
-        own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name))
+        let found = own.iter().chain(&newer).find_map(|name| self.tensors.get_key_value(name));
+        found.or_else(|| {
+            let others = RENAMED.iter().filter(|(from, _)| name.contains(from));
+            others.map(|(from, to)| name.replace(from, to)).find_map(|name| self.place(&name))
+        })
     }
 
     /// Whether a tensor is there as MXFP4's blocks.

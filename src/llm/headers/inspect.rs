@@ -146,10 +146,11 @@ impl Opened {
         }
         let usual = || match config.architecture.as_str() {
             "gemma" | "gemma2" | "gemma3_text" | "cohere" | "cohere2" | "hunyuan_v1_dense"
-            | "ernie4_5" | "lfm2" => Some(0),
+            | "hunyuan_v1_moe" | "ernie4_5" | "ernie4_5_moe" | "falcon_h1" | "lfm2" => Some(0),
             "opt" | "olmo" | "olmo2" | "olmo3" | "nanochat" | "seed_oss" => Some(1),
             "helium" | "apertus" => Some(3),
             "phi3" => Some(32_000),
+            "lfm3" => Some(124_893),
             "smollm3" => Some(128_004),
             "glm" | "glm4" => Some(151_329),
             _ => None,

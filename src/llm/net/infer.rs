@@ -358,6 +358,9 @@ impl Layer {
         keys_values: &mut [KeysValuesOf],
     ) -> Result<()> {
         let adapter = place.batch.adapter;
+        if self.adds == Adds::ToNormed {
+            *hidden = normed(self.attention_norm.as_ref(), std::mem::take(hidden));
+        }
         let attended = self.attend(config, hidden, caches, place, keys_values)?;
         if hidden.is_empty() {
             return Ok(());
@@ -369,6 +372,9 @@ impl Layer {
             return Ok(());
         }
         self.add(hidden, attended, self.post_attention_norm.as_ref());
+        if self.adds == Adds::ToNormed {
+            *hidden = normed(self.mlp_norm.as_ref(), std::mem::take(hidden));
+        }
         let fed = self.feed(config, hidden, adapter)?;
         self.add(hidden, fed, self.post_mlp_norm.as_ref());
         if let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) {
@@ -420,6 +426,18 @@ impl Layer {
                 self.output.run(&mixed, needed.len(), adapter)
             };
         }
+        let beside = match (&self.beside, &mut *caches) {
+            (Some(beside), Caches::One(cache)) => {
+                let read = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
+                let x = read.as_deref().unwrap_or(&*hidden);
+                let count = hidden.len() / config.width;
+                Some(beside.run(x, count, needed, cache.state_mut(index), adapter)?)
+            }
+            (Some(_), Caches::Lanes(_)) => {
+                candle_core::bail!("a layer that carries a state runs one text at a time")
+            }
+            (None, _) => None,
+        };
         let table = self.rope.map(|rope| &batch.tables[rope]);
         let Seen { mut q, k, v, gate } =
             self.queries_keys_values(config, hidden, adapter, table)?;
@@ -460,7 +478,13 @@ impl Layer {
             gate.keep(rows_of(self.attention.query_width()));
             out.iter_mut().zip(&*gate).for_each(|(out, gate)| *out *= sigmoid(*gate));
         }
-        self.output.run(&out, needed.len(), adapter)
+        let mut attended = self.output.run(&out, needed.len(), adapter)?;
+        if let (Some(more), Some(beside)) = (beside, &self.beside) {
+            let [_, given] = beside.scales.attention;
+            rows::scale(&mut attended, Some(given));
+            rows::add(&mut attended, &more);
+        }
+        Ok(attended)
     }
 
     /// What the queries of several lines see, each of its own text: the cache takes in one line after
@@ -493,9 +517,16 @@ impl Layer {
         table: Option<&RopeTable>,
     ) -> Result<Seen> {
         let (count, shape) = (hidden.len() / config.width, &self.attention);
-        let read = self.attention_norm.as_ref().map(|norm| norm.run(hidden));
+        let mut read = self.read_through(&self.attention_norm).map(|norm| norm.run(hidden));
+        if let (Some(beside), Some(read)) = (&self.beside, &mut read) {
+            let [reads, _] = beside.scales.attention;
+            rows::scale(read, Some(reads));
+        }
         let x = read.as_deref().unwrap_or(hidden);
-        let mut gate = None;
+        let mut gate = match &self.head_gate {
+            Some(matrix) => Some(spread(&matrix.run(x, count, adapter)?, shape.head_dim)),
+            None => None,
+        };
         let [mut q, mut k, mut v] = match &self.qkv {
             Qkv::Separate { q, k, v } => Linear::run_all([q, k, v], x, count, adapter)?,
             Qkv::Fused { all, parts } => {
@@ -540,9 +571,18 @@ impl Layer {
 
     fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Buffer> {
         let count = hidden.len() / config.width;
-        let read = self.mlp_norm.as_ref().map(|norm| norm.run(hidden));
+        let read = self.read_through(&self.mlp_norm).map(|norm| norm.run(hidden));
         self.feed.run(read.as_deref().unwrap_or(hidden), hidden, count, adapter)
     }
+}
+
+/// Each number as many times as a head has dimensions.
+fn spread(of_heads: &[f32], head_dim: usize) -> Buffer {
+    let mut out = Buffer::any(of_heads.len() * head_dim);
+    for (out, number) in out.chunks_exact_mut(head_dim).zip(of_heads) {
+        out.fill(*number);
+    }
+    out
 }
 
 fn normed(norm: Option<&Norm>, x: Buffer) -> Buffer {

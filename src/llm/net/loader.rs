@@ -196,6 +196,11 @@ impl<'a> Loader<'a> {
         if self.config.norm == NormKind::Unit {
             return Ok(Norm::unit(width, eps));
         }
+        if self.config.norm == NormKind::UnitLayer {
+            let (weight, bias) = (vec![1.0; width].into(), vec![0.0; width].into());
+            let row = RowNorm::Layer { weight, bias, eps };
+            return Ok(Norm { name: String::new(), row, has_bias: false });
+        }
         let mut weight = self.source.vector(&format!("{module}.weight"), width)?;
         let row = match self.config.norm {
             NormKind::Rms | NormKind::Unit => RowNorm::Rms { weight: weight.into(), eps },
@@ -209,7 +214,7 @@ impl<'a> Loader<'a> {
                 let bias: Arc<[f32]> = self.source.vector(&format!("{module}.bias"), width)?.into();
                 RowNorm::Layer { weight: weight.into(), bias, eps }
             }
-            NormKind::LayerWithoutBias => {
+            NormKind::LayerWithoutBias | NormKind::UnitLayer => {
                 let bias = vec![0.0; width].into();
                 RowNorm::Layer { weight: weight.into(), bias, eps }
             }
@@ -251,7 +256,9 @@ impl<'a> Loader<'a> {
             attention_norm = norm(names.attention_norm)?;
         }
         match config.norm_placement {
-            NormPlacement::Before | NormPlacement::Parallel => mlp_norm = norm(names.mlp_norm)?,
+            NormPlacement::Before | NormPlacement::BeforeAdding | NormPlacement::Parallel => {
+                mlp_norm = norm(names.mlp_norm)?;
+            }
             NormPlacement::ParallelShared => mlp_norm.clone_from(&attention_norm),
             NormPlacement::After | NormPlacement::AfterSum => {
                 post_attention_norm = norm(names.post_attention_norm)?;
@@ -268,7 +275,7 @@ impl<'a> Loader<'a> {
         let shape = AttentionShape::of(config, &kind);
         let recurrent = config.recurrent.filter(|_| kind.recurrent);
         let (output_width, output_bias) = match recurrent {
-            Some(recurrent) => (recurrent.output_width(config.width), recurrent.has_biases()),
+            Some(recurrent) => (recurrent.output_width(config.width), recurrent.has_output_bias()),
             None if config.latent.is_some() => (config.attended_width(), config.output_bias),
             None => (shape.query_width(), config.output_bias),
         };
@@ -292,6 +299,18 @@ impl<'a> Loader<'a> {
             },
             keys_of: kind.keys_of,
             norms_turned: config.qk_norm == QkNorm::PerHeadTurned,
+            head_gate: if config.head_gate && !kind.recurrent {
+                let gate = path(names.head_gate);
+                Some(self.linear(gate, config.heads, config.width, plain(false))?)
+            } else {
+                None
+            },
+            beside: match (config.beside_attention, config.recurrent) {
+                (Some(scales), Some(recurrent)) => {
+                    Some(Box::new(self.beside_attention(index, recurrent, scales)?))
+                }
+                _ => None,
+            },
             sinks: if config.sinks {
                 self.source.vector(&path(names.sinks), config.heads)?
             } else {
@@ -316,6 +335,7 @@ impl<'a> Loader<'a> {
             adds: match config.norm_placement {
                 NormPlacement::Parallel | NormPlacement::ParallelShared => Adds::Together,
                 NormPlacement::AfterSum => Adds::InTurnNormed,
+                NormPlacement::BeforeAdding => Adds::ToNormed,
                 NormPlacement::Before | NormPlacement::After | NormPlacement::Around => {
                     Adds::InTurn
                 }
@@ -458,7 +478,7 @@ impl<'a> Loader<'a> {
             other => other,
         };
         let down = self.linear(path(names.down), config.width, mlp_width, plain)?;
-        Ok(Mlp { inputs, activation, down })
+        Ok(Mlp { inputs, activation, down, scales: config.mlp_scales })
     }
 
     /// The activation's numbers, as transformers makes them from the stored ones.

@@ -6,7 +6,7 @@ use super::linear::Norm;
 use super::loader::{Extra, Loader};
 use super::mlp::{Mlp, MlpInputs};
 use super::ops::RowNorm;
-use crate::llm::config::{ExpertsConfig, Packing, SharedExpertConfig};
+use crate::llm::config::{ExpertsConfig, Naming, Packing, SharedExpertConfig};
 use crate::llm::error::Error;
 use crate::llm::files::raw_tensor::ExpertPart;
 use crate::llm::files::weights::{MatrixRequest, Weights};
@@ -34,7 +34,15 @@ impl Loader<'_> {
             } else {
                 None
             },
-            correction: if rule.correction { Some(vector(&path(names.correction))?) } else { None },
+            correction: if rule.correction {
+                let (name, count) = (path(names.correction), rule.count);
+                Some(match config.naming {
+                    Naming::Ernie => self.source.values(&name, &[1, count])?,
+                    _ => vector(&name)?,
+                })
+            } else {
+                None
+            },
             router_norm: if rule.beside_mlp {
                 let root = (config.width as f32).powf(-0.5);
                 let mut weight = self.source.vector(&path(names.router_scale), config.width)?;
@@ -183,6 +191,7 @@ impl Loader<'_> {
         } else {
             None
         };
-        Ok(SharedExpert { mlp: Mlp { inputs, activation: config.activation, down }, gate })
+        let mlp = Mlp { inputs, activation: config.activation, down, scales: None };
+        Ok(SharedExpert { mlp, gate })
     }
 }

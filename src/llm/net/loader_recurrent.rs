@@ -1,9 +1,9 @@
 //! Reads recurrent layers.
 
 use super::loader::{Extra, Loader};
-use super::recurrent::{Conv, DeltaInputs, DeltaNet, Mamba2, Recurrent, ShortConv};
+use super::recurrent::{Beside, Conv, DeltaInputs, DeltaNet, Mamba2, Recurrent, ShortConv};
 use super::rows::Stripes;
-use crate::llm::config::{MambaDims, RecurrentConfig};
+use crate::llm::config::{BesideAttention, MambaDims, MambaNorm, RecurrentConfig};
 use crate::llm::error::Error;
 
 impl Loader<'_> {
@@ -59,6 +59,7 @@ impl Loader<'_> {
                     decay_bias: vector("dt_bias", value_heads)?,
                     norm: vector("norm.weight", value_dim)?,
                     norm_eps: eps,
+                    activation: self.config.activation,
                     key_heads,
                     value_heads,
                     key_dim,
@@ -68,8 +69,28 @@ impl Loader<'_> {
         }
     }
 
+    /// The recurrent layer beside attention.
+    pub(super) fn beside_attention(
+        &self,
+        index: usize,
+        kind: RecurrentConfig,
+        scales: BesideAttention,
+    ) -> Result<Beside, Error> {
+        let width = self.config.width;
+        Ok(Beside {
+            recurrent: self.recurrent(index, kind)?,
+            output: self.linear(
+                self.path(index, self.names.recurrent_output),
+                width,
+                kind.output_width(width),
+                Extra { bias: kind.has_output_bias(), heads: None },
+            )?,
+            scales,
+        })
+    }
+
     fn mamba2(&self, index: usize, dims: MambaDims) -> Result<Mamba2, Error> {
-        let MambaDims { kernel, heads, head_dim, state, groups, conv_bias, bias } = dims;
+        let MambaDims { kernel, heads, head_dim, state, groups, conv_bias, bias, .. } = dims;
         let path = |part: &str| self.path(index, &format!("{}.{part}", self.names.recurrent));
         let inner = heads * head_dim;
         let seen = inner + 2 * groups * state;
@@ -83,8 +104,15 @@ impl Loader<'_> {
             decay,
             step_bias: vector("dt_bias", heads)?,
             skip: vector("D", heads)?,
-            norm: vector("norm.weight", inner)?,
+            norm: match dims.norm {
+                MambaNorm::None => Vec::new(),
+                MambaNorm::BeforeGate | MambaNorm::AfterGate => vector("norm.weight", inner)?,
+            },
+            norm_at: dims.norm,
             norm_eps: self.config.norm_eps,
+            activation: self.config.activation,
+            steps: dims.steps,
+            scales: dims.scales,
             heads,
             head_dim,
             state,

@@ -14,6 +14,9 @@ pub(crate) struct Mlp {
     pub inputs: MlpInputs,
     pub activation: Activation,
     pub down: Linear,
+
+    /// What the gate's matrix gives is multiplied by the first, the result by the second (Falcon-H1).
+    pub scales: Option<[f32; 2]>,
 }
 
 /// What is before the activation.
@@ -51,6 +54,7 @@ impl Mlp {
         let inner = match &self.inputs {
             MlpInputs::Gated { gate, up } => {
                 let [mut gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
+                rows::scale(&mut gate, self.scales.map(|[of_gate, _]| of_gate));
                 rows::gated(activation, &mut gate, &up);
                 gate
             }
@@ -67,6 +71,8 @@ impl Mlp {
                 out
             }
         };
-        self.down.run(&inner, count, adapter)
+        let mut out = self.down.run(&inner, count, adapter)?;
+        rows::scale(&mut out, self.scales.map(|[_, of_all]| of_all));
+        Ok(out)
     }
 }

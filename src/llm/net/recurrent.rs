@@ -1,7 +1,9 @@
 //! Layers that carry a state from token to token instead of looking back: short convolutions
-//! (LFM2), the gated delta rule (Qwen 3.5) and Mamba-2 (Granite 4).
+//! (LFM2), the gated delta rule (Qwen 3.5) and Mamba-2 (Granite 4, Falcon-H1).
 //!
 //! Tokens go through one after the other, so that a text is the same bits at once and in pieces.
+
+use std::ops::Range;
 
 use candle_core::Result;
 use rayon::prelude::*;
@@ -13,7 +15,7 @@ use super::linear::Linear;
 use super::rows;
 use super::rows::Stripes;
 use crate::llm::adapter::lora::Adapter;
-use crate::llm::config::Activation;
+use crate::llm::config::{Activation, BesideAttention, MambaNorm};
 
 /// What stands in place of queries, keys and values.
 #[expect(clippy::large_enum_variant, reason = "one a layer, and most are the large one")]
@@ -68,6 +70,40 @@ impl Recurrent {
             Self::DeltaNet(net) => net.run(x, count, state, adapter),
             Self::Mamba2(mamba) => mamba.run(x, count, state, adapter),
         }
+    }
+}
+
+/// A recurrent layer beside attention.
+#[derive(Clone)]
+pub(crate) struct Beside {
+    pub recurrent: Recurrent,
+    pub output: Linear,
+    pub scales: BesideAttention,
+}
+
+impl Beside {
+    /// What it adds to what attention gives, of the wanted rows of `x`, (count, width).
+    pub fn run(
+        &self,
+        x: &[f32],
+        count: usize,
+        wanted: &Range<usize>,
+        state: &mut State,
+        adapter: Option<&Adapter>,
+    ) -> Result<Buffer> {
+        let [read, given] = self.scales.recurrent;
+        let mut scaled = Buffer::any(x.len());
+        scaled.copy_from_slice(x);
+        rows::scale(&mut scaled, Some(read));
+        let mut mixed = self.recurrent.run(&scaled, count, state, adapter)?;
+        let width = self.output.weight.cols();
+        mixed.keep(wanted.start * width..wanted.end * width);
+        if mixed.is_empty() {
+            return Ok(mixed);
+        }
+        let mut out = self.output.run(&mixed, wanted.len(), adapter)?;
+        rows::scale(&mut out, Some(given));
+        Ok(out)
     }
 }
 
@@ -146,6 +182,9 @@ pub(crate) struct DeltaNet {
     /// Weights of the norm over a value head.
     pub norm: Vec<f32>,
     pub norm_eps: f32,
+
+    /// What follows the convolution.
+    pub activation: Activation,
     pub key_heads: usize,
     pub value_heads: usize,
     pub key_dim: usize,
@@ -190,7 +229,7 @@ impl DeltaNet {
             }
         };
         let mut qkv = self.conv.run(&qkv, &mut state.tail);
-        rows::activate(Activation::Silu, &mut qkv);
+        rows::activate(self.activation, &mut qkv);
         let [mut q, mut k, v] = split.map(|part| part.take(&qkv));
         for (heads, scale) in [(&mut q, (key_dim as f32).powf(-0.5)), (&mut k, 1.0)] {
             rows::each_row(heads, key_dim, |_, head| {
@@ -266,9 +305,19 @@ pub(crate) struct Mamba2 {
     pub step_bias: Vec<f32>,
     pub skip: Vec<f32>,
 
-    /// Weights of the norm over each group.
+    /// Weights of the norm over each group; empty where there is none.
     pub norm: Vec<f32>,
+    pub norm_at: MambaNorm,
     pub norm_eps: f32,
+
+    /// What follows the convolution.
+    pub activation: Activation,
+
+    /// The least and the longest step.
+    pub steps: [f32; 2],
+
+    /// Of the gate, the values, what writes, what reads, the steps.
+    pub scales: Option<[f32; 5]>,
     pub heads: usize,
     pub head_dim: usize,
     pub state: usize,
@@ -285,11 +334,23 @@ impl Mamba2 {
     ) -> Result<Buffer> {
         let Self { heads, head_dim, state: size, groups, .. } = *self;
         let (inner, vectors) = (heads * head_dim, groups * size);
-        let all = self.inputs.run(x, count, adapter)?;
+        let mut all = self.inputs.run(x, count, adapter)?;
+        if let Some(scales) = self.scales {
+            let lens = [inner, inner, vectors, vectors, heads];
+            for row in all.chunks_exact_mut(lens.iter().sum()) {
+                let mut rest = row;
+                for (len, scale) in lens.into_iter().zip(scales) {
+                    let (part, after) = rest.split_at_mut(len);
+                    rows::scale(part, Some(scale));
+                    rest = after;
+                }
+            }
+        }
         let split = Stripes::of([inner, inner + 2 * vectors, heads], 1);
         let [mut gate, seen, steps] = split.map(|part| part.take(&all));
         let mut seen = self.conv.run(&seen, &mut state.tail);
-        rows::activate(Activation::Silu, &mut seen);
+        rows::activate(self.activation, &mut seen);
+        let [least, longest] = self.steps;
         let [values, write, read] =
             Stripes::of([inner, vectors, vectors], 1).map(|part| part.take(&seen));
 
@@ -301,6 +362,7 @@ impl Mamba2 {
                 let group = head * groups / heads;
                 for (token, out) in out.chunks_exact_mut(head_dim).enumerate() {
                     let step = softplus(steps[token * heads + head] + self.step_bias[head]);
+                    let step = step.max(least).min(longest);
                     let keep = (-self.decay[head] * step).exp();
                     let at = (token * groups + group) * size;
                     let (write, read) = (&write[at..at + size], &read[at..at + size]);
@@ -320,10 +382,19 @@ impl Mamba2 {
         for (head, out) in by_head.iter().enumerate() {
             Stripes::one(inner, head * head_dim, head_dim).put(out, &mut mixed);
         }
+        if self.norm_at == MambaNorm::BeforeGate {
+            mixed = self.normed(&mixed);
+        }
         rows::gated(Activation::Silu, &mut gate, &mixed);
-        let ones = vec![1.0; inner / groups];
-        rows::rms_norm(&gate, &ones, self.norm_eps, &mut mixed);
-        rows::multiply_rows(&mut mixed, &self.norm);
-        Ok(mixed)
+        Ok(if self.norm_at == MambaNorm::AfterGate { self.normed(&gate) } else { gate })
+    }
+
+    /// Each group through the norm.
+    fn normed(&self, x: &[f32]) -> Buffer {
+        let ones = vec![1.0; self.norm.len() / self.groups];
+        let mut out = Buffer::any(x.len());
+        rows::rms_norm(x, &ones, self.norm_eps, &mut out);
+        rows::multiply_rows(&mut out, &self.norm);
+        out
     }
 }

@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::latent::Latent;
 use super::linear::{Linear, Norm};
 use super::per_layer::{PerLayer, PerLayerTables};
-use super::recurrent::Recurrent;
+use super::recurrent::{Beside, Recurrent};
 use super::rows::Stripes;
 use crate::llm::adapter::spec::LinearInfo;
 
@@ -50,6 +50,12 @@ pub(crate) struct Layer {
     /// Queries and keys go through their norms after they are rotated.
     pub norms_turned: bool,
 
+    /// Gives each head one number that gates what it gives (LFM3).
+    pub head_gate: Option<Linear>,
+
+    /// What reads the same as attention and is added to what it gives (Falcon-H1).
+    pub beside: Option<Box<Beside>>,
+
     /// Of each query head, a score that leads to no value (gpt-oss); empty where there are none.
     pub sinks: Vec<f32>,
     pub output: Linear,
@@ -81,11 +87,19 @@ pub(crate) enum Adds {
     /// The same, and each sum goes through the norm that follows.
     InTurnNormed,
 
+    /// As [`Self::InTurn`], but to what the norm before gave.
+    ToNormed,
+
     /// Both read the layer's input.
     Together,
 }
 
 impl Layer {
+    /// The norm through which attention or the MLP reads what the layer adds to.
+    pub fn read_through<'a>(&self, norm: &'a Option<Norm>) -> Option<&'a Norm> {
+        norm.as_ref().filter(|_| self.adds != Adds::ToNormed)
+    }
+
     /// Key heads and their length in the cache; no keys where the layer has none of its own.
     pub fn cached_heads(&self) -> (usize, usize) {
         let none = self.keys_of.is_some() || self.is_recurrent();
@@ -106,7 +120,12 @@ impl Layer {
             Qkv::KeysAsValues { q, k } => vec![q, k],
             Qkv::Recurrent(recurrent) => recurrent.linears(),
         };
+        linears.extend(&self.head_gate);
         linears.push(&self.output);
+        if let Some(beside) = &self.beside {
+            linears.extend(beside.recurrent.linears());
+            linears.push(&beside.output);
+        }
         linears.extend(self.feed.linears());
         if let Some(PerLayer { gate, projection, .. }) = &self.per_layer {
             linears.extend([gate, projection]);
@@ -124,7 +143,12 @@ impl Layer {
             Qkv::KeysAsValues { q, k } => vec![q, k],
             Qkv::Recurrent(recurrent) => recurrent.linears_mut(),
         };
+        linears.extend(&mut self.head_gate);
         linears.push(&mut self.output);
+        if let Some(beside) = &mut self.beside {
+            linears.extend(beside.recurrent.linears_mut());
+            linears.push(&mut beside.output);
+        }
         linears.extend(self.feed.linears_mut());
         if let Some(PerLayer { gate, projection, .. }) = &mut self.per_layer {
             linears.extend([gate, projection]);
