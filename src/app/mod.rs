@@ -170,6 +170,7 @@ impl Workbench {
         workbench.missing_scripts.install(context);
         workbench.state.playground.restore(&workbench.state.prefs.chats);
         workbench.state.models.remote.address.clone_from(&workbench.state.prefs.server);
+        workbench.state.models.answer_cache = workbench.state.prefs.answer_cache;
         workbench.open_project(project);
         if options.downloads {
             workbench.unlock();

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::guesser::{GuesserArgs, guessed_words};
-use super::load::{ModelArgs, Precision, load_model};
+use super::load::{CacheArgs, ModelArgs, Precision, load_model};
 use super::out;
 use super::peak::{peak_memory, print_peak};
 use crate::app;
@@ -76,6 +76,9 @@ struct UiArgs {
 struct GenerateArgs {
     #[command(flatten)]
     model: ModelArgs,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     /// Tokens to write
     #[arg(long, default_value_t = 64)]
@@ -165,7 +168,7 @@ const PROMPT_LENGTHS: [usize; 3] = [16, 128, 512];
 
 fn bench_generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let started = Instant::now();
-    let (model, adapter) = args.model.load()?;
+    let (model, adapter) = args.model.load_for_answers(args.cache)?;
     let load_secs = started.elapsed().as_secs_f64();
     let adapter = adapter.as_ref();
     let mut prompts = Vec::new();
@@ -257,7 +260,7 @@ fn rate(answer: &Answer) -> f64 {
 
 /// Seconds for a prompt of `length` tokens. Which tokens they are makes no difference.
 fn read_prompt(model: &Model, adapter: Option<&Adapter>, length: usize) -> anyhow::Result<f64> {
-    let mut cache = model.new_cache();
+    let mut cache = model.new_answer_cache();
     let started = Instant::now();
     model.logits(&prompt_ids(model, length), &mut cache, adapter, Positions::Last)?;
     Ok(started.elapsed().as_secs_f64())
@@ -276,7 +279,7 @@ fn write_answer(
         "{after} tokens to read and {count} to write do not fit the model's context of {context}: \
          --after and --tokens"
     );
-    let mut cache = model.new_cache();
+    let mut cache = model.new_answer_cache();
     let mut logits =
         model.logits(&prompt_ids(model, after), &mut cache, adapter, Positions::Last)?;
     let started = Instant::now();

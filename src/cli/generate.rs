@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::guesser::{GuesserArgs, guessed_words};
-use super::load::ModelArgs;
+use super::load::{CacheArgs, ModelArgs};
 use super::out;
 use super::remote::RemoteArgs;
 use crate::data::pair::Message;
@@ -29,6 +29,9 @@ use crate::words::counted;
 pub struct GenerateArgs {
     #[command(flatten)]
     model: ModelArgs,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     #[command(flatten)]
     remote: RemoteArgs,
@@ -189,7 +192,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     if args.num_beams.is_some_and(|beams| beams > 1) {
         bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
     }
-    let (model, adapter) = args.model.load()?;
+    let (model, adapter) = args.model.load_for_answers(args.cache)?;
     let draft = args.guesser.load_draft(&model)?;
     let guesser = args.guesser.guesser(draft.as_ref());
     let mode = if adapter.is_some() { AdapterMode::On } else { AdapterMode::Off };

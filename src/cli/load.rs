@@ -13,6 +13,7 @@ use crate::hub::resolve;
 use crate::hub::resolve::Resolved;
 use crate::llm;
 use crate::llm::card::{ModelSource, Purpose};
+use crate::llm::config::CacheNumbers;
 use crate::llm::{Adapter, ChatTemplate, LoadOptions, Model, Tokenizer, Weights};
 
 #[derive(Debug, Args)]
@@ -29,6 +30,33 @@ pub struct ModelArgs {
     /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
     pub weights: Precision,
+}
+
+/// What the cache of an answer keeps.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct CacheArgs {
+    /// Keep the keys and values of the text as f32, f16 or `q8_0` (8 bits, a quarter of the memory of
+    /// f32); without it, as exact as the weights
+    #[arg(long = "cache", value_enum, value_name = "NUMBERS")]
+    numbers: Option<Numbers>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Numbers {
+    F32,
+    F16,
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+impl From<CacheArgs> for Option<CacheNumbers> {
+    fn from(args: CacheArgs) -> Self {
+        args.numbers.map(|numbers| match numbers {
+            Numbers::F32 => CacheNumbers::F32,
+            Numbers::F16 => CacheNumbers::F16,
+            Numbers::Q8_0 => CacheNumbers::Q8_0,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,7 +104,12 @@ impl Precision {
 impl ModelArgs {
     /// A model that writes.
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
-        let (model, adapter) = self.load_any()?;
+        self.load_for_answers(CacheArgs::default())
+    }
+
+    /// The same, whose answers are written with this cache.
+    pub fn load_for_answers(&self, cache: CacheArgs) -> anyhow::Result<(Model, Option<Adapter>)> {
+        let (model, adapter) = self.load_with(cache)?;
         if model.card().facts.purpose != Purpose::Generate {
             anyhow::bail!(
                 "{} has no head that writes: it gives labels, and `tuning-fork classify` uses it",
@@ -88,6 +121,10 @@ impl ModelArgs {
 
     /// A model that writes, or a decoder with a score head.
     pub fn load_any(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
+        self.load_with(CacheArgs::default())
+    }
+
+    fn load_with(&self, cache: CacheArgs) -> anyhow::Result<(Model, Option<Adapter>)> {
         let named = self.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
         let found = resolve::resolve_with_adapter(&self.model);
         let Resolved { model, adapter } = with_hint(&self.model, found)?;
@@ -97,7 +134,8 @@ impl ModelArgs {
                 self.model
             );
         }
-        let model = load(&model, &self.model, self.weights.into())?;
+        let options = LoadOptions { weights: self.weights.into(), cache: cache.into() };
+        let model = load(&model, &self.model, options)?;
         let adapter = named.or(adapter).map(|path| load_adapter(&path, &model));
         Ok((model, adapter.transpose()?))
     }
@@ -125,7 +163,8 @@ pub fn load_adapter(path: &Path, model: &Model) -> anyhow::Result<Adapter> {
 
 /// Loads a model by whatever a `--model` or a run file may say.
 pub fn load_model(name: &str, weights: Weights) -> anyhow::Result<Model> {
-    load(&with_hint(name, resolve::resolve_model(name))?, name, weights)
+    let options = LoadOptions { weights, ..LoadOptions::default() };
+    load(&with_hint(name, resolve::resolve_model(name))?, name, options)
 }
 
 /// Where a model lies, without loading it.
@@ -149,9 +188,9 @@ fn with_hint<T>(name: &str, found: Result<T, hub::Error>) -> anyhow::Result<T> {
     }
 }
 
-fn load(path: &Path, name: &str, weights: Weights) -> anyhow::Result<Model> {
+fn load(path: &Path, name: &str, options: LoadOptions) -> anyhow::Result<Model> {
     let bar = Bar::new();
-    let model = Model::load(&ModelSource::at(path), &LoadOptions { weights }, &bar);
+    let model = Model::load(&ModelSource::at(path), &options, &bar);
     bar.clear();
     let model = model.with_context(|| format!("{name} could not be loaded"))?;
     for warning in &model.card().facts.warnings {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::load::ModelArgs;
+use super::load::{CacheArgs, ModelArgs};
 use super::out;
 use crate::encoder::{Encoder, folder_purpose, is_encoder_folder};
 use crate::hub::resolve;
@@ -26,6 +26,9 @@ use crate::words::counted;
 pub struct ServeArgs {
     #[command(flatten)]
     model: ModelArgs,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     /// The address to listen at: 127.0.0.1 is for programs of this computer alone, 0.0.0.0 for
     /// everybody who can reach it
@@ -72,7 +75,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         Some(word) => Some(Key::parse(word).context("--key cannot be used")?),
         None => is_open.then(Key::random),
     };
-    let served = Arc::new(load(&args.model)?);
+    let served = Arc::new(load(&args.model, args.cache)?);
     let settings = Settings {
         place: Place { ip: args.host, port: args.port },
         key,
@@ -89,7 +92,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
 }
 
-fn load(args: &ModelArgs) -> anyhow::Result<Served> {
+fn load(args: &ModelArgs, cache: CacheArgs) -> anyhow::Result<Served> {
     let folder = resolve::resolve_model(&args.model).ok();
     if let Some(folder) = folder {
         if is_pair_folder(&folder) {
@@ -116,7 +119,7 @@ fn load(args: &ModelArgs) -> anyhow::Result<Served> {
             return Ok(Served::encoder(encoder, name, Some(args.model.clone())));
         }
     }
-    let (model, adapter) = args.load()?;
+    let (model, adapter) = args.load_for_answers(cache)?;
     Ok(Served::decoder(Arc::new(model), adapter.map(Arc::new), Some(args.model.clone())))
 }
 

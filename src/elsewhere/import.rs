@@ -442,7 +442,7 @@ fn load(
     config: &TrainConfig,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Model, Error> {
-    let options = LoadOptions { weights: config.weights() };
+    let options = LoadOptions { weights: config.weights(), ..LoadOptions::default() };
     let loading = Loading(progress, Instant::now());
     Model::load(source, &options, &loading).map_err(Error::Model)
 }

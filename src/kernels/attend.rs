@@ -36,10 +36,12 @@ impl<'a> Numbers<'a> {
         match self {
             Self::F32(numbers) => numbers.len(),
             Self::F16(numbers) => numbers.len(),
+            Self::Q8(blocks) => blocks.numbers.len(),
         }
     }
 
-    /// `scratch.len()` numbers from `start` on.
+    /// `scratch.len()` numbers from `start` on, which is where a row of a head begins.
+    #[inline(always)]
     fn widened<'s>(self, level: Level, start: usize, scratch: &'s mut [f32]) -> &'s [f32]
     where
         'a: 's,
@@ -47,6 +49,10 @@ impl<'a> Numbers<'a> {
         let span = start..start + scratch.len();
         match (self, level) {
             (Self::F32(numbers), _) => &numbers[span],
+            (Self::Q8(blocks), _) => {
+                blocks.widen(start, scratch);
+                scratch
+            }
             (Self::F16(numbers), Level::Portable) => {
                 numbers[span].convert_to_f32_slice(scratch);
                 scratch

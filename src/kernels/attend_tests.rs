@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::*;
-use crate::Alibi;
+use crate::{Alibi, BLOCK, Blocks};
 
 fn wave(len: usize, step: f32) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * step + 0.3).sin() * 1.5).collect()
@@ -97,32 +97,72 @@ fn check(shape: &Attention) {
     check_with(shape, &[]);
 }
 
+/// Rows of `head_dim` numbers as bytes and scales, and what they then are.
+fn blocked(x: &mut [f32], head_dim: usize) -> (Vec<i8>, Vec<f16>) {
+    let (mut numbers, mut scales) = (Vec::new(), Vec::new());
+    for row in x.chunks_exact_mut(head_dim) {
+        for block in row.chunks_mut(BLOCK) {
+            let most = block.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            let scale = f16::from_f32(most / 127.0);
+            scales.push(scale);
+            for x in block {
+                let number = (*x / scale.to_f32()).round().clamp(-127.0, 127.0);
+                numbers.push(number as i8);
+                *x = number * scale.to_f32();
+            }
+        }
+    }
+    (numbers, scales)
+}
+
+fn blocks((numbers, scales, lanes): &(Vec<i8>, Vec<f16>, usize), head_dim: usize) -> Numbers<'_> {
+    Numbers::Q8(Blocks { numbers, scales, head_dim, lanes: *lanes })
+}
+
+/// Eight positions side by side, of rows of `dim`.
+fn side_by_side<T: Copy + Default>(rows: &[T], dim: usize) -> Vec<T> {
+    let mut keys = vec![T::default(); rows.len()];
+    for (i, &value) in rows.iter().enumerate() {
+        let (position, d) = (i / dim, i % dim);
+        let (block, lane) = (position / KEY_LANES, position % KEY_LANES);
+        keys[(block * dim + d) * KEY_LANES + lane] = value;
+    }
+    keys
+}
+
 fn check_with(shape: &Attention, sinks: &[f32]) {
     let q = wave(shape.heads * shape.queries * shape.head_dim, 0.713);
-    let mut filled = Filled::new(shape);
     let halves = |x: &[f32]| -> Vec<f16> { x.iter().map(|x| f16::from_f32(*x)).collect() };
-    for narrow in [false, true] {
+    for kept in ["f32", "f16", "q8"] {
+        let mut filled = Filled::new(shape);
         let (keys, values) = (halves(&filled.keys), halves(&filled.v));
-        if narrow {
-            let round = |x: &mut Vec<f32>| {
-                for x in x.iter_mut() {
-                    *x = f16::from_f32(*x).to_f32();
-                }
-            };
-            round(&mut filled.k);
-            round(&mut filled.v);
+        if kept == "f16" {
+            for x in filled.k.iter_mut().chain(&mut filled.v) {
+                *x = f16::from_f32(*x).to_f32();
+            }
+        }
+        let head_dim = shape.head_dim;
+        let mut bytes = Vec::new();
+        if kept == "q8" {
+            let [(k, k_scales), (v, v_scales)] =
+                [&mut filled.k, &mut filled.v].map(|x| blocked(x, head_dim));
+            let k_scales = side_by_side(&k_scales, head_dim.div_ceil(BLOCK));
+            bytes = vec![(side_by_side(&k, head_dim), k_scales, KEY_LANES), (v, v_scales, 1)];
         }
         let expected = expected(shape, &q, &filled.k, &filled.v, sinks);
         let mut cache = KeysValues { sinks, ..filled.view() };
-        if narrow {
+        if kept == "f16" {
             (cache.keys, cache.values) = (Numbers::F16(&keys), Numbers::F16(&values));
+        }
+        if let [keys, values] = &bytes[..] {
+            (cache.keys, cache.values) = (blocks(keys, head_dim), blocks(values, head_dim));
         }
         for level in Level::all() {
             let mut out = vec![f32::NAN; q.len()];
             attend_at(level, shape, &q, &cache, &mut out);
             for (i, (&found, expected)) in out.iter().zip(&expected).enumerate() {
                 let error = (f64::from(found) - expected).abs();
-                assert!(error < 2e-5, "{level:?} {shape:?} {i}: {found} for {expected}");
+                assert!(error < 2e-5, "{level:?} {kept} {shape:?} {i}: {found} for {expected}");
             }
         }
     }

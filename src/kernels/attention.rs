@@ -1,5 +1,7 @@
 //! The shapes of an attention, and the keys and values that it reads.
 
+#![expect(clippy::inline_always, reason = "only what is inlined is compiled for a level")]
+
 use half::f16;
 
 /// Positions whose keys lie side by side: one to a lane.
@@ -93,4 +95,58 @@ pub struct KeysValues<'a> {
 pub enum Numbers<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
+
+    /// Eight bits, with a scale for each [`BLOCK`] of them along a head.
+    Q8(Blocks<'a>),
+}
+
+/// Numbers of a head that share a scale; the last ones of a head are fewer where it does not divide.
+pub const BLOCK: usize = 32;
+
+/// Numbers of eight bits times their scales, as in llama.cpp's `Q8_0`.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks<'a> {
+    /// As they would lie in f32.
+    pub numbers: &'a [i8],
+
+    /// In the same order, a block for `BLOCK` numbers.
+    pub scales: &'a [f16],
+    pub head_dim: usize,
+
+    /// Positions side by side: [`KEY_LANES`] of keys, 1 of values.
+    pub lanes: usize,
+}
+
+impl Blocks<'_> {
+    /// The numbers from `start` on, which is where a row of a head begins, as is the end of `out`.
+    #[inline(always)]
+    pub(super) fn widen(self, start: usize, out: &mut [f32]) {
+        let Self { numbers, scales, head_dim, lanes } = self;
+        let row_len = head_dim * lanes;
+        let scales_len = head_dim.div_ceil(BLOCK) * lanes;
+        let first = start / row_len;
+        let numbers = numbers[start..start + out.len()].chunks_exact(row_len);
+        let scales = scales[first * scales_len..].chunks_exact(scales_len);
+        for ((out, numbers), scales) in out.chunks_exact_mut(row_len).zip(numbers).zip(scales) {
+            let blocks = out.chunks_mut(BLOCK * lanes).zip(numbers.chunks(BLOCK * lanes));
+            if lanes == KEY_LANES {
+                for ((out, numbers), scales) in blocks.zip(scales.as_chunks::<KEY_LANES>().0) {
+                    let scales = scales.map(f16::to_f32);
+                    let out = out.as_chunks_mut::<KEY_LANES>().0;
+                    for (out, numbers) in out.iter_mut().zip(numbers.as_chunks::<KEY_LANES>().0) {
+                        for lane in 0..KEY_LANES {
+                            out[lane] = f32::from(numbers[lane]) * scales[lane];
+                        }
+                    }
+                }
+            } else {
+                for ((out, numbers), scale) in blocks.zip(scales) {
+                    let scale = scale.to_f32();
+                    for (out, number) in out.iter_mut().zip(numbers) {
+                        *out = f32::from(*number) * scale;
+                    }
+                }
+            }
+        }
+    }
 }

@@ -13,7 +13,8 @@ use super::matrix::tests::{activations, random};
 use super::rounding::rounded;
 use super::unpack::{Block, unpack_row};
 use super::{
-    Attention, GgmlType, KEY_LANES, KEY_TILE, KeysValues, Level, Numbers, Product, QMatrix,
+    Attention, BLOCK, Blocks, GgmlType, KEY_LANES, KEY_TILE, KeysValues, Level, Numbers, Product,
+    QMatrix,
 };
 
 /// The levels that promise the same bits.
@@ -181,9 +182,16 @@ fn every_fast_level_attends_with_the_same_bits() {
         let kv = activations(2 * kv_heads * capacity * shape.head_dim, seed + 100);
         let halves: Vec<half::f16> = kv.iter().map(|x| half::f16::from_f32(*x)).collect();
         let middle = kv.len() / 2;
+        let bytes: Vec<i8> = kv.iter().map(|x| (x * 40.0) as i8).collect();
+        let count = kv_heads * capacity * shape.head_dim.div_ceil(BLOCK);
+        let scales = &halves[..count];
+        let blocks = |numbers, lanes| {
+            Numbers::Q8(Blocks { numbers, scales, head_dim: shape.head_dim, lanes })
+        };
         for cache in [
             (Numbers::F32(&kv[..middle]), Numbers::F32(&kv[middle..])),
             (Numbers::F16(&halves[..middle]), Numbers::F16(&halves[middle..])),
+            (blocks(&bytes[..middle], KEY_LANES), blocks(&bytes[middle..], 1)),
         ] {
             let cache = KeysValues { capacity, keys: cache.0, values: cache.1, sinks: &[] };
             let results: Vec<Vec<u32>> = fast()

@@ -35,7 +35,7 @@ mod unpack;
 mod x86;
 
 pub use attend::attend;
-pub use attention::{Alibi, Attention, KEY_LANES, KEY_TILE, KeysValues, Numbers};
+pub use attention::{Alibi, Attention, BLOCK, Blocks, KEY_LANES, KEY_TILE, KeysValues, Numbers};
 pub use bytes::Bytes;
 pub use error::KernelError;
 pub use ggml_type::GgmlType;

@@ -151,6 +151,10 @@ pub struct ModelFacts {
     /// What one token of context takes in the KV cache, in bytes.
     pub cache_bytes_per_token: u64,
 
+    /// The same for each kind of numbers that it can be kept in, in the order of
+    /// `CacheNumbers::ALL`.
+    pub cache_bytes_as: [u64; 3],
+
     /// The longest prompt and answer together, in tokens.
     pub context_length: usize,
     pub vocab_size: usize,

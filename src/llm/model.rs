@@ -14,7 +14,7 @@ use super::backward::differentiable::{Keep, Pass, TreePass};
 use super::backward::dropout::Dropout;
 use super::backward::gradients::Gradients;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
-use super::config::Config;
+use super::config::{CacheNumbers, Config};
 use super::error::Error;
 use super::files::safetensors_files::SafetensorsFiles;
 use super::files::weights::Weights;
@@ -37,6 +37,9 @@ use crate::jobs::{self, Progress};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
     pub weights: Weights,
+
+    /// What the cache keeps while an answer is written. `None`: as exact as the weights are.
+    pub cache: Option<CacheNumbers>,
 }
 
 /// Which positions' scores are wanted.
@@ -100,6 +103,7 @@ pub struct Model {
 
     /// The token whose vector learns nothing from being read.
     pub(super) padding_id: Option<u32>,
+    pub(super) answer_cache: Option<CacheNumbers>,
 }
 
 impl Model {
@@ -129,15 +133,28 @@ impl Model {
         let padding_id = opened.padding_id(&config);
         let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;
-        let card =
+        let mut card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
         // The file's list of tokens, of which the tokenizer has made its own.
         opened.forget_headers();
         drop(opened);
         allocator::give_back_freed_memory();
         let chat = chat.map(Arc::new);
-        let kept = options.weights;
-        Ok(Self { card, config, transformer, chat, stop_ids, start_id, unused, kept, padding_id })
+        if let Some(numbers) = options.cache {
+            card.facts.cache_bytes_per_token = config.cache_bytes_as(numbers);
+        }
+        Ok(Self {
+            card,
+            config,
+            transformer,
+            chat,
+            stop_ids,
+            start_id,
+            unused,
+            kept: options.weights,
+            padding_id,
+            answer_cache: options.cache,
+        })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -172,11 +189,20 @@ impl Model {
         &self.unused
     }
 
+    /// A cache as exact as the weights are: for whatever is measured, labelled or compared.
     pub fn new_cache(&self) -> KvCache {
-        let cache = KvCache::new(self.transformer.layers.iter().map(|layer| layer.cached_heads()))
-            .with_states(self.config.recurrent.is_some());
-        // Packed weights are further off than 16-bit keys and values.
-        if self.transformer.is_packed() { cache.halved() } else { cache }
+        self.cache_of(CacheNumbers::beside(self.transformer.is_packed()))
+    }
+
+    /// A cache for writing an answer, which keeps what was asked for when the model was loaded.
+    pub fn new_answer_cache(&self) -> KvCache {
+        self.answer_cache.map_or_else(|| self.new_cache(), |numbers| self.cache_of(numbers))
+    }
+
+    pub fn cache_of(&self, numbers: CacheNumbers) -> KvCache {
+        KvCache::new(self.transformer.layers.iter().map(|layer| layer.cached_heads()))
+            .with_states(self.config.recurrent.is_some())
+            .kept_as(numbers)
     }
 
     /// Runs `ids` after what the cache holds and keeps them in it. Returns the raw scores of the
@@ -424,6 +450,7 @@ impl Model {
             unused: self.unused.clone(),
             kept: self.kept,
             padding_id: self.padding_id,
+            answer_cache: self.answer_cache,
         })
     }
 

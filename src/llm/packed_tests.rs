@@ -27,7 +27,11 @@ fn folder(method: &str, change: impl FnOnce(&mut serde_json::Value)) -> tempfile
 }
 
 fn load(folder: &Path, weights: Weights) -> Result<Model, Error> {
-    Model::load(&ModelSource::Folder(folder.to_owned()), &LoadOptions { weights }, &Quiet)
+    Model::load(
+        &ModelSource::Folder(folder.to_owned()),
+        &LoadOptions { weights, ..LoadOptions::default() },
+        &Quiet,
+    )
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::hub::cache::local::{LocalModel, Place};
 use crate::hub::fetch::event::FetchEvent;
 use crate::hub::fetch::queue::Order;
 use crate::llm::card::{ModelFacts, Purpose};
+use crate::llm::config::CacheNumbers;
 
 /// What people call the starter model.
 pub const STARTER_NAME: &str = "SmolLM2-135M-Instruct";
@@ -30,6 +31,9 @@ pub struct ModelsState {
     /// The model whose removal waits for a yes.
     pub confirm_remove: Option<PathBuf>,
     pub memory: Memory,
+
+    /// What the cache of answers keeps. `None`: as exact as the weights are.
+    pub answer_cache: Option<CacheNumbers>,
 
     /// Multiplications that this computer does in a second, in training. `None`: not measured yet.
     pub pace: Option<f64>,
@@ -180,9 +184,10 @@ impl Memory {
 
 /// Weights and the KV cache of [`USUAL_CONTEXT`] tokens (or of the whole context, where that is
 /// shorter), in bytes.
-pub fn memory_needed(facts: &ModelFacts) -> u64 {
+pub fn memory_needed(facts: &ModelFacts, cache: Option<CacheNumbers>) -> u64 {
     let tokens = USUAL_CONTEXT.min(facts.context_length) as u64;
-    facts.memory_bytes + facts.cache_bytes_per_token * tokens
+    let of = |numbers: CacheNumbers| facts.cache_bytes_as[numbers as usize];
+    facts.memory_bytes + cache.map_or(facts.cache_bytes_per_token, of) * tokens
 }
 
 /// A fetch under way.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::hub::HubSettings;
 use crate::data::forms::mapping::Mapping;
 use crate::llm::card::ModelSource;
+use crate::llm::config::CacheNumbers;
 use crate::llm::generate::sampling::SamplingParams;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +118,9 @@ pub struct Prefs {
     pub guessing: Guessing,
     pub project: Option<PathBuf>,
 
+    /// What the cache of answers keeps. `None`: as exact as the weights are.
+    pub answer_cache: Option<CacheNumbers>,
+
     /// Loaded again at the next start.
     pub last_model: Option<ModelSource>,
 
@@ -150,6 +154,7 @@ impl Default for Prefs {
             max_new_tokens: 200,
             guessing: Guessing::default(),
             project: None,
+            answer_cache: None,
             last_model: None,
             opened_models: Vec::new(),
             columns: BTreeMap::new(),

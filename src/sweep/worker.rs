@@ -179,8 +179,9 @@ impl Worker {
         let source = ModelSource::at(&path);
         estimate::check_load(&source, config)?;
         let loading = Loading(progress, Instant::now());
-        let model = Model::load(&source, &LoadOptions { weights }, &loading)
-            .map_err(|source| Error::Model { name: config.model.clone(), source })?;
+        let model =
+            Model::load(&source, &LoadOptions { weights, ..LoadOptions::default() }, &loading)
+                .map_err(|source| Error::Model { name: config.model.clone(), source })?;
         self.loaded = Some(Loaded { path, weights, model });
         Ok(())
     }

@@ -35,7 +35,11 @@ fn wrong(folder: &Path) -> Option<String> {
     let largest = values(&logits).into_iter().fold(0.0_f32, |most, value| most.max(value.abs()));
     for weights in [Weights::AsStored, Weights::F32] {
         let source = ModelSource::at(&folder.join("model.gguf"));
-        let model = match Model::load(&source, &LoadOptions { weights }, &Quiet) {
+        let model = match Model::load(
+            &source,
+            &LoadOptions { weights, ..LoadOptions::default() },
+            &Quiet,
+        ) {
             Ok(model) => model,
             Err(error) => return Some(format!("{name}: {error}")),
         };

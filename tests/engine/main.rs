@@ -8,6 +8,7 @@
 )]
 
 mod adapters;
+mod caches;
 mod decoders;
 mod estimates;
 mod evaluations;

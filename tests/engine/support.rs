@@ -15,7 +15,8 @@ pub fn reference(path: &str) -> PathBuf {
 }
 
 pub fn load(path: &Path, weights: Weights) -> Model {
-    Model::load(&ModelSource::at(path), &LoadOptions { weights }, &Quiet).unwrap()
+    Model::load(&ModelSource::at(path), &LoadOptions { weights, ..LoadOptions::default() }, &Quiet)
+        .unwrap()
 }
 
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {

@@ -148,7 +148,7 @@ fn a_download_goes_to_the_queue_and_its_end_offers_the_model() {
         "the list of models is read again"
     );
     app.click("Load it");
-    let Held { request: source, feeder: _ } =
+    let Held { request: (source, _), feeder: _ } =
         app.script.borrow_mut().take::<LoadModel>().expect("a load");
     assert_eq!(source.path(), folder);
 }

@@ -167,6 +167,7 @@ pub fn facts() -> ModelFacts {
         file_bytes: 98_362_432,
         memory_bytes: 98_362_432,
         cache_bytes_per_token: 46_080,
+        cache_bytes_as: [92_160, 46_080, 24_480],
         context_length: 2048,
         vocab_size: 384,
         layer_count: 30,

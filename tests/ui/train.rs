@@ -86,6 +86,7 @@ pub fn tiny_model() -> ModelSlot {
             file_bytes: 380_176,
             memory_bytes: 380_176,
             cache_bytes_per_token: 512,
+            cache_bytes_as: [512, 256, 136],
             context_length: 512,
             vocab_size: 512,
             layer_count: 2,

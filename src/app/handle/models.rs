@@ -40,6 +40,10 @@ impl Workbench {
             ModelsCommand::ChooseFolder => self.ask(Ask::ModelFolder),
             ModelsCommand::Load(source) => self.load_model(source, LoadModel::default()),
             ModelsCommand::Unload => self.unload_model(),
+            ModelsCommand::KeepAnswersAs(numbers) => {
+                self.state.models.answer_cache = numbers;
+                self.state.prefs.answer_cache = numbers;
+            }
             ModelsCommand::Serve => self.serve_model(),
             ModelsCommand::StopServing => self.tasks.stop::<ServeModel>(),
             ModelsCommand::ProbeServer => self.probe_server(),
@@ -108,7 +112,7 @@ impl Workbench {
         self.state.models.load = Some(LoadView { name: name.clone(), ..LoadView::default() });
         self.state.model = ModelSlot::Loading { name };
         self.state.adapter = AdapterSlot::None;
-        self.start(then, source);
+        self.start(then, (source, self.state.prefs.answer_cache));
     }
 
     fn serve_model(&mut self) {

@@ -9,6 +9,7 @@ use crate::app::work::{Rules, Work};
 use crate::encoder;
 use crate::jobs::Progress;
 use crate::llm::card::{ModelCard, ModelSource, Purpose};
+use crate::llm::config::CacheNumbers;
 use crate::llm::model::{LoadOptions, Model};
 use crate::llm::net::transformer::LoadEvent;
 use crate::seq2seq::{Seq2Seq, is_pair_folder};
@@ -28,7 +29,7 @@ pub struct LoadModel {
 }
 
 impl Work for LoadModel {
-    type Request = ModelSource;
+    type Request = (ModelSource, Option<CacheNumbers>);
     type Event = LoadEvent;
     type Output = ModelCard;
     type Error = encoder::Error;
@@ -36,7 +37,7 @@ impl Work for LoadModel {
     const RULES: Rules = Rules { takes_processor: true, ..Rules::short("Loading") };
 
     fn run(
-        source: ModelSource,
+        (source, cache): (ModelSource, Option<CacheNumbers>),
         services: &Services,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<ModelCard, encoder::Error> {
@@ -48,7 +49,8 @@ impl Work for LoadModel {
             services.set_seq2seq(model);
             return Ok(card);
         }
-        let model = Model::load(&source, &LoadOptions::default(), progress)?;
+        let options = LoadOptions { cache, ..LoadOptions::default() };
+        let model = Model::load(&source, &options, progress)?;
         let card = model.card().clone();
         services.set_model(Some(model));
         Ok(card)

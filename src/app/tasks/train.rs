@@ -134,7 +134,7 @@ fn load(
 ) -> Result<Model, TrainJobError> {
     progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
     estimate::check_load(source, config)?;
-    let options = LoadOptions { weights: config.weights() };
+    let options = LoadOptions { weights: config.weights(), ..LoadOptions::default() };
     let loading = Loading(progress, Instant::now());
     Model::load(source, &options, &loading).map_err(TrainJobError::Model)
 }

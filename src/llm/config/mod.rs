@@ -4,6 +4,7 @@
 //! (from `config.json`) or one of its neighbours, and one in `gguf_config.rs`.
 
 mod base;
+mod cache_numbers;
 pub(crate) mod config_keys;
 mod experts;
 pub(crate) mod families;
@@ -26,6 +27,7 @@ mod spelling_tests;
 
 use tuning_fork_kernels::Alibi;
 
+pub use self::cache_numbers::CacheNumbers;
 pub use self::experts::{
     ExpertGate, ExpertGroups, ExpertsConfig, Packing, Routing, SharedExpertConfig,
 };
@@ -533,13 +535,17 @@ impl Config {
     }
 
     /// What one token takes in the KV cache, in bytes, for weights that are mostly stored as
-    /// `precision`: packed ones come with 16-bit keys and values, see `Model::new_cache`.
+    /// `precision`.
     pub fn cache_bytes_per_token(&self, precision: &str) -> u64 {
         let is_dense = matches!(precision, "F32" | "F16" | "BF16" | "F8_E4M3");
-        let value = if is_dense { size_of::<f32>() } else { size_of::<half::f16>() };
+        self.cache_bytes_as(CacheNumbers::beside(!is_dense))
+    }
+
+    /// The same with these numbers.
+    pub fn cache_bytes_as(&self, numbers: CacheNumbers) -> u64 {
         let heads = self.layers.iter().filter(|layer| layer.keys_of.is_none() && !layer.recurrent);
         let heads = heads.map(|layer| layer.own_heads.unwrap_or((self.kv_heads, self.head_dim)));
-        let widths = heads.map(|(kv_heads, head_dim)| 2 * kv_heads * head_dim * value);
+        let widths = heads.map(|(kv_heads, head_dim)| 2 * kv_heads * numbers.bytes(head_dim));
         widths.sum::<usize>() as u64
     }
 }

@@ -51,6 +51,7 @@ impl Model {
             unused: Vec::new(),
             kept: weights,
             padding_id: self.padding_id,
+            answer_cache: self.answer_cache,
         })
     }
 }
@@ -77,7 +78,10 @@ mod tests {
         let folder =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
         let source = ModelSource::at(&folder);
-        let load = |weights| Model::load(&source, &LoadOptions { weights }, &Quiet).unwrap();
+        let load = |weights| {
+            Model::load(&source, &LoadOptions { weights, ..LoadOptions::default() }, &Quiet)
+                .unwrap()
+        };
         let model = load(Weights::AsStored);
         let whole = load(Weights::F32);
         let scores = |model: &Model| {

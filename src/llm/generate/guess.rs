@@ -64,7 +64,7 @@ const READ_CHUNK: usize = 64;
 
 impl<'a> Drafting<'a> {
     pub fn new(model: &'a Model) -> Self {
-        Self { model, cache: model.new_cache(), held: Vec::new() }
+        Self { model, cache: model.new_answer_cache(), held: Vec::new() }
     }
 
     /// What one of its passes takes compared with one of another model, by the bytes that each of them reads.

@@ -157,7 +157,7 @@ fn drawn_guesses_give_answers_of_the_models_own_distribution() {
     const SEEDS: u64 = 2000;
     let model = reference("llama");
     // Rounded, so that it is often right and often wrong.
-    let coarse = LoadOptions { weights: Weights::Q4_0 };
+    let coarse = LoadOptions { weights: Weights::Q4_0, ..LoadOptions::default() };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama");
     let draft = Model::load(&ModelSource::Folder(folder.into()), &coarse, &Quiet).unwrap();
     let sampling = SamplingParams {

@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
     /// `None`: stopped.
     fn read_prompt(&self, index: usize, lane: &Lane) -> Result<Option<ReadPrompt<'a>>, Error> {
         let adapter = self.adapter(lane.adapter);
-        let mut cache = self.model.new_cache();
+        let mut cache = self.model.new_answer_cache();
         let total = self.prompt.len();
         cache.plan(total); // as transformers reads it, at once
         let mut next = None;

@@ -144,7 +144,7 @@ fn the_starter_model_answers_as_in_transformers() {
 
     let path = std::env::var_os("TUNING_FORK_STARTER").expect("it names a GGUF file");
     let source = ModelSource::Gguf(path.into());
-    let options = LoadOptions { weights: Weights::F32 };
+    let options = LoadOptions { weights: Weights::F32, ..LoadOptions::default() };
     let model = Model::load(&source, &options, &Quiet).unwrap();
     // tests/reference/text/smollm2_f32.json: transformers, weights dequantised to f32. How close
     // the weights as stored come: tests/engine/starter.rs.

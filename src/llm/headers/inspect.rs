@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::survey::{Needs, survey};
 use crate::files;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
-use crate::llm::config::{Config, Naming, families, gguf_config};
+use crate::llm::config::{CacheNumbers, Config, Naming, families, gguf_config};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::gguf_tensors::unsupported_types;
@@ -181,6 +181,7 @@ impl Opened {
         if let Some(config) = config {
             facts.architecture.clone_from(&config.architecture);
             facts.cache_bytes_per_token = config.cache_bytes_per_token(&facts.precision);
+            facts.cache_bytes_as = CacheNumbers::ALL.map(|kind| config.cache_bytes_as(kind));
             facts.context_length = config.context_length;
             facts.vocab_size = config.vocab_size;
             facts.layer_count = config.layer_count();
@@ -309,6 +310,7 @@ fn gguf_facts(file: &GgufFile) -> ModelFacts {
         file_bytes: file.file_len(),
         memory_bytes,
         cache_bytes_per_token: 0,
+        cache_bytes_as: [0; 3],
         context_length: number("context_length"),
         vocab_size: number("vocab_size"),
         layer_count: number("block_count"),
@@ -346,6 +348,7 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         file_bytes: bytes,
         memory_bytes: bytes,
         cache_bytes_per_token: 0,
+        cache_bytes_as: [0; 3],
         context_length: number("max_position_embeddings"),
         vocab_size: number("vocab_size"),
         layer_count: number("num_hidden_layers"),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use candle_core::TensorId;
 use half::f16;
-use tuning_fork_kernels::{KEY_LANES, KEY_TILE, KeysValues, Numbers};
+use tuning_fork_kernels::{BLOCK, Blocks, KEY_LANES, KEY_TILE, KeysValues, Numbers};
+
+use crate::llm::config::CacheNumbers;
 
 /// Keys and values of the tokens that have been run. A clone is a fork: both share what is there
 /// until one of them grows.
@@ -56,13 +58,12 @@ impl KvCache {
         self
     }
 
-    /// The same, empty, with numbers of 16 bits: half the memory, and half of what each new token
-    /// has to read. Keys and values are off by 0.05 % at most, less than packed weights are.
-    pub(crate) fn halved(mut self) -> Self {
+    /// The same, empty, with numbers of this kind. What recurrent layers carry stays as it is.
+    pub(crate) fn kept_as(mut self, numbers: CacheNumbers) -> Self {
         for layer in &mut self.layers {
             (layer.len, layer.capacity) = (0, 0);
-            layer.keys = Store::F16(Arc::default());
-            layer.values = Store::F16(Arc::default());
+            layer.keys = Store::new(numbers);
+            layer.values = Store::new(numbers);
         }
         self.len = 0;
         self
@@ -320,6 +321,9 @@ pub(crate) struct LayerCache {
 enum Store {
     F32(Arc<Vec<f32>>),
     F16(Arc<Vec<f16>>),
+
+    /// And for each [`BLOCK`] of a head a scale, which lie as the numbers do.
+    Q8(Arc<Vec<i8>>, Arc<Vec<f16>>),
 }
 
 impl LayerCache {
@@ -329,12 +333,12 @@ impl LayerCache {
         let count = keys.len() / (heads * dim);
         self.reserve(len + count);
         let capacity = self.capacity;
-        let key_place = |row| {
+        let key_place = |row, dim| {
             let (position, head) = (len + row / heads, row % heads);
             let block = head * capacity + position / KEY_LANES * KEY_LANES;
             (block * dim + position % KEY_LANES, KEY_LANES)
         };
-        let value_place = |row| ((row % heads * capacity + len + row / heads) * dim, 1);
+        let value_place = |row, dim| ((row % heads * capacity + len + row / heads) * dim, 1);
         let (key_store, value_store) = (&mut self.keys, &mut self.values);
         if keys.len() < PARALLEL_FROM {
             key_store.put(keys, dim, key_place);
@@ -352,25 +356,26 @@ impl LayerCache {
     pub(crate) fn rows_from(&self, start: usize) -> [Vec<f32>; 2] {
         let Self { kv_heads, head_dim, len, capacity, .. } = *self;
         let count = len.saturating_sub(start) * kv_heads;
-        let of = |store: &Store, place: &dyn Fn(usize, usize) -> (usize, usize)| {
+        let of = |store: &Store, place: &dyn Fn(usize, usize, usize) -> (usize, usize)| {
             let mut rows = Vec::with_capacity(count * head_dim);
             for row in 0..count {
-                let (from, step) = place(start + row / kv_heads, row % kv_heads);
-                store.read(from, step, head_dim, &mut rows);
+                let (position, head) = (start + row / kv_heads, row % kv_heads);
+                store.read(head_dim, |dim| place(position, head, dim), &mut rows);
             }
             rows
         };
-        let key_place = |position: usize, head: usize| {
+        let key_place = |position: usize, head: usize, dim: usize| {
             let block = head * capacity + position / KEY_LANES * KEY_LANES;
-            (block * head_dim + position % KEY_LANES, KEY_LANES)
+            (block * dim + position % KEY_LANES, KEY_LANES)
         };
         let value_place =
-            |position: usize, head: usize| ((head * capacity + position) * head_dim, 1);
+            |position: usize, head: usize, dim: usize| ((head * capacity + position) * dim, 1);
         [of(&self.keys, &key_place), of(&self.values, &value_place)]
     }
 
     pub fn view(&self) -> KeysValues<'_> {
-        let (keys, values) = (self.keys.view(), self.values.view());
+        let keys = self.keys.view(self.head_dim, KEY_LANES);
+        let values = self.values.view(self.head_dim, 1);
         KeysValues { capacity: self.capacity, keys, values, sinks: &[] }
     }
 
@@ -384,18 +389,25 @@ impl LayerCache {
             return;
         }
         let capacity = len.max(self.capacity + self.capacity / 4).next_multiple_of(KEY_TILE);
-        let (old, new) = (self.capacity * self.head_dim, capacity * self.head_dim);
         for store in [&mut self.keys, &mut self.values] {
-            store.grow(self.kv_heads, old, new);
+            store.grow(self.kv_heads, self.head_dim, [self.capacity, capacity]);
         }
         self.capacity = capacity;
     }
 }
 
 impl Store {
-    /// Writes rows of `dim` numbers; `place` says where a row starts and how far its numbers are
-    /// apart.
-    fn put(&mut self, rows: &[f32], dim: usize, place: impl Fn(usize) -> (usize, usize)) {
+    fn new(numbers: CacheNumbers) -> Self {
+        match numbers {
+            CacheNumbers::F32 => Self::F32(Arc::default()),
+            CacheNumbers::F16 => Self::F16(Arc::default()),
+            CacheNumbers::Q8_0 => Self::Q8(Arc::default(), Arc::default()),
+        }
+    }
+
+    /// Writes rows of `dim` numbers; `place` says where a row of so many starts and how far its numbers
+    /// are apart.
+    fn put(&mut self, rows: &[f32], dim: usize, place: impl Fn(usize, usize) -> (usize, usize)) {
         fn put<T>(
             to: &mut [T],
             rows: std::slice::ChunksExact<'_, f32>,
@@ -412,29 +424,67 @@ impl Store {
         let rows = rows.chunks_exact(dim);
         match self {
             Self::F32(numbers) => {
-                put(Arc::make_mut(numbers).as_mut_slice(), rows, place, |value| value);
+                put(
+                    Arc::make_mut(numbers).as_mut_slice(),
+                    rows,
+                    |row| place(row, dim),
+                    |value| value,
+                );
             }
             Self::F16(numbers) => {
-                put(Arc::make_mut(numbers).as_mut_slice(), rows, place, f16::from_f32);
+                put(
+                    Arc::make_mut(numbers).as_mut_slice(),
+                    rows,
+                    |row| place(row, dim),
+                    f16::from_f32,
+                );
+            }
+            Self::Q8(numbers, scales) => {
+                let (numbers, scales) = (Arc::make_mut(numbers), Arc::make_mut(scales));
+                for (index, row) in rows.enumerate() {
+                    let (first, step) = place(index, dim);
+                    let (scale, scale_step) = place(index, dim.div_ceil(BLOCK));
+                    for (block, values) in row.chunks(BLOCK).enumerate() {
+                        let most = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                        let by = if most > 0.0 { 127.0 / most } else { 0.0 };
+                        scales[scale + block * scale_step] = f16::from_f32(most / 127.0);
+                        let to = numbers[first + block * BLOCK * step..].iter_mut().step_by(step);
+                        for (to, value) in to.zip(values) {
+                            *to = (value * by).round() as i8;
+                        }
+                    }
+                }
             }
         }
     }
 
-    /// Adds `count` numbers to `to`, from place `from` on and `step` apart.
-    fn read(&self, from: usize, step: usize, count: usize, to: &mut Vec<f32>) {
+    /// Adds a row of `dim` numbers to `to`; `place` as above.
+    fn read(&self, dim: usize, place: impl Fn(usize) -> (usize, usize), to: &mut Vec<f32>) {
+        let (from, step) = place(dim);
         match self {
             Self::F32(numbers) => {
-                to.extend(numbers[from..].iter().step_by(step).take(count));
+                to.extend(numbers[from..].iter().step_by(step).take(dim));
             }
             Self::F16(numbers) => {
-                to.extend(numbers[from..].iter().step_by(step).take(count).map(|it| it.to_f32()));
+                to.extend(numbers[from..].iter().step_by(step).take(dim).map(|it| it.to_f32()));
+            }
+            Self::Q8(numbers, scales) => {
+                let (scale, scale_step) = place(dim.div_ceil(BLOCK));
+                let numbers = numbers[from..].iter().step_by(step).take(dim).enumerate();
+                to.extend(numbers.map(|(at, number)| {
+                    f32::from(*number) * scales[scale + at / BLOCK * scale_step].to_f32()
+                }));
             }
         }
     }
 
-    /// Gives each head `new` numbers instead of `old`.
-    fn grow(&mut self, heads: usize, old: usize, new: usize) {
-        fn grown<T: Copy + Default>(numbers: &[T], heads: usize, old: usize, new: usize) -> Vec<T> {
+    /// Makes room for more positions in each head: from the first to the second number of them.
+    fn grow(&mut self, heads: usize, dim: usize, positions: [usize; 2]) {
+        fn grown<T: Copy + Default>(
+            numbers: &[T],
+            heads: usize,
+            [old, new]: [usize; 2],
+        ) -> Arc<Vec<T>> {
             let mut grown = vec![T::default(); heads * new];
             if old > 0 {
                 let from = numbers.chunks_exact(old);
@@ -442,11 +492,16 @@ impl Store {
                     to[..old].copy_from_slice(from);
                 }
             }
-            grown
+            Arc::new(grown)
         }
+        let lens = |dim: usize| positions.map(|count| count * dim);
         match self {
-            Self::F32(numbers) => *numbers = Arc::new(grown(numbers, heads, old, new)),
-            Self::F16(numbers) => *numbers = Arc::new(grown(numbers, heads, old, new)),
+            Self::F32(numbers) => *numbers = grown(numbers, heads, lens(dim)),
+            Self::F16(numbers) => *numbers = grown(numbers, heads, lens(dim)),
+            Self::Q8(numbers, scales) => {
+                *numbers = grown(numbers, heads, lens(dim));
+                *scales = grown(scales, heads, lens(dim.div_ceil(BLOCK)));
+            }
         }
     }
 
@@ -454,110 +509,21 @@ impl Store {
         match self {
             Self::F32(numbers) => size_of_val(numbers.as_slice()),
             Self::F16(numbers) => size_of_val(numbers.as_slice()),
+            Self::Q8(numbers, scales) => {
+                size_of_val(numbers.as_slice()) + size_of_val(scales.as_slice())
+            }
         }
     }
 
-    fn view(&self) -> Numbers<'_> {
+    fn view(&self, head_dim: usize, lanes: usize) -> Numbers<'_> {
         match self {
             Self::F32(numbers) => Numbers::F32(numbers),
             Self::F16(numbers) => Numbers::F16(numbers),
+            Self::Q8(numbers, scales) => Numbers::Q8(Blocks { numbers, scales, head_dim, lanes }),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The numbers of one head, (positions, `head_dim`).
-    fn head_of(numbers: Numbers<'_>, layer: &LayerCache, head: usize, lanes: usize) -> Vec<f32> {
-        let dim = layer.head_dim;
-        let at = |position: usize, d: usize| {
-            let block = head * layer.capacity + position / lanes * lanes;
-            block * dim + d * lanes + position % lanes
-        };
-        let places = (0..layer.len).flat_map(|position| (0..dim).map(move |d| (position, d)));
-        let number = |(position, d)| match numbers {
-            Numbers::F32(numbers) => numbers[at(position, d)],
-            Numbers::F16(numbers) => numbers[at(position, d)].to_f32(),
-        };
-        places.map(number).collect()
-    }
-
-    fn keys_of(cache: &mut KvCache, head: usize) -> Vec<f32> {
-        let layer = cache.layer_mut(0);
-        head_of(layer.view().keys, layer, head, KEY_LANES)
-    }
-
-    #[test]
-    fn a_fork_grows_on_its_own() {
-        let mut cache = KvCache::new([(2, 1)]);
-        cache.layer_mut(0).append(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, 7.0, 8.0]);
-        cache.advance(2);
-        let mut fork = cache.clone();
-        fork.layer_mut(0).append(&[9.0, 9.0], &[9.0, 9.0]);
-        fork.advance(1);
-        assert_eq!(keys_of(&mut cache, 1), [2.0, 4.0]);
-        assert_eq!(keys_of(&mut fork, 1), [2.0, 4.0, 9.0]);
-        fork.truncate(1);
-        assert_eq!((fork.len(), keys_of(&mut fork, 1)), (1, vec![2.0]));
-        assert_eq!(keys_of(&mut cache, 1), [2.0, 4.0]);
-        assert_eq!(cache.len(), 2);
-    }
-
-    #[test]
-    fn pieces_are_put_back_as_they_were() {
-        for empty in [KvCache::new([(2, 2)]), KvCache::new([(2, 2)]).halved()] {
-            let mut cache = empty;
-            let add = |cache: &mut KvCache, value: f32| {
-                let start = cache.len();
-                let row = [0.0, 0.25, 0.5, 0.75].map(|part| part + value);
-                cache.layer_mut(0).append(&row, &row);
-                cache.advance(1);
-                cache.piece(start)
-            };
-            let prompt = add(&mut cache, 1.0);
-            let one = add(&mut cache, 2.0);
-            let after_one = add(&mut cache, 3.0);
-            cache.put_back(&[&prompt]);
-            assert_eq!(cache.len(), 1);
-            let other = add(&mut cache, 9.0);
-            assert_eq!(keys_of(&mut cache, 0), [1.0, 1.25, 9.0, 9.25]);
-            cache.put_back(&[&prompt, &one, &after_one]);
-            assert_eq!(keys_of(&mut cache, 0), [1.0, 1.25, 2.0, 2.25, 3.0, 3.25]);
-            assert_eq!(keys_of(&mut cache, 1), [1.5, 1.75, 2.5, 2.75, 3.5, 3.75]);
-            cache.put_back(&[&prompt, &other]);
-            assert_eq!((cache.len(), other.end()), (2, 2));
-            assert_eq!(keys_of(&mut cache, 1), [1.5, 1.75, 9.5, 9.75]);
-        }
-    }
-
-    #[test]
-    fn growing_keeps_every_head_in_its_place() {
-        for empty in [KvCache::new([(2, 2)]), KvCache::new([(2, 2)]).halved()] {
-            let mut cache = empty;
-            let mut expected = [const { Vec::<f32>::new() }; 2];
-            for position in 0..150 {
-                let row = [0.0, 0.25, 0.5, 0.75].map(|part| part + position as f32);
-                cache.layer_mut(0).append(&row, &row);
-                expected[0].extend(&row[..2]);
-                expected[1].extend(&row[2..]);
-            }
-            for (head, expected) in expected.iter().enumerate() {
-                assert_eq!(&keys_of(&mut cache, head), expected);
-                let layer = cache.layer_mut(0);
-                assert_eq!(&head_of(layer.view().values, layer, head, 1), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn sixteen_bits_take_half_the_memory() {
-        let bytes = |mut cache: KvCache| {
-            cache.layer_mut(0).append(&[1.0; 8], &[1.0; 8]);
-            cache.byte_len()
-        };
-        assert_eq!(bytes(KvCache::new([(2, 4)])), 2 * 2 * 64 * 4 * 4); // one tile of each head
-        assert_eq!(bytes(KvCache::new([(2, 4)]).halved()), 2 * 2 * 64 * 4 * 2);
-    }
-}
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,13 +1,14 @@
 //! What is on this computer: get the starter model, load one, give its room on the disk back.
 
 use eframe::egui;
-use eframe::egui::{Align, Label, Layout, Ui, vec2};
+use eframe::egui::{Align, ComboBox, Label, Layout, Ui, vec2};
 
 use super::remote::remote_ui;
 use super::serving::serving_ui;
 use crate::hub::cache::local::Place;
 use crate::lecture::place;
 use crate::llm::card::{ModelFacts, ModelSource};
+use crate::llm::config::CacheNumbers;
 use crate::state::command::{Commands, LecturesCommand, ModelsCommand, WindowCommand};
 use crate::state::models::FetchView;
 use crate::state::models::Fit;
@@ -163,12 +164,13 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
         }
         let columns = Columns::fit(ui);
         columns.header_ui(ui);
-        let ModelsState { found, confirm_remove, serving, .. } = models;
+        let ModelsState { found, confirm_remove, serving, answer_cache, .. } = models;
+        let cache = *answer_cache;
         for (index, model) in found.iter().enumerate() {
             ui.push_id(index, |ui| {
                 ui.separator();
                 let asked = confirm_remove.as_ref() == Some(&model.local.path);
-                let row = Row { model, memory, slot, asked };
+                let row = Row { model, memory, slot, asked, cache };
                 match row.show(ui, &columns) {
                     Some(RowAction::Ask) => *confirm_remove = Some(model.local.path.clone()),
                     Some(RowAction::Keep) => *confirm_remove = None,
@@ -197,6 +199,31 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
                     serving_ui(ui, serving, commands);
                 }
             });
+        }
+        ui.separator();
+        cache_ui(ui, cache, commands);
+    });
+}
+
+/// What the cache of answers keeps, for the models that are loaded from now on.
+fn cache_ui(ui: &mut Ui, cache: Option<CacheNumbers>, commands: &mut Commands) {
+    const NAME: &str = "Keys and values of answers";
+    let about = "What is remembered of a text while it is continued. f16 takes half the memory of \
+                 f32, and q8_0 about a quarter, for answers that are a little less exact. \
+                 Measurements, labels and training keep what they have. For models that are \
+                 loaded from now on";
+    let words = |cache: Option<CacheNumbers>| cache.map_or("As the weights", CacheNumbers::name);
+    ui.horizontal(|ui| {
+        ui.label(theme::muted(ui, NAME)).on_hover_text(about);
+        let mut chosen = cache;
+        let combo = ComboBox::from_id_salt(NAME).selected_text(words(cache)).show_ui(ui, |ui| {
+            for choice in [None].into_iter().chain(CacheNumbers::ALL.map(Some)) {
+                ui.selectable_value(&mut chosen, choice, words(choice));
+            }
+        });
+        combo.response.accessible_name(NAME);
+        if chosen != cache {
+            commands.push(ModelsCommand::KeepAnswersAs(chosen));
         }
     });
 }
@@ -288,6 +315,9 @@ struct Row<'a> {
 
     /// Whether its removal waits for a yes.
     asked: bool,
+
+    /// What the cache of answers keeps.
+    cache: Option<CacheNumbers>,
 }
 
 impl Row<'_> {
@@ -387,7 +417,7 @@ impl Row<'_> {
     }
 
     fn memory_ui(&self, ui: &mut Ui, facts: &ModelFacts) {
-        let needed = memory_needed(facts);
+        let needed = memory_needed(facts, self.cache);
         let (tone, words) = match self.memory.fit(needed) {
             Fit::Fits => (Tone::Chosen, "fits"),
             Fit::Tight => (Tone::Rejected, "tight"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::hub::fetch::queue::{Order, QueueCommand};
 use crate::hub::protocol::repository::RepoKind;
 use crate::llm::card::ModelSource;
+use crate::llm::config::CacheNumbers;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelsCommand {
@@ -16,6 +17,9 @@ pub enum ModelsCommand {
     ChooseFolder,
     Load(ModelSource),
     Unload,
+
+    /// What the cache of answers keeps, from the next load on.
+    KeepAnswersAs(Option<CacheNumbers>),
 
     /// Lets other programs ask the model in memory.
     Serve,

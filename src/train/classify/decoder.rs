@@ -70,7 +70,7 @@ impl DecoderStudent {
         config: &TrainConfig,
     ) -> Result<Self, Error> {
         let source = ModelSource::at(path);
-        let options = LoadOptions { weights: config.weights() };
+        let options = LoadOptions { weights: config.weights(), ..LoadOptions::default() };
         let model = Model::load(&source, &options, &Quiet)?;
         match learns {
             Learns::Everything => model.check_ownable()?,
