@@ -15,6 +15,7 @@ pub mod pair_rows;
 pub mod project;
 pub mod record;
 pub mod remarks;
+pub mod replay;
 pub mod samples;
 pub mod split;
 pub mod store;

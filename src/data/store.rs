@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::pair::Verdict;
 use crate::data::record::VerdictRecord;
+use crate::data::replay::{Replay, Replayed};
 use crate::files;
 
 /// Why a verdict is not on the disk. The store still has it.
@@ -135,19 +136,34 @@ pub struct VerdictCounts {
 impl VerdictCounts {
     pub fn of<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> Self {
         let mut counts = Self::default();
-        for record in records {
-            *match record.verdict {
-                Verdict::Left => &mut counts.left,
-                Verdict::Right => &mut counts.right,
-                Verdict::Tie => &mut counts.tie,
-                Verdict::BothBad => &mut counts.both_bad,
-                Verdict::Skip => &mut counts.skipped,
-            } += 1;
-            if !record.verdict.is_preference() && record.remarks.written.is_some() {
-                counts.written += 1;
-            }
-        }
+        records.into_iter().for_each(|record| counts.put_in(record));
         counts
+    }
+
+    pub fn put_in(&mut self, record: &VerdictRecord) {
+        *self.of_verdict(record.verdict) += 1;
+        self.written += usize::from(Self::is_written(record));
+    }
+
+    /// One that was put in before.
+    pub fn take_out(&mut self, record: &VerdictRecord) {
+        let count = self.of_verdict(record.verdict);
+        *count = count.saturating_sub(1);
+        self.written = self.written.saturating_sub(usize::from(Self::is_written(record)));
+    }
+
+    fn of_verdict(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
+            Verdict::Left => &mut self.left,
+            Verdict::Right => &mut self.right,
+            Verdict::Tie => &mut self.tie,
+            Verdict::BothBad => &mut self.both_bad,
+            Verdict::Skip => &mut self.skipped,
+        }
+    }
+
+    fn is_written(record: &VerdictRecord) -> bool {
+        !record.verdict.is_preference() && record.remarks.written.is_some()
     }
 
     /// Verdicts that say which answer is better: the pairs to train on.
@@ -188,6 +204,9 @@ pub struct PairStore {
 
     /// Those that were taken back and can be put back, the latest last.
     undone: Vec<(usize, VerdictRecord)>,
+
+    /// Of those that count: a frame has no time to count a million.
+    counts: VerdictCounts,
 
     /// Verdicts of the file, whether they count or not.
     count: usize,
@@ -253,12 +272,14 @@ impl PairStore {
         if let Some(BadLine { line, problem }) = of_somebody_else(&bytes) {
             return Err(StoreError::NoVerdicts { path: path.to_owned(), line, problem });
         }
-        let mut start = 0;
+        let (mut start, mut replay) = (0, Replay::default());
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let whole = line.ends_with(b"\n");
             match parse(line) {
                 Ok(None) => {}
-                Ok(Some(line)) => store.take_in(line),
+                Ok(Some(Line::Verdict(record))) => replay.add(*record),
+                Ok(Some(Line::Undo(tombstone))) => replay.take_back(&tombstone.undo),
+                Ok(Some(Line::Redo(back))) => replay.put_back(&back.redo),
                 Err(_) if !whole => {
                     let moved = is_own.then(|| files::move_aside(path, &bytes[..start], line));
                     let moved_to = moved.and_then(Result::ok);
@@ -268,8 +289,11 @@ impl PairStore {
             }
             start += line.len();
         }
+        let Replayed { counting, replaced, undone, count } = replay.end();
+        (store.numbers, store.records) = counting.into_iter().unzip();
+        store.counts = VerdictCounts::of(&store.records);
         recovered.verdict_count = store.records.len();
-        Ok((store, recovered))
+        Ok((Self { replaced, undone, count, ..store }, recovered))
     }
 
     fn take_in(&mut self, line: Line) {
@@ -296,13 +320,16 @@ impl PairStore {
         if let Some(old) = &record.remarks.replaces
             && let Some(at) = self.records.iter().rposition(|known| known.id == *old)
         {
-            self.replaced.push((self.numbers.remove(at), self.records.remove(at)));
+            let old = (self.numbers.remove(at), self.records.remove(at));
+            self.counts.take_out(&old.1);
+            self.replaced.push(old);
         }
         self.insert(number, record);
     }
 
     /// In the order in which they were made.
     fn insert(&mut self, number: usize, record: VerdictRecord) {
+        self.counts.put_in(&record);
         let at = self.numbers.partition_point(|known| *known <= number);
         self.numbers.insert(at, number);
         self.records.insert(at, record);
@@ -311,6 +338,7 @@ impl PairStore {
     fn take_back(&mut self, id: &str) -> Option<VerdictRecord> {
         let at = self.records.iter().rposition(|record| record.id == id)?;
         let (number, record) = (self.numbers.remove(at), self.records.remove(at));
+        self.counts.take_out(&record);
         if let Some(old) = &record.remarks.replaces
             && let Some(at) = self.replaced.iter().rposition(|(_, known)| known.id == *old)
         {
@@ -378,7 +406,7 @@ impl PairStore {
     }
 
     pub fn counts(&self) -> VerdictCounts {
-        VerdictCounts::of(&self.records)
+        self.counts
     }
 
     /// How many lines wait for a place to be written to.

@@ -191,7 +191,8 @@ impl AnnotateState {
     /// What was said of the prompt in front, while it is being changed.
     pub fn said_before(&self) -> Option<&VerdictRecord> {
         let id = self.revising.as_ref()?;
-        self.history.at(self.position).filter(|record| record.id == *id)
+        let made = self.history.with_id(id)?;
+        (made.position == Some(self.position)).then_some(&made.record)
     }
 
     /// Where the two answers in front differ: of the left one, of the right one. `None`: they are not
