@@ -459,6 +459,56 @@ fn several_answers_are_put_into_an_order_with_keys() {
 }
 
 #[test]
+fn several_answers_are_dragged_into_an_order_and_all_pairs_follow() {
+    let rows = "{\"prompt\":\"q\",\"responses\":[\"one\",\"two\",\"three\",\"four\"]}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    files::write_atomic(&path, rows.as_bytes()).unwrap();
+    let mut annotate = AnnotateState::new(1);
+    annotate.set_candidates("answers.jsonl", import::candidates(&path, &Quiet).unwrap(), 0.0);
+    let shown: Vec<String> =
+        annotate.ranking().unwrap().0.iter().map(|text| (*text).to_owned()).collect();
+    let mut harness = open(annotate);
+    let drag = |harness: &mut Harness<'_, Panel>, from: &str, to: &str, below: f32| {
+        let center = |name: &str| harness.get_by_label(name).rect().center();
+        let (from, to) = (center(from), center(to) + egui::vec2(0.0, below));
+        harness.drag_at(from);
+        harness.run();
+        harness.hover_at(from + egui::vec2(0.0, 8.0)); // it begins once the pointer has moved
+        harness.run();
+        harness.hover_at(to);
+        harness.run();
+        harness.drop_at(to);
+        harness.run();
+    };
+    drag(&mut harness, "Drag answer 3", "Drag answers here", 0.0);
+    harness.get_by_label("Answer 3 in the order, place 1");
+    // Above the first, below the last, onto another one.
+    drag(&mut harness, "Answer 1 in the order, no place", "Answer 3 in the order, place 1", -10.0);
+    drag(&mut harness, "Drag answer 2", "No place yet", 0.0);
+    drag(&mut harness, "Drag answer 4", "Answer 3 in the order, place 2", 0.0);
+    let ranks: Vec<_> = {
+        let (_, ranking) = harness.state().annotate.ranking().unwrap();
+        (0..4).map(|place| ranking.rank(place)).collect()
+    };
+    assert_eq!(ranks, [Some(1), Some(3), Some(2), Some(2)]);
+    harness.get_by_label("Keep the order").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::Annotate(AnnotateCommand::KeepRanking)]);
+    let records = harness.state_mut().annotate.keep_ranking(5.0, NOW);
+    assert_eq!(records.len(), 6);
+    let rank_of = |text: &str| ranks[shown.iter().position(|known| known == text).unwrap()];
+    for record in records {
+        let expected = match rank_of(&record.left.text).cmp(&rank_of(&record.right.text)) {
+            std::cmp::Ordering::Less => Verdict::Left,
+            std::cmp::Ordering::Greater => Verdict::Right,
+            std::cmp::Ordering::Equal => Verdict::Tie,
+        };
+        assert_eq!(record.verdict, expected);
+    }
+}
+
+#[test]
 fn any_prompt_can_be_gone_to_from_the_list() {
     let mut annotate = answered(with_prompts(3));
     annotate.judge(Verdict::Tie, 3.0, NOW).unwrap();

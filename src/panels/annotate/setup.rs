@@ -42,8 +42,8 @@ pub(super) fn setup_ui(
                     .on_disabled_hover_text("Load an adapter first");
             });
             if annotate.has_groups() {
-                let about = "More than two answers are put into an order by their keys; every pair \
-                             follows from it";
+                let about = "More than two answers are put into an order by dragging or by their keys; every \
+                             pair follows from it";
                 switch_ui(ui, &mut annotate.ranks, "Rank several answers at once", about);
             }
             ui.add_space(theme::GAP);
