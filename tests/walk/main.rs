@@ -68,6 +68,7 @@ fn once_round_the_loop() {
     window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
     be_born(&mut window, &project);
     window.kill();
+    a_phone_votes(binary, &screenshots);
     println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
 }
 
@@ -79,6 +80,25 @@ fn an_encoder_decoder_reads_and_writes() {
     let screenshots = std::env::var_os("TUNING_FORK_SCREENSHOTS")
         .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from);
     read_write::read_and_write(binary, home.path(), &screenshots);
+}
+
+/// A real browser at the size of a phone votes in a room. Left out where there is none.
+fn a_phone_votes(binary: &Path, screenshots: &Path) {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let is_there = |name: &&str| {
+        let asked = std::process::Command::new(name).arg("--version").output();
+        asked.is_ok_and(|said| said.status.success())
+    };
+    let Some(chromium) = names.into_iter().find(is_there) else {
+        println!("There is no Chromium on this machine: the step of the room's phone is left out");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/walk/phone/phone.py");
+    let ended = std::process::Command::new("python3")
+        .args([script.as_os_str(), binary.as_os_str(), chromium.as_ref(), screenshots.as_os_str()])
+        .status()
+        .expect("python3 is there");
+    assert!(ended.success(), "the phone's vote failed: see above");
 }
 
 /// The scenes of the tour.

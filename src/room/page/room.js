@@ -194,6 +194,7 @@ function showChosen() {
   for (const field of by("answers").querySelectorAll("textarea, input")) {
     field.disabled = Boolean(done);
     field.parentElement.hidden = Boolean(done) && !field.value;
+    field.nextElementSibling.hidden = Boolean(done); // nothing more can be written
   }
   by("send").hidden = Boolean(done);
   by("send").disabled = chosen === null;
@@ -203,7 +204,10 @@ function option(answer, text, name) {
   const button = element("button");
   button.type = "button";
   button.answer = answer;
-  if (name) button.append(element("span", name, "name"));
+  if (name) {
+    button.className = "named";
+    button.append(element("span", name, "name"));
+  }
   button.append(element("span", text));
   button.addEventListener("click", () => pick(answer));
   return button;
