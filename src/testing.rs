@@ -25,6 +25,7 @@ use crate::app::tasks::list_lectures::ListLectures;
 use crate::app::tasks::list_prompts::ListPrompts;
 use crate::app::tasks::list_runs::ListRuns;
 use crate::app::tasks::list_studies::ListStudies;
+use crate::app::tasks::make_pair_study::MakePairStudy;
 use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
@@ -136,6 +137,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<SaveChats>(),
         TypeId::of::<ListStudies>(),
         TypeId::of::<OpenStudy>(),
+        TypeId::of::<MakePairStudy>(),
         TypeId::of::<MeasureAgreement>(),
         TypeId::of::<ReadStudyCodebook>(),
         TypeId::of::<ReadStudyTable>(),

@@ -270,7 +270,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("series", &[]),
             ("slots", &["command", "notice", "room"]),
             ("annotate", &["room", "slots"]),
-            ("codes", &["room"]),
+            ("codes", &["annotate", "room"]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["models", "prefs", "scores", "slots"]),
             ("look_inside", &["models", "playground", "slots"]),

@@ -31,6 +31,7 @@ pub enum Ask {
     BesideItems(Beside),
     Codebook,
     StudyTable,
+    StudyFolder,
     StudyCodebook,
     CodingPackage,
 
@@ -184,7 +185,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => table_dialog("Open prompts"),
         Ask::AnswersFile => table_dialog("Open answers to compare"),
-        Ask::AnswersFolder => {
+        Ask::AnswersFolder | Ask::StudyFolder => {
             dialog.set_title("Open a folder with a file of answers for each model").pick_folder()
         }
         Ask::Battles => table_dialog("Open comparisons of models"),

@@ -11,6 +11,8 @@ pub mod import;
 mod opened;
 pub mod pace;
 mod report;
+#[cfg(test)]
+mod scale_tests;
 pub mod services;
 pub mod spare_model;
 pub mod task;

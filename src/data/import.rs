@@ -92,12 +92,22 @@ pub fn candidates(
     path: &Path,
     progress: &dyn Progress<Reading>,
 ) -> Result<Imported<Candidates>, ImportError> {
+    let Imported { items, report } = candidate_rows(path, progress)?;
+    Ok(Imported { items: items.into_iter().map(|(candidates, _)| candidates).collect(), report })
+}
+
+/// The same, each with its row.
+pub fn candidate_rows(
+    path: &Path,
+    progress: &dyn Progress<Reading>,
+) -> Result<Imported<(Candidates, Row)>, ImportError> {
     let comparator = llm_comparator(path);
     let models = comparator.as_ref().map(|(models, _)| models);
     let mut items = Vec::new();
     let mut take = |report: &Report, row: Row| {
         let candidates = forms::candidates::of_row(&row.fields, models);
-        items.push(candidates.map_err(|what| report.error(row.place, None, what))?);
+        let candidates = candidates.map_err(|what| report.error(row.place, None, what))?;
+        items.push((candidates, row));
         Ok(())
     };
     let report = match &comparator {

@@ -4,13 +4,32 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::forms::candidates::{Candidate, Candidates, MOST_ANSWERS, one_answer};
-use crate::data::import::Imported;
-use crate::data::table::{self, ImportError, Note, Reading, Report};
+use crate::data::import::{self, Imported};
+use crate::data::table::{self, ImportError, Note, Reading, Report, Row};
 use crate::jobs::Progress;
 
 /// What tables are called, packed or not.
 const ENDINGS: [&str; 9] =
     [".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".ods"];
+
+/// Prompts with their answers, each with its row: of a file, or of a folder with a file for each model,
+/// whose prompts have no row of their own.
+///
+/// # Errors
+/// Those of [`import::candidate_rows`] and of [`candidates`].
+pub fn candidate_rows(
+    path: &Path,
+    progress: &dyn Progress<Reading>,
+) -> Result<Imported<(Candidates, Option<Row>)>, ImportError> {
+    if path.is_dir() {
+        let Imported { items, report } = candidates(path, progress)?;
+        let items = items.into_iter().map(|candidates| (candidates, None)).collect();
+        return Ok(Imported { items, report });
+    }
+    let Imported { items, report } = import::candidate_rows(path, progress)?;
+    let items = items.into_iter().map(|(candidates, row)| (candidates, Some(row))).collect();
+    Ok(Imported { items, report })
+}
 
 /// Reads every table of a folder: the answers of one model, which is called as the file, unless its
 /// rows name a model.

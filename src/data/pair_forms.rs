@@ -79,6 +79,11 @@ impl PairForm {
         }
     }
 
+    /// Whether it is read to train on, and not to look at what was said.
+    pub fn is_for_training(self) -> bool {
+        matches!(self, Self::Unpaired | Self::Sft | Self::Alpaca)
+    }
+
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.name() == name)
     }
@@ -86,7 +91,17 @@ impl PairForm {
 
 /// Writes `records` to `path`. How many of them: what a form has no word for is left out.
 pub fn write(records: &[VerdictRecord], form: PairForm, path: &Path) -> io::Result<usize> {
-    let (text, count) = match form {
+    let (text, count) = text(records, form)?;
+    files::write_atomic(path, text.as_bytes())?;
+    if form == PairForm::Alpaca {
+        dataset_info(path)?;
+    }
+    Ok(count)
+}
+
+/// What is written, and how many of `records` are in it.
+pub fn text(records: &[VerdictRecord], form: PairForm) -> io::Result<(String, usize)> {
+    Ok(match form {
         PairForm::LabelStudio => array(records.iter().enumerate().map(label_studio)),
         PairForm::LlmComparator => {
             let (value, count) = llm_comparator(records);
@@ -102,12 +117,7 @@ pub fn write(records: &[VerdictRecord], form: PairForm, path: &Path) -> io::Resu
         PairForm::Csv => pair_rows::csv(records)?,
         PairForm::Unpaired => pair_rows::unpaired(records),
         PairForm::Sft => pair_rows::sft(records),
-    };
-    files::write_atomic(path, text.as_bytes())?;
-    if form == PairForm::Alpaca {
-        dataset_info(path)?;
-    }
-    Ok(count)
+    })
 }
 
 fn array(rows: impl Iterator<Item = Value>) -> (String, usize) {

@@ -1,6 +1,7 @@
 //! What training changed, measured on a finished adapter.
 
 pub mod arena;
+pub mod closest;
 pub mod comparison;
 pub mod intervals;
 pub mod preference;

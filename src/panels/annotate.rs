@@ -1,6 +1,6 @@
 //! Two answers, side by side: which is better? Keys 1, 2, 3, 0 and S; Ctrl+Z takes back.
 
-mod answers;
+pub mod answers;
 pub mod arena;
 mod beside;
 mod list;
@@ -29,7 +29,7 @@ use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::draft::Field;
 use crate::state::annotate::{AnnotateState, Phase};
 use crate::state::command::{
-    AnnotateCommand, Commands, MappingCommand, ViewCommand, WindowCommand,
+    AnnotateCommand, CodesCommand, Commands, MappingCommand, ViewCommand, WindowCommand,
 };
 use crate::state::mapping::Wanted;
 use crate::state::prefs::PanelId;
@@ -360,6 +360,14 @@ fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands)
                              prompts: compared without saying which model they are of";
                 if ui.button("Answers of several models…").on_hover_text(about).clicked() {
                     commands.push(AnnotateCommand::ChooseAnswersFolder);
+                }
+                let about = "The answers of this file judged by several people: an order and sides that \
+                             are drawn, pairs shown again, training, checks, agreement";
+                if annotate.is_given()
+                    && let Some(report) = annotate.table()
+                    && ui.button("A study of these pairs…").on_hover_text(about).clicked()
+                {
+                    commands.push(CodesCommand::UsePairs(report.path.clone()));
                 }
             });
         },

@@ -195,12 +195,12 @@ fn annotate_actions(state: &AppState, actions: &mut Actions) {
 
 fn codes_actions(state: &AppState, actions: &mut Actions) {
     let codes = &state.codes;
-    if codes.session.is_some() {
+    if let Some(session) = &codes.session {
         actions.add("How far do the coders agree?", CodesCommand::Agreement);
         actions.add("Package for a colleague…", CodesCommand::ExportPackage);
         actions.add("Send my codes back…", CodesCommand::ExportCodes);
         actions.add("Merge the codes of a colleague…", CodesCommand::ChooseMerge);
-        for form in Export::ALL {
+        for form in Export::of(session.folder.is_of_pairs()) {
             let words = format!("Export the study: {}…", form.name());
             actions.add(&words, CodesCommand::Export(form));
         }

@@ -1,14 +1,16 @@
 //! What is typed into the palette beside the names of commands: a path, so that a file is opened without a
 //! dialog, and the name of a coder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::keys::Action;
 use crate::state::AppState;
+use crate::state::codes::setup::What;
 use crate::state::codes::{AnnotateView, Front};
 use crate::state::command::{AnnotateCommand, CodesCommand, Command, MapCommand};
 use crate::state::prefs::PanelId;
 use crate::study::forms::export::Export;
+use crate::study::package;
 
 /// In front of a coder's name.
 const CODE_AS: &str = "code as ";
@@ -39,17 +41,26 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
         shortcut: None,
         commands: vec![command],
     };
-    let coding = state.codes.session.is_some();
     let mut actions = Vec::new();
-    if coding {
-        let export = |form| CodesCommand::ExportTo(form, file.clone()).into();
-        actions.push(action("Export the codes, a row a code, to", export(Export::Long)));
-        actions.push(action("Export the codes, a row an item, to", export(Export::Wide)));
+    if let Some(session) = &state.codes.session {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        for (words, command) in exports(&name, &file, session.folder.is_of_pairs()) {
+            actions.push(action(&words, command.into()));
+        }
         let merge = CodesCommand::MergeFile(file.clone()).into();
         actions.push(action("Merge the codes of a colleague from", merge));
     } else {
         let table = CodesCommand::UseTable(file.clone()).into();
-        actions.push(action("Code the texts of", table));
+        let words = if state.codes.setup.what() == What::Pairs {
+            "Judge the pairs of"
+        } else {
+            "Code the texts of"
+        };
+        actions.push(action(words, table));
+        if state.codes.setup.what() == What::Texts {
+            let pairs = CodesCommand::UsePairs(file.clone()).into();
+            actions.push(action("Make a study of the pairs of", pairs));
+        }
         if state.codes.view == AnnotateView::Codes && state.codes.front == Front::Setup {
             let codebook = CodesCommand::UseCodebook(file.clone()).into();
             actions.push(action("Use the codebook", codebook));
@@ -69,6 +80,45 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
     actions
 }
 
+/// What of an open study a file with this ending may hold, the likeliest first.
+fn exports(name: &str, file: &Path, is_of_pairs: bool) -> Vec<(String, CodesCommand)> {
+    if name.ends_with(package::ENDING) {
+        return vec![
+            (
+                "Export my codes, to send back, to".to_owned(),
+                CodesCommand::CodesTo(file.to_owned()),
+            ),
+            (
+                "Export a package for a colleague to".to_owned(),
+                CodesCommand::PackageTo(file.to_owned()),
+            ),
+        ];
+    }
+    let ending = Path::new(name).extension().unwrap_or_default().to_string_lossy();
+    let possible = Export::of(is_of_pairs);
+    let of_ending = |form: &Export| {
+        let own = Path::new(form.file_name()).extension().unwrap_or_default();
+        own.to_string_lossy() == ending
+    };
+    let mut forms: Vec<Export> = possible.into_iter().filter(of_ending).collect();
+    // Codes before the codebook, and what holds all of them before what is made for one program.
+    let is_codebook = |form: &Export| {
+        matches!(form, Export::CodebookJson | Export::CodebookCsv | Export::CodebookMarkdown)
+    };
+    let is_all = |form: &Export| matches!(form, Export::Long | Export::Wide | Export::JsonLines);
+    forms.sort_by_key(|form| (is_codebook(form), !is_all(form)));
+    let words = |form: Export| match form {
+        Export::Long => "Export the codes, a row a code, to".to_owned(),
+        Export::Wide => "Export the codes, a row an item, to".to_owned(),
+        form if is_codebook(&form) => format!("Export the {} to", form.name().to_lowercase()),
+        form => format!("Export as {} to", form.name()),
+    };
+    forms
+        .into_iter()
+        .map(|form| (words(form), CodesCommand::ExportTo(form, file.to_owned())))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +133,34 @@ mod tests {
         assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Code the texts of /a/texts.csv");
         state.prefs.panel = PanelId::LookInside;
         assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Map the texts of /a/texts.csv");
+    }
+
+    #[test]
+    fn the_ending_of_a_path_decides_what_is_exported() {
+        let of = |name: &str, is_of_pairs| -> Vec<String> {
+            let file = PathBuf::from(format!("/a/{name}"));
+            exports(name, &file, is_of_pairs).into_iter().map(|(words, _)| words).collect()
+        };
+        assert_eq!(
+            of("codes.csv", false),
+            [
+                "Export the codes, a row a code, to",
+                "Export the codes, a row an item, to",
+                "Export the codebook (csv) to"
+            ]
+        );
+        assert_eq!(of("c.jsonl", false), ["Export as JSON Lines to", "Export as Potato to"]);
+        assert_eq!(of("c.qdpx", false), ["Export as REFI-QDA (.qdpx) to"]);
+        assert_eq!(of("c.json", false)[0], "Export as Label Studio (tasks) to");
+        assert_eq!(of("ada.coding.jsonl", false)[0], "Export my codes, to send back, to");
+        assert_eq!(
+            of("p.jsonl", true)[1],
+            "Export as TRL, a pair an item: settled, or what most say to"
+        );
+        assert!(of("c.docx", false).is_empty());
+        let file = PathBuf::from("/a/c.qdpx");
+        let (_, command) = exports("c.qdpx", &file, false).remove(0);
+        assert_eq!(command, CodesCommand::ExportTo(Export::Qdpx, file));
     }
 
     #[test]

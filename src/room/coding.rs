@@ -20,7 +20,13 @@ const MOST_OPTIONS: usize = 12;
 pub fn question(folder: &Folder, item: usize, place: usize) -> Result<Question, String> {
     let variable = folder.study.codebook.variables.get(place).ok_or("there is no such question")?;
     let text = folder.items.get(item).ok_or("there is no such text")?;
-    let kind = kind(variable)?;
+    let kind = match text.answers.as_deref() {
+        // As the study has them: every other phone has them the other way round.
+        Some([first, second]) if variable.kind == variable::Kind::Better => {
+            Kind::Pair { left: first.clone(), right: second.clone() }
+        }
+        _ => kind(variable)?,
+    };
     let words =
         if variable.question.trim().is_empty() { &variable.name } else { &variable.question };
     let question = Question::new(&id(item, place), words.trim(), kind);
@@ -60,6 +66,10 @@ fn kind(variable: &Variable) -> Result<Kind, String> {
         variable::Kind::Text => Ok(Kind::Words),
         variable::Kind::Choices => refused("a phone gives one answer, and this takes several"),
         variable::Kind::Number => refused("it takes any number"),
+        variable::Kind::Better => {
+            let (left, right) = (String::new(), String::new());
+            Ok(Kind::Pair { left, right })
+        }
         variable::Kind::Spans => refused("places in a text cannot be marked there"),
     }
 }
@@ -114,6 +124,8 @@ pub fn take_votes(
                 value: if label == NOT_KNOWN { DONT_KNOW.to_owned() } else { label },
                 at: at.to_owned(),
                 guideline: folder.study.codebook.guideline_version.clone(),
+                left: (variable.kind == variable::Kind::Better)
+                    .then_some(u8::from(vote.is_swapped)),
                 ..Said::default()
             });
         }

@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::disagreement;
 use super::folder::Folder;
 use super::item::Role;
-use super::log::CoderLog;
+use super::log::{CoderLog, Verdict};
 use super::ratings::{Coded, Measure};
 use super::value::{Span, Value};
-use super::variable::Kind;
-use crate::stats::agreement::two::KappaWeights;
+use super::variable::{FIRST, Kind, SECOND};
+use crate::stats::agreement::two::{KappaWeights, cohen_kappa, percent_agreement};
+use crate::stats::cross_table::CrossTable;
 use crate::stats::moments::{quantile_of_sorted, sorted};
 use crate::stats::resample::{Bootstrap, Interval, RESAMPLES};
 use crate::stats::undefined::Number;
@@ -42,6 +43,23 @@ pub struct CoderSummary {
     /// Codes of training items and checks that are right, and all of them.
     pub training: Share,
     pub checks: Share,
+
+    /// Of pairs: how often the answer on the left was the better one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftShare>,
+}
+
+/// How often the left one of two answers was the better one. Which answer is there is drawn, half and
+/// half: far from a half, the side decided.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeftShare {
+    pub left: usize,
+
+    /// Verdicts for one of the two, first and second looks.
+    pub decided: usize,
+
+    /// With Wilson's score interval.
+    pub share: Estimate,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -131,6 +149,11 @@ pub struct SelfAgreement {
     pub items: usize,
     pub percent: Estimate,
     pub kappa: Estimate,
+
+    /// Of pairs, which are shown the other way round the second time: how often the same side was
+    /// better both times, which is the other answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_side: Option<usize>,
 }
 
 /// How often codes are what the model suggested. A larger share where it was seen is its pull.
@@ -178,10 +201,16 @@ fn summary(folder: &Folder, log: &CoderLog) -> CoderSummary {
     let role = |item: usize| folder.items[item].role;
     let (mut training, mut checks) = (Share::default(), Share::default());
     let (mut coded, mut flagged, mut seconds) = (0, 0, Vec::new());
+    let better = folder.study.codebook.better();
+    let (mut left, mut decided) = (0, 0);
     for verdict in log.counting() {
         flagged += usize::from(verdict.flagged);
         let share = match role(verdict.item) {
             Role::Coding => {
+                if let Some(is_left) = better.and_then(|place| chose_left(verdict, place)) {
+                    decided += 1;
+                    left += usize::from(is_left);
+                }
                 coded += usize::from(verdict.pass == 1);
                 if verdict.seconds > 0.0 {
                     seconds.push(f64::from(verdict.seconds));
@@ -205,6 +234,32 @@ fn summary(folder: &Folder, log: &CoderLog) -> CoderSummary {
         flagged,
         training,
         checks,
+        left: better.map(|_| LeftShare { left, decided, share: share_of(left, decided) }),
+    }
+}
+
+/// Whether the answer on the left was the better one. `None`: neither was, or the sides are not known.
+fn chose_left(verdict: &Verdict, place: usize) -> Option<bool> {
+    let chosen = match verdict.value(place)? {
+        Value::Words(words) if words == FIRST => 0,
+        Value::Words(words) if words == SECOND => 1,
+        _ => return None,
+    };
+    Some(verdict.left? == chosen)
+}
+
+fn share_of(count: usize, all: usize) -> Estimate {
+    match crate::stats::paired::wilson(count as f64, all as f64, 0.95) {
+        Ok(found) => Estimate {
+            value: Some(found.share),
+            low: Some(found.low),
+            high: Some(found.high),
+            reason: String::new(),
+        },
+        Err(_) => Estimate {
+            reason: "no verdict is for one of two sides".to_owned(),
+            ..Estimate::default()
+        },
     }
 }
 
@@ -263,7 +318,7 @@ fn of_variable(folder: &Folder, place: usize, bootstrap: Bootstrap) -> VariableA
         LabelAgreement { label: label.to_owned(), codes, percent, alpha }
     };
     match variable.kind {
-        Kind::Choice | Kind::Scale => {
+        Kind::Choice | Kind::Scale | Kind::Better => {
             let labels = coded.categories.iter().enumerate();
             found.labels = labels
                 .map(|(category, label)| of_label(label, &coded.one_against_rest(category)))
@@ -320,7 +375,8 @@ fn of_variable(folder: &Folder, place: usize, bootstrap: Bootstrap) -> VariableA
             characters_f1: None,
         });
     }
-    found.again = folder.logs.iter().filter_map(|log| with_self(log, place)).collect();
+    let again = folder.logs.iter().filter_map(|log| with_self(folder, log, place, bootstrap));
+    found.again = again.collect();
     found
 }
 
@@ -328,14 +384,21 @@ fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |first| (first + 1..count).map(move |second| (first, second)))
 }
 
-/// A coder's first look against their second.
-fn with_self(log: &CoderLog, place: usize) -> Option<SelfAgreement> {
+/// A coder's first look against their second, on the items of the study itself.
+fn with_self(
+    folder: &Folder,
+    log: &CoderLog,
+    place: usize,
+    bootstrap: Bootstrap,
+) -> Option<SelfAgreement> {
     let known = |value: Option<&Value>| value.filter(|value| value.is_known()).map(Value::to_cell);
-    let mut both = Vec::new();
+    let (mut both, mut same_side) = (Vec::new(), 0);
     for second in log.counting().filter(|verdict| verdict.pass == 2) {
-        let first = log.verdict(second.item, 1).and_then(|verdict| known(verdict.value(place)));
-        if let (Some(first), Some(second)) = (first, known(second.value(place))) {
-            both.push((first, second));
+        let Some(first) = log.verdict(second.item, 1) else { continue };
+        if let (Some(one), Some(other)) = (known(first.value(place)), known(second.value(place))) {
+            both.push((one, other));
+            let sides = (chose_left(first, place), chose_left(second, place));
+            same_side += usize::from(sides.0.is_some() && sides.0 == sides.1);
         }
     }
     if both.is_empty() {
@@ -345,16 +408,21 @@ fn with_self(log: &CoderLog, place: usize) -> Option<SelfAgreement> {
     categories.sort_unstable();
     categories.dedup();
     let index = |code: &String| categories.binary_search(&code).ok();
-    let (first, second): (Vec<_>, Vec<_>) = both.iter().map(|(a, b)| (index(a), index(b))).unzip();
-    let table = crate::stats::cross_table::CrossTable::new(&first, &second, None, categories.len());
+    let codes: Vec<_> = both.iter().map(|(a, b)| (index(a), index(b))).collect();
+    let mut numbers = bootstrap.intervals(codes.len(), |drawn| {
+        let (first, second): (Vec<_>, Vec<_>) = drawn.iter().map(|at| codes[*at]).unzip();
+        let table = CrossTable::new(&first, &second, None, categories.len());
+        vec![percent_agreement(&table), cohen_kappa(&table, KappaWeights::Unweighted)]
+    });
+    let kappa = numbers.pop().map(Estimate::with_interval).unwrap_or_default();
+    let percent = numbers.pop().map(Estimate::with_interval).unwrap_or_default();
+    let of_pairs = folder.study.codebook.variables[place].kind == Kind::Better;
     Some(SelfAgreement {
         coder: log.coder.clone(),
         items: both.len(),
-        percent: Estimate::of(crate::stats::agreement::two::percent_agreement(&table)),
-        kappa: Estimate::of(crate::stats::agreement::two::cohen_kappa(
-            &table,
-            KappaWeights::Unweighted,
-        )),
+        percent,
+        kappa,
+        same_side: of_pairs.then_some(same_side),
     })
 }
 

@@ -68,6 +68,23 @@ pub fn markdown(found: &Agreement) -> String {
             share(coder.checks)
         ));
     }
+    if coders.iter().any(|coder| coder.left.is_some()) {
+        line("\n| coder | left was better | of | share on the left |\n| --- | --- | --- | --- |");
+        for coder in coders {
+            let Some(left) = &coder.left else { continue };
+            line(&format!(
+                "| {} | {} | {} | {} |",
+                coder.coder,
+                left.left,
+                left.decided,
+                number(&left.share)
+            ));
+        }
+        line(
+            "\nEach coder had the first answer on the left in half of the pairs: a share whose \
+             interval (Wilson, 95 %) leaves out .500 says that the side decided.",
+        );
+    }
     for one in variables {
         line(&format!("\n## {} ({})\n", one.variable, one.kind.name()));
         line(&format!(
@@ -137,11 +154,15 @@ pub fn markdown(found: &Agreement) -> String {
             }
         }
         if !one.again.is_empty() {
-            line("\n| coder, first and second look | items | percent | kappa |");
-            line("| --- | --- | --- | --- |");
+            let of_pairs = one.kind == Kind::Better;
+            let (more, rule) =
+                if of_pairs { (" same side both times |", " --- |") } else { ("", "") };
+            line(&format!("\n| coder, first and second look | items | percent | kappa |{more}"));
+            line(&format!("| --- | --- | --- | --- |{rule}"));
             for again in &one.again {
+                let more = again.same_side.map(|count| format!(" {count} |")).unwrap_or_default();
                 line(&format!(
-                    "| {} | {} | {} | {} |",
+                    "| {} | {} | {} | {} |{more}",
                     again.coder,
                     again.items,
                     number(&again.percent),

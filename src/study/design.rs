@@ -36,6 +36,12 @@ pub struct Study {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub break_after: Option<u32>,
 
+    /// After so many items, or minutes, a sitting ends: the coder is told so, and may go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_after_items: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_after_minutes: Option<u32>,
+
     /// How many items `items.jsonl` has, and its SHA-256.
     pub items: usize,
     pub items_sha256: String,

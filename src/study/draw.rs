@@ -45,6 +45,33 @@ pub enum Sampling {
         #[serde(default = "usual_share")]
         random_share: f64,
     },
+
+    /// Of pairs of answers, those that a model tells apart the least, by the difference of its
+    /// log-probabilities of the two; and some of the others at random, as above.
+    Closest {
+        /// The columns with the log-probability of the first and of the second answer.
+        columns: [String; 2],
+        count: usize,
+        #[serde(default = "usual_share")]
+        random_share: f64,
+    },
+}
+
+impl Sampling {
+    /// The columns that it draws by.
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Self::All | Self::Random { .. } => Vec::new(),
+            Self::Stratified { column, .. } => vec![column.clone()],
+            Self::Uncertain { columns, .. } => columns.clone(),
+            Self::Closest { columns, .. } => columns.to_vec(),
+        }
+    }
+
+    /// Whether items come in the order in which they were drawn.
+    pub fn has_order(&self) -> bool {
+        matches!(self, Self::Uncertain { .. } | Self::Closest { .. })
+    }
 }
 
 fn usual_share() -> f64 {
@@ -111,7 +138,8 @@ pub fn draw(items: Vec<Item>, sampling: &Sampling, seed: u64) -> Result<Vec<Item
             }
             coding = taken(coding, drawn);
         }
-        Sampling::Uncertain { columns, count, random_share } => {
+        Sampling::Uncertain { count, random_share, .. }
+        | Sampling::Closest { count, random_share, .. } => {
             let count = checked(*count)?;
             if !(0.0..=1.0).contains(random_share) {
                 return Err(format!(
@@ -120,7 +148,12 @@ pub fn draw(items: Vec<Item>, sampling: &Sampling, seed: u64) -> Result<Vec<Item
             }
             let mut sorted = Vec::with_capacity(population);
             for (place, item) in coding.iter().enumerate() {
-                sorted.push((uncertainty(item, columns)?, place));
+                let how_uncertain = match sampling {
+                    Sampling::Closest { columns, .. } => -difference(item, columns)?,
+                    Sampling::Uncertain { columns, .. } => uncertainty(item, columns)?,
+                    Sampling::All | Sampling::Random { .. } | Sampling::Stratified { .. } => 0.0,
+                };
+                sorted.push((how_uncertain, place));
             }
             // Among equals at random, not by their place.
             sorted.shuffle(&mut random);
@@ -207,6 +240,17 @@ fn equal_parts(sizes: &[usize], count: usize) -> Vec<usize> {
         }
     }
     parts
+}
+
+/// How far apart the log-probabilities of an item's two answers are.
+fn difference(item: &Item, columns: &[String; 2]) -> Result<f64, String> {
+    let number = |column: &String| {
+        let said = item.column(column);
+        said.trim().parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+            format!("the item “{}” has no log-probability in the column “{column}”", item.id)
+        })
+    };
+    Ok((number(&columns[0])? - number(&columns[1])?).abs())
 }
 
 /// The entropy of the label's probabilities, in bits: 0 is certain.

@@ -86,6 +86,25 @@ fn the_least_certain_items_come_first_and_surely() {
 }
 
 #[test]
+fn pairs_that_a_model_hardly_tells_apart_come_first() {
+    let mut list = items(6);
+    for (item, second) in list.iter_mut().zip([-9.0, -4.0, -3.5, -1.0, -3.1, -6.0]) {
+        item.more.insert("one".to_owned(), (-3.0).into());
+        item.more.insert("other".to_owned(), second.into());
+    }
+    let columns = ["one", "other"].map(str::to_owned);
+    let sampling = Sampling::Closest { columns, count: 4, random_share: 0.5 };
+    let drawn = draw(list, &sampling, 1).unwrap();
+    let ids: Vec<&str> = drawn.iter().map(|item| item.id.as_str()).collect();
+    // Surely the two with differences of 0.1 and 0.5, then two of the other four.
+    assert_eq!(ids[..2], ["i5", "i3"]);
+    let inclusion: Vec<_> = drawn.iter().map(|item| item.inclusion).collect();
+    assert_eq!(inclusion, [Some(1.0), Some(1.0), Some(0.5), Some(0.5)]);
+    let said = draw(items(6), &sampling, 1).unwrap_err();
+    assert!(said.contains("no log-probability in the column “one”"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_drawn_is_said() {
     for (sampling, words) in [
         (Sampling::Random { count: 0 }, "no items are asked for"),

@@ -23,6 +23,7 @@ pub const ITEMS: &str = "items.jsonl";
 pub const SUGGESTIONS: &str = "suggestions.jsonl";
 const CODES: &str = "codes";
 const SETTLED: &str = "settled.jsonl";
+const ORIGINS: &str = "origins.jsonl";
 const LOCK: &str = ".lock";
 
 /// Whose name stands over what was settled.
@@ -33,6 +34,13 @@ pub const SETTLED_BY: &str = "settled";
 pub struct Suggestion {
     pub item: String,
     pub values: BTreeMap<String, Value>,
+}
+
+/// Which models gave an item's two answers. It stays at home: a package for a colleague is blind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub item: String,
+    pub models: [Option<String>; 2],
 }
 
 /// An open study.
@@ -46,6 +54,9 @@ pub struct Folder {
     /// Where coders disagree: what was settled, with the reason.
     pub settled: CoderLog,
     pub suggestions: HashMap<usize, BTreeMap<String, Value>>,
+
+    /// Of pairs, the models behind the answers, where they are known here.
+    pub origins: HashMap<usize, [Option<String>; 2]>,
 
     /// What could not be read, as sentences.
     pub found: Vec<String>,
@@ -127,6 +138,14 @@ pub fn create(path: &Path, mut study: Study, items: &[Item]) -> Result<Folder, S
     if let Some(problem) = study.problem() {
         return Err(unusable(problem));
     }
+    let of_pairs = study.codebook.better().is_some();
+    if let Some(item) = items.iter().find(|item| item.answers.is_some() != of_pairs) {
+        return Err(unusable(if of_pairs {
+            format!("it asks which answer is better, and the item “{}” has no two answers", item.id)
+        } else {
+            format!("no question asks which of the two answers of “{}” is better", item.id)
+        }));
+    }
     if path.join(STUDY).exists() {
         return Err(unusable("there is a study already; choose another name".to_owned()));
     }
@@ -187,6 +206,7 @@ impl Folder {
             items,
             logs: Vec::new(),
             suggestions: HashMap::new(),
+            origins: HashMap::new(),
             found: Vec::new(),
             index,
             hash,
@@ -194,6 +214,7 @@ impl Folder {
         };
         opened.read_logs(usage)?;
         opened.read_suggestions()?;
+        opened.read_origins()?;
         Ok(opened)
     }
 
@@ -244,6 +265,42 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    fn read_origins(&mut self) -> Result<(), StudyError> {
+        let path = self.path.join(ORIGINS);
+        if !path.exists() {
+            return Ok(());
+        }
+        let rows = files::read_jsonl::<Origin>(&path)
+            .map_err(|err| StudyError::Unusable { path: path.clone(), problem: err.to_string() })?;
+        for row in rows {
+            if let Some(item) = self.index.get(&row.value.item) {
+                self.origins.insert(*item, row.value.models);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps which models gave the answers.
+    pub fn set_origins(&mut self, origins: &[Origin]) -> Result<(), StudyError> {
+        let mut bytes = Vec::new();
+        let known = origins.iter().filter(|origin| self.index.contains_key(&origin.item));
+        for origin in known.filter(|origin| origin.models.iter().any(Option::is_some)) {
+            serde_json::to_writer(&mut bytes, origin).expect("texts are valid JSON");
+            bytes.push(b'\n');
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.join(ORIGINS);
+        files::write_atomic(&path, &bytes).map_err(|source| StudyError::Write { path, source })?;
+        self.read_origins()
+    }
+
+    /// Whether it asks which of two answers is better.
+    pub fn is_of_pairs(&self) -> bool {
+        self.study.codebook.better().is_some()
     }
 
     /// Keeps what a model says of the items.
@@ -327,6 +384,14 @@ impl Folder {
         let numbered = (2..).map(|number| codes.join(format!("{name}-{number}.jsonl")));
         let mut paths = std::iter::once(codes.join(format!("{name}.jsonl"))).chain(numbered);
         paths.find(is_free).expect("there are more numbers than files")
+    }
+
+    /// Which answer stands on the left at each slot of the coder's plan. Empty: the items have no two.
+    pub fn sides(&self, plan: &[Slot], coder: &str) -> Vec<u8> {
+        if !self.is_of_pairs() {
+            return Vec::new();
+        }
+        plan::sides(&self.items, plan, self.study.seed, coder)
     }
 
     /// Adds a coder's verdict and flushes it.

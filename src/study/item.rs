@@ -1,6 +1,7 @@
-//! What is coded: a text with its id, what the table says of it beside, and with which probability
-//! it was drawn.
+//! What is coded: a text, or a prompt with two answers, with its id, what the table says of it beside,
+//! and with which probability it was drawn.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::value::Value;
 use super::variable::Variables;
+use crate::data::pair::Text;
 use crate::data::table::Row;
 
 /// What an item is there for.
@@ -26,11 +28,48 @@ pub enum Role {
     Check,
 }
 
+impl Role {
+    /// What a cell of the column `column` says; without a column, everything is to be coded. The error
+    /// is the end of a sentence that begins with the row.
+    pub fn of_cell(said: &str, column: &str) -> Result<Self, String> {
+        if column.is_empty() {
+            return Ok(Self::Coding);
+        }
+        match said.trim().to_lowercase().as_str() {
+            "" | "coding" => Ok(Self::Coding),
+            "training" | "train" => Ok(Self::Training),
+            "check" | "attention check" => Ok(Self::Check),
+            other => Err(format!(
+                "says “{other}” in the column “{column}”: training, check or nothing is expected"
+            )),
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Coding => "coding",
+            Self::Training => "training",
+            Self::Check => "checks",
+        }
+    }
+}
+
 /// A text to be coded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     pub id: String,
+
+    /// Of two answers, the words of their prompt.
     pub text: String,
+
+    /// Two answers to the text, of which one may be better; a study is of texts or of pairs. In the
+    /// order of the file that they are from, which is not the order on the screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Box<[String; 2]>>,
+
+    /// The messages of the prompt, where it is more than a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Box<Text>>,
     #[serde(default, skip_serializing_if = "is_coding")]
     pub role: Role,
 
@@ -58,6 +97,17 @@ fn is_coding(role: &Role) -> bool {
 }
 
 impl Item {
+    /// Everything that a coder reads, in one piece: for forms that have one text an item.
+    pub fn whole_text(&self) -> Cow<'_, str> {
+        match self.answers.as_deref() {
+            None => Cow::Borrowed(&self.text),
+            Some([first, second]) => Cow::Owned(format!(
+                "{}\n\nFirst answer:\n{first}\n\nSecond answer:\n{second}",
+                self.text
+            )),
+        }
+    }
+
     /// A column of the table as text; empty where there is none.
     pub fn column(&self, name: &str) -> String {
         self.more.get(name).map(cell).unwrap_or_default()
@@ -124,18 +174,8 @@ pub fn of_rows(
                 "{what} {number} has the id “{id}” of {what} {first}: each item needs its own"
             ));
         }
-        let role = match said(&columns.role).trim().to_lowercase().as_str() {
-            _ if columns.role.is_empty() => Role::Coding,
-            "" | "coding" => Role::Coding,
-            "training" | "train" => Role::Training,
-            "check" | "attention check" => Role::Check,
-            other => {
-                return Err(format!(
-                    "{what} {number} says “{other}” in the column “{}”: training, check or nothing is expected",
-                    columns.role
-                ));
-            }
-        };
+        let role = Role::of_cell(&said(&columns.role), &columns.role)
+            .map_err(|problem| format!("{what} {number} {problem}"))?;
         let mut expected = BTreeMap::new();
         if role != Role::Coding {
             for (variable, column) in &columns.expected {
@@ -156,7 +196,7 @@ pub fn of_rows(
             if expected.is_empty() {
                 return Err(format!(
                     "{what} {number} is for {} but has no right code: name the columns that say it",
-                    if role == Role::Training { "training" } else { "checks" }
+                    role.words()
                 ));
             }
         }
@@ -169,7 +209,7 @@ pub fn of_rows(
         };
         let more = row.fields.into_iter().filter(|(name, said)| !taken(name) && !said.is_null());
         let more = more.collect();
-        items.push(Item { id, text, role, inclusion: None, expected, feedback, more });
+        items.push(Item { id, text, role, expected, feedback, more, ..Item::default() });
     }
     if !items.iter().any(|item| item.role == Role::Coding) {
         return Err("the table has no row to be coded".to_owned());

@@ -110,6 +110,11 @@ fn lines_in(path: &Path) -> usize {
     lines.filter(|line| line.get("coder").is_none()).count()
 }
 
+/// Which answer of an item is on the left.
+fn side(item: usize) -> u8 {
+    (item % 2) as u8
+}
+
 struct Bench {
     items: Vec<Item>,
     index: HashMap<String, usize>,
@@ -119,7 +124,11 @@ struct Bench {
 
 impl Bench {
     fn new(folder: &Path) -> Self {
-        let items = items(ITEMS);
+        // Two answers each: a line then has its side and its probability, too.
+        let mut items = items(ITEMS);
+        for item in &mut items {
+            item.answers = Some(Box::new([format!("yes {}", item.id), "no".to_owned()]));
+        }
         let index = items.iter().map(|item| item.id.clone()).zip(0..).collect();
         Self { items, index, variables: tone(), folder: folder.to_owned() }
     }
@@ -144,7 +153,9 @@ impl Bench {
     fn found(&self) -> [Vec<Option<usize>>; 2] {
         let log = self.log(Use::Read);
         let label = |item| {
-            let said = log.verdict(item, 1)?.values[0].1.shown();
+            let verdict = log.verdict(item, 1)?;
+            assert_eq!(verdict.left, Some(side(item)), "the side is kept with the verdict");
+            let said = verdict.values[0].1.shown();
             LABELS.iter().position(|label| *label == said)
         };
         let (store, _) = PairStore::open(&self.pairs_path()).unwrap();
@@ -177,6 +188,7 @@ fn a_child_that_is_killed() {
                     pass: 1,
                     values: vec![(0, Value::words(LABELS[label]))],
                     at: "2026-11-28T18:00:00.000Z".into(),
+                    left: Some(side(item)),
                     ..Verdict::default()
                 };
                 log.append(verdict, bench.known()).unwrap();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::design::StudyError;
 use super::item::Item;
 use super::value::Value;
-use super::variable::Variables;
+use super::variable::{FIRST, SECOND, Variables};
 use crate::files;
 
 /// What a coder said of an item, all its variables at once.
@@ -39,6 +39,9 @@ pub struct Verdict {
 
     /// To be talked about.
     pub flagged: bool,
+
+    /// Of two answers, the one that stood on the left: 0 is the first.
+    pub left: Option<u8>,
     pub reason: Option<Box<str>>,
 
     /// The version of the guideline that was valid.
@@ -91,6 +94,14 @@ struct Line<'a> {
     seconds: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flagged: Option<bool>,
+    /// `first` or `second`.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    left: Option<Name<'a>>,
+
+    /// With which probability the item was drawn. For whoever has only this file: the study reads it
+    /// from its items.
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
+    inclusion: Option<f64>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     reason: Option<Name<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -340,6 +351,11 @@ impl CoderLog {
             at: line.at.map(|Name(at)| at).unwrap_or_default().into(),
             seconds: line.seconds.unwrap_or_default(),
             flagged: line.flagged.unwrap_or_default(),
+            left: line.left.and_then(|Name(left)| match left.as_ref() {
+                FIRST => Some(0),
+                SECOND => Some(1),
+                _ => None,
+            }),
             reason: line.reason.map(|Name(reason)| reason.into()),
             guideline,
             suggestion: line.suggestion.map(Box::new),
@@ -498,8 +514,18 @@ impl CoderLog {
     }
 
     fn line_of(verdict: &Verdict, number: usize, known: Known<'_>) -> String {
-        let Verdict { item, pass, values, at, seconds, flagged, reason, guideline, suggestion } =
-            verdict;
+        let Verdict {
+            item,
+            pass,
+            values,
+            at,
+            seconds,
+            flagged,
+            left,
+            reason,
+            guideline,
+            suggestion,
+        } = verdict;
         let named = values.iter().map(|(place, value)| {
             let name = known.variables.variables[usize::from(*place)].name.as_str();
             (Cow::Borrowed(name), value.clone())
@@ -512,6 +538,8 @@ impl CoderLog {
             at: (!at.is_empty()).then(|| at.as_ref().into()),
             seconds: (*seconds != 0.0).then_some((*seconds * 1000.0).round() / 1000.0),
             flagged: flagged.then_some(true),
+            left: left.map(|left| if left == 0 { FIRST } else { SECOND }.into()),
+            inclusion: known.items[*item].inclusion,
             reason: reason.as_deref().map(Into::into),
             guideline: (!guideline.is_empty()).then(|| guideline.as_ref().into()),
             suggestion: suggestion.as_deref().cloned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::design::{FORM, Source, Study, StudyError, Suggestions};
 use super::draw::{Sampling, draw};
 use super::folder::{self, Folder};
-use super::item::{self, Columns, Role};
+use super::item::{self, Columns, Item, Role};
 use super::plan::Order;
 use super::variable::Variables;
 use crate::data::table::Row;
@@ -21,6 +21,8 @@ pub struct Plans {
     pub order: Order,
     pub again: f64,
     pub break_after: Option<u32>,
+    pub stop_after_items: Option<u32>,
+    pub stop_after_minutes: Option<u32>,
     pub suggestions: Suggestions,
 }
 
@@ -33,17 +35,43 @@ pub fn make(
     table: (&str, &str),
     now: &str,
 ) -> Result<Folder, StudyError> {
-    let Plans { name, columns, codebook, sampling, seed, order, again, break_after, suggestions } =
-        plans;
+    let unusable = |problem| StudyError::Unusable { path: path.to_owned(), problem };
+    if let Some(problem) = plans.codebook.problem() {
+        return Err(unusable(format!("the codebook is not complete: {problem}")));
+    }
+    let items = item::of_rows(rows, &plans.columns, &plans.codebook).map_err(unusable)?;
+    make_of(path, plans, items, table, now)
+}
+
+/// The same of items that were read already: texts, or pairs of answers ([`super::pairs`]).
+pub fn make_of(
+    path: &Path,
+    plans: Plans,
+    items: Vec<Item>,
+    table: (&str, &str),
+    now: &str,
+) -> Result<Folder, StudyError> {
+    let Plans {
+        name,
+        columns,
+        codebook,
+        sampling,
+        seed,
+        order,
+        again,
+        break_after,
+        stop_after_items,
+        stop_after_minutes,
+        suggestions,
+    } = plans;
     let unusable = |problem| StudyError::Unusable { path: path.to_owned(), problem };
     if let Some(problem) = codebook.problem() {
         return Err(unusable(format!("the codebook is not complete: {problem}")));
     }
-    let items = item::of_rows(rows, &columns, &codebook).map_err(unusable)?;
     let population = items.iter().filter(|item| item.role == Role::Coding).count();
     let items = draw(items, &sampling, seed).map_err(unusable)?;
     // Drawn by how uncertain they are, they come in that order.
-    let order = if matches!(sampling, Sampling::Uncertain { .. }) { Order::AsGiven } else { order };
+    let order = if sampling.has_order() { Order::AsGiven } else { order };
     let study = Study {
         form: FORM,
         name,
@@ -53,6 +81,8 @@ pub fn make(
         order,
         again,
         break_after,
+        stop_after_items,
+        stop_after_minutes,
         population,
         source: Source { file: table.0.to_owned(), sha256: table.1.to_owned(), columns },
         sampling,

@@ -1,4 +1,4 @@
-//! Hand-coding of texts by people: a study, its coders, and how far they agree. Plain data, no
+//! Hand-coding of texts, and of pairs of answers, by people: a study, its coders, and how far they agree. Plain data, no
 //! tensors, no pixels.
 //!
 //! A [`design::Study`] says what is asked of which [`item::Item`]s in which order ([`plan`]); each
@@ -17,6 +17,7 @@ pub mod item;
 pub mod log;
 pub mod make;
 pub mod package;
+pub mod pairs;
 pub mod plan;
 pub mod ratings;
 pub mod sample;

@@ -81,6 +81,33 @@ pub fn plan(items: &[Item], order: Order, again: f64, seed: u64, coder: &str) ->
     training.into_iter().map(first).chain(main).collect()
 }
 
+/// Which of its two answers stands on the left at each slot of a coder's order: 0 is the first.
+///
+/// Counterbalanced within a coder: of every four items two have their first answer on the left, drawn
+/// anew for each four, so that the two sides differ by two at most wherever a coder stops. A second
+/// look has the answers the other way round: whoever follows the side contradicts themselves.
+pub fn sides(items: &[Item], slots: &[Slot], seed: u64, coder: &str) -> Vec<u8> {
+    let mut random = ChaCha20Rng::seed_from_u64(seed_of(seed, &format!("{coder}/sides")));
+    // Items for training and checks have blocks of their own: what is coded stays balanced.
+    let mut blocks: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
+    let mut drawn = vec![0; items.len()];
+    let mut left = Vec::with_capacity(slots.len());
+    for slot in slots {
+        if slot.pass == 1 {
+            let block = &mut blocks[usize::from(items[slot.item].role != Role::Coding)];
+            if block.is_empty() {
+                block.extend([0, 0, 1, 1]);
+                block.shuffle(&mut random);
+            }
+            drawn[slot.item] = block.pop().unwrap_or_default();
+            left.push(drawn[slot.item]);
+        } else {
+            left.push(1 - drawn[slot.item]);
+        }
+    }
+    left
+}
+
 /// Puts slots before the places that they name.
 fn insert(list: &mut Vec<Slot>, mut added: Vec<(usize, Slot)>) {
     added.sort_by_key(|(at, _)| *at);
@@ -156,6 +183,31 @@ mod tests {
         assert!((540..660).contains(&count), "{count}"); // 600, three standard errors
         assert_eq!(withheld("Ada", 7), withheld("Ada", 7));
         assert!(!is_withheld(5, "Ada", "i1", 0.0) && is_withheld(5, "Ada", "i1", 1.0));
+    }
+
+    #[test]
+    fn sides_are_balanced_wherever_a_coder_stops_and_swapped_at_the_second_look() {
+        let list = with_roles(41, 2, 3);
+        for coder in ["Ada", "Ben"] {
+            let slots = plan(&list, Order::Random, 0.2, 3, coder);
+            let left = sides(&list, &slots, 3, coder);
+            assert_eq!(left, sides(&list, &slots, 3, coder), "the same on every machine");
+            let (mut first, mut all) = (0_i32, 0_i32);
+            for (slot, side) in slots.iter().zip(&left) {
+                let is_coded = list[slot.item].role == Role::Coding;
+                if slot.pass == 2 {
+                    let before = slots.iter().position(|one| one.item == slot.item).unwrap();
+                    assert_eq!(left[before], 1 - side);
+                } else if is_coded {
+                    all += 1;
+                    first += i32::from(*side == 0);
+                    assert!((2 * first - all).abs() <= 2, "{first} of {all}");
+                }
+            }
+            assert_eq!(all, 41);
+        }
+        let of = |coder| sides(&list, &plan(&list, Order::SameForAll, 0.0, 3, ""), 3, coder);
+        assert_ne!(of("Ada"), of("Ben"));
     }
 
     proptest! {

@@ -25,11 +25,28 @@ pub enum Kind {
 
     /// Places in the text, each with a label.
     Spans,
+
+    /// Which of the two answers of an item is better. The labels say it of the answers as the study
+    /// has them, not of the sides of the screen.
+    Better,
 }
 
+/// What [`Kind::Better`] says.
+pub const FIRST: &str = "first";
+pub const SECOND: &str = "second";
+pub const TIE: &str = "tie";
+pub const BOTH_BAD: &str = "both bad";
+
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Choice, Self::Choices, Self::Scale, Self::Number, Self::Text, Self::Spans];
+    pub const ALL: [Self; 7] = [
+        Self::Choice,
+        Self::Choices,
+        Self::Scale,
+        Self::Number,
+        Self::Text,
+        Self::Spans,
+        Self::Better,
+    ];
 
     /// As a person names it.
     pub fn name(self) -> &'static str {
@@ -40,12 +57,18 @@ impl Kind {
             Self::Number => "number",
             Self::Text => "free text",
             Self::Spans => "places in the text",
+            Self::Better => "which answer is better",
         }
     }
 
     /// Whether an answer is taken from a list of labels.
     pub fn has_labels(self) -> bool {
-        matches!(self, Self::Choice | Self::Choices | Self::Scale | Self::Spans)
+        matches!(self, Self::Choice | Self::Choices | Self::Scale | Self::Spans | Self::Better)
+    }
+
+    /// Whether an answer is one label.
+    pub fn is_one_label(self) -> bool {
+        matches!(self, Self::Choice | Self::Scale | Self::Better)
     }
 }
 
@@ -58,6 +81,7 @@ pub fn kind_word(kind: Kind) -> &'static str {
         Kind::Number => "number",
         Kind::Text => "text",
         Kind::Spans => "spans",
+        Kind::Better => "better",
     }
 }
 
@@ -137,6 +161,9 @@ impl Variable {
         if !self.kind.has_labels() {
             return Vec::new();
         }
+        if self.kind == Kind::Better && self.classes.is_empty() {
+            return [FIRST, SECOND, TIE, BOTH_BAD].map(str::to_owned).to_vec();
+        }
         self.classes.iter().map(|class| class.label.trim().to_owned()).collect()
     }
 
@@ -165,6 +192,21 @@ impl Variable {
         }
         if !self.kind.has_labels() {
             return None;
+        }
+        if self.kind == Kind::Better {
+            let labels = self.labels();
+            let known = [FIRST, SECOND, TIE, BOTH_BAD];
+            return if let Some(other) = labels.iter().find(|label| !known.contains(&label.as_str()))
+            {
+                Some(format!(
+                    "says which answer is better, and “{other}” does not: “first”, “second”, “tie” \
+                     and “both bad” do"
+                ))
+            } else if [FIRST, SECOND].iter().all(|side| labels.iter().any(|label| label == side)) {
+                None
+            } else {
+                Some("says which answer is better, and lacks “first” or “second”".to_owned())
+            };
         }
         let fewest = if matches!(self.kind, Kind::Choice | Kind::Scale) { 2 } else { 1 };
         if self.classes.len() < fewest {
@@ -198,7 +240,7 @@ impl Variable {
                 Some(format!("“don't know” is no answer to {name}"))
             }
             (_, Value::DontKnow) | (Kind::Text, Value::Words(_)) => None,
-            (Kind::Choice | Kind::Scale, Value::Words(label)) => {
+            (Kind::Choice | Kind::Scale | Kind::Better, Value::Words(label)) => {
                 (!is_label(label)).then(|| format!("“{label}” is no label of {name}"))
             }
             (Kind::Choices, Value::Labels(labels)) => {
@@ -261,6 +303,7 @@ impl Variable {
         Ok(Some(match self.kind {
             Kind::Text => Value::words(cell),
             Kind::Choice => Value::Words(known(cell).ok_or_else(unknown)?),
+            Kind::Better => Value::Words(known(better_word(cell)).ok_or_else(unknown)?),
             Kind::Scale => {
                 // Excel and pandas make 3 into 3.0.
                 let whole = cell.strip_suffix(".0").unwrap_or(cell);
@@ -302,7 +345,38 @@ impl Variable {
     }
 }
 
+/// As tables of other people say which of two answers is better.
+fn better_word(cell: &str) -> &str {
+    match cell.to_lowercase().as_str() {
+        "a" | "1" | "answer_a" | "response_a" | "model_a" | "left" => FIRST,
+        "b" | "2" | "answer_b" | "response_b" | "model_b" | "right" => SECOND,
+        "equal" | "same" | "draw" => TIE,
+        "both_bad" | "bothbad" | "tie (bothbad)" | "neither" => BOTH_BAD,
+        _ => cell,
+    }
+}
+
 impl Variables {
+    /// The question which of two answers is better, and how much, for a study of pairs.
+    pub fn of_pairs() -> Self {
+        Self {
+            name: String::new(),
+            guideline_version: "1".to_owned(),
+            guideline: String::new(),
+            variables: vec![Variable {
+                name: "better".to_owned(),
+                kind: Kind::Better,
+                question: "Which answer is better?".to_owned(),
+                ..Variable::default()
+            }],
+        }
+    }
+
+    /// The question which of two answers is better, if there is one.
+    pub fn better(&self) -> Option<usize> {
+        self.variables.iter().position(|variable| variable.kind == Kind::Better)
+    }
+
     /// What keeps it from being used, as a sentence.
     pub fn problem(&self) -> Option<String> {
         if self.variables.is_empty() {

@@ -26,6 +26,8 @@ fn a_codebook_that_cannot_be_asked_says_what_is_missing() {
         (labelled(Kind::Choice, &["a", " "]), "a class without a label (number 2)"),
         (labelled(Kind::Scale, &[]), "a scale without ends"),
         (scale(5.0, 1.0), "from 5 to 1"),
+        (labelled(Kind::Better, &["first", "maybe"]), "“maybe” does not"),
+        (labelled(Kind::Better, &["first", "tie"]), "lacks “first” or “second”"),
         (Variable { name: " ".to_owned(), ..scale(1.0, 5.0) }, "number 1 has no name"),
     ] {
         let said = with(variable).problem().unwrap();
@@ -50,6 +52,9 @@ fn cells_are_read_as_people_and_programs_write_them() {
         (labelled(Kind::Number, &[]), "-2.5", Value::Number(-2.5)),
         (labelled(Kind::Spans, &["x"]), "[]", Value::Spans(Vec::new())),
         (labelled(Kind::Choice, &["a", "b"]), DONT_KNOW, Value::DontKnow),
+        (labelled(Kind::Better, &[]), "B", words("second")),
+        (labelled(Kind::Better, &[]), "tie (bothbad)", words("both bad")),
+        (labelled(Kind::Better, &["first", "second"]), "1", words("first")),
     ] {
         assert_eq!(variable.parse(cell), Ok(Some(value.clone())), "{cell}");
         assert_eq!(variable.refusal(&value, "text"), None, "{cell}");

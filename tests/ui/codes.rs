@@ -111,7 +111,7 @@ fn the_view_says_what_it_is_for_and_wants_a_name() {
     let mut state = empty_state();
     state.prefs.panel = PanelId::Annotate;
     let mut window = Window::new(state);
-    window.click("Codes");
+    window.click("Studies");
     assert!(window.sees("People code texts"));
     insta::assert_snapshot!("codes_without_a_study", window.tree());
     window.click("Use the sample abstracts");
@@ -198,7 +198,7 @@ fn press(app: &mut App, modifiers: Modifiers, key: Key) {
 fn opened(project: &Path) -> App {
     let mut app = App::with_model_in(project);
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
-    app.click("Codes");
+    app.click("Studies");
     app.harness.state_mut().state.codes.coder = "Ada".to_owned();
     app.run();
     app

@@ -19,6 +19,7 @@ mod look_parts;
 mod map;
 mod mapping;
 mod models;
+mod pair_study;
 mod playground;
 mod playground_views;
 mod prompts;

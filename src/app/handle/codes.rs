@@ -6,13 +6,16 @@ use crate::app::Workbench;
 use crate::app::host::{Ask, StudyFile};
 use crate::app::tasks::export_study::{ExportStudy, StudyToExport};
 use crate::app::tasks::list_studies::ListStudies;
+use crate::app::tasks::make_pair_study::{MakePairStudy, PairsToStudy};
 use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::{OpenStudy, Wanted};
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::data::table::Reading;
+use crate::eval::closest::Scored;
 use crate::evaluate::results;
 use crate::state::codes::session::Session;
+use crate::state::codes::setup::What;
 use crate::state::codes::{AnnotateView, CodesState, Front};
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
@@ -22,6 +25,7 @@ use crate::study::disagreement;
 use crate::study::folder::{Folder, Suggestion};
 use crate::study::item::cell;
 use crate::study::log::Verdict;
+use crate::study::make::Plans;
 use crate::study::package;
 use crate::words::counted;
 
@@ -30,6 +34,13 @@ impl Workbench {
         match command {
             CodesCommand::Refresh => self.list_studies(),
             CodesCommand::ChooseTable => self.ask(Ask::StudyTable),
+            CodesCommand::ChooseFolder => self.ask(Ask::StudyFolder),
+            CodesCommand::UsePairs(path) => {
+                if self.state.codes.session.is_none() {
+                    self.state.codes.setup.judge(What::Pairs);
+                }
+                self.use_study_table(path);
+            }
             CodesCommand::New => {
                 if self.state.codes.session.is_none() {
                     self.show_codes(Front::Setup);
@@ -44,6 +55,7 @@ impl Workbench {
             }
             CodesCommand::ChooseCodebook => self.ask(Ask::StudyCodebook),
             CodesCommand::Make => self.make_study(),
+            CodesCommand::StopMaking => self.tasks.stop::<MakePairStudy>(),
             CodesCommand::UseSample => {
                 let now = self.host.timestamp();
                 self.open_study(|project| Wanted::Sample { project, now });
@@ -57,6 +69,12 @@ impl Workbench {
                 let now = self.host.seconds();
                 if let Some(session) = &mut self.state.codes.session {
                     session.back(now);
+                }
+            }
+            CodesCommand::SitAgain => {
+                let now = self.host.seconds();
+                if let Some(session) = &mut self.state.codes.session {
+                    session.sit_again(now);
                 }
             }
             CodesCommand::Undo => self.step_in_history(false),
@@ -76,7 +94,11 @@ impl Workbench {
             }
             CodesCommand::ChooseMerge => self.ask(Ask::SentCodes),
             CodesCommand::MergeFile(path) => self.merge_codes(&path),
-            CodesCommand::ExportTo(form, path) => self.export_study(StudyFile::Export(form), path),
+            CodesCommand::ExportTo(form, path) => {
+                self.export_to_typed(StudyFile::Export(form), path);
+            }
+            CodesCommand::PackageTo(path) => self.export_to_typed(StudyFile::Package, path),
+            CodesCommand::CodesTo(path) => self.export_to_typed(StudyFile::Codes, path),
             CodesCommand::Export(form) => self.ask(Ask::ExportStudy(StudyFile::Export(form))),
             CodesCommand::ExportPackage => self.ask(Ask::ExportStudy(StudyFile::Package)),
             CodesCommand::ExportCodes => self.ask(Ask::ExportStudy(StudyFile::Codes)),
@@ -121,7 +143,9 @@ impl Workbench {
         self.show_codes(Front::Setup);
         self.state.codes.busy = Some("Reading the table…");
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.start_instead(ReadStudyTable { name, at: Reading::default() }, path);
+        let what = self.state.codes.setup.what();
+        let reading = ReadStudyTable { what, name, at: Reading::default() };
+        self.start_instead(reading, (what, path));
     }
 
     pub(super) fn use_study_codebook(&mut self, path: PathBuf) {
@@ -141,25 +165,52 @@ impl Workbench {
         let Some(report) = &setup.table else { return };
         let (table, plans) = (report.path.clone(), Box::new(setup.plans()));
         let now = self.host.timestamp();
+        if setup.what() == What::Pairs {
+            let by_model = setup.asks_model();
+            self.make_pair_study(table, plans, by_model, now);
+            return;
+        }
         self.open_study(|project| Wanted::New { project, table, plans, now });
     }
 
+    fn make_pair_study(&mut self, file: PathBuf, plans: Box<Plans>, by_model: bool, now: String) {
+        let Some((project, coder)) = self.place_and_coder() else { return };
+        if by_model && self.state.model.ready().is_none() {
+            let summary = "The model that says how likely the answers are is not there";
+            let notice = Notice::problem(PanelId::Annotate, summary);
+            self.state.notices.push(notice.hint(
+                "Load a model, or choose two columns of the file with its log-probabilities",
+            ));
+            return;
+        }
+        self.state.codes.busy = Some("Making the study…");
+        let adapter = self.state.adapter.mode();
+        let request = PairsToStudy { project, file, plans, by_model, adapter, now };
+        self.start_instead(MakePairStudy { coder, at: Scored::default() }, request);
+    }
+
     fn open_study(&mut self, wanted: impl FnOnce(PathBuf) -> Wanted) {
+        let Some((project, coder)) = self.place_and_coder() else { return };
+        self.state.codes.busy = Some("Opening the study…");
+        self.start_instead(OpenStudy { coder }, wanted(project));
+    }
+
+    /// The project, and who codes; without both, what is missing is said.
+    fn place_and_coder(&mut self) -> Option<(PathBuf, String)> {
         self.state.notices.clear(PanelId::Annotate);
         let Some(project) = self.project.as_ref().map(|open| open.folder.clone()) else {
             let summary = "A study needs a project to be kept in";
             let notice = Notice::problem(PanelId::Annotate, summary);
             self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
-            return;
+            return None;
         };
         let coder = self.state.codes.coder.trim().to_owned();
         if coder.is_empty() {
             let summary = "Write your name or number as a coder first";
             self.state.notices.push(Notice::problem(PanelId::Annotate, summary));
-            return;
+            return None;
         }
-        self.state.codes.busy = Some("Opening the study…");
-        self.start_instead(OpenStudy { coder }, wanted(project));
+        Some((project, coder))
     }
 
     /// A study was read.
@@ -306,6 +357,18 @@ impl Workbench {
             Ok(log) => self.state.codes.session = Some(Session::new(folder, log, now)),
             Err(err) => self.tell_study("The study could not be opened again", &err),
         }
+    }
+
+    /// To a path that was typed: no dialog has asked whether what is there may be overwritten.
+    fn export_to_typed(&mut self, file: StudyFile, path: PathBuf) {
+        if path.exists() {
+            self.state.notices.clear(PanelId::Annotate);
+            let summary = format!("{} is there already, and nothing was written", path.display());
+            let notice = Notice::problem(PanelId::Annotate, summary);
+            self.state.notices.push(notice.hint("Type another name, or delete the file first"));
+            return;
+        }
+        self.export_study(file, path);
     }
 
     pub(super) fn export_study(&mut self, file: StudyFile, path: PathBuf) {

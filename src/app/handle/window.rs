@@ -169,7 +169,7 @@ impl Workbench {
             Ask::MapTable => self.use_map_table(path),
             Ask::ItemAnswers => self.state.look_inside.map.items.form.answers = Some(path),
             Ask::Codebook => self.use_codebook(path),
-            Ask::StudyTable => self.use_study_table(path),
+            Ask::StudyTable | Ask::StudyFolder => self.use_study_table(path),
             Ask::StudyCodebook => self.use_study_codebook(path),
             Ask::CodingPackage => self.use_package(path),
             Ask::SentCodes => self.merge_codes(&path),

@@ -7,20 +7,23 @@ use crate::app::import::activity;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::data::joined;
 use crate::data::table::{self, ImportError, Reading, Report};
 use crate::jobs::Progress;
+use crate::state::codes::setup::What;
 use crate::state::command::CodesCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
 
 pub struct ReadStudyTable {
+    pub what: What,
     pub name: String,
     pub at: Reading,
 }
 
 impl Work for ReadStudyTable {
-    type Request = PathBuf;
+    type Request = (What, PathBuf);
     type Event = Reading;
     type Output = Report;
     type Error = ImportError;
@@ -28,10 +31,19 @@ impl Work for ReadStudyTable {
     const RULES: Rules = Rules::short("Reading the table");
 
     fn run(
-        path: PathBuf,
+        (what, path): (What, PathBuf),
         _services: &Services,
         progress: &dyn Progress<Reading>,
     ) -> Result<Report, ImportError> {
+        if what == What::Pairs {
+            let mut report = joined::candidate_rows(&path, progress)?.report;
+            if path.is_dir() {
+                // Of several files: none of the columns is that of a prompt.
+                report.columns.clear();
+                report.first.clear();
+            }
+            return Ok(report);
+        }
         table::read(&path, progress, &mut |_, _| Ok(()))
     }
 }
@@ -46,7 +58,9 @@ impl Task<Workbench> for ReadStudyTable {
     }
 
     fn done(self, report: Report, app: &mut Workbench) {
-        app.state.codes.setup.set_table(report);
+        if app.state.codes.setup.what() == self.what {
+            app.state.codes.setup.set_table(report);
+        }
     }
 
     fn failed(self, error: ImportError, app: &mut Workbench) {

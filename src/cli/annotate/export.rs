@@ -42,6 +42,9 @@ enum As {
     /// REFI-QDA for MAXQDA, `NVivo`, ATLAS.ti
     Qdpx,
 
+    /// Of pairs: TRL's preference pairs, one an item: settled, or what most say
+    Trl,
+
     /// The codebook alone
     CodebookJson,
     CodebookCsv,
@@ -87,6 +90,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
                 As::LabelStudioMin => Export::LabelStudioMin,
                 As::Potato => Export::Potato,
                 As::Qdpx => Export::Qdpx,
+                As::Trl => Export::Trl,
                 As::CodebookJson => Export::CodebookJson,
                 As::CodebookCsv => Export::CodebookCsv,
                 As::CodebookMarkdown | As::Package | As::Codes => Export::CodebookMarkdown,

@@ -1,7 +1,7 @@
 //! `tuning-fork annotate new`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -9,15 +9,19 @@ use serde_json::json;
 
 use super::shared::{file_name, now};
 use crate::cli::out;
+use crate::data::codebook::Class;
+use crate::data::joined;
 use crate::data::table;
 use crate::files;
 use crate::jobs::Quiet;
 use crate::study::draw::Sampling;
+use crate::study::folder::Folder;
 use crate::study::forms::{codebook, said, tables};
 use crate::study::item::Columns;
-use crate::study::make::{Plans, make};
+use crate::study::make::{Plans, make, make_of};
+use crate::study::pairs::{self, alike_words};
 use crate::study::plan::Order;
-use crate::study::variable::Variables;
+use crate::study::variable::{FIRST, SECOND, Variables};
 use crate::words::counted;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
@@ -27,20 +31,44 @@ pub struct NewArgs {
     folder: PathBuf,
 
     /// The table of texts
-    #[arg(long)]
-    table: PathBuf,
+    #[arg(long, required_unless_present = "pairs")]
+    table: Option<PathBuf>,
 
     /// The column of the texts
-    #[arg(long)]
-    text: String,
+    #[arg(long, required_unless_present = "pairs")]
+    text: Option<String>,
+
+    /// Instead of texts: prompts with two answers or more, in any form that "Answers from a file" reads,
+    /// or a folder with a file of answers for each model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "text", "coders", "uncertain"])]
+    pairs: Option<PathBuf>,
+
+    /// Of pairs: one of the two answers has to be better
+    #[arg(long, requires = "pairs")]
+    no_ties: bool,
+
+    /// Of pairs: those first that a model hardly tells apart, by these two columns with its
+    /// log-probabilities of the first and of the second answer
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires_all = ["pairs", "sample"],
+        conflicts_with = "stratify"
+    )]
+    closest: Vec<String>,
 
     /// The column of the ids; without it, items are called after their row
     #[arg(long, default_value = "")]
     id: String,
 
-    /// The codebook: TOML, JSON, CSV or Markdown
+    /// The codebook: TOML, JSON, CSV or Markdown; of pairs it may be missing
+    #[arg(long, required_unless_present = "pairs")]
+    codebook: Option<PathBuf>,
+
+    /// A file with the guideline that coders read
     #[arg(long)]
-    codebook: PathBuf,
+    guideline: Option<PathBuf>,
 
     /// What the study is called; without it, as the codebook is
     #[arg(long)]
@@ -85,7 +113,7 @@ pub struct NewArgs {
     uncertain: Vec<String>,
 
     /// The share of the sample that is drawn at random from the items that are more certain
-    #[arg(long, default_value_t = 0.3, requires = "uncertain")]
+    #[arg(long, default_value_t = 0.3)]
     random_share: f64,
 
     /// The column that says `training` or `check` of some rows
@@ -112,15 +140,31 @@ pub struct NewArgs {
     #[arg(long, value_name = "MINUTES")]
     break_after: Option<u32>,
 
+    /// A sitting ends after so many items
+    #[arg(long, value_name = "ITEMS")]
+    stop_after: Option<u32>,
+
+    /// A sitting ends after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    stop_after_minutes: Option<u32>,
+
     /// Say as JSON what was made
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &NewArgs) -> anyhow::Result<()> {
-    let codebook = read_codebook(&args.codebook)?;
-    let table = table::rows(&args.table, &Quiet)?;
-    let columns = &table.report.columns;
+    let mut codebook = match &args.codebook {
+        Some(path) => read_codebook(path)?,
+        None => Variables::of_pairs(),
+    };
+    if let Some(path) = &args.guideline {
+        codebook.guideline = std::fs::read_to_string(path)
+            .with_context(|| format!("{} could not be read", path.display()))?;
+    }
+    if let (true, Some(better)) = (args.no_ties, codebook.better()) {
+        codebook.variables[better].classes = sides_alone();
+    }
     let mut expected = BTreeMap::new();
     for pair in &args.expected {
         let Some((variable, column)) = pair.split_once('=') else {
@@ -128,33 +172,13 @@ pub fn run(args: &NewArgs) -> anyhow::Result<()> {
         };
         expected.insert(variable.to_owned(), column.to_owned());
     }
-    let named = [&args.text, &args.id, &args.role, &args.feedback];
-    let named = named.into_iter().filter(|name| !name.is_empty());
-    for name in named.chain(&args.leave_out).chain(&args.coders).chain(expected.values()) {
-        if !columns.contains(name) {
-            bail!("the table has no column “{name}”; it has {}", columns.join(", "));
-        }
-    }
-    let sampling = match args.sample {
-        None => Sampling::All,
-        Some(count) if !args.uncertain.is_empty() => Sampling::Uncertain {
-            columns: args.uncertain.clone(),
-            count,
-            random_share: args.random_share,
-        },
-        Some(count) => match &args.stratify {
-            Some(column) => {
-                Sampling::Stratified { column: column.clone(), count, equal: args.equal }
-            }
-            None => Sampling::Random { count },
-        },
-    };
+    let sampling = sampling(args)?;
     let left_out = args.leave_out.iter().chain(&args.coders).cloned().collect();
     let plans = Plans {
         name: args.name.clone().unwrap_or_else(|| codebook.name.clone()),
         columns: Columns {
             id: args.id.clone(),
-            text: args.text.clone(),
+            text: args.text.clone().unwrap_or_default(),
             role: args.role.clone(),
             expected,
             feedback: args.feedback.clone(),
@@ -170,17 +194,15 @@ pub fn run(args: &NewArgs) -> anyhow::Result<()> {
         },
         again: args.again,
         break_after: args.break_after,
+        stop_after_items: args.stop_after,
+        stop_after_minutes: args.stop_after_minutes,
         ..Plans::default()
     };
-    let sha256 = files::sha256_of_file(&args.table, |_| Ok(()))
-        .with_context(|| format!("{} could not be read", args.table.display()))?;
-    let rows = table.rows.clone();
-    let source = (file_name(&args.table), sha256);
-    let mut folder = make(&args.folder, plans, rows, (&source.0, &source.1), &now()?)?;
-    if !args.coders.is_empty() {
-        let said = tables::of_columns(&table.rows, &folder, &args.id, &args.coders);
-        said::take_in(&mut folder, &said)?;
-    }
+    let folder = match (&args.pairs, &args.table) {
+        (Some(path), _) => of_pairs(args, path, plans)?,
+        (None, Some(path)) => of_table(args, path, plans)?,
+        (None, None) => bail!("name a table of texts (--table) or a file of pairs (--pairs)"),
+    };
     if args.json {
         return out::json(&json!({
             "folder": folder.path,
@@ -196,6 +218,84 @@ pub fn run(args: &NewArgs) -> anyhow::Result<()> {
         folder.study.population,
         folder.path.display()
     ))
+}
+
+fn sampling(args: &NewArgs) -> anyhow::Result<Sampling> {
+    Ok(match args.sample {
+        None => Sampling::All,
+        Some(count) if !args.uncertain.is_empty() => Sampling::Uncertain {
+            columns: args.uncertain.clone(),
+            count,
+            random_share: args.random_share,
+        },
+        Some(count) if !args.closest.is_empty() => {
+            let Ok(columns) = <[String; 2]>::try_from(args.closest.clone()) else {
+                bail!("--closest {}: two columns are expected", args.closest.join(","));
+            };
+            Sampling::Closest { columns, count, random_share: args.random_share }
+        }
+        Some(count) => match &args.stratify {
+            Some(column) => {
+                Sampling::Stratified { column: column.clone(), count, equal: args.equal }
+            }
+            None => Sampling::Random { count },
+        },
+    })
+}
+
+/// The labels where neither a tie nor two bad answers are possible.
+fn sides_alone() -> Vec<Class> {
+    [FIRST, SECOND].map(|label| Class { label: label.to_owned(), ..Class::default() }).to_vec()
+}
+
+/// Says which of the named columns is not there.
+fn check_columns(args: &NewArgs, plans: &Plans, columns: &[String]) -> anyhow::Result<()> {
+    let Columns { id, text, role, feedback, expected, .. } = &plans.columns;
+    let named = [id, text, role, feedback].into_iter().filter(|name| !name.is_empty());
+    let named = named.chain(&args.leave_out).chain(&args.coders).chain(expected.values());
+    for name in named.chain(&plans.sampling.columns()) {
+        if !columns.contains(name) {
+            bail!("the table has no column “{name}”; it has {}", columns.join(", "));
+        }
+    }
+    Ok(())
+}
+
+fn of_table(args: &NewArgs, path: &Path, plans: Plans) -> anyhow::Result<Folder> {
+    let table = table::rows(path, &Quiet)?;
+    check_columns(args, &plans, &table.report.columns)?;
+    let sha256 = files::sha256_of_file(path, |_| Ok(()))
+        .with_context(|| format!("{} could not be read", path.display()))?;
+    let rows = table.rows.clone();
+    let mut folder = make(&args.folder, plans, rows, (&file_name(path), &sha256), &now()?)?;
+    if !args.coders.is_empty() {
+        let said = tables::of_columns(&table.rows, &folder, &args.id, &args.coders);
+        said::take_in(&mut folder, &said)?;
+    }
+    Ok(folder)
+}
+
+fn of_pairs(args: &NewArgs, path: &Path, plans: Plans) -> anyhow::Result<Folder> {
+    let read = joined::candidate_rows(path, &Quiet)?;
+    if !path.is_dir() {
+        check_columns(args, &plans, &read.report.columns)?;
+    }
+    let kept = plans.sampling.columns();
+    let found = pairs::of_candidates(read.items, &plans.columns, &plans.codebook, &kept)
+        .map_err(anyhow::Error::msg)?;
+    if found.alike > 0 {
+        out::note(&alike_words(found.alike));
+    }
+    let sha256 = if path.is_dir() {
+        String::new()
+    } else {
+        files::sha256_of_file(path, |_| Ok(()))
+            .with_context(|| format!("{} could not be read", path.display()))?
+    };
+    let source = (file_name(path), sha256);
+    let mut folder = make_of(&args.folder, plans, found.items, (&source.0, &source.1), &now()?)?;
+    folder.set_origins(&found.origins)?;
+    Ok(folder)
 }
 
 /// A codebook of any form; tables are read as all tables are.

@@ -94,7 +94,7 @@ fn text_ui(ui: &mut Ui, annotate: &AnnotateState, side: Side, places: Option<&[R
 }
 
 /// The text with what only it has underlined, on a ground of its own.
-fn marked(ui: &Ui, text: &str, places: &[Range<usize>], line_height: f32) -> LayoutJob {
+pub fn marked(ui: &Ui, text: &str, places: &[Range<usize>], line_height: f32) -> LayoutJob {
     let p = theme::palette(ui);
     let plain = TextFormat {
         font_id: TextStyle::Body.resolve(ui.style()),

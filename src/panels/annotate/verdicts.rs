@@ -4,6 +4,7 @@ use eframe::egui::{Key, Label, Ui};
 
 use crate::data::pair::Verdict;
 use crate::data::store::VerdictCounts;
+use crate::eval::intervals::{self, Interval};
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::state::slots::Surroundings;
@@ -167,11 +168,13 @@ pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
     if written > 0 {
         text = format!("{text} · {written} of them with your own answer");
     }
-    if let Some(share) = counts.left_share() {
-        text = format!("{text} · left chosen {}", format::percent(share as f32));
+    if counts.left_share().is_some() {
+        let Interval { value, low, high } = intervals::share(left, left + right);
+        let [share, low, high] = [value, low, high].map(|share| format::percent(share as f32));
+        text = format!("{text} · left chosen {share} ({low} to {high})");
     }
     ui.add(Label::new(theme::muted(ui, text)).wrap()).on_hover_text(
-        "Which lane is on the left is drawn at random. A left share far from a half, over many \
-         pairs, says that the side decided",
+        "Which lane is on the left is drawn at random. Where the interval (95 %, Wilson) of the left \
+         share leaves a half out, the side decided",
     );
 }

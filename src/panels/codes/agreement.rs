@@ -101,7 +101,7 @@ fn disagreements_ui(
     ScrollArea::vertical().id_salt("disagreement").auto_shrink(false).show(ui, |ui| {
         card_ui(ui, |ui| {
             ui.label(theme::muted(ui, format!("{} · {}", item.id, variable.name)));
-            ui.add(Label::new(&item.text).wrap());
+            ui.add(Label::new(item.whole_text()).wrap());
         });
         ui.add_space(theme::GAP);
         ui.horizontal_wrapped(|ui| {

@@ -4,14 +4,16 @@ use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, 
 
 use super::phones::phones_ui;
 use super::suggesting::Suggesting;
-use super::{head, keys, questions, text};
+use super::{head, keys, pair, questions, text};
 use crate::state::codes::CodesState;
 use crate::state::codes::session::{Session, Told};
 use crate::state::command::{CodesCommand, Commands};
 use crate::state::room::RoomState;
+use crate::study::value::Value;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{self, Tone, chip_ui};
 use crate::widgets::empty_state::EmptyState;
+use crate::widgets::format;
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::theme::{self, icons};
 
@@ -24,14 +26,25 @@ pub(super) fn coding_ui(
 ) {
     let busy = codes.busy;
     let Some(session) = &mut codes.session else { return };
-    keys::take_keys(ui, session, commands);
+    let sitting = session.sitting_over(ui.input(|input| input.time));
+    if sitting.is_none() {
+        keys::take_keys(ui, session, commands);
+    }
     head::head_ui(ui, session, suggesting, commands);
     if let Some(busy) = busy {
         ui.label(theme::muted(ui, busy));
     }
     guideline_ui(ui, session);
     if session.slot().is_none() {
-        all_coded_ui(ui, commands);
+        all_coded_ui(ui, session, commands);
+        return;
+    }
+    if let Some(sitting) = sitting {
+        sitting_over_ui(ui, sitting, commands);
+        return;
+    }
+    if session.answers().is_some() {
+        pairs_ui(ui, session, room, commands);
         return;
     }
     ui.add_space(theme::GAP_SMALL);
@@ -71,6 +84,65 @@ pub(super) fn coding_ui(
     });
 }
 
+/// Two answers above, what is asked about them below.
+fn pairs_ui(ui: &mut Ui, session: &mut Session, room: &RoomState, commands: &mut Commands) {
+    ui.add_space(theme::GAP_SMALL);
+    let em = theme::em(ui);
+    let height = ui.available_height();
+    let is_low = height < em * 34.0;
+    Panel::bottom("pair buttons")
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO }))
+        .show(ui, |ui| {
+            if let Some(told) = session.told.clone() {
+                told_ui(ui, session, &told);
+            }
+            phones_ui(ui, session, room, commands);
+            for place in pair::of_better(session) {
+                pair::better_ui(ui, session, place, is_low, commands);
+            }
+            let others = pair::others(session);
+            if !others.is_empty() {
+                let most = (height * 0.35).max(em * 5.0);
+                let area = ScrollArea::vertical().id_salt("other questions").max_height(most);
+                area.show(ui, |ui| {
+                    for place in others {
+                        ui.push_id(("question", place), |ui| {
+                            questions::question_ui(ui, session, place);
+                        });
+                    }
+                });
+            }
+            buttons_ui(ui, session, commands);
+        });
+    CentralPanel::no_frame().show(ui, |ui| {
+        let height = ui.available_height();
+        pair::pair_ui(ui, session, height);
+    });
+}
+
+/// The sitting has lasted as long as the study lets it.
+fn sitting_over_ui(ui: &mut Ui, (items, minutes): (usize, f64), commands: &mut Commands) {
+    let items = if items == 1 { "1 verdict".to_owned() } else { format!("{items} verdicts") };
+    let sentence = format!(
+        "You gave {items} in {}. The study ends a sitting here, so that tiredness does not decide. \
+         Take a break; everything is kept.",
+        format::duration((minutes * 60.0).round())
+    );
+    let empty = EmptyState {
+        icon: icons::DONE,
+        title: "Enough for one sitting",
+        sentence: &sentence,
+        actions: &["Close the study", "Begin another sitting"],
+    };
+    match empty.show(ui) {
+        Some(0) => commands.push(CodesCommand::Close),
+        Some(_) => commands.push(CodesCommand::SitAgain),
+        None => {}
+    }
+}
+
 fn questions_ui(ui: &mut Ui, session: &mut Session) {
     if let Some(told) = session.told.clone() {
         told_ui(ui, session, &told);
@@ -97,12 +169,13 @@ fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
             Told::Training(rows) => {
                 for (name, said, right) in rows {
                     let is_right = said.as_ref() == Some(right);
+                    let shown = |value: &Value| session.shown_value(name, value);
                     let words = if is_right {
-                        format!("{name}: {} is right", right.shown())
+                        format!("{name}: {} is right", shown(right))
                     } else {
                         let said = said.as_ref();
-                        let said = said.map(|said| format!(", and you said {}", said.shown()));
-                        format!("{name}: {} is right{}", right.shown(), said.unwrap_or_default())
+                        let said = said.map(|said| format!(", and you said {}", shown(said)));
+                        format!("{name}: {} is right{}", shown(right), said.unwrap_or_default())
                     };
                     ui.horizontal_top(|ui| {
                         let (icon, ink) = if is_right {
@@ -117,14 +190,12 @@ fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
                 if let Some(item) = session.item().filter(|item| !item.feedback.is_empty()) {
                     ui.add(Label::new(&item.feedback).wrap());
                 }
-                ui.add(
-                    Label::new(theme::muted(ui, "This was training. Enter shows the next text"))
-                        .wrap(),
-                );
+                ui.add(Label::new(theme::muted(ui, "This was training. Enter goes on")).wrap());
             }
             Told::Suggestion(rows) => {
                 for (name, value) in rows {
-                    let words = format!("The model says of {name}: {}", value.shown());
+                    let value = session.shown_value(name, value);
+                    let words = format!("The model says of {name}: {value}");
                     ui.add(Label::new(theme::strong(ui, words)).wrap());
                 }
                 let words = "Your code is kept. Change it if you want to; Enter goes on";
@@ -174,13 +245,15 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
         let field = egui::TextEdit::singleline(&mut session.draft.reason)
             .id_salt("reason")
             .desired_width(f32::INFINITY)
-            .hint_text("Why is it coded so?");
+            .hint_text("Why?");
         let field = ui.add(field).accessible_name("Reason");
         if std::mem::take(&mut session.draft.wants_reason) {
             field.request_focus();
         }
     }
-    if let Some(obstacle) = obstacle {
+    // Of two answers alone, the buttons say what is missing.
+    let is_plain = session.answers().is_some() && session.variables().len() == 1;
+    if let Some(obstacle) = obstacle.filter(|_| !is_plain) {
         ui.add(Label::new(theme::muted(ui, obstacle)).wrap());
     }
     if session.break_due(ui.input(|input| input.time)) {
@@ -194,12 +267,25 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
     }
 }
 
-fn all_coded_ui(ui: &mut Ui, commands: &mut Commands) {
+fn all_coded_ui(ui: &mut Ui, session: &Session, commands: &mut Commands) {
+    let (title, sentence) = if session.folder.is_of_pairs() {
+        (
+            "Every pair is judged",
+            "Look at how far you agree with the others and with yourself, export the pairs, or send \
+             your verdicts back to whoever sent you the pairs. Backspace shows the last pair once \
+             more.",
+        )
+    } else {
+        (
+            "Every text is coded",
+            "Look at how far you agree with the others, or send your codes back to whoever sent \
+             you the texts. Backspace shows the last text once more.",
+        )
+    };
     let empty = EmptyState {
         icon: icons::DONE,
-        title: "Every text is coded",
-        sentence: "Look at how far you agree with the others, or send your codes back to whoever \
-                   sent you the texts. Backspace shows the last text once more.",
+        title,
+        sentence,
         actions: &["Agreement", "My codes, to send back…"],
     };
     match empty.show(ui) {
@@ -229,7 +315,8 @@ fn guideline_ui(ui: &Ui, session: &mut Session) {
                     ui.add(ActionButton::only_icon(icons::CLOSE, "Close the guideline")).clicked();
             },
         );
-        ui.set_height((room.height() - 140.0).max(theme::em(ui) * 8.0));
+        ui.add_space(theme::GAP);
+        ui.set_height((room.height() - 160.0).max(theme::em(ui) * 8.0));
         markdown_ui(ui, "guideline", &text, |_| false);
         closes
     });

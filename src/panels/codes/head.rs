@@ -39,6 +39,9 @@ pub(super) fn head_ui(
             if ui.add(agreement).on_hover_text(hint).clicked() {
                 commands.push(CodesCommand::Agreement);
             }
+            if session.folder.is_of_pairs() {
+                show_menu_ui(ui, session);
+            }
             let guideline = ActionButton::new("Guideline").shortcut("?");
             if ui.add(guideline).accessible_name("Guideline (?)").clicked() {
                 opens = true;
@@ -52,6 +55,16 @@ pub(super) fn head_ui(
         ui.visuals_mut().extreme_bg_color = p.raised_press;
         let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(p.accent);
         ui.add(bar).accessible_name(format!("Items coded: {:.0} %", share * 100.0));
+    });
+}
+
+/// How two answers are shown.
+fn show_menu_ui(ui: &mut Ui, session: &mut Session) {
+    ui.menu_button("Show…", |ui| {
+        let shown = &mut session.shown;
+        ui.checkbox(&mut shown.differences, "Where they differ (D)");
+        ui.checkbox(&mut shown.markdown, "Markdown (P)");
+        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
     });
 }
 
@@ -73,7 +86,7 @@ fn menu_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &m
         }
         ui.separator();
         ui.menu_button("Export", |ui| {
-            for form in Export::ALL {
+            for form in Export::of(session.folder.is_of_pairs()) {
                 if ui.button(format!("{}…", form.name())).clicked() {
                     commands.push(CodesCommand::Export(form));
                 }

@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Event, Key, Modifiers, Ui};
 
+use super::pair::{self, Said};
 use crate::state::codes::key::{DONT_KNOW, keys_of};
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
@@ -58,6 +59,9 @@ pub(super) fn take_keys(ui: &Ui, session: &mut Session, commands: &mut Commands)
                 session.draft.question = session.draft.question.saturating_add_signed(by).min(last);
             }
             Press::Words(by, extend) => session.move_words(by, extend),
+            Press::Text(key) if takes_key_of_pair(session, key, commands) => {
+                return; // what follows may be about another pair
+            }
             Press::Text('f') => session.draft.flagged = !session.draft.flagged,
             Press::Text('r') => {
                 session.draft.reason_open = true;
@@ -86,8 +90,36 @@ fn go_on(session: &mut Session, commands: &mut Commands) {
     }
 }
 
+/// Keys of two answers: verdicts where the question in front is which one is better, and how they are
+/// shown where the key is no label. True: it was one of them.
+fn takes_key_of_pair(session: &mut Session, key: char, commands: &mut Commands) -> bool {
+    if session.answers().is_none() {
+        return false;
+    }
+    let place = session.draft.question;
+    if session.variables().get(place).is_some_and(|variable| variable.kind == Kind::Better)
+        && let Some(said) = Said::ALL.into_iter().find(|said| said.key() == key)
+    {
+        pair::say(session, place, said, commands);
+        return true;
+    }
+    if is_label(session, key) {
+        return false;
+    }
+    let shown = &mut session.shown;
+    match key {
+        'd' => shown.differences ^= true,
+        'p' => shown.markdown ^= true,
+        'y' => shown.together ^= true,
+        _ => return false,
+    }
+    true
+}
+
 fn label_of(session: &Session, key: char) -> Option<String> {
-    let labels = session.variables().get(session.draft.question)?.labels();
+    let variable = session.variables().get(session.draft.question)?;
+    // Its labels are of the answers, its keys of the sides.
+    let labels = if variable.kind == Kind::Better { Vec::new() } else { variable.labels() };
     let place = keys_of(&labels).iter().position(|known| *known == Some(key))?;
     labels.into_iter().nth(place)
 }

@@ -60,10 +60,11 @@ fn empty_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Commands) {
     busy_ui(ui, codes);
     let empty = EmptyState {
         icon: icons::EVALUATE,
-        title: "People code texts",
-        sentence: "A study is a table of texts and a codebook. You and your colleagues code the \
-                   same texts by keyboard, each with a name, and see how far you agree. A colleague \
-                   needs one file, and sends one back. Write your name or number above to begin.",
+        title: "People code texts and compare answers",
+        sentence: "A study is a table of texts with a codebook, or a file of answers in pairs. You and \
+                   your colleagues judge the same items by keyboard, each with a name, and see how far \
+                   you agree. A colleague needs one file, and sends one back. Write your name or number \
+                   above to begin.",
         actions: &[NEW, SAMPLE, PACKAGE],
     };
     match empty.show(ui) {

@@ -5,6 +5,7 @@ mod coding;
 mod head;
 mod keys;
 mod list;
+mod pair;
 mod phones;
 mod questions;
 mod role;
@@ -22,7 +23,7 @@ use crate::state::room::RoomState;
 use crate::widgets::switch::{Segment, segmented_ui};
 
 /// The keys of the view, for the list that `?` shows.
-pub const KEYS: [(&str, &str); 10] = [
+pub const KEYS: [(&str, &str); 12] = [
     ("1 2 3 … a b c …", "Give the question in front the label with this key"),
     ("0", "Don't know"),
     ("Enter", "Keep the codes and go to the next item"),
@@ -33,6 +34,8 @@ pub const KEYS: [(&str, &str); 10] = [
     ("F", "Flag the item"),
     ("R", "Write a reason"),
     ("← →", "Mark words, with Shift more of them"),
+    ("1 2 3 0 S", "Of two answers: left, right, tie, both bad, skip"),
+    ("D P Y", "Of two answers: differences, Markdown, both scrolled at once"),
 ];
 
 /// Draws the view below the switch.
@@ -64,8 +67,8 @@ pub fn switch_ui(ui: &mut Ui, view: &mut AnnotateView) {
         },
         Segment {
             value: AnnotateView::Codes,
-            words: "Codes",
-            explanation: "Texts get codes from several people",
+            words: "Studies",
+            explanation: "Texts get codes, or pairs verdicts, from several people",
         },
         Segment {
             value: AnnotateView::Arena,

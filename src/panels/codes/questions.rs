@@ -16,7 +16,7 @@ pub(super) fn questions_ui(ui: &mut Ui, session: &mut Session) {
     }
 }
 
-fn question_ui(ui: &mut Ui, session: &mut Session, place: usize) {
+pub(super) fn question_ui(ui: &mut Ui, session: &mut Session, place: usize) {
     let p = theme::palette(ui);
     let in_front = session.draft.question == place;
     let variable = session.variables()[place].clone();
@@ -45,7 +45,7 @@ fn question_ui(ui: &mut Ui, session: &mut Session, place: usize) {
                 ui.add(Label::new(theme::muted(ui, hint).small()).wrap());
                 labels_ui(ui, session, place, &variable, in_front);
             }
-            Kind::Choice | Kind::Choices | Kind::Scale => {
+            Kind::Choice | Kind::Choices | Kind::Scale | Kind::Better => {
                 labels_ui(ui, session, place, &variable, in_front);
             }
         }

@@ -6,16 +6,18 @@ use crate::data::codebook::Class;
 use crate::panels::evaluate::codebook::class_ui;
 use crate::panels::train::fields::{check_ui, choice_ui, number_ui};
 use crate::state::codes::setup::new_variable;
-use crate::study::variable::{Kind, Variable, Variables};
+use crate::study::variable::{FIRST, Kind, SECOND, Variable, Variables};
 use crate::widgets::button::ActionButton;
 use crate::widgets::theme::{self, icons};
 
-pub(super) fn variables_ui(ui: &mut Ui, codebook: &mut Variables) {
+/// `of_pairs`: which of two answers is better can be asked.
+pub(super) fn variables_ui(ui: &mut Ui, codebook: &mut Variables, of_pairs: bool) {
     let mut removed = None;
     let can_remove = codebook.variables.len() > 1;
     for (place, variable) in codebook.variables.iter_mut().enumerate() {
-        let remove =
-            ui.push_id(("variable", place), |ui| variable_ui(ui, variable, place, can_remove));
+        let remove = ui.push_id(("variable", place), |ui| {
+            variable_ui(ui, variable, place, (can_remove, of_pairs))
+        });
         if remove.inner {
             removed = Some(place);
         }
@@ -30,7 +32,12 @@ pub(super) fn variables_ui(ui: &mut Ui, codebook: &mut Variables) {
 }
 
 /// True: it is to be removed.
-fn variable_ui(ui: &mut Ui, variable: &mut Variable, place: usize, can_remove: bool) -> bool {
+fn variable_ui(
+    ui: &mut Ui,
+    variable: &mut Variable,
+    place: usize,
+    (can_remove, of_pairs): (bool, bool),
+) -> bool {
     let p = theme::palette(ui);
     let number = place + 1;
     let frame = Frame::new()
@@ -53,7 +60,8 @@ fn variable_ui(ui: &mut Ui, variable: &mut Variable, place: usize, can_remove: b
                 let remove = ActionButton::only_icon(icons::CLOSE, &words);
                 let remove = ui.add_enabled(can_remove, remove);
                 removed = remove.on_disabled_hover_text("A study asks something").clicked();
-                let choices = Kind::ALL.map(|kind| (kind.name(), kind));
+                let kinds = Kind::ALL.into_iter().filter(|kind| of_pairs || *kind != Kind::Better);
+                let choices: Vec<_> = kinds.map(|kind| (kind.name(), kind)).collect();
                 let name = format!("Kind of question {number}");
                 choice_ui(ui, &name, &mut variable.kind, &choices, "What an answer looks like");
             },
@@ -66,7 +74,9 @@ fn variable_ui(ui: &mut Ui, variable: &mut Variable, place: usize, can_remove: b
             ends_ui(ui, variable, number);
         }
         let has_ends = variable.low.is_some() || variable.high.is_some();
-        if variable.kind.has_labels() && !(variable.kind == Kind::Scale && has_ends) {
+        if variable.kind == Kind::Better {
+            decides_ui(ui, variable);
+        } else if variable.kind.has_labels() && !(variable.kind == Kind::Scale && has_ends) {
             classes_ui(ui, variable);
         }
         ui.horizontal_wrapped(|ui| {
@@ -83,6 +93,17 @@ fn variable_ui(ui: &mut Ui, variable: &mut Variable, place: usize, can_remove: b
         });
     });
     removed
+}
+
+/// Whether one of the two answers has to be better.
+fn decides_ui(ui: &mut Ui, variable: &mut Variable) {
+    let mut decides = !variable.classes.is_empty();
+    let hint = "A tie and “both bad” are no answers then. A coder can still skip, unless “don't know” \
+                is no answer either";
+    if check_ui(ui, &mut decides, "one of the two has to be better", hint).changed() {
+        let label = |label: &str| Class { label: label.to_owned(), ..Class::default() };
+        variable.classes = if decides { [FIRST, SECOND].map(label).to_vec() } else { Vec::new() };
+    }
 }
 
 /// The least and the largest number.

@@ -1,5 +1,7 @@
 //! A study while somebody codes it: the item in front, what was said of it so far, and what comes next.
 
+use crate::state::annotate::Shown;
+use crate::state::annotate::difference::{Places, differences};
 use crate::state::room::ItemKey;
 use crate::study::design::Suggest;
 use crate::study::folder::Folder;
@@ -7,7 +9,7 @@ use crate::study::item::{Item, Role};
 use crate::study::log::{CoderLog, Suggested, Verdict};
 use crate::study::plan::{Slot, is_withheld};
 use crate::study::value::{Span, Value};
-use crate::study::variable::{Kind, Variable};
+use crate::study::variable::{FIRST, Kind, SECOND, Variable};
 
 /// See the module.
 #[derive(Debug)]
@@ -17,6 +19,17 @@ pub struct Session {
     /// The place of the coder's log among the folder's.
     log: usize,
     plan: Vec<Slot>,
+
+    /// Of pairs, which answer stands on the left at each place of the plan.
+    left: Vec<u8>,
+
+    /// How two answers are shown, and where they differ once that was asked.
+    pub shown: Shown,
+    differences: Option<(Slot, Option<[Places; 2]>)>,
+
+    /// How many verdicts the coder had given when this sitting began, and when that was.
+    sitting_from: usize,
+    sitting_since: f64,
 
     /// The place in the plan; its length once all is coded.
     at: usize,
@@ -75,10 +88,16 @@ impl Session {
     /// `now`: seconds of the app's clock.
     pub fn new(folder: Folder, log: usize, now: f64) -> Self {
         let plan = folder.plan(&folder.logs[log].coder);
+        let left = folder.sides(&plan, &folder.logs[log].coder);
         let mut session = Self {
             folder,
             log,
             plan,
+            left,
+            shown: Shown::default(),
+            differences: None,
+            sitting_from: 0,
+            sitting_since: now,
             at: 0,
             draft: Draft::default(),
             since: now,
@@ -88,6 +107,7 @@ impl Session {
             guideline_open: false,
             told: None,
         };
+        session.sitting_from = session.coder().history().len();
         session.go_on(now);
         session
     }
@@ -112,6 +132,63 @@ impl Session {
 
     pub fn item(&self) -> Option<&Item> {
         self.folder.items.get(self.slot()?.item)
+    }
+
+    /// Of pairs, which answer stands on the left: 0 is the first.
+    pub fn left(&self) -> Option<u8> {
+        self.left.get(self.at).copied()
+    }
+
+    /// The two answers in front as they stand on the screen, left and right.
+    pub fn answers(&self) -> Option<[&str; 2]> {
+        let [first, second] = self.item()?.answers.as_deref()?;
+        Some(if self.left()? == 0 { [first, second] } else { [second, first] })
+    }
+
+    /// Where the two in front differ. `None`: they are too long.
+    pub fn differences(&mut self) -> Option<[Places; 2]> {
+        let slot = self.slot()?;
+        if self.differences.as_ref().is_none_or(|(known, _)| *known != slot) {
+            let found = self.answers().and_then(|[left, right]| differences(left, right));
+            self.differences = Some((slot, found));
+        }
+        self.differences.as_ref()?.1.clone()
+    }
+
+    /// The label that says that the answer on a side (0 is the left) is better.
+    pub fn label_of_side(&self, side: u8) -> &'static str {
+        if self.left().unwrap_or_default() == side { FIRST } else { SECOND }
+    }
+
+    /// A value in the words of the screen: of two answers, by their sides.
+    pub fn shown_value(&self, variable: &str, value: &Value) -> String {
+        let of_better =
+            self.folder.study.codebook.named(variable).is_some_and(|(_, v)| v.kind == Kind::Better);
+        match value {
+            Value::Words(words) if of_better && [FIRST, SECOND].contains(&words.as_str()) => {
+                let is_left = words == self.label_of_side(0);
+                (if is_left { "the left answer" } else { "the right answer" }).to_owned()
+            }
+            value => value.shown(),
+        }
+    }
+
+    /// What ends this sitting: so many items, or minutes, of which the coder was told before. `None`: it
+    /// goes on.
+    pub fn sitting_over(&self, now: f64) -> Option<(usize, f64)> {
+        let study = &self.folder.study;
+        let minutes = (now - self.sitting_since) / 60.0;
+        let given = self.coder().history().len().saturating_sub(self.sitting_from);
+        let enough = study.stop_after_items.is_some_and(|most| given >= most as usize);
+        let long = study.stop_after_minutes.is_some_and(|most| minutes >= f64::from(most));
+        let is_over = given > 0 && self.told.is_none() && self.slot().is_some();
+        (is_over && (enough || long)).then_some((given, minutes))
+    }
+
+    /// A new sitting begins.
+    pub fn sit_again(&mut self, now: f64) {
+        (self.sitting_from, self.sitting_since) = (self.coder().history().len(), now);
+        (self.working_since, self.since) = (now, now);
     }
 
     /// The text in front and the question in front, for the phones of a room. `None`: all is coded, or
@@ -389,6 +466,7 @@ impl Session {
             at: at.into(),
             seconds: (now - self.since).clamp(0.0, 1e6) as f32,
             flagged: self.draft.flagged,
+            left: self.left(),
             reason: (!reason.is_empty()).then(|| reason.into()),
             guideline: study.codebook.guideline_version.as_str().into(),
             suggestion,

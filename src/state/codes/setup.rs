@@ -6,6 +6,7 @@ use crate::study::design::{Suggest, Suggestions};
 use crate::study::draw::Sampling;
 use crate::study::item::Columns;
 use crate::study::make::Plans;
+use crate::study::pairs::LOGPROBS;
 use crate::study::plan::Order;
 use crate::study::variable::{Variable, Variables};
 
@@ -17,17 +18,46 @@ pub enum Sample {
     Random,
     Stratified,
     Uncertain,
+
+    /// Of pairs, those first that a model hardly tells apart.
+    Closest,
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum What {
+    #[default]
+    Texts,
+    Pairs,
+}
+
+/// Who says how likely the answers of a pair are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogprobsFrom {
+    /// The model in memory, when the study is made.
+    #[default]
+    Model,
+
+    /// Two columns of the file.
+    Columns,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
+    /// Set by [`Self::judge`].
+    what: What,
     pub name: String,
     pub table: Option<Report>,
     pub text: String,
     pub id: String,
     pub codebook: Variables,
+
+    /// Of what is not judged now: kept while a person looks at the other form.
+    other_codebook: Variables,
     pub sample: Sample,
     pub count: usize,
+    pub logprobs_from: LogprobsFrom,
+    pub logprobs: [String; 2],
 
     /// The sample is spread over it, or it holds probabilities.
     pub column: String,
@@ -38,7 +68,12 @@ pub struct Setup {
     pub seed: u64,
     pub role: String,
     pub right: String,
+    pub feedback: String,
     pub break_after: usize,
+
+    /// 0: a sitting has no end.
+    pub stop_after_items: usize,
+    pub stop_after_minutes: usize,
     pub suggest: Suggest,
 
     /// In per cent.
@@ -48,6 +83,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            what: What::Texts,
             name: String::new(),
             table: None,
             text: String::new(),
@@ -57,15 +93,21 @@ impl Default for Setup {
                 variables: vec![new_variable(1)],
                 ..Variables::default()
             },
+            other_codebook: Variables::of_pairs(),
             sample: Sample::All,
             count: 100,
+            logprobs_from: LogprobsFrom::Model,
+            logprobs: [String::new(), String::new()],
             column: String::new(),
             order: Order::Random,
             again: 10,
             seed: 1,
             role: String::new(),
             right: String::new(),
+            feedback: String::new(),
             break_after: 45,
+            stop_after_items: 0,
+            stop_after_minutes: 0,
             suggest: Suggest::Never,
             withheld: 30,
         }
@@ -79,6 +121,27 @@ pub fn new_variable(number: usize) -> Variable {
 }
 
 impl Setup {
+    pub fn what(&self) -> What {
+        self.what
+    }
+
+    /// Chooses what is judged. Its table has to be read anew.
+    pub fn judge(&mut self, what: What) {
+        if self.what != what {
+            self.what = what;
+            std::mem::swap(&mut self.codebook, &mut self.other_codebook);
+            self.table = None;
+            self.sample = Sample::All;
+        }
+    }
+
+    /// Whether the model in memory has to say how likely the answers are.
+    pub fn asks_model(&self) -> bool {
+        self.what == What::Pairs
+            && self.sample == Sample::Closest
+            && self.logprobs_from == LogprobsFrom::Model
+    }
+
     pub fn columns(&self) -> &[String] {
         self.table.as_ref().map_or(&[], |report| &report.columns)
     }
@@ -98,7 +161,10 @@ impl Setup {
             let named = |name: &&String| name.to_lowercase() == "id";
             self.id = report.columns.iter().find(named).cloned().unwrap_or_default();
         }
-        for column in [&mut self.column, &mut self.role, &mut self.right] {
+        let [first, second] = &mut self.logprobs;
+        for column in
+            [&mut self.column, &mut self.role, &mut self.right, &mut self.feedback, first, second]
+        {
             if !report.columns.contains(column) {
                 column.clear();
             }
@@ -110,9 +176,21 @@ impl Setup {
     /// What is missing, as a sentence.
     pub fn obstacle(&self) -> Option<String> {
         if self.table.is_none() {
-            return Some("Choose the table with the texts first".to_owned());
+            return Some(match self.what {
+                What::Texts => "Choose the table with the texts first".to_owned(),
+                What::Pairs => "Choose the file with the answers first".to_owned(),
+            });
         }
-        if self.text.is_empty() {
+        if self.what == What::Pairs && self.codebook.better().is_none() {
+            return Some("One question has to ask which answer is better".to_owned());
+        }
+        if self.sample == Sample::Closest
+            && self.logprobs_from == LogprobsFrom::Columns
+            && self.logprobs.iter().any(String::is_empty)
+        {
+            return Some("Choose the columns with the log-probabilities".to_owned());
+        }
+        if self.what == What::Texts && self.text.is_empty() {
             return Some("Choose the column of the texts".to_owned());
         }
         if let Some(problem) = self.codebook.problem() {
@@ -129,6 +207,14 @@ impl Setup {
         None
     }
 
+    /// As the person calls it, else as its codebook is called, else as its file is.
+    fn study_name(&self) -> String {
+        let file = self.table.as_ref().and_then(|report| report.path.file_stem());
+        let file = file.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names = [self.name.trim(), self.codebook.name.trim(), file.trim()];
+        names.into_iter().find(|name| !name.is_empty()).unwrap_or_default().to_owned()
+    }
+
     /// As the study is made.
     pub fn plans(&self) -> Plans {
         let columns = vec![self.column.clone()];
@@ -143,21 +229,28 @@ impl Setup {
             Sample::Uncertain => {
                 Sampling::Uncertain { columns, count: self.count, random_share: 0.3 }
             }
+            Sample::Closest => Sampling::Closest {
+                columns: match self.logprobs_from {
+                    LogprobsFrom::Model => LOGPROBS.map(str::to_owned),
+                    LogprobsFrom::Columns => self.logprobs.clone(),
+                },
+                count: self.count,
+                random_share: 0.3,
+            },
         };
-        let first = self.codebook.variables.first().map(|variable| variable.name.clone());
+        let of_pairs = self.what == What::Pairs;
+        let place = self.codebook.better().unwrap_or_default();
+        let first = self.codebook.variables.get(place).map(|variable| variable.name.clone());
         let expected = first.filter(|_| !self.role.is_empty());
         let expected = expected.map(|name| (name, self.right.clone())).into_iter().collect();
         Plans {
-            name: if self.name.trim().is_empty() {
-                self.codebook.name.trim().to_owned()
-            } else {
-                self.name.trim().to_owned()
-            },
+            name: self.study_name(),
             columns: Columns {
                 id: self.id.clone(),
-                text: self.text.clone(),
+                text: if of_pairs { String::new() } else { self.text.clone() },
                 role: self.role.clone(),
                 expected,
+                feedback: self.feedback.clone(),
                 ..Columns::default()
             },
             codebook: self.codebook.clone(),
@@ -166,6 +259,9 @@ impl Setup {
             order: self.order,
             again: self.again as f64 / 100.0,
             break_after: (self.break_after > 0).then_some(self.break_after as u32),
+            stop_after_items: (self.stop_after_items > 0).then_some(self.stop_after_items as u32),
+            stop_after_minutes: (self.stop_after_minutes > 0)
+                .then_some(self.stop_after_minutes as u32),
             suggestions: Suggestions {
                 when: self.suggest,
                 withheld: self.withheld as f64 / 100.0,

@@ -16,6 +16,12 @@ pub enum CodesCommand {
     /// Shows the form of a new study.
     New,
     UseTable(PathBuf),
+
+    /// Asks for a folder with a file of answers for each model.
+    ChooseFolder,
+
+    /// Sets up a study of the pairs of a file or a folder.
+    UsePairs(PathBuf),
     ChooseCodebook,
     UseCodebook(PathBuf),
 
@@ -24,6 +30,9 @@ pub enum CodesCommand {
 
     /// Makes the study that the form says.
     Make,
+
+    /// Stops the model that reads the pairs of a study that is made.
+    StopMaking,
 
     /// Makes a study of the sample abstracts, with the codes of three people.
     UseSample,
@@ -37,6 +46,9 @@ pub enum CodesCommand {
     /// Keeps what is said of the item in front and goes on.
     Give,
     Back,
+
+    /// Goes on after a sitting has ended.
+    SitAgain,
     Undo,
     Redo,
 
@@ -56,6 +68,8 @@ pub enum CodesCommand {
 
     /// The same to a place that is known.
     ExportTo(Export, PathBuf),
+    PackageTo(PathBuf),
+    CodesTo(PathBuf),
     ExportPackage,
     ExportCodes,
 

@@ -70,6 +70,7 @@ fn long() -> Vec<Json> {
         ("guideline_version", "string", "The guideline that was valid"),
         ("suggestion", "string", "What a model suggested"),
         ("suggestion_seen", "boolean", "Whether the coder had seen it"),
+        ("left", "string", "Of two answers, the one that stood on the left: first or second"),
     ]
     .map(|(name, kind, about)| field(name, kind, about))
     .to_vec()

@@ -1,7 +1,9 @@
 //! Every form in which a study's codes or its codebook leave, with the files that each of them has.
 
 use super::data_package::{Table, describe};
-use super::{codebook, codebook_markdown, label_studio, potato, qdpx, tables};
+use super::{codebook, codebook_markdown, label_studio, pairs, potato, qdpx, tables};
+use crate::data::pair_forms::{self, PairForm};
+use crate::data::record::VerdictRecord;
 use crate::study::design::StudyError;
 use crate::study::folder::Folder;
 
@@ -17,9 +19,40 @@ pub enum Export {
     CodebookJson,
     CodebookCsv,
     CodebookMarkdown,
+
+    /// Of pairs: what was settled, or what most say, as TRL's preference pairs.
+    Trl,
+
+    /// Of pairs: a form that a project's verdicts have too.
+    Pairs(PairForm),
 }
 
+/// The forms that only a study of pairs has. Alpaca needs a second file with a name of its own: the
+/// command line writes it.
+const OF_PAIRS: [Export; 8] = [
+    Export::Trl,
+    Export::Pairs(PairForm::Unpaired),
+    Export::Pairs(PairForm::Sft),
+    Export::Pairs(PairForm::Csv),
+    Export::Pairs(PairForm::LabelStudio),
+    Export::Pairs(PairForm::LlmComparator),
+    Export::Pairs(PairForm::Argilla),
+    Export::Pairs(PairForm::Potato),
+];
+
 impl Export {
+    /// The forms that make sense of a study: of pairs, or of texts.
+    pub fn of(is_of_pairs: bool) -> Vec<Self> {
+        // Forms of pairs take the place of those of texts that other programs have for both.
+        let is_of_both =
+            |form: &Self| !matches!(form, Self::LabelStudio | Self::LabelStudioMin | Self::Potato);
+        if is_of_pairs {
+            OF_PAIRS.into_iter().chain(Self::ALL.into_iter().filter(is_of_both)).collect()
+        } else {
+            Self::ALL.to_vec()
+        }
+    }
+
     pub const ALL: [Self; 10] = [
         Self::Long,
         Self::Wide,
@@ -46,6 +79,8 @@ impl Export {
             Self::CodebookJson => "Codebook (JSON)",
             Self::CodebookCsv => "Codebook (CSV)",
             Self::CodebookMarkdown => "Codebook (Markdown)",
+            Self::Trl => "TRL, a pair an item: settled, or what most say",
+            Self::Pairs(form) => form.words(),
         }
     }
 
@@ -62,6 +97,8 @@ impl Export {
             Self::CodebookJson => "codebook.json",
             Self::CodebookCsv => "codebook.csv",
             Self::CodebookMarkdown => "codebook.md",
+            Self::Trl => "preferences.jsonl",
+            Self::Pairs(form) => form.file_name(),
         }
     }
 }
@@ -97,6 +134,27 @@ pub fn files_of(folder: &Folder, form: Export, name: &str) -> Result<Vec<Written
         }
         Export::CodebookJson => vec![(None, codebook::to_json(&folder.study.codebook))],
         Export::CodebookCsv => described(Table::Codebook, codebook::to_csv(&folder.study.codebook)),
+        Export::Trl => {
+            let agreed = pairs::agreed(folder);
+            let rows = agreed.iter().filter_map(VerdictRecord::own_pair);
+            let mut text = String::new();
+            for row in rows {
+                text.push_str(&serde_json::to_string(&row).expect("texts are valid JSON"));
+                text.push('\n');
+            }
+            if text.is_empty() {
+                return Err(StudyError::Foreign(
+                    "no pair has a better answer yet: nothing is settled, and no majority says so"
+                        .to_owned(),
+                ));
+            }
+            vec![(None, text.into_bytes())]
+        }
+        Export::Pairs(form) => {
+            let (text, _) = pair_forms::text(&pairs::records(folder, form), form)
+                .map_err(|source| StudyError::Write { path: folder.path.clone(), source })?;
+            vec![(None, text.into_bytes())]
+        }
         Export::CodebookMarkdown => {
             vec![(None, codebook_markdown::write(&folder.study.codebook).into_bytes())]
         }

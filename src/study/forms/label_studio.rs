@@ -63,7 +63,7 @@ pub fn min(folder: &Folder) -> Json {
                     Value::Spans(spans) => {
                         spans.iter().map(|span| region(&item.text, span)).collect()
                     }
-                    Value::DontKnow if variable.kind == Kind::Choice => json!(DONT_KNOW),
+                    Value::DontKnow if has_own(variable) => json!(DONT_KNOW),
                     Value::DontKnow => {
                         row.insert(format!("{}_dont_know", variable.name), json!(DONT_KNOW));
                         continue;
@@ -87,10 +87,15 @@ pub fn min(folder: &Folder) -> Json {
     Json::Array(rows)
 }
 
+/// Whether "don't know" is one of its choices; of other kinds it is a choice beside them.
+fn has_own(variable: &Variable) -> bool {
+    matches!(variable.kind, Kind::Choice | Kind::Better)
+}
+
 fn data(item: &Item) -> Map<String, Json> {
     let mut data = item.more.clone();
     data.insert("item".to_owned(), json!(item.id));
-    data.insert("text".to_owned(), json!(item.text));
+    data.insert("text".to_owned(), json!(item.whole_text()));
     data.insert("inclusion_probability".to_owned(), json!(item.inclusion));
     data
 }
@@ -112,7 +117,7 @@ fn results(folder: &Folder, item: &Item, verdict: &Verdict) -> Vec<Json> {
             }));
         };
         match value {
-            Value::DontKnow if variable.kind == Kind::Choice => {
+            Value::DontKnow if has_own(variable) => {
                 add(name, "choices", json!({"choices": [DONT_KNOW]}));
             }
             Value::DontKnow => {
@@ -198,10 +203,10 @@ pub fn config(variables: &Variables) -> String {
                 "  <Rating name=\"{name}\" toName=\"text\" maxRating=\"{}\"/>\n",
                 variable.labels().len()
             )),
-            Kind::Choice | Kind::Choices | Kind::Scale => {
+            Kind::Choice | Kind::Choices | Kind::Scale | Kind::Better => {
                 let several = variable.kind == Kind::Choices;
                 let choice = if several { "multiple" } else { "single" };
-                let own = variable.kind == Kind::Choice && !variable.must_decide;
+                let own = has_own(variable) && !variable.must_decide;
                 let extra: &[&str] = if own { &[DONT_KNOW] } else { &[] };
                 tags.push_str(&format!(
                     "  <Choices name=\"{name}\" toName=\"text\" choice=\"{choice}\"{required}>\n{}  \
@@ -227,7 +232,7 @@ pub fn config(variables: &Variables) -> String {
                 choices("Label", &[])
             )),
         }
-        if variable.kind != Kind::Choice && !variable.must_decide {
+        if !has_own(variable) && !variable.must_decide {
             tags.push_str(&format!(
                 "  <Choices name=\"{name}_dont_know\" toName=\"text\" choice=\"single\">\n    \
                  <Choice value=\"{DONT_KNOW}\"/>\n  </Choices>\n"

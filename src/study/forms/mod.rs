@@ -5,6 +5,7 @@ pub mod codebook_markdown;
 pub mod data_package;
 pub mod export;
 pub mod label_studio;
+pub mod pairs;
 pub mod potato;
 pub mod qdpx;
 pub mod qdpx_read;

@@ -62,7 +62,7 @@ pub fn lines(folder: &Folder) -> Vec<u8> {
             let line = json!({
                 "user_id": log.coder,
                 "instance_id": item.id,
-                "displayed_text": item.text,
+                "displayed_text": item.whole_text(),
                 "label_annotations": labels,
                 "span_annotations": places,
                 "behavioral_data": {"time_spent": verdict.seconds},

@@ -20,7 +20,7 @@ pub fn project(folder: &Folder) -> zip::result::ZipResult<Vec<u8>> {
     archive.write_all(xml(folder).as_bytes())?;
     for item in &folder.items {
         archive.start_file(format!("sources/{}.txt", source_guid(folder, &item.id)), options)?;
-        archive.write_all(item.text.as_bytes())?;
+        archive.write_all(item.whole_text().as_bytes())?;
     }
     Ok(archive.finish()?.into_inner())
 }

@@ -29,6 +29,9 @@ pub struct Said {
     pub reason: String,
     pub flagged: bool,
     pub guideline: String,
+
+    /// Of two answers, the one that stood on the left: 0 is the first.
+    pub left: Option<u8>,
 }
 
 /// Takes codes in: each coder of the file gets a log, or the codes go to the one that has it. All of
@@ -36,8 +39,12 @@ pub struct Said {
 pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyError> {
     let refused =
         |said: &Said, problem: &str| StudyError::Foreign(format!("{}: {problem}", said.place));
-    let by_text: HashMap<&str, usize> =
-        folder.items.iter().map(|item| item.text.trim()).zip(0..).collect();
+    // A prompt may have several pairs of answers: its words do not say which is meant.
+    let by_text: HashMap<&str, usize> = if folder.is_of_pairs() {
+        HashMap::new()
+    } else {
+        folder.items.iter().map(|item| item.text.trim()).zip(0..).collect()
+    };
     let mut verdicts: BTreeMap<&str, BTreeMap<(usize, u8), Verdict>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for code in said {
@@ -73,6 +80,7 @@ pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyE
                     at: code.at.as_str().into(),
                     seconds: code.seconds,
                     flagged: code.flagged,
+                    left: code.left,
                     guideline: code.guideline.as_str().into(),
                     reason: (!code.reason.trim().is_empty()).then(|| code.reason.trim().into()),
                     ..Verdict::default()

@@ -9,9 +9,10 @@ use crate::study::disagreement;
 use crate::study::folder::Folder;
 use crate::study::item::{Role, cell};
 use crate::study::log::{CoderLog, Verdict};
+use crate::study::variable::{FIRST, SECOND};
 
 /// The columns of the long table.
-pub const LONG: [&str; 14] = [
+pub const LONG: [&str; 15] = [
     "coder",
     "item",
     "variable",
@@ -26,7 +27,17 @@ pub const LONG: [&str; 14] = [
     "guideline_version",
     "suggestion",
     "suggestion_seen",
+    "left",
 ];
+
+/// Of two answers, the one that stood on the left; empty of texts.
+fn left(verdict: &Verdict) -> &'static str {
+    match verdict.left {
+        Some(0) => FIRST,
+        Some(_) => SECOND,
+        None => "",
+    }
+}
 
 fn written(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -75,6 +86,7 @@ pub fn long(folder: &Folder) -> Vec<u8> {
                 verdict.guideline.to_string(),
                 suggestion.map(|one| one.value.to_cell()).unwrap_or_default(),
                 suggestion.map(|one| one.seen.to_string()).unwrap_or_default(),
+                left(verdict).to_owned(),
             ]);
         }
     }
@@ -95,7 +107,7 @@ pub fn wide(folder: &Folder) -> Vec<u8> {
     for (number, item) in folder.items.iter().enumerate() {
         let mut row = vec![
             item.id.clone(),
-            item.text.clone(),
+            item.whole_text().into_owned(),
             role(folder, number).to_owned(),
             inclusion(folder, number),
         ];
@@ -126,6 +138,8 @@ pub fn json_lines(folder: &Folder) -> Vec<u8> {
             "coder": log.coder,
             "item": item.id,
             "text": item.text,
+            "answers": item.answers,
+            "left": verdict.left.map(|_| left(verdict)),
             "values": values,
             "pass": verdict.pass,
             "role": role(folder, verdict.item),
@@ -181,6 +195,11 @@ fn common(row: &Row, coder: &str) -> Said {
         reason: text(row, "reason"),
         flagged: matches!(text(row, "flagged").to_lowercase().as_str(), "true" | "1" | "yes"),
         guideline: text(row, "guideline_version"),
+        left: match text(row, "left").as_str() {
+            FIRST => Some(0),
+            SECOND => Some(1),
+            _ => None,
+        },
         ..Said::default()
     }
 }
