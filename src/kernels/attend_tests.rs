@@ -142,13 +142,14 @@ fn check_with(shape: &Attention, sinks: &[f32]) {
             }
         }
         let head_dim = shape.head_dim;
-        let mut bytes = Vec::new();
-        if kept == "q8" {
+        let bytes = if kept == "q8" {
             let [(k, k_scales), (v, v_scales)] =
                 [&mut filled.k, &mut filled.v].map(|x| blocked(x, head_dim));
             let k_scales = side_by_side(&k_scales, head_dim.div_ceil(BLOCK));
-            bytes = vec![(side_by_side(&k, head_dim), k_scales, KEY_LANES), (v, v_scales, 1)];
-        }
+            vec![(side_by_side(&k, head_dim), k_scales, KEY_LANES), (v, v_scales, 1)]
+        } else {
+            Vec::new()
+        };
         let expected = expected(shape, &q, &filled.k, &filled.v, sinks);
         let mut cache = KeysValues { sinks, ..filled.view() };
         if kept == "f16" {

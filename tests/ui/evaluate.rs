@@ -354,7 +354,8 @@ fn a_survey_is_set_up_from_three_tables_and_comes_back_from_its_draft() {
         let beside = folder.path().join(name);
         files::write_atomic(&beside, text.as_bytes()).unwrap();
         app.script.borrow_mut().picks = Some(beside);
-        app.click(button);
+        // The form is longer than the window.
+        app.harness.get_by_label(button).click_accesskit();
         settle(&mut app);
     }
     app.sees("people.csv · 2 rows");
@@ -370,9 +371,10 @@ fn a_survey_is_set_up_from_three_tables_and_comes_back_from_its_draft() {
     form.id = Some("id".to_owned());
     form.orders = 3;
     settle(&mut app);
-    app.click("drawn answers");
-    app.click("open");
-    settle(&mut app);
+    for name in ["drawn answers", "open"] {
+        app.harness.get_by_label(name).click_accesskit();
+        settle(&mut app);
+    }
     let form = app.harness.state().state.evaluate.form.clone();
     let preview = form.preview(0).unwrap();
     let words = &preview.first.content;

@@ -83,7 +83,7 @@ impl Loaded {
         let source = ModelSource::Folder(folder());
         app.ask(Command::Models(ModelsCommand::Load(source.clone())));
         let Held { request, feeder } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
-        assert_eq!(request, source);
+        assert_eq!(request.0, source);
         feeder.finish(Ok(card));
         app.run();
         app.ask(ViewCommand::ShowPanel(PanelId::Playground).into());

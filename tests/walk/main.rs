@@ -44,6 +44,12 @@ fn runs(project: &Path) -> Vec<PathBuf> {
     runs
 }
 
+/// Where the screenshots of each step go.
+fn screenshots() -> PathBuf {
+    std::env::var_os("TUNING_FORK_SCREENSHOTS")
+        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from)
+}
+
 #[test]
 #[ignore = "needs a display: tests/walk/run.sh"]
 fn once_round_the_loop() {
@@ -51,8 +57,7 @@ fn once_round_the_loop() {
     let started = Instant::now();
     let home = tempfile::tempdir().expect("a temporary folder");
     let project = home.path().join("Documents").join("Tuning Fork");
-    let screenshots = std::env::var_os("TUNING_FORK_SCREENSHOTS")
-        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from);
+    let screenshots = screenshots();
     let mut window = Window::open(binary, home.path(), &screenshots);
 
     take_the_tour(&mut window);
@@ -68,7 +73,6 @@ fn once_round_the_loop() {
     window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
     be_born(&mut window, &project);
     window.kill();
-    a_phone_votes(binary, &screenshots);
     println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
 }
 
@@ -77,13 +81,16 @@ fn once_round_the_loop() {
 fn an_encoder_decoder_reads_and_writes() {
     let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
     let home = tempfile::tempdir().expect("a temporary folder");
-    let screenshots = std::env::var_os("TUNING_FORK_SCREENSHOTS")
-        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from);
+    let screenshots = screenshots();
     read_write::read_and_write(binary, home.path(), &screenshots);
 }
 
 /// A real browser at the size of a phone votes in a room. Left out where there is none.
-fn a_phone_votes(binary: &Path, screenshots: &Path) {
+#[test]
+#[ignore = "needs Chromium: tests/walk/run.sh"]
+fn a_phone_votes() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
+    let screenshots = screenshots();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let is_there = |name: &&str| {
         let asked = std::process::Command::new(name).arg("--version").output();

@@ -219,7 +219,7 @@ impl Keys<'_> {
         if let Some(experts) = &mut config.experts {
             let mut names = EXPERT_CORRECTION.iter();
             experts.correction = names.any(|name| self.has(&format!("blk.{first}.{name}")));
-            let width = shared.or(count.map(|count| count * experts.width));
+            let width = shared.or_else(|| count.map(|count| count * experts.width));
             experts.shared =
                 width.map(|width| SharedExpertConfig { width, is_mlp: false, gated: false });
         }

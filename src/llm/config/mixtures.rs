@@ -252,7 +252,7 @@ pub(super) fn ernie_moe(keys: Keys<'_>) -> Result<Config, Error> {
             value.as_i64().ok_or_else(|| keys.refuse(key, "a whole number was expected"))
         }
     };
-    let count = config.layer_count() as i64;
+    let count = i64::try_from(config.layer_count()).unwrap_or(i64::MAX);
     let first = place("moe_layer_start_index", 1)?;
     let last = match place("moe_layer_end_index", -1)? {
         -1 => count - 1,
@@ -260,7 +260,7 @@ pub(super) fn ernie_moe(keys: Keys<'_>) -> Result<Config, Error> {
     };
     let every = keys.size("moe_layer_interval", 1)?;
     for (index, layer) in config.layers.iter_mut().enumerate() {
-        let within = (first..=last).contains(&(index as i64));
+        let within = i64::try_from(index).is_ok_and(|index| (first..=last).contains(&index));
         layer.experts = within && (index + 1).is_multiple_of(every);
     }
     Ok(config)

@@ -340,7 +340,7 @@ pub(super) fn lfm3(keys: Keys<'_>) -> Result<Config, Error> {
         original_context: None,
         by_layer: true,
     };
-    let full = of("full_attention").or(nested.is_none().then_some(&proportional));
+    let full = of("full_attention").or_else(|| nested.is_none().then_some(&proportional));
     let global = keys.of(full.unwrap_or(&Value::Null)).rope(full, "", defaults)?;
     let theta = if nested.is_none() { 1e4 } else { 1e6 };
     let local = keys.rope(of("sliding_attention"), "", RopeDefaults { theta, ..defaults })?;

@@ -517,7 +517,7 @@ impl Layer {
         table: Option<&RopeTable>,
     ) -> Result<Seen> {
         let (count, shape) = (hidden.len() / config.width, &self.attention);
-        let mut read = self.read_through(&self.attention_norm).map(|norm| norm.run(hidden));
+        let mut read = self.read_through(self.attention_norm.as_ref()).map(|norm| norm.run(hidden));
         if let (Some(beside), Some(read)) = (&self.beside, &mut read) {
             let [reads, _] = beside.scales.attention;
             rows::scale(read, Some(reads));
@@ -571,7 +571,7 @@ impl Layer {
 
     fn feed(&self, config: &Config, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Buffer> {
         let count = hidden.len() / config.width;
-        let read = self.read_through(&self.mlp_norm).map(|norm| norm.run(hidden));
+        let read = self.read_through(self.mlp_norm.as_ref()).map(|norm| norm.run(hidden));
         self.feed.run(read.as_deref().unwrap_or(hidden), hidden, count, adapter)
     }
 }

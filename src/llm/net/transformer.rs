@@ -96,8 +96,8 @@ pub(crate) enum Adds {
 
 impl Layer {
     /// The norm through which attention or the MLP reads what the layer adds to.
-    pub fn read_through<'a>(&self, norm: &'a Option<Norm>) -> Option<&'a Norm> {
-        norm.as_ref().filter(|_| self.adds != Adds::ToNormed)
+    pub fn read_through<'a>(&self, norm: Option<&'a Norm>) -> Option<&'a Norm> {
+        norm.filter(|_| self.adds != Adds::ToNormed)
     }
 
     /// Key heads and their length in the cache; no keys where the layer has none of its own.
