@@ -52,7 +52,7 @@ pub struct EvaluateArgs {
     #[arg(long)]
     adapter: Option<String>,
 
-    /// Another encoder than the task names: the passages for [ask] are chosen by its vectors. A folder,
+    /// Another encoder than the task names: the passages for `[ask]` are chosen by its vectors. A folder,
     /// or a Hub id that is in the cache
     #[arg(long)]
     encoder: Option<String>,

@@ -22,7 +22,7 @@ pub struct ItemShares {
     /// `None`: it is not known what people said.
     pub people: Option<Shares>,
 
-    /// In the order of [`SurveyScores::ways`].
+    /// In the order of [`super::survey_scores::SurveyScores::ways`].
     pub model: Vec<Shares>,
 }
 

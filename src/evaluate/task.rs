@@ -28,7 +28,7 @@ pub struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
 
-    /// An encoder, by whose vectors the passages for [ask] are chosen; without one, by their words.
+    /// An encoder, by whose vectors the passages for `[ask]` are chosen; without one, by their words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
 

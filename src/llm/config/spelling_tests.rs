@@ -31,7 +31,7 @@ fn every_second_layer_of_qwen2_moe_has_a_window_up_to_a_number_of_them() {
 }
 
 #[test]
-fn a_base_outside_counts_only_where_the_familys_own_rope_has_none() {
+fn a_base_outside_counts_only_where_the_rope_of_a_family_has_none() {
     let outside = json!({ "rope_theta": 1000.0, "rope_scaling": null });
     for family in ["apertus", "ministral3"] {
         assert_eq!(read(family, &outside).ropes, read(family, &json!({})).ropes, "{family}");
