@@ -31,7 +31,7 @@ const ATTENTION: f64 = 1e-5;
 const TOLERANCE: f64 = 2e-4;
 
 /// A model's folder, with the tokenizer that lies beside the families.
-pub fn model(name: &str) -> Model {
+fn model(name: &str) -> Model {
     let own = reference("models").join(name);
     if own.is_dir() {
         return load(&own, Weights::AsStored);
