@@ -22,7 +22,7 @@ pub fn read_and_write(binary: &Path, home: &Path, screenshots: &Path) {
     key("Return");
     window.fill("Text", "small course so most answer trained?");
     key("ctrl+Return");
-    window.sees("24 tokens", 60);
+    window.sees("Under each token how likely it was", 60);
     window.shot("encoder-decoder-answer");
     window.click("Cross-attention", 5);
     window.sees("Map of the cross-attention", 30);
