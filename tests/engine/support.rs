@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
+use tuning_fork::allocator;
 use tuning_fork::jobs::{Cancelled, Progress, Quiet};
 use tuning_fork::llm::card::ModelSource;
 use tuning_fork::llm::{Adapter, LoadOptions, LoraSpec, Model, Weights};
@@ -15,6 +17,10 @@ pub fn reference(path: &str) -> PathBuf {
 }
 
 pub fn load(path: &Path, weights: Weights) -> Model {
+    // As the program does at its start. Otherwise glibc makes tens of thousands of heaps for the buffers
+    // of models that come and go, until the system gives no more mappings.
+    static ALLOCATOR: Once = Once::new();
+    ALLOCATOR.call_once(allocator::keep_freed_memory);
     Model::load(&ModelSource::at(path), &LoadOptions { weights, ..LoadOptions::default() }, &Quiet)
         .unwrap()
 }

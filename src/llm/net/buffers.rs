@@ -65,8 +65,10 @@ impl Buffer {
     /// `len` values that are anything: for what is written before it is read. Panics with
     /// [`OutOfMemory`] where there is no room.
     pub fn any(len: usize) -> Self {
-        let mut values = if len < KEPT_FROM { Vec::new() } else { reuse(len) };
-        if values.capacity() < len && values.try_reserve_exact(room(len).max(len)).is_err() {
+        // By its room, as it is kept by: a buffer of a short pass has room for a long one.
+        let wanted = room(len).max(len);
+        let mut values = if wanted < KEPT_FROM { Vec::new() } else { reuse(len) };
+        if values.capacity() < len && values.try_reserve_exact(wanted).is_err() {
             release();
             if values.try_reserve_exact(len).is_err() {
                 panic::panic_any(OutOfMemory { bytes: (len * size_of::<f32>()) as u64 });
@@ -156,6 +158,23 @@ mod tests {
         let len = usize::MAX >> 8;
         let OutOfMemory { bytes } = unless_out_of_memory(|| Buffer::any(len)).unwrap_err();
         assert_eq!(bytes, len as u64 * 4);
+    }
+
+    /// Else each would be kept, and the next pass would take another.
+    #[test]
+    fn a_short_pass_uses_its_own_buffers_again() {
+        let len = 7_777;
+        // Other tests say how many rows they expect, too, and take what is free.
+        let is_used_again = (0..100).any(|_| {
+            expect_rows(1, 100);
+            let buffer = Buffer::any(len);
+            let place = buffer.as_ptr();
+            drop(buffer);
+            expect_rows(1, 100);
+            Buffer::any(len).as_ptr() == place
+        });
+        release();
+        assert!(is_used_again);
     }
 
     #[test]
