@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use tuning_fork::stats::cases::Kind;
+use tuning_fork_engine::stats::cases::Kind;
 
 fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/metrics")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/metrics")
 }
 
 /// How near a number must be, beside its size; iterative ones are looser.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::data::pair::Verdict as PairVerdict;
-use crate::data::record::tests::record;
 use crate::data::store::PairStore;
+use crate::examples::record;
 use crate::state::annotate::AnnotateState;
 use crate::study::folder::Folder;
 use crate::study::log::Use;
@@ -49,7 +49,7 @@ fn open_pairs(items: usize) -> Duration {
 fn study_of(folder: &Path, items: usize) {
     use crate::study::design::Study;
     use crate::study::variable::{FIRST, Variables};
-    let list: Vec<crate::study::item::Item> = crate::study::item::tests::items(items)
+    let list: Vec<crate::study::item::Item> = crate::examples::items(items)
         .into_iter()
         .map(|item| crate::study::item::Item {
             answers: Some(Box::new(["yes".to_owned(), "no".to_owned()])),

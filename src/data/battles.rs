@@ -263,7 +263,7 @@ fn said(value: &Value, first: &str, second: &str) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::record::tests::record;
+    use crate::examples::record;
     use crate::jobs::Quiet;
 
     fn read_text(name: &str, text: &str) -> Result<Battles, BattlesError> {

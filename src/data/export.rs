@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::data::import;
     use crate::data::pair::Verdict;
-    use crate::data::record::tests::record;
+    use crate::examples::record;
 
     fn verdicts() -> Vec<VerdictRecord> {
         vec![

@@ -117,15 +117,6 @@ pub fn candidate_rows(
     Ok(Imported { items, report })
 }
 
-/// The items of JSON Lines, for tests.
-#[cfg(test)]
-pub fn candidates_of(rows: &str) -> Imported<Candidates> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("answers.jsonl");
-    crate::files::write_atomic(&path, rows.as_bytes()).expect("a temporary file");
-    candidates(&path, &crate::jobs::Quiet).expect("items")
-}
-
 /// Of LLM Comparator's JSON the two models, and its examples as JSON Lines.
 fn llm_comparator(path: &Path) -> Option<([String; 2], String)> {
     const MOST: u64 = 500_000_000;

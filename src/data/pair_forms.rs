@@ -344,7 +344,7 @@ mod tests {
     use crate::data::forms::candidates;
     use crate::data::import;
     use crate::data::record::Form;
-    use crate::data::record::tests::record;
+    use crate::examples::record;
     use crate::jobs::Quiet;
 
     fn records() -> Vec<VerdictRecord> {

@@ -151,8 +151,8 @@ fn lines(rows: &[Value]) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::record::tests::record;
     use crate::data::remarks::{From, Strength, Which, Written};
+    use crate::examples::record;
 
     fn records() -> Vec<VerdictRecord> {
         let mut left = record("1", "a", Verdict::Left);

@@ -154,7 +154,7 @@ fn new_settings(folder: &Path, now: &str) -> ProjectSettings {
     ProjectSettings {
         name: name.unwrap_or_else(|| "Project".to_owned()),
         created_at: now.to_owned(),
-        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program: concat!("tuning-fork ", env!("CARGO_PKG_VERSION")).to_owned(),
         more: toml::Table::new(),
     }
 }

@@ -185,38 +185,9 @@ impl VerdictRecord {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A verdict on `left` and `right`, the second of two lanes being on the left.
-    pub(crate) fn record(id: &str, prompt: &str, verdict: Verdict) -> VerdictRecord {
-        let answer = |text: &str, seed| ShownAnswer {
-            text: format!("{text} answer to {prompt}"),
-            seed,
-            stop: Some("end_of_turn".to_owned()),
-            token_count: 5,
-        };
-        VerdictRecord {
-            version: RECORD_VERSION,
-            id: id.to_owned(),
-            created_at: "2026-11-21T20:31:05.123Z".to_owned(),
-            prompt: Text::Messages(vec![Message::new("user", prompt)]),
-            rendered_prompt: format!("<|im_start|>user\n{prompt}<|im_end|>\n"),
-            left: answer("left", 12),
-            right: answer("right", 11),
-            left_lane: 1,
-            verdict,
-            seconds_taken: 4.25,
-            guideline: String::new(),
-            model: serde_json::json!({"name": "tiny", "sha256": "ab"}),
-            adapter: None,
-            sampling: serde_json::json!({"temperature": 0.7}),
-            max_new_tokens: 40,
-            program: "tuning-fork 0.1.0".to_owned(),
-            remarks: Remarks::default(),
-            more: Map::new(),
-        }
-    }
+    use crate::examples::record;
 
     #[test]
     fn the_better_answer_is_chosen_whichever_side_it_was_on() {

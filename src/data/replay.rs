@@ -113,7 +113,7 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::data::pair::Verdict;
-    use crate::data::record::tests::record;
+    use crate::examples::record;
 
     fn replacing(id: &str, old: &str) -> VerdictRecord {
         let mut new = record(id, "p", Verdict::Right);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::record::tests::record;
+use crate::examples::record;
 
 /// Something done to the store.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The project's verdicts: what is kept, taken back, put back, and what two windows do to each other.
 
 use super::*;
-use crate::data::record::tests::record;
+use crate::examples::record;
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

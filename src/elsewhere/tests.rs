@@ -19,7 +19,7 @@ use crate::train::record::history::History;
 use crate::train::record::runs::{RunState, entry};
 
 fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// Eight pairs and the tiny model.

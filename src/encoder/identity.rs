@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn an_encoder_is_known_by_what_changes_its_vectors() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder/plain");
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder/plain");
         let folder = tempfile::tempdir().unwrap();
         for name in ["config.json", "tokenizer.json", "model.safetensors"] {
             std::fs::copy(root.join(name), folder.path().join(name)).unwrap();

@@ -271,7 +271,7 @@ mod tests {
             vector: Vec<f32>,
         }
 
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
         for (name, card) in [
             ("mean", (Some(12), Pooling::Mean, true)),
             ("cls", (Some(20), Pooling::Cls, false)),
@@ -298,7 +298,8 @@ mod tests {
 
     #[test]
     fn weights_of_other_sizes_are_refused() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder/plain");
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder/plain");
         let folder = tempfile::tempdir().unwrap();
         for name in ["tokenizer.json", "model.safetensors"] {
             std::fs::copy(root.join(name), folder.path().join(name)).unwrap();

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_that_of_the_tokens_of_the_answer_alone() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let model =
             Model::load(&ModelSource::Folder(folder), &LoadOptions::default(), &Quiet).unwrap();
         let prompt = Text::Plain("What is a DOI?".to_owned());

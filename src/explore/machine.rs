@@ -436,7 +436,8 @@ mod tests {
 
     #[test]
     fn names_of_families_find_their_layer_and_their_part() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model/config.json");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model/config.json");
         let json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let config = crate::llm::config_from_json(&json, &path).unwrap();
         let of = |name| {

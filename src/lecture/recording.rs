@@ -42,7 +42,7 @@ pub struct Recorded {
 
 impl Recording {
     pub fn new(title: &str) -> Self {
-        let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned();
+        let program = concat!("tuning-fork ", env!("CARGO_PKG_VERSION")).to_owned();
         Self { format: FORMAT, program, title: title.to_owned(), scenes: Vec::new() }
     }
 

@@ -10,7 +10,7 @@ use crate::jobs::Quiet;
 const METHODS: [&str; 7] = ["gptq", "gptq_8", "gptq_order", "gptq_v2", "awq", "fp8", "fp8_rows"];
 
 fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
 }
 
 /// A folder as the Hub has it, with the tokenizer.

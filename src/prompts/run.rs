@@ -79,7 +79,7 @@ pub fn run(
     progress: &dyn Progress<RunEvent>,
 ) -> Result<Record, PromptError> {
     let mut record = Record {
-        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program: concat!("tuning-fork ", env!("CARGO_PKG_VERSION")).to_owned(),
         name: request.name.clone(),
         started_at: request.started_at.clone(),
         model: request.model.clone(),

@@ -139,13 +139,13 @@ pub fn take_votes(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::examples::items;
+    use crate::examples::study;
     use crate::room::answers::Answer;
     use crate::room::ballots::{Device, Outcome, Room};
     use crate::study::agreement::agreement;
     use crate::study::design::Study;
-    use crate::study::design::tests::study;
     use crate::study::folder::create;
-    use crate::study::item::tests::items;
     use crate::study::value::Value;
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::data::codebook::Class;
+use crate::examples::items;
+use crate::examples::study;
 use crate::stats::agreement::many::{Ratings, Scale, fleiss_kappa, krippendorff_alpha};
 use crate::study::design::Study;
-use crate::study::design::tests::study;
 use crate::study::folder::tests::{code, made, said};
 use crate::study::folder::{Folder, create};
 use crate::study::item::Item;
-use crate::study::item::tests::items;
 use crate::study::log::{Suggested, Verdict};
 use crate::study::variable::{Variable, Variables};
 

@@ -200,20 +200,9 @@ impl Study {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-    use crate::study::item::tests::tone;
-
-    pub fn study() -> Study {
-        Study {
-            form: FORM,
-            name: "Tone of reports".to_owned(),
-            created_at: "2026-11-28T18:00:00.000Z".to_owned(),
-            seed: 7,
-            codebook: tone(),
-            ..Study::default()
-        }
-    }
+    use crate::examples::study;
 
     #[test]
     fn a_study_is_read_back_as_it_was_written() {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::study::item::tests::items;
+use crate::examples::items;
 
 /// Items with a group (`big` for 8 of 10) and a probability.
 fn grouped(count: usize) -> Vec<Item> {

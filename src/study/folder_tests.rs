@@ -1,8 +1,8 @@
 //! A study on the disk: made, opened, held by one program at a time.
 
 use super::*;
-use crate::study::design::tests::study;
-use crate::study::item::tests::items;
+use crate::examples::items;
+use crate::examples::study;
 
 /// A study of so many items in a folder that lives as long as the first.
 pub fn made(count: usize) -> (tempfile::TempDir, Folder) {

@@ -229,41 +229,12 @@ pub fn cell(value: &Json) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::data::codebook::Class;
     use crate::data::table::Place;
-    use crate::study::variable::Variable;
-
-    /// A variable `tone` with the labels good, bad and neither.
-    pub fn tone() -> Variables {
-        let class = |label: &str| Class { label: label.to_owned(), ..Class::default() };
-        Variables {
-            name: "Tone".to_owned(),
-            guideline_version: "1".to_owned(),
-            guideline: "Read the whole text.".to_owned(),
-            variables: vec![Variable {
-                name: "tone".to_owned(),
-                question: "Which tone has the text?".to_owned(),
-                classes: ["good", "bad", "neither"].map(class).to_vec(),
-                ..Variable::default()
-            }],
-        }
-    }
+    use crate::examples::tone;
 
     pub fn row(number: u64, fields: Json) -> Row {
         let Json::Object(fields) = fields else { panic!("an object") };
         Row { place: Place { row: number, line: Some(number + 1) }, fields }
-    }
-
-    /// So many items `i1`, `i2` and so on.
-    pub fn items(count: usize) -> Vec<Item> {
-        (1..=count)
-            .map(|number| Item {
-                id: format!("i{number}"),
-                text: format!("This is text number {number}."),
-                inclusion: Some(1.0),
-                ..Item::default()
-            })
-            .collect()
     }
 
     fn columns() -> Columns {

@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::item::Item;
-use super::item::tests::{items, tone};
 use super::log::{CoderLog, Known, Use, Verdict};
 use super::value::Value;
 use super::variable::Variables;
 use crate::data::pair::Verdict as PairVerdict;
-use crate::data::record::tests::record;
 use crate::data::store::PairStore;
+use crate::examples::record;
+use crate::examples::{items, tone};
 
 /// Where the child finds the folder.
 const FOLDER: &str = "TUNING_FORK_KILLED_IN";

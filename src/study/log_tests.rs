@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::study::item::tests::{items, tone};
+use crate::examples::{items, tone};
 
 /// Five items `i1` to `i5` and the variable `tone`.
 struct Bench {

@@ -96,7 +96,8 @@ pub fn make_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::item::tests::{row, tone};
+    use crate::examples::tone;
+    use crate::study::item::tests::row;
 
     #[test]
     fn a_table_becomes_a_study_with_the_probability_of_each_item() {

@@ -276,7 +276,7 @@ fn a_study_is_of_pairs_or_of_texts() {
     let parent = tempfile::tempdir().unwrap();
     let found = of_candidates(rows(2), &Columns::default(), &Variables::of_pairs(), &[]).unwrap();
     let plans = Plans {
-        codebook: crate::study::item::tests::tone(),
+        codebook: crate::examples::tone(),
         sampling: Sampling::All,
         order: Order::AsGiven,
         ..Plans::default()

@@ -142,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::study::item::tests::items;
+    use crate::examples::items;
 
     fn with_roles(coding: usize, training: usize, checks: usize) -> Vec<Item> {
         let mut list = items(coding + training + checks);

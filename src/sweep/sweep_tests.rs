@@ -24,7 +24,7 @@ use crate::train::record::notes::RunNotes;
 use crate::train::run::rates::{RateEnd, RateSearch};
 
 fn tiny_model() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/models/llama");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/models/llama");
     folder.to_str().unwrap().to_owned()
 }
 

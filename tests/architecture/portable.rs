@@ -68,12 +68,16 @@ fn what_one_system_has_stands_behind_a_cfg() {
 #[test]
 fn crates_of_one_system_are_asked_for_there_alone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("Cargo.toml")).expect("the manifest is there");
-    let manifest: toml::Table = text.parse().expect("the manifest is TOML");
-    for part in ["dependencies", "build-dependencies", "dev-dependencies"] {
-        let Some(asked) = manifest.get(part).and_then(toml::Value::as_table) else { continue };
-        for name in CRATES_OF_ONE_SYSTEM {
-            assert!(!asked.contains_key(name), "{name} belongs under a target in Cargo.toml");
+    for folder in ["", "src/engine", "src/kernels"] {
+        let path = root.join(folder).join("Cargo.toml");
+        let text = fs::read_to_string(&path).expect("the manifest is there");
+        let manifest: toml::Table = text.parse().expect("the manifest is TOML");
+        for part in ["dependencies", "build-dependencies", "dev-dependencies"] {
+            let Some(asked) = manifest.get(part).and_then(toml::Value::as_table) else { continue };
+            for name in CRATES_OF_ONE_SYSTEM {
+                let path = path.display();
+                assert!(!asked.contains_key(name), "{name} belongs under a target in {path}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Classification heads of encoders, and score heads of decoders.
 
-use tuning_fork::encoder::{Classifier, EncoderModel, Problem};
-use tuning_fork::jobs::Quiet;
+use tuning_fork_engine::encoder::{Classifier, EncoderModel, Problem};
+use tuning_fork_engine::jobs::Quiet;
 
 use crate::support::{Reference, assert_close};
 
@@ -40,7 +40,7 @@ fn a_head_that_is_promised_and_missing_is_said_and_vectors_are_offered() {
     }
     let config = std::fs::read_to_string(reference.folder.join("config.json")).unwrap();
     let config = config.replace("BertForMaskedLM", "BertForSequenceClassification");
-    tuning_fork::files::write_atomic(&folder.path().join("config.json"), config.as_bytes())
+    tuning_fork_engine::files::write_atomic(&folder.path().join("config.json"), config.as_bytes())
         .unwrap();
     let said = Classifier::load(folder.path(), &Quiet).err().unwrap().to_string();
     assert!(said.contains("promises a head") && said.contains("vectors"), "{said}");

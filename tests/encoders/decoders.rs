@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use tuning_fork::encoder::{Classifier, Problem};
-use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::train::classify::setup::{check_resume, check_start};
-use tuning_fork::train::classify::start;
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{LoraConfig, Method, Objective, TrainConfig};
-use tuning_fork::train::record::confusion::{Confusion, Tested};
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::{Error, ResumeRequest, StartRequest};
+use tuning_fork_engine::encoder::{Classifier, Problem};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork_engine::train::classify::setup::{check_resume, check_start};
+use tuning_fork_engine::train::classify::start;
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::{LoraConfig, Method, Objective, TrainConfig};
+use tuning_fork_engine::train::record::confusion::{Confusion, Tested};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::{Error, ResumeRequest, StartRequest};
 
 fn reference(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoders").join(name)
 }
 
 /// Texts about a survey and about a headline, each with its label.

@@ -1,7 +1,7 @@
 //! Masked language models: hidden states of all layers, logits, guesses, vectors.
 
-use tuning_fork::encoder::{Encoder, EncoderModel, Pooling, Scores, Tokens, fill};
-use tuning_fork::jobs::Quiet;
+use tuning_fork_engine::encoder::{Encoder, EncoderModel, Pooling, Scores, Tokens, fill};
+use tuning_fork_engine::jobs::Quiet;
 
 use crate::support::{Reference, assert_close};
 

@@ -1,9 +1,9 @@
 //! Encoder-decoders: hidden states, logits, cross-attention, greedy answers, beams, the chain.
 
-use tuning_fork::encoder::Tokens;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::generate::sampling::{SamplingParams, distribution};
-use tuning_fork::seq2seq::{BeamSettings, EarlyStopping, Seq2Seq, WriteRequest};
+use tuning_fork_engine::encoder::Tokens;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::generate::sampling::{SamplingParams, distribution};
+use tuning_fork_engine::seq2seq::{BeamSettings, EarlyStopping, Seq2Seq, WriteRequest};
 
 use crate::support::{Reference, assert_close, until};
 

@@ -14,7 +14,7 @@ pub struct Reference {
 
 impl Reference {
     pub fn open(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoders");
         let folder = root.join(name);
         let path = folder.join("expected.safetensors");
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();

@@ -6,22 +6,24 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
-use tuning_fork::data::forms::mapping::Mapping;
-use tuning_fork::encoder::learn::{
+use tuning_fork_engine::data::forms::mapping::Mapping;
+use tuning_fork_engine::encoder::learn::{
     Grads, Learner, Learns, PairLearner, Top, Weights, known_labels,
 };
-use tuning_fork::encoder::{Classifier, EncoderModel, is_encoder_folder};
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::seq2seq::{Seq2Seq, WriteRequest, is_pair_folder};
-use tuning_fork::train::classify::labels::{Target, targets};
-use tuning_fork::train::classify::rows::{Content, read};
-use tuning_fork::train::classify::{loss, resume, start};
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
-use tuning_fork::train::record::history::History;
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::encoder::{Classifier, EncoderModel, is_encoder_folder};
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork_engine::llm::generate::sampling::SamplingParams;
+use tuning_fork_engine::seq2seq::{Seq2Seq, WriteRequest, is_pair_folder};
+use tuning_fork_engine::train::classify::labels::{Target, targets};
+use tuning_fork_engine::train::classify::rows::{Content, read};
+use tuning_fork_engine::train::classify::{loss, resume, start};
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::{
+    LoraConfig, Method, Objective, SchedulerType, TrainConfig,
+};
+use tuning_fork_engine::train::record::history::History;
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 /// The folders of runs: those that are kept here, or all of a folder that
 /// `tests/reference/make_trained.py` has made.
@@ -64,7 +66,7 @@ fn each_run(check: impl Fn(&str, &Path) + std::panic::RefUnwindSafe) {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoders")
 }
 
 fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
@@ -204,7 +206,8 @@ fn keep_beside(name: &str, run_dir: &Path, said: &Value) {
             std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
         }
     }
-    tuning_fork::files::write_atomic(&to.join("ours.json"), said.to_string().as_bytes()).unwrap();
+    tuning_fork_engine::files::write_atomic(&to.join("ours.json"), said.to_string().as_bytes())
+        .unwrap();
 }
 
 /// A tensor has no gradient but rounding, which Adam turns into steps: the bias of keys, where nothing
@@ -307,7 +310,7 @@ fn every_gradient_of_the_first_step_is_that_of_torch() {
                     ids.push(own.clone());
                 }
                 let texts: Vec<_> =
-                    ids.iter().map(|ids| tuning_fork::encoder::Tokens::plain(ids)).collect();
+                    ids.iter().map(|ids| tuning_fork_engine::encoder::Tokens::plain(ids)).collect();
                 let mut slopes = |scores: &[f32]| loss::of_words(scores, &words).0.slopes;
                 learner.learn(&texts, &places, None, &mut slopes, &mut grads);
                 continue;
@@ -347,7 +350,8 @@ fn first_step_of_pair(
         texts.map(|text| learner.encode(text, config.max_length).unwrap().0).collect()
     };
     let (read, written) = (ids("input"), ids("target"));
-    let texts: Vec<_> = read.iter().map(|ids| tuning_fork::encoder::Tokens::plain(ids)).collect();
+    let texts: Vec<_> =
+        read.iter().map(|ids| tuning_fork_engine::encoder::Tokens::plain(ids)).collect();
     let answers: Vec<&[u32]> = written.iter().map(Vec::as_slice).collect();
     let words = answers.concat();
     let mut slopes = |scores: &[f32]| loss::of_words(scores, &words).0.slopes;

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use serde_json::Value;
-use tuning_fork::explore::beams::{BeamView, NodeFate, beams};
-use tuning_fork::explore::read_write::{Source, cross_attention, pieces};
-use tuning_fork::explore::spans::fill;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::seq2seq::{BeamSettings, EarlyStopping, Seq2Seq, WriteRequest};
+use tuning_fork_engine::explore::beams::{BeamView, NodeFate, beams};
+use tuning_fork_engine::explore::read_write::{Source, cross_attention, pieces};
+use tuning_fork_engine::explore::spans::fill;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::generate::sampling::SamplingParams;
+use tuning_fork_engine::seq2seq::{BeamSettings, EarlyStopping, Seq2Seq, WriteRequest};
 
 use crate::support::assert_close;
 
 fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
 }
 
 fn model(name: &str) -> Seq2Seq {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use tuning_fork::files;
-use tuning_fork::llm::backward::dropout::Dropout;
-use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::net::tree::TokenTree;
-use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
-use tuning_fork::train::objective::logprobs;
-use tuning_fork::train::objective::logprobs::Asked;
-use tuning_fork::train::rows::batch::Sequence;
+use tuning_fork_engine::files;
+use tuning_fork_engine::llm::backward::dropout::Dropout;
+use tuning_fork_engine::llm::backward::gradients::Gradients;
+use tuning_fork_engine::llm::net::tree::TokenTree;
+use tuning_fork_engine::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
+use tuning_fork_engine::train::objective::logprobs;
+use tuning_fork_engine::train::objective::logprobs::Asked;
+use tuning_fork_engine::train::rows::batch::Sequence;
 
 use crate::support;
 use crate::support::{assert_close, load, reference, tensors};

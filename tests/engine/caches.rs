@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use candle_core::Tensor;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::config::CacheNumbers;
-use tuning_fork::llm::net::tree::SortedTree;
-use tuning_fork::llm::{KvCache, LoadOptions, Model, Positions, Weights};
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::config::CacheNumbers;
+use tuning_fork_engine::llm::net::tree::SortedTree;
+use tuning_fork_engine::llm::{KvCache, LoadOptions, Model, Positions, Weights};
 
 use crate::support::{distance, load, reference, values};
 
@@ -116,7 +116,7 @@ fn fewer_bits_change_an_answer_a_little() {
 
 #[test]
 fn a_model_writes_with_the_cache_that_it_was_loaded_with_and_measures_with_its_own() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
     let options = LoadOptions { cache: Some(CacheNumbers::Q8_0), ..LoadOptions::default() };
     let model = Model::load(&ModelSource::at(&path), &options, &Quiet).unwrap();
     let (mut answer, mut measured) = (model.new_answer_cache(), model.new_cache());

@@ -1,8 +1,8 @@
 //! Every family computes what transformers computes.
 
 use candle_core::{DType, Device, Tensor};
-use tuning_fork::llm::net::tree::TokenTree;
-use tuning_fork::llm::{Adapter, Keep, LoraSpec, Model, Positions, Weights};
+use tuning_fork_engine::llm::net::tree::TokenTree;
+use tuning_fork_engine::llm::{Adapter, Keep, LoraSpec, Model, Positions, Weights};
 
 use crate::support::{argmax, assert_close, load, reference, tensors, values};
 

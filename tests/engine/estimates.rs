@@ -4,21 +4,21 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tuning_fork::files;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::cost::pass_cost;
-use tuning_fork::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
-use tuning_fork::train;
-use tuning_fork::train::StartRequest;
-use tuning_fork::train::config::{LoraConfig, TrainConfig};
-use tuning_fork::train::estimate::{Estimate, Estimator, Memory, Time};
-use tuning_fork::train::objective::logprobs;
-use tuning_fork::train::record::CHECKPOINT_FILE;
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::rows::batch::{Example, Sequence};
-use tuning_fork::train::rows::plan::Plan;
-use tuning_fork::train::rows::prepare;
-use tuning_fork::train::step::adapter;
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::cost::pass_cost;
+use tuning_fork_engine::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::StartRequest;
+use tuning_fork_engine::train::config::{LoraConfig, TrainConfig};
+use tuning_fork_engine::train::estimate::{Estimate, Estimator, Memory, Time};
+use tuning_fork_engine::train::objective::logprobs;
+use tuning_fork_engine::train::record::CHECKPOINT_FILE;
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::rows::batch::{Example, Sequence};
+use tuning_fork_engine::train::rows::plan::Plan;
+use tuning_fork_engine::train::rows::prepare;
+use tuning_fork_engine::train::step::adapter;
 
 use crate::support::{load, reference};
 

@@ -4,26 +4,26 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use tuning_fork::encoder::{Encoder, cosine};
-use tuning_fork::evaluate::finder::Finder;
-use tuning_fork::evaluate::frozen::configuration;
-use tuning_fork::evaluate::methods;
-use tuning_fork::evaluate::passages::Ranking;
-use tuning_fork::evaluate::report::Report;
-use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE, differences};
-use tuning_fork::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
-use tuning_fork::evaluate::split::{Part, Split};
-use tuning_fork::evaluate::stability::{StabilityError, Test};
-use tuning_fork::evaluate::task::Task;
-use tuning_fork::evaluate::testing::{self, Settings, Testing};
-use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
+use tuning_fork_engine::encoder::{Encoder, cosine};
+use tuning_fork_engine::evaluate::finder::Finder;
+use tuning_fork_engine::evaluate::frozen::configuration;
+use tuning_fork_engine::evaluate::methods;
+use tuning_fork_engine::evaluate::passages::Ranking;
+use tuning_fork_engine::evaluate::report::Report;
+use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE, differences};
+use tuning_fork_engine::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
+use tuning_fork_engine::evaluate::split::{Part, Split};
+use tuning_fork_engine::evaluate::stability::{StabilityError, Test};
+use tuning_fork_engine::evaluate::task::Task;
+use tuning_fork_engine::evaluate::testing::{self, Settings, Testing};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::{Adapter, LoraSpec, Model, Weights};
 
 use crate::support::{lively, load, reference};
 
 pub fn repository(path: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// Loses interest after so many answers.
@@ -44,7 +44,7 @@ pub fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Pro
     let (folder, answered) = Folder::begin(folder, &evaluation, true).unwrap();
     let ended = run::run(model, None, prepared, &folder, answered, progress);
     if let Err(err) = ended {
-        let said = tuning_fork::errors::one_line(&err);
+        let said = tuning_fork_engine::errors::one_line(&err);
         assert!(said.contains("stopped"), "{said}");
     }
 }

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use candle_core::Tensor;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::adapter_files::gguf_lora;
-use tuning_fork::llm::adapter_files::merge::merge;
-use tuning_fork::llm::files::gguf::GgufFile;
-use tuning_fork::llm::{Adapter, Error, LoraSpec, Model, Positions, Weights};
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::adapter_files::gguf_lora;
+use tuning_fork_engine::llm::adapter_files::merge::merge;
+use tuning_fork_engine::llm::files::gguf::GgufFile;
+use tuning_fork_engine::llm::{Adapter, Error, LoraSpec, Model, Positions, Weights};
 
 use crate::support;
 use crate::support::{assert_close, load, reference};

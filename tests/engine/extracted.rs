@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tuning_fork::evaluate::report::Report;
-use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork::evaluate::run::{self, AskEvent, Prepared};
-use tuning_fork::evaluate::schema::Schema;
-use tuning_fork::evaluate::scoring::Scorer;
-use tuning_fork::evaluate::task::Task;
-use tuning_fork::files;
-use tuning_fork::jobs::{Progress, Quiet, Recorder};
-use tuning_fork::llm::generate::constrained::vocabulary;
-use tuning_fork::llm::generate::grammar::Grammar;
-use tuning_fork::llm::{Model, Weights};
+use tuning_fork_engine::evaluate::report::Report;
+use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
+use tuning_fork_engine::evaluate::run::{self, AskEvent, Prepared};
+use tuning_fork_engine::evaluate::schema::Schema;
+use tuning_fork_engine::evaluate::scoring::Scorer;
+use tuning_fork_engine::evaluate::task::Task;
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::generate::constrained::vocabulary;
+use tuning_fork_engine::llm::generate::grammar::Grammar;
+use tuning_fork_engine::llm::{Model, Weights};
 
 use crate::schemas::{misfit, random_schema};
 use crate::support::{load, reference};

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tuning_fork::jobs::Job;
+use tuning_fork_engine::jobs::Job;
 
 /// How a request is answered.
 pub enum Reply {

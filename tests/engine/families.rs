@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::net::tree::{SortedTree, TokenTree};
-use tuning_fork::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
-use tuning_fork::train::objective::logprobs;
-use tuning_fork::train::objective::logprobs::Asked;
-use tuning_fork::train::rows::batch::Sequence;
+use tuning_fork_engine::llm::backward::gradients::Gradients;
+use tuning_fork_engine::llm::net::tree::{SortedTree, TokenTree};
+use tuning_fork_engine::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
+use tuning_fork_engine::train::objective::logprobs;
+use tuning_fork_engine::train::objective::logprobs::Asked;
+use tuning_fork_engine::train::rows::batch::Sequence;
 
 use crate::support;
 use crate::support::{argmax, distance, load, reference, tensors, values};

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use serde_json::Value;
-use tuning_fork::files;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::inspect;
-use tuning_fork::llm::{Error, LoadOptions, Model, Positions, Weights};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::inspect;
+use tuning_fork_engine::llm::{Error, LoadOptions, Model, Positions, Weights};
 
 use crate::support::{assert_close, load, reference, tensors, values};
 

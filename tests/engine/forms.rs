@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tuning_fork::files;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::{Model, Weights};
-use tuning_fork::train;
-use tuning_fork::train::config::{LoraConfig, Objective, TrainConfig};
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::record::{RunRecord, RunStatus};
-use tuning_fork::train::rows::prepare;
-use tuning_fork::train::rows::survey::Concern;
-use tuning_fork::train::run::setup;
-use tuning_fork::train::step::sample;
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::{Model, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::config::{LoraConfig, Objective, TrainConfig};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::record::{RunRecord, RunStatus};
+use tuning_fork_engine::train::rows::prepare;
+use tuning_fork_engine::train::rows::survey::Concern;
+use tuning_fork_engine::train::run::setup;
+use tuning_fork_engine::train::step::sample;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{load, reference};
 
@@ -125,7 +125,7 @@ fn compare(path: &Path) -> usize {
             Ok(found) => found.examples,
             // Where nothing is left TRL goes on with no rows.
             Err(train::Error::NothingLeft { .. }) => Vec::new(),
-            Err(err) => panic!("{what}: {}", tuning_fork::errors::one_line(&err)),
+            Err(err) => panic!("{what}: {}", tuning_fork_engine::errors::one_line(&err)),
         };
         let found: Vec<Kept> = found
             .into_iter()
@@ -193,7 +193,7 @@ impl Given {
         let events = Recorder::default();
         let request = StartRequest { run_dir: self.folder.path().join(name), ..self.request() };
         let result = train::start(model, &request, &events);
-        let result = result.map(drop).map_err(|err| tuning_fork::errors::one_line(&err));
+        let result = result.map(drop).map_err(|err| tuning_fork_engine::errors::one_line(&err));
         (result, events.into_events())
     }
 }
@@ -307,7 +307,8 @@ fn a_run_that_is_refused_leaves_no_folder_and_a_dry_run_is_refused_too() {
         }
         let said = result.unwrap_err();
         assert!(said.contains(words), "{words}: {said}");
-        let refused = tuning_fork::errors::one_line(&checked.err().expect("a dry run is refused"));
+        let refused =
+            tuning_fork_engine::errors::one_line(&checked.err().expect("a dry run is refused"));
         assert_eq!(refused, said);
         assert!(!given.request().run_dir.exists(), "{words}");
     }
@@ -342,8 +343,8 @@ fn settings_that_a_resumed_run_does_not_use_are_named() {
         warned(&events, words);
     }
     // With its own settings nothing is said of them.
-    let own =
-        tuning_fork::train::config::run_file::read(&request.run_dir.join("run.toml")).unwrap();
+    let own = tuning_fork_engine::train::config::run_file::read(&request.run_dir.join("run.toml"))
+        .unwrap();
     let events = Recorder::default();
     let request = ResumeRequest { unused: Some(own), ..request };
     train::resume(&model, &request, &events).unwrap();

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::generate::score;
-use tuning_fork::llm::{Model, Positions, Weights};
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::generate::score;
+use tuning_fork_engine::llm::{Model, Positions, Weights};
 
 use crate::support::{argmax, distance, load, reference, tensors, values};
 

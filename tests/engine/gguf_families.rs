@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
-use tuning_fork::files;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::{LoadOptions, Model, Positions, Weights};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::{LoadOptions, Model, Positions, Weights};
 
 use crate::support::{argmax, distance, load, reference, tensors, values};
 

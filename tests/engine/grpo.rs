@@ -4,21 +4,21 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::{Model, Weights};
-use tuning_fork::train;
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::rewards::{LengthUnit, Reward, Rule};
-use tuning_fork::train::config::{
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::{Model, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::rewards::{LengthUnit, Reward, Rule};
+use tuning_fork_engine::train::config::{
     LoraConfig, Objective, PolicyConfig, SchedulerType, TrainConfig, run_file,
 };
-use tuning_fork::train::record::RunRecord;
-use tuning_fork::train::record::history::History;
-use tuning_fork::train::record::leash;
-use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
-use tuning_fork::train::record::round::Round;
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::train::record::RunRecord;
+use tuning_fork_engine::train::record::history::History;
+use tuning_fork_engine::train::record::leash;
+use tuning_fork_engine::train::record::metrics::{StepMetrics, TrainEvent};
+use tuning_fork_engine::train::record::round::Round;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{load, reference};
 
@@ -244,7 +244,7 @@ fn a_kl_that_explodes_ends_the_run_and_keeps_the_last_good_adapter() {
     assert!(err.contains("nats a token") && err.contains("is kept"), "{err}");
     let kept = RunRecord::read(&run_dir).unwrap().steps_done;
     assert!(err.contains(&format!("of step {kept} is kept")), "{err}");
-    tuning_fork::llm::Adapter::load(&run_dir, &model).unwrap();
+    tuning_fork_engine::llm::Adapter::load(&run_dir, &model).unwrap();
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! is computed once for several of them.
 
 use serde::Deserialize;
-use tuning_fork::evaluate::scoring::{Asked, Scorer};
-use tuning_fork::jobs::{Progress, Quiet};
-use tuning_fork::llm::Weights;
+use tuning_fork_engine::evaluate::scoring::{Asked, Scorer};
+use tuning_fork_engine::jobs::{Progress, Quiet};
+use tuning_fork_engine::llm::Weights;
 
 use crate::support::{load, reference};
 

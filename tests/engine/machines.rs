@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tuning_fork::explore::machine;
-use tuning_fork::explore::machine::{Kind, Machine};
-use tuning_fork::llm::Weights;
+use tuning_fork_engine::explore::machine;
+use tuning_fork_engine::explore::machine::{Kind, Machine};
+use tuning_fork_engine::llm::Weights;
 
 use crate::support::{load, reference};
 

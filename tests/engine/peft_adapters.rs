@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
-use tuning_fork::files;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::adapter_files::{gguf_lora, merge};
-use tuning_fork::llm::{Adapter, INITS, LoraSpec, Model, Positions, Weights};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::adapter_files::{gguf_lora, merge};
+use tuning_fork_engine::llm::{Adapter, INITS, LoraSpec, Model, Positions, Weights};
 
 use crate::adapters::assert_gradients_are_slopes;
 use crate::support;
@@ -64,8 +64,8 @@ fn adapters_of_peft_compute_what_peft_computes() {
 /// Scoring for training runs another pass.
 #[test]
 fn the_training_pass_computes_the_same_with_any_adapter() {
-    use tuning_fork::llm::Keep;
-    use tuning_fork::llm::net::tree::TokenTree;
+    use tuning_fork_engine::llm::Keep;
+    use tuning_fork_engine::llm::net::tree::TokenTree;
     for name in CASES {
         let (folder, model, adapter) = case(name);
         let (ids, logits) = expected(&folder);
@@ -293,8 +293,8 @@ fn a_gguf_adapter_of_another_model_is_refused_in_words() {
     let llama = load(&reference("models/llama"), Weights::F32);
     let error = Adapter::load(&path, &llama).err().unwrap().to_string();
     assert!(error.contains("for a gpt2 model, and the model is a llama"), "{error}");
-    let source = tuning_fork::llm::card::ModelSource::at(&path);
-    let error = tuning_fork::llm::inspect(&source).unwrap_err().to_string();
+    let source = tuning_fork_engine::llm::card::ModelSource::at(&path);
+    let error = tuning_fork_engine::llm::inspect(&source).unwrap_err().to_string();
     assert!(error.contains("it is a LoRA adapter for a gpt2 model"), "{error}");
     let model = reference("gguf/tiny_phi3_longrope/model.gguf");
     let error = Adapter::load(&model, &llama).err().unwrap().to_string();

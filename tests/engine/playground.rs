@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use tuning_fork::explore::growth::{Growth, Plant, Seed, grow, plant};
-use tuning_fork::explore::guesses;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::generate::repeats::{RepeatsEvent, RepeatsRequest, repeats};
-use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::llm::generate::score::score;
-use tuning_fork::llm::generate::{AdapterMode, GenerateRequest, Lane, Prompt, generate};
-use tuning_fork::llm::{Model, Weights};
-use tuning_fork::prompts::filled::Values;
-use tuning_fork::prompts::material::{Manner, Material};
-use tuning_fork::prompts::record::{Ended, Record};
-use tuning_fork::prompts::run::{RunRequest, run};
-use tuning_fork::prompts::writer::ModelWriter;
+use tuning_fork_engine::explore::growth::{Growth, Plant, Seed, grow, plant};
+use tuning_fork_engine::explore::guesses;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::generate::repeats::{RepeatsEvent, RepeatsRequest, repeats};
+use tuning_fork_engine::llm::generate::sampling::SamplingParams;
+use tuning_fork_engine::llm::generate::score::score;
+use tuning_fork_engine::llm::generate::{AdapterMode, GenerateRequest, Lane, Prompt, generate};
+use tuning_fork_engine::llm::{Model, Weights};
+use tuning_fork_engine::prompts::filled::Values;
+use tuning_fork_engine::prompts::material::{Manner, Material};
+use tuning_fork_engine::prompts::record::{Ended, Record};
+use tuning_fork_engine::prompts::run::{RunRequest, run};
+use tuning_fork_engine::prompts::writer::ModelWriter;
 
 use crate::support::{load, reference};
 

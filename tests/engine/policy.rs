@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::Tensor;
 use serde_json::Value;
-use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::{Adapter, Weights};
-use tuning_fork::train::objective::logprobs;
-use tuning_fork::train::objective::policy::advantages::{
+use tuning_fork_engine::llm::backward::gradients::Gradients;
+use tuning_fork_engine::llm::{Adapter, Weights};
+use tuning_fork_engine::train::objective::logprobs;
+use tuning_fork_engine::train::objective::policy::advantages::{
     Advantage, Aggregation, ScaleRewards, Scored, advantages,
 };
-use tuning_fork::train::objective::policy::losses::{
+use tuning_fork_engine::train::objective::policy::losses::{
     Answer, GRPO_LOSSES, Level, LossType, Outcome, Settings, Share, loss,
 };
-use tuning_fork::train::objective::tokens::{self, Reading};
-use tuning_fork::train::rows::batch::Sequence;
+use tuning_fork_engine::train::objective::tokens::{self, Reading};
+use tuning_fork_engine::train::rows::batch::Sequence;
 
 use crate::support::{load, reference, tensors, values};
 

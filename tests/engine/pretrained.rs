@@ -4,20 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tuning_fork::files;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::adapter_files::merge;
-use tuning_fork::llm::newborn::{Architecture, Newborn};
-use tuning_fork::llm::text::born;
-use tuning_fork::llm::text::born::TokenKind;
-use tuning_fork::llm::{Adapter, Model, Positions, Weights};
-use tuning_fork::train;
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::run_file;
-use tuning_fork::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
-use tuning_fork::train::newborn;
-use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::adapter_files::merge;
+use tuning_fork_engine::llm::newborn::{Architecture, Newborn};
+use tuning_fork_engine::llm::text::born;
+use tuning_fork_engine::llm::text::born::TokenKind;
+use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::run_file;
+use tuning_fork_engine::train::config::{
+    LoraConfig, Method, Objective, SchedulerType, TrainConfig,
+};
+use tuning_fork_engine::train::newborn;
+use tuning_fork_engine::train::record::metrics::{StepMetrics, TrainEvent};
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{StopAfter, assert_close, load, reference, tensors, values};
 
@@ -132,7 +134,7 @@ const TEXT: &str = "the cat sat on the mat. the dog sat on the log. ";
 
 #[test]
 fn the_run_file_that_comes_with_the_program_can_start() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/texts/pretrain.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/texts/pretrain.toml");
     let config = run_file::read(&path).unwrap();
     assert_eq!(config.problems(), []);
     assert_eq!((config.method, config.data.is_file()), (Method::Full, true));

@@ -5,27 +5,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tuning_fork::data::pair::Message;
-use tuning_fork::evaluate::at_server;
-use tuning_fork::evaluate::methods::paragraph;
-use tuning_fork::evaluate::report::Report;
-use tuning_fork::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork::evaluate::run::{self, Prepared};
-use tuning_fork::evaluate::server_way::ServerWay;
-use tuning_fork::evaluate::task::{Scoring, Task};
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::llm::generate::{
+use tuning_fork_engine::data::pair::Message;
+use tuning_fork_engine::evaluate::at_server;
+use tuning_fork_engine::evaluate::methods::paragraph;
+use tuning_fork_engine::evaluate::report::Report;
+use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
+use tuning_fork_engine::evaluate::run::{self, Prepared};
+use tuning_fork_engine::evaluate::server_way::ServerWay;
+use tuning_fork_engine::evaluate::task::{Scoring, Task};
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::generate::sampling::SamplingParams;
+use tuning_fork_engine::llm::generate::{
     AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, StopReason, generate,
 };
-use tuning_fork::llm::{Model, Weights};
-use tuning_fork::remote;
-use tuning_fork::remote::ability;
-use tuning_fork::remote::client::Client;
-use tuning_fork::remote::error::RemoteError;
-use tuning_fork::remote::probe::{Ability, Probe, probe};
-use tuning_fork::remote::server::Server;
-use tuning_fork::serve::served::Served;
+use tuning_fork_engine::llm::{Model, Weights};
+use tuning_fork_engine::remote;
+use tuning_fork_engine::remote::ability;
+use tuning_fork_engine::remote::client::Client;
+use tuning_fork_engine::remote::error::RemoteError;
+use tuning_fork_engine::remote::probe::{Ability, Probe, probe};
+use tuning_fork_engine::remote::server::Server;
+use tuning_fork_engine::serve::served::Served;
 
 use crate::evaluations::{self, StopAfter};
 use crate::fake_server::{FakeServer, Reply};
@@ -239,7 +239,7 @@ fn a_server_that_refuses_for_good_ends_the_evaluation_and_what_was_answered_is_k
     let prepared = Arc::new(Prepared::read(&task, &Quiet).unwrap());
     let there = folder.path().join("there");
     let failed = evaluate(&server, &prepared, &there, &Quiet).unwrap_err();
-    let words = tuning_fork::errors::one_line(&failed);
+    let words = tuning_fork_engine::errors::one_line(&failed);
     assert!(words.contains("401: no key. The server wants a key"), "{words}");
     let kept = Folder::read(&there).unwrap().1.len();
     assert!((1..10).contains(&kept), "{kept}");
@@ -252,7 +252,7 @@ fn fields_that_do_not_fit_their_schema_are_no_answer() {
     let task = "data = \"rows.csv\"\nrows = 3\n[extract]\ntext = \"text\"\n\
                 [[extract.fields]]\nname = \"count\"\ntype = \"integer\"\n";
     let path = folder.path().join("extract.toml");
-    tuning_fork::files::write_atomic(&path, task.as_bytes()).unwrap();
+    tuning_fork_engine::files::write_atomic(&path, task.as_bytes()).unwrap();
     let prepared = Arc::new(Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap());
     let fake = FakeServer::new(|_, body, _| {
         assert_eq!(body["response_format"]["type"], "json_schema");

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tuning_fork::encoder::Classifier;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::{Adapter, Weights};
+use tuning_fork_engine::encoder::Classifier;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::{Adapter, Weights};
 
 use crate::support::{load, reference};
 use crate::traces::replay;

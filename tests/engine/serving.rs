@@ -7,23 +7,25 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tuning_fork::data::pair::Message;
-use tuning_fork::encoder::Encoder;
-use tuning_fork::evaluate::prompt::Presentation;
-use tuning_fork::evaluate::scoring::{Asked, Scorer};
-use tuning_fork::evaluate::weighing::weigh;
-use tuning_fork::jobs::{Job, Quiet};
-use tuning_fork::llm::generate::sampling::{SamplingParams, logprob};
-use tuning_fork::llm::generate::score::score;
-use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate};
-use tuning_fork::llm::{Adapter, Model, Positions, Weights};
-use tuning_fork::remote::client::Client;
-use tuning_fork::remote::probe::{Exactness, probe};
-use tuning_fork::serve::key::Key;
-use tuning_fork::serve::served::Served;
-use tuning_fork::serve::server::{ServeEvent, Settings, serve};
-use tuning_fork::web::accept::Patience;
-use tuning_fork::web::listen::{ListenError, Place};
+use tuning_fork_engine::data::pair::Message;
+use tuning_fork_engine::encoder::Encoder;
+use tuning_fork_engine::evaluate::prompt::Presentation;
+use tuning_fork_engine::evaluate::scoring::{Asked, Scorer};
+use tuning_fork_engine::evaluate::weighing::weigh;
+use tuning_fork_engine::jobs::{Job, Quiet};
+use tuning_fork_engine::llm::generate::sampling::{SamplingParams, logprob};
+use tuning_fork_engine::llm::generate::score::score;
+use tuning_fork_engine::llm::generate::{
+    AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate,
+};
+use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
+use tuning_fork_engine::remote::client::Client;
+use tuning_fork_engine::remote::probe::{Exactness, probe};
+use tuning_fork_engine::serve::key::Key;
+use tuning_fork_engine::serve::served::Served;
+use tuning_fork_engine::serve::server::{ServeEvent, Settings, serve};
+use tuning_fork_engine::web::accept::Patience;
+use tuning_fork_engine::web::listen::{ListenError, Place};
 
 use crate::support::{load, reference, values};
 

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use serde_json::{Value, json};
-use tuning_fork::files;
-use tuning_fork::jobs::{Progress, Quiet};
-use tuning_fork::llm::adapter_files::{gguf_lora, merge};
-use tuning_fork::llm::generate::score::score;
-use tuning_fork::llm::{Adapter, KvCache, Model, Positions, SoftInit, SoftKind, SoftSpec, Weights};
-use tuning_fork::train;
-use tuning_fork::train::config::{Method, Objective, PromptInit, SoftPromptConfig, TrainConfig};
-use tuning_fork::train::estimate::Estimator;
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Progress, Quiet};
+use tuning_fork_engine::llm::adapter_files::{gguf_lora, merge};
+use tuning_fork_engine::llm::generate::score::score;
+use tuning_fork_engine::llm::{
+    Adapter, KvCache, Model, Positions, SoftInit, SoftKind, SoftSpec, Weights,
+};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::config::{
+    Method, Objective, PromptInit, SoftPromptConfig, TrainConfig,
+};
+use tuning_fork_engine::train::estimate::Estimator;
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{StopAfter, argmax, assert_close, load, reference, tensors, values};
 
@@ -141,8 +145,8 @@ fn a_cache_before_which_a_soft_prompt_stands_goes_back_and_on() {
 
 #[test]
 fn every_pass_sees_the_same_soft_prompt() {
-    use tuning_fork::llm::Keep;
-    use tuning_fork::llm::net::tree::{SortedTree, TokenTree};
+    use tuning_fork_engine::llm::Keep;
+    use tuning_fork_engine::llm::net::tree::{SortedTree, TokenTree};
     for case in CASES.map(case) {
         let (model, adapter) = (&case.model, Some(&case.adapter));
         let shape = case.logits.dims();

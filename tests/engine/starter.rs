@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use candle_core::Tensor;
 use serde_json::Value;
-use tuning_fork::llm::net::tree::TokenTree;
-use tuning_fork::llm::{Keep, Model, Positions, Weights};
+use tuning_fork_engine::llm::net::tree::TokenTree;
+use tuning_fork_engine::llm::{Keep, Model, Positions, Weights};
 
 use crate::support::{argmax, load, reference, values};
 

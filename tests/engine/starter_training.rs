@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use tuning_fork::eval::comparison;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::llm::{Adapter, Weights};
-use tuning_fork::train;
-use tuning_fork::train::StartRequest;
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{Objective, TrainConfig};
-use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork_engine::eval::comparison;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork_engine::llm::{Adapter, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::StartRequest;
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::{Objective, TrainConfig};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
 
 use crate::support::load;
 
@@ -47,7 +47,7 @@ impl Progress<TrainEvent> for Print {
 fn sixty_pairs_teach_the_starter_model_to_prefer_held_out_answers() {
     let path = std::env::var_os("TUNING_FORK_STARTER").expect("TUNING_FORK_STARTER is set");
     let model = load(Path::new(&path), Weights::F32);
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/pairs.jsonl");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/pairs.jsonl");
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<f64>().ok());
     let mut config = TrainConfig { data, ..TrainConfig::suggested(Objective::Dpo) };
     config.learning_rate = number("TUNING_FORK_LR").unwrap_or(config.learning_rate);

@@ -6,14 +6,14 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
-use tuning_fork::allocator;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet};
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::{Adapter, LoadOptions, LoraSpec, Model, Weights};
-use tuning_fork::train::record::metrics::TrainEvent;
+use tuning_fork_engine::allocator;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet};
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::{Adapter, LoadOptions, LoraSpec, Model, Weights};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
 
 pub fn reference(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(path)
 }
 
 pub fn load(path: &Path, weights: Weights) -> Model {

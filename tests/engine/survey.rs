@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use serde_json::json;
-use tuning_fork::files;
-use tuning_fork::jobs::{Quiet, Recorder};
-use tuning_fork::llm::Weights;
-use tuning_fork::train;
-use tuning_fork::train::StartRequest;
-use tuning_fork::train::config::{Objective, TrainConfig};
-use tuning_fork::train::record::metrics::TrainEvent;
-use tuning_fork::train::rows::prepare::survey;
-use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::Weights;
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::StartRequest;
+use tuning_fork_engine::train::config::{Objective, TrainConfig};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::rows::prepare::survey;
+use tuning_fork_engine::train::rows::survey::{Concern, Finding, Part, Survey};
 
 use crate::support::{load, reference};
 

@@ -11,28 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
-use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::adapter::learned::Learned;
-use tuning_fork::llm::backward::gradients::Gradients;
-use tuning_fork::llm::{Adapter, Model, Weights};
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::adapter::learned::Learned;
+use tuning_fork_engine::llm::backward::gradients::Gradients;
+use tuning_fork_engine::llm::{Adapter, Model, Weights};
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::{
     FDivergence, LoraConfig, Method, Objective, PackingStrategy, PromptInit, SchedulerType,
     SoftPromptConfig, TrainConfig,
 };
-use tuning_fork::train::objective::dpo::Reference;
-use tuning_fork::train::objective::logprobs::PassSize;
-use tuning_fork::train::record::metrics::{StepMetrics, TrainEvent};
-use tuning_fork::train::rows::batch::Example;
-use tuning_fork::train::rows::plan::Plan;
-use tuning_fork::train::rows::prepare;
-use tuning_fork::train::step::adapter;
-use tuning_fork::train::step::forward_backward::StepInput;
-use tuning_fork::train::step::reference_cache::ReferenceCache;
-use tuning_fork::train::step::student::Student;
-use tuning_fork::train::step::{evaluation, forward_backward, reference};
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::train::objective::dpo::Reference;
+use tuning_fork_engine::train::objective::logprobs::PassSize;
+use tuning_fork_engine::train::record::metrics::{StepMetrics, TrainEvent};
+use tuning_fork_engine::train::rows::batch::Example;
+use tuning_fork_engine::train::rows::plan::Plan;
+use tuning_fork_engine::train::rows::prepare;
+use tuning_fork_engine::train::step::adapter;
+use tuning_fork_engine::train::step::forward_backward::StepInput;
+use tuning_fork_engine::train::step::reference_cache::ReferenceCache;
+use tuning_fork_engine::train::step::student::Student;
+use tuning_fork_engine::train::step::{evaluation, forward_backward, reference};
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{distance, load, reference, tensors, values};
 
@@ -301,7 +301,7 @@ fn run_with(
         run_from(model, config, run_dir, &progress);
     } else {
         let request = StartRequest { config, run_dir, cache };
-        tuning_fork::train::start(model, &request, &progress).unwrap();
+        tuning_fork_engine::train::start(model, &request, &progress).unwrap();
     }
     let events = progress.into_events().into_iter();
     events
@@ -331,7 +331,7 @@ impl Progress<TrainEvent> for StopAtOnce {
 fn run_from(model: &Model, config: TrainConfig, run_dir: PathBuf, progress: &Recorder<TrainEvent>) {
     let begun = begun(model, &config);
     let request = StartRequest { config, run_dir: run_dir.clone(), cache: None };
-    tuning_fork::train::start(model, &request, &StopAtOnce::default()).unwrap();
+    tuning_fork_engine::train::start(model, &request, &StopAtOnce::default()).unwrap();
     let path = run_dir.join("resume.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
@@ -344,7 +344,7 @@ fn run_from(model: &Model, config: TrainConfig, run_dir: PathBuf, progress: &Rec
     }
     files::write_atomic(&path, &bytes).unwrap();
     let request = ResumeRequest { run_dir, cache: None, unused: None };
-    tuning_fork::train::resume(model, &request, progress).unwrap();
+    tuning_fork_engine::train::resume(model, &request, progress).unwrap();
 }
 
 /// What a run of TRL begins with.

@@ -4,23 +4,25 @@ use std::f64::consts::LN_2;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tuning_fork::eval::comparison;
-use tuning_fork::files;
-use tuning_fork::jobs::{Cancelled, Progress, Quiet, Recorder};
-use tuning_fork::llm::net::buffers::OutOfMemory;
-use tuning_fork::llm::{Adapter, LoraSpec, Model, Weights};
-use tuning_fork::train;
-use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::run_file;
-use tuning_fork::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
-use tuning_fork::train::record::history::History;
-use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, TrainEvent};
-use tuning_fork::train::record::runs;
-use tuning_fork::train::record::runs::RunState;
-use tuning_fork::train::record::samples;
-use tuning_fork::train::record::{RunRecord, RunStatus};
-use tuning_fork::train::run::best;
-use tuning_fork::train::{ResumeRequest, StartRequest};
+use tuning_fork_engine::eval::comparison;
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
+use tuning_fork_engine::llm::net::buffers::OutOfMemory;
+use tuning_fork_engine::llm::{Adapter, LoraSpec, Model, Weights};
+use tuning_fork_engine::train;
+use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::run_file;
+use tuning_fork_engine::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use tuning_fork_engine::train::record::history::History;
+use tuning_fork_engine::train::record::metrics::{
+    EvalMetrics, RunSummary, StepMetrics, TrainEvent,
+};
+use tuning_fork_engine::train::record::runs;
+use tuning_fork_engine::train::record::runs::RunState;
+use tuning_fork_engine::train::record::samples;
+use tuning_fork_engine::train::record::{RunRecord, RunStatus};
+use tuning_fork_engine::train::run::best;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
 use crate::support::{load, reference};
 

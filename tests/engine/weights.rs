@@ -6,11 +6,11 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
-use tuning_fork::files;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::inspect;
-use tuning_fork::llm::{LoadOptions, Model, Positions, Weights, memory_needed};
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::inspect;
+use tuning_fork_engine::llm::{LoadOptions, Model, Positions, Weights, memory_needed};
 
 use crate::support::{assert_close, distance, load, reference, tensors, values};
 
@@ -168,7 +168,7 @@ fn a_weight_that_is_no_number_is_reported_with_its_tensor() {
 fn a_quantised_block_with_a_broken_scale_is_reported_with_its_tensor() {
     let mut bytes = std::fs::read(reference("gguf/tiny_llama_q4_0/model.gguf")).unwrap();
     // The last tensor of the file is quantised; its last block is 18 bytes before the end of it.
-    let file = tuning_fork::llm::files::gguf::GgufFile::open(&reference(
+    let file = tuning_fork_engine::llm::files::gguf::GgufFile::open(&reference(
         "gguf/tiny_llama_q4_0/model.gguf",
     ))
     .unwrap();

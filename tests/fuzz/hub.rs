@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use tuning_fork::hub::browse::details::details;
-use tuning_fork::hub::browse::search::{Query, search, suggest};
-use tuning_fork::hub::paths::HubPaths;
-use tuning_fork::hub::protocol::client::Client;
-use tuning_fork::hub::protocol::options::{ClientOptions, ProxyChoice};
-use tuning_fork::hub::protocol::repository::RepoKind;
-use tuning_fork::jobs::{Quiet, Recorder};
+use tuning_fork_engine::hub::browse::details::details;
+use tuning_fork_engine::hub::browse::search::{Query, search, suggest};
+use tuning_fork_engine::hub::paths::HubPaths;
+use tuning_fork_engine::hub::protocol::client::Client;
+use tuning_fork_engine::hub::protocol::options::{ClientOptions, ProxyChoice};
+use tuning_fork_engine::hub::protocol::repository::RepoKind;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
 
 use crate::{mutate, number};
 
@@ -102,7 +102,7 @@ fn answer(stream: &TcpStream, damage: &Damage) -> std::io::Result<()> {
 
 /// Everything that is asked of a repository before it is fetched, as the Models panel asks it.
 fn ask(client: &Client, paths: &HubPaths) -> Result<(), String> {
-    let words = |err: tuning_fork::hub::Error| err.to_string();
+    let words = |err: tuning_fork_engine::hub::Error| err.to_string();
     let all: [Result<(), String>; 4] = [
         search::<()>(client, &Query::default(), None, &Quiet).map(drop).map_err(words),
         suggest::<()>(client, RepoKind::Model, "ada/smal", &Quiet).map(drop).map_err(words),

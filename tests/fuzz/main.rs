@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use tuning_fork::data::pair::Message;
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::card::ModelSource;
-use tuning_fork::llm::inspect;
-use tuning_fork::llm::{Adapter, LoadOptions, Model, Positions, Weights, memory_needed};
+use tuning_fork_engine::data::pair::Message;
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::inspect;
+use tuning_fork_engine::llm::{Adapter, LoadOptions, Model, Positions, Weights, memory_needed};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -58,7 +58,7 @@ enum Load {
 }
 
 fn reference(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(path)
 }
 
 fn write(path: &Path, bytes: &[u8]) {
@@ -147,7 +147,7 @@ fn targets(work: &Path) -> Vec<Target> {
 
 /// Loads and, where that succeeds, runs. Returns the error, in words.
 fn try_to_use(load: &Load, base: &Model) -> Result<(), String> {
-    let words = |err: tuning_fork::llm::Error| err.to_string();
+    let words = |err: tuning_fork_engine::llm::Error| err.to_string();
     let ids = [3, 200, 17];
     match load {
         Load::Adapter(folder) => {

@@ -6,8 +6,8 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
-use tuning_fork::data::record::VerdictRecord;
-use tuning_fork::data::store::PairStore;
+use tuning_fork_engine::data::record::VerdictRecord;
+use tuning_fork_engine::data::store::PairStore;
 
 use crate::{mutate, number, write};
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use tuning_fork::data::table;
-use tuning_fork::jobs::Quiet;
+use tuning_fork_engine::data::table;
+use tuning_fork_engine::jobs::Quiet;
 
 use super::mutate::{self, below};
 use super::{counting, reference};

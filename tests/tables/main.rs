@@ -16,15 +16,15 @@ mod mutate;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use tuning_fork::data::table;
-use tuning_fork::data::table::ImportError;
-use tuning_fork::jobs::Quiet;
+use tuning_fork_engine::data::table;
+use tuning_fork_engine::data::table::ImportError;
+use tuning_fork_engine::jobs::Quiet;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
 fn reference(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(path)
 }
 
 /// Rows without what is null.

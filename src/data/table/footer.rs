@@ -259,7 +259,7 @@ mod tests {
     fn what_pyarrow_writes_keeps_its_promise() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         for name in ["pairs", "zstd"] {
-            let path = folder.join(format!("tests/reference/parquet/{name}.parquet"));
+            let path = folder.join(format!("../../tests/reference/parquet/{name}.parquet"));
             let bytes = std::fs::read(&path).unwrap();
             let (rest, tail) = bytes.split_at(bytes.len() - 8);
             let len = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]) as usize;

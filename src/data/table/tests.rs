@@ -165,7 +165,7 @@ fn dialogues_become_pairs_and_prompts() {
 /// Written by `tests/reference/make_parquet.py`, see there.
 #[test]
 fn what_pyarrow_writes_is_read() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/parquet");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/parquet");
     let path = folder.join("pairs.parquet");
     let expected = std::fs::read_to_string(path.with_extension("jsonl")).unwrap();
     let expected: Vec<Value> =

@@ -202,7 +202,7 @@ impl Vault {
 
     /// Reads what is wanted, and what lies in files anyway: a file is younger than what the keyring
     /// holds, since it was written because that did not serve.
-    pub(crate) fn open_some(&self, wanted: &[Secret]) -> Secrets {
+    pub fn open_some(&self, wanted: &[Secret]) -> Secrets {
         let mut secrets = self.open_files();
         for secret in self.in_keyring().into_iter().filter(|secret| wanted.contains(secret)) {
             if secrets.has(secret) {

@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_part_runs_the_first_layers_as_the_whole_does() {
         let folder =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let source = ModelSource::at(&folder);
         let load = |weights| {
             Model::load(&source, &LoadOptions { weights, ..LoadOptions::default() }, &Quiet)

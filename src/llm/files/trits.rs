@@ -44,8 +44,10 @@ mod tests {
     /// `make_gguf_types.py`: random numbers in `TQ1_0`, and what the Python package gguf makes of them.
     #[test]
     fn every_number_comes_through_exactly() {
-        let path =
-            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/gguf_types/TQ1_0.safetensors");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/reference/gguf_types/TQ1_0.safetensors"
+        );
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         let bytes = tensors["bytes"].flatten_all().unwrap().to_vec1::<u8>().unwrap();
         let expected = tensors["values"].flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -9,7 +9,7 @@ use crate::llm::model::LoadOptions;
 use crate::llm::text::tokenizer::Tokenizer;
 
 fn tiny_folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama"))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models/llama"))
 }
 
 fn tiny() -> Model {

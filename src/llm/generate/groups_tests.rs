@@ -8,7 +8,7 @@ use crate::llm::card::ModelSource;
 use crate::llm::model::LoadOptions;
 
 fn tiny(name: &str) -> Model {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models");
     let source = ModelSource::Folder(PathBuf::from(folder).join(name));
     Model::load(&source, &LoadOptions::default(), &Quiet).unwrap()
 }

@@ -15,7 +15,7 @@ use crate::llm::files::weights::Weights;
 use crate::llm::model::LoadOptions;
 
 fn reference(name: &str) -> Model {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models");
     let source = ModelSource::Folder(PathBuf::from(folder).join(name));
     Model::load(&source, &LoadOptions::default(), &Quiet).unwrap()
 }
@@ -158,7 +158,7 @@ fn drawn_guesses_give_answers_of_the_models_own_distribution() {
     let model = reference("llama");
     // Rounded, so that it is often right and often wrong.
     let coarse = LoadOptions { weights: Weights::Q4_0, ..LoadOptions::default() };
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models/llama");
     let draft = Model::load(&ModelSource::Folder(folder.into()), &coarse, &Quiet).unwrap();
     let sampling = SamplingParams {
         temperature: 0.8,

@@ -11,7 +11,7 @@ use crate::llm::files::weights::Weights;
 use crate::llm::model::LoadOptions;
 
 fn tiny_folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama"))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models/llama"))
 }
 
 fn tiny() -> Model {

@@ -4,7 +4,7 @@ use super::*;
 use crate::llm::text::decode::StreamDecoder;
 
 const TINY: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/models/llama/tokenizer.json");
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/models/llama/tokenizer.json");
 
 const STRINGS: &[&str] = &[
     "",

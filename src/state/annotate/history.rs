@@ -156,7 +156,7 @@ fn pop_last(from: &mut Vec<Made>) -> Vec<Made> {
 mod tests {
     use super::*;
     use crate::data::pair::Verdict;
-    use crate::data::record::tests::record;
+    use crate::examples::record;
 
     /// What counts, counted anew.
     fn counted(history: &History) -> VerdictCounts {

@@ -93,7 +93,7 @@ impl AnnotateState {
             adapter,
             sampling,
             max_new_tokens,
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            program: concat!("tuning-fork ", env!("CARGO_PKG_VERSION")).to_owned(),
             remarks,
             more,
         }

@@ -204,7 +204,7 @@ fn a_model_without_a_chat_template_continues_the_prompt() {
 fn with_candidates() -> AnnotateState {
     let rows = "{\"prompt\":\"q\",\"responses\":[\"x\",\"y\",\"z\"],\"models\":[\"a\",\"b\",\"c\"]}\n\
                 {\"prompt\":\"r\",\"answer_a\":\"u\",\"answer_b\":\"v\"}\n";
-    let imported = crate::data::import::candidates_of(rows);
+    let imported = crate::examples::candidates_of(rows);
     let mut state = AnnotateState::new(1);
     state.set_candidates("answers.jsonl", imported, 5.0);
     state
@@ -399,6 +399,6 @@ fn differences_are_those_of_the_answers_in_front() {
     state.ranks = false;
     assert_eq!(state.differences().unwrap().map(|places| places[0].start), [0, 0]);
     let row = "{\"prompt\":\"s\",\"answer_a\":\"a b\",\"answer_b\":\"a c\"}\n";
-    state.set_candidates("others.jsonl", crate::data::import::candidates_of(row), 6.0);
+    state.set_candidates("others.jsonl", crate::examples::candidates_of(row), 6.0);
     assert_eq!(state.differences().unwrap().map(|places| places[0].start), [2, 2]);
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::examples::items;
+use crate::examples::study;
 use crate::study::design::Study;
-use crate::study::design::tests::study;
 use crate::study::folder::{Suggestion, create};
-use crate::study::item::tests::items;
 
 const AT: &str = "2026-11-28T18:00:00.000Z";
 

@@ -177,7 +177,7 @@ mod tests {
     /// `../shared/cases` d01, d05, d07, q06, and their kinds: what Annotate reads, Train reads.
     #[test]
     fn every_format_of_a_table_can_be_trained_on() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tables");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/tables");
         let contents = |name: &str| -> Vec<Content> {
             let rows = read(&folder.join(name), &Mapping::default(), Objective::Dpo, &Quiet);
             let rows = rows.unwrap_or_else(|err| panic!("{name}: {err}")).rows;

@@ -281,7 +281,8 @@ mod tests {
     use crate::train::rows::batch::Sequence;
 
     fn tiny() -> Model {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/models/llama");
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/models/llama");
         Model::load(&ModelSource::Folder(folder), &LoadOptions::default(), &Quiet).unwrap()
     }
 
@@ -325,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_reward_model_scores_prompt_and_answer_together() {
-        let references = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+        let references = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference");
         let source = ModelSource::Folder(references.join("models/qwen3"));
         let model = Model::load(&source, &LoadOptions::default(), &Quiet).unwrap();
         let path = references.join("traces/reward_center/adapter_final");

@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn every_rate_of_every_schedule_is_that_of_transformers() {
         // transformers 5.23.0: what `get_scheduler` gives the optimizer of each step
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/schedules/schedules.json");
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/schedules/schedules.json");
         let text = std::fs::read_to_string(path).unwrap();
         let cases: Vec<Case> = serde_json::from_str(&text).unwrap();
         for (_, kind) in SCHEDULERS {

@@ -513,7 +513,7 @@ mod tests {
     /// numbers (`make_policy_losses.py`).
     #[test]
     fn every_setting_gives_the_loss_the_slopes_and_the_metrics_of_trl() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/policy/losses.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/policy/losses.json");
         let found: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let numbers = |value: &Value| -> Vec<f64> {
             value.as_array().unwrap().iter().map(|one| one.as_f64().unwrap()).collect()
