@@ -266,17 +266,9 @@ fn round(value: &Value, values: Values) -> Outcome<Value> {
         return unsupported("rounding to so many digits");
     }
     let to_whole = |float: f64| if method == "ceil" { float.ceil() } else { float.floor() };
-    // As Python computes it: whole powers of ten, or tenths.
     let result = match value.as_index() {
-        Some(whole) if digits >= 0 => {
-            let Some(power) =
-                u32::try_from(digits).ok().and_then(|digits| 10_i128.checked_pow(digits))
-            else {
-                return unsupported("rounding to so many digits");
-            };
-            let scaled = whole.saturating_mul(power);
-            scaled as f64 / power as f64
-        }
+        // Python divides whole numbers of any length, and what was multiplied is divided again.
+        Some(whole) if digits >= 0 => whole as f64,
         _ => {
             let power = 10_f64.powi(digits as i32);
             let scaled = float * power;

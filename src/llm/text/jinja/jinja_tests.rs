@@ -158,6 +158,8 @@ fn numbers_and_texts_are_written_as_python_writes_them() {
         "{{ 2.5 | round }} {{ 3.5 | round | int }} {{ 42 | round }} {{ 2.675 | round(2) }}",
         "2.0 4 42 2.67",
     );
+    // Multiplied and divided as whole numbers: in floats the last digit would be another.
+    renders("{{ 1000000000000000066 | round(1, 'ceil') }}", "1.0000000000000001e+18");
     renders("{{ '%s and %5.1f|%-4d|%x' % ('a', 2.25, 7, 255) }}", "a and   2.2|7   |ff");
     renders(
         "{{ '{:>6}|{:,}|{:.2e}|{!r}'.format('a', 1234567, 0.00123, 'q') }}",
