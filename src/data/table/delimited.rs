@@ -106,8 +106,18 @@ pub(super) fn read(
     for name in &names {
         sink.column(name);
     }
-    while let Some(Record { line, fields: mut values, .. }) = next(&mut records, sink)? {
+    while let Some(record) = next(&mut records, sink)? {
+        let Record { line, fields: mut values, other_delimiter, .. } = record;
         let (len, expected) = (values.len(), names.len());
+        if let Some(other) = other_delimiter.filter(|_| expected == 1) {
+            let (other, found) = (delimiter_name(other), names[0].as_str());
+            let problem = format!(
+                "{other} stands after a closing quotation mark, as if there were a second column, \
+                 and the header has one, “{found}”. Give the header a name for it, or put the whole \
+                 text between quotation marks"
+            );
+            return Err(sink.line_error(line, 1, problem));
+        }
         if len > expected {
             let rest_is_empty = values[expected..].iter().all(String::is_empty);
             if !rest_is_empty {
@@ -194,6 +204,9 @@ struct Record {
     line: u64,
     fields: Vec<String>,
     has_quotes: bool,
+
+    /// What stands after a closing quotation mark, where it separates columns in other tables.
+    other_delimiter: Option<u8>,
 }
 
 /// The line and the field (from 1) that a quotation mark opens and nothing closes.
@@ -229,6 +242,7 @@ impl Records<'_, '_> {
         let line = self.feed.line();
         let mut fields = Vec::new();
         let mut has_quotes = false;
+        let mut other_delimiter = None;
         let mut bytes = Vec::new();
         loop {
             if self.feed.peek() == Some(b'"') {
@@ -236,6 +250,8 @@ impl Records<'_, '_> {
                 self.feed.next();
                 has_quotes = true;
                 self.quoted(&mut bytes, &opened)?;
+                let after = self.feed.peek().filter(|byte| DELIMITERS.contains(byte));
+                other_delimiter = other_delimiter.or(after.filter(|byte| *byte != self.delimiter));
             }
             self.unquoted(&mut bytes);
             if bytes.len() > LONGEST {
@@ -266,7 +282,7 @@ impl Records<'_, '_> {
                 None => break,
             }
         }
-        Ok(Some(Record { line, fields, has_quotes }))
+        Ok(Some(Record { line, fields, has_quotes, other_delimiter }))
     }
 
     /// Up to the quotation mark that closes a field, which is taken too.

@@ -396,6 +396,21 @@ fn a_name_that_stands_twice_gets_a_number_and_the_first_is_the_column() {
 }
 
 #[test]
+fn a_second_column_that_the_header_does_not_name_is_not_read_as_text_of_the_first() {
+    for (text, name) in [
+        ("prompt\n\"a tree\"\t\"x\"\n\"a river\"\n", "a tab"),
+        ("prompt\nyes\n\"a tree\"|\"x\"\n", "a |"),
+    ] {
+        let (error, _) = said("prompts.csv", text);
+        assert!(error.contains(&format!("{name} stands after a closing")), "{error}");
+        assert!(error.contains("has one, “prompt”"), "{error}");
+    }
+    // Within quotation marks, and after other text, they are text.
+    let text = "prompt\n\"a | b\"\nsay \"x\" | or not\n";
+    assert_eq!(read_bytes("prompts.csv", text.as_bytes()).unwrap().rows.len(), 2);
+}
+
+#[test]
 fn the_name_of_a_file_does_not_hide_what_is_in_it() {
     let pair = r#"{"prompt":"a","chosen":"b"}"#;
     for (name, text, format) in [
