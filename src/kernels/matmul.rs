@@ -15,7 +15,7 @@ use super::matrix::QMatrix;
 use super::rounding::rounded;
 use super::unpack::{self, Block};
 #[cfg(target_arch = "x86_64")]
-use super::x86::{avx2, avx2_dense, avx512, avx512_dense};
+use super::x86::{avx2, avx2_dense, avx2_few, avx512, avx512_dense};
 
 /// One product of several with the same activations: see [`matmul_all`].
 pub struct Product<'a> {
@@ -103,6 +103,11 @@ fn compute(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level is only chosen where the processor has AVX2, FMA and F16C.
         (Level::Avx2, Some(x)) => unsafe { avx2::packed(weights, x, rows, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: both levels have AVX2, FMA and F16C.
+        (Level::Avx2 | Level::Avx512, None) if out.m() <= avx2_few::MOST => unsafe {
+            avx2_few::few(weights, x, rows, out);
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Level::Avx2, None) => unsafe { avx2_dense::dense(weights, x, rows, out) },

@@ -63,9 +63,24 @@ pub(crate) fn packed(
             })
         };
     }
+    macro_rules! grouped {
+        ($name:ident, $bytes:literal, $scales:literal, $group:literal) => {
+            one::<$bytes, 8, false, $scales, $group>(
+                weights,
+                x.row(0),
+                rows,
+                out,
+                |rows, scales, at| unpack::$name::scales(rows, scales, at),
+                |row, group| unpack::$name::group(row, group),
+            )
+        };
+    }
     match weights.kind() {
         GgmlType::Q4_0 if out.m() == 1 => nibbles!(q4_0, 18),
         GgmlType::Q4_1 if out.m() == 1 => nibbles!(q4_1, 20),
+        GgmlType::Q4K if out.m() == 1 => grouped!(q4k, 144, 1, 2),
+        GgmlType::Q5K if out.m() == 1 => grouped!(q5k, 176, 1, 2),
+        GgmlType::Q6K if out.m() == 1 => grouped!(q6k, 210, 2, 4),
         kind => with_format!(kind, format),
     }
 }
@@ -85,25 +100,34 @@ fn run<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
     if out.m() == 1 {
-        one::<BYTES, RUNS, SIGNED, SCALES>(weights, x.row(0), rows, out, scales, integers);
+        let group = |row: &[u8; BYTES], run| [integers(row, run)];
+        one::<BYTES, RUNS, SIGNED, SCALES, 1>(weights, x.row(0), rows, out, scales, group);
     } else {
         many::<BYTES, RUNS, SIGNED, SCALES>(weights, x, rows, out, scales, integers);
     }
 }
 
-/// The loop for one row of activations: 32 columns of eight weight rows at a time, each row in a
-/// register of its own until its products are summed.
+/// The loop for one row of activations: `GROUP` runs of eight weight rows at a time, each row in a
+/// register of its own until its products are summed. `group` reads runs that share bytes of a block:
+/// they are loaded once.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
+fn one<
+    const BYTES: usize,
+    const RUNS: usize,
+    const SIGNED: bool,
+    const SCALES: usize,
+    const GROUP: usize,
+>(
     weights: &QMatrix,
     x: &[ActBlock],
     rows: Range<usize>,
     out: &mut Columns<'_>,
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales, usize),
-    integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
+    group: impl Fn(&[u8; BYTES], usize) -> [__m256i; GROUP],
 ) {
     let mut read = Scales::zero();
-    let share = LANES * BYTES / RUNS;
+    let mut products = [[_mm256_setzero_si256(); LANES]; GROUP];
+    let share = LANES * BYTES / RUNS * GROUP;
     for first_row in rows.clone().step_by(LANES) {
         let packed = PackedRows::new(weights, first_row, rows.end);
         let mut sum = _mm256_setzero_ps();
@@ -111,25 +135,31 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
         for (index, x) in x.chunks_exact(RUNS).enumerate() {
             let blocks = packed.blocks(index);
             scales(blocks, &mut read, 0);
-            for (run, x) in x.iter().enumerate() {
+            for (at, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
                 prefetch(ahead, share);
                 ahead = ahead.wrapping_add(share);
-                let [x_even, x_odd] = x.registers();
-                let mut products = [_mm256_setzero_si256(); LANES];
-                for (product, block) in products.iter_mut().zip(blocks) {
-                    let [even, odd] = pairs::<SIGNED>(integers(block, run));
-                    let even = _mm256_madd_epi16(even, x_even);
-                    *product = _mm256_add_epi32(even, _mm256_madd_epi16(odd, x_odd));
+                for (lane, block) in blocks.into_iter().enumerate() {
+                    let runs = group(block, at);
+                    for n in 0..GROUP {
+                        let [x_even, x_odd] = x[n].registers();
+                        let [even, odd] = pairs::<SIGNED>(runs[n]);
+                        let even = _mm256_madd_epi16(even, x_even);
+                        let odd = _mm256_madd_epi16(odd, x_odd);
+                        products[n][lane] = _mm256_add_epi32(even, odd);
+                    }
                 }
-                let halves = half_sums(products);
-                for part in 0..SCALES {
-                    let whole = match SCALES {
-                        1 => _mm256_add_epi32(halves[0], halves[1]),
-                        _ => halves[part],
-                    };
-                    let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
-                    let (scale, offset) = (read.scale[run][part], read.offset[run][part]);
-                    sum = add_run::<SIGNED>(whole, scale, offset, x.scale, x_sum, sum);
+                for n in 0..GROUP {
+                    let (x, run) = (&x[n], GROUP * at + n);
+                    let halves = half_sums(products[n]);
+                    for part in 0..SCALES {
+                        let whole = match SCALES {
+                            1 => _mm256_add_epi32(halves[0], halves[1]),
+                            _ => halves[part],
+                        };
+                        let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
+                        let (scale, offset) = (read.scale[run][part], read.offset[run][part]);
+                        sum = add_run::<SIGNED>(whole, scale, offset, x.scale, x_sum, sum);
+                    }
                 }
             }
         }

@@ -162,7 +162,7 @@ fn dot<const N: usize>(panel: &[[__m256; 2]], x: [&[f32]; N], sums: &mut [[__m25
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+pub(crate) fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
     let [a, b, c, d, e, f, g, h] = rows;
     // Pairs, then quads, then halves: each step works within what the instruction can move.
     let (ab, ab2) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));

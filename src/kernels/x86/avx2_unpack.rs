@@ -174,6 +174,13 @@ pub(crate) mod q4k {
     pub fn integers(row: &[u8; 144], run: usize) -> __m256i {
         and(shift_right(load_32(row, 16 + run / 2 * 32), run % 2 * 4), 15)
     }
+
+    /// Two runs, which share their bytes.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn group(row: &[u8; 144], group: usize) -> [__m256i; 2] {
+        low_and_high(load_32(row, 16 + 32 * group))
+    }
 }
 
 pub(crate) mod q5k {
@@ -190,6 +197,17 @@ pub(crate) mod q5k {
     pub fn integers(row: &[u8; 176], run: usize) -> __m256i {
         let low = and(shift_right(load_32(row, 48 + run / 2 * 32), run % 2 * 4), 15);
         _mm256_or_si256(low, bit(load_32(row, 16), run, 16))
+    }
+
+    /// Two runs, which share their low nibbles' bytes.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn group(row: &[u8; 176], group: usize) -> [__m256i; 2] {
+        let [low, high] = low_and_high(load_32(row, 48 + 32 * group));
+        // Bits 2 · group and 2 · group + 1 of each byte, as its bits 4 and 5.
+        let fifth = _mm256_sll_epi16(shift_right(load_32(row, 16), 2 * group), shift(4));
+        let second = _mm256_srli_epi16::<1>(fifth);
+        [_mm256_or_si256(low, and(fifth, 16)), _mm256_or_si256(high, and(second, 16))]
     }
 }
 
@@ -215,6 +233,22 @@ pub(crate) mod q6k {
         let low = and(shift_right(low, quarter / 2 * 4), 15);
         let high = and(shift_right(load_32(row, 128 + 32 * half), quarter * 2), 3);
         _mm256_or_si256(low, _mm256_slli_epi16::<4>(high))
+    }
+
+    /// Half a block: its four runs share 96 bytes.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    pub fn group(row: &[u8; 210], half: usize) -> [__m256i; 4] {
+        let [first, third] = low_and_high(load_32(row, 64 * half));
+        let [second, fourth] = low_and_high(load_32(row, 64 * half + 32));
+        let high = load_32(row, 128 + 32 * half);
+        let pair = |v| and(v, 0x30);
+        [
+            _mm256_or_si256(first, pair(_mm256_slli_epi16::<4>(high))),
+            _mm256_or_si256(second, pair(_mm256_slli_epi16::<2>(high))),
+            _mm256_or_si256(third, pair(high)),
+            _mm256_or_si256(fourth, pair(_mm256_srli_epi16::<2>(high))),
+        ]
     }
 }
 
@@ -297,6 +331,13 @@ pub(crate) mod tq2_0 {
     pub fn integers(row: &[u8; 66], run: usize) -> __m256i {
         and(shift_right(load_32(row, run / 4 * 32), run % 4 * 2), 3)
     }
+}
+
+/// The low nibble of each byte, and the high one.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn low_and_high(v: __m256i) -> [__m256i; 2] {
+    [and(v, 15), and(_mm256_srli_epi16::<4>(v), 15)]
 }
 
 /// What the nibbles in each byte stand for.

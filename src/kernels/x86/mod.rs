@@ -3,6 +3,7 @@
 pub(super) mod avx2;
 pub(super) mod avx2_attend;
 pub(super) mod avx2_dense;
+pub(super) mod avx2_few;
 pub(super) mod avx2_gemm;
 mod avx2_registers;
 mod avx2_unpack;
