@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::bench_pass::{read_prompt, write_answer};
 use super::guesser::{GuesserArgs, guessed_words};
 use super::load::{CacheArgs, ModelArgs, Precision, load_model};
 use super::out;
@@ -18,7 +19,7 @@ use crate::jobs::{self, Cancelled, Progress, Quiet};
 use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate_guessed};
-use crate::llm::{Adapter, Model, Positions};
+use crate::llm::{Adapter, Model};
 use crate::train;
 use crate::train::StartRequest;
 use crate::train::config::{Objective, TrainConfig};
@@ -34,6 +35,9 @@ pub struct BenchArgs {
 enum What {
     /// Loading, reading a prompt, writing an answer, memory
     Generate(GenerateArgs),
+
+    /// How fast memory is read, and which share of that an answer uses
+    Memory(super::bench_memory::MemoryArgs),
 
     /// DPO or SFT steps with LoRA on a preference file
     Train(TrainArgs),
@@ -132,6 +136,7 @@ struct TrainArgs {
 pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
     match &args.what {
         What::Generate(args) => bench_generate(args),
+        What::Memory(args) => super::bench_memory::run(args),
         What::Train(args) => bench_train(args),
         What::Fetch(args) => super::bench_fetch::run(args),
         What::Ui(args) => bench_ui(args, process_start),
@@ -256,46 +261,6 @@ fn faster(one: Answer, other: Answer) -> Answer {
 
 fn rate(answer: &Answer) -> f64 {
     answer.ids.len() as f64 / answer.generation_secs.max(1e-9)
-}
-
-/// Seconds for a prompt of `length` tokens. Which tokens they are makes no difference.
-fn read_prompt(model: &Model, adapter: Option<&Adapter>, length: usize) -> anyhow::Result<f64> {
-    let mut cache = model.new_answer_cache();
-    let started = Instant::now();
-    model.logits(&prompt_ids(model, length), &mut cache, adapter, Positions::Last)?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
-/// Tokens a second, greedily, after a prompt of `after` tokens.
-fn write_answer(
-    model: &Model,
-    adapter: Option<&Adapter>,
-    after: usize,
-    count: usize,
-) -> anyhow::Result<f64> {
-    let context = model.config().context_length;
-    anyhow::ensure!(
-        after > 0 && after + count <= context,
-        "{after} tokens to read and {count} to write do not fit the model's context of {context}: \
-         --after and --tokens"
-    );
-    let mut cache = model.new_answer_cache();
-    let mut logits =
-        model.logits(&prompt_ids(model, after), &mut cache, adapter, Positions::Last)?;
-    let started = Instant::now();
-    for _ in 0..count {
-        let scores = logits.flatten_all()?.to_vec1::<f32>()?;
-        let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let id = scores.iter().position(|score| *score == best);
-        let id = id.context("the model gave no scores")? as u32;
-        logits = model.logits(&[id], &mut cache, adapter, Positions::Last)?;
-    }
-    Ok(count as f64 / started.elapsed().as_secs_f64())
-}
-
-fn prompt_ids(model: &Model, length: usize) -> Vec<u32> {
-    let vocab_size = model.config().vocab_size as u32;
-    (0..length as u32).map(|at| (at * 37 + 11) % vocab_size).collect()
 }
 
 fn bench_train(args: &TrainArgs) -> anyhow::Result<()> {

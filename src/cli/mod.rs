@@ -5,6 +5,8 @@
 mod annotate;
 mod bench;
 mod bench_fetch;
+mod bench_memory;
+mod bench_pass;
 mod bundle;
 mod cache;
 mod classify;

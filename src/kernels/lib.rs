@@ -16,6 +16,7 @@ mod activations;
 mod arm;
 mod attend;
 mod attention;
+mod bandwidth;
 mod bytes;
 mod columns;
 mod each;
@@ -36,6 +37,7 @@ mod x86;
 
 pub use attend::attend;
 pub use attention::{Alibi, Attention, BLOCK, Blocks, KEY_LANES, KEY_TILE, KeysValues, Numbers};
+pub use bandwidth::read_all;
 pub use bytes::Bytes;
 pub use error::KernelError;
 pub use ggml_type::GgmlType;
