@@ -6,12 +6,32 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 prefix=${PREFIX:-$HOME/.local}
+share=$prefix/share
 
+has() { command -v "$1" >/dev/null; }
+
+# The system's tools list what lies in these folders.
 refresh() {
-  mkdir -p "$prefix/share/mime/packages" "$prefix/share/applications" "$prefix/share/icons/hicolor"
-  command -v update-desktop-database >/dev/null && update-desktop-database -q "$prefix/share/applications" || true
-  command -v update-mime-database >/dev/null && update-mime-database "$prefix/share/mime" || true
-  command -v gtk-update-icon-cache >/dev/null && gtk-update-icon-cache -qtf "$prefix/share/icons/hicolor" || true
+  if [ -d "$share/applications" ] && has update-desktop-database; then update-desktop-database -q "$share/applications" || true; fi
+  # It wants its folder, even when the last description has gone from it.
+  if [ -d "$share/mime" ]; then mkdir -p "$share/mime/packages"; fi
+  if [ -d "$share/mime" ] && has update-mime-database; then update-mime-database "$share/mime" || true; fi
+  if [ -d "$share/icons/hicolor" ] && has gtk-update-icon-cache; then gtk-update-icon-cache -qtf "$share/icons/hicolor" || true; fi
+}
+
+# Their lists of nothing go, too: where no other program has anything in a folder.
+forget_lists() {
+  holds() { [ -n "$(find "$share/$1" -type f ! -name "$2" 2>/dev/null | head -n 1)" ]; }
+  holds applications mimeinfo.cache || rm -f "$share/applications/mimeinfo.cache"
+  holds icons/hicolor icon-theme.cache || rm -f "$share/icons/hicolor/icon-theme.cache"
+  if ! holds mime/packages ""; then
+    for list in XMLnamespaces aliases generic-icons globs globs2 icons magic mime.cache subclasses treemagic types version; do
+      rm -f "$share/mime/$list"
+    done
+  fi
+  for folder in applications mime icons; do
+    if [ -d "$share/$folder" ]; then find "$share/$folder" -depth -type d -empty -delete; fi
+  done
 }
 
 list() { (cd "$here" && find bin share -type f); }
@@ -23,6 +43,7 @@ if [ "${1:-}" = --remove ]; then
     (cd "$prefix" && rmdir -p "$(dirname "$file")" 2>/dev/null) || true
   done
   refresh
+  forget_lists
   echo "Tuning Fork was removed from $prefix"
   exit 0
 fi
@@ -40,7 +61,7 @@ list | while read -r file; do
 done
 chmod 755 "$prefix/bin/tuning-fork"
 # A menu does not know what a shell has in its PATH.
-desktop=$prefix/share/applications/tuning-fork.desktop
+desktop=$share/applications/tuning-fork.desktop
 sed -i.old "s|^Exec=tuning-fork|Exec=\"$prefix/bin/tuning-fork\"|; s|^TryExec=.*|TryExec=$prefix/bin/tuning-fork|" "$desktop"
 rm -f "$desktop.old"
 refresh

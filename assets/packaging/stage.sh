@@ -11,7 +11,7 @@ out=$(cd "$here/../.." && pwd)/target/packaging
 share=$out/staged/share
 doc=$share/doc/tuning-fork
 
-rm -rf "$out/staged" "$out/bin"
+rm -rf "${out:?}/staged" "${out:?}/bin"
 mkdir -p "$out/bin" "$doc" "$share"/{man/man1,metainfo,mime/packages,applications} \
   "$share"/bash-completion/completions "$share"/zsh/vendor-completions "$share"/fish/vendor_completions.d
 

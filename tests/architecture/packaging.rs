@@ -33,6 +33,8 @@ fn every_file_names_the_same_version() {
     let version = env!("CARGO_PKG_VERSION");
     let packager = toml_file("assets/packaging/packager.toml");
     assert_eq!(packager["version"].as_str(), Some(version), "packager.toml");
+    let appimage = toml_file("assets/packaging/appimage/Cargo.toml");
+    assert_eq!(appimage["package"]["version"].as_str(), Some(version), "appimage/Cargo.toml");
     let citation = read("assets/CITATION.cff");
     assert!(citation.contains(&format!("\nversion: {version}\n")), "CITATION.cff");
     let metainfo = read(METAINFO);
