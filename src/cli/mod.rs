@@ -341,10 +341,21 @@ fn window_hint(reason: &str) -> &'static str {
         }
         return " It needs OpenGL 2.1 or newer: install the driver of the graphics card.";
     }
+    if cfg!(target_os = "linux") && is_about(&["shared libraries", "xlib", "xkbcommon"]) {
+        return " On Debian and Ubuntu `sudo apt install libx11-6 libx11-xcb1 libxcursor1 libxi6 \
+                libxkbcommon-x11-0 libgl1 libegl1` brings what it needs; the .deb does so by itself.";
+    }
     if cfg!(target_os = "linux") && is_about(&["DISPLAY", "display", "compositor"]) {
         return " There is no screen here: over ssh, use `ssh -X`.";
     }
     ""
+}
+
+/// Without the place in winit's source at which it failed, which tells a person nothing.
+fn without_place(reason: &str) -> String {
+    const BEFORE_PLACE: &str = "os error at ";
+    let place = reason.split_once(BEFORE_PLACE).and_then(|(_, rest)| rest.split_once(": "));
+    place.map_or(reason, |(_, error)| error).to_owned()
 }
 
 /// There is nothing to open a window on: says so, and what works all the same.
@@ -352,7 +363,7 @@ pub fn explain_no_window(reason: &dyn std::error::Error) {
     let commands = Args::command();
     let commands: Vec<&str> =
         commands.get_subcommands().map(|command| command.get_name()).collect();
-    let reason = reason.to_string();
+    let reason = without_place(&reason.to_string());
     let hint = window_hint(&reason);
     out::note(&format!(
         "No window could be opened: {reason}.{hint} Without one, these work: tuning-fork {} (see \
@@ -387,7 +398,13 @@ mod tests {
         if cfg!(target_os = "linux") {
             let said = window_hint("neither WAYLAND_DISPLAY nor DISPLAY is set");
             assert!(said.contains("no screen"), "{said}");
+            let reason = "winit EventLoopError: os error at /a/mod.rs:788: Failed to load one of \
+                          xlib's shared libraries";
+            let reason = without_place(reason);
+            assert_eq!(reason, "Failed to load one of xlib's shared libraries");
+            assert!(window_hint(&reason).contains("libxcursor1"));
         }
+        assert_eq!(without_place("no OpenGL"), "no OpenGL");
         assert_eq!(window_hint("something else"), "");
     }
 
