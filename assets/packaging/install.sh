@@ -48,11 +48,19 @@ if [ "${1:-}" = --remove ]; then
   exit 0
 fi
 
-machine=$(uname -m)
-if ! "$here/bin/tuning-fork" --version >/dev/null 2>&1; then
-  echo "This program does not start here: it is for another processor or a newer system (this is $machine, $(uname -s))." >&2
-  "$here/bin/tuning-fork" --version >&2 || true
-  echo "Take the package for $machine. If it is the right one, the C library of this system is too old: it needs glibc 2.35 (Debian 12, Ubuntu 22.04 or newer)." >&2
+# 62: x86-64, 183: ARM64, in the head of the program's file.
+case $(od -An -tu1 -j18 -N1 "$here/bin/tuning-fork" | tr -d ' ')/$(uname -m) in
+  62/x86_64 | 183/aarch64) ;;
+  *)
+    echo "This package is for another processor: take the one for $(uname -m)" >&2
+    exit 1
+    ;;
+esac
+if ! reason=$("$here/bin/tuning-fork" --version 2>&1 >/dev/null); then
+  case $reason in
+    *GLIBC_*) echo "Tuning Fork needs glibc 2.35 or newer, and this system has $(getconf GNU_LIBC_VERSION): use it on Debian 12, Ubuntu 22.04, Fedora 36 or newer, or build it from its source here" ;;
+    *) echo "The program does not start here: $reason" ;;
+  esac >&2
   exit 1
 fi
 list | while read -r file; do
