@@ -302,6 +302,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper::", &["room", "serve", "web"]),
     ("async_io", &["room", "serve", "web"]),
     ("fast_qr", &["room/qr.rs"]),
+    ("unicode_bidi", &["widgets/right_to_left.rs"]),
 ];
 
 /// Files of tests alone.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
+use eframe::egui::FontData;
 use eframe::egui::epaint::text::{FallbackRequest, FontInsert, FontProvider};
 use unicode_script::{Script, UnicodeScript as _};
 
@@ -83,13 +84,23 @@ fn where_fonts_come_from(names: &[&str]) -> String {
     )
 }
 
+/// A box for each letter of a script from right to left. Without, its letters are taken together
+/// with the words around them, and those run backwards, too.
+fn boxes(script: &str) -> Option<FontInsert> {
+    let font: &'static [u8] = match script {
+        "Hebrew" => include_bytes!("../../assets/boxes/hebrew.ttf"),
+        "Arabic" => include_bytes!("../../assets/boxes/arabic.ttf"),
+        _ => return None,
+    };
+    Some(FontInsert::new(&format!("boxes:{script}"), FontData::from_static(font), Vec::new()))
+}
+
 impl FontProvider for MissingScripts {
     fn font_for(&self, request: &FallbackRequest<'_>) -> Option<FontInsert> {
         let first = request.cluster.chars().next()?;
-        if let Some(name) = name_of(first) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-        }
-        None // nobody has one
+        let name = name_of(first)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        boxes(name)
     }
 }
 
@@ -104,7 +115,8 @@ mod tests {
         for letter in letters.chars() {
             let request =
                 FallbackRequest { cluster: &letter.to_string(), family: &FontFamily::Proportional };
-            assert!(missing.font_for(&request).is_none());
+            let is_theirs = ["Hebrew", "Arabic"].map(Some).contains(&name_of(letter));
+            assert_eq!(missing.font_for(&request).is_some(), is_theirs, "boxes for {letter}");
         }
         let notice = missing.notice(PanelId::Playground);
         assert!(missing.notice(PanelId::Playground).is_none(), "said once");
@@ -124,6 +136,7 @@ mod tests {
             assert!(hint.contains("fonts-noto-cjk fonts-noto-core"), "{hint}");
         }
         assert!(said("🫠").unwrap().summary.contains("emoji"));
+        assert!(said("שלום, مرحبا").unwrap().summary.contains("Arabic and Hebrew"));
     }
 
     #[test]

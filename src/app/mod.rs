@@ -170,6 +170,7 @@ impl Workbench {
             closing: false,
         };
         workbench.missing_scripts.install(context);
+        context.add_plugin(widgets::right_to_left::RightToLeft);
         workbench.state.playground.restore(&workbench.state.prefs.chats);
         workbench.state.models.remote.address.clone_from(&workbench.state.prefs.server);
         workbench.state.models.answer_cache = workbench.state.prefs.answer_cache;

@@ -23,6 +23,7 @@ pub mod point_map;
 pub mod progress_row;
 pub mod qr_code;
 pub mod range_plot;
+pub mod right_to_left;
 pub mod scale;
 pub mod scatter;
 pub mod slider_row;

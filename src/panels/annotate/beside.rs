@@ -12,6 +12,7 @@ use crate::state::annotate::{AnnotateState, Side};
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::{ActionButton, Weight};
+use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -209,7 +210,9 @@ fn written_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
             (closes, written.text) = (true, String::new());
         }
     });
+    let mut layouter = lay_out_field;
     let field = TextEdit::multiline(&mut written.text)
+        .layouter(&mut layouter)
         .desired_width(f32::INFINITY)
         .desired_rows(4)
         .hint_text("The answer that you would have liked");

@@ -9,6 +9,7 @@ use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::{Mode, PlaygroundState};
 use crate::widgets::button::ActionButton;
 use crate::widgets::layout::inset_ui;
+use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
@@ -52,7 +53,9 @@ pub fn ask_ui(
 ) -> bool {
     inset_ui(ui, |ui| {
         let line = ui.text_style_height(&TextStyle::Body);
+        let mut layouter = lay_out_field;
         let field = TextEdit::multiline(&mut playground.prompt)
+            .layouter(&mut layouter)
             .hint_text("Write a prompt")
             .desired_rows(1)
             .desired_width(f32::INFINITY);

@@ -16,6 +16,7 @@ use crate::state::prefs::Prefs;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::format;
+use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
@@ -138,7 +139,9 @@ fn values_ui(ui: &mut Ui, open: &mut OpenPrompt) {
             None => label,
         };
         let value = open.values.entry(name.clone()).or_default();
-        let field = TextEdit::multiline(value).desired_rows(1).desired_width(f32::INFINITY);
+        let mut layouter = lay_out_field;
+        let field = TextEdit::multiline(value).layouter(&mut layouter);
+        let field = field.desired_rows(1).desired_width(f32::INFINITY);
         let line = ui.text_style_height(&egui::TextStyle::Body);
         let area = egui::ScrollArea::vertical().id_salt(("value", name)).max_height(line * 6.0);
         area.show(ui, |ui| ui.add(field).labelled_by(label.id));

@@ -19,6 +19,7 @@ use crate::state::playground::seq2seq::{Seq2SeqState, Seq2SeqView};
 use crate::state::prefs::Prefs;
 use crate::widgets::card::card_ui;
 use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
+use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 
@@ -92,7 +93,9 @@ fn ask_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands
     card_ui(ui, |ui| {
         instruction_ui(ui, &mut playground.seq2seq);
         let line = ui.text_style_height(&TextStyle::Body);
+        let mut layouter = lay_out_field;
         let field = TextEdit::multiline(&mut playground.prompt)
+            .layouter(&mut layouter)
             .hint_text("Write the text that the model is to read")
             .desired_rows(2)
             .desired_width(f32::INFINITY);

@@ -15,6 +15,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::format;
 use crate::widgets::layout;
+use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
@@ -178,7 +179,9 @@ pub(super) fn system_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
     let is_set = !playground.system.trim().is_empty();
     let title = if is_set { "System prompt" } else { "System prompt: not set" };
     let header = CollapsingHeader::new(title).id_salt("system").show(ui, |ui| {
+        let mut layouter = lay_out_field;
         let field = TextEdit::multiline(&mut playground.system)
+            .layouter(&mut layouter)
             .hint_text("Who the model should be, and how it should answer")
             .desired_rows(2)
             .desired_width(f32::INFINITY);
@@ -207,7 +210,9 @@ pub(super) fn prompt_ui(
         let most_height = (most_height - ui.spacing().interact_size.y).max(line * 2.5);
         let most_rows = (most_height / line).floor() as usize;
         let rows = if playground.mode == Mode::Chat { 2 } else { 6 }.min(most_rows.max(1));
+        let mut layouter = lay_out_field;
         let field = TextEdit::multiline(&mut playground.prompt)
+            .layouter(&mut layouter)
             .hint_text(hint)
             .desired_rows(rows)
             .desired_width(f32::INFINITY);
