@@ -351,11 +351,13 @@ fn window_hint(reason: &str) -> &'static str {
     ""
 }
 
-/// Without the place in winit's source at which it failed, which tells a person nothing.
-fn without_place(reason: &str) -> String {
-    const BEFORE_PLACE: &str = "os error at ";
-    let place = reason.split_once(BEFORE_PLACE).and_then(|(_, rest)| rest.split_once(": "));
-    place.map_or(reason, |(_, error)| error).to_owned()
+/// Without the place in winit's source at which it failed, and without the settings that glutin
+/// asked for: neither tells a person anything.
+fn plain_reason(reason: &str) -> &str {
+    let place = reason.split_once("os error at ").and_then(|(_, rest)| rest.split_once(": "));
+    let reason = place.map_or(reason, |(_, error)| error);
+    let reason = reason.split_once(": ConfigTemplate {").map_or(reason, |(before, _)| before);
+    reason.trim_end_matches('.')
 }
 
 /// There is nothing to open a window on: says so, and what works all the same.
@@ -363,8 +365,9 @@ pub fn explain_no_window(reason: &dyn std::error::Error) {
     let commands = Args::command();
     let commands: Vec<&str> =
         commands.get_subcommands().map(|command| command.get_name()).collect();
-    let reason = without_place(&reason.to_string());
-    let hint = window_hint(&reason);
+    let reason = reason.to_string();
+    let reason = plain_reason(&reason);
+    let hint = window_hint(reason);
     out::note(&format!(
         "No window could be opened: {reason}.{hint} Without one, these work: tuning-fork {} (see \
          tuning-fork --help)",
@@ -400,11 +403,13 @@ mod tests {
             assert!(said.contains("no screen"), "{said}");
             let reason = "winit EventLoopError: os error at /a/mod.rs:788: Failed to load one of \
                           xlib's shared libraries";
-            let reason = without_place(reason);
+            let reason = plain_reason(reason);
             assert_eq!(reason, "Failed to load one of xlib's shared libraries");
-            assert!(window_hint(&reason).contains("libxcursor1"));
+            assert!(window_hint(reason).contains("libxcursor1"));
         }
-        assert_eq!(without_place("no OpenGL"), "no OpenGL");
+        let reason = "Found no glutin configs: ConfigTemplate { alpha_size: 8 }. Error: not found.";
+        assert_eq!(plain_reason(reason), "Found no glutin configs");
+        assert_eq!(plain_reason("no OpenGL"), "no OpenGL");
         assert_eq!(window_hint("something else"), "");
     }
 
