@@ -1,5 +1,5 @@
-//! What is typed into the palette beside the names of commands: a path, so that a file is opened without a
-//! dialog, and the name of a coder.
+//! What is typed into the palette beside the names of commands: a path, so that a file is opened or written
+//! without a dialog, and the name of a coder.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,10 @@ use super::keys::Action;
 use crate::state::AppState;
 use crate::state::codes::setup::What;
 use crate::state::codes::{AnnotateView, Front};
-use crate::state::command::{AnnotateCommand, CodesCommand, Command, MapCommand};
+use crate::state::command::{
+    AnnotateCommand, CodesCommand, Command, MapCommand, TrainCommand, WindowCommand,
+};
+use crate::state::look_inside::map::Part;
 use crate::state::prefs::PanelId;
 use crate::study::forms::export::Export;
 use crate::study::package;
@@ -73,9 +76,33 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
         .push(action("Compare the answers of", AnnotateCommand::UseAnswers(file.clone()).into()));
     let prompts = AnnotateCommand::UseFile(file.clone()).into();
     actions.push(action("Label answers to the prompts of", prompts));
-    actions.push(action("Map the texts of", MapCommand::UseTable(file).into()));
+    actions.push(action("Map the texts of", MapCommand::UseTable(file.clone()).into()));
     if state.prefs.panel == PanelId::LookInside {
         actions.rotate_right(1);
+        let map = &state.look_inside.map;
+        if map.part == Part::Items && map.made.ready().is_some() {
+            let answers = MapCommand::UseAnswers(file.clone()).into();
+            actions.insert(0, action("Compare the items with the answers of", answers));
+        }
+    }
+    let is_train = state.prefs.panel == PanelId::Train;
+    if is_train && file.extension().is_none() {
+        let bundle = TrainCommand::BundleTo(file.clone()).into();
+        let results = TrainCommand::ImportFrom(file.clone()).into();
+        let folders = [("Make a bundle in", bundle), ("Import the results of", results)];
+        actions.splice(0..0, folders.map(|(words, command)| action(words, command)));
+    } else if is_train {
+        actions.insert(0, action("Train on", TrainCommand::UseFile(file.clone()).into()));
+    }
+    let open = action("Open", WindowCommand::OpenPath(file.clone()).into());
+    let is_setup = state.prefs.panel == PanelId::Annotate && state.codes.front == Front::Setup;
+    let is_one_thing = file.extension().is_some_and(|ending| {
+        ["toml", "gguf", "safetensors"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    if is_one_thing && !is_setup && state.codes.session.is_none() {
+        actions.insert(0, open);
+    } else {
+        actions.push(open);
     }
     actions
 }
@@ -128,11 +155,32 @@ mod tests {
         let mut state = AppState::default();
         assert_eq!(actions(&state, "code as Ada Lovelace")[0].words, "Code as Ada Lovelace");
         assert!(actions(&state, "code as ").is_empty());
+        state.prefs.panel = PanelId::Annotate;
         (state.codes.view, state.codes.front) = (AnnotateView::Codes, Front::Setup);
         assert_eq!(actions(&state, "/a/book.toml")[0].words, "Use the codebook /a/book.toml");
         assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Code the texts of /a/texts.csv");
         state.prefs.panel = PanelId::LookInside;
         assert_eq!(actions(&state, "/a/texts.csv")[0].words, "Map the texts of /a/texts.csv");
+    }
+
+    #[test]
+    fn the_panel_in_front_decides_what_comes_first() {
+        let mut state = AppState::default();
+        let words = |state: &AppState, path: &str| -> Vec<String> {
+            actions(state, path).into_iter().map(|action| action.words).collect()
+        };
+        assert_eq!(words(&state, "/a/run.toml")[0], "Open /a/run.toml");
+        assert_eq!(words(&state, "/a/model.GGUF")[0], "Open /a/model.GGUF");
+        assert_eq!(words(&state, "/a/texts.csv").pop().unwrap(), "Open /a/texts.csv");
+        state.prefs.panel = PanelId::Train;
+        assert_eq!(
+            words(&state, "/a/bundle")[..2],
+            ["Make a bundle in /a/bundle", "Import the results of /a/bundle"]
+        );
+        assert_eq!(words(&state, "/a/pairs.jsonl")[0], "Train on /a/pairs.jsonl");
+        assert_eq!(words(&state, "/a/run.toml")[0], "Open /a/run.toml");
+        let open = actions(&state, "/a/run.toml").remove(0).commands;
+        assert_eq!(open, [WindowCommand::OpenPath(PathBuf::from("/a/run.toml")).into()]);
     }
 
     #[test]

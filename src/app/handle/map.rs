@@ -42,6 +42,9 @@ impl Workbench {
             MapCommand::Probe => self.probe_column(),
             MapCommand::CompareItems => self.compare_items(),
             MapCommand::ChooseAnswers => self.ask(Ask::ItemAnswers),
+            MapCommand::UseAnswers(path) => {
+                self.state.look_inside.map.items.form.answers = Some(path.clone());
+            }
             MapCommand::SavePicked => self.save_picked(),
         }
     }

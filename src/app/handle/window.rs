@@ -47,6 +47,8 @@ impl Workbench {
             WindowCommand::CopyText(text) => self.outward.push(Outward::Copy(text)),
             WindowCommand::OpenPage(page) => self.outward.push(Outward::OpenPage(page)),
             WindowCommand::CloseAnyway => self.outward.push(Outward::Close),
+            WindowCommand::OpenPath(path) if path.exists() => self.dropped(path),
+            WindowCommand::OpenPath(path) => self.tell_not_opened(&path),
             WindowCommand::Reveal(path) => self.reveal(&path),
             WindowCommand::ShowAbout(page) => self.show_about(page),
             WindowCommand::StopForeground => self.stop_foreground(),

@@ -47,6 +47,9 @@ pub enum MapCommand {
     /// Asks for the table of people's answers.
     ChooseAnswers,
 
+    /// Takes this one.
+    UseAnswers(PathBuf),
+
     /// Writes what was drawn around as a table into the project.
     SavePicked,
 }

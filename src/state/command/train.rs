@@ -58,6 +58,9 @@ pub enum TrainCommand {
     /// Makes the run in the form into a folder for another engine. Asks where to.
     MakeBundle,
 
+    /// The same, into this folder.
+    BundleTo(PathBuf),
+
     /// Makes such a folder in the project and starts it where the form says.
     RunOn,
 
@@ -70,6 +73,9 @@ pub enum TrainCommand {
 
     /// Takes the results of another engine back. Asks where they are.
     TakeResults,
+
+    /// The same, from this folder.
+    ImportFrom(PathBuf),
     StopTakingBack,
 
     /// The settings in the form with several values, one run after the other.

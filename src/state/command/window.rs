@@ -8,6 +8,9 @@ use crate::state::about::AboutPage;
 pub enum WindowCommand {
     CopyText(String),
 
+    /// Opens a file or folder as what it is, as if it were dropped onto the window.
+    OpenPath(PathBuf),
+
     /// Shows a file in the system's file manager.
     Reveal(PathBuf),
 
