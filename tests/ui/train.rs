@@ -453,6 +453,13 @@ fn an_empty_panel_offers_the_next_step() {
     harness.get_by_label("Label pairs").click();
     harness.run();
     assert_eq!(harness.state().asked, [Command::View(ViewCommand::ShowPanel(PanelId::Annotate))]);
+    // Other objectives learn from something else than pairs.
+    let mut train = with_pairs(0);
+    train.form.objective = Objective::Grpo;
+    open(train, tiny_model()).get_by_label("Train on rewards");
+    let mut train = with_pairs(0);
+    train.form = TrainConfig::suggested(Objective::Pretrain);
+    open(train, ModelSlot::Empty).get_by_label("A model from nothing");
 }
 
 #[test]

@@ -162,6 +162,11 @@ fn running_ui(ui: &mut Ui, live: &LiveRun, asks_stop: &mut bool, commands: &mut 
         let bar = ProgressBar::new(fraction).desired_height(6.0).fill(p.accent);
         ui.add(bar).accessible_name(format!("Training: {:.0} %", fraction * 100.0));
         ui.add(Label::new(theme::muted(ui, details(live))).wrap());
+        if live.objective.samples() && live.steps_done() > 0 {
+            // Always one line: what changes at every moment must not move the slider below.
+            let doing = live.doing.as_deref().unwrap_or("Learning from the answers");
+            ui.add(Label::new(theme::muted(ui, doing)).truncate());
+        }
         let sure = *asks_stop && !stopping && stop_question_ui(ui, asks_stop);
         stopped || sure
     });
@@ -198,7 +203,7 @@ fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
     }
 }
 
-/// What the run trains on, and what is safe on the disk.
+/// What the run trains on, what is safe on the disk, and what is done within a step.
 fn details(live: &LiveRun) -> String {
     let mut parts = vec![live.objective.facts().name.to_owned(), live.id.clone()];
     if live.train_rows > 0 {
@@ -211,6 +216,7 @@ fn details(live: &LiveRun) -> String {
     if let Some(step) = live.saved_step {
         parts.push(format!("saved at step {step}"));
     }
+    parts.extend(live.doing.clone().filter(|_| !live.objective.samples()));
     parts.join(" · ")
 }
 

@@ -32,6 +32,7 @@ use crate::state::command::{Commands, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::state::train::{LeftTab, TrainState};
+use crate::train::config::Objective;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -210,6 +211,31 @@ fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands
         return;
     }
     let has_model = around.model.ready().is_some();
+    if train.form.objective == Objective::Pretrain && train.form.newborn.is_some() {
+        let state = EmptyState {
+            icon: icons::TRAIN,
+            title: "A model from nothing",
+            sentence: "A run makes a small model with random weights and a tokenizer of the text, which \
+                       learns to continue it. Its curves and what it writes after so many steps are \
+                       shown here while it learns; afterwards it is a model like any other.",
+            actions: &[],
+        };
+        state.show(ui);
+        return;
+    }
+    if train.form.objective.samples() && has_model {
+        let state = EmptyState {
+            icon: icons::TRAIN,
+            title: "Train on rewards",
+            sentence: "A run lets the model answer each prompt several times, scores the answers by the \
+                       rules on the left, and makes those likelier that score above the others. The \
+                       answers, their rewards and the KL to where the model began are shown here while \
+                       it learns; the leash (beta) can be moved meanwhile.",
+            actions: &[],
+        };
+        state.show(ui);
+        return;
+    }
     let (title, sentence, action) = match (has_model, train.project_pairs) {
         (false, _) => (
             "First a model, then training",

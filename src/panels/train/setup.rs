@@ -16,7 +16,7 @@ use crate::panels::preview::preview_ui;
 use crate::state::command::{Commands, MappingCommand, TrainCommand};
 use crate::state::mapping::Wanted;
 use crate::state::train::TrainState;
-use crate::state::train::form::{DataSource, characters, counted, pairs};
+use crate::state::train::form::{DataSource, characters, counted, pairs, units};
 use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, METHODS, Method, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
@@ -128,9 +128,8 @@ fn data_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     let (name, rows) = match &train.file {
         Some(file) => {
             let name = file.path.file_name().unwrap_or(file.path.as_os_str());
-            let rows =
-                if of_texts { counted(file.rows, "text", "texts") } else { pairs(file.rows) };
-            (name.to_string_lossy().into_owned(), rows)
+            let (one, many) = units(train.form.objective);
+            (name.to_string_lossy().into_owned(), counted(file.rows, one, many))
         }
         None => ("A file".to_owned(), String::new()),
     };

@@ -210,11 +210,7 @@ impl LiveRun {
             Phase::Preparing { what, done, total, secs_left } => {
                 format!("{what} · {done} of {total}{}", left_text(*secs_left))
             }
-            Phase::Stepping => {
-                let doing =
-                    self.doing.as_ref().map_or(String::new(), |doing| format!(" · {doing}"));
-                format!("{}{doing}", self.progress_text("Step"))
-            }
+            Phase::Stepping => self.progress_text("Step"),
             Phase::Stopping => format!(
                 "Stopping after this step · {} of {} done",
                 self.steps_done(),
