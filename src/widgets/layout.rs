@@ -37,6 +37,16 @@ pub fn column_ui(ui: &mut Ui, name: &str, rect: Rect, contents: impl FnOnce(&mut
     contents(&mut column);
 }
 
+/// The name in front of a row of a table: at the left, and cut where it is longer than this.
+pub fn row_name_ui(ui: &mut Ui, width: f32, name: &str) {
+    let height = ui.text_style_height(&egui::TextStyle::Body);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(egui::vec2(width, height), layout, |ui| {
+        ui.set_min_width(width);
+        ui.add(egui::Label::new(name).truncate());
+    });
+}
+
 /// Whether a menu or a window in front of the panels takes the keys.
 pub fn is_covered(ctx: &egui::Context) -> bool {
     egui::Popup::is_any_open(ctx) || ctx.memory(|memory| memory.top_modal_layer().is_some())

@@ -276,7 +276,8 @@ fn shorter_ui(ui: &mut Ui, made: &Mapped, view: &ConstructView, shorter: &Shorte
     let number = |value: Option<f64>| {
         theme::number(value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}")))
     };
-    Grid::new("scales").striped(true).spacing(vec2(theme::GAP_LARGE, 2.0)).show(ui, |ui| {
+    // Seven columns have to fit into a small window with large type.
+    Grid::new("scales").striped(true).spacing(vec2(theme::GAP, 2.0)).show(ui, |ui| {
         for heading in ["Construct", "Items", "Kept"] {
             ui.label(theme::muted(ui, heading));
         }
@@ -285,9 +286,9 @@ fn shorter_ui(ui: &mut Ui, made: &Mapped, view: &ConstructView, shorter: &Shorte
                          turned by the first principal component of the answers";
             ui.label(theme::muted(ui, "Alpha")).on_hover_text(about);
             ui.label(theme::muted(ui, "Alpha, shorter")).on_hover_text(about);
-            let about = "Of people's scores on both. The shorter scale is a part of the whole: it is high \
-                         by that alone";
-            ui.label(theme::muted(ui, "r with the whole")).on_hover_text(about);
+            let about = "Correlation of people's scores on the shorter scale and on the whole. The shorter \
+                         one is a part of the whole: it is high by that alone";
+            ui.label(theme::muted(ui, "r, whole")).on_hover_text(about);
             ui.label(theme::muted(ui, "People"));
         }
         ui.end_row();

@@ -10,6 +10,7 @@ use crate::state::look_inside::map::{MapState, Mapped, Part};
 use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::icons;
+use crate::widgets::layout::row_name_ui;
 use crate::widgets::point_map::mark_ui;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -185,7 +186,7 @@ fn labels_ui(ui: &mut Ui, probe: &LabelProbe) {
     line(ui, format!("Accuracy {}", estimate(probe.accuracy)));
     line(ui, format!("Macro F1 {}", estimate(probe.macro_f1)));
     let words = format!(
-        "{} texts of \"{}\" in {} folds. Always saying the commonest label: accuracy {:.3}",
+        "{} texts of “{}” in {} folds. Always saying the commonest label: accuracy {:.3}",
         format::count(probe.rows),
         probe.column,
         probe.folds,
@@ -194,7 +195,7 @@ fn labels_ui(ui: &mut Ui, probe: &LabelProbe) {
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     for (label, rows) in &probe.left_out {
         let words = format!(
-            "The label \"{label}\" has {rows} texts, fewer than there are folds, and was left out"
+            "The label “{label}” has {rows} texts, fewer than there are folds, and was left out"
         );
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
@@ -220,7 +221,7 @@ fn matrix_ui(ui: &mut Ui, probe: &LabelProbe) {
             }
             ui.end_row();
             for (row, label) in probe.labels[..shown].iter().enumerate() {
-                ui.add_sized([em * 8.0, em * 1.4], Label::new(&label.label).truncate());
+                row_name_ui(ui, em * 8.0, &label.label);
                 for (column, count) in probe.confusion[row][..shown].iter().enumerate() {
                     let share = *count as f32 / label.rows.max(1) as f32;
                     let ground = if row == column { p.chosen_soft } else { p.rejected_soft };
@@ -232,14 +233,14 @@ fn matrix_ui(ui: &mut Ui, probe: &LabelProbe) {
                     let at = rect.center();
                     ui.painter().text(at, Align2::CENTER_CENTER, &words, font.clone(), p.text);
                     let other = &probe.labels[column].label;
-                    let said =
-                        format!("{words} texts of \"{}\" were given \"{other}\"", label.label);
+                    let said = format!("{words} texts of “{}” were given “{other}”", label.label);
                     response.on_hover_text(said);
                 }
                 for score in [label.precision, label.recall, label.f1] {
                     ui.add_sized([em * 4.2, em * 1.4], Label::new(format!("{score:.3}")));
                 }
-                ui.label(format::count(label.rows));
+                let count = Label::new(format::count(label.rows));
+                ui.add_sized([em * 4.2, em * 1.4], count);
                 ui.end_row();
             }
         });
@@ -260,7 +261,7 @@ fn numbers_ui(ui: &mut Ui, probe: &NumberProbe) {
         ui.add(Label::new(theme::strong(ui, words)).wrap());
     }
     let words = format!(
-        "{} texts with a number in \"{}\", in {} folds",
+        "{} texts with a number in “{}”, in {} folds",
         format::count(probe.rows),
         probe.column,
         probe.folds

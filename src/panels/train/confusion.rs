@@ -5,6 +5,7 @@ use eframe::egui::{Align2, Grid, Label, RichText, ScrollArea, Sense, Ui, Vec2};
 use crate::train::config::metric::{Metric, MetricFacts, Written};
 use crate::train::record::confusion::{ClassScores, Confusion, Tested};
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::layout::row_name_ui;
 use crate::widgets::theme;
 
 /// Labels that are drawn at most.
@@ -70,7 +71,7 @@ fn matrix_ui(ui: &mut Ui, confusion: &Confusion, salt: &str) {
             }
             ui.end_row();
             for (row, label) in labels[..shown].iter().enumerate() {
-                ui.add_sized([em * 8.0, em * 1.4], Label::new(label).truncate());
+                row_name_ui(ui, em * 8.0, label);
                 if is_square {
                     let total: usize = counts[row].iter().sum();
                     for (column, count) in counts[row][..shown].iter().enumerate() {

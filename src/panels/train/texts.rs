@@ -12,6 +12,7 @@ use crate::train::config::objective::Setting;
 use crate::train::config::{ClassWeights, METHODS, Method, PROBLEM_TYPES, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::layout::row_name_ui;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -150,11 +151,7 @@ pub(super) fn trial_ui(ui: &mut Ui, id: &str, trial: &mut Trial, commands: &mut 
 fn share_ui(ui: &mut Ui, name: &str, share: f32) {
     let p = theme::palette(ui);
     ui.horizontal(|ui| {
-        let width = theme::em(ui) * 9.0;
-        ui.add_sized(
-            [width, theme::em(ui) * 1.4],
-            Label::new(name).truncate().halign(eframe::egui::Align::Min),
-        );
+        row_name_ui(ui, theme::em(ui) * 9.0, name);
         let bar = eframe::egui::ProgressBar::new(share.clamp(0.0, 1.0))
             .desired_width((ui.available_width() - theme::em(ui) * 5.0).max(theme::em(ui) * 4.0))
             .desired_height(8.0)
