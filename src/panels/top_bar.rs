@@ -29,11 +29,18 @@ pub fn top_bar_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     egui::Sides::new().height(height).shrink_left().truncate().show(
         ui,
         |ui| {
-            // Each has its share, so that a long name does not push the others out.
+            // Each has its share, so that a long name does not push the others out; what one leaves over,
+            // the next may take.
             let room = ui.available_width();
             at_most_ui(ui, room * 0.26, |ui| project_ui(ui, project, commands));
-            at_most_ui(ui, room * 0.44, |ui| model_chip_ui(ui, model, roomy, commands));
-            at_most_ui(ui, room * 0.3 - 3.0 * theme::GAP, |ui| adapter_chip_ui(ui, adapter));
+            let adapter_room = match adapter {
+                AdapterSlot::None => theme::em(ui) * 10.0,
+                AdapterSlot::Loading { .. } | AdapterSlot::Ready { .. } => room * 0.3,
+            };
+            let model_room = ui.available_width() - adapter_room - theme::GAP;
+            at_most_ui(ui, model_room, |ui| model_chip_ui(ui, model, roomy, commands));
+            let left = ui.available_width();
+            at_most_ui(ui, left, |ui| adapter_chip_ui(ui, adapter));
         },
         |ui| {
             let mut ask = |command| asked_right.push(command);
