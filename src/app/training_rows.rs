@@ -179,7 +179,7 @@ pub(super) fn take_back(run_dir: &Path) {
 
 pub(super) fn not_copied(err: &io::Error) -> Notice {
     Notice::error(PanelId::Train, "The training data could not be copied", err)
-        .hint("Open a project on a disk with free space")
+        .hint("Open a project on a disk that has free space and can be written to")
         .remedy("Open a project…", ProjectCommand::Choose)
 }
 

@@ -18,8 +18,8 @@ pub struct ErrorCard<'a> {
     /// `Could not load SmolLM2-135M`.
     pub summary: &'a str,
 
-    /// The chain of causes, outermost first. The first is always seen; where there are
-    /// more, all are under Details.
+    /// The chain of causes, outermost first. The first and the last are always seen; where there
+    /// are more than one, all are under Details.
     pub causes: &'a [String],
 
     /// What to do next, in a sentence.
@@ -68,7 +68,8 @@ impl ErrorCard<'_> {
                         }
                     },
                 );
-                for line in self.causes.first().map(String::as_str).into_iter().chain(self.hint) {
+                let hint = self.hint.map(str::to_owned);
+                for line in reason(self.causes).into_iter().chain(hint) {
                     ui.add(Label::new(line).wrap());
                 }
                 if let Some(remedy) = self.remedy
@@ -101,10 +102,36 @@ impl ErrorCard<'_> {
     }
 }
 
+/// What failed, and what was behind it: `items.jsonl could not be written: No space left on device`.
+fn reason(causes: &[String]) -> Option<String> {
+    let (first, rest) = causes.split_first()?;
+    match rest.last().filter(|last| !first.contains(last.as_str())) {
+        Some(last) => Some(format!("{first}: {last}")),
+        None => Some(first.clone()),
+    }
+}
+
 fn tone_icon(tone: Tone) -> MaterialIcon {
     match tone {
         Tone::Problem | Tone::Rejected => icons::PROBLEM,
         Tone::Chosen => icons::DONE,
         Tone::Neutral | Tone::Accent | Tone::Info => icons::INFO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_an_error_is_said_without_opening_the_details() {
+        let told = |causes: &[&str]| {
+            reason(&causes.iter().map(|cause| (*cause).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&["no room"]).unwrap(), "no room");
+        let chain = ["items.jsonl could not be written", "the copy failed", "no room"];
+        assert_eq!(told(&chain).unwrap(), "items.jsonl could not be written: no room");
+        assert_eq!(told(&["it failed: no room", "no room"]).unwrap(), "it failed: no room");
     }
 }

@@ -270,7 +270,7 @@ fn a_project_that_takes_no_run_says_so_at_once() {
     feeder.finish(Err(run.placed().expect_err("a file is in the way")));
     app.run();
     app.sees("The training data could not be copied");
-    app.sees("Open a project on a disk with free space");
+    app.sees("Open a project on a disk that has free space and can be written to");
 }
 
 #[test]

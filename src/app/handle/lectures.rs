@@ -166,7 +166,9 @@ impl Workbench {
             Err(err) => {
                 let summary = "The scene could not be written";
                 let notice = Notice::error(PanelId::LookInside, summary, &err);
-                self.state.notices.push(notice.hint("Is the project's folder read-only?"));
+                self.state
+                    .notices
+                    .push(notice.hint("Is the disk full, or the project's folder read-only?"));
             }
         }
     }
@@ -200,7 +202,9 @@ impl Workbench {
             Err(err) => {
                 let summary = "The copy of the tour could not be written";
                 let notice = Notice::error(PanelId::Lectures, summary, &err);
-                self.state.notices.push(notice.hint("Is the project's folder read-only?"));
+                self.state
+                    .notices
+                    .push(notice.hint("Is the disk full, or the project's folder read-only?"));
             }
         }
     }
