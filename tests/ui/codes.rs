@@ -86,7 +86,7 @@ fn made(parent: &Path) -> Folder {
 }
 
 /// A study is open in front of Ada.
-fn coding(parent: &Path) -> AppState {
+pub fn coding(parent: &Path) -> AppState {
     let mut state = empty_state();
     state.prefs.panel = PanelId::Annotate;
     state.codes.view = AnnotateView::Codes;
@@ -252,6 +252,18 @@ fn a_study_of_a_table_is_coded_by_keyboard_and_nothing_is_lost() {
     app.click("Close");
     app.sees("3 items · coded by Ada");
     assert!(Folder::open(&study, Use::Write).is_ok());
+}
+
+/// The sample study, and how far its three coders agree.
+pub fn agreement(in_disagreements: bool) -> AppState {
+    let parent = tempfile::tempdir().unwrap();
+    let mut app = opened(&parent.path().join("project"));
+    app.click("Use the sample abstracts");
+    ask(&mut app, CodesCommand::Agreement);
+    if in_disagreements {
+        app.click("Disagreements");
+    }
+    std::mem::take(&mut app.harness.state_mut().state)
 }
 
 #[test]

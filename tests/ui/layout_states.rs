@@ -562,7 +562,7 @@ pub const TRAIN_RUNS: [Named; 12] = [
     ("a learning rate", || train(sweep::rate_found())),
 ];
 
-fn train(train: TrainState) -> AppState {
+pub fn train(train: TrainState) -> AppState {
     let mut state = loaded_state();
     state.prefs.panel = PanelId::Train;
     state.train = train;

@@ -11,6 +11,7 @@ mod hub;
 mod hub_app;
 mod hub_loopback;
 mod keyboard;
+mod layout_newer;
 mod layout_states;
 mod layouts;
 mod lectures;

@@ -308,7 +308,7 @@ fn fifty_thousand_points_are_one_mesh() {
 }
 
 /// Twelve items of three constructs, with what they are called.
-fn items() -> AppState {
+pub fn items() -> AppState {
     let mut state = made(12);
     let map = &mut state.look_inside.map;
     let mut mapped = Mapped::clone(map.made.ready().unwrap());
@@ -337,6 +337,18 @@ fn answers(folder: &std::path::Path) -> PathBuf {
     let path = folder.join("answers.csv");
     files::write_atomic(&path, table.as_bytes()).unwrap();
     path
+}
+
+/// The items, compared with people's answers.
+pub fn compared_items() -> AppState {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = items();
+    let map = &mut state.look_inside.map;
+    map.items.form.answers = Some(answers(folder.path()));
+    let request = (map.made.ready().unwrap().clone(), map.items.form.clone());
+    let services = tuning_fork::app::services::Services::default();
+    map.items.set_found(CompareItems::run(request, &services, &Quiet).unwrap());
+    state
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use eframe::egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use tuning_fork::files;
+use tuning_fork::state::AppState;
 use tuning_fork::state::codes::session::Session;
 use tuning_fork::state::codes::setup::{Sample, What};
 use tuning_fork::state::command::{CodesCommand, Command, ViewCommand};
@@ -64,6 +65,22 @@ fn begun(parent: &Path, again: usize) -> App {
     }
     app.run();
     app
+}
+
+/// What is in front of a coder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Setup,
+    Pair,
+}
+
+pub fn shown(what: Shown) -> AppState {
+    let parent = tempfile::tempdir().unwrap();
+    let mut app = begun(parent.path(), 25);
+    if what == Shown::Pair {
+        app.click("Begin to code");
+    }
+    std::mem::take(&mut app.harness.state_mut().state)
 }
 
 #[test]

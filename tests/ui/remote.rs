@@ -42,7 +42,7 @@ fn probe() -> Probe {
     }
 }
 
-fn state(panel: PanelId) -> AppState {
+pub fn state(panel: PanelId) -> AppState {
     let mut state = empty_state();
     state.prefs.panel = panel;
     state.model = ModelSlot::Remote(probe().into());

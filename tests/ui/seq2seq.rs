@@ -123,6 +123,37 @@ fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
+/// A view, once it has done what it is for.
+pub fn shown(view: Seq2SeqView) -> AppState {
+    let mut loaded = Loaded::open();
+    match view {
+        Seq2SeqView::Answer | Seq2SeqView::CrossAttention => {
+            loaded.app.ask(PlaygroundCommand::ReadAndWrite.into());
+            loaded.work::<WriteAnswer>();
+            loaded.show(view);
+            if view == Seq2SeqView::CrossAttention {
+                loaded.app.run();
+                loaded.work::<WatchCrossAttention>();
+            }
+        }
+        Seq2SeqView::Beams => {
+            loaded.show(view);
+            loaded.app.click("Search");
+            loaded.work::<SearchBeams>();
+        }
+        Seq2SeqView::Spans => {
+            loaded.show(view);
+            let spans = &mut loaded.app.harness.state_mut().state.playground.seq2seq.spans;
+            spans.text = text();
+            spans.text_changed();
+            loaded.app.run();
+            loaded.app.click("Fill in");
+            loaded.work::<FillSpans>();
+        }
+    }
+    std::mem::take(&mut loaded.app.harness.state_mut().state)
+}
+
 #[test]
 fn a_text_is_read_on_one_side_and_the_answer_is_written_on_the_other() {
     let mut loaded = Loaded::open();
