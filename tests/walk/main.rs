@@ -1,88 +1,107 @@
 //! The walk-through: once round the loop on the starter model, in the real window, with mouse and
 //! keyboard, from an empty home folder. `tests/walk/run.sh` starts it under Xvfb.
 
+mod classifier;
+mod elsewhere;
+mod evaluation;
+mod lecture;
+mod meaning;
+mod pair_study;
+mod policy;
 mod read_write;
+mod steps;
 mod window;
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
-use window::{Window, key, type_text};
+use steps::{Clock, command, is_finished, rows, runs, wait_for};
+use window::{Window, key};
 
 /// Verdicts that are given, and steps that are trained.
 const PAIRS: usize = 6;
-const STEPS: usize = 20;
-
-/// The lines of a JSON Lines file; none where there is no file yet.
-fn rows(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect()
-}
-
-/// Waits until `holds`, which looks at the disk.
-fn wait_for(what: &str, limit_secs: u64, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(limit_secs);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not after {limit_secs} s");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Whether the record of a run says that it came to its end.
-fn is_finished(run: &Path) -> bool {
-    let record = std::fs::read_to_string(run.join("run.json")).unwrap_or_default();
-    let record: Value = serde_json::from_str(&record).unwrap_or_default();
-    record["status"] == "finished"
-}
-
-/// The folders in `runs/`, in the order of their names.
-fn runs(project: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(project.join("runs")).expect("the project has runs");
-    let mut runs: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
-    runs.sort();
-    runs
-}
-
-/// Where the screenshots of each step go.
-fn screenshots() -> PathBuf {
-    std::env::var_os("TUNING_FORK_SCREENSHOTS")
-        .map_or_else(|| PathBuf::from("walk-screenshots"), PathBuf::from)
-}
+const STEPS: usize = 8;
 
 #[test]
 #[ignore = "needs a display: tests/walk/run.sh"]
 fn once_round_the_loop() {
-    let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
-    let started = Instant::now();
     let home = tempfile::tempdir().expect("a temporary folder");
-    let project = home.path().join("Documents").join("Tuning Fork");
-    let screenshots = screenshots();
-    let mut window = Window::open(binary, home.path(), &screenshots);
+    let project = steps::project(home.path());
+    let mut clock = Clock::start();
+    let mut window = steps::open(home.path());
 
-    take_the_tour(&mut window);
+    lecture::take_the_tour(&mut window);
+    clock.part("the tour");
     get_the_starter_model(&mut window);
-    give_a_lecture(&mut window, &project);
+    clock.part("the starter model");
+    lecture::give_a_lecture(&mut window, &project);
+    clock.part("a lecture");
     ask_it(&mut window);
+    clock.part("an answer");
     look_inside(&mut window);
+    clock.part("a look inside");
     label_pairs(&mut window, &project);
-    code_abstracts(&mut window, &project);
+    clock.part("pairs");
+    evaluation::code_abstracts(&mut window, home.path());
+    clock.part("60 abstracts, with a report");
     code_by_keyboard(&mut window, home.path(), &project);
+    clock.part("codes by keyboard");
     train_on_them(&mut window, &project);
+    clock.part("a run");
     compare(&mut window);
-    window = survive_a_kill(window, || Window::open(binary, home.path(), &screenshots), &project);
+    clock.part("base and adapter");
+    window = survive_a_kill(window, || steps::open(home.path()), &project);
+    clock.part("a run that is killed");
     be_born(&mut window, &project);
+    clock.part("a model that is born");
     window.kill();
-    println!("the whole walk took {:.0} s", started.elapsed().as_secs_f64());
 }
 
 #[test]
 #[ignore = "needs a display: tests/walk/run.sh"]
 fn an_encoder_decoder_reads_and_writes() {
-    let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
+    let _clock = Clock::start();
     let home = tempfile::tempdir().expect("a temporary folder");
-    let screenshots = screenshots();
-    read_write::read_and_write(binary, home.path(), &screenshots);
+    read_write::read_and_write(home.path());
+}
+
+/// Without anything from the internet, on models of a few hundred kilobytes.
+#[test]
+#[ignore = "needs a display: tests/walk/run.sh"]
+fn encoders_read_headlines_and_a_questionnaire() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut clock = Clock::start();
+    steps::put_model(home.path(), "tiny-bert", "tests/reference/encoders/mlm_distilbert");
+    steps::put_model(home.path(), "tiny-sentences", "tests/reference/encoder/mean");
+    let mut window = steps::open(home.path());
+    classifier::classify_headlines(&mut window, home.path());
+    clock.part("a classifier of headlines");
+    meaning::map_headlines(&mut window);
+    clock.part("a map of texts");
+    meaning::compare_items(&mut window, home.path());
+    clock.part("a questionnaire");
+    window.kill();
+}
+
+#[test]
+#[ignore = "needs a display: tests/walk/run.sh"]
+fn a_tiny_model_learns_from_rewards_and_elsewhere() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut clock = Clock::start();
+    steps::put_model(home.path(), "tiny-llama", "sample_data/tiny_model");
+    let mut window = steps::open(home.path());
+    window.click("Load tiny-llama", 20);
+    window.sees("Loaded", 20);
+    pair_study::judge_pairs_by_keyboard(&mut window, home.path());
+    clock.part("a study of pairs");
+    policy::hold_the_leash(&mut window, home.path());
+    clock.part("GRPO with a moved leash");
+    elsewhere::bundle_and_take_back(&mut window, home.path());
+    clock.part("a bundle and its results");
+    elsewhere::sweep(&mut window, home.path());
+    clock.part("a sweep");
+    window.kill();
 }
 
 /// A real browser at the size of a phone votes in a room. Left out where there is none.
@@ -90,7 +109,7 @@ fn an_encoder_decoder_reads_and_writes() {
 #[ignore = "needs Chromium: tests/walk/run.sh"]
 fn a_phone_votes() {
     let binary = Path::new(env!("CARGO_BIN_EXE_tuning-fork"));
-    let screenshots = screenshots();
+    let screenshots = steps::screenshots();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let is_there = |name: &&str| {
         let asked = std::process::Command::new(name).arg("--version").output();
@@ -106,93 +125,6 @@ fn a_phone_votes() {
         .status()
         .expect("python3 is there");
     assert!(ended.success(), "the phone's vote failed: see above");
-}
-
-/// The scenes of the tour.
-const SCENES: usize = 15;
-
-/// On the first screen, before anything was downloaded: every scene, with the keys of a remote only.
-fn take_the_tour(window: &mut Window) {
-    window.click("Take the guided tour", 20);
-    window.sees("All 15 scenes are ready", 20);
-    window.shot("tour");
-    window.click("Start with notes", 5);
-    window.sees("Next: What is inside?", 10);
-    window.shot("tour-with-notes");
-    key("Escape");
-    window.click("Start", 10);
-    give(window, "tour", Duration::from_secs(2));
-    window.click("All lectures", 10);
-    key("ctrl+1");
-}
-
-/// The same lecture from a file of the project, computed with the model.
-fn give_a_lecture(window: &mut Window, project: &Path) {
-    key("ctrl+7");
-    window.click("Copy it, to change it", 10);
-    window.sees("starter: here", 20);
-    // The first scene is there at once, whatever is computed behind it.
-    window.click("Start", 10);
-    window.sees("1 / 15", 5);
-    key("Escape");
-    window.sees("All 15 scenes are ready", 120);
-    window.click("Start", 10);
-    give(window, "lecture", Duration::from_millis(1500));
-    window.click("Save a recording", 10);
-    let file = project.join("lectures").join("how-a-language-model-writes.recording.json");
-    wait_for("the recording", 10, || file.is_file());
-    let text = std::fs::read_to_string(&file).expect("readable");
-    let recording: Value = serde_json::from_str(&text).expect("it is JSON");
-    assert_eq!(recording["scenes"].as_array().map(Vec::len), Some(SCENES - 2));
-    let carried =
-        include_str!("../../sample_data/lectures/how-a-language-model-writes.recording.json");
-    let carried: Value = serde_json::from_str(carried).expect("it is JSON");
-    differ("scenes", &carried["scenes"], &recording["scenes"]);
-    window.click("All lectures", 10);
-}
-
-/// Fails where the recording that the program carries shows something else than the model does.
-fn differ(place: &str, carried: &Value, computed: &Value) {
-    match (carried, computed) {
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            for (at, (one, other)) in one.iter().zip(other).enumerate() {
-                differ(&format!("{place}.{at}"), one, other);
-            }
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            for (key, value) in one.iter().filter(|(key, _)| *key != "name") {
-                differ(&format!("{place}.{key}"), value, &other[key]);
-            }
-        }
-        (Value::Number(one), Value::Number(other)) => {
-            let (one, other) = (one.as_f64().unwrap_or(0.0), other.as_f64().unwrap_or(0.0));
-            let near = (one - other).abs() <= 2e-3 * one.abs().max(1.0);
-            assert!(near, "{place}: {one} is carried, {other} computed");
-        }
-        _ => assert_eq!(carried, computed, "{place}"),
-    }
-}
-
-/// From the first scene to the last, R in each; a page is turned within `limit`, the walk's own
-/// looking among it.
-fn give(window: &mut Window, name: &str, limit: Duration) {
-    for scene in 1..=SCENES {
-        let turned = Instant::now();
-        window.sees(&format!("{scene} / {SCENES}"), 10);
-        assert!(turned.elapsed() < limit, "scene {scene}: {:?}", turned.elapsed());
-        for _ in 0..3 {
-            key("r");
-        }
-        window.shot(&format!("{name}-{scene}"));
-        key("Next");
-    }
-    key("b");
-    window.sees("The screen is dark", 5);
-    key("b");
-    key("Prior");
-    window.sees(&format!("{} / {SCENES}", SCENES - 1), 5);
-    key("Escape");
-    window.sees("Start with notes", 10);
 }
 
 fn get_the_starter_model(window: &mut Window) {
@@ -279,32 +211,6 @@ fn label_pairs(window: &mut Window, project: &Path) {
     }
 }
 
-/// The model gives the sample abstracts labels, and a report says how far to trust them.
-fn code_abstracts(window: &mut Window, project: &Path) {
-    key("ctrl+5");
-    window.sees("A model does the coding", 10);
-    window.shot("evaluate-empty");
-    window.click("Use the sample abstracts", 10);
-    window.sees("60 rows, none of them asked about", 20);
-    window.click("Try 5 rows", 10);
-    window.sees("5 of 60 rows tried", 120);
-    window.shot("rows-tried");
-    window.click("All rows", 10);
-    window.sees("60 of 60 rows answered", 400);
-    window.shot("rows-answered");
-    window.click("Report", 5);
-    let folders = std::fs::read_dir(project.join("evaluations")).expect("they are kept");
-    let mut folders = folders.map(|entry| entry.expect("readable").path());
-    let folder = folders.find(|path| path.is_dir()).expect("an evaluation");
-    wait_for("the report", 10, || folder.join("report.md").exists());
-    window.shot("report");
-    assert_eq!(rows(&folder.join("results.jsonl")).len(), 60);
-    let report = std::fs::read_to_string(folder.join("report.md")).expect("readable");
-    for part in ["Krippendorff's alpha", "Cohen's kappa", "SHA-256", "Against most coders"] {
-        assert!(report.contains(part), "{part} is missing in {report}");
-    }
-}
-
 /// What is asked of six sentences, and what each of two coders says: one key an item.
 const CODEBOOK: &str = r#"
 name = "Mood"
@@ -349,24 +255,6 @@ fn code_by_keyboard(window: &mut Window, home: &Path, project: &Path) {
     command(window, "close the study", "Close the study");
 }
 
-/// Picks a command in the palette by typing.
-fn command(window: &mut Window, typed: &str, words: &str) {
-    key("ctrl+k");
-    window.sees("Command", 5);
-    type_text(typed);
-    window.sees(words, 10);
-    key("Return");
-    wait_until_gone(window, "Command");
-}
-
-fn wait_until_gone(window: &mut Window, name: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while window.controls().iter().any(|control| control.label == name) {
-        assert!(Instant::now() < deadline, "{name} stays");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// Gives every item the code of a key, and waits for each on the disk.
 fn code_all(window: &mut Window, project: &Path, file: &str, keys: &[&str]) {
     window.sees("Which mood has the sentence?", 20);
@@ -390,7 +278,7 @@ fn train_on_them(window: &mut Window, project: &Path) {
     key("Return");
     window.shot("ready-to-train");
     window.click("Start training", 10);
-    window.sees("tep 3 of 20", 240);
+    window.sees(&format!("tep 3 of {STEPS}"), 240);
     window.shot("training");
     window.sees("Try it", 600);
     window.shot("trained");
@@ -470,12 +358,21 @@ fn be_born(window: &mut Window, project: &Path) {
     window.scroll_to("max_steps", FORM);
     window.fill("max_steps", &BORN_STEPS.to_string());
     key("Return");
+    window.scroll_to("sample_steps", FORM);
+    window.fill("sample_steps", &(BORN_STEPS / 2).to_string());
+    key("Return");
     window.click("Start training", 10);
     wait_for("a run of the newborn", 60, || runs(project).len() == before + 1);
     wait_for("its last step", 480, || is_finished(&runs(project)[before]));
     window.sees("Try it", 60);
+    window.sees(&format!("Answer after step {BORN_STEPS}"), 20);
     window.shot("born");
     let run = runs(project).remove(before);
+    let samples = rows(&run.join("samples.jsonl"));
+    let steps: Vec<_> = samples.iter().filter_map(|sample| sample["step"].as_u64()).collect();
+    assert_eq!(steps, [0, BORN_STEPS as u64 / 2, BORN_STEPS as u64]);
+    // From chance to something else.
+    assert_ne!(samples[0]["answer"], samples[2]["answer"]);
     let metrics = rows(&run.join("metrics.jsonl"));
     let losses: Vec<f64> = metrics.iter().filter_map(|row| row["loss"].as_f64()).collect();
     assert_eq!(losses.len(), BORN_STEPS);

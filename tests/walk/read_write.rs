@@ -3,16 +3,12 @@
 
 use std::path::Path;
 
-use crate::window::{Window, key};
+use crate::steps;
+use crate::window::key;
 
-pub fn read_and_write(binary: &Path, home: &Path, screenshots: &Path) {
-    let models = home.join(".local/share/tuning-fork/models/tiny-t5");
-    std::fs::create_dir_all(&models).expect("a folder can be made");
-    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders/s2s_t5");
-    for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"] {
-        std::fs::copy(reference.join(name), models.join(name)).expect("a file can be copied");
-    }
-    let mut window = Window::open(binary, home, screenshots);
+pub fn read_and_write(home: &Path) {
+    steps::put_model(home, "tiny-t5", "tests/reference/encoders/s2s_t5");
+    let mut window = steps::open(home);
     window.sees("It is an encoder-decoder", 20);
     window.shot("encoder-decoder-in-models");
     window.click("Load tiny-t5", 10);

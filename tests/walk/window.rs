@@ -17,6 +17,7 @@ pub struct Control {
     pub value: String,
     pub disabled: bool,
     pub center: (f64, f64),
+    pub width: f64,
 }
 
 pub struct Window {
@@ -102,7 +103,7 @@ impl Window {
                     .collect();
                 panic!("no {what} after {limit:?}; on the screen:\n{}", texts.join("\n"));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -125,12 +126,39 @@ impl Window {
         self.click_at(control.center);
     }
 
+    /// Opens a list and takes one of its choices.
+    pub fn choose(&mut self, list: &str, choice: &str) {
+        self.click(list, 10);
+        let is_choice = |control: &Control| {
+            control.label == choice && !matches!(control.role, Role::Label | Role::TextRun)
+        };
+        let found = self.wait(&format!("choice {choice:?}"), Duration::from_secs(5), is_choice);
+        self.click_at(found.center);
+    }
+
     pub fn click_at(&self, (x, y): (f64, f64)) {
         let (x, y) = (format!("{x:.0}"), format!("{y:.0}"));
         run("xdotool", &["mousemove", "--window", &self.id, &x, &y]);
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(50));
         run("xdotool", &["click", "1"]);
-        std::thread::sleep(Duration::from_millis(120));
+        std::thread::sleep(Duration::from_millis(80));
+    }
+
+    /// Drags the slider with this name that is the furthest to the right to this share of its length.
+    pub fn slide(&mut self, name: &str, share: f64) {
+        let is_slider = |control: &Control| control.label == name && control.role == Role::Slider;
+        self.wait(&format!("slider {name:?}"), Duration::from_secs(10), is_slider);
+        let sliders = self.controls().into_iter().filter(is_slider);
+        let slider = sliders.max_by(|one, other| one.center.0.total_cmp(&other.center.0));
+        let Control { center: (x, y), width, .. } = slider.expect("it was just there");
+        let (to, y) = (format!("{:.0}", x + width * (share - 0.5)), format!("{y:.0}"));
+        run("xdotool", &["mousemove", "--window", &self.id, &format!("{x:.0}"), &y]);
+        // Each is seen by a frame of its own.
+        for step in [&["mousedown", "1"][..], &["mousemove", "--window", &self.id, &to, &y]] {
+            run("xdotool", step);
+            self.controls();
+        }
+        run("xdotool", &["mouseup", "1"]);
     }
 
     /// Waits until the control with this name can be used.
@@ -201,12 +229,12 @@ impl Drop for Window {
 /// Presses a key, as xdotool names it: `ctrl+Return`, `1`, `Escape`.
 pub fn key(key: &str) {
     run("xdotool", &["key", key]);
-    std::thread::sleep(Duration::from_millis(120));
+    std::thread::sleep(Duration::from_millis(80));
 }
 
 pub fn type_text(text: &str) {
-    run("xdotool", &["type", "--delay", "15", text]);
-    std::thread::sleep(Duration::from_millis(150));
+    run("xdotool", &["type", "--delay", "5", text]);
+    std::thread::sleep(Duration::from_millis(120));
 }
 
 fn control(node: &Node, pixels_per_point: f64) -> Control {
@@ -218,6 +246,7 @@ fn control(node: &Node, pixels_per_point: f64) -> Control {
         value: node.value().unwrap_or_default().to_owned(),
         disabled: node.is_disabled(),
         center: (center(bounds.x0, bounds.x1), center(bounds.y0, bounds.y1)),
+        width: bounds.width() * pixels_per_point,
     }
 }
 
