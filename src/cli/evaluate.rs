@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -73,27 +73,52 @@ pub struct EvaluateArgs {
     json: bool,
 }
 
+impl EvaluateArgs {
+    /// What the command line says in place of the task's file.
+    fn put_into(&self, task: &mut Task) -> anyhow::Result<()> {
+        if let Some(rows) = self.rows {
+            task.rows = rows;
+        }
+        let named = match (&self.remote.remote, &self.model) {
+            (Some(address), _) => Some(base_of(address)?),
+            (None, model) => model.clone(),
+        };
+        if let Some(model) = named {
+            task.model = model;
+            // The file's is one of the models of another server.
+            task.remote_model = None;
+            if task.server().is_some() {
+                task.adapter = None; // it is of a model on this computer
+            }
+        }
+        if let Some(adapter) = &self.adapter {
+            if let Some(address) = task.server() {
+                bail!(
+                    "--adapter is for a model on this computer, and {address} is asked: leave it out, or name \
+                     the served adapter with --remote-model"
+                );
+            }
+            task.adapter = Some(adapter.clone());
+        }
+        if let Some(name) = &self.remote.remote_model {
+            if task.server().is_none() {
+                bail!(
+                    "--remote-model names a model of a server, and {} is none: give its address with --remote",
+                    task.model
+                );
+            }
+            task.remote_model = Some(name.clone());
+        }
+        if let Some(encoder) = &self.encoder {
+            task.encoder = Some(encoder.clone());
+        }
+        Ok(())
+    }
+}
+
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let mut task = Task::read(&args.task)?;
-    if let Some(rows) = args.rows {
-        task.rows = rows;
-    }
-    if let Some(model) = &args.model {
-        task.model.clone_from(model);
-    }
-    if let Some(adapter) = &args.adapter {
-        task.adapter = Some(adapter.clone());
-    }
-    if let Some(encoder) = &args.encoder {
-        task.encoder = Some(encoder.clone());
-    }
-    if let Some(address) = &args.remote.remote {
-        task.model = base_of(address)?;
-        task.adapter = None;
-    }
-    if args.remote.remote.is_some() || args.remote.remote_model.is_some() {
-        task.remote_model.clone_from(&args.remote.remote_model);
-    }
+    args.put_into(&mut task)?;
     // `reproduce` finds the files from wherever it is called.
     let mut task = task.with_whole_paths();
     if let Some(code) = &mut task.code
@@ -259,5 +284,57 @@ impl Progress<AskEvent> for Screen {
 
     fn check(&self) -> Result<(), Cancelled> {
         if self.broken.borrow().is_some() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: EvaluateArgs,
+    }
+
+    /// A task whose file names a model of a server, after these arguments.
+    fn put(arguments: &[&str]) -> anyhow::Result<Task> {
+        let mut task = Task {
+            model: "http://localhost:8000/v1".to_owned(),
+            remote_model: Some("of the file".to_owned()),
+            ..Task::default()
+        };
+        let line = [&["evaluate", "task.toml"], arguments].concat();
+        Line::try_parse_from(line)?.args.put_into(&mut task)?;
+        Ok(task)
+    }
+
+    #[test]
+    fn a_model_that_is_named_takes_the_place_of_the_files_whole() {
+        let named = |arguments: &[&str]| {
+            let task = put(arguments).unwrap();
+            (task.model, task.remote_model)
+        };
+        let there = "http://localhost:8000/v1".to_owned();
+        assert_eq!(named(&[]), (there.clone(), Some("of the file".to_owned())));
+        let other = "http://localhost:9000/v1".to_owned();
+        assert_eq!(named(&["--model", &other]), (other.clone(), None));
+        let short = base_of("localhost:9000").unwrap();
+        assert_eq!(named(&["--remote", "localhost:9000"]), (short, None));
+        let both = named(&["--model", &other, "--remote-model", "large"]);
+        assert_eq!(both, (other, Some("large".to_owned())));
+        assert_eq!(named(&["--remote-model", "large"]), (there, Some("large".to_owned())));
+        assert_eq!(named(&["--model", "starter"]), ("starter".to_owned(), None));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_in_words() {
+        let said = |arguments: &[&str]| put(arguments).unwrap_err().to_string();
+        let no_server = said(&["--model", "starter", "--remote-model", "large"]);
+        assert!(no_server.contains("starter is none: give its address"), "{no_server}");
+        let adapter = said(&["--adapter", "folder"]);
+        assert!(adapter.contains("localhost:8000/v1 is asked"), "{adapter}");
     }
 }
