@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::out;
 use super::train_screen::Screen;
+use crate::elsewhere::follow;
 use crate::elsewhere::place::{Place, Running, StartOrder};
 
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ pub fn run(args: &RunOnArgs) -> anyhow::Result<()> {
         running.words()
     ));
     let screen = Screen::new(*json);
-    let ended = running.follow(bundle, &screen);
+    let ended = follow::follow(&running, bundle, &screen);
     screen.bar.clear();
     ended?;
     out::note("done; import its results with: tuning-fork import-run");

@@ -90,6 +90,10 @@ pub enum Error {
     #[error("{what} failed: {said}")]
     Command { what: String, said: String },
 
+    /// A network may be back later.
+    #[error("{what} failed: {said}")]
+    Unreached { what: String, said: String },
+
     #[error("the run ended with exit status {status}; its last lines are:\n{last_lines}")]
     Died { status: String, last_lines: String },
 

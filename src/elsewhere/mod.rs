@@ -9,6 +9,7 @@ mod batches;
 pub mod bundle;
 pub mod engine;
 pub mod error;
+pub mod follow;
 pub mod gpu;
 pub mod import;
 pub mod keys;

@@ -14,13 +14,33 @@ use serde::{Deserialize, Serialize};
 use super::bundle;
 use super::error::Error;
 use super::manifest::Manifest;
-use super::tail::Tail;
 use crate::files;
-use crate::jobs::{self, Progress};
-use crate::train::record::metrics::TrainEvent;
 
 /// What is known of a run that was started.
 const RUNNING_FILE: &str = "running.json";
+
+/// How `ssh` is called: nobody is there to type a password, and a connection that is gone ends within a
+/// minute.
+const SSH: [&str; 8] = [
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "ConnectTimeout=20",
+    "-o",
+    "ServerAliveInterval=15",
+    "-o",
+    "ServerAliveCountMax=4",
+];
+
+/// What `ssh` says where trying again does not help.
+const REFUSALS: [&str; 3] =
+    ["Permission denied", "Host key verification failed", "REMOTE HOST IDENTIFICATION"];
+
+/// Exit codes of rsync when a connection breaks.
+const BROKEN: [i32; 4] = [10, 12, 30, 35];
+
+/// A host that cannot be reached is tried again after so long at most.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +93,7 @@ impl Place {
             }
             Self::Host(host) => {
                 let mut command = Command::new("ssh");
-                // Nobody is there to type a password.
-                command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", host, "sh -s"]);
+                command.args(SSH).args([host.as_str(), "sh -s"]);
                 command
             }
         };
@@ -94,28 +113,41 @@ impl Place {
             input.write_all(script.as_bytes()).ok();
         }
         let output = child.wait_with_output().map_err(failed)?;
-        self.said(&output, "the command")
+        self.said(&output, "the command", &[])
     }
 
-    fn said(&self, output: &Output, what: &str) -> Result<String, Error> {
+    /// How long to wait for the next look, after so many in a row that failed.
+    pub(super) fn wait(&self, lost: u32) -> Duration {
+        let usual = self.look_every();
+        usual.saturating_mul(1 << lost.min(8)).min(LONGEST.max(usual))
+    }
+
+    /// `broken`: exit codes that say, beside ssh's own, that a connection broke.
+    fn said(&self, output: &Output, what: &str, broken: &[i32]) -> Result<String, Error> {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim();
         let said = if said.is_empty() { "it said nothing" } else { said };
+        let said = said.to_owned();
         // 255 is ssh's own, and of rsync when ssh fails.
-        let what = match (self, output.status.code()) {
-            (Self::Host(host), Some(255)) => format!("reaching {host} with ssh"),
-            _ => format!("{what} on {}", self.words()),
-        };
-        Err(Error::Command { what, said: said.to_owned() })
+        match (self, output.status.code()) {
+            (Self::Host(host), Some(code)) if code == 255 || broken.contains(&code) => {
+                let what = format!("reaching {host} with ssh");
+                if REFUSALS.iter().any(|refusal| said.contains(refusal)) {
+                    return Err(Error::Command { what, said });
+                }
+                Err(Error::Unreached { what, said })
+            }
+            _ => Err(Error::Command { what: format!("{what} on {}", self.words()), said }),
+        }
     }
 
     /// Copies a folder's contents with rsync, there or back.
     fn copy(&self, from: &str, to: &str, without: &[&str]) -> Result<(), Error> {
         let mut command = Command::new("rsync");
-        command.args(["-a", "-e", "ssh -o BatchMode=yes -o ConnectTimeout=20"]);
+        command.args(["-a", "-e", &format!("ssh {}", SSH.join(" "))]);
         command.args(without.iter().map(|name| format!("--exclude={name}")));
         // Before rsync 3.2.4 the shell there reads the folder's name, too; -s keeps it from that. Not
         // always: the rsync of macOS has no -s. A path of this machine is absolute.
@@ -127,7 +159,7 @@ impl Place {
         let advice = "Install rsync on both machines";
         let what = "rsync".to_owned();
         let output = command.output().map_err(|source| Error::Start { what, advice, source })?;
-        self.said(&output, "copying with rsync").map(drop)
+        self.said(&output, "copying with rsync", &BROKEN).map(drop)
     }
 }
 
@@ -319,28 +351,6 @@ impl Running {
         let to = format!("{}/", out.display());
         self.place.copy(&format!("{host}:{there}/out/"), &to, &["optimizer.pt", "rng_state*"])
     }
-
-    /// Follows it to its end: each row of its log is an event. A stop asks it to end.
-    pub fn follow(&self, bundle: &Path, progress: &dyn Progress<TrainEvent>) -> Result<(), Error> {
-        let manifest = Manifest::read(bundle)?;
-        let mut tail = Tail::of(&manifest);
-        loop {
-            let seen = self.look(tail.bytes())?;
-            tail.take(&seen.rows, progress);
-            if let Some(status) = seen.ended {
-                self.fetch(bundle)?;
-                if status == "0" {
-                    return Ok(());
-                }
-                let last_lines = self.last_lines().unwrap_or_default();
-                return Err(Error::Died { status, last_lines: last_lines.trim().to_owned() });
-            }
-            if jobs::pause(progress, self.place.look_every()).is_err() {
-                self.stop()?;
-                return Err(Error::Cancelled);
-            }
-        }
-    }
 }
 
 /// How a run stands.
@@ -398,7 +408,6 @@ fn look_script(running: &Running, from: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::Recorder;
 
     #[test]
     fn a_host_is_a_host_and_no_option_of_ssh() {
@@ -410,49 +419,5 @@ mod tests {
         }
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted_folder("~/a b"), "\"$HOME\"/'a b'");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_run_here_is_followed_to_its_end_and_the_last_lines_of_one_that_died_are_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let bundle = folder.path().join("it's a bundle");
-        let write = |name: &str, text: &str| {
-            files::write_atomic(&bundle.join(name), text.as_bytes()).unwrap();
-        };
-        let manifest = serde_json::to_string(&Manifest::default()).unwrap();
-        write("manifest.json", &manifest);
-        let order = StartOrder {
-            bundle: bundle.clone(),
-            place: Place::Here,
-            folder: None,
-            python: None,
-            slurm: false,
-        };
-        let said = Running::read(&bundle).unwrap_err().to_string();
-        assert!(said.contains("no run of"), "{said}");
-        write(
-            "running.json",
-            r#"{"place":{"host":"-oProxyCommand=x"},"folder":"x","job":{"process":7}}"#,
-        );
-        let said = Running::read(&bundle).unwrap_err().to_string();
-        assert!(said.contains("is not a host name"), "{said}");
-        write(
-            "run.sh",
-            "cd \"$(dirname \"$0\")\"\necho '{\"planned_steps\": 1}' > out/metrics.jsonl\necho 0 > out/exit_status\n",
-        );
-        let recorder = Recorder::default();
-        Running::start(&order).unwrap().follow(&bundle, &recorder).unwrap();
-        assert_eq!(recorder.into_events().len(), 1);
-        write("run.sh", "echo starting\necho 'CUDA out of memory' >&2\necho 1 > out/exit_status\n");
-        let died = Running::start(&order).unwrap().follow(&bundle, &Recorder::default());
-        let said = died.unwrap_err().to_string();
-        assert!(said.contains("exit status 1") && said.contains("CUDA out of memory"), "{said}");
-        write("run.sh", "sleep 60\n");
-        let running = Running::start(&order).unwrap();
-        assert!(Running::start(&order).unwrap_err().to_string().contains("running already"));
-        running.stop().unwrap();
-        let ended = running.look(0).unwrap().ended.unwrap();
-        assert!(ended.contains("killed"), "{ended}");
     }
 }

@@ -1,7 +1,6 @@
 //! Watches a run that was started elsewhere. Whoever stops watching stops nothing there.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::error::Error;
 use super::manifest::Manifest;
@@ -10,9 +9,6 @@ use super::tail::Tail;
 use crate::errors;
 use crate::jobs::{self, Cancelled, Progress};
 use crate::train::record::metrics::TrainEvent;
-
-/// A host that cannot be reached is tried again after so long at most.
-const LONGEST: Duration = Duration::from_mins(1);
 
 /// The last lines are asked for with one look of so many.
 const LINES_EVERY: usize = 3;
@@ -47,8 +43,7 @@ impl Ended {
 pub fn watch(bundle: &Path, progress: &dyn Progress<Watched>) -> Result<Ended, Error> {
     let running = Running::read(bundle)?;
     let mut tail = Tail::of(&Manifest::read(bundle)?);
-    let usual = running.place.look_every();
-    let mut lost = 0;
+    let mut lost = 0_u32;
     for look in 0_usize.. {
         let seen = look_once(&running, bundle, &mut tail, (look % LINES_EVERY == 0, progress));
         lost = if seen.is_ok() { 0 } else { lost + 1 };
@@ -57,8 +52,7 @@ pub fn watch(bundle: &Path, progress: &dyn Progress<Watched>) -> Result<Ended, E
             Ok(None) => {}
             Err(error) => progress.emit(Watched::Lost(errors::one_line(&error))),
         }
-        let wait = usual.saturating_mul(1 << lost.min(8)).min(LONGEST.max(usual));
-        jobs::pause(progress, wait).map_err(|Cancelled| Error::Cancelled)?;
+        jobs::pause(progress, running.place.wait(lost)).map_err(|Cancelled| Error::Cancelled)?;
     }
     Err(Error::Cancelled)
 }
