@@ -7,6 +7,7 @@ use serde_json::json;
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Quiet, Recorder};
 use tuning_fork_engine::llm::cost::pass_cost;
+use tuning_fork_engine::llm::net::tree::TokenTree;
 use tuning_fork_engine::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
 use tuning_fork_engine::train;
 use tuning_fork_engine::train::StartRequest;
@@ -20,7 +21,7 @@ use tuning_fork_engine::train::rows::plan::Plan;
 use tuning_fork_engine::train::rows::prepare;
 use tuning_fork_engine::train::step::adapter;
 
-use crate::support::{load, reference};
+use crate::support::{family_into, load, reference};
 
 fn all_linear(model: &Model) -> Adapter {
     let spec = LoraSpec {
@@ -52,6 +53,21 @@ fn a_pass_keeps_as_many_bytes_as_were_counted_for_it() {
             let pass = model.run_tree(&tree, Some(&adapter), None, keep).unwrap();
             let counted =
                 pass_cost::kept_bytes(model.config(), tree.len(), adapter.rank_sum(), keep);
+            assert_eq!(pass.kept_bytes(), counted, "{family} {keep:?}");
+        }
+    }
+}
+
+#[test]
+fn layers_that_carry_a_state_keep_what_was_counted() {
+    for family in ["falcon_h1", "lfm3", "lfm2", "granite_hybrid", "qwen3_5", "qwen3_next"] {
+        let folder = tempfile::tempdir().unwrap();
+        family_into(family, folder.path());
+        let model = load(folder.path(), Weights::F32);
+        let tree = TokenTree::new([&[3, 4, 5, 6][..], &[3, 4, 7]]);
+        for keep in [Keep::LayerInputs, Keep::Everything] {
+            let pass = model.run_tree(&tree, None, None, keep).unwrap();
+            let counted = pass_cost::kept_bytes(model.config(), tree.len(), 0, keep);
             assert_eq!(pass.kept_bytes(), counted, "{family} {keep:?}");
         }
     }

@@ -173,3 +173,30 @@ fn dpo_of_a_soft_prompt_is_that_of_trl() {
 fn prefix_tuning_of_gemma3_is_that_of_trl() {
     replay("soft_prefix_gemma3");
 }
+
+/// Attention and Mamba-2 side by side, with all of Falcon-H1's multipliers.
+#[test]
+fn falcon_h1_is_trained_as_by_trl() {
+    replay("falcon_h1");
+    replay("falcon_h1_sft");
+}
+
+/// Short convolutions, attention behind a gate for each head, norms on both sides.
+#[test]
+fn lfm3_is_trained_as_by_trl() {
+    replay("lfm3");
+    replay("lfm3_sft");
+}
+
+/// With routers that choose as in answers, and, without their noise, as TRL trains it.
+#[test]
+fn phi_moe_is_trained_as_by_trl() {
+    replay("phimoe");
+    replay("phimoe_sft");
+}
+
+/// The gated delta rule, and attention behind a gate for each value.
+#[test]
+fn qwen3_5_is_trained_as_by_trl() {
+    replay("qwen3_5");
+}

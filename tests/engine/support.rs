@@ -25,6 +25,19 @@ pub fn load(path: &Path, weights: Weights) -> Model {
         .unwrap()
 }
 
+/// The files of a model of `families` with the settings of a tokenizer and the template of `llama`, in a folder.
+pub fn family_into(name: &str, folder: &Path) {
+    for (from, file) in [
+        (format!("families/{name}"), "config.json"),
+        (format!("families/{name}"), "model.safetensors"),
+        ("families".to_owned(), "tokenizer.json"),
+        ("models/llama".to_owned(), "tokenizer_config.json"),
+        ("models/llama".to_owned(), "chat_template.jinja"),
+    ] {
+        std::fs::copy(reference(&from).join(file), folder.join(file)).unwrap();
+    }
+}
+
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path, &Device::Cpu).unwrap()
 }

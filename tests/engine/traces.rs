@@ -34,7 +34,7 @@ use tuning_fork_engine::train::step::student::Student;
 use tuning_fork_engine::train::step::{evaluation, forward_backward, reference};
 use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
-use crate::support::{distance, load, reference, tensors, values};
+use crate::support::{distance, family_into, load, reference, tensors, values};
 
 /// `run.json` of a trace.
 #[derive(Deserialize)]
@@ -147,6 +147,10 @@ struct Extra {
     packing_strategy: Option<PackingStrategy>,
     center_rewards_coefficient: Option<f64>,
 
+    /// 0: a router that stands still is not balanced.
+    #[serde(rename = "router_aux_loss_coef")]
+    _router_aux_loss_coef: Option<f64>,
+
     /// Beside it in the file, too.
     #[serde(rename = "max_length")]
     _max_length: Option<usize>,
@@ -244,7 +248,9 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
     // Those with a score head are beside the encoders.
     let places =
         [changed, reference(&format!("models/{model}")), reference(&format!("encoders/{model}"))];
-    let at = places.into_iter().find(|place| place.is_dir()).unwrap();
+    let apart = tempfile::tempdir().unwrap();
+    let at = places.into_iter().find(|place| place.is_dir());
+    let at = at.unwrap_or_else(|| of_family(&model, folder, apart.path()));
     let model = load(&at, Weights::F32);
     let mut found = first_gradients(&model, &config, (folder, held_to));
     found.extend(first_words(&model, &config));
@@ -270,6 +276,20 @@ fn differences(folder: &Path, noise: usize) -> Vec<String> {
         found.extend(held_out(&model, &config, folder));
     }
     found
+}
+
+/// A model of `families` as the script that made its trace has it: with the tokenizer's settings and the template
+/// of `llama`, and with what the trace changes of its configuration.
+fn of_family(model: &str, trace: &Path, to: &Path) -> PathBuf {
+    family_into(model, to);
+    let run: Value = json(&trace.join("run.json"));
+    let path = to.join("config.json");
+    let mut config: Value = json(&path);
+    for (key, value) in run["model_changes"].as_object().into_iter().flatten() {
+        config[key] = value.clone();
+    }
+    files::write_atomic(&path, config.to_string().as_bytes()).unwrap();
+    to.to_owned()
 }
 
 /// Without the scores that TRL's CPO and ORPO average over all positions, padding too: they change with

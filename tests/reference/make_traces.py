@@ -6,7 +6,7 @@ Needs torch, transformers 5, TRL 1 and PEFT. Each OUT/NAME/ is a trace as in `tr
 (settings), data.jsonl, adapter_init/, adapter_final/, grads.safetensors (of the first step, before
 clipping), log.json (what TRL logs at each step); where something is held out, also held_out.jsonl
 and eval.json (what TRL's `evaluate` gives at the end, as one batch). OUT/models/ has the models
-whose tokenizer had to be changed. `tests/engine/traces.rs` replays a whole folder of them:
+whose tokenizer had to be changed, OUT/families/ those of `make_families.py` that are trained. `tests/engine/traces.rs` replays a whole folder of them:
 TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two are committed;
 `traces/dpo_js`, `dpo_alpha`, `dpo_ld`, `dpo_aot` and `dpo_wpo` are of the same kind, with the model
 without an adapter as their reference (`"reference": "base"`).
@@ -232,6 +232,16 @@ def of(kind, **more):
     return DEFAULTS | {"kind": kind, "lr": 3e-3} | more
 
 
+def family(model, **more):
+    """Rows that fit into the short context of these models."""
+    is_sft = more.get("kind") == "sft"
+    rows = (lambda rng, n: only_chosen(plain(rng, n))) if is_sft else plain
+    extra = dict(max_length=100)
+    if json.loads((HERE / "families" / model / "config.json").read_text()).get("router_aux_loss_coef"):
+        extra["router_aux_loss_coef"] = 0.0  # a router that stands still cannot be balanced
+    return DEFAULTS | {"model": model, "data": rows} | more | {"extra": extra | more.get("extra", {})}
+
+
 def loss(*names, **more):
     extra = {"loss_type": list(names)}
     keys = ("loss_weights", "label_smoothing", "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting")
@@ -265,6 +275,24 @@ CASES = {
     "family_gpt2": dpo(model="gpt2", targets=["c_attn", "c_fc", "c_proj"], lora=dict(fan_in_fan_out=True)),
     "family_olmo2": dpo(model="tiny_olmo2", data=plain, targets="all-linear"),
     "family_smollm3": dpo(model="tiny_smollm3", data=plain),
+    # Those of `make_families.py`: layers that carry a state, gates, experts. The first seven are committed.
+    "falcon_h1": family("falcon_h1", targets=[*LINEARS, "in_proj"], held_out=4),
+    "falcon_h1_sft": family("falcon_h1_normed", kind="sft", targets=r".*(mamba\.in_proj|self_attn\.[qo]_proj)", accum=2),
+    "lfm3": family("lfm3", targets="all-linear", held_out=4),
+    "lfm3_sft": family("lfm3", kind="sft", targets=["in_proj", "out_proj", "v_proj", "w2", "down_proj"], r=2, wd=0.1),
+    "phimoe": family("phimoe", targets=LINEARS[:4], extra=dict(max_length=60), held_out=3),
+    # As TRL trains it: with no noise there is nothing to draw.
+    "phimoe_sft": family(
+        "phimoe", kind="sft", targets=["q_proj", "v_proj"], extra=dict(max_length=60), model_changes=dict(router_jitter_noise=0.0)
+    ),
+    "qwen3_5": family("qwen3_5", targets="all-linear", batch=2),
+    "lfm2": family("lfm2", targets="all-linear"),
+    "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),
+    "granite_hybrid": family("granite_hybrid", targets=["in_proj", "q_proj", "v_proj"]),
+    "qwen3_next": family("qwen3_next", kind="sft", targets=["in_proj_qkvz", "in_proj_ba", "out_proj", "q_proj"]),
+    "qwen3_5_moe": family("qwen3_5_moe", targets=["in_proj_qkv", "in_proj_a", "q_proj"]),
+    "gpt_oss": family("gpt_oss", targets=LINEARS[:4]),
+    "olmoe": family("olmoe", targets=LINEARS[:4]),
     # Its context: TRL goes on beyond that, and we do not.
     "family_yarn": dpo(
         model="tiny_qwen2_yarn", data=plain, targets="all-linear", lora=dict(use_rslora=True), extra=dict(max_length=64)
@@ -506,7 +534,10 @@ def changed_models(out):
 
 
 def fresh(folder):
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    eager = dict(attn_implementation="eager", experts_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **eager)
+    if model.config.model_type == "phimoe" and model.config.router_jitter_noise > 0:
+        route_as_in_answers(model)
     for module in model.modules():  # GPT-2 drops some itself; torch's dice are not ours
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -530,13 +561,38 @@ def tidy(adapter, model):
         path.chmod(0o644)
 
 
+def folder_of(out, model, changes):
+    """Where a model is. Those of `make_families.py` get the tokenizer's settings and the template of `llama`."""
+    for folder in (out / "models" / model, HERE / "models" / model):
+        if folder.is_dir():
+            return folder
+    folder = out / "families" / model
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    config = json.loads((HERE / "families" / model / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    shutil.copy(HERE / "families" / model / "model.safetensors", folder)
+    shutil.copy(HERE / "families/tokenizer.json", folder)
+    for name in ("tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(HERE / "models/llama" / name, folder)
+    return folder
+
+
+def route_as_in_answers(model):
+    """Phi-MoE draws its experts at random in training; routers that stay in evaluation take the best, and the
+    gradient goes through their weights all the same."""
+    for module in model.modules():
+        if type(module).__name__ == "PhimoeTopKRouter":
+            module.eval()
+            module.train = lambda mode=True, router=module: router
+
+
 def make(out, name, case):
     case = dict(case)
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    changed = out / "models" / case["model"]
-    model_folder = changed if changed.is_dir() else HERE / "models" / case["model"]
+    model_folder = folder_of(out, case["model"], case.get("model_changes", {}))
     rng = random.Random(name)
     make_rows = case.pop("data")
     rows = make_rows(rng, case["rows"])

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokenizers::utils::SysRegex;
 
-use super::spec::{is_path_or_end, whole};
+use super::spec::{IN_CLASSES, IN_FILES, as_class, is_path_or_end, whole};
 
 /// The layers that an adapter changes, or leaves alone, as `adapter_config.json` has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,9 +150,10 @@ pub(super) fn is_off(value: &Value) -> bool {
 ///
 /// `model.layers.0.mlp.up_proj` is `model.language_model.layers.0.mlp.up_proj` in Gemma 3.
 pub(crate) fn peft_name(module: &str, decoder: Option<&str>) -> String {
+    let module = as_class(module);
     match (decoder, module.strip_prefix("model.")) {
         (Some(decoder), Some(rest)) => format!("{decoder}{rest}"),
-        _ => module.to_owned(),
+        _ => module.into_owned(),
     }
 }
 
@@ -174,6 +175,9 @@ pub(crate) fn own_name(module: &str) -> Option<String> {
     {
         return None;
     }
+    if let Some(rest) = module.strip_suffix(IN_CLASSES) {
+        return own_name(&format!("{rest}{IN_FILES}"));
+    }
     // Since transformers 4.52, and before it.
     for nested in ["model.language_model.", "language_model.model."] {
         if let Some(rest) = module.strip_prefix(nested) {
@@ -194,6 +198,9 @@ mod tests {
         assert_eq!(of("language_model.model.layers.0.mlp.up_proj"), "model.layers.0.mlp.up_proj");
         assert_eq!(of("model.layers.0.mlp.up_proj"), "model.layers.0.mlp.up_proj");
         assert_eq!(own_name("model.vision_tower.encoder.layers.0.self_attn.q_proj"), None);
+        let gate = "model.layers.0.self_attn.gate_proj";
+        assert_eq!(peft_name(gate, None), "model.layers.0.self_attn.g_proj");
+        assert_eq!(of(&peft_name(gate, None)), gate);
         let nested = peft_name("model.layers.0.mlp.up_proj", Some("model.language_model."));
         assert_eq!(nested, "model.language_model.layers.0.mlp.up_proj");
     }

@@ -163,7 +163,7 @@ impl PeftConfig {
         naming: Naming,
         decoder: Option<&str>,
     ) -> Self {
-        let meant = || spec.targets(layers).into_iter().map(|layer| layer.name.clone());
+        let meant = || spec.targets(layers).into_iter().map(|layer| peft_name(&layer.name, None));
         // Where a pattern has to say the path already, PEFT takes no numbers of layers.
         let by_number = spec.layers_to_transform.is_some();
         // `all-linear` is written out, as PEFT does: readers need not know what it meant.

@@ -1,5 +1,7 @@
 //! What a new adapter is to be, and which of a model's layers are meant.
 
+use std::borrow::Cow;
+
 use tokenizers::utils::SysRegex;
 
 /// What an adapter is to be, under PEFT's names.
@@ -143,7 +145,7 @@ pub(crate) fn is_table(module: &str) -> bool {
 /// Which of a model's linear layers are meant by a list of names.
 pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&'a LinearInfo> {
     let wanted: Vec<Target<'_>> = target_modules.iter().map(|name| Target::of(name)).collect();
-    let named = |layer: &LinearInfo| wanted.iter().any(|target| target.is(&layer.name));
+    let named = |layer: &LinearInfo| wanted.iter().any(|target| target.is(&as_class(&layer.name)));
     layers.iter().filter(|layer| named(layer)).collect()
 }
 
@@ -151,7 +153,7 @@ pub fn targets<'a>(layers: &'a [LinearInfo], target_modules: &[String]) -> Vec<&
 pub fn stray<'a>(layers: &[LinearInfo], target_modules: &'a [String]) -> Option<&'a String> {
     target_modules.iter().find(|name| {
         let target = Target::of(name);
-        !layers.iter().any(|layer| target.is(&layer.name))
+        !layers.iter().any(|layer| target.is(&as_class(&layer.name)))
     })
 }
 
@@ -185,6 +187,18 @@ impl<'a> Target<'a> {
                 regex.as_ref().is_some_and(|regex| regex.find_iter(module).next().is_some())
             }
         }
+    }
+}
+
+/// A module that transformers calls otherwise in a model than in its files: what gates LFM3's heads.
+pub(super) const IN_FILES: &str = ".self_attn.gate_proj";
+pub(super) const IN_CLASSES: &str = ".self_attn.g_proj";
+
+/// What transformers' class calls one of our modules, which are called as in its files.
+pub(super) fn as_class(module: &str) -> Cow<'_, str> {
+    match module.strip_suffix(IN_FILES) {
+        Some(rest) => Cow::Owned(format!("{rest}{IN_CLASSES}")),
+        None => Cow::Borrowed(module),
     }
 }
 
@@ -226,7 +240,8 @@ pub fn is_key(key: &str) -> bool {
 /// `down_proj, gate_proj, …`: what targets are usually called by.
 pub(crate) fn last_parts(layers: &[LinearInfo]) -> String {
     let layers = layers.iter().filter(|layer| !is_table(&layer.name));
-    let mut names: Vec<&str> = layers.filter_map(|layer| layer.name.rsplit('.').next()).collect();
+    let last = |layer: &LinearInfo| Some(as_class(&layer.name).rsplit('.').next()?.to_owned());
+    let mut names: Vec<String> = layers.filter_map(last).collect();
     names.sort_unstable();
     names.dedup();
     names.join(", ")

@@ -41,7 +41,11 @@ impl Adapter {
     /// A new adapter that changes nothing yet: A is drawn from `seed` as PEFT draws it (uniform
     /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
-        let layers = model.adaptable_layers();
+        let (layers, refused): (Vec<_>, Vec<_>) = model
+            .adaptable_layers()
+            .into_iter()
+            .partition(|layer| model.config().takes_lora(&layer.name));
+        check_not_refused((&layers, &refused), &spec.target_modules)?;
         check_targets(&layers, &spec.target_modules)?;
         let (naming, decoder) = (model.config().naming, model.config().peft_decoder());
         let config = PeftConfig::from_spec(spec, &layers, naming, decoder);
@@ -190,6 +194,22 @@ fn check_table(spec: &LoraSpec, module: &str, model: &Model) -> Result<(), Error
     let problem = format!(
         "{module} is among target_modules, where LoRA is begun plainly: use_dora must be false, lora_dropout \
          0, and init_lora_weights true or gaussian"
+    );
+    Err(Error::adapter(Path::new("lora"), problem))
+}
+
+/// Fails where an entry of `target_modules` means only layers that PEFT refuses to adapt.
+fn check_not_refused(
+    (layers, refused): (&[LinearInfo], &[LinearInfo]),
+    target_modules: &[String],
+) -> Result<(), Error> {
+    let Some(name) = stray(layers, target_modules) else { return Ok(()) };
+    if stray(refused, std::slice::from_ref(name)).is_some() {
+        return Ok(()); // it means nothing at all
+    }
+    let problem = format!(
+        "{name} is among target_modules, and PEFT refuses LoRA on the last matrix of this model's Mamba layers: \
+         it could not read the adapter. Take {name} out"
     );
     Err(Error::adapter(Path::new("lora"), problem))
 }

@@ -8,7 +8,9 @@ use super::gradients::Gradients;
 use super::linear_grad::{Learning, multiply, multiply_back};
 use crate::llm::config::{ExpertGate, Routing};
 use crate::llm::net::buffers::Buffer;
-use crate::llm::net::experts::{Expert, Experts, SharedExpert, Visit, gather, scatter, sigmoid};
+use crate::llm::net::experts::{
+    Expert, Experts, SharedExpert, Visit, gather, scatter, sigmoid, sparse_shares,
+};
 use crate::llm::net::rows;
 
 impl Experts {
@@ -120,8 +122,16 @@ impl Experts {
                     grad[*expert] = by_share * share * (1.0 - share);
                 }
             }
-            // Refused before: in training, transformers draws at random here.
-            Routing::SparseMixer { .. } => grad.fill(0.0),
+            // Experts are chosen as in answers; transformers draws them at random in training.
+            Routing::SparseMixer { jitter } => {
+                let by_weight = grad.to_vec();
+                grad.fill(0.0);
+                for (expert, shares) in sparse_shares(scores, jitter) {
+                    let slope = by_weight[expert] * shares[expert];
+                    rows::add_scaled(grad, -slope, &shares);
+                    grad[expert] += slope;
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low};
+use super::recurrent::scaled;
 use crate::llm::config::{Activation, Config, LayerConfig, MlpKind};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::feed::Feed;
@@ -93,7 +94,8 @@ impl Mlp {
         };
         let (gate, up) = match &self.inputs {
             MlpInputs::Gated { gate, up } => {
-                let gate = keep(gate.forward(x, count, learning)?);
+                let mut gate = keep(gate.forward(x, count, learning)?);
+                rows::scale(&mut gate, self.scales.map(|[of_gate, _]| of_gate));
                 (gate, keep(up.forward(x, count, learning)?))
             }
             MlpInputs::GatedFused(gate_up) => {
@@ -104,7 +106,8 @@ impl Mlp {
             MlpInputs::Plain(up) => (Buffer::default(), keep(up.forward(x, count, learning)?)),
         };
         let inner = inner(self.activation, &gate, &up);
-        let fed = keep(self.down.forward(&inner, count, learning)?);
+        let mut fed = keep(self.down.forward(&inner, count, learning)?);
+        rows::scale(&mut fed, self.scales.map(|[_, of_all]| of_all));
         Ok((fed, FeedTape { gate, up, lows }))
     }
 
@@ -123,6 +126,8 @@ impl Mlp {
         let inner = inner(self.activation, &gate, &up);
         let mut inner_grad = Buffer::any(inner.len());
         let (saw, by) = ((&*inner, &low()), Some((&mut *inner_grad, gemm::Result::Replace)));
+        let scaled = self.scales.map(|[_, of_all]| scaled(grad, of_all));
+        let grad = scaled.as_deref().unwrap_or(grad);
         self.down.backward(saw, grad, learning, gradients, by)?;
         drop(inner);
         if gate.is_empty() {
@@ -137,6 +142,7 @@ impl Mlp {
         match &self.inputs {
             MlpInputs::Gated { gate: gate_layer, up: up_layer } => {
                 up_layer.backward((&x, &low()), &up, learning, gradients, by)?;
+                rows::scale(&mut gate, self.scales.map(|[of_gate, _]| of_gate));
                 let by = Some((&mut *x_grad, gemm::Result::Add));
                 gate_layer.backward((&x, &low()), &gate, learning, gradients, by)?;
             }

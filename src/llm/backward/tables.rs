@@ -3,9 +3,9 @@
 use candle_core::Result;
 use tuning_fork_kernels::gemm;
 
-use super::differentiable::Pass;
 use super::gradients::{Gradients, PairSums};
 use super::linear_grad::Learning;
+use super::pass::Pass;
 use crate::llm::adapter::learned::Part;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
 use crate::llm::adapter::soft::{SOFT, SoftKind};

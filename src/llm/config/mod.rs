@@ -461,17 +461,24 @@ impl Config {
         self.kv_heads * self.head_dim
     }
 
-    /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can
-    /// be trained.
     /// The module path of the embedding.
     pub fn embedding_module(&self) -> &'static str {
         self.naming.names(self.norm_placement).embedding
+    }
+
+    /// Whether LoRA can be on a linear layer. Not on the last matrix of Falcon-H1's Mamba layers: PEFT refuses
+    /// it, as the fused kernel that transformers takes on a GPU reads the matrix past its adapter.
+    pub fn takes_lora(&self, module: &str) -> bool {
+        self.architecture != "falcon_h1" || !module.ends_with(".out_proj")
     }
 
     /// The part whose own weights cannot learn here, where only an adapter beside them can.
     pub fn fixed(&self) -> Option<&'static str> {
         if self.experts.is_some() {
             return Some("a mixture of experts");
+        }
+        if self.recurrent.is_some() {
+            return Some("recurrent layers");
         }
         if self.per_layer_width.is_some() {
             return Some("embeddings of each layer");
@@ -482,12 +489,11 @@ impl Config {
         (self.qk_norm == QkNorm::EachHead).then_some("a norm of each head")
     }
 
+    /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can
+    /// be trained.
     pub fn untrainable(&self) -> Option<&'static str> {
         if self.embedding_width.is_some() {
             return Some("an embedding of another width than its layers");
-        }
-        if self.recurrent.is_some() {
-            return Some("recurrent layers");
         }
         if self.layer_scalars {
             return Some("the layers of Gemma 4");
@@ -497,14 +503,6 @@ impl Config {
         }
         if self.clip_qkv.is_some() {
             return Some("queries and keys that are cut off (clip_qkv)");
-        }
-        if matches!(self.architecture.as_str(), "gpt_oss" | "olmoe") {
-            // By up to 5 % beside the slope of the loss in the test of gradients.
-            return Some("experts whose gradients were not shown to be right yet");
-        }
-        let routing = self.experts.as_ref().map(|experts| experts.routing);
-        if matches!(routing, Some(Routing::SparseMixer { .. })) {
-            return Some("a router that draws at random in training (SparseMixer)");
         }
         match self.norm_placement {
             NormPlacement::AfterSum => Some("norms after the sums of its layers"),

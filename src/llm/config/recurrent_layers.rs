@@ -77,6 +77,39 @@ impl RecurrentConfig {
         }
     }
 
+    /// Length of what the layer's first matrices give together.
+    pub fn input_width(&self, width: usize) -> usize {
+        match *self {
+            Self::ShortConv { .. } => 3 * width,
+            Self::DeltaNet { key_heads, value_heads, key_dim, value_dim, .. } => {
+                2 * (key_heads * key_dim + value_heads * (value_dim + 1))
+            }
+            Self::Mamba2(MambaDims { heads, head_dim, state, groups, .. }) => {
+                2 * (heads * head_dim + groups * state) + heads
+            }
+        }
+    }
+
+    /// Heads that carry a state, and its numbers in each of them; a convolution has none.
+    pub fn states(&self) -> (usize, usize) {
+        match *self {
+            Self::ShortConv { .. } => (0, 0),
+            Self::DeltaNet { value_heads, key_dim, value_dim, .. } => {
+                (value_heads, key_dim * value_dim)
+            }
+            Self::Mamba2(MambaDims { heads, head_dim, state, .. }) => (heads, head_dim * state),
+        }
+    }
+
+    /// Numbers that a head sees of a token.
+    pub fn seen_by_a_head(&self) -> usize {
+        match *self {
+            Self::ShortConv { .. } => 0,
+            Self::DeltaNet { key_dim, value_dim, .. } => 2 * key_dim + value_dim + 2,
+            Self::Mamba2(MambaDims { head_dim, state, .. }) => head_dim + 2 * state + 1,
+        }
+    }
+
     /// Whether the layer's last matrix has a bias.
     pub fn has_output_bias(&self) -> bool {
         match *self {

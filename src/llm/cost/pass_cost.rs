@@ -3,10 +3,11 @@
 
 use super::shapes::Shapes;
 use crate::llm::adapter::spec::LinearInfo;
+use crate::llm::backward::course;
 use crate::llm::backward::differentiable::{Keep, bytes_a_row};
 use crate::llm::backward::linear_grad;
 use crate::llm::backward::tree_attention;
-use crate::llm::config::Config;
+use crate::llm::config::{Config, LayerConfig};
 use crate::llm::net::attention::AttentionShape;
 use crate::llm::net::tree::TokenTree;
 
@@ -81,11 +82,14 @@ impl PassShape<'_> {
             self.targets.iter().map(|one| (self.rank * (one.outputs + one.inputs)) as u64);
         let low_rank: u64 = low_rank.sum();
         let attention = self.attention(tree);
-        let forward = rows * (linear + low_rank) + 2 * attention.score_macs;
+        // A state takes in and gives at each row; on the way back it is computed twice more.
+        let states = self.state_values() * rows;
+        let forward = rows * (linear + low_rank) + 2 * attention.score_macs + 3 * states;
         // Five products of a head's size lead back through attention, and two through A and B each.
         // A weight's own gradient is one more product of its size.
         let own = if self.own { linear } else { 0 };
-        let backward = rows * (linear + own + 2 * low_rank) + 5 * attention.score_macs;
+        let backward =
+            rows * (linear + own + 2 * low_rank) + 5 * attention.score_macs + 11 * states;
         let (forward_macs, backward_macs) = match keep {
             Keep::Nothing => (forward, 0),
             Keep::Everything => (forward, backward),
@@ -126,14 +130,38 @@ impl PassShape<'_> {
         };
         let widest = self.shapes.linears.iter().map(|one| one.inputs).max().unwrap_or(0);
         let tile = linear_grad::TILE.max(widest);
-        FLOAT * (always + feed_forward.max(attending) + own_tape + tile) as u64
+        FLOAT
+            * (always + feed_forward.max(attending).max(self.recurring(rows)) + own_tape + tile)
+                as u64
+    }
+
+    /// Numbers of the states of all layers together.
+    fn state_values(&self) -> u64 {
+        let config = self.config;
+        let Some(recurrent) = config.recurrent else { return 0 };
+        let has_one = |layer: &&LayerConfig| layer.recurrent || config.beside_attention.is_some();
+        let layers = config.layers.iter().filter(has_one).count();
+        let (heads, values) = recurrent.states();
+        (layers * heads * values) as u64
+    }
+
+    /// Values that a recurrent layer has at work, at most: what its heads see with the gradients, and their
+    /// states.
+    fn recurring(&self, rows: usize) -> usize {
+        let Some(recurrent) = self.config.recurrent else { return 0 };
+        let (heads, values) = recurrent.states();
+        let seen =
+            4 * recurrent.input_width(self.config.width) + heads * recurrent.seen_by_a_head();
+        let kept = heads * values * (rows / course::PIECE + 1);
+        let at_once = rayon::current_num_threads().min(heads) * values * (course::PIECE + 1);
+        rows * seen + kept + at_once
     }
 
     fn attention(&self, tree: &TokenTree) -> Attention {
         let config = self.config;
         let mut sum = Attention::default();
         let mut known: Vec<(Option<usize>, tree_attention::Load)> = Vec::new();
-        for layer in &config.layers {
+        for layer in config.layers.iter().filter(|layer| !layer.recurrent) {
             let found = known.iter().find(|(window, _)| *window == layer.window);
             let load = if let Some((_, load)) = found {
                 *load

@@ -273,6 +273,12 @@ fn keep_groups(groups: ExpertGroups, ranks: &mut [f32]) {
 /// The two experts of `SparseMixer` (arXiv 2409.12136), as it is run: the best one, weighted by a
 /// softmax over those that come near to it, and then the same among the rest.
 fn sparse_mixer(scores: &[f32], jitter: f32) -> Vec<Choice> {
+    let choice = |(expert, shares): (usize, Vec<f32>)| Choice { expert, weight: shares[expert] };
+    sparse_shares(scores, jitter).into_iter().map(choice).collect()
+}
+
+/// The same with the softmax that each of the two was weighted by, over all experts.
+pub(crate) fn sparse_shares(scores: &[f32], jitter: f32) -> Vec<(usize, Vec<f32>)> {
     let mut left = scores.to_vec();
     let mut choices = Vec::with_capacity(2);
     for _ in 0..2 {
@@ -282,8 +288,10 @@ fn sparse_mixer(scores: &[f32], jitter: f32) -> Vec<Choice> {
             let far = (best - left) / score.abs().max(best) > 2.0 * jitter;
             if far { 0.0 } else { (left - best).exp() }
         };
-        let sum: f32 = left.iter().zip(scores).map(near).sum();
-        choices.push(Choice { expert, weight: 1.0 / sum });
+        let mut shares: Vec<f32> = left.iter().zip(scores).map(near).collect();
+        let sum: f32 = shares.iter().sum();
+        shares.iter_mut().for_each(|share| *share /= sum);
+        choices.push((expert, shares));
         left[expert] = f32::NEG_INFINITY;
     }
     choices

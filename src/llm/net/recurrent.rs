@@ -1,7 +1,8 @@
 //! Layers that carry a state from token to token instead of looking back: short convolutions
 //! (LFM2), the gated delta rule (Qwen 3.5) and Mamba-2 (Granite 4, Falcon-H1).
 //!
-//! Tokens go through one after the other, so that a text is the same bits at once and in pieces.
+//! Tokens go through one after the other, so that a text is the same bits at once and in pieces. With
+//! a gradient: see `backward/recurrent.rs`.
 
 use std::ops::Range;
 
@@ -281,12 +282,12 @@ impl DeltaNet {
     }
 
     /// The part of a head's matrix that it keeps at a token.
-    fn kept(&self, head: usize, a: f32) -> f32 {
+    pub fn kept(&self, head: usize, a: f32) -> f32 {
         (-self.decay[head] * softplus(a + self.decay_bias[head])).exp()
     }
 }
 
-fn softplus(x: f32) -> f32 {
+pub(crate) fn softplus(x: f32) -> f32 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
@@ -335,19 +336,9 @@ impl Mamba2 {
         let Self { heads, head_dim, state: size, groups, .. } = *self;
         let (inner, vectors) = (heads * head_dim, groups * size);
         let mut all = self.inputs.run(x, count, adapter)?;
-        if let Some(scales) = self.scales {
-            let lens = [inner, inner, vectors, vectors, heads];
-            for row in all.chunks_exact_mut(lens.iter().sum()) {
-                let mut rest = row;
-                for (len, scale) in lens.into_iter().zip(scales) {
-                    let (part, after) = rest.split_at_mut(len);
-                    rows::scale(part, Some(scale));
-                    rest = after;
-                }
-            }
-        }
+        self.scale_parts(&mut all);
         let split = Stripes::of([inner, inner + 2 * vectors, heads], 1);
-        let [mut gate, seen, steps] = split.map(|part| part.take(&all));
+        let [gate, seen, steps] = split.map(|part| part.take(&all));
         let mut seen = self.conv.run(&seen, &mut state.tail);
         rows::activate(self.activation, &mut seen);
         let [least, longest] = self.steps;
@@ -382,15 +373,35 @@ impl Mamba2 {
         for (head, out) in by_head.iter().enumerate() {
             Stripes::one(inner, head * head_dim, head_dim).put(out, &mut mixed);
         }
+        Ok(self.gated(gate, mixed))
+    }
+
+    /// Multiplies the parts of what the first matrix gives, or of the gradient by them, by their scales.
+    pub fn scale_parts(&self, all: &mut [f32]) {
+        let Some(scales) = self.scales else { return };
+        let (inner, vectors) = (self.heads * self.head_dim, self.groups * self.state);
+        let lens = [inner, inner, vectors, vectors, self.heads];
+        for row in all.chunks_exact_mut(lens.iter().sum()) {
+            let mut rest = row;
+            for (len, scale) in lens.into_iter().zip(scales) {
+                let (part, after) = rest.split_at_mut(len);
+                rows::scale(part, Some(scale));
+                rest = after;
+            }
+        }
+    }
+
+    /// What the heads gave through gate and norm.
+    pub fn gated(&self, mut gate: Buffer, mut mixed: Buffer) -> Buffer {
         if self.norm_at == MambaNorm::BeforeGate {
             mixed = self.normed(&mixed);
         }
         rows::gated(Activation::Silu, &mut gate, &mixed);
-        Ok(if self.norm_at == MambaNorm::AfterGate { self.normed(&gate) } else { gate })
+        if self.norm_at == MambaNorm::AfterGate { self.normed(&gate) } else { gate }
     }
 
     /// Each group through the norm.
-    fn normed(&self, x: &[f32]) -> Buffer {
+    pub fn normed(&self, x: &[f32]) -> Buffer {
         let ones = vec![1.0; self.norm.len() / self.groups];
         let mut out = Buffer::any(x.len());
         rows::rms_norm(x, &ones, self.norm_eps, &mut out);

@@ -16,6 +16,7 @@ use crate::jobs::{Progress, Quiet};
 use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::soft::leaves_room;
+use crate::llm::config::Routing;
 use crate::llm::model::Model;
 use crate::train::config::ConfigProblem;
 use crate::train::config::rewards::Rule;
@@ -109,6 +110,17 @@ pub fn check_start(
     if is_new && matches!(init, Init::Pissa | Init::Olora) {
         let note = "with init_lora_weights pissa and olora a part is taken out of every layer before \
                     the first step, and that time is not in the estimate";
+        notes.push(note.to_owned());
+    }
+    let routing = model.config().experts.as_ref().map(|experts| experts.routing);
+    if routing.is_some() {
+        let note = "routers and experts stand still, and nothing is added to the loss for balanced routers: in TRL \
+                    this is router_aux_loss_coef = 0";
+        notes.push(note.to_owned());
+    }
+    if matches!(routing, Some(Routing::SparseMixer { .. })) {
+        let note = "each token goes to the experts that it goes to in answers; transformers draws them at random \
+                    while it trains this model";
         notes.push(note.to_owned());
     }
     Ok(rows.checked(config.clone(), notes, adapter, None))

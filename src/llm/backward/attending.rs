@@ -1,0 +1,317 @@
+//! Attention in a layer, or the state that stands in its place or beside it, for training: from what the
+//! layer reads to what its output matrix gives, and back.
+
+use candle_core::Result;
+use tuning_fork_kernels::gemm;
+
+use super::gradients::Gradients;
+use super::linear_grad::Low;
+use super::pass::{Pass, norm_backward, normed};
+use super::recurrent::{copied, scaled};
+use super::tree_attention;
+use super::tree_attention::Inputs;
+use crate::llm::adapter::learned::Part;
+use crate::llm::adapter::soft::SOFT;
+use crate::llm::config::{Config, LayerConfig, QkNorm, RecurrentConfig};
+use crate::llm::net::buffers::Buffer;
+use crate::llm::net::experts::sigmoid;
+use crate::llm::net::linear::Linear;
+use crate::llm::net::rows;
+use crate::llm::net::transformer::{Layer, Qkv};
+
+/// What its operations saw.
+#[derive(Default)]
+pub(super) struct AttentionTape {
+    /// Before the norms of queries and keys, where the model has them.
+    raw_q: Buffer,
+    raw_k: Buffer,
+
+    /// As attention sees them.
+    q: Buffer,
+    k: Buffer,
+    v: Buffer,
+
+    /// What gates what attention gives, before its sigmoid: a number for each of its values, or for each
+    /// head.
+    gate: Buffer,
+
+    /// What attention gave, before its gate, or what a recurrent layer gave in its place.
+    attended: Buffer,
+
+    /// What a recurrent layer beside attention gave.
+    mixed: Buffer,
+
+    /// Of each linear layer, in the order of [`Layer::linears`]; those of recurrent layers keep nothing.
+    lows: Vec<Low>,
+}
+
+impl AttentionTape {
+    /// Floats that it holds.
+    pub fn floats(&self) -> usize {
+        let Self { raw_q, raw_k, q, k, v, gate, attended, mixed, lows } = self;
+        let buffers = [raw_q, raw_k, q, k, v, gate, attended, mixed];
+        buffers.iter().map(|buffer| buffer.len()).sum::<usize>()
+            + lows.iter().map(|low| low.len()).sum::<usize>()
+    }
+
+    /// Floats that a row takes, without those of an adapter; counted, not measured.
+    pub fn floats_a_row(config: &Config, layer: &LayerConfig) -> usize {
+        let recurrent =
+            config.recurrent.map(|kind: RecurrentConfig| kind.output_width(config.width));
+        if layer.recurrent {
+            return recurrent.unwrap_or_default();
+        }
+        let (q_width, kv_width) = (config.query_width(), config.kv_width());
+        let raw = if config.qk_norm == QkNorm::None { 0 } else { q_width + kv_width };
+        let gate = match (config.attention_gate, config.head_gate) {
+            (true, _) => q_width,
+            (_, true) => config.heads,
+            _ => 0,
+        };
+        let beside = config.beside_attention.and(recurrent).unwrap_or_default();
+        // Queries and what attention gave, keys and values
+        2 * q_width + 2 * kv_width + raw + gate + beside
+    }
+}
+
+impl Layer {
+    /// x (rows, width), which the layer's norm gave -> what is added to the layer's input, before its own
+    /// norm.
+    pub(super) fn attend_forward(
+        &self,
+        pass: &Pass<'_>,
+        index: usize,
+        x: Buffer,
+    ) -> Result<(Buffer, AttentionTape)> {
+        let Pass { tree, learning, course, .. } = pass;
+        let shape = &self.attention;
+        let count = pass.rows();
+        let mut lows = Vec::new();
+        let mut keep = |(out, low): (Buffer, Low)| {
+            lows.push(low);
+            out
+        };
+        if let Qkv::Recurrent(recurrent) = &self.qkv {
+            let attended = recurrent.forward(&x, course, *learning)?;
+            drop(x);
+            let projected = keep(self.output.forward(&attended, count, *learning)?);
+            return Ok((projected, AttentionTape { attended, lows, ..AttentionTape::default() }));
+        }
+        let beside = match &self.beside {
+            Some(beside) => Some(beside.forward(&x, course, *learning)?),
+            None => None,
+        };
+        let x = self.read_by_attention(x);
+        let mut gate = Buffer::default();
+        let (mut q, mut k, mut v) = match &self.qkv {
+            Qkv::Separate { q, k, v } => (
+                keep(q.forward(&x, count, *learning)?),
+                keep(k.forward(&x, count, *learning)?),
+                keep(v.forward(&x, count, *learning)?),
+            ),
+            Qkv::Fused { all, parts } => {
+                let all = keep(all.forward(&x, count, *learning)?);
+                let [q, k, v] = parts.map(|part| part.take(&all));
+                (q, k, v)
+            }
+            Qkv::Gated { q, k, v, parts } => {
+                let both = keep(q.forward(&x, count, *learning)?);
+                let [q, gates] = parts.map(|part| part.take(&both));
+                gate = gates;
+                let k = keep(k.forward(&x, count, *learning)?);
+                (q, k, keep(v.forward(&x, count, *learning)?))
+            }
+            Qkv::KeysAsValues { .. } | Qkv::Latent(_) | Qkv::Queries(_) | Qkv::Recurrent(_) => {
+                candle_core::bail!("these keys have no backward pass yet")
+            }
+        };
+        if let Some(head_gate) = &self.head_gate {
+            gate = keep(head_gate.forward(&x, count, *learning)?);
+        }
+        drop(x);
+        let (mut raw_q, mut raw_k) = (Buffer::default(), Buffer::default());
+        let mut through_norms = |q: &mut Buffer, k: &mut Buffer| {
+            for (norm, x, raw) in [(&self.q_norm, q, &mut raw_q), (&self.k_norm, k, &mut raw_k)] {
+                if let Some(norm) = norm {
+                    let normed = normed(Some(norm), x);
+                    *raw = std::mem::replace(x, normed);
+                }
+            }
+        };
+        if !self.norms_turned {
+            through_norms(&mut q, &mut k);
+        }
+        if let Some(table) = pass.table(self) {
+            rows::rotate(&mut q, shape.query_width(), shape.head_dim, table, 1.0);
+            rows::rotate(&mut k, shape.kv_width(), shape.head_dim, table, 1.0);
+            rows::scale_queries(&mut q, shape.query_width(), table);
+        }
+        if self.norms_turned {
+            through_norms(&mut q, &mut k);
+        }
+        if !pass.prefix.is_empty() {
+            pass.prefix.put(index, 0, &mut k);
+            pass.prefix.put(index, 1, &mut v);
+        }
+        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
+        let attended = tree_attention::forward(&self.attention, tree, inputs);
+        let mut projected = if gate.is_empty() {
+            keep(self.output.forward(&attended, count, *learning)?)
+        } else {
+            keep(self.output.forward(&gated(&attended, &gate), count, *learning)?)
+        };
+        let mut mixed = Buffer::default();
+        if let (Some(known), Some((more, seen, low))) = (&self.beside, beside) {
+            let [_, given] = known.scales.attention;
+            rows::scale(&mut projected, Some(given));
+            rows::add(&mut projected, &more);
+            mixed = seen;
+            lows.push(low);
+        }
+        Ok((projected, AttentionTape { raw_q, raw_k, q, k, v, gate, attended, mixed, lows }))
+    }
+
+    /// What attention reads, where something beside it reads the same.
+    fn read_by_attention(&self, mut x: Buffer) -> Buffer {
+        if let Some(beside) = &self.beside {
+            let [read, _] = beside.scales.attention;
+            rows::scale(&mut x, Some(read));
+        }
+        x
+    }
+
+    /// `x` makes what [`Self::attend_forward`] read, `grad` is the gradient by what it gave. Gives that by
+    /// `x`, where it is wanted.
+    pub(super) fn attend_backward(
+        &self,
+        (pass, index): (&Pass<'_>, usize),
+        x: impl FnOnce() -> Buffer,
+        (tape, grad): (AttentionTape, &[f32]),
+        gradients: &mut Gradients,
+        is_wanted: bool,
+    ) -> Result<Option<Buffer>> {
+        let Pass { tree, learning, course, .. } = pass;
+        let shape = &self.attention;
+        let AttentionTape { raw_q, raw_k, q, k, v, gate, attended, mixed, mut lows } = tape;
+        let mut low = || lows.pop().unwrap_or_default();
+        let beside_low = self.beside.as_ref().map(|_| low());
+        let mut attended_grad = Buffer::any(attended.len());
+        let by_attended = Some((&mut *attended_grad, gemm::Result::Replace));
+        let of_attention = self.beside.as_ref().map(|one| scaled(grad, one.scales.attention[1]));
+        let after = of_attention.as_deref().unwrap_or(grad);
+        let given = (!gate.is_empty()).then(|| gated(&attended, &gate));
+        let seen = (given.as_deref().unwrap_or(&attended), &low());
+        self.output.backward(seen, after, *learning, gradients, by_attended)?;
+        drop((given, of_attention));
+        if let Qkv::Recurrent(recurrent) = &self.qkv {
+            drop(attended);
+            let x = x();
+            let mut x_grad = is_wanted.then(|| Buffer::any(x.len()));
+            let by_x = x_grad.as_deref_mut().map(|x_grad| (x_grad, gemm::Result::Replace));
+            recurrent.backward((&x, &attended_grad), course, *learning, gradients, by_x)?;
+            return Ok(x_grad);
+        }
+        let gate_grad = gate_backward(&attended, &gate, &mut attended_grad);
+        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
+        let mut by =
+            tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
+        drop((attended, attended_grad, gate, q, k, v));
+        if let (false, Some(sum)) = (pass.prefix.is_empty(), gradients.sum(SOFT, Part::Weight)) {
+            pass.prefix.take_gradient(index, 0, &mut by.k, sum);
+            pass.prefix.take_gradient(index, 1, &mut by.v, sum);
+        }
+        let through_norms = |by: &mut tree_attention::Gradients, gradients: &mut Gradients| {
+            let (q, k) = (std::mem::take(&mut by.q), std::mem::take(&mut by.k));
+            by.q = norm_backward(self.q_norm.as_ref(), &raw_q, q, gradients);
+            by.k = norm_backward(self.k_norm.as_ref(), &raw_k, k, gradients);
+        };
+        if self.norms_turned {
+            through_norms(&mut by, gradients);
+        }
+        if let Some(table) = pass.table(self) {
+            rows::scale_queries(&mut by.q, shape.query_width(), table);
+            // A rotation's gradient is the rotation back.
+            rows::rotate(&mut by.q, shape.query_width(), shape.head_dim, table, -1.0);
+            rows::rotate(&mut by.k, shape.kv_width(), shape.head_dim, table, -1.0);
+        }
+        if !self.norms_turned {
+            through_norms(&mut by, gradients);
+        }
+        let x = x();
+        let read_beside = self.beside.as_ref().map(|_| copied(&x));
+        let x = self.read_by_attention(x);
+        let mut x_grad = is_wanted.then(|| Buffer::any(x.len()));
+        let mut result = gemm::Result::Replace;
+        let mut back = |layer: &Linear, grad: &[f32]| {
+            let by = x_grad.as_deref_mut().map(|x_grad| (x_grad, result));
+            result = gemm::Result::Add;
+            layer.backward((&x, &low()), grad, *learning, gradients, by)
+        };
+        if let Some(head_gate) = &self.head_gate {
+            back(head_gate, &gate_grad)?;
+        }
+        match &self.qkv {
+            Qkv::Separate { q, k, v } => {
+                back(v, &by.v)?;
+                back(k, &by.k)?;
+                back(q, &by.q)?;
+            }
+            Qkv::Fused { all, parts } => {
+                let mut grad = Buffer::any(by.q.len() + by.k.len() + by.v.len());
+                for (part, by) in parts.iter().zip([&by.q, &by.k, &by.v]) {
+                    part.put(by, &mut grad);
+                }
+                back(all, &grad)?;
+            }
+            Qkv::Gated { q, k, v, parts } => {
+                back(v, &by.v)?;
+                back(k, &by.k)?;
+                let mut grad = Buffer::any(by.q.len() + gate_grad.len());
+                for (part, by) in parts.iter().zip([&by.q, &gate_grad]) {
+                    part.put(by, &mut grad);
+                }
+                back(q, &grad)?;
+            }
+            Qkv::KeysAsValues { .. } | Qkv::Latent(_) | Qkv::Queries(_) | Qkv::Recurrent(_) => {
+                candle_core::bail!("these keys have no backward pass yet")
+            }
+        }
+        if let (Some(beside), Some(x), Some(low)) = (&self.beside, &read_beside, &beside_low) {
+            if let Some(x_grad) = &mut x_grad {
+                let [read, _] = beside.scales.attention;
+                rows::scale(x_grad, Some(read));
+            }
+            let seen = (&**x, &*mixed, low);
+            let known = (course, *learning);
+            beside.backward(seen, grad, known, gradients, x_grad.as_deref_mut())?;
+        }
+        Ok(x_grad)
+    }
+}
+
+/// What attention gave times the sigmoid of its gate: a number for each value, or for each head.
+fn gated(attended: &[f32], gate: &[f32]) -> Buffer {
+    let mut out = copied(attended);
+    let of_each = attended.len() / gate.len();
+    for (out, gate) in out.chunks_exact_mut(of_each).zip(gate) {
+        rows::scale(out, Some(sigmoid(*gate)));
+    }
+    out
+}
+
+/// From the gradient by what [`gated`] gave, in place, to that by what attention gave; gives the one by the
+/// gate.
+fn gate_backward(attended: &[f32], gate: &[f32], grad: &mut [f32]) -> Buffer {
+    let mut by_gate = Buffer::any(gate.len());
+    if gate.is_empty() {
+        return by_gate;
+    }
+    let of_each = attended.len() / gate.len();
+    let values = attended.chunks_exact(of_each).zip(grad.chunks_exact_mut(of_each));
+    for ((by_gate, gate), (attended, grad)) in by_gate.iter_mut().zip(gate).zip(values) {
+        let share = sigmoid(*gate);
+        *by_gate = rows::dot(attended, grad) * share * (1.0 - share);
+        rows::scale(grad, Some(share));
+    }
+    by_gate
+}
