@@ -10,18 +10,18 @@ use super::columns::columns;
 use super::load;
 use super::out;
 use super::sweep::OnScreen;
-use super::train_screen::default_run_dir;
+use super::train_screen::{Screen, default_run_dir};
 use crate::files;
 use crate::jobs;
-use crate::llm::Init;
 use crate::sweep::expand::Planned;
+use crate::sweep::methods::with_method;
 use crate::sweep::queue::{Entry, Held, QUEUE_FILE, Queue, State};
 use crate::sweep::table::{Row, Table};
 use crate::sweep::work;
 use crate::sweep::worker::Worker;
+use crate::train::config::TrainConfig;
 use crate::train::config::metric::Metric;
 use crate::train::config::run_file;
-use crate::train::config::{Dtype, Method, TrainConfig};
 use crate::words::{duration, gigabytes, thousands};
 
 #[derive(Debug, Args)]
@@ -50,23 +50,6 @@ pub struct MethodsArgs {
     #[arg(long)]
     json: bool,
 }
-
-/// What a method changes in a run's settings.
-type Changes = fn(&mut TrainConfig);
-
-/// Every method by its name here.
-const METHODS: [(&str, Changes); 10] = [
-    ("lora", |_| ()),
-    ("dora", |config| config.lora.use_dora = true),
-    ("rslora", |config| config.lora.use_rslora = true),
-    ("pissa", |config| config.lora.init_lora_weights = Init::Pissa),
-    ("olora", |config| config.lora.init_lora_weights = Init::Olora),
-    ("qlora", |config| config.dtype = Dtype::Auto),
-    ("full", |config| config.method = Method::Full),
-    ("bias", |config| config.method = Method::Bias),
-    ("prompt_tuning", |config| config.method = Method::PromptTuning),
-    ("prefix_tuning", |config| config.method = Method::PrefixTuning),
-];
 
 /// What a method took and learned.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -102,7 +85,7 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
     let rates = rates(&args.rates)?;
     let mut configs = Vec::new();
     for name in &args.methods {
-        let mut config = with_method(&given, name)?;
+        let mut config = with_method(&given, name).map_err(anyhow::Error::msg)?;
         if let Some((_, rate)) = rates.iter().find(|(method, _)| method == name) {
             config.learning_rate = *rate;
         }
@@ -123,7 +106,7 @@ pub fn run(args: &MethodsArgs) -> anyhow::Result<()> {
         }
     };
     jobs::give_way();
-    let screen = OnScreen::new(held.queue.runs.len(), &keep);
+    let screen = OnScreen::new(Screen::of_several(), held.queue.runs.len(), &keep);
     let ended = work::work(&mut held, &mut worker, &screen);
     screen.screen.bar.clear();
     ended?;
@@ -192,22 +175,6 @@ fn outcomes(table: &Table) -> Vec<Outcome> {
         }
     };
     table.rows.iter().map(of_row).collect()
-}
-
-/// The run file with a method. Nothing else changes.
-fn with_method(given: &TrainConfig, name: &str) -> anyhow::Result<TrainConfig> {
-    let known = METHODS.iter().find(|(known, _)| *known == name);
-    let Some((_, change)) = known else {
-        let names = METHODS.map(|(name, _)| name).join(", ");
-        bail!("there is no method {name}; known are {names}");
-    };
-    let mut config = given.clone();
-    config.method = Method::Lora;
-    config.lora.use_dora = false;
-    config.lora.use_rslora = false;
-    config.lora.init_lora_weights = Init::Usual;
-    change(&mut config);
-    Ok(config)
 }
 
 fn rates(given: &[String]) -> anyhow::Result<Vec<(String, f64)>> {
@@ -318,20 +285,6 @@ fn write_csv(path: &Path, outcomes: &[Outcome]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_method_changes_nothing_else_of_a_run() {
-        let given = TrainConfig { method: Method::Full, ..TrainConfig::default() };
-        for (name, _) in METHODS {
-            let mut config = with_method(&given, name).unwrap();
-            config.method = given.method;
-            config.dtype = given.dtype;
-            config.lora = given.lora.clone();
-            assert_eq!(config, given, "{name}");
-        }
-        let said = with_method(&given, "adalora").unwrap_err().to_string();
-        assert!(said.contains("prefix_tuning"), "{said}");
-    }
 
     #[test]
     fn learning_rates_are_given_by_method() {

@@ -57,8 +57,9 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
         }
     }
     let mut worker = Worker::with_cache();
+    let screen = Screen::of_several();
     if args.dry_run {
-        return dry_run(args, &planned, &mut worker);
+        return dry_run(args, &planned, &mut worker, &screen);
     }
     let project = Path::new(".");
     let folder = args.out.clone().unwrap_or_else(|| new_dir(project, OffsetDateTime::now_utc()));
@@ -76,7 +77,6 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
         let is_new = !folder.exists();
         let queue = Queue::new(&planned, |number, run| run.folder(number))?;
         let mut held = Held::create(&folder, queue)?;
-        let screen = Screen::new(false);
         let estimated = work::estimate(&mut held, &mut worker, &screen);
         screen.bar.clear();
         if estimated.is_err() && is_new {
@@ -90,7 +90,7 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
         held
     };
     jobs::give_way();
-    let screen = OnScreen::new(held.queue.runs.len(), &|_| ());
+    let screen = OnScreen::new(screen, held.queue.runs.len(), &|_| ());
     let ended = work::work(&mut held, &mut worker, &screen);
     screen.screen.bar.clear();
     let ended = ended?;
@@ -120,12 +120,16 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
 }
 
 /// What would be run, and what that takes. Nothing is left behind.
-fn dry_run(args: &SweepArgs, planned: &[Planned], worker: &mut Worker) -> anyhow::Result<()> {
+fn dry_run(
+    args: &SweepArgs,
+    planned: &[Planned],
+    worker: &mut Worker,
+    screen: &Screen,
+) -> anyhow::Result<()> {
     let apart = tempfile::tempdir()?;
     let queue = Queue::new(planned, |number, run| run.folder(number))?;
     let mut held = Held::create(&apart.path().join("sweep"), queue)?;
-    let screen = Screen::new(false);
-    let estimated = work::estimate(&mut held, worker, &screen);
+    let estimated = work::estimate(&mut held, worker, screen);
     screen.bar.clear();
     estimated?;
     let queue = &held.queue;
@@ -252,8 +256,8 @@ pub(super) struct OnScreen<'a> {
 }
 
 impl<'a> OnScreen<'a> {
-    pub(super) fn new(count: usize, on_table: &'a dyn Fn(&Table)) -> Self {
-        Self { screen: Screen::new(false), count, on_table }
+    pub(super) fn new(screen: Screen, count: usize, on_table: &'a dyn Fn(&Table)) -> Self {
+        Self { screen, count, on_table }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a run says on the command line while it runs.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -38,12 +39,26 @@ pub(super) struct Screen {
     pub(super) bar: Bar,
     json: bool,
     planned: RefCell<usize>,
+
+    /// What was said of several runs, each sentence once. `None`: of one run, which says nothing twice.
+    said: Option<RefCell<BTreeSet<String>>>,
     pub(super) broken: RefCell<Option<anyhow::Error>>,
 }
 
 impl Screen {
     pub(super) fn new(json: bool) -> Self {
-        Self { bar: Bar::new(), json, planned: RefCell::new(0), broken: RefCell::new(None) }
+        let (planned, broken) = (RefCell::new(0), RefCell::new(None));
+        Self { bar: Bar::new(), json, planned, said: None, broken }
+    }
+
+    /// Of several runs: what is to know of all of them is said once.
+    pub(super) fn of_several() -> Self {
+        Self { said: Some(RefCell::default()), ..Self::new(false) }
+    }
+
+    /// Whether a sentence was not said before.
+    fn is_new(&self, sentence: &str) -> bool {
+        self.said.as_ref().is_none_or(|said| said.borrow_mut().insert(sentence.to_owned()))
     }
 
     fn print(&self, result: anyhow::Result<()>) {
@@ -68,8 +83,10 @@ impl Progress<TrainEvent> for Screen {
                     counted(held_out_rows, "row", "rows"),
                 ));
             }
-            TrainEvent::Warning(text) => self.bar.note(&format!("warning: {text}")),
-            TrainEvent::Noted(text) => self.bar.note(&text),
+            TrainEvent::Warning(text) if self.is_new(&text) => {
+                self.bar.note(&format!("warning: {text}"));
+            }
+            TrainEvent::Noted(text) if self.is_new(&text) => self.bar.note(&text),
             TrainEvent::Step(step) => {
                 if self.json {
                     self.print(out::json(&step));
@@ -94,10 +111,12 @@ impl Progress<TrainEvent> for Screen {
                 }
                 self.bar.note(&tested_words(&tested));
             }
-            TrainEvent::Saved { .. }
+            TrainEvent::Warning(_)
+            | TrainEvent::Noted(_)
+            | TrainEvent::Saved { .. }
             | TrainEvent::Aside { .. }
             | TrainEvent::Answered(_)
-            | TrainEvent::Landmarks(_) => {} // said in a sentence, too
+            | TrainEvent::Landmarks(_) => {} // said before, or in a sentence, too
             TrainEvent::Sampled(sample) => self.bar.note(&format!(
                 "After step {}, asked {:?}:\n{}",
                 sample.step, sample.prompt, sample.answer
@@ -148,4 +167,17 @@ pub(super) fn table(confusion: &Confusion) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_know_of_every_run_of_a_sweep_is_said_once() {
+        let (one, several) = (Screen::new(false), Screen::of_several());
+        let said = |screen: &Screen| ["a", "b", "a", "a"].map(|words| screen.is_new(words));
+        assert_eq!(said(&several), [true, true, false, false]);
+        assert_eq!(said(&one), [true; 4]);
+    }
 }

@@ -21,6 +21,7 @@ use super::error::Error;
 use super::keys;
 use crate::files;
 use crate::train::config::{TrainConfig, run_file};
+use crate::words;
 
 /// What is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +48,57 @@ pub enum Seeds {
 }
 
 /// Changes with a name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variation {
     pub name: String,
     pub changes: Vec<(String, Value)>,
+
+    /// Keys of the run file that it has not.
+    pub without: Vec<String>,
+}
+
+/// What all runs of a sweep have in common.
+const SHARED: [&str; 3] = ["model", "data", "seed"];
+
+impl Variation {
+    /// What of a run differs from another one, beside its model, its data and its seed.
+    pub fn between(name: &str, base: &TrainConfig, config: &TrainConfig) -> Self {
+        let keys = |config: &TrainConfig| -> Vec<(String, Value)> {
+            let mut found = Vec::new();
+            flatten("", &table_of(config), &mut found);
+            found.retain(|(key, _)| !SHARED.contains(&key.as_str()));
+            found
+        };
+        let (before, after) = (keys(base), keys(config));
+        let is_there =
+            |all: &[(String, Value)], key: &str| all.iter().any(|(known, _)| known == key);
+        let without = before.iter().filter(|(key, _)| !is_there(&after, key));
+        let without = without.map(|(key, _)| key.clone()).collect();
+        let changes = after.into_iter().filter(|change| !before.contains(change)).collect();
+        Self { name: name.to_owned(), changes, without }
+    }
+
+    /// `learning_rate 1e-4, lora.r 8`. Empty: nothing.
+    pub fn words(&self) -> String {
+        let changes =
+            self.changes.iter().map(|(key, value)| format!("{key} {}", value_words(value)));
+        let without = self.without.iter().map(|key| format!("no {key}"));
+        changes.chain(without).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A value as a person says it: a text without its quotes.
+pub(super) fn value_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(value_words).collect::<Vec<_>>().join("+"),
+        Value::Float(number) => words::number(*number),
+        other => other.to_string(),
+    }
+}
+
+fn table_of(config: &TrainConfig) -> Table {
+    run_file::text(config).parse().expect("a run file is written as TOML")
 }
 
 /// The keys of the file itself.
@@ -75,16 +123,28 @@ pub fn read(path: &Path) -> Result<Definition, Error> {
 impl Definition {
     /// Of a run that is not in a file.
     pub fn of(config: &TrainConfig) -> Self {
-        let base = run_file::text(config).parse().expect("a run file is written as TOML");
+        let base = table_of(config);
         Self { base, grid: Vec::new(), seeds: Seeds::Own, variations: Vec::new() }
     }
 
-    /// The same with a grid that a person typed. What is wrong with it, in a sentence.
+    /// The same with what a person typed and clicked. What is wrong with it, in a sentence.
     pub fn with(
         config: &TrainConfig,
         grid: Vec<(String, Vec<Value>)>,
+        variations: Vec<Variation>,
         seeds: Seeds,
     ) -> Result<Self, String> {
+        for (place, variation) in variations.iter().enumerate() {
+            let name = &variation.name;
+            if name.is_empty() {
+                return Err(format!("variation {} has no name: give it one", place + 1));
+            }
+            if variations[..place].iter().any(|known| known.name == *name) {
+                return Err(format!(
+                    "two variations are called \"{name}\": give one of them another name"
+                ));
+            }
+        }
         let mut checked: Vec<(String, Vec<Value>)> = Vec::new();
         for (key, values) in grid {
             if key == "seed" {
@@ -99,7 +159,7 @@ impl Definition {
             let values = list_of(&key, Value::Array(values))?;
             checked.push((key, values));
         }
-        Ok(Self { grid: checked, seeds, ..Self::of(config) })
+        Ok(Self { grid: checked, seeds, variations, ..Self::of(config) })
     }
 }
 
@@ -294,7 +354,7 @@ fn variations(path: &Path, given: Option<&Value>) -> Result<Vec<Variation>, Stri
                 resolve(path, value);
             }
         }
-        found.push(Variation { name, changes });
+        found.push(Variation { name, changes, without: Vec::new() });
     }
     Ok(found)
 }
@@ -327,6 +387,24 @@ mod tests {
         assert_eq!(seeds, Seeds::List(vec![3, 4]));
         let inline = "[run]\nmodel = \"m\"\n[[variation]]\nname = \"a\"\nbeta = 0.2\n";
         assert_eq!(defined(inline).unwrap().variations.len(), 1);
+    }
+
+    #[test]
+    fn a_variation_is_what_differs_between_two_runs() {
+        let base =
+            TrainConfig { model: "m".to_owned(), max_steps: Some(60), ..TrainConfig::default() };
+        let mut other = TrainConfig { max_steps: None, beta: 0.3, seed: 9, ..base.clone() };
+        other.lora.r = 4;
+        let found = Variation::between("small", &base, &other);
+        assert_eq!(found.words(), "beta 0.3, lora.r 4, no max_steps");
+        assert_eq!(Variation::between("same", &base, &base).words(), "");
+        let definition = Definition {
+            variations: vec![found],
+            seeds: Seeds::List(vec![9]),
+            ..Definition::of(&base)
+        };
+        let planned = super::super::expand::expand(&definition).unwrap_err().to_string();
+        assert!(planned.contains("data"), "only the data is missing: {planned}");
     }
 
     #[test]

@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
-use super::definition::{Definition, Seeds};
+use super::definition::{Definition, Seeds, value_words};
 use super::error::Error;
 use crate::train::config::{TrainConfig, run_file};
-use crate::words;
 
 /// So many runs are a sweep; more are a mistake in a list.
 const MOST: usize = 1000;
@@ -93,11 +92,14 @@ fn expanded(definition: &Definition) -> Result<Vec<Planned>, String> {
                 for (key, value) in &variation.changes {
                     set(&mut table, key, value.clone());
                 }
+                for key in &variation.without {
+                    take(&mut table, key);
+                }
             }
             let mut values = Map::new();
             for (key, value) in chosen(grid, combination) {
                 set(&mut table, key, value.clone());
-                label.push(format!("{key} {}", words(value)));
+                label.push(format!("{key} {}", value_words(value)));
                 values.insert(key.to_owned(), as_json(value));
             }
             let configuration = all.last().map_or(0, |last| last.configuration + 1);
@@ -161,13 +163,17 @@ fn set(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-/// A value as a person says it: a text without its quotes.
-fn words(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(words).collect::<Vec<_>>().join("+"),
-        Value::Float(number) => words::number(*number),
-        other => other.to_string(),
+/// Takes out what [`set`] would set.
+fn take(table: &mut Table, key: &str) {
+    match key.split_once('.') {
+        None => {
+            table.remove(key);
+        }
+        Some((outer, key)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(outer) {
+                take(inner, key);
+            }
+        }
     }
 }
 
@@ -250,16 +256,18 @@ mod tests {
     #[test]
     fn a_variation_changes_what_it_names_and_the_grid_comes_on_top() {
         let mut definition = definition("learning_rate = [1e-5, 1e-4]", Seeds::Own);
+        definition.base.insert("beta".to_owned(), Value::Float(0.7));
         let changes = vec![("lora.r".to_owned(), Value::Integer(4))];
         definition.variations = vec![
-            Variation { name: "as it is".to_owned(), changes: Vec::new() },
-            Variation { name: "small".to_owned(), changes },
+            Variation { name: "as it is".to_owned(), ..Variation::default() },
+            Variation { name: "small".to_owned(), changes, without: vec!["beta".to_owned()] },
         ];
         let all = expand(&definition).unwrap();
         let found: Vec<_> = all.iter().map(|run| (run.label.as_str(), run.config.lora.r)).collect();
         assert_eq!(found[0], ("as it is, learning_rate 1e-5", 8));
         assert_eq!(found[3], ("small, learning_rate 1e-4", 4));
         assert_eq!(all[3].configuration, 3);
+        assert_eq!(all[3].config.beta, TrainConfig::default().beta, "the usual one");
     }
 
     /// What another objective would take by itself is taken where the objective varies.
@@ -289,7 +297,7 @@ mod tests {
         let said = expand(&definition(&many, Seeds::Own)).unwrap_err().to_string();
         assert!(said.starts_with("these are 1200 runs, and 1000 are the most"), "{said}");
         let mut twice = definition("", Seeds::Own);
-        let same = |name: &str| Variation { name: name.to_owned(), changes: Vec::new() };
+        let same = |name: &str| Variation { name: name.to_owned(), ..Variation::default() };
         twice.variations = vec![same("a"), same("b")];
         assert!(expand(&twice).unwrap_err().to_string().contains("are the same run"));
     }

@@ -7,6 +7,7 @@ pub mod definition;
 pub mod error;
 pub mod expand;
 pub mod keys;
+pub mod methods;
 pub mod outcome;
 pub mod plot;
 pub mod queue;

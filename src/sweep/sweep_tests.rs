@@ -190,7 +190,8 @@ fn a_run_that_fails_is_marked_with_its_reason_and_the_others_follow() {
     let folder = tempfile::tempdir().unwrap();
     let sweep = folder.path().join("sweep");
     let change = |method: &str| vec![("method".to_owned(), Value::String(method.to_owned()))];
-    let variation = |name: &str, changes| Variation { name: name.to_owned(), changes };
+    let variation =
+        |name: &str, changes| Variation { name: name.to_owned(), changes, without: Vec::new() };
     let definition = Definition {
         variations: vec![variation("biases", change("bias")), variation("lora", Vec::new())],
         ..Definition::of(&config(pairs(folder.path())))

@@ -159,6 +159,32 @@ fn lists_of_values_are_checked_while_they_are_typed() {
 }
 
 #[test]
+fn methods_and_settings_become_variations_and_every_run_is_listed_before_the_start() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("Compare methods…").click();
+    harness.run();
+    for words in ["6 runs", "Full fine-tuning", "Prompt tuning", "method prefix_tuning"] {
+        assert!(said(&harness, words), "{words}");
+    }
+    harness.get_by_label("Take the settings on the left").click();
+    harness.run();
+    assert!(said(&harness, "are the same run"), "plain LoRA is what the settings are");
+    harness.get_by_label("Remove variation 1").click();
+    harness.run();
+    harness.state_mut().train.form.lora.r = 4; // what was taken stays as it was
+    harness.run();
+    assert!(said(&harness, "settings 1") && said(&harness, "lora.r 16"));
+    harness.get_by_label("Start the sweep").click();
+    harness.run();
+    assert_eq!(harness.state().asked, [Command::Train(TrainCommand::StartSweep)]);
+    let train = &mut harness.state_mut().train;
+    let config = train.form.clone();
+    let planned = train.sweep.form.planned(&config).unwrap();
+    let found: Vec<_> = planned.iter().map(|run| (run.label.as_str(), run.config.lora.r)).collect();
+    assert_eq!((found[0], found[5]), (("DoRA", 4), ("settings 1", 16)));
+}
+
+#[test]
 fn a_sweep_needs_what_a_run_needs() {
     let harness = open(set_up(), tuning_fork::state::slots::ModelSlot::Empty);
     assert!(harness.get_by_label("Start the sweep").accesskit_node().is_disabled());

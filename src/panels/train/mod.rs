@@ -24,6 +24,7 @@ mod soft;
 mod start;
 mod survey;
 mod sweep;
+mod sweep_form;
 mod texts;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};

@@ -1,15 +1,15 @@
-//! A sweep: the form with lists of values, and the queue with its table and its plot.
+//! A sweep: the queue with its table and its plot. Its form: see `sweep_form`.
 
-use eframe::egui::{ComboBox, Grid, Label, RichText, ScrollArea, TextEdit, Ui, Vec2};
+use eframe::egui::{ComboBox, Grid, Label, RichText, ScrollArea, Ui, Vec2};
 
-use super::fields::{problem_ui, section_ui};
+use super::fields::section_ui;
+use super::sweep_form;
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::sweep::{
-    Front, KeyRow, ShownSweep, UnderWay, memory_words, number, sentence, spread,
+    Front, ShownSweep, UnderWay, count_words, memory_words, number, spread,
 };
-use crate::sweep::keys;
 use crate::sweep::plot::{PlotData, Which, axes};
 use crate::sweep::queue::State;
 use crate::sweep::table::{Summary, Table};
@@ -34,6 +34,16 @@ pub(super) fn several_ui(ui: &mut Ui, train: &mut TrainState) {
             train.sweep.front = Front::Form;
             train.results_in_front = true;
         }
+        if !train.form.objective.reads_texts() && train.form.newborn.is_none() {
+            let button = ActionButton::new("Compare methods…").icon(icons::TUNE);
+            let hint = "LoRA, full fine-tuning, soft prompts and others on the same rows and seed, one after the \
+                        other: parameters, memory, time and held-out result in one table";
+            if ui.add(button).on_hover_text(hint).clicked() {
+                train.sweep.form.compare_methods();
+                train.sweep.front = Front::Form;
+                train.results_in_front = true;
+            }
+        }
         if train.form.objective.samples() {
             return; // its loss says nothing
         }
@@ -57,7 +67,7 @@ pub(super) fn sweep_ui(
     ScrollArea::vertical().id_salt("train_sweep").auto_shrink(false).show(ui, |ui| {
         match train.sweep.front {
             Front::Nothing => {}
-            Front::Form => form_ui(ui, train, around, commands),
+            Front::Form => sweep_form::form_ui(ui, train, around, commands),
             Front::Queue => queue_ui(ui, train, commands),
         }
     });
@@ -75,107 +85,6 @@ pub(super) fn strip_ui(ui: &mut Ui, train: &mut TrainState) {
     ui.add_space(theme::GAP_SMALL);
     if shows {
         train.sweep.front = Front::Queue;
-    }
-}
-
-fn form_ui(
-    ui: &mut Ui,
-    train: &mut TrainState,
-    around: &Surroundings<'_>,
-    commands: &mut Commands,
-) {
-    let blocked = train.blocked_reason(around.model, around.activities);
-    let rows = train.data().map(|data| train.rows_of(data));
-    let TrainState { sweep, form: config, estimate, .. } = train;
-    let mut close = false;
-    card_ui(ui, |ui| {
-        title_row_ui(ui, "Sweep", |ui| {
-            close = ui.add(ActionButton::new("Close").icon(icons::CLOSE)).clicked();
-        });
-        let words = "The settings on the left are run once for each combination of these values and each seed, one \
-                     run after the other. What is not listed here stays as it is on the left.";
-        ui.add(Label::new(theme::muted(ui, words)).wrap());
-        ui.add_space(theme::GAP);
-        keys_ui(ui, &mut sweep.form.rows);
-        ui.horizontal_wrapped(|ui| {
-            let label = ui.label("Seeds");
-            let field =
-                TextEdit::singleline(&mut sweep.form.seeds).desired_width(theme::em(ui) * 9.0);
-            let hint = "How many (3: the seed on the left and those after it), or which (1, 2, 3)";
-            ui.add(field).labelled_by(label.id).on_hover_text(hint);
-            ui.add(Label::new(theme::muted(ui, "how many, or a list")).selectable(false));
-        });
-        ui.add_space(theme::GAP);
-        let planned =
-            sweep.form.planned(config).map(|planned| sentence(planned, config, (&*estimate, rows)));
-        let reason = match &planned {
-            Ok(words) => {
-                ui.add(Label::new(words).wrap());
-                blocked.clone()
-            }
-            Err(problem) => {
-                problem_ui(ui, problem);
-                Some(problem.clone())
-            }
-        };
-        ui.horizontal_wrapped(|ui| {
-            let start = ActionButton::primary("Start the sweep").icon(icons::PLAY);
-            let response = start.add_enabled(ui, reason.is_none());
-            let response = match &reason {
-                Some(reason) => response.on_disabled_hover_text(reason),
-                None => response,
-            };
-            if response.clicked() {
-                commands.push(TrainCommand::StartSweep);
-            }
-        });
-        if let (Ok(_), Some(reason)) = (&planned, &blocked) {
-            ui.add(Label::new(theme::muted(ui, reason)).wrap());
-        }
-    });
-    if close {
-        sweep.front = Front::Nothing;
-    }
-}
-
-/// A row for each key: its name, its values.
-fn keys_ui(ui: &mut Ui, rows: &mut Vec<KeyRow>) {
-    let em = theme::em(ui);
-    let mut removed = None;
-    for (place, row) in rows.iter_mut().enumerate() {
-        ui.push_id(("sweep key", place), |ui| {
-            ui.horizontal_wrapped(|ui| {
-                let key =
-                    TextEdit::singleline(&mut row.key).hint_text("key").desired_width(em * 13.0);
-                ui.add(key).accessible_name(format!("Key {}", place + 1));
-                ui.menu_button("…", |ui| {
-                    ScrollArea::vertical().max_height(em * 24.0).show(ui, |ui| {
-                        for known in keys::known() {
-                            if ui.button(&known).clicked() {
-                                row.key = known;
-                                ui.close();
-                            }
-                        }
-                    });
-                })
-                .response
-                .on_hover_text("Every key of a run file")
-                .accessible_name(format!("Choose key {}", place + 1));
-                let values = TextEdit::singleline(&mut row.values).hint_text("values, with commas");
-                ui.add(values.desired_width(em * 16.0))
-                    .accessible_name(format!("Values {}", place + 1));
-                let remove = ActionButton::only_icon(icons::CLOSE, "Remove this key");
-                if ui.add(remove).accessible_name(format!("Remove key {}", place + 1)).clicked() {
-                    removed = Some(place);
-                }
-            });
-        });
-    }
-    if let Some(place) = removed {
-        rows.remove(place);
-    }
-    if ui.add(ActionButton::quiet("Another key").icon(icons::ADD)).clicked() {
-        rows.push(KeyRow::default());
     }
 }
 
@@ -266,10 +175,12 @@ fn state_tone(state: State) -> Tone {
 fn rows_ui(ui: &mut Ui, table: &Table, under_way: Option<&UnderWay>) {
     let p = theme::palette(ui);
     ScrollArea::horizontal().id_salt("sweep runs").show(ui, |ui| {
-        Grid::new("sweep_runs").num_columns(6).spacing(Vec2::new(theme::GAP_LARGE, 4.0)).show(
+        Grid::new("sweep_runs").num_columns(7).spacing(Vec2::new(theme::GAP_LARGE, 4.0)).show(
             ui,
             |ui| {
-                for head in ["Run", "State", table.title.as_str(), "Best", "Time", "Memory"] {
+                for head in
+                    ["Run", "State", table.title.as_str(), "Best", "Parameters", "Time", "Memory"]
+                {
                     ui.label(theme::muted(ui, head));
                 }
                 ui.end_row();
@@ -284,6 +195,7 @@ fn rows_ui(ui: &mut Ui, table: &Table, under_way: Option<&UnderWay>) {
                         |value: Option<f64>| theme::number(value.map_or_else(String::new, number));
                     ui.label(cell(main.map(|main| main.last)));
                     ui.label(cell(main.and_then(|main| main.best)));
+                    ui.label(theme::number(row.parameters.map_or_else(String::new, count_words)));
                     ui.label(
                         row.outcome
                             .as_ref()

@@ -19,6 +19,7 @@ pub mod runs;
 pub mod samples;
 pub mod survey;
 pub mod sweep;
+pub mod sweep_form;
 pub mod texts;
 
 use crate::data::samples::STORIES_TXT;
@@ -363,7 +364,7 @@ impl TrainState {
         }
         self.form.packing &= objective.has(Setting::Packing);
         if objective.samples() != before.samples() {
-            // Rounds of answers are another kind of batch, and nothing is held out.
+            // Rounds of answers are another kind of batch, and what is held out is answered, too.
             let suggested = TrainConfig::suggested(objective);
             self.form.per_device_train_batch_size = suggested.per_device_train_batch_size;
             self.form.beta = suggested.beta;
@@ -371,6 +372,7 @@ impl TrainState {
             self.form.eval_steps = suggested.eval_steps;
             self.form.early_stopping_patience = 0;
             self.form.load_best_model_at_end = false;
+            self.form.metric_for_best_model = suggested.metric_for_best_model;
             self.form.max_steps = suggested.max_steps;
             self.form.save_steps = suggested.save_steps;
             if self.form.rewards.is_empty() {

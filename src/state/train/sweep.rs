@@ -1,14 +1,12 @@
-//! Sweeps in the Train panel: the form with lists of values, the queue under way, and those of the project.
+//! Sweeps in the Train panel: the queue under way, and those of the project. The form: see `sweep_form`.
 
 use std::path::{Path, PathBuf};
 
-use toml::Value;
-
 use super::estimate::EstimateSlot;
 use super::form::Plan;
+use super::sweep_form::SweepForm;
 use crate::stats::repeats::Repeats;
-use crate::sweep::definition::{Definition, Seeds};
-use crate::sweep::expand::{Planned, expand};
+use crate::sweep::expand::Planned;
 use crate::sweep::plot::Which;
 use crate::sweep::queue::State;
 use crate::sweep::table::Table;
@@ -80,125 +78,6 @@ pub struct SweepEntry {
     pub done: usize,
     pub failed: usize,
     pub left: usize,
-}
-
-/// What varies, as the person types it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SweepForm {
-    pub rows: Vec<KeyRow>,
-
-    /// `3`, or `1, 2, 3`.
-    pub seeds: String,
-
-    /// What it added up to, and of what.
-    checked: Option<(Asked, Result<Vec<Planned>, String>)>,
-}
-
-/// What an expansion was made of.
-type Asked = (Vec<KeyRow>, String, Box<TrainConfig>);
-
-/// A key with its values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyRow {
-    pub key: String,
-
-    /// `1e-4, 5e-5`
-    pub values: String,
-}
-
-impl Default for SweepForm {
-    fn default() -> Self {
-        let row =
-            |key: &str, values: &str| KeyRow { key: key.to_owned(), values: values.to_owned() };
-        let rows = vec![row("learning_rate", "1e-5, 1e-4, 1e-3")];
-        Self { rows, seeds: "3".to_owned(), checked: None }
-    }
-}
-
-impl SweepForm {
-    /// The runs on top of the settings in the form, or what is wrong, in a sentence.
-    pub fn planned(&mut self, config: &TrainConfig) -> Result<&[Planned], String> {
-        let is_known = self.checked.as_ref().is_some_and(|((rows, seeds, of), _)| {
-            *rows == self.rows && *seeds == self.seeds && **of == *config
-        });
-        if !is_known {
-            let asked = (self.rows.clone(), self.seeds.clone(), Box::new(config.clone()));
-            self.checked = Some((asked, self.expanded(config)));
-        }
-        match &self.checked {
-            Some((_, found)) => found.as_deref().map_err(Clone::clone),
-            None => Err(String::new()),
-        }
-    }
-
-    fn expanded(&self, config: &TrainConfig) -> Result<Vec<Planned>, String> {
-        let mut grid = Vec::new();
-        for row in &self.rows {
-            let key = row.key.trim();
-            if key.is_empty() && row.values.trim().is_empty() {
-                continue;
-            }
-            if key.is_empty() {
-                return Err(format!("name the key that has the values {}", row.values.trim()));
-            }
-            grid.push((key.to_owned(), values(&row.values)));
-        }
-        let seeds = seeds(&self.seeds)?;
-        let filled = filled(config);
-        let definition = Definition::with(&filled, grid, seeds)?;
-        let planned = expand(&definition).map_err(|err| err.to_string().replace("[grid]: ", ""))?;
-        if planned.len() < 2 {
-            return Err(
-                "this is one run: give a key several values, or take several seeds".to_owned()
-            );
-        }
-        Ok(planned)
-    }
-}
-
-/// The app fills model and data in: until then they must not stand in the way.
-fn filled(config: &TrainConfig) -> TrainConfig {
-    let model = if config.model.is_empty() { "starter".to_owned() } else { config.model.clone() };
-    let data = if config.data.as_os_str().is_empty() {
-        PathBuf::from("data")
-    } else {
-        config.data.clone()
-    };
-    TrainConfig { model, data, ..config.clone() }
-}
-
-/// `1e-4, 5e-5` as values; what TOML cannot read is a text: `cosine, linear`.
-fn values(text: &str) -> Vec<Value> {
-    let read = |text: &str| -> Option<Value> {
-        let table: toml::Table = format!("v = {text}").parse().ok()?;
-        table.get("v").cloned()
-    };
-    if let Some(Value::Array(list)) = read(&format!("[{text}]")) {
-        return list;
-    }
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| read(part).unwrap_or_else(|| Value::String(part.to_owned()))).collect()
-}
-
-fn seeds(text: &str) -> Result<Seeds, String> {
-    let text = text.trim();
-    let problem = |part: &str| {
-        format!("`{part}` is not a seed: write how many seeds there are (3), or which (1, 2, 3)")
-    };
-    if text.is_empty() {
-        return Ok(Seeds::Own);
-    }
-    if !text.contains(',') {
-        let count: u64 = text.parse().map_err(|_not_a_number| problem(text))?;
-        return if count == 0 { Err(problem(text)) } else { Ok(Seeds::Count(count)) };
-    }
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let list = parts.map(|part| part.parse().map_err(|_not_a_number| problem(part)));
-    let list: Vec<u64> = list.collect::<Result<_, _>>()?;
-    if let Some(twice) = list.iter().enumerate().find(|(at, seed)| list[..*at].contains(seed)) {
-        return Err(format!("the seed {} is there twice: take one of them out", twice.1));
-    }
-    Ok(Seeds::List(list))
 }
 
 /// `6 runs · about 40 min in all`, as far as the run in the form was estimated.
@@ -349,6 +228,11 @@ pub fn spread(found: Option<Repeats>) -> String {
     format!("{}{deviation}{interval}", number(mean))
 }
 
+/// `1,234,567`
+pub fn count_words(count: u64) -> String {
+    words::thousands(count as usize)
+}
+
 pub fn memory_words(bytes: u64) -> String {
     words::gigabytes(bytes)
 }
@@ -361,49 +245,6 @@ pub fn name(folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::config::Objective;
-
-    fn form(rows: &[(&str, &str)], seeds: &str) -> SweepForm {
-        let row = |(key, values): &(&str, &str)| KeyRow {
-            key: (*key).to_owned(),
-            values: (*values).to_owned(),
-        };
-        let rows = rows.iter().map(row).collect();
-        SweepForm { rows, seeds: seeds.to_owned(), checked: None }
-    }
-
-    #[test]
-    fn lists_that_are_typed_become_runs() {
-        let config = TrainConfig::suggested(Objective::Dpo);
-        let count =
-            |rows: &[(&str, &str)], seeds: &str| form(rows, seeds).planned(&config).unwrap().len();
-        assert_eq!(count(&[("learning_rate", "1e-5, 1e-4")], "3"), 6);
-        assert_eq!(count(&[("lr_scheduler_type", "cosine, linear")], "7, 8"), 4);
-        assert_eq!(count(&[("lora.r", "4, 8,"), ("", "")], "1"), 2);
-        assert_eq!(count(&[], "1, 2, 3"), 3);
-    }
-
-    #[test]
-    fn what_cannot_be_run_is_said_while_it_is_typed() {
-        let config = TrainConfig::suggested(Objective::Dpo);
-        for (rows, seeds, words) in [
-            (&[("learning_rat", "1")][..], "1", "did you mean `learning_rate`?"),
-            (&[("beta", "")], "1", "the list of `beta` is empty"),
-            (&[("beta", "0.1, 0.1")], "1", "`beta` has 0.1 twice"),
-            (&[("beta", "0.1, much")], "1", "beta = \"much\""),
-            (&[("beta", "0.1"), ("beta", "0.2")], "1", "`beta` is there twice"),
-            (&[("", "0.1")], "1", "name the key"),
-            (&[("seed", "1, 2")], "1", "in their own field"),
-            (&[("beta", "0.1")], "1", "this is one run"),
-            (&[("beta", "0.1")], "two", "`two` is not a seed"),
-            (&[("beta", "0.1")], "0", "`0` is not a seed"),
-            (&[("beta", "0.1")], "1, 1", "the seed 1 is there twice"),
-            (&[("beta", "0.1")], "-1, 2", "`-1` is not a seed"),
-        ] {
-            let said = form(rows, seeds).planned(&config).unwrap_err();
-            assert!(said.contains(words), "{rows:?}: {said}");
-        }
-    }
 
     #[test]
     fn a_sweep_that_was_refused_leads_back_to_its_form() {
