@@ -60,7 +60,9 @@ pub(super) fn trl(
     }
     if config.objective.samples() && config.held_out_share > 0.0 {
         notes.push(
-            "GRPO and RLOO train on all prompts there: none are held out for evaluation".to_owned(),
+            "GRPO and RLOO train on all prompts there: none are held out for evaluation, so the last \
+             checkpoint is the result, and nothing stops early"
+                .to_owned(),
         );
     }
     if config.rewards.iter().any(|reward| reward.rule.kind() == "regex") {
@@ -357,7 +359,8 @@ fn extras(config: &TrainConfig) -> Value {
     }
     let is_lora = config.method == Method::Lora;
     let patience = config.early_stopping_patience;
-    let early_stopping = (patience > 0).then(|| {
+    // Without evaluations there would be nothing to wait for.
+    let early_stopping = (patience > 0 && !config.objective.samples()).then(|| {
         json!({
             "early_stopping_patience": patience,
             "early_stopping_threshold": config.early_stopping_threshold,

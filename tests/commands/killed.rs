@@ -24,6 +24,7 @@ const PREFERENCES: &str = "held_out_share = 0.2\neval_steps = 7\nsample_steps = 
 
 /// GRPO whose rounds are learned from in four steps, so that most kills are in the middle of one.
 const REWARDS: &str = "objective = \"grpo\"\nbeta = 0.05\nrewards = [{ rule = \"length\", unit = \"tokens\" }]\n\
+     held_out_share = 0.1\neval_steps = 7\nearly_stopping_patience = 30\nload_best_model_at_end = true\n\
      policy = { num_generations = 2, max_completion_length = 6, steps_per_generation = 2, num_iterations = 2 }\n";
 
 fn run_file(folder: &Path, objective: &str) -> PathBuf {
@@ -96,7 +97,9 @@ fn a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
 
 #[test]
 fn a_run_on_sampled_answers_that_is_killed_ten_times_ends_as_if_it_had_not_been() {
-    killed_ten_times(REWARDS);
+    let expected = killed_ten_times(REWARDS);
+    let found: Vec<usize> = expected.evaluations.iter().map(|one| one.step).collect();
+    assert_eq!(found, [7, 14, 21, 28, 35, STEPS]);
 }
 
 /// What it leaves, which is what an undisturbed run leaves.

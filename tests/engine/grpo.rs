@@ -8,7 +8,7 @@ use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::{Model, Weights};
 use tuning_fork_engine::train;
-use tuning_fork_engine::train::config::metric::Metric;
+use tuning_fork_engine::train::config::metric::{Metric, Values};
 use tuning_fork_engine::train::config::rewards::{LengthUnit, Reward, Rule};
 use tuning_fork_engine::train::config::{
     LoraConfig, Objective, PolicyConfig, SchedulerType, TrainConfig, run_file,
@@ -16,7 +16,7 @@ use tuning_fork_engine::train::config::{
 use tuning_fork_engine::train::record::RunRecord;
 use tuning_fork_engine::train::record::history::History;
 use tuning_fork_engine::train::record::leash;
-use tuning_fork_engine::train::record::metrics::{StepMetrics, TrainEvent};
+use tuning_fork_engine::train::record::metrics::{Best, EvalMetrics, StepMetrics, TrainEvent};
 use tuning_fork_engine::train::record::round::Round;
 use tuning_fork_engine::train::{ResumeRequest, StartRequest};
 
@@ -110,6 +110,63 @@ impl Progress<TrainEvent> for StopIn {
 
     fn check(&self) -> Result<(), Cancelled> {
         if self.done.get() + 1 >= self.step { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_run_on_rewards_ends_early_and_is_that_of_its_best_evaluation() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    let config = TrainConfig {
+        held_out_share: 0.34, // two of six prompts
+        eval_steps: 2,
+        early_stopping_patience: 2,
+        early_stopping_threshold: 1e6, // no later evaluation is so much better
+        metric_for_best_model: Metric::Reward.evaluated(),
+        load_best_model_at_end: true,
+        ..config(prompts(folder.path()), Objective::Grpo, 16)
+    };
+    let progress = Recorder::default();
+    assert_eq!(start(&model, &config, &run_dir, &progress).unwrap(), 6);
+    let evaluations = History::read(&run_dir).evaluations;
+    let reward = |found: &EvalMetrics| found.values.get(Metric::Reward).unwrap();
+    assert_eq!(evaluations.iter().map(|found| found.step).collect::<Vec<_>>(), [2, 4, 6]);
+    let best = evaluations.iter().rev().max_by(|a, b| reward(a).total_cmp(&reward(b))).unwrap();
+    let record = RunRecord::read(&run_dir).unwrap();
+    assert_eq!(record.best.unwrap(), Best { step: best.step, value: reward(best) });
+    assert!(
+        record.message.unwrap().starts_with("Stopped early: eval_reward has not become better")
+    );
+    assert_eq!(weights(&run_dir), weights(&run_dir.join(format!("best-{}", best.step))));
+    for found in &evaluations {
+        assert_eq!(found.pair_count, 2);
+        for metric in [Metric::Loss, Metric::Kl, Metric::Entropy, Metric::CompletionsMeanLength] {
+            assert!(found.values.get(metric).is_some_and(f64::is_finite), "{metric:?}");
+        }
+    }
+}
+
+#[test]
+fn held_out_prompts_are_answered_alike_where_nothing_was_learned() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().unwrap();
+    for objective in [Objective::Grpo, Objective::Rloo] {
+        let run_dir = folder.path().join(objective.facts().key);
+        let config = TrainConfig {
+            held_out_share: 0.34,
+            eval_steps: 1,
+            learning_rate: 1e-9,
+            ..config(prompts(folder.path()), objective, 3)
+        };
+        start(&model, &config, &run_dir, &Quiet).unwrap();
+        let evaluations = History::read(&run_dir).evaluations;
+        let values: Vec<_> = evaluations.iter().map(|found| found.values).collect();
+        assert_eq!(values.len(), 3);
+        let length = |values: &Values| values.get(Metric::CompletionsMeanLength);
+        assert!(values.iter().all(|one| length(one) == length(&values[0])));
+        let reward = values[0].get(Metric::Reward).unwrap();
+        assert!(values.iter().all(|one| (one.get(Metric::Reward).unwrap() - reward).abs() < 1e-6));
     }
 }
 

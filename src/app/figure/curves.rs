@@ -77,6 +77,7 @@ fn cells(history: &History, objective: Objective) -> Vec<Cell> {
                 vec![("chosen", GREEN, trained(chosen)), ("rejected", ORANGE, trained(rejected))]
             }
             Lines::Alone(metric) => vec![("", BLUE, trained(metric))],
+            Lines::Evaluated(metric) => vec![("", BLUE, held_out(metric))],
         };
         curves.retain(|(_, _, points)| !points.is_empty());
         if !curves.is_empty() {

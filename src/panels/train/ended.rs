@@ -115,8 +115,8 @@ fn best_ui(
 fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
     // Before the first step the policy is the reference: each margin is 0, the loss follows from
     // the settings, and no pair is told apart. That needs no measurement.
-    let measured = live.evaluation_before.as_ref().map(EvalMetrics::loss);
-    let loss_before = measured.or(live.loss_at_start);
+    let measured = |metric| live.evaluation_before.as_ref()?.values.get(metric);
+    let loss_before = measured(Metric::Loss).or(live.loss_at_start);
     let text = |metric: Metric, value: f64| match metric.facts().written {
         Written::Percent => format!("{:.0} %", value * 100.0),
         Written::Plain | Written::Scientific => format!("{value:.3}"),
@@ -126,9 +126,20 @@ fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
         let MetricFacts { title, at_start: Some(at_start), .. } = *metric.facts() else { continue };
         rows.push((title, at_start.to_owned(), text(metric, value)));
     }
-    let before =
-        loss_before.map_or_else(|| "not measured".to_owned(), |found| format!("{found:.3}"));
-    rows.push((Metric::Loss.facts().title, before, text(Metric::Loss, after.loss())));
+    let known = |metric, found: Option<f64>| {
+        found.map_or_else(|| "not measured".to_owned(), |found| text(metric, found))
+    };
+    // Where answers are rewarded, the loss says nothing.
+    let main =
+        if after.values.get(Metric::Reward).is_some() { Metric::Reward } else { Metric::Loss };
+    for (metric, before) in [
+        (main, if main == Metric::Loss { loss_before } else { measured(main) }),
+        (Metric::NeutralPerplexity, measured(Metric::NeutralPerplexity)),
+    ] {
+        if let Some(value) = after.values.get(metric) {
+            rows.push((metric.facts().title, known(metric, before), text(metric, value)));
+        }
+    }
 
     let p = theme::palette(ui);
     Grid::new("before_after").num_columns(3).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {

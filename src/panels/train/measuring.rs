@@ -7,6 +7,7 @@ use super::fields::{
 };
 use crate::state::train::form::units;
 use crate::train::config::TrainConfig;
+use crate::train::config::objective::Head;
 use crate::widgets::button::ActionButton;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::theme::icons;
@@ -48,6 +49,12 @@ pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Pro
             .hint_text("sample_prompt: the first held-out prompt")
             .desired_width(width);
         ui.add(field).accessible_name("sample_prompt");
+    }
+    let hint = "Measure at every evaluation how well the model still predicts neutral text, which has nothing to do \
+                with the rows: where its perplexity rises, something is forgotten";
+    if config.newborn.is_none() && config.objective.facts().head == Head::Tokens {
+        check_ui(ui, &mut config.measure_forgetting, "measure_forgetting", hint);
+        problems.show(ui, "measure_forgetting");
     }
     after_ui(ui, config, problems);
 }

@@ -83,7 +83,11 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
     // Another group for another span: each remembers its own zoom.
     let group = Id::unique(("train plots", span == Span::Recent));
     let height = theme::em(ui) * 8.0;
-    let all = objective.facts().plots.iter().map(|plot| {
+    let is_measured = |plot: &&objective::Plot| match plot.lines {
+        Lines::Evaluated(metric) => !curves.held_out(metric).is_empty(),
+        _ => true,
+    };
+    let all = objective.facts().plots.iter().filter(is_measured).map(|plot| {
         let objective::Plot { title, explanation, of_coin_toss, lines, across, in_view, .. } =
             *plot;
         let landmarks = curves.landmarks;
@@ -102,6 +106,9 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
                 curve("rejected", curves.trained(rejected), p.rejected, Mark::Diamonds),
             ],
             Lines::Alone(metric) => vec![curve("", curves.trained(metric), p.info, Mark::Plain)],
+            Lines::Evaluated(metric) => {
+                vec![curve("", curves.held_out(metric), p.info, Mark::Squares)]
+            }
         };
         let is_loss = lines.first() == Metric::Loss;
         let explanation = of_coin_toss.filter(|_| is_coin_toss(start)).unwrap_or(explanation);

@@ -123,7 +123,10 @@ impl RunView {
 
 /// What tells most of an evaluation: what the command line says of it, else its loss.
 fn told_by(evaluation: &EvalMetrics) -> String {
-    let said = |metric: &Metric| metric.facts().said == Said::OfEvaluations;
+    let said = |metric: &Metric| {
+        let of_rows = *metric != Metric::NeutralPerplexity;
+        metric.facts().said == Said::OfEvaluations && of_rows || *metric == Metric::Reward
+    };
     let found = evaluation.values.iter().find(|(metric, _)| said(metric));
     let (metric, value) = found.unwrap_or_else(|| (Metric::Loss, evaluation.loss()));
     let title = metric.facts().title.to_lowercase();

@@ -242,7 +242,7 @@ table! {
         explanation: "The mean of the answers' rewards: the weighted sum of all rules",
         better: Some(Better::Higher),
         compared: Compared::OnOneAxis,
-        said: Said::OfSteps,
+        said: Said::OfBoth,
         ..PLAIN
     }
     RewardStd {
@@ -344,6 +344,15 @@ table! {
         title: "Clip share (CISPO)",
         explanation: "Share of the ratios that are held at epsilon_high",
         written: Written::Percent,
+        ..PLAIN
+    }
+    NeutralPerplexity {
+        key: "neutral_perplexity",
+        title: "Perplexity on neutral text",
+        explanation: "How many tokens the model hesitates between, on average, in paragraphs that have nothing to \
+                      do with the rows: it rises where something is forgotten",
+        said: Said::OfEvaluations,
+        decimals: 2,
         ..PLAIN
     }
     Beta {

@@ -157,6 +157,9 @@ pub enum Lines {
 
     /// Of the steps alone.
     Alone(Metric),
+
+    /// Of the evaluations alone; no plot where they do not have it.
+    Evaluated(Metric),
 }
 
 impl Lines {
@@ -165,7 +168,8 @@ impl Lines {
         match self {
             Self::TrainedAndHeldOut(metric)
             | Self::ChosenAndRejected(metric, _)
-            | Self::Alone(metric) => metric,
+            | Self::Alone(metric)
+            | Self::Evaluated(metric) => metric,
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) const DPO: ObjectiveFacts = ObjectiveFacts {
         Metric::LogpsRejected,
         Metric::LogitsChosen,
         Metric::LogitsRejected,
+        Metric::NeutralPerplexity,
     ],
     plots: &[
         Plot {
@@ -94,6 +95,7 @@ pub(super) const DPO: ObjectiveFacts = ObjectiveFacts {
             in_figure: Some("Log-probability of the answers"),
             ..Plot::of(Lines::ChosenAndRejected(Metric::LogpsChosen, Metric::LogpsRejected))
         },
+        FORGETTING,
         LEARNING_RATE,
         GRADIENT_NORM,
         SPEED,
@@ -121,6 +123,7 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
         Metric::LearningRate,
         Metric::Entropy,
         Metric::MeanTokenAccuracy,
+        Metric::NeutralPerplexity,
     ],
     plots: &[
         Plot {
@@ -137,6 +140,7 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
             in_figure: Some("Token accuracy"),
             ..Plot::of(Lines::TrainedAndHeldOut(Metric::MeanTokenAccuracy))
         },
+        FORGETTING,
         LEARNING_RATE,
         GRADIENT_NORM,
         SPEED,
@@ -174,6 +178,7 @@ pub(super) const KTO: ObjectiveFacts = ObjectiveFacts {
         Metric::LogpsRejected,
         Metric::LogitsChosen,
         Metric::LogitsRejected,
+        Metric::NeutralPerplexity,
     ],
     plots: &[
         Plot {
@@ -206,6 +211,7 @@ pub(super) const KTO: ObjectiveFacts = ObjectiveFacts {
             ..Plot::of(Lines::Alone(Metric::Kl))
         },
         LOG_PROBABILITIES,
+        FORGETTING,
         LEARNING_RATE,
         GRADIENT_NORM,
         SPEED,
@@ -240,6 +246,7 @@ pub(super) const ORPO: ObjectiveFacts = ObjectiveFacts {
         Metric::RewardsMargins,
         Metric::LogpsChosen,
         Metric::LogpsRejected,
+        Metric::NeutralPerplexity,
     ],
     plots: &[
         PAIR_LOSS,
@@ -260,6 +267,7 @@ pub(super) const ORPO: ObjectiveFacts = ObjectiveFacts {
         },
         PAIR_ACCURACY,
         LOG_PROBABILITIES_A_TOKEN,
+        FORGETTING,
         LEARNING_RATE,
         GRADIENT_NORM,
         SPEED,
@@ -300,6 +308,7 @@ pub(super) const CPO: ObjectiveFacts = ObjectiveFacts {
         Metric::RewardsMargins,
         Metric::LogpsChosen,
         Metric::LogpsRejected,
+        Metric::NeutralPerplexity,
     ],
     plots: &[
         PAIR_LOSS,
@@ -326,6 +335,7 @@ pub(super) const CPO: ObjectiveFacts = ObjectiveFacts {
             in_figure: Some("Log-probability of the answers"),
             ..Plot::of(Lines::ChosenAndRejected(Metric::LogpsChosen, Metric::LogpsRejected))
         },
+        FORGETTING,
         LEARNING_RATE,
         GRADIENT_NORM,
         SPEED,
@@ -362,6 +372,14 @@ const LOG_PROBABILITIES_A_TOKEN: Plot = Plot {
                   tokens",
     in_figure: Some("Log-probability of the answers"),
     ..Plot::of(Lines::ChosenAndRejected(Metric::LogpsChosen, Metric::LogpsRejected))
+};
+
+pub(super) const FORGETTING: Plot = Plot {
+    title: "Perplexity on neutral text",
+    explanation: "In paragraphs that have nothing to do with the rows, from before the first step on: where it \
+                  rises, the model forgets what it knew",
+    in_figure: Some("Perplexity on neutral text"),
+    ..Plot::of(Lines::Evaluated(Metric::NeutralPerplexity))
 };
 
 pub(super) const LEARNING_RATE: Plot = Plot {

@@ -2,7 +2,7 @@
 
 use super::metric::Metric;
 use super::objective_facts::{Head, Lines, ObjectiveFacts, Plot, Reference, Sequences, Setting};
-use super::objective_table::{GRADIENT_NORM, LEARNING_RATE, SPEED};
+use super::objective_table::{FORGETTING, GRADIENT_NORM, LEARNING_RATE, SPEED};
 use crate::data::forms::Want;
 
 const METRICS: &[Metric] = &[
@@ -28,6 +28,7 @@ const METRICS: &[Metric] = &[
     Metric::ClipRatioHighMax,
     Metric::ClipRatioRegionMean,
     Metric::CispoClipRatio,
+    Metric::NeutralPerplexity,
 ];
 
 const PLOTS: &[Plot] = &[
@@ -41,9 +42,10 @@ const PLOTS: &[Plot] = &[
     },
     Plot {
         title: "Reward",
-        explanation: "The mean reward of the answers that were sampled: what the run makes larger",
+        explanation: "The mean reward of the answers that were sampled: what the run makes larger; held-out \
+                      prompts are answered too, and not learned from",
         in_figure: Some("Reward"),
-        ..Plot::of(Lines::Alone(Metric::Reward))
+        ..Plot::of(Lines::TrainedAndHeldOut(Metric::Reward))
     },
     Plot {
         title: "KL",
@@ -82,6 +84,7 @@ const PLOTS: &[Plot] = &[
         in_view: Some((0.0, 0.0)),
         ..Plot::of(Lines::Alone(Metric::ClipRatioRegionMean))
     },
+    FORGETTING,
     LEARNING_RATE,
     GRADIENT_NORM,
     SPEED,

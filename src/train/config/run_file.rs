@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::learning::Method;
+use super::metric::Metric;
 use super::objective::Objective;
 use super::settings::TrainConfig;
 use crate::files;
@@ -75,6 +76,10 @@ pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
         let is_rloo = config.objective == Objective::Rloo;
         if !written.contains_key("beta") {
             config.beta = if is_rloo { 0.05 } else { 0.0 };
+        }
+        if !written.contains_key("metric_for_best_model") {
+            // Their loss stays near zero whether the run goes well or not.
+            config.metric_for_best_model = Metric::Reward.evaluated();
         }
         let policy = written.get("policy").and_then(toml::Value::as_table);
         if is_rloo && !policy.is_some_and(|policy| policy.contains_key("num_generations")) {

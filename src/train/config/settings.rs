@@ -258,6 +258,11 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sample_prompt: String,
 
+    /// Measure the perplexity of neutral text before the first step and at every evaluation: what is
+    /// forgotten. Not TRL's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub measure_forgetting: bool,
+
     /// End the run after so many evaluations in a row that were not the best. 0: never. As
     /// transformers' `EarlyStoppingCallback`.
     pub early_stopping_patience: usize,
@@ -399,6 +404,7 @@ impl TrainConfig {
             beta: 0.04,
             sample_steps: 5,
             save_steps: 5,
+            metric_for_best_model: Metric::Reward.evaluated(),
             policy: PolicyConfig::suggested(),
             rewards: vec![Reward::of(Rule::kinds()[0].1.clone())],
             lora: LoraConfig {
@@ -571,6 +577,7 @@ impl Default for TrainConfig {
             eval_steps: 0,
             sample_steps: 0,
             sample_prompt: String::new(),
+            measure_forgetting: false,
             early_stopping_patience: 0,
             early_stopping_threshold: 0.0,
             metric_for_best_model: Metric::Loss.evaluated(),

@@ -36,6 +36,9 @@ pub struct Workload {
 
     /// Tokens of answers that are sampled to be learned from, several at a time.
     pub sampled_tokens: usize,
+
+    /// The same at all evaluations together.
+    pub evaluated_tokens: usize,
 }
 
 /// Multiplications.
@@ -127,7 +130,8 @@ impl Workload {
             every => 1 + plan::times_due(every, 0, plan.steps), // one before the first step
         };
         let policy = &config.policy;
-        let (mut training, mut sampled_tokens) = (training, 0);
+        let (mut training, mut sampled_tokens, mut evaluated_tokens) = (training, 0, 0);
+        let mut evaluation = measured(held_out);
         if config.objective.samples() {
             let rounds = plan.steps.div_ceil(Plan::steps_a_round(config));
             let answers = Plan::prompts_a_round(config) * policy.num_generations;
@@ -137,6 +141,10 @@ impl Workload {
                 usize::from(config.beta != 0.0) + usize::from(config.objective == Objective::Rloo);
             training.head *= 1.0 + 0.5 * measured as f64;
             training.forward *= (1 + measured) as f64;
+            // Held-out prompts are answered at every evaluation, and measured once more.
+            let answers = held_out.len() * policy.num_generations;
+            evaluated_tokens = evaluations * answers * policy.max_completion_length;
+            evaluation = evaluation.scaled((policy.num_generations * (1 + measured)) as f64);
         }
         let shape = &passes.shape;
         Self {
@@ -144,10 +152,11 @@ impl Workload {
             training: training.scaled(plan.steps as f64 / f64::from(steps.max(1))),
             learned_values: learned_values(config, shape.shapes, shape.config),
             reference: measured(reference),
-            evaluation: measured(held_out),
+            evaluation,
             evaluations,
             samples,
             sampled_tokens,
+            evaluated_tokens,
             weights: shape.shapes.parameter_count(),
         }
     }
@@ -162,7 +171,8 @@ impl Workload {
             step_secs: training_secs / self.steps.max(1) as f64,
             training_secs,
             reference_secs: self.reference.secs(speed),
-            evaluation_secs: self.evaluation.secs(speed) * self.evaluations as f64,
+            evaluation_secs: self.evaluation.secs(speed) * self.evaluations as f64
+                + token_secs * self.evaluated_tokens as f64 / SIDE_BY_SIDE,
             sample_secs: token_secs * (self.samples * sample::MAX_NEW_TOKENS) as f64,
         }
     }

@@ -98,7 +98,11 @@ impl EvalMetrics {
     /// `after step 10: loss 0.5123, reward accuracy 0.92 on 12 held-out rows`
     pub fn words(&self) -> String {
         let parts = said(&self.values, Said::OfEvaluations).join(", ");
-        format!("after step {}: {parts} on {} held-out rows", self.step, self.pair_count)
+        let step = self.step;
+        match self.pair_count {
+            0 => format!("after step {step}: {parts}"),
+            rows => format!("after step {step}: {parts} on {rows} held-out rows"),
+        }
     }
 }
 

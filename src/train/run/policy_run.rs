@@ -17,7 +17,7 @@ use crate::train::config::metric::Values;
 use crate::train::error::Error;
 use crate::train::objective::logprobs::PassSize;
 use crate::train::record::leash;
-use crate::train::record::metrics::{Aside, Named, TrainEvent};
+use crate::train::record::metrics::{Aside, EvalMetrics, Named, TrainEvent};
 use crate::train::record::round;
 use crate::train::record::round::Round;
 use crate::train::rows::plan::Plan;
@@ -26,6 +26,7 @@ use crate::train::step::forward_backward::StepOutcome;
 use crate::train::step::judge::Judge;
 use crate::train::step::policy;
 use crate::train::step::policy::PolicyInput;
+use crate::train::step::policy_evaluation;
 use crate::train::step::rollout;
 use crate::train::step::rollout::{RoundInput, Sampled};
 use crate::train::step::student::Student;
@@ -123,6 +124,31 @@ impl<'a> PolicyRun<'a> {
         let outcome = policy::run(&input, &batches, &check)?;
         let values = outcome.values.and(&values);
         Ok((StepOutcome { values, tokens, ..outcome }, named))
+    }
+}
+
+impl PolicyRun<'_> {
+    /// The held-out prompts, answered as the adapter stands after `step` steps.
+    pub fn evaluate(
+        &self,
+        student: &Student<'_>,
+        setup: &Setup,
+        step: usize,
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<EvalMetrics, Error> {
+        let Setup { config, plan, examples, held_out, run_dir, .. } = setup;
+        let (number, _) = plan.round_of(step.saturating_sub(1));
+        let input = RoundInput {
+            model: student.model(),
+            adapter: student.adapter(),
+            held_to: (student.base(), self.reference.as_ref()),
+            config,
+            judge: &self.judge,
+            examples,
+            beta: leash::of_round(run_dir, number, config.beta)?,
+            round: policy_evaluation::NO_ROUND,
+        };
+        policy_evaluation::held_out(&input, held_out, progress)
     }
 }
 

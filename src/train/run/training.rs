@@ -35,6 +35,7 @@ use crate::train::record::samples;
 use crate::train::record::{RunRecord, RunStatus};
 use crate::train::step::adapter;
 use crate::train::step::evaluation;
+use crate::train::step::forgetting;
 use crate::train::step::forward_backward;
 use crate::train::step::forward_backward::{StepInput, StepOutcome};
 use crate::train::step::optim::{AdamSettings, AdamW};
@@ -197,6 +198,9 @@ impl<'a> Training<'a> {
             self.reference()?;
             self.save(record, Saves::ToResume)?;
         }
+        if self.state.step == 0 && config.measure_forgetting && self.evaluation.is_none() {
+            self.aside(Aside::Evaluation, Self::measure_before)?;
+        }
         if self.state.step == 0 && config.sample_steps > 0 {
             self.sample()?;
         }
@@ -205,7 +209,8 @@ impl<'a> Training<'a> {
             self.one_step()?;
             let done = self.state.step;
             let last = done == plan.steps;
-            if !held_out.is_empty() && (last || is_due(done, config.eval_steps)) {
+            let measures = !held_out.is_empty() || config.measure_forgetting;
+            if measures && (last || is_due(done, config.eval_steps)) {
                 self.aside(Aside::Evaluation, Self::evaluate)?;
             }
             if is_due(done, config.sample_steps) || (last && config.sample_steps > 0) {
@@ -345,10 +350,19 @@ impl<'a> Training<'a> {
     /// The held-out rows, measured with the adapter as it is now. The best adapter so far is kept.
     fn evaluate(&mut self) -> Result<(), Error> {
         let Setup { config, examples, held_out, .. } = self.setup;
-        let rows = (examples.as_slice(), self.state.reference.as_slice());
-        let (model, adapter) = (self.student.model(), self.student.adapter());
-        let found = evaluation::held_out(model, adapter, config, rows, held_out, self.progress)?;
-        let metrics = EvalMetrics { step: self.state.step, ..found };
+        let found = if held_out.is_empty() {
+            EvalMetrics::default()
+        } else if let Some(policy) = &self.policy {
+            policy.evaluate(&self.student, self.setup, self.state.step, self.progress)?
+        } else {
+            let rows = (examples.as_slice(), self.state.reference.as_slice());
+            let (model, adapter) = (self.student.model(), self.student.adapter());
+            evaluation::held_out(model, adapter, config, rows, held_out, self.progress)?
+        };
+        let mut metrics = EvalMetrics { step: self.state.step, ..found };
+        if config.measure_forgetting {
+            metrics.values.set(Metric::NeutralPerplexity, self.neutral_perplexity()?);
+        }
         let standing = self.evaluations.add(&metrics, config);
         if standing == Standing::Best && config.eval_steps > 0 {
             self.student.save(&best::folder(&self.setup.run_dir, metrics.step))?;
@@ -358,6 +372,20 @@ impl<'a> Training<'a> {
         self.stopped_early = self.evaluations.enough(config);
         self.evaluation = Some(metrics);
         Ok(())
+    }
+
+    /// What there is to forget, before the first step.
+    fn measure_before(&mut self) -> Result<(), Error> {
+        let values = [(Metric::NeutralPerplexity, self.neutral_perplexity()?)].into();
+        let metrics = EvalMetrics { step: 0, pair_count: 0, values };
+        self.report(&metrics)?;
+        self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
+        self.evaluation = Some(metrics);
+        Ok(())
+    }
+
+    fn neutral_perplexity(&self) -> Result<f64, Error> {
+        forgetting::perplexity(self.student.model(), self.student.adapter(), self.progress)
     }
 
     /// The fixed prompt, answered by the model as it is now. A run that is resumed may have its

@@ -3,11 +3,13 @@
 
 pub mod adapter;
 pub mod evaluation;
+pub mod forgetting;
 pub mod forward_backward;
 pub mod judge;
 pub mod optim;
 pub(crate) mod passes;
 pub mod policy;
+pub mod policy_evaluation;
 pub mod reference;
 pub mod reference_cache;
 pub mod rollout;

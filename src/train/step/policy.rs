@@ -135,6 +135,25 @@ pub fn run(
     Ok(StepOutcome { gradients, loss: value, values: mean_of(&all), tokens: 0 })
 }
 
+/// The loss of a round's answers as the adapter stands, with TRL's metrics of it, as one micro-batch: nothing
+/// is learned.
+pub(super) fn measured_loss(
+    config: &TrainConfig,
+    round: &Round,
+    tokens: &[Vec<Token>],
+) -> (f64, Values) {
+    let settings = settings(config, round.beta);
+    let is_masked =
+        |answer: &Answered| config.policy.mask_truncated_completions && !answer.is_ended;
+    let answers = round.answers.iter().zip(tokens);
+    let answers: Vec<Answer> =
+        answers.map(|(answer, tokens)| of_tokens(answer, tokens, is_masked(answer))).collect();
+    let counted = answers.iter().filter(|answer| !answer.is_masked);
+    let tokens = counted.map(|answer| answer.logps.len()).sum::<usize>() as f64;
+    let Outcome { loss, metrics, .. } = loss(&answers, &settings, Share { batches: 1, tokens });
+    (loss, mean_of(&[metrics]))
+}
+
 fn of_tokens(answered: &Answered, tokens: &[Token], is_masked: bool) -> Answer {
     Answer {
         logps: tokens.iter().map(|token| token.logp).collect(),

@@ -16,7 +16,7 @@ use crate::train::objective::logprobs;
 use crate::train::objective::policy::advantages::{
     Advantage, Advantages, Aggregation, ScaleRewards, Scored, advantages,
 };
-use crate::train::objective::tokens::{self, Reading};
+use crate::train::objective::tokens::{self, Reading, Token};
 use crate::train::record::metrics::{Named, TrainEvent};
 use crate::train::record::round::{Answered, Round};
 use crate::train::rows::batch::{Example, Sequence};
@@ -132,15 +132,25 @@ fn measured(
     answers: &[Answered],
     check: &dyn Fn() -> Result<(), Error>,
 ) -> Result<Vec<Vec<f64>>, Error> {
+    let found = measured_tokens(input.config, known, answers, check)?.into_iter();
+    Ok(found.map(|of| of.iter().map(|token| token.logp).collect()).collect())
+}
+
+/// What a model thinks of each token of each answer.
+pub(super) fn measured_tokens(
+    config: &TrainConfig,
+    known: (&Model, Option<&Adapter>),
+    answers: &[Answered],
+    check: &dyn Fn() -> Result<(), Error>,
+) -> Result<Vec<Vec<Token>>, Error> {
     let sequences: Vec<Sequence> = answers.iter().map(sequence).collect();
     let all: Vec<usize> = (0..answers.len()).collect();
-    let reading = Reading { learns_entropy: false, ..reading(&input.config.policy) };
+    let reading = Reading { learns_entropy: false, ..reading(&config.policy) };
     let mut found = Vec::with_capacity(answers.len());
     for part in passes(&sequences, &all, MEASURED_ROWS) {
         check()?;
         let sequences: Vec<&Sequence> = part.iter().map(|index| &sequences[*index]).collect();
-        let tokens = jobs::in_pool(|| tokens::measure(known, &sequences, reading))?;
-        found.extend(tokens.into_iter().map(|of| of.iter().map(|token| token.logp).collect()));
+        found.extend(jobs::in_pool(|| tokens::measure(known, &sequences, reading))?);
     }
     Ok(found)
 }
