@@ -177,6 +177,8 @@ impl Engine for FakeEngine {
 
     fn unload_adapter(&mut self) {}
 
+    fn unload_encoder(&mut self) {}
+
     fn use_server(&mut self, _probe: Arc<Probe>) -> Result<(), RemoteError> {
         Ok(())
     }

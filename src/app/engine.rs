@@ -41,6 +41,10 @@ impl Engine for CandleEngine {
         self.services.set_adapter(None);
     }
 
+    fn unload_encoder(&mut self) {
+        self.services.forget_encoder();
+    }
+
     fn use_server(&mut self, probe: Arc<Probe>) -> Result<(), RemoteError> {
         let key = self.services.server_key(&probe.address);
         self.services.set_server(Server::new(probe, key.as_deref())?);

@@ -11,6 +11,7 @@ pub mod import;
 mod opened;
 pub mod pace;
 mod report;
+pub mod respondent;
 #[cfg(test)]
 mod scale_tests;
 pub mod services;

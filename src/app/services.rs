@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use super::connection::{Connection, Safe, lock};
 use super::pace::Pace;
+use super::respondent::InMemory;
+use crate::encoder;
+use crate::encoder::Encoder;
 use crate::explore::tree::Tree;
+use crate::explore::vectors::source::stamp;
 use crate::hub;
 use crate::hub::paths::HubPaths;
 use crate::jobs::{Checks, Progress};
 use crate::llm;
 use crate::llm::adapter::lora::Adapter;
-use crate::llm::card::ModelSource;
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::guess::check_draft;
 use crate::llm::model::{LoadOptions, Model};
@@ -25,6 +29,9 @@ use crate::train::estimate::Estimator;
 #[derive(Clone, Default)]
 pub struct Services {
     loaded: Arc<Mutex<Loaded>>,
+
+    /// The encoder that the map in front was made with: a search by meaning needs it again.
+    encoder: Arc<Mutex<Option<KeptEncoder>>>,
 
     /// The branches of the Playground, with what the model computed for them.
     tree: Arc<Mutex<Option<Tree>>>,
@@ -47,7 +54,7 @@ struct Loaded {
     adapter: Option<Arc<Adapter>>,
 
     /// In place of a decoder.
-    seq2seq: Option<Arc<Seq2Seq>>,
+    pair: Option<Pair>,
 
     /// Answers in place of a model in memory.
     server: Option<Server>,
@@ -56,26 +63,81 @@ struct Loaded {
     draft: Option<(PathBuf, Arc<Model>)>,
 }
 
+struct KeptEncoder {
+    folder: PathBuf,
+
+    /// How its files were when it was loaded.
+    stamp: String,
+    encoder: Arc<Encoder>,
+}
+
+/// An encoder-decoder in memory, and the same with an adapter over it: what the adapter leaves as it is,
+/// lies there once.
+struct Pair {
+    model: Arc<Seq2Seq>,
+    card: ModelCard,
+    adapted: Option<(Arc<Seq2Seq>, AdapterCard)>,
+}
+
 impl Services {
     /// The model in memory.
     pub fn model(&self) -> Result<Arc<Model>, llm::Error> {
         let loaded = lock(&self.loaded);
-        let why = || match &loaded.seq2seq {
+        let why = || match &loaded.pair {
             Some(_) => llm::Error::OnlyDecoders,
             None => llm::Error::NoModel,
         };
         loaded.model.clone().ok_or_else(why)
     }
 
-    /// The encoder-decoder in memory.
-    pub fn seq2seq(&self) -> Result<Arc<Seq2Seq>, llm::Error> {
-        lock(&self.loaded).seq2seq.clone().ok_or(llm::Error::NoModel)
+    /// The encoder-decoder in memory, with its adapter where one is laid over it and wanted.
+    pub fn seq2seq(&self, mode: AdapterMode) -> Result<Arc<Seq2Seq>, llm::Error> {
+        let loaded = lock(&self.loaded);
+        let pair = loaded.pair.as_ref().ok_or(llm::Error::NoModel)?;
+        let adapted = pair.adapted.as_ref().filter(|_| mode == AdapterMode::On);
+        Ok(Arc::clone(adapted.map_or(&pair.model, |(adapted, _)| adapted)))
     }
 
     /// Takes the place of the model in memory.
-    pub fn set_seq2seq(&self, model: Seq2Seq) {
+    pub fn set_seq2seq(&self, model: Seq2Seq, card: ModelCard) {
         self.set_model(None);
-        lock(&self.loaded).seq2seq = Some(Arc::new(model));
+        let pair = Pair { model: Arc::new(model), card, adapted: None };
+        lock(&self.loaded).pair = Some(pair);
+    }
+
+    /// Lays an adapter over the model in memory. Slow. What is to be known of it, a sentence each.
+    pub fn lay_adapter(&self, path: &Path) -> Result<(AdapterCard, Vec<String>), encoder::Error> {
+        let Ok(base) = self.seq2seq(AdapterMode::Off) else {
+            let model = self.model()?;
+            let adapter = Adapter::load(path, &model)?;
+            let told = (adapter.card(), adapter.warnings().to_vec());
+            self.set_adapter(Some(adapter));
+            return Ok(told);
+        };
+        let (adapted, card) = base.laid_over(path)?;
+        let mut loaded = lock(&self.loaded);
+        // Meanwhile another model may have taken its place.
+        match loaded.pair.as_mut().filter(|pair| Arc::ptr_eq(&pair.model, &base)) {
+            Some(pair) => pair.adapted = Some((Arc::new(adapted), card.clone())),
+            None => return Err(llm::Error::NoModel.into()),
+        }
+        Ok((card, Vec::new()))
+    }
+
+    /// Whoever is asked by Evaluate: the model in memory, with its adapter where that is wanted.
+    pub fn respondent(&self, mode: AdapterMode) -> Result<InMemory, llm::Error> {
+        let loaded = lock(&self.loaded);
+        if let Some(Pair { model, card, adapted }) = &loaded.pair {
+            let adapted = adapted.as_ref().filter(|_| mode == AdapterMode::On);
+            return Ok(InMemory::Pair {
+                model: Arc::clone(adapted.map_or(model, |(adapted, _)| adapted)),
+                card: Box::new(card.clone()),
+                adapter: adapted.map(|(_, card)| card.clone()),
+            });
+        }
+        let model = loaded.model.clone().ok_or(llm::Error::NoModel)?;
+        let adapter = loaded.adapter.clone().filter(|_| mode == AdapterMode::On);
+        Ok(InMemory::Decoder { model, adapter })
     }
 
     /// The adapter over it.
@@ -86,6 +148,25 @@ impl Services {
     /// The same, unless it is switched off.
     pub fn adapter_if(&self, mode: AdapterMode) -> Option<Arc<Adapter>> {
         self.adapter().filter(|_| mode == AdapterMode::On)
+    }
+
+    /// The encoder in this folder or file, which stays in memory until another one is asked for. Slow where
+    /// it is not the one that is kept.
+    pub fn encoder(&self, folder: &Path) -> Result<Arc<Encoder>, encoder::Error> {
+        let stamp = stamp(folder);
+        let is_it = |kept: &&KeptEncoder| kept.folder == folder && kept.stamp == stamp;
+        if let Some(kept) = lock(&self.encoder).as_ref().filter(is_it) {
+            return Ok(Arc::clone(&kept.encoder));
+        }
+        self.forget_encoder(); // first: two at once may not fit
+        let encoder = Arc::new(Encoder::load(folder)?);
+        let kept = KeptEncoder { folder: folder.to_owned(), stamp, encoder: Arc::clone(&encoder) };
+        *lock(&self.encoder) = Some(kept);
+        Ok(encoder)
+    }
+
+    pub fn forget_encoder(&self) {
+        *lock(&self.encoder) = None;
     }
 
     /// Takes the place of the model and the adapter in memory.
@@ -152,7 +233,11 @@ impl Services {
     }
 
     pub fn set_adapter(&self, adapter: Option<Adapter>) {
-        lock(&self.loaded).adapter = adapter.map(Arc::new);
+        let mut loaded = lock(&self.loaded);
+        loaded.adapter = adapter.map(Arc::new);
+        if let Some(pair) = &mut loaded.pair {
+            pair.adapted = None;
+        }
     }
 
     /// The Playground's branches, for a task that gives them back with [`Self::keep_tree`]: nobody

@@ -93,6 +93,9 @@ pub trait Engine {
     fn unload(&mut self);
     fn unload_adapter(&mut self);
 
+    /// Frees the encoder that was kept for the map's searches.
+    fn unload_encoder(&mut self);
+
     /// Has the model of a server take the place of the one in memory.
     fn use_server(&mut self, probe: Arc<Probe>) -> Result<(), RemoteError>;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::load::{ModelArgs, Precision, load_finder};
+use super::load::{LoadedPair, ModelArgs, Precision, load_finder};
 use super::out;
 use super::progress::Bar;
 use super::remote::{KeyArgs, RemoteArgs};
@@ -19,10 +19,12 @@ use crate::data::table::Reading;
 use crate::evaluate::at_server::{self, AT_ONCE};
 use crate::evaluate::finder::Finder;
 use crate::evaluate::frozen;
+use crate::evaluate::respondent::Respondent;
 use crate::evaluate::results::{Answered, Evaluation, Folder};
 use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
 use crate::evaluate::task::Task;
 use crate::jobs::{Cancelled, Progress};
+use crate::llm::card::ModelIdentity;
 use crate::llm::{Adapter, Model};
 use crate::remote::client::base_of;
 use crate::remote::server::Server;
@@ -196,6 +198,7 @@ pub(super) fn finder(task: &Task) -> anyhow::Result<Option<Arc<Finder>>> {
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 pub(super) enum Asked {
     Here { model: Model, adapter: Option<Adapter>, weights: Precision },
+    Pair(LoadedPair),
     Server(Server),
 }
 
@@ -206,8 +209,22 @@ impl Asked {
             return Ok(Self::Server(key.open(address, task.remote_model.as_deref())?));
         }
         let named = ModelArgs { model: task.model.clone(), adapter: task.adapter.clone(), weights };
+        if let Some(pair) = named.load_pair()? {
+            return Ok(Self::Pair(pair));
+        }
         let (model, adapter) = named.load()?;
         Ok(Self::Here { model, adapter, weights })
+    }
+
+    /// The model in memory with its identity. `None`: it answers behind a server.
+    pub(super) fn here(&self) -> Option<(Respondent<'_>, &ModelIdentity)> {
+        match self {
+            Self::Here { model, adapter, .. } => {
+                Some(((model, adapter.as_ref()).into(), &model.card().identity))
+            }
+            Self::Pair(pair) => Some(((&pair.model).into(), &pair.card.identity)),
+            Self::Server(_) => None,
+        }
     }
 
     /// What is written down before the first row.
@@ -219,6 +236,9 @@ impl Asked {
         match self {
             Self::Here { model, adapter, weights } => {
                 Ok(prepared.evaluation(model, adapter.as_ref(), weights.words(), started))
+            }
+            Self::Pair(LoadedPair { card, adapter, .. }) => {
+                Ok(prepared.evaluation_of_pair(card, adapter.as_ref(), started))
             }
             Self::Server(server) => at_server::evaluation(prepared, server, started),
         }
@@ -235,8 +255,9 @@ impl Asked {
     ) -> Result<BTreeMap<u64, Answered>, AskError> {
         match self {
             Self::Here { model, adapter, .. } => {
-                run::run(model, adapter.as_ref(), prepared, folder, answered, progress)
+                run::run((model, adapter.as_ref()), prepared, folder, answered, progress)
             }
+            Self::Pair(pair) => run::run(&pair.model, prepared, folder, answered, progress),
             Self::Server(server) => {
                 at_server::run(server, prepared, folder, answered, at_once, progress)
             }

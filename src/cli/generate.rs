@@ -22,7 +22,7 @@ use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, ToldToken};
 use crate::remote::server::Server;
 use crate::remote::{self, ability, lacking};
-use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_folder};
+use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_model};
 use crate::words::counted;
 
 #[derive(Debug, Args)]
@@ -186,7 +186,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     }
     // The folder of an adapter alone stands for the model that it names, with it.
     let found = resolve::resolve_with_adapter(&args.model.model).ok();
-    if let Some(found) = found.filter(|found| is_pair_folder(&found.model)) {
+    if let Some(found) = found.filter(|found| is_pair_model(&found.model)) {
         return answer_of_pair(args, &prompt, (&found.model, found.adapter.as_deref()));
     }
     if args.num_beams.is_some_and(|beams| beams > 1) {

@@ -12,9 +12,10 @@ use crate::hub;
 use crate::hub::resolve;
 use crate::hub::resolve::Resolved;
 use crate::llm;
-use crate::llm::card::{ModelSource, Purpose};
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource, Purpose};
 use crate::llm::config::CacheNumbers;
 use crate::llm::{Adapter, ChatTemplate, LoadOptions, Model, Tokenizer, Weights};
+use crate::seq2seq::{Seq2Seq, is_pair_model};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
@@ -101,7 +102,40 @@ impl Precision {
     }
 }
 
+/// An encoder-decoder, with its adapter in its weights.
+pub struct LoadedPair {
+    pub model: Seq2Seq,
+    pub card: ModelCard,
+    pub adapter: Option<AdapterCard>,
+}
+
 impl ModelArgs {
+    /// The encoder-decoder that is named, with its adapter. `None`: another model is named, or none that is
+    /// here.
+    pub fn load_pair(&self) -> anyhow::Result<Option<LoadedPair>> {
+        // Whoever loads it as a decoder says what is wrong with the name.
+        let found = resolve::resolve_with_adapter(&self.model).ok();
+        let Some(Resolved { model: path, adapter }) = found.filter(|it| is_pair_model(&it.model))
+        else {
+            return Ok(None);
+        };
+        if !matches!(self.weights, Precision::AsStored) {
+            anyhow::bail!("--weights is for decoders: leave it out with an encoder-decoder");
+        }
+        let named = self.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+        let bar = Bar::new();
+        let loaded = Seq2Seq::load_with_card(&ModelSource::at(&path), &bar);
+        bar.clear();
+        let (mut model, card) =
+            loaded.with_context(|| format!("{} could not be loaded", self.model))?;
+        let mut laid = None;
+        if let Some(adapter) = named.or(adapter) {
+            let (adapted, card) = model.laid_over(&adapter)?;
+            (model, laid) = (adapted, Some(card));
+        }
+        Ok(Some(LoadedPair { model, card, adapter: laid }))
+    }
+
     /// A model that writes.
     pub fn load(&self) -> anyhow::Result<(Model, Option<Adapter>)> {
         self.load_for_answers(CacheArgs::default())

@@ -15,10 +15,10 @@ use super::rows::{self, TableArgs};
 use super::tensor_file::TensorFile;
 use crate::data::forms::Fields;
 use crate::data::forms::value::{given, kind_of};
-use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, is_encoder_folder};
+use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, is_encoder_model};
 use crate::hub::resolve;
 use crate::llm::{Adapter, Model, Positions};
-use crate::seq2seq::{Seq2Seq, is_pair_folder};
+use crate::seq2seq::{Seq2Seq, is_pair_model};
 use crate::words::counted;
 
 #[derive(Debug, Args)]
@@ -27,7 +27,8 @@ pub struct LogitsArgs {
     #[arg(long)]
     model: String,
 
-    /// An adapter to lay over a decoder: a PEFT folder, a LoRA as .gguf, or a Hub id in the cache
+    /// An adapter to lay over a decoder or an encoder-decoder: a PEFT folder, of a decoder also a LoRA as
+    /// .gguf, or a Hub id in the cache
     #[arg(long)]
     adapter: Option<String>,
 
@@ -66,13 +67,15 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     let rows = read(&args.input)?;
     let folder = resolve::resolve_model(&args.model)?;
     let mut tensors = Tensors::new();
-    let is_decoder = !is_encoder_folder(&folder) && !is_pair_folder(&folder);
-    if args.adapter.is_some() && !is_decoder {
-        bail!("{} is not a decoder, and --adapter is for decoders: leave it out", args.model);
+    if args.adapter.is_some() && is_encoder_model(&folder) {
+        bail!(
+            "{} is an encoder, and --adapter is for decoders and encoder-decoders: leave it out",
+            args.model
+        );
     }
-    if is_encoder_folder(&folder) {
+    if is_encoder_model(&folder) {
         of_encoder(&folder, &rows, &mut tensors)?;
-    } else if is_pair_folder(&folder) {
+    } else if is_pair_model(&folder) {
         of_pair(args, &folder, &rows, &mut tensors)?;
     } else {
         of_decoder(args, &folder, &rows, &mut tensors)?;
@@ -128,7 +131,10 @@ fn of_pair(
     rows: &[Row],
     tensors: &mut Tensors,
 ) -> anyhow::Result<()> {
-    let model = Seq2Seq::load_without_tokenizer(folder)?;
+    let mut model = Seq2Seq::load_without_tokenizer(folder)?;
+    if let Some(adapter) = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()? {
+        (model, _) = model.laid_over(&adapter)?;
+    }
     for (number, row) in rows.iter().enumerate() {
         let text = Tokens { ids: &row.ids, kinds: None, visible: row.visible.as_deref() };
         let mut keep = |side: &str, layers: Vec<Vec<f32>>| {

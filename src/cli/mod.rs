@@ -39,6 +39,8 @@ mod room;
 mod rows;
 mod run_on;
 mod score;
+mod score_pair;
+mod score_rows;
 mod serve;
 mod shell;
 mod stability;

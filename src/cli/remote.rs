@@ -28,7 +28,7 @@ pub struct RemoteArgs {
     pub key: KeyArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct KeyArgs {
     /// The environment variable that holds the server's key; without it, `TUNING_FORK_SERVER_KEY`, then
     /// the key that the window has kept for this address

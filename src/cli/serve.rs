@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::load::{CacheArgs, ModelArgs};
 use super::out;
-use crate::encoder::{Encoder, folder_purpose, is_encoder_folder};
+use crate::encoder::{Encoder, folder_purpose, is_encoder_model};
 use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::card::Purpose;
-use crate::seq2seq::is_pair_folder;
+use crate::seq2seq::is_pair_model;
 use crate::serve::key::Key;
 use crate::serve::served::Served;
 use crate::serve::server::{Done, ServeEvent, Settings, serve};
@@ -95,14 +95,14 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
 fn load(args: &ModelArgs, cache: CacheArgs) -> anyhow::Result<Served> {
     let folder = resolve::resolve_model(&args.model).ok();
     if let Some(folder) = folder {
-        if is_pair_folder(&folder) {
+        if is_pair_model(&folder) {
             bail!(
                 "{} reads one text and writes another, and is not served yet: `tuning-fork generate` \
                  answers with it",
                 args.model
             );
         }
-        if is_encoder_folder(&folder) {
+        if is_encoder_model(&folder) {
             if folder_purpose(&folder) == Some(Purpose::Classify) {
                 bail!(
                     "{} gives texts labels, and is not served yet: `tuning-fork classify` uses it",

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::load::{ModelArgs, Precision};
+use super::evaluate::Asked;
+use super::load::Precision;
 use super::out;
 use super::progress::Bar;
+use super::remote::KeyArgs;
 use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::Folder;
 use crate::evaluate::run::Prepared;
@@ -85,10 +87,10 @@ pub fn run(args: &StabilityArgs) -> anyhow::Result<()> {
     };
     let prepared = Prepared::read(&task, &Quiet)?;
     let weights = args.weights.unwrap_or(weights);
-    let named = ModelArgs { model: task.model.clone(), adapter: task.adapter.clone(), weights };
-    let (model, adapter) = named.load()?;
+    let asked = Asked::open(&task, weights, &KeyArgs::default())?;
+    let (respondent, identity) = asked.here().context(AT_SERVER)?;
     let bar = Shown(Bar::new());
-    let found = testing::run(&model, adapter.as_ref(), &prepared, &settings, &bar);
+    let found = testing::run((respondent, identity), &prepared, &settings, &bar);
     bar.0.clear();
     let found = found?;
     if is_folder {

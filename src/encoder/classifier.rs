@@ -9,7 +9,7 @@ use super::error::Error;
 use super::heads::SequenceHead;
 use super::labels::Labels;
 use super::learn::{Learner, Learns, Top, known_labels};
-use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_folder, read_config};
+use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_model, read_config};
 use super::network::{Network, Tokens};
 use super::store::Store;
 use crate::jobs::Progress;
@@ -128,7 +128,7 @@ impl Classifier {
         adapter: &Path,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<Self, Error> {
-        if is_encoder_folder(model) {
+        if is_encoder_model(model) {
             let labels = known_labels(model, Some(adapter))?.ok_or_else(|| Error::NoHead {
                 folder: adapter.to_owned(),
                 wanted: "gives labels",

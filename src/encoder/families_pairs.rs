@@ -33,6 +33,16 @@ pub(crate) struct Pair {
 
 /// Whether a `config.json` is that of an encoder-decoder that is computed here.
 pub fn is_pair(config: &Value) -> bool {
+    is_of_pairs(config) && !is_half(config)
+}
+
+/// Whether it is that of the reading half alone (`T5EncoderModel`).
+pub fn is_half(config: &Value) -> bool {
+    let class = config["architectures"][0].as_str().unwrap_or_default();
+    is_of_pairs(config) && class.ends_with("EncoderModel")
+}
+
+fn is_of_pairs(config: &Value) -> bool {
     config["model_type"].as_str().is_some_and(|kind| PAIRS.contains(&kind))
 }
 

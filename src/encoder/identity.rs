@@ -58,7 +58,7 @@ impl EncoderIdentity {
     /// Slow: the weights are read for their hash. `folder`: where `encoder` was loaded from.
     pub fn of(encoder: &Encoder, folder: &Path) -> Result<Self, Error> {
         let EncoderCard { pooling, is_normalized, most_tokens, .. } = encoder.card();
-        let model = llm::model::identity(&ModelSource::Folder(folder.to_owned()), &Quiet)?;
+        let model = llm::model::identity(&ModelSource::at(folder), &Quiet)?;
         let mut all = String::new();
         for name in SETTINGS {
             let path = folder.join(name);

@@ -14,6 +14,7 @@ mod families;
 mod families_newer;
 pub(crate) mod families_pairs;
 mod family;
+pub(crate) mod gguf;
 mod heads;
 mod identity;
 mod labels;
@@ -39,13 +40,15 @@ pub use self::family::FAMILIES;
 pub use self::identity::EncoderIdentity;
 pub use self::labels::{Labels, Problem};
 pub use self::masked::{Filled, Guess, Guesses, Masked, Scored, fill, pseudo_log_likelihood};
-pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_folder};
+pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_model};
 pub use self::network::Tokens;
 pub use self::pooling::Pooling;
 pub use self::sentences::{Embedded, Embedding, Encoder, EncoderCard, cosine};
 use crate::llm;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
 use crate::llm::config::config_keys::Keys;
+use crate::llm::files::gguf::GgufFile;
+use crate::llm::files::gguf_stored::unsupported_types;
 
 /// What a person has to know who expects an answer of it.
 pub const ABOUT: &str = "It is an encoder: it turns a text into a vector and does not write, so it \
@@ -91,9 +94,9 @@ pub fn purpose(config: &Value) -> Option<Purpose> {
     })
 }
 
-/// The same of a folder.
-pub fn folder_purpose(folder: &Path) -> Option<Purpose> {
-    purpose(&model::read_config(folder).ok()?)
+/// The same of a folder, or of a GGUF file by its header.
+pub fn folder_purpose(path: &Path) -> Option<Purpose> {
+    purpose(&model::config_at(path).ok()?)
 }
 
 /// What an encoder-decoder's halves are, where the names of a decoder's configuration say nothing.
@@ -112,17 +115,42 @@ fn of_pair(pair: &families_pairs::Pair, keys: &Keys<'_>, facts: &mut ModelFacts)
 /// What the headers of a model say, and of an encoder or an encoder-decoder what it is.
 pub fn inspect(source: &ModelSource) -> Result<ModelFacts, llm::Error> {
     let mut facts = llm::inspect(source)?;
-    let ModelSource::Folder(folder) = source else { return Ok(facts) };
-    let Ok(config) = model::read_config(folder) else { return Ok(facts) };
+    let folder = source.path();
+    if let ModelSource::Gguf(path) = source {
+        let file = GgufFile::open(path)?;
+        if !gguf::is_known(&file) {
+            return Ok(facts);
+        }
+        let types = unsupported_types(&file);
+        if !types.is_empty() {
+            let (path, types) = (path.clone(), types.join(", "));
+            facts.unsupported = Some(llm::Error::TensorTypes { path, types }.unsupported());
+            return Ok(facts);
+        }
+        match gguf::config(&file) {
+            Ok(config) => facts.vocab_size = config["vocab_size"].as_u64().unwrap_or(0) as usize,
+            Err(err) => {
+                facts.unsupported = Some(err.unsupported());
+                return Ok(facts);
+            }
+        }
+    }
+    let Ok(config) = model::config_at(folder) else { return Ok(facts) };
     let Some(purpose) = purpose(&config) else { return Ok(facts) };
     facts.purpose = purpose;
     facts.unsupported = None;
-    let path = folder.join("config.json");
+    let path = model::config_path(folder);
     let keys = Keys::new(&config, &path);
     if purpose == Purpose::SequenceToSequence {
         match families_pairs::describe(&keys) {
             Err(err) => facts.unsupported = Some(err.unsupported()),
             Ok(pair) => of_pair(&pair, &keys, &mut facts),
+        }
+        return Ok(facts);
+    }
+    if families_pairs::is_half(&config) {
+        if let Err(err) = families_pairs::as_encoder(&keys) {
+            facts.unsupported = Some(err.unsupported());
         }
         return Ok(facts);
     }

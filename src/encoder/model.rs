@@ -8,14 +8,17 @@ use serde_json::Value;
 use super::error::Error;
 use super::families_pairs;
 use super::family::{FAMILIES, describe};
+use super::gguf;
 use super::heads::{MaskedHead, SequenceHead};
 use super::labels::Labels;
 use super::network::{Hidden, Network, Tokens};
 use super::store::Store;
 use crate::files;
 use crate::jobs;
+use crate::llm;
 use crate::llm::Tokenizer;
 use crate::llm::config::config_keys::Keys;
+use crate::llm::files::gguf::GgufFile;
 
 /// What a configuration says that a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,21 +53,59 @@ pub enum Scores {
     Nothing,
 }
 
-/// Whether a `config.json` is that of an encoder that is computed here.
+/// Whether a `config.json` is that of an encoder that is computed here, alone or as half of an
+/// encoder-decoder.
 pub fn is_encoder(config: &Value) -> bool {
+    if families_pairs::is_half(config) {
+        return true;
+    }
     let kind = config.get("model_type").and_then(Value::as_str);
     kind.is_some_and(|kind| FAMILIES.contains(&kind))
         && config.get("is_decoder").and_then(Value::as_bool) != Some(true)
 }
 
-/// Whether a folder is one, by its `config.json`.
-pub fn is_encoder_folder(folder: &Path) -> bool {
-    let text = std::fs::read(folder.join("config.json")).unwrap_or_default();
-    serde_json::from_slice(&text).is_ok_and(|config| is_encoder(&config))
+/// Whether a folder or a GGUF file is one, by its `config.json` or its header.
+pub fn is_encoder_model(path: &Path) -> bool {
+    config_at(path).is_ok_and(|config| is_encoder(&config))
+}
+
+/// `config.json` of a folder, or what the header of a GGUF file says.
+pub(crate) fn config_at(path: &Path) -> Result<Value, Error> {
+    if !gguf::is_gguf(path) {
+        return read_config(path);
+    }
+    let file = GgufFile::open(path).map_err(llm::Error::from)?;
+    if !gguf::is_known(&file) {
+        let problem = format!("GGUF files of encoders are {}", gguf::ARCHITECTURES.join(", "));
+        return Err(Error::NotAnEncoder { path: path.to_owned(), problem });
+    }
+    Ok(gguf::config(&file)?)
+}
+
+/// What [`config_at`] reads: where a wrong setting stands.
+pub(crate) fn config_path(path: &Path) -> PathBuf {
+    if gguf::is_gguf(path) { path.to_owned() } else { path.join("config.json") }
+}
+
+/// The tokenizer of a folder or of a GGUF file.
+pub(crate) fn tokenizer_of(path: &Path) -> Result<Tokenizer, Error> {
+    if !gguf::is_gguf(path) {
+        return Ok(Tokenizer::from_folder(path)?);
+    }
+    let file = GgufFile::open(path).map_err(llm::Error::from)?;
+    Ok(Tokenizer::from_gguf(&file)?)
 }
 
 /// `config.json` of a folder.
 pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
+    if gguf::is_gguf(folder) {
+        return Err(Error::NotAnEncoder {
+            path: folder.to_owned(),
+            problem: "it is a GGUF file, and this needs a folder as transformers saves it: config.json and \
+                      model.safetensors"
+                .to_owned(),
+        });
+    }
     let path = folder.join("config.json");
     let text = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     serde_json::from_slice(&text).map_err(|error| Error::NotAnEncoder {
@@ -88,7 +129,7 @@ pub(crate) fn promise(config: &Value) -> Promise {
 impl EncoderModel {
     /// Loads a folder with its tokenizer.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::from_folder(folder)?;
+        let tokenizer = tokenizer_of(folder)?;
         let mut model = Self::load_without_tokenizer(folder)?;
         model.check_tokenizer(&tokenizer)?;
         model.tokenizer = Some(tokenizer);
@@ -97,10 +138,9 @@ impl EncoderModel {
 
     /// Loads a folder whose texts come as token ids.
     pub fn load_without_tokenizer(folder: &Path) -> Result<Self, Error> {
-        let config = read_config(folder)?;
-        let path = folder.join("config.json");
+        let (config, path) = (config_at(folder)?, config_path(folder));
         let keys = Keys::new(&config, &path);
-        let is_half = families_pairs::is_pair(&config);
+        let is_half = families_pairs::is_pair(&config) || families_pairs::is_half(&config);
         if !is_encoder(&config) && !is_half {
             let expected = format!("encoders that are computed here are {}", FAMILIES.join(", "));
             return Err(keys.refuse("model_type", expected).into());

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::gguf;
 use super::pooling::Pooling;
+use crate::llm;
+use crate::llm::files::gguf::GgufFile;
 
 /// Everything but the network, the weights and the tokens.
 pub(super) struct SentenceConfig {
@@ -30,7 +33,20 @@ pub(super) struct SentenceConfig {
 }
 
 impl SentenceConfig {
+    /// `folder`: one, or the path of a GGUF file.
     pub fn read(folder: &Path) -> Result<Self, Error> {
+        if gguf::is_gguf(folder) {
+            return Ok(Self {
+                pooling: pooling_of_gguf(folder)?,
+                is_normalized: false,
+                most_tokens: None,
+                default_prompt: None,
+                question_prompt: None,
+                text_prompt: None,
+                includes_prompt: true,
+                lowers_case: false,
+            });
+        }
         let Modules { pooling, is_normalized, includes_prompt } = modules(folder)?;
         let (most_tokens, lowers_case) = cut(folder)?;
         let default_prompt = default_prompt(folder)?;
@@ -47,6 +63,20 @@ impl SentenceConfig {
             includes_prompt,
             lowers_case,
         })
+    }
+}
+
+/// What llama.cpp's converter keeps of the modules; without it, the mean, as of a folder.
+fn pooling_of_gguf(path: &Path) -> Result<Pooling, Error> {
+    let file = GgufFile::open(path).map_err(llm::Error::from)?;
+    match file.of_architecture("pooling_type") {
+        None | Some(0 | 1) => Ok(Pooling::Mean),
+        Some(2) => Ok(Pooling::Cls),
+        Some(3) => Ok(Pooling::Last),
+        Some(other) => {
+            let expected = "computed here is 0 or 1 (mean), 2 (cls) or 3 (last)";
+            Err(setting(path, "pooling_type", &json!(other), expected))
+        }
     }
 }
 

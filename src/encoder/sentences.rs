@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::families_pairs::is_pair;
-use super::model::{Encoded, EncoderModel, is_encoder, read_config};
+use super::model::{Encoded, EncoderModel, config_at, is_encoder};
 use super::network::{Network, Tokens};
 use super::pooling;
 use super::pooling::Pooling;
@@ -68,7 +68,7 @@ impl Encoder {
     /// the mean of the tokens is taken, as sentence-transformers does.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let config = SentenceConfig::read(folder)?;
-        let told = read_config(folder)?;
+        let told = config_at(folder)?;
         let is_other = !is_encoder(&told) && !is_pair(&told);
         let is_decoder = is_other && llm::config_from_json(&told, folder).is_ok();
         let body = if is_decoder {

@@ -1,11 +1,15 @@
-//! The tensors of a folder as layers, by transformers' names.
+//! The tensors of a folder or of a GGUF file as layers, by transformers' names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tuning_fork_kernels::QMatrix;
 
+use super::gguf;
 use crate::llm;
+use crate::llm::files::gguf::GgufFile;
+use crate::llm::files::gguf_stored::as_stored;
 use crate::llm::files::raw_tensor::RawTensor;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::net::linear::{Linear, Norm};
@@ -21,10 +25,10 @@ pub(crate) enum NormKind {
     Rms,
 }
 
-/// The safetensors files of a folder.
+/// The safetensors files of a folder, or a GGUF file.
 pub(crate) struct Store {
     folder: PathBuf,
-    files: SafetensorsFiles,
+    files: Files,
     names: BTreeSet<String>,
 
     /// What stands before the names of the body: `bert.`, or nothing where a model was saved
@@ -33,6 +37,13 @@ pub(crate) struct Store {
 
     /// What an adapter adds, by the names that the files have.
     changes: BTreeMap<String, Change>,
+}
+
+enum Files {
+    Folder(SafetensorsFiles),
+
+    /// With its own names by transformers'.
+    Gguf(Arc<GgufFile>, BTreeMap<String, String>),
 }
 
 /// What LoRA adds to a layer: scale · B A.
@@ -50,11 +61,27 @@ pub(crate) struct Change {
 }
 
 impl Store {
+    /// `folder`: one, or the path of a GGUF file.
     pub fn open(folder: &Path) -> Result<Self, llm::Error> {
-        let files = SafetensorsFiles::open(folder)?;
-        let names = files.names().cloned().collect();
+        let (names, files) = if gguf::is_gguf(folder) {
+            let file = Arc::new(GgufFile::open(folder)?);
+            let names = gguf::names(&file);
+            (names.keys().cloned().collect(), Files::Gguf(file, names))
+        } else {
+            let files = SafetensorsFiles::open(folder)?;
+            (files.names().cloned().collect(), Files::Folder(files))
+        };
         let changes = BTreeMap::new();
         Ok(Self { folder: folder.to_owned(), files, names, prefix: "", changes })
+    }
+
+    fn raw(&self, name: &str) -> Result<RawTensor, llm::Error> {
+        match &self.files {
+            Files::Folder(files) => files.find(name),
+            Files::Gguf(file, names) => {
+                as_stored(file, names.get(name).map_or(name, String::as_str))
+            }
+        }
     }
 
     /// Finds which prefix the body's names have, by one tensor that every body has.
@@ -79,7 +106,7 @@ impl Store {
                 let problem = format!("the model has no layer {module}: it is of another model");
                 return Err(llm::Error::adapter(adapter, problem));
             };
-            let (found, [outputs, inputs]) = (self.files.find(&name)?.shape, change.shape);
+            let (found, [outputs, inputs]) = (self.raw(&name)?.shape, change.shape);
             let Change { a, b, rank, .. } = &change;
             let fits = *rank > 0 && a.len() == rank * inputs && b.len() == rank * outputs;
             if found != change.shape || !fits {
@@ -108,7 +135,7 @@ impl Store {
             let (path, names) = (self.folder.clone(), vec![name.to_owned()]);
             return Err(llm::Error::MissingTensors { path, names });
         }
-        let mut raw = self.files.find(name)?;
+        let mut raw = self.raw(name)?;
         raw.unpack_whole(false);
         raw.refuse_broken_numbers()?;
         Ok(raw)
@@ -134,7 +161,7 @@ impl Store {
 
     /// How many rows a matrix has.
     pub fn row_count(&self, name: &str) -> Option<usize> {
-        self.files.find(name).ok().filter(|_| self.has(name))?.shape.first().copied()
+        self.raw(name).ok().filter(|_| self.has(name))?.shape.first().copied()
     }
 
     pub fn values(&self, name: &str, len: usize) -> Result<Vec<f32>, llm::Error> {

@@ -300,6 +300,7 @@ mod tests {
             coders: Vec::new(),
             rows: 2,
             way: None,
+            encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
             started: "2026-11-28T00:00:00Z".to_owned(),

@@ -7,15 +7,15 @@ use serde_json::{Map, Value, json};
 use super::manner::{Manner, Way, Wording};
 use super::prompt::{Form, Presentation, PromptError};
 use super::question::Question;
+use super::respondent::Answerer;
 use super::results::Answered;
-use super::scoring::{Asked, Scorer, Unaskable, sentence};
+use super::scoring::{Asked, Unaskable, sentence};
 use super::survey::{Distribution, Survey, Surveyed, meant, meant_freely, said_shares};
 use super::task::{AnswerForm, Kind, Scoring, Task};
 use super::weighing::weigh;
+use crate::encoder::Error;
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::Model;
-use crate::llm::generate::constrained::vocabulary;
 use crate::llm::generate::grammar::{Grammar, GrammarError, Vocabulary};
 use crate::llm::generate::sampling::{Sampler, SamplingParams};
 
@@ -35,7 +35,7 @@ pub enum InterviewError {
     Grammar(#[from] GrammarError),
 
     #[error("the model failed")]
-    Model(#[from] llm::Error),
+    Model(#[from] Error),
 }
 
 /// How the questions of a survey are put to a model.
@@ -49,7 +49,11 @@ pub struct Interviewer {
 }
 
 impl Interviewer {
-    pub fn new(model: &Model, task: &Task, survey: &Survey) -> Result<Self, InterviewError> {
+    pub fn new(
+        answerer: &Answerer<'_>,
+        task: &Task,
+        survey: &Survey,
+    ) -> Result<Self, InterviewError> {
         let form = |manner: Manner| -> Result<(Manner, Form), PromptError> {
             let Manner { wording, way } = manner;
             let answer = if way == Way::Texts { AnswerForm::Text } else { AnswerForm::Letter };
@@ -59,7 +63,7 @@ impl Interviewer {
         };
         let forms = survey.manners().into_iter().map(form).collect::<Result<_, _>>()?;
         let says = survey.ways.contains(&Way::Verbalised);
-        let vocabulary = if says { Some(vocabulary(model)?) } else { None };
+        let vocabulary = if says { Some(answerer.vocabulary()?) } else { None };
         let (score, samples, seed) = (task.score, survey.samples, task.seed);
         Ok(Self { forms, score, samples, seed, vocabulary })
     }
@@ -67,7 +71,7 @@ impl Interviewer {
     /// The answer of one person to one question.
     pub fn answer<E>(
         &self,
-        (model, scorer): (&Model, &mut Scorer<'_>),
+        answerer: &mut Answerer<'_>,
         question: &Question,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, InterviewError> {
@@ -84,8 +88,8 @@ impl Interviewer {
             let presentations = form.presentations(question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
-                .map(|one| Asked::encode(model, one, (room, scorer.context())))
-                .collect::<Result<Vec<_>, llm::Error>>()?
+                .map(|one| answerer.encode(one, room))
+                .collect::<Result<Vec<_>, Error>>()?
                 .into_iter()
                 .collect();
             let asked = match asked {
@@ -96,7 +100,7 @@ impl Interviewer {
                 Way::Letters | Way::Texts => {
                     let orders: Vec<Vec<usize>> =
                         presentations.into_iter().map(|one| one.order).collect();
-                    let logprobs = scorer.score(&[], &asked, progress)?;
+                    let logprobs = answerer.score(&[], &asked, progress)?;
                     let scores = self.scores(&logprobs, &asked);
                     let answered = match weigh(&orders, &scores, &logprobs, false) {
                         Ok(answered) => answered,
@@ -112,10 +116,10 @@ impl Interviewer {
                     main.get_or_insert(answered);
                     found
                 }
-                Way::Verbalised => self.said(scorer, question, &asked, progress)?,
+                Way::Verbalised => self.said(answerer, question, &asked, progress)?,
                 Way::Sampled => {
                     let asked = (manner.wording, presentations.as_slice(), asked.as_slice());
-                    self.drawn((model, scorer), question, asked, progress)?
+                    self.drawn(answerer, question, asked, progress)?
                 }
             };
             ways.insert(*manner, found);
@@ -153,7 +157,7 @@ impl Interviewer {
     /// What the model says in per cent, with the options in the order of the table.
     fn said<E>(
         &self,
-        scorer: &mut Scorer<'_>,
+        answerer: &mut Answerer<'_>,
         question: &Question,
         asked: &[Asked],
         progress: &dyn Progress<E>,
@@ -184,7 +188,7 @@ impl Interviewer {
                 None
             })
         };
-        scorer.write(&[], &asked.prompt, most, &mut choose, progress)?;
+        answerer.write(&[], &asked.prompt, most, &mut choose, progress)?;
         if let Some(problem) = problem {
             return Err(problem.into());
         }
@@ -197,7 +201,7 @@ impl Interviewer {
     /// Answers at temperature 1, counted; the orders take turns.
     fn drawn<E>(
         &self,
-        (model, scorer): (&Model, &mut Scorer<'_>),
+        answerer: &mut Answerer<'_>,
         question: &Question,
         (wording, presentations, asked): (Wording, &[Presentation], &[Asked]),
         progress: &dyn Progress<E>,
@@ -209,6 +213,7 @@ impl Interviewer {
             repetition_penalty: 1.0,
             ..SamplingParams::default()
         };
+        let stops = answerer.stop_ids();
         let mut counts = vec![0_usize; question.options.len()];
         let mut others = 0_usize;
         for (place, (presentation, asked)) in presentations.iter().zip(asked).enumerate() {
@@ -226,7 +231,7 @@ impl Interviewer {
                 let mut sampler = Sampler::new(self.seed.wrapping_add(number));
                 let mut failed = None;
                 let mut choose = |scores: &[f32]| match sampler.next(scores, &[], &plain) {
-                    Ok(id) => (!model.stop_ids().contains(&id)).then_some(id),
+                    Ok(id) => (!stops.contains(&id)).then_some(id),
                     Err(err) => {
                         failed = Some(err);
                         None
@@ -234,11 +239,11 @@ impl Interviewer {
                 };
                 let before = &asked.prompt[..asked.prompt.len() - 1];
                 let most = drawn_tokens(wording);
-                let ids = scorer.write(before, &asked.prompt, most, &mut choose, progress)?;
+                let ids = answerer.write(before, &asked.prompt, most, &mut choose, progress)?;
                 if let Some(err) = failed {
-                    return Err(llm::Error::from(err).into());
+                    return Err(Error::from(llm::Error::from(err)).into());
                 }
-                let said = model.tokenizer().decode_after(&asked.prompt, &ids, true);
+                let said = answerer.said(&asked.prompt, &ids);
                 let meant = match wording {
                     Wording::Forced => meant(&said, &shown),
                     Wording::Unforced => meant_freely(&said, &shown, true),

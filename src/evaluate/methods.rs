@@ -236,6 +236,30 @@ fn title(evaluation: &Evaluation) -> String {
     }
 }
 
+const PAIR: &str = "The model is an encoder-decoder: its encoder read the prompt, without a chat template, and \
+                    its decoder the answers; what stands before every answer was given.";
+
+/// How a loaded model wrote its answers.
+fn how_written(kind: Kind<'_>, seed: u64) -> String {
+    let most = kind.room();
+    match kind {
+        Kind::Write(write) if write.num_beams > 1 => format!(
+            "Nothing was drawn at random: an answer is the best of a search with {} beams (length penalty \
+             {}), of {most} tokens at most.",
+            write.num_beams, write.length_penalty
+        ),
+        Kind::Write(write) if write.temperature > 0.0 => format!(
+            "Answers were drawn at temperature {} (top-p {}) with seed {seed} plus the row's number, of \
+             {most} tokens at most.",
+            write.temperature, write.top_p
+        ),
+        _ => format!(
+            "Nothing was drawn at random: an answer is the likeliest token after token, of {most} tokens at \
+             most."
+        ),
+    }
+}
+
 /// What was done and what came out, as a methods section says it.
 pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     let task = &evaluation.task;
@@ -287,13 +311,12 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         ));
     }
     said.extend(evaluation.way.map(|way| way.sentence().to_owned()));
+    if evaluation.encoder_decoder {
+        said.push(PAIR.to_owned());
+    }
     if let Ok(kind @ (Kind::Extract(_) | Kind::Write(_) | Kind::Ask(_))) = task.kind() {
         said.push(match &model.server {
-            None => format!(
-                "Nothing was drawn at random: an answer is the likeliest token after token, of {} \
-                 tokens at most.",
-                kind.room()
-            ),
+            None => how_written(kind, task.seed),
             Some(_) => format!("An answer has {} tokens at most.", kind.room()),
         });
         said.extend(written(report, model.server.is_some()));

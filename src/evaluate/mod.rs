@@ -5,7 +5,8 @@
 //! written, are the likeliest token after token.
 //!
 //! A [`task::Task`] is read, its rows become [`question::Questions`], [`run::run`] asks them, and
-//! [`results::Folder`] keeps the answers. Of a model behind a server [`at_server::run`] does.
+//! [`results::Folder`] keeps the answers. Whom it asks is a [`respondent::Respondent`]: a decoder or an
+//! encoder-decoder in memory. A model behind a server is asked by [`at_server::run`].
 
 pub mod accepted;
 pub mod at_server;
@@ -17,12 +18,14 @@ pub mod documents;
 pub mod field_scores;
 pub mod figure;
 pub mod finder;
+pub mod free_text;
 pub mod frozen;
 pub mod interviewing;
 pub mod kept;
 pub mod manner;
 pub mod methods;
 pub mod page;
+pub mod pair_scoring;
 pub mod passages;
 pub mod prompt;
 pub mod question;
@@ -30,6 +33,7 @@ pub mod quote;
 pub mod ranked;
 pub mod report;
 pub mod reproduce;
+pub mod respondent;
 pub mod results;
 pub mod run;
 pub mod schema;

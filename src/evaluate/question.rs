@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
+use super::free_text::Write;
 use super::passages::{self, Excerpt};
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
-use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError, Write};
+use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError};
 use crate::data::codebook::{Codebook, CodebookError};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};

@@ -35,6 +35,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         coders: coders.iter().map(|&coder| coder.to_owned()).collect(),
         rows: 4,
         way: None,
+        encoder_decoder: false,
         weights: "as stored".to_owned(),
         program: String::new(),
         started: String::new(),

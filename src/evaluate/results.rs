@@ -221,6 +221,10 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way: Option<ServerWay>,
 
+    /// Whether the model reads with one half and writes with the other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encoder_decoder: bool,
+
     /// How the weights were kept in memory.
     pub weights: String,
     pub program: String,
@@ -436,6 +440,7 @@ mod tests {
             coders: Vec::new(),
             rows: 2,
             way: None,
+            encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
             started: "2026-11-28T00:00:00Z".to_owned(),

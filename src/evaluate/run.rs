@@ -11,8 +11,9 @@ use super::interviewing::{InterviewError, Interviewer};
 use super::passages::Excerpt;
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
+use super::respondent::{Answerer, Respondent};
 use super::results::{Answered, Evaluation, Folder, FolderError};
-use super::scoring::{Asked, Scorer, Unaskable, common, sentence};
+use super::scoring::{Asked, Unaskable, common, sentence};
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use super::weighing::weigh;
@@ -24,8 +25,7 @@ use crate::data::table::rows as read_table;
 use crate::encoder;
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
-use crate::llm;
-use crate::llm::card::ModelIdentity;
+use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
 use crate::llm::{Adapter, Model};
 use crate::remote::error::RemoteError;
 
@@ -55,7 +55,7 @@ pub enum AskError {
     Read { path: PathBuf, source: io::Error },
 
     #[error("the model failed at row {row}")]
-    Model { row: u64, source: llm::Error },
+    Model { row: u64, source: encoder::Error },
 
     #[error(transparent)]
     Stopped(#[from] Cancelled),
@@ -80,7 +80,23 @@ pub enum AskError {
     NoEncoder { name: String },
 
     #[error("the beginning that all prompts share could not be prepared")]
-    Beginning(#[source] llm::Error),
+    Beginning(#[source] encoder::Error),
+
+    #[error("the model cannot be asked")]
+    Unready(#[source] encoder::Error),
+}
+
+impl AskError {
+    /// Stop was pressed: no failure.
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Stopped(_) => true,
+            Self::Model { source, .. }
+            | Self::Beginning(source)
+            | Self::Interview { source: InterviewError::Model(source), .. } => source.is_stop(),
+            _ => false,
+        }
+    }
 }
 
 /// A task with its rows, ready to be asked of any model.
@@ -208,6 +224,18 @@ impl Prepared {
         self.evaluation_by(model.card().identity.clone(), adapter, weights, started)
     }
 
+    /// The same of an encoder-decoder.
+    pub fn evaluation_of_pair(
+        &self,
+        card: &ModelCard,
+        adapter: Option<&AdapterCard>,
+        started: &str,
+    ) -> Evaluation {
+        let adapter = adapter.map(|adapter| adapter.sha256.clone());
+        let evaluation = self.evaluation_by(card.identity.clone(), adapter, "as stored", started);
+        Evaluation { encoder_decoder: true, ..evaluation }
+    }
+
     /// The same of any model.
     pub fn evaluation_by(
         &self,
@@ -228,6 +256,7 @@ impl Prepared {
             coders: self.questions.coders.clone(),
             rows: self.questions.list.len(),
             way: None,
+            encoder_decoder: false,
             weights: weights.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             started: started.to_owned(),
@@ -243,15 +272,14 @@ fn hash(path: &Path) -> Result<String, AskError> {
 
 /// Asks about every row that has no answer yet, and writes the table once all have one. Whoever stops
 /// it finds all answers so far in the folder.
-pub fn run(
-    model: &Model,
-    adapter: Option<&Adapter>,
-    prepared: &Prepared,
+pub fn run<'a>(
+    respondent: impl Into<Respondent<'a>>,
+    prepared: &'a Prepared,
     folder: &Folder,
     mut answered: BTreeMap<u64, Answered>,
     progress: &dyn Progress<AskEvent>,
 ) -> Result<BTreeMap<u64, Answered>, AskError> {
-    let mut asker = Asker::new(model, adapter, prepared)?;
+    let mut asker = Asker::new(respondent, prepared)?;
     let total = prepared.questions.list.len();
     for question in &prepared.questions.list {
         let row = question.row.place.row;
@@ -271,9 +299,8 @@ pub fn run(
 
 /// Asks one model about one row after the other.
 pub struct Asker<'a> {
-    model: &'a Model,
     prepared: &'a Prepared,
-    scorer: Scorer<'a>,
+    answerer: Answerer<'a>,
 
     /// What all prompts begin with.
     shared: Vec<u32>,
@@ -290,22 +317,21 @@ pub struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     pub fn new(
-        model: &'a Model,
-        adapter: Option<&'a Adapter>,
+        respondent: impl Into<Respondent<'a>>,
         prepared: &'a Prepared,
     ) -> Result<Self, AskError> {
-        let scorer = Scorer::new(model, adapter);
-        let shared = shared(model, prepared)?;
+        let answerer = Answerer::new(respondent.into()).map_err(AskError::Unready)?;
+        let shared = shared(&answerer, prepared)?;
         let kind = prepared.task.kind()?;
-        let writer = Writer::new(model, kind)?;
+        let writer = Writer::new(&answerer, kind, prepared.task.seed)?;
         let interviewer = match kind {
             Kind::Survey(survey) => {
-                let made = Interviewer::new(model, &prepared.task, survey);
+                let made = Interviewer::new(&answerer, &prepared.task, survey);
                 Some(made.map_err(|source| AskError::Interview { row: 1, source })?)
             }
             _ => None,
         };
-        Ok(Self { model, prepared, scorer, shared, writer, interviewer, priors: HashMap::new() })
+        Ok(Self { prepared, answerer, shared, writer, interviewer, priors: HashMap::new() })
     }
 
     /// The answer about one row, whatever was asked before.
@@ -338,13 +364,8 @@ impl<'a> Asker<'a> {
         let Ok(Fitted { asked, .. }) = self.fit(question)? else { return Ok(None) };
         let Some(asked) = asked.first() else { return Ok(None) };
         let most = asked.answers.iter().map(Vec::len).max().unwrap_or(0) + more;
-        let written = likeliest_text(
-            (self.model, &mut self.scorer),
-            &self.shared,
-            &asked.prompt,
-            most,
-            progress,
-        );
+        let written =
+            likeliest_text(&mut self.answerer, &self.shared, &asked.prompt, most, progress);
         let row = question.row.place.row;
         let (text, _) = written.map_err(|source| AskError::Model { row, source })?;
         Ok(Some(text))
@@ -358,7 +379,7 @@ impl<'a> Asker<'a> {
     ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
         let logprobs = self
-            .scorer
+            .answerer
             .score(&self.shared, &fitted.asked, progress)
             .map_err(|source| AskError::Model { row, source })?;
         let scores = match self.prepared.task.score {
@@ -397,7 +418,7 @@ impl<'a> Asker<'a> {
         let Some(interviewer) = &self.interviewer else {
             return Ok(Answered::refused(row, None, "it is no item of a survey".to_owned()));
         };
-        match interviewer.answer((self.model, &mut self.scorer), question, progress) {
+        match interviewer.answer(&mut self.answerer, question, progress) {
             Ok(answered) => Ok(answered),
             Err(InterviewError::Model(source)) => Err(AskError::Model { row, source }),
             Err(source) => Err(AskError::Interview { row, source }),
@@ -415,8 +436,8 @@ impl<'a> Asker<'a> {
             return Ok(Answered::refused(row, None, "it has no prompt".to_owned()));
         };
         let text = question.part("text").unwrap_or_default();
-        let (scorer, shared) = (&mut self.scorer, &self.shared);
-        let answered = writer.answer((self.model, scorer), shared, &asked.prompt, &text, progress);
+        let given = (self.shared.as_slice(), asked.prompt.as_slice());
+        let answered = writer.answer(&mut self.answerer, given, (row, &text), progress);
         let mut answered = answered.map_err(|source| AskError::Model { row, source })?;
         answered.row = row;
         answered.cut = cut;
@@ -437,13 +458,12 @@ impl<'a> Asker<'a> {
         let mut question = question.clone();
         let mut tries = 0;
         let room = self.prepared.task.kind()?.room();
-        let context = self.scorer.context();
         loop {
             let presentations = self.prepared.form.presentations(&question)?;
             let asked: Result<Vec<Asked>, Unaskable> = presentations
                 .iter()
-                .map(|presentation| Asked::encode(self.model, presentation, (room, context)))
-                .collect::<Result<Vec<_>, llm::Error>>()
+                .map(|presentation| self.answerer.encode(presentation, room))
+                .collect::<Result<Vec<_>, encoder::Error>>()
                 .map_err(failed)?
                 .into_iter()
                 .collect();
@@ -477,13 +497,14 @@ impl<'a> Asker<'a> {
         &self,
         question: &Question,
         over: usize,
-    ) -> Result<Option<(Question, usize)>, llm::Error> {
+    ) -> Result<Option<(Question, usize)>, encoder::Error> {
         let Some(text) = question.part("text") else { return Ok(None) };
-        let ids = self.model.tokenizer().encode(&text, false)?;
+        let tokenizer = self.answerer.tokenizer();
+        let ids = tokenizer.encode(&text, false)?;
         let Some(kept) = ids.len().checked_sub(over).filter(|kept| *kept > 0) else {
             return Ok(None);
         };
-        let shorter = self.model.tokenizer().decode(&ids[..kept], false);
+        let shorter = tokenizer.decode(&ids[..kept], false);
         let shorter = shorter.trim_end_matches('\u{fffd}');
         Ok(Some((question.with_part("text", shorter), over)))
     }
@@ -502,7 +523,7 @@ impl<'a> Asker<'a> {
         let count = asked.first().map_or(1, |asked| asked.answers.len());
         if !self.priors.contains_key(&key) {
             let priors = self
-                .scorer
+                .answerer
                 .score(&self.shared, &asked, progress)
                 .map_err(|source| AskError::Model { row: question.row.place.row, source })?;
             self.priors.insert(key.clone(), priors.concat());
@@ -528,7 +549,9 @@ struct Fitted {
 }
 
 /// What the prompts of all rows begin with, told by two rows that have nothing in common.
-fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
+fn shared(answerer: &Answerer<'_>, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
+    // An encoder reads every prompt as a whole.
+    let Answerer::Decoder { model, .. } = answerer else { return Ok(Vec::new()) };
     let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
     let mut prompts = Vec::new();
     for word in ["0", "x"] {
@@ -538,7 +561,7 @@ fn shared(model: &Model, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
         }
         for presentation in prepared.form.presentations(&probe)? {
             match Asked::encode(model, &presentation, (0, model.config().context_length))
-                .map_err(AskError::Beginning)?
+                .map_err(|source| AskError::Beginning(source.into()))?
             {
                 Ok(asked) => prompts.push(asked.prompt),
                 Err(_) => return Ok(Vec::new()),

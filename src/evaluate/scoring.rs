@@ -42,8 +42,11 @@ pub enum Unaskable {
     /// No tokens say this answer.
     Unsayable { answer: String },
 
-    /// Prompt and longest answer have so many tokens.
+    /// Prompt and longest answer have so many tokens; of an encoder-decoder, the prompt.
     TooLong { needed: usize, context: usize },
+
+    /// Of an encoder-decoder whose decoder writes no more than `most` tokens.
+    NoRoom { needed: usize, most: usize },
 }
 
 impl Asked {
@@ -98,6 +101,9 @@ pub fn sentence(unaskable: &Unaskable) -> String {
         }
         Unaskable::TooLong { needed, context } => {
             format!("its prompt has {needed} tokens, and the model's context is {context}")
+        }
+        Unaskable::NoRoom { needed, most } => {
+            format!("an answer has {needed} tokens, and the model's decoder writes {most} at most")
         }
     }
 }

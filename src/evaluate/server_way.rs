@@ -43,6 +43,15 @@ impl ServerWay {
                     .to_owned(),
             );
         }
+        if let Kind::Write(write) = kind
+            && (write.num_beams > 1 || write.temperature > 0.0)
+        {
+            return Err(
+                "A server writes at temperature 0 and without beams: leave `num_beams` and \
+                 `temperature` out, or load the model"
+                    .to_owned(),
+            );
+        }
         if kind.writes() {
             return if writes { Ok(Self::Written) } else { Err(without.to_owned()) };
         }
@@ -115,7 +124,8 @@ impl ServerWay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::task::{Code, Write};
+    use crate::evaluate::free_text::Write;
+    use crate::evaluate::task::Code;
     use crate::remote::probe::Ability;
 
     #[test]

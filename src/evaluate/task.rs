@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::free_text::Write;
 use super::schema::{Field, Schema};
 use super::split::Split;
 use super::survey::Survey;
@@ -243,35 +244,6 @@ impl Extract {
             }
             Some(json) => Schema::of_json(json, &self.quotes),
             None => Schema::of_fields(&self.fields),
-        }
-    }
-}
-
-/// Texts are written about texts: a summary, a translation, anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Write {
-    /// The column of the texts.
-    pub text: String,
-
-    /// What is asked: `Summarise the text in one sentence.`
-    pub instruction: String,
-
-    /// Columns with texts that people wrote for it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub references: Vec<String>,
-
-    /// An answer that comes to so many tokens is cut.
-    pub max_tokens: usize,
-}
-
-impl Default for Write {
-    fn default() -> Self {
-        Self {
-            text: String::new(),
-            instruction: String::new(),
-            references: Vec::new(),
-            max_tokens: 200,
         }
     }
 }
@@ -528,6 +500,10 @@ impl Task {
             (Some(Kind::Survey(survey)), None) => match survey.problem() {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Survey(survey)),
+            },
+            (Some(Kind::Write(write)), None) => match write.problem() {
+                Some(problem) => unusable(&problem),
+                None => Ok(Kind::Write(write)),
             },
             (Some(Kind::Ask(ask)), None) => match ask.problem() {
                 Some(problem) => unusable(&problem),

@@ -7,12 +7,13 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use super::question::Question;
+use super::respondent::Respondent;
 use super::run::{AskError, Asker, Prepared};
 use super::stability::{Failure, Outcome, Stability, StabilityError, Test};
 use super::variations::{TEMPLATES, excluding, generic, is_legal, reordered, swapped, unused_word};
 use crate::data::codebook::Codebook;
 use crate::jobs::Progress;
-use crate::llm::{Adapter, Model};
+use crate::llm::card::ModelIdentity;
 use crate::stats::agreement::many::{Ratings, Scale};
 use crate::stats::paired::wilson;
 use crate::stats::resample::{Bootstrap, Interval};
@@ -54,10 +55,9 @@ pub struct Testing {
     pub total: usize,
 }
 
-/// Runs all tests.
-pub fn run(
-    model: &Model,
-    adapter: Option<&Adapter>,
+/// Runs all tests. `identity`: of the model that is asked.
+pub fn run<'a>(
+    (respondent, identity): (impl Into<Respondent<'a>>, &ModelIdentity),
     prepared: &Prepared,
     settings: &Settings,
     progress: &dyn Progress<Testing>,
@@ -69,10 +69,10 @@ pub fn run(
     }
     let rows = drawn.len();
     let base = prepared.with_rows(drawn).varied(codebook.clone(), None)?;
-    let mut bench = Bench { model, adapter, settings, base, codebook, progress, done: 0, total: 0 };
+    let respondent = respondent.into();
+    let mut bench = Bench { respondent, settings, base, codebook, progress, done: 0, total: 0 };
     bench.total = bench.passes();
     let outcomes = bench.run()?;
-    let identity = &model.card().identity;
     Ok(Stability {
         model: identity.name.clone(),
         model_sha256: identity.sha256.clone(),
@@ -93,8 +93,7 @@ fn drawn(questions: &[Question], rows: usize, seed: u64) -> Vec<Question> {
 }
 
 struct Bench<'a> {
-    model: &'a Model,
-    adapter: Option<&'a Adapter>,
+    respondent: Respondent<'a>,
     settings: &'a Settings,
 
     /// The drawn rows, asked once each in the order of the codebook.
@@ -157,7 +156,7 @@ impl Bench<'_> {
         variant: &Prepared,
         questions: &[Question],
     ) -> Result<Answers, AskError> {
-        let mut asker = Asker::new(self.model, self.adapter, variant)?;
+        let mut asker = Asker::new(self.respondent, variant)?;
         let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             self.step(test)?;
@@ -172,7 +171,7 @@ impl Bench<'_> {
 
     fn legal_labels(&mut self, base: &Prepared) -> Result<Outcome, AskError> {
         let mut counted = Counted::new(Test::LegalLabels);
-        let mut asker = Asker::new(self.model, self.adapter, base)?;
+        let mut asker = Asker::new(self.respondent, base)?;
         for question in &base.questions.list {
             self.step(Test::LegalLabels)?;
             let answers = base.form.first(question)?.answers;

@@ -1,18 +1,20 @@
-//! Answers that are written token after token, each the likeliest one: a text, or fields in the form
-//! of a schema.
+//! Answers that are written token after token: a text (the likeliest token each time, drawn, or found by
+//! a beam search), or fields in the form of a schema.
 
 use serde_json::{Number, Value};
 
 use super::quote;
+use super::respondent::Answerer;
 use super::results::Answered;
-use super::scoring::Scorer;
 use super::task::Kind;
 use super::written::Written;
+use crate::encoder::Error;
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::Model;
-use crate::llm::generate::constrained::vocabulary;
+use crate::llm::generate::StopReason;
 use crate::llm::generate::grammar::{Grammar, GrammarError};
+use crate::llm::generate::sampling::{Sampler, SamplingParams};
+use crate::seq2seq::{BeamSettings, EarlyStopping, WriteRequest};
 
 /// Why nothing can be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,53 +30,163 @@ pub enum WritingError {
          raise it, or ask for fewer fields"
     )]
     NoRoom { shortest: usize, most: usize },
+
+    #[error(
+        "`num_beams` is {0}, and a beam search is for encoder-decoders (T5, BART): leave it out for a \
+         decoder"
+    )]
+    Beams(usize),
 }
 
 /// How the answers of a task are written.
 #[derive(Debug)]
 pub struct Writer {
     most: usize,
+    manner: Manner,
+}
+
+#[derive(Debug)]
+enum Manner {
+    Likeliest,
+
+    /// Each row with a seed of its own: that of the task and the row's number.
+    Drawn(SamplingParams, u64),
+    Beams {
+        count: usize,
+        length_penalty: f64,
+    },
 
     /// What an answer has to look like, and which of its fields are quotes.
-    form: Option<(Grammar, Vec<String>)>,
+    Form(Box<Grammar>, Vec<String>),
 }
 
 impl Writer {
     /// `None`: the answers of this kind of task are options.
-    pub fn new(model: &Model, kind: Kind<'_>) -> Result<Option<Self>, WritingError> {
+    pub fn new(
+        answerer: &Answerer<'_>,
+        kind: Kind<'_>,
+        seed: u64,
+    ) -> Result<Option<Self>, WritingError> {
         let most = kind.room();
-        let extract = match kind {
-            Kind::Extract(extract) => extract,
-            Kind::Write(_) | Kind::Ask(_) => return Ok(Some(Self { most, form: None })),
+        let manner = match kind {
+            Kind::Extract(extract) => {
+                let schema = extract.form().map_err(WritingError::Schema)?;
+                let vocabulary = answerer.vocabulary()?;
+                let grammar = Grammar::of_json_schema(&vocabulary, &schema.with_ends())?;
+                let shortest = grammar.shortest();
+                if shortest > most {
+                    return Err(WritingError::NoRoom { shortest, most });
+                }
+                Manner::Form(Box::new(grammar), schema.quotes)
+            }
+            Kind::Write(write) if write.num_beams > 1 => {
+                if matches!(answerer, Answerer::Decoder { .. }) {
+                    return Err(WritingError::Beams(write.num_beams));
+                }
+                Manner::Beams { count: write.num_beams, length_penalty: write.length_penalty }
+            }
+            Kind::Write(write) if write.temperature > 0.0 => {
+                let (temperature, top_p) = (write.temperature as f32, write.top_p as f32);
+                Manner::Drawn(SamplingParams { temperature, top_p, ..plain(false) }, seed)
+            }
+            Kind::Write(_) | Kind::Ask(_) => Manner::Likeliest,
             Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) | Kind::Survey(_) => return Ok(None),
         };
-        let schema = extract.form().map_err(WritingError::Schema)?;
-        let grammar = Grammar::of_json_schema(&vocabulary(model)?, &schema.with_ends())?;
-        let shortest = grammar.shortest();
-        if shortest > most {
-            return Err(WritingError::NoRoom { shortest, most });
-        }
-        Ok(Some(Self { most, form: Some((grammar, schema.quotes)) }))
+        Ok(Some(Self { most, manner }))
     }
 
     /// `shared`: what all prompts of the task begin with. `text`: what the answer is about.
     pub fn answer<E>(
         &self,
-        (model, scorer): (&Model, &mut Scorer<'_>),
-        shared: &[u32],
-        prompt: &[u32],
+        answerer: &mut Answerer<'_>,
+        (shared, prompt): (&[u32], &[u32]),
+        (row, text): (u64, &str),
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, Error> {
+        match &self.manner {
+            Manner::Form(grammar, quotes) => self.fields(
+                (grammar.as_ref(), quotes.as_slice()),
+                answerer,
+                (shared, prompt),
+                text,
+                progress,
+            ),
+            _ => self.text(answerer, (shared, prompt), row, progress),
+        }
+    }
+
+    fn text<E>(
+        &self,
+        answerer: &mut Answerer<'_>,
+        (shared, prompt): (&[u32], &[u32]),
+        row: u64,
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, Error> {
+        let most = self.most;
+        let (sampling, seed) = match &self.manner {
+            Manner::Drawn(sampling, seed) => (sampling.clone(), seed.wrapping_add(row)),
+            _ => (plain(true), 0),
+        };
+        let (ids, ended_early) = match answerer {
+            Answerer::Decoder { model, scorer } => {
+                let stops = model.stop_ids();
+                let (mut sampler, sampling) = (Sampler::new(seed), &sampling);
+                let mut failed = None;
+                let mut choose = |scores: &[f32]| {
+                    let next = if sampling.greedy {
+                        Ok(likeliest(scores))
+                    } else {
+                        sampler.next(scores, &[], sampling)
+                    };
+                    match next {
+                        Ok(id) => (!stops.contains(&id)).then_some(id),
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
+                };
+                let ids = scorer.write(shared, prompt, most, &mut choose, progress)?;
+                if let Some(error) = failed {
+                    return Err(llm::Error::from(error).into());
+                }
+                let ended_early = ids.len() >= most;
+                (ids, ended_early)
+            }
+            Answerer::Pair { scorer, .. } => {
+                if let Manner::Beams { count, length_penalty } = &self.manner {
+                    let settings = BeamSettings {
+                        beams: *count,
+                        length_penalty: *length_penalty,
+                        early_stopping: EarlyStopping::default(),
+                        max_new_tokens: most,
+                        sampling,
+                    };
+                    let (ids, has_ended) = scorer.search(prompt, &settings, progress)?;
+                    (ids, !has_ended)
+                } else {
+                    let request = WriteRequest { sampling, max_new_tokens: most, seed };
+                    let written = scorer.draw(prompt, &request, progress)?;
+                    (written.ids, written.stop != StopReason::EndOfTurn)
+                }
+            }
+        };
+        let said = answerer.said(prompt, &ids).trim().to_owned();
+        let written = Written { tokens: ids.len(), ended_early, ..Written::default() };
+        Ok(answered(said, written))
+    }
+
+    fn fields<E>(
+        &self,
+        (grammar, quotes): (&Grammar, &[String]),
+        answerer: &mut Answerer<'_>,
+        (shared, prompt): (&[u32], &[u32]),
         text: &str,
         progress: &dyn Progress<E>,
-    ) -> Result<Answered, llm::Error> {
-        let Some((grammar, quotes)) = &self.form else {
-            let most = self.most;
-            let (said, tokens) = likeliest_text((model, scorer), shared, prompt, most, progress)?;
-            let written = Written { tokens, ended_early: tokens >= most, ..Written::default() };
-            return Ok(answered(said, written));
-        };
+    ) -> Result<Answered, Error> {
         // An answer that cannot be closed in its room goes on into what is left of the
         // context.
-        let context = scorer.context().saturating_sub(prompt.len());
+        let context = answerer.room_after(prompt);
         let mut guide = grammar.begin();
         let mut left = self.most;
         let mut problem = None;
@@ -88,7 +200,7 @@ impl Writer {
                 None
             }
         };
-        let ids = scorer.write(shared, prompt, context, &mut choose, progress)?;
+        let ids = answerer.write(shared, prompt, context, &mut choose, progress)?;
         let answer = guide.text();
         let mut written =
             Written { tokens: ids.len(), ended_early: guide.was_closed(), ..Written::default() };
@@ -116,20 +228,31 @@ impl Writer {
 /// The likeliest token after token, of at most `most`, until the model ends its answer: the text, and
 /// how many tokens it has.
 pub fn likeliest_text<E>(
-    (model, scorer): (&Model, &mut Scorer<'_>),
+    answerer: &mut Answerer<'_>,
     shared: &[u32],
     prompt: &[u32],
     most: usize,
     progress: &dyn Progress<E>,
-) -> Result<(String, usize), llm::Error> {
-    let stops = model.stop_ids();
+) -> Result<(String, usize), Error> {
+    let stops = answerer.stop_ids();
     let mut choose = |scores: &[f32]| {
         let best = likeliest(scores);
         (!stops.contains(&best)).then_some(best)
     };
-    let ids = scorer.write(shared, prompt, most, &mut choose, progress)?;
-    let said = model.tokenizer().decode_after(prompt, &ids, true);
-    Ok((said.trim().to_owned(), ids.len()))
+    let ids = answerer.write(shared, prompt, most, &mut choose, progress)?;
+    Ok((answerer.said(prompt, &ids).trim().to_owned(), ids.len()))
+}
+
+/// The model's own probabilities, with nothing taken off.
+fn plain(greedy: bool) -> SamplingParams {
+    SamplingParams {
+        greedy,
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        repetition_penalty: 1.0,
+        ..SamplingParams::default()
+    }
 }
 
 fn answered(answer: String, written: Written) -> Answered {

@@ -128,13 +128,11 @@ fn playground_actions(state: &AppState, actions: &mut Actions) {
     if model.remote().is_some() {
         actions.add("Leave the model on the server", ModelsCommand::Unload);
     }
-    if model.ready().is_some() {
-        if last_answer(playground).is_some() {
-            actions.add("Look inside the last answer", LookInsideCommand::TakeAnswer);
-        }
-        actions.add("Load an adapter…", PlaygroundCommand::ChooseAdapter);
+    if model.ready().is_some() && last_answer(playground).is_some() {
+        actions.add("Look inside the last answer", LookInsideCommand::TakeAnswer);
     }
     if model.in_memory().is_some() {
+        actions.add("Load an adapter…", PlaygroundCommand::ChooseAdapter);
         actions.add("Unload the model", ModelsCommand::Unload);
     }
     if model.encoder_decoder().is_some()

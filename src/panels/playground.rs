@@ -60,7 +60,7 @@ pub fn playground_panel_ui(
             return;
         }
         ModelSlot::EncoderDecoder(model) => {
-            seq2seq::seq2seq_ui(ui, playground, prefs, model, commands);
+            seq2seq::seq2seq_ui(ui, playground, prefs, (model, around.adapter), commands);
             return;
         }
         slot => {

@@ -2,7 +2,7 @@
 //! attends.
 
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -13,13 +13,13 @@ use crate::encoder::Error;
 use crate::encoder::Tokens;
 use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
 use crate::encoder::learn::Stored;
-use crate::encoder::model::read_config;
+use crate::encoder::model::{config_at, config_path, tokenizer_of};
 use crate::encoder::network::{Hidden, Network};
 use crate::encoder::stack::Cache;
 use crate::encoder::store::Store;
 use crate::jobs;
 use crate::jobs::Progress;
-use crate::llm::card::{ModelCard, ModelSource};
+use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::config::config_keys::Keys;
 use crate::llm::model::identity;
 use crate::llm::net::rows;
@@ -28,8 +28,10 @@ use crate::llm::text::tokenizer::Tokenizer;
 
 /// A loaded encoder-decoder.
 pub struct Seq2Seq {
+    /// Where it was loaded from.
+    source: PathBuf,
     encoder: Network,
-    decoder: Network,
+    pub(super) decoder: Network,
     head: QMatrix,
     head_scale: Option<f32>,
     head_bias: Option<Vec<f32>>,
@@ -69,7 +71,7 @@ impl Seq2Seq {
 
     /// The same, with what an adapter of PEFT adds worked into the weights.
     pub fn load_adapted(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::from_folder(folder)?;
+        let tokenizer = tokenizer_of(folder)?;
         let mut model = Self::open(folder, adapter)?;
         model.tokenizer = Some(Arc::new(tokenizer));
         Ok(model)
@@ -77,16 +79,24 @@ impl Seq2Seq {
 
     /// The same with what a person is told of it; hashes the weights.
     pub fn load_with_card(
-        folder: &Path,
+        source: &ModelSource,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<(Self, ModelCard), Error> {
-        let source = ModelSource::Folder(folder.to_owned());
-        let facts = encoder::inspect(&source)?;
-        let tokenizer = Arc::new(Tokenizer::from_folder(folder)?);
-        let mut model = Self::open(folder, None)?;
-        let identity = identity(&source, progress)?;
+        let facts = encoder::inspect(source)?;
+        let tokenizer = Arc::new(tokenizer_of(source.path())?);
+        let mut model = Self::open(source.path(), None)?;
+        let identity = identity(source, progress)?;
         model.tokenizer = Some(Arc::clone(&tokenizer));
-        Ok((model, ModelCard { source, identity, facts, tokenizer }))
+        Ok((model, ModelCard { source: source.clone(), identity, facts, tokenizer }))
+    }
+
+    /// The same model with what an adapter of PEFT adds worked into its weights: those that the adapter
+    /// leaves as they are lie in memory once for both.
+    pub fn laid_over(&self, adapter: &Path) -> Result<(Self, AdapterCard), Error> {
+        let card = Stored::read(adapter)?.card()?;
+        let mut model = Self::open(&self.source, Some(adapter))?;
+        model.tokenizer.clone_from(&self.tokenizer);
+        Ok((model, card))
     }
 
     /// Loads a folder whose texts come as token ids.
@@ -95,8 +105,7 @@ impl Seq2Seq {
     }
 
     fn open(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
-        let config = read_config(folder)?;
-        let path = folder.join("config.json");
+        let (config, path) = (config_at(folder)?, config_path(folder));
         let keys = Keys::new(&config, &path);
         if !is_pair(&config) {
             let expected = "encoder-decoders that are computed here are t5, mt5 and bart";
@@ -127,6 +136,7 @@ impl Seq2Seq {
             return Err(keys.refuse("decoder_start_token_id", expected).into());
         };
         Ok(Self {
+            source: folder.to_owned(),
             longest: encoder.description.longest,
             encoder,
             decoder,
@@ -166,6 +176,16 @@ impl Seq2Seq {
     /// The most tokens that an answer may have, the start among them.
     pub fn longest_answer(&self) -> Option<usize> {
         self.decoder.description.longest
+    }
+
+    /// The most tokens of a text that are read.
+    pub fn longest_text(&self) -> Option<usize> {
+        self.longest
+    }
+
+    /// The tokens that end an answer.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// The token that every answer begins with.
@@ -248,7 +268,7 @@ impl Seq2Seq {
         Ok(run?)
     }
 
-    fn check(&self, ids: &[u32], before: usize) -> Result<(), Error> {
+    pub(super) fn check(&self, ids: &[u32], before: usize) -> Result<(), Error> {
         self.decoder.check(Tokens::plain(ids))?;
         match self.longest_answer() {
             Some(longest) if before + ids.len() > longest => {
@@ -259,7 +279,7 @@ impl Seq2Seq {
     }
 
     /// Hidden rows to scores, (rows, vocabulary).
-    fn score(&self, hidden: &[f32]) -> Vec<f32> {
+    pub(super) fn score(&self, hidden: &[f32]) -> Vec<f32> {
         let count = hidden.len() / self.width();
         let mut hidden = hidden.to_vec();
         rows::scale(&mut hidden, self.head_scale);

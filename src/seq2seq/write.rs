@@ -82,6 +82,38 @@ impl Seq2Seq {
         Ok(Written { ids: history.split_off(1), stop })
     }
 
+    /// Answers what was read, after what stands before every answer. `choose` takes the scores of the next
+    /// token and says which one it is; `None`: the answer is complete. At most `most` tokens, and no more
+    /// than fit; `E` is not reported.
+    pub fn write_chosen<E>(
+        &self,
+        memory: &Memory,
+        most: usize,
+        choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
+        progress: &dyn Progress<E>,
+    ) -> Result<Vec<u32>, Error> {
+        let opening = self.opening()?;
+        let fits = self.longest_answer().map(|longest| longest.saturating_sub(opening.len() - 1));
+        let most = fits.map_or(most, |fits| fits.min(most));
+        let mut caches = [self.cache(memory)?];
+        let mut scores = Vec::new();
+        for id in opening {
+            scores = self.step(&[id], &mut caches)?;
+        }
+        let mut ids = Vec::new();
+        while ids.len() < most
+            && let Some(id) = choose(&scores)
+        {
+            ids.push(id);
+            if ids.len() >= most {
+                break;
+            }
+            progress.check()?;
+            scores = self.step(&[id], &mut caches)?;
+        }
+        Ok(ids)
+    }
+
     /// The token that the files force behind so many tokens, the start among them.
     pub(super) fn forced(&self, length: usize, max_new_tokens: usize) -> Option<u32> {
         match self.forced_last {

@@ -32,7 +32,7 @@ pub fn whole(
             Ok(question) => questions.push(question),
             Err(unaskable) => {
                 let param = match &unaskable {
-                    Unaskable::Unsayable { .. } => "labels",
+                    Unaskable::Unsayable { .. } | Unaskable::NoRoom { .. } => "labels",
                     Unaskable::TooLong { .. } => "prompt",
                 };
                 let message = format!("This cannot be scored: {}.", sentence(&unaskable));

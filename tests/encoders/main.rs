@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
+mod asked;
 mod classifiers;
 mod decoders;
+mod gguf;
 mod masked;
 mod pairs;
 mod support;

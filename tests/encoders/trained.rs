@@ -10,17 +10,15 @@ use tuning_fork_engine::data::forms::mapping::Mapping;
 use tuning_fork_engine::encoder::learn::{
     Grads, Learner, Learns, PairLearner, Top, Weights, known_labels,
 };
-use tuning_fork_engine::encoder::{Classifier, EncoderModel, is_encoder_folder};
+use tuning_fork_engine::encoder::{Classifier, EncoderModel, is_encoder_model};
 use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet};
 use tuning_fork_engine::llm::generate::sampling::SamplingParams;
-use tuning_fork_engine::seq2seq::{Seq2Seq, WriteRequest, is_pair_folder};
+use tuning_fork_engine::seq2seq::{Seq2Seq, WriteRequest, is_pair_model};
 use tuning_fork_engine::train::classify::labels::{Target, targets};
 use tuning_fork_engine::train::classify::rows::{Content, read};
 use tuning_fork_engine::train::classify::{loss, resume, start};
 use tuning_fork_engine::train::config::metric::Metric;
-use tuning_fork_engine::train::config::{
-    LoraConfig, Method, Objective, SchedulerType, TrainConfig,
-};
+use tuning_fork_engine::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
 use tuning_fork_engine::train::record::history::History;
 use tuning_fork_engine::train::record::metrics::TrainEvent;
 use tuning_fork_engine::train::{ResumeRequest, StartRequest};
@@ -152,7 +150,7 @@ fn keep(name: &str, folder: &Path, (model, run_dir): (&Path, &Path)) {
     let is_adapter = run_dir.join("adapter_config.json").is_file();
     let rows = std::fs::read_to_string(folder.join("data.jsonl")).unwrap();
     let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    if is_pair_folder(model) {
+    if is_pair_model(model) {
         let pair = if is_adapter {
             Seq2Seq::load_adapted(model, Some(run_dir))
         } else {
@@ -279,11 +277,11 @@ fn every_gradient_of_the_first_step_is_that_of_torch() {
             Some(adapter) => Learns::Adapter(adapter.clone()),
             None => Learns::Everything,
         };
-        if is_pair_folder(&model) {
+        if is_pair_model(&model) {
             let (learner, grads) = first_step_of_pair(folder, &model, &learns, &config);
             return assert_gradients(name, folder, learner.weights(), &grads);
         }
-        if !is_encoder_folder(&model) {
+        if !is_encoder_model(&model) {
             return; // theirs are in the norm of each step
         }
         let known = known_labels(&model, config.adapter.as_deref()).unwrap();

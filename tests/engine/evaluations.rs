@@ -42,7 +42,7 @@ impl Progress<AskEvent> for StopAfter {
 pub fn ask(model: &Model, prepared: &Prepared, folder: &Path, progress: &dyn Progress<AskEvent>) {
     let evaluation = prepared.evaluation(model, None, "as stored", "2026-11-28T00:00:00Z");
     let (folder, answered) = Folder::begin(folder, &evaluation, true).unwrap();
-    let ended = run::run(model, None, prepared, &folder, answered, progress);
+    let ended = run::run((model, None), prepared, &folder, answered, progress);
     if let Err(err) = ended {
         let said = tuning_fork_engine::errors::one_line(&err);
         assert!(said.contains("stopped"), "{said}");
@@ -191,7 +191,9 @@ fn stability_asks_as_often_as_it_says_and_the_same_again() {
     let settings =
         Settings { rows: 4, instructions: vec!["Is it odd?".to_owned()], ..Settings::default() };
     let events: Recorder<Testing> = Recorder::default();
-    let found = testing::run(&model, None, &prepared, &settings, &events).unwrap();
+    let found =
+        testing::run(((&model, None), &model.card().identity), &prepared, &settings, &events)
+            .unwrap();
     let events = events.into_events();
     for (number, event) in events.iter().enumerate() {
         assert_eq!((event.done, event.total), (number, events.len()), "{event:?}");
@@ -213,10 +215,17 @@ fn stability_asks_as_often_as_it_says_and_the_same_again() {
         assert!(shares.is_sorted() && shares[2] <= 1.0, "{outcome:?}");
         assert_eq!(outcome.value.is_none(), outcome.reason.is_some(), "{outcome:?}");
     }
-    let again = testing::run(&model, None, &prepared, &settings, &Quiet).unwrap();
+    let again =
+        testing::run(((&model, None), &model.card().identity), &prepared, &settings, &Quiet)
+            .unwrap();
     assert_eq!(again, found);
-    let stopped =
-        testing::run(&model, None, &prepared, &settings, &Recorder::stop_after(9)).unwrap_err();
+    let stopped = testing::run(
+        ((&model, None), &model.card().identity),
+        &prepared,
+        &settings,
+        &Recorder::stop_after(9),
+    )
+    .unwrap_err();
     assert!(matches!(stopped, StabilityError::Ask(AskError::Stopped(_))), "{stopped:?}");
 }
 
@@ -295,7 +304,7 @@ fn passages_are_ranked_by_an_encoder_that_the_evaluation_names() {
     let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
     let mut prepared = Prepared::read(&task, &Quiet).unwrap();
     // A task that names an encoder is never asked without one.
-    let asked = Asker::new(&model, None, &prepared)
+    let asked = Asker::new((&model, None), &prepared)
         .unwrap()
         .answer(&prepared.questions.list[0], &Quiet as &dyn Progress<()>);
     let said = asked.unwrap_err().to_string();

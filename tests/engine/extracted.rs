@@ -92,12 +92,12 @@ fn results(part: &str, stops_after: Option<usize>) -> (String, String, Report) {
     let (kept, mut answered) = Folder::begin(&out, &evaluation, false).unwrap();
     if let Some(checks) = stops_after {
         let recorder: Recorder<AskEvent> = Recorder::stop_after(checks);
-        let stopped = run::run(&model, None, &prepared, &kept, answered, &recorder);
+        let stopped = run::run((&model, None), &prepared, &kept, answered, &recorder);
         assert!(stopped.is_err(), "stopped after {checks} checks");
         answered = Folder::begin(&out, &evaluation, true).unwrap().1;
         assert!(answered.len() < 4);
     }
-    let answered = run::run(&model, None, &prepared, &kept, answered, &Quiet).unwrap();
+    let answered = run::run((&model, None), &prepared, &kept, answered, &Quiet).unwrap();
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     let again: BTreeMap<_, _> = Folder::read(&out).unwrap().1;
     assert_eq!(again, answered, "what is kept is what was answered");
@@ -171,6 +171,6 @@ fn a_schema_that_needs_more_room_than_there_is_is_refused_before_the_first_row()
     files::write_atomic(&folder.path().join("t.csv"), TABLE_OF_TEXTS.as_bytes()).unwrap();
     files::write_atomic(&path, format!("data = 't.csv'\n{part}").as_bytes()).unwrap();
     let prepared = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap();
-    let said = run::Asker::new(&model, None, &prepared).err().unwrap().to_string();
+    let said = run::Asker::new((&model, None), &prepared).err().unwrap().to_string();
     assert!(said.contains("`max_tokens` is 5"), "{said}");
 }

@@ -729,6 +729,7 @@ fn begun(project: &Path, data: &Path) -> PathBuf {
         coders: prepared.questions.coders.clone(),
         rows: 4,
         way: None,
+        encoder_decoder: false,
         weights: "as stored".to_owned(),
         program: "0".to_owned(),
         started: "2026-11-28T10:15:00.000Z".to_owned(),

@@ -856,6 +856,7 @@ fn evaluations() -> AppState {
             coders: Vec::new(),
             rows: 12_345,
             way: None,
+            encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
             started: "2026-11-28T10:15:00.000Z".to_owned(),

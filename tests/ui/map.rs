@@ -1,10 +1,13 @@
 //! The map of texts in Look inside.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
+use tuning_fork::app::services::Services;
 use tuning_fork::app::tasks::compare_items::CompareItems;
+use tuning_fork::app::tasks::find_near::FindNear;
 use tuning_fork::app::tasks::make_map::MakeMap;
 use tuning_fork::app::tasks::probe_column::ProbeColumn;
 use tuning_fork::app::tasks::read_map_table::ReadMapTable;
@@ -241,6 +244,49 @@ fn a_search_by_meaning_is_asked_with_enter() {
     window.run();
     window.click("Search");
     assert_eq!(asked(&mut window), [MapCommand::NearSentence]);
+}
+
+#[test]
+fn the_encoder_stays_in_memory_for_the_next_search_until_it_is_unloaded() {
+    let mut app = App::open();
+    app.ask(ViewCommand::ShowPanel(PanelId::LookInside).into());
+    let look = &mut app.harness.state_mut().state.look_inside;
+    look.view = View::Map;
+    chosen(&mut look.map);
+    look.map.sizes.insert(PathBuf::from("/tiny"), 3_000_000);
+    app.run();
+    app.click("Make the map");
+    let Held { feeder, .. } = app.script.borrow_mut().take::<MakeMap>().expect("a map");
+    feeder.finish(Ok(mapped(30)));
+    app.run();
+    app.sees("tiny-encoder stays in memory");
+    app.sees("(3.0 MB)");
+    app.click("Unload");
+    assert_eq!(app.harness.state().state.look_inside.map.kept, None);
+    // A search loads it again.
+    app.harness.state_mut().state.look_inside.map.sentence = "taxes".to_owned();
+    app.run();
+    app.click("Search");
+    let held = app.script.borrow_mut().take::<FindNear>().expect("a search");
+    held.feeder.finish(Ok(Vec::new()));
+    app.run();
+    app.sees("tiny-encoder stays in memory");
+}
+
+/// The same encoder is handed out until its memory is given back.
+#[test]
+fn a_search_by_meaning_does_not_load_the_encoder_again() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder/plain");
+    let services = Services::default();
+    let first = services.encoder(&folder).unwrap();
+    assert!(Arc::ptr_eq(&first, &services.encoder(&folder).unwrap()));
+    services.forget_encoder();
+    let again = services.encoder(&folder).unwrap();
+    assert!(!Arc::ptr_eq(&first, &again));
+    // Another one takes its place.
+    let other = folder.with_file_name("mean");
+    services.encoder(&other).unwrap();
+    assert!(!Arc::ptr_eq(&again, &services.encoder(&folder).unwrap()));
 }
 
 #[test]

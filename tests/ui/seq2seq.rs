@@ -9,6 +9,7 @@ use egui_kittest::kittest::Queryable as _;
 use serde_json::Value;
 use tuning_fork::app::services::Services;
 use tuning_fork::app::tasks::fill_spans::FillSpans;
+use tuning_fork::app::tasks::load_adapter::LoadAdapter;
 use tuning_fork::app::tasks::load_model::LoadModel;
 use tuning_fork::app::tasks::search_beams::SearchBeams;
 use tuning_fork::app::tasks::watch_cross_attention::WatchCrossAttention;
@@ -19,7 +20,7 @@ use tuning_fork::hub::cache::local::{LocalModel, Place};
 use tuning_fork::jobs::{Cancelled, Feeder, Progress, Quiet};
 use tuning_fork::llm::card::{ModelCard, ModelSource};
 use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::seq2seq::Seq2Seq;
+use tuning_fork::seq2seq::{Seq2Seq, WriteRequest};
 use tuning_fork::state::AppState;
 use tuning_fork::state::codes::AnnotateView;
 use tuning_fork::state::command::{
@@ -42,7 +43,7 @@ fn folder() -> PathBuf {
 }
 
 fn model() -> (Seq2Seq, ModelCard) {
-    Seq2Seq::load_with_card(&folder(), &Quiet).unwrap()
+    Seq2Seq::load_with_card(&ModelSource::Folder(folder()), &Quiet).unwrap()
 }
 
 /// The first text, and what transformers makes of it.
@@ -79,7 +80,7 @@ impl Loaded {
         let mut app = App::open();
         let (model, card) = model();
         let services = Services::default();
-        services.set_seq2seq(model);
+        services.set_seq2seq(model, card.clone());
         let source = ModelSource::Folder(folder());
         app.ask(Command::Models(ModelsCommand::Load(source.clone())));
         let Held { request, feeder } = app.script.borrow_mut().take::<LoadModel>().expect("a load");
@@ -325,10 +326,9 @@ fn every_panel_that_needs_a_decoder_says_so() {
         state.codes.view = view;
         Window::new(state);
     }
-    let evaluate = EvaluateState::default();
+    // Evaluate asks it.
     let slot = ModelSlot::EncoderDecoder(Box::new(model().1));
-    let said = evaluate.obstacle(&slot).unwrap();
-    assert!(said.contains("works with decoders only"), "{said}");
+    assert_eq!(EvaluateState::default().obstacle(&slot), None);
 }
 
 #[test]
@@ -337,17 +337,54 @@ fn what_works_with_a_decoder_starts_nothing() {
     for command in [
         Command::Playground(PlaygroundCommand::Generate),
         Command::Playground(PlaygroundCommand::Repeat),
-        Command::Playground(PlaygroundCommand::LoadAdapter("/adapter".into())),
         Command::Train(TrainCommand::Start),
         Command::Models(ModelsCommand::Serve),
     ] {
         loaded.app.ask(command);
     }
-    loaded.app.sees("an adapter is laid over decoders only");
     let script = loaded.app.script.borrow();
     assert!(script.started::<tuning_fork::app::tasks::answer::Answering>().is_none());
     assert!(script.started::<tuning_fork::app::tasks::train::Train>().is_none());
     assert!(script.started::<tuning_fork::app::tasks::serve_model::ServeModel>().is_none());
+}
+
+#[test]
+fn an_adapter_is_laid_over_it_switched_off_and_taken_away() {
+    let mut loaded = Loaded::open();
+    let answer = |loaded: &mut Loaded| -> Vec<u32> {
+        loaded.app.click("Write an answer");
+        loaded.work::<WriteAnswer>();
+        loaded.state().playground.seq2seq.answer.iter().map(|token| token.piece.id).collect()
+    };
+    let alone = answer(&mut loaded);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/seq2seq/t5_lora");
+    let command = PlaygroundCommand::LoadAdapter(folder.clone());
+    loaded.app.ask(Command::Playground(command));
+    loaded.work::<LoadAdapter>();
+    loaded.app.sees("Unload the adapter");
+    // The words of `tuning-fork generate --adapter`.
+    let (adapted, _) = model().0.laid_over(&folder).unwrap();
+    let (ids, _) = adapted.encode(&text()).unwrap();
+    let state = loaded.state();
+    let request =
+        WriteRequest { sampling: state.prefs.sampling.clone(), max_new_tokens: MOST, seed: 0 };
+    let expected = adapted.write(&ids, &request, &Quiet).unwrap().ids;
+    assert_ne!(expected, alone);
+    assert_eq!(answer(&mut loaded), expected);
+    loaded.flip("t5_lora");
+    assert_eq!(answer(&mut loaded), alone, "the switch in the top bar is off");
+    loaded.flip("t5_lora");
+    assert_eq!(answer(&mut loaded), expected);
+    loaded.app.click("Unload the adapter");
+    loaded.app.sees("Load an adapter…");
+    loaded.services.set_adapter(None); // what the window's own engine does
+    assert!(loaded.state().playground.seq2seq.answer.is_empty());
+    assert_eq!(answer(&mut loaded), alone);
+    // An adapter of another model is refused in words.
+    let other = folder.with_file_name("bart_lora");
+    loaded.app.ask(Command::Playground(PlaygroundCommand::LoadAdapter(other)));
+    loaded.work::<LoadAdapter>();
+    loaded.app.sees("The adapter could not be loaded");
 }
 
 #[test]

@@ -220,7 +220,7 @@ impl Workbench {
     }
 
     fn start_asking(&mut self, rows: impl FnOnce(&mut Self) -> Option<Rows>) {
-        let model = match (self.state.model.ready(), self.state.model.remote()) {
+        let model = match (self.state.model.in_memory(), self.state.model.remote()) {
             (Some(card), _) => card.source.path().display().to_string(),
             (None, Some(probe)) => probe.address.clone(),
             (None, None) => return,

@@ -46,7 +46,14 @@ impl Workbench {
                 self.state.look_inside.map.items.form.answers = Some(path.clone());
             }
             MapCommand::SavePicked => self.save_picked(),
+            MapCommand::ForgetEncoder => self.forget_encoder(),
         }
+    }
+
+    /// The memory of the encoder that searches by meaning is given back; the next search loads it again.
+    pub(in crate::app) fn forget_encoder(&mut self) {
+        self.engine.unload_encoder();
+        self.state.look_inside.map.kept = None;
     }
 
     /// A table was picked or dropped.
@@ -80,7 +87,8 @@ impl Workbench {
         let map = &mut self.state.look_inside.map;
         let Some(mapped) = map.made.ready().cloned() else { return };
         map.seeking = true;
-        self.start_instead(FindNear { to: to.clone() }, (mapped, to));
+        let model = mapped.request.model.clone();
+        self.start_instead(FindNear { to: to.clone(), model }, (mapped, to));
     }
 
     fn group_texts(&mut self) {

@@ -41,6 +41,10 @@ impl Workbench {
             PlaygroundCommand::ChooseAdapter => self.ask(Ask::AdapterFolder),
             PlaygroundCommand::LoadAdapter(folder) => self.load_adapter(folder, false),
             PlaygroundCommand::UnloadAdapter => {
+                if self.state.model.encoder_decoder().is_some() {
+                    // What is shown of its answers was computed with the adapter.
+                    self.drop_writing();
+                }
                 self.engine.unload_adapter();
                 self.state.adapter = AdapterSlot::None;
                 self.state.playground.library.count_again();
@@ -142,16 +146,6 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Playground);
-        if self.state.model.encoder_decoder().is_some() {
-            let notice = Notice::problem(
-                PanelId::Playground,
-                "In the window an adapter is laid over decoders only, and an encoder-decoder is loaded",
-            );
-            let hint =
-                "On the command line, \"tuning-fork generate --adapter FOLDER\" answers with it";
-            self.state.notices.push(notice.hint(hint));
-            return;
-        }
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.state.adapter = AdapterSlot::Loading { name };
         self.start(LoadAdapter { compare }, folder);

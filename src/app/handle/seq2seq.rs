@@ -15,7 +15,7 @@ impl Workbench {
     /// Does what the view in front is for.
     pub(super) fn read_and_write(&mut self) {
         self.state.notices.clear(PanelId::Playground);
-        let AppState { prefs, model, playground, .. } = &mut self.state;
+        let AppState { prefs, model, adapter, playground, .. } = &mut self.state;
         if model.encoder_decoder().is_none() {
             return;
         }
@@ -24,6 +24,7 @@ impl Workbench {
             self.state.notices.push(Notice::problem(PanelId::Playground, reason));
             return;
         }
+        seq2seq.use_adapter(adapter.mode());
         match seq2seq.view {
             Seq2SeqView::Answer | Seq2SeqView::CrossAttention => {
                 self.tasks.drop_all::<WatchCrossAttention>();

@@ -363,7 +363,7 @@ impl Workbench {
             self.load_model(source, LoadModel { adapter: None, compare: false });
             return;
         }
-        let loaded = self.state.model.ready().map(|card| card.identity.sha256.as_str());
+        let loaded = self.state.model.in_memory().map(|card| card.identity.sha256.as_str());
         if loaded == Some(entry.record.model.sha256.as_str()) {
             self.load_adapter(folder, true);
         } else if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {

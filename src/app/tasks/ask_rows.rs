@@ -22,6 +22,7 @@ use crate::hub;
 use crate::hub::resolve;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm;
+use crate::llm::generate::AdapterMode;
 use crate::remote::server::Server;
 use crate::state::command::{EvaluateCommand, WindowCommand};
 use crate::state::evaluate::KeptIn;
@@ -98,9 +99,8 @@ pub enum AskRowsError {
 impl AskRowsError {
     fn is_stop(&self) -> bool {
         match self {
-            Self::Ask(AskError::Stopped(_)) => true,
-            Self::Ask(AskError::Model { source, .. } | AskError::Beginning(source))
-            | Self::Model(source) => matches!(source, llm::Error::Cancelled(_)),
+            Self::Ask(error) => error.is_stop(),
+            Self::Model(source) => matches!(source, llm::Error::Cancelled(_)),
             _ => false,
         }
     }
@@ -135,11 +135,11 @@ impl Work for AskRows {
             return ask_server(&server, request, progress);
         }
         let RowsToAsk { prepared, rows, model: name, adapter: path, started } = request;
-        let model = services.model().map_err(AskRowsError::Model)?;
-        let adapter = path.as_ref().and_then(|_| services.adapter());
+        let mode = if path.is_some() { AdapterMode::On } else { AdapterMode::Off };
+        let model = services.respondent(mode).map_err(AskRowsError::Model)?;
         let folder = match rows {
             Rows::Few(count) => {
-                let mut asker = Asker::new(&model, adapter.as_deref(), &prepared)?;
+                let mut asker = Asker::new(&model, &prepared)?;
                 let questions = &prepared.questions.list;
                 let total = count.min(questions.len());
                 for (index, question) in questions.iter().take(count).enumerate() {
@@ -153,11 +153,11 @@ impl Work for AskRows {
             Rows::All { ref folder, .. } | Rows::Rest { ref folder } => folder.clone(),
         };
         // As `tuning-fork evaluate` calls it: the window loads models as they are stored.
-        let mut evaluation = prepared.evaluation(&model, adapter.as_deref(), "as stored", &started);
+        let mut evaluation = model.evaluation(&prepared, &started);
         evaluation.task.model = name;
         evaluation.task.adapter = path.map(|path| path.display().to_string());
         let (kept, answered) = begin(&prepared, &rows, &folder, evaluation, progress)?;
-        run::run(&model, adapter.as_deref(), &prepared, &kept, answered, &Passing(progress))?;
+        run::run(&model, &prepared, &kept, answered, &Passing(progress))?;
         Ok(())
     }
 }

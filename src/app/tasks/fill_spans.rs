@@ -30,11 +30,11 @@ impl Work for FillSpans {
     };
 
     fn run(
-        FillRequest { text, hidden, write }: FillRequest,
+        FillRequest { text, hidden, write, adapter }: FillRequest,
         services: &Services,
         progress: &dyn Progress<()>,
     ) -> Result<Filled, Error> {
-        let model = services.seq2seq()?;
+        let model = services.seq2seq(adapter)?;
         let filled = fill(&model, &text, &hidden, &write, &Checks(progress))?;
         // What was written up to a stop is no guess.
         progress.check()?;

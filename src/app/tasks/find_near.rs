@@ -12,11 +12,14 @@ use crate::explore::vectors::error::Error as VectorsError;
 use crate::explore::vectors::neighbours::{Near, nearest_to};
 use crate::explore::vectors::worked::Worked;
 use crate::jobs::Progress;
-use crate::state::look_inside::map::{Listed, Mapped};
+use crate::state::look_inside::map::{Listed, MapModel, Mapped};
 use crate::state::prefs::PanelId;
 
 pub struct FindNear {
     pub to: NearTo,
+
+    /// What the map was made with.
+    pub model: MapModel,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,9 @@ impl Task<Workbench> for FindNear {
 
     fn done(self, found: Vec<Near>, app: &mut Workbench) {
         let map = &mut app.state.look_inside.map;
+        if matches!(self.to, NearTo::Sentence(_)) {
+            map.keep(&self.model);
+        }
         map.listed = match self.to {
             NearTo::Point(place) => Listed::NearPoint(place, found),
             NearTo::Sentence(text) => Listed::NearSentence(text, found),

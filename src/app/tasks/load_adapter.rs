@@ -6,10 +6,9 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
+use crate::encoder;
 use crate::hub::resolve;
 use crate::jobs::Progress;
-use crate::llm;
-use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::AdapterCard;
 use crate::llm::generate::AdapterMode;
 use crate::state::command::PlaygroundCommand;
@@ -28,7 +27,7 @@ impl Work for LoadAdapter {
     type Request = PathBuf;
     type Event = ();
     type Output = (AdapterCard, Vec<String>);
-    type Error = llm::Error;
+    type Error = encoder::Error;
 
     const RULES: Rules = Rules::short("Loading the adapter");
 
@@ -36,12 +35,8 @@ impl Work for LoadAdapter {
         folder: PathBuf,
         services: &Services,
         _progress: &dyn Progress<()>,
-    ) -> Result<(AdapterCard, Vec<String>), llm::Error> {
-        let model = services.model()?;
-        let adapter = Adapter::load(&resolve::adapter_at(&folder), &model)?;
-        let told = (adapter.card(), adapter.warnings().to_vec());
-        services.set_adapter(Some(adapter));
-        Ok(told)
+    ) -> Result<(AdapterCard, Vec<String>), encoder::Error> {
+        services.lay_adapter(&resolve::adapter_at(&folder))
     }
 }
 
@@ -57,13 +52,14 @@ impl Task<Workbench> for LoadAdapter {
         }
         app.state.adapter = AdapterSlot::Ready { card, mode: AdapterMode::On };
         app.state.playground.library.count_again();
-        if self.compare {
+        // An encoder-decoder has one answer in front; the switch in the top bar says of which weights.
+        if self.compare && app.state.model.ready().is_some() {
             app.state.playground.answers = Answers::SideBySide;
             app.handle(PlaygroundCommand::Generate);
         }
     }
 
-    fn failed(self, error: llm::Error, app: &mut Workbench) {
+    fn failed(self, error: encoder::Error, app: &mut Workbench) {
         let summary = "The adapter could not be loaded";
         let notice = Notice::error(PanelId::Playground, summary, &error);
         app.state.notices.push(notice.remedy("Choose another…", PlaygroundCommand::ChooseAdapter));

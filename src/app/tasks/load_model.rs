@@ -12,7 +12,7 @@ use crate::llm::LoadEvent;
 use crate::llm::card::{ModelCard, ModelSource, Purpose};
 use crate::llm::config::CacheNumbers;
 use crate::llm::model::{LoadOptions, Model};
-use crate::seq2seq::{Seq2Seq, is_pair_folder};
+use crate::seq2seq::{Seq2Seq, is_pair_model};
 use crate::state::models::LoadView;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -42,11 +42,9 @@ impl Work for LoadModel {
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<ModelCard, encoder::Error> {
         services.set_model(None); // first: two models at once may not fit
-        if let ModelSource::Folder(folder) = &source
-            && is_pair_folder(folder)
-        {
-            let (model, card) = Seq2Seq::load_with_card(folder, progress)?;
-            services.set_seq2seq(model);
+        if is_pair_model(source.path()) {
+            let (model, card) = Seq2Seq::load_with_card(&source, progress)?;
+            services.set_seq2seq(model, card.clone());
             return Ok(card);
         }
         let options = LoadOptions { cache, ..LoadOptions::default() };

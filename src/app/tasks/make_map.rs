@@ -4,7 +4,6 @@ use crate::app::Workbench;
 use crate::app::services::{Services, cache_folder};
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::encoder::Encoder;
 use crate::explore::error::Error;
 use crate::explore::meaning::Pooled;
 use crate::explore::subject::Subject;
@@ -60,7 +59,7 @@ pub fn with_source<T>(
 ) -> Result<T, Error> {
     match model {
         MapModel::Encoder { folder, .. } => {
-            let encoder = Encoder::load(folder)?;
+            let encoder = services.encoder(folder)?;
             let prompt = encoder.default_prompt().unwrap_or_default();
             work(&Source::Encoder { encoder: &encoder, folder, prompt })
         }
@@ -109,10 +108,13 @@ impl Task<Workbench> for MakeMap {
     }
 
     fn done(self, mapped: Mapped, app: &mut Workbench) {
+        app.state.look_inside.map.keep(&mapped.request.model);
         app.state.look_inside.map.made(mapped);
     }
 
     fn failed(self, error: Error, app: &mut Workbench) {
+        // It is of no map.
+        app.forget_encoder();
         app.tell_map_failed("The map could not be made", &error);
     }
 

@@ -41,7 +41,7 @@ impl Work for SearchBeams {
         services: &Services,
         progress: &dyn Progress<SearchSaid>,
     ) -> Result<BeamView, Error> {
-        let model = services.seq2seq()?;
+        let model = services.seq2seq(request.adapter)?;
         let source = Source::of(&model, &request.text)?;
         progress.emit(SearchSaid::Read(source.clone()));
         let say = |nodes: Vec<BeamNode>| progress.emit(SearchSaid::Step(nodes));

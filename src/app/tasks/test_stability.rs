@@ -14,6 +14,7 @@ use crate::evaluate::stability::StabilityError;
 use crate::evaluate::testing::{self, Settings, Testing};
 use crate::jobs::{Checks, Progress};
 use crate::llm;
+use crate::llm::generate::AdapterMode;
 use crate::state::command::{Command, EvaluateCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -45,13 +46,7 @@ pub enum TestStabilityError {
 impl TestStabilityError {
     fn is_stop(&self) -> bool {
         match self {
-            Self::Ask(error) | Self::Stability(StabilityError::Ask(error)) => match error {
-                AskError::Stopped(_) => true,
-                AskError::Model { source, .. } | AskError::Beginning(source) => {
-                    matches!(source, llm::Error::Cancelled(_))
-                }
-                _ => false,
-            },
+            Self::Ask(error) | Self::Stability(StabilityError::Ask(error)) => error.is_stop(),
             Self::Model(source) => matches!(source, llm::Error::Cancelled(_)),
             _ => false,
         }
@@ -73,10 +68,13 @@ impl Work for TestStability {
         progress: &dyn Progress<Testing>,
     ) -> Result<(), TestStabilityError> {
         let (evaluation, _) = Folder::read(&folder)?;
-        let model = services.model().map_err(TestStabilityError::Model)?;
-        let adapter = evaluation.adapter_sha256.as_ref().and_then(|_| services.adapter());
-        let loaded = adapter.as_ref().map(|adapter| adapter.card().sha256);
-        if model.card().identity.sha256 != evaluation.model.sha256 {
+        let mode = match &evaluation.adapter_sha256 {
+            Some(_) => AdapterMode::On,
+            None => AdapterMode::Off,
+        };
+        let model = services.respondent(mode).map_err(TestStabilityError::Model)?;
+        let loaded = model.adapter_sha256();
+        if model.identity().sha256 != evaluation.model.sha256 {
             return Err(TestStabilityError::OtherModel { name: evaluation.model.name });
         }
         if loaded != evaluation.adapter_sha256 {
@@ -86,7 +84,7 @@ impl Work for TestStability {
         let task = task_of(&folder, &evaluation);
         let prepared = Prepared::read(&task, &Checks(progress))?;
         let settings = Settings::default();
-        let found = testing::run(&model, adapter.as_deref(), &prepared, &settings, progress)?;
+        let found = testing::run((&model, model.identity()), &prepared, &settings, progress)?;
         Ok(found.save(&folder)?)
     }
 }

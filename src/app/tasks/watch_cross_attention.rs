@@ -25,11 +25,11 @@ impl Work for WatchCrossAttention {
         Rules { takes_processor: true, ..Rules::short("Watching where the answer looked") };
 
     fn run(
-        CrossRequest { source, answer, layer }: CrossRequest,
+        CrossRequest { source, answer, layer, adapter }: CrossRequest,
         services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<CrossView, Error> {
-        let model = services.seq2seq()?;
+        let model = services.seq2seq(adapter)?;
         // Another model may have fewer.
         let layer = layer.min(model.layers()[1].saturating_sub(1));
         let views = cross_attention(&model, &source, &answer, layer..layer + 1)?;

@@ -41,7 +41,7 @@ impl Work for WriteAnswer {
         services: &Services,
         progress: &dyn Progress<WriteSaid>,
     ) -> Result<StopReason, Error> {
-        let model = services.seq2seq()?;
+        let model = services.seq2seq(request.adapter)?;
         let source = Source::of(&model, &request.text)?;
         let memory = model.read(Tokens::plain(&source.ids()), &mut |_| {})?;
         progress.emit(WriteSaid::Read(source));

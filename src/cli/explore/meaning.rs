@@ -12,7 +12,7 @@ use super::vectors::{Pooling, refuse_layer_of_encoder};
 use crate::cli::load::ModelArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::encoder::{Encoder, is_encoder_folder};
+use crate::encoder::{Encoder, is_encoder_model};
 use crate::explore::meaning;
 use crate::explore::meaning::{MeaningView, Pooled};
 use crate::explore::subject::Subject;
@@ -60,8 +60,7 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let bar = Bar::new();
     let path = resolve::resolve_model(&args.model.model).ok();
-    let (layer, pooling, vectors) = if let Some(path) = path.filter(|path| is_encoder_folder(path))
-    {
+    let (layer, pooling, vectors) = if let Some(path) = path.filter(|path| is_encoder_model(path)) {
         refuse_layer_of_encoder(&args.model, args.layer, args.pooling)?;
         let text = |row: &Row| match &row.content {
             Content::Text(text) => Ok(text.clone()),

@@ -8,12 +8,12 @@ use crate::cli::out;
 use crate::explore::read_write::{Source, pieces};
 use crate::hub::resolve;
 use crate::llm::generate::sampling::SamplingParams;
-use crate::seq2seq::{Seq2Seq, is_pair_folder};
+use crate::seq2seq::{Seq2Seq, is_pair_model};
 
 /// Loads it, with its adapter where one is named.
 pub fn load(args: &ModelArgs) -> anyhow::Result<Seq2Seq> {
     let found = resolve::resolve_with_adapter(&args.model)?;
-    if !is_pair_folder(&found.model) {
+    if !is_pair_model(&found.model) {
         bail!("{} is no encoder-decoder: this view is for T5, mT5, FLAN-T5, BART", args.model);
     }
     let named = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::load::ModelArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::encoder::{Encoder, is_encoder_folder};
+use crate::encoder::{Encoder, is_encoder_model};
 use crate::explore::meaning::Pooled;
 use crate::explore::subject::Subject;
 use crate::explore::vectors::matrix::Vectors;
@@ -114,7 +114,7 @@ impl VectorsArgs {
             Ok((vectors, query))
         };
         let path = resolve::resolve_model(&self.model.model).ok();
-        let found = if let Some(folder) = path.filter(|path| is_encoder_folder(path)) {
+        let found = if let Some(folder) = path.filter(|path| is_encoder_model(path)) {
             refuse_layer_of_encoder(&self.model, self.layer, self.pooling)?;
             let encoder = Encoder::load(&folder)?;
             let prompt = self.prefix.as_deref().or_else(|| encoder.default_prompt());

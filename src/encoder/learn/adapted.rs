@@ -16,7 +16,7 @@ use crate::encoder::store::Change;
 use crate::files;
 use crate::llm::adapter::peft_config::{PeftConfig, Start};
 use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, stray};
-use crate::llm::card::ModelIdentity;
+use crate::llm::card::{AdapterCard, ModelIdentity};
 use crate::llm::config::Naming;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
@@ -86,6 +86,11 @@ fn is_excluded(module: &str, saved: &[String]) -> bool {
 
 impl Stored {
     pub fn read(folder: &Path) -> Result<Self, Error> {
+        if folder.is_file() {
+            let problem = "it is a file, and an encoder-decoder or a classifier takes adapters as PEFT saves \
+                           them: a folder with adapter_config.json and adapter_model.safetensors";
+            return Err(Error::adapter(folder, problem.to_owned()));
+        }
         let path = folder.join(CONFIG);
         let text = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
         let mut json: Value = serde_json::from_slice(&text)
@@ -125,6 +130,21 @@ impl Stored {
             tensors.insert(name, (view.shape().to_vec(), values));
         }
         Ok(Self { config, saved, tensors, folder: folder.to_owned() })
+    }
+
+    /// What there is to say about it; reads its weights again for their hash.
+    pub fn card(&self) -> Result<AdapterCard, Error> {
+        let path = self.folder.join(WEIGHTS);
+        let sha256 = files::sha256_of_file(&path, |_| Ok(()));
+        Ok(AdapterCard {
+            name: self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            path: self.folder.clone(),
+            sha256: sha256.map_err(|source| Error::read(&path, source))?,
+            rank: self.config.r,
+            alpha: self.config.lora_alpha,
+            target_modules: self.config.target_modules.names(),
+            parameter_count: self.tensors.values().map(|(_, values)| values.len() as u64).sum(),
+        })
     }
 
     /// What it adds to each layer, by the layer's path. Fails where it brings whole layers too.

@@ -103,7 +103,7 @@ impl Source<'_> {
 }
 
 /// A model's files by name, size and time: other weights under the same path are another model.
-fn stamp(path: &Path) -> String {
+pub fn stamp(path: &Path) -> String {
     let mut files: Vec<String> = Vec::new();
     let mut add = |path: &Path| {
         let Ok(about) = std::fs::metadata(path) else { return };

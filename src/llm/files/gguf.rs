@@ -213,6 +213,18 @@ impl GgufFile {
         }
     }
 
+    /// An array of bytes, however it is stored.
+    pub fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        match self.array(key)? {
+            GgufArray::Unsigned(values) => values.iter().map(|it| u8::try_from(*it).ok()).collect(),
+            GgufArray::Signed(values) => {
+                let byte = |it: &i64| i8::try_from(*it).ok().map(i8::cast_unsigned);
+                values.iter().map(byte).collect()
+            }
+            _ => None,
+        }
+    }
+
     pub fn bools(&self, key: &str) -> Option<&[bool]> {
         match self.array(key)? {
             GgufArray::Bool(values) => Some(values),

@@ -13,7 +13,7 @@ pub(super) fn missing(file: &GgufFile, name: &str) -> Error {
 }
 
 /// A tensor by the file's own name.
-pub(super) fn as_stored(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
+pub(crate) fn as_stored(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
     let tensor = file.tensor(name).ok_or_else(|| missing(file, name))?;
     let unsupported = || Error::TensorTypes {
         path: file.path().to_owned(),

@@ -27,6 +27,12 @@ pub enum GrammarError {
     )]
     Bytes,
 
+    #[error(
+        "this model's tokenizer has no token for “{0}”, without which no JSON object can be written: \
+         take a decoder, or an encoder-decoder whose tokenizer has one (BART, ByT5)"
+    )]
+    Unsayable(char),
+
     #[error("the schema cannot be used: {0}")]
     Schema(String),
 

@@ -12,6 +12,8 @@ pub mod decode;
 mod folder;
 mod folder_files;
 mod frame;
+mod gguf_build;
+mod gguf_encoders;
 pub(crate) mod gguf_ends;
 mod gguf_rules;
 pub mod gguf_vocab;

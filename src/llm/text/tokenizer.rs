@@ -16,7 +16,8 @@ use tokenizers::{Model as _, PostProcessor as _};
 use super::bpe::AnyTokenizer;
 use super::folder::{self, Assembled};
 use super::folder_files::FolderError;
-use super::gguf_vocab::{self, GgufVocab, VocabError};
+use super::gguf_build;
+use super::gguf_vocab::{GgufVocab, VocabError};
 use super::spelling::{Spelling, shown, without_spaces_before_punctuation};
 use crate::llm::files::gguf::GgufFile;
 
@@ -41,6 +42,9 @@ pub type PlacedToken = (u32, Option<Range<usize>>);
 pub struct Tokenizer {
     inner: AnyTokenizer,
     spelling: Spelling,
+
+    /// SentencePiece's Unigram, whose `▁` is a space; the crate decodes it.
+    has_bars: bool,
 
     /// Ids that are left out of a text: turn markers, end of text, padding.
     special: BTreeSet<u32>,
@@ -93,7 +97,7 @@ impl Tokenizer {
 
     /// As [`Self::from_gguf`], from a vocabulary in memory.
     pub fn from_gguf_vocab(vocab: &GgufVocab) -> Result<Self, VocabError> {
-        let mut tokenizer = Self::new(gguf_vocab::build(vocab)?);
+        let mut tokenizer = Self::new(gguf_build::build(vocab)?);
         (tokenizer.bos, tokenizer.eos) = (vocab.bos_id(), vocab.eos_id());
         let ids = [
             ("bos_token", tokenizer.bos),
@@ -126,6 +130,7 @@ impl Tokenizer {
         let vocab_size = past_added.max(inner.get_vocab_size(false));
         Self {
             spelling: Spelling::of(&decoder),
+            has_bars: decoder["type"] == "Metaspace" && decoder["replacement"] == "▁",
             inner,
             special,
             named: BTreeMap::new(),
@@ -242,7 +247,8 @@ impl Tokenizer {
     /// stands before it.
     pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
         if self.spelling == Spelling::Other {
-            return None;
+            let bytes = |token: String| token.replace('▁', " ").into_bytes();
+            return self.has_bars.then(|| self.token(id).map(bytes).unwrap_or_default());
         }
         Some(self.token(id).map(|token| self.spelling.bytes(&token)).unwrap_or_default())
     }

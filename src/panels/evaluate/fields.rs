@@ -75,6 +75,24 @@ pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     section_ui(ui, "How it is asked");
     let hint = "An answer that comes to so many tokens is cut, and the row says so";
     number_row_ui(ui, "Tokens at most", hint, &mut form.write.max_tokens, 1..=8192);
+    let write = &mut form.write;
+    let hint = "So many answers are searched side by side, and the likeliest is taken; 1 is no search. For \
+                encoder-decoders (T5, BART)";
+    number_row_ui(ui, "Beams", hint, &mut write.num_beams, 1..=16);
+    if write.num_beams > 1 {
+        write.temperature = 0.0; // a search draws nothing
+        let hint = "The score of a beam is divided by its length to this power: above 0 longer answers are \
+                    favoured";
+        number_row_ui(ui, "Length penalty", hint, &mut write.length_penalty, -4.0..=4.0);
+        return;
+    }
+    let hint = "Tokens are drawn at this temperature, with the seed of the task and the number of the row; 0: \
+                the likeliest each time";
+    number_row_ui(ui, "Temperature", hint, &mut write.temperature, 0.0..=2.0);
+    if write.temperature > 0.0 {
+        let hint = "Of the tokens, the smallest set with at least this probability; 1: all";
+        number_row_ui(ui, "Top-p", hint, &mut write.top_p, 0.01..=1.0);
+    }
 }
 
 /// `encoders`: those on this disk, name and folder.

@@ -125,7 +125,7 @@ pub(super) fn seen_ui(
         let words = if around.model.remote().is_some() {
             "The server puts the tokens of its chat template around it, which it does not show"
         } else if around.model.encoder_decoder().is_some() {
-            "An encoder-decoder has no chat template, and Evaluate asks decoders only"
+            "An encoder-decoder has no chat template: its encoder reads this as it stands"
         } else {
             "Once a model is loaded, its chat template's tokens are shown around it"
         };

@@ -68,7 +68,7 @@ pub(super) fn report_ui(
 
 /// Why the stability cannot be tested now. `None`: it can.
 fn why_not_test(model: &ModelIdentity, around: &Surroundings<'_>) -> Option<String> {
-    match around.model.ready() {
+    match around.model.in_memory() {
         Some(card) if card.identity.sha256 == model.sha256 => None,
         _ => Some(format!("The answers are those of {}: load that model first", model.name)),
     }

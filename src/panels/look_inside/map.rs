@@ -304,7 +304,20 @@ fn search_ui(ui: &mut Ui, map: &mut MapState, commands: &mut Commands) {
         if map.seeking {
             ui.label(theme::muted(ui, "Searching…"));
         }
+        kept_ui(ui, map, commands);
     });
+}
+
+/// The encoder that the next search need not load.
+fn kept_ui(ui: &mut Ui, map: &MapState, commands: &mut Commands) {
+    let Some((name, size)) = map.kept() else { return };
+    let size = size.map_or_else(String::new, |size| format!(" ({})", format::bytes(size)));
+    ui.add(Label::new(theme::muted(ui, format!("{name} stays in memory{size}"))).truncate());
+    let free = ActionButton::quiet("Unload").add_enabled(ui, !map.seeking);
+    let about = "Gives its memory back. The next search by meaning loads it again";
+    if free.on_hover_text(about).clicked() {
+        commands.push(MapCommand::ForgetEncoder);
+    }
 }
 
 /// The points, and what is done with them.

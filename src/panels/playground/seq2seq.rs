@@ -17,30 +17,35 @@ use crate::state::playground::PlaygroundState;
 use crate::state::playground::seq2seq::instructions::{INSTRUCTIONS, Kind};
 use crate::state::playground::seq2seq::{Seq2SeqState, Seq2SeqView};
 use crate::state::prefs::Prefs;
+use crate::state::slots::AdapterSlot;
+use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
 use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch::{Segment, segmented_ui};
-use crate::widgets::theme;
+use crate::widgets::theme::{self, icons};
 
 /// Draws all of it.
 pub(super) fn seq2seq_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
     prefs: &mut Prefs,
-    model: &ModelCard,
+    (model, adapter): (&ModelCard, &AdapterSlot),
     commands: &mut Commands,
 ) {
     if playground.seq2seq.cross_due().is_some() {
         commands.push(PlaygroundCommand::WatchCrossAttention);
     }
     inset_ui(ui, |ui| {
-        let segments = Seq2SeqView::ALL.map(|view| Segment {
-            value: view,
-            words: view.name(),
-            explanation: view.question(),
+        ui.horizontal_wrapped(|ui| {
+            let segments = Seq2SeqView::ALL.map(|view| Segment {
+                value: view,
+                words: view.name(),
+                explanation: view.question(),
+            });
+            segmented_ui(ui, &mut playground.seq2seq.view, &segments);
+            adapter_ui(ui, adapter, playground.seq2seq.doing.is_none(), commands);
         });
-        segmented_ui(ui, &mut playground.seq2seq.view, &segments);
     });
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
@@ -65,6 +70,27 @@ pub(super) fn seq2seq_ui(
         });
     }
     ui.advance_cursor_after_rect(all);
+}
+
+/// Laying an adapter over the model, or taking it off; its switch is in the top bar.
+fn adapter_ui(ui: &mut Ui, adapter: &AdapterSlot, is_free: bool, commands: &mut Commands) {
+    match adapter {
+        AdapterSlot::None => {
+            let button = ActionButton::quiet("Load an adapter…").icon(icons::ADAPTER);
+            let about = "A PEFT folder: what training an encoder-decoder makes";
+            if button.add_enabled(ui, is_free).on_hover_text(about).clicked() {
+                commands.push(PlaygroundCommand::ChooseAdapter);
+            }
+        }
+        AdapterSlot::Loading { .. } => {}
+        AdapterSlot::Ready { .. } => {
+            let button = ActionButton::quiet("Unload the adapter").icon(icons::ADAPTER);
+            let about = "The model alone answers again. The switch in the top bar compares both";
+            if button.add_enabled(ui, is_free).on_hover_text(about).clicked() {
+                commands.push(PlaygroundCommand::UnloadAdapter);
+            }
+        }
+    }
 }
 
 fn main_ui(

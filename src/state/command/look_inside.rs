@@ -52,4 +52,7 @@ pub enum MapCommand {
 
     /// Writes what was drawn around as a table into the project.
     SavePicked,
+
+    /// Gives back the memory of the encoder that searches by meaning.
+    ForgetEncoder,
 }

@@ -6,12 +6,13 @@ use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
 use crate::errors::one_line;
+use crate::evaluate::free_text::Write;
 use crate::evaluate::kept::Draft;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
-use crate::evaluate::task::{AnswerForm, Ask, Code, Extract, Kind, Scoring, Task, Write};
+use crate::evaluate::task::{AnswerForm, Ask, Code, Extract, Kind, Scoring, Task};
 
 /// What the model does with each text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -340,12 +340,25 @@ impl EvaluateState {
             return Some(problem.clone());
         }
         match model {
-            ModelSlot::Ready(_) => None,
+            ModelSlot::Ready(_) => self.only_for_pairs(),
+            ModelSlot::EncoderDecoder(_) => None,
             ModelSlot::Remote(probe) => self.way(probe).and_then(Result::err),
             ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
             ModelSlot::Empty => Some("Load a model first".to_owned()),
-            ModelSlot::EncoderDecoder(_) => model.only_decoders(),
         }
+    }
+
+    /// What of the task in front a decoder does not do.
+    fn only_for_pairs(&self) -> Option<String> {
+        let beams = match (self.front, &self.open) {
+            (Front::Opened, Some(open)) => open.prepared.task.write.as_ref()?.num_beams,
+            (Front::Form, _) => self.form.task().write?.num_beams,
+            _ => return None,
+        };
+        (beams > 1).then(|| {
+            "A beam search is for encoder-decoders, and a decoder is loaded: set Beams to 1"
+                .to_owned()
+        })
     }
 
     /// How a server would be asked what is in front, or why it cannot be. `None`: nothing is.

@@ -70,8 +70,8 @@ pub fn by_row(row: &Found) -> Runs {
         return Runs::For(Purpose::SequenceToSequence);
     }
     if encoder::FAMILIES.contains(&architecture.as_str()) {
-        let reason = "It is an encoder in a GGUF file; encoders are computed here from safetensors \
-                      only: look for the original";
+        let reason = "It is an encoder in a GGUF file; of those, BERT, DistilBERT, RoBERTa, XLM-RoBERTa \
+                      and T5 are computed here: look for the original";
         return Runs::No(reason.to_owned());
     }
     let known = SUPPORTED.contains(&architecture.as_str())
@@ -88,17 +88,23 @@ pub fn by_row(row: &Found) -> Runs {
     Runs::Yes
 }
 
-/// Whether it is an encoder that is computed here. An architecture of that name in a GGUF file
-/// alone is not.
+/// Whether it is an encoder that is computed here: from a GGUF file alone, only what llama.cpp's converter
+/// writes as it writes BERT.
 pub fn is_encoder(row: &Found) -> bool {
-    let is_one = |kind: &String| encoder::FAMILIES.contains(&kind.as_str());
-    row.has_safetensors && row.architecture.as_ref().is_some_and(is_one)
+    const AS_GGUF: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "t5encoder"];
+
+    row.architecture.as_deref().is_some_and(|kind| {
+        (row.has_safetensors && encoder::FAMILIES.contains(&kind))
+            || (row.has_gguf && AS_GGUF.contains(&kind))
+    })
 }
 
 /// Whether it is an encoder-decoder that is computed here.
 pub fn is_pair(row: &Found) -> bool {
-    let is_one = |kind: &String| seq2seq::PAIRS.contains(&kind.as_str());
-    row.has_safetensors && row.architecture.as_ref().is_some_and(is_one)
+    row.architecture.as_deref().is_some_and(|kind| {
+        (row.has_safetensors && seq2seq::PAIRS.contains(&kind))
+            || (row.has_gguf && ["t5", "mt5"].contains(&kind))
+    })
 }
 
 fn unknown_architecture(architecture: &str, has_code: bool) -> String {
@@ -160,10 +166,17 @@ mod tests {
         let pair = by_row(&row("t5"));
         assert_eq!(pair, Runs::For(Purpose::SequenceToSequence));
         assert!(pair.note().unwrap().contains("the Playground shows both sides"));
-        let gguf = Found { has_safetensors: false, has_gguf: true, ..row("bert") };
-        let reason = by_row(&gguf).obstacle().unwrap().to_owned();
+        let gguf = |kind: &str| Found { has_safetensors: false, has_gguf: true, ..row(kind) };
+        for (kind, purpose) in [
+            ("bert", Purpose::Encode),
+            ("t5encoder", Purpose::Encode),
+            ("t5", Purpose::SequenceToSequence),
+        ] {
+            assert_eq!(by_row(&gguf(kind)), Runs::For(purpose), "{kind}");
+        }
+        let reason = by_row(&gguf("mpnet")).obstacle().unwrap().to_owned();
         assert!(reason.contains("encoder in a GGUF file"), "{reason}");
-        assert!(reason.ends_with("from safetensors only: look for the original"), "{reason}");
+        assert!(reason.ends_with("T5 are computed here: look for the original"), "{reason}");
     }
 
     #[test]

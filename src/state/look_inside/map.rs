@@ -1,5 +1,6 @@
 //! The map of a table's texts: what is asked for, what was found, what is pointed at.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::explore::vectors::neighbours::Near;
 use crate::explore::vectors::probe::Probed;
 use crate::explore::vectors::texts::Texts;
 use crate::explore::vectors::worked::Worked;
-use crate::llm::card::{ModelSource, Purpose};
+use crate::llm::card::Purpose;
 
 /// What makes the vectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +144,12 @@ pub struct MapState {
     pub centre: [f32; 2],
     pub zoom: f32,
     pub sentence: String,
+
+    /// The encoder that stays in memory for the next search.
+    pub kept: Option<PathBuf>,
+
+    /// What each encoder takes in memory, in bytes.
+    pub sizes: BTreeMap<PathBuf, u64>,
     pub listed: Listed,
     pub seeking: bool,
     pub cluster_form: ClusterForm,
@@ -175,6 +182,8 @@ impl Default for MapState {
             centre: [0.0; 2],
             zoom: 1.0,
             sentence: String::new(),
+            kept: None,
+            sizes: BTreeMap::new(),
             listed: Listed::Nothing,
             seeking: false,
             cluster_form: ClusterForm { finds_number: false, clusters: 8, least: 15 },
@@ -193,18 +202,41 @@ impl MapState {
     pub fn set_found(&mut self, found: &[FoundModel]) {
         let encoder = |model: &FoundModel| {
             let facts = model.facts.as_ref().ok().filter(|facts| facts.unsupported.is_none())?;
-            let is_folder = matches!(ModelSource::named(&model.local.path), ModelSource::Folder(_));
             let is_encoder =
                 matches!(facts.purpose, Purpose::Encode | Purpose::FillMask | Purpose::Classify);
+            // A decoder as a GGUF file has no pooling; it gives no labels either.
             let (name, folder) = (model.local.name.clone(), model.local.path.clone());
-            (is_folder && is_encoder).then_some(MapModel::Encoder { name, folder })
+            is_encoder.then_some(MapModel::Encoder { name, folder })
         };
         self.models = found.iter().filter_map(encoder).collect();
+        let size = |model: &FoundModel| {
+            let facts = model.facts.as_ref().ok()?;
+            Some((model.local.path.clone(), facts.memory_bytes))
+        };
+        self.sizes = found.iter().filter_map(size).collect();
         self.models.push(MapModel::Loaded);
         let is_gone = self.model.as_ref().is_none_or(|model| !self.models.contains(model));
         if is_gone {
             self.model = self.models.first().filter(|model| **model != MapModel::Loaded).cloned();
         }
+    }
+
+    /// A map was made or searched with this: an encoder stays in memory.
+    pub fn keep(&mut self, model: &MapModel) {
+        if let MapModel::Encoder { folder, .. } = model {
+            self.kept = Some(folder.clone());
+        }
+    }
+
+    /// The encoder that stays in memory: its name, and what it takes, where that is known.
+    pub fn kept(&self) -> Option<(&str, Option<u64>)> {
+        let kept = self.kept.as_ref()?;
+        let known = self.models.iter().find_map(|model| match model {
+            MapModel::Encoder { name, folder } if folder == kept => Some(name.as_str()),
+            _ => None,
+        });
+        let own = kept.file_name().and_then(|name| name.to_str());
+        Some((known.or(own)?, self.sizes.get(kept).copied()))
     }
 
     /// The encoders on the disk: name and folder.

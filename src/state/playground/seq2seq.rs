@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::explore::beams::{BeamNode, BeamView};
 use crate::explore::read_write::{CrossView, Piece, Source};
 use crate::explore::spans::Filled;
-use crate::llm::generate::StopReason;
+use crate::llm::generate::{AdapterMode, StopReason};
 use crate::seq2seq::{BeamSettings, EarlyStopping, WriteRequest};
 use crate::state::prefs::Prefs;
 
@@ -80,6 +80,9 @@ pub struct WrittenToken {
 pub struct TextRequest {
     pub text: String,
     pub write: WriteRequest,
+
+    /// Whether it is answered with the adapter.
+    pub adapter: AdapterMode,
 }
 
 /// What a search is to be started with.
@@ -87,6 +90,7 @@ pub struct TextRequest {
 pub struct SearchRequest {
     pub text: String,
     pub settings: BeamSettings,
+    pub adapter: AdapterMode,
 }
 
 /// Which answer's attention is to be computed.
@@ -97,6 +101,9 @@ pub struct CrossRequest {
 
     /// Counted from 0.
     pub layer: usize,
+
+    /// Whether the answer was written with the adapter.
+    pub adapter: AdapterMode,
 }
 
 /// What is to be filled in.
@@ -105,6 +112,7 @@ pub struct FillRequest {
     pub text: String,
     pub hidden: BTreeSet<usize>,
     pub write: WriteRequest,
+    pub adapter: AdapterMode,
 }
 
 /// A search, as far as it has come.
@@ -218,6 +226,9 @@ pub struct Seq2SeqState {
     pub spans: SpansState,
     pub doing: Option<Doing>,
 
+    /// Whether what was begun last is done with the adapter.
+    adapter: AdapterMode,
+
     /// Counts what was begun.
     number: u64,
 }
@@ -272,6 +283,11 @@ impl Seq2SeqState {
         };
     }
 
+    /// What is begun from now on is done with the adapter, or without it.
+    pub fn use_adapter(&mut self, mode: AdapterMode) {
+        self.adapter = mode;
+    }
+
     /// An answer is about to be written. What it is written with, and its number.
     pub fn begin_answer(&mut self, text: &str, prefs: &Prefs, seed: u64) -> (u64, TextRequest) {
         self.number += 1;
@@ -280,7 +296,8 @@ impl Seq2SeqState {
         self.answer.clear();
         self.cross.empty();
         self.cross.selected = None;
-        (self.number, TextRequest { text: self.reads(text), write: write(prefs, seed) })
+        let (text, write) = (self.reads(text), write(prefs, seed));
+        (self.number, TextRequest { text, write, adapter: self.adapter })
     }
 
     pub fn on_token(&mut self, piece: Piece, logprob: f32) {
@@ -301,7 +318,7 @@ impl Seq2SeqState {
         self.beams.tree = BeamView::default();
         (self.beams.source, self.beams.chosen) = (None, None);
         self.beams.searched = Some(settings.clone());
-        (self.number, SearchRequest { text: self.reads(text), settings })
+        (self.number, SearchRequest { text: self.reads(text), settings, adapter: self.adapter })
     }
 
     pub fn on_step(&mut self, nodes: Vec<BeamNode>) {
@@ -314,8 +331,12 @@ impl Seq2SeqState {
         self.doing = Some(Doing::Filling);
         self.spans.filled = None;
         let SpansState { text, hidden, .. } = &self.spans;
-        let request =
-            FillRequest { text: text.clone(), hidden: hidden.clone(), write: write(prefs, seed) };
+        let request = FillRequest {
+            text: text.clone(),
+            hidden: hidden.clone(),
+            write: write(prefs, seed),
+            adapter: self.adapter,
+        };
         (self.number, request)
     }
 
@@ -336,7 +357,7 @@ impl Seq2SeqState {
             && !self.answer.is_empty();
         let source = self.source.clone().filter(|_| is_due)?;
         let answer = self.answer.iter().map(|token| token.piece.id).collect();
-        Some(CrossRequest { source, answer, layer: self.cross.layer })
+        Some(CrossRequest { source, answer, layer: self.cross.layer, adapter: self.adapter })
     }
 
     /// Another layer is to be looked at.

@@ -25,7 +25,7 @@ pub(super) fn open(
     learns: &Learns,
     config: &TrainConfig,
 ) -> Result<Box<dyn Student>, Error> {
-    if encoder::is_encoder_folder(model) {
+    if encoder::is_encoder_model(model) {
         return Ok(Box::new(EncoderStudent::open(model, top, learns, config)?));
     }
     let Top::Labels(labels) = top else {
@@ -44,7 +44,7 @@ pub(super) fn open(
 
 /// The labels of a model, or of an adapter over it. `None`: it has no head for labels yet.
 pub(super) fn known_labels(model: &Path, adapter: Option<&Path>) -> Result<Option<Labels>, Error> {
-    Ok(if encoder::is_encoder_folder(model) {
+    Ok(if encoder::is_encoder_model(model) {
         learn::known_labels(model, adapter)?
     } else {
         encoder::decoder_labels(model, adapter)?
