@@ -31,12 +31,11 @@ use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::rate_models::RateModels;
 use crate::app::tasks::read_answers::ReadAnswers;
-use crate::app::tasks::read_beside::ReadBeside;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
-use crate::app::tasks::read_table::ReadTable;
+use crate::app::tasks::read_table::{ReadBeside, ReadRows};
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::save_chats::SaveChats;
 use crate::app::tasks::save_draft::SaveDraft;
@@ -148,7 +147,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),
         TypeId::of::<ReadBeside>(),
-        TypeId::of::<ReadTable>(),
+        TypeId::of::<ReadRows>(),
         TypeId::of::<ReadTrainingFile>(),
         TypeId::of::<SaveDraft>(),
         TypeId::of::<SaveRunFile>(),

@@ -50,7 +50,7 @@ impl Value {
     pub fn to_cell(&self) -> String {
         match self {
             Self::Words(words) => words.clone(),
-            Self::Number(number) => number_words(*number),
+            Self::Number(number) => number.to_string(),
             Self::Labels(_) | Self::Spans(_) => self.to_json().to_string(),
             Self::DontKnow => DONT_KNOW.to_owned(),
         }
@@ -60,7 +60,7 @@ impl Value {
     pub fn shown(&self) -> String {
         match self {
             Self::Words(words) => words.clone(),
-            Self::Number(number) => number_words(*number),
+            Self::Number(number) => number.to_string(),
             Self::Labels(labels) if labels.is_empty() => "none".to_owned(),
             Self::Labels(labels) => labels.join(", "),
             Self::Spans(spans) => match spans.len() {
@@ -75,11 +75,6 @@ impl Value {
     pub fn is_known(&self) -> bool {
         *self != Self::DontKnow
     }
-}
-
-/// `3` for 3.0, `2.5`.
-fn number_words(number: f64) -> String {
-    format!("{number}")
 }
 
 impl Serialize for Value {

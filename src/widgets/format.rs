@@ -1,6 +1,6 @@
 //! Numbers as people read them in a window.
 
-pub use crate::words::{bytes, counted, duration};
+pub use crate::words::{bytes, counted, duration, thousands as count};
 
 /// `212 of 269 MB · 8.0 MB/s · 7 s left`: a transfer, as far as it is known.
 pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f64>) -> String {
@@ -39,17 +39,9 @@ pub fn large(count: u64) -> String {
     if count < 1000 { count.to_string() } else { parameters(count) }
 }
 
-/// `12,345`.
-pub fn count(value: usize) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+/// `+1.3`, `−0.2`: bits of a difference.
+pub fn signed(bits: f64) -> String {
+    if bits < 0.0 { format!("\u{2212}{:.1}", -bits) } else { format!("+{bits:.1}") }
 }
 
 /// `62.1 %`; `< 0.1 %` where rounding would say nothing.

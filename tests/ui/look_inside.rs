@@ -5,11 +5,10 @@ use std::f64::consts::LN_2;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
-use tuning_fork::app::tasks::compare_adapter::CompareAdapter;
-use tuning_fork::app::tasks::measure_surprise::MeasureSurprise;
-use tuning_fork::app::tasks::read_lens::ReadLens;
+use tuning_fork::app::tasks::look_passes::{
+    CompareAdapter, MeasureSurprise, ReadLens, WatchAttention,
+};
 use tuning_fork::app::tasks::read_tokens::ReadTokens;
-use tuning_fork::app::tasks::watch_attention::WatchAttention;
 use tuning_fork::app::work::Held;
 use tuning_fork::explore::attention::{AttentionView, HeadScores};
 use tuning_fork::explore::compare::{Divergence, Summary, TextComparison};
@@ -269,7 +268,7 @@ fn surprise_is_measured_when_its_view_is_in_front_and_not_before() {
     let mut app = looking(TEXT, View::Tokens);
     assert!(app.script.borrow().started::<MeasureSurprise>().is_none());
     app.click("Surprise");
-    let Held { request, feeder } =
+    let Held { request: (request, ()), feeder } =
         app.script.borrow_mut().take::<MeasureSurprise>().expect("a pass");
     assert_eq!(request.ids.len(), pieces(TEXT).pieces.len());
     feeder.emit(Looked { done: 3, total: 12 });
@@ -327,7 +326,7 @@ fn of_a_text_longer_than_the_context_the_beginning_is_looked_at() {
     let long = "The library opens at nine. ".repeat(400);
     let app = looking(&long, View::Surprise);
     let held = app.script.borrow_mut().take::<MeasureSurprise>().expect("a pass");
-    assert_eq!(held.request.ids.len(), 2048, "the context of the model");
+    assert_eq!(held.request.0.ids.len(), 2048, "the context of the model");
 }
 
 #[test]

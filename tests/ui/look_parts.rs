@@ -1,7 +1,7 @@
 //! Look inside: what an answer hangs on, and the model as its parts.
 
 use egui_kittest::kittest::Queryable as _;
-use tuning_fork::app::tasks::leave_out::LeaveOut;
+use tuning_fork::app::tasks::look_passes::LeaveOut;
 use tuning_fork::app::tasks::read_machine::ReadMachine;
 use tuning_fork::app::tasks::read_tokens::ReadTokens;
 use tuning_fork::app::work::Held;
@@ -122,7 +122,7 @@ fn the_last_word_is_the_answer_until_another_token_is_said_to_begin_it() {
     app.run();
     app.click("Leave one out");
     let Held { request, feeder } = app.script.borrow_mut().take::<LeaveOut>().expect("passes");
-    let (ids, answer, unit) = (request.0.ids, request.1, request.2);
+    let (ids, (answer, unit)) = (request.0.ids, request.1);
     assert_eq!(ids.len(), pieces(TEXT).pieces.len());
     assert_eq!(unit, Unit::Word);
     let rest: String = pieces(TEXT).pieces[answer..].iter().map(|it| it.token.as_str()).collect();
@@ -137,12 +137,12 @@ fn the_last_word_is_the_answer_until_another_token_is_said_to_begin_it() {
     app.run();
     app.click("The answer begins here");
     let held = app.script.borrow_mut().take::<LeaveOut>().expect("other passes");
-    assert_eq!(held.request.1, 2);
+    assert_eq!(held.request.1.0, 2);
     held.feeder.finish(Ok(left_out(&pieces(TEXT), 2)));
     app.run();
     app.click("Sentences");
     let held = app.script.borrow_mut().take::<LeaveOut>().expect("other parts");
-    assert_eq!(held.request.2, Unit::Sentence);
+    assert_eq!(held.request.1.1, Unit::Sentence);
 }
 
 #[test]

@@ -8,9 +8,8 @@ use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
 use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
-use crate::app::tasks::read_beside::ReadBeside;
 use crate::app::tasks::read_codebook::ReadCodebook;
-use crate::app::tasks::read_table::ReadTable;
+use crate::app::tasks::read_table::{BesideItems, ReadRows, ReadTable, TableRows};
 use crate::app::tasks::report_evaluation::ReportEvaluation;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::show_prompt::ShowPrompt;
@@ -122,8 +121,7 @@ impl Workbench {
         }
         self.state.notices.clear(PanelId::Evaluate);
         self.state.evaluate.preparing = Some((Preparing::Table, Reading::default()));
-        let name = file_name(&path);
-        self.start_instead(ReadTable { name, at: Reading::default(), is_draft: false }, path);
+        self.start_instead(ReadTable::new(TableRows, &path), path);
     }
 
     pub(super) fn use_codebook(&mut self, path: PathBuf) {
@@ -136,10 +134,10 @@ impl Workbench {
         if !is_draft {
             self.state.notices.clear(PanelId::Evaluate);
         }
-        let name = file_name(&path);
-        let at = Reading::default();
+        let (reader, read) =
+            (BesideItems(beside), if is_draft { ReadTable::of_draft } else { ReadTable::new });
         // Not instead: two different ones may be read at the same time.
-        self.start(ReadBeside { beside, name, at, is_draft }, path);
+        self.start(read(reader, &path), path);
     }
 
     /// The same of those that the form names.
@@ -300,7 +298,7 @@ impl Workbench {
         match &self.draft_changed {
             Some((seen, since)) if *seen == draft => {
                 let is_being_read =
-                    self.tasks.has::<ListEvaluations>() || self.tasks.has::<ReadTable>();
+                    self.tasks.has::<ListEvaluations>() || self.tasks.has::<ReadRows>();
                 if now - since < DRAFT_AFTER || is_being_read {
                     return;
                 }

@@ -2,20 +2,21 @@
 
 use super::map;
 use crate::app::figure::exported::Exported;
-use crate::app::tasks::compare_adapter::CompareAdapter;
-use crate::app::tasks::compare_pair::ComparePair;
-use crate::app::tasks::leave_out::LeaveOut;
-use crate::app::tasks::measure_surprise::MeasureSurprise;
-use crate::app::tasks::read_lens::ReadLens;
+use crate::app::tasks::look;
+use crate::app::tasks::look::Look;
+use crate::app::tasks::look_passes::{
+    Attention, BaseAndAdapter, CompareAdapter, ComparePair, LeaveOneOut, LeaveOut, Lens,
+    MeasureSurprise, Pair, ReadLens, Surprise, WatchAttention,
+};
 use crate::app::tasks::read_machine::ReadMachine;
 use crate::app::tasks::read_tokens::ReadTokens;
-use crate::app::tasks::watch_attention::WatchAttention;
 use crate::app::{Outward, Workbench};
 use crate::explore::error::Error;
 use crate::llm;
 use crate::state::AppState;
 use crate::state::command::{LookInsideCommand, ViewCommand};
 use crate::state::look_inside::LookInsideState;
+use crate::state::look_inside::subject::PassRequest;
 use crate::state::look_inside::view::{Pass, View};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -63,37 +64,34 @@ impl Workbench {
         } else if let Some(request) = look.pass_request() {
             match look.view.pass() {
                 None => {}
-                Some(Pass::Surprise) => {
-                    look.surprise.begin();
-                    self.start_instead(MeasureSurprise { number }, request);
-                }
+                Some(Pass::Surprise) => self.begin_pass::<Surprise>(request, ()),
                 Some(Pass::Attention) => {
-                    look.attention.begin();
                     let layer = look.layer;
-                    self.start_instead(WatchAttention { number }, (request, layer));
+                    self.begin_pass::<Attention>(request, layer);
                 }
                 Some(Pass::Lens) => {
-                    look.lens.view.begin();
                     let what = look.lens.request();
-                    self.start_instead(ReadLens { number }, (request, what));
+                    self.begin_pass::<Lens>(request, what);
                 }
                 Some(Pass::LeaveOneOut) => {
-                    let (answer, unit) = (look.answer(), look.left_out.unit);
-                    look.left_out.view.begin();
-                    self.start_instead(LeaveOut { number }, (request, answer, unit));
+                    let asked = (look.answer(), look.left_out.unit);
+                    self.begin_pass::<LeaveOneOut>(request, asked);
                 }
                 Some(Pass::Pair) => {
                     if let Some(other) = look.pair.subject(look.form) {
-                        look.pair.view.begin();
-                        self.start_instead(ComparePair { number }, (request, other));
+                        self.begin_pass::<Pair>(request, other);
                     }
                 }
-                Some(Pass::Compare) => {
-                    look.comparison.begin();
-                    self.start_instead(CompareAdapter { number }, request);
-                }
+                Some(Pass::Compare) => self.begin_pass::<BaseAndAdapter>(request, ()),
             }
         }
+    }
+
+    fn begin_pass<P: look::Pass>(&mut self, request: PassRequest, asked: P::Asked) {
+        let look = &mut self.state.look_inside;
+        P::slot(look).begin();
+        let pass = Look::<P>::new(look.number());
+        self.start_instead(pass, (request, asked));
     }
 
     /// Nobody waits for what belongs to an older question.

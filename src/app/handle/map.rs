@@ -12,7 +12,7 @@ use crate::app::tasks::find_near::{FindNear, NearTo};
 use crate::app::tasks::group_texts::GroupTexts;
 use crate::app::tasks::make_map::MakeMap;
 use crate::app::tasks::probe_column::ProbeColumn;
-use crate::app::tasks::read_map_table::ReadMapTable;
+use crate::app::tasks::read_table::{MapTexts, ReadMapTable, ReadTable};
 use crate::explore::vectors::groups::{Method, REDUCED_TO};
 use crate::explore::vectors::hdbscan::HdbscanSettings;
 use crate::explore::vectors::kmeans::KmeansSettings;
@@ -62,7 +62,7 @@ impl Workbench {
         let look = &mut self.state.look_inside;
         look.view = View::Map;
         look.map.reading = true;
-        self.start_instead(ReadMapTable { path: path.clone() }, path);
+        self.start_instead(ReadTable::new(MapTexts { path: path.clone() }, &path), path);
     }
 
     fn make_map(&mut self) {

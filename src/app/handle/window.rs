@@ -10,7 +10,7 @@ use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::grow_tree::GrowTree;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::read_prompts::ReadPrompts;
-use crate::app::tasks::read_table::ReadTable;
+use crate::app::tasks::read_table::{ReadBeside, ReadMapTable, ReadRows};
 use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::repeat_prompt::RepeatPrompt;
 use crate::app::tasks::run_prompt::RunPrompt;
@@ -60,7 +60,9 @@ impl Workbench {
             WindowCommand::StopReading => {
                 self.tasks.stop::<ReadPrompts>();
                 self.tasks.stop::<ReadTrainingFile>();
-                self.tasks.stop::<ReadTable>();
+                self.tasks.stop::<ReadRows>();
+                self.tasks.stop::<ReadBeside>();
+                self.tasks.stop::<ReadMapTable>();
                 self.tasks.stop::<PrepareEvaluation>();
             }
         }

@@ -7,13 +7,12 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::data::table::Reading;
 use crate::evaluate::kept::{self, Draft, KeptList};
 use crate::jobs::Progress;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
-use super::read_table::ReadTable;
+use super::read_table::{ReadTable, TableRows};
 
 pub struct ListEvaluations {
     /// The project was just opened: the form becomes what it was.
@@ -52,8 +51,7 @@ impl Task<Workbench> for ListEvaluations {
         app.state.evaluate.draft = Some(draft);
         app.read_all_beside();
         if !table.as_os_str().is_empty() {
-            let name = crate::state::evaluate::form::file_name(&table);
-            app.start_instead(ReadTable { name, at: Reading::default(), is_draft: true }, table);
+            app.start_instead(ReadTable::of_draft(TableRows, &table), table);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Takes the loaded model apart, for Look inside.
 
-use super::measure_surprise::looking;
+use super::look::looking;
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;

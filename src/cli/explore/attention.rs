@@ -7,13 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::rows;
-use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
-use crate::cli::load::ModelArgs;
+use super::weights::WeightsArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::cli::tensor_file::TensorFile;
 use crate::explore::attention;
 use crate::explore::attention::{AttentionView, HeadScores};
 use crate::explore::error::Error;
@@ -22,23 +20,7 @@ use crate::explore::subject::Subject;
 #[derive(Debug, Args)]
 pub struct AttentionArgs {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    input: InputArgs,
-
-    /// Only this layer, counted from 0
-    #[arg(long)]
-    layer: Option<usize>,
-
-    /// Write the weights as safetensors: attention.LAYER of shape (heads, tokens, tokens); of several
-    /// rows, ROW.attention.LAYER, counted from 0
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-
-    /// One JSON object a row: what the heads mostly look at
-    #[arg(long)]
-    json: bool,
+    weights: WeightsArgs,
 }
 
 #[derive(Serialize)]
@@ -59,7 +41,7 @@ struct Layer {
     heads: Vec<HeadScores>,
 }
 
-pub fn run(args: &AttentionArgs) -> anyhow::Result<()> {
+pub fn run(AttentionArgs { weights: args }: &AttentionArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let (model, adapter) = args.model.load()?;
     let subject = Subject::new(&model, adapter.as_ref());
@@ -79,19 +61,8 @@ pub fn run(args: &AttentionArgs) -> anyhow::Result<()> {
         ));
     }
     let heads = model.config().heads;
-    let mut file = match &args.out {
-        None => None,
-        Some(path) => {
-            let mut tensors = Vec::new();
-            for (row, ids) in ids.iter().enumerate() {
-                let row = if rows.len() > 1 { format!("{row}.") } else { String::new() };
-                let shape = vec![heads, ids.len(), ids.len()];
-                let names = layers.iter().map(|layer| format!("{row}attention.{layer}"));
-                tensors.extend(names.map(|name| (name, shape.clone())));
-            }
-            Some(TensorFile::create(path, &tensors)?)
-        }
-    };
+    let shapes: Vec<_> = ids.iter().map(|ids| [heads, ids.len(), ids.len()]).collect();
+    let mut file = args.file("attention", &shapes, &layers)?;
     let bar = Bar::new();
     for ids in &ids {
         let mut found = Vec::new();

@@ -1,18 +1,14 @@
 //! `tuning-fork explore cross-attention`
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
 use super::read_write;
-use super::rows::InputArgs;
 use super::table;
 use super::table::Table;
-use crate::cli::load::ModelArgs;
+use super::weights::WeightsArgs;
 use crate::cli::out;
-use crate::cli::tensor_file::TensorFile;
 use crate::explore::read_write::{CrossView, Piece, Source, cross_attention};
 use crate::jobs::Quiet;
 use crate::seq2seq::WriteRequest;
@@ -20,10 +16,7 @@ use crate::seq2seq::WriteRequest;
 #[derive(Debug, Args)]
 pub struct CrossAttentionArgs {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    input: InputArgs,
+    weights: WeightsArgs,
 
     /// The answer that is looked at; without it, the model's own greedy one
     #[arg(long, value_name = "TEXT")]
@@ -33,22 +26,9 @@ pub struct CrossAttentionArgs {
     #[arg(long, default_value_t = 40)]
     max_new_tokens: usize,
 
-    /// Only this layer of the decoder, counted from 0
-    #[arg(long)]
-    layer: Option<usize>,
-
     /// Only this head, counted from 0; without it, all in the JSON, and their mean in the table
     #[arg(long)]
     head: Option<usize>,
-
-    /// Write the weights as safetensors: `cross_attention.LAYER` of shape (heads, tokens of the answer,
-    /// tokens that were read); of several rows, `ROW.cross_attention.LAYER`, counted from 0
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-
-    /// One JSON object a row: the weights of each head, a row a token of the answer
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Serialize)]
@@ -71,12 +51,12 @@ struct Head {
 }
 
 pub fn run(args: &CrossAttentionArgs) -> anyhow::Result<()> {
-    let rows = args.input.read()?;
-    let model = read_write::load(&args.model)?;
+    let rows = args.weights.input.read()?;
+    let model = read_write::load(&args.weights.model)?;
     if let Some(head) = args.head.filter(|head| *head >= model.heads()) {
         bail!("there is no head {head}: each layer has {}, counted from 0", model.heads());
     }
-    let layers = args.layer.map_or_else(|| 0..model.layers()[1], |layer| layer..layer + 1);
+    let layers = args.weights.layer.map_or_else(|| 0..model.layers()[1], |layer| layer..layer + 1);
     let mut found = Vec::new();
     for source in read_write::sources(&model, &rows)? {
         let ids = if let Some(text) = &args.answer {
@@ -93,12 +73,10 @@ pub fn run(args: &CrossAttentionArgs) -> anyhow::Result<()> {
         let views = cross_attention(&model, &source, &ids, layers.clone())?;
         found.push((source, views));
     }
-    if let Some(path) = &args.out {
-        write(path, &found)?;
-    }
+    write(&args.weights, &found)?;
     for (source, views) in &found {
         let Some(first) = views.first() else { continue };
-        if args.json {
+        if args.weights.json {
             let layers = views.iter().map(|view| layer(view, args.head)).collect();
             out::json(&Line { source, answer: &first.answer, layers })?;
         } else {
@@ -118,27 +96,17 @@ fn layer(view: &CrossView, head: Option<usize>) -> Layer {
     Layer { layer: view.layer, heads: heads.collect() }
 }
 
-fn write(path: &std::path::Path, found: &[(Source, Vec<CrossView>)]) -> anyhow::Result<()> {
-    let name = |row: usize, layer: usize| match found.len() {
-        1 => format!("cross_attention.{layer}"),
-        _ => format!("{row}.cross_attention.{layer}"),
-    };
-    let all = || {
-        let rows = found.iter().enumerate();
-        rows.flat_map(|(row, (_, views))| views.iter().map(move |view| (row, view)))
-    };
-    let tensors: Vec<(String, Vec<usize>)> = all()
-        .map(|(row, view)| {
-            let shape = vec![view.heads, view.answer.len(), view.source.len()];
-            (name(row, view.layer), shape)
-        })
-        .collect();
-    let mut file = TensorFile::create(path, &tensors)?;
-    for (_, view) in all() {
+fn write(args: &WeightsArgs, found: &[(Source, Vec<CrossView>)]) -> anyhow::Result<()> {
+    let rows = || found.iter().filter_map(|(_, views)| views.first());
+    let shape = |view: &CrossView| [view.heads, view.answer.len(), view.source.len()];
+    let shapes: Vec<_> = rows().map(shape).collect();
+    let views = found.first().map(|(_, views)| views.as_slice()).unwrap_or_default();
+    let layers: Vec<usize> = views.iter().map(|view| view.layer).collect();
+    let Some(mut file) = args.file("cross_attention", &shapes, &layers)? else { return Ok(()) };
+    for view in found.iter().flat_map(|(_, views)| views) {
         file.append(&view.weights)?;
     }
-    file.finish()?;
-    Ok(())
+    file.finish()
 }
 
 /// What each token of the answer looked at most.

@@ -20,6 +20,7 @@ mod table;
 mod tokens;
 mod tree;
 mod vectors;
+mod weights;
 
 use clap::{Args, Subcommand};
 

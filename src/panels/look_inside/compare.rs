@@ -50,7 +50,8 @@ pub fn compare_ui(
             let area = scrolled_part("compare", room);
             let shown = area.show(ui, |ui| {
                 let scale = Scale::here(ui);
-                let caption = |at: usize| bits(comparison, at).map(signed).unwrap_or_default();
+                let caption =
+                    |at: usize| bits(comparison, at).map(format::signed).unwrap_or_default();
                 let ribbon = TokenRibbon {
                     name: "compare",
                     count: comparison.ids.len(),
@@ -83,11 +84,6 @@ pub fn compare_ui(
 /// How much likelier the adapter makes a token, in bits.
 fn bits(comparison: &TextComparison, at: usize) -> Option<f64> {
     comparison.difference[at].map(|nats| nats / std::f64::consts::LN_2)
-}
-
-/// `+1.3`, `−0.2`.
-fn signed(bits: f64) -> String {
-    if bits < 0.0 { format!("\u{2212}{:.1}", -bits) } else { format!("+{bits:.1}") }
 }
 
 fn chip(scale: Scale, comparison: &TextComparison, at: usize) -> Chip {

@@ -139,15 +139,10 @@ fn most_bits(view: &LeaveOneOutView) -> f64 {
     view.parts.iter().filter_map(bits).map(f64::abs).fold(MOST_BITS, f64::max)
 }
 
-/// `+1.3`, `−0.2`.
-fn signed(bits: f64) -> String {
-    if bits < 0.0 { format!("\u{2212}{:.1}", -bits) } else { format!("+{bits:.1}") }
-}
-
 /// Under the first token of a part what it adds.
 fn caption(view: &LeaveOneOutView, part: Option<usize>, at: usize) -> String {
     let part = part.map(|part| &view.parts[part]).filter(|part| part.tokens.start == at);
-    part.and_then(bits).map(signed).unwrap_or_default()
+    part.and_then(bits).map(format::signed).unwrap_or_default()
 }
 
 fn described(view: &LeaveOneOutView, part: Option<usize>, at: usize, is_spoken: bool) -> String {
@@ -163,7 +158,7 @@ fn described(view: &LeaveOneOutView, part: Option<usize>, at: usize, is_spoken: 
                 (Some(logprob), Some(bits)) => format!(
                     "Without {text}: {} · it adds {} bits",
                     format::percent(logprob.exp() as f32),
-                    signed(bits)
+                    format::signed(bits)
                 ),
                 _ => format!("Without {text}: nothing is left before the answer"),
             }
@@ -217,7 +212,7 @@ fn parts_ui(
                 let ground = if is_selected { p.accent_soft } else { p.raised };
                 ui.painter().rect_filled(rect, theme::CONTROL_RADIUS, ground);
             }
-            let number = bits(found).map_or_else(|| "—".to_owned(), signed);
+            let number = bits(found).map_or_else(|| "—".to_owned(), format::signed);
             let number_width = font.size * 3.4;
             let room = width - number_width - 12.0;
             let text_width = room * 0.6;

@@ -8,6 +8,7 @@ use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 use crate::explore::tree::TreeView;
 use crate::lecture::played::GuessView;
+use crate::widgets::format;
 
 /// A piece of a text.
 struct Chip {
@@ -91,10 +92,7 @@ pub fn adapter(pen: &Pen<'_>, room: Rect, view: &TextComparison, is_hidden: bool
     let chips = view.tokens.iter().enumerate().map(|(at, text)| {
         let bits = view.difference[at].map(|nats| nats / std::f64::consts::LN_2);
         let bits = bits.filter(|_| !is_hidden);
-        let signed = |bits: f64| {
-            if bits < 0.0 { format!("\u{2212}{:.1}", -bits) } else { format!("+{bits:.1}") }
-        };
-        let caption = bits.map(signed).unwrap_or_default();
+        let caption = bits.map(format::signed).unwrap_or_default();
         Chip {
             text: token(text),
             ground: pen.scale.difference((bits.unwrap_or(0.0) / 3.0) as f32),
