@@ -19,10 +19,11 @@ use crate::llm;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::AdapterMode;
-use crate::llm::generate::guess::check_draft;
+use crate::llm::generate::guess::{KeptGuesser, check_draft};
 use crate::llm::model::{LoadOptions, Model};
 use crate::remote::server::Server;
 use crate::seq2seq::Seq2Seq;
+use crate::state::prefs::Guessing;
 use crate::train::estimate::Estimator;
 
 /// Everything is shared: a clone is the same.
@@ -226,6 +227,29 @@ impl Services {
             loaded.draft = Some((path.to_owned(), Arc::clone(&draft)));
         }
         Ok(draft)
+    }
+
+    /// What guesses the next tokens for `model`, as a person has set it. Slow where a draft model is not in
+    /// memory yet.
+    pub fn guesser<E>(
+        &self,
+        guessing: &Guessing,
+        model: &Model,
+        progress: &dyn Progress<E>,
+    ) -> Result<KeptGuesser, llm::Error> {
+        match guessing {
+            Guessing::Draft(Some(path)) => {
+                Ok(KeptGuesser::Draft(self.draft(path, model, progress)?, None))
+            }
+            Guessing::Lookup => {
+                self.forget_draft();
+                Ok(KeptGuesser::Lookup(None))
+            }
+            Guessing::Off | Guessing::Draft(None) => {
+                self.forget_draft();
+                Ok(KeptGuesser::Nobody)
+            }
+        }
     }
 
     pub fn forget_draft(&self) {

@@ -11,6 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::guesser::GuesserArgs;
 use super::load::{LoadedPair, ModelArgs, Precision, load_finder};
 use super::out;
 use super::progress::Bar;
@@ -25,6 +26,7 @@ use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
 use crate::evaluate::task::Task;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::card::ModelIdentity;
+use crate::llm::generate::guess::KeptGuesser;
 use crate::llm::{Adapter, Model};
 use crate::remote::client::base_of;
 use crate::remote::server::Server;
@@ -69,6 +71,9 @@ pub struct EvaluateArgs {
     /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
     weights: Precision,
+
+    #[command(flatten)]
+    guesser: GuesserArgs,
 
     /// Print every answer as JSON, a line each
     #[arg(long)]
@@ -140,8 +145,20 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         out::note(&note);
     }
     prepared.finder = finder(&task)?;
-    let prepared = Arc::new(prepared);
     let asked = Asked::open(&task, args.weights, &args.remote.key)?;
+    prepared.guesser = match &asked {
+        Asked::Here { model, .. } => args.guesser.kept(model)?,
+        Asked::Server(_) if args.guesser.is_on() => {
+            bail!(
+                "--draft and --lookup are for a model on this computer: leave them out with a server"
+            )
+        }
+        Asked::Pair(_) if args.guesser.is_on() => {
+            bail!("--draft and --lookup guess for decoders: leave them out with an encoder-decoder")
+        }
+        Asked::Pair(_) | Asked::Server(_) => KeptGuesser::Nobody,
+    };
+    let prepared = Arc::new(prepared);
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
     let evaluation = asked.evaluation(&prepared, &started)?;
     if let Some(way) = evaluation.way {

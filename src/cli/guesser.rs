@@ -1,9 +1,11 @@
 //! The arguments that say what guesses the next tokens of an answer.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::load::load_model;
-use crate::llm::generate::guess::{Guesser, check_draft};
+use crate::llm::generate::guess::{Guesser, KeptGuesser, check_draft};
 use crate::llm::generate::guessing::Guesses;
 use crate::llm::{Model, Weights};
 use crate::words::counted;
@@ -36,6 +38,16 @@ impl GuesserArgs {
         let draft = load_model(name, Weights::AsStored)?;
         check_draft(&draft, model)?;
         Ok(Some(draft))
+    }
+
+    /// The same, to be kept.
+    pub fn kept(&self, model: &Model) -> anyhow::Result<KeptGuesser> {
+        let count = self.num_guesses.map(|count| count as usize);
+        Ok(match self.load_draft(model)? {
+            Some(draft) => KeptGuesser::Draft(Arc::new(draft), count),
+            None if self.lookup => KeptGuesser::Lookup(count),
+            None => KeptGuesser::Nobody,
+        })
     }
 
     pub fn guesser<'a>(&self, draft: Option<&'a Model>) -> Guesser<'a> {

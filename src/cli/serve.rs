@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::guesser::GuesserArgs;
 use super::load::{CacheArgs, ModelArgs};
 use super::out;
 use crate::encoder::{Encoder, folder_purpose, is_encoder_model};
@@ -29,6 +30,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     cache: CacheArgs,
+
+    #[command(flatten)]
+    guesser: GuesserArgs,
 
     /// The address to listen at: 127.0.0.1 is for programs of this computer alone, 0.0.0.0 for
     /// everybody who can reach it
@@ -75,7 +79,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         Some(word) => Some(Key::parse(word).context("--key cannot be used")?),
         None => is_open.then(Key::random),
     };
-    let served = Arc::new(load(&args.model, args.cache)?);
+    let served = Arc::new(load(&args.model, args.cache, &args.guesser)?);
     let settings = Settings {
         place: Place { ip: args.host, port: args.port },
         key,
@@ -92,7 +96,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
 }
 
-fn load(args: &ModelArgs, cache: CacheArgs) -> anyhow::Result<Served> {
+fn load(args: &ModelArgs, cache: CacheArgs, guesser: &GuesserArgs) -> anyhow::Result<Served> {
     let folder = resolve::resolve_model(&args.model).ok();
     if let Some(folder) = folder {
         if is_pair_model(&folder) {
@@ -112,6 +116,12 @@ fn load(args: &ModelArgs, cache: CacheArgs) -> anyhow::Result<Served> {
             if args.adapter.is_some() {
                 bail!("{} is an encoder, and --adapter is for a model that writes", args.model);
             }
+            if guesser.is_on() {
+                bail!(
+                    "{} is an encoder, and --draft and --lookup are for a model that writes",
+                    args.model
+                );
+            }
             let encoder = Encoder::load(&folder)?;
             let name = folder
                 .file_name()
@@ -120,7 +130,10 @@ fn load(args: &ModelArgs, cache: CacheArgs) -> anyhow::Result<Served> {
         }
     }
     let (model, adapter) = args.load_for_answers(cache)?;
-    Ok(Served::decoder(Arc::new(model), adapter.map(Arc::new), Some(args.model.clone())))
+    let guesser = guesser.kept(&model)?;
+    let name = Some(args.model.clone());
+    let served = Served::decoder(Arc::new(model), adapter.map(Arc::new), name);
+    Ok(served.with_guesser(guesser))
 }
 
 /// Says what happens. Stops once nobody reads it.

@@ -8,6 +8,7 @@ use crate::encoder::Error;
 use crate::jobs::Progress;
 use crate::llm::generate::constrained;
 use crate::llm::generate::grammar::{GrammarError, Vocabulary};
+use crate::llm::generate::guess::KeptGuesser;
 use crate::llm::text::tokenizer::Tokenizer;
 use crate::llm::{Adapter, Model};
 use crate::seq2seq::Seq2Seq;
@@ -43,10 +44,12 @@ pub enum Answerer<'a> {
 }
 
 impl<'a> Answerer<'a> {
-    pub fn new(respondent: Respondent<'a>) -> Result<Self, Error> {
+    /// `guesser`: of the tokens that a decoder writes, which stay the same.
+    pub fn new(respondent: Respondent<'a>, guesser: &'a KeptGuesser) -> Result<Self, Error> {
         Ok(match respondent {
             Respondent::Decoder { model, adapter } => {
-                Self::Decoder { model, scorer: Box::new(Scorer::new(model, adapter)) }
+                let scorer = Scorer::new(model, adapter).with_guesser(guesser.exact_for(model));
+                Self::Decoder { model, scorer: Box::new(scorer) }
             }
             Respondent::Pair(model) => {
                 let tokenizer = model.tokenizer().ok_or(Error::NoTokens)?;

@@ -7,11 +7,15 @@
 //! the work was interrupted.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::prompt::Presentation;
 use crate::data::pair::Message;
 use crate::jobs::Progress;
+use crate::llm::generate::guess::{Drafting, Guesser};
+use crate::llm::generate::guessing::{Guesses, Guessing};
 use crate::llm::generate::sampling;
+use crate::llm::generate::sampling::SamplingParams;
 use crate::llm::net::tree::SortedTree;
 use crate::llm::{Adapter, Error, KvCache, Model, Positions};
 
@@ -124,11 +128,33 @@ pub struct Scorer<'a> {
 
     /// What the cache begins with.
     held: Vec<u32>,
+
+    /// What guesses the tokens of written answers, and its draft model with what that has read.
+    guesser: Guesser<'a>,
+    drafting: Option<Drafting<'a>>,
+    guesses: Guesses,
 }
 
 impl<'a> Scorer<'a> {
     pub fn new(model: &'a Model, adapter: Option<&'a Adapter>) -> Self {
-        Self { model, adapter, cache: model.new_cache(), held: Vec::new() }
+        let cache = model.new_cache();
+        let (held, guesser, drafting) = (Vec::new(), Guesser::Nobody, None);
+        Self { model, adapter, cache, held, guesser, drafting, guesses: Guesses::default() }
+    }
+
+    /// The same, whose answers are written faster: the tokens stay the same.
+    #[must_use]
+    pub fn with_guesser(self, guesser: Guesser<'a>) -> Self {
+        let drafting = match guesser {
+            Guesser::Draft(draft, _) => Some(Drafting::new(draft)),
+            Guesser::Nobody | Guesser::Lookup(_) => None,
+        };
+        Self { guesser, drafting, ..self }
+    }
+
+    /// How guessing went in all answers that were written.
+    pub fn guesses(&self) -> Guesses {
+        self.guesses
     }
 
     /// The longest text that it reads.
@@ -177,17 +203,28 @@ impl<'a> Scorer<'a> {
         let shared = self.begin(shared, &[prompt], longest, progress)?;
         let last = prompt.len() - 1;
         self.read(&prompt[shared.len()..last], progress)?;
-        let mut scores = self.run(&prompt[last..])?;
-        let mut ids = Vec::new();
+        let mut scores: Arc<[f32]> = self.run(&prompt[last..])?.into();
+        let likeliest = SamplingParams::likeliest();
+        let settings = (0, &likeliest);
+        let mut guessing = Guessing::new(self.model, self.guesser, self.drafting.take(), settings);
+        let mut history = prompt.to_vec();
         while let Some(id) = choose(&scores) {
-            ids.push(id);
-            if ids.len() >= most {
+            guessing.chose(id);
+            history.push(id);
+            let written = history.len() - prompt.len();
+            if written >= most {
                 break;
             }
             progress.check()?;
-            scores = self.run(&[id])?;
+            let (model, room) = ((self.model, self.adapter), most - written);
+            scores = guessing.next(model, &mut self.cache, &history, (room, &likeliest))?;
         }
-        Ok(ids)
+        let Guesses { drafted, accepted, passes } = guessing.tally;
+        self.guesses.drafted += drafted;
+        self.guesses.accepted += accepted;
+        self.guesses.passes += passes;
+        self.drafting = guessing.into_drafting();
+        Ok(history.split_off(prompt.len()))
     }
 
     /// Brings the cache to what all prompts of the task begin with, and says what that is: nothing

@@ -74,7 +74,7 @@ pub fn playground_panel_ui(
         PlaygroundView::Sampler => {
             sampler::sampler_ui(ui, playground, prefs, (model, around.room), commands);
         }
-        PlaygroundView::Repeats => repeats::repeats_ui(ui, playground, model, commands),
+        PlaygroundView::Repeats => repeats::repeats_ui(ui, playground, prefs, model, commands),
         PlaygroundView::Branches => {
             branches::branches_ui(ui, playground, around.adapter, model, commands);
         }

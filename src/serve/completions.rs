@@ -14,7 +14,6 @@ use super::watch::{Hears, Watch};
 use crate::jobs;
 use crate::llm;
 use crate::llm::Tokenizer;
-use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::sampling::Sampler;
 use crate::llm::generate::score::score_with;
 use crate::llm::generate::{
@@ -288,7 +287,7 @@ pub fn written(
     let answers = generate::generate_after(
         &decoder.model,
         adapter,
-        Guesser::Nobody,
+        decoder.guesser.guesser(),
         prompt,
         request,
         &hears,

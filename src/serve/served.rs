@@ -11,6 +11,7 @@ use crate::encoder::Encoder;
 use crate::llm;
 use crate::llm::card::AdapterCard;
 use crate::llm::generate::AdapterMode;
+use crate::llm::generate::guess::KeptGuesser;
 use crate::llm::{Adapter, Model};
 
 /// A model as programs ask for it.
@@ -39,6 +40,9 @@ enum What {
 pub struct Decoder {
     pub model: Arc<Model>,
     pub adapter: Option<Arc<Adapter>>,
+
+    /// What guesses the next tokens of answers.
+    pub guesser: KeptGuesser,
 
     /// It as one that makes vectors.
     encoder: Option<Encoder>,
@@ -79,8 +83,18 @@ impl Served {
             }
         };
         let encoder = Encoder::of_decoder(Arc::clone(&model)).and_then(Result::ok);
-        let what = What::Decoder(Decoder { model, adapter, encoder });
+        let guesser = KeptGuesser::Nobody;
+        let what = What::Decoder(Decoder { model, adapter, guesser, encoder });
         Self { what, name, base, aliases, since: now() }
+    }
+
+    /// The same, faster: guesses change no distribution.
+    #[must_use]
+    pub fn with_guesser(mut self, guesser: KeptGuesser) -> Self {
+        if let What::Decoder(decoder) = &mut self.what {
+            decoder.guesser = guesser;
+        }
+        self
     }
 
     pub fn encoder(encoder: Encoder, name: String, alias: Option<String>) -> Self {

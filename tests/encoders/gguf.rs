@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use tuning_fork::encoder::{self, Encoder, EncoderModel, Pooling, Scores, Tokens};
-use tuning_fork::jobs::Quiet;
-use tuning_fork::llm::card::{ModelSource, Purpose};
-use tuning_fork::llm::generate::sampling::SamplingParams;
-use tuning_fork::seq2seq::{Seq2Seq, WriteRequest, is_pair_model};
+use tuning_fork_engine::encoder::{self, Encoder, EncoderModel, Pooling, Scores, Tokens};
+use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::llm::card::{ModelSource, Purpose};
+use tuning_fork_engine::llm::generate::sampling::SamplingParams;
+use tuning_fork_engine::seq2seq::{Seq2Seq, WriteRequest, is_pair_model};
 
 use crate::support::{Reference, assert_close};
 
@@ -161,12 +161,12 @@ fn what_is_not_computed_from_a_file_says_why() {
     let mut other = bytes.clone();
     other[at + 8..at + 12].copy_from_slice(b"clip");
     let path = folder.path().join("other.gguf");
-    tuning_fork::files::write_atomic(&path, &other).unwrap();
+    tuning_fork_engine::files::write_atomic(&path, &other).unwrap();
     let said = EncoderModel::load(&path).err().unwrap().to_string();
     assert!(said.contains("GGUF files of encoders are bert, t5, t5encoder"), "{said}");
     // A cut file is an error and no panic.
     let path = folder.path().join("cut.gguf");
-    tuning_fork::files::write_atomic(&path, &bytes[..bytes.len() / 2]).unwrap();
+    tuning_fork_engine::files::write_atomic(&path, &bytes[..bytes.len() / 2]).unwrap();
     assert!(
         EncoderModel::load(&path).is_err() && encoder::inspect(&ModelSource::Gguf(path)).is_err()
     );

@@ -15,6 +15,7 @@ use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::generate::constrained::vocabulary;
 use tuning_fork_engine::llm::generate::grammar::Grammar;
+use tuning_fork_engine::llm::generate::guess::Guesser;
 use tuning_fork_engine::llm::{Model, Weights};
 
 use crate::schemas::{misfit, random_schema};
@@ -61,6 +62,59 @@ fn every_answer_fits_its_schema_and_none_is_cut() {
     }
     if let Ok(path) = std::env::var(KEEP) {
         files::write_atomic(Path::new(&path), kept.as_bytes()).unwrap();
+    }
+}
+
+/// A text that quotes itself: what stands in it once is guessed where it begins again.
+const REPEATS: &str = "The old tower has a library. The old tower has a library. The old tower";
+
+#[test]
+fn guesses_leave_every_written_answer_as_it_is() {
+    let quiet: &dyn Progress<()> = &Quiet;
+    for name in MODELS {
+        let model = load(&reference(name), Weights::AsStored);
+        let coarse = load(&reference(name), Weights::Q4_0);
+        let vocabulary = vocabulary(&model).unwrap();
+        let schema = Schema::of_json(&random_schema(4), &[]).unwrap().with_ends();
+        let grammar = Grammar::of_json_schema(&vocabulary, &schema).unwrap();
+        let prompts =
+            [REPEATS, "An answer:"].map(|text| model.tokenizer().encode(text, true).unwrap());
+        // Three answers one after the other, as rows of a table: what a draft model has read stays.
+        let write = |guesser: Guesser<'_>| {
+            let mut scorer = Scorer::new(&model, None).with_guesser(guesser);
+            let mut said = Vec::new();
+            for prompt in [&prompts[0], &prompts[1], &prompts[0]] {
+                let mut likeliest = |scores: &[f32]| {
+                    let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+                    best.map(|id| id as u32).filter(|id| !model.stop_ids().contains(id))
+                };
+                said.push(scorer.write(&[], prompt, 40, &mut likeliest, quiet).unwrap());
+                let (mut guide, mut left) = (grammar.begin(), 80);
+                let mut choose = |scores: &[f32]| {
+                    let next = guide.next(scores, left).unwrap();
+                    left = left.saturating_sub(1);
+                    next
+                };
+                said.push(scorer.write(&prompt[..2], prompt, 90, &mut choose, quiet).unwrap());
+            }
+            (said, scorer.guesses())
+        };
+        let (alone, none) = write(Guesser::Nobody);
+        assert_eq!((none.drafted, none.accepted), (0, 0));
+        let guessers = [
+            Guesser::Lookup(None),
+            Guesser::Lookup(Some(3)),
+            Guesser::Draft(&coarse, Some(4)),
+            Guesser::Draft(&coarse, None),
+        ];
+        for (at, guesser) in guessers.into_iter().enumerate() {
+            let (said, guesses) = write(guesser);
+            assert_eq!(said, alone, "{name}, guesser {at}");
+            if at == 2 {
+                assert!(guesses.accepted > 20 && guesses.drafted > guesses.accepted, "{guesses:?}");
+                assert!(guesses.passes < none.passes, "{guesses:?} {none:?}");
+            }
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tuning_fork_engine::explore::growth::{Growth, Plant, Seed, grow, plant};
 use tuning_fork_engine::explore::guesses;
 use tuning_fork_engine::jobs::{Quiet, Recorder};
+use tuning_fork_engine::llm::generate::guess::Guesser;
 use tuning_fork_engine::llm::generate::repeats::{RepeatsEvent, RepeatsRequest, repeats};
 use tuning_fork_engine::llm::generate::sampling::SamplingParams;
 use tuning_fork_engine::llm::generate::score::score;
-use tuning_fork_engine::llm::generate::{AdapterMode, GenerateRequest, Lane, Prompt, generate};
+use tuning_fork_engine::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate};
 use tuning_fork_engine::llm::{Model, Weights};
 use tuning_fork_engine::prompts::filled::Values;
 use tuning_fork_engine::prompts::material::{Manner, Material};
@@ -34,23 +35,48 @@ fn a_repeat_is_the_answer_that_its_seed_gives_at_its_temperature() {
         stop_strings: Vec::new(),
         adapter: AdapterMode::Off,
     };
-    let recorder = Recorder::default();
-    repeats(&model, None, &request, &recorder).unwrap();
-    let mut answers = 0;
-    for event in recorder.into_events() {
-        let RepeatsEvent::Answer { temperature, seed, answer } = event else { continue };
-        answers += 1;
-        let alone = GenerateRequest {
-            prompt: request.prompt.clone(),
-            sampling: request.at(request.temperatures[temperature]),
-            max_new_tokens: 6,
-            stop_strings: Vec::new(),
-            lanes: vec![Lane { seed: request.seeds[seed], adapter: AdapterMode::Off }],
-        };
-        let expected = generate(&model, None, &alone, &Quiet).unwrap();
-        assert_eq!((answer.text, answer.ids), (expected[0].text.clone(), expected[0].ids.clone()));
+    // What stood in the text before is guessed, and changes nothing.
+    for guesser in [Guesser::Nobody, Guesser::Lookup(Some(3))] {
+        let mut answers = 0;
+        for (temperature, seed, answer) in repeated(&model, guesser, &request) {
+            answers += 1;
+            let alone = GenerateRequest {
+                prompt: request.prompt.clone(),
+                sampling: request.at(request.temperatures[temperature]),
+                max_new_tokens: 6,
+                stop_strings: Vec::new(),
+                lanes: vec![Lane { seed: request.seeds[seed], adapter: AdapterMode::Off }],
+            };
+            let expected = generate(&model, None, &alone, &Quiet).unwrap();
+            assert_eq!(
+                (answer.text, answer.ids),
+                (expected[0].text.clone(), expected[0].ids.clone())
+            );
+        }
+        assert_eq!(answers, 6);
     }
-    assert_eq!(answers, 6);
+    // A draft model's guesses are drawn: the first token of each answer is not guessed, and stays.
+    let draft = load(&reference("models").join("llama"), Weights::Q4_0);
+    let first = |guesser| -> Vec<Option<u32>> {
+        let answers = repeated(&model, guesser, &request).into_iter();
+        answers.map(|(_, _, answer)| answer.ids.first().copied()).collect()
+    };
+    assert_eq!(first(Guesser::Draft(&draft, Some(3))), first(Guesser::Nobody));
+}
+
+/// Every answer with the places of its temperature and its seed.
+fn repeated(
+    model: &Model,
+    guesser: Guesser<'_>,
+    request: &RepeatsRequest,
+) -> Vec<(usize, usize, Answer)> {
+    let recorder = Recorder::default();
+    repeats((model, None), guesser, request, &recorder).unwrap();
+    let answers = recorder.into_events().into_iter().filter_map(|event| match event {
+        RepeatsEvent::Answer { temperature, seed, answer } => Some((temperature, seed, answer)),
+        _ => None,
+    });
+    answers.collect()
 }
 
 #[test]

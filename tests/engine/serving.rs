@@ -13,11 +13,10 @@ use tuning_fork_engine::evaluate::prompt::Presentation;
 use tuning_fork_engine::evaluate::scoring::{Asked, Scorer};
 use tuning_fork_engine::evaluate::weighing::weigh;
 use tuning_fork_engine::jobs::{Job, Quiet};
+use tuning_fork_engine::llm::generate::guess::KeptGuesser;
 use tuning_fork_engine::llm::generate::sampling::{SamplingParams, logprob};
 use tuning_fork_engine::llm::generate::score::score;
-use tuning_fork_engine::llm::generate::{
-    AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate,
-};
+use tuning_fork_engine::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate};
 use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
 use tuning_fork_engine::remote::client::Client;
 use tuning_fork_engine::remote::probe::{Exactness, probe};
@@ -378,6 +377,32 @@ fn a_stop_string_ends_an_answer_and_is_not_part_of_it() {
     let events = open.stream("/v1/completions", &streamed);
     let pieces = events.iter().map(|event| event["choices"][0]["text"].as_str().unwrap());
     assert_eq!(pieces.collect::<String>(), expected);
+}
+
+#[test]
+fn guesses_change_nothing_in_what_is_served() {
+    let draft = Arc::new(load(&reference("models/llama"), Weights::Q4_0));
+    let guessers = [
+        KeptGuesser::Lookup(Some(4)),
+        KeptGuesser::Lookup(None),
+        KeptGuesser::Draft(Arc::clone(&draft), Some(3)),
+        KeptGuesser::Draft(draft, None),
+    ];
+    let alone = Open::tiny();
+    // The likeliest tokens, with their exact log-probabilities; and drawn ones, which a lookup leaves alone.
+    let greedy =
+        json!({"prompt": TEXT, "max_tokens": 40, "temperature": 0, "logprobs": 3, "seed": 5});
+    let drawn =
+        json!({"prompt": TEXT, "max_tokens": 40, "temperature": 0.9, "logprobs": 1, "seed": 5});
+    let said = |open: &Open, sent: &Value| open.good("/v1/completions", sent)["choices"].clone();
+    for guesser in guessers {
+        let is_lookup = matches!(guesser, KeptGuesser::Lookup(_));
+        let open = Open::new(Served::decoder(tiny(), None, None).with_guesser(guesser), settings());
+        assert_eq!(said(&open, &greedy), said(&alone, &greedy));
+        if is_lookup {
+            assert_eq!(said(&open, &drawn), said(&alone, &drawn));
+        }
+    }
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_server_counts_its_requests_and_ends_when_its_model_leaves() {
     let mut app = App::with_model();
     app.ask(Command::Models(ModelsCommand::Serve));
     let held = app.script.borrow_mut().take::<ServeModel>().expect("it is served");
-    assert_eq!(held.request, ServeTo::ThisComputer);
+    assert_eq!(held.request.0, ServeTo::ThisComputer);
     let addresses = vec!["http://127.0.0.1:8321/v1".to_owned()];
     held.feeder.emit(ServingEvent::Opened(OpenServer { addresses, ..OpenServer::default() }));
     let usage = tuning_fork::serve::server::Usage { prompt: 10, answer: 5 };

@@ -234,6 +234,7 @@ impl Workbench {
             .ready()
             .filter(|_| adapter.mode() == AdapterMode::On)
             .map(|card| card.path.clone());
+        let guessing = self.state.prefs.guessing.clone();
         let evaluate = &mut self.state.evaluate;
         let Some(open) = &mut evaluate.open else { return };
         let (is_try, folder) = match &rows {
@@ -252,7 +253,7 @@ impl Workbench {
         evaluate.rows_in_front = true;
         self.start(
             AskRows { is_try, folder },
-            RowsToAsk { prepared, rows, model, adapter, started },
+            RowsToAsk { prepared, rows, model, adapter, started, guessing },
         );
     }
 

@@ -123,7 +123,7 @@ impl Workbench {
         self.state.notices.clear(PanelId::Models);
         self.state.models.serving.status = ServeStatus::Starting;
         let to = self.state.models.serving.to;
-        self.start(ServeModel, to);
+        self.start(ServeModel, (to, self.state.prefs.guessing.clone()));
     }
 
     /// The memory of a model that leaves is to be given back: nobody is answered by it any more.

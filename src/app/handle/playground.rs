@@ -99,7 +99,8 @@ impl Workbench {
             Ok(request) => {
                 let question = playground.prompt.clone();
                 let number = playground.repeats.begin(question, request.clone());
-                self.start(RepeatPrompt { number }, request);
+                let guessing = prefs.guessing.clone();
+                self.start(RepeatPrompt { number }, (request, guessing));
             }
             Err(reason) => {
                 self.state.notices.push(Notice::problem(PanelId::Playground, reason));

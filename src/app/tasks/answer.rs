@@ -8,7 +8,6 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::generate::guess::Guesser;
 use crate::llm::generate::{Answer, GenerateEvent, GenerateRequest, generate_guessed};
 use crate::remote;
 use crate::remote::error::RemoteError;
@@ -65,17 +64,8 @@ impl Work for Answering {
             return Ok(remote::answer::generate(&server, &request, &paced)?);
         }
         let (model, adapter) = (services.model()?, services.adapter());
-        let draft = if let Guessing::Draft(Some(path)) = &guessing {
-            Some(services.draft(path, &model, progress)?)
-        } else {
-            services.forget_draft();
-            None
-        };
-        let guesser = match (&draft, &guessing) {
-            (Some(draft), _) => Guesser::Draft(draft, None),
-            (None, Guessing::Lookup) => Guesser::Lookup(None),
-            (None, _) => Guesser::Nobody,
-        };
+        let guesser = services.guesser(&guessing, &model, progress)?;
+        let guesser = guesser.guesser();
         Ok(generate_guessed(&model, adapter.as_deref(), guesser, &request, &paced)?)
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::Workbench;
+use crate::app::respondent::InMemory;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
@@ -28,7 +29,7 @@ use crate::state::command::{EvaluateCommand, WindowCommand};
 use crate::state::evaluate::KeptIn;
 use crate::state::evaluate::asking::Asking;
 use crate::state::notice::Notice;
-use crate::state::prefs::PanelId;
+use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::Activity;
 
 pub struct AskRows {
@@ -49,6 +50,9 @@ pub struct RowsToAsk {
 
     /// RFC 3339, UTC.
     pub started: String,
+
+    /// What guesses the tokens of written answers.
+    pub guessing: Guessing,
 }
 
 pub enum Rows {
@@ -134,9 +138,20 @@ impl Work for AskRows {
         if let Some(server) = services.server() {
             return ask_server(&server, request, progress);
         }
-        let RowsToAsk { prepared, rows, model: name, adapter: path, started } = request;
+        let RowsToAsk { mut prepared, rows, model: name, adapter: path, started, guessing } =
+            request;
         let mode = if path.is_some() { AdapterMode::On } else { AdapterMode::Off };
         let model = services.respondent(mode).map_err(AskRowsError::Model)?;
+        let writes = prepared.task.kind().is_ok_and(|kind| kind.writes());
+        // An encoder-decoder writes without guesses.
+        if let InMemory::Decoder { model, .. } = &model
+            && writes
+            && guessing != Guessing::Off
+        {
+            let guesser = services.guesser(&guessing, model, progress);
+            let guesser = guesser.map_err(AskRowsError::Model)?;
+            prepared = Arc::new(Prepared { guesser, ..Prepared::clone(&prepared) });
+        }
         let folder = match rows {
             Rows::Few(count) => {
                 let mut asker = Asker::new(&model, &prepared)?;

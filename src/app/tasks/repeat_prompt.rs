@@ -9,7 +9,7 @@ use crate::llm;
 use crate::llm::generate::repeats::{RepeatsEvent, RepeatsRequest, repeats};
 use crate::state::command::{Command, PlaygroundCommand};
 use crate::state::notice::Notice;
-use crate::state::prefs::PanelId;
+use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::Activity;
 
 pub struct RepeatPrompt {
@@ -18,7 +18,8 @@ pub struct RepeatPrompt {
 }
 
 impl Work for RepeatPrompt {
-    type Request = RepeatsRequest;
+    /// With what guesses the next tokens.
+    type Request = (RepeatsRequest, Guessing);
     type Event = RepeatsEvent;
     type Output = ();
     type Error = llm::Error;
@@ -26,12 +27,13 @@ impl Work for RepeatPrompt {
     const RULES: Rules = Rules { takes_processor: true, ..Rules::short("Repeating the prompt") };
 
     fn run(
-        request: RepeatsRequest,
+        (request, guessing): (RepeatsRequest, Guessing),
         services: &Services,
         progress: &dyn Progress<RepeatsEvent>,
     ) -> Result<(), llm::Error> {
         let (model, adapter) = (services.model()?, services.adapter());
-        repeats(&model, adapter.as_deref(), &request, progress)
+        let guesser = services.guesser(&guessing, &model, progress)?;
+        repeats((&model, adapter.as_deref()), guesser.guesser(), &request, progress)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::serve::served::Served;
 use crate::serve::server::{Done, ServeEvent, Settings, serve};
 use crate::state::command::ModelsCommand;
 use crate::state::notice::Notice;
-use crate::state::prefs::PanelId;
+use crate::state::prefs::{Guessing, PanelId};
 use crate::state::serving::{OpenServer, ServeStatus, ServeTo};
 use crate::state::slots::Activity;
 use crate::web::listen::{ListenError, Place};
@@ -40,7 +40,8 @@ pub enum ServingError {
 }
 
 impl Work for ServeModel {
-    type Request = ServeTo;
+    /// With what guesses the next tokens.
+    type Request = (ServeTo, Guessing);
     type Event = ServingEvent;
     type Output = ();
     type Error = ServingError;
@@ -56,12 +57,14 @@ impl Work for ServeModel {
     };
 
     fn run(
-        to: ServeTo,
+        (to, guessing): (ServeTo, Guessing),
         services: &Services,
         progress: &dyn Progress<ServingEvent>,
     ) -> Result<(), ServingError> {
         let model = services.model()?;
-        let served = Arc::new(Served::decoder(model, services.adapter(), None));
+        let guesser = services.guesser(&guessing, &model, progress)?;
+        let served = Served::decoder(model, services.adapter(), None).with_guesser(guesser);
+        let served = Arc::new(served);
         let (ip, key) = match to {
             ServeTo::ThisComputer => (Ipv4Addr::LOCALHOST, None),
             ServeTo::Network => (Ipv4Addr::UNSPECIFIED, Some(Key::random())),

@@ -1,6 +1,9 @@
 //! Who guesses the next tokens: a smaller model, or the text itself, which often repeats what stands in
 //! it.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::accept::Guess;
 use super::sampling::{Sampler, SamplingParams, kept};
 use crate::jobs::Progress;
@@ -23,6 +26,44 @@ pub enum Guesser<'a> {
 
 /// How many tokens are guessed at once. `None`: as many as pay, by how many of the last ones were right.
 pub type Count = Option<usize>;
+
+/// The same with a draft model of its own, for whoever keeps it longer than an answer.
+#[derive(Clone, Default)]
+pub enum KeptGuesser {
+    #[default]
+    Nobody,
+    Lookup(Count),
+    Draft(Arc<Model>, Count),
+}
+
+impl KeptGuesser {
+    pub fn guesser(&self) -> Guesser<'_> {
+        match self {
+            Self::Nobody => Guesser::Nobody,
+            Self::Lookup(count) => Guesser::Lookup(*count),
+            Self::Draft(model, count) => Guesser::Draft(model, *count),
+        }
+    }
+
+    /// The same for answers that are to be the same to the last bit: a model that carries a state rounds
+    /// several tokens at once otherwise than one after the other, and is not helped.
+    pub fn exact_for(&self, model: &Model) -> Guesser<'_> {
+        if model.config().recurrent.is_some() { Guesser::Nobody } else { self.guesser() }
+    }
+}
+
+impl fmt::Debug for KeptGuesser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("Nobody"),
+            Self::Lookup(count) => f.debug_tuple("Lookup").field(count).finish(),
+            Self::Draft(model, count) => {
+                let name = &model.card().identity.name;
+                f.debug_tuple("Draft").field(name).field(count).finish()
+            }
+        }
+    }
+}
 
 /// How many of the last tokens have to have stood in the text before, and how many are compared at most.
 const MATCHED: [usize; 2] = [2, 8];
@@ -51,7 +92,7 @@ pub(super) fn look_up(text: &[u32], count: usize) -> Vec<Guess> {
 
 /// A draft model and what it has read.
 #[derive(Clone)]
-pub(super) struct Drafting<'a> {
+pub(crate) struct Drafting<'a> {
     model: &'a Model,
     cache: KvCache,
 
@@ -95,7 +136,7 @@ impl<'a> Drafting<'a> {
 
     /// At most `count` tokens after `text`, drawn as the settings say, of those before `vocabulary`. None
     /// follows a token in `ends`.
-    pub fn guess(
+    pub(super) fn guess(
         &mut self,
         text: &[u32],
         count: usize,

@@ -37,7 +37,7 @@ const MOST: [usize; 2] = [8, 16];
 const ROW: [f64; 3] = [0.2, 0.5, 0.5];
 
 /// The guesses of one answer.
-pub(super) struct Guessing<'a> {
+pub(crate) struct Guessing<'a> {
     who: Who<'a>,
     how_many: HowMany,
 
@@ -110,7 +110,7 @@ impl<'a> Guessing<'a> {
 
     /// The token after `history`, drawn from the scores `next`. [`Self::next`] is to follow, unless the
     /// answer ends.
-    pub fn draw(
+    pub(super) fn draw(
         &mut self,
         next: &[f32],
         history: &[u32],
@@ -132,6 +132,26 @@ impl<'a> Guessing<'a> {
                 self.ahead.clear();
                 Ok(Drawn { id, is_guessed: false })
             }
+        }
+    }
+
+    /// The next token was chosen otherwise than by drawing. [`Self::next`] is to follow, unless the answer ends.
+    pub fn chose(&mut self, id: u32) {
+        let Some((guess, _)) = self.ahead.front() else { return };
+        self.judged.1 += 1;
+        if guess.id == id {
+            self.judged.0 += 1;
+            self.tally.accepted += 1;
+        } else {
+            self.ahead.clear();
+        }
+    }
+
+    /// The draft model with what it has read, for the next answer.
+    pub fn into_drafting(self) -> Option<Drafting<'a>> {
+        match self.who {
+            Who::Draft(drafting) => Some(*drafting),
+            Who::Nobody | Who::Lookup => None,
         }
     }
 

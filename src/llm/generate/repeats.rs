@@ -59,10 +59,10 @@ pub enum RepeatsEvent {
 /// Answers with each seed at each temperature, all temperatures of a seed before the next seed.
 ///
 /// The same request gives the same answers, and each is what [`super::generate`] gives with these settings
-/// and this seed. Slow: reports every answer, and looks for Stop at every token.
+/// and this seed; `guesser` changes no distribution (see [`super::generate_guessed`]). Slow: reports every answer, and looks for Stop at every token.
 pub fn repeats(
-    model: &Model,
-    adapter: Option<&Adapter>,
+    (model, adapter): (&Model, Option<&Adapter>),
+    guesser: Guesser<'_>,
     request: &RepeatsRequest,
     progress: &dyn Progress<RepeatsEvent>,
 ) -> Result<(), Error> {
@@ -81,14 +81,8 @@ pub fn repeats(
         lanes: vec![Lane { seed, adapter: request.adapter }],
     };
     let first = single(1.0, 0);
-    let run = Run {
-        model,
-        adapter,
-        guesser: Guesser::Nobody,
-        request: &first,
-        prompt: &prompt.ids,
-        progress: &quiet,
-    };
+    let run =
+        Run { model, adapter, guesser, request: &first, prompt: &prompt.ids, progress: &quiet };
     let Some(start) = run.read_prompt(0, &first.lanes[0])? else { return Ok(()) };
     let (logits, stop_ids) = (Arc::clone(&start.next), model.stop_ids().to_vec());
     progress.emit(RepeatsEvent::First { ids: prompt.ids.clone(), logits, stop_ids });
@@ -98,7 +92,7 @@ pub fn repeats(
             let run = Run {
                 model,
                 adapter,
-                guesser: Guesser::Nobody,
+                guesser,
                 request: &single,
                 prompt: &prompt.ids,
                 progress: &quiet,

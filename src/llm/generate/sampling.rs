@@ -148,6 +148,11 @@ impl SamplingParams {
         self.greedy || self.temperature == 0.0
     }
 
+    /// The likeliest token each time, as the model says it.
+    pub fn likeliest() -> Self {
+        Self { greedy: true, repetition_penalty: 1.0, no_repeat_ngram_size: 0, ..Self::default() }
+    }
+
     /// Refuses what no slider can be set to but a file can say.
     fn check(&self) -> Result<(), SamplingError> {
         let refuse = |name, value, expected| Err(SamplingError::Setting { name, value, expected });

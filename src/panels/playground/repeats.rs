@@ -4,11 +4,13 @@ use eframe::egui;
 use eframe::egui::{DragValue, Label, TextEdit, Ui, vec2};
 
 use super::ask::{PlaygroundStop, Start, ask_ui};
+use super::shared::guessing_ui;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::{Answer, StopReason};
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::repeats::{Grid, TemperatureRow, parse_temperatures};
+use crate::state::prefs::Prefs;
 use crate::widgets::card::card_ui;
 use crate::widgets::interval_bars::{IntervalBar, interval_bars_ui};
 use crate::widgets::layout::scrolled_ui;
@@ -21,6 +23,7 @@ const LIKELY: f32 = 0.02;
 pub fn repeats_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
+    prefs: &mut Prefs,
     model: &ModelCard,
     commands: &mut Commands,
 ) {
@@ -35,6 +38,7 @@ pub fn repeats_ui(
     }
     scrolled_ui(ui, "repeats", |ui| {
         settings_ui(ui, playground);
+        guessing_ui(ui, &playground.drafts, &mut prefs.guessing, model);
         let Some(grid) = &playground.repeats.grid else {
             ui.add_space(theme::GAP);
             let words = "Write a prompt and press Repeat: the answers come as a grid, a row for \

@@ -49,7 +49,7 @@ pub fn settings_ui(
 }
 
 /// What guesses the next tokens.
-fn guessing_ui(ui: &mut Ui, drafts: &[Draft], guessing: &mut Guessing, model: &ModelCard) {
+pub fn guessing_ui(ui: &mut Ui, drafts: &[Draft], guessing: &mut Guessing, model: &ModelCard) {
     let mut kind = match guessing {
         Guessing::Off => Kind::Off,
         Guessing::Lookup => Kind::Lookup,
@@ -67,6 +67,11 @@ fn guessing_ui(ui: &mut Ui, drafts: &[Draft], guessing: &mut Guessing, model: &M
         }
         switch::segmented_ui(ui, &mut kind, &KINDS);
     });
+    if kind != Kind::Off {
+        let words = "Also for repeats, for the model that is served, and for the texts and fields that Evaluate \
+                     has written";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
     if kind != before {
         *guessing = match kind {
             Kind::Off => Guessing::Off,
