@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,27 @@ pub fn on_text(
     ids: &[u32],
     progress: &dyn Progress<Looked>,
 ) -> Result<TextComparison, Error> {
+    Ok(read_both([a, b], ids, progress, &|_| ())?.comparison)
+}
+
+/// A text that both have read.
+pub(super) struct ReadBoth<K> {
+    pub comparison: TextComparison,
+
+    /// What was kept of the predictions after each token.
+    pub kept: Vec<K>,
+
+    /// What each of the two has taken.
+    pub secs: [f64; 2],
+}
+
+/// As [`on_text`]; `keep`: what is wanted of what both expect after each token.
+pub(super) fn read_both<K: Send>(
+    [a, b]: [Subject<'_>; 2],
+    ids: &[u32],
+    progress: &dyn Progress<Looked>,
+    keep: &(dyn Fn(&Both<'_>) -> K + Sync),
+) -> Result<ReadBoth<K>, Error> {
     if !same_vocabulary(a.model, b.model) {
         return Err(Error::OtherVocabulary);
     }
@@ -113,28 +135,36 @@ pub fn on_text(
     b.check(ids)?;
     let vocab_size = a.model.config().vocab_size;
     let (mut logprobs_a, mut logprobs_b) = (vec![None], vec![None]);
-    let mut next = Vec::with_capacity(ids.len());
+    let (mut next, mut kept) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+    let mut secs = [0.0; 2];
     let (mut reading_a, mut reading_b) = (Reading::new(a, ids), Reading::new(b, ids));
     let rows_at_once = reading_a.rows_at_once();
     loop {
         progress.check()?;
         let first = reading_a.given();
-        let mut rows_a = reading_a.next_rows(rows_at_once)?;
-        let mut rows_b = reading_b.next_rows(rows_at_once)?;
+        let clock = Instant::now();
+        let rows_a = reading_a.next_rows(rows_at_once)?;
+        secs[0] += clock.elapsed().as_secs_f64();
+        let clock = Instant::now();
+        let rows_b = reading_b.next_rows(rows_at_once)?;
+        secs[1] += clock.elapsed().as_secs_f64();
         if rows_a.is_empty() {
             break;
         }
         let read = jobs::in_pool(|| {
-            let rows = rows_a.par_chunks_exact_mut(vocab_size);
-            let rows = rows.zip(rows_b.par_chunks_exact_mut(vocab_size)).enumerate();
-            let read = rows.map(|(at, (row_a, row_b))| {
-                let id = ids.get(first + at + 1).copied();
-                between(row_a, row_b, id).ok_or(Error::NotNumbers { position: first + at })
+            let rows = rows_a.par_chunks_exact(vocab_size);
+            let rows = rows.zip(rows_b.par_chunks_exact(vocab_size)).enumerate();
+            let read = rows.map(|(at, (row_a, row_b))| -> Result<_, Error> {
+                let both = Both::of([row_a, row_b], TOP);
+                let both = both.ok_or(Error::NotNumbers { position: first + at })?;
+                let logprobs = ids.get(first + at + 1).map(|id| both.logprobs(*id));
+                Ok((both.divergence(), logprobs, keep(&both)))
             });
             read.collect::<Result<Vec<_>, Error>>()
         })?;
-        for (divergence, logprobs) in read {
+        for (divergence, logprobs, more) in read {
             next.push(divergence);
+            kept.push(more);
             if let Some([a, b]) = logprobs {
                 logprobs_a.push(Some(a));
                 logprobs_b.push(Some(b));
@@ -146,7 +176,9 @@ pub fn on_text(
     let difference: Vec<Option<f64>> = pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect();
     let summary = Summary::of(&next, [&logprobs_a, &logprobs_b], &difference);
     let (ids, tokens) = (ids.to_vec(), a.token_texts(ids));
-    Ok(TextComparison { ids, tokens, logprobs_a, logprobs_b, difference, next, summary })
+    let comparison =
+        TextComparison { ids, tokens, logprobs_a, logprobs_b, difference, next, summary };
+    Ok(ReadBoth { comparison, kept, secs })
 }
 
 impl Summary {
@@ -174,38 +206,53 @@ impl Summary {
     }
 }
 
-/// Two rows of scores, and the log-probabilities that both give to a token.
-/// `None`: there are scores that are no numbers.
-pub(super) fn between(
-    row_a: &[f32],
-    row_b: &[f32],
-    id: Option<u32>,
-) -> Option<(Divergence, Option<[f64; 2]>)> {
-    let best = [row_a, row_b].map(|row| highest(row, TOP));
-    let spreads = [Spread::of(&mut row_a.to_vec())?, Spread::of(&mut row_b.to_vec())?];
-    let logprobs = id
-        .map(|id| [spreads[0].logprob(row_a[id as usize]), spreads[1].logprob(row_b[id as usize])]);
-    let (mut kl_ab, mut kl_ba, mut apart) = (0.0, 0.0, 0.0);
-    // What is left out of 0 · log 0.
-    let share = |p: f64, log_ratio: f64| if p > 0.0 { p * log_ratio } else { 0.0 };
-    for (a, b) in row_a.iter().zip(row_b) {
-        let (a, b) = (spreads[0].logprob(*a), spreads[1].logprob(*b));
-        let (p, q) = (a.exp(), b.exp());
-        kl_ab += share(p, a - b);
-        kl_ba += share(q, b - a);
-        apart += (p - q).abs();
+/// Two rows of scores over the same tokens.
+pub(super) struct Both<'a> {
+    rows: [&'a [f32]; 2],
+    pub spreads: [Spread; 2],
+
+    /// The likeliest of either, with their scores.
+    pub best: [Vec<(u32, f32)>; 2],
+}
+
+impl<'a> Both<'a> {
+    /// `top`: how many of the likeliest are looked for. `None`: there are scores that are no numbers.
+    pub fn of(rows: [&'a [f32]; 2], top: usize) -> Option<Self> {
+        let best = rows.map(|row| highest(row, top));
+        let [a, b] = rows.map(|row| Spread::of(&mut row.to_vec()));
+        Some(Self { rows, spreads: [a?, b?], best })
     }
-    let ids = |best: &[(u32, f32)]| best.iter().map(|(id, _)| *id).collect::<BTreeSet<u32>>();
-    let shared = ids(&best[0]).intersection(&ids(&best[1])).count();
-    let divergence = Divergence {
-        // Rounding may lead below 0 where both are the same.
-        kl_ab: kl_ab.max(0.0),
-        kl_ba: kl_ba.max(0.0),
-        total_variation: apart / 2.0,
-        same_top_1: best[0][0].0 == best[1][0].0,
-        top_10_overlap: shared as f64 / best[0].len() as f64,
-    };
-    Some((divergence, logprobs))
+
+    /// What both give to a token.
+    pub fn logprobs(&self, id: u32) -> [f64; 2] {
+        [0, 1].map(|side| self.spreads[side].logprob(self.rows[side][id as usize]))
+    }
+
+    pub fn divergence(&self) -> Divergence {
+        let (mut kl_ab, mut kl_ba, mut apart) = (0.0, 0.0, 0.0);
+        // What is left out of 0 · log 0.
+        let share = |p: f64, log_ratio: f64| if p > 0.0 { p * log_ratio } else { 0.0 };
+        for (a, b) in self.rows[0].iter().zip(self.rows[1]) {
+            let (a, b) = (self.spreads[0].logprob(*a), self.spreads[1].logprob(*b));
+            let (p, q) = (a.exp(), b.exp());
+            kl_ab += share(p, a - b);
+            kl_ba += share(q, b - a);
+            apart += (p - q).abs();
+        }
+        let ids = self
+            .best
+            .each_ref()
+            .map(|best| best.iter().take(TOP).map(|(id, _)| *id).collect::<BTreeSet<u32>>());
+        let shared = ids[0].intersection(&ids[1]).count();
+        Divergence {
+            // Rounding may lead below 0 where both are the same.
+            kl_ab: kl_ab.max(0.0),
+            kl_ba: kl_ba.max(0.0),
+            total_variation: apart / 2.0,
+            same_top_1: self.best[0][0].0 == self.best[1][0].0,
+            top_10_overlap: shared as f64 / ids[0].len() as f64,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -216,20 +263,21 @@ mod tests {
     fn distributions_are_as_far_apart_as_their_definitions_say() {
         let scores = |p: [f64; 3]| p.map(|p| p.ln() as f32 + 2.0);
         let (a, b) = (scores([0.5, 0.25, 0.25]), scores([0.25, 0.5, 0.25]));
-        let (found, logprobs) = between(&a, &b, Some(1)).unwrap();
+        let both = Both::of([&a, &b], TOP).unwrap();
+        let found = both.divergence();
         // 1/2 ln 2 - 1/4 ln 2
         let kl = 0.25 * 2f64.ln();
         assert!((found.kl_ab - kl).abs() < 1e-6 && (found.kl_ba - kl).abs() < 1e-6);
         assert!((found.total_variation - 0.25).abs() < 1e-6);
         assert!(!found.same_top_1 && found.top_10_overlap == 1.0);
-        let [a, b] = logprobs.unwrap();
+        let [a, b] = both.logprobs(1);
         assert!((a - 0.25f64.ln()).abs() < 1e-6 && (b - 0.5f64.ln()).abs() < 1e-6);
     }
 
     #[test]
     fn a_token_that_is_ruled_out_makes_an_infinite_divergence_one_way() {
         let a = [0.0, 0.0, f32::NEG_INFINITY];
-        let (found, _) = between(&a, &[0.0, 0.0, 0.0], None).unwrap();
+        let found = Both::of([&a, &[0.0, 0.0, 0.0]], TOP).unwrap().divergence();
         assert!((found.kl_ab - 1.5f64.ln()).abs() < 1e-6);
         assert_eq!(found.kl_ba, f64::INFINITY);
     }

@@ -1,8 +1,9 @@
 //! Two models with different vocabularies on one text: compared by its words.
 
 use std::ops::Range;
+use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::subject::{Looked, Subject};
@@ -10,14 +11,14 @@ use super::surprise;
 use crate::jobs::{Cancelled, Progress};
 
 /// A text under two models, word by word.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordComparison {
     pub words: Vec<WordDifference>,
     pub summary: WordSummary,
 }
 
 /// A word, or several where a token of one of the models reaches over their border.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordDifference {
     pub word: String,
 
@@ -39,7 +40,7 @@ pub struct WordDifference {
 
 /// A text under two models, in a few numbers: over the words that have a log-probability under
 /// both. `None`: there are none.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordSummary {
     pub words: usize,
 
@@ -62,6 +63,16 @@ pub fn on_text(
     text: &str,
     progress: &dyn Progress<Looked>,
 ) -> Result<WordComparison, Error> {
+    Ok(on_text_timed(a, b, text, progress)?.0)
+}
+
+/// The same with how many tokens each of the two has read, and in how many seconds.
+pub(super) fn on_text_timed(
+    a: Subject<'_>,
+    b: Subject<'_>,
+    text: &str,
+    progress: &dyn Progress<Looked>,
+) -> Result<(WordComparison, [usize; 2], [f64; 2]), Error> {
     let sides = [a, b].map(|subject| -> Result<_, Error> {
         let encoded = subject.model.tokenizer().encode_with_places(text, true)?;
         let (ids, places): (Vec<u32>, Vec<Option<Range<usize>>>) = encoded.into_iter().unzip();
@@ -72,10 +83,12 @@ pub fn on_text(
     let sides = [a?, b?];
     let total = sides.iter().map(|(_, ids, _)| ids.len()).sum();
     let mut done = 0;
-    let mut read = Vec::new();
-    for (subject, ids, places) in &sides {
+    let (mut read, mut secs) = (Vec::new(), [0.0; 2]);
+    for ((subject, ids, places), secs) in sides.iter().zip(&mut secs) {
         let progress = Offset { progress, done, total };
+        let clock = Instant::now();
         let view = surprise::surprise(*subject, ids, 0, &progress)?;
+        *secs = clock.elapsed().as_secs_f64();
         done += ids.len();
         let tokens = places.iter().cloned().zip(view.logprobs);
         // What was put around the text is not part of a word.
@@ -83,7 +96,8 @@ pub fn on_text(
             tokens.filter_map(|(place, logprob)| Some((place?, logprob))).collect::<Vec<_>>(),
         );
     }
-    Ok(by_words(text, [&read[0], &read[1]]))
+    let counts = sides.map(|(_, ids, _)| ids.len());
+    Ok((by_words(text, [&read[0], &read[1]]), counts, secs))
 }
 
 struct Offset<'a> {

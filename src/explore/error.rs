@@ -34,6 +34,12 @@ pub enum Error {
     )]
     Memory { view: &'static str, tokens: usize, needed_mb: u64, free_mb: u64 },
 
+    #[error(
+        "the second model takes {needed_mb} MB beside the one that is loaded, and {free_mb} MB are \
+         free: choose a smaller one or a smaller type of weights, or end other programs"
+    )]
+    SecondModel { needed_mb: u64, free_mb: u64 },
+
     #[error("no layer of this model has attention to show: they all carry a state instead")]
     NoAttention,
 

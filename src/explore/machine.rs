@@ -1,7 +1,7 @@
 //! The machine: the parts that every token goes through, in their order, with the shapes, bytes and
 //! types of their weights, and how much each of them computes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use crate::llm::Model;
@@ -91,7 +91,7 @@ impl Shape {
 }
 
 /// What a part does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Embedding,

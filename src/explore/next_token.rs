@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::{Divergence, between, same_vocabulary};
+use super::compare::{Both, Divergence, TOP, same_vocabulary};
 use super::error::Error;
-use super::predictions::{Spread, highest};
 use super::subject::{Looked, Subject};
 use crate::jobs::Progress;
-use crate::llm::KvCache;
+use crate::llm::{KvCache, Tokenizer};
 
 /// What two sides expect next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +74,7 @@ pub fn next_token(
     a.subject.check(a.ids)?;
     b.subject.check(b.ids)?;
     let mut cache = a.subject.model.new_cache();
-    let mut row_a = read(a, 0, &mut cache, progress)?;
+    let row_a = read(a, 0, &mut cache, progress)?;
     progress.emit(Looked { done: 1, total: 2 });
     let is_same = |one: Subject<'_>, other: Subject<'_>| {
         let adapters = match (one.adapter, other.adapter) {
@@ -94,26 +93,26 @@ pub fn next_token(
     } else {
         cache = b.subject.model.new_cache();
     }
-    let mut row_b = read(b, shared, &mut cache, progress)?;
+    let row_b = read(b, shared, &mut cache, progress)?;
     progress.emit(Looked { done: 2, total: 2 });
+    let both = Both::of([&row_a, &row_b], top.max(TOP));
+    let both = both.ok_or(Error::NotNumbers { position: a.ids.len() - 1 })?;
+    Ok(compared(&both, top, a.subject.model.tokenizer()))
+}
 
-    let (raw_a, raw_b) = (row_a.clone(), row_b.clone());
-    let not_numbers = |ids: &[u32]| Error::NotNumbers { position: ids.len() - 1 };
-    let (divergence, _) = between(&row_a, &row_b, None).ok_or_else(|| not_numbers(a.ids))?;
-    let spread_a = Spread::of(&mut row_a).ok_or_else(|| not_numbers(a.ids))?;
-    let spread_b = Spread::of(&mut row_b).ok_or_else(|| not_numbers(b.ids))?;
-    let best = [&raw_a, &raw_b].map(|row| highest(row, top));
-    let ids: BTreeSet<u32> = best.iter().flatten().map(|(id, _)| *id).collect();
+/// What both expect next; `top` of the likeliest of each are listed.
+pub(super) fn compared(both: &Both<'_>, top: usize, tokenizer: &Tokenizer) -> NextComparison {
+    let best = both.best.iter().flat_map(|best| best.iter().take(top));
+    let ids: BTreeSet<u32> = best.map(|(id, _)| *id).collect();
     let pair = |id: u32| {
-        let logprob_a = spread_a.logprob(raw_a[id as usize]);
-        let logprob_b = spread_b.logprob(raw_b[id as usize]);
-        let token = a.subject.model.tokenizer().token_text(id);
+        let [logprob_a, logprob_b] = both.logprobs(id);
+        let token = tokenizer.token_text(id);
         Pair { id, token, logprob_a, logprob_b, difference: logprob_a - logprob_b }
     };
     let mut candidates: Vec<Pair> = ids.into_iter().map(pair).collect();
     candidates.sort_by(|one, other| other.difference.total_cmp(&one.difference));
-    let (entropy_a, entropy_b) = (spread_a.entropy, spread_b.entropy);
-    Ok(NextComparison { divergence, entropy_a, entropy_b, candidates })
+    let [entropy_a, entropy_b] = both.spreads.map(|spread| spread.entropy);
+    NextComparison { divergence: both.divergence(), entropy_a, entropy_b, candidates }
 }
 
 /// The scores after the whole prompt, of which the cache holds the first `held`.

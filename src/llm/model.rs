@@ -24,8 +24,10 @@ use super::headers::inspect::Opened;
 use super::headers::survey::TensorNeed;
 use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
+use super::net::infer::Witness;
 use super::net::loader;
 use super::net::own::{Own, OwnTensor};
+use super::net::times::Times;
 use super::net::transformer::{LoadEvent, Transformer};
 use super::net::tree::{SortedTree, TokenTree};
 use super::text::chat::ChatTemplate;
@@ -340,9 +342,22 @@ impl Model {
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
     ) -> Result<Vec<f32>, Error> {
+        self.run_timed(ids, cache, adapter, wanted, None)
+    }
+
+    /// The same; `times` is told what its parts take.
+    pub(super) fn run_timed(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+        wanted: Range<usize>,
+        times: Option<&Times>,
+    ) -> Result<Vec<f32>, Error> {
         let config = &self.config;
         let run = |ids: &[u32], cache: &mut KvCache, wanted| {
-            self.transformer.run(config, ids, cache, adapter, wanted, None)
+            let witness = times.map(Witness::Times);
+            self.transformer.run(config, ids, cache, adapter, wanted, witness)
         };
         if config.recurrent.is_some() {
             // What was forgotten of the states is run once more.
@@ -581,9 +596,12 @@ impl Model {
     }
 }
 
-/// A model's tokenizer and chat template, without its weights.
+/// A model's tokenizer and chat template, without its weights: a folder need have nothing else.
 pub fn load_text(source: &ModelSource) -> Result<(Tokenizer, Option<ChatTemplate>), Error> {
-    Opened::open(source)?.text()
+    match source {
+        ModelSource::Folder(path) if path.is_dir() => inspect::folder_text(path),
+        source => Opened::open(source)?.text(),
+    }
 }
 
 /// What a model's headers say, without loading its weights.

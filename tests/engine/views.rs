@@ -22,6 +22,7 @@ use tuning_fork_engine::explore::next_token::Side;
 use tuning_fork_engine::explore::subject::Subject;
 use tuning_fork_engine::explore::surprise;
 use tuning_fork_engine::explore::tree::{ROOT, Tree};
+use tuning_fork_engine::explore::two_models;
 use tuning_fork_engine::jobs::Quiet;
 use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
 
@@ -251,6 +252,39 @@ fn two_models_are_as_far_apart_as_transformers_says() {
     let itself = compare::on_text(a, a, ids, &Quiet).unwrap().summary;
     assert_eq!((itself.mean_kl_ab, itself.mean_total_variation), (0.0, 0.0));
     assert_eq!((itself.top_1_agreement, itself.top_10_agreement), (1.0, 1.0));
+}
+
+#[test]
+fn two_models_with_what_they_take_are_compared_as_by_themselves() {
+    let (whole, coarse) = (model("llama"), load(&reference("models/llama"), Weights::Q4_0));
+    let (a, b) = (Subject::new(&whole, None), Subject::new(&coarse, None));
+    let ids = &rows("llama")[0];
+    let found = two_models::two_models(a, b, (ids, ""), &Quiet).unwrap();
+    let two_models::Found::Tokens { text, next } = &found.found else { panic!("one vocabulary") };
+    assert_eq!(*text, compare::on_text(a, b, ids, &Quiet).unwrap());
+    assert_eq!(next.len(), ids.len());
+    for at in [0, 7, ids.len() - 1] {
+        let side = |subject| Side { subject, ids: &ids[..=at] };
+        let alone = next_token::next_token(side(a), side(b), compare::TOP, &Quiet).unwrap();
+        // The same but for how many tokens were run together, which rounds nothing here.
+        assert_eq!(next[at], alone);
+        assert_eq!(text.next[at], alone.divergence);
+    }
+    assert_eq!(found.a.weights, "F32");
+    assert_eq!(found.b.weights, "Q4_0");
+    assert!(found.b.memory_bytes < found.a.memory_bytes / 3);
+    assert_eq!(found.a.disk_bytes, found.b.disk_bytes);
+    for side in [&found.a, &found.b] {
+        assert!(side.reads_a_second.unwrap() > 0.0 && side.writes_a_second.unwrap() > 0.0);
+    }
+
+    let other = model("tiny_smollm3");
+    let c = Subject::new(&other, None);
+    let text = "Which answer is better?";
+    let ids = a.encode(text).unwrap();
+    let found = two_models::two_models(a, c, (&ids, text), &Quiet).unwrap();
+    let two_models::Found::Words(words) = found.found else { panic!("different vocabularies") };
+    assert_eq!(words, compare_words::on_text(a, c, text, &Quiet).unwrap());
 }
 
 #[test]

@@ -15,9 +15,13 @@ use crate::explore::compare;
 use crate::explore::compare::TextComparison;
 use crate::explore::compare_words;
 use crate::explore::compare_words::WordComparison;
+use crate::explore::error::Error;
 use crate::explore::next_token;
 use crate::explore::next_token::{NextComparison, Side};
 use crate::explore::subject::Subject;
+use crate::explore::two_models;
+use crate::explore::two_models::{Found, TwoModels};
+use crate::words;
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
@@ -52,6 +56,11 @@ pub struct CompareArgs {
     /// Of two prompts: how many of the likeliest tokens of each are listed
     #[arg(long, default_value_t = 20)]
     top: usize,
+
+    /// Of a text: also what each model takes, on the disk, in memory and in time as measured here, and what
+    /// both expect after each token
+    #[arg(long)]
+    takes: bool,
 
     /// One JSON object a row, with all numbers in full
     #[arg(long)]
@@ -123,6 +132,24 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
                 let (a, b) = (Side { subject: a, ids: &ids[0] }, Side { subject: b, ids: &ids[1] });
                 Line::NextToken(next_token::next_token(a, b, args.top, &bar).with_context(place)?)
             }
+            (None, content) if args.takes => {
+                let (ids, text) = match content {
+                    Content::Text(text) => (one.ids(a)?, text.clone()),
+                    Content::Ids(ids) => (ids.clone(), String::new()),
+                };
+                if !is_same && text.is_empty() {
+                    bail!(Error::OtherVocabulary);
+                }
+                let found = two_models::two_models(a, b, (&ids, &text), &bar);
+                let found = found.with_context(place)?;
+                bar.clear();
+                if args.json {
+                    out::json(&found)?;
+                } else {
+                    show_takes(&found)?;
+                }
+                continue;
+            }
             (None, Content::Text(text)) if !is_same => {
                 Line::Words(compare_words::on_text(a, b, text, &bar).with_context(place)?)
             }
@@ -162,6 +189,27 @@ impl CompareArgs {
             Ok(Pair { one: of(one), other: other.map(of) })
         });
         pairs.collect()
+    }
+}
+
+/// A table of what both take, and the numbers of the text.
+fn show_takes(found: &TwoModels) -> anyhow::Result<()> {
+    let mut table = Table::new(["", "model", "weights", "disk", "memory", "reads/s", "writes/s"]);
+    for (name, side) in [("A", &found.a), ("B", &found.b)] {
+        table.push(vec![
+            name.to_owned(),
+            side.name.clone(),
+            side.weights.clone(),
+            words::bytes(side.disk_bytes),
+            words::bytes(side.memory_bytes),
+            table::number(side.reads_a_second, 1),
+            table::number(side.writes_a_second, 1),
+        ]);
+    }
+    table.print()?;
+    match &found.found {
+        Found::Tokens { text, .. } => show(&Line::Tokens(text.clone())),
+        Found::Words(words) => show(&Line::Words(words.clone())),
     }
 }
 

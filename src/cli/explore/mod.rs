@@ -11,6 +11,7 @@ mod lens;
 mod machine;
 mod map;
 mod meaning;
+mod pairs;
 mod probe;
 mod read_write;
 mod rows;
@@ -42,6 +43,9 @@ enum View {
 
     /// Two models on one text, or two prompts' next token: KL, total variation, agreement
     Compare(compare::CompareArgs),
+
+    /// A list of minimal pairs (words in templates): what each pair changes, with intervals
+    Pairs(pairs::PairsArgs),
 
     /// Which words, sentences or tokens of a text an answer hangs on
     LeaveOneOut(leave_one_out::LeaveOneOutArgs),
@@ -88,6 +92,7 @@ pub fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         View::Tokens(args) => tokens::run(args),
         View::Surprise(args) => surprise::run(args),
         View::Compare(args) => compare::run(args),
+        View::Pairs(args) => pairs::run(args),
         View::LeaveOneOut(args) => leave_one_out::run(args),
         View::Machine(args) => machine::run(args),
         View::Lens(args) => lens::run(args),

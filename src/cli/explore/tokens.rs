@@ -9,8 +9,10 @@ use super::table;
 use super::table::Table;
 use crate::cli::load;
 use crate::cli::out;
+use crate::explore::tokenizers::{LanguageCost, by_language};
 use crate::explore::tokens;
 use crate::explore::tokens::{Piece, TextCounts, TokenView};
+use crate::llm::Tokenizer;
 
 #[derive(Debug, Args)]
 pub struct TokensArgs {
@@ -25,9 +27,19 @@ pub struct TokensArgs {
     #[arg(long)]
     no_special: bool,
 
+    /// Also one sentence in 16 languages: how many tokens it is in each
+    #[arg(long)]
+    languages: bool,
+
     /// One JSON object a row and model
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Serialize)]
+struct ByLanguage<'a> {
+    model: &'a str,
+    languages: &'a [LanguageCost],
 }
 
 #[derive(Serialize)]
@@ -45,6 +57,9 @@ pub fn run(args: &TokensArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let tokenizers = args.models.iter().map(|name| Ok((name, load::load_text(name)?.0)));
     let tokenizers = tokenizers.collect::<anyhow::Result<Vec<_>>>()?;
+    if args.languages {
+        languages(&tokenizers, args.json)?;
+    }
     for row in &rows {
         for (name, tokenizer) in &tokenizers {
             let view = match &row.content {
@@ -81,6 +96,31 @@ pub fn run(args: &TokensArgs) -> anyhow::Result<()> {
             let a_word = a_word.map(|count| format!(", {count:.2} a word")).unwrap_or_default();
             out::line(&format!("{name}: {} tokens{a_word}", pieces.len()))?;
         }
+    }
+    Ok(())
+}
+
+/// What one sentence takes in each language.
+fn languages(tokenizers: &[(&String, Tokenizer)], json: bool) -> anyhow::Result<()> {
+    for (name, tokenizer) in tokenizers {
+        let costs = by_language(tokenizer)?;
+        if json {
+            out::json(&ByLanguage { model: name, languages: &costs })?;
+            continue;
+        }
+        let mut table =
+            Table::new(["language", "tokens", "a word", "a character", "times English"]);
+        for cost in &costs {
+            table.push(vec![
+                cost.language.clone(),
+                cost.tokens.to_string(),
+                table::number(cost.tokens_a_word, 2),
+                table::number(Some(cost.tokens_a_character), 2),
+                table::number(Some(cost.beside_english), 2),
+            ]);
+        }
+        table.print()?;
+        out::line(&format!("{name}: one sentence in {} languages", costs.len()))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -13,9 +14,23 @@ use crate::llm::error::Error;
 use crate::llm::model::Model;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::cache::KvCache;
-use crate::llm::net::infer::Seen;
+use crate::llm::net::infer::{Seen, Witness};
 use crate::llm::net::rows::{dot, softcap, softmax, softmax_with_sink};
+use crate::llm::net::times::{Times, secs};
 use crate::llm::net::transformer::Layer;
+
+/// What a pass took, in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PassSecs {
+    /// With what is in none of the parts: sums, norms after them.
+    pub whole: f64,
+    pub embedding: f64,
+
+    /// Of each layer: attention or what stands in its place, and the MLP or the experts; each with the norm
+    /// before it.
+    pub layers: Vec<[f64; 2]>,
+    pub head: f64,
+}
 
 impl Model {
     /// The hidden states of every layer, (time, width) each: the embedding first, then each
@@ -131,7 +146,14 @@ impl Model {
             on_states(index - 1, hidden)
         };
         let transformer = self.transformer();
-        transformer.run(self.config(), ids, cache, adapter, 0..0, Some(&mut watch))?;
+        transformer.run(
+            self.config(),
+            ids,
+            cache,
+            adapter,
+            0..0,
+            Some(Witness::States(&mut watch)),
+        )?;
         Ok(())
     }
 
@@ -146,6 +168,33 @@ impl Model {
     ) -> Result<Vec<f32>, Error> {
         self.begin(ids, cache, adapter)?;
         jobs::in_pool(|| self.run(ids, cache, adapter, wanted))
+    }
+
+    /// Runs `ids` after what the cache holds, as [`Self::logits`] of the last position, and measures the parts.
+    pub fn timed_pass(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<PassSecs, Error> {
+        self.begin(ids, cache, adapter)?;
+        let times = Times::new(self.config().layer_count());
+        let clock = Instant::now();
+        jobs::in_pool(|| {
+            let last = ids.len() - 1..ids.len();
+            let hidden = self.run_timed(ids, cache, adapter, last, Some(&times))?;
+            let score = || self.transformer().score(self.config(), &hidden, adapter);
+            Times::around(Some(&times), |times| &times.head, score)?;
+            Ok::<_, Error>(())
+        })?;
+        let whole = clock.elapsed().as_secs_f64();
+        let layers = times.layers.iter();
+        Ok(PassSecs {
+            whole,
+            embedding: secs(&times.embedding),
+            layers: layers.map(|layer| [secs(&layer.mixing), secs(&layer.alone)]).collect(),
+            head: secs(&times.head),
+        })
     }
 
     /// Hidden states through the final norm, (positions, width) each.

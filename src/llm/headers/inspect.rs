@@ -30,6 +30,13 @@ enum Files {
     Folder { path: PathBuf, config: Value, generation: Option<Value> },
 }
 
+/// The tokenizer and the chat template of a transformers folder.
+pub fn folder_text(path: &Path) -> Result<(Tokenizer, Option<ChatTemplate>), Error> {
+    let tokenizer = Tokenizer::from_folder(path)?;
+    let chat = ChatTemplate::from_folder(path, &tokenizer)?;
+    Ok((tokenizer, chat))
+}
+
 impl Opened {
     pub fn open(source: &ModelSource) -> Result<Self, Error> {
         match source {
@@ -103,11 +110,7 @@ impl Opened {
                 let chat = ChatTemplate::from_gguf(file, &tokenizer);
                 Ok((tokenizer, chat))
             }
-            Files::Folder { path, .. } => {
-                let tokenizer = Tokenizer::from_folder(path)?;
-                let chat = ChatTemplate::from_folder(path, &tokenizer)?;
-                Ok((tokenizer, chat))
-            }
+            Files::Folder { path, .. } => folder_text(path),
         }
     }
 

@@ -13,6 +13,7 @@ use super::experts::sigmoid;
 use super::linear::{Linear, Norm, add_pair};
 use super::ops::with_f32;
 use super::rows;
+use super::times::Times;
 use super::transformer::{Adds, Layer, Qkv, Transformer};
 use super::tree::TokenTree;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
@@ -24,6 +25,14 @@ use crate::llm::error::Error;
 /// the embedding, every layer's result but the last, and the result of the final norm. It says
 /// whether it wants to see more; where it does not, the run ends there and is not remembered.
 pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]) -> ControlFlow<()>;
+
+/// Who sees a run on its way.
+pub(crate) enum Witness<'a> {
+    States(Watcher<'a>),
+
+    /// Its parts add what they take.
+    Times(&'a Times),
+}
 
 /// Positions that go through the layers together. More would not be faster: what is between two
 /// products then leaves the second cache, and takes memory.
@@ -44,13 +53,14 @@ impl Transformer {
         cache: &mut KvCache,
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
-        mut watch: Option<Watcher<'_>>,
+        mut witness: Option<Witness<'_>>,
     ) -> std::result::Result<Vec<f32>, Error> {
         let start = cache.done();
         // Where rope depends on the length of a text, it is that of the whole, not of a piece.
         let length = cache.planned().max(start + ids.len());
         // A watcher gets all positions of a layer together.
-        let step = if watch.is_some() { ids.len().max(1) } else { POSITIONS };
+        let sees_states = matches!(witness, Some(Witness::States(_)));
+        let step = if sees_states { ids.len().max(1) } else { POSITIONS };
         let mut result = Vec::with_capacity(wanted.len() * config.width);
         cache.reserve(start + ids.len());
         for from in (0..ids.len()).step_by(step) {
@@ -58,7 +68,7 @@ impl Transformer {
             let wanted = wanted.start.clamp(part.start, part.end) - from
                 ..wanted.end.clamp(part.start, part.end) - from;
             let run = buffers::unless_out_of_memory(|| {
-                self.run_part(config, &ids[part], length, cache, adapter, wanted, watch.as_mut())
+                self.run_part(config, &ids[part], length, cache, adapter, wanted, &mut witness)
             });
             match run.map_err(Error::from).and_then(|hidden| Ok(hidden?)) {
                 Ok(Some(hidden)) => result.extend_from_slice(&hidden),
@@ -89,13 +99,20 @@ impl Transformer {
         cache: &mut KvCache,
         adapter: Option<&Adapter>,
         wanted: Range<usize>,
-        watch: Option<&mut Watcher<'_>>,
+        witness: &mut Option<Witness<'_>>,
     ) -> Result<Option<Buffer>> {
         let start = cache.done();
-        let hidden = self.embed(config, ids, start, adapter);
+        let (watch, times) = match witness {
+            Some(Witness::States(watch)) => (Some(watch), None),
+            Some(Witness::Times(times)) => (None, Some(&**times)),
+            None => (None, None),
+        };
+        let embed = || self.embed(config, ids, start, adapter);
+        let hidden = Times::around(times, |times| &times.embedding, embed);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let lines = [Line { rows: 0..ids.len(), position: start }];
-        let batch = Batch { ids, lines: &lines, tables: tables.collect(), adapter, wanted };
+        let tables = tables.collect();
+        let batch = Batch { ids, lines: &lines, tables, adapter, wanted, times };
         let hidden = self.run_batch(config, &batch, hidden, &mut Caches::One(cache), watch)?;
         if hidden.is_some() {
             cache.advance(ids.len());
@@ -135,6 +152,7 @@ impl Transformer {
                 tables: tables.collect(),
                 adapter,
                 wanted: 0..tree.len(),
+                times: None,
             };
             self.run_batch(config, &batch, hidden, &mut Caches::One(cache), None)
         });
@@ -320,6 +338,7 @@ pub(super) struct Batch<'a> {
 
     /// The rows whose hidden states are asked for.
     pub wanted: Range<usize>,
+    pub times: Option<&'a Times>,
 }
 
 /// Keys and values of a layer's rows, kept where another layer sees them and there are several lines.
@@ -357,16 +376,25 @@ impl Layer {
         place: &Place<'_>,
         keys_values: &mut [KeysValuesOf],
     ) -> Result<()> {
-        let adapter = place.batch.adapter;
+        let Batch { adapter, times, .. } = *place.batch;
+        let index = place.index;
         if self.adds == Adds::ToNormed {
             *hidden = normed(self.attention_norm.as_ref(), std::mem::take(hidden));
         }
-        let attended = self.attend(config, hidden, caches, place, keys_values)?;
+        let attended = Times::around(
+            times,
+            |times| &times.layers[index].mixing,
+            || self.attend(config, hidden, caches, place, keys_values),
+        )?;
         if hidden.is_empty() {
             return Ok(());
         }
+        let feed = |hidden: &[f32]| {
+            let feed = || self.feed(config, hidden, adapter);
+            Times::around(times, |times| &times.layers[index].alone, feed)
+        };
         if self.adds == Adds::Together {
-            let fed = self.feed(config, hidden, adapter)?;
+            let fed = feed(hidden)?;
             self.add(hidden, attended, None);
             self.add(hidden, fed, None);
             return Ok(());
@@ -375,7 +403,7 @@ impl Layer {
         if self.adds == Adds::ToNormed {
             *hidden = normed(self.mlp_norm.as_ref(), std::mem::take(hidden));
         }
-        let fed = self.feed(config, hidden, adapter)?;
+        let fed = feed(hidden)?;
         self.add(hidden, fed, self.post_mlp_norm.as_ref());
         if let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) {
             let width = per_layer.gate.weight.rows();

@@ -46,6 +46,7 @@ impl Transformer {
                 tables: tables.collect(),
                 adapter,
                 wanted: 0..ids.len(),
+                times: None,
             };
             self.run_batch(config, &batch, hidden, &mut Caches::Lanes(caches), None)
         });

@@ -18,5 +18,6 @@ pub mod own;
 pub(crate) mod per_layer;
 pub(crate) mod recurrent;
 pub(crate) mod rows;
+pub(crate) mod times;
 pub(crate) mod transformer;
 pub mod tree;
