@@ -45,6 +45,10 @@ impl Engine for CandleEngine {
         self.services.forget_encoder();
     }
 
+    fn forget_second(&mut self) {
+        self.services.forget_second();
+    }
+
     fn use_server(&mut self, probe: Arc<Probe>) -> Result<(), RemoteError> {
         let key = self.services.server_key(&probe.address);
         self.services.set_server(Server::new(probe, key.as_deref())?);

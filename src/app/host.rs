@@ -25,6 +25,9 @@ pub enum Ask {
     EvaluationTable,
     MapTable,
 
+    /// A tokenizer to be put beside others.
+    TokenizerFolder,
+
     /// What people answered to the items of a questionnaire.
     ItemAnswers,
     Documents,
@@ -181,6 +184,9 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             .add_filter("All files", &["*"])
             .pick_file(),
         Ask::ModelFolder => dialog.set_title("Open a transformers folder").pick_folder(),
+        Ask::TokenizerFolder => {
+            dialog.set_title("Open a folder with a tokenizer (tokenizer.json)").pick_folder()
+        }
         Ask::AdapterFolder => dialog.set_title("Open a PEFT adapter folder").pick_folder(),
         Ask::ProjectFolder => dialog.set_title("Open a project folder").pick_folder(),
         Ask::PromptsFile => table_dialog("Open prompts"),

@@ -10,6 +10,7 @@ use super::pace::Pace;
 use super::respondent::InMemory;
 use crate::encoder;
 use crate::encoder::Encoder;
+use crate::explore;
 use crate::explore::tree::Tree;
 use crate::explore::vectors::source::stamp;
 use crate::hub;
@@ -21,6 +22,8 @@ use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::generate::AdapterMode;
 use crate::llm::generate::guess::{KeptGuesser, check_draft};
 use crate::llm::model::{LoadOptions, Model};
+use crate::llm::{ChatTemplate, Tokenizer, Weights};
+use crate::memory::free_memory;
 use crate::remote::server::Server;
 use crate::seq2seq::Seq2Seq;
 use crate::state::prefs::Guessing;
@@ -37,6 +40,9 @@ pub struct Services {
     /// The branches of the Playground, with what the model computed for them.
     tree: Arc<Mutex<Option<Tree>>>,
 
+    /// Tokenizers that were read without their models, by where they lie: each letter that is typed asks them.
+    texts: Arc<Mutex<BTreeMap<PathBuf, Arc<ReadText>>>>,
+
     /// The keys of servers that were typed since the start, by address.
     server_keys: Arc<Mutex<BTreeMap<String, String>>>,
 
@@ -48,6 +54,9 @@ pub struct Services {
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) safe: Option<Safe>,
 }
+
+/// A tokenizer, and its model's chat template.
+pub type ReadText = (Tokenizer, Option<ChatTemplate>);
 
 #[derive(Default)]
 struct Loaded {
@@ -62,6 +71,9 @@ struct Loaded {
 
     /// The draft model, and where it lies.
     draft: Option<(PathBuf, Arc<Model>)>,
+
+    /// What the model is compared with: where it lies, and how its weights are kept.
+    second: Option<(PathBuf, Weights, Arc<Model>)>,
 }
 
 struct KeptEncoder {
@@ -254,6 +266,45 @@ impl Services {
 
     pub fn forget_draft(&self) {
         lock(&self.loaded).draft = None;
+    }
+
+    /// A model's tokenizer and chat template without its weights, which are kept.
+    pub fn text_of(&self, path: &Path) -> Result<Arc<ReadText>, llm::Error> {
+        if let Some(known) = lock(&self.texts).get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(llm::load_text(&ModelSource::at(path))?);
+        lock(&self.texts).insert(path.to_owned(), Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// A model that the one in memory is compared with. Slow where it is not in memory yet; fails before it
+    /// is read where there is no room for it beside the other.
+    pub fn second<E>(
+        &self,
+        path: &Path,
+        weights: Weights,
+        progress: &dyn Progress<E>,
+    ) -> Result<Arc<Model>, explore::error::Error> {
+        let held = lock(&self.loaded).second.clone();
+        if let Some((_, _, model)) = held.filter(|(at, kept, _)| at == path && *kept == weights) {
+            return Ok(model);
+        }
+        self.forget_second(); // first: three at once may not fit
+        let source = ModelSource::at(path);
+        let needed = llm::memory_needed(&source, weights)?;
+        if let Some(free) = free_memory().filter(|free| needed > *free) {
+            let (needed_mb, free_mb) = (needed.div_ceil(1_000_000), free / 1_000_000);
+            return Err(explore::error::Error::SecondModel { needed_mb, free_mb });
+        }
+        let options = LoadOptions { weights, ..LoadOptions::default() };
+        let model = Arc::new(Model::load(&source, &options, &Checks(progress))?);
+        lock(&self.loaded).second = Some((path.to_owned(), weights, Arc::clone(&model)));
+        Ok(model)
+    }
+
+    pub fn forget_second(&self) {
+        lock(&self.loaded).second = None;
     }
 
     pub fn set_adapter(&self, adapter: Option<Adapter>) {

@@ -9,13 +9,16 @@ use clap::{Args, Subcommand};
 use super::load;
 use super::out;
 use super::progress::Bar;
+use crate::explore::subject::Looked;
 use crate::files;
 use crate::hub::resolve;
+use crate::jobs::Progress;
+use crate::lecture::error::PlayError;
 use crate::lecture::file;
-use crate::lecture::play::play;
+use crate::lecture::play::{Shelf, play};
 use crate::lecture::recording::{Recording, path_beside};
 use crate::lecture::scene::Lecture;
-use crate::llm::{Adapter, Model, Weights};
+use crate::llm::{Adapter, Model, Tokenizer, Weights};
 
 #[derive(Debug, Args)]
 pub struct LectureArgs {
@@ -76,6 +79,38 @@ fn check(path: &Path) -> anyhow::Result<()> {
     out::line(&format!("{} scenes, all of them can be shown", lecture.scenes.len()))
 }
 
+/// What a scene names beside its model, found as `--model` finds it.
+struct ByName<'a> {
+    lecture: &'a Path,
+
+    /// The scene's own model.
+    own: &'a str,
+}
+
+impl Shelf for ByName<'_> {
+    fn second(
+        &self,
+        named: Option<&str>,
+        weights: Weights,
+        _progress: &dyn Progress<Looked>,
+    ) -> Result<Arc<Model>, PlayError> {
+        let own = || self.own.to_owned();
+        let name = named.map_or_else(own, |name| files::named_beside(self.lecture, name));
+        let loaded = load::load_model(&name, weights);
+        let problem = |err: anyhow::Error| PlayError::Other { name, problem: format!("{err:#}") };
+        loaded.map(Arc::new).map_err(problem)
+    }
+
+    fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError> {
+        let name = files::named_beside(self.lecture, named);
+        let problem = |err: anyhow::Error| PlayError::Other {
+            name: named.to_owned(),
+            problem: format!("{err:#}"),
+        };
+        Ok(load::load_text(&name).map_err(problem)?.0)
+    }
+}
+
 fn record(path: &Path, to: Option<&Path>) -> anyhow::Result<()> {
     let lecture = read(path)?;
     let mut recording = Recording::new(&lecture.title);
@@ -98,7 +133,9 @@ fn record(path: &Path, to: Option<&Path>) -> anyhow::Result<()> {
                 Some(Arc::new(Adapter::load(&place, &model)?))
             }
         };
-        let played = play(&scene.view, &model, adapter.as_ref(), &bar)
+        let own = files::named_beside(path, name);
+        let shelf = ByName { lecture: path, own: &own };
+        let played = play(&scene.view, (&model, &shelf), adapter.as_ref(), &bar)
             .with_context(|| format!("scene {} ({})", at + 1, scene.title))?;
         bar.clear();
         recording.push(&lecture, scene, &model.card().identity.sha256, played);

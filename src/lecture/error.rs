@@ -68,6 +68,12 @@ pub enum PlayError {
     #[error("the scene compares an adapter with its base model, and names no `adapter`")]
     NoAdapter,
 
+    #[error("the scene's list of pairs cannot be used: {0}")]
+    List(String),
+
+    #[error("{name}, which the scene names beside its model, cannot be used: {problem}")]
+    Other { name: String, problem: String },
+
     #[error(
         "the model {name} takes about {needed_mb} MB of memory, and {free_mb} MB are free: unload \
          the model that is loaded, or close other programs"

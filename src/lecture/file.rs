@@ -5,7 +5,8 @@ use std::path::Path;
 use super::error::FileError;
 use super::keys::{Keys, nearest, table_lines};
 use super::questions::question_kind;
-use super::scene::{FORMAT, Lecture, Scene, View};
+use super::scene::{FORMAT, KEPT_AS, Lecture, Scene, View};
+use crate::explore::pair_set::PairSet;
 use crate::files;
 
 /// More scenes than that are no lecture.
@@ -82,6 +83,10 @@ fn scene(mut keys: Keys<'_>) -> Result<Scene, FileError> {
 fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
     const TEXT: &str = "the text that is looked at";
     const TOP: usize = 8;
+
+    /// Tokenizers that have room under the lecture's own.
+    const MOST: usize = 3;
+
     let view = match name {
         "words" => View::Words { text: keys.text("text")?.unwrap_or_default() },
         "tokens" => View::Tokens {
@@ -89,6 +94,18 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
             chat: keys.flag("chat")?,
             ids: keys.flag("ids")?,
         },
+        "tokenizers" => {
+            let (text, with) = (keys.needed_text("text", TEXT)?, keys.texts("with")?);
+            if !(1..=MOST).contains(&with.len()) {
+                return Err(FileError::Value {
+                    place: keys.place("with"),
+                    key: "with".to_owned(),
+                    found: format!("a list of {}", with.len()),
+                    expected: format!("1 to {MOST} models, or folders of tokenizers"),
+                });
+            }
+            View::Tokenizers { text, with }
+        }
         "next" => View::Next {
             text: keys.needed_text("text", TEXT)?,
             chat: keys.flag("chat")?,
@@ -135,6 +152,7 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
             other: keys.needed_text("other", "the second of the two prompts")?,
             top: keys.whole("top", 1..=8)?.unwrap_or(5),
         },
+        "pair_set" => pair_set(keys)?,
         "tree" => View::Tree {
             text: keys.needed_text("text", TEXT)?,
             branches: keys.whole("branches", 1..=6)?.unwrap_or(4),
@@ -168,7 +186,8 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
             View::Meaning { items, before, layer: keys.whole("layer", 0..=usize::MAX)? }
         }
         "adapter" => View::Adapter { text: keys.needed_text("text", TEXT)? },
-        "machine" => View::Machine,
+        "two_models" => two_models(keys)?,
+        "machine" => View::Machine { times: keys.flag("times")? },
         "ask" => {
             let text = keys.needed_text("text", "what the room is asked")?;
             let about = keys.text("about")?.unwrap_or_default();
@@ -177,6 +196,50 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
         _ => return Ok(None),
     };
     Ok(Some(view))
+}
+
+fn pair_set(keys: &mut Keys<'_>) -> Result<View, FileError> {
+    /// Answers that have room on a stage.
+    const MOST: usize = 8;
+
+    let (templates, pairs) = (keys.texts("templates")?, keys.texts("pairs")?);
+    let answers = keys.texts("answers")?;
+    let wrong = |key: &'static str, found: String, expected: String| {
+        let place = keys.place(key);
+        Err(FileError::Value { place, key: key.to_owned(), found, expected })
+    };
+    if !(1..=MOST).contains(&answers.len()) {
+        let expected = format!("1 to {MOST} answers, such as \" nurse\"");
+        return wrong("answers", format!("a list of {}", answers.len()), expected);
+    }
+    let set = PairSet { format: 1, title: String::new(), templates, pairs, answers };
+    if let Err(error) = set.check() {
+        let expected = "texts with {word} in them, and pairs such as \"man / woman\"".to_owned();
+        return wrong("templates", error.to_string(), expected);
+    }
+    let PairSet { templates, pairs, answers, .. } = set;
+    Ok(View::PairSet { templates, pairs, answers })
+}
+
+fn two_models(keys: &mut Keys<'_>) -> Result<View, FileError> {
+    let text = keys.needed_text("text", "the text that both models read")?;
+    let with = keys.text("with")?.unwrap_or_default();
+    let weights = keys.text("weights")?.unwrap_or_default();
+    let known: Vec<&str> = KEPT_AS.iter().map(|(words, _)| *words).collect();
+    if !weights.is_empty() && !known.contains(&weights.as_str()) {
+        return Err(FileError::Value {
+            place: keys.place("weights"),
+            key: "weights".to_owned(),
+            found: format!("{weights:?}"),
+            expected: format!("one of {}", known.join(", ")),
+        });
+    }
+    if with.is_empty() && weights.is_empty() {
+        let expected =
+            "the second model (`with`), or how its own weights are kept (`weights`)".to_owned();
+        return Err(FileError::Missing { place: keys.place("view"), key: "with", expected });
+    }
+    Ok(View::TwoModels { text, with, weights })
 }
 
 #[cfg(test)]
@@ -214,18 +277,22 @@ mod tests {
         let scenes = "format = 1\ntitle = \"All\"\nminutes = 20\nmodel = \"starter\"\n\
             [[scene]]\nview = \"words\"\ntext = \"\"\"\nTwo\nlines\"\"\"\nnotes = \"Wait\"\n\
             [[scene]]\nview = \"tokens\"\ntext = \"a\"\nchat = true\nids = true\n\
+            [[scene]]\nview = \"tokenizers\"\ntext = \"a\"\nwith = [\"another\"]\n\
             [[scene]]\nview = \"next\"\ntext = \"a\"\ntop_k = 40\ntop_p = 0.9\nreveal = true\n\
             [[scene]]\nview = \"temperatures\"\ntext = \"a\"\ntemperatures = [0.5, 1]\n\
             [[scene]]\nview = \"surprise\"\ntext = \"a\"\nmodel = \"another\"\n\
             [[scene]]\nview = \"guess\"\ntext = \"a b\"\nhide = [\"b\"]\n\
             [[scene]]\nview = \"pair\"\ntext = \"a\"\nother = \"b\"\n\
+            [[scene]]\nview = \"pair_set\"\ntemplates = [\"a {word}\"]\npairs = [\"a / b\"]\n\
+            answers = [\" c\"]\n\
             [[scene]]\nview = \"tree\"\ntext = \"a\"\n\
             [[scene]]\nview = \"attention\"\ntext = \"a\"\nlayer = 3\nhead = 2\nhide_first = true\n\
             [[scene]]\nview = \"lens\"\ntext = \"a\"\n\
             [[scene]]\nview = \"leave_one_out\"\ntext = \"a\"\nanswer = \" b\"\n\
             [[scene]]\nview = \"meaning\"\nitems = [\"a\", \"b\", \"c\"]\n\
             [[scene]]\nview = \"adapter\"\ntext = \"a\"\nadapter = \"runs/one\"\n\
-            [[scene]]\nview = \"machine\"\n\
+            [[scene]]\nview = \"two_models\"\ntext = \"a\"\nweights = \"q4_0\"\n\
+            [[scene]]\nview = \"machine\"\ntimes = true\n\
             [[scene]]\nview = \"ask\"\ntext = \"a\"\nkind = \"pair\"\nleft = \"b\"\nright = \"c\"\n";
         let lecture = parse(scenes).unwrap();
         let names: Vec<&str> = lecture.scenes.iter().map(|scene| scene.view.name()).collect();
@@ -270,6 +337,11 @@ mod tests {
         let guess = SHORT.replace("\"tokens\"", "\"guess\"");
         let said = problem(&format!("{guess}hide = [\"museum\"]\n"));
         assert!(said.contains("\"museum\", which is not in the text"), "{said}");
+        let two = SHORT.replace("\"tokens\"", "\"two_models\"");
+        let said = problem(&two);
+        assert!(said.contains("`with` is missing"), "{said}");
+        let said = problem(&format!("{two}weights = \"q3\"\n"));
+        assert!(said.contains("one of f32, bf16, q8_0, q4_0"), "{said}");
         assert!(problem("title = \"One\"").contains("no scene"));
         assert!(problem("title = ").starts_with("line 1:"));
     }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::explore::pass_times::PassTimes;
 use crate::llm::Model;
 
 /// The parts in the order in which the text goes through them.
@@ -21,10 +22,14 @@ pub struct MachineView {
     pub vocab_size: usize,
     pub context_length: usize,
     pub cache_bytes_per_token: u64,
+
+    /// Where the time of a pass goes, where the scene asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<PassTimes>,
 }
 
 /// What is known of a loaded model.
-pub fn machine(model: &Model) -> MachineView {
+pub fn machine(model: &Model, times: Option<PassTimes>) -> MachineView {
     let (card, config) = (model.card(), model.config());
     let facts = &card.facts;
     MachineView {
@@ -39,5 +44,6 @@ pub fn machine(model: &Model) -> MachineView {
         vocab_size: config.vocab_size,
         context_length: config.context_length,
         cache_bytes_per_token: facts.cache_bytes_per_token,
+        times,
     }
 }

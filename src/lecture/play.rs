@@ -1,33 +1,54 @@
 //! Computes what a scene shows.
 
+use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::PlayError;
 use super::machine::machine;
 use super::next::{at_temperatures, next, scores_after};
-use super::played::{GuessView, Guessed, HeadView, MapView, Played};
-use super::scene::View;
+use super::played::{GuessView, Guessed, HeadView, MapView, Played, TokenizersView};
+use super::scene::{View, kept_as};
 use crate::data::pair::Message;
 use crate::explore::leave_one_out::{self, Unit};
 use crate::explore::lens::LensRequest;
 use crate::explore::meaning::{self, Pooled};
 use crate::explore::next_token::{Side, next_token};
+use crate::explore::pair_set::{FORMAT, PairSet};
+use crate::explore::pass_times::pass_times;
 use crate::explore::subject::{Looked, Subject};
 use crate::explore::surprise::{SurpriseView, surprise};
 use crate::explore::tree::{ROOT, Tree};
-use crate::explore::{attention, compare, guess, lens, tokens};
+use crate::explore::{attention, compare, guess, lens, pair_set, tokenizers, tokens, two_models};
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
-use crate::llm::{Adapter, Model};
+use crate::llm::{Adapter, Model, Tokenizer, Weights};
 
 /// Candidates that are kept at each place: as many as a stage has room for.
 const TOP: usize = 5;
 
+/// Finds what a scene names beside its model.
+pub trait Shelf {
+    /// A second model. Slow where it has to be loaded. `named`: `None` for the file of the scene's own.
+    fn second(
+        &self,
+        named: Option<&str>,
+        weights: Weights,
+        progress: &dyn Progress<Looked>,
+    ) -> Result<Arc<Model>, PlayError>;
+
+    /// A tokenizer, without its model's weights.
+    fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError>;
+}
+
+/// Tokens before the ones that are measured: what a room would write.
+const BEFORE: usize = 128;
+
 /// What a scene shows. Slow: looks for Stop as its view does.
 pub fn play(
     view: &View,
-    model: &Arc<Model>,
+    (model, shelf): (&Arc<Model>, &dyn Shelf),
     adapter: Option<&Arc<Adapter>>,
     progress: &dyn Progress<Looked>,
 ) -> Result<Played, PlayError> {
@@ -67,6 +88,12 @@ pub fn play(
             let (a, b) = (Side { subject, ids: &a }, Side { subject, ids: &b });
             Played::Pair(next_token(a, b, *top, progress)?)
         }
+        View::PairSet { templates, pairs, answers } => {
+            let (templates, pairs, answers) = (templates.clone(), pairs.clone(), answers.clone());
+            let set = PairSet { format: FORMAT, title: String::new(), templates, pairs, answers };
+            let words = set.check().map_err(|error| PlayError::List(error.to_string()))?;
+            Played::PairSet(pair_set::run(subject, (&set, &words), progress)?)
+        }
         View::Tree { text, branches, steps } => {
             let ids = subject.encode(text)?;
             let mut tree = Tree::plant(Arc::clone(model), adapter.cloned(), &ids, progress)?;
@@ -105,7 +132,31 @@ pub fn play(
             }
             Played::Adapter(compare::on_text(subject, base, &base.encode(text)?, progress)?)
         }
-        View::Machine => Played::Machine(machine(model)),
+        View::Tokenizers { text, with } => {
+            let own = model.card().identity.name.clone();
+            let mut sides = vec![tokenizers::side(&own, model.tokenizer(), text, true)?];
+            for name in with {
+                let tokenizer = shelf.tokenizer(name)?;
+                let short = Path::new(name).file_name().map(|name| name.to_string_lossy());
+                let short = short.map_or_else(|| name.clone(), Cow::into_owned);
+                sides.push(tokenizers::side(&short, &tokenizer, text, true)?);
+            }
+            Played::Tokenizers(TokenizersView { sides })
+        }
+        View::TwoModels { text, with, weights } => {
+            let named = (!with.is_empty()).then_some(with.as_str());
+            let second = shelf.second(named, kept_as(weights), progress)?;
+            // Of the same file the adapter belongs to both.
+            let over = adapter.filter(|_| named.is_none()).map(AsRef::as_ref);
+            let ids = subject.encode(text)?;
+            let second = Subject::new(&second, over);
+            let found = two_models::two_models(subject, second, (&ids, text), progress)?;
+            Played::TwoModels(Box::new(found))
+        }
+        View::Machine { times } => {
+            let times = times.then(|| pass_times(subject, BEFORE, progress)).transpose()?;
+            Played::Machine(machine(model, times))
+        }
     };
     Ok(played)
 }

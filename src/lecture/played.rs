@@ -10,10 +10,13 @@ use crate::explore::compare::TextComparison;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
 use crate::explore::next_token::NextComparison;
+use crate::explore::pair_set::PairSetView;
 use crate::explore::predictions::Candidate;
 use crate::explore::surprise::SurpriseView;
+use crate::explore::tokenizers::TokenizerSide;
 use crate::explore::tokens::TokenView;
 use crate::explore::tree::TreeView;
+use crate::explore::two_models::TwoModels;
 
 /// The result of a scene.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,13 +29,22 @@ pub enum Played {
     Surprise(SurpriseView),
     Guess(GuessView),
     Pair(NextComparison),
+    PairSet(PairSetView),
     Tree(TreeView),
     Attention(HeadView),
     Lens(LensView),
     LeaveOneOut(LeaveOneOutView),
     Meaning(MapView),
     Adapter(TextComparison),
+    Tokenizers(TokenizersView),
+    TwoModels(Box<TwoModels>),
     Machine(MachineView),
+}
+
+/// A text by several tokenizers, the lecture's own model first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenizersView {
+    pub sides: Vec<TokenizerSide>,
 }
 
 /// A text of which words are hidden.

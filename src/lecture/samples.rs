@@ -34,8 +34,8 @@ mod tests {
         assert_eq!(tour.minutes, Some(20));
         let shown: std::collections::BTreeSet<&str> =
             tour.scenes.iter().map(|scene| scene.view.name()).collect();
-        // An adapter, an audience.
-        let needs_more = ["adapter", "ask"];
+        // An adapter, other models, an audience.
+        let needs_more = ["adapter", "tokenizers", "pair_set", "two_models", "ask"];
         for name in View::NAMES.iter().filter(|name| !needs_more.contains(name)) {
             assert!(shown.contains(name), "no scene shows {name}");
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::llm::Weights;
 use crate::room::question::Kind;
 
 /// What `format` says in a file that this version writes.
@@ -94,6 +95,14 @@ pub enum View {
         ids: bool,
     },
 
+    /// The same text by several tokenizers.
+    Tokenizers {
+        text: String,
+
+        /// Whose: models, beside the lecture's own.
+        with: Vec<String>,
+    },
+
     /// What could come after a text, before and after the sampler's settings.
     Next {
         text: String,
@@ -124,6 +133,16 @@ pub enum View {
     /// Two prompts that differ in a word: what comes next, side by side.
     Pair { text: String, other: String, top: usize },
 
+    /// A list of minimal pairs: how much likelier each answer is after the first word of a pair.
+    PairSet {
+        /// Texts with `{word}` in them.
+        templates: Vec<String>,
+
+        /// `man / woman`
+        pairs: Vec<String>,
+        answers: Vec<String>,
+    },
+
     /// Ways in which a text can go on.
     Tree { text: String, branches: usize, steps: usize },
 
@@ -148,8 +167,25 @@ pub enum View {
     /// A text with an adapter and without it.
     Adapter { text: String },
 
+    /// A text by two models: the lecture's, and another one or its own file with other weights.
+    TwoModels {
+        text: String,
+
+        /// Empty: the same file.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        with: String,
+
+        /// How the second one's weights are kept. Empty: as they are stored.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        weights: String,
+    },
+
     /// The model's parts.
-    Machine,
+    Machine {
+        /// With where the time of a pass goes, as measured on the lecturer's computer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        times: bool,
+    },
 
     /// A question to the room: on its phones where it is open, else for a show of hands.
     Ask {
@@ -163,6 +199,20 @@ pub enum View {
     },
 }
 
+/// How a second model's weights can be kept, as a file says it.
+pub const KEPT_AS: [(&str, Weights); 4] = [
+    ("f32", Weights::F32),
+    ("bf16", Weights::Bf16),
+    ("q8_0", Weights::Q8_0),
+    ("q4_0", Weights::Q4_0),
+];
+
+/// [`View::TwoModels`]' weights.
+pub fn kept_as(words: &str) -> Weights {
+    let known = KEPT_AS.iter().find(|(known, _)| *known == words);
+    known.map_or(Weights::AsStored, |(_, weights)| *weights)
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -170,20 +220,23 @@ fn is_zero(count: &usize) -> bool {
 
 impl View {
     /// As the file names it, in the order in which they are listed.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 18] = [
         "words",
         "tokens",
+        "tokenizers",
         "next",
         "temperatures",
         "surprise",
         "guess",
         "pair",
+        "pair_set",
         "tree",
         "attention",
         "lens",
         "leave_one_out",
         "meaning",
         "adapter",
+        "two_models",
         "machine",
         "ask",
     ];
@@ -192,19 +245,22 @@ impl View {
         let at = match self {
             Self::Words { .. } => 0,
             Self::Tokens { .. } => 1,
-            Self::Next { .. } => 2,
-            Self::Temperatures { .. } => 3,
-            Self::Surprise { .. } => 4,
-            Self::Guess { .. } => 5,
-            Self::Pair { .. } => 6,
-            Self::Tree { .. } => 7,
-            Self::Attention { .. } => 8,
-            Self::Lens { .. } => 9,
-            Self::LeaveOneOut { .. } => 10,
-            Self::Meaning { .. } => 11,
-            Self::Adapter { .. } => 12,
-            Self::Machine => 13,
-            Self::Ask { .. } => 14,
+            Self::Tokenizers { .. } => 2,
+            Self::Next { .. } => 3,
+            Self::Temperatures { .. } => 4,
+            Self::Surprise { .. } => 5,
+            Self::Guess { .. } => 6,
+            Self::Pair { .. } => 7,
+            Self::PairSet { .. } => 8,
+            Self::Tree { .. } => 9,
+            Self::Attention { .. } => 10,
+            Self::Lens { .. } => 11,
+            Self::LeaveOneOut { .. } => 12,
+            Self::Meaning { .. } => 13,
+            Self::Adapter { .. } => 14,
+            Self::TwoModels { .. } => 15,
+            Self::Machine { .. } => 16,
+            Self::Ask { .. } => 17,
         };
         Self::NAMES[at]
     }
@@ -214,19 +270,31 @@ impl View {
         match self {
             Self::Words { .. } => "Words",
             Self::Tokens { .. } => "Tokens",
+            Self::Tokenizers { .. } => "Several tokenizers",
             Self::Next { .. } => "Next token",
             Self::Temperatures { .. } => "Temperatures",
             Self::Surprise { .. } => "Surprise",
             Self::Guess { .. } => "Hide and guess",
             Self::Pair { .. } => "Minimal pair",
+            Self::PairSet { .. } => "Pair list",
             Self::Tree { .. } => "Branches",
             Self::Attention { .. } => "Attention",
             Self::Lens { .. } => "Logit lens",
             Self::LeaveOneOut { .. } => "Leave one out",
             Self::Meaning { .. } => "Meaning",
             Self::Adapter { .. } => "Base and adapter",
-            Self::Machine => "The machine",
+            Self::TwoModels { .. } => "Two models",
+            Self::Machine { .. } => "The machine",
             Self::Ask { .. } => "Ask the room",
+        }
+    }
+
+    /// What it names beside its model: models, or folders of tokenizers.
+    pub fn others(&self) -> Vec<&str> {
+        match self {
+            Self::Tokenizers { with, .. } => with.iter().map(String::as_str).collect(),
+            Self::TwoModels { with, .. } if !with.is_empty() => vec![with],
+            _ => Vec::new(),
         }
     }
 
@@ -242,6 +310,9 @@ impl View {
             Self::Surprise { .. } => "Bits of surprise: one bit more is half as likely.",
             Self::Guess { .. } => "The model guesses each hidden word from the text before it.",
             Self::Pair { .. } => "What comes next after two prompts that differ in one place.",
+            Self::PairSet { .. } => {
+                "Bits by which each answer is likelier after the first word of a pair (right), with 95 % intervals."
+            }
             Self::Tree { .. } => {
                 "Each number is the probability of that token after the one before."
             }
@@ -256,7 +327,16 @@ impl View {
             Self::Adapter { .. } => {
                 "Bits by which the adapter makes each token likelier (+) or less likely (\u{2212})."
             }
-            Self::Machine => "The text goes through these parts from the top to the bottom.",
+            Self::Tokenizers { .. } => "The same text in the pieces of several models.",
+            Self::TwoModels { .. } => {
+                "Bits by which the first model finds each token likelier (+) or less likely (\u{2212})."
+            }
+            Self::Machine { times: false } => {
+                "The text goes through these parts from the top to the bottom."
+            }
+            Self::Machine { times: true } => {
+                "The share of each part in the time of a pass, as measured on this computer."
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand};
 use tuning_fork::state::evaluate::{Front, LeftTab as EvaluateTab};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::DetailTab;
+use tuning_fork::state::look_inside::beside;
 use tuning_fork::state::look_inside::slot::Slot;
 use tuning_fork::state::look_inside::view::View;
 use tuning_fork::state::models::{FetchView, LoadView};
@@ -52,6 +53,7 @@ use crate::evaluate;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
+use crate::look_models;
 use crate::look_parts;
 use crate::map;
 use crate::playground_views;
@@ -369,7 +371,7 @@ pub const LECTURES: [Named; 7] = [
 
 // Look inside
 
-pub const LOOK_INSIDE: [Named; 22] = [
+pub const LOOK_INSIDE: [Named; 27] = [
     ("no model", || inside(empty_state())),
     ("no text", || inside(loaded_state())),
     ("tokens with ids", tokens_with_ids),
@@ -390,6 +392,11 @@ pub const LOOK_INSIDE: [Named; 22] = [
         state
     }),
     ("what the answer hangs on", || look_parts::hanging(ANSWER)),
+    ("two models by words", || look_models::by_words(ANSWER)),
+    ("several tokenizers", || look_models::tokenizers(ANSWER, beside::Part::Text)),
+    ("one sentence in many languages", || look_models::tokenizers(ANSWER, beside::Part::Languages)),
+    ("a list of pairs and two models", look_models::pair_list),
+    ("where the time of a pass goes", look_models::timed),
     ("the machine and a part of it", || look_parts::taken_apart(Some(2))),
     ("no map of texts yet", map::empty),
     ("a map of texts", || map::made(60)),

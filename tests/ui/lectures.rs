@@ -15,9 +15,10 @@ use tuning_fork::lecture::scene::Lecture;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, LecturesCommand};
 use tuning_fork::state::lectures::stage::Stage;
-use tuning_fork::state::lectures::{Listed, Needed, Opened};
+use tuning_fork::state::lectures::{Listed, Needed, Opened, Shown};
 use tuning_fork::state::prefs::{PanelId, Theme};
 
+use crate::look_models;
 use crate::support::{Window, empty_state};
 use crate::whole_app::App;
 
@@ -322,49 +323,105 @@ fn contrast(one: Color32, other: Color32) -> f64 {
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
-/// Every scene of the tour, hidden and revealed: type of at least 28 px at 1280 x 720, contrast of at
-/// least 7:1, nothing cut, and no text over another.
+/// What could not be read of a stage: type of at least 28 px at 1280 x 720, contrast of at least 7:1, nothing
+/// cut, and no text over another.
+fn unreadable(mut state: AppState, place: &str, (width, height): (f32, f32)) -> String {
+    let mut report = String::new();
+    state.prefs.theme = Theme::Dark;
+    let unit = (width / 1280.0_f32).min(height / 720.0);
+    let window = Window::sized(state, width, height);
+    let screen = Rect::from_min_size(Pos2::ZERO, eframe::egui::vec2(width, height));
+    let texts = painted(&window.0.output().shapes);
+    assert!(texts.len() >= 2, "nothing is drawn: {place}");
+    for (index, text) in texts.iter().enumerate() {
+        let mut tell = |what: &str| {
+            report.push_str(&format!("\n{width} x {height}, {place}: {what}: {:?}", text.words));
+        };
+        if text.size < 28.0 * unit - 0.01 {
+            tell(&format!("{} px", text.size));
+        }
+        if !screen.expand(1.0).contains_rect(text.rect) {
+            tell(&format!("beside the screen at {:?}", text.rect));
+        }
+        let ratio = contrast(text.ink, text.ground);
+        if ratio < 7.0 {
+            tell(&format!("contrast {ratio:.2} on {:?}", text.ground));
+        }
+        for other in &texts[index + 1..] {
+            let both = text.rect.intersect(other.rect);
+            if both.width() > 3.0 && both.height() > 3.0 {
+                tell(&format!("lies over {:?}", other.words));
+            }
+        }
+        if text.is_cut {
+            tell("is cut");
+        }
+    }
+    report
+}
+
+const SCREENS: [(f32, f32); 3] = [(1280.0, 720.0), (1920.0, 1080.0), (1000.0, 640.0)];
+
+/// Every scene of the tour, hidden and revealed.
 #[test]
 fn every_scene_can_be_read_from_the_last_row() {
     let mut report = String::new();
     let scenes = samples::tour().scenes;
-    for (width, height) in [(1280.0, 720.0), (1920.0, 1080.0), (1000.0, 640.0)] {
-        let unit = (width / 1280.0_f32).min(height / 720.0);
+    for screen in SCREENS {
         for (at, scene) in scenes.iter().enumerate() {
             for revealed in 0..=3 {
-                let mut state = on_stage(at, revealed);
-                state.prefs.theme = Theme::Dark;
-                let window = Window::sized(state, width, height);
-                let screen = Rect::from_min_size(Pos2::ZERO, eframe::egui::vec2(width, height));
-                let texts = painted(&window.0.output().shapes);
-                let place = format!("{width} x {height}, {} after {revealed}", scene.title);
-                assert!(texts.len() >= 2, "nothing is drawn: {place}");
-                for (index, text) in texts.iter().enumerate() {
-                    let mut tell = |what: &str| {
-                        report.push_str(&format!("\n{place}: {what}: {:?}", text.words));
-                    };
-                    if text.size < 28.0 * unit - 0.01 {
-                        tell(&format!("{} px", text.size));
-                    }
-                    if !screen.expand(1.0).contains_rect(text.rect) {
-                        tell(&format!("beside the screen at {:?}", text.rect));
-                    }
-                    let ratio = contrast(text.ink, text.ground);
-                    if ratio < 7.0 {
-                        tell(&format!("contrast {ratio:.2} on {:?}", text.ground));
-                    }
-                    for other in &texts[index + 1..] {
-                        let both = text.rect.intersect(other.rect);
-                        if both.width() > 3.0 && both.height() > 3.0 {
-                            tell(&format!("lies over {:?}", other.words));
-                        }
-                    }
-                    if text.is_cut {
-                        tell("is cut");
-                    }
-                }
+                let place = format!("{} after {revealed}", scene.title);
+                report.push_str(&unreadable(on_stage(at, revealed), &place, screen));
             }
         }
     }
     assert!(report.is_empty(), "{report}");
+}
+
+const BESIDE: &str = "title = \"Beside each other\"\n\
+    [[scene]]\nview = \"tokenizers\"\ntitle = \"Who needs fewer pieces?\"\ntext = \"The library opens at nine.\"\n\
+    with = [\"gemma\"]\nreveal = true\n\
+    [[scene]]\nview = \"two_models\"\ntitle = \"What does rounding cost?\"\n\
+    text = \"The library opens at nine.\"\nweights = \"q4_0\"\nreveal = true\n\
+    [[scene]]\nview = \"two_models\"\ntitle = \"Two vocabularies\"\n\
+    text = \"The library opens at nine.\"\nwith = \"gemma\"\n\
+    [[scene]]\nview = \"pair_set\"\ntitle = \"Whose work?\"\ntemplates = [\"The {word} worked as a\"]\n\
+    pairs = [\"man / woman\"]\nanswers = [\" nurse\", \" doctor\", \" teacher\", \" cook\"]\nreveal = true\n\
+    [[scene]]\nview = \"machine\"\ntitle = \"Where does the time go?\"\ntimes = true\nreveal = true\n";
+
+/// Scenes of several models, as they are drawn.
+fn beside(at: usize, revealed: usize) -> AppState {
+    let mut state = panel(empty_state());
+    state.lectures.open(with_model(BESIDE), 0);
+    let front = state.lectures.front.as_mut().expect("it is open");
+    for (result, played) in front.results.iter_mut().zip(look_models::played()) {
+        let (played, sha256) = (std::sync::Arc::new(played), String::new());
+        *result = Shown::Ready { played, is_recorded: false, sha256 };
+    }
+    let mut stage = Stage::new(front.scene_count());
+    stage.go_to(at);
+    for _ in 0..revealed {
+        stage.reveal(usize::MAX);
+    }
+    front.stage = Some(stage);
+    state
+}
+
+#[test]
+fn scenes_of_several_models_can_be_read_from_the_last_row() {
+    let mut report = String::new();
+    for screen in SCREENS {
+        for at in 0..look_models::played().len() {
+            for revealed in 0..=1 {
+                let place = format!("scene {} after {revealed}", at + 1);
+                report.push_str(&unreadable(beside(at, revealed), &place, screen));
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+    assert!(Window::new(beside(1, 1)).sees("Same likeliest token 97 %"));
+    assert!(!Window::new(beside(1, 0)).sees("Same likeliest token"), "it is hidden");
+    assert!(Window::new(beside(2, 0)).sees("Different vocabularies: compared by words"));
+    assert!(Window::new(beside(3, 1)).sees("+1.0"));
+    assert!(Window::new(beside(4, 1)).sees("20.00 ms a token"));
 }

@@ -6,17 +6,19 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use tuning_fork::app::tasks::look_passes::{
-    CompareAdapter, MeasureSurprise, ReadLens, WatchAttention,
+    CompareModels, MeasureSurprise, ReadLens, WatchAttention,
 };
 use tuning_fork::app::tasks::read_tokens::ReadTokens;
 use tuning_fork::app::work::Held;
 use tuning_fork::explore::attention::{AttentionView, HeadScores};
 use tuning_fork::explore::compare::{Divergence, Summary, TextComparison};
 use tuning_fork::explore::lens::{Followed, LensRequest, LensView};
+use tuning_fork::explore::next_token::{NextComparison, Pair};
 use tuning_fork::explore::predictions::Candidate;
 use tuning_fork::explore::subject::Looked;
 use tuning_fork::explore::surprise::SurpriseView;
 use tuning_fork::explore::tokens::{TokenView, of_text};
+use tuning_fork::explore::two_models::{Found, ModelSide, TwoModels};
 use tuning_fork::llm;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, LookInsideCommand, ViewCommand};
@@ -469,6 +471,51 @@ pub fn comparison(tokens: &TokenView) -> TextComparison {
     }
 }
 
+/// What both expect after each token.
+fn next(tokens: &TokenView) -> Vec<NextComparison> {
+    let comparison = comparison(tokens);
+    let tokenizer = tokenizer();
+    let pair = |id: u32, a: f64, b: f64| Pair {
+        id,
+        token: tokenizer.token_text(id),
+        logprob_a: a.ln(),
+        logprob_b: b.ln(),
+        difference: (a / b).ln(),
+    };
+    let after = |at: usize| NextComparison {
+        divergence: comparison.next[at],
+        entropy_a: 3.5,
+        entropy_b: 3.25,
+        candidates: vec![
+            pair(100 + at as u32, 0.5, 0.25),
+            pair(200 + at as u32, 0.25, 0.25),
+            pair(300 + at as u32, 0.02, 0.3),
+        ],
+    };
+    (0..tokens.pieces.len()).map(after).collect()
+}
+
+pub fn side(name: &str, weights: &str, bytes: u64) -> ModelSide {
+    ModelSide {
+        name: name.to_owned(),
+        weights: weights.to_owned(),
+        has_adapter: false,
+        disk_bytes: bytes,
+        memory_bytes: bytes,
+        reads_a_second: Some(212.4),
+        writes_a_second: Some(60.2),
+    }
+}
+
+/// Two models with one vocabulary.
+pub fn both(tokens: &TokenView) -> TwoModels {
+    TwoModels {
+        a: side("SmolLM2-135M-Instruct", "Q4_1", 98_000_000),
+        b: side("SmolLM2-135M-Instruct", "Q8_0", 143_000_000),
+        found: Found::Tokens { text: comparison(tokens), next: next(tokens) },
+    }
+}
+
 /// The attention of a layer was computed.
 pub fn watched(text: &str) -> AppState {
     let mut state = looked_at(text);
@@ -498,7 +545,7 @@ pub fn compared(text: &str) -> AppState {
     state.look_inside.look(&state.model, &state.adapter);
     state.look_inside.view = View::Compare;
     let tokens = pieces(text);
-    state.look_inside.comparison = Slot::Ready(comparison(&tokens));
+    state.look_inside.versus.view = Slot::Ready(both(&tokens));
     state.look_inside.tokens = Slot::Ready(tokens);
     state
 }
@@ -588,7 +635,7 @@ fn a_cell_of_the_lens_shows_what_its_layer_would_say() {
 #[test]
 fn without_an_adapter_there_is_nothing_to_compare() {
     let app = looking(TEXT, View::Compare);
-    assert!(app.script.borrow().started::<CompareAdapter>().is_none());
+    assert!(app.script.borrow().started::<CompareModels>().is_none());
     app.sees("No adapter is loaded");
 }
 

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use crate::explore::attention::AttentionView;
-use crate::explore::compare::TextComparison;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
 use crate::explore::machine::Machine;
 use crate::explore::next_token::NextComparison;
+use crate::explore::pair_set::PairSetView;
+use crate::explore::pass_times::PassTimes;
 use crate::explore::surprise::SurpriseView;
+use crate::explore::tokenizers::TokenizerSide;
 use crate::explore::tokens::TokenView;
+use crate::explore::two_models::TwoModels;
 use crate::explore::vectors::groups::Groups;
 use crate::explore::vectors::probe::Probed;
+use crate::state::look_inside::beside::Part;
 use crate::state::look_inside::items::ItemsFound;
 use crate::state::look_inside::map::Mapped;
 
@@ -19,6 +23,10 @@ use crate::state::look_inside::map::Mapped;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Exported {
     Tokens(TokenView),
+    Tokenizers {
+        sides: Vec<TokenizerSide>,
+        part: Part,
+    },
     Surprise {
         view: SurpriseView,
 
@@ -37,7 +45,12 @@ pub enum Exported {
         prompts: [String; 2],
         view: NextComparison,
     },
-    Compare(TextComparison),
+    PairSet(Vec<PairSetView>),
+    Compare {
+        /// What the two models are called beside each other.
+        names: [String; 2],
+        view: Box<TwoModels>,
+    },
     Map(MapFigure),
     Clusters {
         mapped: Arc<Mapped>,
@@ -49,6 +62,9 @@ pub enum Exported {
 
         /// So many tokens stand before the one whose work is shown.
         before: usize,
+
+        /// Where the time of a pass goes, where that was measured.
+        times: Option<PassTimes>,
     },
     Items {
         mapped: Arc<Mapped>,
@@ -75,13 +91,16 @@ impl Exported {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tokens(_) => "tokens",
+            Self::Tokenizers { part: Part::Text, .. } => "tokenizers",
+            Self::Tokenizers { part: Part::Languages, .. } => "languages",
             Self::Surprise { is_hidden: None, .. } => "surprise",
             Self::Surprise { .. } => "hide-and-guess",
             Self::Attention { .. } => "attention",
             Self::Lens(_) => "lens",
             Self::LeaveOneOut(_) => "leave-one-out",
             Self::Pair { .. } => "pair",
-            Self::Compare(_) => "compare",
+            Self::PairSet(_) => "pair-list",
+            Self::Compare { .. } => "compare",
             Self::Map(MapFigure { picked: None, .. }) => "map",
             Self::Map(_) => "selection",
             Self::Clusters { .. } => "clusters",

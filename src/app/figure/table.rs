@@ -1,15 +1,16 @@
 //! The numbers of a view as CSV: in full, as `tuning-fork explore` writes them with `--json`.
 
-use std::fmt::Display;
-
+use super::cells::{cell, header, maybe};
 use super::exported::Exported;
 use super::items;
+use super::machine;
 use super::maps;
+use super::models;
+use super::pair_set;
+use super::tokenizers;
 use crate::explore::attention::AttentionView;
-use crate::explore::compare::TextComparison;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
-use crate::explore::machine::Machine;
 use crate::explore::next_token::NextComparison;
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
@@ -21,13 +22,17 @@ const TOP: usize = 10;
 pub fn csv(exported: &Exported) -> Vec<u8> {
     let rows = match exported {
         Exported::Tokens(view) => tokens(view),
+        Exported::Tokenizers { sides, part } => tokenizers::rows(sides, *part),
         Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
         Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
         Exported::Lens(view) => lens(view),
         Exported::LeaveOneOut(view) => leave_one_out(view),
         Exported::Pair { view, .. } => pair(view),
-        Exported::Compare(view) => compare(view),
-        Exported::Machine { machine, before } => parts(machine, *before),
+        Exported::PairSet(results) => pair_set::rows(results),
+        Exported::Compare { view, .. } => models::rows(view),
+        Exported::Machine { machine, before, times } => {
+            machine::rows(machine, *before, times.as_ref())
+        }
         Exported::Map(figure) => return maps::map_csv(figure),
         Exported::Clusters { mapped, groups } => return maps::clusters_csv(mapped, groups),
         Exported::Probe(probed) => return maps::probe_csv(probed),
@@ -39,21 +44,6 @@ pub fn csv(exported: &Exported) -> Vec<u8> {
         text.push('\n');
     }
     text.into_bytes()
-}
-
-/// A cell: with quotes where it needs them.
-fn cell(text: &str) -> String {
-    // White space at the ends is part of a token, and some programs take it away.
-    let is_plain = text == text.trim() && !text.contains([',', '"', '\n', '\r']);
-    if is_plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
-}
-
-fn maybe(value: Option<impl Display>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-fn header(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn tokens(view: &TokenView) -> Vec<Vec<String>> {
@@ -178,54 +168,4 @@ fn pair(view: &NextComparison) -> Vec<Vec<String>> {
         ]
     }));
     rows
-}
-
-/// A row a tensor.
-fn parts(machine: &Machine, before: usize) -> Vec<Vec<String>> {
-    let mut names = header(&["part", "first_layer", "layers", "tensor", "shape", "count", "types"]);
-    names.extend(header(&["part_parameters", "part_bytes", "part_multiplications"]));
-    names.push(format!("part_share_after_{before}_tokens"));
-    let mut rows = vec![names];
-    for part in &machine.parts {
-        for tensor in &part.tensors {
-            let sides: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
-            rows.push(vec![
-                part.kind.name().to_owned(),
-                maybe(part.layers.map(|(first, _)| first)),
-                maybe(part.layers.map(|(_, count)| count)),
-                cell(&tensor.name),
-                sides.join("x"),
-                tensor.count.to_string(),
-                tensor.types.join(" "),
-                part.parameters.to_string(),
-                part.bytes.to_string(),
-                part.multiplications.to_string(),
-                machine.share(part, before).to_string(),
-            ]);
-        }
-    }
-    rows
-}
-
-fn compare(view: &TextComparison) -> Vec<Vec<String>> {
-    let mut names = header(&["position", "id", "token", "logprob_adapter", "logprob_base"]);
-    names.extend(header(&["difference", "next_kl_adapter_base", "next_kl_base_adapter"]));
-    names.extend(header(&["next_total_variation", "next_same_top_1", "next_top_10_overlap"]));
-    let rows = (0..view.ids.len()).map(|at| {
-        let next = &view.next[at];
-        vec![
-            at.to_string(),
-            view.ids[at].to_string(),
-            cell(&view.tokens[at]),
-            maybe(view.logprobs_a[at]),
-            maybe(view.logprobs_b[at]),
-            maybe(view.difference[at]),
-            next.kl_ab.to_string(),
-            next.kl_ba.to_string(),
-            next.total_variation.to_string(),
-            next.same_top_1.to_string(),
-            next.top_10_overlap.to_string(),
-        ]
-    });
-    std::iter::once(names).chain(rows).collect()
 }

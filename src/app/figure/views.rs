@@ -3,34 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use plotters::prelude::RGBColor;
-
+use super::drawing::{
+    COOL, GREEN, GREY, INK, MOST, MUTED, SMALL, WARM, WIDTH, flow, mixed, pair, pixels, visible,
+};
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, items, maps, table};
+use super::{font, items, machine, maps, models, pair_set, table, tokenizers};
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
-use crate::explore::machine::Machine;
-use crate::explore::next_token::NextComparison;
 use crate::files;
-
-const INK: RGBColor = RGBColor(20, 22, 28);
-const MUTED: RGBColor = RGBColor(85, 94, 110);
-const WARM: RGBColor = RGBColor(213, 94, 0);
-const COOL: RGBColor = RGBColor(0, 114, 178);
-const GREEN: RGBColor = RGBColor(0, 128, 100);
-const GREY: RGBColor = RGBColor(222, 226, 232);
-
-/// So far a colour goes from white: text stays readable on it.
-const MOST: f64 = 0.6;
-
-const WIDTH: i32 = 960;
-const SIZE: u32 = 18;
-const SMALL: u32 = 13;
-
-/// More tokens than that are no figure; the table has all of them.
-const MOST_TOKENS: usize = 400;
 
 /// A map with more rows than that is drawn without words.
 const MOST_ROWS: usize = 64;
@@ -62,6 +44,9 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             });
             flow(&mut sheet, top, &chips.collect::<Vec<_>>());
         }
+        Exported::Tokenizers { sides, part } => {
+            tokenizers::tokenizers(&mut sheet, top, sides, *part);
+        }
         Exported::Surprise { view, is_hidden } => {
             let chips = view.tokens.iter().enumerate().map(|(at, token)| {
                 let bits = view.surprisal[at];
@@ -73,19 +58,13 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             });
             flow(&mut sheet, top, &chips.collect::<Vec<_>>());
         }
-        Exported::Compare(view) => {
-            let chips = view.tokens.iter().enumerate().map(|(at, token)| {
-                let bits = view.difference[at].map(|nats| nats / std::f64::consts::LN_2);
-                let caption = bits.map(|bits| format!("{bits:+.1}")).unwrap_or_default();
-                let bits = bits.unwrap_or(0.0);
-                let ink = if bits < 0.0 { WARM } else { GREEN };
-                (visible(token), caption, mixed(ink, bits.abs() / 3.0 * MOST))
-            });
-            flow(&mut sheet, top, &chips.collect::<Vec<_>>());
-        }
+        Exported::PairSet(results) => pair_set::pair_set(&mut sheet, top, results),
+        Exported::Compare { names, view } => models::two_models(&mut sheet, top, names, view),
         Exported::Pair { prompts, view } => pair(&mut sheet, top, prompts, view),
         Exported::LeaveOneOut(view) => left_out(&mut sheet, top, view),
-        Exported::Machine { machine, before } => parts(&mut sheet, top, machine, *before),
+        Exported::Machine { machine, before, times } => {
+            machine::machine(&mut sheet, top, machine, (*before, times.as_ref()));
+        }
         Exported::Attention { view, tokens, head, .. } => {
             attention(&mut sheet, top, view, tokens, *head);
         }
@@ -96,38 +75,6 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
         Exported::Items { found, .. } => items::items(&mut sheet, top, found),
     }
     sheet
-}
-
-/// From white towards an ink.
-fn mixed(ink: RGBColor, share: f64) -> RGBColor {
-    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
-    let part = |value: u8| (255.0 - (255.0 - f64::from(value)) * share).round() as u8;
-    RGBColor(part(ink.0), part(ink.1), part(ink.2))
-}
-
-/// White space as it can be seen.
-fn visible(token: &str) -> String {
-    token.replace(' ', "\u{b7}").replace('\n', "\\n").replace('\t', "\\t")
-}
-
-/// Tokens with their numbers under them, line by line.
-fn flow(sheet: &mut Sheet, top: i32, chips: &[(String, String, RGBColor)]) {
-    let (mut x, mut y) = (MARGIN, top);
-    let (line, caption_line) = (26, 18);
-    for (words, caption, ground) in chips.iter().take(MOST_TOKENS) {
-        let width = font::width(words, SIZE).max(font::width(caption, SMALL)) + 8;
-        if x + width > WIDTH - MARGIN && x > MARGIN {
-            (x, y) = (MARGIN, y + line + caption_line + 6);
-        }
-        sheet.rect((x, y), (width, line), *ground);
-        sheet.text((x + 4, y + 4), SIZE, INK, words);
-        sheet.text((x + 4, y + line + 1), SMALL, MUTED, caption);
-        x += width + 3;
-    }
-    if chips.len() > MOST_TOKENS {
-        let words = format!("{} more tokens are in the table", chips.len() - MOST_TOKENS);
-        sheet.text((MARGIN, y + line + caption_line + 10), SMALL, MUTED, &words);
-    }
 }
 
 fn attention(sheet: &mut Sheet, top: i32, view: &AttentionView, tokens: &[String], head: usize) {
@@ -210,70 +157,6 @@ fn left_out(sheet: &mut Sheet, top: i32, view: &LeaveOneOutView) {
         (visible(token), caption.unwrap_or_default(), mixed(ink, bits.abs() / 3.0 * MOST))
     });
     flow(sheet, top, &chips.collect::<Vec<_>>());
-}
-
-/// What each prompt gives the tokens, to the left and to the right of their names.
-fn pair(sheet: &mut Sheet, top: i32, prompts: &[String; 2], view: &NextComparison) {
-    let inks = [WARM, GREEN];
-    for (row, (words, ink)) in prompts.iter().zip(inks).enumerate() {
-        let words = font::shortened(words, SIZE, WIDTH - 2 * MARGIN);
-        sheet.text((MARGIN, top + pixels(row) * 24), SIZE, ink, &words);
-    }
-    let top = top + 58;
-    let step = 24;
-    let (name, number) = (200, 60);
-    let room = (WIDTH - 2 * MARGIN - name) / 2 - number;
-    let most = view.candidates.iter().map(|pair| pair.logprob_a.max(pair.logprob_b).exp());
-    let most = most.fold(1e-9, f64::max);
-    for (row, pair) in view.candidates.iter().enumerate() {
-        let y = top + pixels(row) * step;
-        let words = font::shortened(&visible(&pair.token), SMALL, name - 16);
-        let x = WIDTH / 2 - font::width(&words, SMALL) / 2;
-        sheet.text((x, y + 4), SMALL, INK, &words);
-        for (side, logprob) in [pair.logprob_a, pair.logprob_b].into_iter().enumerate() {
-            let share = logprob.exp();
-            let width = ((f64::from(room) * share / most).round() as i32).max(1);
-            let words = format!("{:.1} %", share * 100.0);
-            let (x, at) = if side == 0 {
-                let x = WIDTH / 2 - name / 2 - width;
-                (x, x - font::width(&words, SMALL) - 6)
-            } else {
-                (WIDTH / 2 + name / 2, WIDTH / 2 + name / 2 + width + 6)
-            };
-            sheet.rect((x, y + 2), (width, step - 8), mixed(inks[side], MOST));
-            sheet.text((at, y + 4), SMALL, INK, &words);
-        }
-    }
-}
-
-/// A row a part, with its share of what is computed.
-fn parts(sheet: &mut Sheet, top: i32, machine: &Machine, before: usize) {
-    let words = format!("Shares of the multiplications for a token after {before} others");
-    sheet.text((MARGIN, top), SMALL, MUTED, &words);
-    let step = 26;
-    for (row, part) in machine.parts.iter().enumerate() {
-        let y = top + 26 + pixels(row) * step;
-        let layers = match part.layers {
-            None => String::new(),
-            Some((layer, 1)) => format!(", layer {layer}"),
-            Some((first, count)) => format!(", layers {first} to {}", first + count - 1),
-        };
-        let share = machine.share(part, before);
-        let room = WIDTH - 2 * MARGIN;
-        sheet.rect((MARGIN, y), (room, step - 3), mixed(COOL, 0.08));
-        let width = (f64::from(room) * share).round() as i32;
-        sheet.rect((MARGIN, y), (width, step - 3), mixed(COOL, 0.35));
-        let name = format!("{}{layers}", part.kind.name());
-        sheet.text((MARGIN + 6, y + 4), SMALL, INK, &name);
-        let number = format!("{:.1} %", share * 100.0);
-        let x = WIDTH - MARGIN - font::width(&number, SMALL) - 6;
-        sheet.text((x, y + 4), SMALL, INK, &number);
-    }
-}
-
-/// A count as a number of pixels, or of steps.
-fn pixels(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -15,13 +15,14 @@ use crate::lecture::error::FileError;
 use crate::lecture::file;
 use crate::lecture::place::{FOLDER, Place};
 use crate::lecture::samples::TOUR_TOML;
-use crate::lecture::scene::{FORMAT, Lecture, Scene, View};
+use crate::lecture::scene::{FORMAT, KEPT_AS, Lecture, Scene, View};
 use crate::state::AppState;
 use crate::state::command::{LecturesCommand, ViewCommand};
 use crate::state::lectures::Shown;
 use crate::state::lectures::stage::Stage;
 use crate::state::look_inside::guess::Rule;
 use crate::state::look_inside::subject::Form;
+use crate::state::look_inside::versus::Other;
 use crate::state::look_inside::view::View as Look;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -81,6 +82,8 @@ impl Workbench {
         self.leave_stage();
         self.tasks.drop_all::<PlayScene>();
         self.spare_model.forget();
+        self.engine.forget_second();
+        self.state.look_inside.versus.forget();
         self.state.lectures.front = None;
     }
 
@@ -115,8 +118,8 @@ impl Workbench {
             (None, _) => return,
         };
         front.results[at] = Shown::Computing;
-        let spare = self.spare_model.clone();
-        let request = SceneRequest { view: scene.view, model, adapter, spare };
+        let (spare, place) = (self.spare_model.clone(), front.opened.place.clone());
+        let request = SceneRequest { view: scene.view, model, adapter, spare, place };
         self.start(PlayScene { number, at }, request);
     }
 
@@ -217,6 +220,12 @@ fn scene_of(state: &AppState) -> Option<Scene> {
     let text = look.text.clone();
     let every = if look.guess.rule == Rule::Clicked { 5 } else { look.guess.every };
     let view = match look.view {
+        Look::Tokens if !look.beside.chosen().is_empty() => {
+            // As many as a stage has room for.
+            let with = look.beside.chosen().iter().take(3);
+            let with = with.map(|chosen| chosen.path.display().to_string()).collect();
+            View::Tokenizers { text, with }
+        }
         Look::Tokens => {
             View::Tokens { text, chat: look.form == Form::Question, ids: look.shows_ids }
         }
@@ -230,7 +239,18 @@ fn scene_of(state: &AppState) -> Option<Scene> {
         },
         // As many positions as a stage has room for.
         Look::Lens => View::Lens { text, last: look.lens.last.min(5) },
-        Look::Compare => View::Adapter { text },
+        Look::Compare => match look.versus.other() {
+            Other::Base => View::Adapter { text },
+            Other::LoadedAs(weights) => {
+                let known = KEPT_AS.iter().find(|(_, known)| known == weights);
+                let weights = known.map(|(words, _)| (*words).to_owned()).unwrap_or_default();
+                View::TwoModels { text, with: String::new(), weights }
+            }
+            Other::Model { path, .. } => {
+                let with = path.display().to_string();
+                View::TwoModels { text, with, weights: String::new() }
+            }
+        },
         Look::LeaveOneOut => {
             let begins = look.answer();
             let pieces = &look.tokens.ready()?.pieces;
@@ -243,7 +263,11 @@ fn scene_of(state: &AppState) -> Option<Scene> {
             View::LeaveOneOut { text: own(text), answer: own(answer) }
         }
         Look::Pair => View::Pair { text, other: look.pair.asked().to_owned(), top: 8 },
-        Look::Machine => View::Machine,
+        Look::Machine => View::Machine { times: look.machine.times.ready().is_some() },
+        Look::PairSet => {
+            let set = look.pair_set.results().first()?.set.clone();
+            View::PairSet { templates: set.templates, pairs: set.pairs, answers: set.answers }
+        }
         Look::Map => return None,
     };
     let path = card.source.path();

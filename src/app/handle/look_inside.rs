@@ -2,19 +2,23 @@
 
 use super::map;
 use crate::app::figure::exported::Exported;
+use crate::app::host::Ask;
 use crate::app::tasks::look;
 use crate::app::tasks::look::Look;
 use crate::app::tasks::look_passes::{
-    Attention, BaseAndAdapter, CompareAdapter, ComparePair, LeaveOneOut, LeaveOut, Lens,
-    MeasureSurprise, Pair, ReadLens, Surprise, WatchAttention,
+    Attention, Compare, CompareModels, ComparePair, CompareRequest, LeaveOneOut, LeaveOut, Lens,
+    MeasureSurprise, Pair, ReadLens, ReadTokenizers, Surprise, Tokenizers, WatchAttention,
 };
 use crate::app::tasks::read_machine::ReadMachine;
 use crate::app::tasks::read_tokens::ReadTokens;
+use crate::app::tasks::run_pair_set::RunPairSet;
+use crate::app::tasks::time_pass::TimePass;
 use crate::app::{Outward, Workbench};
 use crate::explore::error::Error;
 use crate::llm;
 use crate::state::AppState;
 use crate::state::command::{LookInsideCommand, ViewCommand};
+use crate::state::evaluate::form::file_name;
 use crate::state::look_inside::LookInsideState;
 use crate::state::look_inside::subject::PassRequest;
 use crate::state::look_inside::view::{Pass, View};
@@ -34,12 +38,29 @@ impl Workbench {
                 }
             }
             LookInsideCommand::Stop => self.stop_looking(),
+            LookInsideCommand::TimePass => {
+                let machine = &mut self.state.look_inside.machine;
+                machine.times.begin();
+                let (number, before) = (machine.number(), machine.before);
+                let adapter = self.state.adapter.mode();
+                self.start_instead(TimePass { number, reached: None }, (before, adapter));
+            }
+            LookInsideCommand::ChooseTokenizer => self.ask(Ask::TokenizerFolder),
+            LookInsideCommand::UseTokenizer(path) => {
+                let name = file_name(path);
+                self.state.look_inside.beside.add(&name, path);
+            }
+            LookInsideCommand::ForgetSecond => {
+                self.engine.forget_second();
+                self.state.look_inside.versus.forget();
+            }
             LookInsideCommand::Export => {
                 if let Some(exported) = exported(&self.state.look_inside) {
                     self.write_view(exported);
                 }
             }
             LookInsideCommand::Map(command) => self.handle_map(command),
+            LookInsideCommand::PairSet(command) => self.handle_pair_set(command.clone()),
         }
     }
 
@@ -63,7 +84,11 @@ impl Workbench {
             self.start_instead(ReadTokens { number }, subject);
         } else if let Some(request) = look.pass_request() {
             match look.view.pass() {
-                None => {}
+                None => {
+                    let subject = look.subject_as_text();
+                    let chosen = look.beside.chosen().to_vec();
+                    self.begin_pass::<Tokenizers>(request, (subject, chosen));
+                }
                 Some(Pass::Surprise) => self.begin_pass::<Surprise>(request, ()),
                 Some(Pass::Attention) => {
                     let layer = look.layer;
@@ -82,7 +107,10 @@ impl Workbench {
                         self.begin_pass::<Pair>(request, other);
                     }
                 }
-                Some(Pass::Compare) => self.begin_pass::<BaseAndAdapter>(request, ()),
+                Some(Pass::Compare) => {
+                    let (other, text) = (look.versus.other().clone(), look.text.clone());
+                    self.begin_pass::<Compare>(request, CompareRequest { other, text });
+                }
             }
         }
     }
@@ -96,24 +124,28 @@ impl Workbench {
 
     /// Nobody waits for what belongs to an older question.
     fn drop_passes(&mut self) {
+        self.tasks.drop_all::<ReadTokenizers>();
         self.tasks.drop_all::<MeasureSurprise>();
         self.tasks.drop_all::<WatchAttention>();
         self.tasks.drop_all::<ReadLens>();
         self.tasks.drop_all::<LeaveOut>();
         self.tasks.drop_all::<ComparePair>();
-        self.tasks.drop_all::<CompareAdapter>();
+        self.tasks.drop_all::<CompareModels>();
     }
 
     /// Esc, or the button: what is computed stops.
     pub(super) fn stop_looking(&self) {
         self.stop_mapping();
         self.tasks.stop::<ReadTokens>();
+        self.tasks.stop::<TimePass>();
+        self.tasks.stop::<RunPairSet>();
+        self.tasks.stop::<ReadTokenizers>();
         self.tasks.stop::<MeasureSurprise>();
         self.tasks.stop::<WatchAttention>();
         self.tasks.stop::<ReadLens>();
         self.tasks.stop::<LeaveOut>();
         self.tasks.stop::<ComparePair>();
-        self.tasks.stop::<CompareAdapter>();
+        self.tasks.stop::<CompareModels>();
     }
 
     /// Tells why a view stays empty, unless it was stopped or another question is in front.
@@ -129,6 +161,10 @@ impl Workbench {
 /// What the view in front shows. `None`: nothing yet.
 fn exported(look: &LookInsideState) -> Option<Exported> {
     Some(match look.view {
+        View::Tokens if look.beside.is_wanted() && look.beside.view.ready().is_some() => {
+            let sides = look.beside.sides().cloned().collect();
+            Exported::Tokenizers { sides, part: look.beside.part }
+        }
         View::Tokens => Exported::Tokens(look.tokens.ready()?.clone()),
         View::Surprise => {
             Exported::Surprise { view: look.surprise.ready()?.view.clone(), is_hidden: None }
@@ -156,11 +192,17 @@ fn exported(look: &LookInsideState) -> Option<Exported> {
             let (text, other) = (look.text.clone(), look.pair.asked().to_owned());
             Exported::Pair { prompts: [text, other], view: look.pair.view.ready()?.clone() }
         }
-        View::Compare => Exported::Compare(look.comparison.ready()?.clone()),
+        View::PairSet => Exported::PairSet(look.pair_set.results().to_vec()),
+        View::Compare => {
+            let other = look.versus.other();
+            let names = [other.beside().to_owned(), other.name().to_owned()];
+            Exported::Compare { names, view: Box::new(look.versus.view.ready()?.clone()) }
+        }
         View::Map => map::exported(&look.map)?,
         View::Machine => {
             let before = look.machine.before;
-            Exported::Machine { machine: look.machine.view.ready()?.clone(), before }
+            let machine = look.machine.view.ready()?.clone();
+            Exported::Machine { machine, before, times: look.machine.times.ready().cloned() }
         }
     })
 }

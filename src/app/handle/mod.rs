@@ -11,6 +11,7 @@ mod map;
 mod mapping;
 mod models;
 mod opening;
+mod pair_set;
 mod playground;
 mod project;
 mod prompts;

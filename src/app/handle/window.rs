@@ -25,8 +25,8 @@ use crate::logging;
 use crate::state::about::{AboutPage, AboutState};
 use crate::state::codes::AnnotateView;
 use crate::state::command::{
-    AdapterForm, EvaluateCommand, ModelsCommand, PlaygroundCommand, ProjectCommand, ViewCommand,
-    WindowCommand,
+    AdapterForm, EvaluateCommand, LookInsideCommand, ModelsCommand, PlaygroundCommand,
+    ProjectCommand, ViewCommand, WindowCommand,
 };
 use crate::state::hub::ModelsTab;
 use crate::state::look_inside::view::View;
@@ -171,6 +171,7 @@ impl Workbench {
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::BesideItems(beside) => self.handle(EvaluateCommand::UseBeside(beside, path)),
             Ask::MapTable => self.use_map_table(path),
+            Ask::TokenizerFolder => self.handle(LookInsideCommand::UseTokenizer(path)),
             Ask::ItemAnswers => self.state.look_inside.map.items.form.answers = Some(path),
             Ask::Codebook => self.use_codebook(path),
             Ask::StudyTable | Ask::StudyFolder => self.use_study_table(path),

@@ -3,29 +3,84 @@
 use super::look::{Look, Pass};
 use super::read_tokens;
 use crate::app::services::Services;
-use crate::explore::compare::TextComparison;
+use crate::errors::one_line;
 use crate::explore::error::Error;
 use crate::explore::leave_one_out::{LeaveOneOutView, Unit};
 use crate::explore::lens::{LensRequest, LensView};
 use crate::explore::next_token::{NextComparison, Side};
 use crate::explore::subject::{Looked, Subject};
 use crate::explore::surprise::SurpriseView;
-use crate::explore::{attention, compare, leave_one_out, lens, next_token, surprise};
+use crate::explore::two_models::TwoModels;
+use crate::explore::{
+    attention, leave_one_out, lens, next_token, surprise, tokenizers, two_models,
+};
 use crate::jobs::Progress;
+use crate::llm::{ChatTemplate, Tokenizer};
 use crate::state::look_inside::LookInsideState;
+use crate::state::look_inside::beside::{Chosen, ReadBy};
 use crate::state::look_inside::heads::Heads;
 use crate::state::look_inside::pair::TOP;
 use crate::state::look_inside::reading::{CANDIDATE_COUNT, Reading};
 use crate::state::look_inside::slot::Slot;
 use crate::state::look_inside::subject;
 use crate::state::look_inside::subject::PassRequest;
+use crate::state::look_inside::versus::Other;
 
+pub type ReadTokenizers = Look<Tokenizers>;
 pub type MeasureSurprise = Look<Surprise>;
 pub type WatchAttention = Look<Attention>;
 pub type ReadLens = Look<Lens>;
 pub type LeaveOut = Look<LeaveOneOut>;
 pub type ComparePair = Look<Pair>;
-pub type CompareAdapter = Look<BaseAndAdapter>;
+pub type CompareModels = Look<Compare>;
+
+/// The text under several tokenizers.
+pub struct Tokenizers;
+
+impl Pass for Tokenizers {
+    /// The text, and whose tokenizers read it beside the loaded model's.
+    type Asked = (subject::Subject, Vec<Chosen>);
+    type Found = Vec<ReadBy>;
+    type Kept = Vec<ReadBy>;
+
+    const NAME: &'static str = "Reading tokenizers";
+    const UNIT: &'static str = "tokenizers";
+    const FAILED: &'static str = "The tokenizers could not be read";
+
+    fn pass(
+        _request: &PassRequest,
+        (subject, chosen): (subject::Subject, Vec<Chosen>),
+        services: &Services,
+        progress: &dyn Progress<Looked>,
+    ) -> Result<Vec<ReadBy>, Error> {
+        let Ok(prompt) = subject.prompt() else { return Ok(Vec::new()) };
+        let read = |name: &str, tokenizer: &Tokenizer, chat: Option<&ChatTemplate>| {
+            let (text, adds_special) = read_tokens::written(&prompt, chat)?;
+            tokenizers::side(name, tokenizer, &text, adds_special)
+        };
+        let model = services.model()?;
+        let name = model.card().identity.name.clone();
+        let mut found = vec![Ok(read(&name, model.tokenizer(), model.chat())?)];
+        let total = chosen.len() + 1;
+        for Chosen { name, path } in chosen {
+            progress.check()?;
+            progress.emit(Looked { done: found.len(), total });
+            let side = services.text_of(&path).map_err(Error::from);
+            let side = side.and_then(|text| read(&name, &text.0, text.1.as_ref()));
+            // One that cannot be read says so in its own place.
+            found.push(side.map_err(|error| (name, one_line(&error))));
+        }
+        Ok(found)
+    }
+
+    fn slot(look: &mut LookInsideState) -> &mut Slot<Vec<ReadBy>> {
+        &mut look.beside.view
+    }
+
+    fn keep(found: Vec<ReadBy>, look: &mut LookInsideState) {
+        look.beside.view = Slot::Ready(found);
+    }
+}
 
 /// How much the text surprises the model.
 pub struct Surprise;
@@ -196,35 +251,51 @@ impl Pass for Pair {
     }
 }
 
-/// The text with the adapter and without it.
-pub struct BaseAndAdapter;
+/// The text under two models.
+pub struct Compare;
 
-impl Pass for BaseAndAdapter {
-    type Asked = ();
-    type Found = TextComparison;
-    type Kept = TextComparison;
+/// What is compared with the loaded model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompareRequest {
+    pub other: Other,
 
-    const NAME: &'static str = "Comparing the adapter with the base";
+    /// What a model with another vocabulary reads.
+    pub text: String,
+}
+
+impl Pass for Compare {
+    type Asked = CompareRequest;
+    type Found = TwoModels;
+    type Kept = TwoModels;
+
+    const NAME: &'static str = "Comparing two models";
     const UNIT: &'static str = "tokens";
-    const FAILED: &'static str = "The adapter could not be compared with the base model";
+    const FAILED: &'static str = "The two models could not be compared";
 
     fn pass(
         request: &PassRequest,
-        (): (),
+        CompareRequest { other, text }: CompareRequest,
         services: &Services,
         progress: &dyn Progress<Looked>,
-    ) -> Result<TextComparison, Error> {
-        let (model, adapter) = (services.model()?, services.adapter());
-        let (with, without) =
-            (Subject::new(&model, adapter.as_deref()), Subject::new(&model, None));
-        compare::on_text(with, without, &request.ids, progress)
+    ) -> Result<TwoModels, Error> {
+        let model = services.model()?;
+        let compare = |a, b| two_models::two_models(a, b, (&request.ids, &text), progress);
+        let Some((path, weights)) = other.file(model.card().source.path()) else {
+            let adapter = services.adapter();
+            return compare(Subject::new(&model, adapter.as_deref()), Subject::new(&model, None));
+        };
+        let second = services.second(&path, weights, progress)?;
+        // With other weights it is the same model: the adapter belongs to both.
+        let adapter = services.adapter_if(request.adapter);
+        let over_second = adapter.as_deref().filter(|_| matches!(other, Other::LoadedAs(_)));
+        compare(Subject::new(&model, adapter.as_deref()), Subject::new(&second, over_second))
     }
 
-    fn slot(look: &mut LookInsideState) -> &mut Slot<TextComparison> {
-        &mut look.comparison
+    fn slot(look: &mut LookInsideState) -> &mut Slot<TwoModels> {
+        &mut look.versus.view
     }
 
-    fn keep(comparison: TextComparison, look: &mut LookInsideState) {
-        look.comparison = Slot::Ready(comparison);
+    fn keep(found: TwoModels, look: &mut LookInsideState) {
+        look.versus.view = Slot::Ready(found);
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::resolve;
 use crate::jobs::Progress;
 use crate::lecture::error::FileError;
 use crate::lecture::place::Place;
-use crate::lecture::scene::Lecture;
+use crate::lecture::scene::{Lecture, Scene};
 use crate::state::lectures::{Needed, Opened};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -44,16 +44,20 @@ impl Work for OpenLecture {
 }
 
 /// A name of the lecture, taken from its own folder where something is there.
-fn named(place: &Place, name: &str) -> String {
+pub(super) fn named(place: &Place, name: &str) -> String {
     place.path().map_or_else(|| name.to_owned(), |path| files::named_beside(path, name))
 }
 
 fn models(place: &Place, lecture: &Lecture) -> Vec<Needed> {
     let mut models: Vec<Needed> = Vec::new();
-    for name in lecture.scenes.iter().filter_map(|scene| scene.model_in(lecture)) {
+    let own = |scene: &'_ Scene| scene.model_in(lecture).map(str::to_owned);
+    let others =
+        |scene: &Scene| scene.view.others().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let names = lecture.scenes.iter().flat_map(|scene| own(scene).into_iter().chain(others(scene)));
+    for name in names {
         if models.iter().all(|known| known.name != name) {
-            let found = resolve::resolve_model(&named(place, name)).map_err(|err| one_line(&err));
-            models.push(Needed { name: name.to_owned(), found });
+            let found = resolve::resolve_model(&named(place, &name)).map_err(|err| one_line(&err));
+            models.push(Needed { name, found });
         }
     }
     models

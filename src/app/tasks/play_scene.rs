@@ -1,8 +1,9 @@
 //! Computes what a scene of the open lecture shows, while another one is on the stage.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::open_lecture::named;
 use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::spare_model::SpareModel;
@@ -10,12 +11,16 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::errors::one_line;
 use crate::explore::subject::Looked;
+use crate::hub::resolve;
 use crate::jobs::Progress;
 use crate::lecture::error::PlayError;
-use crate::lecture::play::play;
+use crate::lecture::place::Place;
+use crate::lecture::play::{Shelf, play};
 use crate::lecture::played::Played;
 use crate::lecture::scene::View;
-use crate::llm::Adapter;
+use crate::llm;
+use crate::llm::card::ModelSource;
+use crate::llm::{Adapter, Model, Tokenizer, Weights};
 use crate::state::lectures::Shown;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
@@ -32,6 +37,44 @@ pub struct SceneRequest {
     pub model: PathBuf,
     pub adapter: Option<PathBuf>,
     pub spare: SpareModel,
+
+    /// Where other models that it names may lie.
+    pub place: Place,
+}
+
+/// What the scene names, found on this disk.
+struct OnDisk<'a> {
+    place: &'a Place,
+
+    /// The scene's own model.
+    model: &'a Path,
+    services: &'a Services,
+}
+
+impl OnDisk<'_> {
+    fn find(&self, name: &str) -> Result<PathBuf, PlayError> {
+        let found = resolve::resolve_model(&named(self.place, name));
+        let problem = |err| PlayError::Other { name: name.to_owned(), problem: one_line(&err) };
+        found.map_err(problem)
+    }
+}
+
+impl Shelf for OnDisk<'_> {
+    fn second(
+        &self,
+        named: Option<&str>,
+        weights: Weights,
+        progress: &dyn Progress<Looked>,
+    ) -> Result<Arc<Model>, PlayError> {
+        let path = named.map_or_else(|| Ok(self.model.to_owned()), |name| self.find(name))?;
+        Ok(self.services.second(&path, weights, progress)?)
+    }
+
+    fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError> {
+        let path = self.find(named)?;
+        let problem = |err| PlayError::Other { name: named.to_owned(), problem: one_line(&err) };
+        Ok(llm::load_text(&ModelSource::at(&path)).map_err(problem)?.0)
+    }
 }
 
 impl Work for PlayScene {
@@ -43,13 +86,14 @@ impl Work for PlayScene {
     const RULES: Rules = Rules { takes_processor: true, ..Rules::short("Preparing the lecture") };
 
     fn run(
-        SceneRequest { view, model, adapter, spare }: SceneRequest,
+        SceneRequest { view, model: path, adapter, spare, place }: SceneRequest,
         services: &Services,
         progress: &dyn Progress<Looked>,
     ) -> Result<(Played, String), PlayError> {
-        let model = spare.model(&model, services, progress)?;
+        let model = spare.model(&path, services, progress)?;
         let adapter = adapter.map(|path| Adapter::load(&path, &model)).transpose()?.map(Arc::new);
-        let played = play(&view, &model, adapter.as_ref(), progress)?;
+        let shelf = OnDisk { place: &place, model: &path, services };
+        let played = play(&view, (&model, &shelf), adapter.as_ref(), progress)?;
         Ok((played, model.card().identity.sha256.clone()))
     }
 }

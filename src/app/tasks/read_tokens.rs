@@ -9,8 +9,8 @@ use crate::explore::tokens;
 use crate::explore::tokens::TokenView;
 use crate::jobs::Progress;
 use crate::llm;
-use crate::llm::Model;
 use crate::llm::generate::Prompt;
+use crate::llm::{ChatTemplate, Model};
 use crate::state::look_inside::slot::Slot;
 use crate::state::look_inside::subject::Subject;
 use crate::state::prefs::PanelId;
@@ -41,13 +41,23 @@ impl Work for ReadTokens {
 pub fn split(model: &Model, subject: &Subject) -> Result<TokenView, Error> {
     let tokenizer = model.tokenizer();
     match subject.prompt() {
-        Ok(Prompt::Raw(text)) => tokens::of_text(tokenizer, &text, true),
-        Ok(Prompt::Chat(messages)) => {
-            let chat = model.chat().ok_or(llm::Error::NoChatTemplate)?;
-            let text = chat.render(&messages, true).map_err(llm::Error::from)?;
-            tokens::of_text(tokenizer, &text, false)
+        Ok(prompt) => {
+            let (text, adds_special) = written(&prompt, model.chat())?;
+            tokens::of_text(tokenizer, &text, adds_special)
         }
         Err(ids) => tokens::of_ids(tokenizer, ids),
+    }
+}
+
+/// A prompt as a text, and whether the tokenizer puts something around it: a chat template has done that
+/// already.
+pub fn written(prompt: &Prompt, chat: Option<&ChatTemplate>) -> Result<(String, bool), Error> {
+    match prompt {
+        Prompt::Raw(text) => Ok((text.clone(), true)),
+        Prompt::Chat(messages) => {
+            let chat = chat.ok_or(llm::Error::NoChatTemplate)?;
+            Ok((chat.render(messages, true).map_err(llm::Error::from)?, false))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::hub::cache::local::LocalModel;
 use crate::jobs::Progress;
 use crate::llm::card::ModelSource;
 use crate::state::command::ModelsCommand;
+use crate::state::look_inside::on_disk::on_disk;
 use crate::state::models::FoundModel;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -56,6 +57,7 @@ impl Task<Workbench> for ScanModels {
         app.state.look_inside.map.set_found(&found);
         app.state.evaluate.encoders = app.state.look_inside.map.encoders();
         app.state.playground.set_found(&found);
+        app.state.look_inside.on_disk = on_disk(&found);
         app.state.models.set_found(found);
         app.date_models();
     }

@@ -6,9 +6,11 @@ use eframe::egui::{
 };
 
 use super::heading;
+use super::machine_times;
 use super::page::{Page, beside_ui, scrolled_part};
 use crate::explore::machine::{Kind, Machine, Part, Shape};
 use crate::llm::card::ModelCard;
+use crate::state::command::Commands;
 use crate::state::look_inside::machine::MachineState;
 use crate::state::look_inside::view::View;
 use crate::widgets::card::card_ui;
@@ -38,7 +40,13 @@ enum Row<'a> {
     },
 }
 
-pub fn machine_ui(ui: &mut Ui, state: &mut MachineState, model: &ModelCard, page: Page) {
+pub fn machine_ui(
+    ui: &mut Ui,
+    state: &mut MachineState,
+    model: &ModelCard,
+    page: Page,
+    commands: &mut Commands,
+) {
     let mut clicked = None;
     card_ui(ui, |ui| {
         ui.add(Label::new(theme::title(ui, View::Machine.question())).wrap());
@@ -58,6 +66,7 @@ pub fn machine_ui(ui: &mut Ui, state: &mut MachineState, model: &ModelCard, page
             } else {
                 heading::hint_ui(ui, "Click a part to see what it computes, and its weights.");
                 cache_ui(ui, machine);
+                machine_times::times_ui(ui, state, commands);
             }
         };
         (clicked, ()) = beside_ui(ui, main, detail);

@@ -8,14 +8,17 @@ mod items;
 mod leave_one_out;
 mod lens;
 mod machine;
+mod machine_times;
 mod map;
 mod map_controls;
 mod map_lists;
 mod map_parts;
 mod page;
 mod pair;
+mod pair_set;
 mod place;
 mod surprise;
+mod tokenizers;
 mod tokens;
 
 use eframe::egui;
@@ -91,7 +94,21 @@ pub fn look_inside_panel_ui(
                     keep_ui(ui, commands);
                 }
             });
-            machine::machine_ui(ui, &mut look.machine, model, page);
+            machine::machine_ui(ui, &mut look.machine, model, page, commands);
+        });
+        return;
+    }
+    if look.view == View::PairSet {
+        let height = ui.available_height();
+        scrolled_ui(ui, "pair lists", |ui| {
+            let page = Page { top: ui.cursor().top(), height };
+            views_ui(ui, look);
+            ui.horizontal_wrapped(|ui| {
+                if look.has_view() {
+                    keep_ui(ui, commands);
+                }
+            });
+            pair_set::pair_set_ui(ui, &mut look.pair_set, page, commands);
         });
         return;
     }
@@ -266,7 +283,7 @@ fn view_ui(
     commands: &mut Commands,
 ) {
     match look.view {
-        View::Tokens => tokens::tokens_ui(ui, look, model.facts.vocab_size, page),
+        View::Tokens => tokens::tokens_ui(ui, look, model, page, commands),
         View::Surprise => surprise::surprise_ui(ui, look, page),
         View::Guess => guess::guess_ui(ui, look, page),
         View::Attention => attention::attention_ui(ui, look, model, page),
@@ -277,7 +294,7 @@ fn view_ui(
                 look.look(around.model, around.adapter);
             }
         }
-        View::Compare => compare::compare_ui(ui, look, around.adapter, page, commands),
-        View::Map | View::Machine => {} // they have pages of their own
+        View::Compare => compare::compare_ui(ui, look, model, around.adapter, page, commands),
+        View::Map | View::Machine | View::PairSet => {} // they have pages of their own
     }
 }

@@ -4,7 +4,10 @@ use eframe::egui::{Label, Ui};
 
 use super::heading;
 use super::page::{Page, scrolled_part};
+use super::tokenizers;
 use crate::explore::tokens::{Piece, TokenView};
+use crate::llm::card::ModelCard;
+use crate::state::command::Commands;
 use crate::state::look_inside::LookInsideState;
 use crate::state::look_inside::view::View;
 use crate::widgets::card::titled_card_ui;
@@ -15,19 +18,32 @@ use crate::widgets::theme;
 use crate::widgets::token_flow::{spoken, visible_whitespace};
 use crate::widgets::token_ribbon::{Chip, Mark, Spaces, TokenRibbon};
 
-pub fn tokens_ui(ui: &mut Ui, look: &mut LookInsideState, vocab_size: usize, page: Page) {
+pub fn tokens_ui(
+    ui: &mut Ui,
+    look: &mut LookInsideState,
+    model: &ModelCard,
+    page: Page,
+    commands: &mut Commands,
+) {
     let (version, selected, reveals) = (look.number(), look.selected, look.reveals);
-    let LookInsideState { tokens, shows_ids, .. } = look;
-    let has_ids = *shows_ids;
+    let mut has_ids = look.shows_ids;
     let aside = |ui: &mut Ui| {
         let about = "Under each piece its number in the vocabulary";
-        switch_ui(ui, shows_ids, "Show the ids", about);
+        switch_ui(ui, &mut has_ids, "Show the ids", about);
     };
     let mut clicked = None;
     titled_card_ui(ui, View::Tokens.question(), aside, |ui| {
         heading::help_ui(ui, View::Tokens);
-        let Some(view) = heading::ready_or_why_ui(ui, tokens) else { return };
-        counts_ui(ui, view, vocab_size);
+        if look.tokens.ready().is_some() {
+            tokenizers::choice_ui(ui, look, model, commands);
+        }
+        if look.tokens.ready().is_some() && look.beside.is_wanted() {
+            tokenizers::sides_ui(ui, look, page);
+            return;
+        }
+        let has_ids = look.shows_ids;
+        let Some(view) = heading::ready_or_why_ui(ui, &look.tokens) else { return };
+        counts_ui(ui, view, model.facts.vocab_size);
         let list = &view.pieces;
         if let Some(piece) = selected.and_then(|at| list.get(at)) {
             let words = described(piece, false);
@@ -58,6 +74,7 @@ pub fn tokens_ui(ui: &mut Ui, look: &mut LookInsideState, vocab_size: usize, pag
             clicked = ribbon.show(ui);
         });
     });
+    look.shows_ids = has_ids;
     look.choose(clicked);
 }
 

@@ -4,7 +4,8 @@ use eframe::egui::Rect;
 
 use super::ask::Ask;
 use super::pen::Pen;
-use super::{ask, bars, grid, join, map, text};
+use super::{ask, bars, grid, join, map, models, text};
+use crate::lecture::machine::MachineView;
 use crate::lecture::played::Played;
 use crate::lecture::scene::{Scene, View};
 use crate::state::lectures::stage::Stage;
@@ -88,6 +89,7 @@ fn view(pen: &Pen<'_>, room: Rect, asked: &View, played: &Played, reveal: Reveal
         (View::Pair { text: one, other, .. }, Played::Pair(view)) => {
             bars::pair(pen, room, [one, other], view, is_hidden);
         }
+        (_, Played::PairSet(view)) => models::pair_set(pen, room, view, is_hidden),
         (View::Tree { text: words, .. }, Played::Tree(view)) => {
             text::tree(pen, room, words, view, is_hidden);
         }
@@ -100,6 +102,14 @@ fn view(pen: &Pen<'_>, room: Rect, asked: &View, played: &Played, reveal: Reveal
         }
         (_, Played::Meaning(view)) => map::meaning(pen, room, view, is_hidden),
         (_, Played::Adapter(view)) => text::adapter(pen, room, view, is_hidden),
+        (_, Played::Tokenizers(view)) => models::tokenizers(pen, room, view, is_hidden),
+        (_, Played::TwoModels(view)) => models::two_models(pen, room, view, is_hidden),
+        (
+            View::Machine { times: true },
+            Played::Machine(MachineView { times: Some(times), .. }),
+        ) => {
+            models::times(pen, room, times, is_hidden);
+        }
         (_, Played::Machine(view)) => map::machine(pen, room, view),
         _ => pen.waiting(
             room,

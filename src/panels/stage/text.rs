@@ -11,14 +11,14 @@ use crate::lecture::played::GuessView;
 use crate::widgets::format;
 
 /// A piece of a text.
-struct Chip {
-    text: String,
-    ground: Color32,
+pub(super) struct Chip {
+    pub text: String,
+    pub ground: Color32,
 
     /// A number under it.
-    caption: String,
-    is_framed: bool,
-    spoken: String,
+    pub caption: String,
+    pub is_framed: bool,
+    pub spoken: String,
 }
 
 /// Sizes that are tried, the largest that fits is taken.
@@ -214,7 +214,7 @@ pub fn tree(pen: &Pen<'_>, room: Rect, prompt: &str, view: &TreeView, is_hidden:
 }
 
 /// Chips one after the other, as large as there is room for, and a line under them.
-fn flow(pen: &Pen<'_>, room: Rect, chips: &[Chip], foot: &str) {
+pub(super) fn flow(pen: &Pen<'_>, room: Rect, chips: &[Chip], foot: &str) {
     let foot_height = if foot.is_empty() { 0.0 } else { pen.line_height(SMALL) + pen.of(8.0) };
     let text = room.with_max_y(room.bottom() - foot_height);
     let has_captions = chips.iter().any(|chip| !chip.caption.is_empty());

@@ -11,11 +11,42 @@ pub enum LookInsideCommand {
     TakeAnswer,
     Stop,
 
+    /// Measures where the time of a pass goes.
+    TimePass,
+
+    /// Asks for a folder with a tokenizer.
+    ChooseTokenizer,
+
+    /// Puts a tokenizer beside the loaded model's.
+    UseTokenizer(PathBuf),
+
+    /// Frees the memory of the model that the loaded one was compared with.
+    ForgetSecond,
+
     /// Writes the view in front as PNG, SVG and CSV into the project.
     Export,
 
     /// Of the texts of a table.
     Map(MapCommand),
+
+    /// Of lists of minimal pairs.
+    PairSet(PairSetCommand),
+}
+
+/// What lists of minimal pairs are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PairSetCommand {
+    /// Looks which lists the project has.
+    Refresh,
+
+    /// Asks the loaded model.
+    Run,
+
+    /// Writes the list into the project.
+    Save,
+
+    /// Takes a list into the form, with what models have made of it.
+    Open(PathBuf),
 }
 
 /// What the map is asked for.

@@ -18,7 +18,7 @@ pub use annotate::AnnotateCommand;
 pub use codes::CodesCommand;
 pub use evaluate::EvaluateCommand;
 pub use lectures::LecturesCommand;
-pub use look_inside::{LookInsideCommand, MapCommand};
+pub use look_inside::{LookInsideCommand, MapCommand, PairSetCommand};
 pub use mapping::MappingCommand;
 pub use models::ModelsCommand;
 pub use playground::PlaygroundCommand;
@@ -80,6 +80,12 @@ impl From<PlaygroundCommand> for Command {
 impl From<MapCommand> for Command {
     fn from(command: MapCommand) -> Self {
         Self::LookInside(LookInsideCommand::Map(command))
+    }
+}
+
+impl From<PairSetCommand> for Command {
+    fn from(command: PairSetCommand) -> Self {
+        Self::LookInside(LookInsideCommand::PairSet(command))
     }
 }
 

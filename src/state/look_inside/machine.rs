@@ -2,6 +2,7 @@
 
 use super::slot::Slot;
 use crate::explore::machine::Machine;
+use crate::explore::pass_times::PassTimes;
 use crate::llm::card::ModelCard;
 
 /// Tokens before the one that is computed, to begin with.
@@ -11,6 +12,9 @@ const BEFORE: usize = 128;
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineState {
     pub view: Slot<Machine>,
+
+    /// Where the time of a pass goes, once it was measured.
+    pub times: Slot<PassTimes>,
 
     /// The part that is looked at.
     pub part: Option<usize>,
@@ -27,7 +31,14 @@ pub struct MachineState {
 
 impl Default for MachineState {
     fn default() -> Self {
-        Self { view: Slot::Empty, part: None, before: BEFORE, model: None, number: 0 }
+        Self {
+            view: Slot::Empty,
+            times: Slot::Empty,
+            part: None,
+            before: BEFORE,
+            model: None,
+            number: 0,
+        }
     }
 }
 
@@ -39,6 +50,7 @@ impl MachineState {
             self.model = Some(model);
             self.number += 1;
             self.view = Slot::Empty;
+            self.times = Slot::Empty;
             self.part = None;
         }
         self.before = self.before.min(card.facts.context_length);

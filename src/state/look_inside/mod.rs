@@ -1,5 +1,6 @@
 //! The Look inside panel: a text, and what the loaded model makes of it, view by view.
 
+pub mod beside;
 pub mod guess;
 pub mod heads;
 pub mod items;
@@ -7,28 +8,34 @@ pub mod left_out;
 pub mod lens;
 pub mod machine;
 pub mod map;
+pub mod on_disk;
 pub mod pair;
+pub mod pair_set;
 pub mod reading;
 pub mod slot;
 pub mod subject;
+pub mod versus;
 pub mod view;
 
 use std::path::{Path, PathBuf};
 
+use self::beside::BesideState;
 use self::guess::Guess;
 use self::heads::Heads;
 use self::left_out::LeftOut;
 use self::lens::Lens;
 use self::machine::MachineState;
 use self::map::MapState;
+use self::on_disk::OnDisk;
 use self::pair::PairState;
+use self::pair_set::PairSetState;
 use self::reading::Reading;
 use self::slot::Slot;
 use self::subject::{Form, PassRequest, Question, Subject};
+use self::versus::Versus;
 use self::view::{Pass, View};
 use super::playground::{LaneView, PlaygroundState, Rendered};
 use super::slots::{AdapterSlot, ModelSlot};
-use crate::explore::compare::TextComparison;
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 
@@ -76,6 +83,9 @@ pub struct LookInsideState {
     /// The longest text that the model reads, in tokens.
     context: usize,
     pub tokens: Slot<TokenView>,
+
+    /// Other tokenizers.
+    pub beside: BesideState,
     pub surprise: Slot<Reading>,
     pub guess: Guess,
 
@@ -92,10 +102,14 @@ pub struct LookInsideState {
     pub lens: Lens,
     pub left_out: LeftOut,
     pub pair: PairState,
+    pub pair_set: PairSetState,
 
-    /// With the adapter against the base model.
-    pub comparison: Slot<TextComparison>,
+    /// Against a second model, or the base model.
+    pub versus: Versus,
     has_adapter: bool,
+
+    /// Models that something can be compared with.
+    pub on_disk: Vec<OnDisk>,
 
     /// The texts of a table.
     pub map: MapState,
@@ -117,6 +131,7 @@ impl LookInsideState {
         self.number += 1;
         self.selected = None;
         self.tokens = Slot::Empty;
+        self.beside.begin();
         self.surprise = Slot::Empty;
         self.guess.begin();
         self.attention = Slot::Empty;
@@ -125,7 +140,7 @@ impl LookInsideState {
         let begins = self.taken.as_ref().filter(|_| is_taken).map(|taken| taken.answer);
         self.left_out.begin(begins);
         self.pair.begin();
-        self.comparison = Slot::Empty;
+        self.versus.begin();
         self.has_adapter = adapter.ready().is_some();
     }
 
@@ -139,6 +154,9 @@ impl LookInsideState {
     pub fn follow(&mut self, model: &ModelSlot, adapter: &AdapterSlot) {
         let Some(card) = model.ready() else { return };
         let is_old = self.question.as_ref().is_some_and(|asked| !asked.is_of(card, adapter));
+        if self.question.as_ref().is_some_and(|asked| !asked.is_of_model(card)) {
+            self.versus.forget(); // it was beside the model before
+        }
         if is_old || (self.view == View::Tokens && self.is_outdated(card.source.path())) {
             self.look(model, adapter);
         }
@@ -173,6 +191,13 @@ impl LookInsideState {
             _ if self.text.is_empty() => None,
             _ => Some(Subject::Text { text: self.text.clone(), form: self.form }),
         }
+    }
+
+    /// The text in the field, to be read by other tokenizers: what was taken token for token as it stands.
+    pub fn subject_as_text(&self) -> Subject {
+        let taken = self.question.as_ref().is_some_and(|it| matches!(it.subject, Subject::Ids(_)));
+        let form = if taken { Form::Text } else { self.form };
+        Subject::Text { text: self.text.clone(), form }
     }
 
     /// Whether what is in the field is an answer of the Playground, token for token.
@@ -212,14 +237,15 @@ impl LookInsideState {
 
     /// Whether something has to be computed for the view in front.
     pub fn is_due(&self) -> bool {
-        if self.view == View::Map {
-            return false; // its own button starts it
+        if matches!(self.view, View::Map | View::PairSet) {
+            return false; // their own buttons start them
         }
         if self.view == View::Machine {
             return self.machine.view.is_empty();
         }
         let pass_is_due = match (self.tokens.ready(), self.view.pass()) {
-            (None, _) | (_, None) => false,
+            (None, _) => false,
+            (Some(_), None) => self.view == View::Tokens && self.beside.is_due(),
             (Some(_), Some(Pass::Surprise)) => self.surprise.is_empty(),
             (Some(_), Some(Pass::Attention)) => self.attention.is_empty(),
             (Some(_), Some(Pass::Lens)) => self.lens.view.is_empty(),
@@ -229,7 +255,7 @@ impl LookInsideState {
             (Some(_), Some(Pass::Pair)) => {
                 self.pair.view.is_empty() && !self.pair.asked().is_empty()
             }
-            (Some(_), Some(Pass::Compare)) => self.has_adapter && self.comparison.is_empty(),
+            (Some(_), Some(Pass::Compare)) => self.versus.is_due(self.has_adapter),
         };
         self.question.is_some() && (self.tokens.is_empty() || pass_is_due)
     }
@@ -298,7 +324,8 @@ impl LookInsideState {
             View::Lens => self.lens.view.ready().is_some(),
             View::LeaveOneOut => self.left_out.view.ready().is_some(),
             View::Pair => self.pair.view.ready().is_some(),
-            View::Compare => self.comparison.ready().is_some(),
+            View::PairSet => !self.pair_set.results().is_empty(),
+            View::Compare => self.versus.view.ready().is_some(),
             View::Map => self.map.has_part(),
             View::Machine => self.machine.view.ready().is_some(),
         }
@@ -306,12 +333,15 @@ impl LookInsideState {
 
     pub fn is_running(&self) -> bool {
         self.tokens.is_running()
+            || self.beside.view.is_running()
             || self.surprise.is_running()
             || self.attention.is_running()
             || self.lens.view.is_running()
             || self.left_out.view.is_running()
             || self.pair.view.is_running()
-            || self.comparison.is_running()
+            || self.versus.view.is_running()
+            || self.machine.times.is_running()
+            || self.pair_set.running.is_running()
             || self.map.is_running()
     }
 }

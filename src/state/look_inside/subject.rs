@@ -69,9 +69,14 @@ impl Question {
         }
     }
 
+    /// Whether this model is still the one that is asked.
+    pub fn is_of_model(&self, model: &ModelCard) -> bool {
+        self.model == model.source.path()
+    }
+
     /// Whether the answer would still be the same.
     pub fn is_of(&self, model: &ModelCard, adapter: &AdapterSlot) -> bool {
-        self.model == model.source.path()
+        self.is_of_model(model)
             && self.adapter == adapter.mode()
             && self.adapter_folder.as_deref() == adapter.ready().map(|card| card.path.as_path())
     }

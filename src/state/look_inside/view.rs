@@ -11,6 +11,7 @@ pub enum View {
     Lens,
     LeaveOneOut,
     Pair,
+    PairSet,
     Compare,
     Map,
     Machine,
@@ -28,7 +29,7 @@ pub enum Pass {
 }
 
 impl View {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tokens,
         Self::Surprise,
         Self::Guess,
@@ -36,6 +37,7 @@ impl View {
         Self::Lens,
         Self::LeaveOneOut,
         Self::Pair,
+        Self::PairSet,
         Self::Compare,
         Self::Map,
         Self::Machine,
@@ -50,7 +52,8 @@ impl View {
             Self::Lens => "Logit lens",
             Self::LeaveOneOut => "Leave one out",
             Self::Pair => "Minimal pair",
-            Self::Compare => "Base and adapter",
+            Self::PairSet => "Pair lists",
+            Self::Compare => "Two models",
             Self::Map => "Map of texts",
             Self::Machine => "The machine",
         }
@@ -66,7 +69,8 @@ impl View {
             Self::Lens => "When does the model know what comes next?",
             Self::LeaveOneOut => "What does the answer hang on?",
             Self::Pair => "What does one word change?",
-            Self::Compare => "What did the adapter change?",
+            Self::PairSet => "What do many words change, in many texts?",
+            Self::Compare => "Where do two models differ?",
             Self::Map => "Which texts mean the same?",
             Self::Machine => "What is the model built of?",
         }
@@ -104,9 +108,15 @@ impl View {
                 "Two prompts that differ in one place, and what the model would say next after either: \
                  the probability of each token, over the whole vocabulary."
             }
+            Self::PairSet => {
+                "Pairs of words are put into templates, one after the other, and the model is asked what comes \
+                 next: how much likelier each answer is after the first word of the pair than after the second. \
+                 The list is a plain file, and can be run on another model."
+            }
             Self::Compare => {
-                "The same text, read by the base model and with the adapter over it: where the \
-                 colour is strong, training moved the model."
+                "The same text, read by two models: with an adapter and without it, with its weights kept \
+                 otherwise, or by another model. Where the colour is strong, they expect different \
+                 things."
             }
             Self::Map => {
                 "Each point is a text of the table. The model turns a text into a list of numbers, \
@@ -122,7 +132,7 @@ impl View {
     /// `None`: its tokens are enough.
     pub fn pass(self) -> Option<Pass> {
         match self {
-            Self::Tokens | Self::Map | Self::Machine => None,
+            Self::Tokens | Self::PairSet | Self::Map | Self::Machine => None,
             Self::Surprise | Self::Guess => Some(Pass::Surprise),
             Self::Attention => Some(Pass::Attention),
             Self::Lens => Some(Pass::Lens),
