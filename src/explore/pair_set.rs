@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_list_gives_what_each_of_its_pairs_gives_alone() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let model =
             Model::load(&ModelSource::at(&folder), &LoadOptions::default(), &Quiet).unwrap();
         let subject = Subject::new(&model, None);

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_pass_are_all_of_it() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let model =
             Model::load(&ModelSource::at(&folder), &LoadOptions::default(), &Quiet).unwrap();
         let found = pass_times(Subject::new(&model, None), 40, &Quiet).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_pass_that_is_measured_computes_what_another_one_does() {
         use crate::llm::Positions;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let model =
             Model::load(&ModelSource::at(&folder), &LoadOptions::default(), &Quiet).unwrap();
         let (mut timed, mut plain) = (model.new_cache(), model.new_cache());

@@ -88,7 +88,7 @@ mod tests {
     fn every_language_has_its_sentence_and_english_is_the_measure() {
         let names: Vec<&str> = languages().map(|(language, _)| language).collect();
         assert_eq!((names.len(), names[0]), (16, "English"));
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model");
         let (tokenizer, _) = llm::load_text(&ModelSource::at(&folder)).unwrap();
         let costs = by_language(&tokenizer).unwrap();
         assert_eq!(costs[0].beside_english, 1.0);

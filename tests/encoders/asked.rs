@@ -20,8 +20,8 @@ use tuning_fork_engine::evaluate::task::Task;
 use tuning_fork_engine::evaluate::testing::{self, Settings};
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Progress, Quiet};
-use tuning_fork_engine::llm::generate::guess::KeptGuesser;
 use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::generate::guess::KeptGuesser;
 use tuning_fork_engine::seq2seq::Seq2Seq;
 
 use crate::support::assert_close;
@@ -66,7 +66,7 @@ struct Label {
 const TOLERANCE: f64 = 1e-4;
 
 fn reference(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(path)
 }
 
 fn told() -> Told {

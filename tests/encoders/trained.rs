@@ -18,7 +18,9 @@ use tuning_fork_engine::train::classify::labels::{Target, targets};
 use tuning_fork_engine::train::classify::rows::{Content, read};
 use tuning_fork_engine::train::classify::{loss, resume, start};
 use tuning_fork_engine::train::config::metric::Metric;
-use tuning_fork_engine::train::config::{LoraConfig, Method, Objective, SchedulerType, TrainConfig};
+use tuning_fork_engine::train::config::{
+    LoraConfig, Method, Objective, SchedulerType, TrainConfig,
+};
 use tuning_fork_engine::train::record::history::History;
 use tuning_fork_engine::train::record::metrics::TrainEvent;
 use tuning_fork_engine::train::{ResumeRequest, StartRequest};

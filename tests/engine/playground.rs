@@ -9,7 +9,9 @@ use tuning_fork_engine::llm::generate::guess::Guesser;
 use tuning_fork_engine::llm::generate::repeats::{RepeatsEvent, RepeatsRequest, repeats};
 use tuning_fork_engine::llm::generate::sampling::SamplingParams;
 use tuning_fork_engine::llm::generate::score::score;
-use tuning_fork_engine::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate};
+use tuning_fork_engine::llm::generate::{
+    AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate,
+};
 use tuning_fork_engine::llm::{Model, Weights};
 use tuning_fork_engine::prompts::filled::Values;
 use tuning_fork_engine::prompts::material::{Manner, Material};

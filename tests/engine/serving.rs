@@ -16,7 +16,9 @@ use tuning_fork_engine::jobs::{Job, Quiet};
 use tuning_fork_engine::llm::generate::guess::KeptGuesser;
 use tuning_fork_engine::llm::generate::sampling::{SamplingParams, logprob};
 use tuning_fork_engine::llm::generate::score::score;
-use tuning_fork_engine::llm::generate::{AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate};
+use tuning_fork_engine::llm::generate::{
+    AdapterMode, Answer, GenerateRequest, Lane, Prompt, generate,
+};
 use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
 use tuning_fork_engine::remote::client::Client;
 use tuning_fork_engine::remote::probe::{Exactness, probe};
