@@ -151,13 +151,15 @@ impl Window {
         let sliders = self.controls().into_iter().filter(is_slider);
         let slider = sliders.max_by(|one, other| one.center.0.total_cmp(&other.center.0));
         let Control { center: (x, y), width, .. } = slider.expect("it was just there");
-        let (to, y) = (format!("{:.0}", x + width * (share - 0.5)), format!("{y:.0}"));
-        run("xdotool", &["mousemove", "--window", &self.id, &format!("{x:.0}"), &y]);
+        let (from, to) = (format!("{x:.0}"), format!("{:.0}", x + width * (share - 0.5)));
+        let (id, y) = (self.id.clone(), format!("{y:.0}"));
+        run("xdotool", &["mousemove", "--window", &id, &from, &y]);
         // Each is seen by a frame of its own.
-        for step in [&["mousedown", "1"][..], &["mousemove", "--window", &self.id, &to, &y]] {
-            run("xdotool", step);
-            self.controls();
-        }
+        self.controls();
+        run("xdotool", &["mousedown", "1"]);
+        self.controls();
+        run("xdotool", &["mousemove", "--window", &id, &to, &y]);
+        self.controls();
         run("xdotool", &["mouseup", "1"]);
     }
 
