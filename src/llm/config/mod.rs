@@ -504,6 +504,10 @@ impl Config {
         if self.clip_qkv.is_some() {
             return Some("queries and keys that are cut off (clip_qkv)");
         }
+        if matches!(self.architecture.as_str(), "gpt_oss" | "olmoe") {
+            // By up to 5 % beside the slope of the loss in the test of gradients.
+            return Some("experts whose gradients were not shown to be right yet");
+        }
         match self.norm_placement {
             NormPlacement::AfterSum => Some("norms after the sums of its layers"),
             NormPlacement::BeforeAdding => Some("layers that add to what a norm gave"),
