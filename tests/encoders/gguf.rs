@@ -125,7 +125,8 @@ fn a_quantised_t5_is_close_and_takes_an_adapter() {
     let off = one.iter().zip(&other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
     assert!(off > 0.0 && off < 0.05 * largest, "{off} of {largest}");
     // As laid over the folder's weights.
-    let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/seq2seq/t5_lora");
+    let adapter =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/seq2seq/t5_lora");
     let (in_file, _) = exact.laid_over(&adapter).unwrap();
     let folder = Seq2Seq::load(&Reference::open("s2s_t5").folder).unwrap();
     let (in_folder, _) = folder.laid_over(&adapter).unwrap();
