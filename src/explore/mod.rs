@@ -25,7 +25,7 @@ pub mod read_write;
 pub mod spans;
 pub mod subject;
 pub mod surprise;
-pub mod tokenizers;
+pub mod token_sides;
 pub mod tokens;
 pub mod tree;
 pub mod two_models;

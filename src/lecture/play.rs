@@ -19,7 +19,7 @@ use crate::explore::pass_times::pass_times;
 use crate::explore::subject::{Looked, Subject};
 use crate::explore::surprise::{SurpriseView, surprise};
 use crate::explore::tree::{ROOT, Tree};
-use crate::explore::{attention, compare, guess, lens, pair_set, tokenizers, tokens, two_models};
+use crate::explore::{attention, compare, guess, lens, pair_set, token_sides, tokens, two_models};
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
@@ -134,12 +134,12 @@ pub fn play(
         }
         View::Tokenizers { text, with } => {
             let own = model.card().identity.name.clone();
-            let mut sides = vec![tokenizers::side(&own, model.tokenizer(), text, true)?];
+            let mut sides = vec![token_sides::side(&own, model.tokenizer(), text, true)?];
             for name in with {
                 let tokenizer = shelf.tokenizer(name)?;
                 let short = Path::new(name).file_name().map(|name| name.to_string_lossy());
                 let short = short.map_or_else(|| name.clone(), Cow::into_owned);
-                sides.push(tokenizers::side(&short, &tokenizer, text, true)?);
+                sides.push(token_sides::side(&short, &tokenizer, text, true)?);
             }
             Played::Tokenizers(TokenizersView { sides })
         }

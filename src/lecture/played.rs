@@ -13,7 +13,7 @@ use crate::explore::next_token::NextComparison;
 use crate::explore::pair_set::PairSetView;
 use crate::explore::predictions::Candidate;
 use crate::explore::surprise::SurpriseView;
-use crate::explore::tokenizers::TokenizerSide;
+use crate::explore::token_sides::TokenizerSide;
 use crate::explore::tokens::TokenView;
 use crate::explore::tree::TreeView;
 use crate::explore::two_models::TwoModels;

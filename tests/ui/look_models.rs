@@ -15,7 +15,7 @@ use tuning_fork::explore::next_token::Pair;
 use tuning_fork::explore::pair_set::{AnswerEstimate, Estimate, PairRow, PairSet, PairSetView};
 use tuning_fork::explore::pass_times::{PartTime, PassTimes, Timed};
 use tuning_fork::explore::subject::Looked;
-use tuning_fork::explore::tokenizers::{TokenizerSide, by_language};
+use tuning_fork::explore::token_sides::{TokenizerSide, by_language};
 use tuning_fork::explore::two_models::{Found, TwoModels};
 use tuning_fork::files;
 use tuning_fork::lecture::machine::MachineView;

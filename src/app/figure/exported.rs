@@ -10,7 +10,7 @@ use crate::explore::next_token::NextComparison;
 use crate::explore::pair_set::PairSetView;
 use crate::explore::pass_times::PassTimes;
 use crate::explore::surprise::SurpriseView;
-use crate::explore::tokenizers::TokenizerSide;
+use crate::explore::token_sides::TokenizerSide;
 use crate::explore::tokens::TokenView;
 use crate::explore::two_models::TwoModels;
 use crate::explore::vectors::groups::Groups;

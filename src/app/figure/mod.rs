@@ -13,5 +13,5 @@ mod pair_set;
 mod sheet;
 pub mod sweep;
 pub mod table;
-mod tokenizers;
+mod token_sides;
 pub mod views;

@@ -7,7 +7,7 @@ use super::machine;
 use super::maps;
 use super::models;
 use super::pair_set;
-use super::tokenizers;
+use super::token_sides;
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -22,7 +22,7 @@ const TOP: usize = 10;
 pub fn csv(exported: &Exported) -> Vec<u8> {
     let rows = match exported {
         Exported::Tokens(view) => tokens(view),
-        Exported::Tokenizers { sides, part } => tokenizers::rows(sides, *part),
+        Exported::Tokenizers { sides, part } => token_sides::rows(sides, *part),
         Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
         Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
         Exported::Lens(view) => lens(view),

@@ -8,7 +8,7 @@ use super::drawing::{
 };
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, items, machine, maps, models, pair_set, table, tokenizers};
+use super::{font, items, machine, maps, models, pair_set, table, token_sides};
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -45,7 +45,7 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             flow(&mut sheet, top, &chips.collect::<Vec<_>>());
         }
         Exported::Tokenizers { sides, part } => {
-            tokenizers::tokenizers(&mut sheet, top, sides, *part);
+            token_sides::tokenizers(&mut sheet, top, sides, *part);
         }
         Exported::Surprise { view, is_hidden } => {
             let chips = view.tokens.iter().enumerate().map(|(at, token)| {

@@ -12,7 +12,7 @@ use crate::explore::subject::{Looked, Subject};
 use crate::explore::surprise::SurpriseView;
 use crate::explore::two_models::TwoModels;
 use crate::explore::{
-    attention, leave_one_out, lens, next_token, surprise, tokenizers, two_models,
+    attention, leave_one_out, lens, next_token, surprise, token_sides, two_models,
 };
 use crate::jobs::Progress;
 use crate::llm::{ChatTemplate, Tokenizer};
@@ -56,7 +56,7 @@ impl Pass for Tokenizers {
         let Ok(prompt) = subject.prompt() else { return Ok(Vec::new()) };
         let read = |name: &str, tokenizer: &Tokenizer, chat: Option<&ChatTemplate>| {
             let (text, adds_special) = read_tokens::written(&prompt, chat)?;
-            tokenizers::side(name, tokenizer, &text, adds_special)
+            token_sides::side(name, tokenizer, &text, adds_special)
         };
         let model = services.model()?;
         let name = model.card().identity.name.clone();

@@ -9,7 +9,7 @@ use super::table;
 use super::table::Table;
 use crate::cli::load;
 use crate::cli::out;
-use crate::explore::tokenizers::{LanguageCost, by_language};
+use crate::explore::token_sides::{LanguageCost, by_language};
 use crate::explore::tokens;
 use crate::explore::tokens::{Piece, TextCounts, TokenView};
 use crate::llm::Tokenizer;

@@ -18,7 +18,7 @@ mod pair;
 mod pair_set;
 mod place;
 mod surprise;
-mod tokenizers;
+mod token_sides;
 mod tokens;
 
 use eframe::egui;

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Ui};
 
 use super::heading;
 use super::page::{Page, scrolled_part};
-use super::tokenizers;
+use super::token_sides;
 use crate::explore::tokens::{Piece, TokenView};
 use crate::llm::card::ModelCard;
 use crate::state::command::Commands;
@@ -35,10 +35,10 @@ pub fn tokens_ui(
     titled_card_ui(ui, View::Tokens.question(), aside, |ui| {
         heading::help_ui(ui, View::Tokens);
         if look.tokens.ready().is_some() {
-            tokenizers::choice_ui(ui, look, model, commands);
+            token_sides::choice_ui(ui, look, model, commands);
         }
         if look.tokens.ready().is_some() && look.beside.is_wanted() {
-            tokenizers::sides_ui(ui, look, page);
+            token_sides::sides_ui(ui, look, page);
             return;
         }
         let has_ids = look.shows_ids;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::slot::Slot;
-use crate::explore::tokenizers::TokenizerSide;
+use crate::explore::token_sides::TokenizerSide;
 
 /// Most of them at once: more have no room.
 pub const MOST: usize = 5;

@@ -4,7 +4,7 @@ use eframe::egui::{ComboBox, Grid, Label, Ui, vec2};
 
 use super::heading;
 use super::page::{Page, scrolled_part};
-use crate::explore::tokenizers::{LanguageCost, TokenizerSide, languages};
+use crate::explore::token_sides::{LanguageCost, TokenizerSide, languages};
 use crate::llm::card::ModelCard;
 use crate::state::command::{Commands, LookInsideCommand};
 use crate::state::look_inside::LookInsideState;

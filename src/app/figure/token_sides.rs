@@ -4,7 +4,7 @@ use super::cells::{cell, header, maybe};
 use super::drawing::{COOL, GREEN, INK, MUTED, SMALL, WARM, flow, mixed, pixels, visible};
 use super::font;
 use super::sheet::{MARGIN, Sheet};
-use crate::explore::tokenizers::TokenizerSide;
+use crate::explore::token_sides::TokenizerSide;
 use crate::state::look_inside::beside::Part;
 
 /// Of a column of the languages.
