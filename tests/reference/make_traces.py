@@ -275,16 +275,12 @@ CASES = {
     "family_gpt2": dpo(model="gpt2", targets=["c_attn", "c_fc", "c_proj"], lora=dict(fan_in_fan_out=True)),
     "family_olmo2": dpo(model="tiny_olmo2", data=plain, targets="all-linear"),
     "family_smollm3": dpo(model="tiny_smollm3", data=plain),
-    # Those of `make_families.py`: layers that carry a state, gates, experts. The first seven are committed.
+    # Those of `make_families.py`: layers that carry a state, gates, experts. The first five are committed.
     "falcon_h1": family("falcon_h1", targets=[*LINEARS, "in_proj"], held_out=4),
     "falcon_h1_sft": family("falcon_h1_normed", kind="sft", targets=r".*(mamba\.in_proj|self_attn\.[qo]_proj)", accum=2),
     "lfm3": family("lfm3", targets="all-linear", held_out=4),
     "lfm3_sft": family("lfm3", kind="sft", targets=["in_proj", "out_proj", "v_proj", "w2", "down_proj"], r=2, wd=0.1),
     "phimoe": family("phimoe", targets=LINEARS[:4], extra=dict(max_length=60), held_out=3),
-    # As TRL trains it: with no noise there is nothing to draw.
-    "phimoe_sft": family(
-        "phimoe", kind="sft", targets=["q_proj", "v_proj"], extra=dict(max_length=60), model_changes=dict(router_jitter_noise=0.0)
-    ),
     "qwen3_5": family("qwen3_5", targets="all-linear", batch=2),
     "lfm2": family("lfm2", targets="all-linear"),
     "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),
