@@ -263,11 +263,11 @@ fn piece(glyphs: &[Glyph], place: Range<usize>, letter: char) -> Piece {
     Piece { left, width: 0.0, glyphs: place, letter }
 }
 
-/// How the text of a field is laid out, for [`eframe::egui::TextEdit::layouter`]: as without it, but
-/// with a place for each letter. egui counts the letters of a word from right to left twice, and the
-/// cursor would be words behind.
+/// How the text of a field is laid out, for [`eframe::egui::TextEdit::layouter`].
 ///
-/// The cursor moves through a word from left to right, which is not where its letters are seen.
+/// As without it, but with a place for each letter: egui counts the letters of a word from right to
+/// left twice, and the cursor would be words behind. The cursor moves through a word from left to
+/// right, which is not where its letters are seen.
 pub fn lay_out_field(ui: &Ui, text: &dyn TextBuffer, wrap_width: f32) -> Arc<Galley> {
     let font = FontSelection::default().resolve(ui.style());
     let color = ui.visuals().override_text_color;
