@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_run_is_what_was_planned_however_its_paths_are_written() {
-        let data = PathBuf::from("src"); // beside Cargo.toml, where tests run
+        let data = PathBuf::from("Cargo.toml"); // tests run beside it
         let config = TrainConfig { model: "m".to_owned(), data, ..TrainConfig::default() };
         let definition = Definition { seeds: Seeds::Count(2), ..Definition::of(&config) };
         let planned = expand(&definition).unwrap();

@@ -1,3 +1,5 @@
+//! Right-to-left text as it is drawn: its order, and the places of its letters.
+
 use eframe::egui::epaint::TextShape;
 use eframe::egui::{
     FontData, FontDefinitions, FontFamily, Label, RawInput, Rect, TextEdit, TextWrapMode, pos2,

@@ -1,6 +1,6 @@
 //! The program as a program: what `explore` writes, and what is left of a run that is killed.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it is")]
+#![expect(clippy::unwrap_used, clippy::iter_over_hash_type, reason = "a test fails where it is")]
 
 mod explored;
 mod killed;

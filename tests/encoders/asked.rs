@@ -182,7 +182,7 @@ impl Bench {
     }
 
     fn table(&self, rows: &[String]) {
-        let text = rows.join("\n") + "\n";
+        let text = format!("{}\n", rows.join("\n"));
         files::write_atomic(&self.folder.path().join("rows.csv"), text.as_bytes()).unwrap();
     }
 

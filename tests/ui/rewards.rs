@@ -77,7 +77,7 @@ fn the_last_answers_are_shown_with_their_rewards_and_the_leash_moves() {
     harness.get_by_label("+1.00");
     harness.get_by_label("-1.00");
     harness.get_by_label("Because blue light is scattered most of all. (cut)");
-    harness.get_by_label("Reward plot: 0.250");
+    harness.get_by_label("Reward plot: training 0.250");
     harness.get_by_label("KL plot: 0.125");
 
     // The answers of the next round are being written: the step goes on.

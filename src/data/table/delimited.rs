@@ -250,8 +250,9 @@ impl Records<'_, '_> {
                 self.feed.next();
                 has_quotes = true;
                 self.quoted(&mut bytes, &opened)?;
-                let after = self.feed.peek().filter(|byte| DELIMITERS.contains(byte));
-                other_delimiter = other_delimiter.or(after.filter(|byte| *byte != self.delimiter));
+                let after = self.feed.peek().filter(|byte| *byte != self.delimiter);
+                let after = after.filter(|byte| DELIMITERS.contains(byte));
+                other_delimiter = other_delimiter.or(after);
             }
             self.unquoted(&mut bytes);
             if bytes.len() > LONGEST {

@@ -176,8 +176,8 @@ mod tests {
 
         // The same by going from each row to all that come before it.
         let mut expected = vec![0.0; tree.len()];
-        for row in 0..tree.len() {
-            let (mut at, mut reach) = (Some(row), weight(row) * after[row]);
+        for (row, after) in after.iter().enumerate() {
+            let (mut at, mut reach) = (Some(row), weight(row) * after);
             while let Some(earlier) = at {
                 expected[earlier] += reach;
                 reach *= fade(earlier);

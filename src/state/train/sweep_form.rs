@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn variations_are_taken_from_the_settings_or_are_methods_on_top_of_them() {
         let mut config = TrainConfig::suggested(Objective::Dpo);
-        let mut made = form(&[("beta", "0.1, 0.2")], "7");
+        let mut made = form(&[("beta", "0.1, 0.2")], "1");
         made.take(&config);
         config.lora.r = 4;
         made.take(&config);
