@@ -53,7 +53,6 @@ pub(super) fn form_ui(
             Ok(planned) => {
                 section_ui(ui, "Runs");
                 ui.add(Label::new(sentence(planned, config, (&*estimate, rows))).wrap());
-                planned_ui(ui, planned);
                 blocked.clone()
             }
             Err(problem) => {
@@ -74,6 +73,9 @@ pub(super) fn form_ui(
         });
         if let (Ok(_), Some(reason)) = (&planned, &blocked) {
             ui.add(Label::new(theme::muted(ui, reason)).wrap());
+        }
+        if let Ok(planned) = &planned {
+            planned_ui(ui, planned); // below the button, which a long list would push out of sight
         }
     });
     if close {
