@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use eframe::egui;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::{Map, json};
 use tuning_fork::app::tasks::find_rate::FindRate;
@@ -327,4 +328,30 @@ fn the_form_becomes_a_queue_and_a_search() {
     app.sees("Counting memory and time");
     feeder.finish(Ok(Ended::Stopped));
     app.run();
+}
+
+#[test]
+fn the_form_scrolls_to_its_last_run_in_a_low_window() {
+    let mut harness = open(with_pairs(60), tiny_model());
+    harness.get_by_label("Sweep…").click();
+    harness.run();
+    harness.set_size(egui::vec2(1280.0, 500.0));
+    harness.run();
+    let bottom = |harness: &egui_kittest::Harness<'_, crate::train::Panel>| {
+        harness.get_by_label("Start the sweep").rect().bottom()
+    };
+    let before = bottom(&harness);
+    harness.hover_at(egui::pos2(900.0, 300.0));
+    for _ in 0..10 {
+        harness.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, -200.0),
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Wheel,
+            modifiers: egui::Modifiers::NONE,
+        });
+        harness.run();
+    }
+    let after = bottom(&harness);
+    assert!(after < before && after < 500.0, "{before} to {after}");
 }
