@@ -1,5 +1,5 @@
-//! The way that states take through a tree of tokens: forth from each token to those that follow it,
-//! and back. What a state does at a token is its layer's: see `recurrent.rs` and `delta_net.rs`.
+//! How states go through a tree of tokens: forward from each token to those that follow it, and
+//! backward. What a state does at a token is its layer's: see `recurrent.rs` and `delta_net.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,8 +7,8 @@ use std::ops::Range;
 use crate::llm::net::rows;
 use crate::llm::net::tree::TokenTree;
 
-/// Rows whose states are in memory at once on the way back: those before are computed again, from one
-/// state that is kept for each so many rows.
+/// Rows whose states are in memory at once in the backward pass: those before are computed again, from
+/// one state that is kept for each so many rows.
 pub(crate) const PIECE: usize = 64;
 
 /// The rows of a tree in an order in which states can go through them.

@@ -1,4 +1,4 @@
-//! What a pass with gradients is run over, and with; norms on their way back.
+//! What a pass with gradients is run over, and with; the backward of norms.
 
 use std::borrow::Cow;
 

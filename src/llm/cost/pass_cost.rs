@@ -82,7 +82,7 @@ impl PassShape<'_> {
             self.targets.iter().map(|one| (self.rank * (one.outputs + one.inputs)) as u64);
         let low_rank: u64 = low_rank.sum();
         let attention = self.attention(tree);
-        // A state takes in and gives at each row; on the way back it is computed twice more.
+        // A state takes in and gives at each row; in the backward pass it is computed twice more.
         let states = self.state_values() * rows;
         let forward = rows * (linear + low_rank) + 2 * attention.score_macs + 3 * states;
         // Five products of a head's size lead back through attention, and two through A and B each.
