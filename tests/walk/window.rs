@@ -144,8 +144,24 @@ impl Window {
         std::thread::sleep(Duration::from_millis(80));
     }
 
-    /// Drags the slider with this name that is the furthest to the right to this share of its length.
-    pub fn slide(&mut self, name: &str, share: f64) {
+    /// Drags the slider with this name that is the furthest to the right to this share of its length, again
+    /// where `taken` has not become true within seconds: what is above it may grow during the drag.
+    pub fn slide(&mut self, name: &str, share: f64, mut taken: impl FnMut() -> bool) {
+        for _ in 0..5 {
+            self.drag(name, share);
+            let deadline = Instant::now() + Duration::from_secs(4);
+            while Instant::now() < deadline {
+                if taken() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        self.shot("failed");
+        panic!("slider {name:?} was dragged five times, and nothing came of it");
+    }
+
+    fn drag(&mut self, name: &str, share: f64) {
         let is_slider = |control: &Control| control.label == name && control.role == Role::Slider;
         self.wait(&format!("slider {name:?}"), Duration::from_secs(10), is_slider);
         let sliders = self.controls().into_iter().filter(is_slider);
@@ -153,14 +169,18 @@ impl Window {
         let Control { center: (x, y), width, .. } = slider.expect("it was just there");
         let (from, to) = (format!("{x:.0}"), format!("{:.0}", x + width * (share - 0.5)));
         let (id, y) = (self.id.clone(), format!("{y:.0}"));
-        run("xdotool", &["mousemove", "--window", &id, &from, &y]);
-        // Each is seen by a frame of its own.
-        self.controls();
-        run("xdotool", &["mousedown", "1"]);
-        self.controls();
-        run("xdotool", &["mousemove", "--window", &id, &to, &y]);
-        self.controls();
-        run("xdotool", &["mouseup", "1"]);
+        let moves: [&[&str]; 4] = [
+            &["mousemove", "--window", &id, &from, &y],
+            &["mousedown", "1"],
+            &["mousemove", "--window", &id, &to, &y],
+            &["mouseup", "1"],
+        ];
+        for each in moves {
+            run("xdotool", each);
+            // Each is seen by a frame of its own.
+            std::thread::sleep(Duration::from_millis(80));
+            self.controls();
+        }
     }
 
     /// Waits until the control with this name can be used.
