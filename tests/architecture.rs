@@ -218,10 +218,8 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("net", &["adapter", "config", "files"]),
             ("backward", &["adapter", "config", "net"]),
             ("headers", &["card", "config", "files", "net", "text"]),
-            (
-                "model",
-                &["adapter", "backward", "card", "config", "files", "headers", "net", "text"],
-            ),
+            ("model", &["adapter", "card", "config", "files", "headers", "net", "text"]),
+            ("model_training", &["adapter", "backward", "card", "files", "model", "net"]),
             ("newborn", &["config", "files", "net", "text"]),
             ("adapter_files", &["adapter", "card", "config", "files", "model", "net"]),
             ("cost", &["adapter", "backward", "config", "files", "model", "net"]),

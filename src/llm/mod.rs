@@ -16,6 +16,7 @@ pub mod files;
 pub mod generate;
 pub mod headers;
 pub mod model;
+mod model_training;
 pub mod net;
 pub mod newborn;
 pub mod text;

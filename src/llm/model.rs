@@ -10,10 +10,6 @@ use sha2::{Digest as _, Sha256};
 use super::adapter::lora::{Adapter, HEAD};
 use super::adapter::soft::{SoftKind, SoftPrompt};
 use super::adapter::spec::LinearInfo;
-use super::backward::differentiable::{Keep, TreePass};
-use super::backward::dropout::Dropout;
-use super::backward::gradients::Gradients;
-use super::backward::pass::Pass;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::config::{CacheNumbers, Config};
 use super::error::Error;
@@ -26,7 +22,6 @@ use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
 use super::net::infer::Witness;
 use super::net::loader;
-use super::net::own::{Own, OwnTensor};
 use super::net::times::Times;
 use super::net::transformer::{LoadEvent, Transformer};
 use super::net::tree::{SortedTree, TokenTree};
@@ -58,7 +53,7 @@ pub enum Positions {
 
 /// Rows of raw scores, (rows, vocabulary).
 #[derive(Debug)]
-pub struct Scores(Buffer);
+pub struct Scores(pub(super) Buffer);
 
 impl std::ops::Deref for Scores {
     type Target = [f32];
@@ -386,116 +381,6 @@ impl Model {
         };
         cache.turned_for = length;
         Ok(hidden)
-    }
-
-    /// Runs a tree of tokens for training: all rows at once, in f32 whatever the weights are kept
-    /// as. `keep` says whether [`TreePass::backward`] is to follow, and at what price.
-    pub fn run_tree<'a>(
-        &'a self,
-        tree: &'a TokenTree,
-        adapter: Option<&'a Adapter>,
-        dropout: Option<&'a Dropout>,
-        keep: Keep,
-    ) -> Result<TreePass<'a>, Error> {
-        self.check_trainable()?;
-        self.check_after(tree.ids(), tree.depth(), adapter)?;
-        let pass = Pass::new(&self.config, tree, adapter, dropout)?.padding(self.padding_id);
-        Ok(TreePass::run(&self.transformer, pass, keep)?)
-    }
-
-    /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
-    pub fn tree_scores(&self, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Scores, Error> {
-        Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden, adapter))?))
-    }
-
-    /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
-    /// `scores` are only looked at where the model caps them.
-    pub fn tree_scores_backward(
-        &self,
-        scores: &[f32],
-        grad: &mut [f32],
-        adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error> {
-        let transformer = &self.transformer;
-        Ok(jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad, adapter))?)
-    }
-
-    /// Whether the head itself learns.
-    pub fn head_learns(&self, gradients: &Gradients) -> bool {
-        gradients.learns(HEAD)
-    }
-
-    /// From the gradient by [`Self::tree_scores`], which is used up, to what the head itself learns.
-    /// `hidden`: what the scores were computed from.
-    pub fn tree_head_backward(
-        &self,
-        (hidden, scores): (&[f32], &[f32]),
-        grad: &mut [f32],
-        adapter: Option<&Adapter>,
-        gradients: &mut Gradients,
-    ) -> Result<(), Error> {
-        let (transformer, config) = (&self.transformer, &self.config);
-        let seen = (hidden, scores);
-        jobs::in_pool(|| transformer.head_backward(config, seen, grad, adapter, gradients))?;
-        Ok(())
-    }
-
-    /// Fails where the backward pass through a part of this model is not written yet: before a run
-    /// starts, not in its first step.
-    pub fn check_trainable(&self) -> Result<(), Error> {
-        match self.config.untrainable() {
-            None => Ok(()),
-            Some(part) => {
-                let architecture = self.config.architecture.clone();
-                Err(Error::NotTrainable { architecture, part })
-            }
-        }
-    }
-
-    /// This model with weights of its own, in f32, which learn: see `own_tensors`. Fails where
-    /// a part of it could only stand still.
-    pub fn with_own(&self, own: Own) -> Result<Self, Error> {
-        self.check_ownable()?;
-        Ok(Self {
-            card: self.card.clone(),
-            config: self.config.clone(),
-            transformer: jobs::in_pool(|| self.transformer.with_own(own)),
-            chat: self.chat.clone(),
-            stop_ids: self.stop_ids.clone(),
-            start_id: self.start_id,
-            unused: self.unused.clone(),
-            kept: self.kept,
-            padding_id: self.padding_id,
-            answer_cache: self.answer_cache,
-        })
-    }
-
-    /// Fails where only an adapter can be trained.
-    pub fn check_ownable(&self) -> Result<(), Error> {
-        self.check_trainable()?;
-        let is_packed = match &self.card.source {
-            ModelSource::Folder(folder) => SafetensorsFiles::are_packed(folder),
-            ModelSource::Gguf(_) => false,
-        };
-        let packed = is_packed.then_some("weights that are packed (FP8, GPTQ or AWQ)");
-        match self.config.fixed().or(packed) {
-            None => Ok(()),
-            Some(part) => {
-                let architecture = self.config.architecture.clone();
-                Err(Error::NotOwnable { architecture, part })
-            }
-        }
-    }
-
-    /// The tensors that learn of a model with weights of its own, to be changed; then [`Self::settle`] is
-    /// to be called.
-    pub(crate) fn own_tensors(&mut self, own: Own) -> Vec<OwnTensor<'_>> {
-        self.transformer.own_tensors(&self.config, own)
-    }
-
-    /// After a change of [`Self::own_tensors`].
-    pub(crate) fn settle(&mut self) {
-        self.transformer.settle();
     }
 
     pub(crate) fn transformer(&self) -> &Transformer {

@@ -7,7 +7,7 @@ use super::attention::attend;
 use super::buffers;
 use super::buffers::Buffer;
 use super::cache::KvCache;
-use super::infer::{Batch, Caches, Line};
+use super::layer::{Batch, Caches, Line};
 use super::transformer::{Layer, Transformer};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::config::Config;

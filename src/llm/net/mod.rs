@@ -8,6 +8,7 @@ pub(crate) mod feed;
 pub(crate) mod infer;
 mod lanes;
 pub(crate) mod latent;
+pub(crate) mod layer;
 pub(crate) mod linear;
 pub(crate) mod loader;
 mod loader_experts;
