@@ -1,19 +1,35 @@
 //! What there is to tell, in the panel that it is about.
 
-use eframe::egui::Ui;
+use eframe::egui::{CollapsingHeader, Ui};
 
 use crate::state::command::{Commands, ViewCommand};
-use crate::state::notice::Notices;
-use crate::state::notice::Severity;
+use crate::state::notice::{Notice, Notices, Severity};
 use crate::state::prefs::PanelId;
 use crate::widgets::card::Tone;
 use crate::widgets::error_card::CardAction;
 use crate::widgets::error_card::ErrorCard;
 use crate::widgets::theme;
 
-/// Draws the notices of one panel, oldest first.
+/// Draws the notices of one panel, oldest first; of good news the last alone, the others at a click.
 pub fn notices_ui(ui: &mut Ui, place: PanelId, notices: &Notices, commands: &mut Commands) {
-    for notice in notices.at(place) {
+    let is_news = |notice: &&Notice| notice.severity == Severity::Info;
+    let last_news = notices.at(place).filter(is_news).last().map(|notice| notice.id);
+    let (earlier, shown): (Vec<_>, Vec<_>) =
+        notices.at(place).partition(|notice| is_news(notice) && Some(notice.id) != last_news);
+    cards_ui(ui, &shown, commands);
+    if !earlier.is_empty() {
+        let words = match earlier.len() {
+            1 => "1 earlier message".to_owned(),
+            count => format!("{count} earlier messages"),
+        };
+        let header = CollapsingHeader::new(words).id_salt("earlier messages");
+        header.show(ui, |ui| cards_ui(ui, &earlier, commands));
+        ui.add_space(theme::GAP);
+    }
+}
+
+fn cards_ui(ui: &mut Ui, notices: &[&Notice], commands: &mut Commands) {
+    for notice in notices {
         let card = ErrorCard {
             id: notice.id,
             tone: tone(notice.severity),

@@ -1,5 +1,6 @@
 //! An error or a message, ready to show: what happened, why, what to do next.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use super::command::Command;
@@ -81,6 +82,9 @@ impl Notice {
 pub struct Notices {
     shown: Vec<Notice>,
     count: u64,
+
+    /// Which of them the person has left behind in their panel.
+    old_news: BTreeSet<u64>,
 }
 
 impl Notices {
@@ -105,11 +109,12 @@ impl Notices {
         self.shown.retain(|notice| notice.place != place || notice.summary != summary);
     }
 
-    /// The person has left a panel: its good news are old now. What has a button stays.
+    /// The person has left a panel: its good news are old now. What has a button stays in the panel.
     pub fn leave(&mut self, place: PanelId) {
-        self.shown.retain(|notice| {
-            notice.place != place || notice.severity != Severity::Info || notice.remedy.is_some()
-        });
+        let is_news = |notice: &Notice| notice.place == place && notice.severity == Severity::Info;
+        self.shown.retain(|notice| !is_news(notice) || notice.remedy.is_some());
+        let left = self.shown.iter().filter(|notice| is_news(notice));
+        self.old_news.extend(left.map(|notice| notice.id));
     }
 
     pub fn at(&self, place: PanelId) -> impl Iterator<Item = &Notice> {
@@ -121,7 +126,8 @@ impl Notices {
         self.shown.iter().rev().take(most)
     }
 
+    /// What every panel shows at the bottom: the last that is no old news.
     pub fn last(&self) -> Option<&Notice> {
-        self.shown.last()
+        self.shown.iter().rev().find(|notice| !self.old_news.contains(&notice.id))
     }
 }

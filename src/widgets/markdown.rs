@@ -41,6 +41,9 @@ fn blocks_ui(ui: &mut Ui, id: &str, text: &str, memory: &mut Memory) {
     /// Drawn above and below what is in sight, in points: for the next turn of the wheel.
     const AHEAD: f32 = 200.0;
 
+    /// The longest line, in em: about a hundred letters. In longer ones the eye loses its line.
+    const MEASURE: f32 = 50.0;
+
     let width = ui.available_width();
     if memory.id != id || memory.text != text {
         let blocks = blocks(text);
@@ -62,12 +65,21 @@ fn blocks_ui(ui: &mut Ui, id: &str, text: &str, memory: &mut Memory) {
         }
         let drawn = ui.push_id(block.place.start, |ui| match &block.content {
             Content::Prose => {
-                CommonMarkViewer::new().show(ui, cache, &text[block.place.clone()]);
+                let prose = &text[block.place.clone()];
+                if !has_table(prose) {
+                    ui.set_max_width(width.min(theme::em(ui) * MEASURE));
+                }
+                CommonMarkViewer::new().show(ui, cache, prose);
             }
             Content::Code(code) => code_ui(ui, code),
         });
         *known = Some(drawn.response.rect.height());
     }
+}
+
+/// Whether some line is a row of a table, which takes the width that it needs.
+fn has_table(prose: &str) -> bool {
+    prose.lines().any(|line| line.trim_start().starts_with('|'))
 }
 
 #[derive(Clone)]

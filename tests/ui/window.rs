@@ -100,6 +100,25 @@ fn a_notice_is_shown_in_its_panel_with_its_causes_and_remedy() {
 }
 
 #[test]
+fn of_good_news_a_panel_shows_the_last_and_the_bottom_bar_what_was_not_seen_yet() {
+    let mut state = empty_state();
+    state.prefs.panel = PanelId::Models;
+    let show = || ModelsCommand::ChooseFile;
+    for what in ["The first file is written", "The second file is written"] {
+        state.notices.push(Notice::info(PanelId::Models, what).remedy("Show it", show()));
+    }
+    let mut window = Window::new(state);
+    assert!(!window.sees("The first file is written"));
+    window.click("1 earlier message");
+    assert!(window.sees("The first file is written"), "it can still be read");
+    assert!(window.sees("The second file is written"));
+    window.click("Playground");
+    assert!(!window.sees("The second file is written"), "it was seen in its panel");
+    window.click("Models");
+    assert!(window.sees("The second file is written"), "its button is still there");
+}
+
+#[test]
 fn the_zoom_buttons_zoom() {
     let mut window = Window::new(empty_state());
     window.click("Zoom in");
