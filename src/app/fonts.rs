@@ -1,15 +1,45 @@
-//! Scripts that no font of this system shows: found when something is drawn in them, said once.
+//! The fonts of the system, and scripts that none of them shows: found when something is drawn in them, said
+//! once.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
 use eframe::egui::FontData;
 use eframe::egui::epaint::text::{FallbackRequest, FontInsert, FontProvider};
+use egui_system_font_provider::SystemFontProvider;
 use unicode_script::{Script, UnicodeScript as _};
 
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
+
+/// Lets letters that the built-in fonts lack be shown in fonts of the system.
+pub fn install_system_fonts(context: &egui::Context) {
+    let has_failed = AtomicBool::new(false);
+    let fonts = WhileItWorks { provider: SystemFontProvider::new(), has_failed };
+    context.add_font_provider(Arc::new(fonts));
+}
+
+/// Asks no more once the provider has panicked, as fontique does where fontconfig knows no font at all.
+struct WhileItWorks<P> {
+    provider: P,
+    has_failed: AtomicBool,
+}
+
+impl<P: FontProvider> FontProvider for WhileItWorks<P> {
+    fn font_for(&self, request: &FallbackRequest<'_>) -> Option<FontInsert> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let font = catch_unwind(AssertUnwindSafe(|| self.provider.font_for(request)));
+        font.unwrap_or_else(|_| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            None
+        })
+    }
+}
 
 /// What was asked for and is not there, by name.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +136,8 @@ impl FontProvider for MissingScripts {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use eframe::egui::FontFamily;
 
     use super::*;
@@ -137,6 +169,23 @@ mod tests {
         }
         assert!(said("🫠").unwrap().summary.contains("emoji"));
         assert!(said("שלום, مرحبا").unwrap().summary.contains("Arabic and Hebrew"));
+    }
+
+    #[test]
+    fn a_system_whose_fonts_cannot_be_read_is_asked_once() {
+        struct Broken(AtomicUsize);
+        impl FontProvider for Broken {
+            fn font_for(&self, _: &FallbackRequest<'_>) -> Option<FontInsert> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                panic!("no font at all");
+            }
+        }
+        let provider = Broken(AtomicUsize::new(0));
+        let fonts = WhileItWorks { provider, has_failed: AtomicBool::new(false) };
+        let request = FallbackRequest { cluster: "今", family: &FontFamily::Proportional };
+        assert!(fonts.font_for(&request).is_none());
+        assert!(fonts.font_for(&request).is_none());
+        assert_eq!(fonts.provider.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

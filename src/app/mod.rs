@@ -323,7 +323,12 @@ fn run_app<A: eframe::App + 'static>(
         // There are no gradients to smooth, and a driver that draws in software pays for it at
         // every pixel.
         dithering: false,
+        system_font_fallback: false, // see `install_system_fonts`
         ..eframe::NativeOptions::default()
     };
-    eframe::run_native("tuning-fork", options, Box::new(|creation| Ok(Box::new(create(creation)))))
+    let create = |creation: &eframe::CreationContext<'_>| {
+        fonts::install_system_fonts(&creation.egui_ctx);
+        Ok(Box::new(create(creation)) as Box<dyn eframe::App>)
+    };
+    eframe::run_native("tuning-fork", options, Box::new(create))
 }
