@@ -1,10 +1,15 @@
 //! How states go through a tree of tokens: forward from each token to those that follow it, and
-//! backward. What a state does at a token is its layer's: see `recurrent.rs` and `delta_net.rs`.
+//! backward, for one head and for all heads of a layer. What a state does at a token is its layer's: see
+//! `recurrent.rs` and `delta_net.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
+use crate::llm::net::buffers::Buffer;
 use crate::llm::net::rows;
+use crate::llm::net::rows::Stripes;
 use crate::llm::net::tree::TokenTree;
 
 /// Rows whose states are in memory at once in the backward pass: those before are computed again, from
@@ -26,7 +31,87 @@ pub(crate) struct Course {
 /// The states after the rows that a piece follows.
 pub(crate) type Kept = BTreeMap<usize, Vec<f32>>;
 
+/// A head of a layer that carries a state, with what it sees of all rows.
+pub(crate) trait StateHead: Sync {
+    /// The gradients by what it sees, a row after the other.
+    type Gradients: Send;
+
+    fn no_gradients(&self, rows: usize) -> Self::Gradients;
+
+    /// Makes of the state before a row the one after it.
+    fn take_in(&self, row: usize, state: &mut [f32]);
+
+    /// What the head gives at a row, of the state after it; `out` is zeros.
+    fn give(&self, row: usize, state: &[f32], out: &mut [f32]);
+
+    /// `by_given`: the gradient by what the head gave at a row; `grad`: that by the state after it, which
+    /// becomes the one by the state before it.
+    fn back(
+        &self,
+        at: (usize, &[f32]),
+        states: [&[f32]; 2],
+        grad: &mut [f32],
+        sums: &mut Self::Gradients,
+    );
+}
+
+/// How many heads a layer has, and how many numbers a head's state has and it gives at a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heads {
+    pub count: usize,
+    pub state: usize,
+    pub given: usize,
+}
+
 impl Course {
+    /// What all heads give, (rows, heads · given), and the states that each keeps.
+    pub fn mix<H: StateHead>(
+        &self,
+        heads: Heads,
+        head: impl Fn(usize) -> H + Sync,
+    ) -> (Buffer, Vec<Kept>) {
+        let Heads { count, state, given } = heads;
+        let by_head: Vec<(Vec<f32>, Kept)> = (0..count)
+            .into_par_iter()
+            .map(|number| {
+                let head = head(number);
+                let mut out = vec![0.0; self.rows() * given];
+                let kept = self.forth(state, |row, state| {
+                    head.take_in(row, state);
+                    head.give(row, state, &mut out[row * given..][..given]);
+                });
+                (out, kept)
+            })
+            .collect();
+        let mut mixed = Buffer::any(self.rows() * count * given);
+        for (number, (out, _)) in by_head.iter().enumerate() {
+            Stripes::one(count * given, number * given, given).put(out, &mut mixed);
+        }
+        (mixed, by_head.into_iter().map(|(_, kept)| kept).collect())
+    }
+
+    /// From the gradient by what [`Self::mix`] gave to those by what each head sees.
+    pub fn mix_back<H: StateHead>(
+        &self,
+        heads: Heads,
+        head: impl Fn(usize) -> H + Sync,
+        kept: &[Kept],
+        grad: &[f32],
+    ) -> Vec<H::Gradients> {
+        let Heads { count, state, given } = heads;
+        let of_head = |(number, kept): (usize, &Kept)| {
+            let head = head(number);
+            let mut sums = head.no_gradients(self.rows());
+            let step = |row: usize, state: &mut [f32]| head.take_in(row, state);
+            self.back(state, kept, step, |row, states, state_grad| {
+                let by_given = &grad[(row * count + number) * given..][..given];
+                head.back((row, by_given), states, state_grad, &mut sums);
+            });
+            sums
+        };
+        kept.par_iter().enumerate().map(of_head).collect()
+    }
+
     pub fn of(tree: &TokenTree) -> Self {
         let mut parents = vec![None; tree.len()];
         let mut pieces = Vec::new();
@@ -116,6 +201,13 @@ impl Course {
     fn before(&self, piece: &Range<usize>, size: usize, kept: &Kept) -> Vec<f32> {
         let known = self.parents[piece.start].and_then(|row| kept.get(&row));
         known.map_or_else(|| vec![0.0; size], Clone::clone)
+    }
+}
+
+/// Adds to a part of rows of `width`, which several heads see, what one of them says of it.
+pub(crate) fn add_to_shared(all: &mut [f32], width: usize, part: Range<usize>, own: &[f32]) {
+    for (all, own) in all.chunks_exact_mut(width).zip(own.chunks_exact(part.len())) {
+        rows::add_scaled(&mut all[part.clone()], 1.0, own);
     }
 }
 

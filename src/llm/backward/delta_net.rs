@@ -1,10 +1,9 @@
 //! The gated delta rule for training (Qwen 3.5): see `recurrent.rs`.
 
 use candle_core::Result;
-use rayon::prelude::*;
 use tuning_fork_kernels::gemm;
 
-use super::course::{Course, Kept};
+use super::course::{Course, Heads, StateHead, add_to_shared};
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low};
 use super::recurrent::{ByInput, copied};
@@ -99,26 +98,9 @@ impl DeltaNet {
         Ok((Seen { convolved, raw_q, raw_k, q, k, v, z, b, a }, lows))
     }
 
-    /// What the heads give, (rows, value heads · `value_dim`), and the states that each keeps.
-    fn mix(&self, seen: &Seen, course: &Course) -> (Buffer, Vec<Kept>) {
-        let (dim, values) = (self.value_dim, self.value_heads * self.value_dim);
-        let heads = (0..self.value_heads).into_par_iter();
-        let by_head: Vec<(Vec<f32>, Kept)> = heads
-            .map(|number| {
-                let head = Head { net: self, seen, number };
-                let mut out = vec![0.0; course.rows() * dim];
-                let kept = course.forth(self.key_dim * dim, |row, state| {
-                    head.take_in(row, state);
-                    head.give(row, state, &mut out[row * dim..][..dim]);
-                });
-                (out, kept)
-            })
-            .collect();
-        let mut mixed = Buffer::any(course.rows() * values);
-        for (head, (out, _)) in by_head.iter().enumerate() {
-            Stripes::one(values, head * dim, dim).put(out, &mut mixed);
-        }
-        (mixed, by_head.into_iter().map(|(_, kept)| kept).collect())
+    fn heads(&self) -> Heads {
+        let Self { value_heads, key_dim, value_dim, .. } = *self;
+        Heads { count: value_heads, state: key_dim * value_dim, given: value_dim }
     }
 
     pub(super) fn forward(
@@ -128,7 +110,7 @@ impl DeltaNet {
         learning: Learning<'_>,
     ) -> Result<Buffer> {
         let (seen, _) = self.see(x, course, learning)?;
-        let (mixed, _) = self.mix(&seen, course);
+        let (mixed, _) = course.mix(self.heads(), |number| Head { net: self, seen: &seen, number });
         let mut normed = Buffer::any(mixed.len());
         rows::rms_norm(&mixed, &self.norm, self.norm_eps, &mut normed);
         let mut gate = seen.z;
@@ -147,7 +129,8 @@ impl DeltaNet {
         let Self { key_heads, value_heads, key_dim, value_dim, .. } = *self;
         let (count, keys, values) = (course.rows(), key_heads * key_dim, value_heads * value_dim);
         let (mut seen, lows) = self.see(x, course, learning)?;
-        let (mixed, kept) = self.mix(&seen, course);
+        let (mixed, kept) =
+            course.mix(self.heads(), |number| Head { net: self, seen: &seen, number });
         let mut normed = Buffer::any(mixed.len());
         rows::rms_norm(&mixed, &self.norm, self.norm_eps, &mut normed);
         let mut z_grad = std::mem::take(&mut seen.z);
@@ -156,26 +139,8 @@ impl DeltaNet {
         rows::rms_norm_backward(&mixed, &self.norm, self.norm_eps, &normed, &mut mixed_grad);
         drop((mixed, normed));
 
-        let by_head: Vec<HeadGradients> = kept
-            .par_iter()
-            .enumerate()
-            .map(|(number, kept)| {
-                let head = Head { net: self, seen: &seen, number };
-                let mut sums = HeadGradients {
-                    q: vec![0.0; count * key_dim],
-                    k: vec![0.0; count * key_dim],
-                    v: vec![0.0; count * value_dim],
-                    b: vec![0.0; count],
-                    a: vec![0.0; count],
-                };
-                let step = |row: usize, state: &mut [f32]| head.take_in(row, state);
-                course.back(key_dim * value_dim, kept, step, |row, states, grad| {
-                    let out_grad = &mixed_grad[row * values + number * value_dim..][..value_dim];
-                    head.back((row, out_grad), states, grad, &mut sums);
-                });
-                sums
-            })
-            .collect();
+        let head = |number| Head { net: self, seen: &seen, number };
+        let by_head = course.mix_back(self.heads(), head, &kept, &mixed_grad);
         drop(mixed_grad);
 
         let (mut q, mut k) = (Buffer::zeroed(count * keys), Buffer::zeroed(count * keys));
@@ -186,10 +151,9 @@ impl DeltaNet {
             Stripes::one(value_heads, head, 1).put(&sums.b, &mut b);
             Stripes::one(value_heads, head, 1).put(&sums.a, &mut a);
             let key_head = head * key_heads / value_heads;
+            let part = key_head * key_dim..(key_head + 1) * key_dim;
             for (all, own) in [(&mut q, &sums.q), (&mut k, &sums.k)] {
-                for (all, own) in all.chunks_exact_mut(keys).zip(own.chunks_exact(key_dim)) {
-                    rows::add_scaled(&mut all[key_head * key_dim..][..key_dim], 1.0, own);
-                }
+                add_to_shared(all, keys, part.clone(), own);
             }
         }
         let scale = self.query_scale();
@@ -305,6 +269,17 @@ impl Head<'_> {
         }
         missed
     }
+}
+
+impl StateHead for Head<'_> {
+    type Gradients = HeadGradients;
+
+    fn no_gradients(&self, rows: usize) -> HeadGradients {
+        let DeltaNet { key_dim, value_dim, .. } = *self.net;
+        let [q, k] = [(); 2].map(|()| vec![0.0; rows * key_dim]);
+        let [b, a] = [(); 2].map(|()| vec![0.0; rows]);
+        HeadGradients { q, k, v: vec![0.0; rows * value_dim], b, a }
+    }
 
     fn take_in(&self, row: usize, state: &mut [f32]) {
         let missed = self.fade(row, state);
@@ -320,8 +295,6 @@ impl Head<'_> {
         }
     }
 
-    /// `out_grad`: the gradient by what the head gave at a row; `grad`: that by the state after it, which
-    /// becomes the one by the state before it.
     fn back(
         &self,
         (row, out_grad): (usize, &[f32]),

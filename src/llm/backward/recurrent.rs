@@ -5,10 +5,9 @@
 //! keeps nothing of it. The gated delta rule: see `delta_net.rs`.
 
 use candle_core::Result;
-use rayon::prelude::*;
 use tuning_fork_kernels::gemm;
 
-use super::course::{Course, Kept};
+use super::course::{Course, Heads, StateHead, add_to_shared};
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, Low};
 use crate::llm::config::{Activation, MambaNorm};
@@ -228,35 +227,16 @@ impl Mamba2 {
         Ok((Seen { gate, convolved, values, write, read, steps }, low))
     }
 
-    /// What the heads give, (rows, heads · `head_dim`), and the states that each keeps.
-    fn mix(&self, seen: &Seen, course: &Course) -> (Buffer, Vec<Kept>) {
-        let (dim, inner) = (self.head_dim, self.heads * self.head_dim);
-        let heads = (0..self.heads).into_par_iter();
-        let by_head: Vec<(Vec<f32>, Kept)> = heads
-            .map(|number| {
-                let head = Head { mamba: self, seen, number };
-                let mut out = vec![0.0; course.rows() * dim];
-                let kept = course.forth(dim * self.state, |row, state| {
-                    head.take_in(row, state);
-                    head.give(row, state, &mut out[row * dim..][..dim]);
-                });
-                (out, kept)
-            })
-            .collect();
-        let mut mixed = Buffer::any(course.rows() * inner);
-        for (head, (out, _)) in by_head.iter().enumerate() {
-            Stripes::one(inner, head * dim, dim).put(out, &mut mixed);
-        }
-        (mixed, by_head.into_iter().map(|(_, kept)| kept).collect())
+    fn sizes(&self) -> Heads {
+        let Self { heads, head_dim, state, .. } = *self;
+        Heads { count: heads, state: head_dim * state, given: head_dim }
     }
 
     fn forward(&self, x: &[f32], course: &Course, learning: Learning<'_>) -> Result<Buffer> {
-        let (Seen { gate, .. }, mixed) = {
-            let (seen, _) = self.see(x, course, learning)?;
-            let (mixed, _) = self.mix(&seen, course);
-            (seen, mixed)
-        };
-        Ok(self.gated(gate, mixed))
+        let (seen, _) = self.see(x, course, learning)?;
+        let (mixed, _) =
+            course.mix(self.sizes(), |number| Head { mamba: self, seen: &seen, number });
+        Ok(self.gated(seen.gate, mixed))
     }
 
     fn backward(
@@ -270,29 +250,13 @@ impl Mamba2 {
         let Self { heads, head_dim: dim, state: size, groups, .. } = *self;
         let (count, inner, vectors) = (course.rows(), heads * dim, groups * size);
         let (mut seen, low) = self.see(x, course, learning)?;
-        let (mixed, kept) = self.mix(&seen, course);
+        let (mixed, kept) =
+            course.mix(self.sizes(), |number| Head { mamba: self, seen: &seen, number });
         let gate = std::mem::take(&mut seen.gate);
         let [gate_grad, mixed_grad] = self.gated_backward(gate, mixed, grad);
 
-        let by_head: Vec<HeadGradients> = kept
-            .par_iter()
-            .enumerate()
-            .map(|(number, kept)| {
-                let head = Head { mamba: self, seen: &seen, number };
-                let mut sums = HeadGradients {
-                    values: vec![0.0; count * dim],
-                    write: vec![0.0; count * size],
-                    read: vec![0.0; count * size],
-                    steps: vec![0.0; count],
-                };
-                let step = |row: usize, state: &mut [f32]| head.take_in(row, state);
-                course.back(dim * size, kept, step, |row, states, grad| {
-                    let out_grad = &mixed_grad[row * inner + number * dim..][..dim];
-                    head.back((row, out_grad), states, grad, &mut sums);
-                });
-                sums
-            })
-            .collect();
+        let head = |number| Head { mamba: self, seen: &seen, number };
+        let by_head = course.mix_back(self.sizes(), head, &kept, &mixed_grad);
         drop(mixed_grad);
 
         let mut values = Buffer::any(count * inner);
@@ -303,10 +267,9 @@ impl Mamba2 {
             Stripes::one(inner, head * dim, dim).put(&sums.values, &mut values);
             Stripes::one(heads, head, 1).put(&sums.steps, &mut steps);
             let group = head * groups / heads;
+            let part = group * size..(group + 1) * size;
             for (all, own) in [(&mut write, &sums.write), (&mut read, &sums.read)] {
-                for (all, own) in all.chunks_exact_mut(vectors).zip(own.chunks_exact(size)) {
-                    rows::add_scaled(&mut all[group * size..][..size], 1.0, own);
-                }
+                add_to_shared(all, vectors, part.clone(), own);
             }
         }
         let mut seen_grad = Buffer::any(seen.convolved.len());
@@ -394,6 +357,16 @@ impl Head<'_> {
         let Mamba2 { heads, groups, state, .. } = *self.mamba;
         &vectors[(row * groups + self.number * groups / heads) * state..][..state]
     }
+}
+
+impl StateHead for Head<'_> {
+    type Gradients = HeadGradients;
+
+    fn no_gradients(&self, rows: usize) -> HeadGradients {
+        let Mamba2 { head_dim, state, .. } = *self.mamba;
+        let [write, read] = [(); 2].map(|()| vec![0.0; rows * state]);
+        HeadGradients { values: vec![0.0; rows * head_dim], write, read, steps: vec![0.0; rows] }
+    }
 
     fn take_in(&self, row: usize, state: &mut [f32]) {
         let [step, keep, _] = self.step(row);
@@ -414,8 +387,6 @@ impl Head<'_> {
         }
     }
 
-    /// `out_grad`: the gradient by what the head gave at a row; `grad`: that by the state after it, which
-    /// becomes the one by the state before it.
     fn back(
         &self,
         (row, out_grad): (usize, &[f32]),
