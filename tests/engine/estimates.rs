@@ -60,7 +60,9 @@ fn a_pass_keeps_as_many_bytes_as_were_counted_for_it() {
 
 #[test]
 fn layers_that_carry_a_state_keep_what_was_counted() {
-    for family in ["falcon_h1", "lfm3", "lfm2", "granite_hybrid", "qwen3_5"] {
+    for family in
+        ["falcon_h1", "lfm3", "lfm2", "granite_hybrid", "qwen3_5", "qwen3_next", "qwen3_5_moe"]
+    {
         let folder = tempfile::tempdir().unwrap();
         family_into(family, folder.path());
         let model = load(folder.path(), Weights::F32);

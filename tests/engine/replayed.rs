@@ -1,7 +1,7 @@
 //! Runs of TRL that are kept in `tests/reference/traces`, each replayed: what the same means is said in
 //! `traces.rs`.
 
-use crate::traces::replay;
+use crate::traces::{assert_all_linear_is_pefts, replay};
 
 #[test]
 fn dpo_sigmoid_is_that_of_trl() {
@@ -186,6 +186,39 @@ fn falcon_h1_is_trained_as_by_trl() {
 fn lfm3_is_trained_as_by_trl() {
     replay("lfm3");
     replay("lfm3_sft");
+}
+
+/// The gated delta rule, and attention behind a gate for each value; the same with experts. `all-linear` is the
+/// layers that PEFT takes.
+#[test]
+fn qwen3_5_and_its_mixture_are_trained_as_by_trl() {
+    replay("qwen3_5");
+    replay("qwen3_5_moe");
+    for name in ["qwen3_5", "qwen3_5_moe"] {
+        assert_all_linear_is_pefts(name);
+    }
+}
+
+/// Matrices that are packed by key head, and experts beside a shared one behind a gate.
+#[test]
+fn qwen3_next_is_trained_as_by_trl() {
+    replay("qwen3_next");
+    assert_all_linear_is_pefts("qwen3_next");
+}
+
+/// Sinks, windows, yarn, experts with biases whose gates are clamped.
+#[test]
+fn gpt_oss_is_trained_as_by_trl() {
+    replay("gpt_oss");
+    assert_all_linear_is_pefts("gpt_oss");
+}
+
+/// Weights of experts that do not add up to 1, norms over all heads; queries, keys and values that are cut off.
+#[test]
+fn olmoe_is_trained_as_by_trl() {
+    replay("olmoe");
+    assert_all_linear_is_pefts("olmoe");
+    replay("olmoe_clipped");
 }
 
 /// With routers that choose as in answers.

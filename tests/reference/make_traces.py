@@ -4,7 +4,8 @@ Usage: python make_traces.py OUT [NAME...]     (without names: all of CASES)
 
 Needs torch, transformers 5, TRL 1 and PEFT. Each OUT/NAME/ is a trace as in `traces/`: run.json
 (settings), data.jsonl, adapter_init/, adapter_final/, grads.safetensors (of the first step, before
-clipping), log.json (what TRL logs at each step); where something is held out, also held_out.jsonl
+clipping), log.json (what TRL logs at each step), of some grads_f64.safetensors (what float64 says of the tensors in which
+TRL's f32 is too rough); where something is held out, also held_out.jsonl
 and eval.json (what TRL's `evaluate` gives at the end, as one batch). OUT/models/ has the models
 whose tokenizer had to be changed, OUT/families/ those of `make_families.py` that are trained. `tests/engine/traces.rs` replays a whole folder of them:
 TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two are committed;
@@ -12,6 +13,8 @@ TUNING_FORK_TRACES=OUT cargo test --test engine generated_traces. The first two 
 without an adapter as their reference (`"reference": "base"`).
 """
 
+import importlib
+import inspect
 import json
 import random
 import shutil
@@ -22,7 +25,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 from transformers.utils import logging
@@ -275,20 +278,23 @@ CASES = {
     "family_gpt2": dpo(model="gpt2", targets=["c_attn", "c_fc", "c_proj"], lora=dict(fan_in_fan_out=True)),
     "family_olmo2": dpo(model="tiny_olmo2", data=plain, targets="all-linear"),
     "family_smollm3": dpo(model="tiny_smollm3", data=plain),
-    # Those of `make_families.py`: layers that carry a state, gates, experts. The first five are committed.
+    # Those of `make_families.py`: layers that carry a state, gates, experts. The first eleven are committed.
     "falcon_h1": family("falcon_h1", targets=[*LINEARS, "in_proj"], held_out=4),
     "falcon_h1_sft": family("falcon_h1_normed", kind="sft", targets=r".*(mamba\.in_proj|self_attn\.[qo]_proj)", accum=2),
     "lfm3": family("lfm3", targets="all-linear", held_out=4),
     "lfm3_sft": family("lfm3", kind="sft", targets=["in_proj", "out_proj", "v_proj", "w2", "down_proj"], r=2, wd=0.1),
     "phimoe": family("phimoe", targets=LINEARS[:4], extra=dict(max_length=60), held_out=3),
-    "qwen3_5": family("qwen3_5", targets="all-linear", batch=2),
+    # `f64`: torch's chunked rule takes the gradient of what fades from differences of sums of logarithms, which
+    # in f32 is off by 2e-4 of the largest there. The same classes in float64 say what it is.
+    "qwen3_5": family("qwen3_5", targets="all-linear", batch=2, f64="in_proj_a"),
+    "qwen3_5_moe": family("qwen3_5_moe", targets="all-linear", batch=2, f64="in_proj_a"),
+    "qwen3_next": family("qwen3_next", kind="sft", targets="all-linear"),
+    "gpt_oss": family("gpt_oss", targets="all-linear", held_out=3),
+    "olmoe": family("olmoe", kind="sft", targets="all-linear", accum=2),
+    "olmoe_clipped": family("olmoe_clipped", targets=LINEARS[:4]),
     "lfm2": family("lfm2", targets="all-linear"),
     "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),
     "granite_hybrid": family("granite_hybrid", targets=["in_proj", "q_proj", "v_proj"]),
-    "qwen3_next": family("qwen3_next", kind="sft", targets=["in_proj_qkvz", "in_proj_ba", "out_proj", "q_proj"]),
-    "qwen3_5_moe": family("qwen3_5_moe", targets=["in_proj_qkv", "in_proj_a", "q_proj"]),
-    "gpt_oss": family("gpt_oss", targets=LINEARS[:4]),
-    "olmoe": family("olmoe", targets=LINEARS[:4]),
     # Its context: TRL goes on beyond that, and we do not.
     "family_yarn": dpo(
         model="tiny_qwen2_yarn", data=plain, targets="all-linear", lora=dict(use_rslora=True), extra=dict(max_length=64)
@@ -610,7 +616,53 @@ def make(out, name, case):
             torch.nn.init.normal_(value, std=case["b_std"])
     adapted.save_pretrained(folder / "adapter_init")
     model = PeftModel.from_pretrained(fresh(model_folder), folder / "adapter_init", is_trainable=True)
-    return train(out, name, case, (rows, held_out), model_folder, model)
+    train(out, name, case, (rows, held_out), model_folder, model)
+    if case.get("f64"):
+        in_f64(folder, model_folder, case, rows)
+
+
+def in_f64(folder, model_folder, case, rows):
+    """The gradients of the first step of DPO on plain pairs in float64, of the modules that `f64` names."""
+    model_type = json.loads((model_folder / "config.json").read_text())["model_type"].removesuffix("_text")
+    module = importlib.import_module(f"transformers.models.{model_type}.modeling_{model_type}")
+    source, kept = inspect.getsource(module), dict(module.__dict__)
+    source = source.replace("torch.float32", "torch.float64").replace(".float()", ".double()")
+    source = source.replace("dtype=torch.float)", "dtype=torch.float64)")
+    exec(compile(source, module.__file__, "exec"), module.__dict__)
+    torch.set_default_dtype(torch.float64)
+    name = json.loads((model_folder / "config.json").read_text())["architectures"][0]
+    eager = dict(attn_implementation="eager", experts_implementation="eager")
+    model = getattr(module, name).from_pretrained(model_folder, dtype=torch.float64, **eager)
+    model = PeftModel.from_pretrained(model, folder / "adapter_init", is_trainable=True)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.double()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model_folder)
+
+    def logp(row, answer):
+        ids = tokenizer(row["prompt"] + answer + tokenizer.eos_token)["input_ids"]
+        prompt = tokenizer(row["prompt"])["input_ids"]
+        shared = next((at for at, pair in enumerate(zip(ids, prompt)) if pair[0] != pair[1]), len(prompt))
+        ids = torch.tensor([ids[: case["extra"]["max_length"]]])
+        scores = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
+        return scores.gather(-1, ids[0, 1:, None])[:, 0], shared
+
+    loss = 0.0
+    for row in rows[: case["batch"]]:
+        (chosen, one), (rejected, other) = logp(row, row["chosen"]), logp(row, row["rejected"])
+        start = min(one, other) - 1
+        # Policy and reference are the same: the sigmoid's slope is a half.
+        loss += -case["beta"] / 2 * (chosen[start:].sum() - rejected[start:].sum()) / case["batch"]
+    loss.backward()
+    found = {key.replace(".default", ""): value.grad for key, value in model.named_parameters() if value.requires_grad}
+    theirs = load_file(folder / "grads.safetensors")
+    for key, value in found.items():
+        off = (theirs[key] - value).abs().max() / value.abs().max()
+        assert off < 1e-4 or case["f64"] in key, f"{key} is off by {off}"
+    kept_apart = {key: value.float().contiguous() for key, value in found.items() if case["f64"] in key}
+    save_file(kept_apart, folder / "grads_f64.safetensors")
+    (folder / "grads_f64.safetensors").chmod(0o644)
+    torch.set_default_dtype(torch.float32)
+    module.__dict__.update(kept)
 
 
 def soft_config(soft, model_folder):

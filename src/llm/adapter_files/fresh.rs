@@ -46,7 +46,7 @@ impl Adapter {
             .into_iter()
             .partition(|layer| model.config().takes_lora(&layer.name));
         check_not_refused((&layers, &refused), &spec.target_modules)?;
-        check_targets(&layers, &spec.target_modules)?;
+        check_targets(&layers, &spec.target_modules).map_err(|err| of_mixture(err, model))?;
         let (naming, decoder) = (model.config().naming, model.config().peft_decoder());
         let config = PeftConfig::from_spec(spec, &layers, naming, decoder);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -212,6 +212,20 @@ fn check_not_refused(
          it could not read the adapter. Take {name} out"
     );
     Err(Error::adapter(Path::new("lora"), problem))
+}
+
+/// Says of a mixture why a name that other models have is none of its layers.
+fn of_mixture(err: Error, model: &Model) -> Error {
+    match err {
+        Error::NoSuchModule { name, known } if model.config().experts.is_some() => {
+            let known = format!(
+                "{known}. This model is a mixture of experts: its routers and experts get no LoRA by \
+                 target_modules, in PEFT neither"
+            );
+            Error::NoSuchModule { name, known }
+        }
+        err => err,
+    }
 }
 
 /// Fails where an entry of `target_modules` means none of a model's layers, or there is no entry.

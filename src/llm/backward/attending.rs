@@ -141,6 +141,11 @@ impl Layer {
         if !self.norms_turned {
             through_norms(&mut q, &mut k);
         }
+        if let Some(limit) = self.clip_qkv {
+            for values in [&mut q, &mut k, &mut v] {
+                values.iter_mut().for_each(|value| *value = value.clamp(-limit, limit));
+            }
+        }
         if let Some(table) = pass.table(self) {
             rows::rotate(&mut q, shape.query_width(), shape.head_dim, table, 1.0);
             rows::rotate(&mut k, shape.kv_width(), shape.head_dim, table, 1.0);
@@ -215,11 +220,15 @@ impl Layer {
         let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
-        drop((attended, attended_grad, gate, q, k, v));
+        drop((attended, attended_grad, gate, q, k));
         if let (false, Some(sum)) = (pass.prefix.is_empty(), gradients.sum(SOFT, Part::Weight)) {
             pass.prefix.take_gradient(index, 0, &mut by.k, sum);
             pass.prefix.take_gradient(index, 1, &mut by.v, sum);
         }
+        if let Some(limit) = self.clip_qkv {
+            clip_backward(limit, &v, &mut by.v);
+        }
+        drop(v);
         let through_norms = |by: &mut tree_attention::Gradients, gradients: &mut Gradients| {
             let (q, k) = (std::mem::take(&mut by.q), std::mem::take(&mut by.k));
             by.q = norm_backward(self.q_norm.as_ref(), &raw_q, q, gradients);
@@ -233,6 +242,10 @@ impl Layer {
             // A rotation's gradient is the rotation back.
             rows::rotate(&mut by.q, shape.query_width(), shape.head_dim, table, -1.0);
             rows::rotate(&mut by.k, shape.kv_width(), shape.head_dim, table, -1.0);
+        }
+        if let Some(limit) = self.clip_qkv {
+            clip_backward(limit, &normed(self.q_norm.as_ref(), &raw_q), &mut by.q);
+            clip_backward(limit, &normed(self.k_norm.as_ref(), &raw_k), &mut by.k);
         }
         if !self.norms_turned {
             through_norms(&mut by, gradients);
@@ -297,6 +310,16 @@ fn gated(attended: &[f32], gate: &[f32]) -> Buffer {
         rows::scale(out, Some(sigmoid(*gate)));
     }
     out
+}
+
+/// From the gradient by values that were kept within `limit`, in place, to that by the values themselves: those
+/// that were cut off change nothing. `x`: before, or after.
+fn clip_backward(limit: f32, x: &[f32], grad: &mut [f32]) {
+    for (x, grad) in x.iter().zip(grad) {
+        if x.abs() >= limit {
+            *grad = 0.0;
+        }
+    }
 }
 
 /// From the gradient by what [`gated`] gave, in place, to that by what attention gave; gives the one by the
