@@ -3,11 +3,12 @@
 use super::description::Family;
 use super::families::{albert, bert, distilbert, electra, mpnet, roberta};
 use super::families_newer::{deberta, modernbert};
+use super::nomic::nomic_bert;
 use crate::llm;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `model_type`s that are computed here.
-pub const FAMILIES: [&str; 9] = [
+pub const FAMILIES: [&str; 10] = [
     "bert",
     "distilbert",
     "roberta",
@@ -17,6 +18,7 @@ pub const FAMILIES: [&str; 9] = [
     "electra",
     "modernbert",
     "deberta-v2",
+    "nomic_bert",
 ];
 
 /// `keys` are those of a `config.json` whose `model_type` is one of [`FAMILIES`].
@@ -30,6 +32,7 @@ pub(crate) fn describe(keys: &Keys<'_>) -> Result<Family, llm::Error> {
         "electra" => electra(keys),
         "modernbert" => modernbert(keys),
         "deberta-v2" => deberta(keys),
+        "nomic_bert" => nomic_bert(keys),
         _ => Err(keys.refuse("model_type", format!("computed here are {}", FAMILIES.join(", ")))),
     }?;
     let position = keys.text("position_embedding_type").unwrap_or("absolute");

@@ -22,6 +22,7 @@ pub mod learn;
 mod masked;
 pub(crate) mod model;
 pub(crate) mod network;
+mod nomic;
 mod pooling;
 mod sentence;
 mod sentences;

@@ -12,6 +12,7 @@ use super::gguf;
 use super::heads::{MaskedHead, SequenceHead};
 use super::labels::Labels;
 use super::network::{Hidden, Network, Tokens};
+use super::nomic;
 use super::store::Store;
 use crate::files;
 use crate::jobs;
@@ -150,6 +151,9 @@ impl EncoderModel {
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let store = Store::open(folder).map_err(place)?;
         let mut family = family;
+        if keys.text("model_type") == Some("nomic_bert") {
+            nomic::find_names(&mut family.body, &store);
+        }
         let store = store.with_prefix(family.body.prefixes, &family.body.probe());
         if is_half {
             families_pairs::find_words(&mut family.body, &store);

@@ -276,6 +276,10 @@ mod tests {
             ("mean", (Some(12), Pooling::Mean, true)),
             ("cls", (Some(20), Pooling::Cls, false)),
             ("plain", (Some(24), Pooling::Mean, false)),
+            // nomic-bert as transformers saves it, under its makers' settings, and with its class's names.
+            ("nomic", (Some(24), Pooling::Mean, true)),
+            ("nomic_published", (Some(24), Pooling::Mean, true)),
+            ("nomic_class", (Some(24), Pooling::Mean, true)),
         ] {
             let folder = root.join(name);
             let encoder = Encoder::load(&folder).unwrap();

@@ -166,7 +166,7 @@ fn few(names: &[String]) -> String {
 fn instead(architecture: &str) -> String {
     match architecture {
         "bert" | "roberta" | "xlm-roberta" | "distilbert" | "albert" | "electra" | "deberta-v2"
-        | "mpnet" | "modernbert" => {
+        | "mpnet" | "modernbert" | "nomic_bert" => {
             ": it is an encoder, which turns texts into vectors and writes \
                                      none; `tuning-fork embed` computes with it"
                 .to_owned()

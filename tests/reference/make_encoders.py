@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from safetensors.torch import save_file
+from transformers import BertConfig, BertModel, NomicBertConfig, NomicBertModel
 
 FOLDER = Path(__file__).parent / "encoder"
 
@@ -43,12 +44,12 @@ def tokenizer() -> Tokenizer:
     return found
 
 
-def write(name: str, pooling: dict | None, normalize: bool, most: int, **settings) -> None:
+def write(name: str, pooling: dict | None, normalize: bool, most: int, kind=(BertConfig, BertModel), **settings) -> None:
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(7)
     words = tokenizer()
-    config = BertConfig(
+    config = kind[0](
         vocab_size=words.get_vocab_size(),
         hidden_size=16,
         num_hidden_layers=2,
@@ -57,7 +58,7 @@ def write(name: str, pooling: dict | None, normalize: bool, most: int, **setting
         max_position_embeddings=24,
         **settings,
     )
-    model = BertModel(config).eval()
+    model = kind[1](config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -95,6 +96,61 @@ def write(name: str, pooling: dict | None, normalize: bool, most: int, **setting
     (folder / "vectors.json").write_text(json.dumps(vectors, indent=1) + "\n")
 
 
+def as_published(name: str, source: str) -> None:
+    """The same nomic-bert as its makers' files have it: other names of tensors and of settings, prompts beside."""
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = NomicBertModel.from_pretrained(FOLDER / source).state_dict()
+    names = {
+        "self_attn.o_proj": "attn.out_proj", "mlp.up_proj": "mlp.fc11", "mlp.gate_proj": "mlp.fc12",
+        "mlp.down_proj": "mlp.fc2", "post_attention_layernorm": "norm1", "post_mlp_layernorm": "norm2",
+        "embeddings.LayerNorm": "emb_ln", "layers.": "encoder.layers.",
+    }  # fmt: skip
+    published = {}
+    for key, value in tensors.items():
+        if "k_proj" in key or "v_proj" in key:
+            continue
+        if "q_proj" in key:
+            value = torch.cat([tensors[key.replace("q_proj", part)] for part in ("q_proj", "k_proj", "v_proj")])
+            key = key.replace("self_attn.q_proj", "attn.Wqkv")
+        for ours, theirs in names.items():
+            key = key.replace(ours, theirs)
+        published[key] = value.contiguous()
+    save_file(published, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
+    config = NomicBertConfig.from_pretrained(FOLDER / source)
+    settings = {
+        "architectures": ["NomicBertModel"], "model_type": "nomic_bert", "vocab_size": config.vocab_size,
+        "n_embd": config.hidden_size, "n_layer": config.num_hidden_layers, "n_head": config.num_attention_heads,
+        "n_inner": config.intermediate_size, "n_positions": 8192, "max_trained_positions": 2048,
+        "activation_function": "swiglu", "layer_norm_epsilon": config.layer_norm_eps, "prenorm": False,
+        "qkv_proj_bias": False, "mlp_fc1_bias": False, "mlp_fc2_bias": False, "causal": False,
+        "rotary_emb_base": 1000, "rotary_emb_fraction": 1.0, "rotary_emb_interleaved": False,
+        "type_vocab_size": config.type_vocab_size, "use_rms_norm": False,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    beside(name, source)
+    prompts = {"prompts": {"query": "search_query: ", "document": "search_document: "}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts, indent=2) + "\n")
+
+
+def beside(name: str, source: str) -> None:
+    for file in ("tokenizer.json", "modules.json", "sentence_bert_config.json", "vectors.json", "1_Pooling/config.json"):
+        (FOLDER / name / file).parent.mkdir(exist_ok=True)
+        (FOLDER / name / file).write_bytes((FOLDER / source / file).read_bytes())
+
+
+def as_class(name: str, source: str) -> None:
+    """The same with the names of transformers' class, which its own `save_pretrained` turns into the published ones."""
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = NomicBertModel.from_pretrained(FOLDER / source).state_dict()
+    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)
+    (folder / "config.json").write_bytes((FOLDER / source / "config.json").read_bytes())
+    beside(name, source)
+
+
 def main() -> None:
     mean = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
     cls = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
@@ -102,6 +158,9 @@ def main() -> None:
     write("cls", cls, normalize=False, most=20, hidden_act="gelu_new")
     # A BERT that nobody made into a sentence encoder.
     write("plain", None, normalize=False, most=24, type_vocab_size=1)
+    write("nomic", mean, normalize=True, most=24, kind=(NomicBertConfig, NomicBertModel))
+    as_published("nomic_published", "nomic")
+    as_class("nomic_class", "nomic")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,11 @@ impl Learner {
             let expected = format!("encoders that learn here are {}", FAMILIES.join(", "));
             return Err(keys.refuse("model_type", expected).into());
         }
+        if keys.text("model_type") == Some("nomic_bert") {
+            let expected =
+                "nomic-bert is read here and not trained yet; take another encoder to begin from";
+            return Err(keys.refuse("model_type", expected).into());
+        }
         let family = describe(&keys)?;
         let tokenizer = Tokenizer::from_folder(folder)?;
         let known = family.body.vocabulary;
