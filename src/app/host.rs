@@ -42,6 +42,9 @@ pub enum Ask {
     SentCodes,
     ExportStudy(StudyFile),
     TrainingData,
+
+    /// A file that is mixed with the training data.
+    MixedData,
     RunFile,
 
     /// The new folder of a bundle.
@@ -227,6 +230,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
             dialog.set_title("Export").set_file_name(file.file_name()).save_file()
         }
         Ask::TrainingData => table_dialog("Open training data"),
+        Ask::MixedData => table_dialog("Mix in another file"),
         Ask::Bundle => dialog.set_title("Make a bundle").set_file_name("bundle").save_file(),
         Ask::Results => dialog.set_title("Import results").pick_folder(),
         Ask::RunFile => {

@@ -184,6 +184,7 @@ fn estimate(
             "evaluation_secs": evaluation_secs,
             "sample_secs": sample_secs,
             "changes": changes,
+            "sources": checked.sources,
             "notes": checked.notes,
             "findings": checked.findings.iter().map(finding_json).collect::<Vec<_>>(),
         }));

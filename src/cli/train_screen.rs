@@ -132,7 +132,8 @@ impl Progress<TrainEvent> for Screen {
 /// What the test part says, in words.
 fn tested_words(tested: &Tested) -> String {
     let (step, texts, values) = (tested.step, tested.texts, tested.values);
-    let words = EvalMetrics { step, pair_count: texts, values }.words();
+    let found = EvalMetrics { step, pair_count: texts, values, ..EvalMetrics::default() };
+    let words = found.words();
     let words = words.split_once(": ").map_or(words.as_str(), |(_, words)| words);
     let words = words.replace("held-out rows", "texts of the test part");
     match &tested.confusion {

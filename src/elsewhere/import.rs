@@ -511,6 +511,7 @@ fn write(
         data_sha256: files::sha256_of_bytes(&rows.bytes),
         train_rows: rows.train,
         held_out_rows: rows.held_out,
+        sources: Vec::new(),
         landmarks: None,
         started: now.clone(),
         finished: Some(now),

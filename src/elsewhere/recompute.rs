@@ -38,6 +38,7 @@ pub fn held_out(
     let batch = (*batch).max(1);
     let config = &TrainConfig {
         held_out_share: 0.0,
+        mix: Vec::new(), // its rows are among those of `test`
         packing: false,
         per_device_train_batch_size: batch,
         data: test.to_owned(),
@@ -77,7 +78,7 @@ pub fn held_out(
         values.set(metric, sum / counts.get(metric).unwrap_or(1.0));
     }
     values.set(Metric::Loss, loss / rows.max(1) as f64);
-    Ok(EvalMetrics { step: 0, pair_count: rows, values })
+    Ok(EvalMetrics { pair_count: rows, values, ..EvalMetrics::default() })
 }
 
 /// The adapter that the results are measured with.

@@ -191,7 +191,11 @@ mod tests {
             )
             .unwrap();
             let values = [(Metric::Loss, loss), (Metric::RewardsAccuracies, accuracy)].into();
-            files::append_json(&path, &EvalMetrics { step, pair_count: 8, values }).unwrap();
+            files::append_json(
+                &path,
+                &EvalMetrics { step, pair_count: 8, values, ..EvalMetrics::default() },
+            )
+            .unwrap();
         }
         let found = read(folder.path(), &config).unwrap();
         assert_eq!((found.steps, found.secs, found.loss), (3, 1.5, Some(1.5)));

@@ -158,11 +158,13 @@ impl Queue {
         let runs: Vec<Entry> = planned.iter().enumerate().map(entry).collect();
         let mut data_sha256 = BTreeMap::new();
         for run in planned {
-            let data = absolute(&run.config.data);
-            // Of a folder of files nothing is kept.
-            if !data_sha256.contains_key(&data) && !data.is_dir() {
-                let hash = hash(&data)?;
-                data_sha256.insert(data, hash);
+            for source in run.config.sources(&run.config.data) {
+                let data = absolute(source.path);
+                // Of a folder of files nothing is kept.
+                if !data_sha256.contains_key(&data) && !data.is_dir() {
+                    let hash = hash(&data)?;
+                    data_sha256.insert(data, hash);
+                }
             }
         }
         Ok(Self { program_version: env!("CARGO_PKG_VERSION").to_owned(), data_sha256, runs })
@@ -272,7 +274,7 @@ fn from_anywhere(config: &TrainConfig) -> TrainConfig {
         data: absolute(&config.data),
         adapter: config.adapter.as_deref().map(absolute),
         model: absolute(Path::new(&config.model)).to_string_lossy().into_owned(),
-        ..config.clone()
+        ..config.clone().with_mix_at(absolute)
     }
 }
 

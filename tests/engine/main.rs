@@ -23,6 +23,7 @@ mod gguf_families;
 mod grpo;
 mod labels;
 mod machines;
+mod mixed;
 mod peft_adapters;
 mod playground;
 mod policy;

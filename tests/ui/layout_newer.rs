@@ -272,6 +272,7 @@ fn classifier(was_tried: bool) -> AppState {
         step: 10,
         pair_count: 30,
         values: values.into(),
+        ..EvalMetrics::default()
     }));
     made.on_event(TrainEvent::Confused(confusion("validation", 10)));
     if was_tried {

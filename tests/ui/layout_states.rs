@@ -624,7 +624,7 @@ fn step(step: usize) -> StepMetrics {
 fn evaluation(step: usize) -> EvalMetrics {
     let values =
         [(Metric::Loss, 0.61), (Metric::RewardsAccuracies, 0.75), (Metric::RewardsMargins, 0.234)];
-    EvalMetrics { step, pair_count: 2_469, values: values.into() }
+    EvalMetrics { step, pair_count: 2_469, values: values.into(), ..EvalMetrics::default() }
 }
 
 fn sample(step: usize) -> Sample {

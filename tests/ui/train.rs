@@ -150,6 +150,7 @@ fn ended(steps_done: usize) -> TrainState {
                 (Metric::RewardsMargins, 1.234),
             ]
             .into(),
+            ..EvalMetrics::default()
         }),
     }));
     train

@@ -374,6 +374,7 @@ fn a_classifier_is_tried_beside_its_curves_and_an_adapter_in_the_playground() {
             data_sha256: String::new(),
             train_rows: 8,
             held_out_rows: 2,
+            sources: Vec::new(),
             landmarks: None,
             started: "2026-11-28T14:32:00Z".to_owned(),
             finished: None,

@@ -46,7 +46,7 @@ impl Workbench {
         let source = self.state.model.ready().map(|card| card.source.clone());
         let model = source.as_ref().map(|source| source.path().display().to_string());
         let model = model.unwrap_or_else(|| train.form.model.clone());
-        let config = TrainConfig { model, ..train.form.clone() };
+        let config = TrainConfig { model, ..train.run_config() };
         let objective = config.objective;
         let form = train.elsewhere;
         let order = Order {

@@ -22,7 +22,7 @@ impl Workbench {
     /// The form's settings, with the model that they would train. `None`: there is none yet.
     fn settings_with_model(&self) -> Option<TrainConfig> {
         let train = &self.state.train;
-        let form = train.form.clone();
+        let form = train.run_config();
         if form.newborn.is_some() {
             return Some(TrainConfig { model: String::new(), ..form });
         }

@@ -34,6 +34,7 @@ use crate::state::train::LeftTab;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
 use crate::train::config::TrainConfig;
+use crate::train::config::mix::MixSource;
 use crate::train::config::run_file;
 use crate::train::record::leash;
 use crate::train::record::notes::RunNotes;
@@ -53,6 +54,7 @@ impl Workbench {
     pub(super) fn handle_train(&mut self, command: TrainCommand) {
         match command {
             TrainCommand::ChooseData => self.ask(Ask::TrainingData),
+            TrainCommand::ChooseMix => self.ask(Ask::MixedData),
             TrainCommand::UseFile(path) => {
                 self.handle(ViewCommand::ShowPanel(PanelId::Train));
                 self.state.train.left_tab = LeftTab::Setup;
@@ -111,6 +113,12 @@ impl Workbench {
         self.read_training_file(path, columns);
     }
 
+    /// One row in ten is the share that a person begins from.
+    pub(super) fn mix_in(&mut self, path: PathBuf) {
+        let columns = self.known_columns(&path);
+        self.state.train.form.mix.push(MixSource { columns, ..MixSource::of(path, 0.1) });
+    }
+
     /// Counts the rows of a file before it is trained on. `columns`: what they are said to be.
     pub(super) fn read_training_file(&mut self, path: PathBuf, columns: Mapping) {
         self.state.notices.clear(PanelId::Train);
@@ -128,7 +136,7 @@ impl Workbench {
         }
         self.state.notices.clear(PanelId::Train);
         let Some(rows) = self.training_rows_or_notice() else { return };
-        let config = self.state.train.form.clone();
+        let config = self.state.train.run_config();
         self.state.train.survey.begin(&config);
         self.start(SurveyData, (config, rows));
     }
@@ -156,7 +164,7 @@ impl Workbench {
         let Some(rows) = self.training_rows_or_notice() else { return };
         let config = TrainConfig {
             model: source.path().display().to_string(),
-            ..self.state.train.form.clone()
+            ..self.state.train.run_config()
         };
         self.state.train.begin(id);
         let request = StartRequest { config, run_dir, cache: cache_folder() };
@@ -380,7 +388,7 @@ impl Workbench {
             self.state.model.ready().map(|card| card.source.path().display().to_string())
         };
         let model = model.unwrap_or_else(|| "starter".to_owned());
-        let config = TrainConfig { model, ..self.state.train.form.clone() };
+        let config = TrainConfig { model, ..self.state.train.run_config() };
         self.start(SaveRunFile, RunFile { config, rows, path });
     }
 

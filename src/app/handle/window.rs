@@ -180,6 +180,7 @@ impl Workbench {
             Ask::SentCodes => self.merge_codes(&path),
             Ask::ExportStudy(file) => self.export_study(file, path),
             Ask::TrainingData => self.use_training_file(path),
+            Ask::MixedData => self.mix_in(path),
             Ask::RunFile => self.use_run_file(&path),
             Ask::Bundle => self.make_bundle(path),
             Ask::Results => self.take_results(path),

@@ -98,7 +98,7 @@ impl Workbench {
         }
         self.estimated = Some(EstimateInputs::of(model, train));
         let Ok(rows) = self.training_rows() else { return };
-        let config = self.state.train.form.clone();
+        let config = self.state.train.run_config();
         self.state.train.estimate = EstimateSlot::Counting(None);
         self.start(EstimateRun, (config, rows));
     }

@@ -87,14 +87,23 @@ pub fn beside(data: &Path) -> Result<Option<Stanza>, InfoError> {
     Ok(Some(stanza))
 }
 
-/// A `dataset_info.json` for a copy of `data` that is called `name`. `None`: nothing is said of it.
-pub fn for_copy(data: &Path, name: &str) -> Option<String> {
+/// A `dataset_info.json` for copies of files, each with its name. `None`: nothing is said of any of them.
+pub fn for_copies<'a>(copies: impl Iterator<Item = (&'a Path, &'a str)>) -> Option<String> {
+    let mut entries = Fields::new();
+    for (data, name) in copies {
+        let Some((entry, mut value)) = entry_of(data) else { continue };
+        value["file_name"] = Value::from(name);
+        // Two files may stand under the same name, each in its own folder.
+        let key = if entries.contains_key(&entry) { name.to_owned() } else { entry };
+        entries.insert(key, value);
+    }
+    if entries.is_empty() { None } else { serde_json::to_string_pretty(&entries).ok() }
+}
+
+fn entry_of(data: &Path) -> Option<(String, Value)> {
     let text = std::fs::read_to_string(data.with_file_name(FILE)).ok()?;
     let all: Fields = serde_json::from_str(&text).ok()?;
-    let (entry, mut value) = of_file(all, data)?;
-    value["file_name"] = Value::from(name);
-    let only = Fields::from_iter([(entry, value)]);
-    serde_json::to_string_pretty(&only).ok()
+    of_file(all, data)
 }
 
 /// The entry of a file.

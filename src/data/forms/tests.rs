@@ -374,7 +374,9 @@ fn a_dataset_info_names_the_columns() {
     assert_eq!(content("ranked.json", row, Want::Pairs), pair(user("Why?"), "So.", "No."));
     assert_eq!(beside("elsewhere.json").unwrap(), None);
     assert!(beside("wrong.json").unwrap_err().problem.contains("known are alpaca"));
-    let copy = dataset_info::for_copy(&folder.path().join("mine.json"), "data.jsonl").unwrap();
+    let copy =
+        dataset_info::for_copies([(&*folder.path().join("mine.json"), "data.jsonl")].into_iter())
+            .unwrap();
     assert!(copy.contains("\"file_name\": \"data.jsonl\"") && !copy.contains("talks"), "{copy}");
 }
 

@@ -6,6 +6,7 @@ use super::answers;
 use super::confusion::confusion_ui;
 use super::ended::{failed_ui, summary_ui};
 use super::measured::measured_ui;
+use super::mix::by_file_ui;
 use super::plots::{Shown, plots_ui};
 use super::texts::trial_ui;
 use crate::state::command::{Command, Commands, TrainCommand};
@@ -48,6 +49,7 @@ pub(super) fn live_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comman
             trial_ui(ui, &live.id, &mut texts.trial, commands);
         }
         confusion_ui(ui, live.confusion.as_ref(), live.tested.as_ref());
+        by_file_ui(ui, &live.curves);
         if live.steps_done() > 0 {
             let steps_planned = live.steps_planned;
             let (objective, start) = (live.objective, live.loss_at_start);
@@ -126,6 +128,7 @@ pub(super) fn selected_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Co
                 ui.label(theme::muted(ui, "This run ended before its first step"));
             }
             Some(curves) => {
+                by_file_ui(ui, curves);
                 let (objective, start) = (run.objective, loss_at_start(&run.config));
                 let steps_planned = run.steps_planned;
                 curves_ui(ui, Drawn { curves, objective, start, steps_planned }, span);

@@ -11,6 +11,7 @@ mod live;
 mod losses;
 mod measured;
 mod measuring;
+mod mix;
 mod newborn;
 mod own;
 mod plots;

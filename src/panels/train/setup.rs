@@ -8,7 +8,9 @@ use super::fields::{
     small_button_ui,
 };
 use super::rank::rank_ui;
-use super::{elsewhere, losses, measuring, newborn, own, policy, schedule, soft, sweep, texts};
+use super::{
+    elsewhere, losses, measuring, mix, newborn, own, policy, schedule, soft, sweep, texts,
+};
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
 use crate::llm::INITS;
@@ -55,6 +57,7 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
         return files_ui(ui, commands);
     }
     data_ui(ui, train, commands);
+    mix::mix_ui(ui, train, &problems, commands);
     objective_ui(ui, train, &problems);
     if train.form.objective == Objective::Pretrain {
         newborn::newborn_ui(ui, train, &problems);

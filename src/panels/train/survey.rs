@@ -129,7 +129,16 @@ fn rows_ui(ui: &mut Ui, view: &mut SurveyView, tokenizer: &Tokenizer) {
             Some(_) => format!("Row {} of {count} of these", view.place + 1),
             None => format!("Row {} of {count}", view.place + 1),
         };
-        let part = view.row().map(|row| (row.example.line, row.part));
+        let names = view.settings.source_names();
+        let part = view.row().map(|row| {
+            let name = names.get(row.example.source).filter(|_| names.len() > 1);
+            let line = row.example.line;
+            let place = match name {
+                Some(name) => format!("{name}, line {line}"),
+                None => format!("line {line}"),
+            };
+            (place, row.part)
+        });
         let (mut back, mut forth) = (false, false);
         title_row_ui(ui, &words, |ui| {
             let next = ActionButton::new("Next");
@@ -138,10 +147,11 @@ fn rows_ui(ui: &mut Ui, view: &mut SurveyView, tokenizer: &Tokenizer) {
         });
         if let Some((line, part)) = part {
             ui.horizontal_wrapped(|ui| {
-                ui.label(theme::muted(ui, format!("line {line}")));
+                ui.label(theme::muted(ui, line));
                 let (tone, words) = match part {
                     survey::Part::Train => (Tone::Accent, "trained on"),
                     survey::Part::HeldOut => (Tone::Info, "held out"),
+                    survey::Part::NotDrawn => (Tone::Neutral, "not drawn"),
                     survey::Part::Dropped => (Tone::Problem, "left out"),
                 };
                 chip_ui(ui, tone, None, words);

@@ -8,6 +8,9 @@ use crate::train::record::notes::RunNotes;
 pub enum TrainCommand {
     ChooseData,
 
+    /// A file whose rows are mixed with those of the data.
+    ChooseMix,
+
     /// Opens Train with the pairs of a file.
     UseFile(PathBuf),
 

@@ -3,7 +3,7 @@
 use super::super::series::Series;
 use crate::train::config::metric::Metric;
 use crate::train::record::landmarks::Landmarks;
-use crate::train::record::metrics::{EvalMetrics, StepMetrics};
+use crate::train::record::metrics::{EvalMetrics, SourceMetrics, StepMetrics};
 
 /// Every metric of a run over its steps. Those that the objective does not have stay empty.
 #[derive(Clone, Debug)]
@@ -13,6 +13,9 @@ pub struct Curves {
     held_out: Vec<Series>,
     tokens_before: u64,
 
+    /// Of the first and of the last evaluation: what was measured of each file, where there are several.
+    pub by_file: [Vec<SourceMetrics>; 2],
+
     /// Of pretraining: losses of whoever only counts the tokens of the text.
     pub landmarks: Option<Landmarks>,
 }
@@ -20,7 +23,13 @@ pub struct Curves {
 impl Default for Curves {
     fn default() -> Self {
         let empty = vec![Series::default(); Metric::ALL.len()];
-        Self { trained: empty.clone(), held_out: empty, tokens_before: 0, landmarks: None }
+        Self {
+            trained: empty.clone(),
+            held_out: empty,
+            tokens_before: 0,
+            by_file: Default::default(),
+            landmarks: None,
+        }
     }
 }
 
@@ -80,6 +89,13 @@ impl Curves {
             if let Some(value) = metrics.values.drawn(*metric) {
                 self.held_out[*metric as usize].push(x, value);
             }
+        }
+        if !metrics.sources.is_empty() {
+            let [first, last] = &mut self.by_file;
+            if first.is_empty() {
+                first.clone_from(&metrics.sources);
+            }
+            last.clone_from(&metrics.sources);
         }
     }
 }

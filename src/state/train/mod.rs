@@ -214,6 +214,7 @@ impl TrainState {
     pub fn use_file(&mut self, file: DataFile) {
         self.file = Some(file);
         self.source = DataSource::File;
+        self.form.data_name.clear(); // it was another file's
         self.take_columns();
     }
 
@@ -226,6 +227,24 @@ impl TrainState {
         }
     }
 
+    /// The run that Start would start, with a name for its data where that is mixed with other files.
+    pub fn run_config(&self) -> TrainConfig {
+        let mut config = self.form.clone();
+        if config.mix.is_empty() || !config.data_name.is_empty() {
+            return config;
+        }
+        config.data_name = match (self.source, &self.file) {
+            (DataSource::ProjectPairs, _) => "project pairs".to_owned(),
+            (DataSource::Sample, _) => "sample pairs".to_owned(),
+            (DataSource::File, None) => String::new(),
+            (DataSource::File, Some(file)) => {
+                let named = TrainConfig { data: file.path.clone(), ..config.clone() };
+                named.source_names().swap_remove(0)
+            }
+        };
+        config
+    }
+
     /// What the form adds up to. `None`: no data is chosen.
     pub fn plan(&self) -> Option<Plan> {
         self.data().map(|data| Plan::of(&self.form, self.rows_of(data)))
@@ -234,7 +253,11 @@ impl TrainState {
     /// Rows that a run of the form has of the data: of a text, its windows, about.
     pub fn rows_of(&self, data: TrainingData<'_>) -> usize {
         if self.form.objective != Objective::Pretrain {
-            return data.rows_for(self.form.objective);
+            let own = data.rows_for(self.form.objective);
+            // The other files of a mix come on top.
+            let share = self.form.share_of_data();
+            let all = own as f64 / if share > 0.0 { share } else { 1.0 };
+            return all.round() as usize;
         }
         let TrainConfig { stride, max_length, .. } = self.form;
         data.rows() / if stride == 0 { max_length } else { stride }.max(1)
@@ -363,6 +386,9 @@ impl TrainState {
             self.form.loss_weights.clear();
         }
         self.form.packing &= objective.has(Setting::Packing);
+        if objective == Objective::Pretrain {
+            self.form.mix.clear(); // it reads one text
+        }
         if objective.samples() != before.samples() {
             // Rounds of answers are another kind of batch, and what is held out is answered, too.
             let suggested = TrainConfig::suggested(objective);

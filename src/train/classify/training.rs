@@ -114,6 +114,7 @@ fn open(run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
         write(&run_dir.join(record::DATA_FILE), &bytes)?;
         store_config(run_dir, config)?;
         RunRecord {
+            sources: Vec::new(),
             landmarks: None,
             status: RunStatus::Running,
             message: None,
@@ -475,7 +476,13 @@ impl<'a> Training<'a> {
             values.set(self.share_of_right(), right as f64 / seen.max(1) as f64);
             None
         };
-        Ok((EvalMetrics { step: self.state.step, pair_count: rows.len(), values }, confusion))
+        let metrics = EvalMetrics {
+            step: self.state.step,
+            pair_count: rows.len(),
+            values,
+            ..EvalMetrics::default()
+        };
+        Ok((metrics, confusion))
     }
 
     /// The validation part, measured. The best model so far is kept.
@@ -531,7 +538,7 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         let (metrics, confusion) = self.measured(&self.parts.test, Part::Test)?;
-        let EvalMetrics { step: _, pair_count: texts, values } = metrics;
+        let EvalMetrics { step: _, pair_count: texts, values, sources: _ } = metrics;
         let confusion = confusion.map(|found| Confusion { step, ..found });
         let tested = Tested { step, texts, values, confusion };
         tested.write(self.run_dir)?;

@@ -37,6 +37,9 @@ impl TrainConfig {
         if let Some(problem) = self.columns.problem() {
             found.add("columns", format!("cannot be used: {problem}"));
         }
+        for problem in self.mix_problems() {
+            found.add("mix", problem);
+        }
         found.count("per_device_train_batch_size", self.per_device_train_batch_size, 1..=256);
         found.count("gradient_accumulation_steps", self.gradient_accumulation_steps, 1..=1024);
         match self.max_steps {

@@ -5,6 +5,7 @@ mod check;
 mod learning;
 pub mod lora;
 pub mod metric;
+pub mod mix;
 pub mod objective;
 pub mod objective_facts;
 mod objective_of_texts;

@@ -33,6 +33,7 @@ pub fn read(path: &Path) -> Result<TrainConfig, RunFileError> {
         problem,
     })?;
     config.data = files::beside(path, &config.data);
+    config = config.with_mix_at(|data| files::beside(path, data));
     config.adapter = config.adapter.as_deref().map(|adapter| files::beside(path, adapter));
     config.model = files::named_beside(path, &config.model);
     Ok(config)

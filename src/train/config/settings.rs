@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::learning::{ClassWeights, Method, ProblemType};
 use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
+use super::mix::MixSource;
 use super::objective::{Head, Objective, Setting};
 use super::policy::PolicyConfig;
 use super::rewards::{Reward, Rule};
@@ -115,6 +116,10 @@ pub struct TrainConfig {
 
     /// JSON Lines: preference pairs for DPO; pairs or prompt-completion rows for SFT.
     pub data: PathBuf,
+
+    /// What `data` is called in a mix. Empty: as its file.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub data_name: String,
 
     /// Draw the rows in a seeded random order, anew each epoch. Off: in the order of the file.
     pub shuffle: bool,
@@ -290,6 +295,10 @@ pub struct TrainConfig {
     /// Names that count for columns which have others in the file: `columns = { prompt = "question" }`.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub columns: Mapping,
+
+    /// Further files with their shares of the rows, against forgetting.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mix: Vec<MixSource>,
 
     /// The virtual tokens of prompt tuning and of prefix tuning.
     #[serde(skip_serializing_if = "SoftPromptConfig::is_usual")]
@@ -529,6 +538,7 @@ impl Default for TrainConfig {
             dtype: Dtype::Float32,
             objective: Objective::default(),
             data: PathBuf::new(),
+            data_name: String::new(),
             shuffle: true,
             per_device_train_batch_size: 8,
             gradient_accumulation_steps: 1,
@@ -584,6 +594,7 @@ impl Default for TrainConfig {
             load_best_model_at_end: false,
             save_steps: 10,
             columns: Mapping::default(),
+            mix: Vec::new(),
             soft_prompt: SoftPromptConfig::default(),
             lora: LoraConfig::default(),
         }

@@ -59,7 +59,9 @@ pub struct Estimator {
 #[derive(Clone, Debug, PartialEq)]
 struct RowsKey {
     model: String,
-    data: String,
+
+    /// The hash of each file, with its share.
+    data: Vec<(String, u64)>,
     objective: Objective,
     completion_only_loss: bool,
     max_length: usize,
@@ -67,7 +69,7 @@ struct RowsKey {
     /// Answers to a prompt and their length, where they are sampled.
     sampled: Option<(usize, usize)>,
 
-    /// What rows are packed and compared by: strategy, batch, held-out share, seed.
+    /// What rows are packed, compared and drawn by: strategy, batch, held-out share, seed.
     grouped: Option<(Option<PackingStrategy>, usize, u64, u64)>,
 }
 
@@ -94,11 +96,18 @@ impl Estimator {
         (data, cache): (&Path, Option<&Path>),
         progress: &dyn Progress<TrainEvent>,
     ) -> Result<Estimate, Error> {
-        let bytes =
-            std::fs::read(data).map_err(|source| Error::Read { path: data.to_owned(), source })?;
+        let mut hashes = Vec::new();
+        for source in config.sources(data) {
+            let path = source.path.to_owned();
+            let bytes = std::fs::read(&path).map_err(|source| Error::Read { path, source })?;
+            hashes.push((files::sha256_of_bytes(&bytes), source.share.to_bits()));
+        }
+        let is_arranged = config.packs().is_some()
+            || config.objective == Objective::Kto
+            || !config.mix.is_empty();
         let key = RowsKey {
             model: model.card().identity.sha256.clone(),
-            data: files::sha256_of_bytes(&bytes),
+            data: hashes,
             objective: config.objective,
             completion_only_loss: config.completion_only_loss,
             max_length: config.max_length,
@@ -106,7 +115,7 @@ impl Estimator {
                 .objective
                 .samples()
                 .then_some((config.policy.num_generations, config.policy.max_completion_length)),
-            grouped: (config.packs().is_some() || config.objective == Objective::Kto).then(|| {
+            grouped: is_arranged.then(|| {
                 let batch = config.per_device_train_batch_size;
                 (config.packs(), batch, config.held_out_share.to_bits(), config.seed)
             }),

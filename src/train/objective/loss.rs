@@ -27,6 +27,7 @@ pub(crate) trait Loss: Sync {
 }
 
 /// What was found of a row.
+#[derive(Clone)]
 pub(crate) struct ScoredRow<'a> {
     pub example: &'a Example,
 

@@ -4,6 +4,15 @@
 pub const RECORD_FILE: &str = "run.json";
 pub const CONFIG_FILE: &str = "run.toml";
 pub const DATA_FILE: &str = "data.jsonl";
+
+/// The copy of one of a run's files: `data.jsonl`, `data-2.jsonl`.
+pub fn data_file(number: usize) -> String {
+    match number {
+        0 => DATA_FILE.to_owned(),
+        number => format!("data-{}.jsonl", number + 1),
+    }
+}
+
 pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const CHECKPOINT_FILE: &str = "resume.safetensors";
 

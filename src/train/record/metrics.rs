@@ -73,6 +73,19 @@ pub struct EvalMetrics {
     pub pair_count: usize,
     #[serde(flatten, with = "evaluated")]
     pub values: Values,
+
+    /// The same of the rows of each file, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceMetrics>,
+}
+
+/// Metrics on the held-out rows of one of a run's files, which are one batch here too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceMetrics {
+    pub name: String,
+    pub pair_count: usize,
+    #[serde(flatten, with = "evaluated")]
+    pub values: Values,
 }
 
 impl StepMetrics {
@@ -99,10 +112,15 @@ impl EvalMetrics {
     pub fn words(&self) -> String {
         let parts = said(&self.values, Said::OfEvaluations).join(", ");
         let step = self.step;
-        match self.pair_count {
+        let mut words = match self.pair_count {
             0 => format!("after step {step}: {parts}"),
             rows => format!("after step {step}: {parts} on {rows} held-out rows"),
+        };
+        for SourceMetrics { name, pair_count, values } in &self.sources {
+            let parts = said(values, Said::OfEvaluations).join(", ");
+            words.push_str(&format!("; {name}: {parts} on {pair_count}"));
         }
+        words
     }
 }
 
@@ -239,11 +257,21 @@ mod tests {
         let expected = r#"{"step":3,"epoch":0.5,"num_tokens":120,"loss":0.25,"rewards/margins":1.5,"step_secs":2.0}"#;
         assert_eq!(line, expected);
         assert_eq!(serde_json::from_str::<StepMetrics>(&line).unwrap(), step);
-        let evaluation = EvalMetrics { step: 3, pair_count: 12, values };
+        let evaluation = EvalMetrics { step: 3, pair_count: 12, values, ..EvalMetrics::default() };
         let line = serde_json::to_string(&evaluation).unwrap();
         let expected = r#"{"step":3,"pair_count":12,"eval_loss":0.25,"eval_rewards/margins":1.5}"#;
         assert_eq!(line, expected);
         assert_eq!(serde_json::from_str::<EvalMetrics>(&line).unwrap(), evaluation);
+        let of_one = SourceMetrics {
+            name: "neutral".to_owned(),
+            pair_count: 2,
+            values: [(Metric::Loss, 3.5)].into(),
+        };
+        let mixed = EvalMetrics { sources: vec![of_one], ..evaluation };
+        let again = serde_json::to_string(&mixed).unwrap();
+        let end = r#""sources":[{"name":"neutral","pair_count":2,"eval_loss":3.5}]}"#;
+        assert!(again.ends_with(end), "{again}");
+        assert_eq!(serde_json::from_str::<EvalMetrics>(&again).unwrap(), mixed);
         assert!(serde_json::from_str::<StepMetrics>(&line).is_err(), "an evaluation is no step");
     }
 
@@ -257,10 +285,12 @@ mod tests {
         ]);
         let step = StepMetrics { step: 10, values, step_secs: 3.42, ..StepMetrics::default() };
         assert_eq!(step.words(), "loss 0.6931 · 3.4 s a step · reward margin 0.050");
-        let evaluation = EvalMetrics { step: 10, pair_count: 12, values };
-        assert_eq!(
-            evaluation.words(),
-            "after step 10: loss 0.6931, reward accuracy 0.92 on 12 held-out rows"
-        );
+        let evaluation = EvalMetrics { step: 10, pair_count: 12, values, ..EvalMetrics::default() };
+        let expected = "after step 10: loss 0.6931, reward accuracy 0.92 on 12 held-out rows";
+        assert_eq!(evaluation.words(), expected);
+        let values = [(Metric::Loss, 3.5)].into();
+        let of_one = SourceMetrics { name: "neutral".to_owned(), pair_count: 2, values };
+        let mixed = EvalMetrics { sources: vec![of_one], ..evaluation };
+        assert_eq!(mixed.words(), format!("{expected}; neutral: loss 3.5000 on 2"));
     }
 }

@@ -11,10 +11,11 @@ pub mod round;
 mod run_record;
 pub mod runs;
 pub mod samples;
+pub mod sources;
 pub mod table;
 
 pub use folder::{
     CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, MODEL_FOLDER, NEWBORN_FOLDER,
-    RECORD_FILE,
+    RECORD_FILE, data_file,
 };
 pub use run_record::{RunRecord, RunStatus, timestamp};

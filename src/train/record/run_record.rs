@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::folder::RECORD_FILE;
 use super::landmarks::Landmarks;
 use super::metrics::Best;
+use super::sources::SourceRows;
 use crate::files;
 use crate::llm::card::ModelIdentity;
 use crate::train::error::Error;
@@ -50,6 +51,10 @@ pub struct RunRecord {
     pub data_sha256: String,
     pub train_rows: usize,
     pub held_out_rows: usize,
+
+    /// Of several files: what is taken of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceRows>,
 
     /// Of pretraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]

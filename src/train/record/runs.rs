@@ -180,6 +180,7 @@ mod tests {
             data_sha256: String::new(),
             train_rows: 8,
             held_out_rows: 2,
+            sources: Vec::new(),
             landmarks: None,
             started: format!("2026-11-21T14:32:{steps_done:02}Z"),
             finished: None,

@@ -17,11 +17,19 @@ pub fn csv(history: &History) -> String {
     }
     for evaluation in &history.evaluations {
         let row = rows.entry(evaluation.step).or_default();
-        let measured = values(evaluation).into_iter().map(|(name, value)| match name.as_str() {
+        let renamed = |(name, value): (String, Value)| match name.as_str() {
             "pair_count" => ("eval_pair_count".to_owned(), value),
             _ => (name, value),
-        });
-        row.extend(measured);
+        };
+        let mut measured = values(evaluation);
+        measured.remove("sources");
+        row.extend(measured.into_iter().map(renamed));
+        for source in &evaluation.sources {
+            let mut of_one = values(source);
+            of_one.remove("name");
+            let named = of_one.into_iter().map(renamed);
+            row.extend(named.map(|(name, value)| (format!("{name} ({})", source.name), value)));
+        }
     }
     let mut columns: Vec<String> = vec!["step".to_owned()];
     for name in rows.values().flat_map(Map::keys) {
@@ -60,7 +68,7 @@ fn text(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::train::config::metric::{Metric, Values};
-    use crate::train::record::metrics::{EvalMetrics, StepMetrics};
+    use crate::train::record::metrics::{EvalMetrics, SourceMetrics, StepMetrics};
 
     #[test]
     fn a_row_has_its_step_and_the_evaluation_after_it() {
@@ -75,6 +83,11 @@ mod tests {
                 step: 2,
                 pair_count: 12,
                 values: [(Metric::Loss, 0.25), (Metric::RewardsAccuracies, 1.0)].into(),
+                sources: vec![SourceMetrics {
+                    name: "neutral".to_owned(),
+                    pair_count: 3,
+                    values: [(Metric::Loss, 3.5)].into(),
+                }],
             }],
         };
         let table = csv(&history);
@@ -87,6 +100,8 @@ mod tests {
         assert_eq!(columns.get(0), Some("step"));
         assert_eq!((cell(0, "step"), cell(0, "loss"), cell(0, "eval_loss")), ("1", "0.75", ""));
         assert_eq!((cell(1, "eval_loss"), cell(1, "eval_pair_count")), ("0.25", "12"));
+        let of_file = ["eval_loss (neutral)", "eval_pair_count (neutral)"].map(|name| cell(1, name));
+        assert_eq!(of_file, ["3.5", "3"]);
         assert_eq!(
             (cell(1, "rewards/margins"), cell(1, "eval_rewards/accuracies")),
             ("0.5", "1.0")

@@ -51,6 +51,9 @@ pub struct Example {
     /// Where the row stands in its file, from 1.
     pub line: usize,
 
+    /// Which of the run's files that is, from 0.
+    pub source: usize,
+
     /// What was asked, without any of the answers.
     pub prompt: Text,
 
@@ -85,6 +88,7 @@ impl Example {
     pub fn of_one(line: usize, prompt: Text, group: String, chosen: Sequence) -> Self {
         Self {
             line,
+            source: 0,
             prompt,
             group,
             chosen,

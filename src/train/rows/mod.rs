@@ -7,6 +7,8 @@
 pub mod batch;
 mod findings;
 pub mod limit;
+pub mod mix;
+mod mix_findings;
 mod packing;
 pub mod plan;
 pub mod prepare;

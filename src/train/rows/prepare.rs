@@ -5,15 +5,20 @@ use std::path::Path;
 use super::batch::{Borders, Encoded, Encoder, Example, Learned, Sequence};
 use super::findings;
 use super::limit::Limit;
+use super::mix;
+use super::mix::{Arranged, Place};
+use super::mix_findings;
 use super::packing;
 use super::prepared::Prepared;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
 use super::text;
+use super::{Row, Rows};
 use crate::data::split;
 use crate::data::split::Split;
 use crate::jobs::{Checks, Progress};
 use crate::llm::config::Naming;
 use crate::llm::model::Model;
+use crate::train::config::mix::Source;
 use crate::train::config::{ConfigProblem, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
 use crate::train::record::metrics::TrainEvent;
@@ -36,40 +41,20 @@ pub fn prepared(
     if config.objective == Objective::Pretrain {
         return text::prepared(model, config, data, progress);
     }
-    let read = super::read(data, &config.columns, config.objective, &Checks(progress))
-        .map_err(Error::Data)?;
-    if read.rows.is_empty() {
-        return Err(Error::NoRows(data.to_owned()));
-    }
     let eos = eos_text(model);
     let encoder = encoder(model, config, &eos);
     let limit = Limit::of(model, config);
-    let encoded = encoder.encoded(&read.rows, progress)?;
-    let is_learned = |index: &usize| encoded[*index].left_out(limit.tokens).is_none();
-    // Packed are also rows whose prompt fills everything, as in TRL.
-    let is_kept = |index: &usize| {
-        let ids = &encoded[*index].example.chosen.ids;
-        is_learned(index) || (config.packs().is_some() && !ids.is_empty())
-    };
-    let kept: Vec<usize> = (0..encoded.len()).filter(is_kept).collect();
-    if !kept.iter().any(is_learned) {
-        return Err(Error::NothingLeft {
-            rows: encoded.len(),
-            why: findings::why_nothing(&encoded, limit),
-        });
+    let mut files = Vec::new();
+    for source in config.sources(data) {
+        files.push(FileRows::read(source, files.len(), (config, &encoder, limit), progress)?);
     }
-    let whole: Vec<&Example> = kept.iter().map(|index| &encoded[*index].example).collect();
-    let split = held_out_split(whole.iter().copied(), config);
-    let mut parts = vec![Part::Dropped; encoded.len()];
-    for (indices, part) in [(&split.train, Part::Train), (&split.held_out, Part::HeldOut)] {
-        for index in indices {
-            parts[kept[*index]] = part;
-        }
-    }
+    let groups: Vec<Vec<&str>> = files.iter().map(FileRows::groups).collect();
+    let arranged = mix::arranged(&groups, config);
+    let (whole, split) = in_order(&files, &arranged);
+    let parts = parts(&files, &arranged);
     // Virtual tokens stand in the same context.
     let context = model.card().facts.context_length.saturating_sub(config.virtual_tokens());
-    let mut findings =
-        findings::of(&read, &encoded, &parts, (limit, context), (config, model.chat()));
+    let mut findings = findings_of(&files, &parts, (limit, context), (config, model));
     let documents = (split.train.len(), split.held_out.len());
     let (examples, split) = if let Some(strategy) = config.packs() {
         check_packing(model, &whole, strategy)?;
@@ -81,8 +66,12 @@ pub fn prepared(
     };
     findings.extend(findings::of_labels(&examples, &split, config));
     findings.extend(config.packs().map(|_| findings::of_packing(documents.0, &split, limit)));
+    let sources = if config.mix.is_empty() { Vec::new() } else { arranged.sources };
+    let rows: Vec<&[Row]> = files.iter().map(|file| file.read.rows.as_slice()).collect();
+    findings.extend(mix_findings::of(&sources, &rows, config));
     findings.sort_by_key(|finding| finding.concern);
-    let rows = encoded.into_iter().zip(parts);
+    let encoded = files.into_iter().flat_map(|file| file.encoded);
+    let rows = encoded.zip(parts.into_iter().flatten());
     let rows = rows.map(|(Encoded { example, .. }, part)| SurveyedRow { example, part }).collect();
     let survey = Survey {
         findings,
@@ -91,7 +80,112 @@ pub fn prepared(
         train_rows: documents.0,
         held_out_rows: documents.1,
     };
-    Ok(Prepared { examples, split, survey, landmarks: None })
+    Ok(Prepared { examples, split, survey, landmarks: None, sources })
+}
+
+/// The rows of one of a run's files.
+struct FileRows {
+    read: Rows,
+    encoded: Vec<Encoded>,
+
+    /// Those of `encoded` that can be learned from.
+    kept: Vec<usize>,
+}
+
+impl FileRows {
+    /// The file with this number among those of the run.
+    fn read(
+        source: Source<'_>,
+        number: usize,
+        (config, encoder, limit): (&TrainConfig, &Encoder<'_>, Limit),
+        progress: &dyn Progress<TrainEvent>,
+    ) -> Result<Self, Error> {
+        let Source { path, columns, .. } = source;
+        let read =
+            super::read(path, columns, config.objective, &Checks(progress)).map_err(Error::Data)?;
+        if read.rows.is_empty() {
+            return Err(Error::NoRows(path.to_owned()));
+        }
+        let mut encoded = encoder.encoded(&read.rows, progress)?;
+        encoded.iter_mut().for_each(|encoded| encoded.example.source = number);
+        let is_learned = |index: &usize| encoded[*index].left_out(limit.tokens).is_none();
+        // Packed are also rows whose prompt fills everything, as in TRL.
+        let is_kept = |index: &usize| {
+            let ids = &encoded[*index].example.chosen.ids;
+            is_learned(index) || (config.packs().is_some() && !ids.is_empty())
+        };
+        let kept: Vec<usize> = (0..encoded.len()).filter(is_kept).collect();
+        if !kept.iter().any(is_learned) {
+            let why = findings::why_nothing(&encoded, limit);
+            let rows = encoded.len();
+            let why = if number == 0 { why } else { format!("{why} ({})", path.display()) };
+            return Err(Error::NothingLeft { rows, why });
+        }
+        Ok(Self { read, encoded, kept })
+    }
+
+    /// What its rows are held out by.
+    fn groups(&self) -> Vec<&str> {
+        self.kept.iter().map(|index| self.encoded[*index].example.group.as_str()).collect()
+    }
+
+    fn example(&self, row: usize) -> &Example {
+        &self.encoded[self.kept[row]].example
+    }
+}
+
+/// All examples of a run: of one file in its order, of several as they are arranged, what is held out at the
+/// end.
+fn in_order<'a>(files: &'a [FileRows], arranged: &Arranged) -> (Vec<&'a Example>, Split) {
+    let Arranged { train, held_out, .. } = arranged;
+    if let [file] = files {
+        let rows = |places: &[Place]| places.iter().map(|(_, row)| *row).collect();
+        let whole = (0..file.kept.len()).map(|row| file.example(row)).collect();
+        return (whole, Split { train: rows(train), held_out: rows(held_out) });
+    }
+    let places = train.iter().chain(held_out);
+    let whole: Vec<&Example> = places.map(|(file, row)| files[*file].example(*row)).collect();
+    let (train, all) = (train.len(), whole.len());
+    (whole, Split { train: (0..train).collect(), held_out: (train..all).collect() })
+}
+
+/// What becomes of each row of each file.
+fn parts(files: &[FileRows], arranged: &Arranged) -> Vec<Vec<Part>> {
+    let mut parts: Vec<Vec<Part>> =
+        files.iter().map(|file| vec![Part::Dropped; file.encoded.len()]).collect();
+    for (file, parts) in files.iter().zip(&mut parts) {
+        file.kept.iter().for_each(|index| parts[*index] = Part::NotDrawn);
+    }
+    for (places, part) in [(&arranged.train, Part::Train), (&arranged.held_out, Part::HeldOut)] {
+        for (file, row) in places {
+            parts[*file][files[*file].kept[*row]] = part;
+        }
+    }
+    parts
+}
+
+/// What there is to know about the rows of each file; of several, each sentence says of which.
+fn findings_of(
+    files: &[FileRows],
+    parts: &[Vec<Part>],
+    limits: (Limit, usize),
+    (config, model): (&TrainConfig, &Model),
+) -> Vec<Finding> {
+    let mut all: Vec<Finding> = Vec::new();
+    let mut before = 0;
+    for ((file, parts), name) in files.iter().zip(parts).zip(config.source_names()) {
+        let of_file =
+            findings::of(&file.read, &file.encoded, parts, limits, (config, model.chat()));
+        for mut finding in of_file {
+            if files.len() > 1 {
+                finding.sentence = format!("{name}: {}", finding.sentence);
+            }
+            finding.rows.iter_mut().for_each(|row| *row += before);
+            all.push(finding);
+        }
+        before += file.encoded.len();
+    }
+    all
 }
 
 /// What is to know about the data of `config` before a run.
@@ -158,7 +252,7 @@ fn check_packing(model: &Model, rows: &[&Example], strategy: PackingStrategy) ->
     Err(Error::Config(vec![ConfigProblem { field: "packing_strategy", message }]))
 }
 
-/// What is trained on and what is held out, each packed by itself.
+/// What is trained on and what is held out, each packed by itself, and of what is held out each file.
 fn packed(
     rows: &[&Example],
     split: &Split,
@@ -171,7 +265,8 @@ fn packed(
     };
     let mut examples = of(&split.train);
     let train = examples.len();
-    examples.extend(of(&split.held_out));
+    let of_one_file = |one: &usize, other: &usize| rows[*one].source == rows[*other].source;
+    split.held_out.chunk_by(of_one_file).for_each(|file| examples.extend(of(file)));
     let split = Split { train: (0..train).collect(), held_out: (train..examples.len()).collect() };
     (examples, split)
 }

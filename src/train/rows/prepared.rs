@@ -4,6 +4,7 @@ use super::batch::Example;
 use super::survey::Survey;
 use crate::data::split::Split;
 use crate::train::record::landmarks::Landmarks;
+use crate::train::record::sources::SourceRows;
 
 /// A file as a run trains on it.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,9 @@ pub struct Prepared {
 
     /// Every row, and what there is to say.
     pub survey: Survey,
+
+    /// Of several files: what is taken of each.
+    pub sources: Vec<SourceRows>,
 
     /// Of pretraining: what the text is worth to whoever only counts.
     pub landmarks: Option<Landmarks>,

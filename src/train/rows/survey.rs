@@ -86,6 +86,9 @@ pub enum Part {
     Train,
     HeldOut,
 
+    /// Its file has more rows than its share of a mix.
+    NotDrawn,
+
     /// Its prompt alone fills the length that is kept, or it has no answer.
     Dropped,
 }

@@ -133,7 +133,7 @@ pub(super) fn prepared(
         train_rows: train,
         held_out_rows: held_out,
     };
-    Ok(Prepared { examples, split, survey, landmarks: Some(landmarks) })
+    Ok(Prepared { examples, split, survey, landmarks: Some(landmarks), sources: Vec::new() })
 }
 
 /// Tokens of a window that are shown, and asked for a sample.

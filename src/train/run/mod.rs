@@ -2,6 +2,7 @@
 
 pub mod best;
 pub mod checkpoint;
+mod copies;
 pub mod finder;
 pub mod loading;
 mod policy_run;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+use super::copies;
 use super::request::{ResumeRequest, StartRequest};
 use crate::data::forms::dataset_info;
 use crate::data::split::Split;
@@ -28,6 +29,7 @@ use crate::train::estimate;
 use crate::train::record;
 use crate::train::record::landmarks::Landmarks;
 use crate::train::record::metrics::TrainEvent;
+use crate::train::record::sources::SourceRows;
 use crate::train::record::{RunRecord, RunStatus};
 use crate::train::rows::batch::Example;
 use crate::train::rows::plan;
@@ -38,6 +40,8 @@ use crate::train::rows::survey::{Concern, Finding};
 use crate::train::rows::text;
 use crate::train::step::adapter;
 use crate::train::step::judge::Judge;
+
+pub(crate) use super::copies::{absolute, write};
 
 /// A run that can begin.
 pub struct Setup {
@@ -80,6 +84,9 @@ pub struct Checked {
     pub(super) examples: Vec<Example>,
     pub(super) split: Split,
     landmarks: Option<Landmarks>,
+
+    /// Of a run with several files: what is taken of each.
+    pub sources: Vec<SourceRows>,
     pub(super) adapter: Adapter,
 
     /// Of a run that is resumed.
@@ -210,9 +217,21 @@ impl Readied {
         adapter: Adapter,
         stored: Option<RunRecord>,
     ) -> Checked {
-        let Self { data, prepared: Prepared { examples, split, survey, landmarks }, plan } = self;
-        let findings = survey.findings;
-        Checked { config, plan, findings, notes, data, examples, split, landmarks, adapter, stored }
+        let Self { data, prepared, plan } = self;
+        let Prepared { examples, split, survey, landmarks, sources } = prepared;
+        Checked {
+            config,
+            plan,
+            findings: survey.findings,
+            notes,
+            data,
+            examples,
+            split,
+            landmarks,
+            sources,
+            adapter,
+            stored,
+        }
     }
 }
 
@@ -346,7 +365,7 @@ impl Setup {
 
 /// Takes the run's folder, and writes into it what the run is.
 fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRecord), Error> {
-    let Checked { config, plan, data, split, stored, landmarks, .. } = checked;
+    let Checked { config, plan, data, split, stored, landmarks, sources, .. } = checked;
     let lock = files::lock(&run_dir.join(record::LOCK_FILE))
         .map_err(|source| Error::Write { path: run_dir.to_owned(), source })?
         .ok_or_else(|| Error::Busy(run_dir.to_owned()))?;
@@ -359,7 +378,13 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
             table::json_lines(data, &Quiet).map_err(|err| Error::Data(err.into()))?
         };
         write(&run_dir.join(record::DATA_FILE), &bytes)?;
-        if let Some(info) = dataset_info::for_copy(data, record::DATA_FILE) {
+        let data_sha256 = files::sha256_of_bytes(&bytes);
+        let mut sources = sources.clone();
+        if let Some(own) = sources.first_mut() {
+            (own.data, own.data_sha256) = (Some(absolute(data)), Some(data_sha256.clone()));
+        }
+        copies::of_mix(run_dir, config, &mut sources)?;
+        if let Some(info) = copies::dataset_info(config, data) {
             write(&run_dir.join(dataset_info::FILE), info.as_bytes())?;
         }
         store_config(run_dir, config)?;
@@ -372,7 +397,8 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.card().identity.clone(),
             data: absolute(data),
-            data_sha256: files::sha256_of_bytes(&bytes),
+            data_sha256,
+            sources,
             train_rows: split.train.len(),
             held_out_rows: split.held_out.len(),
             landmarks: *landmarks,
@@ -396,6 +422,7 @@ pub(crate) fn remove(run_dir: &Path) {
         // The folder stays if anything cannot be removed; why the run was refused matters more.
         files::remove_if_there(&run_dir.join(file)).ok();
     }
+    copies::remove(run_dir);
     std::fs::remove_dir(run_dir).ok();
 }
 
@@ -430,10 +457,19 @@ fn unused_settings(
         toml::Table::try_from(config).unwrap_or_default()
     };
     let mut differing = differences("", &settings(asked), &settings(own));
-    // The data is a copy, and the model was found to be the same.
-    differing.retain(|(key, _)| key != "data" && key != "model");
-    let other_data = table::json_lines(&asked.data, &Quiet)
-        .is_ok_and(|bytes| files::sha256_of_bytes(&bytes) != stored.data_sha256);
+    // The data are copies, and the model was found to be the same.
+    differing.retain(|(key, _)| !["data", "data_name", "mix", "model"].contains(&key.as_str()));
+    let known = stored.sources.iter().skip(1).map(|source| source.data_sha256.clone());
+    let known: Vec<Option<String>> =
+        std::iter::once(Some(stored.data_sha256.clone())).chain(known).collect();
+    let shares = |config: &TrainConfig| -> Vec<f64> {
+        config.mix.iter().map(|source| source.share).collect()
+    };
+    let other_data = shares(asked) != shares(own)
+        || asked.sources(&asked.data).iter().zip(known).any(|(source, known)| {
+            table::json_lines(source.path, &Quiet)
+                .is_ok_and(|bytes| Some(files::sha256_of_bytes(&bytes)) != known)
+        });
     let mut parts: Vec<String> = differing.into_iter().map(|(_, words)| words).collect();
     if other_data {
         parts.push(format!("the rows of {} (the run has its own copy)", asked.data.display()));
@@ -519,20 +555,11 @@ pub(crate) fn store_config(run_dir: &Path, config: &TrainConfig) -> Result<(), E
     let stored = TrainConfig {
         data: PathBuf::from(record::DATA_FILE),
         adapter: config.adapter.as_deref().map(absolute),
-        ..config.clone()
+        ..copies::named(config)
     };
     let path = run_dir.join(record::CONFIG_FILE);
     run_file::write(&path, &stored).map_err(|err| match err {
         RunFileError::Write { path, source } => Error::Write { path, source },
         other => Error::RunFile(other),
     })
-}
-
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    files::write_atomic(path, bytes)
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -198,7 +198,8 @@ impl<'a> Training<'a> {
             self.reference()?;
             self.save(record, Saves::ToResume)?;
         }
-        if self.state.step == 0 && config.measure_forgetting && self.evaluation.is_none() {
+        let compares = config.measure_forgetting || !config.mix.is_empty();
+        if self.state.step == 0 && compares && self.evaluation.is_none() {
             self.aside(Aside::Evaluation, Self::measure_before)?;
         }
         if self.state.step == 0 && config.sample_steps > 0 {
@@ -374,10 +375,25 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// What there is to forget, before the first step.
+    /// What there is to forget, before the first step. Of all held-out rows together nothing is said, so that
+    /// this is no evaluation that could be the best.
     fn measure_before(&mut self) -> Result<(), Error> {
-        let values = [(Metric::NeutralPerplexity, self.neutral_perplexity()?)].into();
-        let metrics = EvalMetrics { step: 0, pair_count: 0, values };
+        let Setup { config, examples, held_out, .. } = self.setup;
+        let mut metrics = EvalMetrics::default();
+        if config.measure_forgetting {
+            metrics.values.set(Metric::NeutralPerplexity, self.neutral_perplexity()?);
+        }
+        // Answers that are only sampled to be measured would take too long.
+        if !config.mix.is_empty() && self.policy.is_none() && !held_out.is_empty() {
+            let rows = (examples.as_slice(), self.state.reference.as_slice());
+            let (model, adapter) = (self.student.model(), self.student.adapter());
+            let found =
+                evaluation::held_out(model, adapter, config, rows, held_out, self.progress)?;
+            metrics.sources = found.sources;
+        }
+        if metrics == EvalMetrics::default() {
+            return Ok(());
+        }
         self.report(&metrics)?;
         self.progress.emit(TrainEvent::Evaluated(metrics.clone()));
         self.evaluation = Some(metrics);

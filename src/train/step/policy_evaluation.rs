@@ -7,7 +7,8 @@ use super::rollout::{RoundInput, Sampled};
 use crate::jobs::Progress;
 use crate::train::config::metric::Metric;
 use crate::train::error::Error;
-use crate::train::record::metrics::{EvalMetrics, TrainEvent};
+use crate::train::record::metrics::{EvalMetrics, SourceMetrics, TrainEvent};
+use crate::train::record::round::{Answered, Round};
 
 /// The number of a round that is none: its answers are drawn by the same dice at every evaluation of a run, so
 /// that two of them differ by what was learned in between.
@@ -27,5 +28,30 @@ pub fn held_out(
     let (loss, of_loss) = policy::measured_loss(input.config, &round, &tokens);
     let mut values = of_loss.and(&values);
     values.set(Metric::Loss, loss);
-    Ok(EvalMetrics { step: 0, pair_count: held_out.len(), values })
+    let sources = by_source(input, held_out, &round);
+    Ok(EvalMetrics { step: 0, pair_count: held_out.len(), values, sources })
+}
+
+/// The mean reward of the answers to the prompts of each file, where there are several.
+fn by_source(input: &RoundInput<'_>, held_out: &[usize], round: &Round) -> Vec<SourceMetrics> {
+    let RoundInput { config, examples, .. } = input;
+    if config.mix.is_empty() {
+        return Vec::new();
+    }
+    let groups = round.answers.chunks(config.policy.num_generations.max(1));
+    let groups: Vec<(usize, &[Answered])> =
+        held_out.iter().map(|index| examples[*index].source).zip(groups).collect();
+    let mut found = Vec::new();
+    for (source, name) in config.source_names().into_iter().enumerate() {
+        let of_it = groups.iter().filter(|(of, _)| *of == source);
+        let rewards: Vec<f64> =
+            of_it.clone().flat_map(|(_, answers)| *answers).filter_map(|it| it.reward).collect();
+        if rewards.is_empty() {
+            continue;
+        }
+        let mean = rewards.iter().sum::<f64>() / rewards.len() as f64;
+        let values = [(Metric::Reward, mean)].into();
+        found.push(SourceMetrics { name, pair_count: of_it.count(), values });
+    }
+    found
 }
