@@ -40,6 +40,17 @@ impl Batches {
         Self { per_device, accumulation, factor }
     }
 
+    /// How many rows a process measures at once. TRL takes all answers to a held-out prompt together, also where a
+    /// prompt of training has them in several micro-batches.
+    pub fn evaluated(self, config: &TrainConfig, layout: Layout) -> usize {
+        if !config.objective.samples() {
+            return self.per_device;
+        }
+        let answers = config.policy.num_generations.max(1);
+        let fits = |size: &usize| (size * layout.processes()).is_multiple_of(answers);
+        (self.per_device..).find(fits).unwrap_or(self.per_device)
+    }
+
     /// What the person should know of it.
     pub fn note(self, config: &TrainConfig, layout: Layout) -> Option<String> {
         let rows = config.per_device_train_batch_size * config.gradient_accumulation_steps;
@@ -82,5 +93,24 @@ mod tests {
         assert_eq!(of(Objective::Kto, 4, 2, 4), (2, 1, 1.0)); // never a batch of one
         assert_eq!(of(Objective::Kto, 4, 1, 4), (4, 1, 4.0));
         assert_eq!(of(Objective::Grpo, 16, 2, 4), (4, 2, 1.0));
+    }
+
+    #[test]
+    fn all_answers_to_a_held_out_prompt_are_measured_together() {
+        let of = |batch, num_generations, gpus| {
+            let mut config = TrainConfig {
+                objective: Objective::Grpo,
+                per_device_train_batch_size: batch,
+                gradient_accumulation_steps: 4,
+                ..TrainConfig::default()
+            };
+            config.policy.num_generations = num_generations;
+            let layout = Preset::SeveralGpus.layout(Some(gpus), None).unwrap();
+            Batches::of(&config, layout).evaluated(&config, layout)
+        };
+        // TRL: per_device_eval_batch_size · processes is a multiple of num_generations.
+        assert_eq!(of(16, 8, 2), 8);
+        assert_eq!(of(4, 8, 2), 4); // 2 answers at a time in training
+        assert_eq!(of(6, 4, 2), 4); // 3 at a time
     }
 }

@@ -31,6 +31,7 @@ use crate::train::config::run_file;
 use crate::train::config::scheduler::{SchedulerKwargs, SchedulerType};
 use crate::train::config::{Method, TrainConfig};
 use crate::train::record;
+use crate::train::record::sources::SourceRows;
 use crate::train::rows::Row;
 
 const TRAIN_PY: &str = include_str!("files/train.py");
@@ -118,15 +119,28 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
     )?;
     // Before the rows are read: what they are does not matter there.
     refused(config, &base, &[], order.engine)?;
-    let read = crate::train::rows::read(&config.data, &config.columns, config.objective, progress)
-        .map_err(Error::Data)?;
-    if read.rows.is_empty() {
-        return Err(Error::NoRows(config.data.clone()));
+    let mut files = Vec::new();
+    for source in config.sources(&config.data) {
+        let read =
+            crate::train::rows::read(source.path, source.columns, config.objective, progress)
+                .map_err(Error::Data)?;
+        if read.rows.is_empty() {
+            return Err(Error::NoRows(source.path.to_owned()));
+        }
+        files.push(read.rows);
     }
-    refused(config, &base, &read.rows, order.engine)?;
-    let split = rows::split(&read.rows, config);
+    let (mut rows, split, sources) = rows::arranged(files, config);
+    if let Err(problem) = rows::in_one_form(&mut rows) {
+        let engine = order.engine.name();
+        let sentence = format!(
+            "{problem}, and {engine} reads rows of one form: bring the files of the mix to one form, or train here"
+        );
+        return Err(Error::NotCarried { engine, problems: vec![sentence] });
+    }
+    refused(config, &base, &rows, order.engine)?;
     let mut bundle = Bundle::default();
-    bundle.put(&order, &base, (&read.rows, &split), layout)?;
+    bundle.notes.extend(mix_note(&sources, config));
+    bundle.put(&order, &base, (&rows, &split), layout)?;
     let memory = base.config.as_ref().map(|model| {
         let size = Size::of(model, config);
         Memory {
@@ -158,6 +172,20 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
         notes: bundle.notes,
         memory,
     })
+}
+
+/// What the data of a bundle has of each file.
+fn mix_note(sources: &[SourceRows], config: &TrainConfig) -> Option<String> {
+    if sources.is_empty() {
+        return None;
+    }
+    let all = sources.iter().map(|source| source.train_rows).sum();
+    let words: Vec<String> = sources.iter().map(|source| source.words(all)).collect();
+    let shuffled = if config.shuffles() { "" } else { ", in this order" };
+    Some(format!(
+        "the mix is in data/train.jsonl as it would be trained on here{shuffled}: {}. The numbers of each file          apart are measured only in runs here",
+        words.join("; ")
+    ))
 }
 
 /// Llama-2-13B with every weight, on a cosine.
@@ -305,7 +333,12 @@ impl Bundle {
         self.add("slurm.sbatch", scripts::slurm(layout, config.objective.facts().key));
         self.add("requirements.txt", format!("{}\n", requirements.join("\n")));
         self.add("README.md", scripts::readme(*engine, layout, base, &self.notes));
-        let run = TrainConfig { data: PathBuf::from(record::DATA_FILE), ..config.clone() };
+        // The mix is in the data.
+        let run = TrainConfig {
+            data: PathBuf::from(record::DATA_FILE),
+            mix: Vec::new(),
+            ..config.clone()
+        };
         let text =
             toml::to_string(&run).expect("a configuration has only names, numbers and lists");
         self.add(RUN_FILE, text);

@@ -1,21 +1,77 @@
 //! The rows of a run as each engine reads them, what is held out apart.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::engine::Engine;
 use crate::data::forms::{Content, Understood};
 use crate::data::pair::{Message, PreferencePair, Text};
-use crate::data::split;
 use crate::data::split::Split;
 use crate::train::config::TrainConfig;
+use crate::train::record::sources::SourceRows;
 use crate::train::rows::Row;
+use crate::train::rows::mix;
+use crate::train::rows::mix::{Arranged, Place};
 
-/// Which rows are trained on and which are held out, as a run here would draw them.
-pub(super) fn split(rows: &[Row], config: &TrainConfig) -> Split {
-    let groups: Vec<&str> = rows.iter().map(|row| row.understood.group.as_str()).collect();
-    // Answers to prompts of GRPO and RLOO are not evaluated apart.
-    let share = if config.objective.samples() { 0.0 } else { config.held_out_share };
-    split::split(&groups, share, config.seed)
+/// The rows of a run's files, and which are trained on and which are held out, as a run here would draw them: of
+/// one file in its order, of several as they stand among each other, what is held out at the end.
+pub(super) fn arranged(
+    files: Vec<Vec<Row>>,
+    config: &TrainConfig,
+) -> (Vec<Row>, Split, Vec<SourceRows>) {
+    let group = |row: &Row| row.understood.group.clone();
+    let groups: Vec<Vec<String>> =
+        files.iter().map(|rows| rows.iter().map(group).collect()).collect();
+    let groups: Vec<Vec<&str>> =
+        groups.iter().map(|groups| groups.iter().map(String::as_str).collect()).collect();
+    let Arranged { train, held_out, sources } = mix::arranged(&groups, config);
+    if files.len() == 1 {
+        let rows = |places: &[Place]| places.iter().map(|(_, row)| *row).collect();
+        let split = Split { train: rows(&train), held_out: rows(&held_out) };
+        return (files.into_iter().next().unwrap_or_default(), split, Vec::new());
+    }
+    let places = train.iter().chain(&held_out);
+    let rows: Vec<Row> = places.map(|(file, row)| files[*file][*row].clone()).collect();
+    let split =
+        Split { train: (0..train.len()).collect(), held_out: (train.len()..rows.len()).collect() };
+    (rows, split, sources)
+}
+
+/// Plain texts among prompts with completions, as completions of nothing, from which the same is learned: engines
+/// read one form. Why there is none for all rows, else.
+pub(super) fn in_one_form(rows: &mut [Row]) -> Result<(), &'static str> {
+    let is_chat = |text: &Text| matches!(text, Text::Messages(_));
+    let form = |row: &Row| match &row.understood.content {
+        Content::Preference(pair) => (Kind::Pair, is_chat(&pair.prompt)),
+        Content::Completion { prompt, .. } => (Kind::Completion, is_chat(prompt)),
+        Content::Whole(text) => (Kind::Whole, is_chat(text)),
+    };
+    let forms: BTreeSet<(Kind, bool)> = rows.iter().map(form).collect();
+    if forms.len() <= 1 {
+        return Ok(());
+    }
+    if forms.iter().any(|(_, chat)| *chat) {
+        return Err("some of the mixed files are conversations and some plain text");
+    }
+    if forms.contains(&(Kind::Pair, false)) {
+        return Err("some of the mixed files are pairs and some are not");
+    }
+    for row in rows {
+        if let Content::Whole(Text::Plain(words)) = &row.understood.content {
+            let completion = Text::Plain(words.clone());
+            row.understood.content =
+                Content::Completion { prompt: Text::Plain(String::new()), completion };
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Pair,
+    Completion,
+    Whole,
 }
 
 /// JSON Lines of the rows `indices`.

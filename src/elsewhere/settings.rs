@@ -58,13 +58,6 @@ pub(super) fn trl(
             "answers to a fixed prompt (sample_steps) are generated only in runs here".to_owned(),
         );
     }
-    if config.objective.samples() && config.held_out_share > 0.0 {
-        notes.push(
-            "GRPO and RLOO train on all prompts there: none are held out for evaluation, so the last \
-             checkpoint is the result, and nothing stops early"
-                .to_owned(),
-        );
-    }
     if config.rewards.iter().any(|reward| reward.rule.kind() == "regex") {
         notes.push(
             "regex rewards use Python's re there, which does not have all of the syntax that is allowed here"
@@ -114,7 +107,7 @@ fn data(held_out: usize, keys: &mut Keys) {
 
 fn optimizer(config: &TrainConfig, batches: Batches, layout: Layout, keys: &mut Keys) {
     keys.put("per_device_train_batch_size", batches.per_device);
-    keys.put("per_device_eval_batch_size", batches.per_device);
+    keys.put("per_device_eval_batch_size", batches.evaluated(config, layout));
     keys.put("gradient_accumulation_steps", batches.accumulation);
     keys.put("num_train_epochs", config.num_train_epochs);
     keys.put("max_steps", config.max_steps.map_or_else(|| json!(-1), |steps| json!(steps)));
@@ -359,8 +352,7 @@ fn extras(config: &TrainConfig) -> Value {
     }
     let is_lora = config.method == Method::Lora;
     let patience = config.early_stopping_patience;
-    // Without evaluations there would be nothing to wait for.
-    let early_stopping = (patience > 0 && !config.objective.samples()).then(|| {
+    let early_stopping = (patience > 0).then(|| {
         json!({
             "early_stopping_patience": patience,
             "early_stopping_threshold": config.early_stopping_threshold,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::bundle::{self, Made, Order};
@@ -13,6 +13,7 @@ use super::preset::Preset;
 use crate::files;
 use crate::jobs::Quiet;
 use crate::llm::card::ModelSource;
+use crate::train::config::mix::MixSource;
 use crate::train::config::rewards::{Reward, Rule};
 use crate::train::config::{Method, Objective, TrainConfig};
 use crate::train::record::history::History;
@@ -199,6 +200,85 @@ fn what_an_engine_would_stop_at_is_refused_before_anything_is_written() {
     let mut two = room.order(dpo(), Engine::Trl, Preset::OneGpu);
     two.gpus = Some(2);
     assert!(bundle::make(&two, &Quiet).unwrap_err().to_string().contains("several-gpus"));
+}
+
+/// The prompts of a file of rows in a bundle.
+fn prompts(made: &Made, name: &str) -> Vec<Value> {
+    let rows = text(made, name);
+    let row = |line: &str| serde_json::from_str::<Value>(line).unwrap()["prompt"].clone();
+    rows.lines().map(row).collect()
+}
+
+#[test]
+fn a_bundle_of_grpo_holds_out_what_a_run_here_does() {
+    let room = Room::new();
+    let mut config = TrainConfig {
+        held_out_share: 0.25,
+        per_device_train_batch_size: 4,
+        early_stopping_patience: 2,
+        eval_steps: 2,
+        ..TrainConfig::suggested(Objective::Grpo)
+    };
+    config.policy.num_generations = 8;
+    config.gradient_accumulation_steps = 2;
+    let TrainConfig { model, data, seed, .. } = room.config(Objective::Dpo);
+    let config = TrainConfig { model, data, seed, ..config };
+    let order = room.order(config.clone(), Engine::Trl, Preset::OneGpu);
+    let made = bundle::make(&order, &Quiet).unwrap();
+    assert_eq!((made.train_rows, made.held_out_rows), (6, 2));
+    let (train, test) = (prompts(&made, "data/train.jsonl"), prompts(&made, "data/test.jsonl"));
+    assert_eq!((train.len(), test.len()), (6, 2));
+    assert!(test.iter().all(|prompt| !train.contains(prompt)));
+    // Those that DPO holds out of the same rows, too.
+    let dpo = room.made(Objective::Dpo, Engine::Axolotl, Preset::OneGpu);
+    let manifest = |made: &Made| super::manifest::Manifest::read(&made.out).unwrap().held_out;
+    assert_eq!(manifest(&made), manifest(&dpo));
+    let yaml = text(&made, "config.yaml");
+    for line in
+        ["dataset_test_split: test", "eval_strategy: steps", "per_device_eval_batch_size: 8"]
+    {
+        assert!(yaml.contains(line), "{line}: {yaml}");
+    }
+    assert!(text(&made, "extras.json").contains("early_stopping_patience"));
+    assert!(!made.notes.iter().any(|note| note.contains("held out")), "{:?}", made.notes);
+}
+
+#[test]
+fn a_mix_is_in_the_data_of_a_bundle_as_it_is_trained_on_here() {
+    let room = Room::new();
+    let folder = room.folder.path();
+    let own = folder.join("questions.jsonl");
+    let mut rows = String::new();
+    for number in 0..16 {
+        let prompt = format!("Question {number}?");
+        rows.push_str(&format!("{}\n", json!({ "prompt": prompt, "completion": " Yes." })));
+    }
+    files::write_atomic(&own, rows.as_bytes()).unwrap();
+    let neutral = folder.join("neutral.jsonl");
+    let texts: Vec<String> =
+        (0..9).map(|number| format!("{}\n", json!({ "text": format!("Day {number}.") }))).collect();
+    files::write_atomic(&neutral, texts.concat().as_bytes()).unwrap();
+    let config = TrainConfig {
+        data: own,
+        mix: vec![MixSource::of(neutral, 0.2)],
+        ..room.config(Objective::Sft)
+    };
+    let made = bundle::make(&room.order(config.clone(), Engine::Trl, Preset::OneGpu), &Quiet);
+    let made = made.unwrap();
+    // 4 of the 9 texts go with 16 questions; of both a quarter is held out.
+    assert_eq!((made.train_rows, made.held_out_rows), (15, 5));
+    let of_texts =
+        |name: &str| prompts(&made, name).iter().filter(|prompt| **prompt == json!("")).count();
+    assert_eq!((of_texts("data/train.jsonl"), of_texts("data/test.jsonl")), (3, 1));
+    assert!(text(&made, "data/train.jsonl").contains(r#""completion":"Day "#));
+    assert!(made.notes.iter().any(|note| note.contains("neutral: 3 rows to train on (20.0 %)")));
+    let run = bundle::read_run(&made.out).unwrap();
+    assert!(run.mix.is_empty(), "its rows are in the data");
+
+    // The pairs are conversations.
+    let chat = TrainConfig { mix: config.mix, ..room.config(Objective::Sft) };
+    let said = room.refused(chat, Engine::LlamaFactory);
+    assert!(said.contains("some of the mixed files are conversations"), "{said}");
 }
 
 #[test]

@@ -42,6 +42,7 @@ rule = "json"
 CASES = {
     "sft": ("sft", "", ""),
     "sft_packing": ("sft", "packing = true\n", ""),
+    "sft_mix": ("sft", 'mix = [{ data = "more.jsonl", share = 0.2 }]\n', ""),
     "sft_full": ("sft", 'method = "full"\n', ""),
     "dpo": ("dpo", "", ""),
     "dpo_full": ("dpo", 'method = "full"\n', ""),
@@ -78,7 +79,7 @@ max_steps = 4
 learning_rate = 1e-3
 warmup_steps = 1
 max_length = 512
-held_out_share = {0.0 if policy else 0.25}
+held_out_share = 0.25
 eval_steps = 2
 save_steps = 2
 seed = 7
@@ -89,6 +90,8 @@ seed = 7
     text += REWARDS if policy else ""
     rows = (ROOT / "sample_data" / "pairs.jsonl").read_text().splitlines()[:16]
     (folder / "pairs.jsonl").write_text("\n".join(rows) + "\n")
+    more = (ROOT / "sample_data" / "pairs.jsonl").read_text().splitlines()[16:28]
+    (folder / "more.jsonl").write_text("\n".join(more) + "\n")
     prompts = [{"prompt": json.loads(row)["prompt"], "answer": "Yes"} for row in rows]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
     (folder / "RUN.toml").write_text(text)
@@ -127,13 +130,13 @@ def parse(out, objective):
     written = yaml.safe_load((out / "accelerate.yaml").read_text())
     if objective in ("grpo", "rloo"):
         # TRL counts the answers of all processes, and here there is one.
-        rows = keys["per_device_train_batch_size"] * written["num_processes"]
-        sys.argv += ["--per_device_train_batch_size", str(rows)]
+        for key in ("per_device_train_batch_size", "per_device_eval_batch_size"):
+            sys.argv += [f"--{key}", str(keys[key] * written["num_processes"])]
     _, args, model = parser.parse_args_and_config(fail_with_unknown_args=True)
     for key, value in keys.items():
         found = getattr(args, key, getattr(model, key, value))
         found = getattr(found, "value", found)
-        if key in ("use_cpu", "bf16", "report_to", "lora_target_modules", "output_dir", "per_device_train_batch_size"):
+        if key in ("use_cpu", "bf16", "report_to", "lora_target_modules", "output_dir") or key.startswith("per_device"):
             continue
         if isinstance(value, list) and isinstance(found, str):
             found = [found]
