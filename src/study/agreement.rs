@@ -266,7 +266,7 @@ fn share_of(count: usize, all: usize) -> Estimate {
 fn of_variable(folder: &Folder, place: usize, bootstrap: Bootstrap) -> VariableAgreement {
     let variable = &folder.study.codebook.variables[place];
     let differing = disagreement::of_variable(folder, place);
-    let settled = differing.iter().filter(|one| one.settled.is_some()).count();
+    let settled = differing.iter().filter(|one| one.is_settled).count();
     let mut found = VariableAgreement {
         variable: variable.name.clone(),
         kind: variable.kind,

@@ -56,7 +56,9 @@ fn krippendorff(kind: Kind) -> (tempfile::TempDir, Folder) {
                 Kind::Number => Value::Number(f64::from(*code)),
                 _ => Value::Words(code.to_string()),
             };
-            folder.append(log, Verdict { values: vec![(0, value)], ..said(item, 1, "") }).unwrap();
+            folder
+                .append(log, Verdict { values: [(0, value)].into(), ..said(item, 1, "") })
+                .unwrap();
         }
     }
     (parent, folder)
@@ -173,7 +175,9 @@ fn several_labels_and_places_are_compared_label_by_label_and_character_by_charac
     let say = |folder: &mut Folder, coder: &str, values: [Value; 3]| {
         let log = folder.join(coder).unwrap();
         for (item, value) in values.into_iter().enumerate() {
-            folder.append(log, Verdict { values: vec![(0, value)], ..said(item, 1, "") }).unwrap();
+            folder
+                .append(log, Verdict { values: [(0, value)].into(), ..said(item, 1, "") })
+                .unwrap();
         }
     };
     say(&mut folder, "Ada", [labels(&["x"]), labels(&["x", "y"]), labels(&[])]);

@@ -8,7 +8,7 @@ use super::folder::Folder;
 use super::item::Role;
 use super::value::Value;
 
-/// An item with different codes of one variable.
+/// What was said of one item about one variable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Disagreement {
     pub item: usize,
@@ -19,55 +19,69 @@ pub struct Disagreement {
 
     /// What was settled, with the reason.
     pub settled: Option<(Value, String)>,
+}
+
+/// Where a disagreement is: of a hundred thousand of them, one is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    pub item: usize,
+    pub variable: usize,
+    pub is_settled: bool,
 
     /// How evenly the codes are spread, in bits.
     pub entropy: f64,
 }
 
 /// All of a study: those with the most even votes first.
-pub fn all(folder: &Folder) -> Vec<Disagreement> {
+pub fn places(folder: &Folder) -> Vec<Place> {
     let variables = 0..folder.study.codebook.variables.len();
-    let mut found: Vec<Disagreement> =
-        variables.flat_map(|place| of_variable(folder, place)).collect();
+    let mut found: Vec<Place> = variables.flat_map(|place| of_variable(folder, place)).collect();
     found.sort_by(|a, b| b.entropy.total_cmp(&a.entropy).then(a.item.cmp(&b.item)));
     found
 }
 
+/// The same with what was said.
+pub fn all(folder: &Folder) -> Vec<Disagreement> {
+    let places = places(folder).into_iter();
+    places.map(|place| of_item(folder, place.item, place.variable)).collect()
+}
+
 /// Those of one variable, by item.
-pub fn of_variable(folder: &Folder, variable: usize) -> Vec<Disagreement> {
+pub fn of_variable(folder: &Folder, variable: usize) -> Vec<Place> {
     let mut found = Vec::new();
     for (number, item) in folder.items.iter().enumerate() {
         if item.role != Role::Coding {
             continue;
         }
-        let codes: Vec<(&str, &Value, &str)> = folder
-            .logs
-            .iter()
-            .filter_map(|log| {
-                let verdict = log.verdict(number, 1)?;
-                let reason = verdict.reason.as_deref().unwrap_or_default();
-                Some((log.coder.as_str(), verdict.value(variable)?, reason))
-            })
-            .collect();
-        if codes.windows(2).all(|two| two[0].1 == two[1].1) {
+        let codes = || folder.logs.iter().filter_map(|log| log.verdict(number, 1)?.value(variable));
+        let Some(first) = codes().next() else { continue };
+        if codes().all(|code| code == first) {
             continue;
         }
         let mut counts = BTreeMap::<String, f64>::new();
-        for (_, value, _) in &codes {
+        for value in codes() {
             *counts.entry(value.to_cell()).or_default() += 1.0;
         }
-        let all = codes.len() as f64;
+        let all = counts.values().sum::<f64>();
         let entropy = counts.values().map(|count| -count / all * (count / all).log2()).sum();
-        let codes = codes.into_iter();
-        found.push(Disagreement {
-            item: number,
-            variable,
-            codes: codes.map(|(c, value, r)| (c.to_owned(), value.clone(), r.to_owned())).collect(),
-            settled: settled(folder, number, variable),
-            entropy,
-        });
+        let is_settled = settled(folder, number, variable).is_some();
+        found.push(Place { item: number, variable, is_settled, entropy });
     }
     found
+}
+
+/// What was said of one item.
+pub fn of_item(folder: &Folder, item: usize, variable: usize) -> Disagreement {
+    let codes: Vec<(String, Value, String)> = folder
+        .logs
+        .iter()
+        .filter_map(|log| {
+            let verdict = log.verdict(item, 1)?;
+            let reason = verdict.reason.as_deref().unwrap_or_default().to_owned();
+            Some((log.coder.clone(), verdict.value(variable)?.clone(), reason))
+        })
+        .collect();
+    Disagreement { item, variable, codes, settled: settled(folder, item, variable) }
 }
 
 /// What was settled of an item.

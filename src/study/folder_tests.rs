@@ -26,7 +26,7 @@ pub fn said(item: usize, pass: u8, label: &str) -> Verdict {
     Verdict {
         item,
         pass,
-        values: vec![(0, value)],
+        values: [(0, value)].into(),
         at: "2026-11-28T18:00:00.000Z".into(),
         seconds: 2.0,
         guideline: "1".into(),

@@ -186,7 +186,7 @@ fn a_child_that_is_killed() {
                 let verdict = Verdict {
                     item,
                     pass: 1,
-                    values: vec![(0, Value::words(LABELS[label]))],
+                    values: [(0, Value::words(LABELS[label]))].into(),
                     at: "2026-11-28T18:00:00.000Z".into(),
                     left: Some(side(item)),
                     ..Verdict::default()

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::design::StudyError;
 use super::item::Item;
+use super::moment::Moment;
 use super::value::Value;
 use super::variable::{FIRST, SECOND, Variables};
 use crate::files;
@@ -28,11 +29,12 @@ pub struct Verdict {
     /// 1; 2 for an item that was shown once more.
     pub pass: u8,
 
-    /// By the variable's place in the codebook. One that is not there was not answered.
-    pub values: Vec<(u16, Value)>,
+    /// By the variable's place in the codebook. One that is not there was not answered. Verdicts that
+    /// say the same share it: of a million, few differ.
+    pub values: Arc<[(u16, Value)]>,
 
     /// RFC 3339 in UTC.
-    pub at: Box<str>,
+    pub at: Moment,
 
     /// From when the item was shown.
     pub seconds: f32,
@@ -196,7 +198,14 @@ pub struct CoderLog {
     /// Lines that could not be written yet, oldest first.
     unsaved: Vec<String>,
     has_header: bool,
+
+    /// What verdicts have said before, to be shared; see [`MOST_SHARED`].
+    shared: Vec<Arc<[(u16, Value)]>>,
 }
+
+/// So many different things that were said are kept to be shared. Those of a codebook are fewer; free
+/// texts and numbers are looked for among them in vain, which must not take long.
+const MOST_SHARED: usize = 64;
 
 /// What was found in a file beside verdicts, as sentences.
 pub type Found = Vec<String>;
@@ -270,6 +279,8 @@ impl CoderLog {
             log.coder = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         }
         log.verdicts.shrink_to_fit();
+        log.replaced.shrink_to_fit();
+        log.done.shrink_to_fit();
         Ok((log, found))
     }
 
@@ -344,11 +355,12 @@ impl CoderLog {
             Some(last) if *last.guideline == *version => Arc::clone(&last.guideline),
             _ => Arc::from(version.as_ref()),
         };
+        let values = self.share(values);
         self.add(Verdict {
             item: *item,
             pass,
             values,
-            at: line.at.map(|Name(at)| at).unwrap_or_default().into(),
+            at: line.at.map_or_else(Moment::default, |Name(at)| at.as_ref().into()),
             seconds: line.seconds.unwrap_or_default(),
             flagged: line.flagged.unwrap_or_default(),
             left: line.left.and_then(|Name(left)| match left.as_ref() {
@@ -361,6 +373,18 @@ impl CoderLog {
             suggestion: line.suggestion.map(Box::new),
         });
         Ok(())
+    }
+
+    /// The same values, in memory once where they were said before.
+    fn share(&mut self, values: Vec<(u16, Value)>) -> Arc<[(u16, Value)]> {
+        if let Some(known) = self.shared.iter().find(|known| known[..] == values[..]) {
+            return Arc::clone(known);
+        }
+        let values: Arc<[_]> = values.into();
+        if self.shared.len() < MOST_SHARED {
+            self.shared.push(Arc::clone(&values));
+        }
+        values
     }
 
     fn add(&mut self, verdict: Verdict) {
@@ -526,6 +550,7 @@ impl CoderLog {
             guideline,
             suggestion,
         } = verdict;
+        let at = at.to_string();
         let named = values.iter().map(|(place, value)| {
             let name = known.variables.variables[usize::from(*place)].name.as_str();
             (Cow::Borrowed(name), value.clone())
@@ -535,7 +560,7 @@ impl CoderLog {
             item: Some(known.items[*item].id.as_str().into()),
             pass: (*pass != 1).then_some(*pass),
             values: Some(Values(named.collect())),
-            at: (!at.is_empty()).then(|| at.as_ref().into()),
+            at: (!at.is_empty()).then(|| at.as_str().into()),
             seconds: (*seconds != 0.0).then_some((*seconds * 1000.0).round() / 1000.0),
             flagged: flagged.then_some(true),
             left: left.map(|left| if left == 0 { FIRST } else { SECOND }.into()),

@@ -45,7 +45,7 @@ fn verdict(item: usize, label: &str) -> Verdict {
     Verdict {
         item,
         pass: 1,
-        values: vec![(0, Value::words(label))],
+        values: [(0, Value::words(label))].into(),
         at: "2026-11-28T18:00:00.000Z".into(),
         seconds: 2.5,
         guideline: "1".into(),

@@ -16,6 +16,7 @@ pub mod forms;
 pub mod item;
 pub mod log;
 pub mod make;
+pub mod moment;
 pub mod package;
 pub mod pairs;
 pub mod plan;

@@ -66,7 +66,7 @@ pub fn judge(
         let verdict = Verdict {
             item: slot.item,
             pass: slot.pass,
-            values: vec![(0, Value::words(label))],
+            values: [(0, Value::words(label))].into(),
             at: "2026-11-28T18:00:00.000Z".into(),
             seconds: 2.0,
             left: Some(left),
@@ -241,7 +241,7 @@ fn verdicts_leave_as_pairs_with_the_answers_where_the_coder_saw_them() {
     let settled = Verdict {
         item: 1,
         pass: 1,
-        values: vec![(0, Value::words(SECOND))],
+        values: [(0, Value::words(SECOND))].into(),
         at: "2026-11-28T18:00:00.000Z".into(),
         ..Verdict::default()
     };

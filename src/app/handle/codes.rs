@@ -85,7 +85,7 @@ impl Workbench {
                 let verdict = Verdict {
                     item,
                     pass: 1,
-                    values: vec![(variable as u16, value)],
+                    values: [(variable as u16, value)].into(),
                     at: self.host.timestamp().into(),
                     reason: (!reason.is_empty()).then(|| reason.into()),
                     ..Verdict::default()
@@ -301,17 +301,17 @@ impl Workbench {
         // What was settled of the other variables stays.
         if let Some(before) = session.folder.settled.verdict(item, 1) {
             let others = before.values.iter().filter(|(place, _)| usize::from(*place) != variable);
-            verdict.values.extend(others.cloned());
+            verdict.values = verdict.values.iter().chain(others).cloned().collect();
         }
         let saved = session.folder.settle(verdict);
-        let settled = disagreement::settled(&session.folder, item, variable);
+        let is_settled = disagreement::settled(&session.folder, item, variable).is_some();
         if let Some(page) = &mut self.state.codes.agreement {
             let one = page
                 .disagreements
                 .iter_mut()
                 .find(|one| one.item == item && one.variable == variable);
             if let Some(one) = one {
-                one.settled = settled;
+                one.is_settled = is_settled;
             }
             page.reason.clear();
             if page.at + 1 < page.disagreements.len() {

@@ -37,7 +37,7 @@ impl Work for MeasureAgreement {
         let folder = Folder::open(&path, Use::Read)?;
         Ok(AgreementPage {
             markdown: markdown(&agreement(&folder, 0)),
-            disagreements: disagreement::all(&folder),
+            disagreements: disagreement::places(&folder),
             ..AgreementPage::default()
         })
     }

@@ -6,6 +6,7 @@ use super::list::busy_ui;
 use crate::state::codes::session::Session;
 use crate::state::codes::{AgreementPage, AgreementTab, CodesState, Front};
 use crate::state::command::{CodesCommand, Commands, WindowCommand};
+use crate::study::disagreement;
 use crate::study::value::Value;
 use crate::widgets::button::{ActionButton, Weight};
 use crate::widgets::card::{Tone, card_ui, chip_ui};
@@ -65,7 +66,9 @@ fn disagreements_ui(
 ) {
     let count = page.disagreements.len();
     page.at = page.at.min(count.saturating_sub(1));
-    let Some(one) = page.disagreements.get(page.at).cloned() else {
+    let place = page.disagreements.get(page.at);
+    let one = place.map(|place| disagreement::of_item(&session.folder, place.item, place.variable));
+    let Some(one) = one else {
         EmptyState {
             icon: icons::DONE,
             title: "No item has different codes",
@@ -76,7 +79,7 @@ fn disagreements_ui(
         .show(ui);
         return;
     };
-    let settled = page.disagreements.iter().filter(|one| one.settled.is_some()).count();
+    let settled = page.disagreements.iter().filter(|one| one.is_settled).count();
     let at = page.at;
     let mut move_to = None;
     Sides::new().shrink_left().wrap().show(

@@ -2,6 +2,7 @@
 //! and how far its coders agree. No clock: times come in.
 
 pub mod key;
+mod pace;
 pub mod session;
 pub mod setup;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use session::Session;
 use setup::Setup;
 
-use crate::study::disagreement::Disagreement;
+use crate::study::disagreement::Place;
 
 /// What Annotate shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub struct Listed {
 #[derive(Clone, Debug, Default)]
 pub struct AgreementPage {
     pub markdown: String,
-    pub disagreements: Vec<Disagreement>,
+    pub disagreements: Vec<Place>,
 
     /// The disagreement in front.
     pub at: usize,

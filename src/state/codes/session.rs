@@ -1,5 +1,6 @@
 //! A study while somebody codes it: the item in front, what was said of it so far, and what comes next.
 
+use super::pace::Pace;
 use crate::state::annotate::Shown;
 use crate::state::annotate::difference::{Places, differences};
 use crate::state::room::ItemKey;
@@ -38,9 +39,8 @@ pub struct Session {
     /// When the item was shown, in seconds of the app's clock.
     since: f64,
 
-    /// Counted whenever something was said: a frame has no time for it.
-    done: usize,
-    median: Option<f32>,
+    /// What is coded, and how long it took.
+    pace: Pace,
 
     /// Since when the coder has worked without a break.
     pub working_since: f64,
@@ -101,13 +101,13 @@ impl Session {
             at: 0,
             draft: Draft::default(),
             since: now,
-            done: 0,
-            median: None,
+            pace: Pace::default(),
             working_since: now,
             guideline_open: false,
             told: None,
         };
         session.sitting_from = session.coder().history().len();
+        session.pace = Pace::of(session.plan.iter().map(|slot| session.seconds_of(slot)));
         session.go_on(now);
         session
     }
@@ -210,27 +210,26 @@ impl Session {
 
     /// Slots with a verdict, and all of them.
     pub fn progress(&self) -> (usize, usize) {
-        (self.done, self.plan.len())
+        (self.pace.done, self.plan.len())
     }
 
+    /// Of a slot that is coded, how long it took.
+    fn seconds_of(&self, slot: &Slot) -> Option<f32> {
+        Some(self.coder().verdict(slot.item, slot.pass)?.seconds)
+    }
+
+    /// Something may have been said of the slot in front, or taken back.
     fn count(&mut self) {
-        self.done = self.plan.iter().filter(|slot| self.is_done(slot)).count();
-        let mut taken: Vec<f32> = self.coder().counting().map(|verdict| verdict.seconds).collect();
-        taken.retain(|seconds| *seconds > 0.0);
-        let middle = taken.len() / 2;
-        // Of fewer than three there is nothing to foretell.
-        self.median =
-            (taken.len() >= 3).then(|| *taken.select_nth_unstable_by(middle, f32::total_cmp).1);
-    }
-
-    fn is_done(&self, slot: &Slot) -> bool {
-        self.coder().verdict(slot.item, slot.pass).is_some()
+        if let Some(slot) = self.slot() {
+            let seconds = self.seconds_of(&slot);
+            self.pace.set(self.at, seconds);
+        }
     }
 
     /// How long the rest takes, in seconds, by the median of what was coded.
     pub fn seconds_left(&self) -> Option<f64> {
         let (done, all) = self.progress();
-        Some(f64::from(self.median?) * (all - done) as f64)
+        Some(f64::from(self.pace.median()?) * (all - done) as f64)
     }
 
     /// Whether the coder has been told to take a break.
@@ -264,11 +263,7 @@ impl Session {
 
     /// Goes to the next item without a verdict, behind this place or before it.
     fn go_on(&mut self, now: f64) {
-        let open = |slot: &Slot| !self.is_done(slot);
-        let behind = (self.at..self.plan.len()).find(|at| open(&self.plan[*at]));
-        let next =
-            behind.or_else(|| (0..self.at.min(self.plan.len())).find(|at| open(&self.plan[*at])));
-        self.show(next.unwrap_or(self.plan.len()), now);
+        self.show(self.pace.next_open(self.at), now);
     }
 
     /// Shows a place of the plan, with what was said of it.
@@ -289,7 +284,7 @@ impl Session {
             draft.flagged = verdict.flagged;
             draft.reason = verdict.reason.as_deref().unwrap_or_default().to_owned();
             draft.reason_open = !draft.reason.is_empty();
-            for (place, value) in &verdict.values {
+            for (place, value) in verdict.values.iter() {
                 let place = usize::from(*place);
                 if matches!(self.variables()[place].kind, Kind::Number | Kind::Text)
                     && value.is_known()
@@ -462,7 +457,7 @@ impl Session {
         Some(Verdict {
             item: slot.item,
             pass: slot.pass,
-            values,
+            values: values.into(),
             at: at.into(),
             seconds: (now - self.since).clamp(0.0, 1e6) as f32,
             flagged: self.draft.flagged,

@@ -49,7 +49,7 @@ pub fn min(folder: &Folder) -> Json {
             let mut row = data(item);
             row.insert("id".to_owned(), json!(number + 1));
             row.insert("item".to_owned(), json!(item.id));
-            for (place, value) in &verdict.values {
+            for (place, value) in verdict.values.iter() {
                 let variable = &folder.study.codebook.variables[usize::from(*place)];
                 // As its own converter flattens: one choice is its label, all else stays a list.
                 let flat = match value {
@@ -102,7 +102,7 @@ fn data(item: &Item) -> Map<String, Json> {
 
 fn results(folder: &Folder, item: &Item, verdict: &Verdict) -> Vec<Json> {
     let mut results = Vec::new();
-    for (place, value) in &verdict.values {
+    for (place, value) in verdict.values.iter() {
         let variable = &folder.study.codebook.variables[usize::from(*place)];
         let name = variable.name.as_str();
         let id = |number: usize| format!("{}-{}-{place}-{number}", item.id, verdict.pass);

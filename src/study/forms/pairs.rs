@@ -86,7 +86,7 @@ fn record(folder: &Folder, said: &Verdict, coder: &str, value: &Value) -> Option
     };
     let study = &folder.study;
     let mut codes = Map::new();
-    for (place, value) in &said.values {
+    for (place, value) in said.values.iter() {
         let variable = &study.codebook.variables[usize::from(*place)];
         codes.insert(variable.name.clone(), value.to_json());
     }

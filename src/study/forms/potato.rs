@@ -21,7 +21,7 @@ pub fn lines(folder: &Folder) -> Vec<u8> {
             let item = &folder.items[verdict.item];
             let mut labels = Map::new();
             let mut places = Vec::new();
-            for (place, value) in &verdict.values {
+            for (place, value) in verdict.values.iter() {
                 let name = &folder.study.codebook.variables[usize::from(*place)].name;
                 let one = |label: &str| json!({ label: true });
                 let scheme = match value {

@@ -129,9 +129,9 @@ fn source(out: &mut String, folder: &Folder, number: usize) {
         let at = if verdict.at.is_empty() {
             String::new()
         } else {
-            format!(" creationDateTime=\"{}\"", escaped(&verdict.at))
+            format!(" creationDateTime=\"{}\"", escaped(&verdict.at.to_string()))
         };
-        for (place, value) in &verdict.values {
+        for (place, value) in verdict.values.iter() {
             let variable = &folder.study.codebook.variables[usize::from(*place)];
             let coding = |code: &str, which: &str, indent: &str| {
                 let target = guid(folder, &["code", &variable.name, code]);

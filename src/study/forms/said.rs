@@ -7,6 +7,7 @@ use crate::study::design::StudyError;
 use crate::study::folder::Folder;
 use crate::study::log::Verdict;
 use crate::study::package::Merged;
+use crate::study::value::Value;
 
 /// One code of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +20,7 @@ pub struct Said {
     pub item: String,
     pub variable: String,
 
-    /// As a cell has it ([`crate::study::value::Value::to_cell`]).
+    /// As a cell has it ([`Value::to_cell`]).
     pub value: String,
 
     /// 1, or 2 for an item that was shown once more; 0 means 1.
@@ -34,6 +35,19 @@ pub struct Said {
     pub left: Option<u8>,
 }
 
+/// A verdict whose values are still being gathered.
+struct Coded {
+    verdict: Verdict,
+    values: Vec<(u16, Value)>,
+}
+
+impl Coded {
+    fn end(mut self) -> Verdict {
+        self.values.sort_by_key(|(place, _)| *place);
+        Verdict { values: self.values.into(), ..self.verdict }
+    }
+}
+
 /// Takes codes in: each coder of the file gets a log, or the codes go to the one that has it. All of
 /// them or, with the first reason in words, none.
 pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyError> {
@@ -45,7 +59,7 @@ pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyE
     } else {
         folder.items.iter().map(|item| item.text.trim()).zip(0..).collect()
     };
-    let mut verdicts: BTreeMap<&str, BTreeMap<(usize, u8), Verdict>> = BTreeMap::new();
+    let mut verdicts: BTreeMap<&str, BTreeMap<(usize, u8), Coded>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for code in said {
         let found = folder.item_named(code.item.trim());
@@ -72,29 +86,32 @@ pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyE
             return Err(refused(code, "it has no coder: name one"));
         }
         let pass = code.pass.clamp(1, 2);
-        let verdict =
+        let coded =
             verdicts.entry(code.coder.trim()).or_default().entry((item, pass)).or_insert_with(
-                || Verdict {
-                    item,
-                    pass,
-                    at: code.at.as_str().into(),
-                    seconds: code.seconds,
-                    flagged: code.flagged,
-                    left: code.left,
-                    guideline: code.guideline.as_str().into(),
-                    reason: (!code.reason.trim().is_empty()).then(|| code.reason.trim().into()),
-                    ..Verdict::default()
+                || Coded {
+                    verdict: Verdict {
+                        item,
+                        pass,
+                        at: code.at.as_str().into(),
+                        seconds: code.seconds,
+                        flagged: code.flagged,
+                        left: code.left,
+                        guideline: code.guideline.as_str().into(),
+                        reason: (!code.reason.trim().is_empty()).then(|| code.reason.trim().into()),
+                        ..Verdict::default()
+                    },
+                    values: Vec::new(),
                 },
             );
         let place = place as u16;
-        if verdict.values.iter().any(|(other, _)| *other == place) {
+        if coded.values.iter().any(|(other, _)| *other == place) {
             let problem = format!(
                 "{} has a second code for {} of “{}”",
                 code.coder, code.variable, folder.items[item].id
             );
             return Err(refused(code, &problem));
         }
-        verdict.values.push((place, value));
+        coded.values.push((place, value));
     }
     if let Some(first) = unknown.first() {
         let known = said.len() - unknown.len();
@@ -111,7 +128,7 @@ pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyE
     }
     let verdicts: Vec<(String, Vec<Verdict>)> = verdicts
         .into_iter()
-        .map(|(coder, verdicts)| (coder.to_owned(), verdicts.into_values().collect()))
+        .map(|(coder, coded)| (coder.to_owned(), coded.into_values().map(Coded::end).collect()))
         .collect();
     let mut merged = Vec::new();
     for (coder, mut verdicts) in verdicts {
@@ -122,9 +139,6 @@ pub fn take_in(folder: &mut Folder, said: &[Said]) -> Result<Vec<Merged>, StudyE
             known.is_some_and(|known| known.values == verdict.values)
         };
         verdicts.retain(|verdict| !there(verdict));
-        for verdict in &mut verdicts {
-            verdict.values.sort_by_key(|(place, _)| *place);
-        }
         let added = verdicts.len();
         folder.append_all(log, verdicts)?;
         merged.push(Merged { coder, added, verdicts: folder.logs[log].counting().count() });

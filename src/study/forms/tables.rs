@@ -70,7 +70,7 @@ pub fn long(folder: &Folder) -> Vec<u8> {
     for (log, verdict) in verdicts(folder) {
         let item = verdict.item;
         let suggestion = verdict.suggestion.as_deref();
-        for (place, value) in &verdict.values {
+        for (place, value) in verdict.values.iter() {
             rows.push(vec![
                 log.coder.clone(),
                 folder.items[item].id.clone(),

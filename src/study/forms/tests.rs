@@ -91,7 +91,7 @@ type Codes = (String, usize, Vec<(u16, Value)>);
 
 fn codes(folder: &Folder) -> Vec<Codes> {
     let all = folder.logs.iter().flat_map(|log| {
-        log.counting().map(|verdict| (log.coder.clone(), verdict.item, verdict.values.clone()))
+        log.counting().map(|verdict| (log.coder.clone(), verdict.item, verdict.values.to_vec()))
     });
     all.collect()
 }
