@@ -36,7 +36,7 @@ fn open_pairs(items: usize) -> Duration {
     let mut state = AnnotateState::new(1);
     let prompts = (0..items).map(|item| crate::data::pair::Text::Plain(format!("prompt {item}")));
     state.set_prompts("all", prompts.collect());
-    state.set_records(store.history(), store.undone());
+    state.set_given(store.given());
     let taken = began.elapsed();
     assert!(recovered.is_clean());
     assert_eq!((store.records().len(), store.history().len()), (items, items * 10));

@@ -8,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::Workbench;
+use crate::data::kept::Records;
 use crate::data::pair::PreferencePair;
 use crate::data::samples;
 use crate::data::table;
@@ -33,10 +34,13 @@ pub enum SaveRunError {
 }
 
 /// What the Train panel's form has chosen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum TrainingRows {
     File(PathBuf),
     Pairs(Vec<PreferencePair>),
+
+    /// The verdicts of the project; those without a better answer are no rows.
+    Verdicts(Records),
 
     /// One text, for pretraining.
     Text(&'static str),
@@ -61,7 +65,7 @@ impl TrainingRows {
                 files::check_writable(folder)?;
                 Ok(path.clone())
             }
-            Self::Pairs(_) | Self::Text(_) | Self::Carried(_) => {
+            Self::Pairs(_) | Self::Verdicts(_) | Self::Text(_) | Self::Carried(_) => {
                 let path = run_dir.join(DATA_FILE);
                 self.write(&path)?;
                 Ok(path)
@@ -111,12 +115,19 @@ impl TrainingRows {
             Self::TextFile(path) => text::json_lines(path).map_err(io::Error::other),
             Self::Carried(text) => Ok(text.as_bytes().to_vec()),
             Self::Pairs(pairs) => {
-                let mut text = String::new();
-                for pair in pairs {
-                    text.push_str(&serde_json::to_string(pair)?);
-                    text.push('\n');
-                }
-                Ok(text.into_bytes())
+                let mut bytes = Vec::new();
+                pairs.iter().try_for_each(|pair| add_line(&mut bytes, pair))?;
+                Ok(bytes)
+            }
+            Self::Verdicts(records) => {
+                let (mut bytes, mut added) = (Vec::new(), Ok(()));
+                let read = records.each(&mut |record| {
+                    if let (Some(pair), Ok(())) = (record.own_pair(), &added) {
+                        added = add_line(&mut bytes, &pair);
+                    }
+                });
+                read.map_err(io::Error::other)?;
+                added.map(|()| bytes)
             }
         }
     }
@@ -133,17 +144,19 @@ impl TrainingRows {
     }
 }
 
+fn add_line(bytes: &mut Vec<u8>, pair: &PreferencePair) -> io::Result<()> {
+    serde_json::to_writer(&mut *bytes, pair)?;
+    bytes.push(b'\n');
+    Ok(())
+}
+
 impl Workbench {
     /// The rows that a run of the form would train on.
     pub(super) fn training_rows(&self) -> Result<TrainingRows, Notice> {
         let train = &self.state.train;
         let is_text = train.form.objective == Objective::Pretrain;
         Ok(match train.source {
-            DataSource::ProjectPairs => {
-                let records = self.store.records().iter();
-                let pairs = records.filter_map(|record| record.own_pair());
-                TrainingRows::Pairs(pairs.collect())
-            }
+            DataSource::ProjectPairs => TrainingRows::Verdicts(self.store.records()),
             DataSource::Sample if is_text => TrainingRows::Text(samples::STORIES_TXT),
             DataSource::Sample if train.form.objective.reads_texts() => {
                 TrainingRows::Carried(samples::HEADLINES_JSONL)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::data::kept::{ReadError, Records};
 use crate::data::pair::Verdict;
 use crate::data::record::VerdictRecord;
 use crate::data::store::{PairStore, StoreError};
@@ -50,6 +51,9 @@ pub enum BattlesError {
     #[error(transparent)]
     Store(#[from] StoreError),
 
+    #[error(transparent)]
+    Again(#[from] ReadError),
+
     #[error(
         "{} does not say which two models were compared; its columns are: {found}. Expected: \
          \"model_a\", \"model_b\" and \"winner\" (model_a, model_b, tie or both_bad)", path.display()
@@ -85,7 +89,7 @@ const WINNERS: [&str; 9] =
 /// JSON, or a project's `pairs.jsonl`.
 pub fn read(path: &Path, progress: &dyn Progress<Reading>) -> Result<Battles, BattlesError> {
     let battles = match opening(path) {
-        Some(Opening::Verdicts) => of_records(PairStore::open(path)?.0.records()),
+        Some(Opening::Verdicts) => of_records(&PairStore::open(path)?.0.records())?,
         Some(Opening::Comparator(battles)) => battles,
         None => of_table(path, progress)?,
     };
@@ -146,25 +150,27 @@ fn comparator(whole: &Value) -> Option<Battles> {
 }
 
 /// The verdicts of a project. Each may say which models its two answers come from.
-pub fn of_records(records: &[VerdictRecord]) -> Battles {
+pub fn of_records(records: &Records) -> Result<Battles, ReadError> {
     let mut battles = Battles::default();
-    for record in records {
-        let Some([first, second]) = record.models() else {
-            battles.one_model += 1;
-            continue;
-        };
-        match record.verdict {
-            Verdict::Left => battles.push(first, second, Winner::First),
-            Verdict::Right => battles.push(first, second, Winner::Second),
-            Verdict::Tie => battles.push(first, second, Winner::Tie),
-            Verdict::BothBad => battles.push(first, second, Winner::BothBad),
-            Verdict::Skip => battles.undecided += 1,
-        }
-    }
-    battles
+    records.each(&mut |record| battles.take_in(record))?;
+    Ok(battles)
 }
 
 impl Battles {
+    fn take_in(&mut self, record: &VerdictRecord) {
+        let Some([first, second]) = record.models() else {
+            self.one_model += 1;
+            return;
+        };
+        match record.verdict {
+            Verdict::Left => self.push(first, second, Winner::First),
+            Verdict::Right => self.push(first, second, Winner::Second),
+            Verdict::Tie => self.push(first, second, Winner::Tie),
+            Verdict::BothBad => self.push(first, second, Winner::BothBad),
+            Verdict::Skip => self.undecided += 1,
+        }
+    }
+
     fn push(&mut self, first: String, second: String, winner: Winner) {
         if first == second {
             self.one_model += 1;

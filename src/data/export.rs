@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::data::counts::VerdictCounts;
+use crate::data::kept::ReadError;
 use crate::data::record::{Form, VerdictRecord};
-use crate::data::store::VerdictCounts;
 use crate::files;
 
 /// Why nothing was exported.
@@ -15,6 +16,9 @@ use crate::files;
 pub enum ExportError {
     #[error("there are no pairs yet: no verdict says that one answer is better")]
     NoPairs,
+
+    #[error(transparent)]
+    Read(#[from] ReadError),
 
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },

@@ -4,11 +4,15 @@
 pub mod battles;
 pub mod check;
 pub mod codebook;
+pub mod counts;
 pub mod export;
 pub mod forms;
+pub mod glance;
 pub mod import;
 pub mod joined;
 pub mod judging;
+pub mod kept;
+pub mod line;
 pub mod pair;
 pub mod pair_forms;
 pub mod pair_rows;

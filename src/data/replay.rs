@@ -1,11 +1,13 @@
-//! The lines of a file of verdicts, taken in one after the other: which verdicts count in the end.
+//! Which verdicts of a file count: given, taken back, put back, replaced, in the order of its lines.
 //!
 //! In time that grows with the number of lines alone, also where most verdicts take the place of earlier
 //! ones.
 
 use std::collections::HashMap;
 
-use crate::data::record::VerdictRecord;
+use crate::data::counts::VerdictCounts;
+use crate::data::glance::hash;
+use crate::data::kept::{Given, Kept, KeptList, Records};
 
 /// What has become of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,132 +24,220 @@ enum Fate {
     Gone,
 }
 
-#[derive(Default)]
+/// All verdicts of a file and what has become of them.
+#[derive(Clone, Debug, Default)]
 pub struct Replay {
-    /// A verdict's number is its place and one more.
-    all: Vec<VerdictRecord>,
+    list: KeptList,
     fates: Vec<Fate>,
 
-    /// The places of the verdicts with an id; with ids as they should be, one.
-    places: HashMap<String, Vec<u32>>,
-
     /// The places of those that can be put back, the latest last.
-    undone: Vec<usize>,
+    undone: Vec<u32>,
+
+    /// Of those that count: a frame has no time to count a million.
+    counts: VerdictCounts,
+
+    /// While a file is read; afterwards what is looked for is nearly always among the last.
+    index: Option<Index>,
 }
 
-/// What a file holds, each with its number.
-#[derive(Default)]
-pub struct Replayed {
-    pub counting: Vec<(usize, VerdictRecord)>,
-    pub replaced: Vec<(usize, VerdictRecord)>,
-
-    /// The latest last.
-    pub undone: Vec<(usize, VerdictRecord)>,
-    pub count: usize,
+/// By id, the place of the latest verdict that has it; and for each verdict the one before it with the
+/// same id: with ids as they should be, none.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    places: HashMap<u64, u32>,
+    earlier: Vec<Option<u32>>,
 }
 
 impl Replay {
-    /// A verdict that was made: what was taken back before stays so.
-    pub fn add(&mut self, record: VerdictRecord) {
-        for place in self.undone.drain(..) {
-            self.fates[place] = Fate::Gone;
-        }
-        let place = self.all.len();
-        self.places.entry(record.id.clone()).or_default().push(place as u32);
-        self.all.push(record);
-        self.fates.push(Fate::Counts);
-        self.replace(place, Fate::Counts, Fate::Replaced);
+    /// A file is going to be read, of about so many lines.
+    pub fn begin(lines: usize) -> Self {
+        let index =
+            Index { places: HashMap::with_capacity(lines), earlier: Vec::with_capacity(lines) };
+        let list = KeptList::with_capacity(lines);
+        Self { list, index: Some(index), ..Self::default() }
     }
 
-    /// The latest verdict with this id that has this fate.
-    fn latest(&self, id: &str, fate: Fate) -> Option<usize> {
-        let mut places = self.places.get(id)?.iter().rev().map(|place| *place as usize);
-        places.find(|place| self.fates[*place] == fate)
+    /// It was read.
+    pub fn end(&mut self) {
+        self.index = None;
+        self.list.share();
+        self.fates.shrink_to_fit();
+    }
+
+    /// A verdict that was made: what was taken back before stays so. `replaces`: the hash of the id of the
+    /// verdict whose place it takes.
+    pub fn add(&mut self, mut kept: Kept, replaces: Option<u64>) {
+        for place in std::mem::take(&mut self.undone) {
+            self.fates[place as usize] = Fate::Gone;
+        }
+        let old = replaces.and_then(|id| self.latest(id));
+        if let Some(old) = old {
+            self.set(old, Fate::Replaced);
+        }
+        kept.replaces = old.map_or(0, |old| old as u32 + 1);
+        let place = self.list.len() as u32;
+        if let Some(Index { places, earlier }) = &mut self.index {
+            earlier.push(places.insert(kept.glance.id, place));
+        }
+        self.counts.put_in(kept.glance.verdict, kept.glance.is_written);
+        self.fates.push(Fate::Counts);
+        self.list.push(kept);
+    }
+
+    /// The latest verdict with this id that counts.
+    fn latest(&self, id: u64) -> Option<usize> {
+        let counts = |place: &usize| self.fates[*place] == Fate::Counts;
+        let Some(Index { places, earlier }) = &self.index else {
+            let is_it = |place: &usize| counts(place) && self.list.get(*place).glance.id == id;
+            return (0..self.list.len()).rev().find(is_it);
+        };
+        let mut place = places.get(&id).map(|place| *place as usize);
+        while let Some(at) = place.filter(|at| !counts(at)) {
+            place = earlier[at].map(|place| place as usize);
+        }
+        place
+    }
+
+    fn set(&mut self, place: usize, fate: Fate) {
+        let glance = self.list.get(place).glance;
+        let before = std::mem::replace(&mut self.fates[place], fate);
+        match (before == Fate::Counts, fate == Fate::Counts) {
+            (true, false) => self.counts.take_out(glance.verdict, glance.is_written),
+            (false, true) => self.counts.put_in(glance.verdict, glance.is_written),
+            _ => {}
+        }
     }
 
     /// Gives what the verdict at `place` replaces another fate.
-    fn replace(&mut self, place: usize, from: Fate, to: Fate) {
-        let Some(old) = self.all[place].remarks.replaces.as_deref() else { return };
-        let old = self.latest(old, from).filter(|old| *old != place);
-        if let Some(old) = old {
-            self.fates[old] = to;
+    fn set_replaced(&mut self, place: usize, from: Fate, to: Fate) {
+        let old = (self.list.get(place).replaces as usize).checked_sub(1);
+        if let Some(old) = old.filter(|old| self.fates[*old] == from) {
+            self.set(old, to);
         }
     }
 
-    pub fn take_back(&mut self, id: &str) {
-        let Some(place) = self.latest(id, Fate::Counts) else { return };
-        self.fates[place] = Fate::Undone;
-        self.undone.push(place);
-        self.replace(place, Fate::Replaced, Fate::Counts);
+    /// False: no verdict with this id counts.
+    pub fn take_back(&mut self, id: &str) -> bool {
+        let Some(place) = self.latest(hash(id)) else { return false };
+        self.set(place, Fate::Undone);
+        self.undone.push(place as u32);
+        self.set_replaced(place, Fate::Replaced, Fate::Counts);
+        true
     }
 
-    pub fn put_back(&mut self, id: &str) {
+    /// False: there is none that could be put back.
+    pub fn put_back(&mut self, id: &str) -> bool {
+        let id = hash(id);
         // Nearly always the last one.
-        let Some(at) = self.undone.iter().rposition(|place| self.all[*place].id == id) else {
-            return;
-        };
-        let place = self.undone.remove(at);
-        self.fates[place] = Fate::Counts;
-        self.replace(place, Fate::Counts, Fate::Replaced);
+        let is_it = |place: &u32| self.list.get(*place as usize).glance.id == id;
+        let Some(at) = self.undone.iter().rposition(is_it) else { return false };
+        let place = self.undone.remove(at) as usize;
+        self.set(place, Fate::Counts);
+        self.set_replaced(place, Fate::Counts, Fate::Replaced);
+        true
     }
 
-    pub fn end(self) -> Replayed {
-        let Self { all, fates, undone, .. } = self;
-        let mut found = Replayed { count: all.len(), ..Replayed::default() };
-        let mut can_come_back: HashMap<usize, VerdictRecord> = HashMap::new();
-        for (place, (record, fate)) in all.into_iter().zip(fates).enumerate() {
-            match fate {
-                Fate::Counts => found.counting.push((place + 1, record)),
-                Fate::Replaced => found.replaced.push((place + 1, record)),
-                Fate::Undone => _ = can_come_back.insert(place, record),
-                Fate::Gone => {}
-            }
-        }
-        let of = |place| Some((place + 1, can_come_back.remove(&place)?));
-        found.undone = undone.into_iter().filter_map(of).collect();
-        found
+    pub fn counts(&self) -> VerdictCounts {
+        self.counts
+    }
+
+    /// Those that have one of these fates, in the order in which they were made.
+    fn with(&self, fates: &[Fate]) -> impl Iterator<Item = usize> {
+        (0..self.list.len()).filter(move |place| fates.contains(&self.fates[*place]))
+    }
+
+    fn records(&self, places: impl Iterator<Item = usize>) -> Records {
+        Records(places.map(|place| self.list.get(place).clone()).collect())
+    }
+
+    /// The verdicts that count.
+    pub fn counting(&self) -> Records {
+        self.records(self.with(&[Fate::Counts]))
+    }
+
+    /// Also those whose place another one has taken.
+    pub fn history(&self) -> Records {
+        self.records(self.with(&[Fate::Counts, Fate::Replaced]))
+    }
+
+    /// Also those that can be put back.
+    pub fn all(&self) -> Records {
+        self.records(self.with(&[Fate::Counts, Fate::Replaced, Fate::Undone]))
+    }
+
+    /// What was taken back and can be put back, the latest last.
+    pub fn undone(&self) -> Records {
+        self.records(self.undone.iter().map(|place| *place as usize))
+    }
+
+    pub fn given(&self) -> Given {
+        let done = self.with(&[Fate::Counts, Fate::Replaced]).map(|place| place as u32);
+        Given { list: self.list.clone(), done: done.collect(), undone: self.undone.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::data::pair::Verdict;
     use crate::examples::record;
 
-    fn replacing(id: &str, old: &str) -> VerdictRecord {
-        let mut new = record(id, "p", Verdict::Right);
-        new.remarks.replaces = Some(old.to_owned());
-        new
+    fn kept(id: &str) -> Kept {
+        Kept::in_memory(Arc::new(record(id, "p", Verdict::Left)))
     }
 
-    fn ids(list: &[(usize, VerdictRecord)]) -> Vec<&str> {
-        list.iter().map(|(_, record)| record.id.as_str()).collect()
+    fn ids(records: &Records) -> Vec<String> {
+        records.read().unwrap().into_iter().map(|record| record.id).collect()
+    }
+
+    /// While a file is read, and afterwards.
+    fn both(with: impl Fn(Replay)) {
+        with(Replay::begin(4));
+        with(Replay::default());
     }
 
     #[test]
     fn what_was_replaced_counts_again_once_its_successor_is_taken_back() {
-        let mut replay = Replay::default();
-        replay.add(record("1", "p", Verdict::Left));
-        replay.add(replacing("2", "1"));
-        replay.add(replacing("3", "2"));
-        replay.take_back("3");
-        replay.take_back("2");
-        replay.put_back("2");
-        let found = replay.end();
-        assert_eq!((ids(&found.counting), ids(&found.replaced)), (vec!["2"], vec!["1"]));
-        assert_eq!((ids(&found.undone), found.count), (vec!["3"], 3));
-        assert_eq!(found.counting[0].0, 2);
+        both(|mut replay| {
+            replay.add(kept("1"), None);
+            replay.add(kept("2"), Some(hash("1")));
+            replay.add(kept("3"), Some(hash("2")));
+            assert_eq!((replay.counts().left, ids(&replay.counting())), (1, vec!["3".to_owned()]));
+            assert!(replay.take_back("3") && replay.take_back("2") && replay.put_back("2"));
+            assert!(!replay.put_back("2") && !replay.take_back("3"));
+            assert_eq!(
+                (ids(&replay.counting()), ids(&replay.history())),
+                (vec!["2".to_owned()], vec!["1".to_owned(), "2".to_owned()])
+            );
+            assert_eq!((ids(&replay.undone()), replay.counts().left), (vec!["3".to_owned()], 1));
+            let given = replay.given();
+            assert_eq!((given.done, given.undone), (vec![0, 1], vec![2]));
+        });
     }
 
     #[test]
     fn what_was_taken_back_before_another_verdict_is_gone() {
-        let mut replay = Replay::default();
-        replay.add(record("1", "p", Verdict::Left));
-        replay.take_back("1");
-        replay.add(record("2", "q", Verdict::Left));
-        replay.put_back("1");
-        let found = replay.end();
-        assert_eq!((ids(&found.counting), found.undone.len()), (vec!["2"], 0));
+        both(|mut replay| {
+            replay.add(kept("1"), None);
+            replay.take_back("1");
+            replay.add(kept("2"), None);
+            assert!(!replay.put_back("1"));
+            assert_eq!((ids(&replay.counting()), replay.undone().len()), (vec!["2".to_owned()], 0));
+            assert_eq!(replay.all().len(), 1);
+        });
+    }
+
+    #[test]
+    fn of_two_verdicts_with_one_id_the_latest_that_counts_is_meant() {
+        both(|mut replay| {
+            replay.add(kept("1"), None);
+            replay.add(kept("1"), None);
+            replay.add(kept("2"), Some(hash("1")));
+            assert!(replay.take_back("1"), "the first is left");
+            assert_eq!(ids(&replay.counting()), ["2"]);
+            assert!(!replay.take_back("1"));
+        });
     }
 }

@@ -3,15 +3,19 @@
 //!
 //! Work that cannot be written stays in memory and can be saved somewhere else.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use rayon::prelude::*;
 
-use crate::data::pair::Verdict;
+use crate::data::counts::VerdictCounts;
+use crate::data::glance::{Glance, hash};
+use crate::data::kept::{Given, Kept, ReadError, Reader, Records};
+use crate::data::line::{Line, Return, Tombstone, is_other_row, parse, text_of};
 use crate::data::record::VerdictRecord;
-use crate::data::replay::{Replay, Replayed};
+use crate::data::replay::Replay;
 use crate::files;
 
 /// Why a verdict is not on the disk. The store still has it.
@@ -30,6 +34,9 @@ pub enum StoreError {
     #[error("{} could not be written; the verdicts stay in memory ({unsaved} not saved)", path.display())]
     Write { path: PathBuf, unsaved: usize, source: io::Error },
 
+    #[error(transparent)]
+    Again(#[from] ReadError),
+
     #[error("no project is open; the verdicts stay in memory ({unsaved} not saved)")]
     NoPlace { unsaved: usize },
 
@@ -38,29 +45,6 @@ pub enum StoreError {
          stay in memory ({unsaved} not saved)", path.display()
     )]
     OtherWindow { path: PathBuf, unsaved: usize },
-}
-
-/// A line that takes a verdict back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Tombstone {
-    /// The id of the verdict that no longer counts.
-    undo: String,
-    created_at: String,
-}
-
-/// A line that puts back what was taken back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Return {
-    /// The id of the verdict that counts again.
-    redo: String,
-    created_at: String,
-}
-
-/// A line of the file. A tombstone has the key `undo`, a return `redo`, and a verdict neither.
-enum Line {
-    Undo(Tombstone),
-    Redo(Return),
-    Verdict(Box<VerdictRecord>),
 }
 
 /// A line that was passed over.
@@ -120,96 +104,14 @@ impl Recovered {
     }
 }
 
-/// How many verdicts of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VerdictCounts {
-    pub left: usize,
-    pub right: usize,
-    pub tie: usize,
-    pub both_bad: usize,
-    pub skipped: usize,
-
-    /// Of those without a better answer: how many have one that the person wrote.
-    pub written: usize,
-}
-
-impl VerdictCounts {
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> Self {
-        let mut counts = Self::default();
-        records.into_iter().for_each(|record| counts.put_in(record));
-        counts
-    }
-
-    pub fn put_in(&mut self, record: &VerdictRecord) {
-        *self.of_verdict(record.verdict) += 1;
-        self.written += usize::from(Self::is_written(record));
-    }
-
-    /// One that was put in before.
-    pub fn take_out(&mut self, record: &VerdictRecord) {
-        let count = self.of_verdict(record.verdict);
-        *count = count.saturating_sub(1);
-        self.written = self.written.saturating_sub(usize::from(Self::is_written(record)));
-    }
-
-    fn of_verdict(&mut self, verdict: Verdict) -> &mut usize {
-        match verdict {
-            Verdict::Left => &mut self.left,
-            Verdict::Right => &mut self.right,
-            Verdict::Tie => &mut self.tie,
-            Verdict::BothBad => &mut self.both_bad,
-            Verdict::Skip => &mut self.skipped,
-        }
-    }
-
-    fn is_written(record: &VerdictRecord) -> bool {
-        !record.verdict.is_preference() && record.remarks.written.is_some()
-    }
-
-    /// Verdicts that say which answer is better: the pairs to train on.
-    pub fn pairs(&self) -> usize {
-        self.decided() + self.written
-    }
-
-    /// Verdicts for one of the two answers that were shown.
-    fn decided(&self) -> usize {
-        self.left + self.right
-    }
-
-    pub fn all(&self) -> usize {
-        self.decided() + self.tie + self.both_bad + self.skipped
-    }
-
-    /// How often the left answer was the better one, 0 to 1; far from a half says that the side
-    /// decided. `None` without pairs.
-    pub fn left_share(&self) -> Option<f64> {
-        (self.decided() > 0).then(|| self.left as f64 / self.decided() as f64)
-    }
-}
-
 /// The verdicts of a project, in memory and on the disk.
 #[derive(Clone, Debug, Default)]
 pub struct PairStore {
     /// `None`: no project is open, and the verdicts wait for one.
     path: Option<PathBuf>,
 
-    /// Those that count, in the order they were made.
-    records: Vec<VerdictRecord>,
-
-    /// For each of them, the how manyth verdict of the file it is.
-    numbers: Vec<usize>,
-
-    /// Those whose place another one has taken.
-    replaced: Vec<(usize, VerdictRecord)>,
-
-    /// Those that were taken back and can be put back, the latest last.
-    undone: Vec<(usize, VerdictRecord)>,
-
-    /// Of those that count: a frame has no time to count a million.
-    counts: VerdictCounts,
-
-    /// Verdicts of the file, whether they count or not.
-    count: usize,
+    /// Every verdict of the file, and which of them count.
+    replay: Replay,
 
     /// Lines that could not be written, oldest first.
     unsaved: Vec<String>,
@@ -262,107 +164,42 @@ impl PairStore {
     ) -> Result<(Self, Recovered), StoreError> {
         // Where a window has it, a last line without an end is being written.
         let is_own = lock.is_some() || !files::is_locked(&lock_path(path));
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(StoreError::Read { path: path.to_owned(), source }),
-        };
         let mut recovered = Recovered::default();
         let mut store = Self { path: Some(path.to_owned()), lock, ..Self::default() };
-        if let Some(BadLine { line, problem }) = of_somebody_else(&bytes) {
+        let lines =
+            read(path).map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
+        let Lines { replay, bad_lines, other, cut_short } = lines;
+        store.replay = replay;
+        recovered.bad_lines = bad_lines;
+        recovered.verdict_count = store.counts().all();
+        if let Some(BadLine { line, problem }) = other {
             return Err(StoreError::NoVerdicts { path: path.to_owned(), line, problem });
         }
-        let (mut start, mut replay) = (0, Replay::default());
-        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let whole = line.ends_with(b"\n");
-            match parse(line) {
-                Ok(None) => {}
-                Ok(Some(Line::Verdict(record))) => replay.add(*record),
-                Ok(Some(Line::Undo(tombstone))) => replay.take_back(&tombstone.undo),
-                Ok(Some(Line::Redo(back))) => replay.put_back(&back.redo),
-                Err(_) if !whole => {
-                    let moved = is_own.then(|| files::move_aside(path, &bytes[..start], line));
-                    let moved_to = moved.and_then(Result::ok);
-                    recovered.cut_short = Some((line.len(), moved_to));
-                }
-                Err(problem) => recovered.bad_lines.push(BadLine { line: index + 1, problem }),
-            }
-            start += line.len();
+        if let Some((start, line)) = cut_short {
+            let move_aside = || {
+                let bytes = std::fs::read(path)?;
+                files::move_aside(path, &bytes[..start.min(bytes.len())], &line)
+            };
+            let moved_to = is_own.then(move_aside).and_then(Result::ok);
+            recovered.cut_short = Some((line.len(), moved_to));
         }
-        let Replayed { counting, replaced, undone, count } = replay.end();
-        (store.numbers, store.records) = counting.into_iter().unzip();
-        store.counts = VerdictCounts::of(&store.records);
-        recovered.verdict_count = store.records.len();
-        Ok((Self { replaced, undone, count, ..store }, recovered))
+        Ok((store, recovered))
     }
 
-    fn take_in(&mut self, line: Line) {
-        match line {
-            Line::Verdict(record) => self.add(*record),
-            Line::Undo(tombstone) => {
-                self.take_back(&tombstone.undo);
-            }
-            Line::Redo(back) => {
-                self.put_back(&back.redo);
-            }
-        }
-    }
-
-    /// A verdict that was just made: what was taken back before stays so.
     fn add(&mut self, record: VerdictRecord) {
-        self.undone.clear();
-        self.count += 1;
-        self.count_in(self.count, record);
-    }
-
-    /// Lets a verdict count, in place of the one that it replaces.
-    fn count_in(&mut self, number: usize, record: VerdictRecord) {
-        if let Some(old) = &record.remarks.replaces
-            && let Some(at) = self.records.iter().rposition(|known| known.id == *old)
-        {
-            let old = (self.numbers.remove(at), self.records.remove(at));
-            self.counts.take_out(&old.1);
-            self.replaced.push(old);
-        }
-        self.insert(number, record);
-    }
-
-    /// In the order in which they were made.
-    fn insert(&mut self, number: usize, record: VerdictRecord) {
-        self.counts.put_in(&record);
-        let at = self.numbers.partition_point(|known| *known <= number);
-        self.numbers.insert(at, number);
-        self.records.insert(at, record);
-    }
-
-    fn take_back(&mut self, id: &str) -> Option<VerdictRecord> {
-        let at = self.records.iter().rposition(|record| record.id == id)?;
-        let (number, record) = (self.numbers.remove(at), self.records.remove(at));
-        self.counts.take_out(&record);
-        if let Some(old) = &record.remarks.replaces
-            && let Some(at) = self.replaced.iter().rposition(|(_, known)| known.id == *old)
-        {
-            let (number, old) = self.replaced.remove(at);
-            self.insert(number, old);
-        }
-        self.undone.push((number, record.clone()));
-        Some(record)
-    }
-
-    fn put_back(&mut self, id: &str) -> bool {
-        let Some(at) = self.undone.iter().rposition(|(_, record)| record.id == id) else {
-            return false;
-        };
-        let (number, record) = self.undone.remove(at);
-        self.count_in(number, record);
-        true
+        let replaces = record.remarks.replaces.as_deref().map(hash);
+        self.replay.add(Kept::in_memory(Arc::new(record)), replaces);
     }
 
     /// What is not written yet counts, too.
     fn take_in_unsaved(&mut self) {
         let waiting = std::mem::take(&mut self.unsaved);
         for line in waiting.iter().filter_map(|line| parse(line.as_bytes()).ok()?) {
-            self.take_in(line);
+            match line {
+                Line::Verdict(record) => self.add(*record),
+                Line::Undo(tombstone) => _ = self.replay.take_back(&tombstone.undo),
+                Line::Redo(back) => _ = self.replay.put_back(&back.redo),
+            }
         }
         self.unsaved = waiting;
     }
@@ -373,31 +210,24 @@ impl PairStore {
     }
 
     /// The verdicts that count, in the order they were made.
-    pub fn records(&self) -> &[VerdictRecord] {
-        &self.records
+    pub fn records(&self) -> Records {
+        self.replay.counting()
     }
 
     /// Every verdict that was not taken back, in the order they were made, also those whose place
     /// another one has taken.
-    pub fn history(&self) -> Vec<VerdictRecord> {
-        self.with(&self.replaced).into_iter().cloned().collect()
-    }
-
-    /// Those that count and these others, in the order they were made.
-    fn with<'a>(
-        &'a self,
-        others: impl IntoIterator<Item = &'a (usize, VerdictRecord)>,
-    ) -> Vec<&'a VerdictRecord> {
-        let own = self.numbers.iter().copied().zip(&self.records);
-        let others = others.into_iter().map(|(number, record)| (*number, record));
-        let mut all: Vec<_> = own.chain(others).collect();
-        all.sort_by_key(|(number, _)| *number);
-        all.into_iter().map(|(_, record)| record).collect()
+    pub fn history(&self) -> Records {
+        self.replay.history()
     }
 
     /// What was taken back and can be put back, the latest last.
-    pub fn undone(&self) -> Vec<VerdictRecord> {
-        self.undone.iter().map(|(_, record)| record.clone()).collect()
+    pub fn undone(&self) -> Records {
+        self.replay.undone()
+    }
+
+    /// All that was given, for whoever steps through it.
+    pub fn given(&self) -> Given {
+        self.replay.given()
     }
 
     /// Whether another window writes to the file of this one.
@@ -406,7 +236,7 @@ impl PairStore {
     }
 
     pub fn counts(&self) -> VerdictCounts {
-        self.counts
+        self.replay.counts()
     }
 
     /// How many lines wait for a place to be written to.
@@ -423,21 +253,19 @@ impl PairStore {
     }
 
     /// Takes a verdict back: a line that says so is appended, the verdict's own line stays.
-    /// `Ok(None)`: there is no verdict with this id that counts.
-    pub fn undo(
-        &mut self,
-        id: &str,
-        created_at: &str,
-    ) -> Result<Option<VerdictRecord>, StoreError> {
-        let Some(record) = self.take_back(id) else { return Ok(None) };
+    /// `Ok(false)`: there is no verdict with this id that counts.
+    pub fn undo(&mut self, id: &str, created_at: &str) -> Result<bool, StoreError> {
+        if !self.replay.take_back(id) {
+            return Ok(false);
+        }
         let tombstone = Tombstone { undo: id.to_owned(), created_at: created_at.to_owned() };
         self.write(serde_json::to_string(&tombstone))?;
-        Ok(Some(record))
+        Ok(true)
     }
 
     /// Puts back a verdict that was taken back, with a line that says so. `Ok(false)`: there is none.
     pub fn redo(&mut self, id: &str, created_at: &str) -> Result<bool, StoreError> {
-        if !self.put_back(id) {
+        if !self.replay.put_back(id) {
             return Ok(false);
         }
         let back = Return { redo: id.to_owned(), created_at: created_at.to_owned() };
@@ -488,22 +316,35 @@ impl PairStore {
             unsaved: self.unsaved.len(),
             source,
         };
-        let mut text = String::new();
-        let made = self.with(self.replaced.iter().chain(&self.undone));
-        let lines = made.into_iter().map(serde_json::to_string);
-        // When they were taken back is not known any more.
-        let taken_back = self.undone.iter().map(|(_, record)| {
-            let (undo, created_at) = (record.id.clone(), record.created_at.clone());
-            serde_json::to_string(&Tombstone { undo, created_at })
+        let (made, undone) = (self.replay.all(), self.replay.undone());
+        let mut unread = None;
+        let written = files::write_in_pieces(path, |to| {
+            let mut reader = Reader::default();
+            for kept in &made.0 {
+                match reader.line(kept) {
+                    Ok(line) => writeln!(to, "{line}")?,
+                    Err(err) => {
+                        let said = io::Error::other(err.to_string());
+                        unread = Some(err);
+                        return Err(said);
+                    }
+                }
+            }
+            // When they were taken back is not known any more.
+            for kept in &undone.0 {
+                let record = reader.record(kept).map_err(io::Error::other)?;
+                let (undo, created_at) = (record.id.clone(), record.created_at.clone());
+                writeln!(to, "{}", serde_json::to_string(&Tombstone { undo, created_at })?)?;
+            }
+            Ok(())
         });
-        for line in lines.chain(taken_back) {
-            text.push_str(&line.map_err(|err| write_error(err.into()))?);
-            text.push('\n');
+        if let Some(err) = unread {
+            return Err(err.into());
         }
-        files::write_atomic(path, text.as_bytes()).map_err(write_error)?;
-        self.path = Some(path.to_owned());
-        (self.lock, self.is_shared) = (None, false);
-        self.unsaved.clear();
+        written.map_err(write_error)?;
+        // What is read again from now on is read there: the old file may have had this name.
+        let (fresh, _) = Self::open_with(path, None)?;
+        *self = fresh;
         Ok(())
     }
 
@@ -518,29 +359,116 @@ impl PairStore {
     }
 }
 
-/// The first line of a file that holds data of another kind, such as training pairs. `None`: the file has a
-/// verdict, or nothing but what may be left of some.
-fn of_somebody_else(bytes: &[u8]) -> Option<BadLine> {
-    let mut first = None;
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        match parse(line) {
-            Ok(Some(_)) => return None,
-            Err(problem) if first.is_none() && is_other_row(line) => {
-                first = Some(BadLine { line: index + 1, problem });
-            }
-            Ok(None) | Err(_) => {}
-        }
-    }
-    first
+/// What is in a file.
+#[derive(Default)]
+struct Lines {
+    replay: Replay,
+    bad_lines: Vec<BadLine>,
+
+    /// The first line of a file that holds data of another kind, such as training pairs. `None`: the file
+    /// has a verdict, or nothing but what may be left of some.
+    other: Option<BadLine>,
+
+    /// Where a last line begins that was cut short, and the line.
+    cut_short: Option<(usize, Vec<u8>)>,
 }
 
-/// Whether a line is a whole row with nothing of a verdict in it.
-fn is_other_row(line: &[u8]) -> bool {
-    let row = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
-    row.is_ok_and(|row| {
-        !row.is_empty()
-            && !["version", "id", "verdict", "undo"].iter().any(|key| row.contains_key(*key))
-    })
+/// So much of a file is in memory at once.
+const BLOCK: u64 = 4 << 20;
+
+/// A line that was read.
+enum Seen {
+    Blank,
+
+    /// A verdict, and the hash of the id of the one that it replaces.
+    Verdict(Kept, Option<u64>),
+    Undo(String),
+    Redo(String),
+    Bad(String),
+}
+
+fn seen(line: &[u8], at: u64, path: &Arc<PathBuf>) -> Seen {
+    let place = |glance| Kept::in_file(glance, path, at, line.len() as u32);
+    if let Some((glance, replaces)) = text_of(line).ok().and_then(Glance::of_line) {
+        return Seen::Verdict(place(glance), replaces);
+    }
+    match parse(line) {
+        Ok(None) => Seen::Blank,
+        Ok(Some(Line::Verdict(record))) => {
+            let replaces = record.remarks.replaces.as_deref().map(hash);
+            Seen::Verdict(place(Glance::of(&record)), replaces)
+        }
+        Ok(Some(Line::Undo(tombstone))) => Seen::Undo(tombstone.undo),
+        Ok(Some(Line::Redo(back))) => Seen::Redo(back.redo),
+        Err(problem) => Seen::Bad(problem),
+    }
+}
+
+/// Reads a file block by block; one that is not there is empty.
+fn read(path: &Path) -> io::Result<Lines> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Lines::default()),
+        Err(err) => return Err(err),
+    };
+    let all_bytes = file.metadata()?.len();
+    let path = Arc::new(path.to_owned());
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut found = Lines::default();
+    let (mut number, mut start, mut has_ours) = (0, 0, false);
+    let mut block = Vec::new();
+    loop {
+        let is_end = file.by_ref().take(BLOCK).read_to_end(&mut block)? == 0;
+        let end = match block.iter().rposition(|byte| *byte == b'\n') {
+            _ if is_end => block.len(),
+            Some(last) => last + 1,
+            None => continue,
+        };
+        let mut at = start;
+        let lines: Vec<(&[u8], u64)> = block[..end]
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| {
+                let begins = at;
+                at += line.len() as u64;
+                (line, begins)
+            })
+            .collect();
+        if start == 0 {
+            // A little more than the lines of the beginning let expect. None is shorter than this.
+            let share = all_bytes as f64 / end.max(1) as f64;
+            let expected = (lines.len() as f64 * share * 1.02).min(all_bytes as f64 / 200.0);
+            found.replay = Replay::begin(expected as usize);
+        }
+        let all: Vec<Seen> = lines.par_iter().map(|(line, at)| seen(line, *at, &path)).collect();
+        for ((line, at), seen) in lines.into_iter().zip(all) {
+            number += 1;
+            has_ours |= !matches!(seen, Seen::Blank | Seen::Bad(_));
+            match seen {
+                Seen::Blank => {}
+                Seen::Verdict(kept, replaces) => found.replay.add(kept, replaces),
+                Seen::Undo(id) => _ = found.replay.take_back(&id),
+                Seen::Redo(id) => _ = found.replay.put_back(&id),
+                Seen::Bad(problem) => {
+                    if found.other.is_none() && !has_ours && is_other_row(line) {
+                        found.other = Some(BadLine { line: number, problem: problem.clone() });
+                    }
+                    if line.ends_with(b"\n") {
+                        found.bad_lines.push(BadLine { line: number, problem });
+                    } else {
+                        found.cut_short = Some((at as usize, line.to_vec()));
+                    }
+                }
+            }
+        }
+        if is_end {
+            break;
+        }
+        start += end as u64;
+        block.drain(..end);
+    }
+    found.replay.end();
+    found.other = found.other.filter(|_| !has_ours);
+    Ok(found)
 }
 
 /// Beside the verdicts: held by the window that writes them.
@@ -552,27 +480,6 @@ fn lock_path(path: &Path) -> PathBuf {
 /// `None`: another window has it.
 fn hold(path: &Path) -> io::Result<Option<Arc<files::Lock>>> {
     Ok(files::lock(&lock_path(path))?.map(Arc::new))
-}
-
-/// A line of the file; `None` for a blank one. The error says what is wrong with it.
-fn parse(line: &[u8]) -> Result<Option<Line>, String> {
-    let text = std::str::from_utf8(line)
-        .map_err(|err| format!("it is not text (byte {} is not UTF-8)", err.valid_up_to() + 1))?;
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    // In two steps, since "no variant matched" would not say what is missing.
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|err| format!("it is not JSON ({err})"))?;
-    let line = if value.get("undo").is_some() {
-        serde_json::from_value(value).map(Line::Undo)
-    } else if value.get("redo").is_some() {
-        serde_json::from_value(value).map(Line::Redo)
-    } else {
-        serde_json::from_value(value).map(Line::Verdict)
-    };
-    line.map(Some).map_err(|err| format!("it is not a verdict ({err})"))
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ mod given;
 mod history;
 mod item;
 mod judging;
+mod marks;
 mod queue;
 pub mod ranking;
+
+use std::sync::Arc;
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
@@ -22,15 +25,17 @@ use self::given::GivenPair;
 use self::history::History;
 use self::item::{Asked, Item};
 pub use self::item::{Mark, Phase};
+use self::marks::Marks;
 use self::ranking::{Group, Ranking};
 use super::room::PairKey;
 use super::slots::AdapterSlot;
+use crate::data::counts::VerdictCounts;
 use crate::data::forms::candidates::Candidates;
 use crate::data::import::Imported;
 use crate::data::judging::Judging;
+use crate::data::kept::Given;
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{AdapterUsed, ShownAnswer, VerdictRecord};
-use crate::data::store::VerdictCounts;
 use crate::data::table::Report;
 use crate::llm::card::ModelIdentity;
 use crate::llm::generate::sampling::SamplingParams;
@@ -81,6 +86,9 @@ pub struct AnnotateState {
     /// Verdicts that could not be written to the project. The app counts them.
     pub unsaved_count: usize,
 
+    /// Why an earlier verdict could not be shown again. The app tells it.
+    pub unreadable: Option<String>,
+
     /// Where the prompts come from: `the sample prompts`, `questions.csv`.
     source: String,
     prompts: Vec<Text>,
@@ -95,7 +103,7 @@ pub struct AnnotateState {
     table: Option<Report>,
 
     /// What was said of each prompt.
-    marks: Vec<Option<Mark>>,
+    marks: Marks,
 
     /// Prompts with more than two answers, in the order of the queue.
     groups: Vec<Group>,
@@ -112,7 +120,7 @@ pub struct AnnotateState {
     item: Item,
 
     /// The verdict that the next one takes the place of.
-    revising: Option<String>,
+    revising: Option<Revising>,
 
     /// Where the two in front differ, once it was asked. Forgotten when others are put up.
     differences: Option<(PairKey, Option<[Places; 2]>)>,
@@ -121,6 +129,15 @@ pub struct AnnotateState {
     /// Decides the seeds of the answers and their sides. From the system's randomness, once a
     /// start.
     seed: u64,
+}
+
+/// A verdict that is being changed.
+#[derive(Clone, Debug)]
+struct Revising {
+    id: String,
+
+    /// What was said, where it is about the prompt in front.
+    record: Option<Arc<VerdictRecord>>,
 }
 
 /// How the two answers are shown.
@@ -147,8 +164,8 @@ impl AnnotateState {
 
     /// Takes the verdicts of a project that was opened: what was said, with what was replaced, and
     /// what was taken back.
-    pub fn set_records(&mut self, done: Vec<VerdictRecord>, undone: Vec<VerdictRecord>) {
-        self.history.set(done, undone);
+    pub fn set_given(&mut self, given: Given) {
+        self.history.set(given);
         self.match_prompts();
     }
 
@@ -239,13 +256,13 @@ impl AnnotateState {
 
     /// Prompts with a verdict, and all prompts.
     pub fn progress(&self) -> (usize, usize) {
-        (self.marks.iter().filter(|mark| mark.is_some()).count(), self.prompts.len())
+        (self.marks.said(), self.prompts.len())
     }
 
     /// Whether a prompt without a verdict remains after the one in front.
     pub fn has_more(&self) -> bool {
         let (judged_count, count) = self.progress();
-        let is_open = self.marks.get(self.position).is_some_and(Option::is_none);
+        let is_open = self.prompt().is_some() && self.marks.at(self.position).is_none();
         judged_count + usize::from(is_open) < count
     }
 

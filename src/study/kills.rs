@@ -159,11 +159,9 @@ impl Bench {
             LABELS.iter().position(|label| *label == said)
         };
         let (store, _) = PairStore::open(&self.pairs_path()).unwrap();
+        let records = store.records().read().unwrap();
         let verdict = |item: usize| {
-            let of = |record: &&crate::data::record::VerdictRecord| {
-                record.prompt.words() == item.to_string()
-            };
-            let found = store.records().iter().find(of)?;
+            let found = records.iter().find(|one| one.prompt.words() == item.to_string())?;
             VERDICTS.iter().position(|verdict| *verdict == found.verdict)
         };
         [(0..ITEMS).map(label).collect(), (0..ITEMS).map(verdict).collect()]
@@ -195,19 +193,20 @@ fn a_child_that_is_killed() {
                 let prompt = item.to_string();
                 let id = format!("{}-{number}-{}", std::process::id(), store.history().len());
                 let mut new = record(&id, &prompt, VERDICTS[label]);
-                let old = store.records().iter().find(|old| old.prompt.words() == prompt);
-                new.remarks.replaces = old.map(|old| old.id.clone());
+                let records = store.records().read().unwrap();
+                let old = records.into_iter().find(|old| old.prompt.words() == prompt);
+                new.remarks.replaces = old.map(|old| old.id);
                 store.append(new).unwrap();
             }
             Key::Undo => {
                 log.undo("2026-11-28T18:00:00.000Z").unwrap();
-                if let Some(last) = store.history().last() {
+                if let Some(last) = store.history().read().unwrap().last() {
                     store.undo(&last.id, "2026-11-28T18:00:00.000Z").unwrap();
                 }
             }
             Key::Redo => {
                 log.redo("2026-11-28T18:00:00.000Z").unwrap();
-                if let Some(last) = store.undone().last() {
+                if let Some(last) = store.undone().read().unwrap().last() {
                     store.redo(&last.id, "2026-11-28T18:00:00.000Z").unwrap();
                 }
             }

@@ -69,7 +69,8 @@ fn ids_that_count(file: &[u8]) -> Vec<String> {
 }
 
 fn ids(store: &PairStore) -> Vec<String> {
-    store.records().iter().map(|record| record.id.clone()).collect()
+    let records = store.records().read().expect("nothing has changed the file");
+    records.into_iter().map(|record| record.id).collect()
 }
 
 /// What went wrong in a case, if anything did.

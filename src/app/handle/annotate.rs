@@ -10,7 +10,6 @@ use crate::app::tasks::export_pairs::{ExportPairs, PairsToExport};
 use crate::app::tasks::rate_models::{Comparisons, RateModels};
 use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_prompts::ReadPrompts;
-use crate::data::battles;
 use crate::data::forms::mapping::Mapping;
 use crate::data::judging;
 use crate::data::pair::Verdict;
@@ -56,6 +55,7 @@ impl Workbench {
             AnnotateCommand::GoTo(position) => {
                 self.leave_answers();
                 self.state.annotate.go_to(position, self.host.seconds());
+                self.tell_unreadable();
             }
             AnnotateCommand::KeepRanking => self.keep_ranking(),
             AnnotateCommand::KeepJudging => self.keep_judging(),
@@ -87,7 +87,7 @@ impl Workbench {
     fn export_for(&mut self, form: PairForm) {
         let Some(open) = &self.project else { return };
         let path = open.folder.join("exports").join("pairs").join(form.file_name());
-        let request = (self.store.records().to_vec(), form, path.clone());
+        let request = (self.store.records(), form, path.clone());
         self.start(ExportPairForm { path }, request);
     }
 
@@ -181,8 +181,14 @@ impl Workbench {
 
     /// The other window is closed: what was said there counts here from now on.
     fn take_in_other_window(&mut self) {
-        let (done, undone) = (self.store.history(), self.store.undone());
-        self.state.annotate.set_records(done, undone);
+        self.state.annotate.set_given(self.store.given());
+    }
+
+    /// An earlier verdict could not be read again.
+    fn tell_unreadable(&mut self) {
+        if let Some(problem) = self.state.annotate.unreadable.take() {
+            self.state.notices.push(Notice::problem(PanelId::Annotate, problem));
+        }
     }
 
     /// Before a step in the history: it is that of both windows once the other one is closed.
@@ -202,6 +208,7 @@ impl Workbench {
         for id in ids {
             saved = self.store.undo(&id, &created_at).map(drop);
         }
+        self.tell_unreadable();
         self.report_saving(saved);
     }
 
@@ -214,6 +221,7 @@ impl Workbench {
         for id in ids {
             saved = self.store.redo(&id, &created_at).map(drop);
         }
+        self.tell_unreadable();
         self.report_saving(saved);
     }
 
@@ -233,10 +241,10 @@ impl Workbench {
         let name = name.map(|name| name.to_string_lossy().into_owned());
         let request = match file {
             Some(path) => Comparisons::File(path),
-            None => Comparisons::Verdicts(battles::of_records(self.store.records())),
+            None => Comparisons::Verdicts(self.store.records()),
         };
         self.state.annotate.arena.busy = true;
-        let verdicts = self.store.records().len();
+        let verdicts = self.store.counts().all();
         self.start_instead(RateModels { file: name, verdicts }, request);
     }
 
@@ -267,20 +275,26 @@ impl Workbench {
 
     pub(super) fn export_pairs(&mut self, path: PathBuf, conversational: bool) {
         let form = if conversational { Form::Conversational } else { Form::Standard };
-        let records = self.store.records().to_vec();
+        let records = self.store.records();
         self.start(ExportPairs { path: path.clone() }, PairsToExport { records, form, path });
     }
 
     pub(super) fn save_elsewhere(&mut self, path: &Path) {
         self.state.notices.clear(PanelId::Annotate);
-        self.state.notices.push(match self.store.save_to(path) {
+        let is_same = self.store.path() == Some(path);
+        let notice = match self.store.save_to(path) {
             Ok(()) => {
+                if is_same {
+                    // Each verdict stands at another place of the file now.
+                    self.take_in_other_window();
+                }
                 let summary = format!("Saved to {}; verdicts go there from now on", path.display());
                 Notice::info(PanelId::Annotate, summary)
             }
             Err(err) => Notice::error(PanelId::Annotate, "That did not work either", &err)
                 .remedy("Save elsewhere…", AnnotateCommand::SaveElsewhere),
-        });
+        };
+        self.state.notices.push(notice);
         self.count_verdicts();
     }
 }

@@ -87,7 +87,7 @@ impl Workbench {
             self.state.notices.push(notice.hint(others.join(". ")));
         }
         self.store = store;
-        self.state.annotate.set_records(self.store.history(), self.store.undone());
+        self.state.annotate.set_given(self.store.given());
         self.tasks.drop_all::<RateModels>(); // of the verdicts before
         self.state.annotate.arena = ArenaPage::default();
         match Judging::read(&project.folder.join(judging::FILE)) {

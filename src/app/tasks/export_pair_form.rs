@@ -7,8 +7,8 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::data::kept::Records;
 use crate::data::pair_forms::{self, PairForm};
-use crate::data::record::VerdictRecord;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -19,7 +19,7 @@ pub struct ExportPairForm {
 }
 
 impl Work for ExportPairForm {
-    type Request = (Vec<VerdictRecord>, PairForm, PathBuf);
+    type Request = (Records, PairForm, PathBuf);
     type Event = ();
 
     /// How many verdicts were written, and of how many.
@@ -29,10 +29,11 @@ impl Work for ExportPairForm {
     const RULES: Rules = Rules { on_closing: OnClosing::Wait, ..Rules::short("The export") };
 
     fn run(
-        (records, form, path): (Vec<VerdictRecord>, PairForm, PathBuf),
+        (records, form, path): (Records, PairForm, PathBuf),
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<[usize; 2], io::Error> {
+        let records = records.read().map_err(io::Error::other)?;
         Ok([pair_forms::write(&records, form, &path)?, records.len()])
     }
 }

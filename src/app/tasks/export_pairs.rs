@@ -7,7 +7,8 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::data::export::{self, ExportError, Exported};
-use crate::data::record::{Form, VerdictRecord};
+use crate::data::kept::Records;
+use crate::data::record::Form;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -19,7 +20,7 @@ pub struct ExportPairs {
 
 /// What is written, and where to.
 pub struct PairsToExport {
-    pub records: Vec<VerdictRecord>,
+    pub records: Records,
     pub form: Form,
     pub path: PathBuf,
 }
@@ -37,7 +38,7 @@ impl Work for ExportPairs {
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<Exported, ExportError> {
-        export::export(&records, form, &path)
+        export::export(&records.read()?, form, &path)
     }
 }
 

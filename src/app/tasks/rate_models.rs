@@ -6,7 +6,8 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
-use crate::data::battles::{self, Battles, BattlesError};
+use crate::data::battles::{self, BattlesError};
+use crate::data::kept::Records;
 use crate::data::table::Reading;
 use crate::eval::arena::{ArenaReport, quick_report};
 use crate::jobs::Progress;
@@ -22,7 +23,7 @@ pub struct RateModels {
 
 /// Where the comparisons come from.
 pub enum Comparisons {
-    Verdicts(Battles),
+    Verdicts(Records),
     File(PathBuf),
 }
 
@@ -42,7 +43,7 @@ impl Work for RateModels {
         progress: &dyn Progress<Reading>,
     ) -> Result<Option<ArenaReport>, BattlesError> {
         let battles = match comparisons {
-            Comparisons::Verdicts(battles) => battles,
+            Comparisons::Verdicts(records) => battles::of_records(&records)?,
             Comparisons::File(path) => battles::read(&path, progress)?,
         };
         if battles.battles.is_empty() {

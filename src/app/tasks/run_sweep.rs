@@ -110,7 +110,10 @@ fn started(
 ) -> Result<Held, Error> {
     let data = match &rows {
         TrainingRows::File(path) | TrainingRows::TextFile(path) => path.clone(),
-        TrainingRows::Pairs(_) | TrainingRows::Text(_) | TrainingRows::Carried(_) => {
+        TrainingRows::Pairs(_)
+        | TrainingRows::Verdicts(_)
+        | TrainingRows::Text(_)
+        | TrainingRows::Carried(_) => {
             let path = folder.join(DATA_FILE);
             rows.write(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
             path

@@ -21,7 +21,7 @@ pub struct PairsArgs {
     /// A project's folder, its pairs.jsonl, or the folder of a study of pairs
     project: PathBuf,
 
-    /// trl, trl-plain, label-studio, llm-comparator, argilla, potato, alpaca
+    /// trl, trl-plain, trl-unpaired, sft, csv, label-studio, llm-comparator, argilla, potato, alpaca
     #[arg(long = "as", value_name = "FORM", default_value = "trl")]
     form: String,
 
@@ -45,8 +45,8 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
     }
     let (store, recovered) = PairStore::open(&path)?;
     recovered.sentences().iter().for_each(|sentence| out::note(sentence));
-    let records = store.records();
-    let count = written(args, records, records)?;
+    let records = store.records().read()?;
+    let count = written(args, &records, &records)?;
     tell(args, count, records.len())
 }
 

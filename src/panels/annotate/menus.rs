@@ -2,8 +2,8 @@
 
 use eframe::egui::Ui;
 
+use crate::data::counts::VerdictCounts;
 use crate::data::pair_forms::PairForm;
-use crate::data::store::VerdictCounts;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 

@@ -2,8 +2,8 @@
 
 use eframe::egui::{Key, Label, Ui};
 
+use crate::data::counts::VerdictCounts;
 use crate::data::pair::Verdict;
-use crate::data::store::VerdictCounts;
 use crate::eval::intervals::{self, Interval};
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use super::item::{Asked, Item, Phase};
 use crate::data::forms::candidates::Candidate;
+use crate::data::glance::hash_of_both;
 use crate::data::pair::Text;
-use crate::data::record::{ShownAnswer, VerdictRecord};
+use crate::data::record::ShownAnswer;
 
 /// Why such an answer ended: nobody knows.
 const GIVEN: &str = "given";
@@ -39,11 +40,10 @@ impl GivenPair {
         }
     }
 
-    /// Whether a verdict is about these two answers.
-    pub fn is_of(&self, record: &VerdictRecord) -> bool {
-        let [one, other] = self.0.each_ref().map(|candidate| candidate.text.as_str());
-        let (left, right) = (record.left.text.as_str(), record.right.text.as_str());
-        (left == one && right == other) || (left == other && right == one)
+    /// The two answers as verdicts about them have them at a glance.
+    pub fn hash(&self) -> u64 {
+        let [one, other] = &self.0;
+        hash_of_both(&one.text, &other.text)
     }
 
     /// Whether the two models are these, either way round.

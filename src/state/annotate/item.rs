@@ -22,13 +22,6 @@ pub enum Phase {
     Halted,
 }
 
-/// A verdict, and its prompt's place in the queue, if it is in the queue.
-#[derive(Clone, Debug)]
-pub struct Made {
-    pub record: VerdictRecord,
-    pub position: Option<usize>,
-}
-
 /// What was said of a prompt of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -79,11 +72,11 @@ impl Item {
     }
 
     /// The two answers of a verdict that was taken back.
-    pub fn of(record: VerdictRecord, now: f64) -> Self {
+    pub fn of(record: &VerdictRecord, now: f64) -> Self {
         let models = record
             .models()
             .map(|[left, right]| if record.left_lane == 0 { [left, right] } else { [right, left] });
-        let VerdictRecord { left, right, left_lane, rendered_prompt, .. } = record;
+        let VerdictRecord { left, right, left_lane, rendered_prompt, .. } = record.clone();
         let phase = match [&left.stop, &right.stop] {
             [Some(_), Some(_)] => Phase::Ready { since: now },
             [None, None] if left.text.is_empty() && right.text.is_empty() => {
@@ -92,10 +85,10 @@ impl Item {
             _ => Phase::Halted,
         };
         let asked = Asked {
-            prompt: record.prompt,
-            model: record.model,
-            adapter: record.adapter,
-            sampling: record.sampling,
+            prompt: record.prompt.clone(),
+            model: record.model.clone(),
+            adapter: record.adapter.clone(),
+            sampling: record.sampling.clone(),
             max_new_tokens: record.max_new_tokens,
             models,
         };

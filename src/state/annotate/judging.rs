@@ -4,9 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::difference::{Places, differences};
 use super::draft::Draft;
-use super::item::{Asked, Item, Made, Mark, Phase};
+use super::history::Moved;
+use super::item::{Asked, Item, Mark, Phase};
 use super::ranking::{Group, Ranking};
-use super::{AnnotateState, Side};
+use super::{AnnotateState, Revising, Side};
+use crate::data::kept::ReadError;
 use crate::data::pair::{Text, Verdict};
 use crate::data::record::{RECORD_VERSION, VerdictRecord, record_id};
 use crate::data::remarks::Remarks;
@@ -38,11 +40,12 @@ impl AnnotateState {
             Phase::Ready { since } => (now - since).max(0.0),
             Phase::Waiting | Phase::Answering | Phase::Halted => 0.0,
         };
-        let remarks = std::mem::take(&mut self.draft).into_remarks(verdict, self.revising.take());
+        let replaces = self.revising.take().map(|revising| revising.id);
+        let remarks = std::mem::take(&mut self.draft).into_remarks(verdict, replaces);
         let record = self.record(position, item, (verdict, remarks), seconds, created_at);
         self.shown_at = now;
-        self.marks[position] = Some(Mark::of(&record));
-        self.history.push(vec![Made { record: record.clone(), position: Some(position) }]);
+        self.marks.set(position, Some(Mark::of(&record)));
+        self.history.push(vec![(record.clone(), Some(position))]);
         self.advance();
         Some(record)
     }
@@ -114,19 +117,20 @@ impl AnnotateState {
     /// answers should be stopped first.
     pub fn undo(&mut self, now: f64) -> Vec<String> {
         let back = self.history.undo();
+        let back = self.or_unreadable(back).unwrap_or_default();
         let ids = back.iter().map(|made| made.record.id.clone()).collect();
         for made in &back {
             self.mark_again(made.position);
         }
         self.shown_at = now;
-        let Some(Made { record, position: Some(position) }) = back.last() else {
+        let Some(Moved { record, position: Some(position) }) = back.last() else {
             return ids; // nothing, or not a prompt of this queue
         };
         self.show(*position);
         if self.ranked_group().is_none() {
             self.draft = Draft::of(&record.remarks);
-            self.revising.clone_from(&record.remarks.replaces);
-            self.item = Item::of(record.clone(), now);
+            self.revise(record.remarks.replaces.clone(), *position);
+            self.item = Item::of(record, now);
         }
         ids
     }
@@ -134,6 +138,7 @@ impl AnnotateState {
     /// Puts back what was taken back last. The ids are for the store, the earliest first.
     pub fn redo(&mut self, now: f64) -> Vec<String> {
         let back = self.history.redo();
+        let back = self.or_unreadable(back).unwrap_or_default();
         for made in &back {
             self.mark_again(made.position);
         }
@@ -142,13 +147,34 @@ impl AnnotateState {
             self.position = position;
             self.advance();
         }
-        back.into_iter().map(|made| made.record.id).collect()
+        back.into_iter().map(|made| made.record.id.clone()).collect()
     }
 
     fn mark_again(&mut self, position: Option<usize>) {
         if let Some(position) = position {
-            self.marks[position] = self.history.at(position).map(Mark::of);
+            self.marks.set(position, self.history.mark_at(position));
         }
+    }
+
+    /// What was read, or nothing and why.
+    fn or_unreadable<T>(&mut self, read: Result<T, ReadError>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(err) => {
+                self.unreadable = Some(err.to_string());
+                None
+            }
+        }
+    }
+
+    /// The next verdict takes the place of this one.
+    fn revise(&mut self, id: Option<String>, position: usize) {
+        // Another verdict may count for the prompt, or none; then there is none to be shown.
+        let record = self.history.at(position).ok().flatten();
+        self.revising = id.map(|id| {
+            let record = record.filter(|record| record.id == id);
+            Revising { id, record }
+        });
     }
 
     /// Goes to any prompt of the queue. What was said of it is shown, and the next verdict takes its
@@ -159,12 +185,11 @@ impl AnnotateState {
         }
         self.shown_at = now;
         self.show(position);
-        let Some(record) = self.history.at(position).cloned() else { return };
-        if self.marks[position].is_some() {
-            self.draft = Draft::of(&record.remarks);
-            self.revising = Some(record.id.clone());
-            self.item = Item::of(record, now);
-        }
+        let record = self.history.at(position);
+        let Some(record) = self.or_unreadable(record).flatten() else { return };
+        self.draft = Draft::of(&record.remarks);
+        self.item = Item::of(&record, now);
+        self.revising = Some(Revising { id: record.id.clone(), record: Some(record) });
     }
 
     /// The place of the prompt in front, from 0, and whether it has a verdict that the next one takes
@@ -185,14 +210,12 @@ impl AnnotateState {
 
     /// What stands at a place of the queue, and what was said of it.
     pub fn listed(&self, position: usize) -> Option<(&Text, Option<Mark>)> {
-        Some((self.prompts.get(position)?, self.marks[position]))
+        Some((self.prompts.get(position)?, self.marks.at(position)))
     }
 
     /// What was said of the prompt in front, while it is being changed.
     pub fn said_before(&self) -> Option<&VerdictRecord> {
-        let id = self.revising.as_ref()?;
-        let made = self.history.with_id(id)?;
-        (made.position == Some(self.position)).then_some(&made.record)
+        self.revising.as_ref()?.record.as_deref()
     }
 
     /// Where the two answers in front differ: of the left one, of the right one. `None`: they are not
@@ -215,7 +238,7 @@ impl AnnotateState {
     /// The same, where they are put into an order: none of their pairs was judged yet.
     fn ranked_group(&self) -> Option<&Group> {
         let group = self.group().filter(|_| self.ranks)?;
-        self.marks[group.places()].iter().all(Option::is_none).then_some(group)
+        self.marks.are_open(group.places()).then_some(group)
     }
 
     /// Whether the queue has prompts with more than two answers.
@@ -257,14 +280,15 @@ impl AnnotateState {
             let said = Draft { reason: reason.clone(), flagged, ..Draft::default() };
             let said = (verdict, said.into_remarks(verdict, None));
             let mut record = self.record(position, item, said, seconds, created_at);
-            let id = made.first().map_or(&record.id, |made: &Made| &made.record.id).clone();
+            let first = made.first().map(|(first, _): &(VerdictRecord, _)| first);
+            let id = first.map_or(&record.id, |first| &first.id).clone();
             record
                 .more
                 .insert("ranking".to_owned(), json!({"id": id, "answers": group.answers.len()}));
-            self.marks[position] = Some(Mark::of(&record));
-            made.push(Made { record, position: Some(position) });
+            self.marks.set(position, Some(Mark::of(&record)));
+            made.push((record, Some(position)));
         }
-        let records = made.iter().map(|made| made.record.clone()).collect();
+        let records = made.iter().map(|(record, _)| record.clone()).collect();
         self.history.push(made);
         self.shown_at = now;
         self.advance();

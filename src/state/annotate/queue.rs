@@ -7,40 +7,34 @@ use rand_chacha::ChaCha20Rng;
 
 use super::AnnotateState;
 use super::draft::Draft;
-use super::item::{Item, Mark};
+use super::item::Item;
+use super::marks::Marks;
 use super::ranking::Ranking;
+use crate::data::glance::hash;
 
 impl AnnotateState {
     /// Finds the prompts that have a verdict, and goes to the first that has none.
     pub(super) fn match_prompts(&mut self) {
-        self.marks = vec![None; self.prompts.len()];
-        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, prompt) in self.prompts.iter().enumerate() {
-            places.entry(prompt.words().trim().to_owned()).or_default().push(at);
+        let count = self.prompts.len();
+        let mut places: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (at, prompt) in (0..).zip(&self.prompts) {
+            places.entry(hash(prompt.words().trim())).or_default().push(at);
         }
-        let mut taken = vec![false; self.prompts.len()];
-        let mut known: HashMap<String, usize> = HashMap::new();
-        for made in self.history.all_mut() {
-            let replaced = made.record.remarks.replaces.as_ref();
-            let before = replaced.and_then(|id| known.get(id).copied());
-            made.position = before.or_else(|| {
-                let same = places.get(made.record.prompt.words().trim())?;
-                let is_free = |at: &&usize| {
-                    let given = self.given[**at].as_ref();
-                    !taken[**at] && given.is_none_or(|given| given.is_of(&made.record))
+        let given: Vec<Option<u64>> =
+            self.given.iter().map(|given| Some(given.as_ref()?.hash())).collect();
+        let mut taken = vec![false; count];
+        self.history.match_queue(count, |kept, replaced| {
+            let position = replaced.or_else(|| {
+                let is_free = |at: &usize| {
+                    !taken[*at] && given[*at].is_none_or(|given| given == kept.glance.answers)
                 };
-                same.iter().find(is_free).copied()
-            });
-            if let Some(position) = made.position {
-                taken[position] = true;
-                known.insert(made.record.id.clone(), position);
-            }
-        }
-        for made in self.history.done() {
-            if let Some(position) = made.position {
-                self.marks[position] = Some(Mark::of(&made.record));
-            }
-        }
+                let same = places.get(&kept.glance.prompt)?;
+                same.iter().map(|at| *at as usize).find(is_free)
+            })?;
+            taken[position] = true;
+            Some(position)
+        });
+        self.marks = Marks::of(count, self.history.marks());
         self.position = 0;
         self.advance();
     }
@@ -50,7 +44,7 @@ impl AnnotateState {
     pub(super) fn advance(&mut self) {
         let count = self.prompts.len();
         let start = self.position.min(count);
-        let open = |at: &usize| self.marks[*at].is_none();
+        let open = |at: &usize| self.marks.at(*at).is_none();
         let telling = self.preferred.iter().find_map(|models| {
             let is_of = |at: &usize| {
                 open(at) && self.given[*at].as_ref().is_some_and(|given| given.is_between(models))

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::data::glance::hash;
+use crate::data::kept::Kept;
+use crate::data::replay::Replay;
 use crate::llm::generate::guessing::Guesses;
 use crate::llm::generate::{Answer, TokenStep};
 
@@ -39,6 +42,16 @@ fn done(lane: usize, text: &str, stop: StopReason) -> GenerateEvent {
         guesses: Guesses::default(),
     };
     GenerateEvent::LaneDone { lane, answer, next_logits: Arc::from([0.0_f32]) }
+}
+
+/// What a project has of these verdicts.
+fn given(records: &[&VerdictRecord]) -> Given {
+    let mut replay = Replay::default();
+    for record in records {
+        let replaces = record.remarks.replaces.as_deref().map(hash);
+        replay.add(Kept::in_memory(Arc::new((*record).clone())), replaces);
+    }
+    replay.given()
 }
 
 /// Both answers to the prompt in front, ready at second 10.
@@ -180,14 +193,14 @@ fn an_opened_project_goes_on_where_it_was_left() {
     let second = earlier.judge(Verdict::Skip, 11.0, NOW).unwrap();
 
     let mut state = state(&["a", "b", "c"]);
-    state.set_records(vec![first, second.clone()], Vec::new());
+    state.set_given(given(&[&first, &second]));
     assert_eq!(state.progress(), (2, 3));
     assert_eq!(state.prompt().unwrap().words(), "c");
     assert_eq!(state.undo(5.0), [second.id]);
     assert_eq!(state.prompt().unwrap().words(), "b");
     // The other way round: first the project, then its prompts.
     let mut late = AnnotateState::new(1);
-    late.set_records(vec![earlier.history.done()[0].record.clone()], Vec::new());
+    late.set_given(given(&[&first]));
     late.set_prompts("x", vec![Text::Plain("a".to_owned())]);
     assert_eq!((late.prompt(), late.has_prompts()), (None, true));
     assert_eq!(late.counts().left_share(), Some(0.0));
@@ -233,7 +246,7 @@ fn answers_of_a_file_are_judged_without_a_model_and_each_with_each() {
     assert_eq!(state.progress(), (4, 4));
     // Opened again, with a verdict that was kept: that pair is not asked again, the others are.
     let mut again = with_candidates();
-    again.set_records(vec![kept], Vec::new());
+    again.set_given(given(&[&kept]));
     assert_eq!(again.progress(), (1, 4));
     assert_eq!(again.undo(20.0).len(), 1);
     assert_eq!(again.progress(), (0, 4));
@@ -277,7 +290,7 @@ fn any_verdict_can_be_changed_and_the_old_one_is_kept() {
     assert_eq!((state.counts().left, state.counts().both_bad), (0, 1));
     // Opened again, the same.
     let mut again = self::state(&["a", "b", "c"]);
-    again.set_records(vec![first, changed.clone()], Vec::new());
+    again.set_given(given(&[&first, &changed]));
     assert_eq!((again.progress(), again.counts().both_bad), ((1, 3), 1));
     assert_eq!(again.undo(1.0), [changed.id]);
     assert_eq!((again.counts().left, again.progress()), (1, (1, 3)));
