@@ -1,6 +1,7 @@
 //! The window: commands become jobs, events become state.
 
 pub mod bench;
+pub mod bench_annotate;
 pub mod connection;
 pub mod engine;
 mod figure;

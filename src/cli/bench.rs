@@ -45,6 +45,9 @@ enum What {
     /// Downloading, hashing and keeping a file, from a server in this process
     Fetch(super::bench_fetch::FetchArgs),
 
+    /// A project with very many verdicts in the window: opening it, its memory, giving verdicts
+    Annotate(super::bench_annotate::AnnotateArgs),
+
     /// The window: its first frame, and its own work a frame while a run is under way behind it
     Ui(UiArgs),
 }
@@ -139,6 +142,7 @@ pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
         What::Memory(args) => super::bench_memory::run(args),
         What::Train(args) => bench_train(args),
         What::Fetch(args) => super::bench_fetch::run(args),
+        What::Annotate(args) => super::bench_annotate::run(args),
         What::Ui(args) => bench_ui(args, process_start),
     }
 }

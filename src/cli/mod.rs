@@ -4,6 +4,7 @@
 
 mod annotate;
 mod bench;
+mod bench_annotate;
 mod bench_fetch;
 mod bench_memory;
 mod bench_pass;

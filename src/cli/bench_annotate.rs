@@ -1,0 +1,66 @@
+//! `tuning-fork bench annotate`: a hundred thousand items and a million verdicts in the window.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::out;
+use super::peak::{peak_memory, print_peak};
+use crate::app::bench_annotate::{AnnotateBenchOptions, make, run as measure};
+
+#[derive(Debug, Args)]
+pub struct AnnotateArgs {
+    /// Verdicts on pairs of answers; else codes of texts
+    #[arg(long)]
+    pairs: bool,
+
+    #[arg(long, default_value_t = 100_000)]
+    items: usize,
+
+    /// Verdicts of each item
+    #[arg(long, default_value_t = 10)]
+    verdicts: usize,
+
+    /// Verdicts to give, one a frame
+    #[arg(long, default_value_t = 500)]
+    given: usize,
+
+    /// Keep the project here, and use it again: memory is that of opening alone then
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let folder = args.folder.clone().unwrap_or_else(|| scratch.path().to_owned());
+    let AnnotateArgs { pairs, items, verdicts, given, .. } = *args;
+    let options = AnnotateBenchOptions { folder, pairs, items, verdicts, given };
+    make(&options)?;
+    let report =
+        measure(options).map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
+    let peak = peak_memory();
+    if args.json {
+        let mut value = json!(report);
+        value["peak_bytes"] = json!(peak);
+        return out::json(&value);
+    }
+    out::line(&format!("opened after        {:>8.2} s", report.open_secs))?;
+    if pairs {
+        out::line(&format!("the answers after   {:>8.2} s", report.queue_secs))?;
+    }
+    out::line(&format!("verdicts given      {:>8}", report.frames))?;
+    out::line(&format!("a frame, median     {:>8.2} ms", report.median_ms))?;
+    out::line(&format!("a frame, p99        {:>8.2} ms", report.p99_ms))?;
+    out::line(&format!("a frame, maximum    {:>8.2} ms", report.max_ms))?;
+    out::line(&format!("a verdict, median   {:>8.2} ms", report.verdict_median_ms))?;
+    out::line(&format!("a verdict, p99      {:>8.2} ms", report.verdict_p99_ms))?;
+    if let Some(bytes) = report.resident_bytes {
+        out::line(&format!("memory then         {:>8} MB", bytes / 1_000_000))?;
+    }
+    print_peak(peak)
+}
