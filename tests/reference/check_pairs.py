@@ -3,11 +3,12 @@
     python check_pairs.py TUNING_FORK SCRATCH_FOLDER
 
 TUNING_FORK: the program. Needs label-studio-sdk, argilla and pandas; with trl, torch and transformers it
-also trains one step of DPO on a model without weights. Not part of the tests that run always: it needs
+also trains one step of DPO, KTO and SFT on a model without weights. Not part of the tests that run always: it needs
 pip. Prints a line for each program, and fails where one reads something else than was said.
 """
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -101,12 +102,21 @@ for example in comparator["examples"]:
     assert -1.5 <= example["score"] <= 1.5
 print(f"llm-comparator: {len(comparator['examples'])} examples")
 
-pairs = export("trl", "trl.jsonl")
+frame = pandas.read_csv(export("csv", "pairs.csv"))
+assert list(frame["verdict"]) == [record["verdict"] for record in records]
+assert list(frame["left"]) == [record["left"]["text"] for record in records]
+assert frame["seconds"].dtype == float and frame["flagged"].dtype == bool
+assert pandas.to_datetime(frame["created_at"]).notna().all()
+print(f"pandas: {len(frame)} verdicts with their types")
+
+pairs, plain, unpaired, better = (
+    export(form, f"{form}.jsonl") for form in ("trl", "trl-plain", "trl-unpaired", "sft")
+)
 try:
     import torch
     from datasets import load_dataset
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 except ImportError as missing:
     print(f"trl: not tried ({missing})")
     sys.exit()
@@ -121,11 +131,29 @@ tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
 tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
 tokenizer.chat_template = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}{% if add_generation_prompt %}assistant {% endif %}"
 model = LlamaForCausalLM(LlamaConfig(vocab_size=len(vocabulary), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, pad_token_id=0, eos_token_id=1, bos_token_id=1))
-settings = DPOConfig(output_dir=str(scratch / "dpo"), max_steps=1, per_device_train_batch_size=2, report_to=[], use_cpu=True, save_strategy="no", bf16=False)
+common = dict(max_steps=1, per_device_train_batch_size=2, report_to=[], use_cpu=True, save_strategy="no", bf16=False)
 # TRL loads the reference model again by its name: the model has to lie somewhere.
 model.save_pretrained(scratch / "model")
 tokenizer.save_pretrained(scratch / "model")
-trainer = DPOTrainer(model=str(scratch / "model"), args=settings, train_dataset=data, processing_class=tokenizer)
-loss = trainer.train().training_loss
-assert abs(loss - 0.6931) < 1e-3, loss  # ln 2 before anything was learned
-print(f"trl: one step of DPO on {len(data)} pairs, loss {loss:.4f}")
+
+
+def one_step(trainer_of, config_of, file):
+    """How many rows TRL reads of a file of ours, and the loss of one step on it."""
+    data = load_dataset("json", data_files=str(file), split="train")
+    settings = config_of(output_dir=str(scratch / "run"), **common)
+    trainer = trainer_of(model=str(scratch / "model"), args=settings, train_dataset=data, processing_class=tokenizer)
+    return len(data), trainer.train().training_loss
+
+
+for file in (pairs, plain):
+    rows, loss = one_step(DPOTrainer, DPOConfig, file)
+    assert rows == len(decided)
+    assert abs(loss - 0.6931) < 1e-3, loss  # ln 2 before anything was learned
+    print(f"trl: one step of DPO on {rows} pairs of {file.name}, loss {loss:.4f}")
+rows, loss = one_step(KTOTrainer, KTOConfig, unpaired)
+print(f"trl: one step of KTO on {rows} answers, loss {loss:.4f}")
+assert abs(loss - 0.5) < 1e-3, loss  # 1 - sigmoid(0)
+rows, loss = one_step(SFTTrainer, SFTConfig, better)
+print(f"trl: one step of SFT on {rows} answers, loss {loss:.4f}")
+assert rows == len(decided)
+assert abs(loss - math.log(len(vocabulary))) < 0.1, loss  # a model without weights guesses
