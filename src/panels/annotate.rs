@@ -307,7 +307,7 @@ fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
     let frame = card::frame(ui).fill(p.problem_soft);
     frame.show(ui, |ui| {
         let sentence = format!(
-            "{count} {} only in memory, because the project cannot be written to",
+            "{count} {} only in memory: the project's file could not be written",
             if count == 1 { "change is" } else { "changes are" }
         );
         Sides::new().shrink_left().show(

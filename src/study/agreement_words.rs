@@ -58,11 +58,13 @@ pub fn markdown(found: &Agreement) -> String {
     for coder in coders {
         let seconds =
             coder.median_seconds.map_or_else(|| "–".to_owned(), |secs| format!("{secs:.1}"));
+        // Codes of a file may have no times: then it is not known how long they took.
+        let hours =
+            coder.median_seconds.map_or_else(|| "–".to_owned(), |_| format!("{:.2}", coder.hours));
         line(&format!(
-            "| {} | {} | {seconds} | {:.2} | {} | {} | {} |",
+            "| {} | {} | {seconds} | {hours} | {} | {} | {} |",
             coder.coder,
             coder.coded,
-            coder.hours,
             coder.flagged,
             share(coder.training),
             share(coder.checks)

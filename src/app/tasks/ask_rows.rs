@@ -323,13 +323,38 @@ impl Task<Workbench> for AskRows {
 
     fn done(self, (): (), app: &mut Workbench) {
         let Some(folder) = self.folder else { return };
-        let rows = app.state.evaluate.open.as_ref().map_or(0, |open| open.answers.len());
-        let summary = format!("All {rows} rows are answered; results.csv has them");
+        let answers = app.state.evaluate.open.as_ref().map(|open| &open.answers);
+        let rows = answers.map_or(0, std::collections::BTreeMap::len);
+        let mut problems =
+            answers.into_iter().flatten().filter_map(|(_, answered)| answered.problem.as_ref());
+        let first = problems.next().map(|problem| format!("The first one: {problem}"));
+        let refused = usize::from(first.is_some()) + problems.count();
+        let notice = match refused {
+            0 => {
+                let summary = format!("All {rows} rows are answered; results.csv has them");
+                Notice::info(PanelId::Evaluate, summary)
+            }
+            all if all == rows => {
+                let summary =
+                    format!("None of the {rows} rows could be asked; results.csv says why");
+                Notice::problem(PanelId::Evaluate, summary)
+            }
+            some => {
+                let summary = format!(
+                    "{} of {rows} rows are answered, the others could not be asked; results.csv has \
+                     them and says why",
+                    rows - some
+                );
+                Notice::problem(PanelId::Evaluate, summary)
+            }
+        };
+        let notice = match first {
+            Some(first) => notice.hint(first),
+            None => notice,
+        };
         let results = folder.join(crate::evaluate::results::TABLE);
-        app.state.notices.push(
-            Notice::info(PanelId::Evaluate, summary)
-                .remedy("Show results.csv", WindowCommand::Reveal(results)),
-        );
+        let notice = notice.remedy("Show results.csv", WindowCommand::Reveal(results));
+        app.state.notices.push(notice);
     }
 
     fn failed(self, error: AskRowsError, app: &mut Workbench) {

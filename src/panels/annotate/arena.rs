@@ -89,10 +89,12 @@ fn head_ui(ui: &mut Ui, annotate: &AnnotateState, report: &ArenaReport, commands
     let page = &annotate.arena;
     ui.horizontal_wrapped(|ui| {
         let words = format!(
-            "{} models · {} comparisons · {} ties",
+            "{} models · {} {} · {} {}",
             report.models.len(),
             format::count(report.battles),
-            format::count(report.ties)
+            if report.battles == 1 { "comparison" } else { "comparisons" },
+            format::count(report.ties),
+            if report.ties == 1 { "tie" } else { "ties" },
         );
         ui.add(Label::new(theme::title(ui, words)).wrap());
         let from = match &page.file {

@@ -50,6 +50,16 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     number_row_ui(ui, "Tolerance of numbers", hint, &mut form.extract.tolerance, 0.0..=1e9);
 }
 
+/// Why there is no column to tick beside the one in use.
+pub(super) fn no_columns_ui(ui: &mut Ui, columns: &[String], used: &str) {
+    let words = match columns {
+        [] => "Columns of the table, once it is chosen",
+        [only] if only == used => "The table has no other column",
+        _ => return,
+    };
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
+}
+
 /// What is written about each text.
 pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     section_ui(ui, "What is written");
@@ -59,6 +69,7 @@ pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     let hint = "Columns with texts that people wrote for it. The answers are measured against \
                 them; the model does not see them";
     ui.add(Label::new("References").selectable(false)).on_hover_text(hint);
+    no_columns_ui(ui, columns, &form.text);
     ui.horizontal_wrapped(|ui| {
         for column in columns.iter().filter(|column| **column != form.text) {
             let references = &mut form.write.references;

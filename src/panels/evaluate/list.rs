@@ -153,7 +153,13 @@ fn kept_ui(ui: &mut Ui, kept: &Kept, busy: bool, commands: &mut Commands) {
         ];
         ui.add(Label::new(theme::muted(ui, words.join(" · "))).wrap());
         let (done, rows) = (format::count(kept.done), format::count(evaluation.rows));
-        ui.add(Label::new(format!("{done} of {rows} rows are answered")).wrap());
+        // Of those that are done some may have had no answer.
+        let words = if kept.is_finished() {
+            format!("All {rows} rows are done")
+        } else {
+            format!("{done} of {rows} rows are answered")
+        };
+        ui.add(Label::new(words).wrap());
         ui.horizontal_wrapped(|ui| {
             let words = if kept.is_finished() { "Show the rows" } else { "Open to resume" };
             let open = ui.add_enabled(!busy, ActionButton::new(words).icon(icons::LOOK));

@@ -116,7 +116,10 @@ fn status_ui(
             ui.add(Label::new(theme::strong(ui, words)).wrap());
             return;
         };
-        ui.add(Label::new(theme::strong(ui, format!("{done} of {all} rows answered"))).wrap());
+        // Rows that could not be asked are done, and have no answer.
+        let answered = open.answers.len().saturating_sub(open.grid.numbers.problems);
+        let words = format!("{} of {all} rows answered", format::count(answered));
+        ui.add(Label::new(theme::strong(ui, words)).wrap());
         if open.is_finished() {
             let show = ActionButton::quiet("Show results.csv").icon(icons::FOLDER);
             let hint = "The table with the answers beside it, in the file manager";

@@ -3,7 +3,7 @@
 use eframe::egui::{Label, Sides, TextEdit, Ui};
 
 use super::column::{column_ui, short};
-use super::fields::name_ui;
+use super::fields::{name_ui, no_columns_ui};
 use crate::data::table::Report;
 use crate::evaluate::manner::{Way, Wording};
 use crate::evaluate::survey::{Beside, lacking};
@@ -42,6 +42,7 @@ fn options_ui(ui: &mut Ui, form: &mut SurveyForm, question: &str, columns: &[Str
                 them";
     ui.add(Label::new("Options").selectable(false)).on_hover_text(hint);
     form.survey.options.retain(|option| option != question);
+    no_columns_ui(ui, columns, question);
     ui.horizontal_wrapped(|ui| {
         for column in columns.iter().filter(|column| **column != question) {
             let options = &mut form.survey.options;
@@ -102,7 +103,7 @@ fn people_ui(ui: &mut Ui, form: &mut SurveyForm, commands: &mut Commands) {
     let hint = "A table of people, a row each: the model answers every item as each of them. Without one \
                 it answers as itself";
     let table = (form.survey.personas.as_deref(), form.people.as_ref());
-    let about = (Beside::People, "The model answers as itself", "Choose people…", hint);
+    let about = (Beside::People, "As itself", "Choose people…", hint);
     if beside_ui(ui, table, about, commands) {
         form.forget(Beside::People);
     }

@@ -151,15 +151,20 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
                  or choose methods.";
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     let mut removed = None;
+    // Where it is narrow, what differs has a line of its own.
+    let is_narrow = ui.available_width() < em * 34.0;
     for (place, row) in form.variations.iter_mut().enumerate() {
         ui.push_id(("sweep variation", place), |ui| {
-            ui.horizontal_wrapped(|ui| {
+            let differs = row.variation(config).map(|found| found.words()).unwrap_or_default();
+            let differs = if differs.is_empty() { "as on the left" } else { differs.as_str() };
+            let differs = theme::muted(ui, differs);
+            ui.horizontal(|ui| {
                 let name = TextEdit::singleline(&mut row.name).hint_text("name");
                 ui.add(name.desired_width(em * 11.0))
                     .accessible_name(format!("Name of variation {}", place + 1));
                 if matches!(row.of, VariationOf::Method(_)) {
                     let rate = TextEdit::singleline(&mut row.rate).hint_text("learning rate");
-                    ui.add(rate.desired_width(em * 6.0))
+                    ui.add(rate.desired_width(em * 7.5))
                         .on_hover_text("A learning rate of its own. Empty: the one on the left")
                         .accessible_name(format!("Learning rate of variation {}", place + 1));
                 }
@@ -168,10 +173,13 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
                 if ui.add(remove).accessible_name(name).clicked() {
                     removed = Some(place);
                 }
-                let differs = row.variation(config).map(|found| found.words()).unwrap_or_default();
-                let differs = if differs.is_empty() { "as on the left" } else { differs.as_str() };
-                ui.add(Label::new(theme::muted(ui, differs)).wrap());
+                if !is_narrow {
+                    ui.add(Label::new(differs.clone()).truncate());
+                }
             });
+            if is_narrow {
+                ui.add(Label::new(differs).wrap());
+            }
         });
     }
     if let Some(place) = removed {
