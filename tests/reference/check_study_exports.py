@@ -9,6 +9,7 @@ krippendorff. Seconds; prints a line for each, and stops at the first that diffe
 
 import json
 import math
+import os
 import pathlib
 import random
 import subprocess
@@ -18,6 +19,7 @@ import zipfile
 
 program = str(pathlib.Path(sys.argv[1]).resolve())
 folder = pathlib.Path(tempfile.mkdtemp())
+os.chdir(folder)  # pyrefiqda unpacks into the current folder
 random.seed(7)
 
 CODEBOOK = """
